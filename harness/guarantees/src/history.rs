@@ -1,0 +1,180 @@
+//! What happened in a run, as the checkers see it: operations, deliveries and connections in the
+//! order of virtual time, and what the database held at the end.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Virtual time since the start of the run.
+pub type Time = Duration;
+
+/// A client, as an index into [`History::clients`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClientId(pub u32);
+
+/// One send of a message by a client: the call the user made, however often it was retried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OperationId(pub u64);
+
+/// All that the checkers are given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// The chat's clients.
+    pub clients: Vec<Client>,
+    /// In the order of virtual time; what happened at the same nanosecond keeps its order.
+    pub events: Vec<Event>,
+    /// The rows of the messages table when the run ended, ascending by id.
+    pub database: Vec<StoredMessage>,
+    /// When a client and the server could not hear each other.
+    pub silences: Vec<Silence>,
+    /// What is promised about time.
+    pub bounds: Bounds,
+    /// When the last fault ended; zero if there was none.
+    pub healed_at: Time,
+    /// When the run ended.
+    pub ended_at: Time,
+}
+
+/// One user of the chat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// The user's name, unique in the run.
+    pub name: String,
+    /// The rooms this client is entitled to.
+    pub rooms: Vec<String>,
+}
+
+/// One thing that happened to a client, or on the server about a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: Time,
+    /// To whom, or about whom.
+    pub client: ClientId,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What can happen. Message contents are unique in a run: they are a message's identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum EventKind {
+    /// The client's program started, or started again with nothing in memory.
+    Started,
+    /// The client's program ended: it was killed or lost its power.
+    Stopped,
+    /// The user gave a message to the client.
+    Invoked {
+        /// The operation that this begins.
+        operation: OperationId,
+        /// The room the message is for.
+        room: String,
+        /// The message.
+        content: String,
+    },
+    /// The client put the operation's message on a connection once more.
+    Retried {
+        /// The operation that is tried again.
+        operation: OperationId,
+        /// How many attempts there have been, this one included.
+        attempt: u32,
+    },
+    /// The client told the user that the message is sent. With a mode that waits for
+    /// acknowledgements: the server has acknowledged it.
+    Ok {
+        /// The operation that this ends.
+        operation: OperationId,
+        /// Whether the server acknowledged it (false for a mode that does not ask).
+        acknowledged: bool,
+    },
+    /// The client told the user that the message was not sent.
+    Failed {
+        /// The operation that this ends.
+        operation: OperationId,
+        /// Why.
+        reason: String,
+    },
+    /// The client told the user that it cannot tell.
+    Unknown {
+        /// The operation that this ends.
+        operation: OperationId,
+        /// Why.
+        reason: String,
+    },
+    /// The client handled a message from the server.
+    Delivered {
+        /// The id the server's database gave it, as the server says.
+        id: i64,
+        /// The room, as the server says.
+        room: String,
+        /// The sender's name, as the server says.
+        sender: String,
+        /// The message.
+        content: String,
+    },
+    /// The client began to connect.
+    Connecting {
+        /// Counts from 1 since the last established connection.
+        attempt: u32,
+    },
+    /// The client has a connection that the server has greeted.
+    Connected {
+        /// The id of the Socket.IO session.
+        session: String,
+    },
+    /// The client noticed that its connection, or its attempt to connect, is over.
+    Disconnected {
+        /// Why.
+        reason: String,
+    },
+    /// The server accepted the client's session.
+    SessionOpened {
+        /// The id of the Socket.IO session.
+        session: String,
+    },
+    /// The server noticed that the client's session is over.
+    SessionClosed {
+        /// The id of the Socket.IO session.
+        session: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A row of the messages table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredMessage {
+    /// The row's id: the server offset.
+    pub id: i64,
+    /// The sender's name.
+    pub sender: String,
+    /// The room.
+    pub room: String,
+    /// The message.
+    pub content: String,
+}
+
+/// A time in which packets between a client and the server were all lost, one way at least.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// The client.
+    pub client: ClientId,
+    /// When it began.
+    pub from: Time,
+    /// When it ended; the end of the run if it did not.
+    pub until: Time,
+}
+
+/// What is promised about time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// A client notices a dead server within this time.
+    pub client_detection: Duration,
+    /// The server notices a dead client within this time.
+    pub server_detection: Duration,
+    /// What is stored reaches every entitled receiver within this time after the network heals.
+    pub delivery: Duration,
+    /// The shortest wait before a further attempt to connect.
+    pub backoff_min: Duration,
+    /// The longest wait before a further attempt to connect.
+    pub backoff_max: Duration,
+}

@@ -1,0 +1,93 @@
+//! All that a run left behind. Every report is computed from this and from nothing else.
+
+use serde::{Deserialize, Serialize};
+use squall_guarantees::History;
+use std::time::Duration;
+
+/// All that a run left behind. The same scenario and seed give the same record, byte for byte.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What the scenario shows, in a sentence.
+    pub description: String,
+    /// The seed that decided everything the scenario left open.
+    pub seed: u64,
+    /// The command that repeats the run.
+    pub command: String,
+    /// The rolling hash over every packet, wake-up and operation, in hexadecimal.
+    pub digest: String,
+    /// What the seed drew where the scenario left a range, as `(what, value)`.
+    pub drawn: Vec<(String, String)>,
+    /// Every machine, in the order of creation.
+    pub machines: Vec<Machine>,
+    /// What the scenario did to the world, in order of its beginning.
+    pub faults: Vec<Fault>,
+    /// Machines that panicked.
+    pub panics: Vec<Panic>,
+    /// What the clients and the server did.
+    pub history: History,
+    /// What the scenario expects, per guarantee it names.
+    pub expectations: Vec<Expectation>,
+    /// What the network carried.
+    pub network: NetworkCounts,
+    /// How long the run took in virtual time.
+    pub duration: Duration,
+}
+
+/// A simulated computer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its name, unique in the run.
+    pub name: String,
+    /// Its IPv4 address.
+    pub address: String,
+}
+
+/// One injected hardship.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What it was and whom it hit, in words: `partition between server and alice`.
+    pub what: String,
+    /// When it began.
+    pub from: Duration,
+    /// When it ended; none if it lasted to the end of the run.
+    pub until: Option<Duration>,
+}
+
+/// A machine's program panicked: a finding of the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Panic {
+    /// When.
+    pub at: Duration,
+    /// Which machine.
+    pub machine: String,
+    /// The message, with file and line.
+    pub message: String,
+    /// The backtrace; it names the build's symbols and is no part of the digest.
+    pub backtrace: String,
+}
+
+/// What the scenario expects of one guarantee.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// The guarantee.
+    pub guarantee: squall_guarantees::Guarantee,
+    /// `true`: it must hold. `false`: the mode is weak, and must be seen to be weak.
+    pub held: bool,
+}
+
+/// What the network carried.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkCounts {
+    /// IP packets that machines sent.
+    pub sent: u64,
+    /// IP packets that arrived.
+    pub delivered: u64,
+    /// IP packets lost at random by a lossy link.
+    pub lost: u64,
+    /// IP packets dropped by a partition or at a machine that was off.
+    pub cut: u64,
+    /// Bytes of all packets sent.
+    pub bytes: u64,
+}
