@@ -1,7 +1,7 @@
 //! All that a run left behind. Every report is computed from this and from nothing else.
 
 use serde::{Deserialize, Serialize};
-use squall_guarantees::History;
+use squall_guarantees::{Guarantee, History, nanoseconds};
 use std::time::Duration;
 
 /// All that a run left behind. The same scenario and seed give the same record, byte for byte.
@@ -32,6 +32,7 @@ pub struct Record {
     /// What the network carried.
     pub network: NetworkCounts,
     /// How long the run took in virtual time.
+    #[serde(with = "nanoseconds")]
     pub duration: Duration,
 }
 
@@ -50,8 +51,10 @@ pub struct Fault {
     /// What it was and whom it hit, in words: `partition between server and alice`.
     pub what: String,
     /// When it began.
+    #[serde(with = "nanoseconds")]
     pub from: Duration,
     /// When it ended; none if it lasted to the end of the run.
+    #[serde(with = "nanoseconds::option")]
     pub until: Option<Duration>,
 }
 
@@ -59,6 +62,7 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panic {
     /// When.
+    #[serde(with = "nanoseconds")]
     pub at: Duration,
     /// Which machine.
     pub machine: String,
@@ -72,7 +76,7 @@ pub struct Panic {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expectation {
     /// The guarantee.
-    pub guarantee: squall_guarantees::Guarantee,
+    pub guarantee: Guarantee,
     /// `true`: it must hold. `false`: the mode is weak, and must be seen to be weak.
     pub held: bool,
 }

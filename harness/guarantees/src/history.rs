@@ -1,6 +1,7 @@
 //! What happened in a run, as the checkers see it: operations, deliveries and connections in the
 //! order of virtual time, and what the database held at the end.
 
+use crate::nanoseconds;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -26,11 +27,16 @@ pub struct History {
     pub database: Vec<StoredMessage>,
     /// When a client and the server could not hear each other.
     pub silences: Vec<Silence>,
+    /// When the server's program ended, ascending: it was killed or lost its power.
+    #[serde(with = "nanoseconds::list")]
+    pub server_stops: Vec<Time>,
     /// What is promised about time.
     pub bounds: Bounds,
     /// When the last fault ended; zero if there was none.
+    #[serde(with = "nanoseconds")]
     pub healed_at: Time,
     /// When the run ended.
+    #[serde(with = "nanoseconds")]
     pub ended_at: Time,
 }
 
@@ -47,6 +53,7 @@ pub struct Client {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When.
+    #[serde(with = "nanoseconds")]
     pub at: Time,
     /// To whom, or about whom.
     pub client: ClientId,
@@ -158,23 +165,44 @@ pub struct StoredMessage {
 pub struct Silence {
     /// The client.
     pub client: ClientId,
+    /// Which way the packets were lost.
+    pub lost: Lost,
     /// When it began.
+    #[serde(with = "nanoseconds")]
     pub from: Time,
     /// When it ended; the end of the run if it did not.
+    #[serde(with = "nanoseconds")]
     pub until: Time,
+}
+
+/// The way on which packets are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lost {
+    /// Both ways: a partition, or one of the two has no power.
+    BothWays,
+    /// From the client to the server only: the client still hears the server.
+    ToServer,
+    /// From the server to the client only: the server still hears the client.
+    ToClient,
 }
 
 /// What is promised about time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// A client notices a dead server within this time.
+    #[serde(with = "nanoseconds")]
     pub client_detection: Duration,
     /// The server notices a dead client within this time.
+    #[serde(with = "nanoseconds")]
     pub server_detection: Duration,
     /// What is stored reaches every entitled receiver within this time after the network heals.
+    #[serde(with = "nanoseconds")]
     pub delivery: Duration,
     /// The shortest wait before a further attempt to connect.
+    #[serde(with = "nanoseconds")]
     pub backoff_min: Duration,
     /// The longest wait before a further attempt to connect.
+    #[serde(with = "nanoseconds")]
     pub backoff_max: Duration,
 }
