@@ -1,1 +1,25 @@
-//! stub
+//! Scenarios: what they say, how the seed completes them, and how they are run.
+//!
+//! A [`Scenario`] is a checked file ([`Scenario::parse`]); with a seed it becomes a [`Plan`] in
+//! which nothing is open; [`run`] plays the plan in a simulated world and returns the record.
+//!
+//! | module | subject |
+//! |---|---|
+//! | `scenario`, `format` | what a scenario is, and its TOML file with all that can be wrong in it |
+//! | `draw` | scenario × seed → plan |
+//! | `library` | the named scenarios |
+//! | `runner` | plan → record |
+//! | `explore` | many seeds on all cores |
+//! | [`command`] | the `squall` command |
+#![forbid(unsafe_code)]
+
+mod draw;
+mod format;
+mod library;
+mod nearest;
+mod scenario;
+
+pub use draw::*;
+pub use format::{BadScenario, Problem};
+pub use library::library;
+pub use scenario::*;

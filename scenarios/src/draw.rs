@@ -1,0 +1,398 @@
+//! Scenario × seed → plan: everything that the scenario leaves open is drawn here, and nowhere else.
+//!
+//! Each value is drawn from a random stream of its own, which the seed and the value's label choose
+//! together (`fault 1: at`). So a new field in a scenario, or in this format, does not change what an
+//! old seed draws for the others. What the seed decides while the world runs (latencies, losses,
+//! the entropy of the machines) is left to the simulator.
+
+use crate::scenario::{
+    Chat, Fault, FaultKind, Latency, Link, SERVER, Scenario, Setting, Victims, Workload,
+};
+use rand::distr::uniform::SampleUniform;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use squall_guarantees::Guarantee;
+use std::fmt::Debug;
+use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A scenario in which nothing is open any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What it shows.
+    pub shows: String,
+    /// How the command line names the scenario.
+    pub source: String,
+    /// The seed.
+    pub seed: u64,
+    /// What was drawn, as (what, value), in the order of the scenario. The times of single messages
+    /// are left out: the history tells them.
+    pub drawn: Vec<(String, String)>,
+    /// The clients, in order.
+    pub clients: Vec<PlannedClient>,
+    /// The options of the chat; every [`Setting`] in it is [`Setting::Fixed`].
+    pub chat: Chat,
+    /// The faults, in the order of the file.
+    pub faults: Vec<PlannedFault>,
+    /// What is expected, per guarantee; `true` for held.
+    pub expect: Vec<(Guarantee, bool)>,
+    /// When the last fault is over; zero if there is none.
+    pub healed_at: Duration,
+    /// When the run ends.
+    pub ends_at: Duration,
+}
+
+/// A client of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedClient {
+    /// Its name.
+    pub name: String,
+    /// Its rooms.
+    pub rooms: Vec<String>,
+    /// Its link to the server; every [`Setting`] in it is [`Setting::Fixed`].
+    pub link: Link,
+    /// What its user sends, in the order of time.
+    pub messages: Vec<PlannedMessage>,
+}
+
+/// A message that a user will send, if the client's machine is running then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedMessage {
+    /// When.
+    pub at: Duration,
+    /// To which room.
+    pub room: String,
+    /// The text, unique in the run.
+    pub content: String,
+}
+
+/// A fault of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedFault {
+    /// What happens; every [`Setting`] in it is [`Setting::Fixed`].
+    pub kind: FaultKind,
+    /// Whom it hits, by name, in the order of the machines.
+    pub victims: Vec<String>,
+    /// When it begins.
+    pub from: Duration,
+    /// When it ends; none if it lasts to the end of the run.
+    pub until: Option<Duration>,
+}
+
+impl Scenario {
+    /// Decides with the seed what the scenario leaves open.
+    pub fn plan(&self, seed: u64) -> Plan {
+        let mut draw = Draw {
+            seed,
+            drawn: Vec::new(),
+        };
+        let clients = self.draw_clients(&mut draw);
+        let chat = self.chat.draw(&mut draw);
+        let faults: Vec<_> = self
+            .faults
+            .iter()
+            .zip(1..)
+            .map(|(fault, number)| fault.draw(number, &clients, &mut draw))
+            .collect();
+        let settle = draw.value("settle", self.settle);
+        let healed_at = faults
+            .iter()
+            .map(|fault| fault.until.unwrap_or(fault.from))
+            .max();
+        let healed_at = healed_at.unwrap_or(Duration::ZERO);
+        let last_message = clients
+            .iter()
+            .flat_map(|client| &client.messages)
+            .map(|m| m.at)
+            .max();
+        Plan {
+            scenario: self.name.clone(),
+            shows: self.shows.clone(),
+            source: self.source.clone(),
+            seed,
+            drawn: draw.drawn,
+            clients,
+            chat,
+            faults,
+            expect: self.expect.clone(),
+            healed_at,
+            ends_at: healed_at.max(last_message.unwrap_or(Duration::ZERO)) + settle,
+        }
+    }
+
+    fn draw_clients(&self, draw: &mut Draw) -> Vec<PlannedClient> {
+        let count = draw.value("clients", self.clients) as usize;
+        let shared_link = self.link.draw("link", draw);
+        self.names[..count]
+            .iter()
+            .map(|name| {
+                let own = self.overrides.iter().find(|own| own.client == *name);
+                let own = own.cloned().unwrap_or_default();
+                let rooms = own.rooms.unwrap_or_else(|| self.rooms.clone());
+                let link = Link {
+                    latency: own.latency.unwrap_or(shared_link.latency),
+                    loss: own.loss.unwrap_or(shared_link.loss),
+                };
+                let workload = Workload {
+                    messages: own.messages.unwrap_or(self.workload.messages),
+                    start: own.start.unwrap_or(self.workload.start),
+                    ..self.workload.clone()
+                };
+                PlannedClient {
+                    link: link.draw(&format!("{name}: link"), draw),
+                    messages: workload.draw(name, &rooms, draw),
+                    name: name.clone(),
+                    rooms,
+                }
+            })
+            .collect()
+    }
+}
+
+/// The seed's decisions.
+struct Draw {
+    seed: u64,
+    drawn: Vec<(String, String)>,
+}
+
+impl Draw {
+    /// The random stream of this label.
+    fn stream(&self, label: &str) -> ChaCha8Rng {
+        let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
+        stream.set_stream(xxh3_64(label.as_bytes()));
+        stream
+    }
+
+    /// Decides a value, and notes it if it was open.
+    fn value<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> T {
+        let value = draw_from(&mut self.stream(label), setting);
+        if let Setting::Between(..) = setting {
+            self.drawn.push((label.to_owned(), format!("{value:?}")));
+        }
+        value
+    }
+
+    fn fixed<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> Setting<T> {
+        Setting::Fixed(self.value(label, setting))
+    }
+}
+
+trait Drawable: SampleUniform + PartialOrd + Copy + Debug {
+    /// Rounds to a value that people can read.
+    fn rounded(self) -> Self {
+        self
+    }
+}
+
+impl Drawable for u32 {}
+
+impl Drawable for f64 {
+    fn rounded(self) -> Self {
+        (self * 1e4).round() / 1e4
+    }
+}
+
+impl Drawable for Duration {
+    fn rounded(self) -> Self {
+        Duration::from_micros(self.as_micros() as u64)
+    }
+}
+
+fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T>) -> T {
+    match setting {
+        Setting::Fixed(value) => value,
+        Setting::Between(min, max) => {
+            let value = stream.random_range(min..=max).rounded();
+            if value < min { min } else { value }
+        }
+    }
+}
+
+impl Link {
+    fn draw(self, label: &str, draw: &mut Draw) -> Link {
+        let latency = match self.latency {
+            Latency::Fixed(setting) => {
+                Latency::Fixed(draw.fixed(&format!("{label}: latency"), setting))
+            }
+            other => other,
+        };
+        Link {
+            latency,
+            loss: draw.fixed(&format!("{label}: loss"), self.loss),
+        }
+    }
+}
+
+impl Workload {
+    fn draw(&self, name: &str, own_rooms: &[String], draw: &mut Draw) -> Vec<PlannedMessage> {
+        let count = draw.value(&format!("{name}: messages"), self.messages);
+        let mut at = draw.value(&format!("{name}: start"), self.start);
+        let mut intervals = draw.stream(&format!("{name}: intervals"));
+        let targets: Vec<_> = own_rooms
+            .iter()
+            .filter(|room| self.rooms.is_empty() || self.rooms.contains(room))
+            .collect();
+        let in_turn = targets.into_iter().cycle().zip(1..=count);
+        in_turn
+            .map(|(room, number)| {
+                let due = at;
+                at += draw_from(&mut intervals, self.interval);
+                PlannedMessage {
+                    at: due,
+                    room: room.clone(),
+                    content: format!("{name} {number}"),
+                }
+            })
+            .collect()
+    }
+}
+
+impl Chat {
+    fn draw(&self, draw: &mut Draw) -> Chat {
+        Chat {
+            ping_interval: draw.fixed("chat: ping-interval", self.ping_interval),
+            ping_timeout: draw.fixed("chat: ping-timeout", self.ping_timeout),
+            ack_timeout: draw.fixed("chat: ack-timeout", self.ack_timeout),
+            ..self.clone()
+        }
+    }
+}
+
+impl Fault {
+    fn draw(&self, number: usize, clients: &[PlannedClient], draw: &mut Draw) -> PlannedFault {
+        let label = |what| format!("fault {number}: {what}");
+        let kind = match self.kind {
+            FaultKind::Loss(loss) => FaultKind::Loss(draw.fixed(&label("loss"), loss)),
+            other => other,
+        };
+        let victims = self.victims.draw(&label("victims"), clients, draw);
+        let from = draw.value(&label("at"), self.at);
+        let lasts = self.lasts.map(|lasts| draw.value(&label("for"), lasts));
+        PlannedFault {
+            kind,
+            victims,
+            from,
+            until: lasts.map(|lasts| from + lasts),
+        }
+    }
+}
+
+impl Victims {
+    fn draw(&self, label: &str, clients: &[PlannedClient], draw: &mut Draw) -> Vec<String> {
+        let all = clients.iter().map(|client| client.name.clone());
+        match self {
+            Victims::Clients => all.collect(),
+            Victims::Named(names) => {
+                let machines = std::iter::once(SERVER.to_owned()).chain(all);
+                machines.filter(|machine| names.contains(machine)).collect()
+            }
+            Victims::Any(count) => {
+                let mut stream = draw.stream(label);
+                let count = draw_from(&mut stream, *count) as usize;
+                let mut order: Vec<usize> = (0..clients.len()).collect();
+                order.shuffle(&mut stream);
+                order.truncate(count);
+                order.sort_unstable();
+                let victims: Vec<_> = order.iter().map(|&i| clients[i].name.clone()).collect();
+                draw.drawn.push((label.to_owned(), victims.join(", ")));
+                victims
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario(text: &str) -> Scenario {
+        Scenario::parse("test", text).expect("a right scenario")
+    }
+
+    const OPEN: &str = r#"
+        shows = "Something."
+        workload.messages = "1..100"
+        settle = "1s..60s"
+        [[fault]]
+        kind = "partition"
+        victims = "any 2 of clients"
+        at = "2s..8s"
+        for = "1s..9s"
+    "#;
+
+    #[test]
+    fn the_same_seed_draws_the_same_plan() {
+        assert_eq!(scenario(OPEN).plan(7), scenario(OPEN).plan(7));
+        assert_ne!(scenario(OPEN).plan(7), scenario(OPEN).plan(8));
+    }
+
+    #[test]
+    fn what_is_drawn_is_told_with_its_label() {
+        insta::assert_debug_snapshot!(scenario(OPEN).plan(1).drawn);
+    }
+
+    #[test]
+    fn opening_one_value_does_not_move_the_others() {
+        let fixed = scenario(&OPEN.replace("\"2s..8s\"", "\"3s\""))
+            .plan(1)
+            .drawn;
+        let mut open = scenario(OPEN).plan(1).drawn;
+        open.retain(|(what, _)| what != "fault 1: at");
+        assert_eq!(fixed, open);
+    }
+
+    #[test]
+    fn drawn_values_stay_in_their_range() {
+        let scenario = scenario(OPEN);
+        for seed in 0..200 {
+            let fault = &scenario.plan(seed).faults[0];
+            let until = fault.until.expect("the fault ends");
+            assert!((2..=8).contains(&fault.from.as_secs()), "{fault:?}");
+            assert!(
+                (1..=9).contains(&(until - fault.from).as_secs()),
+                "{fault:?}"
+            );
+            assert_eq!(fault.victims.len(), 2, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn messages_go_to_the_senders_rooms_in_turn() {
+        let plan = scenario(
+            r#"
+            shows = "Something."
+            clients = { count = 1, rooms = ["kitchen", "lobby", "garden"] }
+            workload = { messages = 3, rooms = ["lobby", "garden"] }
+            "#,
+        )
+        .plan(1);
+        let rooms: Vec<_> = plan.clients[0]
+            .messages
+            .iter()
+            .map(|m| m.room.as_str())
+            .collect();
+        assert_eq!(rooms, ["lobby", "garden", "lobby"]);
+    }
+
+    #[test]
+    fn a_run_settles_after_the_last_fault_and_the_last_message() {
+        let plan = scenario(
+            r#"
+            shows = "Something."
+            settle = "5s"
+            workload = { messages = 2, start = "1s", interval = "1s" }
+            [[fault]]
+            kind = "kill"
+            victims = "server"
+            at = "10s"
+            for = "2s"
+            "#,
+        )
+        .plan(1);
+        assert_eq!(plan.healed_at, Duration::from_secs(12));
+        assert_eq!(plan.ends_at, Duration::from_secs(17));
+    }
+}

@@ -1,0 +1,223 @@
+//! Reads a TOML table field by field, goes on after a mistake, and knows at the end which fields
+//! nobody asked for.
+//!
+//! serde would stop at the first mistake; people who write a scenario want to see all of them.
+
+use super::values::Value;
+use crate::nearest::nearest;
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The mistakes found so far.
+#[derive(Default)]
+pub(super) struct Problems(pub(super) Vec<Mistake>);
+
+/// One mistake: what is wrong, at which bytes of the text, and what to do instead.
+pub(super) struct Mistake {
+    pub(super) what: String,
+    pub(super) at: Range<usize>,
+    pub(super) remedy: String,
+}
+
+impl Problems {
+    pub(super) fn add(
+        &mut self,
+        at: Range<usize>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.0.push(Mistake {
+            what: what.into(),
+            at,
+            remedy: remedy.into(),
+        });
+    }
+}
+
+/// A table that is being read. [`Table::finish`] must be called at the end.
+pub(super) struct Table<'t> {
+    /// How messages call it: `[chat]`, `[[fault]] 2`.
+    pub(super) title: String,
+    pub(super) span: Range<usize>,
+    fields: Option<&'t DeTable<'t>>,
+    asked: Vec<&'static str>,
+}
+
+/// A value with its place in the text.
+pub(super) struct Placed<T> {
+    pub(super) value: T,
+    pub(super) at: Range<usize>,
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn new(
+        title: impl Into<String>,
+        fields: &'t DeTable<'t>,
+        span: Range<usize>,
+    ) -> Self {
+        Table {
+            title: title.into(),
+            span,
+            fields: Some(fields),
+            asked: Vec::new(),
+        }
+    }
+
+    /// The field's value, still unread.
+    pub(super) fn raw(&mut self, field: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.asked.push(field);
+        self.fields.and_then(|fields| fields.get(field))
+    }
+
+    /// The field's value and place, or none if it is missing or wrong.
+    pub(super) fn placed<V: Value>(
+        &mut self,
+        field: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Placed<V>> {
+        let raw = self.raw(field)?;
+        match V::read(raw.get_ref()) {
+            Ok(value) => Some(Placed {
+                value,
+                at: raw.span(),
+            }),
+            Err(wrong) => {
+                let what = format!("`{field}` of {} {wrong}", self.title);
+                problems.add(raw.span(), what, V::WANTED);
+                None
+            }
+        }
+    }
+
+    /// The field's value, or none if it is missing or wrong.
+    pub(super) fn get<V: Value>(
+        &mut self,
+        field: &'static str,
+        problems: &mut Problems,
+    ) -> Option<V> {
+        self.placed(field, problems).map(|placed| placed.value)
+    }
+
+    /// The field's value; that it is missing is a mistake too.
+    pub(super) fn need<V: Value>(
+        &mut self,
+        field: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Placed<V>> {
+        self.require(field, V::WANTED, problems);
+        self.placed(field, problems)
+    }
+
+    /// That the field is missing is a mistake.
+    pub(super) fn require(&self, field: &str, wanted: &str, problems: &mut Problems) {
+        if self
+            .fields
+            .is_some_and(|fields| !fields.contains_key(field))
+        {
+            let what = format!("{} has no `{field}`", self.title);
+            problems.add(
+                self.span.clone(),
+                what,
+                format!("Add `{field} = …`. {wanted}"),
+            );
+        }
+    }
+
+    /// The field's value as one of the allowed words.
+    pub(super) fn word<T: Clone>(
+        &mut self,
+        field: &'static str,
+        allowed: &[(&str, T)],
+        problems: &mut Problems,
+    ) -> Option<T> {
+        let found = self.placed::<String>(field, problems)?;
+        let meant = allowed.iter().find(|(word, _)| *word == found.value);
+        if meant.is_none() {
+            let words = allowed.iter().map(|(word, _)| *word);
+            let what = format!("`{field}` of {} cannot be `{}`", self.title, found.value);
+            problems.add(found.at, what, choose_from(&found.value, words));
+        }
+        meant.map(|(_, value)| value.clone())
+    }
+
+    /// The table in this field; an empty one if it is missing or wrong.
+    pub(super) fn table(&mut self, field: &'static str, problems: &mut Problems) -> Table<'t> {
+        let title = format!("[{field}]");
+        let wanted = format!("Write `[{field}]` on a line of its own, and its fields below.");
+        self.raw(field)
+            .and_then(|raw| Table::read(title.clone(), raw, &wanted, problems))
+            .unwrap_or(Table {
+                title,
+                span: 0..0,
+                fields: None,
+                asked: Vec::new(),
+            })
+    }
+
+    /// The value as a table, if it is one.
+    pub(super) fn read(
+        title: impl Into<String>,
+        raw: &'t Spanned<DeValue<'t>>,
+        wanted: &str,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let title = title.into();
+        let fields = raw.get_ref().as_table();
+        if fields.is_none() {
+            problems.add(raw.span(), format!("{title} must be a table"), wanted);
+        }
+        fields.map(|fields| Table::new(title, fields, raw.span()))
+    }
+
+    /// All fields with the places of their names, in the order of the text, for a table whose
+    /// fields are named by the user.
+    pub(super) fn entries(&self) -> Vec<(Placed<&'t str>, &'t Spanned<DeValue<'t>>)> {
+        let mut entries: Vec<_> = self
+            .fields
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| {
+                (
+                    Placed {
+                        value: key.get_ref().as_ref(),
+                        at: key.span(),
+                    },
+                    value,
+                )
+            })
+            .collect();
+        entries.sort_by_key(|(key, _)| key.at.start);
+        entries
+    }
+
+    /// Reports the fields that nobody asked for.
+    pub(super) fn finish(self, problems: &mut Problems) {
+        for (key, _) in self.entries() {
+            if !self.asked.contains(&key.value) {
+                let what = format!("{} has no field `{}`", self.title, key.value);
+                problems.add(
+                    key.at,
+                    what,
+                    choose_from(key.value, self.asked.iter().copied()),
+                );
+            }
+        }
+    }
+}
+
+/// The remedy for a word that is not among the allowed ones.
+pub(super) fn choose_from<'w>(
+    found: &str,
+    allowed: impl Iterator<Item = &'w str> + Clone,
+) -> String {
+    let list = allowed
+        .clone()
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    match nearest(found, allowed) {
+        Some(meant) => format!("Did you mean `{meant}`? Allowed are {list}."),
+        None => format!("Allowed are {list}."),
+    }
+}

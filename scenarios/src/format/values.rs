@@ -1,0 +1,290 @@
+//! The values of a scenario file: durations with units, ranges, probabilities, names, victims.
+
+use crate::scenario::{Setting, Victims};
+use std::time::Duration;
+use toml::de::DeValue;
+
+/// A value that can be read from TOML.
+pub(super) trait Value: Sized {
+    /// What is allowed, as a sentence.
+    const WANTED: &'static str;
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence that begins with the field's name.
+    fn read(value: &DeValue<'_>) -> Result<Self, String>;
+}
+
+/// A value that can be written as a word, and so be an end of a range `"from..to"`.
+trait Scalar: Copy + PartialOrd {
+    const WANTED: &'static str;
+    fn from_word(word: &str) -> Result<Self, String>;
+}
+
+impl Scalar for Duration {
+    const WANTED: &'static str = "Write a duration with its unit, as in \"1500ms\", \"1.5 s\" or \
+        \"2min\" (units: ns, us, ms, s, min, h), or a range that the seed decides, as in \"2s..8s\".";
+
+    fn from_word(word: &str) -> Result<Self, String> {
+        duration(word)
+    }
+}
+
+impl Scalar for u32 {
+    const WANTED: &'static str =
+        "Write a whole number, as in 12, or a range that the seed decides, as in \"10..40\".";
+
+    fn from_word(word: &str) -> Result<Self, String> {
+        word.parse()
+            .map_err(|_| format!("has `{word}`, which is not a whole number"))
+    }
+}
+
+impl Scalar for f64 {
+    const WANTED: &'static str = "Write a probability between 0 and 1, as in 0.05 for five packets \
+        of a hundred, or a range that the seed decides, as in \"0.01..0.2\".";
+
+    fn from_word(word: &str) -> Result<Self, String> {
+        let number: f64 = word
+            .parse()
+            .map_err(|_| format!("has `{word}`, which is not a number"))?;
+        if (0.0..=1.0).contains(&number) {
+            Ok(number)
+        } else {
+            Err(format!("is {word}, which is outside 0 to 1"))
+        }
+    }
+}
+
+impl<T: Scalar> Value for Setting<T> {
+    const WANTED: &'static str = T::WANTED;
+
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = match value {
+            DeValue::String(text) => text.as_ref(),
+            DeValue::Integer(number) => number.as_str(),
+            DeValue::Float(number) => number.as_str(),
+            other => return Err(format!("is {}", kind(other))),
+        };
+        setting(text)
+    }
+}
+
+fn setting<T: Scalar>(text: &str) -> Result<Setting<T>, String> {
+    let Some((min, max)) = text.split_once("..") else {
+        return T::from_word(text.trim()).map(Setting::Fixed);
+    };
+    let (min, max) = (T::from_word(min.trim())?, T::from_word(max.trim())?);
+    if min <= max {
+        Ok(Setting::Between(min, max))
+    } else {
+        Err(format!(
+            "is the empty range `{text}`: its end is below its start"
+        ))
+    }
+}
+
+impl Value for Duration {
+    const WANTED: &'static str = "Write a duration with its unit, as in \"1500ms\", \"1.5 s\" or \
+        \"2min\" (units: ns, us, ms, s, min, h); a range is not possible here.";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match value {
+            DeValue::String(text) => duration(text),
+            DeValue::Integer(number) => duration(number.as_str()),
+            other => Err(format!("is {}", kind(other))),
+        }
+    }
+}
+
+fn duration(word: &str) -> Result<Duration, String> {
+    let digits = word
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(word.len());
+    let (number, unit) = (&word[..digits], word[digits..].trim());
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("has `{word}`, which is not a duration"))?;
+    let seconds = match unit {
+        "ns" => 1e-9,
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "min" => 60.0,
+        "h" => 3600.0,
+        "" => return Err(format!("has `{word}`, a number without a unit")),
+        _ => return Err(format!("has the unknown unit `{unit}`")),
+    };
+    Duration::try_from_secs_f64(number * seconds)
+        .map_err(|_| format!("has `{word}`, which is longer than a run can be"))
+}
+
+impl Value for u32 {
+    const WANTED: &'static str = "Write a whole number, as in 12; a range is not possible here.";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match value {
+            DeValue::Integer(number) => <u32 as Scalar>::from_word(number.as_str()),
+            other => Err(format!("is {}", kind(other))),
+        }
+    }
+}
+
+impl Value for String {
+    const WANTED: &'static str = "Write a text in quotes.";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        match value {
+            DeValue::String(text) if text.trim().is_empty() => Err("is empty".into()),
+            DeValue::String(text) => Ok(text.clone().into_owned()),
+            other => Err(format!("is {}", kind(other))),
+        }
+    }
+}
+
+impl Value for Vec<String> {
+    const WANTED: &'static str =
+        "Write a list of different names in quotes, as in [\"lobby\", \"kitchen\"].";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let Some(items) = value.as_array() else {
+            return Err(format!("is {}", kind(value)));
+        };
+        let mut names = Vec::new();
+        for item in items.iter() {
+            let name = String::read(item.get_ref())
+                .map_err(|wrong| format!("has an item that {wrong}"))?;
+            if names.contains(&name) {
+                return Err(format!("names `{name}` twice"));
+            }
+            names.push(name);
+        }
+        if names.is_empty() {
+            Err("is an empty list".into())
+        } else {
+            Ok(names)
+        }
+    }
+}
+
+/// The two ends of a uniform distribution.
+pub(super) struct UniformLatency {
+    pub(super) min: Duration,
+    pub(super) max: Duration,
+}
+
+impl Value for UniformLatency {
+    const WANTED: &'static str =
+        "Write the shortest and the longest latency, as in [\"10ms\", \"30ms\"].";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let Some([min, max]) = value.as_array().map(|items| &items[..]) else {
+            return Err("is no list of two durations".into());
+        };
+        let (min, max) = (
+            Duration::read(min.get_ref())?,
+            Duration::read(max.get_ref())?,
+        );
+        if min <= max {
+            Ok(UniformLatency { min, max })
+        } else {
+            Err("ends below its start".into())
+        }
+    }
+}
+
+impl Value for Victims {
+    const WANTED: &'static str = "Write a machine's name, as in \"server\" or \"alice\", a list of \
+        names, \"clients\" for all of them, or leave it to the seed: \"any of clients\", \
+        \"any 2 of clients\", \"any 1..3 of clients\".";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = match value {
+            DeValue::Array(_) => return Vec::read(value).map(Victims::Named),
+            other => String::read(other)?,
+        };
+        if text == "clients" {
+            return Ok(Victims::Clients);
+        }
+        let Some(rest) = text.strip_prefix("any ") else {
+            return Ok(Victims::Named(vec![text]));
+        };
+        match rest.strip_suffix("of clients").map(str::trim) {
+            Some("") => Ok(Victims::Any(Setting::Fixed(1))),
+            Some(count) => setting(count).map(Victims::Any),
+            None => Err(format!("is `{text}`, which is not understood")),
+        }
+    }
+}
+
+/// What a value is instead of what was wanted.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<V: Value>(toml: &str) -> Result<V, String> {
+        V::read(DeValue::parse(toml).expect("valid TOML").get_ref())
+    }
+
+    #[test]
+    fn a_duration_has_a_number_and_a_unit() {
+        for (toml, nanoseconds) in [
+            (r#""20ms""#, 20_000_000),
+            (r#""1.5 s""#, 1_500_000_000),
+            (r#""2min""#, 120_000_000_000),
+            (r#""7us""#, 7_000),
+        ] {
+            assert_eq!(read(toml), Ok(Duration::from_nanos(nanoseconds)), "{toml}");
+        }
+    }
+
+    #[test]
+    fn a_duration_without_a_unit_is_refused() {
+        for toml in ["20", r#""20""#, r#""ms""#, r#""20 days""#, r#""1.2.3s""#] {
+            assert!(read::<Duration>(toml).is_err(), "{toml}");
+        }
+    }
+
+    #[test]
+    fn a_range_leaves_the_value_to_the_seed() {
+        assert_eq!(read(r#""10..40""#), Ok(Setting::Between(10_u32, 40)));
+        assert_eq!(read("10"), Ok(Setting::Fixed(10_u32)));
+        assert_eq!(read("0.5"), Ok(Setting::Fixed(0.5)));
+    }
+
+    #[test]
+    fn an_empty_range_is_refused() {
+        assert!(read::<Setting<Duration>>(r#""8s..2s""#).is_err());
+    }
+
+    #[test]
+    fn victims_are_named_or_left_to_the_seed() {
+        for (toml, victims) in [
+            (r#""server""#, Victims::Named(vec!["server".into()])),
+            (
+                r#"["alice", "bob"]"#,
+                Victims::Named(vec!["alice".into(), "bob".into()]),
+            ),
+            (r#""clients""#, Victims::Clients),
+            (r#""any of clients""#, Victims::Any(Setting::Fixed(1))),
+            (
+                r#""any 1..3 of clients""#,
+                Victims::Any(Setting::Between(1, 3)),
+            ),
+        ] {
+            assert_eq!(read(toml), Ok(victims), "{toml}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! A scenario: the machines, links, chat options, workload, faults and expectations of a run, as
+//! its file says them.
+//!
+//! A [`Scenario`] has been checked: names are unique, ranges are not empty, every fault hits
+//! machines that exist. What it leaves open (a [`Setting::Between`], [`Victims::Any`]) is decided by
+//! the seed in [`crate::draw`]. The chat of a scenario has one server and a star of clients around
+//! it; several servers with an adapter between them are left out.
+
+use crate::format::{self, BadScenario};
+use squall_chat::{Bug, ToClient, ToServer, Transport};
+use squall_guarantees::Guarantee;
+use std::path::Path;
+use std::time::Duration;
+
+/// The name of the server's machine, in scenario files and in reports.
+pub const SERVER: &str = "server";
+
+/// A checked scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Its name: the file's, without `.toml`.
+    pub name: String,
+    /// How the command line names it: its name if it is embedded, else the path of its file.
+    pub source: String,
+    /// What it shows, in a sentence.
+    pub shows: String,
+    /// The heading it stands under in `squall list`.
+    pub group: String,
+    /// How many clients there are.
+    pub clients: Setting<u32>,
+    /// The clients' names, in order; as many as there can be clients.
+    pub names: Vec<String>,
+    /// The rooms of every client that has none of its own.
+    pub rooms: Vec<String>,
+    /// The link between the server and every client that has none of its own.
+    pub link: Link,
+    /// What is different for single clients.
+    pub overrides: Vec<Override>,
+    /// The options of the chat.
+    pub chat: Chat,
+    /// What the users do.
+    pub workload: Workload,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// What is expected, per guarantee; `true` for held.
+    pub expect: Vec<(Guarantee, bool)>,
+    /// How long the run goes on after the last message is due and the last fault is over.
+    pub settle: Setting<Duration>,
+}
+
+/// A value that the scenario says, or a range that it leaves to the seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting<T> {
+    /// This value.
+    Fixed(T),
+    /// A value between these two, which are both possible.
+    Between(T, T),
+}
+
+impl<T: Copy> Setting<T> {
+    /// The smallest value that it can take.
+    pub fn min(&self) -> T {
+        match *self {
+            Setting::Fixed(value) | Setting::Between(value, _) => value,
+        }
+    }
+
+    /// The largest value that it can take.
+    pub fn max(&self) -> T {
+        match *self {
+            Setting::Fixed(value) | Setting::Between(_, value) => value,
+        }
+    }
+}
+
+/// The path between the server and a client.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Link {
+    /// How long a packet is under way, one way.
+    pub latency: Latency,
+    /// The probability that a packet is lost, 0 to 1.
+    pub loss: Setting<f64>,
+}
+
+/// How long packets are under way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Latency {
+    /// Each packet of a run as long as any other; a range is drawn once per run.
+    Fixed(Setting<Duration>),
+    /// Drawn for each packet, every value between the two as probable as any other.
+    Uniform {
+        /// The shortest.
+        min: Duration,
+        /// The longest.
+        max: Duration,
+    },
+    /// Drawn for each packet from a normal distribution with a floor.
+    Normal {
+        /// The mean.
+        mean: Duration,
+        /// The standard deviation.
+        deviation: Duration,
+        /// The floor.
+        min: Duration,
+    },
+}
+
+/// What is different for one client.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Override {
+    /// The client.
+    pub client: String,
+    /// Its rooms.
+    pub rooms: Option<Vec<String>>,
+    /// Its link's latency.
+    pub latency: Option<Latency>,
+    /// Its link's loss.
+    pub loss: Option<Setting<f64>>,
+    /// How many messages it sends.
+    pub messages: Option<Setting<u32>>,
+    /// When it sends its first message.
+    pub start: Option<Setting<Duration>>,
+}
+
+/// The options of the chat.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chat {
+    /// What carries the packets.
+    pub transport: Transport,
+    /// How messages are delivered from the clients to the server.
+    pub to_server: ToServer,
+    /// How messages are delivered from the server to the clients.
+    pub to_client: ToClient,
+    /// How often the server sends a ping.
+    pub ping_interval: Setting<Duration>,
+    /// How long either side waits for a sign of life beyond that.
+    pub ping_timeout: Setting<Duration>,
+    /// How long a client waits for an acknowledgement.
+    pub ack_timeout: Setting<Duration>,
+    /// How often a client tries again to send a message; without end if none.
+    pub retries: Option<u32>,
+    /// The shortest wait before a further attempt to connect.
+    pub backoff_min: Duration,
+    /// The longest wait before a further attempt to connect.
+    pub backoff_max: Duration,
+    /// A bug to plant into the chat, to see a checker fail.
+    pub bug: Option<Bug>,
+}
+
+/// What the users do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// How many messages each client sends.
+    pub messages: Setting<u32>,
+    /// When a client sends its first message.
+    pub start: Setting<Duration>,
+    /// The time from one message of a client to its next; a range is drawn for each message.
+    pub interval: Setting<Duration>,
+    /// The rooms that messages are sent to, in turn, as far as the sender is in them; if empty, all
+    /// of the sender's rooms.
+    pub rooms: Vec<String>,
+}
+
+/// One hardship.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// What happens.
+    pub kind: FaultKind,
+    /// Whom it hits.
+    pub victims: Victims,
+    /// When it begins.
+    pub at: Setting<Duration>,
+    /// How long it lasts; to the end of the run if none. A machine that was killed or lost its power
+    /// is started again afterwards.
+    pub lasts: Option<Setting<Duration>>,
+}
+
+/// What a fault does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FaultKind {
+    /// Packets between the victims and the server are dropped, in one direction or in both.
+    Partition(Direction),
+    /// Packets between the victims and the server are lost with this probability.
+    Loss(Setting<f64>),
+    /// The chat's process is killed; the machine's kernel lives on and closes its connections.
+    Kill,
+    /// The machine goes silent at once, and forgets all that is not on its disk.
+    PowerLoss,
+    /// The machine stands still.
+    Pause,
+}
+
+/// Which packets a partition drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// All.
+    Both,
+    /// Those from the victims to the server.
+    ToServer,
+    /// Those from the server to the victims.
+    ToClient,
+}
+
+/// Whom a fault hits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Victims {
+    /// These machines, by name.
+    Named(Vec<String>),
+    /// Every client.
+    Clients,
+    /// This many clients; the seed says which.
+    Any(Setting<u32>),
+}
+
+impl Scenario {
+    /// Reads a scenario's text. `source` is the path of its file, or its name if it is embedded.
+    ///
+    /// # Errors
+    /// All mistakes that could be found, each with its place in the text and a remedy.
+    pub fn parse(source: &str, text: &str) -> Result<Self, BadScenario> {
+        let name = Path::new(source)
+            .file_stem()
+            .map_or(source.into(), |stem| stem.to_string_lossy());
+        format::scenario(&name, source, text)
+    }
+}
