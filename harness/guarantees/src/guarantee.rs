@@ -147,7 +147,9 @@ pub struct UnknownGuarantee {
 }
 
 fn allowed_names() -> String {
-    Guarantee::ALL.map(|guarantee| format!("`{guarantee}`")).join(", ")
+    Guarantee::ALL
+        .map(|guarantee| format!("`{guarantee}`"))
+        .join(", ")
 }
 
 impl FromStr for Guarantee {
@@ -157,7 +159,9 @@ impl FromStr for Guarantee {
         Guarantee::ALL
             .into_iter()
             .find(|guarantee| guarantee.name() == name)
-            .ok_or_else(|| UnknownGuarantee { name: name.to_owned() })
+            .ok_or_else(|| UnknownGuarantee {
+                name: name.to_owned(),
+            })
     }
 }
 

@@ -1,10 +1,30 @@
 //! Delivery guarantees of a chat: a [`History`] in, [`Verdict`]s out.
+//!
+//! A client's user gives messages to it (operations), other clients handle them (deliveries), a
+//! database keeps them, and connections come and go. [`check`] reads such a history and says of
+//! every [`Guarantee`] whether it held, was violated (with the smallest evidence) or was not
+//! exercised. Nothing here knows of sockets, SQL or clocks: the same history gives the same
+//! verdicts, wherever it came from.
+//!
+//! Two conventions run through all checkers. A message's content is its identity: contents are
+//! unique in a run. And a client lives in *incarnations*, from one start of its program to its
+//! end; a new one begins with an empty memory, so that handling a message again is no doubling,
+//! order begins anew, and what was handled before must be handled again.
 #![forbid(unsafe_code)]
 
+mod checkers;
+mod evidence;
 mod guarantee;
 mod history;
+mod index;
+#[cfg(test)]
+mod testing;
 mod time;
+mod verdict;
 
+pub use checkers::check;
+pub use evidence::*;
 pub use guarantee::*;
 pub use history::*;
 pub use time::*;
+pub use verdict::{Exercise, Verdict, Violation, counted};

@@ -53,7 +53,10 @@ pub mod nanoseconds {
 
         /// Reads the times.
         pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Time>, D::Error> {
-            Ok(Vec::<u64>::deserialize(from)?.into_iter().map(Time::from_nanos).collect())
+            Ok(Vec::<u64>::deserialize(from)?
+                .into_iter()
+                .map(Time::from_nanos)
+                .collect())
         }
     }
 }

@@ -1,0 +1,249 @@
+//! Detection: whoever hears nothing from its peer notices within the bound.
+//!
+//! The clock starts when the silence begins. The client notices by declaring its connection over,
+//! the server by closing the session. Each side counts only if it had a live connection when the
+//! silence began, if it is the side that hears nothing, if the silence outlasts its bound, and if
+//! its program does not end before the bound is over: the dead notice nothing. Does not look at
+//! disconnections without a silence, nor at why a side says that it is over.
+
+use crate::index::{Connection, Incarnation, Index};
+use crate::verdict::Findings;
+use crate::{ClientId, EventKind, Evidence, Lost, Silence, Time, Verdict, counted};
+
+pub(crate) fn check(index: &Index<'_>) -> Verdict {
+    let mut findings = Findings::default();
+    let mut noticed = 0;
+    let incarnations = incarnations_of_clients(index);
+    let sessions = sessions_of_clients(index);
+    let bounds = &index.history.bounds;
+    for silence in &index.history.silences {
+        let client = silence.client.0 as usize;
+        let client_deaf = silence.lost != Lost::ToServer;
+        let server_deaf = silence.lost != Lost::ToClient;
+        let mut judge = |observer: &str, silent: &str, bound, alertness: Vec<Alertness<'_>>| {
+            for alertness in alertness {
+                match alertness.judge(silence, bound) {
+                    Judgement::InTime => noticed += 1,
+                    Judgement::NotExercised => {}
+                    Judgement::TooLate => findings.add(silence.from, || Evidence::Undetected {
+                        observer: observer.to_owned(),
+                        silent: silent.to_owned(),
+                        session: alertness.session.to_owned(),
+                        since: silence.from,
+                        bound,
+                        noticed_at: alertness.noticed_at,
+                    }),
+                }
+            }
+        };
+        let name = index.name(silence.client);
+        if client_deaf {
+            let live = incarnations[client].iter();
+            let live = live.filter_map(|incarnation| alert_client(incarnation, silence.from));
+            judge(&name, "server", bounds.client_detection, live.collect());
+        }
+        if server_deaf {
+            let live = sessions[client].iter();
+            let stops = &index.history.server_stops;
+            let live = live.filter_map(|session| alert_server(session, stops, silence.from));
+            judge("server", &name, bounds.server_detection, live.collect());
+        }
+    }
+    findings.verdict(noticed, format!("{} noticed", counted(noticed, "silence")))
+}
+
+/// One side of a live connection, when a silence begins.
+struct Alertness<'h> {
+    session: &'h str,
+    /// When this side says that the connection is over.
+    noticed_at: Option<Time>,
+    /// When this side's program ends.
+    dies_at: Option<Time>,
+}
+
+enum Judgement {
+    InTime,
+    TooLate,
+    NotExercised,
+}
+
+impl Alertness<'_> {
+    fn judge(&self, silence: &Silence, bound: Time) -> Judgement {
+        let due = silence.from + bound;
+        if silence.until <= due {
+            Judgement::NotExercised
+        } else if self.noticed_at.is_some_and(|at| at <= due) {
+            Judgement::InTime
+        } else if self.dies_at.is_some_and(|at| at <= due) {
+            Judgement::NotExercised
+        } else {
+            Judgement::TooLate
+        }
+    }
+}
+
+/// The client's side, if this incarnation has a connection just before the silence begins.
+fn alert_client<'h>(incarnation: &Incarnation<'h>, from: Time) -> Option<Alertness<'h>> {
+    let dies_at = incarnation.stopped_at;
+    let steps = &incarnation.connections;
+    let next = steps.partition_point(|step| step.at() < from);
+    match steps[..next].last() {
+        Some(&Connection::Connected(_, session)) if dies_at.is_none_or(|at| at >= from) => {
+            Some(Alertness {
+                session,
+                noticed_at: steps.get(next).map(Connection::at),
+                dies_at,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The server's side, if this session is open just before the silence begins. A server that stops
+/// takes its sessions with it, and closes none.
+fn alert_server<'h>(session: &Session<'h>, stops: &[Time], from: Time) -> Option<Alertness<'h>> {
+    let &Session {
+        id,
+        opened_at,
+        closed_at,
+    } = session;
+    let dies_at = stops
+        .get(stops.partition_point(|&stop| stop < opened_at))
+        .copied();
+    let open = opened_at < from
+        && closed_at.is_none_or(|at| at >= from)
+        && dies_at.is_none_or(|at| at >= from);
+    open.then_some(Alertness {
+        session: id,
+        noticed_at: closed_at,
+        dies_at,
+    })
+}
+
+/// A session as the server sees it.
+struct Session<'h> {
+    id: &'h str,
+    opened_at: Time,
+    closed_at: Option<Time>,
+}
+
+fn incarnations_of_clients<'i, 'h>(index: &'i Index<'h>) -> Vec<Vec<&'i Incarnation<'h>>> {
+    let mut clients = vec![Vec::new(); index.history.clients.len()];
+    for incarnation in &index.incarnations {
+        clients[incarnation.client.0 as usize].push(incarnation);
+    }
+    clients
+}
+
+fn sessions_of_clients<'h>(index: &Index<'h>) -> Vec<Vec<Session<'h>>> {
+    let mut clients: Vec<Vec<Session<'h>>> = Vec::new();
+    clients.resize_with(index.history.clients.len(), Vec::new);
+    for event in &index.history.events {
+        let ClientId(client) = event.client;
+        let sessions = &mut clients[client as usize];
+        match &event.kind {
+            EventKind::SessionOpened { session } => {
+                sessions.push(Session {
+                    id: session,
+                    opened_at: event.at,
+                    closed_at: None,
+                });
+            }
+            EventKind::SessionClosed { session, .. } => {
+                if let Some(open) = sessions.iter_mut().rfind(|open| open.id == session) {
+                    open.closed_at.get_or_insert(event.at);
+                }
+            }
+            _ => {}
+        }
+    }
+    clients
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Guarantee::Detection;
+    use crate::Lost::{BothWays, ToClient, ToServer};
+    use crate::testing::chat;
+
+    // In the chats of these tests the client has 4 s to notice, and the server 3 s.
+
+    #[test]
+    fn holds_when_both_sides_notice_in_time() {
+        let chat = chat(["alice"])
+            .silence(10_000, 20_000, "alice", BothWays)
+            .session_closed(13_000, "alice")
+            .disconnected(14_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Detection), @"held: 2 silences noticed");
+    }
+
+    #[test]
+    fn is_violated_when_the_client_is_too_slow() {
+        let chat = chat(["alice"])
+            .silence(10_000, 20_000, "alice", BothWays)
+            .session_closed(13_000, "alice")
+            .disconnected(14_001, "alice");
+        insta::assert_snapshot!(chat.verdict(Detection), @"violated: alice had to notice the silence of server that began at 10.000 s by 14.000 s (session alice-1), but did so only at 14.001 s.");
+    }
+
+    #[test]
+    fn is_violated_when_the_server_never_notices() {
+        let chat = chat(["alice"])
+            .silence(10_000, 20_000, "alice", BothWays)
+            .disconnected(14_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Detection), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.000 s (session alice-1), but never did.");
+    }
+
+    #[test]
+    fn asks_only_the_side_that_hears_nothing() {
+        let to_server = chat(["alice"])
+            .silence(10_000, 20_000, "alice", ToServer)
+            .session_closed(13_000, "alice");
+        insta::assert_snapshot!(to_server.verdict(Detection), @"held: 1 silence noticed");
+        let to_client = chat(["alice"])
+            .silence(10_000, 20_000, "alice", ToClient)
+            .disconnected(13_000, "alice");
+        insta::assert_snapshot!(to_client.verdict(Detection), @"held: 1 silence noticed");
+    }
+
+    #[test]
+    fn is_not_exercised_by_a_silence_that_the_bounds_outlast() {
+        let chat = chat(["alice"]).silence(10_000, 13_000, "alice", BothWays);
+        insta::assert_snapshot!(chat.verdict(Detection), @"not exercised");
+    }
+
+    #[test]
+    fn is_not_exercised_without_a_live_connection() {
+        let chat = chat(["alice"])
+            .disconnected(9_000, "alice")
+            .session_closed(9_000, "alice")
+            .silence(10_000, 20_000, "alice", BothWays);
+        insta::assert_snapshot!(chat.verdict(Detection), @"not exercised");
+    }
+
+    #[test]
+    fn asks_the_server_about_a_client_that_died() {
+        let chat = chat(["alice"])
+            .silence(10_000, 20_000, "alice", BothWays)
+            .stopped(10_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Detection), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.000 s (session alice-1), but never did.");
+    }
+
+    #[test]
+    fn asks_the_client_about_a_server_that_died() {
+        let chat = chat(["alice"])
+            .silence(10_000, 20_000, "alice", BothWays)
+            .server_stopped(10_000)
+            .disconnected(14_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Detection), @"held: 1 silence noticed");
+    }
+
+    #[test]
+    fn forgets_the_sessions_of_a_server_that_died_before() {
+        let chat = chat(["alice"])
+            .server_stopped(5_000)
+            .disconnected(5_000, "alice")
+            .silence(10_000, 20_000, "alice", BothWays);
+        insta::assert_snapshot!(chat.verdict(Detection), @"not exercised");
+    }
+}

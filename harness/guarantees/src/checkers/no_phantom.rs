@@ -1,0 +1,187 @@
+//! No phantom, no leak: whatever is handled or stored was sent before, by the sender and to the
+//! room that the server says, and reaches only clients that are entitled to the room.
+//!
+//! Does not look at how often or in which order. That a row was stored after its sending cannot be
+//! seen from outside, so for rows only the sender and the room are compared.
+
+use crate::index::{Content, Index};
+use crate::verdict::Findings;
+use crate::{ClientId, Evidence, Flaw, Message, Place, StoredMessage, Time, Verdict, counted};
+
+pub(crate) fn check(index: &Index<'_>) -> Verdict {
+    let mut findings = Findings::default();
+    let deliveries = check_deliveries(index, &mut findings);
+    let rows = check_rows(index, &mut findings);
+    let what = format!(
+        "{} and {}",
+        counted(deliveries, "delivery"),
+        counted(rows, "row")
+    );
+    findings.verdict(deliveries + rows, what)
+}
+
+/// Returns how many deliveries there were.
+fn check_deliveries(index: &Index<'_>, findings: &mut Findings) -> u64 {
+    let mut deliveries = 0;
+    for incarnation in &index.incarnations {
+        for delivery in &incarnation.deliveries {
+            deliveries += 1;
+            let content = index.content(delivery.content);
+            let claim = Claim {
+                sender: delivery.sender,
+                room: delivery.room,
+            };
+            let flaw = flaw_of_sending(index, content, claim)
+                .or_else(|| flaw_of_time(content, delivery.at))
+                .or_else(|| flaw_of_entitlement(index, incarnation.client, delivery.room));
+            let Some(flaw) = flaw else { continue };
+            findings.add(delivery.at, || Evidence::Phantom {
+                message: claim.message(content, content.rows.iter().map(|row| row.id).collect()),
+                place: Place::Receiver {
+                    receiver: index.name(incarnation.client),
+                    at: delivery.at,
+                },
+                flaw,
+            });
+        }
+    }
+    deliveries
+}
+
+/// Returns how many rows there were.
+fn check_rows(index: &Index<'_>, findings: &mut Findings) -> u64 {
+    let mut rows = 0;
+    for content in &index.contents {
+        for StoredMessage {
+            id, sender, room, ..
+        } in &content.rows
+        {
+            rows += 1;
+            let claim = Claim { sender, room };
+            let Some(flaw) = flaw_of_sending(index, content, claim) else {
+                continue;
+            };
+            findings.add(index.history.ended_at, || Evidence::Phantom {
+                message: claim.message(content, vec![*id]),
+                place: Place::Database,
+                flaw,
+            });
+        }
+    }
+    rows
+}
+
+/// What the server says about a message.
+#[derive(Clone, Copy)]
+struct Claim<'h> {
+    sender: &'h str,
+    room: &'h str,
+}
+
+impl Claim<'_> {
+    /// The message for evidence, with the claim in place of the truth.
+    fn message(self, content: &Content<'_>, rows: Vec<i64>) -> Message {
+        Message {
+            content: content.content.to_owned(),
+            sender: self.sender.to_owned(),
+            room: self.room.to_owned(),
+            sent_at: content.invocation.as_ref().map(|sent| sent.at),
+            retries: 0,
+            rows,
+        }
+    }
+}
+
+fn flaw_of_sending(index: &Index<'_>, content: &Content<'_>, claim: Claim<'_>) -> Option<Flaw> {
+    let Some(sent) = &content.invocation else {
+        return Some(Flaw::NeverSent);
+    };
+    if index.client(sent.sender).name != claim.sender {
+        Some(Flaw::OtherSender {
+            sender: index.name(sent.sender),
+        })
+    } else if sent.room != claim.room {
+        Some(Flaw::OtherRoom {
+            room: sent.room.to_owned(),
+        })
+    } else {
+        None
+    }
+}
+
+fn flaw_of_time(content: &Content<'_>, at: Time) -> Option<Flaw> {
+    let sent_at = content.invocation.as_ref().map(|sent| sent.at);
+    sent_at
+        .is_some_and(|sent_at| at < sent_at)
+        .then_some(Flaw::NotYetSent)
+}
+
+fn flaw_of_entitlement(index: &Index<'_>, receiver: ClientId, room: &str) -> Option<Flaw> {
+    let entitled = index
+        .client(receiver)
+        .rooms
+        .iter()
+        .any(|entitled| entitled == room);
+    (!entitled).then_some(Flaw::NotEntitled)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Guarantee::NoPhantom;
+    use crate::testing::{Chat, chat};
+
+    fn one_message() -> Chat {
+        chat(["alice", "bob"])
+            .room("garden", ["alice"])
+            .sent(10, "alice", ["m1"])
+    }
+
+    #[test]
+    fn holds_when_only_what_was_sent_is_handled_and_stored() {
+        let chat = one_message().stored(["m1"]).handled(20, "bob", ["m1"]);
+        insta::assert_snapshot!(chat.verdict(NoPhantom), @"held: 1 delivery and 1 row");
+    }
+
+    #[test]
+    fn is_violated_by_a_message_that_nobody_sent() {
+        let chat = one_message().handled_as(20, "bob", "ghost", "alice", "lobby");
+        insta::assert_snapshot!(chat.verdict(NoPhantom), @"violated: bob handled `ghost` (from alice to room lobby) at 0.020 s, but nobody sent it.");
+    }
+
+    #[test]
+    fn is_violated_by_a_message_that_is_handled_before_it_is_sent() {
+        let chat = one_message().handled_as(9, "bob", "m1", "alice", "lobby");
+        insta::assert_snapshot!(chat.verdict(NoPhantom), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.010 s) at 0.009 s, before it was sent.");
+    }
+
+    #[test]
+    fn is_violated_by_a_wrong_sender() {
+        let chat = one_message().handled_as(20, "bob", "m1", "bob", "lobby");
+        insta::assert_snapshot!(chat.verdict(NoPhantom), @"violated: bob handled `m1` (from bob to room lobby, sent at 0.010 s) at 0.020 s, but alice sent it.");
+    }
+
+    #[test]
+    fn is_violated_by_a_wrong_room() {
+        let chat = one_message().handled_as(20, "alice", "m1", "alice", "garden");
+        insta::assert_snapshot!(chat.verdict(NoPhantom), @"violated: alice handled `m1` (from alice to room garden, sent at 0.010 s) at 0.020 s, but it was sent to room lobby.");
+    }
+
+    #[test]
+    fn is_violated_by_a_leak_out_of_a_room() {
+        let chat = one_message()
+            .sent_to("garden", 11, "alice", ["m2"])
+            .handled_as(20, "bob", "m2", "alice", "garden");
+        insta::assert_snapshot!(chat.verdict(NoPhantom), @"violated: bob handled `m2` (from alice to room garden, sent at 0.011 s) at 0.020 s, but is not entitled to the room.");
+    }
+
+    #[test]
+    fn is_violated_by_a_row_that_nobody_sent() {
+        let chat = one_message().stored_as("ghost", "alice", "lobby");
+        insta::assert_snapshot!(chat.verdict(NoPhantom), @"violated: The database has `ghost` (from alice to room lobby, stored as row 1), but nobody sent it.");
+    }
+
+    #[test]
+    fn is_not_exercised_when_nothing_arrives() {
+        insta::assert_snapshot!(one_message().verdict(NoPhantom), @"not exercised");
+    }
+}

@@ -1,0 +1,95 @@
+//! Ordering: what one sender sends to one room, every receiver handles in the order of sending.
+//!
+//! Looks at each incarnation of a receiver, and at the first time it handles each message. Does
+//! not look at second times (at-most-once does), at gaps (exactly-once does), or at the order
+//! between senders (total-order does).
+
+use crate::index::{Delivery, Index};
+use crate::verdict::Findings;
+use crate::{ClientId, Evidence, Verdict, counted};
+use std::collections::HashMap;
+
+pub(crate) fn check(index: &Index<'_>) -> Verdict {
+    let mut findings = Findings::default();
+    let mut successors = 0;
+    for incarnation in &index.incarnations {
+        // Of each sender and room, the message handled so far that was sent last.
+        let mut latest: HashMap<(ClientId, &str), (u32, &Delivery<'_>)> = HashMap::new();
+        for delivery in incarnation.first_deliveries() {
+            let Some(sent) = &index.content(delivery.content).invocation else {
+                continue;
+            };
+            let this = (sent.order, delivery);
+            let Some(last) = latest.insert((sent.sender, sent.room), this) else {
+                continue;
+            };
+            successors += 1;
+            if last.0 > sent.order {
+                latest.insert((sent.sender, sent.room), last);
+                findings.add(delivery.at, || Evidence::OutOfOrder {
+                    receiver: index.name(incarnation.client),
+                    earlier: index.message(delivery.content),
+                    earlier_handled_at: delivery.at,
+                    later: index.message(last.1.content),
+                    later_handled_at: last.1.at,
+                });
+            }
+        }
+    }
+    findings.verdict(
+        successors,
+        format!(
+            "{} that followed another of its sender",
+            counted(successors, "delivery")
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Guarantee::Ordering;
+    use crate::testing::chat;
+
+    #[test]
+    fn holds_when_messages_are_handled_as_sent() {
+        let chat = chat(["alice", "bob"])
+            .sent(10, "alice", ["m1", "m2"])
+            .handled(20, "bob", ["m1", "m2"]);
+        insta::assert_snapshot!(chat.verdict(Ordering), @"held: 1 delivery that followed another of its sender");
+    }
+
+    #[test]
+    fn is_violated_when_an_earlier_message_comes_later() {
+        let chat = chat(["alice", "bob"])
+            .sent(10, "alice", ["m1", "m2", "m3"])
+            .handled(20, "bob", ["m1", "m3", "m2"]);
+        insta::assert_snapshot!(chat.verdict(Ordering), @"violated: bob handled `m3` (from alice to room lobby, sent at 0.012 s) at 0.021 s, before `m2` (from alice to room lobby, sent at 0.011 s), which it handled at 0.022 s.");
+    }
+
+    #[test]
+    fn says_nothing_about_messages_of_two_senders() {
+        let chat = chat(["alice", "bob"])
+            .sent(10, "alice", ["m1"])
+            .sent(11, "bob", ["m2"])
+            .handled(20, "bob", ["m2", "m1"]);
+        insta::assert_snapshot!(chat.verdict(Ordering), @"not exercised");
+    }
+
+    #[test]
+    fn leaves_second_times_to_at_most_once() {
+        let chat = chat(["alice", "bob"])
+            .sent(10, "alice", ["m1", "m2"])
+            .handled(20, "bob", ["m1", "m2", "m1"]);
+        insta::assert_snapshot!(chat.verdict(Ordering), @"held: 1 delivery that followed another of its sender");
+    }
+
+    #[test]
+    fn begins_anew_when_the_receiver_restarts() {
+        let chat = chat(["alice", "bob"])
+            .sent(10, "alice", ["m1", "m2"])
+            .handled(20, "bob", ["m2"])
+            .restarted(30, "bob")
+            .handled(40, "bob", ["m1", "m2"]);
+        insta::assert_snapshot!(chat.verdict(Ordering), @"held: 1 delivery that followed another of its sender");
+    }
+}

@@ -1,0 +1,369 @@
+//! Total order: there is one order of a room's messages that every receiver's order agrees with.
+//!
+//! Each incarnation's sequence of first handlings is a chain; the chains together are a graph, and
+//! a common order exists if the graph has no circle. Successive messages suffice as edges, because
+//! order is transitive: the cost is that of a topological sort. Does not look at which order it is
+//! (the database's or another), at gaps, or at second times. With one sender only, agreement says
+//! no more than ordering does, and with one receiver nothing at all: neither counts as exercised.
+
+use crate::index::{ContentId, Delivery, Incarnation, Index};
+use crate::{ClientId, Evidence, Exercise, Order, Verdict, Violation, counted};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+pub(crate) fn check(index: &Index<'_>) -> Verdict {
+    let graph = Graph::new(index);
+    let disordered = graph.nodes_without_an_order();
+    let Some(&start) = disordered.first() else {
+        return match shared_messages(index) {
+            0 => Verdict::NotExercised,
+            count => Verdict::Held(Exercise {
+                count,
+                what: format!(
+                    "{} of two senders or more",
+                    counted(count, "shared message")
+                ),
+            }),
+        };
+    };
+    let rooms: BTreeSet<&str> = disordered
+        .iter()
+        .filter_map(|&id| room_of(index, id))
+        .collect();
+    let circle = graph.circle(start, &disordered);
+    Verdict::Violated(Box::new(Violation {
+        count: rooms.len() as u64,
+        evidence: Evidence::NoCommonOrder {
+            room: room_of(index, circle[0].from)
+                .unwrap_or_default()
+                .to_owned(),
+            orders: smallest_contradiction(index, &circle),
+        },
+    }))
+}
+
+fn room_of<'h>(index: &Index<'h>, id: ContentId) -> Option<&'h str> {
+    index.content(id).invocation.as_ref().map(|sent| sent.room)
+}
+
+/// How many messages more than one receiver handled, in rooms where two of these receivers handled
+/// two of these messages, and two senders had sent them.
+fn shared_messages(index: &Index<'_>) -> u64 {
+    #[derive(Default)]
+    struct Shared {
+        messages: u64,
+        senders: BTreeSet<ClientId>,
+        receivers_of_two: u32,
+    }
+    let mut receivers = vec![0_u32; index.contents.len()];
+    for delivery in index
+        .incarnations
+        .iter()
+        .flat_map(Incarnation::first_deliveries)
+    {
+        receivers[delivery.content as usize] += 1;
+    }
+    let shared = |id: ContentId| receivers[id as usize] > 1;
+    let mut rooms: BTreeMap<&str, Shared> = BTreeMap::new();
+    for (id, content) in (0..).zip(&index.contents) {
+        if let (Some(sent), true) = (&content.invocation, shared(id)) {
+            let room = rooms.entry(sent.room).or_default();
+            room.messages += 1;
+            room.senders.insert(sent.sender);
+        }
+    }
+    for incarnation in &index.incarnations {
+        let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+        for delivery in incarnation
+            .first_deliveries()
+            .filter(|delivery| shared(delivery.content))
+        {
+            if let Some(room) = room_of(index, delivery.content) {
+                *counts.entry(room).or_default() += 1;
+            }
+        }
+        for (room, _) in counts.into_iter().filter(|&(_, count)| count > 1) {
+            rooms.entry(room).or_default().receivers_of_two += 1;
+        }
+    }
+    let tested = |room: &&Shared| room.senders.len() > 1 && room.receivers_of_two > 1;
+    rooms
+        .values()
+        .filter(tested)
+        .map(|room| room.messages)
+        .sum()
+}
+
+/// One receiver handled `from`, and `to` as the next one of the same room.
+#[derive(Clone, Copy)]
+struct Edge {
+    from: ContentId,
+    to: ContentId,
+    /// An index into [`Index::incarnations`].
+    receiver: u32,
+}
+
+/// All receivers' chains. A content belongs to one room, so one graph holds all rooms.
+struct Graph {
+    nodes: usize,
+    /// Ordered by `from`, without repetitions of `from` and `to`.
+    edges: Vec<Edge>,
+    /// Where each node's edges begin, and at last the number of edges.
+    starts: Vec<usize>,
+}
+
+impl Graph {
+    fn new(index: &Index<'_>) -> Self {
+        let mut edges = Vec::new();
+        for (receiver, incarnation) in (0..).zip(&index.incarnations) {
+            let mut last: HashMap<&str, ContentId> = HashMap::new();
+            for &Delivery { content: to, .. } in incarnation.first_deliveries() {
+                let Some(room) = room_of(index, to) else {
+                    continue;
+                };
+                if let Some(from) = last.insert(room, to) {
+                    edges.push(Edge { from, to, receiver });
+                }
+            }
+        }
+        Graph::of(index.contents.len(), edges)
+    }
+
+    fn of(nodes: usize, mut edges: Vec<Edge>) -> Self {
+        edges.sort_unstable_by_key(|edge| (edge.from, edge.to, edge.receiver));
+        edges.dedup_by_key(|edge| (edge.from, edge.to));
+        let mut starts = vec![0; nodes + 1];
+        for edge in &edges {
+            starts[edge.from as usize + 1] += 1;
+        }
+        for node in 0..nodes {
+            starts[node + 1] += starts[node];
+        }
+        Graph {
+            nodes,
+            edges,
+            starts,
+        }
+    }
+
+    fn edges_of(&self, node: ContentId) -> &[Edge] {
+        &self.edges[self.starts[node as usize]..self.starts[node as usize + 1]]
+    }
+
+    /// The nodes on circles and between them, ascending; none if there is a common order.
+    fn nodes_without_an_order(&self) -> Vec<ContentId> {
+        let mut disordered = vec![true; self.nodes];
+        self.remove_sources(&mut disordered);
+        if disordered.contains(&true) {
+            let turn = |edge: &Edge| Edge {
+                from: edge.to,
+                to: edge.from,
+                ..*edge
+            };
+            let reversed = Graph::of(self.nodes, self.edges.iter().map(turn).collect());
+            reversed.remove_sources(&mut disordered);
+        }
+        (0..)
+            .zip(disordered)
+            .filter_map(|(id, remains)| remains.then_some(id))
+            .collect()
+    }
+
+    /// Kahn's algorithm: takes away what nothing remaining points to, until nothing more can go.
+    fn remove_sources(&self, remaining: &mut [bool]) {
+        let mut incoming = vec![0_u32; self.nodes];
+        for edge in self
+            .edges
+            .iter()
+            .filter(|edge| remaining[edge.from as usize])
+        {
+            incoming[edge.to as usize] += 1;
+        }
+        let is_source =
+            |&node: &ContentId| remaining[node as usize] && incoming[node as usize] == 0;
+        let mut sources: Vec<ContentId> = (0..self.nodes as u32).filter(is_source).collect();
+        while let Some(source) = sources.pop() {
+            remaining[source as usize] = false;
+            for edge in self.edges_of(source) {
+                incoming[edge.to as usize] -= 1;
+                if incoming[edge.to as usize] == 0 && remaining[edge.to as usize] {
+                    sources.push(edge.to);
+                }
+            }
+        }
+    }
+
+    /// A circle near `start`, the shortest through its first node. Every disordered node has a
+    /// disordered successor, so that a walk along them must come back to where it was.
+    fn circle(&self, start: ContentId, disordered: &[ContentId]) -> Vec<Edge> {
+        let next = |node| {
+            let mut edges = self.edges_of(node).iter();
+            edges
+                .find(|edge| disordered.binary_search(&edge.to).is_ok())
+                .map(|edge| edge.to)
+        };
+        let mut visited = BTreeSet::new();
+        let mut node = start;
+        while visited.insert(node) {
+            node = next(node).expect("a disordered node has a disordered successor");
+        }
+        self.shortest_way_back(node)
+    }
+
+    /// Breadth first from a node that is on a circle, until an edge leads back to it.
+    fn shortest_way_back(&self, home: ContentId) -> Vec<Edge> {
+        let mut came_by: HashMap<ContentId, Edge> = HashMap::new();
+        let mut queue = VecDeque::from([home]);
+        while let Some(node) = queue.pop_front() {
+            for &edge in self.edges_of(node) {
+                if came_by.contains_key(&edge.to) {
+                    continue;
+                }
+                came_by.insert(edge.to, edge);
+                queue.push_back(edge.to);
+            }
+            if came_by.contains_key(&home) {
+                break;
+            }
+        }
+        let mut way = vec![came_by[&home]];
+        while way[way.len() - 1].from != home {
+            way.push(came_by[&way[way.len() - 1].from]);
+        }
+        way.reverse();
+        way
+    }
+}
+
+/// Two messages that two receivers of the circle handled in different orders, or the whole circle
+/// if no two of them disagree directly.
+fn smallest_contradiction(index: &Index<'_>, circle: &[Edge]) -> Vec<Order> {
+    let receivers: BTreeSet<u32> = circle.iter().map(|edge| edge.receiver).collect();
+    for &one in &receivers {
+        for &other in receivers.range(one + 1..) {
+            if let Some((first, second)) = disagreement(index, one, other, circle[0].from) {
+                return vec![
+                    order(index, one, first, second),
+                    order(index, other, second, first),
+                ];
+            }
+        }
+    }
+    circle
+        .iter()
+        .map(|edge| order(index, edge.receiver, edge.from, edge.to))
+        .collect()
+}
+
+/// Two messages of this one's room that `one` handled in this order and `other` the other way
+/// round. If there are such two at all, then there are two that follow each other among those that
+/// both handled.
+fn disagreement(
+    index: &Index<'_>,
+    one: u32,
+    other: u32,
+    of_room: ContentId,
+) -> Option<(ContentId, ContentId)> {
+    let mut last: Option<(u32, ContentId)> = None;
+    for delivery in index.incarnations[one as usize].first_deliveries() {
+        if room_of(index, delivery.content) != room_of(index, of_room) {
+            continue;
+        }
+        let other = &index.incarnations[other as usize];
+        let Some(there) = other.deliveries_of(delivery.content).next() else {
+            continue;
+        };
+        if let Some((position, content)) = last
+            && position > there.position
+        {
+            return Some((content, delivery.content));
+        }
+        last = Some((there.position, delivery.content));
+    }
+    None
+}
+
+fn order(index: &Index<'_>, receiver: u32, first: ContentId, second: ContentId) -> Order {
+    let incarnation = &index.incarnations[receiver as usize];
+    let at = |content| {
+        let delivery = incarnation.deliveries_of(content).next();
+        delivery
+            .expect("an order is made of what the receiver handled")
+            .at
+    };
+    Order {
+        receiver: index.name(incarnation.client),
+        first: index.content(first).content.to_owned(),
+        first_at: at(first),
+        second: index.content(second).content.to_owned(),
+        second_at: at(second),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Guarantee::TotalOrder;
+    use crate::testing::{Chat, chat};
+
+    fn three_messages() -> Chat {
+        chat(["alice", "bob", "carol"])
+            .sent(10, "alice", ["m1"])
+            .sent(11, "bob", ["m2"])
+            .sent(12, "carol", ["m3"])
+    }
+
+    #[test]
+    fn holds_when_receivers_agree() {
+        let chat = three_messages()
+            .handled(20, "alice", ["m2", "m1", "m3"])
+            .handled(30, "bob", ["m2", "m3"])
+            .handled(40, "carol", ["m2", "m1"]);
+        insta::assert_snapshot!(chat.verdict(TotalOrder), @"held: 3 shared messages of two senders or more");
+    }
+
+    #[test]
+    fn is_violated_by_two_receivers_that_disagree() {
+        let chat = three_messages()
+            .handled(20, "alice", ["m1", "m3", "m2"])
+            .handled(30, "bob", ["m2", "m1"]);
+        insta::assert_snapshot!(chat.verdict(TotalOrder), @"violated: In room lobby, alice handled `m1` at 0.020 s and `m2` at 0.022 s; bob handled `m2` at 0.030 s and `m1` at 0.031 s: no order fits them all.");
+    }
+
+    #[test]
+    fn is_violated_by_a_circle_of_receivers_of_whom_no_two_disagree() {
+        let chat = three_messages()
+            .handled(20, "alice", ["m1", "m2"])
+            .handled(30, "bob", ["m2", "m3"])
+            .handled(40, "carol", ["m3", "m1"]);
+        insta::assert_snapshot!(chat.verdict(TotalOrder), @"violated: In room lobby, alice handled `m1` at 0.020 s and `m2` at 0.021 s; bob handled `m2` at 0.030 s and `m3` at 0.031 s; carol handled `m3` at 0.040 s and `m1` at 0.041 s: no order fits them all.");
+    }
+
+    #[test]
+    fn keeps_rooms_apart() {
+        let chat = chat(["alice", "bob"])
+            .room("garden", ["alice", "bob"])
+            .sent(10, "alice", ["m1"])
+            .sent_to("garden", 11, "bob", ["m2"])
+            .handled(20, "alice", ["m1", "m2"])
+            .handled(30, "bob", ["m2", "m1"]);
+        insta::assert_snapshot!(chat.verdict(TotalOrder), @"not exercised");
+    }
+
+    #[test]
+    fn is_not_exercised_by_one_sender() {
+        let chat = chat(["alice", "bob"])
+            .sent(10, "alice", ["m1", "m2"])
+            .handled(20, "alice", ["m1", "m2"])
+            .handled(30, "bob", ["m1", "m2"]);
+        insta::assert_snapshot!(chat.verdict(TotalOrder), @"not exercised");
+    }
+
+    #[test]
+    fn asks_every_incarnation_on_its_own() {
+        let chat = three_messages()
+            .handled(20, "alice", ["m1", "m2"])
+            .handled(30, "bob", ["m2"])
+            .restarted(40, "bob")
+            .handled(50, "bob", ["m1", "m2"]);
+        insta::assert_snapshot!(chat.verdict(TotalOrder), @"held: 2 shared messages of two senders or more");
+    }
+}

@@ -1,0 +1,437 @@
+//! The smallest evidence of a violation: which message, sent when, received by whom, when, how
+//! often. Plain data, and a paragraph of text for people.
+
+use crate::{Time, nanoseconds, seconds};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What shows that a guarantee was violated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "evidence", rename_all = "kebab-case")]
+pub enum Evidence {
+    /// A receiver handled a sender's later message before an earlier one.
+    OutOfOrder {
+        /// Who handled them.
+        receiver: String,
+        /// The message that was sent first.
+        earlier: Message,
+        /// When that one was handled.
+        #[serde(with = "nanoseconds")]
+        earlier_handled_at: Time,
+        /// The message that was sent second.
+        later: Message,
+        /// When that one was handled: before the other.
+        #[serde(with = "nanoseconds")]
+        later_handled_at: Time,
+    },
+    /// No order of the room's messages agrees with what these receivers saw.
+    NoCommonOrder {
+        /// The room.
+        room: String,
+        /// Two contradicting orders if two receivers disagree; otherwise a circle of them.
+        orders: Vec<Order>,
+    },
+    /// A receiver handled a message more than once.
+    HandledTwice {
+        /// The message.
+        message: Message,
+        /// Who handled it.
+        receiver: String,
+        /// Every time at which it was handled, ascending.
+        #[serde(with = "nanoseconds::list")]
+        handled_at: Vec<Time>,
+    },
+    /// A message is not in the database.
+    NotStored {
+        /// The message.
+        message: Message,
+        /// What its sender was told.
+        ending: Ending,
+    },
+    /// A message is in the database more than once; `message.rows` has the ids.
+    StoredTwice {
+        /// The message.
+        message: Message,
+    },
+    /// A stored message never reached a receiver.
+    NotHandled {
+        /// The message.
+        message: Message,
+        /// Who should have handled it.
+        receiver: String,
+        /// By when.
+        #[serde(with = "nanoseconds")]
+        due: Time,
+    },
+    /// A stored message reached a receiver too late.
+    HandledLate {
+        /// The message.
+        message: Message,
+        /// Who handled it.
+        receiver: String,
+        /// When.
+        #[serde(with = "nanoseconds")]
+        handled_at: Time,
+        /// When it should have been handled at the latest.
+        #[serde(with = "nanoseconds")]
+        due: Time,
+    },
+    /// A message appeared that was not sent like this.
+    Phantom {
+        /// The message, with the sender and the room that the server claims.
+        message: Message,
+        /// Where it appeared.
+        place: Place,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
+    /// A silence was not noticed in time.
+    Undetected {
+        /// Who should have noticed: a client's name or `server`.
+        observer: String,
+        /// Who was silent: a client's name or `server`.
+        silent: String,
+        /// The session in question, as far as the observer knows it.
+        session: String,
+        /// When the silence began.
+        #[serde(with = "nanoseconds")]
+        since: Time,
+        /// How long it may take to notice.
+        #[serde(with = "nanoseconds")]
+        bound: Time,
+        /// When it was noticed; none if never.
+        #[serde(with = "nanoseconds::option")]
+        noticed_at: Option<Time>,
+    },
+    /// A new connection got an id that was used before.
+    SessionReused {
+        /// The session's id.
+        session: String,
+        /// Who had it before.
+        earlier_client: String,
+        /// Since when.
+        #[serde(with = "nanoseconds")]
+        earlier_at: Time,
+        /// Who got it again.
+        client: String,
+        /// When.
+        #[serde(with = "nanoseconds")]
+        at: Time,
+    },
+    /// A client tried again too early, too late or never.
+    BackOff {
+        /// The client.
+        client: String,
+        /// When its connection, or its attempt to connect, ended.
+        #[serde(with = "nanoseconds")]
+        disconnected_at: Time,
+        /// When it tried again; none if it ran on and never did.
+        #[serde(with = "nanoseconds::option")]
+        connecting_at: Option<Time>,
+        /// The shortest wait allowed.
+        #[serde(with = "nanoseconds")]
+        min: Time,
+        /// The longest wait allowed.
+        #[serde(with = "nanoseconds")]
+        max: Time,
+    },
+}
+
+/// A message in evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The message itself.
+    pub content: String,
+    /// Who sent it.
+    pub sender: String,
+    /// The room it is for.
+    pub room: String,
+    /// When it was given to the sender's client; none if nobody ever sent it.
+    #[serde(with = "nanoseconds::option")]
+    pub sent_at: Option<Time>,
+    /// How often the client put it on a connection again.
+    pub retries: u32,
+    /// The ids of its rows in the database, ascending; for a phantom row, that row only.
+    pub rows: Vec<i64>,
+}
+
+/// One receiver's order of two messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Who saw this order.
+    pub receiver: String,
+    /// The message handled first.
+    pub first: String,
+    /// When.
+    #[serde(with = "nanoseconds")]
+    pub first_at: Time,
+    /// The message handled second.
+    pub second: String,
+    /// When.
+    #[serde(with = "nanoseconds")]
+    pub second_at: Time,
+}
+
+/// What became of an operation, as its user was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ending", content = "at", rename_all = "kebab-case")]
+pub enum Ending {
+    /// The server acknowledged it.
+    Acknowledged(#[serde(with = "nanoseconds")] Time),
+    /// The client sent it and asked for no acknowledgement.
+    Sent(#[serde(with = "nanoseconds")] Time),
+    /// It failed.
+    Failed(#[serde(with = "nanoseconds")] Time),
+    /// The client could not tell.
+    Unknown(#[serde(with = "nanoseconds")] Time),
+    /// The operation had no end.
+    Open,
+}
+
+/// Where a message appeared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "place", rename_all = "kebab-case")]
+pub enum Place {
+    /// A receiver handled it.
+    Receiver {
+        /// Who.
+        receiver: String,
+        /// When.
+        #[serde(with = "nanoseconds")]
+        at: Time,
+    },
+    /// It is in the database.
+    Database,
+}
+
+/// What is wrong with a message that appeared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "flaw", rename_all = "kebab-case")]
+pub enum Flaw {
+    /// Nobody sent it.
+    NeverSent,
+    /// It was sent only later, at `message.sent_at`.
+    NotYetSent,
+    /// Somebody else sent it.
+    OtherSender {
+        /// Who really sent it.
+        sender: String,
+    },
+    /// It was sent to another room.
+    OtherRoom {
+        /// The room it was really sent to.
+        room: String,
+    },
+    /// The receiver is not entitled to the room.
+    NotEntitled,
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` (from {} to room {}",
+            self.content, self.sender, self.room
+        )?;
+        if let Some(at) = self.sent_at {
+            write!(f, ", sent at {}", seconds(at))?;
+        }
+        match self.retries {
+            0 => {}
+            1 => write!(f, ", retried once")?,
+            times => write!(f, ", retried {times} times")?,
+        }
+        match &self.rows[..] {
+            [] => {}
+            [id] => write!(f, ", stored as row {id}")?,
+            [ids @ .., last] => {
+                let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+                write!(f, ", stored as rows {} and {last}", ids.join(", "))?;
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Order {
+            receiver,
+            first,
+            second,
+            ..
+        } = self;
+        let (first_at, second_at) = (seconds(self.first_at), seconds(self.second_at));
+        write!(
+            f,
+            "{receiver} handled `{first}` at {first_at} and `{second}` at {second_at}"
+        )
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ending::Acknowledged(at) => write!(f, "was acknowledged at {}", seconds(*at)),
+            Ending::Sent(at) => write!(f, "was reported as sent at {}", seconds(*at)),
+            Ending::Failed(at) => write!(f, "was reported as failed at {}", seconds(*at)),
+            Ending::Unknown(at) => write!(f, "was given up as unknown at {}", seconds(*at)),
+            Ending::Open => write!(f, "was never answered"),
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Evidence::OutOfOrder {
+                receiver,
+                earlier,
+                earlier_handled_at,
+                later,
+                later_handled_at,
+            } => {
+                let (earlier_at, later_at) =
+                    (seconds(*earlier_handled_at), seconds(*later_handled_at));
+                write!(
+                    f,
+                    "{receiver} handled {later} at {later_at}, before {earlier}, "
+                )?;
+                write!(f, "which it handled at {earlier_at}.")
+            }
+            Evidence::NoCommonOrder { room, orders } => {
+                let orders: Vec<String> = orders.iter().map(Order::to_string).collect();
+                write!(
+                    f,
+                    "In room {room}, {}: no order fits them all.",
+                    orders.join("; ")
+                )
+            }
+            Evidence::HandledTwice {
+                message,
+                receiver,
+                handled_at,
+            } => {
+                let times: Vec<String> = handled_at.iter().map(|&at| seconds(at)).collect();
+                let (count, times) = (times.len(), times.join(", "));
+                write!(f, "{receiver} handled {message} {count} times: at {times}.")
+            }
+            Evidence::NotStored { message, ending } => {
+                write!(f, "{message} {ending} and is not in the database.")
+            }
+            Evidence::StoredTwice { message } => {
+                write!(
+                    f,
+                    "{message} has {} rows instead of one.",
+                    message.rows.len()
+                )
+            }
+            Evidence::NotHandled {
+                message,
+                receiver,
+                due,
+            } => {
+                write!(
+                    f,
+                    "{receiver} never handled {message}; it was due by {}.",
+                    seconds(*due)
+                )
+            }
+            Evidence::HandledLate {
+                message,
+                receiver,
+                handled_at,
+                due,
+            } => {
+                write!(
+                    f,
+                    "{receiver} handled {message} only at {}; ",
+                    seconds(*handled_at)
+                )?;
+                write!(f, "it was due by {}.", seconds(*due))
+            }
+            Evidence::Phantom {
+                message,
+                place,
+                flaw,
+            } => phantom(f, message, place, flaw),
+            Evidence::Undetected {
+                observer,
+                silent,
+                session,
+                since,
+                bound,
+                noticed_at,
+            } => {
+                write!(
+                    f,
+                    "{observer} had to notice the silence of {silent} that began at {} ",
+                    seconds(*since)
+                )?;
+                write!(f, "by {} (session {session}), ", seconds(*since + *bound))?;
+                match noticed_at {
+                    Some(at) => write!(f, "but did so only at {}.", seconds(*at)),
+                    None => write!(f, "but never did."),
+                }
+            }
+            Evidence::SessionReused {
+                session,
+                earlier_client,
+                earlier_at,
+                client,
+                at,
+            } => {
+                let (earlier_at, at) = (seconds(*earlier_at), seconds(*at));
+                write!(f, "{client} was given session {session} at {at}, ")?;
+                write!(f, "which {earlier_client} had been given at {earlier_at}.")
+            }
+            Evidence::BackOff {
+                client,
+                disconnected_at,
+                connecting_at,
+                min,
+                max,
+            } => {
+                write!(
+                    f,
+                    "{client} was disconnected at {} and ",
+                    seconds(*disconnected_at)
+                )?;
+                match connecting_at {
+                    Some(at) => {
+                        let wait = seconds(at.saturating_sub(*disconnected_at));
+                        write!(f, "tried again at {}, after {wait}; ", seconds(*at))?;
+                    }
+                    None => write!(f, "ran on without trying again; ")?,
+                }
+                write!(
+                    f,
+                    "the wait must be {} to {}.",
+                    seconds(*min),
+                    seconds(*max)
+                )
+            }
+        }
+    }
+}
+
+fn phantom(
+    f: &mut fmt::Formatter<'_>,
+    message: &Message,
+    place: &Place,
+    flaw: &Flaw,
+) -> fmt::Result {
+    match place {
+        Place::Receiver { receiver, at } => {
+            write!(f, "{receiver} handled {message} at {}, ", seconds(*at))?;
+        }
+        Place::Database => write!(f, "The database has {message}, ")?,
+    }
+    match flaw {
+        Flaw::NeverSent => write!(f, "but nobody sent it."),
+        Flaw::NotYetSent => write!(f, "before it was sent."),
+        Flaw::OtherSender { sender } => write!(f, "but {sender} sent it."),
+        Flaw::OtherRoom { room } => write!(f, "but it was sent to room {room}."),
+        Flaw::NotEntitled => write!(f, "but is not entitled to the room."),
+    }
+}

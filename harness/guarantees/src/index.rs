@@ -1,0 +1,449 @@
+//! A history, arranged once for all checkers: what is known of every message, and what every
+//! incarnation of a client went through.
+//!
+//! Building it costs O(n log n) in the number of events; the hash maps are only looked up in, never
+//! iterated over, so that their order reaches no verdict.
+
+use crate::{
+    Client, ClientId, Ending, EventKind, History, Message, OperationId, StoredMessage, Time,
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// A content, as an index into [`Index::contents`].
+pub(crate) type ContentId = u32;
+
+/// A history, arranged for the checkers.
+pub(crate) struct Index<'h> {
+    pub(crate) history: &'h History,
+    /// Everything that was sent, handled or stored, in order of its first appearance.
+    pub(crate) contents: Vec<Content<'h>>,
+    /// Every life of a client's program, in order of its start.
+    pub(crate) incarnations: Vec<Incarnation<'h>>,
+    /// The contents that were sent to a room or are stored in it, ascending.
+    pub(crate) rooms: BTreeMap<&'h str, Vec<ContentId>>,
+}
+
+/// What is known of one content, which is to say of one message.
+#[derive(Default)]
+pub(crate) struct Content<'h> {
+    pub(crate) content: &'h str,
+    /// Who sent it; none if nobody did. If a content is sent twice against the rule, the first
+    /// time counts.
+    pub(crate) invocation: Option<Invocation<'h>>,
+    /// Its rows in the database, ascending by id.
+    pub(crate) rows: Vec<&'h StoredMessage>,
+    first_handled_at: Option<Time>,
+}
+
+/// The operation that sent a content.
+pub(crate) struct Invocation<'h> {
+    pub(crate) sender: ClientId,
+    pub(crate) room: &'h str,
+    pub(crate) at: Time,
+    /// Its place among all invocations of the run.
+    pub(crate) order: u32,
+    pub(crate) ending: Ending,
+    retries: u32,
+    last_tried_at: Time,
+}
+
+/// One life of a client's program: from its start to its end, or to the run's end.
+pub(crate) struct Incarnation<'h> {
+    pub(crate) client: ClientId,
+    /// When it ended; none if it ran at the end of the run.
+    pub(crate) stopped_at: Option<Time>,
+    /// What it handled, in order.
+    pub(crate) deliveries: Vec<Delivery<'h>>,
+    /// Positions in `deliveries`, ordered by content and then by position: the deliveries of one
+    /// content stand together, the first one first.
+    by_content: Vec<u32>,
+    /// Its connections, in order: attempts, successes and ends.
+    pub(crate) connections: Vec<Connection<'h>>,
+}
+
+impl Connection<'_> {
+    pub(crate) fn at(&self) -> Time {
+        match *self {
+            Connection::Connecting(at)
+            | Connection::Connected(at, _)
+            | Connection::Disconnected(at) => at,
+        }
+    }
+}
+
+/// One message, handled.
+pub(crate) struct Delivery<'h> {
+    pub(crate) content: ContentId,
+    /// Its place among all deliveries of the incarnation.
+    pub(crate) position: u32,
+    /// Whether this incarnation handles the content for the first time.
+    pub(crate) first: bool,
+    pub(crate) at: Time,
+    pub(crate) room: &'h str,
+    pub(crate) sender: &'h str,
+}
+
+/// A step in the life of a client's connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Connection<'h> {
+    Connecting(Time),
+    Connected(Time, &'h str),
+    Disconnected(Time),
+}
+
+/// An incarnation that runs and is connected when the run ends: it has stayed or come back.
+#[derive(Clone, Copy)]
+pub(crate) struct StayingReceiver<'i, 'h> {
+    pub(crate) incarnation: &'i Incarnation<'h>,
+    pub(crate) client: &'h Client,
+    /// Since when it is connected.
+    pub(crate) connected_at: Time,
+}
+
+impl<'h> Index<'h> {
+    /// Arranges a history.
+    pub(crate) fn new(history: &'h History) -> Self {
+        let mut builder = Builder {
+            index: Index {
+                history,
+                contents: Vec::new(),
+                incarnations: Vec::new(),
+                rooms: BTreeMap::new(),
+            },
+            content_ids: HashMap::new(),
+            operations: HashMap::new(),
+            running: vec![None; history.clients.len()],
+            invocations: 0,
+        };
+        for event in &history.events {
+            builder.event(event.at, event.client, &event.kind);
+        }
+        for row in &history.database {
+            let content = builder.content(&row.content);
+            builder.index.contents[content as usize].rows.push(row);
+        }
+        let mut index = builder.index;
+        index.list_rooms();
+        for incarnation in &mut index.incarnations {
+            incarnation.sort_deliveries();
+        }
+        index
+    }
+
+    fn list_rooms(&mut self) {
+        for (id, content) in (0..).zip(&self.contents) {
+            let sent_to = content
+                .invocation
+                .as_ref()
+                .map(|invocation| invocation.room);
+            for room in sent_to
+                .into_iter()
+                .chain(content.rows.iter().map(|row| &*row.room))
+            {
+                let contents = self.rooms.entry(room).or_default();
+                if contents.last() != Some(&id) {
+                    contents.push(id);
+                }
+            }
+        }
+    }
+
+    /// What is known of a content.
+    pub(crate) fn content(&self, id: ContentId) -> &Content<'h> {
+        &self.contents[id as usize]
+    }
+
+    /// A client.
+    pub(crate) fn client(&self, id: ClientId) -> &'h Client {
+        &self.history.clients[id.0 as usize]
+    }
+
+    /// A client's name, for evidence.
+    pub(crate) fn name(&self, id: ClientId) -> String {
+        self.client(id).name.clone()
+    }
+
+    /// A message, for evidence: as it was sent, or else as it is stored.
+    pub(crate) fn message(&self, id: ContentId) -> Message {
+        let content = self.content(id);
+        let invocation = content.invocation.as_ref();
+        let (sender, room) = match (invocation, content.rows.first()) {
+            (Some(invocation), _) => (&*self.client(invocation.sender).name, invocation.room),
+            (None, Some(row)) => (&*row.sender, &*row.room),
+            (None, None) => ("nobody", "none"),
+        };
+        Message {
+            content: content.content.to_owned(),
+            sender: sender.to_owned(),
+            room: room.to_owned(),
+            sent_at: invocation.map(|invocation| invocation.at),
+            retries: invocation.map_or(0, |invocation| invocation.retries),
+            rows: content.rows.iter().map(|row| row.id).collect(),
+        }
+    }
+
+    /// Until when something that began at `since` may take: the network must heal first. None if
+    /// the run ended before, so that nothing can be said.
+    pub(crate) fn due(&self, since: Time) -> Option<Time> {
+        let due = since.max(self.history.healed_at) + self.history.bounds.delivery;
+        (due <= self.history.ended_at).then_some(due)
+    }
+
+    /// Who is entitled to what: every receiver that has stayed or come back, with every content of
+    /// its rooms.
+    pub(crate) fn entitlements(
+        &self,
+    ) -> impl Iterator<Item = (StayingReceiver<'_, 'h>, &'h str, ContentId)> {
+        self.staying_receivers().flat_map(move |receiver| {
+            receiver.client.rooms.iter().flat_map(move |room| {
+                let contents = self.rooms.get(&**room).map_or(&[][..], Vec::as_slice);
+                contents
+                    .iter()
+                    .map(move |&content| (receiver, &**room, content))
+            })
+        })
+    }
+
+    /// The receivers that have stayed or come back, in order of their start.
+    fn staying_receivers(&self) -> impl Iterator<Item = StayingReceiver<'_, 'h>> {
+        self.incarnations.iter().filter_map(|incarnation| {
+            let (None, Some(&Connection::Connected(connected_at, _))) =
+                (incarnation.stopped_at, incarnation.connections.last())
+            else {
+                return None;
+            };
+            let client = self.client(incarnation.client);
+            Some(StayingReceiver {
+                incarnation,
+                client,
+                connected_at,
+            })
+        })
+    }
+}
+
+impl Content<'_> {
+    /// When the content was stored, as far as anyone could tell from outside: when its sender was
+    /// told or when somebody handled it, whatever came first. Without either: when it was last
+    /// sent.
+    pub(crate) fn known_stored_at(&self) -> Time {
+        let told_at = match self.invocation.as_ref().map(|invocation| invocation.ending) {
+            Some(Ending::Acknowledged(at)) => Some(at),
+            _ => None,
+        };
+        let sent_at = self
+            .invocation
+            .as_ref()
+            .map(|invocation| invocation.last_tried_at);
+        told_at
+            .into_iter()
+            .chain(self.first_handled_at)
+            .min()
+            .or(sent_at)
+            .unwrap_or_default()
+    }
+}
+
+impl Invocation<'_> {
+    /// Whether the message ought to be stored by the end of the run: the user was not told that it
+    /// failed, and either it was acknowledged or there was time enough.
+    pub(crate) fn must_be_stored(&self, index: &Index<'_>) -> bool {
+        match self.ending {
+            Ending::Failed(_) => false,
+            Ending::Acknowledged(_) => true,
+            Ending::Sent(_) | Ending::Unknown(_) | Ending::Open => index.due(self.at).is_some(),
+        }
+    }
+
+    /// Whether the user was told that the message was not sent.
+    pub(crate) fn failed(&self) -> bool {
+        matches!(self.ending, Ending::Failed(_))
+    }
+}
+
+impl<'h> Incarnation<'h> {
+    /// The deliveries of one content, in order of time.
+    pub(crate) fn deliveries_of(&self, content: ContentId) -> impl Iterator<Item = &Delivery<'h>> {
+        let start = self
+            .by_content
+            .partition_point(|&at| self.content_at(at) < content);
+        self.by_content[start..]
+            .iter()
+            .take_while(move |&&at| self.content_at(at) == content)
+            .map(|&at| &self.deliveries[at as usize])
+    }
+
+    /// What the incarnation handled for the first time, in order.
+    pub(crate) fn first_deliveries(&self) -> impl Iterator<Item = &Delivery<'h>> {
+        self.deliveries.iter().filter(|delivery| delivery.first)
+    }
+
+    fn content_at(&self, position: u32) -> ContentId {
+        self.deliveries[position as usize].content
+    }
+
+    fn sort_deliveries(&mut self) {
+        let mut by_content: Vec<u32> = (0..self.deliveries.len() as u32).collect();
+        by_content.sort_unstable_by_key(|&at| (self.content_at(at), at));
+        let mut previous = None;
+        for &at in &by_content {
+            let delivery = &mut self.deliveries[at as usize];
+            delivery.first = previous != Some(delivery.content);
+            previous = Some(delivery.content);
+        }
+        self.by_content = by_content;
+    }
+}
+
+/// The index in the making.
+struct Builder<'h> {
+    index: Index<'h>,
+    content_ids: HashMap<&'h str, ContentId>,
+    operations: HashMap<OperationId, ContentId>,
+    /// The running incarnation of every client.
+    running: Vec<Option<usize>>,
+    invocations: u32,
+}
+
+impl<'h> Builder<'h> {
+    fn event(&mut self, at: Time, client: ClientId, kind: &'h EventKind) {
+        match kind {
+            EventKind::Started => {
+                self.stop(at, client);
+                self.running(client);
+            }
+            EventKind::Stopped => self.stop(at, client),
+            EventKind::Invoked {
+                operation,
+                room,
+                content,
+            } => {
+                self.invoked(at, client, *operation, room, content);
+            }
+            EventKind::Retried { operation, .. } => {
+                if let Some(invocation) = self.invocation(*operation) {
+                    invocation.retries += 1;
+                    invocation.last_tried_at = at;
+                }
+            }
+            EventKind::Ok {
+                operation,
+                acknowledged: true,
+            } => {
+                self.ended(*operation, Ending::Acknowledged(at));
+            }
+            EventKind::Ok {
+                operation,
+                acknowledged: false,
+            } => {
+                self.ended(*operation, Ending::Sent(at));
+            }
+            EventKind::Failed { operation, .. } => self.ended(*operation, Ending::Failed(at)),
+            EventKind::Unknown { operation, .. } => self.ended(*operation, Ending::Unknown(at)),
+            EventKind::Delivered {
+                room,
+                sender,
+                content,
+                ..
+            } => {
+                let content = self.content(content);
+                self.index.contents[content as usize]
+                    .first_handled_at
+                    .get_or_insert(at);
+                let deliveries = &mut self.running(client).deliveries;
+                let position = deliveries.len() as u32;
+                let delivery = Delivery {
+                    content,
+                    position,
+                    first: false,
+                    at,
+
+                    room,
+                    sender,
+                };
+                deliveries.push(delivery);
+            }
+            EventKind::Connecting { .. } => self.connection(client, Connection::Connecting(at)),
+            EventKind::Connected { session } => {
+                self.connection(client, Connection::Connected(at, session));
+            }
+            EventKind::Disconnected { .. } => self.connection(client, Connection::Disconnected(at)),
+            // The server's view; it says nothing about the client's program.
+            EventKind::SessionOpened { .. } | EventKind::SessionClosed { .. } => {}
+        }
+    }
+
+    fn invoked(
+        &mut self,
+        at: Time,
+        sender: ClientId,
+        operation: OperationId,
+        room: &'h str,
+        content: &'h str,
+    ) {
+        let id = self.content(content);
+        self.operations.entry(operation).or_insert(id);
+        let order = self.invocations;
+        self.invocations += 1;
+        self.index.contents[id as usize]
+            .invocation
+            .get_or_insert(Invocation {
+                sender,
+                room,
+                at,
+                order,
+                ending: Ending::Open,
+                retries: 0,
+                last_tried_at: at,
+            });
+    }
+
+    fn ended(&mut self, operation: OperationId, ending: Ending) {
+        if let Some(invocation) = self.invocation(operation) {
+            invocation.ending = ending;
+        }
+    }
+
+    fn invocation(&mut self, operation: OperationId) -> Option<&mut Invocation<'h>> {
+        let content = *self.operations.get(&operation)?;
+        self.index.contents[content as usize].invocation.as_mut()
+    }
+
+    fn content(&mut self, content: &'h str) -> ContentId {
+        let contents = &mut self.index.contents;
+        *self.content_ids.entry(content).or_insert_with(|| {
+            contents.push(Content {
+                content,
+                ..Content::default()
+            });
+            (contents.len() - 1) as ContentId
+        })
+    }
+
+    fn connection(&mut self, client: ClientId, step: Connection<'h>) {
+        self.running(client).connections.push(step);
+    }
+
+    /// The client's running incarnation. One begins if there is none, so that a history that does
+    /// not tell of starts is understood too.
+    fn running(&mut self, client: ClientId) -> &mut Incarnation<'h> {
+        let incarnations = &mut self.index.incarnations;
+        let running = *self.running[client.0 as usize].get_or_insert_with(|| {
+            incarnations.push(Incarnation {
+                client,
+                stopped_at: None,
+                deliveries: Vec::new(),
+                by_content: Vec::new(),
+                connections: Vec::new(),
+            });
+            incarnations.len() - 1
+        });
+        &mut incarnations[running]
+    }
+
+    fn stop(&mut self, at: Time, client: ClientId) {
+        if let Some(running) = self.running[client.0 as usize].take() {
+            self.index.incarnations[running].stopped_at = Some(at);
+        }
+    }
+}

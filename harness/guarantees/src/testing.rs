@@ -1,0 +1,316 @@
+//! Small chats for the checkers' tests: a history is written as a few sentences.
+//!
+//! Unless a test says otherwise, every client starts and connects at 0 s as session `NAME-1`, is
+//! entitled to the room `lobby`, and the run ends at 60 s without a fault. Times are milliseconds.
+//! Sentences may come in any order; the history is sorted by time.
+
+use crate::checkers::check_one;
+use crate::index::Index;
+use crate::{
+    Bounds, Client, ClientId, Event, EventKind, Guarantee, History, Lost, OperationId, Silence,
+    StoredMessage, Time, Verdict,
+};
+
+pub(crate) struct Chat {
+    history: History,
+    connections: Vec<u32>,
+}
+
+pub(crate) fn chat<const N: usize>(clients: [&str; N]) -> Chat {
+    let ms = Time::from_millis;
+    let client = |name: &str| Client {
+        name: name.to_owned(),
+        rooms: vec!["lobby".to_owned()],
+    };
+    let mut chat = Chat {
+        history: History {
+            clients: clients.map(client).to_vec(),
+            events: Vec::new(),
+            database: Vec::new(),
+            silences: Vec::new(),
+            server_stops: Vec::new(),
+            bounds: Bounds {
+                client_detection: ms(4_000),
+                server_detection: ms(3_000),
+                delivery: ms(5_000),
+                backoff_min: ms(1_000),
+                backoff_max: ms(5_000),
+            },
+            healed_at: Time::ZERO,
+            ended_at: ms(60_000),
+        },
+        connections: vec![0; N],
+    };
+    for name in clients {
+        chat = chat.event(0, name, EventKind::Started).connected(0, name);
+    }
+    chat
+}
+
+impl Chat {
+    /// The verdict on one guarantee, as text.
+    pub(crate) fn verdict(mut self, guarantee: Guarantee) -> String {
+        self.history.events.sort_by_key(|event| event.at);
+        match check_one(guarantee, &Index::new(&self.history)) {
+            Verdict::Held(exercise) => format!("held: {exercise}"),
+            Verdict::Violated(violation) => format!("violated: {violation}"),
+            Verdict::NotExercised => "not exercised".to_owned(),
+        }
+    }
+
+    /// These clients, and no others, are entitled to one more room.
+    pub(crate) fn room<const N: usize>(mut self, room: &str, clients: [&str; N]) -> Self {
+        for name in clients {
+            let client = self.client(name);
+            self.history.clients[client.0 as usize]
+                .rooms
+                .push(room.to_owned());
+        }
+        self
+    }
+
+    pub(crate) fn sent<const N: usize>(self, at: u64, who: &str, contents: [&str; N]) -> Self {
+        self.sent_to("lobby", at, who, contents)
+    }
+
+    /// Successive messages are sent 1 ms apart.
+    pub(crate) fn sent_to<const N: usize>(
+        mut self,
+        room: &str,
+        at: u64,
+        who: &str,
+        contents: [&str; N],
+    ) -> Self {
+        for (at, content) in (at..).zip(contents) {
+            let operation = OperationId(self.history.events.len() as u64);
+            let (room, content) = (room.to_owned(), content.to_owned());
+            self = self.event(
+                at,
+                who,
+                EventKind::Invoked {
+                    operation,
+                    room,
+                    content,
+                },
+            );
+        }
+        self
+    }
+
+    pub(crate) fn retried(self, at: u64, content: &str) -> Self {
+        self.operation(at, content, |operation| EventKind::Retried {
+            operation,
+            attempt: 2,
+        })
+    }
+
+    pub(crate) fn acknowledged(self, at: u64, content: &str) -> Self {
+        self.operation(at, content, |operation| EventKind::Ok {
+            operation,
+            acknowledged: true,
+        })
+    }
+
+    pub(crate) fn unacknowledged(self, at: u64, content: &str) -> Self {
+        self.operation(at, content, |operation| EventKind::Ok {
+            operation,
+            acknowledged: false,
+        })
+    }
+
+    pub(crate) fn failed(self, at: u64, content: &str) -> Self {
+        let reason = "no connection".to_owned();
+        self.operation(at, content, |operation| EventKind::Failed {
+            operation,
+            reason,
+        })
+    }
+
+    /// Successive messages are handled 1 ms apart.
+    pub(crate) fn handled<const N: usize>(
+        mut self,
+        at: u64,
+        who: &str,
+        contents: [&str; N],
+    ) -> Self {
+        for (at, content) in (at..).zip(contents) {
+            let (sender, room) = self.sending_of(content);
+            self = self.handled_as(at, who, content, &sender, &room);
+        }
+        self
+    }
+
+    pub(crate) fn handled_as(
+        self,
+        at: u64,
+        who: &str,
+        content: &str,
+        sender: &str,
+        room: &str,
+    ) -> Self {
+        let [content, sender, room] = [content, sender, room].map(str::to_owned);
+        self.event(
+            at,
+            who,
+            EventKind::Delivered {
+                id: 1,
+                room,
+                sender,
+                content,
+            },
+        )
+    }
+
+    pub(crate) fn stored<const N: usize>(mut self, contents: [&str; N]) -> Self {
+        for content in contents {
+            let (sender, room) = self.sending_of(content);
+            self = self.stored_as(content, &sender, &room);
+        }
+        self
+    }
+
+    pub(crate) fn stored_as(mut self, content: &str, sender: &str, room: &str) -> Self {
+        let id = self.history.database.len() as i64 + 1;
+        let [content, sender, room] = [content, sender, room].map(str::to_owned);
+        self.history.database.push(StoredMessage {
+            id,
+            sender,
+            room,
+            content,
+        });
+        self
+    }
+
+    pub(crate) fn connecting(self, at: u64, who: &str) -> Self {
+        self.event(at, who, EventKind::Connecting { attempt: 1 })
+    }
+
+    /// The client and the server both see a new session: `NAME-1`, `NAME-2`, …
+    pub(crate) fn connected(mut self, at: u64, who: &str) -> Self {
+        let client = self.client(who);
+        self.connections[client.0 as usize] += 1;
+        let session = format!("{who}-{}", self.connections[client.0 as usize]);
+        self.connected_as(at, who, &session)
+    }
+
+    pub(crate) fn connected_as(self, at: u64, who: &str, session: &str) -> Self {
+        let session = session.to_owned();
+        self.event(
+            at,
+            who,
+            EventKind::SessionOpened {
+                session: session.clone(),
+            },
+        )
+        .event(at, who, EventKind::Connected { session })
+    }
+
+    pub(crate) fn disconnected(self, at: u64, who: &str) -> Self {
+        self.event(
+            at,
+            who,
+            EventKind::Disconnected {
+                reason: "silence".to_owned(),
+            },
+        )
+    }
+
+    /// The server closes the client's first session.
+    pub(crate) fn session_closed(self, at: u64, who: &str) -> Self {
+        let (session, reason) = (format!("{who}-1"), "heartbeat".to_owned());
+        self.event(at, who, EventKind::SessionClosed { session, reason })
+    }
+
+    pub(crate) fn stopped(self, at: u64, who: &str) -> Self {
+        self.event(at, who, EventKind::Stopped)
+    }
+
+    /// The client's program ends, starts and connects, all at once.
+    pub(crate) fn restarted(self, at: u64, who: &str) -> Self {
+        self.stopped(at, who)
+            .event(at, who, EventKind::Started)
+            .connected(at, who)
+    }
+
+    pub(crate) fn silence(mut self, from: u64, until: u64, who: &str, lost: Lost) -> Self {
+        let client = self.client(who);
+        let (from, until) = (Time::from_millis(from), Time::from_millis(until));
+        self.history.silences.push(Silence {
+            client,
+            lost,
+            from,
+            until,
+        });
+        self
+    }
+
+    pub(crate) fn server_stopped(mut self, at: u64) -> Self {
+        self.history.server_stops.push(Time::from_millis(at));
+        self
+    }
+
+    pub(crate) fn healed(mut self, at: u64) -> Self {
+        self.history.healed_at = Time::from_millis(at);
+        self
+    }
+
+    fn event(mut self, at: u64, who: &str, kind: EventKind) -> Self {
+        let client = self.client(who);
+        self.history.events.push(Event {
+            at: Time::from_millis(at),
+            client,
+            kind,
+        });
+        self
+    }
+
+    fn operation(
+        self,
+        at: u64,
+        content: &str,
+        kind: impl FnOnce(OperationId) -> EventKind,
+    ) -> Self {
+        let (client, operation) = self.invocation_of(content);
+        let who = self.history.clients[client.0 as usize].name.clone();
+        self.event(at, &who, kind(operation))
+    }
+
+    fn client(&self, name: &str) -> ClientId {
+        let position = self
+            .history
+            .clients
+            .iter()
+            .position(|client| client.name == name);
+        ClientId(position.expect("the test names a client of its chat") as u32)
+    }
+
+    fn invocation_of(&self, wanted: &str) -> (ClientId, OperationId) {
+        let found = self
+            .history
+            .events
+            .iter()
+            .find_map(|event| match &event.kind {
+                EventKind::Invoked {
+                    operation, content, ..
+                } if content == wanted => Some((event.client, *operation)),
+                _ => None,
+            });
+        found.expect("the test sends the message before it tells more about it")
+    }
+
+    fn sending_of(&self, wanted: &str) -> (String, String) {
+        let (client, wanted) = self.invocation_of(wanted);
+        let room = self
+            .history
+            .events
+            .iter()
+            .find_map(|event| match &event.kind {
+                EventKind::Invoked {
+                    operation, room, ..
+                } if *operation == wanted => Some(room),
+                _ => None,
+            });
+        let sender = self.history.clients[client.0 as usize].name.clone();
+        (sender, room.expect("the operation was just found").clone())
+    }
+}
