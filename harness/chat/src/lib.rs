@@ -1,1 +1,50 @@
-//! stub
+//! A Socket.IO chat that keeps its promises: the system that Squall puts to the test.
+//!
+//! This is ordinary tokio code. It never names a simulator and has no hooks for one: the same
+//! [`serve`] and the same [`Client`] run on real sockets and in a simulated world.
+//!
+//! The rooms of this crate:
+//!
+//! - [`serve`] (`server`): socketioxide behind axum and hyper. `server/exchange.rs` holds the one
+//!   place where a message is stored, broadcast and acknowledged, with no `await` in between;
+//!   `server/guard.rs` keeps stuck and unwanted connections from living for ever.
+//! - [`Client`] (`client`): rust_socketio under a supervisor. `client/supervisor.rs` connects,
+//!   listens and speaks; `client/outbox.rs` decides what is sent and when to give up;
+//!   `client/inbox.rs` decides what is handled and when something is missing.
+//! - [`Database`] (`storage`): SQLite. The id of a row is the message's place in the world.
+//! - `wire`: what the two say to each other, and the limits of what is listened to.
+//! - [`Bug`] (`bugs`): planted mistakes, each of which breaks one guarantee. They exist so that
+//!   the checkers of the harness can be seen to fail.
+//!
+//! How a message stays whole on its way, in short:
+//!
+//! 1. The client numbers its messages under an identity of its own (not the socket's id, which
+//!    does not exist offline) and sends one at a time until it is acknowledged.
+//! 2. The server inserts, broadcasts in the order of ids, and only then acknowledges. A message
+//!    that it has already is acknowledged again with the stored id, and not broadcast again.
+//! 3. Every delivery names the one before it in the same stream. A client that misses a link of
+//!    this chain asks for what came after the last message it handled, page by page, and is
+//!    joined to the live stream in the same breath as the last page is sent.
+//!
+//! What is left out, for now: several server processes (one process owns the database), connection
+//! state recovery, a durable outbox, a limit on how fast one client may send.
+
+#![forbid(unsafe_code)]
+
+mod bugs;
+mod client;
+mod server;
+mod storage;
+mod wire;
+
+use std::sync::Arc;
+
+pub use bugs::Bug;
+pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport};
+pub use server::{ServeError, ServerEvent, ServerOptions, ToClient, serve};
+pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
+pub use wire::limits;
+
+/// Is told everything that happens, at the moment it happens. It is called from inside the
+/// program, sometimes with a lock held: it must not block and must not call back into this crate.
+pub type Observer<E> = Arc<dyn Fn(E) + Send + Sync>;

@@ -1,0 +1,229 @@
+//! The chat's client: keeps what the user gives it until it is safely stored, and hands on what
+//! arrives, in order and once.
+//!
+//! rust_socketio speaks the protocol; everything that makes a client reliable is here, because
+//! that library's own reconnection has no time-outs and forgets what was emitted meanwhile. For
+//! each connection the supervisor makes a new rust_socketio client (`connection`), decides what to
+//! send and when to give up (`outbox`), what to handle and what is missing (`inbox`), and how long
+//! to wait before trying again (`backoff`).
+//!
+//! How soon a dead server is noticed: the server gives a sign of life every ping interval; a client
+//! that has heard nothing for the interval plus the time-out ends the connection. rust_socketio's
+//! own detection is not enough: it says nothing when the server closes cleanly, it sleeps while an
+//! emit is stuck, and it dies silently with its receive task.
+//!
+//! Left out: an outbox that survives the program, several namespaces, joining rooms later.
+
+mod backoff;
+mod connection;
+mod inbox;
+mod outbox;
+mod supervisor;
+
+use crate::Observer;
+use crate::bugs::Bug;
+use outbox::Operation;
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use supervisor::Supervisor;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// How a client is to behave.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// The user's name, 1 to 64 bytes.
+    pub name: String,
+    /// The server.
+    pub server: SocketAddr,
+    /// The rooms whose messages the client wants, 1 to 64 of them.
+    pub rooms: Vec<String>,
+    /// How packets travel.
+    pub transport: Transport,
+    /// What is promised about the user's messages.
+    pub to_server: ToServer,
+    /// How long to wait for an acknowledgement, and for a connection to take a packet.
+    pub ack_timeout: Duration,
+    /// How often a message that was not acknowledged is tried again; none: for ever.
+    pub retries: Option<u32>,
+    /// How long to wait for a connection that the server has greeted.
+    pub connect_timeout: Duration,
+    /// The shortest wait before connecting again.
+    pub backoff_min: Duration,
+    /// The longest wait before connecting again.
+    pub backoff_max: Duration,
+    /// A planted mistake.
+    pub bug: Option<Bug>,
+}
+
+impl Default for ClientOptions {
+    /// The defaults of Socket.IO's client for reconnection (1 s to 5 s) and connecting (20 s); a
+    /// guest in the room `lobby` on port 3000 of this computer.
+    fn default() -> Self {
+        Self {
+            name: "guest".to_owned(),
+            server: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
+            rooms: vec!["lobby".to_owned()],
+            transport: Transport::Websocket,
+            to_server: ToServer::ExactlyOnce,
+            ack_timeout: Duration::from_secs(10),
+            retries: None,
+            connect_timeout: Duration::from_secs(20),
+            backoff_min: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(5),
+            bug: None,
+        }
+    }
+}
+
+/// How packets travel between client and server (Engine.IO's transports).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// One WebSocket from the start.
+    Websocket,
+    /// HTTP long-polling.
+    Polling,
+    /// The handshake over polling, then a WebSocket.
+    Upgrade,
+}
+
+/// What is promised about a message on its way to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToServer {
+    /// Sent once. What is in flight when the connection dies is lost.
+    AtMostOnce,
+    /// Sent until acknowledged, one at a time. Stored twice when an acknowledgement was lost.
+    AtLeastOnce,
+    /// The same, with a client offset by which the server recognises a message it has.
+    ExactlyOnce,
+}
+
+/// What the client's observer is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientEvent {
+    /// The user gave a message to the client.
+    Invoked {
+        /// The operation that this begins.
+        operation: u64,
+        /// The room the message is for.
+        room: String,
+        /// The message.
+        content: String,
+    },
+    /// The message is put on a connection once more.
+    Retried {
+        /// The operation that is tried again.
+        operation: u64,
+        /// How many attempts there have been, this one included.
+        attempt: u32,
+    },
+    /// The message is sent.
+    Ok {
+        /// The operation that this ends.
+        operation: u64,
+        /// Whether the server acknowledged it (false for a mode that does not ask).
+        acknowledged: bool,
+    },
+    /// The message was not sent.
+    Failed {
+        /// The operation that this ends.
+        operation: u64,
+        /// Why.
+        reason: String,
+    },
+    /// It is not known whether the message was sent.
+    Unknown {
+        /// The operation that this ends.
+        operation: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A message from the server was handled.
+    Delivered {
+        /// The id the server's database gave it.
+        id: i64,
+        /// The room.
+        room: String,
+        /// The sender's name.
+        sender: String,
+        /// The message.
+        content: String,
+    },
+    /// The client begins to connect.
+    Connecting {
+        /// Counts from 1 since the last established connection.
+        attempt: u32,
+    },
+    /// The client has a connection that the server has greeted.
+    Connected {
+        /// The id of the Socket.IO session.
+        session: String,
+    },
+    /// The connection, or the attempt to connect, is over.
+    Disconnected {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A user's connection to the chat, however often it has to be made again.
+pub struct Client {
+    operations: mpsc::UnboundedSender<Operation>,
+    observer: Observer<ClientEvent>,
+    /// Dropping it tells the supervisor to take its leave.
+    farewell: oneshot::Sender<Infallible>,
+    supervisor: JoinHandle<()>,
+}
+
+impl Client {
+    /// Starts to connect, in a task on the current tokio runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn start(options: ClientOptions, observer: Observer<ClientEvent>) -> Client {
+        let (operations, given) = mpsc::unbounded_channel();
+        let (farewell, told) = oneshot::channel();
+        let supervisor = Supervisor::new(options, observer.clone(), given);
+        let supervisor = tokio::spawn(supervisor.run(told));
+        Client {
+            operations,
+            observer,
+            farewell,
+            supervisor,
+        }
+    }
+
+    /// Gives a message to the client, connected or not. What becomes of it, the observer is told
+    /// under this operation's number, which the caller chooses.
+    pub fn send(&self, operation: u64, room: &str, content: &str) {
+        let (room, content) = (room.to_owned(), content.to_owned());
+        (self.observer)(ClientEvent::Invoked {
+            operation,
+            room: room.clone(),
+            content: content.clone(),
+        });
+        // The supervisor ends only after `self` is gone.
+        let _ = self.operations.send(Operation {
+            operation,
+            room,
+            content,
+        });
+    }
+
+    /// Takes leave of the server, and returns when that is done or has taken too long. Messages
+    /// that are not acknowledged yet have failed, or it is unknown what became of them.
+    pub async fn disconnect(self) {
+        let Self {
+            farewell,
+            supervisor,
+            ..
+        } = self;
+        drop(farewell);
+        let _ = supervisor.await;
+    }
+}

@@ -1,0 +1,236 @@
+//! One connection through rust_socketio, with a time-out around everything it does.
+//!
+//! The library's callbacks run in its receive task, one after the other, and delay its pongs; so
+//! they only push into a channel. Its connection ends without a word when the server closes
+//! cleanly; whoever owns a [`Connection`] has to watch for silence.
+
+use super::{ClientOptions, Transport};
+use crate::wire::{self, Beat, Delivery, Login, Ready, Receipt, Refused, Synced};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use native_tls::TlsConnector;
+use rust_socketio::asynchronous::{Client, ClientBuilder};
+use rust_socketio::{Event, Payload, TransportType};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::future::ready;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long one attempt to say goodbye may take.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often to try to say goodbye. A connection that has not been told to end would go on
+/// answering pings as soon as its network heals, and its session would outlive its client.
+const GOODBYES: usize = 60;
+
+/// What comes from the server, or about the connection to it.
+#[derive(Debug)]
+pub(super) enum Signal {
+    /// The greeting.
+    Ready(Ready),
+    /// A message.
+    Delivery(Delivery),
+    /// The end of a page.
+    Synced(Synced),
+    /// A sign of life.
+    Beat(Beat),
+    /// Something was not accepted.
+    Refused(Refused),
+    /// An acknowledgement.
+    Receipt(Receipt),
+    /// Something that is not understood.
+    Noise,
+    /// The connection is over.
+    Lost(String),
+}
+
+/// One connection.
+pub(super) struct Connection {
+    client: Client,
+    signals: mpsc::UnboundedReceiver<Signal>,
+    sender: mpsc::UnboundedSender<Signal>,
+}
+
+/// What an emit comes to.
+pub(super) type Emit = BoxFuture<'static, Result<(), String>>;
+
+impl Connection {
+    /// Connects and waits for the greeting.
+    pub(super) async fn open(
+        options: &ClientOptions,
+        tls: Option<TlsConnector>,
+        login: &Login,
+    ) -> Result<(Self, Ready), String> {
+        let (sender, signals) = mpsc::unbounded_channel();
+        let client = builder(options, tls, login, &sender).connect();
+        let client = client
+            .await
+            .map_err(|error| format!("cannot connect: {error}"))?;
+        let mut connection = Self {
+            client,
+            signals,
+            sender,
+        };
+        let reason = loop {
+            match connection.next().await {
+                Signal::Ready(ready) => return Ok((connection, ready)),
+                Signal::Lost(reason) => break reason,
+                // Nothing is sent before the greeting; the protocol's own packets are no signals.
+                _ => {}
+            }
+        };
+        connection.close();
+        Err(reason)
+    }
+
+    /// The next signal. Never ends: a dead connection is silent.
+    pub(super) async fn next(&mut self) -> Signal {
+        // `self` holds a sender, so the channel cannot be closed.
+        self.signals.recv().await.unwrap_or(Signal::Noise)
+    }
+
+    /// Puts an event on the connection, within a time-out.
+    pub(super) fn emit(
+        &self,
+        event: &'static str,
+        payload: &impl Serialize,
+        limit: Duration,
+    ) -> Emit {
+        let (client, payload) = (self.client.clone(), json(payload));
+        within(limit, async move { client.emit(event, payload).await })
+    }
+
+    /// Puts an event on the connection and asks for an acknowledgement, which comes as a signal if
+    /// it comes at all. There must be no other one outstanding: rust_socketio draws the ids of
+    /// acknowledgements from 0..999, and two equal ones are the death of its receive task.
+    pub(super) fn emit_with_ack(
+        &self,
+        event: &'static str,
+        payload: &impl Serialize,
+        limit: Duration,
+    ) -> Emit {
+        let (client, payload, sender) = (self.client.clone(), json(payload), self.sender.clone());
+        let acknowledged = move |payload: Payload, _: Client| {
+            // The library hands over the whole argument list as one value.
+            let arguments = first(payload).unwrap_or_default();
+            let receipt = arguments.get(0).cloned().unwrap_or_default();
+            let _ = sender.send(read(receipt, Signal::Receipt));
+            ready(()).boxed()
+        };
+        within(limit, async move {
+            client
+                .emit_with_ack(event, payload, limit, acknowledged)
+                .await
+        })
+    }
+
+    /// Ends the connection in the background; the handle is for those who want to wait for it.
+    pub(super) fn close(self) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            for _ in 0..GOODBYES {
+                // An error says that there is no connection any more.
+                if timeout(GOODBYE_TIMEOUT, self.client.disconnect())
+                    .await
+                    .is_ok()
+                {
+                    return;
+                }
+            }
+        })
+    }
+}
+
+fn builder(
+    options: &ClientOptions,
+    tls: Option<TlsConnector>,
+    login: &Login,
+    sender: &mpsc::UnboundedSender<Signal>,
+) -> ClientBuilder {
+    let transport = match options.transport {
+        Transport::Websocket => TransportType::Websocket,
+        Transport::Polling => TransportType::Polling,
+        Transport::Upgrade => TransportType::WebsocketUpgrade,
+    };
+    let lost = |describe: fn(Payload) -> String| {
+        let sender = sender.clone();
+        move |payload: Payload, _: Client| {
+            let _ = sender.send(Signal::Lost(describe(payload)));
+            ready(()).boxed()
+        }
+    };
+    let events = sender.clone();
+    let builder = ClientBuilder::new(format!("http://{}", options.server))
+        .transport_type(transport)
+        .auth(json(login))
+        .reconnect(false)
+        .on(
+            Event::Close,
+            lost(|_| "the server has ended the session".to_owned()),
+        )
+        .on(
+            Event::Error,
+            lost(|payload| first(payload).map_or_else(String::new, text)),
+        )
+        .on_any(move |event: Event, payload: Payload, _: Client| {
+            let _ = events.send(understand(
+                event.as_str(),
+                first(payload).unwrap_or_default(),
+            ));
+            ready(()).boxed()
+        });
+    match tls {
+        Some(tls) => builder.tls_config(tls),
+        None => builder,
+    }
+}
+
+fn understand(event: &str, payload: Value) -> Signal {
+    match event {
+        wire::READY => read(payload, Signal::Ready),
+        wire::CHAT_MESSAGE => read(payload, Signal::Delivery),
+        wire::SYNCED => read(payload, Signal::Synced),
+        wire::BEAT => read(payload, Signal::Beat),
+        wire::REFUSED => read(payload, Signal::Refused),
+        _ => Signal::Noise,
+    }
+}
+
+fn read<T: DeserializeOwned>(payload: Value, signal: fn(T) -> Signal) -> Signal {
+    serde_json::from_value(payload).map_or(Signal::Noise, signal)
+}
+
+fn first(payload: Payload) -> Option<Value> {
+    match payload {
+        Payload::Text(values) => values.into_iter().next(),
+        _ => None,
+    }
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn json(payload: &impl Serialize) -> Value {
+    serde_json::to_value(payload).expect("our payloads have text keys and no fallible parts")
+}
+
+fn within(
+    limit: Duration,
+    act: impl Future<Output = Result<(), rust_socketio::Error>> + Send + 'static,
+) -> Emit {
+    async move {
+        match timeout(limit, act).await {
+            Ok(outcome) => outcome.map_err(|error| error.to_string()),
+            Err(_) => Err(format!(
+                "the connection did not take a packet within {limit:?}"
+            )),
+        }
+    }
+    .boxed()
+}

@@ -1,0 +1,167 @@
+//! What is handled, and what is missing. A pure state machine: no clock, no connection.
+//!
+//! The *cursor* is the server offset: everything up to it has been handled. It only grows. A
+//! delivery at or below it is a duplicate; one whose predecessor in the stream is above it has lost
+//! its predecessor, and must wait until that has been sent again.
+
+use crate::bugs::Bug;
+use crate::wire::{Beat, Delivery, Synced};
+
+/// How many messages [`Bug::HandleTwice`] forgets.
+const FORGOTTEN: i64 = 3;
+
+/// What this client has handled so far. It outlives connections.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    cursor: i64,
+    bug: Option<Bug>,
+}
+
+/// What to do with a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// It is the next one: hand it to the user. The cursor counts it as handled from now on.
+    Handle,
+    /// It has been handled already.
+    Duplicate,
+    /// Something before it is missing.
+    Gap,
+}
+
+impl Inbox {
+    pub(super) fn new(bug: Option<Bug>) -> Self {
+        Self { cursor: 0, bug }
+    }
+
+    /// The server offset.
+    pub(super) fn offset(&self) -> i64 {
+        if self.bug == Some(Bug::HandleTwice) {
+            return (self.cursor - FORGOTTEN).max(0);
+        }
+        self.cursor
+    }
+
+    /// Decides about a delivery. Without catch-up a gap cannot be filled, so there is none.
+    pub(super) fn judge(&mut self, delivery: &Delivery, catch_up: bool) -> Judgement {
+        if self.bug == Some(Bug::LastInsteadOfHighestOffset) {
+            self.cursor = delivery.id;
+            return Judgement::Handle;
+        }
+        if delivery.id <= self.offset() {
+            return Judgement::Duplicate;
+        }
+        if catch_up && delivery.previous > self.cursor {
+            return Judgement::Gap;
+        }
+        self.cursor = self.cursor.max(delivery.id);
+        Judgement::Handle
+    }
+
+    /// Takes note of the end of a page. Says whether the catch-up is complete.
+    pub(super) fn page_ended(&mut self, page: &Synced) -> bool {
+        if page.previous > self.cursor {
+            return false;
+        }
+        self.cursor = self.cursor.max(page.upto);
+        page.live
+    }
+
+    /// Whether a beat tells of something that has not arrived, or that the server has stopped
+    /// sending.
+    pub(super) fn is_behind(&self, beat: Beat) -> bool {
+        beat.head.is_none_or(|head| head > self.cursor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(previous: i64, id: i64) -> Delivery {
+        let (room, sender) = ("lobby".to_owned(), "ann".to_owned());
+        Delivery {
+            id,
+            previous,
+            room,
+            sender,
+            content: format!("message {id}"),
+            sent_at_ms: 0,
+        }
+    }
+
+    fn judge_all(inbox: &mut Inbox, chain: &[(i64, i64)]) -> Vec<Judgement> {
+        chain
+            .iter()
+            .map(|(previous, id)| inbox.judge(&delivery(*previous, *id), true))
+            .collect()
+    }
+
+    #[test]
+    fn a_chain_without_holes_is_handled_though_ids_have_holes() {
+        let mut inbox = Inbox::new(None);
+        let judgements = judge_all(&mut inbox, &[(0, 2), (2, 3), (3, 9)]);
+        assert_eq!(judgements, [Judgement::Handle; 3]);
+        assert_eq!(inbox.offset(), 9);
+    }
+
+    #[test]
+    fn a_duplicate_is_not_handled_and_the_offset_never_goes_back() {
+        let mut inbox = Inbox::new(None);
+        let judgements = judge_all(&mut inbox, &[(0, 5), (0, 3), (3, 5)]);
+        assert_eq!(
+            judgements,
+            [
+                Judgement::Handle,
+                Judgement::Duplicate,
+                Judgement::Duplicate
+            ]
+        );
+        assert_eq!(inbox.offset(), 5);
+    }
+
+    #[test]
+    fn a_missing_message_stops_what_follows_until_it_has_come() {
+        let mut inbox = Inbox::new(None);
+        let judgements = judge_all(&mut inbox, &[(0, 1), (2, 3), (1, 2), (2, 3)]);
+        let expected = [
+            Judgement::Handle,
+            Judgement::Gap,
+            Judgement::Handle,
+            Judgement::Handle,
+        ];
+        assert_eq!(judgements, expected);
+    }
+
+    #[test]
+    fn a_page_whose_last_message_was_lost_does_not_move_the_offset() {
+        let mut inbox = Inbox::new(None);
+        judge_all(&mut inbox, &[(0, 1)]);
+        assert!(!inbox.page_ended(&Synced {
+            previous: 2,
+            upto: 7,
+            live: true
+        }));
+        assert_eq!(inbox.offset(), 1);
+        assert!(inbox.page_ended(&Synced {
+            previous: 1,
+            upto: 7,
+            live: true
+        }));
+        assert_eq!(inbox.offset(), 7);
+    }
+
+    #[test]
+    fn a_beat_reveals_that_the_latest_message_was_lost() {
+        let mut inbox = Inbox::new(None);
+        judge_all(&mut inbox, &[(0, 1)]);
+        assert!(!inbox.is_behind(Beat { head: Some(1) }));
+        assert!(inbox.is_behind(Beat { head: Some(2) }));
+        assert!(inbox.is_behind(Beat { head: None }));
+    }
+
+    #[test]
+    fn without_catch_up_there_are_no_gaps() {
+        let mut inbox = Inbox::new(None);
+        assert_eq!(inbox.judge(&delivery(4, 9), false), Judgement::Handle);
+    }
+}

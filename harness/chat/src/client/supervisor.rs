@@ -1,0 +1,379 @@
+//! Keeps a client connected: one connection after the other, with a wait in between, for as long
+//! as the user wants. While there is a connection it listens, speaks, and watches for silence.
+
+use super::backoff::Backoff;
+use super::connection::{Connection, Emit, Signal};
+use super::inbox::{Inbox, Judgement};
+use super::outbox::{Operation, Outbox, Step};
+use super::{ClientEvent, ClientOptions, ToServer, Transport};
+use crate::Observer;
+use crate::bugs::Bug;
+use crate::wire::{self, Login, Ready, SyncRequest};
+use native_tls::TlsConnector;
+use std::convert::Infallible;
+use std::future::pending;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// How long a client that leaves waits for its goodbye to be sent.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The longest silence that a server may ask for.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A client's program.
+pub(super) struct Supervisor {
+    options: ClientOptions,
+    observer: Observer<ClientEvent>,
+    operations: mpsc::UnboundedReceiver<Operation>,
+    outbox: Outbox,
+    inbox: Inbox,
+    tls: Option<TlsConnector>,
+    first_session: Option<String>,
+    connection: Option<Connection>,
+}
+
+/// What is under way on a connection.
+struct Conversation {
+    catch_up: bool,
+    /// How long a silence may be.
+    patience: Duration,
+    heard: Instant,
+    /// At most one emit at a time, so that a stuck one cannot be overtaken.
+    emit: Option<(Emit, Emitted)>,
+    /// When the acknowledgement of the message under way is overdue.
+    ack_due: Option<Instant>,
+    catching_up: CatchingUp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Emitted {
+    Message,
+    Sync,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CatchingUp {
+    /// Messages come by themselves.
+    Live,
+    /// Something is missing, and has to be asked for.
+    Wanted,
+    /// It has been asked for; at this time it is overdue.
+    Asked(Instant),
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        options: ClientOptions,
+        observer: Observer<ClientEvent>,
+        operations: mpsc::UnboundedReceiver<Operation>,
+    ) -> Self {
+        let outbox = Outbox::new(
+            &options.name,
+            options.to_server,
+            options.retries,
+            options.bug,
+        );
+        let inbox = Inbox::new(options.bug);
+        // Only the HTTP client of polling wants one, and would load the system's certificates for
+        // every connection otherwise. Nothing here is encrypted.
+        let tls = match options.transport {
+            Transport::Websocket => None,
+            Transport::Polling | Transport::Upgrade => TlsConnector::builder()
+                .disable_built_in_roots(true)
+                .build()
+                .ok(),
+        };
+        let (first_session, connection) = (None, None);
+        Self {
+            options,
+            observer,
+            operations,
+            outbox,
+            inbox,
+            tls,
+            first_session,
+            connection,
+        }
+    }
+
+    /// Runs until the user leaves, which dropping the other end of `farewell` tells.
+    pub(super) async fn run(mut self, farewell: oneshot::Receiver<Infallible>) {
+        tokio::select! {
+            biased;
+            _ = farewell => {}
+            never = self.stay_connected() => match never {},
+        }
+        self.take_leave().await;
+    }
+
+    async fn stay_connected(&mut self) -> Infallible {
+        let mut backoff = Backoff::new(self.options.backoff_min, self.options.backoff_max);
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            self.tell(ClientEvent::Connecting { attempt });
+            let reason = match self.connect().await {
+                Ok(ready) => {
+                    (attempt, _) = (0, backoff.reset());
+                    self.converse(ready).await
+                }
+                Err(reason) => reason,
+            };
+            if let Some(connection) = self.connection.take() {
+                connection.close();
+            }
+            if let Some(lost) = self.outbox.disconnected(&reason) {
+                self.tell(lost);
+            }
+            self.tell(ClientEvent::Disconnected { reason });
+            if self.options.bug == Some(Bug::EagerReconnect) {
+                // Not quite at once: a server that refuses would keep the loop busy for ever.
+                sleep(Duration::from_millis(1)).await;
+                continue;
+            }
+            sleep(backoff.next()).await;
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Ready, String> {
+        let (name, rooms) = (self.options.name.clone(), self.options.rooms.clone());
+        let login = Login {
+            name,
+            rooms,
+            offset: self.inbox.offset(),
+        };
+        let limit = self.options.connect_timeout;
+        let opening = Connection::open(&self.options, self.tls.clone(), &login);
+        let opened = timeout(limit, opening).await;
+        let (connection, ready) =
+            opened.map_err(|_| format!("no connection and no greeting within {limit:?}"))??;
+        self.connection = Some(connection);
+        let session = self.session(&ready);
+        self.tell(ClientEvent::Connected { session });
+        Ok(ready)
+    }
+
+    /// The id of the session, as told to the user.
+    fn session(&mut self, ready: &Ready) -> String {
+        let first = self
+            .first_session
+            .get_or_insert_with(|| ready.session.clone());
+        if self.options.bug == Some(Bug::ReusedSession) {
+            return first.clone();
+        }
+        ready.session.clone()
+    }
+
+    /// Listens and speaks until the connection is over; says why it is.
+    async fn converse(&mut self, ready: Ready) -> String {
+        let mut talk = Conversation::new(&ready, self.options.ack_timeout);
+        loop {
+            self.speak(&mut talk);
+            let Some(connection) = &mut self.connection else {
+                return "closed".to_owned();
+            };
+            let (silence, ack, page) = (talk.silence_due(), talk.ack_due, talk.page_due());
+            let event = tokio::select! {
+                biased;
+                signal = connection.next() => Happened::Signal(signal),
+                (outcome, what) = talk.emitted() => Happened::Emitted(outcome, what),
+                () = sleep_until(silence) => Happened::Silence,
+                () = until(ack) => Happened::AckOverdue,
+                () = until(page) => Happened::PageOverdue,
+                Some(operation) = self.operations.recv() => Happened::Given(operation),
+            };
+            if let Some(reason) = self.react(&mut talk, event)
+                && self.options.bug != Some(Bug::DeafWatchdog)
+            {
+                return reason;
+            }
+        }
+    }
+
+    /// Puts the next thing on the connection, if nothing is being put there already.
+    fn speak(&mut self, talk: &mut Conversation) {
+        let limit = self.options.ack_timeout;
+        while talk.emit.is_none() {
+            let Some(connection) = &self.connection else {
+                return;
+            };
+            if talk.catching_up == CatchingUp::Wanted {
+                let request = SyncRequest {
+                    offset: self.inbox.offset(),
+                };
+                talk.emit = Some((connection.emit(wire::SYNC, &request, limit), Emitted::Sync));
+                talk.catching_up = CatchingUp::Asked(Instant::now() + limit);
+                return;
+            }
+            match self.outbox.next() {
+                None => return,
+                Some(Step::Done(event)) => self.tell(event),
+                Some(Step::Send(message, retried)) => {
+                    let emit = match self.options.to_server {
+                        ToServer::AtMostOnce => {
+                            connection.emit(wire::CHAT_MESSAGE, &message, limit)
+                        }
+                        ToServer::AtLeastOnce | ToServer::ExactlyOnce => {
+                            talk.ack_due = Some(Instant::now() + limit);
+                            connection.emit_with_ack(wire::CHAT_MESSAGE, &message, limit)
+                        }
+                    };
+                    talk.emit = Some((emit, Emitted::Message));
+                    retried.into_iter().for_each(|event| self.tell(event));
+                }
+            }
+        }
+    }
+
+    /// Deals with what has happened; a reason means that the connection is over.
+    fn react(&mut self, talk: &mut Conversation, event: Happened) -> Option<String> {
+        match event {
+            Happened::Signal(signal) => return self.listen(talk, signal),
+            Happened::Emitted(Ok(()), Emitted::Message) => {
+                let done = self.outbox.emitted();
+                done.into_iter().for_each(|event| self.tell(event));
+            }
+            Happened::Emitted(Ok(()), Emitted::Sync) => {}
+            Happened::Emitted(Err(reason), _) => return Some(reason),
+            Happened::Silence => {
+                talk.heard = Instant::now();
+                return Some(format!(
+                    "the server has been silent for {:?}",
+                    talk.patience
+                ));
+            }
+            Happened::AckOverdue => {
+                talk.ack_due = None;
+                self.outbox.timed_out();
+            }
+            Happened::PageOverdue => talk.catching_up = CatchingUp::Wanted,
+            Happened::Given(operation) => self.outbox.take(operation),
+        }
+        None
+    }
+
+    fn listen(&mut self, talk: &mut Conversation, signal: Signal) -> Option<String> {
+        if !matches!(signal, Signal::Lost(_)) {
+            talk.heard = Instant::now();
+        }
+        match signal {
+            Signal::Lost(reason) => return Some(reason),
+            Signal::Delivery(delivery) => match self.inbox.judge(&delivery, talk.catch_up) {
+                Judgement::Handle => self.tell(ClientEvent::Delivered {
+                    id: delivery.id,
+                    room: delivery.room,
+                    sender: delivery.sender,
+                    content: delivery.content,
+                }),
+                Judgement::Duplicate => {}
+                Judgement::Gap => talk.notice_gap(),
+            },
+            Signal::Synced(page) => {
+                let complete = self.inbox.page_ended(&page);
+                talk.catching_up = if complete {
+                    CatchingUp::Live
+                } else {
+                    CatchingUp::Wanted
+                };
+            }
+            Signal::Beat(beat) if talk.catch_up && self.inbox.is_behind(beat) => talk.notice_gap(),
+            Signal::Receipt(receipt) => {
+                if let Some(event) = self.outbox.acknowledged(receipt) {
+                    talk.ack_due = None;
+                    self.tell(event);
+                }
+            }
+            // A refused message is in its receipt, a refused offset ends in a time-out; a greeting
+            // comes once.
+            Signal::Beat(_) | Signal::Refused(_) | Signal::Ready(_) | Signal::Noise => {}
+        }
+        None
+    }
+
+    /// Says goodbye to the server, if there is one, and tells the user what became of the rest.
+    async fn take_leave(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            let _ = timeout(FAREWELL, connection.close()).await;
+            self.tell(ClientEvent::Disconnected {
+                reason: "the user has left".to_owned(),
+            });
+        }
+        while let Ok(operation) = self.operations.try_recv() {
+            self.outbox.take(operation);
+        }
+        for event in self.outbox.abandon() {
+            self.tell(event);
+        }
+    }
+
+    fn tell(&self, event: ClientEvent) {
+        (self.observer)(event);
+    }
+}
+
+/// What a conversation waits for.
+enum Happened {
+    Signal(Signal),
+    Emitted(Result<(), String>, Emitted),
+    Silence,
+    AckOverdue,
+    PageOverdue,
+    Given(Operation),
+}
+
+impl Conversation {
+    /// The first page comes without being asked for.
+    fn new(ready: &Ready, page_limit: Duration) -> Self {
+        let now = Instant::now();
+        let patience_ms = ready.ping_interval_ms.saturating_add(ready.ping_timeout_ms);
+        let catching_up = match ready.catch_up {
+            true => CatchingUp::Asked(now + page_limit),
+            false => CatchingUp::Live,
+        };
+        Self {
+            catch_up: ready.catch_up,
+            patience: Duration::from_millis(patience_ms).min(LONGEST_PATIENCE),
+            heard: now,
+            emit: None,
+            ack_due: None,
+            catching_up,
+        }
+    }
+
+    /// Waits for the emit that is under way, if there is one.
+    async fn emitted(&mut self) -> (Result<(), String>, Emitted) {
+        let Some((emit, what)) = &mut self.emit else {
+            return pending().await;
+        };
+        let (outcome, what) = (emit.await, *what);
+        self.emit = None;
+        (outcome, what)
+    }
+
+    fn silence_due(&self) -> Instant {
+        self.heard + self.patience
+    }
+
+    fn page_due(&self) -> Option<Instant> {
+        match self.catching_up {
+            CatchingUp::Asked(due) => Some(due),
+            CatchingUp::Live | CatchingUp::Wanted => None,
+        }
+    }
+
+    /// Something is missing. If a page is on its way, it may be in there.
+    fn notice_gap(&mut self) {
+        if self.catching_up == CatchingUp::Live {
+            self.catching_up = CatchingUp::Wanted;
+        }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => pending().await,
+    }
+}

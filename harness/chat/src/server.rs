@@ -1,0 +1,269 @@
+//! The chat's server: accepts connections, lets clients in, hands their messages to the exchange.
+//!
+//! It is one current program with nothing global: several servers can live in one process, and
+//! when the future of [`serve`] ends or is dropped, every connection ends and the database is
+//! closed. socketioxide keeps a websocket in a task of its own; those end through
+//! [`guard`](self::guard).
+//!
+//! What comes from outside is not trusted. Names, rooms, offsets and lengths are checked, a client
+//! that sends something else gets told so, requests must send their headers within ten seconds,
+//! and the number of connections is limited. Left out: a limit on how fast one client may send.
+//!
+//! How soon a dead client is noticed: engine.io's heartbeat sends a ping every `ping_interval` and
+//! waits `ping_timeout` for a pong. rust_socketio sends one pong unasked when it connects, which
+//! engineioxide keeps as credit, so with this client it takes up to twice the interval plus the
+//! time-out.
+
+mod exchange;
+mod guard;
+mod handlers;
+mod planted;
+
+use crate::Observer;
+use crate::bugs::Bug;
+use crate::storage::{Database, StorageError};
+use crate::wire::Login;
+use axum::Router;
+use axum::routing::get;
+use exchange::Exchange;
+use guard::Guarded;
+use handlers::{Doorway, Shared};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use serde::{Deserialize, Serialize};
+use socketioxide::SocketIo;
+use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::handler::ConnectHandler;
+use std::convert::Infallible;
+use std::future::{Future, ready};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// How long a server that shuts down waits for its connections to close.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a peer may take to send the headers of a request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait before accepting again when the system has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How a server is to behave.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Time between two pings, and between two beats of the chat. Socket.IO's `pingInterval`.
+    pub ping_interval: Duration,
+    /// How long to wait for the answer to a ping. Socket.IO's `pingTimeout`.
+    pub ping_timeout: Duration,
+    /// The largest packet or polling body that is accepted, in bytes. Socket.IO's `maxPayload`.
+    pub max_payload: u64,
+    /// What a client gets of the messages that were sent while it was away.
+    pub to_client: ToClient,
+    /// The most messages in one page of a catch-up. The queue of a socket holds 128 packets, so
+    /// more than about 100 would leave no room for live messages.
+    pub catch_up_page: usize,
+    /// The most TCP connections at a time; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// A planted mistake.
+    pub bug: Option<Bug>,
+}
+
+impl Default for ServerOptions {
+    /// Socket.IO's documented defaults (server options: `pingInterval`, `pingTimeout`,
+    /// `maxHttpBufferSize`), and catching up.
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            max_payload: 1_000_000,
+            to_client: ToClient::CatchUp,
+            catch_up_page: 32,
+            max_connections: 20_000,
+            bug: None,
+        }
+    }
+}
+
+/// What the server promises its receivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToClient {
+    /// Messages go to those who are connected, at most once; what is missed is missed.
+    LiveOnly,
+    /// A client that comes back gets what it has missed, by its server offset.
+    CatchUp,
+}
+
+/// What the server's observer is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerEvent {
+    /// A client was let in.
+    SessionOpened {
+        /// The id of the Socket.IO session.
+        session: String,
+        /// The user's name.
+        client: String,
+    },
+    /// A client's session is over.
+    SessionClosed {
+        /// The id of the Socket.IO session.
+        session: String,
+        /// The user's name.
+        client: String,
+        /// Why, in socketioxide's words.
+        reason: String,
+    },
+}
+
+/// Why a server ended, other than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The database could not be opened, read or written. A server that cannot store must not go
+    /// on, for it would have to acknowledge what it does not have.
+    #[error("the server has stopped, because its database failed: {0}")]
+    Storage(#[from] StorageError),
+}
+
+/// Serves a chat until `shutdown` completes, then says goodbye to every client and closes the
+/// database. Dropping the future ends the server at once, without a goodbye.
+///
+/// # Errors
+///
+/// [`ServeError::Storage`] if the database cannot be opened, or fails later.
+pub async fn serve(
+    listener: TcpListener,
+    database: &Path,
+    options: ServerOptions,
+    observer: Observer<ServerEvent>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let ServerOptions {
+        to_client,
+        catch_up_page,
+        bug,
+        ..
+    } = options;
+    let database = Database::open(database)?;
+    let exchange = Exchange::new(database, to_client, catch_up_page.max(1), bug)?;
+    let (failure, mut failed) = mpsc::unbounded_channel();
+    let doorway = Doorway(Arc::new(Shared {
+        exchange: Mutex::new(Some(exchange)),
+        options: options.clone(),
+        observer,
+        failure,
+    }));
+    let (io, app) = build(&doorway.0);
+    // Every connection holds a receiver; they end when this sender is dropped.
+    let (alive, _) = watch::channel(());
+
+    let outcome = tokio::select! {
+        biased;
+        () = shutdown => Ok(()),
+        Some(error) = failed.recv() => Err(error),
+        never = accept(listener, app, &options, &alive) => match never {},
+        never = doorway.0.beat() => match never {},
+    };
+    say_goodbye(&io, &doorway.0).await;
+    drop(alive);
+    outcome?;
+    let exchange = doorway.0.lock().take();
+    exchange
+        .map_or(Ok(()), Exchange::shut)
+        .map_err(ServeError::Storage)
+}
+
+/// Socket.IO and a page for those who come with a browser.
+fn build(shared: &Arc<Shared>) -> (SocketIo, Router) {
+    let options = &shared.options;
+    let max_message = usize::try_from(options.max_payload).unwrap_or(usize::MAX);
+    let (layer, io) = SocketIo::builder()
+        .ping_interval(options.ping_interval)
+        .ping_timeout(options.ping_timeout)
+        .max_payload(options.max_payload)
+        .ws_max_message_size(max_message)
+        .ws_max_frame_size(max_message)
+        .build_layer();
+    let (admission, entry) = (shared.clone(), shared.clone());
+    let admit = move |socket: SocketRef, TryData(login): TryData<Login>| {
+        ready(admission.admit(&socket, login.map_err(|error| error.to_string())))
+    };
+    let enter = move |socket: SocketRef| {
+        entry.enter(socket);
+        ready(())
+    };
+    io.ns("/", enter.with(admit));
+    let about = "This is a Squall chat. It speaks Socket.IO (protocol 5) at /socket.io/.\n";
+    (
+        io,
+        Router::new()
+            .route("/", get(move || ready(about)))
+            .layer(layer),
+    )
+}
+
+/// Accepts connections for ever.
+async fn accept(
+    listener: TcpListener,
+    app: Router,
+    options: &ServerOptions,
+    alive: &watch::Sender<()>,
+) -> Infallible {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .auto_date_header(false);
+    let places = Arc::new(Semaphore::new(
+        options.max_connections.min(Semaphore::MAX_PERMITS),
+    ));
+    let write_timeout = options.ping_interval + options.ping_timeout;
+    // Plain HTTP connections end with this set; upgraded ones leave it and are on their own.
+    let mut connections = JoinSet::new();
+    loop {
+        let place = places
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("nobody closes it");
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Without it, Nagle's algorithm holds small packets back; a failure costs only time.
+                let _ = stream.set_nodelay(true);
+                let stream = Guarded::new(stream, alive.subscribe(), write_timeout, place);
+                let service = TowerToHyperService::new(app.clone());
+                let connection = http.serve_connection(TokioIo::new(stream), service);
+                connections.spawn(connection.with_upgrades());
+            }
+            // The peer has changed its mind: accept(2) reports errors of the new connection.
+            Err(error) if is_of_the_peer(&error) => {}
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+fn is_of_the_peer(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}
+
+/// Tells every client that it is over. rust_socketio hears only the packet of the namespace, and
+/// `io.close()` waits for peers that have stopped reading.
+async fn say_goodbye(io: &SocketIo, shared: &Shared) {
+    for socket in shared
+        .lock()
+        .as_ref()
+        .map(Exchange::sockets)
+        .unwrap_or_default()
+    {
+        let _ = socket.disconnect();
+    }
+    let _ = timeout(FAREWELL, io.close()).await;
+}

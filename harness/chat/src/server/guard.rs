@@ -1,0 +1,133 @@
+//! A TCP connection that cannot outstay its welcome.
+//!
+//! socketioxide waits, on disconnection, for a writer that nothing can cancel: a peer that has
+//! stopped reading would be listed as connected long after its heartbeat has failed. And a websocket
+//! lives in a task that nobody owns: it would keep running after its server is gone. Both are cured
+//! here, one level below: when nothing can be written for `write_timeout`, or when the server has
+//! ended, every read and write fails.
+//!
+//! Left out: a peer that reads one byte now and then is not stuck; the heartbeat and the session's
+//! bounded queue deal with that one.
+
+use std::future::Future;
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Sleep, sleep};
+
+/// A TCP connection with a deadline for writes that ends with its server.
+pub(super) struct Guarded {
+    stream: TcpStream,
+    server_ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+    write_timeout: Duration,
+    stalled: Option<Pin<Box<Sleep>>>,
+    given_up: bool,
+    reader: Option<Waker>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Guarded {
+    /// `server` is the receiving half of a channel whose sender the server holds while it lives;
+    /// `place` is given back when the connection is gone.
+    pub(super) fn new(
+        stream: TcpStream,
+        mut server: watch::Receiver<()>,
+        write_timeout: Duration,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let server_ended = Box::pin(async move { while server.changed().await.is_ok() {} });
+        Self {
+            stream,
+            server_ended,
+            write_timeout,
+            stalled: None,
+            given_up: false,
+            reader: None,
+            _place: place,
+        }
+    }
+
+    /// Starts the clock when a write cannot go on, stops it when it can.
+    fn watch<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        progress: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if progress.is_ready() {
+            self.stalled = None;
+            return progress;
+        }
+        let write_timeout = self.write_timeout;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(sleep(write_timeout)));
+        if stalled.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        self.given_up = true;
+        // The task that reads is another one, and it is the one that ends the session.
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        Poll::Ready(Err(Self::stuck()))
+    }
+
+    fn stuck() -> io::Error {
+        io::Error::new(ErrorKind::TimedOut, "the peer has stopped reading")
+    }
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.given_up {
+            return Poll::Ready(Err(Self::stuck()));
+        }
+        if self.server_ended.as_mut().poll(context).is_ready() {
+            let ended = io::Error::new(ErrorKind::ConnectionAborted, "the server has ended");
+            return Poll::Ready(Err(ended));
+        }
+        self.reader = Some(context.waker().clone());
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let progress = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, progress)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let progress = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watch(context, progress)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let progress = Pin::new(&mut self.stream).poll_flush(context);
+        self.watch(context, progress)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

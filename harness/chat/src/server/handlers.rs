@@ -1,0 +1,213 @@
+//! What happens when a client knocks, comes in, says something and leaves: socketioxide's handlers.
+//!
+//! They do their work before they return a future, which is ready at once. socketioxide runs the
+//! future of each event in a task of its own, and between tasks there is no order; what a handler
+//! does before it returns happens in the order in which the packets came.
+//!
+//! Nothing is believed: a payload of the wrong shape, a room that the sender is not in, a text that
+//! is too long get a `refused` event, and an acknowledgement that says so if one was asked for.
+
+use super::exchange::{Exchange, SessionNumber};
+use super::{ServerEvent, ServerOptions};
+use crate::Observer;
+use crate::bugs::Bug;
+use crate::storage::StorageError;
+use crate::wire::{self, Login, Receipt, Refused, Submission, SyncRequest};
+use socketioxide::extract::{AckSender, SocketRef, TryData};
+use socketioxide::socket::DisconnectReason;
+use std::convert::Infallible;
+use std::future::ready;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+/// What the handlers of all sockets share.
+pub(super) struct Shared {
+    /// Nothing once the server has ended: handlers that are still running find a closed door.
+    pub(super) exchange: Mutex<Option<Exchange>>,
+    pub(super) options: ServerOptions,
+    pub(super) observer: Observer<ServerEvent>,
+    pub(super) failure: mpsc::UnboundedSender<StorageError>,
+}
+
+/// Closes the database when the server's future is dropped, whoever still holds a reference.
+pub(super) struct Doorway(pub(super) Arc<Shared>);
+
+impl Drop for Doorway {
+    fn drop(&mut self) {
+        self.0.lock().take();
+    }
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Exchange>> {
+        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the exchange, if the server is still there, and ends the server if
+    /// that fails.
+    pub(super) fn with<T>(
+        &self,
+        act: impl FnOnce(&mut Exchange) -> Result<T, StorageError>,
+    ) -> Option<T> {
+        match self.lock().as_mut().map(act)? {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let _ = self.failure.send(error);
+                None
+            }
+        }
+    }
+
+    /// Decides whether a client is let in; what it is told otherwise goes into Socket.IO's
+    /// CONNECT_ERROR packet.
+    pub(super) fn admit(
+        &self,
+        socket: &SocketRef,
+        login: Result<Login, String>,
+    ) -> Result<(), String> {
+        let login = login.map_err(|error| {
+            format!(
+                "auth: expected {{\"name\": text, \"rooms\": [text], \"offset\": number}}: {error}"
+            )
+        })?;
+        let highest = self.lock().as_ref().map(Exchange::highest);
+        login.check(highest.ok_or("the server is shutting down")?)?;
+        socket.extensions.insert(login);
+        Ok(())
+    }
+
+    /// Lets a client in. All handlers are registered before the client hears of it.
+    pub(super) fn enter(self: &Arc<Self>, socket: SocketRef) {
+        let Some(login) = socket.extensions.remove::<Login>() else {
+            return;
+        };
+        let Some(number) = self.with(|exchange| Ok(exchange.next_number())) else {
+            return;
+        };
+        let shared = self.clone();
+        socket.on(
+            wire::CHAT_MESSAGE,
+            move |socket: SocketRef, TryData(message): TryData<Submission>, ack: AckSender| {
+                shared.receive(
+                    number,
+                    &socket,
+                    message.map_err(|error| error.to_string()),
+                    ack,
+                );
+                ready(())
+            },
+        );
+        let shared = self.clone();
+        socket.on(
+            wire::SYNC,
+            move |socket: SocketRef, TryData(request): TryData<SyncRequest>| {
+                shared.sync(number, &socket, request.map_err(|error| error.to_string()));
+                ready(())
+            },
+        );
+        let shared = self.clone();
+        let client = login.name.clone();
+        socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
+            shared.leave(number, &socket, &client, reason);
+            ready(())
+        });
+        // The socket may be gone already, and its disconnection handled before there was a handler.
+        if !socket.connected() {
+            return;
+        }
+        let (session, client) = (socket.id.to_string(), login.name.clone());
+        (self.observer)(ServerEvent::SessionOpened { session, client });
+        let heartbeat = (self.options.ping_interval, self.options.ping_timeout);
+        let offset = login.offset;
+        self.with(|exchange| Ok(exchange.open(number, socket, login, heartbeat)));
+        self.catch_up(number, offset);
+    }
+
+    fn leave(
+        &self,
+        number: SessionNumber,
+        socket: &SocketRef,
+        client: &str,
+        reason: DisconnectReason,
+    ) {
+        if self.with(|exchange| Ok(exchange.close(number))) == Some(true) {
+            let (session, client) = (socket.id.to_string(), client.to_owned());
+            let reason = format!("{reason:?}");
+            (self.observer)(ServerEvent::SessionClosed {
+                session,
+                client,
+                reason,
+            });
+        }
+    }
+
+    fn receive(
+        self: &Arc<Self>,
+        number: SessionNumber,
+        socket: &SocketRef,
+        message: Result<Submission, String>,
+        ack: AckSender,
+    ) {
+        let message = match message {
+            Ok(message) => message,
+            Err(error) => return refuse(socket, format!("{}: {error}", wire::CHAT_MESSAGE)),
+        };
+        let check = self
+            .lock()
+            .as_ref()
+            .map(|exchange| exchange.check(number, &message));
+        if let Some(Err(reason)) = check {
+            let receipt = Receipt {
+                tag: message.tag,
+                error: Some(reason.clone()),
+                ..Receipt::default()
+            };
+            let _ = ack.send(&receipt);
+            return refuse(socket, format!("{}: {reason}", wire::CHAT_MESSAGE));
+        }
+        if self.options.bug == Some(Bug::AckBeforeCommit) {
+            return self.acknowledge_before_commit(number, message, ack);
+        }
+        self.with(|exchange| exchange.receive(number, message, ack));
+    }
+
+    fn sync(
+        self: &Arc<Self>,
+        number: SessionNumber,
+        socket: &SocketRef,
+        request: Result<SyncRequest, String>,
+    ) {
+        let highest = self.lock().as_ref().map_or(0, Exchange::highest);
+        let checked = request.and_then(|SyncRequest { offset }| {
+            wire::check_offset(offset, highest).map(|()| offset)
+        });
+        match checked {
+            Ok(offset) => self.catch_up(number, offset),
+            Err(error) => refuse(socket, format!("{}: {error}", wire::SYNC)),
+        }
+    }
+
+    fn catch_up(self: &Arc<Self>, number: SessionNumber, offset: i64) {
+        if self.options.bug == Some(Bug::LastInsteadOfHighestOffset) {
+            return self.catch_up_beside_live(number, offset);
+        }
+        self.with(|exchange| exchange.sync(number, offset));
+    }
+
+    /// Gives every session a sign of life, for ever.
+    pub(super) async fn beat(&self) -> Infallible {
+        loop {
+            sleep(self.options.ping_interval).await;
+            if let Some(exchange) = self.lock().as_ref() {
+                exchange.beat();
+            }
+        }
+    }
+}
+
+/// Tells a client that it has sent something wrong. If even that does not fit into its queue, it
+/// has sent a lot of it.
+fn refuse(socket: &SocketRef, reason: String) {
+    let _ = socket.emit(wire::REFUSED, &Refused { reason });
+}

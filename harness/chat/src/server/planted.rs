@@ -1,0 +1,50 @@
+//! Planted mistakes of the server that need more than a line. See [`Bug`](crate::Bug).
+
+use super::exchange::SessionNumber;
+use super::handlers::Shared;
+use crate::wire::{Receipt, Submission};
+use socketioxide::extract::AckSender;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How long an acknowledged message is kept in memory only.
+const COMMIT_DELAY: Duration = Duration::from_millis(500);
+/// The pause between two messages of a catch-up that runs beside the live stream.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(20);
+
+impl Shared {
+    /// [`Bug::AckBeforeCommit`](crate::Bug::AckBeforeCommit).
+    pub(super) fn acknowledge_before_commit(
+        self: &Arc<Self>,
+        number: SessionNumber,
+        message: Submission,
+        ack: AckSender,
+    ) {
+        let (tag, client_offset) = (message.tag.clone(), message.client_offset.clone());
+        let _ = ack.send(&Receipt {
+            tag,
+            id: Some(0),
+            client_offset,
+            error: None,
+        });
+        let shared = self.clone();
+        tokio::spawn(async move {
+            sleep(COMMIT_DELAY).await;
+            shared.with(|exchange| exchange.store(number, message));
+        });
+    }
+
+    /// [`Bug::LastInsteadOfHighestOffset`](crate::Bug::LastInsteadOfHighestOffset).
+    pub(super) fn catch_up_beside_live(self: &Arc<Self>, number: SessionNumber, offset: i64) {
+        let shared = self.clone();
+        tokio::spawn(async move {
+            let missed = shared.with(|exchange| exchange.join_too_early(number, offset));
+            for message in missed.unwrap_or_default() {
+                shared.with(|exchange| Ok(exchange.send_late(number, &message)));
+                sleep(CATCH_UP_PAUSE).await;
+            }
+            shared.with(|exchange| Ok(exchange.end_late(number, offset)));
+        });
+    }
+}

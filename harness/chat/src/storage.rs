@@ -1,0 +1,316 @@
+//! Where messages are kept: one SQLite table, as in Socket.IO's chat tutorial, plus sender, room
+//! and time.
+//!
+//! The id that SQLite gives a row is the message's place in the order of everything, so exactly one
+//! process may hand out ids: the database is opened in exclusive locking mode, and a second process
+//! is turned away at once. Every insert is its own transaction, on disk before `insert` returns
+//! (`synchronous = FULL`). Calls run inline, without a pool of threads: one insert is short, and
+//! with no `await` around it the order of commits is the order of broadcasts.
+//!
+//! Left out: deleting and editing messages, migration from other layouts.
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, named_params};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const LAYOUT_VERSION: i64 = 1;
+
+const LAYOUT: &str = "
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        client_offset TEXT UNIQUE,
+        content TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        room TEXT NOT NULL,
+        sent_at_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX messages_by_room ON messages (room, id);
+    PRAGMA user_version = 1;
+";
+
+const COLUMNS: &str = "id, client_offset, content, sender, room, sent_at_ms";
+
+/// The messages of a chat, in a file.
+#[derive(Debug)]
+pub struct Database {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// A message that has no id yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMessage {
+    /// The message's identity on the client, by which a retry is recognised.
+    pub client_offset: Option<String>,
+    /// The sender's name.
+    pub sender: String,
+    /// The room.
+    pub room: String,
+    /// The message.
+    pub content: String,
+    /// When it arrived, in milliseconds of the Unix epoch.
+    pub sent_at_ms: i64,
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The row's id: the server offset.
+    pub id: i64,
+    /// The message's identity on the client, if it sent one.
+    pub client_offset: Option<String>,
+    /// The sender's name.
+    pub sender: String,
+    /// The room.
+    pub room: String,
+    /// The message.
+    pub content: String,
+    /// When it arrived, in milliseconds of the Unix epoch.
+    pub sent_at_ms: i64,
+}
+
+/// What became of a message given to [`Database::insert`]. Either way it is on disk now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is new and got this id.
+    New(i64),
+    /// It was stored before, under this id.
+    Duplicate(i64),
+}
+
+/// Why the database could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Another process has it.
+    #[error(
+        "{} is in use by another process; one server process owns ids and their order, so stop \
+         the other one or choose another file", .0.display()
+    )]
+    InUse(PathBuf),
+    /// The file holds something else.
+    #[error(
+        "{} has layout version {found}, this program reads version {LAYOUT_VERSION}; choose \
+         another file", path.display()
+    )]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// The version it claims.
+        found: i64,
+    },
+    /// A client offset came twice, with different messages.
+    #[error(
+        "client offset {0:?} was used for another message before; a client offset must never be \
+         used twice"
+    )]
+    OffsetReused(String),
+    /// SQLite reports an error.
+    #[error("{}: {source}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}
+
+impl Database {
+    /// Opens the file, creating it if there is none, and takes it for this process alone.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::InUse`] if another process has it, [`StorageError::Layout`] if it holds
+    /// something else, [`StorageError::Sqlite`] for all that can go wrong with files.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        let failed = |source| Self::error(path, source);
+        let connection = Connection::open(path).map_err(failed)?;
+        Self::take(&connection).map_err(failed)?;
+        let database = Self {
+            connection,
+            path: path.to_owned(),
+        };
+        database.prepare_layout()?;
+        Ok(database)
+    }
+
+    /// Takes the exclusive lock now, not at the first write, and keeps it. Without a busy time-out:
+    /// SQLite would wait by blocking the thread.
+    fn take(connection: &Connection) -> rusqlite::Result<()> {
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")
+    }
+
+    fn prepare_layout(&self) -> Result<(), StorageError> {
+        let version = self
+            .connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(|source| Self::error(&self.path, source))?;
+        match version {
+            0 => self
+                .connection
+                .execute_batch(&format!("BEGIN; {LAYOUT} COMMIT;"))
+                .map_err(|source| Self::error(&self.path, source)),
+            LAYOUT_VERSION => Ok(()),
+            found => Err(StorageError::Layout {
+                path: self.path.clone(),
+                found,
+            }),
+        }
+    }
+
+    /// Stores a message, unless its client offset says that it is stored already.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::OffsetReused`] if the client offset belongs to a different message,
+    /// [`StorageError::Sqlite`] if the message could not be stored.
+    pub fn insert(&self, message: &NewMessage) -> Result<Inserted, StorageError> {
+        let inserted = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO messages (client_offset, content, sender, room, sent_at_ms)
+                 VALUES (:client_offset, :content, :sender, :room, :sent_at_ms)
+                 ON CONFLICT (client_offset) DO NOTHING",
+            )
+            .and_then(|mut insert| {
+                insert.execute(named_params! {
+                    ":client_offset": message.client_offset,
+                    ":content": message.content,
+                    ":sender": message.sender,
+                    ":room": message.room,
+                    ":sent_at_ms": message.sent_at_ms,
+                })
+            })
+            .map_err(|source| Self::error(&self.path, source))?;
+        if inserted == 1 {
+            return Ok(Inserted::New(self.connection.last_insert_rowid()));
+        }
+        self.find_same(message)?
+            .map(Inserted::Duplicate)
+            .ok_or_else(|| {
+                StorageError::OffsetReused(message.client_offset.clone().unwrap_or_default())
+            })
+    }
+
+    /// The id of the message that is stored under the same client offset, if it is the same message.
+    fn find_same(&self, message: &NewMessage) -> Result<Option<i64>, StorageError> {
+        self.connection
+            .prepare_cached(
+                "SELECT id FROM messages WHERE client_offset = :client_offset
+                 AND content = :content AND sender = :sender AND room = :room",
+            )
+            .and_then(|mut select| {
+                let same = named_params! {
+                    ":client_offset": message.client_offset,
+                    ":content": message.content,
+                    ":sender": message.sender,
+                    ":room": message.room,
+                };
+                select.query_row(same, |row| row.get(0)).optional()
+            })
+            .map_err(|source| Self::error(&self.path, source))
+    }
+
+    /// The first `limit` messages of these rooms whose id is greater than `offset`, ascending.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if they could not be read.
+    pub fn after(
+        &self,
+        offset: i64,
+        rooms: &[String],
+        limit: usize,
+    ) -> Result<Vec<StoredMessage>, StorageError> {
+        // One walk along the index per room, then a merge: the cost is that of the answer, not of
+        // everything that other rooms have talked about meanwhile.
+        let sql = format!(
+            "SELECT {COLUMNS} FROM messages WHERE room = :room AND id > :offset
+             ORDER BY id LIMIT :limit"
+        );
+        let mut found = Vec::new();
+        for room in rooms {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let parameters = named_params! { ":room": room, ":offset": offset, ":limit": limit };
+            found.append(&mut self.select(&sql, parameters)?);
+        }
+        found.sort_by_key(|message| message.id);
+        found.dedup_by_key(|message| message.id);
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Every message, ascending by id.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if they could not be read.
+    pub fn all(&self) -> Result<Vec<StoredMessage>, StorageError> {
+        self.select(&format!("SELECT {COLUMNS} FROM messages ORDER BY id"), &[])
+    }
+
+    /// The highest id there is; zero if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if it could not be read.
+    pub fn highest_id(&self) -> Result<i64, StorageError> {
+        self.connection
+            .query_row("SELECT coalesce(max(id), 0) FROM messages", [], |row| {
+                row.get(0)
+            })
+            .map_err(|source| Self::error(&self.path, source))
+    }
+
+    /// Writes everything into the one file and releases it. Dropping does the same, but cannot
+    /// tell what went wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if the file could not be closed.
+    pub fn close(self) -> Result<(), StorageError> {
+        let Self { connection, path } = self;
+        connection
+            .close()
+            .map_err(|(_, source)| Self::error(&path, source))
+    }
+
+    fn select(
+        &self,
+        sql: &str,
+        parameters: &[(&str, &dyn rusqlite::ToSql)],
+    ) -> Result<Vec<StoredMessage>, StorageError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut select| select.query_map(parameters, StoredMessage::read)?.collect())
+            .map_err(|source| Self::error(&self.path, source))
+    }
+
+    fn error(path: &Path, source: rusqlite::Error) -> StorageError {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                StorageError::InUse(path.to_owned())
+            }
+            _ => StorageError::Sqlite {
+                path: path.to_owned(),
+                source,
+            },
+        }
+    }
+}
+
+impl StoredMessage {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            client_offset: row.get("client_offset")?,
+            content: row.get("content")?,
+            sender: row.get("sender")?,
+            room: row.get("room")?,
+            sent_at_ms: row.get("sent_at_ms")?,
+        })
+    }
+}
