@@ -1,6 +1,28 @@
 //! A run's [`Record`] as text, JSON and Markdown.
+//!
+//! A report is computed from the record and from nothing else: no clock, no terminal, no file. So
+//! the same run gives the same report, byte for byte. [`Judged`] checks the guarantees and compares
+//! them with what the scenario expects; [`text`], [`json`] and [`markdown`] write it down, all in
+//! one order: the verdict and the command that repeats the run, the guarantees, the story, the
+//! counts. An [`Exploration`] sums up many runs of one scenario.
 #![forbid(unsafe_code)]
 
+mod counts;
+mod exploration;
+pub mod json;
+mod judged;
+pub mod markdown;
 mod record;
+mod story;
+mod styles;
+pub mod text;
 
+pub use counts::Counts;
+pub use exploration::{Exploration, Finding, First, Summary, Tally};
+pub use judged::{Judged, Judgement, Outcome};
 pub use record::*;
+pub use story::{Entry, tell};
+pub use styles::Styles;
+
+#[cfg(test)]
+mod testing;

@@ -7,7 +7,7 @@ use std::fmt;
 
 /// What shows that a guarantee was violated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "evidence", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Evidence {
     /// A receiver handled a sender's later message before an earlier one.
     OutOfOrder {
@@ -174,7 +174,7 @@ pub struct Order {
 
 /// What became of an operation, as its user was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ending", content = "at", rename_all = "kebab-case")]
+#[serde(tag = "kind", content = "at", rename_all = "kebab-case")]
 pub enum Ending {
     /// The server acknowledged it.
     Acknowledged(#[serde(with = "nanoseconds")] Time),
@@ -190,7 +190,7 @@ pub enum Ending {
 
 /// Where a message appeared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "place", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Place {
     /// A receiver handled it.
     Receiver {
@@ -206,7 +206,7 @@ pub enum Place {
 
 /// What is wrong with a message that appeared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "flaw", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Flaw {
     /// Nobody sent it.
     NeverSent,
@@ -313,7 +313,7 @@ impl fmt::Display for Evidence {
                 handled_at,
             } => {
                 let times: Vec<String> = handled_at.iter().map(|&at| seconds(at)).collect();
-                let (count, times) = (times.len(), times.join(", "));
+                let (count, times) = (times.len(), some(&times, ", "));
                 write!(f, "{receiver} handled {message} {count} times: at {times}.")
             }
             Evidence::NotStored { message, ending } => {
@@ -413,6 +413,16 @@ impl fmt::Display for Evidence {
             }
         }
     }
+}
+
+/// The first few of a list, and how many more there are: the text stays one paragraph.
+fn some(list: &[impl ToString], separator: &str) -> String {
+    const SHOWN: usize = 5;
+    let mut texts: Vec<String> = list.iter().take(SHOWN).map(ToString::to_string).collect();
+    if list.len() > SHOWN {
+        texts.push(format!("{} more", list.len() - SHOWN));
+    }
+    texts.join(separator)
 }
 
 fn phantom(

@@ -58,6 +58,7 @@ pub struct Event {
     /// To whom, or about whom.
     pub client: ClientId,
     /// What.
+    #[serde(flatten)]
     pub kind: EventKind,
 }
 

@@ -1,0 +1,387 @@
+//! Many runs of one scenario with different seeds, summed up: which guarantee was violated how
+//! often, first with which seed, and what went wrong together.
+//!
+//! The result does not depend on the order in which the runs ended. How fast they were is no part
+//! of it: the same seeds give the same report.
+
+use crate::json::{VERSION, to_json};
+use crate::markdown::{inline, sign};
+use crate::text::{line, paragraph, styled, title};
+use crate::{Judged, Judgement, Outcome, Styles};
+use serde::Serialize;
+use squall_guarantees::{Guarantee, Verdict, counted};
+use std::collections::BTreeMap;
+
+/// What an exploration keeps of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The run's seed.
+    pub seed: u64,
+    /// The command that repeats the run.
+    pub command: String,
+    /// Whether the run went as expected.
+    pub outcome: Outcome,
+    /// The verdicts.
+    pub judgements: Vec<Judgement>,
+    /// The machines that panicked, with the first line of what they said.
+    pub panics: Vec<String>,
+}
+
+impl Summary {
+    /// Keeps what an exploration needs, and lets go of the history.
+    pub fn of(judged: &Judged) -> Self {
+        let panics = judged.record.panics.iter().map(|panic| {
+            format!(
+                "{}: {}",
+                panic.machine,
+                panic.message.lines().next().unwrap_or_default()
+            )
+        });
+        Summary {
+            seed: judged.record.seed,
+            command: judged.record.command.clone(),
+            outcome: judged.outcome,
+            judgements: judged.judgements.clone(),
+            panics: panics.collect(),
+        }
+    }
+}
+
+/// Many runs of one scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Exploration {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The worst outcome of all runs.
+    pub outcome: Outcome,
+    /// How many runs there were.
+    pub runs: u64,
+    /// How many of them went as expected.
+    pub as_expected: u64,
+    /// What went wrong, in groups: most severe first, then most frequent first.
+    pub findings: Vec<Finding>,
+    /// The verdicts per guarantee, in the order of [`Guarantee::ALL`].
+    pub guarantees: Vec<Tally>,
+}
+
+/// Runs in which the same things were not as expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Their outcome.
+    pub outcome: Outcome,
+    /// What was wrong: `exactly-once violated`, or a panic with its machine and message.
+    pub what: Vec<String>,
+    /// How many runs.
+    pub runs: u64,
+    /// The run with the smallest seed.
+    pub first: First,
+}
+
+/// The first run of a group, by seed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct First {
+    /// Its seed.
+    pub seed: u64,
+    /// The command that repeats it.
+    pub command: String,
+    /// What shows the violation in this run; empty if the finding is another one.
+    pub evidence: String,
+}
+
+/// The verdicts on one guarantee in all runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// The guarantee.
+    pub guarantee: Guarantee,
+    /// Whether the scenario expects it to hold; none if it does not name it.
+    pub expected_held: Option<bool>,
+    /// In how many runs it held.
+    pub held: u64,
+    /// In how many runs it was violated.
+    pub violated: u64,
+    /// In how many runs it was not exercised.
+    pub not_exercised: u64,
+    /// The smallest seed with a violation.
+    pub first_violated: Option<u64>,
+}
+
+impl Exploration {
+    /// Sums up the runs of a scenario.
+    pub fn new(scenario: impl Into<String>, mut runs: Vec<Summary>) -> Self {
+        runs.sort_by_key(|run| run.seed);
+        let as_expected = runs
+            .iter()
+            .filter(|run| run.outcome == Outcome::AsExpected)
+            .count();
+        Exploration {
+            scenario: scenario.into(),
+            outcome: runs
+                .iter()
+                .map(|run| run.outcome)
+                .max()
+                .unwrap_or(Outcome::AsExpected),
+            runs: runs.len() as u64,
+            as_expected: as_expected as u64,
+            findings: findings(&runs),
+            guarantees: Guarantee::ALL
+                .map(|guarantee| Tally::new(guarantee, &runs))
+                .to_vec(),
+        }
+    }
+
+    /// For the terminal.
+    pub fn text(&self, styles: &Styles) -> String {
+        let mut text = String::new();
+        let scenario = styled(styles.heading, &self.scenario);
+        let outcome = styled(styles.of_outcome(self.outcome), self.outcome);
+        let (runs, as_expected) = (counted(self.runs, "run"), self.as_expected);
+        line(
+            &mut text,
+            format_args!("{scenario}: {outcome}, {runs}, {as_expected} as expected"),
+        );
+        if !self.findings.is_empty() {
+            title(&mut text, "Findings", styles);
+        }
+        for Finding {
+            outcome,
+            what,
+            runs,
+            first,
+        } in &self.findings
+        {
+            let what = styled(styles.of_outcome(*outcome), what.join(", "));
+            let runs = counted(*runs, "run");
+            line(
+                &mut text,
+                format_args!("  {what}: {runs}, first with seed {}", first.seed),
+            );
+            line(
+                &mut text,
+                format_args!("      repeat with: {}", first.command),
+            );
+            if !first.evidence.is_empty() {
+                paragraph(&mut text, &first.evidence, 6);
+            }
+        }
+        title(&mut text, "Guarantees", styles);
+        let columns = ["held", "violated", "not exercised", "first violated"];
+        let [held, violated, not_exercised, first] = columns;
+        line(
+            &mut text,
+            format_args!(
+                "  {:<24}{held:>8}{violated:>12}{not_exercised:>16}    {first}",
+                ""
+            ),
+        );
+        for tally in &self.guarantees {
+            let Tally {
+                guarantee,
+                held,
+                violated,
+                not_exercised,
+                first_violated,
+                ..
+            } = tally;
+            let row = format!("  {guarantee:<24}{held:>8}{violated:>12}{not_exercised:>16}");
+            match first_violated {
+                Some(seed) => line(&mut text, format_args!("{row}    seed {seed}")),
+                None => line(&mut text, format_args!("{row}")),
+            }
+        }
+        text
+    }
+
+    /// For programs: a document with the version of [`json`](crate::json) and this type's fields.
+    pub fn json(&self) -> String {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            squall: u32,
+            exploration: &'a Exploration,
+        }
+        to_json(&Document {
+            squall: VERSION,
+            exploration: self,
+        })
+    }
+
+    /// For the summary page of a continuous-integration job; shows at most 20 findings.
+    pub fn markdown(&self) -> String {
+        const FINDINGS_MAX: usize = 20;
+        let mut text = String::new();
+        let (sign, scenario, outcome) = (sign(self.outcome), inline(&self.scenario), self.outcome);
+        let (runs, as_expected) = (counted(self.runs, "run"), self.as_expected);
+        line(&mut text, format_args!("## {sign} {scenario}: {outcome}\n"));
+        line(
+            &mut text,
+            format_args!("{runs}, {as_expected} as expected.\n"),
+        );
+        for Finding {
+            what, runs, first, ..
+        } in self.findings.iter().take(FINDINGS_MAX)
+        {
+            let (what, runs) = (inline(&what.join(", ")), counted(*runs, "run"));
+            line(
+                &mut text,
+                format_args!("- **{what}**: {runs}, first with seed {}", first.seed),
+            );
+            line(
+                &mut text,
+                format_args!("  - repeat with `{}`", inline(&first.command)),
+            );
+            if !first.evidence.is_empty() {
+                line(&mut text, format_args!("  - {}", inline(&first.evidence)));
+            }
+        }
+        if self.findings.len() > FINDINGS_MAX {
+            line(
+                &mut text,
+                format_args!("- {} more", self.findings.len() - FINDINGS_MAX),
+            );
+        }
+        let header = "| guarantee | held | violated | not exercised | first violated |";
+        line(
+            &mut text,
+            format_args!("\n{header}\n|---|---:|---:|---:|---|"),
+        );
+        for tally in &self.guarantees {
+            let Tally {
+                guarantee,
+                held,
+                violated,
+                not_exercised,
+                first_violated,
+                ..
+            } = tally;
+            let first = first_violated
+                .map(|seed| format!("seed {seed}"))
+                .unwrap_or_default();
+            line(
+                &mut text,
+                format_args!("| {guarantee} | {held} | {violated} | {not_exercised} | {first} |"),
+            );
+        }
+        text
+    }
+}
+
+impl Tally {
+    fn new(guarantee: Guarantee, runs: &[Summary]) -> Self {
+        let mut tally = Tally {
+            guarantee,
+            expected_held: None,
+            held: 0,
+            violated: 0,
+            not_exercised: 0,
+            first_violated: None,
+        };
+        for run in runs {
+            let mut judgements = run.judgements.iter();
+            let Some(judgement) = judgements.find(|this| this.guarantee == guarantee) else {
+                continue;
+            };
+            tally.expected_held = judgement.expected_held;
+            match judgement.verdict {
+                Verdict::Held(_) => tally.held += 1,
+                Verdict::NotExercised => tally.not_exercised += 1,
+                Verdict::Violated(_) => {
+                    tally.violated += 1;
+                    tally.first_violated.get_or_insert(run.seed);
+                }
+            }
+        }
+        tally
+    }
+}
+
+/// Groups the runs that were not as expected. The runs are ascending by seed.
+fn findings(runs: &[Summary]) -> Vec<Finding> {
+    let mut groups: BTreeMap<(Outcome, Vec<String>), Finding> = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.outcome != Outcome::AsExpected) {
+        let unexpected = || {
+            run.judgements
+                .iter()
+                .filter(|this| this.outcome() == run.outcome)
+        };
+        let what: Vec<String> = unexpected()
+            .map(|this| format!("{} {}", this.guarantee, this.verdict.word()))
+            .chain(run.panics.iter().map(|panic| format!("panic on {panic}")))
+            .collect();
+        let finding = groups
+            .entry((run.outcome, what.clone()))
+            .or_insert_with(|| Finding {
+                outcome: run.outcome,
+                what,
+                runs: 0,
+                first: First {
+                    seed: run.seed,
+                    command: run.command.clone(),
+                    evidence: unexpected()
+                        .map(Judgement::grounds)
+                        .next()
+                        .unwrap_or_default(),
+                },
+            });
+        finding.runs += 1;
+    }
+    let mut findings: Vec<Finding> = groups.into_values().collect();
+    findings.sort_by_key(|finding| {
+        (
+            std::cmp::Reverse((finding.outcome, finding.runs)),
+            finding.first.seed,
+        )
+    });
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Expectation;
+    use crate::testing::record;
+
+    /// Seeds 4, 3, 2, 1: two violations, one run without a test of detection, one good run.
+    fn exploration() -> Exploration {
+        let run = |seed| {
+            let mut record = record();
+            record.seed = seed;
+            record.command = format!("cargo run --release -- run example --seed {seed}");
+            let held = |guarantee| Expectation {
+                guarantee,
+                held: true,
+            };
+            record.expectations = match seed {
+                1 => vec![held(Guarantee::Ordering)],
+                2 => vec![held(Guarantee::Reconnection), held(Guarantee::Detection)],
+                _ => vec![held(Guarantee::AtMostOnce)],
+            };
+            if seed == 2 {
+                record.history.silences.clear();
+            }
+            Summary::of(&Judged::new(record))
+        };
+        Exploration::new("example", vec![run(4), run(3), run(2), run(1)])
+    }
+
+    #[test]
+    fn text() {
+        insta::assert_snapshot!(exploration().text(&Styles::plain()));
+    }
+
+    #[test]
+    fn markdown() {
+        insta::assert_snapshot!(exploration().markdown());
+    }
+
+    #[test]
+    fn json() {
+        insta::assert_snapshot!(exploration().json());
+    }
+
+    #[test]
+    fn nothing_explored_is_as_expected() {
+        assert_eq!(
+            Exploration::new("example", Vec::new()).outcome,
+            Outcome::AsExpected
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! A run for programs: everything, in one versioned JSON document. `README.md` beside this crate
+//! explains every field.
+
+use crate::{Counts, Entry, Judged, Judgement, Outcome, Record, tell};
+use serde::Serialize;
+
+/// The version of the document: the value of its first field, `squall`. It grows when a field
+/// changes its meaning or goes away, not when one is added.
+pub const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    squall: u32,
+    scenario: &'a str,
+    seed: u64,
+    outcome: Outcome,
+    command: &'a str,
+    guarantees: &'a [Judgement],
+    story: Vec<Entry>,
+    counts: Counts,
+    record: &'a Record,
+}
+
+/// The report of one run, with a line break at the end.
+pub fn render(judged: &Judged) -> String {
+    let record = &judged.record;
+    to_json(&Document {
+        squall: VERSION,
+        scenario: &record.scenario,
+        seed: record.seed,
+        outcome: judged.outcome,
+        command: &record.command,
+        guarantees: &judged.judgements,
+        story: tell(record),
+        counts: Counts::of(record),
+        record,
+    })
+}
+
+/// Our own documents have string keys and no fallible fields, so that writing them cannot fail.
+pub(crate) fn to_json(document: &impl Serialize) -> String {
+    let mut json = serde_json::to_string_pretty(document).expect("our documents are valid JSON");
+    json.push('\n');
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::record;
+
+    #[test]
+    fn a_run_as_json() {
+        insta::assert_snapshot!(render(&Judged::new(record())));
+    }
+
+    #[test]
+    fn the_record_can_be_read_back() {
+        let json: serde_json::Value =
+            serde_json::from_str(&render(&Judged::new(record()))).unwrap();
+        let read: Record = serde_json::from_value(json["record"].clone()).unwrap();
+        assert_eq!(read, record());
+    }
+}

@@ -1,0 +1,178 @@
+//! A run for the summary page of a continuous-integration job.
+//!
+//! Such a page takes no more than 1 MiB, for all the runs of a step together, so everything that
+//! can be long is cut: a run takes at most [`SIZE_MAX`] bytes. The JSON report has the rest.
+
+use crate::story::abridge;
+use crate::text::line;
+use crate::{Counts, Entry, Judged, Judgement, Outcome, Panic, tell};
+use squall_guarantees::seconds;
+
+/// No report of one run is longer, in bytes.
+pub const SIZE_MAX: usize = 64 * 1024;
+
+/// How much of one text is shown, in bytes.
+const TEXT_MAX: usize = 600;
+
+/// How much of a story's entry is shown, in bytes, of who and of what.
+const ENTRY_MAX: usize = 200;
+
+/// How much of one backtrace is shown, in bytes and in lines.
+const BACKTRACE_MAX: (usize, usize) = (2_000, 30);
+
+/// How many panics, and how many drawn values, are shown.
+const LIST_MAX: usize = 5;
+
+/// The report of one run.
+pub fn render(judged: &Judged) -> String {
+    let record = &judged.record;
+    let mut text = String::new();
+    let sign = sign(judged.outcome);
+    let scenario = inline(&record.scenario);
+    line(
+        &mut text,
+        format_args!("## {sign} {scenario}: {}\n", judged.outcome),
+    );
+    line(
+        &mut text,
+        format_args!("Seed {}. Repeat with:\n", record.seed),
+    );
+    let command = cut(&record.command.replace('\n', " "), TEXT_MAX);
+    line(&mut text, format_args!("    {command}\n"));
+    line(&mut text, format_args!("{}\n", inline(&record.description)));
+    for (what, value) in record.drawn.iter().take(LIST_MAX) {
+        line(
+            &mut text,
+            format_args!("- drawn: {} = {}", inline(what), inline(value)),
+        );
+    }
+    guarantees(&mut text, &judged.judgements);
+    panics(&mut text, &record.panics);
+    story(&mut text, &tell(record));
+    line(&mut text, format_args!("\n| count | |\n|---|---|"));
+    for (what, how_much) in Counts::lines(record) {
+        line(&mut text, format_args!("| {what} | {how_much} |"));
+    }
+    text
+}
+
+pub(crate) fn sign(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::AsExpected => "✅",
+        Outcome::NotExercised => "❔",
+        Outcome::NotAsExpected => "❌",
+    }
+}
+
+fn guarantees(text: &mut String, judgements: &[Judgement]) {
+    line(
+        text,
+        format_args!("\n| guarantee | verdict | expected | |\n|---|---|---|---|"),
+    );
+    for judgement in judgements {
+        let name = judgement.guarantee;
+        let verdict = match judgement.outcome() {
+            Outcome::AsExpected => judgement.verdict.word().to_owned(),
+            Outcome::NotExercised | Outcome::NotAsExpected => {
+                format!("**{}**", judgement.verdict.word())
+            }
+        };
+        let (expected, grounds) = (judgement.expected_word(), inline(&judgement.grounds()));
+        line(
+            text,
+            format_args!("| {name} | {verdict} | {expected} | {grounds} |"),
+        );
+    }
+}
+
+fn panics(text: &mut String, panics: &[Panic]) {
+    for Panic {
+        at,
+        machine,
+        message,
+        backtrace,
+    } in panics.iter().take(LIST_MAX)
+    {
+        let (machine, message, at) = (inline(machine), inline(message), seconds(*at));
+        line(
+            text,
+            format_args!("\n**{machine} panicked at {at}: {message}**\n"),
+        );
+        let (bytes, lines) = BACKTRACE_MAX;
+        for frame in cut(backtrace, bytes).lines().take(lines) {
+            line(text, format_args!("    {frame}"));
+        }
+    }
+    if panics.len() > LIST_MAX {
+        line(
+            text,
+            format_args!("\n{} more panics.", panics.len() - LIST_MAX),
+        );
+    }
+}
+
+fn story(text: &mut String, story: &[Entry]) {
+    line(
+        text,
+        format_args!("\n| time | who | what |\n|---:|---|---|"),
+    );
+    let (beginning, left_out, end) = abridge(story);
+    let row = |text: &mut String, Entry { at, who, what }: &Entry| {
+        let (who, what) = (cut(&inline(who), ENTRY_MAX), cut(&inline(what), ENTRY_MAX));
+        line(text, format_args!("| {} | {who} | {what} |", seconds(*at)));
+    };
+    beginning.iter().for_each(|entry| row(text, entry));
+    if left_out > 0 {
+        line(text, format_args!("| … | | {left_out} more entries |"));
+    }
+    end.iter().for_each(|entry| row(text, entry));
+}
+
+/// A text that stays inside its table cell, and is not too long.
+pub(crate) fn inline(text: &str) -> String {
+    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    cut(&one_line.replace('|', "\\|").replace('<', "&lt;"), TEXT_MAX)
+}
+
+fn cut(text: &str, bytes: usize) -> String {
+    match text.floor_char_boundary(bytes) {
+        end if end < text.len() => format!("{}…", &text[..end]),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::record;
+    use std::time::Duration;
+
+    #[test]
+    fn a_run_as_markdown() {
+        insta::assert_snapshot!(render(&Judged::new(record())));
+    }
+
+    #[test]
+    fn a_report_stays_small_however_much_went_wrong() {
+        let mut record = record();
+        let long = "| <long> ".repeat(10_000);
+        record.description.clone_from(&long);
+        record.scenario.clone_from(&long);
+        record.command.clone_from(&long);
+        record.drawn = vec![(long.clone(), long.clone()); 1_000];
+        let panic = |at: u64| Panic {
+            at: Duration::from_secs(2 * at),
+            machine: long.clone(),
+            message: format!("{at} {long}"),
+            backtrace: long.clone(),
+        };
+        record.panics = (0..1_000).map(panic).collect();
+        let size = render(&Judged::new(record)).len();
+        assert!((20_000..SIZE_MAX).contains(&size), "{size} bytes");
+    }
+
+    #[test]
+    fn what_is_in_a_table_stays_in_its_cell() {
+        assert_eq!(inline("a|b\n<c>"), "a\\|b &lt;c>");
+    }
+}

@@ -1,0 +1,228 @@
+//! One hand-made record for the renderers' tests.
+//!
+//! Alice and bob chat; a partition cuts bob off. Alice's second message loses its acknowledgement,
+//! is retried and stored twice. Bob comes back at the second attempt and handles a message twice;
+//! alice's last message is lost.
+
+use crate::{Expectation, Fault, Machine, NetworkCounts, Record};
+use squall_guarantees::EventKind::{self, *};
+use squall_guarantees::{
+    Bounds, Client, ClientId, Event, Guarantee, History, Lost, OperationId, Silence, StoredMessage,
+};
+use std::time::Duration;
+
+const ALICE: ClientId = ClientId(0);
+const BOB: ClientId = ClientId(1);
+
+pub(crate) fn record() -> Record {
+    let machine = |name: &str, address: &str| Machine {
+        name: name.into(),
+        address: address.into(),
+    };
+    let expect = |guarantee, held| Expectation { guarantee, held };
+    Record {
+        scenario: "example".into(),
+        description: "A partition cuts bob off while alice goes on writing. Without deduplication \
+                      her retried message is stored twice, and everybody sees it."
+            .into(),
+        seed: 42,
+        command: "cargo run --release -- run example --seed 42".into(),
+        digest: "00ff00ff00ff00ff".into(),
+        drawn: vec![("faults[0].from".into(), "2.000 s".into())],
+        machines: vec![
+            machine("server", "10.0.0.1"),
+            machine("alice", "10.0.0.2"),
+            machine("bob", "10.0.0.3"),
+        ],
+        faults: vec![Fault {
+            what: "partition between server and bob".into(),
+            from: ms(2_000),
+            until: Some(ms(8_000)),
+        }],
+        panics: Vec::new(),
+        history: history(),
+        expectations: vec![
+            expect(Guarantee::Ordering, true),
+            expect(Guarantee::AtMostOnce, false),
+            expect(Guarantee::AtLeastOnce, true),
+            expect(Guarantee::TotalOrder, true),
+        ],
+        network: NetworkCounts {
+            sent: 240,
+            delivered: 220,
+            lost: 0,
+            cut: 20,
+            bytes: 30_123,
+        },
+        duration: ms(30_000),
+    }
+}
+
+fn history() -> History {
+    let client = |name: &str| Client {
+        name: name.into(),
+        rooms: vec!["lobby".into()],
+    };
+    let row = |id, content: &str| StoredMessage {
+        id,
+        sender: "alice".into(),
+        room: "lobby".into(),
+        content: content.into(),
+    };
+    History {
+        clients: vec![client("alice"), client("bob")],
+        events: events(),
+        database: vec![row(1, "m1"), row(2, "m2"), row(3, "m2")],
+        silences: vec![Silence {
+            client: BOB,
+            lost: Lost::BothWays,
+            from: ms(2_000),
+            until: ms(8_000),
+        }],
+        server_stops: Vec::new(),
+        bounds: Bounds {
+            client_detection: ms(4_000),
+            server_detection: ms(3_000),
+            delivery: ms(5_000),
+            backoff_min: ms(500),
+            backoff_max: ms(5_000),
+        },
+        healed_at: ms(8_000),
+        ended_at: ms(30_000),
+    }
+}
+
+fn events() -> Vec<Event> {
+    let at = |at, client, kind| Event {
+        at: ms(at),
+        client,
+        kind,
+    };
+    let [m1, m2, m3] = [1, 2, 3].map(OperationId);
+    vec![
+        at(0, ALICE, Started),
+        at(0, BOB, Started),
+        at(0, ALICE, Connecting { attempt: 1 }),
+        at(0, BOB, Connecting { attempt: 1 }),
+        at(
+            20,
+            ALICE,
+            SessionOpened {
+                session: "s1".into(),
+            },
+        ),
+        at(
+            20,
+            BOB,
+            SessionOpened {
+                session: "s2".into(),
+            },
+        ),
+        at(
+            30,
+            ALICE,
+            Connected {
+                session: "s1".into(),
+            },
+        ),
+        at(
+            30,
+            BOB,
+            Connected {
+                session: "s2".into(),
+            },
+        ),
+        at(1_000, ALICE, invoked(m1, "m1")),
+        at(
+            1_020,
+            ALICE,
+            Ok {
+                operation: m1,
+                acknowledged: true,
+            },
+        ),
+        at(1_030, ALICE, delivered(1, "m1")),
+        at(1_030, BOB, delivered(1, "m1")),
+        at(3_000, ALICE, invoked(m2, "m2")),
+        at(3_030, ALICE, delivered(2, "m2")),
+        at(
+            4_900,
+            BOB,
+            SessionClosed {
+                session: "s2".into(),
+                reason: "heartbeat".into(),
+            },
+        ),
+        at(
+            5_000,
+            ALICE,
+            Retried {
+                operation: m2,
+                attempt: 2,
+            },
+        ),
+        at(
+            5_020,
+            ALICE,
+            Ok {
+                operation: m2,
+                acknowledged: true,
+            },
+        ),
+        at(5_030, ALICE, delivered(3, "m2")),
+        at(
+            5_900,
+            BOB,
+            Disconnected {
+                reason: "nothing heard for 3.9 s".into(),
+            },
+        ),
+        at(6_500, BOB, Connecting { attempt: 1 }),
+        at(
+            7_500,
+            BOB,
+            Disconnected {
+                reason: "the attempt took too long".into(),
+            },
+        ),
+        at(8_600, BOB, Connecting { attempt: 2 }),
+        at(
+            8_620,
+            BOB,
+            SessionOpened {
+                session: "s3".into(),
+            },
+        ),
+        at(
+            8_630,
+            BOB,
+            Connected {
+                session: "s3".into(),
+            },
+        ),
+        at(8_640, BOB, delivered(2, "m2")),
+        at(8_641, BOB, delivered(3, "m2")),
+        at(12_000, ALICE, invoked(m3, "m3")),
+    ]
+}
+
+fn invoked(operation: OperationId, content: &str) -> EventKind {
+    Invoked {
+        operation,
+        room: "lobby".into(),
+        content: content.into(),
+    }
+}
+
+fn delivered(id: i64, content: &str) -> EventKind {
+    Delivered {
+        id,
+        room: "lobby".into(),
+        sender: "alice".into(),
+        content: content.into(),
+    }
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}

@@ -1,0 +1,193 @@
+//! A run for the terminal.
+
+use crate::story::abridge;
+use crate::{Counts, Entry, Judged, Judgement, Outcome, Panic, Styles, tell};
+use anstyle::Style;
+use squall_guarantees::seconds;
+use std::fmt::Write;
+
+/// How wide the text is, in columns.
+const WIDTH: usize = 100;
+
+/// Where the table of guarantees tells what a verdict rests on.
+const GROUNDS_COLUMN: usize = 51;
+
+/// The report of one run.
+pub fn render(judged: &Judged, styles: &Styles) -> String {
+    let mut text = String::new();
+    head(&mut text, judged, styles);
+    title(
+        &mut text,
+        &format!("{:<26}{:<15}{}", "Guarantees", "verdict", "expected"),
+        styles,
+    );
+    for judgement in &judged.judgements {
+        guarantee(&mut text, judgement, styles);
+    }
+    if !judged.record.panics.is_empty() {
+        title(&mut text, "Panics", styles);
+        judged
+            .record
+            .panics
+            .iter()
+            .for_each(|panic| describe_panic(&mut text, panic, styles));
+    }
+    title(&mut text, "Story", styles);
+    story(&mut text, &tell(&judged.record), styles);
+    title(&mut text, "Counts", styles);
+    for (what, how_much) in Counts::lines(&judged.record) {
+        line(&mut text, format_args!("  {what:<14}{how_much}"));
+    }
+    text
+}
+
+/// Text in a style. A plain style adds nothing.
+pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+pub(crate) fn title(text: &mut String, title: &str, styles: &Styles) {
+    line(text, format_args!("\n{}", styled(styles.heading, title)));
+}
+
+/// Writes a line; writing to a string cannot fail.
+pub(crate) fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(text, "{line}");
+}
+
+fn head(text: &mut String, judged: &Judged, styles: &Styles) {
+    let record = &judged.record;
+    let outcome = styled(styles.of_outcome(judged.outcome), judged.outcome);
+    let scenario = styled(styles.heading, &record.scenario);
+    line(
+        text,
+        format_args!("{scenario}: {outcome}, seed {}", record.seed),
+    );
+    line(text, format_args!("repeat with: {}", record.command));
+    paragraph(text, &record.description, 0);
+    for (what, value) in &record.drawn {
+        line(text, format_args!("  drawn: {what} = {value}"));
+    }
+}
+
+/// Name, verdict and expectation, and what the verdict rests on: in the same line if it fits.
+fn guarantee(text: &mut String, judgement: &Judgement, styles: &Styles) {
+    let outcome = judgement.outcome();
+    let style = match judgement.expected_held {
+        Some(_) => styles.of_outcome(outcome),
+        None => styles.of_verdict(&judgement.verdict),
+    };
+    let mark = match outcome {
+        Outcome::AsExpected => ' ',
+        Outcome::NotExercised => '?',
+        Outcome::NotAsExpected => '!',
+    };
+    let verdict = styled(style, format_args!("{:<15}", judgement.verdict.word()));
+    let expected = judgement.expected_word();
+    let start = format!("{mark} {:<24}{verdict}", judgement.guarantee);
+    let grounds = judgement.grounds();
+    if GROUNDS_COLUMN + grounds.chars().count() <= WIDTH {
+        let grounds = styled(styles.faint, grounds);
+        line(text, format_args!("{start}{expected:<10}{grounds}"));
+    } else {
+        line(text, format_args!("{start}{expected}"));
+        paragraph(text, &grounds, 6);
+    }
+}
+
+fn describe_panic(text: &mut String, panic: &Panic, styles: &Styles) {
+    let Panic {
+        at,
+        machine,
+        message,
+        backtrace,
+    } = panic;
+    let machine = styled(styles.bad, machine);
+    line(
+        text,
+        format_args!("  {} {machine}: {message}", seconds(*at)),
+    );
+    for frame in backtrace.lines() {
+        line(text, format_args!("      {}", styled(styles.faint, frame)));
+    }
+}
+
+fn story(text: &mut String, story: &[Entry], styles: &Styles) {
+    let (beginning, left_out, end) = abridge(story);
+    let tell = |text: &mut String, Entry { at, who, what }: &Entry| {
+        let at = styled(styles.faint, format_args!("{:>12}", seconds(*at)));
+        line(text, format_args!("{at}  {who}: {what}"));
+    };
+    beginning.iter().for_each(|entry| tell(text, entry));
+    if left_out > 0 {
+        let note = format!("{left_out} more entries; the JSON report has them all");
+        line(text, format_args!("{:>12}  {note}", "…"));
+    }
+    end.iter().for_each(|entry| tell(text, entry));
+    if story.is_empty() {
+        line(text, format_args!("  Nothing went wrong."));
+    }
+}
+
+/// Words in lines of at most [`WIDTH`] columns, unless a word is longer.
+pub(crate) fn paragraph(text: &mut String, words: &str, indent: usize) {
+    let mut current = " ".repeat(indent);
+    for word in words.split_whitespace() {
+        let has_words = current.len() > indent;
+        if has_words && current.chars().count() + 1 + word.chars().count() > WIDTH {
+            line(text, format_args!("{current}"));
+            current = " ".repeat(indent);
+        } else if has_words {
+            current.push(' ');
+        }
+        current.push_str(word);
+    }
+    line(text, format_args!("{current}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::record;
+    use std::time::Duration;
+
+    #[test]
+    fn a_run_as_plain_text() {
+        insta::assert_snapshot!(render(&Judged::new(record()), &Styles::plain()));
+    }
+
+    #[test]
+    fn plain_text_has_no_colours_and_coloured_text_says_the_same() {
+        let judged = Judged::new(record());
+        let (plain, coloured) = (
+            render(&judged, &Styles::plain()),
+            render(&judged, &Styles::coloured()),
+        );
+        assert!(!plain.contains('\x1b') && coloured.contains('\x1b'));
+        let mut uncoloured = coloured;
+        while let Some(start) = uncoloured.find('\x1b') {
+            let length = uncoloured[start..].find('m').unwrap();
+            uncoloured.replace_range(start..=start + length, "");
+        }
+        assert_eq!(uncoloured, plain);
+    }
+
+    #[test]
+    fn a_panic_is_told_with_its_backtrace() {
+        let mut record = record();
+        record.panics.push(Panic {
+            at: Duration::from_secs(9),
+            machine: "bob".into(),
+            message: "no such session, src/client.rs:12".into(),
+            backtrace: "0: chat::connect\n1: chat::main".into(),
+        });
+        let text = render(&Judged::new(record), &Styles::plain());
+        let (_, panics) = text.split_once("\nPanics\n").unwrap();
+        let (panics, _) = panics.split_once("\nStory\n").unwrap();
+        insta::assert_snapshot!(panics, @r"
+          9.000 s bob: no such session, src/client.rs:12
+              0: chat::connect
+              1: chat::main
+        ");
+    }
+}
