@@ -12,7 +12,7 @@ use rand::distr::uniform::SampleUniform;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use squall_guarantees::Guarantee;
+use squall_guarantees::{Bounds, Guarantee};
 use std::fmt::Debug;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
@@ -39,7 +39,9 @@ pub struct Plan {
     pub faults: Vec<PlannedFault>,
     /// What is expected, per guarantee; `true` for held.
     pub expect: Vec<(Guarantee, bool)>,
-    /// When the last fault is over; zero if there is none.
+    /// What the chat promises about time with these options.
+    pub bounds: Bounds,
+    /// When the last fault is over: zero if there is none, the end of the run if one does not end.
     pub healed_at: Duration,
     /// When the run ends.
     pub ends_at: Duration,
@@ -82,6 +84,19 @@ pub struct PlannedFault {
     pub until: Option<Duration>,
 }
 
+impl Plan {
+    /// The command that repeats the run.
+    pub fn command(&self) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        let source = match self.source.chars().all(plain) {
+            true => self.source.clone(),
+            // For a POSIX shell: nothing has a meaning between apostrophes but the apostrophe.
+            false => format!("'{}'", self.source.replace('\'', r"'\''")),
+        };
+        format!("cargo run --release -- run {source} --seed {}", self.seed)
+    }
+}
+
 impl Scenario {
     /// Decides with the seed what the scenario leaves open.
     pub fn plan(&self, seed: u64) -> Plan {
@@ -97,16 +112,20 @@ impl Scenario {
             .zip(1..)
             .map(|(fault, number)| fault.draw(number, &clients, &mut draw))
             .collect();
-        let settle = draw.value("settle", self.settle);
-        let healed_at = faults
-            .iter()
-            .map(|fault| fault.until.unwrap_or(fault.from))
-            .max();
-        let healed_at = healed_at.unwrap_or(Duration::ZERO);
-        let last_message = clients
+        let bounds = chat.bounds();
+        let settle = match self.settle {
+            Some(settle) => draw.value("settle", settle),
+            None => bounds.delivery + Duration::from_secs(5),
+        };
+        let messages = clients
             .iter()
             .flat_map(|client| &client.messages)
-            .map(|m| m.at)
+            .map(|m| m.at);
+        let turns = faults.iter().map(|fault| fault.until.unwrap_or(fault.from));
+        let ends_at = messages.chain(turns).max().unwrap_or(Duration::ZERO) + settle;
+        let healed_at = faults
+            .iter()
+            .map(|fault| fault.until.unwrap_or(ends_at))
             .max();
         Plan {
             scenario: self.name.clone(),
@@ -118,8 +137,9 @@ impl Scenario {
             chat,
             faults,
             expect: self.expect.clone(),
-            healed_at,
-            ends_at: healed_at.max(last_message.unwrap_or(Duration::ZERO)) + settle,
+            bounds,
+            healed_at: healed_at.unwrap_or(Duration::ZERO),
+            ends_at,
         }
     }
 
@@ -151,6 +171,10 @@ impl Scenario {
             .collect()
     }
 }
+
+/// How long a sign of life that was under way when a silence began may still be the last one, and
+/// how late timers may be.
+const SLACK: Duration = Duration::from_millis(500);
 
 /// The seed's decisions.
 struct Draw {
@@ -256,7 +280,27 @@ impl Chat {
             ping_interval: draw.fixed("chat: ping-interval", self.ping_interval),
             ping_timeout: draw.fixed("chat: ping-timeout", self.ping_timeout),
             ack_timeout: draw.fixed("chat: ack-timeout", self.ack_timeout),
+            connect_timeout: draw.fixed("chat: connect-timeout", self.connect_timeout),
             ..self.clone()
+        }
+    }
+
+    /// What the chat promises about time, when nothing in it is open any more.
+    fn bounds(&self) -> Bounds {
+        let (interval, timeout) = (self.ping_interval.min(), self.ping_timeout.min());
+        let client_detection = interval + timeout + SLACK;
+        // The client notices that its connection is dead, waits, gives up an attempt that was
+        // under way when the network healed, waits again, and then has as much time as for some
+        // messages that must be sent twice.
+        let connecting = self.connect_timeout.min() + self.backoff_max * 2;
+        Bounds {
+            client_detection,
+            // rust_socketio's first pong comes unasked, and engineioxide keeps it as credit for the
+            // first ping: the server can be a whole interval late.
+            server_detection: interval * 2 + timeout + SLACK,
+            delivery: client_detection + connecting + self.ack_timeout.min() * 5,
+            backoff_min: self.backoff_min,
+            backoff_max: self.backoff_max,
         }
     }
 }

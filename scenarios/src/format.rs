@@ -23,6 +23,7 @@ use table::{Placed, Problems, Table, choose_from};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use values::UniformLatency;
+pub(crate) use values::duration;
 
 /// A scenario file that cannot be used, with all mistakes that were found in it.
 #[derive(Debug, thiserror::Error)]
@@ -136,9 +137,7 @@ fn read<'t>(
     let group = top
         .get("group", problems)
         .unwrap_or_else(|| "scenarios".to_owned());
-    let settle = top
-        .get("settle", problems)
-        .unwrap_or(Setting::Fixed(Duration::from_secs(30)));
+    let settle = top.get("settle", problems);
     let clients = clients(top.table("clients", problems), problems);
     let link = link(top.table("link", problems), problems);
     let chat = chat(top.table("chat", problems), problems);
@@ -311,9 +310,10 @@ fn normal_latency<'t>(
     })
 }
 
-const TRANSPORTS: [(&str, Transport); 2] = [
+const TRANSPORTS: [(&str, Transport); 3] = [
     ("websocket", Transport::Websocket),
     ("polling", Transport::Polling),
+    ("upgrade", Transport::Upgrade),
 ];
 const TO_SERVER: [(&str, ToServer); 3] = [
     ("at-most-once", ToServer::AtMostOnce),
@@ -324,7 +324,23 @@ const TO_CLIENT: [(&str, ToClient); 2] = [
     ("live-only", ToClient::LiveOnly),
     ("catch-up", ToClient::CatchUp),
 ];
-const BUGS: [(&str, Bug); 1] = [("ack-before-commit", Bug::AckBeforeCommit)];
+const BUGS: [(&str, Bug); 12] = [
+    ("ack-before-commit", Bug::AckBeforeCommit),
+    ("no-deduplication", Bug::NoDeduplication),
+    ("handle-twice", Bug::HandleTwice),
+    (
+        "last-instead-of-highest-offset",
+        Bug::LastInsteadOfHighestOffset,
+    ),
+    ("catch-up-backwards", Bug::CatchUpBackwards),
+    ("shuffled-broadcast", Bug::ShuffledBroadcast),
+    ("forget-retry", Bug::ForgetRetry),
+    ("skip-catch-up", Bug::SkipCatchUp),
+    ("leak-room", Bug::LeakRoom),
+    ("deaf-watchdog", Bug::DeafWatchdog),
+    ("reused-session", Bug::ReusedSession),
+    ("eager-reconnect", Bug::EagerReconnect),
+];
 
 fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let seconds = |seconds| Setting::Fixed(Duration::from_secs(seconds));
@@ -334,6 +350,7 @@ fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let ping_interval = positive(&mut table, "ping-interval", problems);
     let ping_timeout = positive(&mut table, "ping-timeout", problems);
     let ack_timeout = positive(&mut table, "ack-timeout", problems);
+    let connect_timeout = positive(&mut table, "connect-timeout", problems);
     let retries = table.get("retries", problems);
     let backoff = table.raw("backoff").and_then(|raw| backoff(raw, problems));
     let bug = table.word("bug", &BUGS, problems);
@@ -347,6 +364,7 @@ fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
         ping_interval: ping_interval.unwrap_or(seconds(5)),
         ping_timeout: ping_timeout.unwrap_or(seconds(4)),
         ack_timeout: ack_timeout.unwrap_or(seconds(2)),
+        connect_timeout: connect_timeout.unwrap_or(seconds(5)),
         retries,
         backoff_min,
         backoff_max,

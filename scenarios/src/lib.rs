@@ -9,17 +9,21 @@
 //! | `draw` | scenario × seed → plan |
 //! | `library` | the named scenarios |
 //! | `runner` | plan → record |
-//! | `explore` | many seeds on all cores |
+//! | `parallel` | many runs on all cores |
 //! | [`command`] | the `squall` command |
 #![forbid(unsafe_code)]
 
+pub mod command;
 mod draw;
 mod format;
 mod library;
 mod nearest;
+mod parallel;
+mod runner;
 mod scenario;
 
 pub use draw::*;
 pub use format::{BadScenario, Problem};
 pub use library::library;
+pub use runner::{RunError, Trace, run, trace};
 pub use scenario::*;

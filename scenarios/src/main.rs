@@ -1,2 +1,8 @@
-//! The command.
-fn main() {}
+//! The `squall` command.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    squall::command::main()
+}

@@ -44,8 +44,9 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// What is expected, per guarantee; `true` for held.
     pub expect: Vec<(Guarantee, bool)>,
-    /// How long the run goes on after the last message is due and the last fault is over.
-    pub settle: Setting<Duration>,
+    /// How long the run goes on after the last message is due and the last fault is over; if none,
+    /// as long as delivery may take, and some more.
+    pub settle: Option<Setting<Duration>>,
 }
 
 /// A value that the scenario says, or a range that it leaves to the seed.
@@ -137,6 +138,8 @@ pub struct Chat {
     pub ping_timeout: Setting<Duration>,
     /// How long a client waits for an acknowledgement.
     pub ack_timeout: Setting<Duration>,
+    /// How long a client waits for a connection that the server has greeted.
+    pub connect_timeout: Setting<Duration>,
     /// How often a client tries again to send a message; without end if none.
     pub retries: Option<u32>,
     /// The shortest wait before a further attempt to connect.

@@ -98,7 +98,8 @@ impl Value for Duration {
     }
 }
 
-fn duration(word: &str) -> Result<Duration, String> {
+/// Reads a duration with its unit, or says what is wrong, as the end of a sentence.
+pub(crate) fn duration(word: &str) -> Result<Duration, String> {
     let digits = word
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
         .unwrap_or(word.len());

@@ -1,0 +1,126 @@
+//! The `squall` command: what it understands, one module for each subcommand.
+//!
+//! What people ask for goes to standard output; progress, speed and complaints go to standard
+//! error. Nothing here decides anything about a run.
+
+mod check_determinism;
+mod list;
+mod output;
+mod run;
+mod selection;
+mod serve;
+mod trace;
+
+use anstyle::{AnsiColor, Style};
+use clap::{Parser, Subcommand};
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// How a command ended, as the operating system is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exit {
+    /// All came as expected.
+    AsExpected = 0,
+    /// Something did not.
+    NotAsExpected = 1,
+    /// Something that was expected to hold, or to be violated, was never put to the test.
+    NotExercised = 2,
+    /// The same run was different another time.
+    NotDeterministic = 3,
+    /// The input was wrong, or Squall itself failed.
+    Failed = 4,
+}
+
+/// How a program ends that was stopped with Ctrl-C: 128 and the number of SIGINT.
+pub(crate) const INTERRUPTED: i32 = 130;
+
+/// Runs a real Socket.IO chat in a deterministic simulated world, and says which delivery
+/// guarantees held.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  squall list                                     what there is
+  squall run lossy-link                           one run, told in words
+  squall run --all                                all of them, a report for each in report/
+  squall run exactly-once-partition --seeds 1000  many seeds, on all cores
+  squall run my-chat.toml --seed 17               a scenario of your own
+  squall check-determinism --all --runs 20        same seed, same bytes?
+  squall serve --listen 127.0.0.1:3000            the same chat server, on real sockets
+
+Exit codes:
+  0  all as expected    1  not as expected    2  not exercised    3  not deterministic
+  4  bad input, or a failure of Squall itself";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(list::Arguments),
+    Run(run::Arguments),
+    CheckDeterminism(check_determinism::Arguments),
+    Serve(serve::Arguments),
+    Trace(trace::Arguments),
+}
+
+/// Understands the command line, does what it says, and returns the exit code.
+pub fn main() -> ExitCode {
+    let exit = match Arguments::try_parse() {
+        Ok(arguments) => match arguments.command {
+            Command::List(arguments) => list::list(&arguments),
+            Command::Run(arguments) => run::run(&arguments),
+            Command::CheckDeterminism(arguments) => check_determinism::check(&arguments),
+            Command::Serve(arguments) => serve::serve(&arguments),
+            Command::Trace(arguments) => trace::trace(&arguments),
+        },
+        Err(usage) => {
+            // Nobody is left to be told if even this cannot be written.
+            let _ = usage.print();
+            let asked_for = matches!(
+                usage.kind(),
+                clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
+            );
+            Ok(if asked_for {
+                Exit::AsExpected
+            } else {
+                Exit::Failed
+            })
+        }
+    };
+    let exit = exit.unwrap_or_else(|failure| {
+        complain(&failure.0);
+        Exit::Failed
+    });
+    ExitCode::from(exit as u8)
+}
+
+/// A reason to give up: all that people are told about it.
+#[derive(Debug)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    pub(crate) fn new(what: impl Display) -> Self {
+        Failure(error_line(&what.to_string()))
+    }
+}
+
+/// `error: …`, as clap writes it.
+pub(crate) fn error_line(what: &str) -> String {
+    let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
+    format!("{red}error:{red:#} {what}")
+}
+
+/// Writes to standard error; colours are dropped where nobody would see them.
+pub(crate) fn complain(what: impl Display) {
+    anstream::eprintln!("{what}");
+}
+
+/// Writes to standard output; colours are dropped where nobody would see them. A reader that has
+/// gone away (`squall list | head`) is no failure.
+pub(crate) fn say(what: impl Display) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stdout(), "{what}");
+}

@@ -1,0 +1,176 @@
+//! Where reports go: to standard output, or to files that are always whole.
+
+use super::{Failure, INTERRUPTED, say};
+use squall_reports::{Exploration, Judged, Styles, json, markdown, text};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Held while a report is being written.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For pages on the web.
+    Markdown,
+}
+
+impl Format {
+    fn extension(self) -> &'static str {
+        match self {
+            Format::Text => "txt",
+            Format::Json => "json",
+            Format::Markdown => "md",
+        }
+    }
+}
+
+/// Takes reports.
+pub(crate) struct Output {
+    directory: Option<PathBuf>,
+    formats: Vec<Format>,
+}
+
+impl Output {
+    /// Prepares the directory, if reports become files, and what happens on Ctrl-C: the report that
+    /// is being written is finished, and no other begun.
+    ///
+    /// # Errors
+    /// If the directory cannot be created.
+    pub(crate) fn new(directory: Option<PathBuf>, formats: &[Format]) -> Result<Self, Failure> {
+        if let Some(directory) = &directory {
+            std::fs::create_dir_all(directory).map_err(|error| {
+                let directory = directory.display();
+                Failure::new(format!(
+                    "the directory {directory} cannot be created: {error}"
+                ))
+            })?;
+        }
+        ctrlc::set_handler(|| {
+            let _until_written = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+            std::process::exit(INTERRUPTED)
+        })
+        .map_err(Failure::new)?;
+        let formats = match (formats, &directory) {
+            ([], Some(_)) => vec![Format::Text, Format::Json, Format::Markdown],
+            ([], None) => vec![Format::Text],
+            (given, _) => given.to_vec(),
+        };
+        Ok(Output { directory, formats })
+    }
+
+    /// Whether reports become files.
+    pub(crate) fn is_in_files(&self) -> bool {
+        self.directory.is_some()
+    }
+
+    /// `, reports in report/`, or nothing.
+    pub(crate) fn whereabouts(&self) -> String {
+        match &self.directory {
+            Some(directory) => format!(", reports in {}", directory.join("").display()),
+            None => String::new(),
+        }
+    }
+
+    /// Takes the report of a run.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub(crate) fn run(&self, judged: &Judged) -> Result<(), Failure> {
+        if !self.is_in_files() {
+            self.formats
+                .iter()
+                .for_each(|&format| say_whole(&of_run(judged, format, true)));
+            return Ok(());
+        }
+        let report = of_run(judged, Format::Text, true);
+        // The verdict with the seed, and the command that repeats the run.
+        report.lines().take(2).for_each(say);
+        self.write_run(judged)
+    }
+
+    /// Writes the report of a run into files, and says nothing.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub(crate) fn write_run(&self, judged: &Judged) -> Result<(), Failure> {
+        let stem = format!("{}.seed-{}", judged.record.scenario, judged.record.seed);
+        self.write(&stem, |format| of_run(judged, format, false))
+    }
+
+    /// Takes the report of an exploration: prints it, and writes it into files as well.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub(crate) fn exploration(
+        &self,
+        exploration: &Exploration,
+        seeds: usize,
+    ) -> Result<(), Failure> {
+        if !self.is_in_files() {
+            let print = |&format| say_whole(&of_exploration(exploration, format, true));
+            self.formats.iter().for_each(print);
+            return Ok(());
+        }
+        say_whole(&of_exploration(exploration, Format::Text, true));
+        let stem = format!("{}.seeds-1-to-{seeds}", exploration.scenario);
+        self.write(&stem, |format| of_exploration(exploration, format, false))
+    }
+
+    fn write(&self, stem: &str, report: impl Fn(Format) -> String) -> Result<(), Failure> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        for &format in &self.formats {
+            let path = directory.join(format!("{stem}.{}", format.extension()));
+            write_whole(&path, &report(format)).map_err(|error| {
+                Failure::new(format!(
+                    "the report {} cannot be written: {error}",
+                    path.display()
+                ))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file under another name first: whoever looks finds it whole, or not at all.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let unfinished = path.with_added_extension("tmp");
+    std::fs::write(&unfinished, text)?;
+    std::fs::rename(&unfinished, path)
+}
+
+/// Reports end with a line break of their own.
+fn say_whole(report: &str) {
+    say(report.strip_suffix('\n').unwrap_or(report));
+}
+
+fn of_run(judged: &Judged, format: Format, coloured: bool) -> String {
+    match format {
+        Format::Text => text::render(judged, &styles(coloured)),
+        Format::Json => json::render(judged),
+        Format::Markdown => markdown::render(judged),
+    }
+}
+
+fn of_exploration(exploration: &Exploration, format: Format, coloured: bool) -> String {
+    match format {
+        Format::Text => exploration.text(&styles(coloured)),
+        Format::Json => exploration.json(),
+        Format::Markdown => exploration.markdown(),
+    }
+}
+
+fn styles(coloured: bool) -> Styles {
+    if coloured {
+        Styles::coloured()
+    } else {
+        Styles::plain()
+    }
+}

@@ -1,0 +1,261 @@
+//! `squall run`: plays scenarios with one seed, or explores one or more of them with many.
+
+use super::output::{Format, Output};
+use super::selection::Selection;
+use super::{Exit, Failure, complain, error_line, say};
+use crate::parallel::{default_jobs, parallel};
+use crate::runner::{self, RunError};
+use crate::scenario::Scenario;
+use indicatif::{ProgressBar, ProgressStyle};
+use squall_reports::{Exploration, Judged, Outcome, Summary};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The seed of a run that is given none.
+const SEED: u64 = 1;
+/// Where the reports of `--all` go if nothing else is said.
+const REPORTS: &str = "report";
+
+/// Plays scenarios and says which guarantees held.
+///
+/// Without --out, the reports are printed. With it (and --all, which implies --out report), each
+/// run's reports become files, one for each format, and a line for each run is printed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// The seed that decides everything the scenario leaves open. [default: 1]
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Explore: run with the seeds 1 to N, and group what is found.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+    /// How many runs at a time; as many as there are cores, if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// How to write the reports; several with commas. [default: text, or with --out all of them]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    format: Vec<Format>,
+    /// The directory for the reports; it is created if there is none.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  squall run lossy-link --seed 17                 one run, told in words
+  squall run --all                                all named scenarios, reports in report/
+  squall run my-chat.toml --format json           a scenario of your own, told to a program
+  squall run exactly-once-partition --seeds 1000  many seeds, on all cores";
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let scenarios = arguments.selection.read()?;
+    let out = arguments.out.clone();
+    let directory = out.or_else(|| arguments.selection.all.then(|| PathBuf::from(REPORTS)));
+    let output = Output::new(directory, &arguments.format)?;
+    let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
+    match arguments.seeds {
+        Some(seeds) => explore_all(&scenarios, seeds, jobs, &output),
+        None => play_all(&scenarios, arguments.seed.unwrap_or(SEED), jobs, &output),
+    }
+}
+
+/// Plays each scenario once.
+fn play_all(
+    scenarios: &[Scenario],
+    seed: u64,
+    jobs: usize,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let progress = progress(scenarios.len() as u64);
+    let mut results = Vec::new();
+    let mut failure = None;
+    parallel(
+        scenarios,
+        jobs,
+        |scenario| play(scenario, seed),
+        |_, result| {
+            progress.inc(1);
+            progress.suspend(|| match result {
+                Ok(judged) => {
+                    failure = failure.take().or(output.run(&judged).err());
+                    results.push(exit_of(judged.outcome));
+                }
+                Err(error) => {
+                    complain(error_line(&error.to_string()));
+                    results.push(Exit::Failed);
+                }
+            });
+        },
+    );
+    progress.finish_and_clear();
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    if output.is_in_files() {
+        let as_expected = results
+            .iter()
+            .filter(|exit| **exit == Exit::AsExpected)
+            .count();
+        say(format_args!(
+            "{as_expected} of {} as expected{}",
+            results.len(),
+            output.whereabouts()
+        ));
+    }
+    Ok(worst(results))
+}
+
+fn play(scenario: &Scenario, seed: u64) -> Result<Judged, RunError> {
+    runner::run(&scenario.plan(seed)).map(Judged::new)
+}
+
+/// Explores each scenario with the seeds from 1 on.
+fn explore_all(
+    scenarios: &[Scenario],
+    seeds: u64,
+    jobs: usize,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let mut results = Vec::new();
+    for scenario in scenarios {
+        results.push(explore(scenario, seeds, jobs, output)?);
+    }
+    Ok(worst(results))
+}
+
+fn explore(scenario: &Scenario, seeds: u64, jobs: usize, output: &Output) -> Result<Exit, Failure> {
+    let seeds: Vec<u64> = (1..=seeds).collect();
+    let progress = progress(seeds.len() as u64);
+    let began = Instant::now();
+    let (mut summaries, mut failed) = (Vec::new(), false);
+    let work = |&seed: &u64| play(scenario, seed).map(|judged| Summary::of(&judged));
+    parallel(&seeds, jobs, work, |_, result| {
+        progress.inc(1);
+        match result {
+            Ok(summary) => summaries.push(summary),
+            Err(error) => {
+                failed = true;
+                progress.suspend(|| complain(error_line(&error.to_string())));
+            }
+        }
+    });
+    progress.finish_and_clear();
+    let took = began.elapsed().as_secs_f64();
+    let panicked = summaries.iter().any(|summary| !summary.panics.is_empty());
+    let mut exploration = Exploration::new(&scenario.name, summaries);
+    exploration.outcome = outcome_of_many(&exploration, panicked);
+    output.exploration(&exploration, seeds.len())?;
+    if output.is_in_files() {
+        for finding in &exploration.findings {
+            let judged = play(scenario, finding.first.seed).map_err(Failure::new)?;
+            output.write_run(&judged)?;
+        }
+    }
+    let speed = seeds.len() as f64 / took;
+    complain(format_args!(
+        "{} runs in {took:.1} s, {speed:.0} runs per second",
+        seeds.len()
+    ));
+    Ok(if failed {
+        Exit::Failed
+    } else {
+        exit_of(exploration.outcome)
+    })
+}
+
+/// With many seeds, what is expected to hold must never be violated and be put to the test at least
+/// once; what is expected to be violated must be seen to be, at least once.
+fn outcome_of_many(exploration: &Exploration, panicked: bool) -> Outcome {
+    let of_guarantees = exploration.guarantees.iter().map(|tally| {
+        match (tally.expected_held, tally.held, tally.violated) {
+            (Some(true), _, 1..) => Outcome::NotAsExpected,
+            (Some(_), 0, 0) => Outcome::NotExercised,
+            (Some(false), _, 0) => Outcome::NotAsExpected,
+            _ => Outcome::AsExpected,
+        }
+    });
+    let of_panics = if panicked {
+        Outcome::NotAsExpected
+    } else {
+        Outcome::AsExpected
+    };
+    of_guarantees.fold(of_panics, Outcome::max)
+}
+
+fn exit_of(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::AsExpected => Exit::AsExpected,
+        Outcome::NotAsExpected => Exit::NotAsExpected,
+        Outcome::NotExercised => Exit::NotExercised,
+    }
+}
+
+/// The exit code of several runs: a failure of ours outweighs what was found, and what went wrong
+/// outweighs what was not tried.
+fn worst(results: Vec<Exit>) -> Exit {
+    [Exit::Failed, Exit::NotAsExpected, Exit::NotExercised]
+        .into_iter()
+        .find(|exit| results.contains(exit))
+        .unwrap_or(Exit::AsExpected)
+}
+
+/// A bar on standard error, if that is a terminal.
+fn progress(runs: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {per_sec}, {eta} left");
+    ProgressBar::new(runs).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_guarantees::Guarantee;
+    use squall_reports::Tally;
+
+    /// The outcome of an exploration in which one guarantee had these verdicts.
+    fn outcome(expected_held: bool, held: u64, violated: u64) -> Outcome {
+        let tally = Tally {
+            guarantee: Guarantee::Ordering,
+            expected_held: Some(expected_held),
+            held,
+            violated,
+            not_exercised: 1,
+            first_violated: None,
+        };
+        let mut exploration = Exploration::new("test", Vec::new());
+        exploration.guarantees = vec![tally];
+        outcome_of_many(&exploration, false)
+    }
+
+    #[test]
+    fn what_must_hold_must_never_be_violated() {
+        assert_eq!(outcome(true, 9, 0), Outcome::AsExpected);
+        assert_eq!(outcome(true, 9, 1), Outcome::NotAsExpected);
+    }
+
+    #[test]
+    fn what_must_be_violated_must_be_seen_once() {
+        assert_eq!(outcome(false, 9, 1), Outcome::AsExpected);
+        assert_eq!(outcome(false, 9, 0), Outcome::NotAsExpected);
+    }
+
+    #[test]
+    fn what_was_never_put_to_the_test_is_no_pass() {
+        assert_eq!(outcome(true, 0, 0), Outcome::NotExercised);
+        assert_eq!(outcome(false, 0, 0), Outcome::NotExercised);
+    }
+
+    #[test]
+    fn a_failure_of_ours_outweighs_a_finding_and_a_finding_outweighs_a_gap() {
+        assert_eq!(worst(vec![Exit::NotAsExpected, Exit::Failed]), Exit::Failed);
+        assert_eq!(
+            worst(vec![Exit::NotExercised, Exit::NotAsExpected]),
+            Exit::NotAsExpected
+        );
+        assert_eq!(
+            worst(vec![Exit::AsExpected, Exit::NotExercised]),
+            Exit::NotExercised
+        );
+    }
+}

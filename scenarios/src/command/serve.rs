@@ -1,0 +1,92 @@
+//! `squall serve`: the server that the scenarios put to the test, on real sockets.
+
+use super::{Exit, Failure, complain};
+use squall_chat::{ServerEvent, ServerOptions};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+/// Runs the chat's server on real sockets until Ctrl-C.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// The file of the messages; it is created if there is none.
+    #[arg(long, value_name = "FILE", default_value = "chat.db")]
+    database: PathBuf,
+    /// How often to send a ping.
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration)]
+    ping_interval: Duration,
+    /// How long a sign of life may be overdue.
+    #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = duration)]
+    ping_timeout: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match crate::format::duration(text) {
+        Ok(Duration::ZERO) => Err("it cannot be zero".into()),
+        Ok(duration) => Ok(duration),
+        Err(wrong) => Err(format!("it {wrong}; write it as in 1500ms, 25s or 2min")),
+    }
+}
+
+pub(crate) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
+    let stop = Arc::new(Notify::new());
+    let stopping = Arc::clone(&stop);
+    ctrlc::set_handler(move || stopping.notify_one()).map_err(Failure::new)?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::new)?
+        .block_on(serve_until(arguments, stop.notified()))?;
+    complain("The server has closed its connections and its database.");
+    Ok(Exit::AsExpected)
+}
+
+async fn serve_until(arguments: &Arguments, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+    let address = arguments.listen;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(match error.kind() {
+            ErrorKind::AddrInUse => format!(
+                "{address} is in use: another program listens there. Stop it, or choose another \
+                 port with --listen."
+            ),
+            _ => format!("cannot listen on {address}: {error}"),
+        })
+    })?;
+    let local = listener.local_addr().unwrap_or(address);
+    let options = ServerOptions {
+        ping_interval: arguments.ping_interval,
+        ping_timeout: arguments.ping_timeout,
+        ..ServerOptions::default()
+    };
+    let database = arguments.database.display();
+    complain(format_args!(
+        "Listening on http://{local}, messages in {database}; Ctrl-C stops."
+    ));
+    squall_chat::serve(listener, &arguments.database, options, Arc::new(tell), stop)
+        .await
+        .map_err(Failure::new)
+}
+
+fn tell(event: ServerEvent) {
+    match event {
+        ServerEvent::SessionOpened { session, client } => {
+            complain(format_args!("{client} is here (session {session})"));
+        }
+        ServerEvent::SessionClosed {
+            session,
+            client,
+            reason,
+        } => {
+            complain(format_args!(
+                "{client} is gone (session {session}): {reason}"
+            ));
+        }
+    }
+}

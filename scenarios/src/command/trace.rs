@@ -1,0 +1,25 @@
+//! The hidden `squall trace`: one run with everything that went into its digest, as JSON. It is
+//! how `squall check-determinism` repeats a run in a fresh process.
+
+use super::selection::Selection;
+use super::{Exit, Failure, say};
+use crate::runner;
+
+/// Prints everything that went into the digest of a run, as JSON.
+#[derive(Debug, clap::Args)]
+#[command(hide = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// The seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub(crate) fn trace(arguments: &Arguments) -> Result<Exit, Failure> {
+    for scenario in arguments.selection.read()? {
+        let traced = runner::trace(&scenario.plan(arguments.seed)).map_err(Failure::new)?;
+        say(serde_json::to_string(&traced).map_err(Failure::new)?);
+    }
+    Ok(Exit::AsExpected)
+}

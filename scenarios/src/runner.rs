@@ -1,0 +1,427 @@
+//! Plan → record: builds the world of a plan, lets its time pass, and collects what was left behind.
+//!
+//! Every machine runs the programs of `squall-chat` as they are. What their observers are told is
+//! written down with its virtual time, and noted in the world's digest. When the time is over, the
+//! server's process is killed, and the database is read from what is on its disk.
+
+mod hardships;
+
+use crate::draw::{Plan, PlannedClient, PlannedMessage};
+use crate::scenario::{Chat, Latency, SERVER};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use squall_chat::{
+    Client, ClientEvent, ClientOptions, Database, Observer, ServerEvent, ServerOptions,
+    StorageError,
+};
+use squall_guarantees::{ClientId, Event, EventKind, History, OperationId, StoredMessage};
+use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
+use squall_simulator::{Fault, Link, MachineId, TraceEvent, World, note, now, simulate};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+/// The port of the chat server.
+const PORT: u16 = 3000;
+/// The file of the messages, on the disk of the server's machine.
+const DATABASE: &str = "chat.db";
+
+/// Why there is no record.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A machine did something that the simulator cannot do.
+    #[error("{scenario} with seed {seed} cannot go on: {cause}")]
+    Simulator {
+        /// The scenario's name.
+        scenario: String,
+        /// The seed.
+        seed: u64,
+        /// What was called, by whom, and what to do about it.
+        cause: squall_simulator::Error,
+    },
+    /// The server's database cannot be read at the end.
+    #[error("{scenario} with seed {seed}: the database cannot be read at the end: {cause}")]
+    Database {
+        /// The scenario's name.
+        scenario: String,
+        /// The seed.
+        seed: u64,
+        /// What SQLite says.
+        cause: StorageError,
+    },
+}
+
+/// Everything that went into the digest of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The digest, in hexadecimal.
+    pub digest: String,
+    /// The events, in order.
+    pub events: Vec<TraceEvent>,
+}
+
+/// Plays a plan in a world of its own, on a thread of its own.
+///
+/// # Errors
+/// If the world cannot go on, or the database cannot be read at the end.
+pub fn run(plan: &Plan) -> Result<Record, RunError> {
+    simulate(plan.seed, |world| play(plan, world))
+}
+
+/// Plays a plan like [`run`], and tells everything that went into its digest.
+///
+/// # Errors
+/// Like [`run`].
+pub fn trace(plan: &Plan) -> Result<Trace, RunError> {
+    simulate(plan.seed, |world| {
+        world.record_trace();
+        let record = play(plan, world)?;
+        Ok(Trace {
+            digest: record.digest,
+            events: world.trace().to_vec(),
+        })
+    })
+}
+
+fn play(plan: &Plan, world: &mut World) -> Result<Record, RunError> {
+    let log = Log::default();
+    let machines = build(plan, world, &log);
+    hardships::strike(world, &machines, plan);
+    world
+        .run_until(plan.ends_at)
+        .map_err(|cause| RunError::Simulator {
+            scenario: plan.scenario.clone(),
+            seed: plan.seed,
+            cause,
+        })?;
+    // What was sent and what the network carried is counted before the end of the server shows.
+    let (digest, counts) = (world.digest(), world.counts());
+    let database = read_database(world, machines[SERVER]).map_err(|cause| RunError::Database {
+        scenario: plan.scenario.clone(),
+        seed: plan.seed,
+        cause,
+    })?;
+    let named = |machine: MachineId| world.name(machine).to_owned();
+    Ok(Record {
+        scenario: plan.scenario.clone(),
+        description: plan.shows.clone(),
+        seed: plan.seed,
+        command: plan.command(),
+        digest: format!("{digest:016x}"),
+        drawn: plan.drawn.clone(),
+        machines: machines
+            .values()
+            .map(|&id| Machine {
+                name: named(id),
+                address: world.address(id).to_string(),
+            })
+            .collect(),
+        faults: hardships::told(plan),
+        panics: world
+            .panics()
+            .iter()
+            .map(|panic| Panic {
+                at: panic.at,
+                machine: named(panic.machine),
+                message: panic.message.clone(),
+                backtrace: panic.backtrace.clone(),
+            })
+            .collect(),
+        history: history(plan, log.take(), database),
+        expectations: plan
+            .expect
+            .iter()
+            .map(|&(guarantee, held)| Expectation { guarantee, held })
+            .collect(),
+        network: NetworkCounts {
+            sent: counts.sent,
+            delivered: counts.delivered,
+            lost: counts.lost,
+            cut: counts.cut,
+            bytes: counts.bytes,
+        },
+        duration: plan.ends_at,
+    })
+}
+
+/// Sets up the machines and their links; the server is the first machine.
+fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineId> {
+    let names: Arc<[String]> = plan
+        .clients
+        .iter()
+        .map(|client| client.name.clone())
+        .collect();
+    let server = world.machine(SERVER, server_program(plan, names, log.clone()));
+    let address = world.address(server);
+    let mut machines = IndexMap::from([(SERVER.to_owned(), server)]);
+    let mut first_operation = 0;
+    for (client, number) in plan.clients.iter().zip(0..) {
+        let observed = Observed {
+            client: ClientId(number),
+            log: log.clone(),
+            first_operation,
+        };
+        let program = client_program(client, &plan.chat, address, observed);
+        let machine = world.machine(&client.name, program);
+        world.set_link(server, machine, client.link.into());
+        machines.insert(client.name.clone(), machine);
+        first_operation += client.messages.len() as u64;
+    }
+    machines
+}
+
+fn server_program(
+    plan: &Plan,
+    names: Arc<[String]>,
+    log: Log,
+) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + 'static {
+    let options = ServerOptions {
+        ping_interval: plan.chat.ping_interval.min(),
+        ping_timeout: plan.chat.ping_timeout.min(),
+        to_client: plan.chat.to_client,
+        bug: plan.chat.bug,
+        ..ServerOptions::default()
+    };
+    let observer: Observer<ServerEvent> = Arc::new(move |event| log.server(&names, event));
+    move || {
+        let (options, observer) = (options.clone(), observer.clone());
+        Box::pin(async move {
+            let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
+                .await
+                .expect("nothing else listens on this machine");
+            let never = std::future::pending();
+            let served =
+                squall_chat::serve(listener, Path::new(DATABASE), options, observer, never).await;
+            // A server that gives up is a finding of the run.
+            served.unwrap_or_else(|error| panic!("{error}"));
+        })
+    }
+}
+
+/// What a client's program tells, and to whom.
+#[derive(Clone)]
+struct Observed {
+    client: ClientId,
+    log: Log,
+    /// The number of the client's first operation; numbers are unique in the run.
+    first_operation: u64,
+}
+
+fn client_program(
+    client: &PlannedClient,
+    chat: &Chat,
+    server: Ipv4Addr,
+    observed: Observed,
+) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + 'static {
+    let options = ClientOptions {
+        name: client.name.clone(),
+        server: SocketAddr::from((server, PORT)),
+        rooms: client.rooms.clone(),
+        transport: chat.transport,
+        to_server: chat.to_server,
+        ack_timeout: chat.ack_timeout.min(),
+        retries: chat.retries,
+        connect_timeout: chat.connect_timeout.min(),
+        backoff_min: chat.backoff_min,
+        backoff_max: chat.backoff_max,
+        bug: chat.bug,
+    };
+    let messages: Arc<[PlannedMessage]> = client.messages.clone().into();
+    move || {
+        let (options, messages, observed) = (options.clone(), messages.clone(), observed.clone());
+        Box::pin(use_chat(options, messages, observed))
+    }
+}
+
+/// What a user does from one start of the client's machine to its end.
+async fn use_chat(options: ClientOptions, messages: Arc<[PlannedMessage]>, observed: Observed) {
+    let Observed {
+        client,
+        log,
+        first_operation,
+    } = observed;
+    log.add(client, EventKind::Started);
+    let booted_at = now();
+    let telling = log.clone();
+    let connection = Client::start(
+        options,
+        Arc::new(move |event| telling.add(client, from_client(event))),
+    );
+    for (message, operation) in messages.iter().zip(first_operation..) {
+        if message.at >= booted_at {
+            sleep(message.at.saturating_sub(now())).await;
+            connection.send(operation, &message.room, &message.content);
+        }
+    }
+    std::future::pending().await
+}
+
+/// What the observers were told so far, in the order of virtual time.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<Event>>>);
+
+impl Log {
+    fn add(&self, client: ClientId, kind: EventKind) {
+        note(&format!("client {}: {kind:?}", client.0));
+        let event = Event {
+            at: now(),
+            client,
+            kind,
+        };
+        // A program that panicked elsewhere has not left a half-written event behind.
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(event);
+    }
+
+    fn server(&self, names: &[String], event: ServerEvent) {
+        let (name, kind) = match event {
+            ServerEvent::SessionOpened { session, client } => {
+                (client, EventKind::SessionOpened { session })
+            }
+            ServerEvent::SessionClosed {
+                session,
+                client,
+                reason,
+            } => (client, EventKind::SessionClosed { session, reason }),
+        };
+        if let Some(number) = names.iter().position(|client| *client == name) {
+            self.add(ClientId(number as u32), kind);
+        }
+    }
+
+    fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn from_client(event: ClientEvent) -> EventKind {
+    let id = OperationId;
+    match event {
+        ClientEvent::Invoked {
+            operation,
+            room,
+            content,
+        } => EventKind::Invoked {
+            operation: id(operation),
+            room,
+            content,
+        },
+        ClientEvent::Retried { operation, attempt } => EventKind::Retried {
+            operation: id(operation),
+            attempt,
+        },
+        ClientEvent::Ok {
+            operation,
+            acknowledged,
+        } => EventKind::Ok {
+            operation: id(operation),
+            acknowledged,
+        },
+        ClientEvent::Failed { operation, reason } => EventKind::Failed {
+            operation: id(operation),
+            reason,
+        },
+        ClientEvent::Unknown { operation, reason } => EventKind::Unknown {
+            operation: id(operation),
+            reason,
+        },
+        ClientEvent::Delivered {
+            id,
+            room,
+            sender,
+            content,
+        } => EventKind::Delivered {
+            id,
+            room,
+            sender,
+            content,
+        },
+        ClientEvent::Connecting { attempt } => EventKind::Connecting { attempt },
+        ClientEvent::Connected { session } => EventKind::Connected { session },
+        ClientEvent::Disconnected { reason } => EventKind::Disconnected { reason },
+    }
+}
+
+/// Kills the server's process, as only a closed database can be read, and reads what is on the disk.
+fn read_database(
+    world: &mut World,
+    server: MachineId,
+) -> Result<Vec<squall_chat::StoredMessage>, StorageError> {
+    world.at(world.now(), Fault::Kill(server));
+    // A killed process calls nothing any more, so nothing can be refused.
+    let _ = world.run_until(world.now());
+    world.inside(server, || Database::open(Path::new(DATABASE))?.all())
+}
+
+fn history(
+    plan: &Plan,
+    mut events: Vec<Event>,
+    database: Vec<squall_chat::StoredMessage>,
+) -> History {
+    for (client, number) in plan.clients.iter().zip(0..) {
+        for (at, _) in hardships::downtimes(plan, &client.name) {
+            events.push(Event {
+                at,
+                client: ClientId(number),
+                kind: EventKind::Stopped,
+            });
+        }
+    }
+    // Stable: what happened at the same nanosecond keeps its order, and an end comes last.
+    events.sort_by_key(|event| event.at);
+    let server_stops = hardships::downtimes(plan, SERVER)
+        .into_iter()
+        .map(|(at, _)| at);
+    History {
+        clients: plan
+            .clients
+            .iter()
+            .map(|client| squall_guarantees::Client {
+                name: client.name.clone(),
+                rooms: client.rooms.clone(),
+            })
+            .collect(),
+        events,
+        database: database
+            .into_iter()
+            .map(|row| StoredMessage {
+                id: row.id,
+                sender: row.sender,
+                room: row.room,
+                content: row.content,
+            })
+            .collect(),
+        silences: hardships::silences(plan),
+        server_stops: server_stops.collect(),
+        bounds: plan.bounds.clone(),
+        healed_at: plan.healed_at,
+        ended_at: plan.ends_at,
+    }
+}
+
+impl From<crate::scenario::Link> for Link {
+    /// Of a plan's link, in which nothing is open.
+    fn from(link: crate::scenario::Link) -> Self {
+        let latency = match link.latency {
+            Latency::Fixed(latency) => squall_simulator::Latency::Fixed(latency.min()),
+            Latency::Uniform { min, max } => squall_simulator::Latency::Uniform { min, max },
+            Latency::Normal {
+                mean,
+                deviation,
+                min,
+            } => squall_simulator::Latency::Normal {
+                mean,
+                deviation,
+                min,
+            },
+        };
+        Link {
+            latency,
+            loss: link.loss.min(),
+        }
+    }
+}
