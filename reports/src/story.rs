@@ -8,9 +8,9 @@
 use crate::Record;
 use serde::Serialize;
 use squall_guarantees::{
-    ClientId, EventKind, History, OperationId, StoredMessage, Time, counted, nanoseconds, seconds,
+    ClientId, EventKind, History, StoredMessage, Time, counted, nanoseconds, seconds,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// One sentence of the story.
@@ -50,21 +50,19 @@ enum Happening {
     Plain(String),
     /// The server sees the sessions of these clients end.
     SessionsClosed(String),
-    /// Is counted: the number and its noun stand between these words.
-    Counted {
-        before: &'static str,
-        noun: &'static str,
-        after: String,
-    },
+    /// Is counted: the words before the number, the noun that it counts, the words after.
+    Counted(&'static str, &'static str, String),
 }
 
 /// Equal things that happened together.
 struct Group {
     at: Time,
     last_at: Time,
-    who: Vec<String>,
+    who: BTreeSet<String>,
     what: Happening,
     count: u64,
+    /// The first message that this happened to, if it happens to messages.
+    example: Option<String>,
 }
 
 #[derive(Default)]
@@ -79,22 +77,18 @@ impl Story {
         for fault in &record.faults {
             match fault.until {
                 Some(until) => {
-                    self.add(fault.from, "fault", plain(format!("{} begins", fault.what)));
-                    self.add(until, "fault", plain(format!("{} ends", fault.what)));
+                    self.add_plain(fault.from, "fault", format!("{} begins", fault.what));
+                    self.add_plain(until, "fault", format!("{} ends", fault.what));
                 }
                 None => {
                     let what = format!("{} begins, and lasts to the end", fault.what);
-                    self.add(fault.from, "fault", plain(what));
+                    self.add_plain(fault.from, "fault", what);
                 }
             }
         }
         for panic in &record.panics {
             let message = panic.message.lines().next().unwrap_or_default();
-            self.add(
-                panic.at,
-                &panic.machine,
-                plain(format!("panicked: {message}")),
-            );
+            self.add_plain(panic.at, &panic.machine, format!("panicked: {message}"));
         }
     }
 
@@ -111,23 +105,29 @@ impl Story {
             {
                 contents.insert(*operation, &**content);
             }
-            let happening = lives[client as usize].happening(&event.kind, &contents);
-            if let Some(happening) = happening {
-                self.add(event.at, name, happening);
+            let example = match &event.kind {
+                EventKind::Delivered { content, .. } => Some(&**content),
+                EventKind::Retried { operation, .. }
+                | EventKind::Failed { operation, .. }
+                | EventKind::Unknown { operation, .. } => contents.get(operation).copied(),
+                _ => None,
+            };
+            if let Some(what) = lives[client as usize].happening(&event.kind) {
+                self.add(event.at, name, what, example);
             }
         }
         for (life, client) in lives.iter().zip(&history.clients) {
             if life.failed_attempts > 0 {
                 let attempts = counted(life.failed_attempts, "attempt");
                 let what = format!("not connected at the end, after {attempts}");
-                self.add(history.ended_at, &client.name, plain(what));
+                self.add_plain(history.ended_at, &client.name, what);
             }
         }
     }
 
     fn tell_stops(&mut self, history: &History) {
         for &stop in &history.server_stops {
-            self.add(stop, "server", plain("stopped"));
+            self.add_plain(stop, "server", "stopped");
         }
     }
 
@@ -141,20 +141,13 @@ impl Story {
             let EventKind::Invoked { content, .. } = &event.kind else {
                 continue;
             };
-            let happening = match rows.get(&**content) {
-                None => counting(
-                    "",
-                    "message",
-                    format!(" never stored, the first `{content}`"),
-                ),
+            let after = match rows.get(&**content) {
+                None => "never stored",
                 Some(1) => continue,
-                Some(_) => counting(
-                    "",
-                    "message",
-                    format!(" stored more than once, the first `{content}`"),
-                ),
+                Some(_) => "stored more than once",
             };
-            self.add(history.ended_at, "database", happening);
+            let what = Happening::Counted("", "message", after.to_owned());
+            self.add(history.ended_at, "database", what, Some(content));
         }
         for (client, missed) in missed_rows(history) {
             let Some(first) = missed.first() else {
@@ -162,64 +155,42 @@ impl Story {
             };
             let what = counted(missed.len() as u64, "stored message");
             let what = format!("never handled {what}, the first `{}`", first.content);
-            self.add(history.ended_at, client, plain(what));
+            self.add_plain(history.ended_at, client, what);
         }
     }
 
     /// Adds to the latest group of its kind, or begins a new one.
-    fn add(&mut self, at: Time, who: &str, what: Happening) {
-        let key = what.key();
-        if let Some(&open) = self.open.get(&key) {
+    fn add(&mut self, at: Time, who: &str, what: Happening, example: Option<&str>) {
+        if let Some(&open) = self.open.get(&what) {
             let group = &mut self.groups[open];
-            let known = group.who.iter().any(|name| name == who);
-            let apart = at.saturating_sub(group.last_at);
+            let known = group.who.contains(who);
+            let apart = at.abs_diff(group.last_at);
             let joins = match what {
-                Happening::Counted { .. } => apart <= COUNTED_TOGETHER,
+                Happening::Counted(..) => apart <= COUNTED_TOGETHER,
                 Happening::Plain(_) | Happening::SessionsClosed(_) => !known && apart <= TOGETHER,
             };
             if joins {
-                group.last_at = at;
+                group.at = group.at.min(at);
+                group.last_at = group.last_at.max(at);
                 group.count += 1;
-                if !known {
-                    group.who.push(who.to_owned());
-                }
+                group.who.insert(who.to_owned());
                 return;
             }
         }
-        self.open.insert(key, self.groups.len());
-        let who = vec![who.to_owned()];
+        self.open.insert(what.clone(), self.groups.len());
+        let example = example.map(str::to_owned);
         self.groups.push(Group {
             at,
             last_at: at,
-            who,
+            who: BTreeSet::from([who.to_owned()]),
             what,
             count: 1,
+            example,
         });
     }
-}
 
-impl Happening {
-    /// What must be equal to be merged: of what is counted, only the first example is told.
-    fn key(&self) -> Happening {
-        match self {
-            Happening::Counted {
-                before,
-                noun,
-                after,
-            } => {
-                let after = after
-                    .split(", the first")
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned();
-                Happening::Counted {
-                    before,
-                    noun,
-                    after,
-                }
-            }
-            other => other.clone(),
-        }
+    fn add_plain(&mut self, at: Time, who: &str, what: impl Into<String>) {
+        self.add(at, who, Happening::Plain(what.into()), None);
     }
 }
 
@@ -239,15 +210,17 @@ impl Group {
                     format!("saw the {sessions} of {names} end: {reason}"),
                 )
             }
-            Happening::Counted {
-                before,
-                noun,
-                after,
-            } => {
-                let what = format!("{before}{}{after}", counted(self.count, noun));
-                (list(&self.who), what)
+            Happening::Counted(before, noun, after) => {
+                let counted = counted(self.count, noun);
+                let words = [before, &counted, &after]
+                    .into_iter()
+                    .filter(|words| !words.is_empty());
+                (list(&self.who), words.collect::<Vec<_>>().join(" "))
             }
         };
+        if let Some(example) = self.example {
+            what.push_str(&format!(", the first `{example}`"));
+        }
         if self.last_at.as_millis() > self.at.as_millis() {
             what.push_str(&format!(" (until {})", seconds(self.last_at)));
         }
@@ -259,26 +232,18 @@ impl Group {
     }
 }
 
-/// Names for people: all of a few, the first ones of many.
-fn list(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        [name] => name.clone(),
-        [names @ .., last] if names.len() < 3 => format!("{} and {last}", names.join(", ")),
-        [first, second, others @ ..] => format!("{first}, {second} and {} others", others.len()),
+/// Names for people, in alphabetical order: all of a few, the first ones of many.
+fn list(names: &BTreeSet<String>) -> String {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    match names[..] {
+        [first, second, third] => format!("{first}, {second} and {third}"),
+        [first, second, _, ..] => format!("{first}, {second} and {} others", names.len() - 2),
+        _ => names.join(" and "),
     }
 }
 
 fn plain(what: impl Into<String>) -> Happening {
     Happening::Plain(what.into())
-}
-
-fn counting(before: &'static str, noun: &'static str, after: String) -> Happening {
-    Happening::Counted {
-        before,
-        noun,
-        after,
-    }
 }
 
 /// What the story must remember of a client.
@@ -294,11 +259,7 @@ struct Life<'h> {
 
 impl<'h> Life<'h> {
     /// What an event adds to the story, if it adds anything.
-    fn happening(
-        &mut self,
-        kind: &'h EventKind,
-        contents: &HashMap<OperationId, &str>,
-    ) -> Option<Happening> {
+    fn happening(&mut self, kind: &'h EventKind) -> Option<Happening> {
         match kind {
             EventKind::Started => {
                 self.connected = false;
@@ -334,31 +295,19 @@ impl<'h> Life<'h> {
             EventKind::SessionClosed { reason, .. } => {
                 Some(Happening::SessionsClosed(reason.clone()))
             }
-            EventKind::Retried { operation, .. } => {
-                let content = contents.get(operation).unwrap_or(&"");
-                Some(counting(
-                    "made",
-                    "retry",
-                    format!(", the first of `{content}`"),
-                ))
-            }
-            EventKind::Failed { reason, .. } => Some(counting(
-                "gave up ",
+            EventKind::Retried { .. } => Some(Happening::Counted("made", "retry", String::new())),
+            EventKind::Failed { reason, .. } => Some(Happening::Counted(
+                "gave up",
                 "message",
-                format!(" as failed: {reason}"),
+                format!("as failed ({reason})"),
             )),
-            EventKind::Unknown { reason, .. } => Some(counting(
-                "gave up ",
+            EventKind::Unknown { reason, .. } => Some(Happening::Counted(
+                "gave up",
                 "message",
-                format!(" as unknown: {reason}"),
+                format!("as unknown ({reason})"),
             )),
-            EventKind::Delivered { content, .. } => (!self.handled.insert(content)).then(|| {
-                counting(
-                    "handled ",
-                    "message",
-                    format!(" once more, the first `{content}`"),
-                )
-            }),
+            EventKind::Delivered { content, .. } => (!self.handled.insert(content))
+                .then(|| Happening::Counted("handled", "message", "once more".to_owned())),
             EventKind::Invoked { .. }
             | EventKind::Ok { .. }
             | EventKind::Connecting { .. }
@@ -421,10 +370,10 @@ mod tests {
             (1_400, "carol"),
             (1_500, "dave"),
         ] {
-            story.add(
+            story.add_plain(
                 Time::from_millis(at),
                 name,
-                plain("noticed the disconnection: silence"),
+                "noticed the disconnection: silence",
             );
         }
         let entry = story.groups.pop().map(Group::into_entry);
@@ -442,10 +391,18 @@ mod tests {
     }
 
     #[test]
+    fn what_happens_far_apart_is_told_apart_in_whatever_order_it_is_found() {
+        let mut story = Story::default();
+        story.add_plain(Time::from_secs(20), "alice", "stopped");
+        story.add_plain(Time::from_secs(10), "server", "stopped");
+        assert_eq!(story.groups.len(), 2);
+    }
+
+    #[test]
     fn what_happens_to_one_twice_is_two_entries() {
         let mut story = Story::default();
-        story.add(Time::from_millis(1_000), "alice", plain("stopped"));
-        story.add(Time::from_millis(1_100), "alice", plain("stopped"));
+        story.add_plain(Time::from_millis(1_000), "alice", "stopped");
+        story.add_plain(Time::from_millis(1_100), "alice", "stopped");
         assert_eq!(story.groups.len(), 2);
     }
 

@@ -48,10 +48,15 @@ pub(crate) fn chat<const N: usize>(clients: [&str; N]) -> Chat {
 }
 
 impl Chat {
-    /// The verdict on one guarantee, as text.
-    pub(crate) fn verdict(mut self, guarantee: Guarantee) -> String {
+    /// The history told so far.
+    pub(crate) fn history(mut self) -> History {
         self.history.events.sort_by_key(|event| event.at);
-        match check_one(guarantee, &Index::new(&self.history)) {
+        self.history
+    }
+
+    /// The verdict on one guarantee, as text.
+    pub(crate) fn verdict(self, guarantee: Guarantee) -> String {
+        match check_one(guarantee, &Index::new(&self.history())) {
             Verdict::Held(exercise) => format!("held: {exercise}"),
             Verdict::Violated(violation) => format!("violated: {violation}"),
             Verdict::NotExercised => "not exercised".to_owned(),

@@ -44,3 +44,33 @@ pub(crate) fn check_one(guarantee: Guarantee, index: &Index<'_>) -> Verdict {
         Guarantee::Reconnection => reconnection::check(index),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::chat;
+
+    #[test]
+    fn a_history_in_which_nothing_happens_exercises_nothing() {
+        let verdicts = check(&chat([]).history());
+        assert_eq!(
+            verdicts,
+            Guarantee::ALL.map(|guarantee| (guarantee, Verdict::NotExercised))
+        );
+    }
+
+    #[test]
+    fn clients_are_understood_without_being_told_of_their_start() {
+        let mut history = chat(["alice", "bob"])
+            .sent(10, "alice", ["m1"])
+            .stored(["m1"])
+            .handled(20, "alice", ["m1"])
+            .handled(20, "bob", ["m1"])
+            .history();
+        let verdicts = check(&history);
+        history
+            .events
+            .retain(|event| event.kind != crate::EventKind::Started);
+        assert_eq!(check(&history), verdicts);
+    }
+}
