@@ -15,49 +15,30 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut noticed = 0;
     let incarnations = incarnations_of_clients(index);
     let sessions = sessions_of_clients(index);
-    let bounds = &index.history.bounds;
     for silence in &index.history.silences {
         let client = silence.client.0 as usize;
-        let client_deaf = silence.lost != Lost::ToServer;
-        let server_deaf = silence.lost != Lost::ToClient;
-        let mut judge = |observer: &str, silent: &str, bound, alertness: Vec<Alertness<'_>>| {
-            for alertness in alertness {
-                match alertness.judge(silence, bound) {
-                    Judgement::InTime => noticed += 1,
-                    Judgement::NotExercised => {}
-                    Judgement::TooLate => findings.add(silence.from, || Evidence::Undetected {
-                        observer: observer.to_owned(),
-                        silent: silent.to_owned(),
-                        session: alertness.session.to_owned(),
-                        since: silence.from,
-                        bound,
-                        noticed_at: alertness.noticed_at,
-                    }),
-                }
+        let clients = clients_watches(index, &incarnations[client], silence);
+        let servers = servers_watches(index, &sessions[client], silence);
+        for watch in clients.into_iter().chain(servers) {
+            match watch.judge(silence) {
+                Judgement::InTime => noticed += 1,
+                Judgement::NotExercised => {}
+                Judgement::TooLate => findings.add(silence.from, || watch.evidence(silence)),
             }
-        };
-        let name = index.name(silence.client);
-        if client_deaf {
-            let live = incarnations[client].iter();
-            let live = live.filter_map(|incarnation| alert_client(incarnation, silence.from));
-            judge(&name, "server", bounds.client_detection, live.collect());
-        }
-        if server_deaf {
-            let live = sessions[client].iter();
-            let stops = &index.history.server_stops;
-            let live = live.filter_map(|session| alert_server(session, stops, silence.from));
-            judge("server", &name, bounds.server_detection, live.collect());
         }
     }
     findings.verdict(noticed, format!("{} noticed", counted(noticed, "silence")))
 }
 
-/// One side of a live connection, when a silence begins.
-struct Alertness<'h> {
+/// One side of a connection that is live when a silence begins, and hears nothing from then on.
+struct Watch<'h> {
+    observer: &'h str,
+    silent: &'h str,
     session: &'h str,
-    /// When this side says that the connection is over.
+    bound: Time,
+    /// When the observer says that the connection is over.
     noticed_at: Option<Time>,
-    /// When this side's program ends.
+    /// When the observer's program ends.
     dies_at: Option<Time>,
 }
 
@@ -67,9 +48,9 @@ enum Judgement {
     NotExercised,
 }
 
-impl Alertness<'_> {
-    fn judge(&self, silence: &Silence, bound: Time) -> Judgement {
-        let due = silence.from + bound;
+impl Watch<'_> {
+    fn judge(&self, silence: &Silence) -> Judgement {
+        let due = silence.from + self.bound;
         if silence.until <= due {
             Judgement::NotExercised
         } else if self.noticed_at.is_some_and(|at| at <= due) {
@@ -80,44 +61,78 @@ impl Alertness<'_> {
             Judgement::TooLate
         }
     }
-}
 
-/// The client's side, if this incarnation has a connection just before the silence begins.
-fn alert_client<'h>(incarnation: &Incarnation<'h>, from: Time) -> Option<Alertness<'h>> {
-    let dies_at = incarnation.stopped_at;
-    let steps = &incarnation.connections;
-    let next = steps.partition_point(|step| step.at() < from);
-    match steps[..next].last() {
-        Some(&Connection::Connected(_, session)) if dies_at.is_none_or(|at| at >= from) => {
-            Some(Alertness {
-                session,
-                noticed_at: steps.get(next).map(Connection::at),
-                dies_at,
-            })
+    fn evidence(&self, silence: &Silence) -> Evidence {
+        Evidence::Undetected {
+            observer: self.observer.to_owned(),
+            silent: self.silent.to_owned(),
+            session: self.session.to_owned(),
+            since: silence.from,
+            bound: self.bound,
+            noticed_at: self.noticed_at,
         }
-        _ => None,
     }
 }
 
-/// The server's side, if this session is open just before the silence begins. A server that stops
-/// takes its sessions with it, and closes none.
-fn alert_server<'h>(session: &Session<'h>, stops: &[Time], from: Time) -> Option<Alertness<'h>> {
-    let &Session {
-        id,
-        opened_at,
-        closed_at,
-    } = session;
-    let dies_at = stops
-        .get(stops.partition_point(|&stop| stop < opened_at))
-        .copied();
-    let open = opened_at < from
-        && closed_at.is_none_or(|at| at >= from)
-        && dies_at.is_none_or(|at| at >= from);
-    open.then_some(Alertness {
-        session: id,
-        noticed_at: closed_at,
-        dies_at,
-    })
+/// The client's side, in the incarnation that has a connection just before the silence begins.
+fn clients_watches<'h>(
+    index: &Index<'h>,
+    incarnations: &[&Incarnation<'h>],
+    silence: &Silence,
+) -> Vec<Watch<'h>> {
+    if silence.lost == Lost::ToServer {
+        return Vec::new();
+    }
+    let watch = |incarnation: &&Incarnation<'h>| {
+        let dies_at = incarnation.stopped_at;
+        let steps = &incarnation.connections;
+        let next = steps.partition_point(|step| step.at() < silence.from);
+        let Some(&Connection::Connected(_, session)) = steps[..next].last() else {
+            return None;
+        };
+        dies_at.is_none_or(|at| at >= silence.from).then(|| Watch {
+            observer: &index.client(silence.client).name,
+            silent: "server",
+            session,
+            bound: index.history.bounds.client_detection,
+            noticed_at: steps.get(next).map(Connection::at),
+            dies_at,
+        })
+    };
+    incarnations.iter().filter_map(watch).collect()
+}
+
+/// The server's side, in every session that is open just before the silence begins. A server that
+/// stops takes its sessions with it, and closes none.
+fn servers_watches<'h>(
+    index: &Index<'h>,
+    sessions: &[Session<'h>],
+    silence: &Silence,
+) -> Vec<Watch<'h>> {
+    if silence.lost == Lost::ToClient {
+        return Vec::new();
+    }
+    let stops = &index.history.server_stops;
+    let watch = |&Session {
+                     id,
+                     opened_at,
+                     closed_at,
+                 }: &Session<'h>| {
+        let dies_at = stops
+            .get(stops.partition_point(|&stop| stop < opened_at))
+            .copied();
+        let ended_before = |end: Option<Time>| end.is_some_and(|at| at < silence.from);
+        let open = opened_at < silence.from && !ended_before(closed_at) && !ended_before(dies_at);
+        open.then(|| Watch {
+            observer: "server",
+            silent: &index.client(silence.client).name,
+            session: id,
+            bound: index.history.bounds.server_detection,
+            noticed_at: closed_at,
+            dies_at,
+        })
+    };
+    sessions.iter().filter_map(watch).collect()
 }
 
 /// A session as the server sees it.
