@@ -115,7 +115,8 @@ impl Scenario {
         let bounds = chat.bounds();
         let settle = match self.settle {
             Some(settle) => draw.value("settle", settle),
-            None => bounds.delivery + Duration::from_secs(5),
+            // Long enough to come back, and then to be delivered to.
+            None => bounds.delivery * 2,
         };
         let messages = clients
             .iter()

@@ -210,15 +210,15 @@ fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients {
             }
         }
     }
-    if let Some(Placed { value, at }) = &count {
-        if value.min() == 0 || value.max() > CLIENTS_MAX {
-            let what = format!("there cannot be {} clients", value.max());
-            problems.add(
-                at.clone(),
-                what,
-                format!("Ask for 1 to {CLIENTS_MAX} clients."),
-            );
-        }
+    if let Some(Placed { value, at }) = &count
+        && (value.min() == 0 || value.max() > CLIENTS_MAX)
+    {
+        let what = format!("there cannot be {} clients", value.max());
+        problems.add(
+            at.clone(),
+            what,
+            format!("Ask for 1 to {CLIENTS_MAX} clients."),
+        );
     }
     match (count, names) {
         (None, None) => named(Setting::Fixed(3), rooms),

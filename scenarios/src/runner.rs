@@ -67,7 +67,9 @@ pub struct Trace {
 /// # Errors
 /// If the world cannot go on, or the database cannot be read at the end.
 pub fn run(plan: &Plan) -> Result<Record, RunError> {
-    simulate(plan.seed, |world| play(plan, world))
+    simulate(plan.seed, |world| {
+        play(plan, world).map(|(record, _)| record)
+    })
 }
 
 /// Plays a plan like [`run`], and tells everything that went into its digest.
@@ -77,15 +79,16 @@ pub fn run(plan: &Plan) -> Result<Record, RunError> {
 pub fn trace(plan: &Plan) -> Result<Trace, RunError> {
     simulate(plan.seed, |world| {
         world.record_trace();
-        let record = play(plan, world)?;
+        let (record, events) = play(plan, world)?;
         Ok(Trace {
             digest: record.digest,
-            events: world.trace().to_vec(),
+            events,
         })
     })
 }
 
-fn play(plan: &Plan, world: &mut World) -> Result<Record, RunError> {
+/// The record, and the events behind its digest if the world keeps them.
+fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), RunError> {
     let log = Log::default();
     let machines = build(plan, world, &log);
     hardships::strike(world, &machines, plan);
@@ -96,15 +99,15 @@ fn play(plan: &Plan, world: &mut World) -> Result<Record, RunError> {
             seed: plan.seed,
             cause,
         })?;
-    // What was sent and what the network carried is counted before the end of the server shows.
-    let (digest, counts) = (world.digest(), world.counts());
+    // Reading the database ends the server, which is no part of the run any more.
+    let (digest, counts, trace) = (world.digest(), world.counts(), world.trace().to_vec());
     let database = read_database(world, machines[SERVER]).map_err(|cause| RunError::Database {
         scenario: plan.scenario.clone(),
         seed: plan.seed,
         cause,
     })?;
     let named = |machine: MachineId| world.name(machine).to_owned();
-    Ok(Record {
+    let record = Record {
         scenario: plan.scenario.clone(),
         description: plan.shows.clone(),
         seed: plan.seed,
@@ -143,7 +146,8 @@ fn play(plan: &Plan, world: &mut World) -> Result<Record, RunError> {
             bytes: counts.bytes,
         },
         duration: plan.ends_at,
-    })
+    };
+    Ok((record, trace))
 }
 
 /// Sets up the machines and their links; the server is the first machine.

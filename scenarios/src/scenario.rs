@@ -45,7 +45,7 @@ pub struct Scenario {
     /// What is expected, per guarantee; `true` for held.
     pub expect: Vec<(Guarantee, bool)>,
     /// How long the run goes on after the last message is due and the last fault is over; if none,
-    /// as long as delivery may take, and some more.
+    /// twice as long as delivery may take.
     pub settle: Option<Setting<Duration>>,
 }
 

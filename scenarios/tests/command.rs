@@ -1,0 +1,182 @@
+//! The `squall` command as people use it: what it prints, what it writes, how it ends.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn squall(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_squall"))
+        .args(arguments)
+        .output()
+        .expect("squall starts")
+}
+
+fn exit_code(arguments: &[&str]) -> i32 {
+    squall(arguments)
+        .status
+        .code()
+        .expect("squall ends by itself")
+}
+
+/// A directory of this test's own, empty.
+fn directory(test: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).expect("a directory for the test");
+    path
+}
+
+/// A scenario file with this text.
+fn scenario(test: &str, text: &str) -> String {
+    let path = directory(test).join("scenario.toml");
+    std::fs::write(&path, text).expect("a scenario file");
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+fn standard_error(arguments: &[&str]) -> String {
+    String::from_utf8(squall(arguments).stderr).expect("UTF-8")
+}
+
+#[test]
+fn a_run_as_expected_ends_with_0() {
+    assert_eq!(exit_code(&["run", "ordering-websocket"]), 0);
+}
+
+#[test]
+fn a_run_not_as_expected_ends_with_1() {
+    let text = "shows = \"Wrong.\"\nexpect.ordering = \"violated\"";
+    assert_eq!(exit_code(&["run", &scenario("not-as-expected", text)]), 1);
+}
+
+#[test]
+fn a_run_that_does_not_exercise_ends_with_2() {
+    let text = "shows = \"No silence.\"\nexpect.detection = \"held\"";
+    assert_eq!(exit_code(&["run", &scenario("not-exercised", text)]), 2);
+}
+
+#[test]
+fn bad_input_ends_with_4() {
+    let wrong = scenario("bad-input", "shows = 3");
+    let bad: [&[&str]; 8] = [
+        &["run", "no-such-scenario"],
+        &["run", "no-such-file.toml"],
+        &["run", &wrong],
+        &["run"],
+        &["run", "lossy-link", "--seed", "x"],
+        &["run", "lossy-link", "--seeds", "0"],
+        &["run", "lossy-link", "--seed", "1", "--seeds", "2"],
+        &["fly"],
+    ];
+    for arguments in bad {
+        assert_eq!(exit_code(arguments), 4, "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_ends_with_0() {
+    for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
+        assert_eq!(exit_code(arguments), 0, "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_unknown_name_suggests_the_nearest() {
+    insta::assert_snapshot!(standard_error(&["run", "lossy-lnik"]), @r"
+    error: there is no scenario `lossy-lnik`
+      Did you mean `lossy-link`? `squall list` shows all of them; a file of your own ends in .toml.
+    ");
+}
+
+#[test]
+fn mistakes_in_a_file_are_told_without_colour_in_a_pipe() {
+    let told = standard_error(&["run", &scenario("pipe", "shows = 3")]);
+    assert!(
+        told.contains("scenario.toml:1:9") && !told.contains('\u{1b}'),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_list_for_programs_has_every_scenario() {
+    let list = squall(&["list", "--format", "json"]).stdout;
+    let list: serde_json::Value = serde_json::from_slice(&list).expect("JSON");
+    let names = list
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|scenario| &scenario["name"]);
+    assert!(names.eq(squall::library().iter().map(|scenario| &scenario.name)));
+}
+
+#[test]
+fn reports_become_whole_files_in_every_format() {
+    let out = directory("reports").join("deep").join("down");
+    let out = out.to_str().expect("a path in UTF-8");
+    assert_eq!(
+        exit_code(&["run", "lossy-link", "ordering-polling", "--out", out]),
+        0
+    );
+    let mut files: Vec<String> = std::fs::read_dir(out)
+        .expect("the reports")
+        .map(|file| {
+            file.expect("a file")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .collect();
+    files.sort();
+    let expected = [
+        "lossy-link.seed-1.json",
+        "lossy-link.seed-1.md",
+        "lossy-link.seed-1.txt",
+        "ordering-polling.seed-1.json",
+        "ordering-polling.seed-1.md",
+        "ordering-polling.seed-1.txt",
+    ];
+    assert_eq!(files, expected);
+}
+
+#[test]
+fn an_exploration_does_not_depend_on_the_number_of_jobs() {
+    let explore = |jobs| {
+        squall(&[
+            "run",
+            "exactly-once-partition",
+            "--seeds",
+            "8",
+            "--jobs",
+            jobs,
+        ])
+        .stdout
+    };
+    assert_eq!(explore("1"), explore("3"));
+}
+
+#[test]
+fn the_same_run_is_the_same_in_fresh_threads_and_processes() {
+    let check = [
+        "check-determinism",
+        "exactly-once-partition",
+        "ordering-polling",
+        "--runs",
+        "4",
+    ];
+    let output = squall(&check);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
+
+#[test]
+fn serving_on_an_address_in_use_says_so() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let database = directory("address-in-use").join("chat.db");
+    let database = database.to_str().expect("a path in UTF-8");
+    let arguments = ["serve", "--listen", &address, "--database", database];
+    assert!(standard_error(&arguments).contains("is in use"));
+    assert_eq!(exit_code(&arguments), 4);
+}

@@ -1,0 +1,37 @@
+//! The named scenarios, each with seed 1: they go as they expect, and their reports are the reviewed
+//! ones in `reports/snapshots`. Runs are byte-equal, so nothing in a report is redacted.
+
+use squall::{library, run};
+use squall_reports::{Judged, Outcome, Styles, text};
+
+/// Every named scenario, played with seed 1.
+fn played() -> Vec<Judged> {
+    library()
+        .iter()
+        .map(|scenario| Judged::new(run(&scenario.plan(1)).expect("the run comes to its end")))
+        .collect()
+}
+
+#[test]
+fn every_named_scenario_goes_as_it_expects() {
+    let surprises: Vec<String> = played()
+        .iter()
+        .filter(|judged| judged.outcome != Outcome::AsExpected)
+        .map(|judged| text::render(judged, &Styles::plain()))
+        .collect();
+    assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+#[test]
+fn every_named_scenario_has_its_reviewed_report() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../../reports/snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        for judged in played() {
+            let name = judged.record.scenario.clone();
+            insta::assert_snapshot!(name, text::render(&judged, &Styles::plain()));
+        }
+    });
+}
