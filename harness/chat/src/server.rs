@@ -257,12 +257,9 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 /// Tells every client that it is over. rust_socketio hears only the packet of the namespace, and
 /// `io.close()` waits for peers that have stopped reading.
 async fn say_goodbye(io: &SocketIo, shared: &Shared) {
-    for socket in shared
-        .lock()
-        .as_ref()
-        .map(Exchange::sockets)
-        .unwrap_or_default()
-    {
+    // The lock is released before the loop: disconnecting calls the handler, which takes it.
+    let sockets = shared.lock().as_ref().map(Exchange::sockets);
+    for socket in sockets.unwrap_or_default() {
         let _ = socket.disconnect();
     }
     let _ = timeout(FAREWELL, io.close()).await;

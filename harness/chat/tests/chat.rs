@@ -61,6 +61,11 @@ impl Server {
         }
     }
 
+    async fn stop(self) -> Result<(), ServeError> {
+        drop(self.shutdown);
+        self.task.await.unwrap()
+    }
+
     /// As a killed process: no goodbye.
     async fn kill(self) {
         self.task.abort();
@@ -198,4 +203,318 @@ async fn two_clients_see_the_same_messages_in_the_same_order() {
     assert_eq!(of_ann, numbered(0, 20));
     ann.disconnect().await;
     bob.disconnect().await;
+}
+
+#[tokio::test]
+async fn a_restarted_server_has_lost_nothing_and_doubles_nothing() {
+    let scratch = Scratch::new("restart");
+    let database = scratch.database();
+    let mut server = Server::start("127.0.0.1:0", &database, quick_server()).await;
+    let address = server.address;
+    let (ann, anns) = join(quick_client("ann", address));
+    let (bob, bobs) = join(quick_client("bob", address));
+    for round in 0..3 {
+        send_numbered(&ann, round * 10, round * 10 + 10);
+        anns.delivered(round as usize * 10 + 3).await;
+        server.kill().await;
+        server = Server::start(&address.to_string(), &database, quick_server()).await;
+    }
+    anns.delivered(30).await;
+    bobs.delivered(30).await;
+    ann.disconnect().await;
+    bob.disconnect().await;
+    server.stop().await.unwrap();
+    let stored = Database::open(&database).unwrap().all().unwrap();
+    let stored: Vec<String> = stored.into_iter().map(|message| message.content).collect();
+    assert_eq!(stored, numbered(0, 30));
+    assert_eq!(anns.contents(), numbered(0, 30));
+    assert_eq!(bobs.contents(), numbered(0, 30));
+}
+
+#[tokio::test]
+async fn who_comes_late_catches_up_page_by_page() {
+    let scratch = Scratch::new("pages");
+    let options = ServerOptions {
+        catch_up_page: 7,
+        ..quick_server()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let (ann, anns) = join(quick_client("ann", server.address));
+    send_numbered(&ann, 0, 50);
+    anns.delivered(30).await;
+    let (_bob, bobs) = join(quick_client("bob", server.address));
+    bobs.delivered(50).await;
+    assert_eq!(bobs.contents(), numbered(0, 50));
+}
+
+#[tokio::test]
+async fn live_only_does_not_repeat_what_was_missed() {
+    let scratch = Scratch::new("live");
+    let options = ServerOptions {
+        to_client: ToClient::LiveOnly,
+        ..quick_server()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let (ann, anns) = join(quick_client("ann", server.address));
+    send_numbered(&ann, 0, 5);
+    anns.delivered(5).await;
+    let (_bob, bobs) = join(quick_client("bob", server.address));
+    bobs.connected().await;
+    send_numbered(&ann, 5, 10);
+    bobs.delivered(5).await;
+    assert_eq!(bobs.contents(), numbered(5, 10));
+}
+
+#[tokio::test]
+async fn every_transport_and_every_mode_delivers_on_a_good_network() {
+    let scratch = Scratch::new("transports");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let mut number = 0;
+    for transport in [Transport::Websocket, Transport::Polling, Transport::Upgrade] {
+        for to_server in [
+            ToServer::AtMostOnce,
+            ToServer::AtLeastOnce,
+            ToServer::ExactlyOnce,
+        ] {
+            let name = format!("{transport:?}-{to_server:?}");
+            let rooms = vec![name.clone()];
+            let options = quick_client(&name, server.address);
+            let (client, log) = join(ClientOptions {
+                rooms,
+                transport,
+                to_server,
+                ..options
+            });
+            for _ in 0..5 {
+                client.send(number, &name, &format!("message {number}"));
+                number += 1;
+            }
+            log.delivered(5).await;
+            assert_eq!(log.contents(), numbered(number - 5, number), "{name}");
+            client.disconnect().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_sent_offline_is_delivered_when_the_server_appears() {
+    let scratch = Scratch::new("offline");
+    let listener = listen("127.0.0.1:0").await;
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let (ann, anns) = join(quick_client("ann", address));
+    send_numbered(&ann, 0, 3);
+    anns.wait_until("connecting has failed twice", |events| {
+        events.contains(&ClientEvent::Connecting { attempt: 3 })
+    })
+    .await;
+    let _server = Server::start(&address.to_string(), &scratch.database(), quick_server()).await;
+    anns.delivered(3).await;
+    assert_eq!(anns.contents(), numbered(0, 3));
+}
+
+#[tokio::test]
+async fn nobody_hears_what_is_said_in_another_room() {
+    let scratch = Scratch::new("rooms");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let rooms = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let both = ClientOptions {
+        rooms: rooms(&["attic", "cellar"]),
+        ..quick_client("ann", server.address)
+    };
+    let one = ClientOptions {
+        rooms: rooms(&["cellar"]),
+        ..quick_client("bob", server.address)
+    };
+    let ((ann, _), (_bob, bobs)) = (join(both), join(one));
+    bobs.connected().await;
+    for number in 0..10 {
+        let room = if number % 2 == 0 { "attic" } else { "cellar" };
+        ann.send(number, room, &format!("{room} {number}"));
+    }
+    bobs.delivered(5).await;
+    assert_eq!(
+        bobs.contents(),
+        ["cellar 1", "cellar 3", "cellar 5", "cellar 7", "cellar 9"]
+    );
+}
+
+#[tokio::test]
+async fn a_message_for_a_room_one_is_not_in_fails() {
+    let scratch = Scratch::new("foreign-room");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let (ann, anns) = join(quick_client("ann", server.address));
+    ann.send(1, "the vault", "open up");
+    anns.wait_until("the message has failed", |events| {
+        events
+            .iter()
+            .any(|event| matches!(event, ClientEvent::Failed { operation: 1, .. }))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_silent_server_is_noticed() {
+    let listener = listen("127.0.0.1:0").await;
+    let address = listener.local_addr().unwrap();
+    let options = ClientOptions {
+        connect_timeout: Duration::from_millis(200),
+        ..quick_client("ann", address)
+    };
+    // The kernel accepts, and nobody answers.
+    let (_ann, anns) = join(options);
+    anns.wait_until("the client has given up a connection", |events| {
+        events
+            .iter()
+            .any(|event| matches!(event, ClientEvent::Disconnected { .. }))
+    })
+    .await;
+    drop(listener);
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_database_is_refused() {
+    let scratch = Scratch::new("exclusive");
+    let _first = Database::open(&scratch.database()).unwrap();
+    let second = Database::open(&scratch.database());
+    assert!(matches!(second, Err(StorageError::InUse(_))), "{second:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_says_goodbye_and_frees_the_database() {
+    let scratch = Scratch::new("goodbye");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let (_ann, anns) = join(quick_client("ann", server.address));
+    anns.connected().await;
+    let events = Log(server.events.0.clone());
+    timeout(Duration::from_secs(5), server.stop())
+        .await
+        .unwrap()
+        .unwrap();
+    Database::open(&scratch.database()).unwrap();
+    anns.wait_until("the client has heard of it", |events| {
+        let told = "the server has ended the session".to_owned();
+        events.contains(&ClientEvent::Disconnected { reason: told })
+    })
+    .await;
+    events
+        .wait_until("the session is closed", |events| {
+            matches!(
+                events,
+                [
+                    ServerEvent::SessionOpened { .. },
+                    ServerEvent::SessionClosed { .. }
+                ]
+            )
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_leaves_no_session() {
+    let scratch = Scratch::new("leave");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let (ann, anns) = join(quick_client("ann", server.address));
+    anns.connected().await;
+    ann.disconnect().await;
+    server
+        .events
+        .wait_until("the session is closed", |events| {
+            matches!(events.last(), Some(ServerEvent::SessionClosed { client, .. }) if client == "ann")
+        })
+        .await;
+}
+
+/// Packets of a client that means no good: Engine.IO messages (`4`) with Socket.IO packets.
+const HOSTILE: &[&str] = &[
+    "40",
+    "40null",
+    "40[]",
+    r#"40{"name":"","rooms":["lobby"],"offset":0}"#,
+    r#"40{"name":"eve","rooms":[],"offset":0}"#,
+    r#"40{"name":"eve","rooms":["lobby"],"offset":-1}"#,
+    r#"40{"name":"eve","rooms":["lobby"],"offset":9223372036854775807}"#,
+    r#"40{"name":"eve","rooms":["lobby"],"offset":0.5}"#,
+    r#"42["chat message",{}]"#,
+    "42[",
+    "4",
+    "9",
+    "451-",
+    "451-[\"chat message\",{\"_placeholder\":true,\"num\":0}]",
+    "43999[]",
+    "",
+];
+
+/// What such a client may say after it was let in.
+const RUDE: &[&str] = &[
+    "42[]",
+    r#"42["chat message"]"#,
+    r#"42["chat message",null]"#,
+    r#"420["chat message",7]"#,
+    r#"42["chat message",{"tag":1,"room":"lobby","content":"x"}]"#,
+    r#"420["chat message",{"tag":"t","room":"vault","content":"x"}]"#,
+    r#"42["sync",{"offset":-5}]"#,
+    r#"42["sync",{"offset":99999}]"#,
+    r#"42["sync"]"#,
+    r#"42["no such event",{"a":[[[[]]]]}]"#,
+    "40",
+    r#"40{"name":"eve","rooms":["lobby"],"offset":0}"#,
+    "43123[1]",
+    "41",
+];
+
+#[tokio::test]
+async fn what_a_hostile_client_sends_does_not_end_the_server() {
+    let scratch = Scratch::new("hostile");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    for packet in HOSTILE {
+        Hostile::connect(server.address).await.say(packet).await;
+    }
+    for packet in RUDE {
+        let mut eve = Hostile::connect(server.address).await;
+        eve.say(r#"40{"name":"eve","rooms":["lobby"],"offset":0}"#)
+            .await;
+        eve.say(packet).await;
+    }
+    let mut garbage = TcpStream::connect(server.address).await.unwrap();
+    garbage.write_all(&[0xff; 4096]).await.unwrap();
+    let (ann, anns) = join(quick_client("ann", server.address));
+    send_numbered(&ann, 0, 1);
+    anns.delivered(1).await;
+    assert_eq!(anns.contents(), numbered(0, 1));
+}
+
+/// A websocket client that knows nothing of Socket.IO.
+struct Hostile(TcpStream);
+
+impl Hostile {
+    async fn connect(server: SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(server).await.unwrap();
+        let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: chat\r\n\
+            Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut hostile = Self(stream);
+        hostile.hear().await;
+        hostile
+    }
+
+    /// Sends one text frame (RFC 6455, section 5.2), masked with zeros, and hears what comes.
+    async fn say(&mut self, packet: &str) {
+        let length = u8::try_from(packet.len()).unwrap();
+        let mut frame = vec![0x81];
+        match length {
+            0..126 => frame.push(0x80 | length),
+            _ => frame.extend([0x80 | 126, 0, length]),
+        }
+        frame.extend([0; 4]);
+        frame.extend(packet.as_bytes());
+        let _ = self.0.write_all(&frame).await;
+        self.hear().await;
+    }
+
+    async fn hear(&mut self) {
+        let mut buffer = [0; 4096];
+        let _ = timeout(Duration::from_millis(20), self.0.read(&mut buffer)).await;
+    }
 }

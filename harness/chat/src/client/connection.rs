@@ -5,7 +5,7 @@
 //! cleanly; whoever owns a [`Connection`] has to watch for silence.
 
 use super::{ClientOptions, Transport};
-use crate::wire::{self, Beat, Delivery, Login, Ready, Receipt, Refused, Synced};
+use crate::wire::{self, Beat, Delivery, Login, Ready, Receipt, Synced};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use native_tls::TlsConnector;
@@ -37,11 +37,10 @@ pub(super) enum Signal {
     Synced(Synced),
     /// A sign of life.
     Beat(Beat),
-    /// Something was not accepted.
-    Refused(Refused),
     /// An acknowledgement.
     Receipt(Receipt),
-    /// Something that is not understood.
+    /// Something that needs no answer: a refusal (the receipt or a time-out tells the same), or
+    /// something that is not understood.
     Noise,
     /// The connection is over.
     Lost(String),
@@ -193,7 +192,6 @@ fn understand(event: &str, payload: Value) -> Signal {
         wire::CHAT_MESSAGE => read(payload, Signal::Delivery),
         wire::SYNCED => read(payload, Signal::Synced),
         wire::BEAT => read(payload, Signal::Beat),
-        wire::REFUSED => read(payload, Signal::Refused),
         _ => Signal::Noise,
     }
 }

@@ -285,9 +285,8 @@ impl Supervisor {
                     self.tell(event);
                 }
             }
-            // A refused message is in its receipt, a refused offset ends in a time-out; a greeting
-            // comes once.
-            Signal::Beat(_) | Signal::Refused(_) | Signal::Ready(_) | Signal::Noise => {}
+            // There is one greeting, and it has come.
+            Signal::Beat(_) | Signal::Ready(_) | Signal::Noise => {}
         }
         None
     }

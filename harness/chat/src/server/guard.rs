@@ -73,11 +73,10 @@ impl Guarded {
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
-        Poll::Ready(Err(Self::stuck()))
-    }
-
-    fn stuck() -> io::Error {
-        io::Error::new(ErrorKind::TimedOut, "the peer has stopped reading")
+        Poll::Ready(Err(io::Error::new(
+            ErrorKind::TimedOut,
+            "the peer has stopped reading",
+        )))
     }
 }
 
@@ -87,12 +86,11 @@ impl AsyncRead for Guarded {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.given_up {
-            return Poll::Ready(Err(Self::stuck()));
-        }
-        if self.server_ended.as_mut().poll(context).is_ready() {
-            let ended = io::Error::new(ErrorKind::ConnectionAborted, "the server has ended");
-            return Poll::Ready(Err(ended));
+        if self.given_up || self.server_ended.as_mut().poll(context).is_ready() {
+            self.given_up = true;
+            let given_up =
+                io::Error::new(ErrorKind::ConnectionAborted, "the server has given it up");
+            return Poll::Ready(Err(given_up));
         }
         self.reader = Some(context.waker().clone());
         Pin::new(&mut self.stream).poll_read(context, buffer)

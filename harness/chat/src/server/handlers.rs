@@ -35,7 +35,8 @@ pub(super) struct Doorway(pub(super) Arc<Shared>);
 
 impl Drop for Doorway {
     fn drop(&mut self) {
-        self.0.lock().take();
+        let exchange = self.0.lock().take();
+        drop(exchange);
     }
 }
 
