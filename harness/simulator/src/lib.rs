@@ -1,1 +1,96 @@
-//! stub
+//! A deterministic world of simulated machines that run **unmodified** tokio programs.
+//!
+//! [`simulate`] starts a world on a thread of its own. The world has machines, each with an
+//! operating system that answers the libc calls of the programs on it (sockets, epoll, clocks,
+//! entropy), a network of links that carries real TCP/IP segments between them, and a queue of
+//! events in virtual time. The seed decides everything: the same seed gives the same bytes at the
+//! same nanoseconds.
+//!
+//! ```
+//! use squall_simulator::{Fault, simulate};
+//! use std::time::Duration;
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use tokio::net::{TcpListener, TcpStream};
+//!
+//! let heard = simulate(1, |world| {
+//!     let server = world.machine("server", || async {
+//!         let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
+//!         loop {
+//!             let (mut peer, _) = listener.accept().await.unwrap();
+//!             peer.write_all(b"hello").await.unwrap();
+//!         }
+//!     });
+//!     let address = world.address(server);
+//!     let (heard, hearing) = std::sync::mpsc::channel();
+//!     world.machine("client", move || {
+//!         let heard = heard.clone();
+//!         async move {
+//!             let mut peer = TcpStream::connect((address, 7)).await.unwrap();
+//!             let mut text = String::new();
+//!             peer.read_to_string(&mut text).await.unwrap();
+//!             heard.send(text).unwrap();
+//!         }
+//!     });
+//!     world.run_until(Duration::from_secs(1)).unwrap();
+//!     hearing.recv().unwrap()
+//! });
+//! assert_eq!(heard, "hello");
+//! ```
+//!
+//! # The rooms
+//!
+//! | module | subject |
+//! |---|---|
+//! | `world` | what a user of the simulator holds: machines, links, faults, time |
+//! | `queue` | the events to come, in the order of virtual time |
+//! | `network` | the links: latency, loss, partitions |
+//! | `machine` | a computer: its kernel, its process, its power |
+//! | `process` | one tokio runtime and how its turns begin and end |
+//! | `kernel` | what a machine's operating system knows: descriptors, epoll, TCP, disk |
+//! | `sys` | the libc entry points, the only place with `unsafe` |
+//! | `entropy`, `digest` | where randomness comes from, and the hash of all that happened |
+//!
+//! # What is not simulated
+//!
+//! Threads, blocking sleeps, blocking sockets, UDP, IPv6, Unix sockets, pipes and host names. A program that asks
+//! for one of them stops the run with an [`Error`] that names the call, the machine and the remedy.
+//! Ordinary files are the host's; SQLite's files are on the machine's own simulated disk.
+
+#![deny(unsafe_code)]
+
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+compile_error!("squall-simulator runs on Linux, on x86_64 or aarch64, and on nothing else");
+
+#[cfg(not(tokio_unstable))]
+compile_error!(
+    "tokio's `select!` can only be seeded with `--cfg tokio_unstable`: put\n\
+     [build]\nrustflags = [\"--cfg\", \"tokio_unstable\"]\n\
+     into .cargo/config.toml (an environment variable RUSTFLAGS replaces that setting)"
+);
+
+#[forbid(unsafe_code)]
+mod digest;
+#[forbid(unsafe_code)]
+mod entropy;
+#[forbid(unsafe_code)]
+mod kernel;
+#[forbid(unsafe_code)]
+mod machine;
+#[forbid(unsafe_code)]
+mod network;
+#[forbid(unsafe_code)]
+mod process;
+#[forbid(unsafe_code)]
+mod queue;
+#[allow(unsafe_code)]
+mod sys;
+#[forbid(unsafe_code)]
+mod world;
+
+pub use digest::TraceEvent;
+pub use machine::{MachineId, Panic};
+pub use network::{Counts, Latency, Link};
+pub use world::{Error, Fault, World, note, now, simulate};

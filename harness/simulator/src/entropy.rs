@@ -1,0 +1,67 @@
+//! Randomness. Everything random in a world comes from here, and from the seed alone.
+//!
+//! Each user of randomness has a stream of its own, named by a label: an additional draw in one
+//! place then shifts nothing elsewhere.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// A generator for what `label` names, in the world with this seed.
+pub(crate) fn stream(seed: u64, label: &str) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(xxh3_64_with_seed(label.as_bytes(), seed))
+}
+
+/// Which door of the operating system the bytes were asked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Door {
+    /// `getrandom(2)`, also through `syscall`.
+    Getrandom,
+    /// `getentropy(3)`: OpenSSL's pool.
+    Getentropy,
+    /// SQLite's `xRandomness`.
+    Sqlite,
+    /// Initial sequence numbers and ports of the machine's TCP.
+    Tcp,
+    /// The seed of a process's tokio runtime.
+    Tokio,
+}
+
+/// The entropy of one machine, or of the world itself.
+///
+/// Some libraries draw once per operating system process and keep the result for all simulations in
+/// it. So that this shifts nobody else's draws, every door has a stream per length asked.
+pub(crate) struct Entropy {
+    seed: u64,
+    owner: String,
+    streams: BTreeMap<(Door, usize), ChaCha8Rng>,
+}
+
+impl Entropy {
+    pub(crate) fn new(seed: u64, owner: &str) -> Self {
+        Self {
+            seed,
+            owner: owner.to_owned(),
+            streams: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn fill(&mut self, door: Door, bytes: &mut [u8]) {
+        self.streams
+            .entry((door, bytes.len()))
+            .or_insert_with(|| {
+                stream(
+                    self.seed,
+                    &format!("{} {door:?} {}", self.owner, bytes.len()),
+                )
+            })
+            .fill_bytes(bytes);
+    }
+
+    pub(crate) fn next_u64(&mut self, door: Door) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill(door, &mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+}

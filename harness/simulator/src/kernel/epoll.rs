@@ -1,0 +1,276 @@
+//! `epoll(7)` and `eventfd(2)`.
+//!
+//! Readiness is pushed, not scanned for: whatever changes an object tells the epoll that watches
+//! it, so a wait costs what is ready and not what is watched. One epoll may watch a descriptor at
+//! a time, and an epoll cannot be watched.
+
+use super::{Errno, Kernel, Object, ObjectId, POLLS_PER_SLICE, Result, SLICE, Sleep};
+use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
+use std::task::Waker;
+
+/// What a program wants to be told about a descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interest {
+    pub(crate) events: u32,
+    pub(crate) data: u64,
+}
+
+/// What `epoll_wait` returns for one descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadyEvent {
+    pub(crate) events: u32,
+    pub(crate) data: u64,
+}
+
+/// An epoll instance.
+#[derive(Default)]
+pub(super) struct Epoll {
+    watched: BTreeMap<i32, Watched>,
+    ready: VecDeque<i32>,
+}
+
+/// By which epoll an object is watched, and under which descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watch {
+    epoll: ObjectId,
+    fd: i32,
+}
+
+struct Watched {
+    interest: Interest,
+    queued: bool,
+}
+
+impl Epoll {
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    fn remove(&mut self, fd: i32) -> Option<Watched> {
+        let watched = self.watched.remove(&fd)?;
+        if watched.queued {
+            self.ready.retain(|&ready| ready != fd);
+        }
+        Some(watched)
+    }
+
+    /// Puts a descriptor on the ready list.
+    fn arm(&mut self, fd: i32) {
+        if let Some(watched) = self.watched.get_mut(&fd)
+            && !watched.queued
+        {
+            watched.queued = true;
+            self.ready.push_back(fd);
+        }
+    }
+}
+
+/// The counter behind an `eventfd(2)`.
+#[derive(Default)]
+pub(super) struct EventCounter {
+    value: u64,
+    pub(super) watch: Option<Watch>,
+}
+
+/// How a wait ended.
+pub(crate) enum Waited {
+    /// With these events, or with none after a look without waiting.
+    Events(Vec<ReadyEvent>),
+    /// The process sleeps now: the turn is over. Wake this, then call [`Kernel::slept`].
+    Asleep(Option<Waker>),
+}
+
+impl Kernel {
+    pub(crate) fn epoll_create(&mut self) -> i32 {
+        self.insert(Object::Epoll(Epoll::default()))
+    }
+
+    pub(crate) fn epoll_add(&mut self, epoll_fd: i32, fd: i32, interest: Interest) -> Result<()> {
+        let epoll = self.find(epoll_fd)?;
+        let watched = Watched {
+            interest,
+            queued: false,
+        };
+        match self.epoll(epoll)?.watched.entry(fd) {
+            Entry::Occupied(_) => return Err(Errno(libc::EEXIST)),
+            Entry::Vacant(entry) => entry.insert(watched),
+        };
+        self.set_watch(fd, Some(Watch { epoll, fd }))?;
+        self.notify_if_ready(fd)
+    }
+
+    pub(crate) fn epoll_modify(
+        &mut self,
+        epoll_fd: i32,
+        fd: i32,
+        interest: Interest,
+    ) -> Result<()> {
+        let epoll = self.find(epoll_fd)?;
+        let watched = self
+            .epoll(epoll)?
+            .watched
+            .get_mut(&fd)
+            .ok_or(Errno(libc::ENOENT))?;
+        watched.interest = interest;
+        self.notify_if_ready(fd)
+    }
+
+    pub(crate) fn epoll_delete(&mut self, epoll_fd: i32, fd: i32) -> Result<()> {
+        let epoll = self.find(epoll_fd)?;
+        self.epoll(epoll)?.remove(fd).ok_or(Errno(libc::ENOENT))?;
+        self.set_watch(fd, None)
+    }
+
+    /// Collects what is ready. If nothing is and the caller would wait, the process falls asleep.
+    /// `timeout_ms` is as in `epoll_wait(2)`.
+    pub(crate) fn epoll_wait(
+        &mut self,
+        epoll_fd: i32,
+        most: usize,
+        timeout_ms: i32,
+    ) -> Result<Waited> {
+        self.polls += 1;
+        let events = self.collect_ready(epoll_fd, most)?;
+        if !events.is_empty() || (timeout_ms == 0 && self.polls < POLLS_PER_SLICE) {
+            return Ok(Waited::Events(events));
+        }
+        let sleep = match u64::try_from(timeout_ms) {
+            Ok(0) => Sleep::Until(self.now + SLICE),
+            Ok(timeout_ms) => Sleep::Until(self.now + timeout_ms * 1_000_000),
+            Err(_) => Sleep::Forever,
+        };
+        Ok(Waited::Asleep(self.fall_asleep(sleep)))
+    }
+
+    fn collect_ready(&mut self, epoll_fd: i32, most: usize) -> Result<Vec<ReadyEvent>> {
+        let id = self.find(epoll_fd)?;
+        let mut events = Vec::new();
+        let listed = self.epoll(id)?.ready.len();
+        for _ in 0..listed {
+            if events.len() == most {
+                break;
+            }
+            let Some(fd) = self.epoll(id)?.ready.pop_front() else {
+                break;
+            };
+            let readiness = self.readiness(fd)?;
+            let epoll = self.epoll(id)?;
+            let Some(watched) = epoll.watched.get_mut(&fd) else {
+                continue;
+            };
+            watched.queued = false;
+            let interest = watched.interest;
+            let found = readiness & (interest.events | EPOLLERR as u32 | EPOLLHUP as u32);
+            if found == 0 {
+                continue;
+            }
+            events.push(ReadyEvent {
+                events: found,
+                data: interest.data,
+            });
+            if interest.events & EPOLLONESHOT as u32 != 0 {
+                watched.interest.events = 0;
+            } else if interest.events & EPOLLET as u32 == 0 {
+                epoll.arm(fd);
+            }
+        }
+        Ok(events)
+    }
+
+    /// What `poll(2)` would say of a descriptor.
+    fn readiness(&mut self, fd: i32) -> Result<u32> {
+        let id = self.find(fd)?;
+        Ok(match self.objects[id.0].as_ref().map(|slot| &slot.object) {
+            Some(Object::Socket(socket)) => self.tcp.readiness(socket),
+            Some(Object::Event(counter)) if counter.value > 0 => (EPOLLIN | EPOLLOUT) as u32,
+            Some(Object::Event(_)) => EPOLLOUT as u32,
+            Some(Object::Epoll(_)) | None => 0,
+        })
+    }
+
+    fn notify_if_ready(&mut self, fd: i32) -> Result<()> {
+        if self.readiness(fd)? != 0 {
+            let id = self.find(fd)?;
+            self.notify(Some(id));
+        }
+        Ok(())
+    }
+
+    /// Something happened to this object: whoever watches it will look.
+    pub(super) fn notify(&mut self, id: Option<ObjectId>) {
+        let watch = match id.and_then(|id| self.object(id).ok()) {
+            Some(Object::Socket(socket)) => socket.watch,
+            Some(Object::Event(counter)) => counter.watch,
+            Some(Object::Epoll(_)) | None => None,
+        };
+        if let Some(Watch { epoll, fd }) = watch
+            && let Ok(epoll) = self.epoll(epoll)
+        {
+            epoll.arm(fd);
+        }
+    }
+
+    /// An object is gone: its epoll forgets it.
+    pub(super) fn forget(&mut self, watch: Option<Watch>) {
+        if let Some(Watch { epoll, fd }) = watch
+            && let Ok(epoll) = self.epoll(epoll)
+        {
+            epoll.remove(fd);
+        }
+    }
+
+    fn set_watch(&mut self, fd: i32, watch: Option<Watch>) -> Result<()> {
+        let old = match self.object_at(fd)? {
+            Object::Socket(socket) => &mut socket.watch,
+            Object::Event(counter) => &mut counter.watch,
+            Object::Epoll(_) => return Err(Errno(libc::EINVAL)),
+        };
+        if std::mem::replace(old, watch).is_some() && watch.is_some() {
+            self.refuse(
+                "epoll_ctl on a socket that is watched already",
+                "register it once",
+            );
+        }
+        Ok(())
+    }
+
+    fn epoll(&mut self, id: ObjectId) -> Result<&mut Epoll> {
+        match self.object(id)? {
+            Object::Epoll(epoll) => Ok(epoll),
+            Object::Socket(_) | Object::Event(_) => Err(Errno(libc::EINVAL)),
+        }
+    }
+
+    pub(crate) fn eventfd(&mut self, value: u64) -> i32 {
+        self.insert(Object::Event(EventCounter { value, watch: None }))
+    }
+
+    /// Reads and clears an event counter.
+    pub(super) fn event_read(&mut self, fd: i32) -> Result<u64> {
+        match self.object_at(fd)? {
+            Object::Event(counter) if counter.value > 0 => Ok(std::mem::take(&mut counter.value)),
+            Object::Event(_) => Err(Errno(libc::EAGAIN)),
+            Object::Socket(_) | Object::Epoll(_) => Err(Errno(libc::EINVAL)),
+        }
+    }
+
+    /// Adds to an event counter.
+    pub(super) fn event_write(&mut self, fd: i32, value: u64) -> Result<()> {
+        let waking = self.waking;
+        let id = self.find(fd)?;
+        let Object::Event(counter) = self.object(id)? else {
+            return Err(Errno(libc::EINVAL));
+        };
+        counter.value = counter
+            .value
+            .checked_add(value)
+            .ok_or(Errno(libc::EAGAIN))?;
+        // The wake-up that ends a turn is the scheduler's own and must not begin the next one.
+        if !waking {
+            self.notify(Some(id));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,395 @@
+//! One end of a TCP connection: smoltcp's state machine, and what Linux adds around it.
+//!
+//! smoltcp looks at every socket of an interface for every packet, so each flow has an interface
+//! and a socket of its own. smoltcp keeps no error for the program, gives up only on idleness and knows nothing of
+//! descriptors: that is added here. Retransmission follows RFC 6298, congestion control is Reno (RFC 5681).
+
+use super::socket::Options;
+use super::tcp::{Packet, Wire};
+use super::{Errno, ObjectId, Result};
+use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
+use smoltcp::time::{Duration as SmolDuration, Instant};
+use smoltcp::wire::{HardwareAddress, IpCidr, IpListenEndpoint};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+/// A flow, as an index into the kernel's table of flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FlowId(pub(super) usize);
+
+/// Bytes a connection buffers, each way. Linux begins with 16 KiB to send and 128 KiB to receive.
+const BUFFER: usize = 32 * 1024;
+
+/// Linux retries a SYN six times, which takes 127 s (`tcp_syn_retries`).
+const CONNECT_LIMIT: Duration = Duration::from_secs(127);
+
+/// Linux retransmits 15 times, which takes about 924.6 s (`tcp_retries2`).
+const RETRANSMIT_LIMIT: Duration = Duration::from_millis(924_600);
+
+/// How long a closed connection waits for the peer's FIN (`tcp_fin_timeout`).
+const FIN_LIMIT: Duration = Duration::from_secs(60);
+
+/// When keep-alive probes begin (`tcp_keepalive_time`), and how long nine of them take.
+const KEEP_IDLE: Duration = Duration::from_secs(7200);
+const KEEP_PROBES: Duration = Duration::from_secs(9 * 75);
+
+/// Who answers for a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// A socket of the process.
+    Socket(ObjectId),
+    /// The listener on this port, until the connection is accepted.
+    Listener(u16),
+    /// Nobody: the process closed it, and the kernel brings it to an end.
+    Nobody,
+}
+
+pub(super) struct Flow {
+    pub(super) local: SocketAddrV4,
+    pub(super) peer: SocketAddrV4,
+    pub(super) owner: Owner,
+    /// When the timer is set, as it stands in the kernel's set of timers.
+    pub(super) timer: Option<u64>,
+    /// Whether it is on the kernel's list of flows to poll.
+    pub(super) dirty: bool,
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    handle: SocketHandle,
+    options: Options,
+    error: Option<Errno>,
+    peer_finished: bool,
+    read_shut: bool,
+    write_shut: bool,
+    /// A write found no room: the program waits to be told when there is some.
+    writer_waits: bool,
+    /// When the kernel stops waiting for the peer, and the unacknowledged bytes at that time.
+    give_up_at: Option<u64>,
+    unacknowledged: usize,
+}
+
+/// What a poll changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Changes {
+    /// The handshake is complete.
+    pub(super) established: bool,
+    /// Whoever watches the socket should look again.
+    pub(super) notify: bool,
+}
+
+impl Flow {
+    pub(super) fn new(local: SocketAddrV4, peer: SocketAddrV4, owner: Owner, seed: u64) -> Self {
+        let mut socket = Socket::new(
+            SocketBuffer::new(vec![0; BUFFER]),
+            SocketBuffer::new(vec![0; BUFFER]),
+        );
+        socket.set_congestion_control(CongestionControl::Reno);
+        let mut sockets = SocketSet::new(Vec::with_capacity(1));
+        let handle = sockets.add(socket);
+        Self {
+            local,
+            peer,
+            owner,
+            timer: None,
+            dirty: false,
+            interface: interface(*local.ip(), seed),
+            sockets,
+            handle,
+            options: Options::default(),
+            error: None,
+            peer_finished: false,
+            read_shut: false,
+            write_shut: false,
+            writer_waits: false,
+            give_up_at: None,
+            unacknowledged: 0,
+        }
+    }
+
+    /// Begins an active open.
+    pub(super) fn connect(&mut self) -> Result<()> {
+        let socket = self.sockets.get_mut::<Socket>(self.handle);
+        let local = IpListenEndpoint {
+            addr: Some((*self.local.ip()).into()),
+            port: self.local.port(),
+        };
+        let peer = (*self.peer.ip(), self.peer.port());
+        socket
+            .connect(self.interface.context(), peer, local)
+            .map_err(|_| Errno(libc::EADDRNOTAVAIL))
+    }
+
+    /// Begins a passive open: the next packet is the peer's SYN.
+    pub(super) fn listen(&mut self) -> Result<()> {
+        let local = IpListenEndpoint {
+            addr: Some((*self.local.ip()).into()),
+            port: self.local.port(),
+        };
+        self.socket_mut()
+            .listen(local)
+            .map_err(|_| Errno(libc::EADDRNOTAVAIL))
+    }
+
+    pub(super) fn set_options(&mut self, options: Options) {
+        self.options = options;
+        let keep_idle = options.keep_idle.unwrap_or(KEEP_IDLE);
+        let keep_alive = options.keep_alive.then_some(keep_idle);
+        let socket = self.socket_mut();
+        socket.set_nagle_enabled(!options.no_delay);
+        socket.set_keep_alive(keep_alive.map(smol));
+        socket.set_timeout(keep_alive.map(|idle| smol(idle + KEEP_PROBES)));
+    }
+
+    /// Lets TCP work: takes a packet that arrived, sends what is due, looks at its clock.
+    pub(super) fn poll(
+        &mut self,
+        now: u64,
+        incoming: Option<Packet>,
+        outgoing: &mut Vec<Packet>,
+    ) -> Changes {
+        let before = self.state();
+        let received = self.socket().recv_queue();
+        let had_packet = incoming.is_some();
+        if self.give_up_at.is_some_and(|limit| limit <= now) {
+            self.socket_mut().abort();
+        }
+        let mut wire = Wire { incoming, outgoing };
+        self.interface
+            .poll(instant(now), &mut wire, &mut self.sockets);
+
+        let after = self.state();
+        let established = is_opening(before) && is_synchronized(after);
+        let finished = !self.peer_finished
+            && matches!(
+                after,
+                State::CloseWait | State::Closing | State::LastAck | State::TimeWait
+            );
+        self.peer_finished |= finished;
+        let failed = self.note_failure(before, after, had_packet);
+        let room = self.writer_waits && self.has_room();
+        self.writer_waits &= !room;
+        self.expect_progress(now);
+        let notify =
+            established || finished || failed || room || self.socket().recv_queue() > received;
+        Changes {
+            established,
+            notify,
+        }
+    }
+
+    /// A connection that ended without being asked to leaves an error for the program.
+    fn note_failure(&mut self, before: State, after: State, had_packet: bool) -> bool {
+        let ended = matches!(after, State::Closed | State::Listen)
+            && !matches!(
+                before,
+                State::Closed | State::Listen | State::TimeWait | State::LastAck | State::Closing
+            );
+        if ended {
+            self.error = Some(Errno(match (had_packet, before) {
+                (false, _) => libc::ETIMEDOUT,
+                (true, State::SynSent) => libc::ECONNREFUSED,
+                (true, _) => libc::ECONNRESET,
+            }));
+        }
+        ended
+    }
+
+    /// Sets the time at which the kernel stops waiting for the peer, anew after each progress.
+    fn expect_progress(&mut self, now: u64) {
+        let state = self.state();
+        let unacknowledged = self.socket().send_queue()
+            + usize::from(matches!(
+                state,
+                State::FinWait1 | State::Closing | State::LastAck
+            ));
+        let limit = match state {
+            State::SynSent | State::SynReceived => Some(CONNECT_LIMIT),
+            State::FinWait2 if self.owner == Owner::Nobody => Some(FIN_LIMIT),
+            _ if unacknowledged > 0 => Some(self.options.user_timeout.unwrap_or(RETRANSMIT_LIMIT)),
+            _ => None,
+        };
+        let progressed = self.give_up_at.is_none() || unacknowledged < self.unacknowledged;
+        self.unacknowledged = unacknowledged;
+        match limit {
+            None => self.give_up_at = None,
+            Some(limit) if progressed => {
+                self.give_up_at = Some(now + crate::network::nanos(limit));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// When this flow must be polled next, in nanoseconds.
+    pub(super) fn poll_at(&mut self, now: u64) -> Option<u64> {
+        let tcp = self
+            .interface
+            .poll_at(instant(now), &self.sockets)
+            .map(|at| {
+                // The poll just done has sent all it may: what is still due now waits for the next
+                // microsecond, which is as fine as smoltcp's clock.
+                (at.total_micros() as u64 * 1000).max(now / 1000 * 1000 + 1000)
+            });
+        [tcp, self.give_up_at].into_iter().flatten().min()
+    }
+
+    pub(super) fn receive(&mut self, buffer: &mut [u8], peek: bool) -> Result<usize> {
+        let socket = self.socket_mut();
+        if socket.can_recv() {
+            let read = if peek {
+                socket.peek_slice(buffer)
+            } else {
+                socket.recv_slice(buffer)
+            };
+            return read.map_err(|_| Errno(libc::ECONNRESET));
+        }
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        if self.peer_finished || self.read_shut || self.is_over() {
+            return Ok(0);
+        }
+        Err(Errno(libc::EAGAIN))
+    }
+
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<usize> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        if is_opening(self.state()) {
+            return Err(Errno(libc::EAGAIN));
+        }
+        if self.write_shut {
+            return Err(Errno(libc::EPIPE));
+        }
+        let written = self
+            .socket_mut()
+            .send_slice(bytes)
+            .map_err(|_| Errno(libc::EPIPE))?;
+        self.writer_waits |= written < bytes.len();
+        if written == 0 && !bytes.is_empty() {
+            return Err(Errno(libc::EAGAIN));
+        }
+        Ok(written)
+    }
+
+    pub(super) fn shutdown(&mut self, read: bool, write: bool) -> Result<()> {
+        if is_opening(self.state()) || self.is_over() {
+            return Err(Errno(libc::ENOTCONN));
+        }
+        self.read_shut |= read;
+        if write && !self.write_shut {
+            self.write_shut = true;
+            self.socket_mut().close();
+        }
+        Ok(())
+    }
+
+    /// The process lets go of the connection. Data that it did not read makes this a reset
+    /// (RFC 1122, 4.2.2.13), and so does a linger time of zero.
+    pub(super) fn close(&mut self) {
+        self.owner = Owner::Nobody;
+        self.write_shut = true;
+        let unread = self.socket().recv_queue() > 0;
+        if unread || self.options.linger == Some(Duration::ZERO) {
+            self.socket_mut().abort();
+        } else {
+            self.socket_mut().close();
+        }
+    }
+
+    /// Ends the connection with a reset.
+    pub(super) fn abort(&mut self) {
+        self.owner = Owner::Nobody;
+        self.socket_mut().abort();
+    }
+
+    /// What `poll(2)` would say.
+    pub(super) fn readiness(&self) -> u32 {
+        if is_opening(self.state()) {
+            return 0;
+        }
+        let over = self.is_over();
+        let readable = self.peer_finished || self.read_shut || over;
+        let writable = over || self.write_shut || self.has_room();
+        let hung_up = over || (readable && self.write_shut);
+        let mut events = 0;
+        for (applies, event) in [
+            (readable || self.socket().can_recv(), EPOLLIN),
+            (readable, EPOLLRDHUP),
+            (writable, EPOLLOUT),
+            (hung_up, EPOLLHUP),
+            (self.error.is_some(), EPOLLERR),
+        ] {
+            if applies {
+                events |= event as u32;
+            }
+        }
+        events
+    }
+
+    pub(super) fn take_error(&mut self) -> Option<Errno> {
+        self.error.take()
+    }
+
+    /// Whether the handshake is still going on.
+    pub(super) fn is_opening(&self) -> bool {
+        is_opening(self.state())
+    }
+
+    /// Whether TCP has nothing more to do for this connection.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state(), State::Closed | State::Listen)
+    }
+
+    /// Linux tells a waiting writer when a third of the buffer is free.
+    fn has_room(&self) -> bool {
+        self.socket().send_capacity() - self.socket().send_queue() >= BUFFER / 3
+    }
+
+    fn state(&self) -> State {
+        self.socket().state()
+    }
+
+    fn socket(&self) -> &Socket<'static> {
+        self.sockets.get(self.handle)
+    }
+
+    fn socket_mut(&mut self) -> &mut Socket<'static> {
+        self.sockets.get_mut(self.handle)
+    }
+}
+
+/// An interface with one address, without sockets.
+pub(super) fn interface(address: Ipv4Addr, seed: u64) -> Interface {
+    let mut config = Config::new(HardwareAddress::Ip);
+    config.random_seed = seed;
+    let mut wire = Wire {
+        incoming: None,
+        outgoing: &mut Vec::new(),
+    };
+    let mut interface = Interface::new(config, &mut wire, Instant::ZERO);
+    interface.update_ip_addrs(|addresses| {
+        addresses
+            .push(IpCidr::new(address.into(), 0))
+            .expect("an interface has room for one");
+    });
+    interface
+}
+
+/// smoltcp counts microseconds.
+pub(super) fn instant(now: u64) -> Instant {
+    Instant::from_micros((now / 1000) as i64)
+}
+
+fn smol(duration: Duration) -> SmolDuration {
+    SmolDuration::from_micros(duration.as_micros() as u64)
+}
+
+fn is_opening(state: State) -> bool {
+    matches!(state, State::SynSent | State::SynReceived | State::Listen)
+}
+
+fn is_synchronized(state: State) -> bool {
+    !matches!(state, State::Closed) && !is_opening(state)
+}

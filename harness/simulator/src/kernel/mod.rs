@@ -1,0 +1,307 @@
+//! What a machine's operating system knows: its descriptors, its TCP, its clock, its entropy, its disk.
+//!
+//! The kernel outlives the process that runs on it: after a kill it still closes connections, and
+//! acknowledges what arrives. Only a loss of power ends it.
+
+pub(crate) mod disk;
+mod epoll;
+mod flow;
+mod socket;
+mod tcp;
+
+use crate::entropy::Entropy;
+use disk::Disk;
+use epoll::{Epoll, EventCounter};
+pub(crate) use epoll::{Interest, Waited};
+use socket::Socket;
+pub(crate) use socket::SocketOption;
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+pub(crate) use tcp::Packet;
+use tcp::Tcp;
+
+/// Simulated descriptors begin here: the real kernel gives out none as high.
+pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
+
+/// The wall clock when the world begins: 2026-01-01T00:00:00Z, in nanoseconds since the Unix epoch.
+const WALL_CLOCK_AT_START: u64 = 1_767_225_600 * 1_000_000_000;
+
+/// What the monotonic clock shows when the world begins. A day, so that programs may look back.
+const MONOTONIC_CLOCK_AT_START: u64 = 86_400 * 1_000_000_000;
+
+/// After so many polls without sleeping, a process has used up its time slice.
+const POLLS_PER_SLICE: u32 = 256;
+
+/// How long a used-up time slice lasts: what keeps a process that never sleeps from stopping time.
+const SLICE: u64 = 1_000_000;
+
+/// An error number of the operating system (`errno(3)`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Errno(pub(crate) i32);
+
+/// The result of a system call.
+pub(crate) type Result<T> = std::result::Result<T, Errno>;
+
+/// A call that the simulator does not know how to answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Unsupported {
+    pub(crate) call: String,
+    pub(crate) remedy: &'static str,
+}
+
+/// When a sleeping process wants to run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sleep {
+    /// It is running, or has not run yet.
+    Awake,
+    /// At this time, in nanoseconds, or when a descriptor becomes ready.
+    Until(u64),
+    /// Only when a descriptor becomes ready.
+    Forever,
+}
+
+/// The operating system of one machine, from power on to power off.
+pub(crate) struct Kernel {
+    pub(crate) address: Ipv4Addr,
+    pub(crate) entropy: Entropy,
+    pub(crate) disk: Disk,
+    pub(crate) unsupported: Option<Unsupported>,
+    /// Message and backtrace of panics not yet reported.
+    pub(crate) panics: Vec<(String, String)>,
+    /// Set while a dead process is taken apart: its destructors must change nothing.
+    pub(crate) process_is_dead: bool,
+    pub(crate) sleep: Sleep,
+    now: u64,
+    descriptors: HashMap<i32, ObjectId, BuildHasherDefault<DefaultHasher>>,
+    /// Shared by all machines of a world: a number is never used twice, so that whoever holds on to
+    /// a descriptor of a process that has ended cannot touch another's.
+    next_descriptor: Rc<Cell<i32>>,
+    objects: Vec<Option<Slot>>,
+    free_objects: Vec<ObjectId>,
+    /// Which of the objects are epolls: a process has one or two.
+    epolls: Vec<ObjectId>,
+    tcp: Tcp,
+    polls: u32,
+    /// Ends the turn of the process: wakes the future that `block_on` waits for.
+    turn_waker: Option<Waker>,
+    waking: bool,
+}
+
+/// An object of the kernel, as an index into its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ObjectId(usize);
+
+/// An object, and how many descriptors it has.
+struct Slot {
+    object: Object,
+    descriptors: u32,
+}
+
+/// What a descriptor stands for.
+enum Object {
+    Epoll(Epoll),
+    Event(EventCounter),
+    Socket(Socket),
+}
+
+impl Kernel {
+    pub(crate) fn new(
+        address: Ipv4Addr,
+        mut entropy: Entropy,
+        disk: Disk,
+        next_descriptor: Rc<Cell<i32>>,
+    ) -> Self {
+        let tcp = Tcp::new(&mut entropy);
+        Self {
+            address,
+            entropy,
+            disk,
+            unsupported: None,
+            panics: Vec::new(),
+            process_is_dead: false,
+            sleep: Sleep::Awake,
+            now: 0,
+            descriptors: HashMap::default(),
+            next_descriptor,
+            objects: Vec::new(),
+            free_objects: Vec::new(),
+            epolls: Vec::new(),
+            tcp,
+            polls: 0,
+            turn_waker: None,
+            waking: false,
+        }
+    }
+
+    /// Sets the machine's time, in nanoseconds since the world began.
+    pub(crate) fn set_now(&mut self, now: u64) {
+        debug_assert!(now >= self.now, "time goes forward");
+        self.now = now;
+    }
+
+    pub(crate) fn wall_clock(&self) -> Duration {
+        Duration::from_nanos(WALL_CLOCK_AT_START + self.now)
+    }
+
+    pub(crate) fn monotonic_clock(&self) -> Duration {
+        Duration::from_nanos(MONOTONIC_CLOCK_AT_START + self.now)
+    }
+
+    /// Notes a call that cannot be simulated: the run ends after this turn. The first one counts.
+    pub(crate) fn refuse(&mut self, call: impl Into<String>, remedy: &'static str) {
+        if !self.process_is_dead {
+            let call = call.into();
+            self.unsupported.get_or_insert(Unsupported { call, remedy });
+        }
+    }
+
+    /// Closes everything the process had open, as the operating system does when a process ends.
+    pub(crate) fn close_all(&mut self) {
+        let mut open: Vec<i32> = self.descriptors.keys().copied().collect();
+        open.sort_unstable();
+        for fd in open {
+            self.close(fd);
+        }
+        self.disk.process_gone();
+        self.sleep = Sleep::Forever;
+    }
+
+    /// Closes a descriptor. One that is not open belonged to a process that has ended, and was
+    /// closed with it: its owner only lived longer, outside of the machine.
+    pub(crate) fn close(&mut self, fd: i32) {
+        let Some(id) = self.descriptors.remove(&fd) else {
+            return;
+        };
+        let Some(slot) = &mut self.objects[id.0] else {
+            return;
+        };
+        slot.descriptors -= 1;
+        if slot.descriptors == 0 {
+            self.release(id);
+        }
+    }
+
+    /// The last descriptor of an object is closed.
+    fn release(&mut self, id: ObjectId) {
+        self.free_objects.push(id);
+        match self.objects[id.0].take().map(|slot| slot.object) {
+            Some(Object::Socket(socket)) => {
+                self.tcp.close(&socket, self.now);
+                self.forget(socket.watch);
+            }
+            Some(Object::Event(counter)) => self.forget(counter.watch),
+            Some(Object::Epoll(_)) => self.epolls.retain(|&epoll| epoll != id),
+            None => {}
+        }
+    }
+
+    fn insert(&mut self, object: Object) -> i32 {
+        let id = self.free_objects.pop().unwrap_or_else(|| {
+            self.objects.push(None);
+            ObjectId(self.objects.len() - 1)
+        });
+        if let Object::Epoll(_) = object {
+            self.epolls.push(id);
+        }
+        self.objects[id.0] = Some(Slot {
+            object,
+            descriptors: 0,
+        });
+        self.describe(id)
+    }
+
+    /// Gives an object one more descriptor.
+    fn describe(&mut self, id: ObjectId) -> i32 {
+        if let Some(slot) = &mut self.objects[id.0] {
+            slot.descriptors += 1;
+        }
+        let fd = self.next_descriptor.get();
+        self.next_descriptor.set(fd + 1);
+        self.descriptors.insert(fd, id);
+        fd
+    }
+
+    /// `dup(2)`.
+    pub(crate) fn duplicate(&mut self, fd: i32) -> Result<i32> {
+        let id = self.find(fd)?;
+        Ok(self.describe(id))
+    }
+
+    fn find(&self, fd: i32) -> Result<ObjectId> {
+        self.descriptors.get(&fd).copied().ok_or(Errno(libc::EBADF))
+    }
+
+    fn object(&mut self, id: ObjectId) -> Result<&mut Object> {
+        let slot = self.objects.get_mut(id.0).and_then(Option::as_mut);
+        slot.map(|slot| &mut slot.object).ok_or(Errno(libc::EBADF))
+    }
+
+    fn object_at(&mut self, fd: i32) -> Result<&mut Object> {
+        let id = self.find(fd)?;
+        self.object(id)
+    }
+
+    /// Whether the process could run right now.
+    pub(crate) fn is_runnable(&self) -> bool {
+        let due = match self.sleep {
+            Sleep::Awake => true,
+            Sleep::Until(at) => at <= self.now,
+            Sleep::Forever => false,
+        };
+        due || self.epolls.iter().any(|&id| {
+            let slot = self.objects[id.0].as_ref();
+            matches!(slot, Some(Slot { object: Object::Epoll(epoll), .. }) if epoll.has_ready())
+        })
+    }
+
+    /// When the process wants to run next, if no descriptor becomes ready before.
+    pub(crate) fn process_wake(&self) -> Option<u64> {
+        match self.sleep {
+            _ if self.is_runnable() => Some(self.now),
+            Sleep::Awake => Some(self.now),
+            Sleep::Until(at) => Some(at),
+            Sleep::Forever => None,
+        }
+    }
+
+    /// The root future of a turn asks whether the turn is over, and leaves a waker if it is not.
+    pub(crate) fn turn_is_over(&mut self, waker: &Waker) -> bool {
+        if self.sleep != Sleep::Awake {
+            return true;
+        }
+        match &mut self.turn_waker {
+            Some(old) => old.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        false
+    }
+
+    /// A turn begins: the process has the processor until it goes to sleep.
+    pub(crate) fn begin_turn(&mut self) {
+        self.sleep = Sleep::Awake;
+        self.polls = 0;
+    }
+
+    /// Puts the process to sleep and returns the waker that ends its turn. The caller wakes it
+    /// without holding the kernel, then calls [`Kernel::slept`].
+    fn fall_asleep(&mut self, sleep: Sleep) -> Option<Waker> {
+        self.sleep = sleep;
+        self.waking = true;
+        self.turn_waker.clone()
+    }
+
+    /// The process has ended: nobody waits for its turn any more.
+    pub(crate) fn take_turn_waker(&mut self) -> Option<Waker> {
+        self.turn_waker.take()
+    }
+
+    /// The waker has been called: writes to event counters count again.
+    pub(crate) fn slept(&mut self) {
+        self.waking = false;
+    }
+}

@@ -1,0 +1,252 @@
+//! A simulated computer: its disk, its kernel while it has power, its process while it runs.
+
+use crate::entropy::{Door, Entropy};
+use crate::kernel::disk::Disk;
+use crate::kernel::{Kernel, Packet, Unsupported};
+use crate::process::{Process, Program, TurnEnd};
+use std::cell::{Cell, RefCell};
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A machine of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MachineId(pub(crate) u32);
+
+/// A panic of a machine's program, in its main task or in any other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panic {
+    /// When, in virtual time.
+    pub at: Duration,
+    /// On which machine.
+    pub machine: MachineId,
+    /// The message, with file and line.
+    pub message: String,
+    /// The backtrace. It names the symbols of the build, and is no part of the digest.
+    pub backtrace: String,
+}
+
+/// A kernel, shared between the world and the libc calls of the programs on it.
+pub(crate) type SharedKernel = Rc<RefCell<Kernel>>;
+
+pub(crate) struct Machine {
+    pub(crate) name: String,
+    pub(crate) address: Ipv4Addr,
+    /// The time of the earliest wake-up that the world has planned for this machine.
+    pub(crate) planned: Option<u64>,
+    program: Program,
+    seed: u64,
+    next_descriptor: Rc<Cell<i32>>,
+    boots: u32,
+    state: Power,
+}
+
+enum Power {
+    Off(Disk),
+    On {
+        kernel: SharedKernel,
+        process: Option<Process>,
+        paused: bool,
+    },
+}
+
+/// What a machine did in a turn.
+#[derive(Default)]
+pub(crate) struct Turn {
+    pub(crate) ran: bool,
+    pub(crate) panics: Vec<(String, String)>,
+    pub(crate) unsupported: Option<Unsupported>,
+}
+
+impl Machine {
+    pub(crate) fn new(
+        name: &str,
+        address: Ipv4Addr,
+        seed: u64,
+        next_descriptor: Rc<Cell<i32>>,
+        program: Program,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            address,
+            planned: None,
+            program,
+            seed,
+            next_descriptor,
+            boots: 0,
+            state: Power::Off(Disk::default()),
+        }
+    }
+
+    pub(crate) fn has_power(&self) -> bool {
+        matches!(self.state, Power::On { .. })
+    }
+
+    /// Starts the program: with a new kernel if the power was off, on the old one otherwise.
+    /// Does nothing while a process runs.
+    pub(crate) fn boot(&mut self, now: u64) {
+        self.power_on(now);
+        let Power::On {
+            kernel, process, ..
+        } = &mut self.state
+        else {
+            return;
+        };
+        if process.is_some() {
+            return;
+        }
+        let mut kernel_now = kernel.borrow_mut();
+        kernel_now.set_now(now);
+        kernel_now.process_is_dead = false;
+        let seed = kernel_now.entropy.next_u64(Door::Tokio);
+        drop(kernel_now);
+        *process = Some(Process::start(kernel, seed, &self.program));
+    }
+
+    fn power_on(&mut self, now: u64) {
+        let Power::Off(disk) = &mut self.state else {
+            return;
+        };
+        self.boots += 1;
+        let owner = format!("machine {} boot {}", self.name, self.boots);
+        let entropy = Entropy::new(self.seed, &owner);
+        let descriptors = Rc::clone(&self.next_descriptor);
+        let mut kernel = Kernel::new(self.address, entropy, std::mem::take(disk), descriptors);
+        kernel.set_now(now);
+        let kernel = Rc::new(RefCell::new(kernel));
+        self.state = Power::On {
+            kernel,
+            process: None,
+            paused: false,
+        };
+    }
+
+    /// Kills the process, like SIGKILL. Its kernel closes what it had open.
+    pub(crate) fn kill(&mut self, now: u64) {
+        let Power::On {
+            kernel,
+            process,
+            paused,
+        } = &mut self.state
+        else {
+            return;
+        };
+        *paused = false;
+        kernel.borrow_mut().set_now(now);
+        end_process(kernel, process);
+    }
+
+    /// Takes the power away. Nothing is sent, and what the disk had not synced is gone.
+    pub(crate) fn power_loss(&mut self, now: u64) {
+        self.kill(now);
+        let Power::On { kernel, .. } = &mut self.state else {
+            return;
+        };
+        let mut disk = std::mem::take(&mut kernel.borrow_mut().disk);
+        disk.power_loss();
+        self.state = Power::Off(disk);
+    }
+
+    /// Stops the process, like SIGSTOP, or lets it go on. Its kernel works all the time.
+    pub(crate) fn set_paused(&mut self, pause: bool) {
+        if let Power::On { paused, .. } = &mut self.state {
+            *paused = pause;
+        }
+    }
+
+    pub(crate) fn receive(&mut self, now: u64, packet: Packet) {
+        if let Power::On { kernel, .. } = &self.state {
+            let mut kernel = kernel.borrow_mut();
+            kernel.set_now(now);
+            kernel.receive_packet(packet);
+        }
+    }
+
+    /// Lets the machine do what is due by now.
+    pub(crate) fn run(&mut self, now: u64) -> Turn {
+        let mut turn = Turn::default();
+        let Power::On {
+            kernel,
+            process,
+            paused,
+        } = &mut self.state
+        else {
+            return turn;
+        };
+        let mut kernel_now = kernel.borrow_mut();
+        kernel_now.set_now(now);
+        kernel_now.run_timers();
+        let runnable = !*paused && process.is_some() && kernel_now.is_runnable();
+        drop(kernel_now);
+        if runnable {
+            turn.ran = true;
+            let end = process.as_mut().map(|process| process.turn(kernel));
+            if end == Some(TurnEnd::Exited) {
+                end_process(kernel, process);
+            }
+        }
+        let mut kernel = kernel.borrow_mut();
+        kernel.flush();
+        turn.panics = std::mem::take(&mut kernel.panics);
+        turn.unsupported = kernel.unsupported.take();
+        turn
+    }
+
+    pub(crate) fn take_outgoing(&mut self) -> Vec<Packet> {
+        match &self.state {
+            Power::On { kernel, .. } => kernel.borrow_mut().take_outgoing(),
+            Power::Off(_) => Vec::new(),
+        }
+    }
+
+    /// When the machine wants to run next, if nothing arrives before.
+    pub(crate) fn next_wake(&self) -> Option<u64> {
+        let Power::On {
+            kernel,
+            process,
+            paused,
+        } = &self.state
+        else {
+            return None;
+        };
+        let kernel = kernel.borrow();
+        let process = if *paused || process.is_none() {
+            None
+        } else {
+            kernel.process_wake()
+        };
+        [process, kernel.next_timer()].into_iter().flatten().min()
+    }
+
+    /// Whether a packet that just arrived gives the process something to do.
+    pub(crate) fn is_runnable(&self) -> bool {
+        match &self.state {
+            Power::On {
+                kernel,
+                process: Some(_),
+                paused: false,
+            } => kernel.borrow().is_runnable(),
+            Power::On { .. } | Power::Off(_) => false,
+        }
+    }
+
+    /// The kernel, powering the machine on without starting its program if need be.
+    pub(crate) fn kernel(&mut self, now: u64) -> SharedKernel {
+        self.power_on(now);
+        match &self.state {
+            Power::On { kernel, .. } => Rc::clone(kernel),
+            Power::Off(_) => unreachable!("the power is on"),
+        }
+    }
+}
+
+/// Takes a dead process apart. Its destructors run, but the kernel does nothing for them.
+fn end_process(kernel: &SharedKernel, process: &mut Option<Process>) {
+    kernel.borrow_mut().process_is_dead = true;
+    if let Some(process) = process.take() {
+        process.take_apart(kernel);
+    }
+    let mut kernel = kernel.borrow_mut();
+    kernel.panics.clear();
+    kernel.close_all();
+}

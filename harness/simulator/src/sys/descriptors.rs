@@ -1,0 +1,213 @@
+//! Calls on descriptors of any kind: read, write, close, and the two catch-alls fcntl and ioctl.
+
+use super::{EntryPoint, answer, answer_int, machine, real};
+use crate::kernel::{Errno, FIRST_DESCRIPTOR, Kernel};
+use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
+use std::slice;
+
+/// Lets the machine answer a call on a simulated descriptor; none if the descriptor is real.
+pub(super) fn on_descriptor<R>(fd: c_int, f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
+    if fd < FIRST_DESCRIPTOR {
+        None
+    } else {
+        machine(f)
+    }
+}
+
+/// The bytes a program offers or wants to have filled.
+///
+/// # Safety
+///
+/// `start` must be valid for `length` bytes for as long as the result is used, or `length` be zero.
+pub(super) unsafe fn bytes<'a>(start: *const c_void, length: size_t) -> &'a [u8] {
+    // SAFETY: the caller's; an empty slice needs a pointer that is not null.
+    unsafe {
+        if length == 0 {
+            &[]
+        } else {
+            slice::from_raw_parts(start.cast(), length)
+        }
+    }
+}
+
+/// As [`bytes`], to be written to.
+///
+/// # Safety
+///
+/// As for [`bytes`], and nobody else may look at them meanwhile.
+pub(super) unsafe fn bytes_mut<'a>(start: *mut c_void, length: size_t) -> &'a mut [u8] {
+    // SAFETY: the caller's; an empty slice needs a pointer that is not null.
+    unsafe {
+        if length == 0 {
+            &mut []
+        } else {
+            slice::from_raw_parts_mut(start.cast(), length)
+        }
+    }
+}
+
+/// A transfer that stops at the first buffer which is not filled or emptied completely.
+///
+/// # Safety
+///
+/// `parts` must be valid for `count` entries, and each entry for its length.
+pub(super) unsafe fn vectored(
+    parts: *const iovec,
+    count: usize,
+    mut transfer: impl FnMut(*mut c_void, size_t) -> Result<usize, Errno>,
+) -> Result<i64, Errno> {
+    let mut total = 0;
+    for index in 0..count {
+        // SAFETY: the caller's.
+        let part = unsafe { &*parts.add(index) };
+        if part.iov_len == 0 {
+            continue;
+        }
+        match transfer(part.iov_base, part.iov_len) {
+            Ok(moved) => {
+                total += moved;
+                if moved < part.iov_len {
+                    break;
+                }
+            }
+            Err(_) if total > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(total as i64)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssize_t {
+    // SAFETY: the buffer is the caller's, as for read(2).
+    unsafe {
+        match on_descriptor(fd, |kernel| {
+            kernel.receive(fd, bytes_mut(buffer, length), false)
+        }) {
+            Some(result) => answer(result.map(|read| read as i64)),
+            None => real::syscall(libc::SYS_read, [fd as _, buffer as _, length, 0, 0, 0]),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, length: size_t) -> ssize_t {
+    // SAFETY: the buffer is the caller's, as for write(2).
+    unsafe {
+        match on_descriptor(fd, |kernel| kernel.send(fd, bytes(buffer, length))) {
+            Some(result) => answer(result.map(|written| written as i64)),
+            None => real::syscall(libc::SYS_write, [fd as _, buffer as _, length, 0, 0, 0]),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn readv(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t {
+    // SAFETY: the buffers are the caller's, as for readv(2).
+    unsafe {
+        let result = on_descriptor(fd, |kernel| {
+            vectored(parts, count as usize, |start, length| {
+                kernel.receive(fd, bytes_mut(start, length), false)
+            })
+        });
+        match result {
+            Some(result) => answer(result),
+            None => real::syscall(libc::SYS_readv, [fd as _, parts as _, count as _, 0, 0, 0]),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t {
+    // SAFETY: the buffers are the caller's, as for writev(2).
+    unsafe {
+        let result = on_descriptor(fd, |kernel| {
+            vectored(parts, count as usize, |start, length| {
+                kernel.send(fd, bytes(start, length))
+            })
+        });
+        match result {
+            Some(result) => answer(result),
+            None => real::syscall(libc::SYS_writev, [fd as _, parts as _, count as _, 0, 0, 0]),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn close(fd: c_int) -> c_int {
+    match on_descriptor(fd, |kernel| kernel.close(fd)) {
+        Some(()) => 0,
+        None if fd >= FIRST_DESCRIPTOR => 0,
+        // SAFETY: closing a descriptor is safe for memory.
+        None => unsafe { real::syscall(libc::SYS_close, [fd as _, 0, 0, 0, 0, 0]) as c_int },
+    }
+}
+
+/// Variadic in C; Linux passes the third argument in a register all the same.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
+    let result = on_descriptor(fd, |kernel| match command {
+        libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => kernel.duplicate(fd),
+        libc::F_GETFD => Ok(libc::FD_CLOEXEC),
+        libc::F_SETFD => Ok(0),
+        libc::F_GETFL => {
+            let nonblocking = kernel.is_nonblocking(fd)?;
+            Ok(libc::O_RDWR | if nonblocking { libc::O_NONBLOCK } else { 0 })
+        }
+        libc::F_SETFL => {
+            let nonblocking = argument as c_int & libc::O_NONBLOCK != 0;
+            kernel.set_nonblocking(fd, nonblocking).map(|()| 0)
+        }
+        _ => {
+            kernel.refuse(
+                format!("fcntl with command {command}"),
+                "leave this fcntl away",
+            );
+            Err(Errno(libc::EINVAL))
+        }
+    });
+    match result {
+        Some(result) => answer_int(result),
+        // std asks this before it closes one that outlived its machine.
+        None if fd >= FIRST_DESCRIPTOR && command == libc::F_GETFD => libc::FD_CLOEXEC,
+        // SAFETY: the caller's, as for fcntl(2).
+        None => unsafe {
+            real::syscall(libc::SYS_fcntl, [fd as _, command as _, argument, 0, 0, 0]) as c_int
+        },
+    }
+}
+
+/// Variadic in C, as [`fcntl`] is.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_int) -> c_int {
+    let result = on_descriptor(fd, |kernel| match request {
+        libc::FIONBIO => {
+            // SAFETY: FIONBIO takes a pointer to an int.
+            let nonblocking = unsafe { *argument } != 0;
+            kernel.set_nonblocking(fd, nonblocking).map(|()| 0)
+        }
+        libc::FIOCLEX => Ok(0),
+        _ => {
+            kernel.refuse(
+                format!("ioctl with request {request:#x}"),
+                "leave this ioctl away",
+            );
+            Err(Errno(libc::EINVAL))
+        }
+    });
+    match result {
+        Some(result) => answer_int(result),
+        // SAFETY: the caller's, as for ioctl(2).
+        None => unsafe {
+            real::syscall(
+                libc::SYS_ioctl,
+                [fd as _, request as _, argument as _, 0, 0, 0],
+            ) as c_int
+        },
+    }
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![read, write, readv, writev, close, fcntl, ioctl]
+}

@@ -1,0 +1,70 @@
+//! Entropy, and `syscall` itself, because older versions of the getrandom crate go through it.
+
+use super::descriptors::bytes_mut;
+use super::{EntryPoint, machine, real, world};
+use crate::entropy::Door;
+use libc::{c_int, c_long, c_uint, c_void, size_t, ssize_t};
+
+/// Fills the bytes from the machine that runs, or from the world if none does: the first
+/// `HashMap` of a thread may be the world's own. False outside of a world.
+fn fill(door: Door, bytes: &mut [u8]) -> bool {
+    machine(|kernel| kernel.entropy.fill(door, bytes))
+        .or_else(|| world(|world| world.entropy.borrow_mut().fill(door, bytes)))
+        .is_some()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
+    // SAFETY: the buffer is the caller's, as for getrandom(2).
+    unsafe {
+        if fill(Door::Getrandom, bytes_mut(buffer, length)) {
+            return length as ssize_t;
+        }
+        real::syscall(
+            libc::SYS_getrandom,
+            [buffer as _, length, flags as _, 0, 0, 0],
+        )
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getentropy(buffer: *mut c_void, length: size_t) -> c_int {
+    // SAFETY: the buffer is the caller's, as for getentropy(3), which gives at most 256 bytes:
+    // for so few getrandom(2) is never interrupted.
+    unsafe {
+        if fill(Door::Getentropy, bytes_mut(buffer, length)) {
+            return 0;
+        }
+        let filled = real::syscall(
+            libc::SYS_getrandom,
+            [buffer as _, length.min(256), 0, 0, 0, 0],
+        );
+        if filled < 0 { -1 } else { 0 }
+    }
+}
+
+/// Variadic in C; Linux passes these arguments in registers, but for the last on x86_64, which
+/// no system call that takes fewer misses.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn syscall(
+    number: c_long,
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    f: usize,
+) -> c_long {
+    // SAFETY: the caller's, as for the system call.
+    unsafe {
+        if number == libc::SYS_getrandom {
+            return getrandom(a as *mut c_void, b, c as c_uint) as c_long;
+        }
+        real::syscall(number, [a, b, c, d, e, f]) as c_long
+    }
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![getrandom, getentropy, syscall]
+}

@@ -1,0 +1,104 @@
+//! `epoll(7)` and `eventfd(2)`. The wait is where a turn of a process ends.
+
+use super::descriptors::on_descriptor;
+use super::{EntryPoint, answer_int, fail, machine, real};
+use crate::kernel::{Errno, Interest, Waited};
+use libc::{c_int, c_uint, epoll_event};
+use std::slice;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_create1(flags: c_int) -> c_int {
+    match machine(|kernel| kernel.epoll_create()) {
+        Some(fd) => fd,
+        // SAFETY: this call takes no pointer.
+        None => unsafe {
+            real::syscall(libc::SYS_epoll_create1, [flags as _, 0, 0, 0, 0, 0]) as c_int
+        },
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_ctl(
+    epoll: c_int,
+    operation: c_int,
+    fd: c_int,
+    event: *mut epoll_event,
+) -> c_int {
+    let result = on_descriptor(epoll, |kernel| {
+        // SAFETY: the event is the caller's; only a deletion may do without.
+        let wanted = unsafe { event.as_ref() }.map(|event| Interest {
+            events: event.events,
+            data: event.u64,
+        });
+        match (operation, wanted) {
+            (libc::EPOLL_CTL_ADD, Some(interest)) => kernel.epoll_add(epoll, fd, interest),
+            (libc::EPOLL_CTL_MOD, Some(interest)) => kernel.epoll_modify(epoll, fd, interest),
+            (libc::EPOLL_CTL_DEL, _) => kernel.epoll_delete(epoll, fd),
+            _ => Err(Errno(libc::EINVAL)),
+        }
+    });
+    match result {
+        Some(result) => answer_int(result.map(|()| 0)),
+        // SAFETY: the caller's, as for epoll_ctl(2).
+        None => unsafe {
+            let arguments = [epoll as _, operation as _, fd as _, event as _, 0, 0];
+            real::syscall(libc::SYS_epoll_ctl, arguments) as c_int
+        },
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_wait(
+    epoll: c_int,
+    events: *mut epoll_event,
+    most: c_int,
+    timeout_ms: c_int,
+) -> c_int {
+    let waited = on_descriptor(epoll, |kernel| {
+        let most = usize::try_from(most).map_err(|_| Errno(libc::EINVAL))?;
+        kernel.epoll_wait(epoll, most, timeout_ms)
+    });
+    match waited {
+        // SAFETY: the caller's, as for epoll_wait(2); epoll_pwait without a mask is the same.
+        None => unsafe {
+            let arguments = [epoll as _, events as _, most as _, timeout_ms as _, 0, 8];
+            real::syscall(libc::SYS_epoll_pwait, arguments) as c_int
+        },
+        Some(Err(error)) => fail(error) as c_int,
+        Some(Ok(Waited::Events(found))) => {
+            // SAFETY: the caller's: `events` has room for `most`, and no more were asked for.
+            let events = unsafe { slice::from_raw_parts_mut(events, found.len()) };
+            for (event, found) in events.iter_mut().zip(&found) {
+                *event = epoll_event {
+                    events: found.events,
+                    u64: found.data,
+                };
+            }
+            found.len() as c_int
+        }
+        Some(Ok(Waited::Asleep(waker))) => {
+            // Not inside `machine`: the waker comes back to us, with a write to an eventfd.
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            machine(|kernel| kernel.slept());
+            0
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn eventfd(value: c_uint, flags: c_int) -> c_int {
+    match machine(|kernel| kernel.eventfd(u64::from(value))) {
+        Some(fd) => fd,
+        // SAFETY: this call takes no pointer.
+        None => unsafe {
+            real::syscall(libc::SYS_eventfd2, [value as _, flags as _, 0, 0, 0, 0]) as c_int
+        },
+    }
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![epoll_create1, epoll_ctl, epoll_wait, eventfd]
+}

@@ -1,0 +1,211 @@
+//! The libc entry points: the only place with `unsafe`, and the border of the simulated world.
+//!
+//! The functions here have the names of libc's, so the linker binds std, mio, tokio, socket2 and the
+//! C libraries to them. Each asks which machine runs on this thread. If none does, the real system call is
+//! made: the test runner, other threads and other worlds of the process notice nothing. If one does, its
+//! kernel answers.
+
+/// The entry points of a file. Naming them here also keeps the linker from dropping them.
+macro_rules! entry_points {
+    ($($name:ident),* $(,)?) => {
+        vec![$((
+            const {
+                match ::std::ffi::CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+                    Ok(name) => name,
+                    Err(_) => unreachable!(),
+                }
+            },
+            $name as *const ::std::ffi::c_void,
+        )),*]
+    };
+}
+
+mod descriptors;
+mod entropy;
+mod environment;
+mod events;
+mod real;
+mod refused;
+mod sockets;
+mod sqlite;
+mod time;
+
+use crate::entropy::Entropy;
+use crate::kernel::{Errno, Kernel};
+use crate::machine::SharedKernel;
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Once;
+use std::time::Duration;
+
+/// What the world of a thread shares with the libc calls made on it.
+struct WorldThread {
+    entropy: RefCell<Entropy>,
+    time: Cell<u64>,
+    notes: RefCell<Vec<String>>,
+    machine: RefCell<Option<SharedKernel>>,
+}
+
+thread_local! {
+    /// Null on a thread without a world. Without a destructor, because libc calls are made until a
+    /// thread's very end.
+    static WORLD: Cell<*const WorldThread> = const { Cell::new(ptr::null()) };
+}
+
+fn world<R>(f: impl FnOnce(&WorldThread) -> R) -> Option<R> {
+    let world = WORLD.get();
+    // SAFETY: the pointer is null, or that of a box which its guard frees after setting it to null;
+    // and a guard cannot leave the thread on which it was made.
+    unsafe { world.as_ref() }.map(f)
+}
+
+/// Lets the kernel of the machine that runs on this thread answer; none if no machine runs.
+fn machine<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
+    let kernel = world(|world| world.machine.borrow().clone())??;
+    let mut kernel = kernel.borrow_mut();
+    Some(f(&mut kernel))
+}
+
+/// Makes this thread the thread of a world, until the guard is dropped.
+pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
+    assert!(WORLD.get().is_null(), "one world at a time on a thread");
+    let world = Box::new(WorldThread {
+        entropy: RefCell::new(entropy),
+        time: Cell::new(0),
+        notes: RefCell::default(),
+        machine: RefCell::default(),
+    });
+    WORLD.set(&raw const *world);
+    WorldGuard(world)
+}
+
+/// Ends the world of its thread when dropped.
+pub(crate) struct WorldGuard(
+    #[allow(dead_code, reason = "owns what WORLD points to")] Box<WorldThread>,
+);
+
+impl Drop for WorldGuard {
+    fn drop(&mut self) {
+        WORLD.set(ptr::null());
+    }
+}
+
+/// Runs `f` as a program of the machine with this kernel.
+pub(crate) fn on_machine<R>(kernel: &SharedKernel, f: impl FnOnce() -> R) -> R {
+    struct Leave(Option<SharedKernel>);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            let left = world(|world| world.machine.replace(self.0.take())).flatten();
+            // Tokio stops the panics of tasks. One that comes through here ends the world, and
+            // the hook has kept it from the terminal.
+            if std::thread::panicking()
+                && let Some(kernel) = left
+            {
+                for (message, backtrace) in &kernel.borrow().panics {
+                    eprintln!("{message}\n{backtrace}");
+                }
+            }
+        }
+    }
+    let before = world(|world| world.machine.replace(Some(Rc::clone(kernel)))).flatten();
+    let _leave = Leave(before);
+    f()
+}
+
+pub(crate) fn set_world_time(now: u64) {
+    world(|world| world.time.set(now));
+}
+
+pub(crate) fn world_time() -> Duration {
+    Duration::from_nanos(world(|world| world.time.get()).unwrap_or(0))
+}
+
+/// Notes an operation. What the destructors of a dead process do is none.
+pub(crate) fn note(what: &str) {
+    if machine(|kernel| kernel.process_is_dead) != Some(true) {
+        world(|world| world.notes.borrow_mut().push(what.to_owned()));
+    }
+}
+
+pub(crate) fn take_notes() -> Vec<String> {
+    world(|world| world.notes.take()).unwrap_or_default()
+}
+
+/// Prepares the process for worlds. Cheap after the first time.
+///
+/// # Panics
+///
+/// If a libc symbol is not ours: then nothing would be simulated, and silently so.
+pub(crate) fn install() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        check_symbols();
+        sqlite::install();
+        report_panics_to_machines();
+    });
+}
+
+/// An entry point: its name, and where our definition of it is.
+type EntryPoint = (&'static CStr, *const c_void);
+
+fn check_symbols() {
+    let all = [
+        descriptors::all(),
+        entropy::all(),
+        environment::all(),
+        events::all(),
+        refused::all(),
+        sockets::all(),
+        time::all(),
+    ];
+    for (name, ours) in all.into_iter().flatten() {
+        // SAFETY: the name is a C string; dlsym only looks it up.
+        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+        assert!(
+            ptr::eq(found, ours),
+            "the libc function {name:?} is not the simulator's: the executable must be linked \
+             dynamically against glibc, and must itself contain squall-simulator (not load it as a \
+             shared library)"
+        );
+    }
+}
+
+/// A panic on a machine belongs to the run, and to nobody's terminal.
+fn report_panics_to_machines() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let on_machine = world(|world| world.machine.borrow().clone()).flatten();
+        // The kernel is borrowed when the panic is its own: then it is everybody's.
+        let Some(kernel) = on_machine else {
+            return others(panic);
+        };
+        let Ok(mut kernel) = kernel.try_borrow_mut() else {
+            return others(panic);
+        };
+        if !kernel.process_is_dead {
+            let backtrace = std::backtrace::Backtrace::force_capture().to_string();
+            kernel.panics.push((panic.to_string(), backtrace));
+        }
+    }));
+}
+
+/// What a libc function returns: the value, or -1 with `errno` set.
+fn answer<T: Into<i64>>(result: Result<T, Errno>) -> isize {
+    match result {
+        Ok(value) => value.into() as isize,
+        Err(errno) => fail(errno),
+    }
+}
+
+/// [`answer`] for functions that return an int.
+fn answer_int<T: Into<i64>>(result: Result<T, Errno>) -> c_int {
+    answer(result) as c_int
+}
+
+fn fail(Errno(code): Errno) -> isize {
+    // SAFETY: `errno` is the calling thread's own.
+    unsafe { *libc::__errno_location() = code };
+    -1
+}

@@ -1,0 +1,80 @@
+//! The real operating system, for threads on which no machine runs.
+
+use crate::kernel::Errno;
+use std::arch::asm;
+use std::ffi::{CStr, c_long, c_void};
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// Makes a system call as libc's `syscall` would, without calling anything that is ours.
+///
+/// # Safety
+///
+/// As for the system call.
+pub(super) unsafe fn syscall(number: c_long, arguments: [usize; 6]) -> isize {
+    // SAFETY: the caller's.
+    let result = unsafe { trap(number, arguments) };
+    match result {
+        -4095..=-1 => super::fail(Errno(-result as i32)),
+        _ => result,
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+unsafe fn trap(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
+    let result;
+    // SAFETY: the x86_64 convention of Linux (syscall(2)): the kernel destroys rcx and r11.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") number => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+#[cfg(target_arch = "aarch64")]
+unsafe fn trap(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
+    let result;
+    // SAFETY: the aarch64 convention of Linux (syscall(2)).
+    unsafe {
+        asm!(
+            "svc #0",
+            in("x8") number,
+            inlateout("x0") a => result,
+            in("x1") b, in("x2") c, in("x3") d, in("x4") e, in("x5") f,
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// libc's own function of a name that we define too, looked up once.
+pub(super) struct Original {
+    name: &'static CStr,
+    found: AtomicPtr<c_void>,
+}
+
+impl Original {
+    pub(super) const fn new(name: &'static CStr) -> Self {
+        Self {
+            name,
+            found: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
+    /// The function's address, never null.
+    pub(super) fn get(&self) -> *mut c_void {
+        let found = self.found.load(Ordering::Relaxed);
+        if !found.is_null() {
+            return found;
+        }
+        // SAFETY: the name is a C string; dlsym only looks it up.
+        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
+        assert!(!found.is_null(), "libc has {:?}", self.name);
+        self.found.store(found, Ordering::Relaxed);
+        found
+    }
+}

@@ -1,0 +1,181 @@
+//! Two programs talk over the simulated network.
+
+use squall_simulator::{Fault, Latency, Link, simulate};
+use std::io::ErrorKind;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+async fn echo() {
+    let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
+    loop {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = peer.read(&mut buffer).await {
+                peer.write_all(&buffer[..read]).await.unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn an_echo_takes_two_round_trips_with_its_handshake() {
+    let elapsed = simulate(1, |world| {
+        let latency = Latency::Fixed(Duration::from_millis(20));
+        world.set_default_link(Link { latency, loss: 0.0 });
+        let server = world.machine("server", echo);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut peer = TcpStream::connect((address, 7)).await.unwrap();
+                peer.write_all(b"ping").await.unwrap();
+                let mut answer = [0; 4];
+                peer.read_exact(&mut answer).await.unwrap();
+                assert_eq!(&answer, b"ping");
+                tell.send(squall_simulator::now()).unwrap();
+            }
+        });
+        world.run_until(Duration::from_secs(10)).unwrap();
+        assert_eq!(world.panics(), []);
+        told.recv().unwrap()
+    });
+    assert_eq!(elapsed, Duration::from_millis(80));
+}
+
+#[test]
+fn a_connection_to_a_port_without_listener_is_refused() {
+    let kind = simulate(1, |world| {
+        let server = world.machine("server", std::future::pending::<()>);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let error = TcpStream::connect((address, 9)).await.unwrap_err();
+                tell.send(error.kind()).unwrap();
+            }
+        });
+        world.run_until(Duration::from_secs(1)).unwrap();
+        told.recv().unwrap()
+    });
+    assert_eq!(kind, ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_megabyte_survives_a_lossy_link() {
+    let (sent, received, lost) = simulate(3, |world| {
+        world.set_default_link(Link {
+            loss: 0.05,
+            ..Link::default()
+        });
+        let server = world.machine("server", echo);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        let data: Vec<u8> = (0..1_000_000_u32).map(|i| (i * 31 >> 3) as u8).collect();
+        let sent = data.clone();
+        world.machine("client", move || {
+            let (tell, data) = (tell.clone(), data.clone());
+            async move {
+                let peer = TcpStream::connect((address, 7)).await.unwrap();
+                let (mut reader, mut writer) = peer.into_split();
+                let length = data.len();
+                tokio::spawn(async move { writer.write_all(&data).await.unwrap() });
+                let mut answer = vec![0; length];
+                reader.read_exact(&mut answer).await.unwrap();
+                tell.send(answer).unwrap();
+            }
+        });
+        world.run_until(Duration::from_secs(3600)).unwrap();
+        assert_eq!(world.panics(), []);
+        (sent, told.recv().unwrap(), world.counts().lost)
+    });
+    assert!(sent == received);
+    assert!(lost > 10);
+}
+
+#[test]
+fn the_peer_of_a_killed_program_reads_the_end_of_the_stream() {
+    let read = simulate(1, |world| {
+        let server = world.machine("server", echo);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut peer = TcpStream::connect((address, 7)).await.unwrap();
+                tell.send(peer.read(&mut [0; 1]).await.map_err(|error| error.kind()))
+                    .unwrap();
+            }
+        });
+        world.at(Duration::from_secs(1), Fault::Kill(server));
+        world.run_until(Duration::from_secs(2)).unwrap();
+        told.recv().unwrap()
+    });
+    assert_eq!(read, Ok(0));
+}
+
+#[test]
+fn after_a_power_loss_the_new_kernel_resets_old_connections() {
+    let (kind, at) = simulate(1, |world| {
+        let server = world.machine("server", echo);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut peer = TcpStream::connect((address, 7)).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                peer.write_all(b"are you there?").await.unwrap();
+                let error = peer.read(&mut [0; 1]).await.unwrap_err();
+                tell.send((error.kind(), squall_simulator::now())).unwrap();
+            }
+        });
+        world.at(Duration::from_secs(1), Fault::PowerLoss(server));
+        world.at(Duration::from_secs(5), Fault::Boot(server));
+        world.run_until(Duration::from_secs(60)).unwrap();
+        told.recv().unwrap()
+    });
+    assert_eq!(kind, ErrorKind::ConnectionReset);
+    assert!(at > Duration::from_secs(5));
+}
+
+#[test]
+fn a_partition_is_silence_and_tcp_goes_on_after_it() {
+    let (at, cut) = simulate(1, |world| {
+        let server = world.machine("server", echo);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        let client = world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut peer = TcpStream::connect((address, 7)).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                peer.write_all(b"still there?").await.unwrap();
+                peer.read_exact(&mut [0; 12]).await.unwrap();
+                tell.send(squall_simulator::now()).unwrap();
+            }
+        });
+        for (from, to) in [(server, client), (client, server)] {
+            let (from, to) = (vec![from], vec![to]);
+            world.at(
+                Duration::from_secs(1),
+                Fault::Cut {
+                    from: from.clone(),
+                    to: to.clone(),
+                },
+            );
+            world.at(Duration::from_secs(10), Fault::Mend { from, to });
+        }
+        world.run_until(Duration::from_secs(60)).unwrap();
+        (told.recv().unwrap(), world.counts().cut)
+    });
+    assert!(
+        at > Duration::from_secs(10) && at < Duration::from_secs(20),
+        "{at:?}"
+    );
+    assert!(cut > 0);
+}
