@@ -45,15 +45,20 @@ impl Shared {
         self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the exchange, if the server is still there, and ends the server if
-    /// that fails.
-    pub(super) fn with<T>(
+    /// Does something with the exchange, if the server is still there.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
+        self.lock().as_mut().map(act)
+    }
+
+    /// The same with something that can fail, which ends the server.
+    pub(super) fn attempt<T>(
         &self,
         act: impl FnOnce(&mut Exchange) -> Result<T, StorageError>,
     ) -> Option<T> {
-        match self.lock().as_mut().map(act)? {
+        match self.with(act)? {
             Ok(value) => Some(value),
             Err(error) => {
+                // Nobody listens once the server has begun to end.
                 let _ = self.failure.send(error);
                 None
             }
@@ -83,7 +88,7 @@ impl Shared {
         let Some(login) = socket.extensions.remove::<Login>() else {
             return;
         };
-        let Some(number) = self.with(|exchange| Ok(exchange.next_number())) else {
+        let Some(number) = self.with(Exchange::next_number) else {
             return;
         };
         let shared = self.clone();
@@ -121,7 +126,7 @@ impl Shared {
         (self.observer)(ServerEvent::SessionOpened { session, client });
         let heartbeat = (self.options.ping_interval, self.options.ping_timeout);
         let offset = login.offset;
-        self.with(|exchange| Ok(exchange.open(number, socket, login, heartbeat)));
+        self.with(|exchange| exchange.open(number, socket, login, heartbeat));
         self.catch_up(number, offset);
     }
 
@@ -132,7 +137,7 @@ impl Shared {
         client: &str,
         reason: DisconnectReason,
     ) {
-        if self.with(|exchange| Ok(exchange.close(number))) == Some(true) {
+        if self.with(|exchange| exchange.close(number)) == Some(true) {
             let (session, client) = (socket.id.to_string(), client.to_owned());
             let reason = format!("{reason:?}");
             (self.observer)(ServerEvent::SessionClosed {
@@ -170,7 +175,7 @@ impl Shared {
         if self.options.bug == Some(Bug::AckBeforeCommit) {
             return self.acknowledge_before_commit(number, message, ack);
         }
-        self.with(|exchange| exchange.receive(number, message, ack));
+        self.attempt(|exchange| exchange.receive(number, message, ack));
     }
 
     fn sync(
@@ -193,7 +198,7 @@ impl Shared {
         if self.options.bug == Some(Bug::LastInsteadOfHighestOffset) {
             return self.catch_up_beside_live(number, offset);
         }
-        self.with(|exchange| exchange.sync(number, offset));
+        self.attempt(|exchange| exchange.sync(number, offset));
     }
 
     /// Gives every session a sign of life, for ever.

@@ -31,7 +31,7 @@ impl Shared {
         let shared = self.clone();
         tokio::spawn(async move {
             sleep(COMMIT_DELAY).await;
-            shared.with(|exchange| exchange.store(number, message));
+            shared.attempt(|exchange| exchange.store(number, message));
         });
     }
 
@@ -39,12 +39,12 @@ impl Shared {
     pub(super) fn catch_up_beside_live(self: &Arc<Self>, number: SessionNumber, offset: i64) {
         let shared = self.clone();
         tokio::spawn(async move {
-            let missed = shared.with(|exchange| exchange.join_too_early(number, offset));
+            let missed = shared.attempt(|exchange| exchange.join_too_early(number, offset));
             for message in missed.unwrap_or_default() {
-                shared.with(|exchange| Ok(exchange.send_late(number, &message)));
+                shared.with(|exchange| exchange.send_late(number, &message));
                 sleep(CATCH_UP_PAUSE).await;
             }
-            shared.with(|exchange| Ok(exchange.end_late(number, offset)));
+            shared.with(|exchange| exchange.end_late(number, offset));
         });
     }
 }

@@ -1,188 +1,14 @@
 //! The chat on the real kernel's loopback: server and clients, whole.
 
-use squall_chat::*;
+use crate::support::*;
+use squall_chat::{
+    ClientEvent, ClientOptions, Database, ServerEvent, ServerOptions, ToClient, ToServer, Transport,
+};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
-
-/// A directory that is removed when the test ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str) -> Self {
-        let name = format!("squall-chat-{test}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn database(&self) -> PathBuf {
-        self.0.join("chat.db")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-struct Server {
-    address: SocketAddr,
-    task: JoinHandle<Result<(), ServeError>>,
-    shutdown: oneshot::Sender<()>,
-    events: Log<ServerEvent>,
-}
-
-impl Server {
-    async fn start(address: &str, database: &Path, options: ServerOptions) -> Self {
-        let listener = listen(address).await;
-        let address = listener.local_addr().unwrap();
-        let (shutdown, told) = oneshot::channel::<()>();
-        let (events, database) = (Log::default(), database.to_owned());
-        let observer = events.observer();
-        let task = tokio::spawn(async move {
-            let shutdown = async {
-                let _ = told.await;
-            };
-            serve(listener, &database, options, observer, shutdown).await
-        });
-        Self {
-            address,
-            task,
-            shutdown,
-            events,
-        }
-    }
-
-    async fn stop(self) -> Result<(), ServeError> {
-        drop(self.shutdown);
-        self.task.await.unwrap()
-    }
-
-    /// As a killed process: no goodbye.
-    async fn kill(self) {
-        self.task.abort();
-        let _ = self.task.await;
-    }
-}
-
-/// A port that was used a moment ago may still be busy with the end of its connections.
-async fn listen(address: &str) -> TcpListener {
-    for _ in 0..100 {
-        if let Ok(listener) = TcpListener::bind(address).await {
-            return listener;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-    panic!("cannot listen on {address}");
-}
-
-fn quick_server() -> ServerOptions {
-    ServerOptions {
-        ping_interval: Duration::from_millis(300),
-        ping_timeout: Duration::from_millis(300),
-        ..ServerOptions::default()
-    }
-}
-
-fn quick_client(name: &str, server: SocketAddr) -> ClientOptions {
-    ClientOptions {
-        name: name.to_owned(),
-        server,
-        ack_timeout: Duration::from_millis(500),
-        connect_timeout: Duration::from_secs(2),
-        backoff_min: Duration::from_millis(20),
-        backoff_max: Duration::from_millis(100),
-        ..ClientOptions::default()
-    }
-}
-
-/// What an observer was told.
-struct Log<E>(Arc<Mutex<Vec<E>>>);
-
-impl<E> Default for Log<E> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
-}
-
-impl<E: Clone + Send + std::fmt::Debug + 'static> Log<E> {
-    fn observer(&self) -> Observer<E> {
-        let events = self.0.clone();
-        Arc::new(move |event| events.lock().unwrap().push(event))
-    }
-
-    fn all(&self) -> Vec<E> {
-        self.0.lock().unwrap().clone()
-    }
-
-    async fn wait_until(&self, what: &str, holds: impl Fn(&[E]) -> bool) {
-        let wait = async {
-            while !holds(&self.all()) {
-                sleep(Duration::from_millis(5)).await;
-            }
-        };
-        if timeout(Duration::from_secs(20), wait).await.is_err() {
-            panic!(
-                "waited in vain until {what}; this has happened: {:#?}",
-                self.all()
-            );
-        }
-    }
-}
-
-impl Log<ClientEvent> {
-    fn contents(&self) -> Vec<String> {
-        contents(&self.all())
-    }
-
-    async fn connected(&self) {
-        self.wait_until("connected", |events| {
-            events
-                .iter()
-                .any(|event| matches!(event, ClientEvent::Connected { .. }))
-        })
-        .await;
-    }
-
-    async fn delivered(&self, count: usize) {
-        let what = format!("{count} messages are delivered");
-        self.wait_until(&what, |events| contents(events).len() >= count)
-            .await;
-    }
-}
-
-fn contents(events: &[ClientEvent]) -> Vec<String> {
-    let content = |event: &ClientEvent| match event {
-        ClientEvent::Delivered { content, .. } => Some(content.clone()),
-        _ => None,
-    };
-    events.iter().filter_map(content).collect()
-}
-
-fn join(options: ClientOptions) -> (Client, Log<ClientEvent>) {
-    let log = Log::default();
-    (Client::start(options, log.observer()), log)
-}
-
-fn numbered(from: u64, until: u64) -> Vec<String> {
-    (from..until)
-        .map(|number| format!("message {number}"))
-        .collect()
-}
-
-fn send_numbered(client: &Client, from: u64, until: u64) {
-    for number in from..until {
-        client.send(number, "lobby", &format!("message {number}"));
-    }
-}
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 #[tokio::test]
 async fn two_clients_see_the_same_messages_in_the_same_order() {
@@ -370,14 +196,6 @@ async fn a_silent_server_is_noticed() {
     })
     .await;
     drop(listener);
-}
-
-#[tokio::test]
-async fn a_second_process_on_the_same_database_is_refused() {
-    let scratch = Scratch::new("exclusive");
-    let _first = Database::open(&scratch.database()).unwrap();
-    let second = Database::open(&scratch.database());
-    assert!(matches!(second, Err(StorageError::InUse(_))), "{second:?}");
 }
 
 #[tokio::test]

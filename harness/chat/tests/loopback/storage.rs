@@ -1,0 +1,102 @@
+//! The database on a real file system.
+
+use crate::support::Scratch;
+use squall_chat::{Database, Inserted, NewMessage, StorageError};
+
+fn open(scratch: &Scratch) -> Result<Database, StorageError> {
+    Database::open(&scratch.database())
+}
+
+fn message(client_offset: Option<&str>, room: &str, content: &str) -> NewMessage {
+    NewMessage {
+        client_offset: client_offset.map(str::to_owned),
+        sender: "ann".to_owned(),
+        room: room.to_owned(),
+        content: content.to_owned(),
+        sent_at_ms: 0,
+    }
+}
+
+#[test]
+fn the_same_client_offset_is_stored_once() {
+    let scratch = Scratch::new("once");
+    let database = open(&scratch).unwrap();
+    let one = message(Some("ann-1"), "lobby", "hello");
+    assert_eq!(database.insert(&one).unwrap(), Inserted::New(1));
+    assert_eq!(database.insert(&one).unwrap(), Inserted::Duplicate(1));
+    assert_eq!(database.all().unwrap().len(), 1);
+}
+
+#[test]
+fn without_a_client_offset_everything_is_new() {
+    let scratch = Scratch::new("new");
+    let database = open(&scratch).unwrap();
+    let one = message(None, "lobby", "hello");
+    assert_eq!(database.insert(&one).unwrap(), Inserted::New(1));
+    assert_eq!(database.insert(&one).unwrap(), Inserted::New(2));
+}
+
+#[test]
+fn a_client_offset_used_for_another_message_is_an_error_and_not_a_silent_loss() {
+    let scratch = Scratch::new("reused");
+    let database = open(&scratch).unwrap();
+    database
+        .insert(&message(Some("undefined-0"), "lobby", "from ann"))
+        .unwrap();
+    let second = database.insert(&message(Some("undefined-0"), "lobby", "from bob"));
+    assert!(
+        matches!(second, Err(StorageError::OffsetReused(_))),
+        "{second:?}"
+    );
+}
+
+#[test]
+fn what_was_stored_is_there_after_opening_again() {
+    let scratch = Scratch::new("again");
+    let database = open(&scratch).unwrap();
+    database.insert(&message(None, "lobby", "hello")).unwrap();
+    database.close().unwrap();
+    let database = open(&scratch).unwrap();
+    assert_eq!(database.all().unwrap()[0].content, "hello");
+    assert_eq!(database.highest_id().unwrap(), 1);
+}
+
+#[test]
+fn a_page_holds_the_asked_rooms_in_the_order_of_ids_after_the_offset() {
+    let scratch = Scratch::new("page");
+    let database = open(&scratch).unwrap();
+    for number in 1..=9 {
+        let room = ["attic", "cellar", "vault"][number % 3];
+        database
+            .insert(&message(None, room, &number.to_string()))
+            .unwrap();
+    }
+    let rooms = ["cellar".to_owned(), "attic".to_owned(), "cellar".to_owned()];
+    let ids = |offset, limit| -> Vec<i64> {
+        let page = database.after(offset, &rooms, limit).unwrap();
+        page.into_iter().map(|message| message.id).collect()
+    };
+    assert_eq!(ids(0, 100), [1, 3, 4, 6, 7, 9]);
+    assert_eq!(ids(3, 2), [4, 6]);
+}
+
+#[test]
+fn a_file_of_another_program_is_refused() {
+    let scratch = Scratch::new("foreign");
+    let file = rusqlite::Connection::open(scratch.database()).unwrap();
+    file.pragma_update(None, "user_version", 77).unwrap();
+    drop(file);
+    let opened = open(&scratch);
+    assert!(
+        matches!(opened, Err(StorageError::Layout { found: 77, .. })),
+        "{opened:?}"
+    );
+}
+
+#[test]
+fn a_second_process_on_the_same_database_is_refused() {
+    let scratch = Scratch::new("exclusive");
+    let _first = open(&scratch).unwrap();
+    let second = open(&scratch);
+    assert!(matches!(second, Err(StorageError::InUse(_))), "{second:?}");
+}
