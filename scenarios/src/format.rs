@@ -14,7 +14,7 @@ use crate::scenario::{
     Workload,
 };
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
-use squall_chat::{Bug, ToClient, ToServer, Transport};
+use squall_chat::{Bug, ToClient, ToServer, Transport, limits};
 use squall_guarantees::Guarantee;
 use std::fmt;
 use std::ops::Range;
@@ -194,9 +194,7 @@ const CLIENTS_MAX: u32 = 50_000;
 fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients {
     let count = table.placed::<Setting<u32>>("count", problems);
     let names = table.placed::<Vec<String>>("names", problems);
-    let rooms = table
-        .get("rooms", problems)
-        .unwrap_or_else(|| vec!["lobby".to_owned()]);
+    let rooms = rooms(&mut table, problems).unwrap_or_else(|| vec!["lobby".to_owned()]);
     table.finish(problems);
     if let Some(names) = &names {
         for reserved in [SERVER, "clients"] {
@@ -413,7 +411,7 @@ fn workload(
     overrides: &[Override],
     problems: &mut Problems,
 ) -> Workload {
-    let messages = table.get("messages", problems);
+    let messages = messages(&mut table, problems);
     let start = table.get("start", problems);
     let interval = table.get("interval", problems);
     let rooms = table.placed::<Vec<String>>("rooms", problems);
@@ -446,6 +444,36 @@ fn workload(
     }
 }
 
+/// The largest number of messages of one client: more would not fit into memory.
+const MESSAGES_MAX: u32 = 1_000_000;
+
+fn messages(table: &mut Table<'_>, problems: &mut Problems) -> Option<Setting<u32>> {
+    let found = table.placed::<Setting<u32>>("messages", problems)?;
+    if found.value.max() > MESSAGES_MAX {
+        let what = format!("a client cannot send {} messages", found.value.max());
+        problems.add(
+            found.at,
+            what,
+            format!("Ask for {MESSAGES_MAX} messages at most."),
+        );
+    }
+    Some(found.value)
+}
+
+/// The rooms a client is in.
+fn rooms(table: &mut Table<'_>, problems: &mut Problems) -> Option<Vec<String>> {
+    let found = table.placed::<Vec<String>>("rooms", problems)?;
+    if found.value.len() > limits::ROOMS {
+        let what = format!("a client cannot be in {} rooms", found.value.len());
+        problems.add(
+            found.at,
+            what,
+            format!("The chat allows {} rooms.", limits::ROOMS),
+        );
+    }
+    Some(found.value)
+}
+
 fn overrides(table: Table<'_>, clients: &Clients, problems: &mut Problems) -> Vec<Override> {
     let mut overrides = Vec::new();
     for (name, raw) in table.entries() {
@@ -462,10 +490,10 @@ fn overrides(table: Table<'_>, clients: &Clients, problems: &mut Problems) -> Ve
         };
         overrides.push(Override {
             client: name.value.to_owned(),
-            rooms: fields.get("rooms", problems),
+            rooms: rooms(&mut fields, problems),
             latency: latency(&mut fields, problems),
             loss: fields.get("loss", problems),
-            messages: fields.get("messages", problems),
+            messages: messages(&mut fields, problems),
             start: fields.get("start", problems),
         });
         fields.finish(problems);

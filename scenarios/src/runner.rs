@@ -17,6 +17,7 @@ use squall_chat::{
 use squall_guarantees::{ClientId, Event, EventKind, History, OperationId, StoredMessage};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
 use squall_simulator::{Fault, Link, MachineId, TraceEvent, World, note, now, simulate};
+use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -152,22 +153,22 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
 
 /// Sets up the machines and their links; the server is the first machine.
 fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineId> {
-    let names: Arc<[String]> = plan
-        .clients
-        .iter()
-        .map(|client| client.name.clone())
-        .collect();
-    let server = world.machine(SERVER, server_program(plan, names, log.clone()));
-    let address = world.address(server);
+    let options = server_options(&plan.chat);
+    let observer = server_observer(plan, log.clone());
+    let program = move || serve_chat(options.clone(), observer.clone());
+    let server = world.machine(SERVER, program);
+    let address = SocketAddr::from((world.address(server), PORT));
     let mut machines = IndexMap::from([(SERVER.to_owned(), server)]);
     let mut first_operation = 0;
     for (client, number) in plan.clients.iter().zip(0..) {
-        let observed = Observed {
+        let options = client_options(client, &plan.chat, address);
+        let user = User {
             client: ClientId(number),
-            log: log.clone(),
+            messages: client.messages.clone().into(),
             first_operation,
+            log: log.clone(),
         };
-        let program = client_program(client, &plan.chat, address, observed);
+        let program = move || use_chat(options.clone(), user.clone());
         let machine = world.machine(&client.name, program);
         world.set_link(server, machine, client.link.into());
         machines.insert(client.name.clone(), machine);
@@ -176,52 +177,20 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
     machines
 }
 
-fn server_program(
-    plan: &Plan,
-    names: Arc<[String]>,
-    log: Log,
-) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + 'static {
-    let options = ServerOptions {
-        ping_interval: plan.chat.ping_interval.min(),
-        ping_timeout: plan.chat.ping_timeout.min(),
-        to_client: plan.chat.to_client,
-        bug: plan.chat.bug,
+fn server_options(chat: &Chat) -> ServerOptions {
+    ServerOptions {
+        ping_interval: chat.ping_interval.min(),
+        ping_timeout: chat.ping_timeout.min(),
+        to_client: chat.to_client,
+        bug: chat.bug,
         ..ServerOptions::default()
-    };
-    let observer: Observer<ServerEvent> = Arc::new(move |event| log.server(&names, event));
-    move || {
-        let (options, observer) = (options.clone(), observer.clone());
-        Box::pin(async move {
-            let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
-                .await
-                .expect("nothing else listens on this machine");
-            let never = std::future::pending();
-            let served =
-                squall_chat::serve(listener, Path::new(DATABASE), options, observer, never).await;
-            // A server that gives up is a finding of the run.
-            served.unwrap_or_else(|error| panic!("{error}"));
-        })
     }
 }
 
-/// What a client's program tells, and to whom.
-#[derive(Clone)]
-struct Observed {
-    client: ClientId,
-    log: Log,
-    /// The number of the client's first operation; numbers are unique in the run.
-    first_operation: u64,
-}
-
-fn client_program(
-    client: &PlannedClient,
-    chat: &Chat,
-    server: Ipv4Addr,
-    observed: Observed,
-) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + 'static {
-    let options = ClientOptions {
+fn client_options(client: &PlannedClient, chat: &Chat, server: SocketAddr) -> ClientOptions {
+    ClientOptions {
         name: client.name.clone(),
-        server: SocketAddr::from((server, PORT)),
+        server,
         rooms: client.rooms.clone(),
         transport: chat.transport,
         to_server: chat.to_server,
@@ -231,35 +200,49 @@ fn client_program(
         backoff_min: chat.backoff_min,
         backoff_max: chat.backoff_max,
         bug: chat.bug,
-    };
-    let messages: Arc<[PlannedMessage]> = client.messages.clone().into();
-    move || {
-        let (options, messages, observed) = (options.clone(), messages.clone(), observed.clone());
-        Box::pin(use_chat(options, messages, observed))
     }
 }
 
-/// What a user does from one start of the client's machine to its end.
-async fn use_chat(options: ClientOptions, messages: Arc<[PlannedMessage]>, observed: Observed) {
-    let Observed {
+/// The server's program.
+async fn serve_chat(options: ServerOptions, observer: Observer<ServerEvent>) {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
+        .await
+        .expect("nothing else listens on this machine");
+    let database = Path::new(DATABASE);
+    let served = squall_chat::serve(listener, database, options, observer, pending()).await;
+    // A server that gives up is a finding of the run.
+    served.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Someone who uses the chat, and what they are going to do.
+#[derive(Clone)]
+struct User {
+    client: ClientId,
+    messages: Arc<[PlannedMessage]>,
+    /// The number of the first operation; numbers are unique in the run.
+    first_operation: u64,
+    log: Log,
+}
+
+/// A client's program: what a user does from one start of the machine to its end.
+async fn use_chat(options: ClientOptions, user: User) {
+    let User {
         client,
-        log,
+        messages,
         first_operation,
-    } = observed;
+        log,
+    } = user;
     log.add(client, EventKind::Started);
-    let booted_at = now();
-    let telling = log.clone();
-    let connection = Client::start(
-        options,
-        Arc::new(move |event| telling.add(client, from_client(event))),
-    );
+    let started_at = now();
+    let observer = Arc::new(move |event| log.add(client, from_client(event)));
+    let connection = Client::start(options, observer);
     for (message, operation) in messages.iter().zip(first_operation..) {
-        if message.at >= booted_at {
+        if message.at >= started_at {
             sleep(message.at.saturating_sub(now())).await;
             connection.send(operation, &message.room, &message.content);
         }
     }
-    std::future::pending().await
+    pending().await
 }
 
 /// What the observers were told so far, in the order of virtual time.
@@ -281,7 +264,18 @@ impl Log {
             .push(event);
     }
 
-    fn server(&self, names: &[String], event: ServerEvent) {
+    fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
+    let names: Vec<String> = plan
+        .clients
+        .iter()
+        .map(|client| client.name.clone())
+        .collect();
+    Arc::new(move |event| {
         let (name, kind) = match event {
             ServerEvent::SessionOpened { session, client } => {
                 (client, EventKind::SessionOpened { session })
@@ -292,14 +286,11 @@ impl Log {
                 reason,
             } => (client, EventKind::SessionClosed { session, reason }),
         };
+        // Nobody else is on this network.
         if let Some(number) = names.iter().position(|client| *client == name) {
-            self.add(ClientId(number as u32), kind);
+            log.add(ClientId(number as u32), kind);
         }
-    }
-
-    fn take(&self) -> Vec<Event> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+    })
 }
 
 fn from_client(event: ClientEvent) -> EventKind {

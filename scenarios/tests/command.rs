@@ -1,7 +1,8 @@
 //! The `squall` command as people use it: what it prints, what it writes, how it ends.
 
+use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn squall(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_squall"))
@@ -179,4 +180,80 @@ fn serving_on_an_address_in_use_says_so() {
     let arguments = ["serve", "--listen", &address, "--database", database];
     assert!(standard_error(&arguments).contains("is in use"));
     assert_eq!(exit_code(&arguments), 4);
+}
+
+#[test]
+fn serving_a_database_in_use_says_so_before_anything_else() {
+    let database = directory("database-in-use").join("chat.db");
+    let _owner = squall_chat::Database::open(&database).expect("a new database");
+    let database = database.to_str().expect("a path in UTF-8");
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--database", database];
+    let told = standard_error(&arguments);
+    assert!(
+        told.contains("in use by another process") && !told.contains("Listening"),
+        "{told}"
+    );
+}
+
+/// Presses Ctrl-C, once the program has said something.
+fn interrupt(mut program: Command) -> Output {
+    let mut running = program
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("squall starts");
+    let mut first = [0];
+    let said = running
+        .stderr
+        .as_mut()
+        .expect("a pipe")
+        .read(&mut first)
+        .expect("a first word");
+    assert_eq!(said, 1, "squall ends without a word");
+    let signal = ["-INT", &running.id().to_string()].map(str::to_owned);
+    assert!(
+        Command::new("kill")
+            .args(signal)
+            .status()
+            .expect("kill(1)")
+            .success()
+    );
+    running.wait_with_output().expect("squall ends")
+}
+
+#[test]
+fn a_server_closes_cleanly_on_ctrl_c() {
+    let database = directory("ctrl-c-serve").join("chat.db");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_squall"));
+    program
+        .args(["serve", "--listen", "127.0.0.1:0", "--database"])
+        .arg(&database);
+    let output = interrupt(program);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(
+        told.ends_with("The server has closed its connections and its database.\n"),
+        "{told}"
+    );
+    squall_chat::Database::open(&database).expect("nobody has the database any more");
+}
+
+#[test]
+fn ctrl_c_ends_an_exploration_with_130_and_whole_reports() {
+    let out = directory("ctrl-c-run");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_squall"));
+    // The first scenario is explored in a moment, the second would take for ever.
+    let endless = "shows = \"Endless.\"\nworkload = { messages = 300000, interval = \"1ms\" }";
+    let endless = scenario("ctrl-c-endless", endless);
+    program
+        .args(["run", "lossy-link", &endless, "--seeds", "1", "--out"])
+        .arg(&out);
+    assert_eq!(interrupt(program).status.code(), Some(130));
+    for file in std::fs::read_dir(out).expect("the reports") {
+        let file = file.expect("a file").path();
+        assert!(
+            file.extension().is_none_or(|extension| extension != "tmp"),
+            "{file:?}"
+        );
+    }
 }

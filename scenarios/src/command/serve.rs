@@ -1,7 +1,7 @@
 //! `squall serve`: the server that the scenarios put to the test, on real sockets.
 
 use super::{Exit, Failure, complain};
-use squall_chat::{ServerEvent, ServerOptions};
+use squall_chat::{Database, ServerEvent, ServerOptions};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -65,6 +65,9 @@ async fn serve_until(arguments: &Arguments, stop: impl Future<Output = ()>) -> R
         ping_timeout: arguments.ping_timeout,
         ..ServerOptions::default()
     };
+    // Opened once before anything is announced: nobody is told of a server that cannot be.
+    let opened = Database::open(&arguments.database).and_then(Database::close);
+    opened.map_err(Failure::new)?;
     let database = arguments.database.display();
     complain(format_args!(
         "Listening on http://{local}, messages in {database}; Ctrl-C stops."

@@ -1,6 +1,7 @@
 //! The values of a scenario file: durations with units, ranges, probabilities, names, victims.
 
 use crate::scenario::{Setting, Victims};
+use squall_chat::limits;
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -118,8 +119,13 @@ pub(crate) fn duration(word: &str) -> Result<Duration, String> {
         _ => return Err(format!("has the unknown unit `{unit}`")),
     };
     Duration::try_from_secs_f64(number * seconds)
-        .map_err(|_| format!("has `{word}`, which is longer than a run can be"))
+        .ok()
+        .filter(|duration| *duration <= LONGEST)
+        .ok_or_else(|| format!("has `{word}`, which is longer than the 1000h that are allowed"))
 }
+
+/// Sums of durations stay far from what virtual time can count.
+const LONGEST: Duration = Duration::from_secs(1000 * 3600);
 
 impl Value for u32 {
     const WANTED: &'static str = "Write a whole number, as in 12; a range is not possible here.";
@@ -156,6 +162,10 @@ impl Value for Vec<String> {
         for item in items.iter() {
             let name = String::read(item.get_ref())
                 .map_err(|wrong| format!("has an item that {wrong}"))?;
+            if name.len() > limits::NAME {
+                let most = limits::NAME;
+                return Err(format!("names `{name}`, which is longer than {most} bytes"));
+            }
             if names.contains(&name) {
                 return Err(format!("names `{name}` twice"));
             }
@@ -253,7 +263,14 @@ mod tests {
 
     #[test]
     fn a_duration_without_a_unit_is_refused() {
-        for toml in ["20", r#""20""#, r#""ms""#, r#""20 days""#, r#""1.2.3s""#] {
+        for toml in [
+            "20",
+            r#""20""#,
+            r#""ms""#,
+            r#""20 days""#,
+            r#""1.2.3s""#,
+            r#""1001h""#,
+        ] {
             assert!(read::<Duration>(toml).is_err(), "{toml}");
         }
     }
