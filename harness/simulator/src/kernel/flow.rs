@@ -1,8 +1,9 @@
 //! One end of a TCP connection: smoltcp's state machine, and what Linux adds around it.
 //!
 //! smoltcp looks at every socket of an interface for every packet, so each flow has an interface
-//! and a socket of its own. smoltcp keeps no error for the program, gives up only on idleness and knows nothing of
-//! descriptors: that is added here. Retransmission follows RFC 6298, congestion control is Reno (RFC 5681).
+//! and a socket of its own. smoltcp keeps no error for the program, gives up only on idleness and knows
+//! nothing of descriptors: that is added here, and one correction ([`Flow::accept_acknowledgement`]).
+//! Retransmission follows RFC 6298, congestion control is Reno (RFC 5681).
 
 use super::socket::Options;
 use super::tcp::{Packet, Wire};
@@ -11,7 +12,9 @@ use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 use smoltcp::time::{Duration as SmolDuration, Instant};
-use smoltcp::wire::{HardwareAddress, IpCidr, IpListenEndpoint};
+use smoltcp::wire::{
+    HardwareAddress, IpCidr, IpListenEndpoint, Ipv4Packet, TcpPacket, TcpSeqNumber,
+};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
@@ -64,6 +67,8 @@ pub(super) struct Flow {
     write_shut: bool,
     /// A write found no room: the program waits to be told when there is some.
     writer_waits: bool,
+    /// The highest acknowledgement number ever sent.
+    acknowledged: Option<TcpSeqNumber>,
     /// When the kernel stops waiting for the peer, and the unacknowledged bytes at that time.
     give_up_at: Option<u64>,
     unacknowledged: usize,
@@ -102,6 +107,7 @@ impl Flow {
             read_shut: false,
             write_shut: false,
             writer_waits: false,
+            acknowledged: None,
             give_up_at: None,
             unacknowledged: 0,
         }
@@ -145,7 +151,7 @@ impl Flow {
     pub(super) fn poll(
         &mut self,
         now: u64,
-        incoming: Option<Packet>,
+        mut incoming: Option<Packet>,
         outgoing: &mut Vec<Packet>,
     ) -> Changes {
         let before = self.state();
@@ -154,9 +160,16 @@ impl Flow {
         if self.give_up_at.is_some_and(|limit| limit <= now) {
             self.socket_mut().abort();
         }
+        if let Some(packet) = &mut incoming {
+            self.accept_acknowledgement(packet);
+        }
+        let already_there = outgoing.len();
         let mut wire = Wire { incoming, outgoing };
         self.interface
             .poll(instant(now), &mut wire, &mut self.sockets);
+        for packet in &outgoing[already_there..] {
+            self.note_acknowledged(packet);
+        }
 
         let after = self.state();
         let established = is_opening(before) && is_synchronized(after);
@@ -175,6 +188,37 @@ impl Flow {
         Changes {
             established,
             notify,
+        }
+    }
+
+    /// Takes an acknowledgement without data for current, however old its sequence number is.
+    ///
+    /// It should carry SND.NXT (RFC 9293, 3.10.7.4), but smoltcp puts the sequence number there from
+    /// which it is about to retransmit. Its peer, smoltcp too, drops the segment as too old,
+    /// acknowledgement and all; two ends that retransmit at the same time then do so for ever.
+    fn accept_acknowledgement(&self, packet: &mut Packet) {
+        let Some(expected) = self.acknowledged else {
+            return;
+        };
+        let mut ip = Ipv4Packet::new_unchecked(&mut packet.0[..]);
+        let (source, destination) = (ip.src_addr().into(), ip.dst_addr().into());
+        let mut segment = TcpPacket::new_unchecked(ip.payload_mut());
+        let is_bare = segment.ack() && !segment.rst() && segment.segment_len() == 0;
+        if is_bare && segment.seq_number() < expected {
+            segment.set_seq_number(expected);
+            segment.fill_checksum(&source, &destination);
+        }
+    }
+
+    /// Notes RCV.NXT as the peer will know it.
+    fn note_acknowledged(&mut self, packet: &Packet) {
+        let ip = Ipv4Packet::new_unchecked(&packet.0[..]);
+        let segment = TcpPacket::new_unchecked(ip.payload());
+        if segment.ack() {
+            let acknowledged = segment.ack_number();
+            if self.acknowledged.is_none_or(|before| before < acknowledged) {
+                self.acknowledged = Some(acknowledged);
+            }
         }
     }
 
