@@ -13,6 +13,9 @@ pub(crate) struct Arguments {
     format: Format,
 }
 
+/// How wide the list is, in columns, like the reports.
+const WIDTH: usize = 100;
+
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
 enum Format {
     /// For people.
@@ -40,7 +43,12 @@ fn text() -> String {
             let gap = if text.is_empty() { "" } else { "\n" };
             text += &format!("{gap}{bold}{group}{bold:#}\n");
         }
-        text += &format!("  {:<31}{}\n", scenario.name, scenario.shows);
+        let column = textwrap::Options::new(WIDTH)
+            .initial_indent("      ")
+            .subsequent_indent("      ")
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        let shows = textwrap::fill(&scenario.shows, column);
+        text += &format!("  {}\n{shows}\n", scenario.name);
     }
     text + "\n`squall run NAME` runs one, `squall run --all` all of them."
 }

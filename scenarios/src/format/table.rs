@@ -5,7 +5,9 @@
 
 use super::values::Value;
 use crate::nearest::nearest;
+use crate::scenario::Setting;
 use std::ops::Range;
+use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -139,6 +141,20 @@ impl<'t> Table<'t> {
             problems.add(found.at, what, choose_from(&found.value, words));
         }
         meant.map(|(_, value)| value.clone())
+    }
+
+    /// A duration that cannot be zero.
+    pub(super) fn positive(
+        &mut self,
+        field: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Setting<Duration>> {
+        let found = self.placed::<Setting<Duration>>(field, problems)?;
+        if found.value.min().is_zero() {
+            let what = format!("`{field}` of {} cannot be zero", self.title);
+            problems.add(found.at, what, "Write a longer time, as in \"1s\".");
+        }
+        Some(found.value)
     }
 
     /// The table in this field; an empty one if it is missing or wrong.

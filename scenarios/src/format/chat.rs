@@ -1,0 +1,91 @@
+//! `[chat]`: the options of the real server and clients.
+
+use super::table::{Problems, Table};
+use crate::scenario::{Chat, Setting};
+use squall_chat::{Bug, ToClient, ToServer, Transport};
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::DeValue;
+
+const TRANSPORTS: [(&str, Transport); 3] = [
+    ("websocket", Transport::Websocket),
+    ("polling", Transport::Polling),
+    ("upgrade", Transport::Upgrade),
+];
+const TO_SERVER: [(&str, ToServer); 3] = [
+    ("at-most-once", ToServer::AtMostOnce),
+    ("at-least-once", ToServer::AtLeastOnce),
+    ("exactly-once", ToServer::ExactlyOnce),
+];
+const TO_CLIENT: [(&str, ToClient); 2] = [
+    ("live-only", ToClient::LiveOnly),
+    ("catch-up", ToClient::CatchUp),
+];
+const BUGS: [(&str, Bug); 12] = [
+    ("ack-before-commit", Bug::AckBeforeCommit),
+    ("no-deduplication", Bug::NoDeduplication),
+    ("handle-twice", Bug::HandleTwice),
+    (
+        "last-instead-of-highest-offset",
+        Bug::LastInsteadOfHighestOffset,
+    ),
+    ("catch-up-backwards", Bug::CatchUpBackwards),
+    ("shuffled-broadcast", Bug::ShuffledBroadcast),
+    ("forget-retry", Bug::ForgetRetry),
+    ("skip-catch-up", Bug::SkipCatchUp),
+    ("leak-room", Bug::LeakRoom),
+    ("deaf-watchdog", Bug::DeafWatchdog),
+    ("reused-session", Bug::ReusedSession),
+    ("eager-reconnect", Bug::EagerReconnect),
+];
+
+pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
+    let seconds = |seconds| Setting::Fixed(Duration::from_secs(seconds));
+    let transport = table.word("transport", &TRANSPORTS, problems);
+    let to_server = table.word("to-server", &TO_SERVER, problems);
+    let to_client = table.word("to-client", &TO_CLIENT, problems);
+    let ping_interval = table.positive("ping-interval", problems);
+    let ping_timeout = table.positive("ping-timeout", problems);
+    let ack_timeout = table.positive("ack-timeout", problems);
+    let connect_timeout = table.positive("connect-timeout", problems);
+    let retries = table.get("retries", problems);
+    let backoff = table.raw("backoff").and_then(|raw| backoff(raw, problems));
+    let bug = table.word("bug", &BUGS, problems);
+    table.finish(problems);
+    let (backoff_min, backoff_max) =
+        backoff.unwrap_or((Duration::from_millis(500), Duration::from_secs(5)));
+    Chat {
+        transport: transport.unwrap_or(Transport::Websocket),
+        to_server: to_server.unwrap_or(ToServer::ExactlyOnce),
+        to_client: to_client.unwrap_or(ToClient::CatchUp),
+        ping_interval: ping_interval.unwrap_or(seconds(5)),
+        ping_timeout: ping_timeout.unwrap_or(seconds(4)),
+        ack_timeout: ack_timeout.unwrap_or(seconds(2)),
+        connect_timeout: connect_timeout.unwrap_or(seconds(5)),
+        retries,
+        backoff_min,
+        backoff_max,
+        bug,
+    }
+}
+
+/// `{ min = "500ms", max = "5s" }`.
+fn backoff<'t>(
+    raw: &'t Spanned<DeValue<'t>>,
+    problems: &mut Problems,
+) -> Option<(Duration, Duration)> {
+    let wanted = "Write `{ min = \"500ms\", max = \"5s\" }`.";
+    let mut fields = Table::read("the back-off", raw, wanted, problems)?;
+    let min = fields.need::<Duration>("min", problems);
+    let max = fields.need::<Duration>("max", problems);
+    fields.finish(problems);
+    let (min, max) = (min?.value, max?.value);
+    if min > max {
+        problems.add(
+            raw.span(),
+            "the longest back-off is shorter than the shortest",
+            wanted,
+        );
+    }
+    Some((min, max))
+}

@@ -1,0 +1,146 @@
+//! `[clients]` and `[client.NAME]`: who is in the world, and what is different for one of them.
+
+use super::link::latency;
+use super::table::{Placed, Problems, Table, choose_from};
+use super::workload::messages;
+use crate::scenario::{Override, SERVER, Setting};
+use squall_chat::limits;
+use squall_guarantees::counted;
+
+/// Who is in the world.
+pub(super) struct Clients {
+    pub(super) count: Setting<u32>,
+    pub(super) names: Vec<String>,
+    pub(super) rooms: Vec<String>,
+}
+
+impl Clients {
+    /// The clients that are there whatever the seed.
+    pub(super) fn certain(&self) -> &[String] {
+        &self.names[..self.names.len().min(self.count.min() as usize)]
+    }
+}
+
+/// The names of the first clients; further ones are called `client-21` and so on.
+const NAMES: [&str; 20] = [
+    "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim",
+    "leo", "mia", "noah", "olivia", "paul", "quinn", "ruth", "sam", "tina",
+];
+
+/// The largest number of clients: each has an address of its own in a network of this size.
+const CLIENTS_MAX: u32 = 50_000;
+
+pub(super) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients {
+    let count = table.placed::<Setting<u32>>("count", problems);
+    let names = table.placed::<Vec<String>>("names", problems);
+    let rooms = rooms(&mut table, problems).unwrap_or_else(|| vec!["lobby".to_owned()]);
+    table.finish(problems);
+    if let Some(names) = &names {
+        for reserved in [SERVER, "clients"] {
+            if names.value.iter().any(|name| name == reserved) {
+                let what = format!("a client cannot be called `{reserved}`");
+                problems.add(
+                    names.at.clone(),
+                    what,
+                    "The word has a meaning of its own: take another name.",
+                );
+            }
+        }
+    }
+    if let Some(Placed { value, at }) = &count
+        && (value.min() == 0 || value.max() > CLIENTS_MAX)
+    {
+        let what = format!("there cannot be {} clients", value.max());
+        problems.add(
+            at.clone(),
+            what,
+            format!("Ask for 1 to {CLIENTS_MAX} clients."),
+        );
+    }
+    match (count, names) {
+        (None, None) => named(Setting::Fixed(3), rooms),
+        (Some(count), None) => named(count.value, rooms),
+        (None, Some(names)) => Clients {
+            count: Setting::Fixed(names.value.len() as u32),
+            names: names.value,
+            rooms,
+        },
+        (Some(count), Some(names)) => {
+            if (names.value.len() as u32) < count.value.max() {
+                let what = format!(
+                    "there are {} for up to {}",
+                    counted(names.value.len() as u64, "name"),
+                    counted(count.value.max().into(), "client")
+                );
+                problems.add(
+                    names.at,
+                    what,
+                    "Name them all, or leave out `count` or `names`.",
+                );
+            }
+            Clients {
+                count: count.value,
+                names: names.value,
+                rooms,
+            }
+        }
+    }
+}
+
+fn named(count: Setting<u32>, rooms: Vec<String>) -> Clients {
+    let names = (0..count.max().min(CLIENTS_MAX) as usize).map(|i| {
+        NAMES
+            .get(i)
+            .map_or_else(|| format!("client-{}", i + 1), |&name| name.to_owned())
+    });
+    Clients {
+        count,
+        names: names.collect(),
+        rooms,
+    }
+}
+
+pub(super) fn overrides(
+    table: Table<'_>,
+    clients: &Clients,
+    problems: &mut Problems,
+) -> Vec<Override> {
+    let mut overrides = Vec::new();
+    for (name, raw) in table.entries() {
+        if !clients.certain().iter().any(|client| client == name.value) {
+            let what = format!("there is no client `{}`", name.value);
+            let allowed = clients.certain().iter().map(String::as_str);
+            problems.add(name.at, what, choose_from(name.value, allowed));
+            continue;
+        }
+        let title = format!("[client.{}]", name.value);
+        let wanted = format!("Write `{title}` on a line of its own.");
+        let Some(mut fields) = Table::read(title, raw, &wanted, problems) else {
+            continue;
+        };
+        overrides.push(Override {
+            client: name.value.to_owned(),
+            rooms: rooms(&mut fields, problems),
+            latency: latency(&mut fields, problems),
+            loss: fields.get("loss", problems),
+            messages: messages(&mut fields, problems),
+            start: fields.get("start", problems),
+        });
+        fields.finish(problems);
+    }
+    overrides
+}
+
+/// The rooms a client is in.
+fn rooms(table: &mut Table<'_>, problems: &mut Problems) -> Option<Vec<String>> {
+    let found = table.placed::<Vec<String>>("rooms", problems)?;
+    if found.value.len() > limits::ROOMS {
+        let what = format!("a client cannot be in {} rooms", found.value.len());
+        problems.add(
+            found.at,
+            what,
+            format!("The chat allows {} rooms.", limits::ROOMS),
+        );
+    }
+    Some(found.value)
+}

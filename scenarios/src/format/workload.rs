@@ -1,0 +1,61 @@
+//! `[workload]`: what the users do.
+
+use super::clients::Clients;
+use super::table::{Placed, Problems, Table, choose_from};
+use crate::scenario::{Override, Setting, Workload};
+use std::time::Duration;
+
+pub(super) fn workload(
+    mut table: Table<'_>,
+    clients: &Clients,
+    overrides: &[Override],
+    problems: &mut Problems,
+) -> Workload {
+    let messages = messages(&mut table, problems);
+    let start = table.get("start", problems);
+    let interval = table.get("interval", problems);
+    let rooms = table.placed::<Vec<String>>("rooms", problems);
+    table.finish(problems);
+    let someones: Vec<&str> = overrides
+        .iter()
+        .filter_map(|client| client.rooms.as_ref())
+        .chain([&clients.rooms])
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    if let Some(Placed { value, at }) = &rooms {
+        for room in value
+            .iter()
+            .filter(|room| !someones.contains(&room.as_str()))
+        {
+            let what = format!("no client is in the room `{room}`");
+            problems.add(
+                at.clone(),
+                what,
+                choose_from(room, someones.iter().copied()),
+            );
+        }
+    }
+    Workload {
+        messages: messages.unwrap_or(Setting::Fixed(10)),
+        start: start.unwrap_or(Setting::Fixed(Duration::from_secs(1))),
+        interval: interval.unwrap_or(Setting::Fixed(Duration::from_secs(1))),
+        rooms: rooms.map_or_else(Vec::new, |rooms| rooms.value),
+    }
+}
+
+/// The largest number of messages of one client: more would not fit into memory.
+const MESSAGES_MAX: u32 = 1_000_000;
+
+pub(super) fn messages(table: &mut Table<'_>, problems: &mut Problems) -> Option<Setting<u32>> {
+    let found = table.placed::<Setting<u32>>("messages", problems)?;
+    if found.value.max() > MESSAGES_MAX {
+        let what = format!("a client cannot send {} messages", found.value.max());
+        problems.add(
+            found.at,
+            what,
+            format!("Ask for {MESSAGES_MAX} messages at most."),
+        );
+    }
+    Some(found.value)
+}
