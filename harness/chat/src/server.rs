@@ -6,8 +6,9 @@
 //! [`guard`](self::guard).
 //!
 //! What comes from outside is not trusted. Names, rooms, offsets and lengths are checked, a client
-//! that sends something else gets told so, requests must send their headers within ten seconds,
-//! and the number of connections is limited. Left out: a limit on how fast one client may send.
+//! that sends something else gets told so, the number of connections is limited, and one that
+//! sends no request, or cannot be written to, for `ping_interval` plus `ping_timeout` is closed.
+//! Left out: a limit on how fast one client may send, or how slowly a polling body may arrive.
 //!
 //! How soon a dead client is noticed: engine.io's heartbeat sends a ping every `ping_interval` and
 //! waits `ping_timeout` for a pong. rust_socketio sends one pong unasked when it connects, which
@@ -48,8 +49,6 @@ use tokio::time::{sleep, timeout};
 
 /// How long a server that shuts down waits for its connections to close.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How long a peer may take to send the headers of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait before accepting again when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -123,6 +122,9 @@ pub enum ServerEvent {
 /// Why a server ended, other than by being told to.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// The options contradict themselves.
+    #[error("ping_interval and ping_timeout must be at least one millisecond")]
+    Heartbeat,
     /// The database could not be opened, read or written. A server that cannot store must not go
     /// on, for it would have to acknowledge what it does not have.
     #[error("the server has stopped, because its database failed: {0}")]
@@ -134,7 +136,8 @@ pub enum ServeError {
 ///
 /// # Errors
 ///
-/// [`ServeError::Storage`] if the database cannot be opened, or fails later.
+/// [`ServeError::Storage`] if the database cannot be opened, or fails later;
+/// [`ServeError::Heartbeat`] if the heartbeat's times are too short to be times.
 pub async fn serve(
     listener: TcpListener,
     database: &Path,
@@ -148,6 +151,9 @@ pub async fn serve(
         bug,
         ..
     } = options;
+    if options.ping_interval.min(options.ping_timeout) < Duration::from_millis(1) {
+        return Err(ServeError::Heartbeat);
+    }
     let database = Database::open(database)?;
     let exchange = Exchange::new(database, to_client, catch_up_page.max(1), bug)?;
     let (failure, mut failed) = mpsc::unbounded_channel();
@@ -213,14 +219,15 @@ async fn accept(
     options: &ServerOptions,
     alive: &watch::Sender<()>,
 ) -> Infallible {
+    // Long enough for a polling client to keep its connection from one pong to the next.
+    let patience = options.ping_interval.saturating_add(options.ping_timeout);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(patience)
         .auto_date_header(false);
     let places = Arc::new(Semaphore::new(
         options.max_connections.min(Semaphore::MAX_PERMITS),
     ));
-    let write_timeout = options.ping_interval + options.ping_timeout;
     // Plain HTTP connections end with this set; upgraded ones leave it and are on their own.
     let mut connections = JoinSet::new();
     loop {
@@ -234,7 +241,7 @@ async fn accept(
             Ok((stream, _)) => {
                 // Without it, Nagle's algorithm holds small packets back; a failure costs only time.
                 let _ = stream.set_nodelay(true);
-                let stream = Guarded::new(stream, alive.subscribe(), write_timeout, place);
+                let stream = Guarded::new(stream, alive.subscribe(), patience, place);
                 let service = TowerToHyperService::new(app.clone());
                 let connection = http.serve_connection(TokioIo::new(stream), service);
                 connections.spawn(connection.with_upgrades());

@@ -16,9 +16,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::future::ready;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long one attempt to say goodbye may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -46,7 +46,8 @@ pub(super) enum Signal {
     Lost(String),
 }
 
-/// One connection.
+/// One connection. Dropping it says goodbye in the background: without that, rust_socketio's receive
+/// task would keep it alive, and answer the server's pings, for ever.
 pub(super) struct Connection {
     client: Client,
     signals: mpsc::UnboundedReceiver<Signal>,
@@ -57,32 +58,38 @@ pub(super) struct Connection {
 pub(super) type Emit = BoxFuture<'static, Result<(), String>>;
 
 impl Connection {
-    /// Connects and waits for the greeting.
+    /// Connects and waits for the greeting, within the time-out for connecting.
     pub(super) async fn open(
         options: &ClientOptions,
         tls: Option<TlsConnector>,
         login: &Login,
     ) -> Result<(Self, Ready), String> {
+        let limit = options.connect_timeout;
+        let due = Instant::now() + limit;
         let (sender, signals) = mpsc::unbounded_channel();
-        let client = builder(options, tls, login, &sender).connect();
+        let client = timeout_at(due, builder(options, tls, login, &sender).connect()).await;
         let client = client
-            .await
+            .map_err(|_| format!("no connection within {limit:?}"))?
             .map_err(|error| format!("cannot connect: {error}"))?;
         let mut connection = Self {
             client,
             signals,
             sender,
         };
-        let reason = loop {
-            match connection.next().await {
-                Signal::Ready(ready) => return Ok((connection, ready)),
-                Signal::Lost(reason) => break reason,
-                // Nothing is sent before the greeting; the protocol's own packets are no signals.
+        let greeting = timeout_at(due, connection.greeting()).await;
+        let ready = greeting.map_err(|_| format!("no greeting within {limit:?}"))??;
+        Ok((connection, ready))
+    }
+
+    async fn greeting(&mut self) -> Result<Ready, String> {
+        loop {
+            match self.next().await {
+                Signal::Ready(ready) => return Ok(ready),
+                Signal::Lost(reason) => return Err(reason),
+                // The greeting is the first event; should something else come, it is not for us.
                 _ => {}
             }
-        };
-        connection.close();
-        Err(reason)
+        }
     }
 
     /// The next signal. Never ends: a dead connection is silent.
@@ -126,19 +133,28 @@ impl Connection {
         })
     }
 
-    /// Ends the connection in the background; the handle is for those who want to wait for it.
-    pub(super) fn close(self) -> JoinHandle<()> {
-        tokio::spawn(async move {
-            for _ in 0..GOODBYES {
-                // An error says that there is no connection any more.
-                if timeout(GOODBYE_TIMEOUT, self.client.disconnect())
-                    .await
-                    .is_ok()
-                {
-                    return;
-                }
-            }
-        })
+    /// Says goodbye, and returns when that is done. (The goodbye of dropping it then finds nothing
+    /// to do.)
+    pub(super) async fn close(self) {
+        say_goodbye(self.client.clone()).await;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Outside of a runtime, its tasks are gone, and the connection with them.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(say_goodbye(self.client.clone()));
+        }
+    }
+}
+
+async fn say_goodbye(client: Client) {
+    for _ in 0..GOODBYES {
+        // An error says that there is no connection any more.
+        if timeout(GOODBYE_TIMEOUT, client.disconnect()).await.is_ok() {
+            return;
+        }
     }
 }
 

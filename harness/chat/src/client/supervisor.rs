@@ -121,9 +121,7 @@ impl Supervisor {
                 }
                 Err(reason) => reason,
             };
-            if let Some(connection) = self.connection.take() {
-                connection.close();
-            }
+            drop(self.connection.take());
             if let Some(lost) = self.outbox.disconnected(&reason) {
                 self.tell(lost);
             }
@@ -144,11 +142,8 @@ impl Supervisor {
             rooms,
             offset: self.inbox.offset(),
         };
-        let limit = self.options.connect_timeout;
         let opening = Connection::open(&self.options, self.tls.clone(), &login);
-        let opened = timeout(limit, opening).await;
-        let (connection, ready) =
-            opened.map_err(|_| format!("no connection and no greeting within {limit:?}"))??;
+        let (connection, ready) = opening.await?;
         self.connection = Some(connection);
         let session = self.session(&ready);
         self.tell(ClientEvent::Connected { session });

@@ -115,31 +115,30 @@ impl Shared {
         let shared = self.clone();
         let client = login.name.clone();
         socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
-            shared.leave(number, &socket, &client, reason);
+            shared.leave(number, &socket, &client, &format!("{reason:?}"));
             ready(())
         });
         // The socket may be gone already, and its disconnection handled before there was a handler.
         if !socket.connected() {
             return;
         }
-        let (session, client) = (socket.id.to_string(), login.name.clone());
+        let (session, name) = (socket.id.to_string(), login.name.clone());
+        let client = name.clone();
         (self.observer)(ServerEvent::SessionOpened { session, client });
         let heartbeat = (self.options.ping_interval, self.options.ping_timeout);
         let offset = login.offset;
-        self.with(|exchange| exchange.open(number, socket, login, heartbeat));
+        self.with(|exchange| exchange.open(number, socket.clone(), login, heartbeat));
         self.catch_up(number, offset);
+        // On several threads it may have gone just now, before there was a session to close.
+        if !socket.connected() {
+            self.leave(number, &socket, &name, "gone before it was let in");
+        }
     }
 
-    fn leave(
-        &self,
-        number: SessionNumber,
-        socket: &SocketRef,
-        client: &str,
-        reason: DisconnectReason,
-    ) {
+    fn leave(&self, number: SessionNumber, socket: &SocketRef, client: &str, reason: &str) {
         if self.with(|exchange| exchange.close(number)) == Some(true) {
             let (session, client) = (socket.id.to_string(), client.to_owned());
-            let reason = format!("{reason:?}");
+            let reason = reason.to_owned();
             (self.observer)(ServerEvent::SessionClosed {
                 session,
                 client,
