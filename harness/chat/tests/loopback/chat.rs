@@ -302,6 +302,31 @@ async fn what_a_hostile_client_sends_does_not_end_the_server() {
     assert_eq!(anns.contents(), numbered(0, 1));
 }
 
+#[tokio::test]
+async fn a_client_that_stops_reading_is_given_up_and_disturbs_nobody() {
+    let scratch = Scratch::new("stuck");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let mut eve = Hostile::connect(server.address).await;
+    eve.say(r#"40{"name":"eve","rooms":["lobby"],"offset":0}"#)
+        .await;
+    let (ann, anns) = join(quick_client("ann", server.address));
+    // More than the kernel buffers on both ends.
+    for number in 0..250 {
+        ann.send(number, "lobby", &"x".repeat(60_000));
+    }
+    anns.delivered(250).await;
+    server
+        .events
+        .wait_until("eve's session is closed", |events| {
+            let of_eve = |event: &ServerEvent| {
+                matches!(event, ServerEvent::SessionClosed { client, .. } if client == "eve")
+            };
+            events.iter().any(of_eve)
+        })
+        .await;
+    drop(eve);
+}
+
 /// A websocket client that knows nothing of Socket.IO.
 struct Hostile(TcpStream);
 

@@ -2,5 +2,6 @@
 
 mod bugs;
 mod chat;
+mod silence;
 mod storage;
 mod support;
