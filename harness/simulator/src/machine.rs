@@ -247,6 +247,5 @@ fn end_process(kernel: &SharedKernel, process: &mut Option<Process>) {
         process.take_apart(kernel);
     }
     let mut kernel = kernel.borrow_mut();
-    kernel.panics.clear();
     kernel.close_all();
 }
