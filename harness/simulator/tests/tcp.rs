@@ -75,7 +75,7 @@ fn a_megabyte_there_and_back_survives_a_lossy_link() {
         let server = world.machine("server", echo);
         let address = world.address(server);
         let (tell, told) = channel();
-        let data: Vec<u8> = (0..1_000_000_u32).map(|i| (i * 31 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..1_000_000_u32).map(|i| ((i * 31) >> 3) as u8).collect();
         let sent = data.clone();
         world.machine("client", move || {
             let (tell, data) = (tell.clone(), data.clone());

@@ -11,8 +11,10 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A server that answers with random numbers, and three clients that ask for them over a lossy link.
 fn gossip(world: &mut World) {
-    let latency =
-        Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(30) };
+    let latency = Latency::Uniform {
+        min: Duration::from_millis(1),
+        max: Duration::from_millis(30),
+    };
     world.set_default_link(Link { latency, loss: 0.1 });
     let server = world.machine("server", || async {
         let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
@@ -69,8 +71,13 @@ fn another_seed_gives_another_digest() {
 fn worlds_beside_one_another_do_not_affect_each_other() {
     let alone: Vec<u64> = (0..4).map(digest_of).collect();
     let together: Vec<u64> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|seed| scope.spawn(move || digest_of(seed))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        let threads: Vec<_> = (0..4)
+            .map(|seed| scope.spawn(move || digest_of(seed)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
     assert_eq!(alone, together);
 }
@@ -82,7 +89,12 @@ fn the_trace_tells_every_event_and_ends_with_the_digest() {
         gossip(world);
         let last = world.trace().last().unwrap();
         assert_eq!(last.digest, world.digest());
-        assert!(world.trace().iter().any(|event| event.what.starts_with("lose")));
+        assert!(
+            world
+                .trace()
+                .iter()
+                .any(|event| event.what.starts_with("lose"))
+        );
     });
 }
 
@@ -117,7 +129,10 @@ fn a_thread_stops_the_run_with_a_remedy() {
 #[test]
 fn a_blocking_sleep_stops_the_run_with_a_remedy() {
     let error = refused_call(run_alone(|| async { std::thread::sleep(SECOND) }));
-    assert!(error.contains("clock_nanosleep (a blocking sleep)"), "{error}");
+    assert!(
+        error.contains("clock_nanosleep (a blocking sleep)"),
+        "{error}"
+    );
     assert!(error.contains("tokio::time::sleep"), "{error}");
 }
 
@@ -165,7 +180,9 @@ fn a_panic_is_told_with_its_time_place_and_backtrace_and_the_others_go_on() {
         });
         world.machine("client", move || tick_until_the_end(tell.clone()));
         world.run_until(3 * SECOND).unwrap();
-        let [panic] = world.panics() else { panic!("one panic: {:?}", world.panics()) };
+        let [panic] = world.panics() else {
+            panic!("one panic: {:?}", world.panics())
+        };
         assert_eq!(panic.at, SECOND);
         assert_eq!(world.name(panic.machine), "server");
         assert!(panic.message.contains("world.rs"), "{}", panic.message);
@@ -256,7 +273,8 @@ fn both_clocks_of_a_machine_show_virtual_time() {
             async move {
                 let (monotonic, wall) = (Instant::now(), SystemTime::now());
                 tokio::time::sleep(3600 * SECOND).await;
-                tell.send((monotonic.elapsed(), wall.elapsed().unwrap(), wall)).unwrap();
+                tell.send((monotonic.elapsed(), wall.elapsed().unwrap(), wall))
+                    .unwrap();
             }
         });
         world.run_until(4000 * SECOND).unwrap();

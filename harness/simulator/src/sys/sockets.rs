@@ -174,7 +174,7 @@ unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> s
                 message.msg_controllen,
                 message.msg_flags,
             ) = (0, 0, 0);
-            let parts = message.msg_iovlen as usize;
+            let parts = message.msg_iovlen;
             vectored(message.msg_iov, parts, |start, length| {
                 kernel.receive(fd, bytes_mut(start, length), peek)
             })
@@ -239,11 +239,9 @@ unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) ->
         let result = on_descriptor(fd, |kernel| {
             send_flags(kernel, flags)?;
             let message = &*message;
-            vectored(
-                message.msg_iov,
-                message.msg_iovlen as usize,
-                |start, length| kernel.send(fd, bytes(start, length)),
-            )
+            vectored(message.msg_iov, message.msg_iovlen, |start, length| {
+                kernel.send(fd, bytes(start, length))
+            })
         });
         match result {
             Some(result) => answer(result),
