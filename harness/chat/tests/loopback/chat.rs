@@ -305,7 +305,13 @@ async fn what_a_hostile_client_sends_does_not_end_the_server() {
 #[tokio::test]
 async fn a_client_that_stops_reading_is_given_up_and_disturbs_nobody() {
     let scratch = Scratch::new("stuck");
-    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    // Eve does not answer pings either; her buffers must be full before that is noticed.
+    let ping_timeout = Duration::from_secs(4);
+    let options = ServerOptions {
+        ping_timeout,
+        ..quick_server()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
     let mut eve = Hostile::connect(server.address).await;
     eve.say(r#"40{"name":"eve","rooms":["lobby"],"offset":0}"#)
         .await;
