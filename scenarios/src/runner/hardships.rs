@@ -162,3 +162,112 @@ fn words(fault: &PlannedFault) -> String {
         FaultKind::Pause => format!("pause of {victims}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    /// A plan with these faults.
+    fn plan(faults: &str) -> Plan {
+        let text = format!("shows = \"Faults.\"\nsettle = \"10s\"\n{faults}");
+        Scenario::parse("test", &text)
+            .expect("a right scenario")
+            .plan(1)
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_machine_that_is_hit_twice_is_started_again_after_the_last_fault() {
+        let plan = plan(
+            r#"
+            [[fault]]
+            kind = "kill"
+            victims = "server"
+            at = "5s"
+            for = "4s"
+            [[fault]]
+            kind = "power-loss"
+            victims = "server"
+            at = "2s"
+            for = "5s"
+            [[fault]]
+            kind = "kill"
+            victims = "server"
+            at = "20s"
+            "#,
+        );
+        let expected = vec![(seconds(2), Some(seconds(9))), (seconds(20), None)];
+        assert_eq!(downtimes(&plan, SERVER), expected);
+        assert_eq!(downtimes(&plan, "alice"), []);
+    }
+
+    #[test]
+    fn a_killed_process_is_not_silent_and_a_machine_without_power_is() {
+        let plan = plan(
+            r#"
+            [[fault]]
+            kind = "kill"
+            victims = "alice"
+            at = "1s"
+            for = "1s"
+            [[fault]]
+            kind = "power-loss"
+            victims = "bob"
+            at = "2s"
+            for = "3s"
+            "#,
+        );
+        let bob = ClientId(1);
+        let (from, until) = (seconds(2), seconds(5));
+        let expected = Silence {
+            client: bob,
+            lost: Lost::BothWays,
+            from,
+            until,
+        };
+        assert_eq!(silences(&plan), [expected]);
+    }
+
+    #[test]
+    fn a_server_without_power_is_silent_to_everybody() {
+        let plan = plan(
+            r#"
+            [[fault]]
+            kind = "power-loss"
+            victims = "server"
+            at = "2s"
+            for = "3s"
+            "#,
+        );
+        let clients: Vec<_> = silences(&plan)
+            .iter()
+            .map(|silence| silence.client.0)
+            .collect();
+        assert_eq!(clients, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_one_way_partition_is_silent_in_its_direction_until_the_end_of_the_run() {
+        let plan = plan(
+            r#"
+            [[fault]]
+            kind = "partition"
+            direction = "to-client"
+            victims = "carol"
+            at = "30s"
+            "#,
+        );
+        let (from, until) = (seconds(30), seconds(40));
+        let expected = Silence {
+            client: ClientId(2),
+            lost: Lost::ToClient,
+            from,
+            until,
+        };
+        assert_eq!(silences(&plan), [expected]);
+    }
+}
