@@ -326,3 +326,31 @@ fn outside_of_worlds_the_real_operating_system_answers() {
     assert_eq!(thread.join().unwrap().local_addr().unwrap(), peer);
     assert!(SystemTime::now() > SystemTime::UNIX_EPOCH + 1_767_225_600 * SECOND);
 }
+
+/// Regression: tokio drops the tasks of a runtime in the order of ids that count for the whole
+/// operating system process, so a killed server closed its connections in another order each time.
+#[test]
+fn a_killed_server_closes_its_connections_in_the_same_order_each_time() {
+    let digest = || {
+        simulate(1, |world| {
+            let server = world.machine("server", || async {
+                let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+                while let Ok((mut peer, _)) = listener.accept().await {
+                    tokio::spawn(async move { peer.read_u8().await });
+                }
+            });
+            let address = world.address(server);
+            for client in 0..20 {
+                world.machine(&format!("client {client}"), move || async move {
+                    let mut peer = TcpStream::connect((address, 80)).await.unwrap();
+                    let _ = peer.read_u8().await;
+                });
+            }
+            world.at(SECOND, Fault::Kill(server));
+            world.run_until(2 * SECOND).unwrap();
+            world.digest()
+        })
+    };
+    let first = digest();
+    assert!((0..40).all(|_| digest() == first));
+}

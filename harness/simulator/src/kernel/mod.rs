@@ -165,7 +165,7 @@ impl Kernel {
         let mut open: Vec<i32> = self.descriptors.keys().copied().collect();
         open.sort_unstable();
         for fd in open {
-            self.close(fd);
+            self.close_descriptor(fd);
         }
         self.disk.process_gone();
         self.sleep = Sleep::Forever;
@@ -173,7 +173,16 @@ impl Kernel {
 
     /// Closes a descriptor. One that is not open belonged to a process that has ended, and was
     /// closed with it: its owner only lived longer, outside of the machine.
+    ///
+    /// What the destructors of a dead process close stays open until [`Kernel::close_all`]: they run
+    /// in an order that depends on how many tasks other worlds have had.
     pub(crate) fn close(&mut self, fd: i32) {
+        if !self.process_is_dead {
+            self.close_descriptor(fd);
+        }
+    }
+
+    fn close_descriptor(&mut self, fd: i32) {
         let Some(id) = self.descriptors.remove(&fd) else {
             return;
         };

@@ -64,7 +64,11 @@ impl Kernel {
         }))
     }
 
+    /// A socket of the process. A dead process has none, so that its destructors send nothing.
     fn socket_at(&mut self, fd: i32) -> Result<&mut Socket> {
+        if self.process_is_dead {
+            return Err(Errno(libc::EBADF));
+        }
         match self.object_at(fd)? {
             Object::Socket(socket) => Ok(socket),
             Object::Epoll(_) | Object::Event(_) => Err(Errno(libc::ENOTSOCK)),
