@@ -110,8 +110,9 @@ impl Connection {
     }
 
     /// Puts an event on the connection and asks for an acknowledgement, which comes as a signal if
-    /// it comes at all. There must be no other one outstanding: rust_socketio draws the ids of
-    /// acknowledgements from 0..999, and two equal ones are the death of its receive task.
+    /// it comes at all. After one that did not come, the connection cannot be used for another:
+    /// rust_socketio draws the ids of acknowledgements from 0..999, remembers those that are overdue,
+    /// and two equal ones are the death of its receive task (one retry in a thousand).
     pub(super) fn emit_with_ack(
         &self,
         event: &'static str,

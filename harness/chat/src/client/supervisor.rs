@@ -240,8 +240,11 @@ impl Supervisor {
                 ));
             }
             Happened::AckOverdue => {
+                // The retry needs a new connection: see `Connection::emit_with_ack`.
                 talk.ack_due = None;
                 self.outbox.timed_out();
+                let limit = self.options.ack_timeout;
+                return Some(format!("no acknowledgement within {limit:?}"));
             }
             Happened::PageOverdue => talk.catching_up = CatchingUp::Wanted,
             Happened::Given(operation) => self.outbox.take(operation),
