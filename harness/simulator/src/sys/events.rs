@@ -2,7 +2,7 @@
 
 use super::descriptors::on_descriptor;
 use super::{EntryPoint, answer_int, fail, machine, real};
-use crate::kernel::{Errno, Interest, Waited};
+use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, Waited};
 use libc::{c_int, c_uint, epoll_event};
 use std::slice;
 
@@ -25,6 +25,13 @@ unsafe extern "C" fn epoll_ctl(
     event: *mut epoll_event,
 ) -> c_int {
     let result = on_descriptor(epoll, |kernel| {
+        if fd < FIRST_DESCRIPTOR {
+            // Tokio watches one real socket: where signals arrive. None arrives at a machine.
+            if !is_unix_socket(fd) {
+                kernel.refuse("epoll_ctl on a real descriptor", "open it on the machine");
+            }
+            return Ok(());
+        }
         // SAFETY: the event is the caller's; only a deletion may do without.
         let wanted = unsafe { event.as_ref() }.map(|event| Interest {
             events: event.events,
@@ -45,6 +52,22 @@ unsafe extern "C" fn epoll_ctl(
             real::syscall(libc::SYS_epoll_ctl, arguments) as c_int
         },
     }
+}
+
+fn is_unix_socket(fd: c_int) -> bool {
+    let mut domain: c_int = 0;
+    let mut length = size_of::<c_int>() as libc::socklen_t;
+    let (value, length) = (&raw mut domain, &raw mut length);
+    let arguments = [
+        fd as _,
+        libc::SOL_SOCKET as _,
+        libc::SO_DOMAIN as _,
+        value as _,
+        length as _,
+        0,
+    ];
+    // SAFETY: value and length are ours, and large enough for an int.
+    unsafe { real::syscall(libc::SYS_getsockopt, arguments) == 0 && domain == libc::AF_UNIX }
 }
 
 #[unsafe(no_mangle)]

@@ -142,6 +142,13 @@ pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         check_symbols();
+        // With tokio's `signal` feature the first runtime makes a socket for the whole process. It
+        // must be a real one.
+        drop(
+            tokio::runtime::Builder::new_current_thread()
+                .enable_io()
+                .build(),
+        );
         sqlite::install();
         report_panics_to_machines();
     });

@@ -195,8 +195,7 @@ macro_rules! refused_pair {
 }
 
 refused_pair! {
-    socketpair, SYS_socketpair, "socketpair (Unix sockets)", "use a tokio channel or TCP; \
-        tokio's `signal` feature also makes one: leave that feature away";
+    socketpair, SYS_socketpair, "socketpair (Unix sockets)", "use a tokio channel or TCP";
     pipe2, SYS_pipe2, "pipe2 (a pipe)", "use a tokio channel";
     timerfd_create, SYS_timerfd_create, "timerfd_create (a timer)", "use tokio::time";
 }
