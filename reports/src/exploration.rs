@@ -52,7 +52,8 @@ impl Summary {
 pub struct Exploration {
     /// The scenario's name.
     pub scenario: String,
-    /// The worst outcome of all runs.
+    /// What must hold must never be violated, and be put to the test in one run at least; what must
+    /// be violated must be seen to be, in one run at least; and no machine may panic.
     pub outcome: Outcome,
     /// How many runs there were.
     pub runs: u64,
@@ -113,19 +114,21 @@ impl Exploration {
             .iter()
             .filter(|run| run.outcome == Outcome::AsExpected)
             .count();
+        let guarantees = Guarantee::ALL.map(|guarantee| Tally::new(guarantee, &runs));
+        let of_panics = match runs.iter().all(|run| run.panics.is_empty()) {
+            true => Outcome::AsExpected,
+            false => Outcome::NotAsExpected,
+        };
         Exploration {
             scenario: scenario.into(),
-            outcome: runs
+            outcome: guarantees
                 .iter()
-                .map(|run| run.outcome)
-                .max()
-                .unwrap_or(Outcome::AsExpected),
+                .map(Tally::outcome)
+                .fold(of_panics, Outcome::max),
             runs: runs.len() as u64,
             as_expected: as_expected as u64,
             findings: findings(&runs),
-            guarantees: Guarantee::ALL
-                .map(|guarantee| Tally::new(guarantee, &runs))
-                .to_vec(),
+            guarantees: guarantees.to_vec(),
         }
     }
 
@@ -291,6 +294,15 @@ impl Tally {
         }
         tally
     }
+
+    fn outcome(&self) -> Outcome {
+        match (self.expected_held, self.held, self.violated) {
+            (Some(true), _, 1..) => Outcome::NotAsExpected,
+            (Some(_), 0, 0) => Outcome::NotExercised,
+            (Some(false), _, 0) => Outcome::NotAsExpected,
+            _ => Outcome::AsExpected,
+        }
+    }
 }
 
 /// Groups the runs that were not as expected. The runs are ascending by seed.
@@ -383,5 +395,36 @@ mod tests {
             Exploration::new("example", Vec::new()).outcome,
             Outcome::AsExpected
         );
+    }
+
+    /// The outcome of a guarantee with these verdicts.
+    fn outcome(expected_held: bool, held: u64, violated: u64) -> Outcome {
+        let tally = Tally {
+            guarantee: Guarantee::Ordering,
+            expected_held: Some(expected_held),
+            held,
+            violated,
+            not_exercised: 1,
+            first_violated: None,
+        };
+        tally.outcome()
+    }
+
+    #[test]
+    fn what_must_hold_must_never_be_violated() {
+        assert_eq!(outcome(true, 9, 0), Outcome::AsExpected);
+        assert_eq!(outcome(true, 9, 1), Outcome::NotAsExpected);
+    }
+
+    #[test]
+    fn what_must_be_violated_must_be_seen_once() {
+        assert_eq!(outcome(false, 9, 1), Outcome::AsExpected);
+        assert_eq!(outcome(false, 9, 0), Outcome::NotAsExpected);
+    }
+
+    #[test]
+    fn what_was_never_put_to_the_test_is_no_pass() {
+        assert_eq!(outcome(true, 0, 0), Outcome::NotExercised);
+        assert_eq!(outcome(false, 0, 0), Outcome::NotExercised);
     }
 }

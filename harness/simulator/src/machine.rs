@@ -20,7 +20,7 @@ pub struct Panic {
     pub at: Duration,
     /// On which machine.
     pub machine: MachineId,
-    /// The message, with file and line.
+    /// The message, with file, line and column.
     pub message: String,
     /// The backtrace. It names the symbols of the build, and is no part of the digest.
     pub backtrace: String,

@@ -143,9 +143,7 @@ fn explore(scenario: &Scenario, seeds: u64, jobs: usize, output: &Output) -> Res
     });
     progress.finish_and_clear();
     let took = began.elapsed().as_secs_f64();
-    let panicked = summaries.iter().any(|summary| !summary.panics.is_empty());
-    let mut exploration = Exploration::new(&scenario.name, summaries);
-    exploration.outcome = outcome_of_many(&exploration, panicked);
+    let exploration = Exploration::new(&scenario.name, summaries);
     output.exploration(&exploration, seeds.len())?;
     if output.is_in_files() {
         for finding in &exploration.findings {
@@ -163,25 +161,6 @@ fn explore(scenario: &Scenario, seeds: u64, jobs: usize, output: &Output) -> Res
     } else {
         exit_of(exploration.outcome)
     })
-}
-
-/// With many seeds, what is expected to hold must never be violated and be put to the test at least
-/// once; what is expected to be violated must be seen to be, at least once.
-fn outcome_of_many(exploration: &Exploration, panicked: bool) -> Outcome {
-    let of_guarantees = exploration.guarantees.iter().map(|tally| {
-        match (tally.expected_held, tally.held, tally.violated) {
-            (Some(true), _, 1..) => Outcome::NotAsExpected,
-            (Some(_), 0, 0) => Outcome::NotExercised,
-            (Some(false), _, 0) => Outcome::NotAsExpected,
-            _ => Outcome::AsExpected,
-        }
-    });
-    let of_panics = if panicked {
-        Outcome::NotAsExpected
-    } else {
-        Outcome::AsExpected
-    };
-    of_guarantees.fold(of_panics, Outcome::max)
 }
 
 fn exit_of(outcome: Outcome) -> Exit {
@@ -210,41 +189,6 @@ fn progress(runs: u64) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_guarantees::Guarantee;
-    use squall_reports::Tally;
-
-    /// The outcome of an exploration in which one guarantee had these verdicts.
-    fn outcome(expected_held: bool, held: u64, violated: u64) -> Outcome {
-        let tally = Tally {
-            guarantee: Guarantee::Ordering,
-            expected_held: Some(expected_held),
-            held,
-            violated,
-            not_exercised: 1,
-            first_violated: None,
-        };
-        let mut exploration = Exploration::new("test", Vec::new());
-        exploration.guarantees = vec![tally];
-        outcome_of_many(&exploration, false)
-    }
-
-    #[test]
-    fn what_must_hold_must_never_be_violated() {
-        assert_eq!(outcome(true, 9, 0), Outcome::AsExpected);
-        assert_eq!(outcome(true, 9, 1), Outcome::NotAsExpected);
-    }
-
-    #[test]
-    fn what_must_be_violated_must_be_seen_once() {
-        assert_eq!(outcome(false, 9, 1), Outcome::AsExpected);
-        assert_eq!(outcome(false, 9, 0), Outcome::NotAsExpected);
-    }
-
-    #[test]
-    fn what_was_never_put_to_the_test_is_no_pass() {
-        assert_eq!(outcome(true, 0, 0), Outcome::NotExercised);
-        assert_eq!(outcome(false, 0, 0), Outcome::NotExercised);
-    }
 
     #[test]
     fn a_failure_of_ours_outweighs_a_finding_and_a_finding_outweighs_a_gap() {

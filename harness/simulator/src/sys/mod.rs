@@ -35,6 +35,7 @@ use crate::kernel::{Errno, Kernel};
 use crate::machine::SharedKernel;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_void};
+use std::panic::PanicHookInfo;
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Once;
@@ -193,9 +194,23 @@ fn report_panics_to_machines() {
         };
         if !kernel.process_is_dead {
             let backtrace = std::backtrace::Backtrace::force_capture().to_string();
-            kernel.panics.push((panic.to_string(), backtrace));
+            kernel.panics.push((describe(panic), backtrace));
         }
     }));
+}
+
+/// Place and message of a panic. Where cargo keeps the sources of crates is the host's affair.
+fn describe(panic: &PanicHookInfo) -> String {
+    let message = panic.payload_as_str().unwrap_or("(no message)");
+    let Some(place) = panic.location() else {
+        return message.to_owned();
+    };
+    let file = place.file();
+    let in_registry = file.split_once("/registry/src/");
+    let file = in_registry
+        .and_then(|(_, path)| path.split_once('/'))
+        .map_or(file, |(_, path)| path);
+    format!("{message} ({file}:{}:{})", place.line(), place.column())
 }
 
 /// What a libc function returns: the value, or -1 with `errno` set.
