@@ -42,7 +42,8 @@
 //! | module | subject |
 //! |---|---|
 //! | `world` | what a user of the simulator holds: machines, links, faults, time |
-//! | `queue` | the events to come, in the order of virtual time |
+//! | `engine` | what schedules the machines, keeps the time and carries the packets: two of them |
+//! | `machines` | all machines of a world, and the books about them |
 //! | `network` | the links: latency, loss, partitions |
 //! | `machine` | a computer: its kernel, its process, its power |
 //! | `process` | one tokio runtime and how its turns begin and end |
@@ -74,11 +75,15 @@ compile_error!(
 #[forbid(unsafe_code)]
 mod digest;
 #[forbid(unsafe_code)]
+mod engine;
+#[forbid(unsafe_code)]
 mod entropy;
 #[forbid(unsafe_code)]
 mod kernel;
 #[forbid(unsafe_code)]
 mod machine;
+#[forbid(unsafe_code)]
+mod machines;
 #[forbid(unsafe_code)]
 mod network;
 #[forbid(unsafe_code)]
@@ -91,6 +96,7 @@ mod sys;
 mod world;
 
 pub use digest::TraceEvent;
+pub use engine::Engine;
 pub use machine::{MachineId, Panic};
 pub use network::{Counts, Latency, Link};
-pub use world::{Error, Fault, World, note, now, simulate};
+pub use world::{Error, Fault, World, note, now, simulate, simulate_on};

@@ -32,8 +32,6 @@ pub(crate) type SharedKernel = Rc<RefCell<Kernel>>;
 pub(crate) struct Machine {
     pub(crate) name: String,
     pub(crate) address: Ipv4Addr,
-    /// The time of the earliest wake-up that the world has planned for this machine.
-    pub(crate) planned: Option<u64>,
     program: Program,
     seed: u64,
     next_descriptor: Rc<Cell<i32>>,
@@ -69,7 +67,6 @@ impl Machine {
         Self {
             name: name.to_owned(),
             address,
-            planned: None,
             program,
             seed,
             next_descriptor,

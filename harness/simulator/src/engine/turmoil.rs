@@ -1,0 +1,325 @@
+//! The second engine: each machine is a host of [turmoil](https://docs.rs/turmoil)'s simulation.
+//!
+//! Turmoil schedules the hosts, keeps the time, and carries IP packets between them as datagrams of its
+//! UDP. A host's software is the machine's network card: it takes what turmoil delivers to the machine, lets the
+//! machine do what is due, and sends what the machine sends. Turmoil's latency is the least a link
+//! has, and its partitions, crashes and bounces are the faults; what turmoil lacks (loss, jitter) acts at the
+//! card, with the code of the native engine.
+//!
+//! Turmoil's simulation is inside of tokio runtimes, and a machine's process has a runtime of its own;
+//! tokio allows no runtime inside of another. So turmoil runs on a thread beside the world's. The two never run at
+//! the same time: a card asks and waits for the answer, and the world waits while it is not asked.
+//!
+//! Time advances in ticks of one millisecond. What happens within a tick has the time of its end.
+
+mod card;
+
+use super::Driver;
+use crate::entropy::Entropy;
+use crate::kernel::Packet;
+use crate::machine::MachineId;
+use crate::machines::Machines;
+use crate::network::nanos;
+use crate::sys;
+use crate::world::Error;
+use card::{Card, run_card};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const TICK: Duration = Duration::from_millis(1);
+
+/// Turmoil wants to know how long a simulation may last. Longer than anybody waits.
+const LIFETIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// More datagrams than can be under way to one machine: a network drops packets, a card does not.
+const DATAGRAMS: usize = 1 << 20;
+
+/// What the world tells turmoil's thread.
+enum Order {
+    Add(MachineId),
+    SetPower(MachineId, bool),
+    SetCut {
+        from: MachineId,
+        to: MachineId,
+        cut: bool,
+    },
+    Attend(MachineId, Answer),
+    RunUntil(u64),
+}
+
+/// What turmoil's thread tells the world.
+enum Report {
+    /// A machine's card has these packets for it, or its time has come.
+    Ask {
+        machine: MachineId,
+        now: u64,
+        arrived: Vec<(MachineId, Packet)>,
+    },
+    /// The time of the order is over.
+    Done,
+}
+
+/// What a machine did.
+struct Answer {
+    departures: Vec<Leaving>,
+    /// When it wants to run again, in nanoseconds.
+    wake: Option<u64>,
+    /// The world cannot go on.
+    stop: bool,
+}
+
+/// A packet on its way to turmoil's network.
+struct Leaving {
+    to: MachineId,
+    packet: Packet,
+    /// When the card hands it over, in nanoseconds.
+    at: u64,
+}
+
+/// The world's side.
+pub(super) struct Turmoil {
+    orders: Option<Sender<Order>>,
+    reports: Receiver<Report>,
+    answers: Sender<Answer>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Turmoil {
+    pub(super) fn new() -> Self {
+        let (orders, ordered) = channel();
+        let (reporting, reports) = channel();
+        let (answers, answered) = channel();
+        let thread = std::thread::Builder::new()
+            .name("turmoil".to_owned())
+            .spawn(move || {
+                let _thread = sys::enter_world(Entropy::new(0, "turmoil"));
+                simulate(&ordered, Line::new(reporting, answered));
+            });
+        let thread = thread.expect("the operating system gives a thread for turmoil");
+        Self {
+            orders: Some(orders),
+            reports,
+            answers,
+            thread: Some(thread),
+        }
+    }
+
+    fn order(&self, order: Order) {
+        let orders = self.orders.as_ref().expect("the engine has not ended");
+        orders
+            .send(order)
+            .expect("turmoil's thread lives as long as the engine");
+    }
+}
+
+/// Lets a machine do what is due, and says what it did.
+fn attend(machine: MachineId, machines: &mut Machines) -> (Answer, Result<(), Error>) {
+    let result = machines.run(machine);
+    let now = machines.now();
+    let carried = nanos(TICK);
+    let departures = machines
+        .departures(machine)
+        .into_iter()
+        .map(|departure| Leaving {
+            to: departure.to,
+            packet: departure.packet,
+            at: departure.arrives.saturating_sub(carried).max(now),
+        });
+    let departures = departures.collect();
+    let wake = machines[machine].next_wake();
+    (
+        Answer {
+            departures,
+            wake,
+            stop: result.is_err(),
+        },
+        result,
+    )
+}
+
+impl Driver for Turmoil {
+    fn add(&mut self, machine: MachineId) {
+        self.order(Order::Add(machine));
+    }
+
+    fn set_power(&mut self, machine: MachineId, on: bool) {
+        self.order(Order::SetPower(machine, on));
+    }
+
+    fn set_cut(&mut self, from: MachineId, to: MachineId, cut: bool) {
+        self.order(Order::SetCut { from, to, cut });
+    }
+
+    fn attend(&mut self, machine: MachineId, machines: &mut Machines) -> Result<(), Error> {
+        let (answer, result) = attend(machine, machines);
+        self.order(Order::Attend(machine, answer));
+        result
+    }
+
+    fn run_until(&mut self, limit: u64, machines: &mut Machines) -> Result<(), Error> {
+        self.order(Order::RunUntil(limit));
+        let mut result = Ok(());
+        loop {
+            match self
+                .reports
+                .recv()
+                .expect("turmoil's thread answers every order")
+            {
+                Report::Done => return result,
+                Report::Ask {
+                    machine,
+                    now,
+                    arrived,
+                } => {
+                    machines.set_now(now);
+                    for (from, packet) in arrived {
+                        machines.receive(from, machine, packet);
+                    }
+                    let (answer, done) = attend(machine, machines);
+                    result = result.and(done);
+                    self.answers
+                        .send(answer)
+                        .expect("a card waits for its answer");
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Turmoil {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !std::thread::panicking()
+        {
+            panic!("turmoil's thread has panicked");
+        }
+    }
+}
+
+/// The connection of the cards to the world. On turmoil's thread.
+struct Line {
+    reports: Sender<Report>,
+    answers: Receiver<Answer>,
+    now: Cell<u64>,
+    stopped: Cell<bool>,
+}
+
+impl Line {
+    fn new(reports: Sender<Report>, answers: Receiver<Answer>) -> Rc<Self> {
+        Rc::new(Self {
+            reports,
+            answers,
+            now: Default::default(),
+            stopped: Default::default(),
+        })
+    }
+
+    /// Asks the world what a machine does now.
+    fn ask(&self, machine: MachineId, arrived: Vec<(MachineId, Packet)>) -> Answer {
+        let now = self.now.get();
+        let asked = self.reports.send(Report::Ask {
+            machine,
+            now,
+            arrived,
+        });
+        asked.expect("the world waits for reports");
+        let answer = self.answers.recv().expect("the world answers");
+        self.stopped.set(self.stopped.get() || answer.stop);
+        answer
+    }
+}
+
+/// The whole life of turmoil's thread.
+fn simulate(orders: &Receiver<Order>, line: Rc<Line>) {
+    let mut simulation = turmoil::Builder::new()
+        .rng_seed(0)
+        .tick_duration(TICK)
+        .simulation_duration(LIFETIME)
+        .min_message_latency(TICK)
+        .max_message_latency(TICK)
+        .udp_capacity(DATAGRAMS)
+        .build();
+    let mut hosts = Hosts::default();
+    for order in orders {
+        match order {
+            Order::Add(machine) => hosts.add(machine, &mut simulation, &line),
+            Order::SetPower(machine, on) => hosts.set_power(machine, on, &mut simulation),
+            Order::SetCut {
+                from,
+                to,
+                cut: true,
+            } => {
+                simulation.partition_oneway(name(from), name(to));
+            }
+            Order::SetCut {
+                from,
+                to,
+                cut: false,
+            } => {
+                simulation.repair_oneway(name(from), name(to));
+            }
+            Order::Attend(machine, answer) => hosts.cards[machine.0 as usize].put(answer),
+            Order::RunUntil(limit) => {
+                while nanos(simulation.elapsed() + TICK) <= limit && !line.stopped.get() {
+                    line.now.set(nanos(simulation.elapsed() + TICK));
+                    simulation.step().expect("a card never fails");
+                }
+                line.reports
+                    .send(Report::Done)
+                    .expect("the world waits for reports");
+            }
+        }
+    }
+}
+
+/// A machine's name as a host of turmoil.
+fn name(machine: MachineId) -> String {
+    format!("machine-{}", machine.0)
+}
+
+#[derive(Default)]
+struct Hosts {
+    cards: Vec<Rc<Card>>,
+    addresses: Rc<RefCell<Addresses>>,
+    off: BTreeSet<MachineId>,
+}
+
+/// Who is who in turmoil's network.
+#[derive(Default)]
+struct Addresses {
+    of: Vec<IpAddr>,
+    whose: HashMap<IpAddr, MachineId>,
+}
+
+impl Hosts {
+    fn add(&mut self, machine: MachineId, simulation: &mut turmoil::Sim<'_>, line: &Rc<Line>) {
+        let card = Rc::new(Card::new(
+            machine,
+            Rc::clone(line),
+            Rc::clone(&self.addresses),
+        ));
+        self.cards.push(Rc::clone(&card));
+        simulation.host(name(machine), move || run_card(Rc::clone(&card)));
+        let address = simulation.lookup(name(machine));
+        let mut addresses = self.addresses.borrow_mut();
+        addresses.of.push(address);
+        addresses.whose.insert(address, machine);
+    }
+
+    fn set_power(&mut self, machine: MachineId, on: bool, simulation: &mut turmoil::Sim<'_>) {
+        if !on && self.off.insert(machine) {
+            simulation.crash(name(machine));
+            self.cards[machine.0 as usize].clear();
+        }
+        if on && self.off.remove(&machine) {
+            simulation.bounce(name(machine));
+        }
+    }
+}

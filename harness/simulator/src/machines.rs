@@ -1,0 +1,211 @@
+//! All machines of a world and the books about them: what an engine lets happen, happens here.
+//!
+//! An engine says *when*: that a packet arrives, that a machine may do what is due. What follows from it (the
+//! turn of the process, the packets it sends, the digest, the counts) is the same under every engine.
+
+use crate::digest::Digest;
+use crate::kernel::{FIRST_DESCRIPTOR, Packet};
+use crate::machine::{Machine, MachineId, Panic};
+use crate::network::{Counts, Fate, Network};
+use crate::process::Program;
+use crate::sys;
+use crate::world::Error;
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::ops::{Index, IndexMut};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The first machine has the address after this one.
+const NETWORK: u32 = u32::from_be_bytes([10, 0, 0, 0]);
+
+/// How long a packet of a machine to itself takes, in nanoseconds.
+const LOOPBACK_LATENCY: u64 = 10_000;
+
+pub(crate) struct Machines {
+    pub(crate) network: Network,
+    pub(crate) digest: Digest,
+    pub(crate) counts: Counts,
+    pub(crate) panics: Vec<Panic>,
+    seed: u64,
+    now: u64,
+    machines: Vec<Machine>,
+    by_address: HashMap<Ipv4Addr, MachineId>,
+    next_descriptor: Rc<Cell<i32>>,
+}
+
+/// A packet that leaves a machine.
+pub(crate) struct Departure {
+    pub(crate) to: MachineId,
+    pub(crate) packet: Packet,
+    pub(crate) arrives: u64,
+    /// A partition is in its way. It has been counted as such.
+    pub(crate) cut: bool,
+}
+
+impl Machines {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            network: Network::new(seed),
+            digest: Digest::default(),
+            counts: Counts::default(),
+            panics: Vec::new(),
+            seed,
+            now: 0,
+            machines: Vec::new(),
+            by_address: HashMap::new(),
+            next_descriptor: Rc::new(Cell::new(FIRST_DESCRIPTOR)),
+        }
+    }
+
+    pub(crate) fn add(&mut self, name: &str, program: Program) -> MachineId {
+        let id = MachineId(self.machines.len() as u32);
+        let address = Ipv4Addr::from(NETWORK + id.0 + 1);
+        let descriptors = Rc::clone(&self.next_descriptor);
+        self.machines
+            .push(Machine::new(name, address, self.seed, descriptors, program));
+        self.by_address.insert(address, id);
+        id
+    }
+
+    /// The time, in nanoseconds since the world began.
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+
+    pub(crate) fn set_now(&mut self, now: u64) {
+        debug_assert!(now >= self.now, "time goes forward");
+        self.now = now;
+        sys::set_world_time(now);
+    }
+
+    /// A packet arrives at a machine. [`Machines::run`] lets it have consequences.
+    pub(crate) fn receive(&mut self, from: MachineId, to: MachineId, packet: Packet) {
+        if !self[to].has_power() || self.network.is_cut(from, to) {
+            self.counts.cut += 1;
+            return self.log("cut", [from, to], &packet.0);
+        }
+        self.counts.delivered += 1;
+        self.log("arrive", [from, to], &[]);
+        let now = self.now;
+        self[to].receive(now, packet);
+    }
+
+    /// Lets a machine do what is due by now.
+    pub(crate) fn run(&mut self, id: MachineId) -> Result<(), Error> {
+        let now = self.now;
+        let turn = self[id].run(now);
+        if turn.ran {
+            self.log("turn", [id, id], &[]);
+        }
+        for what in sys::take_notes() {
+            self.tell("note", id, what);
+        }
+        for (message, backtrace) in turn.panics {
+            self.tell("panic", id, message.clone());
+            let at = Duration::from_nanos(now);
+            self.panics.push(Panic {
+                at,
+                machine: id,
+                message,
+                backtrace,
+            });
+        }
+        match turn.unsupported {
+            None => Ok(()),
+            Some(unsupported) => Err(Error::Unsupported {
+                machine: self[id].name.clone(),
+                call: unsupported.call,
+                remedy: unsupported.remedy,
+            }),
+        }
+    }
+
+    /// Takes the packets that a machine has sent through its network card, and those away that the
+    /// link loses.
+    pub(crate) fn departures(&mut self, from: MachineId) -> Vec<Departure> {
+        let outgoing = self[from].take_outgoing();
+        outgoing
+            .into_iter()
+            .filter_map(|packet| self.depart(from, packet))
+            .collect()
+    }
+
+    fn depart(&mut self, from: MachineId, packet: Packet) -> Option<Departure> {
+        self.counts.sent += 1;
+        self.counts.bytes += packet.0.len() as u64;
+        let to = packet
+            .destination()
+            .and_then(|address| match address.is_loopback() {
+                true => Some(from),
+                false => self.by_address.get(&address).copied(),
+            });
+        let Some(to) = to else {
+            self.counts.cut += 1;
+            self.log("nowhere", [from, from], &packet.0);
+            return None;
+        };
+        let fate = match to == from {
+            true => Fate::Arrives(self.now + LOOPBACK_LATENCY),
+            false => self.network.send(self.now, from, to),
+        };
+        let (kind, arrives, cut) = match fate {
+            Fate::Arrives(at) => ("send", at, false),
+            Fate::Cut => ("cut", self.now, true),
+            Fate::Lost => {
+                self.counts.lost += 1;
+                self.log("lose", [from, to], &packet.0);
+                return None;
+            }
+        };
+        self.counts.cut += u64::from(cut);
+        self.log(kind, [from, to], &packet.0);
+        Some(Departure {
+            to,
+            packet,
+            arrives,
+            cut,
+        })
+    }
+
+    /// Adds something that happened between two machines to the digest.
+    fn log(&mut self, kind: &'static str, machines: [MachineId; 2], bytes: &[u8]) {
+        let [a, b] = machines;
+        let table = &self.machines;
+        self.digest.add(self.now, kind, [a.0, b.0], bytes, || {
+            let (a, b) = (&table[a.0 as usize].name, &table[b.0 as usize].name);
+            format!("{kind} {a} > {b}, {} bytes", bytes.len())
+        });
+    }
+
+    /// Adds something in words to the digest.
+    pub(crate) fn tell(&mut self, kind: &'static str, machine: MachineId, words: String) {
+        let bytes = words.clone();
+        self.digest
+            .add(self.now, kind, [machine.0; 2], bytes.as_bytes(), || words);
+    }
+}
+
+impl Index<MachineId> for Machines {
+    type Output = Machine;
+
+    fn index(&self, id: MachineId) -> &Machine {
+        &self.machines[id.0 as usize]
+    }
+}
+
+impl IndexMut<MachineId> for Machines {
+    fn index_mut(&mut self, id: MachineId) -> &mut Machine {
+        &mut self.machines[id.0 as usize]
+    }
+}
+
+impl Drop for Machines {
+    /// Ends all processes, so that their destructors run on their machines.
+    fn drop(&mut self) {
+        for machine in &mut self.machines {
+            machine.kill(self.now);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! One body, both engines: what a program sees of the world does not depend on what simulates it.
+
+use squall_simulator::{Engine, Fault, Latency, Link, MachineId, World, simulate_on};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+const BOTH: [Engine; 2] = [Engine::Native, Engine::Turmoil];
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn echo() {
+    let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
+    loop {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = peer.read(&mut buffer).await {
+                if peer.write_all(&buffer[..read]).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+}
+
+/// A client that sends a number every 100 ms over one connection, tells each that comes back, and
+/// tells how the connection ended.
+async fn count(address: std::net::Ipv4Addr, tell: Sender<String>) {
+    let mut peer = TcpStream::connect((address, 7)).await.unwrap();
+    for number in 0_u8.. {
+        peer.write_u8(number).await.unwrap();
+        match peer.read_u8().await {
+            Ok(number) => tell.send(number.to_string()).unwrap(),
+            Err(error) => return tell.send(format!("{:?}", error.kind())).unwrap(),
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// What the counting client was told within a minute, on an engine, with these hardships.
+fn told(
+    engine: Engine,
+    seed: u64,
+    link: Link,
+    hardships: impl FnOnce(&mut World, MachineId, MachineId) + Send,
+) -> (Vec<String>, u64) {
+    simulate_on(engine, seed, |world| {
+        world.set_default_link(link);
+        let server = world.machine("server", echo);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        let client = world.machine("client", move || count(address, tell.clone()));
+        hardships(world, server, client);
+        world.run_until(20 * SECOND).unwrap();
+        assert!(world.panics().is_empty(), "{:?}", world.panics());
+        (told.try_iter().collect(), world.digest())
+    })
+}
+
+fn fixed(milliseconds: u64) -> Link {
+    Link {
+        latency: Latency::Fixed(Duration::from_millis(milliseconds)),
+        loss: 0.0,
+    }
+}
+
+#[test]
+fn a_round_trip_takes_twice_the_latency() {
+    for engine in BOTH {
+        let (numbers, _) = told(engine, 1, fixed(25), |_, _, _| ());
+        // The handshake takes 50 ms, then each number 50 ms and the wait of 100 ms.
+        assert!(
+            (125..=133).contains(&numbers.len()),
+            "{engine}: {}",
+            numbers.len()
+        );
+    }
+}
+
+#[test]
+fn a_killed_server_ends_the_stream() {
+    for engine in BOTH {
+        let (numbers, _) = told(engine, 1, fixed(5), |world, server, _| {
+            world.at(5 * SECOND, Fault::Kill(server));
+        });
+        assert_eq!(numbers.last().unwrap(), "UnexpectedEof", "{engine}");
+    }
+}
+
+#[test]
+fn a_server_that_lost_its_power_resets_the_connection_after_its_reboot() {
+    for engine in BOTH {
+        let (numbers, _) = told(engine, 1, fixed(5), |world, server, _| {
+            world.at(5 * SECOND, Fault::PowerLoss(server));
+            world.at(7 * SECOND, Fault::Boot(server));
+        });
+        assert_eq!(numbers.last().unwrap(), "ConnectionReset", "{engine}");
+    }
+}
+
+#[test]
+fn a_partition_delays_and_loses_nothing() {
+    for engine in BOTH {
+        let (numbers, _) = told(engine, 1, fixed(5), |world, server, client| {
+            for (from, to) in [(server, client), (client, server)] {
+                let (from, to) = (vec![from], vec![to]);
+                world.at(
+                    5 * SECOND,
+                    Fault::Cut {
+                        from: from.clone(),
+                        to: to.clone(),
+                    },
+                );
+                world.at(8 * SECOND, Fault::Mend { from, to });
+            }
+        });
+        let expected: Vec<String> = (0..numbers.len())
+            .map(|number| number.to_string())
+            .collect();
+        assert_eq!(numbers, expected, "{engine}");
+        assert!(
+            (110..160).contains(&numbers.len()),
+            "{engine}: {}",
+            numbers.len()
+        );
+    }
+}
+
+#[test]
+fn a_lossy_link_with_jitter_delays_and_loses_nothing() {
+    let latency = Latency::Uniform {
+        min: Duration::from_millis(2),
+        max: Duration::from_millis(40),
+    };
+    for engine in BOTH {
+        let link = Link {
+            latency: latency.clone(),
+            loss: 0.05,
+        };
+        let (numbers, _) = told(engine, 7, link, |_, _, _| ());
+        let expected: Vec<String> = (0..numbers.len())
+            .map(|number| number.to_string())
+            .collect();
+        assert_eq!(numbers, expected, "{engine}");
+        assert!(numbers.len() > 30, "{engine}: {}", numbers.len());
+    }
+}
+
+#[test]
+fn each_engine_repeats_itself() {
+    for engine in BOTH {
+        let digest = || {
+            let link = Link {
+                loss: 0.05,
+                ..fixed(5)
+            };
+            told(engine, 3, link, |world, server, _| {
+                world.at(5 * SECOND, Fault::PowerLoss(server));
+                world.at(7 * SECOND, Fault::Boot(server));
+            })
+            .1
+        };
+        assert_eq!(digest(), digest(), "{engine}");
+    }
+}
