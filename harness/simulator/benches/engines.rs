@@ -21,7 +21,7 @@
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use squall_simulator::simulate;
+use squall_simulator::{Engine, Latency, Link, simulate_on};
 use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -34,14 +34,17 @@ use tokio::time::{interval, sleep};
 use turmoil_net::fixture::ClientServer;
 
 /// The columns of the table. To add an engine, write a function that runs a crowd on it.
-const ENGINES: [(&str, Engine); 3] = [
-    ("squall", on_our_engine),
+const ENGINES: [(&str, Simulate); 4] = [
+    ("squall", |crowd| on_squall(Engine::Native, crowd)),
+    ("squall on turmoil", |crowd| {
+        on_squall(Engine::Turmoil, crowd)
+    }),
     ("turmoil-net 0.1.0", on_turmoil_net),
     ("turmoil 0.7.2", on_turmoil),
 ];
 
 /// Runs a crowd, and says how much virtual time passed until it was over.
-type Engine = fn(&Crowd) -> Duration;
+type Simulate = fn(&Crowd) -> Duration;
 
 const LOADS: [Load; 2] = [
     Load {
@@ -67,6 +70,9 @@ const SHORT: Duration = Duration::from_secs(1);
 
 /// How long a packet travels, on every engine.
 const LATENCY: Duration = Duration::from_millis(1);
+
+/// The virtual time between two looks at the real clock, where an engine runs on by itself.
+const STEP: Duration = Duration::from_millis(10);
 
 const PORT: u16 = 7;
 
@@ -154,10 +160,10 @@ impl Crowd {
 
     /// A client's program: it connects when its turn has come, and then exchanges a message for its
     /// answer once in every period, without end.
-    fn client<S, C>(&self, client: u32, connect: C) -> impl Future<Output = ()> + use<S, C>
+    fn client<S, C>(&self, client: u32, connection: C) -> impl Future<Output = ()> + use<S, C>
     where
         S: AsyncRead + AsyncWrite + Unpin,
-        C: AsyncFnOnce() -> io::Result<S>,
+        C: Future<Output = io::Result<S>>,
     {
         let (start, period, answers) = (
             self.start(client),
@@ -166,7 +172,7 @@ impl Crowd {
         );
         async move {
             sleep(start).await;
-            let mut server = connect().await.expect("the server listens");
+            let mut server = connection.await.expect("the server listens");
             let mut ticks = interval(period);
             loop {
                 ticks.tick().await;
@@ -181,9 +187,10 @@ impl Crowd {
 
 /// The server's program: it sends back what it gets, on all connections in one task, because
 /// turmoil-net's fixture knows of no other task which machine it belongs to.
-async fn server<S>(accept: impl AsyncFn() -> io::Result<(S, SocketAddr)>)
+async fn server<S, A>(accept: impl Fn() -> A)
 where
     S: AsyncRead + AsyncWrite + Unpin,
+    A: Future<Output = io::Result<(S, SocketAddr)>>,
 {
     let mut connections = FuturesUnordered::new();
     loop {
@@ -203,29 +210,27 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(mut client: S) {
     }
 }
 
-/// [`simulate`]. A link has a latency of one millisecond unless told otherwise.
-fn on_our_engine(crowd: &Crowd) -> Duration {
-    use squall_simulator::{Latency, Link};
+fn on_squall(engine: Engine, crowd: &Crowd) -> Duration {
     use tokio::net::{TcpListener, TcpStream};
-    simulate(1, |world| {
+    simulate_on(engine, 1, |world| {
         world.set_default_link(Link {
             latency: Latency::Fixed(LATENCY),
             ..Link::default()
         });
         let machine = world.machine("server", || async {
             let listener = TcpListener::bind(("0.0.0.0", PORT)).await.expect("free");
-            server(async || listener.accept().await).await;
+            server(|| listener.accept()).await;
         });
         let address = (world.address(machine), PORT);
         for client in 0..crowd.clients {
-            world.machine(&format!("client-{client}"), || {
-                crowd.client(client, async move || TcpStream::connect(address).await)
+            let crowd = crowd.clone();
+            world.machine(&format!("client-{client}"), move || {
+                crowd.client(client, TcpStream::connect(address))
             });
         }
         while !crowd.is_over(world.now()) {
-            let step = crowd.load.virtual_time / 100;
             world
-                .run_until(world.now() + step)
+                .run_until(world.now() + STEP)
                 .expect("all of it can be simulated");
         }
         assert_eq!(world.panics(), []);
@@ -243,11 +248,11 @@ fn on_turmoil(crowd: &Crowd) -> Duration {
         .build();
     sim.host("server", || async {
         let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
-        server(async || listener.accept().await).await;
+        server(|| listener.accept()).await;
         Ok(())
     });
     for client in 0..crowd.clients {
-        let program = crowd.client(client, async || TcpStream::connect(("server", PORT)).await);
+        let program = crowd.client(client, TcpStream::connect(("server", PORT)));
         sim.client(format!("client-{client}"), async {
             program.await;
             Ok(())
@@ -261,23 +266,26 @@ fn on_turmoil(crowd: &Crowd) -> Duration {
 
 fn on_turmoil_net(crowd: &Crowd) -> Duration {
     use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
-    let connect = async || TcpStream::connect(("server", PORT)).await;
+    let server_address = ("server", PORT);
     let mut hosts = ClientServer::new().server("server", async move {
         turmoil_net::rule(turmoil_net::Latency::fixed(LATENCY)).forget();
         let listener = TcpListener::bind(("0.0.0.0", PORT)).await.expect("free");
-        server(async || listener.accept().await).await;
+        server(|| listener.accept()).await;
     });
     for client in 1..crowd.clients {
-        hosts = hosts.server(format!("client-{client}"), crowd.client(client, connect));
+        hosts = hosts.server(
+            format!("client-{client}"),
+            crowd.client(client, TcpStream::connect(server_address)),
+        );
     }
     // The fixture runs until its last host's program ends: that one looks at the clocks.
-    let program = crowd.client(0, connect);
+    let program = crowd.client(0, TcpStream::connect(server_address));
     let crowd = crowd.clone();
     hosts.run("client-0", async move {
         let begin = tokio::time::Instant::now();
         let clock = async {
             while !crowd.is_over(begin.elapsed()) {
-                sleep(crowd.load.virtual_time / 100).await;
+                sleep(STEP).await;
             }
         };
         select! {
@@ -305,7 +313,7 @@ impl fmt::Display for Measurement {
 }
 
 /// One run, or the best of three if it is short.
-fn best(engine: Engine, load: Load, machines: u32) -> Measurement {
+fn best(engine: Simulate, load: Load, machines: u32) -> Measurement {
     let first = run(engine, load, machines);
     if first.real_time > SHORT {
         return first;
@@ -315,7 +323,7 @@ fn best(engine: Engine, load: Load, machines: u32) -> Measurement {
     fastest.min_by_key(|run| run.real_time).expect("three")
 }
 
-fn run(engine: Engine, load: Load, machines: u32) -> Measurement {
+fn run(engine: Simulate, load: Load, machines: u32) -> Measurement {
     let begin = Instant::now();
     let crowd = Crowd::new(load, machines);
     let virtual_time = engine(&crowd);
