@@ -189,10 +189,10 @@ impl Machine {
         turn
     }
 
-    pub(crate) fn take_outgoing(&mut self) -> Vec<Packet> {
-        match &self.state {
-            Power::On { kernel, .. } => kernel.borrow_mut().take_outgoing(),
-            Power::Off(_) => Vec::new(),
+    /// Moves the packets to be sent to the end of `packets`.
+    pub(crate) fn take_outgoing(&mut self, packets: &mut Vec<Packet>) {
+        if let Power::On { kernel, .. } = &self.state {
+            kernel.borrow_mut().take_outgoing(packets);
         }
     }
 

@@ -11,7 +11,6 @@ use crate::process::Program;
 use crate::sys;
 use crate::world::Error;
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::ops::{Index, IndexMut};
 use std::rc::Rc;
@@ -31,7 +30,8 @@ pub(crate) struct Machines {
     seed: u64,
     now: u64,
     machines: Vec<Machine>,
-    by_address: HashMap<Ipv4Addr, MachineId>,
+    /// Packets between card and link; empty but for a moment.
+    outgoing: Vec<Packet>,
     next_descriptor: Rc<Cell<i32>>,
 }
 
@@ -54,7 +54,7 @@ impl Machines {
             seed,
             now: 0,
             machines: Vec::new(),
-            by_address: HashMap::new(),
+            outgoing: Vec::new(),
             next_descriptor: Rc::new(Cell::new(FIRST_DESCRIPTOR)),
         }
     }
@@ -65,7 +65,6 @@ impl Machines {
         let descriptors = Rc::clone(&self.next_descriptor);
         self.machines
             .push(Machine::new(name, address, self.seed, descriptors, program));
-        self.by_address.insert(address, id);
         id
     }
 
@@ -122,14 +121,17 @@ impl Machines {
         }
     }
 
-    /// Takes the packets that a machine has sent through its network card, and those away that the
-    /// link loses.
-    pub(crate) fn departures(&mut self, from: MachineId) -> Vec<Departure> {
-        let outgoing = self[from].take_outgoing();
-        outgoing
-            .into_iter()
-            .filter_map(|packet| self.depart(from, packet))
-            .collect()
+    /// Takes the packets that a machine has sent through its network card to `take`, but for those
+    /// that the link loses.
+    pub(crate) fn departures(&mut self, from: MachineId, mut take: impl FnMut(Departure)) {
+        let mut outgoing = std::mem::take(&mut self.outgoing);
+        self[from].take_outgoing(&mut outgoing);
+        for packet in outgoing.drain(..) {
+            if let Some(departure) = self.depart(from, packet) {
+                take(departure);
+            }
+        }
+        self.outgoing = outgoing;
     }
 
     fn depart(&mut self, from: MachineId, packet: Packet) -> Option<Departure> {
@@ -139,7 +141,7 @@ impl Machines {
             .destination()
             .and_then(|address| match address.is_loopback() {
                 true => Some(from),
-                false => self.by_address.get(&address).copied(),
+                false => self.at(address),
             });
         let Some(to) = to else {
             self.counts.cut += 1;
@@ -167,6 +169,12 @@ impl Machines {
             arrives,
             cut,
         })
+    }
+
+    /// The machine with this address.
+    fn at(&self, address: Ipv4Addr) -> Option<MachineId> {
+        let index = u32::from(address).checked_sub(NETWORK + 1)?;
+        ((index as usize) < self.machines.len()).then_some(MachineId(index))
     }
 
     /// Adds something that happened between two machines to the digest.

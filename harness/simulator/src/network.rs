@@ -9,8 +9,7 @@ use crate::machine::MachineId;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use rustc_hash::FxHashMap;
 use std::time::Duration;
 
 /// The path between two machines, the same both ways.
@@ -107,7 +106,9 @@ pub(crate) enum Fate {
 pub(crate) struct Network {
     seed: u64,
     default: Link,
-    directions: HashMap<(MachineId, MachineId), Direction, BuildHasherDefault<DefaultHasher>>,
+    directions: FxHashMap<(MachineId, MachineId), Direction>,
+    /// How many directions are cut: mostly none, and then no packet has to look.
+    cut: usize,
 }
 
 struct Direction {
@@ -123,7 +124,8 @@ impl Network {
         Self {
             seed,
             default: Link::default(),
-            directions: HashMap::default(),
+            directions: FxHashMap::default(),
+            cut: 0,
         }
     }
 
@@ -143,20 +145,27 @@ impl Network {
 
     /// Cuts a direction. What is cut twice has to be mended twice.
     pub(crate) fn cut(&mut self, from: MachineId, to: MachineId) {
-        self.direction(from, to).cuts += 1;
+        let direction = self.direction(from, to);
+        direction.cuts += 1;
+        let first = direction.cuts == 1;
+        self.cut += usize::from(first);
     }
 
     pub(crate) fn mend(&mut self, from: MachineId, to: MachineId) {
         let direction = self.direction(from, to);
+        let last = direction.cuts == 1;
         direction.cuts = direction.cuts.saturating_sub(1);
+        self.cut -= usize::from(last);
     }
 
     /// Whether packets on this direction are dropped. Also asked on arrival: a partition takes the
     /// packets that are under way.
     pub(crate) fn is_cut(&self, from: MachineId, to: MachineId) -> bool {
-        self.directions
-            .get(&(from, to))
-            .is_some_and(|direction| direction.cuts > 0)
+        self.cut > 0
+            && self
+                .directions
+                .get(&(from, to))
+                .is_some_and(|direction| direction.cuts > 0)
     }
 
     /// Decides what becomes of a packet sent at `now`, in nanoseconds.

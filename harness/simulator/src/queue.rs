@@ -4,74 +4,51 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A priority queue by `(time, sequence number)`.
+/// A priority queue by `(time, sequence number)`. The events themselves stay where they are.
 pub(crate) struct Queue<E> {
-    heap: BinaryHeap<Reverse<Entry<E>>>,
+    heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: Vec<Option<E>>,
+    free: Vec<usize>,
     planned: u64,
-}
-
-struct Entry<E> {
-    at: u64,
-    sequence: u64,
-    event: E,
 }
 
 impl<E> Queue<E> {
     pub(crate) fn new() -> Self {
         Self {
             heap: BinaryHeap::new(),
+            events: Vec::new(),
+            free: Vec::new(),
             planned: 0,
         }
     }
 
     /// Plans an event for a time in nanoseconds.
     pub(crate) fn plan(&mut self, at: u64, event: E) {
-        let sequence = self.planned;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() - 1
+        });
+        self.events[place] = Some(event);
+        self.heap.push(Reverse((at, self.planned, place)));
         self.planned += 1;
-        self.heap.push(Reverse(Entry {
-            at,
-            sequence,
-            event,
-        }));
     }
 
     /// The next event and its time.
     pub(crate) fn peek(&self) -> Option<(u64, &E)> {
-        self.heap
-            .peek()
-            .map(|Reverse(entry)| (entry.at, &entry.event))
+        let Reverse((at, _, place)) = self.heap.peek()?;
+        self.events[*place].as_ref().map(|event| (*at, event))
     }
 
     /// Takes the next event, unless it is later than `limit`.
     pub(crate) fn next_until(&mut self, limit: u64) -> Option<(u64, E)> {
-        if self.peek()?.0 > limit {
+        if self.heap.peek()?.0.0 > limit {
             return None;
         }
-        self.heap
-            .pop()
-            .map(|Reverse(entry)| (entry.at, entry.event))
+        let Reverse((at, _, place)) = self.heap.pop()?;
+        self.free.push(place);
+        self.events[place].take().map(|event| (at, event))
     }
 }
-
-impl<E> Ord for Entry<E> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.sequence).cmp(&(other.at, other.sequence))
-    }
-}
-
-impl<E> PartialOrd for Entry<E> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<E> PartialEq for Entry<E> {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.sequence) == (other.at, other.sequence)
-    }
-}
-
-impl<E> Eq for Entry<E> {}
 
 #[cfg(test)]
 mod tests {

@@ -67,17 +67,14 @@ impl Native {
 
     /// Takes the machine's packets under way and plans its next wake-up.
     fn settle(&mut self, machine: MachineId, machines: &mut Machines) {
-        for departure in machines.departures(machine) {
+        machines.departures(machine, |departure| {
             if !departure.cut {
                 let (to, packet) = (departure.to, departure.packet);
-                let arrival = Event::Arrival {
-                    from: machine,
-                    to,
-                    packet,
-                };
-                self.queue.plan(departure.arrives, arrival);
+                let from = machine;
+                self.queue
+                    .plan(departure.arrives, Event::Arrival { from, to, packet });
             }
-        }
+        });
         let planned = &mut self.planned[machine.0 as usize];
         if let Some(wake) = machines[machine].next_wake()
             && planned.is_none_or(|planned| wake < planned)

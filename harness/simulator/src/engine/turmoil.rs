@@ -122,15 +122,12 @@ fn attend(machine: MachineId, machines: &mut Machines) -> (Answer, Result<(), Er
     let result = machines.run(machine);
     let now = machines.now();
     let carried = nanos(TICK);
-    let departures = machines
-        .departures(machine)
-        .into_iter()
-        .map(|departure| Leaving {
-            to: departure.to,
-            packet: departure.packet,
-            at: departure.arrives.saturating_sub(carried).max(now),
-        });
-    let departures = departures.collect();
+    let mut departures = Vec::new();
+    machines.departures(machine, |departure| {
+        let at = departure.arrives.saturating_sub(carried).max(now);
+        let (to, packet) = (departure.to, departure.packet);
+        departures.push(Leaving { to, packet, at });
+    });
     let wake = machines[machine].next_wake();
     (
         Answer {

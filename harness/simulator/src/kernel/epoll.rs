@@ -6,8 +6,9 @@
 
 use super::{Errno, Kernel, Object, ObjectId, POLLS_PER_SLICE, Result, SLICE, Sleep};
 use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT};
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::task::Waker;
 
 /// What a program wants to be told about a descriptor.
@@ -27,7 +28,7 @@ pub(crate) struct ReadyEvent {
 /// An epoll instance.
 #[derive(Default)]
 pub(super) struct Epoll {
-    watched: BTreeMap<i32, Watched>,
+    watched: FxHashMap<i32, Watched>,
     ready: VecDeque<i32>,
 }
 
@@ -76,8 +77,8 @@ pub(super) struct EventCounter {
 
 /// How a wait ended.
 pub(crate) enum Waited {
-    /// With these events, or with none after a look without waiting.
-    Events(Vec<ReadyEvent>),
+    /// With so many events, or with none after a look without waiting.
+    Events(usize),
     /// The process sleeps now: the turn is over. Wake this, then call [`Kernel::slept`].
     Asleep(Option<Waker>),
 }
@@ -123,18 +124,19 @@ impl Kernel {
         self.set_watch(fd, None)
     }
 
-    /// Collects what is ready. If nothing is and the caller would wait, the process falls asleep.
-    /// `timeout_ms` is as in `epoll_wait(2)`.
+    /// Gives `deliver` what is ready, `most` events at the most. If nothing is and the caller would
+    /// wait, the process falls asleep. `timeout_ms` is as in `epoll_wait(2)`.
     pub(crate) fn epoll_wait(
         &mut self,
         epoll_fd: i32,
         most: usize,
         timeout_ms: i32,
+        deliver: impl FnMut(usize, ReadyEvent),
     ) -> Result<Waited> {
         self.polls += 1;
-        let events = self.collect_ready(epoll_fd, most)?;
-        if !events.is_empty() || (timeout_ms == 0 && self.polls < POLLS_PER_SLICE) {
-            return Ok(Waited::Events(events));
+        let found = self.deliver_ready(epoll_fd, most, deliver)?;
+        if found > 0 || (timeout_ms == 0 && self.polls < POLLS_PER_SLICE) {
+            return Ok(Waited::Events(found));
         }
         let sleep = match u64::try_from(timeout_ms) {
             Ok(0) => Sleep::Until(self.now + SLICE),
@@ -144,12 +146,16 @@ impl Kernel {
         Ok(Waited::Asleep(self.fall_asleep(sleep)))
     }
 
-    fn collect_ready(&mut self, epoll_fd: i32, most: usize) -> Result<Vec<ReadyEvent>> {
+    fn deliver_ready(
+        &mut self,
+        epoll_fd: i32,
+        most: usize,
+        mut deliver: impl FnMut(usize, ReadyEvent),
+    ) -> Result<usize> {
         let id = self.find(epoll_fd)?;
-        let mut events = Vec::new();
-        let listed = self.epoll(id)?.ready.len();
-        for _ in 0..listed {
-            if events.len() == most {
+        let mut delivered = 0;
+        for _ in 0..self.epoll(id)?.ready.len() {
+            if delivered == most {
                 break;
             }
             let Some(fd) = self.epoll(id)?.ready.pop_front() else {
@@ -166,17 +172,21 @@ impl Kernel {
             if found == 0 {
                 continue;
             }
-            events.push(ReadyEvent {
-                events: found,
-                data: interest.data,
-            });
+            deliver(
+                delivered,
+                ReadyEvent {
+                    events: found,
+                    data: interest.data,
+                },
+            );
+            delivered += 1;
             if interest.events & EPOLLONESHOT as u32 != 0 {
                 watched.interest.events = 0;
             } else if interest.events & EPOLLET as u32 == 0 {
                 epoll.arm(fd);
             }
         }
-        Ok(events)
+        Ok(delivered)
     }
 
     /// What `poll(2)` would say of a descriptor.

@@ -13,11 +13,10 @@ use crate::entropy::Entropy;
 use disk::Disk;
 use epoll::{Epoll, EventCounter};
 pub(crate) use epoll::{Interest, Waited};
+use rustc_hash::FxHashMap;
 use socket::Socket;
 pub(crate) use socket::SocketOption;
 use std::cell::Cell;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::task::Waker;
@@ -77,7 +76,7 @@ pub(crate) struct Kernel {
     pub(crate) process_is_dead: bool,
     pub(crate) sleep: Sleep,
     now: u64,
-    descriptors: HashMap<i32, ObjectId, BuildHasherDefault<DefaultHasher>>,
+    descriptors: FxHashMap<i32, ObjectId>,
     /// Shared by all machines of a world: a number is never used twice, so that whoever holds on to
     /// a descriptor of a process that has ended cannot touch another's.
     next_descriptor: Rc<Cell<i32>>,
@@ -126,7 +125,7 @@ impl Kernel {
             process_is_dead: false,
             sleep: Sleep::Awake,
             now: 0,
-            descriptors: HashMap::default(),
+            descriptors: FxHashMap::default(),
             next_descriptor,
             objects: Vec::new(),
             free_objects: Vec::new(),

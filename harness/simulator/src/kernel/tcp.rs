@@ -8,11 +8,11 @@ use super::socket::{Options, Socket, State};
 use super::{Errno, Kernel, ObjectId, Result};
 use crate::entropy::{Door, Entropy};
 use libc::EPOLLIN;
+use rustc_hash::FxHashMap;
 use smoltcp::iface::SocketSet;
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::wire::{IpProtocol, Ipv4Packet, TcpPacket};
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// The largest IP packet, as on Ethernet.
@@ -78,16 +78,14 @@ pub(super) struct Established {
     pub(super) peer: SocketAddrV4,
 }
 
-type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
-
 pub(super) struct Tcp {
     flows: Vec<Option<Box<Flow>>>,
     free: Vec<FlowId>,
-    by_endpoints: Map<Endpoints, FlowId>,
-    listeners: Map<u16, Listener>,
+    by_endpoints: FxHashMap<Endpoints, FlowId>,
+    listeners: FxHashMap<u16, Listener>,
     /// Ports that are bound, by sockets which neither listen nor are connected.
     bound: BTreeSet<u16>,
-    dirty: Vec<FlowId>,
+    dirty: VecDeque<FlowId>,
     timers: BTreeSet<(u64, FlowId)>,
     outgoing: Vec<Packet>,
     seed: u64,
@@ -101,10 +99,10 @@ impl Tcp {
         Self {
             flows: Vec::new(),
             free: Vec::new(),
-            by_endpoints: Map::default(),
-            listeners: Map::default(),
+            by_endpoints: FxHashMap::default(),
+            listeners: FxHashMap::default(),
             bound: BTreeSet::new(),
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
             timers: BTreeSet::new(),
             outgoing: Vec::new(),
             seed,
@@ -126,7 +124,7 @@ impl Tcp {
 
     fn touch(&mut self, id: FlowId) -> &mut Flow {
         if !std::mem::replace(&mut self.flow_mut(id).dirty, true) {
-            self.dirty.push(id);
+            self.dirty.push_back(id);
         }
         self.flow_mut(id)
     }
@@ -332,15 +330,16 @@ impl Tcp {
         flow.dirty = false;
         let changes = flow.poll(now, incoming, &mut self.outgoing);
         let (owner, over) = (flow.owner, flow.is_over());
-        let timer = if over { None } else { flow.poll_at(now) };
-        let old = std::mem::replace(&mut flow.timer, timer);
-        if old != timer {
-            if let Some(at) = old {
-                self.timers.remove(&(at, id));
+        let wanted = if over { None } else { flow.poll_at(now) };
+        // Every packet moves the retransmission timer on. A timer that goes off too early only
+        // looks again, so it is left where it is.
+        if let Some(at) = wanted
+            && flow.timer.is_none_or(|set| at < set)
+        {
+            if let Some(old) = flow.timer.replace(at) {
+                self.timers.remove(&(old, id));
             }
-            if let Some(at) = timer {
-                self.timers.insert((at, id));
-            }
+            self.timers.insert((at, id));
         }
         match owner {
             Owner::Socket(socket) => changes.notify.then_some(socket),
@@ -423,6 +422,8 @@ impl Kernel {
         while let Some(&(at, flow)) = self.tcp.timers.first()
             && at <= self.now
         {
+            self.tcp.timers.pop_first();
+            self.tcp.flow_mut(flow).timer = None;
             let watcher = self.tcp.poll(flow, self.now, None);
             self.notify(watcher);
         }
@@ -430,7 +431,7 @@ impl Kernel {
 
     /// Lets TCP send what the process wrote since the last time.
     pub(crate) fn flush(&mut self) {
-        for flow in std::mem::take(&mut self.tcp.dirty) {
+        while let Some(flow) = self.tcp.dirty.pop_front() {
             let watcher = self.tcp.poll(flow, self.now, None);
             self.notify(watcher);
         }
@@ -441,9 +442,9 @@ impl Kernel {
         self.tcp.timers.first().map(|&(at, _)| at)
     }
 
-    /// The packets to be sent.
-    pub(crate) fn take_outgoing(&mut self) -> Vec<Packet> {
-        std::mem::take(&mut self.tcp.outgoing)
+    /// Moves the packets to be sent to the end of `packets`.
+    pub(crate) fn take_outgoing(&mut self, packets: &mut Vec<Packet>) {
+        packets.append(&mut self.tcp.outgoing);
     }
 }
 

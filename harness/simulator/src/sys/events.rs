@@ -4,7 +4,6 @@ use super::descriptors::on_descriptor;
 use super::{EntryPoint, answer_int, fail, machine, real};
 use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, Waited};
 use libc::{c_int, c_uint, epoll_event};
-use std::slice;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn epoll_create1(flags: c_int) -> c_int {
@@ -79,7 +78,14 @@ unsafe extern "C" fn epoll_wait(
 ) -> c_int {
     let waited = on_descriptor(epoll, |kernel| {
         let most = usize::try_from(most).map_err(|_| Errno(libc::EINVAL))?;
-        kernel.epoll_wait(epoll, most, timeout_ms)
+        kernel.epoll_wait(epoll, most, timeout_ms, |index, found| {
+            let event = epoll_event {
+                events: found.events,
+                u64: found.data,
+            };
+            // SAFETY: the caller's: `events` has room for `most`, and the index is below that.
+            unsafe { events.add(index).write(event) };
+        })
     });
     match waited {
         // SAFETY: the caller's, as for epoll_wait(2); epoll_pwait without a mask is the same.
@@ -88,17 +94,7 @@ unsafe extern "C" fn epoll_wait(
             real::syscall(libc::SYS_epoll_pwait, arguments) as c_int
         },
         Some(Err(error)) => fail(error) as c_int,
-        Some(Ok(Waited::Events(found))) => {
-            // SAFETY: the caller's: `events` has room for `most`, and no more were asked for.
-            let events = unsafe { slice::from_raw_parts_mut(events, found.len()) };
-            for (event, found) in events.iter_mut().zip(&found) {
-                *event = epoll_event {
-                    events: found.events,
-                    u64: found.data,
-                };
-            }
-            found.len() as c_int
-        }
+        Some(Ok(Waited::Events(found))) => found as c_int,
         Some(Ok(Waited::Asleep(waker))) => {
             // Not inside `machine`: the waker comes back to us, with a write to an eventfd.
             if let Some(waker) = waker {

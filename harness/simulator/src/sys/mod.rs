@@ -64,9 +64,10 @@ fn world<R>(f: impl FnOnce(&WorldThread) -> R) -> Option<R> {
 
 /// Lets the kernel of the machine that runs on this thread answer; none if no machine runs.
 fn machine<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
-    let kernel = world(|world| world.machine.borrow().clone())??;
-    let mut kernel = kernel.borrow_mut();
-    Some(f(&mut kernel))
+    world(|world| {
+        let machine = world.machine.borrow();
+        machine.as_ref().map(|kernel| f(&mut kernel.borrow_mut()))
+    })?
 }
 
 /// Makes this thread the thread of a world, until the guard is dropped.
