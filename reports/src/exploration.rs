@@ -7,7 +7,7 @@
 use crate::json::{VERSION, to_json};
 use crate::markdown::{inline, sign};
 use crate::text::{line, paragraph, styled, title};
-use crate::{Judged, Judgement, Outcome, Styles};
+use crate::{Engine, Judged, Judgement, Outcome, Styles};
 use serde::Serialize;
 use squall_guarantees::{Guarantee, Verdict, counted};
 use std::collections::BTreeMap;
@@ -52,6 +52,8 @@ impl Summary {
 pub struct Exploration {
     /// The scenario's name.
     pub scenario: String,
+    /// What simulated the runs.
+    pub engine: Engine,
     /// What must hold must never be violated, and be put to the test in one run at least; what must
     /// be violated must be seen to be, in one run at least; and no machine may panic.
     pub outcome: Outcome,
@@ -107,20 +109,21 @@ pub struct Tally {
 }
 
 impl Exploration {
-    /// Sums up the runs of a scenario.
-    pub fn new(scenario: impl Into<String>, mut runs: Vec<Summary>) -> Self {
+    /// Sums up the runs of a scenario on an engine.
+    pub fn new(scenario: impl Into<String>, engine: Engine, mut runs: Vec<Summary>) -> Self {
         runs.sort_by_key(|run| run.seed);
         let as_expected = runs
             .iter()
             .filter(|run| run.outcome == Outcome::AsExpected)
             .count();
-        let guarantees = Guarantee::ALL.map(|guarantee| Tally::new(guarantee, &runs));
+        let guarantees = Guarantee::ALL.map(|guarantee| Tally::new(guarantee, runs.iter()));
         let of_panics = match runs.iter().all(|run| run.panics.is_empty()) {
             true => Outcome::AsExpected,
             false => Outcome::NotAsExpected,
         };
         Exploration {
             scenario: scenario.into(),
+            engine,
             outcome: guarantees
                 .iter()
                 .map(Tally::outcome)
@@ -140,7 +143,10 @@ impl Exploration {
         let (runs, as_expected) = (counted(self.runs, "run"), self.as_expected);
         line(
             &mut text,
-            format_args!("{scenario}: {outcome}, {runs}, {as_expected} as expected"),
+            format_args!(
+                "{scenario}: {outcome}, {runs}{}, {as_expected} as expected",
+                self.engine.aside()
+            ),
         );
         if !self.findings.is_empty() {
             title(&mut text, "Findings", styles);
@@ -216,7 +222,10 @@ impl Exploration {
         line(&mut text, format_args!("## {sign} {scenario}: {outcome}\n"));
         line(
             &mut text,
-            format_args!("{runs}, {as_expected} as expected.\n"),
+            format_args!(
+                "{runs}{}, {as_expected} as expected.\n",
+                self.engine.aside()
+            ),
         );
         for Finding {
             what, runs, first, ..
@@ -268,7 +277,8 @@ impl Exploration {
 }
 
 impl Tally {
-    fn new(guarantee: Guarantee, runs: &[Summary]) -> Self {
+    /// Counts the verdicts on the guarantee in runs that are ascending by seed.
+    pub(crate) fn new<'a>(guarantee: Guarantee, runs: impl Iterator<Item = &'a Summary>) -> Self {
         let mut tally = Tally {
             guarantee,
             expected_held: None,
@@ -371,7 +381,8 @@ mod tests {
             }
             Summary::of(&Judged::new(record))
         };
-        Exploration::new("example", vec![run(4), run(3), run(2), run(1)])
+        let runs = vec![run(4), run(3), run(2), run(1)];
+        Exploration::new("example", Engine::Native, runs)
     }
 
     #[test]
@@ -392,7 +403,7 @@ mod tests {
     #[test]
     fn nothing_explored_is_as_expected() {
         assert_eq!(
-            Exploration::new("example", Vec::new()).outcome,
+            Exploration::new("example", Engine::Native, Vec::new()).outcome,
             Outcome::AsExpected
         );
     }

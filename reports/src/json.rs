@@ -1,7 +1,7 @@
 //! A run for programs: everything, in one versioned JSON document. `README.md` beside this crate
 //! explains every field.
 
-use crate::{Counts, Entry, Judged, Judgement, Outcome, Record, tell};
+use crate::{Counts, Engine, Entry, Judged, Judgement, Outcome, Record, tell};
 use serde::Serialize;
 
 /// The version of the document: the value of its first field, `squall`. It grows when a field
@@ -13,6 +13,7 @@ struct Document<'a> {
     squall: u32,
     scenario: &'a str,
     seed: u64,
+    engine: Engine,
     outcome: Outcome,
     command: &'a str,
     guarantees: &'a [Judgement],
@@ -28,6 +29,7 @@ pub fn render(judged: &Judged) -> String {
         squall: VERSION,
         scenario: &record.scenario,
         seed: record.seed,
+        engine: record.engine,
         outcome: judged.outcome,
         command: &record.command,
         guarantees: &judged.judgements,
@@ -60,5 +62,13 @@ mod tests {
             serde_json::from_str(&render(&Judged::new(record()))).unwrap();
         let read: Record = serde_json::from_value(json["record"].clone()).unwrap();
         assert_eq!(read, record());
+    }
+
+    #[test]
+    fn a_record_from_before_there_were_two_engines_is_of_the_native_one() {
+        let mut json = serde_json::to_value(record()).unwrap();
+        json.as_object_mut().unwrap().remove("engine").unwrap();
+        let read: Record = serde_json::from_value(json).unwrap();
+        assert_eq!(read.engine, Engine::Native);
     }
 }

@@ -4,9 +4,11 @@
 //! the same run gives the same report, byte for byte. [`Judged`] checks the guarantees and compares
 //! them with what the scenario expects; [`text`], [`json`] and [`markdown`] write it down, all in
 //! one order: the verdict and the command that repeats the run, the guarantees, the story, the
-//! counts. An [`Exploration`] sums up many runs of one scenario.
+//! counts. An [`Exploration`] sums up many runs of one scenario; a [`Comparison`] sets many runs on
+//! one engine beside the same runs on the other.
 #![forbid(unsafe_code)]
 
+mod comparison;
 mod counts;
 mod exploration;
 pub mod json;
@@ -17,6 +19,7 @@ mod story;
 mod styles;
 pub mod text;
 
+pub use comparison::{Both, Comparison, Cost, Difference, Differs, Measured, Statement};
 pub use counts::Counts;
 pub use exploration::{Exploration, Finding, First, Summary, Tally};
 pub use judged::{Judged, Judgement, Outcome};

@@ -35,7 +35,11 @@ pub fn render(judged: &Judged) -> String {
     );
     line(
         &mut text,
-        format_args!("Seed {}. Repeat with:\n", record.seed),
+        format_args!(
+            "Seed {}{}. Repeat with:\n",
+            record.seed,
+            record.engine.aside()
+        ),
     );
     let command = cut(&record.command.replace('\n', " "), TEXT_MAX);
     line(&mut text, format_args!("    {command}\n"));

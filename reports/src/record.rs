@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{Guarantee, History, nanoseconds};
+use std::fmt;
 use std::time::Duration;
 
 /// All that a run left behind. The same scenario and seed give the same record, byte for byte.
@@ -13,6 +14,9 @@ pub struct Record {
     pub description: String,
     /// The seed that decided everything the scenario left open.
     pub seed: u64,
+    /// What simulated the run.
+    #[serde(default)]
+    pub engine: Engine,
     /// The command that repeats the run.
     pub command: String,
     /// The rolling hash over every packet, wake-up and operation, in hexadecimal.
@@ -34,6 +38,37 @@ pub struct Record {
     /// How long the run took in virtual time.
     #[serde(with = "nanoseconds")]
     pub duration: Duration,
+}
+
+/// What schedules the machines of a run, keeps their time and carries their packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// The simulator's own. Records from before there was another do not name it.
+    #[default]
+    Native,
+    /// The simulation of the crate turmoil.
+    Turmoil,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Engine::Native => "native",
+            Engine::Turmoil => "turmoil",
+        })
+    }
+}
+
+impl Engine {
+    /// `, on turmoil`: what people are told beside the seed. Nothing for the native engine, because
+    /// runs on the other are the exception.
+    pub fn aside(self) -> &'static str {
+        match self {
+            Engine::Native => "",
+            Engine::Turmoil => ", on turmoil",
+        }
+    }
 }
 
 /// A simulated computer.

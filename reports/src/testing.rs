@@ -4,7 +4,7 @@
 //! is retried and stored twice. Bob comes back at the second attempt and handles a message twice;
 //! alice's last message is lost.
 
-use crate::{Expectation, Fault, Machine, NetworkCounts, Record};
+use crate::{Engine, Expectation, Fault, Machine, NetworkCounts, Record};
 use squall_guarantees::EventKind::{self, *};
 use squall_guarantees::{
     Bounds, Client, ClientId, Event, Guarantee, History, Lost, OperationId, Silence, StoredMessage,
@@ -26,6 +26,7 @@ pub(crate) fn record() -> Record {
                       her retried message is stored twice, and everybody sees it."
             .into(),
         seed: 42,
+        engine: Engine::Native,
         command: "cargo run --release -- run example --seed 42".into(),
         digest: "00ff00ff00ff00ff".into(),
         drawn: vec![("faults[0].from".into(), "2.000 s".into())],

@@ -58,10 +58,13 @@ pub(crate) fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
 fn head(text: &mut String, judged: &Judged, styles: &Styles) {
     let record = &judged.record;
     let outcome = styled(styles.of_outcome(judged.outcome), judged.outcome);
-    let scenario = styled(styles.heading, &record.scenario);
+    let (scenario, engine) = (
+        styled(styles.heading, &record.scenario),
+        record.engine.aside(),
+    );
     line(
         text,
-        format_args!("{scenario}: {outcome}, seed {}", record.seed),
+        format_args!("{scenario}: {outcome}, seed {}{engine}", record.seed),
     );
     line(text, format_args!("repeat with: {}", record.command));
     paragraph(text, &record.description, 0);
@@ -148,6 +151,7 @@ pub(crate) fn paragraph(text: &mut String, words: &str, indent: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Engine;
     use crate::testing::record;
     use std::time::Duration;
 
@@ -170,6 +174,17 @@ mod tests {
             uncoloured.replace_range(start..=start + length, "");
         }
         assert_eq!(uncoloured, plain);
+    }
+
+    #[test]
+    fn another_engine_than_the_native_one_is_told_beside_the_seed() {
+        let mut record = record();
+        record.engine = Engine::Turmoil;
+        let text = render(&Judged::new(record), &Styles::plain());
+        assert!(
+            text.starts_with("example: not as expected, seed 42, on turmoil\n"),
+            "{text}"
+        );
     }
 
     #[test]

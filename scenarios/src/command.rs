@@ -4,8 +4,11 @@
 //! error. Nothing here decides anything about a run.
 
 mod check_determinism;
+mod compare_engines;
+mod engine;
 mod list;
 mod output;
+mod progress;
 mod run;
 mod selection;
 mod serve;
@@ -51,6 +54,7 @@ Examples:
   squall run exactly-once-partition --seeds 1000  many seeds, on all cores
   squall run my-chat.toml --seed 17               a scenario of your own
   squall check-determinism --all --runs 20        same seed, same bytes?
+  squall compare-engines --all                    does a verdict rest on the simulator?
   squall serve --listen 127.0.0.1:3000            the same chat server, on real sockets
 
 Exit codes:
@@ -62,6 +66,7 @@ enum Command {
     List(list::Arguments),
     Run(run::Arguments),
     CheckDeterminism(check_determinism::Arguments),
+    CompareEngines(compare_engines::Arguments),
     Serve(serve::Arguments),
     Trace(trace::Arguments),
 }
@@ -73,6 +78,7 @@ pub fn main() -> ExitCode {
             Command::List(arguments) => list::list(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::CheckDeterminism(arguments) => check_determinism::check(&arguments),
+            Command::CompareEngines(arguments) => compare_engines::compare(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments),
             Command::Trace(arguments) => trace::trace(&arguments),
         },

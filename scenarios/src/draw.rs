@@ -13,6 +13,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use squall_guarantees::{Bounds, Guarantee};
+use squall_reports::Engine;
 use std::fmt::Debug;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
@@ -28,6 +29,8 @@ pub struct Plan {
     pub source: String,
     /// The seed.
     pub seed: u64,
+    /// What simulates the world. It decides nothing of what the plan says.
+    pub engine: Engine,
     /// What was drawn, as (what, value), in the order of the scenario. The times of single messages
     /// are left out: the history tells them.
     pub drawn: Vec<(String, String)>,
@@ -85,6 +88,11 @@ pub struct PlannedFault {
 }
 
 impl Plan {
+    /// The same plan, to be run on this engine.
+    pub fn on(self, engine: Engine) -> Self {
+        Plan { engine, ..self }
+    }
+
     /// The command that repeats the run.
     pub fn command(&self) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
@@ -93,12 +101,19 @@ impl Plan {
             // For a POSIX shell: nothing has a meaning between apostrophes but the apostrophe.
             false => format!("'{}'", self.source.replace('\'', r"'\''")),
         };
-        format!("cargo run --release -- run {source} --seed {}", self.seed)
+        let engine = match self.engine {
+            Engine::Native => String::new(),
+            other => format!(" --engine {other}"),
+        };
+        format!(
+            "cargo run --release -- run {source} --seed {}{engine}",
+            self.seed
+        )
     }
 }
 
 impl Scenario {
-    /// Decides with the seed what the scenario leaves open.
+    /// Decides with the seed what the scenario leaves open. The plan is for the native engine.
     pub fn plan(&self, seed: u64) -> Plan {
         let mut draw = Draw {
             seed,
@@ -133,6 +148,7 @@ impl Scenario {
             shows: self.shows.clone(),
             source: self.source.clone(),
             seed,
+            engine: Engine::Native,
             drawn: draw.drawn,
             clients,
             chat,
@@ -372,6 +388,17 @@ mod tests {
     fn the_same_seed_draws_the_same_plan() {
         assert_eq!(scenario(OPEN).plan(7), scenario(OPEN).plan(7));
         assert_ne!(scenario(OPEN).plan(7), scenario(OPEN).plan(8));
+    }
+
+    #[test]
+    fn an_engine_changes_nothing_but_the_command_that_repeats_the_run() {
+        let native = scenario(OPEN).plan(7);
+        let turmoil = native.clone().on(Engine::Turmoil);
+        assert_eq!(
+            turmoil.command(),
+            format!("{} --engine turmoil", native.command())
+        );
+        assert_eq!(turmoil.on(Engine::Native), native);
     }
 
     #[test]

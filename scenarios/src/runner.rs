@@ -16,7 +16,7 @@ use squall_chat::{
 };
 use squall_guarantees::{ClientId, Event, EventKind, History, OperationId, StoredMessage};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
-use squall_simulator::{Fault, Link, MachineId, TraceEvent, World, note, now, simulate};
+use squall_simulator::{Engine, Fault, Link, MachineId, TraceEvent, World, note, now, simulate_on};
 use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -68,7 +68,7 @@ pub struct Trace {
 /// # Errors
 /// If the world cannot go on, or the database cannot be read at the end.
 pub fn run(plan: &Plan) -> Result<Record, RunError> {
-    simulate(plan.seed, |world| {
+    simulate_on(engine_of(plan), plan.seed, |world| {
         play(plan, world).map(|(record, _)| record)
     })
 }
@@ -78,7 +78,7 @@ pub fn run(plan: &Plan) -> Result<Record, RunError> {
 /// # Errors
 /// Like [`run`].
 pub fn trace(plan: &Plan) -> Result<Trace, RunError> {
-    simulate(plan.seed, |world| {
+    simulate_on(engine_of(plan), plan.seed, |world| {
         world.record_trace();
         let (record, events) = play(plan, world)?;
         Ok(Trace {
@@ -86,6 +86,13 @@ pub fn trace(plan: &Plan) -> Result<Trace, RunError> {
             events,
         })
     })
+}
+
+fn engine_of(plan: &Plan) -> Engine {
+    match plan.engine {
+        squall_reports::Engine::Native => Engine::Native,
+        squall_reports::Engine::Turmoil => Engine::Turmoil,
+    }
 }
 
 /// The record, and the events behind its digest if the world keeps them.
@@ -112,6 +119,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
         scenario: plan.scenario.clone(),
         description: plan.shows.clone(),
         seed: plan.seed,
+        engine: plan.engine,
         command: plan.command(),
         digest: format!("{digest:016x}"),
         drawn: plan.drawn.clone(),

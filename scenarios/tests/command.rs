@@ -57,7 +57,7 @@ fn a_run_that_does_not_exercise_ends_with_2() {
 #[test]
 fn bad_input_ends_with_4() {
     let wrong = scenario("bad-input", "shows = 3");
-    let bad: [&[&str]; 8] = [
+    let bad: [&[&str]; 12] = [
         &["run", "no-such-scenario"],
         &["run", "no-such-file.toml"],
         &["run", &wrong],
@@ -65,6 +65,10 @@ fn bad_input_ends_with_4() {
         &["run", "lossy-link", "--seed", "x"],
         &["run", "lossy-link", "--seeds", "0"],
         &["run", "lossy-link", "--seed", "1", "--seeds", "2"],
+        &["run", "lossy-link", "--engine", "steam"],
+        &["compare-engines"],
+        &["compare-engines", "no-such-scenario"],
+        &["compare-engines", "lossy-link", "--seeds", "0"],
         &["fly"],
     ];
     for arguments in bad {
@@ -169,6 +173,66 @@ fn the_same_run_is_the_same_in_fresh_threads_and_processes() {
         "{}",
         String::from_utf8_lossy(&output.stdout)
     );
+}
+
+/// A run of a few virtual seconds.
+const SHORT: &str = r#"
+    shows = "Two clients, two messages."
+    settle = "1s"
+    clients.count = 2
+    workload.messages = 1
+    link.latency = "1ms..30ms"
+"#;
+
+#[test]
+fn a_run_on_turmoil_says_so_and_so_does_the_command_that_repeats_it() {
+    let scenario = scenario("on-turmoil", SHORT);
+    let report = squall(&["run", &scenario, "--engine", "turmoil"]).stdout;
+    let report = String::from_utf8(report).expect("UTF-8");
+    let mut lines = report.lines();
+    let (verdict, command) = (lines.next().expect("2"), lines.next().expect("lines"));
+    assert!(verdict.ends_with("seed 1, on turmoil"), "{verdict}");
+    assert!(command.ends_with("--seed 1 --engine turmoil"), "{command}");
+}
+
+#[test]
+fn the_reports_of_another_engine_are_files_of_their_own() {
+    let scenario = scenario("own-files", SHORT);
+    let out = directory("own-files-reports");
+    let path = out.to_str().expect("a path in UTF-8");
+    for engine in ["native", "turmoil"] {
+        let arguments = ["run", &scenario, "--engine", engine];
+        squall(&[&arguments[..], &["--out", path, "--format", "text"]].concat());
+    }
+    assert_eq!(std::fs::read_dir(out).expect("the reports").count(), 2);
+}
+
+#[test]
+fn the_same_run_on_turmoil_is_the_same_in_fresh_threads_and_processes() {
+    let scenario = scenario("turmoil-again", SHORT);
+    let runs = ["--runs", "4", "--engine", "turmoil"];
+    let output = squall(&[&["check-determinism", &scenario], &runs[..]].concat());
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("seed 1, on turmoil: 4 equal runs"), "{told}");
+}
+
+#[test]
+fn engines_that_agree_end_with_0_and_a_document_for_each_scenario() {
+    let scenario = scenario("agree", SHORT);
+    let seeds = ["--seeds", "3", "--format", "json"];
+    let output = squall(&[&["compare-engines", &scenario, &scenario], &seeds[..]].concat());
+    assert_eq!(output.status.code(), Some(0));
+    let documents: Vec<serde_json::Value> = serde_json::Deserializer::from_slice(&output.stdout)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .expect("JSON");
+    assert_eq!(documents.len(), 2);
+    for document in documents {
+        let comparison = &document["comparison"];
+        assert_eq!(comparison["seeds"], 3, "{comparison:#}");
+        assert_eq!(comparison["agree"], true, "{comparison:#}");
+    }
 }
 
 #[test]

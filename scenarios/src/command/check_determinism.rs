@@ -1,8 +1,10 @@
 //! `squall check-determinism`: the same run again and again, in fresh threads and in fresh
 //! processes, must leave the same digest.
 
+use super::engine::On;
 use super::selection::Selection;
 use super::{Exit, Failure, say};
+use crate::draw::Plan;
 use crate::parallel::{default_jobs, parallel};
 use crate::runner::{self, Trace};
 use crate::scenario::Scenario;
@@ -22,6 +24,8 @@ pub(crate) struct Arguments {
     /// How many runs at a time; as many as there are cores, if not given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    on: On,
 }
 
 /// Where a repeat takes place.
@@ -35,16 +39,17 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
     let mut exit = Exit::AsExpected;
     for scenario in arguments.selection.read()? {
-        let (name, seed, runs) = (&scenario.name, arguments.seed, arguments.runs);
+        let (name, runs) = (&scenario.name, arguments.runs);
+        let which = format!("seed {}{}", arguments.seed, arguments.on.engine.aside());
         match compare(&scenario, arguments, jobs)? {
             Comparison::Equal(trace) => say(format_args!(
-                "{name} with seed {seed}: {runs} equal runs, {} events, digest {}",
+                "{name} with {which}: {runs} equal runs, {} events, digest {}",
                 trace.events.len(),
                 trace.digest
             )),
             Comparison::Different(difference) => {
                 say(format_args!(
-                    "{name} with seed {seed}: NOT DETERMINISTIC\n{difference}"
+                    "{name} with {which}: NOT DETERMINISTIC\n{difference}"
                 ));
                 exit = Exit::NotDeterministic;
             }
@@ -59,7 +64,8 @@ enum Comparison {
 }
 
 fn compare(scenario: &Scenario, arguments: &Arguments, jobs: usize) -> Result<Comparison, Failure> {
-    let reference = in_thread(scenario, arguments.seed)?;
+    let plan = scenario.plan(arguments.seed).on(arguments.on.engine);
+    let reference = in_thread(&plan)?;
     let places: Vec<_> = (1..arguments.runs)
         .map(|run| {
             if run < arguments.runs.div_ceil(2) {
@@ -72,8 +78,8 @@ fn compare(scenario: &Scenario, arguments: &Arguments, jobs: usize) -> Result<Co
     let mut result = Ok(None);
     let work = |place: &Place| {
         let repeat = match place {
-            Place::Thread => in_thread(scenario, arguments.seed),
-            Place::Process => in_process(scenario, arguments.seed),
+            Place::Thread => in_thread(&plan),
+            Place::Process => in_process(&plan),
         }?;
         Ok(first_difference(&reference, &repeat))
     };
@@ -99,14 +105,15 @@ fn compare(scenario: &Scenario, arguments: &Arguments, jobs: usize) -> Result<Co
     })
 }
 
-fn in_thread(scenario: &Scenario, seed: u64) -> Result<Trace, Failure> {
-    runner::trace(&scenario.plan(seed)).map_err(Failure::new)
+fn in_thread(plan: &Plan) -> Result<Trace, Failure> {
+    runner::trace(plan).map_err(Failure::new)
 }
 
-fn in_process(scenario: &Scenario, seed: u64) -> Result<Trace, Failure> {
+fn in_process(plan: &Plan) -> Result<Trace, Failure> {
     let itself = std::env::current_exe().map_err(Failure::new)?;
     let output = Command::new(itself)
-        .args(["trace", "--seed", &seed.to_string(), "--", &scenario.source])
+        .args(["trace", "--engine", &plan.engine.to_string()])
+        .args(["--seed", &plan.seed.to_string(), "--", &plan.source])
         .output()
         .map_err(Failure::new)?;
     if !output.status.success() {

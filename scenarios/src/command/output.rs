@@ -1,7 +1,7 @@
 //! Where reports go: to standard output, or to files that are always whole.
 
 use super::{Failure, INTERRUPTED, say};
-use squall_reports::{Exploration, Judged, Styles, json, markdown, text};
+use squall_reports::{Engine, Exploration, Judged, Record, Styles, json, markdown, text};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -98,7 +98,13 @@ impl Output {
     /// # Errors
     /// If a file cannot be written.
     pub(crate) fn write_run(&self, judged: &Judged) -> Result<(), Failure> {
-        let stem = format!("{}.seed-{}", judged.record.scenario, judged.record.seed);
+        let Record {
+            scenario,
+            engine,
+            seed,
+            ..
+        } = &judged.record;
+        let stem = format!("{}.seed-{seed}", stem(scenario, *engine));
         self.write(&stem, |format| of_run(judged, format, false))
     }
 
@@ -117,7 +123,8 @@ impl Output {
             return Ok(());
         }
         say_whole(&of_exploration(exploration, Format::Text, true));
-        let stem = format!("{}.seeds-1-to-{seeds}", exploration.scenario);
+        let stem = stem(&exploration.scenario, exploration.engine);
+        let stem = format!("{stem}.seeds-1-to-{seeds}");
         self.write(&stem, |format| of_exploration(exploration, format, false))
     }
 
@@ -138,6 +145,14 @@ impl Output {
     }
 }
 
+/// How the names of a scenario's reports begin: those of another engine are files of their own.
+fn stem(scenario: &str, engine: Engine) -> String {
+    match engine {
+        Engine::Native => scenario.to_owned(),
+        other => format!("{scenario}.{other}"),
+    }
+}
+
 /// Writes a file under another name first: whoever looks finds it whole, or not at all.
 fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,7 +162,7 @@ fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// Reports end with a line break of their own.
-fn say_whole(report: &str) {
+pub(crate) fn say_whole(report: &str) {
     say(report.strip_suffix('\n').unwrap_or(report));
 }
 

@@ -1,13 +1,14 @@
 //! `squall run`: plays scenarios with one seed, or explores one or more of them with many.
 
+use super::engine::On;
 use super::output::{Format, Output};
+use super::progress::progress;
 use super::selection::Selection;
 use super::{Exit, Failure, complain, error_line, say};
 use crate::parallel::{default_jobs, parallel};
 use crate::runner::{self, RunError};
 use crate::scenario::Scenario;
-use indicatif::{ProgressBar, ProgressStyle};
-use squall_reports::{Exploration, Judged, Outcome, Summary};
+use squall_reports::{Engine, Exploration, Judged, Outcome, Summary};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -34,6 +35,8 @@ pub(crate) struct Arguments {
     /// How many runs at a time; as many as there are cores, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    on: On,
     /// How to write the reports; several with commas. [default: text, or with --out all of them]
     #[arg(long, value_enum, value_delimiter = ',')]
     format: Vec<Format>,
@@ -55,9 +58,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let directory = out.or_else(|| arguments.selection.all.then(|| PathBuf::from(REPORTS)));
     let output = Output::new(directory, &arguments.format)?;
     let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
+    let engine = arguments.on.engine;
     match arguments.seeds {
-        Some(seeds) => explore_all(&scenarios, seeds, jobs, &output),
-        None => play_all(&scenarios, arguments.seed.unwrap_or(SEED), jobs, &output),
+        Some(seeds) => explore_all(&scenarios, seeds, engine, jobs, &output),
+        None => {
+            let seed = arguments.seed.unwrap_or(SEED);
+            play_all(&scenarios, seed, engine, jobs, &output)
+        }
     }
 }
 
@@ -65,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn play_all(
     scenarios: &[Scenario],
     seed: u64,
+    engine: Engine,
     jobs: usize,
     output: &Output,
 ) -> Result<Exit, Failure> {
@@ -74,7 +82,7 @@ fn play_all(
     parallel(
         scenarios,
         jobs,
-        |scenario| play(scenario, seed),
+        |scenario| play(scenario, seed, engine),
         |_, result| {
             progress.inc(1);
             progress.suspend(|| match result {
@@ -107,30 +115,37 @@ fn play_all(
     Ok(worst(results))
 }
 
-fn play(scenario: &Scenario, seed: u64) -> Result<Judged, RunError> {
-    runner::run(&scenario.plan(seed)).map(Judged::new)
+fn play(scenario: &Scenario, seed: u64, engine: Engine) -> Result<Judged, RunError> {
+    runner::run(&scenario.plan(seed).on(engine)).map(Judged::new)
 }
 
 /// Explores each scenario with the seeds from 1 on.
 fn explore_all(
     scenarios: &[Scenario],
     seeds: u64,
+    engine: Engine,
     jobs: usize,
     output: &Output,
 ) -> Result<Exit, Failure> {
     let mut results = Vec::new();
     for scenario in scenarios {
-        results.push(explore(scenario, seeds, jobs, output)?);
+        results.push(explore(scenario, seeds, engine, jobs, output)?);
     }
     Ok(worst(results))
 }
 
-fn explore(scenario: &Scenario, seeds: u64, jobs: usize, output: &Output) -> Result<Exit, Failure> {
+fn explore(
+    scenario: &Scenario,
+    seeds: u64,
+    engine: Engine,
+    jobs: usize,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let seeds: Vec<u64> = (1..=seeds).collect();
     let progress = progress(seeds.len() as u64);
     let began = Instant::now();
     let (mut summaries, mut failed) = (Vec::new(), false);
-    let work = |&seed: &u64| play(scenario, seed).map(|judged| Summary::of(&judged));
+    let work = |&seed: &u64| play(scenario, seed, engine).map(|judged| Summary::of(&judged));
     parallel(&seeds, jobs, work, |_, result| {
         progress.inc(1);
         match result {
@@ -143,11 +158,11 @@ fn explore(scenario: &Scenario, seeds: u64, jobs: usize, output: &Output) -> Res
     });
     progress.finish_and_clear();
     let took = began.elapsed().as_secs_f64();
-    let exploration = Exploration::new(&scenario.name, summaries);
+    let exploration = Exploration::new(&scenario.name, engine, summaries);
     output.exploration(&exploration, seeds.len())?;
     if output.is_in_files() {
         for finding in &exploration.findings {
-            let judged = play(scenario, finding.first.seed).map_err(Failure::new)?;
+            let judged = play(scenario, finding.first.seed, engine).map_err(Failure::new)?;
             output.write_run(&judged)?;
         }
     }
@@ -178,12 +193,6 @@ fn worst(results: Vec<Exit>) -> Exit {
         .into_iter()
         .find(|exit| results.contains(exit))
         .unwrap_or(Exit::AsExpected)
-}
-
-/// A bar on standard error, if that is a terminal.
-fn progress(runs: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {per_sec}, {eta} left");
-    ProgressBar::new(runs).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 #[cfg(test)]

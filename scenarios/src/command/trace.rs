@@ -1,6 +1,7 @@
 //! The hidden `squall trace`: one run with everything that went into its digest, as JSON. It is
 //! how `squall check-determinism` repeats a run in a fresh process.
 
+use super::engine::On;
 use super::selection::Selection;
 use super::{Exit, Failure, say};
 use crate::runner;
@@ -14,11 +15,14 @@ pub(crate) struct Arguments {
     /// The seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    on: On,
 }
 
 pub(crate) fn trace(arguments: &Arguments) -> Result<Exit, Failure> {
     for scenario in arguments.selection.read()? {
-        let traced = runner::trace(&scenario.plan(arguments.seed)).map_err(Failure::new)?;
+        let plan = scenario.plan(arguments.seed).on(arguments.on.engine);
+        let traced = runner::trace(&plan).map_err(Failure::new)?;
         say(serde_json::to_string(&traced).map_err(Failure::new)?);
     }
     Ok(Exit::AsExpected)

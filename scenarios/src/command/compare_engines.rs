@@ -1,0 +1,130 @@
+//! `squall compare-engines`: the same runs on both engines must come to the same verdicts.
+
+use super::output::say_whole;
+use super::progress::progress;
+use super::selection::Selection;
+use super::{Exit, Failure, complain, error_line, say};
+use crate::draw::Plan;
+use crate::parallel::{default_jobs, parallel};
+use crate::runner::{self, RunError};
+use crate::scenario::Scenario;
+use squall_guarantees::counted;
+use squall_reports::{Both, Comparison, Engine, Judged, Measured, Styles, Summary};
+use std::time::Instant;
+
+/// Runs scenarios on both engines, and sets the verdicts beside one another.
+///
+/// Squall can simulate a world in two ways (see --engine of `squall run`). The machines and the chat
+/// on them are the same; what schedules them, keeps the time and delivers packets was written twice, by
+/// different people. So a verdict that both come to is no artefact of one of them. Their digests
+/// differ, because turmoil's time advances in ticks of 1 ms; their verdicts must not.
+///
+/// For each scenario this prints in how many runs each guarantee held, was violated or was not
+/// exercised; each difference with the commands that repeat its first pair of runs; and what a run
+/// costs on each engine.
+#[derive(Debug, clap::Args)]
+#[command(after_help = NOTES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// Run with the seeds 1 to N, each on both engines.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// How many runs at a time; as many as there are cores, if not given. Take 1 to compare costs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// How to write the comparisons.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+const NOTES: &str = "\
+Marks:
+  !  With some seeds it held on one engine and was violated on the other. That a machine panicked
+     on one engine only is told in the same way, as no-panic.
+  ?  With some seeds it was not exercised on one engine. That contradicts nothing, because the
+     engines lose and delay other packets, and does not count for the exit code.
+
+Examples:
+  squall compare-engines --all                           every named scenario, 20 seeds
+  squall compare-engines lossy-link --seeds 500          one of them, thoroughly
+  squall compare-engines lossy-link --jobs 1             what each engine costs, undisturbed
+  squall run lossy-link --seed 7 --engine turmoil        one run on turmoil, told in words
+
+Exit codes:
+  0  no verdict differs    1  one does    4  bad input, or a failure of Squall itself";
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: a document for each scenario.
+    Json,
+}
+
+pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
+    let scenarios = arguments.selection.read()?;
+    let began = Instant::now();
+    let exits: Vec<Exit> = scenarios
+        .iter()
+        .map(|scenario| compare_one(scenario, arguments))
+        .collect();
+    let agree = exits.iter().filter(|exit| **exit == Exit::AsExpected);
+    complain(format_args!(
+        "the engines agree on {} of {}, found in {:.1} s",
+        agree.count(),
+        counted(exits.len() as u64, "scenario"),
+        began.elapsed().as_secs_f64()
+    ));
+    Ok(exits.into_iter().max().unwrap_or(Exit::AsExpected))
+}
+
+/// Runs a scenario with all seeds on both engines, and prints the comparison.
+fn compare_one(scenario: &Scenario, arguments: &Arguments) -> Exit {
+    let seeds: Vec<u64> = (1..=arguments.seeds).collect();
+    let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
+    let progress = progress(2 * arguments.seeds);
+    let mut runs = Vec::new();
+    let on_both = |&seed: &u64| -> Result<_, RunError> {
+        Ok(Both {
+            native: measure(&scenario.plan(seed).on(Engine::Native))?,
+            turmoil: measure(&scenario.plan(seed).on(Engine::Turmoil))?,
+        })
+    };
+    parallel(&seeds, jobs, on_both, |_, result| {
+        progress.inc(2);
+        match result {
+            Ok(pair) => runs.push(pair),
+            Err(error) => progress.suspend(|| complain(error_line(&error.to_string()))),
+        }
+    });
+    progress.finish_and_clear();
+    if runs.is_empty() {
+        return Exit::Failed;
+    }
+    let failed = runs.len() < seeds.len();
+    let comparison = Comparison::new(&scenario.name, runs);
+    match arguments.format {
+        // With an empty line before the next one.
+        Format::Text => say(comparison.text(&Styles::coloured())),
+        Format::Json => say_whole(&comparison.json()),
+    }
+    match comparison.agree {
+        _ if failed => Exit::Failed,
+        true => Exit::AsExpected,
+        false => Exit::NotAsExpected,
+    }
+}
+
+fn measure(plan: &Plan) -> Result<Measured, RunError> {
+    let began = Instant::now();
+    let record = runner::run(plan)?;
+    let wall = began.elapsed();
+    Ok(Measured {
+        summary: Summary::of(&Judged::new(record)),
+        wall,
+        simulated: plan.ends_at,
+    })
+}
