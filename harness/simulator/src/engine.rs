@@ -26,7 +26,7 @@ pub enum Engine {
 impl Engine {
     pub(crate) fn start(self) -> Box<dyn Driver> {
         match self {
-            Engine::Native => Box::new(native::Native::new()),
+            Engine::Native => Box::new(native::Native::default()),
             #[cfg(feature = "turmoil")]
             Engine::Turmoil => Box::new(turmoil::Turmoil::new()),
         }

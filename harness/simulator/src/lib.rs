@@ -44,6 +44,7 @@
 //! | `world` | what a user of the simulator holds: machines, links, faults, time |
 //! | `engine` | what schedules the machines, keeps the time and carries the packets: two of them |
 //! | `machines` | all machines of a world, and the books about them |
+//! | `queue`, `wakes` | what is to come, in the order of virtual time |
 //! | `network` | the links: latency, loss, partitions |
 //! | `machine` | a computer: its kernel, its process, its power |
 //! | `process` | one tokio runtime and how its turns begin and end |
@@ -92,6 +93,8 @@ mod process;
 mod queue;
 #[allow(unsafe_code)]
 mod sys;
+#[forbid(unsafe_code)]
+mod wakes;
 #[forbid(unsafe_code)]
 mod world;
 

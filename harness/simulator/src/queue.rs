@@ -1,4 +1,4 @@
-//! The events to come, in the order of virtual time. Events of the same nanosecond happen in the
+//! What is to come (arrivals of packets, faults), in the order of virtual time. Events of the same nanosecond happen in the
 //! order in which they were planned.
 
 use std::cmp::Reverse;
@@ -12,8 +12,8 @@ pub(crate) struct Queue<E> {
     planned: u64,
 }
 
-impl<E> Queue<E> {
-    pub(crate) fn new() -> Self {
+impl<E> Default for Queue<E> {
+    fn default() -> Self {
         Self {
             heap: BinaryHeap::new(),
             events: Vec::new(),
@@ -21,7 +21,9 @@ impl<E> Queue<E> {
             planned: 0,
         }
     }
+}
 
+impl<E> Queue<E> {
     /// Plans an event for a time in nanoseconds.
     pub(crate) fn plan(&mut self, at: u64, event: E) {
         let place = self.free.pop().unwrap_or_else(|| {
@@ -56,7 +58,7 @@ mod tests {
 
     #[test]
     fn events_come_in_the_order_of_time_and_then_of_planning() {
-        let mut queue = Queue::new();
+        let mut queue = Queue::default();
         for (at, event) in [(5, 'c'), (1, 'a'), (5, 'd'), (2, 'b')] {
             queue.plan(at, event);
         }
@@ -68,7 +70,7 @@ mod tests {
 
     #[test]
     fn nothing_is_taken_beyond_the_limit() {
-        let mut queue = Queue::new();
+        let mut queue = Queue::default();
         queue.plan(6, ());
         assert_eq!(queue.next_until(5), None);
         assert_eq!(queue.next_until(6), Some((6, ())));

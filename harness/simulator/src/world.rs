@@ -133,7 +133,7 @@ impl World {
         Self {
             driver: engine.start(),
             machines: Machines::new(seed),
-            faults: Queue::new(),
+            faults: Queue::default(),
         }
     }
 

@@ -1,68 +1,41 @@
 //! The native engine: a discrete-event simulation. Time jumps from event to event, and an idle machine
 //! costs nothing.
+//!
+//! There are two kinds of events: packets that arrive, and machines that wake up. At the same
+//! nanosecond the packets come first.
 
 use super::Driver;
 use crate::kernel::Packet;
 use crate::machine::MachineId;
 use crate::machines::Machines;
 use crate::queue::Queue;
+use crate::wakes::Wakes;
 use crate::world::Error;
 
+#[derive(Default)]
 pub(super) struct Native {
-    queue: Queue<Event>,
-    /// The earliest wake-up planned for each machine.
-    planned: Vec<Option<u64>>,
+    arrivals: Queue<Arrival>,
+    wakes: Wakes,
 }
 
-enum Event {
-    Arrival {
-        from: MachineId,
-        to: MachineId,
-        packet: Packet,
-    },
-    Wake(MachineId),
+struct Arrival {
+    from: MachineId,
+    to: MachineId,
+    packet: Packet,
 }
 
 impl Native {
-    pub(super) fn new() -> Self {
-        Self {
-            queue: Queue::new(),
-            planned: Vec::new(),
-        }
-    }
-
-    fn arrive(
-        &mut self,
-        from: MachineId,
-        to: MachineId,
-        packet: Packet,
-        machines: &mut Machines,
-    ) -> Result<(), Error> {
+    fn arrive(&mut self, arrival: Arrival, machines: &mut Machines) -> Result<(), Error> {
+        let Arrival { from, to, packet } = arrival;
         machines.receive(from, to, packet);
-        let now = machines.now();
         // Packets of the same nanosecond are one interrupt: the process runs after the last.
-        let more = self.queue.peek().is_some_and(|(at, event)| {
-            at == now && matches!(event, Event::Arrival { to: next, .. } if *next == to)
-        });
+        let next = self.arrivals.peek();
+        let more = next.is_some_and(|(at, next)| at == machines.now() && next.to == to);
         if machines[to].is_runnable() && !more {
             return self.attend(to, machines);
         }
         self.settle(to, machines);
         Ok(())
-    }
-
-    fn wake(&mut self, machine: MachineId, machines: &mut Machines) -> Result<(), Error> {
-        let now = machines.now();
-        let planned = &mut self.planned[machine.0 as usize];
-        if *planned == Some(now) {
-            *planned = None;
-        }
-        // A plan that something overtook: the machine has run since, and asked for another time.
-        if machines[machine].next_wake().is_none_or(|at| at > now) {
-            self.settle(machine, machines);
-            return Ok(());
-        }
-        self.attend(machine, machines)
     }
 
     /// Takes the machine's packets under way and plans its next wake-up.
@@ -71,27 +44,28 @@ impl Native {
             if !departure.cut {
                 let (to, packet) = (departure.to, departure.packet);
                 let from = machine;
-                self.queue
-                    .plan(departure.arrives, Event::Arrival { from, to, packet });
+                self.arrivals
+                    .plan(departure.arrives, Arrival { from, to, packet });
             }
         });
-        let planned = &mut self.planned[machine.0 as usize];
-        if let Some(wake) = machines[machine].next_wake()
-            && planned.is_none_or(|planned| wake < planned)
-        {
-            let wake = wake.max(machines.now());
-            *planned = Some(wake);
-            self.queue.plan(wake, Event::Wake(machine));
+        self.wakes.set(machine, machines[machine].next_wake());
+    }
+
+    /// The time of the next event, and the machine if it is a wake-up.
+    fn next(&self) -> Option<(u64, Option<MachineId>)> {
+        let arrival = self.arrivals.peek().map(|(at, _)| at);
+        match (arrival, self.wakes.first()) {
+            (Some(at), Some((wake, _))) if at <= wake => Some((at, None)),
+            (_, Some((wake, machine))) => Some((wake, Some(machine))),
+            (Some(at), None) => Some((at, None)),
+            (None, None) => None,
         }
     }
 }
 
 impl Driver for Native {
-    fn add(&mut self, _: MachineId) {
-        self.planned.push(None);
-    }
-
-    // What the two concern is asked of the machines and of their network when a packet arrives.
+    // What these three concern is asked of the machines and of their network when it matters.
+    fn add(&mut self, _: MachineId) {}
     fn set_power(&mut self, _: MachineId, _: bool) {}
     fn set_cut(&mut self, _: MachineId, _: MachineId, _: bool) {}
 
@@ -102,11 +76,13 @@ impl Driver for Native {
     }
 
     fn run_until(&mut self, limit: u64, machines: &mut Machines) -> Result<(), Error> {
-        while let Some((at, event)) = self.queue.next_until(limit) {
-            machines.set_now(at);
-            match event {
-                Event::Arrival { from, to, packet } => self.arrive(from, to, packet, machines)?,
-                Event::Wake(machine) => self.wake(machine, machines)?,
+        while let Some((at, wakes)) = self.next().filter(|&(at, _)| at <= limit) {
+            // A machine that is late was paused, or struck by a fault since.
+            machines.set_now(at.max(machines.now()));
+            if let Some(machine) = wakes {
+                self.attend(machine, machines)?;
+            } else if let Some((_, arrival)) = self.arrivals.next_until(at) {
+                self.arrive(arrival, machines)?;
             }
         }
         Ok(())

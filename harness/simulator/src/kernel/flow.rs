@@ -386,6 +386,12 @@ impl Flow {
         matches!(self.state(), State::Closed | State::Listen)
     }
 
+    /// Whether reading may make the window worth advertising anew. smoltcp does that when it has
+    /// doubled, so not before half of the buffer was full.
+    pub(super) fn may_open_window(&self) -> bool {
+        self.socket().recv_queue() >= BUFFER / 2
+    }
+
     /// Linux tells a waiting writer when a third of the buffer is free.
     fn has_room(&self) -> bool {
         self.socket().send_capacity() - self.socket().send_queue() >= BUFFER / 3

@@ -263,8 +263,9 @@ impl Tcp {
     }
 
     pub(super) fn receive(&mut self, flow: FlowId, buffer: &mut [u8], peek: bool) -> Result<usize> {
+        let window_opens = self.flow(flow).may_open_window();
         let read = self.flow_mut(flow).receive(buffer, peek)?;
-        if read > 0 && !peek {
+        if window_opens && read > 0 && !peek {
             self.touch(flow);
         }
         Ok(read)
