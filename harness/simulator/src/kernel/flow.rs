@@ -25,6 +25,9 @@ pub(super) struct FlowId(pub(super) usize);
 /// Bytes a connection buffers, each way. Linux begins with 16 KiB to send and 128 KiB to receive.
 const BUFFER: usize = 32 * 1024;
 
+/// How long an acknowledgement may wait for data to travel with (`TCP_DELACK_MIN`).
+const ACK_DELAY: Duration = Duration::from_millis(40);
+
 /// Linux retries a SYN six times, which takes 127 s (`tcp_syn_retries`).
 const CONNECT_LIMIT: Duration = Duration::from_secs(127);
 
@@ -90,6 +93,7 @@ impl Flow {
             SocketBuffer::new(vec![0; BUFFER]),
         );
         socket.set_congestion_control(CongestionControl::Reno);
+        socket.set_ack_delay(Some(smol(ACK_DELAY)));
         let mut sockets = SocketSet::new(Vec::with_capacity(1));
         let handle = sockets.add(socket);
         Self {

@@ -1,16 +1,25 @@
 //! Entropy, and `syscall` itself, because older versions of the getrandom crate go through it.
 
 use super::descriptors::bytes_mut;
-use super::{EntryPoint, machine, real, world};
+use super::{EntryPoint, WorldThread, machine, real, world};
 use crate::entropy::Door;
 use libc::{c_int, c_long, c_uint, c_void, size_t, ssize_t};
 
 /// Fills the bytes from the machine that runs, or from the world if none does: the first
 /// `HashMap` of a thread may be the world's own. False outside of a world.
 fn fill(door: Door, bytes: &mut [u8]) -> bool {
-    machine(|kernel| kernel.entropy.fill(door, bytes))
-        .or_else(|| world(|world| world.entropy.borrow_mut().fill(door, bytes)))
-        .is_some()
+    if machine(|kernel| kernel.entropy.fill(door, bytes)).is_some() {
+        return true;
+    }
+    // Borrowed already: the world's memory allocator asks, which is the host's.
+    let of_world = |world: &WorldThread| {
+        world
+            .entropy
+            .try_borrow_mut()
+            .map(|mut entropy| entropy.fill(door, bytes))
+            .is_ok()
+    };
+    world(of_world).unwrap_or(false)
 }
 
 #[unsafe(no_mangle)]

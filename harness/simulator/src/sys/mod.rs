@@ -63,10 +63,14 @@ fn world<R>(f: impl FnOnce(&WorldThread) -> R) -> Option<R> {
 }
 
 /// Lets the kernel of the machine that runs on this thread answer; none if no machine runs.
+///
+/// None also while the kernel is at work: then the call comes from the memory allocator that the
+/// kernel uses, which is the host's.
 fn machine<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
     world(|world| {
         let machine = world.machine.borrow();
-        machine.as_ref().map(|kernel| f(&mut kernel.borrow_mut()))
+        let mut kernel = machine.as_ref()?.try_borrow_mut().ok()?;
+        Some(f(&mut kernel))
     })?
 }
 
