@@ -60,7 +60,7 @@ const LOADS: [Load; 2] = [
     Load {
         name: "heartbeat",
         period: Duration::from_secs(25),
-        virtual_time: Duration::from_secs(200),
+        virtual_time: Duration::from_secs(1000),
     },
 ];
 

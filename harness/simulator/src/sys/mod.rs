@@ -84,13 +84,14 @@ pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
         machine: RefCell::default(),
     });
     WORLD.set(&raw const *world);
-    WorldGuard(world)
+    WorldGuard { _world: world }
 }
 
 /// Ends the world of its thread when dropped.
-pub(crate) struct WorldGuard(
-    #[allow(dead_code, reason = "owns what WORLD points to")] Box<WorldThread>,
-);
+pub(crate) struct WorldGuard {
+    /// What [`WORLD`] points to.
+    _world: Box<WorldThread>,
+}
 
 impl Drop for WorldGuard {
     fn drop(&mut self) {

@@ -259,20 +259,9 @@ unsafe extern "C" fn getsockname(
     address: *mut sockaddr,
     length: *mut socklen_t,
 ) -> c_int {
+    let found = on_descriptor(fd, |kernel| kernel.local_address(fd));
     // SAFETY: the address is the caller's, as for getsockname(2).
-    unsafe {
-        match on_descriptor(fd, |kernel| kernel.local_address(fd)) {
-            Some(result) => answer_int(
-                result
-                    .map(|local| write_address(local, address, length))
-                    .map(|()| 0),
-            ),
-            None => pass(
-                libc::SYS_getsockname,
-                [fd as _, address as _, length as _, 0, 0, 0],
-            ),
-        }
-    }
+    unsafe { give_address(found, libc::SYS_getsockname, fd, address, length) }
 }
 
 #[unsafe(no_mangle)]
@@ -281,18 +270,32 @@ unsafe extern "C" fn getpeername(
     address: *mut sockaddr,
     length: *mut socklen_t,
 ) -> c_int {
+    let found = on_descriptor(fd, |kernel| kernel.peer_address(fd));
     // SAFETY: the address is the caller's, as for getpeername(2).
+    unsafe { give_address(found, libc::SYS_getpeername, fd, address, length) }
+}
+
+/// Writes the address that the machine found, or asks the real kernel if no machine was asked.
+///
+/// # Safety
+///
+/// As for [`write_address`], and for the system call.
+unsafe fn give_address(
+    found: Option<Result<SocketAddrV4, Errno>>,
+    number: libc::c_long,
+    fd: c_int,
+    address: *mut sockaddr,
+    length: *mut socklen_t,
+) -> c_int {
+    // SAFETY: the caller's.
     unsafe {
-        match on_descriptor(fd, |kernel| kernel.peer_address(fd)) {
-            Some(result) => answer_int(
-                result
-                    .map(|peer| write_address(peer, address, length))
-                    .map(|()| 0),
-            ),
-            None => pass(
-                libc::SYS_getpeername,
-                [fd as _, address as _, length as _, 0, 0, 0],
-            ),
+        match found {
+            Some(Ok(found)) => {
+                write_address(found, address, length);
+                0
+            }
+            Some(Err(error)) => fail(error) as c_int,
+            None => pass(number, [fd as _, address as _, length as _, 0, 0, 0]),
         }
     }
 }
