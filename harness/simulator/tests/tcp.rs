@@ -179,3 +179,38 @@ fn a_partition_is_silence_and_tcp_goes_on_after_it() {
     );
     assert!(cut > 0);
 }
+
+/// Regression: a listener that was closed left its handshakes behind, and the next listener on the
+/// port counted them as its own.
+#[test]
+fn a_handshake_with_a_killed_server_is_none_with_its_successor() {
+    let ms = Duration::from_millis;
+    let (first, second) = simulate(1, |world| {
+        world.set_default_link(Link {
+            latency: Latency::Fixed(ms(20)),
+            loss: 0.0,
+        });
+        let server = world.machine("server", echo);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                for _ in 0..2 {
+                    let mut peer = TcpStream::connect((address, 7)).await.unwrap();
+                    let _ = peer.write_all(b"ping").await;
+                    let read = peer.read_exact(&mut [0; 4]).await;
+                    tell.send(read.map_err(|error| error.kind())).unwrap();
+                }
+            }
+        });
+        // The SYN arrives after 20 ms, the end of the handshake after 60 ms.
+        world.at(ms(50), Fault::Kill(server));
+        world.at(ms(55), Fault::Boot(server));
+        world.run_until(Duration::from_secs(10)).unwrap();
+        assert!(world.panics().is_empty(), "{:?}", world.panics());
+        (told.try_recv().unwrap(), told.try_recv().unwrap())
+    });
+    assert_eq!(first, Err(ErrorKind::ConnectionReset));
+    assert_eq!(second, Ok(4));
+}

@@ -68,7 +68,9 @@ struct Listener {
     local: SocketAddrV4,
     socket: ObjectId,
     backlog: usize,
-    opening: usize,
+    /// In the middle of their handshake.
+    opening: BTreeSet<FlowId>,
+    /// Ready to be accepted.
     queue: VecDeque<FlowId>,
 }
 
@@ -197,7 +199,7 @@ impl Tcp {
                 local,
                 socket,
                 backlog,
-                opening: 0,
+                opening: BTreeSet::new(),
                 queue: VecDeque::new(),
             });
     }
@@ -241,6 +243,9 @@ impl Tcp {
         if let Err(error) = self.flow_mut(id).connect() {
             self.remove(id);
             return Err(error);
+        }
+        if let Some(bound) = bound {
+            self.bound.remove(&bound.port());
         }
         self.poll(id, now, None);
         Ok(id)
@@ -312,8 +317,15 @@ impl Tcp {
                 self.bound.remove(&local.port());
             }
             State::Listening { local } => {
-                let listener = self.listeners.remove(&local.port());
-                for flow in listener.into_iter().flat_map(|listener| listener.queue) {
+                let Some(listener) = self.listeners.remove(&local.port()) else {
+                    return;
+                };
+                // Whoever is in the middle of a handshake learns of it when the handshake goes on.
+                listener
+                    .opening
+                    .into_iter()
+                    .for_each(|flow| self.remove(flow));
+                for flow in listener.queue {
                     self.flow_mut(flow).abort();
                     self.poll(flow, now, None);
                 }
@@ -367,14 +379,13 @@ impl Tcp {
             return None;
         };
         if established {
-            listener.opening -= 1;
+            listener.opening.remove(&id);
             listener.queue.push_back(id);
             return Some(listener.socket);
         }
         // Linux lets the program accept a connection that was reset in the queue; one that was
         // never established just disappears.
-        if over && !listener.queue.contains(&id) {
-            listener.opening -= 1;
+        if over && listener.opening.remove(&id) {
             self.remove(id);
         }
         None
@@ -401,11 +412,11 @@ impl Tcp {
             nobody.poll(instant(now), &mut wire, &mut SocketSet::new(Vec::new()));
             return None;
         };
-        if listener.opening + listener.queue.len() >= listener.backlog {
+        if listener.opening.len() + listener.queue.len() >= listener.backlog {
             return None;
         }
-        listener.opening += 1;
         let id = self.insert(local, peer, Owner::Listener(local.port()));
+        self.listeners.get_mut(&local.port())?.opening.insert(id);
         self.flow_mut(id).listen().ok()?;
         self.poll(id, now, Some(packet))
     }
