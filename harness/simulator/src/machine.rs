@@ -243,6 +243,5 @@ fn end_process(kernel: &SharedKernel, process: &mut Option<Process>) {
     if let Some(process) = process.take() {
         process.take_apart(kernel);
     }
-    let mut kernel = kernel.borrow_mut();
-    kernel.close_all();
+    kernel.borrow_mut().close_all();
 }

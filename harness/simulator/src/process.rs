@@ -6,7 +6,7 @@
 
 use crate::machine::SharedKernel;
 use crate::sys;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
@@ -41,7 +41,11 @@ impl Process {
                 .expect("the simulated kernel has epoll and eventfd");
             let main = {
                 let _context = runtime.enter();
-                runtime.spawn(program())
+                match catch_unwind(AssertUnwindSafe(program)) {
+                    Ok(main) => runtime.spawn(main),
+                    // The panic has been noted; the process ends at its first turn.
+                    Err(_) => runtime.spawn(ready(())),
+                }
             };
             kernel.borrow_mut().begin_turn();
             Self { runtime, main }

@@ -165,3 +165,17 @@ fn each_engine_repeats_itself() {
         assert_eq!(digest(), digest(), "{engine}");
     }
 }
+
+#[test]
+fn a_world_that_is_abandoned_ends_on_each_engine() {
+    for engine in BOTH {
+        let abandoned = std::panic::catch_unwind(|| {
+            simulate_on(engine, 1, |world| {
+                world.machine("server", echo);
+                world.run_until(SECOND).unwrap();
+                panic!("abandoned");
+            })
+        });
+        assert!(abandoned.is_err(), "{engine}");
+    }
+}

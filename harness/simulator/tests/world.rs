@@ -354,3 +354,25 @@ fn a_killed_server_closes_its_connections_in_the_same_order_each_time() {
     let first = digest();
     assert!((0..40).all(|_| digest() == first));
 }
+
+/// Regression: a program that panics before its main task exists ended the world.
+#[test]
+fn a_panic_before_the_main_task_is_told_like_any_other() {
+    simulate(1, |world| {
+        let ready = |fine: bool| {
+            assert!(fine, "no configuration");
+            std::future::ready(())
+        };
+        let machine = world.machine("server", move || ready(false));
+        world.run_until(SECOND).unwrap();
+        let [panic] = world.panics() else {
+            panic!("one panic: {:?}", world.panics())
+        };
+        assert_eq!(panic.machine, machine);
+        assert!(
+            panic.message.starts_with("no configuration"),
+            "{}",
+            panic.message
+        );
+    });
+}

@@ -83,10 +83,16 @@ struct Leaving {
 
 /// The world's side.
 pub(super) struct Turmoil {
-    orders: Option<Sender<Order>>,
+    /// None only while the engine is dropped: turmoil's thread ends when these do.
+    ends: Option<Ends>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The world's ends of the channels.
+struct Ends {
+    orders: Sender<Order>,
     reports: Receiver<Report>,
     answers: Sender<Answer>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Turmoil {
@@ -102,16 +108,22 @@ impl Turmoil {
             });
         let thread = thread.expect("the operating system gives a thread for turmoil");
         Self {
-            orders: Some(orders),
-            reports,
-            answers,
+            ends: Some(Ends {
+                orders,
+                reports,
+                answers,
+            }),
             thread: Some(thread),
         }
     }
 
+    fn ends(&self) -> &Ends {
+        self.ends.as_ref().expect("the engine has not ended")
+    }
+
     fn order(&self, order: Order) {
-        let orders = self.orders.as_ref().expect("the engine has not ended");
-        orders
+        self.ends()
+            .orders
             .send(order)
             .expect("turmoil's thread lives as long as the engine");
     }
@@ -163,6 +175,7 @@ impl Driver for Turmoil {
         let mut result = Ok(());
         loop {
             match self
+                .ends()
                 .reports
                 .recv()
                 .expect("turmoil's thread answers every order")
@@ -179,7 +192,8 @@ impl Driver for Turmoil {
                     }
                     let (answer, done) = attend(machine, machines);
                     result = result.and(done);
-                    self.answers
+                    self.ends()
+                        .answers
                         .send(answer)
                         .expect("a card waits for its answer");
                 }
@@ -190,7 +204,7 @@ impl Driver for Turmoil {
 
 impl Drop for Turmoil {
     fn drop(&mut self) {
-        self.orders = None;
+        self.ends = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
             && !std::thread::panicking()
@@ -218,7 +232,7 @@ impl Line {
         })
     }
 
-    /// Asks the world what a machine does now.
+    /// Asks the world what a machine does now. A world that has gone wants everything to stop.
     fn ask(&self, machine: MachineId, arrived: Vec<(MachineId, Packet)>) -> Answer {
         let now = self.now.get();
         let asked = self.reports.send(Report::Ask {
@@ -226,8 +240,12 @@ impl Line {
             now,
             arrived,
         });
-        asked.expect("the world waits for reports");
-        let answer = self.answers.recv().expect("the world answers");
+        let answer = asked.ok().and_then(|()| self.answers.recv().ok());
+        let answer = answer.unwrap_or(Answer {
+            departures: Vec::new(),
+            wake: None,
+            stop: true,
+        });
         self.stopped.set(self.stopped.get() || answer.stop);
         answer
     }
@@ -268,9 +286,8 @@ fn simulate(orders: &Receiver<Order>, line: Rc<Line>) {
                     line.now.set(nanos(simulation.elapsed() + TICK));
                     simulation.step().expect("a card never fails");
                 }
-                line.reports
-                    .send(Report::Done)
-                    .expect("the world waits for reports");
+                // A world that has gone does not listen; then there are no more orders.
+                let _ = line.reports.send(Report::Done);
             }
         }
     }
