@@ -14,6 +14,7 @@ mod tests;
 mod values;
 mod workload;
 
+use crate::group::Group;
 use crate::scenario::Scenario;
 use chat::chat;
 use clients::{clients, overrides};
@@ -133,9 +134,7 @@ fn read<'t>(
 ) -> Option<Scenario> {
     let mut top = Table::new("the scenario", document.get_ref(), 0..0);
     let shows = top.need::<String>("shows", problems);
-    let group = top
-        .get("group", problems)
-        .unwrap_or_else(|| "scenarios".to_owned());
+    let group = top.word("group", &Group::ALL, problems);
     let settle = top.get("settle", problems);
     let clients = clients(top.table("clients", problems), problems);
     let link = link(top.table("link", problems), problems);

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `scenario`, `format` | what a scenario is, and its TOML file with all that can be wrong in it |
 //! | `draw` | scenario × seed → plan |
-//! | `library` | the named scenarios |
+//! | `library`, `group` | the named scenarios, and what they are about |
 //! | `runner` | plan → record |
 //! | `parallel` | many runs on all cores |
 //! | [`command`] | the `squall` command |
@@ -16,6 +16,7 @@
 pub mod command;
 mod draw;
 mod format;
+mod group;
 mod library;
 mod nearest;
 mod parallel;
@@ -24,6 +25,7 @@ mod scenario;
 
 pub use draw::*;
 pub use format::{BadScenario, Problem};
+pub use group::Group;
 pub use library::library;
 pub use runner::{RunError, Trace, run, trace};
 pub use scenario::*;

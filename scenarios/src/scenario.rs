@@ -7,6 +7,7 @@
 //! it; several servers with an adapter between them are left out.
 
 use crate::format::{self, BadScenario};
+use crate::group::Group;
 use squall_chat::{Bug, ToClient, ToServer, Transport};
 use squall_guarantees::Guarantee;
 use std::path::Path;
@@ -24,8 +25,8 @@ pub struct Scenario {
     pub source: String,
     /// What it shows, in a sentence.
     pub shows: String,
-    /// The heading it stands under in `squall list`.
-    pub group: String,
+    /// What it is about, the heading it stands under in `squall list`; every embedded one has one.
+    pub group: Option<Group>,
     /// How many clients there are.
     pub clients: Setting<u32>,
     /// The clients' names, in order; as many as there can be clients.

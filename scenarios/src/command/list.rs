@@ -36,12 +36,14 @@ pub(crate) fn list(arguments: &Arguments) -> Result<Exit, Failure> {
 fn text() -> String {
     let bold = Style::new().bold();
     let mut text = String::new();
-    let mut group = String::new();
+    let mut heading = None;
     for scenario in library() {
-        if scenario.group != group {
-            group = scenario.group;
+        if scenario.group != heading
+            && let Some(group) = scenario.group
+        {
             let gap = if text.is_empty() { "" } else { "\n" };
             text += &format!("{gap}{bold}{group}{bold:#}\n");
+            heading = scenario.group;
         }
         let column = textwrap::Options::new(WIDTH)
             .initial_indent("      ")
@@ -67,7 +69,7 @@ fn json_text() -> String {
                 .collect();
             json!({
                 "name": scenario.name,
-                "group": scenario.group,
+                "group": scenario.group.map(|group| group.to_string()),
                 "shows": scenario.shows,
                 "expect": expect,
             })
