@@ -5,11 +5,9 @@
 //! old seed draws for the others. What the seed decides while the world runs (latencies, losses,
 //! the entropy of the machines) is left to the simulator.
 
-use crate::scenario::{
-    Chat, Fault, FaultKind, Latency, Link, SERVER, Scenario, Setting, Victims, Workload,
-};
+use crate::faults::PlannedFault;
+use crate::scenario::{Chat, Latency, Link, Scenario, Setting, Workload};
 use rand::distr::uniform::SampleUniform;
-use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use squall_guarantees::{Bounds, Guarantee};
@@ -72,19 +70,6 @@ pub struct PlannedMessage {
     pub room: String,
     /// The text, unique in the run.
     pub content: String,
-}
-
-/// A fault of a plan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlannedFault {
-    /// What happens; every [`Setting`] in it is [`Setting::Fixed`].
-    pub kind: FaultKind,
-    /// Whom it hits, by name, in the order of the machines.
-    pub victims: Vec<String>,
-    /// When it begins.
-    pub from: Duration,
-    /// When it ends; none if it lasts to the end of the run.
-    pub until: Option<Duration>,
 }
 
 impl Plan {
@@ -194,34 +179,40 @@ impl Scenario {
 const SLACK: Duration = Duration::from_millis(500);
 
 /// The seed's decisions.
-struct Draw {
+pub(crate) struct Draw {
     seed: u64,
     drawn: Vec<(String, String)>,
 }
 
 impl Draw {
     /// The random stream of this label.
-    fn stream(&self, label: &str) -> ChaCha8Rng {
+    pub(crate) fn stream(&self, label: &str) -> ChaCha8Rng {
         let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
         stream.set_stream(xxh3_64(label.as_bytes()));
         stream
     }
 
     /// Decides a value, and notes it if it was open.
-    fn value<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> T {
+    pub(crate) fn value<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> T {
         let value = draw_from(&mut self.stream(label), setting);
         if let Setting::Between(..) = setting {
-            self.drawn.push((label.to_owned(), format!("{value:?}")));
+            self.tell(label, format!("{value:?}"));
         }
         value
     }
 
-    fn fixed<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> Setting<T> {
+    /// Notes what was decided.
+    pub(crate) fn tell(&mut self, label: &str, value: String) {
+        self.drawn.push((label.to_owned(), value));
+    }
+
+    /// Decides a value like [`Draw::value`], for a plan that is written like a scenario.
+    pub(crate) fn fixed<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> Setting<T> {
         Setting::Fixed(self.value(label, setting))
     }
 }
 
-trait Drawable: SampleUniform + PartialOrd + Copy + Debug {
+pub(crate) trait Drawable: SampleUniform + PartialOrd + Copy + Debug {
     /// Rounds to a value that people can read.
     fn rounded(self) -> Self {
         self
@@ -242,7 +233,8 @@ impl Drawable for Duration {
     }
 }
 
-fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T>) -> T {
+/// Decides a value with this stream.
+pub(crate) fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T>) -> T {
     match setting {
         Setting::Fixed(value) => value,
         Setting::Between(min, max) => {
@@ -318,49 +310,6 @@ impl Chat {
             delivery: client_detection + connecting + self.ack_timeout.min() * 5,
             backoff_min: self.backoff_min,
             backoff_max: self.backoff_max,
-        }
-    }
-}
-
-impl Fault {
-    fn draw(&self, number: usize, clients: &[PlannedClient], draw: &mut Draw) -> PlannedFault {
-        let label = |what| format!("fault {number}: {what}");
-        let kind = match self.kind {
-            FaultKind::Loss(loss) => FaultKind::Loss(draw.fixed(&label("loss"), loss)),
-            other => other,
-        };
-        let victims = self.victims.draw(&label("victims"), clients, draw);
-        let from = draw.value(&label("at"), self.at);
-        let lasts = self.lasts.map(|lasts| draw.value(&label("for"), lasts));
-        PlannedFault {
-            kind,
-            victims,
-            from,
-            until: lasts.map(|lasts| from + lasts),
-        }
-    }
-}
-
-impl Victims {
-    fn draw(&self, label: &str, clients: &[PlannedClient], draw: &mut Draw) -> Vec<String> {
-        let all = clients.iter().map(|client| client.name.clone());
-        match self {
-            Victims::Clients => all.collect(),
-            Victims::Named(names) => {
-                let machines = std::iter::once(SERVER.to_owned()).chain(all);
-                machines.filter(|machine| names.contains(machine)).collect()
-            }
-            Victims::Any(count) => {
-                let mut stream = draw.stream(label);
-                let count = draw_from(&mut stream, *count) as usize;
-                let mut order: Vec<usize> = (0..clients.len()).collect();
-                order.shuffle(&mut stream);
-                order.truncate(count);
-                order.sort_unstable();
-                let victims: Vec<_> = order.iter().map(|&i| clients[i].name.clone()).collect();
-                draw.drawn.push((label.to_owned(), victims.join(", ")));
-                victims
-            }
         }
     }
 }

@@ -6,7 +6,6 @@
 
 mod chat;
 mod clients;
-mod faults;
 mod link;
 mod table;
 #[cfg(test)]
@@ -17,17 +16,17 @@ mod workload;
 use crate::group::Group;
 use crate::scenario::Scenario;
 use chat::chat;
+pub(crate) use clients::Clients;
 use clients::{clients, overrides};
-use faults::faults;
 use link::link;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 use squall_guarantees::{Guarantee, counted};
 use std::fmt;
 use std::ops::Range;
-use table::{Problems, Table};
+pub(crate) use table::{Placed, Problems, Table, choose_from};
 use toml::Spanned;
 use toml::de::DeTable;
-pub(crate) use values::duration;
+pub(crate) use values::{Value, duration, setting};
 use workload::workload;
 
 /// A scenario file that cannot be used, with all mistakes that were found in it.
@@ -146,7 +145,7 @@ fn read<'t>(
         &overrides,
         problems,
     );
-    let faults = faults(top.raw("fault"), &clients, problems);
+    let faults = crate::faults::read(top.raw("fault"), &clients, problems);
     let expect = expectations(top.table("expect", problems), problems);
     top.finish(problems);
     Some(Scenario {

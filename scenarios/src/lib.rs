@@ -6,6 +6,7 @@
 //! | module | subject |
 //! |---|---|
 //! | `scenario`, `format` | what a scenario is, and its TOML file with all that can be wrong in it |
+//! | `faults` | what can go wrong: all about each kind of fault in one place |
 //! | `draw` | scenario × seed → plan |
 //! | `library`, `group` | the named scenarios, and what they are about |
 //! | `runner` | plan → record |
@@ -15,6 +16,7 @@
 
 pub mod command;
 mod draw;
+mod faults;
 mod format;
 mod group;
 mod library;
@@ -23,7 +25,8 @@ mod parallel;
 mod runner;
 mod scenario;
 
-pub use draw::*;
+pub use draw::{Plan, PlannedClient, PlannedMessage};
+pub use faults::*;
 pub use format::{BadScenario, Problem};
 pub use group::Group;
 pub use library::library;

@@ -2,10 +2,11 @@
 //! its file says them.
 //!
 //! A [`Scenario`] has been checked: names are unique, ranges are not empty, every fault hits
-//! machines that exist. What it leaves open (a [`Setting::Between`], [`Victims::Any`]) is decided by
+//! machines that exist. What it leaves open (a [`Setting::Between`], [`Victims::Any`](crate::Victims)) is decided by
 //! the seed in [`crate::draw`]. The chat of a scenario has one server and a star of clients around
 //! it; several servers with an adapter between them are left out.
 
+use crate::faults::Fault;
 use crate::format::{self, BadScenario};
 use crate::group::Group;
 use squall_chat::{Bug, ToClient, ToServer, Transport};
@@ -163,57 +164,6 @@ pub struct Workload {
     /// The rooms that messages are sent to, in turn, as far as the sender is in them; if empty, all
     /// of the sender's rooms.
     pub rooms: Vec<String>,
-}
-
-/// One hardship.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fault {
-    /// What happens.
-    pub kind: FaultKind,
-    /// Whom it hits.
-    pub victims: Victims,
-    /// When it begins.
-    pub at: Setting<Duration>,
-    /// How long it lasts; to the end of the run if none. A machine that was killed or lost its power
-    /// is started again afterwards.
-    pub lasts: Option<Setting<Duration>>,
-}
-
-/// What a fault does.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum FaultKind {
-    /// Packets between the victims and the server are dropped, in one direction or in both.
-    Partition(Direction),
-    /// Packets between the victims and the server are lost with this probability.
-    Loss(Setting<f64>),
-    /// The chat's process is killed; the machine's kernel lives on and closes its connections.
-    Kill,
-    /// The machine goes silent at once, and forgets all that is not on its disk.
-    PowerLoss,
-    /// The machine stands still.
-    Pause,
-}
-
-/// Which packets a partition drops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// All.
-    Both,
-    /// Those from the victims to the server.
-    ToServer,
-    /// Those from the server to the victims.
-    ToClient,
-}
-
-/// Whom a fault hits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Victims {
-    /// These machines, by name.
-    Named(Vec<String>),
-    /// Every client.
-    Clients,
-    /// This many clients; the seed says which.
-    Any(Setting<u32>),
 }
 
 impl Scenario {

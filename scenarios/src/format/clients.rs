@@ -8,15 +8,15 @@ use squall_chat::limits;
 use squall_guarantees::counted;
 
 /// Who is in the world.
-pub(super) struct Clients {
-    pub(super) count: Setting<u32>,
-    pub(super) names: Vec<String>,
-    pub(super) rooms: Vec<String>,
+pub(crate) struct Clients {
+    pub(crate) count: Setting<u32>,
+    pub(crate) names: Vec<String>,
+    pub(crate) rooms: Vec<String>,
 }
 
 impl Clients {
     /// The clients that are there whatever the seed.
-    pub(super) fn certain(&self) -> &[String] {
+    pub(crate) fn certain(&self) -> &[String] {
         &self.names[..self.names.len().min(self.count.min() as usize)]
     }
 }

@@ -13,17 +13,17 @@ use toml::de::{DeTable, DeValue};
 
 /// The mistakes found so far.
 #[derive(Default)]
-pub(super) struct Problems(pub(super) Vec<Mistake>);
+pub(crate) struct Problems(pub(crate) Vec<Mistake>);
 
 /// One mistake: what is wrong, at which bytes of the text, and what to do instead.
-pub(super) struct Mistake {
-    pub(super) what: String,
-    pub(super) at: Range<usize>,
-    pub(super) remedy: String,
+pub(crate) struct Mistake {
+    pub(crate) what: String,
+    pub(crate) at: Range<usize>,
+    pub(crate) remedy: String,
 }
 
 impl Problems {
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         at: Range<usize>,
         what: impl Into<String>,
@@ -38,22 +38,22 @@ impl Problems {
 }
 
 /// A table that is being read. [`Table::finish`] must be called at the end.
-pub(super) struct Table<'t> {
+pub(crate) struct Table<'t> {
     /// How messages call it: `[chat]`, `[[fault]] 2`.
-    pub(super) title: String,
-    pub(super) span: Range<usize>,
+    pub(crate) title: String,
+    pub(crate) span: Range<usize>,
     fields: Option<&'t DeTable<'t>>,
     asked: Vec<&'static str>,
 }
 
 /// A value with its place in the text.
-pub(super) struct Placed<T> {
-    pub(super) value: T,
-    pub(super) at: Range<usize>,
+pub(crate) struct Placed<T> {
+    pub(crate) value: T,
+    pub(crate) at: Range<usize>,
 }
 
 impl<'t> Table<'t> {
-    pub(super) fn new(
+    pub(crate) fn new(
         title: impl Into<String>,
         fields: &'t DeTable<'t>,
         span: Range<usize>,
@@ -67,13 +67,13 @@ impl<'t> Table<'t> {
     }
 
     /// The field's value, still unread.
-    pub(super) fn raw(&mut self, field: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+    pub(crate) fn raw(&mut self, field: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.asked.push(field);
         self.fields.and_then(|fields| fields.get(field))
     }
 
     /// The field's value and place, or none if it is missing or wrong.
-    pub(super) fn placed<V: Value>(
+    pub(crate) fn placed<V: Value>(
         &mut self,
         field: &'static str,
         problems: &mut Problems,
@@ -93,7 +93,7 @@ impl<'t> Table<'t> {
     }
 
     /// The field's value, or none if it is missing or wrong.
-    pub(super) fn get<V: Value>(
+    pub(crate) fn get<V: Value>(
         &mut self,
         field: &'static str,
         problems: &mut Problems,
@@ -102,7 +102,7 @@ impl<'t> Table<'t> {
     }
 
     /// The field's value; that it is missing is a mistake too.
-    pub(super) fn need<V: Value>(
+    pub(crate) fn need<V: Value>(
         &mut self,
         field: &'static str,
         problems: &mut Problems,
@@ -112,7 +112,7 @@ impl<'t> Table<'t> {
     }
 
     /// That the field is missing is a mistake.
-    pub(super) fn require(&self, field: &str, wanted: &str, problems: &mut Problems) {
+    pub(crate) fn require(&self, field: &str, wanted: &str, problems: &mut Problems) {
         if self
             .fields
             .is_some_and(|fields| !fields.contains_key(field))
@@ -127,7 +127,7 @@ impl<'t> Table<'t> {
     }
 
     /// The field's value as one of the allowed words.
-    pub(super) fn word<T: Clone>(
+    pub(crate) fn word<T: Clone>(
         &mut self,
         field: &'static str,
         allowed: &[(&str, T)],
@@ -144,7 +144,7 @@ impl<'t> Table<'t> {
     }
 
     /// A duration that cannot be zero.
-    pub(super) fn positive(
+    pub(crate) fn positive(
         &mut self,
         field: &'static str,
         problems: &mut Problems,
@@ -158,7 +158,7 @@ impl<'t> Table<'t> {
     }
 
     /// The table in this field; an empty one if it is missing or wrong.
-    pub(super) fn table(&mut self, field: &'static str, problems: &mut Problems) -> Table<'t> {
+    pub(crate) fn table(&mut self, field: &'static str, problems: &mut Problems) -> Table<'t> {
         let title = format!("[{field}]");
         let wanted = format!("Write `[{field}]` on a line of its own, and its fields below.");
         self.raw(field)
@@ -172,7 +172,7 @@ impl<'t> Table<'t> {
     }
 
     /// The value as a table, if it is one.
-    pub(super) fn read(
+    pub(crate) fn read(
         title: impl Into<String>,
         raw: &'t Spanned<DeValue<'t>>,
         wanted: &str,
@@ -188,7 +188,7 @@ impl<'t> Table<'t> {
 
     /// All fields with the places of their names, in the order of the text, for a table whose
     /// fields are named by the user.
-    pub(super) fn entries(&self) -> Vec<(Placed<&'t str>, &'t Spanned<DeValue<'t>>)> {
+    pub(crate) fn entries(&self) -> Vec<(Placed<&'t str>, &'t Spanned<DeValue<'t>>)> {
         let mut entries: Vec<_> = self
             .fields
             .into_iter()
@@ -208,7 +208,7 @@ impl<'t> Table<'t> {
     }
 
     /// Reports the fields that nobody asked for.
-    pub(super) fn finish(self, problems: &mut Problems) {
+    pub(crate) fn finish(self, problems: &mut Problems) {
         for (key, _) in self.entries() {
             if !self.asked.contains(&key.value) {
                 let what = format!("{} has no field `{}`", self.title, key.value);
@@ -223,7 +223,7 @@ impl<'t> Table<'t> {
 }
 
 /// The remedy for a word that is not among the allowed ones.
-pub(super) fn choose_from<'w>(
+pub(crate) fn choose_from<'w>(
     found: &str,
     allowed: impl Iterator<Item = &'w str> + Clone,
 ) -> String {

@@ -1,12 +1,12 @@
-//! The values of a scenario file: durations with units, ranges, probabilities, names, victims.
+//! The values of a scenario file: durations with units, ranges, probabilities, names.
 
-use crate::scenario::{Setting, Victims};
+use crate::scenario::Setting;
 use squall_chat::limits;
 use std::time::Duration;
 use toml::de::DeValue;
 
 /// A value that can be read from TOML.
-pub(super) trait Value: Sized {
+pub(crate) trait Value: Sized {
     /// What is allowed, as a sentence.
     const WANTED: &'static str;
 
@@ -18,7 +18,7 @@ pub(super) trait Value: Sized {
 }
 
 /// A value that can be written as a word, and so be an end of a range `"from..to"`.
-trait Scalar: Copy + PartialOrd {
+pub(crate) trait Scalar: Copy + PartialOrd {
     const WANTED: &'static str;
     fn from_word(word: &str) -> Result<Self, String>;
 }
@@ -72,7 +72,8 @@ impl<T: Scalar> Value for Setting<T> {
     }
 }
 
-fn setting<T: Scalar>(text: &str) -> Result<Setting<T>, String> {
+/// Reads a value or a range, or says what is wrong, as the end of a sentence.
+pub(crate) fn setting<T: Scalar>(text: &str) -> Result<Setting<T>, String> {
     let Some((min, max)) = text.split_once("..") else {
         return T::from_word(text.trim()).map(Setting::Fixed);
     };
@@ -180,9 +181,9 @@ impl Value for Vec<String> {
 }
 
 /// The two ends of a uniform distribution.
-pub(super) struct UniformLatency {
-    pub(super) min: Duration,
-    pub(super) max: Duration,
+pub(crate) struct UniformLatency {
+    pub(crate) min: Duration,
+    pub(crate) max: Duration,
 }
 
 impl Value for UniformLatency {
@@ -201,30 +202,6 @@ impl Value for UniformLatency {
             Ok(UniformLatency { min, max })
         } else {
             Err("ends below its start".into())
-        }
-    }
-}
-
-impl Value for Victims {
-    const WANTED: &'static str = "Write a machine's name, as in \"server\" or \"alice\", a list of \
-        names, \"clients\" for all of them, or leave it to the seed: \"any of clients\", \
-        \"any 2 of clients\", \"any 1..3 of clients\".";
-
-    fn read(value: &DeValue<'_>) -> Result<Self, String> {
-        let text = match value {
-            DeValue::Array(_) => return Vec::read(value).map(Victims::Named),
-            other => String::read(other)?,
-        };
-        if text == "clients" {
-            return Ok(Victims::Clients);
-        }
-        let Some(rest) = text.strip_prefix("any ") else {
-            return Ok(Victims::Named(vec![text]));
-        };
-        match rest.strip_suffix("of clients").map(str::trim) {
-            Some("") => Ok(Victims::Any(Setting::Fixed(1))),
-            Some(count) => setting(count).map(Victims::Any),
-            None => Err(format!("is `{text}`, which is not understood")),
         }
     }
 }
@@ -285,24 +262,5 @@ mod tests {
     #[test]
     fn an_empty_range_is_refused() {
         assert!(read::<Setting<Duration>>(r#""8s..2s""#).is_err());
-    }
-
-    #[test]
-    fn victims_are_named_or_left_to_the_seed() {
-        for (toml, victims) in [
-            (r#""server""#, Victims::Named(vec!["server".into()])),
-            (
-                r#"["alice", "bob"]"#,
-                Victims::Named(vec!["alice".into(), "bob".into()]),
-            ),
-            (r#""clients""#, Victims::Clients),
-            (r#""any of clients""#, Victims::Any(Setting::Fixed(1))),
-            (
-                r#""any 1..3 of clients""#,
-                Victims::Any(Setting::Between(1, 3)),
-            ),
-        ] {
-            assert_eq!(read(toml), Ok(victims), "{toml}");
-        }
     }
 }

@@ -3,79 +3,33 @@
 //! Faults of one kind may overlap when the seed decides about times and victims. A machine that is
 //! down because of two faults is started again when the last of them is over.
 
-use crate::draw::{Plan, PlannedFault};
-use crate::scenario::{Direction, FaultKind, SERVER, Setting};
+use crate::draw::Plan;
+use crate::faults::Stage;
+use crate::scenario::SERVER;
 use indexmap::IndexMap;
-use squall_guarantees::{ClientId, Lost, Silence};
-use squall_simulator::{Fault, MachineId, World};
+use squall_guarantees::{ClientId, Silence};
+use squall_simulator::{Fault as Order, MachineId, World};
 use std::time::Duration;
 
 /// Gives the world its orders.
 pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, plan: &Plan) {
-    let server = vec![machines[SERVER]];
     for fault in &plan.faults {
-        let victims: Vec<_> = fault
-            .victims
-            .iter()
-            .map(|name| machines[name.as_str()])
-            .collect();
-        let (begin, end) = match fault.kind {
-            FaultKind::Partition(direction) => partition(direction, &server, &victims),
-            FaultKind::Loss(loss) => {
-                let set = |loss| {
-                    vec![Fault::Loss {
-                        between: (server.clone(), victims.clone()),
-                        loss,
-                    }]
-                };
-                (set(Some(loss.min())), set(None))
-            }
-            FaultKind::Kill => (each(&victims, Fault::Kill), Vec::new()),
-            FaultKind::PowerLoss => (each(&victims, Fault::PowerLoss), Vec::new()),
-            FaultKind::Pause => (each(&victims, Fault::Pause), each(&victims, Fault::Resume)),
-        };
-        begin
-            .into_iter()
-            .for_each(|order| world.at(fault.from, order));
-        if let Some(until) = fault.until {
-            end.into_iter().for_each(|order| world.at(until, order));
-        }
+        let victims = fault.victims.iter().map(|name| machines[name.as_str()]);
+        fault.kind.kind().strike(&mut Stage {
+            server: machines[SERVER],
+            victims: victims.collect(),
+            from: fault.from,
+            until: fault.until,
+            world,
+        });
     }
     for (name, machine) in machines {
         for (_, until) in downtimes(plan, name) {
             until
                 .into_iter()
-                .for_each(|until| world.at(until, Fault::Boot(*machine)));
+                .for_each(|until| world.at(until, Order::Boot(*machine)));
         }
     }
-}
-
-fn each(victims: &[MachineId], order: fn(MachineId) -> Fault) -> Vec<Fault> {
-    victims.iter().copied().map(order).collect()
-}
-
-fn partition(
-    direction: Direction,
-    server: &[MachineId],
-    victims: &[MachineId],
-) -> (Vec<Fault>, Vec<Fault>) {
-    let (server, victims) = (server.to_vec(), victims.to_vec());
-    let ways = match direction {
-        Direction::ToServer => vec![(victims, server)],
-        Direction::ToClient => vec![(server, victims)],
-        Direction::Both => vec![(victims.clone(), server.clone()), (server, victims)],
-    };
-    ways.into_iter()
-        .map(|(from, to)| {
-            (
-                Fault::Cut {
-                    from: from.clone(),
-                    to: to.clone(),
-                },
-                Fault::Mend { from, to },
-            )
-        })
-        .unzip()
 }
 
 /// When the machine's program is down, from and until, without overlaps.
@@ -83,9 +37,8 @@ pub(super) fn downtimes(plan: &Plan, machine: &str) -> Vec<(Duration, Option<Dur
     let mut times: Vec<_> = plan
         .faults
         .iter()
-        .filter(|fault| matches!(fault.kind, FaultKind::Kill | FaultKind::PowerLoss))
-        .filter(|fault| fault.victims.iter().any(|victim| victim == machine))
-        .map(|fault| (fault.from, fault.until))
+        .filter(|fault| fault.hits(machine))
+        .flat_map(|fault| fault.kind.kind().downtimes(fault.from, fault.until))
         .collect();
     times.sort();
     let mut merged: Vec<(Duration, Option<Duration>)> = Vec::new();
@@ -100,28 +53,21 @@ pub(super) fn downtimes(plan: &Plan, machine: &str) -> Vec<(Duration, Option<Dur
     merged
 }
 
-/// When a client and the server could not hear each other. A killed process is not silent: its
-/// kernel closes the connections.
+/// When a client and the server could not hear each other.
 pub(super) fn silences(plan: &Plan) -> Vec<Silence> {
     let mut silences = Vec::new();
     for (client, number) in plan.clients.iter().zip(0..) {
         for fault in &plan.faults {
-            let hits = |machine: &str| fault.victims.iter().any(|victim| victim == machine);
-            let lost = match fault.kind {
-                FaultKind::Partition(Direction::ToServer) if hits(&client.name) => Lost::ToServer,
-                FaultKind::Partition(Direction::ToClient) if hits(&client.name) => Lost::ToClient,
-                FaultKind::Partition(Direction::Both) if hits(&client.name) => Lost::BothWays,
-                FaultKind::Loss(Setting::Fixed(1.0)) if hits(&client.name) => Lost::BothWays,
-                FaultKind::PowerLoss if hits(&client.name) || hits(SERVER) => Lost::BothWays,
-                _ => continue,
-            };
-            let until = fault.until.unwrap_or(plan.ends_at);
-            silences.push(Silence {
-                client: ClientId(number),
-                lost,
-                from: fault.from,
-                until,
-            });
+            if (fault.hits(&client.name) || fault.hits(SERVER))
+                && let Some(lost) = fault.kind.kind().silence()
+            {
+                silences.push(Silence {
+                    client: ClientId(number),
+                    lost,
+                    from: fault.from,
+                    until: fault.until.unwrap_or(plan.ends_at),
+                });
+            }
         }
     }
     silences
@@ -133,7 +79,7 @@ pub(super) fn told(plan: &Plan) -> Vec<squall_reports::Fault> {
         .faults
         .iter()
         .map(|fault| squall_reports::Fault {
-            what: words(fault),
+            what: fault.kind.kind().words(&fault.victims.join(", ")),
             from: fault.from,
             until: fault.until,
         })
@@ -142,31 +88,11 @@ pub(super) fn told(plan: &Plan) -> Vec<squall_reports::Fault> {
     faults
 }
 
-fn words(fault: &PlannedFault) -> String {
-    let victims = fault.victims.join(", ");
-    match fault.kind {
-        FaultKind::Partition(Direction::Both) => {
-            format!("partition between {SERVER} and {victims}")
-        }
-        FaultKind::Partition(Direction::ToServer) => {
-            format!("partition from {victims} to {SERVER}")
-        }
-        FaultKind::Partition(Direction::ToClient) => {
-            format!("partition from {SERVER} to {victims}")
-        }
-        FaultKind::Loss(loss) => {
-            format!("loss of {} between {SERVER} and {victims}", loss.min())
-        }
-        FaultKind::Kill => format!("kill of {victims}"),
-        FaultKind::PowerLoss => format!("power loss of {victims}"),
-        FaultKind::Pause => format!("pause of {victims}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::scenario::Scenario;
+    use squall_guarantees::Lost;
 
     /// A plan with these faults.
     fn plan(faults: &str) -> Plan {

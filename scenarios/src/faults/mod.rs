@@ -1,0 +1,247 @@
+//! Faults: what goes wrong in a scenario. One file for each subject, and in it all about its kinds.
+//!
+//! A kind of fault is a type that implements [`Kind`]: its own fields in a scenario file, whom it can
+//! hit, what the seed decides, its orders to the world, its words in the report, and what the
+//! checkers must know. To add one, write it into the file of its subject and its word into the list
+//! at [`kinds!`].
+
+mod machines;
+mod network;
+mod victims;
+
+pub use machines::{Kill, Pause, PowerLoss};
+pub use network::{Direction, Loss, Partition};
+pub use victims::Victims;
+
+use crate::draw::{Draw, PlannedClient};
+use crate::format::{Clients, Problems, Table, choose_from};
+use crate::scenario::Setting;
+use squall_guarantees::Lost;
+use squall_simulator::{Fault as Order, MachineId, World};
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::DeValue;
+use victims::Whom;
+
+/// One hardship, as a scenario says it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// What happens.
+    pub kind: FaultKind,
+    /// Whom it hits.
+    pub victims: Victims,
+    /// When it begins.
+    pub at: Setting<Duration>,
+    /// How long it lasts; to the end of the run if none. A machine that was killed or lost its power
+    /// is started again afterwards.
+    pub lasts: Option<Setting<Duration>>,
+}
+
+/// A fault of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedFault {
+    /// What happens; every [`Setting`] in it is [`Setting::Fixed`].
+    pub kind: FaultKind,
+    /// Whom it hits, by name, in the order of the machines.
+    pub victims: Vec<String>,
+    /// When it begins.
+    pub from: Duration,
+    /// When it ends; none if it lasts to the end of the run.
+    pub until: Option<Duration>,
+}
+
+/// Everything about one kind of fault.
+pub(crate) trait Kind {
+    /// Reads the fields that are its own; none if one without a default is missing or wrong.
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self>
+    where
+        Self: Sized;
+
+    /// Decides what its own fields leave open. `fault` is the beginning of their labels.
+    fn draw(&self, _fault: &str, _draw: &mut Draw) -> Self
+    where
+        Self: Sized + Clone,
+    {
+        self.clone()
+    }
+
+    /// Whom it can hit.
+    fn whom(&self) -> Whom;
+
+    /// Gives the world its orders. A machine that is down is started again by the runner.
+    fn strike(&self, stage: &mut Stage<'_>);
+
+    /// The fault in the report, with its victims.
+    fn words(&self, victims: &str) -> String;
+
+    /// What a client and the server do not hear of each other while one of them is a victim.
+    fn silence(&self) -> Option<Lost> {
+        None
+    }
+
+    /// When the victims' programs do not run, of a fault that lasts so long: from and until.
+    fn downtimes(
+        &self,
+        _from: Duration,
+        _until: Option<Duration>,
+    ) -> Vec<(Duration, Option<Duration>)> {
+        Vec::new()
+    }
+}
+
+/// Lists the kinds: the word in scenario files, and the type.
+macro_rules! kinds {
+    ($($word:literal => $kind:ident),+ $(,)?) => {
+        /// What a fault does.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum FaultKind {
+            $(#[allow(missing_docs, reason = "each type says what it is")] $kind($kind)),+
+        }
+
+        /// The words of all kinds.
+        const WORDS: &[&str] = &[$($word),+];
+
+        impl FaultKind {
+            pub(crate) fn kind(&self) -> &dyn Kind {
+                match self {
+                    $(Self::$kind(kind) => kind),+
+                }
+            }
+
+            /// Reads the kind of this word; none if there is no such word, or if the kind cannot
+            /// be read.
+            fn read(word: &str, table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+                match word {
+                    $($word => $kind::read(table, problems).map(Self::$kind),)+
+                    _ => None,
+                }
+            }
+
+            fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+                match self {
+                    $(Self::$kind(kind) => Self::$kind(kind.draw(fault, draw))),+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    "partition" => Partition,
+    "loss" => Loss,
+    "kill" => Kill,
+    "power-loss" => PowerLoss,
+    "pause" => Pause,
+}
+
+/// Where and when a fault strikes.
+pub(crate) struct Stage<'w> {
+    pub(crate) world: &'w mut World,
+    pub(crate) server: MachineId,
+    pub(crate) victims: Vec<MachineId>,
+    pub(crate) from: Duration,
+    pub(crate) until: Option<Duration>,
+}
+
+impl Stage<'_> {
+    /// An order for the time when the fault begins.
+    pub(crate) fn begin(&mut self, order: Order) {
+        self.world.at(self.from, order);
+    }
+
+    /// An order for the time when the fault ends, if it does.
+    pub(crate) fn end(&mut self, order: Order) {
+        if let Some(until) = self.until {
+            self.world.at(until, order);
+        }
+    }
+
+    /// An order about each victim for the time when the fault begins.
+    pub(crate) fn begin_each(&mut self, order: fn(MachineId) -> Order) {
+        for victim in self.victims.clone() {
+            self.begin(order(victim));
+        }
+    }
+
+    /// An order about each victim for the time when the fault ends.
+    pub(crate) fn end_each(&mut self, order: fn(MachineId) -> Order) {
+        for victim in self.victims.clone() {
+            self.end(order(victim));
+        }
+    }
+}
+
+/// `[[fault]]`: all faults of a scenario file.
+pub(crate) fn read<'t>(
+    raw: Option<&'t Spanned<DeValue<'t>>>,
+    clients: &Clients,
+    problems: &mut Problems,
+) -> Vec<Fault> {
+    let Some(raw) = raw else { return Vec::new() };
+    let wanted = "Write `[[fault]]` on a line of its own for each, and its fields below.";
+    let Some(items) = raw.get_ref().as_array() else {
+        problems.add(raw.span(), "the faults must be a list of tables", wanted);
+        return Vec::new();
+    };
+    let mut faults = Vec::new();
+    for (item, number) in items.iter().zip(1..) {
+        let table = Table::read(format!("[[fault]] number {number}"), item, wanted, problems);
+        faults.extend(table.and_then(|table| read_one(table, clients, problems)));
+    }
+    faults
+}
+
+/// One fault; none if something without a default is missing or wrong.
+fn read_one(mut table: Table<'_>, clients: &Clients, problems: &mut Problems) -> Option<Fault> {
+    let words = WORDS.iter().copied();
+    table.require("kind", &choose_from("", words.clone()), problems);
+    let allowed: Vec<_> = words.map(|word| (word, word)).collect();
+    let word = table.word("kind", &allowed, problems)?;
+    let kind = FaultKind::read(word, &mut table, problems);
+    let victims = table.need::<Victims>("victims", problems);
+    let at = table.need::<Setting<Duration>>("at", problems);
+    let lasts = table.positive("for", problems);
+    table.finish(problems);
+    if let (Some(victims), Some(kind)) = (&victims, &kind) {
+        kind.kind().whom().check(victims, clients, problems);
+    }
+    Some(Fault {
+        kind: kind?,
+        victims: victims?.value,
+        at: at?.value,
+        lasts,
+    })
+}
+
+impl Fault {
+    /// Decides what the fault leaves open.
+    pub(crate) fn draw(
+        &self,
+        number: usize,
+        clients: &[PlannedClient],
+        draw: &mut Draw,
+    ) -> PlannedFault {
+        let fault = format!("fault {number}");
+        let kind = self.kind.draw(&fault, draw);
+        let victims = self
+            .victims
+            .draw(&format!("{fault}: victims"), clients, draw);
+        let from = draw.value(&format!("{fault}: at"), self.at);
+        let lasts = self
+            .lasts
+            .map(|lasts| draw.value(&format!("{fault}: for"), lasts));
+        PlannedFault {
+            kind,
+            victims,
+            from,
+            until: lasts.map(|lasts| from + lasts),
+        }
+    }
+}
+
+impl PlannedFault {
+    /// Whether the machine of this name is a victim.
+    pub(crate) fn hits(&self, machine: &str) -> bool {
+        self.victims.iter().any(|victim| victim == machine)
+    }
+}
