@@ -1,0 +1,70 @@
+//! A middlebox: a reverse proxy between clients and a server, with one of the habits that break
+//! long-lived connections on their way through real networks.
+//!
+//! This is ordinary tokio code. It knows HTTP/1.1 (RFC 9112) and its upgrades, as proxies do; it
+//! knows neither Socket.IO nor a simulator.
+//!
+//! - [`serve`] accepts connections. For each request `proxy` opens a connection of its own to the
+//!   server, as nginx does unless told otherwise, so that no answer depends on an earlier one.
+//! - `tunnel` carries the bytes of an upgraded connection, about which a proxy knows nothing more.
+//! - [`Habit`] says what it does wrong, [`Hours`] when.
+//!
+//! Left out: TLS, HTTP/2, caching, and everything that a proxy does to headers.
+
+#![forbid(unsafe_code)]
+
+mod habit;
+mod proxy;
+mod tunnel;
+
+pub use habit::{Habit, Hours};
+
+use proxy::Visit;
+use std::convert::Infallible;
+use std::io::{ErrorKind, Result};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// What a middlebox is to do.
+#[derive(Clone, Debug)]
+pub struct MiddleboxOptions {
+    /// Where it forwards everything to.
+    pub server: SocketAddr,
+    /// What it does wrong.
+    pub habit: Habit,
+    /// When it does so. At all other times it is a good proxy.
+    pub hours: Hours,
+}
+
+/// How long to wait when the system has no descriptor left for a new connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Forwards what comes to the listener, for ever. Dropping the future closes all connections.
+///
+/// # Errors
+///
+/// If the listener does not work: it is closed, or is none.
+pub async fn serve(listener: TcpListener, options: MiddleboxOptions) -> Result<Infallible> {
+    let options = Arc::new(options);
+    let mut visits = JoinSet::new();
+    loop {
+        while visits.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Nagle's algorithm would hold small packets back; a failure costs only time.
+                let _ = stream.set_nodelay(true);
+                visits.spawn(Visit::new(options.clone()).receive(stream));
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::InvalidInput => return Err(error),
+                // accept(2) tells errors of the new connection: the peer has changed its mind.
+                ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset => {}
+                _ => sleep(ACCEPT_PAUSE).await,
+            },
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One client's connection: its requests are forwarded one after the other, until one of them
+//! turns it into a tunnel.
+
+use crate::MiddleboxOptions;
+use crate::tunnel;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONNECTION, HeaderMap, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response, StatusCode, client, server};
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+/// What a middlebox knows of one client's connection.
+pub(crate) struct Visit {
+    options: Arc<MiddleboxOptions>,
+    /// The two ends of a tunnel, once there is one.
+    upgraded: Mutex<Option<[OnUpgrade; 2]>>,
+}
+
+type Body = BoxBody<Bytes, hyper::Error>;
+
+impl Visit {
+    pub(crate) fn new(options: Arc<MiddleboxOptions>) -> Self {
+        Self {
+            options,
+            upgraded: Mutex::default(),
+        }
+    }
+
+    /// Serves the connection to its end. Errors are the client's, and end only its connection.
+    pub(crate) async fn receive(self, stream: TcpStream) {
+        let service = hyper::service::service_fn(|request| self.answer(request));
+        let served = server::conn::http1::Builder::new()
+            .auto_date_header(false)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+            .await;
+        let upgraded = self
+            .upgraded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let (Ok(()), Some(ends)) = (served, upgraded) {
+            tunnel::carry(ends, &self.options).await;
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        self.options.stall().await;
+        let upgrade = request.headers().contains_key(UPGRADE);
+        if upgrade && self.options.refuses_upgrades() {
+            return Ok(refusal(StatusCode::FORBIDDEN));
+        }
+        let began = Instant::now();
+        tokio::select! {
+            biased;
+            answer = self.forward(request) => {
+                Ok(answer.unwrap_or_else(|_| refusal(StatusCode::BAD_GATEWAY)))
+            }
+            // Dropping the request closes the connection to the server.
+            () = self.options.too_quiet(|| began) => Ok(refusal(StatusCode::GATEWAY_TIMEOUT)),
+        }
+    }
+
+    /// Asks the server, and passes its answer on.
+    async fn forward(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Body>, Box<dyn Error + Send + Sync>> {
+        let stream = TcpStream::connect(self.options.server).await?;
+        let _ = stream.set_nodelay(true);
+        let (mut server, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        // It ends with the answer, or when nobody waits for that any more.
+        tokio::spawn(connection.with_upgrades());
+        let client = hyper::upgrade::on(&mut request);
+        if !request.headers().contains_key(UPGRADE) {
+            drop_connection_headers(request.headers_mut());
+        }
+        let mut answer = server.send_request(request).await?;
+        self.options.stall().await;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let ends = [client, hyper::upgrade::on(&mut answer)];
+            *self.upgraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(ends);
+            return Ok(answer.map(|_| Body::default()));
+        }
+        drop_connection_headers(answer.headers_mut());
+        self.pass_on(answer).await
+    }
+    /// The answer as the client gets it: piece by piece as it comes, or whole and late.
+    async fn pass_on(
+        &self,
+        answer: Response<Incoming>,
+    ) -> Result<Response<Body>, Box<dyn Error + Send + Sync>> {
+        let Some(hold) = self.options.holds_answers() else {
+            return Ok(answer.map(|body| body.boxed()));
+        };
+        let (head, body) = answer.into_parts();
+        let whole = Full::from(body.collect().await?.to_bytes());
+        sleep(hold).await;
+        Ok(Response::from_parts(head, boxed(whole)))
+    }
+}
+
+/// The middlebox's own answer.
+fn refusal(status: StatusCode) -> Response<Body> {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut answer = Response::new(boxed(Full::from(format!(
+        "The middlebox says: {reason}.\n"
+    ))));
+    *answer.status_mut() = status;
+    answer
+}
+
+fn boxed(whole: Full<Bytes>) -> Body {
+    whole.map_err(|never| match never {}).boxed()
+}
+
+/// They are about one connection and not to be forwarded (RFC 9110, section 7.6.1).
+fn drop_connection_headers(headers: &mut HeaderMap) {
+    for name in [CONNECTION, UPGRADE, TE, TRAILER, TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+}
