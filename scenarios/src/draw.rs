@@ -6,6 +6,7 @@
 //! the entropy of the machines) is left to the simulator.
 
 use crate::faults::PlannedFault;
+use crate::middlebox::PlannedMiddlebox;
 use crate::scenario::{Chat, Latency, Link, Scenario, Setting, Workload};
 use rand::distr::uniform::SampleUniform;
 use rand::{RngExt, SeedableRng};
@@ -38,6 +39,8 @@ pub struct Plan {
     pub chat: Chat,
     /// The faults, in the order of the file.
     pub faults: Vec<PlannedFault>,
+    /// The proxy between some clients and the server.
+    pub middlebox: Option<PlannedMiddlebox>,
     /// What is expected, per guarantee; `true` for held.
     pub expect: Vec<(Guarantee, bool)>,
     /// What the chat promises about time with these options.
@@ -112,6 +115,8 @@ impl Scenario {
             .zip(1..)
             .map(|(fault, number)| fault.draw(number, &clients, &mut draw))
             .collect();
+        let middlebox = self.middlebox.as_ref();
+        let middlebox = middlebox.map(|middlebox| middlebox.draw(&clients, &mut draw));
         let bounds = chat.bounds();
         let settle = match self.settle {
             Some(settle) => draw.value("settle", settle),
@@ -123,10 +128,20 @@ impl Scenario {
             .flat_map(|client| &client.messages)
             .map(|m| m.at);
         let turns = faults.iter().map(|fault| fault.until.unwrap_or(fault.from));
+        let turns = turns.chain(
+            middlebox
+                .iter()
+                .map(|middlebox| middlebox.until.unwrap_or(middlebox.from)),
+        );
         let ends_at = messages.chain(turns).max().unwrap_or(Duration::ZERO) + settle;
         let healed_at = faults
             .iter()
             .map(|fault| fault.until.unwrap_or(ends_at))
+            .chain(
+                middlebox
+                    .iter()
+                    .map(|middlebox| middlebox.healed_at(ends_at)),
+            )
             .max();
         Plan {
             scenario: self.name.clone(),
@@ -138,6 +153,7 @@ impl Scenario {
             clients,
             chat,
             faults,
+            middlebox,
             expect: self.expect.clone(),
             bounds,
             healed_at: healed_at.unwrap_or(Duration::ZERO),

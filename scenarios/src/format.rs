@@ -146,6 +146,7 @@ fn read<'t>(
         problems,
     );
     let faults = crate::faults::read(top.raw("fault"), &clients, problems);
+    let middlebox = crate::middlebox::read(top.table("middlebox", problems), &clients, problems);
     let expect = expectations(top.table("expect", problems), problems);
     top.finish(problems);
     Some(Scenario {
@@ -161,6 +162,7 @@ fn read<'t>(
         chat,
         workload,
         faults,
+        middlebox,
         expect,
         settle,
     })

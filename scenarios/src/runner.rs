@@ -7,6 +7,7 @@
 mod hardships;
 
 use crate::draw::{Plan, PlannedClient, PlannedMessage};
+use crate::middlebox::{self, MIDDLEBOX};
 use crate::scenario::{Chat, Latency, SERVER};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -167,8 +168,20 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
     let server = world.machine(SERVER, program);
     let address = SocketAddr::from((world.address(server), PORT));
     let mut machines = IndexMap::from([(SERVER.to_owned(), server)]);
+    let middlebox = plan.middlebox.as_ref().map(|planned| {
+        let program = planned.clone();
+        let program = move || middlebox::program(program.clone(), address);
+        let machine = world.machine(MIDDLEBOX, program);
+        machines.insert(MIDDLEBOX.to_owned(), machine);
+        (planned, machine)
+    });
     let mut first_operation = 0;
     for (client, number) in plan.clients.iter().zip(0..) {
+        let door = match middlebox {
+            Some((planned, machine)) if planned.serves(&client.name) => machine,
+            _ => server,
+        };
+        let address = SocketAddr::from((world.address(door), PORT));
         let options = client_options(client, &plan.chat, address);
         let user = User {
             client: ClientId(number),
@@ -178,7 +191,7 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
         };
         let program = move || use_chat(options.clone(), user.clone());
         let machine = world.machine(&client.name, program);
-        world.set_link(server, machine, client.link.into());
+        world.set_link(door, machine, client.link.into());
         machines.insert(client.name.clone(), machine);
         first_operation += client.messages.len() as u64;
     }

@@ -9,6 +9,7 @@
 use crate::faults::Fault;
 use crate::format::{self, BadScenario};
 use crate::group::Group;
+use crate::middlebox::Middlebox;
 use squall_chat::{Bug, ToClient, ToServer, Transport};
 use squall_guarantees::Guarantee;
 use std::path::Path;
@@ -44,6 +45,8 @@ pub struct Scenario {
     pub workload: Workload,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// The proxy between some clients and the server.
+    pub middlebox: Option<Middlebox>,
     /// What is expected, per guarantee; `true` for held.
     pub expect: Vec<(Guarantee, bool)>,
     /// How long the run goes on after the last message is due and the last fault is over; if none,

@@ -21,7 +21,7 @@ use squall_simulator::{Fault as Order, MachineId, World};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
-use victims::Whom;
+pub(crate) use victims::Whom;
 
 /// One hardship, as a scenario says it.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,7 +137,8 @@ kinds! {
 /// Where and when a fault strikes.
 pub(crate) struct Stage<'w> {
     pub(crate) world: &'w mut World,
-    pub(crate) server: MachineId,
+    /// The machines on the server's side of the clients' links.
+    pub(crate) server: Vec<MachineId>,
     pub(crate) victims: Vec<MachineId>,
     pub(crate) from: Duration,
     pub(crate) until: Option<Duration>,

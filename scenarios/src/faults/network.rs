@@ -39,7 +39,7 @@ impl Direction {
 
     /// Senders and receivers of the packets.
     fn ways(self, stage: &Stage<'_>) -> Vec<(Vec<MachineId>, Vec<MachineId>)> {
-        let (server, victims) = (vec![stage.server], stage.victims.clone());
+        let (server, victims) = (stage.server.clone(), stage.victims.clone());
         match self {
             Direction::ToServer => vec![(victims, server)],
             Direction::ToClient => vec![(server, victims)],
@@ -118,7 +118,7 @@ impl Kind for Loss {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        let between = (vec![stage.server], stage.victims.clone());
+        let between = (stage.server.clone(), stage.victims.clone());
         stage.begin(Order::Loss {
             between: between.clone(),
             loss: Some(self.loss.min()),

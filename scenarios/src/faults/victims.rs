@@ -52,7 +52,7 @@ impl Value for Victims {
 
 impl Whom {
     /// Complains of victims that are not there, or that the fault cannot hit.
-    pub(super) fn check(
+    pub(crate) fn check(
         self,
         victims: &Placed<Victims>,
         clients: &Clients,
@@ -105,7 +105,7 @@ impl Whom {
 
 impl Victims {
     /// Decides who they are. The names are in the order of the machines.
-    pub(super) fn draw(
+    pub(crate) fn draw(
         &self,
         label: &str,
         clients: &[PlannedClient],

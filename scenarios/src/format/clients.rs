@@ -3,6 +3,7 @@
 use super::link::latency;
 use super::table::{Placed, Problems, Table, choose_from};
 use super::workload::messages;
+use crate::middlebox::MIDDLEBOX;
 use crate::scenario::{Override, SERVER, Setting};
 use squall_chat::limits;
 use squall_guarantees::counted;
@@ -36,7 +37,7 @@ pub(super) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients 
     let rooms = rooms(&mut table, problems).unwrap_or_else(|| vec!["lobby".to_owned()]);
     table.finish(problems);
     if let Some(names) = &names {
-        for reserved in [SERVER, "clients"] {
+        for reserved in [SERVER, MIDDLEBOX, "clients"] {
             if names.value.iter().any(|name| name == reserved) {
                 let what = format!("a client cannot be called `{reserved}`");
                 problems.add(

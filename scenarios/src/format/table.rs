@@ -171,6 +171,11 @@ impl<'t> Table<'t> {
             })
     }
 
+    /// Whether the table is not there at all, or not a table.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.fields.is_none()
+    }
+
     /// The value as a table, if it is one.
     pub(crate) fn read(
         title: impl Into<String>,

@@ -87,6 +87,20 @@ at = "1s"
 }
 
 #[test]
+fn a_middlebox_is_checked() {
+    insta::assert_snapshot!(mistakes(
+        r#"
+shows = "Something."
+
+[middlebox]
+kind = "cuts-websocket"
+clients = "server"
+hold = "1s"
+"#
+    ));
+}
+
+#[test]
 fn names_of_clients_are_unique_and_not_reserved() {
     insta::assert_snapshot!(mistakes(
         r#"

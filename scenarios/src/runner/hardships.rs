@@ -5,6 +5,7 @@
 
 use crate::draw::Plan;
 use crate::faults::Stage;
+use crate::middlebox::MIDDLEBOX;
 use crate::scenario::SERVER;
 use indexmap::IndexMap;
 use squall_guarantees::{ClientId, Silence};
@@ -13,10 +14,14 @@ use std::time::Duration;
 
 /// Gives the world its orders.
 pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, plan: &Plan) {
+    let server = [SERVER, MIDDLEBOX]
+        .iter()
+        .filter_map(|&name| machines.get(name));
+    let server: Vec<_> = server.copied().collect();
     for fault in &plan.faults {
         let victims = fault.victims.iter().map(|name| machines[name.as_str()]);
         fault.kind.kind().strike(&mut Stage {
-            server: machines[SERVER],
+            server: server.clone(),
             victims: victims.collect(),
             from: fault.from,
             until: fault.until,
@@ -69,6 +74,17 @@ pub(super) fn silences(plan: &Plan) -> Vec<Silence> {
                 });
             }
         }
+        if let Some(middlebox) = &plan.middlebox
+            && middlebox.serves(&client.name)
+            && let Some(lost) = middlebox.silence()
+        {
+            silences.push(Silence {
+                client: ClientId(number),
+                lost,
+                from: middlebox.from,
+                until: middlebox.until.unwrap_or(plan.ends_at),
+            });
+        }
     }
     silences
 }
@@ -83,6 +99,15 @@ pub(super) fn told(plan: &Plan) -> Vec<squall_reports::Fault> {
             from: fault.from,
             until: fault.until,
         })
+        .chain(
+            plan.middlebox
+                .iter()
+                .map(|middlebox| squall_reports::Fault {
+                    what: middlebox.words(),
+                    from: middlebox.from,
+                    until: middlebox.until,
+                }),
+        )
         .collect();
     faults.sort_by_key(|fault| fault.from);
     faults

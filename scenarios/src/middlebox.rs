@@ -1,0 +1,279 @@
+//! `[middlebox]`: a proxy between some clients and the server, and what it does wrong.
+//!
+//! The proxy is a machine of the world that runs `squall-middlebox`. It stands beside the server:
+//! between the two is the world's default link, and a client's own link leads to the middlebox.
+
+use crate::draw::{Draw, PlannedClient};
+use crate::faults::{Victims, Whom};
+use crate::format::{Clients, Problems, Table, choose_from};
+use crate::scenario::{SERVER, Setting};
+use squall_guarantees::Lost;
+use squall_middlebox::{Habit, Hours, MiddleboxOptions};
+use squall_simulator::now;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// The name of the middlebox's machine, in scenario files and in reports.
+pub const MIDDLEBOX: &str = "middlebox";
+
+/// The proxy of a scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Middlebox {
+    /// What it does wrong.
+    pub kind: MiddleboxKind,
+    /// Who can reach the server only through it.
+    pub clients: Victims,
+    /// When it begins to do wrong; until then it is a good proxy.
+    pub at: Setting<Duration>,
+    /// For how long; to the end of the run if none.
+    pub lasts: Option<Setting<Duration>>,
+}
+
+/// What a middlebox does wrong: see [`Habit`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "`squall_middlebox::Habit` says it")]
+pub enum MiddleboxKind {
+    RefusesWebsocket,
+    CutsWebsocket {
+        after: Option<Setting<Duration>>,
+        after_bytes: Option<Setting<u32>>,
+    },
+    BuffersPolling {
+        hold: Setting<Duration>,
+    },
+    Stalls,
+    ClosesIdle {
+        after: Setting<Duration>,
+    },
+}
+
+/// The proxy of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedMiddlebox {
+    /// What it does wrong.
+    pub habit: Habit,
+    /// The clients that can reach the server only through it.
+    pub clients: Vec<String>,
+    /// When it begins to do wrong.
+    pub from: Duration,
+    /// When it ends to do so; none if that is the end of the run.
+    pub until: Option<Duration>,
+}
+
+/// Reads the table, if there is one.
+pub(crate) fn read(
+    mut table: Table<'_>,
+    clients: &Clients,
+    problems: &mut Problems,
+) -> Option<Middlebox> {
+    if table.is_missing() {
+        return None;
+    }
+    let kind = read_kind(&mut table, problems);
+    let placed = table.placed::<Victims>("clients", problems);
+    let at = table.get("at", problems);
+    let lasts = table.positive("for", problems);
+    table.finish(problems);
+    if let Some(placed) = &placed {
+        Whom::Clients.check(placed, clients, problems);
+    }
+    Some(Middlebox {
+        kind: kind?,
+        clients: placed.map_or(Victims::Clients, |placed| placed.value),
+        at: at.unwrap_or(Setting::Fixed(Duration::ZERO)),
+        lasts,
+    })
+}
+
+const KINDS: [&str; 5] = [
+    "refuses-websocket",
+    "cuts-websocket",
+    "buffers-polling",
+    "stalls",
+    "closes-idle",
+];
+
+fn read_kind(table: &mut Table<'_>, problems: &mut Problems) -> Option<MiddleboxKind> {
+    table.require("kind", &choose_from("", KINDS.into_iter()), problems);
+    let word = table.word("kind", &KINDS.map(|word| (word, word)), problems)?;
+    match word {
+        "refuses-websocket" => Some(MiddleboxKind::RefusesWebsocket),
+        "cuts-websocket" => {
+            let after = table.positive("after", problems);
+            let after_bytes = table.get("after-bytes", problems);
+            if after.is_none() && after_bytes.is_none() {
+                let what = format!("{} does not say when it cuts", table.title);
+                let remedy = "Add `after = \"30s\"`, `after-bytes = 4096`, or both.";
+                problems.add(table.span.clone(), what, remedy);
+            }
+            Some(MiddleboxKind::CutsWebsocket { after, after_bytes })
+        }
+        "buffers-polling" => {
+            let hold = table.need("hold", problems)?.value;
+            Some(MiddleboxKind::BuffersPolling { hold })
+        }
+        "stalls" => Some(MiddleboxKind::Stalls),
+        _ => {
+            table.require(
+                "after",
+                <Duration as crate::format::Value>::WANTED,
+                problems,
+            );
+            let after = table.positive("after", problems)?;
+            Some(MiddleboxKind::ClosesIdle { after })
+        }
+    }
+}
+
+impl Middlebox {
+    /// Decides what the scenario leaves open.
+    pub(crate) fn draw(&self, clients: &[PlannedClient], draw: &mut Draw) -> PlannedMiddlebox {
+        let label = |what| format!("{MIDDLEBOX}: {what}");
+        let habit = match self.kind {
+            MiddleboxKind::RefusesWebsocket => Habit::RefusesUpgrades,
+            MiddleboxKind::CutsWebsocket { after, after_bytes } => Habit::CutsUpgrades {
+                after: after.map(|after| draw.value(&label("after"), after)),
+                after_bytes: after_bytes
+                    .map(|bytes| draw.value(&label("after-bytes"), bytes).into()),
+            },
+            MiddleboxKind::BuffersPolling { hold } => Habit::BuffersAnswers {
+                hold: draw.value(&label("hold"), hold),
+            },
+            MiddleboxKind::Stalls => Habit::Stalls,
+            MiddleboxKind::ClosesIdle { after } => Habit::ClosesIdle {
+                after: draw.value(&label("after"), after),
+            },
+        };
+        let clients = self.clients.draw(&label("clients"), clients, draw);
+        let from = draw.value(&label("at"), self.at);
+        let lasts = self.lasts.map(|lasts| draw.value(&label("for"), lasts));
+        PlannedMiddlebox {
+            habit,
+            clients,
+            from,
+            until: lasts.map(|lasts| from + lasts),
+        }
+    }
+}
+
+impl PlannedMiddlebox {
+    /// Whether this client can reach the server only through it.
+    pub(crate) fn serves(&self, client: &str) -> bool {
+        self.clients.iter().any(|served| served == client)
+    }
+
+    /// What it does wrong in the report, as something that begins and ends.
+    pub(crate) fn words(&self) -> String {
+        let clients = self.clients.join(", ");
+        let habit = match self.habit {
+            Habit::RefusesUpgrades => format!("refusal of WebSockets of {clients}"),
+            Habit::CutsUpgrades { after, after_bytes } => {
+                let after = after.map(|after| format!("after {after:?}"));
+                let bytes = after_bytes.map(|bytes| format!("after {bytes} bytes"));
+                let limits: Vec<_> = after.into_iter().chain(bytes).collect();
+                let limits = limits.join(" or ");
+                format!("cutting of WebSockets of {clients} {limits}")
+            }
+            Habit::BuffersAnswers { hold } => {
+                format!("holding of answers to {clients} for {hold:?}")
+            }
+            Habit::Stalls => format!("stall between {SERVER} and {clients}"),
+            Habit::ClosesIdle { after } => {
+                format!("closing of idle connections of {clients} after {after:?}")
+            }
+        };
+        format!("{MIDDLEBOX}'s {habit}")
+    }
+
+    /// What its clients and the server do not hear of each other meanwhile.
+    pub(crate) fn silence(&self) -> Option<Lost> {
+        (self.habit == Habit::Stalls).then_some(Lost::BothWays)
+    }
+
+    /// When the world is whole again. A habit that lasts to the end of the run and lets something
+    /// through is a part of the world: what comes of it, the scenario expects.
+    pub(crate) fn healed_at(&self, end: Duration) -> Duration {
+        let lasting = if self.silence().is_some() {
+            end
+        } else {
+            Duration::ZERO
+        };
+        self.until.unwrap_or(lasting)
+    }
+}
+
+/// The middlebox's program: forwards to the server what comes to its own port of the same number.
+pub(crate) async fn program(planned: PlannedMiddlebox, server: SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, server.port()))
+        .await
+        .expect("nothing else listens on this machine");
+    let since_now = |time: Duration| time.saturating_sub(now());
+    let hours = Hours::new(since_now(planned.from), planned.until.map(since_now));
+    let habit = planned.habit;
+    let options = MiddleboxOptions {
+        server,
+        habit,
+        hours,
+    };
+    let served = squall_middlebox::serve(listener, options).await;
+    // A proxy that gives up is a finding of the run.
+    served.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Scenario;
+    use crate::run;
+    use squall_guarantees::Lost;
+    use std::time::Duration;
+
+    const STALLS: &str = r#"
+        shows = "A proxy stalls."
+        [middlebox]
+        kind = "stalls"
+        clients = "bob"
+        at = "2s"
+        for = "3s"
+    "#;
+
+    #[test]
+    fn a_stall_is_a_silence_of_its_clients_alone() {
+        let plan = Scenario::parse("test", STALLS)
+            .expect("a right scenario")
+            .plan(1);
+        let record = run(&plan).expect("the run comes to its end");
+        let [silence] = &record.history.silences[..] else {
+            panic!("{:?}", record.history.silences);
+        };
+        assert_eq!(silence.client.0, 1);
+        assert_eq!(silence.lost, Lost::BothWays);
+        let (from, until) = (Duration::from_secs(2), Duration::from_secs(5));
+        assert_eq!((silence.from, silence.until), (from, until));
+        assert_eq!(plan.healed_at, until);
+    }
+
+    #[test]
+    fn a_partition_cuts_a_client_off_its_middlebox() {
+        let text = r#"
+            shows = "A client behind a proxy is cut off."
+            [clients]
+            names = ["bob"]
+            [middlebox]
+            kind = "buffers-polling"
+            hold = "0s"
+            [[fault]]
+            kind = "partition"
+            victims = "bob"
+            at = "0s"
+            for = "30s"
+        "#;
+        let plan = Scenario::parse("test", text)
+            .expect("a right scenario")
+            .plan(1);
+        let record = run(&plan).expect("the run comes to its end");
+        assert!(record.network.cut > 0);
+        let first = record.history.database.first();
+        assert_eq!(first.map(|row| row.content.as_str()), Some("bob 1"));
+    }
+}
