@@ -48,7 +48,7 @@
 //! | `network` | the links: latency, loss, partitions |
 //! | `machine` | a computer: its kernel, its process, its power |
 //! | `process` | one tokio runtime and how its turns begin and end |
-//! | `kernel` | what a machine's operating system knows: descriptors, epoll, TCP, disk |
+//! | `kernel` | what a machine's operating system knows: descriptors, epoll, TCP, clocks, processor, disk |
 //! | `sys` | the libc entry points, the only place with `unsafe` |
 //! | `entropy`, `digest` | where randomness comes from, and the hash of all that happened |
 //!
@@ -100,6 +100,9 @@ mod world;
 
 pub use digest::TraceEvent;
 pub use engine::Engine;
+pub use kernel::clock::ClockChange;
+pub use kernel::cpu::WorkCost;
+pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};
 pub use machine::{MachineId, Panic};
 pub use network::{Counts, Latency, Link};
 pub use world::{Error, Fault, World, note, now, simulate, simulate_on};

@@ -1,11 +1,14 @@
-//! A simulated computer: its disk, its kernel while it has power, its process while it runs.
+//! A simulated computer: its hardware, its kernel while it has power, its process while it runs.
 
-use crate::entropy::{Door, Entropy};
-use crate::kernel::disk::Disk;
-use crate::kernel::{Kernel, Packet, Unsupported};
+use crate::entropy::{Door, Entropy, stream};
+use crate::kernel::clock::ClockChange;
+use crate::kernel::cpu::WorkCost;
+use crate::kernel::disk::DiskChange;
+use crate::kernel::{Hardware, Kernel, Packet, Unsupported};
 use crate::process::{Process, Program, TurnEnd};
 use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -40,13 +43,18 @@ pub(crate) struct Machine {
 }
 
 enum Power {
-    Off(Disk),
+    Off(Hardware),
     On {
         kernel: SharedKernel,
         process: Option<Process>,
         paused: bool,
+        /// What arrived while the machine is suspended; none while it is not.
+        suspended: Option<Vec<Packet>>,
     },
 }
+
+/// How many packets wait for a suspended machine: as many as in the queue of a Linux tap device.
+const CARD_QUEUE: usize = 1000;
 
 /// What a machine did in a turn.
 #[derive(Default)]
@@ -71,7 +79,7 @@ impl Machine {
             seed,
             next_descriptor,
             boots: 0,
-            state: Power::Off(Disk::default()),
+            state: Power::Off(Hardware::default()),
         }
     }
 
@@ -101,20 +109,21 @@ impl Machine {
     }
 
     fn power_on(&mut self, now: u64) {
-        let Power::Off(disk) = &mut self.state else {
+        let Power::Off(hardware) = &mut self.state else {
             return;
         };
         self.boots += 1;
         let owner = format!("machine {} boot {}", self.name, self.boots);
         let entropy = Entropy::new(self.seed, &owner);
         let descriptors = Rc::clone(&self.next_descriptor);
-        let mut kernel = Kernel::new(self.address, entropy, std::mem::take(disk), descriptors);
+        let mut kernel = Kernel::new(self.address, entropy, std::mem::take(hardware), descriptors);
         kernel.set_now(now);
         let kernel = Rc::new(RefCell::new(kernel));
         self.state = Power::On {
             kernel,
             process: None,
             paused: false,
+            suspended: None,
         };
     }
 
@@ -124,6 +133,7 @@ impl Machine {
             kernel,
             process,
             paused,
+            ..
         } = &mut self.state
         else {
             return;
@@ -133,15 +143,81 @@ impl Machine {
         end_process(kernel, process);
     }
 
-    /// Takes the power away. Nothing is sent, and what the disk had not synced is gone.
-    pub(crate) fn power_loss(&mut self, now: u64) {
+    /// Takes the power away. Nothing is sent. What the disk had not synced is gone or, if writes are
+    /// torn, may be gone: sector by sector, of so many bytes each.
+    pub(crate) fn power_loss(&mut self, now: u64, torn: Option<usize>) {
+        self.resume(now, true);
         self.kill(now);
         let Power::On { kernel, .. } = &mut self.state else {
             return;
         };
-        let mut disk = std::mem::take(&mut kernel.borrow_mut().disk);
-        disk.power_loss();
-        self.state = Power::Off(disk);
+        let mut hardware = std::mem::take(&mut kernel.borrow_mut().hardware);
+        hardware.cpu.power_loss();
+        match torn {
+            None => hardware.disk.power_loss(),
+            Some(sector) => {
+                let label = format!("torn writes of {} after boot {}", self.name, self.boots);
+                let mut rng = stream(self.seed, &label);
+                hardware.disk.torn_power_loss(sector, &mut rng);
+            }
+        }
+        self.state = Power::Off(hardware);
+    }
+
+    /// Stops the whole machine and its clocks, or lets it go on. What arrives meanwhile waits at its
+    /// network card.
+    pub(crate) fn suspend(&mut self, now: u64) {
+        if let Power::On {
+            kernel, suspended, ..
+        } = &mut self.state
+        {
+            suspended.get_or_insert_default();
+            kernel.borrow_mut().hardware.clocks.suspend(now);
+        }
+    }
+
+    /// Ends a suspension. The clocks jump to where they would be, or go on from where they stopped.
+    pub(crate) fn resume(&mut self, now: u64, clocks_jump: bool) {
+        if let Power::On {
+            kernel, suspended, ..
+        } = &mut self.state
+            && let Some(waiting) = suspended.take()
+        {
+            let mut kernel = kernel.borrow_mut();
+            kernel.hardware.clocks.resume(now, clocks_jump);
+            kernel.set_now(now);
+            for packet in waiting {
+                kernel.receive_packet(packet);
+            }
+        }
+    }
+
+    pub(crate) fn change_clock(&mut self, now: u64, change: ClockChange) {
+        self.with_hardware(|hardware| hardware.clocks.change(now, change));
+    }
+
+    pub(crate) fn change_disk(&mut self, change: DiskChange) {
+        let (seed, label) = (self.seed, format!("disk of {}", self.name));
+        self.with_hardware(|hardware| hardware.disk.change(change, || stream(seed, &label)));
+    }
+
+    pub(crate) fn set_work_cost(&mut self, cost: WorkCost) {
+        self.with_hardware(|hardware| hardware.cpu.set_cost(cost));
+    }
+
+    /// The files on the machine's disk, and their sizes in bytes.
+    pub(crate) fn files(&self) -> Vec<(PathBuf, u64)> {
+        match &self.state {
+            Power::Off(hardware) => hardware.disk.list(),
+            Power::On { kernel, .. } => kernel.borrow().hardware.disk.list(),
+        }
+    }
+
+    fn with_hardware<T>(&mut self, f: impl FnOnce(&mut Hardware) -> T) -> T {
+        match &mut self.state {
+            Power::Off(hardware) => f(hardware),
+            Power::On { kernel, .. } => f(&mut kernel.borrow_mut().hardware),
+        }
     }
 
     /// Stops the process, like SIGSTOP, or lets it go on. Its kernel works all the time.
@@ -152,10 +228,21 @@ impl Machine {
     }
 
     pub(crate) fn receive(&mut self, now: u64, packet: Packet) {
-        if let Power::On { kernel, .. } = &self.state {
-            let mut kernel = kernel.borrow_mut();
-            kernel.set_now(now);
-            kernel.receive_packet(packet);
+        match &mut self.state {
+            Power::Off(_) => {}
+            Power::On {
+                suspended: Some(waiting),
+                ..
+            } => {
+                if waiting.len() < CARD_QUEUE {
+                    waiting.push(packet);
+                }
+            }
+            Power::On { kernel, .. } => {
+                let mut kernel = kernel.borrow_mut();
+                kernel.set_now(now);
+                kernel.receive_packet(packet);
+            }
         }
     }
 
@@ -166,6 +253,7 @@ impl Machine {
             kernel,
             process,
             paused,
+            suspended: None,
         } = &mut self.state
         else {
             return turn;
@@ -173,17 +261,21 @@ impl Machine {
         let mut kernel_now = kernel.borrow_mut();
         kernel_now.set_now(now);
         kernel_now.run_timers();
+        kernel_now.end_work();
         let runnable = !*paused && process.is_some() && kernel_now.is_runnable();
         drop(kernel_now);
         if runnable {
             turn.ran = true;
             let end = process.as_mut().map(|process| process.turn(kernel));
+            kernel.borrow_mut().end_turn();
             if end == Some(TurnEnd::Exited) {
                 end_process(kernel, process);
             }
         }
         let mut kernel = kernel.borrow_mut();
-        kernel.flush();
+        if !kernel.is_busy() {
+            kernel.flush();
+        }
         turn.panics = std::mem::take(&mut kernel.panics);
         turn.unsupported = kernel.unsupported.take();
         turn
@@ -191,8 +283,13 @@ impl Machine {
 
     /// Moves the packets to be sent to the end of `packets`.
     pub(crate) fn take_outgoing(&mut self, packets: &mut Vec<Packet>) {
-        if let Power::On { kernel, .. } = &self.state {
-            kernel.borrow_mut().take_outgoing(packets);
+        if let Power::On {
+            kernel,
+            suspended: None,
+            ..
+        } = &self.state
+        {
+            kernel.borrow_mut().take_departing(packets);
         }
     }
 
@@ -202,6 +299,7 @@ impl Machine {
             kernel,
             process,
             paused,
+            suspended: None,
         } = &self.state
         else {
             return None;
@@ -212,7 +310,8 @@ impl Machine {
         } else {
             kernel.process_wake()
         };
-        [process, kernel.next_timer()].into_iter().flatten().min()
+        let wakes = [process, kernel.kernel_wake()];
+        kernel.world_time(wakes.into_iter().flatten().min()?)
     }
 
     /// Whether a packet that just arrived gives the process something to do.
@@ -222,6 +321,7 @@ impl Machine {
                 kernel,
                 process: Some(_),
                 paused: false,
+                suspended: None,
             } => kernel.borrow().is_runnable(),
             Power::On { .. } | Power::Off(_) => false,
         }

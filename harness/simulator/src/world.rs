@@ -3,12 +3,16 @@
 use crate::digest::TraceEvent;
 use crate::engine::{Driver, Engine};
 use crate::entropy::Entropy;
+use crate::kernel::clock::ClockChange;
+use crate::kernel::cpu::WorkCost;
+use crate::kernel::disk::DiskChange;
 use crate::machine::{Machine, MachineId, Panic};
 use crate::machines::Machines;
 use crate::network::{Counts, Link, nanos};
 use crate::queue::Queue;
 use crate::sys;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Runs `body` in a new world, on a new thread, and returns what it returns.
@@ -112,12 +116,36 @@ pub enum Fault {
     Kill(MachineId),
     /// The machine falls silent. Writes that were not synced are lost.
     PowerLoss(MachineId),
+    /// The same, but of the writes that were not synced the seed says for each sector whether it
+    /// is lost.
+    TornPowerLoss {
+        /// The machine.
+        machine: MachineId,
+        /// The size of a sector in bytes: 512 or 4096 on real disks.
+        sector: usize,
+    },
     /// The program is started again, after a power loss on a new kernel.
     Boot(MachineId),
     /// The process does not run, as after SIGSTOP; its kernel does.
     Pause(MachineId),
     /// Ends a [`Fault::Pause`].
     Resume(MachineId),
+    /// The whole machine stands still, its kernel and its clocks included, like a virtual machine
+    /// that is moved to another host. Up to 1,000 packets wait at its network card.
+    Suspend(MachineId),
+    /// Ends a [`Fault::Suspend`].
+    Wake {
+        /// The machine.
+        machine: MachineId,
+        /// Whether its clocks jump to where they would be. If not they go on from where they stopped.
+        clocks_jump: bool,
+    },
+    /// Something is done to the machine's clocks.
+    Clock(MachineId, ClockChange),
+    /// From now on the machine's work costs this much time.
+    Work(MachineId, WorkCost),
+    /// Something is done to the machine's disk.
+    Disk(MachineId, DiskChange),
 }
 
 /// A world of machines. [`simulate`] makes one.
@@ -149,6 +177,29 @@ impl World {
         self.driver.add(id);
         self.faults.plan(self.machines.now(), Fault::Boot(id));
         id
+    }
+
+    /// Does something to a machine's clocks now, before its program is started: such a clock was
+    /// never right. See [`Fault::Clock`] for later.
+    pub fn change_clock(&mut self, machine: MachineId, change: ClockChange) {
+        let now = self.machines.now();
+        self.machines[machine].change_clock(now, change);
+    }
+
+    /// Does something to a machine's disk now. See [`Fault::Disk`] for later.
+    pub fn change_disk(&mut self, machine: MachineId, change: DiskChange) {
+        self.machines[machine].change_disk(change);
+    }
+
+    /// What the work of a machine costs from the beginning. See [`Fault::Work`] for later.
+    pub fn set_work_cost(&mut self, machine: MachineId, cost: WorkCost) {
+        self.machines[machine].set_work_cost(cost);
+    }
+
+    /// The files on a machine's disk and their sizes in bytes, in the order of their names.
+    /// [`World::inside`] reads them.
+    pub fn files(&self, machine: MachineId) -> Vec<(PathBuf, u64)> {
+        self.machines[machine].files()
     }
 
     /// The machine's address: 10.0.0.1 for the first.
@@ -258,10 +309,28 @@ impl World {
             }
             Fault::PowerLoss(machine) => {
                 self.driver.set_power(machine, false);
-                return self.act(machine, Machine::power_loss);
+                return self.act(machine, |this, now| this.power_loss(now, None));
+            }
+            Fault::TornPowerLoss { machine, sector } => {
+                self.driver.set_power(machine, false);
+                return self.act(machine, |this, now| this.power_loss(now, Some(sector)));
             }
             Fault::Pause(machine) => return self.act(machine, |this, _| this.set_paused(true)),
             Fault::Resume(machine) => return self.act(machine, |this, _| this.set_paused(false)),
+            Fault::Suspend(machine) => return self.act(machine, Machine::suspend),
+            Fault::Wake {
+                machine,
+                clocks_jump,
+            } => return self.act(machine, |this, now| this.resume(now, clocks_jump)),
+            Fault::Clock(machine, change) => {
+                return self.act(machine, |this, now| this.change_clock(now, change));
+            }
+            Fault::Work(machine, cost) => {
+                return self.act(machine, |this, _| this.set_work_cost(cost));
+            }
+            Fault::Disk(machine, change) => {
+                return self.act(machine, |this, _| this.change_disk(change));
+            }
         }
         Ok(())
     }
@@ -308,6 +377,18 @@ impl World {
             Fault::Boot(machine) => of_machine("boot", *machine),
             Fault::Pause(machine) => of_machine("pause", *machine),
             Fault::Resume(machine) => of_machine("resume", *machine),
+            Fault::TornPowerLoss { machine, sector } => of_machine(
+                &format!("power loss with torn sectors of {sector}"),
+                *machine,
+            ),
+            Fault::Suspend(machine) => of_machine("suspend", *machine),
+            Fault::Wake {
+                machine,
+                clocks_jump,
+            } => of_machine(&format!("wake, clocks jump: {clocks_jump}"), *machine),
+            Fault::Clock(machine, change) => of_machine(&format!("{change:?}"), *machine),
+            Fault::Work(machine, cost) => of_machine(&format!("{cost:?}"), *machine),
+            Fault::Disk(machine, change) => of_machine(&format!("{change:?}"), *machine),
         }
     }
 }

@@ -11,14 +11,19 @@
 //!   not. SQLite syncs the directory after it has created a journal, but (unless
 //!   `synchronous=EXTRA`) not after it has deleted one, so the commit of a rollback journal is a
 //!   little safer here than on ext4.
-//! - **Half measures at power loss.** All unsynced writes are lost, none is kept and none is torn.
-//!   The log of unsynced writes is kept in their order, so that a subset of them could survive.
-//! - **Permissions, links, memory maps, full disks, slow disks and read errors.** SQLite's own
-//!   files need none of the first three; a disk is full where the real computer's memory ends.
+//! - **Permissions, links and memory maps.** SQLite's own files need none of them.
+//!
+//! How a disk can fail its owner (full, slow, with errors, with syncs that lie, with writes that
+//! are torn by a power loss) is told in [`hardships`] and [`tear`].
 //!
 //! Cost follows what is written, not how large a file is: the content is kept once, as processes
 //! see it, with an undo log of the bytes that were overwritten since the last sync.
 
+mod hardships;
+mod tear;
+
+pub use hardships::{DiskChange, DiskErrors, DiskLatency};
+use hardships::{Hardships, Operation};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +35,8 @@ pub(crate) struct Disk {
     files: BTreeMap<FileNumber, File>,
     handles: BTreeMap<Handle, FileNumber>,
     files_created: FileNumber,
+    /// None of a disk that was always in order.
+    hardships: Option<Box<Hardships>>,
 }
 
 /// An inode number: a file keeps it when its name is deleted or given to another file.
@@ -81,8 +88,13 @@ pub(crate) enum DiskError {
     Exists,
     #[error("this file was opened by a process that is gone, or on another machine: open it again")]
     Stale,
-    #[error("the real computer has no memory for a simulated file of this size: write less")]
+    #[error(
+        "the machine's disk is full, or the real computer has no memory for a simulated file of \
+         this size: write less"
+    )]
     NoSpace,
+    #[error("the machine's disk reports an error, as it was told to")]
+    Io,
 }
 
 struct File {
@@ -160,6 +172,7 @@ impl Disk {
         offset: u64,
         buffer: &mut [u8],
     ) -> Result<usize, DiskError> {
+        self.meet_hardships(Operation::Read)?;
         let content = &self.file(handle)?.content;
         let start = content
             .len()
@@ -178,6 +191,8 @@ impl Disk {
     ) -> Result<(), DiskError> {
         let start = usize::try_from(offset).map_err(|_| DiskError::NoSpace)?;
         let end = start.checked_add(bytes.len()).ok_or(DiskError::NoSpace)?;
+        self.meet_hardships(Operation::Write)?;
+        self.check_room(handle, end)?;
         let file = self.file(handle)?;
         file.log_overwrite(start, end);
         if end > file.content.len() {
@@ -190,6 +205,8 @@ impl Disk {
     /// Makes the file `size` bytes long; what is added is zeros.
     pub(crate) fn truncate(&mut self, handle: Handle, size: u64) -> Result<(), DiskError> {
         let size = usize::try_from(size).map_err(|_| DiskError::NoSpace)?;
+        self.meet_hardships(Operation::Write)?;
+        self.check_room(handle, size)?;
         let file = self.file(handle)?;
         file.log_overwrite(size, usize::MAX);
         file.resize(size)
@@ -197,8 +214,22 @@ impl Disk {
 
     /// Brings all that was written to the file, through any handle, onto the platter.
     pub(crate) fn sync(&mut self, handle: Handle) -> Result<(), DiskError> {
-        self.file(handle)?.unsynced.clear();
+        self.meet_hardships(Operation::Sync)?;
+        let lies = self.lies();
+        let file = self.file(handle)?;
+        if !lies {
+            file.unsynced.clear();
+        }
         Ok(())
+    }
+
+    /// All files that have a name, and their sizes in bytes; in the order of their names.
+    pub(crate) fn list(&self) -> Vec<(PathBuf, u64)> {
+        let size = |number| self.files.get(number).map(|file| file.content.len() as u64);
+        self.names
+            .iter()
+            .filter_map(|(path, number)| Some((path.clone(), size(number)?)))
+            .collect()
     }
 
     /// The size of an open file in bytes.

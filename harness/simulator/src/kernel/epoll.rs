@@ -138,9 +138,10 @@ impl Kernel {
         if found > 0 || (timeout_ms == 0 && self.polls < POLLS_PER_SLICE) {
             return Ok(Waited::Events(found));
         }
+        let now = self.time_of_process();
         let sleep = match u64::try_from(timeout_ms) {
-            Ok(0) => Sleep::Until(self.now + SLICE),
-            Ok(timeout_ms) => Sleep::Until(self.now + timeout_ms * 1_000_000),
+            Ok(0) => Sleep::Until(now + SLICE),
+            Ok(timeout_ms) => Sleep::Until(now + timeout_ms * 1_000_000),
             Err(_) => Sleep::Forever,
         };
         Ok(Waited::Asleep(self.fall_asleep(sleep)))

@@ -1,8 +1,11 @@
-//! What a machine's operating system knows: its descriptors, its TCP, its clock, its entropy, its disk.
+//! What a machine's operating system knows: its descriptors, its TCP, its entropy, and the hardware below:
+//! clocks, processor, disk.
 //!
 //! The kernel outlives the process that runs on it: after a kill it still closes connections, and
 //! acknowledges what arrives. Only a loss of power ends it.
 
+pub(crate) mod clock;
+pub(crate) mod cpu;
 pub(crate) mod disk;
 mod epoll;
 mod flow;
@@ -10,6 +13,8 @@ mod socket;
 mod tcp;
 
 use crate::entropy::Entropy;
+use clock::Clocks;
+use cpu::Cpu;
 use disk::Disk;
 use epoll::{Epoll, EventCounter};
 pub(crate) use epoll::{Interest, Waited};
@@ -26,12 +31,6 @@ use tcp::Tcp;
 
 /// Simulated descriptors begin here: the real kernel gives out none as high.
 pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
-
-/// The wall clock when the world begins: 2026-01-01T00:00:00Z, in nanoseconds since the Unix epoch.
-const WALL_CLOCK_AT_START: u64 = 1_767_225_600 * 1_000_000_000;
-
-/// What the monotonic clock shows when the world begins. A day, so that programs may look back.
-const MONOTONIC_CLOCK_AT_START: u64 = 86_400 * 1_000_000_000;
 
 /// After so many polls without sleeping, a process has used up its time slice.
 const POLLS_PER_SLICE: u32 = 256;
@@ -64,17 +63,26 @@ pub(crate) enum Sleep {
     Forever,
 }
 
+/// What of a machine outlasts a loss of power.
+#[derive(Default)]
+pub(crate) struct Hardware {
+    pub(crate) clocks: Clocks,
+    pub(crate) cpu: Cpu,
+    pub(crate) disk: Disk,
+}
+
 /// The operating system of one machine, from power on to power off.
 pub(crate) struct Kernel {
     pub(crate) address: Ipv4Addr,
     pub(crate) entropy: Entropy,
-    pub(crate) disk: Disk,
+    pub(crate) hardware: Hardware,
     pub(crate) unsupported: Option<Unsupported>,
     /// Message and backtrace of panics not yet reported.
     pub(crate) panics: Vec<(String, String)>,
     /// Set while a dead process is taken apart: its destructors must change nothing.
     pub(crate) process_is_dead: bool,
     pub(crate) sleep: Sleep,
+    /// The machine's own time, in nanoseconds: what its timers count.
     now: u64,
     descriptors: FxHashMap<i32, ObjectId>,
     /// Shared by all machines of a world: a number is never used twice, so that whoever holds on to
@@ -112,14 +120,14 @@ impl Kernel {
     pub(crate) fn new(
         address: Ipv4Addr,
         mut entropy: Entropy,
-        disk: Disk,
+        hardware: Hardware,
         next_descriptor: Rc<Cell<i32>>,
     ) -> Self {
         let tcp = Tcp::new(&mut entropy);
         Self {
             address,
             entropy,
-            disk,
+            hardware,
             unsupported: None,
             panics: Vec::new(),
             process_is_dead: false,
@@ -137,18 +145,30 @@ impl Kernel {
         }
     }
 
-    /// Sets the machine's time, in nanoseconds since the world began.
-    pub(crate) fn set_now(&mut self, now: u64) {
+    /// Tells the machine the time of the world, in nanoseconds since it began.
+    pub(crate) fn set_now(&mut self, world: u64) {
+        let now = self.hardware.clocks.machine_time(world);
         debug_assert!(now >= self.now, "time goes forward");
         self.now = now;
     }
 
+    /// The machine's own time as its process sees it: with what the turn has cost so far.
+    fn time_of_process(&self) -> u64 {
+        self.now.saturating_add(self.hardware.cpu.charged())
+    }
+
     pub(crate) fn wall_clock(&self) -> Duration {
-        Duration::from_nanos(WALL_CLOCK_AT_START + self.now)
+        self.hardware.clocks.wall(self.time_of_process())
     }
 
     pub(crate) fn monotonic_clock(&self) -> Duration {
-        Duration::from_nanos(MONOTONIC_CLOCK_AT_START + self.now)
+        self.hardware.clocks.monotonic(self.time_of_process())
+    }
+
+    /// The process waits for what the disk did for it.
+    pub(crate) fn wait_for_disk(&mut self) {
+        let waited = self.hardware.disk.take_wait();
+        self.hardware.cpu.charge(waited);
     }
 
     /// Notes a call that cannot be simulated: the run ends after this turn. The first one counts.
@@ -166,7 +186,8 @@ impl Kernel {
         for fd in open {
             self.close_descriptor(fd);
         }
-        self.disk.process_gone();
+        self.hardware.disk.process_gone();
+        self.abandon_work();
         self.sleep = Sleep::Forever;
     }
 
@@ -256,6 +277,10 @@ impl Kernel {
 
     /// Whether the process could run right now.
     pub(crate) fn is_runnable(&self) -> bool {
+        !self.is_busy() && self.has_work()
+    }
+
+    fn has_work(&self) -> bool {
         let due = match self.sleep {
             Sleep::Awake => true,
             Sleep::Until(at) => at <= self.now,
@@ -269,12 +294,24 @@ impl Kernel {
 
     /// When the process wants to run next, if no descriptor becomes ready before.
     pub(crate) fn process_wake(&self) -> Option<u64> {
-        match self.sleep {
-            _ if self.is_runnable() => Some(self.now),
+        let wake = match self.sleep {
+            _ if self.has_work() => Some(self.now),
             Sleep::Awake => Some(self.now),
             Sleep::Until(at) => Some(at),
             Sleep::Forever => None,
-        }
+        };
+        wake.map(|at| at.max(self.hardware.cpu.busy_until().unwrap_or(at)))
+    }
+
+    /// When something is due that the process has no part in.
+    pub(crate) fn kernel_wake(&self) -> Option<u64> {
+        let timers = [self.next_timer(), self.hardware.cpu.busy_until()];
+        timers.into_iter().flatten().min()
+    }
+
+    /// When in the time of the world the machine's own time is `at` or later.
+    pub(crate) fn world_time(&self, at: u64) -> Option<u64> {
+        self.hardware.clocks.world_time(at)
     }
 
     /// The root future of a turn asks whether the turn is over, and leaves a waker if it is not.
@@ -293,6 +330,7 @@ impl Kernel {
     pub(crate) fn begin_turn(&mut self) {
         self.sleep = Sleep::Awake;
         self.polls = 0;
+        self.hardware.cpu.begin_turn();
     }
 
     /// Puts the process to sleep and returns the waker that ends its turn. The caller wakes it

@@ -170,7 +170,7 @@ impl Kernel {
             Err(Errno(libc::EAGAIN)) => {
                 Err(self.would_block(nonblocking, "read from a blocking socket"))
             }
-            result => result,
+            result => result.inspect(|&bytes| self.hardware.cpu.charge_bytes(bytes)),
         }
     }
 
@@ -189,7 +189,7 @@ impl Kernel {
             Err(Errno(libc::EAGAIN)) => {
                 Err(self.would_block(nonblocking, "write to a blocking socket"))
             }
-            result => result,
+            result => result.inspect(|&bytes| self.hardware.cpu.charge_bytes(bytes)),
         }
     }
 

@@ -36,6 +36,18 @@ impl Packet {
             .map(|packet| packet.dst_addr())
     }
 
+    /// Whether the kernel answers with it, without the process: it carries no data, and neither opens
+    /// nor closes a connection.
+    pub(super) fn is_of_the_kernel(&self) -> bool {
+        let Ok(ip) = Ipv4Packet::new_checked(&self.0[..]) else {
+            return false;
+        };
+        ip.next_header() == IpProtocol::Tcp
+            && TcpPacket::new_checked(ip.payload()).is_ok_and(|tcp| {
+                tcp.payload().is_empty() && !tcp.fin() && (!tcp.syn() || tcp.ack())
+            })
+    }
+
     fn parse(&self) -> Option<Header> {
         let ip = Ipv4Packet::new_checked(&self.0[..]).ok()?;
         if ip.next_header() != IpProtocol::Tcp {

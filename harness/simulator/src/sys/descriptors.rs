@@ -10,7 +10,10 @@ pub(super) fn on_descriptor<R>(fd: c_int, f: impl FnOnce(&mut Kernel) -> R) -> O
     if fd < FIRST_DESCRIPTOR {
         None
     } else {
-        machine(f)
+        machine(|kernel| {
+            kernel.hardware.cpu.charge_call();
+            f(kernel)
+        })
     }
 }
 

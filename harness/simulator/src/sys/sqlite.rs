@@ -138,7 +138,9 @@ fn on_machine(answer: impl FnOnce(&mut Kernel) -> Result<(), c_int>) -> Option<c
     let asked = catch_unwind(AssertUnwindSafe(|| {
         machine(|kernel| {
             if !kernel.process_is_dead {
-                answer(kernel)
+                let answered = answer(kernel);
+                kernel.wait_for_disk();
+                answered
             } else {
                 Err(ffi::SQLITE_IOERR)
             }
@@ -162,7 +164,7 @@ fn on_its_machine(answer: impl FnOnce(&mut Kernel) -> Result<(), c_int>) -> c_in
 fn code(error: DiskError, otherwise: c_int) -> c_int {
     match error {
         DiskError::NoSpace => ffi::SQLITE_FULL,
-        DiskError::NotFound | DiskError::Exists | DiskError::Stale => otherwise,
+        DiskError::NotFound | DiskError::Exists | DiskError::Stale | DiskError::Io => otherwise,
     }
 }
 
@@ -226,7 +228,7 @@ unsafe extern "C" fn open(
 
 fn open_on_disk(kernel: &mut Kernel, path: Option<&Path>, flags: c_int) -> Result<Handle, c_int> {
     let Some(path) = path else {
-        return Ok(kernel.disk.open_temporary());
+        return Ok(kernel.hardware.disk.open_temporary());
     };
     let mode = if flags & ffi::SQLITE_OPEN_CREATE == 0 {
         OpenMode::Existing
@@ -236,10 +238,10 @@ fn open_on_disk(kernel: &mut Kernel, path: Option<&Path>, flags: c_int) -> Resul
         OpenMode::CreateNew
     };
     let cannot_open = |error| code(error, ffi::SQLITE_CANTOPEN);
-    let handle = kernel.disk.open(path, mode).map_err(cannot_open)?;
+    let handle = kernel.hardware.disk.open(path, mode).map_err(cannot_open)?;
     if flags & ffi::SQLITE_OPEN_DELETEONCLOSE != 0 {
         // As on Unix: the name goes now, the file when it is closed.
-        kernel.disk.delete(path).map_err(cannot_open)?;
+        kernel.hardware.disk.delete(path).map_err(cannot_open)?;
     }
     Ok(handle)
 }
@@ -253,6 +255,7 @@ unsafe extern "C" fn delete(
         // SAFETY: SQLite passes a string that it keeps during the call.
         let path = unsafe { path(name) };
         kernel
+            .hardware
             .disk
             .delete(path)
             .map_err(|error| code(error, ffi::SQLITE_IOERR_DELETE_NOENT))
@@ -271,7 +274,7 @@ unsafe extern "C" fn access(
 ) -> c_int {
     let asked = on_machine(|kernel| {
         // SAFETY: SQLite passes a string that it keeps during the call.
-        let size = kernel.disk.find(unsafe { path(name) });
+        let size = kernel.hardware.disk.find(unsafe { path(name) });
         // SQLite's VFS for Unix, too, takes an empty file for none when asked whether one exists.
         let accessible = match flags {
             ffi::SQLITE_ACCESS_EXISTS => size.is_some_and(|bytes| bytes > 0),
@@ -456,7 +459,7 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     // SAFETY: SQLite calls this for files with these methods only.
     let handle = unsafe { handle(file) };
     on_its_machine(|kernel| {
-        kernel.disk.close(handle);
+        kernel.hardware.disk.close(handle);
         Ok(())
     });
     // Where the machine or its process is gone, so is the open file: that is as good as closed.
@@ -479,7 +482,10 @@ unsafe extern "C" fn read(
         )
     };
     on_its_machine(|kernel| {
-        let read = kernel.disk.read_at(handle, position(offset), buffer);
+        let read = kernel
+            .hardware
+            .disk
+            .read_at(handle, position(offset), buffer);
         match read.map_err(|error| code(error, ffi::SQLITE_IOERR_READ))? {
             read if read < buffer.len() => Err(ffi::SQLITE_IOERR_SHORT_READ),
             _ => Ok(()),
@@ -501,7 +507,10 @@ unsafe extern "C" fn write(
         )
     };
     on_its_machine(|kernel| {
-        let written = kernel.disk.write_at(handle, position(offset), bytes);
+        let written = kernel
+            .hardware
+            .disk
+            .write_at(handle, position(offset), bytes);
         written.map_err(|error| code(error, ffi::SQLITE_IOERR_WRITE))
     })
 }
@@ -510,7 +519,7 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int 
     // SAFETY: SQLite calls this for files with these methods only.
     let handle = unsafe { handle(file) };
     on_its_machine(|kernel| {
-        let truncated = kernel.disk.truncate(handle, position(size));
+        let truncated = kernel.hardware.disk.truncate(handle, position(size));
         truncated.map_err(|error| code(error, ffi::SQLITE_IOERR_TRUNCATE))
     })
 }
@@ -521,6 +530,7 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _flags: c_int) -> c_int 
     let handle = unsafe { handle(file) };
     on_its_machine(|kernel| {
         kernel
+            .hardware
             .disk
             .sync(handle)
             .map_err(|error| code(error, ffi::SQLITE_IOERR_FSYNC))
@@ -532,6 +542,7 @@ unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> 
     let handle = unsafe { handle(file) };
     on_its_machine(|kernel| {
         let bytes = kernel
+            .hardware
             .disk
             .size(handle)
             .map_err(|error| code(error, ffi::SQLITE_IOERR_FSTAT))?;
@@ -545,7 +556,7 @@ unsafe extern "C" fn lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
     // SAFETY: SQLite calls this for files with these methods only.
     let handle = unsafe { handle(file) };
     on_its_machine(|kernel| {
-        let locked = kernel.disk.lock(handle, lock_level(level));
+        let locked = kernel.hardware.disk.lock(handle, lock_level(level));
         match locked.map_err(|error| code(error, ffi::SQLITE_IOERR_LOCK))? {
             true => Ok(()),
             false => Err(ffi::SQLITE_BUSY),
@@ -557,7 +568,7 @@ unsafe extern "C" fn unlock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int
     // SAFETY: SQLite calls this for files with these methods only.
     let handle = unsafe { handle(file) };
     on_its_machine(|kernel| {
-        let unlocked = kernel.disk.unlock(handle, lock_level(level));
+        let unlocked = kernel.hardware.disk.unlock(handle, lock_level(level));
         unlocked.map_err(|error| code(error, ffi::SQLITE_IOERR_UNLOCK))
     })
 }
@@ -569,7 +580,7 @@ unsafe extern "C" fn check_reserved_lock(
     // SAFETY: SQLite calls this for files with these methods only.
     let handle = unsafe { handle(file) };
     on_its_machine(|kernel| {
-        let reserved = kernel.disk.is_reserved(handle);
+        let reserved = kernel.hardware.disk.is_reserved(handle);
         let reserved =
             reserved.map_err(|error| code(error, ffi::SQLITE_IOERR_CHECKRESERVEDLOCK))?;
         // SAFETY: SQLite passes a place for the result.

@@ -1,4 +1,4 @@
-//! Clocks. A machine's clocks show virtual time and stand still during a turn.
+//! Clocks. A machine's clocks show its own virtual time, which passes during a turn only if work costs time.
 
 use super::real::Original;
 use super::{EntryPoint, fail, machine};
