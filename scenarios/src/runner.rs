@@ -437,7 +437,8 @@ impl From<crate::scenario::Link> for Link {
         };
         Link {
             latency,
-            loss: link.loss.min(),
+            loss: squall_simulator::Loss::Random(link.loss.min()),
+            ..Link::default()
         }
     }
 }

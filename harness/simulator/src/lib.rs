@@ -45,7 +45,7 @@
 //! | `engine` | what schedules the machines, keeps the time and carries the packets: two of them |
 //! | `machines` | all machines of a world, and the books about them |
 //! | `queue`, `wakes` | what is to come, in the order of virtual time |
-//! | `network` | the links: latency, loss, partitions |
+//! | `network` | what happens to a packet between two machines |
 //! | `machine` | a computer: its kernel, its process, its power |
 //! | `process` | one tokio runtime and how its turns begin and end |
 //! | `kernel` | what a machine's operating system knows: descriptors, epoll, TCP, clocks, processor, disk |
@@ -104,5 +104,5 @@ pub use kernel::clock::ClockChange;
 pub use kernel::cpu::WorkCost;
 pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};
 pub use machine::{MachineId, Panic};
-pub use network::{Counts, Latency, Link};
+pub use network::{Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
 pub use world::{Error, Fault, World, note, now, simulate, simulate_on};

@@ -83,6 +83,14 @@ impl Machine {
         }
     }
 
+    /// Gives it another address. The connections it has keep theirs.
+    pub(crate) fn set_address(&mut self, address: Ipv4Addr) {
+        self.address = address;
+        if let Power::On { kernel, .. } = &self.state {
+            kernel.borrow_mut().address = address;
+        }
+    }
+
     pub(crate) fn has_power(&self) -> bool {
         matches!(self.state, Power::On { .. })
     }

@@ -6,7 +6,7 @@
 use crate::digest::Digest;
 use crate::kernel::{FIRST_DESCRIPTOR, Packet};
 use crate::machine::{Machine, MachineId, Panic};
-use crate::network::{Counts, Fate, Network};
+use crate::network::{Answer, Counts, Fate, Network, Why, is_intact};
 use crate::process::Program;
 use crate::sys;
 use crate::world::Error;
@@ -19,6 +19,9 @@ use std::time::Duration;
 /// The first machine has the address after this one.
 const NETWORK: u32 = u32::from_be_bytes([10, 0, 0, 0]);
 
+/// The first machine that gets another address has this one.
+const MOVED_NETWORK: u32 = u32::from_be_bytes([10, 128, 0, 1]);
+
 /// How long a packet of a machine to itself takes, in nanoseconds.
 const LOOPBACK_LATENCY: u64 = 10_000;
 
@@ -30,6 +33,8 @@ pub(crate) struct Machines {
     seed: u64,
     now: u64,
     machines: Vec<Machine>,
+    /// Who has got which further address.
+    moved: Vec<MachineId>,
     /// Packets between card and link; empty but for a moment.
     outgoing: Vec<Packet>,
     next_descriptor: Rc<Cell<i32>>,
@@ -44,6 +49,17 @@ pub(crate) struct Departure {
     pub(crate) cut: bool,
 }
 
+impl Departure {
+    fn new(to: MachineId, packet: Packet, arrives: u64) -> Self {
+        Self {
+            to,
+            packet,
+            arrives,
+            cut: false,
+        }
+    }
+}
+
 impl Machines {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
@@ -54,6 +70,7 @@ impl Machines {
             seed,
             now: 0,
             machines: Vec::new(),
+            moved: Vec::new(),
             outgoing: Vec::new(),
             next_descriptor: Rc::new(Cell::new(FIRST_DESCRIPTOR)),
         }
@@ -85,8 +102,25 @@ impl Machines {
             self.counts.cut += 1;
             return self.log("cut", [from, to], &packet.0);
         }
-        self.counts.delivered += 1;
         self.log("arrive", [from, to], &[]);
+        self.deliver(from, to, packet);
+    }
+
+    /// A packet from outside of the world arrives at a machine.
+    pub(crate) fn receive_from_outside(&mut self, to: MachineId, packet: Packet) {
+        self.log("outside", [to, to], &packet.0);
+        if self[to].has_power() {
+            self.deliver(to, to, packet);
+        }
+    }
+
+    fn deliver(&mut self, from: MachineId, to: MachineId, packet: Packet) {
+        // What the kernel does first with every packet.
+        if !is_intact(&packet) {
+            self.counts.damaged += 1;
+            return self.log("damaged", [from, to], &packet.0);
+        }
+        self.counts.delivered += 1;
         let now = self.now;
         self[to].receive(now, packet);
     }
@@ -127,54 +161,91 @@ impl Machines {
         let mut outgoing = std::mem::take(&mut self.outgoing);
         self[from].take_outgoing(&mut outgoing);
         for packet in outgoing.drain(..) {
-            if let Some(departure) = self.depart(from, packet) {
-                take(departure);
-            }
+            self.depart(from, packet, &mut take);
         }
         self.outgoing = outgoing;
     }
 
-    fn depart(&mut self, from: MachineId, packet: Packet) -> Option<Departure> {
+    fn depart(&mut self, from: MachineId, mut packet: Packet, take: &mut impl FnMut(Departure)) {
         self.counts.sent += 1;
         self.counts.bytes += packet.0.len() as u64;
-        let to = packet
-            .destination()
-            .and_then(|address| match address.is_loopback() {
-                true => Some(from),
-                false => self.at(address),
-            });
-        let Some(to) = to else {
+        let Some(to) = self.route(from, &packet) else {
             self.counts.cut += 1;
-            self.log("nowhere", [from, from], &packet.0);
-            return None;
+            return self.log("nowhere", [from, from], &packet.0);
         };
         let fate = match to == from {
-            true => Fate::Arrives(self.now + LOOPBACK_LATENCY),
-            false => self.network.send(self.now, from, to),
+            true => Fate::Arrives {
+                at: self.now + LOOPBACK_LATENCY,
+                again: None,
+            },
+            false => self.network.send(self.now, from, to, &mut packet),
         };
-        let (kind, arrives, cut) = match fate {
-            Fate::Arrives(at) => ("send", at, false),
-            Fate::Cut => ("cut", self.now, true),
-            Fate::Lost => {
+        match fate {
+            Fate::Arrives { at, again } => {
+                self.log("send", [from, to], &packet.0);
+                if let Some(again) = again {
+                    self.counts.doubled += 1;
+                    self.log("double", [from, to], &[]);
+                    take(Departure::new(to, packet.clone(), again));
+                }
+                take(Departure::new(to, packet, at));
+            }
+            Fate::Dropped(Why::Cut) => {
+                self.counts.cut += 1;
+                self.log("cut", [from, to], &packet.0);
+                let cut = true;
+                take(Departure {
+                    cut,
+                    ..Departure::new(to, packet, self.now)
+                });
+            }
+            Fate::Dropped(Why::Lost) => {
                 self.counts.lost += 1;
                 self.log("lose", [from, to], &packet.0);
-                return None;
             }
-        };
-        self.counts.cut += u64::from(cut);
-        self.log(kind, [from, to], &packet.0);
-        Some(Departure {
-            to,
-            packet,
-            arrives,
-            cut,
-        })
+            Fate::Dropped(Why::Overflow) => {
+                self.counts.overflowed += 1;
+                self.log("overflow", [from, to], &packet.0);
+            }
+            Fate::Refused(answers) => {
+                self.counts.cut += 1;
+                self.log("refuse", [from, to], &packet.0);
+                for Answer { to, packet, at } in answers {
+                    self.log("answer", [from, to], &packet.0);
+                    take(Departure::new(to, packet, at));
+                }
+            }
+        }
+    }
+
+    /// Who gets a packet of a machine. A network forwards nothing from an address that it has not
+    /// given (RFC 2827).
+    fn route(&self, from: MachineId, packet: &Packet) -> Option<MachineId> {
+        let destination = packet.destination()?;
+        if destination.is_loopback() {
+            return Some(from);
+        }
+        let right = packet.source() == Some(self[from].address);
+        self.at(destination).filter(|_| right)
     }
 
     /// The machine with this address.
     fn at(&self, address: Ipv4Addr) -> Option<MachineId> {
-        let index = u32::from(address).checked_sub(NETWORK + 1)?;
-        ((index as usize) < self.machines.len()).then_some(MachineId(index))
+        let number = u32::from(address);
+        let id = match number.checked_sub(MOVED_NETWORK) {
+            Some(index) => *self.moved.get(index as usize)?,
+            None => MachineId(number.checked_sub(NETWORK + 1)?),
+        };
+        let machine = self.machines.get(id.0 as usize)?;
+        (machine.address == address).then_some(id)
+    }
+
+    /// Gives a machine a new address, as when a phone leaves a wifi. Its connections keep the old
+    /// one, and nothing comes or goes there any more.
+    pub(crate) fn move_away(&mut self, id: MachineId) {
+        let address = Ipv4Addr::from(MOVED_NETWORK + self.moved.len() as u32);
+        self.moved.push(id);
+        self[id].set_address(address);
     }
 
     /// Adds something that happened between two machines to the digest.

@@ -8,10 +8,10 @@ use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
 use crate::machine::{Machine, MachineId, Panic};
 use crate::machines::Machines;
-use crate::network::{Counts, Link, nanos};
+use crate::network::{Counts, Gateway, Link, nanos, syn};
 use crate::queue::Queue;
 use crate::sys;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -111,6 +111,58 @@ pub enum Fault {
         /// The probability, from 0 to 1.
         loss: Option<f64>,
     },
+    /// Packets between the two groups, both ways, are held: they arrive when all holds between their
+    /// machines have ended.
+    Hold {
+        /// The two groups.
+        between: (Vec<MachineId>, Vec<MachineId>),
+    },
+    /// Ends a [`Fault::Hold`].
+    Release {
+        /// The two groups.
+        between: (Vec<MachineId>, Vec<MachineId>),
+    },
+    /// The path from the first machines to the others is another one from now on.
+    Link {
+        /// The senders.
+        from: Vec<MachineId>,
+        /// The receivers.
+        to: Vec<MachineId>,
+        /// What the path is like.
+        link: Box<Link>,
+    },
+    /// FIN and RST from the first machines to the others disappear, or do so no more. Who closes a
+    /// connection meanwhile leaves the other end with a half-open one.
+    SwallowCloses {
+        /// The senders.
+        from: Vec<MachineId>,
+        /// The receivers.
+        to: Vec<MachineId>,
+        /// Whether they disappear.
+        swallow: bool,
+    },
+    /// A NAT or firewall begins to work between each machine of a group and each of the other; with
+    /// `None` it is taken away.
+    Gateway {
+        /// The two groups.
+        between: (Vec<MachineId>, Vec<MachineId>),
+        /// What it does.
+        gateway: Option<Gateway>,
+    },
+    /// The machine gets another address, as when a phone leaves a wifi. Packets from and to the old
+    /// address disappear, so its connections hear nothing any more.
+    Move(MachineId),
+    /// SYNs from addresses that nobody has arrive at a port of a machine.
+    SynFlood {
+        /// The machine.
+        to: MachineId,
+        /// The port.
+        port: u16,
+        /// The time from one to the next.
+        interval: Duration,
+        /// When the last may arrive, since the world began.
+        until: Duration,
+    },
     /// The process is killed. Its kernel goes on: it closes the connections, and answers later
     /// segments with RST. The disk keeps what was written.
     Kill(MachineId),
@@ -154,6 +206,8 @@ pub struct World {
     driver: Box<dyn Driver>,
     machines: Machines,
     faults: Queue<Fault>,
+    /// SYNs that came from nowhere.
+    flooded: u32,
 }
 
 impl World {
@@ -162,6 +216,7 @@ impl World {
             driver: engine.start(),
             machines: Machines::new(seed),
             faults: Queue::default(),
+            flooded: 0,
         }
     }
 
@@ -202,7 +257,7 @@ impl World {
         self.machines[machine].files()
     }
 
-    /// The machine's address: 10.0.0.1 for the first.
+    /// The machine's address: 10.0.0.1 for the first. It keeps it until a [`Fault::Move`].
     pub fn address(&self, machine: MachineId) -> Ipv4Addr {
         self.machines[machine].address
     }
@@ -219,7 +274,13 @@ impl World {
 
     /// What connects two machines, both ways.
     pub fn set_link(&mut self, a: MachineId, b: MachineId, link: Link) {
-        self.machines.network.set_link(a, b, link);
+        self.set_direction(a, b, link.clone());
+        self.set_direction(b, a, link);
+    }
+
+    /// What connects a machine with another, one way.
+    pub fn set_direction(&mut self, from: MachineId, to: MachineId, link: Link) {
+        self.machines.network.set_direction(from, to, link);
     }
 
     /// Plans a fault for a time since the world began; for now, if that has passed. It strikes
@@ -302,6 +363,35 @@ impl World {
                     self.machines.network.set_loss(a, b, loss);
                 }
             }
+            Fault::Hold { between: (a, b) } => pairs(&a, &b).for_each(|(a, b)| self.hold(a, b)),
+            Fault::Release { between: (a, b) } => {
+                pairs(&a, &b).for_each(|(a, b)| self.release(a, b));
+            }
+            Fault::Link { from, to, link } => {
+                pairs(&from, &to).for_each(|(a, b)| self.set_direction(a, b, (*link).clone()));
+            }
+            Fault::SwallowCloses { from, to, swallow } => {
+                for (a, b) in pairs(&from, &to) {
+                    self.machines.network.swallow_closes(a, b, swallow);
+                }
+            }
+            Fault::Gateway {
+                between: (a, b),
+                gateway,
+            } => {
+                let now = self.machines.now();
+                for (a, b) in pairs(&a, &b) {
+                    let gateway = gateway.clone();
+                    self.machines.network.set_gateway(a, b, gateway, now);
+                }
+            }
+            Fault::Move(machine) => self.machines.move_away(machine),
+            Fault::SynFlood {
+                to,
+                port,
+                interval,
+                until,
+            } => return self.flood(to, port, interval, until),
             Fault::Kill(machine) => return self.act(machine, Machine::kill),
             Fault::Boot(machine) => {
                 self.driver.set_power(machine, true);
@@ -351,6 +441,55 @@ impl World {
         self.machines.network.mend(from, to);
         self.driver
             .set_cut(from, to, self.machines.network.is_cut(from, to));
+        if self.machines.network.is_held(from, to) {
+            self.driver.set_held(from, to, true, self.machines.now());
+        }
+    }
+
+    fn hold(&mut self, a: MachineId, b: MachineId) {
+        if self.machines.network.hold(a, b) {
+            self.driver.set_held(a, b, true, self.machines.now());
+        }
+    }
+
+    fn release(&mut self, a: MachineId, b: MachineId) {
+        if self.machines.network.release(a, b) {
+            self.driver.set_held(a, b, false, self.machines.now());
+            for (from, to) in [(a, b), (b, a)] {
+                let cut = self.machines.network.is_cut(from, to);
+                self.driver.set_cut(from, to, cut);
+            }
+        }
+    }
+
+    /// Lets one SYN arrive, and plans the next.
+    fn flood(
+        &mut self,
+        to: MachineId,
+        port: u16,
+        interval: Duration,
+        until: Duration,
+    ) -> Result<(), Error> {
+        let sent = self.flooded;
+        self.flooded += 1;
+        // Of the network for benchmarks (RFC 2544), which no machine is in.
+        let source = Ipv4Addr::from(u32::from_be_bytes([198, 18, 0, 0]) + (sent & 0x1_ffff));
+        let source = SocketAddrV4::new(source, 1024 + (sent >> 17) as u16);
+        let target = SocketAddrV4::new(self.address(to), port);
+        let packet = syn(source, target, sent as i32);
+        self.machines.receive_from_outside(to, packet);
+        // Not at the same time again, or the world would stand still.
+        let next = self.now() + interval.max(Duration::from_nanos(1));
+        if next <= until {
+            let flood = Fault::SynFlood {
+                to,
+                port,
+                interval,
+                until,
+            };
+            self.at(next, flood);
+        }
+        self.driver.attend(to, &mut self.machines)
     }
 
     /// Whom a fault strikes first, and the fault in words.
@@ -372,6 +511,18 @@ impl World {
                 between: (a, b),
                 loss,
             } => of_links(format!("loss {loss:?}"), a, b),
+            Fault::Hold { between: (a, b) } => of_links("hold".to_owned(), a, b),
+            Fault::Release { between: (a, b) } => of_links("release".to_owned(), a, b),
+            Fault::Link { from, to, link } => of_links(format!("link {link:?}"), from, to),
+            Fault::SwallowCloses { from, to, swallow } => {
+                of_links(format!("swallow closes {swallow}"), from, to)
+            }
+            Fault::Gateway {
+                between: (a, b),
+                gateway,
+            } => of_links(format!("gateway {gateway:?}"), a, b),
+            Fault::Move(machine) => of_machine("move", *machine),
+            Fault::SynFlood { to, .. } => of_machine("syn flood", *to),
             Fault::Kill(machine) => of_machine("kill", *machine),
             Fault::PowerLoss(machine) => of_machine("power loss", *machine),
             Fault::Boot(machine) => of_machine("boot", *machine),

@@ -1,6 +1,6 @@
 //! One body, both engines: what a program sees of the world does not depend on what simulates it.
 
-use squall_simulator::{Engine, Fault, Latency, Link, MachineId, World, simulate_on};
+use squall_simulator::{Engine, Fault, Latency, Link, Loss, MachineId, World, simulate_on};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -62,7 +62,7 @@ fn told(
 fn fixed(milliseconds: u64) -> Link {
     Link {
         latency: Latency::Fixed(Duration::from_millis(milliseconds)),
-        loss: 0.0,
+        ..Link::default()
     }
 }
 
@@ -137,7 +137,8 @@ fn a_lossy_link_with_jitter_delays_and_loses_nothing() {
     for engine in BOTH {
         let link = Link {
             latency: latency.clone(),
-            loss: 0.05,
+            loss: Loss::Random(0.05),
+            ..Link::default()
         };
         let (numbers, _) = told(engine, 7, link, |_, _, _| ());
         let expected: Vec<String> = (0..numbers.len())
@@ -153,7 +154,7 @@ fn each_engine_repeats_itself() {
     for engine in BOTH {
         let digest = || {
             let link = Link {
-                loss: 0.05,
+                loss: Loss::Random(0.05),
                 ..fixed(5)
             };
             told(engine, 3, link, |world, server, _| {

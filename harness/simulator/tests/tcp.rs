@@ -1,6 +1,6 @@
 //! Two programs talk over the simulated network.
 
-use squall_simulator::{Fault, Latency, Link, simulate};
+use squall_simulator::{Fault, Latency, Link, Loss, simulate};
 use std::io::ErrorKind;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -24,7 +24,10 @@ async fn echo() {
 fn an_echo_takes_two_round_trips_with_its_handshake() {
     let elapsed = simulate(1, |world| {
         let latency = Latency::Fixed(Duration::from_millis(20));
-        world.set_default_link(Link { latency, loss: 0.0 });
+        world.set_default_link(Link {
+            latency,
+            ..Link::default()
+        });
         let server = world.machine("server", echo);
         let address = world.address(server);
         let (tell, told) = channel();
@@ -69,7 +72,7 @@ fn a_connection_to_a_port_without_listener_is_refused() {
 fn a_megabyte_there_and_back_survives_a_lossy_link() {
     let (sent, received, lost) = simulate(3, |world| {
         world.set_default_link(Link {
-            loss: 0.05,
+            loss: Loss::Random(0.05),
             ..Link::default()
         });
         let server = world.machine("server", echo);
@@ -188,7 +191,7 @@ fn a_handshake_with_a_killed_server_is_none_with_its_successor() {
     let (first, second) = simulate(1, |world| {
         world.set_default_link(Link {
             latency: Latency::Fixed(ms(20)),
-            loss: 0.0,
+            ..Link::default()
         });
         let server = world.machine("server", echo);
         let address = world.address(server);

@@ -1,6 +1,6 @@
 //! What a world promises: it repeats itself, it is alone, and it says what it cannot do.
 
-use squall_simulator::{Error, Fault, Latency, Link, World, note, now, simulate};
+use squall_simulator::{Error, Fault, Latency, Link, Loss, World, note, now, simulate};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,7 +15,11 @@ fn gossip(world: &mut World) {
         min: Duration::from_millis(1),
         max: Duration::from_millis(30),
     };
-    world.set_default_link(Link { latency, loss: 0.1 });
+    world.set_default_link(Link {
+        latency,
+        loss: Loss::Random(0.1),
+        ..Link::default()
+    });
     let server = world.machine("server", || async {
         let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
         while let Ok((mut peer, _)) = listener.accept().await {

@@ -16,6 +16,8 @@ use crate::world::Error;
 pub(super) struct Native {
     arrivals: Queue<Arrival>,
     wakes: Wakes,
+    /// What would have arrived, had it not been held. In the order of arrival.
+    held: Vec<Arrival>,
 }
 
 struct Arrival {
@@ -26,6 +28,10 @@ struct Arrival {
 
 impl Native {
     fn arrive(&mut self, arrival: Arrival, machines: &mut Machines) -> Result<(), Error> {
+        if machines.network.is_held(arrival.from, arrival.to) {
+            self.held.push(arrival);
+            return Ok(());
+        }
         let Arrival { from, to, packet } = arrival;
         machines.receive(from, to, packet);
         // Packets of the same nanosecond are one interrupt: the process runs after the last.
@@ -68,6 +74,17 @@ impl Driver for Native {
     fn add(&mut self, _: MachineId) {}
     fn set_power(&mut self, _: MachineId, _: bool) {}
     fn set_cut(&mut self, _: MachineId, _: MachineId, _: bool) {}
+
+    fn set_held(&mut self, a: MachineId, b: MachineId, held: bool, now: u64) {
+        if held {
+            return;
+        }
+        let between =
+            |arrival: &mut Arrival| [(a, b), (b, a)].contains(&(arrival.from, arrival.to));
+        for arrival in self.held.extract_if(.., between) {
+            self.arrivals.plan(now, arrival);
+        }
+    }
 
     fn attend(&mut self, machine: MachineId, machines: &mut Machines) -> Result<(), Error> {
         machines.run(machine)?;

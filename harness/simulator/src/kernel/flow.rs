@@ -25,6 +25,9 @@ pub(super) struct FlowId(pub(super) usize);
 /// Bytes a connection buffers, each way. Linux begins with 16 KiB to send and 128 KiB to receive.
 const BUFFER: usize = 32 * 1024;
 
+/// The largest IP packet, as on Ethernet.
+pub(super) const MTU: usize = 1500;
+
 /// How long an acknowledgement may wait for data to travel with (`TCP_DELACK_MIN`).
 const ACK_DELAY: Duration = Duration::from_millis(40);
 
@@ -61,6 +64,7 @@ pub(super) struct Flow {
     /// Whether it is on the kernel's list of flows to poll.
     pub(super) dirty: bool,
     interface: Interface,
+    seed: u64,
     sockets: SocketSet<'static>,
     handle: SocketHandle,
     options: Options,
@@ -87,7 +91,13 @@ pub(super) struct Changes {
 }
 
 impl Flow {
-    pub(super) fn new(local: SocketAddrV4, peer: SocketAddrV4, owner: Owner, seed: u64) -> Self {
+    pub(super) fn new(
+        local: SocketAddrV4,
+        peer: SocketAddrV4,
+        owner: Owner,
+        seed: u64,
+        mtu: usize,
+    ) -> Self {
         let mut socket = Socket::new(
             SocketBuffer::new(vec![0; BUFFER]),
             SocketBuffer::new(vec![0; BUFFER]),
@@ -102,7 +112,8 @@ impl Flow {
             owner,
             timer: None,
             dirty: false,
-            interface: interface(*local.ip(), seed),
+            interface: interface(*local.ip(), seed, mtu),
+            seed,
             sockets,
             handle,
             options: Options::default(),
@@ -115,6 +126,12 @@ impl Flow {
             give_up_at: None,
             unacknowledged: 0,
         }
+    }
+
+    /// From now on, no packet is larger than this. What was lost because it was larger is sent again
+    /// in smaller segments when its retransmission is due; Linux would do so at once.
+    pub(super) fn set_mtu(&mut self, mtu: usize) {
+        self.interface = interface(*self.local.ip(), self.seed, mtu);
     }
 
     /// Begins an active open.
@@ -168,7 +185,11 @@ impl Flow {
             self.accept_acknowledgement(packet);
         }
         let already_there = outgoing.len();
-        let mut wire = Wire { incoming, outgoing };
+        let mut wire = Wire {
+            incoming,
+            outgoing,
+            mtu: MTU,
+        };
         self.interface
             .poll(instant(now), &mut wire, &mut self.sockets);
         for packet in &outgoing[already_there..] {
@@ -415,12 +436,13 @@ impl Flow {
 }
 
 /// An interface with one address, without sockets.
-pub(super) fn interface(address: Ipv4Addr, seed: u64) -> Interface {
+pub(super) fn interface(address: Ipv4Addr, seed: u64, mtu: usize) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;
     let mut wire = Wire {
         incoming: None,
         outgoing: &mut Vec::new(),
+        mtu,
     };
     let mut interface = Interface::new(config, &mut wire, Instant::ZERO);
     interface.update_ip_addrs(|addresses| {

@@ -9,6 +9,7 @@ pub(crate) mod cpu;
 pub(crate) mod disk;
 mod epoll;
 mod flow;
+mod icmp;
 mod socket;
 mod tcp;
 

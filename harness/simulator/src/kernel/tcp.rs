@@ -3,20 +3,18 @@
 //! A packet finds its flow by the two endpoints, a timer by its time. What a packet costs does not depend
 //! on how many connections the machine has.
 
-use super::flow::{Flow, FlowId, Owner, instant, interface};
+use super::flow::{Flow, FlowId, MTU, Owner, instant, interface};
+use super::icmp::TooBig;
 use super::socket::{Options, Socket, State};
 use super::{Errno, Kernel, ObjectId, Result};
 use crate::entropy::{Door, Entropy};
 use libc::EPOLLIN;
 use rustc_hash::FxHashMap;
 use smoltcp::iface::SocketSet;
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
 use smoltcp::wire::{IpProtocol, Ipv4Packet, TcpPacket};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
-
-/// The largest IP packet, as on Ethernet.
-const MTU: usize = 1500;
 
 /// Linux's range of ephemeral ports (`ip_local_port_range`).
 const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 32768..=60999;
@@ -25,7 +23,7 @@ const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 32768..=60999;
 const MAX_BACKLOG: usize = 4096;
 
 /// An IP packet on its way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packet(pub(crate) Vec<u8>);
 
 impl Packet {
@@ -46,6 +44,13 @@ impl Packet {
             && TcpPacket::new_checked(ip.payload()).is_ok_and(|tcp| {
                 tcp.payload().is_empty() && !tcp.fin() && (!tcp.syn() || tcp.ack())
             })
+    }
+
+    /// Where it says that it comes from.
+    pub(crate) fn source(&self) -> Option<Ipv4Addr> {
+        Ipv4Packet::new_checked(&self.0[..])
+            .ok()
+            .map(|packet| packet.src_addr())
     }
 
     fn parse(&self) -> Option<Header> {
@@ -71,9 +76,9 @@ struct Header {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Endpoints {
-    local: SocketAddrV4,
-    peer: SocketAddrV4,
+pub(super) struct Endpoints {
+    pub(super) local: SocketAddrV4,
+    pub(super) peer: SocketAddrV4,
 }
 
 struct Listener {
@@ -102,6 +107,9 @@ pub(super) struct Tcp {
     dirty: VecDeque<FlowId>,
     timers: BTreeSet<(u64, FlowId)>,
     outgoing: Vec<Packet>,
+    /// The largest packets to destinations of which a router said that less than usual gets there.
+    /// (Linux forgets it after ten minutes.)
+    pub(super) path_mtus: FxHashMap<Ipv4Addr, u16>,
     seed: u64,
     next_port: u16,
 }
@@ -119,6 +127,7 @@ impl Tcp {
             dirty: VecDeque::new(),
             timers: BTreeSet::new(),
             outgoing: Vec::new(),
+            path_mtus: FxHashMap::default(),
             seed,
             next_port: EPHEMERAL_PORTS.start() + (seed % ports) as u16,
         }
@@ -136,6 +145,11 @@ impl Tcp {
             .expect("a flow lives as long as its owner")
     }
 
+    pub(super) fn flow_between(&mut self, endpoints: &Endpoints) -> Option<&mut Flow> {
+        let flow = *self.by_endpoints.get(endpoints)?;
+        self.flows[flow.0].as_deref_mut()
+    }
+
     fn touch(&mut self, id: FlowId) -> &mut Flow {
         if !std::mem::replace(&mut self.flow_mut(id).dirty, true) {
             self.dirty.push_back(id);
@@ -146,7 +160,9 @@ impl Tcp {
     fn insert(&mut self, local: SocketAddrV4, peer: SocketAddrV4, owner: Owner) -> FlowId {
         // Any odd constant spreads the seeds of successive flows.
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let flow = Some(Box::new(Flow::new(local, peer, owner, self.seed)));
+        let mtu = self.path_mtus.get(peer.ip()).copied();
+        let mtu = mtu.map_or(MTU, usize::from);
+        let flow = Some(Box::new(Flow::new(local, peer, owner, self.seed, mtu)));
         let id = self.free.pop().unwrap_or(FlowId(self.flows.len()));
         match self.flows.get_mut(id.0) {
             Some(slot) => *slot = flow,
@@ -405,6 +421,10 @@ impl Tcp {
 
     /// Takes a packet from the network. Returns the socket to notify.
     fn receive_packet(&mut self, packet: Packet, now: u64) -> Option<ObjectId> {
+        if let Some(too_big) = TooBig::read(&packet) {
+            self.shrink(&too_big);
+            return None;
+        }
         let header = packet.parse()?;
         if let Some(&flow) = self.by_endpoints.get(&header.endpoints) {
             return self.poll(flow, now, Some(packet));
@@ -419,8 +439,9 @@ impl Tcp {
             let mut wire = Wire {
                 incoming: Some(packet),
                 outgoing: &mut self.outgoing,
+                mtu: MTU,
             };
-            let mut nobody = interface(*local.ip(), 0);
+            let mut nobody = interface(*local.ip(), 0, MTU);
             nobody.poll(instant(now), &mut wire, &mut SocketSet::new(Vec::new()));
             return None;
         };
@@ -476,6 +497,8 @@ impl Kernel {
 pub(super) struct Wire<'a> {
     pub(super) incoming: Option<Packet>,
     pub(super) outgoing: &'a mut Vec<Packet>,
+    /// The largest packet; it counts when an interface is made.
+    pub(super) mtu: usize,
 }
 
 impl Device for Wire<'_> {
@@ -501,7 +524,10 @@ impl Device for Wire<'_> {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ip;
-        capabilities.max_transmission_unit = MTU;
+        capabilities.max_transmission_unit = self.mtu;
+        // What arrives was verified before.
+        capabilities.checksum.ipv4 = Checksum::Tx;
+        capabilities.checksum.tcp = Checksum::Tx;
         capabilities
     }
 }

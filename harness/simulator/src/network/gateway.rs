@@ -1,0 +1,126 @@
+//! Boxes that forward only the flows they know: NATs and stateful firewalls, which forget.
+
+use super::nanos;
+use super::packet::Segment;
+use crate::kernel::Packet;
+use crate::machine::MachineId;
+use rustc_hash::FxHashMap;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+/// A NAT or stateful firewall between two machines. It forwards TCP segments of flows that it knows,
+/// and gets to know a flow by its SYN. Everything that is not TCP over IPv4 passes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// It forgets a flow without packets for so long; never, if none. RFC 5382 (REQ-5) asks for at
+    /// least two hours and four minutes; many forget after some minutes.
+    pub idle: Option<Duration>,
+    /// Whether it knows the flows that there were before it began: a box that was restarted does
+    /// not.
+    pub knows_old: bool,
+    /// Which of the two machines it sends a RST for a segment of a flow that it does not know. The
+    /// segment itself is dropped.
+    pub resets: Vec<MachineId>,
+}
+
+/// A gateway at work.
+pub(super) struct Working {
+    gateway: Gateway,
+    began: u64,
+    /// When the last packet of each known flow passed. The smaller end of the flow is first.
+    flows: FxHashMap<(SocketAddrV4, SocketAddrV4), u64>,
+}
+
+impl Working {
+    pub(super) fn new(gateway: Gateway, began: u64) -> Self {
+        Self {
+            gateway,
+            began,
+            flows: FxHashMap::default(),
+        }
+    }
+
+    /// Whether it lets a segment pass at this time, in nanoseconds.
+    pub(super) fn lets_pass(&mut self, now: u64, segment: &Segment) -> bool {
+        let (a, b) = (segment.source, segment.destination);
+        let flow = (a.min(b), a.max(b));
+        let seen = match self.flows.get(&flow) {
+            Some(&seen) => Some(seen),
+            None => self.gateway.knows_old.then_some(self.began),
+        };
+        let idle = self.gateway.idle.map_or(u64::MAX, nanos);
+        let known = segment.opens || seen.is_some_and(|seen| now - seen <= idle);
+        if known {
+            self.flows.insert(flow, now);
+        }
+        known
+    }
+
+    /// What it answers to a segment of a flow that it does not know.
+    pub(super) fn resets(
+        &self,
+        segment: &Segment,
+        from: MachineId,
+        to: MachineId,
+    ) -> Vec<(MachineId, Packet)> {
+        let to_sender = segment.reset_to_sender().map(|packet| (from, packet));
+        let to_receiver = Some((to, segment.reset_to_receiver()));
+        [to_sender, to_receiver]
+            .into_iter()
+            .flatten()
+            .filter(|(machine, _)| self.gateway.resets.contains(machine))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::packet::syn;
+    use std::net::Ipv4Addr;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// A gateway that began at one second.
+    fn gateway(idle: Option<Duration>, knows_old: bool) -> Working {
+        let resets = Vec::new();
+        let gateway = Gateway {
+            idle,
+            knows_old,
+            resets,
+        };
+        Working::new(gateway, SECOND)
+    }
+
+    fn segment(port: u16, opens: bool) -> Segment {
+        let end = |last, port| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, last), port);
+        let mut segment = Segment::read(&syn(end(2, port), end(1, 80), 1)).unwrap();
+        segment.opens = opens;
+        segment
+    }
+
+    #[test]
+    fn a_restarted_gateway_knows_only_what_was_opened_since() {
+        let mut gateway = gateway(None, false);
+        assert!(!gateway.lets_pass(2 * SECOND, &segment(7, false)));
+        assert!(gateway.lets_pass(3 * SECOND, &segment(8, true)));
+        assert!(gateway.lets_pass(9000 * SECOND, &segment(8, false)));
+        assert!(!gateway.lets_pass(9000 * SECOND, &segment(7, false)));
+    }
+
+    #[test]
+    fn an_idle_flow_is_forgotten_and_a_busy_one_is_not() {
+        let mut gateway = gateway(Some(Duration::from_secs(10)), true);
+        assert!(gateway.lets_pass(5 * SECOND, &segment(7, false)));
+        assert!(gateway.lets_pass(15 * SECOND, &segment(7, false)));
+        assert!(!gateway.lets_pass(26 * SECOND, &segment(7, false)));
+        assert!(!gateway.lets_pass(27 * SECOND, &segment(7, false)));
+        assert!(gateway.lets_pass(28 * SECOND, &segment(7, true)));
+    }
+
+    #[test]
+    fn a_flow_that_is_older_than_the_gateway_is_idle_since_it_began() {
+        let mut gateway = gateway(Some(Duration::from_secs(10)), true);
+        assert!(!gateway.lets_pass(12 * SECOND, &segment(7, false)));
+    }
+}

@@ -1,0 +1,208 @@
+//! Which packets a link loses: at random, or in bursts. The models and their parameters are those
+//! that `tc-netem(8)` documents.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+/// How packets are lost. All numbers are probabilities, from 0 to 1.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Loss {
+    /// Each packet with this probability, whatever happened to the one before.
+    Random(f64),
+    /// The Gilbert-Elliott model: the link is good or bad, and changes from packet to packet.
+    /// It is bad for `1 / recover` packets on average.
+    GilbertElliott {
+        /// From good to bad (netem's `p`).
+        fail: f64,
+        /// From bad to good (netem's `r`).
+        recover: f64,
+        /// A packet is lost while the link is bad (netem's `1-h`).
+        loss_bad: f64,
+        /// A packet is lost while the link is good (netem's `1-k`).
+        loss_good: f64,
+    },
+    /// The Markov model of four states: 1, nothing is lost; 2, a packet gets through within a burst;
+    /// 3, lost in a burst; 4, lost alone, and then back to 1.
+    FourState {
+        /// From 1 to 3: a burst begins.
+        p13: f64,
+        /// From 3 to 1: it ends.
+        p31: f64,
+        /// From 3 to 2: a packet of it gets through.
+        p32: f64,
+        /// From 2 to 3: the burst goes on.
+        p23: f64,
+        /// From 1 to 4: a packet is lost alone.
+        p14: f64,
+    },
+}
+
+impl From<f64> for Loss {
+    /// Losses at random, with this probability.
+    fn from(probability: f64) -> Self {
+        Loss::Random(probability)
+    }
+}
+
+/// In which state a link is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    /// Good; state 1.
+    #[default]
+    Good,
+    /// Bad; state 3.
+    Burst,
+    /// State 2.
+    GapInBurst,
+    /// State 4.
+    Alone,
+}
+
+impl Loss {
+    /// Whether the next packet is lost.
+    pub(super) fn strikes(&self, state: &mut State, rng: &mut ChaCha8Rng) -> bool {
+        match *self {
+            Loss::Random(probability) => happens(probability, rng),
+            Loss::GilbertElliott {
+                fail,
+                recover,
+                loss_bad,
+                loss_good,
+            } => {
+                let change = if *state == State::Good { fail } else { recover };
+                if happens(change, rng) {
+                    *state = match *state {
+                        State::Good => State::Burst,
+                        _ => State::Good,
+                    };
+                }
+                let loss = if *state == State::Good {
+                    loss_good
+                } else {
+                    loss_bad
+                };
+                happens(loss, rng)
+            }
+            Loss::FourState {
+                p13,
+                p31,
+                p32,
+                p23,
+                p14,
+            } => {
+                let chance: f64 = rng.random();
+                *state = match *state {
+                    State::Good if chance < p14 => State::Alone,
+                    State::Good if chance < p14 + p13 => State::Burst,
+                    State::GapInBurst if chance < p23 => State::Burst,
+                    State::Burst if chance < p32 => State::GapInBurst,
+                    State::Burst if chance < p32 + p31 => State::Good,
+                    State::Alone => State::Good,
+                    unchanged => unchanged,
+                };
+                matches!(*state, State::Burst | State::Alone)
+            }
+        }
+    }
+}
+
+/// Decides with this probability. What cannot happen, and what must, draws nothing.
+pub(super) fn happens(probability: f64, rng: &mut ChaCha8Rng) -> bool {
+    probability > 0.0 && (probability >= 1.0 || rng.random_bool(probability))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::stream;
+
+    /// The share of 100,000 packets that is lost, and how many in a row on average.
+    fn measured(loss: &Loss) -> (f64, f64) {
+        let (mut state, mut rng) = (State::default(), stream(1, "test"));
+        let lost: Vec<bool> = (0..100_000)
+            .map(|_| loss.strikes(&mut state, &mut rng))
+            .collect();
+        let count = lost.iter().filter(|&&lost| lost).count() as f64;
+        let bursts = lost.windows(2).filter(|pair| !pair[0] && pair[1]).count() as f64;
+        (count / lost.len() as f64, count / bursts)
+    }
+
+    #[track_caller]
+    fn check(loss: &Loss, share: f64, in_a_row: f64) {
+        let (found_share, found_in_a_row) = measured(loss);
+        assert!(
+            (found_share / share - 1.0).abs() < 0.15,
+            "{found_share} is lost"
+        );
+        assert!(
+            (found_in_a_row / in_a_row - 1.0).abs() < 0.15,
+            "{found_in_a_row} in a row"
+        );
+    }
+
+    #[test]
+    fn random_losses_are_as_many_as_asked_for_and_alone() {
+        check(&Loss::Random(0.05), 0.05, 1.0 / 0.95);
+    }
+
+    #[test]
+    fn gilbert_elliott_losses_come_in_bursts() {
+        let loss = Loss::GilbertElliott {
+            fail: 0.01,
+            recover: 0.2,
+            loss_bad: 1.0,
+            loss_good: 0.0,
+        };
+        // Bad for p / (p + r) of the packets, for 1 / r of them at a time.
+        check(&loss, 0.01 / 0.21, 5.0);
+    }
+
+    #[test]
+    fn a_bad_gilbert_elliott_link_need_not_lose_everything() {
+        let loss = Loss::GilbertElliott {
+            fail: 0.1,
+            recover: 0.1,
+            loss_bad: 0.4,
+            loss_good: 0.0,
+        };
+        let (share, _) = measured(&loss);
+        assert!((0.17..0.23).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn four_states_without_gaps_and_single_losses_are_bursts() {
+        let loss = Loss::FourState {
+            p13: 0.01,
+            p31: 0.25,
+            p32: 0.0,
+            p23: 1.0,
+            p14: 0.0,
+        };
+        check(&loss, 0.01 / 0.26, 4.0);
+    }
+
+    #[test]
+    fn four_states_without_bursts_are_single_losses() {
+        let loss = Loss::FourState {
+            p13: 0.0,
+            p31: 1.0,
+            p32: 0.0,
+            p23: 1.0,
+            p14: 0.05,
+        };
+        check(&loss, 0.05 / 1.05, 1.0);
+    }
+
+    #[test]
+    fn a_burst_of_the_four_state_model_lets_packets_through() {
+        let bursts = |p32| Loss::FourState {
+            p13: 0.01,
+            p31: 0.1,
+            p32,
+            p23: 0.5,
+            p14: 0.0,
+        };
+        let ((_, whole), (_, with_gaps)) = (measured(&bursts(0.0)), measured(&bursts(0.5)));
+        assert!(with_gaps < whole / 2.0, "{with_gaps} and {whole} in a row");
+    }
+}

@@ -1,0 +1,190 @@
+//! A link at work: what it does to one packet after the other.
+
+use super::loss::{State, happens};
+use super::packet::flip_a_bit;
+use super::{Fate, Link, Why, nanos};
+use crate::kernel::Packet;
+use rand_chacha::ChaCha8Rng;
+
+/// Where one direction stands.
+pub(super) struct Path {
+    /// Instead of the link's loss.
+    pub(super) loss: Option<f64>,
+    /// When the bottleneck has sent everything. All times are in nanoseconds.
+    free_at: u64,
+    last_arrival: u64,
+    last_latency: Option<f64>,
+    loss_state: State,
+    rng: ChaCha8Rng,
+}
+
+impl Path {
+    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+        Self {
+            loss: None,
+            free_at: 0,
+            last_arrival: 0,
+            last_latency: None,
+            loss_state: State::default(),
+            rng,
+        }
+    }
+
+    /// Carries a packet that is sent now.
+    pub(super) fn carry(&mut self, link: &Link, now: u64, packet: &mut Packet) -> Fate {
+        let lost = match self.loss {
+            Some(loss) => happens(loss, &mut self.rng),
+            None => link.loss.strikes(&mut self.loss_state, &mut self.rng),
+        };
+        if lost {
+            return Fate::Dropped(Why::Lost);
+        }
+        let twice = happens(link.duplicate, &mut self.rng);
+        let Some(left) = self.leave(link, now, packet) else {
+            return Fate::Dropped(Why::Overflow);
+        };
+        let left_again = twice.then(|| self.leave(link, now, packet)).flatten();
+        if happens(link.corrupt, &mut self.rng) {
+            flip_a_bit(packet, &mut self.rng);
+        }
+        let at = self.arrive(link, left);
+        let again = left_again.map(|left| self.arrive(link, left));
+        Fate::Arrives { at, again }
+    }
+
+    /// When a packet has left the bottleneck, unless its queue is full.
+    fn leave(&mut self, link: &Link, now: u64, packet: &Packet) -> Option<u64> {
+        match &link.rate {
+            Some(rate) => rate.pass(now, &mut self.free_at, packet.0.len()),
+            None => Some(now),
+        }
+    }
+
+    /// When a packet arrives that has left the bottleneck.
+    fn arrive(&mut self, link: &Link, left: u64) -> u64 {
+        let at = left.saturating_add(self.latency(link));
+        if let Some(reorder) = link.reorder
+            && happens(reorder.probability, &mut self.rng)
+        {
+            return at.saturating_add(nanos(reorder.by));
+        }
+        self.last_arrival = self.last_arrival.max(at);
+        self.last_arrival
+    }
+
+    /// How long the next packet travels.
+    pub(super) fn latency(&mut self, link: &Link) -> u64 {
+        link.latency
+            .draw(link.correlation, &mut self.last_latency, &mut self.rng)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::stream;
+    use crate::network::{Latency, Rate, Reorder};
+    use std::time::Duration;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// What becomes of 10,000 packets of 100 bytes, one each millisecond.
+    fn carried(link: &Link) -> Vec<Fate> {
+        let mut path = Path::new(stream(7, "test"));
+        (0..10_000)
+            .map(|ms| path.carry(link, ms * 1_000_000, &mut Packet(vec![0; 100])))
+            .collect()
+    }
+
+    /// When those arrive that do, in the order of sending.
+    fn arrivals(link: &Link) -> Vec<u64> {
+        carried(link)
+            .into_iter()
+            .filter_map(|fate| match fate {
+                Fate::Arrives { at, .. } => Some(at),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_plain_link_delays_every_packet_alike() {
+        let expected: Vec<u64> = (1..=10_000).map(|ms| ms * 1_000_000).collect();
+        assert_eq!(arrivals(&Link::default()), expected);
+    }
+
+    #[test]
+    fn no_packet_overtakes_an_earlier_one() {
+        let latency = Latency::Uniform {
+            min: MS,
+            max: 50 * MS,
+        };
+        let link = Link {
+            latency,
+            ..Link::default()
+        };
+        assert!(arrivals(&link).is_sorted());
+    }
+
+    #[test]
+    fn a_packet_that_is_held_back_is_overtaken() {
+        let reorder = Reorder {
+            probability: 0.1,
+            by: 5 * MS,
+        };
+        let link = Link {
+            reorder: Some(reorder),
+            ..Link::default()
+        };
+        let arrivals = arrivals(&link);
+        let overtaken = arrivals.windows(2).filter(|pair| pair[0] > pair[1]).count();
+        assert!((700..1100).contains(&overtaken), "{overtaken}");
+    }
+
+    #[test]
+    fn some_packets_arrive_twice() {
+        let link = Link {
+            duplicate: 0.2,
+            ..Link::default()
+        };
+        let twice = carried(&link)
+            .into_iter()
+            .filter(|fate| matches!(fate, Fate::Arrives { again: Some(_), .. }))
+            .count();
+        assert!((1800..2200).contains(&twice), "{twice}");
+    }
+
+    #[test]
+    fn some_packets_are_damaged() {
+        let link = Link {
+            corrupt: 0.1,
+            ..Link::default()
+        };
+        let mut path = Path::new(stream(7, "test"));
+        let damaged = (0..10_000)
+            .filter(|_| {
+                let mut packet = Packet(vec![0; 100]);
+                path.carry(&link, 0, &mut packet);
+                packet.0 != [0; 100]
+            })
+            .count();
+        assert!((900..1100).contains(&damaged), "{damaged}");
+    }
+
+    #[test]
+    fn a_full_queue_delays_and_then_drops() {
+        // 100 bytes take 1.6 ms, and come each millisecond: 6,250 of 10,000 get through.
+        let rate = Rate {
+            bits_per_second: 500_000,
+            queue_bytes: 10_000,
+        };
+        let link = Link {
+            rate: Some(rate),
+            ..Link::default()
+        };
+        let arrivals = arrivals(&link);
+        assert!((6200..6400).contains(&arrivals.len()), "{}", arrivals.len());
+        let apart = arrivals.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(apart.into_iter().all(|nanos| nanos == 1_600_000));
+    }
+}

@@ -1,0 +1,522 @@
+//! What programs see of the network: real TCP through links with all that can happen to a packet.
+
+use squall_simulator::{
+    Counts, Engine, Fault, Gateway, Latency, Link, Loss, MachineId, Mtu, Rate, Reorder, World, now,
+    simulate, simulate_on,
+};
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How many bytes [`transfer`] sends.
+const LENGTH: usize = 300_000;
+
+/// A server that sends each caller [`LENGTH`] bytes.
+async fn give() {
+    let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+    loop {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        tokio::spawn(async move {
+            let bytes: Vec<u8> = content();
+            let _ = peer.write_all(&bytes).await;
+        });
+    }
+}
+
+fn content() -> Vec<u8> {
+    (0..LENGTH as u32).map(|i| ((i * 31) >> 3) as u8).collect()
+}
+
+/// Sends bytes from a server to a client through a link, and checks that they are the same there.
+/// Returns how long that took, and what the network counted.
+#[track_caller]
+fn transfer(link: Link) -> (Duration, Counts) {
+    simulate(3, |world| {
+        world.set_default_link(link);
+        let server = world.machine("server", give);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut peer = TcpStream::connect((address, 80)).await.unwrap();
+                let mut bytes = Vec::new();
+                peer.read_to_end(&mut bytes).await.unwrap();
+                assert!(bytes == content(), "what arrives is what was sent");
+                tell.send(now()).unwrap();
+            }
+        });
+        world.run_until(600 * SECOND).unwrap();
+        assert_eq!(world.panics(), []);
+        (told.try_recv().expect("all arrives"), world.counts())
+    })
+}
+
+#[test]
+fn damaged_packets_are_dropped_by_their_checksum_and_sent_again() {
+    let (_, counts) = transfer(Link {
+        corrupt: 0.05,
+        ..Link::default()
+    });
+    assert!(counts.damaged > 5, "{counts:?}");
+    assert_eq!(counts.sent, counts.delivered + counts.damaged, "{counts:?}");
+}
+
+#[test]
+fn packets_that_arrive_twice_change_nothing() {
+    let (_, counts) = transfer(Link {
+        duplicate: 0.3,
+        ..Link::default()
+    });
+    assert!(counts.doubled > 50, "{counts:?}");
+}
+
+#[test]
+fn packets_that_are_overtaken_change_nothing() {
+    let reorder = Reorder {
+        probability: 0.2,
+        by: 5 * MS,
+    };
+    transfer(Link {
+        reorder: Some(reorder),
+        ..Link::default()
+    });
+}
+
+#[test]
+fn bursts_of_losses_are_repaired() {
+    let loss = Loss::GilbertElliott {
+        fail: 0.02,
+        recover: 0.3,
+        loss_bad: 1.0,
+        loss_good: 0.0,
+    };
+    let (_, counts) = transfer(Link {
+        loss,
+        ..Link::default()
+    });
+    assert!(counts.lost > 5, "{counts:?}");
+}
+
+#[test]
+fn a_rate_bounds_the_throughput() {
+    let rate = Rate::bits_per_second(1_000_000);
+    let (took, counts) = transfer(Link {
+        rate: Some(rate),
+        ..Link::default()
+    });
+    let least = rate.time_for(LENGTH as u64);
+    assert!(took > least, "{took:?}");
+    assert!(took < least.mul_f64(1.1), "{took:?}");
+    assert_eq!(counts.overflowed, 0);
+}
+
+#[test]
+fn a_short_queue_drops_what_comes_too_fast() {
+    let rate = Rate {
+        bits_per_second: 1_000_000,
+        queue_bytes: 8_000,
+    };
+    let (_, counts) = transfer(Link {
+        rate: Some(rate),
+        latency: Latency::Fixed(20 * MS),
+        ..Link::default()
+    });
+    assert!(counts.overflowed > 0, "{counts:?}");
+}
+
+#[test]
+fn a_router_says_that_packets_are_too_large_and_they_become_smaller() {
+    let mtu = Mtu {
+        bytes: 1280,
+        told: true,
+    };
+    let (took, counts) = transfer(Link {
+        mtu: Some(mtu),
+        ..Link::default()
+    });
+    assert!((1..50).contains(&counts.cut), "{counts:?}");
+    assert!(took < 5 * SECOND, "{took:?}");
+}
+
+#[test]
+fn a_path_whose_routers_say_nothing_swallows_large_packets_and_carries_small_ones() {
+    let told = simulate(1, |world| {
+        let mtu = Mtu {
+            bytes: 1280,
+            told: false,
+        };
+        world.set_default_link(Link {
+            mtu: Some(mtu),
+            ..Link::default()
+        });
+        let server = world.machine("server", give);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut peer = TcpStream::connect((address, 80)).await.unwrap();
+                let read = timeout(100 * SECOND, peer.read_u8()).await;
+                tell.send(read.is_err()).unwrap();
+            }
+        });
+        world.run_until(200 * SECOND).unwrap();
+        told.try_recv()
+    });
+    assert_eq!(told, Ok(true), "connected, and nothing arrives");
+}
+
+#[test]
+fn up_and_down_may_differ() {
+    let elapsed = simulate(1, |world| {
+        let server = world.machine("server", echo);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        let client = world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let _peer = TcpStream::connect((address, 7)).await.unwrap();
+                tell.send(now()).unwrap();
+            }
+        });
+        let link = |milliseconds| Link {
+            latency: Latency::Fixed(milliseconds * MS),
+            ..Link::default()
+        };
+        world.set_direction(client, server, link(70));
+        world.set_direction(server, client, link(10));
+        world.run_until(SECOND).unwrap();
+        told.try_recv().unwrap()
+    });
+    assert_eq!(elapsed, 80 * MS);
+}
+
+async fn echo() {
+    let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
+    loop {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = peer.read(&mut buffer).await {
+                if peer.write_all(&buffer[..read]).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+}
+
+/// Says something each second and tells what comes back: `3` at three seconds, or how the
+/// connection ended.
+async fn chatter(address: Ipv4Addr, pause: Duration, tell: Sender<String>) {
+    let mut peer = TcpStream::connect((address, 7)).await.unwrap();
+    loop {
+        let answer = async {
+            peer.write_u8(1).await?;
+            peer.read_u8().await
+        };
+        match answer.await {
+            Ok(_) => tell.send(now().as_secs().to_string()).unwrap(),
+            Err(error) => {
+                let at = now().as_secs();
+                return tell.send(format!("{at}: {:?}", error.kind())).unwrap();
+            }
+        }
+        sleep(pause).await;
+    }
+}
+
+/// What the chatterer was told within a minute with these hardships.
+fn chat(
+    engine: Engine,
+    pause: Duration,
+    hardships: impl FnOnce(&mut World, MachineId, MachineId) + Send,
+) -> Vec<String> {
+    simulate_on(engine, 1, |world| {
+        let server = world.machine("server", echo);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        let client = world.machine("client", move || chatter(address, pause, tell.clone()));
+        hardships(world, server, client);
+        world.run_until(60 * SECOND).unwrap();
+        assert_eq!(world.panics(), []);
+        told.try_iter().collect()
+    })
+}
+
+#[cfg(feature = "turmoil")]
+const ENGINES: &[Engine] = &[Engine::Native, Engine::Turmoil];
+#[cfg(not(feature = "turmoil"))]
+const ENGINES: &[Engine] = &[Engine::Native];
+
+#[test]
+fn what_is_held_arrives_when_it_is_released() {
+    for &engine in ENGINES {
+        let told = chat(engine, SECOND, |world, server, client| {
+            let between = (vec![server], vec![client]);
+            let hold = Fault::Hold {
+                between: between.clone(),
+            };
+            world.at(Duration::from_millis(4500), hold);
+            world.at(10 * SECOND, Fault::Release { between });
+        });
+        assert_eq!(told[..7], ["0", "1", "2", "3", "4", "10", "11"], "{engine}");
+    }
+}
+
+#[test]
+fn what_is_held_twice_is_released_twice() {
+    let told = chat(Engine::Native, SECOND, |world, server, client| {
+        let between = (vec![server], vec![client]);
+        for (from, until) in [(2, 6_u32), (4, 8)] {
+            let between = between.clone();
+            let hold = Fault::Hold {
+                between: between.clone(),
+            };
+            world.at(Duration::from_millis(from * 1000 + 500), hold);
+            world.at(until * SECOND, Fault::Release { between });
+        }
+    });
+    assert_eq!(told[..5], ["0", "1", "2", "8", "9"]);
+}
+
+/// A gateway between the two from four seconds and a half on.
+fn gateway_at_4_5(world: &mut World, a: MachineId, b: MachineId, gateway: Gateway) {
+    let fault = Fault::Gateway {
+        between: (vec![a], vec![b]),
+        gateway: Some(gateway),
+    };
+    world.at(Duration::from_millis(4500), fault);
+}
+
+#[test]
+fn a_box_that_injects_resets_ends_connections_at_both_ends() {
+    for &engine in ENGINES {
+        let told = chat(engine, SECOND, |world, server, client| {
+            let gateway = Gateway {
+                idle: None,
+                knows_old: false,
+                resets: vec![server, client],
+            };
+            gateway_at_4_5(world, server, client, gateway);
+        });
+        assert_eq!(told.last().unwrap(), "5: ConnectionReset", "{engine}");
+    }
+}
+
+#[test]
+fn an_injected_reset_reaches_the_end_that_it_is_for() {
+    let ends = simulate(1, |world| {
+        let (tell, told) = channel();
+        let tell_too = tell.clone();
+        let server = world.machine("server", move || {
+            let tell = tell_too.clone();
+            async move {
+                let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
+                let (mut peer, _) = listener.accept().await.unwrap();
+                let error = loop {
+                    if let Err(error) = peer.read_u8().await {
+                        break error;
+                    }
+                };
+                tell.send(("server", error.kind())).unwrap();
+            }
+        });
+        let address = world.address(server);
+        let client = world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut peer = TcpStream::connect((address, 7)).await.unwrap();
+                loop {
+                    if let Err(error) = peer.write_u8(1).await {
+                        break tell.send(("client", error.kind())).unwrap();
+                    }
+                    sleep(SECOND).await;
+                }
+            }
+        });
+        let gateway = Gateway {
+            idle: None,
+            knows_old: false,
+            resets: vec![server],
+        };
+        gateway_at_4_5(world, server, client, gateway);
+        world.run_until(30 * SECOND).unwrap();
+        told.try_iter().collect::<Vec<_>>()
+    });
+    assert_eq!(ends, [("server", ErrorKind::ConnectionReset)]);
+}
+
+#[test]
+fn a_nat_forgets_a_connection_that_was_idle() {
+    let gateway = |reset: &[MachineId]| Gateway {
+        idle: Some(10 * SECOND),
+        knows_old: true,
+        resets: reset.to_vec(),
+    };
+    let busy = chat(Engine::Native, 8 * SECOND, |world, server, client| {
+        gateway_at_4_5(world, server, client, gateway(&[]));
+    });
+    assert!(busy.len() > 6, "{busy:?}");
+    let idle = chat(Engine::Native, 15 * SECOND, |world, server, client| {
+        gateway_at_4_5(world, server, client, gateway(&[]));
+    });
+    assert_eq!(idle, ["0"], "and silence");
+    let reset = chat(Engine::Native, 15 * SECOND, |world, server, client| {
+        gateway_at_4_5(world, server, client, gateway(&[client]));
+    });
+    assert_eq!(reset, ["0", "15: ConnectionReset"]);
+}
+
+#[test]
+fn a_machine_with_a_new_address_talks_over_new_connections_only() {
+    let told = simulate(1, |world| {
+        let server = world.machine("server", echo);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        let client = world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut old = TcpStream::connect((address, 7)).await.unwrap();
+                sleep(2 * SECOND).await;
+                old.write_u8(1).await.unwrap();
+                let heard = timeout(5 * SECOND, old.read_u8()).await.is_ok();
+                let mut new = TcpStream::connect((address, 7)).await.unwrap();
+                new.write_u8(1).await.unwrap();
+                let heard_again = timeout(5 * SECOND, new.read_u8()).await.is_ok();
+                let addresses = [old, new].map(|peer| peer.local_addr().unwrap().ip());
+                tell.send((heard, heard_again, addresses)).unwrap();
+            }
+        });
+        let before = world.address(client);
+        world.at(SECOND, Fault::Move(client));
+        world.run_until(60 * SECOND).unwrap();
+        assert_eq!(world.panics(), []);
+        let addresses = [before.into(), world.address(client).into()];
+        assert_ne!(addresses[0], addresses[1]);
+        (told.try_recv().unwrap(), addresses)
+    });
+    assert_eq!(told.0, (false, true, told.1));
+}
+
+#[test]
+fn swallowed_closes_leave_a_half_open_connection() {
+    let told = chat(Engine::Native, SECOND, |world, server, client| {
+        let swallow = Fault::SwallowCloses {
+            from: vec![server],
+            to: vec![client],
+            swallow: true,
+        };
+        world.at(4 * SECOND, swallow);
+        world.at(Duration::from_millis(4500), Fault::Kill(server));
+    });
+    assert_eq!(told, ["0", "1", "2", "3", "4"], "and silence");
+}
+
+#[test]
+fn a_syn_flood_fills_the_backlog_and_leaves_connections_alone() {
+    let told = chat(Engine::Native, SECOND, |world, server, _| {
+        let flood = Fault::SynFlood {
+            to: server,
+            port: 7,
+            interval: MS,
+            until: 20 * SECOND,
+        };
+        world.at(2 * SECOND, flood);
+    });
+    assert!(told.len() > 50, "{told:?}");
+}
+
+/// A reader that stops: its window closes, the writer probes, and all arrives when it goes on.
+#[test]
+fn a_zero_window_is_probed_until_the_reader_goes_on() {
+    let (took, probes) = simulate(1, |world| {
+        let server = world.machine("server", give);
+        let address = world.address(server);
+        let (tell, told) = channel();
+        let client = world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut peer = TcpStream::connect((address, 80)).await.unwrap();
+                sleep(100 * SECOND).await;
+                let mut bytes = Vec::new();
+                peer.read_to_end(&mut bytes).await.unwrap();
+                assert!(bytes == content());
+                tell.send(now()).unwrap();
+            }
+        });
+        // The update of the window is lost, so that only a probe can find out.
+        let lose = |loss| Fault::Loss {
+            between: (vec![server], vec![client]),
+            loss,
+        };
+        world.run_until(50 * SECOND).unwrap();
+        let before = world.counts().sent;
+        world.run_until(99 * SECOND).unwrap();
+        let probes = world.counts().sent - before;
+        world.at(99 * SECOND, lose(Some(1.0)));
+        world.at(101 * SECOND, lose(None));
+        world.run_until(300 * SECOND).unwrap();
+        assert_eq!(world.panics(), []);
+        (told.try_recv().expect("all arrives"), probes)
+    });
+    assert!(probes > 0, "somebody probes");
+    assert!(took > 100 * SECOND, "{took:?}");
+}
+
+/// Who of four machines can connect to whom, when these are cut off from each other.
+fn who_hears_whom(cuts: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    simulate(1, |world| {
+        let (tell, told) = channel();
+        let mut machines = Vec::new();
+        for number in 0..4 {
+            let tell = tell.clone();
+            let program = move || {
+                let tell = tell.clone();
+                async move {
+                    tokio::spawn(echo());
+                    sleep(MS).await;
+                    for other in 0..4 {
+                        let address = Ipv4Addr::new(10, 0, 0, other as u8 + 1);
+                        let connect = TcpStream::connect((address, 7));
+                        if matches!(timeout(SECOND, connect).await, Ok(Ok(_))) && number < other {
+                            tell.send((number, other)).unwrap();
+                        }
+                    }
+                    sleep(100 * SECOND).await;
+                }
+            };
+            machines.push(world.machine(&format!("machine {number}"), program));
+        }
+        for &(a, b) in cuts {
+            for (from, to) in [(a, b), (b, a)] {
+                let (from, to) = (vec![machines[from]], vec![machines[to]]);
+                world.at(Duration::ZERO, Fault::Cut { from, to });
+            }
+        }
+        world.run_until(10 * SECOND).unwrap();
+        let mut told: Vec<_> = told.try_iter().collect();
+        told.sort_unstable();
+        told
+    })
+}
+
+#[test]
+fn in_a_ring_each_machine_hears_its_neighbours_only() {
+    let ring = who_hears_whom(&[(0, 2), (1, 3)]);
+    assert_eq!(ring, [(0, 1), (0, 3), (1, 2), (2, 3)]);
+}
+
+#[test]
+fn a_bridge_hears_two_groups_that_do_not_hear_each_other() {
+    let bridge = who_hears_whom(&[(0, 1), (0, 2)]);
+    assert_eq!(bridge, [(0, 3), (1, 2), (1, 3), (2, 3)]);
+}
