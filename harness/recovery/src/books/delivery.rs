@@ -1,0 +1,170 @@
+//! Packets: whom they are for, and how far they have come.
+
+use super::entry::Place;
+use super::{Books, Number};
+use crate::log::{Packet, Sequence, with_offset};
+use crate::storage::{SavedPacket, StorageError};
+use bytes::Bytes;
+use socketioxide::socket::Sid;
+use socketioxide_core::Str;
+use socketioxide_core::adapter::BroadcastOptions;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What becomes of a packet that is put into a socket's queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Taken,
+    QueueFull,
+    /// The socket is closed; its disconnection will be told.
+    Closed,
+}
+
+/// How far the packets of a session have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// There is nothing more to send, or nobody to send it to.
+    Done,
+    /// The queue is full.
+    Later,
+    /// Packets that were not sent yet had to be forgotten: the connection must end.
+    Gap,
+}
+
+impl Books {
+    /// Whom a broadcast is for, ascending: `connected` are the sockets that socketioxide found,
+    /// and the sockets among them without a session are given back.
+    pub(crate) fn receivers(
+        &self,
+        namespace: &Str,
+        options: &BroadcastOptions,
+        connected: Vec<Sid>,
+    ) -> (BTreeSet<Number>, Vec<Sid>) {
+        let mut receivers = self.absent.matching(namespace, options);
+        receivers.retain(|number| !self.sessions[number].excluded(options));
+        let mut strangers = Vec::new();
+        for socket in connected {
+            match self.by_socket.get(&(namespace.clone(), socket)) {
+                Some(&number) => drop(receivers.insert(number)),
+                None => strangers.push(socket),
+            }
+        }
+        strangers.sort();
+        (receivers, strangers)
+    }
+
+    /// Writes a packet into the books of everyone it is for. It must not be sent before.
+    pub(crate) fn publish(
+        &mut self,
+        event: &Str,
+        attachments: Option<VecDeque<Bytes>>,
+        receivers: &BTreeSet<Number>,
+        now: Instant,
+    ) -> Result<(), StorageError> {
+        let sequence = self.log.next();
+        let with = with_offset(event, &self.log.offset(sequence))
+            .ok_or_else(|| StorageError::new("the arguments of an event are a JSON array"))?;
+        let receivers: Vec<Number> = receivers.iter().copied().collect();
+        let parts: Vec<&[u8]> = attachments.iter().flatten().map(AsRef::as_ref).collect();
+        let packet = SavedPacket {
+            sequence,
+            event: &with,
+            attachments: &parts,
+        };
+        self.storage.append(packet, &receivers)?;
+        self.log.push(with, attachments, now);
+        self.log.expire(now, self.retention());
+        self.note(sequence, &receivers);
+        Ok(())
+    }
+
+    pub(super) fn note(&mut self, sequence: Sequence, receivers: &[Number]) {
+        let (first, most) = (self.log.first(), self.options.packets_max);
+        for number in receivers {
+            let entry = self.sessions.get_mut(number);
+            let Some(entry) = entry.filter(|entry| entry.takes(sequence)) else {
+                continue;
+            };
+            entry.packets.push_back(sequence);
+            let gone = |packet: &Sequence| *packet < first;
+            while entry.packets.len() > most || entry.packets.front().is_some_and(gone) {
+                entry.floor = entry.packets.pop_front();
+            }
+        }
+    }
+
+    /// How long a packet may be needed: as long as nobody notices that its receiver is gone, and
+    /// then until that one's time is over.
+    pub(super) fn retention(&self) -> Duration {
+        self.options.detection + self.options.max_disconnection
+    }
+
+    /// Puts what a live session was not sent yet into its socket's queue.
+    pub(crate) fn deliver(
+        &mut self,
+        number: Number,
+        mut send: impl FnMut(Sid, &Packet) -> Sent,
+    ) -> Progress {
+        let Some(entry) = self.sessions.get_mut(&number) else {
+            return Progress::Done;
+        };
+        let (&Place::Live { mut sent, .. }, Some(socket)) = (&entry.place, entry.socket) else {
+            return Progress::Done;
+        };
+        if entry.floor > sent {
+            return Progress::Gap;
+        }
+        let mut progress = Progress::Done;
+        for &sequence in entry.packets.range(entry.after(sent)..) {
+            let Some(packet) = self.log.get(sequence) else {
+                progress = Progress::Gap;
+                break;
+            };
+            match send(socket, packet) {
+                Sent::Taken => sent = Some(sequence),
+                Sent::QueueFull => {
+                    progress = Progress::Later;
+                    break;
+                }
+                Sent::Closed => break,
+            }
+        }
+        if let Place::Live { sent: before, .. } = &mut entry.place {
+            *before = sent;
+        }
+        progress
+    }
+
+    /// Somebody is to wait until the queue of a live session empties; says whether nobody did yet.
+    pub(crate) fn wait(&mut self, number: Number) -> bool {
+        !self.set_waiting(number, true)
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn stop_waiting(&mut self, number: Number) {
+        self.set_waiting(number, false);
+    }
+
+    fn set_waiting(&mut self, number: Number, value: bool) -> bool {
+        match self.sessions.get_mut(&number).map(|entry| &mut entry.place) {
+            Some(Place::Live { waiting, .. }) => std::mem::replace(waiting, value),
+            _ => true,
+        }
+    }
+
+    /// Ends a live session that has missed something, and names the socket that must be ended.
+    pub(crate) fn disown(&mut self, number: Number) -> Option<Sid> {
+        let entry = self.sessions.get_mut(&number)?;
+        let Place::Live { connection, .. } = &entry.place else {
+            return None;
+        };
+        let connection = connection.clone();
+        entry.place = Place::Ending { connection };
+        entry.packets.clear();
+        self.by_private_id.remove(&entry.private_id);
+        // If this fails, the session comes back with the next process, and expires there.
+        let _ = self.storage.forget(&[number]);
+        entry.socket
+    }
+}

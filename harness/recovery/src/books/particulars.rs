@@ -1,0 +1,73 @@
+//! What a session is called, and what the application keeps with it.
+
+use super::entry::{Entry, Place};
+use super::{Books, Number};
+use crate::storage::StorageError;
+use serde_json::Value as Json;
+use socketioxide::socket::Sid;
+use socketioxide_core::Str;
+use std::collections::BTreeSet;
+
+impl Books {
+    /// The ids that the client of a connection is to be told.
+    pub(crate) fn ids(&self, namespace: &Str, socket: Sid) -> Option<(&str, &str)> {
+        let number = self.by_socket.get(&(namespace.clone(), socket))?;
+        let entry = &self.sessions[number];
+        Some((&entry.id, &entry.private_id))
+    }
+
+    /// The public and the private id of a session.
+    pub(crate) fn ids_of(&self, number: Number) -> Option<(&str, &str)> {
+        let entry = self.sessions.get(&number)?;
+        Some((&entry.id, &entry.private_id))
+    }
+
+    /// The application's data.
+    pub(crate) fn data(&self, number: Number) -> Json {
+        let entry = self.sessions.get(&number);
+        entry.map_or(Json::Null, |entry| entry.data.clone())
+    }
+
+    /// Changes the application's data. Before the session is live, nothing is written yet.
+    pub(crate) fn set_data(&mut self, number: Number, data: Json) -> Result<(), StorageError> {
+        self.change(number, |entry| entry.data = data)
+    }
+
+    /// Changes the rooms.
+    pub(crate) fn change_rooms(
+        &mut self,
+        number: Number,
+        change: impl FnOnce(&mut BTreeSet<String>),
+    ) -> Result<(), StorageError> {
+        self.change(number, |entry| change(&mut entry.rooms))
+    }
+
+    fn change(
+        &mut self,
+        number: Number,
+        change: impl FnOnce(&mut Entry),
+    ) -> Result<(), StorageError> {
+        let Some(entry) = self.sessions.get_mut(&number) else {
+            return Ok(());
+        };
+        match entry.place {
+            Place::Away { .. } | Place::Ending { .. } => Ok(()),
+            Place::Joining { .. } => {
+                self.absent.remove(&entry.namespace, &entry.rooms, number);
+                change(entry);
+                // A new session gets nothing before it is live.
+                if let Place::Joining {
+                    deadline: Some(_), ..
+                } = entry.place
+                {
+                    self.absent.insert(&entry.namespace, &entry.rooms, number);
+                }
+                Ok(())
+            }
+            Place::Live { .. } => {
+                change(entry);
+                self.save(number, None)
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The packets of all sessions, in the order in which they were sent, and the names by which clients
+//! refer to them.
+
+use bytes::Bytes;
+use socketioxide_core::{Str, Value};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The place of a packet in the log. Never used twice within one log.
+pub(crate) type Sequence = u64;
+
+/// One event, ready to be sent again.
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    /// The arguments as JSON, the offset last.
+    pub(crate) event: Str,
+    /// What the placeholders in the arguments stand for.
+    pub(crate) attachments: Option<VecDeque<Bytes>>,
+    sent: Instant,
+}
+
+impl Packet {
+    /// What socketioxide is given to send.
+    pub(crate) fn value(&self) -> Value {
+        Value::Str(self.event.clone(), self.attachments.clone())
+    }
+
+    fn bytes(&self) -> usize {
+        let attachments = self.attachments.iter().flatten();
+        self.event.len() + attachments.map(Bytes::len).sum::<usize>()
+    }
+}
+
+/// A run of packets without a gap: the oldest leave first.
+#[derive(Debug)]
+pub(crate) struct Log {
+    tag: String,
+    packets: VecDeque<Packet>,
+    first: Sequence,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Log {
+    /// An empty log whose first packet will be number `first`. Its `tag` sets its offsets apart from
+    /// those of other logs, and from other texts that a client may take for one: Socket.IO's client
+    /// remembers any text that an event ends with.
+    pub(crate) fn new(tag: String, first: Sequence, bytes_max: usize) -> Self {
+        Self {
+            tag,
+            packets: VecDeque::new(),
+            first,
+            bytes: 0,
+            bytes_max,
+        }
+    }
+
+    /// The number of the oldest packet that is still there, or of the next one.
+    pub(crate) fn first(&self) -> Sequence {
+        self.first
+    }
+
+    /// The number of the next packet.
+    pub(crate) fn next(&self) -> Sequence {
+        self.first + self.packets.len() as Sequence
+    }
+
+    pub(crate) fn get(&self, sequence: Sequence) -> Option<&Packet> {
+        let index = sequence.checked_sub(self.first)?;
+        self.packets.get(usize::try_from(index).ok()?)
+    }
+
+    /// Appends a packet under the number [`next`](Self::next); older ones that are too much then are
+    /// dropped.
+    pub(crate) fn push(&mut self, event: Str, attachments: Option<VecDeque<Bytes>>, sent: Instant) {
+        let packet = Packet {
+            event,
+            attachments,
+            sent,
+        };
+        self.bytes += packet.bytes();
+        self.packets.push_back(packet);
+        while self.bytes > self.bytes_max && self.packets.len() > 1 {
+            self.drop_oldest();
+        }
+    }
+
+    /// Drops what is older than `age`.
+    pub(crate) fn expire(&mut self, now: Instant, age: Duration) {
+        let old = |packet: &Packet| now.duration_since(packet.sent) > age;
+        while self.packets.front().is_some_and(old) {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.packets.pop_front() {
+            self.bytes -= oldest.bytes();
+            self.first += 1;
+        }
+    }
+
+    /// The offset of a packet, as clients know it.
+    pub(crate) fn offset(&self, sequence: Sequence) -> String {
+        format!("{}-{sequence:x}", self.tag)
+    }
+
+    /// The packet that an offset of this log names.
+    pub(crate) fn sequence(&self, offset: &str) -> Option<Sequence> {
+        let number = offset.strip_prefix(&self.tag)?.strip_prefix('-')?;
+        let sequence = Sequence::from_str_radix(number, 16).ok()?;
+        // A number can be written in several ways; an offset cannot.
+        (self.offset(sequence) == offset).then_some(sequence)
+    }
+}
+
+/// Appends an offset to an event's arguments, a JSON array.
+pub(crate) fn with_offset(event: &str, offset: &str) -> Option<Str> {
+    let open = event.strip_suffix(']')?;
+    Some(Str::from(format!("{open},\"{offset}\"]")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(bytes_max: usize) -> Log {
+        Log::new("tag".to_owned(), 1, bytes_max)
+    }
+
+    fn push(log: &mut Log, event: &'static str) {
+        log.push(Str::from(event), None, Instant::now());
+    }
+
+    #[test]
+    fn an_offset_names_its_packet_and_no_other_text_does() {
+        let log = log(100);
+        let offset = log.offset(26);
+        assert_eq!(log.sequence(&offset), Some(26));
+        for other in [
+            "", "tag", "tag-", "tag-+1a", "tag-01a", "tag-1A", "gat-1a", "1a",
+        ] {
+            assert_eq!(log.sequence(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_packets_make_room_and_the_rest_keep_their_numbers() {
+        let mut log = log(10);
+        for event in ["[\"a\"]", "[\"b\"]", "[\"c\"]"] {
+            push(&mut log, event);
+        }
+        assert_eq!((log.first(), log.next()), (2, 4));
+        assert!(log.get(1).is_none());
+        assert_eq!(log.get(2).unwrap().event, "[\"b\"]");
+        assert_eq!(log.get(3).unwrap().event, "[\"c\"]");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn packets_leave_when_they_are_old() {
+        let mut log = log(100);
+        push(&mut log, "[\"a\"]");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        push(&mut log, "[\"b\"]");
+        log.expire(Instant::now(), Duration::from_secs(1));
+        assert_eq!(log.first(), 2);
+    }
+
+    #[test]
+    fn an_offset_is_the_last_argument() {
+        assert_eq!(
+            with_offset("[\"a\",1]", "x-1").unwrap(),
+            "[\"a\",1,\"x-1\"]"
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! How long sessions are kept, and how many.
+
+use std::time::Duration;
+
+/// How recovery is to behave. The names in brackets are those of Socket.IO's `connectionStateRecovery`.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long a session waits for its client after a disconnection was noticed
+    /// (`maxDisconnectionDuration`).
+    pub max_disconnection: Duration,
+    /// Whether the middlewares of a namespace are left out when a session is recovered
+    /// (`skipMiddlewares`).
+    pub skip_middlewares: bool,
+    /// How long a dead connection may go unnoticed. Packets older than this have reached a client that
+    /// is still connected. At least the server's `pingInterval` plus `pingTimeout`; engineioxide
+    /// needs the interval twice for clients that send a pong unasked.
+    pub detection: Duration,
+    /// How often to look for sessions that have waited long enough.
+    pub tick: Duration,
+    /// The most sessions that wait at a time. One more, and the one that has waited longest is
+    /// forgotten.
+    pub sessions_max: usize,
+    /// The most packets that are kept for one session. One more, and the oldest is forgotten; a
+    /// client that would need it is refused.
+    pub packets_max: usize,
+    /// The most bytes of packets that are kept for all sessions together; a packet counts once,
+    /// however many sessions it is for. One more, and the oldest packets are forgotten, as above.
+    pub bytes_max: usize,
+}
+
+impl Default for Options {
+    /// Socket.IO's two minutes and its `skipMiddlewares: true`; twice the default ping interval plus
+    /// the default ping time-out; 10,000 sessions with 1,000 packets each, and 64 MiB of packets.
+    fn default() -> Self {
+        Self {
+            max_disconnection: Duration::from_mins(2),
+            skip_middlewares: true,
+            detection: Duration::from_secs(70),
+            tick: Duration::from_secs(15),
+            sessions_max: 10_000,
+            packets_max: 1_000,
+            bytes_max: 64 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Sessions and packets in a SQLite file.
+//!
+//! Every change is a transaction of its own and on disk before the call returns (write-ahead log,
+//! `synchronous = FULL`): a packet costs one `fsync`. Without that, a power failure could take
+//! packets that others have received already, and a session recovered afterwards would miss them.
+
+use super::{
+    LoadedPacket, LoadedSession, Saved, SavedPacket, SavedSession, Storage, StorageError, TAG_BYTES,
+};
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const LAYOUT_VERSION: i64 = 1;
+
+const LAYOUT: &str = "
+    CREATE TABLE storage (tag TEXT NOT NULL, alive_ms INTEGER) STRICT;
+    CREATE TABLE sessions (
+        number INTEGER PRIMARY KEY,
+        namespace TEXT NOT NULL,
+        id TEXT NOT NULL,
+        private_id TEXT NOT NULL,
+        rooms TEXT NOT NULL,
+        data TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        floor INTEGER,
+        away_since_ms INTEGER
+    ) STRICT;
+    CREATE TABLE packets (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        event TEXT NOT NULL,
+        attachments BLOB NOT NULL,
+        receivers TEXT NOT NULL
+    ) STRICT;
+    PRAGMA user_version = 1;
+";
+
+/// Keeps sessions and packets in a SQLite file, for one process at a time.
+#[derive(Debug)]
+pub struct Sqlite {
+    connection: Connection,
+}
+
+impl Sqlite {
+    /// Opens the file, creating it if there is none, and takes it for this process alone.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the file cannot be opened, belongs to another process, or holds something
+    /// else.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        let told =
+            |error: rusqlite::Error| StorageError::new(format!("{}: {error}", path.display()));
+        let connection = Connection::open(path).map_err(told)?;
+        let version = take(&connection).map_err(told)?;
+        let storage = Self { connection };
+        match version {
+            0 => storage.create().map_err(told)?,
+            LAYOUT_VERSION => {}
+            found => {
+                return Err(StorageError::new(format!(
+                    "{} has layout version {found}, this program reads version {LAYOUT_VERSION}; \
+                     choose another file",
+                    path.display()
+                )));
+            }
+        }
+        Ok(storage)
+    }
+
+    fn create(&self) -> rusqlite::Result<()> {
+        let tag = crate::secret::draw(TAG_BYTES);
+        self.connection.execute_batch(&format!(
+            "BEGIN; {LAYOUT} INSERT INTO storage (tag) VALUES ('{tag}'); COMMIT;"
+        ))
+    }
+
+    fn read(&self) -> rusqlite::Result<Saved> {
+        let (tag, alive_ms) =
+            self.connection
+                .query_row("SELECT tag, alive_ms FROM storage", [], |row| {
+                    Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?))
+                })?;
+        // SQLite remembers the highest number ever given, also when its row is gone.
+        let highest: Option<i64> = self
+            .connection
+            .query_row(
+                "SELECT seq FROM sqlite_sequence WHERE name = 'packets'",
+                [],
+                |row| row.get(0),
+            )
+            .optional()?;
+        let mut sessions = self
+            .connection
+            .prepare("SELECT * FROM sessions ORDER BY number")?;
+        let mut packets = self
+            .connection
+            .prepare("SELECT * FROM packets ORDER BY sequence")?;
+        Ok(Saved {
+            tag,
+            next: highest.unwrap_or(0).cast_unsigned() + 1,
+            sessions: sessions.query_map([], session)?.collect::<Result<_, _>>()?,
+            packets: packets.query_map([], packet)?.collect::<Result<_, _>>()?,
+            alive: alive_ms.map(time),
+        })
+    }
+
+    fn delete(&mut self, sessions: &[u64]) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        for number in sessions {
+            transaction
+                .prepare_cached("DELETE FROM sessions WHERE number = ?1")?
+                .execute([number.cast_signed()])?;
+        }
+        transaction.commit()
+    }
+
+    fn insert(&self, packet: SavedPacket<'_>, receivers: &[u64]) -> rusqlite::Result<usize> {
+        self.connection
+            .prepare_cached("INSERT INTO packets VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                packet.sequence.cast_signed(),
+                packet.event,
+                join(packet.attachments),
+                serde_json::to_string(receivers).expect("numbers are JSON"),
+            ])
+    }
+
+    fn note(&mut self, first: u64, now: SystemTime) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute(
+            "DELETE FROM packets WHERE sequence < ?1",
+            [first.cast_signed()],
+        )?;
+        transaction.execute("UPDATE storage SET alive_ms = ?1", [milliseconds(now)])?;
+        transaction.commit()
+    }
+}
+
+/// Takes the exclusive lock now, and keeps it; without a busy time-out, which would block the thread.
+fn take(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+impl Storage for Sqlite {
+    fn load(&mut self) -> Result<Saved, StorageError> {
+        self.read().map_err(StorageError::new)
+    }
+
+    fn save(&mut self, session: SavedSession<'_>) -> Result<(), StorageError> {
+        let save = |mut statement: rusqlite::CachedStatement<'_>| {
+            statement.execute(named_params! {
+                ":number": session.number.cast_signed(),
+                ":namespace": session.namespace,
+                ":id": session.id,
+                ":private_id": session.private_id,
+                ":rooms": session.rooms,
+                ":data": session.data,
+                ":since": session.since.cast_signed(),
+                ":floor": session.floor.map(u64::cast_signed),
+                ":away_since_ms": session.away_since.map(milliseconds),
+            })
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO sessions VALUES (:number, :namespace, :id, :private_id,
+                 :rooms, :data, :since, :floor, :away_since_ms)",
+            )
+            .and_then(save)
+            .map(drop)
+            .map_err(StorageError::new)
+    }
+
+    fn forget(&mut self, sessions: &[u64]) -> Result<(), StorageError> {
+        self.delete(sessions).map_err(StorageError::new)
+    }
+
+    fn append(&mut self, packet: SavedPacket<'_>, receivers: &[u64]) -> Result<(), StorageError> {
+        self.insert(packet, receivers)
+            .map(drop)
+            .map_err(StorageError::new)
+    }
+
+    fn tick(&mut self, first: u64, now: SystemTime) -> Result<(), StorageError> {
+        self.note(first, now).map_err(StorageError::new)
+    }
+}
+
+fn session(row: &Row<'_>) -> rusqlite::Result<LoadedSession> {
+    Ok(LoadedSession {
+        number: row.get::<_, i64>("number")?.cast_unsigned(),
+        namespace: row.get("namespace")?,
+        id: row.get("id")?,
+        private_id: row.get("private_id")?,
+        rooms: row.get("rooms")?,
+        data: row.get("data")?,
+        since: row.get::<_, i64>("since")?.cast_unsigned(),
+        floor: row.get::<_, Option<i64>>("floor")?.map(i64::cast_unsigned),
+        away_since: row.get::<_, Option<i64>>("away_since_ms")?.map(time),
+    })
+}
+
+fn packet(row: &Row<'_>) -> rusqlite::Result<LoadedPacket> {
+    let receivers: String = row.get("receivers")?;
+    let attachments: Vec<u8> = row.get("attachments")?;
+    Ok(LoadedPacket {
+        sequence: row.get::<_, i64>("sequence")?.cast_unsigned(),
+        event: row.get("event")?,
+        attachments: split(&Bytes::from(attachments)).ok_or_else(|| unreadable("attachments"))?,
+        receivers: serde_json::from_str(&receivers).map_err(|_| unreadable("receivers"))?,
+    })
+}
+
+fn unreadable(column: &str) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnName(format!("{column} cannot be read"))
+}
+
+/// Attachments in one blob: each behind its length, eight bytes, the most significant first.
+fn join(attachments: &[&[u8]]) -> Vec<u8> {
+    let mut joined = Vec::new();
+    for attachment in attachments {
+        joined.extend((attachment.len() as u64).to_be_bytes());
+        joined.extend(*attachment);
+    }
+    joined
+}
+
+fn split(joined: &Bytes) -> Option<Vec<Bytes>> {
+    let (mut attachments, mut rest) = (Vec::new(), joined.clone());
+    while !rest.is_empty() {
+        let length = u64::from_be_bytes(*rest.first_chunk()?);
+        let end = usize::try_from(length)
+            .ok()?
+            .checked_add(size_of::<u64>())?;
+        if end > rest.len() {
+            return None;
+        }
+        attachments.push(rest.split_to(end).slice(size_of::<u64>()..));
+    }
+    Some(attachments)
+}
+
+fn milliseconds(time: SystemTime) -> i64 {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn time(milliseconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachments_come_back_as_they_were() {
+        let attachments: [&[u8]; 3] = [b"one", b"", &[0, 255]];
+        assert_eq!(split(&join(&attachments).into()).unwrap(), attachments);
+    }
+
+    #[test]
+    fn a_torn_blob_is_no_attachment() {
+        let joined = join(&[b"one"]);
+        assert_eq!(
+            split(&Bytes::from(joined[..joined.len() - 1].to_vec())),
+            None
+        );
+        assert_eq!(split(&Bytes::from_static(&[255; 8])), None);
+    }
+}

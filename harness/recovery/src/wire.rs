@@ -1,0 +1,183 @@
+//! What clients see: socketioxide's service with the private id in its CONNECT packets.
+//!
+//! Packets from a client need no change: its private id and offset are ordinary fields of CONNECT's
+//! payload, which handlers see. Of the packets to a client, only the answer to CONNECT is changed. Over
+//! a WebSocket that is done in the stream (`frames`), over polling in the response's body.
+
+mod frames;
+mod greeting;
+
+use crate::{Recovery, RecoveryAdapter};
+use bytes::Bytes;
+use frames::Frames;
+use futures_util::future::BoxFuture;
+use http::header::{CONTENT_LENGTH, UPGRADE};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, Either, Full};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use socketioxide::layer::SocketIoLayer;
+use socketioxide::service::SocketIoService;
+use std::task::{Context, Poll};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// The path under which clients look for Socket.IO.
+const PATH: &str = "/socket.io";
+
+/// What the query of a poll contains.
+const POLLING: &str = "transport=polling";
+
+/// A stream over which a WebSocket runs, for socketioxide.
+type Upgraded = Frames<TokioIo<hyper::upgrade::Upgraded>>;
+
+impl Recovery {
+    /// Puts the wire's part of recovery around a service of socketioxide.
+    pub fn around_service<S: Clone>(
+        &self,
+        inner: SocketIoService<S, RecoveryAdapter>,
+    ) -> RecoveryService<SocketIoService<S, RecoveryAdapter>> {
+        RecoveryService {
+            inner,
+            recovery: self.clone(),
+            path: PATH,
+        }
+    }
+
+    /// Puts the wire's part of recovery around a layer of socketioxide: a layer for axum and others.
+    #[must_use]
+    pub fn around(&self, layer: SocketIoLayer<RecoveryAdapter>) -> Around {
+        Around {
+            layer,
+            recovery: self.clone(),
+        }
+    }
+}
+
+/// A layer: socketioxide with recovery around the services of an application.
+#[derive(Clone)]
+pub struct Around {
+    layer: SocketIoLayer<RecoveryAdapter>,
+    recovery: Recovery,
+}
+
+impl<S: Clone> Layer<S> for Around {
+    type Service = RecoveryService<SocketIoService<S, RecoveryAdapter>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.recovery.around_service(self.layer.layer(inner))
+    }
+}
+
+/// A service of socketioxide whose clients are told their private ids.
+#[derive(Clone)]
+pub struct RecoveryService<S> {
+    inner: S,
+    recovery: Recovery,
+    path: &'static str,
+}
+
+impl<S> RecoveryService<S> {
+    /// Says under which path Socket.IO is served, if not under `/socket.io`.
+    #[must_use]
+    pub fn at_path(self, path: &'static str) -> Self {
+        Self { path, ..self }
+    }
+
+    fn serves(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(self.path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for RecoveryService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Service<(Upgraded, Request<()>)>,
+    S: Clone + Send + 'static,
+    <S as Service<Request<B>>>::Future: Send + 'static,
+    B: Send + 'static,
+    R: Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<Either<R, Full<Bytes>>>;
+    type Error = <S as Service<Request<B>>>::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Request<B>>::poll_ready(&mut self.inner, context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let ours = self.recovery.0.is_some() && self.serves(request.uri().path());
+        if ours && request.headers().contains_key(UPGRADE) {
+            let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+            let (head, response) = (head(&request), self.inner.call(request));
+            return Box::pin(upgraded(self.clone(), upgrade, head, response));
+        }
+        let transport = request
+            .uri()
+            .query()
+            .is_some_and(|query| query.contains(POLLING));
+        let polling = ours && transport && request.method() == Method::GET;
+        let (response, recovery) = (self.inner.call(request), self.recovery.clone());
+        Box::pin(async move {
+            let response = response.await?;
+            match polling && response.status() == StatusCode::OK {
+                true => Ok(polled(&recovery, response).await),
+                false => Ok(response.map(Either::Left)),
+            }
+        })
+    }
+}
+
+/// A request without its body.
+fn head<B>(request: &Request<B>) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.version_mut() = request.version();
+    *head.headers_mut() = request.headers().clone();
+    *head.extensions_mut() = request.extensions().clone();
+    head
+}
+
+/// A request for a WebSocket. The inner service checks and answers it; it finds no connection to
+/// take over, because that is ours, and gets the one that we have put a layer around.
+async fn upgraded<S, R, E>(
+    mut service: RecoveryService<S>,
+    upgrade: Option<OnUpgrade>,
+    head: Request<()>,
+    response: impl Future<Output = Result<Response<R>, E>>,
+) -> Result<Response<Either<R, Full<Bytes>>>, E>
+where
+    S: Service<(Upgraded, Request<()>)> + Send + 'static,
+{
+    let response = response.await?.map(Either::Left);
+    if let (StatusCode::SWITCHING_PROTOCOLS, Some(upgrade)) = (response.status(), upgrade) {
+        tokio::spawn(async move {
+            // A client that is gone by now needs no answer.
+            if let Ok(connection) = upgrade.await {
+                let stream = Frames::new(TokioIo::new(connection), service.recovery.clone());
+                drop(service.inner.call((stream, head)));
+            }
+        });
+    }
+    Ok(response)
+}
+
+/// The answer to a poll: a payload of packets.
+async fn polled<R: Body<Data = Bytes>>(
+    recovery: &Recovery,
+    response: Response<R>,
+) -> Response<Either<R, Full<Bytes>>> {
+    let (mut head, body) = response.into_parts();
+    let Ok(payload) = body.collect().await else {
+        let mut failed = Response::new(Either::Right(Full::default()));
+        *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return failed;
+    };
+    let payload = payload.to_bytes();
+    let payload = greeting::in_payload(recovery, &payload).map_or(payload, Bytes::from);
+    head.headers.insert(CONTENT_LENGTH, payload.len().into());
+    Response::from_parts(head, Either::Right(Full::new(payload)))
+}

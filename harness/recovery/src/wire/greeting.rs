@@ -1,0 +1,63 @@
+//! The CONNECT packet to a client: `0{"sid":…}`, or `0/namespace,{"sid":…}`, behind Engine.IO's `4`.
+//!
+//! Source: Socket.IO protocol, "Connection to a namespace"; Engine.IO protocol, "Payload".
+
+use crate::Recovery;
+use serde::{Deserialize, Serialize};
+use socketioxide_core::Str;
+
+/// What sets the packets of a payload apart.
+const SEPARATOR: char = '\u{1e}';
+/// The namespace that is not named.
+const MAIN: &str = "/";
+
+/// What socketioxide says.
+#[derive(Deserialize)]
+struct Told {
+    sid: String,
+}
+
+/// What the client is to be told.
+#[derive(Serialize)]
+struct Telling<'a> {
+    sid: &'a str,
+    pid: &'a str,
+}
+
+/// Whether a message that begins like this may be a CONNECT packet.
+pub(super) fn begins(message: &[u8]) -> bool {
+    message.starts_with(&b"40"[..message.len().min(2)])
+}
+
+/// The message of Engine.IO that is to be sent in place of this one, if it is a CONNECT packet of a
+/// connection with a session.
+pub(super) fn in_message(recovery: &Recovery, message: &str) -> Option<String> {
+    let packet = message.strip_prefix("40")?;
+    let json = packet.find('{')?;
+    let (named, json) = packet.split_at(json);
+    let namespace = match named {
+        "" => MAIN,
+        named => named.strip_suffix(',')?,
+    };
+    let told: Told = serde_json::from_str(json).ok()?;
+    let books = recovery.books()?;
+    let (sid, pid) = books.ids(&Str::copy_from_slice(namespace), told.sid.parse().ok()?)?;
+    let telling = serde_json::to_string(&Telling { sid, pid }).ok()?;
+    Some(format!("40{named}{telling}"))
+}
+
+/// The payload that is to be sent in place of this one, if there is a CONNECT packet in it.
+pub(super) fn in_payload(recovery: &Recovery, payload: &[u8]) -> Option<String> {
+    let payload = str::from_utf8(payload).ok()?;
+    let mut packets = payload.split(SEPARATOR);
+    if !packets.clone().any(|packet| packet.starts_with("40")) {
+        return None;
+    }
+    let replace = |packet: &str| in_message(recovery, packet).unwrap_or_else(|| packet.to_owned());
+    let first = packets.next().map(replace).unwrap_or_default();
+    Some(packets.fold(first, |mut payload, packet| {
+        payload.push(SEPARATOR);
+        payload.push_str(&replace(packet));
+        payload
+    }))
+}

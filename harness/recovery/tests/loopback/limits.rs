@@ -1,0 +1,76 @@
+//! What is kept is limited, and whoever would need more is refused.
+
+use crate::support::{Client, Server, assert_new, options};
+use squall_recovery::{Memory, Options, Refusal};
+
+#[tokio::test(start_paused = true)]
+async fn the_session_that_has_waited_longest_makes_room() {
+    let server = Server::new(
+        Options {
+            sessions_max: 2,
+            ..options()
+        },
+        Memory,
+    );
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = Client::connect(&server).await;
+        client.lose().await;
+        clients.push(client);
+    }
+    let (first, recovered) = clients[0].reconnect(&server).await;
+    assert!(!recovered);
+    assert_new(&server, &first, &clients[0], Refusal::Unknown);
+    assert!(clients[1].reconnect(&server).await.1);
+    assert!(clients[2].reconnect(&server).await.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_missed_more_than_is_kept_is_refused() {
+    let too_many = Options {
+        packets_max: 3,
+        ..options()
+    };
+    let too_large = Options {
+        bytes_max: 100,
+        ..options()
+    };
+    for options in [too_many, too_large] {
+        let server = Server::new(options, Memory);
+        let mut client = Client::connect(&server).await;
+        server.say("first").await;
+        assert_eq!(client.heard().await, ["first"]);
+        client.lose().await;
+        for number in 0..4 {
+            server.say(&format!("{number}: {}", "x".repeat(20))).await;
+        }
+        let (mut again, recovered) = client.reconnect(&server).await;
+        assert!(!recovered);
+        assert_new(&server, &again, &client, Refusal::OffsetTooOld);
+        assert!(again.heard().await.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_cannot_be_given_everything_ends() {
+    let server = Server::new(
+        Options {
+            packets_max: 10,
+            ..options()
+        },
+        Memory,
+    );
+    let mut client = Client::connect(&server).await;
+    for number in 0..500 {
+        server.say(&number.to_string()).await;
+    }
+    let mut heard = 0;
+    let end = loop {
+        match client.message().await {
+            Some(message) if message.starts_with("42") => heard += 1,
+            other => break other,
+        }
+    };
+    assert_eq!(end.as_deref(), Some("41"), "after {heard} events");
+    assert!(heard < 500);
+}

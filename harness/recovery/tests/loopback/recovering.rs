@@ -1,0 +1,424 @@
+//! What a recovered session has.
+
+use crate::support::{Client, Server, build, options};
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use socketioxide::handler::ConnectHandler;
+use squall_recovery::{Memory, Options, Recovery, Session, SocketRef};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::sleep;
+use tower_service::Service as _;
+
+const HOUR: Duration = Duration::from_hours(1);
+
+#[tokio::test(start_paused = true)]
+async fn a_session_comes_back_with_its_id_rooms_data_and_missed_packets() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    server.say("one").await;
+    assert_eq!(client.heard().await, ["one"]);
+    client.lose().await;
+    server.say("two").await;
+    server.say("three").await;
+
+    let (mut again, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    assert_eq!(again.id, client.id);
+    assert_eq!(again.heard().await, ["two", "three"]);
+    let seen = server.latest();
+    assert!(seen.session.recovered());
+    assert_eq!(seen.session.id(), client.id);
+    assert_ne!(
+        seen.socket.id.to_string(),
+        client.id,
+        "the connection is another one"
+    );
+    let mut rooms = vec![client.id.clone(), "lobby".to_owned()];
+    rooms.sort();
+    assert_eq!(seen.rooms, rooms);
+    assert_eq!(seen.data, Some(json!({"visits": 1})));
+}
+
+#[tokio::test(start_paused = true)]
+async fn packets_that_were_sent_and_did_not_arrive_are_missed_packets() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    server.say("one").await;
+    assert_eq!(client.heard().await, ["one"]);
+    // They are in the connection when it breaks.
+    server.say("two").await;
+    server.say("three").await;
+    client.lose().await;
+    let (mut again, _) = client.reconnect(&server).await;
+    assert_eq!(again.heard().await, ["two", "three"]);
+}
+
+/// <https://github.com/socketio/socket.io/issues/4880>
+#[tokio::test(start_paused = true)]
+async fn issue_4880_recovery_works_again_and_again() {
+    let server = Server::with_memory();
+    let first = Client::connect(&server).await;
+    let id = first.id.clone();
+    let mut client = first.reconnect_later(&server, "0").await;
+    for round in 1..5 {
+        client = client.reconnect_later(&server, &round.to_string()).await;
+        assert_eq!(client.id, id);
+    }
+}
+
+impl Client {
+    /// Loses the connection, misses a packet and comes back for it.
+    async fn reconnect_later(mut self, server: &Server, missed: &str) -> Self {
+        self.lose().await;
+        server.say(missed).await;
+        let (mut again, recovered) = self.reconnect(server).await;
+        assert!(recovered, "without {missed}");
+        assert_eq!(again.heard().await, [missed]);
+        again
+    }
+}
+
+/// <https://github.com/socketio/socket.io/issues/5282>
+#[tokio::test(start_paused = true)]
+async fn issue_5282_a_quiet_connection_can_be_recovered_hours_later() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    server.say("one").await;
+    assert_eq!(client.heard().await, ["one"]);
+    let mut busy = Client::connect(&server).await;
+    server.latest().session.leave("lobby").unwrap();
+    server.latest().session.join("busy").unwrap();
+    for _ in 0..3 {
+        tokio::join!(client.stay(HOUR), busy.stay(HOUR));
+        server
+            .io
+            .to("busy")
+            .emit("said", "elsewhere")
+            .await
+            .unwrap();
+        busy.heard().await;
+    }
+    client.reconnect_later(&server, "two").await;
+}
+
+/// <https://github.com/socketio/socket.io/issues/4888>,
+/// <https://github.com/socketio/socket.io/issues/5538>
+#[tokio::test(start_paused = true)]
+async fn issue_4888_a_client_that_was_sent_nothing_yet_can_be_recovered() {
+    let server = Server::with_memory();
+    let client = Client::connect(&server).await;
+    assert_eq!(client.offset, None);
+    client.reconnect_later(&server, "one").await;
+}
+
+/// <https://github.com/socketio/socket.io/issues/5419>
+#[tokio::test(start_paused = true)]
+async fn issue_5419_missed_packets_are_delivered_once() {
+    let server = Server::with_memory();
+    let client = Client::connect(&server).await;
+    let mut client = client.reconnect_later(&server, "one").await;
+    for _ in 0..3 {
+        client.lose().await;
+        let (again, recovered) = client.reconnect(&server).await;
+        client = again;
+        assert!(recovered);
+        assert!(client.heard().await.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_named_namespace_recovers_like_the_main_one() {
+    let server = Server::with_memory();
+    let mut client = Client::connect_with(&server, "/chat", json!({"token": 1})).await;
+    let chat = server.io.of("/chat").unwrap();
+    chat.clone().to("lobby").emit("said", "one").await.unwrap();
+    assert_eq!(client.heard().await, ["one"]);
+    client.lose().await;
+    chat.clone().to("lobby").emit("said", "two").await.unwrap();
+    server.say("not for this namespace").await;
+    let (mut again, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    assert_eq!(again.heard().await, ["two"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_to_the_room_of_the_session_id_reaches_the_recovered_session() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    client.lose().await;
+    let (mut again, _) = client.reconnect(&server).await;
+    server
+        .io
+        .to(client.id.clone())
+        .emit("said", "by room")
+        .await
+        .unwrap();
+    server.latest().session.emit("said", "by session").unwrap();
+    assert_eq!(again.heard().await, ["by room", "by session"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_left_out_of_a_broadcast_does_not_get_it_later_either() {
+    let server = Server::with_memory();
+    let mut ann = Client::connect(&server).await;
+    let mut bob = Client::connect(&server).await;
+    ann.emit(&json!(["say", "hello"])).await;
+    assert_eq!(bob.heard().await, ["hello"]);
+    ann.lose().await;
+    server
+        .io
+        .to("lobby")
+        .except("lobby")
+        .emit("said", "nobody")
+        .await
+        .unwrap();
+    let (mut again, recovered) = ann.reconnect(&server).await;
+    assert!(recovered);
+    assert!(again.heard().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_to_everybody_reaches_who_is_away() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    client.lose().await;
+    server.io.emit("said", "all").await.unwrap();
+    let (mut again, _) = client.reconnect(&server).await;
+    assert_eq!(again.heard().await, ["all"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attachments_are_missed_and_replayed_with_their_event() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    client.lose().await;
+    let bytes = bytes::Bytes::from_static(&[1, 2, 255]);
+    server.io.to("lobby").emit("drawn", &bytes).await.unwrap();
+    let (mut again, _) = client.reconnect(&server).await;
+    let event = again.event().await.expect("the event");
+    assert_eq!(event, json!(["drawn", {"_placeholder": true, "num": 0}]));
+    assert!(again.message().await.is_none());
+    assert_eq!(again.attachments, [[1, 2, 255]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn volatile_events_have_no_offset_and_are_lost() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    let typing = || server.io.to("lobby").volatile().emit("typing", &1);
+    typing().await.unwrap();
+    assert_eq!(client.message().await.unwrap(), "42[\"typing\",1]");
+    client.lose().await;
+    typing().await.unwrap();
+    let (mut again, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    assert_eq!(again.message().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_missed_packets_than_a_queue_holds_come_all_and_in_order() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    client.lose().await;
+    let numbers: Vec<String> = (0..900).map(|number| number.to_string()).collect();
+    for number in &numbers {
+        server.say(number).await;
+    }
+    let (mut again, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    server.say("live").await;
+    let heard = again.heard().await;
+    assert_eq!(heard[..900], numbers);
+    assert_eq!(heard[900..], ["live"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_delays_live_packets_and_loses_none() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    let numbers: Vec<String> = (0..500).map(|number| number.to_string()).collect();
+    for number in &numbers {
+        server.say(number).await;
+    }
+    assert_eq!(client.heard().await, numbers);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_may_have_a_disconnect_handler_of_its_own() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    let called = Arc::new(AtomicBool::new(false));
+    let handler = called.clone();
+    server.latest().session.on_disconnect(async move |_, _| {
+        handler.store(true, Ordering::Relaxed);
+    });
+    client.lose().await;
+    assert!(called.load(Ordering::Relaxed));
+    assert!(client.reconnect(&server).await.1);
+}
+
+/// A server whose namespace has a middleware that counts its calls, and can be told to refuse.
+async fn with_middleware(skip: bool) -> (Server, Arc<AtomicUsize>, Arc<AtomicBool>) {
+    let options = Options {
+        skip_middlewares: skip,
+        ..options()
+    };
+    let recovery = Recovery::new(options, Memory).unwrap();
+    let mut server = Server::with_memory();
+    let (service, io) = build(&recovery);
+    let (calls, closed) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let (counted, shut) = (calls.clone(), closed.clone());
+    let middleware = async move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        if shut.load(Ordering::Relaxed) {
+            Err("closed")
+        } else {
+            Ok(())
+        }
+    };
+    io.ns(
+        "/",
+        recovery
+            .protect(async |_: SocketRef, _: Session| {})
+            .with(middleware),
+    );
+    server.service = service;
+    server.io = io;
+    (server, calls, closed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn middlewares_are_skipped_if_the_options_say_so() {
+    for (skip, calls_expected) in [(true, 1), (false, 2)] {
+        let (server, calls, _) = with_middleware(skip).await;
+        let mut client = Client::connect(&server).await;
+        client.lose().await;
+        let (_, recovered) = client.reconnect(&server).await;
+        assert!(recovered);
+        assert_eq!(calls.load(Ordering::Relaxed), calls_expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_client_was_turned_away_can_still_be_recovered() {
+    let (server, _, closed) = with_middleware(false).await;
+    let mut client = Client::connect(&server).await;
+    client.lose().await;
+    closed.store(true, Ordering::Relaxed);
+    let turned_away = tokio::spawn({
+        let (service, pid) = (server.service.clone(), client.pid.clone());
+        async move { Poll::connect(service, json!({"pid": pid})).await.1 }
+    });
+    assert_eq!(turned_away.await.unwrap(), "44{\"message\":\"closed\"}");
+    closed.store(false, Ordering::Relaxed);
+    let (_, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+}
+
+/// A client over polling.
+struct Poll {
+    service: crate::support::Service,
+    sid: String,
+}
+
+impl Poll {
+    /// Connects, and gives the first packets of the server.
+    async fn connect(service: crate::support::Service, auth: Value) -> (Self, String) {
+        let mut poll = Self {
+            service,
+            sid: String::new(),
+        };
+        let open = poll.request("GET", "").await;
+        let open: Value = serde_json::from_str(&open[1..]).unwrap();
+        poll.sid = format!("&sid={}", open["sid"].as_str().unwrap());
+        poll.request("POST", &format!("40{auth}")).await;
+        let answer = poll.poll().await;
+        (poll, answer)
+    }
+
+    /// The next packets that are more than a ping.
+    async fn poll(&mut self) -> String {
+        loop {
+            let packets = self.request("GET", "").await;
+            match packets.strip_prefix('2') {
+                None => return packets,
+                Some(more) => {
+                    self.request("POST", "3").await;
+                    if let Some(packets) = more.strip_prefix('\u{1e}') {
+                        return packets.to_owned();
+                    }
+                }
+            }
+        }
+    }
+
+    async fn request(&mut self, method: &str, body: &str) -> String {
+        let uri = format!(
+            "http://server/socket.io/?EIO=4&transport=polling{}",
+            self.sid
+        );
+        let body = Full::new(bytes::Bytes::from(body.to_owned()));
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(body)
+            .unwrap();
+        let response = self.service.call(request).await.unwrap();
+        let length = response.headers().get("content-length").cloned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(length.unwrap(), body.len().to_string().as_str());
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_recovered_over_polling() {
+    let server = Server::with_memory();
+    let (mut client, greeting) = Poll::connect(server.service.clone(), json!({})).await;
+    let told: Value = serde_json::from_str(&greeting[2..]).unwrap();
+    server.say("one").await;
+    let event = client.poll().await;
+    let arguments: Value = serde_json::from_str(&event[2..]).unwrap();
+    assert_eq!(arguments[1], "one");
+    client.request("POST", "1").await;
+    sleep(Duration::from_millis(10)).await;
+    server.say("two").await;
+
+    let claim = json!({"pid": told["pid"], "offset": arguments[2]});
+    let (mut again, packets) = Poll::connect(server.service.clone(), claim).await;
+    assert!(server.latest().session.recovered());
+    let (greeting, missed) = match packets.split_once('\u{1e}') {
+        Some((greeting, missed)) => (greeting.to_owned(), missed.to_owned()),
+        None => (packets, again.poll().await),
+    };
+    assert_eq!(serde_json::from_str::<Value>(&greeting[2..]).unwrap(), told);
+    assert!(missed.starts_with("42[\"said\",\"two\",\""), "{missed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn recovery_that_is_off_changes_nothing_on_the_wire() {
+    let recovery = Recovery::off();
+    let mut server = Server::with_memory();
+    let (service, io) = build(&recovery);
+    io.ns(
+        "/",
+        recovery.protect(async |session: Session| {
+            assert!(!session.recovered() && session.private_id().is_none());
+            session.join("lobby").unwrap();
+            session.emit("hello", &1).unwrap();
+        }),
+    );
+    server.service = service;
+    server.io = io;
+    let mut client = Client::connect(&server).await;
+    assert_eq!(client.pid, "");
+    assert_eq!(client.message().await.unwrap(), "42[\"hello\",1]");
+    server.say("one").await;
+    assert_eq!(client.message().await.unwrap(), "42[\"said\",\"one\"]");
+}

@@ -1,0 +1,189 @@
+//! When a session is not recovered, nothing of it is.
+
+use crate::support::{Client, Server, WINDOW, assert_new, options};
+use serde_json::json;
+use squall_recovery::{Memory, Options, Refusal};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// A client that has heard `one`, has lost its connection and has missed `two`.
+async fn lost(server: &Server) -> Client {
+    let mut client = Client::connect(server).await;
+    server.say("one").await;
+    assert_eq!(client.heard().await, ["one"]);
+    client.lose().await;
+    server.say("two").await;
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_session_is_refused() {
+    for keep_time in [Duration::from_secs(1), 10 * WINDOW] {
+        let server = Server::new(
+            Options {
+                tick: keep_time,
+                ..options()
+            },
+            Memory,
+        );
+        let client = lost(&server).await;
+        sleep(WINDOW).await;
+        let (mut again, recovered) = client.reconnect(&server).await;
+        assert!(!recovered);
+        // Once time has been kept, nobody knows any more why.
+        let refusal = match keep_time < WINDOW {
+            true => Refusal::Unknown,
+            false => Refusal::Expired,
+        };
+        assert_new(&server, &again, &client, refusal);
+        assert!(again.heard().await.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_recovered_until_just_before_it_expires() {
+    let server = Server::with_memory();
+    let client = lost(&server).await;
+    sleep(WINDOW - Duration::from_millis(100)).await;
+    assert!(client.reconnect(&server).await.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_private_id_is_refused() {
+    let server = Server::with_memory();
+    let client = lost(&server).await;
+    for pid in ["", "guess", &"x".repeat(100_000), &client.id] {
+        let claim = json!({"pid": pid, "offset": client.offset});
+        let other = Client::connect_with(&server, "/", claim).await;
+        assert_new(&server, &other, &client, Refusal::Unknown);
+    }
+    assert!(
+        client.reconnect(&server).await.1,
+        "guesses have not harmed it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_of_the_wrong_shape_is_no_claim() {
+    let server = Server::with_memory();
+    for auth in [
+        json!({"pid": 1}),
+        json!([]),
+        json!({"offset": "x"}),
+        json!(null),
+    ] {
+        let client = Client::connect_with(&server, "/", auth).await;
+        assert!(!client.pid.is_empty());
+        let session = server.latest().session;
+        assert_eq!((session.recovered(), session.refusal()), (false, None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_in_use_is_refused_to_another_connection() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    server.say("one").await;
+    assert_eq!(client.heard().await, ["one"]);
+    let (mut thief, recovered) = client.reconnect(&server).await;
+    assert!(!recovered);
+    assert_new(&server, &thief, &client, Refusal::InUse);
+    server.say("two").await;
+    assert_eq!(client.heard().await, ["two"]);
+    assert_eq!(
+        thief.heard().await,
+        ["two"],
+        "it is in the lobby in its own right"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_private_id_works_for_one_connection_at_a_time() {
+    let server = Server::with_memory();
+    let client = lost(&server).await;
+    let (first, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    let (second, recovered) = client.reconnect(&server).await;
+    assert!(!recovered);
+    assert_new(&server, &second, &client, Refusal::InUse);
+    assert_eq!(first.id, client.id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_private_id_of_another_namespace_is_refused() {
+    let server = Server::with_memory();
+    let client = lost(&server).await;
+    let claim = json!({"pid": client.pid, "offset": client.offset});
+    let other = Client::connect_with(&server, "/chat", claim).await;
+    assert_new(&server, &other, &client, Refusal::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_offset_is_refused() {
+    let server = Server::with_memory();
+    let mut other = Client::connect(&server).await;
+    server.latest().session.leave("lobby").unwrap();
+    server.latest().session.emit("said", "for another").unwrap();
+    assert_eq!(other.heard().await.len(), 1);
+    let foreign = other.offset.clone().expect("an offset");
+    for offset in [
+        "",
+        "a text that an event ended with",
+        &foreign,
+        &"x".repeat(100_000),
+    ] {
+        let mut client = lost(&server).await;
+        client.offset = Some(offset.to_owned());
+        let (again, recovered) = client.reconnect(&server).await;
+        assert!(!recovered, "{offset}");
+        assert_new(&server, &again, &client, Refusal::OffsetUnknown);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offset_that_its_client_has_already_left_behind_is_refused() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    server.say("one").await;
+    assert_eq!(client.heard().await, ["one"]);
+    let old = client.offset.clone();
+    server.say("two").await;
+    assert_eq!(client.heard().await, ["two"]);
+    client.lose().await;
+    let (mut client, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    client.lose().await;
+    client.offset = old;
+    let (again, recovered) = client.reconnect(&server).await;
+    assert!(!recovered);
+    assert_new(&server, &again, &client, Refusal::OffsetTooOld);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deliberate_disconnection_ends_the_session() {
+    let server = Server::with_memory();
+    let mut by_client = Client::connect(&server).await;
+    by_client.send("41").await;
+    by_client.lose().await;
+    let mut by_server = Client::connect(&server).await;
+    server.latest().socket.disconnect().unwrap();
+    by_server.lose().await;
+    for client in [by_client, by_server] {
+        let (again, recovered) = client.reconnect(&server).await;
+        assert!(!recovered);
+        assert_new(&server, &again, &client, Refusal::Unknown);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn private_ids_are_long_and_never_the_same() {
+    let server = Server::with_memory();
+    let mut pids = BTreeSet::new();
+    for _ in 0..50 {
+        let client = Client::connect(&server).await;
+        assert_eq!(client.pid.len(), 24, "144 bits in base64");
+        assert_ne!(client.pid, client.id);
+        assert!(pids.insert(client.pid));
+    }
+}

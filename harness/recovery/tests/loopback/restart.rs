@@ -1,0 +1,131 @@
+//! What outlives a server.
+
+use crate::support::{Client, Server, assert_new, options};
+use squall_recovery::{Options, Refusal, Sqlite};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+fn open(directory: &TempDir) -> Sqlite {
+    Sqlite::open(&directory.path().join("sessions.db")).expect("a storage")
+}
+
+/// The next process finds the file as it was at this moment: nothing is told about the end of this one.
+fn killed(directory: &TempDir) -> TempDir {
+    let next = TempDir::new().unwrap();
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), next.path().join(file.file_name())).unwrap();
+    }
+    next
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_storage_a_session_ends_with_its_server() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    client.lose().await;
+    let next = Server::with_memory();
+    let (again, recovered) = client.reconnect(&next).await;
+    assert!(!recovered);
+    assert_new(&next, &again, &client, Refusal::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_outlives_a_server_that_was_killed() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::new(options(), open(&directory));
+    let mut client = Client::connect(&server).await;
+    server.say("one").await;
+    assert_eq!(client.heard().await, ["one"]);
+    server.say("two").await;
+    let directory = killed(&directory);
+    drop(server);
+    client.lose().await;
+
+    let next = Server::new(options(), open(&directory));
+    next.say("three").await;
+    let (mut again, recovered) = client.reconnect(&next).await;
+    assert!(recovered);
+    assert_eq!(again.id, client.id);
+    assert_eq!(again.heard().await, ["two", "three"]);
+    let seen = next.latest();
+    assert!(seen.rooms.contains(&"lobby".to_owned()), "{:?}", seen.rooms);
+    assert_eq!(seen.data, Some(serde_json::json!({"visits": 1})));
+
+    // And the next server after that one.
+    again.lose().await;
+    let directory = killed(&directory);
+    let last = Server::new(options(), open(&directory));
+    last.say("four").await;
+    let (mut again, recovered) = again.reconnect(&last).await;
+    assert!(recovered);
+    assert_eq!(again.heard().await, ["four"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_ended_on_purpose_does_not_come_back_with_the_next_server() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::new(options(), open(&directory));
+    let mut client = Client::connect(&server).await;
+    client.send("41").await;
+    client.lose().await;
+    let next = Server::new(options(), open(&killed(&directory)));
+    assert!(!client.reconnect(&next).await.1);
+}
+
+/// In real time: a storage goes by the calendar.
+#[tokio::test]
+async fn a_session_expires_while_its_server_is_down() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::new(options(), open(&directory));
+    let mut client = Client::connect(&server).await;
+    client.lose().await;
+    let window = Duration::from_millis(1);
+    sleep(10 * window).await;
+    let short = Options {
+        max_disconnection: window,
+        ..options()
+    };
+    let next = Server::new(short, open(&killed(&directory)));
+    let (again, recovered) = client.reconnect(&next).await;
+    assert!(!recovered);
+    assert_new(&next, &again, &client, Refusal::Expired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn offsets_of_another_file_are_refused() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::new(options(), open(&directory));
+    let mut stranger = Client::connect(&server).await;
+    server.say("one").await;
+    stranger.heard().await;
+
+    let other = Server::with_memory();
+    let mut client = Client::connect(&other).await;
+    client.lose().await;
+    client.offset.clone_from(&stranger.offset);
+    let (again, recovered) = client.reconnect(&other).await;
+    assert!(!recovered);
+    assert_new(&other, &again, &client, Refusal::OffsetUnknown);
+}
+
+#[test]
+fn a_file_belongs_to_one_process() {
+    let directory = TempDir::new().unwrap();
+    let _first = open(&directory);
+    let second = Sqlite::open(&directory.path().join("sessions.db"));
+    let error = second.expect_err("it is taken").to_string();
+    assert!(error.contains("sessions.db: database is locked"), "{error}");
+}
+
+#[test]
+fn a_file_that_holds_something_else_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("sessions.db");
+    std::fs::write(&path, "something else ".repeat(100)).unwrap();
+    let error = Sqlite::open(&path).expect_err("no database").to_string();
+    assert!(error.contains("file is not a database"), "{error}");
+    assert!(Sqlite::open(Path::new("/nowhere/sessions.db")).is_err());
+}
