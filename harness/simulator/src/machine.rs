@@ -4,10 +4,9 @@ use crate::entropy::{Door, Entropy, stream};
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
-use crate::kernel::{Hardware, Kernel, Packet, Unsupported};
+use crate::kernel::{Addresses, Hardware, Kernel, Packet, Unsupported};
 use crate::process::{Process, Program, TurnEnd};
 use std::cell::{Cell, RefCell};
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -34,7 +33,7 @@ pub(crate) type SharedKernel = Rc<RefCell<Kernel>>;
 
 pub(crate) struct Machine {
     pub(crate) name: String,
-    pub(crate) address: Ipv4Addr,
+    pub(crate) addresses: Addresses,
     program: Program,
     seed: u64,
     next_descriptor: Rc<Cell<i32>>,
@@ -67,14 +66,14 @@ pub(crate) struct Turn {
 impl Machine {
     pub(crate) fn new(
         name: &str,
-        address: Ipv4Addr,
+        addresses: Addresses,
         seed: u64,
         next_descriptor: Rc<Cell<i32>>,
         program: Program,
     ) -> Self {
         Self {
             name: name.to_owned(),
-            address,
+            addresses,
             program,
             seed,
             next_descriptor,
@@ -83,11 +82,11 @@ impl Machine {
         }
     }
 
-    /// Gives it another address. The connections it has keep theirs.
-    pub(crate) fn set_address(&mut self, address: Ipv4Addr) {
-        self.address = address;
+    /// Gives it other addresses. The connections it has keep theirs.
+    pub(crate) fn set_addresses(&mut self, addresses: Addresses) {
+        self.addresses = addresses;
         if let Power::On { kernel, .. } = &self.state {
-            kernel.borrow_mut().address = address;
+            kernel.borrow_mut().addresses = addresses;
         }
     }
 
@@ -124,7 +123,12 @@ impl Machine {
         let owner = format!("machine {} boot {}", self.name, self.boots);
         let entropy = Entropy::new(self.seed, &owner);
         let descriptors = Rc::clone(&self.next_descriptor);
-        let mut kernel = Kernel::new(self.address, entropy, std::mem::take(hardware), descriptors);
+        let mut kernel = Kernel::new(
+            self.addresses,
+            entropy,
+            std::mem::take(hardware),
+            descriptors,
+        );
         kernel.set_now(now);
         let kernel = Rc::new(RefCell::new(kernel));
         self.state = Power::On {

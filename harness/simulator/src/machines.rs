@@ -4,23 +4,25 @@
 //! turn of the process, the packets it sends, the digest, the counts) is the same under every engine.
 
 use crate::digest::Digest;
-use crate::kernel::{FIRST_DESCRIPTOR, Packet};
+use crate::kernel::{Addresses, FIRST_DESCRIPTOR, Packet};
 use crate::machine::{Machine, MachineId, Panic};
 use crate::network::{Answer, Counts, Fate, Network, Why, is_intact};
 use crate::process::Program;
 use crate::sys;
 use crate::world::Error;
 use std::cell::Cell;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::{Index, IndexMut};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The first machine has the address after this one.
+/// The first machine has the addresses after these.
 const NETWORK: u32 = u32::from_be_bytes([10, 0, 0, 0]);
+const NETWORK_V6: u128 = 0xfd00 << 112;
 
-/// The first machine that gets another address has this one.
-const MOVED_NETWORK: u32 = u32::from_be_bytes([10, 128, 0, 1]);
+/// The first machine that gets other addresses has those after these.
+const MOVED_NETWORK: u32 = u32::from_be_bytes([10, 128, 0, 0]);
+const MOVED_NETWORK_V6: u128 = 0xfd80 << 112;
 
 /// How long a packet of a machine to itself takes, in nanoseconds.
 const LOOPBACK_LATENCY: u64 = 10_000;
@@ -78,10 +80,15 @@ impl Machines {
 
     pub(crate) fn add(&mut self, name: &str, program: Program) -> MachineId {
         let id = MachineId(self.machines.len() as u32);
-        let address = Ipv4Addr::from(NETWORK + id.0 + 1);
+        let addresses = addresses(NETWORK, NETWORK_V6, id.0 + 1);
         let descriptors = Rc::clone(&self.next_descriptor);
-        self.machines
-            .push(Machine::new(name, address, self.seed, descriptors, program));
+        self.machines.push(Machine::new(
+            name,
+            addresses,
+            self.seed,
+            descriptors,
+            program,
+        ));
         id
     }
 
@@ -225,27 +232,38 @@ impl Machines {
         if destination.is_loopback() {
             return Some(from);
         }
-        let right = packet.source() == Some(self[from].address);
-        self.at(destination).filter(|_| right)
+        let Addresses { v4, v6 } = self[from].addresses;
+        let is_own = |source: IpAddr| source == v4 || source == v6;
+        self.at(destination)
+            .filter(|_| packet.source().is_some_and(is_own))
     }
 
     /// The machine with this address.
-    fn at(&self, address: Ipv4Addr) -> Option<MachineId> {
-        let number = u32::from(address);
-        let id = match number.checked_sub(MOVED_NETWORK) {
-            Some(index) => *self.moved.get(index as usize)?,
-            None => MachineId(number.checked_sub(NETWORK + 1)?),
-        };
-        let machine = self.machines.get(id.0 as usize)?;
-        (machine.address == address).then_some(id)
+    fn at(&self, address: IpAddr) -> Option<MachineId> {
+        let id = match address {
+            IpAddr::V4(ip) => self.numbered(u32::from(ip), NETWORK, MOVED_NETWORK),
+            IpAddr::V6(ip) => self.numbered(u128::from(ip), NETWORK_V6, MOVED_NETWORK_V6),
+        }?;
+        let addresses = self.machines.get(id.0 as usize)?.addresses;
+        (address == addresses.v4 || address == addresses.v6).then_some(id)
     }
 
-    /// Gives a machine a new address, as when a phone leaves a wifi. Its connections keep the old
-    /// one, and nothing comes or goes there any more.
+    /// The machine that has, or had, an address: a number above the first of one of the networks.
+    fn numbered<N: Into<u128>>(&self, address: N, network: N, moved: N) -> Option<MachineId> {
+        let (address, network, moved) = (address.into(), network.into(), moved.into());
+        let index = |first: u128| usize::try_from(address.checked_sub(first + 1)?).ok();
+        match index(moved) {
+            Some(index) => self.moved.get(index).copied(),
+            None => Some(MachineId(u32::try_from(index(network)?).ok()?)),
+        }
+    }
+
+    /// Gives a machine new addresses, as when a phone leaves a wifi. Its connections keep the old
+    /// ones, and nothing comes or goes there any more.
     pub(crate) fn move_away(&mut self, id: MachineId) {
-        let address = Ipv4Addr::from(MOVED_NETWORK + self.moved.len() as u32);
         self.moved.push(id);
-        self[id].set_address(address);
+        let number = self.moved.len() as u32;
+        self[id].set_addresses(addresses(MOVED_NETWORK, MOVED_NETWORK_V6, number));
     }
 
     /// Adds something that happened between two machines to the digest.
@@ -263,6 +281,13 @@ impl Machines {
         let bytes = words.clone();
         self.digest
             .add(self.now, kind, [machine.0; 2], bytes.as_bytes(), || words);
+    }
+}
+
+fn addresses(network: u32, network_v6: u128, number: u32) -> Addresses {
+    Addresses {
+        v4: Ipv4Addr::from(network + number),
+        v6: Ipv6Addr::from(network_v6 + u128::from(number)),
     }
 }
 

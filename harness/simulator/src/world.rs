@@ -11,7 +11,7 @@ use crate::machines::Machines;
 use crate::network::{Counts, Gateway, Link, nanos, syn};
 use crate::queue::Queue;
 use crate::sys;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -257,9 +257,14 @@ impl World {
         self.machines[machine].files()
     }
 
-    /// The machine's address: 10.0.0.1 for the first. It keeps it until a [`Fault::Move`].
+    /// The machine's IPv4 address: 10.0.0.1 for the first. It keeps it until a [`Fault::Move`].
     pub fn address(&self, machine: MachineId) -> Ipv4Addr {
-        self.machines[machine].address
+        self.machines[machine].addresses.v4
+    }
+
+    /// The machine's IPv6 address: fd00::1 for the first.
+    pub fn address_v6(&self, machine: MachineId) -> Ipv6Addr {
+        self.machines[machine].addresses.v6
     }
 
     /// The machine's name.

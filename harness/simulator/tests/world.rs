@@ -150,11 +150,12 @@ fn a_host_name_stops_the_run_with_a_remedy() {
 }
 
 #[test]
-fn a_udp_socket_stops_the_run_with_a_remedy() {
+fn a_unix_socket_stops_the_run_with_a_remedy() {
     let error = refused_call(run_alone(|| async {
-        let _ = tokio::net::UdpSocket::bind("0.0.0.0:53").await;
+        let _ = tokio::net::UnixListener::bind("/tmp/chat");
     }));
-    assert!(error.contains("use TCP over IPv4"), "{error}");
+    assert!(error.contains("socket of domain 1, type 1"), "{error}");
+    assert!(error.contains("use TCP"), "{error}");
 }
 
 #[test]

@@ -194,7 +194,7 @@ impl Kernel {
     fn readiness(&mut self, fd: i32) -> Result<u32> {
         let id = self.find(fd)?;
         Ok(match self.objects[id.0].as_ref().map(|slot| &slot.object) {
-            Some(Object::Socket(socket)) => self.tcp.readiness(socket),
+            Some(Object::Socket(socket)) => self.tcp.readiness(id, socket),
             Some(Object::Event(counter)) if counter.value > 0 => (EPOLLIN | EPOLLOUT) as u32,
             Some(Object::Event(_)) => EPOLLOUT as u32,
             Some(Object::Epoll(_)) | None => 0,

@@ -5,25 +5,22 @@
 //! nothing of descriptors: that is added here, and one correction ([`Flow::accept_acknowledgement`]).
 //! Retransmission follows RFC 6298, congestion control is Reno (RFC 5681).
 
-use super::socket::Options;
-use super::tcp::{Packet, Wire};
+use super::options::Options;
+use super::packet::{Endpoints, Packet};
+use super::ports::Claim;
+use super::tcp::Wire;
 use super::{Errno, ObjectId, Result};
 use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 use smoltcp::time::{Duration as SmolDuration, Instant};
-use smoltcp::wire::{
-    HardwareAddress, IpCidr, IpListenEndpoint, Ipv4Packet, TcpPacket, TcpSeqNumber,
-};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use smoltcp::wire::{HardwareAddress, IpCidr, IpListenEndpoint, TcpSeqNumber};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// A flow, as an index into the kernel's table of flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FlowId(pub(super) usize);
-
-/// Bytes a connection buffers, each way. Linux begins with 16 KiB to send and 128 KiB to receive.
-const BUFFER: usize = 32 * 1024;
 
 /// The largest IP packet, as on Ethernet.
 pub(super) const MTU: usize = 1500;
@@ -40,25 +37,22 @@ const RETRANSMIT_LIMIT: Duration = Duration::from_millis(924_600);
 /// How long a closed connection waits for the peer's FIN (`tcp_fin_timeout`).
 const FIN_LIMIT: Duration = Duration::from_secs(60);
 
-/// When keep-alive probes begin (`tcp_keepalive_time`), and how long nine of them take.
-const KEEP_IDLE: Duration = Duration::from_secs(7200);
-const KEEP_PROBES: Duration = Duration::from_secs(9 * 75);
-
 /// Who answers for a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     /// A socket of the process.
     Socket(ObjectId),
-    /// The listener on this port, until the connection is accepted.
-    Listener(u16),
+    /// This listener, until the connection is accepted.
+    Listener(ObjectId),
     /// Nobody: the process closed it, and the kernel brings it to an end.
     Nobody,
 }
 
 pub(super) struct Flow {
-    pub(super) local: SocketAddrV4,
-    pub(super) peer: SocketAddrV4,
+    pub(super) endpoints: Endpoints,
     pub(super) owner: Owner,
+    /// What it takes of its local port.
+    pub(super) claim: Claim,
     /// When the timer is set, as it stands in the kernel's set of timers.
     pub(super) timer: Option<u64>,
     /// Whether it is on the kernel's list of flows to poll.
@@ -91,32 +85,33 @@ pub(super) struct Changes {
 }
 
 impl Flow {
+    /// `mtu` is the largest IP packet that gets to the peer, as far as is known.
     pub(super) fn new(
-        local: SocketAddrV4,
-        peer: SocketAddrV4,
+        endpoints: Endpoints,
         owner: Owner,
+        options: Options,
         seed: u64,
         mtu: usize,
     ) -> Self {
         let mut socket = Socket::new(
-            SocketBuffer::new(vec![0; BUFFER]),
-            SocketBuffer::new(vec![0; BUFFER]),
+            SocketBuffer::new(vec![0; options.receive_buffer]),
+            SocketBuffer::new(vec![0; options.send_buffer]),
         );
         socket.set_congestion_control(CongestionControl::Reno);
-        socket.set_ack_delay(Some(smol(ACK_DELAY)));
         let mut sockets = SocketSet::new(Vec::with_capacity(1));
         let handle = sockets.add(socket);
-        Self {
-            local,
-            peer,
+        let local = endpoints.local.ip();
+        let mut flow = Self {
+            endpoints,
             owner,
+            claim: Claim::new(local, &options),
             timer: None,
             dirty: false,
-            interface: interface(*local.ip(), seed, mtu),
+            interface: interface(local, seed, mtu),
             seed,
             sockets,
             handle,
-            options: Options::default(),
+            options,
             error: None,
             peer_finished: false,
             read_shut: false,
@@ -125,47 +120,49 @@ impl Flow {
             acknowledged: None,
             give_up_at: None,
             unacknowledged: 0,
-        }
+        };
+        flow.set_options(options);
+        flow
     }
 
     /// From now on, no packet is larger than this. What was lost because it was larger is sent again
     /// in smaller segments when its retransmission is due; Linux would do so at once.
     pub(super) fn set_mtu(&mut self, mtu: usize) {
-        self.interface = interface(*self.local.ip(), self.seed, mtu);
+        self.interface = interface(self.endpoints.local.ip(), self.seed, mtu);
     }
 
     /// Begins an active open.
     pub(super) fn connect(&mut self) -> Result<()> {
-        let socket = self.sockets.get_mut::<Socket>(self.handle);
-        let local = IpListenEndpoint {
-            addr: Some((*self.local.ip()).into()),
-            port: self.local.port(),
-        };
-        let peer = (*self.peer.ip(), self.peer.port());
-        socket
+        let Endpoints { local, peer } = self.endpoints;
+        self.sockets
+            .get_mut::<Socket>(self.handle)
             .connect(self.interface.context(), peer, local)
             .map_err(|_| Errno(libc::EADDRNOTAVAIL))
     }
 
     /// Begins a passive open: the next packet is the peer's SYN.
-    pub(super) fn listen(&mut self) -> Result<()> {
-        let local = IpListenEndpoint {
-            addr: Some((*self.local.ip()).into()),
-            port: self.local.port(),
-        };
+    pub(super) fn listen(&mut self) {
+        let local = IpListenEndpoint::from(self.endpoints.local);
         self.socket_mut()
             .listen(local)
-            .map_err(|_| Errno(libc::EADDRNOTAVAIL))
+            .expect("a new socket with a port can listen");
     }
 
     pub(super) fn set_options(&mut self, options: Options) {
         self.options = options;
-        let keep_idle = options.keep_idle.unwrap_or(KEEP_IDLE);
-        let keep_alive = options.keep_alive.then_some(keep_idle);
+        let seconds = |seconds: i32| SmolDuration::from_secs(seconds as u64);
+        let keep_alive = options.keep_alive.then(|| seconds(options.keep_idle));
+        let probes = seconds(options.keep_count * options.keep_interval);
+        let hops = match self.endpoints.local {
+            SocketAddr::V4(_) => options.ttl,
+            SocketAddr::V6(_) => options.hop_limit,
+        };
         let socket = self.socket_mut();
         socket.set_nagle_enabled(!options.no_delay);
-        socket.set_keep_alive(keep_alive.map(smol));
-        socket.set_timeout(keep_alive.map(|idle| smol(idle + KEEP_PROBES)));
+        socket.set_ack_delay((!options.quick_ack).then(|| smol(ACK_DELAY)));
+        socket.set_hop_limit(Some(hops.max(1)));
+        socket.set_keep_alive(keep_alive);
+        socket.set_timeout(keep_alive.map(|idle| idle + probes));
     }
 
     /// Lets TCP work: takes a packet that arrived, sends what is due, looks at its clock.
@@ -225,11 +222,14 @@ impl Flow {
         let Some(expected) = self.acknowledged else {
             return;
         };
-        let mut ip = Ipv4Packet::new_unchecked(&mut packet.0[..]);
-        let (source, destination) = (ip.src_addr().into(), ip.dst_addr().into());
-        let mut segment = TcpPacket::new_unchecked(ip.payload_mut());
+        let segment = packet.segment();
         let is_bare = segment.ack() && !segment.rst() && segment.segment_len() == 0;
-        if is_bare && segment.seq_number() < expected {
+        let (source, destination) = packet.addresses();
+        if is_bare
+            && segment.seq_number() < expected
+            && segment.verify_checksum(&source, &destination)
+        {
+            let mut segment = packet.segment_mut();
             segment.set_seq_number(expected);
             segment.fill_checksum(&source, &destination);
         }
@@ -237,8 +237,7 @@ impl Flow {
 
     /// Notes RCV.NXT as the peer will know it.
     fn note_acknowledged(&mut self, packet: &Packet) {
-        let ip = Ipv4Packet::new_unchecked(&packet.0[..]);
-        let segment = TcpPacket::new_unchecked(ip.payload());
+        let segment = packet.segment();
         if segment.ack() {
             let acknowledged = segment.ack_number();
             if self.acknowledged.is_none_or(|before| before < acknowledged) {
@@ -258,6 +257,8 @@ impl Flow {
             self.error = Some(Errno(match (had_packet, before) {
                 (false, _) => libc::ETIMEDOUT,
                 (true, State::SynSent) => libc::ECONNREFUSED,
+                // The peer had finished, and then did not want what it was sent.
+                (true, State::CloseWait) => libc::EPIPE,
                 (true, _) => libc::ECONNRESET,
             }));
         }
@@ -275,7 +276,7 @@ impl Flow {
         let limit = match state {
             State::SynSent | State::SynReceived => Some(CONNECT_LIMIT),
             State::FinWait2 if self.owner == Owner::Nobody => Some(FIN_LIMIT),
-            _ if unacknowledged > 0 => Some(self.options.user_timeout.unwrap_or(RETRANSMIT_LIMIT)),
+            _ if unacknowledged > 0 => Some(self.retransmit_limit()),
             _ => None,
         };
         let progressed = self.give_up_at.is_none() || unacknowledged < self.unacknowledged;
@@ -286,6 +287,13 @@ impl Flow {
                 self.give_up_at = Some(now + crate::network::nanos(limit));
             }
             Some(_) => {}
+        }
+    }
+
+    fn retransmit_limit(&self) -> Duration {
+        match self.options.user_timeout {
+            0 => RETRANSMIT_LIMIT,
+            limit => Duration::from_millis(limit as u64),
         }
     }
 
@@ -406,6 +414,22 @@ impl Flow {
         is_opening(self.state())
     }
 
+    /// Whether no SYN has come yet.
+    pub(super) fn is_listening(&self) -> bool {
+        self.state() == State::Listen
+    }
+
+    /// Whether the handshake ended without a connection.
+    pub(super) fn has_failed_to_open(&self) -> bool {
+        self.is_over() && self.acknowledged.is_none()
+    }
+
+    /// Whether it is still a connection with somebody. Once both sides have finished it is none, although
+    /// TCP may have to answer late packets for a while.
+    pub(super) fn has_peer(&self) -> bool {
+        !self.is_opening() && !self.is_over() && self.state() != State::TimeWait
+    }
+
     /// Whether TCP has nothing more to do for this connection.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.state(), State::Closed | State::Listen)
@@ -414,12 +438,13 @@ impl Flow {
     /// Whether reading may make the window worth advertising anew. smoltcp does that when it has
     /// doubled, so not before half of the buffer was full.
     pub(super) fn may_open_window(&self) -> bool {
-        self.socket().recv_queue() >= BUFFER / 2
+        self.socket().recv_queue() >= self.socket().recv_capacity() / 2
     }
 
     /// Linux tells a waiting writer when a third of the buffer is free.
     fn has_room(&self) -> bool {
-        self.socket().send_capacity() - self.socket().send_queue() >= BUFFER / 3
+        let capacity = self.socket().send_capacity();
+        capacity - self.socket().send_queue() >= capacity / 3
     }
 
     fn state(&self) -> State {
@@ -436,7 +461,7 @@ impl Flow {
 }
 
 /// An interface with one address, without sockets.
-pub(super) fn interface(address: Ipv4Addr, seed: u64, mtu: usize) -> Interface {
+pub(super) fn interface(address: IpAddr, seed: u64, mtu: usize) -> Interface {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;
     let mut wire = Wire {

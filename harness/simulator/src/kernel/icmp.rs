@@ -2,9 +2,10 @@
 //! (path MTU discovery, RFC 1191); other ICMP messages are not understood.
 
 use super::flow::MTU;
-use super::tcp::{Endpoints, Packet, Tcp};
+use super::packet::{Endpoints, Packet};
+use super::tcp::Tcp;
 use smoltcp::wire::{IpProtocol, Ipv4Packet};
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 /// The smallest path MTU that Linux believes in (`min_pmtu`).
 const MIN_PATH_MTU: u16 = 552;
@@ -35,8 +36,8 @@ impl TooBig {
         if dropped.next_header() != IpProtocol::Tcp {
             return None;
         }
-        let local = SocketAddrV4::new(dropped.src_addr(), u16::from_be_bytes([a, b]));
-        let peer = SocketAddrV4::new(dropped.dst_addr(), u16::from_be_bytes([c, d]));
+        let local = SocketAddr::new(dropped.src_addr().into(), u16::from_be_bytes([a, b]));
+        let peer = SocketAddr::new(dropped.dst_addr().into(), u16::from_be_bytes([c, d]));
         Some(Self {
             endpoints: Endpoints { local, peer },
             mtu: u16::from_be_bytes([*high, *low]),
@@ -49,7 +50,7 @@ impl Tcp {
     /// there is.
     pub(super) fn shrink(&mut self, too_big: &TooBig) {
         let mtu = too_big.mtu.max(MIN_PATH_MTU);
-        let destination = *too_big.endpoints.peer.ip();
+        let destination = too_big.endpoints.peer.ip();
         if usize::from(mtu) < MTU
             && let Some(flow) = self.flow_between(&too_big.endpoints)
         {

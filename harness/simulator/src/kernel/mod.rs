@@ -4,30 +4,35 @@
 //! The kernel outlives the process that runs on it: after a kill it still closes connections, and
 //! acknowledges what arrives. Only a loss of power ends it.
 
+mod address;
 pub(crate) mod clock;
 pub(crate) mod cpu;
 pub(crate) mod disk;
 mod epoll;
 mod flow;
 mod icmp;
+mod listener;
+mod options;
+mod packet;
+mod ports;
 mod socket;
 mod tcp;
 
 use crate::entropy::Entropy;
+pub(crate) use address::Addresses;
 use clock::Clocks;
 use cpu::Cpu;
 use disk::Disk;
 use epoll::{Epoll, EventCounter};
 pub(crate) use epoll::{Interest, Waited};
+pub(crate) use packet::Packet;
 use rustc_hash::FxHashMap;
+pub(crate) use socket::Family;
 use socket::Socket;
-pub(crate) use socket::SocketOption;
 use std::cell::Cell;
-use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
-pub(crate) use tcp::Packet;
 use tcp::Tcp;
 
 /// Simulated descriptors begin here: the real kernel gives out none as high.
@@ -74,7 +79,7 @@ pub(crate) struct Hardware {
 
 /// The operating system of one machine, from power on to power off.
 pub(crate) struct Kernel {
-    pub(crate) address: Ipv4Addr,
+    pub(crate) addresses: Addresses,
     pub(crate) entropy: Entropy,
     pub(crate) hardware: Hardware,
     pub(crate) unsupported: Option<Unsupported>,
@@ -101,7 +106,7 @@ pub(crate) struct Kernel {
 }
 
 /// An object of the kernel, as an index into its table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct ObjectId(usize);
 
 /// An object, and how many descriptors it has.
@@ -119,14 +124,14 @@ enum Object {
 
 impl Kernel {
     pub(crate) fn new(
-        address: Ipv4Addr,
+        addresses: Addresses,
         mut entropy: Entropy,
         hardware: Hardware,
         next_descriptor: Rc<Cell<i32>>,
     ) -> Self {
         let tcp = Tcp::new(&mut entropy);
         Self {
-            address,
+            addresses,
             entropy,
             hardware,
             unsupported: None,
@@ -221,7 +226,7 @@ impl Kernel {
         self.free_objects.push(id);
         match self.objects[id.0].take().map(|slot| slot.object) {
             Some(Object::Socket(socket)) => {
-                self.tcp.close(&socket, self.now);
+                self.close_socket(id, &socket);
                 self.forget(socket.watch);
             }
             Some(Object::Event(counter)) => self.forget(counter.watch),

@@ -1,14 +1,27 @@
-//! The socket calls, as `socket(7)` and `tcp(7)` describe them, on what TCP offers.
+//! The socket calls, as `socket(7)` and `tcp(7)` describe them, on what TCP and UDP offer.
 
+use super::address::reachable;
 use super::epoll::Watch;
 use super::flow::FlowId;
+use super::options::Options;
+use super::ports::Claim;
 use super::tcp::Established;
-use super::{Errno, Kernel, Object, Result};
-use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::Duration;
+use super::{Errno, Kernel, Object, ObjectId, Result};
+use std::net::SocketAddr;
 
-/// A TCP socket as the process sees it.
+/// The address family of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    /// With IPv4 as well, unless `IPV6_V6ONLY` is set.
+    V6,
+}
+
+/// A socket as the process sees it.
 pub(super) struct Socket {
+    pub(super) family: Family,
+    /// Where it was bound to, by `bind` or because a call needed it.
+    pub(super) bound: Option<SocketAddr>,
     pub(super) state: State,
     pub(super) options: Options,
     pub(super) nonblocking: bool,
@@ -16,47 +29,36 @@ pub(super) struct Socket {
 }
 
 pub(super) enum State {
-    /// Neither connected nor listening; perhaps bound.
-    Fresh { bound: Option<SocketAddrV4> },
+    /// TCP, neither connected nor listening.
+    Idle,
     /// Waiting for connections.
-    Listening { local: SocketAddrV4 },
+    Listening,
     /// One end of a connection, in whatever state that is.
     Connected(FlowId),
 }
 
-/// The options that change how a connection behaves.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Options {
-    pub(super) no_delay: bool,
-    pub(super) reuse_address: bool,
-    pub(super) keep_alive: bool,
-    pub(super) keep_idle: Option<Duration>,
-    pub(super) user_timeout: Option<Duration>,
-    /// `SO_LINGER`: only the value zero (reset on close) changes anything.
-    pub(super) linger: Option<Duration>,
-}
-
-/// A socket option that the simulator knows.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum SocketOption {
-    NoDelay(bool),
-    ReuseAddress(bool),
-    KeepAlive(bool),
-    KeepIdle(Duration),
-    UserTimeout(Duration),
-    Linger(Option<Duration>),
-    /// Accepted, and without effect here.
-    Ignored,
+impl Socket {
+    pub(super) fn is_tcp(&self) -> bool {
+        true
+    }
 }
 
 impl Kernel {
-    pub(crate) fn socket(&mut self, nonblocking: bool) -> i32 {
-        let state = State::Fresh { bound: None };
-        self.insert_socket(state, Options::default(), nonblocking)
+    /// A TCP socket.
+    pub(crate) fn socket(&mut self, family: Family, nonblocking: bool) -> i32 {
+        self.insert_socket(family, State::Idle, Options::new(true), nonblocking)
     }
 
-    fn insert_socket(&mut self, state: State, options: Options, nonblocking: bool) -> i32 {
+    fn insert_socket(
+        &mut self,
+        family: Family,
+        state: State,
+        options: Options,
+        nonblocking: bool,
+    ) -> i32 {
         self.insert(Object::Socket(Socket {
+            family,
+            bound: None,
             state,
             options,
             nonblocking,
@@ -65,7 +67,7 @@ impl Kernel {
     }
 
     /// A socket of the process. A dead process has none, so that its destructors send nothing.
-    fn socket_at(&mut self, fd: i32) -> Result<&mut Socket> {
+    pub(super) fn socket_at(&mut self, fd: i32) -> Result<&mut Socket> {
         if self.process_is_dead {
             return Err(Errno(libc::EBADF));
         }
@@ -78,83 +80,115 @@ impl Kernel {
     fn flow_of(&mut self, fd: i32) -> Result<FlowId> {
         match self.socket_at(fd)?.state {
             State::Connected(flow) => Ok(flow),
-            State::Fresh { .. } | State::Listening { .. } => Err(Errno(libc::ENOTCONN)),
+            State::Idle | State::Listening => Err(Errno(libc::ENOTCONN)),
         }
     }
 
-    pub(crate) fn bind(&mut self, fd: i32, wanted: SocketAddrV4) -> Result<()> {
-        let own = wanted.ip().is_unspecified()
-            || wanted.ip().is_loopback()
-            || *wanted.ip() == self.address;
-        if !own {
+    pub(crate) fn bind(&mut self, fd: i32, wanted: SocketAddr) -> Result<()> {
+        let addresses = self.addresses;
+        let socket = self.socket_at(fd)?;
+        let wanted = socket.read_address(wanted)?;
+        if socket.bound.is_some() || !matches!(socket.state, State::Idle) {
+            return Err(Errno(libc::EINVAL));
+        }
+        if !addresses.include(wanted.ip()) {
             return Err(Errno(libc::EADDRNOTAVAIL));
         }
-        let State::Fresh { bound: None } = self.socket_at(fd)?.state else {
+        if socket.can_reach(wanted.ip()).is_err() {
             return Err(Errno(libc::EINVAL));
-        };
-        let local = self.tcp.choose_port(wanted)?;
-        self.socket_at(fd)?.state = State::Fresh { bound: Some(local) };
-        Ok(())
+        }
+        self.bind_to(fd, wanted).map(drop)
+    }
+
+    /// Binds a socket that is not bound.
+    fn bind_to(&mut self, fd: i32, wanted: SocketAddr) -> Result<SocketAddr> {
+        let id = self.find(fd)?;
+        let claim = Claim::new(wanted.ip(), &self.socket_at(fd)?.options);
+        let bound = self.tcp.ports.bind(claim, wanted.port(), id)?;
+        self.socket_at(fd)?.bound = Some(bound);
+        Ok(bound)
     }
 
     pub(crate) fn listen(&mut self, fd: i32, backlog: i32) -> Result<()> {
-        let local = match self.socket_at(fd)?.state {
-            State::Fresh { bound: Some(local) } | State::Listening { local } => local,
-            State::Fresh { bound: None } => self
-                .tcp
-                .choose_port(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))?,
-            State::Connected(_) => return Err(Errno(libc::EINVAL)),
+        let socket = self.socket_at(fd)?;
+        if let State::Connected(_) = socket.state {
+            return Err(Errno(libc::EINVAL));
+        }
+        let local = match socket.bound {
+            Some(bound) => bound,
+            None => {
+                let any = SocketAddr::new(socket.any_address(), 0);
+                self.bind_to(fd, any)?
+            }
         };
         let id = self.find(fd)?;
-        self.tcp
-            .listen(local, usize::try_from(backlog).unwrap_or(0), id);
-        self.socket_at(fd)?.state = State::Listening { local };
+        let options = self.socket_at(fd)?.options;
+        self.tcp.listen(local, backlog, options, id)?;
+        self.socket_at(fd)?.state = State::Listening;
         Ok(())
     }
 
     /// Takes an established connection off a listener: its descriptor and the peer's address.
-    pub(crate) fn accept(&mut self, fd: i32, nonblocking: bool) -> Result<(i32, SocketAddrV4)> {
+    pub(crate) fn accept(&mut self, fd: i32, nonblocking: bool) -> Result<(i32, SocketAddr)> {
+        let id = self.find(fd)?;
         let socket = self.socket_at(fd)?;
-        let State::Listening { local } = socket.state else {
+        let State::Listening = socket.state else {
             return Err(Errno(libc::EINVAL));
         };
-        let (listener_nonblocking, options) = (socket.nonblocking, socket.options);
-        let Some(Established { flow, peer }) = self.tcp.accept(local.port()) else {
+        let (family, options) = (socket.family, socket.options);
+        let listener_nonblocking = socket.nonblocking;
+        let Some(Established { flow, peer }) = self.tcp.accept(id) else {
             return Err(self.would_block(listener_nonblocking, "accept on a blocking socket"));
         };
-        let accepted = self.insert_socket(State::Connected(flow), options, nonblocking);
+        let accepted = self.insert_socket(family, State::Connected(flow), options, nonblocking);
         let id = self.find(accepted)?;
         self.tcp.set_owner(flow, id);
         self.tcp.set_options(flow, options);
+        let peer = self.socket_at(accepted)?.show_address(peer);
         Ok((accepted, peer))
     }
 
-    pub(crate) fn connect(&mut self, fd: i32, peer: SocketAddrV4) -> Result<()> {
-        let (address, now) = (self.address, self.now);
+    pub(crate) fn connect(&mut self, fd: i32, peer: SocketAddr) -> Result<()> {
+        let (addresses, now) = (self.addresses, self.now);
         let socket = self.socket_at(fd)?;
-        let (nonblocking, options) = (socket.nonblocking, socket.options);
-        let bound = match socket.state {
-            State::Fresh { bound } => bound,
-            State::Listening { .. } => return Err(Errno(libc::EISCONN)),
-            State::Connected(flow) => return Err(self.tcp.connect_again(flow)),
-        };
-        // Connecting to 0.0.0.0 means this machine, as on Linux.
-        let peer = match peer.ip().is_unspecified() {
-            true => SocketAddrV4::new(Ipv4Addr::LOCALHOST, peer.port()),
-            false => peer,
-        };
-        let source = if peer.ip().is_loopback() {
-            *peer.ip()
-        } else {
-            address
-        };
+        let peer = reachable(socket.read_address(peer)?);
+        match socket.state {
+            State::Idle => {}
+            State::Listening => return Err(Errno(libc::EISCONN)),
+            State::Connected(flow) => return self.connect_again(fd, flow),
+        }
+        let socket = self.socket_at(fd)?;
+        socket.can_reach(peer.ip())?;
+        let (nonblocking, options, bound) = (socket.nonblocking, socket.options, socket.bound);
+        let source = bound
+            .map(|bound| bound.ip())
+            .filter(|ip| !ip.is_unspecified())
+            .unwrap_or_else(|| addresses.source_for(peer.ip()));
+        if source.is_ipv4() != peer.ip().is_ipv4() {
+            return Err(Errno(libc::ENETUNREACH));
+        }
+        let source = SocketAddr::new(source, bound.map_or(0, |bound| bound.port()));
         let id = self.find(fd)?;
-        let flow = self.tcp.connect(source, bound, peer, options, id, now)?;
+        let flow = self.tcp.connect(source, peer, options, id, now)?;
         self.socket_at(fd)?.state = State::Connected(flow);
         if nonblocking {
             return Err(Errno(libc::EINPROGRESS));
         }
         Err(self.would_block(false, "connect on a blocking socket"))
+    }
+
+    /// A second `connect` tells how the first one went.
+    fn connect_again(&mut self, fd: i32, flow: FlowId) -> Result<()> {
+        if self.tcp.is_opening(flow) {
+            return Err(Errno(libc::EALREADY));
+        }
+        if !self.tcp.has_failed_to_open(flow) {
+            return Err(Errno(libc::EISCONN));
+        }
+        let error = self.tcp.take_error(flow);
+        self.tcp.close(flow, self.now);
+        self.socket_at(fd)?.state = State::Idle;
+        Err(error.unwrap_or(Errno(libc::ECONNABORTED)))
     }
 
     pub(crate) fn receive(&mut self, fd: i32, buffer: &mut [u8], peek: bool) -> Result<usize> {
@@ -194,85 +228,53 @@ impl Kernel {
     }
 
     pub(crate) fn shutdown(&mut self, fd: i32, how: i32) -> Result<()> {
-        let flow = self.flow_of(fd)?;
         let (read, write) = match how {
             libc::SHUT_RD => (true, false),
             libc::SHUT_WR => (false, true),
             libc::SHUT_RDWR => (true, true),
             _ => return Err(Errno(libc::EINVAL)),
         };
-        self.tcp.shutdown(flow, read, write)?;
         let id = self.find(fd)?;
+        match self.socket_at(fd)?.state {
+            State::Idle => return Err(Errno(libc::ENOTCONN)),
+            State::Connected(flow) => self.tcp.shutdown(flow, read, write)?,
+            State::Listening if read => {
+                self.tcp.close_listener(id, self.now);
+                self.socket_at(fd)?.state = State::Idle;
+            }
+            State::Listening => {}
+        }
         self.notify(Some(id));
         Ok(())
     }
 
-    pub(crate) fn local_address(&mut self, fd: i32) -> Result<SocketAddrV4> {
-        match self.socket_at(fd)?.state {
-            State::Fresh { bound } => {
-                Ok(bound.unwrap_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)))
-            }
-            State::Listening { local } => Ok(local),
-            State::Connected(flow) => Ok(self.tcp.addresses(flow).0),
-        }
-    }
-
-    pub(crate) fn peer_address(&mut self, fd: i32) -> Result<SocketAddrV4> {
-        let flow = self.flow_of(fd)?;
-        match self.tcp.is_connected(flow) {
-            true => Ok(self.tcp.addresses(flow).1),
-            false => Err(Errno(libc::ENOTCONN)),
-        }
-    }
-
-    pub(crate) fn is_socket(&mut self, fd: i32) -> Result<()> {
-        self.socket_at(fd).map(drop)
-    }
-
-    pub(crate) fn is_listening(&mut self, fd: i32) -> Result<bool> {
-        Ok(matches!(self.socket_at(fd)?.state, State::Listening { .. }))
-    }
-
-    pub(crate) fn option_set(&mut self, fd: i32, option: SocketOption) -> Result<()> {
+    pub(crate) fn local_address(&mut self, fd: i32) -> Result<SocketAddr> {
         let socket = self.socket_at(fd)?;
-        let options = &mut socket.options;
-        match option {
-            SocketOption::NoDelay(on) => options.no_delay = on,
-            SocketOption::ReuseAddress(on) => options.reuse_address = on,
-            SocketOption::KeepAlive(on) => options.keep_alive = on,
-            SocketOption::KeepIdle(idle) => options.keep_idle = Some(idle),
-            SocketOption::UserTimeout(limit) => options.user_timeout = Some(limit),
-            SocketOption::Linger(linger) => options.linger = linger,
-            SocketOption::Ignored => {}
+        let local = match (&socket.state, socket.bound) {
+            (State::Connected(flow), _) => {
+                let flow = *flow;
+                self.tcp.addresses(flow).local
+            }
+            (_, Some(bound)) => bound,
+            (_, None) => SocketAddr::new(socket.any_address(), 0),
+        };
+        Ok(self.socket_at(fd)?.show_address(local))
+    }
+
+    pub(crate) fn peer_address(&mut self, fd: i32) -> Result<SocketAddr> {
+        let flow = self.flow_of(fd)?;
+        if !self.tcp.has_peer(flow) {
+            return Err(Errno(libc::ENOTCONN));
         }
-        let options = *options;
-        if let State::Connected(flow) = socket.state {
-            self.tcp.set_options(flow, options);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn no_delay(&mut self, fd: i32) -> Result<bool> {
-        Ok(self.socket_at(fd)?.options.no_delay)
-    }
-
-    pub(crate) fn keep_alive(&mut self, fd: i32) -> Result<bool> {
-        Ok(self.socket_at(fd)?.options.keep_alive)
-    }
-
-    pub(crate) fn reuse_address(&mut self, fd: i32) -> Result<bool> {
-        Ok(self.socket_at(fd)?.options.reuse_address)
-    }
-
-    pub(crate) fn linger(&mut self, fd: i32) -> Result<Option<Duration>> {
-        Ok(self.socket_at(fd)?.options.linger)
+        let peer = self.tcp.addresses(flow).peer;
+        Ok(self.socket_at(fd)?.show_address(peer))
     }
 
     /// `SO_ERROR`: the pending error, which this call clears.
-    pub(crate) fn take_error(&mut self, fd: i32) -> Result<i32> {
+    pub(super) fn take_error(&mut self, fd: i32) -> Result<i32> {
         match self.socket_at(fd)?.state {
             State::Connected(flow) => Ok(self.tcp.take_error(flow).map_or(0, |Errno(code)| code)),
-            State::Fresh { .. } | State::Listening { .. } => Ok(0),
+            State::Idle | State::Listening => Ok(0),
         }
     }
 
@@ -289,6 +291,18 @@ impl Kernel {
             socket.nonblocking = nonblocking;
         }
         Ok(())
+    }
+
+    /// The last descriptor of a socket is closed. What it leaves behind is brought to an end by the kernel.
+    pub(super) fn close_socket(&mut self, id: ObjectId, socket: &Socket) {
+        match socket.state {
+            State::Idle => {}
+            State::Listening => self.tcp.close_listener(id, self.now),
+            State::Connected(flow) => self.tcp.close(flow, self.now),
+        }
+        if let Some(bound) = socket.bound {
+            self.tcp.ports.release(bound.port(), id);
+        }
     }
 
     fn would_block(&mut self, nonblocking: bool, call: &str) -> Errno {

@@ -5,149 +5,94 @@
 
 use super::flow::{Flow, FlowId, MTU, Owner, instant, interface};
 use super::icmp::TooBig;
-use super::socket::{Options, Socket, State};
+use super::listener::{Listener, Request};
+use super::options::Options;
+use super::packet::{Endpoints, Packet};
+use super::ports::{Ports, Protocol};
+use super::socket::{Socket, State};
 use super::{Errno, Kernel, ObjectId, Result};
 use crate::entropy::{Door, Entropy};
 use libc::EPOLLIN;
 use rustc_hash::FxHashMap;
 use smoltcp::iface::SocketSet;
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
-use smoltcp::wire::{IpProtocol, Ipv4Packet, TcpPacket};
+use smoltcp::wire::{IpProtocol, TcpPacket};
 use std::collections::{BTreeSet, VecDeque};
-use std::net::{Ipv4Addr, SocketAddrV4};
-
-/// Linux's range of ephemeral ports (`ip_local_port_range`).
-const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 32768..=60999;
-
-/// Linux's ceiling for a listener's backlog (`somaxconn`).
-const MAX_BACKLOG: usize = 4096;
-
-/// An IP packet on its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Packet(pub(crate) Vec<u8>);
-
-impl Packet {
-    /// Where it is going; none if it is not even an IPv4 header.
-    pub(crate) fn destination(&self) -> Option<Ipv4Addr> {
-        Ipv4Packet::new_checked(&self.0[..])
-            .ok()
-            .map(|packet| packet.dst_addr())
-    }
-
-    /// Whether the kernel answers with it, without the process: it carries no data, and neither opens
-    /// nor closes a connection.
-    pub(super) fn is_of_the_kernel(&self) -> bool {
-        let Ok(ip) = Ipv4Packet::new_checked(&self.0[..]) else {
-            return false;
-        };
-        ip.next_header() == IpProtocol::Tcp
-            && TcpPacket::new_checked(ip.payload()).is_ok_and(|tcp| {
-                tcp.payload().is_empty() && !tcp.fin() && (!tcp.syn() || tcp.ack())
-            })
-    }
-
-    /// Where it says that it comes from.
-    pub(crate) fn source(&self) -> Option<Ipv4Addr> {
-        Ipv4Packet::new_checked(&self.0[..])
-            .ok()
-            .map(|packet| packet.src_addr())
-    }
-
-    fn parse(&self) -> Option<Header> {
-        let ip = Ipv4Packet::new_checked(&self.0[..]).ok()?;
-        if ip.next_header() != IpProtocol::Tcp {
-            return None;
-        }
-        let tcp = TcpPacket::new_checked(ip.payload()).ok()?;
-        Some(Header {
-            endpoints: Endpoints {
-                local: SocketAddrV4::new(ip.dst_addr(), tcp.dst_port()),
-                peer: SocketAddrV4::new(ip.src_addr(), tcp.src_port()),
-            },
-            opens: tcp.syn() && !tcp.ack(),
-        })
-    }
-}
-
-struct Header {
-    endpoints: Endpoints,
-    /// A SYN without ACK.
-    opens: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Endpoints {
-    pub(super) local: SocketAddrV4,
-    pub(super) peer: SocketAddrV4,
-}
-
-struct Listener {
-    local: SocketAddrV4,
-    socket: ObjectId,
-    backlog: usize,
-    /// In the middle of their handshake.
-    opening: BTreeSet<FlowId>,
-    /// Ready to be accepted.
-    queue: VecDeque<FlowId>,
-}
+use std::net::{IpAddr, SocketAddr};
 
 /// A connection that a listener has ready.
 pub(super) struct Established {
     pub(super) flow: FlowId,
-    pub(super) peer: SocketAddrV4,
+    pub(super) peer: SocketAddr,
+}
+
+/// What two endpoints have between them.
+pub(super) enum Entry {
+    Flow(Box<Flow>),
+    /// A handshake that the peer has begun and not completed.
+    Request(Box<Request>),
 }
 
 pub(super) struct Tcp {
-    flows: Vec<Option<Box<Flow>>>,
+    pub(super) ports: Ports,
+    pub(super) listeners: FxHashMap<ObjectId, Listener>,
+    pub(super) flows: Vec<Option<Entry>>,
+    pub(super) outgoing: Vec<Packet>,
     free: Vec<FlowId>,
     by_endpoints: FxHashMap<Endpoints, FlowId>,
-    listeners: FxHashMap<u16, Listener>,
-    /// Ports that are bound, by sockets which neither listen nor are connected.
-    bound: BTreeSet<u16>,
     dirty: VecDeque<FlowId>,
     timers: BTreeSet<(u64, FlowId)>,
-    outgoing: Vec<Packet>,
     /// The largest packets to destinations of which a router said that less than usual gets there.
     /// (Linux forgets it after ten minutes.)
-    pub(super) path_mtus: FxHashMap<Ipv4Addr, u16>,
+    pub(super) path_mtus: FxHashMap<IpAddr, u16>,
     seed: u64,
-    next_port: u16,
+    requests: u64,
 }
 
 impl Tcp {
     pub(super) fn new(entropy: &mut Entropy) -> Self {
         let seed = entropy.next_u64(Door::Tcp);
-        let ports = EPHEMERAL_PORTS.len() as u64;
         Self {
+            ports: Ports::new(Protocol::Tcp, seed),
+            listeners: FxHashMap::default(),
             flows: Vec::new(),
+            outgoing: Vec::new(),
             free: Vec::new(),
             by_endpoints: FxHashMap::default(),
-            listeners: FxHashMap::default(),
-            bound: BTreeSet::new(),
             dirty: VecDeque::new(),
             timers: BTreeSet::new(),
-            outgoing: Vec::new(),
             path_mtus: FxHashMap::default(),
             seed,
-            next_port: EPHEMERAL_PORTS.start() + (seed % ports) as u16,
+            requests: 0,
         }
     }
 
     fn flow(&self, flow: FlowId) -> &Flow {
-        self.flows[flow.0]
-            .as_deref()
-            .expect("a flow lives as long as its owner")
+        match &self.flows[flow.0] {
+            Some(Entry::Flow(flow)) => flow,
+            _ => unreachable!("a flow lives as long as its owner"),
+        }
     }
 
-    fn flow_mut(&mut self, flow: FlowId) -> &mut Flow {
-        self.flows[flow.0]
-            .as_deref_mut()
-            .expect("a flow lives as long as its owner")
+    pub(super) fn flow_mut(&mut self, flow: FlowId) -> &mut Flow {
+        match &mut self.flows[flow.0] {
+            Some(Entry::Flow(flow)) => flow,
+            _ => unreachable!("a flow lives as long as its owner"),
+        }
     }
 
     pub(super) fn flow_between(&mut self, endpoints: &Endpoints) -> Option<&mut Flow> {
         let flow = *self.by_endpoints.get(endpoints)?;
-        self.flows[flow.0].as_deref_mut()
+        match &mut self.flows[flow.0] {
+            Some(Entry::Flow(flow)) => Some(flow),
+            Some(Entry::Request(_)) | None => None,
+        }
+    }
+
+    /// The largest IP packet that gets to a destination, as far as is known.
+    pub(super) fn mtu_to(&self, destination: IpAddr) -> usize {
+        let known = self.path_mtus.get(&destination);
+        known.map_or(MTU, |&mtu| usize::from(mtu))
     }
 
     fn touch(&mut self, id: FlowId) -> &mut Flow {
@@ -157,134 +102,94 @@ impl Tcp {
         self.flow_mut(id)
     }
 
-    fn insert(&mut self, local: SocketAddrV4, peer: SocketAddrV4, owner: Owner) -> FlowId {
-        // Any odd constant spreads the seeds of successive flows.
+    /// The seed of another flow. Any odd constant spreads the seeds.
+    pub(super) fn next_seed(&mut self) -> u64 {
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mtu = self.path_mtus.get(peer.ip()).copied();
-        let mtu = mtu.map_or(MTU, usize::from);
-        let flow = Some(Box::new(Flow::new(local, peer, owner, self.seed, mtu)));
+        self.seed
+    }
+
+    /// Numbers the handshakes that peers begin.
+    pub(super) fn next_request(&mut self) -> u64 {
+        self.requests += 1;
+        self.requests
+    }
+
+    pub(super) fn insert(&mut self, endpoints: Endpoints, entry: Entry) -> FlowId {
+        if let Entry::Flow(flow) = &entry {
+            self.ports.connect(flow.claim, endpoints.local.port());
+        }
         let id = self.free.pop().unwrap_or(FlowId(self.flows.len()));
         match self.flows.get_mut(id.0) {
-            Some(slot) => *slot = flow,
-            None => self.flows.push(flow),
+            Some(slot) => *slot = Some(entry),
+            None => self.flows.push(Some(entry)),
         }
-        self.by_endpoints.insert(Endpoints { local, peer }, id);
+        self.by_endpoints.insert(endpoints, id);
         id
     }
 
-    fn remove(&mut self, id: FlowId) {
-        if let Some(flow) = self.flows[id.0].take() {
-            if let Some(at) = flow.timer {
-                self.timers.remove(&(at, id));
+    /// The handshake that a peer had begun is complete.
+    pub(super) fn complete(&mut self, id: FlowId, flow: Flow, now: u64) {
+        self.ports.connect(flow.claim, flow.endpoints.local.port());
+        let request = self.flows[id.0].replace(Entry::Flow(Box::new(flow)));
+        if let Some(Entry::Request(request)) = request
+            && let Some(at) = request.timer
+        {
+            self.timers.remove(&(at, id));
+        }
+        self.poll(id, now, None);
+    }
+
+    pub(super) fn remove(&mut self, id: FlowId) {
+        let (endpoints, timer) = match self.flows[id.0].take() {
+            Some(Entry::Flow(flow)) => {
+                self.ports
+                    .disconnect(flow.claim, flow.endpoints.local.port());
+                (flow.endpoints, flow.timer)
             }
-            self.by_endpoints.remove(&Endpoints {
-                local: flow.local,
-                peer: flow.peer,
-            });
-            self.free.push(id);
-        }
-    }
-
-    /// The wanted port, or an ephemeral one if that is zero; now bound.
-    pub(super) fn choose_port(&mut self, wanted: SocketAddrV4) -> Result<SocketAddrV4> {
-        let port = match wanted.port() {
-            0 => (0..EPHEMERAL_PORTS.len())
-                .find_map(|_| {
-                    let port = self.next_ephemeral_port();
-                    self.is_free(port).then_some(port)
-                })
-                .ok_or(Errno(libc::EADDRINUSE))?,
-            port => port,
+            Some(Entry::Request(request)) => (request.endpoints, request.timer),
+            None => return,
         };
-        if !self.is_free(port) {
-            return Err(Errno(libc::EADDRINUSE));
+        if let Some(at) = timer {
+            self.timers.remove(&(at, id));
         }
-        self.bound.insert(port);
-        Ok(SocketAddrV4::new(*wanted.ip(), port))
+        self.by_endpoints.remove(&endpoints);
+        self.free.push(id);
     }
 
-    fn is_free(&self, port: u16) -> bool {
-        !self.bound.contains(&port) && !self.listeners.contains_key(&port)
+    pub(super) fn move_timer(&mut self, id: FlowId, old: Option<u64>, at: u64) {
+        if let Some(old) = old {
+            self.timers.remove(&(old, id));
+        }
+        self.timers.insert((at, id));
     }
 
-    fn next_ephemeral_port(&mut self) -> u16 {
-        let port = self.next_port;
-        self.next_port = if port == *EPHEMERAL_PORTS.end() {
-            *EPHEMERAL_PORTS.start()
-        } else {
-            port + 1
-        };
-        port
-    }
-
-    pub(super) fn listen(&mut self, local: SocketAddrV4, backlog: usize, socket: ObjectId) {
-        let backlog = backlog.clamp(1, MAX_BACKLOG);
-        self.bound.remove(&local.port());
-        self.listeners
-            .entry(local.port())
-            .and_modify(|listener| listener.backlog = backlog)
-            .or_insert(Listener {
-                local,
-                socket,
-                backlog,
-                opening: BTreeSet::new(),
-                queue: VecDeque::new(),
-            });
-    }
-
-    pub(super) fn accept(&mut self, port: u16) -> Option<Established> {
-        let flow = self.listeners.get_mut(&port)?.queue.pop_front()?;
-        Some(Established {
-            flow,
-            peer: self.flow(flow).peer,
-        })
-    }
-
+    /// Begins a connection; from a port of its own choice if that of `local` is zero.
     pub(super) fn connect(
         &mut self,
-        source: Ipv4Addr,
-        bound: Option<SocketAddrV4>,
-        peer: SocketAddrV4,
+        mut local: SocketAddr,
+        peer: SocketAddr,
         options: Options,
         socket: ObjectId,
         now: u64,
     ) -> Result<FlowId> {
-        let ip = bound
-            .map(|bound| *bound.ip())
-            .filter(|ip| !ip.is_unspecified())
-            .unwrap_or(source);
-        let free = |tcp: &Self, port| {
-            let local = SocketAddrV4::new(ip, port);
-            let taken = tcp.by_endpoints.contains_key(&Endpoints { local, peer });
-            (!taken && !tcp.listeners.contains_key(&port)).then_some(local)
+        let taken = &self.by_endpoints;
+        let is_free = |port| {
+            let local = SocketAddr::new(local.ip(), port);
+            !taken.contains_key(&Endpoints { local, peer })
         };
-        let local = match bound {
-            Some(bound) => free(self, bound.port()),
-            None => (0..EPHEMERAL_PORTS.len()).find_map(|_| {
-                let port = self.next_ephemeral_port();
-                free(self, port)
-            }),
+        let port = match local.port() {
+            0 => self.ports.choose(is_free),
+            bound => is_free(bound).then_some(bound),
         };
-        let local = local.ok_or(Errno(libc::EADDRNOTAVAIL))?;
-        let id = self.insert(local, peer, Owner::Socket(socket));
-        self.flow_mut(id).set_options(options);
-        if let Err(error) = self.flow_mut(id).connect() {
-            self.remove(id);
-            return Err(error);
-        }
-        if let Some(bound) = bound {
-            self.bound.remove(&bound.port());
-        }
+        local.set_port(port.ok_or(Errno(libc::EADDRNOTAVAIL))?);
+        let endpoints = Endpoints { local, peer };
+        let seed = self.next_seed();
+        let mtu = self.mtu_to(peer.ip());
+        let mut flow = Flow::new(endpoints, Owner::Socket(socket), options, seed, mtu);
+        flow.connect()?;
+        let id = self.insert(endpoints, Entry::Flow(Box::new(flow)));
         self.poll(id, now, None);
         Ok(id)
-    }
-
-    /// The error of a second `connect` on the same socket.
-    pub(super) fn connect_again(&mut self, flow: FlowId) -> Errno {
-        match self.flow(flow).is_opening() {
-            true => Errno(libc::EALREADY),
-            false => Errno(libc::EISCONN),
-        }
     }
 
     pub(super) fn set_owner(&mut self, flow: FlowId, socket: ObjectId) {
@@ -292,7 +197,7 @@ impl Tcp {
     }
 
     pub(super) fn set_options(&mut self, flow: FlowId, options: Options) {
-        self.flow_mut(flow).set_options(options);
+        self.touch(flow).set_options(options);
     }
 
     pub(super) fn receive(&mut self, flow: FlowId, buffer: &mut [u8], peek: bool) -> Result<usize> {
@@ -314,60 +219,53 @@ impl Tcp {
         self.touch(flow).shutdown(read, write)
     }
 
-    pub(super) fn addresses(&self, flow: FlowId) -> (SocketAddrV4, SocketAddrV4) {
-        (self.flow(flow).local, self.flow(flow).peer)
+    /// The process closes a connection. The kernel brings it to an end.
+    pub(super) fn close(&mut self, flow: FlowId, now: u64) {
+        self.flow_mut(flow).close();
+        self.poll(flow, now, None);
     }
 
-    pub(super) fn is_connected(&self, flow: FlowId) -> bool {
-        !self.flow(flow).is_opening() && !self.flow(flow).is_over()
+    pub(super) fn addresses(&self, flow: FlowId) -> Endpoints {
+        self.flow(flow).endpoints
+    }
+
+    pub(super) fn has_peer(&self, flow: FlowId) -> bool {
+        self.flow(flow).has_peer()
+    }
+
+    pub(super) fn is_opening(&self, flow: FlowId) -> bool {
+        self.flow(flow).is_opening()
+    }
+
+    pub(super) fn has_failed_to_open(&self, flow: FlowId) -> bool {
+        self.flow(flow).has_failed_to_open()
     }
 
     pub(super) fn take_error(&mut self, flow: FlowId) -> Option<Errno> {
         self.flow_mut(flow).take_error()
     }
 
-    pub(super) fn readiness(&self, socket: &Socket) -> u32 {
+    pub(super) fn readiness(&self, id: ObjectId, socket: &Socket) -> u32 {
         match &socket.state {
-            State::Fresh { .. } => (libc::EPOLLOUT | libc::EPOLLHUP) as u32,
-            State::Listening { local } => match self.listeners.get(&local.port()) {
-                Some(listener) if !listener.queue.is_empty() => EPOLLIN as u32,
+            State::Idle => (libc::EPOLLOUT | libc::EPOLLHUP) as u32,
+            State::Listening => match self.listeners.get(&id) {
+                Some(listener) if listener.has_ready() => EPOLLIN as u32,
                 _ => 0,
             },
             State::Connected(flow) => self.flow(*flow).readiness(),
         }
     }
 
-    /// The process closes a socket. What it leaves behind is brought to an end by the kernel.
-    pub(super) fn close(&mut self, socket: &Socket, now: u64) {
-        match socket.state {
-            State::Fresh { bound: None } => {}
-            State::Fresh { bound: Some(local) } => {
-                self.bound.remove(&local.port());
-            }
-            State::Listening { local } => {
-                let Some(listener) = self.listeners.remove(&local.port()) else {
-                    return;
-                };
-                // Whoever is in the middle of a handshake learns of it when the handshake goes on.
-                listener
-                    .opening
-                    .into_iter()
-                    .for_each(|flow| self.remove(flow));
-                for flow in listener.queue {
-                    self.flow_mut(flow).abort();
-                    self.poll(flow, now, None);
-                }
-            }
-            State::Connected(flow) => {
-                self.flow_mut(flow).close();
-                self.poll(flow, now, None);
-            }
-        }
-    }
-
     /// Polls a flow and does what follows from it. Returns the socket to notify.
-    fn poll(&mut self, id: FlowId, now: u64, incoming: Option<Packet>) -> Option<ObjectId> {
-        let flow = self.flows[id.0].as_deref_mut()?;
+    pub(super) fn poll(
+        &mut self,
+        id: FlowId,
+        now: u64,
+        incoming: Option<Packet>,
+    ) -> Option<ObjectId> {
+        let Some(Entry::Flow(flow)) = &mut self.flows[id.0] else {
+            return None;
+        };
         flow.dirty = false;
         let changes = flow.poll(now, incoming, &mut self.outgoing);
         let (owner, over) = (flow.owner, flow.is_over());
@@ -377,14 +275,13 @@ impl Tcp {
         if let Some(at) = wanted
             && flow.timer.is_none_or(|set| at < set)
         {
-            if let Some(old) = flow.timer.replace(at) {
-                self.timers.remove(&(old, id));
-            }
-            self.timers.insert((at, id));
+            let old = flow.timer.replace(at);
+            self.move_timer(id, old, at);
         }
         match owner {
             Owner::Socket(socket) => changes.notify.then_some(socket),
-            Owner::Listener(port) => self.poll_accepted(id, port, changes.established, over),
+            // Linux lets the program accept a connection that was reset in the queue.
+            Owner::Listener(_) => None,
             Owner::Nobody => {
                 if over {
                     self.remove(id);
@@ -394,64 +291,62 @@ impl Tcp {
         }
     }
 
-    /// A connection that nobody has accepted yet was polled.
-    fn poll_accepted(
-        &mut self,
-        id: FlowId,
-        port: u16,
-        established: bool,
-        over: bool,
-    ) -> Option<ObjectId> {
-        let Some(listener) = self.listeners.get_mut(&port) else {
-            self.remove(id);
-            return None;
-        };
-        if established {
-            listener.opening.remove(&id);
-            listener.queue.push_back(id);
-            return Some(listener.socket);
+    /// A timer goes off. Returns the socket to notify.
+    fn run_timer(&mut self, id: FlowId, now: u64) -> Option<ObjectId> {
+        match &mut self.flows[id.0] {
+            Some(Entry::Flow(flow)) => {
+                flow.timer = None;
+                self.poll(id, now, None)
+            }
+            Some(Entry::Request(_)) => {
+                self.retry(id, now);
+                None
+            }
+            None => None,
         }
-        // Linux lets the program accept a connection that was reset in the queue; one that was
-        // never established just disappears.
-        if over && listener.opening.remove(&id) {
-            self.remove(id);
-        }
-        None
     }
 
-    /// Takes a packet from the network. Returns the socket to notify.
+    /// Takes a segment from the network. Returns the socket to notify.
     fn receive_packet(&mut self, packet: Packet, now: u64) -> Option<ObjectId> {
         if let Some(too_big) = TooBig::read(&packet) {
             self.shrink(&too_big);
             return None;
         }
-        let header = packet.parse()?;
-        if let Some(&flow) = self.by_endpoints.get(&header.endpoints) {
-            return self.poll(flow, now, Some(packet));
-        }
-        let Endpoints { local, peer } = header.endpoints;
-        let listener = self.listeners.get_mut(&local.port()).filter(|listener| {
-            header.opens
-                && (listener.local.ip().is_unspecified() || listener.local.ip() == local.ip())
-        });
-        let Some(listener) = listener else {
-            // An interface without sockets answers with RST (RFC 9293, 3.10.7.1).
-            let mut wire = Wire {
-                incoming: Some(packet),
-                outgoing: &mut self.outgoing,
-                mtu: MTU,
-            };
-            let mut nobody = interface(*local.ip(), 0, MTU);
-            nobody.poll(instant(now), &mut wire, &mut SocketSet::new(Vec::new()));
-            return None;
+        let ip = packet.ip().filter(|ip| ip.protocol == IpProtocol::Tcp)?;
+        let segment = TcpPacket::new_checked(ip.payload).ok()?;
+        let endpoints = Endpoints {
+            local: SocketAddr::new(ip.destination, segment.dst_port()),
+            peer: SocketAddr::new(ip.source, segment.src_port()),
         };
-        if listener.opening.len() + listener.queue.len() >= listener.backlog {
-            return None;
+        if let Some(&id) = self.by_endpoints.get(&endpoints) {
+            return match self.flows[id.0] {
+                Some(Entry::Request(_)) => self.continue_handshake(id, packet, now),
+                _ => self.poll(id, now, Some(packet)),
+            };
         }
-        let id = self.insert(local, peer, Owner::Listener(local.port()));
-        self.listeners.get_mut(&local.port())?.opening.insert(id);
-        self.flow_mut(id).listen().ok()?;
-        self.poll(id, now, Some(packet))
+        let local = endpoints.local;
+        let listener = (segment.syn() && !segment.ack())
+            .then(|| {
+                self.ports
+                    .listener(local.ip(), local.port(), endpoints.spread())
+            })
+            .flatten();
+        match listener {
+            Some(socket) => self.request(endpoints, socket, packet, now),
+            None => self.refuse(local, packet, now),
+        }
+        None
+    }
+
+    /// An interface without sockets answers with RST (RFC 9293, 3.10.7.1).
+    fn refuse(&mut self, local: SocketAddr, packet: Packet, now: u64) {
+        let mut wire = Wire {
+            incoming: Some(packet),
+            outgoing: &mut self.outgoing,
+            mtu: MTU,
+        };
+        let mut nobody = interface(local.ip(), 0, MTU);
+        nobody.poll(instant(now), &mut wire, &mut SocketSet::new(Vec::new()));
     }
 }
 
@@ -468,8 +363,7 @@ impl Kernel {
             && at <= self.now
         {
             self.tcp.timers.pop_first();
-            self.tcp.flow_mut(flow).timer = None;
-            let watcher = self.tcp.poll(flow, self.now, None);
+            let watcher = self.tcp.run_timer(flow, self.now);
             self.notify(watcher);
         }
     }

@@ -4,7 +4,8 @@ use crate::kernel::Packet;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use smoltcp::wire::{
-    IpAddress, IpProtocol, Ipv4Address, Ipv4Packet, TcpPacket, TcpSeqNumber, UdpPacket,
+    Icmpv6Packet, IpAddress, IpProtocol, Ipv4Address, Ipv4Packet, TcpPacket, TcpSeqNumber,
+    UdpPacket,
 };
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -25,9 +26,12 @@ pub(super) fn flip_a_bit(packet: &mut Packet, rng: &mut ChaCha8Rng) {
 
 /// Whether the checksums of a packet are right, as the kernel that gets it sees.
 pub(crate) fn is_intact(packet: &Packet) -> bool {
-    Ipv4Packet::new_checked(&packet.0[..]).is_ok_and(|ip| {
-        let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
-        ip.verify_checksum() && is_payload_intact(ip.next_header(), ip.payload(), from, to)
+    packet.ip().is_some_and(|ip| {
+        // The header of IPv6 has no checksum.
+        let is_header_intact =
+            ip.source.is_ipv6() || Ipv4Packet::new_unchecked(&packet.0[..]).verify_checksum();
+        let (from, to) = (ip.source.into(), ip.destination.into());
+        is_header_intact && is_payload_intact(ip.protocol, ip.payload, from, to)
     })
 }
 
@@ -40,7 +44,13 @@ fn is_payload_intact(protocol: IpProtocol, payload: &[u8], from: IpAddress, to: 
             UdpPacket::new_checked(payload).is_ok_and(|udp| udp.verify_checksum(&from, &to))
         }
         IpProtocol::Icmp => checksum(payload) == 0,
-        _ => true,
+        IpProtocol::Icmpv6 => match (from, to) {
+            (IpAddress::Ipv6(from), IpAddress::Ipv6(to)) => Icmpv6Packet::new_checked(payload)
+                .is_ok_and(|icmp| icmp.verify_checksum(&from, &to)),
+            _ => false,
+        },
+        // IPv6 relies on the checksums of what it carries (RFC 8200, 8.1).
+        _ => matches!(from, IpAddress::Ipv4(_)),
     }
 }
 

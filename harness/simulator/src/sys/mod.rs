@@ -20,10 +20,13 @@ macro_rules! entry_points {
     };
 }
 
+mod addresses;
 mod descriptors;
 mod entropy;
 mod environment;
 mod events;
+mod messages;
+mod options;
 mod real;
 mod refused;
 mod sockets;
@@ -170,6 +173,8 @@ fn check_symbols() {
         entropy::all(),
         environment::all(),
         events::all(),
+        messages::all(),
+        options::all(),
         refused::all(),
         sockets::all(),
         time::all(),

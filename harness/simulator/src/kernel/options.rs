@@ -1,0 +1,232 @@
+//! The socket options, as `socket(7)`, `ip(7)`, `ipv6(7)` and `tcp(7)` describe them.
+
+use super::socket::{Family, Socket, State};
+use super::{Errno, Kernel, Result};
+use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET, c_int};
+use std::time::Duration;
+
+/// Bytes a connection buffers, each way. Linux begins with 16 KiB to send and 128 KiB to receive.
+const TCP_BUFFER: usize = 32 * 1024;
+
+/// Bytes of datagrams that may wait to be read (`rmem_default`).
+const UDP_BUFFER: usize = 104 * 1024;
+
+/// The largest buffer a program can ask for (`rmem_max`, `wmem_max`), and the smallest it gets.
+const MAX_BUFFER: c_int = 212_992;
+const MIN_SEND_BUFFER: usize = 2304;
+const MIN_RECEIVE_BUFFER: usize = 1152;
+
+/// The hops of a packet, unless a program says otherwise (`ip_default_ttl`).
+const HOPS: u8 = 64;
+
+/// What a program can set. Accepted sockets inherit it from their listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Options {
+    pub(super) no_delay: bool,
+    /// Acknowledge at once (`TCP_QUICKACK`).
+    pub(super) quick_ack: bool,
+    pub(super) reuse_address: bool,
+    pub(super) reuse_port: bool,
+    pub(super) only_v6: bool,
+    pub(super) broadcast: bool,
+    pub(super) keep_alive: bool,
+    /// When keep-alive probes begin (`tcp_keepalive_time`), in seconds.
+    pub(super) keep_idle: c_int,
+    /// The time between them (`tcp_keepalive_intvl`), in seconds, and how many there are.
+    pub(super) keep_interval: c_int,
+    pub(super) keep_count: c_int,
+    /// In milliseconds; zero stands for the system's own limits.
+    pub(super) user_timeout: c_int,
+    /// `SO_LINGER`: only the value zero (reset on close) changes anything.
+    pub(super) linger: Option<Duration>,
+    pub(super) ttl: u8,
+    pub(super) hop_limit: u8,
+    /// Remembered, and without effect: no link looks at them.
+    pub(super) type_of_service: c_int,
+    pub(super) traffic_class: c_int,
+    /// Payload in bytes. Linux counts its bookkeeping too, so it tells a program twice as much.
+    pub(super) send_buffer: usize,
+    pub(super) receive_buffer: usize,
+}
+
+impl Options {
+    pub(super) fn new(is_tcp: bool) -> Self {
+        let buffer = if is_tcp { TCP_BUFFER } else { UDP_BUFFER };
+        Self {
+            no_delay: false,
+            quick_ack: false,
+            reuse_address: false,
+            reuse_port: false,
+            only_v6: false,
+            broadcast: false,
+            keep_alive: false,
+            keep_idle: 7200,
+            keep_interval: 75,
+            keep_count: 9,
+            user_timeout: 0,
+            linger: None,
+            ttl: HOPS,
+            hop_limit: HOPS,
+            type_of_service: 0,
+            traffic_class: 0,
+            send_buffer: buffer,
+            receive_buffer: buffer,
+        }
+    }
+}
+
+impl Kernel {
+    /// `setsockopt(2)` with a number.
+    pub(crate) fn set_option(
+        &mut self,
+        fd: i32,
+        level: c_int,
+        name: c_int,
+        value: c_int,
+    ) -> Result<()> {
+        let socket = self.socket_at(fd)?;
+        if !socket.has_level(level) {
+            return Err(Errno(libc::ENOPROTOOPT));
+        }
+        let on = value != 0;
+        let is_bound = socket.bound.is_some();
+        let has_flow = matches!(socket.state, State::Connected(_));
+        let options = &mut socket.options;
+        match (level, name) {
+            (SOL_SOCKET, libc::SO_REUSEADDR) => options.reuse_address = on,
+            (SOL_SOCKET, libc::SO_REUSEPORT) => options.reuse_port = on,
+            (SOL_SOCKET, libc::SO_BROADCAST) => options.broadcast = on,
+            (SOL_SOCKET, libc::SO_KEEPALIVE) => options.keep_alive = on,
+            // The buffers of a connection are there already. Asked for their size, it tells the truth.
+            (SOL_SOCKET, libc::SO_SNDBUF | libc::SO_RCVBUF) if has_flow => {}
+            (SOL_SOCKET, libc::SO_SNDBUF) => options.send_buffer = buffer(value, MIN_SEND_BUFFER),
+            (SOL_SOCKET, libc::SO_RCVBUF) => {
+                options.receive_buffer = buffer(value, MIN_RECEIVE_BUFFER);
+            }
+            (IPPROTO_TCP, libc::TCP_NODELAY) => options.no_delay = on,
+            (IPPROTO_TCP, libc::TCP_QUICKACK) => options.quick_ack = on,
+            (IPPROTO_TCP, libc::TCP_KEEPIDLE) => options.keep_idle = within(value, 1..=32767)?,
+            (IPPROTO_TCP, libc::TCP_KEEPINTVL) => {
+                options.keep_interval = within(value, 1..=32767)?;
+            }
+            (IPPROTO_TCP, libc::TCP_KEEPCNT) => options.keep_count = within(value, 1..=127)?,
+            (IPPROTO_TCP, libc::TCP_USER_TIMEOUT) => {
+                options.user_timeout = within(value, 0..=c_int::MAX)?;
+            }
+            (IPPROTO_IP, libc::IP_TTL) => options.ttl = hops(value, 1)?,
+            (IPPROTO_IP, libc::IP_TOS) => options.type_of_service = value & 0xff,
+            (IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS) => options.hop_limit = hops(value, 0)?,
+            (IPPROTO_IPV6, libc::IPV6_TCLASS) => {
+                options.traffic_class = within(value, -1..=255)?.max(0);
+            }
+            (IPPROTO_IPV6, libc::IPV6_V6ONLY) if is_bound || has_flow => {
+                return Err(Errno(libc::EINVAL));
+            }
+            (IPPROTO_IPV6, libc::IPV6_V6ONLY) => options.only_v6 = on,
+            _ => return Err(self.unknown_option("setsockopt", level, name)),
+        }
+        self.apply_options(fd)
+    }
+
+    /// `getsockopt(2)` of a number.
+    pub(crate) fn option(&mut self, fd: i32, level: c_int, name: c_int) -> Result<c_int> {
+        if (level, name) == (SOL_SOCKET, libc::SO_ERROR) {
+            return self.take_error(fd);
+        }
+        let socket = self.socket_at(fd)?;
+        if !socket.has_level(level) {
+            return Err(Errno(libc::ENOPROTOOPT));
+        }
+        let is_tcp = socket.is_tcp();
+        let options = &socket.options;
+        Ok(match (level, name) {
+            (SOL_SOCKET, libc::SO_TYPE) if is_tcp => libc::SOCK_STREAM,
+            (SOL_SOCKET, libc::SO_TYPE) => libc::SOCK_DGRAM,
+            (SOL_SOCKET, libc::SO_PROTOCOL) if is_tcp => IPPROTO_TCP,
+            (SOL_SOCKET, libc::SO_PROTOCOL) => IPPROTO_UDP,
+            (SOL_SOCKET, libc::SO_DOMAIN) => match socket.family {
+                Family::V4 => libc::AF_INET,
+                Family::V6 => libc::AF_INET6,
+            },
+            (SOL_SOCKET, libc::SO_ACCEPTCONN) => matches!(socket.state, State::Listening).into(),
+            (SOL_SOCKET, libc::SO_REUSEADDR) => options.reuse_address.into(),
+            (SOL_SOCKET, libc::SO_REUSEPORT) => options.reuse_port.into(),
+            (SOL_SOCKET, libc::SO_BROADCAST) => options.broadcast.into(),
+            (SOL_SOCKET, libc::SO_KEEPALIVE) => options.keep_alive.into(),
+            (SOL_SOCKET, libc::SO_SNDBUF) => 2 * options.send_buffer as c_int,
+            (SOL_SOCKET, libc::SO_RCVBUF) => 2 * options.receive_buffer as c_int,
+            (IPPROTO_TCP, libc::TCP_NODELAY) => options.no_delay.into(),
+            (IPPROTO_TCP, libc::TCP_QUICKACK) => options.quick_ack.into(),
+            (IPPROTO_TCP, libc::TCP_KEEPIDLE) => options.keep_idle,
+            (IPPROTO_TCP, libc::TCP_KEEPINTVL) => options.keep_interval,
+            (IPPROTO_TCP, libc::TCP_KEEPCNT) => options.keep_count,
+            (IPPROTO_TCP, libc::TCP_USER_TIMEOUT) => options.user_timeout,
+            (IPPROTO_IP, libc::IP_TTL) => options.ttl.into(),
+            (IPPROTO_IP, libc::IP_TOS) => options.type_of_service,
+            (IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS) => options.hop_limit.into(),
+            (IPPROTO_IPV6, libc::IPV6_TCLASS) => options.traffic_class,
+            (IPPROTO_IPV6, libc::IPV6_V6ONLY) => options.only_v6.into(),
+            _ => return Err(self.unknown_option("getsockopt", level, name)),
+        })
+    }
+
+    /// `SO_LINGER`.
+    pub(crate) fn set_linger(&mut self, fd: i32, linger: Option<Duration>) -> Result<()> {
+        self.socket_at(fd)?.options.linger = linger;
+        self.apply_options(fd)
+    }
+
+    pub(crate) fn linger(&mut self, fd: i32) -> Result<Option<Duration>> {
+        Ok(self.socket_at(fd)?.options.linger)
+    }
+
+    fn apply_options(&mut self, fd: i32) -> Result<()> {
+        let id = self.find(fd)?;
+        let socket = self.socket_at(fd)?;
+        let options = socket.options;
+        match socket.state {
+            State::Connected(flow) => self.tcp.set_options(flow, options),
+            State::Listening => self.tcp.set_listener_options(id, options),
+            State::Idle => {}
+        }
+        Ok(())
+    }
+
+    fn unknown_option(&mut self, call: &str, level: c_int, name: c_int) -> Errno {
+        let call = format!("{call} of level {level}, name {name}");
+        self.refuse(call, "leave this socket option away");
+        Errno(libc::ENOPROTOOPT)
+    }
+}
+
+impl Socket {
+    /// Whether the options of a level are options of this socket at all.
+    fn has_level(&self, level: c_int) -> bool {
+        match level {
+            IPPROTO_TCP => self.is_tcp(),
+            IPPROTO_UDP => !self.is_tcp(),
+            IPPROTO_IPV6 => self.family == Family::V6,
+            _ => true,
+        }
+    }
+}
+
+/// The payload that Linux would make room for.
+fn buffer(wanted: c_int, least: usize) -> usize {
+    (wanted.clamp(0, MAX_BUFFER) as usize).max(least)
+}
+
+fn within(value: c_int, allowed: std::ops::RangeInclusive<c_int>) -> Result<c_int> {
+    match allowed.contains(&value) {
+        true => Ok(value),
+        false => Err(Errno(libc::EINVAL)),
+    }
+}
+
+/// A number of hops; -1 stands for the default.
+fn hops(value: c_int, least: c_int) -> Result<u8> {
+    match value {
+        -1 => Ok(HOPS),
+        value => within(value, least..=255).map(|hops| hops as u8),
+    }
+}

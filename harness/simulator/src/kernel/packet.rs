@@ -1,0 +1,134 @@
+//! IP packets, of both versions: what a kernel needs to know of one before it knows whose it is.
+
+use rustc_hash::FxHasher;
+use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket};
+use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
+
+/// An IP packet on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packet(pub(crate) Vec<u8>);
+
+/// The two ends of a packet or of a connection, as one of them sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Endpoints {
+    pub(super) local: SocketAddr,
+    pub(super) peer: SocketAddr,
+}
+
+impl Hash for Endpoints {
+    /// Of a machine's own addresses there are few: they tell nothing apart that the ports do not.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let ports = u64::from(self.local.port()) << 48 | u64::from(self.peer.port()) << 32;
+        let address = match self.peer.ip() {
+            IpAddr::V4(ip) => u64::from(u32::from(ip)),
+            IpAddr::V6(ip) => {
+                let bits = u128::from(ip);
+                (bits >> 64) as u64 ^ bits as u64
+            }
+        };
+        state.write_u64(ports ^ address);
+    }
+}
+
+impl Endpoints {
+    /// A number that is always the same for the same two ends, to choose between equals with.
+    pub(super) fn spread(&self) -> u64 {
+        let mut hasher = FxHasher::default();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// What an IP header says.
+pub(crate) struct Ip<'a> {
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) protocol: IpProtocol,
+    pub(crate) payload: &'a [u8],
+}
+
+impl Packet {
+    /// Where it is going; none if it is not even an IP header.
+    pub(crate) fn destination(&self) -> Option<IpAddr> {
+        self.ip().map(|ip| ip.destination)
+    }
+
+    /// Where it says that it comes from.
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        self.ip().map(|ip| ip.source)
+    }
+
+    /// Whether the kernel answers with it, without the process: it is no datagram and carries no data,
+    /// and neither opens nor closes a connection.
+    pub(super) fn is_of_the_kernel(&self) -> bool {
+        let Some(ip) = self.ip() else {
+            return false;
+        };
+        match ip.protocol {
+            IpProtocol::Tcp => TcpPacket::new_checked(ip.payload).is_ok_and(|tcp| {
+                tcp.payload().is_empty() && !tcp.fin() && (!tcp.syn() || tcp.ack())
+            }),
+            IpProtocol::Udp => false,
+            _ => true,
+        }
+    }
+
+    pub(crate) fn ip(&self) -> Option<Ip<'_>> {
+        match self.0.first()? >> 4 {
+            4 => {
+                let ip = Ipv4Packet::new_checked(&self.0[..]).ok()?;
+                Some(Ip {
+                    source: ip.src_addr().into(),
+                    destination: ip.dst_addr().into(),
+                    protocol: ip.next_header(),
+                    payload: &self.0[usize::from(ip.header_len())..usize::from(ip.total_len())],
+                })
+            }
+            6 => {
+                let ip = Ipv6Packet::new_checked(&self.0[..]).ok()?;
+                Some(Ip {
+                    source: ip.src_addr().into(),
+                    destination: ip.dst_addr().into(),
+                    protocol: ip.next_header(),
+                    payload: &self.0[ip.header_len()..ip.total_len()],
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The TCP segment of a packet that is known to carry one.
+    pub(super) fn segment(&self) -> TcpPacket<&[u8]> {
+        TcpPacket::new_unchecked(&self.0[self.header_length()..])
+    }
+
+    /// As [`Packet::segment`], to be written to.
+    pub(super) fn segment_mut(&mut self) -> TcpPacket<&mut [u8]> {
+        let header = self.header_length();
+        TcpPacket::new_unchecked(&mut self.0[header..])
+    }
+
+    /// Source and destination of a packet that is known to have them, as smoltcp writes them.
+    pub(super) fn addresses(&self) -> (IpAddress, IpAddress) {
+        if self.is_ipv4() {
+            let ip = Ipv4Packet::new_unchecked(&self.0[..]);
+            (ip.src_addr().into(), ip.dst_addr().into())
+        } else {
+            let ip = Ipv6Packet::new_unchecked(&self.0[..]);
+            (ip.src_addr().into(), ip.dst_addr().into())
+        }
+    }
+
+    fn header_length(&self) -> usize {
+        if self.is_ipv4() {
+            usize::from(self.0[0] & 0x0f) * 4
+        } else {
+            smoltcp::wire::IPV6_HEADER_LEN
+        }
+    }
+
+    fn is_ipv4(&self) -> bool {
+        self.0[0] >> 4 == 4
+    }
+}

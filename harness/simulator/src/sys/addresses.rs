@@ -1,0 +1,80 @@
+//! Socket addresses: C's structures on one side, std's types on the other.
+
+use crate::kernel::Errno;
+use libc::{c_int, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+/// What `AF_INET6` addresses are at least: the older ones had no scope (RFC 2133).
+const V6_LEAST: usize = size_of::<sockaddr_in6>() - 4;
+
+/// Reads an address that a program gave; none of the family `AF_UNSPEC`.
+///
+/// # Errors
+///
+/// `EINVAL` if it is too short for its family, `EAFNOSUPPORT` if it is not of IP.
+///
+/// # Safety
+///
+/// `address` must be valid for `length` bytes.
+pub(super) unsafe fn read_address(
+    address: *const sockaddr,
+    length: socklen_t,
+) -> Result<Option<SocketAddr>, Errno> {
+    let mut bytes = [0; size_of::<sockaddr_in6>()];
+    let given = (length as usize).min(bytes.len());
+    // SAFETY: the caller's.
+    unsafe { std::ptr::copy_nonoverlapping(address.cast(), bytes.as_mut_ptr(), given) };
+    let family = c_int::from(u16::from_ne_bytes([bytes[0], bytes[1]]));
+    let port = u16::from_be_bytes([bytes[2], bytes[3]]);
+    match family {
+        _ if given < 2 => Err(Errno(libc::EINVAL)),
+        libc::AF_UNSPEC => Ok(None),
+        libc::AF_INET if given < size_of::<sockaddr_in>() => Err(Errno(libc::EINVAL)),
+        libc::AF_INET => {
+            let ip: [u8; 4] = std::array::from_fn(|index| bytes[4 + index]);
+            Ok(Some(SocketAddr::new(Ipv4Addr::from(ip).into(), port)))
+        }
+        libc::AF_INET6 if given < V6_LEAST => Err(Errno(libc::EINVAL)),
+        libc::AF_INET6 => {
+            let ip: [u8; 16] = std::array::from_fn(|index| bytes[8 + index]);
+            Ok(Some(
+                SocketAddrV6::new(Ipv6Addr::from(ip), port, 0, 0).into(),
+            ))
+        }
+        _ => Err(Errno(libc::EAFNOSUPPORT)),
+    }
+}
+
+/// Writes an address where the caller wants it, cut to the room there is; `length` becomes its full length.
+///
+/// # Safety
+///
+/// Both null, or `length` valid and `address` valid for as many bytes as it says.
+pub(super) unsafe fn write_address(
+    found: SocketAddr,
+    address: *mut sockaddr,
+    length: *mut socklen_t,
+) {
+    if address.is_null() || length.is_null() {
+        return;
+    }
+    let mut bytes = [0; size_of::<sockaddr_in6>()];
+    bytes[2..4].copy_from_slice(&found.port().to_be_bytes());
+    let (family, full) = match found {
+        SocketAddr::V4(v4) => {
+            bytes[4..8].copy_from_slice(&v4.ip().octets());
+            (libc::AF_INET, size_of::<sockaddr_in>())
+        }
+        SocketAddr::V6(v6) => {
+            bytes[8..24].copy_from_slice(&v6.ip().octets());
+            (libc::AF_INET6, size_of::<sockaddr_in6>())
+        }
+    };
+    bytes[..2].copy_from_slice(&(family as u16).to_ne_bytes());
+    // SAFETY: the caller's.
+    unsafe {
+        let room = (*length as usize).min(full);
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), address.cast(), room);
+        *length = full as socklen_t;
+    }
+}

@@ -1,0 +1,89 @@
+//! `getsockopt(2)` and `setsockopt(2)`: all values are numbers, but for that of `SO_LINGER`.
+
+use super::descriptors::{bytes, bytes_mut, on_descriptor};
+use super::sockets::pass;
+use super::{EntryPoint, answer_int, fail};
+use crate::kernel::{Errno, Kernel};
+use libc::{c_int, c_void, linger, socklen_t};
+use std::time::Duration;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn setsockopt(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: *const c_void,
+    length: socklen_t,
+) -> c_int {
+    let result = on_descriptor(fd, |kernel| {
+        // SAFETY: the value is the caller's, as for setsockopt(2).
+        let value = unsafe { bytes(value, length as usize) };
+        set(kernel, fd, (level, name), value)
+    });
+    match result {
+        Some(result) => answer_int(result.map(|()| 0)),
+        // SAFETY: the caller's, as for setsockopt(2).
+        None => unsafe {
+            let arguments = [fd as _, level as _, name as _, value as _, length as _, 0];
+            pass(libc::SYS_setsockopt, arguments)
+        },
+    }
+}
+
+fn set(kernel: &mut Kernel, fd: c_int, option: (c_int, c_int), value: &[u8]) -> Result<(), Errno> {
+    let number = |at: usize| {
+        let bytes = value
+            .get(at..at + 4)
+            .and_then(|bytes| bytes.try_into().ok());
+        bytes.map(c_int::from_ne_bytes).ok_or(Errno(libc::EINVAL))
+    };
+    match option {
+        (libc::SOL_SOCKET, libc::SO_LINGER) => {
+            let (on, seconds) = (number(0)? != 0, number(size_of::<linger>() / 2)?);
+            let time = Duration::from_secs(seconds.max(0) as u64);
+            kernel.set_linger(fd, on.then_some(time))
+        }
+        (level, name) => kernel.set_option(fd, level, name, number(0)?),
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getsockopt(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: *mut c_void,
+    length: *mut socklen_t,
+) -> c_int {
+    let result = on_descriptor(fd, |kernel| match (level, name) {
+        (libc::SOL_SOCKET, libc::SO_LINGER) => {
+            let linger = kernel.linger(fd)?;
+            let seconds = linger.map_or(0, |time| time.as_secs() as c_int);
+            let on = c_int::from(linger.is_some());
+            Ok([on.to_ne_bytes(), seconds.to_ne_bytes()].concat())
+        }
+        _ => Ok(kernel.option(fd, level, name)?.to_ne_bytes().to_vec()),
+    });
+    match result {
+        Some(Ok(found)) => {
+            // SAFETY: value and length are the caller's, as for getsockopt(2).
+            unsafe {
+                let room = (*length as usize).min(found.len());
+                bytes_mut(value, room).copy_from_slice(&found[..room]);
+                *length = room as socklen_t;
+            }
+            0
+        }
+        Some(Err::<_, Errno>(error)) => fail(error) as c_int,
+        // SAFETY: the caller's, as for getsockopt(2).
+        None => unsafe {
+            let arguments = [fd as _, level as _, name as _, value as _, length as _, 0];
+            pass(libc::SYS_getsockopt, arguments)
+        },
+    }
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![setsockopt, getsockopt]
+}
