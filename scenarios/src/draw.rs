@@ -6,6 +6,7 @@
 //! the entropy of the machines) is left to the simulator.
 
 use crate::faults::PlannedFault;
+use crate::hostile::PlannedHostile;
 use crate::middlebox::PlannedMiddlebox;
 use crate::scenario::{Chat, Latency, Link, Scenario, Setting, Workload};
 use rand::distr::uniform::SampleUniform;
@@ -41,6 +42,8 @@ pub struct Plan {
     pub faults: Vec<PlannedFault>,
     /// The proxy between some clients and the server.
     pub middlebox: Option<PlannedMiddlebox>,
+    /// Peers that break the rules.
+    pub hostile: Vec<PlannedHostile>,
     /// What is expected, per guarantee; `true` for held.
     pub expect: Vec<(Guarantee, bool)>,
     /// What the chat promises about time with these options.
@@ -117,6 +120,12 @@ impl Scenario {
             .collect();
         let middlebox = self.middlebox.as_ref();
         let middlebox = middlebox.map(|middlebox| middlebox.draw(&clients, &mut draw));
+        let hostile: Vec<_> = self
+            .hostile
+            .iter()
+            .zip(1..)
+            .map(|(peer, number)| peer.draw(number, &mut draw))
+            .collect();
         let bounds = chat.bounds();
         let settle = match self.settle {
             Some(settle) => draw.value("settle", settle),
@@ -133,6 +142,7 @@ impl Scenario {
                 .iter()
                 .map(|middlebox| middlebox.until.unwrap_or(middlebox.from)),
         );
+        let turns = turns.chain(hostile.iter().map(|peer| peer.until.unwrap_or(peer.from)));
         let ends_at = messages.chain(turns).max().unwrap_or(Duration::ZERO) + settle;
         let healed_at = faults
             .iter()
@@ -154,6 +164,7 @@ impl Scenario {
             chat,
             faults,
             middlebox,
+            hostile,
             expect: self.expect.clone(),
             bounds,
             healed_at: healed_at.unwrap_or(Duration::ZERO),

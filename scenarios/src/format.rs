@@ -147,6 +147,7 @@ fn read<'t>(
     );
     let faults = crate::faults::read(top.raw("fault"), &clients, problems);
     let middlebox = crate::middlebox::read(top.table("middlebox", problems), &clients, problems);
+    let hostile = crate::hostile::read(top.raw("hostile"), &clients, problems);
     let expect = expectations(top.table("expect", problems), problems);
     top.finish(problems);
     Some(Scenario {
@@ -163,6 +164,7 @@ fn read<'t>(
         workload,
         faults,
         middlebox,
+        hostile,
         expect,
         settle,
     })

@@ -195,16 +195,32 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
         machines.insert(client.name.clone(), machine);
         first_operation += client.messages.len() as u64;
     }
+    for (peer, number) in plan.hostile.iter().zip(plan.clients.len() as u32..) {
+        let (planned, log) = (peer.clone(), log.clone());
+        let program = move || {
+            let log = log.clone();
+            let leak = move |message| log.add(ClientId(number), message);
+            planned.clone().program(address, leak)
+        };
+        machines.insert(peer.name.clone(), world.machine(&peer.name, program));
+    }
     machines
 }
 
 fn server_options(chat: &Chat) -> ServerOptions {
+    let defaults = ServerOptions::default();
     ServerOptions {
         ping_interval: chat.ping_interval.min(),
         ping_timeout: chat.ping_timeout.min(),
         to_client: chat.to_client,
+        max_connections: chat
+            .max_connections
+            .map_or(defaults.max_connections, |most| most as usize),
+        max_connections_per_address: chat
+            .max_connections_per_address
+            .map_or(defaults.max_connections_per_address, |most| most as usize),
         bug: chat.bug,
-        ..ServerOptions::default()
+        ..defaults
     }
 }
 
@@ -307,7 +323,7 @@ fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
                 reason,
             } => (client, EventKind::SessionClosed { session, reason }),
         };
-        // Nobody else is on this network.
+        // Anybody else is a hostile peer, of whom nothing is promised.
         if let Some(number) = names.iter().position(|client| *client == name) {
             log.add(ClientId(number as u32), kind);
         }
@@ -400,6 +416,11 @@ fn history(
                 name: client.name.clone(),
                 rooms: client.rooms.clone(),
             })
+            .chain(plan.hostile.iter().map(|peer| squall_guarantees::Client {
+                name: peer.name.clone(),
+                // What it hears of its own rooms is not in the history.
+                rooms: Vec::new(),
+            }))
             .collect(),
         events,
         database: database

@@ -9,6 +9,7 @@
 use crate::faults::Fault;
 use crate::format::{self, BadScenario};
 use crate::group::Group;
+use crate::hostile::Hostile;
 use crate::middlebox::Middlebox;
 use squall_chat::{Bug, ToClient, ToServer, Transport};
 use squall_guarantees::Guarantee;
@@ -47,6 +48,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// The proxy between some clients and the server.
     pub middlebox: Option<Middlebox>,
+    /// Peers that break the rules.
+    pub hostile: Vec<Hostile>,
     /// What is expected, per guarantee; `true` for held.
     pub expect: Vec<(Guarantee, bool)>,
     /// How long the run goes on after the last message is due and the last fault is over; if none,
@@ -151,6 +154,10 @@ pub struct Chat {
     pub backoff_min: Duration,
     /// The longest wait before a further attempt to connect.
     pub backoff_max: Duration,
+    /// The most TCP connections that the server has at a time; its default if none.
+    pub max_connections: Option<u32>,
+    /// The most of these from one address; the server's default if none.
+    pub max_connections_per_address: Option<u32>,
     /// A bug to plant into the chat, to see a checker fail.
     pub bug: Option<Bug>,
 }

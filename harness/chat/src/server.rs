@@ -18,6 +18,7 @@
 mod exchange;
 mod guard;
 mod handlers;
+mod places;
 mod planted;
 
 use crate::Observer;
@@ -32,6 +33,7 @@ use handlers::{Doorway, Shared};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use places::Places;
 use serde::{Deserialize, Serialize};
 use socketioxide::SocketIo;
 use socketioxide::extract::{SocketRef, TryData};
@@ -43,7 +45,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -68,6 +70,9 @@ pub struct ServerOptions {
     pub catch_up_page: usize,
     /// The most TCP connections at a time; further ones wait to be accepted.
     pub max_connections: usize,
+    /// The most TCP connections from one IP address at a time; further ones are closed at once.
+    /// Many clients can share an address behind a proxy.
+    pub max_connections_per_address: usize,
     /// A planted mistake.
     pub bug: Option<Bug>,
 }
@@ -83,6 +88,7 @@ impl Default for ServerOptions {
             to_client: ToClient::CatchUp,
             catch_up_page: 32,
             max_connections: 20_000,
+            max_connections_per_address: 10_000,
             bug: None,
         }
     }
@@ -225,20 +231,17 @@ async fn accept(
     http.timer(TokioTimer::new())
         .header_read_timeout(patience)
         .auto_date_header(false);
-    let places = Arc::new(Semaphore::new(
-        options.max_connections.min(Semaphore::MAX_PERMITS),
-    ));
+    let places = Places::new(options.max_connections, options.max_connections_per_address);
     // Plain HTTP connections end with this set; upgraded ones leave it and are on their own.
     let mut connections = JoinSet::new();
     loop {
-        let place = places
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("nobody closes it");
+        let place = places.one_of_all().await;
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
+                let Some(place) = places.take(place, peer.ip()) else {
+                    continue;
+                };
                 // Without it, Nagle's algorithm holds small packets back; a failure costs only time.
                 let _ = stream.set_nodelay(true);
                 let stream = Guarded::new(stream, alive.subscribe(), patience, place);

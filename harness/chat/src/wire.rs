@@ -16,6 +16,9 @@
 //! request. The client's own pace keeps the page below the server's queue of 128 packets, and a
 //! page that got lost is asked for again. No binary payloads and no typing indicators yet.
 
+#[cfg(test)]
+mod fuzz;
+
 use serde::{Deserialize, Serialize};
 
 /// The name of the greeting.

@@ -50,6 +50,8 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let connect_timeout = table.positive("connect-timeout", problems);
     let retries = table.get("retries", problems);
     let backoff = table.raw("backoff").and_then(|raw| backoff(raw, problems));
+    let max_connections = table.get("max-connections", problems);
+    let max_connections_per_address = table.get("max-connections-per-address", problems);
     let bug = table.word("bug", &BUGS, problems);
     table.finish(problems);
     let (backoff_min, backoff_max) =
@@ -65,6 +67,8 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
         retries,
         backoff_min,
         backoff_max,
+        max_connections,
+        max_connections_per_address,
         bug,
     }
 }

@@ -108,6 +108,11 @@ pub(super) fn told(plan: &Plan) -> Vec<squall_reports::Fault> {
                     until: middlebox.until,
                 }),
         )
+        .chain(plan.hostile.iter().map(|peer| squall_reports::Fault {
+            what: peer.words(),
+            from: peer.from,
+            until: peer.until,
+        }))
         .collect();
     faults.sort_by_key(|fault| fault.from);
     faults

@@ -9,6 +9,7 @@
 //! Left out: a peer that reads one byte now and then is not stuck; the heartbeat and the session's
 //! bounded queue deal with that one.
 
+use super::places::Place;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -16,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 
 /// A TCP connection with a deadline for writes that ends with its server.
@@ -27,7 +28,7 @@ pub(super) struct Guarded {
     stalled: Option<Pin<Box<Sleep>>>,
     given_up: bool,
     reader: Option<Waker>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Guarded {
@@ -37,7 +38,7 @@ impl Guarded {
         stream: TcpStream,
         mut server: watch::Receiver<()>,
         write_timeout: Duration,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
         let server_ended = Box::pin(async move { while server.changed().await.is_ok() {} });
         Self {

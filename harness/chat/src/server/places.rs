@@ -1,0 +1,89 @@
+//! How many connections there may be: in all, and from one address.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The places of a server.
+pub(super) struct Places {
+    all: Arc<Semaphore>,
+    per_address: usize,
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A connection's place. It is given back when this is dropped.
+pub(super) struct Place {
+    address: IpAddr,
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    _one_of_all: OwnedSemaphorePermit,
+}
+
+impl Places {
+    pub(super) fn new(all: usize, per_address: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS))),
+            per_address,
+            taken: Arc::default(),
+        }
+    }
+
+    /// Waits until there is a place for one more connection.
+    pub(super) async fn one_of_all(&self) -> OwnedSemaphorePermit {
+        let permit = self.all.clone().acquire_owned().await;
+        permit.expect("nobody closes the semaphore")
+    }
+
+    /// A place for a connection from this address, unless it has as many as it may have.
+    pub(super) fn take(&self, one_of_all: OwnedSemaphorePermit, address: IpAddr) -> Option<Place> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(address).or_default();
+        if *count >= self.per_address {
+            return None;
+        }
+        *count += 1;
+        Some(Place {
+            address,
+            taken: self.taken.clone(),
+            _one_of_all: one_of_all,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const THERE: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
+
+    #[tokio::test]
+    async fn an_address_has_no_more_places_than_it_may_have() {
+        let places = Places::new(10, 1);
+        let first = places.take(places.one_of_all().await, HERE);
+        assert!(first.is_some());
+        assert!(places.take(places.one_of_all().await, HERE).is_none());
+        assert!(places.take(places.one_of_all().await, THERE).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_given_back_can_be_taken_again() {
+        let places = Places::new(1, 1);
+        drop(places.take(places.one_of_all().await, HERE));
+        assert!(places.take(places.one_of_all().await, HERE).is_some());
+        assert!(places.taken.lock().unwrap().is_empty());
+    }
+}
