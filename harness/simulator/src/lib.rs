@@ -44,7 +44,7 @@
 //! | `world` | what a user of the simulator holds: machines, links, faults, time |
 //! | `engine` | what schedules the machines, keeps the time and carries the packets: two of them |
 //! | `machines` | all machines of a world, and the books about them |
-//! | `queue`, `wakes` | what is to come, in the order of virtual time |
+//! | `queue`, `alarms` | what is to come, in the order of virtual time |
 //! | `network` | what happens to a packet between two machines |
 //! | `machine` | a computer: its kernel, its process, its power |
 //! | `process` | one tokio runtime and how its turns begin and end |
@@ -74,6 +74,8 @@ compile_error!(
 );
 
 #[forbid(unsafe_code)]
+mod alarms;
+#[forbid(unsafe_code)]
 mod digest;
 #[forbid(unsafe_code)]
 mod engine;
@@ -93,8 +95,6 @@ mod process;
 mod queue;
 #[allow(unsafe_code)]
 mod sys;
-#[forbid(unsafe_code)]
-mod wakes;
 #[forbid(unsafe_code)]
 mod world;
 

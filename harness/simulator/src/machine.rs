@@ -285,9 +285,6 @@ impl Machine {
             }
         }
         let mut kernel = kernel.borrow_mut();
-        if !kernel.is_busy() {
-            kernel.flush();
-        }
         turn.panics = std::mem::take(&mut kernel.panics);
         turn.unsupported = kernel.unsupported.take();
         turn

@@ -79,7 +79,7 @@ pub(super) struct EventCounter {
 pub(crate) enum Waited {
     /// With so many events, or with none after a look without waiting.
     Events(usize),
-    /// The process sleeps now: the turn is over. Wake this, then call [`Kernel::slept`].
+    /// The process sleeps now: the turn is over. Wake this, then give it to [`Kernel::slept`].
     Asleep(Option<Waker>),
 }
 

@@ -339,12 +339,12 @@ impl Kernel {
         self.hardware.cpu.begin_turn();
     }
 
-    /// Puts the process to sleep and returns the waker that ends its turn. The caller wakes it
-    /// without holding the kernel, then calls [`Kernel::slept`].
+    /// Puts the process to sleep and lends the waker that ends its turn. The caller wakes it
+    /// without holding the kernel, then gives it back with [`Kernel::slept`].
     fn fall_asleep(&mut self, sleep: Sleep) -> Option<Waker> {
         self.sleep = sleep;
         self.waking = true;
-        self.turn_waker.clone()
+        self.turn_waker.take()
     }
 
     /// The process has ended: nobody waits for its turn any more.
@@ -353,7 +353,8 @@ impl Kernel {
     }
 
     /// The waker has been called: writes to event counters count again.
-    pub(crate) fn slept(&mut self) {
+    pub(crate) fn slept(&mut self, waker: Option<Waker>) {
         self.waking = false;
+        self.turn_waker = waker;
     }
 }
