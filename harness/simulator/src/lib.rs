@@ -54,7 +54,7 @@
 //!
 //! # What is not simulated
 //!
-//! Threads, blocking sleeps, blocking sockets, UDP, IPv6, Unix sockets, pipes and host names. A program that asks
+//! Threads, signal handlers, blocking sleeps, blocking sockets, UDP, IPv6, Unix sockets, pipes and host names. A program that asks
 //! for one of them stops the run with an [`Error`] that names the call, the machine and the remedy.
 //! Ordinary files are the host's; SQLite's files are on the machine's own simulated disk.
 

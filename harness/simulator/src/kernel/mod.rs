@@ -15,6 +15,7 @@ mod listener;
 mod options;
 mod packet;
 mod ports;
+pub(crate) mod signals;
 mod socket;
 mod tcp;
 
@@ -28,6 +29,7 @@ pub(crate) use epoll::{Interest, Waited};
 pub(crate) use packet::Packet;
 use rustc_hash::FxHashMap;
 pub(crate) use socket::Family;
+use signals::{SignalDescriptor, Signals};
 use socket::Socket;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -98,6 +100,7 @@ pub(crate) struct Kernel {
     free_objects: Vec<ObjectId>,
     /// Which of the objects are epolls: a process has one or two.
     epolls: Vec<ObjectId>,
+    signals: Signals,
     tcp: Tcp,
     polls: u32,
     /// Ends the turn of the process: wakes the future that `block_on` waits for.
@@ -119,6 +122,7 @@ struct Slot {
 enum Object {
     Epoll(Epoll),
     Event(EventCounter),
+    Signal(SignalDescriptor),
     Socket(Socket),
 }
 
@@ -144,6 +148,7 @@ impl Kernel {
             objects: Vec::new(),
             free_objects: Vec::new(),
             epolls: Vec::new(),
+            signals: Signals::default(),
             tcp,
             polls: 0,
             turn_waker: None,
@@ -193,6 +198,7 @@ impl Kernel {
             self.close_descriptor(fd);
         }
         self.hardware.disk.process_gone();
+        self.forget_signals();
         self.abandon_work();
         self.sleep = Sleep::Forever;
     }
@@ -230,6 +236,10 @@ impl Kernel {
                 self.forget(socket.watch);
             }
             Some(Object::Event(counter)) => self.forget(counter.watch),
+            Some(Object::Signal(descriptor)) => {
+                self.close_signalfd(id);
+                self.forget(descriptor.watch);
+            }
             Some(Object::Epoll(_)) => self.epolls.retain(|&epoll| epoll != id),
             None => {}
         }

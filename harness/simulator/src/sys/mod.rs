@@ -29,6 +29,7 @@ mod messages;
 mod options;
 mod real;
 mod refused;
+mod signals;
 mod sockets;
 mod sqlite;
 mod time;
@@ -178,6 +179,7 @@ fn check_symbols() {
         messages::all(),
         options::all(),
         refused::all(),
+        signals::all(),
         sockets::all(),
         time::all(),
     ];
