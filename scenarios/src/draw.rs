@@ -5,6 +5,7 @@
 //! old seed draws for the others. What the seed decides while the world runs (latencies, losses,
 //! the entropy of the machines) is left to the simulator.
 
+use crate::clocks::{Clock, stretch};
 use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
 use crate::middlebox::PlannedMiddlebox;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub middlebox: Option<PlannedMiddlebox>,
     /// Peers that break the rules.
     pub hostile: Vec<PlannedHostile>,
+    /// The clocks that are wrong from the beginning; every [`Setting`] in them is [`Setting::Fixed`].
+    pub clocks: Vec<Clock>,
     /// What is expected, per guarantee; `true` for held.
     pub expect: Vec<(Guarantee, bool)>,
     /// What the chat promises about time with these options.
@@ -126,7 +129,14 @@ impl Scenario {
             .zip(1..)
             .map(|(peer, number)| peer.draw(number, &mut draw))
             .collect();
-        let bounds = chat.bounds();
+        let clocks: Vec<_> = self
+            .clocks
+            .iter()
+            .map(|clock| clock.draw(&mut draw))
+            .collect();
+        let drifts = faults.iter().map(|fault| fault.kind.kind().drift_ppm());
+        let drifts = drifts.chain(clocks.iter().map(|clock| clock.drift.ppm()));
+        let bounds = stretch(chat.bounds(), drifts);
         let settle = match self.settle {
             Some(settle) => draw.value("settle", settle),
             // Long enough to come back, and then to be delivered to.
@@ -165,6 +175,7 @@ impl Scenario {
             faults,
             middlebox,
             hostile,
+            clocks,
             expect: self.expect.clone(),
             bounds,
             healed_at: healed_at.unwrap_or(Duration::ZERO),

@@ -148,6 +148,7 @@ fn read<'t>(
     let faults = crate::faults::read(top.raw("fault"), &clients, problems);
     let middlebox = crate::middlebox::read(top.table("middlebox", problems), &clients, problems);
     let hostile = crate::hostile::read(top.raw("hostile"), &clients, problems);
+    let clocks = crate::clocks::read(top.table("clock", problems), &clients, problems);
     let expect = expectations(top.table("expect", problems), problems);
     top.finish(problems);
     Some(Scenario {
@@ -165,6 +166,7 @@ fn read<'t>(
         faults,
         middlebox,
         hostile,
+        clocks,
         expect,
         settle,
     })

@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use squall_chat::{
     Client, ClientEvent, ClientOptions, Database, Observer, ServerEvent, ServerOptions,
-    StorageError,
+    StorageError, Termination,
 };
 use squall_guarantees::{ClientId, Event, EventKind, History, OperationId, StoredMessage};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
@@ -22,6 +22,7 @@ use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -100,6 +101,15 @@ fn engine_of(plan: &Plan) -> Engine {
 fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), RunError> {
     let log = Log::default();
     let machines = build(plan, world, &log);
+    for clock in &plan.clocks {
+        // A machine of the plan may be missing: the seed says how many clients there are.
+        if let Some(&machine) = machines.get(&clock.machine) {
+            let changes = clock.changes();
+            changes
+                .into_iter()
+                .for_each(|change| world.change_clock(machine, change));
+        }
+    }
     hardships::strike(world, &machines, plan);
     world
         .run_until(plan.ends_at)
@@ -109,6 +119,10 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
             cause,
         })?;
     // Reading the database ends the server, which is no part of the run any more.
+    let ends = machines
+        .iter()
+        .map(|(name, &machine)| (name.clone(), world.ends(machine).to_vec()));
+    let ends: Ends = ends.collect();
     let (digest, counts, trace) = (world.digest(), world.counts(), world.trace().to_vec());
     let database = read_database(world, machines[SERVER]).map_err(|cause| RunError::Database {
         scenario: plan.scenario.clone(),
@@ -142,7 +156,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
                 backtrace: panic.backtrace.clone(),
             })
             .collect(),
-        history: history(plan, log.take(), database),
+        history: history(plan, log.take(), &ends, database),
         expectations: plan
             .expect
             .iter()
@@ -245,8 +259,9 @@ async fn serve_chat(options: ServerOptions, observer: Observer<ServerEvent>) {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
         .await
         .expect("nothing else listens on this machine");
-    let database = Path::new(DATABASE);
-    let served = squall_chat::serve(listener, database, options, observer, pending()).await;
+    let stop = Termination::listen().expect("a machine has descriptors");
+    let (database, stop) = (Path::new(DATABASE), stop.requested());
+    let served = squall_chat::serve(listener, database, options, observer, stop).await;
     // A server that gives up is a finding of the run.
     served.unwrap_or_else(|error| panic!("{error}"));
 }
@@ -389,13 +404,17 @@ fn read_database(
     world.inside(server, || Database::open(Path::new(DATABASE))?.all())
 }
 
+/// When the programs of each machine ended.
+type Ends = IndexMap<String, Vec<Duration>>;
+
 fn history(
     plan: &Plan,
     mut events: Vec<Event>,
+    ends: &Ends,
     database: Vec<squall_chat::StoredMessage>,
 ) -> History {
     for (client, number) in plan.clients.iter().zip(0..) {
-        for (at, _) in hardships::downtimes(plan, &client.name) {
+        for &at in &ends[&client.name] {
             events.push(Event {
                 at,
                 client: ClientId(number),
@@ -405,9 +424,6 @@ fn history(
     }
     // Stable: what happened at the same nanosecond keeps its order, and an end comes last.
     events.sort_by_key(|event| event.at);
-    let server_stops = hardships::downtimes(plan, SERVER)
-        .into_iter()
-        .map(|(at, _)| at);
     History {
         clients: plan
             .clients
@@ -433,7 +449,8 @@ fn history(
             })
             .collect(),
         silences: hardships::silences(plan),
-        server_stops: server_stops.collect(),
+        standstills: hardships::standstills(plan),
+        server_stops: ends[SERVER].clone(),
         bounds: plan.bounds.clone(),
         healed_at: plan.healed_at,
         ended_at: plan.ends_at,

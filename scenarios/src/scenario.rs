@@ -6,6 +6,7 @@
 //! the seed in [`crate::draw`]. The chat of a scenario has one server and a star of clients around
 //! it; several servers with an adapter between them are left out.
 
+use crate::clocks::Clock;
 use crate::faults::Fault;
 use crate::format::{self, BadScenario};
 use crate::group::Group;
@@ -50,6 +51,8 @@ pub struct Scenario {
     pub middlebox: Option<Middlebox>,
     /// Peers that break the rules.
     pub hostile: Vec<Hostile>,
+    /// The clocks that are wrong from the beginning.
+    pub clocks: Vec<Clock>,
     /// What is expected, per guarantee; `true` for held.
     pub expect: Vec<(Guarantee, bool)>,
     /// How long the run goes on after the last message is due and the last fault is over; if none,
