@@ -38,8 +38,6 @@ pub(crate) struct Machine {
     seed: u64,
     next_descriptor: Rc<Cell<i32>>,
     boots: u32,
-    /// When its processes ended.
-    ends: Vec<Duration>,
     state: Power,
 }
 
@@ -80,7 +78,6 @@ impl Machine {
             seed,
             next_descriptor,
             boots: 0,
-            ends: Vec::new(),
             state: Power::Off(Hardware::default()),
         }
     }
@@ -155,26 +152,7 @@ impl Machine {
         };
         *paused = false;
         kernel.borrow_mut().set_now(now);
-        end_process(kernel, process, &mut self.ends, now);
-    }
-
-    /// Sends the process a signal: it hears of it if it has blocked it, and ends if not.
-    pub(crate) fn signal(&mut self, now: u64, signal: i32) {
-        let Power::On { kernel, .. } = &mut self.state else {
-            return;
-        };
-        let mut kernel = kernel.borrow_mut();
-        kernel.set_now(now);
-        let ends = kernel.signal(signal);
-        drop(kernel);
-        if ends {
-            self.kill(now);
-        }
-    }
-
-    /// When its processes ended, in whatever way; in the order of time.
-    pub(crate) fn ends(&self) -> &[Duration] {
-        &self.ends
+        end_process(kernel, process);
     }
 
     /// Takes the power away. Nothing is sent. What the disk had not synced is gone or, if writes are
@@ -303,10 +281,13 @@ impl Machine {
             let end = process.as_mut().map(|process| process.turn(kernel));
             kernel.borrow_mut().end_turn();
             if end == Some(TurnEnd::Exited) {
-                end_process(kernel, process, &mut self.ends, now);
+                end_process(kernel, process);
             }
         }
         let mut kernel = kernel.borrow_mut();
+        if !kernel.is_busy() {
+            kernel.flush();
+        }
         turn.panics = std::mem::take(&mut kernel.panics);
         turn.unsupported = kernel.unsupported.take();
         turn
@@ -369,15 +350,9 @@ impl Machine {
 }
 
 /// Takes a dead process apart. Its destructors run, but the kernel does nothing for them.
-fn end_process(
-    kernel: &SharedKernel,
-    process: &mut Option<Process>,
-    ends: &mut Vec<Duration>,
-    now: u64,
-) {
+fn end_process(kernel: &SharedKernel, process: &mut Option<Process>) {
     kernel.borrow_mut().process_is_dead = true;
     if let Some(process) = process.take() {
-        ends.push(Duration::from_nanos(now));
         process.take_apart(kernel);
     }
     kernel.borrow_mut().close_all();
