@@ -74,6 +74,7 @@ fn history() -> History {
         clients: vec![client("alice"), client("bob")],
         events: events(),
         database: vec![row(1, "m1"), row(2, "m2"), row(3, "m2")],
+        standstills: Vec::new(),
         silences: vec![Silence {
             client: BOB,
             lost: Lost::BothWays,

@@ -89,6 +89,7 @@ fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
         clients: NAMES.map(client).to_vec(),
         events: log.lock().unwrap().clone(),
         database: (1..).zip(&*stored.lock().unwrap()).map(row).collect(),
+        standstills: Vec::new(),
         silences: vec![Silence {
             client: ClientId(0),
             lost: Lost::BothWays,

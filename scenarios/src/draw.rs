@@ -5,10 +5,11 @@
 //! old seed draws for the others. What the seed decides while the world runs (latencies, losses,
 //! the entropy of the machines) is left to the simulator.
 
+use crate::clocks::{Clock, stretch};
 use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
 use crate::middlebox::PlannedMiddlebox;
-use crate::scenario::{Chat, Latency, Link, Scenario, Setting, System, Workload};
+use crate::scenario::{Chat, Latency, Link, Scenario, Setting, Workload};
 use rand::distr::uniform::SampleUniform;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -34,8 +35,6 @@ pub struct Plan {
     /// What was drawn, as (what, value), in the order of the scenario. The times of single messages
     /// are left out: the history tells them.
     pub drawn: Vec<(String, String)>,
-    /// What is put to the test.
-    pub system: System,
     /// The clients, in order.
     pub clients: Vec<PlannedClient>,
     /// The options of the chat; every [`Setting`] in it is [`Setting::Fixed`].
@@ -46,6 +45,8 @@ pub struct Plan {
     pub middlebox: Option<PlannedMiddlebox>,
     /// Peers that break the rules.
     pub hostile: Vec<PlannedHostile>,
+    /// The clocks that are wrong from the beginning; every [`Setting`] in them is [`Setting::Fixed`].
+    pub clocks: Vec<Clock>,
     /// What is expected, per guarantee; `true` for held.
     pub expect: Vec<(Guarantee, bool)>,
     /// What the chat promises about time with these options.
@@ -128,7 +129,14 @@ impl Scenario {
             .zip(1..)
             .map(|(peer, number)| peer.draw(number, &mut draw))
             .collect();
-        let bounds = chat.bounds();
+        let clocks: Vec<_> = self
+            .clocks
+            .iter()
+            .map(|clock| clock.draw(&mut draw))
+            .collect();
+        let drifts = faults.iter().map(|fault| fault.kind.kind().drift_ppm());
+        let drifts = drifts.chain(clocks.iter().map(|clock| clock.drift.ppm()));
+        let bounds = stretch(chat.bounds(), drifts);
         let settle = match self.settle {
             Some(settle) => draw.value("settle", settle),
             // Long enough to come back, and then to be delivered to.
@@ -162,12 +170,12 @@ impl Scenario {
             seed,
             engine: Engine::Native,
             drawn: draw.drawn,
-            system: self.system,
             clients,
             chat,
             faults,
             middlebox,
             hostile,
+            clocks,
             expect: self.expect.clone(),
             bounds,
             healed_at: healed_at.unwrap_or(Duration::ZERO),

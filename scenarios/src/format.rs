@@ -14,7 +14,7 @@ mod values;
 mod workload;
 
 use crate::group::Group;
-use crate::scenario::{Scenario, System};
+use crate::scenario::Scenario;
 use chat::chat;
 pub(crate) use clients::Clients;
 use clients::{clients, overrides};
@@ -134,8 +134,6 @@ fn read<'t>(
     let mut top = Table::new("the scenario", document.get_ref(), 0..0);
     let shows = top.need::<String>("shows", problems);
     let group = top.word("group", &Group::ALL, problems);
-    let systems = [("chat", System::Chat), ("tutorial", System::Tutorial)];
-    let system = top.word("system", &systems, problems);
     let settle = top.get("settle", problems);
     let clients = clients(top.table("clients", problems), problems);
     let link = link(top.table("link", problems), problems);
@@ -150,6 +148,7 @@ fn read<'t>(
     let faults = crate::faults::read(top.raw("fault"), &clients, problems);
     let middlebox = crate::middlebox::read(top.table("middlebox", problems), &clients, problems);
     let hostile = crate::hostile::read(top.raw("hostile"), &clients, problems);
+    let clocks = crate::clocks::read(top.table("clock", problems), &clients, problems);
     let expect = expectations(top.table("expect", problems), problems);
     top.finish(problems);
     Some(Scenario {
@@ -157,7 +156,6 @@ fn read<'t>(
         source: source.to_owned(),
         shows: shows?.value,
         group,
-        system: system.unwrap_or(System::Chat),
         clients: clients.count,
         names: clients.names,
         rooms: clients.rooms,
@@ -168,6 +166,7 @@ fn read<'t>(
         faults,
         middlebox,
         hostile,
+        clocks,
         expect,
         settle,
     })

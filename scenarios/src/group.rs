@@ -30,13 +30,15 @@ pub enum Group {
     Crowds,
     /// Disks and processes that fail.
     Storage,
+    /// Clocks that are wrong, processors that are slow, programs that stand still.
+    Machines,
     /// Links and middleboxes that misbehave.
     Network,
 }
 
 impl Group {
     /// Every group with its name, in the order in which they are listed.
-    pub const ALL: [(&'static str, Group); 13] = [
+    pub const ALL: [(&'static str, Group); 14] = [
         ("ordering", Group::Ordering),
         ("at most once", Group::AtMostOnce),
         ("at least once", Group::AtLeastOnce),
@@ -52,6 +54,7 @@ impl Group {
         ("hostile peers", Group::HostilePeers),
         ("crowds", Group::Crowds),
         ("storage", Group::Storage),
+        ("clocks and slow machines", Group::Machines),
         ("network", Group::Network),
     ];
 }

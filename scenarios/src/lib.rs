@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `scenario`, `format` | what a scenario is, and its TOML file with all that can be wrong in it |
 //! | `faults` | what can go wrong: all about each kind of fault in one place |
+//! | `clocks` | clocks that are wrong from the beginning |
 //! | `draw` | scenario × seed → plan |
 //! | `library`, `group` | the named scenarios, and what they are about |
 //! | `runner` | plan → record |
@@ -14,6 +15,7 @@
 //! | [`command`] | the `squall` command |
 #![forbid(unsafe_code)]
 
+mod clocks;
 pub mod command;
 mod draw;
 mod faults;
@@ -27,6 +29,7 @@ mod parallel;
 mod runner;
 mod scenario;
 
+pub use clocks::{Clock, Drift, SLOWEST_PPM};
 pub use draw::{Plan, PlannedClient, PlannedMessage};
 pub use faults::*;
 pub use format::{BadScenario, Problem};

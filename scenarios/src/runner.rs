@@ -5,16 +5,15 @@
 //! server's process is killed, and the database is read from what is on its disk.
 
 mod hardships;
-mod tutorial;
 
 use crate::draw::{Plan, PlannedClient, PlannedMessage};
 use crate::middlebox::{self, MIDDLEBOX};
-use crate::scenario::{Chat, Latency, SERVER, System};
+use crate::scenario::{Chat, Latency, SERVER};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use squall_chat::{
     Client, ClientEvent, ClientOptions, Database, Observer, ServerEvent, ServerOptions,
-    StorageError,
+    StorageError, Termination,
 };
 use squall_guarantees::{ClientId, Event, EventKind, History, OperationId, StoredMessage};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
@@ -23,6 +22,7 @@ use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -52,7 +52,7 @@ pub enum RunError {
         /// The seed.
         seed: u64,
         /// What SQLite says.
-        cause: String,
+        cause: StorageError,
     },
 }
 
@@ -101,6 +101,15 @@ fn engine_of(plan: &Plan) -> Engine {
 fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), RunError> {
     let log = Log::default();
     let machines = build(plan, world, &log);
+    for clock in &plan.clocks {
+        // A machine of the plan may be missing: the seed says how many clients there are.
+        if let Some(&machine) = machines.get(&clock.machine) {
+            let changes = clock.changes();
+            changes
+                .into_iter()
+                .for_each(|change| world.change_clock(machine, change));
+        }
+    }
     hardships::strike(world, &machines, plan);
     world
         .run_until(plan.ends_at)
@@ -110,13 +119,16 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
             cause,
         })?;
     // Reading the database ends the server, which is no part of the run any more.
+    let ends = machines
+        .iter()
+        .map(|(name, &machine)| (name.clone(), world.ends(machine).to_vec()));
+    let ends: Ends = ends.collect();
     let (digest, counts, trace) = (world.digest(), world.counts(), world.trace().to_vec());
-    let database =
-        read_database(plan, world, machines[SERVER]).map_err(|cause| RunError::Database {
-            scenario: plan.scenario.clone(),
-            seed: plan.seed,
-            cause,
-        })?;
+    let database = read_database(world, machines[SERVER]).map_err(|cause| RunError::Database {
+        scenario: plan.scenario.clone(),
+        seed: plan.seed,
+        cause,
+    })?;
     let named = |machine: MachineId| world.name(machine).to_owned();
     let record = Record {
         scenario: plan.scenario.clone(),
@@ -144,7 +156,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
                 backtrace: panic.backtrace.clone(),
             })
             .collect(),
-        history: history(plan, log.take(), database),
+        history: history(plan, log.take(), &ends, database),
         expectations: plan
             .expect
             .iter()
@@ -164,20 +176,10 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
 
 /// Sets up the machines and their links; the server is the first machine.
 fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineId> {
-    let authors = tutorial::Authors::new(plan);
-    let server = match plan.system {
-        System::Chat => {
-            let options = server_options(&plan.chat);
-            let observer = server_observer(plan, log.clone());
-            world.machine(SERVER, move || {
-                serve_chat(options.clone(), observer.clone())
-            })
-        }
-        System::Tutorial => {
-            let options = tutorial::server_options(&plan.chat);
-            world.machine(SERVER, move || tutorial::serve(options.clone()))
-        }
-    };
+    let options = server_options(&plan.chat);
+    let observer = server_observer(plan, log.clone());
+    let program = move || serve_chat(options.clone(), observer.clone());
+    let server = world.machine(SERVER, program);
     let address = SocketAddr::from((world.address(server), PORT));
     let mut machines = IndexMap::from([(SERVER.to_owned(), server)]);
     let middlebox = plan.middlebox.as_ref().map(|planned| {
@@ -194,26 +196,15 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
             _ => server,
         };
         let address = SocketAddr::from((world.address(door), PORT));
+        let options = client_options(client, &plan.chat, address);
         let user = User {
             client: ClientId(number),
             messages: client.messages.clone().into(),
             first_operation,
             log: log.clone(),
         };
-        let machine = match plan.system {
-            System::Chat => {
-                let options = client_options(client, &plan.chat, address);
-                let program = move || use_chat(options.clone(), user.clone());
-                world.machine(&client.name, program)
-            }
-            System::Tutorial => {
-                let options = tutorial::client_options(&plan.chat, address);
-                let authors = authors.clone();
-                let program =
-                    move || tutorial::visit(options.clone(), user.clone(), authors.clone());
-                world.machine(&client.name, program)
-            }
-        };
+        let program = move || use_chat(options.clone(), user.clone());
+        let machine = world.machine(&client.name, program);
         world.set_link(door, machine, client.link.into());
         machines.insert(client.name.clone(), machine);
         first_operation += client.messages.len() as u64;
@@ -268,8 +259,9 @@ async fn serve_chat(options: ServerOptions, observer: Observer<ServerEvent>) {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
         .await
         .expect("nothing else listens on this machine");
-    let database = Path::new(DATABASE);
-    let served = squall_chat::serve(listener, database, options, observer, pending()).await;
+    let stop = Termination::listen().expect("a machine has descriptors");
+    let (database, stop) = (Path::new(DATABASE), stop.requested());
+    let served = squall_chat::serve(listener, database, options, observer, stop).await;
     // A server that gives up is a finding of the run.
     served.unwrap_or_else(|error| panic!("{error}"));
 }
@@ -403,34 +395,26 @@ fn from_client(event: ClientEvent) -> EventKind {
 
 /// Kills the server's process, as only a closed database can be read, and reads what is on the disk.
 fn read_database(
-    plan: &Plan,
     world: &mut World,
     server: MachineId,
-) -> Result<Vec<StoredMessage>, String> {
+) -> Result<Vec<squall_chat::StoredMessage>, StorageError> {
     world.at(world.now(), Fault::Kill(server));
     // A killed process calls nothing any more, so nothing can be refused.
     let _ = world.run_until(world.now());
-    world.inside(server, || match plan.system {
-        System::Chat => stored().map_err(|error| error.to_string()),
-        System::Tutorial => tutorial::database(&tutorial::Authors::new(plan)),
-    })
+    world.inside(server, || Database::open(Path::new(DATABASE))?.all())
 }
 
-/// The chat's rows.
-fn stored() -> Result<Vec<StoredMessage>, StorageError> {
-    let rows = Database::open(Path::new(DATABASE))?.all()?;
-    let stored = rows.into_iter().map(|row| StoredMessage {
-        id: row.id,
-        sender: row.sender,
-        room: row.room,
-        content: row.content,
-    });
-    Ok(stored.collect())
-}
+/// When the programs of each machine ended.
+type Ends = IndexMap<String, Vec<Duration>>;
 
-fn history(plan: &Plan, mut events: Vec<Event>, database: Vec<StoredMessage>) -> History {
+fn history(
+    plan: &Plan,
+    mut events: Vec<Event>,
+    ends: &Ends,
+    database: Vec<squall_chat::StoredMessage>,
+) -> History {
     for (client, number) in plan.clients.iter().zip(0..) {
-        for (at, _) in hardships::downtimes(plan, &client.name) {
+        for &at in &ends[&client.name] {
             events.push(Event {
                 at,
                 client: ClientId(number),
@@ -440,9 +424,6 @@ fn history(plan: &Plan, mut events: Vec<Event>, database: Vec<StoredMessage>) ->
     }
     // Stable: what happened at the same nanosecond keeps its order, and an end comes last.
     events.sort_by_key(|event| event.at);
-    let server_stops = hardships::downtimes(plan, SERVER)
-        .into_iter()
-        .map(|(at, _)| at);
     History {
         clients: plan
             .clients
@@ -458,9 +439,18 @@ fn history(plan: &Plan, mut events: Vec<Event>, database: Vec<StoredMessage>) ->
             }))
             .collect(),
         events,
-        database,
+        database: database
+            .into_iter()
+            .map(|row| StoredMessage {
+                id: row.id,
+                sender: row.sender,
+                room: row.room,
+                content: row.content,
+            })
+            .collect(),
         silences: hardships::silences(plan),
-        server_stops: server_stops.collect(),
+        standstills: hardships::standstills(plan),
+        server_stops: ends[SERVER].clone(),
         bounds: plan.bounds.clone(),
         healed_at: plan.healed_at,
         ended_at: plan.ends_at,

@@ -259,8 +259,8 @@ fn serving_a_database_in_use_says_so_before_anything_else() {
     );
 }
 
-/// Presses Ctrl-C, once the program has said something.
-fn interrupt(mut program: Command) -> Output {
+/// Sends the program a signal, once it has said something. Ctrl-C is INT.
+fn interrupt(mut program: Command, signal: &str) -> Output {
     let mut running = program
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -274,7 +274,7 @@ fn interrupt(mut program: Command) -> Output {
         .read(&mut first)
         .expect("a first word");
     assert_eq!(said, 1, "squall ends without a word");
-    let signal = ["-INT", &running.id().to_string()].map(str::to_owned);
+    let signal = [format!("-{signal}"), running.id().to_string()];
     assert!(
         Command::new("kill")
             .args(signal)
@@ -286,20 +286,22 @@ fn interrupt(mut program: Command) -> Output {
 }
 
 #[test]
-fn a_server_closes_cleanly_on_ctrl_c() {
-    let database = directory("ctrl-c-serve").join("chat.db");
-    let mut program = Command::new(env!("CARGO_BIN_EXE_squall"));
-    program
-        .args(["serve", "--listen", "127.0.0.1:0", "--database"])
-        .arg(&database);
-    let output = interrupt(program);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{told}");
-    assert!(
-        told.ends_with("The server has closed its connections and its database.\n"),
-        "{told}"
-    );
-    squall_chat::Database::open(&database).expect("nobody has the database any more");
+fn a_server_closes_cleanly_on_ctrl_c_and_on_sigterm() {
+    for signal in ["INT", "TERM"] {
+        let database = directory("signal-serve").join("chat.db");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_squall"));
+        program
+            .args(["serve", "--listen", "127.0.0.1:0", "--database"])
+            .arg(&database);
+        let output = interrupt(program, signal);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        assert!(
+            told.ends_with("The server has closed its connections and its database.\n"),
+            "{told}"
+        );
+        squall_chat::Database::open(&database).expect("nobody has the database any more");
+    }
 }
 
 #[test]
@@ -312,7 +314,7 @@ fn ctrl_c_ends_an_exploration_with_130_and_whole_reports() {
     program
         .args(["run", "lossy-link", &endless, "--seeds", "1", "--out"])
         .arg(&out);
-    assert_eq!(interrupt(program).status.code(), Some(130));
+    assert_eq!(interrupt(program, "INT").status.code(), Some(130));
     for file in std::fs::read_dir(out).expect("the reports") {
         let file = file.expect("a file").path();
         assert!(

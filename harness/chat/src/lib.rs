@@ -35,6 +35,7 @@ mod bugs;
 mod client;
 mod server;
 mod storage;
+mod termination;
 mod wire;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub use bugs::Bug;
 pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport};
 pub use server::{ServeError, ServerEvent, ServerOptions, ToClient, serve};
 pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
+pub use termination::Termination;
 pub use wire::limits;
 
 /// Is told everything that happens, at the moment it happens. It is called from inside the

@@ -27,7 +27,10 @@ pub struct History {
     pub database: Vec<StoredMessage>,
     /// When a client and the server could not hear each other.
     pub silences: Vec<Silence>,
-    /// When the server's program ended, ascending: it was killed or lost its power.
+    /// When programs could not run, or only slowly.
+    #[serde(default)]
+    pub standstills: Vec<Standstill>,
+    /// When the server's program ended, ascending: by itself, killed, or with its power.
     #[serde(with = "nanoseconds::list")]
     pub server_stops: Vec<Time>,
     /// What is promised about time.
@@ -174,6 +177,29 @@ pub struct Silence {
     /// When it ended; the end of the run if it did not.
     #[serde(with = "nanoseconds")]
     pub until: Time,
+}
+
+/// A time in which a program did not run, or did everything late. What it has to notice or to do in
+/// time is not asked of it then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standstill {
+    /// Whose; `None` for the server.
+    pub client: Option<ClientId>,
+    /// When it began.
+    #[serde(with = "nanoseconds")]
+    pub from: Time,
+    /// When it ended; the end of the run if it did not.
+    #[serde(with = "nanoseconds")]
+    pub until: Time,
+}
+
+impl History {
+    /// Whether a program (`None`: the server's) stood still at any time between these two.
+    pub(crate) fn stood_still(&self, client: Option<ClientId>, from: Time, until: Time) -> bool {
+        self.standstills
+            .iter()
+            .any(|this| this.client == client && this.from <= until && this.until >= from)
+    }
 }
 
 /// The way on which packets are lost.

@@ -8,7 +8,7 @@ use crate::checkers::check_one;
 use crate::index::Index;
 use crate::{
     Bounds, Client, ClientId, Event, EventKind, Guarantee, History, Lost, OperationId, Silence,
-    StoredMessage, Time, Verdict,
+    Standstill, StoredMessage, Time, Verdict,
 };
 
 pub(crate) struct Chat {
@@ -28,6 +28,7 @@ pub(crate) fn chat<const N: usize>(clients: [&str; N]) -> Chat {
             events: Vec::new(),
             database: Vec::new(),
             silences: Vec::new(),
+            standstills: Vec::new(),
             server_stops: Vec::new(),
             bounds: Bounds {
                 client_detection: ms(4_000),
@@ -243,6 +244,18 @@ impl Chat {
         self.history.silences.push(Silence {
             client,
             lost,
+            from,
+            until,
+        });
+        self
+    }
+
+    /// A client's program, or the server's, stands still.
+    pub(crate) fn standstill(mut self, from: u64, until: u64, who: &str) -> Self {
+        let client = (who != "server").then(|| self.client(who));
+        let (from, until) = (Time::from_millis(from), Time::from_millis(until));
+        self.history.standstills.push(Standstill {
+            client,
             from,
             until,
         });

@@ -59,13 +59,14 @@ impl Digest {
         bytes: &[u8],
         what: impl FnOnce() -> String,
     ) {
-        let mut head = [0; 24];
+        let mut head = [0; 16];
         head[..8].copy_from_slice(&at.to_le_bytes());
         head[8..12].copy_from_slice(&machines[0].to_le_bytes());
-        head[12..16].copy_from_slice(&machines[1].to_le_bytes());
-        let kind_length = kind.len().min(8);
-        head[16..16 + kind_length].copy_from_slice(&kind.as_bytes()[..kind_length]);
-        self.value = xxh3_64_with_seed(bytes, xxh3_64_with_seed(&head, self.value));
+        head[12..].copy_from_slice(&machines[1].to_le_bytes());
+        self.value = xxh3_64_with_seed(&head, self.value ^ tag(kind));
+        if !bytes.is_empty() {
+            self.value = xxh3_64_with_seed(bytes, self.value);
+        }
         if let Some(trace) = &mut self.trace {
             let at = Duration::from_nanos(at);
             trace.push(TraceEvent {
@@ -75,4 +76,10 @@ impl Digest {
             });
         }
     }
+}
+
+/// The first eight letters of a word, as a number.
+fn tag(word: &str) -> u64 {
+    let letters = word.bytes().take(8);
+    letters.fold(0, |tag, letter| tag << 8 | u64::from(letter))
 }

@@ -44,7 +44,7 @@
 //! | `world` | what a user of the simulator holds: machines, links, faults, time |
 //! | `engine` | what schedules the machines, keeps the time and carries the packets: two of them |
 //! | `machines` | all machines of a world, and the books about them |
-//! | `queue`, `wakes` | what is to come, in the order of virtual time |
+//! | `queue`, `alarms` | what is to come, in the order of virtual time |
 //! | `network` | what happens to a packet between two machines |
 //! | `machine` | a computer: its kernel, its process, its power |
 //! | `process` | one tokio runtime and how its turns begin and end |
@@ -54,7 +54,7 @@
 //!
 //! # What is not simulated
 //!
-//! Threads, blocking sleeps, blocking sockets, UDP, IPv6, Unix sockets, pipes and host names. A program that asks
+//! Threads, signal handlers, blocking sleeps, blocking sockets, UDP, IPv6, Unix sockets, pipes and host names. A program that asks
 //! for one of them stops the run with an [`Error`] that names the call, the machine and the remedy.
 //! Ordinary files are the host's; SQLite's files are on the machine's own simulated disk.
 
@@ -73,6 +73,8 @@ compile_error!(
      into .cargo/config.toml (an environment variable RUSTFLAGS replaces that setting)"
 );
 
+#[forbid(unsafe_code)]
+mod alarms;
 #[forbid(unsafe_code)]
 mod digest;
 #[forbid(unsafe_code)]
@@ -93,8 +95,6 @@ mod process;
 mod queue;
 #[allow(unsafe_code)]
 mod sys;
-#[forbid(unsafe_code)]
-mod wakes;
 #[forbid(unsafe_code)]
 mod world;
 

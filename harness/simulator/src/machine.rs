@@ -38,6 +38,8 @@ pub(crate) struct Machine {
     seed: u64,
     next_descriptor: Rc<Cell<i32>>,
     boots: u32,
+    /// When its processes ended.
+    ends: Vec<Duration>,
     state: Power,
 }
 
@@ -78,6 +80,7 @@ impl Machine {
             seed,
             next_descriptor,
             boots: 0,
+            ends: Vec::new(),
             state: Power::Off(Hardware::default()),
         }
     }
@@ -152,7 +155,26 @@ impl Machine {
         };
         *paused = false;
         kernel.borrow_mut().set_now(now);
-        end_process(kernel, process);
+        end_process(kernel, process, &mut self.ends, now);
+    }
+
+    /// Sends the process a signal: it hears of it if it has blocked it, and ends if not.
+    pub(crate) fn signal(&mut self, now: u64, signal: i32) {
+        let Power::On { kernel, .. } = &mut self.state else {
+            return;
+        };
+        let mut kernel = kernel.borrow_mut();
+        kernel.set_now(now);
+        let ends = kernel.signal(signal);
+        drop(kernel);
+        if ends {
+            self.kill(now);
+        }
+    }
+
+    /// When its processes ended, in whatever way; in the order of time.
+    pub(crate) fn ends(&self) -> &[Duration] {
+        &self.ends
     }
 
     /// Takes the power away. Nothing is sent. What the disk had not synced is gone or, if writes are
@@ -281,13 +303,10 @@ impl Machine {
             let end = process.as_mut().map(|process| process.turn(kernel));
             kernel.borrow_mut().end_turn();
             if end == Some(TurnEnd::Exited) {
-                end_process(kernel, process);
+                end_process(kernel, process, &mut self.ends, now);
             }
         }
         let mut kernel = kernel.borrow_mut();
-        if !kernel.is_busy() {
-            kernel.flush();
-        }
         turn.panics = std::mem::take(&mut kernel.panics);
         turn.unsupported = kernel.unsupported.take();
         turn
@@ -350,9 +369,15 @@ impl Machine {
 }
 
 /// Takes a dead process apart. Its destructors run, but the kernel does nothing for them.
-fn end_process(kernel: &SharedKernel, process: &mut Option<Process>) {
+fn end_process(
+    kernel: &SharedKernel,
+    process: &mut Option<Process>,
+    ends: &mut Vec<Duration>,
+    now: u64,
+) {
     kernel.borrow_mut().process_is_dead = true;
     if let Some(process) = process.take() {
+        ends.push(Duration::from_nanos(now));
         process.take_apart(kernel);
     }
     kernel.borrow_mut().close_all();

@@ -9,16 +9,17 @@ use crate::sys;
 use std::future::{poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use tokio::runtime::{Builder, RngSeed, Runtime};
-use tokio::task::JoinHandle;
 
 /// What a machine runs: called at every boot for a new main task.
 pub(crate) type Program = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 pub(crate) struct Process {
     runtime: Runtime,
-    main: JoinHandle<()>,
+    main_is_over: Arc<AtomicBool>,
 }
 
 /// Why a turn ended.
@@ -39,25 +40,32 @@ impl Process {
                 .rng_seed(RngSeed::from_bytes(&seed.to_le_bytes()))
                 .build()
                 .expect("the simulated kernel has epoll and eventfd");
+            let main_is_over = Arc::default();
             let main = {
                 let _context = runtime.enter();
-                match catch_unwind(AssertUnwindSafe(program)) {
-                    Ok(main) => runtime.spawn(main),
-                    // The panic has been noted; the process ends at its first turn.
-                    Err(_) => runtime.spawn(ready(())),
-                }
+                // The panic has been noted; the process ends at its first turn.
+                catch_unwind(AssertUnwindSafe(program)).unwrap_or_else(|_| Box::pin(ready(())))
             };
+            let over = IsOver(Arc::clone(&main_is_over));
+            runtime.spawn(async move {
+                let _over = over;
+                main.await;
+            });
             kernel.borrow_mut().begin_turn();
-            Self { runtime, main }
+            Self {
+                runtime,
+                main_is_over,
+            }
         })
     }
 
     /// Runs the process until it sleeps or ends.
     pub(crate) fn turn(&mut self, kernel: &SharedKernel) -> TurnEnd {
         kernel.borrow_mut().begin_turn();
-        let main = &mut self.main;
+        // The root of the tasks is polled at the beginning and at the end of each turn. Whether the main task
+        // is over, a flag tells it more cheaply than a handle would.
         let root = poll_fn(|context| {
-            if Pin::new(&mut *main).poll(context).is_ready() {
+            if self.main_is_over.load(Ordering::Relaxed) {
                 return Poll::Ready(TurnEnd::Exited);
             }
             match kernel.borrow_mut().turn_is_over(context.waker()) {
@@ -73,9 +81,17 @@ impl Process {
         sys::on_machine(kernel, || {
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 drop(kernel.borrow_mut().take_turn_waker());
-                drop(self.main);
                 self.runtime.shutdown_background();
             }));
         });
+    }
+}
+
+/// Says that the main task has returned or panicked, when it is dropped with the task.
+struct IsOver(Arc<AtomicBool>);
+
+impl Drop for IsOver {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -166,6 +166,9 @@ pub enum Fault {
     /// The process is killed. Its kernel goes on: it closes the connections, and answers later
     /// segments with RST. The disk keeps what was written.
     Kill(MachineId),
+    /// The process is sent SIGTERM. One that has blocked it and reads it from a `signalfd(2)` can end
+    /// in good order; any other one ends at once, like after a [`Fault::Kill`].
+    Terminate(MachineId),
     /// The machine falls silent. Writes that were not synced are lost.
     PowerLoss(MachineId),
     /// The same, but of the writes that were not synced the seed says for each sector whether it
@@ -324,6 +327,12 @@ impl World {
         sys::on_machine(&kernel, f)
     }
 
+    /// When the machine's processes ended, in the order of time: they were killed, lost their power,
+    /// or their main task returned or panicked.
+    pub fn ends(&self, machine: MachineId) -> &[Duration] {
+        self.machines[machine].ends()
+    }
+
     /// The virtual time since the world began.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.machines.now())
@@ -398,6 +407,9 @@ impl World {
                 until,
             } => return self.flood(to, port, interval, until),
             Fault::Kill(machine) => return self.act(machine, Machine::kill),
+            Fault::Terminate(machine) => {
+                return self.act(machine, |this, now| this.signal(now, libc::SIGTERM));
+            }
             Fault::Boot(machine) => {
                 self.driver.set_power(machine, true);
                 return self.act(machine, Machine::boot);
@@ -529,6 +541,7 @@ impl World {
             Fault::Move(machine) => of_machine("move", *machine),
             Fault::SynFlood { to, .. } => of_machine("syn flood", *to),
             Fault::Kill(machine) => of_machine("kill", *machine),
+            Fault::Terminate(machine) => of_machine("terminate", *machine),
             Fault::PowerLoss(machine) => of_machine("power loss", *machine),
             Fault::Boot(machine) => of_machine("boot", *machine),
             Fault::Pause(machine) => of_machine("pause", *machine),

@@ -1,16 +1,15 @@
 //! `squall serve`: the server that the scenarios put to the test, on real sockets.
 
 use super::{Exit, Failure, complain};
-use squall_chat::{Database, ServerEvent, ServerOptions};
+use squall_chat::{Database, ServerEvent, ServerOptions, Termination};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 
-/// Runs the chat's server on real sockets until Ctrl-C.
+/// Runs the chat's server on real sockets until Ctrl-C or SIGTERM.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Where to listen.
@@ -36,19 +35,17 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
-    let stop = Arc::new(Notify::new());
-    let stopping = Arc::clone(&stop);
-    ctrlc::set_handler(move || stopping.notify_one()).map_err(Failure::new)?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::new)?
-        .block_on(serve_until(arguments, stop.notified()))?;
+        .block_on(serve_until_told(arguments))?;
     complain("The server has closed its connections and its database.");
     Ok(Exit::AsExpected)
 }
 
-async fn serve_until(arguments: &Arguments, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+async fn serve_until_told(arguments: &Arguments) -> Result<(), Failure> {
+    let stop = Termination::listen().map_err(Failure::new)?.requested();
     let address = arguments.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::new(match error.kind() {
@@ -70,7 +67,7 @@ async fn serve_until(arguments: &Arguments, stop: impl Future<Output = ()>) -> R
     opened.map_err(Failure::new)?;
     let database = arguments.database.display();
     complain(format_args!(
-        "Listening on http://{local}, messages in {database}; Ctrl-C stops."
+        "Listening on http://{local}, messages in {database}; Ctrl-C or SIGTERM stops."
     ));
     squall_chat::serve(listener, &arguments.database, options, Arc::new(tell), stop)
         .await

@@ -1,9 +1,12 @@
 //! Faults of machines: their processes and their power.
 
 use super::victims::Whom;
-use super::{Kind, Order, Stage};
+use super::{Hindrance, Kind, Order, Stage};
+use crate::draw::Draw;
 use crate::format::{Problems, Table};
+use crate::scenario::Setting;
 use squall_guarantees::Lost;
+use squall_simulator::WorkCost;
 use std::time::Duration;
 
 /// The program is killed; the machine's kernel lives on and closes its connections.
@@ -38,13 +41,26 @@ impl Kind for Kill {
     }
 }
 
-/// The machine goes silent at once, and forgets all that is not on its disk.
+/// The program is asked to end (SIGTERM), and killed if it has not after a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PowerLoss;
+pub struct Stop {
+    /// How long it may take to end.
+    pub grace: Setting<Duration>,
+}
 
-impl Kind for PowerLoss {
-    fn read(_: &mut Table<'_>, _: &mut Problems) -> Option<Self> {
-        Some(PowerLoss)
+/// Long enough to say goodbye to everybody.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl Kind for Stop {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let grace = table.get("grace", problems);
+        let grace = grace.unwrap_or(Setting::Fixed(GRACE));
+        Some(Stop { grace })
+    }
+
+    fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+        let grace = draw.fixed(&format!("{fault}: grace"), self.grace);
+        Stop { grace }
     }
 
     fn whom(&self) -> Whom {
@@ -52,11 +68,142 @@ impl Kind for PowerLoss {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        stage.begin_each(Order::PowerLoss);
+        stage.begin_each(Order::Terminate);
+        // Whoever is started again before that has had less time to end.
+        let limit = stage.from + self.grace.min();
+        let limit = stage.until.map_or(limit, |until| limit.min(until));
+        for victim in stage.victims.clone() {
+            stage.world.at(limit, Order::Kill(victim));
+        }
     }
 
     fn words(&self, victims: &str) -> String {
-        format!("power loss of {victims}")
+        format!("stop of {victims}")
+    }
+
+    fn downtimes(
+        &self,
+        from: Duration,
+        until: Option<Duration>,
+    ) -> Vec<(Duration, Option<Duration>)> {
+        vec![(from, until)]
+    }
+}
+
+/// The program is killed and started again, over and over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartLoop {
+    /// How often it is killed.
+    pub count: Setting<u32>,
+    /// From one kill to the next.
+    pub every: Setting<Duration>,
+    /// From a kill to the next start.
+    pub down: Setting<Duration>,
+}
+
+impl Kind for RestartLoop {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let count = table.need::<Setting<u32>>("count", problems);
+        let every = table.need::<Setting<Duration>>("every", problems);
+        let down = table.placed::<Setting<Duration>>("down", problems);
+        let (count, every) = (count?, every?);
+        if count.value.min() == 0 {
+            let remedy = "Write how often the program is killed: 1 or more.";
+            problems.add(count.at, "`count` is zero", remedy);
+            return None;
+        }
+        let short = Setting::Fixed(Duration::from_millis(500).min(every.value.min() / 2));
+        if let Some(down) = &down
+            && down.value.max() >= every.value.min()
+        {
+            let remedy = "The program must have been started before it is killed again: choose a \
+                longer `every`, or a shorter `down`.";
+            let what = "`down` is not shorter than `every`";
+            problems.add(down.at.clone(), what, remedy);
+            return None;
+        }
+        Some(RestartLoop {
+            count: count.value,
+            every: every.value,
+            down: down.map_or(short, |down| down.value),
+        })
+    }
+
+    fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+        RestartLoop {
+            count: draw.fixed(&format!("{fault}: count"), self.count),
+            every: draw.fixed(&format!("{fault}: every"), self.every),
+            down: draw.fixed(&format!("{fault}: down"), self.down),
+        }
+    }
+
+    fn whom(&self) -> Whom {
+        Whom::Machines
+    }
+
+    fn strike(&self, stage: &mut Stage<'_>) {
+        for (kill, _) in self.downtimes(stage.from, None) {
+            for victim in stage.victims.clone() {
+                stage.world.at(kill, Order::Kill(victim));
+            }
+        }
+    }
+
+    fn words(&self, victims: &str) -> String {
+        format!("restart loop of {victims}, {} times", self.count.min())
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        Some(self.every.min() * (self.count.min() - 1) + self.down.min())
+    }
+
+    fn downtimes(&self, from: Duration, _: Option<Duration>) -> Vec<(Duration, Option<Duration>)> {
+        let kills = (0..self.count.min()).map(|number| from + self.every.min() * number);
+        kills
+            .map(|kill| (kill, Some(kill + self.down.min())))
+            .collect()
+    }
+}
+
+/// The machine goes silent at once, and forgets all that is not on its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PowerLoss {
+    /// The size of the sectors, in bytes, that survive or not when writes are torn; if none, what was
+    /// not synced is lost.
+    pub torn_sector: Option<usize>,
+}
+
+impl Kind for PowerLoss {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let Some(found) = table.placed::<u32>("torn-sector", problems) else {
+            return Some(PowerLoss { torn_sector: None });
+        };
+        if ![512, 4096].contains(&found.value) {
+            let what = format!("there are no sectors of {} bytes", found.value);
+            problems.add(found.at, what, "Write 512 or 4096, as on real disks.");
+            return None;
+        }
+        let torn_sector = Some(found.value as usize);
+        Some(PowerLoss { torn_sector })
+    }
+
+    fn whom(&self) -> Whom {
+        Whom::Machines
+    }
+
+    fn strike(&self, stage: &mut Stage<'_>) {
+        let torn = self.torn_sector;
+        stage.begin_each(|machine| match torn {
+            None => Order::PowerLoss(machine),
+            Some(sector) => Order::TornPowerLoss { machine, sector },
+        });
+    }
+
+    fn words(&self, victims: &str) -> String {
+        match self.torn_sector {
+            None => format!("power loss of {victims}"),
+            Some(sector) => format!("power loss of {victims}, tearing sectors of {sector} bytes"),
+        }
     }
 
     fn silence(&self) -> Option<Lost> {
@@ -92,5 +239,105 @@ impl Kind for Pause {
 
     fn words(&self, victims: &str) -> String {
         format!("pause of {victims}")
+    }
+
+    fn hinders(&self) -> Option<Hindrance> {
+        Some(Hindrance::Still)
+    }
+}
+
+/// The whole machine stands still, its kernel and its clocks included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspend {
+    /// Whether its clocks jump to the right time afterwards. If not they are late from then on.
+    pub clocks_jump: bool,
+}
+
+impl Kind for Suspend {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let clocks = [("jump", true), ("stand-still", false)];
+        let clocks_jump = table.word("clocks", &clocks, problems).unwrap_or(true);
+        Some(Suspend { clocks_jump })
+    }
+
+    fn whom(&self) -> Whom {
+        Whom::Machines
+    }
+
+    fn strike(&self, stage: &mut Stage<'_>) {
+        let clocks_jump = self.clocks_jump;
+        stage.begin_each(Order::Suspend);
+        stage.end_each(|machine| Order::Wake {
+            machine,
+            clocks_jump,
+        });
+    }
+
+    fn words(&self, victims: &str) -> String {
+        format!("suspension of {victims}")
+    }
+
+    fn hinders(&self) -> Option<Hindrance> {
+        Some(Hindrance::Still)
+    }
+}
+
+/// The machine's work takes time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowCpu {
+    /// Each time that the program is woken and runs until it sleeps again.
+    pub turn: Setting<Duration>,
+    /// Each system call about a socket or another descriptor.
+    pub call: Setting<Duration>,
+    /// Each thousand bytes that are sent or received.
+    pub kilobyte: Setting<Duration>,
+}
+
+impl Kind for SlowCpu {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        table.at_least_one(
+            &["turn", "call", "kilobyte"],
+            "Write what takes how long, as in `turn = \"5ms\"`, `call = \"100us\"` or \
+             `kilobyte = \"10us\"`.",
+            problems,
+        )?;
+        let mut cost = |field| table.get(field, problems);
+        let none = Setting::Fixed(Duration::ZERO);
+        Some(SlowCpu {
+            turn: cost("turn").unwrap_or(none),
+            call: cost("call").unwrap_or(none),
+            kilobyte: cost("kilobyte").unwrap_or(none),
+        })
+    }
+
+    fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+        SlowCpu {
+            turn: draw.fixed(&format!("{fault}: turn"), self.turn),
+            call: draw.fixed(&format!("{fault}: call"), self.call),
+            kilobyte: draw.fixed(&format!("{fault}: kilobyte"), self.kilobyte),
+        }
+    }
+
+    fn whom(&self) -> Whom {
+        Whom::Machines
+    }
+
+    fn strike(&self, stage: &mut Stage<'_>) {
+        let cost = WorkCost {
+            turn: self.turn.min(),
+            call: self.call.min(),
+            // A nanosecond for a thousand bytes is a picosecond for each.
+            byte_ps: self.kilobyte.min().as_nanos() as u64,
+        };
+        stage.begin_each(|machine| Order::Work(machine, cost));
+        stage.end_each(|machine| Order::Work(machine, WorkCost::default()));
+    }
+
+    fn words(&self, victims: &str) -> String {
+        format!("slow processor of {victims}")
+    }
+
+    fn hinders(&self) -> Option<Hindrance> {
+        Some(Hindrance::Slow)
     }
 }

@@ -5,11 +5,15 @@
 //! checkers must know. To add one, write it into the file of its subject and its word into the list
 //! at [`kinds!`].
 
+mod clocks;
+mod disks;
 mod machines;
 mod network;
 mod victims;
 
-pub use machines::{Kill, Pause, PowerLoss};
+pub use clocks::{ClockDrift, ClockFreeze, ClockStep};
+pub use disks::{DiskError, DiskFull, DiskLies, DiskSlow};
+pub use machines::{Kill, Pause, PowerLoss, RestartLoop, SlowCpu, Stop, Suspend};
 pub use network::{Direction, Loss, Partition};
 pub use victims::Victims;
 
@@ -79,6 +83,21 @@ pub(crate) trait Kind {
         None
     }
 
+    /// Whether the victims' programs run, but not as they should.
+    fn hinders(&self) -> Option<Hindrance> {
+        None
+    }
+
+    /// How much too fast the victims' clocks run meanwhile, in millionths.
+    fn drift_ppm(&self) -> i32 {
+        0
+    }
+
+    /// How long it lasts, of a kind whose own fields say so. Such a kind has no field `for`.
+    fn duration(&self) -> Option<Duration> {
+        None
+    }
+
     /// When the victims' programs do not run, of a fault that lasts so long: from and until.
     fn downtimes(
         &self,
@@ -87,6 +106,15 @@ pub(crate) trait Kind {
     ) -> Vec<(Duration, Option<Duration>)> {
         Vec::new()
     }
+}
+
+/// What keeps a program that runs from doing its work in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hindrance {
+    /// It does nothing, and says nothing.
+    Still,
+    /// It does everything late.
+    Slow,
 }
 
 /// Lists the kinds: the word in scenario files, and the type.
@@ -130,8 +158,19 @@ kinds! {
     "partition" => Partition,
     "loss" => Loss,
     "kill" => Kill,
+    "stop" => Stop,
+    "restart-loop" => RestartLoop,
     "power-loss" => PowerLoss,
     "pause" => Pause,
+    "suspend" => Suspend,
+    "slow-cpu" => SlowCpu,
+    "clock-step" => ClockStep,
+    "clock-freeze" => ClockFreeze,
+    "clock-drift" => ClockDrift,
+    "disk-full" => DiskFull,
+    "disk-slow" => DiskSlow,
+    "disk-error" => DiskError,
+    "disk-lies" => DiskLies,
 }
 
 /// Where and when a fault strikes.
@@ -158,14 +197,14 @@ impl Stage<'_> {
     }
 
     /// An order about each victim for the time when the fault begins.
-    pub(crate) fn begin_each(&mut self, order: fn(MachineId) -> Order) {
+    pub(crate) fn begin_each(&mut self, order: impl Fn(MachineId) -> Order) {
         for victim in self.victims.clone() {
             self.begin(order(victim));
         }
     }
 
     /// An order about each victim for the time when the fault ends.
-    pub(crate) fn end_each(&mut self, order: fn(MachineId) -> Order) {
+    pub(crate) fn end_each(&mut self, order: impl Fn(MachineId) -> Order) {
         for victim in self.victims.clone() {
             self.end(order(victim));
         }
@@ -201,7 +240,11 @@ fn read_one(mut table: Table<'_>, clients: &Clients, problems: &mut Problems) ->
     let kind = FaultKind::read(word, &mut table, problems);
     let victims = table.need::<Victims>("victims", problems);
     let at = table.need::<Setting<Duration>>("at", problems);
-    let lasts = table.positive("for", problems);
+    let says_itself = |kind: &FaultKind| kind.kind().duration().is_some();
+    let lasts = match kind.as_ref().is_some_and(says_itself) {
+        true => None,
+        false => table.positive("for", problems),
+    };
     table.finish(problems);
     if let (Some(victims), Some(kind)) = (&victims, &kind) {
         kind.kind().whom().check(victims, clients, problems);
@@ -231,6 +274,7 @@ impl Fault {
         let lasts = self
             .lasts
             .map(|lasts| draw.value(&format!("{fault}: for"), lasts));
+        let lasts = kind.kind().duration().or(lasts);
         PlannedFault {
             kind,
             victims,

@@ -157,6 +157,41 @@ impl<'t> Table<'t> {
         Some(found.value)
     }
 
+    /// Complains unless at least one of these fields is there.
+    pub(crate) fn at_least_one(
+        &mut self,
+        fields: &[&'static str],
+        remedy: &str,
+        problems: &mut Problems,
+    ) -> Option<()> {
+        self.asked.extend(fields);
+        let there = |field: &&str| self.fields.is_some_and(|all| all.contains_key(*field));
+        if fields.iter().any(there) {
+            return Some(());
+        }
+        let what = format!("{} has none of `{}`", self.title, fields.join("`, `"));
+        problems.add(self.span.clone(), what, remedy);
+        None
+    }
+
+    /// The one of these fields that is there; complains if it is none or several.
+    pub(crate) fn exactly_one(
+        &mut self,
+        fields: &[&'static str],
+        remedy: &str,
+        problems: &mut Problems,
+    ) -> Option<&'static str> {
+        self.asked.extend(fields);
+        let there = |field: &&&str| self.fields.is_some_and(|all| all.contains_key(**field));
+        let mut found = fields.iter().filter(there);
+        if let (Some(one), None) = (found.next(), found.next()) {
+            return Some(one);
+        }
+        let what = format!("{} needs one of `{}`", self.title, fields.join("`, `"));
+        problems.add(self.span.clone(), what, remedy);
+        None
+    }
+
     /// The table in this field; an empty one if it is missing or wrong.
     pub(crate) fn table(&mut self, field: &'static str, problems: &mut Problems) -> Table<'t> {
         let title = format!("[{field}]");

@@ -110,3 +110,62 @@ workload = { rooms = ["lobby", "lobby"] }
 "#
     ));
 }
+
+#[test]
+fn faults_of_machines_are_checked() {
+    insta::assert_snapshot!(mistakes(
+        r#"
+shows = "Something."
+
+[clock.dave]
+ahead = "1h"
+
+[clock.server]
+slow-ppm = 1000000
+
+[[fault]]
+kind = "power-loss"
+torn-sector = 1000
+victims = "server"
+at = "1s"
+
+[[fault]]
+kind = "restart-loop"
+victims = "server"
+at = "1s"
+count = "0..3"
+every = "2s"
+
+[[fault]]
+kind = "restart-loop"
+victims = "server"
+at = "1s"
+count = 3
+every = "2s"
+down = "2s"
+
+[[fault]]
+kind = "clock-step"
+victims = "alice"
+at = "1s"
+forward = "1s"
+back = "1s"
+
+[[fault]]
+kind = "slow-cpu"
+victims = "server"
+at = "1s"
+
+[[fault]]
+kind = "disk-error"
+victims = "server"
+at = "1s"
+write = 2
+
+[[fault]]
+kind = "clock-drift"
+victims = "server"
+at = "1s"
+"#
+    ));
+}

@@ -43,8 +43,8 @@ impl Scalar for u32 {
 }
 
 impl Scalar for f64 {
-    const WANTED: &'static str = "Write a probability between 0 and 1, as in 0.05 for five packets \
-        of a hundred, or a range that the seed decides, as in \"0.01..0.2\".";
+    const WANTED: &'static str = "Write a probability between 0 and 1, as in 0.05 for five of \
+        a hundred, or a range that the seed decides, as in \"0.01..0.2\".";
 
     fn from_word(word: &str) -> Result<Self, String> {
         let number: f64 = word

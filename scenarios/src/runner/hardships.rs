@@ -4,11 +4,11 @@
 //! down because of two faults is started again when the last of them is over.
 
 use crate::draw::Plan;
-use crate::faults::Stage;
+use crate::faults::{Hindrance, PlannedFault, Stage};
 use crate::middlebox::MIDDLEBOX;
 use crate::scenario::SERVER;
 use indexmap::IndexMap;
-use squall_guarantees::{ClientId, Silence};
+use squall_guarantees::{ClientId, Lost, Silence, Standstill};
 use squall_simulator::{Fault as Order, MachineId, World};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, 
 }
 
 /// When the machine's program is down, from and until, without overlaps.
-pub(super) fn downtimes(plan: &Plan, machine: &str) -> Vec<(Duration, Option<Duration>)> {
+fn downtimes(plan: &Plan, machine: &str) -> Vec<(Duration, Option<Duration>)> {
     let mut times: Vec<_> = plan
         .faults
         .iter()
@@ -63,9 +63,7 @@ pub(super) fn silences(plan: &Plan) -> Vec<Silence> {
     let mut silences = Vec::new();
     for (client, number) in plan.clients.iter().zip(0..) {
         for fault in &plan.faults {
-            if (fault.hits(&client.name) || fault.hits(SERVER))
-                && let Some(lost) = fault.kind.kind().silence()
-            {
+            if let Some(lost) = unheard(fault, &client.name) {
                 silences.push(Silence {
                     client: ClientId(number),
                     lost,
@@ -87,6 +85,41 @@ pub(super) fn silences(plan: &Plan) -> Vec<Silence> {
         }
     }
     silences
+}
+
+/// What a client and the server do not hear of each other because of a fault. A program that stands
+/// still says nothing, but what it is told waits for it.
+fn unheard(fault: &PlannedFault, client: &str) -> Option<Lost> {
+    let kind = fault.kind.kind();
+    let still = kind.hinders() == Some(Hindrance::Still);
+    match (fault.hits(client), fault.hits(SERVER)) {
+        (true, _) | (_, true) if kind.silence().is_some() => kind.silence(),
+        (true, true) if still => Some(Lost::BothWays),
+        (true, false) if still => Some(Lost::ToServer),
+        (false, true) if still => Some(Lost::ToClient),
+        _ => None,
+    }
+}
+
+/// When programs did not run, or only slowly.
+pub(super) fn standstills(plan: &Plan) -> Vec<Standstill> {
+    let hinders = |fault: &&PlannedFault| fault.kind.kind().hinders().is_some();
+    let clients = plan.clients.iter().zip(0..);
+    let clients = clients.map(|(client, number)| (client.name.as_str(), Some(ClientId(number))));
+    let machines: Vec<_> = std::iter::once((SERVER, None)).chain(clients).collect();
+    let mut standstills = Vec::new();
+    for fault in plan.faults.iter().filter(hinders) {
+        for &(name, client) in &machines {
+            if fault.hits(name) {
+                standstills.push(Standstill {
+                    client,
+                    from: fault.from,
+                    until: fault.until.unwrap_or(plan.ends_at),
+                });
+            }
+        }
+    }
+    standstills
 }
 
 /// The faults for the record, in the order of their beginning.

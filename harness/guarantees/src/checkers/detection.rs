@@ -3,8 +3,8 @@
 //! The clock starts when the silence begins. The client notices by declaring its connection over,
 //! the server by closing the session. Each side counts only if it had a live connection when the
 //! silence began, if it is the side that hears nothing, if the silence outlasts its bound, and if
-//! its program does not end before the bound is over: the dead notice nothing. Does not look at
-//! disconnections without a silence, nor at why a side says that it is over.
+//! its program neither ends nor stands still before the bound is over: the dead notice nothing. Does
+//! not look at disconnections without a silence, nor at why a side says that it is over.
 
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
@@ -40,6 +40,8 @@ struct Watch<'h> {
     noticed_at: Option<Time>,
     /// When the observer's program ends.
     dies_at: Option<Time>,
+    /// Whether the observer's program stands still before the bound is over.
+    hindered: bool,
 }
 
 enum Judgement {
@@ -55,7 +57,7 @@ impl Watch<'_> {
             Judgement::NotExercised
         } else if self.noticed_at.is_some_and(|at| at <= due) {
             Judgement::InTime
-        } else if self.dies_at.is_some_and(|at| at <= due) {
+        } else if self.hindered || self.dies_at.is_some_and(|at| at <= due) {
             Judgement::NotExercised
         } else {
             Judgement::TooLate
@@ -83,6 +85,11 @@ fn clients_watches<'h>(
     if silence.lost == Lost::ToServer {
         return Vec::new();
     }
+    let bound = index.history.bounds.client_detection;
+    let due = silence.from + bound;
+    let hindered = index
+        .history
+        .stood_still(Some(silence.client), silence.from, due);
     let watch = |incarnation: &&Incarnation<'h>| {
         let dies_at = incarnation.stopped_at;
         let steps = &incarnation.connections;
@@ -94,9 +101,10 @@ fn clients_watches<'h>(
             observer: &index.client(silence.client).name,
             silent: "server",
             session,
-            bound: index.history.bounds.client_detection,
+            bound,
             noticed_at: steps.get(next).map(Connection::at),
             dies_at,
+            hindered,
         })
     };
     incarnations.iter().filter_map(watch).collect()
@@ -113,6 +121,9 @@ fn servers_watches<'h>(
         return Vec::new();
     }
     let stops = &index.history.server_stops;
+    let bound = index.history.bounds.server_detection;
+    let due = silence.from + bound;
+    let hindered = index.history.stood_still(None, silence.from, due);
     let watch = |&Session {
                      id,
                      opened_at,
@@ -127,9 +138,10 @@ fn servers_watches<'h>(
             observer: "server",
             silent: &index.client(silence.client).name,
             session: id,
-            bound: index.history.bounds.server_detection,
+            bound,
             noticed_at: closed_at,
             dies_at,
+            hindered,
         })
     };
     sessions.iter().filter_map(watch).collect()
@@ -251,6 +263,21 @@ mod tests {
             .server_stopped(10_000)
             .disconnected(14_000, "alice");
         insta::assert_snapshot!(chat.verdict(Detection), @"held: 1 silence noticed");
+    }
+
+    #[test]
+    fn does_not_ask_who_stands_still_before_the_bound_is_over() {
+        let paused = |from, until, who| {
+            chat(["alice"])
+                .silence(10_000, 20_000, "alice", ToClient)
+                .standstill(from, until, who)
+                .disconnected(15_000, "alice")
+                .verdict(Detection)
+        };
+        insta::assert_snapshot!(paused(12_000, 13_000, "alice"), @"not exercised");
+        let violated = "violated: alice had to notice the silence of server that began at 10.000 s by 14.000 s (session alice-1), but did so only at 15.000 s.";
+        assert_eq!(paused(12_000, 13_000, "server").to_string(), violated);
+        assert_eq!(paused(14_500, 16_000, "alice").to_string(), violated);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! within the back-off's bounds before it tries again.
 //!
 //! The wait is between noticing that a connection, or an attempt, is over and the next attempt of
-//! the same incarnation. A program that runs on without trying again has waited too long. Does not
+//! the same incarnation. A program that runs on without trying again has waited too long, unless it
+//! stood still meanwhile. Does not
 //! look at how long an attempt takes, at whether one succeeds (durability-to-delivery asks only
 //! those who came back), nor at a program's first attempt, which waits for nothing.
 
@@ -66,11 +67,14 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
             Some(_) => continue,
             None => None,
         };
-        let wait = connecting_at
-            .unwrap_or(runs_until)
-            .saturating_sub(disconnected_at);
+        let end = connecting_at.unwrap_or(runs_until);
+        let wait = end.saturating_sub(disconnected_at);
         let too_early = connecting_at.is_some() && wait < min;
-        if too_early || wait > max + TOLERANCE {
+        let stood_still = || {
+            let client = Some(incarnation.client);
+            index.history.stood_still(client, disconnected_at, end)
+        };
+        if too_early || (wait > max + TOLERANCE && !stood_still()) {
             findings.add(disconnected_at, || Evidence::BackOff {
                 client: index.name(incarnation.client),
                 disconnected_at,
@@ -130,6 +134,20 @@ mod tests {
             .disconnected(10_000, "alice")
             .stopped(12_000, "alice");
         insta::assert_snapshot!(chat.verdict(Reconnection), @"not exercised");
+    }
+
+    #[test]
+    fn excuses_a_long_wait_and_no_short_one_of_a_client_that_stood_still() {
+        let waited = |until| {
+            chat(["alice"])
+                .standstill(8_000, 20_000, "alice")
+                .disconnected(10_000, "alice")
+                .connecting(until, "alice")
+                .connected(until + 100, "alice")
+                .verdict(Reconnection)
+        };
+        insta::assert_snapshot!(waited(21_000), @"held: 1 connection after an earlier one");
+        insta::assert_snapshot!(waited(10_500), @"violated: alice was disconnected at 10.000 s and tried again at 10.500 s, after 0.500 s; the wait must be 1.000 s to 5.000 s.");
     }
 
     #[test]

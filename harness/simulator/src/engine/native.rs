@@ -5,17 +5,18 @@
 //! nanosecond the packets come first.
 
 use super::Driver;
+use crate::alarms::Alarms;
 use crate::kernel::Packet;
 use crate::machine::MachineId;
 use crate::machines::Machines;
 use crate::queue::Queue;
-use crate::wakes::Wakes;
 use crate::world::Error;
 
 #[derive(Default)]
 pub(super) struct Native {
     arrivals: Queue<Arrival>,
-    wakes: Wakes,
+    /// When each machine wants to run next.
+    wakes: Alarms,
     /// What would have arrived, had it not been held. In the order of arrival.
     held: Vec<Arrival>,
 }
@@ -54,7 +55,7 @@ impl Native {
                     .plan(departure.arrives, Arrival { from, to, packet });
             }
         });
-        self.wakes.set(machine, machines[machine].next_wake());
+        self.wakes.set(machine.0, machines[machine].next_wake());
     }
 
     /// The time of the next event, and the machine if it is a wake-up.
@@ -62,7 +63,7 @@ impl Native {
         let arrival = self.arrivals.peek().map(|(at, _)| at);
         match (arrival, self.wakes.first()) {
             (Some(at), Some((wake, _))) if at <= wake => Some((at, None)),
-            (_, Some((wake, machine))) => Some((wake, Some(machine))),
+            (_, Some((wake, machine))) => Some((wake, Some(MachineId(machine)))),
             (Some(at), None) => Some((at, None)),
             (None, None) => None,
         }

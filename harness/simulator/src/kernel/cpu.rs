@@ -93,6 +93,13 @@ impl Kernel {
         self.hardware.cpu.busy_until.is_some()
     }
 
+    /// Whether this turn, or the next one, may take time.
+    pub(super) fn is_slow(&self) -> bool {
+        let cpu = &self.hardware.cpu;
+        let has_cost = cpu.turn > 0 || cpu.call > 0 || cpu.byte_ps > 0;
+        has_cost || self.is_busy() || self.hardware.disk.is_slow()
+    }
+
     /// Ends the last turn if its time is over.
     pub(crate) fn end_work(&mut self) {
         let cpu = &mut self.hardware.cpu;
@@ -111,6 +118,7 @@ impl Kernel {
     /// the kernel sends on its own.
     pub(crate) fn take_departing(&mut self, packets: &mut Vec<Packet>) {
         if !self.is_busy() {
+            self.flush();
             packets.append(&mut self.hardware.cpu.held);
             return self.take_outgoing(packets);
         }

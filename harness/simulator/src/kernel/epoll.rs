@@ -79,7 +79,7 @@ pub(super) struct EventCounter {
 pub(crate) enum Waited {
     /// With so many events, or with none after a look without waiting.
     Events(usize),
-    /// The process sleeps now: the turn is over. Wake this, then call [`Kernel::slept`].
+    /// The process sleeps now: the turn is over. Wake this, then give it to [`Kernel::slept`].
     Asleep(Option<Waker>),
 }
 
@@ -197,11 +197,13 @@ impl Kernel {
             Some(Object::Socket(socket)) => self.tcp.readiness(id, socket),
             Some(Object::Event(counter)) if counter.value > 0 => (EPOLLIN | EPOLLOUT) as u32,
             Some(Object::Event(_)) => EPOLLOUT as u32,
+            Some(Object::Signal(descriptor)) if self.has_signal(descriptor) => EPOLLIN as u32,
+            Some(Object::Signal(_)) => 0,
             Some(Object::Epoll(_)) | None => 0,
         })
     }
 
-    fn notify_if_ready(&mut self, fd: i32) -> Result<()> {
+    pub(super) fn notify_if_ready(&mut self, fd: i32) -> Result<()> {
         if self.readiness(fd)? != 0 {
             let id = self.find(fd)?;
             self.notify(Some(id));
@@ -214,6 +216,7 @@ impl Kernel {
         let watch = match id.and_then(|id| self.object(id).ok()) {
             Some(Object::Socket(socket)) => socket.watch,
             Some(Object::Event(counter)) => counter.watch,
+            Some(Object::Signal(descriptor)) => descriptor.watch,
             Some(Object::Epoll(_)) | None => None,
         };
         if let Some(Watch { epoll, fd }) = watch
@@ -236,6 +239,7 @@ impl Kernel {
         let old = match self.object_at(fd)? {
             Object::Socket(socket) => &mut socket.watch,
             Object::Event(counter) => &mut counter.watch,
+            Object::Signal(descriptor) => &mut descriptor.watch,
             Object::Epoll(_) => return Err(Errno(libc::EINVAL)),
         };
         if std::mem::replace(old, watch).is_some() && watch.is_some() {
@@ -250,7 +254,7 @@ impl Kernel {
     fn epoll(&mut self, id: ObjectId) -> Result<&mut Epoll> {
         match self.object(id)? {
             Object::Epoll(epoll) => Ok(epoll),
-            Object::Socket(_) | Object::Event(_) => Err(Errno(libc::EINVAL)),
+            _ => Err(Errno(libc::EINVAL)),
         }
     }
 
@@ -263,7 +267,7 @@ impl Kernel {
         match self.object_at(fd)? {
             Object::Event(counter) if counter.value > 0 => Ok(std::mem::take(&mut counter.value)),
             Object::Event(_) => Err(Errno(libc::EAGAIN)),
-            Object::Socket(_) | Object::Epoll(_) => Err(Errno(libc::EINVAL)),
+            _ => Err(Errno(libc::EINVAL)),
         }
     }
 

@@ -53,8 +53,6 @@ pub(super) struct Flow {
     pub(super) owner: Owner,
     /// What it takes of its local port.
     pub(super) claim: Claim,
-    /// When the timer is set, as it stands in the kernel's set of timers.
-    pub(super) timer: Option<u64>,
     /// Whether it is on the kernel's list of flows to poll.
     pub(super) dirty: bool,
     interface: Interface,
@@ -75,7 +73,13 @@ pub(super) struct Flow {
     unacknowledged: usize,
 }
 
-/// What a poll changed.
+/// What a step is compared with.
+struct Snapshot {
+    state: State,
+    received: usize,
+}
+
+/// What a step changed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Changes {
     /// The handshake is complete.
@@ -105,7 +109,6 @@ impl Flow {
             endpoints,
             owner,
             claim: Claim::new(local, &options),
-            timer: None,
             dirty: false,
             interface: interface(local, seed, mtu),
             seed,
@@ -165,51 +168,74 @@ impl Flow {
         socket.set_timeout(keep_alive.map(|idle| idle + probes));
     }
 
-    /// Lets TCP work: takes a packet that arrived, sends what is due, looks at its clock.
-    pub(super) fn poll(
+    /// A packet arrived. What follows from it is sent by [`Flow::work`], together with what the program
+    /// makes of it.
+    pub(super) fn take(
         &mut self,
         now: u64,
-        mut incoming: Option<Packet>,
+        mut packet: Packet,
         outgoing: &mut Vec<Packet>,
     ) -> Changes {
-        let before = self.state();
-        let received = self.socket().recv_queue();
-        let had_packet = incoming.is_some();
+        let before = self.snapshot();
+        self.accept_acknowledgement(&mut packet);
+        let sent = outgoing.len();
+        let mut wire = Wire::new(Some(packet), outgoing);
+        self.interface
+            .poll_ingress_single(instant(now), &mut wire, &mut self.sockets);
+        self.note_acknowledged(&outgoing[sent..]);
+        self.changes_since(before, now, true)
+    }
+
+    /// Sends what is due. Says what that changed, and when it is to be done again.
+    pub(super) fn work(&mut self, now: u64, outgoing: &mut Vec<Packet>) -> (Changes, Option<u64>) {
+        let before = self.snapshot();
         if self.give_up_at.is_some_and(|limit| limit <= now) {
             self.socket_mut().abort();
         }
-        if let Some(packet) = &mut incoming {
-            self.accept_acknowledgement(packet);
-        }
-        let already_there = outgoing.len();
-        let mut wire = Wire {
-            incoming,
-            outgoing,
-            mtu: MTU,
+        let next = loop {
+            let sent = outgoing.len();
+            let mut wire = Wire::new(None, outgoing);
+            self.interface
+                .poll_egress(instant(now), &mut wire, &mut self.sockets);
+            self.note_acknowledged(&outgoing[sent..]);
+            let next = self.interface.poll_at(instant(now), &self.sockets);
+            if outgoing.len() == sent || next.is_none_or(|next| next > instant(now)) {
+                break next;
+            }
         };
-        self.interface
-            .poll(instant(now), &mut wire, &mut self.sockets);
-        for packet in &outgoing[already_there..] {
-            self.note_acknowledged(packet);
-        }
+        let changes = self.changes_since(before, now, false);
+        // All that may be sent has been: what is still due now waits for the next microsecond, which is
+        // as fine as smoltcp's clock.
+        let soonest = now / 1000 * 1000 + 1000;
+        let next = next.map(|next| (next.total_micros() as u64 * 1000).max(soonest));
+        (changes, [next, self.give_up_at].into_iter().flatten().min())
+    }
 
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            state: self.state(),
+            received: self.socket().recv_queue(),
+        }
+    }
+
+    /// What a step changed, with a packet or without one.
+    fn changes_since(&mut self, before: Snapshot, now: u64, had_packet: bool) -> Changes {
         let after = self.state();
-        let established = is_opening(before) && is_synchronized(after);
+        let established = is_opening(before.state) && is_synchronized(after);
         let finished = !self.peer_finished
             && matches!(
                 after,
                 State::CloseWait | State::Closing | State::LastAck | State::TimeWait
             );
         self.peer_finished |= finished;
-        let failed = self.note_failure(before, after, had_packet);
+        let failed = self.note_failure(before.state, after, had_packet);
         let room = self.writer_waits && self.has_room();
         self.writer_waits &= !room;
         self.expect_progress(now);
-        let notify =
-            established || finished || failed || room || self.socket().recv_queue() > received;
+        let received = self.socket().recv_queue() > before.received;
         Changes {
             established,
-            notify,
+            notify: established || finished || failed || room || received,
         }
     }
 
@@ -236,11 +262,11 @@ impl Flow {
     }
 
     /// Notes RCV.NXT as the peer will know it.
-    fn note_acknowledged(&mut self, packet: &Packet) {
-        let segment = packet.segment();
-        if segment.ack() {
+    fn note_acknowledged(&mut self, packets: &[Packet]) {
+        for packet in packets {
+            let segment = packet.segment();
             let acknowledged = segment.ack_number();
-            if self.acknowledged.is_none_or(|before| before < acknowledged) {
+            if segment.ack() && self.acknowledged.is_none_or(|before| before < acknowledged) {
                 self.acknowledged = Some(acknowledged);
             }
         }
@@ -295,19 +321,6 @@ impl Flow {
             0 => RETRANSMIT_LIMIT,
             limit => Duration::from_millis(limit as u64),
         }
-    }
-
-    /// When this flow must be polled next, in nanoseconds.
-    pub(super) fn poll_at(&mut self, now: u64) -> Option<u64> {
-        let tcp = self
-            .interface
-            .poll_at(instant(now), &self.sockets)
-            .map(|at| {
-                // The poll just done has sent all it may: what is still due now waits for the next
-                // microsecond, which is as fine as smoltcp's clock.
-                (at.total_micros() as u64 * 1000).max(now / 1000 * 1000 + 1000)
-            });
-        [tcp, self.give_up_at].into_iter().flatten().min()
     }
 
     pub(super) fn receive(&mut self, buffer: &mut [u8], peek: bool) -> Result<usize> {

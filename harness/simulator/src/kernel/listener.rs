@@ -48,7 +48,6 @@ impl Listener {
 /// A SYN that was answered.
 pub(super) struct Request {
     pub(super) endpoints: Endpoints,
-    pub(super) timer: Option<u64>,
     listener: ObjectId,
     number: u64,
     syn: Packet,
@@ -107,7 +106,7 @@ impl Tcp {
         }
         for flow in listener.queue {
             self.flow_mut(flow).abort();
-            self.poll(flow, now, None);
+            self.work(flow, now);
         }
     }
 
@@ -135,7 +134,6 @@ impl Tcp {
         }
         let request = Request {
             endpoints,
-            timer: None,
             listener: socket,
             number: self.next_request(),
             syn,
@@ -159,13 +157,12 @@ impl Tcp {
         };
         request.answered_at = now;
         let due = now + (FIRST_RETRY << request.retries);
-        let old = request.timer.replace(due);
         let Some(listener) = self.listeners.get(&request.listener) else {
             return;
         };
         let already_there = self.outgoing.len();
         request.rebuild(listener.options, mtu, &mut self.outgoing);
-        self.move_timer(id, old, due);
+        self.set_timer(id, Some(due));
         if self.outgoing.len() == already_there {
             // There is no answer to a packet with a wrong checksum.
             self.drop_request(id);
@@ -177,7 +174,6 @@ impl Tcp {
         let Some(Entry::Request(request)) = &mut self.flows[id.0] else {
             return;
         };
-        request.timer = None;
         request.retries += 1;
         if request.retries > RETRIES {
             self.drop_request(id);
@@ -225,7 +221,7 @@ impl Tcp {
         }
         let (socket, number) = (request.listener, request.number);
         let mut flow = request.rebuild(listener.options, mtu, &mut Vec::new());
-        let changes = flow.poll(now, Some(packet), &mut self.outgoing);
+        let changes = flow.take(now, packet, &mut self.outgoing);
         if flow.is_opening() {
             // The last packet of the handshake is still to come.
             if flow.is_listening() {
@@ -250,7 +246,8 @@ impl Request {
         let owner = Owner::Listener(self.listener);
         let mut flow = Flow::new(self.endpoints, owner, options, self.seed, mtu);
         flow.listen();
-        flow.poll(self.answered_at, Some(self.syn.clone()), outgoing);
+        flow.take(self.answered_at, self.syn.clone(), outgoing);
+        flow.work(self.answered_at, outgoing);
         flow
     }
 }

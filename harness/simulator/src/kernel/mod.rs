@@ -15,6 +15,7 @@ mod listener;
 mod options;
 mod packet;
 mod ports;
+pub(crate) mod signals;
 mod socket;
 mod tcp;
 
@@ -27,6 +28,7 @@ use epoll::{Epoll, EventCounter};
 pub(crate) use epoll::{Interest, Waited};
 pub(crate) use packet::Packet;
 use rustc_hash::FxHashMap;
+use signals::{SignalDescriptor, Signals};
 pub(crate) use socket::Family;
 use socket::Socket;
 use std::cell::Cell;
@@ -98,6 +100,7 @@ pub(crate) struct Kernel {
     free_objects: Vec<ObjectId>,
     /// Which of the objects are epolls: a process has one or two.
     epolls: Vec<ObjectId>,
+    signals: Signals,
     tcp: Tcp,
     polls: u32,
     /// Ends the turn of the process: wakes the future that `block_on` waits for.
@@ -119,6 +122,7 @@ struct Slot {
 enum Object {
     Epoll(Epoll),
     Event(EventCounter),
+    Signal(SignalDescriptor),
     Socket(Socket),
 }
 
@@ -144,6 +148,7 @@ impl Kernel {
             objects: Vec::new(),
             free_objects: Vec::new(),
             epolls: Vec::new(),
+            signals: Signals::default(),
             tcp,
             polls: 0,
             turn_waker: None,
@@ -193,6 +198,7 @@ impl Kernel {
             self.close_descriptor(fd);
         }
         self.hardware.disk.process_gone();
+        self.forget_signals();
         self.abandon_work();
         self.sleep = Sleep::Forever;
     }
@@ -230,6 +236,10 @@ impl Kernel {
                 self.forget(socket.watch);
             }
             Some(Object::Event(counter)) => self.forget(counter.watch),
+            Some(Object::Signal(descriptor)) => {
+                self.close_signalfd(id);
+                self.forget(descriptor.watch);
+            }
             Some(Object::Epoll(_)) => self.epolls.retain(|&epoll| epoll != id),
             None => {}
         }
@@ -339,12 +349,12 @@ impl Kernel {
         self.hardware.cpu.begin_turn();
     }
 
-    /// Puts the process to sleep and returns the waker that ends its turn. The caller wakes it
-    /// without holding the kernel, then calls [`Kernel::slept`].
+    /// Puts the process to sleep and lends the waker that ends its turn. The caller wakes it
+    /// without holding the kernel, then gives it back with [`Kernel::slept`].
     fn fall_asleep(&mut self, sleep: Sleep) -> Option<Waker> {
         self.sleep = sleep;
         self.waking = true;
-        self.turn_waker.clone()
+        self.turn_waker.take()
     }
 
     /// The process has ended: nobody waits for its turn any more.
@@ -353,7 +363,8 @@ impl Kernel {
     }
 
     /// The waker has been called: writes to event counters count again.
-    pub(crate) fn slept(&mut self) {
+    pub(crate) fn slept(&mut self, waker: Option<Waker>) {
         self.waking = false;
+        self.turn_waker = waker;
     }
 }

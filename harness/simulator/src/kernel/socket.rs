@@ -73,7 +73,7 @@ impl Kernel {
         }
         match self.object_at(fd)? {
             Object::Socket(socket) => Ok(socket),
-            Object::Epoll(_) | Object::Event(_) => Err(Errno(libc::ENOTSOCK)),
+            _ => Err(Errno(libc::ENOTSOCK)),
         }
     }
 
@@ -192,11 +192,15 @@ impl Kernel {
     }
 
     pub(crate) fn receive(&mut self, fd: i32, buffer: &mut [u8], peek: bool) -> Result<usize> {
-        if let Object::Event(_) = self.object_at(fd)? {
-            let bytes = self.event_read(fd)?.to_ne_bytes();
-            let target = buffer.get_mut(..8).ok_or(Errno(libc::EINVAL))?;
-            target.copy_from_slice(&bytes);
-            return Ok(8);
+        match self.object_at(fd)? {
+            Object::Event(_) => {
+                let bytes = self.event_read(fd)?.to_ne_bytes();
+                let target = buffer.get_mut(..8).ok_or(Errno(libc::EINVAL))?;
+                target.copy_from_slice(&bytes);
+                return Ok(8);
+            }
+            Object::Signal(_) => return self.read_signal(fd, buffer),
+            Object::Socket(_) | Object::Epoll(_) => {}
         }
         let nonblocking = self.socket_at(fd)?.nonblocking;
         let flow = self.flow_of(fd)?;
@@ -281,7 +285,7 @@ impl Kernel {
     pub(crate) fn is_nonblocking(&mut self, fd: i32) -> Result<bool> {
         match self.object_at(fd)? {
             Object::Socket(socket) => Ok(socket.nonblocking),
-            Object::Event(_) => Ok(true),
+            Object::Event(_) | Object::Signal(_) => Ok(true),
             Object::Epoll(_) => Ok(false),
         }
     }

@@ -3,7 +3,7 @@
 //! A packet finds its flow by the two endpoints, a timer by its time. What a packet costs does not depend
 //! on how many connections the machine has.
 
-use super::flow::{Flow, FlowId, MTU, Owner, instant, interface};
+use super::flow::{Changes, Flow, FlowId, MTU, Owner, instant, interface};
 use super::icmp::TooBig;
 use super::listener::{Listener, Request};
 use super::options::Options;
@@ -11,13 +11,14 @@ use super::packet::{Endpoints, Packet};
 use super::ports::{Ports, Protocol};
 use super::socket::{Socket, State};
 use super::{Errno, Kernel, ObjectId, Result};
+use crate::alarms::Alarms;
 use crate::entropy::{Door, Entropy};
 use libc::EPOLLIN;
 use rustc_hash::FxHashMap;
 use smoltcp::iface::SocketSet;
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
 use smoltcp::wire::{IpProtocol, TcpPacket};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 /// A connection that a listener has ready.
@@ -41,7 +42,7 @@ pub(super) struct Tcp {
     free: Vec<FlowId>,
     by_endpoints: FxHashMap<Endpoints, FlowId>,
     dirty: VecDeque<FlowId>,
-    timers: BTreeSet<(u64, FlowId)>,
+    timers: Alarms,
     /// The largest packets to destinations of which a router said that less than usual gets there.
     /// (Linux forgets it after ten minutes.)
     pub(super) path_mtus: FxHashMap<IpAddr, u16>,
@@ -60,7 +61,7 @@ impl Tcp {
             free: Vec::new(),
             by_endpoints: FxHashMap::default(),
             dirty: VecDeque::new(),
-            timers: BTreeSet::new(),
+            timers: Alarms::default(),
             path_mtus: FxHashMap::default(),
             seed,
             requests: 0,
@@ -130,37 +131,27 @@ impl Tcp {
     /// The handshake that a peer had begun is complete.
     pub(super) fn complete(&mut self, id: FlowId, flow: Flow, now: u64) {
         self.ports.connect(flow.claim, flow.endpoints.local.port());
-        let request = self.flows[id.0].replace(Entry::Flow(Box::new(flow)));
-        if let Some(Entry::Request(request)) = request
-            && let Some(at) = request.timer
-        {
-            self.timers.remove(&(at, id));
-        }
-        self.poll(id, now, None);
+        self.flows[id.0] = Some(Entry::Flow(Box::new(flow)));
+        self.work(id, now);
     }
 
     pub(super) fn remove(&mut self, id: FlowId) {
-        let (endpoints, timer) = match self.flows[id.0].take() {
+        let endpoints = match self.flows[id.0].take() {
             Some(Entry::Flow(flow)) => {
                 self.ports
                     .disconnect(flow.claim, flow.endpoints.local.port());
-                (flow.endpoints, flow.timer)
+                flow.endpoints
             }
-            Some(Entry::Request(request)) => (request.endpoints, request.timer),
+            Some(Entry::Request(request)) => request.endpoints,
             None => return,
         };
-        if let Some(at) = timer {
-            self.timers.remove(&(at, id));
-        }
+        self.set_timer(id, None);
         self.by_endpoints.remove(&endpoints);
         self.free.push(id);
     }
 
-    pub(super) fn move_timer(&mut self, id: FlowId, old: Option<u64>, at: u64) {
-        if let Some(old) = old {
-            self.timers.remove(&(old, id));
-        }
-        self.timers.insert((at, id));
+    pub(super) fn set_timer(&mut self, id: FlowId, at: Option<u64>) {
+        self.timers.set(id.0 as u32, at);
     }
 
     /// Begins a connection; from a port of its own choice if that of `local` is zero.
@@ -188,7 +179,7 @@ impl Tcp {
         let mut flow = Flow::new(endpoints, Owner::Socket(socket), options, seed, mtu);
         flow.connect()?;
         let id = self.insert(endpoints, Entry::Flow(Box::new(flow)));
-        self.poll(id, now, None);
+        self.work(id, now);
         Ok(id)
     }
 
@@ -222,7 +213,7 @@ impl Tcp {
     /// The process closes a connection. The kernel brings it to an end.
     pub(super) fn close(&mut self, flow: FlowId, now: u64) {
         self.flow_mut(flow).close();
-        self.poll(flow, now, None);
+        self.work(flow, now);
     }
 
     pub(super) fn addresses(&self, flow: FlowId) -> Endpoints {
@@ -256,34 +247,42 @@ impl Tcp {
         }
     }
 
-    /// Polls a flow and does what follows from it. Returns the socket to notify.
-    pub(super) fn poll(
-        &mut self,
-        id: FlowId,
-        now: u64,
-        incoming: Option<Packet>,
-    ) -> Option<ObjectId> {
+    /// Lets a flow take a packet. What follows from it is sent by [`Tcp::work`]: at once, or with what the
+    /// process makes of it.
+    fn take(&mut self, id: FlowId, packet: Packet, now: u64, at_once: bool) -> Option<ObjectId> {
+        self.touch(id);
+        let Some(Entry::Flow(flow)) = &mut self.flows[id.0] else {
+            return None;
+        };
+        let changes = flow.take(now, packet, &mut self.outgoing);
+        let watcher = self.follow(id, changes);
+        match at_once {
+            true => self.work(id, now).or(watcher),
+            false => watcher,
+        }
+    }
+
+    /// Lets a flow send what is due, and sets its timer. Returns the socket to notify.
+    pub(super) fn work(&mut self, id: FlowId, now: u64) -> Option<ObjectId> {
         let Some(Entry::Flow(flow)) = &mut self.flows[id.0] else {
             return None;
         };
         flow.dirty = false;
-        let changes = flow.poll(now, incoming, &mut self.outgoing);
-        let (owner, over) = (flow.owner, flow.is_over());
-        let wanted = if over { None } else { flow.poll_at(now) };
-        // Every packet moves the retransmission timer on. A timer that goes off too early only
-        // looks again, so it is left where it is.
-        if let Some(at) = wanted
-            && flow.timer.is_none_or(|set| at < set)
-        {
-            let old = flow.timer.replace(at);
-            self.move_timer(id, old, at);
-        }
-        match owner {
+        let (changes, next) = flow.work(now, &mut self.outgoing);
+        let next = next.filter(|_| !flow.is_over());
+        self.set_timer(id, next);
+        self.follow(id, changes)
+    }
+
+    /// Does what follows from a change. Returns the socket to notify.
+    fn follow(&mut self, id: FlowId, changes: Changes) -> Option<ObjectId> {
+        let flow = self.flow(id);
+        match flow.owner {
             Owner::Socket(socket) => changes.notify.then_some(socket),
             // Linux lets the program accept a connection that was reset in the queue.
             Owner::Listener(_) => None,
             Owner::Nobody => {
-                if over {
+                if flow.is_over() {
                     self.remove(id);
                 }
                 None
@@ -293,21 +292,19 @@ impl Tcp {
 
     /// A timer goes off. Returns the socket to notify.
     fn run_timer(&mut self, id: FlowId, now: u64) -> Option<ObjectId> {
-        match &mut self.flows[id.0] {
-            Some(Entry::Flow(flow)) => {
-                flow.timer = None;
-                self.poll(id, now, None)
-            }
+        match self.flows[id.0] {
+            Some(Entry::Flow(_)) => self.work(id, now),
             Some(Entry::Request(_)) => {
+                self.set_timer(id, None);
                 self.retry(id, now);
                 None
             }
-            None => None,
+            None => unreachable!("what is removed has no timer"),
         }
     }
 
     /// Takes a segment from the network. Returns the socket to notify.
-    fn receive_packet(&mut self, packet: Packet, now: u64) -> Option<ObjectId> {
+    fn receive_packet(&mut self, packet: Packet, now: u64, at_once: bool) -> Option<ObjectId> {
         if let Some(too_big) = TooBig::read(&packet) {
             self.shrink(&too_big);
             return None;
@@ -321,7 +318,7 @@ impl Tcp {
         if let Some(&id) = self.by_endpoints.get(&endpoints) {
             return match self.flows[id.0] {
                 Some(Entry::Request(_)) => self.continue_handshake(id, packet, now),
-                _ => self.poll(id, now, Some(packet)),
+                _ => self.take(id, packet, now, at_once),
             };
         }
         let local = endpoints.local;
@@ -340,11 +337,7 @@ impl Tcp {
 
     /// An interface without sockets answers with RST (RFC 9293, 3.10.7.1).
     fn refuse(&mut self, local: SocketAddr, packet: Packet, now: u64) {
-        let mut wire = Wire {
-            incoming: Some(packet),
-            outgoing: &mut self.outgoing,
-            mtu: MTU,
-        };
+        let mut wire = Wire::new(Some(packet), &mut self.outgoing);
         let mut nobody = interface(local.ip(), 0, MTU);
         nobody.poll(instant(now), &mut wire, &mut SocketSet::new(Vec::new()));
     }
@@ -353,36 +346,37 @@ impl Tcp {
 impl Kernel {
     /// A packet arrives from the network.
     pub(crate) fn receive_packet(&mut self, packet: Packet) {
-        let watcher = self.tcp.receive_packet(packet, self.now);
+        // The kernel's answer waits for the process's turn only if that takes no time.
+        let at_once = self.is_slow();
+        let watcher = self.tcp.receive_packet(packet, self.now, at_once);
         self.notify(watcher);
     }
 
     /// Lets TCP do what is due by now.
     pub(crate) fn run_timers(&mut self) {
-        while let Some(&(at, flow)) = self.tcp.timers.first()
+        while let Some((at, flow)) = self.tcp.timers.first()
             && at <= self.now
         {
-            self.tcp.timers.pop_first();
-            let watcher = self.tcp.run_timer(flow, self.now);
+            let watcher = self.tcp.run_timer(FlowId(flow as usize), self.now);
             self.notify(watcher);
         }
     }
 
-    /// Lets TCP send what the process wrote since the last time.
-    pub(crate) fn flush(&mut self) {
+    /// Lets TCP send what follows from what arrived, and what the process wrote, since the last time.
+    pub(super) fn flush(&mut self) {
         while let Some(flow) = self.tcp.dirty.pop_front() {
-            let watcher = self.tcp.poll(flow, self.now, None);
+            let watcher = self.tcp.work(flow, self.now);
             self.notify(watcher);
         }
     }
 
     /// When TCP wants to run again.
     pub(crate) fn next_timer(&self) -> Option<u64> {
-        self.tcp.timers.first().map(|&(at, _)| at)
+        self.tcp.timers.first().map(|(at, _)| at)
     }
 
     /// Moves the packets to be sent to the end of `packets`.
-    pub(crate) fn take_outgoing(&mut self, packets: &mut Vec<Packet>) {
+    pub(super) fn take_outgoing(&mut self, packets: &mut Vec<Packet>) {
         packets.append(&mut self.tcp.outgoing);
     }
 }
@@ -393,6 +387,16 @@ pub(super) struct Wire<'a> {
     pub(super) outgoing: &'a mut Vec<Packet>,
     /// The largest packet; it counts when an interface is made.
     pub(super) mtu: usize,
+}
+
+impl<'a> Wire<'a> {
+    pub(super) fn new(incoming: Option<Packet>, outgoing: &'a mut Vec<Packet>) -> Self {
+        Self {
+            incoming,
+            outgoing,
+            mtu: MTU,
+        }
+    }
 }
 
 impl Device for Wire<'_> {
@@ -437,8 +441,13 @@ impl phy::RxToken for Incoming {
 pub(super) struct Outgoing<'a>(&'a mut Vec<Packet>);
 
 impl phy::TxToken for Outgoing<'_> {
+    #[expect(
+        clippy::slow_vector_initialization,
+        reason = "glibc gives a few bytes from the thread's cache, but zeroed ones never"
+    )]
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
-        let mut bytes = vec![0; length];
+        let mut bytes = Vec::with_capacity(length);
+        bytes.resize(length, 0);
         let result = f(&mut bytes);
         self.0.push(Packet(bytes));
         result

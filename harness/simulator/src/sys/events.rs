@@ -97,10 +97,10 @@ unsafe extern "C" fn epoll_wait(
         Some(Ok(Waited::Events(found))) => found as c_int,
         Some(Ok(Waited::Asleep(waker))) => {
             // Not inside `machine`: the waker comes back to us, with a write to an eventfd.
-            if let Some(waker) = waker {
-                waker.wake();
+            if let Some(waker) = &waker {
+                waker.wake_by_ref();
             }
-            machine(|kernel| kernel.slept());
+            machine(|kernel| kernel.slept(waker));
             0
         }
     }

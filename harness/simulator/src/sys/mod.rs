@@ -29,6 +29,7 @@ mod messages;
 mod options;
 mod real;
 mod refused;
+mod signals;
 mod sockets;
 mod sqlite;
 mod time;
@@ -49,13 +50,16 @@ struct WorldThread {
     entropy: RefCell<Entropy>,
     time: Cell<u64>,
     notes: RefCell<Vec<String>>,
-    machine: RefCell<Option<SharedKernel>>,
 }
 
 thread_local! {
     /// Null on a thread without a world. Without a destructor, because libc calls are made until a
     /// thread's very end.
     static WORLD: Cell<*const WorldThread> = const { Cell::new(ptr::null()) };
+
+    /// The kernel of the machine that runs on this thread; null if none does. It lives at least as long as
+    /// [`on_machine`], which sets it.
+    static MACHINE: Cell<*const RefCell<Kernel>> = const { Cell::new(ptr::null()) };
 }
 
 fn world<R>(f: impl FnOnce(&WorldThread) -> R) -> Option<R> {
@@ -70,11 +74,10 @@ fn world<R>(f: impl FnOnce(&WorldThread) -> R) -> Option<R> {
 /// None also while the kernel is at work: then the call comes from the memory allocator that the
 /// kernel uses, which is the host's.
 fn machine<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
-    world(|world| {
-        let machine = world.machine.borrow();
-        let mut kernel = machine.as_ref()?.try_borrow_mut().ok()?;
-        Some(f(&mut kernel))
-    })?
+    // SAFETY: the pointer is null, or that of a kernel which `on_machine` borrows on this thread until it
+    // has set it back.
+    let kernel = unsafe { MACHINE.get().as_ref() }?;
+    Some(f(&mut *kernel.try_borrow_mut().ok()?))
 }
 
 /// Makes this thread the thread of a world, until the guard is dropped.
@@ -84,7 +87,6 @@ pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
         entropy: RefCell::new(entropy),
         time: Cell::new(0),
         notes: RefCell::default(),
-        machine: RefCell::default(),
     });
     WORLD.set(&raw const *world);
     WorldGuard { _world: world }
@@ -104,23 +106,24 @@ impl Drop for WorldGuard {
 
 /// Runs `f` as a program of the machine with this kernel.
 pub(crate) fn on_machine<R>(kernel: &SharedKernel, f: impl FnOnce() -> R) -> R {
-    struct Leave(Option<SharedKernel>);
-    impl Drop for Leave {
+    struct Leave<'a> {
+        kernel: &'a SharedKernel,
+        before: *const RefCell<Kernel>,
+    }
+    impl Drop for Leave<'_> {
         fn drop(&mut self) {
-            let left = world(|world| world.machine.replace(self.0.take())).flatten();
+            MACHINE.set(self.before);
             // Tokio stops the panics of tasks. One that comes through here ends the world, and
             // the hook has kept it from the terminal.
-            if std::thread::panicking()
-                && let Some(kernel) = left
-            {
-                for (message, backtrace) in &kernel.borrow().panics {
+            if std::thread::panicking() {
+                for (message, backtrace) in &self.kernel.borrow().panics {
                     eprintln!("{message}\n{backtrace}");
                 }
             }
         }
     }
-    let before = world(|world| world.machine.replace(Some(Rc::clone(kernel)))).flatten();
-    let _leave = Leave(before);
+    let before = MACHINE.replace(Rc::as_ptr(kernel));
+    let _leave = Leave { kernel, before };
     f()
 }
 
@@ -176,6 +179,7 @@ fn check_symbols() {
         messages::all(),
         options::all(),
         refused::all(),
+        signals::all(),
         sockets::all(),
         time::all(),
     ];
@@ -195,17 +199,15 @@ fn check_symbols() {
 fn report_panics_to_machines() {
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let on_machine = world(|world| world.machine.borrow().clone()).flatten();
-        // The kernel is borrowed when the panic is its own: then it is everybody's.
-        let Some(kernel) = on_machine else {
-            return others(panic);
-        };
-        let Ok(mut kernel) = kernel.try_borrow_mut() else {
-            return others(panic);
-        };
-        if !kernel.process_is_dead {
-            let backtrace = std::backtrace::Backtrace::force_capture().to_string();
-            kernel.panics.push((describe(panic), backtrace));
+        let noted = machine(|kernel| {
+            if !kernel.process_is_dead {
+                let backtrace = std::backtrace::Backtrace::force_capture().to_string();
+                kernel.panics.push((describe(panic), backtrace));
+            }
+        });
+        // Nobody's, or the kernel's own: then it is everybody's.
+        if noted.is_none() {
+            others(panic);
         }
     }));
 }

@@ -69,6 +69,12 @@ pub(super) enum Operation {
 }
 
 impl Disk {
+    /// Whether operations take time.
+    pub(crate) fn is_slow(&self) -> bool {
+        let hardships = self.hardships.as_deref();
+        hardships.is_some_and(|hardships| hardships.latency != DiskLatency::default())
+    }
+
     /// Changes what is wrong with the disk. `rng` decides which operations fail from now on, if
     /// nothing was ever wrong before.
     pub(crate) fn change(&mut self, change: DiskChange, rng: impl FnOnce() -> ChaCha8Rng) {

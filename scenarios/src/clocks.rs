@@ -1,0 +1,164 @@
+//! `[clock.NAME]`: what is wrong with a machine's clocks from the beginning, and what drifting clocks
+//! do to promises about time.
+
+use crate::draw::Draw;
+use crate::format::{Clients, Problems, Table, choose_from};
+use crate::scenario::{SERVER, Setting};
+use squall_guarantees::Bounds;
+use squall_simulator::ClockChange;
+use std::time::Duration;
+
+/// The slowest clock: one that needs ten seconds for one.
+pub const SLOWEST_PPM: u32 = 900_000;
+
+/// The fastest clock: ten times as fast as time.
+const FASTEST_PPM: u32 = 9_000_000;
+
+/// The clocks of one machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clock {
+    /// Whose.
+    pub machine: String,
+    /// How far the wall clock is ahead.
+    pub ahead: Option<Setting<Duration>>,
+    /// How far the wall clock is behind.
+    pub behind: Option<Setting<Duration>>,
+    /// How fast both clocks run.
+    pub drift: Drift,
+}
+
+/// How much faster or slower than time a clock runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drift {
+    fast_ppm: Setting<u32>,
+    slow_ppm: Setting<u32>,
+}
+
+impl Drift {
+    pub(crate) fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let mut ppm = |field, most| {
+            let Some(found) = table.placed::<Setting<u32>>(field, problems) else {
+                return Some(Setting::Fixed(0));
+            };
+            if found.value.max() <= most {
+                return Some(found.value);
+            }
+            let what = format!("`{field}` is more than {most}");
+            problems.add(found.at, what, format!("Write 0 to {most} millionths."));
+            None
+        };
+        Some(Drift {
+            fast_ppm: ppm("fast-ppm", FASTEST_PPM)?,
+            slow_ppm: ppm("slow-ppm", SLOWEST_PPM)?,
+        })
+    }
+
+    pub(crate) fn draw(&self, of: &str, draw: &mut Draw) -> Self {
+        Drift {
+            fast_ppm: draw.fixed(&format!("{of}: fast-ppm"), self.fast_ppm),
+            slow_ppm: draw.fixed(&format!("{of}: slow-ppm"), self.slow_ppm),
+        }
+    }
+
+    /// Millionths, negative if the clock is slow. Of a plan, in which nothing is open.
+    pub(crate) fn ppm(&self) -> i32 {
+        self.fast_ppm.min() as i32 - self.slow_ppm.min() as i32
+    }
+}
+
+/// Reads the clocks of a scenario.
+pub(crate) fn read(table: Table<'_>, clients: &Clients, problems: &mut Problems) -> Vec<Clock> {
+    let mut clocks = Vec::new();
+    for (name, raw) in table.entries() {
+        let machine = name.value.to_owned();
+        if machine != SERVER && !clients.certain().contains(&machine) {
+            let what = format!("there is no machine `{machine}`");
+            let machines = clients.certain().iter().map(String::as_str);
+            let allowed = std::iter::once(SERVER).chain(machines);
+            problems.add(name.at, what, choose_from(&machine, allowed));
+            continue;
+        }
+        let wanted = "Write `[clock.NAME]` on a line of its own, and its fields below.";
+        let table = Table::read(format!("[clock.{machine}]"), raw, wanted, problems);
+        clocks.extend(table.and_then(|table| clock(table, machine, problems)));
+    }
+    clocks
+}
+
+fn clock(mut table: Table<'_>, machine: String, problems: &mut Problems) -> Option<Clock> {
+    let ahead = table.get("ahead", problems);
+    let behind = table.get("behind", problems);
+    let drift = Drift::read(&mut table, problems);
+    table.finish(problems);
+    Some(Clock {
+        machine,
+        ahead,
+        behind,
+        drift: drift?,
+    })
+}
+
+impl Clock {
+    /// Decides what is open.
+    pub(crate) fn draw(&self, draw: &mut Draw) -> Self {
+        let of = format!("clock of {}", self.machine);
+        let mut fixed =
+            |what, value: Option<_>| value.map(|value| draw.fixed(&format!("{of}: {what}"), value));
+        Clock {
+            machine: self.machine.clone(),
+            ahead: fixed("ahead", self.ahead),
+            behind: fixed("behind", self.behind),
+            drift: self.drift.draw(&of, draw),
+        }
+    }
+
+    /// What has been done to the clocks before the machine is started. Of a plan.
+    pub(crate) fn changes(&self) -> Vec<ClockChange> {
+        let forward = self.ahead.map(|by| ClockChange::StepForward(by.min()));
+        let back = self.behind.map(|by| ClockChange::StepBack(by.min()));
+        let ppm = self.drift.ppm();
+        let drift = (ppm != 0).then_some(ClockChange::Drift { ppm });
+        forward.into_iter().chain(back).chain(drift).collect()
+    }
+}
+
+/// The bounds in the world's time of what is promised by clocks that drift by these millionths.
+pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Bounds {
+    let (slowest, fastest) = drifts.fold((0, 0), |(slowest, fastest), ppm| {
+        (slowest.min(ppm), fastest.max(ppm))
+    });
+    let in_world = |time: Duration, ppm: i32| match ppm {
+        0 => time,
+        _ => time.mul_f64(1e6 / (1e6 + f64::from(ppm))),
+    };
+    Bounds {
+        client_detection: in_world(bounds.client_detection, slowest),
+        server_detection: in_world(bounds.server_detection, slowest),
+        delivery: in_world(bounds.delivery, slowest),
+        backoff_min: in_world(bounds.backoff_min, fastest),
+        backoff_max: in_world(bounds.backoff_max, slowest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_clocks_have_more_time_and_fast_ones_need_less() {
+        let second = Duration::from_secs(1);
+        let bounds = Bounds {
+            client_detection: second,
+            server_detection: second,
+            delivery: second,
+            backoff_min: second,
+            backoff_max: second,
+        };
+        let stretched = stretch(bounds.clone(), [1_000_000, -500_000, 3].into_iter());
+        assert_eq!(stretched.client_detection, second * 2);
+        assert_eq!(stretched.server_detection, second * 2);
+        assert_eq!(stretched.backoff_max, second * 2);
+        assert_eq!(stretched.backoff_min, second / 2);
+        assert_eq!(stretch(bounds.clone(), std::iter::empty()), bounds);
+    }
+}
