@@ -9,7 +9,7 @@ use crate::clocks::{Clock, stretch};
 use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
 use crate::middlebox::PlannedMiddlebox;
-use crate::scenario::{Chat, Latency, Link, Scenario, Setting, Workload};
+use crate::scenario::{Chat, Latency, Link, Scenario, Setting, System, Workload};
 use rand::distr::uniform::SampleUniform;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -35,6 +35,8 @@ pub struct Plan {
     /// What was drawn, as (what, value), in the order of the scenario. The times of single messages
     /// are left out: the history tells them.
     pub drawn: Vec<(String, String)>,
+    /// What is put to the test.
+    pub system: System,
     /// The clients, in order.
     pub clients: Vec<PlannedClient>,
     /// The options of the chat; every [`Setting`] in it is [`Setting::Fixed`].
@@ -170,6 +172,7 @@ impl Scenario {
             seed,
             engine: Engine::Native,
             drawn: draw.drawn,
+            system: self.system,
             clients,
             chat,
             faults,

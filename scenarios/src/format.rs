@@ -14,7 +14,7 @@ mod values;
 mod workload;
 
 use crate::group::Group;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, System};
 use chat::chat;
 pub(crate) use clients::Clients;
 use clients::{clients, overrides};
@@ -134,6 +134,8 @@ fn read<'t>(
     let mut top = Table::new("the scenario", document.get_ref(), 0..0);
     let shows = top.need::<String>("shows", problems);
     let group = top.word("group", &Group::ALL, problems);
+    let systems = [("chat", System::Chat), ("tutorial", System::Tutorial)];
+    let system = top.word("system", &systems, problems);
     let settle = top.get("settle", problems);
     let clients = clients(top.table("clients", problems), problems);
     let link = link(top.table("link", problems), problems);
@@ -156,6 +158,7 @@ fn read<'t>(
         source: source.to_owned(),
         shows: shows?.value,
         group,
+        system: system.unwrap_or(System::Chat),
         clients: clients.count,
         names: clients.names,
         rooms: clients.rooms,

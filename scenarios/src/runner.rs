@@ -5,10 +5,11 @@
 //! server's process is killed, and the database is read from what is on its disk.
 
 mod hardships;
+mod tutorial;
 
 use crate::draw::{Plan, PlannedClient, PlannedMessage};
 use crate::middlebox::{self, MIDDLEBOX};
-use crate::scenario::{Chat, Latency, SERVER};
+use crate::scenario::{Chat, Latency, SERVER, System};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use squall_chat::{
@@ -52,7 +53,7 @@ pub enum RunError {
         /// The seed.
         seed: u64,
         /// What SQLite says.
-        cause: StorageError,
+        cause: String,
     },
 }
 
@@ -124,11 +125,12 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
         .map(|(name, &machine)| (name.clone(), world.ends(machine).to_vec()));
     let ends: Ends = ends.collect();
     let (digest, counts, trace) = (world.digest(), world.counts(), world.trace().to_vec());
-    let database = read_database(world, machines[SERVER]).map_err(|cause| RunError::Database {
-        scenario: plan.scenario.clone(),
-        seed: plan.seed,
-        cause,
-    })?;
+    let database =
+        read_database(plan, world, machines[SERVER]).map_err(|cause| RunError::Database {
+            scenario: plan.scenario.clone(),
+            seed: plan.seed,
+            cause,
+        })?;
     let named = |machine: MachineId| world.name(machine).to_owned();
     let record = Record {
         scenario: plan.scenario.clone(),
@@ -176,10 +178,20 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
 
 /// Sets up the machines and their links; the server is the first machine.
 fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineId> {
-    let options = server_options(&plan.chat);
-    let observer = server_observer(plan, log.clone());
-    let program = move || serve_chat(options.clone(), observer.clone());
-    let server = world.machine(SERVER, program);
+    let authors = tutorial::Authors::new(plan);
+    let server = match plan.system {
+        System::Chat => {
+            let options = server_options(&plan.chat);
+            let observer = server_observer(plan, log.clone());
+            world.machine(SERVER, move || {
+                serve_chat(options.clone(), observer.clone())
+            })
+        }
+        System::Tutorial => {
+            let options = tutorial::server_options(&plan.chat);
+            world.machine(SERVER, move || tutorial::serve(options.clone()))
+        }
+    };
     let address = SocketAddr::from((world.address(server), PORT));
     let mut machines = IndexMap::from([(SERVER.to_owned(), server)]);
     let middlebox = plan.middlebox.as_ref().map(|planned| {
@@ -196,15 +208,26 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
             _ => server,
         };
         let address = SocketAddr::from((world.address(door), PORT));
-        let options = client_options(client, &plan.chat, address);
         let user = User {
             client: ClientId(number),
             messages: client.messages.clone().into(),
             first_operation,
             log: log.clone(),
         };
-        let program = move || use_chat(options.clone(), user.clone());
-        let machine = world.machine(&client.name, program);
+        let machine = match plan.system {
+            System::Chat => {
+                let options = client_options(client, &plan.chat, address);
+                let program = move || use_chat(options.clone(), user.clone());
+                world.machine(&client.name, program)
+            }
+            System::Tutorial => {
+                let options = tutorial::client_options(&plan.chat, address);
+                let authors = authors.clone();
+                let program =
+                    move || tutorial::visit(options.clone(), user.clone(), authors.clone());
+                world.machine(&client.name, program)
+            }
+        };
         world.set_link(door, machine, client.link.into());
         machines.insert(client.name.clone(), machine);
         first_operation += client.messages.len() as u64;
@@ -395,13 +418,29 @@ fn from_client(event: ClientEvent) -> EventKind {
 
 /// Kills the server's process, as only a closed database can be read, and reads what is on the disk.
 fn read_database(
+    plan: &Plan,
     world: &mut World,
     server: MachineId,
-) -> Result<Vec<squall_chat::StoredMessage>, StorageError> {
+) -> Result<Vec<StoredMessage>, String> {
     world.at(world.now(), Fault::Kill(server));
     // A killed process calls nothing any more, so nothing can be refused.
     let _ = world.run_until(world.now());
-    world.inside(server, || Database::open(Path::new(DATABASE))?.all())
+    world.inside(server, || match plan.system {
+        System::Chat => stored().map_err(|error| error.to_string()),
+        System::Tutorial => tutorial::database(&tutorial::Authors::new(plan)),
+    })
+}
+
+/// The chat's rows.
+fn stored() -> Result<Vec<StoredMessage>, StorageError> {
+    let rows = Database::open(Path::new(DATABASE))?.all()?;
+    let stored = rows.into_iter().map(|row| StoredMessage {
+        id: row.id,
+        sender: row.sender,
+        room: row.room,
+        content: row.content,
+    });
+    Ok(stored.collect())
 }
 
 /// When the programs of each machine ended.
@@ -411,7 +450,7 @@ fn history(
     plan: &Plan,
     mut events: Vec<Event>,
     ends: &Ends,
-    database: Vec<squall_chat::StoredMessage>,
+    database: Vec<StoredMessage>,
 ) -> History {
     for (client, number) in plan.clients.iter().zip(0..) {
         for &at in &ends[&client.name] {
@@ -439,15 +478,7 @@ fn history(
             }))
             .collect(),
         events,
-        database: database
-            .into_iter()
-            .map(|row| StoredMessage {
-                id: row.id,
-                sender: row.sender,
-                room: row.room,
-                content: row.content,
-            })
-            .collect(),
+        database,
         silences: hardships::silences(plan),
         standstills: hardships::standstills(plan),
         server_stops: ends[SERVER].clone(),

@@ -31,6 +31,8 @@ pub struct Scenario {
     pub shows: String,
     /// What it is about, the heading it stands under in `squall list`; every embedded one has one.
     pub group: Option<Group>,
+    /// What is put to the test.
+    pub system: System,
     /// How many clients there are.
     pub clients: Setting<u32>,
     /// The clients' names, in order; as many as there can be clients.
@@ -58,6 +60,15 @@ pub struct Scenario {
     /// How long the run goes on after the last message is due and the last fault is over; if none,
     /// twice as long as delivery may take.
     pub settle: Option<Setting<Duration>>,
+}
+
+/// What a scenario puts to the test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// Our chat.
+    Chat,
+    /// The chat of Socket.IO's tutorial.
+    Tutorial,
 }
 
 /// A value that the scenario says, or a range that it leaves to the seed.
@@ -161,6 +172,9 @@ pub struct Chat {
     pub max_connections: Option<u32>,
     /// The most of these from one address; the server's default if none.
     pub max_connections_per_address: Option<u32>,
+    /// How long a statement is on its way to the tutorial's database, and its result on the way
+    /// back; drawn for each.
+    pub storage_delay: Setting<Duration>,
     /// A bug to plant into the chat, to see a checker fail.
     pub bug: Option<Bug>,
 }

@@ -41,6 +41,7 @@ const BUGS: [(&str, Bug); 12] = [
 
 pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let seconds = |seconds| Setting::Fixed(Duration::from_secs(seconds));
+    let few_milliseconds = Setting::Between(Duration::ZERO, Duration::from_millis(4));
     let transport = table.word("transport", &TRANSPORTS, problems);
     let to_server = table.word("to-server", &TO_SERVER, problems);
     let to_client = table.word("to-client", &TO_CLIENT, problems);
@@ -52,6 +53,7 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let backoff = table.raw("backoff").and_then(|raw| backoff(raw, problems));
     let max_connections = table.get("max-connections", problems);
     let max_connections_per_address = table.get("max-connections-per-address", problems);
+    let storage_delay = table.get("storage-delay", problems);
     let bug = table.word("bug", &BUGS, problems);
     table.finish(problems);
     let (backoff_min, backoff_max) =
@@ -68,6 +70,7 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
         backoff_min,
         backoff_max,
         max_connections,
+        storage_delay: storage_delay.unwrap_or(few_milliseconds),
         max_connections_per_address,
         bug,
     }
