@@ -360,6 +360,8 @@ fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
                 client,
                 reason,
             } => (client, EventKind::SessionClosed { session, reason }),
+            // The client that this happened to is told, and its history says what came of it.
+            ServerEvent::StorageFailed { reason } => return note(&format!("server: {reason}")),
         };
         // Anybody else is a hostile peer, of whom nothing is promised.
         if let Some(number) = names.iter().position(|client| *client == name) {

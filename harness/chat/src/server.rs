@@ -123,6 +123,12 @@ pub enum ServerEvent {
         /// Why, in socketioxide's words.
         reason: String,
     },
+    /// A message could not be stored, or a page not read, because the disk is full or fails. The client
+    /// has been told, or asks again; the server goes on.
+    StorageFailed {
+        /// What SQLite says.
+        reason: String,
+    },
 }
 
 /// Why a server ended, other than by being told to.
@@ -131,8 +137,8 @@ pub enum ServeError {
     /// The options contradict themselves.
     #[error("ping_interval and ping_timeout must be at least one millisecond")]
     Heartbeat,
-    /// The database could not be opened, read or written. A server that cannot store must not go
-    /// on, for it would have to acknowledge what it does not have.
+    /// The database could not be opened, or failed in a way that does not pass
+    /// ([`StorageError::may_pass`]).
     #[error("the server has stopped, because its database failed: {0}")]
     Storage(#[from] StorageError),
 }

@@ -114,6 +114,20 @@ pub enum StorageError {
     },
 }
 
+impl StorageError {
+    /// Whether the same may succeed later: the disk is full, or reports an error. What failed is not
+    /// in the database, and the database is as good as before.
+    pub fn may_pass(&self) -> bool {
+        let Self::Sqlite { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source.sqlite_error_code(),
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
+        )
+    }
+}
+
 impl Database {
     /// Opens the file, creating it if there is none, and takes it for this process alone.
     ///

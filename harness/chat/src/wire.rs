@@ -136,8 +136,11 @@ pub(crate) struct Receipt {
     pub(crate) id: Option<i64>,
     /// The client offset under which it is stored.
     pub(crate) client_offset: Option<String>,
-    /// Why it was refused; a retry would be refused again.
+    /// Why it was refused.
     pub(crate) error: Option<String>,
+    /// Whether it may be accepted if it is sent again later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) retry: bool,
 }
 
 /// A message on its way to a receiver.

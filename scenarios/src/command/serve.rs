@@ -88,5 +88,8 @@ fn tell(event: ServerEvent) {
                 "{client} is gone (session {session}): {reason}"
             ));
         }
+        ServerEvent::StorageFailed { reason } => {
+            complain(format_args!("a message is not stored for now: {reason}"));
+        }
     }
 }

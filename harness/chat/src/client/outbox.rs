@@ -127,9 +127,16 @@ impl Outbox {
         })
     }
 
-    /// The server's receipt has come; one for another message than the head is ignored.
+    /// Whether the receipt is for the head, which the server cannot store for now.
+    pub(super) fn is_put_off(&self, receipt: &Receipt) -> bool {
+        let head = self.queue.front();
+        receipt.retry && head.is_some_and(|head| head.submission.tag == receipt.tag)
+    }
+
+    /// The server's receipt has come; one for another message than the head, or one that puts it off, is
+    /// ignored.
     pub(super) fn acknowledged(&mut self, receipt: Receipt) -> Option<ClientEvent> {
-        if self.queue.front()?.submission.tag != receipt.tag {
+        if receipt.retry || self.queue.front()?.submission.tag != receipt.tag {
             return None;
         }
         self.end_head(|operation| match receipt.error {
@@ -225,6 +232,23 @@ mod tests {
         };
         assert_eq!(outbox.acknowledged(receipt(&first)), Some(ok));
         assert_eq!(send(&mut outbox).content, "message 2");
+    }
+
+    #[test]
+    fn a_message_that_is_put_off_is_neither_sent_nor_failed_and_can_be_sent_again() {
+        let mut outbox = outbox(ToServer::ExactlyOnce, None, 1);
+        let first = send(&mut outbox);
+        let put_off = Receipt {
+            tag: first.tag.clone(),
+            error: Some("the disk is full".to_owned()),
+            retry: true,
+            ..Receipt::default()
+        };
+        assert!(outbox.is_put_off(&put_off));
+        assert_eq!(outbox.acknowledged(put_off), None);
+        assert!(outbox.next().is_none());
+        outbox.timed_out();
+        assert_eq!(send(&mut outbox).content, "message 1");
     }
 
     #[test]

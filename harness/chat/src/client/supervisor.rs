@@ -44,6 +44,8 @@ struct Conversation {
     emit: Option<(Emit, Emitted)>,
     /// When the acknowledgement of the message under way is overdue.
     ack_due: Option<Instant>,
+    /// The server has said that it cannot store that message for now: it is due again at that time.
+    put_off: bool,
     catching_up: CatchingUp,
 }
 
@@ -239,6 +241,10 @@ impl Supervisor {
                     talk.patience
                 ));
             }
+            Happened::AckOverdue if std::mem::take(&mut talk.put_off) => {
+                talk.ack_due = None;
+                self.outbox.timed_out();
+            }
             Happened::AckOverdue => {
                 // The retry needs a new connection: see `Connection::emit_with_ack`.
                 talk.ack_due = None;
@@ -278,6 +284,7 @@ impl Supervisor {
             }
             Signal::Beat(beat) if talk.catch_up && self.inbox.is_behind(beat) => talk.notice_gap(),
             Signal::Receipt(receipt) => {
+                talk.put_off |= self.outbox.is_put_off(&receipt);
                 if let Some(event) = self.outbox.acknowledged(receipt) {
                     talk.ack_due = None;
                     self.tell(event);
@@ -335,6 +342,7 @@ impl Conversation {
             heard: now,
             emit: None,
             ack_due: None,
+            put_off: false,
             catching_up,
         }
     }

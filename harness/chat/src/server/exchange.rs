@@ -130,18 +130,31 @@ impl Exchange {
     }
 
     /// Stores a message, sends it to everyone who is live in its room, acknowledges it: in this
-    /// order, and without a pause.
+    /// order, and without a pause. A message that could not be stored for now is acknowledged as
+    /// such, and nobody else hears of it.
     pub(super) fn receive(
         &mut self,
         number: SessionNumber,
         submission: Submission,
         ack: AckSender,
     ) -> Result<(), StorageError> {
-        if let Some(receipt) = self.store(number, submission)? {
+        let tag = submission.tag.clone();
+        let stored = self.store(number, submission);
+        let receipt = match &stored {
+            Ok(receipt) => receipt.clone(),
+            Err(error) if error.may_pass() => Some(Receipt {
+                tag,
+                error: Some(error.to_string()),
+                retry: true,
+                ..Receipt::default()
+            }),
+            Err(_) => None,
+        };
+        if let Some(receipt) = receipt {
             // A receipt that finds no room in the queue is lost; the client will ask again.
             let _ = ack.send(&receipt);
         }
-        Ok(())
+        stored.map(|_| ())
     }
 
     /// Stores a message and sends it to everyone who is live in its room, unless it is there
@@ -183,6 +196,7 @@ impl Exchange {
             id,
             client_offset,
             error,
+            retry: false,
         }))
     }
 
@@ -225,7 +239,8 @@ impl Exchange {
         }
     }
 
-    /// Sends a session one page of what comes after `offset`; with the last page it is live.
+    /// Sends a session one page of what comes after `offset`; with the last page it is live. A page that
+    /// cannot be read is not sent, and the client asks again.
     pub(super) fn sync(&mut self, number: SessionNumber, offset: i64) -> Result<(), StorageError> {
         let Some(session) = self.sessions.get_mut(&number) else {
             return Ok(());

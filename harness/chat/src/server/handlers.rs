@@ -50,13 +50,18 @@ impl Shared {
         self.lock().as_mut().map(act)
     }
 
-    /// The same with something that can fail, which ends the server.
+    /// The same with something that can fail. That ends the server, unless it may succeed later.
     pub(super) fn attempt<T>(
         &self,
         act: impl FnOnce(&mut Exchange) -> Result<T, StorageError>,
     ) -> Option<T> {
         match self.with(act)? {
             Ok(value) => Some(value),
+            Err(error) if error.may_pass() => {
+                let reason = error.to_string();
+                (self.observer)(ServerEvent::StorageFailed { reason });
+                None
+            }
             Err(error) => {
                 // Nobody listens once the server has begun to end.
                 let _ = self.failure.send(error);

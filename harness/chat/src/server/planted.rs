@@ -26,7 +26,7 @@ impl Shared {
             tag,
             id: Some(0),
             client_offset,
-            error: None,
+            ..Receipt::default()
         });
         let shared = self.clone();
         tokio::spawn(async move {
