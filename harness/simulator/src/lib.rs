@@ -54,8 +54,8 @@
 //!
 //! # What is not simulated
 //!
-//! Threads, signal handlers, blocking sleeps, blocking sockets, UDP, IPv6, Unix sockets, pipes and host names. A program that asks
-//! for one of them stops the run with an [`Error`] that names the call, the machine and the remedy.
+//! Signal handlers, blocking sockets, Unix sockets, pipes, other programs. A program that asks for one of them stops the
+//! run with an [`Error`] that names the call, the machine and the remedy.
 //! Ordinary files are the host's; SQLite's files are on the machine's own simulated disk.
 
 #![deny(unsafe_code)]

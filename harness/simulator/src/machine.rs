@@ -4,9 +4,10 @@ use crate::entropy::{Door, Entropy, stream};
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
-use crate::kernel::{Addresses, Hardware, Kernel, Packet, Unsupported};
+use crate::kernel::{Addresses, Hardware, Kernel, Packet, Shared, Unsupported};
 use crate::process::{Process, Program, TurnEnd};
-use std::cell::{Cell, RefCell};
+use crate::sys;
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -36,7 +37,7 @@ pub(crate) struct Machine {
     pub(crate) addresses: Addresses,
     program: Program,
     seed: u64,
-    next_descriptor: Rc<Cell<i32>>,
+    shared: Rc<Shared>,
     boots: u32,
     /// When its processes ended.
     ends: Vec<Duration>,
@@ -63,6 +64,8 @@ pub(crate) struct Turn {
     pub(crate) ran: bool,
     pub(crate) panics: Vec<(String, String)>,
     pub(crate) unsupported: Option<Unsupported>,
+    /// Threads of a process that has ended which did not end with it.
+    pub(crate) abandoned_threads: usize,
 }
 
 impl Machine {
@@ -70,7 +73,7 @@ impl Machine {
         name: &str,
         addresses: Addresses,
         seed: u64,
-        next_descriptor: Rc<Cell<i32>>,
+        shared: Rc<Shared>,
         program: Program,
     ) -> Self {
         Self {
@@ -78,7 +81,7 @@ impl Machine {
             addresses,
             program,
             seed,
-            next_descriptor,
+            shared,
             boots: 0,
             ends: Vec::new(),
             state: Power::Off(Hardware::default()),
@@ -125,13 +128,8 @@ impl Machine {
         self.boots += 1;
         let owner = format!("machine {} boot {}", self.name, self.boots);
         let entropy = Entropy::new(self.seed, &owner);
-        let descriptors = Rc::clone(&self.next_descriptor);
-        let mut kernel = Kernel::new(
-            self.addresses,
-            entropy,
-            std::mem::take(hardware),
-            descriptors,
-        );
+        let (hardware, shared) = (std::mem::take(hardware), Rc::clone(&self.shared));
+        let mut kernel = Kernel::new(&self.name, self.addresses, entropy, hardware, shared);
         kernel.set_now(now);
         let kernel = Rc::new(RefCell::new(kernel));
         self.state = Power::On {
@@ -309,6 +307,7 @@ impl Machine {
         let mut kernel = kernel.borrow_mut();
         turn.panics = std::mem::take(&mut kernel.panics);
         turn.unsupported = kernel.unsupported.take();
+        turn.abandoned_threads = std::mem::take(&mut kernel.abandoned_threads);
         turn
     }
 
@@ -380,5 +379,8 @@ fn end_process(
         ends.push(Duration::from_nanos(now));
         process.take_apart(kernel);
     }
-    kernel.borrow_mut().close_all();
+    let abandoned = sys::on_machine(kernel, sys::end_threads);
+    let mut kernel = kernel.borrow_mut();
+    kernel.abandoned_threads += abandoned;
+    kernel.close_all();
 }

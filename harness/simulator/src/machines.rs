@@ -4,13 +4,12 @@
 //! turn of the process, the packets it sends, the digest, the counts) is the same under every engine.
 
 use crate::digest::Digest;
-use crate::kernel::{Addresses, FIRST_DESCRIPTOR, Packet};
+use crate::kernel::{Addresses, Packet, Shared};
 use crate::machine::{Machine, MachineId, Panic};
 use crate::network::{Answer, Counts, Fate, Network, Why, is_intact};
 use crate::process::Program;
 use crate::sys;
 use crate::world::Error;
-use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::{Index, IndexMut};
 use std::rc::Rc;
@@ -39,7 +38,7 @@ pub(crate) struct Machines {
     moved: Vec<MachineId>,
     /// Packets between card and link; empty but for a moment.
     outgoing: Vec<Packet>,
-    next_descriptor: Rc<Cell<i32>>,
+    shared: Rc<Shared>,
 }
 
 /// A packet that leaves a machine.
@@ -74,21 +73,17 @@ impl Machines {
             machines: Vec::new(),
             moved: Vec::new(),
             outgoing: Vec::new(),
-            next_descriptor: Rc::new(Cell::new(FIRST_DESCRIPTOR)),
+            shared: Rc::default(),
         }
     }
 
     pub(crate) fn add(&mut self, name: &str, program: Program) -> MachineId {
         let id = MachineId(self.machines.len() as u32);
         let addresses = addresses(NETWORK, NETWORK_V6, id.0 + 1);
-        let descriptors = Rc::clone(&self.next_descriptor);
-        self.machines.push(Machine::new(
-            name,
-            addresses,
-            self.seed,
-            descriptors,
-            program,
-        ));
+        self.shared.names.borrow_mut().set(name, addresses);
+        let shared = Rc::clone(&self.shared);
+        self.machines
+            .push(Machine::new(name, addresses, self.seed, shared, program));
         id
     }
 
@@ -151,6 +146,13 @@ impl Machines {
                 message,
                 backtrace,
             });
+        }
+        if turn.abandoned_threads > 0 {
+            let words = format!(
+                "{} threads did not end with their process",
+                turn.abandoned_threads
+            );
+            self.tell("threads", id, words);
         }
         match turn.unsupported {
             None => Ok(()),
@@ -263,7 +265,12 @@ impl Machines {
     pub(crate) fn move_away(&mut self, id: MachineId) {
         self.moved.push(id);
         let number = self.moved.len() as u32;
-        self[id].set_addresses(addresses(MOVED_NETWORK, MOVED_NETWORK_V6, number));
+        let addresses = addresses(MOVED_NETWORK, MOVED_NETWORK_V6, number);
+        self[id].set_addresses(addresses);
+        self.shared
+            .names
+            .borrow_mut()
+            .set(&self[id].name, addresses);
     }
 
     /// Adds something that happened between two machines to the digest.

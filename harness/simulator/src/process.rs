@@ -2,7 +2,9 @@
 //!
 //! The runtime is an ordinary current-thread runtime with the ordinary clock. When all its tasks are idle,
 //! tokio asks `epoll_wait` to sleep. That is the end of the turn: the kernel notes until when, wakes the
-//! future that `block_on` waits for, and returns no events; `block_on` then returns to the world.
+//! future that `block_on` waits for, and returns no events; `block_on` then returns to the world. Before that
+//! the process's other threads run until they wait as well; if they have given the tasks something to do,
+//! the next turn begins at the same time.
 
 use crate::machine::SharedKernel;
 use crate::sys;
@@ -73,7 +75,13 @@ impl Process {
                 false => Poll::Pending,
             }
         });
-        sys::on_machine(kernel, || self.runtime.block_on(root))
+        sys::on_machine(kernel, || {
+            let end = self.runtime.block_on(root);
+            if end == TurnEnd::Asleep {
+                sys::run_threads();
+            }
+            end
+        })
     }
 
     /// Drops everything the process had in memory. A destructor that panics harms nobody.

@@ -119,37 +119,6 @@ fn refused_call(result: Result<(), Error>) -> String {
 }
 
 #[test]
-fn a_thread_stops_the_run_with_a_remedy() {
-    let error = refused_call(run_alone(|| async {
-        let _ = std::thread::Builder::new().spawn(|| ());
-    }));
-    assert_eq!(
-        error,
-        "machine server called pthread_create (a thread), which cannot be simulated: use \
-         tokio::spawn; a machine has one thread, so no spawn_blocking, tokio::fs or thread pools"
-    );
-}
-
-#[test]
-fn a_blocking_sleep_stops_the_run_with_a_remedy() {
-    let error = refused_call(run_alone(|| async { std::thread::sleep(SECOND) }));
-    assert!(
-        error.contains("clock_nanosleep (a blocking sleep)"),
-        "{error}"
-    );
-    assert!(error.contains("tokio::time::sleep"), "{error}");
-}
-
-#[test]
-fn a_host_name_stops_the_run_with_a_remedy() {
-    let error = refused_call(run_alone(|| async {
-        use std::net::ToSocketAddrs;
-        let _ = "chat.example:80".to_socket_addrs();
-    }));
-    assert!(error.contains("getaddrinfo (a host name)"), "{error}");
-}
-
-#[test]
 fn a_unix_socket_stops_the_run_with_a_remedy() {
     let error = refused_call(run_alone(|| async {
         let _ = tokio::net::UnixListener::bind("/tmp/chat");

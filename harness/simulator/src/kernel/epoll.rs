@@ -30,6 +30,8 @@ pub(crate) struct ReadyEvent {
 pub(super) struct Epoll {
     watched: FxHashMap<i32, Watched>,
     ready: VecDeque<i32>,
+    /// A thread beside the main one waits for it: the main one does not.
+    pub(super) is_of_thread: bool,
 }
 
 /// By which epoll an object is watched, and under which descriptor.
@@ -47,6 +49,11 @@ struct Watched {
 impl Epoll {
     pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// Whether an event is ready that the main thread would be told of.
+    pub(super) fn wakes_main(&self) -> bool {
+        !self.is_of_thread && self.has_ready()
     }
 
     fn remove(&mut self, fd: i32) -> Option<Watched> {
@@ -145,6 +152,18 @@ impl Kernel {
             Err(_) => Sleep::Forever,
         };
         Ok(Waited::Asleep(self.fall_asleep(sleep)))
+    }
+
+    /// [`Kernel::epoll_wait`] for a thread beside the main one: it waits until this gives events.
+    pub(crate) fn epoll_look(
+        &mut self,
+        epoll_fd: i32,
+        most: usize,
+        deliver: impl FnMut(usize, ReadyEvent),
+    ) -> Result<usize> {
+        let id = self.find(epoll_fd)?;
+        self.epoll(id)?.is_of_thread = true;
+        self.deliver_ready(epoll_fd, most, deliver)
     }
 
     fn deliver_ready(

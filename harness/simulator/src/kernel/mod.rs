@@ -12,12 +12,14 @@ mod epoll;
 mod flow;
 mod icmp;
 mod listener;
+pub(crate) mod names;
 mod options;
 mod packet;
 mod ports;
 pub(crate) mod signals;
 mod socket;
 mod tcp;
+pub(crate) mod threads;
 
 use crate::entropy::Entropy;
 pub(crate) use address::Addresses;
@@ -25,17 +27,19 @@ use clock::Clocks;
 use cpu::Cpu;
 use disk::Disk;
 use epoll::{Epoll, EventCounter};
-pub(crate) use epoll::{Interest, Waited};
+pub(crate) use epoll::{Interest, ReadyEvent, Waited};
+use names::Names;
 pub(crate) use packet::Packet;
 use rustc_hash::FxHashMap;
 use signals::{SignalDescriptor, Signals};
 pub(crate) use socket::Family;
 use socket::Socket;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 use tcp::Tcp;
+use threads::Threads;
 
 /// Simulated descriptors begin here: the real kernel gives out none as high.
 pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
@@ -81,6 +85,7 @@ pub(crate) struct Hardware {
 
 /// The operating system of one machine, from power on to power off.
 pub(crate) struct Kernel {
+    pub(crate) name: String,
     pub(crate) addresses: Addresses,
     pub(crate) entropy: Entropy,
     pub(crate) hardware: Hardware,
@@ -90,12 +95,13 @@ pub(crate) struct Kernel {
     /// Set while a dead process is taken apart: its destructors must change nothing.
     pub(crate) process_is_dead: bool,
     pub(crate) sleep: Sleep,
+    pub(crate) threads: Threads,
+    /// Threads that did not end with their process, not yet reported.
+    pub(crate) abandoned_threads: usize,
     /// The machine's own time, in nanoseconds: what its timers count.
     now: u64,
     descriptors: FxHashMap<i32, ObjectId>,
-    /// Shared by all machines of a world: a number is never used twice, so that whoever holds on to
-    /// a descriptor of a process that has ended cannot touch another's.
-    next_descriptor: Rc<Cell<i32>>,
+    shared: Rc<Shared>,
     objects: Vec<Option<Slot>>,
     free_objects: Vec<ObjectId>,
     /// Which of the objects are epolls: a process has one or two.
@@ -106,6 +112,23 @@ pub(crate) struct Kernel {
     /// Ends the turn of the process: wakes the future that `block_on` waits for.
     turn_waker: Option<Waker>,
     waking: bool,
+}
+
+/// What the kernels of all machines of a world share.
+pub(crate) struct Shared {
+    /// A number is never used twice, so that whoever holds on to a descriptor of a process that has
+    /// ended cannot touch another's.
+    next_descriptor: Cell<i32>,
+    pub(crate) names: RefCell<Names>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            next_descriptor: Cell::new(FIRST_DESCRIPTOR),
+            names: RefCell::default(),
+        }
+    }
 }
 
 /// An object of the kernel, as an index into its table.
@@ -128,13 +151,15 @@ enum Object {
 
 impl Kernel {
     pub(crate) fn new(
+        name: &str,
         addresses: Addresses,
         mut entropy: Entropy,
         hardware: Hardware,
-        next_descriptor: Rc<Cell<i32>>,
+        shared: Rc<Shared>,
     ) -> Self {
         let tcp = Tcp::new(&mut entropy);
         Self {
+            name: name.to_owned(),
             addresses,
             entropy,
             hardware,
@@ -142,9 +167,11 @@ impl Kernel {
             panics: Vec::new(),
             process_is_dead: false,
             sleep: Sleep::Awake,
+            threads: Threads::default(),
+            abandoned_threads: 0,
             now: 0,
             descriptors: FxHashMap::default(),
-            next_descriptor,
+            shared,
             objects: Vec::new(),
             free_objects: Vec::new(),
             epolls: Vec::new(),
@@ -164,7 +191,7 @@ impl Kernel {
     }
 
     /// The machine's own time as its process sees it: with what the turn has cost so far.
-    fn time_of_process(&self) -> u64 {
+    pub(crate) fn time_of_process(&self) -> u64 {
         self.now.saturating_add(self.hardware.cpu.charged())
     }
 
@@ -180,6 +207,11 @@ impl Kernel {
     pub(crate) fn wait_for_disk(&mut self) {
         let waited = self.hardware.disk.take_wait();
         self.hardware.cpu.charge(waited);
+    }
+
+    /// The addresses of a machine of the world.
+    pub(crate) fn look_up(&self, name: &str) -> Option<Addresses> {
+        self.shared.names.borrow().find(name)
     }
 
     /// Notes a call that cannot be simulated: the run ends after this turn. The first one counts.
@@ -265,8 +297,8 @@ impl Kernel {
         if let Some(slot) = &mut self.objects[id.0] {
             slot.descriptors += 1;
         }
-        let fd = self.next_descriptor.get();
-        self.next_descriptor.set(fd + 1);
+        let fd = self.shared.next_descriptor.get();
+        self.shared.next_descriptor.set(fd + 1);
         self.descriptors.insert(fd, id);
         fd
     }
@@ -302,9 +334,9 @@ impl Kernel {
             Sleep::Until(at) => at <= self.now,
             Sleep::Forever => false,
         };
-        due || self.epolls.iter().any(|&id| {
+        due || self.threads_wake().is_some_and(|at| at <= self.now) || self.epolls.iter().any(|&id| {
             let slot = self.objects[id.0].as_ref();
-            matches!(slot, Some(Slot { object: Object::Epoll(epoll), .. }) if epoll.has_ready())
+            matches!(slot, Some(Slot { object: Object::Epoll(epoll), .. }) if epoll.wakes_main())
         })
     }
 
@@ -316,6 +348,7 @@ impl Kernel {
             Sleep::Until(at) => Some(at),
             Sleep::Forever => None,
         };
+        let wake = wake.into_iter().chain(self.threads_wake()).min();
         wake.map(|at| at.max(self.hardware.cpu.busy_until().unwrap_or(at)))
     }
 

@@ -1,6 +1,7 @@
-//! Entropy, and `syscall` itself, because older versions of the getrandom crate go through it.
+//! Entropy, and `syscall` itself, because older versions of the getrandom crate go through it, and locks.
 
 use super::descriptors::bytes_mut;
+use super::futex::futex;
 use super::{EntryPoint, WorldThread, machine, real, world};
 use crate::entropy::Door;
 use libc::{c_int, c_long, c_uint, c_void, size_t, ssize_t};
@@ -66,10 +67,13 @@ unsafe extern "C" fn syscall(
 ) -> c_long {
     // SAFETY: the caller's, as for the system call.
     unsafe {
-        if number == libc::SYS_getrandom {
-            return getrandom(a as *mut c_void, b, c as c_uint) as c_long;
-        }
-        real::syscall(number, [a, b, c, d, e, f]) as c_long
+        let arguments = [a, b, c, d, e, f];
+        let answered = match number {
+            libc::SYS_getrandom => Some(getrandom(a as *mut c_void, b, c as c_uint)),
+            libc::SYS_futex => futex(arguments),
+            _ => None,
+        };
+        answered.unwrap_or_else(|| real::syscall(number, arguments)) as c_long
     }
 }
 

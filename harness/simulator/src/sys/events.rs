@@ -1,8 +1,9 @@
 //! `epoll(7)` and `eventfd(2)`. The wait is where a turn of a process ends.
 
 use super::descriptors::on_descriptor;
-use super::{EntryPoint, answer_int, fail, machine, real};
-use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, Waited};
+use super::{EntryPoint, answer_int, fail, machine, real, threads};
+use crate::kernel::threads::{Outcome, Wait};
+use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, ReadyEvent, Waited};
 use libc::{c_int, c_uint, epoll_event};
 
 #[unsafe(no_mangle)]
@@ -76,16 +77,20 @@ unsafe extern "C" fn epoll_wait(
     most: c_int,
     timeout_ms: c_int,
 ) -> c_int {
+    let deliver = |index: usize, found: ReadyEvent| {
+        let event = epoll_event {
+            events: found.events,
+            u64: found.data,
+        };
+        // SAFETY: the caller's: `events` has room for `most`, and the index is below that.
+        unsafe { events.add(index).write(event) };
+    };
+    if epoll >= FIRST_DESCRIPTOR && !threads::is_main() {
+        return wait_on_thread(epoll, most, timeout_ms, deliver);
+    }
     let waited = on_descriptor(epoll, |kernel| {
         let most = usize::try_from(most).map_err(|_| Errno(libc::EINVAL))?;
-        kernel.epoll_wait(epoll, most, timeout_ms, |index, found| {
-            let event = epoll_event {
-                events: found.events,
-                u64: found.data,
-            };
-            // SAFETY: the caller's: `events` has room for `most`, and the index is below that.
-            unsafe { events.add(index).write(event) };
-        })
+        kernel.epoll_wait(epoll, most, timeout_ms, deliver)
     });
     match waited {
         // SAFETY: the caller's, as for epoll_wait(2); epoll_pwait without a mask is the same.
@@ -103,6 +108,29 @@ unsafe extern "C" fn epoll_wait(
             machine(|kernel| kernel.slept(waker));
             0
         }
+    }
+}
+
+/// A thread beside the main one waits for events as for anything else: its turn does not end here.
+fn wait_on_thread(
+    epoll: c_int,
+    most: c_int,
+    timeout_ms: c_int,
+    mut deliver: impl FnMut(usize, ReadyEvent),
+) -> c_int {
+    let most = usize::try_from(most).unwrap_or(0);
+    let until = machine(|kernel| {
+        let timeout_ms = u64::try_from(timeout_ms).ok()?;
+        Some(kernel.time_of_process() + timeout_ms * 1_000_000)
+    });
+    let mut outcome = Some(Outcome::Woken);
+    loop {
+        let found = machine(|kernel| kernel.epoll_look(epoll, most, &mut deliver));
+        match found {
+            Some(Ok(0)) if timeout_ms != 0 && outcome == Some(Outcome::Woken) => {}
+            found => return answer_int(found.unwrap_or(Err(Errno(libc::EBADF))).map(|n| n as i64)),
+        }
+        outcome = threads::wait(Wait::Epoll(epoll), until.flatten());
     }
 }
 

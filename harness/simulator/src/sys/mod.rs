@@ -21,18 +21,29 @@ macro_rules! entry_points {
 }
 
 mod addresses;
+mod baton;
 mod descriptors;
 mod entropy;
 mod environment;
 mod events;
+mod futex;
+mod host;
 mod messages;
+mod mutex;
+mod names;
 mod options;
+mod parking_lot;
 mod real;
 mod refused;
 mod signals;
+mod sleep;
 mod sockets;
 mod sqlite;
+mod threads;
 mod time;
+
+pub(crate) use baton::Gate;
+pub(crate) use threads::{end_threads, run_threads};
 
 use crate::entropy::Entropy;
 use crate::kernel::{Errno, Kernel};
@@ -42,14 +53,18 @@ use std::ffi::{CStr, c_int, c_void};
 use std::panic::PanicHookInfo;
 use std::ptr;
 use std::rc::Rc;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-/// What the world of a thread shares with the libc calls made on it.
+/// What the world of a thread shares with the libc calls made on it, and on the threads of its machines.
 struct WorldThread {
     entropy: RefCell<Entropy>,
     time: Cell<u64>,
     notes: RefCell<Vec<String>>,
+    /// Where the world's own thread waits while a thread of a machine has the baton.
+    hub: Arc<Gate>,
+    /// The world's own thread, as the host numbers it.
+    host_thread: c_int,
 }
 
 thread_local! {
@@ -58,14 +73,15 @@ thread_local! {
     static WORLD: Cell<*const WorldThread> = const { Cell::new(ptr::null()) };
 
     /// The kernel of the machine that runs on this thread; null if none does. It lives at least as long as
-    /// [`on_machine`], which sets it.
+    /// [`on_machine`], which sets it; on a thread of the machine, as long as that has the baton.
     static MACHINE: Cell<*const RefCell<Kernel>> = const { Cell::new(ptr::null()) };
 }
 
 fn world<R>(f: impl FnOnce(&WorldThread) -> R) -> Option<R> {
     let world = WORLD.get();
     // SAFETY: the pointer is null, or that of a box which its guard frees after setting it to null;
-    // and a guard cannot leave the thread on which it was made.
+    // and a guard cannot leave the thread on which it was made. On a thread of a machine it is the same
+    // pointer, used only while that thread has the baton: see `threads`.
     unsafe { world.as_ref() }.map(f)
 }
 
@@ -75,7 +91,7 @@ fn world<R>(f: impl FnOnce(&WorldThread) -> R) -> Option<R> {
 /// kernel uses, which is the host's.
 fn machine<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
     // SAFETY: the pointer is null, or that of a kernel which `on_machine` borrows on this thread until it
-    // has set it back.
+    // has set it back. A thread of a machine has it from there; see `threads`.
     let kernel = unsafe { MACHINE.get().as_ref() }?;
     Some(f(&mut *kernel.try_borrow_mut().ok()?))
 }
@@ -87,8 +103,11 @@ pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
         entropy: RefCell::new(entropy),
         time: Cell::new(0),
         notes: RefCell::default(),
+        hub: Arc::default(),
+        host_thread: real::thread_id(),
     });
     WORLD.set(&raw const *world);
+    parking_lot::greet();
     WorldGuard { _world: world }
 }
 
@@ -163,6 +182,7 @@ pub(crate) fn install() {
                 .build(),
         );
         sqlite::install();
+        threads::install();
         report_panics_to_machines();
     });
 }
@@ -176,11 +196,16 @@ fn check_symbols() {
         entropy::all(),
         environment::all(),
         events::all(),
+        host::all(),
         messages::all(),
+        mutex::all(),
+        names::all(),
         options::all(),
         refused::all(),
         signals::all(),
+        sleep::all(),
         sockets::all(),
+        threads::all(),
         time::all(),
     ];
     for (name, ours) in all.into_iter().flatten() {

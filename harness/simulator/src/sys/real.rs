@@ -2,8 +2,10 @@
 
 use crate::kernel::Errno;
 use std::arch::asm;
-use std::ffi::{CStr, c_long, c_void};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::ffi::{CStr, c_int, c_long, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Makes a system call as libc's `syscall` would, without calling anything that is ours.
 ///
@@ -51,6 +53,45 @@ unsafe fn trap(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
     result
 }
 
+/// The number that the host gave to the calling thread.
+pub(super) fn thread_id() -> c_int {
+    // SAFETY: this call takes nothing and cannot fail.
+    unsafe { trap(libc::SYS_gettid, [0; 6]) as c_int }
+}
+
+/// Waits, on the host and at most this long, for somebody to [`wake`] those who wait for this word, if
+/// it has this value.
+pub(super) fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) {
+    let limit = limit.map(|limit| libc::timespec {
+        tv_sec: limit.as_secs() as _,
+        tv_nsec: limit.subsec_nanos().into(),
+    });
+    let limit = limit.as_ref().map_or(ptr::null(), ptr::from_ref);
+    let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
+    let arguments = [
+        word.as_ptr() as usize,
+        operation as _,
+        value as _,
+        limit as _,
+        0,
+        0,
+    ];
+    // SAFETY: the word and the time are valid for the call. However it ends, the caller looks again.
+    unsafe { trap(libc::SYS_futex, arguments) };
+}
+
+/// Wakes one who waits for this word.
+pub(super) fn wake(word: &AtomicU32) {
+    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: the kernel takes the word for no more than a name.
+    unsafe {
+        trap(
+            libc::SYS_futex,
+            [word.as_ptr() as usize, operation as _, 1, 0, 0, 0],
+        )
+    };
+}
+
 /// libc's own function of a name that we define too, looked up once.
 pub(super) struct Original {
     name: &'static CStr,
@@ -61,7 +102,7 @@ impl Original {
     pub(super) const fn new(name: &'static CStr) -> Self {
         Self {
             name,
-            found: AtomicPtr::new(std::ptr::null_mut()),
+            found: AtomicPtr::new(ptr::null_mut()),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Clocks. A machine's clocks show its own virtual time, which passes during a turn only if work costs time.
 
 use super::real::Original;
-use super::{EntryPoint, fail, machine};
+use super::{EntryPoint, fail, machine, parking_lot};
 use crate::kernel::Errno;
 use libc::{c_int, c_void, clockid_t, time_t, timespec, timeval};
+use std::time::Duration;
 
 type ClockGettime = unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int;
 type Gettimeofday = unsafe extern "C" fn(*mut timeval, *mut c_void) -> c_int;
@@ -16,17 +17,20 @@ static TIME: Original = Original::new(c"time");
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
-    let shown = machine(|kernel| match clock {
-        libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => {
-            Some(kernel.wall_clock())
-        }
-        libc::CLOCK_MONOTONIC
-        | libc::CLOCK_MONOTONIC_COARSE
-        | libc::CLOCK_MONOTONIC_RAW
-        | libc::CLOCK_BOOTTIME
-        | libc::CLOCK_PROCESS_CPUTIME_ID
-        | libc::CLOCK_THREAD_CPUTIME_ID => Some(kernel.monotonic_clock()),
-        _ => None,
+    let at_greeting = || parking_lot::clock_at_greeting().map(Some);
+    let shown = at_greeting().or_else(|| {
+        machine(|kernel| match clock {
+            libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => {
+                Some(kernel.wall_clock())
+            }
+            libc::CLOCK_MONOTONIC
+            | libc::CLOCK_MONOTONIC_COARSE
+            | libc::CLOCK_MONOTONIC_RAW
+            | libc::CLOCK_BOOTTIME
+            | libc::CLOCK_PROCESS_CPUTIME_ID
+            | libc::CLOCK_THREAD_CPUTIME_ID => Some(kernel.monotonic_clock()),
+            _ => None,
+        })
     });
     match shown {
         // SAFETY: the original has this type, and the pointer is the caller's.
@@ -72,6 +76,22 @@ unsafe extern "C" fn time(time: *mut time_t) -> time_t {
             shown
         }
     }
+}
+
+/// The time of the machine at which a wait of the machine that runs is over: after this much time of a
+/// clock, or (absolute) when that shows it. None if no machine runs.
+pub(super) fn time_at(clock: clockid_t, absolute: bool, time: &timespec) -> Option<u64> {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let time = Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0));
+    machine(|kernel| {
+        let shown = match (absolute, clock) {
+            (false, _) => Duration::ZERO,
+            (true, libc::CLOCK_REALTIME) => kernel.wall_clock(),
+            (true, _) => kernel.monotonic_clock(),
+        };
+        let left = u64::try_from(time.saturating_sub(shown).as_nanos()).unwrap_or(u64::MAX);
+        kernel.time_of_process().saturating_add(left)
+    })
 }
 
 /// What this file defines, for the check at the start.

@@ -1,0 +1,283 @@
+//! The threads of a process beside its main one: which of them may run, and what the others wait for.
+//!
+//! These are only the books. Exactly one thread of a world runs at a time; `sys::threads` passes the baton
+//! as it is written here. Whoever becomes ready first runs first, and who waits for the same thing is woken
+//! in the order in which the waiting began.
+
+use super::{Kernel, Object, SLICE};
+use crate::sys::Gate;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// After so many changes of the running thread without time passing, the threads have used up their slice.
+const CHANGES_PER_SLICE: u32 = 4096;
+
+/// A thread of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ThreadId(u32);
+
+/// The thread on which the process's runtime is polled.
+pub(crate) const MAIN: ThreadId = ThreadId(0);
+
+/// What a thread waits for, besides its time limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait {
+    /// A wake-up at this address, where this value was, that has one of these bits (`futex(2)`).
+    Futex {
+        address: usize,
+        value: u32,
+        bits: u32,
+    },
+    /// The end of the thread with this handle (`pthread_join(3)`).
+    End(usize),
+    /// An event for this epoll.
+    Epoll(i32),
+    /// Nothing: only for its time to come.
+    Time,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// What was waited for has happened.
+    Woken,
+    /// The time limit came first.
+    TimedOut,
+}
+
+/// Who runs next, and how its wait has ended.
+pub(crate) enum Next {
+    Main(Outcome),
+    Thread(Arc<Gate>, Outcome),
+}
+
+#[derive(Default)]
+pub(crate) struct Threads {
+    /// Those that have not ended, in the order of their start.
+    live: Vec<Thread>,
+    /// In the order in which they began to wait.
+    waiting: Vec<Waiting>,
+    ready: VecDeque<(ThreadId, Outcome)>,
+    started: u32,
+    changes: u32,
+    /// The time slice is used up: nobody runs before this time.
+    rests_until: Option<u64>,
+}
+
+struct Thread {
+    id: ThreadId,
+    /// The `pthread_t`.
+    handle: usize,
+    gate: Arc<Gate>,
+    /// As the host numbers it, once it has run.
+    host_thread: Option<i32>,
+}
+
+struct Waiting {
+    thread: ThreadId,
+    wait: Wait,
+    until: Option<u64>,
+}
+
+impl Threads {
+    /// Whether there is only the main thread.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    pub(crate) fn is_live(&self, handle: usize) -> bool {
+        self.live.iter().any(|thread| thread.handle == handle)
+    }
+
+    /// A thread was started. It runs when its turn comes.
+    pub(crate) fn add(&mut self, handle: usize, gate: Arc<Gate>) -> ThreadId {
+        self.started += 1;
+        let id = ThreadId(self.started);
+        self.live.push(Thread {
+            id,
+            handle,
+            gate,
+            host_thread: None,
+        });
+        self.ready.push_back((id, Outcome::Woken));
+        id
+    }
+
+    /// The running thread tells which one of the host's it is.
+    pub(crate) fn runs_on(&mut self, id: ThreadId, host_thread: i32) {
+        if let Some(thread) = self.live.iter_mut().find(|thread| thread.id == id) {
+            thread.host_thread = Some(host_thread);
+        }
+    }
+
+    /// Whether one of them is this thread of the host.
+    pub(crate) fn is_on(&self, host_thread: i32) -> bool {
+        self.live
+            .iter()
+            .any(|thread| thread.host_thread == Some(host_thread))
+    }
+
+    /// The running thread ends.
+    pub(crate) fn end(&mut self, id: ThreadId) {
+        let Some(place) = self.live.iter().position(|thread| thread.id == id) else {
+            return;
+        };
+        let ended = self.live.remove(place).handle;
+        self.wake_if(
+            usize::MAX,
+            |wait| matches!(wait, Wait::End(handle) if *handle == ended),
+        );
+    }
+
+    /// The running thread waits.
+    pub(crate) fn wait(&mut self, thread: ThreadId, wait: Wait, until: Option<u64>) {
+        self.waiting.push(Waiting {
+            thread,
+            wait,
+            until,
+        });
+    }
+
+    /// The running thread lets all others go first that can run.
+    pub(crate) fn step_back(&mut self, thread: ThreadId) {
+        self.ready.push_back((thread, Outcome::Woken));
+    }
+
+    /// A thread does not wait any longer.
+    pub(crate) fn give_up(&mut self, thread: ThreadId) {
+        self.waiting.retain(|waiting| waiting.thread != thread);
+    }
+
+    /// `FUTEX_WAKE_BITSET`: wakes so many at the most; returns how many.
+    pub(crate) fn wake(&mut self, address: usize, most: usize, bits: u32) -> usize {
+        let wanted = |wait: &Wait| {
+            matches!(wait, Wait::Futex { address: at, bits: which, .. }
+                if *at == address && which & bits != 0)
+        };
+        self.wake_if(most, wanted)
+    }
+
+    /// Wakes those who wait at an address where there is another value by now. Returns how many.
+    pub(crate) fn wake_changed(&mut self, mut changed: impl FnMut(usize, u32) -> bool) -> usize {
+        self.wake_if(
+            usize::MAX,
+            |wait| matches!(*wait, Wait::Futex { address, value, .. } if changed(address, value)),
+        )
+    }
+
+    fn wake_if(&mut self, most: usize, mut wanted: impl FnMut(&Wait) -> bool) -> usize {
+        let ready = &mut self.ready;
+        let mut woken = 0;
+        self.waiting.retain(|waiting| {
+            let wake = woken < most && wanted(&waiting.wait);
+            if wake {
+                woken += 1;
+                ready.push_back((waiting.thread, Outcome::Woken));
+            }
+            !wake
+        });
+        woken
+    }
+
+    /// Ends the waits whose time limit has come, the earliest first.
+    fn expire(&mut self, now: u64) {
+        let mut due: Vec<(u64, ThreadId)> = Vec::new();
+        self.waiting.retain(|waiting| match waiting.until {
+            Some(until) if until <= now => {
+                due.push((until, waiting.thread));
+                false
+            }
+            _ => true,
+        });
+        due.sort_by_key(|&(until, _)| until);
+        let expired = due.iter().map(|&(_, thread)| (thread, Outcome::TimedOut));
+        self.ready.extend(expired);
+    }
+
+    /// The earliest time limit of all waits.
+    fn first_limit(&self) -> Option<u64> {
+        self.waiting
+            .iter()
+            .filter_map(|waiting| waiting.until)
+            .min()
+    }
+}
+
+impl Kernel {
+    /// Who runs next; none if all wait, or have used up their time slice.
+    pub(crate) fn next_thread(&mut self) -> Option<Next> {
+        let now = self.time_of_process();
+        if self.threads.rests_until.is_some_and(|rested| now < rested) {
+            return None;
+        }
+        self.threads.rests_until = None;
+        self.threads.expire(now);
+        self.wake_from_epoll();
+        let Some((thread, outcome)) = self.threads.ready.pop_front() else {
+            self.threads.changes = 0;
+            return None;
+        };
+        self.threads.changes += 1;
+        if self.threads.changes == CHANGES_PER_SLICE {
+            self.threads.changes = 0;
+            self.threads.rests_until = Some(now + SLICE);
+        }
+        if thread == MAIN {
+            return Some(Next::Main(outcome));
+        }
+        let live = self.threads.live.iter().find(|live| live.id == thread)?;
+        Some(Next::Thread(Arc::clone(&live.gate), outcome))
+    }
+
+    /// Ends the next wait that has a time limit: the whole process has waited until then, as for a slow
+    /// disk. A dead one need not wait. False if there is none.
+    pub(crate) fn wait_for_next_limit(&mut self) -> bool {
+        let rested = self.threads.rests_until.take();
+        let limit = match self.threads.ready.is_empty() {
+            true => self.threads.first_limit(),
+            false => rested,
+        };
+        let Some(limit) = limit else {
+            return false;
+        };
+        if !self.process_is_dead {
+            let left = limit.saturating_sub(self.time_of_process());
+            self.hardware.cpu.charge(left);
+        }
+        self.threads.expire(limit);
+        true
+    }
+
+    /// Forgets the threads that have not ended: they never run again. Returns how many those are.
+    pub(crate) fn abandon_threads(&mut self) -> usize {
+        std::mem::take(&mut self.threads).live.len()
+    }
+
+    /// When a thread beside the main one wants to run next.
+    pub(super) fn threads_wake(&self) -> Option<u64> {
+        let threads = &self.threads;
+        if threads.is_empty() {
+            return None;
+        }
+        let has_event =
+            |waiting: &Waiting| matches!(waiting.wait, Wait::Epoll(fd) if self.has_event(fd));
+        if threads.ready.is_empty() && !threads.waiting.iter().any(has_event) {
+            return threads.first_limit();
+        }
+        Some(threads.rests_until.unwrap_or(self.now))
+    }
+
+    /// Whether a wait for this epoll is over. With an error, if the epoll is gone.
+    fn has_event(&self, epoll: i32) -> bool {
+        let id = self.descriptors.get(&epoll);
+        let slot = id.and_then(|id| self.objects[id.0].as_ref());
+        slot.is_none_or(|slot| matches!(&slot.object, Object::Epoll(epoll) if epoll.has_ready()))
+    }
+
+    fn wake_from_epoll(&mut self) {
+        let mut threads = std::mem::take(&mut self.threads);
+        let is_over = |wait: &Wait| matches!(wait, Wait::Epoll(fd) if self.has_event(*fd));
+        threads.wake_if(usize::MAX, is_over);
+        self.threads = threads;
+    }
+}

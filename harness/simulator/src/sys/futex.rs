@@ -1,0 +1,163 @@
+//! `futex(2)`, on which std, tokio and parking_lot build their locks, channels and parking. They call it
+//! through `syscall`, so a thread of a machine waits here and nowhere else.
+//!
+//! Worlds beside one another share the locks of the host's process: those of std's panic hook, of lazily
+//! built tables, of parking_lot's queues. Who waits for one of those waits for another world, really and for
+//! a moment, and no thread of its own machine may run meanwhile. Most of them lie in the program's static
+//! memory, as locks of a machine hardly ever do; this is how the two are told apart. Should another
+//! world let go of a lock that was taken for one of the machine's own, it is noticed when all threads wait.
+
+use super::threads::{self, has_others, main_is_stuck};
+use super::time::time_at;
+use super::{fail, machine, real, refused};
+use crate::kernel::Errno;
+use crate::kernel::threads::{Outcome, Wait};
+use libc::{c_int, c_void, dl_phdr_info, size_t, timespec};
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// How long another world may hold a lock before it is taken for one of the machine's own.
+const FOR_OTHER_WORLDS: Duration = Duration::from_millis(100);
+
+/// How long the main thread waits for another world before it is taken for stuck.
+const AT_MOST: Duration = Duration::from_secs(30);
+
+/// The part of `futex(2)` that a machine answers; none leaves it to the host.
+///
+/// # Safety
+///
+/// The arguments must be as for `futex(2)`.
+pub(super) unsafe fn futex(arguments: [usize; 6]) -> Option<isize> {
+    machine(|_| ())?;
+    let [address, operation, value, limit, _, bits] = arguments;
+    let clock = match operation as c_int & libc::FUTEX_CLOCK_REALTIME {
+        0 => libc::CLOCK_MONOTONIC,
+        _ => libc::CLOCK_REALTIME,
+    };
+    // SAFETY: the caller's: a word to wait for, and a time or null to wait until.
+    let (word, limit) = unsafe {
+        let word = AtomicU32::from_ptr(address as *mut u32);
+        (word, (limit as *const timespec).as_ref())
+    };
+    let value = value as u32;
+    match operation as c_int & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME) {
+        libc::FUTEX_WAIT => {
+            let until = limit.and_then(|limit| time_at(clock, false, limit));
+            Some(wait(word, value, until, u32::MAX))
+        }
+        libc::FUTEX_WAIT_BITSET => {
+            let until = limit.and_then(|limit| time_at(clock, true, limit));
+            Some(wait(word, value, until, bits as u32))
+        }
+        libc::FUTEX_WAKE => wake(arguments, u32::MAX),
+        libc::FUTEX_WAKE_BITSET => wake(arguments, bits as u32),
+        operation if has_others() => {
+            let call = format!("futex with operation {operation}");
+            refused::refuse(&call, "use locks that wait and wake only");
+            Some(fail(Errno(libc::ENOSYS)))
+        }
+        _ => None,
+    }
+}
+
+fn wait(word: &AtomicU32, value: u32, until: Option<u64>, bits: u32) -> isize {
+    if word.load(Ordering::SeqCst) != value {
+        return fail(Errno(libc::EAGAIN));
+    }
+    if until.is_none() && is_static(word) {
+        real::wait(word, value, Some(FOR_OTHER_WORLDS));
+        if word.load(Ordering::SeqCst) != value {
+            return 0;
+        }
+    }
+    let wait = Wait::Futex {
+        address: word.as_ptr() as usize,
+        value,
+        bits,
+    };
+    match threads::wait(wait, until) {
+        Some(Outcome::Woken) => 0,
+        Some(Outcome::TimedOut) => fail(Errno(libc::ETIMEDOUT)),
+        None => {
+            wait_for_other_worlds(word, value);
+            0
+        }
+    }
+}
+
+/// Wakes the threads of the machine that wait for a word which has changed: another world has done that,
+/// and cannot wake them. False if there are none.
+pub(super) fn wake_changed() -> bool {
+    let changed = |address: usize, value: u32| {
+        // SAFETY: the thread that waits there keeps the word alive. It was aligned for the wait.
+        let word = unsafe { AtomicU32::from_ptr(address as *mut u32) };
+        word.load(Ordering::SeqCst) != value
+    };
+    machine(|kernel| kernel.threads.wake_changed(changed)).unwrap_or(0) > 0
+}
+
+/// No thread of the machine can end this wait of its main one.
+fn wait_for_other_worlds(word: &AtomicU32, value: u32) {
+    let step = Duration::from_secs(1);
+    for _ in 0..AT_MOST.as_secs() {
+        real::wait(word, value, Some(step));
+        if word.load(Ordering::SeqCst) != value {
+            return;
+        }
+    }
+    main_is_stuck("a lock or a message");
+}
+
+/// Wakes those of the machine first, and then those of the host: another world may wait for the same lock.
+fn wake(arguments: [usize; 6], bits: u32) -> Option<isize> {
+    let [address, operation, most, rest @ ..] = arguments;
+    let woken = machine(|kernel| kernel.threads.wake(address, most, bits)).unwrap_or(0);
+    if woken == 0 {
+        return None;
+    }
+    let most = most.saturating_sub(woken);
+    if most == 0 {
+        return Some(woken as isize);
+    }
+    let [a, b, c] = rest;
+    // SAFETY: the host's kernel takes the address for no more than a name.
+    let others = unsafe { real::syscall(libc::SYS_futex, [address, operation, most, a, b, c]) };
+    Some(woken as isize + others.max(0))
+}
+
+/// Whether a word lies in the static memory of the executable or of a library.
+fn is_static(word: &AtomicU32) -> bool {
+    static MEMORY: OnceLock<Vec<Range<usize>>> = OnceLock::new();
+    let memory = MEMORY.get_or_init(|| {
+        let mut memory = Vec::new();
+        // SAFETY: the function takes each library and the list, as `dl_iterate_phdr(3)` has it.
+        unsafe { libc::dl_iterate_phdr(Some(add_writable), (&raw mut memory).cast()) };
+        memory
+    });
+    let address = word.as_ptr() as usize;
+    memory.iter().any(|range| range.contains(&address))
+}
+
+/// Adds where a library's variables lie.
+unsafe extern "C" fn add_writable(info: *mut dl_phdr_info, _: size_t, to: *mut c_void) -> c_int {
+    // SAFETY: libc's description of a loaded library, and the list of `is_static`.
+    let (headers, base, memory) = unsafe {
+        let info = &*info;
+        let headers = std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into());
+        (
+            headers,
+            info.dlpi_addr as usize,
+            &mut *to.cast::<Vec<Range<usize>>>(),
+        )
+    };
+    let writable = headers
+        .iter()
+        .filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W != 0);
+    memory.extend(writable.map(|header| {
+        let start = base + header.p_vaddr as usize;
+        start..start + header.p_memsz as usize
+    }));
+    0
+}

@@ -1,0 +1,123 @@
+//! What a machine says of itself: its name, its system, its processors. Nothing of the host shows.
+
+use super::real::Original;
+use super::{EntryPoint, fail, machine, real};
+use crate::kernel::Errno;
+use libc::{c_char, c_int, c_long, c_void, cpu_set_t, pid_t, size_t, utsname};
+
+/// A program's threads take turns, so they have one processor.
+const PROCESSORS: c_long = 1;
+
+type Sysconf = unsafe extern "C" fn(c_int) -> c_long;
+static SYSCONF: Original = Original::new(c"sysconf");
+
+fn name() -> Option<String> {
+    machine(|kernel| kernel.name.clone())
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn gethostname(place: *mut c_char, length: size_t) -> c_int {
+    let Some(name) = name() else {
+        // SAFETY: all zeroes is a value of this type.
+        let mut host = unsafe { std::mem::zeroed::<utsname>() };
+        // SAFETY: the places are ours and the caller's, as for uname(2) and gethostname(2).
+        return unsafe {
+            match uname(&raw mut host) {
+                0 => write_name(&host.nodename.map(|byte| byte as u8), place, length),
+                error => error,
+            }
+        };
+    };
+    // SAFETY: the place is the caller's, as for gethostname(2).
+    unsafe { write_name(name.as_bytes(), place, length) }
+}
+
+/// # Safety
+///
+/// `place` must have room for `length` bytes.
+unsafe fn write_name(name: &[u8], place: *mut c_char, length: size_t) -> c_int {
+    let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+    if name.len() >= length {
+        return fail(Errno(libc::ENAMETOOLONG)) as c_int;
+    }
+    // SAFETY: the caller's; there is room for the name and a zero.
+    unsafe {
+        std::ptr::copy_nonoverlapping(name.as_ptr(), place.cast(), name.len());
+        place.add(name.len()).write(0);
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn uname(system: *mut utsname) -> c_int {
+    let Some(name) = name() else {
+        // SAFETY: the caller's, as for uname(2).
+        return unsafe { real::syscall(libc::SYS_uname, [system as _, 0, 0, 0, 0, 0]) as c_int };
+    };
+    // SAFETY: the place is the caller's, and all zeroes is a value of this type.
+    let system = unsafe {
+        system.write(std::mem::zeroed());
+        &mut *system
+    };
+    let fill = |field: &mut [c_char], text: &str| {
+        let most = field.len() - 1;
+        for (place, byte) in field.iter_mut().zip(text.bytes().take(most)) {
+            *place = byte as c_char;
+        }
+    };
+    fill(&mut system.sysname, "Linux");
+    fill(&mut system.nodename, &name);
+    fill(&mut system.release, "6.1.0");
+    fill(&mut system.version, "#1 squall");
+    fill(&mut system.machine, std::env::consts::ARCH);
+    fill(&mut system.domainname, "(none)");
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sched_getaffinity(
+    process: pid_t,
+    size: size_t,
+    processors: *mut cpu_set_t,
+) -> c_int {
+    if machine(|_| ()).is_some() {
+        // SAFETY: the caller's: a set of so many bytes. The first processor is the first bit.
+        unsafe {
+            processors.cast::<u8>().write_bytes(0, size);
+            libc::CPU_SET(0, &mut *processors);
+        }
+        return 0;
+    }
+    let arguments = [process as _, size, processors as _, 0, 0, 0];
+    // SAFETY: the caller's, as for sched_getaffinity(2), which says how much it has written.
+    unsafe {
+        let written = real::syscall(libc::SYS_sched_getaffinity, arguments);
+        if written < 0 {
+            return -1;
+        }
+        let written = written as usize;
+        processors
+            .cast::<u8>()
+            .add(written)
+            .write_bytes(0, size - written);
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sysconf(name: c_int) -> c_long {
+    let of_processors = matches!(
+        name,
+        libc::_SC_NPROCESSORS_ONLN | libc::_SC_NPROCESSORS_CONF
+    );
+    if of_processors && machine(|_| ()).is_some() {
+        return PROCESSORS;
+    }
+    // SAFETY: the original has this type.
+    unsafe { std::mem::transmute::<*mut c_void, Sysconf>(SYSCONF.get())(name) }
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![gethostname, uname, sched_getaffinity, sysconf]
+}

@@ -1,0 +1,160 @@
+//! The locks of C libraries (`pthread_mutex_lock(3)`), which wait inside of libc, unseen.
+//!
+//! A thread of a machine that waited there would keep the baton, and a holder without the baton never lets go.
+//! So a lock that another thread of the same machine holds is waited for here. One that another world holds
+//! is waited for as ever: it is free in a moment.
+
+use super::real::Original;
+use super::threads::{self, has_others, is_main, main_is_stuck};
+use super::{EntryPoint, machine, refused, world};
+use crate::kernel::threads::Wait;
+use libc::{c_int, c_void, clockid_t, pthread_cond_t, pthread_mutex_t, timespec};
+
+type OfMutex = unsafe extern "C" fn(*mut pthread_mutex_t) -> c_int;
+type CondWait = unsafe extern "C" fn(*mut pthread_cond_t, *mut pthread_mutex_t) -> c_int;
+type CondTimedwait =
+    unsafe extern "C" fn(*mut pthread_cond_t, *mut pthread_mutex_t, *const timespec) -> c_int;
+type CondClockwait = unsafe extern "C" fn(
+    *mut pthread_cond_t,
+    *mut pthread_mutex_t,
+    clockid_t,
+    *const timespec,
+) -> c_int;
+
+static LOCK: Original = Original::new(c"pthread_mutex_lock");
+static TRYLOCK: Original = Original::new(c"pthread_mutex_trylock");
+static UNLOCK: Original = Original::new(c"pthread_mutex_unlock");
+static COND_WAIT: Original = Original::new(c"pthread_cond_wait");
+static COND_TIMEDWAIT: Original = Original::new(c"pthread_cond_timedwait");
+static COND_CLOCKWAIT: Original = Original::new(c"pthread_cond_clockwait");
+
+/// libc's own function on a mutex.
+fn original(function: &Original) -> OfMutex {
+    // SAFETY: the three that are asked for have this type.
+    unsafe { std::mem::transmute::<*mut c_void, OfMutex>(function.get()) }
+}
+
+/// # Safety
+///
+/// `mutex` must point to a mutex.
+unsafe fn wait_for(mutex: *mut pthread_mutex_t) -> Wait {
+    Wait::Futex {
+        address: mutex as usize,
+        // SAFETY: glibc's lock word is the first of a mutex.
+        value: unsafe { mutex.cast::<u32>().read_volatile() },
+        bits: u32::MAX,
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) -> c_int {
+    // SAFETY: the mutex is the caller's, as for pthread_mutex_lock(3).
+    unsafe {
+        if !has_others() {
+            return original(&LOCK)(mutex);
+        }
+        loop {
+            let error = original(&TRYLOCK)(mutex);
+            if error != libc::EBUSY {
+                return error;
+            }
+            if !is_held_here(mutex) {
+                return original(&LOCK)(mutex);
+            }
+            if threads::wait(wait_for(mutex), None).is_none() {
+                main_is_stuck("a lock of a C library");
+            }
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut pthread_mutex_t) -> c_int {
+    // SAFETY: the mutex is the caller's, as for pthread_mutex_unlock(3).
+    let error = unsafe { original(&UNLOCK)(mutex) };
+    if has_others() {
+        machine(|kernel| kernel.threads.wake(mutex as usize, 1, u32::MAX));
+    }
+    error
+}
+
+/// Whether the thread that holds the mutex is of the machine that runs.
+///
+/// # Safety
+///
+/// `mutex` must point to a mutex.
+unsafe fn is_held_here(mutex: *mut pthread_mutex_t) -> bool {
+    // SAFETY: glibc keeps the holder's thread id behind the lock word and a count, on all machines
+    // with 64 bits and for every kind of mutex; it is a part of its binary interface.
+    let holder = unsafe { mutex.cast::<c_int>().add(2).read_volatile() };
+    world(|world| world.host_thread) == Some(holder)
+        || machine(|kernel| kernel.threads.is_on(holder)) == Some(true)
+}
+
+/// A condition variable would have to be waited for like a futex; no library that was met does.
+fn refuse_to_wait() -> bool {
+    if machine(|_| ()).is_none() {
+        return false;
+    }
+    if is_main() {
+        main_is_stuck("a condition variable of a C library");
+    }
+    refused::refuse(
+        "pthread_cond_wait (a condition variable)",
+        "use those of std or tokio",
+    );
+    // The run ends; the thread must not go on.
+    loop {
+        threads::wait(Wait::Time, None);
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_cond_wait(
+    condition: *mut pthread_cond_t,
+    mutex: *mut pthread_mutex_t,
+) -> c_int {
+    refuse_to_wait();
+    // SAFETY: the original has this type; the arguments are the caller's.
+    unsafe { std::mem::transmute::<*mut c_void, CondWait>(COND_WAIT.get())(condition, mutex) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_cond_timedwait(
+    condition: *mut pthread_cond_t,
+    mutex: *mut pthread_mutex_t,
+    until: *const timespec,
+) -> c_int {
+    refuse_to_wait();
+    // SAFETY: as before.
+    unsafe {
+        let original = std::mem::transmute::<*mut c_void, CondTimedwait>(COND_TIMEDWAIT.get());
+        original(condition, mutex, until)
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_cond_clockwait(
+    condition: *mut pthread_cond_t,
+    mutex: *mut pthread_mutex_t,
+    clock: clockid_t,
+    until: *const timespec,
+) -> c_int {
+    refuse_to_wait();
+    // SAFETY: as before.
+    unsafe {
+        let original = std::mem::transmute::<*mut c_void, CondClockwait>(COND_CLOCKWAIT.get());
+        original(condition, mutex, clock, until)
+    }
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![
+        pthread_mutex_lock,
+        pthread_mutex_unlock,
+        pthread_cond_wait,
+        pthread_cond_timedwait,
+        pthread_cond_clockwait
+    ]
+}

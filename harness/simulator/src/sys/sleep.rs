@@ -1,0 +1,118 @@
+//! Blocking sleeps take virtual time. That of a main thread holds up all tasks of its process.
+
+use super::threads;
+use super::time::time_at;
+use super::{EntryPoint, real};
+use crate::kernel::threads::Wait;
+use libc::{c_int, c_uint, clockid_t, timespec, useconds_t};
+use std::cell::Cell;
+
+/// Sleeps, if a machine runs on this thread. False if none does.
+///
+/// # Safety
+///
+/// `wanted` must point to a time.
+unsafe fn sleep_on_machine(clock: clockid_t, absolute: bool, wanted: *const timespec) -> bool {
+    // SAFETY: the caller's.
+    let until = time_at(clock, absolute, unsafe { &*wanted });
+    if until.is_some() {
+        threads::wait(Wait::Time, until);
+    }
+    until.is_some()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nanosleep(wanted: *const timespec, left: *mut timespec) -> c_int {
+    // SAFETY: the caller's, as for nanosleep(2).
+    unsafe {
+        if sleep_on_machine(libc::CLOCK_MONOTONIC, false, wanted) {
+            return 0;
+        }
+        real::syscall(libc::SYS_nanosleep, [wanted as _, left as _, 0, 0, 0, 0]) as c_int
+    }
+}
+
+/// Unlike the others, this function returns its error number.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_nanosleep(
+    clock: clockid_t,
+    flags: c_int,
+    wanted: *const timespec,
+    left: *mut timespec,
+) -> c_int {
+    // SAFETY: the caller's, as for clock_nanosleep(2).
+    unsafe {
+        if sleep_on_machine(clock, flags & libc::TIMER_ABSTIME != 0, wanted) {
+            return 0;
+        }
+        let arguments = [clock as _, flags as _, wanted as _, left as _, 0, 0];
+        match real::syscall(libc::SYS_clock_nanosleep, arguments) {
+            0 => 0,
+            _ => *libc::__errno_location(),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn usleep(microseconds: useconds_t) -> c_int {
+    let wanted = timespec {
+        tv_sec: (microseconds / 1_000_000).into(),
+        tv_nsec: (i64::from(microseconds) % 1_000_000) * 1000,
+    };
+    // SAFETY: a time of our own, and no place for what is left.
+    unsafe { nanosleep(&raw const wanted, std::ptr::null_mut()) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sleep(seconds: c_uint) -> c_uint {
+    let mut time = timespec {
+        tv_sec: seconds.into(),
+        tv_nsec: 0,
+    };
+    // SAFETY: a time of our own, for both purposes as nanosleep(2) allows.
+    match unsafe { nanosleep(&raw const time, &raw mut time) } {
+        0 => 0,
+        _ => time.tv_sec as c_uint,
+    }
+}
+
+/// Who waits for another world to let go of a lock yields a few times. Then no thread of this machine may go
+/// first; but the other world must have the time that it needs. Who yields more often than that waits
+/// for another thread of its machine.
+const YIELDS_FOR_OTHER_WORLDS: u32 = 16;
+static TIME_FOR_OTHER_WORLDS: timespec = timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000,
+};
+
+thread_local! {
+    /// How often in a row this thread has yielded.
+    static YIELDS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The thread has come to a wait.
+pub(super) fn begin_to_count_yields() {
+    YIELDS.set(0);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sched_yield() -> c_int {
+    if !threads::has_others() {
+        // SAFETY: this call takes no pointer.
+        return unsafe { real::syscall(libc::SYS_sched_yield, [0; 6]) as c_int };
+    }
+    YIELDS.set(YIELDS.get() + 1);
+    if YIELDS.get() > YIELDS_FOR_OTHER_WORLDS {
+        threads::step_back();
+    } else {
+        let time = &raw const TIME_FOR_OTHER_WORLDS as usize;
+        // SAFETY: the time is ours, and no place is given for what is left.
+        unsafe { real::syscall(libc::SYS_nanosleep, [time, 0, 0, 0, 0, 0]) };
+    }
+    0
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![nanosleep, clock_nanosleep, usleep, sleep, sched_yield]
+}
