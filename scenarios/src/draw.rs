@@ -8,9 +8,9 @@
 use crate::clocks::{Clock, stretch};
 use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
+use crate::links::PlannedLink;
 use crate::middlebox::PlannedMiddlebox;
-use crate::scenario::{Chat, Latency, Link, Scenario, Setting, System, Workload};
-use rand::distr::uniform::SampleUniform;
+use crate::scenario::{Chat, Scenario, Setting, System, Workload};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use squall_guarantees::{Bounds, Guarantee};
@@ -66,8 +66,8 @@ pub struct PlannedClient {
     pub name: String,
     /// Its rooms.
     pub rooms: Vec<String>,
-    /// Its link to the server; every [`Setting`] in it is [`Setting::Fixed`].
-    pub link: Link,
+    /// Its link to the server.
+    pub link: PlannedLink,
     /// What its user sends, in the order of time.
     pub messages: Vec<PlannedMessage>,
 }
@@ -188,24 +188,21 @@ impl Scenario {
 
     fn draw_clients(&self, draw: &mut Draw) -> Vec<PlannedClient> {
         let count = draw.value("clients", self.clients) as usize;
-        let shared_link = self.link.draw("link", draw);
+        let shared_link = self.link.draw("link", draw).on(&PlannedLink::default());
         self.names[..count]
             .iter()
             .map(|name| {
                 let own = self.overrides.iter().find(|own| own.client == *name);
                 let own = own.cloned().unwrap_or_default();
                 let rooms = own.rooms.unwrap_or_else(|| self.rooms.clone());
-                let link = Link {
-                    latency: own.latency.unwrap_or(shared_link.latency),
-                    loss: own.loss.unwrap_or(shared_link.loss),
-                };
+                let own_link = own.link.draw(&format!("{name}: link"), draw);
                 let workload = Workload {
                     messages: own.messages.unwrap_or(self.workload.messages),
                     start: own.start.unwrap_or(self.workload.start),
                     ..self.workload.clone()
                 };
                 PlannedClient {
-                    link: link.draw(&format!("{name}: link"), draw),
+                    link: own_link.on(&shared_link),
                     messages: workload.draw(name, &rooms, draw),
                     name: name.clone(),
                     rooms,
@@ -253,24 +250,27 @@ impl Draw {
     }
 }
 
-pub(crate) trait Drawable: SampleUniform + PartialOrd + Copy + Debug {
-    /// Rounds to a value that people can read.
-    fn rounded(self) -> Self {
-        self
+/// A value that a range can be drawn of.
+pub(crate) trait Drawable: PartialOrd + Copy + Debug {
+    /// A value between the two, which are both possible, that people can read.
+    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self;
+}
+
+impl Drawable for u32 {
+    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self {
+        stream.random_range(min..=max)
     }
 }
 
-impl Drawable for u32 {}
-
 impl Drawable for f64 {
-    fn rounded(self) -> Self {
-        (self * 1e4).round() / 1e4
+    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self {
+        (stream.random_range(min..=max) * 1e4).round() / 1e4
     }
 }
 
 impl Drawable for Duration {
-    fn rounded(self) -> Self {
-        Duration::from_micros(self.as_micros() as u64)
+    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self {
+        Duration::from_micros(stream.random_range(min..=max).as_micros() as u64)
     }
 }
 
@@ -279,23 +279,8 @@ pub(crate) fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T
     match setting {
         Setting::Fixed(value) => value,
         Setting::Between(min, max) => {
-            let value = stream.random_range(min..=max).rounded();
+            let value = T::between(stream, min, max);
             if value < min { min } else { value }
-        }
-    }
-}
-
-impl Link {
-    fn draw(self, label: &str, draw: &mut Draw) -> Link {
-        let latency = match self.latency {
-            Latency::Fixed(setting) => {
-                Latency::Fixed(draw.fixed(&format!("{label}: latency"), setting))
-            }
-            other => other,
-        };
-        Link {
-            latency,
-            loss: draw.fixed(&format!("{label}: loss"), self.loss),
         }
     }
 }

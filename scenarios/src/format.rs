@@ -6,7 +6,6 @@
 
 mod chat;
 mod clients;
-mod link;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -18,7 +17,6 @@ use crate::scenario::{Scenario, System};
 use chat::chat;
 pub(crate) use clients::Clients;
 use clients::{clients, overrides};
-use link::link;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 use squall_guarantees::{Guarantee, counted};
 use std::fmt;
@@ -26,7 +24,7 @@ use std::ops::Range;
 pub(crate) use table::{Placed, Problems, Table, choose_from};
 use toml::Spanned;
 use toml::de::DeTable;
-pub(crate) use values::{Value, duration, setting};
+pub(crate) use values::{Scalar, Value, duration, number_with_unit, setting};
 use workload::workload;
 
 /// A scenario file that cannot be used, with all mistakes that were found in it.
@@ -138,7 +136,7 @@ fn read<'t>(
     let system = top.word("system", &systems, problems);
     let settle = top.get("settle", problems);
     let clients = clients(top.table("clients", problems), problems);
-    let link = link(top.table("link", problems), problems);
+    let link = crate::links::read(top.table("link", problems), problems);
     let chat = chat(top.table("chat", problems), problems);
     let overrides = overrides(top.table("client", problems), &clients, problems);
     let workload = workload(

@@ -8,6 +8,7 @@
 //! | `scenario`, `format` | what a scenario is, and its TOML file with all that can be wrong in it |
 //! | `faults` | what can go wrong: all about each kind of fault in one place |
 //! | `clocks` | clocks that are wrong from the beginning |
+//! | [`links`] | the paths between the server and its clients |
 //! | `draw` | scenario × seed → plan |
 //! | `library`, `group` | the named scenarios, and what they are about |
 //! | `runner` | plan → record |
@@ -23,6 +24,7 @@ mod format;
 mod group;
 mod hostile;
 mod library;
+pub mod links;
 mod middlebox;
 mod nearest;
 mod parallel;

@@ -9,7 +9,7 @@ mod tutorial;
 
 use crate::draw::{Plan, PlannedClient, PlannedMessage};
 use crate::middlebox::{self, MIDDLEBOX};
-use crate::scenario::{Chat, Latency, SERVER, System};
+use crate::scenario::{Chat, SERVER, System};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use squall_chat::{
@@ -18,7 +18,7 @@ use squall_chat::{
 };
 use squall_guarantees::{ClientId, Event, EventKind, History, OperationId, StoredMessage};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
-use squall_simulator::{Engine, Fault, Link, MachineId, TraceEvent, World, note, now, simulate_on};
+use squall_simulator::{Engine, Fault, MachineId, TraceEvent, World, note, now, simulate_on};
 use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -228,7 +228,8 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
                 world.machine(&client.name, program)
             }
         };
-        world.set_link(door, machine, client.link.into());
+        world.set_direction(machine, door, client.link.up.clone());
+        world.set_direction(door, machine, client.link.down.clone());
         machines.insert(client.name.clone(), machine);
         first_operation += client.messages.len() as u64;
     }
@@ -487,29 +488,5 @@ fn history(
         bounds: plan.bounds.clone(),
         healed_at: plan.healed_at,
         ended_at: plan.ends_at,
-    }
-}
-
-impl From<crate::scenario::Link> for Link {
-    /// Of a plan's link, in which nothing is open.
-    fn from(link: crate::scenario::Link) -> Self {
-        let latency = match link.latency {
-            Latency::Fixed(latency) => squall_simulator::Latency::Fixed(latency.min()),
-            Latency::Uniform { min, max } => squall_simulator::Latency::Uniform { min, max },
-            Latency::Normal {
-                mean,
-                deviation,
-                min,
-            } => squall_simulator::Latency::Normal {
-                mean,
-                deviation,
-                min,
-            },
-        };
-        Link {
-            latency,
-            loss: squall_simulator::Loss::Random(link.loss.min()),
-            ..Link::default()
-        }
     }
 }

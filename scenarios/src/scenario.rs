@@ -11,6 +11,7 @@ use crate::faults::Fault;
 use crate::format::{self, BadScenario};
 use crate::group::Group;
 use crate::hostile::Hostile;
+use crate::links::LinkChange;
 use crate::middlebox::Middlebox;
 use squall_chat::{Bug, ToClient, ToServer, Transport};
 use squall_guarantees::Guarantee;
@@ -39,8 +40,8 @@ pub struct Scenario {
     pub names: Vec<String>,
     /// The rooms of every client that has none of its own.
     pub rooms: Vec<String>,
-    /// The link between the server and every client that has none of its own.
-    pub link: Link,
+    /// The links between the server and its clients, unless a client's own says otherwise.
+    pub link: LinkChange,
     /// What is different for single clients.
     pub overrides: Vec<Override>,
     /// The options of the chat.
@@ -96,38 +97,6 @@ impl<T: Copy> Setting<T> {
     }
 }
 
-/// The path between the server and a client.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Link {
-    /// How long a packet is under way, one way.
-    pub latency: Latency,
-    /// The probability that a packet is lost, 0 to 1.
-    pub loss: Setting<f64>,
-}
-
-/// How long packets are under way.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Latency {
-    /// Each packet of a run as long as any other; a range is drawn once per run.
-    Fixed(Setting<Duration>),
-    /// Drawn for each packet, every value between the two as probable as any other.
-    Uniform {
-        /// The shortest.
-        min: Duration,
-        /// The longest.
-        max: Duration,
-    },
-    /// Drawn for each packet from a normal distribution with a floor.
-    Normal {
-        /// The mean.
-        mean: Duration,
-        /// The standard deviation.
-        deviation: Duration,
-        /// The floor.
-        min: Duration,
-    },
-}
-
 /// What is different for one client.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Override {
@@ -135,10 +104,8 @@ pub struct Override {
     pub client: String,
     /// Its rooms.
     pub rooms: Option<Vec<String>>,
-    /// Its link's latency.
-    pub latency: Option<Latency>,
-    /// Its link's loss.
-    pub loss: Option<Setting<f64>>,
+    /// Its link to the server.
+    pub link: LinkChange,
     /// How many messages it sends.
     pub messages: Option<Setting<u32>>,
     /// When it sends its first message.

@@ -1,6 +1,5 @@
 //! `[clients]` and `[client.NAME]`: who is in the world, and what is different for one of them.
 
-use super::link::latency;
 use super::table::{Placed, Problems, Table, choose_from};
 use super::workload::messages;
 use crate::middlebox::MIDDLEBOX;
@@ -122,8 +121,7 @@ pub(super) fn overrides(
         overrides.push(Override {
             client: name.value.to_owned(),
             rooms: rooms(&mut fields, problems),
-            latency: latency(&mut fields, problems),
-            loss: fields.get("loss", problems),
+            link: crate::links::read_named(&mut fields, problems),
             messages: messages(&mut fields, problems),
             start: fields.get("start", problems),
         });

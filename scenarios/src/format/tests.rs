@@ -169,3 +169,28 @@ at = "1s"
 "#
     ));
 }
+
+#[test]
+fn links_are_checked_field_by_field() {
+    insta::assert_snapshot!(mistakes(
+        r#"
+shows = "Something."
+
+[link]
+preset = "moble-4g"
+rate = "10MB"
+mtu = 100
+correlation = 1
+reorder-by = "5ms"
+latency = { pareto = { min = "20ms", shape = 0, max = "10ms" } }
+loss = { four-state = { p13 = 0.7, p31 = "20%", p14 = 0.4 } }
+
+[link.up]
+quue = "64KiB"
+
+[client.alice.link]
+icmp = false
+loss = { gilbert-elliott = { fail = "1%" }, four-state = { p13 = 0.1, p31 = 0.1 } }
+"#
+    ));
+}

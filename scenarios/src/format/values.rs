@@ -43,13 +43,18 @@ impl Scalar for u32 {
 }
 
 impl Scalar for f64 {
-    const WANTED: &'static str = "Write a probability between 0 and 1, as in 0.05 for five of \
-        a hundred, or a range that the seed decides, as in \"0.01..0.2\".";
+    const WANTED: &'static str = "Write a probability between 0 and 1, as in 0.05 or \"5%\", or a \
+        range that the seed decides, as in \"1%..20%\".";
 
     fn from_word(word: &str) -> Result<Self, String> {
-        let number: f64 = word
+        let (digits, unit) = match word.strip_suffix('%') {
+            Some(percent) => (percent.trim_end(), 0.01),
+            None => (word, 1.0),
+        };
+        let number: f64 = digits
             .parse()
             .map_err(|_| format!("has `{word}`, which is not a number"))?;
+        let number = number * unit;
         if (0.0..=1.0).contains(&number) {
             Ok(number)
         } else {
@@ -102,13 +107,7 @@ impl Value for Duration {
 
 /// Reads a duration with its unit, or says what is wrong, as the end of a sentence.
 pub(crate) fn duration(word: &str) -> Result<Duration, String> {
-    let digits = word
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(word.len());
-    let (number, unit) = (&word[..digits], word[digits..].trim());
-    let number: f64 = number
-        .parse()
-        .map_err(|_| format!("has `{word}`, which is not a duration"))?;
+    let (number, unit) = split_unit(word, "duration")?;
     let seconds = match unit {
         "ns" => 1e-9,
         "us" | "µs" => 1e-6,
@@ -116,7 +115,6 @@ pub(crate) fn duration(word: &str) -> Result<Duration, String> {
         "s" => 1.0,
         "min" => 60.0,
         "h" => 3600.0,
-        "" => return Err(format!("has `{word}`, a number without a unit")),
         _ => return Err(format!("has the unknown unit `{unit}`")),
     };
     Duration::try_from_secs_f64(number * seconds)
@@ -124,6 +122,45 @@ pub(crate) fn duration(word: &str) -> Result<Duration, String> {
         .filter(|duration| *duration <= LONGEST)
         .ok_or_else(|| format!("has `{word}`, which is longer than the 1000h that are allowed"))
 }
+
+/// Reads a number of one of these units as a whole number above zero, or says what is wrong, as the
+/// end of a sentence. `what` is what the number is.
+pub(crate) fn number_with_unit(
+    word: &str,
+    units: &[(&str, u64)],
+    what: &str,
+) -> Result<u64, String> {
+    let (number, unit) = split_unit(word, what)?;
+    let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
+        return Err(format!("has the unknown unit `{unit}`"));
+    };
+    let number = (number * *factor as f64).round();
+    if (1.0..=LARGEST).contains(&number) {
+        Ok(number as u64)
+    } else {
+        Err(format!(
+            "has `{word}`, which is not between 1 and {LARGEST:e} of the smallest unit"
+        ))
+    }
+}
+
+/// A number and its unit.
+fn split_unit<'w>(word: &'w str, what: &str) -> Result<(f64, &'w str), String> {
+    let digits = word
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(word.len());
+    let (number, unit) = (&word[..digits], word[digits..].trim());
+    let number = number
+        .parse()
+        .map_err(|_| format!("has `{word}`, which is not a {what}"))?;
+    match unit {
+        "" => Err(format!("has `{word}`, a number without a unit")),
+        unit => Ok((number, unit)),
+    }
+}
+
+/// Rates and sizes stay far from what a 64-bit integer can count.
+const LARGEST: f64 = 1e12;
 
 /// Sums of durations stay far from what virtual time can count.
 const LONGEST: Duration = Duration::from_secs(1000 * 3600);
@@ -136,6 +173,14 @@ impl Value for u32 {
             DeValue::Integer(number) => <u32 as Scalar>::from_word(number.as_str()),
             other => Err(format!("is {}", kind(other))),
         }
+    }
+}
+
+impl Value for bool {
+    const WANTED: &'static str = "Write true or false.";
+
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        value.as_bool().ok_or_else(|| format!("is {}", kind(value)))
     }
 }
 
@@ -176,32 +221,6 @@ impl Value for Vec<String> {
             Err("is an empty list".into())
         } else {
             Ok(names)
-        }
-    }
-}
-
-/// The two ends of a uniform distribution.
-pub(crate) struct UniformLatency {
-    pub(crate) min: Duration,
-    pub(crate) max: Duration,
-}
-
-impl Value for UniformLatency {
-    const WANTED: &'static str =
-        "Write the shortest and the longest latency, as in [\"10ms\", \"30ms\"].";
-
-    fn read(value: &DeValue<'_>) -> Result<Self, String> {
-        let Some([min, max]) = value.as_array().map(|items| &items[..]) else {
-            return Err("is no list of two durations".into());
-        };
-        let (min, max) = (
-            Duration::read(min.get_ref())?,
-            Duration::read(max.get_ref())?,
-        );
-        if min <= max {
-            Ok(UniformLatency { min, max })
-        } else {
-            Err("ends below its start".into())
         }
     }
 }
