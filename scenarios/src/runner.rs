@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 /// The port of the chat server.
-const PORT: u16 = 3000;
+pub(crate) const PORT: u16 = 3000;
 /// The file of the messages, on the disk of the server's machine.
 const DATABASE: &str = "chat.db";
 

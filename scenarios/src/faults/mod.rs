@@ -5,21 +5,27 @@
 //! checkers must know. To add one, write it into the file of its subject and its word into the list
 //! at [`kinds!`].
 
+mod boxes;
 mod clocks;
 mod disks;
+mod flood;
 mod machines;
 mod network;
 mod victims;
 
+pub use boxes::{HalfOpen, NatForgets, Reset};
 pub use clocks::{ClockDrift, ClockFreeze, ClockStep};
 pub use disks::{DiskError, DiskFull, DiskLies, DiskSlow};
+pub use flood::SynFlood;
 pub use machines::{Kill, Pause, PowerLoss, RestartLoop, SlowCpu, Stop, Suspend};
-pub use network::{Direction, Loss, Partition};
+pub use network::{AddressChange, Direction, Hold, Loss, OtherLink, Partition};
 pub use victims::Victims;
 
 use crate::draw::{Draw, PlannedClient};
 use crate::format::{Clients, Problems, Table, choose_from};
+use crate::links::PlannedLink;
 use crate::scenario::Setting;
+use rustc_hash::FxHashMap;
 use squall_guarantees::Lost;
 use squall_simulator::{Fault as Order, MachineId, World};
 use std::time::Duration;
@@ -157,6 +163,13 @@ macro_rules! kinds {
 kinds! {
     "partition" => Partition,
     "loss" => Loss,
+    "hold" => Hold,
+    "link" => OtherLink,
+    "address-change" => AddressChange,
+    "reset" => Reset,
+    "nat-forgets" => NatForgets,
+    "half-open" => HalfOpen,
+    "syn-flood" => SynFlood,
     "kill" => Kill,
     "stop" => Stop,
     "restart-loop" => RestartLoop,
@@ -181,9 +194,29 @@ pub(crate) struct Stage<'w> {
     pub(crate) victims: Vec<MachineId>,
     pub(crate) from: Duration,
     pub(crate) until: Option<Duration>,
+    pub(crate) links: &'w FxHashMap<MachineId, &'w PlannedLink>,
 }
 
 impl Stage<'_> {
+    /// The victims that are clients, with their links.
+    pub(crate) fn links(&self) -> Vec<(MachineId, PlannedLink)> {
+        let link_of = |victim| self.links.get(victim).map(|&link| (*victim, link.clone()));
+        self.victims.iter().filter_map(link_of).collect()
+    }
+
+    /// Gives a client another link at a time.
+    pub(crate) fn relink(&mut self, at: Duration, client: MachineId, link: &PlannedLink) {
+        let (client, server) = (vec![client], self.server.clone());
+        let directions = [
+            (client.clone(), server.clone(), &link.up),
+            (server, client, &link.down),
+        ];
+        for (from, to, link) in directions {
+            let link = Box::new(link.clone());
+            self.world.at(at, Order::Link { from, to, link });
+        }
+    }
+
     /// An order for the time when the fault begins.
     pub(crate) fn begin(&mut self, order: Order) {
         self.world.at(self.from, order);

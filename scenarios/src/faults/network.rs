@@ -1,12 +1,14 @@
-//! Faults of the network: partitions and losses between the server and its clients.
+//! Faults of links: partitions, holds, losses, other links, other addresses.
 
 use super::victims::Whom;
 use super::{Kind, Order, Stage};
 use crate::draw::Draw;
 use crate::format::{Problems, Table};
+use crate::links::{self, LinkChange};
 use crate::scenario::{SERVER, Setting};
 use squall_guarantees::Lost;
 use squall_simulator::MachineId;
+use std::time::Duration;
 
 /// Packets between the victims and the server are dropped, also those under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Self {
+    pub(super) fn read(table: &mut Table<'_>, problems: &mut Problems) -> Self {
         let directions = [
             ("both", Direction::Both),
             ("to-server", Direction::ToServer),
@@ -38,7 +40,7 @@ impl Direction {
     }
 
     /// Senders and receivers of the packets.
-    fn ways(self, stage: &Stage<'_>) -> Vec<(Vec<MachineId>, Vec<MachineId>)> {
+    pub(super) fn ways(self, stage: &Stage<'_>) -> Vec<(Vec<MachineId>, Vec<MachineId>)> {
         let (server, victims) = (stage.server.clone(), stage.victims.clone());
         match self {
             Direction::ToServer => vec![(victims, server)],
@@ -57,7 +59,7 @@ impl Direction {
     }
 
     /// `between server and alice`, or `from` one `to` the other.
-    fn words(self, victims: &str) -> String {
+    pub(super) fn words(self, victims: &str) -> String {
         match self {
             Direction::Both => format!("between {SERVER} and {victims}"),
             Direction::ToServer => format!("from {victims} to {SERVER}"),
@@ -136,5 +138,117 @@ impl Kind for Loss {
 
     fn silence(&self) -> Option<Lost> {
         (self.loss == Setting::Fixed(1.0)).then_some(Lost::BothWays)
+    }
+}
+
+/// Packets between the victims and the server are held, and arrive when it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold;
+
+impl Kind for Hold {
+    fn read(_: &mut Table<'_>, _: &mut Problems) -> Option<Self> {
+        Some(Hold)
+    }
+
+    fn whom(&self) -> Whom {
+        Whom::Clients
+    }
+
+    fn strike(&self, stage: &mut Stage<'_>) {
+        let between = (stage.server.clone(), stage.victims.clone());
+        stage.begin(Order::Hold {
+            between: between.clone(),
+        });
+        stage.end(Order::Release { between });
+    }
+
+    fn words(&self, victims: &str) -> String {
+        format!("packets held between {SERVER} and {victims}")
+    }
+
+    fn silence(&self) -> Option<Lost> {
+        Some(Lost::BothWays)
+    }
+}
+
+/// The victims have another link for a while.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtherLink {
+    /// What is different about it.
+    pub link: LinkChange,
+}
+
+impl Kind for OtherLink {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let wanted = "Write what is different, as in `link.preset = \"train\"` or \
+            `link = { latency = \"200ms\" }`; its fields are those of `[link]`.";
+        table.require("link", wanted, problems);
+        let link = links::read_named(table, problems);
+        Some(OtherLink { link })
+    }
+
+    fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+        let link = self.link.draw(&format!("{fault}: link"), draw);
+        OtherLink { link }
+    }
+
+    fn whom(&self) -> Whom {
+        Whom::Clients
+    }
+
+    fn strike(&self, stage: &mut Stage<'_>) {
+        for (victim, link) in stage.links() {
+            stage.relink(stage.from, victim, &self.link.on(&link));
+            if let Some(until) = stage.until {
+                stage.relink(until, victim, &link);
+            }
+        }
+    }
+
+    fn words(&self, victims: &str) -> String {
+        let preset = self.link.preset.map(|name| format!(" ({name})"));
+        let preset = preset.unwrap_or_default();
+        format!("another link{preset} between {SERVER} and {victims}")
+    }
+}
+
+/// The victims get another address, as when a phone leaves a wifi: their connections hear nothing
+/// any more. With another link, if the scenario says so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AddressChange {
+    /// What is different about the link over which the new address is reached.
+    pub link: LinkChange,
+}
+
+impl Kind for AddressChange {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let link = links::read_named(table, problems);
+        Some(AddressChange { link })
+    }
+
+    fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+        let link = self.link.draw(&format!("{fault}: link"), draw);
+        AddressChange { link }
+    }
+
+    fn whom(&self) -> Whom {
+        Whom::Clients
+    }
+
+    fn strike(&self, stage: &mut Stage<'_>) {
+        stage.begin_each(Order::Move);
+        for (victim, link) in stage.links() {
+            stage.relink(stage.from, victim, &self.link.on(&link));
+        }
+    }
+
+    fn words(&self, victims: &str) -> String {
+        let preset = self.link.preset.map(|name| format!(" and a link ({name})"));
+        let preset = preset.unwrap_or_default();
+        format!("another address{preset} for {victims}")
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        Some(Duration::ZERO)
     }
 }

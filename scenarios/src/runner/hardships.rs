@@ -3,7 +3,7 @@
 //! Faults of one kind may overlap when the seed decides about times and victims. A machine that is
 //! down because of two faults is started again when the last of them is over.
 
-use crate::draw::Plan;
+use crate::draw::{Plan, PlannedClient};
 use crate::faults::{Hindrance, PlannedFault, Stage};
 use crate::middlebox::MIDDLEBOX;
 use crate::scenario::SERVER;
@@ -18,6 +18,12 @@ pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, 
         .iter()
         .filter_map(|&name| machines.get(name));
     let server: Vec<_> = server.copied().collect();
+    let link = |client: &'_ PlannedClient| machines[client.name.as_str()];
+    let links = plan
+        .clients
+        .iter()
+        .map(|client| (link(client), &client.link))
+        .collect();
     for fault in &plan.faults {
         let victims = fault.victims.iter().map(|name| machines[name.as_str()]);
         fault.kind.kind().strike(&mut Stage {
@@ -25,6 +31,7 @@ pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, 
             victims: victims.collect(),
             from: fault.from,
             until: fault.until,
+            links: &links,
             world,
         });
     }

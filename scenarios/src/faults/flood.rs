@@ -1,0 +1,58 @@
+//! A flood of SYNs against a machine.
+
+use super::victims::Whom;
+use super::{Kind, Order, Stage};
+use crate::draw::Draw;
+use crate::format::{Problems, Table};
+use crate::runner::PORT;
+use crate::scenario::Setting;
+use std::time::Duration;
+
+/// SYNs from addresses that nobody has arrive at the chat's port, and nobody goes on with their
+/// handshakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SynFlood {
+    /// How many in a second.
+    pub rate: Setting<u32>,
+}
+
+impl Kind for SynFlood {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let found = table.placed::<Setting<u32>>("rate", problems);
+        let rate = found.map_or(Setting::Fixed(1000), |found| {
+            if found.value.min() == 0 || found.value.max() > MOST {
+                let remedy = format!("Ask for 1 to {MOST} a second.");
+                problems.add(found.at, "there cannot be such a flood", remedy);
+            }
+            found.value
+        });
+        Some(SynFlood { rate })
+    }
+
+    fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+        let rate = draw.fixed(&format!("{fault}: rate"), self.rate);
+        SynFlood { rate }
+    }
+
+    fn whom(&self) -> Whom {
+        Whom::Machines
+    }
+
+    fn strike(&self, stage: &mut Stage<'_>) {
+        let interval = Duration::from_secs(1) / self.rate.min();
+        let until = stage.until.unwrap_or(Duration::MAX);
+        stage.begin_each(|to| Order::SynFlood {
+            to,
+            port: PORT,
+            interval,
+            until,
+        });
+    }
+
+    fn words(&self, victims: &str) -> String {
+        format!("flood of {} SYNs a second at {victims}", self.rate.min())
+    }
+}
+
+/// More would be slow to simulate.
+const MOST: u32 = 1_000_000;
