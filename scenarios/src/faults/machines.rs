@@ -101,15 +101,19 @@ pub struct RestartLoop {
     pub down: Setting<Duration>,
 }
 
+/// The most kills of one restart loop.
+const MOST_RESTARTS: u32 = 10_000;
+
 impl Kind for RestartLoop {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let count = table.need::<Setting<u32>>("count", problems);
         let every = table.need::<Setting<Duration>>("every", problems);
         let down = table.placed::<Setting<Duration>>("down", problems);
         let (count, every) = (count?, every?);
-        if count.value.min() == 0 {
-            let remedy = "Write how often the program is killed: 1 or more.";
-            problems.add(count.at, "`count` is zero", remedy);
+        if count.value.min() == 0 || count.value.max() > MOST_RESTARTS {
+            let remedy = format!("Write how often the program is killed: 1 to {MOST_RESTARTS}.");
+            let what = "`count` is zero, or more than anybody waits for";
+            problems.add(count.at, what, remedy);
             return None;
         }
         let short = Setting::Fixed(Duration::from_millis(500).min(every.value.min() / 2));

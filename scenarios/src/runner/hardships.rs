@@ -229,6 +229,70 @@ mod tests {
     }
 
     #[test]
+    fn a_program_in_a_restart_loop_is_down_again_and_again() {
+        let plan = plan(
+            r#"
+            [[fault]]
+            kind = "restart-loop"
+            victims = "server"
+            at = "5s"
+            count = 3
+            every = "2s"
+            down = "1s"
+            "#,
+        );
+        let expected = [5, 7, 9].map(|kill| (seconds(kill), Some(seconds(kill + 1))));
+        assert_eq!(downtimes(&plan, SERVER), expected);
+        assert_eq!(plan.healed_at, seconds(10));
+    }
+
+    #[test]
+    fn a_paused_server_is_silent_to_clients_and_asked_for_nothing() {
+        let plan = plan(
+            r#"
+            [clients]
+            names = ["alice"]
+            [[fault]]
+            kind = "pause"
+            victims = "server"
+            at = "2s"
+            for = "3s"
+            "#,
+        );
+        let (from, until) = (seconds(2), seconds(5));
+        let expected = Silence {
+            client: ClientId(0),
+            lost: Lost::ToClient,
+            from,
+            until,
+        };
+        assert_eq!(silences(&plan), [expected]);
+        let expected = Standstill {
+            client: None,
+            from,
+            until,
+        };
+        assert_eq!(standstills(&plan), [expected]);
+    }
+
+    #[test]
+    fn a_slow_client_is_not_silent_and_asked_for_nothing() {
+        let plan = plan(
+            r#"
+            [[fault]]
+            kind = "slow-cpu"
+            turn = "1ms"
+            victims = "bob"
+            at = "2s"
+            for = "3s"
+            "#,
+        );
+        assert_eq!(silences(&plan), []);
+        assert_eq!(standstills(&plan).len(), 1);
+        assert_eq!(standstills(&plan)[0].client, Some(ClientId(1)));
+    }
+
+    #[test]
     fn a_server_without_power_is_silent_to_everybody() {
         let plan = plan(
             r#"

@@ -64,8 +64,11 @@ impl Clocks {
         let passed = world.saturating_sub(self.world);
         match self.drift_ppm {
             _ if self.suspended => self.machine,
-            0 => self.machine + passed,
-            _ => self.machine + scale(passed, self.slope(), MILLION as u64, Rounding::Down),
+            0 => self.machine.saturating_add(passed),
+            _ => {
+                let passed = scale(passed, self.slope(), MILLION as u64, Rounding::Down);
+                self.machine.saturating_add(passed)
+            }
         }
     }
 
@@ -75,8 +78,11 @@ impl Clocks {
         let left = machine.saturating_sub(self.machine);
         match self.drift_ppm {
             _ if self.suspended => None,
-            0 => Some(self.world + left),
-            _ => Some(self.world + scale(left, MILLION as u64, self.slope(), Rounding::Up)),
+            0 => Some(self.world.saturating_add(left)),
+            _ => {
+                let left = scale(left, MILLION as u64, self.slope(), Rounding::Up);
+                Some(self.world.saturating_add(left))
+            }
         }
     }
 
@@ -86,7 +92,7 @@ impl Clocks {
 
     /// What the monotonic clock shows when the machine's time is `machine`.
     pub(crate) fn monotonic(&self, machine: u64) -> Duration {
-        Duration::from_nanos(MONOTONIC_CLOCK_AT_START + machine)
+        Duration::from_nanos(MONOTONIC_CLOCK_AT_START.saturating_add(machine))
     }
 
     /// What the wall clock shows when the machine's time is `machine`.
@@ -220,6 +226,15 @@ mod tests {
         clocks.change(0, ClockChange::StepBack(Duration::MAX));
         assert_eq!(clocks.wall(0), Duration::ZERO);
         assert_eq!(clocks.wall(SECOND), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_timer_beyond_all_time_is_never_due_and_harms_nobody() {
+        for ppm in [-999_999, 0, 100] {
+            let clocks = drifting(ppm);
+            let due = clocks.world_time(u64::MAX).unwrap();
+            assert!(due > u64::MAX / 2, "{ppm} ppm: {due}");
+        }
     }
 
     #[test]
