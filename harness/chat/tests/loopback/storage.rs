@@ -100,3 +100,25 @@ fn a_second_process_on_the_same_database_is_refused() {
     let second = open(&scratch);
     assert!(matches!(second, Err(StorageError::InUse(_))), "{second:?}");
 }
+
+#[test]
+fn a_full_or_failing_disk_may_pass_and_a_broken_database_does_not() {
+    let failure = |code| StorageError::Sqlite {
+        path: "chat.db".into(),
+        source: rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None),
+    };
+    for passing in [
+        rusqlite::ffi::SQLITE_FULL,
+        rusqlite::ffi::SQLITE_IOERR,
+        rusqlite::ffi::SQLITE_IOERR_FSYNC,
+    ] {
+        assert!(failure(passing).may_pass(), "{passing}");
+    }
+    for lasting in [
+        rusqlite::ffi::SQLITE_CORRUPT,
+        rusqlite::ffi::SQLITE_NOTADB,
+        rusqlite::ffi::SQLITE_CANTOPEN,
+    ] {
+        assert!(!failure(lasting).may_pass(), "{lasting}");
+    }
+}
