@@ -222,8 +222,12 @@ pub enum Flaw {
         /// The room it was really sent to.
         room: String,
     },
-    /// The receiver is not entitled to the room.
+    /// The receiver is not entitled to the room, or was not when the message was stored.
     NotEntitled,
+    /// It was for everybody but its sender.
+    OwnEcho,
+    /// It is of a kind that must not be stored.
+    NotToBeStored,
 }
 
 impl fmt::Display for Message {
@@ -443,5 +447,7 @@ fn phantom(
         Flaw::OtherSender { sender } => write!(f, "but {sender} sent it."),
         Flaw::OtherRoom { room } => write!(f, "but it was sent to room {room}."),
         Flaw::NotEntitled => write!(f, "but is not entitled to the room."),
+        Flaw::OwnEcho => write!(f, "but it was for everybody but its sender."),
+        Flaw::NotToBeStored => write!(f, "but it must not be stored."),
     }
 }

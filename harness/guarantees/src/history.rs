@@ -48,7 +48,8 @@ pub struct History {
 pub struct Client {
     /// The user's name, unique in the run.
     pub name: String,
-    /// The rooms this client is entitled to.
+    /// The rooms this client is entitled to from the beginning. In Socket.IO everything is a room:
+    /// also the one of all clients, and the one in which a client is alone, for private messages.
     pub rooms: Vec<String>,
 }
 
@@ -81,6 +82,12 @@ pub enum EventKind {
         room: String,
         /// The message.
         content: String,
+        /// What the message is; `message_kind` in files, where `kind` is the event's.
+        #[serde(default, rename = "message_kind")]
+        kind: Kind,
+        /// Whether the message is for its sender too, as far as the sender is in the room.
+        #[serde(default = "echoed")]
+        echo: bool,
     },
     /// The client put the operation's message on a connection once more.
     Retried {
@@ -113,7 +120,7 @@ pub enum EventKind {
     },
     /// The client handled a message from the server.
     Delivered {
-        /// The id the server's database gave it, as the server says.
+        /// The id the server's database gave it, as the server says; 0 if it is not stored.
         id: i64,
         /// The room, as the server says.
         room: String,
@@ -151,6 +158,35 @@ pub enum EventKind {
     },
 }
 
+/// What a message is, which decides what is promised about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Something said, in words or bytes.
+    #[default]
+    Message,
+    /// The sender enters the room: from this row on its messages are for the sender too.
+    Join,
+    /// The sender leaves the room: its later messages are not for the sender any more.
+    Leave,
+    /// The sender takes another nickname.
+    Nickname,
+    /// The sender is typing. It is never stored, and reaches those who are there just now: all that
+    /// is promised is that it comes at most once, and to nobody else.
+    Typing,
+}
+
+impl Kind {
+    /// Whether such a message is never stored.
+    pub fn is_ephemeral(self) -> bool {
+        self == Kind::Typing
+    }
+}
+
+fn echoed() -> bool {
+    true
+}
+
 /// A row of the messages table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredMessage {
@@ -162,6 +198,9 @@ pub struct StoredMessage {
     pub room: String,
     /// The message.
     pub content: String,
+    /// What the message is.
+    #[serde(default)]
+    pub kind: Kind,
 }
 
 /// A time in which packets between a client and the server were all lost, one way at least.

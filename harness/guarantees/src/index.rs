@@ -4,8 +4,9 @@
 //! Building it costs O(n log n) in the number of events; the hash maps are only looked up in, never
 //! iterated over, so that their order reaches no verdict.
 
+use crate::memberships::Memberships;
 use crate::{
-    Client, ClientId, Ending, EventKind, History, Message, OperationId, StoredMessage, Time,
+    Client, ClientId, Ending, EventKind, History, Kind, Message, OperationId, StoredMessage, Time,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,6 +22,7 @@ pub(crate) struct Index<'h> {
     pub(crate) incarnations: Vec<Incarnation<'h>>,
     /// The contents that were sent to a room or are stored in it, ascending.
     pub(crate) rooms: BTreeMap<&'h str, Vec<ContentId>>,
+    pub(crate) memberships: Memberships<'h>,
 }
 
 /// What is known of one content, which is to say of one message.
@@ -39,6 +41,8 @@ pub(crate) struct Content<'h> {
 pub(crate) struct Invocation<'h> {
     pub(crate) sender: ClientId,
     pub(crate) room: &'h str,
+    pub(crate) kind: Kind,
+    pub(crate) echo: bool,
     pub(crate) at: Time,
     /// Its place among all invocations of the run.
     pub(crate) order: u32,
@@ -109,6 +113,7 @@ impl<'h> Index<'h> {
                 contents: Vec::new(),
                 incarnations: Vec::new(),
                 rooms: BTreeMap::new(),
+                memberships: Memberships::new(history),
             },
             content_ids: HashMap::new(),
             operations: HashMap::new(),
@@ -190,16 +195,19 @@ impl<'h> Index<'h> {
     }
 
     /// Who is entitled to what: every receiver that has stayed or come back, with every content of
-    /// its rooms.
+    /// the rooms that it is in at the end, as far as the content is for it.
     pub(crate) fn entitlements(
         &self,
     ) -> impl Iterator<Item = (StayingReceiver<'_, 'h>, &'h str, ContentId)> {
         self.staying_receivers().flat_map(move |receiver| {
-            receiver.client.rooms.iter().flat_map(move |room| {
-                let contents = self.rooms.get(&**room).map_or(&[][..], Vec::as_slice);
+            let client = receiver.incarnation.client;
+            let rooms = self.memberships.at_the_end(client);
+            rooms.into_iter().flat_map(move |(room, since)| {
+                let contents = self.rooms.get(room).map_or(&[][..], Vec::as_slice);
                 contents
                     .iter()
-                    .map(move |&content| (receiver, &**room, content))
+                    .filter(move |&&id| self.content(id).is_for(client, since))
+                    .map(move |&content| (receiver, room, content))
             })
         })
     }
@@ -222,7 +230,20 @@ impl<'h> Index<'h> {
     }
 }
 
-impl Content<'_> {
+impl<'h> Content<'h> {
+    /// The operation that sent it, unless it is of a kind that is never stored.
+    pub(crate) fn lasting_invocation(&self) -> Option<&Invocation<'h>> {
+        let sent = self.invocation.as_ref();
+        sent.filter(|sent| !sent.kind.is_ephemeral())
+    }
+
+    /// Whether the content is for this client, if it has been in the room since that row.
+    fn is_for(&self, client: ClientId, since: i64) -> bool {
+        let own = |sent: &Invocation<'_>| sent.sender == client && !sent.echo;
+        !self.invocation.as_ref().is_some_and(own)
+            && self.rows.first().is_none_or(|row| row.id >= since)
+    }
+
     /// When the content was stored, as far as anyone could tell from outside: when its sender was
     /// told or when somebody handled it, whatever came first. Without either: when it was last
     /// sent.
@@ -249,6 +270,7 @@ impl Invocation<'_> {
     /// failed, and either it was acknowledged or there was time enough.
     pub(crate) fn must_be_stored(&self, index: &Index<'_>) -> bool {
         match self.ending {
+            _ if self.kind.is_ephemeral() => false,
             Ending::Failed(_) => false,
             Ending::Acknowledged(_) => true,
             Ending::Sent(_) | Ending::Unknown(_) | Ending::Open => index.due(self.at).is_some(),
@@ -317,8 +339,21 @@ impl<'h> Builder<'h> {
                 operation,
                 room,
                 content,
+                kind,
+                echo,
             } => {
-                self.invoked(at, client, *operation, room, content);
+                let invocation = Invocation {
+                    sender: client,
+                    room,
+                    kind: *kind,
+                    echo: *echo,
+                    at,
+                    order: self.invocations,
+                    ending: Ending::Open,
+                    retries: 0,
+                    last_tried_at: at,
+                };
+                self.invoked(*operation, content, invocation);
             }
             EventKind::Retried { operation, .. } => {
                 if let Some(invocation) = self.invocation(*operation) {
@@ -373,29 +408,13 @@ impl<'h> Builder<'h> {
         }
     }
 
-    fn invoked(
-        &mut self,
-        at: Time,
-        sender: ClientId,
-        operation: OperationId,
-        room: &'h str,
-        content: &'h str,
-    ) {
+    fn invoked(&mut self, operation: OperationId, content: &'h str, invocation: Invocation<'h>) {
         let id = self.content(content);
         self.operations.entry(operation).or_insert(id);
-        let order = self.invocations;
         self.invocations += 1;
         self.index.contents[id as usize]
             .invocation
-            .get_or_insert(Invocation {
-                sender,
-                room,
-                at,
-                order,
-                ending: Ending::Open,
-                retries: 0,
-                last_tried_at: at,
-            });
+            .get_or_insert(invocation);
     }
 
     fn ended(&mut self, operation: OperationId, ending: Ending) {

@@ -17,6 +17,7 @@ mod evidence;
 mod guarantee;
 mod history;
 mod index;
+mod memberships;
 #[cfg(test)]
 mod testing;
 mod time;

@@ -7,10 +7,11 @@
 use crate::checkers::check_one;
 use crate::index::Index;
 use crate::{
-    Bounds, Client, ClientId, Event, EventKind, Guarantee, History, Lost, OperationId, Silence,
-    Standstill, StoredMessage, Time, Verdict,
+    Bounds, Client, ClientId, Event, EventKind, Guarantee, History, Kind, Lost, OperationId,
+    Silence, Standstill, StoredMessage, Time, Verdict,
 };
 
+#[derive(Clone)]
 pub(crate) struct Chat {
     history: History,
     connections: Vec<u32>,
@@ -88,19 +89,42 @@ impl Chat {
         contents: [&str; N],
     ) -> Self {
         for (at, content) in (at..).zip(contents) {
-            let operation = OperationId(self.history.events.len() as u64);
-            let (room, content) = (room.to_owned(), content.to_owned());
-            self = self.event(
-                at,
-                who,
-                EventKind::Invoked {
-                    operation,
-                    room,
-                    content,
-                },
-            );
+            self = self.sent_as(Kind::Message, room, at, who, content);
         }
         self
+    }
+
+    /// A message of any kind.
+    pub(crate) fn sent_as(self, kind: Kind, room: &str, at: u64, who: &str, content: &str) -> Self {
+        self.invoked(at, who, (room, content), kind, true)
+    }
+
+    /// A message to the lobby that is not for its sender.
+    pub(crate) fn sent_to_others(self, at: u64, who: &str, content: &str) -> Self {
+        self.invoked(at, who, ("lobby", content), Kind::Message, false)
+    }
+
+    fn invoked(
+        self,
+        at: u64,
+        who: &str,
+        (room, content): (&str, &str),
+        kind: Kind,
+        echo: bool,
+    ) -> Self {
+        let operation = OperationId(self.history.events.len() as u64);
+        let (room, content) = (room.to_owned(), content.to_owned());
+        self.event(
+            at,
+            who,
+            EventKind::Invoked {
+                operation,
+                room,
+                content,
+                kind,
+                echo,
+            },
+        )
     }
 
     pub(crate) fn retried(self, at: u64, content: &str) -> Self {
@@ -177,12 +201,14 @@ impl Chat {
 
     pub(crate) fn stored_as(mut self, content: &str, sender: &str, room: &str) -> Self {
         let id = self.history.database.len() as i64 + 1;
+        let kind = self.kind_of(content);
         let [content, sender, room] = [content, sender, room].map(str::to_owned);
         self.history.database.push(StoredMessage {
             id,
             sender,
             room,
             content,
+            kind,
         });
         self
     }
@@ -314,6 +340,16 @@ impl Chat {
                 _ => None,
             });
         found.expect("the test sends the message before it tells more about it")
+    }
+
+    /// What the content was sent as; a message if nobody sent it.
+    fn kind_of(&self, wanted: &str) -> Kind {
+        let mut events = self.history.events.iter();
+        let kind = events.find_map(|event| match &event.kind {
+            EventKind::Invoked { content, kind, .. } if content == wanted => Some(*kind),
+            _ => None,
+        });
+        kind.unwrap_or_default()
     }
 
     fn sending_of(&self, wanted: &str) -> (String, String) {

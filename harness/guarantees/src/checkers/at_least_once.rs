@@ -32,6 +32,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::AtLeastOnce;
+    use crate::Kind;
     use crate::testing::chat;
 
     #[test]
@@ -55,6 +56,12 @@ mod tests {
     #[test]
     fn excuses_a_message_that_was_reported_as_failed() {
         let chat = chat(["alice"]).sent(10, "alice", ["m1"]).failed(20, "m1");
+        insta::assert_snapshot!(chat.verdict(AtLeastOnce), @"not exercised");
+    }
+
+    #[test]
+    fn asks_nothing_of_typing() {
+        let chat = chat(["alice"]).sent_as(Kind::Typing, "lobby", 10, "alice", "t1");
         insta::assert_snapshot!(chat.verdict(AtLeastOnce), @"not exercised");
     }
 

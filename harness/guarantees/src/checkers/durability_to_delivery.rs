@@ -49,6 +49,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::DurabilityToDelivery;
+    use crate::Kind;
     use crate::testing::{Chat, chat};
 
     fn stored_message() -> Chat {
@@ -100,6 +101,29 @@ mod tests {
             .sent_to("garden", 10, "alice", ["m1"])
             .stored(["m1"])
             .handled(14, "alice", ["m1"]);
+        insta::assert_snapshot!(chat.verdict(DurabilityToDelivery), @"held: 1 delivery of stored messages");
+    }
+
+    #[test]
+    fn asks_whoever_joins_for_what_comes_from_then_on() {
+        let chat = chat(["alice", "bob"])
+            .room("garden", ["alice"])
+            .sent_to("garden", 10, "alice", ["m1"])
+            .sent_as(Kind::Join, "garden", 11, "bob", "bob joins")
+            .sent_to("garden", 12, "alice", ["m2"])
+            .stored(["m1", "bob joins", "m2"])
+            .handled(14, "alice", ["m1", "bob joins", "m2"])
+            .handled(14, "bob", ["bob joins"]);
+        insta::assert_snapshot!(chat.clone().handled(20, "bob", ["m2"]).verdict(DurabilityToDelivery), @"held: 5 deliveries of stored messages");
+        insta::assert_snapshot!(chat.verdict(DurabilityToDelivery), @"violated: bob never handled `m2` (from alice to room garden, sent at 0.012 s, stored as row 3); it was due by 5.016 s.");
+    }
+
+    #[test]
+    fn asks_nothing_of_the_sender_of_what_was_for_the_others() {
+        let chat = chat(["alice", "bob"])
+            .sent_to_others(10, "alice", "m1")
+            .stored(["m1"])
+            .handled(20, "bob", ["m1"]);
         insta::assert_snapshot!(chat.verdict(DurabilityToDelivery), @"held: 1 delivery of stored messages");
     }
 

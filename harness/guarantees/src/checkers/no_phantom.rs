@@ -1,5 +1,6 @@
 //! No phantom, no leak: whatever is handled or stored was sent before, by the sender and to the
-//! room that the server says, and reaches only clients that are entitled to the room.
+//! room that the server says, and reaches only clients that it is for: those who were in the room when
+//! it was stored, without the sender if there is no echo. What must not be stored is not.
 //!
 //! Does not look at how often or in which order. That a row was stored after its sending cannot be
 //! seen from outside, so for rows only the sender and the room are compared.
@@ -33,7 +34,7 @@ fn check_deliveries(index: &Index<'_>, findings: &mut Findings) -> u64 {
             };
             let flaw = flaw_of_sending(index, content, claim)
                 .or_else(|| flaw_of_time(content, delivery.at))
-                .or_else(|| flaw_of_entitlement(index, incarnation.client, delivery.room));
+                .or_else(|| flaw_of_entitlement(index, incarnation.client, content, delivery.room));
             let Some(flaw) = flaw else { continue };
             findings.add(delivery.at, || Evidence::Phantom {
                 message: claim.message(content, content.rows.iter().map(|row| row.id).collect()),
@@ -58,9 +59,8 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) -> u64 {
         {
             rows += 1;
             let claim = Claim { sender, room };
-            let Some(flaw) = flaw_of_sending(index, content, claim) else {
-                continue;
-            };
+            let flaw = flaw_of_sending(index, content, claim).or_else(|| flaw_of_kind(content));
+            let Some(flaw) = flaw else { continue };
             findings.add(index.history.ended_at, || Evidence::Phantom {
                 message: claim.message(content, vec![*id]),
                 place: Place::Database,
@@ -109,6 +109,11 @@ fn flaw_of_sending(index: &Index<'_>, content: &Content<'_>, claim: Claim<'_>) -
     }
 }
 
+fn flaw_of_kind(content: &Content<'_>) -> Option<Flaw> {
+    let sent = content.invocation.as_ref()?;
+    sent.kind.is_ephemeral().then_some(Flaw::NotToBeStored)
+}
+
 fn flaw_of_time(content: &Content<'_>, at: Time) -> Option<Flaw> {
     let sent_at = content.invocation.as_ref().map(|sent| sent.at);
     sent_at
@@ -116,18 +121,30 @@ fn flaw_of_time(content: &Content<'_>, at: Time) -> Option<Flaw> {
         .then_some(Flaw::NotYetSent)
 }
 
-fn flaw_of_entitlement(index: &Index<'_>, receiver: ClientId, room: &str) -> Option<Flaw> {
-    let entitled = index
-        .client(receiver)
-        .rooms
-        .iter()
-        .any(|entitled| entitled == room);
+fn flaw_of_entitlement(
+    index: &Index<'_>,
+    receiver: ClientId,
+    content: &Content<'_>,
+    room: &str,
+) -> Option<Flaw> {
+    let sent = content.invocation.as_ref();
+    if sent.is_some_and(|sent| sent.sender == receiver && !sent.echo) {
+        return Some(Flaw::OwnEcho);
+    }
+    let rooms = &index.memberships;
+    let mut rows = content.rows.iter();
+    let entitled = match content.rows.is_empty() {
+        // Without a row nothing tells whether the receiver was in the room at that moment.
+        true => rooms.ever(receiver, room),
+        false => rows.any(|row| rooms.entitles(receiver, room, row.id)),
+    };
     (!entitled).then_some(Flaw::NotEntitled)
 }
 
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::NoPhantom;
+    use crate::Kind;
     use crate::testing::{Chat, chat};
 
     fn one_message() -> Chat {
@@ -172,6 +189,41 @@ mod tests {
             .sent_to("garden", 11, "alice", ["m2"])
             .handled_as(20, "bob", "m2", "alice", "garden");
         insta::assert_snapshot!(chat.verdict(NoPhantom), @"violated: bob handled `m2` (from alice to room garden, sent at 0.011 s) at 0.020 s, but is not entitled to the room.");
+    }
+
+    #[test]
+    fn is_violated_by_a_message_to_the_sender_of_what_was_for_the_others() {
+        let chat = chat(["alice", "bob"])
+            .sent_to_others(10, "alice", "m1")
+            .stored(["m1"])
+            .handled(20, "bob", ["m1"]);
+        insta::assert_snapshot!(chat.clone().verdict(NoPhantom), @"held: 1 delivery and 1 row");
+        insta::assert_snapshot!(chat.handled(20, "alice", ["m1"]).verdict(NoPhantom), @"violated: alice handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1) at 0.020 s, but it was for everybody but its sender.");
+    }
+
+    #[test]
+    fn asks_the_database_who_was_in_the_room() {
+        let chat = chat(["alice", "bob"])
+            .room("garden", ["alice"])
+            .sent_to("garden", 10, "alice", ["m1"])
+            .sent_as(Kind::Join, "garden", 11, "bob", "bob joins")
+            .sent_to("garden", 12, "alice", ["m2"])
+            .sent_as(Kind::Leave, "garden", 13, "bob", "bob leaves")
+            .sent_to("garden", 14, "alice", ["m3"])
+            .stored(["m1", "bob joins", "m2", "bob leaves", "m3"])
+            .handled(20, "bob", ["bob joins", "m2", "bob leaves"]);
+        insta::assert_snapshot!(chat.clone().verdict(NoPhantom), @"held: 3 deliveries and 5 rows");
+        insta::assert_snapshot!(chat.clone().handled(30, "bob", ["m1"]).verdict(NoPhantom), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s, stored as row 1) at 0.030 s, but is not entitled to the room.");
+        insta::assert_snapshot!(chat.handled(30, "bob", ["m3"]).verdict(NoPhantom), @"violated: bob handled `m3` (from alice to room garden, sent at 0.014 s, stored as row 5) at 0.030 s, but is not entitled to the room.");
+    }
+
+    #[test]
+    fn is_violated_by_typing_that_is_stored() {
+        let chat = chat(["alice", "bob"])
+            .sent_as(Kind::Typing, "lobby", 10, "alice", "t1")
+            .handled(20, "bob", ["t1"]);
+        insta::assert_snapshot!(chat.clone().verdict(NoPhantom), @"held: 1 delivery and 0 rows");
+        insta::assert_snapshot!(chat.stored(["t1"]).verdict(NoPhantom), @"violated: The database has `t1` (from alice to room lobby, sent at 0.010 s, stored as row 1), but it must not be stored.");
     }
 
     #[test]

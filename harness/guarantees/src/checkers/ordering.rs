@@ -2,7 +2,8 @@
 //!
 //! Looks at each incarnation of a receiver, and at the first time it handles each message. Does
 //! not look at second times (at-most-once does), at gaps (exactly-once does), or at the order
-//! between senders (total-order does).
+//! between senders (total-order does). What
+//! is not stored, such as typing, is sent past everything that waits, and promises no order.
 
 use crate::index::{Delivery, Index};
 use crate::verdict::Findings;
@@ -16,7 +17,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         // Of each sender and room, the message handled so far that was sent last.
         let mut latest: HashMap<(ClientId, &str), (u32, &Delivery<'_>)> = HashMap::new();
         for delivery in incarnation.first_deliveries() {
-            let Some(sent) = &index.content(delivery.content).invocation else {
+            let Some(sent) = index.content(delivery.content).lasting_invocation() else {
                 continue;
             };
             let this = (sent.order, delivery);
@@ -48,6 +49,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::Ordering;
+    use crate::Kind;
     use crate::testing::chat;
 
     #[test]
@@ -81,6 +83,15 @@ mod tests {
             .sent(10, "alice", ["m1", "m2"])
             .handled(20, "bob", ["m1", "m2", "m1"]);
         insta::assert_snapshot!(chat.verdict(Ordering), @"held: 1 delivery that followed another of its sender");
+    }
+
+    #[test]
+    fn says_nothing_about_typing() {
+        let chat = chat(["alice", "bob"])
+            .sent(10, "alice", ["m1"])
+            .sent_as(Kind::Typing, "lobby", 11, "alice", "t1")
+            .handled(20, "bob", ["t1", "m1"]);
+        insta::assert_snapshot!(chat.verdict(Ordering), @"not exercised");
     }
 
     #[test]

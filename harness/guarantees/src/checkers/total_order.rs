@@ -42,7 +42,8 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 }
 
 fn room_of<'h>(index: &Index<'h>, id: ContentId) -> Option<&'h str> {
-    index.content(id).invocation.as_ref().map(|sent| sent.room)
+    let sent = index.content(id).lasting_invocation();
+    sent.map(|sent| sent.room)
 }
 
 /// How many messages more than one receiver handled, in rooms where two of these receivers handled
@@ -65,7 +66,7 @@ fn shared_messages(index: &Index<'_>) -> u64 {
     let shared = |id: ContentId| receivers[id as usize] > 1;
     let mut rooms: BTreeMap<&str, Shared> = BTreeMap::new();
     for (id, content) in (0..).zip(&index.contents) {
-        if let (Some(sent), true) = (&content.invocation, shared(id)) {
+        if let (Some(sent), true) = (content.lasting_invocation(), shared(id)) {
             let room = rooms.entry(sent.room).or_default();
             room.messages += 1;
             room.senders.insert(sent.sender);
