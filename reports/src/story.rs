@@ -8,7 +8,7 @@
 use crate::Record;
 use serde::Serialize;
 use squall_guarantees::{
-    ClientId, EventKind, History, StoredMessage, Time, counted, nanoseconds, seconds,
+    ClientId, EventKind, History, Memberships, StoredMessage, Time, counted, nanoseconds, seconds,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -138,9 +138,12 @@ impl Story {
             *rows.entry(&row.content).or_default() += 1;
         }
         for event in &history.events {
-            let EventKind::Invoked { content, .. } = &event.kind else {
+            let EventKind::Invoked { content, kind, .. } = &event.kind else {
                 continue;
             };
+            if kind.is_ephemeral() {
+                continue;
+            }
             let after = match rows.get(&**content) {
                 None => "never stored",
                 Some(1) => continue,
@@ -320,26 +323,37 @@ impl<'h> Life<'h> {
 fn missed_rows(history: &History) -> Vec<(&str, Vec<&StoredMessage>)> {
     let mut handled: Vec<HashSet<&str>> = vec![HashSet::new(); history.clients.len()];
     for event in &history.events {
-        if let EventKind::Delivered { content, .. } = &event.kind {
-            handled[event.client.0 as usize].insert(content);
+        match &event.kind {
+            // What is not for its sender is as good as handled.
+            EventKind::Delivered { content, .. }
+            | EventKind::Invoked {
+                content,
+                echo: false,
+                ..
+            } => {
+                handled[event.client.0 as usize].insert(content);
+            }
+            _ => {}
         }
     }
     let mut rooms: BTreeMap<&str, Vec<&StoredMessage>> = BTreeMap::new();
     for row in &history.database {
         rooms.entry(&row.room).or_default().push(row);
     }
-    let missed = |client: &squall_guarantees::Client, handled: &HashSet<&str>| {
+    let memberships = Memberships::new(history);
+    let missed = |client: u32, handled: &HashSet<&str>| {
         let mut missed: Vec<&StoredMessage> = Vec::new();
-        for room in &client.rooms {
-            let rows = rooms.get(&**room).into_iter().flatten();
+        for (room, since) in memberships.at_the_end(ClientId(client)) {
+            let rows = rooms.get(room).into_iter().flatten();
+            let rows = rows.filter(|row| row.id >= since);
             missed.extend(rows.filter(|row| !handled.contains(&*row.content)));
         }
         missed.sort_by_key(|row| row.id);
         missed
     };
-    let clients = history.clients.iter().zip(&handled);
+    let clients = (0..).zip(&history.clients).zip(&handled);
     clients
-        .map(|(client, handled)| (&*client.name, missed(client, handled)))
+        .map(|((number, client), handled)| (&*client.name, missed(number, handled)))
         .collect()
 }
 

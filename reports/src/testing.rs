@@ -7,7 +7,8 @@
 use crate::{Engine, Expectation, Fault, Machine, NetworkCounts, Record};
 use squall_guarantees::EventKind::{self, *};
 use squall_guarantees::{
-    Bounds, Client, ClientId, Event, Guarantee, History, Lost, OperationId, Silence, StoredMessage,
+    Bounds, Client, ClientId, Event, Guarantee, History, Kind, Lost, OperationId, Silence,
+    StoredMessage,
 };
 use std::time::Duration;
 
@@ -69,6 +70,7 @@ fn history() -> History {
         sender: "alice".into(),
         room: "lobby".into(),
         content: content.into(),
+        kind: Kind::Message,
     };
     History {
         clients: vec![client("alice"), client("bob")],
@@ -213,6 +215,8 @@ fn invoked(operation: OperationId, content: &str) -> EventKind {
         operation,
         room: "lobby".into(),
         content: content.into(),
+        kind: Kind::Message,
+        echo: true,
     }
 }
 

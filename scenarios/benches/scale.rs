@@ -20,7 +20,7 @@
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use squall_chat::{Client, ClientEvent, ClientOptions, Observer, ServerOptions, serve};
+use squall_chat::{Client, ClientEvent, ClientOptions, Message, Observer, ServerOptions, serve};
 use squall_simulator::{Latency, Link, simulate};
 use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -333,7 +333,10 @@ async fn use_chat(
     if number < crowd.writers {
         for message in 0..crowd.messages {
             let operation = (number * crowd.messages + message) as u64;
-            client.send(operation, "lobby", "Is anybody out there?");
+            client.send(
+                operation,
+                Message::to_room("lobby", "Is anybody out there?"),
+            );
         }
     }
     pending().await

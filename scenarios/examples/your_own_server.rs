@@ -16,7 +16,9 @@ use serde_json::Value;
 use socketioxide::SocketIo;
 use socketioxide::extract::{Data, SocketRef};
 use squall_guarantees::EventKind::{Connected, Delivered, Disconnected, Failed, Invoked};
-use squall_guarantees::{Bounds, ClientId, Event, EventKind, History, OperationId, StoredMessage};
+use squall_guarantees::{
+    Bounds, ClientId, Event, EventKind, History, Kind, OperationId, StoredMessage,
+};
 use squall_guarantees::{Lost, Silence, Verdict, check};
 use squall_simulator::{Fault, note, now, simulate};
 use std::future::ready;
@@ -84,6 +86,7 @@ fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
         sender: sender(text),
         room: room(),
         content: text.clone(),
+        kind: Kind::Message,
     };
     History {
         clients: NAMES.map(client).to_vec(),
@@ -160,6 +163,8 @@ async fn chat(server: SocketAddr, observer: Observer) {
             operation,
             room: room(),
             content: content.clone(),
+            kind: Kind::Message,
+            echo: true,
         });
         observer.note(match client.emit("chat message", content).await {
             Ok(()) => EventKind::Ok {

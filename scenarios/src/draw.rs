@@ -10,9 +10,12 @@ use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
 use crate::links::PlannedLink;
 use crate::middlebox::PlannedMiddlebox;
-use crate::scenario::{Chat, Scenario, Setting, System, Workload};
+use crate::scenario::{Chat, Override, Scenario, Setting, System};
+use crate::workload::{PlannedMessage, User, Workload};
+use indexmap::{IndexMap, IndexSet};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use squall_chat::{ROOT, Transport};
 use squall_guarantees::{Bounds, Guarantee};
 use squall_reports::Engine;
 use std::fmt::Debug;
@@ -64,23 +67,16 @@ pub struct Plan {
 pub struct PlannedClient {
     /// Its name.
     pub name: String,
-    /// Its rooms.
+    /// Its namespace.
+    pub namespace: String,
+    /// The rooms that it is in at first.
     pub rooms: Vec<String>,
+    /// What carries its packets.
+    pub transport: Transport,
     /// Its link to the server.
     pub link: PlannedLink,
     /// What its user sends, in the order of time.
     pub messages: Vec<PlannedMessage>,
-}
-
-/// A message that a user will send, if the client's machine is running then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedMessage {
-    /// When.
-    pub at: Duration,
-    /// To which room.
-    pub room: String,
-    /// The text, unique in the run.
-    pub content: String,
 }
 
 impl Plan {
@@ -189,11 +185,17 @@ impl Scenario {
     fn draw_clients(&self, draw: &mut Draw) -> Vec<PlannedClient> {
         let count = draw.value("clients", self.clients) as usize;
         let shared_link = self.link.draw("link", draw).on(&PlannedLink::default());
-        self.names[..count]
+        let names = &self.names[..count];
+        let all_rooms = self.all_rooms();
+        let mut peers: IndexMap<String, Vec<&str>> = IndexMap::new();
+        for name in names {
+            let peers = peers.entry(self.namespace_of(name)).or_default();
+            peers.push(name);
+        }
+        names
             .iter()
             .map(|name| {
-                let own = self.overrides.iter().find(|own| own.client == *name);
-                let own = own.cloned().unwrap_or_default();
+                let own = self.own(name);
                 let rooms = own.rooms.unwrap_or_else(|| self.rooms.clone());
                 let own_link = own.link.draw(&format!("{name}: link"), draw);
                 let workload = Workload {
@@ -201,13 +203,46 @@ impl Scenario {
                     start: own.start.unwrap_or(self.workload.start),
                     ..self.workload.clone()
                 };
+                let namespace = self.namespace_of(name);
+                let user = User {
+                    name,
+                    rooms: rooms.clone(),
+                    all_rooms: &all_rooms,
+                    peers: &peers[&namespace],
+                };
+                let transport = own.transport.or(self.chat.transport);
                 PlannedClient {
                     link: own_link.on(&shared_link),
-                    messages: workload.draw(name, &rooms, draw),
+                    messages: workload.draw(user, draw),
+                    transport: transport.unwrap_or_else(|| draw.transport(name)),
                     name: name.clone(),
+                    namespace,
                     rooms,
                 }
             })
+            .collect()
+    }
+
+    /// What is different for this client.
+    fn own(&self, client: &str) -> Override {
+        let own = self.overrides.iter().find(|own| own.client == client);
+        own.cloned().unwrap_or_default()
+    }
+
+    fn namespace_of(&self, client: &str) -> String {
+        let own = self.overrides.iter().find(|own| own.client == client);
+        let own = own.and_then(|own| own.namespace.clone());
+        own.unwrap_or_else(|| ROOT.to_owned())
+    }
+
+    /// Every room that somebody is in at first, or that messages go to.
+    fn all_rooms(&self) -> Vec<String> {
+        let own = self.overrides.iter().flat_map(|own| &own.rooms).flatten();
+        let rooms = self.rooms.iter().chain(&self.workload.rooms).chain(own);
+        rooms
+            .cloned()
+            .collect::<IndexSet<_>>()
+            .into_iter()
             .collect()
     }
 }
@@ -237,6 +272,19 @@ impl Draw {
             self.tell(label, format!("{value:?}"));
         }
         value
+    }
+
+    /// Decides about a client's transport.
+    fn transport(&mut self, client: &str) -> Transport {
+        let label = format!("{client}: transport");
+        let all = [
+            ("websocket", Transport::Websocket),
+            ("polling", Transport::Polling),
+            ("upgrade", Transport::Upgrade),
+        ];
+        let (name, transport) = all[self.stream(&label).random_range(0..all.len())];
+        self.tell(&label, name.to_owned());
+        transport
     }
 
     /// Notes what was decided.
@@ -282,30 +330,6 @@ pub(crate) fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T
             let value = T::between(stream, min, max);
             if value < min { min } else { value }
         }
-    }
-}
-
-impl Workload {
-    fn draw(&self, name: &str, own_rooms: &[String], draw: &mut Draw) -> Vec<PlannedMessage> {
-        let count = draw.value(&format!("{name}: messages"), self.messages);
-        let mut at = draw.value(&format!("{name}: start"), self.start);
-        let mut intervals = draw.stream(&format!("{name}: intervals"));
-        let targets: Vec<_> = own_rooms
-            .iter()
-            .filter(|room| self.rooms.is_empty() || self.rooms.contains(room))
-            .collect();
-        let in_turn = targets.into_iter().cycle().zip(1..=count);
-        in_turn
-            .map(|(room, number)| {
-                let due = at;
-                at += draw_from(&mut intervals, self.interval);
-                PlannedMessage {
-                    at: due,
-                    room: room.clone(),
-                    content: format!("{name} {number}"),
-                }
-            })
-            .collect()
     }
 }
 
@@ -404,24 +428,6 @@ mod tests {
             );
             assert_eq!(fault.victims.len(), 2, "{fault:?}");
         }
-    }
-
-    #[test]
-    fn messages_go_to_the_senders_rooms_in_turn() {
-        let plan = scenario(
-            r#"
-            shows = "Something."
-            clients = { count = 1, rooms = ["kitchen", "lobby", "garden"] }
-            workload = { messages = 3, rooms = ["lobby", "garden"] }
-            "#,
-        )
-        .plan(1);
-        let rooms: Vec<_> = plan.clients[0]
-            .messages
-            .iter()
-            .map(|m| m.room.as_str())
-            .collect();
-        assert_eq!(rooms, ["lobby", "garden", "lobby"]);
     }
 
     #[test]

@@ -30,9 +30,10 @@ mod nearest;
 mod parallel;
 mod runner;
 mod scenario;
+mod workload;
 
 pub use clocks::{Clock, Drift, SLOWEST_PPM};
-pub use draw::{Plan, PlannedClient, PlannedMessage};
+pub use draw::{Plan, PlannedClient};
 pub use faults::*;
 pub use format::{BadScenario, Problem};
 pub use group::Group;
@@ -41,3 +42,4 @@ pub use library::library;
 pub use middlebox::*;
 pub use runner::{RunError, Trace, run, trace};
 pub use scenario::*;
+pub use workload::{Act, PlannedMessage, Workload};

@@ -4,19 +4,22 @@
 //! written down with its virtual time, and noted in the world's digest. When the time is over, the
 //! server's process is killed, and the database is read from what is on its disk.
 
+mod events;
 mod hardships;
 mod tutorial;
 
-use crate::draw::{Plan, PlannedClient, PlannedMessage};
+use crate::draw::{Plan, PlannedClient};
 use crate::middlebox::{self, MIDDLEBOX};
 use crate::scenario::{Chat, SERVER, System};
-use indexmap::IndexMap;
+use crate::workload::PlannedMessage;
+use events::{from_client, from_row};
+use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 use squall_chat::{
-    Client, ClientEvent, ClientOptions, Database, Observer, ServerEvent, ServerOptions,
-    StorageError, Termination,
+    Client, ClientOptions, Database, EVERYBODY, Observer, ServerEvent, ServerOptions, StorageError,
+    Termination, full_name, room_of,
 };
-use squall_guarantees::{ClientId, Event, EventKind, History, OperationId, StoredMessage};
+use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
 use squall_simulator::{Engine, Fault, MachineId, TraceEvent, World, note, now, simulate_on};
 use std::future::pending;
@@ -31,6 +34,9 @@ use tokio::time::sleep;
 pub(crate) const PORT: u16 = 3000;
 /// The file of the messages, on the disk of the server's machine.
 const DATABASE: &str = "chat.db";
+
+/// The file of what is not sent yet, on the disk of a client's machine.
+const OUTBOX: &str = "outbox.db";
 
 /// Why there is no record.
 #[derive(Debug, thiserror::Error)]
@@ -181,7 +187,7 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
     let authors = tutorial::Authors::new(plan);
     let server = match plan.system {
         System::Chat => {
-            let options = server_options(&plan.chat);
+            let options = server_options(plan);
             let observer = server_observer(plan, log.clone());
             world.machine(SERVER, move || {
                 serve_chat(options.clone(), observer.clone())
@@ -210,6 +216,7 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
         let address = SocketAddr::from((world.address(door), PORT));
         let user = User {
             client: ClientId(number),
+            namespace: client.namespace.clone(),
             messages: client.messages.clone().into(),
             first_operation,
             log: log.clone(),
@@ -245,11 +252,14 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
     machines
 }
 
-fn server_options(chat: &Chat) -> ServerOptions {
-    let defaults = ServerOptions::default();
+fn server_options(plan: &Plan) -> ServerOptions {
+    let (chat, defaults) = (&plan.chat, ServerOptions::default());
+    let namespaces = plan.clients.iter().map(|client| client.namespace.clone());
+    let namespaces: IndexSet<String> = namespaces.collect();
     ServerOptions {
         ping_interval: chat.ping_interval.min(),
         ping_timeout: chat.ping_timeout.min(),
+        max_payload: chat.max_payload.into(),
         to_client: chat.to_client,
         max_connections: chat
             .max_connections
@@ -257,6 +267,7 @@ fn server_options(chat: &Chat) -> ServerOptions {
         max_connections_per_address: chat
             .max_connections_per_address
             .map_or(defaults.max_connections_per_address, |most| most as usize),
+        namespaces: namespaces.into_iter().collect(),
         bug: chat.bug,
         ..defaults
     }
@@ -266,11 +277,13 @@ fn client_options(client: &PlannedClient, chat: &Chat, server: SocketAddr) -> Cl
     ClientOptions {
         name: client.name.clone(),
         server,
+        namespace: client.namespace.clone(),
         rooms: client.rooms.clone(),
-        transport: chat.transport,
+        transport: client.transport,
         to_server: chat.to_server,
         ack_timeout: chat.ack_timeout.min(),
         retries: chat.retries,
+        outbox: chat.outbox_on_disk.then(|| OUTBOX.into()),
         connect_timeout: chat.connect_timeout.min(),
         backoff_min: chat.backoff_min,
         backoff_max: chat.backoff_max,
@@ -294,6 +307,7 @@ async fn serve_chat(options: ServerOptions, observer: Observer<ServerEvent>) {
 #[derive(Clone)]
 struct User {
     client: ClientId,
+    namespace: String,
     messages: Arc<[PlannedMessage]>,
     /// The number of the first operation; numbers are unique in the run.
     first_operation: u64,
@@ -304,18 +318,19 @@ struct User {
 async fn use_chat(options: ClientOptions, user: User) {
     let User {
         client,
+        namespace,
         messages,
         first_operation,
         log,
     } = user;
     log.add(client, EventKind::Started);
     let started_at = now();
-    let observer = Arc::new(move |event| log.add(client, from_client(event)));
+    let observer = Arc::new(move |event| log.add(client, from_client(&namespace, event)));
     let connection = Client::start(options, observer);
     for (message, operation) in messages.iter().zip(first_operation..) {
         if message.at >= started_at {
             sleep(message.at.saturating_sub(now())).await;
-            connection.send(operation, &message.room, &message.content);
+            connection.send(operation, message.message.clone());
         }
     }
     pending().await
@@ -371,54 +386,6 @@ fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
     })
 }
 
-fn from_client(event: ClientEvent) -> EventKind {
-    let id = OperationId;
-    match event {
-        ClientEvent::Invoked {
-            operation,
-            room,
-            content,
-        } => EventKind::Invoked {
-            operation: id(operation),
-            room,
-            content,
-        },
-        ClientEvent::Retried { operation, attempt } => EventKind::Retried {
-            operation: id(operation),
-            attempt,
-        },
-        ClientEvent::Ok {
-            operation,
-            acknowledged,
-        } => EventKind::Ok {
-            operation: id(operation),
-            acknowledged,
-        },
-        ClientEvent::Failed { operation, reason } => EventKind::Failed {
-            operation: id(operation),
-            reason,
-        },
-        ClientEvent::Unknown { operation, reason } => EventKind::Unknown {
-            operation: id(operation),
-            reason,
-        },
-        ClientEvent::Delivered {
-            id,
-            room,
-            sender,
-            content,
-        } => EventKind::Delivered {
-            id,
-            room,
-            sender,
-            content,
-        },
-        ClientEvent::Connecting { attempt } => EventKind::Connecting { attempt },
-        ClientEvent::Connected { session } => EventKind::Connected { session },
-        ClientEvent::Disconnected { reason } => EventKind::Disconnected { reason },
-    }
-}
-
 /// Kills the server's process, as only a closed database can be read, and reads what is on the disk.
 fn read_database(
     plan: &Plan,
@@ -437,13 +404,7 @@ fn read_database(
 /// The chat's rows.
 fn stored() -> Result<Vec<StoredMessage>, StorageError> {
     let rows = Database::open(Path::new(DATABASE))?.all()?;
-    let stored = rows.into_iter().map(|row| StoredMessage {
-        id: row.id,
-        sender: row.sender,
-        room: row.room,
-        content: row.content,
-    });
-    Ok(stored.collect())
+    Ok(rows.into_iter().map(from_row).collect())
 }
 
 /// When the programs of each machine ended.
@@ -472,7 +433,7 @@ fn history(
             .iter()
             .map(|client| squall_guarantees::Client {
                 name: client.name.clone(),
-                rooms: client.rooms.clone(),
+                rooms: entitlements(client),
             })
             .chain(plan.hostile.iter().map(|peer| squall_guarantees::Client {
                 name: peer.name.clone(),
@@ -489,4 +450,13 @@ fn history(
         healed_at: plan.healed_at,
         ended_at: plan.ends_at,
     }
+}
+
+/// The rooms of a client, by full name: its own, everybody's, and the one in which it is alone.
+fn entitlements(client: &PlannedClient) -> Vec<String> {
+    let own = [EVERYBODY.to_owned(), room_of(&client.name)];
+    let rooms = client.rooms.iter().cloned().chain(own);
+    rooms
+        .map(|room| full_name(&client.namespace, &room))
+        .collect()
 }

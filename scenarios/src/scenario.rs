@@ -13,6 +13,7 @@ use crate::group::Group;
 use crate::hostile::Hostile;
 use crate::links::LinkChange;
 use crate::middlebox::Middlebox;
+use crate::workload::Workload;
 use squall_chat::{Bug, ToClient, ToServer, Transport};
 use squall_guarantees::Guarantee;
 use std::path::Path;
@@ -110,13 +111,17 @@ pub struct Override {
     pub messages: Option<Setting<u32>>,
     /// When it sends its first message.
     pub start: Option<Setting<Duration>>,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its transport.
+    pub transport: Option<Transport>,
 }
 
 /// The options of the chat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chat {
-    /// What carries the packets.
-    pub transport: Transport,
+    /// What carries the packets; none: the seed says so of each client.
+    pub transport: Option<Transport>,
     /// How messages are delivered from the clients to the server.
     pub to_server: ToServer,
     /// How messages are delivered from the server to the clients.
@@ -131,6 +136,10 @@ pub struct Chat {
     pub connect_timeout: Setting<Duration>,
     /// How often a client tries again to send a message; without end if none.
     pub retries: Option<u32>,
+    /// Whether what a client has not sent yet is on its disk, and outlives its program.
+    pub outbox_on_disk: bool,
+    /// The longest packet, in bytes, that the server takes.
+    pub max_payload: u32,
     /// The shortest wait before a further attempt to connect.
     pub backoff_min: Duration,
     /// The longest wait before a further attempt to connect.
@@ -144,20 +153,6 @@ pub struct Chat {
     pub storage_delay: Setting<Duration>,
     /// A bug to plant into the chat, to see a checker fail.
     pub bug: Option<Bug>,
-}
-
-/// What the users do.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Workload {
-    /// How many messages each client sends.
-    pub messages: Setting<u32>,
-    /// When a client sends its first message.
-    pub start: Setting<Duration>,
-    /// The time from one message of a client to its next; a range is drawn for each message.
-    pub interval: Setting<Duration>,
-    /// The rooms that messages are sent to, in turn, as far as the sender is in them; if empty, all
-    /// of the sender's rooms.
-    pub rooms: Vec<String>,
 }
 
 impl Scenario {

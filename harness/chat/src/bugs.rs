@@ -42,4 +42,41 @@ pub enum Bug {
     ReusedSession,
     /// *Reconnection.* The client connects again at once, without waiting.
     EagerReconnect,
+    /// *At most once, durability to delivery.* The server broadcasts at once and stores a moment
+    /// later: a crash in between leaves receivers with what does not exist.
+    BroadcastBeforeCommit,
+    /// *Acknowledgement truth.* The mistake of the official tutorial: the client offset is made of
+    /// the socket's id, which does not exist offline, and the server takes every conflict of client
+    /// offsets for a retry.
+    OffsetFromSocketId,
+    /// *Acknowledgement truth.* The client keeps its identity on disk, but counts from one again
+    /// after a restart; the server takes every conflict of client offsets for a retry.
+    ClientOffsetRestarts,
+    /// *At least once.* The client keeps its outbox on disk, and does not read it when it starts.
+    OutboxForgets,
+    /// *Ordering.* A message that was not acknowledged goes to the end of the queue.
+    RetriesOutOfOrder,
+    /// *No phantom, no leak.* The server broadcasts to rooms of the same name in every namespace.
+    LeakNamespace,
+    /// *No phantom, no leak.* Private messages go to everybody in the namespace.
+    LeakPrivate,
+    /// *No phantom, no leak.* Whoever leaves a room goes on getting its messages.
+    LeaveDoesNotLeave,
+    /// *No phantom, no leak.* Whoever joins a room gets what was said there before.
+    JoinTellsThePast,
+    /// *No phantom, no leak.* What is for all but the sender comes back to the sender.
+    EchoToSender,
+    /// *No phantom, no leak.* The server stores and delivers the first 64 bytes of what is binary.
+    BinaryTruncated,
+    /// *No phantom, no leak.* The server stores that somebody is typing.
+    TypingStored,
+    /// *Acknowledgement truth.* The server acknowledges what it refuses.
+    RefusalAcknowledged,
+}
+
+impl Bug {
+    /// Whether the server takes every conflict of client offsets for a retry.
+    pub(crate) fn trusts_offsets(self) -> bool {
+        matches!(self, Bug::OffsetFromSocketId | Bug::ClientOffsetRestarts)
+    }
 }

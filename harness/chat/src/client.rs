@@ -12,23 +12,29 @@
 //! own detection is not enough: it says nothing when the server closes cleanly, it sleeps while an
 //! emit is stuck, and it dies silently with its receive task.
 //!
-//! Left out: an outbox that survives the program, several namespaces, joining rooms later.
+//! What the user says goes into the outbox at once, connected or not; with [`ClientOptions::outbox`]
+//! it is on the disk before [`Client::send`] returns, and a client that starts again goes on where the
+//! one before it ended.
 
 mod backoff;
 mod connection;
+mod disk;
 mod inbox;
 mod outbox;
 mod supervisor;
 
 use crate::Observer;
 use crate::bugs::Bug;
-use outbox::Operation;
+use crate::message::{Kind, Message, ROOT};
+use outbox::Outbox;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use supervisor::Supervisor;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 /// How a client is to behave.
@@ -38,6 +44,8 @@ pub struct ClientOptions {
     pub name: String,
     /// The server.
     pub server: SocketAddr,
+    /// The namespace; one of those that the server has.
+    pub namespace: String,
     /// The rooms whose messages the client wants, 1 to 64 of them.
     pub rooms: Vec<String>,
     /// How packets travel.
@@ -48,6 +56,9 @@ pub struct ClientOptions {
     pub ack_timeout: Duration,
     /// How often a message that was not acknowledged is tried again; none: for ever.
     pub retries: Option<u32>,
+    /// The file that keeps what is not acknowledged yet; none: what the program has in memory when
+    /// it ends is lost.
+    pub outbox: Option<PathBuf>,
     /// How long to wait for a connection that the server has greeted.
     pub connect_timeout: Duration,
     /// The shortest wait before connecting again.
@@ -65,11 +76,13 @@ impl Default for ClientOptions {
         Self {
             name: "guest".to_owned(),
             server: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
+            namespace: ROOT.to_owned(),
             rooms: vec!["lobby".to_owned()],
             transport: Transport::Websocket,
             to_server: ToServer::ExactlyOnce,
             ack_timeout: Duration::from_secs(10),
             retries: None,
+            outbox: None,
             connect_timeout: Duration::from_secs(20),
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(5),
@@ -109,10 +122,8 @@ pub enum ClientEvent {
     Invoked {
         /// The operation that this begins.
         operation: u64,
-        /// The room the message is for.
-        room: String,
         /// The message.
-        content: String,
+        message: Message,
     },
     /// The message is put on a connection once more.
     Retried {
@@ -144,13 +155,17 @@ pub enum ClientEvent {
     },
     /// A message from the server was handled.
     Delivered {
-        /// The id the server's database gave it.
+        /// The id the server's database gave it; 0 if it is not stored.
         id: i64,
-        /// The room.
+        /// The room, as it is called in the client's namespace.
         room: String,
         /// The sender's name.
         sender: String,
-        /// The message.
+        /// What it is.
+        kind: Kind,
+        /// The sender wants to be called this from here on.
+        nickname: Option<String>,
+        /// The message: words, or the number and the digest of bytes.
         content: String,
     },
     /// The client begins to connect.
@@ -170,9 +185,22 @@ pub enum ClientEvent {
     },
 }
 
+/// What the user's side and the supervisor share.
+struct Shared {
+    outbox: Mutex<Outbox>,
+    /// Something was put into the outbox.
+    given: Notify,
+}
+
+impl Shared {
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A user's connection to the chat, however often it has to be made again.
 pub struct Client {
-    operations: mpsc::UnboundedSender<Operation>,
+    shared: Arc<Shared>,
     observer: Observer<ClientEvent>,
     /// Dropping it tells the supervisor to take its leave.
     farewell: oneshot::Sender<Infallible>,
@@ -186,12 +214,15 @@ impl Client {
     ///
     /// Outside of a tokio runtime.
     pub fn start(options: ClientOptions, observer: Observer<ClientEvent>) -> Client {
-        let (operations, given) = mpsc::unbounded_channel();
         let (farewell, told) = oneshot::channel();
-        let supervisor = Supervisor::new(options, observer.clone(), given);
+        let shared = Arc::new(Shared {
+            outbox: Mutex::new(Outbox::open(&options)),
+            given: Notify::new(),
+        });
+        let supervisor = Supervisor::new(options, observer.clone(), shared.clone());
         let supervisor = tokio::spawn(supervisor.run(told));
         Client {
-            operations,
+            shared,
             observer,
             farewell,
             supervisor,
@@ -200,19 +231,14 @@ impl Client {
 
     /// Gives a message to the client, connected or not. What becomes of it, the observer is told
     /// under this operation's number, which the caller chooses.
-    pub fn send(&self, operation: u64, room: &str, content: &str) {
-        let (room, content) = (room.to_owned(), content.to_owned());
+    pub fn send(&self, operation: u64, message: Message) {
         (self.observer)(ClientEvent::Invoked {
             operation,
-            room: room.clone(),
-            content: content.clone(),
+            message: message.clone(),
         });
-        // The supervisor ends only after `self` is gone.
-        let _ = self.operations.send(Operation {
-            operation,
-            room,
-            content,
-        });
+        let done = self.shared.outbox().take(operation, message);
+        done.into_iter().for_each(|event| (self.observer)(event));
+        self.shared.given.notify_one();
     }
 
     /// Takes leave of the server, and returns when that is done or has taken too long. Messages

@@ -12,7 +12,8 @@
 //!   listens and speaks; `client/outbox.rs` decides what is sent and when to give up;
 //!   `client/inbox.rs` decides what is handled and when something is missing.
 //! - [`Database`] (`storage`): SQLite. The id of a row is the message's place in the world.
-//! - `wire`: what the two say to each other, and the limits of what is listened to.
+//! - [`Message`] (`message`): what a user can say, and to whom; an audience and a kind.
+//! - `wire`: what the two say to each other, and the [`Limits`] of what is listened to.
 //! - [`Bug`] (`bugs`): planted mistakes, each of which breaks one guarantee. They exist so that
 //!   the checkers of the harness can be seen to fail.
 //!
@@ -26,13 +27,14 @@
 //!    this chain asks for what came after the last message it handled, page by page, and is
 //!    joined to the live stream in the same breath as the last page is sent.
 //!
-//! What is left out, for now: several server processes (one process owns the database), connection
-//! state recovery, a durable outbox, a limit on how fast one client may send.
+//! What is left out, for now: several server processes (one process owns the database).
 
 #![forbid(unsafe_code)]
 
 mod bugs;
 mod client;
+mod frame;
+mod message;
 mod server;
 mod storage;
 mod termination;
@@ -42,10 +44,11 @@ use std::sync::Arc;
 
 pub use bugs::Bug;
 pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport};
+pub use message::{Content, EVERYBODY, Kind, Message, ROOT, full_name, room_of};
 pub use server::{ServeError, ServerEvent, ServerOptions, ToClient, serve};
 pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 pub use termination::Termination;
-pub use wire::limits;
+pub use wire::Limits;
 
 /// Is told everything that happens, at the moment it happens. It is called from inside the
 /// program, sometimes with a lock held: it must not block and must not call back into this crate.

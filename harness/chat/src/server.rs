@@ -7,8 +7,9 @@
 //!
 //! What comes from outside is not trusted. Names, rooms, offsets and lengths are checked, a client
 //! that sends something else gets told so, the number of connections is limited, and one that
-//! sends no request, or cannot be written to, for `ping_interval` plus `ping_timeout` is closed.
-//! Left out: a limit on how fast one client may send, or how slowly a polling body may arrive.
+//! sends no request, or cannot be written to, for `ping_interval` plus `ping_timeout` is closed. What
+//! one session may send is limited in length and number ([`Limits`]). Left out: a limit on how slowly
+//! a polling body may arrive.
 //!
 //! How soon a dead client is noticed: engine.io's heartbeat sends a ping every `ping_interval` and
 //! waits `ping_timeout` for a pong. rust_socketio sends one pong unasked when it connects, which
@@ -16,15 +17,18 @@
 //! time-out.
 
 mod exchange;
+mod gauge;
 mod guard;
 mod handlers;
 mod places;
 mod planted;
+mod session;
 
 use crate::Observer;
 use crate::bugs::Bug;
+use crate::message::ROOT;
 use crate::storage::{Database, StorageError};
-use crate::wire::Login;
+use crate::wire::{Limits, Login};
 use axum::Router;
 use axum::routing::get;
 use exchange::Exchange;
@@ -73,6 +77,10 @@ pub struct ServerOptions {
     /// The most TCP connections from one IP address at a time; further ones are closed at once.
     /// Many clients can share an address behind a proxy.
     pub max_connections_per_address: usize,
+    /// The namespaces that clients may connect to. Each has its own users, rooms and nicknames.
+    pub namespaces: Vec<String>,
+    /// How much is listened to.
+    pub limits: Limits,
     /// A planted mistake.
     pub bug: Option<Bug>,
 }
@@ -89,6 +97,8 @@ impl Default for ServerOptions {
             catch_up_page: 32,
             max_connections: 20_000,
             max_connections_per_address: 10_000,
+            namespaces: vec![ROOT.to_owned()],
+            limits: Limits::default(),
             bug: None,
         }
     }
@@ -157,17 +167,11 @@ pub async fn serve(
     observer: Observer<ServerEvent>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let ServerOptions {
-        to_client,
-        catch_up_page,
-        bug,
-        ..
-    } = options;
     if options.ping_interval.min(options.ping_timeout) < Duration::from_millis(1) {
         return Err(ServeError::Heartbeat);
     }
     let database = Database::open(database)?;
-    let exchange = Exchange::new(database, to_client, catch_up_page.max(1), bug)?;
+    let exchange = Exchange::new(database, &options)?;
     let (failure, mut failed) = mpsc::unbounded_channel();
     let doorway = Doorway(Arc::new(Shared {
         exchange: Mutex::new(Some(exchange)),
@@ -206,15 +210,17 @@ fn build(shared: &Arc<Shared>) -> (SocketIo, Router) {
         .ws_max_message_size(max_message)
         .ws_max_frame_size(max_message)
         .build_layer();
-    let (admission, entry) = (shared.clone(), shared.clone());
-    let admit = move |socket: SocketRef, TryData(login): TryData<Login>| {
-        ready(admission.admit(&socket, login.map_err(|error| error.to_string())))
-    };
-    let enter = move |socket: SocketRef| {
-        entry.enter(socket);
-        ready(())
-    };
-    io.ns("/", enter.with(admit));
+    for namespace in &options.namespaces {
+        let (admission, entry) = (shared.clone(), shared.clone());
+        let admit = move |socket: SocketRef, TryData(login): TryData<Login>| {
+            ready(admission.admit(&socket, login.map_err(|error| error.to_string())))
+        };
+        let enter = move |socket: SocketRef| {
+            entry.enter(socket);
+            ready(())
+        };
+        io.ns(namespace.clone(), enter.with(admit));
+    }
     let about = "This is a Squall chat. It speaks Socket.IO (protocol 5) at /socket.io/.\n";
     (
         io,

@@ -1,5 +1,5 @@
-//! Where messages are kept: one SQLite table, as in Socket.IO's chat tutorial, plus sender, room
-//! and time.
+//! Where messages are kept: one SQLite table, as in Socket.IO's chat tutorial, plus sender, room,
+//! kind and time. Who is in which room, and who has which nickname, is told by messages too.
 //!
 //! The id that SQLite gives a row is the message's place in the order of everything, so exactly one
 //! process may hand out ids: the database is opened in exclusive locking mode, and a second process
@@ -9,26 +9,35 @@
 //!
 //! Left out: deleting and editing messages, migration from other layouts.
 
+use crate::message::{Content, Kind};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, named_params};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const LAYOUT_VERSION: i64 = 1;
+const LAYOUT_VERSION: i64 = 2;
 
 const LAYOUT: &str = "
     CREATE TABLE messages (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         client_offset TEXT UNIQUE,
-        content TEXT NOT NULL,
+        content ANY NOT NULL, -- words as TEXT, bytes as BLOB
         sender TEXT NOT NULL,
-        room TEXT NOT NULL,
+        room TEXT NOT NULL,   -- with its namespace, if that is not the root
+        echo INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        nickname TEXT,
         sent_at_ms INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX messages_by_room ON messages (room, id);
-    PRAGMA user_version = 1;
+    CREATE INDEX memberships ON messages (sender, id) WHERE kind IN ('join', 'leave');
+    CREATE INDEX nicknames ON messages (nickname) WHERE nickname IS NOT NULL;
+    CREATE INDEX nicknames_by_sender ON messages (sender, id) WHERE nickname IS NOT NULL;
+    PRAGMA user_version = 2;
 ";
 
-const COLUMNS: &str = "id, client_offset, content, sender, room, sent_at_ms";
+const COLUMNS: &str = "id, client_offset, content, sender, room, echo, kind, nickname, sent_at_ms";
 
 /// The messages of a chat, in a file.
 #[derive(Debug)]
@@ -44,10 +53,16 @@ pub struct NewMessage {
     pub client_offset: Option<String>,
     /// The sender's name.
     pub sender: String,
-    /// The room.
+    /// The room, by its full name ([`full_name`](crate::full_name)).
     pub room: String,
-    /// The message.
-    pub content: String,
+    /// Whether it is for its sender too.
+    pub echo: bool,
+    /// What it is.
+    pub kind: Kind,
+    /// The sender's new nickname.
+    pub nickname: Option<String>,
+    /// What it says.
+    pub content: Content,
     /// When it arrived, in milliseconds of the Unix epoch.
     pub sent_at_ms: i64,
 }
@@ -57,16 +72,8 @@ pub struct NewMessage {
 pub struct StoredMessage {
     /// The row's id: the server offset.
     pub id: i64,
-    /// The message's identity on the client, if it sent one.
-    pub client_offset: Option<String>,
-    /// The sender's name.
-    pub sender: String,
-    /// The room.
-    pub room: String,
-    /// The message.
-    pub content: String,
-    /// When it arrived, in milliseconds of the Unix epoch.
-    pub sent_at_ms: i64,
+    /// The rest of the row.
+    pub message: NewMessage,
 }
 
 /// What became of a message given to [`Database::insert`]. Either way it is on disk now.
@@ -137,24 +144,13 @@ impl Database {
     /// something else, [`StorageError::Sqlite`] for all that can go wrong with files.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         let failed = |source| Self::error(path, source);
-        let connection = Connection::open(path).map_err(failed)?;
-        Self::take(&connection).map_err(failed)?;
+        let connection = open_exclusively(path).map_err(failed)?;
         let database = Self {
             connection,
             path: path.to_owned(),
         };
         database.prepare_layout()?;
         Ok(database)
-    }
-
-    /// Takes the exclusive lock now, not at the first write, and keeps it. Without a busy time-out:
-    /// SQLite would wait by blocking the thread.
-    fn take(connection: &Connection) -> rusqlite::Result<()> {
-        connection.busy_timeout(Duration::ZERO)?;
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")
     }
 
     fn prepare_layout(&self) -> Result<(), StorageError> {
@@ -185,8 +181,9 @@ impl Database {
         let inserted = self
             .connection
             .prepare_cached(
-                "INSERT INTO messages (client_offset, content, sender, room, sent_at_ms)
-                 VALUES (:client_offset, :content, :sender, :room, :sent_at_ms)
+                "INSERT INTO messages
+                 (client_offset, content, sender, room, echo, kind, nickname, sent_at_ms) VALUES
+                 (:client_offset, :content, :sender, :room, :echo, :kind, :nickname, :sent_at_ms)
                  ON CONFLICT (client_offset) DO NOTHING",
             )
             .and_then(|mut insert| {
@@ -195,6 +192,9 @@ impl Database {
                     ":content": message.content,
                     ":sender": message.sender,
                     ":room": message.room,
+                    ":echo": message.echo,
+                    ":kind": message.kind,
+                    ":nickname": message.nickname,
                     ":sent_at_ms": message.sent_at_ms,
                 })
             })
@@ -210,7 +210,11 @@ impl Database {
     }
 
     /// The id of the message that is stored under the same client offset, if it is the same message.
-    fn find_same(&self, message: &NewMessage) -> Result<Option<i64>, StorageError> {
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if it could not be read.
+    pub fn find_same(&self, message: &NewMessage) -> Result<Option<i64>, StorageError> {
         self.connection
             .prepare_cached(
                 "SELECT id FROM messages WHERE client_offset = :client_offset
@@ -228,7 +232,8 @@ impl Database {
             .map_err(|source| Self::error(&self.path, source))
     }
 
-    /// The first `limit` messages of these rooms whose id is greater than `offset`, ascending.
+    /// The first `limit` messages for this reader in these rooms whose id is greater than `offset`,
+    /// ascending. Of each room only what has come since the id beside its name.
     ///
     /// # Errors
     ///
@@ -236,25 +241,69 @@ impl Database {
     pub fn after(
         &self,
         offset: i64,
-        rooms: &[String],
+        reader: &str,
+        rooms: &BTreeMap<String, i64>,
         limit: usize,
     ) -> Result<Vec<StoredMessage>, StorageError> {
         // One walk along the index per room, then a merge: the cost is that of the answer, not of
         // everything that other rooms have talked about meanwhile.
         let sql = format!(
-            "SELECT {COLUMNS} FROM messages WHERE room = :room AND id > :offset
-             ORDER BY id LIMIT :limit"
+            "SELECT {COLUMNS} FROM messages WHERE room = :room AND id >= :first
+             AND (echo OR sender <> :reader) ORDER BY id LIMIT :limit"
         );
         let mut found = Vec::new();
-        for room in rooms {
+        for (room, &since) in rooms {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let parameters = named_params! { ":room": room, ":offset": offset, ":limit": limit };
+            let parameters = named_params! {
+                ":room": room,
+                ":first": since.max(offset.saturating_add(1)),
+                ":reader": reader,
+                ":limit": limit,
+            };
             found.append(&mut self.select(&sql, parameters)?);
         }
         found.sort_by_key(|message| message.id);
         found.dedup_by_key(|message| message.id);
         found.truncate(limit);
         Ok(found)
+    }
+
+    /// In which rooms the user has joined or left, and under which id: the last time it did so in
+    /// each of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if they could not be read.
+    pub fn memberships(&self, user: &str) -> Result<BTreeMap<String, (i64, Kind)>, StorageError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM messages WHERE sender = :user AND kind IN ('join', 'leave')
+             ORDER BY id"
+        );
+        let changes = self.select(&sql, named_params! { ":user": user })?;
+        Ok(changes
+            .into_iter()
+            .map(|StoredMessage { id, message }| (message.room, (id, message.kind)))
+            .collect())
+    }
+
+    /// Whether somebody else has this nickname in the namespace to which the room belongs.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if it could not be read.
+    pub fn is_taken(&self, nickname: &str, room: &str, user: &str) -> Result<bool, StorageError> {
+        self.connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM messages AS named
+                 WHERE nickname = :nickname AND room = :room AND sender <> :user AND NOT EXISTS (
+                     SELECT 1 FROM messages WHERE sender = named.sender AND id > named.id
+                     AND room = named.room AND nickname IS NOT NULL))",
+            )
+            .and_then(|mut select| {
+                let named = named_params! { ":nickname": nickname, ":room": room, ":user": user };
+                select.query_row(named, |row| row.get(0))
+            })
+            .map_err(|source| Self::error(&self.path, source))
     }
 
     /// Every message, ascending by id.
@@ -316,15 +365,64 @@ impl Database {
     }
 }
 
+/// Opens a file for this process alone: takes the exclusive lock now, not at the first write, and
+/// keeps it. Without a busy time-out: SQLite would wait by blocking the thread.
+pub(crate) fn open_exclusively(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+    Ok(connection)
+}
+
 impl StoredMessage {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get("id")?,
-            client_offset: row.get("client_offset")?,
-            content: row.get("content")?,
-            sender: row.get("sender")?,
-            room: row.get("room")?,
-            sent_at_ms: row.get("sent_at_ms")?,
+            message: NewMessage {
+                client_offset: row.get("client_offset")?,
+                content: row.get("content")?,
+                sender: row.get("sender")?,
+                room: row.get("room")?,
+                echo: row.get("echo")?,
+                kind: row.get("kind")?,
+                nickname: row.get("nickname")?,
+                sent_at_ms: row.get("sent_at_ms")?,
+            },
         })
+    }
+}
+
+impl ToSql for Content {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Content::Text(text) => text.to_sql(),
+            Content::Binary(bytes) => bytes.to_sql(),
+        }
+    }
+}
+
+impl FromSql for Content {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value {
+            ValueRef::Blob(bytes) => Ok(Content::Binary(bytes.to_vec())),
+            text => String::column_result(text).map(Content::Text),
+        }
+    }
+}
+
+impl ToSql for Kind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.name().into())
+    }
+}
+
+impl FromSql for Kind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let name = value.as_str()?;
+        let known = Kind::ALL.into_iter().find(|(_, known)| *known == name);
+        known.map(|(kind, _)| kind).ok_or(FromSqlError::InvalidType)
     }
 }

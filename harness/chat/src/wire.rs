@@ -1,5 +1,5 @@
-//! What server and client say to each other: the events of the chat's namespace (`/`) and their
-//! payloads, all JSON.
+//! What server and client say to each other: the events of the chat's namespaces and their
+//! payloads. All are JSON, but for the `binary message` (see [`frame`](crate::frame)).
 //!
 //! | event | direction | payload |
 //! |---|---|---|
@@ -7,6 +7,10 @@
 //! | `ready` | server → client | [`Ready`]: always the first event; the client says nothing before it |
 //! | `chat message` | client → server | [`Submission`], acknowledged with a [`Receipt`] if asked |
 //! | `chat message` | server → client | [`Delivery`] |
+//! | `binary message` | client → server | a frame of a [`Submission`]; answered with a `receipt` |
+//! | `binary message` | server → client | a frame of a [`Delivery`] |
+//! | `receipt` | server → client | [`Receipt`], where Socket.IO's acknowledgements do not work |
+//! | `typing` | server → client | [`Typing`] |
 //! | `sync` | client → server | [`SyncRequest`] |
 //! | `synced` | server → client | [`Synced`]: the end of a page |
 //! | `beat` | server → client | [`Beat`]: once per ping interval |
@@ -14,17 +18,25 @@
 //!
 //! A catch-up is *pulled*: the server answers a `sync` with one page and waits for the next
 //! request. The client's own pace keeps the page below the server's queue of 128 packets, and a
-//! page that got lost is asked for again. No binary payloads and no typing indicators yet.
+//! page that got lost is asked for again.
 
 #[cfg(test)]
 mod fuzz;
 
+use crate::frame::{self, Framed};
+use crate::message::{Content, Kind, Message, check_room};
 use serde::{Deserialize, Serialize};
 
 /// The name of the greeting.
 pub(crate) const READY: &str = "ready";
 /// The name of a message, in both directions.
 pub(crate) const CHAT_MESSAGE: &str = "chat message";
+/// The name of a message that says something in bytes, in both directions.
+pub(crate) const BINARY_MESSAGE: &str = "binary message";
+/// The name of the receipt for such a message.
+pub(crate) const RECEIPT: &str = "receipt";
+/// The name of a sign that somebody is typing.
+pub(crate) const TYPING: &str = "typing";
 /// The name of a request for what was missed.
 pub(crate) const SYNC: &str = "sync";
 /// The name of the event that ends a page.
@@ -34,18 +46,50 @@ pub(crate) const BEAT: &str = "beat";
 /// The name of a refusal.
 pub(crate) const REFUSED: &str = "refused";
 
-/// The limits of what the server listens to. Lengths are bytes of UTF-8.
-pub mod limits {
-    /// The longest name of a user or a room.
-    pub const NAME: usize = 64;
+/// The limits of what the server listens to. What is beyond them is refused, with the limit in the
+/// answer. Lengths are bytes of UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest name or nickname of a user, and the longest name of a room.
+    pub name: usize,
     /// The most rooms one client may be in.
-    pub const ROOMS: usize = 64;
+    pub rooms: usize,
     /// The longest message.
-    pub const CONTENT: usize = 64 * 1024;
+    pub content: usize,
     /// The longest tag or client offset.
-    pub const IDENTITY: usize = 128;
+    pub identity: usize,
     /// The most bytes of messages in one page of a catch-up (one message may exceed it alone).
-    pub const PAGE_BYTES: usize = 256 * 1024;
+    pub page_bytes: usize,
+    /// How many messages a session may send in a second, over time. One that goes on sending ten
+    /// times as many is disconnected.
+    pub rate: u32,
+    /// How many it may send at once.
+    pub burst: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            name: 64,
+            rooms: 64,
+            content: 64 * 1024,
+            identity: 128,
+            page_bytes: 256 * 1024,
+            rate: 1_000,
+            burst: 2_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Says what is wrong with a name, if anything is.
+    pub(crate) fn check_name(&self, what: &str, name: &str) -> Result<(), String> {
+        let (length, most) = (name.len(), self.name);
+        match (1..=most).contains(&length) {
+            true => Ok(()),
+            false => Err(format!("{what}: {length} bytes, 1 to {most} allowed")),
+        }
+    }
 }
 
 /// Who a client is and what it has seen: the `auth` payload of Socket.IO's CONNECT packet.
@@ -61,14 +105,14 @@ pub(crate) struct Login {
 
 impl Login {
     /// Says what is wrong with it, if anything is.
-    pub(crate) fn check(&self, highest: i64) -> Result<(), String> {
-        check_name("the user's name", &self.name)?;
-        if self.rooms.is_empty() || self.rooms.len() > limits::ROOMS {
-            let (count, most) = (self.rooms.len(), limits::ROOMS);
+    pub(crate) fn check(&self, limits: &Limits, highest: i64) -> Result<(), String> {
+        limits.check_name("the user's name", &self.name)?;
+        let (count, most) = (self.rooms.len(), limits.rooms);
+        if !(1..=most).contains(&count) {
             return Err(format!("rooms: {count} given, 1 to {most} allowed"));
         }
         for room in &self.rooms {
-            check_name("a room's name", room)?;
+            check_room(room, limits)?;
         }
         check_offset(self.offset, highest)
     }
@@ -85,46 +129,101 @@ pub(crate) struct Ready {
     pub(crate) ping_interval_ms: u64,
     /// How late a sign of life may be, in milliseconds.
     pub(crate) ping_timeout_ms: u64,
+    /// The longest message, in bytes: the server takes no longer one.
+    pub(crate) content_max: usize,
+    /// The longest packet, in bytes: whoever sends a longer one is disconnected.
+    pub(crate) max_payload: u64,
 }
 
 /// A message on its way to the server.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Submission {
     /// The client's mark, echoed in the receipt and not stored. rust_socketio draws its
     /// acknowledgement ids at random from 0..999, so an id proves nothing.
     pub(crate) tag: String,
     /// The room.
     pub(crate) room: String,
-    /// The message.
-    pub(crate) content: String,
+    /// Whether it is for its sender too.
+    #[serde(default = "echoed")]
+    pub(crate) echo: bool,
+    /// What it is.
+    #[serde(default)]
+    pub(crate) kind: Kind,
+    /// The sender's new nickname.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nickname: Option<String>,
+    /// What it says.
+    pub(crate) content: Content,
     /// The message's identity, by which a retry is recognised; none if it shall not be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_offset: Option<String>,
 }
 
 impl Submission {
-    /// Says what is wrong with it, if anything is.
-    pub(crate) fn check(&self, rooms: &[String]) -> Result<(), String> {
-        if !rooms.contains(&self.room) {
-            return Err("the sender is not in this room; name it when connecting".to_owned());
+    pub(crate) fn of(tag: &str, message: Message, client_offset: Option<String>) -> Self {
+        let Message {
+            room,
+            echo,
+            kind,
+            nickname,
+            content,
+        } = message;
+        Submission {
+            tag: tag.to_owned(),
+            room,
+            echo,
+            kind,
+            nickname,
+            content,
+            client_offset,
         }
-        if self.content.len() > limits::CONTENT {
-            let (length, most) = (self.content.len(), limits::CONTENT);
+    }
+
+    /// How long a packet with it is at most, in bytes, on whatever transport.
+    pub(crate) fn packet_length(&self) -> u64 {
+        /// The packets' types, the event's name, the number of an acknowledgement.
+        const AROUND: u64 = 128;
+        let length = match &self.content {
+            Content::Text(_) => serde_json::to_string(self).map_or(usize::MAX, |json| json.len()),
+            // Polling carries bytes as base64: four for three.
+            Content::Binary(bytes) => frame::encode(self, bytes).len() / 3 * 4,
+        };
+        AROUND.saturating_add(length as u64)
+    }
+
+    /// Says what is wrong with it, whoever sends it, if anything is.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), String> {
+        if let Kind::Join | Kind::Leave = self.kind {
+            check_room(&self.room, limits)?;
+        }
+        if let Some(nickname) = &self.nickname {
+            limits.check_name("the nickname", nickname)?;
+        }
+        let (length, most) = (self.content.len(), limits.content);
+        if length > most {
             return Err(format!("content: {length} bytes, at most {most} allowed"));
         }
         let identities = [Some(&self.tag), self.client_offset.as_ref()];
-        if identities
+        let most = limits.identity;
+        match identities
             .into_iter()
             .flatten()
-            .any(|identity| identity.len() > limits::IDENTITY)
+            .any(|identity| identity.len() > most)
         {
-            return Err(format!(
-                "tag, client_offset: at most {} bytes allowed",
-                limits::IDENTITY
-            ));
+            true => Err(format!("tag, client_offset: at most {most} bytes allowed")),
+            false => Ok(()),
         }
-        Ok(())
     }
+}
+
+impl Framed for Submission {
+    fn content(&mut self) -> &mut Content {
+        &mut self.content
+    }
+}
+
+fn echoed() -> bool {
+    true
 }
 
 /// The server's acknowledgement.
@@ -155,10 +254,33 @@ pub(crate) struct Delivery {
     pub(crate) room: String,
     /// The sender's name.
     pub(crate) sender: String,
-    /// The message.
-    pub(crate) content: String,
+    /// What it is.
+    #[serde(default)]
+    pub(crate) kind: Kind,
+    /// The sender's new nickname.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nickname: Option<String>,
+    /// What it says.
+    pub(crate) content: Content,
     /// When the server stored it, in milliseconds of the Unix epoch.
     pub(crate) sent_at_ms: i64,
+}
+
+impl Framed for Delivery {
+    fn content(&mut self) -> &mut Content {
+        &mut self.content
+    }
+}
+
+/// Somebody is typing, on its way to those who are there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Typing {
+    /// The room.
+    pub(crate) room: String,
+    /// Who.
+    pub(crate) sender: String,
+    /// What the sender's client says of it.
+    pub(crate) content: Content,
 }
 
 /// "Send me what comes after this."
@@ -201,16 +323,5 @@ pub(crate) fn check_offset(offset: i64, highest: i64) -> Result<(), String> {
     Err(format!(
         "offset: {offset} given, but this database has ids up to {highest}; \
          if it is not the one the client knows, start again from 0"
-    ))
-}
-
-fn check_name(what: &str, name: &str) -> Result<(), String> {
-    if (1..=limits::NAME).contains(&name.len()) {
-        return Ok(());
-    }
-    Err(format!(
-        "{what}: {} bytes, 1 to {} allowed",
-        name.len(),
-        limits::NAME
     ))
 }

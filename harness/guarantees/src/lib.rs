@@ -27,5 +27,6 @@ pub use checkers::check;
 pub use evidence::*;
 pub use guarantee::*;
 pub use history::*;
+pub use memberships::Memberships;
 pub use time::*;
 pub use verdict::{Exercise, Verdict, Violation, counted};

@@ -8,7 +8,8 @@ use crate::{Client, ClientId, History, Kind};
 use std::collections::{BTreeMap, HashMap};
 
 /// The rooms of all clients.
-pub(crate) struct Memberships<'h> {
+#[derive(Debug)]
+pub struct Memberships<'h> {
     clients: &'h [Client],
     /// Of every client that ever joined or left a room: the ids at which it did, ascending, and
     /// whether it joined.
@@ -16,7 +17,8 @@ pub(crate) struct Memberships<'h> {
 }
 
 impl<'h> Memberships<'h> {
-    pub(crate) fn new(history: &'h History) -> Self {
+    /// Reads them off the history's rows.
+    pub fn new(history: &'h History) -> Self {
         let clients = &history.clients[..];
         let numbers: HashMap<&str, usize> = (clients.iter().map(|client| &*client.name))
             .zip(0..)
@@ -34,7 +36,7 @@ impl<'h> Memberships<'h> {
     }
 
     /// Whether the client is entitled to what is stored in the room under this id.
-    pub(crate) fn entitles(&self, client: ClientId, room: &str, id: i64) -> bool {
+    pub fn entitles(&self, client: ClientId, room: &str, id: i64) -> bool {
         let changes = self.changes(client, room);
         let before = changes.partition_point(|&(change, _)| change < id);
         let joined = match changes[..before].last() {
@@ -46,12 +48,12 @@ impl<'h> Memberships<'h> {
     }
 
     /// Whether the client was ever in the room.
-    pub(crate) fn ever(&self, client: ClientId, room: &str) -> bool {
+    pub fn ever(&self, client: ClientId, room: &str) -> bool {
         self.from_the_beginning(client, room) || !self.changes(client, room).is_empty()
     }
 
     /// The rooms that the client is in at the end, each with the id from which it is entitled.
-    pub(crate) fn at_the_end(&self, client: ClientId) -> Vec<(&'h str, i64)> {
+    pub fn at_the_end(&self, client: ClientId) -> Vec<(&'h str, i64)> {
         let changes = &self.changes[client.0 as usize];
         let initial = self.clients[client.0 as usize].rooms.iter();
         let initial = initial

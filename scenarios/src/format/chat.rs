@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-const TRANSPORTS: [(&str, Transport); 3] = [
+pub(super) const TRANSPORTS: [(&str, Transport); 3] = [
     ("websocket", Transport::Websocket),
     ("polling", Transport::Polling),
     ("upgrade", Transport::Upgrade),
@@ -21,7 +21,7 @@ const TO_CLIENT: [(&str, ToClient); 2] = [
     ("live-only", ToClient::LiveOnly),
     ("catch-up", ToClient::CatchUp),
 ];
-const BUGS: [(&str, Bug); 12] = [
+pub(crate) const BUGS: [(&str, Bug); 25] = [
     ("ack-before-commit", Bug::AckBeforeCommit),
     ("no-deduplication", Bug::NoDeduplication),
     ("handle-twice", Bug::HandleTwice),
@@ -37,12 +37,27 @@ const BUGS: [(&str, Bug); 12] = [
     ("deaf-watchdog", Bug::DeafWatchdog),
     ("reused-session", Bug::ReusedSession),
     ("eager-reconnect", Bug::EagerReconnect),
+    ("broadcast-before-commit", Bug::BroadcastBeforeCommit),
+    ("offset-from-socket-id", Bug::OffsetFromSocketId),
+    ("client-offset-restarts", Bug::ClientOffsetRestarts),
+    ("outbox-forgets", Bug::OutboxForgets),
+    ("retries-out-of-order", Bug::RetriesOutOfOrder),
+    ("leak-namespace", Bug::LeakNamespace),
+    ("leak-private", Bug::LeakPrivate),
+    ("leave-does-not-leave", Bug::LeaveDoesNotLeave),
+    ("join-tells-the-past", Bug::JoinTellsThePast),
+    ("echo-to-sender", Bug::EchoToSender),
+    ("binary-truncated", Bug::BinaryTruncated),
+    ("typing-stored", Bug::TypingStored),
+    ("refusal-acknowledged", Bug::RefusalAcknowledged),
 ];
 
 pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let seconds = |seconds| Setting::Fixed(Duration::from_secs(seconds));
     let few_milliseconds = Setting::Between(Duration::ZERO, Duration::from_millis(4));
-    let transport = table.word("transport", &TRANSPORTS, problems);
+    let transports = TRANSPORTS.map(|(name, transport)| (name, Some(transport)));
+    let transports: Vec<_> = transports.into_iter().chain([("any", None)]).collect();
+    let transport = table.word("transport", &transports, problems);
     let to_server = table.word("to-server", &TO_SERVER, problems);
     let to_client = table.word("to-client", &TO_CLIENT, problems);
     let ping_interval = table.positive("ping-interval", problems);
@@ -50,6 +65,8 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let ack_timeout = table.positive("ack-timeout", problems);
     let connect_timeout = table.positive("connect-timeout", problems);
     let retries = table.get("retries", problems);
+    let outbox = table.word("outbox", &[("memory", false), ("disk", true)], problems);
+    let max_payload = table.get("max-payload", problems);
     let backoff = table.raw("backoff").and_then(|raw| backoff(raw, problems));
     let max_connections = table.get("max-connections", problems);
     let max_connections_per_address = table.get("max-connections-per-address", problems);
@@ -59,7 +76,7 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let (backoff_min, backoff_max) =
         backoff.unwrap_or((Duration::from_millis(500), Duration::from_secs(5)));
     Chat {
-        transport: transport.unwrap_or(Transport::Websocket),
+        transport: transport.unwrap_or(Some(Transport::Websocket)),
         to_server: to_server.unwrap_or(ToServer::ExactlyOnce),
         to_client: to_client.unwrap_or(ToClient::CatchUp),
         ping_interval: ping_interval.unwrap_or(seconds(5)),
@@ -67,6 +84,8 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
         ack_timeout: ack_timeout.unwrap_or(seconds(2)),
         connect_timeout: connect_timeout.unwrap_or(seconds(5)),
         retries,
+        outbox_on_disk: outbox.unwrap_or(false),
+        max_payload: max_payload.unwrap_or(1_000_000),
         backoff_min,
         backoff_max,
         max_connections,

@@ -1,10 +1,11 @@
 //! `[clients]` and `[client.NAME]`: who is in the world, and what is different for one of them.
 
+use super::chat::TRANSPORTS;
 use super::table::{Placed, Problems, Table, choose_from};
 use super::workload::messages;
 use crate::middlebox::MIDDLEBOX;
 use crate::scenario::{Override, SERVER, Setting};
-use squall_chat::limits;
+use squall_chat::Limits;
 use squall_guarantees::counted;
 
 /// Who is in the world.
@@ -124,22 +125,44 @@ pub(super) fn overrides(
             link: crate::links::read_named(&mut fields, problems),
             messages: messages(&mut fields, problems),
             start: fields.get("start", problems),
+            namespace: namespace(&mut fields, problems),
+            transport: fields.word("transport", &TRANSPORTS, problems),
         });
         fields.finish(problems);
     }
     overrides
 }
 
+/// The namespace a client is in.
+fn namespace(table: &mut Table<'_>, problems: &mut Problems) -> Option<String> {
+    let found = table.placed::<String>("namespace", problems)?;
+    let name = found.value.strip_prefix('/');
+    if !name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')) {
+        let what = format!("`{}` is no namespace", found.value);
+        let remedy = "Write a slash and a name of letters, digits and hyphens, as in \"/ops\".";
+        problems.add(found.at, what, remedy);
+    }
+    Some(found.value)
+}
+
 /// The rooms a client is in.
 fn rooms(table: &mut Table<'_>, problems: &mut Problems) -> Option<Vec<String>> {
     let found = table.placed::<Vec<String>>("rooms", problems)?;
-    if found.value.len() > limits::ROOMS {
+    let most = Limits::default().rooms;
+    if found.value.len() > most {
         let what = format!("a client cannot be in {} rooms", found.value.len());
         problems.add(
-            found.at,
+            found.at.clone(),
             what,
-            format!("The chat allows {} rooms.", limits::ROOMS),
+            format!("The chat allows {most} rooms."),
         );
+    }
+    let reserved = |room: &&String| room.starts_with(['*', '@']) || room.contains('#');
+    if let Some(room) = found.value.iter().find(reserved) {
+        let what = format!("a room cannot be called `{room}`");
+        let remedy = "Rooms of that name are the chat's own: do not begin with `*` or `@`, and leave \
+            out `#`.";
+        problems.add(found.at, what, remedy);
     }
     Some(found.value)
 }

@@ -1,7 +1,7 @@
 //! The values of a scenario file: durations with units, ranges, probabilities, names.
 
 use crate::scenario::Setting;
-use squall_chat::limits;
+use squall_chat::Limits;
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -208,8 +208,8 @@ impl Value for Vec<String> {
         for item in items.iter() {
             let name = String::read(item.get_ref())
                 .map_err(|wrong| format!("has an item that {wrong}"))?;
-            if name.len() > limits::NAME {
-                let most = limits::NAME;
+            let most = Limits::default().name;
+            if name.len() > most {
                 return Err(format!("names `{name}`, which is longer than {most} bytes"));
             }
             if names.contains(&name) {

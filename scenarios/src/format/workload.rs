@@ -2,8 +2,11 @@
 
 use super::clients::Clients;
 use super::table::{Placed, Problems, Table, choose_from};
-use crate::scenario::{Override, Setting, Workload};
+use crate::scenario::{Override, Setting};
+use crate::workload::{Act, Workload};
 use std::time::Duration;
+use toml::Spanned;
+use toml::de::DeValue;
 
 pub(super) fn workload(
     mut table: Table<'_>,
@@ -15,6 +18,8 @@ pub(super) fn workload(
     let start = table.get("start", problems);
     let interval = table.get("interval", problems);
     let rooms = table.placed::<Vec<String>>("rooms", problems);
+    let mix = table.raw("mix").and_then(|raw| mix(raw, problems));
+    let size = table.get("size", problems);
     table.finish(problems);
     let someones: Vec<&str> = overrides
         .iter()
@@ -41,7 +46,30 @@ pub(super) fn workload(
         start: start.unwrap_or(Setting::Fixed(Duration::from_secs(1))),
         interval: interval.unwrap_or(Setting::Fixed(Duration::from_secs(1))),
         rooms: rooms.map_or_else(Vec::new, |rooms| rooms.value),
+        mix: mix.unwrap_or_else(|| vec![(Act::Room, 1)]),
+        size: size.unwrap_or(Setting::Fixed(256)),
     }
+}
+
+/// `{ room = 6, typing = 1 }`.
+fn mix<'t>(raw: &'t Spanned<DeValue<'t>>, problems: &mut Problems) -> Option<Vec<(Act, u32)>> {
+    let wanted = "Write how often users do what, as in `{ room = 6, typing = 1 }`.";
+    let mut fields = Table::read("the mix", raw, wanted, problems)?;
+    let mut mix = Vec::new();
+    for (name, act) in Act::ALL {
+        let weight = fields.get::<u32>(name, problems);
+        mix.extend(weight.map(|weight| (act, weight)));
+    }
+    fields.finish(problems);
+    let sum = mix
+        .iter()
+        .map(|(_, weight)| u64::from(*weight))
+        .sum::<u64>();
+    if sum == 0 || sum > u64::from(u32::MAX) {
+        problems.add(raw.span(), "the mix has nothing in it, or too much", wanted);
+        return None;
+    }
+    Some(mix)
 }
 
 /// The largest number of messages of one client: more would not fit into memory.

@@ -7,7 +7,7 @@ use super::{DATABASE, PORT, User};
 use crate::draw::Plan;
 use crate::scenario::Chat;
 use indexmap::IndexMap;
-use squall_guarantees::{EventKind, OperationId, StoredMessage};
+use squall_guarantees::{EventKind, Kind, OperationId, StoredMessage};
 use squall_simulator::now;
 use squall_tutorial::{Client, ClientEvent, ClientOptions, ServerOptions};
 use std::future::pending;
@@ -28,8 +28,8 @@ impl Authors {
     pub(super) fn new(plan: &Plan) -> Self {
         let authors = plan.clients.iter().flat_map(|client| {
             client.messages.iter().map(|message| {
-                let author = (client.name.clone(), message.room.clone());
-                (message.content.clone(), author)
+                let author = (client.name.clone(), message.message.room.clone());
+                (message.message.content.to_string(), author)
             })
         });
         Self(Arc::new(authors.collect()))
@@ -75,6 +75,7 @@ pub(super) async fn visit(options: ClientOptions, user: User, authors: Authors) 
         messages,
         first_operation,
         log,
+        ..
     } = user;
     log.add(client, EventKind::Started);
     let started_at = now();
@@ -84,13 +85,16 @@ pub(super) async fn visit(options: ClientOptions, user: User, authors: Authors) 
     for (message, operation) in messages.iter().zip(first_operation..) {
         if message.at >= started_at {
             sleep(message.at.saturating_sub(now())).await;
+            let content = message.message.content.to_string();
             let invoked = EventKind::Invoked {
                 operation: OperationId(operation),
-                room: message.room.clone(),
-                content: message.content.clone(),
+                room: message.message.room.clone(),
+                content: content.clone(),
+                kind: Kind::Message,
+                echo: true,
             };
             log.add(client, invoked);
-            page.submit(operation, &message.content);
+            page.submit(operation, &content);
         }
     }
     pending().await
@@ -134,6 +138,7 @@ pub(super) fn database(authors: &Authors) -> Result<Vec<StoredMessage>, String> 
             sender,
             room,
             content: row.content,
+            kind: Kind::Message,
         }
     });
     Ok(stored.collect())

@@ -5,7 +5,8 @@
 //! cleanly; whoever owns a [`Connection`] has to watch for silence.
 
 use super::{ClientOptions, Transport};
-use crate::wire::{self, Beat, Delivery, Login, Ready, Receipt, Synced};
+use crate::frame;
+use crate::wire::{self, Beat, Delivery, Login, Ready, Receipt, Synced, Typing};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use native_tls::TlsConnector;
@@ -35,6 +36,8 @@ pub(super) enum Signal {
     Delivery(Delivery),
     /// The end of a page.
     Synced(Synced),
+    /// Somebody is typing.
+    Typing(Typing),
     /// A sign of life.
     Beat(Beat),
     /// An acknowledgement.
@@ -109,6 +112,21 @@ impl Connection {
         within(limit, async move { client.emit(event, payload).await })
     }
 
+    /// Puts a message on the connection that says something in bytes. The server's receipt is an
+    /// event of its own.
+    pub(super) fn emit_binary(
+        &self,
+        header: &impl Serialize,
+        bytes: &[u8],
+        limit: Duration,
+    ) -> Emit {
+        let client = self.client.clone();
+        let frame = Payload::Binary(frame::encode(header, bytes).into());
+        within(limit, async move {
+            client.emit(wire::BINARY_MESSAGE, frame).await
+        })
+    }
+
     /// Puts an event on the connection and asks for an acknowledgement, which comes as a signal if
     /// it comes at all. After one that did not come, the connection cannot be used for another:
     /// rust_socketio draws the ids of acknowledgements from 0..999, remembers those that are overdue,
@@ -179,6 +197,7 @@ fn builder(
     };
     let events = sender.clone();
     let builder = ClientBuilder::new(format!("http://{}", options.server))
+        .namespace(options.namespace.clone())
         .transport_type(transport)
         .auth(json(login))
         .reconnect(false)
@@ -191,10 +210,7 @@ fn builder(
             lost(|payload| first(payload).map_or_else(String::new, text)),
         )
         .on_any(move |event: Event, payload: Payload, _: Client| {
-            let _ = events.send(understand(
-                event.as_str(),
-                first(payload).unwrap_or_default(),
-            ));
+            let _ = events.send(understand(event.as_str(), payload));
             ready(()).boxed()
         });
     match tls {
@@ -203,12 +219,22 @@ fn builder(
     }
 }
 
-fn understand(event: &str, payload: Value) -> Signal {
+fn understand(event: &str, payload: Payload) -> Signal {
+    if let Payload::Binary(frame) = &payload {
+        // The library gives the name of a binary event as it finds it.
+        return match event.contains(wire::BINARY_MESSAGE) {
+            true => frame::decode(frame).map_or(Signal::Noise, Signal::Delivery),
+            false => Signal::Noise,
+        };
+    }
+    let payload = first(payload).unwrap_or_default();
     match event {
         wire::READY => read(payload, Signal::Ready),
         wire::CHAT_MESSAGE => read(payload, Signal::Delivery),
+        wire::TYPING => read(payload, Signal::Typing),
         wire::SYNCED => read(payload, Signal::Synced),
         wire::BEAT => read(payload, Signal::Beat),
+        wire::RECEIPT => read(payload, Signal::Receipt),
         _ => Signal::Noise,
     }
 }

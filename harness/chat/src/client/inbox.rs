@@ -76,6 +76,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Kind;
 
     fn delivery(previous: i64, id: i64) -> Delivery {
         let (room, sender) = ("lobby".to_owned(), "ann".to_owned());
@@ -84,7 +85,9 @@ mod tests {
             previous,
             room,
             sender,
-            content: format!("message {id}"),
+            kind: Kind::Message,
+            nickname: None,
+            content: format!("message {id}").into(),
             sent_at_ms: 0,
         }
     }

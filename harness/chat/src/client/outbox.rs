@@ -1,24 +1,19 @@
-//! What is sent next, and when to give up. A pure state machine: no clock, no connection.
+//! What is sent next, and when to give up. A state machine: no clock, no connection; a disk, if what
+//! is in it shall outlive the program.
 //!
 //! Messages leave in the order in which the user gave them. In the modes that ask for an
 //! acknowledgement, the head of the queue stays there until it is acknowledged, so there is never
-//! more than one message under way and order survives every retry.
+//! more than one message under way and order survives every retry. A message that is not acknowledged
+//! after all its retries is given up, and the next one goes on.
+//!
+//! That somebody is typing does not queue: it is sent past everything else, at once or never.
 
-use super::{ClientEvent, ToServer};
+use super::disk::{Disk, Kept};
+use super::{ClientEvent, ClientOptions, ToServer};
 use crate::bugs::Bug;
-use crate::wire::{Receipt, Submission};
+use crate::message::{Kind, Message};
+use crate::wire::{Ready, Receipt, Submission};
 use std::collections::VecDeque;
-
-/// One message that the user gave to the client.
-#[derive(Debug)]
-pub(super) struct Operation {
-    /// The caller's number for it.
-    pub(super) operation: u64,
-    /// The room.
-    pub(super) room: String,
-    /// The message.
-    pub(super) content: String,
-}
 
 /// The messages that are not done yet. It outlives connections.
 #[derive(Debug)]
@@ -26,18 +21,26 @@ pub(super) struct Outbox {
     mode: ToServer,
     retries: Option<u32>,
     bug: Option<Bug>,
+    /// Where the queue is kept, if anywhere; or why it cannot be.
+    disk: Option<Result<Disk, String>>,
     /// The client's own identity: the name for people, a random number for uniqueness. It has
     /// nothing to do with the socket's id, which changes, and does not exist offline.
     identity: String,
-    taken: u64,
+    taken: i64,
     queue: VecDeque<Pending>,
     /// Whether the head of the queue is under way.
     waiting: bool,
+    /// What the server said when it greeted us, while there is a connection.
+    connection: Option<Ready>,
+    /// What is worth sending only now.
+    whisper: Option<Pending>,
 }
 
 #[derive(Debug)]
 struct Pending {
     operation: u64,
+    /// Its number on the disk.
+    number: Option<i64>,
     submission: Submission,
     attempts: u32,
 }
@@ -47,57 +50,121 @@ struct Pending {
 pub(super) enum Step {
     /// Put this on the connection; tell the user about the attempt if it is not the first.
     Send(Submission, Option<ClientEvent>),
+    /// Put this on the connection, and forget it.
+    Whisper(Submission),
     /// Tell the user; the message is done.
     Done(ClientEvent),
 }
 
 impl Outbox {
-    pub(super) fn new(name: &str, mode: ToServer, retries: Option<u32>, bug: Option<Bug>) -> Self {
-        let identity = format!("{name}-{:016x}", rand::random::<u64>());
-        let (taken, queue, waiting) = (0, VecDeque::new(), false);
-        Self {
-            mode,
-            retries,
-            bug,
-            identity,
-            taken,
-            queue,
-            waiting,
-        }
-    }
-
-    /// Takes a message from the user.
-    pub(super) fn take(
-        &mut self,
-        Operation {
-            operation,
-            room,
-            content,
-        }: Operation,
-    ) {
-        self.taken += 1;
-        let tag = format!("{}-{}", self.identity, self.taken);
-        let client_offset = (self.mode == ToServer::ExactlyOnce).then(|| tag.clone());
-        let submission = Submission {
-            tag,
-            room,
-            content,
-            client_offset,
+    /// An outbox with what an earlier program left on the disk.
+    pub(super) fn open(options: &ClientOptions) -> Self {
+        let mut outbox = Self {
+            mode: options.to_server,
+            retries: options.retries,
+            bug: options.bug,
+            disk: None,
+            identity: format!("{}-{:016x}", options.name, rand::random::<u64>()),
+            taken: 0,
+            queue: VecDeque::new(),
+            waiting: false,
+            connection: None,
+            whisper: None,
         };
-        self.queue.push_back(Pending {
-            operation,
-            submission,
-            attempts: 0,
+        outbox.disk = options.outbox.as_ref().map(|path| {
+            Disk::open(path)
+                .and_then(|disk| outbox.restore(&options.name, disk))
+                .map_err(|error| format!("{}: {error}", path.display()))
         });
+        outbox
     }
 
-    /// What to do next with the head of the queue; nothing if it is empty or under way.
+    fn restore(&mut self, name: &str, disk: Disk) -> rusqlite::Result<Disk> {
+        self.identity = disk.identity(name)?;
+        let kept = match self.bug {
+            Some(Bug::OutboxForgets) => Vec::new(),
+            _ => disk.kept()?,
+        };
+        for Kept {
+            number,
+            operation,
+            message,
+        } in kept
+        {
+            self.taken = number;
+            self.queue_up(operation, Some(number), message);
+        }
+        self.taken = match self.bug {
+            Some(Bug::ClientOffsetRestarts) => 0,
+            _ => disk.last_number()?,
+        };
+        Ok(disk)
+    }
+
+    /// Takes a message from the user. An event if that is all there is to it.
+    pub(super) fn take(&mut self, operation: u64, message: Message) -> Option<ClientEvent> {
+        let failed = |reason| Some(ClientEvent::Failed { operation, reason });
+        if message.kind == Kind::Typing {
+            if self.connection.is_none() {
+                return failed("there is no connection, and typing does not wait for one".into());
+            }
+            let submission = Submission::of("", message, None);
+            let overtaken = self
+                .whisper
+                .replace(Pending::new(operation, None, submission));
+            return overtaken.map(|earlier| earlier.dropped("typing was overtaken by more of it"));
+        }
+        self.taken += 1;
+        let number = match &self.disk {
+            None => None,
+            Some(Err(reason)) => return failed(format!("the outbox cannot be opened: {reason}")),
+            Some(Ok(disk)) => match disk.keep(operation, &message) {
+                Ok(number) => Some(number),
+                Err(error) => return failed(format!("the outbox cannot be written: {error}")),
+            },
+        };
+        self.queue_up(operation, number, message);
+        None
+    }
+
+    fn queue_up(&mut self, operation: u64, number: Option<i64>, message: Message) {
+        let tag = format!("{}-{}", self.identity, self.taken);
+        let client_offset = match self.bug {
+            Some(Bug::OffsetFromSocketId) => {
+                let session = self.connection.as_ref().map(|ready| &*ready.session);
+                format!("{}-{}", session.unwrap_or("undefined"), self.taken)
+            }
+            _ => tag.clone(),
+        };
+        let client_offset = (self.mode == ToServer::ExactlyOnce).then_some(client_offset);
+        let submission = Submission::of(&tag, message, client_offset);
+        self.queue
+            .push_back(Pending::new(operation, number, submission));
+    }
+
+    /// There is a connection that the server has greeted.
+    pub(super) fn connected(&mut self, ready: &Ready) {
+        self.connection = Some(ready.clone());
+    }
+
+    /// What to do next: with what is worth sending only now, or with the head of the queue; nothing
+    /// if that is under way.
     pub(super) fn next(&mut self) -> Option<Step> {
+        if let Some(whisper) = &mut self.whisper
+            && whisper.attempts == 0
+        {
+            whisper.attempts = 1;
+            return Some(Step::Whisper(whisper.submission.clone()));
+        }
         if self.waiting {
             return None;
         }
         let head = self.queue.front_mut()?;
         let operation = head.operation;
+        let refused = (self.connection.as_ref()).and_then(|ready| ready.refuses(&head.submission));
+        if let Some(reason) = refused {
+            return self.finish(ClientEvent::Failed { operation, reason });
+        }
         if head.attempts > 0 && self.bug == Some(Bug::ForgetRetry) {
             return self.finish(ClientEvent::Ok {
                 operation,
@@ -127,6 +194,15 @@ impl Outbox {
         })
     }
 
+    /// The connection has taken what was worth sending only then.
+    pub(super) fn whispered(&mut self) -> Option<ClientEvent> {
+        let Pending { operation, .. } = self.whisper.take_if(|whisper| whisper.attempts > 0)?;
+        Some(ClientEvent::Ok {
+            operation,
+            acknowledged: false,
+        })
+    }
+
     /// Whether the receipt is for the head, which the server cannot store for now.
     pub(super) fn is_put_off(&self, receipt: &Receipt) -> bool {
         let head = self.queue.front();
@@ -150,33 +226,35 @@ impl Outbox {
 
     /// The acknowledgement did not come in time: the head may be sent again.
     pub(super) fn timed_out(&mut self) {
-        self.waiting = false;
+        let waited = std::mem::take(&mut self.waiting);
+        if waited && self.bug == Some(Bug::RetriesOutOfOrder) {
+            self.queue.rotate_left(1);
+        }
     }
 
     /// The connection is lost. A message that may not be sent twice is done.
-    pub(super) fn disconnected(&mut self, reason: &str) -> Option<ClientEvent> {
-        if !self.waiting || self.mode != ToServer::AtMostOnce {
-            self.waiting = false;
-            return None;
+    pub(super) fn disconnected(&mut self, reason: &str) -> Vec<ClientEvent> {
+        self.connection = None;
+        let mut done = Vec::new();
+        let whisper = self.whisper.take();
+        done.extend(whisper.map(|whisper| whisper.dropped("the connection was lost")));
+        if self.waiting && self.mode == ToServer::AtMostOnce {
+            let reason = format!("the connection was lost while the message was sent: {reason}");
+            done.extend(self.end_head(|operation| ClientEvent::Unknown { operation, reason }));
         }
-        let reason = format!("the connection was lost while the message was sent: {reason}");
-        self.end_head(|operation| ClientEvent::Unknown { operation, reason })
+        self.timed_out();
+        done
     }
 
-    /// The user leaves: what was never put on a connection has failed, the rest is unknown.
+    /// The user leaves: what was never put on a connection has failed, the rest is unknown. What is
+    /// on the disk stays there for another time.
     pub(super) fn abandon(&mut self) -> Vec<ClientEvent> {
-        let give_up = |Pending {
-                           operation,
-                           attempts,
-                           ..
-                       }| {
-            let reason = "the client disconnected before the message was acknowledged".to_owned();
-            match attempts {
-                0 => ClientEvent::Failed { operation, reason },
-                _ => ClientEvent::Unknown { operation, reason },
-            }
-        };
-        self.queue.drain(..).map(give_up).collect()
+        let left = std::mem::take(&mut self.queue);
+        let left = left.into_iter().filter(|pending| pending.number.is_none());
+        left.map(|pending| {
+            pending.dropped("the client disconnected before the message was acknowledged")
+        })
+        .collect()
     }
 
     fn finish(&mut self, event: ClientEvent) -> Option<Step> {
@@ -185,7 +263,48 @@ impl Outbox {
 
     fn end_head(&mut self, event: impl FnOnce(u64) -> ClientEvent) -> Option<ClientEvent> {
         self.waiting = false;
-        self.queue.pop_front().map(|head| event(head.operation))
+        let head = self.queue.pop_front()?;
+        if let (Some(Ok(disk)), Some(number)) = (&self.disk, head.number) {
+            // If this fails, the message is sent once more another time, and recognised.
+            let _ = disk.forget(number);
+        }
+        Some(event(head.operation))
+    }
+}
+
+impl Ready {
+    /// Why the server would not take a message, if that is known. A packet that is too long would
+    /// cost the connection, again and again.
+    fn refuses(&self, message: &Submission) -> Option<String> {
+        let (length, most) = (message.content.len(), self.content_max);
+        if length > most {
+            return Some(format!(
+                "{length} bytes, and the server takes at most {most}"
+            ));
+        }
+        let (length, most) = (message.packet_length(), self.max_payload);
+        (length > most)
+            .then(|| format!("a packet of {length} bytes, and the server takes at most {most}"))
+    }
+}
+
+impl Pending {
+    fn new(operation: u64, number: Option<i64>, submission: Submission) -> Self {
+        Pending {
+            operation,
+            number,
+            submission,
+            attempts: 0,
+        }
+    }
+
+    /// What the user is told of a message that is sent no more.
+    fn dropped(self, reason: &str) -> ClientEvent {
+        let (operation, reason) = (self.operation, reason.to_owned());
+        match self.attempts {
+            0 => ClientEvent::Failed { operation, reason },
+            _ => ClientEvent::Unknown { operation, reason },
+        }
     }
 }
 
@@ -194,16 +313,37 @@ mod tests {
     use super::*;
 
     fn outbox(mode: ToServer, retries: Option<u32>, messages: u64) -> Outbox {
-        let mut outbox = Outbox::new("ann", mode, retries, None);
+        let mut outbox = Outbox::open(&ClientOptions {
+            name: "ann".to_owned(),
+            to_server: mode,
+            retries,
+            ..ClientOptions::default()
+        });
         for operation in 1..=messages {
-            let (room, content) = ("lobby".to_owned(), format!("message {operation}"));
-            outbox.take(Operation {
+            outbox.take(
                 operation,
-                room,
-                content,
-            });
+                Message::to_room("lobby", format!("message {operation}")),
+            );
         }
         outbox
+    }
+
+    fn ready() -> Ready {
+        Ready {
+            session: "session".to_owned(),
+            catch_up: true,
+            ping_interval_ms: 1,
+            ping_timeout_ms: 1,
+            content_max: 100,
+            max_payload: 1_000,
+        }
+    }
+
+    fn typing() -> Message {
+        Message {
+            kind: Kind::Typing,
+            ..Message::to_others("…")
+        }
     }
 
     fn send(outbox: &mut Outbox) -> Submission {
@@ -231,7 +371,7 @@ mod tests {
             acknowledged: true,
         };
         assert_eq!(outbox.acknowledged(receipt(&first)), Some(ok));
-        assert_eq!(send(&mut outbox).content, "message 2");
+        assert_eq!(send(&mut outbox).content, "message 2".into());
     }
 
     #[test]
@@ -248,7 +388,7 @@ mod tests {
         assert_eq!(outbox.acknowledged(put_off), None);
         assert!(outbox.next().is_none());
         outbox.timed_out();
-        assert_eq!(send(&mut outbox).content, "message 1");
+        assert_eq!(send(&mut outbox).content, "message 1".into());
     }
 
     #[test]
@@ -301,10 +441,10 @@ mod tests {
         send(&mut outbox);
         let lost = outbox.disconnected("cable");
         assert!(
-            matches!(lost, Some(ClientEvent::Unknown { operation: 1, .. })),
+            matches!(lost[..], [ClientEvent::Unknown { operation: 1, .. }]),
             "{lost:?}"
         );
-        assert_eq!(send(&mut outbox).content, "message 2");
+        assert_eq!(send(&mut outbox).content, "message 2".into());
     }
 
     #[test]
@@ -320,5 +460,47 @@ mod tests {
             matches!(left[1], ClientEvent::Failed { operation: 2, .. }),
             "{left:?}"
         );
+    }
+
+    #[test]
+    fn typing_overtakes_what_waits_and_is_done_when_it_is_sent() {
+        let mut outbox = outbox(ToServer::ExactlyOnce, None, 2);
+        outbox.connected(&ready());
+        send(&mut outbox);
+        assert_eq!(outbox.take(7, typing()), None);
+        assert!(matches!(outbox.next(), Some(Step::Whisper(_))));
+        let ok = ClientEvent::Ok {
+            operation: 7,
+            acknowledged: false,
+        };
+        assert_eq!(outbox.whispered(), Some(ok));
+    }
+
+    #[test]
+    fn typing_does_not_wait_for_a_connection() {
+        let mut outbox = outbox(ToServer::ExactlyOnce, None, 0);
+        let failed = outbox.take(7, typing());
+        assert!(
+            matches!(failed, Some(ClientEvent::Failed { operation: 7, .. })),
+            "{failed:?}"
+        );
+        assert!(outbox.next().is_none());
+    }
+
+    #[test]
+    fn what_the_server_would_not_take_fails_and_the_next_goes_on() {
+        let mut outbox = outbox(ToServer::ExactlyOnce, None, 0);
+        outbox.connected(&ready());
+        outbox.take(1, Message::to_all("x".repeat(101)));
+        outbox.take(2, Message::to_all("x".repeat(100)));
+        let step = outbox.next();
+        assert!(
+            matches!(
+                step,
+                Some(Step::Done(ClientEvent::Failed { operation: 1, .. }))
+            ),
+            "{step:?}"
+        );
+        send(&mut outbox);
     }
 }

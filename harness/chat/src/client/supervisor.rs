@@ -4,16 +4,18 @@
 use super::backoff::Backoff;
 use super::connection::{Connection, Emit, Signal};
 use super::inbox::{Inbox, Judgement};
-use super::outbox::{Operation, Outbox, Step};
-use super::{ClientEvent, ClientOptions, ToServer, Transport};
+use super::outbox::Step;
+use super::{ClientEvent, ClientOptions, Shared, ToServer, Transport};
 use crate::Observer;
 use crate::bugs::Bug;
+use crate::message::{Content, Kind};
 use crate::wire::{self, Login, Ready, SyncRequest};
 use native_tls::TlsConnector;
 use std::convert::Infallible;
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How long a client that leaves waits for its goodbye to be sent.
@@ -26,8 +28,7 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Supervisor {
     options: ClientOptions,
     observer: Observer<ClientEvent>,
-    operations: mpsc::UnboundedReceiver<Operation>,
-    outbox: Outbox,
+    shared: Arc<Shared>,
     inbox: Inbox,
     tls: Option<TlsConnector>,
     first_session: Option<String>,
@@ -52,6 +53,7 @@ struct Conversation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Emitted {
     Message,
+    Whisper,
     Sync,
 }
 
@@ -69,14 +71,8 @@ impl Supervisor {
     pub(super) fn new(
         options: ClientOptions,
         observer: Observer<ClientEvent>,
-        operations: mpsc::UnboundedReceiver<Operation>,
+        shared: Arc<Shared>,
     ) -> Self {
-        let outbox = Outbox::new(
-            &options.name,
-            options.to_server,
-            options.retries,
-            options.bug,
-        );
         let inbox = Inbox::new(options.bug);
         // Only the HTTP client of polling wants one, and would load the system's certificates for
         // every connection otherwise. Nothing here is encrypted.
@@ -91,8 +87,7 @@ impl Supervisor {
         Self {
             options,
             observer,
-            operations,
-            outbox,
+            shared,
             inbox,
             tls,
             first_session,
@@ -124,9 +119,8 @@ impl Supervisor {
                 Err(reason) => reason,
             };
             drop(self.connection.take());
-            if let Some(lost) = self.outbox.disconnected(&reason) {
-                self.tell(lost);
-            }
+            let lost = self.shared.outbox().disconnected(&reason);
+            lost.into_iter().for_each(|event| self.tell(event));
             self.tell(ClientEvent::Disconnected { reason });
             if self.options.bug == Some(Bug::EagerReconnect) {
                 // Not quite at once: a server that refuses would keep the loop busy for ever.
@@ -166,6 +160,7 @@ impl Supervisor {
     /// Listens and speaks until the connection is over; says why it is.
     async fn converse(&mut self, ready: Ready) -> String {
         let mut talk = Conversation::new(&ready, self.options.ack_timeout);
+        self.shared.outbox().connected(&ready);
         loop {
             self.speak(&mut talk);
             let Some(connection) = &mut self.connection else {
@@ -179,7 +174,7 @@ impl Supervisor {
                 () = sleep_until(silence) => Happened::Silence,
                 () = until(ack) => Happened::AckOverdue,
                 () = until(page) => Happened::PageOverdue,
-                Some(operation) = self.operations.recv() => Happened::Given(operation),
+                () = self.shared.given.notified() => Happened::Given,
             };
             if let Some(reason) = self.react(&mut talk, event)
                 && self.options.bug != Some(Bug::DeafWatchdog)
@@ -204,19 +199,25 @@ impl Supervisor {
                 talk.catching_up = CatchingUp::Asked(Instant::now() + limit);
                 return;
             }
-            match self.outbox.next() {
+            let step = self.shared.outbox().next();
+            match step {
                 None => return,
                 Some(Step::Done(event)) => self.tell(event),
+                Some(Step::Whisper(message)) => {
+                    let emit = connection.emit(wire::CHAT_MESSAGE, &message, limit);
+                    talk.emit = Some((emit, Emitted::Whisper));
+                }
                 Some(Step::Send(message, retried)) => {
-                    let emit = match self.options.to_server {
-                        ToServer::AtMostOnce => {
-                            connection.emit(wire::CHAT_MESSAGE, &message, limit)
+                    let acknowledged = self.options.to_server != ToServer::AtMostOnce;
+                    let emit = match (&message.content, acknowledged) {
+                        // Answered with an event: see `frame`.
+                        (Content::Binary(bytes), _) => {
+                            connection.emit_binary(&message, bytes, limit)
                         }
-                        ToServer::AtLeastOnce | ToServer::ExactlyOnce => {
-                            talk.ack_due = Some(Instant::now() + limit);
-                            connection.emit_with_ack(wire::CHAT_MESSAGE, &message, limit)
-                        }
+                        (_, false) => connection.emit(wire::CHAT_MESSAGE, &message, limit),
+                        (_, true) => connection.emit_with_ack(wire::CHAT_MESSAGE, &message, limit),
                     };
+                    talk.ack_due = acknowledged.then(|| Instant::now() + limit);
                     talk.emit = Some((emit, Emitted::Message));
                     retried.into_iter().for_each(|event| self.tell(event));
                 }
@@ -229,7 +230,11 @@ impl Supervisor {
         match event {
             Happened::Signal(signal) => return self.listen(talk, signal),
             Happened::Emitted(Ok(()), Emitted::Message) => {
-                let done = self.outbox.emitted();
+                let done = self.shared.outbox().emitted();
+                done.into_iter().for_each(|event| self.tell(event));
+            }
+            Happened::Emitted(Ok(()), Emitted::Whisper) => {
+                let done = self.shared.outbox().whispered();
                 done.into_iter().for_each(|event| self.tell(event));
             }
             Happened::Emitted(Ok(()), Emitted::Sync) => {}
@@ -243,17 +248,18 @@ impl Supervisor {
             }
             Happened::AckOverdue if std::mem::take(&mut talk.put_off) => {
                 talk.ack_due = None;
-                self.outbox.timed_out();
+                self.shared.outbox().timed_out();
             }
             Happened::AckOverdue => {
                 // The retry needs a new connection: see `Connection::emit_with_ack`.
                 talk.ack_due = None;
-                self.outbox.timed_out();
+                self.shared.outbox().timed_out();
                 let limit = self.options.ack_timeout;
                 return Some(format!("no acknowledgement within {limit:?}"));
             }
             Happened::PageOverdue => talk.catching_up = CatchingUp::Wanted,
-            Happened::Given(operation) => self.outbox.take(operation),
+            // It is in the outbox already, and the next thing to say is looked for in any case.
+            Happened::Given => {}
         }
         None
     }
@@ -269,7 +275,9 @@ impl Supervisor {
                     id: delivery.id,
                     room: delivery.room,
                     sender: delivery.sender,
-                    content: delivery.content,
+                    kind: delivery.kind,
+                    nickname: delivery.nickname,
+                    content: delivery.content.to_string(),
                 }),
                 Judgement::Duplicate => {}
                 Judgement::Gap => talk.notice_gap(),
@@ -283,9 +291,20 @@ impl Supervisor {
                 };
             }
             Signal::Beat(beat) if talk.catch_up && self.inbox.is_behind(beat) => talk.notice_gap(),
+            Signal::Typing(typing) => self.tell(ClientEvent::Delivered {
+                id: 0,
+                room: typing.room,
+                sender: typing.sender,
+                kind: Kind::Typing,
+                nickname: None,
+                content: typing.content.to_string(),
+            }),
             Signal::Receipt(receipt) => {
-                talk.put_off |= self.outbox.is_put_off(&receipt);
-                if let Some(event) = self.outbox.acknowledged(receipt) {
+                let mut outbox = self.shared.outbox();
+                talk.put_off |= outbox.is_put_off(&receipt);
+                let done = outbox.acknowledged(receipt);
+                drop(outbox);
+                if let Some(event) = done {
                     talk.ack_due = None;
                     self.tell(event);
                 }
@@ -304,12 +323,8 @@ impl Supervisor {
                 reason: "the user has left".to_owned(),
             });
         }
-        while let Ok(operation) = self.operations.try_recv() {
-            self.outbox.take(operation);
-        }
-        for event in self.outbox.abandon() {
-            self.tell(event);
-        }
+        let left = self.shared.outbox().abandon();
+        left.into_iter().for_each(|event| self.tell(event));
     }
 
     fn tell(&self, event: ClientEvent) {
@@ -324,7 +339,7 @@ enum Happened {
     Silence,
     AckOverdue,
     PageOverdue,
-    Given(Operation),
+    Given,
 }
 
 impl Conversation {

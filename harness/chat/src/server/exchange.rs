@@ -14,13 +14,17 @@
 //! Sessions are kept in the order of their arrival and every emit goes to one socket: socketioxide's
 //! own broadcast walks a hash set, and does not tell whose queue was full.
 
-use super::ToClient;
+use super::handlers::Reply;
+use super::session::{Allowance, Session, under_wrong_ids};
+use super::{ServerOptions, ToClient};
 use crate::bugs::Bug;
+use crate::message::{Content, Kind, full_name, is_open};
 use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
-use crate::wire::{self, Beat, Delivery, Login, Ready, Receipt, Submission, Synced, limits};
-use socketioxide::extract::{AckSender, SocketRef};
+use crate::wire::{self, Beat, Limits, Login, Ready, Receipt, Submission, Synced};
+use socketioxide::TransportType;
+use socketioxide::extract::SocketRef;
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The state of a server.
 pub(super) struct Exchange {
@@ -28,42 +32,29 @@ pub(super) struct Exchange {
     highest: i64,
     to_client: ToClient,
     page: usize,
+    limits: Limits,
     bug: Option<Bug>,
     sessions: BTreeMap<SessionNumber, Session>,
     arrivals: SessionNumber,
 }
 
+/// The rooms that a session is in without asking: everybody's, and its own.
+const OWN_ROOMS: usize = 2;
+
 /// Counts the sessions of one server in the order of their arrival.
 pub(super) type SessionNumber = u64;
 
-struct Session {
-    socket: SocketRef,
-    name: String,
-    rooms: Vec<String>,
-    live: bool,
-    /// The id of the last message in this session's stream.
-    head: i64,
-    /// [`Bug::ShuffledBroadcast`]: a message that waits for one by another sender.
-    held: Option<StoredMessage>,
-}
-
 impl Exchange {
-    pub(super) fn new(
-        database: Database,
-        to_client: ToClient,
-        page: usize,
-        bug: Option<Bug>,
-    ) -> Result<Self, StorageError> {
-        let highest = database.highest_id()?;
-        let (sessions, arrivals) = (BTreeMap::new(), 0);
+    pub(super) fn new(database: Database, options: &ServerOptions) -> Result<Self, StorageError> {
         Ok(Self {
+            highest: database.highest_id()?,
             database,
-            highest,
-            to_client,
-            page,
-            bug,
-            sessions,
-            arrivals,
+            to_client: options.to_client,
+            page: options.catch_up_page.max(1),
+            limits: options.limits,
+            bug: options.bug,
+            sessions: BTreeMap::new(),
+            arrivals: 0,
         })
     }
 
@@ -84,31 +75,24 @@ impl Exchange {
         number: SessionNumber,
         socket: SocketRef,
         login: Login,
-        (ping_interval, ping_timeout): (Duration, Duration),
-    ) {
+        options: &ServerOptions,
+    ) -> Result<(), StorageError> {
+        // First what can fail: whoever is greeted has a session.
+        let memberships = self.database.memberships(&login.name)?;
         let ready = Ready {
             session: socket.id.to_string(),
             catch_up: self.to_client == ToClient::CatchUp,
-            ping_interval_ms: ping_interval.as_millis() as u64,
-            ping_timeout_ms: ping_timeout.as_millis() as u64,
+            ping_interval_ms: options.ping_interval.as_millis() as u64,
+            ping_timeout_ms: options.ping_timeout.as_millis() as u64,
+            content_max: self.limits.content,
+            max_payload: options.max_payload,
         };
         // Should this fail, the connection is lost already and its end is on its way to us.
         let _ = socket.emit(wire::READY, &ready);
-        let Login {
-            name,
-            rooms,
-            offset,
-        } = login;
-        let live = self.to_client == ToClient::LiveOnly;
-        let session = Session {
-            socket,
-            name,
-            rooms,
-            live,
-            head: offset,
-            held: None,
-        };
+        let mut session = Session::new(socket, login, memberships, &self.limits);
+        session.live = self.to_client == ToClient::LiveOnly;
         self.sessions.insert(number, session);
+        Ok(())
     }
 
     /// Closes the database.
@@ -136,7 +120,7 @@ impl Exchange {
         &mut self,
         number: SessionNumber,
         submission: Submission,
-        ack: AckSender,
+        reply: Reply,
     ) -> Result<(), StorageError> {
         let tag = submission.tag.clone();
         let stored = self.store(number, submission);
@@ -151,91 +135,162 @@ impl Exchange {
             Err(_) => None,
         };
         if let Some(receipt) = receipt {
-            // A receipt that finds no room in the queue is lost; the client will ask again.
-            let _ = ack.send(&receipt);
+            reply.send(&receipt);
         }
         stored.map(|_| ())
     }
 
+    /// Counts one more message of a session that is still there.
+    pub(super) fn count_message(&mut self, number: SessionNumber) -> Allowance {
+        let session = self.sessions.get_mut(&number);
+        session.map_or(Allowance::Refused, Session::count_message)
+    }
+
+    /// Says what is wrong with a message, if anything is.
+    pub(super) fn check(
+        &self,
+        number: SessionNumber,
+        submission: &Submission,
+    ) -> Result<Result<(), String>, StorageError> {
+        let Some(session) = self.sessions.get(&number) else {
+            return Ok(Ok(()));
+        };
+        if let Err(reason) = submission.check(&self.limits) {
+            return Ok(Err(reason));
+        }
+        let room = full_name(&session.namespace, &submission.room);
+        let member = session.rooms.contains_key(&room);
+        let may = match submission.kind {
+            Kind::Join => member || session.rooms.len() < self.limits.rooms + OWN_ROOMS,
+            Kind::Message | Kind::Typing => member || is_open(&submission.room, &self.limits),
+            // Of whoever has left already, this may be a retry.
+            Kind::Leave => {
+                member || {
+                    let message = message(session, submission.clone());
+                    self.database.find_same(&message)?.is_some()
+                }
+            }
+        };
+        if !may {
+            let most = self.limits.rooms;
+            return Ok(Err(match submission.kind {
+                Kind::Join => format!("rooms: at most {most} allowed; leave one first"),
+                _ => "the sender is not in this room; join it first".to_owned(),
+            }));
+        }
+        if let Some(nickname) = &submission.nickname
+            && self.database.is_taken(nickname, &room, &session.name)?
+        {
+            return Ok(Err(format!(
+                "the nickname `{nickname}` is taken; choose another one"
+            )));
+        }
+        Ok(Ok(()))
+    }
+
     /// Stores a message and sends it to everyone who is live in its room, unless it is there
-    /// already. Nothing if the sender has left.
+    /// already: in this order, and without a pause. The receipt is for the sender; nothing if the
+    /// sender has left.
     pub(super) fn store(
         &mut self,
         number: SessionNumber,
         submission: Submission,
     ) -> Result<Option<Receipt>, StorageError> {
+        let Some((receipt, new)) = self.insert(number, submission)? else {
+            return Ok(None);
+        };
+        if let Some(message) = new {
+            self.broadcast(number, message);
+        }
+        Ok(Some(receipt))
+    }
+
+    /// Stores a message, unless it is there already. Returns the receipt, and the message if it is
+    /// new; nothing if the sender has left.
+    pub(super) fn insert(
+        &mut self,
+        number: SessionNumber,
+        submission: Submission,
+    ) -> Result<Option<(Receipt, Option<StoredMessage>)>, StorageError> {
         let Some(session) = self.sessions.get(&number) else {
             return Ok(None);
         };
-        let Submission {
-            tag,
-            room,
-            content,
-            client_offset,
-        } = submission;
-        let message = NewMessage {
-            client_offset: client_offset
-                .clone()
-                .filter(|_| self.bug != Some(Bug::NoDeduplication)),
-            sender: session.name.clone(),
-            room,
-            content,
-            sent_at_ms: unix_milliseconds(),
-        };
-        let (id, error) = match self.database.insert(&message) {
-            Ok(Inserted::New(id)) => {
-                self.broadcast(id, message);
-                (Some(id), None)
+        let (tag, client_offset) = (submission.tag.clone(), submission.client_offset.clone());
+        let mut message = message(session, submission);
+        match (self.bug, &mut message.content) {
+            (Some(Bug::NoDeduplication), _) => message.client_offset = None,
+            (Some(Bug::BinaryTruncated), Content::Binary(bytes)) => bytes.truncate(64),
+            _ => {}
+        }
+        let (id, error, new) = match self.database.insert(&message) {
+            Ok(Inserted::New(id)) => (Some(id), None, Some(StoredMessage { id, message })),
+            Ok(Inserted::Duplicate(id)) => (Some(id), None, None),
+            // The official tutorial takes every conflict for a retry.
+            Err(StorageError::OffsetReused(_)) if self.bug.is_some_and(Bug::trusts_offsets) => {
+                (Some(self.highest), None, None)
             }
-            Ok(Inserted::Duplicate(id)) => (Some(id), None),
-            Err(error @ StorageError::OffsetReused(_)) => (None, Some(error.to_string())),
+            Err(error @ StorageError::OffsetReused(_)) => (None, Some(error.to_string()), None),
             Err(error) => return Err(error),
         };
-        Ok(Some(Receipt {
+        let receipt = Receipt {
             tag,
             id,
             client_offset,
             error,
             retry: false,
-        }))
-    }
-
-    /// Says what is wrong with a message, if anything is.
-    pub(super) fn check(&self, number: SessionNumber, message: &Submission) -> Result<(), String> {
-        self.sessions
-            .get(&number)
-            .map_or(Ok(()), |session| message.check(&session.rooms))
-    }
-
-    fn broadcast(&mut self, id: i64, message: NewMessage) {
-        self.highest = id;
-        let NewMessage {
-            client_offset,
-            sender,
-            room,
-            content,
-            sent_at_ms,
-        } = message;
-        let message = StoredMessage {
-            id,
-            client_offset,
-            sender,
-            room,
-            content,
-            sent_at_ms,
         };
-        let everybody = self.bug == Some(Bug::LeakRoom);
+        Ok(Some((receipt, new)))
+    }
+
+    /// Tells everyone who is there that somebody is typing.
+    pub(super) fn relay_typing(
+        &mut self,
+        number: SessionNumber,
+        submission: Submission,
+    ) -> Result<(), StorageError> {
+        let Some(session) = self.sessions.get(&number) else {
+            return Ok(());
+        };
+        let message = message(session, submission);
+        if self.bug == Some(Bug::TypingStored) {
+            self.database.insert(&message)?;
+        }
+        for (other, session) in &self.sessions {
+            if *other != number && session.is_for(&message, self.bug) {
+                session.emit_typing(&message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets everyone who is live in its room have a message that was just stored. Who joins with it
+    /// is in the room before, who leaves with it until after.
+    fn broadcast(&mut self, sender: SessionNumber, stored: StoredMessage) {
+        let StoredMessage { id, message } = &stored;
+        let id = *id;
+        self.highest = self.highest.max(id);
+        if let (Kind::Join, Some(session)) = (message.kind, self.sessions.get_mut(&sender)) {
+            let since = match self.bug {
+                Some(Bug::JoinTellsThePast) => 0,
+                _ => id,
+            };
+            session.rooms.insert(message.room.clone(), since);
+        }
+        let leaving = message.kind == Kind::Leave && self.bug != Some(Bug::LeaveDoesNotLeave);
         for (number, session) in &mut self.sessions {
-            if !session.live || !(everybody || session.rooms.contains(&message.room)) {
+            if !session.live || !session.is_for(message, self.bug) {
                 continue;
             }
             if self.bug == Some(Bug::ShuffledBroadcast) && number % 2 == 0 {
-                session.emit_shuffled(&message);
+                session.emit_shuffled(&stored);
                 continue;
             }
             // Whoever cannot take a message now falls out of the live stream and has to ask for
             // it; without catch-up there is nobody to ask.
-            session.live = session.emit(&message) || self.to_client == ToClient::LiveOnly;
+            session.live = session.emit(&stored) || self.to_client == ToClient::LiveOnly;
+        }
+        if let (true, Some(session)) = (leaving, self.sessions.get_mut(&sender)) {
+            session.rooms.remove(&message.room);
         }
     }
 
@@ -251,13 +306,21 @@ impl Exchange {
         session.live = false;
         session.head = offset;
         session.held = None;
+        let most = match session.socket.transport_type() {
+            // rust_socketio takes each segment of a polling body for a whole one, and a page is one
+            // body: a longer one would be torn again each time it is asked for.
+            TransportType::Polling => 1,
+            TransportType::Websocket => self.page,
+        };
         let mut page = match self.bug {
             Some(Bug::SkipCatchUp) => Vec::new(),
-            _ => self.database.after(offset, &session.rooms, self.page + 1)?,
+            _ => self
+                .database
+                .after(offset, &session.name, &session.rooms, most + 1)?,
         };
-        let complete = page.len() <= self.page && fits(&page);
-        page.truncate(self.page);
-        while !fits(&page) {
+        let complete = page.len() <= most && self.limits.fits(&page);
+        page.truncate(most);
+        while !self.limits.fits(&page) {
             page.pop();
         }
         if self.bug == Some(Bug::CatchUpBackwards) {
@@ -276,6 +339,15 @@ impl Exchange {
         Ok(())
     }
 
+    /// Sends out a message under the id that it will probably get: [`Bug::BroadcastBeforeCommit`].
+    pub(super) fn broadcast_unstored(&mut self, number: SessionNumber, submission: Submission) {
+        if let Some(session) = self.sessions.get(&number) {
+            let message = message(session, submission);
+            let id = self.highest + 1;
+            self.broadcast(number, StoredMessage { id, message });
+        }
+    }
+
     /// Sends the messages after `offset` one by one while live messages go out:
     /// [`Bug::LastInsteadOfHighestOffset`].
     pub(super) fn join_too_early(
@@ -287,7 +359,8 @@ impl Exchange {
             return Ok(Vec::new());
         };
         session.live = true;
-        self.database.after(offset, &session.rooms, usize::MAX)
+        let (name, rooms) = (&session.name, &session.rooms);
+        self.database.after(offset, name, rooms, usize::MAX)
     }
 
     /// Sends one message to one session: [`Bug::LastInsteadOfHighestOffset`].
@@ -321,56 +394,35 @@ impl Exchange {
     }
 }
 
-impl Session {
-    /// Puts a message into the socket's queue, as the next link of the session's chain. Says
-    /// whether there was room.
-    fn emit(&mut self, message: &StoredMessage) -> bool {
-        let delivery = Delivery {
-            id: message.id,
-            previous: self.head,
-            room: message.room.clone(),
-            sender: message.sender.clone(),
-            content: message.content.clone(),
-            sent_at_ms: message.sent_at_ms,
-        };
-        let accepted = self.socket.emit(wire::CHAT_MESSAGE, &delivery).is_ok();
-        if accepted {
-            self.head = message.id;
-        }
-        accepted
-    }
-
-    /// [`Bug::ShuffledBroadcast`]: holds a message back until the next one; if that is by another
-    /// sender, the two change places (and ids, so that the receiver has no suspicion).
-    fn emit_shuffled(&mut self, message: &StoredMessage) {
-        let Some(held) = self.held.take() else {
-            self.held = Some(message.clone());
-            return;
-        };
-        let mut pair = [held, message.clone()];
-        if pair[0].sender != pair[1].sender {
-            pair = under_wrong_ids(pair.to_vec())
-                .try_into()
-                .expect("two remain two");
-        }
-        self.live = pair.iter().all(|message| self.emit(message));
+impl Limits {
+    /// Whether a page is small enough; a single message always is.
+    fn fits(&self, page: &[StoredMessage]) -> bool {
+        let bytes: usize = page.iter().map(|row| row.message.content.len()).sum();
+        page.len() <= 1 || bytes <= self.page_bytes
     }
 }
 
-/// The same ids in the same order, with the messages in the opposite order.
-fn under_wrong_ids(messages: Vec<StoredMessage>) -> Vec<StoredMessage> {
-    let ids: Vec<i64> = messages.iter().map(|message| message.id).collect();
-    let backwards = messages.into_iter().rev();
-    ids.into_iter()
-        .zip(backwards)
-        .map(|(id, message)| StoredMessage { id, ..message })
-        .collect()
-}
-
-/// Whether a page is small enough; a single message always is.
-fn fits(page: &[StoredMessage]) -> bool {
-    let bytes: usize = page.iter().map(|message| message.content.len()).sum();
-    page.len() <= 1 || bytes <= limits::PAGE_BYTES
+/// What is stored of a session's submission.
+fn message(session: &Session, submission: Submission) -> NewMessage {
+    let Submission {
+        room,
+        echo,
+        kind,
+        nickname,
+        content,
+        client_offset,
+        ..
+    } = submission;
+    NewMessage {
+        client_offset,
+        sender: session.name.clone(),
+        room: full_name(&session.namespace, &room),
+        echo,
+        kind,
+        nickname,
+        content,
+        sent_at_ms: unix_milliseconds(),
+    }
 }
 
 fn unix_milliseconds() -> i64 {

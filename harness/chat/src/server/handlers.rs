@@ -5,14 +5,19 @@
 //! does before it returns happens in the order in which the packets came.
 //!
 //! Nothing is believed: a payload of the wrong shape, a room that the sender is not in, a text that
-//! is too long get a `refused` event, and an acknowledgement that says so if one was asked for.
+//! is too long, one message too many get a `refused` event, and an acknowledgement that says so if
+//! one was asked for.
 
 use super::exchange::{Exchange, SessionNumber};
+use super::session::Allowance;
 use super::{ServerEvent, ServerOptions};
 use crate::Observer;
 use crate::bugs::Bug;
+use crate::frame;
+use crate::message::Kind;
 use crate::storage::StorageError;
 use crate::wire::{self, Login, Receipt, Refused, Submission, SyncRequest};
+use bytes::Bytes;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
 use socketioxide::socket::DisconnectReason;
 use std::convert::Infallible;
@@ -83,7 +88,8 @@ impl Shared {
             )
         })?;
         let highest = self.lock().as_ref().map(Exchange::highest);
-        login.check(highest.ok_or("the server is shutting down")?)?;
+        let highest = highest.ok_or("the server is shutting down")?;
+        login.check(&self.options.limits, highest)?;
         socket.extensions.insert(login);
         Ok(())
     }
@@ -100,12 +106,18 @@ impl Shared {
         socket.on(
             wire::CHAT_MESSAGE,
             move |socket: SocketRef, TryData(message): TryData<Submission>, ack: AckSender| {
-                shared.receive(
-                    number,
-                    &socket,
-                    message.map_err(|error| error.to_string()),
-                    ack,
-                );
+                let message = message.map_err(|error| error.to_string());
+                shared.receive(number, &socket, message, Reply::Acknowledgement(ack));
+                ready(())
+            },
+        );
+        let shared = self.clone();
+        socket.on(
+            wire::BINARY_MESSAGE,
+            move |socket: SocketRef, TryData(bytes): TryData<Bytes>| {
+                let frame = bytes.map_err(|error| error.to_string());
+                let message = frame.and_then(|frame| frame::decode(&frame));
+                shared.receive(number, &socket, message, Reply::Event(socket.clone()));
                 ready(())
             },
         );
@@ -130,9 +142,8 @@ impl Shared {
         let (session, name) = (socket.id.to_string(), login.name.clone());
         let client = name.clone();
         (self.observer)(ServerEvent::SessionOpened { session, client });
-        let heartbeat = (self.options.ping_interval, self.options.ping_timeout);
         let offset = login.offset;
-        self.with(|exchange| exchange.open(number, socket.clone(), login, heartbeat));
+        self.attempt(|exchange| exchange.open(number, socket.clone(), login, &self.options));
         self.catch_up(number, offset);
         // On several threads it may have gone just now, before there was a session to close.
         if !socket.connected() {
@@ -157,29 +168,55 @@ impl Shared {
         number: SessionNumber,
         socket: &SocketRef,
         message: Result<Submission, String>,
-        ack: AckSender,
+        reply: Reply,
     ) {
-        let message = match message {
-            Ok(message) => message,
-            Err(error) => return refuse(socket, format!("{}: {error}", wire::CHAT_MESSAGE)),
+        let (tag, refusal) = match (
+            self.with(|exchange| exchange.count_message(number)),
+            &message,
+        ) {
+            // Whoever floods a server does not listen to it.
+            (Some(Allowance::Exhausted), _) => return drop(socket.clone().disconnect()),
+            (_, Err(error)) => (String::new(), Err(error.clone())),
+            (Some(Allowance::Granted), Ok(message)) => {
+                let checked = self.attempt(|exchange| exchange.check(number, message));
+                (message.tag.clone(), checked.unwrap_or(Ok(())))
+            }
+            (_, Ok(message)) => {
+                let most = self.options.limits.rate;
+                let reason = format!("at most {most} messages a second allowed");
+                (message.tag.clone(), Err(reason))
+            }
         };
-        let check = self
-            .lock()
-            .as_ref()
-            .map(|exchange| exchange.check(number, &message));
-        if let Some(Err(reason)) = check {
-            let receipt = Receipt {
-                tag: message.tag,
-                error: Some(reason.clone()),
-                ..Receipt::default()
-            };
-            let _ = ack.send(&receipt);
-            return refuse(socket, format!("{}: {reason}", wire::CHAT_MESSAGE));
+        match (message, refusal) {
+            (Ok(message), Ok(())) => self.accept(number, message, reply),
+            (_, Err(reason)) => {
+                let error = Some(reason.clone());
+                let error = error.filter(|_| self.options.bug != Some(Bug::RefusalAcknowledged));
+                reply.send(&Receipt {
+                    tag,
+                    error,
+                    ..Receipt::default()
+                });
+                refuse(socket, format!("{}: {reason}", wire::CHAT_MESSAGE));
+            }
+            (Err(_), Ok(())) => unreachable!("what cannot be understood is refused"),
         }
-        if self.options.bug == Some(Bug::AckBeforeCommit) {
-            return self.acknowledge_before_commit(number, message, ack);
+    }
+
+    fn accept(self: &Arc<Self>, number: SessionNumber, message: Submission, reply: Reply) {
+        if message.kind == Kind::Typing {
+            self.attempt(|exchange| exchange.relay_typing(number, message));
+            return;
         }
-        self.attempt(|exchange| exchange.receive(number, message, ack));
+        match self.options.bug {
+            Some(Bug::AckBeforeCommit) => self.acknowledge_before_commit(number, message, reply),
+            Some(Bug::BroadcastBeforeCommit) => {
+                self.broadcast_before_commit(number, message, reply);
+            }
+            _ => {
+                self.attempt(|exchange| exchange.receive(number, message, reply));
+            }
+        }
     }
 
     fn sync(
@@ -213,6 +250,24 @@ impl Shared {
                 exchange.beat();
             }
         }
+    }
+}
+
+/// How the sender of a message is answered.
+pub(super) enum Reply {
+    /// As Socket.IO means it.
+    Acknowledgement(AckSender),
+    /// With an event, because rust_socketio cannot be told of a binary event's acknowledgement.
+    Event(SocketRef),
+}
+
+impl Reply {
+    /// Answers. A receipt that finds no room in the queue is lost; the client will ask again.
+    pub(super) fn send(self, receipt: &Receipt) {
+        let _ = match self {
+            Reply::Acknowledgement(ack) => ack.send(receipt).map_err(drop),
+            Reply::Event(socket) => socket.emit(wire::RECEIPT, receipt).map_err(drop),
+        };
     }
 }
 

@@ -1,9 +1,8 @@
 //! Planted mistakes of the server that need more than a line. See [`Bug`](crate::Bug).
 
 use super::exchange::SessionNumber;
-use super::handlers::Shared;
+use super::handlers::{Reply, Shared};
 use crate::wire::{Receipt, Submission};
-use socketioxide::extract::AckSender;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -19,10 +18,10 @@ impl Shared {
         self: &Arc<Self>,
         number: SessionNumber,
         message: Submission,
-        ack: AckSender,
+        reply: Reply,
     ) {
         let (tag, client_offset) = (message.tag.clone(), message.client_offset.clone());
-        let _ = ack.send(&Receipt {
+        reply.send(&Receipt {
             tag,
             id: Some(0),
             client_offset,
@@ -32,6 +31,24 @@ impl Shared {
         tokio::spawn(async move {
             sleep(COMMIT_DELAY).await;
             shared.attempt(|exchange| exchange.store(number, message));
+        });
+    }
+
+    /// [`Bug::BroadcastBeforeCommit`](crate::Bug::BroadcastBeforeCommit).
+    pub(super) fn broadcast_before_commit(
+        self: &Arc<Self>,
+        number: SessionNumber,
+        message: Submission,
+        reply: Reply,
+    ) {
+        self.with(|exchange| exchange.broadcast_unstored(number, message.clone()));
+        let shared = self.clone();
+        tokio::spawn(async move {
+            sleep(COMMIT_DELAY).await;
+            let inserted = shared.attempt(|exchange| exchange.insert(number, message));
+            if let Some((receipt, _)) = inserted.flatten() {
+                reply.send(&receipt);
+            }
         });
     }
 

@@ -2,7 +2,8 @@
 
 use crate::support::*;
 use squall_chat::{
-    ClientEvent, ClientOptions, Database, ServerEvent, ServerOptions, ToClient, ToServer, Transport,
+    ClientEvent, ClientOptions, Database, Message, ServerEvent, ServerOptions, ToClient, ToServer,
+    Transport,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,7 +52,10 @@ async fn a_restarted_server_has_lost_nothing_and_doubles_nothing() {
     bob.disconnect().await;
     server.stop().await.unwrap();
     let stored = Database::open(&database).unwrap().all().unwrap();
-    let stored: Vec<String> = stored.into_iter().map(|message| message.content).collect();
+    let stored: Vec<String> = stored
+        .into_iter()
+        .map(|row| row.message.content.to_string())
+        .collect();
     assert_eq!(stored, numbered(0, 30));
     assert_eq!(anns.contents(), numbered(0, 30));
     assert_eq!(bobs.contents(), numbered(0, 30));
@@ -112,7 +116,7 @@ async fn every_transport_and_every_mode_delivers_on_a_good_network() {
                 ..options
             });
             for _ in 0..5 {
-                client.send(number, &name, &format!("message {number}"));
+                client.send(number, Message::to_room(&name, format!("message {number}")));
                 number += 1;
             }
             log.delivered(5).await;
@@ -156,7 +160,7 @@ async fn nobody_hears_what_is_said_in_another_room() {
     bobs.connected().await;
     for number in 0..10 {
         let room = if number % 2 == 0 { "attic" } else { "cellar" };
-        ann.send(number, room, &format!("{room} {number}"));
+        ann.send(number, Message::to_room(room, format!("{room} {number}")));
     }
     bobs.delivered(5).await;
     assert_eq!(
@@ -170,7 +174,7 @@ async fn a_message_for_a_room_one_is_not_in_fails() {
     let scratch = Scratch::new("foreign-room");
     let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
     let (ann, anns) = join(quick_client("ann", server.address));
-    ann.send(1, "the vault", "open up");
+    ann.send(1, Message::to_room("the vault", "open up"));
     anns.wait_until("the message has failed", |events| {
         events
             .iter()
@@ -318,7 +322,7 @@ async fn a_client_that_stops_reading_is_given_up_and_disturbs_nobody() {
     let (ann, anns) = join(quick_client("ann", server.address));
     // More than the kernel buffers on both ends.
     for number in 0..250 {
-        ann.send(number, "lobby", &"x".repeat(60_000));
+        ann.send(number, Message::to_room("lobby", "x".repeat(60_000)));
     }
     anns.delivered(250).await;
     server

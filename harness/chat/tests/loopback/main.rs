@@ -2,6 +2,7 @@
 
 mod bugs;
 mod chat;
+mod kinds;
 mod silence;
 mod storage;
 mod support;

@@ -116,7 +116,10 @@ async fn stored_after_a_cut(test: &str, options: ServerOptions) -> Vec<String> {
     ann.disconnect().await;
     server.stop().await.unwrap();
     let stored = Database::open(&scratch.database()).unwrap().all().unwrap();
-    stored.into_iter().map(|message| message.content).collect()
+    stored
+        .into_iter()
+        .map(|row| row.message.content.to_string())
+        .collect()
 }
 
 #[tokio::test]

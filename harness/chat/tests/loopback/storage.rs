@@ -1,7 +1,7 @@
 //! The database on a real file system.
 
 use crate::support::Scratch;
-use squall_chat::{Database, Inserted, NewMessage, StorageError};
+use squall_chat::{Database, Inserted, Kind, NewMessage, StorageError};
 
 fn open(scratch: &Scratch) -> Result<Database, StorageError> {
     Database::open(&scratch.database())
@@ -12,7 +12,10 @@ fn message(client_offset: Option<&str>, room: &str, content: &str) -> NewMessage
         client_offset: client_offset.map(str::to_owned),
         sender: "ann".to_owned(),
         room: room.to_owned(),
-        content: content.to_owned(),
+        echo: true,
+        kind: Kind::Message,
+        nickname: None,
+        content: content.into(),
         sent_at_ms: 0,
     }
 }
@@ -57,12 +60,12 @@ fn what_was_stored_is_there_after_opening_again() {
     database.insert(&message(None, "lobby", "hello")).unwrap();
     database.close().unwrap();
     let database = open(&scratch).unwrap();
-    assert_eq!(database.all().unwrap()[0].content, "hello");
+    assert_eq!(database.all().unwrap()[0].message.content, "hello".into());
     assert_eq!(database.highest_id().unwrap(), 1);
 }
 
 #[test]
-fn a_page_holds_the_asked_rooms_in_the_order_of_ids_after_the_offset() {
+fn a_page_holds_what_came_into_the_asked_rooms_since_then_in_the_order_of_ids() {
     let scratch = Scratch::new("page");
     let database = open(&scratch).unwrap();
     for number in 1..=9 {
@@ -71,12 +74,12 @@ fn a_page_holds_the_asked_rooms_in_the_order_of_ids_after_the_offset() {
             .insert(&message(None, room, &number.to_string()))
             .unwrap();
     }
-    let rooms = ["cellar".to_owned(), "attic".to_owned(), "cellar".to_owned()];
+    let rooms = [("cellar".to_owned(), 0), ("attic".to_owned(), 4)].into();
     let ids = |offset, limit| -> Vec<i64> {
-        let page = database.after(offset, &rooms, limit).unwrap();
+        let page = database.after(offset, "bob", &rooms, limit).unwrap();
         page.into_iter().map(|message| message.id).collect()
     };
-    assert_eq!(ids(0, 100), [1, 3, 4, 6, 7, 9]);
+    assert_eq!(ids(0, 100), [1, 4, 6, 7, 9]);
     assert_eq!(ids(3, 2), [4, 6]);
 }
 

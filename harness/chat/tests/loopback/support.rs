@@ -1,7 +1,8 @@
 //! Servers and clients on real loopback sockets, with short time-outs, and logs to wait on.
 
 use squall_chat::{
-    Client, ClientEvent, ClientOptions, Observer, ServeError, ServerEvent, ServerOptions, serve,
+    Client, ClientEvent, ClientOptions, Message, Observer, ServeError, ServerEvent, ServerOptions,
+    serve,
 };
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -181,6 +182,9 @@ pub(crate) fn numbered(from: u64, until: u64) -> Vec<String> {
 
 pub(crate) fn send_numbered(client: &Client, from: u64, until: u64) {
     for number in from..until {
-        client.send(number, "lobby", &format!("message {number}"));
+        client.send(
+            number,
+            Message::to_room("lobby", format!("message {number}")),
+        );
     }
 }

@@ -1,0 +1,209 @@
+//! What a user can say, and to whom. A message has an audience and a kind.
+//!
+//! The audience is a room, because in Socket.IO everything is a room: besides the rooms that users
+//! join there is one of everybody ([`EVERYBODY`]), and one for each user ([`room_of`]). Without
+//! `echo`, a message is for everybody in its room but its sender.
+//!
+//! The kind decides what is promised. [`Kind::Typing`] is worth nothing a second later: it is sent
+//! to those who are there, once, or not at all. Everything else is stored, and delivered as the
+//! server's and the client's modes say.
+
+use crate::wire::Limits;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The room of everybody in a namespace.
+pub const EVERYBODY: &str = "*";
+
+/// The namespace that everybody is in who asks for no other.
+pub const ROOT: &str = "/";
+
+/// Begins the name of a user's own room.
+const PRIVATE: char = '@';
+
+/// Stands between a namespace and a room.
+const IN_NAMESPACE: char = '#';
+
+/// The room in which a user is alone: for private messages.
+pub fn room_of(user: &str) -> String {
+    format!("{PRIVATE}{user}")
+}
+
+/// The name by which the database knows a room of this namespace.
+pub fn full_name(namespace: &str, room: &str) -> String {
+    match namespace {
+        ROOT => room.to_owned(),
+        _ => format!("{namespace}{IN_NAMESPACE}{room}"),
+    }
+}
+
+/// The name by which those inside its namespace know a room.
+pub(crate) fn local_name(full: &str) -> &str {
+    full.rsplit(IN_NAMESPACE).next().unwrap_or(full)
+}
+
+/// Something that a user says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The room that it is for.
+    pub room: String,
+    /// Whether it is for its sender too.
+    pub echo: bool,
+    /// What it is.
+    pub kind: Kind,
+    /// The sender wants to be called this from here on. No two users of a namespace have the same
+    /// nickname.
+    pub nickname: Option<String>,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Something said, in words or bytes.
+    #[default]
+    Message,
+    /// The sender enters the room, which is told. What was said there before is not for it.
+    Join,
+    /// The sender leaves the room, which is told.
+    Leave,
+    /// The sender is typing. Sent once to those who are there, never stored, never repeated, not
+    /// even kept until there is a connection: Socket.IO calls this volatile.
+    Typing,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Words.
+    Text(String),
+    /// Bytes.
+    Binary(Vec<u8>),
+}
+
+impl Message {
+    /// A message to a room, its sender included.
+    pub fn to_room(room: impl Into<String>, content: impl Into<Content>) -> Self {
+        Message {
+            room: room.into(),
+            echo: true,
+            kind: Kind::Message,
+            nickname: None,
+            content: content.into(),
+        }
+    }
+
+    /// A message to everybody in the namespace, its sender included.
+    pub fn to_all(content: impl Into<Content>) -> Self {
+        Message::to_room(EVERYBODY, content)
+    }
+
+    /// A message to everybody in the namespace but its sender.
+    pub fn to_others(content: impl Into<Content>) -> Self {
+        Message {
+            echo: false,
+            ..Message::to_all(content)
+        }
+    }
+
+    /// A message to one user.
+    pub fn to_user(user: &str, content: impl Into<Content>) -> Self {
+        Message {
+            echo: false,
+            ..Message::to_room(room_of(user), content)
+        }
+    }
+}
+
+impl Kind {
+    pub(crate) const ALL: [(Kind, &'static str); 4] = [
+        (Kind::Message, "message"),
+        (Kind::Join, "join"),
+        (Kind::Leave, "leave"),
+        (Kind::Typing, "typing"),
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        Kind::ALL[self as usize].1
+    }
+}
+
+impl Content {
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Content::Text(text) => text.len(),
+            Content::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// Words as they are; bytes as their number and their digest.
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Content::Text(text) => f.write_str(text),
+            Content::Binary(bytes) => {
+                write!(f, "{} bytes {:016x}", bytes.len(), xxh3_64(bytes))
+            }
+        }
+    }
+}
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Content::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Content::Text(text)
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Content::Binary(bytes)
+    }
+}
+
+/// In JSON, words are a string and bytes are nothing: they travel behind the JSON.
+impl Serialize for Content {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Content::Text(text) => serializer.serialize_str(text),
+            Content::Binary(_) => serializer.serialize_unit(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Option::deserialize(deserializer)? {
+            Some(text) => Content::Text(text),
+            None => Content::Binary(Vec::new()),
+        })
+    }
+}
+
+/// Says what is wrong with the name of a room that users join, if anything is.
+pub(crate) fn check_room(name: &str, limits: &Limits) -> Result<(), String> {
+    limits.check_name("a room's name", name)?;
+    if name.starts_with([PRIVATE, '*']) || name.contains(IN_NAMESPACE) {
+        return Err(format!(
+            "a room's name: `{name}` given, but `{EVERYBODY}…` and `{PRIVATE}…` are rooms that nobody \
+             can join, and `{IN_NAMESPACE}` is not allowed"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether everybody in the namespace may write to the room without being in it.
+pub(crate) fn is_open(room: &str, limits: &Limits) -> bool {
+    let user = room.strip_prefix(PRIVATE);
+    room == EVERYBODY || user.is_some_and(|user| limits.check_name("user", user).is_ok())
+}

@@ -1,0 +1,174 @@
+//! A client that was let in, as the server sees it.
+
+use super::gauge::Gauge;
+use crate::bugs::Bug;
+use crate::frame;
+use crate::message::{Content, EVERYBODY, Kind, full_name, local_name, room_of};
+use crate::storage::{NewMessage, StoredMessage};
+use crate::wire::{self, Delivery, Limits, Login, Typing};
+use bytes::Bytes;
+use socketioxide::extract::SocketRef;
+use std::collections::BTreeMap;
+use tokio::time::Instant;
+
+/// How many times as much as it may send a session can try to, before it is disconnected.
+const FLOOD: u32 = 10;
+
+/// One session of one client.
+pub(super) struct Session {
+    pub(super) socket: SocketRef,
+    pub(super) name: String,
+    pub(super) namespace: String,
+    /// By full name; with the id from which on the room's messages are for this client.
+    pub(super) rooms: BTreeMap<String, i64>,
+    pub(super) live: bool,
+    /// The id of the last message in this session's stream.
+    pub(super) head: i64,
+    /// [`Bug::ShuffledBroadcast`]: a message that waits for one by another sender.
+    pub(super) held: Option<StoredMessage>,
+    allowed: Gauge,
+    endured: Gauge,
+}
+
+/// What a session may do with one more message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Allowance {
+    /// Send it.
+    Granted,
+    /// Nothing: it has sent too many.
+    Refused,
+    /// Leave: it has sent far too many.
+    Exhausted,
+}
+
+impl Session {
+    /// A session in the rooms that the client asks for, as changed by what it has joined and left.
+    pub(super) fn new(
+        socket: SocketRef,
+        login: Login,
+        memberships: BTreeMap<String, (i64, Kind)>,
+        limits: &Limits,
+    ) -> Self {
+        let Login {
+            name,
+            rooms,
+            offset,
+        } = login;
+        let namespace = socket.ns().to_owned();
+        let own = [EVERYBODY.to_owned(), room_of(&name)];
+        let asked = rooms.into_iter().chain(own);
+        let mut rooms: BTreeMap<String, i64> = asked
+            .map(|room| (full_name(&namespace, &room), 0))
+            .collect();
+        for (room, (id, kind)) in memberships {
+            if full_name(&namespace, local_name(&room)) != room {
+                continue;
+            }
+            match kind {
+                Kind::Join => rooms.insert(room, id),
+                _ => rooms.remove(&room),
+            };
+        }
+        let now = Instant::now();
+        let (rate, burst) = (limits.rate, limits.burst);
+        Self {
+            socket,
+            name,
+            namespace,
+            rooms,
+            live: false,
+            head: offset,
+            held: None,
+            allowed: Gauge::new(rate, burst, now),
+            endured: Gauge::new(rate.saturating_mul(FLOOD), burst.saturating_mul(FLOOD), now),
+        }
+    }
+
+    /// Counts one more message of this session.
+    pub(super) fn count_message(&mut self) -> Allowance {
+        let now = Instant::now();
+        match (self.endured.admits(now), self.allowed.admits(now)) {
+            (false, _) => Allowance::Exhausted,
+            (true, false) => Allowance::Refused,
+            (true, true) => Allowance::Granted,
+        }
+    }
+
+    /// Whether a message is for this session.
+    pub(super) fn is_for(&self, message: &NewMessage, bug: Option<Bug>) -> bool {
+        let room = local_name(&message.room);
+        let in_room = match bug {
+            Some(Bug::LeakRoom) => true,
+            Some(Bug::LeakNamespace) => self.rooms.contains_key(&full_name(&self.namespace, room)),
+            Some(Bug::LeakPrivate) => {
+                room.starts_with('@') || self.rooms.contains_key(&message.room)
+            }
+            _ => self.rooms.contains_key(&message.room),
+        };
+        let own = self.name == message.sender && bug != Some(Bug::EchoToSender);
+        in_room && (message.echo || !own)
+    }
+
+    /// Puts a message into the socket's queue, as the next link of the session's chain. Says
+    /// whether there was room.
+    pub(super) fn emit(&mut self, StoredMessage { id, message }: &StoredMessage) -> bool {
+        let delivery = Delivery {
+            id: *id,
+            previous: self.head,
+            room: local_name(&message.room).to_owned(),
+            sender: message.sender.clone(),
+            kind: message.kind,
+            nickname: message.nickname.clone(),
+            content: message.content.clone(),
+            sent_at_ms: message.sent_at_ms,
+        };
+        let accepted = match &delivery.content {
+            Content::Text(_) => self.socket.emit(wire::CHAT_MESSAGE, &delivery),
+            Content::Binary(bytes) => {
+                let frame = Bytes::from(frame::encode(&delivery, bytes));
+                self.socket.emit(wire::BINARY_MESSAGE, &frame)
+            }
+        }
+        .is_ok();
+        if accepted {
+            self.head = *id;
+        }
+        accepted
+    }
+
+    /// Tells the client that somebody is typing, if there is room for that just now.
+    pub(super) fn emit_typing(&self, message: &NewMessage) {
+        let typing = Typing {
+            room: local_name(&message.room).to_owned(),
+            sender: message.sender.clone(),
+            content: message.content.clone(),
+        };
+        let _ = self.socket.emit(wire::TYPING, &typing);
+    }
+
+    /// [`Bug::ShuffledBroadcast`]: holds a message back until the next one; if that is by another
+    /// sender, the two change places (and ids, so that the receiver has no suspicion).
+    pub(super) fn emit_shuffled(&mut self, message: &StoredMessage) {
+        let Some(held) = self.held.take() else {
+            self.held = Some(message.clone());
+            return;
+        };
+        let mut pair = [held, message.clone()];
+        if pair[0].message.sender != pair[1].message.sender {
+            pair = under_wrong_ids(pair.to_vec())
+                .try_into()
+                .expect("two remain two");
+        }
+        self.live = pair.iter().all(|message| self.emit(message));
+    }
+}
+
+/// The same ids in the same order, with the messages in the opposite order.
+pub(super) fn under_wrong_ids(messages: Vec<StoredMessage>) -> Vec<StoredMessage> {
+    let ids: Vec<i64> = messages.iter().map(|message| message.id).collect();
+    let backwards = messages.into_iter().rev();
+    ids.into_iter()
+        .zip(backwards)
+        .map(|(id, StoredMessage { message, .. })| StoredMessage { id, message })
+        .collect()
+}

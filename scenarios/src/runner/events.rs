@@ -1,0 +1,83 @@
+//! What the observers of the chat are told, as events of the history.
+
+use squall_chat::{ClientEvent, Content, Kind, Message, full_name};
+use squall_guarantees::{EventKind, OperationId};
+
+/// What a client of this namespace was told. Names of rooms become those of the database.
+pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
+    let id = OperationId;
+    match event {
+        ClientEvent::Invoked { operation, message } => {
+            let Message {
+                room,
+                echo,
+                kind: said,
+                content,
+                ..
+            } = message;
+            EventKind::Invoked {
+                operation: id(operation),
+                room: full_name(namespace, &room),
+                content: content.to_string(),
+                kind: kind(said),
+                echo,
+            }
+        }
+        ClientEvent::Retried { operation, attempt } => EventKind::Retried {
+            operation: id(operation),
+            attempt,
+        },
+        ClientEvent::Ok {
+            operation,
+            acknowledged,
+        } => EventKind::Ok {
+            operation: id(operation),
+            acknowledged,
+        },
+        ClientEvent::Failed { operation, reason } => EventKind::Failed {
+            operation: id(operation),
+            reason,
+        },
+        ClientEvent::Unknown { operation, reason } => EventKind::Unknown {
+            operation: id(operation),
+            reason,
+        },
+        ClientEvent::Delivered {
+            id,
+            room,
+            sender,
+            content,
+            ..
+        } => EventKind::Delivered {
+            id,
+            room: full_name(namespace, &room),
+            sender,
+            content,
+        },
+        ClientEvent::Connecting { attempt } => EventKind::Connecting { attempt },
+        ClientEvent::Connected { session } => EventKind::Connected { session },
+        ClientEvent::Disconnected { reason } => EventKind::Disconnected { reason },
+    }
+}
+
+/// A row of the database.
+pub(super) fn from_row(row: squall_chat::StoredMessage) -> squall_guarantees::StoredMessage {
+    let squall_chat::StoredMessage { id, message } = row;
+    let content: Content = message.content;
+    squall_guarantees::StoredMessage {
+        id,
+        sender: message.sender,
+        room: message.room,
+        content: content.to_string(),
+        kind: kind(message.kind),
+    }
+}
+
+fn kind(kind: Kind) -> squall_guarantees::Kind {
+    match kind {
+        Kind::Message => squall_guarantees::Kind::Message,
+        Kind::Join => squall_guarantees::Kind::Join,
+        Kind::Leave => squall_guarantees::Kind::Leave,
+        Kind::Typing => squall_guarantees::Kind::Typing,
+    }
+}

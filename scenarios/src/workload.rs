@@ -1,0 +1,249 @@
+//! What the users do: what they say, to whom, and when. Drawn from the seed for each user, each of
+//! its messages from streams of its own.
+
+use crate::draw::{Draw, draw_from};
+use crate::scenario::Setting;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use squall_chat::{Content, Kind, Message};
+use std::time::Duration;
+
+/// What the users do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// How many messages each client sends.
+    pub messages: Setting<u32>,
+    /// When a client sends its first message.
+    pub start: Setting<Duration>,
+    /// The time from one message of a client to its next; a range is drawn for each message.
+    pub interval: Setting<Duration>,
+    /// The rooms that messages are sent to, in turn, as far as the sender is in them; if empty, all
+    /// of the sender's rooms.
+    pub rooms: Vec<String>,
+    /// What the messages are, each as probable as its weight says.
+    pub mix: Vec<(Act, u32)>,
+    /// How many bytes a binary message has; drawn for each.
+    pub size: Setting<u32>,
+}
+
+/// What a user may do when its next message is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Say something to a room.
+    Room,
+    /// Say something to everybody.
+    All,
+    /// Say something to everybody else.
+    Others,
+    /// Say something to one other user.
+    Private,
+    /// Send bytes to a room.
+    Binary,
+    /// Let a room know that something is being typed.
+    Typing,
+    /// Join a room.
+    Join,
+    /// Leave a room, if there is another one to stay in.
+    Leave,
+    /// Take another nickname; some choose the same.
+    Nickname,
+}
+
+impl Act {
+    /// Every act with its name.
+    pub const ALL: [(&'static str, Act); 9] = [
+        ("room", Act::Room),
+        ("all", Act::All),
+        ("others", Act::Others),
+        ("private", Act::Private),
+        ("binary", Act::Binary),
+        ("typing", Act::Typing),
+        ("join", Act::Join),
+        ("leave", Act::Leave),
+        ("nickname", Act::Nickname),
+    ];
+}
+
+/// A message that a user will send, if the client's machine is running then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedMessage {
+    /// When.
+    pub at: Duration,
+    /// What; its content is unique in the run.
+    pub message: Message,
+}
+
+/// The nicknames that users choose from. There are few, so that some are taken.
+const NICKNAMES: [&str; 5] = ["ace", "king", "queen", "jack", "joker"];
+
+/// One user: who it is, and what it knows of the world.
+pub(crate) struct User<'a> {
+    pub(crate) name: &'a str,
+    /// The rooms that it is in.
+    pub(crate) rooms: Vec<String>,
+    /// The rooms that there are.
+    pub(crate) all_rooms: &'a [String],
+    /// Everybody in its namespace, the user too.
+    pub(crate) peers: &'a [&'a str],
+}
+
+impl Workload {
+    /// What a user says. A message for which there is nobody and no room is left out.
+    pub(crate) fn draw(&self, mut user: User<'_>, draw: &mut Draw) -> Vec<PlannedMessage> {
+        let name = user.name;
+        let count = draw.value(&format!("{name}: messages"), self.messages);
+        let mut at = draw.value(&format!("{name}: start"), self.start);
+        let mut intervals = draw.stream(&format!("{name}: intervals"));
+        let mut acts = draw.stream(&format!("{name}: acts"));
+        let mut to_rooms = 0;
+        let mut messages = Vec::new();
+        for number in 1..=count {
+            let act = self.draw_act(&mut acts);
+            let content = format!("{name} {number}");
+            let message = self.message(act, content, &mut user, &mut to_rooms, &mut acts);
+            messages.extend(message.map(|message| PlannedMessage { at, message }));
+            at += draw_from(&mut intervals, self.interval);
+        }
+        messages
+    }
+
+    fn draw_act(&self, acts: &mut ChaCha8Rng) -> Act {
+        let sum: u32 = self.mix.iter().map(|(_, weight)| weight).sum();
+        let mut drawn = acts.random_range(0..sum.max(1));
+        for &(act, weight) in &self.mix {
+            match drawn.checked_sub(weight) {
+                Some(rest) => drawn = rest,
+                None => return act,
+            }
+        }
+        Act::Room
+    }
+
+    fn message(
+        &self,
+        act: Act,
+        content: String,
+        user: &mut User<'_>,
+        to_rooms: &mut usize,
+        acts: &mut ChaCha8Rng,
+    ) -> Option<Message> {
+        let mut next_room = || {
+            let wanted = |room: &&String| self.rooms.is_empty() || self.rooms.contains(room);
+            let rooms: Vec<&String> = user.rooms.iter().filter(wanted).collect();
+            let room = rooms.get(*to_rooms % rooms.len().max(1))?;
+            *to_rooms += 1;
+            Some((*room).clone())
+        };
+        Some(match act {
+            Act::Room => Message::to_room(next_room()?, content),
+            Act::All => Message::to_all(content),
+            Act::Others => Message::to_others(content),
+            Act::Private => {
+                let peers = user.peers;
+                let position = pick(acts, 0..peers.len())?;
+                // Whoever would talk to itself talks to the next one.
+                let next = peers[(position + 1) % peers.len()];
+                let to = Some(peers[position]).filter(|peer| *peer != user.name);
+                let to = to.or(Some(next).filter(|peer| *peer != user.name))?;
+                Message::to_user(to, content)
+            }
+            Act::Binary => {
+                let mut bytes = content.into_bytes();
+                let size = draw_from(acts, self.size) as usize;
+                bytes.resize_with(size.max(bytes.len()), || acts.random());
+                Message::to_room(next_room()?, bytes)
+            }
+            Act::Typing => Message {
+                kind: Kind::Typing,
+                echo: false,
+                ..Message::to_room(next_room()?, content)
+            },
+            Act::Join => {
+                let outside = user.all_rooms.iter();
+                let room = pick(acts, outside.filter(|room| !user.rooms.contains(room)))?;
+                user.rooms.push(room.clone());
+                of_kind(Kind::Join, room, content)
+            }
+            Act::Leave => {
+                let inside = 0..user.rooms.len();
+                let position = pick(acts, inside.filter(|_| user.rooms.len() > 1))?;
+                of_kind(Kind::Leave, &user.rooms.remove(position), content)
+            }
+            Act::Nickname => Message {
+                nickname: pick(acts, NICKNAMES.into_iter()).map(str::to_owned),
+                ..Message::to_all(content)
+            },
+        })
+    }
+}
+
+fn of_kind(kind: Kind, room: &str, content: impl Into<Content>) -> Message {
+    Message {
+        kind,
+        ..Message::to_room(room, content)
+    }
+}
+
+/// One of these; none if there are none.
+fn pick<T>(acts: &mut ChaCha8Rng, from: impl Iterator<Item = T> + Clone) -> Option<T> {
+    let count = from.clone().count();
+    from.clone().nth(acts.random_range(0..count.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::Scenario;
+    use squall_chat::{Kind, Message};
+
+    fn said_by_alice(text: &str) -> Vec<Message> {
+        let text = format!("shows = \"Something.\"\n{text}");
+        let scenario = Scenario::parse("test", &text).expect("a right scenario");
+        let messages = scenario.plan(1).clients[0].messages.clone();
+        messages
+            .into_iter()
+            .map(|planned| planned.message)
+            .collect()
+    }
+
+    #[test]
+    fn messages_go_to_the_senders_rooms_in_turn() {
+        let messages = said_by_alice(
+            r#"
+            clients = { count = 1, rooms = ["kitchen", "lobby", "garden"] }
+            workload = { messages = 3, rooms = ["lobby", "garden"] }
+            "#,
+        );
+        let rooms: Vec<_> = messages.iter().map(|message| &*message.room).collect();
+        assert_eq!(rooms, ["lobby", "garden", "lobby"]);
+    }
+
+    #[test]
+    fn weights_decide_what_is_said() {
+        let messages =
+            said_by_alice("workload = { messages = 200, mix = { all = 3, typing = 1 } }");
+        let typing = messages
+            .iter()
+            .filter(|message| message.kind == Kind::Typing);
+        let typing = typing.count();
+        assert_eq!(messages.len(), 200);
+        assert!((30..70).contains(&typing), "{typing}");
+    }
+
+    #[test]
+    fn nobody_talks_to_rooms_it_is_not_in() {
+        let messages = said_by_alice(
+            r#"
+            client.bob.rooms = ["garden", "kitchen"]
+            workload = { messages = 200, mix = { room = 1, join = 1, leave = 1 } }
+            "#,
+        );
+        let mut inside = vec!["lobby".to_owned()];
+        for message in messages {
+            match message.kind {
+                Kind::Join => inside.push(message.room),
+                Kind::Leave => inside.retain(|room| *room != message.room),
+                _ => assert!(inside.contains(&message.room), "{message:?} in {inside:?}"),
+            }
+        }
+    }
+}
