@@ -41,7 +41,7 @@ impl<'h> Memberships<'h> {
         let before = changes.partition_point(|&(change, _)| change < id);
         let joined = match changes[..before].last() {
             Some(&(_, joined)) => joined,
-            None => self.from_the_beginning(client, room),
+            None => self.is_initial(client, room),
         };
         // Whoever joins or leaves with this row is told of it.
         joined || changes.get(before).is_some_and(|&(change, _)| change == id)
@@ -49,7 +49,7 @@ impl<'h> Memberships<'h> {
 
     /// Whether the client was ever in the room.
     pub fn ever(&self, client: ClientId, room: &str) -> bool {
-        self.from_the_beginning(client, room) || !self.changes(client, room).is_empty()
+        self.is_initial(client, room) || !self.changes(client, room).is_empty()
     }
 
     /// The rooms that the client is in at the end, each with the id from which it is entitled.
@@ -66,7 +66,7 @@ impl<'h> Memberships<'h> {
         initial.chain(changed).collect()
     }
 
-    fn from_the_beginning(&self, client: ClientId, room: &str) -> bool {
+    fn is_initial(&self, client: ClientId, room: &str) -> bool {
         let rooms = &self.clients[client.0 as usize].rooms;
         rooms.iter().any(|own| own == room)
     }
