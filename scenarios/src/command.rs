@@ -8,6 +8,7 @@ mod compare_engines;
 mod engine;
 mod list;
 mod output;
+mod parity;
 mod progress;
 mod run;
 mod selection;
@@ -55,6 +56,7 @@ Examples:
   squall run my-chat.toml --seed 17               a scenario of your own
   squall check-determinism --all --runs 20        same seed, same bytes?
   squall compare-engines --all                    does a verdict rest on the simulator?
+  squall parity                                   is the simulated kernel like the real one?
   squall serve --listen 127.0.0.1:3000            the same chat server, on real sockets
 
 Exit codes:
@@ -67,6 +69,7 @@ enum Command {
     Run(run::Arguments),
     CheckDeterminism(check_determinism::Arguments),
     CompareEngines(compare_engines::Arguments),
+    Parity(parity::Arguments),
     Serve(serve::Arguments),
     Trace(trace::Arguments),
 }
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run::run(&arguments),
             Command::CheckDeterminism(arguments) => check_determinism::check(&arguments),
             Command::CompareEngines(arguments) => compare_engines::compare(&arguments),
+            Command::Parity(arguments) => parity::parity(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments),
             Command::Trace(arguments) => trace::trace(&arguments),
         },

@@ -56,6 +56,7 @@
 //!
 //! Signal handlers, blocking sockets, Unix sockets, pipes, other programs. A program that asks for one of them stops the
 //! run with an [`Error`] that names the call, the machine and the remedy.
+//! What sockets can do is listed in `sockets.md`, beside this crate's manifest.
 //! Ordinary files are the host's; SQLite's files are on the machine's own simulated disk.
 
 #![deny(unsafe_code)]

@@ -23,7 +23,8 @@ impl Addresses {
     /// The address that packets to `peer` come from.
     pub(super) fn source_for(&self, peer: IpAddr) -> IpAddr {
         match peer {
-            peer if peer.is_loopback() => peer,
+            IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_loopback() => peer,
             IpAddr::V4(_) => self.v4.into(),
             IpAddr::V6(_) => self.v6.into(),
         }

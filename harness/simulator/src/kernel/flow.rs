@@ -15,7 +15,7 @@ use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 use smoltcp::time::{Duration as SmolDuration, Instant};
 use smoltcp::wire::{HardwareAddress, IpCidr, IpListenEndpoint, TcpSeqNumber};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A flow, as an index into the kernel's table of flows.
@@ -156,14 +156,11 @@ impl Flow {
         let seconds = |seconds: i32| SmolDuration::from_secs(seconds as u64);
         let keep_alive = options.keep_alive.then(|| seconds(options.keep_idle));
         let probes = seconds(options.keep_count * options.keep_interval);
-        let hops = match self.endpoints.local {
-            SocketAddr::V4(_) => options.ttl,
-            SocketAddr::V6(_) => options.hop_limit,
-        };
+        let hops = options.hops(self.endpoints.local.ip());
         let socket = self.socket_mut();
         socket.set_nagle_enabled(!options.no_delay);
         socket.set_ack_delay((!options.quick_ack).then(|| smol(ACK_DELAY)));
-        socket.set_hop_limit(Some(hops.max(1)));
+        socket.set_hop_limit(Some(hops));
         socket.set_keep_alive(keep_alive);
         socket.set_timeout(keep_alive.map(|idle| idle + probes));
     }
@@ -183,6 +180,13 @@ impl Flow {
         self.interface
             .poll_ingress_single(instant(now), &mut wire, &mut self.sockets);
         self.note_acknowledged(&outgoing[sent..]);
+        if self.owner == Owner::Nobody && self.socket().recv_queue() > before.received {
+            // Nobody will ever read that (RFC 1122, 4.2.2.13).
+            self.socket_mut().abort();
+            let mut wire = Wire::new(None, outgoing);
+            self.interface
+                .poll_egress(instant(now), &mut wire, &mut self.sockets);
+        }
         self.changes_since(before, now, true)
     }
 
@@ -333,10 +337,14 @@ impl Flow {
             };
             return read.map_err(|_| Errno(libc::ECONNRESET));
         }
+        // After the end of the stream nothing can be read, not even an error.
+        if self.peer_finished {
+            return Ok(0);
+        }
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        if self.peer_finished || self.read_shut || self.is_over() {
+        if self.read_shut || self.is_over() {
             return Ok(0);
         }
         Err(Errno(libc::EAGAIN))
@@ -364,7 +372,7 @@ impl Flow {
     }
 
     pub(super) fn shutdown(&mut self, read: bool, write: bool) -> Result<()> {
-        if is_opening(self.state()) || self.is_over() {
+        if !self.has_peer() {
             return Err(Errno(libc::ENOTCONN));
         }
         self.read_shut |= read;
@@ -446,6 +454,10 @@ impl Flow {
     /// Whether TCP has nothing more to do for this connection.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.state(), State::Closed | State::Listen)
+    }
+
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.socket().recv_queue()
     }
 
     /// Whether reading may make the window worth advertising anew. smoltcp does that when it has

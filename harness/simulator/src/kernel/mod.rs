@@ -7,6 +7,7 @@
 mod address;
 pub(crate) mod clock;
 pub(crate) mod cpu;
+mod datagram;
 pub(crate) mod disk;
 mod epoll;
 mod flow;
@@ -20,8 +21,9 @@ pub(crate) mod signals;
 mod socket;
 mod tcp;
 pub(crate) mod threads;
+mod udp;
 
-use crate::entropy::Entropy;
+use crate::entropy::{Door, Entropy};
 pub(crate) use address::Addresses;
 use clock::Clocks;
 use cpu::Cpu;
@@ -30,16 +32,18 @@ use epoll::{Epoll, EventCounter};
 pub(crate) use epoll::{Interest, ReadyEvent, Waited};
 use names::Names;
 pub(crate) use packet::Packet;
+pub(crate) use ports::Protocol;
 use rustc_hash::FxHashMap;
 use signals::{SignalDescriptor, Signals};
-pub(crate) use socket::Family;
 use socket::Socket;
+pub(crate) use socket::{Family, How, Received};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 use tcp::Tcp;
 use threads::Threads;
+use udp::Udp;
 
 /// Simulated descriptors begin here: the real kernel gives out none as high.
 pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
@@ -108,6 +112,7 @@ pub(crate) struct Kernel {
     epolls: Vec<ObjectId>,
     signals: Signals,
     tcp: Tcp,
+    udp: Udp,
     polls: u32,
     /// Ends the turn of the process: wakes the future that `block_on` waits for.
     turn_waker: Option<Waker>,
@@ -157,7 +162,7 @@ impl Kernel {
         hardware: Hardware,
         shared: Rc<Shared>,
     ) -> Self {
-        let tcp = Tcp::new(&mut entropy);
+        let seed = entropy.next_u64(Door::Tcp);
         Self {
             name: name.to_owned(),
             addresses,
@@ -176,7 +181,8 @@ impl Kernel {
             free_objects: Vec::new(),
             epolls: Vec::new(),
             signals: Signals::default(),
-            tcp,
+            tcp: Tcp::new(seed),
+            udp: Udp::new(seed.rotate_left(32)),
             polls: 0,
             turn_waker: None,
             waking: false,

@@ -3,6 +3,7 @@
 use super::socket::{Family, Socket, State};
 use super::{Errno, Kernel, Result};
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET, c_int};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Bytes a connection buffers, each way. Linux begins with 16 KiB to send and 128 KiB to receive.
@@ -75,6 +76,16 @@ impl Options {
     }
 }
 
+impl Options {
+    /// The hops of a packet from this address.
+    pub(super) fn hops(&self, source: IpAddr) -> u8 {
+        match source {
+            IpAddr::V4(_) => self.ttl,
+            IpAddr::V6(_) => self.hop_limit.max(1),
+        }
+    }
+}
+
 impl Kernel {
     /// `setsockopt(2)` with a number.
     pub(crate) fn set_option(
@@ -135,7 +146,7 @@ impl Kernel {
         }
         let socket = self.socket_at(fd)?;
         if !socket.has_level(level) {
-            return Err(Errno(libc::ENOPROTOOPT));
+            return Err(Errno(libc::EOPNOTSUPP));
         }
         let is_tcp = socket.is_tcp();
         let options = &socket.options;
@@ -187,7 +198,7 @@ impl Kernel {
         match socket.state {
             State::Connected(flow) => self.tcp.set_options(flow, options),
             State::Listening => self.tcp.set_listener_options(id, options),
-            State::Idle => {}
+            State::Idle | State::Datagrams(_) => {}
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 32768..=60999;
 
 /// The protocols that have ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(crate) enum Protocol {
     Tcp,
     Udp,
 }
@@ -189,23 +189,24 @@ impl Ports {
         }
     }
 
-    /// The socket that is to have a packet to this address and port from somebody unknown. Of several
-    /// that fit equally well, `spread` chooses.
+    /// The socket that is to have a packet to this address and port from somebody unknown. Several
+    /// that fit equally well share them by `spread` if they set `SO_REUSEPORT`; else the last one gets all.
     pub(super) fn listener(&self, ip: IpAddr, port: u16, spread: u64) -> Option<ObjectId> {
         let bindings = &self.ports.get(&port)?.bindings;
-        let fit = |binding: &Binding| {
-            let fit = binding.claim.fit(ip).filter(|_| binding.listening);
-            fit.map(|fit| (fit, binding.socket))
-        };
-        let best = bindings.iter().filter_map(fit).map(|(fit, _)| fit).max()?;
+        let fit = |binding: &Binding| binding.claim.fit(ip).filter(|_| binding.listening);
+        let best = bindings.iter().filter_map(fit).max()?;
         let of_the_best = || {
-            bindings
-                .iter()
-                .filter_map(fit)
-                .filter(|&(fit, _)| fit == best)
+            let is_best = |binding: &&Binding| fit(binding) == Some(best);
+            bindings.iter().filter(is_best)
         };
-        let chosen = spread % of_the_best().count() as u64;
-        of_the_best().nth(chosen as usize).map(|(_, socket)| socket)
+        let share = of_the_best().all(|binding| binding.claim.reuse_port);
+        let last = of_the_best().count() - 1;
+        let chosen = if share {
+            spread as usize % (last + 1)
+        } else {
+            last
+        };
+        of_the_best().nth(chosen).map(|binding| binding.socket)
     }
 
     /// A port that nobody has bound, and for which `is_free` holds.

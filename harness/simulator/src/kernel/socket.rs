@@ -4,10 +4,11 @@ use super::address::reachable;
 use super::epoll::Watch;
 use super::flow::FlowId;
 use super::options::Options;
-use super::ports::Claim;
+use super::ports::{Claim, Protocol};
 use super::tcp::Established;
+use super::udp::Mailbox;
 use super::{Errno, Kernel, Object, ObjectId, Result};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The address family of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(super) struct Socket {
     pub(super) state: State,
     pub(super) options: Options,
     pub(super) nonblocking: bool,
+    /// A `connect` has begun and no later one has said that it succeeded.
+    pub(super) connecting: bool,
     pub(super) watch: Option<Watch>,
 }
 
@@ -35,18 +38,44 @@ pub(super) enum State {
     Listening,
     /// One end of a connection, in whatever state that is.
     Connected(FlowId),
+    /// UDP.
+    Datagrams(Box<Mailbox>),
+}
+
+/// How to receive.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct How {
+    /// Leave it where it is (`MSG_PEEK`).
+    pub(crate) peek: bool,
+    /// Never block, whatever the socket would do (`MSG_DONTWAIT`).
+    pub(crate) at_once: bool,
+}
+
+/// What was received.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Received {
+    /// Bytes that are in the buffer now.
+    pub(crate) copied: usize,
+    /// Bytes of the datagram, of which a short buffer lost the rest.
+    pub(crate) full: usize,
+    /// Who sent it. A connection does not say.
+    pub(crate) from: Option<SocketAddr>,
 }
 
 impl Socket {
     pub(super) fn is_tcp(&self) -> bool {
-        true
+        !matches!(self.state, State::Datagrams(_))
     }
 }
 
 impl Kernel {
-    /// A TCP socket.
-    pub(crate) fn socket(&mut self, family: Family, nonblocking: bool) -> i32 {
-        self.insert_socket(family, State::Idle, Options::new(true), nonblocking)
+    pub(crate) fn socket(&mut self, family: Family, protocol: Protocol, nonblocking: bool) -> i32 {
+        let state = match protocol {
+            Protocol::Tcp => State::Idle,
+            Protocol::Udp => State::Datagrams(Box::default()),
+        };
+        let options = Options::new(protocol == Protocol::Tcp);
+        self.insert_socket(family, state, options, nonblocking)
     }
 
     fn insert_socket(
@@ -62,6 +91,7 @@ impl Kernel {
             state,
             options,
             nonblocking,
+            connecting: false,
             watch: None,
         }))
     }
@@ -80,6 +110,7 @@ impl Kernel {
     fn flow_of(&mut self, fd: i32) -> Result<FlowId> {
         match self.socket_at(fd)?.state {
             State::Connected(flow) => Ok(flow),
+            State::Datagrams(_) => Err(Errno(libc::EOPNOTSUPP)),
             State::Idle | State::Listening => Err(Errno(libc::ENOTCONN)),
         }
     }
@@ -88,7 +119,8 @@ impl Kernel {
         let addresses = self.addresses;
         let socket = self.socket_at(fd)?;
         let wanted = socket.read_address(wanted)?;
-        if socket.bound.is_some() || !matches!(socket.state, State::Idle) {
+        let can_be_bound = matches!(socket.state, State::Idle | State::Datagrams(_));
+        if socket.bound.is_some() || !can_be_bound {
             return Err(Errno(libc::EINVAL));
         }
         if !addresses.include(wanted.ip()) {
@@ -101,18 +133,25 @@ impl Kernel {
     }
 
     /// Binds a socket that is not bound.
-    fn bind_to(&mut self, fd: i32, wanted: SocketAddr) -> Result<SocketAddr> {
+    pub(super) fn bind_to(&mut self, fd: i32, wanted: SocketAddr) -> Result<SocketAddr> {
         let id = self.find(fd)?;
-        let claim = Claim::new(wanted.ip(), &self.socket_at(fd)?.options);
-        let bound = self.tcp.ports.bind(claim, wanted.port(), id)?;
+        let socket = self.socket_at(fd)?;
+        let claim = Claim::new(wanted.ip(), &socket.options);
+        let ports = match socket.is_tcp() {
+            true => &mut self.tcp.ports,
+            false => &mut self.udp.ports,
+        };
+        let bound = ports.bind(claim, wanted.port(), id)?;
         self.socket_at(fd)?.bound = Some(bound);
         Ok(bound)
     }
 
     pub(crate) fn listen(&mut self, fd: i32, backlog: i32) -> Result<()> {
         let socket = self.socket_at(fd)?;
-        if let State::Connected(_) = socket.state {
-            return Err(Errno(libc::EINVAL));
+        match socket.state {
+            State::Idle | State::Listening => {}
+            State::Connected(_) => return Err(Errno(libc::EINVAL)),
+            State::Datagrams(_) => return Err(Errno(libc::EOPNOTSUPP)),
         }
         let local = match socket.bound {
             Some(bound) => bound,
@@ -132,9 +171,11 @@ impl Kernel {
     pub(crate) fn accept(&mut self, fd: i32, nonblocking: bool) -> Result<(i32, SocketAddr)> {
         let id = self.find(fd)?;
         let socket = self.socket_at(fd)?;
-        let State::Listening = socket.state else {
-            return Err(Errno(libc::EINVAL));
-        };
+        match socket.state {
+            State::Listening => {}
+            State::Datagrams(_) => return Err(Errno(libc::EOPNOTSUPP)),
+            State::Idle | State::Connected(_) => return Err(Errno(libc::EINVAL)),
+        }
         let (family, options) = (socket.family, socket.options);
         let listener_nonblocking = socket.nonblocking;
         let Some(Established { flow, peer }) = self.tcp.accept(id) else {
@@ -148,33 +189,63 @@ impl Kernel {
         Ok((accepted, peer))
     }
 
-    pub(crate) fn connect(&mut self, fd: i32, peer: SocketAddr) -> Result<()> {
-        let (addresses, now) = (self.addresses, self.now);
+    /// `connect(2)`; without a peer, the end of what an earlier call began.
+    pub(crate) fn connect(&mut self, fd: i32, peer: Option<SocketAddr>) -> Result<()> {
         let socket = self.socket_at(fd)?;
-        let peer = reachable(socket.read_address(peer)?);
-        match socket.state {
-            State::Idle => {}
-            State::Listening => return Err(Errno(libc::EISCONN)),
-            State::Connected(flow) => return self.connect_again(fd, flow),
+        let peer = peer.map(|peer| socket.read_address(peer)).transpose()?;
+        let peer = peer.map(reachable);
+        match (&socket.state, peer) {
+            (State::Idle, Some(peer)) => self.open(fd, peer),
+            (State::Listening, _) => Err(Errno(libc::EISCONN)),
+            (&State::Connected(flow), Some(_)) => self.connect_again(fd, flow),
+            (State::Idle | State::Connected(_), None) => {
+                self.refuse("connect with AF_UNSPEC on a TCP socket", "close the socket");
+                Err(Errno(libc::EOPNOTSUPP))
+            }
+            (State::Datagrams(_), peer) => self.connect_datagrams(fd, peer),
         }
-        let socket = self.socket_at(fd)?;
-        socket.can_reach(peer.ip())?;
-        let (nonblocking, options, bound) = (socket.nonblocking, socket.options, socket.bound);
-        let source = bound
-            .map(|bound| bound.ip())
-            .filter(|ip| !ip.is_unspecified())
-            .unwrap_or_else(|| addresses.source_for(peer.ip()));
-        if source.is_ipv4() != peer.ip().is_ipv4() {
-            return Err(Errno(libc::ENETUNREACH));
+    }
+
+    /// Begins a connection.
+    fn open(&mut self, fd: i32, peer: SocketAddr) -> Result<()> {
+        if peer.port() == 0 {
+            // Linux sends a SYN there, and nobody can ever listen.
+            return Err(Errno(libc::ECONNREFUSED));
         }
-        let source = SocketAddr::new(source, bound.map_or(0, |bound| bound.port()));
+        let ip = self.source(fd, peer)?;
         let id = self.find(fd)?;
-        let flow = self.tcp.connect(source, peer, options, id, now)?;
-        self.socket_at(fd)?.state = State::Connected(flow);
+        let socket = self.socket_at(fd)?;
+        let (nonblocking, options) = (socket.nonblocking, socket.options);
+        let source = SocketAddr::new(ip, socket.bound.map_or(0, |bound| bound.port()));
+        let flow = self.tcp.connect(source, peer, options, id, self.now)?;
+        let socket = self.socket_at(fd)?;
+        socket.state = State::Connected(flow);
+        socket.connecting = true;
         if nonblocking {
             return Err(Errno(libc::EINPROGRESS));
         }
         Err(self.would_block(false, "connect on a blocking socket"))
+    }
+
+    /// The address that packets of a socket to this peer come from.
+    ///
+    /// # Errors
+    ///
+    /// `ENETUNREACH` if it is of the other family, `EINVAL` if it is the loopback's and the peer is not.
+    pub(super) fn source(&mut self, fd: i32, peer: SocketAddr) -> Result<IpAddr> {
+        let addresses = self.addresses;
+        let socket = self.socket_at(fd)?;
+        socket.can_reach(peer.ip())?;
+        let source = socket
+            .bound
+            .map(|bound| bound.ip())
+            .filter(|ip| !ip.is_unspecified())
+            .unwrap_or_else(|| addresses.source_for(peer.ip()));
+        match source {
+            _ if source.is_ipv4() != peer.is_ipv4() => Err(Errno(libc::ENETUNREACH)),
+            _ if source.is_loopback() && !addresses.include(peer.ip()) => Err(Errno(libc::EINVAL)),
+            _ => Ok(source),
+        }
     }
 
     /// A second `connect` tells how the first one went.
@@ -183,7 +254,8 @@ impl Kernel {
             return Err(Errno(libc::EALREADY));
         }
         if !self.tcp.has_failed_to_open(flow) {
-            return Err(Errno(libc::EISCONN));
+            let is_news = std::mem::take(&mut self.socket_at(fd)?.connecting);
+            return is_news.then_some(()).ok_or(Errno(libc::EISCONN));
         }
         let error = self.tcp.take_error(flow);
         self.tcp.close(flow, self.now);
@@ -191,7 +263,7 @@ impl Kernel {
         Err(error.unwrap_or(Errno(libc::ECONNABORTED)))
     }
 
-    pub(crate) fn receive(&mut self, fd: i32, buffer: &mut [u8], peek: bool) -> Result<usize> {
+    pub(crate) fn receive(&mut self, fd: i32, buffer: &mut [u8], how: How) -> Result<usize> {
         match self.object_at(fd)? {
             Object::Event(_) => {
                 let bytes = self.event_read(fd)?.to_ne_bytes();
@@ -202,13 +274,35 @@ impl Kernel {
             Object::Signal(_) => return self.read_signal(fd, buffer),
             Object::Socket(_) | Object::Epoll(_) => {}
         }
-        let nonblocking = self.socket_at(fd)?.nonblocking;
-        let flow = self.flow_of(fd)?;
-        match self.tcp.receive(flow, buffer, peek) {
+        self.receive_from(fd, buffer, how)
+            .map(|received| received.copied)
+    }
+
+    /// As [`Kernel::receive`], from sockets only, with all there is to know.
+    pub(crate) fn receive_from(
+        &mut self,
+        fd: i32,
+        buffer: &mut [u8],
+        how: How,
+    ) -> Result<Received> {
+        let socket = self.socket_at(fd)?;
+        let never_blocks = socket.nonblocking || how.at_once;
+        let result = if socket.is_tcp() {
+            let flow = self.flow_of(fd)?;
+            let read = self.tcp.receive(flow, buffer, how.peek);
+            read.map(|copied| Received {
+                copied,
+                full: copied,
+                from: None,
+            })
+        } else {
+            self.receive_datagram(fd, buffer, how)
+        };
+        match result {
             Err(Errno(libc::EAGAIN)) => {
-                Err(self.would_block(nonblocking, "read from a blocking socket"))
+                Err(self.would_block(never_blocks, "read from a blocking socket"))
             }
-            result => result.inspect(|&bytes| self.hardware.cpu.charge_bytes(bytes)),
+            result => result.inspect(|received| self.hardware.cpu.charge_bytes(received.copied)),
         }
     }
 
@@ -218,17 +312,47 @@ impl Kernel {
             self.event_write(fd, u64::from_ne_bytes(value))?;
             return Ok(8);
         }
-        let nonblocking = self.socket_at(fd)?.nonblocking;
-        let flow = match self.flow_of(fd) {
-            Err(Errno(libc::ENOTCONN)) => return Err(Errno(libc::EPIPE)),
-            flow => flow?,
+        self.send_to(fd, bytes, None, false)
+    }
+
+    /// As [`Kernel::send`], to sockets only, and perhaps to an address. A connection ignores that.
+    pub(crate) fn send_to(
+        &mut self,
+        fd: i32,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+        at_once: bool,
+    ) -> Result<usize> {
+        let socket = self.socket_at(fd)?;
+        let never_blocks = socket.nonblocking || at_once;
+        let result = match socket.state {
+            State::Connected(flow) => self.tcp.send(flow, bytes),
+            State::Idle | State::Listening => return Err(Errno(libc::EPIPE)),
+            State::Datagrams(_) => {
+                let to = to.map(|to| socket.read_address(to)).transpose()?;
+                self.send_datagram(fd, bytes, to.map(reachable))
+            }
         };
-        match self.tcp.send(flow, bytes) {
+        match result {
             Err(Errno(libc::EAGAIN)) => {
-                Err(self.would_block(nonblocking, "write to a blocking socket"))
+                Err(self.would_block(never_blocks, "write to a blocking socket"))
             }
             result => result.inspect(|&bytes| self.hardware.cpu.charge_bytes(bytes)),
         }
+    }
+
+    /// How many bytes can be read at once (`FIONREAD`).
+    pub(crate) fn waiting_bytes(&mut self, fd: i32) -> Result<usize> {
+        match &self.socket_at(fd)?.state {
+            &State::Connected(flow) => Ok(self.tcp.waiting_bytes(flow)),
+            State::Datagrams(mailbox) => Ok(mailbox.first_length()),
+            State::Idle | State::Listening => Err(Errno(libc::EINVAL)),
+        }
+    }
+
+    /// Whether what a descriptor receives comes in datagrams.
+    pub(crate) fn has_datagrams(&mut self, fd: i32) -> bool {
+        self.socket_at(fd).is_ok_and(|socket| !socket.is_tcp())
     }
 
     pub(crate) fn shutdown(&mut self, fd: i32, how: i32) -> Result<()> {
@@ -239,12 +363,23 @@ impl Kernel {
             _ => return Err(Errno(libc::EINVAL)),
         };
         let id = self.find(fd)?;
-        match self.socket_at(fd)?.state {
+        match &mut self.socket_at(fd)?.state {
             State::Idle => return Err(Errno(libc::ENOTCONN)),
-            State::Connected(flow) => self.tcp.shutdown(flow, read, write)?,
+            State::Datagrams(mailbox) => mailbox.shutdown(read, write)?,
+            &mut State::Connected(flow) => {
+                if self.tcp.is_opening(flow) {
+                    self.tcp.close(flow, self.now);
+                    self.socket_at(fd)?.state = State::Idle;
+                } else {
+                    self.tcp.shutdown(flow, read, write)?;
+                }
+            }
             State::Listening if read => {
                 self.tcp.close_listener(id, self.now);
-                self.socket_at(fd)?.state = State::Idle;
+                let socket = self.socket_at(fd)?;
+                socket.state = State::Idle;
+                let port = socket.bound.map_or(0, |bound| bound.port());
+                self.tcp.ports.set_listening(port, id, false);
             }
             State::Listening => {}
         }
@@ -259,6 +394,9 @@ impl Kernel {
                 let flow = *flow;
                 self.tcp.addresses(flow).local
             }
+            (State::Datagrams(mailbox), Some(_)) if let Some(endpoints) = mailbox.endpoints => {
+                endpoints.local
+            }
             (_, Some(bound)) => bound,
             (_, None) => SocketAddr::new(socket.any_address(), 0),
         };
@@ -266,20 +404,23 @@ impl Kernel {
     }
 
     pub(crate) fn peer_address(&mut self, fd: i32) -> Result<SocketAddr> {
-        let flow = self.flow_of(fd)?;
-        if !self.tcp.has_peer(flow) {
-            return Err(Errno(libc::ENOTCONN));
-        }
-        let peer = self.tcp.addresses(flow).peer;
+        let peer = match &self.socket_at(fd)?.state {
+            State::Datagrams(mailbox) => mailbox.endpoints,
+            &State::Connected(flow) => self.tcp.has_peer(flow).then(|| self.tcp.addresses(flow)),
+            State::Idle | State::Listening => None,
+        };
+        let peer = peer.ok_or(Errno(libc::ENOTCONN))?.peer;
         Ok(self.socket_at(fd)?.show_address(peer))
     }
 
     /// `SO_ERROR`: the pending error, which this call clears.
     pub(super) fn take_error(&mut self, fd: i32) -> Result<i32> {
-        match self.socket_at(fd)?.state {
-            State::Connected(flow) => Ok(self.tcp.take_error(flow).map_or(0, |Errno(code)| code)),
-            State::Idle | State::Listening => Ok(0),
-        }
+        let error = match &mut self.socket_at(fd)?.state {
+            &mut State::Connected(flow) => self.tcp.take_error(flow),
+            State::Datagrams(mailbox) => mailbox.take_error(),
+            State::Idle | State::Listening => None,
+        };
+        Ok(error.map_or(0, |Errno(code)| code))
     }
 
     pub(crate) fn is_nonblocking(&mut self, fd: i32) -> Result<bool> {
@@ -299,13 +440,21 @@ impl Kernel {
 
     /// The last descriptor of a socket is closed. What it leaves behind is brought to an end by the kernel.
     pub(super) fn close_socket(&mut self, id: ObjectId, socket: &Socket) {
-        match socket.state {
+        match &socket.state {
             State::Idle => {}
             State::Listening => self.tcp.close_listener(id, self.now),
-            State::Connected(flow) => self.tcp.close(flow, self.now),
+            &State::Connected(flow) => self.tcp.close(flow, self.now),
+            State::Datagrams(mailbox) => {
+                let port = socket.bound.map_or(0, |bound| bound.port());
+                self.udp.reconnect(id, port, mailbox.endpoints, None);
+            }
         }
+        let ports = match socket.is_tcp() {
+            true => &mut self.tcp.ports,
+            false => &mut self.udp.ports,
+        };
         if let Some(bound) = socket.bound {
-            self.tcp.ports.release(bound.port(), id);
+            ports.release(bound.port(), id);
         }
     }
 

@@ -4,7 +4,6 @@
 //! on how many connections the machine has.
 
 use super::flow::{Changes, Flow, FlowId, MTU, Owner, instant, interface};
-use super::icmp::TooBig;
 use super::listener::{Listener, Request};
 use super::options::Options;
 use super::packet::{Endpoints, Packet};
@@ -12,7 +11,6 @@ use super::ports::{Ports, Protocol};
 use super::socket::{Socket, State};
 use super::{Errno, Kernel, ObjectId, Result};
 use crate::alarms::Alarms;
-use crate::entropy::{Door, Entropy};
 use libc::EPOLLIN;
 use rustc_hash::FxHashMap;
 use smoltcp::iface::SocketSet;
@@ -51,8 +49,8 @@ pub(super) struct Tcp {
 }
 
 impl Tcp {
-    pub(super) fn new(entropy: &mut Entropy) -> Self {
-        let seed = entropy.next_u64(Door::Tcp);
+    /// `seed` decides the ports and the initial sequence numbers.
+    pub(super) fn new(seed: u64) -> Self {
         Self {
             ports: Ports::new(Protocol::Tcp, seed),
             listeners: FxHashMap::default(),
@@ -216,6 +214,10 @@ impl Tcp {
         self.work(flow, now);
     }
 
+    pub(super) fn waiting_bytes(&self, flow: FlowId) -> usize {
+        self.flow(flow).waiting_bytes()
+    }
+
     pub(super) fn addresses(&self, flow: FlowId) -> Endpoints {
         self.flow(flow).endpoints
     }
@@ -244,6 +246,7 @@ impl Tcp {
                 _ => 0,
             },
             State::Connected(flow) => self.flow(*flow).readiness(),
+            State::Datagrams(mailbox) => mailbox.readiness(),
         }
     }
 
@@ -256,7 +259,8 @@ impl Tcp {
         };
         let changes = flow.take(now, packet, &mut self.outgoing);
         let watcher = self.follow(id, changes);
-        match at_once {
+        // The last packet of a handshake does not wait: the peer counts who is waiting to be accepted.
+        match at_once || changes.established {
             true => self.work(id, now).or(watcher),
             false => watcher,
         }
@@ -305,11 +309,7 @@ impl Tcp {
 
     /// Takes a segment from the network. Returns the socket to notify.
     fn receive_packet(&mut self, packet: Packet, now: u64, at_once: bool) -> Option<ObjectId> {
-        if let Some(too_big) = TooBig::read(&packet) {
-            self.shrink(&too_big);
-            return None;
-        }
-        let ip = packet.ip().filter(|ip| ip.protocol == IpProtocol::Tcp)?;
+        let ip = packet.ip()?;
         let segment = TcpPacket::new_checked(ip.payload).ok()?;
         let endpoints = Endpoints {
             local: SocketAddr::new(ip.destination, segment.dst_port()),
@@ -346,10 +346,17 @@ impl Tcp {
 impl Kernel {
     /// A packet arrives from the network.
     pub(crate) fn receive_packet(&mut self, packet: Packet) {
-        // The kernel's answer waits for the process's turn only if that takes no time.
-        let at_once = self.is_slow();
-        let watcher = self.tcp.receive_packet(packet, self.now, at_once);
-        self.notify(watcher);
+        match packet.ip().map(|ip| ip.protocol) {
+            Some(IpProtocol::Tcp) => {
+                // The kernel's answer waits for the process's turn only if that takes no time.
+                let at_once = self.is_slow();
+                let watcher = self.tcp.receive_packet(packet, self.now, at_once);
+                self.notify(watcher);
+            }
+            Some(IpProtocol::Udp) => self.receive_udp(&packet),
+            Some(IpProtocol::Icmp | IpProtocol::Icmpv6) => self.receive_icmp(&packet),
+            _ => {}
+        }
     }
 
     /// Lets TCP do what is due by now.
@@ -378,6 +385,7 @@ impl Kernel {
     /// Moves the packets to be sent to the end of `packets`.
     pub(super) fn take_outgoing(&mut self, packets: &mut Vec<Packet>) {
         packets.append(&mut self.tcp.outgoing);
+        packets.append(&mut self.udp.outgoing);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Calls on descriptors of any kind: read, write, close, and the two catch-alls fcntl and ioctl.
 
+use super::messages::{receive_vectored, send_vectored};
 use super::{EntryPoint, answer, answer_int, machine, real};
-use crate::kernel::{Errno, FIRST_DESCRIPTOR, Kernel};
+use crate::kernel::{Errno, FIRST_DESCRIPTOR, How, Kernel};
 use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
 use std::slice;
 
@@ -58,7 +59,7 @@ pub(super) unsafe fn vectored(
     parts: *const iovec,
     count: usize,
     mut transfer: impl FnMut(*mut c_void, size_t) -> Result<usize, Errno>,
-) -> Result<i64, Errno> {
+) -> Result<usize, Errno> {
     let mut total = 0;
     for index in 0..count {
         // SAFETY: the caller's.
@@ -77,7 +78,7 @@ pub(super) unsafe fn vectored(
             Err(error) => return Err(error),
         }
     }
-    Ok(total as i64)
+    Ok(total)
 }
 
 #[unsafe(no_mangle)]
@@ -85,7 +86,7 @@ unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssi
     // SAFETY: the buffer is the caller's, as for read(2).
     unsafe {
         match on_descriptor(fd, |kernel| {
-            kernel.receive(fd, bytes_mut(buffer, length), false)
+            kernel.receive(fd, bytes_mut(buffer, length), How::default())
         }) {
             Some(result) => answer(result.map(|read| read as i64)),
             None => real::syscall(libc::SYS_read, [fd as _, buffer as _, length, 0, 0, 0]),
@@ -109,9 +110,8 @@ unsafe extern "C" fn readv(fd: c_int, parts: *const iovec, count: c_int) -> ssiz
     // SAFETY: the buffers are the caller's, as for readv(2).
     unsafe {
         let result = on_descriptor(fd, |kernel| {
-            vectored(parts, count as usize, |start, length| {
-                kernel.receive(fd, bytes_mut(start, length), false)
-            })
+            let received = receive_vectored(kernel, fd, parts, count as usize, How::default());
+            received.map(|received| received.copied as i64)
         });
         match result {
             Some(result) => answer(result),
@@ -125,9 +125,7 @@ unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssi
     // SAFETY: the buffers are the caller's, as for writev(2).
     unsafe {
         let result = on_descriptor(fd, |kernel| {
-            vectored(parts, count as usize, |start, length| {
-                kernel.send(fd, bytes(start, length))
-            })
+            send_vectored(kernel, fd, parts, count as usize, None, false)
         });
         match result {
             Some(result) => answer(result),
@@ -188,6 +186,12 @@ unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_int) ->
             // SAFETY: FIONBIO takes a pointer to an int.
             let nonblocking = unsafe { *argument } != 0;
             kernel.set_nonblocking(fd, nonblocking).map(|()| 0)
+        }
+        libc::FIONREAD => {
+            let waiting = kernel.waiting_bytes(fd)? as c_int;
+            // SAFETY: FIONREAD takes a pointer to an int.
+            unsafe { *argument = waiting };
+            Ok(0)
         }
         libc::FIOCLEX => Ok(0),
         _ => {

@@ -1,23 +1,19 @@
-//! Sending and receiving, with and without addresses.
+//! Sending and receiving, with and without addresses, in one piece or in several.
 
+use super::addresses::{read_address, write_address};
 use super::descriptors::{bytes, bytes_mut, on_descriptor, vectored};
-use super::{EntryPoint, answer, real};
-use crate::kernel::{Errno, Kernel};
-use libc::{c_int, c_void, msghdr, size_t, sockaddr, socklen_t, ssize_t};
+use super::{EntryPoint, answer, fail, real};
+use crate::kernel::{Errno, How, Kernel, Received};
+use libc::{
+    c_int, c_uint, c_void, iovec, mmsghdr, msghdr, size_t, sockaddr, socklen_t, ssize_t, timespec,
+};
+use std::net::SocketAddr;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn recv(fd: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t {
+    let (address, address_length) = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: the caller's: recvfrom(2) without an address.
-    unsafe {
-        recvfrom(
-            fd,
-            buffer,
-            length,
-            flags,
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-        )
-    }
+    unsafe { recvfrom(fd, buffer, length, flags, address, address_length) }
 }
 
 #[unsafe(no_mangle)]
@@ -29,14 +25,19 @@ unsafe extern "C" fn recvfrom(
     address: *mut sockaddr,
     address_length: *mut socklen_t,
 ) -> ssize_t {
-    // SAFETY: the buffer is the caller's, as for recvfrom(2); TCP fills in no address.
+    // SAFETY: buffer and address are the caller's, as for recvfrom(2).
     unsafe {
         let result = on_descriptor(fd, |kernel| {
-            let peek = receive_flags(kernel, flags)?;
-            kernel.receive(fd, bytes_mut(buffer, length), peek)
+            let flags = Flags::of_receive(kernel, fd, flags)?;
+            let received = kernel.receive_from(fd, bytes_mut(buffer, length), flags.how)?;
+            Ok((flags.length(&received), received.from))
         });
         match result {
-            Some(result) => answer(result.map(|read| read as i64)),
+            Some(Ok((length, from))) => {
+                give_sender(from, address, address_length);
+                length as ssize_t
+            }
+            Some(Err(error)) => fail(error),
             None => real::syscall(
                 libc::SYS_recvfrom,
                 [
@@ -52,24 +53,29 @@ unsafe extern "C" fn recvfrom(
     }
 }
 
+/// # Safety
+///
+/// As for [`write_address`].
+unsafe fn give_sender(
+    from: Option<SocketAddr>,
+    address: *mut sockaddr,
+    address_length: *mut socklen_t,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        match from {
+            Some(from) => write_address(from, address, address_length),
+            None if !address.is_null() && !address_length.is_null() => *address_length = 0,
+            None => {}
+        }
+    }
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
     // SAFETY: the message is the caller's, as for recvmsg(2).
     unsafe {
-        let result = on_descriptor(fd, |kernel| {
-            let peek = receive_flags(kernel, flags)?;
-            let message = &mut *message;
-            (
-                message.msg_namelen,
-                message.msg_controllen,
-                message.msg_flags,
-            ) = (0, 0, 0);
-            let parts = message.msg_iovlen;
-            vectored(message.msg_iov, parts, |start, length| {
-                kernel.receive(fd, bytes_mut(start, length), peek)
-            })
-        });
-        match result {
+        match on_descriptor(fd, |kernel| receive_message(kernel, fd, message, flags)) {
             Some(result) => answer(result),
             None => real::syscall(
                 libc::SYS_recvmsg,
@@ -77,6 +83,75 @@ unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> s
             ),
         }
     }
+}
+
+/// # Safety
+///
+/// As for recvmsg(2).
+unsafe fn receive_message(
+    kernel: &mut Kernel,
+    fd: c_int,
+    message: *mut msghdr,
+    flags: c_int,
+) -> Result<i64, Errno> {
+    let flags = Flags::of_receive(kernel, fd, flags)?;
+    // SAFETY: the caller's.
+    unsafe {
+        let message = &mut *message;
+        let (parts, count) = (message.msg_iov, message.msg_iovlen);
+        let received = receive_vectored(kernel, fd, parts, count, flags.how)?;
+        give_sender(
+            received.from,
+            message.msg_name.cast(),
+            &raw mut message.msg_namelen,
+        );
+        let is_cut = received.copied < received.full;
+        message.msg_flags = if is_cut { libc::MSG_TRUNC } else { 0 };
+        message.msg_controllen = 0;
+        Ok(flags.length(&received) as i64)
+    }
+}
+
+/// Receives into several buffers. A datagram is taken in one go, and so is what stays where it is.
+///
+/// # Safety
+///
+/// `parts` must be valid for `count` entries, and each entry for its length.
+pub(super) unsafe fn receive_vectored(
+    kernel: &mut Kernel,
+    fd: c_int,
+    parts: *const iovec,
+    count: usize,
+    how: How,
+) -> Result<Received, Errno> {
+    if !kernel.has_datagrams(fd) && !how.peek {
+        // SAFETY: the caller's.
+        let copied = unsafe {
+            vectored(parts, count, |start, length| {
+                kernel.receive(fd, bytes_mut(start, length), how)
+            })
+        }?;
+        return Ok(Received {
+            copied,
+            full: copied,
+            from: None,
+        });
+    }
+    // SAFETY: the caller's, here and below.
+    let room = (0..count).map(|index| unsafe { (*parts.add(index)).iov_len });
+    let mut buffer = vec![0; room.sum()];
+    let received = kernel.receive_from(fd, &mut buffer, how)?;
+    let mut rest = &buffer[..received.copied];
+    for index in 0..count {
+        let target = unsafe {
+            let part = &*parts.add(index);
+            bytes_mut(part.iov_base, part.iov_len)
+        };
+        let (now, later) = rest.split_at(rest.len().min(target.len()));
+        target[..now.len()].copy_from_slice(now);
+        rest = later;
+    }
+    Ok(received)
 }
 
 #[unsafe(no_mangle)]
@@ -99,11 +174,12 @@ unsafe extern "C" fn sendto(
     address: *const sockaddr,
     address_length: socklen_t,
 ) -> ssize_t {
-    // SAFETY: the buffer is the caller's, as for sendto(2); TCP ignores an address.
+    // SAFETY: buffer and address are the caller's, as for sendto(2).
     unsafe {
         let result = on_descriptor(fd, |kernel| {
-            send_flags(kernel, flags)?;
-            kernel.send(fd, bytes(buffer, length))
+            let at_once = sends_at_once(kernel, flags)?;
+            let to = read_destination(address, address_length)?;
+            kernel.send_to(fd, bytes(buffer, length), to, at_once)
         });
         match result {
             Some(result) => answer(result.map(|written| written as i64)),
@@ -122,18 +198,25 @@ unsafe extern "C" fn sendto(
     }
 }
 
+/// # Safety
+///
+/// Null, or valid for `length` bytes.
+unsafe fn read_destination(
+    address: *const sockaddr,
+    length: socklen_t,
+) -> Result<Option<SocketAddr>, Errno> {
+    if address.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's.
+    unsafe { read_address(address, length) }
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     // SAFETY: the message is the caller's, as for sendmsg(2).
     unsafe {
-        let result = on_descriptor(fd, |kernel| {
-            send_flags(kernel, flags)?;
-            let message = &*message;
-            vectored(message.msg_iov, message.msg_iovlen, |start, length| {
-                kernel.send(fd, bytes(start, length))
-            })
-        });
-        match result {
+        match on_descriptor(fd, |kernel| send_message(kernel, fd, message, flags)) {
             Some(result) => answer(result),
             None => real::syscall(
                 libc::SYS_sendmsg,
@@ -143,32 +226,189 @@ unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) ->
     }
 }
 
-/// Whether to peek. `MSG_NOSIGNAL` and `MSG_CMSG_CLOEXEC` change nothing here.
-fn receive_flags(kernel: &mut Kernel, flags: c_int) -> Result<bool, Errno> {
-    let known = libc::MSG_PEEK | libc::MSG_NOSIGNAL | libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
-    if flags & !known != 0 {
-        kernel.refuse(
-            format!("recv with flags {flags:#x}"),
-            "receive without these flags",
-        );
-        return Err(Errno(libc::EINVAL));
+/// # Safety
+///
+/// As for sendmsg(2).
+unsafe fn send_message(
+    kernel: &mut Kernel,
+    fd: c_int,
+    message: *const msghdr,
+    flags: c_int,
+) -> Result<i64, Errno> {
+    let at_once = sends_at_once(kernel, flags)?;
+    // SAFETY: the caller's.
+    unsafe {
+        let message = &*message;
+        if message.msg_controllen > 0 {
+            kernel.refuse("sendmsg with control messages", "send without them");
+            return Err(Errno(libc::EINVAL));
+        }
+        let to = read_destination(message.msg_name.cast(), message.msg_namelen)?;
+        send_vectored(kernel, fd, message.msg_iov, message.msg_iovlen, to, at_once)
     }
-    Ok(flags & libc::MSG_PEEK != 0)
 }
 
-/// No signal is ever sent to a machine's program, so `MSG_NOSIGNAL` changes nothing.
-fn send_flags(kernel: &mut Kernel, flags: c_int) -> Result<(), Errno> {
+/// Sends from several buffers. A datagram is sent in one go.
+///
+/// # Safety
+///
+/// `parts` must be valid for `count` entries, and each entry for its length.
+pub(super) unsafe fn send_vectored(
+    kernel: &mut Kernel,
+    fd: c_int,
+    parts: *const iovec,
+    count: usize,
+    to: Option<SocketAddr>,
+    at_once: bool,
+) -> Result<i64, Errno> {
+    // SAFETY: the caller's.
+    unsafe {
+        if !kernel.has_datagrams(fd) {
+            let sent = vectored(parts, count, |start, length| {
+                kernel.send_to(fd, bytes(start, length), to, at_once)
+            });
+            return sent.map(|sent| sent as i64);
+        }
+        let parts = (0..count).map(|index| &*parts.add(index));
+        let slices: Vec<&[u8]> = parts
+            .map(|part| bytes(part.iov_base, part.iov_len))
+            .collect();
+        let sent = kernel.send_to(fd, &slices.concat(), to, at_once);
+        sent.map(|sent| sent as i64)
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sendmmsg(
+    fd: c_int,
+    messages: *mut mmsghdr,
+    count: c_uint,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: the messages are the caller's, as for sendmmsg(2).
+    unsafe {
+        let result = on_descriptor(fd, |kernel| {
+            each(messages, count, |message| {
+                send_message(kernel, fd, message, flags)
+            })
+        });
+        match result {
+            Some(result) => answer(result) as c_int,
+            None => real::syscall(
+                libc::SYS_sendmmsg,
+                [fd as _, messages as _, count as _, flags as _, 0, 0],
+            ) as c_int,
+        }
+    }
+}
+
+/// The time-out is for those who would wait for more, and nobody can here.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn recvmmsg(
+    fd: c_int,
+    messages: *mut mmsghdr,
+    count: c_uint,
+    flags: c_int,
+    timeout: *mut timespec,
+) -> c_int {
+    // SAFETY: the messages are the caller's, as for recvmmsg(2).
+    unsafe {
+        let result = on_descriptor(fd, |kernel| {
+            let flags = flags & !libc::MSG_WAITFORONE;
+            each(messages, count, |message| {
+                receive_message(kernel, fd, message, flags)
+            })
+        });
+        match result {
+            Some(result) => answer(result) as c_int,
+            None => real::syscall(
+                libc::SYS_recvmmsg,
+                [
+                    fd as _,
+                    messages as _,
+                    count as _,
+                    flags as _,
+                    timeout as _,
+                    0,
+                ],
+            ) as c_int,
+        }
+    }
+}
+
+/// One message after the other until one fails. How many did not; an error if the first one did.
+///
+/// # Safety
+///
+/// `messages` must be valid for `count` entries.
+unsafe fn each(
+    messages: *mut mmsghdr,
+    count: c_uint,
+    mut transfer: impl FnMut(*mut msghdr) -> Result<i64, Errno>,
+) -> Result<i64, Errno> {
+    for index in 0..count {
+        // SAFETY: the caller's.
+        let message = unsafe { &mut *messages.add(index as usize) };
+        match transfer(&raw mut message.msg_hdr) {
+            Ok(length) => message.msg_len = length as c_uint,
+            Err(error) if index == 0 => return Err(error),
+            Err(_) => return Ok(i64::from(index)),
+        }
+    }
+    Ok(i64::from(count))
+}
+
+/// The flags of a receiving call.
+struct Flags {
+    how: How,
+    /// `MSG_TRUNC`: tell the length of the datagram, not of what was copied.
+    full_length: bool,
+}
+
+impl Flags {
+    /// `MSG_NOSIGNAL` and `MSG_CMSG_CLOEXEC` change nothing here.
+    fn of_receive(kernel: &mut Kernel, fd: c_int, flags: c_int) -> Result<Self, Errno> {
+        let mut known =
+            libc::MSG_PEEK | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_CMSG_CLOEXEC;
+        if kernel.has_datagrams(fd) {
+            known |= libc::MSG_TRUNC;
+        }
+        if flags & !known != 0 {
+            let call = format!("recv with flags {flags:#x}");
+            kernel.refuse(call, "receive without these flags");
+            return Err(Errno(libc::EINVAL));
+        }
+        Ok(Self {
+            how: How {
+                peek: flags & libc::MSG_PEEK != 0,
+                at_once: flags & libc::MSG_DONTWAIT != 0,
+            },
+            full_length: flags & libc::MSG_TRUNC != 0,
+        })
+    }
+
+    fn length(&self, received: &Received) -> usize {
+        match self.full_length {
+            true => received.full,
+            false => received.copied,
+        }
+    }
+}
+
+/// Whether a sending call must not block. No signal is ever sent to a machine's program, so
+/// `MSG_NOSIGNAL` changes nothing.
+fn sends_at_once(kernel: &mut Kernel, flags: c_int) -> Result<bool, Errno> {
     if flags & !(libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) != 0 {
-        kernel.refuse(
-            format!("send with flags {flags:#x}"),
-            "send without these flags",
-        );
+        let call = format!("send with flags {flags:#x}");
+        kernel.refuse(call, "send without these flags");
         return Err(Errno(libc::EINVAL));
     }
-    Ok(())
+    Ok(flags & libc::MSG_DONTWAIT != 0)
 }
 
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![recv, recvfrom, recvmsg, send, sendto, sendmsg]
+    entry_points![
+        recv, recvfrom, recvmsg, recvmmsg, send, sendto, sendmsg, sendmmsg
+    ]
 }

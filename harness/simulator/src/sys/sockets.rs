@@ -3,27 +3,27 @@
 use super::addresses::{read_address, write_address};
 use super::descriptors::on_descriptor;
 use super::{EntryPoint, answer_int, fail, machine, real};
-use crate::kernel::{Errno, Family};
+use crate::kernel::{Errno, Family, Protocol};
 use libc::{c_int, sockaddr, socklen_t};
 use std::net::SocketAddr;
-
-const FAMILY_REMEDY: &str = "use TCP";
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     let result = machine(|kernel| {
         let nonblocking = kind & libc::SOCK_NONBLOCK != 0;
-        match (domain, kind & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)) {
-            (libc::AF_INET, libc::SOCK_STREAM) => Ok(kernel.socket(Family::V4, nonblocking)),
-            (libc::AF_INET6, libc::SOCK_STREAM) => Ok(kernel.socket(Family::V6, nonblocking)),
+        let (family, transport) = match (domain, kind & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC))
+        {
+            (libc::AF_INET, libc::SOCK_STREAM) => (Family::V4, Protocol::Tcp),
+            (libc::AF_INET6, libc::SOCK_STREAM) => (Family::V6, Protocol::Tcp),
+            (libc::AF_INET, libc::SOCK_DGRAM) => (Family::V4, Protocol::Udp),
+            (libc::AF_INET6, libc::SOCK_DGRAM) => (Family::V6, Protocol::Udp),
             (domain, kind) => {
-                kernel.refuse(
-                    format!("socket of domain {domain}, type {kind}"),
-                    FAMILY_REMEDY,
-                );
-                Err(Errno(libc::EAFNOSUPPORT))
+                let call = format!("socket of domain {domain}, type {kind}");
+                kernel.refuse(call, "use TCP or UDP");
+                return Err(Errno(libc::EAFNOSUPPORT));
             }
-        }
+        };
+        Ok(kernel.socket(family, transport, nonblocking))
     });
     match result {
         Some(result) => answer_int(result),
@@ -97,8 +97,7 @@ unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, length: sockle
     // SAFETY: the address is the caller's, as for connect(2).
     unsafe {
         match on_descriptor(fd, |kernel| {
-            let peer = read_address(address, length)?.ok_or(Errno(libc::EAFNOSUPPORT))?;
-            kernel.connect(fd, peer)
+            kernel.connect(fd, read_address(address, length)?)
         }) {
             Some(result) => answer_int(result.map(|()| 0)),
             None => pass(

@@ -1,0 +1,118 @@
+//! The behaviours, a file for each group, and what their bodies have in common.
+
+/// The table of a group: each body is an `async fn(Log) -> io::Result<()>`.
+macro_rules! cases {
+    ($group:literal: $($name:ident),* $(,)?) => {
+        pub(super) const CASES: &[crate::Case] = &[$(crate::Case {
+            group: $group,
+            name: stringify!($name),
+            needs_ipv6: super::is_ipv6($group),
+            body: |log| Box::pin($name(log)),
+        }),*];
+    };
+}
+
+mod bind;
+mod close;
+mod connect;
+mod convert;
+mod ipv6;
+mod listen;
+mod options;
+mod readiness;
+mod stream;
+mod udp;
+
+use crate::{Case, UNEXPECTED};
+use socket2::{Domain, SockRef, Socket, Type};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::{sleep, timeout};
+
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    [
+        connect::CASES,
+        listen::CASES,
+        bind::CASES,
+        stream::CASES,
+        close::CASES,
+        readiness::CASES,
+        options::CASES,
+        convert::CASES,
+        udp::CASES,
+        ipv6::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+const fn is_ipv6(group: &str) -> bool {
+    matches!(group.as_bytes(), b"ipv6")
+}
+
+/// The loopback, with a port that the kernel chooses.
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A port on the loopback.
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(ANY_PORT.ip(), port)
+}
+
+/// The two ends of a connection: the one that connected, the one that was accepted.
+async fn pair() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind(ANY_PORT).await?;
+    let client = TcpStream::connect(listener.local_addr()?).await?;
+    let (server, _) = listener.accept().await?;
+    Ok((client, server))
+}
+
+/// A port that was free a moment ago.
+async fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind(ANY_PORT).await?.local_addr()?.port())
+}
+
+/// A listener with a backlog of its own.
+fn listener(backlog: u32) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(ANY_PORT)?;
+    socket.listen(backlog)
+}
+
+/// A TCP socket that only `socket2` knows how to use, and that never blocks.
+fn raw_socket(domain: Domain, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(domain, kind, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// The socket registered with tokio, which tells of any socket as it tells of a stream.
+fn watched(socket: &Socket) -> io::Result<TcpStream> {
+    TcpStream::from_std(socket.try_clone()?.into())
+}
+
+/// Waits until a connection that [`Socket::connect`] began is made or has failed.
+async fn until_connected(socket: &Socket) -> io::Result<()> {
+    watched(socket)?.writable().await
+}
+
+/// Waits until the peer has finished.
+async fn end(stream: &mut TcpStream) -> io::Result<()> {
+    stream.read_to_end(&mut Vec::new()).await.map(drop)
+}
+
+/// Gives what was sent the time to arrive, where there is nothing to wait for.
+async fn settle() {
+    sleep(UNEXPECTED / 3).await;
+}
+
+/// Whether something happens that should not.
+async fn happens<T>(what: impl Future<Output = T>) -> bool {
+    timeout(UNEXPECTED, what).await.is_ok()
+}
+
+/// Ends a connection with a reset.
+fn reset(stream: TcpStream) -> io::Result<()> {
+    SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO))
+}

@@ -1,0 +1,293 @@
+//! What a program is told about a socket without asking it: `epoll(7)`, as tokio shows it.
+
+use super::{ANY_PORT, happens, pair, raw_socket, reset, settle, watched};
+use crate::Log;
+use socket2::{Domain, SockRef, Type};
+use std::io;
+use std::net::Shutdown;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+cases!("readiness":
+    a_new_connection_is_writable,
+    bytes_make_a_connection_readable,
+    readable_lasts_until_everything_is_read,
+    each_arrival_is_an_edge,
+    an_operation_that_would_block_clears_readiness,
+    an_operation_that_succeeds_keeps_readiness,
+    a_finished_peer_is_told_as_read_closed,
+    finishing_oneself_keeps_it_writable,
+    both_finished_is_told_as_closed,
+    a_reset_is_told_as_closed,
+    a_full_send_buffer_is_not_writable,
+    a_reader_makes_room_for_a_writer,
+    shutting_reading_down_makes_readable,
+    an_unconnected_socket_is_hung_up,
+    a_listener_with_somebody_waiting_is_readable,
+    a_refused_socket_is_told_as_an_error,
+    two_tasks_wait_for_different_things,
+    registering_late_tells_what_was_missed,
+    a_datagram_socket_is_writable,
+    a_datagram_makes_a_socket_readable,
+);
+
+/// What tokio knows of a connection after everything has arrived.
+async fn ready(stream: &TcpStream) -> io::Result<String> {
+    settle().await;
+    let all = Interest::READABLE | Interest::WRITABLE;
+    let ready = stream.ready(all).await?;
+    Ok(format!(
+        "readable {}, writable {}, read closed {}, write closed {}",
+        ready.is_readable(),
+        ready.is_writable(),
+        ready.is_read_closed(),
+        ready.is_write_closed(),
+    ))
+}
+
+async fn a_new_connection_is_writable(log: Log) -> io::Result<()> {
+    let (client, server) = pair().await?;
+    log.result("client", ready(&client).await);
+    log.result("server", ready(&server).await);
+    log.value("client becomes readable", happens(client.readable()).await);
+    Ok(())
+}
+
+async fn bytes_make_a_connection_readable(log: Log) -> io::Result<()> {
+    let (mut client, server) = pair().await?;
+    client.write_all(b"hello").await?;
+    log.success("readable", server.readable().await);
+    log.result("ready", ready(&server).await);
+    Ok(())
+}
+
+async fn readable_lasts_until_everything_is_read(log: Log) -> io::Result<()> {
+    let (mut client, server) = pair().await?;
+    client.write_all(b"ab").await?;
+    super::settle().await;
+    log.result("read", server.try_read(&mut [0]));
+    log.value("readable", happens(server.readable()).await);
+    log.result("read", server.try_read(&mut [0]));
+    log.result("read", server.try_read(&mut [0]));
+    log.value("readable", happens(server.readable()).await);
+    Ok(())
+}
+
+async fn each_arrival_is_an_edge(log: Log) -> io::Result<()> {
+    let (mut client, server) = pair().await?;
+    for round in 0..5 {
+        client.write_u8(round).await?;
+        super::settle().await;
+        log.result("read", server.try_read(&mut [0; 8]));
+        log.result("read", server.try_read(&mut [0; 8]));
+    }
+    Ok(())
+}
+
+async fn an_operation_that_would_block_clears_readiness(log: Log) -> io::Result<()> {
+    let (mut client, server) = pair().await?;
+    client.write_u8(1).await?;
+    super::settle().await;
+    let blocked: io::Result<()> =
+        server.try_io(Interest::READABLE, || Err(io::ErrorKind::WouldBlock.into()));
+    log.success("try_io", blocked);
+    log.value(
+        "readable, although a byte waits",
+        happens(server.readable()).await,
+    );
+    client.write_u8(2).await?;
+    log.success("readable after another byte", server.readable().await);
+    log.result("read", server.try_read(&mut [0; 8]));
+    Ok(())
+}
+
+async fn an_operation_that_succeeds_keeps_readiness(log: Log) -> io::Result<()> {
+    let (client, _server) = pair().await?;
+    client.writable().await?;
+    log.result("try_io", client.try_io(Interest::WRITABLE, || Ok(7)));
+    log.value("writable", happens(client.writable()).await);
+    log.success(
+        "try_io on what is not ready",
+        client.try_io(Interest::READABLE, || Ok(7)),
+    );
+    Ok(())
+}
+
+async fn a_finished_peer_is_told_as_read_closed(log: Log) -> io::Result<()> {
+    let (mut client, server) = pair().await?;
+    client.shutdown().await?;
+    log.result("server", ready(&server).await);
+    log.result("client", ready(&client).await);
+    Ok(())
+}
+
+async fn finishing_oneself_keeps_it_writable(log: Log) -> io::Result<()> {
+    let (mut client, _server) = pair().await?;
+    client.shutdown().await?;
+    log.success("writable", client.writable().await);
+    log.result("write", client.try_write(b"x"));
+    Ok(())
+}
+
+async fn both_finished_is_told_as_closed(log: Log) -> io::Result<()> {
+    let (mut client, mut server) = pair().await?;
+    client.shutdown().await?;
+    super::settle().await;
+    server.shutdown().await?;
+    log.result("client", ready(&client).await);
+    log.result("server", ready(&server).await);
+    Ok(())
+}
+
+async fn a_reset_is_told_as_closed(log: Log) -> io::Result<()> {
+    let (client, server) = pair().await?;
+    reset(server)?;
+    super::settle().await;
+    log.result("ready", ready(&client).await);
+    log.value("error", happens(client.ready(Interest::ERROR)).await);
+    Ok(())
+}
+
+/// Writes until a moment after a write would have blocked, another would still.
+async fn fill(stream: &TcpStream) -> io::Result<usize> {
+    let mut written = 0;
+    for _ in 0..3 {
+        while let Ok(more) = stream.try_write(&[7; 16 * 1024]) {
+            written += more;
+        }
+        settle().await;
+    }
+    Ok(written)
+}
+
+async fn a_full_send_buffer_is_not_writable(log: Log) -> io::Result<()> {
+    let (client, _server) = pair().await?;
+    fill(&client).await?;
+    log.value("writable", happens(client.writable()).await);
+    Ok(())
+}
+
+async fn a_reader_makes_room_for_a_writer(log: Log) -> io::Result<()> {
+    let (client, mut server) = pair().await?;
+    let mut written = fill(&client).await?;
+    let reader = tokio::spawn(async move {
+        let mut all = Vec::new();
+        server
+            .read_to_end(&mut all)
+            .await
+            .map(|read| (read, server))
+    });
+    for _ in 0..3 {
+        client.writable().await?;
+        if let Ok(more) = client.try_write(&[7; 1000]) {
+            written += more;
+        }
+    }
+    log.say("writable three times");
+    drop(client);
+    log.value("all was read", reader.await??.0 == written);
+    Ok(())
+}
+
+async fn shutting_reading_down_makes_readable(log: Log) -> io::Result<()> {
+    let (client, _server) = pair().await?;
+    SockRef::from(&client).shutdown(Shutdown::Read)?;
+    log.success("readable", client.readable().await);
+    log.result("ready", ready(&client).await);
+    Ok(())
+}
+
+async fn an_unconnected_socket_is_hung_up(log: Log) -> io::Result<()> {
+    let socket = raw_socket(Domain::IPV4, Type::STREAM)?;
+    log.result("TCP", ready(&watched(&socket)?).await);
+    let socket = raw_socket(Domain::IPV4, Type::STREAM)?;
+    socket.bind(&ANY_PORT.into())?;
+    log.result("TCP, bound", ready(&watched(&socket)?).await);
+    Ok(())
+}
+
+async fn a_listener_with_somebody_waiting_is_readable(log: Log) -> io::Result<()> {
+    let socket = raw_socket(Domain::IPV4, Type::STREAM)?;
+    socket.bind(&ANY_PORT.into())?;
+    socket.listen(5)?;
+    let address = socket
+        .local_addr()?
+        .as_socket()
+        .ok_or(io::ErrorKind::Other)?;
+    let listener = watched(&socket)?;
+    log.value("readable", happens(listener.readable()).await);
+    let _client = TcpStream::connect(address).await?;
+    log.result("ready", ready(&listener).await);
+    log.success("accept", socket.accept());
+    log.success("accept", socket.accept());
+    Ok(())
+}
+
+async fn a_refused_socket_is_told_as_an_error(log: Log) -> io::Result<()> {
+    let address = TcpListener::bind(ANY_PORT).await?.local_addr()?;
+    let socket = raw_socket(Domain::IPV4, Type::STREAM)?;
+    log.success("connect", socket.connect(&address.into()));
+    settle().await;
+    log.result("ready", ready(&watched(&socket)?).await);
+    Ok(())
+}
+
+async fn two_tasks_wait_for_different_things(log: Log) -> io::Result<()> {
+    let (client, mut server) = pair().await?;
+    fill(&client).await?;
+    let client = std::sync::Arc::new(client);
+    let reader = tokio::spawn({
+        let client = client.clone();
+        async move { client.readable().await }
+    });
+    let writer = tokio::spawn(async move { client.writable().await });
+    server.write_all(b"x").await?;
+    log.success("reader", reader.await?);
+    log.value("writer is done", writer.is_finished());
+    let drain =
+        tokio::spawn(async move { tokio::io::copy(&mut server, &mut tokio::io::sink()).await });
+    log.success("writer", writer.await?);
+    drain.abort();
+    Ok(())
+}
+
+async fn registering_late_tells_what_was_missed(log: Log) -> io::Result<()> {
+    let (mut client, server) = pair().await?;
+    let server = server.into_std()?;
+    client.write_all(b"early").await?;
+    client.shutdown().await?;
+    settle().await;
+    let server = TcpStream::from_std(server)?;
+    log.result("ready", ready(&server).await);
+    log.result("read", server.try_read(&mut [0; 8]));
+    log.result("read", server.try_read(&mut [0; 8]));
+    Ok(())
+}
+
+async fn a_datagram_socket_is_writable(log: Log) -> io::Result<()> {
+    let socket = UdpSocket::bind(ANY_PORT).await?;
+    let ready = socket
+        .ready(Interest::READABLE | Interest::WRITABLE)
+        .await?;
+    log.value(
+        "readable, writable",
+        (ready.is_readable(), ready.is_writable()),
+    );
+    log.value("closed", (ready.is_read_closed(), ready.is_write_closed()));
+    Ok(())
+}
+
+async fn a_datagram_makes_a_socket_readable(log: Log) -> io::Result<()> {
+    let (one, other) = (
+        UdpSocket::bind(ANY_PORT).await?,
+        UdpSocket::bind(ANY_PORT).await?,
+    );
+    log.value("readable", happens(other.readable()).await);
+    for _ in 0..2 {
+        one.send_to(b"x", other.local_addr()?).await?;
+        log.success("readable", other.readable().await);
+        log.result("receive", other.try_recv(&mut [0; 8]));
+        log.result("receive", other.try_recv(&mut [0; 8]));
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Where the simulated kernel differs from the real one, and why that is as it should be.
+
+const DIFFERENCES: &[(&str, &str)] = &[];
+
+/// Why a behaviour may differ.
+pub(crate) fn explanation(name: &str) -> Option<&'static str> {
+    let found = DIFFERENCES.iter().find(|(different, _)| *different == name);
+    found.map(|(_, why)| *why)
+}

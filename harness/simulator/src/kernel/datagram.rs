@@ -1,0 +1,152 @@
+//! Datagrams as packets, and the ICMP messages about those that nobody wants (RFC 792, RFC 4443).
+
+use super::packet::{Endpoints, Packet};
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{
+    Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, Icmpv6DstUnreachable, Icmpv6Packet, Icmpv6Repr,
+    IpProtocol, IpRepr, Ipv4Packet, Ipv4Repr, Ipv6Packet, Ipv6Repr, UdpPacket, UdpRepr,
+};
+use std::net::{IpAddr, SocketAddr};
+
+/// How much of an unwanted datagram comes back, in bytes. Its ports are within the first eight.
+const QUOTED: usize = 512;
+
+/// The hops of an ICMP message.
+const HOPS: u8 = 64;
+
+impl Packet {
+    /// A packet between two addresses of one version; `fill` writes what follows the header.
+    fn new(
+        (source, destination): (IpAddr, IpAddr),
+        protocol: IpProtocol,
+        hops: u8,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Self {
+        let (source, destination) = (source.into(), destination.into());
+        let header = IpRepr::new(source, destination, protocol, length, hops);
+        let mut bytes = vec![0; header.buffer_len()];
+        header.emit(&mut bytes, &ChecksumCapabilities::default());
+        fill(&mut bytes[header.header_len()..]);
+        Self(bytes)
+    }
+
+    pub(super) fn udp(endpoints: Endpoints, hops: u8, payload: &[u8]) -> Self {
+        let Endpoints { local, peer } = endpoints;
+        let header = UdpRepr {
+            src_port: local.port(),
+            dst_port: peer.port(),
+        };
+        let length = header.header_len() + payload.len();
+        let ips = (local.ip(), peer.ip());
+        Self::new(ips, IpProtocol::Udp, hops, length, |bytes| {
+            header.emit(
+                &mut UdpPacket::new_unchecked(bytes),
+                &ips.0.into(),
+                &ips.1.into(),
+                payload.len(),
+                |target| target.copy_from_slice(payload),
+                &ChecksumCapabilities::default(),
+            );
+        })
+    }
+
+    /// The datagram in a UDP packet; none if it is damaged.
+    pub(super) fn datagram(&self) -> Option<(Endpoints, &[u8])> {
+        let ip = self.ip()?;
+        let udp = UdpPacket::new_checked(ip.payload).ok()?;
+        if !udp.verify_checksum(&ip.source.into(), &ip.destination.into()) {
+            return None;
+        }
+        let endpoints = Endpoints {
+            local: SocketAddr::new(ip.destination, udp.dst_port()),
+            peer: SocketAddr::new(ip.source, udp.src_port()),
+        };
+        Some((endpoints, udp.payload()))
+    }
+
+    /// The answer to a datagram for a port that nobody has bound.
+    pub(super) fn port_unreachable(&self) -> Option<Self> {
+        let capabilities = ChecksumCapabilities::default();
+        let ip = self.ip()?;
+        let quoted = &ip.payload[..ip.payload.len().min(QUOTED)];
+        let ips = (ip.destination, ip.source);
+        Some(match ip.source {
+            IpAddr::V4(_) => {
+                let original = Ipv4Packet::new_checked(&self.0[..]).ok()?;
+                let message = Icmpv4Repr::DstUnreachable {
+                    reason: Icmpv4DstUnreachable::PortUnreachable,
+                    header: Ipv4Repr::parse(&original, &capabilities).ok()?,
+                    data: quoted,
+                };
+                Self::new(ips, IpProtocol::Icmp, HOPS, message.buffer_len(), |bytes| {
+                    message.emit(&mut Icmpv4Packet::new_unchecked(bytes), &capabilities);
+                })
+            }
+            IpAddr::V6(_) => {
+                let original = Ipv6Packet::new_checked(&self.0[..]).ok()?;
+                let message = Icmpv6Repr::DstUnreachable {
+                    reason: Icmpv6DstUnreachable::PortUnreachable,
+                    header: Ipv6Repr::parse(&original).ok()?,
+                    data: quoted,
+                };
+                let (source, destination) = (original.dst_addr(), original.src_addr());
+                Self::new(
+                    ips,
+                    IpProtocol::Icmpv6,
+                    HOPS,
+                    message.buffer_len(),
+                    |bytes| {
+                        let mut packet = Icmpv6Packet::new_unchecked(bytes);
+                        message.emit(&source, &destination, &mut packet, &capabilities);
+                    },
+                )
+            }
+        })
+    }
+
+    /// The endpoints of the datagram that an ICMP message says found nobody, as its sender sees them.
+    pub(super) fn unreachable(&self) -> Option<Endpoints> {
+        let capabilities = ChecksumCapabilities::default();
+        let ip = self.ip()?;
+        let (source, destination, protocol, data): (IpAddr, IpAddr, _, _) = match ip.protocol {
+            IpProtocol::Icmp => {
+                let message = Icmpv4Packet::new_checked(ip.payload).ok()?;
+                match Icmpv4Repr::parse(&message, &capabilities).ok()? {
+                    Icmpv4Repr::DstUnreachable {
+                        reason: Icmpv4DstUnreachable::PortUnreachable,
+                        header,
+                        data,
+                    } => {
+                        let (source, destination) = (header.src_addr, header.dst_addr);
+                        (source.into(), destination.into(), header.next_header, data)
+                    }
+                    _ => return None,
+                }
+            }
+            _ => {
+                let (IpAddr::V6(from), IpAddr::V6(to)) = (ip.source, ip.destination) else {
+                    return None;
+                };
+                let message = Icmpv6Packet::new_checked(ip.payload).ok()?;
+                match Icmpv6Repr::parse(&from, &to, &message, &capabilities).ok()? {
+                    Icmpv6Repr::DstUnreachable {
+                        reason: Icmpv6DstUnreachable::PortUnreachable,
+                        header,
+                        data,
+                    } => {
+                        let (source, destination) = (header.src_addr, header.dst_addr);
+                        (source.into(), destination.into(), header.next_header, data)
+                    }
+                    _ => return None,
+                }
+            }
+        };
+        let port = |at| Some(u16::from_be_bytes([*data.get(at)?, *data.get(at + 1)?]));
+        let endpoints = Endpoints {
+            local: SocketAddr::new(source, port(0)?),
+            peer: SocketAddr::new(destination, port(2)?),
+        };
+        (protocol == IpProtocol::Udp).then_some(endpoints)
+    }
+}

@@ -1,0 +1,92 @@
+//! `squall parity`: the simulated kernel beside the real one.
+
+use super::{Exit, Failure, say};
+use anstyle::{AnsiColor, Style};
+use squall_parity::{Comparison, Outcome, compare_all};
+
+/// Compares the simulated kernel with the real one, behaviour by behaviour.
+///
+/// Each behaviour of the socket API has one body, which runs on this machine's Linux over its loopback and on
+/// a simulated machine. What the two saw must be the same, or the difference be explained.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// How to write the table.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Format {
+    /// For people: what was seen is shown where it differs.
+    #[default]
+    Text,
+    /// For programs: a list of objects with group, name, outcome, explanation, real and simulated.
+    Json,
+}
+
+pub(crate) fn parity(arguments: &Arguments) -> Result<Exit, Failure> {
+    let comparisons = compare_all();
+    say(match arguments.format {
+        Format::Text => text(&comparisons),
+        Format::Json => serde_json::to_string_pretty(&comparisons).map_err(Failure::new)?,
+    });
+    let all_fine = comparisons.iter().all(|this| this.outcome.is_fine());
+    Ok(if all_fine {
+        Exit::AsExpected
+    } else {
+        Exit::NotAsExpected
+    })
+}
+
+fn text(comparisons: &[Comparison]) -> String {
+    let bold = Style::new().bold();
+    let mut text = String::new();
+    for group in comparisons.chunk_by(|a, b| a.group == b.group) {
+        text += &format!("{bold}{}{bold:#}\n", group[0].group);
+        for comparison in group {
+            text += &line(comparison);
+        }
+        text += "\n";
+    }
+    text + &summary(comparisons)
+}
+
+fn line(comparison: &Comparison) -> String {
+    let name = comparison.name.replace('_', " ");
+    let (word, color) = match comparison.outcome {
+        Outcome::Same => ("same", AnsiColor::Green),
+        Outcome::Explained => ("explained", AnsiColor::Yellow),
+        Outcome::Different => ("different", AnsiColor::Red),
+        Outcome::Overexplained => ("explained, but the same", AnsiColor::Red),
+        Outcome::NotAvailable => ("not available here", AnsiColor::Yellow),
+    };
+    let style = Style::new().fg_color(Some(color.into()));
+    let mut text = format!("  {name:<66}{style}{word}{style:#}\n");
+    if let Some(explanation) = comparison.explanation {
+        text += &format!("      {explanation}\n");
+    }
+    if matches!(comparison.outcome, Outcome::Explained | Outcome::Different) {
+        for (kernel, seen) in [
+            ("real", &comparison.real),
+            ("simulated", &comparison.simulated),
+        ] {
+            text += &format!("      {kernel}: {}\n", seen.join("; "));
+        }
+    }
+    text
+}
+
+fn summary(comparisons: &[Comparison]) -> String {
+    let count = |outcome| {
+        let same = comparisons.iter().filter(|this| this.outcome == outcome);
+        same.count()
+    };
+    format!(
+        "{} behaviours: {} same, {} explained, {} not available here, {} different.",
+        comparisons.len(),
+        count(Outcome::Same),
+        count(Outcome::Explained),
+        count(Outcome::NotAvailable),
+        count(Outcome::Different) + count(Outcome::Overexplained),
+    )
+}
