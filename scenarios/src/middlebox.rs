@@ -86,6 +86,9 @@ pub(crate) fn read(
     })
 }
 
+/// What `after` of a middlebox can be.
+const AFTER: &str = "Write how long a connection may be idle, as in `after = \"30s\"`.";
+
 const KINDS: [&str; 5] = [
     "refuses-websocket",
     "cuts-websocket",
@@ -115,11 +118,7 @@ fn read_kind(table: &mut Table<'_>, problems: &mut Problems) -> Option<Middlebox
         }
         "stalls" => Some(MiddleboxKind::Stalls),
         _ => {
-            table.require(
-                "after",
-                <Duration as crate::format::Value>::WANTED,
-                problems,
-            );
+            table.require("after", AFTER, problems);
             let after = table.positive("after", problems)?;
             Some(MiddleboxKind::ClosesIdle { after })
         }

@@ -192,9 +192,15 @@ impl Act {
         let sid = [16, 20, 0].map(guess);
         let sid = sid.choose(&mut self.chance).cloned().unwrap_or_default();
         let query = format!("transport=polling&sid={sid}");
-        match self.chance.random_range(0..3) {
+        match self.chance.random_range(0..4) {
             0 => self.ask("GET", &query, b"").await.map(drop),
             1 => self.ask("POST", &query, b"41").await.map(drop),
+            2 => {
+                let login = self.options.login.trim_end_matches('}');
+                let mut peer = self.websocket().await?;
+                peer.say(&format!("40{login},\"pid\":\"{sid}\"}}")).await?;
+                self.listen(&mut peer).await
+            }
             _ => {
                 let path = format!("{SOCKET_IO}&transport=websocket&sid={sid}");
                 let mut peer = Peer::websocket(self.options.server, &path, &self.ear).await?;

@@ -33,7 +33,7 @@ pub struct HostileOptions {
     pub hostility: Hostility,
     /// The time from one act to the next.
     pub pace: Duration,
-    /// What it says to get in: the `auth` of Socket.IO's CONNECT, as JSON.
+    /// What it says to get in: the `auth` of Socket.IO's CONNECT, a JSON object with some field.
     pub login: String,
     /// What a client may say to the server: events with their arguments, as JSON arrays.
     pub phrases: Vec<String>,
@@ -48,7 +48,7 @@ pub enum Hostility {
     Flood,
     /// Messages, frames, bodies and heads that are too large, or claim to be.
     Oversized,
-    /// Requests with session ids that it has not been given.
+    /// Session ids and private ids (of connection state recovery) that it has not been given.
     Guesses,
     /// Packets at the wrong time: events before CONNECT, a second CONNECT, acknowledgements that
     /// nobody asked for, an upgrade that does not begin, two polls at once.
