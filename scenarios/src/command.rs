@@ -3,6 +3,7 @@
 //! What people ask for goes to standard output; progress, speed and complaints go to standard
 //! error. Nothing here decides anything about a run.
 
+mod calibrate;
 mod check_determinism;
 mod compare_engines;
 mod engine;
@@ -57,6 +58,7 @@ Examples:
   squall check-determinism --all --runs 20        same seed, same bytes?
   squall compare-engines --all                    does a verdict rest on the simulator?
   squall parity                                   is the simulated kernel like the real one?
+  squall calibrate                                does TCP do what theory says?
   squall serve --listen 127.0.0.1:3000            the same chat server, on real sockets
 
 Exit codes:
@@ -70,6 +72,7 @@ enum Command {
     CheckDeterminism(check_determinism::Arguments),
     CompareEngines(compare_engines::Arguments),
     Parity(parity::Arguments),
+    Calibrate(calibrate::Arguments),
     Serve(serve::Arguments),
     Trace(trace::Arguments),
 }
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
             Command::List(arguments) => list::list(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::CheckDeterminism(arguments) => check_determinism::check(&arguments),
+            Command::Calibrate(calibrate::Arguments {}) => calibrate::calibrate(),
             Command::CompareEngines(arguments) => compare_engines::compare(&arguments),
             Command::Parity(arguments) => parity::parity(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments),

@@ -13,9 +13,11 @@
 //! | `library`, `group` | the named scenarios, and what they are about |
 //! | `runner` | plan → record |
 //! | `parallel` | many runs on all cores |
+//! | [`calibration`] | TCP in the simulated world beside theory |
 //! | [`command`] | the `squall` command |
 #![forbid(unsafe_code)]
 
+pub mod calibration;
 mod clocks;
 pub mod command;
 mod draw;
