@@ -29,7 +29,7 @@ pub(crate) struct ReadyEvent {
 #[derive(Default)]
 pub(super) struct Epoll {
     watched: FxHashMap<i32, Watched>,
-    ready: VecDeque<i32>,
+    ready: ReadyList,
     /// A thread beside the main one waits for it: the main one does not.
     pub(super) is_of_thread: bool,
 }
@@ -43,12 +43,48 @@ pub(super) struct Watch {
 
 struct Watched {
     interest: Interest,
-    queued: bool,
+    /// Its ticket, if it is on the ready list.
+    queued: Option<u64>,
+}
+
+/// Descriptors in the order in which they became ready. Each has a ticket with which it can be taken off
+/// again, at no cost for the others.
+#[derive(Default)]
+struct ReadyList {
+    fds: VecDeque<Option<i32>>,
+    /// The ticket of the first.
+    first: u64,
+    /// How many have not been taken off.
+    live: usize,
+}
+
+impl ReadyList {
+    fn push(&mut self, fd: i32) -> u64 {
+        self.fds.push_back(Some(fd));
+        self.live += 1;
+        self.first + self.fds.len() as u64 - 1
+    }
+
+    fn take_off(&mut self, ticket: u64) {
+        self.fds[(ticket - self.first) as usize] = None;
+        self.live -= 1;
+    }
+
+    fn pop(&mut self) -> Option<i32> {
+        loop {
+            let first = self.fds.pop_front()?;
+            self.first += 1;
+            if let Some(fd) = first {
+                self.live -= 1;
+                return Some(fd);
+            }
+        }
+    }
 }
 
 impl Epoll {
     pub(super) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+        self.ready.live > 0
     }
 
     /// Whether an event is ready that the main thread would be told of.
@@ -58,8 +94,8 @@ impl Epoll {
 
     fn remove(&mut self, fd: i32) -> Option<Watched> {
         let watched = self.watched.remove(&fd)?;
-        if watched.queued {
-            self.ready.retain(|&ready| ready != fd);
+        if let Some(ticket) = watched.queued {
+            self.ready.take_off(ticket);
         }
         Some(watched)
     }
@@ -67,10 +103,9 @@ impl Epoll {
     /// Puts a descriptor on the ready list.
     fn arm(&mut self, fd: i32) {
         if let Some(watched) = self.watched.get_mut(&fd)
-            && !watched.queued
+            && watched.queued.is_none()
         {
-            watched.queued = true;
-            self.ready.push_back(fd);
+            watched.queued = Some(self.ready.push(fd));
         }
     }
 }
@@ -99,7 +134,7 @@ impl Kernel {
         let epoll = self.find(epoll_fd)?;
         let watched = Watched {
             interest,
-            queued: false,
+            queued: None,
         };
         match self.epoll(epoll)?.watched.entry(fd) {
             Entry::Occupied(_) => return Err(Errno(libc::EEXIST)),
@@ -174,11 +209,11 @@ impl Kernel {
     ) -> Result<usize> {
         let id = self.find(epoll_fd)?;
         let mut delivered = 0;
-        for _ in 0..self.epoll(id)?.ready.len() {
+        for _ in 0..self.epoll(id)?.ready.live {
             if delivered == most {
                 break;
             }
-            let Some(fd) = self.epoll(id)?.ready.pop_front() else {
+            let Some(fd) = self.epoll(id)?.ready.pop() else {
                 break;
             };
             let readiness = self.readiness(fd)?;
@@ -186,7 +221,7 @@ impl Kernel {
             let Some(watched) = epoll.watched.get_mut(&fd) else {
                 continue;
             };
-            watched.queued = false;
+            watched.queued = None;
             let interest = watched.interest;
             let found = readiness & (interest.events | EPOLLERR as u32 | EPOLLHUP as u32);
             if found == 0 {
@@ -210,7 +245,7 @@ impl Kernel {
     }
 
     /// What `poll(2)` would say of a descriptor.
-    fn readiness(&mut self, fd: i32) -> Result<u32> {
+    pub(crate) fn readiness(&mut self, fd: i32) -> Result<u32> {
         let id = self.find(fd)?;
         Ok(match self.objects[id.0].as_ref().map(|slot| &slot.object) {
             Some(Object::Socket(socket)) => self.tcp.readiness(id, socket),

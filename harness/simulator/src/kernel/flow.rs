@@ -71,6 +71,10 @@ pub(super) struct Flow {
     /// When the kernel stops waiting for the peer, and the unacknowledged bytes at that time.
     give_up_at: Option<u64>,
     unacknowledged: usize,
+    /// When the last packet of the peer came.
+    heard_at: u64,
+    /// Whether that said that the peer has no room.
+    window_closed: bool,
 }
 
 /// What a step is compared with.
@@ -123,6 +127,8 @@ impl Flow {
             acknowledged: None,
             give_up_at: None,
             unacknowledged: 0,
+            heard_at: 0,
+            window_closed: false,
         };
         flow.set_options(options);
         flow
@@ -155,6 +161,7 @@ impl Flow {
         self.options = options;
         let seconds = |seconds: i32| SmolDuration::from_secs(seconds as u64);
         let keep_alive = options.keep_alive.then(|| seconds(options.keep_idle));
+        // smoltcp probes at once when this is set on a connection that is idle; Linux waits.
         let probes = seconds(options.keep_count * options.keep_interval);
         let hops = options.hops(self.endpoints.local.ip());
         let socket = self.socket_mut();
@@ -174,6 +181,9 @@ impl Flow {
         outgoing: &mut Vec<Packet>,
     ) -> Changes {
         let before = self.snapshot();
+        self.heard_at = now;
+        self.window_closed = packet.segment().window_len() == 0;
+        self.set_probe_interval(self.options.keep_idle);
         self.accept_acknowledgement(&mut packet);
         let sent = outgoing.len();
         let mut wire = Wire::new(Some(packet), outgoing);
@@ -193,6 +203,9 @@ impl Flow {
     /// Sends what is due. Says what that changed, and when it is to be done again.
     pub(super) fn work(&mut self, now: u64, outgoing: &mut Vec<Packet>) -> (Changes, Option<u64>) {
         let before = self.snapshot();
+        if now >= self.heard_at + self.options.keep_idle as u64 * 1_000_000_000 {
+            self.set_probe_interval(self.options.keep_interval);
+        }
         if self.give_up_at.is_some_and(|limit| limit <= now) {
             self.socket_mut().abort();
         }
@@ -215,6 +228,15 @@ impl Flow {
         (changes, [next, self.give_up_at].into_iter().flatten().min())
     }
 
+    /// smoltcp knows one time for keep-alive: the one until the next probe. Linux has two: until the
+    /// first, and between them.
+    fn set_probe_interval(&mut self, seconds: i32) {
+        if self.options.keep_alive {
+            let interval = SmolDuration::from_secs(seconds as u64);
+            self.socket_mut().set_keep_alive(Some(interval));
+        }
+    }
+
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             state: self.state(),
@@ -235,7 +257,7 @@ impl Flow {
         let failed = self.note_failure(before.state, after, had_packet);
         let room = self.writer_waits && self.has_room();
         self.writer_waits &= !room;
-        self.expect_progress(now);
+        self.expect_progress(now, had_packet);
         let received = self.socket().recv_queue() > before.received;
         Changes {
             established,
@@ -296,7 +318,10 @@ impl Flow {
     }
 
     /// Sets the time at which the kernel stops waiting for the peer, anew after each progress.
-    fn expect_progress(&mut self, now: u64) {
+    ///
+    /// A peer without room that answers our probes may keep us waiting for as long as it likes
+    /// (RFC 9293, 3.8.6.1), but for the user time-out.
+    fn expect_progress(&mut self, now: u64, heard: bool) {
         let state = self.state();
         let unacknowledged = self.socket().send_queue()
             + usize::from(matches!(
@@ -309,7 +334,9 @@ impl Flow {
             _ if unacknowledged > 0 => Some(self.retransmit_limit()),
             _ => None,
         };
-        let progressed = self.give_up_at.is_none() || unacknowledged < self.unacknowledged;
+        let patient = heard && self.window_closed && self.options.user_timeout == 0;
+        let progressed =
+            self.give_up_at.is_none() || unacknowledged < self.unacknowledged || patient;
         self.unacknowledged = unacknowledged;
         match limit {
             None => self.give_up_at = None,

@@ -3,8 +3,9 @@
 use super::descriptors::on_descriptor;
 use super::{EntryPoint, answer_int, fail, machine, real, threads};
 use crate::kernel::threads::{Outcome, Wait};
-use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, ReadyEvent, Waited};
-use libc::{c_int, c_uint, epoll_event};
+use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, Kernel, ReadyEvent, Waited};
+use libc::{c_int, c_uint, epoll_event, pollfd, timespec};
+use std::slice;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn epoll_create1(flags: c_int) -> c_int {
@@ -145,7 +146,56 @@ unsafe extern "C" fn eventfd(value: c_uint, flags: c_int) -> c_int {
     }
 }
 
+/// A look at simulated descriptors is answered; to wait for them is not possible.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn poll(fds: *mut pollfd, count: libc::nfds_t, timeout_ms: c_int) -> c_int {
+    let looked = machine(|kernel| {
+        let fds = match count {
+            0 => &mut [],
+            // SAFETY: the descriptors are the caller's, as for poll(2).
+            _ => unsafe { slice::from_raw_parts_mut(fds, count as usize) },
+        };
+        if timeout_ms == 0 && fds.iter().all(|asked| asked.fd < FIRST_DESCRIPTOR) {
+            return None;
+        }
+        let ready = fds
+            .iter_mut()
+            .filter_map(|asked| look(kernel, asked))
+            .count();
+        if ready == 0 && timeout_ms != 0 {
+            kernel.refuse("poll (a blocking wait)", "use tokio's sockets");
+            return Some(-1);
+        }
+        Some(ready as c_int)
+    });
+    if let Some(Some(result)) = looked {
+        return result;
+    }
+    let limit = timespec {
+        tv_sec: (timeout_ms / 1000).into(),
+        tv_nsec: i64::from(timeout_ms % 1000) * 1_000_000,
+    };
+    let limit = if timeout_ms < 0 {
+        std::ptr::null()
+    } else {
+        &raw const limit
+    };
+    // SAFETY: the caller's, as for poll(2), which aarch64 has only as ppoll.
+    unsafe { real::syscall(libc::SYS_ppoll, [fds as _, count as _, limit as _, 0, 8, 0]) as c_int }
+}
+
+/// Notes what is ready of what is asked for; none if nothing is.
+fn look(kernel: &mut Kernel, asked: &mut pollfd) -> Option<()> {
+    let always = libc::POLLERR | libc::POLLHUP;
+    asked.revents = match kernel.readiness(asked.fd) {
+        _ if asked.fd < FIRST_DESCRIPTOR => 0,
+        Ok(events) => events as i16 & (asked.events | always),
+        Err(_) => libc::POLLNVAL,
+    };
+    (asked.revents != 0).then_some(())
+}
+
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![epoll_create1, epoll_ctl, epoll_wait, eventfd]
+    entry_points![epoll_create1, epoll_ctl, epoll_wait, eventfd, poll]
 }

@@ -3,31 +3,13 @@
 
 use super::real::{self, Original};
 use super::{EntryPoint, machine};
-use libc::{c_char, c_int, c_void, pid_t, pollfd, timespec};
+use libc::{c_char, c_int, c_void, pid_t};
 
 const PROCESS_REMEDY: &str = "give the other program a machine of its own";
 
 /// Notes the call if a machine runs. True if so.
 pub(super) fn refuse(call: &str, remedy: &'static str) -> bool {
     machine(|kernel| kernel.refuse(call, remedy)).is_some()
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn poll(fds: *mut pollfd, count: libc::nfds_t, timeout_ms: c_int) -> c_int {
-    if timeout_ms != 0 && refuse("poll (a blocking wait)", "use tokio's sockets") {
-        return -1;
-    }
-    let limit = timespec {
-        tv_sec: (timeout_ms / 1000).into(),
-        tv_nsec: i64::from(timeout_ms % 1000) * 1_000_000,
-    };
-    let limit = if timeout_ms < 0 {
-        std::ptr::null()
-    } else {
-        &raw const limit
-    };
-    // SAFETY: the caller's, as for poll(2), which aarch64 has only as ppoll.
-    unsafe { real::syscall(libc::SYS_ppoll, [fds as _, count as _, limit as _, 0, 8, 0]) as c_int }
 }
 
 static FORK: Original = Original::new(c"fork");
@@ -93,5 +75,5 @@ refused_pair! {
 
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![poll, fork, posix_spawnp, socketpair, pipe2, timerfd_create]
+    entry_points![fork, posix_spawnp, socketpair, pipe2, timerfd_create]
 }
