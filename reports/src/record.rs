@@ -78,6 +78,9 @@ pub struct Machine {
     pub name: String,
     /// Its IPv4 address.
     pub address: String,
+    /// The rolling hash over what happened at it, in hexadecimal. Empty in records from before there was one.
+    #[serde(default)]
+    pub digest: String,
 }
 
 /// One injected hardship.

@@ -19,6 +19,7 @@ pub(crate) fn record() -> Record {
     let machine = |name: &str, address: &str| Machine {
         name: name.into(),
         address: address.into(),
+        digest: "0f0f0f0f0f0f0f0f".into(),
     };
     let expect = |guarantee, held| Expectation { guarantee, held };
     Record {

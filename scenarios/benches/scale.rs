@@ -324,7 +324,7 @@ async fn use_chat(
     sleep(arrives).await;
     let options = ClientOptions {
         name: format!("client-{number}"),
-        server,
+        server: server.to_string(),
         ..ClientOptions::default()
     };
     let client = Client::start(options, observer);

@@ -10,7 +10,7 @@ mod tutorial;
 
 use crate::draw::{Plan, PlannedClient};
 use crate::middlebox::{self, MIDDLEBOX};
-use crate::scenario::{Chat, SERVER, System};
+use crate::scenario::{Chat, SERVER, ServerAddress, System};
 use crate::workload::PlannedMessage;
 use events::{from_client, from_row};
 use indexmap::{IndexMap, IndexSet};
@@ -22,6 +22,7 @@ use squall_chat::{
 use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
 use squall_simulator::{Engine, Fault, MachineId, TraceEvent, World, note, now, simulate_on};
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -68,6 +69,8 @@ pub enum RunError {
 pub struct Trace {
     /// The digest, in hexadecimal.
     pub digest: String,
+    /// The digest of each machine, by name.
+    pub machines: BTreeMap<String, String>,
     /// The events, in order.
     pub events: Vec<TraceEvent>,
 }
@@ -90,8 +93,10 @@ pub fn trace(plan: &Plan) -> Result<Trace, RunError> {
     simulate_on(engine_of(plan), plan.seed, |world| {
         world.record_trace();
         let (record, events) = play(plan, world)?;
+        let machines = record.machines.into_iter();
         Ok(Trace {
             digest: record.digest,
+            machines: machines.map(|told| (told.name, told.digest)).collect(),
             events,
         })
     })
@@ -125,6 +130,10 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
             seed: plan.seed,
             cause,
         })?;
+    let told = machines
+        .values()
+        .map(|&id| tell_machine(world, id))
+        .collect();
     // Reading the database ends the server, which is no part of the run any more.
     let ends = machines
         .iter()
@@ -146,13 +155,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
         command: plan.command(),
         digest: format!("{digest:016x}"),
         drawn: plan.drawn.clone(),
-        machines: machines
-            .values()
-            .map(|&id| Machine {
-                name: named(id),
-                address: world.address(id).to_string(),
-            })
-            .collect(),
+        machines: told,
         faults: hardships::told(plan),
         panics: world
             .panics()
@@ -180,6 +183,14 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
         duration: plan.ends_at,
     };
     Ok((record, trace))
+}
+
+fn tell_machine(world: &World, id: MachineId) -> Machine {
+    Machine {
+        name: world.name(id).to_owned(),
+        address: world.address(id).to_string(),
+        digest: format!("{:016x}", world.machine_digest(id)),
+    }
 }
 
 /// Sets up the machines and their links; the server is the first machine.
@@ -213,7 +224,10 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
             Some((planned, machine)) if planned.serves(&client.name) => machine,
             _ => server,
         };
-        let address = SocketAddr::from((world.address(door), PORT));
+        let address = match plan.chat.address {
+            ServerAddress::Ip => format!("{}:{PORT}", world.address(door)),
+            ServerAddress::Name => format!("{}:{PORT}", world.name(door)),
+        };
         let user = User {
             client: ClientId(number),
             namespace: client.namespace.clone(),
@@ -273,7 +287,7 @@ fn server_options(plan: &Plan) -> ServerOptions {
     }
 }
 
-fn client_options(client: &PlannedClient, chat: &Chat, server: SocketAddr) -> ClientOptions {
+fn client_options(client: &PlannedClient, chat: &Chat, server: String) -> ClientOptions {
     ClientOptions {
         name: client.name.clone(),
         server,

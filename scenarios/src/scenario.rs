@@ -117,11 +117,23 @@ pub struct Override {
     pub transport: Option<Transport>,
 }
 
+/// What clients know of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerAddress {
+    /// Its IPv4 address.
+    #[default]
+    Ip,
+    /// Its machine's name, which they look up for each connection.
+    Name,
+}
+
 /// The options of the chat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chat {
     /// What carries the packets; none: the seed says so of each client.
     pub transport: Option<Transport>,
+    /// What clients know of the server.
+    pub address: ServerAddress,
     /// How messages are delivered from the clients to the server.
     pub to_server: ToServer,
     /// How messages are delivered from the server to the clients.

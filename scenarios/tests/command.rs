@@ -175,6 +175,53 @@ fn the_same_run_is_the_same_in_fresh_threads_and_processes() {
     );
 }
 
+#[test]
+fn a_certificate_can_be_checked_against_and_says_which_machine_differs() {
+    let test = "certificate";
+    let scenario = scenario(test, SHORT);
+    let file = directory("certificates").join("certificate.json");
+    let path = file.to_str().expect("a path in UTF-8");
+    let check = ["check-determinism", &scenario, "--runs", "4"];
+    assert_eq!(
+        exit_code(&[&check[..], &["--certificate", path]].concat()),
+        0
+    );
+    assert_eq!(exit_code(&[&check[..], &["--against", path]].concat()), 0);
+
+    let text = std::fs::read_to_string(&file).expect("a certificate");
+    let mut certificate: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let machines = &mut certificate["runs"][0]["machines"];
+    assert_eq!(machines.as_object().map(serde_json::Map::len), Some(3));
+    machines["bob"] = "0000000000000000".into();
+    std::fs::write(&file, certificate.to_string()).expect("another certificate");
+    let output = squall(&[&check[..], &["--against", path]].concat());
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("machines with another digest: bob"), "{told}");
+}
+
+#[test]
+fn a_certificate_without_the_run_or_that_is_none_ends_with_4() {
+    let scenario = scenario("other-certificate", SHORT);
+    let file = directory("other-certificates").join("certificate.json");
+    let path = file.to_str().expect("a path in UTF-8");
+    let check = [
+        "check-determinism",
+        &scenario,
+        "--runs",
+        "2",
+        "--against",
+        path,
+    ];
+    assert_eq!(exit_code(&check), 4);
+    std::fs::write(&file, "{}").expect("a file");
+    assert!(standard_error(&check).contains("is no certificate"));
+    let build = r#"{"squall":"0","profile":"debug","architecture":"x"}"#;
+    let empty = format!(r#"{{"squall_certificate":1,"build":{build},"runs":[]}}"#);
+    std::fs::write(&file, empty).expect("a file");
+    assert!(standard_error(&check).contains("does not have"));
+}
+
 /// A run of a few virtual seconds.
 const SHORT: &str = r#"
     shows = "Two clients, two messages."

@@ -29,7 +29,6 @@ use crate::message::{Kind, Message, ROOT};
 use outbox::Outbox;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,8 +41,8 @@ use tokio::task::JoinHandle;
 pub struct ClientOptions {
     /// The user's name, 1 to 64 bytes.
     pub name: String,
-    /// The server.
-    pub server: SocketAddr,
+    /// The server: its address or name, and its port: `chat:3000`.
+    pub server: String,
     /// The namespace; one of those that the server has.
     pub namespace: String,
     /// The rooms whose messages the client wants, 1 to 64 of them.
@@ -75,7 +74,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             name: "guest".to_owned(),
-            server: SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
+            server: "127.0.0.1:3000".to_owned(),
             namespace: ROOT.to_owned(),
             rooms: vec!["lobby".to_owned()],
             transport: Transport::Websocket,

@@ -7,9 +7,13 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The hash of everything that happened so far: every packet, wake-up, fault and operation, with
 /// its virtual time. Two runs with equal digests did the same things at the same nanoseconds.
+///
+/// Each machine has a digest of its own besides, of what happened at it. An event is hashed once and added to
+/// both.
 #[derive(Default)]
 pub(crate) struct Digest {
     value: u64,
+    of_machines: Vec<u64>,
     trace: Option<Vec<TraceEvent>>,
 }
 
@@ -41,6 +45,12 @@ impl Digest {
         self.value
     }
 
+    /// The hash of what happened at one machine.
+    pub(crate) fn of_machine(&self, machine: u32) -> u64 {
+        let digest = self.of_machines.get(machine as usize);
+        digest.copied().unwrap_or_default()
+    }
+
     /// From now on, keep every event in words as well.
     pub(crate) fn record_trace(&mut self) {
         self.trace.get_or_insert_default();
@@ -50,10 +60,12 @@ impl Digest {
         self.trace.as_deref().unwrap_or_default()
     }
 
-    /// Adds an event. `what` is asked for words only when there is a trace to keep them in.
+    /// Adds an event at a machine. It is between two machines, or between one and itself. `what` is asked for
+    /// words only when there is a trace to keep them in.
     pub(crate) fn add(
         &mut self,
         at: u64,
+        machine: u32,
         kind: &'static str,
         machines: [u32; 2],
         bytes: &[u8],
@@ -63,10 +75,16 @@ impl Digest {
         head[..8].copy_from_slice(&at.to_le_bytes());
         head[8..12].copy_from_slice(&machines[0].to_le_bytes());
         head[12..].copy_from_slice(&machines[1].to_le_bytes());
-        self.value = xxh3_64_with_seed(&head, self.value ^ tag(kind));
+        let mut event = xxh3_64_with_seed(&head, tag(kind));
         if !bytes.is_empty() {
-            self.value = xxh3_64_with_seed(bytes, self.value);
+            event = xxh3_64_with_seed(bytes, event);
         }
+        self.value = extend(self.value, event);
+        let index = machine as usize;
+        if index >= self.of_machines.len() {
+            self.of_machines.resize(index + 1, 0);
+        }
+        self.of_machines[index] = extend(self.of_machines[index], event);
         if let Some(trace) = &mut self.trace {
             let at = Duration::from_nanos(at);
             trace.push(TraceEvent {
@@ -76,6 +94,11 @@ impl Digest {
             });
         }
     }
+}
+
+/// Adds an event to a digest. Which one came first matters.
+fn extend(digest: u64, event: u64) -> u64 {
+    xxh3_64_with_seed(&event.to_le_bytes(), digest)
 }
 
 /// The first eight letters of a word, as a number.

@@ -102,15 +102,15 @@ impl Machines {
     pub(crate) fn receive(&mut self, from: MachineId, to: MachineId, packet: Packet) {
         if !self[to].has_power() || self.network.is_cut(from, to) {
             self.counts.cut += 1;
-            return self.log("cut", [from, to], &packet.0);
+            return self.log_at(to, "cut", [from, to], &packet.0);
         }
-        self.log("arrive", [from, to], &[]);
+        self.log_at(to, "arrive", [from, to], &[]);
         self.deliver(from, to, packet);
     }
 
     /// A packet from outside of the world arrives at a machine.
     pub(crate) fn receive_from_outside(&mut self, to: MachineId, packet: Packet) {
-        self.log("outside", [to, to], &packet.0);
+        self.log_at(to, "outside", [to, to], &packet.0);
         if self[to].has_power() {
             self.deliver(to, to, packet);
         }
@@ -120,7 +120,7 @@ impl Machines {
         // What the kernel does first with every packet.
         if !is_intact(&packet) {
             self.counts.damaged += 1;
-            return self.log("damaged", [from, to], &packet.0);
+            return self.log_at(to, "damaged", [from, to], &packet.0);
         }
         self.counts.delivered += 1;
         let now = self.now;
@@ -273,21 +273,33 @@ impl Machines {
             .set(&self[id].name, addresses);
     }
 
-    /// Adds something that happened between two machines to the digest.
+    /// Adds something that happened between two machines to the digest: at the first of them.
     fn log(&mut self, kind: &'static str, machines: [MachineId; 2], bytes: &[u8]) {
-        let [a, b] = machines;
-        let table = &self.machines;
-        self.digest.add(self.now, kind, [a.0, b.0], bytes, || {
-            let (a, b) = (&table[a.0 as usize].name, &table[b.0 as usize].name);
-            format!("{kind} {a} > {b}, {} bytes", bytes.len())
-        });
+        self.log_at(machines[0], kind, machines, bytes);
+    }
+
+    /// Adds something that happened between two machines, at one of them, to the digest.
+    fn log_at(
+        &mut self,
+        place: MachineId,
+        kind: &'static str,
+        [a, b]: [MachineId; 2],
+        bytes: &[u8],
+    ) {
+        let (table, machines) = (&self.machines, [a.0, b.0]);
+        self.digest
+            .add(self.now, place.0, kind, machines, bytes, || {
+                let (a, b) = (&table[a.0 as usize].name, &table[b.0 as usize].name);
+                format!("{kind} {a} > {b}, {} bytes", bytes.len())
+            });
     }
 
     /// Adds something in words to the digest.
     pub(crate) fn tell(&mut self, kind: &'static str, machine: MachineId, words: String) {
         let bytes = words.clone();
+        let (id, bytes) = (machine.0, bytes.as_bytes());
         self.digest
-            .add(self.now, kind, [machine.0; 2], bytes.as_bytes(), || words);
+            .add(self.now, id, kind, [id; 2], bytes, || words);
     }
 }
 

@@ -343,6 +343,12 @@ impl World {
         self.machines.digest.value()
     }
 
+    /// The hash of everything that has happened at one machine: what it sent, what arrived, its turns, its
+    /// operations. When two runs differ, the digests of the machines tell where.
+    pub fn machine_digest(&self, machine: MachineId) -> u64 {
+        self.machines.digest.of_machine(machine.0)
+    }
+
     /// What the network carried.
     pub fn counts(&self) -> Counts {
         self.machines.counts

@@ -72,6 +72,22 @@ fn another_seed_gives_another_digest() {
 }
 
 #[test]
+fn the_digest_of_a_machine_changes_with_what_happens_at_it_and_with_nothing_else() {
+    let digests = |operation: &'static str| {
+        simulate(1, |world| {
+            let talker = world.machine("talker", move || async move { note(operation) });
+            let silent = world.machine("silent", || async {});
+            world.run_until(SECOND).unwrap();
+            (world.machine_digest(talker), world.machine_digest(silent))
+        })
+    };
+    let (one, other) = (digests("one thing"), digests("another"));
+    assert_ne!(one.0, other.0);
+    assert_eq!(one.1, other.1);
+    assert_ne!(one.1, 0);
+}
+
+#[test]
 fn worlds_beside_one_another_do_not_affect_each_other() {
     let alone: Vec<u64> = (0..4).map(digest_of).collect();
     let together: Vec<u64> = std::thread::scope(|scope| {

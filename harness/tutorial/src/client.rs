@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{pending, ready};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -21,8 +20,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 /// How the client is to behave.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// The server.
-    pub server: SocketAddr,
+    /// The server: its address or name, and its port.
+    pub server: String,
     /// How long to wait for an acknowledgement; 10 s in the tutorial.
     pub ack_timeout: Duration,
     /// How often a message that was not acknowledged is sent again; 3 in the tutorial.
@@ -195,7 +194,7 @@ impl Page {
     async fn connect(&self) -> Result<Connection, String> {
         let (sender, mut signals) = mpsc::unbounded_channel();
         let auth = json!({ "serverOffset": self.state().server_offset });
-        let builder = builder(self.options.server, auth, &sender);
+        let builder = builder(&self.options.server, auth, &sender);
         let connecting = async {
             let socket = builder.connect().await.map_err(|error| error.to_string())?;
             match signals.recv().await {
@@ -302,11 +301,7 @@ impl Page {
     }
 }
 
-fn builder(
-    server: SocketAddr,
-    auth: Value,
-    sender: &mpsc::UnboundedSender<Signal>,
-) -> ClientBuilder {
+fn builder(server: &str, auth: Value, sender: &mpsc::UnboundedSender<Signal>) -> ClientBuilder {
     let on = |signal: fn(Payload) -> Option<Signal>| {
         let sender = sender.clone();
         move |payload: Payload, _: Socket| {

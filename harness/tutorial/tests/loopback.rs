@@ -41,7 +41,7 @@ async fn server(database: &Path) -> SocketAddr {
 fn page(server: SocketAddr) -> (Client, mpsc::UnboundedReceiver<ClientEvent>) {
     let (sender, events) = mpsc::unbounded_channel();
     let options = ClientOptions {
-        server,
+        server: server.to_string(),
         ack_timeout: Duration::from_secs(10),
         retries: 3,
         connect_timeout: Duration::from_secs(20),

@@ -1,5 +1,7 @@
 //! `squall check-determinism`: the same run again and again, in fresh threads and in fresh
-//! processes, must leave the same digest.
+//! processes, must leave the same digest; with a certificate, on other builds and computers too.
+
+mod certificate;
 
 use super::engine::On;
 use super::selection::Selection;
@@ -7,7 +9,10 @@ use super::{Exit, Failure, say};
 use crate::draw::Plan;
 use crate::parallel::{default_jobs, parallel};
 use crate::runner::{self, Trace};
-use crate::scenario::Scenario;
+use certificate::{Certificate, Certified, different_machines};
+use nix::sys::personality::{self, Persona};
+use std::fmt;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Repeats runs in fresh threads and in fresh processes, and compares them event by event.
@@ -15,7 +20,8 @@ use std::process::Command;
 pub(crate) struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// How often to repeat each run: half of it in threads, half in processes.
+    /// How often to play each run: the first time alone, then side by side, half of them in threads, a quarter
+    /// in processes, and a quarter in processes without address randomisation.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..))]
     runs: u32,
     /// The seed.
@@ -24,6 +30,12 @@ pub(crate) struct Arguments {
     /// How many runs at a time; as many as there are cores, if not given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Writes what was compared, and the digests, for another build or computer to be checked against.
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Compares the digests with those of a certificate of another build or computer as well.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     #[command(flatten)]
     on: On,
 }
@@ -33,27 +45,61 @@ pub(crate) struct Arguments {
 enum Place {
     Thread,
     Process,
+    ProcessWithFixedAddresses,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Place::Thread => "a fresh thread",
+            Place::Process => "a fresh process",
+            Place::ProcessWithFixedAddresses => "a fresh process without address randomisation",
+        })
+    }
 }
 
 pub(crate) fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
+    let other = arguments.against.as_deref().map(Certificate::read);
+    let other = other.transpose()?;
+    let mut certificate = Certificate::of_this_build();
     let mut exit = Exit::AsExpected;
     for scenario in arguments.selection.read()? {
         let (name, runs) = (&scenario.name, arguments.runs);
         let which = format!("seed {}{}", arguments.seed, arguments.on.engine.aside());
-        match compare(&scenario, arguments, jobs)? {
-            Comparison::Equal(trace) => say(format_args!(
-                "{name} with {which}: {runs} equal runs, {} events, digest {}",
-                trace.events.len(),
-                trace.digest
-            )),
+        let plan = scenario.plan(arguments.seed).on(arguments.on.engine);
+        let trace = match compare(&plan, arguments, jobs)? {
+            Comparison::Equal(trace) => trace,
             Comparison::Different(difference) => {
                 say(format_args!(
                     "{name} with {which}: NOT DETERMINISTIC\n{difference}"
                 ));
                 exit = Exit::NotDeterministic;
+                continue;
             }
+        };
+        let certified = Certified::new(&plan, runs, &trace);
+        if let Some(difference) = match &other {
+            Some(other) => other.difference(&certified)?,
+            None => None,
+        } {
+            say(format_args!(
+                "{name} with {which}: NOT THE SAME AS CERTIFIED\n{difference}"
+            ));
+            exit = Exit::NotDeterministic;
+            continue;
         }
+        say(format_args!(
+            "{name} with {which}: {runs} equal runs, {} events, digest {}",
+            trace.events.len(),
+            trace.digest
+        ));
+        certificate.runs.push(certified);
+    }
+    if let Some(file) = &arguments.certificate
+        && exit == Exit::AsExpected
+    {
+        certificate.write(file)?;
     }
     Ok(exit)
 }
@@ -63,33 +109,29 @@ enum Comparison {
     Different(String),
 }
 
-fn compare(scenario: &Scenario, arguments: &Arguments, jobs: usize) -> Result<Comparison, Failure> {
-    let plan = scenario.plan(arguments.seed).on(arguments.on.engine);
-    let reference = in_thread(&plan)?;
+/// The first run has the computer for itself; its repeats are played side by side.
+fn compare(plan: &Plan, arguments: &Arguments, jobs: usize) -> Result<Comparison, Failure> {
+    let reference = in_thread(plan)?;
     let places: Vec<_> = (1..arguments.runs)
-        .map(|run| {
-            if run < arguments.runs.div_ceil(2) {
-                Place::Thread
-            } else {
-                Place::Process
-            }
+        .map(|run| match run {
+            run if run < arguments.runs.div_ceil(2) => Place::Thread,
+            run if run % 2 == 0 => Place::Process,
+            _ => Place::ProcessWithFixedAddresses,
         })
         .collect();
     let mut result = Ok(None);
     let work = |place: &Place| {
         let repeat = match place {
-            Place::Thread => in_thread(&plan),
-            Place::Process => in_process(&plan),
+            Place::Thread => in_thread(plan),
+            Place::Process => in_process(plan),
+            Place::ProcessWithFixedAddresses => with_fixed_addresses(|| in_process(plan)),
         }?;
         Ok(first_difference(&reference, &repeat))
     };
     parallel(&places, jobs, work, |run, difference| {
         match (&result, difference) {
             (Ok(None), Ok(Some(difference))) => {
-                let place = match places[run] {
-                    Place::Thread => "a fresh thread",
-                    Place::Process => "a fresh process",
-                };
+                let place = places[run];
                 result = Ok(Some(format!(
                     "  in {place}, repeat {}:\n{difference}",
                     run + 1
@@ -103,6 +145,21 @@ fn compare(scenario: &Scenario, arguments: &Arguments, jobs: usize) -> Result<Co
         Some(difference) => Comparison::Different(difference),
         None => Comparison::Equal(reference),
     })
+}
+
+/// Does something, after which this thread starts processes as it did before; those that it starts
+/// meanwhile have their code, heap and stack at the same addresses each time, if the system allows that.
+fn with_fixed_addresses<T>(f: impl FnOnce() -> T) -> T {
+    let before = personality::get();
+    if let Ok(before) = before {
+        // Some containers forbid it: then this is one more fresh process.
+        let _ = personality::set(before | Persona::ADDR_NO_RANDOMIZE);
+    }
+    let result = f();
+    if let Ok(before) = before {
+        let _ = personality::set(before);
+    }
+    result
 }
 
 fn in_thread(plan: &Plan) -> Result<Trace, Failure> {
@@ -144,9 +201,10 @@ fn first_difference(reference: &Trace, repeat: &Trace) -> Option<String> {
         None => "(no further event)".to_owned(),
     };
     Some(format!(
-        "    the first difference is at event {}\n    first run: {}\n    repeat:    {}",
+        "    the first difference is at event {}\n    first run: {}\n    repeat:    {}\n    {}",
         position + 1,
         words(reference),
-        words(repeat)
+        words(repeat),
+        different_machines(&reference.machines, &repeat.machines)
     ))
 }

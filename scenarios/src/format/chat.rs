@@ -1,7 +1,7 @@
 //! `[chat]`: the options of the real server and clients.
 
 use super::table::{Problems, Table};
-use crate::scenario::{Chat, Setting};
+use crate::scenario::{Chat, ServerAddress, Setting};
 use squall_chat::{Bug, ToClient, ToServer, Transport};
 use std::time::Duration;
 use toml::Spanned;
@@ -12,6 +12,8 @@ pub(super) const TRANSPORTS: [(&str, Transport); 3] = [
     ("polling", Transport::Polling),
     ("upgrade", Transport::Upgrade),
 ];
+const ADDRESSES: [(&str, ServerAddress); 2] =
+    [("ip", ServerAddress::Ip), ("name", ServerAddress::Name)];
 const TO_SERVER: [(&str, ToServer); 3] = [
     ("at-most-once", ToServer::AtMostOnce),
     ("at-least-once", ToServer::AtLeastOnce),
@@ -58,6 +60,7 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let transports = TRANSPORTS.map(|(name, transport)| (name, Some(transport)));
     let transports: Vec<_> = transports.into_iter().chain([("any", None)]).collect();
     let transport = table.word("transport", &transports, problems);
+    let address = table.word("address", &ADDRESSES, problems);
     let to_server = table.word("to-server", &TO_SERVER, problems);
     let to_client = table.word("to-client", &TO_CLIENT, problems);
     let ping_interval = table.positive("ping-interval", problems);
@@ -77,6 +80,7 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
         backoff.unwrap_or((Duration::from_millis(500), Duration::from_secs(5)));
     Chat {
         transport: transport.unwrap_or(Some(Transport::Websocket)),
+        address: address.unwrap_or_default(),
         to_server: to_server.unwrap_or(ToServer::ExactlyOnce),
         to_client: to_client.unwrap_or(ToClient::CatchUp),
         ping_interval: ping_interval.unwrap_or(seconds(5)),

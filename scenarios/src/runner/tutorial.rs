@@ -11,7 +11,7 @@ use squall_guarantees::{EventKind, Kind, OperationId, StoredMessage};
 use squall_simulator::now;
 use squall_tutorial::{Client, ClientEvent, ClientOptions, ServerOptions};
 use std::future::pending;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -48,7 +48,7 @@ pub(super) fn server_options(chat: &Chat) -> ServerOptions {
     }
 }
 
-pub(super) fn client_options(chat: &Chat, server: SocketAddr) -> ClientOptions {
+pub(super) fn client_options(chat: &Chat, server: String) -> ClientOptions {
     ClientOptions {
         server,
         ack_timeout: chat.ack_timeout.min(),

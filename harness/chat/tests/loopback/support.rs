@@ -97,7 +97,7 @@ pub(crate) fn quick_server() -> ServerOptions {
 pub(crate) fn quick_client(name: &str, server: SocketAddr) -> ClientOptions {
     ClientOptions {
         name: name.to_owned(),
-        server,
+        server: server.to_string(),
         ack_timeout: Duration::from_millis(500),
         connect_timeout: Duration::from_secs(2),
         backoff_min: Duration::from_millis(20),
