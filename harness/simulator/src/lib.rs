@@ -82,6 +82,7 @@ mod digest;
 mod engine;
 #[forbid(unsafe_code)]
 mod entropy;
+mod fault;
 #[forbid(unsafe_code)]
 mod kernel;
 #[forbid(unsafe_code)]
@@ -101,9 +102,10 @@ mod world;
 
 pub use digest::TraceEvent;
 pub use engine::Engine;
+pub use fault::Fault;
 pub use kernel::clock::ClockChange;
 pub use kernel::cpu::WorkCost;
 pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};
 pub use machine::{MachineId, Panic};
 pub use network::{Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
-pub use world::{Error, Fault, World, note, now, simulate, simulate_on};
+pub use world::{Error, World, note, now, simulate, simulate_on};

@@ -1,0 +1,180 @@
+//! What can happen to machines and to the network between them.
+
+use crate::kernel::clock::ClockChange;
+use crate::kernel::cpu::WorkCost;
+use crate::kernel::disk::DiskChange;
+use crate::machine::MachineId;
+use crate::network::{Gateway, Link};
+use std::time::Duration;
+
+/// Something that happens to machines or to the network.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// Packets from the first machines to the others are dropped, also those under way.
+    /// For a partition both ways, cut both ways. What is cut twice has to be mended twice.
+    Cut {
+        /// The senders.
+        from: Vec<MachineId>,
+        /// The receivers.
+        to: Vec<MachineId>,
+    },
+    /// Ends a [`Fault::Cut`].
+    Mend {
+        /// The senders.
+        from: Vec<MachineId>,
+        /// The receivers.
+        to: Vec<MachineId>,
+    },
+    /// Packets between the two groups, both ways, are lost with this probability; with `None`
+    /// again with that of their link.
+    Loss {
+        /// The two groups.
+        between: (Vec<MachineId>, Vec<MachineId>),
+        /// The probability, from 0 to 1.
+        loss: Option<f64>,
+    },
+    /// Packets between the two groups, both ways, are held: they arrive when all holds between their
+    /// machines have ended.
+    Hold {
+        /// The two groups.
+        between: (Vec<MachineId>, Vec<MachineId>),
+    },
+    /// Ends a [`Fault::Hold`].
+    Release {
+        /// The two groups.
+        between: (Vec<MachineId>, Vec<MachineId>),
+    },
+    /// The path from the first machines to the others is another one from now on.
+    Link {
+        /// The senders.
+        from: Vec<MachineId>,
+        /// The receivers.
+        to: Vec<MachineId>,
+        /// What the path is like.
+        link: Box<Link>,
+    },
+    /// FIN and RST from the first machines to the others disappear, or do so no more. Who closes a
+    /// connection meanwhile leaves the other end with a half-open one.
+    SwallowCloses {
+        /// The senders.
+        from: Vec<MachineId>,
+        /// The receivers.
+        to: Vec<MachineId>,
+        /// Whether they disappear.
+        swallow: bool,
+    },
+    /// A NAT or firewall begins to work between each machine of a group and each of the other; with
+    /// `None` it is taken away.
+    Gateway {
+        /// The two groups.
+        between: (Vec<MachineId>, Vec<MachineId>),
+        /// What it does.
+        gateway: Option<Gateway>,
+    },
+    /// The machine gets another address, as when a phone leaves a wifi. Packets from and to the old
+    /// address disappear, so its connections hear nothing any more.
+    Move(MachineId),
+    /// SYNs from addresses that nobody has arrive at a port of a machine.
+    SynFlood {
+        /// The machine.
+        to: MachineId,
+        /// The port.
+        port: u16,
+        /// The time from one to the next.
+        interval: Duration,
+        /// When the last may arrive, since the world began.
+        until: Duration,
+    },
+    /// The process is killed. Its kernel goes on: it closes the connections, and answers later
+    /// segments with RST. The disk keeps what was written.
+    Kill(MachineId),
+    /// The process is sent SIGTERM. One that has blocked it and reads it from a `signalfd(2)` can end
+    /// in good order; any other one ends at once, like after a [`Fault::Kill`].
+    Terminate(MachineId),
+    /// The machine falls silent. Writes that were not synced are lost.
+    PowerLoss(MachineId),
+    /// The same, but of the writes that were not synced the seed says for each sector whether it
+    /// is lost.
+    TornPowerLoss {
+        /// The machine.
+        machine: MachineId,
+        /// The size of a sector in bytes: 512 or 4096 on real disks.
+        sector: usize,
+    },
+    /// The program is started again, after a power loss on a new kernel.
+    Boot(MachineId),
+    /// The process does not run, as after SIGSTOP; its kernel does.
+    Pause(MachineId),
+    /// Ends a [`Fault::Pause`].
+    Resume(MachineId),
+    /// The whole machine stands still, its kernel and its clocks included, like a virtual machine
+    /// that is moved to another host. Up to 1,000 packets wait at its network card.
+    Suspend(MachineId),
+    /// Ends a [`Fault::Suspend`].
+    Wake {
+        /// The machine.
+        machine: MachineId,
+        /// Whether its clocks jump to where they would be. If not they go on from where they stopped.
+        clocks_jump: bool,
+    },
+    /// Something is done to the machine's clocks.
+    Clock(MachineId, ClockChange),
+    /// From now on the machine's work costs this much time.
+    Work(MachineId, WorkCost),
+    /// Something is done to the machine's disk.
+    Disk(MachineId, DiskChange),
+}
+
+impl Fault {
+    /// Whom it strikes first, and what it is in words.
+    pub(crate) fn describe<'a>(&self, name: impl Fn(MachineId) -> &'a str) -> (MachineId, String) {
+        let names = |machines: &[MachineId]| {
+            let names: Vec<_> = machines.iter().map(|&machine| name(machine)).collect();
+            names.join(" ")
+        };
+        let of_machine =
+            |what: &str, machine: MachineId| (machine, format!("{what} {}", name(machine)));
+        let of_links = |what: String, from: &[MachineId], to: &[MachineId]| {
+            let first = from.first().copied().unwrap_or(MachineId(0));
+            (first, format!("{what} {} > {}", names(from), names(to)))
+        };
+        match self {
+            Self::Cut { from, to } => of_links("cut".to_owned(), from, to),
+            Self::Mend { from, to } => of_links("mend".to_owned(), from, to),
+            Self::Loss {
+                between: (a, b),
+                loss,
+            } => of_links(format!("loss {loss:?}"), a, b),
+            Self::Hold { between: (a, b) } => of_links("hold".to_owned(), a, b),
+            Self::Release { between: (a, b) } => of_links("release".to_owned(), a, b),
+            Self::Link { from, to, link } => of_links(format!("link {link:?}"), from, to),
+            Self::SwallowCloses { from, to, swallow } => {
+                of_links(format!("swallow closes {swallow}"), from, to)
+            }
+            Self::Gateway {
+                between: (a, b),
+                gateway,
+            } => of_links(format!("gateway {gateway:?}"), a, b),
+            Self::Move(machine) => of_machine("move", *machine),
+            Self::SynFlood { to, .. } => of_machine("syn flood", *to),
+            Self::Kill(machine) => of_machine("kill", *machine),
+            Self::Terminate(machine) => of_machine("terminate", *machine),
+            Self::PowerLoss(machine) => of_machine("power loss", *machine),
+            Self::Boot(machine) => of_machine("boot", *machine),
+            Self::Pause(machine) => of_machine("pause", *machine),
+            Self::Resume(machine) => of_machine("resume", *machine),
+            Self::TornPowerLoss { machine, sector } => of_machine(
+                &format!("power loss with torn sectors of {sector}"),
+                *machine,
+            ),
+            Self::Suspend(machine) => of_machine("suspend", *machine),
+            Self::Wake {
+                machine,
+                clocks_jump,
+            } => of_machine(&format!("wake, clocks jump: {clocks_jump}"), *machine),
+            Self::Clock(machine, change) => of_machine(&format!("{change:?}"), *machine),
+            Self::Work(machine, cost) => of_machine(&format!("{cost:?}"), *machine),
+            Self::Disk(machine, change) => of_machine(&format!("{change:?}"), *machine),
+        }
+    }
+}
