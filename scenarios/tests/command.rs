@@ -38,6 +38,16 @@ fn standard_error(arguments: &[&str]) -> String {
 }
 
 #[test]
+fn parity_tells_each_behaviour_and_ends_with_0() {
+    let output = squall(&["parity", "--format", "json"]);
+    let table: Vec<serde_json::Value> =
+        serde_json::from_slice(&output.stdout).expect("a list of behaviours");
+    assert_eq!(output.status.code(), Some(0), "{table:#?}");
+    let udp = |row: &&serde_json::Value| row["group"] == "udp" && row["outcome"] == "same";
+    assert!(table.iter().filter(udp).count() > 20, "{table:#?}");
+}
+
+#[test]
 fn a_run_as_expected_ends_with_0() {
     assert_eq!(exit_code(&["run", "ordering-websocket"]), 0);
 }

@@ -42,8 +42,8 @@ const FIN_LIMIT: Duration = Duration::from_secs(60);
 pub(super) enum Owner {
     /// A socket of the process.
     Socket(ObjectId),
-    /// This listener, until the connection is accepted.
-    Listener(ObjectId),
+    /// Its listener, until the connection is accepted.
+    Listener,
     /// Nobody: the process closed it, and the kernel brings it to an end.
     Nobody,
 }

@@ -243,8 +243,7 @@ impl Tcp {
 impl Request {
     /// The connection as it was when the SYN had been answered. The answer goes to `outgoing`.
     fn rebuild(&self, options: Options, mtu: usize, outgoing: &mut Vec<Packet>) -> Flow {
-        let owner = Owner::Listener(self.listener);
-        let mut flow = Flow::new(self.endpoints, owner, options, self.seed, mtu);
+        let mut flow = Flow::new(self.endpoints, Owner::Listener, options, self.seed, mtu);
         flow.listen();
         flow.take(self.answered_at, self.syn.clone(), outgoing);
         flow.work(self.answered_at, outgoing);

@@ -284,7 +284,7 @@ impl Tcp {
         match flow.owner {
             Owner::Socket(socket) => changes.notify.then_some(socket),
             // Linux lets the program accept a connection that was reset in the queue.
-            Owner::Listener(_) => None,
+            Owner::Listener => None,
             Owner::Nobody => {
                 if flow.is_over() {
                     self.remove(id);
