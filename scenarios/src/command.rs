@@ -3,11 +3,13 @@
 //! What people ask for goes to standard output; progress, speed and complaints go to standard
 //! error. Nothing here decides anything about a run.
 
+mod bugs;
 mod calibrate;
 mod check_determinism;
 mod compare_engines;
 mod engine;
 mod list;
+mod matrix;
 mod output;
 mod parity;
 mod progress;
@@ -59,6 +61,8 @@ Examples:
   squall compare-engines --all                    does a verdict rest on the simulator?
   squall parity                                   is the simulated kernel like the real one?
   squall calibrate                                does TCP do what theory says?
+  squall bugs                                     is every planted bug caught?
+  squall matrix --seeds 20                        what holds, over what, in which mode, under which fault
   squall serve --listen 127.0.0.1:3000            the same chat server, on real sockets
 
 Exit codes:
@@ -73,6 +77,8 @@ enum Command {
     CompareEngines(compare_engines::Arguments),
     Parity(parity::Arguments),
     Calibrate(calibrate::Arguments),
+    Bugs(bugs::Arguments),
+    Matrix(matrix::Arguments),
     Serve(serve::Arguments),
     Trace(trace::Arguments),
 }
@@ -87,6 +93,8 @@ pub fn main() -> ExitCode {
             Command::Calibrate(calibrate::Arguments {}) => calibrate::calibrate(),
             Command::CompareEngines(arguments) => compare_engines::compare(&arguments),
             Command::Parity(arguments) => parity::parity(&arguments),
+            Command::Bugs(arguments) => bugs::bugs(&arguments),
+            Command::Matrix(arguments) => matrix::matrix(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments),
             Command::Trace(arguments) => trace::trace(&arguments),
         },

@@ -10,6 +10,8 @@
 //! | `clocks` | clocks that are wrong from the beginning |
 //! | [`links`] | the paths between the server and its clients |
 //! | `draw` | scenario × seed → plan |
+//! | `bugs` | the planted bugs, and the hunt for them |
+//! | `matrix` | every guarantee on every transport, in every mode, under every class of fault |
 //! | `library`, `group` | the named scenarios, and what they are about |
 //! | `runner` | plan → record |
 //! | `parallel` | many runs on all cores |
@@ -17,6 +19,7 @@
 //! | [`command`] | the `squall` command |
 #![forbid(unsafe_code)]
 
+mod bugs;
 pub mod calibration;
 mod clocks;
 pub mod command;
@@ -27,6 +30,7 @@ mod group;
 mod hostile;
 mod library;
 pub mod links;
+mod matrix;
 mod middlebox;
 mod nearest;
 mod parallel;
@@ -34,6 +38,7 @@ mod runner;
 mod scenario;
 mod workload;
 
+pub use bugs::{Caught, Hunt, PLANTED_BUGS, PlantedBug, hunt};
 pub use clocks::{Clock, Drift, SLOWEST_PPM};
 pub use draw::{Plan, PlannedClient};
 pub use faults::*;

@@ -62,7 +62,8 @@ pub enum Bug {
     LeakPrivate,
     /// *No phantom, no leak.* Whoever leaves a room goes on getting its messages.
     LeaveDoesNotLeave,
-    /// *No phantom, no leak.* Whoever joins a room gets what was said there before.
+    /// *No phantom, no leak.* Whoever joins a room gets what was said there before, as soon
+    /// as it connects with an empty memory.
     JoinTellsThePast,
     /// *No phantom, no leak.* What is for all but the sender comes back to the sender.
     EchoToSender,

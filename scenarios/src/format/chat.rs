@@ -1,8 +1,9 @@
 //! `[chat]`: the options of the real server and clients.
 
 use super::table::{Problems, Table};
+use crate::bugs::PLANTED_BUGS;
 use crate::scenario::{Chat, ServerAddress, Setting};
-use squall_chat::{Bug, ToClient, ToServer, Transport};
+use squall_chat::{ToClient, ToServer, Transport};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -22,36 +23,6 @@ const TO_SERVER: [(&str, ToServer); 3] = [
 const TO_CLIENT: [(&str, ToClient); 2] = [
     ("live-only", ToClient::LiveOnly),
     ("catch-up", ToClient::CatchUp),
-];
-pub(crate) const BUGS: [(&str, Bug); 25] = [
-    ("ack-before-commit", Bug::AckBeforeCommit),
-    ("no-deduplication", Bug::NoDeduplication),
-    ("handle-twice", Bug::HandleTwice),
-    (
-        "last-instead-of-highest-offset",
-        Bug::LastInsteadOfHighestOffset,
-    ),
-    ("catch-up-backwards", Bug::CatchUpBackwards),
-    ("shuffled-broadcast", Bug::ShuffledBroadcast),
-    ("forget-retry", Bug::ForgetRetry),
-    ("skip-catch-up", Bug::SkipCatchUp),
-    ("leak-room", Bug::LeakRoom),
-    ("deaf-watchdog", Bug::DeafWatchdog),
-    ("reused-session", Bug::ReusedSession),
-    ("eager-reconnect", Bug::EagerReconnect),
-    ("broadcast-before-commit", Bug::BroadcastBeforeCommit),
-    ("offset-from-socket-id", Bug::OffsetFromSocketId),
-    ("client-offset-restarts", Bug::ClientOffsetRestarts),
-    ("outbox-forgets", Bug::OutboxForgets),
-    ("retries-out-of-order", Bug::RetriesOutOfOrder),
-    ("leak-namespace", Bug::LeakNamespace),
-    ("leak-private", Bug::LeakPrivate),
-    ("leave-does-not-leave", Bug::LeaveDoesNotLeave),
-    ("join-tells-the-past", Bug::JoinTellsThePast),
-    ("echo-to-sender", Bug::EchoToSender),
-    ("binary-truncated", Bug::BinaryTruncated),
-    ("typing-stored", Bug::TypingStored),
-    ("refusal-acknowledged", Bug::RefusalAcknowledged),
 ];
 
 pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
@@ -74,7 +45,8 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let max_connections = table.get("max-connections", problems);
     let max_connections_per_address = table.get("max-connections-per-address", problems);
     let storage_delay = table.get("storage-delay", problems);
-    let bug = table.word("bug", &BUGS, problems);
+    let bugs: Vec<_> = PLANTED_BUGS.iter().map(|bug| (bug.name, bug.bug)).collect();
+    let bug = table.word("bug", &bugs, problems);
     table.finish(problems);
     let (backoff_min, backoff_max) =
         backoff.unwrap_or((Duration::from_millis(500), Duration::from_secs(5)));

@@ -89,7 +89,7 @@ impl Exchange {
         };
         // Should this fail, the connection is lost already and its end is on its way to us.
         let _ = socket.emit(wire::READY, &ready);
-        let mut session = Session::new(socket, login, memberships, &self.limits);
+        let mut session = Session::new(socket, login, memberships, &self.limits, self.bug);
         session.live = self.to_client == ToClient::LiveOnly;
         self.sessions.insert(number, session);
         Ok(())

@@ -48,6 +48,7 @@ impl Session {
         login: Login,
         memberships: BTreeMap<String, (i64, Kind)>,
         limits: &Limits,
+        bug: Option<Bug>,
     ) -> Self {
         let Login {
             name,
@@ -65,6 +66,7 @@ impl Session {
                 continue;
             }
             match kind {
+                Kind::Join if bug == Some(Bug::JoinTellsThePast) => rooms.insert(room, 0),
                 Kind::Join => rooms.insert(room, id),
                 _ => rooms.remove(&room),
             };

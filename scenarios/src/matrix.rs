@@ -1,0 +1,172 @@
+//! The guarantee matrix: every guarantee, on every transport, in every delivery mode, under every
+//! class of fault. Each combination of the axes is a scenario of its own, written here as its file
+//! would be, and played with many seeds.
+
+use crate::runner::{self, RunError};
+use crate::scenario::Scenario;
+use squall_guarantees::{Guarantee, Verdict, check};
+
+/// The transports, as scenario files name them.
+pub(crate) const TRANSPORTS: [&str; 3] = ["websocket", "polling", "upgrade"];
+
+/// The delivery modes: their name, what is promised to the server, and to the client.
+pub(crate) const MODES: [(&str, &str, &str); 3] = [
+    ("at most once", "at-most-once", "live-only"),
+    ("at least once", "at-least-once", "catch-up"),
+    ("exactly once", "exactly-once", "catch-up"),
+];
+
+/// The classes of faults, each with one fault of a scenario file.
+pub(crate) const FAULTS: [(&str, &str); 9] = [
+    ("none", ""),
+    (
+        "loss",
+        "kind = 'loss'\nvictims = 'clients'\nloss = '0.05..0.3'\nat = '2s..4s'\nfor = '5s..15s'",
+    ),
+    (
+        "partition",
+        "kind = 'partition'\nvictims = 'any 1..2 of clients'\nat = '2s..4s'\nfor = '2s..25s'",
+    ),
+    (
+        "kill",
+        "kind = 'kill'\nvictims = 'server'\nat = '2s..5s'\nfor = '500ms..5s'",
+    ),
+    (
+        "power loss",
+        "kind = 'power-loss'\nvictims = 'server'\nat = '2s..5s'\nfor = '500ms..5s'",
+    ),
+    (
+        "pause",
+        "kind = 'pause'\nvictims = 'any of clients'\nat = '2s..5s'\nfor = '2s..20s'",
+    ),
+    (
+        "disk",
+        "kind = 'disk-full'\nvictims = 'server'\nat = '2s..5s'\nfor = '2s..8s'",
+    ),
+    (
+        "clock",
+        "kind = 'clock-step'\nvictims = 'server'\nback = '1s..60s'\nat = '2s..5s'\nfor = '2s..8s'",
+    ),
+    (
+        "reset",
+        "kind = 'reset'\nvictims = 'any of clients'\nat = '2s..8s'",
+    ),
+];
+
+/// One combination: positions in [`TRANSPORTS`], [`MODES`] and [`FAULTS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// In [`TRANSPORTS`].
+    pub(crate) transport: usize,
+    /// In [`MODES`].
+    pub(crate) mode: usize,
+    /// In [`FAULTS`].
+    pub(crate) fault: usize,
+}
+
+/// What many runs said about one guarantee in one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cell {
+    /// In how many runs it held.
+    pub(crate) held: u64,
+    /// In how many it was violated.
+    pub(crate) violated: u64,
+    /// The first seed with a violation.
+    pub(crate) first_violated: Option<u64>,
+}
+
+impl Cell {
+    /// Whether any run put the guarantee to the test here.
+    pub(crate) fn is_exercised(&self) -> bool {
+        self.held + self.violated > 0
+    }
+}
+
+impl Place {
+    /// Every combination.
+    pub(crate) fn all() -> Vec<Place> {
+        let mut places = Vec::new();
+        for transport in 0..TRANSPORTS.len() {
+            for mode in 0..MODES.len() {
+                let of = |fault| Place {
+                    transport,
+                    mode,
+                    fault,
+                };
+                places.extend((0..FAULTS.len()).map(of));
+            }
+        }
+        places
+    }
+
+    /// The scenario file of this place.
+    pub(crate) fn file(&self) -> String {
+        let (_, to_server, to_client) = MODES[self.mode];
+        let (class, fault) = FAULTS[self.fault];
+        let fault = match fault {
+            "" => String::new(),
+            fault => format!("[[fault]]\n{fault}\n"),
+        };
+        format!(
+            "shows = 'A cell of the guarantee matrix: {class}.'\n\n\
+             [chat]\n\
+             transport = '{}'\n\
+             to-server = '{to_server}'\n\
+             to-client = '{to_client}'\n\
+             ping-interval = '2s'\n\
+             ping-timeout = '2s'\n\
+             ack-timeout = '1s'\n\
+             connect-timeout = '3s'\n\
+             backoff = {{ min = '200ms', max = '2s' }}\n\n\
+             [workload]\n\
+             messages = '10..15'\n\
+             interval = '200ms..800ms'\n\n{fault}",
+            TRANSPORTS[self.transport]
+        )
+    }
+
+    /// Plays the scenario of this place with the seeds 1 to `seeds`; a cell for each guarantee, in
+    /// their order.
+    ///
+    /// # Errors
+    /// If a run cannot come to its end.
+    ///
+    /// # Panics
+    /// If the file is wrong, which a test rules out.
+    pub(crate) fn play(&self, seeds: u64) -> Result<Vec<Cell>, RunError> {
+        let scenario = Scenario::parse("matrix", &self.file());
+        let scenario = scenario.unwrap_or_else(|bad| panic!("{bad}: {:?}", bad.problems));
+        let mut cells = vec![Cell::default(); Guarantee::ALL.len()];
+        for seed in 1..=seeds {
+            let record = runner::run(&scenario.plan(seed))?;
+            for (cell, (_, verdict)) in cells.iter_mut().zip(check(&record.history)) {
+                match verdict {
+                    Verdict::Held(_) => cell.held += 1,
+                    Verdict::Violated(_) => {
+                        cell.violated += 1;
+                        cell.first_violated.get_or_insert(seed);
+                    }
+                    Verdict::NotExercised => {}
+                }
+            }
+        }
+        Ok(cells)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_a_right_scenario() {
+        for place in Place::all() {
+            let scenario = Scenario::parse("matrix", &place.file());
+            assert!(
+                scenario.is_ok(),
+                "{:?}",
+                scenario.err().map(|bad| bad.problems)
+            );
+        }
+    }
+}
