@@ -1,7 +1,12 @@
 //! The `squall` command.
 #![forbid(unsafe_code)]
 
+use mimalloc::MiMalloc;
 use std::process::ExitCode;
+
+/// A world is thousands of small things, packed closely here: crowds run up to a third faster.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     squall::command::main()
