@@ -107,6 +107,23 @@ async fn settle() {
     sleep(UNEXPECTED / 3).await;
 }
 
+/// Writes until there is no room, and returns how much that was.
+async fn fill(stream: &TcpStream) -> io::Result<usize> {
+    let mut written = 0;
+    // Once more after a pause: what is under way may make room when it arrives.
+    for _ in 0..3 {
+        loop {
+            match stream.try_write(&[7; 16 * 1024]) {
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        settle().await;
+    }
+    Ok(written)
+}
+
 /// Whether something happens that should not.
 async fn happens<T>(what: impl Future<Output = T>) -> bool {
     timeout(UNEXPECTED, what).await.is_ok()

@@ -1,6 +1,6 @@
 //! What a program is told about a socket without asking it: `epoll(7)`, as tokio shows it.
 
-use super::{ANY_PORT, happens, pair, raw_socket, reset, settle, watched};
+use super::{ANY_PORT, fill, happens, pair, raw_socket, reset, settle, watched};
 use crate::Log;
 use socket2::{Domain, SockRef, Type};
 use std::io;
@@ -146,18 +146,6 @@ async fn a_reset_is_told_as_closed(log: Log) -> io::Result<()> {
     log.result("ready", ready(&client).await);
     log.value("error", happens(client.ready(Interest::ERROR)).await);
     Ok(())
-}
-
-/// Writes until a moment after a write would have blocked, another would still.
-async fn fill(stream: &TcpStream) -> io::Result<usize> {
-    let mut written = 0;
-    for _ in 0..3 {
-        while let Ok(more) = stream.try_write(&[7; 16 * 1024]) {
-            written += more;
-        }
-        settle().await;
-    }
-    Ok(written)
 }
 
 async fn a_full_send_buffer_is_not_writable(log: Log) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Bytes through a connection.
 
-use super::{pair, settle};
+use super::{fill, pair, settle};
 use crate::Log;
 use std::io::{self, IoSlice, IoSliceMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -169,23 +169,6 @@ async fn a_vectored_read_of_fewer_bytes_than_asked_for(log: Log) -> io::Result<(
     log.result("read", read);
     log.value("second", String::from_utf8_lossy(&second));
     Ok(())
-}
-
-/// Writes until there is no room, and returns how much that was.
-async fn fill(stream: &TcpStream) -> io::Result<usize> {
-    let mut written = 0;
-    // Once more after a pause: what is under way may make room when it arrives.
-    for _ in 0..3 {
-        loop {
-            match stream.try_write(&[7; 16 * 1024]) {
-                Ok(more) => written += more,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        settle().await;
-    }
-    Ok(written)
 }
 
 async fn a_writer_is_stopped_by_a_reader_that_does_not_read(log: Log) -> io::Result<()> {
