@@ -5,15 +5,15 @@ use futures_util::FutureExt;
 use rust_socketio::asynchronous::{Client, ClientBuilder};
 use rust_socketio::{Event, TransportType};
 use socketioxide::{SocketIo, SocketIoBuilder};
-use squall_simulator::{MachineId, World, now, simulate};
-use std::future::ready;
+use squall_simulator::{MachineId, Panic, World, now, simulate};
+use std::future::{pending, ready};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// The server's port.
-pub(crate) const PORT: u16 = 3000;
+const PORT: u16 = 3000;
 
 /// What happened, in words, with its virtual time.
 #[derive(Clone, Default)]
@@ -49,25 +49,72 @@ pub(crate) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A world with seed 1, whose first machine is the server.
-pub(crate) fn world<T: Send>(play: impl FnOnce(&mut World) -> T + Send) -> T {
-    simulate(1, play)
+/// A world with seed 1: a server, a client, and what goes wrong.
+pub(crate) struct Play<S, C> {
+    /// The server's program.
+    pub(crate) server: S,
+    /// The client's program, which is told where the server is. What it returns is kept to the end.
+    pub(crate) client: C,
+    /// How long it takes, in seconds.
+    pub(crate) lasts: u64,
 }
 
-/// Where the server listens.
-pub(crate) fn address(world: &World, server: MachineId) -> SocketAddr {
-    SocketAddr::from((world.address(server), PORT))
-}
+impl<S, C> Play<S, C> {
+    /// Plays it; returns what happened, and the panics.
+    pub(crate) fn run<F, G>(
+        self,
+        faults: impl FnOnce(&mut World, MachineId, MachineId) + Send,
+    ) -> (Log, Vec<Panic>)
+    where
+        S: Fn(Log) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+        C: Fn(SocketAddr, Log) -> G + Send + 'static,
+        G: Future<Output: Send> + Send + 'static,
+    {
+        let Play {
+            server,
+            client,
+            lasts,
+        } = self;
+        simulate(1, |world| {
+            let log = Log::default();
+            let told = log.clone();
+            let server = world.machine("server", move || server(told.clone()));
+            let address = SocketAddr::from((world.address(server), PORT));
+            let told = log.clone();
+            let client = world.machine("client", move || {
+                let program = client(address, told.clone());
+                async move {
+                    let _kept = program.await;
+                    pending().await
+                }
+            });
+            faults(world, server, client);
+            let ended = world.run_until(seconds(lasts));
+            ended.expect("nothing here needs what is not simulated");
+            (log, world.panics().to_vec())
+        })
+    }
 
-/// Lets time pass.
-pub(crate) fn run(world: &mut World, until: Duration) {
-    world
-        .run_until(until)
-        .expect("nothing here needs what is not simulated");
+    /// Plays it with nothing going wrong; returns what happened.
+    pub(crate) fn calmly<F, G>(self) -> Log
+    where
+        S: Fn(Log) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+        C: Fn(SocketAddr, Log) -> G + Send + 'static,
+        G: Future<Output: Send> + Send + 'static,
+    {
+        self.run(|_, _, _| {}).0
+    }
 }
 
 /// Serves Socket.IO, with handlers of this test. The heartbeat is 5 s and 4 s.
-pub(crate) async fn serve(
+pub(crate) async fn serve(handlers: impl FnOnce(&SocketIo)) {
+    serve_with(|io| io, handlers).await;
+}
+
+/// The same, with options of this test.
+pub(crate) async fn serve_with(
     configure: impl FnOnce(SocketIoBuilder) -> SocketIoBuilder,
     handlers: impl FnOnce(&SocketIo),
 ) {
