@@ -246,7 +246,8 @@ mod tests {
 
     /// The verdict when a peer logs in to a room of its own and listens.
     fn no_phantom(bug: &str) -> Verdict {
-        let text = format!("shows = \"A listener.\"\n{bug}\n[[hostile]]\nkind = \"flood\"");
+        let text =
+            format!("shows = \"A listener.\"\n{bug}\n[[hostile]]\nkind = \"flood\"\nfor = \"2s\"");
         let scenario = Scenario::parse("test", &text).expect("a right scenario");
         let record = run(&scenario.plan(1)).expect("the run comes to its end");
         let verdicts = check(&record.history);

@@ -6,10 +6,10 @@
 //! [`guard`](self::guard).
 //!
 //! What comes from outside is not trusted. Names, rooms, offsets and lengths are checked, a client
-//! that sends something else gets told so, the number of connections is limited, and one that
-//! sends no request, or cannot be written to, for `ping_interval` plus `ping_timeout` is closed. What
-//! one session may send is limited in length and number ([`Limits`]). Left out: a limit on how slowly
-//! a polling body may arrive.
+//! that sends something else gets told so, the number of connections is limited, in all and for
+//! each address, and one that sends no request, or cannot be written to, for `ping_interval` plus
+//! `ping_timeout` is closed. What one session may send is limited in length and number
+//! ([`Limits`]). Left out: a limit on how slowly a polling body may arrive.
 //!
 //! How soon a dead client is noticed: engine.io's heartbeat sends a ping every `ping_interval` and
 //! waits `ping_timeout` for a pong. rust_socketio sends one pong unasked when it connects, which
