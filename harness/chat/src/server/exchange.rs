@@ -200,7 +200,7 @@ impl Exchange {
             return Ok(None);
         };
         if let Some(message) = new {
-            self.broadcast(number, message);
+            self.broadcast(message);
         }
         Ok(Some(receipt))
     }
@@ -264,33 +264,33 @@ impl Exchange {
     }
 
     /// Lets everyone who is live in its room have a message that was just stored. Who joins with it
-    /// is in the room before, who leaves with it until after.
-    fn broadcast(&mut self, sender: SessionNumber, stored: StoredMessage) {
+    /// is in the room before, who leaves with it until after: with all its sessions, for a message
+    /// may arrive late, by a connection that its client has given up for another one.
+    fn broadcast(&mut self, stored: StoredMessage) {
         let StoredMessage { id, message } = &stored;
-        let id = *id;
-        self.highest = self.highest.max(id);
-        if let (Kind::Join, Some(session)) = (message.kind, self.sessions.get_mut(&sender)) {
-            let since = match self.bug {
-                Some(Bug::JoinTellsThePast) => 0,
-                _ => id,
-            };
-            session.rooms.insert(message.room.clone(), since);
-        }
-        let leaving = message.kind == Kind::Leave && self.bug != Some(Bug::LeaveDoesNotLeave);
+        self.highest = self.highest.max(*id);
+        let since = match self.bug {
+            Some(Bug::JoinTellsThePast) => 0,
+            _ => *id,
+        };
         for (number, session) in &mut self.sessions {
-            if !session.live || !session.is_for(message, self.bug) {
-                continue;
+            let changes = session.is_of_sender(message);
+            if message.kind == Kind::Join && changes {
+                session.rooms.insert(message.room.clone(), since);
             }
-            if self.bug == Some(Bug::ShuffledBroadcast) && number % 2 == 0 {
-                session.emit_shuffled(&stored);
-                continue;
+            if session.live && session.is_for(message, self.bug) {
+                if self.bug == Some(Bug::ShuffledBroadcast) && number % 2 == 0 {
+                    session.emit_shuffled(&stored);
+                } else {
+                    // Whoever cannot take a message now falls out of the live stream and has to ask
+                    // for it; without catch-up there is nobody to ask.
+                    session.live = session.emit(&stored) || self.to_client == ToClient::LiveOnly;
+                }
             }
-            // Whoever cannot take a message now falls out of the live stream and has to ask for
-            // it; without catch-up there is nobody to ask.
-            session.live = session.emit(&stored) || self.to_client == ToClient::LiveOnly;
-        }
-        if let (true, Some(session)) = (leaving, self.sessions.get_mut(&sender)) {
-            session.rooms.remove(&message.room);
+            let leaves = message.kind == Kind::Leave && changes;
+            if leaves && self.bug != Some(Bug::LeaveDoesNotLeave) {
+                session.rooms.remove(&message.room);
+            }
         }
     }
 
@@ -344,7 +344,7 @@ impl Exchange {
         if let Some(session) = self.sessions.get(&number) {
             let message = message(session, submission);
             let id = self.highest + 1;
-            self.broadcast(number, StoredMessage { id, message });
+            self.broadcast(StoredMessage { id, message });
         }
     }
 

@@ -96,6 +96,12 @@ impl Session {
         }
     }
 
+    /// Whether the message is from the user of this session.
+    pub(super) fn is_of_sender(&self, message: &NewMessage) -> bool {
+        let room = local_name(&message.room);
+        self.name == message.sender && full_name(&self.namespace, room) == message.room
+    }
+
     /// Whether a message is for this session.
     pub(super) fn is_for(&self, message: &NewMessage, bug: Option<Bug>) -> bool {
         let room = local_name(&message.room);

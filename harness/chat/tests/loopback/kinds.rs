@@ -6,6 +6,8 @@ use squall_chat::{
     Transport,
 };
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 /// Three clients of one server; what they say is in everybody's room or in `lobby`.
@@ -79,6 +81,26 @@ async fn who_joins_gets_what_comes_from_then_on_until_it_leaves() {
     bob.send(7, Message::to_room("attic", "from outside"));
     has_failed(bobs, 7).await;
     assert_eq!(bobs.contents(), ["bob joins", "meanwhile", "bob leaves"]);
+}
+
+/// The connection that a client has given up may outlive it, and bring what was on its way.
+#[tokio::test]
+async fn who_joins_or_leaves_does_so_with_all_its_sessions() {
+    let scratch = Scratch::new("sessions");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let (earlier, earliers) = join(quick_client("ann", server.address));
+    let (later, laters) = join(quick_client("ann", server.address));
+    earliers.connected().await;
+    laters.connected().await;
+    sleep(Duration::from_millis(50)).await;
+    earlier.send(1, of_kind(Kind::Join, "attic", "ann joins"));
+    laters.delivered(1).await;
+    later.send(2, Message::to_room("attic", "from the other session"));
+    laters.delivered(2).await;
+    earlier.send(3, of_kind(Kind::Leave, "attic", "ann leaves"));
+    laters.delivered(3).await;
+    later.send(4, Message::to_room("attic", "from outside"));
+    has_failed(&laters, 4).await;
 }
 
 #[tokio::test]
@@ -266,4 +288,34 @@ async fn an_outbox_on_disk_outlives_its_program_and_sends_everything_once() {
     anns.delivered(4).await;
     sleep(Duration::from_millis(100)).await;
     assert_eq!(anns.contents(), numbered(0, 4));
+}
+
+#[tokio::test]
+async fn the_handshake_says_what_the_server_was_told() {
+    let options = ServerOptions {
+        ping_interval: Duration::from_millis(1_234),
+        ping_timeout: Duration::from_millis(567),
+        max_payload: 89_000,
+        ..ServerOptions::default()
+    };
+    let scratch = Scratch::new("handshake");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: chat\r\n\
+        Connection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (_, packet) = answer.split_once("\r\n\r\n0").expect("an OPEN packet");
+    let mut handshake: serde_json::Value = serde_json::from_str(packet.trim()).unwrap();
+    let sid = handshake["sid"].take();
+    assert!(sid.as_str().is_some_and(|sid| !sid.is_empty()), "{sid}");
+    let expected = serde_json::json!({
+        "sid": null,
+        "upgrades": ["websocket"],
+        "pingInterval": 1_234,
+        "pingTimeout": 567,
+        "maxPayload": 89_000,
+    });
+    assert_eq!(handshake, expected);
 }
