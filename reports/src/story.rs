@@ -276,14 +276,18 @@ impl<'h> Life<'h> {
                 self.failed_attempts = 0;
                 Some(plain("stopped"))
             }
-            EventKind::Connected { .. } => {
+            EventKind::Connected { recovered, .. } => {
                 let attempts = std::mem::take(&mut self.failed_attempts);
                 self.connected = true;
+                let again = match recovered {
+                    true => "came back to its session",
+                    false => "connected again",
+                };
                 std::mem::replace(&mut self.connected_before, true).then(|| match attempts {
-                    0 => plain("connected again"),
+                    0 => plain(again),
                     failed => {
                         let failed = counted(failed, "failed attempt");
-                        plain(format!("connected again, after {failed}"))
+                        plain(format!("{again}, after {failed}"))
                     }
                 })
             }

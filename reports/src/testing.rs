@@ -91,6 +91,7 @@ fn history() -> History {
             delivery: ms(5_000),
             backoff_min: ms(500),
             backoff_max: ms(5_000),
+            recovery: None,
         },
         healed_at: ms(8_000),
         ended_at: ms(30_000),
@@ -114,6 +115,7 @@ fn events() -> Vec<Event> {
             ALICE,
             SessionOpened {
                 session: "s1".into(),
+                recovered: false,
             },
         ),
         at(
@@ -121,6 +123,7 @@ fn events() -> Vec<Event> {
             BOB,
             SessionOpened {
                 session: "s2".into(),
+                recovered: false,
             },
         ),
         at(
@@ -128,6 +131,7 @@ fn events() -> Vec<Event> {
             ALICE,
             Connected {
                 session: "s1".into(),
+                recovered: false,
             },
         ),
         at(
@@ -135,6 +139,7 @@ fn events() -> Vec<Event> {
             BOB,
             Connected {
                 session: "s2".into(),
+                recovered: false,
             },
         ),
         at(1_000, ALICE, invoked(m1, "m1")),
@@ -196,6 +201,7 @@ fn events() -> Vec<Event> {
             BOB,
             SessionOpened {
                 session: "s3".into(),
+                recovered: false,
             },
         ),
         at(
@@ -203,6 +209,7 @@ fn events() -> Vec<Event> {
             BOB,
             Connected {
                 session: "s3".into(),
+                recovered: false,
             },
         ),
         at(8_640, BOB, delivered(2, "m2")),

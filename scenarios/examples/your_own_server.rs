@@ -108,6 +108,7 @@ fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
             delivery: Duration::from_secs(30),
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(5),
+            recovery: None,
         },
         healed_at: partition.end,
         ended_at: END,
@@ -139,7 +140,10 @@ async fn serve(stored: Stored) {
 
 /// A client's program: says something every five seconds. rust_socketio connects again by itself.
 async fn chat(server: SocketAddr, observer: Observer) {
-    let welcome = |session, _| Connected { session };
+    let welcome = |session, _| Connected {
+        session,
+        recovered: false,
+    };
     let message = |content: String, id| Delivered {
         id,
         room: room(),

@@ -58,6 +58,13 @@ planted! {
     "binary-truncated" BinaryTruncated breaks NoPhantom in "binary-messages";
     "typing-stored" TypingStored breaks NoPhantom in "typing-is-ephemeral";
     "refusal-acknowledged" RefusalAcknowledged breaks AcknowledgementTruth in "nicknames";
+    "recovery-without-rooms" RecoveryWithoutRooms breaks Recovery in "recovery-websocket";
+    "recovery-wrong-room" RecoveryWrongRoom breaks Recovery in "recovery-websocket";
+    "recovery-replayed-twice" RecoveryReplayedTwice breaks Recovery in "recovery-websocket";
+    "recovery-forgets-missed" RecoveryForgetsMissed breaks Recovery in "recovery-websocket";
+    "recovery-after-expiry" RecoveryAfterExpiry breaks Recovery in "recovery-expired";
+    "recovery-one-sided" RecoveryOneSided breaks Recovery in "recovery-websocket";
+    "recovery-new-id" RecoveryNewId breaks Recovery in "recovery-websocket";
 }
 
 /// What came of the hunt for a bug.

@@ -137,6 +137,7 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         delivery: in_world(bounds.delivery, slowest),
         backoff_min: in_world(bounds.backoff_min, fastest),
         backoff_max: in_world(bounds.backoff_max, slowest),
+        recovery: bounds.recovery,
     }
 }
 
@@ -153,6 +154,7 @@ mod tests {
             delivery: second,
             backoff_min: second,
             backoff_max: second,
+            recovery: None,
         };
         let stretched = stretch(bounds.clone(), [1_000_000, -500_000, 3].into_iter());
         assert_eq!(stretched.client_detection, second * 2);

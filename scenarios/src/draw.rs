@@ -15,7 +15,7 @@ use crate::workload::{PlannedMessage, User, Workload};
 use indexmap::{IndexMap, IndexSet};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use squall_chat::{ROOT, Transport};
+use squall_chat::{ROOT, Recovery, Transport};
 use squall_guarantees::{Bounds, Guarantee};
 use squall_reports::Engine;
 use std::fmt::Debug;
@@ -340,6 +340,7 @@ impl Chat {
             ping_timeout: draw.fixed("chat: ping-timeout", self.ping_timeout),
             ack_timeout: draw.fixed("chat: ack-timeout", self.ack_timeout),
             connect_timeout: draw.fixed("chat: connect-timeout", self.connect_timeout),
+            recovery_window: draw.fixed("chat: recovery-window", self.recovery_window),
             ..self.clone()
         }
     }
@@ -360,6 +361,10 @@ impl Chat {
             delivery: client_detection + connecting + self.ack_timeout.min() * 5,
             backoff_min: self.backoff_min,
             backoff_max: self.backoff_max,
+            recovery: (self.recovery != Recovery::Off).then(|| squall_guarantees::Recovery {
+                window: self.recovery_window.min(),
+                outlives_server: self.recovery == Recovery::Sqlite,
+            }),
         }
     }
 }

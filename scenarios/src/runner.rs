@@ -282,6 +282,8 @@ fn server_options(plan: &Plan) -> ServerOptions {
             .max_connections_per_address
             .map_or(defaults.max_connections_per_address, |most| most as usize),
         namespaces: namespaces.into_iter().collect(),
+        recovery: chat.recovery,
+        recovery_window: chat.recovery_window.min(),
         bug: chat.bug,
         ..defaults
     }
@@ -382,9 +384,11 @@ fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
         .collect();
     Arc::new(move |event| {
         let (name, kind) = match event {
-            ServerEvent::SessionOpened { session, client } => {
-                (client, EventKind::SessionOpened { session })
-            }
+            ServerEvent::SessionOpened {
+                session,
+                client,
+                recovered,
+            } => (client, EventKind::SessionOpened { session, recovered }),
             ServerEvent::SessionClosed {
                 session,
                 client,

@@ -14,7 +14,7 @@ use crate::hostile::Hostile;
 use crate::links::LinkChange;
 use crate::middlebox::Middlebox;
 use crate::workload::Workload;
-use squall_chat::{Bug, ToClient, ToServer, Transport};
+use squall_chat::{Bug, Recovery, ToClient, ToServer, Transport};
 use squall_guarantees::Guarantee;
 use std::path::Path;
 use std::time::Duration;
@@ -156,6 +156,10 @@ pub struct Chat {
     pub backoff_min: Duration,
     /// The longest wait before a further attempt to connect.
     pub backoff_max: Duration,
+    /// Where the server keeps sessions that wait for their clients.
+    pub recovery: Recovery,
+    /// How long they wait.
+    pub recovery_window: Setting<Duration>,
     /// The most TCP connections that the server has at a time; its default if none.
     pub max_connections: Option<u32>,
     /// The most of these from one address; the server's default if none.

@@ -73,6 +73,22 @@ pub enum Bug {
     TypingStored,
     /// *Acknowledgement truth.* The server acknowledges what it refuses.
     RefusalAcknowledged,
+    /// *Recovery.* A recovered session is in none of the rooms that it was in.
+    RecoveryWithoutRooms,
+    /// *Recovery.* A recovered session is in the rooms of another client.
+    RecoveryWrongRoom,
+    /// *Recovery.* The client names the first offset that it has seen instead of the last, and handles
+    /// again what comes again.
+    RecoveryReplayedTwice,
+    /// *Recovery.* The client throws away what it is sent before the greeting, which is what it has
+    /// missed.
+    RecoveryForgetsMissed,
+    /// *Recovery.* The server keeps sessions a hundred times as long as it says.
+    RecoveryAfterExpiry,
+    /// *Recovery.* The server does not tell the client that its session is recovered.
+    RecoveryOneSided,
+    /// *Recovery.* A recovered session has the id of its connection.
+    RecoveryNewId,
 }
 
 impl Bug {

@@ -176,6 +176,8 @@ pub enum ClientEvent {
     Connected {
         /// The id of the Socket.IO session.
         session: String,
+        /// Whether it is the session that the client had before.
+        recovered: bool,
     },
     /// The connection, or the attempt to connect, is over.
     Disconnected {

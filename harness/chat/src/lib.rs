@@ -26,6 +26,8 @@
 //! 3. Every delivery names the one before it in the same stream. A client that misses a link of
 //!    this chain asks for what came after the last message it handled, page by page, and is
 //!    joined to the live stream in the same breath as the last page is sent.
+//! 4. With [`Recovery`], a session whose connection was lost waits for its client, and what is meant
+//!    for it waits too: see `squall-recovery`.
 //!
 //! What is left out, for now: several server processes (one process owns the database).
 
@@ -45,7 +47,7 @@ use std::sync::Arc;
 pub use bugs::Bug;
 pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport};
 pub use message::{Content, EVERYBODY, Kind, Message, ROOT, full_name, room_of};
-pub use server::{ServeError, ServerEvent, ServerOptions, ToClient, serve};
+pub use server::{Recovery, ServeError, ServerEvent, ServerOptions, ToClient, serve};
 pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 pub use termination::Termination;
 pub use wire::Limits;

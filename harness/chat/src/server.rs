@@ -22,7 +22,10 @@ mod guard;
 mod handlers;
 mod places;
 mod planted;
+mod recovery;
 mod session;
+
+pub use recovery::Recovery;
 
 use crate::Observer;
 use crate::bugs::Bug;
@@ -40,8 +43,9 @@ use hyper_util::service::TowerToHyperService;
 use places::Places;
 use serde::{Deserialize, Serialize};
 use socketioxide::SocketIo;
-use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::extract::TryData;
 use socketioxide::handler::ConnectHandler;
+use squall_recovery::{Recovery as Sessions, RecoveryAdapter, Session, SocketRef};
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::io::{self, ErrorKind};
@@ -81,6 +85,10 @@ pub struct ServerOptions {
     pub namespaces: Vec<String>,
     /// How much is listened to.
     pub limits: Limits,
+    /// Where sessions are kept that wait for their clients.
+    pub recovery: Recovery,
+    /// How long they wait. Socket.IO's `maxDisconnectionDuration`.
+    pub recovery_window: Duration,
     /// A planted mistake.
     pub bug: Option<Bug>,
 }
@@ -99,6 +107,8 @@ impl Default for ServerOptions {
             max_connections_per_address: 10_000,
             namespaces: vec![ROOT.to_owned()],
             limits: Limits::default(),
+            recovery: Recovery::Off,
+            recovery_window: Duration::from_mins(2),
             bug: None,
         }
     }
@@ -123,6 +133,8 @@ pub enum ServerEvent {
         session: String,
         /// The user's name.
         client: String,
+        /// Whether it is one that was there before.
+        recovered: bool,
     },
     /// A client's session is over.
     SessionClosed {
@@ -170,16 +182,21 @@ pub async fn serve(
     if options.ping_interval.min(options.ping_timeout) < Duration::from_millis(1) {
         return Err(ServeError::Heartbeat);
     }
+    let sessions = recovery::open(&options, database).map_err(StorageError::from)?;
     let database = Database::open(database)?;
-    let exchange = Exchange::new(database, &options)?;
+    let exchange = Exchange::new(database, sessions.clone(), &options)?;
     let (failure, mut failed) = mpsc::unbounded_channel();
-    let doorway = Doorway(Arc::new(Shared {
-        exchange: Mutex::new(Some(exchange)),
-        options: options.clone(),
-        observer,
-        failure,
-    }));
-    let (io, app) = build(&doorway.0);
+    let doorway = Doorway(
+        Arc::new(Shared {
+            exchange: Mutex::new(Some(exchange)),
+            options: options.clone(),
+            observer,
+            failure,
+        }),
+        sessions.clone(),
+    );
+    let (io, app) = build(&doorway.0, &sessions);
+    doorway.0.with(Exchange::expect_clients);
     // Every connection holds a receiver; they end when this sender is dropped.
     let (alive, _) = watch::channel(());
 
@@ -192,6 +209,7 @@ pub async fn serve(
     };
     say_goodbye(&io, &doorway.0).await;
     drop(alive);
+    sessions.close();
     outcome?;
     let exchange = doorway.0.lock().take();
     exchange
@@ -200,10 +218,11 @@ pub async fn serve(
 }
 
 /// Socket.IO and a page for those who come with a browser.
-fn build(shared: &Arc<Shared>) -> (SocketIo, Router) {
+fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter>, Router) {
     let options = &shared.options;
     let max_message = usize::try_from(options.max_payload).unwrap_or(usize::MAX);
     let (layer, io) = SocketIo::builder()
+        .with_adapter::<RecoveryAdapter>(sessions.clone())
         .ping_interval(options.ping_interval)
         .ping_timeout(options.ping_timeout)
         .max_payload(options.max_payload)
@@ -215,18 +234,18 @@ fn build(shared: &Arc<Shared>) -> (SocketIo, Router) {
         let admit = move |socket: SocketRef, TryData(login): TryData<Login>| {
             ready(admission.admit(&socket, login.map_err(|error| error.to_string())))
         };
-        let enter = move |socket: SocketRef| {
-            entry.enter(socket);
+        let enter = move |socket: SocketRef, session: Session| {
+            entry.enter(socket, session);
             ready(())
         };
-        io.ns(namespace.clone(), enter.with(admit));
+        io.ns(namespace.clone(), sessions.protect(enter.with(admit)));
     }
     let about = "This is a Squall chat. It speaks Socket.IO (protocol 5) at /socket.io/.\n";
     (
         io,
         Router::new()
             .route("/", get(move || ready(about)))
-            .layer(layer),
+            .layer(sessions.around(layer)),
     )
 }
 
@@ -278,10 +297,12 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 
 /// Tells every client that it is over. rust_socketio hears only the packet of the namespace, and
 /// `io.close()` waits for peers that have stopped reading.
-async fn say_goodbye(io: &SocketIo, shared: &Shared) {
+async fn say_goodbye(io: &SocketIo<RecoveryAdapter>, shared: &Shared) {
     // The lock is released before the loop: disconnecting calls the handler, which takes it.
     let sockets = shared.lock().as_ref().map(Exchange::sockets);
-    for socket in sockets.unwrap_or_default() {
+    // Whoever may come back is not told that it is over.
+    let goodbye = shared.options.recovery != Recovery::Sqlite;
+    for socket in sockets.filter(|_| goodbye).unwrap_or_default() {
         let _ = socket.disconnect();
     }
     let _ = timeout(FAREWELL, io.close()).await;

@@ -111,6 +111,9 @@ pub enum StorageError {
          used twice"
     )]
     OffsetReused(String),
+    /// The file of sessions cannot be written.
+    #[error(transparent)]
+    Sessions(#[from] squall_recovery::StorageError),
     /// SQLite reports an error.
     #[error("{}: {source}", path.display())]
     Sqlite {

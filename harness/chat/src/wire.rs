@@ -4,7 +4,7 @@
 //! | event | direction | payload |
 //! |---|---|---|
 //! | CONNECT's `auth` | client → server | [`Login`] |
-//! | `ready` | server → client | [`Ready`]: always the first event; the client says nothing before it |
+//! | `ready` | server → client | [`Ready`]: the first event but for what a recovered session has missed; the client says nothing before it |
 //! | `chat message` | client → server | [`Submission`], acknowledged with a [`Receipt`] if asked |
 //! | `chat message` | server → client | [`Delivery`] |
 //! | `binary message` | client → server | a frame of a [`Submission`]; answered with a `receipt` |
@@ -12,6 +12,7 @@
 //! | `receipt` | server → client | [`Receipt`], where Socket.IO's acknowledgements do not work |
 //! | `typing` | server → client | [`Typing`] |
 //! | `sync` | client → server | [`SyncRequest`] |
+//! | `give up` | client → server | nothing: the client closes this connection, and means to come back |
 //! | `synced` | server → client | [`Synced`]: the end of a page |
 //! | `beat` | server → client | [`Beat`]: once per ping interval |
 //! | `refused` | server → client | [`Refused`]: something could not be accepted |
@@ -39,6 +40,8 @@ pub(crate) const RECEIPT: &str = "receipt";
 pub(crate) const TYPING: &str = "typing";
 /// The name of a request for what was missed.
 pub(crate) const SYNC: &str = "sync";
+/// The name of the event by which a client lets go of a connection and not of its session.
+pub(crate) const GIVE_UP: &str = "give up";
 /// The name of the event that ends a page.
 pub(crate) const SYNCED: &str = "synced";
 /// The name of the sign of life.
@@ -100,7 +103,21 @@ pub(crate) struct Login {
     /// The rooms whose messages the client wants.
     pub(crate) rooms: Vec<String>,
     /// The server offset: the client has handled everything up to this id.
-    pub(crate) offset: i64,
+    #[serde(default)]
+    pub(crate) server_offset: i64,
+    /// The session that it wants to come back to.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) claim: Option<Claim>,
+}
+
+/// What a client adds that comes back: Socket.IO's connection state recovery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    /// The session's private id.
+    pub(crate) pid: String,
+    /// The offset of the last event that the client has handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) offset: Option<String>,
 }
 
 impl Login {
@@ -114,7 +131,7 @@ impl Login {
         for room in &self.rooms {
             check_room(room, limits)?;
         }
-        check_offset(self.offset, highest)
+        check_offset(self.server_offset, highest)
     }
 }
 
@@ -125,6 +142,16 @@ pub(crate) struct Ready {
     pub(crate) session: String,
     /// Whether the server repeats what was missed.
     pub(crate) catch_up: bool,
+    /// Whether messages come by themselves from now on; otherwise the first page of what was missed
+    /// comes first.
+    #[serde(default)]
+    pub(crate) live: bool,
+    /// Whether this is a session that was there before.
+    #[serde(default)]
+    pub(crate) recovered: bool,
+    /// The session's private id, which rust_socketio does not show; none if it cannot be recovered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) private_id: Option<String>,
     /// How often there is a sign of life, in milliseconds.
     pub(crate) ping_interval_ms: u64,
     /// How late a sign of life may be, in milliseconds.

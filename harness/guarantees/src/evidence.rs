@@ -1,6 +1,10 @@
 //! The smallest evidence of a violation: which message, sent when, received by whom, when, how
 //! often. Plain data, and a paragraph of text for people.
 
+mod recovery;
+
+pub use recovery::{BadRecovery, Mistake};
+
 use crate::{Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -118,6 +122,8 @@ pub enum Evidence {
         #[serde(with = "nanoseconds")]
         at: Time,
     },
+    /// A session was recovered badly, or wrongly, or wrongly not.
+    BadRecovery(BadRecovery),
     /// A client tried again too early, too late or never.
     BackOff {
         /// The client.
@@ -389,6 +395,7 @@ impl fmt::Display for Evidence {
                 write!(f, "{client} was given session {session} at {at}, ")?;
                 write!(f, "which {earlier_client} had been given at {earlier_at}.")
             }
+            Evidence::BadRecovery(recovery) => recovery.fmt(f),
             Evidence::BackOff {
                 client,
                 disconnected_at,

@@ -28,6 +28,8 @@ pub enum Guarantee {
     Detection,
     /// A new connection gets a new id, after a wait within the back-off's bounds.
     Reconnection,
+    /// A lost session is recovered whole, or not at all.
+    Recovery,
 }
 
 /// The texts that belong to a guarantee.
@@ -39,7 +41,7 @@ struct Texts {
 
 impl Guarantee {
     /// Every guarantee, in the order in which reports list them.
-    pub const ALL: [Guarantee; 10] = [
+    pub const ALL: [Guarantee; 11] = [
         Guarantee::Ordering,
         Guarantee::TotalOrder,
         Guarantee::AtMostOnce,
@@ -50,6 +52,7 @@ impl Guarantee {
         Guarantee::NoPhantom,
         Guarantee::Detection,
         Guarantee::Reconnection,
+        Guarantee::Recovery,
     ];
 
     /// The name in files and reports: `exactly-once`.
@@ -128,6 +131,13 @@ impl Guarantee {
                               before a further attempt is within the back-off's bounds.",
                 exercised_when: "a client that connects again after a disconnection",
             },
+            Guarantee::Recovery => Texts {
+                name: "recovery",
+                description: "Holds when a client that comes back in time gets its session with \
+                              everything it has missed, in order and once, and nothing of it \
+                              otherwise.",
+                exercised_when: "a client that connects again, and a server that keeps sessions",
+            },
         }
     }
 }
@@ -184,6 +194,6 @@ mod tests {
     #[test]
     fn an_unknown_name_is_told_with_the_allowed_ones() {
         let error = "exactly_once".parse::<Guarantee>().unwrap_err();
-        insta::assert_snapshot!(error, @"there is no guarantee `exactly_once`; use one of `ordering`, `total-order`, `at-most-once`, `at-least-once`, `exactly-once`, `acknowledgement-truth`, `durability-to-delivery`, `no-phantom`, `detection`, `reconnection`");
+        insta::assert_snapshot!(error, @"there is no guarantee `exactly_once`; use one of `ordering`, `total-order`, `at-most-once`, `at-least-once`, `exactly-once`, `acknowledgement-truth`, `durability-to-delivery`, `no-phantom`, `detection`, `reconnection`, `recovery`");
     }
 }

@@ -138,6 +138,8 @@ pub enum EventKind {
     Connected {
         /// The id of the Socket.IO session.
         session: String,
+        /// Whether the client says that it is the session it had before.
+        recovered: bool,
     },
     /// The client noticed that its connection, or its attempt to connect, is over.
     Disconnected {
@@ -148,6 +150,8 @@ pub enum EventKind {
     SessionOpened {
         /// The id of the Socket.IO session.
         session: String,
+        /// Whether the server says that the session was there before.
+        recovered: bool,
     },
     /// The server noticed that the client's session is over.
     SessionClosed {
@@ -271,4 +275,16 @@ pub struct Bounds {
     /// The longest wait before a further attempt to connect.
     #[serde(with = "nanoseconds")]
     pub backoff_max: Duration,
+    /// What is promised about sessions whose connection was lost; none if they end with it.
+    pub recovery: Option<Recovery>,
+}
+
+/// What is promised about sessions whose connection was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// They wait for their clients this long.
+    #[serde(with = "nanoseconds")]
+    pub window: Duration,
+    /// Whether they wait also when their server ends.
+    pub outlives_server: bool,
 }

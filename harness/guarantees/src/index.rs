@@ -238,7 +238,7 @@ impl<'h> Content<'h> {
     }
 
     /// Whether the content is for this client, if it has been in the room since that row.
-    fn is_for(&self, client: ClientId, since: i64) -> bool {
+    pub(crate) fn is_for(&self, client: ClientId, since: i64) -> bool {
         let own = |sent: &Invocation<'_>| sent.sender == client && !sent.echo;
         !self.invocation.as_ref().is_some_and(own)
             && self.rows.first().is_none_or(|row| row.id >= since)
@@ -399,7 +399,7 @@ impl<'h> Builder<'h> {
                 deliveries.push(delivery);
             }
             EventKind::Connecting { .. } => self.connection(client, Connection::Connecting(at)),
-            EventKind::Connected { session } => {
+            EventKind::Connected { session, .. } => {
                 self.connection(client, Connection::Connected(at, session));
             }
             EventKind::Disconnected { .. } => self.connection(client, Connection::Disconnected(at)),

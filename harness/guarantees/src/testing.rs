@@ -8,7 +8,7 @@ use crate::checkers::check_one;
 use crate::index::Index;
 use crate::{
     Bounds, Client, ClientId, Event, EventKind, Guarantee, History, Kind, Lost, OperationId,
-    Silence, Standstill, StoredMessage, Time, Verdict,
+    Recovery, Silence, Standstill, StoredMessage, Time, Verdict,
 };
 
 #[derive(Clone)]
@@ -37,6 +37,7 @@ pub(crate) fn chat<const N: usize>(clients: [&str; N]) -> Chat {
                 delivery: ms(5_000),
                 backoff_min: ms(1_000),
                 backoff_max: ms(5_000),
+                recovery: None,
             },
             healed_at: Time::ZERO,
             ended_at: ms(60_000),
@@ -226,15 +227,37 @@ impl Chat {
     }
 
     pub(crate) fn connected_as(self, at: u64, who: &str, session: &str) -> Self {
-        let session = session.to_owned();
-        self.event(
-            at,
-            who,
-            EventKind::SessionOpened {
-                session: session.clone(),
-            },
-        )
-        .event(at, who, EventKind::Connected { session })
+        self.given(at, who, session, [false, false])
+    }
+
+    /// The client and the server both say that it is a session of before.
+    pub(crate) fn recovered(self, at: u64, who: &str, session: &str) -> Self {
+        self.given(at, who, session, [true, true])
+    }
+
+    pub(crate) fn recovered_says_only_the_server(self, at: u64, who: &str, session: &str) -> Self {
+        self.given(at, who, session, [true, false])
+    }
+
+    /// A session, and whether the server and the client say that it is one of before.
+    fn given(self, at: u64, who: &str, session: &str, [by_server, by_client]: [bool; 2]) -> Self {
+        let (session, recovered) = (session.to_owned(), by_server);
+        let opened = EventKind::SessionOpened {
+            session: session.clone(),
+            recovered,
+        };
+        let recovered = by_client;
+        self.event(at, who, opened)
+            .event(at, who, EventKind::Connected { session, recovered })
+    }
+
+    /// Sessions wait for their clients this long.
+    pub(crate) fn recovering(mut self, window: u64, outlives_server: bool) -> Self {
+        self.history.bounds.recovery = Some(Recovery {
+            window: Time::from_millis(window),
+            outlives_server,
+        });
+        self
     }
 
     pub(crate) fn disconnected(self, at: u64, who: &str) -> Self {
@@ -249,7 +272,11 @@ impl Chat {
 
     /// The server closes the client's first session.
     pub(crate) fn session_closed(self, at: u64, who: &str) -> Self {
-        let (session, reason) = (format!("{who}-1"), "heartbeat".to_owned());
+        self.session_closed_because(at, who, "heartbeat")
+    }
+
+    pub(crate) fn session_closed_because(self, at: u64, who: &str, reason: &str) -> Self {
+        let (session, reason) = (format!("{who}-1"), reason.to_owned());
         self.event(at, who, EventKind::SessionClosed { session, reason })
     }
 

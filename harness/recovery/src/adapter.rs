@@ -105,18 +105,18 @@ impl RecoveryAdapter {
         }
     }
 
-    /// Sends an event to one session, wherever it is.
+    /// Sends an event to some sessions, wherever they are.
     pub(crate) fn send_to<T: serde::Serialize + ?Sized>(
         &self,
         books: &mut Books,
-        session: Number,
+        receivers: &BTreeSet<Number>,
         event: &str,
         data: &T,
     ) -> Result<(), StorageError> {
         let value = self.local.parser().encode_value(data, Some(event));
         let packet = Packet::event(Str::default(), value.map_err(StorageError::new)?);
         match recoverable(&packet.inner) {
-            Some(event) => self.send(books, event, &BTreeSet::from([session])),
+            Some(event) => self.send(books, event, receivers),
             None => Err(StorageError::new("only JSON packets can be recovered")),
         }
     }

@@ -8,7 +8,8 @@ use crate::{Recovery, SocketRef};
 use serde::Deserialize;
 use socketioxide::handler::ConnectHandler;
 use socketioxide::handler::connect::ConnectMiddleware;
-use socketioxide::socket::{DisconnectReason, Socket};
+use socketioxide::socket::{DisconnectReason, Sid, Socket};
+use socketioxide_core::adapter::{BroadcastOptions, CoreAdapter};
 use socketioxide_core::{Str, Value};
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 /// The handlers of a namespace whose sessions can be recovered; see [`Recovery::protect`].
@@ -163,6 +165,27 @@ impl Recovery {
         let namespace = Str::copy_from_slice(socket.ns());
         let now = (Instant::now(), SystemTime::now());
         books.leave(&namespace, socket.id, rooms, on_purpose(reason), now);
+    }
+}
+
+impl Recovery {
+    /// A connection is lost, in all its namespaces, though socketioxide has not noticed.
+    pub(crate) fn lose(&self, socket: Sid) {
+        // A server that is being torn down has no runtime any more, and nobody to tell.
+        if Handle::try_current().is_err() {
+            return;
+        }
+        for adapter in self.adapters() {
+            let local = adapter.get_local();
+            let rooms = local.socket_rooms(socket);
+            let rooms = rooms.into_iter().map(Into::into).collect();
+            let now = (Instant::now(), SystemTime::now());
+            if let Some(mut books) = self.books() {
+                books.leave(local.path(), socket, rooms, false, now);
+            }
+            // Without the lock: this calls the disconnect handler. A full queue waits for the heartbeat.
+            let _ = local.disconnect_socket(BroadcastOptions::new(socket));
+        }
     }
 }
 

@@ -84,7 +84,8 @@ pub use storage::{
 pub use wire::{Around, RecoveryService};
 
 use books::Books;
-use std::collections::HashMap;
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
@@ -99,7 +100,8 @@ pub struct Recovery(Option<Arc<Shared>>);
 
 struct Shared {
     books: Mutex<Books>,
-    adapters: Mutex<HashMap<String, Weak<RecoveryAdapter>>>,
+    /// By namespace.
+    adapters: Mutex<BTreeMap<String, Weak<RecoveryAdapter>>>,
     options: Options,
     keeps_time: AtomicBool,
 }
@@ -127,12 +129,60 @@ impl Recovery {
         Self(None)
     }
 
+    /// Whether there is any recovery.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Wraps the handlers of a namespace, middlewares included, so that its sessions can be recovered.
     #[must_use]
     pub fn protect<H>(&self, handler: H) -> Protected<H> {
         Protected {
             handler,
             recovery: self.clone(),
+        }
+    }
+
+    /// Emits an event to some sessions of a namespace, which get it after their recovery if not before.
+    /// It is kept once, for all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the event is not JSON, or could not be kept; then it is not sent.
+    pub fn emit<'a, T: Serialize + ?Sized>(
+        &self,
+        namespace: &str,
+        sessions: impl IntoIterator<Item = &'a Session>,
+        event: &str,
+        data: &T,
+    ) -> Result<(), StorageError> {
+        let receivers = sessions.into_iter().map(Session::number).collect();
+        match (self.books(), self.adapter(namespace)) {
+            (Some(mut books), Some(adapter)) => {
+                adapter.send_to(&mut books, &receivers, event, data)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The sessions that wait for their clients, in the order in which they were opened. When a server
+    /// starts with a storage that lasts, these are the sessions of its last process.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Session> {
+        let books = self.books();
+        let waiting = books.iter().flat_map(|books| books.waiting());
+        waiting
+            .map(|(number, namespace, ids)| Session::waiting(self, number, namespace, ids))
+            .collect()
+    }
+
+    /// Closes the storage, for a server that ends. What happens from now on is not kept.
+    pub fn close(&self) {
+        if let Some(mut books) = self.books() {
+            // Should this fail, the sessions have been away for a moment longer than they were.
+            let _ = books.tick(Instant::now(), SystemTime::now());
+            books.close();
         }
     }
 
@@ -164,6 +214,18 @@ impl Recovery {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         adapters.get(namespace)?.upgrade()
+    }
+
+    fn adapters(&self) -> Vec<Arc<RecoveryAdapter>> {
+        let adapters = self.0.iter().flat_map(|shared| {
+            let adapters = shared.adapters.lock();
+            let adapters = adapters.unwrap_or_else(PoisonError::into_inner);
+            adapters
+                .values()
+                .filter_map(Weak::upgrade)
+                .collect::<Vec<_>>()
+        });
+        adapters.collect()
     }
 
     /// Looks after expired sessions from now on, until the server is gone. Called where there is a

@@ -10,6 +10,7 @@ use socketioxide::extract::{Extension, ExtensionNotFound};
 use socketioxide::handler::{FromConnectParts, FromDisconnectParts, FromMessageParts};
 use socketioxide::socket::{DisconnectReason, Socket};
 use socketioxide_core::{Str, Value};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::{Arc, Weak};
 
@@ -35,12 +36,31 @@ impl Session {
         Self(Arc::new(Parts {
             recovery: Recovery::off(),
             number: 0,
-            namespace: Str::default(),
+            namespace: Str::copy_from_slice(socket.ns()),
             id: socket.id.to_string(),
             private_id: None,
             recovered: false,
             refusal: None,
             socket: Arc::downgrade(socket),
+        }))
+    }
+
+    /// A session that waits for its client.
+    pub(crate) fn waiting(
+        recovery: &Recovery,
+        number: Number,
+        namespace: &Str,
+        (id, private_id): (&str, &str),
+    ) -> Self {
+        Self(Arc::new(Parts {
+            recovery: recovery.clone(),
+            number,
+            namespace: namespace.clone(),
+            id: id.to_owned(),
+            private_id: Some(private_id.to_owned()),
+            recovered: false,
+            refusal: None,
+            socket: Weak::new(),
         }))
     }
 
@@ -74,6 +94,12 @@ impl Session {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.0.id
+    }
+
+    /// The path of its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.0.namespace
     }
 
     /// Whether this connection continues a session: its id, rooms and data are what they were, and
@@ -167,10 +193,28 @@ impl Session {
             socket.inspect(|socket| drop(socket.emit(event, data)));
             return Ok(());
         };
+        let receivers = BTreeSet::from([self.0.number]);
         match self.0.recovery.adapter(&self.0.namespace) {
-            Some(adapter) => adapter.send_to(&mut books, self.0.number, event, data),
+            Some(adapter) => adapter.send_to(&mut books, &receivers, event, data),
             None => Ok(()),
         }
+    }
+
+    /// Lets go of the connection, as if it had been lost: the session waits for its client, whatever
+    /// becomes of the connection. For clients that cannot close a connection without disconnecting
+    /// from the namespace, which would end the session.
+    pub fn release(&self) {
+        if let Some(socket) = self.0.socket.upgrade() {
+            let recovery = &self.0.recovery;
+            recovery.leave(&SocketRef::from(socket), DisconnectReason::TransportClose);
+        }
+    }
+
+    /// Whether the session is still there: it has a connection, or waits for one.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        let books = self.0.recovery.books();
+        books.is_some_and(|books| books.ids_of(self.0.number).is_some())
     }
 
     /// Registers a disconnect handler. Use this one: a socket has room for one handler, and

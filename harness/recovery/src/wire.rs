@@ -19,7 +19,8 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use socketioxide::layer::SocketIoLayer;
 use socketioxide::service::SocketIoService;
-use std::task::{Context, Poll};
+use socketioxide::socket::Sid;
+use std::task::{Context, Poll as Ready};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -103,7 +104,7 @@ where
     type Error = <S as Service<Request<B>>>::Error;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Ready<Result<(), Self::Error>> {
         Service::<Request<B>>::poll_ready(&mut self.inner, context)
     }
 
@@ -114,20 +115,52 @@ where
             let (head, response) = (head(&request), self.inner.call(request));
             return Box::pin(upgraded(self.clone(), upgrade, head, response));
         }
-        let transport = request
-            .uri()
-            .query()
-            .is_some_and(|query| query.contains(POLLING));
-        let polling = ours && transport && request.method() == Method::GET;
-        let (response, recovery) = (self.inner.call(request), self.recovery.clone());
+        let query = request.uri().query();
+        let polling = query
+            .filter(|query| ours && request.method() == Method::GET && query.contains(POLLING));
+        let Some(query) = polling else {
+            let response = self.inner.call(request);
+            return Box::pin(async { Ok(response.await?.map(Either::Left)) });
+        };
+        let mut poll = Poll {
+            recovery: self.recovery.clone(),
+            socket: socket(query),
+        };
+        let response = self.inner.call(request);
         Box::pin(async move {
             let response = response.await?;
-            match polling && response.status() == StatusCode::OK {
-                true => Ok(polled(&recovery, response).await),
-                false => Ok(response.map(Either::Left)),
+            poll.socket = None;
+            match response.status() {
+                StatusCode::OK => Ok(polled(&poll.recovery, response).await),
+                _ => Ok(response.map(Either::Left)),
             }
         })
     }
+}
+
+/// A poll that waits for its answer. If its connection closes before, the client is gone, as with
+/// Socket.IO's own server ("poll connection closed prematurely"); engineioxide would notice it at the
+/// next heartbeat, and refuse the client its session until then.
+struct Poll {
+    recovery: Recovery,
+    socket: Option<Sid>,
+}
+
+impl Drop for Poll {
+    fn drop(&mut self) {
+        if let Some(socket) = self.socket {
+            self.recovery.lose(socket);
+        }
+    }
+}
+
+/// The connection that a request belongs to.
+fn socket(query: &str) -> Option<Sid> {
+    let mut fields = query.split('&');
+    fields
+        .find_map(|field| field.strip_prefix("sid="))?
+        .parse()
+        .ok()
 }
 
 /// A request without its body.

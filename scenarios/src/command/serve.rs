@@ -1,7 +1,7 @@
 //! `squall serve`: the server that the scenarios put to the test, on real sockets.
 
 use super::{Exit, Failure, complain};
-use squall_chat::{Database, ServerEvent, ServerOptions, Termination};
+use squall_chat::{Database, Recovery, ServerEvent, ServerOptions, Termination};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,6 +24,22 @@ pub(crate) struct Arguments {
     /// How long a sign of life may be overdue.
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = duration)]
     ping_timeout: Duration,
+    /// Where to keep the sessions of clients that may come back: `off`, `memory`, or `sqlite`, a file
+    /// beside that of the messages, which outlives the server.
+    #[arg(long, value_name = "WHERE", default_value = "off", value_parser = recovery)]
+    recovery: Recovery,
+    /// How long to keep them.
+    #[arg(long, value_name = "DURATION", default_value = "2min", value_parser = duration)]
+    recovery_window: Duration,
+}
+
+fn recovery(text: &str) -> Result<Recovery, String> {
+    match text {
+        "off" => Ok(Recovery::Off),
+        "memory" => Ok(Recovery::Memory),
+        "sqlite" => Ok(Recovery::Sqlite),
+        _ => Err("it is `off`, `memory` or `sqlite`".into()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -60,6 +76,8 @@ async fn serve_until_told(arguments: &Arguments) -> Result<(), Failure> {
     let options = ServerOptions {
         ping_interval: arguments.ping_interval,
         ping_timeout: arguments.ping_timeout,
+        recovery: arguments.recovery,
+        recovery_window: arguments.recovery_window,
         ..ServerOptions::default()
     };
     // Opened once before anything is announced: nobody is told of a server that cannot be.
@@ -76,8 +94,13 @@ async fn serve_until_told(arguments: &Arguments) -> Result<(), Failure> {
 
 fn tell(event: ServerEvent) {
     match event {
-        ServerEvent::SessionOpened { session, client } => {
-            complain(format_args!("{client} is here (session {session})"));
+        ServerEvent::SessionOpened {
+            session,
+            client,
+            recovered,
+        } => {
+            let again = if recovered { " again" } else { "" };
+            complain(format_args!("{client} is here{again} (session {session})"));
         }
         ServerEvent::SessionClosed {
             session,

@@ -3,7 +3,7 @@
 use super::table::{Problems, Table};
 use crate::bugs::PLANTED_BUGS;
 use crate::scenario::{Chat, ServerAddress, Setting};
-use squall_chat::{ToClient, ToServer, Transport};
+use squall_chat::{Recovery, ToClient, ToServer, Transport};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -24,6 +24,11 @@ const TO_CLIENT: [(&str, ToClient); 2] = [
     ("live-only", ToClient::LiveOnly),
     ("catch-up", ToClient::CatchUp),
 ];
+const RECOVERY: [(&str, Recovery); 3] = [
+    ("off", Recovery::Off),
+    ("memory", Recovery::Memory),
+    ("sqlite", Recovery::Sqlite),
+];
 
 pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let seconds = |seconds| Setting::Fixed(Duration::from_secs(seconds));
@@ -42,6 +47,8 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let outbox = table.word("outbox", &[("memory", false), ("disk", true)], problems);
     let max_payload = table.get("max-payload", problems);
     let backoff = table.raw("backoff").and_then(|raw| backoff(raw, problems));
+    let recovery = table.word("recovery", &RECOVERY, problems);
+    let recovery_window = table.positive("recovery-window", problems);
     let max_connections = table.get("max-connections", problems);
     let max_connections_per_address = table.get("max-connections-per-address", problems);
     let storage_delay = table.get("storage-delay", problems);
@@ -64,6 +71,8 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
         max_payload: max_payload.unwrap_or(1_000_000),
         backoff_min,
         backoff_max,
+        recovery: recovery.unwrap_or_default(),
+        recovery_window: recovery_window.unwrap_or(seconds(120)),
         max_connections,
         storage_delay: storage_delay.unwrap_or(few_milliseconds),
         max_connections_per_address,

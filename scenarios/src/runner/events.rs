@@ -55,7 +55,9 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
             content,
         },
         ClientEvent::Connecting { attempt } => EventKind::Connecting { attempt },
-        ClientEvent::Connected { session } => EventKind::Connected { session },
+        ClientEvent::Connected { session, recovered } => {
+            EventKind::Connected { session, recovered }
+        }
         ClientEvent::Disconnected { reason } => EventKind::Disconnected { reason },
     }
 }

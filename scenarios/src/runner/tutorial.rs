@@ -123,7 +123,10 @@ fn kind(event: ClientEvent, authors: &Authors) -> EventKind {
             }
         }
         ClientEvent::Connecting { attempt } => EventKind::Connecting { attempt },
-        ClientEvent::Connected { id } => EventKind::Connected { session: id },
+        ClientEvent::Connected { id } => EventKind::Connected {
+            session: id,
+            recovered: false,
+        },
         ClientEvent::Disconnected { reason } => EventKind::Disconnected { reason },
     }
 }

@@ -15,6 +15,7 @@ use rust_socketio::{Event, Payload, TransportType};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::future::ready;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -32,8 +33,8 @@ const GOODBYES: usize = 60;
 pub(super) enum Signal {
     /// The greeting.
     Ready(Ready),
-    /// A message.
-    Delivery(Delivery),
+    /// A message, and the offset by which its session can be recovered.
+    Delivery(Delivery, Option<String>),
     /// The end of a page.
     Synced(Synced),
     /// Somebody is typing.
@@ -55,6 +56,10 @@ pub(super) struct Connection {
     client: Client,
     signals: mpsc::UnboundedReceiver<Signal>,
     sender: mpsc::UnboundedSender<Signal>,
+    /// What came before the greeting.
+    early: VecDeque<Signal>,
+    /// Whether the client can come back to its session.
+    recoverable: bool,
 }
 
 /// What an emit comes to.
@@ -78,25 +83,43 @@ impl Connection {
             client,
             signals,
             sender,
+            early: VecDeque::new(),
+            recoverable: false,
         };
         let greeting = timeout_at(due, connection.greeting()).await;
         let ready = greeting.map_err(|_| format!("no greeting within {limit:?}"))??;
+        connection.recoverable = ready.private_id.is_some();
         Ok((connection, ready))
     }
 
     async fn greeting(&mut self) -> Result<Ready, String> {
+        let mut missed_packets = VecDeque::new();
         loop {
             match self.next().await {
-                Signal::Ready(ready) => return Ok(ready),
+                Signal::Ready(ready) => {
+                    self.early = missed_packets;
+                    return Ok(ready);
+                }
                 Signal::Lost(reason) => return Err(reason),
-                // The greeting is the first event; should something else come, it is not for us.
+                // What a recovered session has missed comes before the greeting.
+                missed @ Signal::Delivery(..) => missed_packets.push_back(missed),
+                // Should something else come, it is not for us.
                 _ => {}
             }
         }
     }
 
+    /// Throws away what came before the greeting:
+    /// [`Bug::RecoveryForgetsMissed`](crate::Bug::RecoveryForgetsMissed).
+    pub(super) fn forget_missed(&mut self) {
+        self.early.clear();
+    }
+
     /// The next signal. Never ends: a dead connection is silent.
     pub(super) async fn next(&mut self) -> Signal {
+        if let Some(signal) = self.early.pop_front() {
+            return signal;
+        }
         // `self` holds a sender, so the channel cannot be closed.
         self.signals.recv().await.unwrap_or(Signal::Noise)
     }
@@ -155,7 +178,7 @@ impl Connection {
     /// Says goodbye, and returns when that is done. (The goodbye of dropping it then finds nothing
     /// to do.)
     pub(super) async fn close(self) {
-        say_goodbye(self.client.clone()).await;
+        say_goodbye(self.client.clone(), false).await;
     }
 }
 
@@ -163,15 +186,23 @@ impl Drop for Connection {
     fn drop(&mut self) {
         // Outside of a runtime, its tasks are gone, and the connection with them.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(say_goodbye(self.client.clone()));
+            runtime.spawn(say_goodbye(self.client.clone(), self.recoverable));
         }
     }
 }
 
-async fn say_goodbye(client: Client) {
+/// rust_socketio cannot close a connection without disconnecting from the namespace, which ends the
+/// session. A client that means to come back to it says so first.
+async fn say_goodbye(client: Client, will_be_back: bool) {
     for _ in 0..GOODBYES {
+        let goodbye = async {
+            if will_be_back {
+                let _ = client.emit(wire::GIVE_UP, json(&())).await;
+            }
+            client.disconnect().await
+        };
         // An error says that there is no connection any more.
-        if timeout(GOODBYE_TIMEOUT, client.disconnect()).await.is_ok() {
+        if timeout(GOODBYE_TIMEOUT, goodbye).await.is_ok() {
             return;
         }
     }
@@ -223,14 +254,16 @@ fn understand(event: &str, payload: Payload) -> Signal {
     if let Payload::Binary(frame) = &payload {
         // The library gives the name of a binary event as it finds it.
         return match event.contains(wire::BINARY_MESSAGE) {
-            true => frame::decode(frame).map_or(Signal::Noise, Signal::Delivery),
+            true => frame::decode(frame)
+                .map_or(Signal::Noise, |delivery| Signal::Delivery(delivery, None)),
             false => Signal::Noise,
         };
     }
+    let offset = offset(&payload);
     let payload = first(payload).unwrap_or_default();
     match event {
         wire::READY => read(payload, Signal::Ready),
-        wire::CHAT_MESSAGE => read(payload, Signal::Delivery),
+        wire::CHAT_MESSAGE => read(payload, |delivery| Signal::Delivery(delivery, offset)),
         wire::TYPING => read(payload, Signal::Typing),
         wire::SYNCED => read(payload, Signal::Synced),
         wire::BEAT => read(payload, Signal::Beat),
@@ -239,8 +272,16 @@ fn understand(event: &str, payload: Payload) -> Signal {
     }
 }
 
-fn read<T: DeserializeOwned>(payload: Value, signal: fn(T) -> Signal) -> Signal {
+fn read<T: DeserializeOwned>(payload: Value, signal: impl FnOnce(T) -> Signal) -> Signal {
     serde_json::from_value(payload).map_or(Signal::Noise, signal)
+}
+
+/// What Socket.IO's own client takes for the offset of an event: a text at its end.
+fn offset(payload: &Payload) -> Option<String> {
+    match payload {
+        Payload::Text(values) => values.last()?.as_str().map(ToOwned::to_owned),
+        _ => None,
+    }
 }
 
 fn first(payload: Payload) -> Option<Value> {

@@ -332,6 +332,9 @@ mod tests {
         Ready {
             session: "session".to_owned(),
             catch_up: true,
+            live: false,
+            recovered: false,
+            private_id: None,
             ping_interval_ms: 1,
             ping_timeout_ms: 1,
             content_max: 100,

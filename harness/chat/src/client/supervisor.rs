@@ -9,7 +9,7 @@ use super::{ClientEvent, ClientOptions, Shared, ToServer, Transport};
 use crate::Observer;
 use crate::bugs::Bug;
 use crate::message::{Content, Kind};
-use crate::wire::{self, Login, Ready, SyncRequest};
+use crate::wire::{self, Claim, Delivery, Login, Ready, SyncRequest};
 use native_tls::TlsConnector;
 use std::convert::Infallible;
 use std::future::pending;
@@ -32,6 +32,8 @@ pub(super) struct Supervisor {
     inbox: Inbox,
     tls: Option<TlsConnector>,
     first_session: Option<String>,
+    /// What makes the server give the session back.
+    claim: Option<Claim>,
     connection: Option<Connection>,
 }
 
@@ -83,7 +85,7 @@ impl Supervisor {
                 .build()
                 .ok(),
         };
-        let (first_session, connection) = (None, None);
+        let (first_session, claim, connection) = (None, None, None);
         Self {
             options,
             observer,
@@ -91,6 +93,7 @@ impl Supervisor {
             inbox,
             tls,
             first_session,
+            claim,
             connection,
         }
     }
@@ -136,13 +139,26 @@ impl Supervisor {
         let login = Login {
             name,
             rooms,
-            offset: self.inbox.offset(),
+            server_offset: self.inbox.offset(),
+            claim: self.claim.clone(),
         };
         let opening = Connection::open(&self.options, self.tls.clone(), &login);
-        let (connection, ready) = opening.await?;
+        let (mut connection, ready) = opening.await?;
+        if self.options.bug == Some(Bug::RecoveryForgetsMissed) {
+            connection.forget_missed();
+        }
         self.connection = Some(connection);
         let session = self.session(&ready);
-        self.tell(ClientEvent::Connected { session });
+        let recovered = ready.recovered;
+        self.claim = ready.private_id.clone().map(|pid| Claim {
+            pid,
+            offset: self
+                .claim
+                .take()
+                .and_then(|claim| claim.offset)
+                .filter(|_| recovered),
+        });
+        self.tell(ClientEvent::Connected { session, recovered });
         Ok(ready)
     }
 
@@ -270,7 +286,7 @@ impl Supervisor {
         }
         match signal {
             Signal::Lost(reason) => return Some(reason),
-            Signal::Delivery(delivery) => match self.inbox.judge(&delivery, talk.catch_up) {
+            Signal::Delivery(delivery, offset) => match self.judge(talk, &delivery, offset) {
                 Judgement::Handle => self.tell(ClientEvent::Delivered {
                     id: delivery.id,
                     room: delivery.room,
@@ -315,6 +331,25 @@ impl Supervisor {
         None
     }
 
+    /// Decides about a delivery, and remembers its offset unless it has to come again.
+    fn judge(
+        &mut self,
+        talk: &Conversation,
+        delivery: &Delivery,
+        offset: Option<String>,
+    ) -> Judgement {
+        let mut judgement = self.inbox.judge(delivery, talk.catch_up);
+        if self.options.bug == Some(Bug::RecoveryReplayedTwice)
+            && let Some(claim) = &mut self.claim
+        {
+            claim.offset = claim.offset.take().or(offset);
+            judgement = Judgement::Handle;
+        } else if let (Some(claim), true) = (&mut self.claim, judgement != Judgement::Gap) {
+            claim.offset = offset.or(claim.offset.take());
+        }
+        judgement
+    }
+
     /// Says goodbye to the server, if there is one, and tells the user what became of the rest.
     async fn take_leave(&mut self) {
         if let Some(connection) = self.connection.take() {
@@ -347,7 +382,7 @@ impl Conversation {
     fn new(ready: &Ready, page_limit: Duration) -> Self {
         let now = Instant::now();
         let patience_ms = ready.ping_interval_ms.saturating_add(ready.ping_timeout_ms);
-        let catching_up = match ready.catch_up {
+        let catching_up = match ready.catch_up && !ready.live {
             true => CatchingUp::Asked(now + page_limit),
             false => CatchingUp::Live,
         };

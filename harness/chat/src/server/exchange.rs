@@ -15,15 +15,15 @@
 //! own broadcast walks a hash set, and does not tell whose queue was full.
 
 use super::handlers::Reply;
-use super::session::{Allowance, Session, under_wrong_ids};
+use super::session::{Allowance, Session, delivery, framed, under_wrong_ids};
 use super::{ServerOptions, ToClient};
 use crate::bugs::Bug;
 use crate::message::{Content, Kind, full_name, is_open};
 use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 use crate::wire::{self, Beat, Limits, Login, Ready, Receipt, Submission, Synced};
 use socketioxide::TransportType;
-use socketioxide::extract::SocketRef;
-use std::collections::BTreeMap;
+use squall_recovery::{Recovery as Sessions, SocketRef};
+use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The state of a server.
@@ -36,6 +36,10 @@ pub(super) struct Exchange {
     bug: Option<Bug>,
     sessions: BTreeMap<SessionNumber, Session>,
     arrivals: SessionNumber,
+    /// Where clients can come back to their sessions.
+    recovery: Sessions,
+    /// The sessions that wait for their clients, by id.
+    waiting: HashMap<String, SessionNumber>,
 }
 
 /// The rooms that a session is in without asking: everybody's, and its own.
@@ -45,7 +49,11 @@ const OWN_ROOMS: usize = 2;
 pub(super) type SessionNumber = u64;
 
 impl Exchange {
-    pub(super) fn new(database: Database, options: &ServerOptions) -> Result<Self, StorageError> {
+    pub(super) fn new(
+        database: Database,
+        recovery: Sessions,
+        options: &ServerOptions,
+    ) -> Result<Self, StorageError> {
         Ok(Self {
             highest: database.highest_id()?,
             database,
@@ -55,7 +63,23 @@ impl Exchange {
             bug: options.bug,
             sessions: BTreeMap::new(),
             arrivals: 0,
+            recovery,
+            waiting: HashMap::new(),
         })
+    }
+
+    /// Takes over the sessions of the last server, whose clients may come back.
+    pub(super) fn expect_clients(&mut self) {
+        for state in self.recovery.waiting() {
+            let Some(kept) = state.data() else {
+                continue;
+            };
+            let number = self.next_number();
+            self.waiting.insert(state.id().to_owned(), number);
+            // If the last server stored a message and ended before it sent it, the next beat tells.
+            let session = Session::waiting(state, kept, self.highest, &self.limits);
+            self.sessions.insert(number, session);
+        }
     }
 
     /// The highest id there is.
@@ -69,19 +93,33 @@ impl Exchange {
         self.arrivals
     }
 
-    /// Greets a client. It gets messages from now on, unless it has to catch up first.
+    /// Greets a client. It gets messages from now on, unless it has to catch up first; says whether
+    /// it has to.
     pub(super) fn open(
         &mut self,
         number: SessionNumber,
-        socket: SocketRef,
+        (socket, state): (SocketRef, squall_recovery::Session),
         login: Login,
         options: &ServerOptions,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         // First what can fail: whoever is greeted has a session.
         let memberships = self.database.memberships(&login.name)?;
+        let before = self.waiting.remove(state.id());
+        let before = before.and_then(|number| self.sessions.remove(&number));
+        let live = match &before {
+            Some(session) => session.live,
+            None => self.to_client == ToClient::LiveOnly,
+        };
+        let session = match self.bug {
+            Some(Bug::RecoveryNewId) => socket.id.to_string(),
+            _ => state.id().to_owned(),
+        };
         let ready = Ready {
-            session: socket.id.to_string(),
+            session,
             catch_up: self.to_client == ToClient::CatchUp,
+            live,
+            recovered: state.recovered() && self.bug != Some(Bug::RecoveryOneSided),
+            private_id: state.private_id().map(ToOwned::to_owned),
             ping_interval_ms: options.ping_interval.as_millis() as u64,
             ping_timeout_ms: options.ping_timeout.as_millis() as u64,
             content_max: self.limits.content,
@@ -89,10 +127,27 @@ impl Exchange {
         };
         // Should this fail, the connection is lost already and its end is on its way to us.
         let _ = socket.emit(wire::READY, &ready);
-        let mut session = Session::new(socket, login, memberships, &self.limits, self.bug);
-        session.live = self.to_client == ToClient::LiveOnly;
+        let mut session = match before {
+            Some(mut session) => {
+                self.change_rooms(&mut session);
+                session.resumed(socket, state)
+            }
+            None => Session::new((socket, state), login, memberships, &self.limits, self.bug),
+        };
+        session.live = live;
+        session.keep()?;
         self.sessions.insert(number, session);
-        Ok(())
+        Ok(!live)
+    }
+
+    /// [`Bug::RecoveryWithoutRooms`], [`Bug::RecoveryWrongRoom`].
+    fn change_rooms(&self, recovered: &mut Session) {
+        let other = self.sessions.values().next_back();
+        match (self.bug, other) {
+            (Some(Bug::RecoveryWithoutRooms), _) => recovered.rooms.clear(),
+            (Some(Bug::RecoveryWrongRoom), Some(other)) => recovered.rooms = other.rooms.clone(),
+            _ => {}
+        }
     }
 
     /// Closes the database.
@@ -100,16 +155,26 @@ impl Exchange {
         self.database.close()
     }
 
-    /// Forgets a session; says whether it was known.
+    /// The connection of a session is over, and with it the session, unless its client may come
+    /// back. Says whether there was one.
     pub(super) fn close(&mut self, number: SessionNumber) -> bool {
-        self.sessions.remove(&number).is_some()
+        let Some(session) = self.sessions.get_mut(&number) else {
+            return false;
+        };
+        let connected = session.socket.take().is_some();
+        if session.state.exists() {
+            self.waiting.insert(session.state.id().to_owned(), number);
+        } else {
+            self.sessions.remove(&number);
+        }
+        connected
     }
 
     /// The sockets of all sessions, in the order of arrival.
     pub(super) fn sockets(&self) -> Vec<SocketRef> {
         self.sessions
             .values()
-            .map(|session| session.socket.clone())
+            .filter_map(|session| session.socket.clone())
             .collect()
     }
 
@@ -200,7 +265,7 @@ impl Exchange {
             return Ok(None);
         };
         if let Some(message) = new {
-            self.broadcast(message);
+            self.broadcast(message)?;
         }
         Ok(Some(receipt))
     }
@@ -266,32 +331,83 @@ impl Exchange {
     /// Lets everyone who is live in its room have a message that was just stored. Who joins with it
     /// is in the room before, who leaves with it until after: with all its sessions, for a message
     /// may arrive late, by a connection that its client has given up for another one.
-    fn broadcast(&mut self, stored: StoredMessage) {
+    fn broadcast(&mut self, stored: StoredMessage) -> Result<(), StorageError> {
         let StoredMessage { id, message } = &stored;
         self.highest = self.highest.max(*id);
         let since = match self.bug {
             Some(Bug::JoinTellsThePast) => 0,
             _ => *id,
         };
-        for (number, session) in &mut self.sessions {
-            let changes = session.is_of_sender(message);
-            if message.kind == Kind::Join && changes {
-                session.rooms.insert(message.room.clone(), since);
-            }
-            if session.live && session.is_for(message, self.bug) {
-                if self.bug == Some(Bug::ShuffledBroadcast) && number % 2 == 0 {
-                    session.emit_shuffled(&stored);
-                } else {
-                    // Whoever cannot take a message now falls out of the live stream and has to ask
-                    // for it; without catch-up there is nobody to ask.
-                    session.live = session.emit(&stored) || self.to_client == ToClient::LiveOnly;
-                }
-            }
-            let leaves = message.kind == Kind::Leave && changes;
-            if leaves && self.bug != Some(Bug::LeaveDoesNotLeave) {
-                session.rooms.remove(&message.room);
+        if message.kind == Kind::Join {
+            self.change_rooms_of_sender(message, |rooms| {
+                rooms.insert(message.room.clone(), since);
+            })?;
+        }
+        if self.recovery.is_on() {
+            self.publish(&stored)?;
+        } else {
+            self.send(&stored);
+        }
+        if message.kind == Kind::Leave && self.bug != Some(Bug::LeaveDoesNotLeave) {
+            self.change_rooms_of_sender(message, |rooms| {
+                rooms.remove(&message.room);
+            })?;
+        }
+        Ok(())
+    }
+
+    fn change_rooms_of_sender(
+        &mut self,
+        message: &NewMessage,
+        change: impl Fn(&mut BTreeMap<String, i64>),
+    ) -> Result<(), StorageError> {
+        for session in self.sessions.values_mut() {
+            if session.is_of_sender(message) {
+                change(&mut session.rooms);
+                session.keep()?;
             }
         }
+        Ok(())
+    }
+
+    /// Sends a message to everyone it is for, one by one.
+    fn send(&mut self, stored: &StoredMessage) {
+        for (number, session) in &mut self.sessions {
+            if !session.live || !session.is_for(&stored.message, self.bug) {
+                continue;
+            }
+            if self.bug == Some(Bug::ShuffledBroadcast) && number % 2 == 0 {
+                session.emit_shuffled(stored);
+                continue;
+            }
+            // Whoever cannot take a message now falls out of the live stream and has to ask for
+            // it; without catch-up there is nobody to ask.
+            session.live = session.emit(stored) || self.to_client == ToClient::LiveOnly;
+        }
+    }
+
+    /// Sends a message to everyone it is for, connected or not, in one go: it is kept once. No link
+    /// of a chain, because what a session is sent this way has no gaps.
+    fn publish(&mut self, stored: &StoredMessage) -> Result<(), StorageError> {
+        let mut receivers: BTreeMap<&str, Vec<&squall_recovery::Session>> = BTreeMap::new();
+        for session in self.sessions.values_mut() {
+            if session.live && session.is_for(&stored.message, self.bug) {
+                session.head = stored.id;
+                let there = receivers.entry(&session.namespace).or_default();
+                there.push(&session.state);
+            }
+        }
+        let delivery = delivery(stored, 0);
+        let frame = framed(&delivery);
+        for (namespace, sessions) in receivers {
+            match &frame {
+                None => (self.recovery).emit(namespace, sessions, wire::CHAT_MESSAGE, &delivery),
+                Some(frame) => {
+                    (self.recovery).emit(namespace, sessions, wire::BINARY_MESSAGE, frame)
+                }
+            }?;
+        }
+        Ok(())
     }
 
     /// Sends a session one page of what comes after `offset`; with the last page it is live. A page that
@@ -306,11 +422,15 @@ impl Exchange {
         session.live = false;
         session.head = offset;
         session.held = None;
-        let most = match session.socket.transport_type() {
+        let transport = session
+            .socket
+            .as_ref()
+            .map(|socket| socket.transport_type());
+        let most = match transport {
             // rust_socketio takes each segment of a polling body for a whole one, and a page is one
             // body: a longer one would be torn again each time it is asked for.
-            TransportType::Polling => 1,
-            TransportType::Websocket => self.page,
+            Some(TransportType::Polling) => 1,
+            _ => self.page,
         };
         let mut page = match self.bug {
             Some(Bug::SkipCatchUp) => Vec::new(),
@@ -335,17 +455,22 @@ impl Exchange {
         };
         // If this event does not fit into the queue, the client must not be taken for live: it
         // would not know, and would ask again.
-        session.live = session.socket.emit(wire::SYNCED, &synced).is_ok() && synced.live;
-        Ok(())
+        session.live = session.emit_event(wire::SYNCED, &synced) && synced.live;
+        session.keep()
     }
 
     /// Sends out a message under the id that it will probably get: [`Bug::BroadcastBeforeCommit`].
-    pub(super) fn broadcast_unstored(&mut self, number: SessionNumber, submission: Submission) {
-        if let Some(session) = self.sessions.get(&number) {
-            let message = message(session, submission);
-            let id = self.highest + 1;
-            self.broadcast(StoredMessage { id, message });
-        }
+    pub(super) fn broadcast_unstored(
+        &mut self,
+        number: SessionNumber,
+        submission: Submission,
+    ) -> Result<(), StorageError> {
+        let Some(session) = self.sessions.get(&number) else {
+            return Ok(());
+        };
+        let message = message(session, submission);
+        let id = self.highest + 1;
+        self.broadcast(StoredMessage { id, message })
     }
 
     /// Sends the messages after `offset` one by one while live messages go out:
@@ -378,19 +503,33 @@ impl Exchange {
                 upto: offset,
                 live: true,
             };
-            let _ = session.socket.emit(wire::SYNCED, &synced);
+            session.emit_event(wire::SYNCED, &synced);
         }
     }
 
     /// Tells every session that the server is there, and how far its stream has come.
-    pub(super) fn beat(&self) {
+    pub(super) fn beat(&mut self) {
+        self.forget_expired();
         for session in self.sessions.values() {
             let beat = Beat {
                 head: session.live.then_some(session.head),
             };
             // A full queue means that the session has things to read already.
-            let _ = session.socket.emit(wire::BEAT, &beat);
+            session.emit_event(wire::BEAT, &beat);
         }
+    }
+
+    /// Forgets the sessions to which nobody can come back any more.
+    fn forget_expired(&mut self) {
+        let sessions = &mut self.sessions;
+        self.waiting.retain(|_, number| {
+            let waits = sessions.get(number);
+            let waits = waits.is_some_and(|session| session.state.exists());
+            if !waits {
+                sessions.remove(number);
+            }
+            waits
+        });
     }
 }
 

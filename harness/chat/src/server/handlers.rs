@@ -18,8 +18,9 @@ use crate::message::Kind;
 use crate::storage::StorageError;
 use crate::wire::{self, Login, Receipt, Refused, Submission, SyncRequest};
 use bytes::Bytes;
-use socketioxide::extract::{AckSender, SocketRef, TryData};
+use socketioxide::extract::{AckSender, TryData};
 use socketioxide::socket::DisconnectReason;
+use squall_recovery::{Recovery as Sessions, RecoveryAdapter, Session, SocketRef};
 use std::convert::Infallible;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,13 +36,15 @@ pub(super) struct Shared {
     pub(super) failure: mpsc::UnboundedSender<StorageError>,
 }
 
-/// Closes the database when the server's future is dropped, whoever still holds a reference.
-pub(super) struct Doorway(pub(super) Arc<Shared>);
+/// Closes the database and the sessions when the server's future is dropped, whoever still holds a
+/// reference.
+pub(super) struct Doorway(pub(super) Arc<Shared>, pub(super) Sessions);
 
 impl Drop for Doorway {
     fn drop(&mut self) {
         let exchange = self.0.lock().take();
         drop(exchange);
+        self.1.close();
     }
 }
 
@@ -84,7 +87,7 @@ impl Shared {
     ) -> Result<(), String> {
         let login = login.map_err(|error| {
             format!(
-                "auth: expected {{\"name\": text, \"rooms\": [text], \"offset\": number}}: {error}"
+                "auth: expected {{\"name\": text, \"rooms\": [text], \"server_offset\": number}}: {error}"
             )
         })?;
         let highest = self.lock().as_ref().map(Exchange::highest);
@@ -95,7 +98,7 @@ impl Shared {
     }
 
     /// Lets a client in. All handlers are registered before the client hears of it.
-    pub(super) fn enter(self: &Arc<Self>, socket: SocketRef) {
+    pub(super) fn enter(self: &Arc<Self>, socket: SocketRef, state: Session) {
         let Some(login) = socket.extensions.remove::<Login>() else {
             return;
         };
@@ -105,7 +108,9 @@ impl Shared {
         let shared = self.clone();
         socket.on(
             wire::CHAT_MESSAGE,
-            move |socket: SocketRef, TryData(message): TryData<Submission>, ack: AckSender| {
+            move |socket: SocketRef,
+                  TryData(message): TryData<Submission>,
+                  ack: AckSender<RecoveryAdapter>| {
                 let message = message.map_err(|error| error.to_string());
                 shared.receive(number, &socket, message, Reply::Acknowledgement(ack));
                 ready(())
@@ -129,31 +134,46 @@ impl Shared {
                 ready(())
             },
         );
-        let shared = self.clone();
+        let (shared, session) = (self.clone(), state.clone());
         let client = login.name.clone();
-        socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
-            shared.leave(number, &socket, &client, &format!("{reason:?}"));
+        state.on_disconnect(move |_, reason: DisconnectReason| {
+            shared.leave(number, &session, &client, &format!("{reason:?}"));
+            ready(())
+        });
+        let (shared, session) = (self.clone(), state.clone());
+        let client = login.name.clone();
+        socket.on(wire::GIVE_UP, move || {
+            session.release();
+            shared.leave(number, &session, &client, "given up by its client");
             ready(())
         });
         // The socket may be gone already, and its disconnection handled before there was a handler.
         if !socket.connected() {
             return;
         }
-        let (session, name) = (socket.id.to_string(), login.name.clone());
-        let client = name.clone();
-        (self.observer)(ServerEvent::SessionOpened { session, client });
-        let offset = login.offset;
-        self.attempt(|exchange| exchange.open(number, socket.clone(), login, &self.options));
-        self.catch_up(number, offset);
+        let (session, name) = (state.id().to_owned(), login.name.clone());
+        let (client, recovered) = (name.clone(), state.recovered());
+        (self.observer)(ServerEvent::SessionOpened {
+            session,
+            client,
+            recovered,
+        });
+        let offset = login.server_offset;
+        let connection = (socket.clone(), state.clone());
+        let behind =
+            self.attempt(|exchange| exchange.open(number, connection, login, &self.options));
+        if behind == Some(true) {
+            self.catch_up(number, offset);
+        }
         // On several threads it may have gone just now, before there was a session to close.
         if !socket.connected() {
-            self.leave(number, &socket, &name, "gone before it was let in");
+            self.leave(number, &state, &name, "gone before it was let in");
         }
     }
 
-    fn leave(&self, number: SessionNumber, socket: &SocketRef, client: &str, reason: &str) {
+    fn leave(&self, number: SessionNumber, session: &Session, client: &str, reason: &str) {
         if self.with(|exchange| exchange.close(number)) == Some(true) {
-            let (session, client) = (socket.id.to_string(), client.to_owned());
+            let (session, client) = (session.id().to_owned(), client.to_owned());
             let reason = reason.to_owned();
             (self.observer)(ServerEvent::SessionClosed {
                 session,
@@ -246,9 +266,7 @@ impl Shared {
     pub(super) async fn beat(&self) -> Infallible {
         loop {
             sleep(self.options.ping_interval).await;
-            if let Some(exchange) = self.lock().as_ref() {
-                exchange.beat();
-            }
+            self.with(Exchange::beat);
         }
     }
 }
@@ -256,7 +274,7 @@ impl Shared {
 /// How the sender of a message is answered.
 pub(super) enum Reply {
     /// As Socket.IO means it.
-    Acknowledgement(AckSender),
+    Acknowledgement(AckSender<RecoveryAdapter>),
     /// With an event, because rust_socketio cannot be told of a binary event's acknowledgement.
     Event(SocketRef),
 }

@@ -41,7 +41,7 @@ impl Shared {
         message: Submission,
         reply: Reply,
     ) {
-        self.with(|exchange| exchange.broadcast_unstored(number, message.clone()));
+        self.attempt(|exchange| exchange.broadcast_unstored(number, message.clone()));
         let shared = self.clone();
         tokio::spawn(async move {
             sleep(COMMIT_DELAY).await;

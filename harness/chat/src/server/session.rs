@@ -1,13 +1,15 @@
 //! A client that was let in, as the server sees it.
 
 use super::gauge::Gauge;
+use super::recovery::Kept;
 use crate::bugs::Bug;
 use crate::frame;
 use crate::message::{Content, EVERYBODY, Kind, full_name, local_name, room_of};
-use crate::storage::{NewMessage, StoredMessage};
+use crate::storage::{NewMessage, StorageError, StoredMessage};
 use crate::wire::{self, Delivery, Limits, Login, Typing};
 use bytes::Bytes;
-use socketioxide::extract::SocketRef;
+use serde::Serialize;
+use squall_recovery::SocketRef;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
@@ -16,7 +18,10 @@ const FLOOD: u32 = 10;
 
 /// One session of one client.
 pub(super) struct Session {
-    pub(super) socket: SocketRef,
+    /// None while it waits for its client.
+    pub(super) socket: Option<SocketRef>,
+    /// What a client can come back to.
+    pub(super) state: squall_recovery::Session,
     pub(super) name: String,
     pub(super) namespace: String,
     /// By full name; with the id from which on the room's messages are for this client.
@@ -44,7 +49,7 @@ pub(super) enum Allowance {
 impl Session {
     /// A session in the rooms that the client asks for, as changed by what it has joined and left.
     pub(super) fn new(
-        socket: SocketRef,
+        (socket, state): (SocketRef, squall_recovery::Session),
         login: Login,
         memberships: BTreeMap<String, (i64, Kind)>,
         limits: &Limits,
@@ -53,7 +58,8 @@ impl Session {
         let Login {
             name,
             rooms,
-            offset,
+            server_offset: offset,
+            ..
         } = login;
         let namespace = socket.ns().to_owned();
         let own = [EVERYBODY.to_owned(), room_of(&name)];
@@ -71,19 +77,64 @@ impl Session {
                 _ => rooms.remove(&room),
             };
         }
+        let kept = Kept {
+            name,
+            rooms,
+            live: false,
+        };
+        let waiting = Self::waiting(state, kept, offset, limits);
+        Self {
+            socket: Some(socket),
+            ..waiting
+        }
+    }
+
+    /// A session that waits for its client, and has been sent everything up to `head`.
+    pub(super) fn waiting(
+        state: squall_recovery::Session,
+        Kept { name, rooms, live }: Kept,
+        head: i64,
+        limits: &Limits,
+    ) -> Self {
         let now = Instant::now();
         let (rate, burst) = (limits.rate, limits.burst);
         Self {
-            socket,
+            socket: None,
+            namespace: state.namespace().to_owned(),
+            state,
             name,
-            namespace,
             rooms,
-            live: false,
-            head: offset,
+            live,
+            head,
             held: None,
             allowed: Gauge::new(rate, burst, now),
             endured: Gauge::new(rate.saturating_mul(FLOOD), burst.saturating_mul(FLOOD), now),
         }
+    }
+
+    /// The session with its client's next connection.
+    pub(super) fn resumed(self, socket: SocketRef, state: squall_recovery::Session) -> Self {
+        Self {
+            socket: Some(socket),
+            state,
+            ..self
+        }
+    }
+
+    /// Notes what the next server has to know, if sessions are kept.
+    pub(super) fn keep(&self) -> Result<(), StorageError> {
+        let kept = Kept {
+            name: self.name.clone(),
+            rooms: self.rooms.clone(),
+            live: self.live,
+        };
+        Ok(self.state.set_data(&kept)?)
+    }
+
+    /// Puts an event into the socket's queue; says whether there is one, and room in it.
+    pub(super) fn emit_event(&self, event: &str, data: &impl Serialize) -> bool {
+        let socket = self.socket.as_ref();
+        socket.is_some_and(|socket| socket.emit(event, data).is_ok())
     }
 
     /// Counts one more message of this session.
@@ -119,27 +170,14 @@ impl Session {
 
     /// Puts a message into the socket's queue, as the next link of the session's chain. Says
     /// whether there was room.
-    pub(super) fn emit(&mut self, StoredMessage { id, message }: &StoredMessage) -> bool {
-        let delivery = Delivery {
-            id: *id,
-            previous: self.head,
-            room: local_name(&message.room).to_owned(),
-            sender: message.sender.clone(),
-            kind: message.kind,
-            nickname: message.nickname.clone(),
-            content: message.content.clone(),
-            sent_at_ms: message.sent_at_ms,
+    pub(super) fn emit(&mut self, stored: &StoredMessage) -> bool {
+        let delivery = delivery(stored, self.head);
+        let accepted = match framed(&delivery) {
+            None => self.emit_event(wire::CHAT_MESSAGE, &delivery),
+            Some(frame) => self.emit_event(wire::BINARY_MESSAGE, &frame),
         };
-        let accepted = match &delivery.content {
-            Content::Text(_) => self.socket.emit(wire::CHAT_MESSAGE, &delivery),
-            Content::Binary(bytes) => {
-                let frame = Bytes::from(frame::encode(&delivery, bytes));
-                self.socket.emit(wire::BINARY_MESSAGE, &frame)
-            }
-        }
-        .is_ok();
         if accepted {
-            self.head = *id;
+            self.head = stored.id;
         }
         accepted
     }
@@ -151,7 +189,7 @@ impl Session {
             sender: message.sender.clone(),
             content: message.content.clone(),
         };
-        let _ = self.socket.emit(wire::TYPING, &typing);
+        self.emit_event(wire::TYPING, &typing);
     }
 
     /// [`Bug::ShuffledBroadcast`]: holds a message back until the next one; if that is by another
@@ -168,6 +206,28 @@ impl Session {
                 .expect("two remain two");
         }
         self.live = pair.iter().all(|message| self.emit(message));
+    }
+}
+
+/// A message on its way, after another one.
+pub(super) fn delivery(StoredMessage { id, message }: &StoredMessage, previous: i64) -> Delivery {
+    Delivery {
+        id: *id,
+        previous,
+        room: local_name(&message.room).to_owned(),
+        sender: message.sender.clone(),
+        kind: message.kind,
+        nickname: message.nickname.clone(),
+        content: message.content.clone(),
+        sent_at_ms: message.sent_at_ms,
+    }
+}
+
+/// The frame of a message that says something in bytes.
+pub(super) fn framed(delivery: &Delivery) -> Option<Bytes> {
+    match &delivery.content {
+        Content::Text(_) => None,
+        Content::Binary(bytes) => Some(frame::encode(delivery, bytes).into()),
     }
 }
 

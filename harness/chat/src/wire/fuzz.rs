@@ -60,7 +60,7 @@ fn nearly(right: Value) -> impl Strategy<Value = Value> {
 }
 
 fn login() -> Value {
-    serde_json::json!({ "name": "alice", "rooms": ["lobby", "kitchen"], "offset": 3 })
+    serde_json::json!({ "name": "alice", "rooms": ["lobby", "kitchen"], "server_offset": 3 })
 }
 
 fn submission() -> Value {
@@ -80,7 +80,7 @@ proptest! {
         if login.check(&limits, highest).is_ok() {
             prop_assert!((1..=limits.name).contains(&login.name.len()));
             prop_assert!((1..=limits.rooms).contains(&login.rooms.len()));
-            prop_assert!((0..=highest).contains(&login.offset));
+            prop_assert!((0..=highest).contains(&login.server_offset));
         }
     }
 

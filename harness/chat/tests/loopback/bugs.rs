@@ -155,7 +155,7 @@ async fn reused_session_reports_the_first_session_again() {
 
 fn sessions(events: &[ClientEvent]) -> Vec<String> {
     let session = |event: &ClientEvent| match event {
-        ClientEvent::Connected { session } => Some(session.clone()),
+        ClientEvent::Connected { session, .. } => Some(session.clone()),
         _ => None,
     };
     events.iter().filter_map(session).collect()

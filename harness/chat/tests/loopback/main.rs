@@ -3,6 +3,7 @@
 mod bugs;
 mod chat;
 mod kinds;
+mod recovery;
 mod silence;
 mod storage;
 mod support;

@@ -11,13 +11,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 /// A network cable between clients and a server.
-struct Cable {
-    address: SocketAddr,
+pub(crate) struct Cable {
+    pub(crate) address: SocketAddr,
     intact: watch::Sender<bool>,
 }
 
 impl Cable {
-    async fn to(server: SocketAddr) -> Self {
+    pub(crate) async fn to(server: SocketAddr) -> Self {
         let listener = listen("127.0.0.1:0").await;
         let address = listener.local_addr().unwrap();
         let (intact, state) = watch::channel(true);
@@ -33,11 +33,11 @@ impl Cable {
         Self { address, intact }
     }
 
-    fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.intact.send(false).unwrap();
     }
 
-    fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.intact.send(true).unwrap();
     }
 }

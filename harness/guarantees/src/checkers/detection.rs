@@ -169,7 +169,7 @@ fn sessions_of_clients<'h>(index: &Index<'h>) -> Vec<Vec<Session<'h>>> {
         let ClientId(client) = event.client;
         let sessions = &mut clients[client as usize];
         match &event.kind {
-            EventKind::SessionOpened { session } => {
+            EventKind::SessionOpened { session, .. } => {
                 sessions.push(Session {
                     id: session,
                     opened_at: event.at,

@@ -12,6 +12,7 @@ mod exactly_once;
 mod no_phantom;
 mod ordering;
 mod reconnection;
+mod recovery;
 mod total_order;
 
 use crate::index::Index;
@@ -42,6 +43,7 @@ pub(crate) fn check_one(guarantee: Guarantee, index: &Index<'_>) -> Verdict {
         Guarantee::NoPhantom => no_phantom::check(index),
         Guarantee::Detection => detection::check(index),
         Guarantee::Reconnection => reconnection::check(index),
+        Guarantee::Recovery => recovery::check(index),
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! The wait is between noticing that a connection, or an attempt, is over and the next attempt of
 //! the same incarnation. A program that runs on without trying again has waited too long, unless it
-//! stood still meanwhile. Does not
+//! stood still meanwhile. A recovered session has its old id, as the checker of recovery wants. Does not
 //! look at how long an attempt takes, at whether one succeeds (durability-to-delivery asks only
 //! those who came back), nor at a program's first attempt, which waits for nothing.
 
@@ -34,12 +34,12 @@ fn check_sessions(index: &Index<'_>, findings: &mut Findings) -> u64 {
     let mut connected = HashSet::new();
     let mut again = 0;
     for event in &index.history.events {
-        let EventKind::Connected { session } = &event.kind else {
+        let EventKind::Connected { session, recovered } = &event.kind else {
             continue;
         };
         again += u64::from(!connected.insert(event.client));
-        let Some((earlier_client, earlier_at)) = used.insert(session, (event.client, event.at))
-        else {
+        let earlier = used.insert(session, (event.client, event.at));
+        let Some((earlier_client, earlier_at)) = earlier.filter(|_| !recovered) else {
             continue;
         };
         findings.add(event.at, || Evidence::SessionReused {

@@ -2,7 +2,7 @@
 
 use super::entry::{Entry, Place};
 use super::{Books, Number};
-use crate::storage::StorageError;
+use crate::storage::{Memory, StorageError};
 use serde_json::Value as Json;
 use socketioxide::socket::Sid;
 use socketioxide_core::Str;
@@ -20,6 +20,22 @@ impl Books {
     pub(crate) fn ids_of(&self, number: Number) -> Option<(&str, &str)> {
         let entry = self.sessions.get(&number)?;
         Some((&entry.id, &entry.private_id))
+    }
+
+    /// The sessions that wait for their clients, in the order in which they were opened: number,
+    /// namespace, public and private id.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (Number, &Str, (&str, &str))> {
+        let waits = |entry: &Entry| matches!(entry.place, Place::Away { .. });
+        let waiting = self.sessions.iter().filter(move |(_, entry)| waits(entry));
+        waiting.map(|(number, entry)| {
+            let ids = (entry.id.as_str(), entry.private_id.as_str());
+            (*number, &entry.namespace, ids)
+        })
+    }
+
+    /// Nothing is kept any more, and the storage is closed.
+    pub(crate) fn close(&mut self) {
+        self.storage = Box::new(Memory);
     }
 
     /// The application's data.

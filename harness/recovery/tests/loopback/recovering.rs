@@ -401,6 +401,22 @@ async fn a_session_is_recovered_over_polling() {
     assert!(missed.starts_with("42[\"said\",\"two\",\""), "{missed}");
 }
 
+/// As when the client's network changes: engineioxide would go on waiting for the next poll.
+#[tokio::test(start_paused = true)]
+async fn a_session_can_be_recovered_at_once_when_a_poll_was_cut_off() {
+    let server = Server::with_memory();
+    let (mut client, greeting) = Poll::connect(server.service.clone(), json!({})).await;
+    let told: Value = serde_json::from_str(&greeting[2..]).unwrap();
+    let poll = tokio::spawn(async move { client.poll().await });
+    sleep(Duration::from_millis(10)).await;
+    poll.abort();
+    sleep(Duration::from_millis(10)).await;
+    server.say("one").await;
+    let (_, packets) = Poll::connect(server.service.clone(), json!({"pid": told["pid"]})).await;
+    assert!(server.latest().session.recovered());
+    assert!(packets.contains(told["sid"].as_str().unwrap()), "{packets}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn recovery_that_is_off_changes_nothing_on_the_wire() {
     let recovery = Recovery::off();

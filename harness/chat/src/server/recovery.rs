@@ -1,0 +1,60 @@
+//! Connection state recovery: which sessions wait for their clients, and where they are kept.
+
+use super::ServerOptions;
+use crate::bugs::Bug;
+use serde::{Deserialize, Serialize};
+use squall_recovery::{Memory, Options, Recovery as Sessions, Sqlite, StorageError};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where the sessions are kept that wait for their clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recovery {
+    /// Nowhere: a client that comes back gets a new session.
+    #[default]
+    Off,
+    /// In memory: they end with the server.
+    Memory,
+    /// In a SQLite file beside the database of messages: they outlive the server.
+    Sqlite,
+}
+
+/// What is kept with a session, for the next server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// The user's name.
+    pub(super) name: String,
+    /// By full name; with the id from which on the room's messages are for this client.
+    pub(super) rooms: BTreeMap<String, i64>,
+    /// Whether it has caught up.
+    pub(super) live: bool,
+}
+
+/// Opens the sessions that the options ask for.
+pub(super) fn open(options: &ServerOptions, database: &Path) -> Result<Sessions, StorageError> {
+    let heartbeat = options.ping_interval.saturating_mul(2);
+    let window = match options.bug {
+        Some(Bug::RecoveryAfterExpiry) => options.recovery_window.saturating_mul(100),
+        _ => options.recovery_window,
+    };
+    let how = Options {
+        max_disconnection: window,
+        // A client that is let in again may have other rights now.
+        skip_middlewares: false,
+        detection: heartbeat.saturating_add(options.ping_timeout),
+        ..Options::default()
+    };
+    match options.recovery {
+        Recovery::Off => Ok(Sessions::off()),
+        Recovery::Memory => Sessions::new(how, Memory),
+        Recovery::Sqlite => Sessions::new(how, Sqlite::open(&beside(database))?),
+    }
+}
+
+/// The file of sessions beside a file of messages: `chat.db-sessions` beside `chat.db`.
+fn beside(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-sessions");
+    path.into()
+}

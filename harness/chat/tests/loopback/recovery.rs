@@ -1,0 +1,111 @@
+//! A client that loses its connection for a moment comes back to its session.
+//!
+//! Messages are not caught up with in these tests: what was missed comes with the recovery, or never.
+
+use crate::silence::Cable;
+use crate::support::*;
+use squall_chat::{ClientEvent, ClientOptions, Recovery, ServerOptions, ToClient, Transport};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Long enough for both sides to notice a silence.
+const OUTAGE: Duration = Duration::from_millis(1_300);
+
+fn recovering(recovery: Recovery) -> ServerOptions {
+    ServerOptions {
+        to_client: ToClient::LiveOnly,
+        recovery,
+        ..quick_server()
+    }
+}
+
+/// The sessions that a client was given, and whether they were its own already.
+fn sessions(log: &Log<ClientEvent>) -> Vec<(String, bool)> {
+    let session = |event| match event {
+        ClientEvent::Connected { session, recovered } => Some((session, recovered)),
+        _ => None,
+    };
+    log.all().into_iter().filter_map(session).collect()
+}
+
+async fn connected_again(log: &Log<ClientEvent>, times: usize) {
+    log.wait_until("connected again", |events| {
+        let connected = |event: &&ClientEvent| matches!(event, ClientEvent::Connected { .. });
+        events.iter().filter(connected).count() >= times
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_costs_neither_session_nor_messages() {
+    for transport in [Transport::Websocket, Transport::Polling] {
+        let scratch = Scratch::new(&format!("recovery-{transport:?}"));
+        let options = recovering(Recovery::Memory);
+        let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+        let cable = Cable::to(server.address).await;
+        let (ann, anns) = join(quick_client("ann", server.address));
+        let (_bob, bobs) = join(ClientOptions {
+            transport,
+            ..quick_client("bob", cable.address)
+        });
+        anns.connected().await;
+        bobs.connected().await;
+        send_numbered(&ann, 0, 2);
+        bobs.delivered(2).await;
+        for round in 1..=2 {
+            cable.cut();
+            send_numbered(&ann, 2 * round, 2 * round + 2);
+            sleep(OUTAGE).await;
+            cable.mend();
+            bobs.delivered(2 * round as usize + 2).await;
+        }
+        assert_eq!(bobs.contents(), numbered(0, 6));
+        let sessions = sessions(&bobs);
+        assert_eq!(sessions.len(), 3, "{sessions:?}");
+        assert!(sessions[1..].iter().all(|(_, recovered)| *recovered));
+        assert!(sessions.iter().all(|(id, _)| *id == sessions[0].0));
+    }
+}
+
+#[tokio::test]
+async fn a_session_outlives_its_server_only_where_it_is_kept() {
+    for (recovery, outlives) in [(Recovery::Memory, false), (Recovery::Sqlite, true)] {
+        let scratch = Scratch::new(&format!("restart-{recovery:?}"));
+        let options = recovering(recovery);
+        let server = Server::start("127.0.0.1:0", &scratch.database(), options.clone()).await;
+        let address = server.address;
+        let (ann, anns) = join(quick_client("ann", address));
+        let (_bob, bobs) = join(quick_client("bob", address));
+        anns.connected().await;
+        bobs.connected().await;
+        send_numbered(&ann, 0, 2);
+        bobs.delivered(2).await;
+        server.kill().await;
+        let _next = Server::start(&address.to_string(), &scratch.database(), options).await;
+        connected_again(&bobs, 2).await;
+        connected_again(&anns, 2).await;
+        let sessions = sessions(&bobs);
+        assert_eq!(sessions[1].1, outlives);
+        assert_eq!(sessions[1].0 == sessions[0].0, outlives);
+        send_numbered(&ann, 2, 4);
+        bobs.delivered(4).await;
+        assert_eq!(bobs.contents(), numbered(0, 4));
+    }
+}
+
+#[tokio::test]
+async fn without_recovery_every_connection_has_a_session_of_its_own() {
+    let scratch = Scratch::new("no-recovery");
+    let options = recovering(Recovery::Off);
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let cable = Cable::to(server.address).await;
+    let (_bob, bobs) = join(quick_client("bob", cable.address));
+    bobs.connected().await;
+    cable.cut();
+    sleep(OUTAGE).await;
+    cable.mend();
+    connected_again(&bobs, 2).await;
+    let sessions = sessions(&bobs);
+    assert!(!sessions[1].1);
+    assert_ne!(sessions[0].0, sessions[1].0);
+}

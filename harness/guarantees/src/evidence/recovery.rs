@@ -1,0 +1,119 @@
+//! What shows that a session was not recovered as it should have been.
+
+use super::Message;
+use crate::{Time, nanoseconds, seconds};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A session that was recovered badly, or wrongly, or wrongly not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadRecovery {
+    /// Whose connection it was.
+    pub client: String,
+    /// The session.
+    pub session: String,
+    /// When the client connected, or handled a message.
+    #[serde(with = "nanoseconds")]
+    pub at: Time,
+    /// What was wrong.
+    pub mistake: Mistake,
+}
+
+/// What can be wrong with a recovery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mistake", rename_all = "kebab-case")]
+pub enum Mistake {
+    /// The session had waited too long.
+    Expired {
+        /// Since when.
+        #[serde(with = "nanoseconds")]
+        closed_at: Time,
+    },
+    /// One of the two sides had ended the session.
+    EndedOnPurpose,
+    /// The server had ended, and keeps no sessions.
+    LostWithServer {
+        /// When.
+        #[serde(with = "nanoseconds")]
+        stopped_at: Time,
+    },
+    /// It is another client's.
+    Foreign {
+        /// Whose.
+        owner: String,
+    },
+    /// There was no such session.
+    Unknown,
+    /// The client had another one.
+    OtherSession {
+        /// Which.
+        had: String,
+    },
+    /// Client and server do not say the same.
+    OneSided,
+    /// It was waiting, and the client got a new one.
+    Refused {
+        /// Since when it was waiting.
+        #[serde(with = "nanoseconds")]
+        since: Time,
+    },
+    /// A message for it was left out.
+    Missing {
+        /// Which.
+        message: Message,
+    },
+    /// A message was handled again, or after a later one.
+    Again {
+        /// Which.
+        message: Message,
+    },
+}
+
+impl fmt::Display for BadRecovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (client, session, at) = (&self.client, &self.session, seconds(self.at));
+        match &self.mistake {
+            Mistake::Missing { message } => {
+                write!(f, "{client} recovered session {session} and went on, ")?;
+                return write!(f, "but never handled {message}.");
+            }
+            Mistake::Again { message } => {
+                write!(
+                    f,
+                    "{client} recovered session {session} and at {at} handled again, "
+                )?;
+                return write!(f, "or after a later one, {message}.");
+            }
+            Mistake::Refused { since } => {
+                write!(f, "{client} was given a new session at {at}, ")?;
+                let since = seconds(*since);
+                return write!(
+                    f,
+                    "although session {session} had been waiting since {since}."
+                );
+            }
+            _ => write!(f, "{client} recovered session {session} at {at}, ")?,
+        }
+        match &self.mistake {
+            Mistake::Expired { closed_at } => {
+                write!(
+                    f,
+                    "which had expired: it was closed at {}.",
+                    seconds(*closed_at)
+                )
+            }
+            Mistake::EndedOnPurpose => f.write_str("which had been ended on purpose."),
+            Mistake::LostWithServer { stopped_at } => {
+                write!(
+                    f,
+                    "which was lost with its server at {}.",
+                    seconds(*stopped_at)
+                )
+            }
+            Mistake::Foreign { owner } => write!(f, "which is {owner}'s."),
+            Mistake::Unknown => f.write_str("which nobody had before."),
+            Mistake::OtherSession { had } => write!(f, "but had session {had} before."),
+            _ => f.write_str("as one side says and the other does not."),
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! A served chat, a network that can be cut, and clients under Node.js. Everything has a time limit and
+//! ends with its owner.
+
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything may take on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How long to listen for what should not come.
+const SETTLE: Duration = Duration::from_millis(300);
+/// How long npm may take.
+const INSTALL_LIMIT: Duration = Duration::from_secs(180);
+
+/// Runs a test over both transports, or says why it is skipped.
+pub(crate) fn each_transport(test: &str, run: impl Fn(&str)) {
+    if let Err(why) = installed() {
+        eprintln!("skipped: {test}: {why}");
+        return;
+    }
+    for transport in ["websocket", "polling"] {
+        run(transport);
+    }
+}
+
+/// Where the client is installed, once for all tests.
+fn installed() -> &'static Result<PathBuf, String> {
+    static INSTALLED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    INSTALLED.get_or_init(install)
+}
+
+fn install() -> Result<PathBuf, String> {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/javascript");
+    let into = directory();
+    for file in ["package.json", "package-lock.json", "client.mjs"] {
+        fs::copy(from.join(file), into.join(file)).map_err(|error| error.to_string())?;
+    }
+    let node = Command::new("node").arg("--version").output();
+    node.map_err(|error| format!("Node.js cannot be started: {error}"))?;
+    let npm = Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(&into)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut npm = Running(npm.map_err(|error| format!("npm cannot be started: {error}"))?);
+    let due = Instant::now() + INSTALL_LIMIT;
+    loop {
+        match npm.0.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(into),
+            Ok(None) if Instant::now() < due => thread::sleep(Duration::from_millis(50)),
+            _ => {
+                return Err(
+                    "npm cannot install socket.io-client; is its registry reachable?".into(),
+                );
+            }
+        }
+    }
+}
+
+/// An empty directory.
+fn directory() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!(
+        "javascript-{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&path).expect("a directory for the test");
+    path
+}
+
+/// A process that is killed with its owner.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server and its network.
+pub(crate) struct Chat {
+    pub(crate) network: Network,
+    transport: String,
+    directory: PathBuf,
+    server: Option<Running>,
+}
+
+impl Chat {
+    pub(crate) fn new(transport: &str) -> Self {
+        let mut chat = Self {
+            network: Network::new(),
+            transport: transport.to_owned(),
+            directory: directory(),
+            server: None,
+        };
+        chat.start_server();
+        chat
+    }
+
+    /// Starts `squall serve` on some free port.
+    pub(crate) fn start_server(&mut self) {
+        let mut server = Command::new(env!("CARGO_BIN_EXE_squall"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--recovery", "sqlite"])
+            .arg("--database")
+            .arg(self.directory.join("chat.db"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("squall starts");
+        let told = BufReader::new(server.stderr.take().expect("it is piped"));
+        self.server = Some(Running(server));
+        let lines = lines(told);
+        let listening = next(&lines, |line| line.starts_with("Listening on http://"));
+        let address = listening["Listening on http://".len()..]
+            .split([',', ' '])
+            .next();
+        let address = address.and_then(|address| address.parse().ok());
+        self.network.lead_to(address.expect("an address"));
+    }
+
+    /// Ends the server with SIGKILL.
+    pub(crate) fn kill_server(&mut self) {
+        drop(self.server.take());
+    }
+
+    /// Starts a client and connects it.
+    pub(crate) fn client(&self, name: &str) -> Client {
+        Client::start(&self.network.address, name, &self.transport)
+    }
+}
+
+/// The only way to the server.
+pub(crate) struct Network {
+    address: SocketAddr,
+    state: Arc<State>,
+}
+
+struct State {
+    server: Mutex<Option<SocketAddr>>,
+    cut: AtomicBool,
+    connections: Mutex<Vec<TcpStream>>,
+}
+
+impl Network {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new(State {
+            server: Mutex::new(None),
+            cut: AtomicBool::new(false),
+            connections: Mutex::default(),
+        });
+        let carried = Arc::clone(&state);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                carried.carry(client);
+            }
+        });
+        Self { address, state }
+    }
+
+    fn lead_to(&self, server: SocketAddr) {
+        *self.state.server.lock().expect("not poisoned") = Some(server);
+    }
+
+    /// Breaks all connections and lets no new ones through.
+    pub(crate) fn cut(&self) {
+        self.state.cut.store(true, Ordering::SeqCst);
+        let mut connections = self.state.connections.lock().expect("not poisoned");
+        for connection in connections.drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(crate) fn mend(&self) {
+        self.state.cut.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.cut();
+    }
+}
+
+impl State {
+    /// Carries bytes both ways, or closes the connection if there is no way through.
+    fn carry(&self, client: TcpStream) {
+        let mut connections = self.connections.lock().expect("not poisoned");
+        let server = *self.server.lock().expect("not poisoned");
+        let open = server.filter(|_| !self.cut.load(Ordering::SeqCst));
+        let Some(server) = open.and_then(|server| TcpStream::connect(server).ok()) else {
+            return;
+        };
+        for (from, to) in [(&client, &server), (&server, &client)] {
+            let (mut from, mut to) = (twin(from), twin(to));
+            connections.push(twin(&from));
+            thread::spawn(move || {
+                let _ = io::copy(&mut from, &mut to);
+                let _ = from.shutdown(Shutdown::Both);
+                let _ = to.shutdown(Shutdown::Both);
+            });
+        }
+    }
+}
+
+fn twin(stream: &TcpStream) -> TcpStream {
+    stream.try_clone().expect("a descriptor")
+}
+
+/// One user, with the official client.
+pub(crate) struct Client {
+    name: String,
+    commands: ChildStdin,
+    events: Receiver<String>,
+    heard: Vec<String>,
+    acknowledged: Vec<String>,
+    _process: Running,
+}
+
+/// What the client says of a connection.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) id: String,
+    pub(crate) recovered: bool,
+}
+
+impl Client {
+    fn start(server: &SocketAddr, name: &str, transport: &str) -> Self {
+        let directory = installed().as_ref().expect("otherwise the test is skipped");
+        let mut process = Command::new("node")
+            .args(["client.mjs", &format!("http://{server}"), name, transport])
+            .current_dir(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Node.js starts");
+        let commands = process.stdin.take().expect("it is piped");
+        let told = BufReader::new(process.stdout.take().expect("it is piped"));
+        Self {
+            name: name.to_owned(),
+            commands,
+            events: lines(told),
+            heard: Vec::new(),
+            acknowledged: Vec::new(),
+            _process: Running(process),
+        }
+    }
+
+    pub(crate) fn command(&mut self, command: &str, argument: &str) {
+        let line = json!({"command": command, "argument": argument});
+        writeln!(self.commands, "{line}").expect("the client listens");
+    }
+
+    pub(crate) fn say(&mut self, content: &str) {
+        self.command("say", content);
+    }
+
+    /// Waits for the next connection.
+    pub(crate) fn connected(&mut self) -> Connected {
+        let event = self.wait_for("connect");
+        Connected {
+            id: event["id"].as_str().expect("an id").to_owned(),
+            recovered: event["recovered"] == true,
+        }
+    }
+
+    pub(crate) fn disconnected(&mut self) {
+        self.wait_for("disconnect");
+    }
+
+    /// Waits until exactly this has been heard, since the beginning, in this order.
+    pub(crate) fn hears(&mut self, contents: &[&str]) {
+        while self.heard.len() < contents.len() {
+            self.wait_for("message");
+        }
+        self.settle();
+        assert_eq!(self.heard, contents, "{}", self.name);
+    }
+
+    /// Waits until exactly this has been acknowledged, since the beginning, in this order.
+    pub(crate) fn was_acknowledged(&mut self, contents: &[&str]) {
+        while self.acknowledged.len() < contents.len() {
+            self.wait_for("acknowledged");
+        }
+        assert_eq!(self.acknowledged, contents, "{}", self.name);
+    }
+
+    fn wait_for(&mut self, wanted: &str) -> Value {
+        let due = Instant::now() + LIMIT;
+        while Instant::now() < due {
+            let left = due.saturating_duration_since(Instant::now());
+            let Ok(event) = self.events.recv_timeout(left) else {
+                break;
+            };
+            let event = self.note(&event);
+            if event["event"] == wanted {
+                return event;
+            }
+        }
+        panic!(
+            "{} waited in vain for `{wanted}`; heard {:?}",
+            self.name, self.heard
+        );
+    }
+
+    fn settle(&mut self) {
+        while let Ok(event) = self.events.recv_timeout(SETTLE) {
+            let event = self.note(&event);
+            assert_eq!(event["event"], "acknowledged", "{}: {event}", self.name);
+        }
+    }
+
+    fn note(&mut self, line: &str) -> Value {
+        let event: Value = serde_json::from_str(line).expect("JSON");
+        let content = || event["content"].as_str().expect("a text").to_owned();
+        match event["event"].as_str() {
+            Some("message") => self.heard.push(content()),
+            Some("acknowledged") => {
+                assert!(event["id"].is_i64(), "{event}");
+                self.acknowledged.push(content());
+            }
+            _ => {}
+        }
+        event
+    }
+}
+
+/// The lines of a stream, as they come.
+fn lines(stream: impl BufRead + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in stream.lines().map_while(Result::ok) {
+            // Nobody listens any more, but the stream must not fill up.
+            let _ = sender.send(line);
+        }
+    });
+    lines
+}
+
+fn next(lines: &Receiver<String>, wanted: impl Fn(&str) -> bool) -> String {
+    let mut told = Vec::new();
+    loop {
+        match lines.recv_timeout(LIMIT) {
+            Ok(line) if wanted(&line) => return line,
+            Ok(line) => told.push(line),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                panic!("waited in vain; it said {told:?}");
+            }
+        }
+    }
+}
