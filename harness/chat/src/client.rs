@@ -4,8 +4,8 @@
 //! rust_socketio speaks the protocol; everything that makes a client reliable is here, because
 //! that library's own reconnection has no time-outs and forgets what was emitted meanwhile. For
 //! each connection the supervisor makes a new rust_socketio client (`connection`), decides what to
-//! send and when to give up (`outbox`), what to handle and what is missing (`inbox`), and how long
-//! to wait before trying again (`backoff`).
+//! send and when to give up (`outbox`), what to handle and what is missing (`inbox`), how long to wait
+//! before connecting again (`backoff`), and how long for an acknowledgement (`ack_timeout`).
 //!
 //! How soon a dead server is noticed: the server gives a sign of life every ping interval; a client
 //! that has heard nothing for the interval plus the time-out ends the connection. rust_socketio's
@@ -16,6 +16,7 @@
 //! it is on the disk before [`Client::send`] returns, and a client that starts again goes on where the
 //! one before it ended.
 
+mod ack_timeout;
 mod backoff;
 mod connection;
 mod disk;
@@ -51,7 +52,9 @@ pub struct ClientOptions {
     pub transport: Transport,
     /// What is promised about the user's messages.
     pub to_server: ToServer,
-    /// How long to wait for an acknowledgement, and for a connection to take a packet.
+    /// How long to wait for an acknowledgement, and for a connection to take a packet, to begin with. After one
+    /// that was overdue the wait for the next is twice as long, up to a minute, until one comes within this time:
+    /// a time-out shorter than the round trip would send for ever.
     pub ack_timeout: Duration,
     /// How often a message that was not acknowledged is tried again; none: for ever.
     pub retries: Option<u32>,

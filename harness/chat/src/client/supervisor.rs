@@ -1,6 +1,7 @@
 //! Keeps a client connected: one connection after the other, with a wait in between, for as long
 //! as the user wants. While there is a connection it listens, speaks, and watches for silence.
 
+use super::ack_timeout::AckTimeout;
 use super::backoff::Backoff;
 use super::connection::{Connection, Emit, Signal};
 use super::inbox::{Inbox, Judgement};
@@ -30,6 +31,7 @@ pub(super) struct Supervisor {
     observer: Observer<ClientEvent>,
     shared: Arc<Shared>,
     inbox: Inbox,
+    ack_timeout: AckTimeout,
     tls: Option<TlsConnector>,
     first_session: Option<String>,
     /// What makes the server give the session back.
@@ -45,8 +47,8 @@ struct Conversation {
     heard: Instant,
     /// At most one emit at a time, so that a stuck one cannot be overtaken.
     emit: Option<(Emit, Emitted)>,
-    /// When the acknowledgement of the message under way is overdue.
-    ack_due: Option<Instant>,
+    /// Since when the acknowledgement of the message under way is awaited, and when it is overdue.
+    ack: Option<(Instant, Instant)>,
     /// The server has said that it cannot store that message for now: it is due again at that time.
     put_off: bool,
     catching_up: CatchingUp,
@@ -76,6 +78,7 @@ impl Supervisor {
         shared: Arc<Shared>,
     ) -> Self {
         let inbox = Inbox::new(options.bug);
+        let ack_timeout = AckTimeout::new(options.ack_timeout);
         // Only the HTTP client of polling wants one, and would load the system's certificates for
         // every connection otherwise. Nothing here is encrypted.
         let tls = match options.transport {
@@ -91,6 +94,7 @@ impl Supervisor {
             observer,
             shared,
             inbox,
+            ack_timeout,
             tls,
             first_session,
             claim,
@@ -182,7 +186,7 @@ impl Supervisor {
             let Some(connection) = &mut self.connection else {
                 return "closed".to_owned();
             };
-            let (silence, ack, page) = (talk.silence_due(), talk.ack_due, talk.page_due());
+            let (silence, ack, page) = (talk.silence_due(), talk.ack_due(), talk.page_due());
             let event = tokio::select! {
                 biased;
                 signal = connection.next() => Happened::Signal(signal),
@@ -225,6 +229,7 @@ impl Supervisor {
                 }
                 Some(Step::Send(message, retried)) => {
                     let acknowledged = self.options.to_server != ToServer::AtMostOnce;
+                    let limit = self.ack_timeout.current();
                     let emit = match (&message.content, acknowledged) {
                         // Answered with an event: see `frame`.
                         (Content::Binary(bytes), _) => {
@@ -233,7 +238,7 @@ impl Supervisor {
                         (_, false) => connection.emit(wire::CHAT_MESSAGE, &message, limit),
                         (_, true) => connection.emit_with_ack(wire::CHAT_MESSAGE, &message, limit),
                     };
-                    talk.ack_due = acknowledged.then(|| Instant::now() + limit);
+                    talk.ack = acknowledged.then(|| (Instant::now(), Instant::now() + limit));
                     talk.emit = Some((emit, Emitted::Message));
                     retried.into_iter().for_each(|event| self.tell(event));
                 }
@@ -254,7 +259,12 @@ impl Supervisor {
                 done.into_iter().for_each(|event| self.tell(event));
             }
             Happened::Emitted(Ok(()), Emitted::Sync) => {}
-            Happened::Emitted(Err(reason), _) => return Some(reason),
+            Happened::Emitted(Err(reason), _) => {
+                if talk.ack_due().is_some_and(|due| due <= Instant::now()) {
+                    self.ack_timeout.overdue();
+                }
+                return Some(reason);
+            }
             Happened::Silence => {
                 talk.heard = Instant::now();
                 return Some(format!(
@@ -263,14 +273,15 @@ impl Supervisor {
                 ));
             }
             Happened::AckOverdue if std::mem::take(&mut talk.put_off) => {
-                talk.ack_due = None;
+                talk.ack = None;
                 self.shared.outbox().timed_out();
             }
             Happened::AckOverdue => {
                 // The retry needs a new connection: see `Connection::emit_with_ack`.
-                talk.ack_due = None;
+                talk.ack = None;
                 self.shared.outbox().timed_out();
-                let limit = self.options.ack_timeout;
+                let limit = self.ack_timeout.current();
+                self.ack_timeout.overdue();
                 return Some(format!("no acknowledgement within {limit:?}"));
             }
             Happened::PageOverdue => talk.catching_up = CatchingUp::Wanted,
@@ -321,7 +332,9 @@ impl Supervisor {
                 let done = outbox.acknowledged(receipt);
                 drop(outbox);
                 if let Some(event) = done {
-                    talk.ack_due = None;
+                    if let Some((since, _)) = talk.ack.take() {
+                        self.ack_timeout.answered(since.elapsed());
+                    }
                     self.tell(event);
                 }
             }
@@ -391,7 +404,7 @@ impl Conversation {
             patience: Duration::from_millis(patience_ms).min(LONGEST_PATIENCE),
             heard: now,
             emit: None,
-            ack_due: None,
+            ack: None,
             put_off: false,
             catching_up,
         }
@@ -409,6 +422,10 @@ impl Conversation {
 
     fn silence_due(&self) -> Instant {
         self.heard + self.patience
+    }
+
+    fn ack_due(&self) -> Option<Instant> {
+        self.ack.map(|(_, due)| due)
     }
 
     fn page_due(&self) -> Option<Instant> {

@@ -131,7 +131,7 @@ impl<E: Clone + Send + std::fmt::Debug + 'static> Log<E> {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        if timeout(Duration::from_secs(20), wait).await.is_err() {
+        if timeout(Duration::from_secs(60), wait).await.is_err() {
             panic!(
                 "waited in vain until {what}; this has happened: {:#?}",
                 self.all()
