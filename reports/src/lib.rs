@@ -5,7 +5,7 @@
 //! them with what the scenario expects; [`text`], [`json`] and [`markdown`] write it down, all in
 //! one order: the verdict and the command that repeats the run, the guarantees, the story, the
 //! counts. An [`Exploration`] sums up many runs of one scenario; a [`Comparison`] sets many runs on
-//! one engine beside the same runs on the other.
+//! one engine beside the same runs on the other, and what was not compared is an [`Uncompared`].
 #![forbid(unsafe_code)]
 
 mod comparison;
@@ -18,6 +18,7 @@ mod record;
 mod story;
 mod styles;
 pub mod text;
+mod uncompared;
 
 pub use comparison::{Both, Comparison, Cost, Difference, Differs, Measured, Statement};
 pub use counts::Counts;
@@ -26,6 +27,7 @@ pub use judged::{Judged, Judgement, Outcome};
 pub use record::*;
 pub use story::{Entry, tell};
 pub use styles::Styles;
+pub use uncompared::Uncompared;
 
 #[cfg(test)]
 mod testing;

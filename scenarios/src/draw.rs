@@ -85,6 +85,11 @@ impl Plan {
         Plan { engine, ..self }
     }
 
+    /// How many machines there are: the server, its clients, those that break the rules, and a proxy.
+    pub fn machines(&self) -> usize {
+        1 + self.clients.len() + self.hostile.len() + usize::from(self.middlebox.is_some())
+    }
+
     /// The command that repeats the run.
     pub fn command(&self) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);

@@ -293,6 +293,22 @@ fn engines_that_agree_end_with_0_and_a_document_for_each_scenario() {
 }
 
 #[test]
+fn a_scenario_with_too_many_machines_for_the_second_engine_is_told() {
+    let scenario = scenario("too-large", SHORT);
+    let compare = ["compare-engines", &scenario, "--most-machines", "2"];
+    let output = squall(&compare);
+    assert_eq!(output.status.code(), Some(0));
+    let told = String::from_utf8(output.stdout).expect("text");
+    assert!(
+        told.contains("not compared, 3 machines are more than 2"),
+        "{told}"
+    );
+    assert!(
+        standard_error(&compare).contains("the engines agree on 0 of 0 scenarios; 1 not compared")
+    );
+}
+
+#[test]
 fn serving_on_an_address_in_use_says_so() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("its address").to_string();

@@ -9,7 +9,7 @@ use crate::parallel::{default_jobs, parallel};
 use crate::runner::{self, RunError};
 use crate::scenario::Scenario;
 use squall_guarantees::counted;
-use squall_reports::{Both, Comparison, Engine, Judged, Measured, Styles, Summary};
+use squall_reports::{Both, Comparison, Engine, Judged, Measured, Styles, Summary, Uncompared};
 use std::time::Instant;
 
 /// Runs scenarios on both engines, and sets the verdicts beside one another.
@@ -21,7 +21,7 @@ use std::time::Instant;
 ///
 /// For each scenario this prints in how many runs each guarantee held, was violated or was not
 /// exercised; each difference with the commands that repeat its first pair of runs; and what a run
-/// costs on each engine.
+/// costs on each engine. Scenarios of very many machines are left out; each is told, with the reason.
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]
 pub(crate) struct Arguments {
@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// How many runs at a time; as many as there are cores, if not given. Take 1 to compare costs.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Leave out, and tell, scenarios of more machines: turmoil's cost grows with their square.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    most_machines: usize,
     /// How to write the comparisons.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -60,25 +63,39 @@ enum Format {
     /// For people.
     #[default]
     Text,
-    /// For programs: a document for each scenario.
+    /// For programs: a document for each scenario, also for those that were left out.
     Json,
 }
 
 pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
     let scenarios = arguments.selection.read()?;
     let began = Instant::now();
-    let exits: Vec<Exit> = scenarios
-        .iter()
-        .map(|scenario| compare_one(scenario, arguments))
-        .collect();
+    let mut exits = Vec::new();
+    for scenario in &scenarios {
+        match too_large(scenario, arguments) {
+            Some(uncompared) => match arguments.format {
+                Format::Text => say(uncompared.text(&Styles::coloured())),
+                Format::Json => say_whole(&uncompared.json()),
+            },
+            None => exits.push(compare_one(scenario, arguments)),
+        }
+    }
     let agree = exits.iter().filter(|exit| **exit == Exit::AsExpected);
     complain(format_args!(
-        "the engines agree on {} of {}, found in {:.1} s",
+        "the engines agree on {} of {}; {} not compared; found in {:.1} s",
         agree.count(),
         counted(exits.len() as u64, "scenario"),
+        scenarios.len() - exits.len(),
         began.elapsed().as_secs_f64()
     ));
     Ok(exits.into_iter().max().unwrap_or(Exit::AsExpected))
+}
+
+/// The scenario, if it has too many machines with one of the seeds.
+fn too_large(scenario: &Scenario, arguments: &Arguments) -> Option<Uncompared> {
+    let machines = (1..=arguments.seeds).map(|seed| scenario.plan(seed).machines());
+    let (machines, most) = (machines.max()?, arguments.most_machines);
+    (machines > most).then(|| Uncompared::new(&scenario.name, machines, most))
 }
 
 /// Runs a scenario with all seeds on both engines, and prints the comparison.

@@ -1,0 +1,100 @@
+//! A scenario that was not run on both engines, and why: a gap in a comparison must be seen.
+
+use crate::Styles;
+use crate::json::{VERSION, to_json};
+use crate::text::{line, paragraph, styled};
+use serde::Serialize;
+
+/// A scenario with too many machines for the second engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Uncompared {
+    /// The scenario's name.
+    pub scenario: String,
+    /// How many machines it has with some seed.
+    pub machines: usize,
+    /// How many are compared at most.
+    pub most_machines: usize,
+    /// Why there is a limit, in words.
+    pub reason: &'static str,
+}
+
+impl Uncompared {
+    /// If there are more machines in the scenario than are compared.
+    pub fn new(scenario: impl Into<String>, machines: usize, most_machines: usize) -> Self {
+        Uncompared {
+            scenario: scenario.into(),
+            machines,
+            most_machines,
+            reason: "turmoil looks at each pair of machines in each millisecond, so its cost grows with the \
+                     square of their number",
+        }
+    }
+
+    /// For the terminal.
+    pub fn text(&self, styles: &Styles) -> String {
+        let Uncompared {
+            scenario,
+            machines,
+            most_machines,
+            reason,
+        } = self;
+        let scenario = styled(styles.heading, scenario);
+        let verdict = styled(styles.unsure, "not compared");
+        let mut text = String::new();
+        line(
+            &mut text,
+            format_args!(
+                "{scenario}: {verdict}, {machines} machines are more than {most_machines}"
+            ),
+        );
+        let way_out = format!("{reason}. Compare it all the same with --most-machines {machines}.");
+        paragraph(&mut text, &way_out, 6);
+        text
+    }
+
+    /// For programs: a document with the version of [`json`](crate::json) and this type's fields.
+    pub fn json(&self) -> String {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            squall: u32,
+            uncompared: &'a Uncompared,
+        }
+        to_json(&Document {
+            squall: VERSION,
+            uncompared: self,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crowd() -> Uncompared {
+        Uncompared::new("crowd", 301, 50)
+    }
+
+    #[test]
+    fn the_text_says_why_and_how_to_compare_it_all_the_same() {
+        insta::assert_snapshot!(crowd().text(&Styles::plain()), @r"
+        crowd: not compared, 301 machines are more than 50
+              turmoil looks at each pair of machines in each millisecond, so its cost grows with the square
+              of their number. Compare it all the same with --most-machines 301.
+        ");
+    }
+
+    #[test]
+    fn the_document_says_why() {
+        insta::assert_snapshot!(crowd().json(), @r#"
+        {
+          "squall": 1,
+          "uncompared": {
+            "scenario": "crowd",
+            "machines": 301,
+            "most_machines": 50,
+            "reason": "turmoil looks at each pair of machines in each millisecond, so its cost grows with the square of their number"
+          }
+        }
+        "#);
+    }
+}
