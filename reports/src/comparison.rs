@@ -2,7 +2,9 @@
 //!
 //! What must not differ is whether a guarantee held or was violated, and whether a machine panicked.
 //! A guarantee that one engine never put to the test is told, but contradicts nothing: from the same
-//! seed, the engines lose and delay other packets. For the same reason digests are not compared.
+//! seed, the engines lose and delay other packets. For the same reason digests are not compared. And a
+//! race that is decided within a tick may be won with one seed here and with another one there: where a
+//! scenario does not promise that a guarantee holds, it is enough that both engines see it violated.
 
 use crate::json::{VERSION, to_json};
 use crate::text::{line, paragraph, styled, title};
@@ -19,9 +21,9 @@ pub struct Comparison {
     pub scenario: String,
     /// How many seeds were run on both engines.
     pub seeds: u64,
-    /// Whether there is no difference in a verdict; a difference in exercise is none.
+    /// Whether there is no difference in a verdict; one in exercise or in a race is none.
     pub agree: bool,
-    /// In what the engines differ: in verdicts first, then in exercise, each in the order of
+    /// In what the engines differ: in verdicts first, then in races and in exercise, each in the order of
     /// [`Guarantee::ALL`].
     pub differences: Vec<Difference>,
     /// The verdicts per guarantee, in the order of [`Guarantee::ALL`].
@@ -60,6 +62,9 @@ pub struct Difference {
 pub enum Differs {
     /// Held on one engine, violated on the other.
     Verdict,
+    /// The same, but with other seeds both engines see it violated, and the scenario does not expect it
+    /// to hold.
+    Race,
     /// Held or violated on one engine, not exercised on the other.
     Exercise,
 }
@@ -99,17 +104,18 @@ impl Comparison {
         runs.sort_by_key(|pair| pair.native.summary.seed);
         let native = runs.iter().map(|pair| &pair.native);
         let turmoil = runs.iter().map(|pair| &pair.turmoil);
-        let differences = differences(&runs);
-        let in_exercise = |this: &Difference| this.differs == Differs::Exercise;
+        let guarantees = Both {
+            native: tallies(native.clone()),
+            turmoil: tallies(turmoil.clone()),
+        };
+        let differences = differences(&runs, &guarantees);
+        let in_verdict = |this: &Difference| this.differs == Differs::Verdict;
         Comparison {
             scenario: scenario.into(),
             seeds: runs.len() as u64,
-            agree: differences.iter().all(in_exercise),
+            agree: !differences.iter().any(in_verdict),
             differences,
-            guarantees: Both {
-                native: tallies(native.clone()),
-                turmoil: tallies(turmoil.clone()),
-            },
+            guarantees,
             cost: Both {
                 native: Cost::of(native),
                 turmoil: Cost::of(turmoil),
@@ -211,6 +217,7 @@ impl Differs {
     fn mark(self) -> char {
         match self {
             Differs::Verdict => '!',
+            Differs::Race => '~',
             Differs::Exercise => '?',
         }
     }
@@ -220,6 +227,7 @@ impl Difference {
     fn text(&self, text: &mut String, styles: &Styles) {
         let (style, differs) = match self.differs {
             Differs::Verdict => (styles.bad, "verdict differs"),
+            Differs::Race => (styles.unsure, "race falls otherwise"),
             Differs::Exercise => (styles.unsure, "exercise differs"),
         };
         let (mark, what) = (self.differs.mark(), &self.what);
@@ -254,8 +262,17 @@ fn tallies<'a>(runs: impl Iterator<Item = &'a Measured> + Clone) -> Vec<Tally> {
     tallies.to_vec()
 }
 
+/// Whether it is left to chance that a guarantee is violated, and is on both engines.
+fn is_race(native: &Tally, turmoil: &Tally) -> bool {
+    native.expected_held != Some(true) && native.violated > 0 && turmoil.violated > 0
+}
+
 /// In what the pairs of runs, ascending by seed, differ.
-fn differences(runs: &[Both<Measured>]) -> Vec<Difference> {
+fn differences(runs: &[Both<Measured>], guarantees: &Both<Vec<Tally>>) -> Vec<Difference> {
+    let tallies = guarantees.native.iter().zip(&guarantees.turmoil);
+    let races: Vec<bool> = tallies
+        .map(|(native, turmoil)| is_race(native, turmoil))
+        .collect();
     let mut differences: BTreeMap<(Differs, usize), Difference> = BTreeMap::new();
     for pair in runs {
         let (native, turmoil) = (&pair.native.summary, &pair.turmoil.summary);
@@ -263,6 +280,8 @@ fn differences(runs: &[Both<Measured>]) -> Vec<Difference> {
         for (position, (native, turmoil)) in answers.enumerate() {
             let differs = match (native.holds, turmoil.holds) {
                 (native, turmoil) if native == turmoil => continue,
+                // After the guarantees come the panics, which are never left to chance.
+                (Some(_), Some(_)) if races.get(position) == Some(&true) => Differs::Race,
                 (Some(_), Some(_)) => Differs::Verdict,
                 _ => Differs::Exercise,
             };
@@ -434,6 +453,35 @@ mod tests {
         let comparison = compare(vec![panicked]);
         assert!(!comparison.agree);
         assert_eq!(comparison.differences[0].what, "no-panic");
+    }
+
+    #[test]
+    fn a_race_that_both_engines_see_is_no_difference_in_the_verdict_unless_it_must_not_be_lost() {
+        let runs = |expected_held: Option<bool>| {
+            let mut runs = vec![
+                pair(1, held(), violated()),
+                pair(2, violated(), held()),
+                pair(3, held(), held()),
+            ];
+            for Both { native, turmoil } in &mut runs {
+                for run in [native, turmoil] {
+                    let judgements = run.summary.judgements.iter_mut();
+                    judgements.for_each(|this| this.expected_held = expected_held);
+                }
+            }
+            compare(runs)
+        };
+        for (expected_held, differs) in [
+            (Some(false), Differs::Race),
+            (None, Differs::Race),
+            (Some(true), Differs::Verdict),
+        ] {
+            let comparison = runs(expected_held);
+            assert_eq!(comparison.differences[0].differs, differs);
+            assert_eq!(comparison.agree, differs == Differs::Race);
+        }
+        let on_one_engine = compare(vec![pair(1, violated(), held())]);
+        assert!(!on_one_engine.agree);
     }
 
     #[test]
