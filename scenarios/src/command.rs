@@ -3,6 +3,7 @@
 //! What people ask for goes to standard output; progress, speed and complaints go to standard
 //! error. Nothing here decides anything about a run.
 
+mod audit_entropy;
 mod bugs;
 mod calibrate;
 mod check_determinism;
@@ -59,6 +60,7 @@ Examples:
   squall run my-chat.toml --seed 17               a scenario of your own
   squall check-determinism --all --runs 20        same seed, same bytes?
   squall compare-engines --all                    does a verdict rest on the simulator?
+  squall audit-entropy lossy-link                 who asked for entropy and time, and what was the host's
   squall parity                                   is the simulated kernel like the real one?
   squall calibrate                                does TCP do what theory says?
   squall bugs                                     is every planted bug caught?
@@ -74,6 +76,7 @@ enum Command {
     List(list::Arguments),
     Run(run::Arguments),
     CheckDeterminism(check_determinism::Arguments),
+    AuditEntropy(audit_entropy::Arguments),
     CompareEngines(compare_engines::Arguments),
     Parity(parity::Arguments),
     Calibrate(calibrate::Arguments),
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
             Command::List(arguments) => list::list(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::CheckDeterminism(arguments) => check_determinism::check(&arguments),
+            Command::AuditEntropy(arguments) => audit_entropy::audit(&arguments),
             Command::Calibrate(calibrate::Arguments {}) => calibrate::calibrate(),
             Command::CompareEngines(arguments) => compare_engines::compare(&arguments),
             Command::Parity(arguments) => parity::parity(&arguments),

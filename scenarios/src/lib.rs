@@ -47,6 +47,6 @@ pub use group::Group;
 pub use hostile::*;
 pub use library::library;
 pub use middlebox::*;
-pub use runner::{RunError, Trace, run, trace};
+pub use runner::{Audited, RunError, Trace, audit, run, trace};
 pub use scenario::*;
 pub use workload::{Act, PlannedMessage, Workload};

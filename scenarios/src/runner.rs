@@ -21,7 +21,9 @@ use squall_chat::{
 };
 use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
-use squall_simulator::{Engine, Fault, MachineId, TraceEvent, World, note, now, simulate_on};
+use squall_simulator::{
+    Engine, Fault, MachineId, Source, TraceEvent, World, note, now, simulate_on,
+};
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -81,7 +83,7 @@ pub struct Trace {
 /// If the world cannot go on, or the database cannot be read at the end.
 pub fn run(plan: &Plan) -> Result<Record, RunError> {
     simulate_on(engine_of(plan), plan.seed, |world| {
-        play(plan, world).map(|(record, _)| record)
+        play(plan, world).map(|played| played.record)
     })
 }
 
@@ -92,12 +94,37 @@ pub fn run(plan: &Plan) -> Result<Record, RunError> {
 pub fn trace(plan: &Plan) -> Result<Trace, RunError> {
     simulate_on(engine_of(plan), plan.seed, |world| {
         world.record_trace();
-        let (record, events) = play(plan, world)?;
+        let Played { record, trace, .. } = play(plan, world)?;
         let machines = record.machines.into_iter();
         Ok(Trace {
             digest: record.digest,
             machines: machines.map(|told| (told.name, told.digest)).collect(),
-            events,
+            events: trace,
+        })
+    })
+}
+
+/// What the programs of a run asked their systems for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audited {
+    /// The digest of the run, in hexadecimal: the same as without an audit.
+    pub digest: String,
+    /// Every source of entropy and time, and whatever reached the host.
+    pub sources: Vec<Source>,
+}
+
+/// Plays a plan like [`run`], and tells which sources of entropy and time it used, and who asked. What a
+/// library draws once for the whole process of the host is told of the first run of that process only.
+///
+/// # Errors
+/// Like [`run`].
+pub fn audit(plan: &Plan) -> Result<Audited, RunError> {
+    simulate_on(engine_of(plan), plan.seed, |world| {
+        world.audit();
+        let played = play(plan, world)?;
+        Ok(Audited {
+            digest: played.record.digest,
+            sources: played.sources,
         })
     })
 }
@@ -109,8 +136,14 @@ fn engine_of(plan: &Plan) -> Engine {
     }
 }
 
-/// The record, and the events behind its digest if the world keeps them.
-fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), RunError> {
+/// The record of a run, and what the world has kept beside it if it was told to.
+struct Played {
+    record: Record,
+    trace: Vec<TraceEvent>,
+    sources: Vec<Source>,
+}
+
+fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
     let log = Log::default();
     let machines = build(plan, world, &log);
     for clock in &plan.clocks {
@@ -139,7 +172,8 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
         .iter()
         .map(|(name, &machine)| (name.clone(), world.ends(machine).to_vec()));
     let ends: Ends = ends.collect();
-    let (digest, counts, trace) = (world.digest(), world.counts(), world.trace().to_vec());
+    let (digest, counts) = (world.digest(), world.counts());
+    let (trace, sources) = (world.trace().to_vec(), world.sources());
     let database =
         read_database(plan, world, machines[SERVER]).map_err(|cause| RunError::Database {
             scenario: plan.scenario.clone(),
@@ -182,7 +216,11 @@ fn play(plan: &Plan, world: &mut World) -> Result<(Record, Vec<TraceEvent>), Run
         },
         duration: plan.ends_at,
     };
-    Ok((record, trace))
+    Ok(Played {
+        record,
+        trace,
+        sources,
+    })
 }
 
 fn tell_machine(world: &World, id: MachineId) -> Machine {

@@ -48,6 +48,52 @@ fn parity_tells_each_behaviour_and_ends_with_0() {
 }
 
 #[test]
+fn an_audit_names_doors_and_crates_and_leaves_the_digest_alone() {
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&squall(arguments).stdout).expect("JSON")
+    };
+    let audit = &json(&["audit-entropy", "lossy-link", "--format", "json"])["audit"];
+    assert_eq!(audit["digest"], json(&["trace", "lossy-link"])["digest"]);
+    let sources = audit["sources"].as_array().expect("a list");
+    let of_sqlite = |source: &&serde_json::Value| source["door"] == "SQLite's xRandomness";
+    let of_sqlite = sources.iter().find(of_sqlite).expect("SQLite draws");
+    assert_eq!(of_sqlite["machine"], "server");
+    let by = of_sqlite["by"].as_str().expect("a crate");
+    assert!(by.starts_with("libsqlite3-sys "), "{by}");
+    let of_host = |source: &&serde_json::Value| source["host"] == true;
+    assert_eq!(sources.iter().find(of_host), None);
+}
+
+#[test]
+fn openssl_reads_nothing_of_the_host_but_dev_null() {
+    let told = squall(&["audit-entropy", "ordering-polling", "--format", "json"]).stdout;
+    let told: serde_json::Value = serde_json::from_slice(&told).expect("JSON");
+    let sources = told["audit"]["sources"].as_array().expect("a list");
+    let mut of_host = sources
+        .iter()
+        .filter(|source| source["host"] == true)
+        .peekable();
+    assert!(of_host.peek().is_some(), "{told:#}");
+    assert!(
+        of_host.all(|source| source["what"] == "/dev/null"),
+        "{told:#}"
+    );
+}
+
+#[test]
+fn an_audit_is_told_in_the_same_words_each_time() {
+    let told = || squall(&["audit-entropy", "heartbeat-detects-silence"]).stdout;
+    let first = told();
+    let text = String::from_utf8_lossy(&first);
+    assert!(
+        text.contains("  clock_gettime(CLOCK_MONOTONIC)\n"),
+        "{text}"
+    );
+    assert!(text.ends_with("\nNothing reached the host.\n"), "{text}");
+    assert_eq!(first, told());
+}
+
+#[test]
 fn a_run_as_expected_ends_with_0() {
     assert_eq!(exit_code(&["run", "ordering-websocket"]), 0);
 }
@@ -67,7 +113,7 @@ fn a_run_that_does_not_exercise_ends_with_2() {
 #[test]
 fn bad_input_ends_with_4() {
     let wrong = scenario("bad-input", "shows = 3");
-    let bad: [&[&str]; 12] = [
+    let bad: [&[&str]; 14] = [
         &["run", "no-such-scenario"],
         &["run", "no-such-file.toml"],
         &["run", &wrong],
@@ -76,6 +122,8 @@ fn bad_input_ends_with_4() {
         &["run", "lossy-link", "--seeds", "0"],
         &["run", "lossy-link", "--seed", "1", "--seeds", "2"],
         &["run", "lossy-link", "--engine", "steam"],
+        &["audit-entropy"],
+        &["audit-entropy", "no-such-scenario"],
         &["compare-engines"],
         &["compare-engines", "no-such-scenario"],
         &["compare-engines", "lossy-link", "--seeds", "0"],

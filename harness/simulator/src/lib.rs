@@ -50,6 +50,7 @@
 //! | `process` | one tokio runtime and how its turns begin and end |
 //! | `kernel` | what a machine's operating system knows: descriptors, epoll, TCP, clocks, processor, disk |
 //! | `sys` | the libc entry points, the only place with `unsafe` |
+//! | `audit` | which sources of entropy and time were used, and what reached the host |
 //! | `entropy`, `digest` | where randomness comes from, and the hash of all that happened |
 //!
 //! # What is not simulated
@@ -77,6 +78,8 @@ compile_error!(
 #[forbid(unsafe_code)]
 mod alarms;
 #[forbid(unsafe_code)]
+mod audit;
+#[forbid(unsafe_code)]
 mod digest;
 #[forbid(unsafe_code)]
 mod engine;
@@ -100,6 +103,7 @@ mod sys;
 #[forbid(unsafe_code)]
 mod world;
 
+pub use audit::{Source, SourceKind};
 pub use digest::TraceEvent;
 pub use engine::Engine;
 pub use fault::Fault;

@@ -1,5 +1,6 @@
 //! A simulated computer: its hardware, its kernel while it has power, its process while it runs.
 
+use crate::audit::Call;
 use crate::entropy::{Door, Entropy, stream};
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
@@ -118,6 +119,9 @@ impl Machine {
         kernel_now.process_is_dead = false;
         let seed = kernel_now.entropy.next_u64(Door::Tokio);
         drop(kernel_now);
+        sys::asked_by_machine(&self.name, || {
+            Call::entropy("tokio's rng_seed", size_of_val(&seed))
+        });
         *process = Some(Process::start(kernel, seed, &self.program));
     }
 
@@ -131,6 +135,9 @@ impl Machine {
         let (hardware, shared) = (std::mem::take(hardware), Rc::clone(&self.shared));
         let mut kernel = Kernel::new(&self.name, self.addresses, entropy, hardware, shared);
         kernel.set_now(now);
+        sys::asked_by_machine(&self.name, || {
+            Call::entropy("TCP's ports and sequence numbers", size_of::<u64>())
+        });
         let kernel = Rc::new(RefCell::new(kernel));
         self.state = Power::On {
             kernel,

@@ -2,6 +2,7 @@
 
 mod strike;
 
+use crate::audit::Source;
 use crate::digest::TraceEvent;
 use crate::engine::{Driver, Engine};
 use crate::entropy::Entropy;
@@ -242,6 +243,17 @@ impl World {
     /// The panics of programs so far.
     pub fn panics(&self) -> &[Panic] {
         &self.machines.panics
+    }
+
+    /// From now on, note which sources of entropy and time are used, by whom, and what reaches the host.
+    /// The run stays the same, and takes longer.
+    pub fn audit(&mut self) {
+        sys::start_audit();
+    }
+
+    /// What was used since [`World::audit`], in an order that depends on nothing else.
+    pub fn sources(&self) -> Vec<Source> {
+        sys::sources()
     }
 
     /// From now on, keep in words what goes into the digest.

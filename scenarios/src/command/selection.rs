@@ -43,6 +43,14 @@ impl Selection {
     }
 }
 
+/// Reads the one that is given.
+///
+/// # Errors
+/// That the name is unknown or all mistakes in the file, in words for people.
+pub(crate) fn read_one(given: &str) -> Result<Scenario, Failure> {
+    read(given).map_err(Failure)
+}
+
 fn read(given: &str) -> Result<Scenario, String> {
     let library = library();
     if let Some(scenario) = library.iter().find(|scenario| scenario.name == given) {

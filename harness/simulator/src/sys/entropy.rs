@@ -1,8 +1,10 @@
 //! Entropy, and `syscall` itself, because older versions of the getrandom crate go through it, and locks.
 
+use super::audit::asked;
 use super::descriptors::bytes_mut;
 use super::futex::futex;
 use super::{EntryPoint, WorldThread, machine, real, world};
+use crate::audit::Call;
 use crate::entropy::Door;
 use libc::{c_int, c_long, c_uint, c_void, size_t, ssize_t};
 
@@ -25,7 +27,16 @@ fn fill(door: Door, bytes: &mut [u8]) -> bool {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
+    asked(|| Call::entropy("getrandom", length));
     // SAFETY: the buffer is the caller's, as for getrandom(2).
+    unsafe { fill_or_get(buffer, length, flags) }
+}
+
+/// # Safety
+///
+/// As for getrandom(2).
+unsafe fn fill_or_get(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
+    // SAFETY: the caller's.
     unsafe {
         if fill(Door::Getrandom, bytes_mut(buffer, length)) {
             return length as ssize_t;
@@ -39,6 +50,7 @@ unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uin
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getentropy(buffer: *mut c_void, length: size_t) -> c_int {
+    asked(|| Call::entropy("getentropy", length));
     // SAFETY: the buffer is the caller's, as for getentropy(3), which gives at most 256 bytes:
     // for so few getrandom(2) is never interrupted.
     unsafe {
@@ -69,9 +81,15 @@ unsafe extern "C" fn syscall(
     unsafe {
         let arguments = [a, b, c, d, e, f];
         let answered = match number {
-            libc::SYS_getrandom => Some(getrandom(a as *mut c_void, b, c as c_uint)),
+            libc::SYS_getrandom => {
+                asked(|| Call::entropy("syscall", b).of("SYS_getrandom"));
+                Some(fill_or_get(a as *mut c_void, b, c as c_uint))
+            }
             libc::SYS_futex => futex(arguments),
-            _ => None,
+            _ => {
+                asked(|| Call::number("syscall", number));
+                None
+            }
         };
         answered.unwrap_or_else(|| real::syscall(number, arguments)) as c_long
     }

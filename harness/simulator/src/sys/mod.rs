@@ -21,11 +21,13 @@ macro_rules! entry_points {
 }
 
 mod addresses;
+mod audit;
 mod baton;
 mod descriptors;
 mod entropy;
 mod environment;
 mod events;
+mod files;
 mod futex;
 mod host;
 mod messages;
@@ -42,9 +44,11 @@ mod sqlite;
 mod threads;
 mod time;
 
+pub(crate) use audit::{asked_by_machine, sources, start_audit};
 pub(crate) use baton::Gate;
 pub(crate) use threads::{end_threads, run_threads};
 
+use crate::audit::Audit;
 use crate::entropy::Entropy;
 use crate::kernel::{Errno, Kernel};
 use crate::machine::SharedKernel;
@@ -61,6 +65,9 @@ struct WorldThread {
     entropy: RefCell<Entropy>,
     time: Cell<u64>,
     notes: RefCell<Vec<String>>,
+    /// Whether calls are noted in `audit`.
+    audits: Cell<bool>,
+    audit: RefCell<Audit>,
     /// Where the world's own thread waits while a thread of a machine has the baton.
     hub: Arc<Gate>,
     /// The world's own thread, as the host numbers it.
@@ -103,6 +110,8 @@ pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
         entropy: RefCell::new(entropy),
         time: Cell::new(0),
         notes: RefCell::default(),
+        audits: Cell::new(false),
+        audit: RefCell::default(),
         hub: Arc::default(),
         host_thread: real::thread_id(),
     });
@@ -196,6 +205,7 @@ fn check_symbols() {
         entropy::all(),
         environment::all(),
         events::all(),
+        files::all(),
         host::all(),
         messages::all(),
         mutex::all(),

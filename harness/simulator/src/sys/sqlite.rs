@@ -20,7 +20,9 @@
 
 mod randomness;
 
+use super::audit::asked;
 use super::machine;
+use crate::audit::Call;
 use crate::entropy::Door;
 use crate::kernel::Kernel;
 use crate::kernel::disk::{DiskError, Handle, Lock, OpenMode};
@@ -364,6 +366,7 @@ unsafe extern "C" fn fill_random(
     count: c_int,
     out: *mut c_char,
 ) -> c_int {
+    asked(|| Call::entropy("SQLite's xRandomness", length(count)));
     let filled = on_machine(|kernel| {
         // SAFETY: SQLite passes `count` bytes of initialised memory to be overwritten.
         let bytes = unsafe { slice::from_raw_parts_mut(out.cast::<u8>(), length(count)) };
@@ -388,6 +391,7 @@ unsafe extern "C" fn sleep(vfs: *mut ffi::sqlite3_vfs, microseconds: c_int) -> c
 }
 
 unsafe extern "C" fn current_time(vfs: *mut ffi::sqlite3_vfs, days: *mut f64) -> c_int {
+    asked(|| Call::time("SQLite's xCurrentTime"));
     let told = on_machine(|kernel| {
         // SAFETY: SQLite passes a place for the result.
         unsafe { *days = julian_ms(kernel.wall_clock().as_nanos() as u64) as f64 / DAY_MS };
@@ -401,6 +405,7 @@ unsafe extern "C" fn current_time_int64(
     vfs: *mut ffi::sqlite3_vfs,
     milliseconds: *mut i64,
 ) -> c_int {
+    asked(|| Call::time("SQLite's xCurrentTimeInt64"));
     let told = on_machine(|kernel| {
         // SAFETY: SQLite passes a place for the result.
         unsafe { *milliseconds = julian_ms(kernel.wall_clock().as_nanos() as u64) };

@@ -1,9 +1,12 @@
 //! Clocks. A machine's clocks show its own virtual time, which passes during a turn only if work costs time.
 
+use super::audit::asked;
 use super::real::Original;
 use super::{EntryPoint, fail, machine, parking_lot};
+use crate::audit::Call;
 use crate::kernel::Errno;
 use libc::{c_int, c_void, clockid_t, time_t, timespec, timeval};
+use std::borrow::Cow;
 use std::time::Duration;
 
 type ClockGettime = unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int;
@@ -19,6 +22,7 @@ static TIME: Original = Original::new(c"time");
 unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
     let at_greeting = || parking_lot::clock_at_greeting().map(Some);
     let shown = at_greeting().or_else(|| {
+        asked(|| Call::time("clock_gettime").of(name_of(clock)));
         machine(|kernel| match clock {
             libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => {
                 Some(kernel.wall_clock())
@@ -47,8 +51,24 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_i
     }
 }
 
+fn name_of(clock: clockid_t) -> Cow<'static, str> {
+    Cow::Borrowed(match clock {
+        libc::CLOCK_REALTIME => "CLOCK_REALTIME",
+        libc::CLOCK_REALTIME_COARSE => "CLOCK_REALTIME_COARSE",
+        libc::CLOCK_TAI => "CLOCK_TAI",
+        libc::CLOCK_MONOTONIC => "CLOCK_MONOTONIC",
+        libc::CLOCK_MONOTONIC_COARSE => "CLOCK_MONOTONIC_COARSE",
+        libc::CLOCK_MONOTONIC_RAW => "CLOCK_MONOTONIC_RAW",
+        libc::CLOCK_BOOTTIME => "CLOCK_BOOTTIME",
+        libc::CLOCK_PROCESS_CPUTIME_ID => "CLOCK_PROCESS_CPUTIME_ID",
+        libc::CLOCK_THREAD_CPUTIME_ID => "CLOCK_THREAD_CPUTIME_ID",
+        other => return Cow::Owned(other.to_string()),
+    })
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn gettimeofday(time: *mut timeval, zone: *mut c_void) -> c_int {
+    asked(|| Call::time("gettimeofday"));
     match machine(|kernel| kernel.wall_clock()) {
         // SAFETY: the original has this type, and the pointers are the caller's.
         None => unsafe {
@@ -65,6 +85,7 @@ unsafe extern "C" fn gettimeofday(time: *mut timeval, zone: *mut c_void) -> c_in
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn time(time: *mut time_t) -> time_t {
+    asked(|| Call::time("time"));
     match machine(|kernel| kernel.wall_clock().as_secs() as time_t) {
         // SAFETY: the original has this type, and the pointer is the caller's.
         None => unsafe { std::mem::transmute::<*mut c_void, Time>(TIME.get())(time) },
