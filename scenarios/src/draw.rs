@@ -357,7 +357,11 @@ impl Chat {
         // The client notices that its connection is dead, waits, gives up an attempt that was
         // under way when the network healed, waits again, and then has as much time as for some
         // messages that must be sent twice.
-        let connecting = self.connect_timeout.min() + self.backoff_max * 2;
+        let carriers = match self.transport {
+            Some(Transport::WebsocketOrPolling) => 2,
+            _ => 1,
+        };
+        let connecting = self.connect_timeout.min() * carriers + self.backoff_max * 2;
         Bounds {
             client_detection,
             // rust_socketio's first pong comes unasked, and engineioxide keeps it as credit for the

@@ -3,9 +3,10 @@
 //!
 //! rust_socketio speaks the protocol; everything that makes a client reliable is here, because
 //! that library's own reconnection has no time-outs and forgets what was emitted meanwhile. For
-//! each connection the supervisor makes a new rust_socketio client (`connection`), decides what to
-//! send and when to give up (`outbox`), what to handle and what is missing (`inbox`), how long to wait
-//! before connecting again (`backoff`), and how long for an acknowledgement (`ack_timeout`).
+//! each connection the supervisor makes a new rust_socketio client (`connection`) on whatever carries
+//! it (`carriers`), decides what to send and when to give up (`outbox`), what to handle and what is
+//! missing (`inbox`), how long to wait before connecting again (`backoff`), and how long for an
+//! acknowledgement (`ack_timeout`).
 //!
 //! How soon a dead server is noticed: the server gives a sign of life every ping interval; a client
 //! that has heard nothing for the interval plus the time-out ends the connection. rust_socketio's
@@ -18,6 +19,7 @@
 
 mod ack_timeout;
 mod backoff;
+mod carriers;
 mod connection;
 mod disk;
 mod inbox;
@@ -61,7 +63,8 @@ pub struct ClientOptions {
     /// The file that keeps what is not acknowledged yet; none: what the program has in memory when
     /// it ends is lost.
     pub outbox: Option<PathBuf>,
-    /// How long to wait for a connection that the server has greeted.
+    /// How long to wait for a connection that the server has greeted; twice as long in all with
+    /// [`Transport::WebsocketOrPolling`], when the first carrier does not answer.
     pub connect_timeout: Duration,
     /// The shortest wait before connecting again.
     pub backoff_min: Duration,
@@ -103,6 +106,8 @@ pub enum Transport {
     Polling,
     /// The handshake over polling, then a WebSocket.
     Upgrade,
+    /// One WebSocket from the start, or polling where that is not to be had.
+    WebsocketOrPolling,
 }
 
 /// What is promised about a message on its way to the server.

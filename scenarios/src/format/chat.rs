@@ -8,10 +8,11 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-pub(super) const TRANSPORTS: [(&str, Transport); 3] = [
+pub(super) const TRANSPORTS: [(&str, Transport); 4] = [
     ("websocket", Transport::Websocket),
     ("polling", Transport::Polling),
     ("upgrade", Transport::Upgrade),
+    ("websocket-or-polling", Transport::WebsocketOrPolling),
 ];
 const ADDRESSES: [(&str, ServerAddress); 2] =
     [("ip", ServerAddress::Ip), ("name", ServerAddress::Name)];

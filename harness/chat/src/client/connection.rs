@@ -4,7 +4,7 @@
 //! they only push into a channel. Its connection ends without a word when the server closes
 //! cleanly; whoever owns a [`Connection`] has to watch for silence.
 
-use super::{ClientOptions, Transport};
+use super::ClientOptions;
 use crate::frame;
 use crate::wire::{self, Beat, Delivery, Login, Ready, Receipt, Synced, Typing};
 use futures_util::FutureExt;
@@ -69,13 +69,18 @@ impl Connection {
     /// Connects and waits for the greeting, within the time-out for connecting.
     pub(super) async fn open(
         options: &ClientOptions,
+        transport: TransportType,
         tls: Option<TlsConnector>,
         login: &Login,
     ) -> Result<(Self, Ready), String> {
         let limit = options.connect_timeout;
         let due = Instant::now() + limit;
         let (sender, signals) = mpsc::unbounded_channel();
-        let client = timeout_at(due, builder(options, tls, login, &sender).connect()).await;
+        let client = timeout_at(
+            due,
+            builder(options, transport, tls, login, &sender).connect(),
+        )
+        .await;
         let client = client
             .map_err(|_| format!("no connection within {limit:?}"))?
             .map_err(|error| format!("cannot connect: {error}"))?;
@@ -210,15 +215,11 @@ async fn say_goodbye(client: Client, will_be_back: bool) {
 
 fn builder(
     options: &ClientOptions,
+    transport: TransportType,
     tls: Option<TlsConnector>,
     login: &Login,
     sender: &mpsc::UnboundedSender<Signal>,
 ) -> ClientBuilder {
-    let transport = match options.transport {
-        Transport::Websocket => TransportType::Websocket,
-        Transport::Polling => TransportType::Polling,
-        Transport::Upgrade => TransportType::WebsocketUpgrade,
-    };
     let lost = |describe: fn(Payload) -> String| {
         let sender = sender.clone();
         move |payload: Payload, _: Client| {

@@ -3,15 +3,15 @@
 
 use super::ack_timeout::AckTimeout;
 use super::backoff::Backoff;
+use super::carriers::Carriers;
 use super::connection::{Connection, Emit, Signal};
 use super::inbox::{Inbox, Judgement};
 use super::outbox::Step;
-use super::{ClientEvent, ClientOptions, Shared, ToServer, Transport};
+use super::{ClientEvent, ClientOptions, Shared, ToServer};
 use crate::Observer;
 use crate::bugs::Bug;
 use crate::message::{Content, Kind};
 use crate::wire::{self, Claim, Delivery, Login, Ready, SyncRequest};
-use native_tls::TlsConnector;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(super) struct Supervisor {
     shared: Arc<Shared>,
     inbox: Inbox,
     ack_timeout: AckTimeout,
-    tls: Option<TlsConnector>,
+    carriers: Carriers,
     first_session: Option<String>,
     /// What makes the server give the session back.
     claim: Option<Claim>,
@@ -79,15 +79,7 @@ impl Supervisor {
     ) -> Self {
         let inbox = Inbox::new(options.bug);
         let ack_timeout = AckTimeout::new(options.ack_timeout);
-        // Only the HTTP client of polling wants one, and would load the system's certificates for
-        // every connection otherwise. Nothing here is encrypted.
-        let tls = match options.transport {
-            Transport::Websocket => None,
-            Transport::Polling | Transport::Upgrade => TlsConnector::builder()
-                .disable_built_in_roots(true)
-                .build()
-                .ok(),
-        };
+        let carriers = Carriers::new(options.transport);
         let (first_session, claim, connection) = (None, None, None);
         Self {
             options,
@@ -95,7 +87,7 @@ impl Supervisor {
             shared,
             inbox,
             ack_timeout,
-            tls,
+            carriers,
             first_session,
             claim,
             connection,
@@ -146,8 +138,7 @@ impl Supervisor {
             server_offset: self.inbox.offset(),
             claim: self.claim.clone(),
         };
-        let opening = Connection::open(&self.options, self.tls.clone(), &login);
-        let (mut connection, ready) = opening.await?;
+        let (mut connection, ready) = self.carriers.connect(&self.options, &login).await?;
         if self.options.bug == Some(Bug::RecoveryForgetsMissed) {
             connection.forget_missed();
         }

@@ -2,6 +2,7 @@
 
 mod bugs;
 mod chat;
+mod fall_back;
 mod kinds;
 mod recovery;
 mod silence;

@@ -1,0 +1,63 @@
+//! What carries the packets, and what else to try when it does not.
+//!
+//! rust_socketio does not fall back by itself, and Socket.IO's own client does so only with its option
+//! `tryAllTransports`. Here it works like that option, with a memory: when the first carrier has not
+//! led to a greeting, the same attempt goes on with the second; the one that did is the first one from
+//! then on. So a client that a filter keeps from its WebSocket comes back by polling at once,
+//! and finds the WebSocket again when polling fails.
+
+use super::connection::Connection;
+use super::{ClientOptions, Transport};
+use crate::wire::{Login, Ready};
+use native_tls::TlsConnector;
+use rust_socketio::TransportType;
+
+/// The carriers that a client may use, the one that worked last first.
+pub(super) struct Carriers {
+    first: TransportType,
+    second: Option<TransportType>,
+    tls: Option<TlsConnector>,
+}
+
+impl Carriers {
+    pub(super) fn new(transport: Transport) -> Self {
+        let (first, second) = match transport {
+            Transport::Websocket => (TransportType::Websocket, None),
+            Transport::Polling => (TransportType::Polling, None),
+            Transport::Upgrade => (TransportType::WebsocketUpgrade, None),
+            Transport::WebsocketOrPolling => {
+                (TransportType::Websocket, Some(TransportType::Polling))
+            }
+        };
+        // Only the HTTP client of polling wants one, and would load the system's certificates for
+        // every connection otherwise. Nothing here is encrypted.
+        let tls = match transport {
+            Transport::Websocket => None,
+            Transport::Polling | Transport::Upgrade | Transport::WebsocketOrPolling => {
+                TlsConnector::builder()
+                    .disable_built_in_roots(true)
+                    .build()
+                    .ok()
+            }
+        };
+        Self { first, second, tls }
+    }
+
+    /// Makes a connection that the server has greeted; each carrier has the time-out for connecting.
+    /// An error tells why it is not to be had, for each carrier.
+    pub(super) async fn connect(
+        &mut self,
+        options: &ClientOptions,
+        login: &Login,
+    ) -> Result<(Connection, Ready), String> {
+        let Self { first, second, tls } = self;
+        let opened = Connection::open(options, first.clone(), tls.clone(), login).await;
+        let (Err(reason), Some(second)) = (&opened, second) else {
+            return opened;
+        };
+        let other = Connection::open(options, second.clone(), tls.clone(), login).await;
+        let other = other.map_err(|other| format!("{reason}; by the other transport: {other}"))?;
+        std::mem::swap(first, second);
+        Ok(other)
+    }
+}
