@@ -415,11 +415,8 @@ impl Log {
 }
 
 fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
-    let names: Vec<String> = plan
-        .clients
-        .iter()
-        .map(|client| client.name.clone())
-        .collect();
+    let names = plan.clients.iter().map(|client| client.name.clone());
+    let names: IndexSet<String> = names.collect();
     Arc::new(move |event| {
         let (name, kind) = match event {
             ServerEvent::SessionOpened {
@@ -436,7 +433,7 @@ fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
             ServerEvent::StorageFailed { reason } => return note(&format!("server: {reason}")),
         };
         // Anybody else is a hostile peer, of whom nothing is promised.
-        if let Some(number) = names.iter().position(|client| *client == name) {
+        if let Some(number) = names.get_index_of(&name) {
             log.add(ClientId(number as u32), kind);
         }
     })
