@@ -3,7 +3,7 @@
 
 use crate::draw::Draw;
 use crate::format::{Clients, Problems, Table, choose_from};
-use crate::scenario::{SERVER, Setting};
+use crate::scenario::Setting;
 use squall_guarantees::Bounds;
 use squall_simulator::ClockChange;
 use std::time::Duration;
@@ -71,11 +71,9 @@ pub(crate) fn read(table: Table<'_>, clients: &Clients, problems: &mut Problems)
     let mut clocks = Vec::new();
     for (name, raw) in table.entries() {
         let machine = name.value.to_owned();
-        if machine != SERVER && !clients.certain().contains(&machine) {
+        if !clients.machines().any(|known| known == machine) {
             let what = format!("there is no machine `{machine}`");
-            let machines = clients.certain().iter().map(String::as_str);
-            let allowed = std::iter::once(SERVER).chain(machines);
-            problems.add(name.at, what, choose_from(&machine, allowed));
+            problems.add(name.at, what, choose_from(&machine, clients.machines()));
             continue;
         }
         let wanted = "Write `[clock.NAME]` on a line of its own, and its fields below.";

@@ -6,16 +6,17 @@
 //! the entropy of the machines) is left to the simulator.
 
 use crate::clocks::{Clock, stretch};
+use crate::cluster::{BROKER, PlannedCluster};
 use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
 use crate::links::PlannedLink;
 use crate::middlebox::PlannedMiddlebox;
-use crate::scenario::{Chat, Override, Scenario, Setting, System};
+use crate::scenario::{Chat, Override, SERVER, Scenario, Setting, System};
 use crate::workload::{PlannedMessage, User, Workload};
 use indexmap::{IndexMap, IndexSet};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use squall_chat::{ROOT, Recovery, Transport};
+use squall_chat::{ROOT, Recovery, SERVER_RETURNS_WITHIN, Transport};
 use squall_guarantees::{Bounds, Guarantee};
 use squall_reports::Engine;
 use std::fmt::Debug;
@@ -44,6 +45,10 @@ pub struct Plan {
     pub clients: Vec<PlannedClient>,
     /// The options of the chat; every [`Setting`] in it is [`Setting::Fixed`].
     pub chat: Chat,
+    /// The names of the servers.
+    pub servers: Vec<String>,
+    /// What is between the servers, if there is more than one.
+    pub cluster: Option<PlannedCluster>,
     /// The faults, in the order of the file.
     pub faults: Vec<PlannedFault>,
     /// The proxy between some clients and the server.
@@ -85,9 +90,19 @@ impl Plan {
         Plan { engine, ..self }
     }
 
-    /// How many machines there are: the server, its clients, those that break the rules, and a proxy.
+    /// How many machines there are: servers and their broker, clients, those that break the rules, and
+    /// a proxy.
     pub fn machines(&self) -> usize {
-        1 + self.clients.len() + self.hostile.len() + usize::from(self.middlebox.is_some())
+        let between = usize::from(self.cluster.is_some()) + usize::from(self.middlebox.is_some());
+        self.servers.len() + self.clients.len() + self.hostile.len() + between
+    }
+
+    /// The machine whose database is the truth.
+    pub(crate) fn keeper(&self) -> &'static str {
+        match self.cluster {
+            Some(_) => BROKER,
+            None => SERVER,
+        }
     }
 
     /// The command that repeats the run.
@@ -118,11 +133,13 @@ impl Scenario {
         };
         let clients = self.draw_clients(&mut draw);
         let chat = self.chat.draw(&mut draw);
+        let cluster = self.cluster.as_ref().map(|it| it.draw(&mut draw));
+        let servers = (cluster.as_ref()).map_or(vec![SERVER.to_owned()], PlannedCluster::servers);
         let faults: Vec<_> = self
             .faults
             .iter()
             .zip(1..)
-            .map(|(fault, number)| fault.draw(number, &clients, &mut draw))
+            .map(|(fault, number)| fault.draw(number, &servers, &clients, &mut draw))
             .collect();
         let middlebox = self.middlebox.as_ref();
         let middlebox = middlebox.map(|middlebox| middlebox.draw(&clients, &mut draw));
@@ -139,7 +156,12 @@ impl Scenario {
             .collect();
         let drifts = faults.iter().map(|fault| fault.kind.kind().drift_ppm());
         let drifts = drifts.chain(clocks.iter().map(|clock| clock.drift.ppm()));
-        let bounds = stretch(chat.bounds(), drifts);
+        let mut bounds = chat.bounds();
+        if cluster.is_some() {
+            // After the broker, its servers have to come back first.
+            bounds.delivery += SERVER_RETURNS_WITHIN;
+        }
+        let bounds = stretch(bounds, drifts);
         let settle = match self.settle {
             Some(settle) => draw.value("settle", settle),
             // Long enough to come back, and then to be delivered to.
@@ -176,6 +198,8 @@ impl Scenario {
             system: self.system,
             clients,
             chat,
+            servers,
+            cluster,
             faults,
             middlebox,
             hostile,

@@ -135,9 +135,12 @@ fn read<'t>(
     let systems = [("chat", System::Chat), ("tutorial", System::Tutorial)];
     let system = top.word("system", &systems, problems);
     let settle = top.get("settle", problems);
-    let clients = clients(top.table("clients", problems), problems);
+    let mut clients = clients(top.table("clients", problems), problems);
     let link = crate::links::read(top.table("link", problems), problems);
     let chat = chat(top.table("chat", problems), problems);
+    let system = system.unwrap_or(System::Chat);
+    let cluster = crate::cluster::read(top.table("cluster", problems), system, &chat, problems);
+    (cluster.iter()).for_each(|cluster| clients.served_by(cluster));
     let overrides = overrides(top.table("client", problems), &clients, problems);
     let workload = workload(
         top.table("workload", problems),
@@ -156,13 +159,14 @@ fn read<'t>(
         source: source.to_owned(),
         shows: shows?.value,
         group,
-        system: system.unwrap_or(System::Chat),
+        system,
         clients: clients.count,
         names: clients.names,
         rooms: clients.rooms,
         link,
         overrides,
         chat,
+        cluster,
         workload,
         faults,
         middlebox,

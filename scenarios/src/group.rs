@@ -34,11 +34,13 @@ pub enum Group {
     Machines,
     /// Links and middleboxes that misbehave.
     Network,
+    /// A cluster: servers, the broker between them, the balancer before them.
+    SeveralServers,
 }
 
 impl Group {
     /// Every group with its name, in the order in which they are listed.
-    pub const ALL: [(&'static str, Group); 14] = [
+    pub const ALL: [(&'static str, Group); 15] = [
         ("ordering", Group::Ordering),
         ("at most once", Group::AtMostOnce),
         ("at least once", Group::AtLeastOnce),
@@ -56,6 +58,7 @@ impl Group {
         ("storage", Group::Storage),
         ("clocks and slow machines", Group::Machines),
         ("network", Group::Network),
+        ("several servers", Group::SeveralServers),
     ];
 }
 

@@ -22,6 +22,7 @@
 mod bugs;
 pub mod calibration;
 mod clocks;
+mod cluster;
 pub mod command;
 mod draw;
 mod faults;
@@ -40,6 +41,7 @@ mod workload;
 
 pub use bugs::{Caught, Hunt, PLANTED_BUGS, PlantedBug, hunt};
 pub use clocks::{Clock, Drift, SLOWEST_PPM};
+pub use cluster::{BROKER, Cluster, PlannedCluster};
 pub use draw::{Plan, PlannedClient};
 pub use faults::*;
 pub use format::{BadScenario, Problem};

@@ -6,6 +6,7 @@
 use crate::draw::{Draw, PlannedClient};
 use crate::faults::{Victims, Whom};
 use crate::format::{Clients, Problems, Table, choose_from};
+use crate::runner::PORT;
 use crate::scenario::{SERVER, Setting};
 use squall_guarantees::Lost;
 use squall_middlebox::{Habit, Hours, MiddleboxOptions};
@@ -34,6 +35,8 @@ pub struct Middlebox {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs, reason = "`squall_middlebox::Habit` says it")]
 pub enum MiddleboxKind {
+    Behaves,
+    Scatters,
     RefusesWebsocket,
     CutsWebsocket {
         after: Option<Setting<Duration>>,
@@ -89,7 +92,9 @@ pub(crate) fn read(
 /// What `after` of a middlebox can be.
 const AFTER: &str = "Write how long a connection may be idle, as in `after = \"30s\"`.";
 
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 7] = [
+    "behaves",
+    "scatters",
     "refuses-websocket",
     "cuts-websocket",
     "buffers-polling",
@@ -101,6 +106,8 @@ fn read_kind(table: &mut Table<'_>, problems: &mut Problems) -> Option<Middlebox
     table.require("kind", &choose_from("", KINDS.into_iter()), problems);
     let word = table.word("kind", &KINDS.map(|word| (word, word)), problems)?;
     match word {
+        "behaves" => Some(MiddleboxKind::Behaves),
+        "scatters" => Some(MiddleboxKind::Scatters),
         "refuses-websocket" => Some(MiddleboxKind::RefusesWebsocket),
         "cuts-websocket" => {
             let after = table.positive("after", problems);
@@ -130,6 +137,8 @@ impl Middlebox {
     pub(crate) fn draw(&self, clients: &[PlannedClient], draw: &mut Draw) -> PlannedMiddlebox {
         let label = |what| format!("{MIDDLEBOX}: {what}");
         let habit = match self.kind {
+            MiddleboxKind::Behaves => Habit::Behaves,
+            MiddleboxKind::Scatters => Habit::Scatters,
             MiddleboxKind::RefusesWebsocket => Habit::RefusesUpgrades,
             MiddleboxKind::CutsWebsocket { after, after_bytes } => Habit::CutsUpgrades {
                 after: after.map(|after| draw.value(&label("after"), after)),
@@ -144,7 +153,7 @@ impl Middlebox {
                 after: draw.value(&label("after"), after),
             },
         };
-        let clients = self.clients.draw(&label("clients"), clients, draw);
+        let clients = self.clients.draw(&label("clients"), &[], clients, draw);
         let from = draw.value(&label("at"), self.at);
         let lasts = self.lasts.map(|lasts| draw.value(&label("for"), lasts));
         PlannedMiddlebox {
@@ -162,10 +171,12 @@ impl PlannedMiddlebox {
         self.clients.iter().any(|served| served == client)
     }
 
-    /// What it does wrong in the report, as something that begins and ends.
-    pub(crate) fn words(&self) -> String {
+    /// What it does wrong in the report, as something that begins and ends; nothing if it does not.
+    pub(crate) fn words(&self) -> Option<String> {
         let clients = self.clients.join(", ");
         let habit = match self.habit {
+            Habit::Behaves => return None,
+            Habit::Scatters => format!("scattering of requests of {clients}"),
             Habit::RefusesUpgrades => format!("refusal of WebSockets of {clients}"),
             Habit::CutsUpgrades { after, after_bytes } => {
                 let after = after.map(|after| format!("after {after:?}"));
@@ -182,7 +193,7 @@ impl PlannedMiddlebox {
                 format!("closing of idle connections of {clients} after {after:?}")
             }
         };
-        format!("{MIDDLEBOX}'s {habit}")
+        Some(format!("{MIDDLEBOX}'s {habit}"))
     }
 
     /// What its clients and the server do not hear of each other meanwhile.
@@ -202,16 +213,16 @@ impl PlannedMiddlebox {
     }
 }
 
-/// The middlebox's program: forwards to the server what comes to its own port of the same number.
-pub(crate) async fn program(planned: PlannedMiddlebox, server: SocketAddr) {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, server.port()))
+/// The middlebox's program: forwards to the servers what comes to its own port of the same number.
+pub(crate) async fn program(planned: PlannedMiddlebox, servers: Vec<SocketAddr>) {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
         .await
         .expect("nothing else listens on this machine");
     let since_now = |time: Duration| time.saturating_sub(now());
     let hours = Hours::new(since_now(planned.from), planned.until.map(since_now));
     let habit = planned.habit;
     let options = MiddleboxOptions {
-        server,
+        servers,
         habit,
         hours,
     };

@@ -2,23 +2,22 @@
 //!
 //! Every machine runs the programs of `squall-chat` as they are. What their observers are told is
 //! written down with its virtual time, and noted in the world's digest. When the time is over, the
-//! server's process is killed, and the database is read from what is on its disk.
+//! process of the server, or of the broker, is killed, and the database is read from what is on its
+//! disk.
 
 mod events;
 mod hardships;
+mod servers;
 mod tutorial;
 
 use crate::draw::{Plan, PlannedClient};
 use crate::middlebox::{self, MIDDLEBOX};
-use crate::scenario::{Chat, SERVER, ServerAddress, System};
+use crate::scenario::{Chat, ServerAddress, System};
 use crate::workload::PlannedMessage;
 use events::{from_client, from_row};
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use squall_chat::{
-    Client, ClientOptions, Database, EVERYBODY, Observer, ServerEvent, ServerOptions, StorageError,
-    Termination, full_name, room_of,
-};
+use squall_chat::{Client, ClientOptions, Database, EVERYBODY, StorageError, full_name, room_of};
 use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
 use squall_simulator::{
@@ -26,16 +25,15 @@ use squall_simulator::{
 };
 use std::collections::BTreeMap;
 use std::future::pending;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 /// The port of the chat server.
 pub(crate) const PORT: u16 = 3000;
-/// The file of the messages, on the disk of the server's machine.
+/// The file of the messages, on the disks of the server, or of the servers and the broker.
 const DATABASE: &str = "chat.db";
 
 /// The file of what is not sent yet, on the disk of a client's machine.
@@ -174,12 +172,13 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
     let ends: Ends = ends.collect();
     let (digest, counts) = (world.digest(), world.counts());
     let (trace, sources) = (world.trace().to_vec(), world.sources());
-    let database =
-        read_database(plan, world, machines[SERVER]).map_err(|cause| RunError::Database {
+    let database = read_database(plan, world, machines[plan.keeper()]).map_err(|cause| {
+        RunError::Database {
             scenario: plan.scenario.clone(),
             seed: plan.seed,
             cause,
-        })?;
+        }
+    })?;
     let named = |machine: MachineId| world.name(machine).to_owned();
     let record = Record {
         scenario: plan.scenario.clone(),
@@ -231,41 +230,31 @@ fn tell_machine(world: &World, id: MachineId) -> Machine {
     }
 }
 
-/// Sets up the machines and their links; the server is the first machine.
+/// Sets up the machines and their links; the server's side comes first.
 fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineId> {
     let authors = tutorial::Authors::new(plan);
-    let server = match plan.system {
-        System::Chat => {
-            let options = server_options(plan);
-            let observer = server_observer(plan, log.clone());
-            world.machine(SERVER, move || {
-                serve_chat(options.clone(), observer.clone())
-            })
-        }
-        System::Tutorial => {
-            let options = tutorial::server_options(&plan.chat);
-            world.machine(SERVER, move || tutorial::serve(options.clone()))
-        }
-    };
-    let address = SocketAddr::from((world.address(server), PORT));
-    let mut machines = IndexMap::from([(SERVER.to_owned(), server)]);
+    let mut machines = IndexMap::new();
+    let servers = servers::build(plan, world, log, &mut machines);
+    let addresses = servers.iter().map(|&server| (world.address(server), PORT));
+    let addresses: Vec<_> = addresses.map(SocketAddr::from).collect();
     let middlebox = plan.middlebox.as_ref().map(|planned| {
-        let program = planned.clone();
-        let program = move || middlebox::program(program.clone(), address);
+        let (program, servers) = (planned.clone(), addresses.clone());
+        let program = move || middlebox::program(program.clone(), servers.clone());
         let machine = world.machine(MIDDLEBOX, program);
         machines.insert(MIDDLEBOX.to_owned(), machine);
         (planned, machine)
     });
     let mut first_operation = 0;
     for (client, number) in plan.clients.iter().zip(0..) {
-        let door = match middlebox {
-            Some((planned, machine)) if planned.serves(&client.name) => machine,
-            _ => server,
+        let doors = match middlebox {
+            Some((planned, machine)) if planned.serves(&client.name) => vec![machine],
+            _ => own_first(&servers, number),
         };
-        let address = match plan.chat.address {
+        let address = |&door: &MachineId| match plan.chat.address {
             ServerAddress::Ip => format!("{}:{PORT}", world.address(door)),
             ServerAddress::Name => format!("{}:{PORT}", world.name(door)),
         };
+        let doors_by_name: Vec<_> = doors.iter().map(address).collect();
         let user = User {
             client: ClientId(number),
             namespace: client.namespace.clone(),
@@ -275,62 +264,51 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
         };
         let machine = match plan.system {
             System::Chat => {
-                let options = client_options(client, &plan.chat, address);
+                let options = client_options(client, &plan.chat, &doors_by_name);
                 let program = move || use_chat(options.clone(), user.clone());
                 world.machine(&client.name, program)
             }
             System::Tutorial => {
-                let options = tutorial::client_options(&plan.chat, address);
+                let options = tutorial::client_options(&plan.chat, doors_by_name[0].clone());
                 let authors = authors.clone();
                 let program =
                     move || tutorial::visit(options.clone(), user.clone(), authors.clone());
                 world.machine(&client.name, program)
             }
         };
-        world.set_direction(machine, door, client.link.up.clone());
-        world.set_direction(door, machine, client.link.down.clone());
+        for door in doors {
+            world.set_direction(machine, door, client.link.up.clone());
+            world.set_direction(door, machine, client.link.down.clone());
+        }
         machines.insert(client.name.clone(), machine);
         first_operation += client.messages.len() as u64;
     }
     for (peer, number) in plan.hostile.iter().zip(plan.clients.len() as u32..) {
-        let (planned, log) = (peer.clone(), log.clone());
+        let (planned, log, server) = (peer.clone(), log.clone(), addresses[0]);
         let program = move || {
             let log = log.clone();
             let leak = move |message| log.add(ClientId(number), message);
-            planned.clone().program(address, leak)
+            planned.clone().program(server, leak)
         };
         machines.insert(peer.name.clone(), world.machine(&peer.name, program));
     }
     machines
 }
 
-fn server_options(plan: &Plan) -> ServerOptions {
-    let (chat, defaults) = (&plan.chat, ServerOptions::default());
-    let namespaces = plan.clients.iter().map(|client| client.namespace.clone());
-    let namespaces: IndexSet<String> = namespaces.collect();
-    ServerOptions {
-        ping_interval: chat.ping_interval.min(),
-        ping_timeout: chat.ping_timeout.min(),
-        max_payload: chat.max_payload.into(),
-        to_client: chat.to_client,
-        max_connections: chat
-            .max_connections
-            .map_or(defaults.max_connections, |most| most as usize),
-        max_connections_per_address: chat
-            .max_connections_per_address
-            .map_or(defaults.max_connections_per_address, |most| most as usize),
-        namespaces: namespaces.into_iter().collect(),
-        recovery: chat.recovery,
-        recovery_window: chat.recovery_window.min(),
-        bug: chat.bug,
-        ..defaults
-    }
+/// The servers in the order in which the client of this number tries them.
+fn own_first(servers: &[MachineId], number: u32) -> Vec<MachineId> {
+    let mut servers = servers.to_vec();
+    let own = number as usize % servers.len();
+    servers.rotate_left(own);
+    servers
 }
 
-fn client_options(client: &PlannedClient, chat: &Chat, server: String) -> ClientOptions {
+/// The options of a client that knows these servers.
+fn client_options(client: &PlannedClient, chat: &Chat, servers: &[String]) -> ClientOptions {
     ClientOptions {
         name: client.name.clone(),
-        server,
+        server: servers[0].clone(),
+        other_servers: servers[1..].to_vec(),
         namespace: client.namespace.clone(),
         rooms: client.rooms.clone(),
         transport: client.transport,
@@ -343,18 +321,6 @@ fn client_options(client: &PlannedClient, chat: &Chat, server: String) -> Client
         backoff_max: chat.backoff_max,
         bug: chat.bug,
     }
-}
-
-/// The server's program.
-async fn serve_chat(options: ServerOptions, observer: Observer<ServerEvent>) {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
-        .await
-        .expect("nothing else listens on this machine");
-    let stop = Termination::listen().expect("a machine has descriptors");
-    let (database, stop) = (Path::new(DATABASE), stop.requested());
-    let served = squall_chat::serve(listener, database, options, observer, stop).await;
-    // A server that gives up is a finding of the run.
-    served.unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// Someone who uses the chat, and what they are going to do.
@@ -414,41 +380,16 @@ impl Log {
     }
 }
 
-fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
-    let names = plan.clients.iter().map(|client| client.name.clone());
-    let names: IndexSet<String> = names.collect();
-    Arc::new(move |event| {
-        let (name, kind) = match event {
-            ServerEvent::SessionOpened {
-                session,
-                client,
-                recovered,
-            } => (client, EventKind::SessionOpened { session, recovered }),
-            ServerEvent::SessionClosed {
-                session,
-                client,
-                reason,
-            } => (client, EventKind::SessionClosed { session, reason }),
-            // The client that this happened to is told, and its history says what came of it.
-            ServerEvent::StorageFailed { reason } => return note(&format!("server: {reason}")),
-        };
-        // Anybody else is a hostile peer, of whom nothing is promised.
-        if let Some(number) = names.get_index_of(&name) {
-            log.add(ClientId(number as u32), kind);
-        }
-    })
-}
-
-/// Kills the server's process, as only a closed database can be read, and reads what is on the disk.
+/// Kills the process that has the database, as only a closed database can be read, and reads what is on the disk.
 fn read_database(
     plan: &Plan,
     world: &mut World,
-    server: MachineId,
+    keeper: MachineId,
 ) -> Result<Vec<StoredMessage>, String> {
-    world.at(world.now(), Fault::Kill(server));
+    world.at(world.now(), Fault::Kill(keeper));
     // A killed process calls nothing any more, so nothing can be refused.
     let _ = world.run_until(world.now());
-    world.inside(server, || match plan.system {
+    world.inside(keeper, || match plan.system {
         System::Chat => stored().map_err(|error| error.to_string()),
         System::Tutorial => tutorial::database(&tutorial::Authors::new(plan)),
     })
@@ -498,11 +439,19 @@ fn history(
         database,
         silences: hardships::silences(plan),
         standstills: hardships::standstills(plan),
-        server_stops: ends[SERVER].clone(),
+        server_stops: stops_of_servers(plan, ends),
         bounds: plan.bounds.clone(),
         healed_at: plan.healed_at,
         ended_at: plan.ends_at,
     }
+}
+
+/// When the programs of servers ended, whichever.
+fn stops_of_servers(plan: &Plan, ends: &Ends) -> Vec<Duration> {
+    let stops = plan.servers.iter().flat_map(|server| ends[server].clone());
+    let mut stops: Vec<_> = stops.collect();
+    stops.sort();
+    stops
 }
 
 /// The rooms of a client, by full name: its own, everybody's, and the one in which it is alone.

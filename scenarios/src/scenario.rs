@@ -4,9 +4,10 @@
 //! A [`Scenario`] has been checked: names are unique, ranges are not empty, every fault hits
 //! machines that exist. What it leaves open (a [`Setting::Between`], [`Victims::Any`](crate::Victims)) is decided by
 //! the seed in [`crate::draw`]. The chat of a scenario has one server and a star of clients around
-//! it; several servers with an adapter between them are left out.
+//! it, or a cluster of servers around a broker.
 
 use crate::clocks::Clock;
+use crate::cluster::Cluster;
 use crate::faults::Fault;
 use crate::format::{self, BadScenario};
 use crate::group::Group;
@@ -47,6 +48,8 @@ pub struct Scenario {
     pub overrides: Vec<Override>,
     /// The options of the chat.
     pub chat: Chat,
+    /// The servers and their broker, if there is more than the one server.
+    pub cluster: Option<Cluster>,
     /// What the users do.
     pub workload: Workload,
     /// What goes wrong.

@@ -46,6 +46,9 @@ pub struct ClientOptions {
     pub name: String,
     /// The server: its address or name, and its port: `chat:3000`.
     pub server: String,
+    /// The other servers of the same chat. A client whose server is lost, or does not let it in,
+    /// tries the next one.
+    pub other_servers: Vec<String>,
     /// The namespace; one of those that the server has.
     pub namespace: String,
     /// The rooms whose messages the client wants, 1 to 64 of them.
@@ -81,6 +84,7 @@ impl Default for ClientOptions {
         Self {
             name: "guest".to_owned(),
             server: "127.0.0.1:3000".to_owned(),
+            other_servers: Vec::new(),
             namespace: ROOT.to_owned(),
             rooms: vec!["lobby".to_owned()],
             transport: Transport::Websocket,

@@ -13,6 +13,8 @@
 //!   `client/inbox.rs` decides what is handled and when something is missing.
 //! - [`Database`] (`storage`): SQLite. The id of a row is the message's place in the world.
 //! - [`Message`] (`message`): what a user can say, and to whom; an audience and a kind.
+//! - [`serve_broker`] (`broker`): one order for what the clients of several servers say. `cluster` is
+//!   what it and the servers say to each other, `server/follower.rs` the server's side of it.
 //! - `wire`: what the two say to each other, and the [`Limits`] of what is listened to.
 //! - [`Bug`] (`bugs`): planted mistakes, each of which breaks one guarantee. They exist so that
 //!   the checkers of the harness can be seen to fail.
@@ -29,12 +31,16 @@
 //! 4. With [`Recovery`], a session whose connection was lost waits for its client, and what is meant
 //!    for it waits too: see `squall-recovery`.
 //!
-//! What is left out, for now: several server processes (one process owns the database).
+//! With several servers (`cluster`), a broker ([`serve_broker`]) stands in the place of the database,
+//! and each server sends out and acknowledges what comes back to it in the broker's log. So all of this
+//! stays true when a client moves on to another server.
 
 #![forbid(unsafe_code)]
 
+mod broker;
 mod bugs;
 mod client;
+mod cluster;
 mod frame;
 mod message;
 mod server;
@@ -44,8 +50,10 @@ mod wire;
 
 use std::sync::Arc;
 
+pub use broker::serve_broker;
 pub use bugs::Bug;
 pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport};
+pub use cluster::{Adapter, Cluster, SERVER_RETURNS_WITHIN};
 pub use message::{Content, EVERYBODY, Kind, Message, ROOT, full_name, room_of};
 pub use server::{Recovery, ServeError, ServerEvent, ServerOptions, ToClient, serve};
 pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};

@@ -17,6 +17,7 @@
 //! time-out.
 
 mod exchange;
+mod follower;
 mod gauge;
 mod guard;
 mod handlers;
@@ -29,6 +30,7 @@ pub use recovery::Recovery;
 
 use crate::Observer;
 use crate::bugs::Bug;
+use crate::cluster::Cluster;
 use crate::message::ROOT;
 use crate::storage::{Database, StorageError};
 use crate::wire::{Limits, Login};
@@ -89,6 +91,9 @@ pub struct ServerOptions {
     pub recovery: Recovery,
     /// How long they wait. Socket.IO's `maxDisconnectionDuration`.
     pub recovery_window: Duration,
+    /// The other servers, if there are any. The database is then this server's copy of the
+    /// broker's messages.
+    pub cluster: Option<Cluster>,
     /// A planted mistake.
     pub bug: Option<Bug>,
 }
@@ -109,6 +114,7 @@ impl Default for ServerOptions {
             limits: Limits::default(),
             recovery: Recovery::Off,
             recovery_window: Duration::from_mins(2),
+            cluster: None,
             bug: None,
         }
     }
@@ -145,6 +151,11 @@ pub enum ServerEvent {
         /// Why, in socketioxide's words.
         reason: String,
     },
+    /// The server has lost the broker of its cluster, or cannot reach it.
+    CutOff {
+        /// Why.
+        reason: String,
+    },
     /// A message could not be stored, or a page not read, because the disk is full or fails. The client
     /// has been told, or asks again; the server goes on.
     StorageFailed {
@@ -153,7 +164,12 @@ pub enum ServerEvent {
     },
 }
 
-/// Why a server ended, other than by being told to.
+/// Why a nickname cannot be taken.
+pub(crate) fn nickname_taken(nickname: &str) -> String {
+    format!("the nickname `{nickname}` is taken; choose another one")
+}
+
+/// Why a server or a broker ended, other than by being told to.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The options contradict themselves.
@@ -161,7 +177,7 @@ pub enum ServeError {
     Heartbeat,
     /// The database could not be opened, or failed in a way that does not pass
     /// ([`StorageError::may_pass`]).
-    #[error("the server has stopped, because its database failed: {0}")]
+    #[error("the database failed, and with it the server: {0}")]
     Storage(#[from] StorageError),
 }
 
@@ -206,6 +222,7 @@ pub async fn serve(
         Some(error) = failed.recv() => Err(error),
         never = accept(listener, app, &options, &alive) => match never {},
         never = doorway.0.beat() => match never {},
+        never = doorway.0.follow() => match never {},
     };
     say_goodbye(&io, &doorway.0).await;
     drop(alive);
@@ -298,12 +315,9 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 /// Tells every client that it is over. rust_socketio hears only the packet of the namespace, and
 /// `io.close()` waits for peers that have stopped reading.
 async fn say_goodbye(io: &SocketIo<RecoveryAdapter>, shared: &Shared) {
-    // The lock is released before the loop: disconnecting calls the handler, which takes it.
-    let sockets = shared.lock().as_ref().map(Exchange::sockets);
     // Whoever may come back is not told that it is over.
-    let goodbye = shared.options.recovery != Recovery::Sqlite;
-    for socket in sockets.filter(|_| goodbye).unwrap_or_default() {
-        let _ = socket.disconnect();
+    if shared.options.recovery != Recovery::Sqlite {
+        shared.send_away();
     }
     let _ = timeout(FAREWELL, io.close()).await;
 }

@@ -9,9 +9,11 @@
 //!
 //! Left out: deleting and editing messages, migration from other layouts.
 
+use crate::cluster::WholeContent;
 use crate::message::{Content, Kind};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, named_params};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,6 +41,10 @@ const LAYOUT: &str = "
 
 const COLUMNS: &str = "id, client_offset, content, sender, room, echo, kind, nickname, sent_at_ms";
 
+/// The columns but the first, as [`NewMessage::values`] names them.
+const VALUES: &str =
+    ":client_offset, :content, :sender, :room, :echo, :kind, :nickname, :sent_at_ms";
+
 /// The messages of a chat, in a file.
 #[derive(Debug)]
 pub struct Database {
@@ -47,7 +53,7 @@ pub struct Database {
 }
 
 /// A message that has no id yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewMessage {
     /// The message's identity on the client, by which a retry is recognised.
     pub client_offset: Option<String>,
@@ -62,13 +68,14 @@ pub struct NewMessage {
     /// The sender's new nickname.
     pub nickname: Option<String>,
     /// What it says.
+    #[serde(with = "WholeContent")]
     pub content: Content,
     /// When it arrived, in milliseconds of the Unix epoch.
     pub sent_at_ms: i64,
 }
 
 /// A row of the table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredMessage {
     /// The row's id: the server offset.
     pub id: i64,
@@ -114,6 +121,19 @@ pub enum StorageError {
     /// The file of sessions cannot be written.
     #[error(transparent)]
     Sessions(#[from] squall_recovery::StorageError),
+    /// A server's copy of the messages has more of them than the broker.
+    #[error(
+        "{} has messages up to {ours}, and the broker has none above {brokers}: it is no copy of the \
+         broker's; choose another file, or remove it to copy them all again", path.display()
+    )]
+    NoCopy {
+        /// The file.
+        path: PathBuf,
+        /// The highest id in it.
+        ours: i64,
+        /// The broker's highest id.
+        brokers: i64,
+    },
     /// SQLite reports an error.
     #[error("{}: {source}", path.display())]
     Sqlite {
@@ -174,6 +194,42 @@ impl Database {
         }
     }
 
+    /// Stores a message under the id that it has elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if the message could not be stored.
+    pub fn copy(&self, StoredMessage { id, message }: &StoredMessage) -> Result<(), StorageError> {
+        self.connection
+            .prepare_cached(&format!(
+                "INSERT INTO messages ({COLUMNS}) VALUES (:id, {VALUES})"
+            ))
+            .and_then(|mut insert| {
+                let with_id = [(":id", id as &dyn ToSql)].into_iter();
+                let values: Vec<_> = with_id.chain(message.values()).collect();
+                insert.execute(values.as_slice())
+            })
+            .map_err(|source| Self::error(&self.path, source))?;
+        Ok(())
+    }
+
+    /// Complains if there are more messages than the broker has, so that this is no copy of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NoCopy`], or [`StorageError::Sqlite`] if they could not be read.
+    pub(crate) fn check_copy(&self, brokers: i64) -> Result<(), StorageError> {
+        let (path, ours) = (self.path.clone(), self.highest_id()?);
+        match ours > brokers {
+            true => Err(StorageError::NoCopy {
+                path,
+                ours,
+                brokers,
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// Stores a message, unless its client offset says that it is stored already.
     ///
     /// # Errors
@@ -183,24 +239,11 @@ impl Database {
     pub fn insert(&self, message: &NewMessage) -> Result<Inserted, StorageError> {
         let inserted = self
             .connection
-            .prepare_cached(
-                "INSERT INTO messages
-                 (client_offset, content, sender, room, echo, kind, nickname, sent_at_ms) VALUES
-                 (:client_offset, :content, :sender, :room, :echo, :kind, :nickname, :sent_at_ms)
-                 ON CONFLICT (client_offset) DO NOTHING",
-            )
-            .and_then(|mut insert| {
-                insert.execute(named_params! {
-                    ":client_offset": message.client_offset,
-                    ":content": message.content,
-                    ":sender": message.sender,
-                    ":room": message.room,
-                    ":echo": message.echo,
-                    ":kind": message.kind,
-                    ":nickname": message.nickname,
-                    ":sent_at_ms": message.sent_at_ms,
-                })
-            })
+            .prepare_cached(&format!(
+                "INSERT INTO messages ({COLUMNS}) VALUES (NULL, {VALUES})
+                 ON CONFLICT (client_offset) DO NOTHING"
+            ))
+            .and_then(|mut insert| insert.execute(message.values().as_slice()))
             .map_err(|source| Self::error(&self.path, source))?;
         if inserted == 1 {
             return Ok(Inserted::New(self.connection.last_insert_rowid()));
@@ -309,6 +352,22 @@ impl Database {
             .map_err(|source| Self::error(&self.path, source))
     }
 
+    /// The first `limit` messages whose id is greater than `offset`, ascending.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if they could not be read.
+    pub(crate) fn log_after(
+        &self,
+        offset: i64,
+        limit: usize,
+    ) -> Result<Vec<StoredMessage>, StorageError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM messages WHERE id > :offset ORDER BY id LIMIT :limit");
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.select(&sql, named_params! { ":offset": offset, ":limit": limit })
+    }
+
     /// Every message, ascending by id.
     ///
     /// # Errors
@@ -378,6 +437,22 @@ pub(crate) fn open_exclusively(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
     Ok(connection)
+}
+
+impl NewMessage {
+    /// Its columns.
+    fn values(&self) -> [(&'static str, &dyn ToSql); 8] {
+        [
+            (":client_offset", &self.client_offset),
+            (":content", &self.content),
+            (":sender", &self.sender),
+            (":room", &self.room),
+            (":echo", &self.echo),
+            (":kind", &self.kind),
+            (":nickname", &self.nickname),
+            (":sent_at_ms", &self.sent_at_ms),
+        ]
+    }
 }
 
 impl StoredMessage {

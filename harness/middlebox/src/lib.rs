@@ -1,11 +1,12 @@
-//! A middlebox: a reverse proxy between clients and a server, with one of the habits that break
-//! long-lived connections on their way through real networks.
+//! A middlebox: a reverse proxy between clients and one or several servers, with one of the habits
+//! that break long-lived connections on their way through real networks.
 //!
 //! This is ordinary tokio code. It knows HTTP/1.1 (RFC 9112) and its upgrades, as proxies do; it
 //! knows neither Socket.IO nor a simulator.
 //!
 //! - [`serve`] accepts connections. For each request `proxy` opens a connection of its own to the
 //!   server, as nginx does unless told otherwise, so that no answer depends on an earlier one.
+//! - `balance` chooses the server: of several, the same one for all that comes from one address.
 //! - `tunnel` carries the bytes of an upgraded connection, about which a proxy knows nothing more.
 //! - [`Habit`] says what it does wrong, [`Hours`] when.
 //!
@@ -13,12 +14,14 @@
 
 #![forbid(unsafe_code)]
 
+mod balance;
 mod habit;
 mod proxy;
 mod tunnel;
 
 pub use habit::{Habit, Hours};
 
+use balance::Balance;
 use proxy::Visit;
 use std::convert::Infallible;
 use std::io::{ErrorKind, Result};
@@ -32,8 +35,8 @@ use tokio::time::sleep;
 /// What a middlebox is to do.
 #[derive(Clone, Debug)]
 pub struct MiddleboxOptions {
-    /// Where it forwards everything to.
-    pub server: SocketAddr,
+    /// Where it forwards everything to. With more than one it is a load balancer.
+    pub servers: Vec<SocketAddr>,
     /// What it does wrong.
     pub habit: Habit,
     /// When it does so. At all other times it is a good proxy.
@@ -49,15 +52,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// If the listener does not work: it is closed, or is none.
 pub async fn serve(listener: TcpListener, options: MiddleboxOptions) -> Result<Infallible> {
-    let options = Arc::new(options);
+    let (options, balance) = (Arc::new(options), Arc::new(Balance::default()));
     let mut visits = JoinSet::new();
     loop {
         while visits.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, client)) => {
                 // Nagle's algorithm would hold small packets back; a failure costs only time.
                 let _ = stream.set_nodelay(true);
-                visits.spawn(Visit::new(options.clone()).receive(stream));
+                let visit = Visit::new(options.clone(), balance.clone(), client.ip());
+                visits.spawn(visit.receive(stream));
             }
             Err(error) => match error.kind() {
                 ErrorKind::InvalidInput => return Err(error),

@@ -2,6 +2,7 @@
 //! turns it into a tunnel.
 
 use crate::MiddleboxOptions;
+use crate::balance::Balance;
 use crate::tunnel;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -12,6 +13,8 @@ use hyper::{Request, Response, StatusCode, client, server};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::error::Error;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
@@ -19,6 +22,8 @@ use tokio::time::{Instant, sleep};
 /// What a middlebox knows of one client's connection.
 pub(crate) struct Visit {
     options: Arc<MiddleboxOptions>,
+    balance: Arc<Balance>,
+    client: IpAddr,
     /// The two ends of a tunnel, once there is one.
     upgraded: Mutex<Option<[OnUpgrade; 2]>>,
 }
@@ -26,9 +31,15 @@ pub(crate) struct Visit {
 type Body = BoxBody<Bytes, hyper::Error>;
 
 impl Visit {
-    pub(crate) fn new(options: Arc<MiddleboxOptions>) -> Self {
+    pub(crate) fn new(
+        options: Arc<MiddleboxOptions>,
+        balance: Arc<Balance>,
+        client: IpAddr,
+    ) -> Self {
         Self {
             options,
+            balance,
+            client,
             upgraded: Mutex::default(),
         }
     }
@@ -73,7 +84,8 @@ impl Visit {
         &self,
         mut request: Request<Incoming>,
     ) -> Result<Response<Body>, Box<dyn Error + Send + Sync>> {
-        let stream = TcpStream::connect(self.options.server).await?;
+        let turn = self.balance.turn(&self.options, self.client);
+        let stream = connect(&self.options.servers, turn).await?;
         let _ = stream.set_nodelay(true);
         let (mut server, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
         // It ends with the answer, or when nobody waits for that any more.
@@ -105,6 +117,18 @@ impl Visit {
         sleep(hold).await;
         Ok(Response::from_parts(head, boxed(whole)))
     }
+}
+
+/// Connects to the server whose turn it is; if that cannot be reached, to the next one that can.
+async fn connect(servers: &[SocketAddr], turn: usize) -> io::Result<TcpStream> {
+    let mut failed = io::ErrorKind::AddrNotAvailable.into();
+    for server in servers.iter().cycle().skip(turn).take(servers.len()) {
+        match TcpStream::connect(server).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
 /// The middlebox's own answer.

@@ -67,17 +67,52 @@ async fn between(habit: Habit, from: u64, until: Option<u64>) -> BufReader<TcpSt
 }
 
 async fn before(server: SocketAddr, habit: Habit, hours: Hours) -> BufReader<TcpStream> {
+    let address = middlebox(vec![server], habit, hours).await;
+    BufReader::new(TcpStream::connect(address).await.unwrap())
+}
+
+/// The address of a middlebox before these servers.
+async fn middlebox(servers: Vec<SocketAddr>, habit: Habit, hours: Hours) -> SocketAddr {
     let listener = TcpListener::bind(LOCALHOST).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(
         listener,
         MiddleboxOptions {
-            server,
+            servers,
             habit,
             hours,
         },
     ));
-    BufReader::new(TcpStream::connect(address).await.unwrap())
+    address
+}
+
+/// The statuses of answers to so many clients that ask one after the other.
+async fn statuses(servers: Vec<SocketAddr>, habit: Habit, count: usize) -> Vec<u16> {
+    let address = middlebox(servers, habit, Hours::new(ms(0), None)).await;
+    let mut statuses = Vec::new();
+    for _ in 0..count {
+        let mut stream = BufReader::new(TcpStream::connect(address).await.unwrap());
+        statuses.push(ask(&mut stream, GET).await.0);
+    }
+    statuses
+}
+
+/// A server that answers everything with 204 (No Content).
+async fn other_server() -> SocketAddr {
+    let listener = TcpListener::bind(LOCALHOST).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+            let mut line = String::new();
+            while stream.read_line(&mut line).await.unwrap() > 2 {
+                line.clear();
+            }
+            let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    address
 }
 
 /// Sends a request and returns the status of the answer, and its headers.
@@ -248,4 +283,31 @@ async fn a_tunnel_is_closed_when_it_is_idle_and_not_before() {
     }
     let lived = closes_after(&mut stream).await;
     assert!((ms(150)..ms(2_000)).contains(&lived), "{lived:?}");
+}
+
+#[tokio::test]
+async fn all_requests_from_one_address_reach_the_same_server() {
+    let servers = vec![server().await, other_server().await];
+    let statuses = statuses(servers, Habit::Behaves, 6).await;
+    assert!(
+        statuses.iter().all(|status| *status == statuses[0]),
+        "{statuses:?}"
+    );
+}
+
+#[tokio::test]
+async fn scattered_requests_reach_one_server_after_the_other() {
+    let servers = vec![server().await, other_server().await];
+    let statuses = statuses(servers, Habit::Scatters, 4).await;
+    assert_eq!(statuses, [200, 204, 200, 204]);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_passed_over() {
+    let closed = TcpListener::bind(LOCALHOST).await.unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let servers = vec![address, server().await, address];
+    assert_eq!(statuses(servers, Habit::Scatters, 3).await, [200; 3]);
+    assert_eq!(statuses(vec![address], Habit::Behaves, 1).await, [502]);
 }

@@ -111,6 +111,7 @@ fn tell(event: ServerEvent) {
                 "{client} is gone (session {session}): {reason}"
             ));
         }
+        ServerEvent::CutOff { reason } => complain(format_args!("the broker is lost: {reason}")),
         ServerEvent::StorageFailed { reason } => {
             complain(format_args!("a message is not stored for now: {reason}"));
         }

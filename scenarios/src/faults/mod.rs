@@ -7,6 +7,7 @@
 
 mod boxes;
 mod clocks;
+mod cluster;
 mod disks;
 mod flood;
 mod machines;
@@ -15,6 +16,7 @@ mod victims;
 
 pub use boxes::{HalfOpen, NatForgets, Reset};
 pub use clocks::{ClockDrift, ClockFreeze, ClockStep};
+pub use cluster::ClusterPartition;
 pub use disks::{DiskError, DiskFull, DiskLies, DiskSlow};
 pub use flood::SynFlood;
 pub use machines::{Kill, Pause, PowerLoss, RestartLoop, SlowCpu, Stop, Suspend};
@@ -170,6 +172,7 @@ kinds! {
     "nat-forgets" => NatForgets,
     "half-open" => HalfOpen,
     "syn-flood" => SynFlood,
+    "cluster-partition" => ClusterPartition,
     "kill" => Kill,
     "stop" => Stop,
     "restart-loop" => RestartLoop,
@@ -191,6 +194,8 @@ pub(crate) struct Stage<'w> {
     pub(crate) world: &'w mut World,
     /// The machines on the server's side of the clients' links.
     pub(crate) server: Vec<MachineId>,
+    /// The machine between the servers of a cluster.
+    pub(crate) broker: Option<MachineId>,
     pub(crate) victims: Vec<MachineId>,
     pub(crate) from: Duration,
     pub(crate) until: Option<Duration>,
@@ -295,6 +300,7 @@ impl Fault {
     pub(crate) fn draw(
         &self,
         number: usize,
+        servers: &[String],
         clients: &[PlannedClient],
         draw: &mut Draw,
     ) -> PlannedFault {
@@ -302,7 +308,7 @@ impl Fault {
         let kind = self.kind.draw(&fault, draw);
         let victims = self
             .victims
-            .draw(&format!("{fault}: victims"), clients, draw);
+            .draw(&format!("{fault}: victims"), servers, clients, draw);
         let from = draw.value(&format!("{fault}: at"), self.at);
         let lasts = self
             .lasts

@@ -1,8 +1,9 @@
 //! Whom a fault hits: how a scenario says it, whom a kind can hit at all, what the seed decides.
 
+use crate::cluster::BROKER;
 use crate::draw::{Draw, PlannedClient, draw_from};
 use crate::format::{Clients, Placed, Problems, Value, choose_from, setting};
-use crate::scenario::{SERVER, Setting};
+use crate::scenario::Setting;
 use rand::seq::SliceRandom;
 use toml::de::DeValue;
 
@@ -15,6 +16,8 @@ pub enum Victims {
     Clients,
     /// This many clients; the seed says which.
     Any(Setting<u32>),
+    /// This many servers of the cluster; the seed says which.
+    AnyServers(Setting<u32>),
 }
 
 /// Whom a kind of fault can hit.
@@ -22,14 +25,16 @@ pub enum Victims {
 pub(crate) enum Whom {
     /// Clients: the server is on the other side.
     Clients,
-    /// Clients and the server.
+    /// Servers of a cluster: the broker is on the other side.
+    Servers,
+    /// Clients, servers and the broker.
     Machines,
 }
 
 impl Value for Victims {
     const WANTED: &'static str = "Write a machine's name, as in \"server\" or \"alice\", a list of \
         names, \"clients\" for all of them, or leave it to the seed: \"any of clients\", \
-        \"any 2 of clients\", \"any 1..3 of clients\".";
+        \"any 2 of clients\", \"any 1..3 of clients\"; in a cluster also \"any of servers\".";
 
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         let text = match value {
@@ -42,9 +47,16 @@ impl Value for Victims {
         let Some(rest) = text.strip_prefix("any ") else {
             return Ok(Victims::Named(vec![text]));
         };
-        match rest.strip_suffix("of clients").map(str::trim) {
-            Some("") => Ok(Victims::Any(Setting::Fixed(1))),
-            Some(count) => setting(count).map(Victims::Any),
+        let all = [
+            ("of clients", Victims::Any as fn(_) -> _),
+            ("of servers", Victims::AnyServers),
+        ];
+        let counted = all
+            .iter()
+            .find_map(|(all, victims)| Some((rest.strip_suffix(all)?.trim(), victims)));
+        match counted {
+            Some(("", victims)) => Ok(victims(Setting::Fixed(1))),
+            Some((count, victims)) => setting(count).map(victims),
             None => Err(format!("is `{text}`, which is not understood")),
         }
     }
@@ -58,33 +70,53 @@ impl Whom {
         clients: &Clients,
         problems: &mut Problems,
     ) {
-        match &victims.value {
-            Victims::Clients => {}
-            Victims::Any(count) => {
-                let there_are = clients.certain().len();
-                if count.min() == 0 || count.max() as usize > there_are {
-                    let what = format!("{} of {there_are} clients cannot be hit", count.max());
-                    let remedy = format!("Ask for 1 to {there_are} of the clients.");
-                    problems.add(victims.at.clone(), what, remedy);
-                }
-            }
+        let mut complain = |(what, remedy)| problems.add(victims.at.clone(), what, remedy);
+        let (count, crew, all) = match &victims.value {
             Victims::Named(names) => {
-                for name in names {
-                    if let Some((what, remedy)) = self.objection(name, clients) {
-                        problems.add(victims.at.clone(), what, remedy);
-                    }
-                }
+                let objections = names
+                    .iter()
+                    .filter_map(|name| self.objection(name, clients));
+                return objections.for_each(complain);
             }
+            Victims::Clients => (None, clients.certain(), "clients"),
+            Victims::Any(count) => (Some(count), clients.certain(), "clients"),
+            Victims::AnyServers(count) => (Some(count), clients.servers.as_slice(), "servers"),
+        };
+        // What can hit one of them can hit all.
+        let objection = crew.first().and_then(|one| self.objection(one, clients));
+        objection.into_iter().for_each(&mut complain);
+        let there_are = crew.len();
+        if let Some(count) = count
+            && (count.min() == 0 || count.max() as usize > there_are)
+        {
+            let what = format!("{} of {there_are} {all} cannot be hit", count.max());
+            let remedy = format!("Ask for 1 to {there_are} of the {all}.");
+            complain((what, remedy));
+        }
+    }
+
+    /// The machines that it can hit, whatever the seed.
+    fn machines(self, clients: &Clients) -> Vec<&str> {
+        match self {
+            Whom::Clients => clients.certain().iter().map(String::as_str).collect(),
+            Whom::Servers if clients.broker.is_none() => Vec::new(),
+            Whom::Servers => clients.servers.iter().map(String::as_str).collect(),
+            Whom::Machines => clients.machines().collect(),
         }
     }
 
     /// Why the machine of this name cannot be hit, and whom to name instead.
     fn objection(self, name: &str, clients: &Clients) -> Option<(String, String)> {
-        let is_client = clients.certain().iter().any(|client| client == name);
-        if is_client || (name == SERVER && self == Whom::Machines) {
+        let machines = self.machines(clients);
+        if machines.contains(&name) {
             return None;
         }
-        if name == SERVER {
+        if machines.is_empty() {
+            let remedy = "Write `[cluster]`, and below it how many `servers` there are.";
+            return Some(("there is no cluster".to_owned(), remedy.to_owned()));
+        }
+        let is_server = clients.servers.iter().any(|server| server == name);
+        if self == Whom::Clients && is_server {
             let remedy = "The fault is between the server and its victims: name clients, or \
                 \"clients\" for all of them.";
             return Some((
@@ -92,14 +124,11 @@ impl Whom {
                 remedy.to_owned(),
             ));
         }
-        let server = (self == Whom::Machines).then_some(SERVER);
-        let allowed = server
-            .into_iter()
-            .chain(clients.certain().iter().map(String::as_str));
-        Some((
-            format!("there is no machine `{name}`"),
-            choose_from(name, allowed),
-        ))
+        let what = match clients.machines().any(|machine| machine == name) {
+            true => format!("`{name}` is none of those that this can hit"),
+            false => format!("there is no machine `{name}`"),
+        };
+        Some((what, choose_from(name, machines.into_iter())))
     }
 }
 
@@ -108,6 +137,7 @@ impl Victims {
     pub(crate) fn draw(
         &self,
         label: &str,
+        servers: &[String],
         clients: &[PlannedClient],
         draw: &mut Draw,
     ) -> Vec<String> {
@@ -115,22 +145,30 @@ impl Victims {
         match self {
             Victims::Clients => all.collect(),
             Victims::Named(names) => {
-                let machines = std::iter::once(SERVER.to_owned()).chain(all);
+                let machines = servers
+                    .iter()
+                    .cloned()
+                    .chain([BROKER.to_owned()])
+                    .chain(all);
                 machines.filter(|machine| names.contains(machine)).collect()
             }
-            Victims::Any(count) => {
-                let mut stream = draw.stream(label);
-                let count = draw_from(&mut stream, *count) as usize;
-                let mut order: Vec<usize> = (0..clients.len()).collect();
-                order.shuffle(&mut stream);
-                order.truncate(count);
-                order.sort_unstable();
-                let victims: Vec<_> = order.iter().map(|&i| clients[i].name.clone()).collect();
-                draw.tell(label, victims.join(", "));
-                victims
-            }
+            Victims::Any(count) => any(*count, all.collect(), label, draw),
+            Victims::AnyServers(count) => any(*count, servers.to_vec(), label, draw),
         }
     }
+}
+
+/// So many of these machines, in their order.
+fn any(count: Setting<u32>, machines: Vec<String>, label: &str, draw: &mut Draw) -> Vec<String> {
+    let mut stream = draw.stream(label);
+    let count = draw_from(&mut stream, count) as usize;
+    let mut order: Vec<usize> = (0..machines.len()).collect();
+    order.shuffle(&mut stream);
+    order.truncate(count);
+    order.sort_unstable();
+    let victims: Vec<_> = order.iter().map(|&i| machines[i].clone()).collect();
+    draw.tell(label, victims.join(", "));
+    victims
 }
 
 #[cfg(test)]
@@ -150,6 +188,10 @@ mod tests {
             (
                 r#""any 1..3 of clients""#,
                 Victims::Any(Setting::Between(1, 3)),
+            ),
+            (
+                r#""any of servers""#,
+                Victims::AnyServers(Setting::Fixed(1)),
             ),
         ] {
             let value = DeValue::parse(toml).expect("valid TOML");

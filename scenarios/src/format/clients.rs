@@ -3,6 +3,7 @@
 use super::chat::TRANSPORTS;
 use super::table::{Placed, Problems, Table, choose_from};
 use super::workload::messages;
+use crate::cluster::{BROKER, Cluster, is_server};
 use crate::middlebox::MIDDLEBOX;
 use crate::scenario::{Override, SERVER, Setting};
 use squall_chat::Limits;
@@ -13,9 +14,37 @@ pub(crate) struct Clients {
     pub(crate) count: Setting<u32>,
     pub(crate) names: Vec<String>,
     pub(crate) rooms: Vec<String>,
+    /// The servers that are there whatever the seed.
+    pub(crate) servers: Vec<String>,
+    /// What is between the servers of a cluster.
+    pub(crate) broker: Option<&'static str>,
 }
 
 impl Clients {
+    /// Clients of the one server that there is if nothing else is said.
+    fn new(count: Setting<u32>, names: Vec<String>, rooms: Vec<String>) -> Self {
+        Clients {
+            count,
+            names,
+            rooms,
+            servers: vec![SERVER.to_owned()],
+            broker: None,
+        }
+    }
+
+    /// There is a cluster in place of the one server.
+    pub(crate) fn served_by(&mut self, cluster: &Cluster) {
+        self.servers = cluster.certain();
+        self.broker = Some(BROKER);
+    }
+
+    /// Every machine that is there whatever the seed.
+    pub(crate) fn machines(&self) -> impl Iterator<Item = &str> + Clone {
+        let servers = self.servers.iter().map(String::as_str);
+        let clients = self.certain().iter().map(String::as_str);
+        servers.chain(self.broker).chain(clients)
+    }
+
     /// The clients that are there whatever the seed.
     pub(crate) fn certain(&self) -> &[String] {
         &self.names[..self.names.len().min(self.count.min() as usize)]
@@ -37,9 +66,10 @@ pub(super) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients 
     let rooms = rooms(&mut table, problems).unwrap_or_else(|| vec!["lobby".to_owned()]);
     table.finish(problems);
     if let Some(names) = &names {
-        for reserved in [SERVER, MIDDLEBOX, "clients"] {
-            if names.value.iter().any(|name| name == reserved) {
-                let what = format!("a client cannot be called `{reserved}`");
+        let reserved = [SERVER, MIDDLEBOX, BROKER, "clients"];
+        for name in &names.value {
+            if reserved.contains(&name.as_str()) || is_server(name) {
+                let what = format!("a client cannot be called `{name}`");
                 problems.add(
                     names.at.clone(),
                     what,
@@ -61,11 +91,10 @@ pub(super) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients 
     match (count, names) {
         (None, None) => named(Setting::Fixed(3), rooms),
         (Some(count), None) => named(count.value, rooms),
-        (None, Some(names)) => Clients {
-            count: Setting::Fixed(names.value.len() as u32),
-            names: names.value,
-            rooms,
-        },
+        (None, Some(names)) => {
+            let count = Setting::Fixed(names.value.len() as u32);
+            Clients::new(count, names.value, rooms)
+        }
         (Some(count), Some(names)) => {
             if (names.value.len() as u32) < count.value.max() {
                 let what = format!(
@@ -79,11 +108,7 @@ pub(super) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients 
                     "Name them all, or leave out `count` or `names`.",
                 );
             }
-            Clients {
-                count: count.value,
-                names: names.value,
-                rooms,
-            }
+            Clients::new(count.value, names.value, rooms)
         }
     }
 }
@@ -94,11 +119,7 @@ fn named(count: Setting<u32>, rooms: Vec<String>) -> Clients {
             .get(i)
             .map_or_else(|| format!("client-{}", i + 1), |&name| name.to_owned())
     });
-    Clients {
-        count,
-        names: names.collect(),
-        rooms,
-    }
+    Clients::new(count, names.collect(), rooms)
 }
 
 pub(super) fn overrides(

@@ -3,10 +3,10 @@
 //! Faults of one kind may overlap when the seed decides about times and victims. A machine that is
 //! down because of two faults is started again when the last of them is over.
 
+use crate::cluster::BROKER;
 use crate::draw::{Plan, PlannedClient};
 use crate::faults::{Hindrance, PlannedFault, Stage};
 use crate::middlebox::MIDDLEBOX;
-use crate::scenario::SERVER;
 use indexmap::IndexMap;
 use squall_guarantees::{ClientId, Lost, Silence, Standstill};
 use squall_simulator::{Fault as Order, MachineId, World};
@@ -14,10 +14,10 @@ use std::time::Duration;
 
 /// Gives the world its orders.
 pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, plan: &Plan) {
-    let server = [SERVER, MIDDLEBOX]
-        .iter()
-        .filter_map(|&name| machines.get(name));
-    let server: Vec<_> = server.copied().collect();
+    let server = plan.servers.iter().map(String::as_str).chain([MIDDLEBOX]);
+    let server: Vec<_> = server
+        .filter_map(|name| machines.get(name).copied())
+        .collect();
     let link = |client: &'_ PlannedClient| machines[client.name.as_str()];
     let links = plan
         .clients
@@ -28,6 +28,7 @@ pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, 
         let victims = fault.victims.iter().map(|name| machines[name.as_str()]);
         fault.kind.kind().strike(&mut Stage {
             server: server.clone(),
+            broker: machines.get(BROKER).copied(),
             victims: victims.collect(),
             from: fault.from,
             until: fault.until,
@@ -70,7 +71,7 @@ pub(super) fn silences(plan: &Plan) -> Vec<Silence> {
     let mut silences = Vec::new();
     for (client, number) in plan.clients.iter().zip(0..) {
         for fault in &plan.faults {
-            if let Some(lost) = unheard(fault, &client.name) {
+            if let Some(lost) = unheard(fault, &client.name, &plan.servers) {
                 silences.push(Silence {
                     client: ClientId(number),
                     lost,
@@ -96,10 +97,11 @@ pub(super) fn silences(plan: &Plan) -> Vec<Silence> {
 
 /// What a client and the server do not hear of each other because of a fault. A program that stands
 /// still says nothing, but what it is told waits for it.
-fn unheard(fault: &PlannedFault, client: &str) -> Option<Lost> {
+fn unheard(fault: &PlannedFault, client: &str, servers: &[String]) -> Option<Lost> {
     let kind = fault.kind.kind();
+    let server = servers.iter().any(|server| fault.hits(server));
     let still = kind.hinders() == Some(Hindrance::Still);
-    match (fault.hits(client), fault.hits(SERVER)) {
+    match (fault.hits(client), server) {
         (true, _) | (_, true) if kind.silence().is_some() => kind.silence(),
         (true, true) if still => Some(Lost::BothWays),
         (true, false) if still => Some(Lost::ToServer),
@@ -113,7 +115,8 @@ pub(super) fn standstills(plan: &Plan) -> Vec<Standstill> {
     let hinders = |fault: &&PlannedFault| fault.kind.kind().hinders().is_some();
     let clients = plan.clients.iter().zip(0..);
     let clients = clients.map(|(client, number)| (client.name.as_str(), Some(ClientId(number))));
-    let machines: Vec<_> = std::iter::once((SERVER, None)).chain(clients).collect();
+    let servers = plan.servers.iter().map(|name| (name.as_str(), None));
+    let machines: Vec<_> = servers.chain(clients).collect();
     let mut standstills = Vec::new();
     for fault in plan.faults.iter().filter(hinders) {
         for &(name, client) in &machines {
@@ -139,15 +142,13 @@ pub(super) fn told(plan: &Plan) -> Vec<squall_reports::Fault> {
             from: fault.from,
             until: fault.until,
         })
-        .chain(
-            plan.middlebox
-                .iter()
-                .map(|middlebox| squall_reports::Fault {
-                    what: middlebox.words(),
-                    from: middlebox.from,
-                    until: middlebox.until,
-                }),
-        )
+        .chain(plan.middlebox.iter().filter_map(|middlebox| {
+            Some(squall_reports::Fault {
+                what: middlebox.words()?,
+                from: middlebox.from,
+                until: middlebox.until,
+            })
+        }))
         .chain(plan.hostile.iter().map(|peer| squall_reports::Fault {
             what: peer.words(),
             from: peer.from,
@@ -161,7 +162,7 @@ pub(super) fn told(plan: &Plan) -> Vec<squall_reports::Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Scenario;
+    use crate::scenario::{SERVER, Scenario};
     use squall_guarantees::Lost;
 
     /// A plan with these faults.

@@ -48,14 +48,15 @@ impl Carriers {
     pub(super) async fn connect(
         &mut self,
         options: &ClientOptions,
+        server: &str,
         login: &Login,
     ) -> Result<(Connection, Ready), String> {
         let Self { first, second, tls } = self;
-        let opened = Connection::open(options, first.clone(), tls.clone(), login).await;
+        let opened = Connection::open(options, server, first.clone(), tls.clone(), login).await;
         let (Err(reason), Some(second)) = (&opened, second) else {
             return opened;
         };
-        let other = Connection::open(options, second.clone(), tls.clone(), login).await;
+        let other = Connection::open(options, server, second.clone(), tls.clone(), login).await;
         let other = other.map_err(|other| format!("{reason}; by the other transport: {other}"))?;
         std::mem::swap(first, second);
         Ok(other)

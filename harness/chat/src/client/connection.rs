@@ -69,6 +69,7 @@ impl Connection {
     /// Connects and waits for the greeting, within the time-out for connecting.
     pub(super) async fn open(
         options: &ClientOptions,
+        server: &str,
         transport: TransportType,
         tls: Option<TlsConnector>,
         login: &Login,
@@ -76,11 +77,8 @@ impl Connection {
         let limit = options.connect_timeout;
         let due = Instant::now() + limit;
         let (sender, signals) = mpsc::unbounded_channel();
-        let client = timeout_at(
-            due,
-            builder(options, transport, tls, login, &sender).connect(),
-        )
-        .await;
+        let builder = builder(options, server, transport, tls, login, &sender);
+        let client = timeout_at(due, builder.connect()).await;
         let client = client
             .map_err(|_| format!("no connection within {limit:?}"))?
             .map_err(|error| format!("cannot connect: {error}"))?;
@@ -215,6 +213,7 @@ async fn say_goodbye(client: Client, will_be_back: bool) {
 
 fn builder(
     options: &ClientOptions,
+    server: &str,
     transport: TransportType,
     tls: Option<TlsConnector>,
     login: &Login,
@@ -228,7 +227,7 @@ fn builder(
         }
     };
     let events = sender.clone();
-    let builder = ClientBuilder::new(format!("http://{}", options.server))
+    let builder = ClientBuilder::new(format!("http://{server}"))
         .namespace(options.namespace.clone())
         .transport_type(transport)
         .auth(json(login))

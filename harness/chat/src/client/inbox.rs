@@ -41,13 +41,14 @@ impl Inbox {
         self.cursor
     }
 
-    /// Decides about a delivery. Without catch-up a gap cannot be filled, so there is none.
+    /// Decides about a delivery. Without catch-up nothing is repeated, so whatever comes is handled:
+    /// a gap could not be filled, and what is late is no duplicate.
     pub(super) fn judge(&mut self, delivery: &Delivery, catch_up: bool) -> Judgement {
         if self.bug == Some(Bug::LastInsteadOfHighestOffset) {
             self.cursor = delivery.id;
             return Judgement::Handle;
         }
-        if delivery.id <= self.offset() {
+        if catch_up && delivery.id <= self.offset() {
             return Judgement::Duplicate;
         }
         if catch_up && delivery.previous > self.cursor {
@@ -166,5 +167,13 @@ mod tests {
     fn without_catch_up_there_are_no_gaps() {
         let mut inbox = Inbox::new(None);
         assert_eq!(inbox.judge(&delivery(4, 9), false), Judgement::Handle);
+    }
+
+    #[test]
+    fn without_catch_up_what_comes_late_is_handled() {
+        let mut inbox = Inbox::new(None);
+        assert_eq!(inbox.judge(&delivery(4, 9), false), Judgement::Handle);
+        assert_eq!(inbox.judge(&delivery(4, 8), false), Judgement::Handle);
+        assert_eq!(inbox.offset(), 9);
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Supervisor {
     /// What makes the server give the session back.
     claim: Option<Claim>,
     connection: Option<Connection>,
+    /// How many servers were tried so far, each as often as it was.
+    tried: usize,
 }
 
 /// What is under way on a connection.
@@ -91,6 +93,7 @@ impl Supervisor {
             first_session,
             claim,
             connection,
+            tried: 0,
         }
     }
 
@@ -138,7 +141,9 @@ impl Supervisor {
             server_offset: self.inbox.offset(),
             claim: self.claim.clone(),
         };
-        let (mut connection, ready) = self.carriers.connect(&self.options, &login).await?;
+        let server = self.next_server();
+        let connecting = self.carriers.connect(&self.options, &server, &login);
+        let (mut connection, ready) = connecting.await?;
         if self.options.bug == Some(Bug::RecoveryForgetsMissed) {
             connection.forget_missed();
         }
@@ -155,6 +160,15 @@ impl Supervisor {
         });
         self.tell(ClientEvent::Connected { session, recovered });
         Ok(ready)
+    }
+
+    /// The first server first, and then one after the other.
+    fn next_server(&mut self) -> String {
+        let others = &self.options.other_servers;
+        let turn = self.tried % (others.len() + 1);
+        self.tried += 1;
+        let other = turn.checked_sub(1).map(|other| &others[other]);
+        other.unwrap_or(&self.options.server).clone()
     }
 
     /// The id of the session, as told to the user.

@@ -14,13 +14,16 @@
 //! Sessions are kept in the order of their arrival and every emit goes to one socket: socketioxide's
 //! own broadcast walks a hash set, and does not tell whose queue was full.
 
+mod following;
+
 use super::handlers::Reply;
 use super::session::{Allowance, Session, delivery, framed, under_wrong_ids};
-use super::{ServerOptions, ToClient};
+use super::{ServerOptions, ToClient, nickname_taken};
 use crate::bugs::Bug;
 use crate::message::{Content, Kind, full_name, is_open};
 use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 use crate::wire::{self, Beat, Limits, Login, Ready, Receipt, Submission, Synced};
+use following::Broker;
 use socketioxide::TransportType;
 use squall_recovery::{Recovery as Sessions, SocketRef};
 use std::collections::{BTreeMap, HashMap};
@@ -28,7 +31,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The state of a server.
 pub(super) struct Exchange {
+    /// All messages; in a cluster, a copy of the broker's.
     database: Database,
+    broker: Option<Broker>,
     highest: i64,
     to_client: ToClient,
     page: usize,
@@ -57,6 +62,7 @@ impl Exchange {
         Ok(Self {
             highest: database.highest_id()?,
             database,
+            broker: (options.cluster).map(|cluster| Broker::new(cluster.adapter)),
             to_client: options.to_client,
             page: options.catch_up_page.max(1),
             limits: options.limits,
@@ -179,7 +185,7 @@ impl Exchange {
     }
 
     /// Stores a message, sends it to everyone who is live in its room, acknowledges it: in this
-    /// order, and without a pause. A message that could not be stored for now is acknowledged as
+    /// order, and without a pause; in a cluster, when it has come back from the broker. A message that could not be stored for now is acknowledged as
     /// such, and nobody else hears of it.
     pub(super) fn receive(
         &mut self,
@@ -187,6 +193,9 @@ impl Exchange {
         submission: Submission,
         reply: Reply,
     ) -> Result<(), StorageError> {
+        let Some((submission, reply)) = self.hand_on(number, submission, reply) else {
+            return Ok(());
+        };
         let tag = submission.tag.clone();
         let stored = self.store(number, submission);
         let receipt = match &stored {
@@ -246,9 +255,7 @@ impl Exchange {
         if let Some(nickname) = &submission.nickname
             && self.database.is_taken(nickname, &room, &session.name)?
         {
-            return Ok(Err(format!(
-                "the nickname `{nickname}` is taken; choose another one"
-            )));
+            return Ok(Err(nickname_taken(nickname)));
         }
         Ok(Ok(()))
     }
@@ -320,12 +327,17 @@ impl Exchange {
         if self.bug == Some(Bug::TypingStored) {
             self.database.insert(&message)?;
         }
-        for (other, session) in &self.sessions {
-            if *other != number && session.is_for(&message, self.bug) {
-                session.emit_typing(&message);
+        self.tell_typing(Some(number), &message);
+        self.tell_servers(StoredMessage { id: 0, message });
+        Ok(())
+    }
+
+    fn tell_typing(&self, sender: Option<SessionNumber>, message: &NewMessage) {
+        for (number, session) in &self.sessions {
+            if Some(*number) != sender && session.is_for(message, self.bug) {
+                session.emit_typing(message);
             }
         }
-        Ok(())
     }
 
     /// Lets everyone who is live in its room have a message that was just stored. Who joins with it

@@ -90,8 +90,11 @@ impl Shared {
                 "auth: expected {{\"name\": text, \"rooms\": [text], \"server_offset\": number}}: {error}"
             )
         })?;
-        let highest = self.lock().as_ref().map(Exchange::highest);
-        let highest = highest.ok_or("the server is shutting down")?;
+        let state = self.with(|exchange| (exchange.is_open(), exchange.highest_known()));
+        let (open, highest) = state.ok_or("the server is shutting down")?;
+        if !open {
+            return Err("this server has lost its broker; try another one".to_owned());
+        }
         login.check(&self.options.limits, highest)?;
         socket.extensions.insert(login);
         Ok(())
@@ -245,7 +248,7 @@ impl Shared {
         socket: &SocketRef,
         request: Result<SyncRequest, String>,
     ) {
-        let highest = self.lock().as_ref().map_or(0, Exchange::highest);
+        let highest = self.lock().as_ref().map_or(0, Exchange::highest_known);
         let checked = request.and_then(|SyncRequest { offset }| {
             wire::check_offset(offset, highest).map(|()| offset)
         });
@@ -260,6 +263,15 @@ impl Shared {
             return self.catch_up_beside_live(number, offset);
         }
         self.attempt(|exchange| exchange.sync(number, offset));
+    }
+
+    /// Disconnects every client.
+    pub(super) fn send_away(&self) {
+        // The lock is released before the loop: disconnecting calls the handler, which takes it.
+        let sockets = self.lock().as_ref().map(Exchange::sockets);
+        for socket in sockets.unwrap_or_default() {
+            let _ = socket.disconnect();
+        }
     }
 
     /// Gives every session a sign of life, for ever.

@@ -2,6 +2,7 @@
 
 mod bugs;
 mod chat;
+mod cluster;
 mod fall_back;
 mod kinds;
 mod recovery;

@@ -1,0 +1,199 @@
+//! The broker of a cluster: stores what the servers' clients say, in one order for all of them.
+//!
+//! Each server's connection is a task of its own that reads the log from the database at its own
+//! pace. So there is no queue that could grow or lose something: the log is the queue, and a server
+//! that was away goes on where it has stopped. What is published passes through a channel of bounded
+//! length, and is lost to a server that does not keep up; nothing more is promised of it.
+
+use crate::cluster::{self, Notice, Outcome, Request};
+use crate::server::{ServeError, nickname_taken};
+use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until};
+
+/// How many messages of the log are read at a time.
+const PAGE: usize = 64;
+/// How much may be published before the slowest server has heard of it.
+const CHANNEL: usize = 1024;
+/// How long to wait before accepting again when the system has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the connections of all servers share.
+struct Shared {
+    /// Nothing once the broker has ended.
+    database: Mutex<Option<Database>>,
+    /// The highest id there is.
+    highest: watch::Sender<i64>,
+    /// What was published, and by which connection.
+    channel: broadcast::Sender<(u64, StoredMessage)>,
+    failure: mpsc::UnboundedSender<StorageError>,
+}
+
+/// Serves the servers of a cluster until `shutdown` completes, then closes the database. Dropping the
+/// future ends the broker at once.
+///
+/// # Errors
+///
+/// [`ServeError::Storage`] if the database cannot be opened, or fails later in a way that does not
+/// pass.
+pub async fn serve_broker(
+    listener: TcpListener,
+    database: &Path,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let database = Database::open(database)?;
+    let (failure, mut failed) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared {
+        highest: watch::Sender::new(database.highest_id()?),
+        database: Mutex::new(Some(database)),
+        channel: broadcast::Sender::new(CHANNEL),
+        failure,
+    });
+    tokio::select! {
+        biased;
+        () = shutdown => {}
+        Some(error) = failed.recv() => return Err(error.into()),
+        never = accept(listener, &shared) => match never {},
+    }
+    let database = shared.lock().take();
+    Ok(database.map_or(Ok(()), Database::close)?)
+}
+
+/// Accepts servers for ever. When this is dropped, their connections are closed.
+async fn accept(listener: TcpListener, shared: &Arc<Shared>) -> Infallible {
+    let mut connections = JoinSet::new();
+    for number in 0.. {
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let shared = shared.clone();
+                // How it ends is the server's concern: it connects again.
+                connections.spawn(async move { attend(&shared, number, stream).await });
+            }
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
+    unreachable!("nobody connects so often")
+}
+
+/// Serves one server to the end of its connection.
+async fn attend(shared: &Shared, number: u64, stream: TcpStream) -> io::Result<Infallible> {
+    let (mut requests, mut notices) = cluster::ends::<Request, Notice>(stream);
+    let Request::Follow { offset: mut cursor } = requests.next().await? else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    let mut channel = shared.channel.subscribe();
+    let mut highest = shared.highest.subscribe();
+    let welcome = Notice::Welcome {
+        highest: *highest.borrow(),
+    };
+    notices.say(&welcome).await?;
+    let mut answer = None;
+    loop {
+        // What is in the log is told before what became of a message in it.
+        for message in shared.next_page(&mut cursor)? {
+            notices.say(&Notice::Entry { message }).await?;
+        }
+        if shared.is_behind(cursor) {
+            continue;
+        }
+        if let Some(answer) = answer.take() {
+            notices.say(&answer).await?;
+        }
+        tokio::select! {
+            biased;
+            request = requests.next() => answer = shared.heed(number, request?),
+            _ = highest.changed() => {}
+            published = channel.recv() => match published {
+                Ok((publisher, message)) if publisher != number => {
+                    notices.say(&Notice::Published { message }).await?;
+                }
+                // Its own, or more than it could keep up with.
+                _ => {}
+            },
+            () = sleep_until(notices.beat_due()) => notices.say(&Notice::Beat).await?,
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Option<Database>> {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the database. What fails and may not succeed later ends the broker.
+    fn attempt<T>(&self, act: impl FnOnce(&Database) -> Result<T, StorageError>) -> io::Result<T> {
+        let done = self.lock().as_ref().map(act);
+        done.ok_or(io::ErrorKind::ConnectionAborted)?
+            .map_err(|error| {
+                let told = io::Error::other(error.to_string());
+                if !error.may_pass() {
+                    // Nobody listens once the broker has begun to end.
+                    let _ = self.failure.send(error);
+                }
+                told
+            })
+    }
+
+    /// Whether there is more of the log for a server that has come so far; some follow none of it.
+    fn is_behind(&self, cursor: Option<i64>) -> bool {
+        cursor.is_some_and(|cursor| cursor < *self.highest.borrow())
+    }
+
+    /// The next messages of the log for a server, and moves its cursor.
+    fn next_page(&self, cursor: &mut Option<i64>) -> io::Result<Vec<StoredMessage>> {
+        if !self.is_behind(*cursor) {
+            return Ok(Vec::new());
+        }
+        let offset = cursor.unwrap_or_default();
+        let page = self.attempt(|database| database.log_after(offset, PAGE))?;
+        *cursor = page.last().map(|message| message.id).or(*cursor);
+        Ok(page)
+    }
+
+    /// Does what a server asks for; an answer if one is due.
+    fn heed(&self, connection: u64, request: Request) -> Option<Notice> {
+        match request {
+            Request::Store { number, message } => {
+                let outcome = self.store(&message);
+                Some(Notice::Stored { number, outcome })
+            }
+            Request::Publish { message } => {
+                // An error means that nobody else is there.
+                let _ = self.channel.send((connection, message));
+                None
+            }
+            Request::Follow { .. } | Request::Beat => None,
+        }
+    }
+
+    fn store(&self, message: &NewMessage) -> Outcome {
+        let stored = self.attempt(|database| {
+            if let Some(nickname) = &message.nickname
+                && database.is_taken(nickname, &message.room, &message.sender)?
+            {
+                return Ok(Outcome::Refused(nickname_taken(nickname)));
+            }
+            match database.insert(message) {
+                Ok(Inserted::New(id)) => Ok(Outcome::New(id)),
+                Ok(Inserted::Duplicate(id)) => Ok(Outcome::Duplicate(id)),
+                Err(error @ StorageError::OffsetReused(_)) => {
+                    Ok(Outcome::Refused(error.to_string()))
+                }
+                Err(error) => Err(error),
+            }
+        });
+        if let Ok(Outcome::New(id)) = stored {
+            self.highest.send_replace(id);
+        }
+        stored.unwrap_or_else(|error| Outcome::Later(error.to_string()))
+    }
+}

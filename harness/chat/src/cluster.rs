@@ -1,0 +1,189 @@
+//! Several servers, one chat: what the broker and its servers say to each other, over TCP.
+//!
+//! With [`Adapter::Log`] the broker owns the messages. It alone hands out ids, stores, and recognises
+//! retries; what it has stored is a log, which each server follows by offset into a file of its own.
+//! A server sends out and acknowledges what has come back to it in the log, so all servers send the
+//! same in the same order. One that has lost the broker closes its doors: its clients are told to go,
+//! and move on to another server. When it has the broker again it copies what it has missed, and only
+//! then lets somebody in.
+//!
+//! With [`Adapter::PubSub`] the broker is a database and a channel beside it, as in the setup that
+//! Socket.IO's documentation describes for Redis: a server stores, sends to its own clients, and
+//! publishes for the other servers. Nothing is repeated to a server that was away, and nothing orders
+//! what different servers publish.
+//!
+//! | message | direction | |
+//! |---|---|---|
+//! | [`Request::Follow`] | server → broker | the first: from which offset on it wants the log, if it does |
+//! | [`Notice::Welcome`] | broker → server | the first: how far the log goes |
+//! | [`Notice::Entry`] | broker → server | the next message of the log |
+//! | [`Request::Store`] | server → broker | a client's message, answered with [`Notice::Stored`] |
+//! | [`Notice::Stored`] | broker → server | what became of it; its entry has come before |
+//! | [`Request::Publish`] | server → broker | something for all other servers, once |
+//! | [`Notice::Published`] | broker → server | something that another server has published |
+//! | `Beat` | both | nothing was said for [`BEAT`] |
+//!
+//! Each is JSON after its length in four bytes. Both ends give a connection up after [`PATIENCE`]
+//! without a sign of life, or when it takes nothing for as long.
+//!
+//! Left out: several brokers, and who may connect to one. A broker whose disk loses what was synced
+//! is noticed only by servers that have more than it.
+
+use crate::message::Content;
+use crate::storage::{NewMessage, StoredMessage};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
+
+/// After how long each end says something, if there is nothing to say.
+pub(crate) const BEAT: Duration = Duration::from_secs(1);
+/// After how long without a sign of life an end gives the connection up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a server waits before it looks for the broker again.
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
+
+/// How late a server of a cluster may be back after the broker is: an attempt to connect that comes
+/// to nothing, and a pause.
+pub const SERVER_RETURNS_WITHIN: Duration = PATIENCE.saturating_add(PAUSE);
+
+/// What a server of a cluster knows of the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Where the broker listens.
+    pub broker: SocketAddr,
+    /// How the servers hear of one another's messages.
+    pub adapter: Adapter,
+}
+
+/// How the servers of a cluster hear of one another's messages. Socket.IO calls what forwards events
+/// between its servers an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adapter {
+    /// They follow the broker's log.
+    Log,
+    /// They publish, and hear what others publish while they are connected.
+    PubSub,
+}
+
+/// From a server to the broker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// The first request: send me the log from after this id; or none of it.
+    Follow { offset: Option<i64> },
+    /// Store this, and tell me under my number what became of it.
+    Store { number: u64, message: NewMessage },
+    /// Tell this to the other servers. Its id is zero if it is not stored.
+    Publish { message: StoredMessage },
+    /// A sign of life.
+    Beat,
+}
+
+/// From the broker to a server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Notice {
+    /// The first notice: the log goes up to this id.
+    Welcome { highest: i64 },
+    /// The next message of the log.
+    Entry { message: StoredMessage },
+    /// What became of the message of this number.
+    Stored { number: u64, outcome: Outcome },
+    /// Another server has published this.
+    Published { message: StoredMessage },
+    /// A sign of life.
+    Beat,
+}
+
+/// What became of a message that the broker was to store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    /// It is new and has this id.
+    New(i64),
+    /// It was there already, under this id.
+    Duplicate(i64),
+    /// It will never be stored, for this reason.
+    Refused(String),
+    /// It could not be stored for now, for this reason.
+    Later(String),
+}
+
+/// A [`Content`] as a whole, in JSON alone.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Content", rename_all = "kebab-case")]
+pub(crate) enum WholeContent {
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+/// The end of a connection at which something comes out.
+pub(crate) struct Receiver<T> {
+    frames: FramedRead<OwnedReadHalf, LengthDelimitedCodec>,
+    heard: Instant,
+    kind: PhantomData<T>,
+}
+
+/// The end of a connection into which something is put.
+pub(crate) struct Sender<T> {
+    frames: FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>,
+    said: Instant,
+    kind: PhantomData<T>,
+}
+
+/// The two ends of a connection between a server and the broker.
+pub(crate) fn ends<Incoming, Outgoing>(
+    stream: TcpStream,
+) -> (Receiver<Incoming>, Sender<Outgoing>) {
+    // Without it, Nagle's algorithm holds small packets back; a failure costs only time.
+    let _ = stream.set_nodelay(true);
+    let (from, to) = stream.into_split();
+    let (kind, heard) = (PhantomData, Instant::now());
+    let frames = FramedRead::new(from, LengthDelimitedCodec::new());
+    let receiver = Receiver {
+        frames,
+        heard,
+        kind,
+    };
+    let (kind, said) = (PhantomData, heard);
+    let frames = FramedWrite::new(to, LengthDelimitedCodec::new());
+    (receiver, Sender { frames, said, kind })
+}
+
+impl<T: DeserializeOwned> Receiver<T> {
+    /// The next thing that the other end says. Nothing is lost if this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is over, or silent for too long, or if what comes makes no sense.
+    pub(crate) async fn next(&mut self) -> io::Result<T> {
+        let frame = timeout_at(self.heard + PATIENCE, self.frames.next()).await?;
+        let frame = frame.ok_or(io::ErrorKind::UnexpectedEof)??;
+        self.heard = Instant::now();
+        Ok(serde_json::from_slice(&frame)?)
+    }
+}
+
+impl<T: Serialize> Sender<T> {
+    /// Says something.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is over, or takes nothing for too long.
+    pub(crate) async fn say(&mut self, what: &T) -> io::Result<()> {
+        self.said = Instant::now();
+        let frame = Bytes::from(serde_json::to_vec(what)?);
+        timeout(PATIENCE, self.frames.send(frame)).await?
+    }
+
+    /// When a sign of life is due.
+    pub(crate) fn beat_due(&self) -> Instant {
+        self.said + BEAT
+    }
+}

@@ -1,0 +1,186 @@
+//! The exchange of a server in a cluster: what its clients say goes to the broker, and what comes
+//! from the broker goes to them.
+
+use super::{Exchange, SessionNumber, message};
+use crate::cluster::{Adapter, Notice, Outcome, Request};
+use crate::message::Kind;
+use crate::server::handlers::Reply;
+use crate::storage::{NewMessage, StorageError, StoredMessage};
+use crate::wire::{Receipt, Submission};
+use std::collections::BTreeMap;
+use tokio::sync::mpsc;
+
+/// The broker, as the exchange sees it.
+pub(super) struct Broker {
+    adapter: Adapter,
+    link: Option<Link>,
+}
+
+/// A connection to the broker.
+struct Link {
+    requests: mpsc::UnboundedSender<Request>,
+    /// How far the log went when the connection was made.
+    log_end: i64,
+    asked: u64,
+    /// Who waits for the broker's answer, by the number of the question.
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+struct Waiting {
+    tag: String,
+    message: NewMessage,
+    reply: Reply,
+}
+
+impl Broker {
+    pub(super) fn new(adapter: Adapter) -> Self {
+        let link = None;
+        Self { adapter, link }
+    }
+
+    fn say(&self, request: Request) {
+        if let Some(link) = &self.link {
+            // A connection that is over loses it; the client's retry is on its own way.
+            let _ = link.requests.send(request);
+        }
+    }
+}
+
+impl Exchange {
+    /// Whether clients are let in. Without the broker, what a server knows is growing old.
+    pub(in crate::server) fn is_open(&self) -> bool {
+        match &self.broker {
+            Some(Broker {
+                adapter: Adapter::Log,
+                link,
+            }) => (link.as_ref()).is_some_and(|link| self.highest >= link.log_end),
+            Some(_) | None => true,
+        }
+    }
+
+    /// The highest id that a client can know. What other servers publish, it may know before us.
+    pub(in crate::server) fn highest_known(&self) -> i64 {
+        match &self.broker {
+            Some(broker) if broker.adapter == Adapter::PubSub => i64::MAX,
+            Some(_) | None => self.highest,
+        }
+    }
+
+    /// There is a connection to the broker, whose log goes up to this id.
+    pub(in crate::server) fn meet_broker(
+        &mut self,
+        log_end: i64,
+        requests: mpsc::UnboundedSender<Request>,
+    ) -> Result<(), StorageError> {
+        self.database.check_copy(log_end)?;
+        if let Some(broker) = &mut self.broker {
+            broker.link = Some(Link {
+                requests,
+                log_end,
+                asked: 0,
+                waiting: BTreeMap::new(),
+            });
+        }
+        Ok(())
+    }
+
+    /// There is none any more. Whoever waits for an answer will ask again.
+    pub(in crate::server) fn cut_off(&mut self) {
+        if let Some(broker) = &mut self.broker {
+            broker.link = None;
+        }
+    }
+
+    /// Gives a message to the broker, if there is one; otherwise it comes back.
+    pub(super) fn hand_on(
+        &mut self,
+        number: SessionNumber,
+        submission: Submission,
+        reply: Reply,
+    ) -> Option<(Submission, Reply)> {
+        let Some(broker) = &mut self.broker else {
+            return Some((submission, reply));
+        };
+        let session = self.sessions.get(&number)?;
+        let tag = submission.tag.clone();
+        let message = message(session, submission);
+        let Some(link) = &mut broker.link else {
+            reply.send(&Receipt {
+                tag,
+                error: Some("the server has lost its broker".to_owned()),
+                retry: true,
+                ..Receipt::default()
+            });
+            return None;
+        };
+        link.asked += 1;
+        let number = link.asked;
+        let waiting = Waiting {
+            tag,
+            message: message.clone(),
+            reply,
+        };
+        link.waiting.insert(number, waiting);
+        broker.say(Request::Store { number, message });
+        None
+    }
+
+    /// Lets the other servers know of something that is not in the log.
+    pub(super) fn tell_servers(&self, message: StoredMessage) {
+        if let Some(broker) = &self.broker {
+            broker.say(Request::Publish { message });
+        }
+    }
+
+    /// Deals with what the broker says.
+    pub(in crate::server) fn heed(&mut self, notice: Notice) -> Result<(), StorageError> {
+        match notice {
+            Notice::Entry { message } => self.take_in(message),
+            Notice::Published { message } if message.message.kind == Kind::Typing => {
+                self.tell_typing(None, &message.message);
+                Ok(())
+            }
+            Notice::Published { message } => self.take_in(message),
+            Notice::Stored { number, outcome } => self.answer(number, outcome),
+            Notice::Welcome { .. } | Notice::Beat => Ok(()),
+        }
+    }
+
+    /// Copies a message and sends it out.
+    fn take_in(&mut self, message: StoredMessage) -> Result<(), StorageError> {
+        self.database.copy(&message)?;
+        self.broadcast(message)
+    }
+
+    /// Answers the sender of a message that the broker has stored, or has not.
+    fn answer(&mut self, number: u64, outcome: Outcome) -> Result<(), StorageError> {
+        let Some(broker) = &mut self.broker else {
+            return Ok(());
+        };
+        let link = broker.link.as_mut();
+        let Some(waiting) = link.and_then(|link| link.waiting.remove(&number)) else {
+            return Ok(());
+        };
+        let (id, error, retry) = match &outcome {
+            Outcome::New(id) | Outcome::Duplicate(id) => (Some(*id), None, false),
+            Outcome::Refused(reason) => (None, Some(reason.clone()), false),
+            Outcome::Later(reason) => (None, Some(reason.clone()), true),
+        };
+        let receipt = Receipt {
+            tag: waiting.tag,
+            id,
+            client_offset: waiting.message.client_offset.clone(),
+            error,
+            retry,
+        };
+        // Through the log it has come already.
+        if let (Adapter::PubSub, Outcome::New(id)) = (broker.adapter, outcome) {
+            let message = waiting.message;
+            let message = StoredMessage { id, message };
+            self.tell_servers(message.clone());
+            self.take_in(message)?;
+        }
+        waiting.reply.send(&receipt);
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! A server's connection to the broker of its cluster: made again whenever it is lost.
+//!
+//! Reading and writing do not wait for each other: the broker, too, may be stuck with a write until
+//! it is read from. While there is no broker, no client is let in (see [`Adapter`](crate::Adapter)).
+
+use super::ServerEvent;
+use super::handlers::Shared;
+use crate::cluster::{
+    self, Adapter, BEAT, Cluster, Notice, PATIENCE, PAUSE, Receiver, Request, Sender,
+};
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+impl Shared {
+    /// Keeps this server a part of its cluster, if it is in one, for ever.
+    pub(in crate::server) async fn follow(&self) -> Infallible {
+        let Some(cluster) = self.options.cluster else {
+            return pending().await;
+        };
+        loop {
+            let Err(error) = self.attend(cluster).await;
+            self.with(|exchange| exchange.cut_off());
+            let reason = error.to_string();
+            (self.observer)(ServerEvent::CutOff { reason });
+            if cluster.adapter == Adapter::Log {
+                self.send_away();
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// One connection to the broker, to its end.
+    async fn attend(&self, cluster: Cluster) -> io::Result<Infallible> {
+        let stream = timeout(PATIENCE, TcpStream::connect(cluster.broker)).await??;
+        let (notices, mut broker) = cluster::ends::<Notice, Request>(stream);
+        let offset = match cluster.adapter {
+            Adapter::Log => self.with(|exchange| exchange.highest()),
+            Adapter::PubSub => None,
+        };
+        broker.say(&Request::Follow { offset }).await?;
+        let (requests, queue) = mpsc::unbounded_channel();
+        let (never, _) = tokio::try_join!(self.listen(notices, requests), speak(broker, queue))?;
+        match never {}
+    }
+
+    /// Hears what the broker says. When the server has what it has missed, its doors are opened.
+    async fn listen(
+        &self,
+        mut notices: Receiver<Notice>,
+        requests: mpsc::UnboundedSender<Request>,
+    ) -> io::Result<Infallible> {
+        let Notice::Welcome { highest } = notices.next().await? else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let failed = || io::Error::other("the server's own database fails");
+        self.attempt(|exchange| exchange.meet_broker(highest, requests))
+            .ok_or_else(failed)?;
+        loop {
+            let notice = notices.next().await?;
+            self.attempt(|exchange| exchange.heed(notice))
+                .ok_or_else(failed)?;
+        }
+    }
+}
+
+/// Says what there is to say, or gives a sign of life.
+async fn speak(
+    mut broker: Sender<Request>,
+    mut queue: mpsc::UnboundedReceiver<Request>,
+) -> io::Result<Infallible> {
+    loop {
+        let request = match timeout(BEAT, queue.recv()).await {
+            Ok(request) => request.ok_or(io::ErrorKind::BrokenPipe)?,
+            Err(_) => Request::Beat,
+        };
+        broker.say(&request).await?;
+    }
+}

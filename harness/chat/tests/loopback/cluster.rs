@@ -1,0 +1,214 @@
+//! Several servers and a broker between them.
+
+use crate::support::{
+    Log, Scratch, Server, contents, join, listen, numbered, quick_client, quick_server,
+    send_numbered,
+};
+use squall_chat::{
+    Adapter, Client, ClientEvent, ClientOptions, Cluster, Message, ServeError, ServerEvent,
+    ServerOptions, StorageError, serve_broker,
+};
+use std::future::pending;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::task::JoinHandle;
+
+/// A broker on the loopback interface.
+struct Broker {
+    address: SocketAddr,
+    task: JoinHandle<Result<(), ServeError>>,
+}
+
+impl Broker {
+    async fn start(address: &str, scratch: &Scratch) -> Self {
+        let listener = listen(address).await;
+        let address = listener.local_addr().unwrap();
+        let database = scratch.file("broker.db");
+        let task = tokio::spawn(async move { serve_broker(listener, &database, pending()).await });
+        Self { address, task }
+    }
+
+    async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    /// The options of a server of this cluster.
+    fn cluster(&self, adapter: Adapter) -> ServerOptions {
+        let broker = self.address;
+        ServerOptions {
+            cluster: Some(Cluster { broker, adapter }),
+            ..quick_server()
+        }
+    }
+}
+
+async fn server(name: &str, scratch: &Scratch, options: ServerOptions) -> Server {
+    Server::start("127.0.0.1:0", &scratch.file(name), options).await
+}
+
+/// A client that knows these servers, and prefers the first.
+async fn user(name: &str, servers: &[&Server]) -> (Client, Log<ClientEvent>) {
+    let addresses = servers.iter().map(|server| server.address.to_string());
+    let (client, log) = join(ClientOptions {
+        other_servers: addresses.skip(1).collect(),
+        ..quick_client(name, servers[0].address)
+    });
+    log.connected().await;
+    (client, log)
+}
+
+#[tokio::test]
+async fn what_is_said_on_one_server_is_heard_on_all_in_one_order() {
+    let scratch = Scratch::new("cluster-order");
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let first = server("1.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let second = server("2.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let (ann, anns) = user("ann", &[&first]).await;
+    let (bob, bobs) = user("bob", &[&second]).await;
+    send_numbered(&ann, 0, 20);
+    send_numbered(&bob, 20, 40);
+    anns.delivered(40).await;
+    bobs.delivered(40).await;
+    assert_eq!(anns.contents(), bobs.contents());
+}
+
+#[tokio::test]
+async fn bytes_and_typing_cross_from_server_to_server() {
+    let scratch = Scratch::new("cluster-kinds");
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let first = server("1.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let second = server("2.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let (ann, _anns) = user("ann", &[&first]).await;
+    let (_bob, bobs) = user("bob", &[&second]).await;
+    ann.send(1, Message::to_room("lobby", vec![0, 30, 255]));
+    bobs.delivered(1).await;
+    let typing = Message {
+        kind: squall_chat::Kind::Typing,
+        ..Message::to_room("lobby", "ann is typing")
+    };
+    ann.send(2, typing);
+    bobs.delivered(2).await;
+    assert!(bobs.contents()[0].starts_with("3 bytes"));
+    assert_eq!(bobs.contents()[1], "ann is typing");
+}
+
+#[tokio::test]
+async fn a_nickname_that_is_taken_on_one_server_is_taken_on_the_other() {
+    let scratch = Scratch::new("cluster-nickname");
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let first = server("1.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let second = server("2.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let (ann, anns) = user("ann", &[&first]).await;
+    let (bob, bobs) = user("bob", &[&second]).await;
+    let name = Message {
+        nickname: Some("boss".to_owned()),
+        ..Message::to_all("is the boss")
+    };
+    // At the same moment: no server can know of the other's.
+    ann.send(1, name.clone());
+    bob.send(2, name);
+    let refused = |events: &[ClientEvent]| {
+        let failed = |event: &&ClientEvent| matches!(event, ClientEvent::Failed { .. });
+        events.iter().filter(failed).count()
+    };
+    let done = |events: &[ClientEvent]| {
+        let ok = |event: &ClientEvent| matches!(event, ClientEvent::Ok { .. });
+        events.iter().any(ok) || refused(events) > 0
+    };
+    anns.wait_until("ann knows", done).await;
+    bobs.wait_until("bob knows", done).await;
+    assert_eq!(refused(&anns.all()) + refused(&bobs.all()), 1);
+}
+
+#[tokio::test]
+async fn a_client_whose_server_is_killed_goes_on_at_another() {
+    let scratch = Scratch::new("cluster-server-killed");
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let first = server("1.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let second = server("2.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let (ann, anns) = user("ann", &[&first, &second]).await;
+    let (bob, bobs) = user("bob", &[&second]).await;
+    send_numbered(&ann, 0, 5);
+    anns.delivered(5).await;
+    first.kill().await;
+    send_numbered(&bob, 5, 10);
+    send_numbered(&ann, 10, 15);
+    anns.delivered(15).await;
+    bobs.delivered(15).await;
+    assert_eq!(anns.contents(), bobs.contents());
+}
+
+#[tokio::test]
+async fn without_a_broker_nobody_is_served_and_afterwards_everybody() {
+    let scratch = Scratch::new("cluster-broker-killed");
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let only = server("1.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let (ann, anns) = user("ann", &[&only]).await;
+    send_numbered(&ann, 0, 3);
+    anns.delivered(3).await;
+    let address = broker.address.to_string();
+    broker.kill().await;
+    let closed = |events: &[ServerEvent]| {
+        let closed = |event: &ServerEvent| matches!(event, ServerEvent::SessionClosed { .. });
+        events.iter().any(closed)
+    };
+    only.events.wait_until("ann is sent away", closed).await;
+    send_numbered(&ann, 3, 6);
+    let _broker = Broker::start(&address, &scratch).await;
+    anns.delivered(6).await;
+    assert_eq!(anns.contents(), numbered(0, 6));
+}
+
+#[tokio::test]
+async fn a_server_that_was_away_copies_the_log_before_it_lets_somebody_in() {
+    let scratch = Scratch::new("cluster-away");
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let first = server("1.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let (ann, anns) = user("ann", &[&first]).await;
+    send_numbered(&ann, 0, 200);
+    anns.delivered(200).await;
+    let second = server("2.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let (_bob, bobs) = user("bob", &[&second]).await;
+    bobs.delivered(200).await;
+    assert_eq!(bobs.contents(), numbered(0, 200));
+}
+
+#[tokio::test]
+async fn with_pub_sub_what_was_published_while_a_server_was_away_is_missing_there() {
+    let scratch = Scratch::new("cluster-pub-sub");
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let first = server("1.db", &scratch, broker.cluster(Adapter::PubSub)).await;
+    let (ann, anns) = user("ann", &[&first]).await;
+    send_numbered(&ann, 0, 3);
+    anns.delivered(3).await;
+    let second = server("2.db", &scratch, broker.cluster(Adapter::PubSub)).await;
+    let (bob, bobs) = user("bob", &[&second]).await;
+    bob.send(9, Message::to_room("lobby", "is somebody there?"));
+    bobs.delivered(1).await;
+    anns.delivered(4).await;
+    assert_eq!(contents(&bobs.all()), ["is somebody there?"]);
+}
+
+#[tokio::test]
+async fn a_server_whose_file_is_no_copy_of_the_brokers_ends() {
+    let scratch = Scratch::new("cluster-no-copy");
+    let alone = server("1.db", &scratch, quick_server()).await;
+    let (ann, anns) = user("ann", &[&alone]).await;
+    send_numbered(&ann, 0, 1);
+    anns.delivered(1).await;
+    alone.stop().await.unwrap();
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let server = server("1.db", &scratch, broker.cluster(Adapter::Log)).await;
+    let ended = server.task.await.unwrap();
+    let Err(ServeError::Storage(error @ StorageError::NoCopy { .. })) = ended else {
+        panic!("{ended:?}");
+    };
+    assert!(error.to_string().contains("no copy of the broker's"));
+}
+
+impl Scratch {
+    fn file(&self, name: &str) -> PathBuf {
+        self.database().with_file_name(name)
+    }
+}

@@ -1,0 +1,32 @@
+//! Which of several servers a request goes to.
+//!
+//! A session of Engine.IO lives in one server, and over polling it is many requests, so all of them
+//! have to reach that one. Here what is sticky is the client's address, as with nginx's `ip_hash`.
+//! Left out: stickiness by cookie, which the client would have to keep.
+
+use crate::MiddleboxOptions;
+use crate::habit::Habit;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What a balancer remembers.
+#[derive(Default)]
+pub(crate) struct Balance {
+    /// How many requests were scattered so far.
+    scattered: AtomicUsize,
+}
+
+impl Balance {
+    /// Which server's turn it is with a request from this address.
+    pub(crate) fn turn(&self, options: &MiddleboxOptions, client: IpAddr) -> usize {
+        let servers = options.servers.len().max(1);
+        if options.habit == Habit::Scatters && options.hours.open() {
+            return self.scattered.fetch_add(1, Ordering::Relaxed) % servers;
+        }
+        let address = match client {
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        (address % servers as u128) as usize
+    }
+}

@@ -1,0 +1,149 @@
+//! The server's side of a world: the one server, or a cluster of them and its broker.
+
+use super::{DATABASE, Log, PORT, tutorial};
+use crate::cluster::{BROKER, PlannedCluster};
+use crate::draw::Plan;
+use crate::scenario::{SERVER, System};
+use indexmap::{IndexMap, IndexSet};
+use squall_chat::{Cluster, Observer, ServerEvent, ServerOptions, Termination};
+use squall_guarantees::{ClientId, EventKind};
+use squall_simulator::{Latency, Link, MachineId, World, note};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// The machines that clients can connect to, in order.
+pub(super) fn build(
+    plan: &Plan,
+    world: &mut World,
+    log: &Log,
+    machines: &mut IndexMap<String, MachineId>,
+) -> Vec<MachineId> {
+    if let Some(cluster) = &plan.cluster {
+        return build_cluster(plan, cluster, world, log, machines);
+    }
+    let server = match plan.system {
+        System::Chat => {
+            let options = server_options(plan);
+            let observer = server_observer(plan, log.clone());
+            world.machine(SERVER, move || {
+                serve_chat(options.clone(), observer.clone())
+            })
+        }
+        System::Tutorial => {
+            let options = tutorial::server_options(&plan.chat);
+            world.machine(SERVER, move || tutorial::serve(options.clone()))
+        }
+    };
+    machines.insert(SERVER.to_owned(), server);
+    vec![server]
+}
+
+fn build_cluster(
+    plan: &Plan,
+    cluster: &PlannedCluster,
+    world: &mut World,
+    log: &Log,
+    machines: &mut IndexMap<String, MachineId>,
+) -> Vec<MachineId> {
+    let broker = world.machine(BROKER, serve_servers);
+    machines.insert(BROKER.to_owned(), broker);
+    let options = ServerOptions {
+        cluster: Some(Cluster {
+            broker: SocketAddr::from((world.address(broker), PORT)),
+            adapter: cluster.adapter,
+        }),
+        ..server_options(plan)
+    };
+    let observer = server_observer(plan, log.clone());
+    let mut servers = Vec::new();
+    for (name, &latency) in plan.servers.iter().zip(&cluster.latencies) {
+        let (options, observer) = (options.clone(), observer.clone());
+        let program = move || serve_chat(options.clone(), observer.clone());
+        let server = world.machine(name, program);
+        let link = Link {
+            latency: Latency::Fixed(latency),
+            ..Link::default()
+        };
+        world.set_link(server, broker, link);
+        machines.insert(name.clone(), server);
+        servers.push(server);
+    }
+    servers
+}
+
+/// The broker's program.
+async fn serve_servers() {
+    let (listener, stop) = listen().await;
+    let served = squall_chat::serve_broker(listener, Path::new(DATABASE), stop.requested()).await;
+    // A broker that gives up is a finding of the run.
+    served.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// A server's program.
+async fn serve_chat(options: ServerOptions, observer: Observer<ServerEvent>) {
+    let (listener, stop) = listen().await;
+    let (database, stop) = (Path::new(DATABASE), stop.requested());
+    let served = squall_chat::serve(listener, database, options, observer, stop).await;
+    // A server that gives up is a finding of the run.
+    served.unwrap_or_else(|error| panic!("{error}"));
+}
+
+async fn listen() -> (TcpListener, Termination) {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
+        .await
+        .expect("nothing else listens on this machine");
+    let stop = Termination::listen().expect("a machine has descriptors");
+    (listener, stop)
+}
+
+fn server_options(plan: &Plan) -> ServerOptions {
+    let (chat, defaults) = (&plan.chat, ServerOptions::default());
+    let namespaces = plan.clients.iter().map(|client| client.namespace.clone());
+    let namespaces: IndexSet<String> = namespaces.collect();
+    ServerOptions {
+        ping_interval: chat.ping_interval.min(),
+        ping_timeout: chat.ping_timeout.min(),
+        max_payload: chat.max_payload.into(),
+        to_client: chat.to_client,
+        max_connections: chat
+            .max_connections
+            .map_or(defaults.max_connections, |most| most as usize),
+        max_connections_per_address: chat
+            .max_connections_per_address
+            .map_or(defaults.max_connections_per_address, |most| most as usize),
+        namespaces: namespaces.into_iter().collect(),
+        recovery: chat.recovery,
+        recovery_window: chat.recovery_window.min(),
+        bug: chat.bug,
+        ..defaults
+    }
+}
+
+fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
+    let names = plan.clients.iter().map(|client| client.name.clone());
+    let names: IndexSet<String> = names.collect();
+    Arc::new(move |event| {
+        let (name, kind) = match event {
+            ServerEvent::SessionOpened {
+                session,
+                client,
+                recovered,
+            } => (client, EventKind::SessionOpened { session, recovered }),
+            ServerEvent::SessionClosed {
+                session,
+                client,
+                reason,
+            } => (client, EventKind::SessionClosed { session, reason }),
+            // The client that this happened to is told, and its history says what came of it.
+            ServerEvent::StorageFailed { reason } | ServerEvent::CutOff { reason } => {
+                return note(&format!("server: {reason}"));
+            }
+        };
+        // Anybody else is a hostile peer, of whom nothing is promised.
+        if let Some(number) = names.get_index_of(&name) {
+            log.add(ClientId(number as u32), kind);
+        }
+    })
+}
