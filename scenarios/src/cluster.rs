@@ -62,8 +62,10 @@ pub(crate) fn read(
         problems.add(span, what, "Leave out `[cluster]`, or `recovery`.");
     }
     let servers = servers?;
-    if servers.value.min() < 2 || servers.value.max() > MOST {
-        let what = format!("a cluster cannot have {} servers", servers.value.max());
+    let (fewest, most) = (servers.value.min(), servers.value.max());
+    if fewest < 2 || most > MOST {
+        let wrong = if fewest < 2 { fewest } else { most };
+        let what = format!("a cluster cannot have `servers = {wrong}`");
         problems.add(servers.at, what, format!("Ask for 2 to {MOST} servers."));
     }
     Some(Cluster {

@@ -26,7 +26,8 @@
 //! Each is JSON after its length in four bytes. Both ends give a connection up after [`PATIENCE`]
 //! without a sign of life, or when it takes nothing for as long.
 //!
-//! Left out: several brokers, and who may connect to one. A broker whose disk loses what was synced
+//! Left out: several brokers, and who may connect to one. Until a server has noticed that it is cut off
+//! ([`PATIENCE`]), it may let a client in that has joined a room elsewhere meanwhile, and refuse its message. A broker whose disk loses what was synced
 //! is noticed only by servers that have more than it.
 
 use crate::message::Content;

@@ -194,3 +194,46 @@ loss = { gilbert-elliott = { fail = "1%" }, four-state = { p13 = 0.1, p31 = 0.1 
 "#
     ));
 }
+
+#[test]
+fn a_cluster_is_checked_and_its_machines_are_known() {
+    insta::assert_snapshot!(mistakes(
+        r#"
+shows = "Something."
+
+[clients]
+names = ["ann", "server-7"]
+
+[cluster]
+servers = "1..3"
+adapter = "kafka"
+
+[chat]
+bug = "leak-room"
+
+[[fault]]
+kind = "cluster-partition"
+victims = "broker"
+at = "1s"
+
+[[fault]]
+kind = "kill"
+victims = "server"
+at = "1s"
+"#
+    ));
+}
+
+#[test]
+fn a_fault_of_a_cluster_needs_one() {
+    insta::assert_snapshot!(mistakes(
+        r#"
+shows = "Something."
+
+[[fault]]
+kind = "cluster-partition"
+victims = "any of servers"
+at = "1s"
+"#
+    ));
+}
