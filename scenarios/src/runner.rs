@@ -380,7 +380,8 @@ impl Log {
     }
 }
 
-/// Kills the process that has the database, as only a closed database can be read, and reads what is on the disk.
+/// Kills the process that has the database, as only a closed database can be read, and reads what is
+/// on the disk.
 fn read_database(
     plan: &Plan,
     world: &mut World,

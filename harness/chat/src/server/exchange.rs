@@ -185,8 +185,8 @@ impl Exchange {
     }
 
     /// Stores a message, sends it to everyone who is live in its room, acknowledges it: in this
-    /// order, and without a pause; in a cluster, when it has come back from the broker. A message that could not be stored for now is acknowledged as
-    /// such, and nobody else hears of it.
+    /// order, and without a pause; in a cluster, when it has come back from the broker. A message
+    /// that could not be stored for now is acknowledged as such, and nobody else hears of it.
     pub(super) fn receive(
         &mut self,
         number: SessionNumber,
