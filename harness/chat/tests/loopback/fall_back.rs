@@ -13,7 +13,7 @@ async fn filter(server: SocketAddr) -> SocketAddr {
     let listener = listen("127.0.0.1:0").await;
     let address = listener.local_addr().unwrap();
     let options = MiddleboxOptions {
-        server,
+        servers: vec![server],
         habit: Habit::RefusesUpgrades,
         hours: Hours::new(Duration::ZERO, None),
     };
