@@ -260,3 +260,29 @@ fn a_slow_run_repeats_itself() {
     };
     assert_eq!(digest(), digest());
 }
+
+/// A debug build of std asks whether a descriptor is open before it closes it, a release build does not.
+#[test]
+fn closing_costs_one_call_in_every_build() {
+    let took = simulate(1, |world| {
+        let (tell, told) = channel();
+        let machine = world.machine("machine", move || {
+            let tell = tell.clone();
+            async move {
+                let socket = std::net::UdpSocket::bind("0.0.0.0:7").unwrap();
+                let before = Instant::now();
+                drop(socket);
+                tell.send(before.elapsed()).unwrap();
+                pending().await
+            }
+        });
+        let call = WorkCost {
+            call: MS,
+            ..WorkCost::default()
+        };
+        world.set_work_cost(machine, call);
+        world.run_until(SECOND).unwrap();
+        told.recv().unwrap()
+    });
+    assert_eq!(took, MS);
+}
