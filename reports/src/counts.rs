@@ -45,6 +45,8 @@ impl Counts {
                 | EventKind::Stopped
                 | EventKind::Connecting { .. }
                 | EventKind::Disconnected { .. }
+                | EventKind::Online { .. }
+                | EventKind::Offline { .. }
                 | EventKind::SessionOpened { .. }
                 | EventKind::SessionClosed { .. } => {}
             }

@@ -64,6 +64,7 @@ pub(crate) fn record() -> Record {
 fn history() -> History {
     let client = |name: &str| Client {
         name: name.into(),
+        namespace: "/".into(),
         rooms: vec!["lobby".into()],
     };
     let row = |id, content: &str| StoredMessage {
@@ -92,6 +93,7 @@ fn history() -> History {
             backoff_min: ms(500),
             backoff_max: ms(5_000),
             recovery: None,
+            presence: None,
         },
         healed_at: ms(8_000),
         ended_at: ms(30_000),

@@ -79,6 +79,7 @@ fn run(seed: u64, cut_off: Duration) -> (History, u64) {
 fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
     let client = |name: &str| squall_guarantees::Client {
         name: name.to_owned(),
+        namespace: "/".to_owned(),
         rooms: vec![room()],
     };
     let row = |(id, text): (i64, &String)| StoredMessage {
@@ -109,6 +110,7 @@ fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(5),
             recovery: None,
+            presence: None,
         },
         healed_at: partition.end,
         ended_at: END,

@@ -65,6 +65,9 @@ planted! {
     "recovery-after-expiry" RecoveryAfterExpiry breaks Recovery in "recovery-expired";
     "recovery-one-sided" RecoveryOneSided breaks Recovery in "recovery-websocket";
     "recovery-new-id" RecoveryNewId breaks Recovery in "recovery-websocket";
+    "presence-forgets-leaving" PresenceForgetsLeaving breaks Presence in "presence-after-kill";
+    "presence-forgets-returned" PresenceForgetsReturned breaks Presence in "presence-after-silence";
+    "presence-keeps-the-gone" PresenceKeepsTheGone breaks Presence in "presence-after-restart";
 }
 
 /// What came of the hunt for a bug.

@@ -136,6 +136,7 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         backoff_min: in_world(bounds.backoff_min, fastest),
         backoff_max: in_world(bounds.backoff_max, slowest),
         recovery: bounds.recovery,
+        presence: (bounds.presence).map(|bound| in_world(bound, slowest)),
     }
 }
 
@@ -153,8 +154,10 @@ mod tests {
             backoff_min: second,
             backoff_max: second,
             recovery: None,
+            presence: Some(second),
         };
         let stretched = stretch(bounds.clone(), [1_000_000, -500_000, 3].into_iter());
+        assert_eq!(stretched.presence, Some(second * 2));
         assert_eq!(stretched.client_detection, second * 2);
         assert_eq!(stretched.server_detection, second * 2);
         assert_eq!(stretched.backoff_max, second * 2);

@@ -386,11 +386,12 @@ impl Chat {
             _ => 1,
         };
         let connecting = self.connect_timeout.min() * carriers + self.backoff_max * 2;
+        // rust_socketio's first pong comes unasked, and engineioxide keeps it as credit for the first
+        // ping: the server can be a whole interval late.
+        let server_detection = interval * 2 + timeout + SLACK;
         Bounds {
             client_detection,
-            // rust_socketio's first pong comes unasked, and engineioxide keeps it as credit for the
-            // first ping: the server can be a whole interval late.
-            server_detection: interval * 2 + timeout + SLACK,
+            server_detection,
             delivery: client_detection + connecting + self.ack_timeout.min() * 5,
             backoff_min: self.backoff_min,
             backoff_max: self.backoff_max,
@@ -398,6 +399,10 @@ impl Chat {
                 window: self.recovery_window.min(),
                 outlives_server: self.recovery == Recovery::Sqlite,
             }),
+            // The server notices, and tells at the next second. News that are on their way for longer
+            // than a client waits for a sign of life end its connection.
+            presence: (self.presence)
+                .then(|| server_detection + Duration::from_secs(1) + client_detection),
         }
     }
 }

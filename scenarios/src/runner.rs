@@ -17,7 +17,9 @@ use crate::workload::PlannedMessage;
 use events::{from_client, from_row};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use squall_chat::{Client, ClientOptions, Database, EVERYBODY, StorageError, full_name, room_of};
+use squall_chat::{
+    Client, ClientOptions, Database, EVERYBODY, ROOT, StorageError, full_name, room_of,
+};
 use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
 use squall_simulator::{
@@ -428,10 +430,12 @@ fn history(
             .iter()
             .map(|client| squall_guarantees::Client {
                 name: client.name.clone(),
+                namespace: client.namespace.clone(),
                 rooms: entitlements(client),
             })
             .chain(plan.hostile.iter().map(|peer| squall_guarantees::Client {
                 name: peer.name.clone(),
+                namespace: ROOT.to_owned(),
                 // What it hears of its own rooms is not in the history.
                 rooms: Vec::new(),
             }))

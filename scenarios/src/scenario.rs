@@ -163,6 +163,8 @@ pub struct Chat {
     pub recovery: Recovery,
     /// How long they wait.
     pub recovery_window: Setting<Duration>,
+    /// Whether the server tells who is online.
+    pub presence: bool,
     /// The most TCP connections that the server has at a time; its default if none.
     pub max_connections: Option<u32>,
     /// The most of these from one address; the server's default if none.

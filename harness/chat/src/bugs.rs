@@ -89,6 +89,13 @@ pub enum Bug {
     RecoveryOneSided,
     /// *Recovery.* A recovered session has the id of its connection.
     RecoveryNewId,
+    /// *Presence.* The server tells who comes, and not who leaves.
+    PresenceForgetsLeaving,
+    /// *Presence.* The server takes a user for gone when one session ends, though the user is back with
+    /// another one.
+    PresenceForgetsReturned,
+    /// *Presence.* The client goes on showing who left while it was away.
+    PresenceKeepsTheGone,
 }
 
 impl Bug {

@@ -24,6 +24,7 @@ mod connection;
 mod disk;
 mod inbox;
 mod outbox;
+mod roster;
 mod supervisor;
 
 use crate::Observer;
@@ -195,6 +196,17 @@ pub enum ClientEvent {
     Disconnected {
         /// Why.
         reason: String,
+    },
+    /// The server shows a user as online. Without a connection, what was shown last may be out of date;
+    /// after the next one only the differences are told.
+    Online {
+        /// The user's name.
+        user: String,
+    },
+    /// The server does not show that user as online any more.
+    Offline {
+        /// The user's name.
+        user: String,
     },
 }
 

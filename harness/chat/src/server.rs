@@ -23,6 +23,7 @@ mod guard;
 mod handlers;
 mod places;
 mod planted;
+mod presence;
 mod recovery;
 mod session;
 
@@ -94,6 +95,9 @@ pub struct ServerOptions {
     /// The other servers, if there are any. The database is then this server's copy of the
     /// broker's messages.
     pub cluster: Option<Cluster>,
+    /// Whether clients are told who is online in their namespace. Everybody hears of everybody, so in
+    /// crowds that is what costs most.
+    pub presence: bool,
     /// A planted mistake.
     pub bug: Option<Bug>,
 }
@@ -115,6 +119,7 @@ impl Default for ServerOptions {
             recovery: Recovery::Off,
             recovery_window: Duration::from_mins(2),
             cluster: None,
+            presence: false,
             bug: None,
         }
     }
@@ -223,6 +228,7 @@ pub async fn serve(
         never = accept(listener, app, &options, &alive) => match never {},
         never = doorway.0.beat() => match never {},
         never = doorway.0.follow() => match never {},
+        never = doorway.0.tell_roster() => match never {},
     };
     say_goodbye(&io, &doorway.0).await;
     drop(alive);

@@ -15,6 +15,8 @@
 //! | `give up` | client → server | nothing: the client closes this connection, and means to come back |
 //! | `synced` | server → client | [`Synced`]: the end of a page |
 //! | `beat` | server → client | [`Beat`]: once per ping interval |
+//! | `roster` | server → client | [`Roster`]: who is online, the whole or what has changed |
+//! | `who` | client → server | nothing: the client has missed a change, and wants the whole `roster` |
 //! | `refused` | server → client | [`Refused`]: something could not be accepted |
 //!
 //! A catch-up is *pulled*: the server answers a `sync` with one page and waits for the next
@@ -46,6 +48,10 @@ pub(crate) const GIVE_UP: &str = "give up";
 pub(crate) const SYNCED: &str = "synced";
 /// The name of the sign of life.
 pub(crate) const BEAT: &str = "beat";
+/// The name of what tells who is online.
+pub(crate) const ROSTER: &str = "roster";
+/// The name of a request for all who are online.
+pub(crate) const WHO: &str = "who";
 /// The name of a refusal.
 pub(crate) const REFUSED: &str = "refused";
 
@@ -333,6 +339,22 @@ pub(crate) struct Synced {
 pub(crate) struct Beat {
     /// The id of the last message in this session's stream; none if the session is not live.
     pub(crate) head: Option<i64>,
+    /// The version of the roster that the client should have; none if the server tells of nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) roster: Option<u64>,
+}
+
+/// Who is online in the namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Roster {
+    /// The version that this changes; none if it is the whole.
+    pub(crate) after: Option<u64>,
+    /// The version that this makes. It counts up in one connection, and says nothing about another.
+    pub(crate) version: u64,
+    /// Who has come; all who are there if it is the whole.
+    pub(crate) came: Vec<String>,
+    /// Who has gone.
+    pub(crate) went: Vec<String>,
 }
 
 /// "This could not be accepted."

@@ -124,6 +124,24 @@ pub enum Evidence {
     },
     /// A session was recovered badly, or wrongly, or wrongly not.
     BadRecovery(BadRecovery),
+    /// A client showed another one as online that was not, or the other way round, for too long.
+    ShownWrongly {
+        /// Who showed it.
+        observer: String,
+        /// Of whom.
+        user: String,
+        /// Whether the user was online.
+        online: bool,
+        /// Since when it was shown wrongly.
+        #[serde(with = "nanoseconds")]
+        from: Time,
+        /// When that ended: it was put right, or the user's state changed, or the observer went.
+        #[serde(with = "nanoseconds")]
+        until: Time,
+        /// How long it may last.
+        #[serde(with = "nanoseconds")]
+        bound: Time,
+    },
     /// A client tried again too early, too late or never.
     BackOff {
         /// The client.
@@ -396,6 +414,25 @@ impl fmt::Display for Evidence {
                 write!(f, "which {earlier_client} had been given at {earlier_at}.")
             }
             Evidence::BadRecovery(recovery) => recovery.fmt(f),
+            Evidence::ShownWrongly {
+                observer,
+                user,
+                online,
+                from,
+                until,
+                bound,
+            } => {
+                let (shown, was) = match online {
+                    true => ("did not show", "was"),
+                    false => ("showed", "was not"),
+                };
+                let (from, until, bound) = (seconds(*from), seconds(*until), seconds(*bound));
+                write!(
+                    f,
+                    "{observer} {shown} {user} as online from {from} to {until}, though "
+                )?;
+                write!(f, "{user} {was}; {bound} are allowed.")
+            }
             Evidence::BackOff {
                 client,
                 disconnected_at,

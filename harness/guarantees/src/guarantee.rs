@@ -30,6 +30,8 @@ pub enum Guarantee {
     Reconnection,
     /// A lost session is recovered whole, or not at all.
     Recovery,
+    /// Who is shown online is who is online.
+    Presence,
 }
 
 /// The texts that belong to a guarantee.
@@ -41,7 +43,7 @@ struct Texts {
 
 impl Guarantee {
     /// Every guarantee, in the order in which reports list them.
-    pub const ALL: [Guarantee; 11] = [
+    pub const ALL: [Guarantee; 12] = [
         Guarantee::Ordering,
         Guarantee::TotalOrder,
         Guarantee::AtMostOnce,
@@ -53,6 +55,7 @@ impl Guarantee {
         Guarantee::Detection,
         Guarantee::Reconnection,
         Guarantee::Recovery,
+        Guarantee::Presence,
     ];
 
     /// The name in files and reports: `exactly-once`.
@@ -138,6 +141,13 @@ impl Guarantee {
                               otherwise.",
                 exercised_when: "a client that connects again, and a server that keeps sessions",
             },
+            Guarantee::Presence => Texts {
+                name: "presence",
+                description: "Holds when who is shown online is who is online, within a bound after \
+                              each coming and going.",
+                exercised_when: "a server that tells who is online, and a client that has the time to \
+                                 see another one come or go",
+            },
         }
     }
 }
@@ -194,6 +204,6 @@ mod tests {
     #[test]
     fn an_unknown_name_is_told_with_the_allowed_ones() {
         let error = "exactly_once".parse::<Guarantee>().unwrap_err();
-        insta::assert_snapshot!(error, @"there is no guarantee `exactly_once`; use one of `ordering`, `total-order`, `at-most-once`, `at-least-once`, `exactly-once`, `acknowledgement-truth`, `durability-to-delivery`, `no-phantom`, `detection`, `reconnection`, `recovery`");
+        insta::assert_snapshot!(error, @"there is no guarantee `exactly_once`; use one of `ordering`, `total-order`, `at-most-once`, `at-least-once`, `exactly-once`, `acknowledgement-truth`, `durability-to-delivery`, `no-phantom`, `detection`, `reconnection`, `recovery`, `presence`");
     }
 }

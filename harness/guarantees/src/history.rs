@@ -48,9 +48,16 @@ pub struct History {
 pub struct Client {
     /// The user's name, unique in the run.
     pub name: String,
+    /// The namespace that this client connects to. Who is in another one is not shown to it.
+    #[serde(default = "root")]
+    pub namespace: String,
     /// The rooms this client is entitled to from the beginning. In Socket.IO everything is a room:
     /// also the one of all clients, and the one in which a client is alone, for private messages.
     pub rooms: Vec<String>,
+}
+
+fn root() -> String {
+    "/".to_owned()
 }
 
 /// One thing that happened to a client, or on the server about a client.
@@ -145,6 +152,16 @@ pub enum EventKind {
     Disconnected {
         /// Why.
         reason: String,
+    },
+    /// The client shows a user as online from now on.
+    Online {
+        /// The user's name.
+        user: String,
+    },
+    /// The client does not show that user as online any more. A program that starts shows nobody.
+    Offline {
+        /// The user's name.
+        user: String,
     },
     /// The server accepted the client's session.
     SessionOpened {
@@ -277,6 +294,9 @@ pub struct Bounds {
     pub backoff_max: Duration,
     /// What is promised about sessions whose connection was lost; none if they end with it.
     pub recovery: Option<Recovery>,
+    /// Who comes or goes is shown so to everybody within this time; none if nobody is told.
+    #[serde(default, with = "nanoseconds::option")]
+    pub presence: Option<Duration>,
 }
 
 /// What is promised about sessions whose connection was lost.

@@ -403,6 +403,8 @@ impl<'h> Builder<'h> {
                 self.connection(client, Connection::Connected(at, session));
             }
             EventKind::Disconnected { .. } => self.connection(client, Connection::Disconnected(at)),
+            // Read by the checker of presence only.
+            EventKind::Online { .. } | EventKind::Offline { .. } => {}
             // The server's view; it says nothing about the client's program.
             EventKind::SessionOpened { .. } | EventKind::SessionClosed { .. } => {}
         }

@@ -21,6 +21,7 @@ pub(crate) fn chat<const N: usize>(clients: [&str; N]) -> Chat {
     let ms = Time::from_millis;
     let client = |name: &str| Client {
         name: name.to_owned(),
+        namespace: "/".to_owned(),
         rooms: vec!["lobby".to_owned()],
     };
     let mut chat = Chat {
@@ -38,6 +39,7 @@ pub(crate) fn chat<const N: usize>(clients: [&str; N]) -> Chat {
                 backoff_min: ms(1_000),
                 backoff_max: ms(5_000),
                 recovery: None,
+                presence: None,
             },
             healed_at: Time::ZERO,
             ended_at: ms(60_000),
@@ -257,6 +259,45 @@ impl Chat {
             window: Time::from_millis(window),
             outlives_server,
         });
+        self
+    }
+
+    /// The server tells who is online, and a change is to be shown within this time.
+    pub(crate) fn presence(mut self, bound: u64) -> Self {
+        self.history.bounds.presence = Some(Time::from_millis(bound));
+        self
+    }
+
+    /// The client is in this namespace.
+    pub(crate) fn namespace(mut self, namespace: &str, who: &str) -> Self {
+        let client = self.client(who);
+        self.history.clients[client.0 as usize].namespace = namespace.to_owned();
+        self
+    }
+
+    /// The observer shows these users as online from now on.
+    pub(crate) fn shown<const N: usize>(
+        mut self,
+        at: u64,
+        observer: &str,
+        users: [&str; N],
+    ) -> Self {
+        for user in users.map(str::to_owned) {
+            self = self.event(at, observer, EventKind::Online { user });
+        }
+        self
+    }
+
+    /// The observer does not show them any more.
+    pub(crate) fn hidden<const N: usize>(
+        mut self,
+        at: u64,
+        observer: &str,
+        users: [&str; N],
+    ) -> Self {
+        for user in users.map(str::to_owned) {
+            self = self.event(at, observer, EventKind::Offline { user });
+        }
         self
     }
 

@@ -50,6 +50,7 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let backoff = table.raw("backoff").and_then(|raw| backoff(raw, problems));
     let recovery = table.word("recovery", &RECOVERY, problems);
     let recovery_window = table.positive("recovery-window", problems);
+    let presence = table.word("presence", &[("off", false), ("on", true)], problems);
     let max_connections = table.get("max-connections", problems);
     let max_connections_per_address = table.get("max-connections-per-address", problems);
     let storage_delay = table.get("storage-delay", problems);
@@ -74,6 +75,7 @@ pub(super) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
         backoff_max,
         recovery: recovery.unwrap_or_default(),
         recovery_window: recovery_window.unwrap_or(seconds(120)),
+        presence: presence.unwrap_or(false),
         max_connections,
         storage_delay: storage_delay.unwrap_or(few_milliseconds),
         max_connections_per_address,

@@ -58,6 +58,8 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
         ClientEvent::Connected { session, recovered } => {
             EventKind::Connected { session, recovered }
         }
+        ClientEvent::Online { user } => EventKind::Online { user },
+        ClientEvent::Offline { user } => EventKind::Offline { user },
         ClientEvent::Disconnected { reason } => EventKind::Disconnected { reason },
     }
 }

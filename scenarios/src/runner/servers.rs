@@ -116,6 +116,7 @@ fn server_options(plan: &Plan) -> ServerOptions {
         namespaces: namespaces.into_iter().collect(),
         recovery: chat.recovery,
         recovery_window: chat.recovery_window.min(),
+        presence: chat.presence,
         bug: chat.bug,
         ..defaults
     }

@@ -6,7 +6,7 @@
 
 use super::ClientOptions;
 use crate::frame;
-use crate::wire::{self, Beat, Delivery, Login, Ready, Receipt, Synced, Typing};
+use crate::wire::{self, Beat, Delivery, Login, Ready, Receipt, Roster, Synced, Typing};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use native_tls::TlsConnector;
@@ -41,6 +41,8 @@ pub(super) enum Signal {
     Typing(Typing),
     /// A sign of life.
     Beat(Beat),
+    /// Who is online.
+    Roster(Roster),
     /// An acknowledgement.
     Receipt(Receipt),
     /// Something that needs no answer: a refusal (the receipt or a time-out tells the same), or
@@ -267,6 +269,7 @@ fn understand(event: &str, payload: Payload) -> Signal {
         wire::TYPING => read(payload, Signal::Typing),
         wire::SYNCED => read(payload, Signal::Synced),
         wire::BEAT => read(payload, Signal::Beat),
+        wire::ROSTER => read(payload, Signal::Roster),
         wire::RECEIPT => read(payload, Signal::Receipt),
         _ => Signal::Noise,
     }

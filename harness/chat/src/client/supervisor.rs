@@ -7,6 +7,7 @@ use super::carriers::Carriers;
 use super::connection::{Connection, Emit, Signal};
 use super::inbox::{Inbox, Judgement};
 use super::outbox::Step;
+use super::roster::Roster;
 use super::{ClientEvent, ClientOptions, Shared, ToServer};
 use crate::Observer;
 use crate::bugs::Bug;
@@ -31,6 +32,7 @@ pub(super) struct Supervisor {
     observer: Observer<ClientEvent>,
     shared: Arc<Shared>,
     inbox: Inbox,
+    roster: Roster,
     ack_timeout: AckTimeout,
     carriers: Carriers,
     first_session: Option<String>,
@@ -61,6 +63,7 @@ enum Emitted {
     Message,
     Whisper,
     Sync,
+    Who,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +82,7 @@ impl Supervisor {
         observer: Observer<ClientEvent>,
         shared: Arc<Shared>,
     ) -> Self {
-        let inbox = Inbox::new(options.bug);
+        let (inbox, roster) = (Inbox::new(options.bug), Roster::new(options.bug));
         let ack_timeout = AckTimeout::new(options.ack_timeout);
         let carriers = Carriers::new(options.transport);
         let (first_session, claim, connection) = (None, None, None);
@@ -88,6 +91,7 @@ impl Supervisor {
             observer,
             shared,
             inbox,
+            roster,
             ack_timeout,
             carriers,
             first_session,
@@ -186,6 +190,7 @@ impl Supervisor {
     async fn converse(&mut self, ready: Ready) -> String {
         let mut talk = Conversation::new(&ready, self.options.ack_timeout);
         self.shared.outbox().connected(&ready);
+        self.roster.connected();
         loop {
             self.speak(&mut talk);
             let Some(connection) = &mut self.connection else {
@@ -222,6 +227,10 @@ impl Supervisor {
                 };
                 talk.emit = Some((connection.emit(wire::SYNC, &request, limit), Emitted::Sync));
                 talk.catching_up = CatchingUp::Asked(Instant::now() + limit);
+                return;
+            }
+            if self.roster.ask() {
+                talk.emit = Some((connection.emit(wire::WHO, &(), limit), Emitted::Who));
                 return;
             }
             let step = self.shared.outbox().next();
@@ -263,7 +272,7 @@ impl Supervisor {
                 let done = self.shared.outbox().whispered();
                 done.into_iter().for_each(|event| self.tell(event));
             }
-            Happened::Emitted(Ok(()), Emitted::Sync) => {}
+            Happened::Emitted(Ok(()), Emitted::Sync | Emitted::Who) => {}
             Happened::Emitted(Err(reason), _) => {
                 if talk.ack_due().is_some_and(|due| due <= Instant::now()) {
                     self.ack_timeout.overdue();
@@ -322,7 +331,16 @@ impl Supervisor {
                     CatchingUp::Wanted
                 };
             }
-            Signal::Beat(beat) if talk.catch_up && self.inbox.is_behind(beat) => talk.notice_gap(),
+            Signal::Beat(beat) => {
+                self.roster.compare(beat.roster);
+                if talk.catch_up && self.inbox.is_behind(beat) {
+                    talk.notice_gap();
+                }
+            }
+            Signal::Roster(news) => {
+                let changes = self.roster.hear(news);
+                changes.into_iter().for_each(|change| self.tell(change));
+            }
             Signal::Typing(typing) => self.tell(ClientEvent::Delivered {
                 id: 0,
                 room: typing.room,
@@ -344,7 +362,7 @@ impl Supervisor {
                 }
             }
             // There is one greeting, and it has come.
-            Signal::Beat(_) | Signal::Ready(_) | Signal::Noise => {}
+            Signal::Ready(_) | Signal::Noise => {}
         }
         None
     }

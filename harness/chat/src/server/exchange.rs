@@ -17,6 +17,7 @@
 mod following;
 
 use super::handlers::Reply;
+use super::presence::Presence;
 use super::session::{Allowance, Session, delivery, framed, under_wrong_ids};
 use super::{ServerOptions, ToClient, nickname_taken};
 use crate::bugs::Bug;
@@ -45,6 +46,8 @@ pub(super) struct Exchange {
     recovery: Sessions,
     /// The sessions that wait for their clients, by id.
     waiting: HashMap<String, SessionNumber>,
+    /// Who is online, if clients are told.
+    presence: Option<Presence>,
 }
 
 /// The rooms that a session is in without asking: everybody's, and its own.
@@ -71,6 +74,7 @@ impl Exchange {
             arrivals: 0,
             recovery,
             waiting: HashMap::new(),
+            presence: options.presence.then(|| Presence::new(options.bug)),
         })
     }
 
@@ -142,6 +146,10 @@ impl Exchange {
         };
         session.live = live;
         session.keep()?;
+        if let Some(presence) = &mut self.presence {
+            presence.came(&session.namespace, &session.name);
+            session.emit_event(wire::ROSTER, &presence.whole(&session.namespace));
+        }
         self.sessions.insert(number, session);
         Ok(!live)
     }
@@ -168,6 +176,9 @@ impl Exchange {
             return false;
         };
         let connected = session.socket.take().is_some();
+        if let (Some(presence), true) = (&mut self.presence, connected) {
+            presence.went(&session.namespace, &session.name);
+        }
         if session.state.exists() {
             self.waiting.insert(session.state.id().to_owned(), number);
         } else {
@@ -525,9 +536,32 @@ impl Exchange {
         for session in self.sessions.values() {
             let beat = Beat {
                 head: session.live.then_some(session.head),
+                roster: (self.presence.as_ref())
+                    .map(|presence| presence.version(&session.namespace)),
             };
             // A full queue means that the session has things to read already.
             session.emit_event(wire::BEAT, &beat);
+        }
+    }
+
+    /// Tells everybody who has come and gone since the last time. Whoever cannot take it now sees by
+    /// the next beat that something is missing.
+    pub(super) fn tell_news_of_roster(&mut self) {
+        let Some(presence) = &mut self.presence else {
+            return;
+        };
+        let news = presence.news();
+        for session in self.sessions.values() {
+            if let Some(news) = news.get(&session.namespace) {
+                session.emit_event(wire::ROSTER, news);
+            }
+        }
+    }
+
+    /// Tells a session all who are online.
+    pub(super) fn tell_whole_roster(&self, number: SessionNumber) {
+        if let (Some(presence), Some(session)) = (&self.presence, self.sessions.get(&number)) {
+            session.emit_event(wire::ROSTER, &presence.whole(&session.namespace));
         }
     }
 

@@ -10,7 +10,7 @@
 
 use super::exchange::{Exchange, SessionNumber};
 use super::session::Allowance;
-use super::{ServerEvent, ServerOptions};
+use super::{ServerEvent, ServerOptions, presence};
 use crate::Observer;
 use crate::bugs::Bug;
 use crate::frame;
@@ -22,7 +22,7 @@ use socketioxide::extract::{AckSender, TryData};
 use socketioxide::socket::DisconnectReason;
 use squall_recovery::{Recovery as Sessions, RecoveryAdapter, Session, SocketRef};
 use std::convert::Infallible;
-use std::future::ready;
+use std::future::{pending, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -137,6 +137,11 @@ impl Shared {
                 ready(())
             },
         );
+        let shared = self.clone();
+        socket.on(wire::WHO, move |socket: SocketRef| {
+            shared.tell_who(number, &socket);
+            ready(())
+        });
         let (shared, session) = (self.clone(), state.clone());
         let client = login.name.clone();
         state.on_disconnect(move |_, reason: DisconnectReason| {
@@ -271,6 +276,28 @@ impl Shared {
         let sockets = self.lock().as_ref().map(Exchange::sockets);
         for socket in sockets.unwrap_or_default() {
             let _ = socket.disconnect();
+        }
+    }
+
+    /// Answers who is online. A question counts like a message.
+    fn tell_who(&self, number: SessionNumber, socket: &SocketRef) {
+        match self.with(|exchange| exchange.count_message(number)) {
+            Some(Allowance::Granted) => {
+                self.with(|exchange| exchange.tell_whole_roster(number));
+            }
+            Some(Allowance::Exhausted) => drop(socket.clone().disconnect()),
+            Some(Allowance::Refused) | None => {}
+        }
+    }
+
+    /// Tells who comes and goes, for ever, if clients are told.
+    pub(super) async fn tell_roster(&self) -> Infallible {
+        if !self.options.presence {
+            return pending().await;
+        }
+        loop {
+            sleep(presence::NEWS).await;
+            self.with(Exchange::tell_news_of_roster);
         }
     }
 

@@ -5,6 +5,7 @@ mod chat;
 mod cluster;
 mod fall_back;
 mod kinds;
+mod presence;
 mod recovery;
 mod silence;
 mod storage;

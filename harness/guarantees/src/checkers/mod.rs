@@ -11,6 +11,7 @@ mod durability_to_delivery;
 mod exactly_once;
 mod no_phantom;
 mod ordering;
+mod presence;
 mod reconnection;
 mod recovery;
 mod total_order;
@@ -44,6 +45,7 @@ pub(crate) fn check_one(guarantee: Guarantee, index: &Index<'_>) -> Verdict {
         Guarantee::Detection => detection::check(index),
         Guarantee::Reconnection => reconnection::check(index),
         Guarantee::Recovery => recovery::check(index),
+        Guarantee::Presence => presence::check(index),
     }
 }
 

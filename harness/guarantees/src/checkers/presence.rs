@@ -1,0 +1,401 @@
+//! Presence: who is shown online is who is online.
+//!
+//! A user *is* online while both its client and the server say that there is a connection, and *is*
+//! offline when its client says so, or its program has ended. In between, and before its program first
+//! starts, nothing is asked about it. A client is an observer while it is connected. Of an observer
+//! that has had a user in one state for longer than the bound, it is asked that it does not show the
+//! other state for longer than the bound; in another namespace, a user is never online. Nothing is
+//! asked of who stands still, or while the server does. Peers of whom the history says nothing are
+//! not looked at.
+
+use crate::index::Index;
+use crate::verdict::Findings;
+use crate::{Client, ClientId, EventKind, Evidence, Time, Verdict, counted};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+pub(crate) fn check(index: &Index<'_>) -> Verdict {
+    let Some(bound) = index.history.bounds.presence else {
+        return Verdict::NotExercised;
+    };
+    let stories = Stories::new(index);
+    let mut findings = Findings::default();
+    let mut right = 0;
+    for observer in 0..index.history.clients.len() {
+        for user in stories.asked_about(index, observer) {
+            let pair = Pair {
+                index,
+                observer,
+                user,
+                bound,
+            };
+            right += pair.judge(&stories, &mut findings);
+        }
+    }
+    findings.verdict(right, format!("{} shown in time", counted(right, "change")))
+}
+
+/// A stretch of time.
+#[derive(Clone, Copy)]
+struct Stretch {
+    from: Time,
+    until: Time,
+}
+
+impl Stretch {
+    fn and(self, other: Self) -> Self {
+        Self {
+            from: self.from.max(other.from),
+            until: self.until.min(other.until),
+        }
+    }
+
+    fn exceeds(self, bound: Time) -> bool {
+        self.until.saturating_sub(self.from) > bound
+    }
+}
+
+/// What there is to know of every client, by its number.
+#[derive(Default, Clone)]
+struct Story {
+    /// When the client says that it is connected.
+    connected: Vec<Stretch>,
+    /// When it is online or offline beyond doubt; ascending.
+    states: Vec<(Stretch, bool)>,
+    /// What it shows of each user: from when on, and whether as online.
+    shown: BTreeMap<usize, Vec<(Time, bool)>>,
+}
+
+struct Stories(Vec<Story>);
+
+impl Stories {
+    fn new(index: &Index<'_>) -> Self {
+        let clients = &index.history.clients;
+        let names = clients.iter().zip(0..);
+        let names: HashMap<&str, usize> = names
+            .map(|(client, number)| (client.name.as_str(), number))
+            .collect();
+        let mut tellers = vec![Teller::default(); clients.len()];
+        let mut stops = index.history.server_stops.iter().copied().peekable();
+        for event in &index.history.events {
+            while let Some(stop) = stops.next_if(|&stop| stop <= event.at) {
+                tellers
+                    .iter_mut()
+                    .for_each(|teller| teller.server_stopped(stop));
+            }
+            let ClientId(number) = event.client;
+            tellers[number as usize].tell(event.at, &event.kind, &names);
+        }
+        for stop in stops {
+            tellers
+                .iter_mut()
+                .for_each(|teller| teller.server_stopped(stop));
+        }
+        let ended_at = index.history.ended_at;
+        let stories = tellers.into_iter().map(|teller| teller.end(ended_at));
+        Self(stories.collect())
+    }
+
+    /// The users of the observer's namespace, and whoever else it was shown.
+    fn asked_about(&self, index: &Index<'_>, observer: usize) -> Vec<usize> {
+        let clients = &index.history.clients;
+        let story = &self.0[observer];
+        if story.connected.is_empty() {
+            return Vec::new();
+        }
+        let asked = |&user: &usize| {
+            let of_history = !self.0[user].states.is_empty();
+            let sees = sees(&clients[observer], &clients[user]);
+            of_history && (sees || story.shown.contains_key(&user))
+        };
+        (0..clients.len()).filter(asked).collect()
+    }
+}
+
+fn sees(observer: &Client, user: &Client) -> bool {
+    observer.namespace == user.namespace
+}
+
+/// Puts a client's story together.
+#[derive(Default, Clone)]
+struct Teller<'h> {
+    story: Story,
+    connected_since: Option<Time>,
+    sessions: HashSet<&'h str>,
+    /// Since when, and whether online; none while nobody can say.
+    state: Option<(Time, bool)>,
+    known: bool,
+}
+
+impl<'h> Teller<'h> {
+    fn tell(&mut self, at: Time, kind: &'h EventKind, names: &HashMap<&str, usize>) {
+        match kind {
+            EventKind::Started | EventKind::Stopped => {
+                self.disconnected(at);
+                // A new program shows nobody.
+                for shown in self.story.shown.values_mut() {
+                    shown.push((at, false));
+                }
+            }
+            EventKind::Connected { .. } => {
+                self.disconnected(at);
+                self.connected_since = Some(at);
+            }
+            EventKind::Disconnected { .. } | EventKind::Connecting { .. } => self.disconnected(at),
+            EventKind::SessionOpened { session, .. } => {
+                self.sessions.insert(session);
+            }
+            EventKind::SessionClosed { session, .. } => {
+                self.sessions.remove(session.as_str());
+            }
+            EventKind::Online { user } => self.show(at, names.get(user.as_str()), true),
+            EventKind::Offline { user } => self.show(at, names.get(user.as_str()), false),
+            _ => return,
+        }
+        self.known = true;
+        self.decide(at);
+    }
+
+    fn server_stopped(&mut self, at: Time) {
+        self.sessions.clear();
+        self.decide(at);
+    }
+
+    fn disconnected(&mut self, at: Time) {
+        if let Some(from) = self.connected_since.take() {
+            self.story.connected.push(Stretch { from, until: at });
+        }
+    }
+
+    fn show(&mut self, at: Time, user: Option<&usize>, online: bool) {
+        if let Some(&user) = user {
+            self.story.shown.entry(user).or_default().push((at, online));
+        }
+    }
+
+    /// What can be said of the client from now on.
+    fn decide(&mut self, at: Time) {
+        let now = match (self.connected_since, self.sessions.is_empty()) {
+            _ if !self.known => None,
+            (Some(_), false) => Some(true),
+            (Some(_), true) => None,
+            (None, _) => Some(false),
+        };
+        if now == self.state.map(|(_, online)| online) {
+            return;
+        }
+        self.close_state(at);
+        self.state = now.map(|online| (at, online));
+    }
+
+    fn close_state(&mut self, until: Time) {
+        if let Some((from, online)) = self.state.take() {
+            self.story.states.push((Stretch { from, until }, online));
+        }
+    }
+
+    fn end(mut self, ended_at: Time) -> Story {
+        self.disconnected(ended_at);
+        self.close_state(ended_at);
+        self.story
+    }
+}
+
+/// An observer and a user.
+struct Pair<'i, 'h> {
+    index: &'i Index<'h>,
+    observer: usize,
+    user: usize,
+    bound: Time,
+}
+
+impl Pair<'_, '_> {
+    /// Reports what is shown wrongly for too long; returns how many states were shown in time.
+    fn judge(&self, stories: &Stories, findings: &mut Findings) -> u64 {
+        let (observer, user) = (&stories.0[self.observer], &stories.0[self.user]);
+        let clients = &self.index.history.clients;
+        let visible = sees(&clients[self.observer], &clients[self.user]);
+        let none = Vec::new();
+        let shown = observer.shown.get(&self.user).unwrap_or(&none);
+        let (mut right, mut next) = (0, 0);
+        for &(state, online) in &user.states {
+            // Both lists ascend: what ends before this state is not looked at again.
+            while observer
+                .connected
+                .get(next)
+                .is_some_and(|stretch| stretch.until <= state.from)
+            {
+                next += 1;
+            }
+            let attentive = observer.connected[next..].iter();
+            for &attentive in attentive.take_while(|stretch| stretch.from < state.until) {
+                let asked = attentive.and(state);
+                if !asked.exceeds(self.bound) {
+                    continue;
+                }
+                let online = online && visible;
+                let wrong = self.shown_wrongly(shown, asked, online);
+                match wrong {
+                    Some(wrong) => findings.add(wrong.from, || self.evidence(wrong, online)),
+                    None => right += 1,
+                }
+            }
+        }
+        right
+    }
+
+    /// The first stretch that is longer than the bound in which the user is shown in another state.
+    fn shown_wrongly(
+        &self,
+        shown: &[(Time, bool)],
+        asked: Stretch,
+        online: bool,
+    ) -> Option<Stretch> {
+        let before = shown.partition_point(|&(at, _)| at <= asked.from);
+        let first = before.checked_sub(1).is_some_and(|last| shown[last].1);
+        let changes = shown[before..].iter().copied();
+        let changes = changes.take_while(|&(at, _)| at < asked.until);
+        let mut wrong_since = (first != online).then_some(asked.from);
+        for (at, state) in changes.chain([(asked.until, online)]) {
+            match wrong_since {
+                Some(from) if state == online => {
+                    let wrong = Stretch { from, until: at };
+                    if wrong.exceeds(self.bound) && !self.hindered(from) {
+                        return Some(wrong);
+                    }
+                    wrong_since = None;
+                }
+                None if state != online => wrong_since = Some(at),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Whether the observer or the server stands still before the bound is over.
+    fn hindered(&self, from: Time) -> bool {
+        let observer = Some(ClientId(self.observer as u32));
+        [None, observer]
+            .into_iter()
+            .any(|who| self.index.history.stood_still(who, from, from + self.bound))
+    }
+
+    fn evidence(&self, wrong: Stretch, online: bool) -> Evidence {
+        let clients = &self.index.history.clients;
+        Evidence::ShownWrongly {
+            observer: clients[self.observer].name.clone(),
+            user: clients[self.user].name.clone(),
+            online,
+            from: wrong.from,
+            until: wrong.until,
+            bound: self.bound,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Guarantee::Presence;
+    use crate::testing::chat;
+
+    // In the chats of these tests a change has to be shown within 8 s.
+
+    #[test]
+    fn holds_when_everybody_is_shown_in_time() {
+        let chat = chat(["alice", "bob"])
+            .presence(8_000)
+            .shown(1_000, "alice", ["alice", "bob"])
+            .shown(1_000, "bob", ["alice", "bob"])
+            .stopped(20_000, "bob")
+            .hidden(28_000, "alice", ["bob"]);
+        insta::assert_snapshot!(chat.verdict(Presence), @"");
+    }
+
+    #[test]
+    fn is_violated_when_who_left_is_shown_too_long() {
+        let chat = chat(["alice", "bob"])
+            .presence(8_000)
+            .shown(1_000, "alice", ["alice", "bob"])
+            .shown(1_000, "bob", ["alice", "bob"])
+            .stopped(20_000, "bob")
+            .hidden(28_001, "alice", ["bob"]);
+        insta::assert_snapshot!(chat.verdict(Presence), @"");
+    }
+
+    #[test]
+    fn is_violated_when_who_is_there_is_never_shown() {
+        let chat = chat(["alice", "bob"])
+            .presence(8_000)
+            .shown(1_000, "alice", ["alice"])
+            .shown(1_000, "bob", ["alice", "bob"]);
+        insta::assert_snapshot!(chat.verdict(Presence), @"");
+    }
+
+    #[test]
+    fn does_not_ask_who_is_away() {
+        let chat = chat(["alice", "bob"])
+            .presence(8_000)
+            .shown(1_000, "alice", ["alice", "bob"])
+            .shown(1_000, "bob", ["alice", "bob"])
+            .disconnected(19_000, "alice")
+            .stopped(20_000, "bob")
+            .connected(50_000, "alice")
+            .hidden(57_000, "alice", ["bob"])
+            .hidden(59_000, "bob", ["alice"]);
+        insta::assert_snapshot!(chat.verdict(Presence), @"");
+    }
+
+    #[test]
+    fn asks_nothing_about_a_user_of_whom_client_and_server_disagree() {
+        let chat = chat(["alice", "bob"])
+            .presence(8_000)
+            .shown(1_000, "alice", ["alice", "bob"])
+            .shown(1_000, "bob", ["alice", "bob"])
+            .session_closed(20_000, "bob")
+            .hidden(21_000, "alice", ["bob"])
+            .hidden(21_000, "bob", ["bob"]);
+        insta::assert_snapshot!(chat.verdict(Presence), @"");
+    }
+
+    #[test]
+    fn forgets_what_a_program_showed_that_has_ended() {
+        let chat = chat(["alice", "bob"])
+            .presence(8_000)
+            .shown(1_000, "alice", ["alice", "bob"])
+            .shown(1_000, "bob", ["alice", "bob"])
+            .restarted(20_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Presence), @"");
+    }
+
+    #[test]
+    fn is_violated_when_somebody_of_another_namespace_is_shown() {
+        let chat = chat(["alice", "bob"])
+            .presence(8_000)
+            .namespace("/ops", "bob")
+            .shown(1_000, "alice", ["alice", "bob"])
+            .shown(1_000, "bob", ["bob"]);
+        insta::assert_snapshot!(chat.verdict(Presence), @"");
+    }
+
+    #[test]
+    fn does_not_ask_while_the_server_stands_still() {
+        let chat = chat(["alice", "bob"])
+            .presence(8_000)
+            .shown(1_000, "alice", ["alice", "bob"])
+            .shown(1_000, "bob", ["alice", "bob"])
+            .stopped(20_000, "bob")
+            .standstill(21_000, 35_000, "server")
+            .hidden(36_000, "alice", ["bob"]);
+        insta::assert_snapshot!(chat.verdict(Presence), @"");
+    }
+
+    #[test]
+    fn is_not_exercised_by_a_chat_that_tells_of_nobody() {
+        insta::assert_snapshot!(chat(["alice", "bob"]).verdict(Presence), @"not exercised");
+    }
+
+    #[test]
+    fn is_not_exercised_by_a_change_that_does_not_last() {
+        let chat = chat(["alice", "bob"]).presence(60_000);
+        insta::assert_snapshot!(chat.verdict(Presence), @"not exercised");
+    }
+}
