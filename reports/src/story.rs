@@ -318,7 +318,9 @@ impl<'h> Life<'h> {
             EventKind::Invoked { .. }
             | EventKind::Ok { .. }
             | EventKind::Connecting { .. }
-            | EventKind::SessionOpened { .. } => None,
+            | EventKind::SessionOpened { .. }
+            | EventKind::Online { .. }
+            | EventKind::Offline { .. } => None,
         }
     }
 }

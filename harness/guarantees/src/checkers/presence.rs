@@ -5,7 +5,7 @@
 //! starts, nothing is asked about it. A client is an observer while it is connected. Of an observer
 //! that has had a user in one state for longer than the bound, it is asked that it does not show the
 //! other state for longer than the bound; in another namespace, a user is never online. Nothing is
-//! asked of who stands still, or while the server does. Peers of whom the history says nothing are
+//! asked of who stands still, or while the server does, before the bound is over. Peers of whom the history says nothing are
 //! not looked at.
 
 use crate::index::Index;
@@ -235,6 +235,7 @@ impl Pair<'_, '_> {
                 let online = online && visible;
                 let wrong = self.shown_wrongly(shown, asked, online);
                 match wrong {
+                    Some(wrong) if self.hindered(wrong.from) => {}
                     Some(wrong) => findings.add(wrong.from, || self.evidence(wrong, online)),
                     None => right += 1,
                 }
@@ -259,7 +260,7 @@ impl Pair<'_, '_> {
             match wrong_since {
                 Some(from) if state == online => {
                     let wrong = Stretch { from, until: at };
-                    if wrong.exceeds(self.bound) && !self.hindered(from) {
+                    if wrong.exceeds(self.bound) {
                         return Some(wrong);
                     }
                     wrong_since = None;
@@ -307,7 +308,7 @@ mod tests {
             .shown(1_000, "bob", ["alice", "bob"])
             .stopped(20_000, "bob")
             .hidden(28_000, "alice", ["bob"]);
-        insta::assert_snapshot!(chat.verdict(Presence), @"");
+        insta::assert_snapshot!(chat.verdict(Presence), @"held: 5 changes shown in time");
     }
 
     #[test]
@@ -318,7 +319,7 @@ mod tests {
             .shown(1_000, "bob", ["alice", "bob"])
             .stopped(20_000, "bob")
             .hidden(28_001, "alice", ["bob"]);
-        insta::assert_snapshot!(chat.verdict(Presence), @"");
+        insta::assert_snapshot!(chat.verdict(Presence), @"violated: alice showed bob as online from 20.000 s to 28.001 s, though bob was not; 8.000 s are allowed.");
     }
 
     #[test]
@@ -327,7 +328,7 @@ mod tests {
             .presence(8_000)
             .shown(1_000, "alice", ["alice"])
             .shown(1_000, "bob", ["alice", "bob"]);
-        insta::assert_snapshot!(chat.verdict(Presence), @"");
+        insta::assert_snapshot!(chat.verdict(Presence), @"violated: alice did not show bob as online from 0.000 s to 60.000 s, though bob was; 8.000 s are allowed.");
     }
 
     #[test]
@@ -341,7 +342,7 @@ mod tests {
             .connected(50_000, "alice")
             .hidden(57_000, "alice", ["bob"])
             .hidden(59_000, "bob", ["alice"]);
-        insta::assert_snapshot!(chat.verdict(Presence), @"");
+        insta::assert_snapshot!(chat.verdict(Presence), @"held: 6 changes shown in time");
     }
 
     #[test]
@@ -353,17 +354,17 @@ mod tests {
             .session_closed(20_000, "bob")
             .hidden(21_000, "alice", ["bob"])
             .hidden(21_000, "bob", ["bob"]);
-        insta::assert_snapshot!(chat.verdict(Presence), @"");
+        insta::assert_snapshot!(chat.verdict(Presence), @"held: 4 changes shown in time");
     }
 
     #[test]
-    fn forgets_what_a_program_showed_that_has_ended() {
+    fn expects_a_new_program_to_show_everybody_again() {
         let chat = chat(["alice", "bob"])
             .presence(8_000)
             .shown(1_000, "alice", ["alice", "bob"])
             .shown(1_000, "bob", ["alice", "bob"])
             .restarted(20_000, "alice");
-        insta::assert_snapshot!(chat.verdict(Presence), @"");
+        insta::assert_snapshot!(chat.verdict(Presence), @"violated: alice did not show alice as online from 20.000 s to 60.000 s, though alice was; 8.000 s are allowed. And 1 more violation.");
     }
 
     #[test]
@@ -373,7 +374,7 @@ mod tests {
             .namespace("/ops", "bob")
             .shown(1_000, "alice", ["alice", "bob"])
             .shown(1_000, "bob", ["bob"]);
-        insta::assert_snapshot!(chat.verdict(Presence), @"");
+        insta::assert_snapshot!(chat.verdict(Presence), @"violated: alice showed bob as online from 1.000 s to 60.000 s, though bob was not; 8.000 s are allowed.");
     }
 
     #[test]
@@ -385,7 +386,7 @@ mod tests {
             .stopped(20_000, "bob")
             .standstill(21_000, 35_000, "server")
             .hidden(36_000, "alice", ["bob"]);
-        insta::assert_snapshot!(chat.verdict(Presence), @"");
+        insta::assert_snapshot!(chat.verdict(Presence), @"held: 4 changes shown in time");
     }
 
     #[test]
