@@ -158,9 +158,18 @@ mod tests {
     fn a_beat_reveals_that_the_latest_message_was_lost() {
         let mut inbox = Inbox::new(None);
         judge_all(&mut inbox, &[(0, 1)]);
-        assert!(!inbox.is_behind(Beat { head: Some(1) }));
-        assert!(inbox.is_behind(Beat { head: Some(2) }));
-        assert!(inbox.is_behind(Beat { head: None }));
+        assert!(!inbox.is_behind(Beat {
+            head: Some(1),
+            roster: None
+        }));
+        assert!(inbox.is_behind(Beat {
+            head: Some(2),
+            roster: None
+        }));
+        assert!(inbox.is_behind(Beat {
+            head: None,
+            roster: None
+        }));
     }
 
     #[test]
