@@ -167,7 +167,9 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
         .values()
         .map(|&id| tell_machine(world, id))
         .collect();
-    // Reading the database ends the server, which is no part of the run any more.
+    // Reading the database ends the server, which is no part of the run any more; nor is what its
+    // observers are told of that end.
+    let events = log.take();
     let ends = machines
         .iter()
         .map(|(name, &machine)| (name.clone(), world.ends(machine).to_vec()));
@@ -202,7 +204,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
                 backtrace: panic.backtrace.clone(),
             })
             .collect(),
-        history: history(plan, log.take(), &ends, database),
+        history: history(plan, events, &ends, database),
         expectations: plan
             .expect
             .iter()
