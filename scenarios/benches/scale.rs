@@ -34,6 +34,10 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 
+/// The allocator of the `squall` command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The argument by which this program asks itself to measure one crowd.
 const MEASURE: &str = "--measure";
 
