@@ -9,11 +9,12 @@ use squall_guarantees::{Guarantee, Verdict, check};
 /// The transports, as scenario files name them.
 pub(crate) const TRANSPORTS: [&str; 3] = ["websocket", "polling", "upgrade"];
 
-/// The delivery modes: their name, what is promised to the server, and to the client.
-pub(crate) const MODES: [(&str, &str, &str); 3] = [
-    ("at most once", "at-most-once", "live-only"),
-    ("at least once", "at-least-once", "catch-up"),
-    ("exactly once", "exactly-once", "catch-up"),
+/// The delivery modes: their name, what is promised to the server, and to the client, and whether
+/// the server keeps sessions whose connection was lost.
+pub(crate) const MODES: [(&str, &str, &str, &str); 3] = [
+    ("at most once", "at-most-once", "live-only", "off"),
+    ("at least once", "at-least-once", "catch-up", "memory"),
+    ("exactly once", "exactly-once", "catch-up", "memory"),
 ];
 
 /// The classes of faults, each with one fault of a scenario file.
@@ -101,7 +102,7 @@ impl Place {
 
     /// The scenario file of this place.
     pub(crate) fn file(&self) -> String {
-        let (_, to_server, to_client) = MODES[self.mode];
+        let (_, to_server, to_client, recovery) = MODES[self.mode];
         let (class, fault) = FAULTS[self.fault];
         let fault = match fault {
             "" => String::new(),
@@ -113,6 +114,8 @@ impl Place {
              transport = '{}'\n\
              to-server = '{to_server}'\n\
              to-client = '{to_client}'\n\
+             recovery = '{recovery}'\n\
+             presence = 'on'\n\
              ping-interval = '2s'\n\
              ping-timeout = '2s'\n\
              ack-timeout = '1s'\n\

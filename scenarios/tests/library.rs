@@ -3,13 +3,17 @@
 
 use squall::{library, run};
 use squall_reports::{Judged, Outcome, Styles, text};
+use std::sync::OnceLock;
 
-/// Every named scenario, played with seed 1.
-fn played() -> Vec<Judged> {
-    library()
-        .iter()
-        .map(|scenario| Judged::new(run(&scenario.plan(1)).expect("the run comes to its end")))
-        .collect()
+/// Every named scenario, played with seed 1: once, for all tests.
+fn played() -> &'static [Judged] {
+    static PLAYED: OnceLock<Vec<Judged>> = OnceLock::new();
+    PLAYED.get_or_init(|| {
+        library()
+            .iter()
+            .map(|scenario| Judged::new(run(&scenario.plan(1)).expect("the run comes to its end")))
+            .collect()
+    })
 }
 
 #[test]

@@ -340,6 +340,12 @@ impl Books {
         }
     }
 
+    /// Whether a session waits for its client.
+    pub(crate) fn is_away(&self, number: Number) -> bool {
+        let entry = self.sessions.get(&number);
+        entry.is_some_and(|entry| matches!(entry.place, Place::Away { .. }))
+    }
+
     fn send_away(&mut self, number: Number, deadline: Instant) {
         let entry = self.sessions.get_mut(&number).expect("it is known");
         entry.place = Place::Away { deadline };

@@ -169,6 +169,16 @@ impl Recovery {
 }
 
 impl Recovery {
+    /// Why a session's connection ended. One that [`Recovery::lose`] has ended is away already: that
+    /// socketioxide disconnected it is how, and not why.
+    pub(crate) fn reason(&self, number: Number, told: DisconnectReason) -> DisconnectReason {
+        let away = || self.books().is_some_and(|books| books.is_away(number));
+        match told {
+            DisconnectReason::ServerNSDisconnect if away() => DisconnectReason::TransportClose,
+            told => told,
+        }
+    }
+
     /// A connection is lost, in all its namespaces, though socketioxide has not noticed.
     pub(crate) fn lose(&self, socket: Sid) {
         // A server that is being torn down has no runtime any more, and nobody to tell.

@@ -226,10 +226,12 @@ impl Session {
         R: Future<Output = ()> + Send + 'static,
     {
         let recovery = self.0.recovery.clone();
+        let number = self.0.number;
         let Some(socket) = self.0.socket.upgrade() else {
             return;
         };
         socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
+            let reason = recovery.reason(number, reason);
             recovery.leave(&socket, reason);
             handler(socket, reason)
         });

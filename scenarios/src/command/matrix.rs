@@ -11,8 +11,8 @@ use std::time::Instant;
 
 /// Plays every transport in every delivery mode under every class of fault, and prints what held.
 ///
-/// One table for each transport and mode: a row for each guarantee, a column for each class of
-/// fault. Everything is expected to hold in the mode `exactly once`; what the weaker modes lose is
+/// One table for each transport and mode: a row for each guarantee that was put to the test, a column
+/// for each class of fault. Everything is expected to hold in the mode `exactly once`; what the weaker modes lose is
 /// shown, and is no failure.
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]
@@ -156,9 +156,16 @@ fn table(places: &[&Vec<Cell>], drawing: &Drawing) -> String {
     if let Some(ruler) = drawing.ruler {
         text = format!("\n{text}{}|\n", ruler.repeat(FAULTS.len() + 1));
     }
+    let mut unasked = Vec::new();
     for (number, guarantee) in Guarantee::ALL.iter().enumerate() {
         let mut cells = places.iter().map(|cells| words(&cells[number]));
-        text += &row(guarantee.name(), &mut cells);
+        match places.iter().any(|cells| cells[number].is_exercised()) {
+            true => text += &row(guarantee.name(), &mut cells),
+            false => unasked.push(guarantee.name()),
+        }
+    }
+    if !unasked.is_empty() {
+        text += &format!("\nNever put to the test here: {}.\n", unasked.join(", "));
     }
     text
 }
@@ -234,6 +241,18 @@ mod tests {
             .iter_mut()
             .for_each(|(_, cells)| cells[3] = Cell::default());
         assert_eq!(exit(&matrix), Exit::NotExercised);
+    }
+
+    #[test]
+    fn a_table_has_no_empty_row_and_says_what_is_missing() {
+        let mut cells = vec![HELD; Guarantee::ALL.len()];
+        cells[0] = Cell::default();
+        let text = table(&[&cells], &PLAIN);
+        assert_eq!(text.lines().count(), Guarantee::ALL.len() + 2);
+        assert!(
+            text.ends_with("Never put to the test here: ordering.\n"),
+            "{text}"
+        );
     }
 
     #[test]
