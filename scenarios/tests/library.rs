@@ -35,7 +35,7 @@ fn every_named_scenario_has_its_reviewed_report() {
     settings.bind(|| {
         for judged in played() {
             let name = judged.record.scenario.clone();
-            insta::assert_snapshot!(name, text::render(&judged, &Styles::plain()));
+            insta::assert_snapshot!(name, text::render(judged, &Styles::plain()));
         }
     });
 }
