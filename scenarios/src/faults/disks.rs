@@ -2,8 +2,8 @@
 
 use super::victims::Whom;
 use super::{Hindrance, Kind, Order, Stage};
-use crate::draw::Draw;
-use crate::format::{Problems, Table};
+use crate::draw::{Draw, Drawable};
+use crate::format::{Problems, Table, Value};
 use crate::scenario::Setting;
 use squall_simulator::{DiskChange, DiskErrors, DiskLatency};
 use std::time::Duration;
@@ -42,36 +42,54 @@ impl Kind for DiskFull {
     }
 }
 
-/// The disk is slow, and whoever uses it waits.
+/// A value for each operation of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DiskSlow {
-    /// How long a read takes.
-    pub read: Setting<Duration>,
-    /// How long a write takes.
-    pub write: Setting<Duration>,
-    /// How long a sync takes.
-    pub sync: Setting<Duration>,
+struct PerOperation<T> {
+    /// Of a read.
+    read: Setting<T>,
+    /// Of a write.
+    write: Setting<T>,
+    /// Of a sync.
+    sync: Setting<T>,
 }
 
-impl Kind for DiskSlow {
-    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
-        let remedy = "Write what takes how long, as in `sync = \"50ms\"`, `read` or `write`.";
+impl<T: Drawable + Default> PerOperation<T>
+where
+    Setting<T>: Value,
+{
+    /// The fields `read`, `write` and `sync`, of which there must be one: nothing, where one is missing.
+    fn read(table: &mut Table<'_>, remedy: &str, problems: &mut Problems) -> Option<Self> {
         table.at_least_one(&["read", "write", "sync"], remedy, problems)?;
-        let mut latency = |field| table.get(field, problems);
-        let none = Setting::Fixed(Duration::ZERO);
-        Some(DiskSlow {
-            read: latency("read").unwrap_or(none),
-            write: latency("write").unwrap_or(none),
-            sync: latency("sync").unwrap_or(none),
+        let none = Setting::Fixed(T::default());
+        let mut field = |name| table.get(name, problems).unwrap_or(none);
+        Some(Self {
+            read: field("read"),
+            write: field("write"),
+            sync: field("sync"),
         })
     }
 
     fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
-        DiskSlow {
+        Self {
             read: draw.fixed(&format!("{fault}: read"), self.read),
             write: draw.fixed(&format!("{fault}: write"), self.write),
             sync: draw.fixed(&format!("{fault}: sync"), self.sync),
         }
+    }
+}
+
+/// The disk is slow, and whoever uses it waits: how long for each operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSlow(PerOperation<Duration>);
+
+impl Kind for DiskSlow {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let remedy = "Write what takes how long, as in `sync = \"50ms\"`, `read` or `write`.";
+        PerOperation::read(table, remedy, problems).map(DiskSlow)
+    }
+
+    fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+        DiskSlow(self.0.draw(fault, draw))
     }
 
     fn whom(&self) -> Whom {
@@ -80,9 +98,9 @@ impl Kind for DiskSlow {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         let slow = DiskChange::Latency(DiskLatency {
-            read: self.read.min(),
-            write: self.write.min(),
-            sync: self.sync.min(),
+            read: self.0.read.min(),
+            write: self.0.write.min(),
+            sync: self.0.sync.min(),
         });
         let none = DiskChange::Latency(DiskLatency::default());
         stage.begin_each(|machine| Order::Disk(machine, slow));
@@ -98,36 +116,18 @@ impl Kind for DiskSlow {
     }
 }
 
-/// The disk reports errors.
+/// The disk reports errors: the probability for each operation, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DiskError {
-    /// The probability that a read fails, 0 to 1.
-    pub read: Setting<f64>,
-    /// The probability that a write fails, 0 to 1.
-    pub write: Setting<f64>,
-    /// The probability that a sync fails, 0 to 1.
-    pub sync: Setting<f64>,
-}
+pub struct DiskError(PerOperation<f64>);
 
 impl Kind for DiskError {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let remedy = "Write what fails how often, as in `write = 0.1`, `read` or `sync`.";
-        table.at_least_one(&["read", "write", "sync"], remedy, problems)?;
-        let mut probability = |field| table.get(field, problems);
-        let none = Setting::Fixed(0.0);
-        Some(DiskError {
-            read: probability("read").unwrap_or(none),
-            write: probability("write").unwrap_or(none),
-            sync: probability("sync").unwrap_or(none),
-        })
+        PerOperation::read(table, remedy, problems).map(DiskError)
     }
 
     fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
-        DiskError {
-            read: draw.fixed(&format!("{fault}: read"), self.read),
-            write: draw.fixed(&format!("{fault}: write"), self.write),
-            sync: draw.fixed(&format!("{fault}: sync"), self.sync),
-        }
+        DiskError(self.0.draw(fault, draw))
     }
 
     fn whom(&self) -> Whom {
@@ -136,9 +136,9 @@ impl Kind for DiskError {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         let errors = DiskChange::Errors(DiskErrors {
-            read: self.read.min(),
-            write: self.write.min(),
-            sync: self.sync.min(),
+            read: self.0.read.min(),
+            write: self.0.write.min(),
+            sync: self.0.sync.min(),
         });
         let none = DiskChange::Errors(DiskErrors::default());
         stage.begin_each(|machine| Order::Disk(machine, errors));

@@ -5,9 +5,12 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use socketioxide::handler::ConnectHandler;
+use socketioxide::socket::DisconnectReason;
 use squall_recovery::{Memory, Options, Recovery, Session, SocketRef};
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 use tokio::time::sleep;
 use tower_service::Service as _;
@@ -407,10 +410,18 @@ async fn a_session_can_be_recovered_at_once_when_a_poll_was_cut_off() {
     let server = Server::with_memory();
     let (mut client, greeting) = Poll::connect(server.service.clone(), json!({})).await;
     let told: Value = serde_json::from_str(&greeting[2..]).unwrap();
+    let (tell, told_why) = channel();
+    let session = server.latest().session;
+    session.on_disconnect(move |_, reason| {
+        tell.send(reason).expect("the test waits for it");
+        ready(())
+    });
     let poll = tokio::spawn(async move { client.poll().await });
     sleep(Duration::from_millis(10)).await;
     poll.abort();
     sleep(Duration::from_millis(10)).await;
+    // Not as if the server had disconnected the client, though that is how socketioxide is told.
+    assert_eq!(told_why.try_recv(), Ok(DisconnectReason::TransportClose));
     server.say("one").await;
     let (_, packets) = Poll::connect(server.service.clone(), json!({"pid": told["pid"]})).await;
     assert!(server.latest().session.recovered());
