@@ -2,7 +2,7 @@
 //! `parity`.
 
 use socket2::{SockRef, TcpKeepalive};
-use squall_simulator::{Error, Fault, Link, Loss, MachineId, World, simulate};
+use squall_simulator::{Error, Fault, Latency, Link, Loss, MachineId, World, simulate};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, channel};
@@ -300,4 +300,59 @@ fn a_flood_of_forged_syns_locks_nobody_out() {
         world.run_until(10 * SECOND).unwrap();
         assert_eq!(told.try_recv(), Ok(("welcome".to_owned(), true)));
     });
+}
+
+/// Connects, writes, and closes with a linger time in whatever way. Returns how long that took.
+async fn linger<F: Future<Output = ()>>(close: impl FnOnce(TcpStream) -> F) -> Duration {
+    let mut stream = TcpStream::connect("10.0.0.1:80").await.unwrap();
+    SockRef::from(&stream)
+        .set_linger(Some(10 * SECOND))
+        .unwrap();
+    stream.write_all(b"last words").await.unwrap();
+    let start = squall_simulator::now();
+    close(stream).await;
+    squall_simulator::now() - start
+}
+
+async fn close_on_a_thread(stream: TcpStream) {
+    tokio::task::spawn_blocking(move || drop(stream))
+        .await
+        .unwrap();
+}
+
+#[test]
+fn a_close_with_a_linger_time_takes_a_round_trip_or_until_the_time_is_over() {
+    let closing = |server_dies: bool| {
+        simulate(1, move |world| {
+            world.set_default_link(Link {
+                latency: Latency::Fixed(Duration::from_millis(50)),
+                ..Link::default()
+            });
+            let server = world.machine("server", || async {
+                read_after(Duration::ZERO).await;
+            });
+            let told = tell(world, "client", || linger(close_on_a_thread));
+            if server_dies {
+                // After the handshake, and before the last words arrive.
+                world.at(Duration::from_millis(120), Fault::PowerLoss(server));
+            }
+            world.run_until(60 * SECOND).unwrap();
+            told.try_recv().unwrap()
+        })
+    };
+    assert_eq!(closing(false), Duration::from_millis(100));
+    assert_eq!(closing(true), 10 * SECOND);
+}
+
+#[test]
+fn a_close_with_a_linger_time_on_the_main_thread_stops_the_run_with_a_remedy() {
+    let error = simulate(1, |world| {
+        world.machine("server", || async {
+            read_after(Duration::ZERO).await;
+        });
+        tell(world, "client", || linger(async |stream| drop(stream)));
+        world.run_until(SECOND).unwrap_err().to_string()
+    });
+    assert!(error.contains("close with a linger time"), "{error}");
+    assert!(error.contains("spawn_blocking"), "{error}");
 }

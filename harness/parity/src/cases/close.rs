@@ -1,13 +1,14 @@
 //! The ends of a connection: by halves, in order, or with a reset.
 
-use super::{pair, raw_socket, reset, settle};
-use crate::Log;
+use super::{end, fill, happens, pair, raw_socket, reset, settle};
+use crate::{Log, UNEXPECTED};
 use socket2::{Domain, SockRef, Type};
 use std::io;
 use std::net::Shutdown;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
 
 cases!("close":
     the_end_of_a_stream_is_read_again_and_again,
@@ -24,6 +25,11 @@ cases!("close":
     closing_with_unread_bytes_resets,
     a_linger_time_of_zero_resets,
     a_linger_time_does_not_lose_bytes,
+    a_linger_time_holds_up_the_close_until_the_peer_has_everything,
+    a_linger_time_that_is_over_leaves_the_rest_to_the_kernel,
+    a_linger_time_holds_up_only_the_last_close,
+    a_linger_time_does_not_hold_up_what_is_acknowledged,
+    a_linger_time_does_not_hold_up_a_reset,
     a_reset_is_told_once_to_a_reader,
     a_reset_is_told_once_to_a_writer,
     a_reset_is_told_once_by_so_error,
@@ -191,9 +197,79 @@ async fn a_linger_time_does_not_lose_bytes(log: Log) -> io::Result<()> {
     let (mut client, mut server) = pair().await?;
     SockRef::from(&server).set_linger(Some(Duration::from_secs(5)))?;
     server.write_all(b"goodbye").await?;
-    drop(server);
+    spawn_blocking(move || drop(server)).await?;
     let mut text = String::new();
     log.result("read", client.read_to_string(&mut text).await);
+    Ok(())
+}
+
+/// A connection whose peer has not read what was written, how much that was, and the peer.
+async fn unread(linger: Duration) -> io::Result<(TcpStream, usize, TcpStream)> {
+    let (client, server) = pair().await?;
+    SockRef::from(&client).set_linger(Some(linger))?;
+    let written = fill(&client).await?;
+    Ok((client, written, server))
+}
+
+async fn read_all(mut stream: TcpStream) -> io::Result<usize> {
+    stream.read_to_end(&mut Vec::new()).await
+}
+
+const LONG: Duration = Duration::from_secs(30);
+
+async fn a_linger_time_holds_up_the_close_until_the_peer_has_everything(
+    log: Log,
+) -> io::Result<()> {
+    let (client, written, server) = unread(LONG).await?;
+    let mut close = spawn_blocking(move || drop(client));
+    log.value("closes at once", happens(&mut close).await);
+    log.value("all of it", read_all(server).await? == written);
+    log.value("closes then", happens(close).await);
+    Ok(())
+}
+
+async fn a_linger_time_that_is_over_leaves_the_rest_to_the_kernel(log: Log) -> io::Result<()> {
+    let second = Duration::from_secs(1);
+    let (client, written, server) = unread(second).await?;
+    let start = Instant::now();
+    spawn_blocking(move || drop(client)).await?;
+    log.value("waits", start.elapsed() >= second);
+    log.value("all of it", read_all(server).await? == written);
+    Ok(())
+}
+
+async fn a_linger_time_holds_up_only_the_last_close(log: Log) -> io::Result<()> {
+    let (client, _, server) = unread(LONG).await?;
+    let other = SockRef::from(&client).try_clone()?;
+    drop(client);
+    let mut close = spawn_blocking(move || drop(other));
+    log.value("the last one ends", happens(&mut close).await);
+    drop(server);
+    log.value("it ends with a reset", happens(close).await);
+    Ok(())
+}
+
+async fn a_linger_time_does_not_hold_up_what_is_acknowledged(log: Log) -> io::Result<()> {
+    let (mut client, mut server) = pair().await?;
+    SockRef::from(&client).set_linger(Some(LONG))?;
+    client.shutdown().await?;
+    end(&mut server).await?;
+    settle().await;
+    let start = Instant::now();
+    drop(client);
+    log.value("closes at once", start.elapsed() < UNEXPECTED);
+    Ok(())
+}
+
+async fn a_linger_time_does_not_hold_up_a_reset(log: Log) -> io::Result<()> {
+    let (mut client, server) = pair().await?;
+    client.write_all(b"unread").await?;
+    settle().await;
+    SockRef::from(&server).set_linger(Some(LONG))?;
+    let start = Instant::now();
+    drop(server);
+    log.value("closes at once", start.elapsed() < UNEXPECTED);
+    log.result("read", client.read(&mut [0; 8]).await);
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// A flow, as an index into the kernel's table of flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FlowId(pub(super) usize);
+pub(crate) struct FlowId(pub(super) usize);
 
 /// The largest IP packet, as on Ethernet.
 pub(super) const MTU: usize = 1500;
@@ -323,11 +323,7 @@ impl Flow {
     /// (RFC 9293, 3.8.6.1), but for the user time-out.
     fn expect_progress(&mut self, now: u64, heard: bool) {
         let state = self.state();
-        let unacknowledged = self.socket().send_queue()
-            + usize::from(matches!(
-                state,
-                State::FinWait1 | State::Closing | State::LastAck
-            ));
+        let unacknowledged = self.socket().send_queue() + usize::from(self.is_closing());
         let limit = match state {
             State::SynSent | State::SynReceived => Some(CONNECT_LIMIT),
             State::FinWait2 if self.owner == Owner::Nobody => Some(FIN_LIMIT),
@@ -476,6 +472,14 @@ impl Flow {
     /// TCP may have to answer late packets for a while.
     pub(super) fn has_peer(&self) -> bool {
         !self.is_opening() && !self.is_over() && self.state() != State::TimeWait
+    }
+
+    /// Whether the peer has not yet acknowledged that nothing more comes.
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(
+            self.state(),
+            State::FinWait1 | State::Closing | State::LastAck
+        )
     }
 
     /// Whether TCP has nothing more to do for this connection.

@@ -12,6 +12,7 @@ pub(crate) mod disk;
 mod epoll;
 mod flow;
 mod icmp;
+mod linger;
 mod listener;
 pub(crate) mod names;
 mod options;
@@ -30,6 +31,8 @@ use cpu::Cpu;
 use disk::Disk;
 use epoll::{Epoll, EventCounter};
 pub(crate) use epoll::{Interest, ReadyEvent, Waited};
+pub(crate) use flow::FlowId;
+pub(crate) use linger::Linger;
 use names::Names;
 pub(crate) use packet::Packet;
 pub(crate) use ports::Protocol;
@@ -242,14 +245,18 @@ impl Kernel {
     }
 
     /// Closes a descriptor. One that is not open belonged to a process that has ended, and was
-    /// closed with it: its owner only lived longer, outside of the machine.
+    /// closed with it: its owner only lived longer, outside of the machine. Says for what the caller
+    /// has to wait, if for anything.
     ///
     /// What the destructors of a dead process close stays open until [`Kernel::close_all`]: they run
     /// in an order that depends on how many tasks other worlds have had.
-    pub(crate) fn close(&mut self, fd: i32) {
-        if !self.process_is_dead {
-            self.close_descriptor(fd);
+    pub(crate) fn close(&mut self, fd: i32) -> Option<Linger> {
+        if self.process_is_dead {
+            return None;
         }
+        let linger = self.linger_of_close(fd);
+        self.close_descriptor(fd);
+        linger.filter(|linger| self.tcp.is_closing(linger.flow))
     }
 
     fn close_descriptor(&mut self, fd: i32) {

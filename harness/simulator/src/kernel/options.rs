@@ -38,7 +38,7 @@ pub(super) struct Options {
     pub(super) keep_count: c_int,
     /// In milliseconds; zero stands for the system's own limits.
     pub(super) user_timeout: c_int,
-    /// `SO_LINGER`: only the value zero (reset on close) changes anything.
+    /// `SO_LINGER`: zero resets on close; any other time is how long that may wait.
     pub(super) linger: Option<Duration>,
     pub(super) ttl: u8,
     pub(super) hop_limit: u8,

@@ -44,6 +44,8 @@ pub(super) struct Tcp {
     /// The largest packets to destinations of which a router said that less than usual gets there.
     /// (Linux forgets it after ten minutes.)
     pub(super) path_mtus: FxHashMap<IpAddr, u16>,
+    /// Closed connections of which a thread waits to hear that the peer has everything.
+    pub(super) lingering: Vec<FlowId>,
     seed: u64,
     requests: u64,
 }
@@ -61,6 +63,7 @@ impl Tcp {
             dirty: VecDeque::new(),
             timers: Alarms::default(),
             path_mtus: FxHashMap::default(),
+            lingering: Vec::new(),
             seed,
             requests: 0,
         }
@@ -286,7 +289,11 @@ impl Tcp {
             // Linux lets the program accept a connection that was reset in the queue.
             Owner::Listener => None,
             Owner::Nobody => {
-                if flow.is_over() {
+                let (is_closing, is_over) = (flow.is_closing(), flow.is_over());
+                if !is_closing {
+                    self.stop_lingering(id);
+                }
+                if is_over {
                     self.remove(id);
                 }
                 None

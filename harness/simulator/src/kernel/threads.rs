@@ -4,7 +4,7 @@
 //! as it is written here. Whoever becomes ready first runs first, and who waits for the same thing is woken
 //! in the order in which the waiting began.
 
-use super::{Kernel, Object, SLICE};
+use super::{FlowId, Kernel, Object, SLICE};
 use crate::sys::Gate;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub(crate) enum Wait {
     End(usize),
     /// An event for this epoll.
     Epoll(i32),
+    /// The peer's acknowledgement of all that was sent on a connection that is closed.
+    Acknowledgement(FlowId),
     /// Nothing: only for its time to come.
     Time,
 }
@@ -212,7 +214,7 @@ impl Kernel {
         }
         self.threads.rests_until = None;
         self.threads.expire(now);
-        self.wake_from_epoll();
+        self.wake_from_kernel();
         let Some((thread, outcome)) = self.threads.ready.pop_front() else {
             self.threads.changes = 0;
             return None;
@@ -259,9 +261,8 @@ impl Kernel {
         if threads.is_empty() {
             return None;
         }
-        let has_event =
-            |waiting: &Waiting| matches!(waiting.wait, Wait::Epoll(fd) if self.has_event(fd));
-        if threads.ready.is_empty() && !threads.waiting.iter().any(has_event) {
+        let is_over = |waiting: &Waiting| self.is_over(&waiting.wait);
+        if threads.ready.is_empty() && !threads.waiting.iter().any(is_over) {
             return threads.first_limit();
         }
         Some(threads.rests_until.unwrap_or(self.now))
@@ -274,10 +275,18 @@ impl Kernel {
         slot.is_none_or(|slot| matches!(&slot.object, Object::Epoll(epoll) if epoll.has_ready()))
     }
 
-    fn wake_from_epoll(&mut self) {
+    /// Whether what is waited for has come from the network.
+    fn is_over(&self, wait: &Wait) -> bool {
+        match *wait {
+            Wait::Epoll(epoll) => self.has_event(epoll),
+            Wait::Acknowledgement(flow) => !self.tcp.is_lingering(flow),
+            Wait::Futex { .. } | Wait::End(_) | Wait::Time => false,
+        }
+    }
+
+    fn wake_from_kernel(&mut self) {
         let mut threads = std::mem::take(&mut self.threads);
-        let is_over = |wait: &Wait| matches!(wait, Wait::Epoll(fd) if self.has_event(*fd));
-        threads.wake_if(usize::MAX, is_over);
+        threads.wake_if(usize::MAX, |wait| self.is_over(wait));
         self.threads = threads;
     }
 }

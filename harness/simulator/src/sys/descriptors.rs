@@ -1,8 +1,9 @@
 //! Calls on descriptors of any kind: read, write, close, and the two catch-alls fcntl and ioctl.
 
 use super::messages::{receive_vectored, send_vectored};
-use super::{EntryPoint, answer, answer_int, machine, real};
-use crate::kernel::{Errno, FIRST_DESCRIPTOR, How, Kernel};
+use super::{EntryPoint, answer, answer_int, machine, real, refused, threads};
+use crate::kernel::threads::Wait;
+use crate::kernel::{Errno, FIRST_DESCRIPTOR, How, Kernel, Linger};
 use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
 use std::slice;
 
@@ -137,11 +138,30 @@ unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssi
 #[unsafe(no_mangle)]
 unsafe extern "C" fn close(fd: c_int) -> c_int {
     match on_descriptor(fd, |kernel| kernel.close(fd)) {
-        Some(()) => 0,
+        Some(None) => 0,
+        Some(Some(linger)) => {
+            wait_for_acknowledgement(linger);
+            0
+        }
         None if fd >= FIRST_DESCRIPTOR => 0,
         // SAFETY: closing a descriptor is safe for memory.
         None => unsafe { real::syscall(libc::SYS_close, [fd as _, 0, 0, 0, 0, 0]) as c_int },
     }
+}
+
+/// No packet arrives while the main thread waits, so that one cannot.
+fn wait_for_acknowledgement(linger: Linger) {
+    if threads::is_main() {
+        let remedy = "drop the connection in tokio::task::spawn_blocking, or set no linger time: \
+            what was written is delivered all the same";
+        refused::refuse(
+            "close with a linger time (SO_LINGER) on the main thread",
+            remedy,
+        );
+        return;
+    }
+    machine(|kernel| kernel.begin_to_linger(linger));
+    threads::wait(Wait::Acknowledgement(linger.flow), Some(linger.until));
 }
 
 /// Variadic in C; Linux passes the third argument in a register all the same.
