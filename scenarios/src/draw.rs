@@ -7,7 +7,7 @@
 
 use crate::clocks::{Clock, stretch};
 use crate::cluster::{BROKER, PlannedCluster};
-use crate::faults::PlannedFault;
+use crate::faults::{Machines, PlannedFault};
 use crate::hostile::PlannedHostile;
 use crate::links::PlannedLink;
 use crate::middlebox::PlannedMiddlebox;
@@ -130,19 +130,25 @@ impl Scenario {
         let mut draw = Draw {
             seed,
             drawn: Vec::new(),
+            machines: Machines::default(),
         };
         let clients = self.draw_clients(&mut draw);
         let chat = self.chat.draw(&mut draw);
         let cluster = self.cluster.as_ref().map(|it| it.draw(&mut draw));
         let servers = (cluster.as_ref()).map_or(vec![SERVER.to_owned()], PlannedCluster::servers);
+        draw.machines = Machines {
+            servers: servers.clone(),
+            broker: cluster.as_ref().map(|_| BROKER),
+            clients: clients.iter().map(|client| client.name.clone()).collect(),
+        };
         let faults: Vec<_> = self
             .faults
             .iter()
             .zip(1..)
-            .map(|(fault, number)| fault.draw(number, &servers, &clients, &mut draw))
+            .map(|(fault, number)| fault.draw(number, &mut draw))
             .collect();
         let middlebox = self.middlebox.as_ref();
-        let middlebox = middlebox.map(|middlebox| middlebox.draw(&clients, &mut draw));
+        let middlebox = middlebox.map(|middlebox| middlebox.draw(&mut draw));
         let hostile: Vec<_> = self
             .hostile
             .iter()
@@ -181,7 +187,7 @@ impl Scenario {
         let ends_at = messages.chain(turns).max().unwrap_or(Duration::ZERO) + settle;
         let healed_at = faults
             .iter()
-            .map(|fault| fault.until.unwrap_or(ends_at))
+            .map(|fault| fault.healed_at(ends_at))
             .chain(
                 middlebox
                     .iter()
@@ -284,6 +290,8 @@ const SLACK: Duration = Duration::from_millis(500);
 pub(crate) struct Draw {
     seed: u64,
     drawn: Vec<(String, String)>,
+    /// The machines that it can decide about, once they are drawn.
+    pub(crate) machines: Machines,
 }
 
 impl Draw {
@@ -471,6 +479,51 @@ mod tests {
             );
             assert_eq!(fault.victims.len(), 2, "{fault:?}");
         }
+    }
+
+    #[test]
+    fn a_ring_stands_as_it_is_named_or_as_the_seed_says() {
+        let ring = |victims| {
+            scenario(&format!(
+                r#"
+                shows = "Something."
+                cluster.servers = 3
+                [[fault]]
+                kind = "partition"
+                shape = "ring"
+                victims = {victims}
+                at = "1s"
+                "#
+            ))
+        };
+        let named = ring(r#"["carol", "server-2", "alice", "broker"]"#).plan(1);
+        let victims = &named.faults[0].victims;
+        assert_eq!(victims[..], ["carol", "server-2", "alice", "broker"]);
+        let drawn = ring(r#""any 5 of machines""#);
+        assert_ne!(drawn.plan(1).faults, drawn.plan(2).faults);
+        assert_eq!(drawn.plan(1).faults[0].victims.len(), 5);
+    }
+
+    #[test]
+    fn a_bridge_for_good_is_a_part_of_the_world() {
+        let healed_at = |shape| {
+            let plan = scenario(&format!(
+                r#"
+                shows = "Something."
+                settle = "5s"
+                cluster.servers = 2
+                [[fault]]
+                kind = "partition"
+                {shape}
+                victims = ["server-1", "alice"]
+                at = "60s"
+                "#
+            ))
+            .plan(1);
+            plan.healed_at.as_secs()
+        };
+        assert_eq!(healed_at("shape = 'bridge'\nbridge = 'broker'"), 60);
+        assert_eq!(healed_at("shape = 'split'"), 65);
     }
 
     #[test]

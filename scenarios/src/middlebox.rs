@@ -3,8 +3,8 @@
 //! The proxy is a machine of the world that runs `squall-middlebox`. It stands beside the server:
 //! between the two is the world's default link, and a client's own link leads to the middlebox.
 
-use crate::draw::{Draw, PlannedClient};
-use crate::faults::{Victims, Whom};
+use crate::draw::Draw;
+use crate::faults::{Crew, Victims, Whom};
 use crate::format::{Clients, Problems, Table, choose_from};
 use crate::runner::PORT;
 use crate::scenario::{SERVER, Setting};
@@ -83,7 +83,7 @@ pub(crate) fn read(
     }
     Some(Middlebox {
         kind: kind?,
-        clients: placed.map_or(Victims::Clients, |placed| placed.value),
+        clients: placed.map_or(Victims::All(Crew::Clients), |placed| placed.value),
         at: at.unwrap_or(Setting::Fixed(Duration::ZERO)),
         lasts,
     })
@@ -134,7 +134,7 @@ fn read_kind(table: &mut Table<'_>, problems: &mut Problems) -> Option<Middlebox
 
 impl Middlebox {
     /// Decides what the scenario leaves open.
-    pub(crate) fn draw(&self, clients: &[PlannedClient], draw: &mut Draw) -> PlannedMiddlebox {
+    pub(crate) fn draw(&self, draw: &mut Draw) -> PlannedMiddlebox {
         let label = |what| format!("{MIDDLEBOX}: {what}");
         let habit = match self.kind {
             MiddleboxKind::Behaves => Habit::Behaves,
@@ -153,7 +153,7 @@ impl Middlebox {
                 after: draw.value(&label("after"), after),
             },
         };
-        let clients = self.clients.draw(&label("clients"), &[], clients, draw);
+        let clients = self.clients.draw(&label("clients"), draw);
         let from = draw.value(&label("at"), self.at);
         let lasts = self.lasts.map(|lasts| draw.value(&label("for"), lasts));
         PlannedMiddlebox {

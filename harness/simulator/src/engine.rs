@@ -55,8 +55,8 @@ pub(crate) trait Driver {
     /// A direction between two machines was cut, or is open again.
     fn set_cut(&mut self, from: MachineId, to: MachineId, cut: bool);
 
-    /// The packets between two machines are held from `now` on, in nanoseconds, or arrive now.
-    fn set_held(&mut self, a: MachineId, b: MachineId, held: bool, now: u64);
+    /// The packets of a direction are held from `now` on, in nanoseconds, or arrive now.
+    fn set_held(&mut self, from: MachineId, to: MachineId, held: bool, now: u64);
 
     /// Something was done to a machine from outside: lets it do what is due now.
     ///

@@ -33,16 +33,20 @@ pub enum Fault {
         /// The probability, from 0 to 1.
         loss: Option<f64>,
     },
-    /// Packets between the two groups, both ways, are held: they arrive when all holds between their
-    /// machines have ended.
+    /// Packets from the first machines to the others are held, also those under way: they arrive when
+    /// all holds from their sender to their receiver have ended.
     Hold {
-        /// The two groups.
-        between: (Vec<MachineId>, Vec<MachineId>),
+        /// The senders.
+        from: Vec<MachineId>,
+        /// The receivers.
+        to: Vec<MachineId>,
     },
     /// Ends a [`Fault::Hold`].
     Release {
-        /// The two groups.
-        between: (Vec<MachineId>, Vec<MachineId>),
+        /// The senders.
+        from: Vec<MachineId>,
+        /// The receivers.
+        to: Vec<MachineId>,
     },
     /// The path from the first machines to the others is another one from now on.
     Link {
@@ -145,8 +149,8 @@ impl Fault {
                 between: (a, b),
                 loss,
             } => of_links(format!("loss {loss:?}"), a, b),
-            Self::Hold { between: (a, b) } => of_links("hold".to_owned(), a, b),
-            Self::Release { between: (a, b) } => of_links("release".to_owned(), a, b),
+            Self::Hold { from, to } => of_links("hold".to_owned(), from, to),
+            Self::Release { from, to } => of_links("release".to_owned(), from, to),
             Self::Link { from, to, link } => of_links(format!("link {link:?}"), from, to),
             Self::SwallowCloses { from, to, swallow } => {
                 of_links(format!("swallow closes {swallow}"), from, to)

@@ -9,8 +9,8 @@ use std::net::Ipv4Addr;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::time::{interval, sleep, timeout};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -257,32 +257,62 @@ const ENGINES: &[Engine] = &[Engine::Native, Engine::Turmoil];
 #[cfg(not(feature = "turmoil"))]
 const ENGINES: &[Engine] = &[Engine::Native];
 
+/// Holds the packets from one machine to another, from and until these milliseconds.
+fn hold(world: &mut World, (from, to): (MachineId, MachineId), begin: u64, end: u64) {
+    let (from, to) = (vec![from], vec![to]);
+    let hold = Fault::Hold {
+        from: from.clone(),
+        to: to.clone(),
+    };
+    world.at(Duration::from_millis(begin), hold);
+    world.at(Duration::from_millis(end), Fault::Release { from, to });
+}
+
 #[test]
 fn what_is_held_arrives_when_it_is_released() {
     for &engine in ENGINES {
         let told = chat(engine, SECOND, |world, server, client| {
-            let between = (vec![server], vec![client]);
-            let hold = Fault::Hold {
-                between: between.clone(),
-            };
-            world.at(Duration::from_millis(4500), hold);
-            world.at(10 * SECOND, Fault::Release { between });
+            hold(world, (server, client), 4500, 10_000);
+            hold(world, (client, server), 4500, 10_000);
         });
         assert_eq!(told[..7], ["0", "1", "2", "3", "4", "10", "11"], "{engine}");
+    }
+}
+
+/// Sends its peer a datagram each second, and tells when it gets one.
+async fn call_out(peer: &str, tell: Sender<u64>) {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 7)).await.unwrap();
+    let (mut seconds, mut byte) = (interval(SECOND), [0]);
+    loop {
+        tokio::select! {
+            _ = seconds.tick() => drop(socket.send_to(b"!", (peer, 7)).await.unwrap()),
+            _ = socket.recv_from(&mut byte) => tell.send(now().as_secs()).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn what_is_held_one_way_passes_the_other_way() {
+    for &engine in ENGINES {
+        let heard = simulate_on(engine, 1, |world| {
+            let (tell_a, heard_by_a) = channel();
+            let (tell_b, heard_by_b) = channel();
+            let a = world.machine("a", move || call_out("b", tell_a.clone()));
+            let b = world.machine("b", move || call_out("a", tell_b.clone()));
+            hold(world, (a, b), 2500, 5500);
+            world.run_until(Duration::from_millis(6900)).unwrap();
+            [heard_by_a, heard_by_b].map(|heard| heard.try_iter().collect::<Vec<_>>())
+        });
+        assert_eq!(heard[0], [0, 1, 2, 3, 4, 5, 6], "{engine}");
+        assert_eq!(heard[1], [0, 1, 2, 5, 5, 5, 6], "{engine}");
     }
 }
 
 #[test]
 fn what_is_held_twice_is_released_twice() {
     let told = chat(Engine::Native, SECOND, |world, server, client| {
-        let between = (vec![server], vec![client]);
-        for (from, until) in [(2, 6_u32), (4, 8)] {
-            let between = between.clone();
-            let hold = Fault::Hold {
-                between: between.clone(),
-            };
-            world.at(Duration::from_millis(from * 1000 + 500), hold);
-            world.at(until * SECOND, Fault::Release { between });
+        for (from, until) in [(2500, 6000), (4500, 8000)] {
+            hold(world, (server, client), from, until);
         }
     });
     assert_eq!(told[..5], ["0", "1", "2", "8", "9"]);

@@ -1,12 +1,11 @@
 //! Faults of boxes on the path: firewalls and NATs that reset, forget, and swallow.
 
-use super::network::Direction;
 use super::victims::Whom;
 use super::{Kind, Order, Stage};
 use crate::draw::Draw;
 use crate::format::{Problems, Table};
 use crate::scenario::{SERVER, Setting};
-use squall_simulator::Gateway;
+use squall_simulator::{Gateway, MachineId};
 use std::time::Duration;
 
 /// A box on the path forgets the connections that there are, answers their next packet with RST to
@@ -14,20 +13,45 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reset {
     /// Who is sent a RST; the other end hears nothing.
-    pub to: Direction,
+    pub to: Ends,
+}
+
+/// An end of a connection, or both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Both.
+    Both,
+    /// The server's.
+    Server,
+    /// The client's.
+    Client,
+}
+
+impl Ends {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Self {
+        let ends = [
+            ("both", Ends::Both),
+            ("server", Ends::Server),
+            ("client", Ends::Client),
+        ];
+        table.word("to", &ends, problems).unwrap_or(Ends::Both)
+    }
+
+    /// Senders and receivers of the packets to these ends.
+    fn ways(self, stage: &Stage<'_>) -> Vec<(Vec<MachineId>, Vec<MachineId>)> {
+        let (server, victims) = (stage.server.clone(), stage.victims.clone());
+        match self {
+            Ends::Server => vec![(victims, server)],
+            Ends::Client => vec![(server, victims)],
+            Ends::Both => vec![(victims.clone(), server.clone()), (server, victims)],
+        }
+    }
 }
 
 impl Kind for Reset {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
-        let to = [
-            ("both", Direction::Both),
-            ("server", Direction::ToServer),
-            ("client", Direction::ToClient),
-        ];
-        let to = table.word("to", &to, problems);
-        Some(Reset {
-            to: to.unwrap_or(Direction::Both),
-        })
+        let to = Ends::read(table, problems);
+        Some(Reset { to })
     }
 
     fn whom(&self) -> Whom {
@@ -36,10 +60,10 @@ impl Kind for Reset {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         let mut resets = Vec::new();
-        if self.to != Direction::ToClient {
+        if self.to != Ends::Client {
             resets.extend(&stage.server);
         }
-        if self.to != Direction::ToServer {
+        if self.to != Ends::Server {
             resets.extend(&stage.victims);
         }
         put_gateway(
@@ -54,9 +78,9 @@ impl Kind for Reset {
 
     fn words(&self, victims: &str) -> String {
         let to = match self.to {
-            Direction::Both => "both ends",
-            Direction::ToServer => SERVER,
-            Direction::ToClient => "the client",
+            Ends::Both => "both ends",
+            Ends::Server => SERVER,
+            Ends::Client => "the client",
         };
         format!("connections between {SERVER} and {victims} reset, told to {to}")
     }
@@ -129,14 +153,14 @@ fn put_gateway(stage: &mut Stage<'_>, gateway: Gateway) {
 /// FIN and RST never arrive: who closes leaves the other end with a half-open connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HalfOpen {
-    /// Whose.
-    pub direction: Direction,
+    /// Whose end of the connection does not get them.
+    pub to: Ends,
 }
 
 impl Kind for HalfOpen {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
-        let direction = Direction::read(table, problems);
-        Some(HalfOpen { direction })
+        let to = Ends::read(table, problems);
+        Some(HalfOpen { to })
     }
 
     fn whom(&self) -> Whom {
@@ -144,7 +168,7 @@ impl Kind for HalfOpen {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        for (from, to) in self.direction.ways(stage) {
+        for (from, to) in self.to.ways(stage) {
             let swallow = |swallow| Order::SwallowCloses {
                 from: from.clone(),
                 to: to.clone(),
@@ -156,6 +180,11 @@ impl Kind for HalfOpen {
     }
 
     fn words(&self, victims: &str) -> String {
-        format!("FIN and RST swallowed {}", self.direction.words(victims))
+        let where_to = match self.to {
+            Ends::Both => format!("between {SERVER} and {victims}"),
+            Ends::Server => format!("from {victims} to {SERVER}"),
+            Ends::Client => format!("from {SERVER} to {victims}"),
+        };
+        format!("FIN and RST swallowed {where_to}")
     }
 }

@@ -40,7 +40,7 @@ impl Kind for SynFlood {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         let interval = Duration::from_secs(1) / self.rate.min();
-        let until = stage.until.unwrap_or(Duration::MAX);
+        let until = stage.fault.until.unwrap_or(Duration::MAX);
         stage.begin_each(|to| Order::SynFlood {
             to,
             port: PORT,

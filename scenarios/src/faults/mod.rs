@@ -7,33 +7,36 @@
 
 mod boxes;
 mod clocks;
-mod cluster;
 mod disks;
+mod division;
 mod flood;
 mod machines;
 mod network;
+mod partition;
 mod victims;
 
-pub use boxes::{HalfOpen, NatForgets, Reset};
+pub use boxes::{Ends, HalfOpen, NatForgets, Reset};
 pub use clocks::{ClockDrift, ClockFreeze, ClockStep};
-pub use cluster::ClusterPartition;
 pub use disks::{DiskError, DiskFull, DiskLies, DiskSlow};
+pub use division::{Direction, Division, Shape};
 pub use flood::SynFlood;
 pub use machines::{Kill, Pause, PowerLoss, RestartLoop, SlowCpu, Stop, Suspend};
-pub use network::{AddressChange, Direction, Hold, Loss, OtherLink, Partition};
-pub use victims::Victims;
+pub use network::{AddressChange, Loss, OtherLink};
+pub use partition::{Hold, Partition};
+pub use victims::{Crew, Victims};
 
-use crate::draw::{Draw, PlannedClient};
+use crate::draw::Draw;
 use crate::format::{Clients, Problems, Table, choose_from};
 use crate::links::PlannedLink;
 use crate::scenario::Setting;
+use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 use squall_guarantees::Lost;
 use squall_simulator::{Fault as Order, MachineId, World};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
-pub(crate) use victims::Whom;
+pub(crate) use victims::{Machines, Whom};
 
 /// One hardship, as a scenario says it.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +57,7 @@ pub struct Fault {
 pub struct PlannedFault {
     /// What happens; every [`Setting`] in it is [`Setting::Fixed`].
     pub kind: FaultKind,
-    /// Whom it hits, by name, in the order of the machines.
+    /// Whom it hits, by name, in the order of the machines; of a ring, in the ring's.
     pub victims: Vec<String>,
     /// When it begins.
     pub from: Duration,
@@ -79,6 +82,11 @@ pub(crate) trait Kind {
 
     /// Whom it can hit.
     fn whom(&self) -> Whom;
+
+    /// Who does not hear whom.
+    fn division(&self) -> Option<&Division> {
+        None
+    }
 
     /// Gives the world its orders. A machine that is down is started again by the runner.
     fn strike(&self, stage: &mut Stage<'_>);
@@ -172,7 +180,6 @@ kinds! {
     "nat-forgets" => NatForgets,
     "half-open" => HalfOpen,
     "syn-flood" => SynFlood,
-    "cluster-partition" => ClusterPartition,
     "kill" => Kill,
     "stop" => Stop,
     "restart-loop" => RestartLoop,
@@ -192,13 +199,12 @@ kinds! {
 /// Where and when a fault strikes.
 pub(crate) struct Stage<'w> {
     pub(crate) world: &'w mut World,
+    pub(crate) fault: &'w PlannedFault,
+    /// All machines of the world, by name.
+    pub(crate) machines: &'w IndexMap<String, MachineId>,
     /// The machines on the server's side of the clients' links.
     pub(crate) server: Vec<MachineId>,
-    /// The machine between the servers of a cluster.
-    pub(crate) broker: Option<MachineId>,
     pub(crate) victims: Vec<MachineId>,
-    pub(crate) from: Duration,
-    pub(crate) until: Option<Duration>,
     pub(crate) links: &'w FxHashMap<MachineId, &'w PlannedLink>,
 }
 
@@ -224,12 +230,12 @@ impl Stage<'_> {
 
     /// An order for the time when the fault begins.
     pub(crate) fn begin(&mut self, order: Order) {
-        self.world.at(self.from, order);
+        self.world.at(self.fault.from, order);
     }
 
     /// An order for the time when the fault ends, if it does.
     pub(crate) fn end(&mut self, order: Order) {
-        if let Some(until) = self.until {
+        if let Some(until) = self.fault.until {
             self.world.at(until, order);
         }
     }
@@ -283,10 +289,13 @@ fn read_one(mut table: Table<'_>, clients: &Clients, problems: &mut Problems) ->
         true => None,
         false => table.positive("for", problems),
     };
-    table.finish(problems);
     if let (Some(victims), Some(kind)) = (&victims, &kind) {
         kind.kind().whom().check(victims, clients, problems);
+        if let Some(division) = kind.kind().division() {
+            division.check(victims, clients, &mut table, problems);
+        }
     }
+    table.finish(problems);
     Some(Fault {
         kind: kind?,
         victims: victims?.value,
@@ -297,18 +306,15 @@ fn read_one(mut table: Table<'_>, clients: &Clients, problems: &mut Problems) ->
 
 impl Fault {
     /// Decides what the fault leaves open.
-    pub(crate) fn draw(
-        &self,
-        number: usize,
-        servers: &[String],
-        clients: &[PlannedClient],
-        draw: &mut Draw,
-    ) -> PlannedFault {
+    pub(crate) fn draw(&self, number: usize, draw: &mut Draw) -> PlannedFault {
         let fault = format!("fault {number}");
         let kind = self.kind.draw(&fault, draw);
-        let victims = self
-            .victims
-            .draw(&format!("{fault}: victims"), servers, clients, draw);
+        let label = format!("{fault}: victims");
+        let is_ring = |division: &Division| division.shape == Shape::Ring;
+        let victims = match kind.kind().division().is_some_and(is_ring) {
+            true => self.victims.line_up(&label, draw),
+            false => self.victims.draw(&label, draw),
+        };
         let from = draw.value(&format!("{fault}: at"), self.at);
         let lasts = self
             .lasts
@@ -324,6 +330,17 @@ impl Fault {
 }
 
 impl PlannedFault {
+    /// When the world is whole again, which ends at this time. What lasts to its end and leaves everybody
+    /// a way to everybody is a part of the world: what comes of it, the scenario expects.
+    pub(crate) fn healed_at(&self, end: Duration) -> Duration {
+        let division = self.kind.kind().division();
+        let lasting = match division.is_some_and(Division::leaves_a_way) {
+            true => self.from,
+            false => end,
+        };
+        self.until.unwrap_or(lasting)
+    }
+
     /// Whether the machine of this name is a victim.
     pub(crate) fn hits(&self, machine: &str) -> bool {
         self.victims.iter().any(|victim| victim == machine)

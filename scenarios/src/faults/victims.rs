@@ -1,9 +1,10 @@
 //! Whom a fault hits: how a scenario says it, whom a kind can hit at all, what the seed decides.
 
 use crate::cluster::BROKER;
-use crate::draw::{Draw, PlannedClient, draw_from};
+use crate::draw::{Draw, draw_from};
 use crate::format::{Clients, Placed, Problems, Value, choose_from, setting};
 use crate::scenario::Setting;
+use indexmap::IndexSet;
 use rand::seq::SliceRandom;
 use toml::de::DeValue;
 
@@ -12,12 +13,66 @@ use toml::de::DeValue;
 pub enum Victims {
     /// These machines, by name.
     Named(Vec<String>),
-    /// Every client.
+    /// All of these.
+    All(Crew),
+    /// This many of these; the seed says which.
+    Any(Setting<u32>, Crew),
+}
+
+/// Machines that have a name together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crew {
+    /// The clients.
     Clients,
-    /// This many clients; the seed says which.
-    Any(Setting<u32>),
-    /// This many servers of the cluster; the seed says which.
-    AnyServers(Setting<u32>),
+    /// The server, or the servers of a cluster.
+    Servers,
+    /// Servers, their broker, and clients.
+    Machines,
+}
+
+impl Crew {
+    /// The names of all crews, which no client can have.
+    pub(crate) const NAMES: [&str; 3] = ["clients", "servers", "machines"];
+
+    /// The crew of this name.
+    fn named(name: &str) -> Option<Self> {
+        let all = [Crew::Clients, Crew::Servers, Crew::Machines];
+        all.into_iter().find(|crew| crew.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
+    /// Who is in it, whatever the seed.
+    fn certain(self, clients: &Clients) -> Vec<&str> {
+        match self {
+            Crew::Clients => clients.certain().iter().map(String::as_str).collect(),
+            Crew::Servers => clients.servers.iter().map(String::as_str).collect(),
+            Crew::Machines => clients.machines().collect(),
+        }
+    }
+}
+
+/// The machines of a plan that can be victims, by name.
+#[derive(Default)]
+pub(crate) struct Machines {
+    pub(crate) servers: Vec<String>,
+    pub(crate) broker: Option<&'static str>,
+    pub(crate) clients: Vec<String>,
+}
+
+impl Machines {
+    /// Who is in a crew, in order.
+    fn of(&self, crew: Crew) -> Vec<String> {
+        let broker = self.broker.map(str::to_owned);
+        let servers = self.servers.iter().cloned();
+        match crew {
+            Crew::Clients => self.clients.clone(),
+            Crew::Servers => self.servers.clone(),
+            Crew::Machines => servers.chain(broker).chain(self.clients.clone()).collect(),
+        }
+    }
 }
 
 /// Whom a kind of fault can hit.
@@ -25,38 +80,31 @@ pub enum Victims {
 pub(crate) enum Whom {
     /// Clients: the server is on the other side.
     Clients,
-    /// Servers of a cluster: the broker is on the other side.
-    Servers,
     /// Clients, servers and the broker.
     Machines,
 }
 
 impl Value for Victims {
     const WANTED: &'static str = "Write a machine's name, as in \"server\" or \"alice\", a list of \
-        names, \"clients\" for all of them, or leave it to the seed: \"any of clients\", \
-        \"any 2 of clients\", \"any 1..3 of clients\"; in a cluster also \"any of servers\".";
+        names, \"clients\", \"servers\" or \"machines\" for all of them, or leave it to the seed: \
+        \"any of clients\", \"any 2 of servers\", \"any 1..3 of machines\".";
 
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         let text = match value {
             DeValue::Array(_) => return Vec::read(value).map(Victims::Named),
             other => String::read(other)?,
         };
-        if text == "clients" {
-            return Ok(Victims::Clients);
+        if let Some(crew) = Crew::named(&text) {
+            return Ok(Victims::All(crew));
         }
         let Some(rest) = text.strip_prefix("any ") else {
             return Ok(Victims::Named(vec![text]));
         };
-        let all = [
-            ("of clients", Victims::Any as fn(_) -> _),
-            ("of servers", Victims::AnyServers),
-        ];
-        let counted = all
-            .iter()
-            .find_map(|(all, victims)| Some((rest.strip_suffix(all)?.trim(), victims)));
+        let counted = rest.rsplit_once("of ");
+        let counted = counted.and_then(|(count, crew)| Some((count.trim(), Crew::named(crew)?)));
         match counted {
-            Some(("", victims)) => Ok(victims(Setting::Fixed(1))),
-            Some((count, victims)) => setting(count).map(victims),
+            Some(("", crew)) => Ok(Victims::Any(Setting::Fixed(1), crew)),
+            Some((count, crew)) => setting(count).map(|count| Victims::Any(count, crew)),
             None => Err(format!("is `{text}`, which is not understood")),
         }
     }
@@ -71,47 +119,41 @@ impl Whom {
         problems: &mut Problems,
     ) {
         let mut complain = |(what, remedy)| problems.add(victims.at.clone(), what, remedy);
-        let (count, crew, all) = match &victims.value {
+        let (count, crew) = match &victims.value {
             Victims::Named(names) => {
                 let objections = names
                     .iter()
                     .filter_map(|name| self.objection(name, clients));
                 return objections.for_each(complain);
             }
-            Victims::Clients => (None, clients.certain(), "clients"),
-            Victims::Any(count) => (Some(count), clients.certain(), "clients"),
-            Victims::AnyServers(count) => (Some(count), clients.servers.as_slice(), "servers"),
+            Victims::All(crew) => (None, *crew),
+            Victims::Any(count, crew) => (Some(count), *crew),
         };
+        let all = crew.certain(clients);
         // What can hit one of them can hit all.
-        let objection = crew.first().and_then(|one| self.objection(one, clients));
+        let objection = all.first().and_then(|one| self.objection(one, clients));
         objection.into_iter().for_each(&mut complain);
-        let there_are = crew.len();
+        let (there_are, crew) = (all.len(), crew.name());
         if let Some(count) = count
             && (count.min() == 0 || count.max() as usize > there_are)
         {
-            let what = format!("{} of {there_are} {all} cannot be hit", count.max());
-            let remedy = format!("Ask for 1 to {there_are} of the {all}.");
+            let what = format!("{} of {there_are} {crew} cannot be hit", count.max());
+            let remedy = format!("Ask for 1 to {there_are} of the {crew}.");
             complain((what, remedy));
-        }
-    }
-
-    /// The machines that it can hit, whatever the seed.
-    fn machines(self, clients: &Clients) -> Vec<&str> {
-        match self {
-            Whom::Clients => clients.certain().iter().map(String::as_str).collect(),
-            Whom::Servers if clients.broker.is_none() => Vec::new(),
-            Whom::Servers => clients.servers.iter().map(String::as_str).collect(),
-            Whom::Machines => clients.machines().collect(),
         }
     }
 
     /// Why the machine of this name cannot be hit, and whom to name instead.
     fn objection(self, name: &str, clients: &Clients) -> Option<(String, String)> {
-        let machines = self.machines(clients);
+        let crew = match self {
+            Whom::Clients => Crew::Clients,
+            Whom::Machines => Crew::Machines,
+        };
+        let machines = crew.certain(clients);
         if machines.contains(&name) {
             return None;
         }
-        if machines.is_empty() {
+        if name == BROKER && clients.broker.is_none() {
             let remedy = "Write `[cluster]`, and below it how many `servers` there are.";
             return Some(("there is no cluster".to_owned(), remedy.to_owned()));
         }
@@ -133,42 +175,61 @@ impl Whom {
 }
 
 impl Victims {
-    /// Decides who they are. The names are in the order of the machines.
-    pub(crate) fn draw(
-        &self,
-        label: &str,
-        servers: &[String],
-        clients: &[PlannedClient],
-        draw: &mut Draw,
-    ) -> Vec<String> {
-        let all = clients.iter().map(|client| client.name.clone());
+    /// How many there are at least.
+    pub(crate) fn fewest(&self, clients: &Clients) -> usize {
         match self {
-            Victims::Clients => all.collect(),
-            Victims::Named(names) => {
-                let machines = servers
-                    .iter()
-                    .cloned()
-                    .chain([BROKER.to_owned()])
-                    .chain(all);
-                machines.filter(|machine| names.contains(machine)).collect()
-            }
-            Victims::Any(count) => any(*count, all.collect(), label, draw),
-            Victims::AnyServers(count) => any(*count, servers.to_vec(), label, draw),
+            Victims::Named(names) => names.len(),
+            Victims::All(crew) => crew.certain(clients).len(),
+            Victims::Any(count, _) => count.min() as usize,
         }
     }
-}
 
-/// So many of these machines, in their order.
-fn any(count: Setting<u32>, machines: Vec<String>, label: &str, draw: &mut Draw) -> Vec<String> {
-    let mut stream = draw.stream(label);
-    let count = draw_from(&mut stream, count) as usize;
-    let mut order: Vec<usize> = (0..machines.len()).collect();
-    order.shuffle(&mut stream);
-    order.truncate(count);
-    order.sort_unstable();
-    let victims: Vec<_> = order.iter().map(|&i| machines[i].clone()).collect();
-    draw.tell(label, victims.join(", "));
-    victims
+    /// Decides who they are. The names are in the order of the machines.
+    pub(crate) fn draw(&self, label: &str, draw: &mut Draw) -> Vec<String> {
+        let places: IndexSet<_> = draw.machines.of(Crew::Machines).into_iter().collect();
+        let mut victims = self.pick(label, draw);
+        victims.sort_unstable_by_key(|name| places.get_index_of(name));
+        if let Victims::Any(..) = self {
+            draw.tell(label, victims.join(", "));
+        }
+        victims
+    }
+
+    /// Decides who they are, and in which order they stand: as they are named, or as the seed says.
+    pub(crate) fn line_up(&self, label: &str, draw: &mut Draw) -> Vec<String> {
+        let victims = self.pick(label, draw);
+        if !matches!(self, Victims::Named(_)) {
+            draw.tell(label, victims.join(", "));
+        }
+        victims
+    }
+
+    /// In the order in which they are named or drawn.
+    fn pick(&self, label: &str, draw: &Draw) -> Vec<String> {
+        let mut stream = draw.stream(label);
+        let (count, crew) = match self {
+            Victims::Named(names) => return names.clone(),
+            Victims::All(crew) => (None, *crew),
+            Victims::Any(count, crew) => (Some(draw_from(&mut stream, *count)), *crew),
+        };
+        let mut all = draw.machines.of(crew);
+        all.shuffle(&mut stream);
+        all.truncate(count.map_or(all.len(), |count| count as usize));
+        all
+    }
+
+    /// Their names, when nothing is open any more.
+    pub(crate) fn names(&self) -> &[String] {
+        match self {
+            Victims::Named(names) => names,
+            Victims::All(_) | Victims::Any(..) => &[],
+        }
+    }
+
+    /// Their names in a sentence, when nothing is open any more.
+    pub(crate) fn words(&self) -> String {
+        self.names().join(", ")
+    }
 }
 
 #[cfg(test)]
@@ -183,15 +244,14 @@ mod tests {
                 r#"["alice", "bob"]"#,
                 Victims::Named(vec!["alice".into(), "bob".into()]),
             ),
-            (r#""clients""#, Victims::Clients),
-            (r#""any of clients""#, Victims::Any(Setting::Fixed(1))),
-            (
-                r#""any 1..3 of clients""#,
-                Victims::Any(Setting::Between(1, 3)),
-            ),
+            (r#""clients""#, Victims::All(Crew::Clients)),
             (
                 r#""any of servers""#,
-                Victims::AnyServers(Setting::Fixed(1)),
+                Victims::Any(Setting::Fixed(1), Crew::Servers),
+            ),
+            (
+                r#""any 1..3 of machines""#,
+                Victims::Any(Setting::Between(1, 3), Crew::Machines),
             ),
         ] {
             let value = DeValue::parse(toml).expect("valid TOML");

@@ -4,6 +4,7 @@ use super::chat::TRANSPORTS;
 use super::table::{Placed, Problems, Table, choose_from};
 use super::workload::messages;
 use crate::cluster::{BROKER, Cluster, is_server};
+use crate::faults::Crew;
 use crate::middlebox::MIDDLEBOX;
 use crate::scenario::{Override, SERVER, Setting};
 use squall_chat::Limits;
@@ -66,9 +67,10 @@ pub(super) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients 
     let rooms = rooms(&mut table, problems).unwrap_or_else(|| vec!["lobby".to_owned()]);
     table.finish(problems);
     if let Some(names) = &names {
-        let reserved = [SERVER, MIDDLEBOX, BROKER, "clients"];
+        let reserved = [SERVER, MIDDLEBOX, BROKER];
+        let is_reserved = |name| reserved.contains(&name) || Crew::NAMES.contains(&name);
         for name in &names.value {
-            if reserved.contains(&name.as_str()) || is_server(name) {
+            if is_reserved(name.as_str()) || is_server(name) {
                 let what = format!("a client cannot be called `{name}`");
                 problems.add(
                     names.at.clone(),

@@ -71,7 +71,7 @@ at = "1s"
 direction = "both"
 
 [[fault]]
-kind = "partition"
+kind = "half-open"
 victims = "server"
 at = "2s"
 for = "0s"
@@ -212,7 +212,8 @@ adapter = "kafka"
 bug = "leak-room"
 
 [[fault]]
-kind = "cluster-partition"
+kind = "loss"
+loss = "5%"
 victims = "broker"
 at = "1s"
 
@@ -225,14 +226,56 @@ at = "1s"
 }
 
 #[test]
+fn a_partition_is_checked() {
+    insta::assert_snapshot!(mistakes(
+        r#"
+shows = "Something."
+
+[cluster]
+servers = 2
+
+[[fault]]
+kind = "partition"
+shape = "ring"
+victims = ["server-1", "alice", "bob"]
+direction = "both"
+at = "1s"
+
+[[fault]]
+kind = "hold"
+shape = "bridge"
+victims = "any 7 of machines"
+others = "any of people"
+at = "1s"
+
+[[fault]]
+kind = "hold"
+shape = "bridge"
+victims = "clients"
+others = "server"
+bridge = "server-3"
+at = "1s"
+
+[[fault]]
+kind = "partition"
+shape = "star"
+victims = "alice"
+direction = "to-server"
+at = "1s"
+"#
+    ));
+}
+
+#[test]
 fn a_fault_of_a_cluster_needs_one() {
     insta::assert_snapshot!(mistakes(
         r#"
 shows = "Something."
 
 [[fault]]
-kind = "cluster-partition"
+kind = "partition"
 victims = "any of servers"
+others = "broker"
 at = "1s"
 "#
     ));

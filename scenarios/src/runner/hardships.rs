@@ -3,7 +3,6 @@
 //! Faults of one kind may overlap when the seed decides about times and victims. A machine that is
 //! down because of two faults is started again when the last of them is over.
 
-use crate::cluster::BROKER;
 use crate::draw::{Plan, PlannedClient};
 use crate::faults::{Hindrance, PlannedFault, Stage};
 use crate::middlebox::MIDDLEBOX;
@@ -27,11 +26,10 @@ pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, 
     for fault in &plan.faults {
         let victims = fault.victims.iter().map(|name| machines[name.as_str()]);
         fault.kind.kind().strike(&mut Stage {
+            fault,
+            machines,
             server: server.clone(),
-            broker: machines.get(BROKER).copied(),
             victims: victims.collect(),
-            from: fault.from,
-            until: fault.until,
             links: &links,
             world,
         });
@@ -70,8 +68,17 @@ fn downtimes(plan: &Plan, machine: &str) -> Vec<(Duration, Option<Duration>)> {
 pub(super) fn silences(plan: &Plan) -> Vec<Silence> {
     let mut silences = Vec::new();
     for (client, number) in plan.clients.iter().zip(0..) {
+        let middlebox = plan.middlebox.as_ref();
+        let doors = match middlebox.is_some_and(|it| it.serves(&client.name)) {
+            true => vec![MIDDLEBOX.to_owned()],
+            false => plan.servers.clone(),
+        };
         for fault in &plan.faults {
-            if let Some(lost) = unheard(fault, &client.name, &plan.servers) {
+            let lost = match fault.kind.kind().division() {
+                Some(division) => division.silence(&fault.victims, &client.name, &doors),
+                None => unheard(fault, &client.name, &plan.servers),
+            };
+            if let Some(lost) = lost {
                 silences.push(Silence {
                     client: ClientId(number),
                     lost,
@@ -317,7 +324,7 @@ mod tests {
             r#"
             [[fault]]
             kind = "partition"
-            direction = "to-client"
+            direction = "to-victims"
             victims = "carol"
             at = "30s"
             "#,

@@ -76,13 +76,12 @@ impl Driver for Native {
     fn set_power(&mut self, _: MachineId, _: bool) {}
     fn set_cut(&mut self, _: MachineId, _: MachineId, _: bool) {}
 
-    fn set_held(&mut self, a: MachineId, b: MachineId, held: bool, now: u64) {
+    fn set_held(&mut self, from: MachineId, to: MachineId, held: bool, now: u64) {
         if held {
             return;
         }
-        let between =
-            |arrival: &mut Arrival| [(a, b), (b, a)].contains(&(arrival.from, arrival.to));
-        for arrival in self.held.extract_if(.., between) {
+        let released = |arrival: &mut Arrival| (arrival.from, arrival.to) == (from, to);
+        for arrival in self.held.extract_if(.., released) {
             self.arrivals.plan(now, arrival);
         }
     }

@@ -3,8 +3,8 @@
 //! Turmoil schedules the hosts, keeps the time, and carries IP packets between them as datagrams of its
 //! UDP. A host's software is the machine's network card: it takes what turmoil delivers to the machine, lets the
 //! machine do what is due, and sends what the machine sends. Turmoil's latency is the least a link
-//! has, and its partitions, holds, crashes and bounces are the faults; what turmoil lacks (loss, jitter, rates, …)
-//! acts at the card, with the code of the native engine.
+//! has, and its partitions, crashes and bounces are the faults; what turmoil lacks (loss, jitter, rates, …) acts at the
+//! card, with the code of the native engine. So do holds, which turmoil has for both directions together only.
 //!
 //! Turmoil's simulation is inside of tokio runtimes, and a machine's process has a runtime of its own;
 //! tokio allows no runtime inside of another. So turmoil runs on a thread beside the world's. The two never run at
@@ -49,7 +49,8 @@ enum Order {
         cut: bool,
     },
     SetHeld {
-        between: (MachineId, MachineId),
+        from: MachineId,
+        to: MachineId,
         held: bool,
     },
     Attend(MachineId, Answer),
@@ -168,9 +169,8 @@ impl Driver for Turmoil {
         self.order(Order::SetCut { from, to, cut });
     }
 
-    fn set_held(&mut self, a: MachineId, b: MachineId, held: bool, _: u64) {
-        let between = (a, b);
-        self.order(Order::SetHeld { between, held });
+    fn set_held(&mut self, from: MachineId, to: MachineId, held: bool, _: u64) {
+        self.order(Order::SetHeld { from, to, held });
     }
 
     fn attend(&mut self, machine: MachineId, machines: &mut Machines) -> Result<(), Error> {
@@ -289,13 +289,7 @@ fn simulate(orders: &Receiver<Order>, line: Rc<Line>) {
             } => {
                 simulation.repair_oneway(name(from), name(to));
             }
-            Order::SetHeld {
-                between: (a, b),
-                held,
-            } => match held {
-                true => simulation.hold(name(a), name(b)),
-                false => simulation.release(name(a), name(b)),
-            },
+            Order::SetHeld { from, to, held } => hosts.cards[to.0 as usize].set_held(from, held),
             Order::Attend(machine, answer) => hosts.cards[machine.0 as usize].put(answer),
             Order::RunUntil(limit) => {
                 while nanos(simulation.elapsed() + TICK) <= limit && !line.stopped.get() {

@@ -98,7 +98,7 @@ pub(crate) struct Network {
     directions: FxHashMap<(MachineId, MachineId), Direction>,
     /// How many directions are cut: mostly none, and then no packet has to look.
     cut: usize,
-    /// How often packets between two machines are held. By the two machines, the smaller first.
+    /// How often the packets of a direction are held.
     holds: FxHashMap<(MachineId, MachineId), u32>,
     gateways: FxHashMap<(MachineId, MachineId), gateway::Working>,
 }
@@ -186,29 +186,29 @@ impl Network {
                 .is_some_and(|direction| direction.cuts > 0)
     }
 
-    /// Holds the packets between two machines; whether they were not held before. What is held twice
-    /// has to be released twice.
-    pub(crate) fn hold(&mut self, a: MachineId, b: MachineId) -> bool {
-        let holds = self.holds.entry(pair(a, b)).or_default();
+    /// Holds the packets of a direction; whether they were not held before. What is held twice has to be
+    /// released twice.
+    pub(crate) fn hold(&mut self, from: MachineId, to: MachineId) -> bool {
+        let holds = self.holds.entry((from, to)).or_default();
         *holds += 1;
         *holds == 1
     }
 
     /// Ends a hold; whether it was the last.
-    pub(crate) fn release(&mut self, a: MachineId, b: MachineId) -> bool {
-        let Some(holds) = self.holds.get_mut(&pair(a, b)) else {
+    pub(crate) fn release(&mut self, from: MachineId, to: MachineId) -> bool {
+        let Some(holds) = self.holds.get_mut(&(from, to)) else {
             return false;
         };
         *holds -= 1;
         let last = *holds == 0;
         if last {
-            self.holds.remove(&pair(a, b));
+            self.holds.remove(&(from, to));
         }
         last
     }
 
-    pub(crate) fn is_held(&self, a: MachineId, b: MachineId) -> bool {
-        !self.holds.is_empty() && self.holds.contains_key(&pair(a, b))
+    pub(crate) fn is_held(&self, from: MachineId, to: MachineId) -> bool {
+        !self.holds.is_empty() && self.holds.contains_key(&(from, to))
     }
 
     /// Decides what becomes of a packet sent at `now`, in nanoseconds. It may be damaged.

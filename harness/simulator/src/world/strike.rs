@@ -22,10 +22,8 @@ impl World {
                     self.machines.network.set_loss(a, b, loss);
                 }
             }
-            Fault::Hold { between: (a, b) } => pairs(&a, &b).for_each(|(a, b)| self.hold(a, b)),
-            Fault::Release { between: (a, b) } => {
-                pairs(&a, &b).for_each(|(a, b)| self.release(a, b));
-            }
+            Fault::Hold { from, to } => pairs(&from, &to).for_each(|(a, b)| self.hold(a, b)),
+            Fault::Release { from, to } => pairs(&from, &to).for_each(|(a, b)| self.release(a, b)),
             Fault::Link { from, to, link } => {
                 pairs(&from, &to).for_each(|(a, b)| self.set_direction(a, b, (*link).clone()));
             }
@@ -103,24 +101,17 @@ impl World {
         self.machines.network.mend(from, to);
         self.driver
             .set_cut(from, to, self.machines.network.is_cut(from, to));
-        if self.machines.network.is_held(from, to) {
+    }
+
+    fn hold(&mut self, from: MachineId, to: MachineId) {
+        if self.machines.network.hold(from, to) {
             self.driver.set_held(from, to, true, self.machines.now());
         }
     }
 
-    fn hold(&mut self, a: MachineId, b: MachineId) {
-        if self.machines.network.hold(a, b) {
-            self.driver.set_held(a, b, true, self.machines.now());
-        }
-    }
-
-    fn release(&mut self, a: MachineId, b: MachineId) {
-        if self.machines.network.release(a, b) {
-            self.driver.set_held(a, b, false, self.machines.now());
-            for (from, to) in [(a, b), (b, a)] {
-                let cut = self.machines.network.is_cut(from, to);
-                self.driver.set_cut(from, to, cut);
-            }
+    fn release(&mut self, from: MachineId, to: MachineId) {
+        if self.machines.network.release(from, to) {
+            self.driver.set_held(from, to, false, self.machines.now());
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Addresses, Answer, Leaving, Line};
 use crate::kernel::Packet;
 use crate::machine::MachineId;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,6 +27,10 @@ pub(super) struct Card {
     /// What waits for its time to leave, in the order of that time and then of sending.
     leaving: RefCell<BTreeMap<(u64, u64), (MachineId, Packet)>>,
     sent: Cell<u64>,
+    /// Whose packets are held.
+    held_from: RefCell<BTreeSet<MachineId>>,
+    /// What has arrived from them, in the order of arrival.
+    held: RefCell<Vec<(MachineId, Packet)>>,
     wake: Cell<Option<u64>>,
     /// Something was put on the card from outside of its own turn.
     changed: Notify,
@@ -44,6 +48,8 @@ impl Card {
             addresses,
             leaving: RefCell::default(),
             sent: Cell::default(),
+            held_from: RefCell::default(),
+            held: RefCell::default(),
             wake: Cell::default(),
             changed: Notify::new(),
         }
@@ -63,6 +69,27 @@ impl Card {
     pub(super) fn put(&self, answer: Answer) {
         self.take(answer);
         self.changed.notify_one();
+    }
+
+    /// The packets of a machine are held from now on, or arrive now.
+    pub(super) fn set_held(&self, from: MachineId, held: bool) {
+        let mut held_from = self.held_from.borrow_mut();
+        match held {
+            true => held_from.insert(from),
+            false => held_from.remove(&from),
+        };
+        self.changed.notify_one();
+    }
+
+    /// What the machine gets of all that has arrived.
+    fn pass(&self, arrived: Vec<(MachineId, Packet)>) -> Vec<(MachineId, Packet)> {
+        let (mut held, held_from) = (self.held.borrow_mut(), self.held_from.borrow());
+        if held.is_empty() && held_from.is_empty() {
+            return arrived;
+        }
+        held.extend(arrived);
+        held.extract_if(.., |(from, _)| !held_from.contains(from))
+            .collect()
     }
 
     /// The power is gone, and with it what had not left.
@@ -145,6 +172,7 @@ pub(super) async fn run_card(card: Rc<Card>) -> turmoil::Result {
             first = socket.recv_from(&mut buffer) => card.drain(&socket, &mut buffer, first?),
             () = until(next) => Vec::new(),
         };
+        let arrived = card.pass(arrived);
         if !arrived.is_empty() || card.is_wake_due() {
             let answer = card.line.ask(card.machine, arrived);
             card.take(answer);
