@@ -18,7 +18,7 @@ mod following;
 
 use super::handlers::Reply;
 use super::presence::Presence;
-use super::session::{Allowance, Session, delivery, framed, under_wrong_ids};
+use super::session::{Allowance, Link, Session, delivery, framed, under_wrong_ids};
 use super::{ServerOptions, ToClient, nickname_taken};
 use crate::bugs::Bug;
 use crate::message::{Content, Kind, full_name, is_open};
@@ -395,6 +395,7 @@ impl Exchange {
 
     /// Sends a message to everyone it is for, one by one.
     fn send(&mut self, stored: &StoredMessage) {
+        let mut link = Link::of(stored);
         for (number, session) in &mut self.sessions {
             if !session.live || !session.is_for(&stored.message, self.bug) {
                 continue;
@@ -405,7 +406,7 @@ impl Exchange {
             }
             // Whoever cannot take a message now falls out of the live stream and has to ask for
             // it; without catch-up there is nobody to ask.
-            session.live = session.emit(stored) || self.to_client == ToClient::LiveOnly;
+            session.live = session.emit_link(&mut link) || self.to_client == ToClient::LiveOnly;
         }
     }
 

@@ -9,6 +9,7 @@ use crate::storage::{NewMessage, StorageError, StoredMessage};
 use crate::wire::{self, Delivery, Limits, Login, Typing};
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use squall_recovery::SocketRef;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
@@ -171,13 +172,17 @@ impl Session {
     /// Puts a message into the socket's queue, as the next link of the session's chain. Says
     /// whether there was room.
     pub(super) fn emit(&mut self, stored: &StoredMessage) -> bool {
-        let delivery = delivery(stored, self.head);
-        let accepted = match framed(&delivery) {
-            None => self.emit_event(wire::CHAT_MESSAGE, &delivery),
-            Some(frame) => self.emit_event(wire::BINARY_MESSAGE, &frame),
+        self.emit_link(&mut Link::of(stored))
+    }
+
+    /// The same with a message that goes to others as well.
+    pub(super) fn emit_link(&mut self, link: &mut Link<'_>) -> bool {
+        let accepted = match link.after(self.head) {
+            Written::Text(json) => self.emit_event(wire::CHAT_MESSAGE, json),
+            Written::Binary(frame) => self.emit_event(wire::BINARY_MESSAGE, frame),
         };
         if accepted {
-            self.head = stored.id;
+            self.head = link.stored.id;
         }
         accepted
     }
@@ -206,6 +211,45 @@ impl Session {
                 .expect("two remain two");
         }
         self.live = pair.iter().all(|message| self.emit(message));
+    }
+}
+
+/// A message on its way to many sessions. Most of them had the same message before it, and what is
+/// written for one of those is for all of them.
+pub(super) struct Link<'a> {
+    stored: &'a StoredMessage,
+    /// As it was written last, and after which message.
+    written: Option<(i64, Written)>,
+}
+
+/// The payload of an event.
+enum Written {
+    Text(Box<RawValue>),
+    Binary(Bytes),
+}
+
+impl<'a> Link<'a> {
+    pub(super) fn of(stored: &'a StoredMessage) -> Self {
+        let written = None;
+        Self { stored, written }
+    }
+
+    fn after(&mut self, previous: i64) -> &Written {
+        let same = self.written.take_if(|(before, _)| *before == previous);
+        let (_, written) = self.written.insert(same.unwrap_or_else(|| {
+            let delivery = delivery(self.stored, previous);
+            (previous, Written::new(&delivery))
+        }));
+        written
+    }
+}
+
+impl Written {
+    fn new(delivery: &Delivery) -> Self {
+        match framed(delivery) {
+            None => Written::Text(to_raw_value(delivery).expect("its keys are texts")),
+            Some(frame) => Written::Binary(frame),
+        }
     }
 }
 
@@ -239,4 +283,34 @@ pub(super) fn under_wrong_ids(messages: Vec<StoredMessage>) -> Vec<StoredMessage
         .zip(backwards)
         .map(|(id, StoredMessage { message, .. })| StoredMessage { id, message })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_the_one_that_its_receiver_had_before_it() {
+        let stored = StoredMessage {
+            id: 9,
+            message: NewMessage {
+                client_offset: None,
+                content: "hello".into(),
+                sender: "ann".to_owned(),
+                room: "lobby".to_owned(),
+                echo: true,
+                kind: Kind::Message,
+                nickname: None,
+                sent_at_ms: 0,
+            },
+        };
+        let mut link = Link::of(&stored);
+        for previous in [3, 3, 7, 3] {
+            let Written::Text(json) = link.after(previous) else {
+                panic!("words are no frame");
+            };
+            let delivery: Delivery = serde_json::from_str(json.get()).unwrap();
+            assert_eq!((delivery.id, delivery.previous), (9, previous));
+        }
+    }
 }
