@@ -10,9 +10,10 @@ use super::packet::{Endpoints, Packet};
 use super::ports::Claim;
 use super::tcp::Wire;
 use super::{Errno, ObjectId, Result};
+use crate::sys::TcpSocket;
 use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
-use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
+use smoltcp::iface::{Config, Interface};
+use smoltcp::socket::tcp::{CongestionControl, Socket, State};
 use smoltcp::time::{Duration as SmolDuration, Instant};
 use smoltcp::wire::{HardwareAddress, IpCidr, IpListenEndpoint, TcpSeqNumber};
 use std::net::IpAddr;
@@ -57,8 +58,7 @@ pub(super) struct Flow {
     pub(super) dirty: bool,
     interface: Interface,
     seed: u64,
-    sockets: SocketSet<'static>,
-    handle: SocketHandle,
+    tcp: TcpSocket,
     options: Options,
     error: Option<Errno>,
     peer_finished: bool,
@@ -101,13 +101,9 @@ impl Flow {
         seed: u64,
         mtu: usize,
     ) -> Self {
-        let mut socket = Socket::new(
-            SocketBuffer::new(vec![0; options.receive_buffer]),
-            SocketBuffer::new(vec![0; options.send_buffer]),
-        );
-        socket.set_congestion_control(CongestionControl::Reno);
-        let mut sockets = SocketSet::new(Vec::with_capacity(1));
-        let handle = sockets.add(socket);
+        let mut tcp = TcpSocket::new(options.receive_buffer, options.send_buffer);
+        tcp.get_mut()
+            .set_congestion_control(CongestionControl::Reno);
         let local = endpoints.local.ip();
         let mut flow = Self {
             endpoints,
@@ -116,8 +112,7 @@ impl Flow {
             dirty: false,
             interface: interface(local, seed, mtu),
             seed,
-            sockets,
-            handle,
+            tcp,
             options,
             error: None,
             peer_finished: false,
@@ -143,8 +138,8 @@ impl Flow {
     /// Begins an active open.
     pub(super) fn connect(&mut self) -> Result<()> {
         let Endpoints { local, peer } = self.endpoints;
-        self.sockets
-            .get_mut::<Socket>(self.handle)
+        self.tcp
+            .get_mut()
             .connect(self.interface.context(), peer, local)
             .map_err(|_| Errno(libc::EADDRNOTAVAIL))
     }
@@ -188,14 +183,14 @@ impl Flow {
         let sent = outgoing.len();
         let mut wire = Wire::new(Some(packet), outgoing);
         self.interface
-            .poll_ingress_single(instant(now), &mut wire, &mut self.sockets);
+            .poll_ingress_single(instant(now), &mut wire, &mut self.tcp.set);
         self.note_acknowledged(&outgoing[sent..]);
         if self.owner == Owner::Nobody && self.socket().recv_queue() > before.received {
             // Nobody will ever read that (RFC 1122, 4.2.2.13).
             self.socket_mut().abort();
             let mut wire = Wire::new(None, outgoing);
             self.interface
-                .poll_egress(instant(now), &mut wire, &mut self.sockets);
+                .poll_egress(instant(now), &mut wire, &mut self.tcp.set);
         }
         self.changes_since(before, now, true)
     }
@@ -213,9 +208,9 @@ impl Flow {
             let sent = outgoing.len();
             let mut wire = Wire::new(None, outgoing);
             self.interface
-                .poll_egress(instant(now), &mut wire, &mut self.sockets);
+                .poll_egress(instant(now), &mut wire, &mut self.tcp.set);
             self.note_acknowledged(&outgoing[sent..]);
-            let next = self.interface.poll_at(instant(now), &self.sockets);
+            let next = self.interface.poll_at(instant(now), &self.tcp.set);
             if outgoing.len() == sent || next.is_none_or(|next| next > instant(now)) {
                 break next;
             }
@@ -508,11 +503,11 @@ impl Flow {
     }
 
     fn socket(&self) -> &Socket<'static> {
-        self.sockets.get(self.handle)
+        self.tcp.get()
     }
 
     fn socket_mut(&mut self) -> &mut Socket<'static> {
-        self.sockets.get_mut(self.handle)
+        self.tcp.get_mut()
     }
 }
 

@@ -2,12 +2,10 @@
 
 use super::socket::{Family, Socket, State};
 use super::{Errno, Kernel, Result};
+use crate::sys::BUFFER;
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET, c_int};
 use std::net::IpAddr;
 use std::time::Duration;
-
-/// Bytes a connection buffers, each way. Linux begins with 16 KiB to send and 128 KiB to receive.
-const TCP_BUFFER: usize = 32 * 1024;
 
 /// Bytes of datagrams that may wait to be read (`rmem_default`).
 const UDP_BUFFER: usize = 104 * 1024;
@@ -52,7 +50,7 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) fn new(is_tcp: bool) -> Self {
-        let buffer = if is_tcp { TCP_BUFFER } else { UDP_BUFFER };
+        let buffer = if is_tcp { BUFFER } else { UDP_BUFFER };
         Self {
             no_delay: false,
             quick_ack: false,

@@ -30,6 +30,7 @@ mod events;
 mod files;
 mod futex;
 mod host;
+mod memory;
 mod messages;
 mod mutex;
 mod names;
@@ -46,6 +47,7 @@ mod time;
 
 pub(crate) use audit::{asked_by_machine, sources, start_audit};
 pub(crate) use baton::Gate;
+pub(crate) use memory::{BUFFER, TcpSocket};
 pub(crate) use threads::{end_threads, run_threads};
 
 use crate::audit::Audit;
