@@ -78,6 +78,15 @@ pub enum Fault {
     /// The machine gets another address, as when a phone leaves a wifi. Packets from and to the old
     /// address disappear, so its connections hear nothing any more.
     Move(MachineId),
+    /// Other programs on the machine take its ephemeral ports, until the power is lost or they give them
+    /// back. Its own program keeps those that it has. Who needs one and finds none is told
+    /// `EADDRNOTAVAIL` by `connect(2)`, `EADDRINUSE` by `bind(2)`.
+    UsePorts {
+        /// The machine.
+        machine: MachineId,
+        /// How many they leave; with `None` they give them all back.
+        free: Option<u16>,
+    },
     /// SYNs from addresses that nobody has arrive at a port of a machine.
     SynFlood {
         /// The machine.
@@ -160,6 +169,9 @@ impl Fault {
                 gateway,
             } => of_links(format!("gateway {gateway:?}"), a, b),
             Self::Move(machine) => of_machine("move", *machine),
+            Self::UsePorts { machine, free } => {
+                of_machine(&format!("ports left: {free:?}"), *machine)
+            }
             Self::SynFlood { to, .. } => of_machine("syn flood", *to),
             Self::Kill(machine) => of_machine("kill", *machine),
             Self::Terminate(machine) => of_machine("terminate", *machine),

@@ -240,6 +240,12 @@ impl Machine {
         self.with_hardware(|hardware| hardware.disk.change(change, || stream(seed, &label)));
     }
 
+    pub(crate) fn leave_ports(&mut self, free: Option<u16>) {
+        if let Power::On { kernel, .. } = &self.state {
+            kernel.borrow_mut().leave_ports(free);
+        }
+    }
+
     pub(crate) fn set_work_cost(&mut self, cost: WorkCost) {
         self.with_hardware(|hardware| hardware.cpu.set_cost(cost));
     }

@@ -13,6 +13,7 @@ mod flood;
 mod machines;
 mod network;
 mod partition;
+mod ports;
 mod victims;
 
 pub use boxes::{Ends, HalfOpen, NatForgets, Reset};
@@ -23,6 +24,7 @@ pub use flood::SynFlood;
 pub use machines::{Kill, Pause, PowerLoss, RestartLoop, SlowCpu, Stop, Suspend};
 pub use network::{AddressChange, Loss, OtherLink};
 pub use partition::{Hold, Partition};
+pub use ports::PortsUsedUp;
 pub use victims::{Crew, Victims};
 
 use crate::draw::Draw;
@@ -180,6 +182,7 @@ kinds! {
     "nat-forgets" => NatForgets,
     "half-open" => HalfOpen,
     "syn-flood" => SynFlood,
+    "ports-used-up" => PortsUsedUp,
     "kill" => Kill,
     "stop" => Stop,
     "restart-loop" => RestartLoop,

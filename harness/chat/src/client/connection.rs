@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::VecDeque;
+use std::error::Error;
 use std::future::ready;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -83,7 +84,7 @@ impl Connection {
         let client = timeout_at(due, builder.connect()).await;
         let client = client
             .map_err(|_| format!("no connection within {limit:?}"))?
-            .map_err(|error| format!("cannot connect: {error}"))?;
+            .map_err(|error| format!("cannot connect: {}", with_cause(&error)))?;
         let mut connection = Self {
             client,
             signals,
@@ -193,6 +194,14 @@ impl Drop for Connection {
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(say_goodbye(self.client.clone(), self.recoverable));
         }
+    }
+}
+
+/// What an error says, and what its cause says: rust_socketio's own words are the same for all causes.
+fn with_cause(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Ports: who may have which at the same time.
 
-use super::{ANY_PORT, local, pair};
+use super::{ANY_PORT, listener, local, pair};
 use crate::Log;
 use std::io;
 use std::net::SocketAddr;
@@ -24,6 +24,7 @@ cases!("bind":
     the_port_of_an_accepted_connection,
     the_port_of_a_connection_that_was_closed_here,
     the_port_of_an_outgoing_connection,
+    connecting_twice_from_one_port,
 );
 
 fn bind(address: SocketAddr, reuse: bool) -> io::Result<TcpSocket> {
@@ -204,5 +205,16 @@ async fn the_port_of_an_outgoing_connection(log: Log) -> io::Result<()> {
         let port = client.local_addr()?.port();
         bind(([127, 0, 0, 2], port).into(), false)?.listen(5)
     });
+    Ok(())
+}
+
+async fn connecting_twice_from_one_port(log: Log) -> io::Result<()> {
+    let (near, far) = (listener(5)?, listener(5)?);
+    let first = bind(ANY_PORT, true)?;
+    let second = bind(first.local_addr()?, true)?;
+    let third = bind(first.local_addr()?, true)?;
+    let _first = first.connect(near.local_addr()?).await?;
+    log.success("to the same peer", second.connect(near.local_addr()?).await);
+    log.success("to another one", third.connect(far.local_addr()?).await);
     Ok(())
 }

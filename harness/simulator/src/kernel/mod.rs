@@ -212,6 +212,12 @@ impl Kernel {
         self.hardware.clocks.monotonic(self.time_of_process())
     }
 
+    /// Other programs take all ephemeral ports but so many, or give them back.
+    pub(crate) fn leave_ports(&mut self, free: Option<u16>) {
+        self.tcp.ports.leave(free);
+        self.udp.ports.leave(free);
+    }
+
     /// The process waits for what the disk did for it.
     pub(crate) fn wait_for_disk(&mut self) {
         let waited = self.hardware.disk.take_wait();

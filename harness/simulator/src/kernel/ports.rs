@@ -7,9 +7,10 @@ use super::options::Options;
 use super::{Errno, ObjectId, Result};
 use rustc_hash::FxHashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 
 /// Linux's range of ephemeral ports (`ip_local_port_range`).
-const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 32768..=60999;
+const EPHEMERAL_PORTS: Range<u16> = 32768..61000;
 
 /// The protocols that have ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ struct Port {
 pub(super) struct Ports {
     protocol: Protocol,
     ports: FxHashMap<u16, Port>,
+    /// The ephemeral ports that no other program has.
+    ephemeral: Range<u16>,
     next: u16,
 }
 
@@ -83,8 +86,16 @@ impl Ports {
         Self {
             protocol,
             ports: FxHashMap::default(),
-            next: EPHEMERAL_PORTS.start() + offset as u16,
+            ephemeral: EPHEMERAL_PORTS,
+            next: EPHEMERAL_PORTS.start + offset as u16,
         }
+    }
+
+    /// Other programs take all ephemeral ports but so many, or give them back. Whoever has a port keeps it.
+    pub(super) fn leave(&mut self, free: Option<u16>) {
+        let all = EPHEMERAL_PORTS;
+        let free = free.map_or(all.len(), |free| all.len().min(free.into()));
+        self.ephemeral = all.start..all.start + free as u16;
     }
 
     /// Binds a socket to the wanted port, or to a free one if that is zero.
@@ -218,12 +229,12 @@ impl Ports {
     }
 
     fn find_ephemeral(&mut self, is_free: impl Fn(&Self, u16) -> bool) -> Option<u16> {
-        (0..EPHEMERAL_PORTS.len()).find_map(|_| {
-            let port = self.next;
-            self.next = match port == *EPHEMERAL_PORTS.end() {
-                true => *EPHEMERAL_PORTS.start(),
-                false => port + 1,
+        (0..self.ephemeral.len()).find_map(|_| {
+            let port = match self.ephemeral.contains(&self.next) {
+                true => self.next,
+                false => self.ephemeral.start,
             };
+            self.next = port + 1;
             is_free(self, port).then_some(port)
         })
     }

@@ -43,6 +43,7 @@ impl World {
                 }
             }
             Fault::Move(machine) => self.machines.move_away(machine),
+            Fault::UsePorts { machine, free } => self.machines[machine].leave_ports(free),
             Fault::SynFlood {
                 to,
                 port,

@@ -1,0 +1,57 @@
+//! Ephemeral ports that are used up: nobody on the machine can begin a connection.
+
+use super::victims::Whom;
+use super::{Kind, Order, Stage};
+use crate::draw::Draw;
+use crate::format::{Problems, Table};
+use crate::scenario::Setting;
+use squall_guarantees::counted;
+
+/// Other programs on the victims have taken the ports from which connections begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortsUsedUp {
+    /// How many they have left.
+    pub free: Setting<u32>,
+}
+
+impl Kind for PortsUsedUp {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let found = table.placed::<Setting<u32>>("free", problems);
+        let free = found.map_or(Setting::Fixed(0), |found| {
+            if found.value.max() > MOST {
+                let remedy = format!("Leave 0 to {MOST} of them.");
+                problems.add(found.at, "a machine has fewer ephemeral ports", remedy);
+            }
+            found.value
+        });
+        Some(PortsUsedUp { free })
+    }
+
+    fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+        let free = draw.fixed(&format!("{fault}: free"), self.free);
+        PortsUsedUp { free }
+    }
+
+    fn whom(&self) -> Whom {
+        Whom::Machines
+    }
+
+    fn strike(&self, stage: &mut Stage<'_>) {
+        let free = Some(self.free.min() as u16);
+        stage.begin_each(|machine| Order::UsePorts { machine, free });
+        stage.end_each(|machine| Order::UsePorts {
+            machine,
+            free: None,
+        });
+    }
+
+    fn words(&self, victims: &str) -> String {
+        match self.free.min() {
+            0 => format!("no free ports on {victims}"),
+            free => format!("only {} on {victims}", counted(free.into(), "free port")),
+        }
+    }
+}
+
+/// Linux has no more, unless it is told to (`ip_local_port_range`).
+const MOST: u32 = 28_232;
