@@ -218,6 +218,11 @@ impl Kernel {
         self.udp.ports.leave(free);
     }
 
+    /// The processor time that the process is told: as if it had worked all the time.
+    pub(crate) fn processor_time(&self) -> Duration {
+        Duration::from_nanos(self.time_of_process())
+    }
+
     /// The process waits for what the disk did for it.
     pub(crate) fn wait_for_disk(&mut self) {
         let waited = self.hardware.disk.take_wait();

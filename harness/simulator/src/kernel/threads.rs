@@ -16,6 +16,13 @@ const CHANGES_PER_SLICE: u32 = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ThreadId(u32);
 
+impl ThreadId {
+    /// As Linux numbers the threads of the first process of a container.
+    pub(crate) fn number(self) -> i32 {
+        self.0 as i32 + 1
+    }
+}
+
 /// The thread on which the process's runtime is polled.
 pub(crate) const MAIN: ThreadId = ThreadId(0);
 

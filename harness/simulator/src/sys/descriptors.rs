@@ -149,6 +149,15 @@ unsafe extern "C" fn close(fd: c_int) -> c_int {
     }
 }
 
+#[unsafe(no_mangle)]
+unsafe extern "C" fn dup(fd: c_int) -> c_int {
+    match on_descriptor(fd, |kernel| kernel.duplicate(fd)) {
+        Some(result) => answer_int(result),
+        // SAFETY: this call takes no pointer.
+        None => unsafe { real::syscall(libc::SYS_dup, [fd as _, 0, 0, 0, 0, 0]) as c_int },
+    }
+}
+
 /// No packet arrives while the main thread waits, so that one cannot.
 fn wait_for_acknowledgement(linger: Linger) {
     if threads::is_main() {
@@ -238,5 +247,5 @@ unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_int) ->
 
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![read, write, readv, writev, close, fcntl, ioctl]
+    entry_points![read, write, readv, writev, close, dup, fcntl, ioctl]
 }

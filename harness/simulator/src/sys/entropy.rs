@@ -3,7 +3,7 @@
 use super::audit::asked;
 use super::descriptors::bytes_mut;
 use super::futex::futex;
-use super::{EntryPoint, WorldThread, machine, real, world};
+use super::{EntryPoint, WorldThread, identity, machine, real, world};
 use crate::audit::Call;
 use crate::entropy::Door;
 use libc::{c_int, c_long, c_uint, c_void, size_t, ssize_t};
@@ -86,10 +86,10 @@ unsafe extern "C" fn syscall(
                 Some(fill_or_get(a as *mut c_void, b, c as c_uint))
             }
             libc::SYS_futex => futex(arguments),
-            _ => {
+            _ => identity::by_number(number).or_else(|| {
                 asked(|| Call::number("syscall", number));
                 None
-            }
+            }),
         };
         answered.unwrap_or_else(|| real::syscall(number, arguments)) as c_long
     }

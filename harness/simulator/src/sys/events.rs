@@ -4,7 +4,7 @@ use super::descriptors::on_descriptor;
 use super::{EntryPoint, answer_int, fail, machine, real, threads};
 use crate::kernel::threads::{Outcome, Wait};
 use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, Kernel, ReadyEvent, Waited};
-use libc::{c_int, c_uint, epoll_event, pollfd, timespec};
+use libc::{c_int, c_uint, epoll_event, pollfd, sigset_t, timespec};
 use std::slice;
 
 #[unsafe(no_mangle)]
@@ -16,6 +16,16 @@ unsafe extern "C" fn epoll_create1(flags: c_int) -> c_int {
             real::syscall(libc::SYS_epoll_create1, [flags as _, 0, 0, 0, 0, 0]) as c_int
         },
     }
+}
+
+/// The size has meant nothing for long.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_create(size: c_int) -> c_int {
+    if size <= 0 {
+        return fail(Errno(libc::EINVAL)) as c_int;
+    }
+    // SAFETY: this call takes no pointer.
+    unsafe { epoll_create1(0) }
 }
 
 #[unsafe(no_mangle)]
@@ -112,6 +122,32 @@ unsafe extern "C" fn epoll_wait(
     }
 }
 
+/// No handler of a machine's program can interrupt a wait, so the mask changes nothing there.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_pwait(
+    epoll: c_int,
+    events: *mut epoll_event,
+    most: c_int,
+    timeout_ms: c_int,
+    mask: *const sigset_t,
+) -> c_int {
+    // SAFETY: the caller's, as for epoll_pwait(2).
+    unsafe {
+        if epoll >= FIRST_DESCRIPTOR {
+            return epoll_wait(epoll, events, most, timeout_ms);
+        }
+        let arguments = [
+            epoll as _,
+            events as _,
+            most as _,
+            timeout_ms as _,
+            mask as _,
+            8,
+        ];
+        real::syscall(libc::SYS_epoll_pwait, arguments) as c_int
+    }
+}
+
 /// A thread beside the main one waits for events as for anything else: its turn does not end here.
 fn wait_on_thread(
     epoll: c_int,
@@ -197,5 +233,13 @@ fn look(kernel: &mut Kernel, asked: &mut pollfd) -> Option<()> {
 
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![epoll_create1, epoll_ctl, epoll_wait, eventfd, poll]
+    entry_points![
+        epoll_create1,
+        epoll_create,
+        epoll_ctl,
+        epoll_wait,
+        epoll_pwait,
+        eventfd,
+        poll
+    ]
 }

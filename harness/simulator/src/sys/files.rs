@@ -1,9 +1,11 @@
-//! Opening files. Ordinary files are the host's, on a machine too; an audit tells which are opened.
+//! Opening files. Ordinary files are the host's, on a machine too; an audit tells which are opened. Files that
+//! describe the host are on no machine, and its generators of random bytes are refused.
 
 use super::audit::asked;
 use super::real::Original;
-use super::{EntryPoint, real};
+use super::{EntryPoint, fail, machine, real, refused};
 use crate::audit::Call;
+use crate::kernel::Errno;
 use libc::{FILE, c_char, c_int, c_uint, c_void};
 use std::ffi::CStr;
 
@@ -12,14 +14,56 @@ type Fopen = unsafe extern "C" fn(*const c_char, *const c_char) -> *mut FILE;
 static FOPEN: Original = Original::new(c"fopen");
 static FOPEN64: Original = Original::new(c"fopen64");
 
+/// Where the host describes itself: its hardware, its kernel, its name, its users, its time zone, its network.
+const OF_THE_HOST: [&[u8]; 11] = [
+    b"/proc",
+    b"/sys",
+    b"/etc/hostname",
+    b"/etc/hosts",
+    b"/etc/localtime",
+    b"/etc/machine-id",
+    b"/etc/os-release",
+    b"/etc/passwd",
+    b"/etc/resolv.conf",
+    b"/etc/timezone",
+    b"/usr/lib/os-release",
+];
+
+const GENERATORS: [&[u8]; 2] = [b"/dev/random", b"/dev/urandom"];
+
+/// Opens a file, if there is one for whoever runs.
+///
 /// # Safety
 ///
 /// `path` must be a C string.
-unsafe fn opens(door: &'static str, path: *const c_char) {
+unsafe fn opens<R>(
+    door: &'static str,
+    path: *const c_char,
+    open: impl FnOnce() -> R,
+) -> Result<R, Errno> {
     // SAFETY: the caller's.
-    let path = || unsafe { CStr::from_ptr(path) };
-    asked(|| Call::file(door, path().to_string_lossy().into_owned()));
+    let path = unsafe { CStr::from_ptr(path) };
+    let bytes = path.to_bytes();
+    let is_of_the_host = OF_THE_HOST.iter().any(|&known| {
+        let rest = bytes.strip_prefix(known);
+        rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    });
+    if is_of_the_host && machine(|_| ()).is_some() {
+        return Err(Errno(libc::ENOENT));
+    }
+    asked(|| Call::file(door, path.to_string_lossy().into_owned()));
+    if GENERATORS.contains(&bytes)
+        && refused::refuse(
+            &format!("{door} of {}", path.to_string_lossy()),
+            GENERATORS_REMEDY,
+        )
+    {
+        return Err(Errno(libc::EACCES));
+    }
+    Ok(open())
 }
+
+const GENERATORS_REMEDY: &str = "ask getrandom(2), as the getrandom crate does";
 
 /// The real call, not libc's function: memory allocators open files before functions can be looked up.
 ///
@@ -37,8 +81,8 @@ unsafe fn open_at(directory: c_int, path: *const c_char, flags: c_int, mode: c_u
 unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_uint) -> c_int {
     // SAFETY: the caller's, as for open(2).
     unsafe {
-        opens("open", path);
-        open_at(libc::AT_FDCWD, path, flags, mode)
+        let open = || open_at(libc::AT_FDCWD, path, flags, mode);
+        opens("open", path, open).unwrap_or_else(|error| fail(error) as c_int)
     }
 }
 
@@ -46,8 +90,8 @@ unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_uint) -> c_
 unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: c_uint) -> c_int {
     // SAFETY: the caller's, as for open(2).
     unsafe {
-        opens("open64", path);
-        open_at(libc::AT_FDCWD, path, flags, mode)
+        let open = || open_at(libc::AT_FDCWD, path, flags, mode);
+        opens("open64", path, open).unwrap_or_else(|error| fail(error) as c_int)
     }
 }
 
@@ -60,8 +104,8 @@ unsafe extern "C" fn openat(
 ) -> c_int {
     // SAFETY: the caller's, as for openat(2).
     unsafe {
-        opens("openat", path);
-        open_at(directory, path, flags, mode)
+        let open = || open_at(directory, path, flags, mode);
+        opens("openat", path, open).unwrap_or_else(|error| fail(error) as c_int)
     }
 }
 
@@ -74,8 +118,8 @@ unsafe extern "C" fn openat64(
 ) -> c_int {
     // SAFETY: the caller's, as for openat(2).
     unsafe {
-        opens("openat64", path);
-        open_at(directory, path, flags, mode)
+        let open = || open_at(directory, path, flags, mode);
+        opens("openat64", path, open).unwrap_or_else(|error| fail(error) as c_int)
     }
 }
 
@@ -83,8 +127,11 @@ unsafe extern "C" fn openat64(
 unsafe extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut FILE {
     // SAFETY: the original has this type; the arguments are the caller's, as for fopen(3).
     unsafe {
-        opens("fopen", path);
-        std::mem::transmute::<*mut c_void, Fopen>(FOPEN.get())(path, mode)
+        let original = std::mem::transmute::<*mut c_void, Fopen>(FOPEN.get());
+        opens("fopen", path, || original(path, mode)).unwrap_or_else(|error| {
+            fail(error);
+            std::ptr::null_mut()
+        })
     }
 }
 
@@ -92,8 +139,11 @@ unsafe extern "C" fn fopen(path: *const c_char, mode: *const c_char) -> *mut FIL
 unsafe extern "C" fn fopen64(path: *const c_char, mode: *const c_char) -> *mut FILE {
     // SAFETY: the original has this type; the arguments are the caller's, as for fopen(3).
     unsafe {
-        opens("fopen64", path);
-        std::mem::transmute::<*mut c_void, Fopen>(FOPEN64.get())(path, mode)
+        let original = std::mem::transmute::<*mut c_void, Fopen>(FOPEN64.get());
+        opens("fopen64", path, || original(path, mode)).unwrap_or_else(|error| {
+            fail(error);
+            std::ptr::null_mut()
+        })
     }
 }
 

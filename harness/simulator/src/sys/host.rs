@@ -1,15 +1,8 @@
-//! What a machine says of itself: its name, its system, its processors. Nothing of the host shows.
+//! What a machine says of itself: its name and its system. Nothing of the host shows.
 
-use super::real::Original;
 use super::{EntryPoint, fail, machine, real};
 use crate::kernel::Errno;
-use libc::{c_char, c_int, c_long, c_void, cpu_set_t, pid_t, size_t, utsname};
-
-/// A program's threads take turns, so they have one processor.
-const PROCESSORS: c_long = 1;
-
-type Sysconf = unsafe extern "C" fn(c_int) -> c_long;
-static SYSCONF: Original = Original::new(c"sysconf");
+use libc::{c_char, c_int, size_t, utsname};
 
 fn name() -> Option<String> {
     machine(|kernel| kernel.name.clone())
@@ -74,50 +67,7 @@ unsafe extern "C" fn uname(system: *mut utsname) -> c_int {
     0
 }
 
-#[unsafe(no_mangle)]
-unsafe extern "C" fn sched_getaffinity(
-    process: pid_t,
-    size: size_t,
-    processors: *mut cpu_set_t,
-) -> c_int {
-    if machine(|_| ()).is_some() {
-        // SAFETY: the caller's: a set of so many bytes. The first processor is the first bit.
-        unsafe {
-            processors.cast::<u8>().write_bytes(0, size);
-            libc::CPU_SET(0, &mut *processors);
-        }
-        return 0;
-    }
-    let arguments = [process as _, size, processors as _, 0, 0, 0];
-    // SAFETY: the caller's, as for sched_getaffinity(2), which says how much it has written.
-    unsafe {
-        let written = real::syscall(libc::SYS_sched_getaffinity, arguments);
-        if written < 0 {
-            return -1;
-        }
-        let written = written as usize;
-        processors
-            .cast::<u8>()
-            .add(written)
-            .write_bytes(0, size - written);
-    }
-    0
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn sysconf(name: c_int) -> c_long {
-    let of_processors = matches!(
-        name,
-        libc::_SC_NPROCESSORS_ONLN | libc::_SC_NPROCESSORS_CONF
-    );
-    if of_processors && machine(|_| ()).is_some() {
-        return PROCESSORS;
-    }
-    // SAFETY: the original has this type.
-    unsafe { std::mem::transmute::<*mut c_void, Sysconf>(SYSCONF.get())(name) }
-}
-
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![gethostname, uname, sched_getaffinity, sysconf]
+    entry_points![gethostname, uname]
 }

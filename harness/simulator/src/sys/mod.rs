@@ -30,6 +30,8 @@ mod events;
 mod files;
 mod futex;
 mod host;
+mod identity;
+mod interfaces;
 mod memory;
 mod messages;
 mod mutex;
@@ -38,6 +40,7 @@ mod options;
 mod parking_lot;
 mod real;
 mod refused;
+mod resources;
 mod signals;
 mod sleep;
 mod sockets;
@@ -209,11 +212,14 @@ fn check_symbols() {
         events::all(),
         files::all(),
         host::all(),
+        identity::all(),
+        interfaces::all(),
         messages::all(),
         mutex::all(),
         names::all(),
         options::all(),
         refused::all(),
+        resources::all(),
         signals::all(),
         sleep::all(),
         sockets::all(),

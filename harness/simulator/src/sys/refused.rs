@@ -2,7 +2,8 @@
 //! what to do instead: silence would be a leak of determinism.
 
 use super::real::{self, Original};
-use super::{EntryPoint, machine};
+use super::{EntryPoint, fail, machine};
+use crate::kernel::{Errno, FIRST_DESCRIPTOR};
 use libc::{c_char, c_int, c_void, pid_t};
 
 const PROCESS_REMEDY: &str = "give the other program a machine of its own";
@@ -73,7 +74,56 @@ refused_pair! {
     timerfd_create, SYS_timerfd_create, "timerfd_create (a timer)", "use tokio::time";
 }
 
+refused_pair! {
+    chdir, SYS_chdir, "chdir (of the whole real process)", "use absolute paths";
+}
+
+/// Calls that the real kernel would do between descriptors, of which those at these places are simulated.
+macro_rules! refused_between_descriptors {
+    ($($name:ident, $number:ident, $places:expr;)*) => {$(
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(
+            a: usize,
+            b: usize,
+            c: usize,
+            d: usize,
+            e: usize,
+            f: usize,
+        ) -> isize {
+            let arguments = [a, b, c, d, e, f];
+            let is_simulated = |&place: &usize| arguments[place] as c_int >= FIRST_DESCRIPTOR;
+            if $places.iter().any(is_simulated) && refuse(stringify!($name), "read the bytes, and write them") {
+                return fail(Errno(libc::EINVAL));
+            }
+            // SAFETY: the caller's, as for the system call of the same name.
+            unsafe { real::syscall(libc::$number, arguments) }
+        }
+    )*};
+}
+
+refused_between_descriptors! {
+    sendfile, SYS_sendfile, [0, 1];
+    sendfile64, SYS_sendfile, [0, 1];
+    splice, SYS_splice, [0, 2];
+    tee, SYS_tee, [0, 1];
+    vmsplice, SYS_vmsplice, [0];
+    copy_file_range, SYS_copy_file_range, [0, 2];
+}
+
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![fork, posix_spawnp, socketpair, pipe2, timerfd_create]
+    entry_points![
+        fork,
+        posix_spawnp,
+        socketpair,
+        pipe2,
+        timerfd_create,
+        chdir,
+        sendfile,
+        sendfile64,
+        splice,
+        tee,
+        vmsplice,
+        copy_file_range
+    ]
 }

@@ -73,6 +73,11 @@ pub(super) fn is_main() -> bool {
     MYSELF.get().is_null()
 }
 
+/// The number of the thread that runs among those of its process, as Linux counts them.
+pub(super) fn number() -> c_int {
+    myself(|myself| myself.id).unwrap_or(MAIN).number()
+}
+
 /// The threads of the machine that runs, besides its main one.
 pub(super) fn has_others() -> bool {
     machine(|kernel| !kernel.threads.is_empty()) == Some(true)

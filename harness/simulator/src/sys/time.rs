@@ -1,11 +1,11 @@
-//! Clocks. A machine's clocks show its own virtual time, which passes during a turn only if work costs time.
+//! Clocks, and the zone of their times. A machine's clocks show its own virtual time, which passes during a turn only if work costs time.
 
 use super::audit::asked;
 use super::real::Original;
 use super::{EntryPoint, fail, machine, parking_lot};
 use crate::audit::Call;
 use crate::kernel::Errno;
-use libc::{c_int, c_void, clockid_t, time_t, timespec, timeval};
+use libc::{c_int, c_void, clockid_t, time_t, timespec, timeval, tm};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -17,6 +17,12 @@ type Time = unsafe extern "C" fn(*mut time_t) -> time_t;
 static CLOCK_GETTIME: Original = Original::new(c"clock_gettime");
 static GETTIMEOFDAY: Original = Original::new(c"gettimeofday");
 static TIME: Original = Original::new(c"time");
+
+type LocaltimeR = unsafe extern "C" fn(*const time_t, *mut tm) -> *mut tm;
+type Localtime = unsafe extern "C" fn(*const time_t) -> *mut tm;
+
+static LOCALTIME_R: Original = Original::new(c"localtime_r");
+static LOCALTIME: Original = Original::new(c"localtime");
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
@@ -30,9 +36,10 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_i
             libc::CLOCK_MONOTONIC
             | libc::CLOCK_MONOTONIC_COARSE
             | libc::CLOCK_MONOTONIC_RAW
-            | libc::CLOCK_BOOTTIME
-            | libc::CLOCK_PROCESS_CPUTIME_ID
-            | libc::CLOCK_THREAD_CPUTIME_ID => Some(kernel.monotonic_clock()),
+            | libc::CLOCK_BOOTTIME => Some(kernel.monotonic_clock()),
+            libc::CLOCK_PROCESS_CPUTIME_ID | libc::CLOCK_THREAD_CPUTIME_ID => {
+                Some(kernel.processor_time())
+            }
             _ => None,
         })
     });
@@ -99,6 +106,29 @@ unsafe extern "C" fn time(time: *mut time_t) -> time_t {
     }
 }
 
+/// The zone of all machines is UTC, whatever `/etc/localtime` of the host says.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn localtime_r(time: *const time_t, place: *mut tm) -> *mut tm {
+    // SAFETY: the original has this type; the pointers are the caller's, also for gmtime_r(3).
+    unsafe {
+        match machine(|_| ()) {
+            Some(()) => libc::gmtime_r(time, place),
+            None => std::mem::transmute::<*mut c_void, LocaltimeR>(LOCALTIME_R.get())(time, place),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn localtime(time: *const time_t) -> *mut tm {
+    // SAFETY: as before.
+    unsafe {
+        match machine(|_| ()) {
+            Some(()) => libc::gmtime(time),
+            None => std::mem::transmute::<*mut c_void, Localtime>(LOCALTIME.get())(time),
+        }
+    }
+}
+
 /// The time of the machine at which a wait of the machine that runs is over: after this much time of a
 /// clock, or (absolute) when that shows it. None if no machine runs.
 pub(super) fn time_at(clock: clockid_t, absolute: bool, time: &timespec) -> Option<u64> {
@@ -117,5 +147,5 @@ pub(super) fn time_at(clock: clockid_t, absolute: bool, time: &timespec) -> Opti
 
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![clock_gettime, gettimeofday, time]
+    entry_points![clock_gettime, gettimeofday, time, localtime_r, localtime]
 }
