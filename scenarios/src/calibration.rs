@@ -243,7 +243,7 @@ fn throughput_without_loss(megabits: u64, round_trip: Duration) -> Row {
 
 fn throughput_with_loss(loss: f64, round_trip: Duration) -> Row {
     let measured = throughput(Link {
-        loss: Loss::Random(loss),
+        loss: Loss::from(loss),
         ..plain(round_trip)
     });
     let segments = (1.5 / loss).sqrt().min(WINDOW / MSS);

@@ -111,5 +111,5 @@ pub use kernel::clock::ClockChange;
 pub use kernel::cpu::WorkCost;
 pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};
 pub use machine::{MachineId, Panic};
-pub use network::{Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
+pub use network::{Chance, Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
 pub use world::{Error, World, note, now, simulate, simulate_on};

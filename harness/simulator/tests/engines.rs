@@ -137,7 +137,7 @@ fn a_lossy_link_with_jitter_delays_and_loses_nothing() {
     for engine in BOTH {
         let link = Link {
             latency: latency.clone(),
-            loss: Loss::Random(0.05),
+            loss: Loss::from(0.05),
             ..Link::default()
         };
         let (numbers, _) = told(engine, 7, link, |_, _, _| ());
@@ -154,7 +154,7 @@ fn each_engine_repeats_itself() {
     for engine in BOTH {
         let digest = || {
             let link = Link {
-                loss: Loss::Random(0.05),
+                loss: Loss::from(0.05),
                 ..fixed(5)
             };
             told(engine, 3, link, |world, server, _| {

@@ -62,7 +62,7 @@ fn transfer(link: Link) -> (Duration, Counts) {
 #[test]
 fn damaged_packets_are_dropped_by_their_checksum_and_sent_again() {
     let (_, counts) = transfer(Link {
-        corrupt: 0.05,
+        corrupt: 0.05.into(),
         ..Link::default()
     });
     assert!(counts.damaged > 5, "{counts:?}");
@@ -72,7 +72,7 @@ fn damaged_packets_are_dropped_by_their_checksum_and_sent_again() {
 #[test]
 fn packets_that_arrive_twice_change_nothing() {
     let (_, counts) = transfer(Link {
-        duplicate: 0.3,
+        duplicate: 0.3.into(),
         ..Link::default()
     });
     assert!(counts.doubled > 50, "{counts:?}");
@@ -81,7 +81,7 @@ fn packets_that_arrive_twice_change_nothing() {
 #[test]
 fn packets_that_are_overtaken_change_nothing() {
     let reorder = Reorder {
-        probability: 0.2,
+        chance: 0.2.into(),
         by: 5 * MS,
     };
     transfer(Link {

@@ -74,7 +74,7 @@ fn a_dual_stack_listener_sees_ipv4_clients_with_mapped_addresses() {
 fn handshakes_are_completed_over_a_link_that_loses_a_fifth_of_the_packets() {
     simulate(1, |world| {
         world.set_default_link(Link {
-            loss: Loss::Random(0.2),
+            loss: Loss::from(0.2),
             ..Link::default()
         });
         world.machine("server", || async {
@@ -243,7 +243,7 @@ fn keep_alive_notices_a_dead_peer_after_its_probes_and_survives_lost_ones() {
     });
     simulate(1, |world| {
         world.set_default_link(Link {
-            loss: Loss::Random(0.2),
+            loss: Loss::from(0.2),
             ..Link::default()
         });
         let (_, _, told) = silent(world);

@@ -72,7 +72,7 @@ fn a_connection_to_a_port_without_listener_is_refused() {
 fn a_megabyte_there_and_back_survives_a_lossy_link() {
     let (sent, received, lost) = simulate(3, |world| {
         world.set_default_link(Link {
-            loss: Loss::Random(0.05),
+            loss: Loss::from(0.05),
             ..Link::default()
         });
         let server = world.machine("server", echo);

@@ -17,7 +17,7 @@ fn gossip(world: &mut World) {
     };
     world.set_default_link(Link {
         latency,
-        loss: Loss::Random(0.1),
+        loss: Loss::from(0.1),
         ..Link::default()
     });
     let server = world.machine("server", || async {

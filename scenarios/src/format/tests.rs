@@ -181,6 +181,7 @@ preset = "moble-4g"
 rate = "10MB"
 mtu = 100
 correlation = 1
+duplicate-correlation = "50%"
 reorder-by = "5ms"
 latency = { pareto = { min = "20ms", shape = 0, max = "10ms" } }
 loss = { four-state = { p13 = 0.7, p31 = "20%", p14 = 0.4 } }
@@ -190,6 +191,7 @@ quue = "64KiB"
 
 [client.alice.link]
 icmp = false
+loss-correlation = "25%"
 loss = { gilbert-elliott = { fail = "1%" }, four-state = { p13 = 0.1, p31 = 0.1 } }
 "#
     ));

@@ -46,53 +46,74 @@ fn path(table: &mut Table<'_>, problems: &mut Problems) -> PathChange {
         latency: latency(table, problems),
         correlation: table.get("correlation", problems),
         loss: loss(table, problems),
+        loss_correlation: table.get("loss-correlation", problems),
         rate: table.get("rate", problems),
         queue: table.get("queue", problems),
         duplicate: table.get("duplicate", problems),
+        duplicate_correlation: table.get("duplicate-correlation", problems),
         corrupt: table.get("corrupt", problems),
+        corrupt_correlation: table.get("corrupt-correlation", problems),
         reorder: table.get("reorder", problems),
+        reorder_correlation: table.get("reorder-correlation", problems),
         reorder_by: table.get("reorder-by", problems),
         mtu: mtu(table, problems),
         icmp: table.get("icmp", problems),
     }
 }
 
-/// Complains of fields that mean nothing without others.
+/// Complains of fields that mean nothing without others, and of correlations that are too large.
 fn check(table: &Table<'_>, change: &PathChange, problems: &mut Problems) {
-    for (given, needed, field, other, example) in [
-        (
-            change.queue.is_some(),
-            change.rate.is_some(),
-            "queue",
-            "rate",
-            "\"10Mbit\"",
-        ),
-        (
-            change.reorder_by.is_some(),
-            change.reorder.is_some(),
-            "reorder-by",
-            "reorder",
-            "0.1",
-        ),
-        (
-            change.icmp.is_some(),
-            change.mtu.is_some(),
-            "icmp",
-            "mtu",
-            "1280",
-        ),
-    ] {
-        if given && !needed {
+    let mut needs = |field: &str, given: bool, other: &str, there: bool, example: &str| {
+        if given && !there {
             let what = format!("a link with `{field}` needs `{other}` as well");
             let remedy = format!("Add `{other} = {example}`, or leave `{field}` out.");
             problems.add(table.span.clone(), what, remedy);
         }
+    };
+    let (rate, reorder, mtu) = (
+        change.rate.is_some(),
+        change.reorder.is_some(),
+        change.mtu.is_some(),
+    );
+    let is_random = |loss| matches!(loss, Loss::Random(_));
+    needs("queue", change.queue.is_some(), "rate", rate, "\"10Mbit\"");
+    needs(
+        "reorder-by",
+        change.reorder_by.is_some(),
+        "reorder",
+        reorder,
+        "0.1",
+    );
+    needs("icmp", change.icmp.is_some(), "mtu", mtu, "1280");
+    let correlations = [
+        (
+            "loss",
+            change.loss_correlation,
+            change.loss.is_some_and(is_random),
+        ),
+        (
+            "duplicate",
+            change.duplicate_correlation,
+            change.duplicate.is_some(),
+        ),
+        (
+            "corrupt",
+            change.corrupt_correlation,
+            change.corrupt.is_some(),
+        ),
+        ("reorder", change.reorder_correlation, reorder),
+    ];
+    for (other, correlation, there) in correlations {
+        let field = format!("{other}-correlation");
+        needs(&field, correlation.is_some(), other, there, "\"5%\"");
     }
-    if change
-        .correlation
-        .is_some_and(|correlation| correlation.max() >= 1.0)
-    {
-        let remedy = "Write a number below 1: with 1, all packets would travel equally long.";
+    let correlations = correlations.map(|(_, correlation, _)| correlation);
+    let mut all = correlations
+        .into_iter()
+        .chain([change.correlation])
+        .flatten();
+    if all.any(|correlation| correlation.max() >= 1.0) {
+        let remedy = "Write a number below 1: with 1, all packets would fare like the first.";
         problems.add(table.span.clone(), "a correlation cannot be 1", remedy);
     }
 }

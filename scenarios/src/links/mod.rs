@@ -11,9 +11,9 @@ mod units;
 pub(crate) use format::{read, read_named};
 pub use units::{BitRate, Size};
 
-use crate::draw::Draw;
+use crate::draw::{Draw, Drawable};
 use crate::scenario::Setting;
-use squall_simulator::{Link, Mtu, Rate, Reorder};
+use squall_simulator::{Chance, Link, Mtu, Rate, Reorder};
 use std::time::Duration;
 
 /// What is different on the two directions of a path.
@@ -36,16 +36,24 @@ pub struct PathChange {
     pub correlation: Option<Setting<f64>>,
     /// Which packets are lost.
     pub loss: Option<Loss>,
+    /// How much the losses of successive packets have in common, 0 to 1, if they are random.
+    pub loss_correlation: Option<Setting<f64>>,
     /// How much the path carries.
     pub rate: Option<Setting<BitRate>>,
     /// How much may wait for it.
     pub queue: Option<Setting<Size>>,
     /// The probability that a packet arrives twice, 0 to 1.
     pub duplicate: Option<Setting<f64>>,
+    /// How much that has in common with the packet before, 0 to 1.
+    pub duplicate_correlation: Option<Setting<f64>>,
     /// The probability that a bit of a packet is flipped, 0 to 1.
     pub corrupt: Option<Setting<f64>>,
+    /// How much that has in common with the packet before, 0 to 1.
+    pub corrupt_correlation: Option<Setting<f64>>,
     /// The probability that a packet is held back, 0 to 1.
     pub reorder: Option<Setting<f64>>,
+    /// How much that has in common with the packet before, 0 to 1.
+    pub reorder_correlation: Option<Setting<f64>>,
     /// How long.
     pub reorder_by: Option<Setting<Duration>>,
     /// The largest packet that gets through, in bytes.
@@ -162,11 +170,15 @@ impl PathChange {
             latency: other.latency.or(self.latency),
             correlation: other.correlation.or(self.correlation),
             loss: other.loss.or(self.loss),
+            loss_correlation: other.loss_correlation.or(self.loss_correlation),
             rate: other.rate.or(self.rate),
             queue: other.queue.or(self.queue),
             duplicate: other.duplicate.or(self.duplicate),
+            duplicate_correlation: other.duplicate_correlation.or(self.duplicate_correlation),
             corrupt: other.corrupt.or(self.corrupt),
+            corrupt_correlation: other.corrupt_correlation.or(self.corrupt_correlation),
             reorder: other.reorder.or(self.reorder),
+            reorder_correlation: other.reorder_correlation.or(self.reorder_correlation),
             reorder_by: other.reorder_by.or(self.reorder_by),
             mtu: other.mtu.or(self.mtu),
             icmp: other.icmp.or(self.icmp),
@@ -174,25 +186,26 @@ impl PathChange {
     }
 
     fn draw(&self, label: &str, draw: &mut Draw) -> PathChange {
-        let label = |what: &str| format!("{label}: {what}");
+        let mut fixed = Fix { label, draw };
         PathChange {
             latency: self.latency.map(|latency| match latency {
-                Latency::Fixed(setting) => Latency::Fixed(draw.fixed(&label("latency"), setting)),
+                Latency::Fixed(it) => Latency::Fixed(fixed.value("latency", it)),
                 drawn @ Latency::Drawn(_) => drawn,
             }),
-            correlation: self
-                .correlation
-                .map(|it| draw.fixed(&label("correlation"), it)),
-            loss: self.loss.map(|loss| loss.draw(&label("loss"), draw)),
-            rate: self.rate.map(|it| draw.fixed(&label("rate"), it)),
-            queue: self.queue.map(|it| draw.fixed(&label("queue"), it)),
-            duplicate: self.duplicate.map(|it| draw.fixed(&label("duplicate"), it)),
-            corrupt: self.corrupt.map(|it| draw.fixed(&label("corrupt"), it)),
-            reorder: self.reorder.map(|it| draw.fixed(&label("reorder"), it)),
-            reorder_by: self
-                .reorder_by
-                .map(|it| draw.fixed(&label("reorder-by"), it)),
-            mtu: self.mtu.map(|it| draw.fixed(&label("mtu"), it)),
+            correlation: fixed.option("correlation", self.correlation),
+            loss: self.loss.map(|loss| loss.draw(&mut fixed)),
+            loss_correlation: fixed.option("loss-correlation", self.loss_correlation),
+            rate: fixed.option("rate", self.rate),
+            queue: fixed.option("queue", self.queue),
+            duplicate: fixed.option("duplicate", self.duplicate),
+            duplicate_correlation: fixed
+                .option("duplicate-correlation", self.duplicate_correlation),
+            corrupt: fixed.option("corrupt", self.corrupt),
+            corrupt_correlation: fixed.option("corrupt-correlation", self.corrupt_correlation),
+            reorder: fixed.option("reorder", self.reorder),
+            reorder_correlation: fixed.option("reorder-correlation", self.reorder_correlation),
+            reorder_by: fixed.option("reorder-by", self.reorder_by),
+            mtu: fixed.option("mtu", self.mtu),
             icmp: self.icmp,
         }
     }
@@ -209,11 +222,11 @@ impl PathChange {
                 ..rate
             });
         let reorder = match (self.reorder, link.reorder) {
-            (Some(probability), _) => Some(Reorder {
-                probability: probability.min(),
+            (Some(_), None) => Some(Reorder {
+                chance: Chance::default(),
                 by: REORDER_BY,
             }),
-            (None, before) => before,
+            (_, before) => before,
         };
         let mtu = match (self.mtu, link.mtu) {
             (Some(bytes), _) => Some(Mtu {
@@ -225,13 +238,13 @@ impl PathChange {
         Link {
             latency: self.latency.map_or(link.latency, Into::into),
             correlation: self.correlation.map_or(link.correlation, |it| it.min()),
-            loss: self.loss.map_or(link.loss, Into::into),
+            loss: self.loss_on(link.loss),
             rate,
-            duplicate: self.duplicate.map_or(link.duplicate, |it| it.min()),
-            corrupt: self.corrupt.map_or(link.corrupt, |it| it.min()),
+            duplicate: chance(self.duplicate, self.duplicate_correlation, link.duplicate),
+            corrupt: chance(self.corrupt, self.corrupt_correlation, link.corrupt),
             reorder: reorder.map(|reorder| Reorder {
+                chance: chance(self.reorder, self.reorder_correlation, reorder.chance),
                 by: self.reorder_by.map_or(reorder.by, |by| by.min()),
-                ..reorder
             }),
             mtu: mtu.map(|mtu| Mtu {
                 told: self.icmp.unwrap_or(mtu.told),
@@ -239,28 +252,76 @@ impl PathChange {
             }),
         }
     }
+
+    /// Which packets are lost, where these were lost before.
+    fn loss_on(&self, before: squall_simulator::Loss) -> squall_simulator::Loss {
+        use squall_simulator::Loss::Random;
+        let usual = match before {
+            Random(chance) => chance,
+            _ => Chance::default(),
+        };
+        match (self.loss, before) {
+            (Some(Loss::Random(loss)), _) => {
+                Random(chance(Some(loss), self.loss_correlation, usual))
+            }
+            (Some(burst), _) => burst.into(),
+            (None, Random(_)) => Random(chance(None, self.loss_correlation, usual)),
+            (None, burst) => burst,
+        }
+    }
+}
+
+/// How likely something happens that was so likely before.
+fn chance(
+    probability: Option<Setting<f64>>,
+    correlation: Option<Setting<f64>>,
+    before: Chance,
+) -> Chance {
+    Chance {
+        probability: probability.map_or(before.probability, |it| it.min()),
+        correlation: correlation.map_or(before.correlation, |it| it.min()),
+    }
 }
 
 /// How long a packet is held back that is to be overtaken, if the scenario does not say.
 const REORDER_BY: Duration = Duration::from_millis(10);
 
+/// Decides the values of one direction.
+struct Fix<'d> {
+    label: &'d str,
+    draw: &'d mut Draw,
+}
+
+impl Fix<'_> {
+    fn value<T: Drawable>(&mut self, what: &str, setting: Setting<T>) -> Setting<T> {
+        self.draw.fixed(&format!("{}: {what}", self.label), setting)
+    }
+
+    fn option<T: Drawable>(
+        &mut self,
+        what: &str,
+        setting: Option<Setting<T>>,
+    ) -> Option<Setting<T>> {
+        setting.map(|setting| self.value(what, setting))
+    }
+}
+
 impl Loss {
-    fn draw(self, label: &str, draw: &mut Draw) -> Self {
-        let mut fixed = |what: &str, it| draw.fixed(&format!("{label}{what}"), it);
+    fn draw(self, fixed: &mut Fix<'_>) -> Self {
         match self {
-            Loss::Random(loss) => Loss::Random(fixed("", loss)),
+            Loss::Random(loss) => Loss::Random(fixed.value("loss", loss)),
             Loss::GilbertElliott([fail, recover, bad, good]) => Loss::GilbertElliott([
-                fixed(" fail", fail),
-                fixed(" recover", recover),
-                fixed(" bad", bad),
-                fixed(" good", good),
+                fixed.value("loss fail", fail),
+                fixed.value("loss recover", recover),
+                fixed.value("loss bad", bad),
+                fixed.value("loss good", good),
             ]),
             Loss::FourState([p13, p31, p32, p23, p14]) => Loss::FourState([
-                fixed(" p13", p13),
-                fixed(" p31", p31),
-                fixed(" p32", p32),
-                fixed(" p23", p23),
-                fixed(" p14", p14),
+                fixed.value("loss p13", p13),
+                fixed.value("loss p31", p31),
+                fixed.value("loss p32", p32),
+                fixed.value("loss p23", p23),
+                fixed.value("loss p14", p14),
             ]),
         }
     }
@@ -270,7 +331,7 @@ impl From<Loss> for squall_simulator::Loss {
     /// Of a loss in which nothing is open.
     fn from(loss: Loss) -> Self {
         match loss {
-            Loss::Random(loss) => Self::Random(loss.min()),
+            Loss::Random(loss) => Self::from(loss.min()),
             Loss::GilbertElliott(it) => {
                 let [fail, recover, loss_bad, loss_good] = it.map(|it| it.min());
                 Self::GilbertElliott {

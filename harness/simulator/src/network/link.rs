@@ -1,6 +1,6 @@
 //! What one direction of the path between two machines is like.
 
-use super::{Latency, Loss, Rate};
+use super::{Chance, Latency, Loss, Rate};
 use std::time::Duration;
 
 /// The path from one machine to another. All probabilities are from 0 to 1, and are for each packet.
@@ -19,11 +19,11 @@ pub struct Link {
     pub loss: Loss,
     /// What the path carries in a second; without a rate it carries everything at once.
     pub rate: Option<Rate>,
-    /// The probability that a packet arrives twice.
-    pub duplicate: f64,
-    /// The probability that one bit of a packet is flipped. The checksums of the machine that gets
+    /// How likely a packet arrives twice.
+    pub duplicate: Chance,
+    /// How likely one bit of a packet is flipped. The checksums of the machine that gets
     /// it notice, and it is dropped there.
-    pub corrupt: f64,
+    pub corrupt: Chance,
     /// Packets that are held back on the way, so that later ones overtake them.
     pub reorder: Option<Reorder>,
     /// The largest IP packet that gets through; without one, what a network card sends.
@@ -36,10 +36,10 @@ impl Default for Link {
         Self {
             latency: Latency::Fixed(Duration::from_millis(1)),
             correlation: 0.0,
-            loss: Loss::Random(0.0),
+            loss: Loss::from(0.0),
             rate: None,
-            duplicate: 0.0,
-            corrupt: 0.0,
+            duplicate: Chance::default(),
+            corrupt: Chance::default(),
             reorder: None,
             mtu: None,
         }
@@ -50,8 +50,8 @@ impl Default for Link {
 /// looks the same to the receiver.)
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reorder {
-    /// The probability that a packet is held back.
-    pub probability: f64,
+    /// How likely a packet is held back.
+    pub chance: Chance,
     /// How long, beyond its latency.
     pub by: Duration,
 }

@@ -1,14 +1,15 @@
 //! Which packets a link loses: at random, or in bursts. The models and their parameters are those
 //! that `tc-netem(8)` documents.
 
+use super::chance::{Chance, happens};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 /// How packets are lost. All numbers are probabilities, from 0 to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Loss {
-    /// Each packet with this probability, whatever happened to the one before.
-    Random(f64),
+    /// Each packet at random.
+    Random(Chance),
     /// The Gilbert-Elliott model: the link is good or bad, and changes from packet to packet.
     /// It is bad for `1 / recover` packets on average.
     GilbertElliott {
@@ -40,17 +41,17 @@ pub enum Loss {
 impl From<f64> for Loss {
     /// Losses at random, with this probability.
     fn from(probability: f64) -> Self {
-        Loss::Random(probability)
+        Loss::Random(probability.into())
     }
 }
 
 /// In which state a link is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
-    /// Good; state 1.
+    /// Good; state 1; the last packet was not lost.
     #[default]
     Good,
-    /// Bad; state 3.
+    /// Bad; state 3; the last packet was lost.
     Burst,
     /// State 2.
     GapInBurst,
@@ -62,7 +63,12 @@ impl Loss {
     /// Whether the next packet is lost.
     pub(super) fn strikes(&self, state: &mut State, rng: &mut ChaCha8Rng) -> bool {
         match *self {
-            Loss::Random(probability) => happens(probability, rng),
+            Loss::Random(chance) => {
+                let mut lost = *state != State::Good;
+                chance.strikes(&mut lost, rng);
+                *state = if lost { State::Burst } else { State::Good };
+                lost
+            }
             Loss::GilbertElliott {
                 fail,
                 recover,
@@ -106,11 +112,6 @@ impl Loss {
     }
 }
 
-/// Decides with this probability. What cannot happen, and what must, draws nothing.
-pub(super) fn happens(probability: f64, rng: &mut ChaCha8Rng) -> bool {
-    probability > 0.0 && (probability >= 1.0 || rng.random_bool(probability))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn random_losses_are_as_many_as_asked_for_and_alone() {
-        check(&Loss::Random(0.05), 0.05, 1.0 / 0.95);
+        check(&0.05.into(), 0.05, 1.0 / 0.95);
     }
 
     #[test]

@@ -8,11 +8,13 @@
 //! |---|---|
 //! | `link` | what a path is like, and the order in which things happen to a packet |
 //! | `latency`, `loss`, `bottleneck` | how long, which are lost, how much at a time |
+//! | `chance` | how likely something happens, and how likely again |
 //! | `packet` | damage, and the packets that boxes on the path make |
 //! | `path` | a link at work |
 //! | `gateway` | NATs and firewalls that forget flows |
 
 mod bottleneck;
+mod chance;
 mod gateway;
 mod latency;
 mod link;
@@ -21,6 +23,7 @@ mod packet;
 mod path;
 
 pub use bottleneck::Rate;
+pub use chance::Chance;
 pub use gateway::Gateway;
 pub use latency::Latency;
 pub use link::{Link, Mtu, Reorder};
@@ -317,7 +320,7 @@ mod tests {
     fn the_directions_of_a_link_may_differ() {
         let mut network = Network::new(7);
         let lossy = Link {
-            loss: Loss::Random(1.0),
+            loss: Loss::from(1.0),
             ..Link::default()
         };
         network.set_direction(A, B, lossy);

@@ -1,6 +1,7 @@
 //! A link at work: what it does to one packet after the other.
 
-use super::loss::{State, happens};
+use super::chance::happens;
+use super::loss::State;
 use super::packet::flip_a_bit;
 use super::{Fate, Link, Why, nanos};
 use crate::kernel::Packet;
@@ -15,7 +16,17 @@ pub(super) struct Path {
     last_arrival: u64,
     last_latency: Option<f64>,
     loss_state: State,
+    /// What happened to the last packet.
+    last: Last,
     rng: ChaCha8Rng,
+}
+
+/// What happened to a packet.
+#[derive(Default)]
+struct Last {
+    duplicated: bool,
+    damaged: bool,
+    held_back: bool,
 }
 
 impl Path {
@@ -26,6 +37,7 @@ impl Path {
             last_arrival: 0,
             last_latency: None,
             loss_state: State::default(),
+            last: Last::default(),
             rng,
         }
     }
@@ -39,12 +51,12 @@ impl Path {
         if lost {
             return Fate::Dropped(Why::Lost);
         }
-        let twice = happens(link.duplicate, &mut self.rng);
+        let twice = (link.duplicate).strikes(&mut self.last.duplicated, &mut self.rng);
         let Some(left) = self.leave(link, now, packet) else {
             return Fate::Dropped(Why::Overflow);
         };
         let left_again = twice.then(|| self.leave(link, now, packet)).flatten();
-        if happens(link.corrupt, &mut self.rng) {
+        if (link.corrupt).strikes(&mut self.last.damaged, &mut self.rng) {
             flip_a_bit(packet, &mut self.rng);
         }
         let at = self.arrive(link, left);
@@ -64,7 +76,7 @@ impl Path {
     fn arrive(&mut self, link: &Link, left: u64) -> u64 {
         let at = left.saturating_add(self.latency(link));
         if let Some(reorder) = link.reorder
-            && happens(reorder.probability, &mut self.rng)
+            && (reorder.chance).strikes(&mut self.last.held_back, &mut self.rng)
         {
             return at.saturating_add(nanos(reorder.by));
         }
@@ -129,7 +141,7 @@ mod tests {
     #[test]
     fn a_packet_that_is_held_back_is_overtaken() {
         let reorder = Reorder {
-            probability: 0.1,
+            chance: 0.1.into(),
             by: 5 * MS,
         };
         let link = Link {
@@ -144,7 +156,7 @@ mod tests {
     #[test]
     fn some_packets_arrive_twice() {
         let link = Link {
-            duplicate: 0.2,
+            duplicate: 0.2.into(),
             ..Link::default()
         };
         let twice = carried(&link)
@@ -157,7 +169,7 @@ mod tests {
     #[test]
     fn some_packets_are_damaged() {
         let link = Link {
-            corrupt: 0.1,
+            corrupt: 0.1.into(),
             ..Link::default()
         };
         let mut path = Path::new(stream(7, "test"));
