@@ -7,7 +7,11 @@ use std::collections::BTreeSet;
 #[test]
 fn every_difference_from_the_real_kernel_is_explained() {
     let mut comparisons = compare_all();
-    comparisons.retain(|comparison: &Comparison| !comparison.outcome.is_fine());
+    // A body that does not get to its end compares little.
+    let is_over = |notes: &[String]| notes.last().is_none_or(|note| note != "never ended");
+    comparisons.retain(|comparison: &Comparison| {
+        !comparison.outcome.is_fine() || !is_over(&comparison.simulated)
+    });
     assert!(comparisons.is_empty(), "{comparisons:#?}");
 }
 

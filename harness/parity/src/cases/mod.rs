@@ -19,9 +19,11 @@ mod convert;
 mod ipv6;
 mod listen;
 mod options;
+mod pipe;
 mod readiness;
 mod stream;
 mod udp;
+mod unix;
 
 use crate::{Case, UNEXPECTED};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -43,6 +45,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         convert::CASES,
         udp::CASES,
         ipv6::CASES,
+        pipe::CASES,
+        unix::CASES,
     ]
     .into_iter()
     .flatten()

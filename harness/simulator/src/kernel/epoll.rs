@@ -249,6 +249,7 @@ impl Kernel {
         let id = self.find(fd)?;
         Ok(match self.objects[id.0].as_ref().map(|slot| &slot.object) {
             Some(Object::Socket(socket)) => self.tcp.readiness(id, socket),
+            Some(Object::Pipe(end)) => end.readiness(),
             Some(Object::Event(counter)) if counter.value > 0 => (EPOLLIN | EPOLLOUT) as u32,
             Some(Object::Event(_)) => EPOLLOUT as u32,
             Some(Object::Signal(descriptor)) if self.has_signal(descriptor) => EPOLLIN as u32,
@@ -269,6 +270,7 @@ impl Kernel {
     pub(super) fn notify(&mut self, id: Option<ObjectId>) {
         let watch = match id.and_then(|id| self.object(id).ok()) {
             Some(Object::Socket(socket)) => socket.watch,
+            Some(Object::Pipe(end)) => end.watch,
             Some(Object::Event(counter)) => counter.watch,
             Some(Object::Signal(descriptor)) => descriptor.watch,
             Some(Object::Epoll(_)) | None => None,
@@ -292,6 +294,7 @@ impl Kernel {
     fn set_watch(&mut self, fd: i32, watch: Option<Watch>) -> Result<()> {
         let old = match self.object_at(fd)? {
             Object::Socket(socket) => &mut socket.watch,
+            Object::Pipe(end) => &mut end.watch,
             Object::Event(counter) => &mut counter.watch,
             Object::Signal(descriptor) => &mut descriptor.watch,
             Object::Epoll(_) => return Err(Errno(libc::EINVAL)),

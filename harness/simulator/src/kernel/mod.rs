@@ -17,6 +17,7 @@ mod listener;
 pub(crate) mod names;
 mod options;
 mod packet;
+mod pipe;
 mod ports;
 pub(crate) mod signals;
 mod socket;
@@ -35,6 +36,7 @@ pub(crate) use flow::FlowId;
 pub(crate) use linger::Linger;
 use names::Names;
 pub(crate) use packet::Packet;
+use pipe::PipeEnd;
 pub(crate) use ports::Protocol;
 use rustc_hash::FxHashMap;
 use signals::{SignalDescriptor, Signals};
@@ -155,6 +157,7 @@ enum Object {
     Event(EventCounter),
     Signal(SignalDescriptor),
     Socket(Socket),
+    Pipe(PipeEnd),
 }
 
 impl Kernel {
@@ -290,6 +293,10 @@ impl Kernel {
             Some(Object::Socket(socket)) => {
                 self.close_socket(id, &socket);
                 self.forget(socket.watch);
+            }
+            Some(Object::Pipe(end)) => {
+                self.close_pipe_end(&end);
+                self.forget(end.watch);
             }
             Some(Object::Event(counter)) => self.forget(counter.watch),
             Some(Object::Signal(descriptor)) => {

@@ -93,6 +93,9 @@ impl Kernel {
         name: c_int,
         value: c_int,
     ) -> Result<()> {
+        if self.is_unix_socket(fd) {
+            return Err(self.unknown_option("setsockopt on a Unix socket", level, name));
+        }
         let socket = self.socket_at(fd)?;
         if !socket.has_level(level) {
             return Err(Errno(libc::ENOPROTOOPT));
@@ -139,6 +142,9 @@ impl Kernel {
 
     /// `getsockopt(2)` of a number.
     pub(crate) fn option(&mut self, fd: i32, level: c_int, name: c_int) -> Result<c_int> {
+        if self.is_unix_socket(fd) {
+            return self.unix_option(fd, level, name);
+        }
         if (level, name) == (SOL_SOCKET, libc::SO_ERROR) {
             return self.take_error(fd);
         }
@@ -201,7 +207,7 @@ impl Kernel {
         Ok(())
     }
 
-    fn unknown_option(&mut self, call: &str, level: c_int, name: c_int) -> Errno {
+    pub(super) fn unknown_option(&mut self, call: &str, level: c_int, name: c_int) -> Errno {
         let call = format!("{call} of level {level}, name {name}");
         self.refuse(call, "leave this socket option away");
         Errno(libc::ENOPROTOOPT)

@@ -62,6 +62,16 @@ pub(crate) struct Received {
     pub(crate) from: Option<SocketAddr>,
 }
 
+impl Received {
+    pub(crate) fn of_stream(copied: usize) -> Self {
+        Self {
+            copied,
+            full: copied,
+            from: None,
+        }
+    }
+}
+
 impl Socket {
     pub(super) fn is_tcp(&self) -> bool {
         !matches!(self.state, State::Datagrams(_))
@@ -272,6 +282,7 @@ impl Kernel {
                 return Ok(8);
             }
             Object::Signal(_) => return self.read_signal(fd, buffer),
+            Object::Pipe(_) => return self.read_pipe(fd, buffer, how),
             Object::Socket(_) | Object::Epoll(_) => {}
         }
         self.receive_from(fd, buffer, how)
@@ -285,16 +296,16 @@ impl Kernel {
         buffer: &mut [u8],
         how: How,
     ) -> Result<Received> {
-        let socket = self.socket_at(fd)?;
+        let socket = match self.socket_at(fd) {
+            Ok(socket) => socket,
+            Err(Errno(libc::ENOTSOCK)) => return self.receive_unix(fd, buffer, how),
+            Err(error) => return Err(error),
+        };
         let never_blocks = socket.nonblocking || how.at_once;
         let result = if socket.is_tcp() {
             let flow = self.flow_of(fd)?;
             let read = self.tcp.receive(flow, buffer, how.peek);
-            read.map(|copied| Received {
-                copied,
-                full: copied,
-                from: None,
-            })
+            read.map(Received::of_stream)
         } else {
             self.receive_datagram(fd, buffer, how)
         };
@@ -307,12 +318,17 @@ impl Kernel {
     }
 
     pub(crate) fn send(&mut self, fd: i32, bytes: &[u8]) -> Result<usize> {
-        if let Object::Event(_) = self.object_at(fd)? {
-            let value = bytes.try_into().map_err(|_| Errno(libc::EINVAL))?;
-            self.event_write(fd, u64::from_ne_bytes(value))?;
-            return Ok(8);
+        match self.object_at(fd)? {
+            Object::Event(_) => {
+                let value = bytes.try_into().map_err(|_| Errno(libc::EINVAL))?;
+                self.event_write(fd, u64::from_ne_bytes(value))?;
+                Ok(8)
+            }
+            Object::Pipe(_) => self.write_pipe(fd, bytes, false),
+            Object::Socket(_) | Object::Signal(_) | Object::Epoll(_) => {
+                self.send_to(fd, bytes, None, false)
+            }
         }
-        self.send_to(fd, bytes, None, false)
     }
 
     /// As [`Kernel::send`], to sockets only, and perhaps to an address. A connection ignores that.
@@ -323,7 +339,11 @@ impl Kernel {
         to: Option<SocketAddr>,
         at_once: bool,
     ) -> Result<usize> {
-        let socket = self.socket_at(fd)?;
+        let socket = match self.socket_at(fd) {
+            Ok(socket) => socket,
+            Err(Errno(libc::ENOTSOCK)) => return self.send_unix(fd, bytes, at_once),
+            Err(error) => return Err(error),
+        };
         let never_blocks = socket.nonblocking || at_once;
         let result = match socket.state {
             State::Connected(flow) => self.tcp.send(flow, bytes),
@@ -343,6 +363,9 @@ impl Kernel {
 
     /// How many bytes can be read at once (`FIONREAD`).
     pub(crate) fn waiting_bytes(&mut self, fd: i32) -> Result<usize> {
+        if let Object::Pipe(_) = self.object_at(fd)? {
+            return self.waiting_in_pipe(fd);
+        }
         match &self.socket_at(fd)?.state {
             &State::Connected(flow) => Ok(self.tcp.waiting_bytes(flow)),
             State::Datagrams(mailbox) => Ok(mailbox.first_length()),
@@ -362,6 +385,9 @@ impl Kernel {
             libc::SHUT_RDWR => (true, true),
             _ => return Err(Errno(libc::EINVAL)),
         };
+        if self.is_unix_socket(fd) {
+            return self.shutdown_unix(fd, read, write);
+        }
         let id = self.find(fd)?;
         match &mut self.socket_at(fd)?.state {
             State::Idle => return Err(Errno(libc::ENOTCONN)),
@@ -426,14 +452,17 @@ impl Kernel {
     pub(crate) fn is_nonblocking(&mut self, fd: i32) -> Result<bool> {
         match self.object_at(fd)? {
             Object::Socket(socket) => Ok(socket.nonblocking),
+            Object::Pipe(end) => Ok(end.nonblocking),
             Object::Event(_) | Object::Signal(_) => Ok(true),
             Object::Epoll(_) => Ok(false),
         }
     }
 
     pub(crate) fn set_nonblocking(&mut self, fd: i32, nonblocking: bool) -> Result<()> {
-        if let Object::Socket(socket) = self.object_at(fd)? {
-            socket.nonblocking = nonblocking;
+        match self.object_at(fd)? {
+            Object::Socket(socket) => socket.nonblocking = nonblocking,
+            Object::Pipe(end) => end.nonblocking = nonblocking,
+            Object::Event(_) | Object::Signal(_) | Object::Epoll(_) => {}
         }
         Ok(())
     }
@@ -458,7 +487,7 @@ impl Kernel {
         }
     }
 
-    fn would_block(&mut self, nonblocking: bool, call: &str) -> Errno {
+    pub(super) fn would_block(&mut self, nonblocking: bool, call: &str) -> Errno {
         if !nonblocking {
             self.refuse(call, "use tokio's sockets, which never block their thread");
         }

@@ -78,3 +78,21 @@ pub(super) unsafe fn write_address(
         *length = full as socklen_t;
     }
 }
+
+/// Writes the address of a Unix socket without a name: nothing but its family.
+///
+/// # Safety
+///
+/// As for [`write_address`].
+pub(super) unsafe fn write_unnamed(address: *mut sockaddr, length: *mut socklen_t) {
+    if address.is_null() || length.is_null() {
+        return;
+    }
+    let family = (libc::AF_UNIX as u16).to_ne_bytes();
+    // SAFETY: the caller's.
+    unsafe {
+        let room = (*length as usize).min(family.len());
+        std::ptr::copy_nonoverlapping(family.as_ptr(), address.cast(), room);
+        *length = family.len() as socklen_t;
+    }
+}

@@ -126,7 +126,14 @@ unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssi
     // SAFETY: the buffers are the caller's, as for writev(2).
     unsafe {
         let result = on_descriptor(fd, |kernel| {
-            send_vectored(kernel, fd, parts, count as usize, None, false)
+            match send_vectored(kernel, fd, parts, count as usize, None, false) {
+                // A pipe.
+                Err(Errno(libc::ENOTSOCK)) => {
+                    let write = |start: *mut c_void, length| kernel.send(fd, bytes(start, length));
+                    vectored(parts, count as usize, write).map(|written| written as i64)
+                }
+                result => result,
+            }
         });
         match result {
             Some(result) => answer(result),
@@ -186,7 +193,7 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int 
         libc::F_SETFD => Ok(0),
         libc::F_GETFL => {
             let nonblocking = kernel.is_nonblocking(fd)?;
-            Ok(libc::O_RDWR | if nonblocking { libc::O_NONBLOCK } else { 0 })
+            Ok(kernel.access_mode(fd)? | if nonblocking { libc::O_NONBLOCK } else { 0 })
         }
         libc::F_SETFL => {
             let nonblocking = argument as c_int & libc::O_NONBLOCK != 0;

@@ -131,11 +131,7 @@ pub(super) unsafe fn receive_vectored(
                 kernel.receive(fd, bytes_mut(start, length), how)
             })
         }?;
-        return Ok(Received {
-            copied,
-            full: copied,
-            from: None,
-        });
+        return Ok(Received::of_stream(copied));
     }
     // SAFETY: the caller's, here and below.
     let room = (0..count).map(|index| unsafe { (*parts.add(index)).iov_len });

@@ -38,6 +38,7 @@ mod mutex;
 mod names;
 mod options;
 mod parking_lot;
+mod pipes;
 mod real;
 mod refused;
 mod resources;
@@ -218,6 +219,7 @@ fn check_symbols() {
         mutex::all(),
         names::all(),
         options::all(),
+        pipes::all(),
         refused::all(),
         resources::all(),
         signals::all(),

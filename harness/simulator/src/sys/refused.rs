@@ -69,8 +69,6 @@ macro_rules! refused_pair {
 }
 
 refused_pair! {
-    socketpair, SYS_socketpair, "socketpair (Unix sockets)", "use a tokio channel or TCP";
-    pipe2, SYS_pipe2, "pipe2 (a pipe)", "use a tokio channel";
     timerfd_create, SYS_timerfd_create, "timerfd_create (a timer)", "use tokio::time";
 }
 
@@ -115,8 +113,6 @@ pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         fork,
         posix_spawnp,
-        socketpair,
-        pipe2,
         timerfd_create,
         chdir,
         sendfile,

@@ -1,9 +1,9 @@
 //! The socket calls: C's structures on this side, the kernel's types on the other.
 
-use super::addresses::{read_address, write_address};
+use super::addresses::{read_address, write_address, write_unnamed};
 use super::descriptors::on_descriptor;
 use super::{EntryPoint, answer_int, fail, machine, real};
-use crate::kernel::{Errno, Family, Protocol};
+use crate::kernel::{Errno, Family, Kernel, Protocol};
 use libc::{c_int, sockaddr, socklen_t};
 use std::net::SocketAddr;
 
@@ -19,7 +19,10 @@ unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_in
             (libc::AF_INET6, libc::SOCK_DGRAM) => (Family::V6, Protocol::Udp),
             (domain, kind) => {
                 let call = format!("socket of domain {domain}, type {kind}");
-                kernel.refuse(call, "use TCP or UDP");
+                kernel.refuse(
+                    call,
+                    "use TCP, UDP or a pair of Unix sockets (UnixStream::pair)",
+                );
                 return Err(Errno(libc::EAFNOSUPPORT));
             }
         };
@@ -123,7 +126,10 @@ unsafe extern "C" fn getsockname(
     address: *mut sockaddr,
     length: *mut socklen_t,
 ) -> c_int {
-    let found = on_descriptor(fd, |kernel| kernel.local_address(fd));
+    let found = on_descriptor(fd, |kernel| {
+        let found = kernel.local_address(fd);
+        or_unnamed(kernel, fd, found)
+    });
     // SAFETY: the address is the caller's, as for getsockname(2).
     unsafe { give_address(found, libc::SYS_getsockname, fd, address, length) }
 }
@@ -134,9 +140,24 @@ unsafe extern "C" fn getpeername(
     address: *mut sockaddr,
     length: *mut socklen_t,
 ) -> c_int {
-    let found = on_descriptor(fd, |kernel| kernel.peer_address(fd));
+    let found = on_descriptor(fd, |kernel| {
+        let found = kernel.peer_address(fd);
+        or_unnamed(kernel, fd, found)
+    });
     // SAFETY: the address is the caller's, as for getpeername(2).
     unsafe { give_address(found, libc::SYS_getpeername, fd, address, length) }
+}
+
+/// Unix sockets have no addresses here: none.
+fn or_unnamed(
+    kernel: &mut Kernel,
+    fd: c_int,
+    found: Result<SocketAddr, Errno>,
+) -> Result<Option<SocketAddr>, Errno> {
+    match found {
+        Err(Errno(libc::ENOTSOCK)) if kernel.is_unix_socket(fd) => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 /// Writes the address that the machine found, or asks the real kernel if no machine was asked.
@@ -145,7 +166,7 @@ unsafe extern "C" fn getpeername(
 ///
 /// As for [`write_address`], and for the system call.
 unsafe fn give_address(
-    found: Option<Result<SocketAddr, Errno>>,
+    found: Option<Result<Option<SocketAddr>, Errno>>,
     number: libc::c_long,
     fd: c_int,
     address: *mut sockaddr,
@@ -154,8 +175,12 @@ unsafe fn give_address(
     // SAFETY: the caller's.
     unsafe {
         match found {
-            Some(Ok(found)) => {
+            Some(Ok(Some(found))) => {
                 write_address(found, address, length);
+                0
+            }
+            Some(Ok(None)) => {
+                write_unnamed(address, length);
                 0
             }
             Some(Err(error)) => fail(error) as c_int,
