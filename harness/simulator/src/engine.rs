@@ -52,7 +52,7 @@ pub(crate) trait Driver {
     /// A machine's power was switched.
     fn set_power(&mut self, machine: MachineId, on: bool);
 
-    /// A direction between two machines was cut, or is open again.
+    /// A direction between two machines was cut, and with it what is held there, or is open again.
     fn set_cut(&mut self, from: MachineId, to: MachineId, cut: bool);
 
     /// The packets of a direction are held from `now` on, in nanoseconds, or arrive now.

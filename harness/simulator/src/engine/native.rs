@@ -71,10 +71,16 @@ impl Native {
 }
 
 impl Driver for Native {
-    // What these three concern is asked of the machines and of their network when it matters.
+    // What these two concern is asked of the machines when it matters.
     fn add(&mut self, _: MachineId) {}
     fn set_power(&mut self, _: MachineId, _: bool) {}
-    fn set_cut(&mut self, _: MachineId, _: MachineId, _: bool) {}
+
+    fn set_cut(&mut self, from: MachineId, to: MachineId, cut: bool) {
+        // All others ask the network when they arrive.
+        if cut && !self.held.is_empty() {
+            (self.held).retain(|arrival| (arrival.from, arrival.to) != (from, to));
+        }
+    }
 
     fn set_held(&mut self, from: MachineId, to: MachineId, held: bool, now: u64) {
         if held {

@@ -3,8 +3,8 @@
 //! Turmoil schedules the hosts, keeps the time, and carries IP packets between them as datagrams of its
 //! UDP. A host's software is the machine's network card: it takes what turmoil delivers to the machine, lets the
 //! machine do what is due, and sends what the machine sends. Turmoil's latency is the least a link
-//! has, and its partitions, crashes and bounces are the faults; what turmoil lacks (loss, jitter, rates, …) acts at the
-//! card, with the code of the native engine. So do holds, which turmoil has for both directions together only.
+//! has, and its partitions, holds, crashes and bounces are the faults; what turmoil lacks (loss, jitter, rates, …)
+//! acts at the card, with the code of the native engine.
 //!
 //! Turmoil's simulation is inside of tokio runtimes, and a machine's process has a runtime of its own;
 //! tokio allows no runtime inside of another. So turmoil runs on a thread beside the world's. The two never run at
@@ -13,6 +13,7 @@
 //! Time advances in ticks of one millisecond. What happens within a tick has the time of its end.
 
 mod card;
+mod obstacles;
 
 use super::Driver;
 use crate::entropy::Entropy;
@@ -23,6 +24,7 @@ use crate::network::nanos;
 use crate::sys;
 use crate::world::Error;
 use card::{Card, run_card};
+use obstacles::Obstacles;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -271,25 +273,19 @@ fn simulate(orders: &Receiver<Order>, line: Rc<Line>) {
         .udp_capacity(DATAGRAMS)
         .build();
     let mut hosts = Hosts::default();
+    let mut obstacles = Obstacles::default();
     for order in orders {
         match order {
             Order::Add(machine) => hosts.add(machine, &mut simulation, &line),
             Order::SetPower(machine, on) => hosts.set_power(machine, on, &mut simulation),
-            Order::SetCut {
-                from,
-                to,
-                cut: true,
-            } => {
-                simulation.partition_oneway(name(from), name(to));
+            Order::SetCut { from, to, cut } => {
+                let card = &hosts.cards[to.0 as usize];
+                obstacles.set_cut((from, to), cut, card, &mut simulation);
             }
-            Order::SetCut {
-                from,
-                to,
-                cut: false,
-            } => {
-                simulation.repair_oneway(name(from), name(to));
+            Order::SetHeld { from, to, held } => {
+                let card = &hosts.cards[to.0 as usize];
+                obstacles.set_held((from, to), held, card, &mut simulation);
             }
-            Order::SetHeld { from, to, held } => hosts.cards[to.0 as usize].set_held(from, held),
             Order::Attend(machine, answer) => hosts.cards[machine.0 as usize].put(answer),
             Order::RunUntil(limit) => {
                 while nanos(simulation.elapsed() + TICK) <= limit && !line.stopped.get() {

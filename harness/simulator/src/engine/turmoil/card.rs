@@ -81,6 +81,11 @@ impl Card {
         self.changed.notify_one();
     }
 
+    /// What is held of a machine's packets is lost.
+    pub(super) fn forget(&self, from: MachineId) {
+        self.held.borrow_mut().retain(|&(sender, _)| sender != from);
+    }
+
     /// What the machine gets of all that has arrived.
     fn pass(&self, arrived: Vec<(MachineId, Packet)>) -> Vec<(MachineId, Packet)> {
         let (mut held, held_from) = (self.held.borrow_mut(), self.held_from.borrow());
