@@ -6,6 +6,7 @@
 
 use super::{FlowId, Kernel, Object, SLICE};
 use crate::sys::Gate;
+use rustc_hash::FxHashSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub(crate) enum Wait {
         value: u32,
         bits: u32,
     },
+    /// A signal for the condition variable at this address (`pthread_cond_wait(3)`).
+    Condition(usize),
     /// The end of the thread with this handle (`pthread_join(3)`).
     End(usize),
     /// An event for this epoll.
@@ -71,6 +74,8 @@ pub(crate) struct Threads {
     changes: u32,
     /// The time slice is used up: nobody runs before this time.
     rests_until: Option<u64>,
+    /// The condition variables whose time limits are told by the monotonic clock.
+    of_boot: FxHashSet<usize>,
 }
 
 struct Thread {
@@ -164,6 +169,26 @@ impl Threads {
                 if *at == address && which & bits != 0)
         };
         self.wake_if(most, wanted)
+    }
+
+    /// Wakes so many at the most of those who wait for a condition variable.
+    pub(crate) fn signal(&mut self, condition: usize, most: usize) {
+        self.wake_if(
+            most,
+            |wait| matches!(wait, Wait::Condition(address) if *address == condition),
+        );
+    }
+
+    /// Whether the clock for a condition variable's time limits is the monotonic one, as it seldom is.
+    pub(crate) fn set_clock(&mut self, condition: usize, of_boot: bool) {
+        match of_boot {
+            true => self.of_boot.insert(condition),
+            false => self.of_boot.remove(&condition),
+        };
+    }
+
+    pub(crate) fn is_of_boot(&self, condition: usize) -> bool {
+        self.of_boot.contains(&condition)
     }
 
     /// Wakes those who wait at an address where there is another value by now. Returns how many.
@@ -287,7 +312,7 @@ impl Kernel {
         match *wait {
             Wait::Epoll(epoll) => self.has_event(epoll),
             Wait::Acknowledgement(flow) => !self.tcp.is_lingering(flow),
-            Wait::Futex { .. } | Wait::End(_) | Wait::Time => false,
+            Wait::Futex { .. } | Wait::Condition(_) | Wait::End(_) | Wait::Time => false,
         }
     }
 

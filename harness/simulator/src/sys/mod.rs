@@ -23,6 +23,7 @@ macro_rules! entry_points {
 mod addresses;
 mod audit;
 mod baton;
+mod condition;
 mod descriptors;
 mod entropy;
 mod environment;
@@ -207,6 +208,7 @@ type EntryPoint = (&'static CStr, *const c_void);
 
 fn check_symbols() {
     let all = [
+        condition::all(),
         descriptors::all(),
         entropy::all(),
         environment::all(),

@@ -5,28 +5,16 @@
 //! is waited for as ever: it is free in a moment.
 
 use super::real::Original;
-use super::threads::{self, has_others, is_main, main_is_stuck};
-use super::{EntryPoint, machine, refused, world};
+use super::threads::{self, has_others, main_is_stuck};
+use super::{EntryPoint, machine, world};
 use crate::kernel::threads::Wait;
-use libc::{c_int, c_void, clockid_t, pthread_cond_t, pthread_mutex_t, timespec};
+use libc::{c_int, c_void, pthread_mutex_t};
 
 type OfMutex = unsafe extern "C" fn(*mut pthread_mutex_t) -> c_int;
-type CondWait = unsafe extern "C" fn(*mut pthread_cond_t, *mut pthread_mutex_t) -> c_int;
-type CondTimedwait =
-    unsafe extern "C" fn(*mut pthread_cond_t, *mut pthread_mutex_t, *const timespec) -> c_int;
-type CondClockwait = unsafe extern "C" fn(
-    *mut pthread_cond_t,
-    *mut pthread_mutex_t,
-    clockid_t,
-    *const timespec,
-) -> c_int;
 
 static LOCK: Original = Original::new(c"pthread_mutex_lock");
 static TRYLOCK: Original = Original::new(c"pthread_mutex_trylock");
 static UNLOCK: Original = Original::new(c"pthread_mutex_unlock");
-static COND_WAIT: Original = Original::new(c"pthread_cond_wait");
-static COND_TIMEDWAIT: Original = Original::new(c"pthread_cond_timedwait");
-static COND_CLOCKWAIT: Original = Original::new(c"pthread_cond_clockwait");
 
 /// libc's own function on a mutex.
 fn original(function: &Original) -> OfMutex {
@@ -47,7 +35,7 @@ unsafe fn wait_for(mutex: *mut pthread_mutex_t) -> Wait {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) -> c_int {
+pub(super) unsafe extern "C" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) -> c_int {
     // SAFETY: the mutex is the caller's, as for pthread_mutex_lock(3).
     unsafe {
         if !has_others() {
@@ -69,7 +57,7 @@ unsafe extern "C" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut pthread_mutex_t) -> c_int {
+pub(super) unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut pthread_mutex_t) -> c_int {
     // SAFETY: the mutex is the caller's, as for pthread_mutex_unlock(3).
     let error = unsafe { original(&UNLOCK)(mutex) };
     if has_others() {
@@ -91,70 +79,7 @@ unsafe fn is_held_here(mutex: *mut pthread_mutex_t) -> bool {
         || machine(|kernel| kernel.threads.is_on(holder)) == Some(true)
 }
 
-/// A condition variable would have to be waited for like a futex; no library that was met does.
-fn refuse_to_wait() -> bool {
-    if machine(|_| ()).is_none() {
-        return false;
-    }
-    if is_main() {
-        main_is_stuck("a condition variable of a C library");
-    }
-    refused::refuse(
-        "pthread_cond_wait (a condition variable)",
-        "use those of std or tokio",
-    );
-    // The run ends; the thread must not go on.
-    loop {
-        threads::wait(Wait::Time, None);
-    }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pthread_cond_wait(
-    condition: *mut pthread_cond_t,
-    mutex: *mut pthread_mutex_t,
-) -> c_int {
-    refuse_to_wait();
-    // SAFETY: the original has this type; the arguments are the caller's.
-    unsafe { std::mem::transmute::<*mut c_void, CondWait>(COND_WAIT.get())(condition, mutex) }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pthread_cond_timedwait(
-    condition: *mut pthread_cond_t,
-    mutex: *mut pthread_mutex_t,
-    until: *const timespec,
-) -> c_int {
-    refuse_to_wait();
-    // SAFETY: as before.
-    unsafe {
-        let original = std::mem::transmute::<*mut c_void, CondTimedwait>(COND_TIMEDWAIT.get());
-        original(condition, mutex, until)
-    }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pthread_cond_clockwait(
-    condition: *mut pthread_cond_t,
-    mutex: *mut pthread_mutex_t,
-    clock: clockid_t,
-    until: *const timespec,
-) -> c_int {
-    refuse_to_wait();
-    // SAFETY: as before.
-    unsafe {
-        let original = std::mem::transmute::<*mut c_void, CondClockwait>(COND_CLOCKWAIT.get());
-        original(condition, mutex, clock, until)
-    }
-}
-
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![
-        pthread_mutex_lock,
-        pthread_mutex_unlock,
-        pthread_cond_wait,
-        pthread_cond_timedwait,
-        pthread_cond_clockwait
-    ]
+    entry_points![pthread_mutex_lock, pthread_mutex_unlock]
 }

@@ -1,0 +1,184 @@
+//! Condition variables of C and C++ libraries (`pthread_cond_wait(3)`), which wait inside of libc, unseen, as their
+//! locks do.
+//!
+//! On a machine they are their addresses and no more: who waits for them is written in the machine's books. No
+//! other thread runs between the end of the lock and the beginning of the wait, so no signal is missed. Left out: a
+//! condition that several worlds share, of which each hears its own signals only.
+
+use super::mutex::{pthread_mutex_lock, pthread_mutex_unlock};
+use super::real::Original;
+use super::threads::{self, main_is_stuck};
+use super::time::time_at;
+use super::{EntryPoint, machine};
+use crate::kernel::threads::{Outcome, Wait};
+use libc::{
+    c_int, c_void, clockid_t, pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec,
+};
+use std::mem::transmute;
+
+type Init = unsafe extern "C" fn(*mut pthread_cond_t, *const pthread_condattr_t) -> c_int;
+type OfCondition = unsafe extern "C" fn(*mut pthread_cond_t) -> c_int;
+type CondWait = unsafe extern "C" fn(*mut pthread_cond_t, *mut pthread_mutex_t) -> c_int;
+type Timedwait =
+    unsafe extern "C" fn(*mut pthread_cond_t, *mut pthread_mutex_t, *const timespec) -> c_int;
+type Clockwait = unsafe extern "C" fn(
+    *mut pthread_cond_t,
+    *mut pthread_mutex_t,
+    clockid_t,
+    *const timespec,
+) -> c_int;
+
+static INIT: Original = Original::new(c"pthread_cond_init");
+static DESTROY: Original = Original::new(c"pthread_cond_destroy");
+static SIGNAL: Original = Original::new(c"pthread_cond_signal");
+static BROADCAST: Original = Original::new(c"pthread_cond_broadcast");
+static WAIT: Original = Original::new(c"pthread_cond_wait");
+static TIMEDWAIT: Original = Original::new(c"pthread_cond_timedwait");
+static CLOCKWAIT: Original = Original::new(c"pthread_cond_clockwait");
+
+/// libc's own function on a condition.
+fn original(function: &Original) -> OfCondition {
+    // SAFETY: the three that are asked for have this type.
+    unsafe { transmute::<*mut c_void, OfCondition>(function.get()) }
+}
+
+/// Notes by which clock waits for the condition are timed.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_cond_init(
+    condition: *mut pthread_cond_t,
+    attributes: *const pthread_condattr_t,
+) -> c_int {
+    let mut clock = libc::CLOCK_REALTIME;
+    // SAFETY: the caller's, as for pthread_cond_init(3); the original has this type.
+    unsafe {
+        if !attributes.is_null() {
+            libc::pthread_condattr_getclock(attributes, &raw mut clock);
+        }
+        machine(|kernel| {
+            let of_boot = clock == libc::CLOCK_MONOTONIC;
+            kernel.threads.set_clock(condition as usize, of_boot);
+        });
+        transmute::<*mut c_void, Init>(INIT.get())(condition, attributes)
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_cond_destroy(condition: *mut pthread_cond_t) -> c_int {
+    machine(|kernel| kernel.threads.set_clock(condition as usize, false));
+    // SAFETY: the condition is the caller's. To libc, nobody waits for it.
+    unsafe { original(&DESTROY)(condition) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_cond_signal(condition: *mut pthread_cond_t) -> c_int {
+    match machine(|kernel| kernel.threads.signal(condition as usize, 1)) {
+        Some(()) => 0,
+        // SAFETY: the condition is the caller's.
+        None => unsafe { original(&SIGNAL)(condition) },
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_cond_broadcast(condition: *mut pthread_cond_t) -> c_int {
+    match machine(|kernel| kernel.threads.signal(condition as usize, usize::MAX)) {
+        Some(()) => 0,
+        // SAFETY: the condition is the caller's.
+        None => unsafe { original(&BROADCAST)(condition) },
+    }
+}
+
+/// Waits on a machine, without the lock.
+///
+/// # Safety
+///
+/// Both must be the caller's, as for pthread_cond_wait(3).
+unsafe fn wait(
+    condition: *mut pthread_cond_t,
+    mutex: *mut pthread_mutex_t,
+    until: Option<u64>,
+) -> c_int {
+    // SAFETY: the caller's.
+    unsafe {
+        let error = pthread_mutex_unlock(mutex);
+        if error != 0 {
+            return error;
+        }
+        let Some(outcome) = threads::wait(Wait::Condition(condition as usize), until) else {
+            main_is_stuck("a condition variable of a C library");
+        };
+        match (pthread_mutex_lock(mutex), outcome) {
+            (0, Outcome::TimedOut) => libc::ETIMEDOUT,
+            (error, _) => error,
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_cond_wait(
+    condition: *mut pthread_cond_t,
+    mutex: *mut pthread_mutex_t,
+) -> c_int {
+    // SAFETY: both are the caller's; the original has this type.
+    unsafe {
+        match machine(|_| ()) {
+            Some(()) => wait(condition, mutex, None),
+            None => transmute::<*mut c_void, CondWait>(WAIT.get())(condition, mutex),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_cond_timedwait(
+    condition: *mut pthread_cond_t,
+    mutex: *mut pthread_mutex_t,
+    until: *const timespec,
+) -> c_int {
+    let clock = machine(
+        |kernel| match kernel.threads.is_of_boot(condition as usize) {
+            true => libc::CLOCK_MONOTONIC,
+            false => libc::CLOCK_REALTIME,
+        },
+    );
+    // SAFETY: all are the caller's; the original has this type.
+    unsafe {
+        match clock {
+            Some(clock) => wait(condition, mutex, time_at(clock, true, &*until)),
+            None => {
+                let original = transmute::<*mut c_void, Timedwait>(TIMEDWAIT.get());
+                original(condition, mutex, until)
+            }
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_cond_clockwait(
+    condition: *mut pthread_cond_t,
+    mutex: *mut pthread_mutex_t,
+    clock: clockid_t,
+    until: *const timespec,
+) -> c_int {
+    // SAFETY: all are the caller's; the original has this type.
+    unsafe {
+        match machine(|_| ()) {
+            Some(()) => wait(condition, mutex, time_at(clock, true, &*until)),
+            None => {
+                let original = transmute::<*mut c_void, Clockwait>(CLOCKWAIT.get());
+                original(condition, mutex, clock, until)
+            }
+        }
+    }
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![
+        pthread_cond_init,
+        pthread_cond_destroy,
+        pthread_cond_signal,
+        pthread_cond_broadcast,
+        pthread_cond_wait,
+        pthread_cond_timedwait,
+        pthread_cond_clockwait
+    ]
+}

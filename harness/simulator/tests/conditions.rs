@@ -1,0 +1,204 @@
+//! Locks and condition variables of C libraries, between threads of a machine.
+
+use libc::{pthread_cond_t, pthread_mutex_t, timespec};
+use squall_simulator::{now, simulate};
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::c_int;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::task::spawn_blocking;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A number that a C library guards with its lock, and tells of with its condition variable.
+struct Guarded {
+    lock: UnsafeCell<pthread_mutex_t>,
+    changed: UnsafeCell<pthread_cond_t>,
+    number: Cell<u32>,
+}
+
+// SAFETY: the number is looked at with the lock only.
+unsafe impl Send for Guarded {}
+// SAFETY: as before.
+unsafe impl Sync for Guarded {}
+
+impl Guarded {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            lock: UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER),
+            changed: UnsafeCell::new(libc::PTHREAD_COND_INITIALIZER),
+            number: Cell::new(0),
+        })
+    }
+
+    /// One whose time limits are told by this clock.
+    fn by_clock(clock: libc::clockid_t) -> Arc<Self> {
+        let guarded = Self::new();
+        // SAFETY: nobody has used the condition variable yet.
+        unsafe {
+            let mut attributes = std::mem::zeroed();
+            libc::pthread_condattr_init(&raw mut attributes);
+            libc::pthread_condattr_setclock(&raw mut attributes, clock);
+            libc::pthread_cond_init(guarded.changed.get(), &raw const attributes);
+        }
+        guarded
+    }
+
+    fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: the lock is this value's.
+        unsafe {
+            assert_eq!(libc::pthread_mutex_lock(self.lock.get()), 0);
+            let result = f();
+            assert_eq!(libc::pthread_mutex_unlock(self.lock.get()), 0);
+            result
+        }
+    }
+
+    /// Waits until the number is not zero, takes one off, and says when that was.
+    fn take(&self) -> Duration {
+        self.locked(|| {
+            while self.number.get() == 0 {
+                // SAFETY: both are this value's, and the lock is held.
+                unsafe { libc::pthread_cond_wait(self.changed.get(), self.lock.get()) };
+            }
+            self.number.set(self.number.get() - 1);
+            now()
+        })
+    }
+
+    fn add(&self, number: u32) {
+        self.locked(|| self.number.set(self.number.get() + number));
+    }
+
+    fn signal(&self) {
+        // SAFETY: the condition variable is this value's.
+        unsafe { libc::pthread_cond_signal(self.changed.get()) };
+    }
+
+    fn broadcast(&self) {
+        // SAFETY: as before.
+        unsafe { libc::pthread_cond_broadcast(self.changed.get()) };
+    }
+
+    /// Waits, until a clock shows so much more, for somebody to signal.
+    fn wait_for(&self, clock: libc::clockid_t, time: Duration) -> c_int {
+        // SAFETY: all is this value's or this function's.
+        self.locked(|| unsafe {
+            let mut until: timespec = std::mem::zeroed();
+            libc::clock_gettime(clock, &raw mut until);
+            until.tv_sec += time.as_secs() as libc::time_t;
+            let (changed, lock) = (self.changed.get(), self.lock.get());
+            libc::pthread_cond_timedwait(changed, lock, &raw const until)
+        })
+    }
+}
+
+/// Lets a program run alone for a minute. What it tells is the result.
+fn told_by<T, F, Fut>(program: F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Fn(Sender<T>) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    simulate(1, |world| {
+        let (tell, told) = channel();
+        world.machine("server", move || program(tell.clone()));
+        world.run_until(60 * SECOND).unwrap();
+        assert_eq!(world.panics(), []);
+        told.try_iter().collect()
+    })
+}
+
+#[test]
+fn a_signal_wakes_one_of_those_who_wait_in_the_order_in_which_they_began() {
+    let told = told_by(|tell| async move {
+        let guarded = Guarded::new();
+        let waiters = [1, 2, 3].map(|waiter| {
+            let (guarded, tell) = (Arc::clone(&guarded), tell.clone());
+            spawn_blocking(move || tell.send((waiter, guarded.take())).unwrap())
+        });
+        for _ in 0..3 {
+            tokio::time::sleep(SECOND).await;
+            guarded.add(1);
+            guarded.signal();
+        }
+        for waiter in waiters {
+            waiter.await.unwrap();
+        }
+    });
+    assert_eq!(told, [(1, SECOND), (2, 2 * SECOND), (3, 3 * SECOND)]);
+}
+
+#[test]
+fn a_broadcast_wakes_all() {
+    let told = told_by(|tell| async move {
+        let guarded = Guarded::new();
+        for waiter in [1, 2, 3] {
+            let (guarded, tell) = (Arc::clone(&guarded), tell.clone());
+            spawn_blocking(move || tell.send((waiter, guarded.take())).unwrap());
+        }
+        let guarded = Arc::clone(&guarded);
+        spawn_blocking(move || {
+            thread::sleep(SECOND);
+            guarded.add(2);
+            guarded.broadcast();
+            thread::sleep(SECOND);
+            guarded.add(1);
+            guarded.broadcast();
+        })
+        .await
+        .unwrap();
+        tokio::time::sleep(SECOND).await;
+    });
+    assert_eq!(told, [(1, SECOND), (2, SECOND), (3, 2 * SECOND)]);
+}
+
+#[test]
+fn the_main_thread_may_wait_for_one_that_sleeps() {
+    let told = told_by(|tell| async move {
+        let guarded = Guarded::new();
+        let other = Arc::clone(&guarded);
+        thread::spawn(move || {
+            thread::sleep(SECOND);
+            other.add(1);
+            other.signal();
+        });
+        let start = Instant::now();
+        guarded.take();
+        tell.send(start.elapsed()).unwrap();
+    });
+    assert_eq!(told, [SECOND]);
+}
+
+#[test]
+fn a_wait_with_a_time_limit_takes_virtual_time_by_either_clock() {
+    for clock in [libc::CLOCK_REALTIME, libc::CLOCK_MONOTONIC] {
+        let told = told_by(move |tell| async move {
+            let waits = move || {
+                let guarded = Guarded::by_clock(clock);
+                tell.send((guarded.wait_for(clock, 2 * SECOND), now()))
+                    .unwrap();
+            };
+            spawn_blocking(waits).await.unwrap();
+        });
+        assert_eq!(told, [(libc::ETIMEDOUT, 2 * SECOND)]);
+    }
+}
+
+#[test]
+fn a_signal_ends_a_wait_before_its_time_limit() {
+    let told = told_by(|tell| async move {
+        let guarded = Guarded::new();
+        let other = Arc::clone(&guarded);
+        let waiter = spawn_blocking(move || {
+            let result = other.wait_for(libc::CLOCK_REALTIME, 10 * SECOND);
+            tell.send((result, now())).unwrap();
+        });
+        tokio::time::sleep(SECOND).await;
+        guarded.signal();
+        waiter.await.unwrap();
+    });
+    assert_eq!(told, [(0, SECOND)]);
+}
