@@ -126,6 +126,10 @@ impl Kind {
         (Kind::Typing, "typing"),
     ];
 
+    pub(crate) fn is_message(&self) -> bool {
+        *self == Kind::Message
+    }
+
     pub(crate) fn name(self) -> &'static str {
         Kind::ALL[self as usize].1
     }

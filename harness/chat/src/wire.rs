@@ -288,7 +288,7 @@ pub(crate) struct Delivery {
     /// The sender's name.
     pub(crate) sender: String,
     /// What it is.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Kind::is_message")]
     pub(crate) kind: Kind,
     /// The sender's new nickname.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -165,8 +165,8 @@ impl Session {
             }
             _ => self.rooms.contains_key(&message.room),
         };
-        let own = self.name == message.sender && bug != Some(Bug::EchoToSender);
-        in_room && (message.echo || !own)
+        let own = || self.name == message.sender && bug != Some(Bug::EchoToSender);
+        in_room && (message.echo || !own())
     }
 
     /// Puts a message into the socket's queue, as the next link of the session's chain. Says
@@ -289,9 +289,8 @@ pub(super) fn under_wrong_ids(messages: Vec<StoredMessage>) -> Vec<StoredMessage
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_message_names_the_one_that_its_receiver_had_before_it() {
-        let stored = StoredMessage {
+    fn stored(kind: Kind) -> StoredMessage {
+        StoredMessage {
             id: 9,
             message: NewMessage {
                 client_offset: None,
@@ -299,18 +298,39 @@ mod tests {
                 sender: "ann".to_owned(),
                 room: "lobby".to_owned(),
                 echo: true,
-                kind: Kind::Message,
+                kind,
                 nickname: None,
                 sent_at_ms: 0,
             },
-        };
+        }
+    }
+
+    fn json<'a>(link: &'a mut Link<'_>, previous: i64) -> &'a str {
+        match link.after(previous) {
+            Written::Text(json) => json.get(),
+            Written::Binary(_) => panic!("words are no frame"),
+        }
+    }
+
+    #[test]
+    fn a_message_names_the_one_that_its_receiver_had_before_it() {
+        let stored = stored(Kind::Message);
         let mut link = Link::of(&stored);
         for previous in [3, 3, 7, 3] {
-            let Written::Text(json) = link.after(previous) else {
-                panic!("words are no frame");
-            };
-            let delivery: Delivery = serde_json::from_str(json.get()).unwrap();
+            let delivery: Delivery = serde_json::from_str(json(&mut link, previous)).unwrap();
             assert_eq!((delivery.id, delivery.previous), (9, previous));
+        }
+    }
+
+    #[test]
+    fn what_a_message_is_goes_without_saying_if_it_is_only_that() {
+        for (kind, said) in [(Kind::Message, false), (Kind::Join, true)] {
+            let stored = stored(kind);
+            let mut link = Link::of(&stored);
+            let json = json(&mut link, 3);
+            assert_eq!(json.contains("kind"), said);
+            let delivery: Delivery = serde_json::from_str(json).unwrap();
+            assert_eq!(delivery.kind, kind);
         }
     }
 }
