@@ -5,7 +5,7 @@ use squall_simulator::{
     simulate, simulate_on,
 };
 use std::io::ErrorKind;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,7 +20,7 @@ const LENGTH: usize = 300_000;
 
 /// A server that sends each caller [`LENGTH`] bytes.
 async fn give() {
-    let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+    let listener = TcpListener::bind("[::]:80").await.unwrap();
     loop {
         let (mut peer, _) = listener.accept().await.unwrap();
         tokio::spawn(async move {
@@ -38,10 +38,18 @@ fn content() -> Vec<u8> {
 /// Returns how long that took, and what the network counted.
 #[track_caller]
 fn transfer(link: Link) -> (Duration, Counts) {
+    transfer_over(IPV4, link)
+}
+
+/// Versions of IP, as where a machine has an address.
+const IPV4: fn(&World, MachineId) -> IpAddr = |world, machine| world.address(machine).into();
+const IPV6: fn(&World, MachineId) -> IpAddr = |world, machine| world.address_v6(machine).into();
+
+fn transfer_over(ip: fn(&World, MachineId) -> IpAddr, link: Link) -> (Duration, Counts) {
     simulate(3, |world| {
         world.set_default_link(link);
         let server = world.machine("server", give);
-        let address = world.address(server);
+        let address = ip(world, server);
         let (tell, told) = channel();
         world.machine("client", move || {
             let tell = tell.clone();
@@ -138,12 +146,45 @@ fn a_router_says_that_packets_are_too_large_and_they_become_smaller() {
         bytes: 1280,
         told: true,
     };
-    let (took, counts) = transfer(Link {
-        mtu: Some(mtu),
-        ..Link::default()
+    for ip in [IPV4, IPV6] {
+        let (took, counts) = transfer_over(
+            ip,
+            Link {
+                mtu: Some(mtu),
+                ..Link::default()
+            },
+        );
+        assert!((1..50).contains(&counts.cut), "{counts:?}");
+        assert!(took < 5 * SECOND, "{took:?}");
+    }
+}
+
+#[test]
+fn ipv6_believes_in_no_path_that_carries_less_than_ipv6_asks_for() {
+    let mtu = Mtu {
+        bytes: 1279,
+        told: true,
+    };
+    let heard = simulate(1, |world| {
+        world.set_default_link(Link {
+            mtu: Some(mtu),
+            ..Link::default()
+        });
+        let server = world.machine("server", give);
+        let address = world.address_v6(server);
+        let (tell, told) = channel();
+        world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut peer = TcpStream::connect((address, 80)).await.unwrap();
+                let read = timeout(100 * SECOND, peer.read_u8()).await;
+                tell.send(read.is_ok()).unwrap();
+            }
+        });
+        world.run_until(200 * SECOND).unwrap();
+        told.try_recv()
     });
-    assert!((1..50).contains(&counts.cut), "{counts:?}");
-    assert!(took < 5 * SECOND, "{took:?}");
+    assert_eq!(heard, Ok(false), "connected, and nothing arrives");
 }
 
 #[test]
@@ -200,7 +241,7 @@ fn up_and_down_may_differ() {
 }
 
 async fn echo() {
-    let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
+    let listener = TcpListener::bind("[::]:7").await.unwrap();
     loop {
         let (mut peer, _) = listener.accept().await.unwrap();
         tokio::spawn(async move {
@@ -216,7 +257,7 @@ async fn echo() {
 
 /// Says something each second and tells what comes back: `3` at three seconds, or how the
 /// connection ended.
-async fn chatter(address: Ipv4Addr, pause: Duration, tell: Sender<String>) {
+async fn chatter(address: IpAddr, pause: Duration, tell: Sender<String>) {
     let mut peer = TcpStream::connect((address, 7)).await.unwrap();
     loop {
         let answer = async {
@@ -240,9 +281,18 @@ fn chat(
     pause: Duration,
     hardships: impl FnOnce(&mut World, MachineId, MachineId) + Send,
 ) -> Vec<String> {
+    chat_over(IPV4, engine, pause, hardships)
+}
+
+fn chat_over(
+    ip: fn(&World, MachineId) -> IpAddr,
+    engine: Engine,
+    pause: Duration,
+    hardships: impl FnOnce(&mut World, MachineId, MachineId) + Send,
+) -> Vec<String> {
     simulate_on(engine, 1, |world| {
         let server = world.machine("server", echo);
-        let address = world.address(server);
+        let address = ip(world, server);
         let (tell, told) = channel();
         let client = world.machine("client", move || chatter(address, pause, tell.clone()));
         hardships(world, server, client);
@@ -354,8 +404,9 @@ fn gateway_at_4_5(world: &mut World, a: MachineId, b: MachineId, gateway: Gatewa
 
 #[test]
 fn a_box_that_injects_resets_ends_connections_at_both_ends() {
-    for &engine in ENGINES {
-        let told = chat(engine, SECOND, |world, server, client| {
+    let both = |&engine| [(engine, IPV4), (engine, IPV6)];
+    for (engine, ip) in ENGINES.iter().flat_map(both) {
+        let told = chat_over(ip, engine, SECOND, |world, server, client| {
             let gateway = Gateway {
                 idle: None,
                 knows_old: false,
@@ -425,10 +476,12 @@ fn a_nat_forgets_a_connection_that_was_idle() {
         gateway_at_4_5(world, server, client, gateway(&[]));
     });
     assert_eq!(idle, ["0"], "and silence");
-    let reset = chat(Engine::Native, 15 * SECOND, |world, server, client| {
-        gateway_at_4_5(world, server, client, gateway(&[client]));
-    });
-    assert_eq!(reset, ["0", "15: ConnectionReset"]);
+    for ip in [IPV4, IPV6] {
+        let reset = chat_over(ip, Engine::Native, 15 * SECOND, |world, server, client| {
+            gateway_at_4_5(world, server, client, gateway(&[client]));
+        });
+        assert_eq!(reset, ["0", "15: ConnectionReset"]);
+    }
 }
 
 #[test]

@@ -1,36 +1,17 @@
 //! Datagrams as packets, and the ICMP messages about those that nobody wants (RFC 792, RFC 4443).
 
-use super::packet::{Endpoints, Packet};
+use super::packet::{Endpoints, HOPS, Packet};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, Icmpv6DstUnreachable, Icmpv6Packet, Icmpv6Repr,
-    IpProtocol, IpRepr, Ipv4Packet, Ipv4Repr, Ipv6Packet, Ipv6Repr, UdpPacket, UdpRepr,
+    IpProtocol, Ipv4Packet, Ipv4Repr, Ipv6Packet, Ipv6Repr, UdpPacket, UdpRepr,
 };
 use std::net::{IpAddr, SocketAddr};
 
 /// How much of an unwanted datagram comes back, in bytes. Its ports are within the first eight.
 const QUOTED: usize = 512;
 
-/// The hops of an ICMP message.
-const HOPS: u8 = 64;
-
 impl Packet {
-    /// A packet between two addresses of one version; `fill` writes what follows the header.
-    fn new(
-        (source, destination): (IpAddr, IpAddr),
-        protocol: IpProtocol,
-        hops: u8,
-        length: usize,
-        fill: impl FnOnce(&mut [u8]),
-    ) -> Self {
-        let (source, destination) = (source.into(), destination.into());
-        let header = IpRepr::new(source, destination, protocol, length, hops);
-        let mut bytes = vec![0; header.buffer_len()];
-        header.emit(&mut bytes, &ChecksumCapabilities::default());
-        fill(&mut bytes[header.header_len()..]);
-        Self(bytes)
-    }
-
     pub(super) fn udp(endpoints: Endpoints, hops: u8, payload: &[u8]) -> Self {
         let Endpoints { local, peer } = endpoints;
         let header = UdpRepr {

@@ -1,16 +1,19 @@
 //! What routers tell a machine: that a packet was too large for the path. Linux adapts its segments
-//! (path MTU discovery, RFC 1191); other ICMP messages are not understood.
+//! (path MTU discovery, RFC 1191 and RFC 8201); other ICMP messages are not understood.
 
 use super::flow::MTU;
 use super::packet::{Endpoints, Packet};
 use super::tcp::Tcp;
-use smoltcp::wire::{IpProtocol, Ipv4Packet};
-use std::net::SocketAddr;
+use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv6Packet};
+use std::net::{IpAddr, SocketAddr};
 
 /// The smallest path MTU that Linux believes in (`min_pmtu`).
 const MIN_PATH_MTU: u16 = 552;
 
-/// That a packet was too large (RFC 792; RFC 1191, section 4).
+/// The smallest MTU of IPv6: every link carries it, and nobody believes in less (RFC 8201, section 4).
+const MIN_MTU_V6: u16 = 1280;
+
+/// That a packet was too large (RFC 792 and RFC 1191, section 4; RFC 4443, section 3.2).
 pub(super) struct TooBig {
     /// Of the flow that the packet was of.
     endpoints: Endpoints,
@@ -21,36 +24,60 @@ pub(super) struct TooBig {
 impl TooBig {
     /// Reads a packet; none if it does not say this of a TCP segment.
     pub(super) fn read(packet: &Packet) -> Option<Self> {
-        let ip = Ipv4Packet::new_checked(&packet.0[..]).ok()?;
-        if ip.next_header() != IpProtocol::Icmp {
-            return None;
-        }
-        let [3, 4, _, _, _, _, high, low, quoted @ ..] = ip.payload() else {
-            return None;
+        let ip = packet.ip()?;
+        let (mtu, quoted) = match (ip.protocol, ip.payload) {
+            (IpProtocol::Icmp, [3, 4, _, _, _, _, high, low, quoted @ ..]) => {
+                (u16::from_be_bytes([*high, *low]), quoted)
+            }
+            (IpProtocol::Icmpv6, [2, 0, _, _, a, b, c, d, quoted @ ..]) => {
+                let mtu = u32::from_be_bytes([*a, *b, *c, *d]);
+                (u16::try_from(mtu).unwrap_or(u16::MAX), quoted)
+            }
+            _ => return None,
         };
-        let dropped = Ipv4Packet::new_unchecked(quoted.get(..20)?);
-        let ports = quoted.get(usize::from(dropped.header_len())..)?;
-        let [a, b, c, d, ..] = *ports else {
-            return None;
-        };
-        if dropped.next_header() != IpProtocol::Tcp {
-            return None;
-        }
-        let local = SocketAddr::new(dropped.src_addr().into(), u16::from_be_bytes([a, b]));
-        let peer = SocketAddr::new(dropped.dst_addr().into(), u16::from_be_bytes([c, d]));
-        Some(Self {
-            endpoints: Endpoints { local, peer },
-            mtu: u16::from_be_bytes([*high, *low]),
-        })
+        let endpoints = endpoints_of_quoted(ip.protocol, quoted)?;
+        Some(Self { endpoints, mtu })
     }
+}
+
+/// The ends of the TCP segment at whose beginning an ICMP message ends, as its sender sees them.
+fn endpoints_of_quoted(icmp: IpProtocol, quoted: &[u8]) -> Option<Endpoints> {
+    let (source, destination, protocol, header): (IpAddr, IpAddr, _, _) = match icmp {
+        IpProtocol::Icmp => {
+            let ip = Ipv4Packet::new_unchecked(quoted.get(..20)?);
+            let (source, destination) = (ip.src_addr().into(), ip.dst_addr().into());
+            (
+                source,
+                destination,
+                ip.next_header(),
+                usize::from(ip.header_len()),
+            )
+        }
+        _ => {
+            let ip = Ipv6Packet::new_unchecked(quoted.get(..40)?);
+            let (source, destination) = (ip.src_addr().into(), ip.dst_addr().into());
+            (source, destination, ip.next_header(), ip.header_len())
+        }
+    };
+    let [a, b, c, d, ..] = *quoted.get(header..)? else {
+        return None;
+    };
+    (protocol == IpProtocol::Tcp).then(|| Endpoints {
+        local: SocketAddr::new(source, u16::from_be_bytes([a, b])),
+        peer: SocketAddr::new(destination, u16::from_be_bytes([c, d])),
+    })
 }
 
 impl Tcp {
     /// Learns that packets to a destination were too large. That is believed only of a flow that
     /// there is.
     pub(super) fn shrink(&mut self, too_big: &TooBig) {
-        let mtu = too_big.mtu.max(MIN_PATH_MTU);
         let destination = too_big.endpoints.peer.ip();
+        let mtu = match destination {
+            IpAddr::V4(_) => too_big.mtu.max(MIN_PATH_MTU),
+            IpAddr::V6(_) if too_big.mtu < MIN_MTU_V6 => return,
+            IpAddr::V6(_) => too_big.mtu,
+        };
         if usize::from(mtu) < MTU
             && let Some(flow) = self.flow_between(&too_big.endpoints)
         {

@@ -35,7 +35,7 @@ pub(crate) use epoll::{Interest, ReadyEvent, Waited};
 pub(crate) use flow::FlowId;
 pub(crate) use linger::Linger;
 use names::Names;
-pub(crate) use packet::Packet;
+pub(crate) use packet::{HOPS, Packet};
 use pipe::PipeEnd;
 pub(crate) use ports::Protocol;
 use rustc_hash::FxHashMap;

@@ -1,5 +1,6 @@
 //! The socket options, as `socket(7)`, `ip(7)`, `ipv6(7)` and `tcp(7)` describe them.
 
+use super::packet::HOPS;
 use super::socket::{Family, Socket, State};
 use super::{Errno, Kernel, Result};
 use crate::sys::BUFFER;
@@ -14,9 +15,6 @@ const UDP_BUFFER: usize = 104 * 1024;
 const MAX_BUFFER: c_int = 212_992;
 const MIN_SEND_BUFFER: usize = 2304;
 const MIN_RECEIVE_BUFFER: usize = 1152;
-
-/// The hops of a packet, unless a program says otherwise (`ip_default_ttl`).
-const HOPS: u8 = 64;
 
 /// What a program can set. Accepted sockets inherit it from their listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,13 @@
 //! IP packets, of both versions: what a kernel needs to know of one before it knows whose it is.
 
 use rustc_hash::FxHasher;
-use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket};
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, Ipv4Packet, Ipv6Packet, TcpPacket};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
+
+/// The hops of a packet, unless a program says otherwise (`ip_default_ttl`).
+pub(crate) const HOPS: u8 = 64;
 
 /// An IP packet on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,23 @@ pub(crate) struct Ip<'a> {
 }
 
 impl Packet {
+    /// A packet between two addresses of one version; `fill` writes
+    /// so many bytes that follow the header.
+    pub(crate) fn new(
+        (source, destination): (IpAddr, IpAddr),
+        protocol: IpProtocol,
+        hops: u8,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Self {
+        let (source, destination) = (source.into(), destination.into());
+        let header = IpRepr::new(source, destination, protocol, length, hops);
+        let mut bytes = vec![0; header.buffer_len()];
+        header.emit(&mut bytes, &ChecksumCapabilities::default());
+        fill(&mut bytes[header.header_len()..]);
+        Self(bytes)
+    }
+
     /// Where it is going; none if it is not even an IP header.
     pub(crate) fn destination(&self) -> Option<IpAddr> {
         self.ip().map(|ip| ip.destination)

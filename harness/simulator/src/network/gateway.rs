@@ -5,11 +5,11 @@ use super::packet::Segment;
 use crate::kernel::Packet;
 use crate::machine::MachineId;
 use rustc_hash::FxHashMap;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A NAT or stateful firewall between two machines. It forwards TCP segments of flows that it knows,
-/// and gets to know a flow by its SYN. Everything that is not TCP over IPv4 passes.
+/// and gets to know a flow by its SYN. Everything that is not TCP passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
     /// It forgets a flow without packets for so long; never, if none. RFC 5382 (REQ-5) asks for at
@@ -28,7 +28,7 @@ pub(super) struct Working {
     gateway: Gateway,
     began: u64,
     /// When the last packet of each known flow passed. The smaller end of the flow is first.
-    flows: FxHashMap<(SocketAddrV4, SocketAddrV4), u64>,
+    flows: FxHashMap<(SocketAddr, SocketAddr), u64>,
 }
 
 impl Working {
@@ -77,7 +77,6 @@ impl Working {
 mod tests {
     use super::*;
     use crate::network::packet::syn;
-    use std::net::Ipv4Addr;
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -93,7 +92,7 @@ mod tests {
     }
 
     fn segment(port: u16, opens: bool) -> Segment {
-        let end = |last, port| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, last), port);
+        let end = |last, port| SocketAddr::from(([10, 0, 0, last], port));
         let mut segment = Segment::read(&syn(end(2, port), end(1, 80), 1)).unwrap();
         segment.opens = opens;
         segment

@@ -59,10 +59,10 @@ pub struct Reorder {
 /// The largest IP packet that a path carries, with its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mtu {
-    /// In bytes. Linux does not believe in less than 552 (`min_pmtu`).
+    /// In bytes. Linux does not believe in less than 552 (`min_pmtu`), over IPv6 in less than 1280.
     pub bytes: u16,
-    /// Whether the sender of a larger packet is told (ICMP "fragmentation needed", RFC 1191), or
-    /// the packet just disappears because a firewall drops ICMP: then large segments never arrive,
-    /// and small ones do (RFC 2923, section 2.1).
+    /// Whether the sender of a larger packet is told (ICMP "fragmentation needed", RFC 1191; ICMPv6
+    /// "packet too big", RFC 8201), or the packet just disappears because a firewall drops ICMP:
+    /// then large segments never arrive, and small ones do (RFC 2923, section 2.1).
     pub told: bool,
 }

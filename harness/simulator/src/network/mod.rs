@@ -247,7 +247,7 @@ impl Network {
         if let Some(mtu) = link.mtu
             && packet.0.len() > usize::from(mtu.bytes)
         {
-            let notice = packet::fragmentation_needed(packet, mtu.bytes).filter(|_| mtu.told);
+            let notice = packet::too_big(packet, mtu.bytes).filter(|_| mtu.told);
             let at = now.saturating_add(direction.path.latency(link));
             return Fate::Refused(
                 notice

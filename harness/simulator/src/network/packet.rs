@@ -1,20 +1,23 @@
 //! What happens to the bytes of a packet on its way: damage, and packets that boxes on the path make.
 
-use crate::kernel::Packet;
+use crate::kernel::{HOPS, Packet};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use smoltcp::wire::{
-    Icmpv6Packet, IpAddress, IpProtocol, Ipv4Address, Ipv4Packet, TcpPacket, TcpSeqNumber,
-    UdpPacket,
+    Icmpv6Packet, IpAddress, IpProtocol, Ipv4Packet, TcpPacket, TcpSeqNumber, UdpPacket,
 };
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A router on the path, as the source of ICMP: an address for documentation (RFC 5737).
+/// A router on the path, as the source of ICMP: addresses for documentation (RFC 5737, RFC 3849).
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const ROUTER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
-const IP_HEADER: usize = 20;
 const TCP_HEADER: usize = 20;
 const ICMP_HEADER: usize = 8;
+
+/// How much of a packet ICMPv6 quotes: it makes no packet that is larger than the smallest MTU, 1280 bytes
+/// (RFC 4443, section 3.2).
+const QUOTED_V6: usize = 1280 - 40 - ICMP_HEADER;
 
 /// Flips one bit.
 pub(super) fn flip_a_bit(packet: &mut Packet, rng: &mut ChaCha8Rng) {
@@ -69,8 +72,8 @@ fn checksum(bytes: &[u8]) -> u16 {
 /// What a box on the path reads of a TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
-    pub(super) source: SocketAddrV4,
-    pub(super) destination: SocketAddrV4,
+    pub(super) source: SocketAddr,
+    pub(super) destination: SocketAddr,
     /// A SYN without ACK.
     pub(super) opens: bool,
     /// A FIN or RST.
@@ -83,16 +86,13 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Reads a packet; none if it is no TCP over IPv4.
+    /// Reads a packet; none if it is no TCP.
     pub(super) fn read(packet: &Packet) -> Option<Self> {
-        let ip = Ipv4Packet::new_checked(&packet.0[..]).ok()?;
-        if ip.next_header() != IpProtocol::Tcp {
-            return None;
-        }
-        let tcp = TcpPacket::new_checked(ip.payload()).ok()?;
+        let ip = packet.ip().filter(|ip| ip.protocol == IpProtocol::Tcp)?;
+        let tcp = TcpPacket::new_checked(ip.payload).ok()?;
         Some(Self {
-            source: SocketAddrV4::new(ip.src_addr(), tcp.src_port()),
-            destination: SocketAddrV4::new(ip.dst_addr(), tcp.dst_port()),
+            source: SocketAddr::new(ip.source, tcp.src_port()),
+            destination: SocketAddr::new(ip.destination, tcp.dst_port()),
             opens: tcp.syn() && !tcp.ack(),
             closes: tcp.fin() || tcp.rst(),
             reset: tcp.rst(),
@@ -125,8 +125,8 @@ impl Segment {
 }
 
 fn reset(
-    from: SocketAddrV4,
-    to: SocketAddrV4,
+    from: SocketAddr,
+    to: SocketAddr,
     sequence: TcpSeqNumber,
     acknowledges: Option<TcpSeqNumber>,
 ) -> Packet {
@@ -139,7 +139,7 @@ fn reset(
 }
 
 /// A SYN from nowhere.
-pub(crate) fn syn(from: SocketAddrV4, to: SocketAddrV4, sequence: i32) -> Packet {
+pub(crate) fn syn(from: SocketAddr, to: SocketAddr, sequence: i32) -> Packet {
     tcp(from, to, |segment| {
         segment.set_syn(true);
         segment.set_seq_number(TcpSeqNumber(sequence));
@@ -148,58 +148,58 @@ pub(crate) fn syn(from: SocketAddrV4, to: SocketAddrV4, sequence: i32) -> Packet
 }
 
 /// A TCP segment without options and data.
-fn tcp(
-    from: SocketAddrV4,
-    to: SocketAddrV4,
-    fill: impl FnOnce(&mut TcpPacket<&mut [u8]>),
-) -> Packet {
-    let mut bytes = vec![0; IP_HEADER + TCP_HEADER];
-    let mut segment = TcpPacket::new_unchecked(&mut bytes[IP_HEADER..]);
-    segment.set_header_len(TCP_HEADER as u8);
-    segment.set_src_port(from.port());
-    segment.set_dst_port(to.port());
-    fill(&mut segment);
-    segment.fill_checksum(&(*from.ip()).into(), &(*to.ip()).into());
-    with_ip_header(bytes, *from.ip(), *to.ip(), IpProtocol::Tcp)
+fn tcp(from: SocketAddr, to: SocketAddr, fill: impl FnOnce(&mut TcpPacket<&mut [u8]>)) -> Packet {
+    let ips = (from.ip(), to.ip());
+    Packet::new(ips, IpProtocol::Tcp, HOPS, TCP_HEADER, |bytes| {
+        let mut segment = TcpPacket::new_unchecked(bytes);
+        segment.set_header_len(TCP_HEADER as u8);
+        segment.set_src_port(from.port());
+        segment.set_dst_port(to.port());
+        fill(&mut segment);
+        segment.fill_checksum(&ips.0.into(), &ips.1.into());
+    })
 }
 
-/// ICMP "fragmentation needed and DF set" (RFC 792; RFC 1191, section 4) for the sender of a packet.
-pub(super) fn fragmentation_needed(packet: &Packet, mtu: u16) -> Option<Packet> {
-    let dropped = Ipv4Packet::new_checked(&packet.0[..]).ok()?;
-    let quoted = &packet.0[..packet.0.len().min(dropped.header_len() as usize + 8)];
-    let mut bytes = vec![0; IP_HEADER + ICMP_HEADER];
-    bytes.extend_from_slice(quoted);
-    let icmp = &mut bytes[IP_HEADER..];
-    [icmp[0], icmp[1]] = [3, 4];
-    icmp[6..8].copy_from_slice(&mtu.to_be_bytes());
-    let sum = checksum(icmp);
-    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
-    Some(with_ip_header(
-        bytes,
-        ROUTER,
-        dropped.src_addr(),
-        IpProtocol::Icmp,
-    ))
+/// What tells the sender of a packet that it is too large: ICMP "fragmentation needed and DF set" (RFC 792;
+/// RFC 1191, section 4), or ICMPv6 "packet too big" (RFC 4443, section 3.2).
+pub(super) fn too_big(packet: &Packet, mtu: u16) -> Option<Packet> {
+    match packet.source()? {
+        IpAddr::V4(sender) => {
+            let dropped = Ipv4Packet::new_checked(&packet.0[..]).ok()?;
+            let quoted = usize::from(dropped.header_len()) + 8;
+            let quoted = &packet.0[..packet.0.len().min(quoted)];
+            let ips = (ROUTER.into(), sender.into());
+            Some(icmp(ips, IpProtocol::Icmp, quoted, |bytes| {
+                [bytes[0], bytes[1]] = [3, 4];
+                bytes[6..8].copy_from_slice(&mtu.to_be_bytes());
+                let sum = checksum(bytes);
+                bytes[2..4].copy_from_slice(&sum.to_be_bytes());
+            }))
+        }
+        IpAddr::V6(sender) => {
+            let quoted = &packet.0[..packet.0.len().min(QUOTED_V6)];
+            let ips = (ROUTER_V6.into(), sender.into());
+            Some(icmp(ips, IpProtocol::Icmpv6, quoted, |bytes| {
+                [bytes[0], bytes[1]] = [2, 0];
+                bytes[4..8].copy_from_slice(&u32::from(mtu).to_be_bytes());
+                Icmpv6Packet::new_unchecked(bytes).fill_checksum(&ROUTER_V6, &sender);
+            }))
+        }
+    }
 }
 
-fn with_ip_header(
-    mut bytes: Vec<u8>,
-    from: Ipv4Address,
-    to: Ipv4Address,
+/// An ICMP message that ends with the beginning of a packet.
+fn icmp(
+    ips: (IpAddr, IpAddr),
     protocol: IpProtocol,
+    quoted: &[u8],
+    fill: impl FnOnce(&mut [u8]),
 ) -> Packet {
-    let length = bytes.len() as u16;
-    let mut ip = Ipv4Packet::new_unchecked(&mut bytes[..]);
-    ip.set_version(4);
-    ip.set_header_len(IP_HEADER as u8);
-    ip.set_total_len(length);
-    ip.set_dont_frag(true);
-    ip.set_hop_limit(64);
-    ip.set_next_header(protocol);
-    ip.set_src_addr(from);
-    ip.set_dst_addr(to);
-    ip.fill_checksum();
-    Packet(bytes)
+    let length = ICMP_HEADER + quoted.len();
+    Packet::new(ips, protocol, HOPS, length, |bytes| {
+        bytes[ICMP_HEADER..].copy_from_slice(quoted);
+        fill(bytes);
+    })
 }
 
 #[cfg(test)]
@@ -207,40 +207,47 @@ mod tests {
     use super::*;
     use crate::entropy::stream;
 
-    const ALICE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 40_000);
-    const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 80);
+    /// Alice and the server, over both versions of IP.
+    fn ends() -> [(SocketAddr, SocketAddr); 2] {
+        let v4 = |last, port| SocketAddr::from(([10, 0, 0, last], port));
+        let v6 = |last, port| SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, last], port));
+        [(v4(2, 40_000), v4(1, 80)), (v6(2, 40_000), v6(1, 80))]
+    }
 
     /// A segment of ten bytes from Alice to the server.
-    fn data() -> Packet {
-        let mut bytes = vec![7; IP_HEADER + TCP_HEADER + 10];
-        bytes[..IP_HEADER + TCP_HEADER].fill(0);
-        let mut segment = TcpPacket::new_unchecked(&mut bytes[IP_HEADER..]);
-        segment.set_header_len(TCP_HEADER as u8);
-        segment.set_src_port(ALICE.port());
-        segment.set_dst_port(SERVER.port());
-        segment.set_seq_number(TcpSeqNumber(100));
-        segment.set_ack(true);
-        segment.set_ack_number(TcpSeqNumber(500));
-        segment.fill_checksum(&(*ALICE.ip()).into(), &(*SERVER.ip()).into());
-        with_ip_header(bytes, *ALICE.ip(), *SERVER.ip(), IpProtocol::Tcp)
+    fn data((alice, server): (SocketAddr, SocketAddr)) -> Packet {
+        let ips = (alice.ip(), server.ip());
+        Packet::new(ips, IpProtocol::Tcp, HOPS, TCP_HEADER + 10, |bytes| {
+            bytes[TCP_HEADER..].fill(7);
+            let mut segment = TcpPacket::new_unchecked(bytes);
+            segment.set_header_len(TCP_HEADER as u8);
+            segment.set_src_port(alice.port());
+            segment.set_dst_port(server.port());
+            segment.set_seq_number(TcpSeqNumber(100));
+            segment.set_ack(true);
+            segment.set_ack_number(TcpSeqNumber(500));
+            segment.fill_checksum(&ips.0.into(), &ips.1.into());
+        })
     }
 
     /// A datagram of ten bytes.
-    fn datagram() -> Packet {
-        let mut bytes = vec![7; IP_HEADER + 18];
-        bytes[..IP_HEADER + 8].fill(0);
-        let mut udp = UdpPacket::new_unchecked(&mut bytes[IP_HEADER..]);
-        udp.set_src_port(53);
-        udp.set_dst_port(53);
-        udp.set_len(18);
-        udp.fill_checksum(&(*ALICE.ip()).into(), &(*SERVER.ip()).into());
-        with_ip_header(bytes, *ALICE.ip(), *SERVER.ip(), IpProtocol::Udp)
+    fn datagram((alice, server): (SocketAddr, SocketAddr)) -> Packet {
+        let ips = (alice.ip(), server.ip());
+        Packet::new(ips, IpProtocol::Udp, HOPS, 18, |bytes| {
+            bytes[8..].fill(7);
+            let mut udp = UdpPacket::new_unchecked(bytes);
+            udp.set_src_port(53);
+            udp.set_dst_port(53);
+            udp.set_len(18);
+            udp.fill_checksum(&ips.0.into(), &ips.1.into());
+        })
     }
 
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let icmp = fragmentation_needed(&data(), 1280).unwrap();
-        for packet in [data(), datagram(), syn(ALICE, SERVER, 7), icmp] {
+        let [ends, _] = ends();
+        let icmp = too_big(&data(ends), 1280).unwrap();
+        for packet in [data(ends), datagram(ends), syn(ends.0, ends.1, 7), icmp] {
             assert!(is_intact(&packet), "{packet:?}");
             for bit in 0..packet.0.len() * 8 {
                 let mut damaged = packet.clone();
@@ -251,12 +258,34 @@ mod tests {
     }
 
     #[test]
+    fn over_ipv6_every_flipped_bit_of_the_payload_is_noticed() {
+        let [_, ends] = ends();
+        let icmp = too_big(&data(ends), 1280).unwrap();
+        for packet in [data(ends), datagram(ends), syn(ends.0, ends.1, 7), icmp] {
+            assert!(is_intact(&packet), "{packet:?}");
+            for bit in 40 * 8..packet.0.len() * 8 {
+                let mut damaged = packet.clone();
+                damaged.0[bit / 8] ^= 1 << (bit % 8);
+                assert!(!is_intact(&damaged), "bit {bit} of {packet:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn icmpv6_about_a_packet_fits_into_the_smallest_mtu() {
+        let [_, (alice, server)] = ends();
+        let ips = (alice.ip(), server.ip());
+        let large = Packet::new(ips, IpProtocol::Tcp, HOPS, 1460, |_| ());
+        assert_eq!(too_big(&large, 1400).unwrap().0.len(), 1280);
+    }
+
+    #[test]
     fn damage_is_one_bit_anywhere() {
         let mut rng = stream(1, "test");
         for _ in 0..100 {
-            let mut damaged = data();
+            let whole = data(ends()[0]);
+            let mut damaged = whole.clone();
             flip_a_bit(&mut damaged, &mut rng);
-            let whole = data();
             let pairs = damaged.0.iter().zip(&whole.0);
             let bits: u32 = pairs.map(|(a, b)| (a ^ b).count_ones()).sum();
             assert_eq!(bits, 1);
@@ -265,18 +294,20 @@ mod tests {
 
     #[test]
     fn a_reset_has_the_sequence_number_that_its_receiver_expects() {
-        let segment = Segment::read(&data()).unwrap();
-        let to_sender = Segment::read(&segment.reset_to_sender().unwrap()).unwrap();
-        assert_eq!((to_sender.source, to_sender.destination), (SERVER, ALICE));
-        assert_eq!(to_sender.sequence, TcpSeqNumber(500));
-        let to_receiver = Segment::read(&segment.reset_to_receiver()).unwrap();
-        assert_eq!(to_receiver.destination, SERVER);
-        assert_eq!(to_receiver.sequence, TcpSeqNumber(100));
+        for (alice, server) in ends() {
+            let segment = Segment::read(&data((alice, server))).unwrap();
+            let to_sender = Segment::read(&segment.reset_to_sender().unwrap()).unwrap();
+            assert_eq!((to_sender.source, to_sender.destination), (server, alice));
+            assert_eq!(to_sender.sequence, TcpSeqNumber(500));
+            let to_receiver = Segment::read(&segment.reset_to_receiver()).unwrap();
+            assert_eq!(to_receiver.destination, server);
+            assert_eq!(to_receiver.sequence, TcpSeqNumber(100));
+        }
     }
 
     #[test]
     fn a_reset_is_not_answered_with_a_reset() {
-        let reset = Segment::read(&data()).unwrap().reset_to_receiver();
+        let reset = Segment::read(&data(ends()[0])).unwrap().reset_to_receiver();
         assert_eq!(Segment::read(&reset).unwrap().reset_to_sender(), None);
     }
 

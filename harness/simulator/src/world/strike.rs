@@ -130,7 +130,7 @@ impl World {
         let source = Ipv4Addr::from(u32::from_be_bytes([198, 18, 0, 0]) + (sent & 0x1_ffff));
         let source = SocketAddrV4::new(source, 1024 + (sent >> 17) as u16);
         let target = SocketAddrV4::new(self.address(to), port);
-        let packet = syn(source, target, sent as i32);
+        let packet = syn(source.into(), target.into(), sent as i32);
         self.machines.receive_from_outside(to, packet);
         // Not at the same time again, or the world would stand still.
         let next = self.now() + interval.max(Duration::from_nanos(1));
