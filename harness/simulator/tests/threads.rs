@@ -450,3 +450,28 @@ fn the_main_thread_may_wait_for_threads_that_sleep() {
     });
     assert_eq!(told, [3 * SECOND]);
 }
+
+#[test]
+fn a_thread_that_waits_for_a_socket_ends_with_its_process() {
+    simulate(1, |world| {
+        world.record_trace();
+        let (tell, told) = channel();
+        let server = world.machine("server", move || {
+            let tell = tell.clone();
+            async move {
+                thread::spawn(move || {
+                    let listener = std::net::TcpListener::bind("0.0.0.0:80").unwrap();
+                    let ended = listener.accept().map(|_| ()).map_err(|error| error.kind());
+                    tell.send(ended.is_err()).unwrap();
+                });
+                std::future::pending::<()>().await;
+            }
+        });
+        world.at(SECOND, Fault::Kill(server));
+        world.run_until(2 * SECOND).unwrap();
+        assert_eq!(drain(&told), [true]);
+        let left_behind = "threads did not end with their process";
+        let is_it = |what: &str| what.contains(left_behind);
+        assert!(!world.trace().iter().any(|event| is_it(&event.what)));
+    });
+}

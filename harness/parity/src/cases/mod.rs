@@ -13,6 +13,7 @@ macro_rules! cases {
 }
 
 mod bind;
+mod blocking;
 mod close;
 mod connect;
 mod convert;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         convert::CASES,
         udp::CASES,
         ipv6::CASES,
+        blocking::CASES,
         pipe::CASES,
         unix::CASES,
     ]

@@ -245,7 +245,7 @@ impl Kernel {
     }
 
     /// What `poll(2)` would say of a descriptor.
-    pub(crate) fn readiness(&mut self, fd: i32) -> Result<u32> {
+    pub(crate) fn readiness(&self, fd: i32) -> Result<u32> {
         let id = self.find(fd)?;
         Ok(match self.objects[id.0].as_ref().map(|slot| &slot.object) {
             Some(Object::Socket(socket)) => self.tcp.readiness(id, socket),

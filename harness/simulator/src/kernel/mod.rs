@@ -41,7 +41,7 @@ pub(crate) use ports::Protocol;
 use rustc_hash::FxHashMap;
 use signals::{SignalDescriptor, Signals};
 use socket::Socket;
-pub(crate) use socket::{Family, How, Received};
+pub(crate) use socket::{Blocked, Family, How, Received};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
@@ -99,6 +99,8 @@ pub(crate) struct Kernel {
     pub(crate) entropy: Entropy,
     pub(crate) hardware: Hardware,
     pub(crate) unsupported: Option<Unsupported>,
+    /// For what the last call would have had to wait.
+    pub(crate) blocked: Option<Blocked>,
     /// Message and backtrace of panics not yet reported.
     pub(crate) panics: Vec<(String, String)>,
     /// Set while a dead process is taken apart: its destructors must change nothing.
@@ -175,6 +177,7 @@ impl Kernel {
             entropy,
             hardware,
             unsupported: None,
+            blocked: None,
             panics: Vec::new(),
             process_is_dead: false,
             sleep: Sleep::Awake,

@@ -234,7 +234,7 @@ impl Kernel {
         match end.error.take() {
             Some(error) => Err(error),
             None if queue.is_shut => Ok(0),
-            None => Err(self.would_block(never_blocks, "read from a blocking pipe")),
+            None => Err(self.would_block(never_blocks, fd, EPOLLIN, "read from a blocking pipe")),
         }
     }
 
@@ -250,7 +250,7 @@ impl Kernel {
             return Err(Errno(libc::EPIPE));
         }
         let Ok(written) = queue.write(bytes, kind) else {
-            return Err(self.would_block(never_blocks, "write to a blocking pipe"));
+            return Err(self.would_block(never_blocks, fd, EPOLLOUT, "write to a blocking pipe"));
         };
         self.notify(queue.reader);
         self.hardware.cpu.charge_bytes(written);

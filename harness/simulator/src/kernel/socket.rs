@@ -8,6 +8,7 @@ use super::ports::{Claim, Protocol};
 use super::tcp::Established;
 use super::udp::Mailbox;
 use super::{Errno, Kernel, Object, ObjectId, Result};
+use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT};
 use std::net::{IpAddr, SocketAddr};
 
 /// The address family of a socket.
@@ -49,6 +50,14 @@ pub(crate) struct How {
     pub(crate) peek: bool,
     /// Never block, whatever the socket would do (`MSG_DONTWAIT`).
     pub(crate) at_once: bool,
+}
+
+/// A call that has to wait for one of these events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocked {
+    pub(crate) fd: i32,
+    pub(crate) events: u32,
+    pub(crate) call: &'static str,
 }
 
 /// What was received.
@@ -189,7 +198,12 @@ impl Kernel {
         let (family, options) = (socket.family, socket.options);
         let listener_nonblocking = socket.nonblocking;
         let Some(Established { flow, peer }) = self.tcp.accept(id) else {
-            return Err(self.would_block(listener_nonblocking, "accept on a blocking socket"));
+            return Err(self.would_block(
+                listener_nonblocking,
+                fd,
+                EPOLLIN,
+                "accept on a blocking socket",
+            ));
         };
         let accepted = self.insert_socket(family, State::Connected(flow), options, nonblocking);
         let id = self.find(accepted)?;
@@ -234,7 +248,7 @@ impl Kernel {
         if nonblocking {
             return Err(Errno(libc::EINPROGRESS));
         }
-        Err(self.would_block(false, "connect on a blocking socket"))
+        Err(self.would_block(false, fd, EPOLLOUT, "connect on a blocking socket"))
     }
 
     /// The address that packets of a socket to this peer come from.
@@ -311,7 +325,7 @@ impl Kernel {
         };
         match result {
             Err(Errno(libc::EAGAIN)) => {
-                Err(self.would_block(never_blocks, "read from a blocking socket"))
+                Err(self.would_block(never_blocks, fd, EPOLLIN, "read from a blocking socket"))
             }
             result => result.inspect(|received| self.hardware.cpu.charge_bytes(received.copied)),
         }
@@ -355,7 +369,7 @@ impl Kernel {
         };
         match result {
             Err(Errno(libc::EAGAIN)) => {
-                Err(self.would_block(never_blocks, "write to a blocking socket"))
+                Err(self.would_block(never_blocks, fd, EPOLLOUT, "write to a blocking socket"))
             }
             result => result.inspect(|&bytes| self.hardware.cpu.charge_bytes(bytes)),
         }
@@ -487,9 +501,18 @@ impl Kernel {
         }
     }
 
-    pub(super) fn would_block(&mut self, nonblocking: bool, call: &str) -> Errno {
-        if !nonblocking {
-            self.refuse(call, "use tokio's sockets, which never block their thread");
+    /// The call would block, until one of these events. Unless its descriptor never does, the thread has to wait
+    /// for them, and ask again.
+    pub(super) fn would_block(
+        &mut self,
+        never_blocks: bool,
+        fd: i32,
+        events: i32,
+        call: &'static str,
+    ) -> Errno {
+        if !never_blocks {
+            let events = (events | EPOLLERR | EPOLLHUP) as u32;
+            self.blocked = Some(Blocked { fd, events, call });
         }
         Errno(libc::EAGAIN)
     }

@@ -42,6 +42,8 @@ pub(crate) enum Wait {
     End(usize),
     /// An event for this epoll.
     Epoll(i32),
+    /// One of these events of this descriptor, in the bits of `epoll_ctl(2)`.
+    Ready { fd: i32, events: u32 },
     /// The peer's acknowledgement of all that was sent on a connection that is closed.
     Acknowledgement(FlowId),
     /// Nothing: only for its time to come.
@@ -311,6 +313,9 @@ impl Kernel {
     fn is_over(&self, wait: &Wait) -> bool {
         match *wait {
             Wait::Epoll(epoll) => self.has_event(epoll),
+            // A dead process has no descriptors: who waits for one may find that out.
+            Wait::Ready { .. } if self.process_is_dead => true,
+            Wait::Ready { fd, events } => self.readiness(fd).is_ok_and(|ready| ready & events != 0),
             Wait::Acknowledgement(flow) => !self.tcp.is_lingering(flow),
             Wait::Futex { .. } | Wait::Condition(_) | Wait::End(_) | Wait::Time => false,
         }

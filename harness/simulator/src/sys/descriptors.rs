@@ -3,7 +3,7 @@
 use super::messages::{receive_vectored, send_vectored};
 use super::{EntryPoint, answer, answer_int, machine, real, refused, threads};
 use crate::kernel::threads::Wait;
-use crate::kernel::{Errno, FIRST_DESCRIPTOR, How, Kernel, Linger};
+use crate::kernel::{Blocked, Errno, FIRST_DESCRIPTOR, How, Kernel, Linger};
 use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
 use std::slice;
 
@@ -16,6 +16,31 @@ pub(super) fn on_descriptor<R>(fd: c_int, f: impl FnOnce(&mut Kernel) -> R) -> O
             kernel.hardware.cpu.charge_call();
             f(kernel)
         })
+    }
+}
+
+/// [`on_descriptor`] for calls that may block. A thread beside the main one waits then until the descriptor is
+/// ready, and asks again; no packet arrives while the main one waits.
+pub(super) fn may_block<T>(
+    fd: c_int,
+    mut f: impl FnMut(&mut Kernel) -> Result<T, Errno>,
+) -> Option<Result<T, Errno>> {
+    loop {
+        let (result, blocked) = on_descriptor(fd, |kernel| {
+            kernel.blocked = None;
+            let result = f(kernel);
+            let is_over = !matches!(result, Err(Errno(libc::EAGAIN)));
+            (result, kernel.blocked.take().filter(|_| !is_over))
+        })?;
+        let Some(Blocked { fd, events, call }) = blocked else {
+            return Some(result);
+        };
+        if threads::is_main() {
+            let remedy = "use tokio's sockets, or block a thread of tokio::task::spawn_blocking";
+            refused::refuse(call, remedy);
+            return Some(result);
+        }
+        threads::wait(Wait::Ready { fd, events }, None);
     }
 }
 
@@ -86,7 +111,7 @@ pub(super) unsafe fn vectored(
 unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssize_t {
     // SAFETY: the buffer is the caller's, as for read(2).
     unsafe {
-        match on_descriptor(fd, |kernel| {
+        match may_block(fd, |kernel| {
             kernel.receive(fd, bytes_mut(buffer, length), How::default())
         }) {
             Some(result) => answer(result.map(|read| read as i64)),
@@ -99,7 +124,7 @@ unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssi
 unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, length: size_t) -> ssize_t {
     // SAFETY: the buffer is the caller's, as for write(2).
     unsafe {
-        match on_descriptor(fd, |kernel| kernel.send(fd, bytes(buffer, length))) {
+        match may_block(fd, |kernel| kernel.send(fd, bytes(buffer, length))) {
             Some(result) => answer(result.map(|written| written as i64)),
             None => real::syscall(libc::SYS_write, [fd as _, buffer as _, length, 0, 0, 0]),
         }
@@ -110,7 +135,7 @@ unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, length: size_t) -> 
 unsafe extern "C" fn readv(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t {
     // SAFETY: the buffers are the caller's, as for readv(2).
     unsafe {
-        let result = on_descriptor(fd, |kernel| {
+        let result = may_block(fd, |kernel| {
             let received = receive_vectored(kernel, fd, parts, count as usize, How::default());
             received.map(|received| received.copied as i64)
         });
@@ -125,7 +150,7 @@ unsafe extern "C" fn readv(fd: c_int, parts: *const iovec, count: c_int) -> ssiz
 unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t {
     // SAFETY: the buffers are the caller's, as for writev(2).
     unsafe {
-        let result = on_descriptor(fd, |kernel| {
+        let result = may_block(fd, |kernel| {
             match send_vectored(kernel, fd, parts, count as usize, None, false) {
                 // A pipe.
                 Err(Errno(libc::ENOTSOCK)) => {

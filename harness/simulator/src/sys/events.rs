@@ -1,7 +1,7 @@
 //! `epoll(7)` and `eventfd(2)`. The wait is where a turn of a process ends.
 
 use super::descriptors::on_descriptor;
-use super::{EntryPoint, answer_int, fail, machine, real, threads};
+use super::{EntryPoint, answer_int, fail, machine, real, refused, threads};
 use crate::kernel::threads::{Outcome, Wait};
 use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, Kernel, ReadyEvent, Waited};
 use libc::{c_int, c_uint, epoll_event, pollfd, sigset_t, timespec};
@@ -182,30 +182,44 @@ unsafe extern "C" fn eventfd(value: c_uint, flags: c_int) -> c_int {
     }
 }
 
-/// A look at simulated descriptors is answered; to wait for them is not possible.
+/// What a look at descriptors comes to.
+enum Looked {
+    /// They are the host's.
+    Elsewhere,
+    /// So many are ready.
+    Ready(c_int),
+    /// None is, and the caller would wait for this one only.
+    Waits { fd: c_int, events: u32 },
+    /// None is, and the caller would wait for one of several.
+    WaitsForSeveral,
+}
+
+/// A look at simulated descriptors is answered. A thread beside the main one can wait for one of them.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn poll(fds: *mut pollfd, count: libc::nfds_t, timeout_ms: c_int) -> c_int {
-    let looked = machine(|kernel| {
-        let fds = match count {
-            0 => &mut [],
-            // SAFETY: the descriptors are the caller's, as for poll(2).
-            _ => unsafe { slice::from_raw_parts_mut(fds, count as usize) },
-        };
-        if timeout_ms == 0 && fds.iter().all(|asked| asked.fd < FIRST_DESCRIPTOR) {
-            return None;
-        }
-        let ready = fds
-            .iter_mut()
-            .filter_map(|asked| look(kernel, asked))
-            .count();
-        if ready == 0 && timeout_ms != 0 {
-            kernel.refuse("poll (a blocking wait)", "use tokio's sockets");
-            return Some(-1);
-        }
-        Some(ready as c_int)
+    let until = machine(|kernel| {
+        let timeout_ms = u64::try_from(timeout_ms).ok()?;
+        Some(kernel.time_of_process() + timeout_ms * 1_000_000)
     });
-    if let Some(Some(result)) = looked {
-        return result;
+    loop {
+        // SAFETY: the caller's, as for poll(2).
+        match machine(|kernel| unsafe { look_at_all(kernel, fds, count, timeout_ms) }) {
+            None | Some(Looked::Elsewhere) => break,
+            Some(Looked::Ready(ready)) => return ready,
+            Some(Looked::Waits { fd, events }) if !threads::is_main() => {
+                let outcome = threads::wait(Wait::Ready { fd, events }, until.flatten());
+                if outcome == Some(Outcome::TimedOut) {
+                    return 0;
+                }
+            }
+            Some(Looked::Waits { .. } | Looked::WaitsForSeveral) => {
+                refused::refuse(
+                    "poll (a blocking wait)",
+                    "use tokio, which waits with epoll",
+                );
+                return -1;
+            }
+        }
     }
     let limit = timespec {
         tv_sec: (timeout_ms / 1000).into(),
@@ -218,6 +232,37 @@ unsafe extern "C" fn poll(fds: *mut pollfd, count: libc::nfds_t, timeout_ms: c_i
     };
     // SAFETY: the caller's, as for poll(2), which aarch64 has only as ppoll.
     unsafe { real::syscall(libc::SYS_ppoll, [fds as _, count as _, limit as _, 0, 8, 0]) as c_int }
+}
+
+/// # Safety
+///
+/// `fds` must be valid for `count` entries.
+unsafe fn look_at_all(
+    kernel: &mut Kernel,
+    fds: *mut pollfd,
+    count: libc::nfds_t,
+    timeout_ms: c_int,
+) -> Looked {
+    let fds = match count {
+        0 => &mut [],
+        // SAFETY: the caller's.
+        _ => unsafe { slice::from_raw_parts_mut(fds, count as usize) },
+    };
+    if timeout_ms == 0 && fds.iter().all(|asked| asked.fd < FIRST_DESCRIPTOR) {
+        return Looked::Elsewhere;
+    }
+    let ready = fds
+        .iter_mut()
+        .filter_map(|asked| look(kernel, asked))
+        .count();
+    match fds {
+        _ if ready > 0 || timeout_ms == 0 => Looked::Ready(ready as c_int),
+        [asked] if asked.fd >= FIRST_DESCRIPTOR => Looked::Waits {
+            fd: asked.fd,
+            events: (asked.events | libc::POLLERR | libc::POLLHUP) as u32,
+        },
+        _ => Looked::WaitsForSeveral,
+    }
 }
 
 /// Notes what is ready of what is asked for; none if nothing is.

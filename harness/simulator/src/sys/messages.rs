@@ -1,7 +1,7 @@
 //! Sending and receiving, with and without addresses, in one piece or in several.
 
 use super::addresses::{read_address, write_address};
-use super::descriptors::{bytes, bytes_mut, on_descriptor, vectored};
+use super::descriptors::{bytes, bytes_mut, may_block, vectored};
 use super::{EntryPoint, answer, fail, real};
 use crate::kernel::{Errno, How, Kernel, Received};
 use libc::{
@@ -27,7 +27,7 @@ unsafe extern "C" fn recvfrom(
 ) -> ssize_t {
     // SAFETY: buffer and address are the caller's, as for recvfrom(2).
     unsafe {
-        let result = on_descriptor(fd, |kernel| {
+        let result = may_block(fd, |kernel| {
             let flags = Flags::of_receive(kernel, fd, flags)?;
             let received = kernel.receive_from(fd, bytes_mut(buffer, length), flags.how)?;
             Ok((flags.length(&received), received.from))
@@ -75,7 +75,7 @@ unsafe fn give_sender(
 unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
     // SAFETY: the message is the caller's, as for recvmsg(2).
     unsafe {
-        match on_descriptor(fd, |kernel| receive_message(kernel, fd, message, flags)) {
+        match may_block(fd, |kernel| receive_message(kernel, fd, message, flags)) {
             Some(result) => answer(result),
             None => real::syscall(
                 libc::SYS_recvmsg,
@@ -172,7 +172,7 @@ unsafe extern "C" fn sendto(
 ) -> ssize_t {
     // SAFETY: buffer and address are the caller's, as for sendto(2).
     unsafe {
-        let result = on_descriptor(fd, |kernel| {
+        let result = may_block(fd, |kernel| {
             let at_once = sends_at_once(kernel, flags)?;
             let to = read_destination(address, address_length)?;
             kernel.send_to(fd, bytes(buffer, length), to, at_once)
@@ -212,7 +212,7 @@ unsafe fn read_destination(
 unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     // SAFETY: the message is the caller's, as for sendmsg(2).
     unsafe {
-        match on_descriptor(fd, |kernel| send_message(kernel, fd, message, flags)) {
+        match may_block(fd, |kernel| send_message(kernel, fd, message, flags)) {
             Some(result) => answer(result),
             None => real::syscall(
                 libc::SYS_sendmsg,
@@ -283,7 +283,7 @@ unsafe extern "C" fn sendmmsg(
 ) -> c_int {
     // SAFETY: the messages are the caller's, as for sendmmsg(2).
     unsafe {
-        let result = on_descriptor(fd, |kernel| {
+        let result = may_block(fd, |kernel| {
             each(messages, count, |message| {
                 send_message(kernel, fd, message, flags)
             })
@@ -309,7 +309,7 @@ unsafe extern "C" fn recvmmsg(
 ) -> c_int {
     // SAFETY: the messages are the caller's, as for recvmmsg(2).
     unsafe {
-        let result = on_descriptor(fd, |kernel| {
+        let result = may_block(fd, |kernel| {
             let flags = flags & !libc::MSG_WAITFORONE;
             each(messages, count, |message| {
                 receive_message(kernel, fd, message, flags)

@@ -1,7 +1,7 @@
 //! The socket calls: C's structures on this side, the kernel's types on the other.
 
 use super::addresses::{read_address, write_address, write_unnamed};
-use super::descriptors::on_descriptor;
+use super::descriptors::{may_block, on_descriptor};
 use super::{EntryPoint, answer_int, fail, machine, real};
 use crate::kernel::{Errno, Family, Kernel, Protocol};
 use libc::{c_int, sockaddr, socklen_t};
@@ -73,7 +73,7 @@ unsafe extern "C" fn accept4(
 ) -> c_int {
     // SAFETY: the address is the caller's, as for accept4(2).
     unsafe {
-        match on_descriptor(fd, |kernel| {
+        match may_block(fd, |kernel| {
             kernel.accept(fd, flags & libc::SOCK_NONBLOCK != 0)
         }) {
             Some(Ok((accepted, peer))) => {
@@ -99,7 +99,7 @@ unsafe extern "C" fn accept(fd: c_int, address: *mut sockaddr, length: *mut sock
 unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
     // SAFETY: the address is the caller's, as for connect(2).
     unsafe {
-        match on_descriptor(fd, |kernel| {
+        match may_block(fd, |kernel| {
             kernel.connect(fd, read_address(address, length)?)
         }) {
             Some(result) => answer_int(result.map(|()| 0)),
