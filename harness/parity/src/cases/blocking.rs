@@ -2,9 +2,10 @@
 
 use super::{ANY_PORT, end, free_port, local, pair, reset, settle};
 use crate::{Log, UNEXPECTED};
+use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener as StdListener, TcpStream as StdStream, UdpSocket as StdUdp};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -21,6 +22,11 @@ cases!("blocking":
     a_datagram_is_waited_for,
     a_pair_of_unix_sockets_blocks,
     two_threads_talk,
+    a_read_with_a_time_limit,
+    a_write_with_a_time_limit,
+    an_accept_with_a_time_limit,
+    a_read_from_a_unix_socket_with_a_time_limit,
+    time_limits_are_told,
 );
 
 /// One end of a connection that blocks, and the other that does not.
@@ -153,5 +159,64 @@ async fn two_threads_talk(log: Log) -> io::Result<()> {
     });
     log.result("answer", client.await?);
     log.result("server", server.await?);
+    Ok(())
+}
+
+/// How a call went, and whether it has waited for its limit.
+fn limited<T>(call: impl FnOnce() -> io::Result<T>) -> (io::Result<T>, bool) {
+    let start = Instant::now();
+    let result = call();
+    (result, start.elapsed() >= UNEXPECTED)
+}
+
+async fn a_read_with_a_time_limit(log: Log) -> io::Result<()> {
+    let (mut client, mut server) = mixed_pair().await?;
+    client.set_read_timeout(Some(UNEXPECTED))?;
+    server.write_all(b"early").await?;
+    let reads = spawn_blocking(move || [(); 2].map(|()| limited(|| client.read(&mut [0; 64]))));
+    for (result, waited) in reads.await? {
+        log.result("read", result);
+        log.value("waited", waited);
+    }
+    Ok(())
+}
+
+async fn a_write_with_a_time_limit(log: Log) -> io::Result<()> {
+    let (client, _server) = mixed_pair().await?;
+    client.set_write_timeout(Some(UNEXPECTED))?;
+    let write = move || limited(|| (&client).write_all(&vec![7; 8_000_000]));
+    let (result, waited) = spawn_blocking(write).await?;
+    log.result("write", result);
+    log.value("waited", waited);
+    Ok(())
+}
+
+async fn an_accept_with_a_time_limit(log: Log) -> io::Result<()> {
+    let listener = StdListener::bind(ANY_PORT)?;
+    SockRef::from(&listener).set_read_timeout(Some(UNEXPECTED))?;
+    let (result, waited) = spawn_blocking(move || limited(|| listener.accept())).await?;
+    log.success("accept", result);
+    log.value("waited", waited);
+    Ok(())
+}
+
+async fn a_read_from_a_unix_socket_with_a_time_limit(log: Log) -> io::Result<()> {
+    let (mut one, _other) = std::os::unix::net::UnixStream::pair()?;
+    one.set_read_timeout(Some(UNEXPECTED))?;
+    let (result, waited) = spawn_blocking(move || limited(|| one.read(&mut [0; 64]))).await?;
+    log.result("read", result);
+    log.value("waited", waited);
+    Ok(())
+}
+
+async fn time_limits_are_told(log: Log) -> io::Result<()> {
+    let (client, _server) = mixed_pair().await?;
+    log.result("none", client.read_timeout());
+    client.set_read_timeout(Some(Duration::from_secs(3)))?;
+    client.set_write_timeout(Some(Duration::from_millis(1500)))?;
+    log.result("to read", client.read_timeout());
+    log.result("to write", client.write_timeout());
+    client.set_read_timeout(None)?;
+    log.result("none", client.read_timeout());
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! acknowledges what arrives. Only a loss of power ends it.
 
 mod address;
+mod blocking;
 pub(crate) mod clock;
 pub(crate) mod cpu;
 mod datagram;
@@ -27,6 +28,7 @@ mod udp;
 
 use crate::entropy::{Door, Entropy};
 pub(crate) use address::Addresses;
+pub(crate) use blocking::{Blocked, Way};
 use clock::Clocks;
 use cpu::Cpu;
 use disk::Disk;
@@ -41,7 +43,7 @@ pub(crate) use ports::Protocol;
 use rustc_hash::FxHashMap;
 use signals::{SignalDescriptor, Signals};
 use socket::Socket;
-pub(crate) use socket::{Blocked, Family, How, Received};
+pub(crate) use socket::{Family, How, Received};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;

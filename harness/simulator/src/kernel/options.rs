@@ -36,6 +36,8 @@ pub(super) struct Options {
     pub(super) user_timeout: c_int,
     /// `SO_LINGER`: zero resets on close; any other time is how long that may wait.
     pub(super) linger: Option<Duration>,
+    /// How long a call that receives, or sends, may wait (`SO_RCVTIMEO`, `SO_SNDTIMEO`).
+    pub(super) time_limits: [Option<Duration>; 2],
     pub(super) ttl: u8,
     pub(super) hop_limit: u8,
     /// Remembered, and without effect: no link looks at them.
@@ -62,6 +64,7 @@ impl Options {
             keep_count: 9,
             user_timeout: 0,
             linger: None,
+            time_limits: [None; 2],
             ttl: HOPS,
             hop_limit: HOPS,
             type_of_service: 0,

@@ -3,6 +3,7 @@
 //!
 //! Left out: names (`bind`), datagrams, and descriptors in control messages.
 
+use super::blocking::Way;
 use super::epoll::Watch;
 use super::socket::{How, Received};
 use super::{Errno, Kernel, Object, ObjectId, Result};
@@ -10,6 +11,7 @@ use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, SOL_SOCKET};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Bytes that a pipe holds. (On Linux it holds 16 pages, and small writes may leave some of them half empty.)
 const PIPE_CAPACITY: usize = 65_536;
@@ -29,6 +31,8 @@ pub(super) struct PipeEnd {
     outgoing: Option<SharedQueue>,
     error: Option<Errno>,
     pub(super) nonblocking: bool,
+    /// Of a socket; see [`super::options::Options`].
+    time_limits: [Option<Duration>; 2],
     pub(super) watch: Option<Watch>,
 }
 
@@ -113,7 +117,15 @@ impl PipeEnd {
             outgoing: outgoing.cloned(),
             error: None,
             nonblocking,
+            time_limits: [None; 2],
             watch: None,
+        }
+    }
+
+    pub(super) fn time_limits(&mut self) -> Result<&mut [Option<Duration>; 2]> {
+        match self.kind {
+            Kind::Socket => Ok(&mut self.time_limits),
+            Kind::Pipe => Err(Errno(libc::ENOTSOCK)),
         }
     }
 
@@ -234,7 +246,9 @@ impl Kernel {
         match end.error.take() {
             Some(error) => Err(error),
             None if queue.is_shut => Ok(0),
-            None => Err(self.would_block(never_blocks, fd, EPOLLIN, "read from a blocking pipe")),
+            None => {
+                Err(self.would_block(never_blocks, fd, Way::Receive, "read from a blocking pipe"))
+            }
         }
     }
 
@@ -250,7 +264,7 @@ impl Kernel {
             return Err(Errno(libc::EPIPE));
         }
         let Ok(written) = queue.write(bytes, kind) else {
-            return Err(self.would_block(never_blocks, fd, EPOLLOUT, "write to a blocking pipe"));
+            return Err(self.would_block(never_blocks, fd, Way::Send, "write to a blocking pipe"));
         };
         self.notify(queue.reader);
         self.hardware.cpu.charge_bytes(written);

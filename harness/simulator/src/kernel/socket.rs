@@ -1,6 +1,7 @@
 //! The socket calls, as `socket(7)` and `tcp(7)` describe them, on what TCP and UDP offer.
 
 use super::address::reachable;
+use super::blocking::Way;
 use super::epoll::Watch;
 use super::flow::FlowId;
 use super::options::Options;
@@ -8,7 +9,6 @@ use super::ports::{Claim, Protocol};
 use super::tcp::Established;
 use super::udp::Mailbox;
 use super::{Errno, Kernel, Object, ObjectId, Result};
-use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT};
 use std::net::{IpAddr, SocketAddr};
 
 /// The address family of a socket.
@@ -50,14 +50,6 @@ pub(crate) struct How {
     pub(crate) peek: bool,
     /// Never block, whatever the socket would do (`MSG_DONTWAIT`).
     pub(crate) at_once: bool,
-}
-
-/// A call that has to wait for one of these events.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Blocked {
-    pub(crate) fd: i32,
-    pub(crate) events: u32,
-    pub(crate) call: &'static str,
 }
 
 /// What was received.
@@ -201,7 +193,7 @@ impl Kernel {
             return Err(self.would_block(
                 listener_nonblocking,
                 fd,
-                EPOLLIN,
+                Way::Receive,
                 "accept on a blocking socket",
             ));
         };
@@ -245,10 +237,8 @@ impl Kernel {
         let socket = self.socket_at(fd)?;
         socket.state = State::Connected(flow);
         socket.connecting = true;
-        if nonblocking {
-            return Err(Errno(libc::EINPROGRESS));
-        }
-        Err(self.would_block(false, fd, EPOLLOUT, "connect on a blocking socket"))
+        self.would_block(nonblocking, fd, Way::Send, "connect on a blocking socket");
+        Err(Errno(libc::EINPROGRESS))
     }
 
     /// The address that packets of a socket to this peer come from.
@@ -324,9 +314,12 @@ impl Kernel {
             self.receive_datagram(fd, buffer, how)
         };
         match result {
-            Err(Errno(libc::EAGAIN)) => {
-                Err(self.would_block(never_blocks, fd, EPOLLIN, "read from a blocking socket"))
-            }
+            Err(Errno(libc::EAGAIN)) => Err(self.would_block(
+                never_blocks,
+                fd,
+                Way::Receive,
+                "read from a blocking socket",
+            )),
             result => result.inspect(|received| self.hardware.cpu.charge_bytes(received.copied)),
         }
     }
@@ -369,7 +362,7 @@ impl Kernel {
         };
         match result {
             Err(Errno(libc::EAGAIN)) => {
-                Err(self.would_block(never_blocks, fd, EPOLLOUT, "write to a blocking socket"))
+                Err(self.would_block(never_blocks, fd, Way::Send, "write to a blocking socket"))
             }
             result => result.inspect(|&bytes| self.hardware.cpu.charge_bytes(bytes)),
         }
@@ -499,21 +492,5 @@ impl Kernel {
         if let Some(bound) = socket.bound {
             ports.release(bound.port(), id);
         }
-    }
-
-    /// The call would block, until one of these events. Unless its descriptor never does, the thread has to wait
-    /// for them, and ask again.
-    pub(super) fn would_block(
-        &mut self,
-        never_blocks: bool,
-        fd: i32,
-        events: i32,
-        call: &'static str,
-    ) -> Errno {
-        if !never_blocks {
-            let events = (events | EPOLLERR | EPOLLHUP) as u32;
-            self.blocked = Some(Blocked { fd, events, call });
-        }
-        Errno(libc::EAGAIN)
     }
 }

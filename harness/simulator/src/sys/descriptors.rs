@@ -2,7 +2,7 @@
 
 use super::messages::{receive_vectored, send_vectored};
 use super::{EntryPoint, answer, answer_int, machine, real, refused, threads};
-use crate::kernel::threads::Wait;
+use crate::kernel::threads::{Outcome, Wait};
 use crate::kernel::{Blocked, Errno, FIRST_DESCRIPTOR, How, Kernel, Linger};
 use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
 use std::slice;
@@ -25,22 +25,30 @@ pub(super) fn may_block<T>(
     fd: c_int,
     mut f: impl FnMut(&mut Kernel) -> Result<T, Errno>,
 ) -> Option<Result<T, Errno>> {
+    let mut limit = None;
     loop {
         let (result, blocked) = on_descriptor(fd, |kernel| {
             kernel.blocked = None;
             let result = f(kernel);
-            let is_over = !matches!(result, Err(Errno(libc::EAGAIN)));
-            (result, kernel.blocked.take().filter(|_| !is_over))
+            let blocks = matches!(result, Err(Errno(libc::EAGAIN | libc::EINPROGRESS)));
+            (result, kernel.blocked.take().filter(|_| blocks))
         })?;
-        let Some(Blocked { fd, events, call }) = blocked else {
+        let Some(blocked) = blocked else {
             return Some(result);
         };
+        let Blocked {
+            fd, events, call, ..
+        } = blocked;
         if threads::is_main() {
             let remedy = "use tokio's sockets, or block a thread of tokio::task::spawn_blocking";
             refused::refuse(call, remedy);
             return Some(result);
         }
-        threads::wait(Wait::Ready { fd, events }, None);
+        // However often it is woken for nothing.
+        limit = limit.or(blocked.until);
+        if threads::wait(Wait::Ready { fd, events }, limit) == Some(Outcome::TimedOut) {
+            return Some(result);
+        }
     }
 }
 

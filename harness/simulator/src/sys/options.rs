@@ -3,7 +3,7 @@
 use super::descriptors::{bytes, bytes_mut, on_descriptor};
 use super::sockets::pass;
 use super::{EntryPoint, answer_int, fail};
-use crate::kernel::{Errno, Kernel};
+use crate::kernel::{Errno, Kernel, Way};
 use libc::{c_int, c_void, linger, socklen_t};
 use std::time::Duration;
 
@@ -43,8 +43,36 @@ fn set(kernel: &mut Kernel, fd: c_int, option: (c_int, c_int), value: &[u8]) -> 
             let time = Duration::from_secs(seconds.max(0) as u64);
             kernel.set_linger(fd, on.then_some(time))
         }
+        (libc::SOL_SOCKET, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => {
+            let limit = time_limit(value)?;
+            kernel.set_limit(fd, way(option.1), limit)
+        }
         (level, name) => kernel.set_option(fd, level, name, number(0)?),
     }
+}
+
+/// Which calls an option limits.
+fn way(name: c_int) -> Way {
+    match name {
+        libc::SO_RCVTIMEO => Way::Receive,
+        _ => Way::Send,
+    }
+}
+
+/// Reads a `timeval`. Zero stands for no limit.
+fn time_limit(value: &[u8]) -> Result<Option<Duration>, Errno> {
+    let number = |at: usize| {
+        let bytes = value
+            .get(at..at + 8)
+            .and_then(|bytes| bytes.try_into().ok());
+        bytes.map(i64::from_ne_bytes).ok_or(Errno(libc::EINVAL))
+    };
+    let micros = u32::try_from(number(8)?)
+        .ok()
+        .filter(|micros| *micros < 1_000_000)
+        .ok_or(Errno(libc::EDOM))?;
+    let limit = Duration::new(number(0)?.max(0) as u64, micros * 1000);
+    Ok(Some(limit).filter(|limit| !limit.is_zero()))
 }
 
 #[unsafe(no_mangle)]
@@ -61,6 +89,11 @@ unsafe extern "C" fn getsockopt(
             let seconds = linger.map_or(0, |time| time.as_secs() as c_int);
             let on = c_int::from(linger.is_some());
             Ok([on.to_ne_bytes(), seconds.to_ne_bytes()].concat())
+        }
+        (libc::SOL_SOCKET, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => {
+            let limit = kernel.limit(fd, way(name))?.unwrap_or_default();
+            let parts = [limit.as_secs(), limit.subsec_micros().into()];
+            Ok(parts.map(u64::to_ne_bytes).concat())
         }
         _ => Ok(kernel.option(fd, level, name)?.to_ne_bytes().to_vec()),
     });
