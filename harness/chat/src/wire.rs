@@ -281,8 +281,10 @@ pub(crate) struct Delivery {
     /// The message's id in the database.
     pub(crate) id: i64,
     /// The id of the message before this one in this session's stream, or the offset at which the
-    /// stream began. A receiver whose offset is lower has missed something.
-    pub(crate) previous: i64,
+    /// stream began; none if ids follow one another there. A receiver whose offset is lower has missed
+    /// something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<i64>,
     /// The room.
     pub(crate) room: String,
     /// The sender's name.
@@ -297,6 +299,13 @@ pub(crate) struct Delivery {
     pub(crate) content: Content,
     /// When the server stored it, in milliseconds of the Unix epoch.
     pub(crate) sent_at_ms: i64,
+}
+
+impl Delivery {
+    /// The id of the message before this one.
+    pub(crate) fn previous(&self) -> i64 {
+        self.previous.unwrap_or(self.id.saturating_sub(1))
+    }
 }
 
 impl Framed for Delivery {

@@ -51,7 +51,7 @@ impl Inbox {
         if catch_up && delivery.id <= self.offset() {
             return Judgement::Duplicate;
         }
-        if catch_up && delivery.previous > self.cursor {
+        if catch_up && delivery.previous() > self.cursor {
             return Judgement::Gap;
         }
         self.cursor = self.cursor.max(delivery.id);
@@ -83,7 +83,7 @@ mod tests {
         let (room, sender) = ("lobby".to_owned(), "ann".to_owned());
         Delivery {
             id,
-            previous,
+            previous: Some(previous),
             room,
             sender,
             kind: Kind::Message,

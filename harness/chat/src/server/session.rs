@@ -257,7 +257,7 @@ impl Written {
 pub(super) fn delivery(StoredMessage { id, message }: &StoredMessage, previous: i64) -> Delivery {
     Delivery {
         id: *id,
-        previous,
+        previous: (previous != *id - 1).then_some(previous),
         room: local_name(&message.room).to_owned(),
         sender: message.sender.clone(),
         kind: message.kind,
@@ -316,9 +316,9 @@ mod tests {
     fn a_message_names_the_one_that_its_receiver_had_before_it() {
         let stored = stored(Kind::Message);
         let mut link = Link::of(&stored);
-        for previous in [3, 3, 7, 3] {
+        for previous in [3, 3, 7, 8, 3] {
             let delivery: Delivery = serde_json::from_str(json(&mut link, previous)).unwrap();
-            assert_eq!((delivery.id, delivery.previous), (9, previous));
+            assert_eq!((delivery.id, delivery.previous()), (9, previous));
         }
     }
 
