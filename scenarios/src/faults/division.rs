@@ -173,28 +173,10 @@ impl Division {
             stage.end(end(from, to));
         }
     }
-
-    /// What a client and the machines at which it can knock do not hear of each other.
-    pub(crate) fn silence(
-        &self,
-        victims: &[String],
-        client: &str,
-        doors: &[String],
-    ) -> Option<Lost> {
-        let sides = Sides::new(self, victims);
-        let to_server = doors.iter().all(|door| sides.divide(client, door));
-        let to_client = doors.iter().all(|door| sides.divide(door, client));
-        match (to_server, to_client) {
-            (true, true) => Some(Lost::BothWays),
-            (true, false) => Some(Lost::ToServer),
-            (false, true) => Some(Lost::ToClient),
-            (false, false) => None,
-        }
-    }
 }
 
 /// A division among certain machines.
-struct Sides<'d> {
+pub(crate) struct Sides<'d> {
     shape: &'d Shape,
     direction: Direction,
     victims: IndexSet<&'d str>,
@@ -203,7 +185,7 @@ struct Sides<'d> {
 }
 
 impl<'d> Sides<'d> {
-    fn new(division: &'d Division, victims: &'d [String]) -> Self {
+    pub(crate) fn new(division: &'d Division, victims: &'d [String]) -> Self {
         let names = |victims: &'d Victims| victims.names().iter().map(String::as_str).collect();
         Sides {
             shape: &division.shape,
@@ -214,6 +196,18 @@ impl<'d> Sides<'d> {
                 Shape::Bridge(bridge) => names(bridge),
                 _ => IndexSet::new(),
             },
+        }
+    }
+
+    /// What a client and the machines at which it can knock do not hear of each other.
+    pub(crate) fn silence(&self, client: &str, doors: &[String]) -> Option<Lost> {
+        let to_server = doors.iter().all(|door| self.divide(client, door));
+        let to_client = doors.iter().all(|door| self.divide(door, client));
+        match (to_server, to_client) {
+            (true, true) => Some(Lost::BothWays),
+            (true, false) => Some(Lost::ToServer),
+            (false, true) => Some(Lost::ToClient),
+            (false, false) => None,
         }
     }
 
@@ -311,8 +305,10 @@ mod tests {
     #[test]
     fn a_client_that_reaches_one_server_is_not_silent() {
         let (victims, doors) = (named(&["a", "b", "c", "d"]), named(&["b", "d"]));
-        let silence =
-            |shape, client| both_ways(shape).silence(victims.names(), client, doors.names());
+        let silence = |shape, client| {
+            let division = both_ways(shape);
+            Sides::new(&division, victims.names()).silence(client, doors.names())
+        };
         assert_eq!(silence(Shape::Ring, "a"), None);
         assert_eq!(silence(Shape::Isolate, "a"), Some(Lost::BothWays));
         assert_eq!(silence(Shape::Split, "a"), None);

@@ -31,6 +31,7 @@ use crate::draw::Draw;
 use crate::format::{Clients, Problems, Table, choose_from};
 use crate::links::PlannedLink;
 use crate::scenario::Setting;
+use division::Sides;
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 use squall_guarantees::Lost;
@@ -342,6 +343,12 @@ impl PlannedFault {
             false => end,
         };
         self.until.unwrap_or(lasting)
+    }
+
+    /// Who does not hear whom.
+    pub(crate) fn sides(&self) -> Option<Sides<'_>> {
+        let division = self.kind.kind().division()?;
+        Some(Sides::new(division, &self.victims))
     }
 
     /// Whether the machine of this name is a victim.

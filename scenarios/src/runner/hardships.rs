@@ -67,15 +67,16 @@ fn downtimes(plan: &Plan, machine: &str) -> Vec<(Duration, Option<Duration>)> {
 /// When a client and the server could not hear each other.
 pub(super) fn silences(plan: &Plan) -> Vec<Silence> {
     let mut silences = Vec::new();
+    let sides: Vec<_> = plan.faults.iter().map(PlannedFault::sides).collect();
     for (client, number) in plan.clients.iter().zip(0..) {
         let middlebox = plan.middlebox.as_ref();
         let doors = match middlebox.is_some_and(|it| it.serves(&client.name)) {
             true => vec![MIDDLEBOX.to_owned()],
             false => plan.servers.clone(),
         };
-        for fault in &plan.faults {
-            let lost = match fault.kind.kind().division() {
-                Some(division) => division.silence(&fault.victims, &client.name, &doors),
+        for (fault, sides) in plan.faults.iter().zip(&sides) {
+            let lost = match sides {
+                Some(sides) => sides.silence(&client.name, &doors),
                 None => unheard(fault, &client.name, &plan.servers),
             };
             if let Some(lost) = lost {
