@@ -1,4 +1,4 @@
-//! Locks and condition variables of C libraries, between threads of a machine.
+//! Locks, condition variables and semaphores of C libraries, between threads of a machine.
 
 use libc::{pthread_cond_t, pthread_mutex_t, timespec};
 use squall_simulator::{now, simulate};
@@ -201,4 +201,73 @@ fn a_signal_ends_a_wait_before_its_time_limit() {
         waiter.await.unwrap();
     });
     assert_eq!(told, [(0, SECOND)]);
+}
+
+/// A semaphore of a C library.
+struct Semaphore(UnsafeCell<libc::sem_t>);
+
+// SAFETY: all calls on it are made for several threads.
+unsafe impl Send for Semaphore {}
+// SAFETY: as before.
+unsafe impl Sync for Semaphore {}
+
+impl Semaphore {
+    fn new(count: u32) -> Arc<Self> {
+        // SAFETY: all zeroes is a value, which nobody has used yet.
+        unsafe {
+            let semaphore = Arc::new(Self(std::mem::zeroed()));
+            libc::sem_init(semaphore.0.get(), 0, count);
+            semaphore
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        // SAFETY: it has been made.
+        assert_eq!(unsafe { libc::sem_wait(self.0.get()) }, 0);
+        now()
+    }
+
+    fn post(&self) {
+        // SAFETY: as before.
+        assert_eq!(unsafe { libc::sem_post(self.0.get()) }, 0);
+    }
+}
+
+#[test]
+fn a_semaphore_lets_as_many_through_as_it_counts() {
+    let told = told_by(|tell| async move {
+        let semaphore = Semaphore::new(1);
+        let waiters = [1, 2, 3].map(|waiter| {
+            let (semaphore, tell) = (Arc::clone(&semaphore), tell.clone());
+            spawn_blocking(move || tell.send((waiter, semaphore.wait())).unwrap())
+        });
+        for _ in 0..2 {
+            tokio::time::sleep(SECOND).await;
+            semaphore.post();
+        }
+        for waiter in waiters {
+            waiter.await.unwrap();
+        }
+    });
+    assert_eq!(told, [(1, Duration::ZERO), (2, SECOND), (3, 2 * SECOND)]);
+}
+
+#[test]
+fn a_wait_for_a_semaphore_with_a_time_limit_takes_virtual_time() {
+    let told = told_by(|tell| async move {
+        let wait = move || {
+            let semaphore = Semaphore::new(0);
+            // SAFETY: the semaphore has been made, and the time is this function's.
+            let result = unsafe {
+                let mut until: timespec = std::mem::zeroed();
+                libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut until);
+                until.tv_sec += 2;
+                libc::sem_timedwait(semaphore.0.get(), &raw const until)
+            };
+            let error = std::io::Error::last_os_error().raw_os_error();
+            tell.send((result, error, now())).unwrap();
+        };
+        spawn_blocking(wait).await.unwrap();
+    });
+    assert_eq!(told, [(-1, Some(libc::ETIMEDOUT), 2 * SECOND)]);
 }

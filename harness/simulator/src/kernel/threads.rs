@@ -36,7 +36,7 @@ pub(crate) enum Wait {
         value: u32,
         bits: u32,
     },
-    /// A signal for the condition variable at this address (`pthread_cond_wait(3)`).
+    /// A signal for the condition variable or the semaphore at this address (`pthread_cond_wait(3)`).
     Condition(usize),
     /// The end of the thread with this handle (`pthread_join(3)`).
     End(usize),

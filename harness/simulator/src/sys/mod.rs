@@ -43,6 +43,7 @@ mod pipes;
 mod real;
 mod refused;
 mod resources;
+mod semaphore;
 mod signals;
 mod sleep;
 mod sockets;
@@ -224,6 +225,7 @@ fn check_symbols() {
         pipes::all(),
         refused::all(),
         resources::all(),
+        semaphore::all(),
         signals::all(),
         sleep::all(),
         sockets::all(),

@@ -1,0 +1,98 @@
+//! Semaphores of C libraries (`sem_wait(3)`), which wait inside of libc, unseen, as their locks do.
+//!
+//! The count is libc's. Who finds it at zero on a machine waits in the machine's books, as for a condition variable.
+
+use super::real::Original;
+use super::threads::{self, main_is_stuck};
+use super::time::time_at;
+use super::{EntryPoint, fail, machine};
+use crate::kernel::Errno;
+use crate::kernel::threads::{Outcome, Wait};
+use libc::{c_int, c_void, clockid_t, sem_t, timespec};
+use std::mem::transmute;
+
+type OfSemaphore = unsafe extern "C" fn(*mut sem_t) -> c_int;
+type Timedwait = unsafe extern "C" fn(*mut sem_t, *const timespec) -> c_int;
+type Clockwait = unsafe extern "C" fn(*mut sem_t, clockid_t, *const timespec) -> c_int;
+
+static TRYWAIT: Original = Original::new(c"sem_trywait");
+static WAIT: Original = Original::new(c"sem_wait");
+static TIMEDWAIT: Original = Original::new(c"sem_timedwait");
+static CLOCKWAIT: Original = Original::new(c"sem_clockwait");
+static POST: Original = Original::new(c"sem_post");
+
+/// libc's own function on a semaphore.
+fn original(function: &Original) -> OfSemaphore {
+    // SAFETY: the three that are asked for have this type.
+    unsafe { transmute::<*mut c_void, OfSemaphore>(function.get()) }
+}
+
+/// Waits on a machine.
+///
+/// # Safety
+///
+/// The semaphore must be the caller's, as for sem_wait(3).
+unsafe fn wait(semaphore: *mut sem_t, until: Option<u64>) -> c_int {
+    // SAFETY: the caller's. `errno` is that of the call before.
+    while unsafe { original(&TRYWAIT)(semaphore) } != 0 {
+        if unsafe { *libc::__errno_location() } != libc::EAGAIN {
+            return -1;
+        }
+        match threads::wait(Wait::Condition(semaphore as usize), until) {
+            Some(Outcome::Woken) => {}
+            Some(Outcome::TimedOut) => return fail(Errno(libc::ETIMEDOUT)) as c_int,
+            None => main_is_stuck("a semaphore of a C library"),
+        }
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sem_wait(semaphore: *mut sem_t) -> c_int {
+    // SAFETY: the semaphore is the caller's.
+    unsafe {
+        match machine(|_| ()) {
+            Some(()) => wait(semaphore, None),
+            None => original(&WAIT)(semaphore),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sem_timedwait(semaphore: *mut sem_t, until: *const timespec) -> c_int {
+    // SAFETY: both are the caller's; the original has this type.
+    unsafe {
+        match machine(|_| ()) {
+            Some(()) => wait(semaphore, time_at(libc::CLOCK_REALTIME, true, &*until)),
+            None => transmute::<*mut c_void, Timedwait>(TIMEDWAIT.get())(semaphore, until),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sem_clockwait(
+    semaphore: *mut sem_t,
+    clock: clockid_t,
+    until: *const timespec,
+) -> c_int {
+    // SAFETY: all are the caller's; the original has this type.
+    unsafe {
+        match machine(|_| ()) {
+            Some(()) => wait(semaphore, time_at(clock, true, &*until)),
+            None => transmute::<*mut c_void, Clockwait>(CLOCKWAIT.get())(semaphore, clock, until),
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sem_post(semaphore: *mut sem_t) -> c_int {
+    // SAFETY: the semaphore is the caller's.
+    let error = unsafe { original(&POST)(semaphore) };
+    machine(|kernel| kernel.threads.signal(semaphore as usize, 1));
+    error
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![sem_wait, sem_timedwait, sem_clockwait, sem_post]
+}
