@@ -36,10 +36,12 @@ impl Chance {
     /// Whether it happens to the next packet. `before` is whether it happened to the last one. Draws nothing of
     /// what cannot happen, and nothing for a correlation that is not there.
     pub(super) fn strikes(self, before: &mut bool, rng: &mut ChaCha8Rng) -> bool {
-        if self.probability > 0.0 && !happens(self.correlation, rng) {
+        if self.probability == 0.0 {
+            *before = false;
+        } else if !happens(self.correlation, rng) {
             *before = happens(self.probability, rng);
         }
-        self.probability > 0.0 && *before
+        *before
     }
 }
 

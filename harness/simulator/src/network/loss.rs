@@ -142,6 +142,13 @@ mod tests {
     }
 
     #[test]
+    fn a_link_without_losses_does_not_go_on_losing_as_the_one_before_it() {
+        let (mut state, mut rng) = (State::default(), stream(1, "test"));
+        assert!(Loss::from(1.0).strikes(&mut state, &mut rng));
+        assert!(!Loss::from(0.0).strikes(&mut state, &mut rng));
+    }
+
+    #[test]
     fn random_losses_are_as_many_as_asked_for_and_alone() {
         check(&0.05.into(), 0.05, 1.0 / 0.95);
     }
