@@ -99,6 +99,11 @@ pub enum Bug {
 }
 
 impl Bug {
+    /// Whether the server sends messages to those who are not in their rooms.
+    pub(crate) fn leaks_rooms(self) -> bool {
+        matches!(self, Bug::LeakRoom | Bug::LeakNamespace | Bug::LeakPrivate)
+    }
+
     /// Whether the server takes every conflict of client offsets for a retry.
     pub(crate) fn trusts_offsets(self) -> bool {
         matches!(self, Bug::OffsetFromSocketId | Bug::ClientOffsetRestarts)

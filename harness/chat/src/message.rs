@@ -40,7 +40,21 @@ pub fn full_name(namespace: &str, room: &str) -> String {
 
 /// The name by which those inside its namespace know a room.
 pub(crate) fn local_name(full: &str) -> &str {
-    full.rsplit(IN_NAMESPACE).next().unwrap_or(full)
+    parts(full).1
+}
+
+/// The namespace that a room is in.
+pub(crate) fn namespace_of(full: &str) -> &str {
+    parts(full).0
+}
+
+/// The namespace and the local name in a room's full name. A user's name, and so the user's own room, may have
+/// any character in it; what stands before the first separator is a namespace only if it looks like one.
+fn parts(full: &str) -> (&str, &str) {
+    match full.split_once(IN_NAMESPACE) {
+        Some((namespace, room)) if namespace.starts_with(ROOT) => (namespace, room),
+        _ => (ROOT, full),
+    }
 }
 
 /// Something that a user says.
@@ -157,6 +171,16 @@ impl fmt::Display for Content {
     }
 }
 
+/// As [`Content`] is displayed.
+impl From<Content> for String {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Text(text) => text,
+            Content::Binary(_) => content.to_string(),
+        }
+    }
+}
+
 impl From<&str> for Content {
     fn from(text: &str) -> Self {
         Content::Text(text.to_owned())
@@ -210,4 +234,29 @@ pub(crate) fn check_room(name: &str, limits: &Limits) -> Result<(), String> {
 pub(crate) fn is_open(room: &str, limits: &Limits) -> bool {
     let user = room.strip_prefix(PRIVATE);
     room == EVERYBODY || user.is_some_and(|user| limits.check_name("user", user).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_name_says_which_room_it_is_in_which_namespace() {
+        for namespace in [ROOT, "/other"] {
+            for room in ["lobby", "/lobby", "@ann", EVERYBODY] {
+                let full = full_name(namespace, room);
+                assert_eq!((namespace_of(&full), local_name(&full)), (namespace, room));
+            }
+        }
+    }
+
+    /// What was sent to a user called `ann#lobby` seemed to be said in the lobby.
+    #[test]
+    fn the_own_room_of_a_user_is_not_taken_for_another_because_of_the_name() {
+        for namespace in [ROOT, "/other"] {
+            let own = room_of("ann#lobby");
+            let full = full_name(namespace, &own);
+            assert_eq!((namespace_of(&full), local_name(&full)), (namespace, &*own));
+        }
+    }
 }

@@ -15,6 +15,7 @@
 //! own broadcast walks a hash set, and does not tell whose queue was full.
 
 mod following;
+mod sessions;
 
 use super::handlers::Reply;
 use super::presence::Presence;
@@ -25,8 +26,9 @@ use crate::message::{Content, Kind, full_name, is_open};
 use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 use crate::wire::{self, Beat, Limits, Login, Ready, Receipt, Submission, Synced};
 use following::Broker;
+use sessions::Sessions;
 use socketioxide::TransportType;
-use squall_recovery::{Recovery as Sessions, SocketRef};
+use squall_recovery::{Recovery, SocketRef};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -40,10 +42,10 @@ pub(super) struct Exchange {
     page: usize,
     limits: Limits,
     bug: Option<Bug>,
-    sessions: BTreeMap<SessionNumber, Session>,
+    sessions: Sessions,
     arrivals: SessionNumber,
     /// Where clients can come back to their sessions.
-    recovery: Sessions,
+    recovery: Recovery,
     /// The sessions that wait for their clients, by id.
     waiting: HashMap<String, SessionNumber>,
     /// Who is online, if clients are told.
@@ -59,7 +61,7 @@ pub(super) type SessionNumber = u64;
 impl Exchange {
     pub(super) fn new(
         database: Database,
-        recovery: Sessions,
+        recovery: Recovery,
         options: &ServerOptions,
     ) -> Result<Self, StorageError> {
         Ok(Self {
@@ -70,7 +72,7 @@ impl Exchange {
             page: options.catch_up_page.max(1),
             limits: options.limits,
             bug: options.bug,
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             arrivals: 0,
             recovery,
             waiting: HashMap::new(),
@@ -115,7 +117,7 @@ impl Exchange {
         // First what can fail: whoever is greeted has a session.
         let memberships = self.database.memberships(&login.name)?;
         let before = self.waiting.remove(state.id());
-        let before = before.and_then(|number| self.sessions.remove(&number));
+        let before = before.and_then(|number| self.sessions.remove(number));
         let live = match &before {
             Some(session) => session.live,
             None => self.to_client == ToClient::LiveOnly,
@@ -156,10 +158,12 @@ impl Exchange {
 
     /// [`Bug::RecoveryWithoutRooms`], [`Bug::RecoveryWrongRoom`].
     fn change_rooms(&self, recovered: &mut Session) {
-        let other = self.sessions.values().next_back();
+        let other = self.sessions.iter().next_back();
         match (self.bug, other) {
-            (Some(Bug::RecoveryWithoutRooms), _) => recovered.rooms.clear(),
-            (Some(Bug::RecoveryWrongRoom), Some(other)) => recovered.rooms = other.rooms.clone(),
+            (Some(Bug::RecoveryWithoutRooms), _) => recovered.set_rooms(BTreeMap::new()),
+            (Some(Bug::RecoveryWrongRoom), Some(other)) => {
+                recovered.set_rooms(other.rooms().clone());
+            }
             _ => {}
         }
     }
@@ -172,7 +176,7 @@ impl Exchange {
     /// The connection of a session is over, and with it the session, unless its client may come
     /// back. Says whether there was one.
     pub(super) fn close(&mut self, number: SessionNumber) -> bool {
-        let Some(session) = self.sessions.get_mut(&number) else {
+        let Some(session) = self.sessions.get_mut(number) else {
             return false;
         };
         let connected = session.socket.take().is_some();
@@ -182,7 +186,7 @@ impl Exchange {
         if session.state.exists() {
             self.waiting.insert(session.state.id().to_owned(), number);
         } else {
-            self.sessions.remove(&number);
+            self.sessions.remove(number);
         }
         connected
     }
@@ -190,7 +194,7 @@ impl Exchange {
     /// The sockets of all sessions, in the order of arrival.
     pub(super) fn sockets(&self) -> Vec<SocketRef> {
         self.sessions
-            .values()
+            .iter()
             .filter_map(|session| session.socket.clone())
             .collect()
     }
@@ -227,7 +231,7 @@ impl Exchange {
 
     /// Counts one more message of a session that is still there.
     pub(super) fn count_message(&mut self, number: SessionNumber) -> Allowance {
-        let session = self.sessions.get_mut(&number);
+        let session = self.sessions.get_mut(number);
         session.map_or(Allowance::Refused, Session::count_message)
     }
 
@@ -237,16 +241,16 @@ impl Exchange {
         number: SessionNumber,
         submission: &Submission,
     ) -> Result<Result<(), String>, StorageError> {
-        let Some(session) = self.sessions.get(&number) else {
+        let Some(session) = self.sessions.get(number) else {
             return Ok(Ok(()));
         };
         if let Err(reason) = submission.check(&self.limits) {
             return Ok(Err(reason));
         }
         let room = full_name(&session.namespace, &submission.room);
-        let member = session.rooms.contains_key(&room);
+        let member = session.rooms().contains_key(&room);
         let may = match submission.kind {
-            Kind::Join => member || session.rooms.len() < self.limits.rooms + OWN_ROOMS,
+            Kind::Join => member || session.rooms().len() < self.limits.rooms + OWN_ROOMS,
             Kind::Message | Kind::Typing => member || is_open(&submission.room, &self.limits),
             // Of whoever has left already, this may be a retry.
             Kind::Leave => {
@@ -295,7 +299,7 @@ impl Exchange {
         number: SessionNumber,
         submission: Submission,
     ) -> Result<Option<(Receipt, Option<StoredMessage>)>, StorageError> {
-        let Some(session) = self.sessions.get(&number) else {
+        let Some(session) = self.sessions.get(number) else {
             return Ok(None);
         };
         let (tag, client_offset) = (submission.tag.clone(), submission.client_offset.clone());
@@ -331,7 +335,7 @@ impl Exchange {
         number: SessionNumber,
         submission: Submission,
     ) -> Result<(), StorageError> {
-        let Some(session) = self.sessions.get(&number) else {
+        let Some(session) = self.sessions.get(number) else {
             return Ok(());
         };
         let message = message(session, submission);
@@ -344,9 +348,9 @@ impl Exchange {
     }
 
     fn tell_typing(&self, sender: Option<SessionNumber>, message: &NewMessage) {
-        for (number, session) in &self.sessions {
-            if Some(*number) != sender && session.is_for(message, self.bug) {
-                session.emit_typing(message);
+        for (number, place) in self.sessions.receivers(message, self.bug) {
+            if Some(number) != sender {
+                self.sessions[place].emit_typing(message);
             }
         }
     }
@@ -362,9 +366,7 @@ impl Exchange {
             _ => *id,
         };
         if message.kind == Kind::Join {
-            self.change_rooms_of_sender(message, |rooms| {
-                rooms.insert(message.room.clone(), since);
-            })?;
+            self.sessions.sender_enters(message, since)?;
         }
         if self.recovery.is_on() {
             self.publish(&stored)?;
@@ -372,23 +374,7 @@ impl Exchange {
             self.send(&stored);
         }
         if message.kind == Kind::Leave && self.bug != Some(Bug::LeaveDoesNotLeave) {
-            self.change_rooms_of_sender(message, |rooms| {
-                rooms.remove(&message.room);
-            })?;
-        }
-        Ok(())
-    }
-
-    fn change_rooms_of_sender(
-        &mut self,
-        message: &NewMessage,
-        change: impl Fn(&mut BTreeMap<String, i64>),
-    ) -> Result<(), StorageError> {
-        for session in self.sessions.values_mut() {
-            if session.is_of_sender(message) {
-                change(&mut session.rooms);
-                session.keep()?;
-            }
+            self.sessions.sender_leaves(message)?;
         }
         Ok(())
     }
@@ -396,8 +382,9 @@ impl Exchange {
     /// Sends a message to everyone it is for, one by one.
     fn send(&mut self, stored: &StoredMessage) {
         let mut link = Link::of(stored);
-        for (number, session) in &mut self.sessions {
-            if !session.live || !session.is_for(&stored.message, self.bug) {
+        for (number, place) in self.sessions.receivers(&stored.message, self.bug) {
+            let session = &mut self.sessions[place];
+            if !session.live {
                 continue;
             }
             if self.bug == Some(Bug::ShuffledBroadcast) && number % 2 == 0 {
@@ -413,19 +400,25 @@ impl Exchange {
     /// Sends a message to everyone it is for, connected or not, in one go: it is kept once. No link
     /// of a chain, because what a session is sent this way has no gaps.
     fn publish(&mut self, stored: &StoredMessage) -> Result<(), StorageError> {
+        let mut places = self.sessions.receivers(&stored.message, self.bug);
+        places.retain(|&(_, place)| self.sessions[place].live);
+        for &(_, place) in &places {
+            self.sessions[place].head = stored.id;
+        }
         let mut receivers: BTreeMap<&str, Vec<&squall_recovery::Session>> = BTreeMap::new();
-        for session in self.sessions.values_mut() {
-            if session.live && session.is_for(&stored.message, self.bug) {
-                session.head = stored.id;
-                let there = receivers.entry(&session.namespace).or_default();
-                there.push(&session.state);
-            }
+        for &(_, place) in &places {
+            let session = &self.sessions[place];
+            let there = receivers.entry(&session.namespace).or_default();
+            there.push(&session.state);
         }
         let delivery = delivery(stored, 0);
         let frame = framed(&delivery);
         for (namespace, sessions) in receivers {
             match &frame {
-                None => (self.recovery).emit(namespace, sessions, wire::CHAT_MESSAGE, &delivery),
+                // One argument: socketioxide would make several of an array.
+                None => {
+                    (self.recovery).emit(namespace, sessions, wire::CHAT_MESSAGE, &(&delivery,))
+                }
                 Some(frame) => {
                     (self.recovery).emit(namespace, sessions, wire::BINARY_MESSAGE, frame)
                 }
@@ -437,7 +430,7 @@ impl Exchange {
     /// Sends a session one page of what comes after `offset`; with the last page it is live. A page that
     /// cannot be read is not sent, and the client asks again.
     pub(super) fn sync(&mut self, number: SessionNumber, offset: i64) -> Result<(), StorageError> {
-        let Some(session) = self.sessions.get_mut(&number) else {
+        let Some(session) = self.sessions.get_mut(number) else {
             return Ok(());
         };
         if self.to_client == ToClient::LiveOnly {
@@ -460,7 +453,7 @@ impl Exchange {
             Some(Bug::SkipCatchUp) => Vec::new(),
             _ => self
                 .database
-                .after(offset, &session.name, &session.rooms, most + 1)?,
+                .after(offset, &session.name, session.rooms(), most + 1)?,
         };
         let complete = page.len() <= most && self.limits.fits(&page);
         page.truncate(most);
@@ -489,7 +482,7 @@ impl Exchange {
         number: SessionNumber,
         submission: Submission,
     ) -> Result<(), StorageError> {
-        let Some(session) = self.sessions.get(&number) else {
+        let Some(session) = self.sessions.get(number) else {
             return Ok(());
         };
         let message = message(session, submission);
@@ -504,24 +497,24 @@ impl Exchange {
         number: SessionNumber,
         offset: i64,
     ) -> Result<Vec<StoredMessage>, StorageError> {
-        let Some(session) = self.sessions.get_mut(&number) else {
+        let Some(session) = self.sessions.get_mut(number) else {
             return Ok(Vec::new());
         };
         session.live = true;
-        let (name, rooms) = (&session.name, &session.rooms);
+        let (name, rooms) = (&session.name, session.rooms());
         self.database.after(offset, name, rooms, usize::MAX)
     }
 
     /// Sends one message to one session: [`Bug::LastInsteadOfHighestOffset`].
     pub(super) fn send_late(&mut self, number: SessionNumber, message: &StoredMessage) {
-        if let Some(session) = self.sessions.get_mut(&number) {
+        if let Some(session) = self.sessions.get_mut(number) {
             session.emit(message);
         }
     }
 
     /// Ends such a catch-up.
     pub(super) fn end_late(&mut self, number: SessionNumber, offset: i64) {
-        if let Some(session) = self.sessions.get(&number) {
+        if let Some(session) = self.sessions.get(number) {
             let synced = Synced {
                 previous: offset,
                 upto: offset,
@@ -534,7 +527,7 @@ impl Exchange {
     /// Tells every session that the server is there, and how far its stream has come.
     pub(super) fn beat(&mut self) {
         self.forget_expired();
-        for session in self.sessions.values() {
+        for session in self.sessions.iter() {
             let beat = Beat {
                 head: session.live.then_some(session.head),
                 roster: (self.presence.as_ref())
@@ -552,7 +545,7 @@ impl Exchange {
             return;
         };
         let news = presence.news();
-        for session in self.sessions.values() {
+        for session in self.sessions.iter() {
             if let Some(news) = news.get(&session.namespace) {
                 session.emit_event(wire::ROSTER, news);
             }
@@ -561,7 +554,7 @@ impl Exchange {
 
     /// Tells a session all who are online.
     pub(super) fn tell_whole_roster(&self, number: SessionNumber) {
-        if let (Some(presence), Some(session)) = (&self.presence, self.sessions.get(&number)) {
+        if let (Some(presence), Some(session)) = (&self.presence, self.sessions.get(number)) {
             session.emit_event(wire::ROSTER, &presence.whole(&session.namespace));
         }
     }
@@ -570,10 +563,10 @@ impl Exchange {
     fn forget_expired(&mut self) {
         let sessions = &mut self.sessions;
         self.waiting.retain(|_, number| {
-            let waits = sessions.get(number);
+            let waits = sessions.get(*number);
             let waits = waits.is_some_and(|session| session.state.exists());
             if !waits {
-                sessions.remove(number);
+                sessions.remove(*number);
             }
             waits
         });

@@ -25,13 +25,12 @@ pub(super) struct Session {
     pub(super) state: squall_recovery::Session,
     pub(super) name: String,
     pub(super) namespace: String,
-    /// By full name; with the id from which on the room's messages are for this client.
-    pub(super) rooms: BTreeMap<String, i64>,
+    rooms: BTreeMap<String, i64>,
     pub(super) live: bool,
     /// The id of the last message in this session's stream.
     pub(super) head: i64,
     /// [`Bug::ShuffledBroadcast`]: a message that waits for one by another sender.
-    pub(super) held: Option<StoredMessage>,
+    pub(super) held: Option<Box<StoredMessage>>,
     allowed: Gauge,
     endured: Gauge,
 }
@@ -148,10 +147,24 @@ impl Session {
         }
     }
 
-    /// Whether the message is from the user of this session.
-    pub(super) fn is_of_sender(&self, message: &NewMessage) -> bool {
-        let room = local_name(&message.room);
-        self.name == message.sender && full_name(&self.namespace, room) == message.room
+    /// The rooms that it is in by full name, with the id from which on their messages are for it.
+    pub(super) fn rooms(&self) -> &BTreeMap<String, i64> {
+        &self.rooms
+    }
+
+    /// [`Bug::RecoveryWithoutRooms`], [`Bug::RecoveryWrongRoom`].
+    pub(super) fn set_rooms(&mut self, rooms: BTreeMap<String, i64>) {
+        self.rooms = rooms;
+    }
+
+    /// It is in a room now, whose messages from an id on are for it.
+    pub(super) fn enter(&mut self, room: String, since: i64) {
+        self.rooms.insert(room, since);
+    }
+
+    /// It is not in that room any more.
+    pub(super) fn leave(&mut self, room: &str) {
+        self.rooms.remove(room);
     }
 
     /// Whether a message is for this session.
@@ -201,10 +214,10 @@ impl Session {
     /// sender, the two change places (and ids, so that the receiver has no suspicion).
     pub(super) fn emit_shuffled(&mut self, message: &StoredMessage) {
         let Some(held) = self.held.take() else {
-            self.held = Some(message.clone());
+            self.held = Some(message.clone().into());
             return;
         };
-        let mut pair = [held, message.clone()];
+        let mut pair = [*held, message.clone()];
         if pair[0].message.sender != pair[1].message.sender {
             pair = under_wrong_ids(pair.to_vec())
                 .try_into()

@@ -101,7 +101,7 @@ impl Exchange {
         let Some(broker) = &mut self.broker else {
             return Some((submission, reply));
         };
-        let session = self.sessions.get(&number)?;
+        let session = self.sessions.get(number)?;
         let tag = submission.tag.clone();
         let message = message(session, submission);
         let Some(link) = &mut broker.link else {
