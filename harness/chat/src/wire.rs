@@ -109,7 +109,7 @@ pub(crate) struct Login {
     /// The rooms whose messages the client wants.
     pub(crate) rooms: Vec<String>,
     /// The server offset: the client has handled everything up to this id.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) server_offset: i64,
     /// The session that it wants to come back to.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
@@ -255,6 +255,10 @@ impl Framed for Submission {
     }
 }
 
+fn is_zero(offset: &i64) -> bool {
+    *offset == 0
+}
+
 fn echoed() -> bool {
     true
 }
@@ -275,30 +279,99 @@ pub(crate) struct Receipt {
     pub(crate) retry: bool,
 }
 
-/// A message on its way to a receiver.
+/// A message on its way to a receiver. There are so many of these that they travel as an array, without the
+/// names of their fields: see [`Row`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Row", into = "Row")]
 pub(crate) struct Delivery {
     /// The message's id in the database.
     pub(crate) id: i64,
     /// The id of the message before this one in this session's stream, or the offset at which the
     /// stream began; none if ids follow one another there. A receiver whose offset is lower has missed
     /// something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<i64>,
     /// The room.
     pub(crate) room: String,
     /// The sender's name.
     pub(crate) sender: String,
     /// What it is.
-    #[serde(default, skip_serializing_if = "Kind::is_message")]
     pub(crate) kind: Kind,
     /// The sender's new nickname.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) nickname: Option<String>,
     /// What it says.
     pub(crate) content: Content,
     /// When the server stored it, in milliseconds of the Unix epoch.
     pub(crate) sent_at_ms: i64,
+}
+
+/// A [`Delivery`] in JSON: `[content, id, room, sender, sent_at_ms]`, and at the end an object of what only
+/// some of them have.
+#[derive(Serialize, Deserialize)]
+struct Row(
+    Content,
+    i64,
+    String,
+    String,
+    i64,
+    #[serde(default, skip_serializing_if = "Particulars::are_none")] Particulars,
+);
+
+/// What only some deliveries have.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct Particulars {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<i64>,
+    #[serde(default, skip_serializing_if = "Kind::is_message")]
+    kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nickname: Option<String>,
+}
+
+impl Particulars {
+    fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<Delivery> for Row {
+    fn from(delivery: Delivery) -> Self {
+        let Delivery {
+            id,
+            previous,
+            room,
+            sender,
+            kind,
+            nickname,
+            content,
+            sent_at_ms,
+        } = delivery;
+        let particulars = Particulars {
+            previous,
+            kind,
+            nickname,
+        };
+        Row(content, id, room, sender, sent_at_ms, particulars)
+    }
+}
+
+impl From<Row> for Delivery {
+    fn from(Row(content, id, room, sender, sent_at_ms, particulars): Row) -> Self {
+        let Particulars {
+            previous,
+            kind,
+            nickname,
+        } = particulars;
+        Delivery {
+            id,
+            previous,
+            room,
+            sender,
+            kind,
+            nickname,
+            content,
+            sent_at_ms,
+        }
+    }
 }
 
 impl Delivery {

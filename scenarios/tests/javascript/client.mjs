@@ -20,7 +20,7 @@ const socket = io(server, {
 
 socket.on("connect", () => tell({ event: "connect", id: socket.id, recovered: !!socket.recovered }));
 socket.on("disconnect", (reason) => tell({ event: "disconnect", reason }));
-socket.on("chat message", ({ content }) => tell({ event: "message", content }));
+socket.on("chat message", ([content]) => tell({ event: "message", content }));
 
 let said = 0;
 

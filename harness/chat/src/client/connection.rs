@@ -17,7 +17,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::error::Error;
-use std::future::ready;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -29,23 +30,24 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// answering pings as soon as its network heals, and its session would outlive its client.
 const GOODBYES: usize = 60;
 
-/// What comes from the server, or about the connection to it.
+/// What comes from the server, or about the connection to it. It is handed on several times, so what is large
+/// is in a box.
 #[derive(Debug)]
 pub(super) enum Signal {
     /// The greeting.
-    Ready(Ready),
+    Ready(Box<Ready>),
     /// A message, and the offset by which its session can be recovered.
-    Delivery(Delivery, Option<String>),
+    Delivery(Box<Delivery>, Option<String>),
     /// The end of a page.
     Synced(Synced),
     /// Somebody is typing.
-    Typing(Typing),
+    Typing(Box<Typing>),
     /// A sign of life.
     Beat(Beat),
     /// Who is online.
-    Roster(Roster),
+    Roster(Box<Roster>),
     /// An acknowledgement.
-    Receipt(Receipt),
+    Receipt(Box<Receipt>),
     /// Something that needs no answer: a refusal (the receipt or a time-out tells the same), or
     /// something that is not understood.
     Noise,
@@ -104,7 +106,7 @@ impl Connection {
             match self.next().await {
                 Signal::Ready(ready) => {
                     self.early = missed_packets;
-                    return Ok(ready);
+                    return Ok(*ready);
                 }
                 Signal::Lost(reason) => return Err(reason),
                 // What a recovered session has missed comes before the greeting.
@@ -172,7 +174,7 @@ impl Connection {
             let arguments = first(payload).unwrap_or_default();
             let receipt = arguments.get(0).cloned().unwrap_or_default();
             let _ = sender.send(read(receipt, Signal::Receipt));
-            ready(()).boxed()
+            nothing_to_wait_for()
         };
         within(limit, async move {
             client
@@ -234,7 +236,7 @@ fn builder(
         let sender = sender.clone();
         move |payload: Payload, _: Client| {
             let _ = sender.send(Signal::Lost(describe(payload)));
-            ready(()).boxed()
+            nothing_to_wait_for()
         }
     };
     let events = sender.clone();
@@ -253,7 +255,7 @@ fn builder(
         )
         .on_any(move |event: Event, payload: Payload, _: Client| {
             let _ = events.send(understand(event.as_str(), payload));
-            ready(()).boxed()
+            nothing_to_wait_for()
         });
     match tls {
         Some(tls) => builder.tls_config(tls),
@@ -261,12 +263,18 @@ fn builder(
     }
 }
 
+/// What a callback returns here. It has no size, so that its box takes no memory; there is one for each event.
+fn nothing_to_wait_for() -> BoxFuture<'static, ()> {
+    poll_fn(|_| Poll::Ready(())).boxed()
+}
+
 fn understand(event: &str, payload: Payload) -> Signal {
     if let Payload::Binary(frame) = &payload {
         // The library gives the name of a binary event as it finds it.
         return match event.contains(wire::BINARY_MESSAGE) {
-            true => frame::decode(frame)
-                .map_or(Signal::Noise, |delivery| Signal::Delivery(delivery, None)),
+            true => frame::decode(frame).map_or(Signal::Noise, |delivery| {
+                Signal::Delivery(Box::new(delivery), None)
+            }),
             false => Signal::Noise,
         };
     }

@@ -13,6 +13,7 @@ use crate::Observer;
 use crate::bugs::Bug;
 use crate::message::{Content, Kind};
 use crate::wire::{self, Claim, Delivery, Login, Ready, SyncRequest};
+use futures_util::FutureExt;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
@@ -197,14 +198,18 @@ impl Supervisor {
                 return "closed".to_owned();
             };
             let (silence, ack, page) = (talk.silence_due(), talk.ack_due(), talk.page_due());
-            let event = tokio::select! {
-                biased;
-                signal = connection.next() => Happened::Signal(signal),
-                (outcome, what) = talk.emitted() => Happened::Emitted(outcome, what),
-                () = sleep_until(silence) => Happened::Silence,
-                () = until(ack) => Happened::AckOverdue,
-                () = until(page) => Happened::PageOverdue,
-                () = self.shared.given.notified() => Happened::Given,
+            // In a crowd there is nearly always a signal, and nothing else is worth a look before it.
+            let event = match connection.next().now_or_never() {
+                Some(signal) => Happened::Signal(signal),
+                None => tokio::select! {
+                    biased;
+                    signal = connection.next() => Happened::Signal(signal),
+                    (outcome, what) = talk.emitted() => Happened::Emitted(outcome, what),
+                    () = sleep_until(silence) => Happened::Silence,
+                    () = until(ack) => Happened::AckOverdue,
+                    () = until(page) => Happened::PageOverdue,
+                    () = self.shared.given.notified() => Happened::Given,
+                },
             };
             if let Some(reason) = self.react(&mut talk, event)
                 && self.options.bug != Some(Bug::DeafWatchdog)
@@ -318,7 +323,7 @@ impl Supervisor {
                     sender: delivery.sender,
                     kind: delivery.kind,
                     nickname: delivery.nickname,
-                    content: delivery.content.to_string(),
+                    content: delivery.content.into(),
                 }),
                 Judgement::Duplicate => {}
                 Judgement::Gap => talk.notice_gap(),
@@ -338,7 +343,7 @@ impl Supervisor {
                 }
             }
             Signal::Roster(news) => {
-                let changes = self.roster.hear(news);
+                let changes = self.roster.hear(*news);
                 changes.into_iter().for_each(|change| self.tell(change));
             }
             Signal::Typing(typing) => self.tell(ClientEvent::Delivered {
@@ -347,12 +352,12 @@ impl Supervisor {
                 sender: typing.sender,
                 kind: Kind::Typing,
                 nickname: None,
-                content: typing.content.to_string(),
+                content: typing.content.into(),
             }),
             Signal::Receipt(receipt) => {
                 let mut outbox = self.shared.outbox();
                 talk.put_off |= outbox.is_put_off(&receipt);
-                let done = outbox.acknowledged(receipt);
+                let done = outbox.acknowledged(*receipt);
                 drop(outbox);
                 if let Some(event) = done {
                     if let Some((since, _)) = talk.ack.take() {
