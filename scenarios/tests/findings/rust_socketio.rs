@@ -1,9 +1,10 @@
 //! Defects of rust_socketio 0.6.0 (asynchronous) and rust_engineio 0.6.0.
 
 use crate::support::{Log, Play, client, listen, noted, seconds, serve};
+use axum::body::Bytes;
 use futures_util::FutureExt;
 use rust_socketio::asynchronous::Client;
-use rust_socketio::{Event, TransportType};
+use rust_socketio::{Event, Payload, TransportType};
 use serde_json::json;
 use socketioxide::extract::{AckSender, SocketRef};
 use squall_simulator::Fault;
@@ -301,4 +302,32 @@ fn asking_in_the_callback_of_an_acknowledgement_deadlocks_the_reception() {
     assert_eq!(log.count("asked again"), 0);
     let news = log.times("news");
     assert!(news.iter().all(|at| *at < seconds(5)), "{news:?}");
+}
+
+/// A byte 0x1e separates packets in a polling body only, but rust_engineio takes a binary WebSocket message apart
+/// at it as well. What follows is a packet of its own: whoever chooses the bytes forges events.
+#[test]
+fn bytes_after_a_0x1e_in_a_binary_message_are_taken_for_another_packet() {
+    const BYTES: Bytes = Bytes::from_static(b"ab\x1e42[\"news\",\"forged\"]");
+    let play = Play {
+        server: |_| {
+            serve(|io| {
+                io.ns("/", async |socket: SocketRef| {
+                    socket.emit("picture", &BYTES).unwrap();
+                });
+            })
+        },
+        client: async |server, log: Log| {
+            let news = noted(client(server), "news", &log, "news");
+            let heard = move |payload: Payload, _: Client| {
+                if let Payload::Binary(bytes) = payload {
+                    log.add(String::from_utf8_lossy(&bytes));
+                }
+                ready(()).boxed()
+            };
+            news.on("picture", heard).connect().await.unwrap()
+        },
+        lasts: 10,
+    };
+    assert_eq!(play.calmly().all(), ["ab", "news"]);
 }
