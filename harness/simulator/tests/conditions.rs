@@ -1,6 +1,6 @@
-//! Locks, condition variables and semaphores of C libraries, between threads of a machine.
+//! Locks, condition variables, semaphores and barriers of C libraries, between threads of a machine.
 
-use libc::{pthread_cond_t, pthread_mutex_t, timespec};
+use libc::{pthread_barrier_t, pthread_cond_t, pthread_mutex_t, pthread_rwlock_t, timespec};
 use squall_simulator::{now, simulate};
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_int;
@@ -270,4 +270,113 @@ fn a_wait_for_a_semaphore_with_a_time_limit_takes_virtual_time() {
         spawn_blocking(wait).await.unwrap();
     });
     assert_eq!(told, [(-1, Some(libc::ETIMEDOUT), 2 * SECOND)]);
+}
+
+/// A lock for readers and writers of a C library.
+struct Shared(UnsafeCell<pthread_rwlock_t>);
+
+// SAFETY: all calls on it are made for several threads.
+unsafe impl Send for Shared {}
+// SAFETY: as before.
+unsafe impl Sync for Shared {}
+
+unsafe extern "C" {
+    // The libc crate does not have it.
+    fn pthread_rwlock_timedwrlock(lock: *mut pthread_rwlock_t, until: *const timespec) -> c_int;
+}
+
+/// A function of libc that takes one.
+type Take = unsafe extern "C" fn(*mut pthread_rwlock_t) -> c_int;
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(UnsafeCell::new(libc::PTHREAD_RWLOCK_INITIALIZER)))
+    }
+
+    /// Holds it for a second; says when that began.
+    fn hold(&self, take: Take) -> Duration {
+        // SAFETY: the lock is this value's.
+        unsafe {
+            assert_eq!(take(self.0.get()), 0);
+            let since = now();
+            thread::sleep(SECOND);
+            assert_eq!(libc::pthread_rwlock_unlock(self.0.get()), 0);
+            since
+        }
+    }
+}
+
+#[test]
+fn readers_share_a_lock_and_writers_do_not() {
+    let told = told_by(|tell| async move {
+        let shared = Shared::new();
+        let (read, write): (Take, Take) =
+            (libc::pthread_rwlock_rdlock, libc::pthread_rwlock_wrlock);
+        let threads = [read, read, write, write, read].map(|take| {
+            let shared = Arc::clone(&shared);
+            spawn_blocking(move || shared.hold(take))
+        });
+        for thread in threads {
+            tell.send(thread.await.unwrap()).unwrap();
+        }
+    });
+    // The last reader finds readers, and joins them.
+    assert_eq!(told, [0, 0, 1, 2, 0].map(Duration::from_secs));
+}
+
+#[test]
+fn a_wait_for_a_lock_with_a_time_limit_takes_virtual_time() {
+    let told = told_by(|tell| async move {
+        let shared = Shared::new();
+        // SAFETY: the lock is this function's, and so is the time.
+        let waits = move || unsafe {
+            libc::pthread_rwlock_rdlock(shared.0.get());
+            let mut until: timespec = std::mem::zeroed();
+            libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut until);
+            until.tv_sec += 2;
+            let other =
+                thread::spawn(move || pthread_rwlock_timedwrlock(shared.0.get(), &raw const until));
+            tell.send((other.join().unwrap(), now())).unwrap();
+        };
+        spawn_blocking(waits).await.unwrap();
+    });
+    assert_eq!(told, [(libc::ETIMEDOUT, 2 * SECOND)]);
+}
+
+/// A barrier of a C library.
+struct Barrier(UnsafeCell<pthread_barrier_t>);
+
+// SAFETY: all calls on it are made for several threads.
+unsafe impl Send for Barrier {}
+// SAFETY: as before.
+unsafe impl Sync for Barrier {}
+
+#[test]
+fn threads_meet_at_a_barrier_again_and_again() {
+    let told = told_by(|tell| async move {
+        // SAFETY: all zeroes is a value, which nobody has used yet.
+        let barrier = unsafe {
+            let barrier = Arc::new(Barrier(std::mem::zeroed()));
+            libc::pthread_barrier_init(barrier.0.get(), std::ptr::null(), 3);
+            barrier
+        };
+        let threads = [1, 2, 3].map(|seconds| {
+            let barrier = Arc::clone(&barrier);
+            let meet = move || {
+                thread::sleep(seconds * SECOND);
+                // SAFETY: it has been made.
+                (
+                    unsafe { libc::pthread_barrier_wait(barrier.0.get()) },
+                    now(),
+                )
+            };
+            spawn_blocking(move || [meet(), meet()])
+        });
+        for thread in threads {
+            tell.send(thread.await.unwrap()).unwrap();
+        }
+    });
+    let last = libc::PTHREAD_BARRIER_SERIAL_THREAD;
+    let met = |result| [(result, 3 * SECOND), (result, 6 * SECOND)];
+    assert_eq!(told, [met(0), met(0), met(last)]);
 }

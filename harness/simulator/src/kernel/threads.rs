@@ -6,8 +6,9 @@
 
 use super::{FlowId, Kernel, Object, SLICE};
 use crate::sys::Gate;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// After so many changes of the running thread without time passing, the threads have used up their slice.
@@ -36,7 +37,8 @@ pub(crate) enum Wait {
         value: u32,
         bits: u32,
     },
-    /// A signal for the condition variable or the semaphore at this address (`pthread_cond_wait(3)`).
+    /// A signal for what is at this address: a condition variable (`pthread_cond_wait(3)`), a semaphore, a barrier,
+    /// a lock for readers and writers.
     Condition(usize),
     /// The end of the thread with this handle (`pthread_join(3)`).
     End(usize),
@@ -78,6 +80,24 @@ pub(crate) struct Threads {
     rests_until: Option<u64>,
     /// The condition variables whose time limits are told by the monotonic clock.
     of_boot: FxHashSet<usize>,
+    /// The locks for readers and writers that are held here, and how often.
+    held: FxHashMap<usize, u32>,
+    barriers: FxHashMap<usize, Barrier>,
+}
+
+/// A barrier of a C library (`pthread_barrier_wait(3)`).
+struct Barrier {
+    needed: u32,
+    arrived: u32,
+}
+
+/// Who has come to a barrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// One who has to wait.
+    Early,
+    /// The last one, with whom all go on.
+    Last,
 }
 
 struct Thread {
@@ -191,6 +211,52 @@ impl Threads {
 
     pub(crate) fn is_of_boot(&self, condition: usize) -> bool {
         self.of_boot.contains(&condition)
+    }
+
+    /// One of the machine's threads has got a lock for readers and writers.
+    pub(crate) fn hold(&mut self, lock: usize) {
+        *self.held.entry(lock).or_default() += 1;
+    }
+
+    /// Whether one of them holds it.
+    pub(crate) fn holds(&self, lock: usize) -> bool {
+        self.held.contains_key(&lock)
+    }
+
+    /// One of them lets it go. Whoever waits for it tries again.
+    pub(crate) fn let_go(&mut self, lock: usize) {
+        if let Entry::Occupied(mut held) = self.held.entry(lock) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
+        self.signal(lock, usize::MAX);
+    }
+
+    /// A barrier for so many threads is made at this address, or there is none any more.
+    pub(crate) fn set_barrier(&mut self, address: usize, needed: Option<u32>) {
+        match needed {
+            Some(needed) => {
+                let arrived = 0;
+                self.barriers.insert(address, Barrier { needed, arrived });
+            }
+            None => {
+                self.barriers.remove(&address);
+            }
+        }
+    }
+
+    /// A thread comes to a barrier; none if it was not made here. With the last one, all go on.
+    pub(crate) fn arrive(&mut self, address: usize) -> Option<Arrival> {
+        let barrier = self.barriers.get_mut(&address)?;
+        barrier.arrived += 1;
+        if barrier.arrived < barrier.needed {
+            return Some(Arrival::Early);
+        }
+        barrier.arrived = 0;
+        self.signal(address, usize::MAX);
+        Some(Arrival::Last)
     }
 
     /// Wakes those who wait at an address where there is another value by now. Returns how many.

@@ -22,6 +22,7 @@ macro_rules! entry_points {
 
 mod addresses;
 mod audit;
+mod barrier;
 mod baton;
 mod condition;
 mod descriptors;
@@ -43,6 +44,7 @@ mod pipes;
 mod real;
 mod refused;
 mod resources;
+mod rwlock;
 mod semaphore;
 mod signals;
 mod sleep;
@@ -209,6 +211,7 @@ type EntryPoint = (&'static CStr, *const c_void);
 
 fn check_symbols() {
     let all = [
+        barrier::all(),
         condition::all(),
         descriptors::all(),
         entropy::all(),
@@ -225,6 +228,7 @@ fn check_symbols() {
         pipes::all(),
         refused::all(),
         resources::all(),
+        rwlock::all(),
         semaphore::all(),
         signals::all(),
         sleep::all(),
