@@ -185,12 +185,15 @@ pub(crate) struct Sides<'d> {
 }
 
 impl<'d> Sides<'d> {
-    pub(crate) fn new(division: &'d Division, victims: &'d [String]) -> Self {
+    pub(crate) fn new(
+        division: &'d Division,
+        victims: impl IntoIterator<Item = &'d String>,
+    ) -> Self {
         let names = |victims: &'d Victims| victims.names().iter().map(String::as_str).collect();
         Sides {
             shape: &division.shape,
             direction: division.direction,
-            victims: victims.iter().map(String::as_str).collect(),
+            victims: victims.into_iter().map(String::as_str).collect(),
             others: division.others.as_ref().map(names),
             bridge: match &division.shape {
                 Shape::Bridge(bridge) => names(bridge),

@@ -32,7 +32,7 @@ use crate::format::{Clients, Problems, Table, choose_from};
 use crate::links::PlannedLink;
 use crate::scenario::Setting;
 use division::Sides;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxHashMap;
 use squall_guarantees::Lost;
 use squall_simulator::{Fault as Order, MachineId, World};
@@ -61,7 +61,7 @@ pub struct PlannedFault {
     /// What happens; every [`Setting`] in it is [`Setting::Fixed`].
     pub kind: FaultKind,
     /// Whom it hits, by name, in the order of the machines; of a ring, in the ring's.
-    pub victims: Vec<String>,
+    pub victims: IndexSet<String>,
     /// When it begins.
     pub from: Duration,
     /// When it ends; none if it lasts to the end of the run.
@@ -326,7 +326,7 @@ impl Fault {
         let lasts = kind.kind().duration().or(lasts);
         PlannedFault {
             kind,
-            victims,
+            victims: victims.into_iter().collect(),
             from,
             until: lasts.map(|lasts| from + lasts),
         }
@@ -353,6 +353,6 @@ impl PlannedFault {
 
     /// Whether the machine of this name is a victim.
     pub(crate) fn hits(&self, machine: &str) -> bool {
-        self.victims.iter().any(|victim| victim == machine)
+        self.victims.contains(machine)
     }
 }

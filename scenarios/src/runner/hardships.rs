@@ -145,10 +145,13 @@ pub(super) fn told(plan: &Plan) -> Vec<squall_reports::Fault> {
     let mut faults: Vec<_> = plan
         .faults
         .iter()
-        .map(|fault| squall_reports::Fault {
-            what: fault.kind.kind().words(&fault.victims.join(", ")),
-            from: fault.from,
-            until: fault.until,
+        .map(|fault| {
+            let victims: Vec<_> = fault.victims.iter().map(String::as_str).collect();
+            squall_reports::Fault {
+                what: fault.kind.kind().words(&victims.join(", ")),
+                from: fault.from,
+                until: fault.until,
+            }
         })
         .chain(plan.middlebox.iter().filter_map(|middlebox| {
             Some(squall_reports::Fault {
