@@ -284,28 +284,44 @@ pub(crate) struct Receipt {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Row", into = "Row")]
 pub(crate) struct Delivery {
+    /// What it says.
+    pub(crate) content: Content,
     /// The message's id in the database.
     pub(crate) id: i64,
-    /// The id of the message before this one in this session's stream, or the offset at which the
-    /// stream began; none if ids follow one another there. A receiver whose offset is lower has missed
-    /// something.
-    pub(crate) previous: Option<i64>,
     /// The room.
     pub(crate) room: String,
     /// The sender's name.
     pub(crate) sender: String,
-    /// What it is.
-    pub(crate) kind: Kind,
-    /// The sender's new nickname.
-    pub(crate) nickname: Option<String>,
-    /// What it says.
-    pub(crate) content: Content,
     /// When the server stored it, in milliseconds of the Unix epoch.
     pub(crate) sent_at_ms: i64,
+    /// What else there is to say of it.
+    pub(crate) particulars: Particulars,
 }
 
-/// A [`Delivery`] in JSON: `[content, id, room, sender, sent_at_ms]`, and at the end an object of what only
-/// some of them have.
+/// What only some deliveries have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Particulars {
+    /// The id of the message before this one in this session's stream, or the offset at which the
+    /// stream began; none if ids follow one another there. A receiver whose offset is lower has missed
+    /// something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<i64>,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Kind::is_message")]
+    pub(crate) kind: Kind,
+    /// The sender's new nickname.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nickname: Option<String>,
+}
+
+impl Particulars {
+    fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A [`Delivery`] in JSON: `[content, id, room, sender, sent_at_ms]`, and at the end an object of its
+/// particulars, if it has any.
 #[derive(Serialize, Deserialize)]
 struct Row(
     Content,
@@ -316,60 +332,28 @@ struct Row(
     #[serde(default, skip_serializing_if = "Particulars::are_none")] Particulars,
 );
 
-/// What only some deliveries have.
-#[derive(Default, PartialEq, Serialize, Deserialize)]
-struct Particulars {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    previous: Option<i64>,
-    #[serde(default, skip_serializing_if = "Kind::is_message")]
-    kind: Kind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    nickname: Option<String>,
-}
-
-impl Particulars {
-    fn are_none(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 impl From<Delivery> for Row {
-    fn from(delivery: Delivery) -> Self {
-        let Delivery {
-            id,
-            previous,
-            room,
-            sender,
-            kind,
-            nickname,
-            content,
-            sent_at_ms,
-        } = delivery;
-        let particulars = Particulars {
-            previous,
-            kind,
-            nickname,
-        };
-        Row(content, id, room, sender, sent_at_ms, particulars)
+    fn from(it: Delivery) -> Self {
+        Row(
+            it.content,
+            it.id,
+            it.room,
+            it.sender,
+            it.sent_at_ms,
+            it.particulars,
+        )
     }
 }
 
 impl From<Row> for Delivery {
     fn from(Row(content, id, room, sender, sent_at_ms, particulars): Row) -> Self {
-        let Particulars {
-            previous,
-            kind,
-            nickname,
-        } = particulars;
         Delivery {
+            content,
             id,
-            previous,
             room,
             sender,
-            kind,
-            nickname,
-            content,
             sent_at_ms,
+            particulars,
         }
     }
 }
@@ -377,7 +361,8 @@ impl From<Row> for Delivery {
 impl Delivery {
     /// The id of the message before this one.
     pub(crate) fn previous(&self) -> i64 {
-        self.previous.unwrap_or(self.id.saturating_sub(1))
+        let before = self.id.saturating_sub(1);
+        self.particulars.previous.unwrap_or(before)
     }
 }
 

@@ -77,19 +77,20 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Kind;
+    use crate::wire::Particulars;
 
     fn delivery(previous: i64, id: i64) -> Delivery {
         let (room, sender) = ("lobby".to_owned(), "ann".to_owned());
         Delivery {
+            content: format!("message {id}").into(),
             id,
-            previous: Some(previous),
             room,
             sender,
-            kind: Kind::Message,
-            nickname: None,
-            content: format!("message {id}").into(),
             sent_at_ms: 0,
+            particulars: Particulars {
+                previous: Some(previous),
+                ..Particulars::default()
+            },
         }
     }
 

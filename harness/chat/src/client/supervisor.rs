@@ -321,8 +321,8 @@ impl Supervisor {
                     id: delivery.id,
                     room: delivery.room,
                     sender: delivery.sender,
-                    kind: delivery.kind,
-                    nickname: delivery.nickname,
+                    kind: delivery.particulars.kind,
+                    nickname: delivery.particulars.nickname,
                     content: delivery.content.into(),
                 }),
                 Judgement::Duplicate => {}

@@ -6,7 +6,7 @@ use crate::bugs::Bug;
 use crate::frame;
 use crate::message::{Content, EVERYBODY, Kind, full_name, local_name, room_of};
 use crate::storage::{NewMessage, StorageError, StoredMessage};
-use crate::wire::{self, Delivery, Limits, Login, Typing};
+use crate::wire::{self, Delivery, Limits, Login, Particulars, Typing};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -269,14 +269,16 @@ impl Written {
 /// A message on its way, after another one.
 pub(super) fn delivery(StoredMessage { id, message }: &StoredMessage, previous: i64) -> Delivery {
     Delivery {
+        content: message.content.clone(),
         id: *id,
-        previous: (previous != *id - 1).then_some(previous),
         room: local_name(&message.room).to_owned(),
         sender: message.sender.clone(),
-        kind: message.kind,
-        nickname: message.nickname.clone(),
-        content: message.content.clone(),
         sent_at_ms: message.sent_at_ms,
+        particulars: Particulars {
+            previous: (previous != *id - 1).then_some(previous),
+            kind: message.kind,
+            nickname: message.nickname.clone(),
+        },
     }
 }
 
@@ -343,7 +345,7 @@ mod tests {
             let json = json(&mut link, 3);
             assert_eq!(json.contains("kind"), said);
             let delivery: Delivery = serde_json::from_str(json).unwrap();
-            assert_eq!(delivery.kind, kind);
+            assert_eq!(delivery.particulars.kind, kind);
         }
     }
 }
