@@ -280,9 +280,9 @@ pub(crate) struct Receipt {
 }
 
 /// A message on its way to a receiver. There are so many of these that they travel as an array, without the
-/// names of their fields: see [`Row`].
+/// names of their fields: see [`Positional`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "Row", into = "Row")]
+#[serde(from = "Positional", into = "Positional")]
 pub(crate) struct Delivery {
     /// What it says.
     pub(crate) content: Content,
@@ -323,7 +323,7 @@ impl Particulars {
 /// A [`Delivery`] in JSON: `[content, id, room, sender, sent_at_ms]`, and at the end an object of its
 /// particulars, if it has any.
 #[derive(Serialize, Deserialize)]
-struct Row(
+struct Positional(
     Content,
     i64,
     String,
@@ -332,9 +332,9 @@ struct Row(
     #[serde(default, skip_serializing_if = "Particulars::are_none")] Particulars,
 );
 
-impl From<Delivery> for Row {
+impl From<Delivery> for Positional {
     fn from(it: Delivery) -> Self {
-        Row(
+        Positional(
             it.content,
             it.id,
             it.room,
@@ -345,8 +345,8 @@ impl From<Delivery> for Row {
     }
 }
 
-impl From<Row> for Delivery {
-    fn from(Row(content, id, room, sender, sent_at_ms, particulars): Row) -> Self {
+impl From<Positional> for Delivery {
+    fn from(Positional(content, id, room, sender, sent_at_ms, particulars): Positional) -> Self {
         Delivery {
             content,
             id,

@@ -25,6 +25,7 @@ pub(super) struct Session {
     pub(super) state: squall_recovery::Session,
     pub(super) name: String,
     pub(super) namespace: String,
+    /// Changed together only with the index of rooms in `exchange::sessions`, once the session is there.
     rooms: BTreeMap<String, i64>,
     pub(super) live: bool,
     /// The id of the last message in this session's stream.
