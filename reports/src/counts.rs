@@ -54,7 +54,7 @@ impl Counts {
         counts
     }
 
-    /// The counts as `(what, how much)`, together with the network's, in the order of reports.
+    /// What people and the chat did, as `(what, how much)`, in the order of reports.
     pub(crate) fn lines(record: &Record) -> Vec<(&'static str, String)> {
         let Counts {
             messages,
@@ -67,8 +67,6 @@ impl Counts {
             connections,
         } = Counts::of(record);
         let open = messages.saturating_sub(ok + failed + unknown);
-        let network = &record.network;
-        let (lost, cut) = (network.lost, network.cut);
         vec![
             (
                 "messages",
@@ -78,6 +76,15 @@ impl Counts {
             ("deliveries", deliveries.to_string()),
             ("retries", retries.to_string()),
             ("connections", connections.to_string()),
+        ]
+    }
+
+    /// What the network carried and how long it took, as `(what, how much)`, in the order of reports. All
+    /// of it moves as soon as a packet does.
+    pub(crate) fn traffic(record: &Record) -> Vec<(&'static str, String)> {
+        let network = &record.network;
+        let (lost, cut) = (network.lost, network.cut);
+        vec![
             (
                 "packets",
                 format!("{} ({lost} lost, {cut} cut off)", network.sent),

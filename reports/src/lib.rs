@@ -5,7 +5,8 @@
 //! them with what the scenario expects; [`text`], [`json`] and [`markdown`] write it down, all in
 //! one order: the verdict and the command that repeats the run, the guarantees, the story, the
 //! counts. An [`Exploration`] sums up many runs of one scenario; a [`Comparison`] sets many runs on
-//! one engine beside the same runs on the other, and what was not compared is an [`Uncompared`].
+//! one engine beside the same runs on the other, and what was not compared is an [`Uncompared`];
+//! [`library`] puts the traffic of many runs into one table.
 #![forbid(unsafe_code)]
 
 mod comparison;
@@ -13,6 +14,7 @@ mod counts;
 mod exploration;
 pub mod json;
 mod judged;
+pub mod library;
 pub mod markdown;
 mod record;
 mod story;

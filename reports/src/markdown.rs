@@ -54,7 +54,10 @@ pub fn render(judged: &Judged) -> String {
     panics(&mut text, &record.panics);
     story(&mut text, &tell(record));
     line(&mut text, format_args!("\n| count | |\n|---|---|"));
-    for (what, how_much) in Counts::lines(record) {
+    for (what, how_much) in Counts::lines(record)
+        .into_iter()
+        .chain(Counts::traffic(record))
+    {
         line(&mut text, format_args!("| {what} | {how_much} |"));
     }
     text

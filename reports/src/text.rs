@@ -14,6 +14,18 @@ const GROUNDS_COLUMN: usize = 51;
 
 /// The report of one run.
 pub fn render(judged: &Judged, styles: &Styles) -> String {
+    let mut text = without_traffic(judged, styles);
+    counts(&mut text, Counts::traffic(&judged.record));
+    text
+}
+
+/// The report of one run as it is reviewed: all but what moves with every packet, which
+/// [`library`](crate::library) has in one table.
+pub fn render_for_review(judged: &Judged) -> String {
+    without_traffic(judged, &Styles::plain())
+}
+
+fn without_traffic(judged: &Judged, styles: &Styles) -> String {
     let mut text = String::new();
     head(&mut text, judged, styles);
     title(
@@ -35,10 +47,14 @@ pub fn render(judged: &Judged, styles: &Styles) -> String {
     title(&mut text, "Story", styles);
     story(&mut text, &tell(&judged.record), styles);
     title(&mut text, "Counts", styles);
-    for (what, how_much) in Counts::lines(&judged.record) {
-        line(&mut text, format_args!("  {what:<14}{how_much}"));
-    }
+    counts(&mut text, Counts::lines(&judged.record));
     text
+}
+
+fn counts(text: &mut String, counts: Vec<(&'static str, String)>) {
+    for (what, how_much) in counts {
+        line(text, format_args!("  {what:<14}{how_much}"));
+    }
 }
 
 /// Text in a style. A plain style adds nothing.

@@ -1,8 +1,9 @@
 //! The named scenarios, each with seed 1: they go as they expect, and their reports are the reviewed
-//! ones in `reports/snapshots`. Runs are byte-equal, so nothing in a report is redacted.
+//! ones in `reports/snapshots`. Runs are byte-equal, so nothing is redacted; what moves with every packet
+//! stands in a table of its own.
 
 use squall::{library, run};
-use squall_reports::{Judged, Outcome, Styles, text};
+use squall_reports::{self as reports, Judged, Outcome, Styles, text};
 use std::sync::OnceLock;
 
 /// Every named scenario, played with seed 1: once, for all tests.
@@ -28,14 +29,30 @@ fn every_named_scenario_goes_as_it_expects() {
 
 #[test]
 fn every_named_scenario_has_its_reviewed_report() {
+    reviewed().bind(|| {
+        for judged in played() {
+            let name = judged.record.scenario.clone();
+            insta::assert_snapshot!(name, text::render_for_review(judged));
+        }
+    });
+}
+
+#[test]
+fn every_named_scenario_has_its_reviewed_traffic_and_digest() {
+    let records = played().iter().map(|judged| &judged.record);
+    reviewed().bind(|| {
+        insta::assert_snapshot!(
+            "the-traffic-of-the-library",
+            reports::library::render(records)
+        );
+    });
+}
+
+/// Where the reviewed reports are.
+fn reviewed() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../../reports/snapshots");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    settings.bind(|| {
-        for judged in played() {
-            let name = judged.record.scenario.clone();
-            insta::assert_snapshot!(name, text::render(judged, &Styles::plain()));
-        }
-    });
+    settings
 }
