@@ -295,7 +295,7 @@ impl<'h> Life<'h> {
                 self.failed_attempts += 1;
                 None
             }
-            EventKind::Disconnected { reason } => {
+            EventKind::Disconnected { reason, .. } => {
                 self.connected = false;
                 Some(plain(format!("noticed the disconnection: {reason}")))
             }

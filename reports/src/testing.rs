@@ -7,7 +7,7 @@
 use crate::{Engine, Expectation, Fault, Machine, NetworkCounts, Record};
 use squall_guarantees::EventKind::{self, *};
 use squall_guarantees::{
-    Bounds, Client, ClientId, Event, Guarantee, History, Kind, Lost, OperationId, Silence,
+    Bounds, Cause, Client, ClientId, Event, Guarantee, History, Kind, Lost, OperationId, Silence,
     StoredMessage,
 };
 use std::time::Duration;
@@ -73,30 +73,30 @@ fn history() -> History {
         room: "lobby".into(),
         content: content.into(),
         kind: Kind::Message,
+        client_offset: None,
+        stored_at: None,
     };
     History {
         clients: vec![client("alice"), client("bob")],
         events: events(),
         database: vec![row(1, "m1"), row(2, "m2"), row(3, "m2")],
-        standstills: Vec::new(),
         silences: vec![Silence {
             client: BOB,
             lost: Lost::BothWays,
             from: ms(2_000),
             until: ms(8_000),
         }],
-        server_stops: Vec::new(),
         bounds: Bounds {
             client_detection: ms(4_000),
             server_detection: ms(3_000),
             delivery: ms(5_000),
             backoff_min: ms(500),
             backoff_max: ms(5_000),
-            recovery: None,
-            presence: None,
+            ..Bounds::default()
         },
         healed_at: ms(8_000),
         ended_at: ms(30_000),
+        ..History::default()
     }
 }
 
@@ -118,6 +118,7 @@ fn events() -> Vec<Event> {
             SessionOpened {
                 session: "s1".into(),
                 recovered: false,
+                server: String::new(),
             },
         ),
         at(
@@ -126,6 +127,7 @@ fn events() -> Vec<Event> {
             SessionOpened {
                 session: "s2".into(),
                 recovered: false,
+                server: String::new(),
             },
         ),
         at(
@@ -134,6 +136,7 @@ fn events() -> Vec<Event> {
             Connected {
                 session: "s1".into(),
                 recovered: false,
+                refused: None,
             },
         ),
         at(
@@ -142,6 +145,7 @@ fn events() -> Vec<Event> {
             Connected {
                 session: "s2".into(),
                 recovered: false,
+                refused: None,
             },
         ),
         at(1_000, ALICE, invoked(m1, "m1")),
@@ -163,6 +167,8 @@ fn events() -> Vec<Event> {
             SessionClosed {
                 session: "s2".into(),
                 reason: "heartbeat".into(),
+                cause: Cause::TimedOut,
+                server: String::new(),
             },
         ),
         at(
@@ -187,6 +193,7 @@ fn events() -> Vec<Event> {
             BOB,
             Disconnected {
                 reason: "nothing heard for 3.9 s".into(),
+                cause: Cause::TimedOut,
             },
         ),
         at(6_500, BOB, Connecting { attempt: 1 }),
@@ -195,6 +202,9 @@ fn events() -> Vec<Event> {
             BOB,
             Disconnected {
                 reason: "the attempt took too long".into(),
+                cause: Cause::GaveUp {
+                    after: Some(ms(1_000)),
+                },
             },
         ),
         at(8_600, BOB, Connecting { attempt: 2 }),
@@ -204,6 +214,7 @@ fn events() -> Vec<Event> {
             SessionOpened {
                 session: "s3".into(),
                 recovered: false,
+                server: String::new(),
             },
         ),
         at(
@@ -212,6 +223,7 @@ fn events() -> Vec<Event> {
             Connected {
                 session: "s3".into(),
                 recovered: false,
+                refused: None,
             },
         ),
         at(8_640, BOB, delivered(2, "m2")),

@@ -17,7 +17,8 @@ use socketioxide::SocketIo;
 use socketioxide::extract::{Data, SocketRef};
 use squall_guarantees::EventKind::{Connected, Delivered, Disconnected, Failed, Invoked};
 use squall_guarantees::{
-    Bounds, ClientId, Event, EventKind, History, Kind, OperationId, StoredMessage,
+    Bounds, Cause, ClientId, Event, EventKind, FailureCause, History, Kind, OperationId,
+    StoredMessage,
 };
 use squall_guarantees::{Lost, Silence, Verdict, check};
 use squall_simulator::{Fault, note, now, simulate};
@@ -88,19 +89,19 @@ fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
         room: room(),
         content: text.clone(),
         kind: Kind::Message,
+        client_offset: None,
+        stored_at: None,
     };
     History {
         clients: NAMES.map(client).to_vec(),
         events: log.lock().unwrap().clone(),
         database: (1..).zip(&*stored.lock().unwrap()).map(row).collect(),
-        standstills: Vec::new(),
         silences: vec![Silence {
             client: ClientId(0),
             lost: Lost::BothWays,
             from: partition.start,
             until: partition.end,
         }],
-        server_stops: Vec::new(),
         // Socket.IO's defaults: a ping every 25 s, 20 s for the answer, reconnection after 1 to 5 s.
         // Only what is observed is judged: here, neither the server's side nor single attempts.
         bounds: Bounds {
@@ -109,11 +110,11 @@ fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
             delivery: Duration::from_secs(30),
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(5),
-            recovery: None,
-            presence: None,
+            ..Bounds::default()
         },
         healed_at: partition.end,
         ended_at: END,
+        ..History::default()
     }
 }
 
@@ -145,6 +146,7 @@ async fn chat(server: SocketAddr, observer: Observer) {
     let welcome = |session, _| Connected {
         session,
         recovered: false,
+        refused: None,
     };
     let message = |content: String, id| Delivered {
         id,
@@ -156,7 +158,13 @@ async fn chat(server: SocketAddr, observer: Observer) {
         .transport_type(TransportType::Websocket)
         .on("welcome", observer.hears(welcome))
         .on("chat message", observer.hears(message))
-        .on("error", observer.hears(|reason, _| Disconnected { reason }))
+        .on(
+            "error",
+            observer.hears(|reason, _| Disconnected {
+                reason,
+                cause: Cause::Unknown,
+            }),
+        )
         .connect();
     let client = client.await.expect("the server is there");
     for number in 1.. {
@@ -180,6 +188,7 @@ async fn chat(server: SocketAddr, observer: Observer) {
             Err(error) => Failed {
                 operation,
                 reason: error.to_string(),
+                cause: FailureCause::Unknown,
             },
         });
     }

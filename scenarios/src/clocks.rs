@@ -137,6 +137,10 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         backoff_max: in_world(bounds.backoff_max, slowest),
         recovery: bounds.recovery,
         presence: (bounds.presence).map(|bound| in_world(bound, slowest)),
+        ephemeral: (bounds.ephemeral).map(|bound| in_world(bound, slowest)),
+        acknowledgement: (bounds.acknowledgement).map(|bound| in_world(bound, slowest)),
+        retries: bounds.retries,
+        max_payload: bounds.max_payload,
     }
 }
 
@@ -155,6 +159,7 @@ mod tests {
             backoff_max: second,
             recovery: None,
             presence: Some(second),
+            ..Bounds::default()
         };
         let stretched = stretch(bounds.clone(), [1_000_000, -500_000, 3].into_iter());
         assert_eq!(stretched.presence, Some(second * 2));

@@ -411,6 +411,7 @@ impl Chat {
             // than a client waits for a sign of life end its connection.
             presence: (self.presence)
                 .then(|| server_detection + Duration::from_secs(1) + client_detection),
+            ..Bounds::default()
         }
     }
 }

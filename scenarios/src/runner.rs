@@ -450,6 +450,7 @@ fn history(
         bounds: plan.bounds.clone(),
         healed_at: plan.healed_at,
         ended_at: plan.ends_at,
+        ..History::default()
     }
 }
 

@@ -1,6 +1,12 @@
 //! What happened in a run, as the checkers see it: operations, deliveries and connections in the
 //! order of virtual time, and what the database held at the end.
 
+mod causes;
+mod conditions;
+
+pub use causes::*;
+pub use conditions::*;
+
 use crate::nanoseconds;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -17,7 +23,7 @@ pub struct ClientId(pub u32);
 pub struct OperationId(pub u64);
 
 /// All that the checkers are given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// The chat's clients.
     pub clients: Vec<Client>,
@@ -33,6 +39,19 @@ pub struct History {
     /// When the server's program ended, ascending: by itself, killed, or with its power.
     #[serde(with = "nanoseconds::list")]
     pub server_stops: Vec<Time>,
+    /// What the way of each client carries, in the order of clients; a client that is not in the
+    /// list has a way without limits.
+    #[serde(default)]
+    pub links: Vec<Capacity>,
+    /// Every fault, by whom it can touch.
+    #[serde(default)]
+    pub disturbances: Vec<Disturbance>,
+    /// What was held at the end, where somebody counted it.
+    #[serde(default)]
+    pub leftovers: Vec<Leftover>,
+    /// What had not come to its end when the run did.
+    #[serde(default)]
+    pub unfinished: Unfinished,
     /// What is promised about time.
     pub bounds: Bounds,
     /// When the last fault ended; zero if there was none.
@@ -115,15 +134,21 @@ pub enum EventKind {
     Failed {
         /// The operation that this ends.
         operation: OperationId,
-        /// Why.
+        /// Why, for people.
         reason: String,
+        /// Why.
+        #[serde(default)]
+        cause: FailureCause,
     },
     /// The client told the user that it cannot tell.
     Unknown {
         /// The operation that this ends.
         operation: OperationId,
-        /// Why.
+        /// Why, for people.
         reason: String,
+        /// Why.
+        #[serde(default)]
+        cause: FailureCause,
     },
     /// The client handled a message from the server.
     Delivered {
@@ -147,11 +172,17 @@ pub enum EventKind {
         session: String,
         /// Whether the client says that it is the session it had before.
         recovered: bool,
+        /// Why the client did not get its old session, if it asked for it and the server said.
+        #[serde(default)]
+        refused: Option<RecoveryRefused>,
     },
     /// The client noticed that its connection, or its attempt to connect, is over.
     Disconnected {
-        /// Why.
+        /// Why, for people.
         reason: String,
+        /// Why.
+        #[serde(default)]
+        cause: Cause,
     },
     /// The client shows a user as online from now on.
     Online {
@@ -169,13 +200,22 @@ pub enum EventKind {
         session: String,
         /// Whether the server says that the session was there before.
         recovered: bool,
+        /// Which server of a cluster; empty if there is only one.
+        #[serde(default)]
+        server: String,
     },
     /// The server noticed that the client's session is over.
     SessionClosed {
         /// The id of the Socket.IO session.
         session: String,
-        /// Why.
+        /// Why, for people.
         reason: String,
+        /// Why. [`Cause::PeerMeant`] says that the client took leave, not that its user meant it.
+        #[serde(default)]
+        cause: Cause,
+        /// Which server of a cluster; empty if there is only one.
+        #[serde(default)]
+        server: String,
     },
 }
 
@@ -222,6 +262,12 @@ pub struct StoredMessage {
     /// What the message is.
     #[serde(default)]
     pub kind: Kind,
+    /// The id that the client gave it, so that a second try is known as one.
+    #[serde(default)]
+    pub client_offset: Option<String>,
+    /// When it was committed, where the server tells: before that it is due to nobody.
+    #[serde(default, with = "nanoseconds::option")]
+    pub stored_at: Option<Time>,
 }
 
 /// A time in which packets between a client and the server were all lost, one way at least.
@@ -297,6 +343,41 @@ pub struct Bounds {
     /// Who comes or goes is shown so to everybody within this time; none if nobody is told.
     #[serde(default, with = "nanoseconds::option")]
     pub presence: Option<Duration>,
+    /// What reaches only those who are there just now, as typing, reaches them within this time;
+    /// none if nothing is promised about it.
+    #[serde(default, with = "nanoseconds::option")]
+    pub ephemeral: Option<Duration>,
+    /// A message is acknowledged within this time while nothing disturbs its sender, whatever
+    /// others do; none if nothing is promised about it.
+    #[serde(default, with = "nanoseconds::option")]
+    pub acknowledgement: Option<Duration>,
+    /// How often a message is put on a connection again before it may fail; none if for ever.
+    #[serde(default)]
+    pub retries: Option<u32>,
+    /// How many bytes a message may have; none if nothing is said.
+    #[serde(default)]
+    pub max_payload: Option<u64>,
+}
+
+impl Default for Bounds {
+    /// What Socket.IO's own defaults allow: a ping every 25 s with 20 s for the answer, and
+    /// reconnection after 1 to 5 s with a jitter of a half. Nothing is said about the rest.
+    fn default() -> Self {
+        let heartbeat = Duration::from_secs(45);
+        Bounds {
+            client_detection: heartbeat,
+            server_detection: heartbeat,
+            delivery: heartbeat * 2,
+            backoff_min: Duration::from_millis(500),
+            backoff_max: Duration::from_millis(7_500),
+            recovery: None,
+            presence: None,
+            ephemeral: None,
+            acknowledgement: None,
+            retries: None,
+            max_payload: None,
+        }
+    }
 }
 
 /// What is promised about sessions whose connection was lost.

@@ -7,8 +7,8 @@
 use crate::checkers::check_one;
 use crate::index::Index;
 use crate::{
-    Bounds, Client, ClientId, Event, EventKind, Guarantee, History, Kind, Lost, OperationId,
-    Recovery, Silence, Standstill, StoredMessage, Time, Verdict,
+    Bounds, Cause, Client, ClientId, Event, EventKind, FailureCause, Guarantee, History, Kind,
+    Lost, OperationId, Recovery, Silence, Standstill, StoredMessage, Time, Verdict,
 };
 
 #[derive(Clone)]
@@ -27,22 +27,16 @@ pub(crate) fn chat<const N: usize>(clients: [&str; N]) -> Chat {
     let mut chat = Chat {
         history: History {
             clients: clients.map(client).to_vec(),
-            events: Vec::new(),
-            database: Vec::new(),
-            silences: Vec::new(),
-            standstills: Vec::new(),
-            server_stops: Vec::new(),
             bounds: Bounds {
                 client_detection: ms(4_000),
                 server_detection: ms(3_000),
                 delivery: ms(5_000),
                 backoff_min: ms(1_000),
                 backoff_max: ms(5_000),
-                recovery: None,
-                presence: None,
+                ..Bounds::default()
             },
-            healed_at: Time::ZERO,
             ended_at: ms(60_000),
+            ..History::default()
         },
         connections: vec![0; N],
     };
@@ -156,6 +150,7 @@ impl Chat {
         self.operation(at, content, |operation| EventKind::Failed {
             operation,
             reason,
+            cause: FailureCause::Unknown,
         })
     }
 
@@ -212,6 +207,8 @@ impl Chat {
             room,
             content,
             kind,
+            client_offset: None,
+            stored_at: None,
         });
         self
     }
@@ -247,10 +244,14 @@ impl Chat {
         let opened = EventKind::SessionOpened {
             session: session.clone(),
             recovered,
+            server: String::new(),
         };
-        let recovered = by_client;
-        self.event(at, who, opened)
-            .event(at, who, EventKind::Connected { session, recovered })
+        let connected = EventKind::Connected {
+            session,
+            recovered: by_client,
+            refused: None,
+        };
+        self.event(at, who, opened).event(at, who, connected)
     }
 
     /// Sessions wait for their clients this long.
@@ -307,6 +308,7 @@ impl Chat {
             who,
             EventKind::Disconnected {
                 reason: "silence".to_owned(),
+                cause: Cause::Unknown,
             },
         )
     }
@@ -318,7 +320,13 @@ impl Chat {
 
     pub(crate) fn session_closed_because(self, at: u64, who: &str, reason: &str) -> Self {
         let (session, reason) = (format!("{who}-1"), reason.to_owned());
-        self.event(at, who, EventKind::SessionClosed { session, reason })
+        let closed = EventKind::SessionClosed {
+            session,
+            reason,
+            cause: Cause::Unknown,
+            server: String::new(),
+        };
+        self.event(at, who, closed)
     }
 
     pub(crate) fn stopped(self, at: u64, who: &str) -> Self {

@@ -1,7 +1,7 @@
 //! What the observers of the chat are told, as events of the history.
 
 use squall_chat::{ClientEvent, Content, Kind, Message, full_name};
-use squall_guarantees::{EventKind, OperationId};
+use squall_guarantees::{Cause, EventKind, FailureCause, OperationId};
 
 /// What a client of this namespace was told. Names of rooms become those of the database.
 pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
@@ -37,10 +37,12 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
         ClientEvent::Failed { operation, reason } => EventKind::Failed {
             operation: id(operation),
             reason,
+            cause: FailureCause::Unknown,
         },
         ClientEvent::Unknown { operation, reason } => EventKind::Unknown {
             operation: id(operation),
             reason,
+            cause: FailureCause::Unknown,
         },
         ClientEvent::Delivered {
             id,
@@ -55,12 +57,17 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
             content,
         },
         ClientEvent::Connecting { attempt } => EventKind::Connecting { attempt },
-        ClientEvent::Connected { session, recovered } => {
-            EventKind::Connected { session, recovered }
-        }
+        ClientEvent::Connected { session, recovered } => EventKind::Connected {
+            session,
+            recovered,
+            refused: None,
+        },
         ClientEvent::Online { user } => EventKind::Online { user },
         ClientEvent::Offline { user } => EventKind::Offline { user },
-        ClientEvent::Disconnected { reason } => EventKind::Disconnected { reason },
+        ClientEvent::Disconnected { reason } => EventKind::Disconnected {
+            reason,
+            cause: Cause::Unknown,
+        },
     }
 }
 
@@ -74,6 +81,8 @@ pub(super) fn from_row(row: squall_chat::StoredMessage) -> squall_guarantees::St
         room: message.room,
         content: content.to_string(),
         kind: kind(message.kind),
+        client_offset: None,
+        stored_at: None,
     }
 }
 

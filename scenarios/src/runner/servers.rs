@@ -6,7 +6,7 @@ use crate::draw::Plan;
 use crate::scenario::{SERVER, System};
 use indexmap::{IndexMap, IndexSet};
 use squall_chat::{Cluster, Observer, ServerEvent, ServerOptions, Termination};
-use squall_guarantees::{ClientId, EventKind};
+use squall_guarantees::{Cause, ClientId, EventKind};
 use squall_simulator::{Latency, Link, MachineId, World, note};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -131,12 +131,30 @@ fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
                 session,
                 client,
                 recovered,
-            } => (client, EventKind::SessionOpened { session, recovered }),
+            } => {
+                let server = String::new();
+                (
+                    client,
+                    EventKind::SessionOpened {
+                        session,
+                        recovered,
+                        server,
+                    },
+                )
+            }
             ServerEvent::SessionClosed {
                 session,
                 client,
                 reason,
-            } => (client, EventKind::SessionClosed { session, reason }),
+            } => {
+                let closed = EventKind::SessionClosed {
+                    session,
+                    reason,
+                    cause: Cause::Unknown,
+                    server: String::new(),
+                };
+                (client, closed)
+            }
             // The client that this happened to is told, and its history says what came of it.
             ServerEvent::StorageFailed { reason } | ServerEvent::CutOff { reason } => {
                 return note(&format!("server: {reason}"));

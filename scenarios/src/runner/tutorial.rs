@@ -7,7 +7,7 @@ use super::{DATABASE, PORT, User};
 use crate::draw::Plan;
 use crate::scenario::Chat;
 use indexmap::IndexMap;
-use squall_guarantees::{EventKind, Kind, OperationId, StoredMessage};
+use squall_guarantees::{Cause, EventKind, Kind, OperationId, StoredMessage};
 use squall_simulator::now;
 use squall_tutorial::{Client, ClientEvent, ClientOptions, ServerOptions};
 use std::future::pending;
@@ -126,8 +126,12 @@ fn kind(event: ClientEvent, authors: &Authors) -> EventKind {
         ClientEvent::Connected { id } => EventKind::Connected {
             session: id,
             recovered: false,
+            refused: None,
         },
-        ClientEvent::Disconnected { reason } => EventKind::Disconnected { reason },
+        ClientEvent::Disconnected { reason } => EventKind::Disconnected {
+            reason,
+            cause: Cause::Unknown,
+        },
     }
 }
 
@@ -142,6 +146,8 @@ pub(super) fn database(authors: &Authors) -> Result<Vec<StoredMessage>, String> 
             room,
             content: row.content,
             kind: Kind::Message,
+            client_offset: None,
+            stored_at: None,
         }
     });
     Ok(stored.collect())

@@ -34,7 +34,10 @@ fn check_sessions(index: &Index<'_>, findings: &mut Findings) -> u64 {
     let mut connected = HashSet::new();
     let mut again = 0;
     for event in &index.history.events {
-        let EventKind::Connected { session, recovered } = &event.kind else {
+        let EventKind::Connected {
+            session, recovered, ..
+        } = &event.kind
+        else {
             continue;
         };
         again += u64::from(!connected.insert(event.client));

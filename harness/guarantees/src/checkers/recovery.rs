@@ -112,16 +112,22 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 self.connected.remove(&client);
             }
             EventKind::Disconnected { .. } => drop(self.connected.remove(&client)),
-            EventKind::SessionOpened { session, recovered } => {
+            EventKind::SessionOpened {
+                session, recovered, ..
+            } => {
                 self.open(at, client, session, *recovered, findings);
             }
-            EventKind::SessionClosed { session, reason } => {
+            EventKind::SessionClosed {
+                session, reason, ..
+            } => {
                 if let Some(known) = self.known.get_mut(&**session) {
                     let on_purpose = ON_PURPOSE.contains(&&**reason);
                     known.closed = Some(Closed { at, on_purpose });
                 }
             }
-            EventKind::Connected { session, recovered } => {
+            EventKind::Connected {
+                session, recovered, ..
+            } => {
                 self.connect(at, client, session, *recovered, findings);
             }
             EventKind::Delivered { content, .. } => {

@@ -1,0 +1,124 @@
+//! Under which conditions a run took place: what the links carry, what disturbed whom and how long,
+//! and what was left when it ended. An excuse must follow from these.
+
+use super::{ClientId, Time};
+use crate::nanoseconds;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What the way between a client and the servers carries while nothing disturbs it, both directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// What the server sends.
+    pub to_client: Direction,
+    /// What the client sends.
+    pub to_server: Direction,
+}
+
+/// What one direction of a way carries in the long run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Direction {
+    /// Bytes per second; none if unlimited.
+    #[serde(default)]
+    pub rate: Option<u64>,
+    /// The longest time that a packet is under way, one way, queues not included.
+    #[serde(default, with = "nanoseconds")]
+    pub latency: Duration,
+    /// How many of a million packets are lost in the long run.
+    #[serde(default)]
+    pub loss_ppm: u32,
+}
+
+/// A fault, by whom it can touch and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disturbance {
+    /// Whom it can touch; none for everybody, as what happens to a server.
+    pub client: Option<ClientId>,
+    /// When it began.
+    #[serde(with = "nanoseconds")]
+    pub from: Time,
+    /// When it ended; none if it never did.
+    #[serde(with = "nanoseconds::option")]
+    pub until: Option<Time>,
+    /// What it is.
+    #[serde(rename = "disturbance")]
+    pub kind: DisturbanceKind,
+}
+
+/// What a fault does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DisturbanceKind {
+    /// All packets are lost, one way at least.
+    Cut,
+    /// Some packets are lost, doubled, damaged or come in another order.
+    Lossy,
+    /// The way is slow, or lets less through.
+    Slow,
+    /// A program was killed, or has no power.
+    Killed,
+    /// A program does not run, or does everything late.
+    Paused,
+    /// A disk is full, broken or slow.
+    Disk,
+    /// A clock jumps or goes wrong.
+    Clock,
+    /// A box on the way interferes: a proxy, a firewall, address translation.
+    Middlebox,
+    /// A peer that means harm.
+    Hostile,
+    /// A machine gets another address.
+    Address,
+    /// Connections are reset.
+    Reset,
+    /// Ports or descriptors run out.
+    Ports,
+}
+
+/// Something that may be left when clients have gone, counted at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// Who holds it: a server's or a client's name.
+    pub holder: String,
+    /// What is held.
+    pub what: Held,
+    /// How many.
+    pub count: u64,
+    /// How many there may be, given who is there at the time.
+    pub expected_at_most: u64,
+    /// When it was counted.
+    #[serde(with = "nanoseconds")]
+    pub at: Time,
+}
+
+/// What a server or a client holds for somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// Sessions with a connection.
+    Sessions,
+    /// Sessions that wait for their clients.
+    WaitingSessions,
+    /// Places among the connections allowed.
+    Places,
+    /// Rooms with somebody in them.
+    Rooms,
+    /// Timers and tasks.
+    Timers,
+    /// Bytes that wait to be sent.
+    QueuedBytes,
+    /// Rows of an outbox.
+    OutboxRows,
+}
+
+/// What had not come to its end when the run did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// How many messages of each client were neither acknowledged nor given up, in the order of
+    /// clients; a client that is not in the list has none.
+    #[serde(default)]
+    pub still_sending: Vec<u64>,
+    /// Whether the run ended because of its limit of time, and not because all was done.
+    #[serde(default)]
+    pub cut_off: bool,
+}
