@@ -45,6 +45,7 @@
 //! | `engine` | what schedules the machines, keeps the time and carries the packets: two of them |
 //! | `machines` | all machines of a world, and the books about them |
 //! | `queue`, `alarms` | what is to come, in the order of virtual time |
+//! | `hits` | what each fault has struck |
 //! | `network` | what happens to a packet between two machines |
 //! | `machine` | a computer: its kernel, its process, its power |
 //! | `process` | one tokio runtime and how its turns begin and end |
@@ -87,6 +88,8 @@ mod engine;
 mod entropy;
 mod fault;
 #[forbid(unsafe_code)]
+mod hits;
+#[forbid(unsafe_code)]
 mod kernel;
 #[forbid(unsafe_code)]
 mod machine;
@@ -107,6 +110,7 @@ pub use audit::{Source, SourceKind};
 pub use digest::TraceEvent;
 pub use engine::Engine;
 pub use fault::Fault;
+pub use hits::{FaultId, Hits, Struck};
 pub use kernel::clock::ClockChange;
 pub use kernel::cpu::WorkCost;
 pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};

@@ -2,6 +2,7 @@
 
 use crate::audit::Call;
 use crate::entropy::{Door, Entropy, stream};
+use crate::hits::Meter;
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
@@ -42,6 +43,8 @@ pub(crate) struct Machine {
     boots: u32,
     /// When its processes ended.
     ends: Vec<Duration>,
+    /// How often its earlier kernels had no port to give.
+    ports_refused: u64,
     state: Power,
 }
 
@@ -85,6 +88,7 @@ impl Machine {
             shared,
             boots: 0,
             ends: Vec::new(),
+            ports_refused: 0,
             state: Power::Off(Hardware::default()),
         }
     }
@@ -191,6 +195,7 @@ impl Machine {
             return;
         };
         let mut hardware = std::mem::take(&mut kernel.borrow_mut().hardware);
+        self.ports_refused += kernel.borrow().ports_refused();
         hardware.cpu.power_loss();
         match torn {
             None => hardware.disk.power_loss(),
@@ -238,6 +243,55 @@ impl Machine {
     pub(crate) fn change_disk(&mut self, change: DiskChange) {
         let (seed, label) = (self.seed, format!("disk of {}", self.name));
         self.with_hardware(|hardware| hardware.disk.change(change, || stream(seed, &label)));
+    }
+
+    /// What the machine has counted of something, since the world began.
+    pub(crate) fn shows(&self, meter: Meter) -> u64 {
+        let of_hardware = |hardware: &Hardware| match meter {
+            Meter::Ports => self.ports_refused,
+            Meter::WallReads => hardware.clocks.wall_reads(),
+            Meter::ClockReads => hardware.clocks.reads(),
+            Meter::Turns => hardware.cpu.slow_turns(),
+            Meter::DiskFull => hardware.disk.troubles().full,
+            Meter::DiskSlow => hardware.disk.troubles().slow,
+            Meter::DiskErrors => hardware.disk.troubles().errors,
+            Meter::DiskLies => hardware.disk.troubles().lies,
+        };
+        match &self.state {
+            Power::Off(hardware) => of_hardware(hardware),
+            Power::On { kernel, .. } => {
+                let kernel = kernel.borrow();
+                let of_kernel = match meter {
+                    Meter::Ports => kernel.ports_refused(),
+                    _ => 0,
+                };
+                of_hardware(&kernel.hardware) + of_kernel
+            }
+        }
+    }
+
+    /// How many writes a loss of power would take away or tear.
+    pub(crate) fn unsynced(&mut self) -> usize {
+        self.with_hardware(|hardware| hardware.disk.unsynced())
+    }
+
+    /// How many TCP connections it has.
+    pub(crate) fn connections(&self) -> usize {
+        match &self.state {
+            Power::Off(_) => 0,
+            Power::On { kernel, .. } => kernel.borrow().connections(),
+        }
+    }
+
+    /// Whether a process runs, if only for it to be stopped.
+    pub(crate) fn has_process(&self) -> bool {
+        matches!(
+            &self.state,
+            Power::On {
+                process: Some(_),
+                ..
+            }
+        )
     }
 
     pub(crate) fn leave_ports(&mut self, free: Option<u16>) {

@@ -4,6 +4,7 @@
 //! turn of the process, the packets it sends, the digest, the counts) is the same under every engine.
 
 use crate::digest::Digest;
+use crate::hits::{Books, FaultId, Hits, Struck};
 use crate::kernel::{Addresses, Packet, Shared};
 use crate::machine::{Machine, MachineId, Panic};
 use crate::network::{Answer, Counts, Fate, Network, Why, is_intact};
@@ -30,12 +31,13 @@ pub(crate) struct Machines {
     pub(crate) network: Network,
     pub(crate) digest: Digest,
     pub(crate) counts: Counts,
+    pub(crate) books: Books,
     pub(crate) panics: Vec<Panic>,
     seed: u64,
     now: u64,
     machines: Vec<Machine>,
     /// Who has got which further address.
-    moved: Vec<MachineId>,
+    moved: Vec<(MachineId, FaultId)>,
     /// Packets between card and link; empty but for a moment.
     outgoing: Vec<Packet>,
     shared: Rc<Shared>,
@@ -67,6 +69,7 @@ impl Machines {
             network: Network::new(seed),
             digest: Digest::default(),
             counts: Counts::default(),
+            books: Books::default(),
             panics: Vec::new(),
             seed,
             now: 0,
@@ -100,7 +103,9 @@ impl Machines {
 
     /// A packet arrives at a machine. [`Machines::run`] lets it have consequences.
     pub(crate) fn receive(&mut self, from: MachineId, to: MachineId, packet: Packet) {
-        if !self[to].has_power() || self.network.is_cut(from, to) {
+        let cuts = self.network.cuts(from, to);
+        if !cuts.is_empty() || !self[to].has_power() {
+            (cuts.iter()).for_each(|&fault| self.books.add(fault, Struck::Cut, 1));
             self.counts.cut += 1;
             return self.log_at(to, "cut", [from, to], &packet.0);
         }
@@ -180,6 +185,7 @@ impl Machines {
         self.counts.bytes += packet.0.len() as u64;
         let Some(to) = self.route(from, &packet) else {
             self.counts.cut += 1;
+            self.blame_moves(from, &packet);
             return self.log("nowhere", [from, from], &packet.0);
         };
         let fate = match to == from {
@@ -187,7 +193,10 @@ impl Machines {
                 at: self.now + LOOPBACK_LATENCY,
                 again: None,
             },
-            false => self.network.send(self.now, from, to, &mut packet),
+            false => {
+                let (now, books) = (self.now, &mut self.books);
+                self.network.send(now, from, to, &mut packet, books)
+            }
         };
         match fate {
             Fate::Arrives { at, again } => {
@@ -240,14 +249,35 @@ impl Machines {
             .filter(|_| packet.source().is_some_and(is_own))
     }
 
+    /// A packet goes nowhere: from an address that its sender has left, or to one that its receiver has left.
+    fn blame_moves(&mut self, from: MachineId, packet: &Packet) {
+        let Addresses { v4, v6 } = self[from].addresses;
+        let is_own = |source: IpAddr| source == v4 || source == v6;
+        let left = match packet.source() {
+            Some(source) if !is_own(source) => Some(from),
+            _ => packet.destination().and_then(|to| self.once_at(to)),
+        };
+        let moves = self.moved.iter().rev();
+        let last = left.and_then(|left| moves.into_iter().find(|(machine, _)| *machine == left));
+        if let Some(&(_, fault)) = last {
+            self.books.add(fault, Struck::Cut, 1);
+        }
+    }
+
     /// The machine with this address.
     fn at(&self, address: IpAddr) -> Option<MachineId> {
+        let id = self.once_at(address)?;
+        let addresses = self[id].addresses;
+        (address == addresses.v4 || address == addresses.v6).then_some(id)
+    }
+
+    /// The machine that has this address, or had it.
+    fn once_at(&self, address: IpAddr) -> Option<MachineId> {
         let id = match address {
             IpAddr::V4(ip) => self.numbered(u32::from(ip), NETWORK, MOVED_NETWORK),
             IpAddr::V6(ip) => self.numbered(u128::from(ip), NETWORK_V6, MOVED_NETWORK_V6),
         }?;
-        let addresses = self.machines.get(id.0 as usize)?.addresses;
-        (address == addresses.v4 || address == addresses.v6).then_some(id)
+        ((id.0 as usize) < self.machines.len()).then_some(id)
     }
 
     /// The machine that has, or had, an address: a number above the first of one of the networks.
@@ -255,15 +285,17 @@ impl Machines {
         let (address, network, moved) = (address.into(), network.into(), moved.into());
         let index = |first: u128| usize::try_from(address.checked_sub(first + 1)?).ok();
         match index(moved) {
-            Some(index) => self.moved.get(index).copied(),
+            Some(index) => self.moved.get(index).map(|&(machine, _)| machine),
             None => Some(MachineId(u32::try_from(index(network)?).ok()?)),
         }
     }
 
     /// Gives a machine new addresses, as when a phone leaves a wifi. Its connections keep the old
     /// ones, and nothing comes or goes there any more.
-    pub(crate) fn move_away(&mut self, id: MachineId) {
-        self.moved.push(id);
+    pub(crate) fn move_away(&mut self, id: MachineId, fault: FaultId) {
+        self.moved.push((id, fault));
+        let connections = self[id].connections() as u64;
+        self.books.add(fault, Struck::Connection, connections);
         let number = self.moved.len() as u32;
         let addresses = addresses(MOVED_NETWORK, MOVED_NETWORK_V6, number);
         self[id].set_addresses(addresses);
@@ -271,6 +303,12 @@ impl Machines {
             .names
             .borrow_mut()
             .set(&self[id].name, addresses);
+    }
+
+    /// What a fault has struck so far.
+    pub(crate) fn hits(&self, fault: FaultId) -> Hits {
+        self.books
+            .read(fault, |machine, meter| self[machine].shows(meter))
     }
 
     /// Adds something that happened between two machines to the digest: at the first of them.

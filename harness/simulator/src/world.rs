@@ -7,6 +7,7 @@ use crate::digest::TraceEvent;
 use crate::engine::{Driver, Engine};
 use crate::entropy::Entropy;
 use crate::fault::Fault;
+use crate::hits::{FaultId, Hits};
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
@@ -94,7 +95,7 @@ pub struct World {
     // Dropped first: it may wait for a thread that asks the machines.
     driver: Box<dyn Driver>,
     machines: Machines,
-    faults: Queue<Fault>,
+    faults: Queue<(FaultId, Fault)>,
     /// SYNs that came from nowhere.
     flooded: u32,
 }
@@ -119,7 +120,7 @@ impl World {
         let program = Box::new(move || Box::pin(program()) as _);
         let id = self.machines.add(name, program);
         self.driver.add(id);
-        self.faults.plan(self.machines.now(), Fault::Boot(id));
+        self.at(self.now(), Fault::Boot(id));
         id
     }
 
@@ -178,10 +179,26 @@ impl World {
     }
 
     /// Plans a fault for a time since the world began; for now, if that has passed. It strikes
-    /// before anything else that happens at that time.
-    pub fn at(&mut self, when: Duration, fault: Fault) {
-        self.faults
-            .plan(nanos(when).max(self.machines.now()), fault);
+    /// before anything else that happens at that time. What it strikes is told by [`World::hits`].
+    pub fn at(&mut self, when: Duration, fault: Fault) -> FaultId {
+        let id = self.machines.books.open();
+        self.plan(when, id, fault);
+        id
+    }
+
+    fn plan(&mut self, when: Duration, id: FaultId, fault: Fault) {
+        let when = nanos(when).max(self.machines.now());
+        self.faults.plan(when, (id, fault));
+    }
+
+    /// What a fault of this world has struck so far. One that lasts, like a [`Fault::Cut`], goes on striking until
+    /// another one ends it; what that strikes counts for itself.
+    ///
+    /// # Panics
+    ///
+    /// May panic if the fault was given to another world.
+    pub fn hits(&self, fault: FaultId) -> Hits {
+        self.machines.hits(fault)
     }
 
     /// Lets time pass until `when`, everything at that very time included.
@@ -191,12 +208,12 @@ impl World {
     /// If a program asked for something that is not simulated.
     pub fn run_until(&mut self, when: Duration) -> Result<(), Error> {
         let limit = nanos(when);
-        while let Some((at, fault)) = self.faults.next_until(limit) {
+        while let Some((at, (id, fault))) = self.faults.next_until(limit) {
             if at > self.machines.now() {
                 self.driver.run_until(at - 1, &mut self.machines)?;
                 self.machines.set_now(at);
             }
-            self.strike(fault)?;
+            self.strike(id, fault)?;
         }
         self.driver.run_until(limit, &mut self.machines)?;
         self.machines.set_now(limit.max(self.machines.now()));

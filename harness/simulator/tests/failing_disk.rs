@@ -69,7 +69,9 @@ fn stored(told: &[Result<u32, ErrorCode>]) -> Vec<u32> {
 }
 
 fn tear(sector: usize) -> impl FnOnce(&mut World, MachineId) {
-    move |world, machine| world.at(3 * SECOND, Fault::TornPowerLoss { machine, sector })
+    move |world, machine| {
+        world.at(3 * SECOND, Fault::TornPowerLoss { machine, sector });
+    }
 }
 
 #[test]

@@ -36,9 +36,9 @@ pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, 
     }
     for (name, machine) in machines {
         for (_, until) in downtimes(plan, name) {
-            until
-                .into_iter()
-                .for_each(|until| world.at(until, Order::Boot(*machine)));
+            if let Some(until) = until {
+                world.at(until, Order::Boot(*machine));
+            }
         }
     }
 }

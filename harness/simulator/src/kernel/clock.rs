@@ -56,6 +56,9 @@ pub(crate) struct Clocks {
     ahead: i128,
     /// What the wall clock shows while it is frozen, in nanoseconds since the Unix epoch.
     frozen: Option<i128>,
+    /// How often a program looked at the wall clock, and at the monotonic one.
+    wall_reads: u64,
+    monotonic_reads: u64,
 }
 
 impl Clocks {
@@ -90,13 +93,33 @@ impl Clocks {
         (MILLION + self.drift_ppm) as u64
     }
 
-    /// What the monotonic clock shows when the machine's time is `machine`.
-    pub(crate) fn monotonic(&self, machine: u64) -> Duration {
+    /// How often a program looked at the wall clock.
+    pub(crate) fn wall_reads(&self) -> u64 {
+        self.wall_reads
+    }
+
+    /// How often a program looked at any clock.
+    pub(crate) fn reads(&self) -> u64 {
+        self.wall_reads + self.monotonic_reads
+    }
+
+    /// A program is shown the monotonic clock when the machine's time is `machine`.
+    pub(crate) fn read_monotonic(&mut self, machine: u64) -> Duration {
+        self.monotonic_reads += 1;
+        self.monotonic(machine)
+    }
+
+    fn monotonic(&self, machine: u64) -> Duration {
         Duration::from_nanos(MONOTONIC_CLOCK_AT_START.saturating_add(machine))
     }
 
-    /// What the wall clock shows when the machine's time is `machine`.
-    pub(crate) fn wall(&self, machine: u64) -> Duration {
+    /// A program is shown the wall clock when the machine's time is `machine`.
+    pub(crate) fn read_wall(&mut self, machine: u64) -> Duration {
+        self.wall_reads += 1;
+        self.wall(machine)
+    }
+
+    fn wall(&self, machine: u64) -> Duration {
         Duration::from_nanos(u64::try_from(self.wall_nanos(machine)).unwrap_or(u64::MAX))
     }
 

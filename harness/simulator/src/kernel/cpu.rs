@@ -34,6 +34,8 @@ pub(crate) struct Cpu {
     charged: u64,
     /// Until when the last turn lasts, in the machine's time.
     busy_until: Option<u64>,
+    /// How many turns took time.
+    slow_turns: u64,
     /// Packets with something to say. They leave when the turn is over.
     held: Vec<Packet>,
 }
@@ -43,6 +45,10 @@ impl Cpu {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         (self.turn, self.call) = (nanos(cost.turn), nanos(cost.call));
         self.byte_ps = cost.byte_ps;
+    }
+
+    pub(crate) fn slow_turns(&self) -> u64 {
+        self.slow_turns
     }
 
     pub(super) fn charged(&self) -> u64 {
@@ -84,6 +90,7 @@ impl Kernel {
     pub(crate) fn end_turn(&mut self) {
         let charged = std::mem::take(&mut self.hardware.cpu.charged);
         if charged > 0 {
+            self.hardware.cpu.slow_turns += 1;
             self.hardware.cpu.busy_until = Some(self.now.saturating_add(charged));
         }
     }

@@ -223,6 +223,11 @@ impl Disk {
         Ok(())
     }
 
+    /// How many writes are not on the platter.
+    pub(crate) fn unsynced(&self) -> usize {
+        self.files.values().map(|file| file.unsynced.len()).sum()
+    }
+
     /// All files that have a name, and their sizes in bytes; in the order of their names.
     pub(crate) fn list(&self) -> Vec<(PathBuf, u64)> {
         let size = |number| self.files.get(number).map(|file| file.content.len() as u64);

@@ -212,18 +212,30 @@ impl Kernel {
         self.now.saturating_add(self.hardware.cpu.charged())
     }
 
-    pub(crate) fn wall_clock(&self) -> Duration {
-        self.hardware.clocks.wall(self.time_of_process())
+    pub(crate) fn wall_clock(&mut self) -> Duration {
+        let now = self.time_of_process();
+        self.hardware.clocks.read_wall(now)
     }
 
-    pub(crate) fn monotonic_clock(&self) -> Duration {
-        self.hardware.clocks.monotonic(self.time_of_process())
+    pub(crate) fn monotonic_clock(&mut self) -> Duration {
+        let now = self.time_of_process();
+        self.hardware.clocks.read_monotonic(now)
     }
 
     /// Other programs take all ephemeral ports but so many, or give them back.
     pub(crate) fn leave_ports(&mut self, free: Option<u16>) {
         self.tcp.ports.leave(free);
         self.udp.ports.leave(free);
+    }
+
+    /// How often there was no ephemeral port to give.
+    pub(crate) fn ports_refused(&self) -> u64 {
+        self.tcp.ports.refused() + self.udp.ports.refused()
+    }
+
+    /// How many TCP connections there are.
+    pub(crate) fn connections(&self) -> usize {
+        self.tcp.connections()
     }
 
     /// The processor time that the process is told: as if it had worked all the time.

@@ -77,6 +77,8 @@ pub(super) struct Ports {
     /// The ephemeral ports that no other program has.
     ephemeral: Range<u16>,
     next: u16,
+    /// How often it had none of them.
+    refused: u64,
 }
 
 impl Ports {
@@ -88,6 +90,7 @@ impl Ports {
             ports: FxHashMap::default(),
             ephemeral: EPHEMERAL_PORTS,
             next: EPHEMERAL_PORTS.start + offset as u16,
+            refused: 0,
         }
     }
 
@@ -96,6 +99,11 @@ impl Ports {
         let all = EPHEMERAL_PORTS;
         let free = free.map_or(all.len(), |free| all.len().min(free.into()));
         self.ephemeral = all.start..all.start + free as u16;
+    }
+
+    /// How often somebody wanted an ephemeral port, and there was none.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
     }
 
     /// Binds a socket to the wanted port, or to a free one if that is zero.
@@ -229,13 +237,15 @@ impl Ports {
     }
 
     fn find_ephemeral(&mut self, is_free: impl Fn(&Self, u16) -> bool) -> Option<u16> {
-        (0..self.ephemeral.len()).find_map(|_| {
+        let found = (0..self.ephemeral.len()).find_map(|_| {
             let port = match self.ephemeral.contains(&self.next) {
                 true => self.next,
                 false => self.ephemeral.start,
             };
             self.next = port + 1;
             is_free(self, port).then_some(port)
-        })
+        });
+        self.refused += u64::from(found.is_none());
+        found
     }
 }

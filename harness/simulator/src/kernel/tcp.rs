@@ -151,6 +151,14 @@ impl Tcp {
         self.free.push(id);
     }
 
+    /// How many connections there are, those of incomplete handshakes left out.
+    pub(super) fn connections(&self) -> usize {
+        let entries = self.flows.iter().flatten();
+        entries
+            .filter(|entry| matches!(entry, Entry::Flow(_)))
+            .count()
+    }
+
     pub(super) fn set_timer(&mut self, id: FlowId, at: Option<u64>) {
         self.timers.set(id.0 as u32, at);
     }

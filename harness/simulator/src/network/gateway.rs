@@ -2,9 +2,10 @@
 
 use super::nanos;
 use super::packet::Segment;
+use crate::hits::FaultId;
 use crate::kernel::Packet;
 use crate::machine::MachineId;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,24 +27,29 @@ pub struct Gateway {
 /// A gateway at work.
 pub(super) struct Working {
     gateway: Gateway,
+    /// What put it there.
+    pub(super) fault: FaultId,
     began: u64,
     /// When the last packet of each known flow passed. The smaller end of the flow is first.
     flows: FxHashMap<(SocketAddr, SocketAddr), u64>,
+    /// The flows of which it has refused something.
+    refused: FxHashSet<(SocketAddr, SocketAddr)>,
 }
 
 impl Working {
-    pub(super) fn new(gateway: Gateway, began: u64) -> Self {
+    pub(super) fn new(gateway: Gateway, began: u64, fault: FaultId) -> Self {
         Self {
             gateway,
+            fault,
             began,
             flows: FxHashMap::default(),
+            refused: FxHashSet::default(),
         }
     }
 
     /// Whether it lets a segment pass at this time, in nanoseconds.
     pub(super) fn lets_pass(&mut self, now: u64, segment: &Segment) -> bool {
-        let (a, b) = (segment.source, segment.destination);
-        let flow = (a.min(b), a.max(b));
+        let flow = flow(segment);
         let seen = match self.flows.get(&flow) {
             Some(&seen) => Some(seen),
             None => self.gateway.knows_old.then_some(self.began),
@@ -54,6 +60,11 @@ impl Working {
             self.flows.insert(flow, now);
         }
         known
+    }
+
+    /// It refuses a segment. Whether it is the first one of its flow.
+    pub(super) fn refuses_first(&mut self, segment: &Segment) -> bool {
+        self.refused.insert(flow(segment))
     }
 
     /// What it answers to a segment of a flow that it does not know.
@@ -73,6 +84,12 @@ impl Working {
     }
 }
 
+/// The flow of a segment, whichever way that goes.
+fn flow(segment: &Segment) -> (SocketAddr, SocketAddr) {
+    let (a, b) = (segment.source, segment.destination);
+    (a.min(b), a.max(b))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,7 +105,7 @@ mod tests {
             knows_old,
             resets,
         };
-        Working::new(gateway, SECOND)
+        Working::new(gateway, SECOND, FaultId(0))
     }
 
     fn segment(port: u16, opens: bool) -> Segment {

@@ -46,6 +46,15 @@ impl Default for Link {
     }
 }
 
+impl Link {
+    /// Whether a packet takes the same time as on the other link, if it arrives and is not held back.
+    pub(super) fn takes_the_time_of(&self, other: &Link) -> bool {
+        self.latency == other.latency
+            && self.correlation == other.correlation
+            && self.rate == other.rate
+    }
+}
+
 /// Packets that are held back. (netem lets the chosen packets go ahead instead; who overtakes whom
 /// looks the same to the receiver.)
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -31,6 +31,7 @@ pub use loss::Loss;
 pub(crate) use packet::{is_intact, syn};
 
 use crate::entropy::stream;
+use crate::hits::{Books, FaultId, Struck};
 use crate::kernel::Packet;
 use crate::machine::MachineId;
 use packet::Segment;
@@ -101,18 +102,30 @@ pub(crate) struct Network {
     directions: FxHashMap<(MachineId, MachineId), Direction>,
     /// How many directions are cut: mostly none, and then no packet has to look.
     cut: usize,
-    /// How often the packets of a direction are held.
-    holds: FxHashMap<(MachineId, MachineId), u32>,
+    /// By which faults the packets of a direction are held.
+    holds: FxHashMap<(MachineId, MachineId), Vec<FaultId>>,
     gateways: FxHashMap<(MachineId, MachineId), gateway::Working>,
 }
 
 struct Direction {
     /// If it has one of its own.
     link: Option<Link>,
-    cuts: u32,
+    /// Instead of that, or of the default.
+    changed: Option<Changed>,
+    cuts: Vec<FaultId>,
+    /// The fault that took the place of the link's loss.
+    loss: Option<FaultId>,
     /// FIN and RST do not get through.
-    swallows_closes: bool,
+    swallows_closes: Option<FaultId>,
     path: Path,
+}
+
+/// The link that a fault has made of another one.
+struct Changed {
+    fault: FaultId,
+    link: Link,
+    /// Whether packets take another time on it.
+    other_times: bool,
 }
 
 impl Network {
@@ -132,18 +145,50 @@ impl Network {
     }
 
     pub(crate) fn set_direction(&mut self, from: MachineId, to: MachineId, link: Link) {
-        direction(&mut self.directions, self.seed, from, to).link = Some(link);
+        let direction = direction(&mut self.directions, self.seed, from, to);
+        direction.link = Some(link);
+        direction.changed = None;
+    }
+
+    /// A fault makes another link of a direction. The link that it was before ends all such faults.
+    pub(crate) fn change_direction(
+        &mut self,
+        from: MachineId,
+        to: MachineId,
+        link: Link,
+        fault: FaultId,
+    ) {
+        let direction = direction(&mut self.directions, self.seed, from, to);
+        let usual = direction.link.as_ref().unwrap_or(&self.default);
+        direction.changed = (link != *usual).then(|| Changed {
+            fault,
+            other_times: !link.takes_the_time_of(usual),
+            link,
+        });
     }
 
     /// Overrides the loss of a direction, or (with `None`) ends the override.
-    pub(crate) fn set_loss(&mut self, from: MachineId, to: MachineId, loss: Option<f64>) {
-        direction(&mut self.directions, self.seed, from, to)
-            .path
-            .loss = loss;
+    pub(crate) fn set_loss(
+        &mut self,
+        from: MachineId,
+        to: MachineId,
+        loss: Option<f64>,
+        fault: FaultId,
+    ) {
+        let direction = direction(&mut self.directions, self.seed, from, to);
+        direction.path.loss = loss;
+        direction.loss = loss.map(|_| fault);
     }
 
-    pub(crate) fn swallow_closes(&mut self, from: MachineId, to: MachineId, swallow: bool) {
-        direction(&mut self.directions, self.seed, from, to).swallows_closes = swallow;
+    pub(crate) fn swallow_closes(
+        &mut self,
+        from: MachineId,
+        to: MachineId,
+        swallow: bool,
+        fault: FaultId,
+    ) {
+        direction(&mut self.directions, self.seed, from, to).swallows_closes =
+            swallow.then_some(fault);
     }
 
     /// Puts a gateway between two machines, or takes it away.
@@ -153,11 +198,12 @@ impl Network {
         b: MachineId,
         gateway: Option<Gateway>,
         now: u64,
+        fault: FaultId,
     ) {
         let pair = pair(a, b);
         match gateway {
             Some(gateway) => {
-                let working = gateway::Working::new(gateway, now);
+                let working = gateway::Working::new(gateway, now, fault);
                 self.gateways.insert(pair, working);
             }
             None => {
@@ -167,43 +213,51 @@ impl Network {
     }
 
     /// Cuts a direction. What is cut twice has to be mended twice.
-    pub(crate) fn cut(&mut self, from: MachineId, to: MachineId) {
+    pub(crate) fn cut(&mut self, from: MachineId, to: MachineId, fault: FaultId) {
         let direction = direction(&mut self.directions, self.seed, from, to);
-        direction.cuts += 1;
-        self.cut += usize::from(direction.cuts == 1);
+        direction.cuts.push(fault);
+        self.cut += usize::from(direction.cuts.len() == 1);
     }
 
+    /// Ends the earliest cut of a direction.
     pub(crate) fn mend(&mut self, from: MachineId, to: MachineId) {
         let direction = direction(&mut self.directions, self.seed, from, to);
-        self.cut -= usize::from(direction.cuts == 1);
-        direction.cuts = direction.cuts.saturating_sub(1);
+        self.cut -= usize::from(direction.cuts.len() == 1);
+        if !direction.cuts.is_empty() {
+            direction.cuts.remove(0);
+        }
     }
 
     /// Whether packets on this direction are dropped. Also asked on arrival: a partition takes the
     /// packets that are under way.
     pub(crate) fn is_cut(&self, from: MachineId, to: MachineId) -> bool {
-        self.cut > 0
-            && self
-                .directions
-                .get(&(from, to))
-                .is_some_and(|direction| direction.cuts > 0)
+        !self.cuts(from, to).is_empty()
+    }
+
+    /// The faults that cut a direction.
+    pub(crate) fn cuts(&self, from: MachineId, to: MachineId) -> &[FaultId] {
+        let direction = match self.cut {
+            0 => None,
+            _ => self.directions.get(&(from, to)),
+        };
+        direction.map_or(&[], |direction| &direction.cuts)
     }
 
     /// Holds the packets of a direction; whether they were not held before. What is held twice has to be
     /// released twice.
-    pub(crate) fn hold(&mut self, from: MachineId, to: MachineId) -> bool {
+    pub(crate) fn hold(&mut self, from: MachineId, to: MachineId, fault: FaultId) -> bool {
         let holds = self.holds.entry((from, to)).or_default();
-        *holds += 1;
-        *holds == 1
+        holds.push(fault);
+        holds.len() == 1
     }
 
-    /// Ends a hold; whether it was the last.
+    /// Ends the earliest hold of a direction; whether it was the only one.
     pub(crate) fn release(&mut self, from: MachineId, to: MachineId) -> bool {
         let Some(holds) = self.holds.get_mut(&(from, to)) else {
             return false;
         };
-        *holds -= 1;
-        let last = *holds == 0;
+        holds.remove(0);
+        let last = holds.is_empty();
         if last {
             self.holds.remove(&(from, to));
         }
@@ -214,28 +268,40 @@ impl Network {
         !self.holds.is_empty() && self.holds.contains_key(&(from, to))
     }
 
-    /// Decides what becomes of a packet sent at `now`, in nanoseconds. It may be damaged.
+    /// Decides what becomes of a packet sent at `now`, in nanoseconds. It may be damaged. The faults that had a part
+    /// in it get that written in the books.
     pub(crate) fn send(
         &mut self,
         now: u64,
         from: MachineId,
         to: MachineId,
         packet: &mut Packet,
+        books: &mut Books,
     ) -> Fate {
         let direction = direction(&mut self.directions, self.seed, from, to);
-        let link = direction.link.as_ref().unwrap_or(&self.default);
-        if direction.cuts > 0 {
+        if !direction.cuts.is_empty() {
+            (direction.cuts.iter()).for_each(|&fault| books.add(fault, Struck::Cut, 1));
             return Fate::Dropped(Why::Cut);
         }
-        if direction.swallows_closes && Segment::read(packet).is_some_and(|segment| segment.closes)
+        if let Some(fault) = direction.swallows_closes
+            && Segment::read(packet).is_some_and(|segment| segment.closes)
         {
+            books.add(fault, Struck::Swallowed, 1);
             return Fate::Refused(Vec::new());
         }
+        let changed = direction.changed.as_ref();
+        let link = changed
+            .map(|changed| &changed.link)
+            .or(direction.link.as_ref())
+            .unwrap_or(&self.default);
         if !self.gateways.is_empty()
             && let Some(gateway) = self.gateways.get_mut(&pair(from, to))
             && let Some(segment) = Segment::read(packet)
             && !gateway.lets_pass(now, &segment)
         {
+            books.add(gateway.fault, Struck::Refused, 1);
+            let is_news = gateway.refuses_first(&segment);
+            books.add(gateway.fault, Struck::Connection, is_news.into());
             let at = now.saturating_add(direction.path.latency(link));
             let resets = gateway.resets(&segment, from, to).into_iter();
             return Fate::Refused(
@@ -247,6 +313,9 @@ impl Network {
         if let Some(mtu) = link.mtu
             && packet.0.len() > usize::from(mtu.bytes)
         {
+            if let Some(changed) = changed {
+                books.add(changed.fault, Struck::TooLarge, 1);
+            }
             let notice = packet::too_big(packet, mtu.bytes).filter(|_| mtu.told);
             let at = now.saturating_add(direction.path.latency(link));
             return Fate::Refused(
@@ -260,7 +329,39 @@ impl Network {
                     .collect(),
             );
         }
-        direction.path.carry(link, now, packet)
+        let fate = direction.path.carry(link, now, packet);
+        let changed = changed.map(|changed| (changed.fault, changed.other_times));
+        let fault = changed.map(|(fault, _)| fault);
+        let mut blame = |fault: Option<FaultId>, struck| {
+            fault
+                .into_iter()
+                .for_each(|fault| books.add(fault, struck, 1));
+        };
+        match &fate {
+            Fate::Dropped(Why::Lost) => blame(direction.loss.or(fault), Struck::Lost),
+            Fate::Dropped(Why::Overflow) => blame(fault, Struck::Overflowed),
+            Fate::Dropped(Why::Cut) | Fate::Refused(_) => {}
+            Fate::Arrives { again, .. } => {
+                if again.is_some() {
+                    blame(fault, Struck::Doubled);
+                }
+                if direction.path.has_damaged_last() {
+                    blame(fault, Struck::Damaged);
+                }
+                let late = link.reorder.is_some() && direction.path.has_held_back_last();
+                if changed.is_some_and(|(_, other_times)| other_times || late) {
+                    blame(fault, Struck::Delayed);
+                }
+                if !self.holds.is_empty()
+                    && let Some(holds) = self.holds.get(&(from, to))
+                {
+                    holds
+                        .iter()
+                        .for_each(|&hold| blame(Some(hold), Struck::Held));
+                }
+            }
+        }
+        fate
     }
 }
 
@@ -273,8 +374,10 @@ fn direction(
 ) -> &mut Direction {
     directions.entry((from, to)).or_insert_with(|| Direction {
         link: None,
-        cuts: 0,
-        swallows_closes: false,
+        changed: None,
+        cuts: Vec::new(),
+        loss: None,
+        swallows_closes: None,
         path: Path::new(stream(seed, &format!("link {} {}", from.0, to.0))),
     })
 }
@@ -295,8 +398,28 @@ mod tests {
     const A: MachineId = MachineId(0);
     const B: MachineId = MachineId(1);
 
-    fn send(network: &mut Network, from: MachineId, to: MachineId) -> Fate {
-        network.send(0, from, to, &mut Packet(vec![0; 1000]))
+    /// A network and the books of the faults in it.
+    struct World {
+        network: Network,
+        books: Books,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self {
+                network: Network::new(7),
+                books: Books::default(),
+            }
+        }
+
+        fn send(&mut self, from: MachineId, to: MachineId) -> Fate {
+            let packet = &mut Packet(vec![0; 1000]);
+            self.network.send(0, from, to, packet, &mut self.books)
+        }
+
+        fn hits(&self, fault: FaultId) -> Vec<(Struck, u64)> {
+            self.books.read(fault, |_, _| 0).iter().collect()
+        }
     }
 
     const ARRIVES: Fate = Fate::Arrives {
@@ -306,47 +429,156 @@ mod tests {
 
     #[test]
     fn a_direction_cut_twice_is_open_after_the_second_mending() {
-        let mut network = Network::new(7);
-        network.cut(A, B);
-        network.cut(A, B);
-        network.mend(A, B);
-        assert_eq!(send(&mut network, A, B), Fate::Dropped(Why::Cut));
-        assert_eq!(send(&mut network, B, A), ARRIVES);
-        network.mend(A, B);
-        assert_eq!(send(&mut network, A, B), ARRIVES);
+        let mut world = World::new();
+        let (first, second) = (world.books.open(), world.books.open());
+        world.network.cut(A, B, first);
+        world.network.cut(A, B, second);
+        assert!(world.network.is_cut(A, B) && !world.network.is_cut(B, A));
+        world.network.mend(A, B);
+        assert_eq!(world.send(A, B), Fate::Dropped(Why::Cut));
+        assert_eq!(world.send(B, A), ARRIVES);
+        world.network.mend(A, B);
+        assert_eq!(world.send(A, B), ARRIVES);
+        assert_eq!(world.hits(first), []);
+        assert_eq!(world.hits(second), [(Struck::Cut, 1)]);
+    }
+
+    #[test]
+    fn a_mending_of_what_is_not_cut_changes_nothing() {
+        let mut world = World::new();
+        let fault = world.books.open();
+        world.network.mend(A, B);
+        world.network.cut(A, B, fault);
+        assert_eq!(world.send(A, B), Fate::Dropped(Why::Cut));
+        world.network.mend(A, B);
+        assert!(!world.network.is_cut(A, B));
+    }
+
+    #[test]
+    fn a_direction_held_twice_is_held_until_the_second_release() {
+        let mut world = World::new();
+        let fault = world.books.open();
+        assert!(world.network.hold(A, B, fault));
+        assert!(!world.network.hold(A, B, fault));
+        assert!(world.network.is_held(A, B) && !world.network.is_held(B, A));
+        assert!(!world.network.release(B, A));
+        assert!(!world.network.release(A, B));
+        assert!(world.network.is_held(A, B));
+        assert!(world.network.release(A, B));
+        assert!(!world.network.is_held(A, B));
+        assert_eq!(world.hits(fault), []);
     }
 
     #[test]
     fn the_directions_of_a_link_may_differ() {
-        let mut network = Network::new(7);
+        let mut world = World::new();
         let lossy = Link {
             loss: Loss::from(1.0),
             ..Link::default()
         };
-        network.set_direction(A, B, lossy);
-        assert_eq!(send(&mut network, A, B), Fate::Dropped(Why::Lost));
-        assert_eq!(send(&mut network, B, A), ARRIVES);
+        world.network.set_direction(A, B, lossy);
+        assert_eq!(world.send(A, B), Fate::Dropped(Why::Lost));
+        assert_eq!(world.send(B, A), ARRIVES);
     }
 
     #[test]
     fn a_loss_takes_the_place_of_the_links_for_a_time() {
-        let mut network = Network::new(7);
-        network.set_loss(A, B, Some(1.0));
-        assert_eq!(send(&mut network, A, B), Fate::Dropped(Why::Lost));
-        network.set_loss(A, B, None);
-        assert_eq!(send(&mut network, A, B), ARRIVES);
+        let mut world = World::new();
+        let fault = world.books.open();
+        world.network.set_loss(A, B, Some(1.0), fault);
+        assert_eq!(world.send(A, B), Fate::Dropped(Why::Lost));
+        assert_eq!(world.send(B, A), ARRIVES);
+        world.network.set_loss(A, B, None, fault);
+        assert_eq!(world.send(A, B), ARRIVES);
+        assert_eq!(world.hits(fault), [(Struck::Lost, 1)]);
+    }
+
+    #[test]
+    fn a_changed_link_is_charged_with_what_it_does_until_it_is_the_usual_one_again() {
+        let mut world = World::new();
+        let changed = |change: fn(&mut Link)| {
+            let mut link = Link::default();
+            change(&mut link);
+            link
+        };
+        let rate = Rate {
+            bits_per_second: 1,
+            queue_bytes: 1,
+        };
+        let cases = [
+            (changed(|link| link.loss = 1.0.into()), Struck::Lost),
+            (changed(|link| link.duplicate = 1.0.into()), Struck::Doubled),
+            (changed(|link| link.corrupt = 1.0.into()), Struck::Damaged),
+            (
+                changed(|link| link.latency = Latency::Fixed(Duration::from_secs(1))),
+                Struck::Delayed,
+            ),
+            (changed(|link| link.correlation = 0.5), Struck::Delayed),
+            (
+                changed(|link| {
+                    let chance = 1.0.into();
+                    let by = Duration::from_secs(1);
+                    link.reorder = Some(Reorder { chance, by });
+                }),
+                Struck::Delayed,
+            ),
+            (
+                changed(|link| {
+                    let (bytes, told) = (999, true);
+                    link.mtu = Some(Mtu { bytes, told });
+                }),
+                Struck::TooLarge,
+            ),
+        ];
+        for (link, struck) in cases {
+            let fault = world.books.open();
+            world.network.change_direction(A, B, link, fault);
+            world.send(A, B);
+            world.send(B, A);
+            let usual = Link::default();
+            world.network.change_direction(A, B, usual, fault);
+            world.send(A, B);
+            assert_eq!(world.hits(fault), [(struck, 1)]);
+        }
+        let fault = world.books.open();
+        let slow = Link {
+            rate: Some(rate),
+            ..Link::default()
+        };
+        world.network.change_direction(A, B, slow, fault);
+        while world.send(A, B) != Fate::Dropped(Why::Overflow) {}
+        let hits = world.hits(fault);
+        assert_eq!(hits.last(), Some(&(Struck::Delayed, hits[1].1)));
+        assert_eq!(hits[0], (Struck::Overflowed, 1));
+    }
+
+    #[test]
+    fn a_changed_link_that_does_nothing_has_struck_nothing() {
+        let mut world = World::new();
+        let fault = world.books.open();
+        let harmless = Link {
+            loss: Loss::from(1e-9),
+            duplicate: 1e-9.into(),
+            corrupt: 1e-9.into(),
+            ..Link::default()
+        };
+        world.network.change_direction(A, B, harmless, fault);
+        for _ in 0..100 {
+            assert_eq!(world.send(A, B), ARRIVES);
+        }
+        assert_eq!(world.hits(fault), []);
     }
 
     #[test]
     fn a_packet_that_is_too_large_is_refused() {
-        let mut network = Network::new(7);
+        let mut world = World::new();
         for (bytes, refused) in [(999, true), (1000, false)] {
             let mtu = Some(Mtu { bytes, told: false });
-            network.set_default(Link {
+            world.network.set_default(Link {
                 mtu,
                 ..Link::default()
             });
-            let fate = send(&mut network, A, B);
+            let fate = world.send(A, B);
             assert_eq!(fate == Fate::Refused(Vec::new()), refused, "{bytes}");
         }
     }

@@ -42,6 +42,16 @@ impl Path {
         }
     }
 
+    /// Whether a bit of the last packet that arrives was flipped.
+    pub(super) fn has_damaged_last(&self) -> bool {
+        self.last.damaged
+    }
+
+    /// Whether the last packet that arrives was held back, for others to overtake it.
+    pub(super) fn has_held_back_last(&self) -> bool {
+        self.last.held_back
+    }
+
     /// Carries a packet that is sent now.
     pub(super) fn carry(&mut self, link: &Link, now: u64, packet: &mut Packet) -> Fate {
         let lost = match self.loss {

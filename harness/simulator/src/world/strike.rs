@@ -2,34 +2,41 @@
 
 use super::{Error, World};
 use crate::fault::Fault;
+use crate::hits::{FaultId, Meter, Struck};
+use crate::kernel::clock::ClockChange;
+use crate::kernel::cpu::WorkCost;
+use crate::kernel::disk::{DiskChange, DiskErrors, DiskLatency};
 use crate::machine::{Machine, MachineId};
 use crate::network::syn;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 impl World {
-    pub(super) fn strike(&mut self, fault: Fault) -> Result<(), Error> {
+    pub(super) fn strike(&mut self, id: FaultId, fault: Fault) -> Result<(), Error> {
         let (machine, words) = fault.describe(|machine| self.name(machine));
         self.machines.tell("fault", machine, words);
         match fault {
-            Fault::Cut { from, to } => pairs(&from, &to).for_each(|(a, b)| self.cut(a, b)),
+            Fault::Cut { from, to } => pairs(&from, &to).for_each(|(a, b)| self.cut(a, b, id)),
             Fault::Mend { from, to } => pairs(&from, &to).for_each(|(a, b)| self.mend(a, b)),
             Fault::Loss {
                 between: (a, b),
                 loss,
             } => {
                 for (a, b) in pairs(&a, &b).chain(pairs(&b, &a)) {
-                    self.machines.network.set_loss(a, b, loss);
+                    self.machines.network.set_loss(a, b, loss, id);
                 }
             }
-            Fault::Hold { from, to } => pairs(&from, &to).for_each(|(a, b)| self.hold(a, b)),
+            Fault::Hold { from, to } => pairs(&from, &to).for_each(|(a, b)| self.hold(a, b, id)),
             Fault::Release { from, to } => pairs(&from, &to).for_each(|(a, b)| self.release(a, b)),
             Fault::Link { from, to, link } => {
-                pairs(&from, &to).for_each(|(a, b)| self.set_direction(a, b, (*link).clone()));
+                for (a, b) in pairs(&from, &to) {
+                    let link = (*link).clone();
+                    self.machines.network.change_direction(a, b, link, id);
+                }
             }
             Fault::SwallowCloses { from, to, swallow } => {
                 for (a, b) in pairs(&from, &to) {
-                    self.machines.network.swallow_closes(a, b, swallow);
+                    self.machines.network.swallow_closes(a, b, swallow, id);
                 }
             }
             Fault::Gateway {
@@ -39,47 +46,77 @@ impl World {
                 let now = self.machines.now();
                 for (a, b) in pairs(&a, &b) {
                     let gateway = gateway.clone();
-                    self.machines.network.set_gateway(a, b, gateway, now);
+                    self.machines.network.set_gateway(a, b, gateway, now, id);
                 }
             }
-            Fault::Move(machine) => self.machines.move_away(machine),
-            Fault::UsePorts { machine, free } => self.machines[machine].leave_ports(free),
+            Fault::Move(machine) => self.machines.move_away(machine, id),
+            Fault::UsePorts { machine, free } => {
+                self.measure(id, machine, Meter::Ports, free.is_some());
+                self.machines[machine].leave_ports(free);
+            }
             Fault::SynFlood {
                 to,
                 port,
                 interval,
                 until,
-            } => return self.flood(to, port, interval, until),
-            Fault::Kill(machine) => return self.act(machine, Machine::kill),
+            } => return self.flood(id, to, port, interval, until),
+            Fault::Kill(machine) => {
+                self.note_process(id, machine, Struck::Ended);
+                return self.act(machine, Machine::kill);
+            }
             Fault::Terminate(machine) => {
+                self.note_process(id, machine, Struck::Ended);
                 return self.act(machine, |this, now| this.signal(now, libc::SIGTERM));
             }
             Fault::Boot(machine) => {
+                let starts = !self.machines[machine].has_process();
+                self.machines.books.add(id, Struck::Started, starts.into());
                 self.driver.set_power(machine, true);
                 return self.act(machine, Machine::boot);
             }
             Fault::PowerLoss(machine) => {
+                self.note_power_loss(id, machine);
                 self.driver.set_power(machine, false);
                 return self.act(machine, |this, now| this.power_loss(now, None));
             }
             Fault::TornPowerLoss { machine, sector } => {
+                self.note_power_loss(id, machine);
                 self.driver.set_power(machine, false);
                 return self.act(machine, |this, now| this.power_loss(now, Some(sector)));
             }
-            Fault::Pause(machine) => return self.act(machine, |this, _| this.set_paused(true)),
+            Fault::Pause(machine) => {
+                self.note_process(id, machine, Struck::Stopped);
+                return self.act(machine, |this, _| this.set_paused(true));
+            }
             Fault::Resume(machine) => return self.act(machine, |this, _| this.set_paused(false)),
-            Fault::Suspend(machine) => return self.act(machine, Machine::suspend),
+            Fault::Suspend(machine) => {
+                let stops = self.machines[machine].has_power();
+                self.machines.books.add(id, Struck::Stopped, stops.into());
+                return self.act(machine, Machine::suspend);
+            }
             Fault::Wake {
                 machine,
                 clocks_jump,
             } => return self.act(machine, |this, now| this.resume(now, clocks_jump)),
             Fault::Clock(machine, change) => {
+                match change {
+                    ClockChange::Drift { ppm } => {
+                        self.measure(id, machine, Meter::ClockReads, ppm != 0);
+                    }
+                    ClockChange::StepForward(_)
+                    | ClockChange::StepBack(_)
+                    | ClockChange::FreezeWall
+                    | ClockChange::ThawWall => self.begin(id, machine, Meter::WallReads),
+                }
                 return self.act(machine, |this, now| this.change_clock(now, change));
             }
             Fault::Work(machine, cost) => {
+                self.measure(id, machine, Meter::Turns, cost != WorkCost::default());
                 return self.act(machine, |this, _| this.set_work_cost(cost));
             }
             Fault::Disk(machine, change) => {
+                let (meter, fails) = meter_of(change);
+                self.measure(id, machine, meter, fails);
                 return self.act(machine, |this, _| this.change_disk(change));
             }
         }
@@ -93,8 +130,35 @@ impl World {
         self.driver.attend(id, &mut self.machines)
     }
 
-    fn cut(&mut self, from: MachineId, to: MachineId) {
-        self.machines.network.cut(from, to);
+    /// What a meter of a machine counts from now on is the work of this fault, if it `begins` something, and
+    /// not that of an earlier one.
+    fn measure(&mut self, fault: FaultId, machine: MachineId, meter: Meter, begins: bool) {
+        let shows = self.machines[machine].shows(meter);
+        self.machines.books.end(machine, meter, shows);
+        if begins {
+            self.begin(fault, machine, meter);
+        }
+    }
+
+    fn begin(&mut self, fault: FaultId, machine: MachineId, meter: Meter) {
+        let shows = self.machines[machine].shows(meter);
+        self.machines.books.begin(fault, machine, meter, shows);
+    }
+
+    /// Something happens to a machine's process, if there is one.
+    fn note_process(&mut self, fault: FaultId, machine: MachineId, struck: Struck) {
+        let count = self.machines[machine].has_process();
+        self.machines.books.add(fault, struck, count.into());
+    }
+
+    fn note_power_loss(&mut self, fault: FaultId, machine: MachineId) {
+        self.note_process(fault, machine, Struck::Ended);
+        let unsynced = self.machines[machine].unsynced() as u64;
+        self.machines.books.add(fault, Struck::Unsynced, unsynced);
+    }
+
+    fn cut(&mut self, from: MachineId, to: MachineId, fault: FaultId) {
+        self.machines.network.cut(from, to, fault);
         self.driver.set_cut(from, to, true);
     }
 
@@ -104,8 +168,8 @@ impl World {
             .set_cut(from, to, self.machines.network.is_cut(from, to));
     }
 
-    fn hold(&mut self, from: MachineId, to: MachineId) {
-        if self.machines.network.hold(from, to) {
+    fn hold(&mut self, from: MachineId, to: MachineId, fault: FaultId) {
+        if self.machines.network.hold(from, to, fault) {
             self.driver.set_held(from, to, true, self.machines.now());
         }
     }
@@ -119,6 +183,7 @@ impl World {
     /// Lets one SYN arrive, and plans the next.
     fn flood(
         &mut self,
+        id: FaultId,
         to: MachineId,
         port: u16,
         interval: Duration,
@@ -131,6 +196,8 @@ impl World {
         let source = SocketAddrV4::new(source, 1024 + (sent >> 17) as u16);
         let target = SocketAddrV4::new(self.address(to), port);
         let packet = syn(source.into(), target.into(), sent as i32);
+        let arrives = self.machines[to].has_power();
+        self.machines.books.add(id, Struck::Forged, arrives.into());
         self.machines.receive_from_outside(to, packet);
         // Not at the same time again, or the world would stand still.
         let next = self.now() + interval.max(Duration::from_nanos(1));
@@ -141,9 +208,20 @@ impl World {
                 interval,
                 until,
             };
-            self.at(next, flood);
+            self.plan(next, id, flood);
         }
         self.driver.attend(to, &mut self.machines)
+    }
+}
+
+/// What counts the work of a change of a disk, and whether there will be any.
+fn meter_of(change: DiskChange) -> (Meter, bool) {
+    match change {
+        DiskChange::Capacity(capacity) => (Meter::DiskFull, capacity.is_some()),
+        DiskChange::Free(_) => (Meter::DiskFull, true),
+        DiskChange::Latency(latency) => (Meter::DiskSlow, latency != DiskLatency::default()),
+        DiskChange::Errors(errors) => (Meter::DiskErrors, errors != DiskErrors::default()),
+        DiskChange::LyingSync(lies) => (Meter::DiskLies, lies),
     }
 }
 

@@ -49,6 +49,19 @@ pub struct DiskErrors {
     pub sync: f64,
 }
 
+/// How often a disk failed its owner, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Troubles {
+    /// Writes that found it full.
+    pub(crate) full: u64,
+    /// Operations that took time.
+    pub(crate) slow: u64,
+    /// Operations that failed.
+    pub(crate) errors: u64,
+    /// Syncs that only said that all is well.
+    pub(crate) lies: u64,
+}
+
 /// What is wrong with a disk.
 pub(super) struct Hardships {
     capacity: Option<u64>,
@@ -57,6 +70,7 @@ pub(super) struct Hardships {
     lying_sync: bool,
     /// How long the process has to wait for what it did, in nanoseconds.
     waited: u64,
+    troubles: Troubles,
     rng: ChaCha8Rng,
 }
 
@@ -86,6 +100,7 @@ impl Disk {
                 errors: DiskErrors::default(),
                 lying_sync: false,
                 waited: 0,
+                troubles: Troubles::default(),
                 rng: rng(),
             })
         });
@@ -118,8 +133,12 @@ impl Disk {
         };
         let takes = u64::try_from(takes.as_nanos()).unwrap_or(u64::MAX);
         hardships.waited = hardships.waited.saturating_add(takes);
+        hardships.troubles.slow += u64::from(takes > 0);
         match fails > 0.0 && hardships.rng.random_bool(fails.min(1.0)) {
-            true => Err(DiskError::Io),
+            true => {
+                hardships.troubles.errors += 1;
+                Err(DiskError::Io)
+            }
             false => Ok(()),
         }
     }
@@ -131,14 +150,27 @@ impl Disk {
         };
         let growth = (size as u64).saturating_sub(self.size(handle)?);
         // A machine has a handful of files.
-        match growth > 0 && self.used().saturating_add(growth) > capacity {
-            true => Err(DiskError::NoSpace),
-            false => Ok(()),
+        if growth == 0 || self.used().saturating_add(growth) <= capacity {
+            return Ok(());
         }
+        if let Some(hardships) = &mut self.hardships {
+            hardships.troubles.full += 1;
+        }
+        Err(DiskError::NoSpace)
     }
 
-    pub(super) fn lies(&self) -> bool {
-        self.hardships.as_ref().is_some_and(|this| this.lying_sync)
+    /// Whether this sync only says that all is well.
+    pub(super) fn lies(&mut self) -> bool {
+        let lying = self.hardships.as_mut().filter(|this| this.lying_sync);
+        lying
+            .map(|hardships| hardships.troubles.lies += 1)
+            .is_some()
+    }
+
+    /// How often it has failed its owner so far.
+    pub(crate) fn troubles(&self) -> Troubles {
+        let hardships = self.hardships.as_ref();
+        hardships.map_or_else(Troubles::default, |hardships| hardships.troubles)
     }
 
     /// The bytes of all files, those without a name included.

@@ -1,0 +1,206 @@
+//! What each fault has struck. A fault that struck nothing proves nothing of the programs that lived through it.
+//!
+//! What happens on the network is noted where it happens. What happens inside of a machine is counted there as a
+//! whole, on [`Meter`]s; a fault has the difference since it began.
+
+use crate::machine::MachineId;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A fault that was given to a world, in the order of giving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FaultId(pub(crate) u32);
+
+/// What a fault can strike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Struck {
+    /// A packet that a partition dropped, or that went from or to an address which the machine has left.
+    Cut,
+    /// A packet that was lost at random.
+    Lost,
+    /// A packet that found the queue of a link full.
+    Overflowed,
+    /// A packet that was larger than the link's MTU.
+    TooLarge,
+    /// A packet that arrived twice.
+    Doubled,
+    /// A packet of which a bit was flipped.
+    Damaged,
+    /// A packet that took another time than it would have taken without the fault.
+    Delayed,
+    /// A packet that was sent while its direction was held.
+    Held,
+    /// A FIN or RST that disappeared.
+    Swallowed,
+    /// A segment of a flow that a gateway had forgotten.
+    Refused,
+    /// A SYN from an address that nobody has.
+    Forged,
+    /// A connection: one that a gateway had forgotten, or whose machine has moved away.
+    Connection,
+    /// A process that ended.
+    Ended,
+    /// A process that was started.
+    Started,
+    /// A process, or a whole machine with power, that stood still.
+    Stopped,
+    /// A request for a port when there was none.
+    Port,
+    /// A look at a clock after the change.
+    ClockRead,
+    /// A turn of a process that took time.
+    Turn,
+    /// A write that found the disk full.
+    DiskFull,
+    /// An operation of a disk that took time.
+    DiskSlow,
+    /// An operation of a disk that failed.
+    DiskError,
+    /// A sync that brought nothing onto the platter.
+    DiskLie,
+    /// A write that was not synced when the power was lost.
+    Unsynced,
+}
+
+impl fmt::Display for Struck {
+    /// In the plural.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cut => "packets cut",
+            Self::Lost => "packets lost",
+            Self::Overflowed => "packets that found the queue full",
+            Self::TooLarge => "packets too large",
+            Self::Doubled => "packets doubled",
+            Self::Damaged => "packets damaged",
+            Self::Delayed => "packets delayed",
+            Self::Held => "packets held",
+            Self::Swallowed => "closes swallowed",
+            Self::Refused => "segments of forgotten flows",
+            Self::Forged => "forged SYNs",
+            Self::Connection => "connections",
+            Self::Ended => "processes ended",
+            Self::Started => "processes started",
+            Self::Stopped => "processes stopped",
+            Self::Port => "ports refused",
+            Self::ClockRead => "looks at the clock",
+            Self::Turn => "turns that took time",
+            Self::DiskFull => "writes without room",
+            Self::DiskSlow => "slow operations of the disk",
+            Self::DiskError => "failed operations of the disk",
+            Self::DiskLie => "syncs that did nothing",
+            Self::Unsynced => "writes not synced",
+        })
+    }
+}
+
+/// What a fault has struck so far, and how often.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hits(BTreeMap<Struck, u64>);
+
+impl Hits {
+    /// How often the fault struck something of this kind.
+    pub fn of(&self, struck: Struck) -> u64 {
+        self.0.get(&struck).copied().unwrap_or(0)
+    }
+
+    /// Whether it struck nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What was struck, in the order of [`Struck`], and how often: at least once.
+    pub fn iter(&self) -> impl Iterator<Item = (Struck, u64)> + '_ {
+        self.0.iter().map(|(&struck, &count)| (struck, count))
+    }
+
+    fn add(&mut self, struck: Struck, count: u64) {
+        if count > 0 {
+            *self.0.entry(struck).or_default() += count;
+        }
+    }
+}
+
+/// Something that a machine counts over its whole life, whatever the faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meter {
+    Ports,
+    WallReads,
+    ClockReads,
+    Turns,
+    DiskFull,
+    DiskSlow,
+    DiskErrors,
+    DiskLies,
+}
+
+impl Meter {
+    fn struck(self) -> Struck {
+        match self {
+            Self::Ports => Struck::Port,
+            Self::WallReads | Self::ClockReads => Struck::ClockRead,
+            Self::Turns => Struck::Turn,
+            Self::DiskFull => Struck::DiskFull,
+            Self::DiskSlow => Struck::DiskSlow,
+            Self::DiskErrors => Struck::DiskError,
+            Self::DiskLies => Struck::DiskLie,
+        }
+    }
+}
+
+/// The hits of all faults of a world.
+#[derive(Default)]
+pub(crate) struct Books {
+    hits: Vec<Hits>,
+    running: Vec<Running>,
+}
+
+/// A fault that lasts, in a machine.
+struct Running {
+    fault: FaultId,
+    machine: MachineId,
+    meter: Meter,
+    /// What the meter showed when the fault began.
+    from: u64,
+}
+
+impl Books {
+    /// A new fault, which has struck nothing yet.
+    pub(crate) fn open(&mut self) -> FaultId {
+        self.hits.push(Hits::default());
+        FaultId(self.hits.len() as u32 - 1)
+    }
+
+    pub(crate) fn add(&mut self, fault: FaultId, struck: Struck, count: u64) {
+        self.hits[fault.0 as usize].add(struck, count);
+    }
+
+    /// From now on, what this meter counts is the work of this fault.
+    pub(crate) fn begin(&mut self, fault: FaultId, machine: MachineId, meter: Meter, shows: u64) {
+        let from = shows;
+        self.running.push(Running {
+            fault,
+            machine,
+            meter,
+            from,
+        });
+    }
+
+    /// What this meter counts is no fault's work any more.
+    pub(crate) fn end(&mut self, machine: MachineId, meter: Meter, shows: u64) {
+        let over = |running: &mut Running| (running.machine, running.meter) == (machine, meter);
+        for Running { fault, from, .. } in self.running.extract_if(.., over) {
+            self.hits[fault.0 as usize].add(meter.struck(), shows - from);
+        }
+    }
+
+    /// What a fault has struck so far; `show` reads the meters.
+    pub(crate) fn read(&self, fault: FaultId, show: impl Fn(MachineId, Meter) -> u64) -> Hits {
+        let mut hits = self.hits[fault.0 as usize].clone();
+        for running in self.running.iter().filter(|running| running.fault == fault) {
+            let shows = show(running.machine, running.meter);
+            hits.add(running.meter.struck(), shows - running.from);
+        }
+        hits
+    }
+}
