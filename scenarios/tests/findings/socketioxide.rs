@@ -85,7 +85,9 @@ fn a_peer_that_stops_reading_stays_connected() {
             client: async |server, _| client(server).connect().await,
             lasts: 60,
         };
-        let (log, _) = play.run(|world, _, client| world.at(seconds(3), Fault::Pause(client)));
+        let (log, _) = play.run(|world, _, client| {
+            world.at(seconds(3), Fault::Pause(client));
+        });
         log.count("gone")
     };
     // A heartbeat of 5 s and 4 s ends a silent client if nothing is stuck.
