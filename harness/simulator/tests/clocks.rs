@@ -33,7 +33,9 @@ where
 }
 
 fn at(seconds: u64, change: ClockChange) -> impl FnOnce(&mut World, MachineId) {
-    move |world, machine| world.at(SECOND * seconds as u32, Fault::Clock(machine, change))
+    move |world, machine| {
+        world.at(SECOND * seconds as u32, Fault::Clock(machine, change));
+    }
 }
 
 /// How far the three clocks have come after `program`: wall (in seconds, may be negative),
