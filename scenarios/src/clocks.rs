@@ -1,9 +1,10 @@
 //! `[clock.NAME]`: what is wrong with a machine's clocks from the beginning, and what drifting clocks
 //! do to promises about time.
 
-use crate::draw::Draw;
-use crate::format::{Clients, Problems, Table, choose_from};
-use crate::scenario::Setting;
+use crate::cast::Clients;
+use crate::dice::Draw;
+use crate::setting::Setting;
+use crate::text::{Problems, Table, choose_from};
 use squall_guarantees::Bounds;
 use squall_simulator::ClockChange;
 use std::time::Duration;

@@ -3,14 +3,13 @@
 //! Each is a machine. A client connects to its own server, counted through in the order of the clients,
 //! and moves on to the next when that is lost; or it goes through the `[middlebox]`, which balances.
 
-use crate::draw::Draw;
-use crate::format::{Problems, Table};
-use crate::scenario::{Chat, Setting, System};
+use crate::cast::server_name;
+use crate::chat::{Chat, System};
+use crate::dice::Draw;
+use crate::setting::Setting;
+use crate::text::{Problems, Table};
 use squall_chat::{Adapter, Recovery};
 use std::time::Duration;
-
-/// The name of the broker's machine, in scenario files and in reports.
-pub const BROKER: &str = "broker";
 
 /// The most servers of a cluster.
 const MOST: u32 = 16;
@@ -75,27 +74,17 @@ pub(crate) fn read(
     })
 }
 
-/// What this server of a cluster is called, counted from 1.
-fn name(number: u32) -> String {
-    format!("server-{number}")
-}
-
-/// Whether a server of a cluster may have this name.
-pub(crate) fn is_server(name: &str) -> bool {
-    let number = name.strip_prefix("server-");
-    number.is_some_and(|number| number.parse::<u32>().is_ok())
-}
-
 impl Cluster {
     /// The names of the servers that are there whatever the seed.
     pub(crate) fn certain(&self) -> Vec<String> {
-        (1..=self.servers.min()).map(name).collect()
+        (1..=self.servers.min()).map(server_name).collect()
     }
 
     /// Decides what is open.
     pub(crate) fn draw(&self, draw: &mut Draw) -> PlannedCluster {
         let servers = draw.value("cluster: servers", self.servers);
-        let mut latency = |server| draw.value(&format!("{}: latency", name(server)), self.latency);
+        let mut latency =
+            |server| draw.value(&format!("{}: latency", server_name(server)), self.latency);
         PlannedCluster {
             adapter: self.adapter,
             latencies: (1..=servers).map(&mut latency).collect(),
@@ -106,6 +95,6 @@ impl Cluster {
 impl PlannedCluster {
     /// The names of the servers.
     pub(crate) fn servers(&self) -> Vec<String> {
-        (1..=self.latencies.len() as u32).map(name).collect()
+        (1..=self.latencies.len() as u32).map(server_name).collect()
     }
 }

@@ -9,6 +9,7 @@ mod calibrate;
 mod check_determinism;
 mod compare_engines;
 mod engine;
+mod exit;
 mod list;
 mod matrix;
 mod output;
@@ -19,28 +20,9 @@ mod selection;
 mod serve;
 mod trace;
 
-use anstyle::{AnsiColor, Style};
 use clap::{Parser, Subcommand};
-use std::fmt::Display;
+use exit::{Exit, complain};
 use std::process::ExitCode;
-
-/// How a command ended, as the operating system is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Exit {
-    /// All came as expected.
-    AsExpected = 0,
-    /// Something did not.
-    NotAsExpected = 1,
-    /// Something that was expected to hold, or to be violated, was never put to the test.
-    NotExercised = 2,
-    /// The same run was different another time.
-    NotDeterministic = 3,
-    /// The input was wrong, or Squall itself failed.
-    Failed = 4,
-}
-
-/// How a program ends that was stopped with Ctrl-C: 128 and the number of SIGINT.
-pub(crate) const INTERRUPTED: i32 = 130;
 
 /// Runs a real Socket.IO chat in a deterministic simulated world, and says which delivery
 /// guarantees held.
@@ -121,32 +103,4 @@ pub fn main() -> ExitCode {
         Exit::Failed
     });
     ExitCode::from(exit as u8)
-}
-
-/// A reason to give up: all that people are told about it.
-#[derive(Debug)]
-pub(crate) struct Failure(String);
-
-impl Failure {
-    pub(crate) fn new(what: impl Display) -> Self {
-        Failure(error_line(&what.to_string()))
-    }
-}
-
-/// `error: …`, as clap writes it.
-pub(crate) fn error_line(what: &str) -> String {
-    let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
-    format!("{red}error:{red:#} {what}")
-}
-
-/// Writes to standard error; colours are dropped where nobody would see them.
-pub(crate) fn complain(what: impl Display) {
-    anstream::eprintln!("{what}");
-}
-
-/// Writes to standard output; colours are dropped where nobody would see them. A reader that has
-/// gone away (`squall list | head`) is no failure.
-pub(crate) fn say(what: impl Display) {
-    use std::io::Write;
-    let _ = writeln!(anstream::stdout(), "{what}");
 }

@@ -4,9 +4,10 @@
 //! when it logs in; whatever message of another room it hears is a delivery in the history, so that
 //! a leak to an attacker is a leak to the checkers.
 
-use crate::draw::Draw;
-use crate::format::{Clients, Problems, Table, choose_from};
-use crate::scenario::Setting;
+use crate::cast::Clients;
+use crate::dice::Draw;
+use crate::setting::Setting;
+use crate::text::{Problems, Table, choose_from};
 use serde_json::{Value, json};
 use squall_guarantees::EventKind;
 use squall_hostile::{Ear, HostileOptions, Hostility};

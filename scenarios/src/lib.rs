@@ -5,12 +5,16 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | `scenario`, `format` | what a scenario is, and its TOML file with all that can be wrong in it |
+//! | `text` | reading TOML with places, and telling every mistake in it |
+//! | `setting`, `dice` | values that are left to the seed, and what it decides |
+//! | `cast` | who is in the world |
 //! | `faults` | what can go wrong: all about each kind of fault in one place |
 //! | `clocks` | clocks that are wrong from the beginning |
 //! | [`links`] | the paths between the server and its clients |
-//! | `draw` | scenario × seed → plan |
-//! | `bugs` | the planted bugs, and the hunt for them |
+//! | `chat`, `cluster`, `middlebox`, `hostile`, `workload`, `overrides` | the other tables of a scenario |
+//! | `scenario` | what a scenario is: all tables together |
+//! | `plan` | scenario × seed → plan |
+//! | `planted`, `bugs` | the planted bugs, and the hunt for them |
 //! | `matrix` | every guarantee on every transport, in every mode, under every class of fault |
 //! | `library`, `group` | the named scenarios, and what they are about |
 //! | `runner` | plan → record |
@@ -21,34 +25,44 @@
 
 mod bugs;
 pub mod calibration;
+mod cast;
+mod chat;
 mod clocks;
 mod cluster;
 pub mod command;
-mod draw;
+mod dice;
 mod faults;
-mod format;
 mod group;
 mod hostile;
 mod library;
 pub mod links;
 mod matrix;
 mod middlebox;
-mod nearest;
+mod overrides;
 mod parallel;
+mod plan;
+mod planted;
 mod runner;
 mod scenario;
+mod setting;
+mod text;
 mod workload;
 
-pub use bugs::{Caught, Hunt, PLANTED_BUGS, PlantedBug, hunt};
+pub use bugs::{Caught, Hunt, hunt};
+pub use cast::{BROKER, Crew, MIDDLEBOX, SERVER};
+pub use chat::{Chat, ServerAddress, System};
 pub use clocks::{Clock, Drift, SLOWEST_PPM};
-pub use cluster::{BROKER, Cluster, PlannedCluster};
-pub use draw::{Plan, PlannedClient};
+pub use cluster::{Cluster, PlannedCluster};
 pub use faults::*;
-pub use format::{BadScenario, Problem};
 pub use group::Group;
 pub use hostile::*;
 pub use library::library;
 pub use middlebox::*;
+pub use overrides::Override;
+pub use plan::{Plan, PlannedClient};
+pub use planted::{PLANTED_BUGS, PlantedBug};
 pub use runner::{Audited, RunError, Trace, audit, run, trace};
 pub use scenario::*;
+pub use setting::Setting;
+pub use text::{BadScenario, Problem};
 pub use workload::{Act, PlannedMessage, Workload};

@@ -3,20 +3,17 @@
 //! The proxy is a machine of the world that runs `squall-middlebox`. It stands beside the server:
 //! between the two is the world's default link, and a client's own link leads to the middlebox.
 
-use crate::draw::Draw;
-use crate::faults::{Crew, Victims, Whom};
-use crate::format::{Clients, Problems, Table, choose_from};
-use crate::runner::PORT;
-use crate::scenario::{SERVER, Setting};
+use crate::cast::{Clients, Crew, MIDDLEBOX, PORT, SERVER};
+use crate::dice::Draw;
+use crate::faults::{Victims, Whom};
+use crate::setting::Setting;
+use crate::text::{Problems, Table, choose_from};
 use squall_guarantees::Lost;
 use squall_middlebox::{Habit, Hours, MiddleboxOptions};
 use squall_simulator::now;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpListener;
-
-/// The name of the middlebox's machine, in scenario files and in reports.
-pub const MIDDLEBOX: &str = "middlebox";
 
 /// The proxy of a scenario.
 #[derive(Clone, Debug, PartialEq)]

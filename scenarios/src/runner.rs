@@ -10,9 +10,10 @@ mod hardships;
 mod servers;
 mod tutorial;
 
-use crate::draw::{Plan, PlannedClient};
-use crate::middlebox::{self, MIDDLEBOX};
-use crate::scenario::{Chat, ServerAddress, System};
+use crate::cast::MIDDLEBOX;
+use crate::chat::{Chat, ServerAddress, System};
+use crate::middlebox;
+use crate::plan::{Plan, PlannedClient};
 use crate::workload::PlannedMessage;
 use events::{from_client, from_row};
 use indexmap::IndexMap;

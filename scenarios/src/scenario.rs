@@ -3,25 +3,30 @@
 //!
 //! A [`Scenario`] has been checked: names are unique, ranges are not empty, every fault hits
 //! machines that exist. What it leaves open (a [`Setting::Between`], [`Victims::Any`](crate::Victims)) is decided by
-//! the seed in [`crate::draw`]. The chat of a scenario has one server and a star of clients around
+//! the seed in [`crate::plan`]. The chat of a scenario has one server and a star of clients around
 //! it, or a cluster of servers around a broker.
 
+#[cfg(test)]
+mod tests;
+
+use crate::cast::clients;
+use crate::chat::{Chat, System, chat};
 use crate::clocks::Clock;
 use crate::cluster::Cluster;
 use crate::faults::Fault;
-use crate::format::{self, BadScenario};
 use crate::group::Group;
 use crate::hostile::Hostile;
 use crate::links::LinkChange;
 use crate::middlebox::Middlebox;
-use crate::workload::Workload;
-use squall_chat::{Bug, Recovery, ToClient, ToServer, Transport};
+use crate::overrides::{Override, overrides};
+use crate::setting::Setting;
+use crate::text::{BadScenario, Problems, Table};
+use crate::workload::{Workload, workload};
 use squall_guarantees::Guarantee;
 use std::path::Path;
 use std::time::Duration;
-
-/// The name of the server's machine, in scenario files and in reports.
-pub const SERVER: &str = "server";
+use toml::Spanned;
+use toml::de::DeTable;
 
 /// A checked scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,115 +72,6 @@ pub struct Scenario {
     pub settle: Option<Setting<Duration>>,
 }
 
-/// What a scenario puts to the test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum System {
-    /// Our chat.
-    Chat,
-    /// The chat of Socket.IO's tutorial.
-    Tutorial,
-}
-
-/// A value that the scenario says, or a range that it leaves to the seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Setting<T> {
-    /// This value.
-    Fixed(T),
-    /// A value between these two, which are both possible.
-    Between(T, T),
-}
-
-impl<T: Copy> Setting<T> {
-    /// The smallest value that it can take.
-    pub fn min(&self) -> T {
-        match *self {
-            Setting::Fixed(value) | Setting::Between(value, _) => value,
-        }
-    }
-
-    /// The largest value that it can take.
-    pub fn max(&self) -> T {
-        match *self {
-            Setting::Fixed(value) | Setting::Between(_, value) => value,
-        }
-    }
-}
-
-/// What is different for one client.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Override {
-    /// The client.
-    pub client: String,
-    /// Its rooms.
-    pub rooms: Option<Vec<String>>,
-    /// Its link to the server.
-    pub link: LinkChange,
-    /// How many messages it sends.
-    pub messages: Option<Setting<u32>>,
-    /// When it sends its first message.
-    pub start: Option<Setting<Duration>>,
-    /// Its namespace.
-    pub namespace: Option<String>,
-    /// Its transport.
-    pub transport: Option<Transport>,
-}
-
-/// What clients know of the server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ServerAddress {
-    /// Its IPv4 address.
-    #[default]
-    Ip,
-    /// Its machine's name, which they look up for each connection.
-    Name,
-}
-
-/// The options of the chat.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Chat {
-    /// What carries the packets; none: the seed says so of each client.
-    pub transport: Option<Transport>,
-    /// What clients know of the server.
-    pub address: ServerAddress,
-    /// How messages are delivered from the clients to the server.
-    pub to_server: ToServer,
-    /// How messages are delivered from the server to the clients.
-    pub to_client: ToClient,
-    /// How often the server sends a ping.
-    pub ping_interval: Setting<Duration>,
-    /// How long either side waits for a sign of life beyond that.
-    pub ping_timeout: Setting<Duration>,
-    /// How long a client waits for an acknowledgement.
-    pub ack_timeout: Setting<Duration>,
-    /// How long a client waits for a connection that the server has greeted.
-    pub connect_timeout: Setting<Duration>,
-    /// How often a client tries again to send a message; without end if none.
-    pub retries: Option<u32>,
-    /// Whether what a client has not sent yet is on its disk, and outlives its program.
-    pub outbox_on_disk: bool,
-    /// The longest packet, in bytes, that the server takes.
-    pub max_payload: u32,
-    /// The shortest wait before a further attempt to connect.
-    pub backoff_min: Duration,
-    /// The longest wait before a further attempt to connect.
-    pub backoff_max: Duration,
-    /// Where the server keeps sessions that wait for their clients.
-    pub recovery: Recovery,
-    /// How long they wait.
-    pub recovery_window: Setting<Duration>,
-    /// Whether the server tells who is online.
-    pub presence: bool,
-    /// The most TCP connections that the server has at a time; its default if none.
-    pub max_connections: Option<u32>,
-    /// The most of these from one address; the server's default if none.
-    pub max_connections_per_address: Option<u32>,
-    /// How long a statement is on its way to the tutorial's database, and its result on the way
-    /// back; drawn for each.
-    pub storage_delay: Setting<Duration>,
-    /// A bug to plant into the chat, to see a checker fail.
-    pub bug: Option<Bug>,
-}
-
 impl Scenario {
     /// Reads a scenario's text. `source` is the path of its file, or its name if it is embedded.
     ///
@@ -185,6 +81,92 @@ impl Scenario {
         let name = Path::new(source)
             .file_stem()
             .map_or(source.into(), |stem| stem.to_string_lossy());
-        format::scenario(&name, source, text)
+        read_text(&name, source, text)
     }
+}
+
+/// Reads a scenario.
+fn read_text(name: &str, source: &str, text: &str) -> Result<Scenario, BadScenario> {
+    let mut problems = Problems::default();
+    let read = match DeTable::parse(text) {
+        Ok(document) => read(name, source, &document, &mut problems),
+        Err(error) => {
+            let what = format!("this is not TOML: {}", error.message());
+            let remedy = "See https://toml.io for the syntax; `squall list` shows scenarios to \
+                start from.";
+            problems.add(error.span().unwrap_or(0..0), what, remedy);
+            None
+        }
+    };
+    match read {
+        Some(scenario) if problems.0.is_empty() => Ok(scenario),
+        _ => Err(problems.into_bad_scenario(source, text)),
+    }
+}
+
+/// Reads all tables; none if something without a default is missing.
+fn read<'t>(
+    name: &str,
+    source: &str,
+    document: &'t Spanned<DeTable<'t>>,
+    problems: &mut Problems,
+) -> Option<Scenario> {
+    let mut top = Table::new("the scenario", document.get_ref(), 0..0);
+    let shows = top.need::<String>("shows", problems);
+    let group = top.word("group", &Group::ALL, problems);
+    let systems = [("chat", System::Chat), ("tutorial", System::Tutorial)];
+    let system = top.word("system", &systems, problems);
+    let settle = top.get("settle", problems);
+    let mut clients = clients(top.table("clients", problems), problems);
+    let link = crate::links::read(top.table("link", problems), problems);
+    let chat = chat(top.table("chat", problems), problems);
+    let system = system.unwrap_or(System::Chat);
+    let cluster = crate::cluster::read(top.table("cluster", problems), system, &chat, problems);
+    (cluster.iter()).for_each(|cluster| clients.served_by(cluster.certain()));
+    let overrides = overrides(top.table("client", problems), &clients, problems);
+    let own = overrides.iter().filter_map(|client| client.rooms.as_ref());
+    let someones = own.chain([&clients.rooms]).flatten();
+    let someones: Vec<&str> = someones.map(String::as_str).collect();
+    let workload = workload(top.table("workload", problems), &someones, problems);
+    let faults = crate::faults::read(top.raw("fault"), &clients, problems);
+    let middlebox = crate::middlebox::read(top.table("middlebox", problems), &clients, problems);
+    let hostile = crate::hostile::read(top.raw("hostile"), &clients, problems);
+    let clocks = crate::clocks::read(top.table("clock", problems), &clients, problems);
+    let expect = expectations(top.table("expect", problems), problems);
+    top.finish(problems);
+    Some(Scenario {
+        name: name.to_owned(),
+        source: source.to_owned(),
+        shows: shows?.value,
+        group,
+        system,
+        clients: clients.count,
+        names: clients.names,
+        rooms: clients.rooms,
+        link,
+        overrides,
+        chat,
+        cluster,
+        workload,
+        faults,
+        middlebox,
+        hostile,
+        clocks,
+        expect,
+        settle,
+    })
+}
+
+fn expectations(mut table: Table<'_>, problems: &mut Problems) -> Vec<(Guarantee, bool)> {
+    let mut expect = Vec::new();
+    for guarantee in Guarantee::ALL {
+        let verdict = table.word(
+            guarantee.name(),
+            &[("held", true), ("violated", false)],
+            problems,
+        );
+        expect.extend(verdict.map(|held| (guarantee, held)));
+    }
+    table.finish(problems);
+    expect
 }

@@ -1,8 +1,12 @@
 //! What the users do: what they say, to whom, and when. Drawn from the seed for each user, each of
 //! its messages from streams of its own.
 
-use crate::draw::{Draw, draw_from};
-use crate::scenario::Setting;
+mod format;
+
+pub(crate) use format::{messages, workload};
+
+use crate::dice::{Draw, draw_from};
+use crate::setting::Setting;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use squall_chat::{Content, Kind, Message};

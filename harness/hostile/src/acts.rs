@@ -1,8 +1,8 @@
 //! What a hostile peer does in one act of each kind.
 
+use crate::options::{Ear, HostileOptions, Hostility};
 use crate::packets::{break_bytes, corpus};
 use crate::peer::{BINARY, Peer, SOCKET_IO, TEXT, frame, frame_head};
-use crate::{Ear, HostileOptions, Hostility};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;

@@ -1,7 +1,7 @@
 //! HTTP and WebSocket, as far as a rule-breaker must speak them: what is sent can be anything, what
 //! comes is read leniently.
 
-use crate::Ear;
+use crate::options::Ear;
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};

@@ -4,8 +4,8 @@
 //! have to reach that one. Here what is sticky is the client's address, as with nginx's `ip_hash`.
 //! Left out: stickiness by cookie, which the client would have to keep.
 
-use crate::MiddleboxOptions;
 use crate::habit::Habit;
+use crate::options::MiddleboxOptions;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

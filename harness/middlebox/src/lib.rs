@@ -16,32 +16,22 @@
 
 mod balance;
 mod habit;
+mod options;
 mod proxy;
 mod tunnel;
 
 pub use habit::{Habit, Hours};
+pub use options::MiddleboxOptions;
 
 use balance::Balance;
 use proxy::Visit;
 use std::convert::Infallible;
 use std::io::{ErrorKind, Result};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-
-/// What a middlebox is to do.
-#[derive(Clone, Debug)]
-pub struct MiddleboxOptions {
-    /// Where it forwards everything to. With more than one it is a load balancer.
-    pub servers: Vec<SocketAddr>,
-    /// What it does wrong.
-    pub habit: Habit,
-    /// When it does so. At all other times it is a good proxy.
-    pub hours: Hours,
-}
 
 /// How long to wait when the system has no descriptor left for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,8 +1,8 @@
 //! One client's connection: its requests are forwarded one after the other, until one of them
 //! turns it into a tunnel.
 
-use crate::MiddleboxOptions;
 use crate::balance::Balance;
+use crate::options::MiddleboxOptions;
 use crate::tunnel;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};

@@ -1,6 +1,6 @@
 //! An upgraded connection: bytes both ways, until one side ends it or the middlebox does.
 
-use crate::MiddleboxOptions;
+use crate::options::MiddleboxOptions;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use std::io::{Error, ErrorKind, Result};

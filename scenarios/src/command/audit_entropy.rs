@@ -1,9 +1,9 @@
 //! `squall audit-entropy`: what a run asked its simulated systems for, and what reached the real one.
 
 use super::engine::On;
+use super::exit::{Exit, Failure, say};
 use super::selection::read_one;
-use super::{Exit, Failure, say};
-use crate::draw::Plan;
+use crate::plan::Plan;
 use crate::runner::{self, Audited};
 use anstyle::Style;
 use serde_json::json;

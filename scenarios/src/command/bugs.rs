@@ -1,10 +1,11 @@
 //! `squall bugs`: is every planted bug caught?
 
+use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::say_whole;
 use super::progress::progress;
-use super::{Exit, Failure, complain, error_line, say};
-use crate::bugs::{Hunt, PLANTED_BUGS, PlantedBug, hunt};
+use crate::bugs::{Hunt, hunt};
 use crate::parallel::{default_jobs, parallel};
+use crate::planted::{PLANTED_BUGS, PlantedBug};
 use serde_json::json;
 use squall_guarantees::counted;
 use std::time::Instant;

@@ -1,6 +1,6 @@
 //! `squall calibrate`: what TCP does in the simulated world, beside what theory says.
 
-use super::{Exit, Failure, complain, say};
+use super::exit::{Exit, Failure, complain, say};
 use crate::calibration::{calibrate as measure, table};
 
 /// Measures TCP in the simulated world, and sets it beside theory.

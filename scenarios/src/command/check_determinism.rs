@@ -4,10 +4,10 @@
 mod certificate;
 
 use super::engine::On;
+use super::exit::{Exit, Failure, say};
 use super::selection::Selection;
-use super::{Exit, Failure, say};
-use crate::draw::Plan;
 use crate::parallel::{default_jobs, parallel};
+use crate::plan::Plan;
 use crate::runner::{self, Trace};
 use certificate::{Certificate, Certified, different_machines};
 use nix::sys::personality::{self, Persona};

@@ -1,11 +1,11 @@
 //! `squall compare-engines`: the same runs on both engines must come to the same verdicts.
 
+use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::say_whole;
 use super::progress::progress;
 use super::selection::Selection;
-use super::{Exit, Failure, complain, error_line, say};
-use crate::draw::Plan;
 use crate::parallel::{default_jobs, parallel};
+use crate::plan::Plan;
 use crate::runner::{self, RunError};
 use crate::scenario::Scenario;
 use squall_guarantees::counted;

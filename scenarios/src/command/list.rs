@@ -1,6 +1,6 @@
 //! `squall list`: the named scenarios.
 
-use super::{Exit, Failure, say};
+use super::exit::{Exit, Failure, say};
 use crate::library::library;
 use anstyle::Style;
 use serde_json::json;

@@ -1,8 +1,8 @@
 //! `squall matrix`: what holds, over which transport, in which mode, under which class of fault.
 
+use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::say_whole;
 use super::progress::progress;
-use super::{Exit, Failure, complain, error_line, say};
 use crate::matrix::{Cell, FAULTS, MODES, Place, TRANSPORTS};
 use crate::parallel::{default_jobs, parallel};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! Where reports go: to standard output, or to files that are always whole.
 
-use super::{Failure, INTERRUPTED, say};
+use super::exit::{Failure, INTERRUPTED, say};
 use squall_reports::{Engine, Exploration, Judged, Record, Styles, json, markdown, text};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};

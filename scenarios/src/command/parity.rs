@@ -1,6 +1,6 @@
 //! `squall parity`: the simulated kernel beside the real one.
 
-use super::{Exit, Failure, say};
+use super::exit::{Exit, Failure, say};
 use anstyle::{AnsiColor, Style};
 use squall_parity::{Comparison, Outcome, compare_all};
 

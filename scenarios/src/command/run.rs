@@ -1,10 +1,10 @@
 //! `squall run`: plays scenarios with one seed, or explores one or more of them with many.
 
 use super::engine::On;
+use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::{Format, Output};
 use super::progress::progress;
 use super::selection::Selection;
-use super::{Exit, Failure, complain, error_line, say};
 use crate::parallel::{default_jobs, parallel};
 use crate::runner::{self, RunError};
 use crate::scenario::Scenario;

@@ -1,9 +1,9 @@
 //! The scenarios that a command line names: embedded ones by name, others by their file.
 
-use super::{Failure, error_line};
+use super::exit::{Failure, error_line};
 use crate::library::library;
-use crate::nearest::nearest;
 use crate::scenario::Scenario;
+use crate::text::nearest;
 use miette::GraphicalTheme;
 use std::path::Path;
 
@@ -48,7 +48,7 @@ impl Selection {
 /// # Errors
 /// That the name is unknown or all mistakes in the file, in words for people.
 pub(crate) fn read_one(given: &str) -> Result<Scenario, Failure> {
-    read(given).map_err(Failure)
+    read(given).map_err(Failure::told)
 }
 
 fn read(given: &str) -> Result<Scenario, String> {

@@ -1,6 +1,6 @@
 //! `squall serve`: the server that the scenarios put to the test, on real sockets.
 
-use super::{Exit, Failure, complain};
+use super::exit::{Exit, Failure, complain};
 use squall_chat::{Database, Recovery, ServerEvent, ServerOptions, Termination};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -43,7 +43,7 @@ fn recovery(text: &str) -> Result<Recovery, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    match crate::format::duration(text) {
+    match crate::text::duration(text) {
         Ok(Duration::ZERO) => Err("it cannot be zero".into()),
         Ok(duration) => Ok(duration),
         Err(wrong) => Err(format!("it {wrong}; write it as in 1500ms, 25s or 2min")),

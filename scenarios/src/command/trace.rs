@@ -2,8 +2,8 @@
 //! how `squall check-determinism` repeats a run in a fresh process.
 
 use super::engine::On;
+use super::exit::{Exit, Failure, say};
 use super::selection::Selection;
-use super::{Exit, Failure, say};
 use crate::runner;
 
 /// Prints everything that went into the digest of a run, as JSON.

@@ -1,10 +1,11 @@
 //! Faults of boxes on the path: firewalls and NATs that reset, forget, and swallow.
 
+use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
-use super::{Kind, Order, Stage};
-use crate::draw::Draw;
-use crate::format::{Problems, Table};
-use crate::scenario::{SERVER, Setting};
+use crate::cast::SERVER;
+use crate::dice::Draw;
+use crate::setting::Setting;
+use crate::text::{Problems, Table};
 use squall_simulator::{Gateway, MachineId};
 use std::time::Duration;
 

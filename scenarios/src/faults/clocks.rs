@@ -1,11 +1,11 @@
 //! Faults of clocks. What is wrong with a clock from the beginning is in [`crate::clocks`].
 
+use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
-use super::{Kind, Order, Stage};
 use crate::clocks::{Drift, SLOWEST_PPM};
-use crate::draw::Draw;
-use crate::format::{Problems, Table};
-use crate::scenario::Setting;
+use crate::dice::Draw;
+use crate::setting::Setting;
+use crate::text::{Problems, Table};
 use squall_simulator::ClockChange;
 use std::time::Duration;
 

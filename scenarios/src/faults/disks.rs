@@ -1,10 +1,10 @@
 //! Faults of disks. SQLite's files are on them: the server's database.
 
+use super::kind::{Hindrance, Kind, Order, Stage};
 use super::victims::Whom;
-use super::{Hindrance, Kind, Order, Stage};
-use crate::draw::{Draw, Drawable};
-use crate::format::{Problems, Table, Value};
-use crate::scenario::Setting;
+use crate::dice::{Draw, Drawable};
+use crate::setting::Setting;
+use crate::text::{Problems, Table, Value};
 use squall_simulator::{DiskChange, DiskErrors, DiskLatency};
 use std::time::Duration;
 

@@ -1,12 +1,11 @@
 //! Divisions: which machines do not hear which others, in any shape and one way or both.
 
 use super::victims::{Victims, Whom};
-use super::{Order, Stage};
-use crate::draw::Draw;
-use crate::format::{Clients, Placed, Problems, Table};
-use indexmap::{IndexMap, IndexSet};
+use crate::cast::Clients;
+use crate::dice::Draw;
+use crate::text::{Placed, Problems, Table};
+use indexmap::IndexSet;
 use squall_guarantees::Lost;
-use squall_simulator::MachineId;
 
 /// The fewest machines of which a ring keeps some apart.
 const SMALLEST_RING: usize = 4;
@@ -144,35 +143,6 @@ impl Division {
             Direction::ToVictims => format!("from {others} to {victims}{bridge}"),
         }
     }
-
-    /// Orders for all packets that do not pass, from senders to receivers, at the beginning and at the
-    /// end of the fault. As few as there can be: machines with the same receivers share one.
-    pub(super) fn strike(
-        &self,
-        stage: &mut Stage<'_>,
-        begin: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Order,
-        end: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Order,
-    ) {
-        let sides = Sides::new(self, &stage.fault.victims);
-        let is_client = |machine: &MachineId| stage.links.contains_key(machine);
-        let (clients, hubs): (Vec<_>, Vec<_>) =
-            stage.machines.iter().partition(|(_, id)| is_client(id));
-        let mut senders: IndexMap<Vec<MachineId>, Vec<MachineId>> = IndexMap::new();
-        for (from, id) in stage.machines {
-            // Clients say nothing to one another, and they may be many.
-            let clients = clients.iter().filter(|_| !is_client(id));
-            let receivers = hubs.iter().chain(clients);
-            let cut = receivers.filter(|(to, _)| sides.divide(from, to));
-            let cut: Vec<_> = cut.map(|&(_, &to)| to).collect();
-            if !cut.is_empty() {
-                senders.entry(cut).or_default().push(*id);
-            }
-        }
-        for (to, from) in senders {
-            stage.begin(begin(from.clone(), to.clone()));
-            stage.end(end(from, to));
-        }
-    }
 }
 
 /// A division among certain machines.
@@ -215,7 +185,7 @@ impl<'d> Sides<'d> {
     }
 
     /// Whether what the first machine says does not reach the second.
-    fn divide(&self, from: &str, to: &str) -> bool {
+    pub(super) fn divide(&self, from: &str, to: &str) -> bool {
         if from == to || self.bridge.contains(from) || self.bridge.contains(to) {
             return false;
         }

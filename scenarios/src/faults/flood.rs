@@ -1,11 +1,11 @@
 //! A flood of SYNs against a machine.
 
+use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
-use super::{Kind, Order, Stage};
-use crate::draw::Draw;
-use crate::format::{Problems, Table};
-use crate::runner::PORT;
-use crate::scenario::Setting;
+use crate::cast::PORT;
+use crate::dice::Draw;
+use crate::setting::Setting;
+use crate::text::{Problems, Table};
 use std::time::Duration;
 
 /// SYNs from addresses that nobody has arrive at the chat's port, and nobody goes on with their
@@ -40,7 +40,7 @@ impl Kind for SynFlood {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         let interval = Duration::from_secs(1) / self.rate.min();
-        let until = stage.fault.until.unwrap_or(Duration::MAX);
+        let until = stage.until.unwrap_or(Duration::MAX);
         stage.begin_each(|to| Order::SynFlood {
             to,
             port: PORT,

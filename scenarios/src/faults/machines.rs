@@ -1,10 +1,10 @@
 //! Faults of machines: their processes and their power.
 
+use super::kind::{Hindrance, Kind, Order, Stage};
 use super::victims::Whom;
-use super::{Hindrance, Kind, Order, Stage};
-use crate::draw::Draw;
-use crate::format::{Problems, Table};
-use crate::scenario::Setting;
+use crate::dice::Draw;
+use crate::setting::Setting;
+use crate::text::{Problems, Table};
 use squall_guarantees::Lost;
 use squall_simulator::WorkCost;
 use std::time::Duration;
@@ -70,8 +70,8 @@ impl Kind for Stop {
     fn strike(&self, stage: &mut Stage<'_>) {
         stage.begin_each(Order::Terminate);
         // Whoever is started again before that has had less time to end.
-        let limit = stage.fault.from + self.grace.min();
-        let limit = stage.fault.until.map_or(limit, |until| limit.min(until));
+        let limit = stage.from + self.grace.min();
+        let limit = stage.until.map_or(limit, |until| limit.min(until));
         for victim in stage.victims.clone() {
             stage.world.at(limit, Order::Kill(victim));
         }
@@ -146,7 +146,7 @@ impl Kind for RestartLoop {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        for (kill, _) in self.downtimes(stage.fault.from, None) {
+        for (kill, _) in self.downtimes(stage.from, None) {
             for victim in stage.victims.clone() {
                 stage.world.at(kill, Order::Kill(victim));
             }

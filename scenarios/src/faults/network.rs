@@ -1,11 +1,12 @@
 //! Faults of links: losses, other links, other addresses.
 
+use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
-use super::{Kind, Order, Stage};
-use crate::draw::Draw;
-use crate::format::{Problems, Table};
+use crate::cast::SERVER;
+use crate::dice::Draw;
 use crate::links::{self, LinkChange};
-use crate::scenario::{SERVER, Setting};
+use crate::setting::Setting;
+use crate::text::{Problems, Table};
 use squall_guarantees::Lost;
 use std::time::Duration;
 
@@ -80,8 +81,8 @@ impl Kind for OtherLink {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         for (victim, link) in stage.links() {
-            stage.relink(stage.fault.from, victim, &self.link.on(&link));
-            if let Some(until) = stage.fault.until {
+            stage.relink(stage.from, victim, &self.link.on(&link));
+            if let Some(until) = stage.until {
                 stage.relink(until, victim, &link);
             }
         }
@@ -120,7 +121,7 @@ impl Kind for AddressChange {
     fn strike(&self, stage: &mut Stage<'_>) {
         stage.begin_each(Order::Move);
         for (victim, link) in stage.links() {
-            stage.relink(stage.fault.from, victim, &self.link.on(&link));
+            stage.relink(stage.from, victim, &self.link.on(&link));
         }
     }
 

@@ -1,10 +1,12 @@
 //! Partitions: machines do not hear others, and what is said meanwhile is dropped, or held and released.
 
-use super::division::Division;
+use super::division::{Division, Sides};
+use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
-use super::{Kind, Order, Stage};
-use crate::draw::Draw;
-use crate::format::{Problems, Table};
+use crate::dice::Draw;
+use crate::text::{Problems, Table};
+use indexmap::IndexMap;
+use squall_simulator::MachineId;
 
 /// Packets that a division does not let pass are dropped, also those under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +30,8 @@ impl Kind for Partition {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        self.0.strike(
+        strike(
+            &self.0,
             stage,
             |from, to| Order::Cut { from, to },
             |from, to| Order::Mend { from, to },
@@ -58,7 +61,8 @@ impl Kind for Hold {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        self.0.strike(
+        strike(
+            &self.0,
             stage,
             |from, to| Order::Hold { from, to },
             |from, to| Order::Release { from, to },
@@ -71,5 +75,34 @@ impl Kind for Hold {
 
     fn division(&self) -> Option<&Division> {
         Some(&self.0)
+    }
+}
+
+/// Orders for all packets that do not pass, from senders to receivers, at the beginning and at the
+/// end of the fault. As few as there can be: machines with the same receivers share one.
+fn strike(
+    division: &Division,
+    stage: &mut Stage<'_>,
+    begin: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Order,
+    end: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Order,
+) {
+    let sides = Sides::new(division, stage.names);
+    let is_client = |machine: &MachineId| stage.links.contains_key(machine);
+    let (clients, hubs): (Vec<_>, Vec<_>) =
+        stage.machines.iter().partition(|(_, id)| is_client(id));
+    let mut senders: IndexMap<Vec<MachineId>, Vec<MachineId>> = IndexMap::new();
+    for (from, id) in stage.machines {
+        // Clients say nothing to one another, and they may be many.
+        let clients = clients.iter().filter(|_| !is_client(id));
+        let receivers = hubs.iter().chain(clients);
+        let cut = receivers.filter(|(to, _)| sides.divide(from, to));
+        let cut: Vec<_> = cut.map(|&(_, &to)| to).collect();
+        if !cut.is_empty() {
+            senders.entry(cut).or_default().push(*id);
+        }
+    }
+    for (to, from) in senders {
+        stage.begin(begin(from.clone(), to.clone()));
+        stage.end(end(from, to));
     }
 }

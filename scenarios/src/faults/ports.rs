@@ -1,10 +1,10 @@
 //! Ephemeral ports that are used up: nobody on the machine can begin a connection.
 
+use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
-use super::{Kind, Order, Stage};
-use crate::draw::Draw;
-use crate::format::{Problems, Table};
-use crate::scenario::Setting;
+use crate::dice::Draw;
+use crate::setting::Setting;
+use crate::text::{Problems, Table};
 use squall_guarantees::counted;
 
 /// Other programs on the victims have taken the ports from which connections begin.

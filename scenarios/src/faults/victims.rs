@@ -1,9 +1,9 @@
 //! Whom a fault hits: how a scenario says it, whom a kind can hit at all, what the seed decides.
 
-use crate::cluster::BROKER;
-use crate::draw::{Draw, draw_from};
-use crate::format::{Clients, Placed, Problems, Value, choose_from, setting};
-use crate::scenario::Setting;
+use crate::cast::{BROKER, Clients, Crew};
+use crate::dice::{Draw, draw_from};
+use crate::setting::Setting;
+use crate::text::{Placed, Problems, Value, choose_from, setting};
 use indexmap::IndexSet;
 use rand::seq::SliceRandom;
 use toml::de::DeValue;
@@ -17,62 +17,6 @@ pub enum Victims {
     All(Crew),
     /// This many of these; the seed says which.
     Any(Setting<u32>, Crew),
-}
-
-/// Machines that have a name together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Crew {
-    /// The clients.
-    Clients,
-    /// The server, or the servers of a cluster.
-    Servers,
-    /// Servers, their broker, and clients.
-    Machines,
-}
-
-impl Crew {
-    /// The names of all crews, which no client can have.
-    pub(crate) const NAMES: [&str; 3] = ["clients", "servers", "machines"];
-
-    /// The crew of this name.
-    fn named(name: &str) -> Option<Self> {
-        let all = [Crew::Clients, Crew::Servers, Crew::Machines];
-        all.into_iter().find(|crew| crew.name() == name)
-    }
-
-    fn name(self) -> &'static str {
-        Self::NAMES[self as usize]
-    }
-
-    /// Who is in it, whatever the seed.
-    fn certain(self, clients: &Clients) -> Vec<&str> {
-        match self {
-            Crew::Clients => clients.certain().iter().map(String::as_str).collect(),
-            Crew::Servers => clients.servers.iter().map(String::as_str).collect(),
-            Crew::Machines => clients.machines().collect(),
-        }
-    }
-}
-
-/// The machines of a plan that can be victims, by name.
-#[derive(Default)]
-pub(crate) struct Machines {
-    pub(crate) servers: Vec<String>,
-    pub(crate) broker: Option<&'static str>,
-    pub(crate) clients: Vec<String>,
-}
-
-impl Machines {
-    /// Who is in a crew, in order.
-    fn of(&self, crew: Crew) -> Vec<String> {
-        let broker = self.broker.map(str::to_owned);
-        let servers = self.servers.iter().cloned();
-        match crew {
-            Crew::Clients => self.clients.clone(),
-            Crew::Servers => self.servers.clone(),
-            Crew::Machines => servers.chain(broker).chain(self.clients.clone()).collect(),
-        }
-    }
 }
 
 /// Whom a kind of fault can hit.

@@ -2,8 +2,8 @@
 
 use super::presets::{NAMES, preset};
 use super::{Distribution, Latency, LinkChange, Loss, PathChange};
-use crate::format::{Problems, Table, Value};
-use crate::scenario::Setting;
+use crate::setting::Setting;
+use crate::text::{Problems, Table, Value};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;

@@ -11,8 +11,8 @@ mod units;
 pub(crate) use format::{read, read_named};
 pub use units::{BitRate, Size};
 
-use crate::draw::{Draw, Drawable};
-use crate::scenario::Setting;
+use crate::dice::{Draw, Drawable};
+use crate::setting::Setting;
 use squall_simulator::{Chance, Link, Mtu, Rate, Reorder};
 use std::time::Duration;
 

@@ -9,7 +9,7 @@
 //! | `satellite` | 280 ms | 25, 3 Mbit/s | | RFC 2488, section 2: up to 279 ms one way over a geostationary satellite; rates as sold |
 
 use super::{BitRate, Distribution, Latency, LinkChange, Loss, PathChange};
-use crate::scenario::Setting;
+use crate::setting::Setting;
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);

@@ -1,7 +1,7 @@
 //! Rates and sizes, with their units.
 
-use crate::draw::Drawable;
-use crate::format::{Scalar, number_with_unit};
+use crate::dice::Drawable;
+use crate::text::{Scalar, number_with_unit};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::fmt;

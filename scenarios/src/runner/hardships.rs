@@ -3,9 +3,9 @@
 //! Faults of one kind may overlap when the seed decides about times and victims. A machine that is
 //! down because of two faults is started again when the last of them is over.
 
-use crate::draw::{Plan, PlannedClient};
+use crate::cast::MIDDLEBOX;
 use crate::faults::{Hindrance, PlannedFault, Stage};
-use crate::middlebox::MIDDLEBOX;
+use crate::plan::{Plan, PlannedClient};
 use indexmap::IndexMap;
 use squall_guarantees::{ClientId, Lost, Silence, Standstill};
 use squall_simulator::{Fault as Order, MachineId, World};
@@ -26,7 +26,9 @@ pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, 
     for fault in &plan.faults {
         let victims = fault.victims.iter().map(|name| machines[name.as_str()]);
         fault.kind.kind().strike(&mut Stage {
-            fault,
+            from: fault.from,
+            until: fault.until,
+            names: &fault.victims,
             machines,
             server: server.clone(),
             victims: victims.collect(),
@@ -173,7 +175,8 @@ pub(super) fn told(plan: &Plan) -> Vec<squall_reports::Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{SERVER, Scenario};
+    use crate::cast::SERVER;
+    use crate::scenario::Scenario;
     use squall_guarantees::Lost;
 
     /// A plan with these faults.

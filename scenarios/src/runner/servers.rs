@@ -1,9 +1,10 @@
 //! The server's side of a world: the one server, or a cluster of them and its broker.
 
 use super::{DATABASE, Log, PORT, tutorial};
-use crate::cluster::{BROKER, PlannedCluster};
-use crate::draw::Plan;
-use crate::scenario::{SERVER, System};
+use crate::cast::{BROKER, SERVER};
+use crate::chat::System;
+use crate::cluster::PlannedCluster;
+use crate::plan::Plan;
 use indexmap::{IndexMap, IndexSet};
 use squall_chat::{Cluster, Observer, ServerEvent, ServerOptions, Termination};
 use squall_guarantees::{Cause, ClientId, EventKind};

@@ -4,8 +4,8 @@
 //! tells both; a content that is not in the plan gets none, and is a phantom to the checkers.
 
 use super::{DATABASE, PORT, User};
-use crate::draw::Plan;
-use crate::scenario::Chat;
+use crate::chat::Chat;
+use crate::plan::Plan;
 use indexmap::IndexMap;
 use squall_guarantees::{Cause, EventKind, Kind, OperationId, StoredMessage};
 use squall_simulator::now;

@@ -26,7 +26,7 @@ mod stream;
 mod udp;
 mod unix;
 
-use crate::{Case, UNEXPECTED};
+use crate::case::{Case, UNEXPECTED};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,8 +1,8 @@
 //! The determinism certificate: which runs were found to repeat themselves, and their digests. A JSON
 //! document; `README.md` of this crate explains its fields.
 
-use super::super::Failure;
-use crate::draw::Plan;
+use crate::command::exit::Failure;
+use crate::plan::Plan;
 use crate::runner::Trace;
 use serde::{Deserialize, Serialize};
 use squall_reports::Engine;

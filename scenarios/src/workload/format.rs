@@ -1,17 +1,16 @@
 //! `[workload]`: what the users do.
 
-use super::clients::Clients;
-use super::table::{Placed, Problems, Table, choose_from};
-use crate::scenario::{Override, Setting};
-use crate::workload::{Act, Workload};
+use super::{Act, Workload};
+use crate::setting::Setting;
+use crate::text::{Placed, Problems, Table, choose_from};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-pub(super) fn workload(
+/// Reads the table. `someones` are the rooms that clients are in.
+pub(crate) fn workload(
     mut table: Table<'_>,
-    clients: &Clients,
-    overrides: &[Override],
+    someones: &[&str],
     problems: &mut Problems,
 ) -> Workload {
     let messages = messages(&mut table, problems);
@@ -21,13 +20,6 @@ pub(super) fn workload(
     let mix = table.raw("mix").and_then(|raw| mix(raw, problems));
     let size = table.get("size", problems);
     table.finish(problems);
-    let someones: Vec<&str> = overrides
-        .iter()
-        .filter_map(|client| client.rooms.as_ref())
-        .chain([&clients.rooms])
-        .flatten()
-        .map(String::as_str)
-        .collect();
     if let Some(Placed { value, at }) = &rooms {
         for room in value
             .iter()
@@ -75,7 +67,8 @@ fn mix<'t>(raw: &'t Spanned<DeValue<'t>>, problems: &mut Problems) -> Option<Vec
 /// The largest number of messages of one client: more would not fit into memory.
 const MESSAGES_MAX: u32 = 1_000_000;
 
-pub(super) fn messages(table: &mut Table<'_>, problems: &mut Problems) -> Option<Setting<u32>> {
+/// How many messages someone sends.
+pub(crate) fn messages(table: &mut Table<'_>, problems: &mut Problems) -> Option<Setting<u32>> {
     let found = table.placed::<Setting<u32>>("messages", problems)?;
     if found.value.max() > MESSAGES_MAX {
         let what = format!("a client cannot send {} messages", found.value.max());

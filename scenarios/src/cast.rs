@@ -1,14 +1,78 @@
-//! `[clients]` and `[client.NAME]`: who is in the world, and what is different for one of them.
+//! Who is in the world: `[clients]`, and the names of all machines.
 
-use super::chat::TRANSPORTS;
-use super::table::{Placed, Problems, Table, choose_from};
-use super::workload::messages;
-use crate::cluster::{BROKER, Cluster, is_server};
-use crate::faults::Crew;
-use crate::middlebox::MIDDLEBOX;
-use crate::scenario::{Override, SERVER, Setting};
+use crate::setting::Setting;
+use crate::text::{Placed, Problems, Table};
 use squall_chat::Limits;
 use squall_guarantees::counted;
+
+/// The name of the server's machine, in scenario files and in reports.
+pub const SERVER: &str = "server";
+
+/// The name of the broker's machine, in scenario files and in reports.
+pub const BROKER: &str = "broker";
+
+/// The name of the middlebox's machine, in scenario files and in reports.
+pub const MIDDLEBOX: &str = "middlebox";
+
+/// The port of the chat server.
+pub(crate) const PORT: u16 = 3000;
+
+/// Machines that have a name together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crew {
+    /// The clients.
+    Clients,
+    /// The server, or the servers of a cluster.
+    Servers,
+    /// Servers, their broker, and clients.
+    Machines,
+}
+
+impl Crew {
+    /// The names of all crews, which no client can have.
+    pub(crate) const NAMES: [&str; 3] = ["clients", "servers", "machines"];
+
+    /// The crew of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let all = [Crew::Clients, Crew::Servers, Crew::Machines];
+        all.into_iter().find(|crew| crew.name() == name)
+    }
+
+    /// What it is called.
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
+    /// Who is in it, whatever the seed.
+    pub(crate) fn certain(self, clients: &Clients) -> Vec<&str> {
+        match self {
+            Crew::Clients => clients.certain().iter().map(String::as_str).collect(),
+            Crew::Servers => clients.servers.iter().map(String::as_str).collect(),
+            Crew::Machines => clients.machines().collect(),
+        }
+    }
+}
+
+/// The machines of a plan that can be victims, by name.
+#[derive(Default)]
+pub(crate) struct Machines {
+    pub(crate) servers: Vec<String>,
+    pub(crate) broker: Option<&'static str>,
+    pub(crate) clients: Vec<String>,
+}
+
+impl Machines {
+    /// Who is in a crew, in order.
+    pub(crate) fn of(&self, crew: Crew) -> Vec<String> {
+        let broker = self.broker.map(str::to_owned);
+        let servers = self.servers.iter().cloned();
+        match crew {
+            Crew::Clients => self.clients.clone(),
+            Crew::Servers => self.servers.clone(),
+            Crew::Machines => servers.chain(broker).chain(self.clients.clone()).collect(),
+        }
+    }
+}
 
 /// Who is in the world.
 pub(crate) struct Clients {
@@ -34,8 +98,8 @@ impl Clients {
     }
 
     /// There is a cluster in place of the one server.
-    pub(crate) fn served_by(&mut self, cluster: &Cluster) {
-        self.servers = cluster.certain();
+    pub(crate) fn served_by(&mut self, servers: Vec<String>) {
+        self.servers = servers;
         self.broker = Some(BROKER);
     }
 
@@ -61,7 +125,7 @@ const NAMES: [&str; 20] = [
 /// The largest number of clients: each has an address of its own in a network of this size.
 const CLIENTS_MAX: u32 = 50_000;
 
-pub(super) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients {
+pub(crate) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients {
     let count = table.placed::<Setting<u32>>("count", problems);
     let names = table.placed::<Vec<String>>("names", problems);
     let rooms = rooms(&mut table, problems).unwrap_or_else(|| vec!["lobby".to_owned()]);
@@ -124,52 +188,8 @@ fn named(count: Setting<u32>, rooms: Vec<String>) -> Clients {
     Clients::new(count, names.collect(), rooms)
 }
 
-pub(super) fn overrides(
-    table: Table<'_>,
-    clients: &Clients,
-    problems: &mut Problems,
-) -> Vec<Override> {
-    let mut overrides = Vec::new();
-    for (name, raw) in table.entries() {
-        if !clients.certain().iter().any(|client| client == name.value) {
-            let what = format!("there is no client `{}`", name.value);
-            let allowed = clients.certain().iter().map(String::as_str);
-            problems.add(name.at, what, choose_from(name.value, allowed));
-            continue;
-        }
-        let title = format!("[client.{}]", name.value);
-        let wanted = format!("Write `{title}` on a line of its own.");
-        let Some(mut fields) = Table::read(title, raw, &wanted, problems) else {
-            continue;
-        };
-        overrides.push(Override {
-            client: name.value.to_owned(),
-            rooms: rooms(&mut fields, problems),
-            link: crate::links::read_named(&mut fields, problems),
-            messages: messages(&mut fields, problems),
-            start: fields.get("start", problems),
-            namespace: namespace(&mut fields, problems),
-            transport: fields.word("transport", &TRANSPORTS, problems),
-        });
-        fields.finish(problems);
-    }
-    overrides
-}
-
-/// The namespace a client is in.
-fn namespace(table: &mut Table<'_>, problems: &mut Problems) -> Option<String> {
-    let found = table.placed::<String>("namespace", problems)?;
-    let name = found.value.strip_prefix('/');
-    if !name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')) {
-        let what = format!("`{}` is no namespace", found.value);
-        let remedy = "Write a slash and a name of letters, digits and hyphens, as in \"/ops\".";
-        problems.add(found.at, what, remedy);
-    }
-    Some(found.value)
-}
-
 /// The rooms a client is in.
-fn rooms(table: &mut Table<'_>, problems: &mut Problems) -> Option<Vec<String>> {
+pub(crate) fn rooms(table: &mut Table<'_>, problems: &mut Problems) -> Option<Vec<String>> {
     let found = table.placed::<Vec<String>>("rooms", problems)?;
     let most = Limits::default().rooms;
     if found.value.len() > most {
@@ -188,4 +208,15 @@ fn rooms(table: &mut Table<'_>, problems: &mut Problems) -> Option<Vec<String>> 
         problems.add(found.at, what, remedy);
     }
     Some(found.value)
+}
+
+/// What this server of a cluster is called, counted from 1.
+pub(crate) fn server_name(number: u32) -> String {
+    format!("server-{number}")
+}
+
+/// Whether a server of a cluster may have this name.
+pub(crate) fn is_server(name: &str) -> bool {
+    let number = name.strip_prefix("server-");
+    number.is_some_and(|number| number.parse::<u32>().is_ok())
 }

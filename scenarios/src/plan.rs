@@ -5,23 +5,24 @@
 //! old seed draws for the others. What the seed decides while the world runs (latencies, losses,
 //! the entropy of the machines) is left to the simulator.
 
+use crate::cast::{BROKER, Machines, SERVER};
+use crate::chat::{Chat, System, draw_transport};
 use crate::clocks::{Clock, stretch};
-use crate::cluster::{BROKER, PlannedCluster};
-use crate::faults::{Machines, PlannedFault};
+use crate::cluster::PlannedCluster;
+use crate::dice::Draw;
+use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
 use crate::links::PlannedLink;
 use crate::middlebox::PlannedMiddlebox;
-use crate::scenario::{Chat, Override, SERVER, Scenario, Setting, System};
+use crate::overrides::Override;
+use crate::scenario::Scenario;
 use crate::workload::{PlannedMessage, User, Workload};
 use indexmap::{IndexMap, IndexSet};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use squall_chat::{ROOT, Recovery, SERVER_RETURNS_WITHIN, Transport};
+use squall_chat::{ROOT, SERVER_RETURNS_WITHIN, Transport};
 use squall_guarantees::{Bounds, Guarantee};
 use squall_reports::Engine;
 use std::fmt::Debug;
 use std::time::Duration;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// A scenario in which nothing is open any more.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,11 +128,7 @@ impl Plan {
 impl Scenario {
     /// Decides with the seed what the scenario leaves open. The plan is for the native engine.
     pub fn plan(&self, seed: u64) -> Plan {
-        let mut draw = Draw {
-            seed,
-            drawn: Vec::new(),
-            machines: Machines::default(),
-        };
+        let mut draw = Draw::new(seed);
         let clients = self.draw_clients(&mut draw);
         let chat = self.chat.draw(&mut draw);
         let cluster = self.cluster.as_ref().map(|it| it.draw(&mut draw));
@@ -200,7 +197,7 @@ impl Scenario {
             source: self.source.clone(),
             seed,
             engine: Engine::Native,
-            drawn: draw.drawn,
+            drawn: draw.drawn(),
             system: self.system,
             clients,
             chat,
@@ -249,7 +246,7 @@ impl Scenario {
                 PlannedClient {
                     link: own_link.on(&shared_link),
                     messages: workload.draw(user, draw),
-                    transport: transport.unwrap_or_else(|| draw.transport(name)),
+                    transport: transport.unwrap_or_else(|| draw_transport(name, draw)),
                     name: name.clone(),
                     namespace,
                     rooms,
@@ -279,140 +276,6 @@ impl Scenario {
             .collect::<IndexSet<_>>()
             .into_iter()
             .collect()
-    }
-}
-
-/// How long a sign of life that was under way when a silence began may still be the last one, and
-/// how late timers may be.
-const SLACK: Duration = Duration::from_millis(500);
-
-/// The seed's decisions.
-pub(crate) struct Draw {
-    seed: u64,
-    drawn: Vec<(String, String)>,
-    /// The machines that it can decide about, once they are drawn.
-    pub(crate) machines: Machines,
-}
-
-impl Draw {
-    /// The random stream of this label.
-    pub(crate) fn stream(&self, label: &str) -> ChaCha8Rng {
-        let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
-        stream.set_stream(xxh3_64(label.as_bytes()));
-        stream
-    }
-
-    /// Decides a value, and notes it if it was open.
-    pub(crate) fn value<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> T {
-        let value = draw_from(&mut self.stream(label), setting);
-        if let Setting::Between(..) = setting {
-            self.tell(label, format!("{value:?}"));
-        }
-        value
-    }
-
-    /// Decides about a client's transport.
-    fn transport(&mut self, client: &str) -> Transport {
-        let label = format!("{client}: transport");
-        let all = [
-            ("websocket", Transport::Websocket),
-            ("polling", Transport::Polling),
-            ("upgrade", Transport::Upgrade),
-        ];
-        let (name, transport) = all[self.stream(&label).random_range(0..all.len())];
-        self.tell(&label, name.to_owned());
-        transport
-    }
-
-    /// Notes what was decided.
-    pub(crate) fn tell(&mut self, label: &str, value: String) {
-        self.drawn.push((label.to_owned(), value));
-    }
-
-    /// Decides a value like [`Draw::value`], for a plan that is written like a scenario.
-    pub(crate) fn fixed<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> Setting<T> {
-        Setting::Fixed(self.value(label, setting))
-    }
-}
-
-/// A value that a range can be drawn of.
-pub(crate) trait Drawable: PartialOrd + Copy + Debug {
-    /// A value between the two, which are both possible, that people can read.
-    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self;
-}
-
-impl Drawable for u32 {
-    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self {
-        stream.random_range(min..=max)
-    }
-}
-
-impl Drawable for f64 {
-    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self {
-        (stream.random_range(min..=max) * 1e4).round() / 1e4
-    }
-}
-
-impl Drawable for Duration {
-    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self {
-        Duration::from_micros(stream.random_range(min..=max).as_micros() as u64)
-    }
-}
-
-/// Decides a value with this stream.
-pub(crate) fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T>) -> T {
-    match setting {
-        Setting::Fixed(value) => value,
-        Setting::Between(min, max) => {
-            let value = T::between(stream, min, max);
-            if value < min { min } else { value }
-        }
-    }
-}
-
-impl Chat {
-    fn draw(&self, draw: &mut Draw) -> Chat {
-        Chat {
-            ping_interval: draw.fixed("chat: ping-interval", self.ping_interval),
-            ping_timeout: draw.fixed("chat: ping-timeout", self.ping_timeout),
-            ack_timeout: draw.fixed("chat: ack-timeout", self.ack_timeout),
-            connect_timeout: draw.fixed("chat: connect-timeout", self.connect_timeout),
-            recovery_window: draw.fixed("chat: recovery-window", self.recovery_window),
-            ..self.clone()
-        }
-    }
-
-    /// What the chat promises about time, when nothing in it is open any more.
-    fn bounds(&self) -> Bounds {
-        let (interval, timeout) = (self.ping_interval.min(), self.ping_timeout.min());
-        let client_detection = interval + timeout + SLACK;
-        // The client notices that its connection is dead, waits, gives up an attempt that was
-        // under way when the network healed, waits again, and then has as much time as for some
-        // messages that must be sent twice.
-        let carriers = match self.transport {
-            Some(Transport::WebsocketOrPolling) => 2,
-            _ => 1,
-        };
-        let connecting = self.connect_timeout.min() * carriers + self.backoff_max * 2;
-        // rust_socketio's first pong comes unasked, and engineioxide keeps it as credit for the first
-        // ping: the server can be a whole interval late.
-        let server_detection = interval * 2 + timeout + SLACK;
-        Bounds {
-            client_detection,
-            server_detection,
-            delivery: client_detection + connecting + self.ack_timeout.min() * 5,
-            backoff_min: self.backoff_min,
-            backoff_max: self.backoff_max,
-            recovery: (self.recovery != Recovery::Off).then(|| squall_guarantees::Recovery {
-                window: self.recovery_window.min(),
-                outlives_server: self.recovery == Recovery::Sqlite,
-            }),
-            // The server notices, and tells at the next second. News that are on their way for longer
-            // than a client waits for a sign of life end its connection.
-            presence: (self.presence)
-                .then(|| server_detection + Duration::from_secs(1) + client_detection),
-            ..Bounds::default()
-        }
     }
 }
 

@@ -3,39 +3,14 @@
 //!
 //! serde would stop at the first mistake; people who write a scenario want to see all of them.
 
+use super::nearest::nearest;
+use super::problems::Problems;
 use super::values::Value;
-use crate::nearest::nearest;
-use crate::scenario::Setting;
+use crate::setting::Setting;
 use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-
-/// The mistakes found so far.
-#[derive(Default)]
-pub(crate) struct Problems(pub(crate) Vec<Mistake>);
-
-/// One mistake: what is wrong, at which bytes of the text, and what to do instead.
-pub(crate) struct Mistake {
-    pub(crate) what: String,
-    pub(crate) at: Range<usize>,
-    pub(crate) remedy: String,
-}
-
-impl Problems {
-    pub(crate) fn add(
-        &mut self,
-        at: Range<usize>,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
-        self.0.push(Mistake {
-            what: what.into(),
-            at,
-            remedy: remedy.into(),
-        });
-    }
-}
 
 /// A table that is being read. [`Table::finish`] must be called at the end.
 pub(crate) struct Table<'t> {

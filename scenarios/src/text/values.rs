@@ -1,6 +1,6 @@
 //! The values of a scenario file: durations with units, ranges, probabilities, names.
 
-use crate::scenario::Setting;
+use crate::setting::Setting;
 use squall_chat::Limits;
 use std::time::Duration;
 use toml::de::DeValue;

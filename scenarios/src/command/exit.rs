@@ -1,0 +1,55 @@
+//! How a command ends, and how it speaks to people.
+
+use anstyle::{AnsiColor, Style};
+use std::fmt::Display;
+
+/// How a command ended, as the operating system is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exit {
+    /// All came as expected.
+    AsExpected = 0,
+    /// Something did not.
+    NotAsExpected = 1,
+    /// Something that was expected to hold, or to be violated, was never put to the test.
+    NotExercised = 2,
+    /// The same run was different another time.
+    NotDeterministic = 3,
+    /// The input was wrong, or Squall itself failed.
+    Failed = 4,
+}
+
+/// How a program ends that was stopped with Ctrl-C: 128 and the number of SIGINT.
+pub(crate) const INTERRUPTED: i32 = 130;
+
+/// A reason to give up: all that people are told about it.
+#[derive(Debug)]
+pub(crate) struct Failure(pub(super) String);
+
+impl Failure {
+    /// A reason that is already told as people shall read it.
+    pub(crate) fn told(what: String) -> Self {
+        Failure(what)
+    }
+
+    pub(crate) fn new(what: impl Display) -> Self {
+        Failure(error_line(&what.to_string()))
+    }
+}
+
+/// `error: …`, as clap writes it.
+pub(crate) fn error_line(what: &str) -> String {
+    let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
+    format!("{red}error:{red:#} {what}")
+}
+
+/// Writes to standard error; colours are dropped where nobody would see them.
+pub(crate) fn complain(what: impl Display) {
+    anstream::eprintln!("{what}");
+}
+
+/// Writes to standard output; colours are dropped where nobody would see them. A reader that has
+/// gone away (`squall list | head`) is no failure.
+pub(crate) fn say(what: impl Display) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stdout(), "{what}");
+}

@@ -1,0 +1,95 @@
+//! The seed's decisions: each value from a random stream of its own, which the seed and the value's label
+//! choose together.
+
+use crate::cast::Machines;
+use crate::setting::Setting;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::fmt::Debug;
+use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The seed's decisions.
+pub(crate) struct Draw {
+    seed: u64,
+    drawn: Vec<(String, String)>,
+    /// The machines that it can decide about, once they are drawn.
+    pub(crate) machines: Machines,
+}
+
+impl Draw {
+    /// Nothing is decided yet.
+    pub(crate) fn new(seed: u64) -> Self {
+        Draw {
+            seed,
+            drawn: Vec::new(),
+            machines: Machines::default(),
+        }
+    }
+
+    /// What was decided so far, as (what, value), in order.
+    pub(crate) fn drawn(self) -> Vec<(String, String)> {
+        self.drawn
+    }
+
+    /// The random stream of this label.
+    pub(crate) fn stream(&self, label: &str) -> ChaCha8Rng {
+        let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
+        stream.set_stream(xxh3_64(label.as_bytes()));
+        stream
+    }
+
+    /// Decides a value, and notes it if it was open.
+    pub(crate) fn value<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> T {
+        let value = draw_from(&mut self.stream(label), setting);
+        if let Setting::Between(..) = setting {
+            self.tell(label, format!("{value:?}"));
+        }
+        value
+    }
+
+    /// Notes what was decided.
+    pub(crate) fn tell(&mut self, label: &str, value: String) {
+        self.drawn.push((label.to_owned(), value));
+    }
+
+    /// Decides a value like [`Draw::value`], for a plan that is written like a scenario.
+    pub(crate) fn fixed<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> Setting<T> {
+        Setting::Fixed(self.value(label, setting))
+    }
+}
+
+/// A value that a range can be drawn of.
+pub(crate) trait Drawable: PartialOrd + Copy + Debug {
+    /// A value between the two, which are both possible, that people can read.
+    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self;
+}
+
+impl Drawable for u32 {
+    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self {
+        stream.random_range(min..=max)
+    }
+}
+
+impl Drawable for f64 {
+    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self {
+        (stream.random_range(min..=max) * 1e4).round() / 1e4
+    }
+}
+
+impl Drawable for Duration {
+    fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self {
+        Duration::from_micros(stream.random_range(min..=max).as_micros() as u64)
+    }
+}
+
+/// Decides a value with this stream.
+pub(crate) fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T>) -> T {
+    match setting {
+        Setting::Fixed(value) => value,
+        Setting::Between(min, max) => {
+            let value = T::between(stream, min, max);
+            if value < min { min } else { value }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What every kind of fault has to say of itself, and what it strikes with.
+
+use super::division::Division;
+use super::victims::Whom;
+use crate::dice::Draw;
+use crate::links::PlannedLink;
+use crate::text::{Problems, Table};
+use indexmap::{IndexMap, IndexSet};
+use rustc_hash::FxHashMap;
+use squall_guarantees::Lost;
+pub(crate) use squall_simulator::Fault as Order;
+use squall_simulator::{MachineId, World};
+use std::time::Duration;
+
+/// Everything about one kind of fault.
+pub(crate) trait Kind {
+    /// Reads the fields that are its own; none if one without a default is missing or wrong.
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self>
+    where
+        Self: Sized;
+
+    /// Decides what its own fields leave open. `fault` is the beginning of their labels.
+    fn draw(&self, _fault: &str, _draw: &mut Draw) -> Self
+    where
+        Self: Sized + Clone,
+    {
+        self.clone()
+    }
+
+    /// Whom it can hit.
+    fn whom(&self) -> Whom;
+
+    /// Who does not hear whom.
+    fn division(&self) -> Option<&Division> {
+        None
+    }
+
+    /// Gives the world its orders. A machine that is down is started again by the runner.
+    fn strike(&self, stage: &mut Stage<'_>);
+
+    /// The fault in the report, with its victims.
+    fn words(&self, victims: &str) -> String;
+
+    /// What a client and the server do not hear of each other while one of them is a victim.
+    fn silence(&self) -> Option<Lost> {
+        None
+    }
+
+    /// Whether the victims' programs run, but not as they should.
+    fn hinders(&self) -> Option<Hindrance> {
+        None
+    }
+
+    /// How much too fast the victims' clocks run meanwhile, in millionths.
+    fn drift_ppm(&self) -> i32 {
+        0
+    }
+
+    /// How long it lasts, of a kind whose own fields say so. Such a kind has no field `for`.
+    fn duration(&self) -> Option<Duration> {
+        None
+    }
+
+    /// When the victims' programs do not run, of a fault that lasts so long: from and until.
+    fn downtimes(
+        &self,
+        _from: Duration,
+        _until: Option<Duration>,
+    ) -> Vec<(Duration, Option<Duration>)> {
+        Vec::new()
+    }
+}
+
+/// What keeps a program that runs from doing its work in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hindrance {
+    /// It does nothing, and says nothing.
+    Still,
+    /// It does everything late.
+    Slow,
+}
+
+/// Where and when a fault strikes.
+pub(crate) struct Stage<'w> {
+    pub(crate) world: &'w mut World,
+    /// When it begins.
+    pub(crate) from: Duration,
+    /// When it ends; none if it lasts to the end of the run.
+    pub(crate) until: Option<Duration>,
+    /// The victims by name, in the order of the machines; of a ring, in the ring's.
+    pub(crate) names: &'w IndexSet<String>,
+    /// All machines of the world, by name.
+    pub(crate) machines: &'w IndexMap<String, MachineId>,
+    /// The machines on the server's side of the clients' links.
+    pub(crate) server: Vec<MachineId>,
+    pub(crate) victims: Vec<MachineId>,
+    pub(crate) links: &'w FxHashMap<MachineId, &'w PlannedLink>,
+}
+
+impl Stage<'_> {
+    /// The victims that are clients, with their links.
+    pub(crate) fn links(&self) -> Vec<(MachineId, PlannedLink)> {
+        let link_of = |victim| self.links.get(victim).map(|&link| (*victim, link.clone()));
+        self.victims.iter().filter_map(link_of).collect()
+    }
+
+    /// Gives a client another link at a time.
+    pub(crate) fn relink(&mut self, at: Duration, client: MachineId, link: &PlannedLink) {
+        let (client, server) = (vec![client], self.server.clone());
+        let directions = [
+            (client.clone(), server.clone(), &link.up),
+            (server, client, &link.down),
+        ];
+        for (from, to, link) in directions {
+            let link = Box::new(link.clone());
+            self.world.at(at, Order::Link { from, to, link });
+        }
+    }
+
+    /// An order for the time when the fault begins.
+    pub(crate) fn begin(&mut self, order: Order) {
+        self.world.at(self.from, order);
+    }
+
+    /// An order for the time when the fault ends, if it does.
+    pub(crate) fn end(&mut self, order: Order) {
+        if let Some(until) = self.until {
+            self.world.at(until, order);
+        }
+    }
+
+    /// An order about each victim for the time when the fault begins.
+    pub(crate) fn begin_each(&mut self, order: impl Fn(MachineId) -> Order) {
+        for victim in self.victims.clone() {
+            self.begin(order(victim));
+        }
+    }
+
+    /// An order about each victim for the time when the fault ends.
+    pub(crate) fn end_each(&mut self, order: impl Fn(MachineId) -> Order) {
+        for victim in self.victims.clone() {
+            self.end(order(victim));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `[client.NAME]`: what is different for one client.
+
+use crate::cast::{Clients, rooms};
+use crate::chat::TRANSPORTS;
+use crate::links::LinkChange;
+use crate::setting::Setting;
+use crate::text::{Problems, Table, choose_from};
+use crate::workload::messages;
+use squall_chat::Transport;
+use std::time::Duration;
+
+/// What is different for one client.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Override {
+    /// The client.
+    pub client: String,
+    /// Its rooms.
+    pub rooms: Option<Vec<String>>,
+    /// Its link to the server.
+    pub link: LinkChange,
+    /// How many messages it sends.
+    pub messages: Option<Setting<u32>>,
+    /// When it sends its first message.
+    pub start: Option<Setting<Duration>>,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its transport.
+    pub transport: Option<Transport>,
+}
+
+/// Reads all of these tables.
+pub(crate) fn overrides(
+    table: Table<'_>,
+    clients: &Clients,
+    problems: &mut Problems,
+) -> Vec<Override> {
+    let mut overrides = Vec::new();
+    for (name, raw) in table.entries() {
+        if !clients.certain().iter().any(|client| client == name.value) {
+            let what = format!("there is no client `{}`", name.value);
+            let allowed = clients.certain().iter().map(String::as_str);
+            problems.add(name.at, what, choose_from(name.value, allowed));
+            continue;
+        }
+        let title = format!("[client.{}]", name.value);
+        let wanted = format!("Write `{title}` on a line of its own.");
+        let Some(mut fields) = Table::read(title, raw, &wanted, problems) else {
+            continue;
+        };
+        overrides.push(Override {
+            client: name.value.to_owned(),
+            rooms: rooms(&mut fields, problems),
+            link: crate::links::read_named(&mut fields, problems),
+            messages: messages(&mut fields, problems),
+            start: fields.get("start", problems),
+            namespace: namespace(&mut fields, problems),
+            transport: fields.word("transport", &TRANSPORTS, problems),
+        });
+        fields.finish(problems);
+    }
+    overrides
+}
+
+/// The namespace a client is in.
+fn namespace(table: &mut Table<'_>, problems: &mut Problems) -> Option<String> {
+    let found = table.placed::<String>("namespace", problems)?;
+    let name = found.value.strip_prefix('/');
+    if !name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')) {
+        let what = format!("`{}` is no namespace", found.value);
+        let remedy = "Write a slash and a name of letters, digits and hyphens, as in \"/ops\".";
+        problems.add(found.at, what, remedy);
+    }
+    Some(found.value)
+}

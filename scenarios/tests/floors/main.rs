@@ -1,0 +1,158 @@
+//! The house has floors: no two files of a crate import one another, however far around, and no crate
+//! imports one that stands above it.
+
+mod imports;
+
+use imports::{Arrow, Crate};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The crates from the ground up: each may import those of the floors below it.
+const FLOORS: [&[&str]; 4] = [
+    &[
+        "harness/simulator",
+        "harness/guarantees",
+        "harness/recovery",
+        "harness/tutorial",
+        "harness/hostile",
+        "harness/middlebox",
+    ],
+    &["harness/chat", "harness/parity", "reports"],
+    &["scenarios"],
+    &[],
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("scenarios/ is in the workspace")
+        .to_owned()
+}
+
+fn crates() -> impl Iterator<Item = (usize, &'static str)> {
+    FLOORS
+        .iter()
+        .enumerate()
+        .flat_map(|(floor, crates)| crates.iter().map(move |name| (floor, *name)))
+}
+
+/// The files of each circle, and the arrows between them.
+fn circles(arrows: &[Arrow]) -> Vec<String> {
+    let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for arrow in arrows {
+        next.entry(&arrow.from).or_default().insert(&arrow.to);
+    }
+    let reachable = |from: &str| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
+        while let Some(file) = open.pop() {
+            for &file in next.get(&*file).into_iter().flatten() {
+                if seen.insert(file) {
+                    open.push(file.to_owned());
+                }
+            }
+        }
+        seen
+    };
+    let reached: BTreeMap<&str, BTreeSet<&str>> =
+        next.keys().map(|&file| (file, reachable(file))).collect();
+    let together = |one: &str, other: &str| {
+        let reaches =
+            |from: &str, to: &str| reached.get(from).is_some_and(|files| files.contains(to));
+        reaches(one, other) && reaches(other, one)
+    };
+    let in_circles = arrows
+        .iter()
+        .filter(|arrow| together(&arrow.from, &arrow.to));
+    in_circles
+        .map(|Arrow { from, to, name }| format!("{from} -> {to} ({name})"))
+        .collect()
+}
+
+/// Crates whose circles are still to be opened. It may only become shorter.
+const STILL_ROUND: [&str; 5] = [
+    "harness/simulator",
+    "harness/guarantees",
+    "harness/recovery",
+    "harness/chat",
+    "scenarios",
+];
+
+#[test]
+fn no_files_of_a_crate_import_one_another_in_a_circle() {
+    for (_, path) in crates() {
+        let circles = circles(&Crate::read(&root().join(path)).arrows());
+        if STILL_ROUND.contains(&path) {
+            assert!(
+                !circles.is_empty(),
+                "{path} is round no more: take it out of the list"
+            );
+        } else {
+            assert!(
+                circles.is_empty(),
+                "{} arrows run in circles:\n{}",
+                circles.len(),
+                circles.join("\n")
+            );
+        }
+    }
+}
+
+#[test]
+fn every_member_of_the_workspace_has_a_floor_and_imports_from_below() {
+    let manifest =
+        std::fs::read_to_string(root().join("Cargo.toml")).expect("the workspace has a manifest");
+    let manifest: toml::Table = manifest.parse().expect("the manifest is TOML");
+    let members: BTreeSet<&str> = manifest["workspace"]["members"]
+        .as_array()
+        .expect("members is a list")
+        .iter()
+        .filter_map(toml::Value::as_str)
+        .collect();
+    assert_eq!(members, crates().map(|(_, path)| path).collect());
+    let floors: BTreeMap<String, usize> = crates()
+        .map(|(floor, path)| (Crate::read(&root().join(path)).name, floor))
+        .collect();
+    for (floor, path) in crates() {
+        let this = Crate::read(&root().join(path));
+        for import in this
+            .imported_crates()
+            .into_iter()
+            .filter(|name| *name != this.name)
+        {
+            if let Some(&of_import) = floors.get(&import) {
+                assert!(
+                    of_import < floor,
+                    "{path} imports {import}, which is not below it"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_circle_of_three_files_is_found() {
+    let house = [
+        ("lib.rs", "mod a; mod b; mod c; pub use b::B;"),
+        ("a.rs", "use crate::B; pub fn g() {}"),
+        ("b.rs", "pub struct B(crate::c::C);"),
+        ("c.rs", "pub struct C; fn f() { super::a::g() }"),
+    ];
+    let found = circles(&Crate::of_texts("house", house).arrows());
+    assert_eq!(
+        found,
+        ["a.rs -> b.rs (B)", "b.rs -> c.rs (C)", "c.rs -> a.rs (g)"]
+    );
+}
+
+#[test]
+fn tests_and_declarations_of_modules_are_no_arrows() {
+    let house = [
+        ("lib.rs", "mod a; pub use a::A;"),
+        (
+            "a.rs",
+            "pub struct A; #[cfg(test)] mod tests { use crate::b; }",
+        ),
+        ("b.rs", "use crate::A;"),
+    ];
+    assert!(circles(&Crate::of_texts("house", house).arrows()).is_empty());
+}
