@@ -33,7 +33,7 @@ pub fn render(judged: &Judged) -> String {
         outcome: judged.outcome,
         command: &record.command,
         guarantees: &judged.judgements,
-        story: tell(record),
+        story: tell(judged),
         counts: Counts::of(record),
         record,
     })

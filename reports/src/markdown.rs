@@ -3,7 +3,7 @@
 //! Such a page takes no more than 1 MiB, for all the runs of a step together, so everything that
 //! can be long is cut: a run takes at most [`SIZE_MAX`] bytes. The JSON report has the rest.
 
-use crate::story::abridge;
+use crate::story::{Piece, abridge};
 use crate::text::line;
 use crate::{Counts, Entry, Judged, Judgement, Outcome, Panic, tell};
 use squall_guarantees::seconds;
@@ -52,7 +52,7 @@ pub fn render(judged: &Judged) -> String {
     }
     guarantees(&mut text, &judged.judgements);
     panics(&mut text, &record.panics);
-    story(&mut text, &tell(record));
+    story(&mut text, &tell(judged));
     line(&mut text, format_args!("\n| count | |\n|---|---|"));
     for (what, how_much) in Counts::lines(record)
         .into_iter()
@@ -123,16 +123,22 @@ fn story(text: &mut String, story: &[Entry]) {
         text,
         format_args!("\n| time | who | what |\n|---:|---|---|"),
     );
-    let (beginning, left_out, end) = abridge(story);
-    let row = |text: &mut String, Entry { at, who, what }: &Entry| {
-        let (who, what) = (cut(&inline(who), ENTRY_MAX), cut(&inline(what), ENTRY_MAX));
-        line(text, format_args!("| {} | {who} | {what} |", seconds(*at)));
-    };
-    beginning.iter().for_each(|entry| row(text, entry));
-    if left_out > 0 {
-        line(text, format_args!("| … | | {left_out} more entries |"));
+    for piece in abridge(story) {
+        match piece {
+            Piece::Entry(entry) => {
+                let (who, what) = (inline(&entry.who), inline(&entry.words()));
+                let (who, what) = (cut(&who, ENTRY_MAX), cut(&what, ENTRY_MAX));
+                line(
+                    text,
+                    format_args!("| {} | {who} | {what} |", seconds(entry.at)),
+                );
+            }
+            Piece::LeftOut(count) => line(text, format_args!("| … | | {count} more entries |")),
+        }
     }
-    end.iter().for_each(|entry| row(text, entry));
+    if story.is_empty() {
+        line(text, format_args!("| | | Nothing went wrong. |"));
+    }
 }
 
 /// A text that stays inside its table cell, and is not too long.

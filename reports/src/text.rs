@@ -1,6 +1,6 @@
 //! A run for the terminal.
 
-use crate::story::abridge;
+use crate::story::{Piece, abridge};
 use crate::{Counts, Entry, Judged, Judgement, Outcome, Panic, Styles, tell};
 use anstyle::Style;
 use squall_guarantees::seconds;
@@ -45,7 +45,7 @@ fn without_traffic(judged: &Judged, styles: &Styles) -> String {
             .for_each(|panic| describe_panic(&mut text, panic, styles));
     }
     title(&mut text, "Story", styles);
-    story(&mut text, &tell(&judged.record), styles);
+    story(&mut text, &tell(judged), styles);
     title(&mut text, "Counts", styles);
     counts(&mut text, Counts::lines(&judged.record));
     text
@@ -132,17 +132,18 @@ fn describe_panic(text: &mut String, panic: &Panic, styles: &Styles) {
 }
 
 fn story(text: &mut String, story: &[Entry], styles: &Styles) {
-    let (beginning, left_out, end) = abridge(story);
-    let tell = |text: &mut String, Entry { at, who, what }: &Entry| {
-        let at = styled(styles.faint, format_args!("{:>12}", seconds(*at)));
-        line(text, format_args!("{at}  {who}: {what}"));
-    };
-    beginning.iter().for_each(|entry| tell(text, entry));
-    if left_out > 0 {
-        let note = format!("{left_out} more entries; the JSON report has them all");
-        line(text, format_args!("{:>12}  {note}", "…"));
+    for piece in abridge(story) {
+        match piece {
+            Piece::Entry(entry) => {
+                let at = styled(styles.faint, format_args!("{:>12}", seconds(entry.at)));
+                line(text, format_args!("{at}  {}: {}", entry.who, entry.words()));
+            }
+            Piece::LeftOut(count) => {
+                let note = format!("{count} more entries; the JSON report has them all");
+                line(text, format_args!("{:>12}  {note}", "…"));
+            }
+        }
     }
-    end.iter().for_each(|entry| tell(text, entry));
     if story.is_empty() {
         line(text, format_args!("  Nothing went wrong."));
     }

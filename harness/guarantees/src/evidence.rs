@@ -1,8 +1,10 @@
 //! The smallest evidence of a violation: which message, sent when, received by whom, when, how
 //! often. Plain data, and a paragraph of text for people.
 
+mod moment;
 mod recovery;
 
+pub use moment::Moment;
 pub use recovery::{BadRecovery, Mistake};
 
 use crate::{Time, nanoseconds, seconds};
@@ -309,6 +311,34 @@ impl fmt::Display for Ending {
     }
 }
 
+impl Ending {
+    /// When the user was told; none if never.
+    pub(crate) fn at(&self) -> Option<Time> {
+        match *self {
+            Ending::Acknowledged(at)
+            | Ending::Sent(at)
+            | Ending::Failed(at)
+            | Ending::Unknown(at) => Some(at),
+            Ending::Open => None,
+        }
+    }
+}
+
+impl fmt::Display for Flaw {
+    /// As the end of a sentence about who has the message.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Flaw::NeverSent => f.write_str("but nobody sent it"),
+            Flaw::NotYetSent => f.write_str("before it was sent"),
+            Flaw::OtherSender { sender } => write!(f, "but {sender} sent it"),
+            Flaw::OtherRoom { room } => write!(f, "but it was sent to room {room}"),
+            Flaw::NotEntitled => f.write_str("but is not entitled to the room"),
+            Flaw::OwnEcho => f.write_str("but it was for everybody but its sender"),
+            Flaw::NotToBeStored => f.write_str("but it must not be stored"),
+        }
+    }
+}
+
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -485,13 +515,5 @@ fn phantom(
         }
         Place::Database => write!(f, "The database has {message}, ")?,
     }
-    match flaw {
-        Flaw::NeverSent => write!(f, "but nobody sent it."),
-        Flaw::NotYetSent => write!(f, "before it was sent."),
-        Flaw::OtherSender { sender } => write!(f, "but {sender} sent it."),
-        Flaw::OtherRoom { room } => write!(f, "but it was sent to room {room}."),
-        Flaw::NotEntitled => write!(f, "but is not entitled to the room."),
-        Flaw::OwnEcho => write!(f, "but it was for everybody but its sender."),
-        Flaw::NotToBeStored => write!(f, "but it must not be stored."),
-    }
+    write!(f, "{flaw}.")
 }

@@ -69,6 +69,43 @@ pub enum Mistake {
     },
 }
 
+impl BadRecovery {
+    /// The same in few words, as a predicate of the client.
+    pub(super) fn in_short(&self) -> String {
+        let session = &self.session;
+        match &self.mistake {
+            Mistake::Expired { .. } => format!("recovered session {session}, which had expired"),
+            Mistake::EndedOnPurpose => {
+                format!("recovered session {session}, which had been ended on purpose")
+            }
+            Mistake::LostWithServer { .. } => {
+                format!("recovered session {session}, which was lost with its server")
+            }
+            Mistake::Foreign { owner } => {
+                format!("recovered session {session}, which is {owner}'s")
+            }
+            Mistake::Unknown => format!("recovered session {session}, which nobody had before"),
+            Mistake::OtherSession { had } => {
+                format!("recovered session {session}, but had session {had} before")
+            }
+            Mistake::OneSided => {
+                format!("recovered session {session}, as only one of the two sides says")
+            }
+            Mistake::Refused { .. } => {
+                format!("was given a new session, although session {session} was waiting")
+            }
+            Mistake::Missing { message } => format!(
+                "recovered session {session} and never handled `{}`",
+                message.content
+            ),
+            Mistake::Again { message } => format!(
+                "recovered session {session} and handled `{}` again, or after a later one",
+                message.content
+            ),
+        }
+    }
+}
+
 impl fmt::Display for BadRecovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (client, session, at) = (&self.client, &self.session, seconds(self.at));

@@ -1,0 +1,61 @@
+//! Causes in words.
+
+use squall_guarantees::{Cause, FailureCause, RecoveryRefused, seconds};
+
+/// Why a connection, an attempt or a session is over. The peer is the server if a client tells it,
+/// and the other way round.
+pub(super) fn of_end(cause: Cause, reason: &str, peer: &str) -> String {
+    match cause {
+        Cause::Unknown => return reason.to_owned(),
+        Cause::Meant => "on purpose".to_owned(),
+        Cause::PeerMeant => format!("the {peer} said goodbye"),
+        Cause::TimedOut => format!("nothing heard from the {peer} in time"),
+        Cause::GaveUp { after: Some(after) } => {
+            format!("gave up after {} without a greeting", seconds(after))
+        }
+        Cause::Stopping => "the server is stopping".to_owned(),
+        Cause::Superseded => "the client came back on another connection".to_owned(),
+        Cause::GaveUp { after: None } => with_reason("gave up", reason),
+        Cause::Closed => with_reason("the connection was closed under it", reason),
+        Cause::Refused => with_reason(&format!("the {peer} refused"), reason),
+        Cause::Overflow => with_reason("too much was waiting", reason),
+        Cause::Malformed => with_reason(&format!("the {peer} sent what has no meaning"), reason),
+    }
+}
+
+/// Why a message failed, or may have.
+pub(super) fn of_failure(cause: FailureCause, reason: &str) -> String {
+    match cause {
+        FailureCause::Unknown => reason.to_owned(),
+        FailureCause::RetriesUsedUp { attempts: 1 } => "no answer to the one attempt".to_owned(),
+        FailureCause::RetriesUsedUp { attempts } => format!("no answer to {attempts} attempts"),
+        FailureCause::TooLarge { bytes, limit } => {
+            format!("{bytes} bytes, where {limit} are allowed")
+        }
+        FailureCause::NotAllowed => with_reason("not allowed", reason),
+        FailureCause::NotConnected => "not connected".to_owned(),
+        FailureCause::Refused => with_reason("the server refused", reason),
+    }
+}
+
+/// Why a client did not get its session back.
+pub(super) fn of_refusal(refused: RecoveryRefused) -> &'static str {
+    match refused {
+        RecoveryRefused::Expired => "it had waited too long",
+        RecoveryRefused::UnknownSession => "the server does not know it",
+        RecoveryRefused::OffsetTooOld => "the server no longer has all that was missed",
+        RecoveryRefused::OffsetUnknown => "the server never sent what the client had last",
+        RecoveryRefused::ServerRestarted => "the server has restarted since",
+        RecoveryRefused::LeftOnPurpose => "the client had left on purpose",
+        RecoveryRefused::Superseded => "a later attempt had it already",
+        RecoveryRefused::NoRoom => "too many sessions were waiting",
+    }
+}
+
+/// What a cause leaves open, its side's own words may tell.
+fn with_reason(words: &str, reason: &str) -> String {
+    match reason {
+        "" => words.to_owned(),
+        reason => format!("{words} ({reason})"),
+    }
+}
