@@ -6,7 +6,7 @@ use squall_guarantees::{Cause, FailureCause, RecoveryRefused, seconds};
 /// and the other way round.
 pub(super) fn of_end(cause: Cause, reason: &str, peer: &str) -> String {
     match cause {
-        Cause::Unknown => return reason.to_owned(),
+        Cause::Unknown => reason.to_owned(),
         Cause::Meant => "on purpose".to_owned(),
         Cause::PeerMeant => format!("the {peer} said goodbye"),
         Cause::TimedOut => format!("nothing heard from the {peer} in time"),
