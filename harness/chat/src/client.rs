@@ -32,6 +32,7 @@ use crate::bugs::Bug;
 use crate::message::{Kind, Message, ROOT};
 use outbox::Outbox;
 use serde::{Deserialize, Serialize};
+use squall_recovery::Refusal;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -191,6 +192,8 @@ pub enum ClientEvent {
         session: String,
         /// Whether it is the session that the client had before.
         recovered: bool,
+        /// Why it is not, if the client asked for that one.
+        refused: Option<Refusal>,
     },
     /// The connection, or the attempt to connect, is over.
     Disconnected {

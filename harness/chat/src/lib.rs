@@ -55,7 +55,7 @@ pub use bugs::Bug;
 pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport};
 pub use cluster::{Adapter, Cluster, SERVER_RETURNS_WITHIN};
 pub use message::{Content, EVERYBODY, Kind, Message, ROOT, full_name, room_of};
-pub use server::{Recovery, ServeError, ServerEvent, ServerOptions, ToClient, serve};
+pub use server::{Recovery, Refusal, ServeError, ServerEvent, ServerOptions, ToClient, serve};
 pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 pub use termination::Termination;
 pub use wire::Limits;

@@ -28,6 +28,7 @@ mod recovery;
 mod session;
 
 pub use recovery::Recovery;
+pub use squall_recovery::Refusal;
 
 use crate::Observer;
 use crate::bugs::Bug;
@@ -146,6 +147,8 @@ pub enum ServerEvent {
         client: String,
         /// Whether it is one that was there before.
         recovered: bool,
+        /// Why it is not the one that the client asked for, if it asked for one.
+        refused: Option<Refusal>,
     },
     /// A client's session is over.
     SessionClosed {
@@ -217,7 +220,7 @@ pub async fn serve(
         sessions.clone(),
     );
     let (io, app) = build(&doorway.0, &sessions);
-    doorway.0.with(Exchange::expect_clients);
+    doorway.0.with(Exchange::expect_clients).unwrap_or(Ok(()))?;
     // Every connection holds a receiver; they end when this sender is dropped.
     let (alive, _) = watch::channel(());
 

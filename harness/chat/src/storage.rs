@@ -314,18 +314,22 @@ impl Database {
         Ok(found)
     }
 
-    /// In which rooms the user has joined or left, and under which id: the last time it did so in
-    /// each of them.
+    /// In which rooms the user has joined or left, and under which id: the last time that it did so in
+    /// each of them, up to an id.
     ///
     /// # Errors
     ///
     /// [`StorageError::Sqlite`] if they could not be read.
-    pub fn memberships(&self, user: &str) -> Result<BTreeMap<String, (i64, Kind)>, StorageError> {
+    pub fn memberships(
+        &self,
+        user: &str,
+        upto: i64,
+    ) -> Result<BTreeMap<String, (i64, Kind)>, StorageError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM messages WHERE sender = :user AND kind IN ('join', 'leave')
-             ORDER BY id"
+             AND id <= :upto ORDER BY id"
         );
-        let changes = self.select(&sql, named_params! { ":user": user })?;
+        let changes = self.select(&sql, named_params! { ":user": user, ":upto": upto })?;
         Ok(changes
             .into_iter()
             .map(|StoredMessage { id, message }| (message.room, (id, message.kind)))

@@ -29,6 +29,7 @@ mod fuzz;
 use crate::frame::{self, Framed};
 use crate::message::{Content, Kind, Message, check_room};
 use serde::{Deserialize, Serialize};
+use squall_recovery::Refusal;
 
 /// The name of the greeting.
 pub(crate) const READY: &str = "ready";
@@ -155,6 +156,9 @@ pub(crate) struct Ready {
     /// Whether this is a session that was there before.
     #[serde(default)]
     pub(crate) recovered: bool,
+    /// Why it is not the one that the client asked for, if it asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refused: Option<Refusal>,
     /// The session's private id, which rust_socketio does not show; none if it cannot be recovered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) private_id: Option<String>,

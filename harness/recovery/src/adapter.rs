@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How long to wait for a full queue to empty.
-const PACE: Duration = Duration::from_millis(10);
+pub(crate) const PACE: Duration = Duration::from_millis(10);
 
 /// socketioxide's own adapter, plus offsets, plus the books of [`Recovery`]. Choose it with
 /// `SocketIo::builder().with_adapter::<RecoveryAdapter>(recovery)`.
@@ -91,7 +91,7 @@ impl RecoveryAdapter {
         };
         let connected = self.local.sockets(options.clone());
         let (receivers, strangers) = books.receivers(self.local.path(), &options, connected);
-        self.send(&mut books, event, &receivers)
+        self.send(&mut books, event, &receivers, None)
             .map_err(|error| BroadcastError::Adapter(AdapterError(Box::new(error))))?;
         drop(books);
         let plain = |socket| {
@@ -110,13 +110,13 @@ impl RecoveryAdapter {
         &self,
         books: &mut Books,
         receivers: &BTreeSet<Number>,
-        event: &str,
-        data: &T,
+        (event, data): (&str, &T),
+        position: Option<i64>,
     ) -> Result<(), StorageError> {
         let value = self.local.parser().encode_value(data, Some(event));
         let packet = Packet::event(Str::default(), value.map_err(StorageError::new)?);
         match recoverable(&packet.inner) {
-            Some(event) => self.send(books, event, receivers),
+            Some(event) => self.send(books, event, receivers, position),
             None => Err(StorageError::new("only JSON packets can be recovered")),
         }
     }
@@ -126,11 +126,13 @@ impl RecoveryAdapter {
         books: &mut Books,
         event: &Value,
         receivers: &BTreeSet<Number>,
+        position: Option<i64>,
     ) -> Result<(), StorageError> {
         let (false, Value::Str(arguments, attachments)) = (receivers.is_empty(), event) else {
             return Ok(());
         };
-        books.publish(arguments, attachments.clone(), receivers, Instant::now())?;
+        let event = (arguments, attachments.clone());
+        books.publish(event, receivers, position, Instant::now())?;
         for number in receivers {
             self.deliver(books, *number);
         }

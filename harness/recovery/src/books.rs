@@ -14,23 +14,29 @@
 
 mod delivery;
 mod entry;
+mod gone;
 mod index;
 mod particulars;
 
-use crate::log::{Log, Sequence};
+use crate::flow::Flow;
+use crate::journal::Journal;
+use crate::log::{Log, Offset, Sequence};
 use crate::options::Options;
 use crate::secret;
-use crate::storage::{LoadedSession, Saved, SavedSession, Storage, StorageError};
+use crate::storage::{Saved, SavedSession, Storage, StorageError};
 pub(crate) use delivery::{Progress, Sent};
 use entry::{Entry, Place};
+use gone::Gone;
 use index::Absent;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use socketioxide::socket::Sid;
 use socketioxide_core::Str;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// The random bytes of a private id: 144 bits.
@@ -41,20 +47,62 @@ const CLAIM_MAX: usize = 64;
 /// Counts sessions in the order in which they were opened.
 pub(crate) type Number = u64;
 
+/// A connection that wants a session.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    pub(crate) socket: Sid,
+    /// Counts connections in the order in which the server heard of them, if it is known.
+    pub(crate) arrival: Option<u64>,
+    /// Its socket, as long as there is one.
+    pub(crate) alive: Weak<dyn Any + Send + Sync>,
+}
+
+/// How the connection of a session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Without a word: its client may come back.
+    Lost,
+    /// One side has said that it is over.
+    OnPurpose,
+}
+
 /// Why a client got a new session although it asked for its old one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    thiserror::Error,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum Refusal {
-    /// No session has this private id: it is invented, it has been used up, its session was ended
-    /// on purpose or forgotten, or the server was restarted without a storage that lasts.
+    /// No session has this private id: it is invented, or its session ended so long ago that nobody
+    /// remembers why.
     #[error("no session has this private id")]
     Unknown,
-    /// The session is in use by another connection. (A client that comes back before the server has
-    /// noticed that it was gone gets this, as with Socket.IO's own server.)
-    #[error("the session is in use by another connection")]
-    InUse,
+    /// Another server has given out this private id, or this one before it was restarted without a
+    /// storage that lasts.
+    #[error("the session was another server's, or has ended with this one's last process")]
+    ServerRestarted,
+    /// One side has ended the session on purpose.
+    #[error("the session was ended on purpose")]
+    LeftOnPurpose,
     /// The session has waited longer than `max_disconnection`.
     #[error("the session has expired")]
     Expired,
+    /// So many others have begun to wait since that it had to make room for them.
+    #[error("the session had to make room for others")]
+    NoRoom,
+    /// The session is in use by a connection that its client has made after this one. (The client has
+    /// given up this connection; what it had said on it before came late.)
+    #[error("a later connection of the client has the session")]
+    Superseded,
     /// Packets after this offset are no longer there.
     #[error("the packets after this offset are no longer there")]
     OffsetTooOld,
@@ -66,36 +114,44 @@ pub enum Refusal {
 pub(crate) struct Books {
     options: Options,
     log: Log,
-    storage: Box<dyn Storage>,
+    journal: Journal,
+    /// The highest position that the last process has kept.
+    position: Option<i64>,
+    flow: Flow,
     sessions: BTreeMap<Number, Entry>,
     last: Number,
     by_private_id: HashMap<String, Number>,
     by_socket: HashMap<(Str, Sid), Number>,
     absent: Absent,
     deadlines: BTreeSet<(Instant, Number)>,
+    gone: Gone,
 }
 
 impl Books {
-    /// Opens the books, with what the storage knows. Sessions that were connected when the last
-    /// process ended have been away since it was last known to be alive.
+    /// Opens the books, with what the storage knows. When the storage cannot keep something, `behind` is
+    /// told.
     pub(crate) fn open(
         options: Options,
-        mut storage: Box<dyn Storage>,
-        now: Instant,
-        today: SystemTime,
+        (storage, behind): (Box<dyn Storage>, Arc<Notify>),
+        flow: Flow,
+        (now, today): (Instant, SystemTime),
     ) -> Result<Self, StorageError> {
+        let (journal, saved) = Journal::open(storage, options.bytes_max, behind)?;
         let Saved {
             tag,
             next,
             sessions,
             packets,
-            alive,
-        } = storage.load()?;
+            position,
+        } = saved;
         let first = next - packets.len() as Sequence;
         let mut books = Self {
             log: Log::new(tag, first, options.bytes_max),
+            gone: Gone::new(options.retention(), options.sessions_max, now),
             options,
-            storage,
+            journal,
+            position,
+            flow,
             sessions: BTreeMap::new(),
             last: sessions.last().map_or(0, |session| session.number),
             by_private_id: HashMap::new(),
@@ -104,7 +160,7 @@ impl Books {
             deadlines: BTreeSet::new(),
         };
         for session in sessions {
-            let since = session.away_since.or(alive);
+            let since = session.away_since;
             let gone = since.and_then(|since| today.duration_since(since).ok());
             let left = books
                 .options
@@ -114,7 +170,7 @@ impl Books {
         }
         for packet in packets {
             let attachments = (!packet.attachments.is_empty()).then(|| packet.attachments.into());
-            books.log.push(packet.event.into(), attachments, now);
+            books.log.push(packet.event, attachments, now);
             books.note(packet.sequence, &packet.receivers);
         }
         Ok(books)
@@ -122,7 +178,7 @@ impl Books {
 
     fn restore(
         &mut self,
-        session: LoadedSession,
+        session: SavedSession,
         now: Instant,
         left: Option<Duration>,
     ) -> Result<(), StorageError> {
@@ -130,7 +186,7 @@ impl Books {
         // Whoever has expired meanwhile is forgotten at the next tick, and refused until then.
         let deadline = now + left.unwrap_or_default();
         let entry = Entry {
-            namespace: session.namespace.into(),
+            namespace: session.namespace,
             id: session.id,
             private_id: session.private_id,
             rooms: serde_json::from_str(&session.rooms).map_err(StorageError::new)?,
@@ -139,6 +195,7 @@ impl Books {
             packets: VecDeque::new(),
             floor: session.floor,
             socket: None,
+            arrival: None,
             place: Place::Away { deadline },
         };
         self.absent.insert(&entry.namespace, &entry.rooms, number);
@@ -149,15 +206,11 @@ impl Books {
     }
 
     /// Opens a new session for a connection.
-    pub(crate) fn open_session(
-        &mut self,
-        namespace: &Str,
-        socket: Sid,
-        connection: Weak<dyn Any + Send + Sync>,
-    ) -> Number {
+    pub(crate) fn open_session(&mut self, namespace: &Str, connection: Connection) -> Number {
         self.last += 1;
         let number = self.last;
-        let private_id = secret::draw(PRIVATE_ID_BYTES);
+        let socket = connection.socket;
+        let private_id = self.log.private_id(&secret::draw(PRIVATE_ID_BYTES));
         self.by_private_id.insert(private_id.clone(), number);
         self.by_socket.insert((namespace.clone(), socket), number);
         let entry = Entry {
@@ -170,13 +223,34 @@ impl Books {
             packets: VecDeque::new(),
             floor: None,
             socket: Some(socket),
+            arrival: connection.arrival,
             place: Place::Joining {
                 deadline: None,
-                connection,
+                connection: connection.alive,
             },
         };
         self.sessions.insert(number, entry);
         number
+    }
+
+    /// The socket of the connection that has the session with this private id, if there is one, and if
+    /// `arrival` came after it: the client has given that connection up, and the server has not noticed.
+    pub(crate) fn superseded_by(
+        &self,
+        namespace: &Str,
+        private_id: &str,
+        arrival: Option<u64>,
+    ) -> Option<Weak<dyn Any + Send + Sync>> {
+        let entry = &self.sessions[self.by_private_id.get(private_id)?];
+        let newer = arrival.is_none() || entry.arrival.is_none() || arrival > entry.arrival;
+        match &entry.place {
+            Place::Joining { connection, .. } | Place::Live { connection, .. }
+                if newer && entry.namespace == *namespace =>
+            {
+                Some(connection.clone())
+            }
+            _ => None,
+        }
     }
 
     /// Gives a session to the connection whose client knows its private id, if everything that the
@@ -185,8 +259,7 @@ impl Books {
     pub(crate) fn claim(
         &mut self,
         namespace: &Str,
-        socket: Sid,
-        connection: Weak<dyn Any + Send + Sync>,
+        connection: Connection,
         (private_id, offset): (&str, Option<&str>),
         now: Instant,
     ) -> Result<Number, Refusal> {
@@ -196,7 +269,7 @@ impl Books {
         let known = self.by_private_id.get(private_id).copied();
         let number = known
             .filter(|number| self.sessions[number].namespace == *namespace)
-            .ok_or(Refusal::Unknown)?;
+            .ok_or_else(|| self.why_gone(private_id))?;
         let deadline = self.claimable(number)?;
         let checked = match deadline <= now {
             true => Err(Refusal::Expired),
@@ -206,33 +279,46 @@ impl Books {
             Ok(floor) => floor,
             Err(refusal) => {
                 // Its client is about to get another session, and will not ask for this one again.
-                self.forget(number);
+                self.forget(number, refusal);
                 return Err(refusal);
             }
         };
         let entry = self.sessions.get_mut(&number).expect("it is known");
         entry.acknowledge(floor);
-        entry.socket = Some(socket);
+        entry.socket = Some(connection.socket);
+        entry.arrival = connection.arrival;
         entry.place = Place::Joining {
             deadline: Some(deadline),
-            connection,
+            connection: connection.alive,
         };
         self.deadlines.remove(&(deadline, number));
-        self.by_socket.insert((namespace.clone(), socket), number);
+        self.by_socket
+            .insert((namespace.clone(), connection.socket), number);
         Ok(number)
+    }
+
+    /// Why there is no session with this private id.
+    fn why_gone(&self, private_id: &str) -> Refusal {
+        match self.log.gave_out(private_id) {
+            true => self.gone.get(private_id).unwrap_or(Refusal::Unknown),
+            false if self.log.could_be_anothers(private_id) => Refusal::ServerRestarted,
+            false => Refusal::Unknown,
+        }
     }
 
     /// Until when the session may be claimed, if nobody has it.
     fn claimable(&mut self, number: Number) -> Result<Instant, Refusal> {
-        match &self.sessions[&number].place {
+        let entry = &self.sessions[&number];
+        match &entry.place {
             Place::Away { deadline } => Ok(*deadline),
             Place::Joining { connection, .. } | Place::Live { connection, .. }
                 if connection.strong_count() > 0 =>
             {
-                Err(Refusal::InUse)
+                Err(Refusal::Superseded)
             }
             Place::Joining { .. } => {
-                self.abandon(number);
+                let socket = entry.socket;
+                self.abandon(number, socket);
                 match self.sessions.get(&number).map(|entry| &entry.place) {
                     Some(Place::Away { deadline }) => Ok(*deadline),
                     _ => Err(Refusal::Unknown),
@@ -240,7 +326,7 @@ impl Books {
             }
             // Its end was not told, so nobody knows whether it was on purpose.
             Place::Live { .. } | Place::Ending { .. } => {
-                self.forget(number);
+                self.forget(number, Refusal::Unknown);
                 Err(Refusal::Unknown)
             }
         }
@@ -253,13 +339,18 @@ impl Books {
         offset: Option<&str>,
     ) -> Result<Option<Sequence>, Refusal> {
         let entry = &self.sessions[&number];
-        let handled = offset
-            .map(|offset| {
-                let known = offset.len() <= CLAIM_MAX;
-                let sequence = self.log.sequence(offset).filter(|_| known);
-                sequence.ok_or(Refusal::OffsetUnknown)
-            })
-            .transpose()?;
+        let offset = offset.map(|offset| match offset.len() <= CLAIM_MAX {
+            true => self.log.read(offset),
+            false => Offset::None,
+        });
+        let handled = match offset {
+            None => None,
+            Some(Offset::Ours(sequence)) if sequence >= entry.since => Some(sequence),
+            // The client has it from an earlier session. It keeps it until it is sent something in this one.
+            Some(Offset::Ours(_) | Offset::Anothers) if entry.floor.is_none() => None,
+            Some(Offset::Ours(sequence)) => Some(sequence),
+            Some(Offset::Anothers | Offset::None) => return Err(Refusal::OffsetUnknown),
+        };
         if handled < entry.floor {
             return Err(Refusal::OffsetTooOld);
         }
@@ -273,68 +364,65 @@ impl Books {
     }
 
     /// The connection of a joining session was turned away, or lost, before it was live.
-    pub(crate) fn abandon(&mut self, number: Number) {
+    pub(crate) fn abandon(&mut self, number: Number, socket: Option<Sid>) {
         let Some(entry) = self.sessions.get_mut(&number) else {
             return;
         };
         let Place::Joining { deadline, .. } = entry.place else {
             return;
         };
+        if entry.socket != socket {
+            return;
+        }
         match deadline {
             Some(deadline) => self.send_away(number, deadline),
-            None => self.forget(number),
+            None => self.forget(number, Refusal::Unknown),
         }
     }
 
     /// Makes a joining session live, and names its rooms. What it has missed is not sent yet:
-    /// [`deliver`](Self::deliver) does that.
-    pub(crate) fn enter(
-        &mut self,
-        number: Number,
-        connection: Weak<dyn Any + Send + Sync>,
-    ) -> Vec<String> {
-        let Some(entry) = self.sessions.get_mut(&number) else {
-            return Vec::new();
-        };
+    /// [`deliver`](Self::deliver) does that. None if the session is another connection's by now.
+    pub(crate) fn enter(&mut self, number: Number, connection: Connection) -> Option<Vec<String>> {
+        let entry = self.sessions.get_mut(&number)?;
+        if entry.socket != Some(connection.socket) {
+            return None;
+        }
         self.absent.remove(&entry.namespace, &entry.rooms, number);
         entry.rooms.insert(entry.id.clone());
         entry.place = Place::Live {
             sent: entry.floor,
             waiting: false,
-            connection,
+            connection: connection.alive,
         };
         let rooms = entry.rooms.iter().cloned().collect();
-        // If this fails, the next process knows the session as it was, or not at all.
-        let _ = self.save(number, None);
-        rooms
+        self.save_if_possible(number, None);
+        Some(rooms)
     }
 
-    /// The connection of a session is lost. It waits for its client, unless it was ended on purpose.
+    /// The connection of a session is over. It waits for its client, unless it was ended on purpose.
     pub(crate) fn leave(
         &mut self,
         namespace: &Str,
         socket: Sid,
         rooms: BTreeSet<String>,
-        on_purpose: bool,
+        end: End,
         (now, today): (Instant, SystemTime),
     ) {
         let Some(&number) = self.by_socket.get(&(namespace.clone(), socket)) else {
             return;
         };
-        if on_purpose {
-            return self.forget(number);
+        if end == End::OnPurpose {
+            return self.forget(number, Refusal::LeftOnPurpose);
         }
         let entry = self.sessions.get_mut(&number).expect("it has a socket");
         match entry.place {
-            Place::Joining { .. } => self.abandon(number),
-            Place::Ending { .. } => self.remove(number),
+            Place::Joining { .. } => self.abandon(number, Some(socket)),
+            Place::Ending { .. } => self.remove(number, Refusal::OffsetTooOld),
             Place::Away { .. } => {}
             Place::Live { .. } => {
                 entry.rooms = rooms;
                 self.send_away(number, now + self.options.max_disconnection);
-                // If this fails, the storage goes on believing that the session is connected: it
-                // will be away since the process was last alive, which is no worse.
-                let _ = self.save(number, Some(today));
+                self.save_if_possible(number, Some(today));
                 self.make_room();
             }
         }
@@ -351,6 +439,7 @@ impl Books {
         entry.place = Place::Away { deadline };
         if let Some(socket) = entry.socket {
             self.by_socket.remove(&(entry.namespace.clone(), socket));
+            self.flow.forget(socket, number);
         }
         self.absent.insert(&entry.namespace, &entry.rooms, number);
         self.deadlines.insert((deadline, number));
@@ -359,17 +448,24 @@ impl Books {
     fn make_room(&mut self) {
         while self.deadlines.len() > self.options.sessions_max {
             let (_, longest_away) = *self.deadlines.first().expect("there are too many");
-            self.forget(longest_away);
+            self.forget(longest_away, Refusal::NoRoom);
         }
     }
 
-    fn forget(&mut self, number: Number) {
-        self.remove(number);
-        // If this fails, the session comes back with the next process, and expires there.
-        let _ = self.storage.forget(&[number]);
+    fn forget(&mut self, number: Number, why: Refusal) {
+        self.remove(number, why);
+        self.strike_out(vec![number]);
     }
 
-    fn remove(&mut self, number: Number) {
+    /// Forgets sessions in the storage as well. One that cannot be forgotten for good comes back with the
+    /// next process, and expires there.
+    fn strike_out(&mut self, sessions: Vec<Number>) {
+        if !sessions.is_empty() {
+            drop(self.journal.forget(sessions));
+        }
+    }
+
+    fn remove(&mut self, number: Number, why: Refusal) {
         let Some(entry) = self.sessions.remove(&number) else {
             return;
         };
@@ -378,48 +474,74 @@ impl Books {
             self.deadlines.remove(&(deadline, number));
         } else if let Some(socket) = entry.socket {
             self.by_socket.remove(&(entry.namespace.clone(), socket));
+            self.flow.forget(socket, number);
         }
         self.absent.remove(&entry.namespace, &entry.rooms, number);
+        self.gone.insert(entry.private_id, why);
     }
 
     /// Forgets what has waited long enough, and tells the storage that we are alive.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the storage could not be told.
     pub(crate) fn tick(&mut self, now: Instant, today: SystemTime) -> Result<(), StorageError> {
-        let lost: Vec<Number> = self
+        let lost: Vec<(Number, Option<Sid>)> = self
             .sessions
             .iter()
             .filter(|(_, entry)| entry.is_lost())
-            .map(|(number, _)| *number)
+            .map(|(number, entry)| (*number, entry.socket))
             .collect();
-        for number in lost {
+        for (number, socket) in lost {
             match self.sessions[&number].place {
-                Place::Joining { .. } => self.abandon(number),
-                _ => self.forget(number),
+                Place::Joining { .. } => self.abandon(number, socket),
+                _ => self.forget(number, Refusal::Unknown),
             }
         }
         let mut expired = Vec::new();
         while let Some(&(deadline, number)) = self.deadlines.first()
             && deadline <= now
         {
-            self.remove(number);
+            self.remove(number, Refusal::Expired);
             expired.push(number);
         }
-        if !expired.is_empty() {
-            self.storage.forget(&expired)?;
-        }
-        self.log.expire(now, self.retention());
-        self.storage.tick(self.log.first(), today)
+        self.strike_out(expired);
+        self.gone.expire(now);
+        self.log.expire(now, self.options.retention());
+        self.journal.tick(self.log.first(), today)
+    }
+
+    /// Keeps what the storage could not keep when it was asked to. Gives the sessions that may be sent more
+    /// now, each with its namespace.
+    pub(crate) fn resume(&mut self) -> Vec<(Str, Number)> {
+        let receivers: BTreeSet<Number> = self.journal.resume().into_iter().collect();
+        let sessions = receivers.into_iter().filter_map(|number| {
+            let entry = self.sessions.get(&number)?;
+            Some((entry.namespace.clone(), number))
+        });
+        sessions.collect()
+    }
+
+    /// Whether something waits to be kept.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.journal.is_empty()
+    }
+
+    /// Keeps a session as it is. A storage that fails for good has no other consequence than this: the next
+    /// process knows the session as it was kept last, or not at all.
+    fn save_if_possible(&mut self, number: Number, away_since: Option<SystemTime>) {
+        drop(self.save(number, away_since));
     }
 
     fn save(&mut self, number: Number, away_since: Option<SystemTime>) -> Result<(), StorageError> {
         let entry = &self.sessions[&number];
-        let rooms = serde_json::to_string(&entry.rooms).map_err(StorageError::new)?;
-        self.storage.save(SavedSession {
+        self.journal.save(SavedSession {
             number,
-            namespace: &entry.namespace,
-            id: &entry.id,
-            private_id: &entry.private_id,
-            rooms: &rooms,
-            data: &entry.data.to_string(),
+            namespace: entry.namespace.clone(),
+            id: entry.id.clone(),
+            private_id: entry.private_id.clone(),
+            rooms: serde_json::to_string(&entry.rooms).map_err(StorageError::new)?,
+            data: entry.data.to_string(),
             since: entry.since,
             floor: entry.floor,
             away_since,

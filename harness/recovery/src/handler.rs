@@ -1,17 +1,18 @@
 //! Around the handlers of a namespace: a session is opened or claimed before the first middleware, and
 //! live before the connect handler.
 
-use crate::adapter::RecoveryAdapter;
-use crate::books::{Number, Refusal};
+use crate::adapter::{PACE, RecoveryAdapter};
+use crate::books::{Books, Connection, End, Number, Refusal};
 use crate::session::Session;
+use crate::wire::Arrival;
 use crate::{Recovery, SocketRef};
 use serde::Deserialize;
+use socketioxide::SocketError;
 use socketioxide::handler::ConnectHandler;
 use socketioxide::handler::connect::ConnectMiddleware;
 use socketioxide::socket::{DisconnectReason, Sid, Socket};
 use socketioxide_core::adapter::{BroadcastOptions, CoreAdapter};
 use socketioxide_core::{Str, Value};
-use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::future::{Future, ready};
@@ -19,7 +20,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// The handlers of a namespace whose sessions can be recovered; see [`Recovery::protect`].
 #[derive(Clone)]
@@ -36,10 +37,12 @@ where
     T: Send + Sync + 'static,
 {
     fn call(&self, socket: Arc<Socket<RecoveryAdapter>>, auth: Option<Value>) {
-        if let Some(session) = socket.extensions.get::<Session>() {
-            self.recovery.enter(&session, &socket);
+        let session = socket.extensions.get::<Session>();
+        match session.is_none_or(|session| self.recovery.enter(&session, &socket)) {
+            true => self.handler.call(socket, auth),
+            // While it was joining, its client has come with another connection.
+            false => end(socket),
         }
-        self.handler.call(socket, auth);
     }
 
     fn call_middleware<'a>(
@@ -53,9 +56,9 @@ where
             if session.recovered() && self.recovery.skips_middlewares() {
                 return Ok(());
             }
-            let mut admitted = Admitting(&self.recovery, Some(session.number()));
+            let mut admitting = Admitting(&self.recovery, Some((session.number(), socket.id)));
             self.handler.call_middleware(socket, auth).await?;
-            admitted.1 = None;
+            admitting.1 = None;
             Ok(())
         })
     }
@@ -74,12 +77,12 @@ where
 }
 
 /// Gives a session back if its connection is not let in.
-struct Admitting<'a>(&'a Recovery, Option<Number>);
+struct Admitting<'a>(&'a Recovery, Option<(Number, Sid)>);
 
 impl Drop for Admitting<'_> {
     fn drop(&mut self) {
-        if let (Some(mut books), Some(session)) = (self.0.books(), self.1) {
-            books.abandon(session);
+        if let (Some(mut books), Some((session, socket))) = (self.0.books(), self.1) {
+            books.abandon(session, Some(socket));
         }
     }
 }
@@ -107,74 +110,94 @@ impl Recovery {
         let Some(mut books) = self.books() else {
             return Session::plain(socket);
         };
-        let (namespace, connection) = (Str::copy_from_slice(socket.ns()), weak(socket));
-        let claimed = Claim::read(auth).map(|(pid, offset)| {
-            let claim = (pid.as_str(), offset.as_deref());
-            books.claim(
-                &namespace,
-                socket.id,
-                connection.clone(),
-                claim,
-                Instant::now(),
-            )
+        let (namespace, connection) = (Str::copy_from_slice(socket.ns()), connection(socket));
+        let claim = Claim::read(auth);
+        let given_up = claim.as_ref().and_then(|(private_id, _)| {
+            self.take_from(&mut books, &namespace, private_id, connection.arrival)
+        });
+        let claimed = claim.map(|(private_id, offset)| {
+            let claim = (private_id.as_str(), offset.as_deref());
+            books.claim(&namespace, connection.clone(), claim, Instant::now())
         });
         let (number, claimed): (Number, Result<bool, Refusal>) = match claimed {
             Some(Ok(number)) => (number, Ok(true)),
-            other => {
-                let number = books.open_session(&namespace, socket.id, connection);
-                (
-                    number,
-                    other.map_or(Ok(false), |refused| refused.map(|_| true)),
-                )
-            }
+            Some(Err(refusal)) => (books.open_session(&namespace, connection), Err(refusal)),
+            None => (books.open_session(&namespace, connection), Ok(false)),
         };
         let ids = books.ids_of(number).expect("it has just been opened");
-        Session::kept(self, socket, number, ids, claimed)
+        let session = Session::kept(self, socket, number, ids, claimed);
+        drop(books);
+        given_up.map(end);
+        session
     }
 
-    /// Makes a session live: in its rooms again, and given what it has missed, in one breath.
-    fn enter(&self, session: &Session, socket: &Arc<Socket<RecoveryAdapter>>) {
+    /// Takes the session with this private id from a connection that its client has given up, though the
+    /// server has not noticed: who knows the private id and comes later has it by right. Gives that
+    /// connection's socket, which is to be ended.
+    fn take_from(
+        &self,
+        books: &mut Books,
+        namespace: &Str,
+        private_id: &str,
+        arrival: Option<u64>,
+    ) -> Option<Arc<Socket<RecoveryAdapter>>> {
+        let socket = books.superseded_by(namespace, private_id, arrival)?;
+        let socket = socket
+            .upgrade()?
+            .downcast::<Socket<RecoveryAdapter>>()
+            .ok()?;
+        if let Some(session) = socket.extensions.get::<Session>() {
+            session.supersede();
+        }
+        let now = (Instant::now(), SystemTime::now());
+        books.leave(namespace, socket.id, rooms(&socket), End::Lost, now);
+        Some(socket)
+    }
+
+    /// Makes a session live: in its rooms again, and given what it has missed, in one breath. Says
+    /// whether it is still this connection's.
+    fn enter(&self, session: &Session, socket: &Arc<Socket<RecoveryAdapter>>) -> bool {
         let Some(mut books) = self.books() else {
-            return;
+            return true;
+        };
+        let Some(rooms) = books.enter(session.number(), connection(socket)) else {
+            return false;
         };
         let recovery = self.clone();
         socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
             recovery.leave(&socket, reason);
             ready(())
         });
-        socket.join(books.enter(session.number(), weak(socket)));
+        socket.join(rooms);
         if let Some(adapter) = self.adapter(socket.ns()) {
             adapter.deliver(&mut books, session.number());
         }
         drop(books);
         // The socket may be gone already, and its disconnection handled before there was a handler.
         if !socket.connected() {
-            self.leave(
-                &SocketRef::from(socket.clone()),
-                DisconnectReason::TransportClose,
-            );
+            self.leave(socket, DisconnectReason::TransportClose);
         }
+        true
     }
 
-    /// A connection is lost.
-    pub(crate) fn leave(&self, socket: &SocketRef, reason: DisconnectReason) {
+    /// A connection is over.
+    pub(crate) fn leave(&self, socket: &Socket<RecoveryAdapter>, reason: DisconnectReason) {
         let Some(mut books) = self.books() else {
             return;
         };
-        let rooms: BTreeSet<String> = socket.rooms().into_iter().map(Into::into).collect();
         let namespace = Str::copy_from_slice(socket.ns());
         let now = (Instant::now(), SystemTime::now());
-        books.leave(&namespace, socket.id, rooms, on_purpose(reason), now);
+        books.leave(&namespace, socket.id, rooms(socket), kind(reason), now);
     }
-}
 
-impl Recovery {
-    /// Why a session's connection ended. One that [`Recovery::lose`] has ended is away already: that
-    /// socketioxide disconnected it is how, and not why.
-    pub(crate) fn reason(&self, number: Number, told: DisconnectReason) -> DisconnectReason {
-        let away = || self.books().is_some_and(|books| books.is_away(number));
+    /// Why a session's connection ended. One whose session has gone on without it ([`Recovery::lose`],
+    /// [`Session::superseded`]) was lost: that socketioxide disconnected it is how, and not why.
+    pub(crate) fn reason(&self, session: &Session, told: DisconnectReason) -> DisconnectReason {
+        let away = || (self.books()).is_some_and(|books| books.is_away(session.number()));
         match told {
-            DisconnectReason::ServerNSDisconnect if away() => DisconnectReason::TransportClose,
+            DisconnectReason::ServerNSDisconnect if session.superseded() || away() => {
+                DisconnectReason::TransportClose
+            }
             told => told,
         }
     }
@@ -191,7 +214,7 @@ impl Recovery {
             let rooms = rooms.into_iter().map(Into::into).collect();
             let now = (Instant::now(), SystemTime::now());
             if let Some(mut books) = self.books() {
-                books.leave(local.path(), socket, rooms, false, now);
+                books.leave(local.path(), socket, rooms, End::Lost, now);
             }
             // Without the lock: this calls the disconnect handler. A full queue waits for the heartbeat.
             let _ = local.disconnect_socket(BroadcastOptions::new(socket));
@@ -199,24 +222,43 @@ impl Recovery {
     }
 }
 
-/// Whether a session is over, and not just its connection: one side has said so, or has spoken
+/// Whether a session is over, or just its connection: it is if one side has said so, or has spoken
 /// nonsense. (Socket.IO's `RECOVERABLE_DISCONNECT_REASONS` are the others.)
-fn on_purpose(reason: DisconnectReason) -> bool {
+fn kind(reason: DisconnectReason) -> End {
     use DisconnectReason::{
         ClientNSDisconnect, ClosingServer, HeartbeatTimeout, MultipleHttpPollingError,
         PacketParsingError, ServerNSDisconnect, TransportClose, TransportError,
     };
     match reason {
-        ClientNSDisconnect | ServerNSDisconnect | PacketParsingError => true,
+        ClientNSDisconnect | ServerNSDisconnect | PacketParsingError => End::OnPurpose,
         TransportClose
         | TransportError
         | HeartbeatTimeout
         | MultipleHttpPollingError
-        | ClosingServer => false,
+        | ClosingServer => End::Lost,
     }
 }
 
-fn weak(socket: &Arc<Socket<RecoveryAdapter>>) -> Weak<dyn Any + Send + Sync> {
-    let weak: Weak<Socket<RecoveryAdapter>> = Arc::downgrade(socket);
-    weak
+/// Ends a connection that has no session any more; not now, because that calls the disconnect handler. A
+/// full queue has no place for the goodbye, and is waited for.
+fn end(socket: Arc<Socket<RecoveryAdapter>>) {
+    tokio::spawn(async move {
+        while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {
+            sleep(PACE).await;
+        }
+    });
+}
+
+fn rooms(socket: &Socket<RecoveryAdapter>) -> BTreeSet<String> {
+    socket.rooms().into_iter().map(Into::into).collect()
+}
+
+fn connection(socket: &Arc<Socket<RecoveryAdapter>>) -> Connection {
+    let alive: Weak<Socket<RecoveryAdapter>> = Arc::downgrade(socket);
+    let arrival = socket.req_parts().extensions.get::<Arrival>();
+    Connection {
+        socket: socket.id,
+        arrival: arrival.map(|Arrival(number)| *number),
+        alive,
+    }
 }

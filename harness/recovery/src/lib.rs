@@ -64,7 +64,9 @@
 
 mod adapter;
 mod books;
+mod flow;
 mod handler;
+mod journal;
 mod log;
 mod options;
 mod secret;
@@ -77,19 +79,22 @@ pub use books::Refusal;
 pub use handler::Protected;
 pub use options::Options;
 pub use session::Session;
-pub use storage::{
-    LoadedPacket, LoadedSession, Memory, Saved, SavedPacket, SavedSession, Sqlite, Storage,
-    StorageError,
-};
+pub use storage::{Memory, Saved, SavedPacket, SavedSession, Sqlite, Storage, StorageError};
 pub use wire::{Around, RecoveryService};
 
 use books::Books;
+use flow::Flow;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::SystemTime;
-use tokio::time::{Instant, sleep};
+use std::time::{Duration, SystemTime};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long to wait before a storage that has failed is asked again.
+const RETRY: Duration = Duration::from_millis(200);
 
 /// A socket of a server with recovery.
 pub type SocketRef = socketioxide::extract::SocketRef<RecoveryAdapter>;
@@ -103,7 +108,28 @@ struct Shared {
     /// By namespace.
     adapters: Mutex<BTreeMap<String, Weak<RecoveryAdapter>>>,
     options: Options,
+    flow: Flow,
+    /// How many connections the server has heard of.
+    arrivals: AtomicU64,
     keeps_time: AtomicBool,
+    /// The storage is behind, and should be asked again soon.
+    behind: Arc<Notify>,
+}
+
+/// What there is in the books at a moment: what must come to nothing when clients have gone and their
+/// time is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// The sessions that have a connection.
+    pub connected: usize,
+    /// The sessions that wait for their clients.
+    pub waiting: usize,
+    /// The packets that some session may still need.
+    pub packets: usize,
+    /// The bytes of these packets.
+    pub bytes: usize,
+    /// The changes that the storage could not keep yet.
+    pub unsaved: usize,
 }
 
 impl Recovery {
@@ -114,13 +140,21 @@ impl Recovery {
     /// [`StorageError`] if the storage cannot be read.
     pub fn new(options: Options, storage: impl Storage) -> Result<Self, StorageError> {
         let (now, today) = (Instant::now(), SystemTime::now());
-        let books = Books::open(options.clone(), Box::new(storage), now, today)?;
-        Ok(Self(Some(Arc::new(Shared {
+        let flow = Flow::default();
+        let behind = Arc::new(Notify::new());
+        let journal = (Box::new(storage) as Box<dyn Storage>, behind.clone());
+        let books = Books::open(options.clone(), journal, flow.clone(), (now, today))?;
+        let recovery = Self(Some(Arc::new(Shared {
             books: Mutex::new(books),
             adapters: Mutex::default(),
             options,
+            flow,
+            arrivals: AtomicU64::new(0),
             keeps_time: AtomicBool::new(false),
-        }))))
+            behind,
+        })));
+        recovery.keep_time();
+        Ok(recovery)
     }
 
     /// No recovery: everything behaves as if this crate were not there, which is Socket.IO's default.
@@ -145,11 +179,11 @@ impl Recovery {
     }
 
     /// Emits an event to some sessions of a namespace, which get it after their recovery if not before.
-    /// It is kept once, for all of them.
+    /// It is kept once, for all of them. While the storage fails for a moment, it waits.
     ///
     /// # Errors
     ///
-    /// [`StorageError`] if the event is not JSON, or could not be kept; then it is not sent.
+    /// [`StorageError`] if the event is not JSON, or cannot be kept; then it is not sent.
     pub fn emit<'a, T: Serialize + ?Sized>(
         &self,
         namespace: &str,
@@ -157,13 +191,55 @@ impl Recovery {
         event: &str,
         data: &T,
     ) -> Result<(), StorageError> {
+        self.emit_from(namespace, sessions, (event, data), None)
+    }
+
+    /// The same of an event that comes from a log of the application, such as the rows of its own database,
+    /// in ascending order of their `position` there. Between storing a row and emitting it the process may
+    /// be killed; so when it starts again, it emits once more what comes after [`Recovery::position`], to
+    /// the sessions that wait.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn emit_at<'a, T: Serialize + ?Sized>(
+        &self,
+        position: i64,
+        namespace: &str,
+        sessions: impl IntoIterator<Item = &'a Session>,
+        (event, data): (&str, &T),
+    ) -> Result<(), StorageError> {
+        self.emit_from(namespace, sessions, (event, data), Some(position))
+    }
+
+    fn emit_from<'a, T: Serialize + ?Sized>(
+        &self,
+        namespace: &str,
+        sessions: impl IntoIterator<Item = &'a Session>,
+        event: (&str, &T),
+        position: Option<i64>,
+    ) -> Result<(), StorageError> {
         let receivers = sessions.into_iter().map(Session::number).collect();
         match (self.books(), self.adapter(namespace)) {
             (Some(mut books), Some(adapter)) => {
-                adapter.send_to(&mut books, &receivers, event, data)
+                adapter.send_to(&mut books, &receivers, event, position)
             }
             _ => Ok(()),
         }
+    }
+
+    /// The highest position of [`Recovery::emit_at`] that the storage knows from earlier processes. What
+    /// came after it was sent to nobody.
+    #[must_use]
+    pub fn position(&self) -> Option<i64> {
+        self.books()?.position()
+    }
+
+    /// What there is in the books.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        self.books()
+            .map_or_else(Census::default, |books| books.census())
     }
 
     /// The sessions that wait for their clients, in the order in which they were opened. When a server
@@ -180,8 +256,9 @@ impl Recovery {
     /// Closes the storage, for a server that ends. What happens from now on is not kept.
     pub fn close(&self) {
         if let Some(mut books) = self.books() {
-            // Should this fail, the sessions have been away for a moment longer than they were.
-            let _ = books.tick(Instant::now(), SystemTime::now());
+            books.resume();
+            // Should this fail, the sessions have been away for a moment longer or shorter than they were.
+            drop(books.tick(Instant::now(), SystemTime::now()));
             books.close();
         }
     }
@@ -228,25 +305,40 @@ impl Recovery {
         adapters.collect()
     }
 
-    /// Looks after expired sessions from now on, until the server is gone. Called where there is a
-    /// runtime.
+    /// Looks after expired sessions and a storage that is behind from now on, until the server is gone;
+    /// where there is no runtime yet, from the first connection on.
     fn keep_time(&self) {
-        let Some(shared) = &self.0 else {
+        let (Some(shared), Ok(runtime)) = (&self.0, Handle::try_current()) else {
             return;
         };
         if shared.keeps_time.swap(true, Ordering::Relaxed) {
             return;
         }
-        let (weak, pause) = (Arc::downgrade(shared), shared.options.tick);
-        tokio::spawn(async move {
+        let (weak, pulse) = (Arc::downgrade(shared), shared.options.pulse());
+        runtime.spawn(async move {
             while let Some(shared) = weak.upgrade() {
-                let recovery = Self(Some(shared));
-                let now = (Instant::now(), SystemTime::now());
-                // What could not be forgotten now is tried again by the next process.
-                let _ = recovery.books().map(|mut books| books.tick(now.0, now.1));
-                drop(recovery);
-                sleep(pause).await;
+                let behind = shared.behind.clone();
+                match Self(Some(shared)).look_after(pulse) {
+                    true => sleep(RETRY).await,
+                    false => drop(timeout(pulse, behind.notified()).await),
+                }
             }
         });
+    }
+
+    /// Does what is due; says whether the storage could not do all of it.
+    fn look_after(&self, pulse: Duration) -> bool {
+        let Some(mut books) = self.books() else {
+            return false;
+        };
+        for (namespace, session) in books.resume() {
+            if let Some(adapter) = self.adapter(&namespace) {
+                adapter.deliver(&mut books, session);
+            }
+        }
+        // Until the next time, we are alive.
+        let alive_until = SystemTime::now() + pulse;
+        let told = books.tick(Instant::now(), alive_until);
+        told.is_err_and(|error| error.may_pass()) || books.is_behind()
     }
 }

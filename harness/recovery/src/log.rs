@@ -106,13 +106,64 @@ impl Log {
         format!("{}-{sequence:x}", self.tag)
     }
 
-    /// The packet that an offset of this log names.
-    pub(crate) fn sequence(&self, offset: &str) -> Option<Sequence> {
-        let number = offset.strip_prefix(&self.tag)?.strip_prefix('-')?;
-        let sequence = Sequence::from_str_radix(number, 16).ok()?;
-        // A number can be written in several ways; an offset cannot.
-        (self.offset(sequence) == offset).then_some(sequence)
+    /// What an offset names.
+    pub(crate) fn read(&self, offset: &str) -> Offset {
+        match split(offset) {
+            Some((tag, sequence)) if tag == self.tag => Offset::Ours(sequence),
+            Some((tag, _)) if tag.len() == self.tag.len() => Offset::Anothers,
+            _ => Offset::None,
+        }
     }
+
+    /// How many bytes the packets have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// A private id that tells whose it is, as offsets do.
+    pub(crate) fn private_id(&self, secret: &str) -> String {
+        format!("{}.{secret}", self.tag)
+    }
+
+    /// Whether a private id is one of ours.
+    pub(crate) fn gave_out(&self, private_id: &str) -> bool {
+        let rest = private_id.strip_prefix(&self.tag);
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    /// Whether a private id is like one of ours.
+    pub(crate) fn could_be_anothers(&self, private_id: &str) -> bool {
+        let tag = private_id.split_once('.');
+        tag.is_some_and(|(tag, _)| tag.len() == self.tag.len())
+    }
+}
+
+/// What a text is that a client takes for an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offset {
+    /// The offset of a packet of this log.
+    Ours(Sequence),
+    /// An offset of another log.
+    Anothers,
+    /// Another text, at the end of some event.
+    None,
+}
+
+/// The tag and the number of an offset.
+fn split(offset: &str) -> Option<(&str, Sequence)> {
+    let (tag, number) = offset.rsplit_once('-')?;
+    let sequence = Sequence::from_str_radix(number, 16).ok()?;
+    // A number can be written in several ways; an offset cannot.
+    (format!("{sequence:x}") == number).then_some((tag, sequence))
+}
+
+/// The number of the packet whose event ends like this: `…,"tag-1a"]`.
+pub(crate) fn at_end(event: &[u8]) -> Option<Sequence> {
+    let offset = event
+        .strip_suffix(b"\"]")?
+        .rsplit(|&byte| byte == b'"')
+        .next()?;
+    split(str::from_utf8(offset).ok()?).map(|(_, sequence)| sequence)
 }
 
 /// Appends an offset to an event's arguments, a JSON array.
@@ -137,12 +188,23 @@ mod tests {
     fn an_offset_names_its_packet_and_no_other_text_does() {
         let log = log(100);
         let offset = log.offset(26);
-        assert_eq!(log.sequence(&offset), Some(26));
+        assert_eq!(log.read(&offset), Offset::Ours(26));
+        assert_eq!(at_end(b"42[\"said\",\"tag-1a\"]"), Some(26));
+        assert_eq!(log.read("gat-1a"), Offset::Anothers);
         for other in [
-            "", "tag", "tag-", "tag-+1a", "tag-01a", "tag-1A", "gat-1a", "1a",
+            "", "tag", "tag-", "tag-+1a", "tag-01a", "tag-1A", "long-1a", "1a",
         ] {
-            assert_eq!(log.sequence(other), None, "{other:?}");
+            assert_eq!(log.read(other), Offset::None, "{other:?}");
+            assert_eq!(at_end(other.as_bytes()), None);
         }
+    }
+
+    #[test]
+    fn a_private_id_tells_whose_it_is() {
+        let log = log(100);
+        assert!(log.gave_out(&log.private_id("secret")));
+        assert!(!log.gave_out("gat.secret") && log.could_be_anothers("gat.secret"));
+        assert!(!log.could_be_anothers("invented"));
     }
 
     #[test]

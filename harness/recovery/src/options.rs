@@ -15,11 +15,17 @@ pub struct Options {
     /// is still connected. At least the server's `pingInterval` plus `pingTimeout`; engineioxide
     /// needs the interval twice for clients that send a pong unasked.
     pub detection: Duration,
-    /// How often to look for sessions that have waited long enough.
+    /// How often to look for sessions that have waited long enough, at most: twenty times in
+    /// `max_disconnection` in any case. A storage that lasts is told as often that the process is
+    /// alive, so a session whose server was killed may be kept for so much longer, and not shorter.
     pub tick: Duration,
     /// The most sessions that wait at a time. One more, and the one that has waited longest is
     /// forgotten.
     pub sessions_max: usize,
+    /// The most packets that are put into the queue of a connection before one of them has left it.
+    /// socketioxide's `max_buffer_size` must leave room beside them for what is sent otherwise, or that
+    /// is lost, and with a ping the connection.
+    pub queued_max: usize,
     /// The most packets that are kept for one session. One more, and the oldest is forgotten; a
     /// client that would need it is refused.
     pub packets_max: usize,
@@ -30,7 +36,8 @@ pub struct Options {
 
 impl Default for Options {
     /// Socket.IO's two minutes and its `skipMiddlewares: true`; twice the default ping interval plus
-    /// the default ping time-out; 10,000 sessions with 1,000 packets each, and 64 MiB of packets.
+    /// the default ping time-out; half of socketioxide's queue of 128 packets; 10,000 sessions with 1,000
+    /// packets each, and 64 MiB of packets.
     fn default() -> Self {
         Self {
             max_disconnection: Duration::from_mins(2),
@@ -38,8 +45,26 @@ impl Default for Options {
             detection: Duration::from_secs(70),
             tick: Duration::from_secs(15),
             sessions_max: 10_000,
+            queued_max: 64,
             packets_max: 1_000,
             bytes_max: 64 * 1024 * 1024,
         }
     }
 }
+
+impl Options {
+    /// How long a packet may be needed, or asked for: as long as nobody notices that its receiver is gone,
+    /// and then until that one's time is over.
+    pub(crate) fn retention(&self) -> Duration {
+        self.detection + self.max_disconnection
+    }
+
+    /// How often to look after the sessions.
+    pub(crate) fn pulse(&self) -> Duration {
+        let often = self.max_disconnection / TICKS_IN_WINDOW;
+        self.tick.min(often).max(SHORTEST_TICK)
+    }
+}
+
+const TICKS_IN_WINDOW: u32 = 20;
+const SHORTEST_TICK: Duration = Duration::from_millis(50);

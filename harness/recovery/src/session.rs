@@ -12,6 +12,7 @@ use socketioxide::socket::{DisconnectReason, Socket};
 use socketioxide_core::{Str, Value};
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 /// The session of a connection: an extractor for the handlers of a namespace that is under
@@ -28,6 +29,7 @@ struct Parts {
     recovered: bool,
     refusal: Option<Refusal>,
     socket: Weak<Socket<RecoveryAdapter>>,
+    superseded: AtomicBool,
 }
 
 impl Session {
@@ -42,6 +44,7 @@ impl Session {
             recovered: false,
             refusal: None,
             socket: Arc::downgrade(socket),
+            superseded: AtomicBool::new(false),
         }))
     }
 
@@ -61,6 +64,7 @@ impl Session {
             recovered: false,
             refusal: None,
             socket: Weak::new(),
+            superseded: AtomicBool::new(false),
         }))
     }
 
@@ -81,6 +85,7 @@ impl Session {
             recovered: claimed == Ok(true),
             refusal: claimed.err(),
             socket: Arc::downgrade(socket),
+            superseded: AtomicBool::new(false),
         }))
     }
 
@@ -115,6 +120,17 @@ impl Session {
         self.0.refusal
     }
 
+    /// Whether another connection of the client has the session by now: the client came back before the
+    /// server had noticed that this connection was lost.
+    #[must_use]
+    pub fn superseded(&self) -> bool {
+        self.0.superseded.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn supersede(&self) {
+        self.0.superseded.store(true, Ordering::Relaxed);
+    }
+
     /// The private id, for a client that is not shown the CONNECT packet. It is a secret between
     /// server and client: who knows it can take the session over. None without recovery.
     #[must_use]
@@ -127,7 +143,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`StorageError`] if it could not be kept; then the room is not joined.
+    /// [`StorageError`] if it cannot be kept; then the room is not joined.
     pub fn join(&self, room: impl Into<String>) -> Result<(), StorageError> {
         let (room, socket) = (room.into(), self.0.socket.upgrade());
         let Some(mut books) = self.0.recovery.books() else {
@@ -195,7 +211,7 @@ impl Session {
         };
         let receivers = BTreeSet::from([self.0.number]);
         match self.0.recovery.adapter(&self.0.namespace) {
-            Some(adapter) => adapter.send_to(&mut books, &receivers, event, data),
+            Some(adapter) => adapter.send_to(&mut books, &receivers, (event, data), None),
             None => Ok(()),
         }
     }
@@ -219,19 +235,20 @@ impl Session {
 
     /// Registers a disconnect handler. Use this one: a socket has room for one handler, and
     /// `socket.on_disconnect` would take the place of this crate's, so that the session could never
-    /// be recovered.
+    /// be recovered. A connection that was [superseded](Self::superseded) ends with
+    /// [`DisconnectReason::TransportClose`].
     pub fn on_disconnect<F, R>(&self, handler: F)
     where
         F: FnOnce(SocketRef, DisconnectReason) -> R + Clone + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        let recovery = self.0.recovery.clone();
-        let number = self.0.number;
+        let session = self.clone();
         let Some(socket) = self.0.socket.upgrade() else {
             return;
         };
         socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
-            let reason = recovery.reason(number, reason);
+            let recovery = &session.0.recovery;
+            let reason = recovery.reason(&session, reason);
             recovery.leave(&socket, reason);
             handler(socket, reason)
         });

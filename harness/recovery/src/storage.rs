@@ -9,6 +9,7 @@ mod sqlite;
 pub use sqlite::Sqlite;
 
 use bytes::Bytes;
+use socketioxide_core::Str;
 use std::time::SystemTime;
 
 /// Keeps sessions and packets for the next process.
@@ -16,6 +17,9 @@ use std::time::SystemTime;
 /// A method that returns `Ok` promises that what it was given is there after a restart; after a power
 /// failure too, if a packet may be sent to anybody before it is lost: a session that is recovered must
 /// not miss what others have got. It is called under the lock of the layer, so it should be quick.
+///
+/// What fails with an error that [may pass](StorageError::may_pass) is tried again, in the order in
+/// which it was asked for, until it succeeds.
 pub trait Storage: Send + 'static {
     /// Everything that was kept. Called once, first.
     ///
@@ -29,9 +33,9 @@ pub trait Storage: Send + 'static {
     /// # Errors
     ///
     /// [`StorageError`] if it was not kept.
-    fn save(&mut self, session: SavedSession<'_>) -> Result<(), StorageError>;
+    fn save(&mut self, session: &SavedSession) -> Result<(), StorageError>;
 
-    /// Forgets sessions.
+    /// Forgets sessions. Some of them may not be there.
     ///
     /// # Errors
     ///
@@ -43,15 +47,16 @@ pub trait Storage: Send + 'static {
     /// # Errors
     ///
     /// [`StorageError`] if it was not kept; then it is not sent either.
-    fn append(&mut self, packet: SavedPacket<'_>, receivers: &[u64]) -> Result<(), StorageError>;
+    fn append(&mut self, packet: &SavedPacket) -> Result<(), StorageError>;
 
-    /// Forgets the packets with numbers below this one, and notes that the process is alive at this
-    /// time: a session that is connected now was connected at least until then.
+    /// Forgets the packets with numbers below this one, and notes until when the process is sure to be
+    /// alive, unless it calls this again before: a session that is connected when the process is
+    /// killed was connected until then, at the latest.
     ///
     /// # Errors
     ///
     /// [`StorageError`] if it was not noted.
-    fn tick(&mut self, first: u64, now: SystemTime) -> Result<(), StorageError>;
+    fn tick(&mut self, first: u64, alive_until: SystemTime) -> Result<(), StorageError>;
 }
 
 /// What a storage knows when a process starts.
@@ -62,29 +67,30 @@ pub struct Saved {
     pub tag: String,
     /// The number of the next packet; one more than the highest ever kept.
     pub next: u64,
-    /// The sessions, ascending by number.
-    pub sessions: Vec<LoadedSession>,
+    /// The sessions, ascending by number. Those that were connected when the last process ended have
+    /// been away since it was last known to be alive.
+    pub sessions: Vec<SavedSession>,
     /// The packets, ascending by number and without a gap.
-    pub packets: Vec<LoadedPacket>,
-    /// When the last process was last known to be alive.
-    pub alive: Option<SystemTime>,
+    pub packets: Vec<SavedPacket>,
+    /// The highest [position](SavedPacket::position) ever kept.
+    pub position: Option<i64>,
 }
 
-/// A session to be kept.
-#[derive(Clone, Copy, Debug)]
-pub struct SavedSession<'a> {
+/// A session that is kept.
+#[derive(Clone, Debug)]
+pub struct SavedSession {
     /// Its number, unique in this storage.
     pub number: u64,
     /// The namespace.
-    pub namespace: &'a str,
+    pub namespace: Str,
     /// The public id.
-    pub id: &'a str,
+    pub id: String,
     /// The private id.
-    pub private_id: &'a str,
+    pub private_id: String,
     /// Rooms, as a JSON array of texts.
-    pub rooms: &'a str,
+    pub rooms: String,
     /// The application's data, as JSON.
-    pub data: &'a str,
+    pub data: String,
     /// The number of the first packet that was sent after it was opened.
     pub since: u64,
     /// The number of the last packet that its client will not need again.
@@ -93,62 +99,58 @@ pub struct SavedSession<'a> {
     pub away_since: Option<SystemTime>,
 }
 
-/// A session that was kept.
+/// A packet that is kept.
 #[derive(Clone, Debug)]
-pub struct LoadedSession {
-    /// See [`SavedSession::number`].
-    pub number: u64,
-    /// See [`SavedSession::namespace`].
-    pub namespace: String,
-    /// See [`SavedSession::id`].
-    pub id: String,
-    /// See [`SavedSession::private_id`].
-    pub private_id: String,
-    /// See [`SavedSession::rooms`].
-    pub rooms: String,
-    /// See [`SavedSession::data`].
-    pub data: String,
-    /// See [`SavedSession::since`].
-    pub since: u64,
-    /// See [`SavedSession::floor`].
-    pub floor: Option<u64>,
-    /// See [`SavedSession::away_since`].
-    pub away_since: Option<SystemTime>,
-}
-
-/// A packet to be kept.
-#[derive(Clone, Copy, Debug)]
-pub struct SavedPacket<'a> {
+pub struct SavedPacket {
     /// Its number.
     pub sequence: u64,
     /// The arguments as a JSON array, the offset last.
-    pub event: &'a str,
+    pub event: Str,
     /// The binary attachments, in order.
-    pub attachments: &'a [&'a [u8]],
-}
-
-/// A packet that was kept.
-#[derive(Clone, Debug)]
-pub struct LoadedPacket {
-    /// See [`SavedPacket::sequence`].
-    pub sequence: u64,
-    /// See [`SavedPacket::event`].
-    pub event: String,
-    /// See [`SavedPacket::attachments`].
     pub attachments: Vec<Bytes>,
     /// The numbers of the sessions that it is for.
     pub receivers: Vec<u64>,
+    /// Where the application took it from: see [`Recovery::emit_at`](crate::Recovery::emit_at).
+    pub position: Option<i64>,
+}
+
+impl SavedPacket {
+    /// How much it is, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        let attachments: usize = self.attachments.iter().map(Bytes::len).sum();
+        self.event.len() + attachments + size_of_val(&*self.receivers)
+    }
 }
 
 /// Why a storage could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-#[error("the storage of sessions failed: {0}")]
-pub struct StorageError(#[source] Box<dyn std::error::Error + Send + Sync>);
+#[error("the storage of sessions failed: {source}")]
+pub struct StorageError {
+    source: Box<dyn std::error::Error + Send + Sync>,
+    may_pass: bool,
+}
 
 impl StorageError {
     /// Wraps what the storage itself reports.
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(error.into())
+        Self {
+            source: error.into(),
+            may_pass: false,
+        }
+    }
+
+    /// The same of something that may succeed later: the disk is full, say. Nothing was changed.
+    pub fn passing(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            may_pass: true,
+            ..Self::new(error)
+        }
+    }
+
+    /// Whether the same may succeed later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.may_pass
     }
 }
 
@@ -165,7 +167,7 @@ impl Storage for Memory {
         })
     }
 
-    fn save(&mut self, _: SavedSession<'_>) -> Result<(), StorageError> {
+    fn save(&mut self, _: &SavedSession) -> Result<(), StorageError> {
         Ok(())
     }
 
@@ -173,7 +175,7 @@ impl Storage for Memory {
         Ok(())
     }
 
-    fn append(&mut self, _: SavedPacket<'_>, _: &[u64]) -> Result<(), StorageError> {
+    fn append(&mut self, _: &SavedPacket) -> Result<(), StorageError> {
         Ok(())
     }
 

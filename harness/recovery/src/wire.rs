@@ -1,13 +1,14 @@
 //! What clients see: socketioxide's service with the private id in its CONNECT packets.
 //!
 //! Packets from a client need no change: its private id and offset are ordinary fields of CONNECT's
-//! payload, which handlers see. Of the packets to a client, only the answer to CONNECT is changed. Over
-//! a WebSocket that is done in the stream (`frames`), over polling in the response's body.
+//! payload, which handlers see. Of the packets to a client, only the answer to CONNECT is changed, and of
+//! those with an offset it is noted that they have left the queue. Over a WebSocket that is done in the
+//! stream (`frames`), over polling in the response's body.
 
 mod frames;
 mod greeting;
 
-use crate::{Recovery, RecoveryAdapter};
+use crate::{Recovery, RecoveryAdapter, log};
 use bytes::Bytes;
 use frames::Frames;
 use futures_util::future::BoxFuture;
@@ -20,6 +21,7 @@ use hyper_util::rt::TokioIo;
 use socketioxide::layer::SocketIoLayer;
 use socketioxide::service::SocketIoService;
 use socketioxide::socket::Sid;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll as Ready};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -29,6 +31,12 @@ const PATH: &str = "/socket.io";
 
 /// What the query of a poll contains.
 const POLLING: &str = "transport=polling";
+
+/// When the server has heard of a connection first: counts them, in a request's extensions. A client hears
+/// from the server before it says which session it wants, so a connection with a higher number is one that
+/// it has begun later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival(pub(crate) u64);
 
 /// A stream over which a WebSocket runs, for socketioxide.
 type Upgraded = Frames<TokioIo<hyper::upgrade::Upgraded>>;
@@ -109,7 +117,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let ours = self.recovery.0.is_some() && self.serves(request.uri().path());
+        let arrivals = self.recovery.0.as_ref().map(|shared| &shared.arrivals);
+        let arrivals = arrivals.filter(|_| self.serves(request.uri().path()));
+        let ours = arrivals.is_some();
+        if let Some(arrivals) = arrivals {
+            let arrival = Arrival(arrivals.fetch_add(1, Ordering::Relaxed));
+            request.extensions_mut().insert(arrival);
+        }
         if ours && request.headers().contains_key(UPGRADE) {
             let upgrade = request.extensions_mut().remove::<OnUpgrade>();
             let (head, response) = (head(&request), self.inner.call(request));
@@ -122,16 +136,17 @@ where
             let response = self.inner.call(request);
             return Box::pin(async { Ok(response.await?.map(Either::Left)) });
         };
+        let asked = socket(query);
         let mut poll = Poll {
             recovery: self.recovery.clone(),
-            socket: socket(query),
+            socket: asked,
         };
         let response = self.inner.call(request);
         Box::pin(async move {
             let response = response.await?;
             poll.socket = None;
             match response.status() {
-                StatusCode::OK => Ok(polled(&poll.recovery, response).await),
+                StatusCode::OK => Ok(polled(&poll.recovery, asked, response).await),
                 _ => Ok(response.map(Either::Left)),
             }
         })
@@ -150,6 +165,15 @@ impl Drop for Poll {
     fn drop(&mut self) {
         if let Some(socket) = self.socket {
             self.recovery.lose(socket);
+        }
+    }
+}
+
+impl Recovery {
+    /// The end of an event passes the wire; so its packet has left the queue.
+    fn passes(&self, socket: Sid, end: &[u8]) {
+        if let (Some(shared), Some(packet)) = (&self.0, log::at_end(end)) {
+            shared.flow.passes(socket, packet);
         }
     }
 }
@@ -190,7 +214,9 @@ where
         tokio::spawn(async move {
             // A client that is gone by now needs no answer.
             if let Ok(connection) = upgrade.await {
-                let stream = Frames::new(TokioIo::new(connection), service.recovery.clone());
+                let upgraded = head.uri().query().and_then(socket);
+                let stream = TokioIo::new(connection);
+                let stream = Frames::new(stream, service.recovery.clone(), upgraded);
                 drop(service.inner.call((stream, head)));
             }
         });
@@ -201,6 +227,7 @@ where
 /// The answer to a poll: a payload of packets.
 async fn polled<R: Body<Data = Bytes>>(
     recovery: &Recovery,
+    socket: Option<Sid>,
     response: Response<R>,
 ) -> Response<Either<R, Full<Bytes>>> {
     let (mut head, body) = response.into_parts();
@@ -210,6 +237,9 @@ async fn polled<R: Body<Data = Bytes>>(
         return failed;
     };
     let payload = payload.to_bytes();
+    if let Some(socket) = socket {
+        greeting::events(&payload).for_each(|event| recovery.passes(socket, event));
+    }
     let payload = greeting::in_payload(recovery, &payload).map_or(payload, Bytes::from);
     head.headers.insert(CONTENT_LENGTH, payload.len().into());
     Response::from_parts(head, Either::Right(Full::new(payload)))

@@ -98,6 +98,7 @@ fn tell(event: ServerEvent) {
             session,
             client,
             recovered,
+            ..
         } => {
             let again = if recovered { " again" } else { "" };
             complain(format_args!("{client} is here{again} (session {session})"));

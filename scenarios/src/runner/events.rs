@@ -1,7 +1,7 @@
 //! What the observers of the chat are told, as events of the history.
 
-use squall_chat::{ClientEvent, Content, Kind, Message, full_name};
-use squall_guarantees::{Cause, EventKind, FailureCause, OperationId};
+use squall_chat::{ClientEvent, Content, Kind, Message, Refusal, full_name};
+use squall_guarantees::{Cause, EventKind, FailureCause, OperationId, RecoveryRefused};
 
 /// What a client of this namespace was told. Names of rooms become those of the database.
 pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
@@ -57,10 +57,14 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
             content,
         },
         ClientEvent::Connecting { attempt } => EventKind::Connecting { attempt },
-        ClientEvent::Connected { session, recovered } => EventKind::Connected {
+        ClientEvent::Connected {
             session,
             recovered,
-            refused: None,
+            refused: why,
+        } => EventKind::Connected {
+            session,
+            recovered,
+            refused: why.map(refused),
         },
         ClientEvent::Online { user } => EventKind::Online { user },
         ClientEvent::Offline { user } => EventKind::Offline { user },
@@ -92,5 +96,18 @@ fn kind(kind: Kind) -> squall_guarantees::Kind {
         Kind::Join => squall_guarantees::Kind::Join,
         Kind::Leave => squall_guarantees::Kind::Leave,
         Kind::Typing => squall_guarantees::Kind::Typing,
+    }
+}
+
+fn refused(why: Refusal) -> RecoveryRefused {
+    match why {
+        Refusal::Unknown => RecoveryRefused::UnknownSession,
+        Refusal::ServerRestarted => RecoveryRefused::ServerRestarted,
+        Refusal::LeftOnPurpose => RecoveryRefused::LeftOnPurpose,
+        Refusal::Expired => RecoveryRefused::Expired,
+        Refusal::NoRoom => RecoveryRefused::NoRoom,
+        Refusal::Superseded => RecoveryRefused::Superseded,
+        Refusal::OffsetTooOld => RecoveryRefused::OffsetTooOld,
+        Refusal::OffsetUnknown => RecoveryRefused::OffsetUnknown,
     }
 }

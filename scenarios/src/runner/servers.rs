@@ -132,6 +132,7 @@ fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
                 session,
                 client,
                 recovered,
+                ..
             } => {
                 let server = String::new();
                 (

@@ -154,7 +154,7 @@ impl Supervisor {
         }
         self.connection = Some(connection);
         let session = self.session(&ready);
-        let recovered = ready.recovered;
+        let (recovered, refused) = (ready.recovered, ready.refused);
         self.claim = ready.private_id.clone().map(|pid| Claim {
             pid,
             offset: self
@@ -163,7 +163,11 @@ impl Supervisor {
                 .and_then(|claim| claim.offset)
                 .filter(|_| recovered),
         });
-        self.tell(ClientEvent::Connected { session, recovered });
+        self.tell(ClientEvent::Connected {
+            session,
+            recovered,
+            refused,
+        });
         Ok(ready)
     }
 

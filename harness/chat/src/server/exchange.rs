@@ -9,7 +9,8 @@
 //! nothing to ask for, and what does not fit is lost, as that mode says.
 //!
 //! A crash between storing and broadcasting leaves a message that nobody was sent. Those who were
-//! connected have lost their connection to the same crash, and get it when they come back.
+//! connected have lost their connection to the same crash, and get it when they come back: by catching up,
+//! or because the next server sends it to the sessions that wait (`expect_clients`).
 //!
 //! Sessions are kept in the order of their arrival and every emit goes to one socket: socketioxide's
 //! own broadcast walks a hash set, and does not tell whose queue was full.
@@ -19,7 +20,8 @@ mod sessions;
 
 use super::handlers::Reply;
 use super::presence::Presence;
-use super::session::{Allowance, Link, Session, delivery, framed, under_wrong_ids};
+use super::recovery::Kept;
+use super::session::{Allowance, Link, Session, changed, delivery, framed, under_wrong_ids};
 use super::{ServerOptions, ToClient, nickname_taken};
 use crate::bugs::Bug;
 use crate::message::{Content, Kind, full_name, is_open};
@@ -80,18 +82,29 @@ impl Exchange {
         })
     }
 
-    /// Takes over the sessions of the last server, whose clients may come back.
-    pub(super) fn expect_clients(&mut self) {
+    /// Takes over the sessions of the last server, whose clients may come back, and sends them what it
+    /// stored and did not live to send.
+    pub(super) fn expect_clients(&mut self) -> Result<(), StorageError> {
+        let sent = self.recovery.position().unwrap_or_default();
+        let mut all_sent = self.highest;
         for state in self.recovery.waiting() {
-            let Some(kept) = state.data() else {
+            let Some(mut kept) = state.data::<Kept>() else {
                 continue;
             };
+            let upto = kept.upto.max(sent).min(self.highest);
+            // It may have died before it noted that somebody has joined or left, too.
+            let memberships = self.database.memberships(&kept.name, upto)?;
+            changed(&mut kept.rooms, state.namespace(), memberships, self.bug);
+            all_sent = all_sent.min(upto);
             let number = self.next_number();
             self.waiting.insert(state.id().to_owned(), number);
-            // If the last server stored a message and ended before it sent it, the next beat tells.
-            let session = Session::waiting(state, kept, self.highest, &self.limits);
+            let session = Session::waiting(state, kept, upto, &self.limits);
             self.sessions.insert(number, session);
         }
+        for stored in self.database.log_after(all_sent, usize::MAX)? {
+            self.broadcast(stored)?;
+        }
+        Ok(())
     }
 
     /// The highest id there is.
@@ -115,7 +128,7 @@ impl Exchange {
         options: &ServerOptions,
     ) -> Result<bool, StorageError> {
         // First what can fail: whoever is greeted has a session.
-        let memberships = self.database.memberships(&login.name)?;
+        let memberships = self.database.memberships(&login.name, i64::MAX)?;
         let before = self.waiting.remove(state.id());
         let before = before.and_then(|number| self.sessions.remove(number));
         let live = match &before {
@@ -131,14 +144,16 @@ impl Exchange {
             catch_up: self.to_client == ToClient::CatchUp,
             live,
             recovered: state.recovered() && self.bug != Some(Bug::RecoveryOneSided),
+            refused: state.refusal(),
             private_id: state.private_id().map(ToOwned::to_owned),
             ping_interval_ms: options.ping_interval.as_millis() as u64,
             ping_timeout_ms: options.ping_timeout.as_millis() as u64,
             content_max: self.limits.content,
             max_payload: options.max_payload,
         };
-        // Should this fail, the connection is lost already and its end is on its way to us.
-        let _ = socket.emit(wire::READY, &ready);
+        // There is room for it: the recovery layer leaves half of the queue to others. Should it fail, the
+        // connection is lost already, and its end on its way to us.
+        drop(socket.emit(wire::READY, &ready));
         let mut session = match before {
             Some(mut session) => {
                 self.change_rooms(&mut session);
@@ -146,7 +161,10 @@ impl Exchange {
             }
             None => Session::new((socket, state), login, memberships, &self.limits, self.bug),
         };
-        session.live = live;
+        match live && !session.live {
+            true => session.go_live(self.highest),
+            false => session.live = live,
+        }
         session.keep()?;
         if let Some(presence) = &mut self.presence {
             presence.came(&session.namespace, &session.name);
@@ -189,6 +207,17 @@ impl Exchange {
             self.sessions.remove(number);
         }
         connected
+    }
+
+    /// The client of this session comes with another connection. If the session has one still, it is over:
+    /// then this gives the user's name.
+    pub(super) fn supersede(&mut self, state: &squall_recovery::Session) -> Option<String> {
+        if !state.recovered() || self.waiting.contains_key(state.id()) {
+            return None;
+        }
+        let number = self.sessions.find(state.id())?;
+        let name = self.sessions.get(number)?.name.clone();
+        self.close(number).then_some(name)
     }
 
     /// The sockets of all sessions, in the order of arrival.
@@ -401,7 +430,10 @@ impl Exchange {
     /// of a chain, because what a session is sent this way has no gaps.
     fn publish(&mut self, stored: &StoredMessage) -> Result<(), StorageError> {
         let mut places = self.sessions.receivers(&stored.message, self.bug);
-        places.retain(|&(_, place)| self.sessions[place].live);
+        places.retain(|&(_, place)| {
+            let session = &self.sessions[place];
+            session.live && session.head < stored.id
+        });
         for &(_, place) in &places {
             self.sessions[place].head = stored.id;
         }
@@ -417,10 +449,12 @@ impl Exchange {
             match &frame {
                 // One argument: socketioxide would make several of an array.
                 None => {
-                    (self.recovery).emit(namespace, sessions, wire::CHAT_MESSAGE, &(&delivery,))
+                    let event = (wire::CHAT_MESSAGE, &(&delivery,));
+                    self.recovery.emit_at(stored.id, namespace, sessions, event)
                 }
                 Some(frame) => {
-                    (self.recovery).emit(namespace, sessions, wire::BINARY_MESSAGE, frame)
+                    let event = (wire::BINARY_MESSAGE, frame);
+                    self.recovery.emit_at(stored.id, namespace, sessions, event)
                 }
             }?;
         }
@@ -472,7 +506,9 @@ impl Exchange {
         };
         // If this event does not fit into the queue, the client must not be taken for live: it
         // would not know, and would ask again.
-        session.live = session.emit_event(wire::SYNCED, &synced) && synced.live;
+        if session.emit_event(wire::SYNCED, &synced) && synced.live {
+            session.go_live(self.highest);
+        }
         session.keep()
     }
 

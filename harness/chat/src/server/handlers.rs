@@ -27,6 +27,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+/// Why a connection is over whose client has come with another one.
+const SUPERSEDED: &str = "superseded by another connection of the client";
+
 /// What the handlers of all sockets share.
 pub(super) struct Shared {
     /// Nothing once the server has ended: handlers that are still running find a closed door.
@@ -145,7 +148,11 @@ impl Shared {
         let (shared, session) = (self.clone(), state.clone());
         let client = login.name.clone();
         state.on_disconnect(move |_, reason: DisconnectReason| {
-            shared.leave(number, &session, &client, &format!("{reason:?}"));
+            let reason = match session.superseded() {
+                true => SUPERSEDED.to_owned(),
+                false => format!("{reason:?}"),
+            };
+            shared.leave(number, &session, &client, &reason);
             ready(())
         });
         let (shared, session) = (self.clone(), state.clone());
@@ -160,11 +167,19 @@ impl Shared {
             return;
         }
         let (session, name) = (state.id().to_owned(), login.name.clone());
+        if let Some(client) = self.with(|exchange| exchange.supersede(&state)).flatten() {
+            (self.observer)(ServerEvent::SessionClosed {
+                session: session.clone(),
+                client,
+                reason: SUPERSEDED.to_owned(),
+            });
+        }
         let (client, recovered) = (name.clone(), state.recovered());
         (self.observer)(ServerEvent::SessionOpened {
             session,
             client,
             recovered,
+            refused: state.refusal(),
         });
         let offset = login.server_offset;
         let connection = (socket.clone(), state.clone());

@@ -29,6 +29,14 @@ pub(super) struct Kept {
     pub(super) rooms: BTreeMap<String, i64>,
     /// Whether it has caught up.
     pub(super) live: bool,
+    /// It has been sent everything for it up to this id, or up to what the recovery layer has emitted since.
+    #[serde(default = "everything")]
+    pub(super) upto: i64,
+}
+
+/// What earlier versions of this program have kept.
+fn everything() -> i64 {
+    i64::MAX
 }
 
 /// Opens the sessions that the options ask for.

@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) live: bool,
     /// The id of the last message in this session's stream.
     pub(super) head: i64,
+    /// The highest id there was when it became live.
+    live_since: i64,
     /// [`Bug::ShuffledBroadcast`]: a message that waits for one by another sender.
     pub(super) held: Option<Box<StoredMessage>>,
     allowed: Gauge,
@@ -68,20 +70,12 @@ impl Session {
         let mut rooms: BTreeMap<String, i64> = asked
             .map(|room| (full_name(&namespace, &room), 0))
             .collect();
-        for (room, (id, kind)) in memberships {
-            if full_name(&namespace, local_name(&room)) != room {
-                continue;
-            }
-            match kind {
-                Kind::Join if bug == Some(Bug::JoinTellsThePast) => rooms.insert(room, 0),
-                Kind::Join => rooms.insert(room, id),
-                _ => rooms.remove(&room),
-            };
-        }
+        changed(&mut rooms, &namespace, memberships, bug);
         let kept = Kept {
             name,
             rooms,
             live: false,
+            upto: 0,
         };
         let waiting = Self::waiting(state, kept, offset, limits);
         Self {
@@ -93,7 +87,12 @@ impl Session {
     /// A session that waits for its client, and has been sent everything up to `head`.
     pub(super) fn waiting(
         state: squall_recovery::Session,
-        Kept { name, rooms, live }: Kept,
+        Kept {
+            name,
+            rooms,
+            live,
+            upto,
+        }: Kept,
         head: i64,
         limits: &Limits,
     ) -> Self {
@@ -107,6 +106,7 @@ impl Session {
             rooms,
             live,
             head,
+            live_since: upto,
             held: None,
             allowed: Gauge::new(rate, burst, now),
             endured: Gauge::new(rate.saturating_mul(FLOOD), burst.saturating_mul(FLOOD), now),
@@ -122,12 +122,19 @@ impl Session {
         }
     }
 
+    /// From now on it gets everything that is for it, as there was nothing more up to the highest id there is.
+    pub(super) fn go_live(&mut self, highest: i64) {
+        self.live = true;
+        self.live_since = highest;
+    }
+
     /// Notes what the next server has to know, if sessions are kept.
     pub(super) fn keep(&self) -> Result<(), StorageError> {
         let kept = Kept {
             name: self.name.clone(),
             rooms: self.rooms.clone(),
             live: self.live,
+            upto: self.live_since,
         };
         Ok(self.state.set_data(&kept)?)
     }
@@ -225,6 +232,25 @@ impl Session {
                 .expect("two remain two");
         }
         self.live = pair.iter().all(|message| self.emit(message));
+    }
+}
+
+/// Changes a session's rooms by what its user has joined and left.
+pub(super) fn changed(
+    rooms: &mut BTreeMap<String, i64>,
+    namespace: &str,
+    memberships: BTreeMap<String, (i64, Kind)>,
+    bug: Option<Bug>,
+) {
+    for (room, (id, kind)) in memberships {
+        if full_name(namespace, local_name(&room)) != room {
+            continue;
+        }
+        match kind {
+            Kind::Join if bug == Some(Bug::JoinTellsThePast) => rooms.insert(room, 0),
+            Kind::Join => rooms.insert(room, id),
+            _ => rooms.remove(&room),
+        };
     }
 }
 

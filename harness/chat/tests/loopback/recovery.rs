@@ -22,7 +22,9 @@ fn recovering(recovery: Recovery) -> ServerOptions {
 /// The sessions that a client was given, and whether they were its own already.
 fn sessions(log: &Log<ClientEvent>) -> Vec<(String, bool)> {
     let session = |event| match event {
-        ClientEvent::Connected { session, recovered } => Some((session, recovered)),
+        ClientEvent::Connected {
+            session, recovered, ..
+        } => Some((session, recovered)),
         _ => None,
     };
     log.all().into_iter().filter_map(session).collect()

@@ -1,7 +1,7 @@
 //! Packets: whom they are for, and how far they have come.
 
 use super::entry::Place;
-use super::{Books, Number};
+use super::{Books, Number, Refusal};
 use crate::log::{Packet, Sequence, with_offset};
 use crate::storage::{SavedPacket, StorageError};
 use bytes::Bytes;
@@ -9,7 +9,6 @@ use socketioxide::socket::Sid;
 use socketioxide_core::Str;
 use socketioxide_core::adapter::BroadcastOptions;
 use std::collections::{BTreeSet, VecDeque};
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// What becomes of a packet that is put into a socket's queue.
@@ -26,7 +25,7 @@ pub(crate) enum Sent {
 pub(crate) enum Progress {
     /// There is nothing more to send, or nobody to send it to.
     Done,
-    /// The queue is full.
+    /// The queue is full, or as full as it may be.
     Later,
     /// Packets that were not sent yet had to be forgotten: the connection must end.
     Gap,
@@ -57,24 +56,24 @@ impl Books {
     /// Writes a packet into the books of everyone it is for. It must not be sent before.
     pub(crate) fn publish(
         &mut self,
-        event: &Str,
-        attachments: Option<VecDeque<Bytes>>,
+        (event, attachments): (&Str, Option<VecDeque<Bytes>>),
         receivers: &BTreeSet<Number>,
+        position: Option<i64>,
         now: Instant,
     ) -> Result<(), StorageError> {
         let sequence = self.log.next();
         let with = with_offset(event, &self.log.offset(sequence))
             .ok_or_else(|| StorageError::new("the arguments of an event are a JSON array"))?;
         let receivers: Vec<Number> = receivers.iter().copied().collect();
-        let parts: Vec<&[u8]> = attachments.iter().flatten().map(AsRef::as_ref).collect();
-        let packet = SavedPacket {
+        self.journal.append(SavedPacket {
             sequence,
-            event: &with,
-            attachments: &parts,
-        };
-        self.storage.append(packet, &receivers)?;
+            event: with.clone(),
+            attachments: attachments.iter().flatten().cloned().collect(),
+            receivers: receivers.clone(),
+            position,
+        })?;
         self.log.push(with, attachments, now);
-        self.log.expire(now, self.retention());
+        self.log.expire(now, self.options.retention());
         self.note(sequence, &receivers);
         Ok(())
     }
@@ -94,13 +93,8 @@ impl Books {
         }
     }
 
-    /// How long a packet may be needed: as long as nobody notices that its receiver is gone, and
-    /// then until that one's time is over.
-    pub(super) fn retention(&self) -> Duration {
-        self.options.detection + self.options.max_disconnection
-    }
-
-    /// Puts what a live session was not sent yet into its socket's queue.
+    /// Puts what a live session was not sent yet into its socket's queue, as long as enough of that is
+    /// left for others: what waits to be kept first is not sent.
     pub(crate) fn deliver(
         &mut self,
         number: Number,
@@ -112,17 +106,36 @@ impl Books {
         let (&Place::Live { mut sent, .. }, Some(socket)) = (&entry.place, entry.socket) else {
             return Progress::Done;
         };
+        let unkept = self.journal.first_waiting().unwrap_or(Sequence::MAX);
+        // What leaves the queue of a connection that does not come through our service is not seen.
+        let mut room = match entry.arrival {
+            Some(_) => (self.options.queued_max).saturating_sub(self.flow.queued(socket)),
+            None => usize::MAX,
+        };
         if entry.floor > sent {
             return Progress::Gap;
         }
         let mut progress = Progress::Done;
         for &sequence in entry.packets.range(entry.after(sent)..) {
+            if sequence >= unkept {
+                break;
+            }
+            if room == 0 {
+                progress = Progress::Later;
+                break;
+            }
             let Some(packet) = self.log.get(sequence) else {
                 progress = Progress::Gap;
                 break;
             };
             match send(socket, packet) {
-                Sent::Taken => sent = Some(sequence),
+                Sent::Taken => {
+                    sent = Some(sequence);
+                    if entry.arrival.is_some() {
+                        self.flow.put(socket, number, sequence);
+                        room -= 1;
+                    }
+                }
                 Sent::QueueFull => {
                     progress = Progress::Later;
                     break;
@@ -162,9 +175,10 @@ impl Books {
         let connection = connection.clone();
         entry.place = Place::Ending { connection };
         entry.packets.clear();
-        self.by_private_id.remove(&entry.private_id);
-        // If this fails, the session comes back with the next process, and expires there.
-        let _ = self.storage.forget(&[number]);
-        entry.socket
+        let (socket, private_id) = (entry.socket, entry.private_id.clone());
+        self.by_private_id.remove(&private_id);
+        self.gone.insert(private_id, Refusal::OffsetTooOld);
+        self.strike_out(vec![number]);
+        socket
     }
 }

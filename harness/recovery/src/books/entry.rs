@@ -25,6 +25,8 @@ pub(super) struct Entry {
     pub(super) floor: Option<Sequence>,
     /// Its connection, or the last one it had.
     pub(super) socket: Option<Sid>,
+    /// When the server heard of that connection: see [`Connection`](super::Connection).
+    pub(super) arrival: Option<u64>,
     pub(super) place: Place,
 }
 

@@ -2,7 +2,8 @@
 
 use super::entry::{Entry, Place};
 use super::{Books, Number};
-use crate::storage::{Memory, StorageError};
+use crate::Census;
+use crate::storage::StorageError;
 use serde_json::Value as Json;
 use socketioxide::socket::Sid;
 use socketioxide_core::Str;
@@ -33,9 +34,26 @@ impl Books {
         })
     }
 
+    /// See [`Recovery::position`](crate::Recovery::position).
+    pub(crate) fn position(&self) -> Option<i64> {
+        self.position
+    }
+
+    /// See [`Recovery::census`](crate::Recovery::census).
+    pub(crate) fn census(&self) -> Census {
+        let waiting = self.deadlines.len();
+        Census {
+            connected: self.sessions.len() - waiting,
+            waiting,
+            packets: usize::try_from(self.log.next() - self.log.first()).unwrap_or(usize::MAX),
+            bytes: self.log.bytes(),
+            unsaved: self.journal.len(),
+        }
+    }
+
     /// Nothing is kept any more, and the storage is closed.
     pub(crate) fn close(&mut self) {
-        self.storage = Box::new(Memory);
+        self.journal.close();
     }
 
     /// The application's data.

@@ -4,18 +4,16 @@
 //! `synchronous = FULL`): a packet costs one `fsync`. Without that, a power failure could take
 //! packets that others have received already, and a session recovered afterwards would miss them.
 
-use super::{
-    LoadedPacket, LoadedSession, Saved, SavedPacket, SavedSession, Storage, StorageError, TAG_BYTES,
-};
+use super::{Saved, SavedPacket, SavedSession, Storage, StorageError, TAG_BYTES};
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, named_params, params};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const LAYOUT_VERSION: i64 = 1;
+const LAYOUT_VERSION: i64 = 2;
 
 const LAYOUT: &str = "
-    CREATE TABLE storage (tag TEXT NOT NULL, alive_ms INTEGER) STRICT;
+    CREATE TABLE storage (tag TEXT NOT NULL, alive_ms INTEGER, position INTEGER) STRICT;
     CREATE TABLE sessions (
         number INTEGER PRIMARY KEY,
         namespace TEXT NOT NULL,
@@ -31,9 +29,19 @@ const LAYOUT: &str = "
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
         event TEXT NOT NULL,
         attachments BLOB NOT NULL,
-        receivers TEXT NOT NULL
+        receivers TEXT NOT NULL,
+        position INTEGER
     ) STRICT;
-    PRAGMA user_version = 1;
+    PRAGMA user_version = 2;
+";
+
+/// What the first layout lacks.
+const FROM_VERSION_1: &str = "
+    BEGIN;
+    ALTER TABLE storage ADD COLUMN position INTEGER;
+    ALTER TABLE packets ADD COLUMN position INTEGER;
+    PRAGMA user_version = 2;
+    COMMIT;
 ";
 
 /// Keeps sessions and packets in a SQLite file, for one process at a time.
@@ -57,6 +65,7 @@ impl Sqlite {
         let storage = Self { connection };
         match version {
             0 => storage.create().map_err(told)?,
+            1 => (storage.connection.execute_batch(FROM_VERSION_1)).map_err(told)?,
             LAYOUT_VERSION => {}
             found => {
                 return Err(StorageError::new(format!(
@@ -76,12 +85,20 @@ impl Sqlite {
         ))
     }
 
+    /// Whoever was connected until the last process ended is away from now on.
+    fn send_away(&self) -> rusqlite::Result<usize> {
+        let sql = "UPDATE sessions SET away_since_ms = (SELECT alive_ms FROM storage)
+                   WHERE away_since_ms IS NULL";
+        self.connection.execute(sql, [])
+    }
+
     fn read(&self) -> rusqlite::Result<Saved> {
-        let (tag, alive_ms) =
-            self.connection
-                .query_row("SELECT tag, alive_ms FROM storage", [], |row| {
-                    Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?))
-                })?;
+        let (tag, position) = self.connection.query_row(
+            "SELECT tag, (SELECT max(position) FROM
+             (SELECT position FROM packets UNION ALL SELECT position FROM storage)) FROM storage",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
         // SQLite remembers the highest number ever given, also when its row is gone.
         let highest: Option<i64> = self
             .connection
@@ -102,7 +119,7 @@ impl Sqlite {
             next: highest.unwrap_or(0).cast_unsigned() + 1,
             sessions: sessions.query_map([], session)?.collect::<Result<_, _>>()?,
             packets: packets.query_map([], packet)?.collect::<Result<_, _>>()?,
-            alive: alive_ms.map(time),
+            position,
         })
     }
 
@@ -116,24 +133,28 @@ impl Sqlite {
         transaction.commit()
     }
 
-    fn insert(&self, packet: SavedPacket<'_>, receivers: &[u64]) -> rusqlite::Result<usize> {
+    fn insert(&self, packet: &SavedPacket) -> rusqlite::Result<usize> {
         self.connection
-            .prepare_cached("INSERT INTO packets VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached("INSERT INTO packets VALUES (?1, ?2, ?3, ?4, ?5)")?
             .execute(params![
                 packet.sequence.cast_signed(),
-                packet.event,
-                join(packet.attachments),
-                serde_json::to_string(receivers).expect("numbers are JSON"),
+                &*packet.event,
+                join(&packet.attachments),
+                serde_json::to_string(&packet.receivers).expect("numbers are JSON"),
+                packet.position,
             ])
     }
 
-    fn note(&mut self, first: u64, now: SystemTime) -> rusqlite::Result<()> {
+    fn note(&mut self, first: u64, alive_until: SystemTime) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
+        let first = first.cast_signed();
+        // The highest position outlives its packet.
         transaction.execute(
-            "DELETE FROM packets WHERE sequence < ?1",
-            [first.cast_signed()],
+            "UPDATE storage SET alive_ms = ?1, position = (SELECT max(position) FROM
+             (SELECT position FROM packets WHERE sequence < ?2 UNION ALL SELECT storage.position))",
+            params![milliseconds(alive_until), first],
         )?;
-        transaction.execute("UPDATE storage SET alive_ms = ?1", [milliseconds(now)])?;
+        transaction.execute("DELETE FROM packets WHERE sequence < ?1", [first])?;
         transaction.commit()
     }
 }
@@ -150,14 +171,15 @@ fn take(connection: &Connection) -> rusqlite::Result<i64> {
 
 impl Storage for Sqlite {
     fn load(&mut self) -> Result<Saved, StorageError> {
-        self.read().map_err(StorageError::new)
+        self.send_away().map_err(failed)?;
+        self.read().map_err(failed)
     }
 
-    fn save(&mut self, session: SavedSession<'_>) -> Result<(), StorageError> {
+    fn save(&mut self, session: &SavedSession) -> Result<(), StorageError> {
         let save = |mut statement: rusqlite::CachedStatement<'_>| {
             statement.execute(named_params! {
                 ":number": session.number.cast_signed(),
-                ":namespace": session.namespace,
+                ":namespace": &*session.namespace,
                 ":id": session.id,
                 ":private_id": session.private_id,
                 ":rooms": session.rooms,
@@ -174,28 +196,35 @@ impl Storage for Sqlite {
             )
             .and_then(save)
             .map(drop)
-            .map_err(StorageError::new)
+            .map_err(failed)
     }
 
     fn forget(&mut self, sessions: &[u64]) -> Result<(), StorageError> {
-        self.delete(sessions).map_err(StorageError::new)
+        self.delete(sessions).map_err(failed)
     }
 
-    fn append(&mut self, packet: SavedPacket<'_>, receivers: &[u64]) -> Result<(), StorageError> {
-        self.insert(packet, receivers)
-            .map(drop)
-            .map_err(StorageError::new)
+    fn append(&mut self, packet: &SavedPacket) -> Result<(), StorageError> {
+        self.insert(packet).map(drop).map_err(failed)
     }
 
-    fn tick(&mut self, first: u64, now: SystemTime) -> Result<(), StorageError> {
-        self.note(first, now).map_err(StorageError::new)
+    fn tick(&mut self, first: u64, alive_until: SystemTime) -> Result<(), StorageError> {
+        self.note(first, alive_until).map_err(failed)
     }
 }
 
-fn session(row: &Row<'_>) -> rusqlite::Result<LoadedSession> {
-    Ok(LoadedSession {
+/// A disk that is full or reports errors may have room or work again: SQLite has rolled back what it was
+/// about to do.
+fn failed(error: rusqlite::Error) -> StorageError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => StorageError::passing(error),
+        _ => StorageError::new(error),
+    }
+}
+
+fn session(row: &Row<'_>) -> rusqlite::Result<SavedSession> {
+    Ok(SavedSession {
         number: row.get::<_, i64>("number")?.cast_unsigned(),
-        namespace: row.get("namespace")?,
+        namespace: row.get::<_, String>("namespace")?.into(),
         id: row.get("id")?,
         private_id: row.get("private_id")?,
         rooms: row.get("rooms")?,
@@ -206,14 +235,15 @@ fn session(row: &Row<'_>) -> rusqlite::Result<LoadedSession> {
     })
 }
 
-fn packet(row: &Row<'_>) -> rusqlite::Result<LoadedPacket> {
+fn packet(row: &Row<'_>) -> rusqlite::Result<SavedPacket> {
     let receivers: String = row.get("receivers")?;
     let attachments: Vec<u8> = row.get("attachments")?;
-    Ok(LoadedPacket {
+    Ok(SavedPacket {
         sequence: row.get::<_, i64>("sequence")?.cast_unsigned(),
-        event: row.get("event")?,
+        event: row.get::<_, String>("event")?.into(),
         attachments: split(&Bytes::from(attachments)).ok_or_else(|| unreadable("attachments"))?,
         receivers: serde_json::from_str(&receivers).map_err(|_| unreadable("receivers"))?,
+        position: row.get("position")?,
     })
 }
 
@@ -222,11 +252,11 @@ fn unreadable(column: &str) -> rusqlite::Error {
 }
 
 /// Attachments in one blob: each behind its length, eight bytes, the most significant first.
-fn join(attachments: &[&[u8]]) -> Vec<u8> {
+fn join(attachments: &[Bytes]) -> Vec<u8> {
     let mut joined = Vec::new();
     for attachment in attachments {
         joined.extend((attachment.len() as u64).to_be_bytes());
-        joined.extend(*attachment);
+        joined.extend(attachment);
     }
     joined
 }
@@ -261,17 +291,71 @@ mod tests {
 
     #[test]
     fn attachments_come_back_as_they_were() {
-        let attachments: [&[u8]; 3] = [b"one", b"", &[0, 255]];
+        let attachments = [&b"one"[..], b"", &[0, 255]].map(Bytes::from_static);
         assert_eq!(split(&join(&attachments).into()).unwrap(), attachments);
     }
 
     #[test]
     fn a_torn_blob_is_no_attachment() {
-        let joined = join(&[b"one"]);
+        let joined = join(&[Bytes::from_static(b"one")]);
         assert_eq!(
             split(&Bytes::from(joined[..joined.len() - 1].to_vec())),
             None
         );
         assert_eq!(split(&Bytes::from_static(&[255; 8])), None);
+    }
+
+    fn saved(number: u64) -> SavedSession {
+        SavedSession {
+            number,
+            namespace: "/".into(),
+            id: "id".to_owned(),
+            private_id: "secret".to_owned(),
+            rooms: "[]".to_owned(),
+            data: "null".to_owned(),
+            since: 1,
+            floor: None,
+            away_since: None,
+        }
+    }
+
+    fn away_since(storage: &mut Sqlite) -> Option<SystemTime> {
+        storage.load().unwrap().sessions[0].away_since
+    }
+
+    #[test]
+    fn a_session_is_away_since_its_process_was_last_alive_however_many_follow() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sessions.db");
+        let mut storage = Sqlite::open(&path).unwrap();
+        storage.save(&saved(1)).unwrap();
+        storage.tick(1, time(1_000)).unwrap();
+        for later in [2_000, 3_000] {
+            drop(storage);
+            storage = Sqlite::open(&path).unwrap();
+            assert_eq!(away_since(&mut storage), Some(time(1_000)));
+            storage.tick(1, time(later)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_file_of_the_first_layout_is_read_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sessions.db");
+        let old = Connection::open(&path).unwrap();
+        let layout = LAYOUT
+            .replace(", position INTEGER", "")
+            .replace("NOT NULL,\n        position INTEGER", "NOT NULL")
+            .replace("user_version = 2", "user_version = 1");
+        assert!(!layout.contains("position"));
+        old.execute_batch(&layout).unwrap();
+        old.execute_batch("INSERT INTO storage VALUES ('old', 7);")
+            .unwrap();
+        drop(old);
+        let mut storage = Sqlite::open(&path).unwrap();
+        storage.save(&saved(1)).unwrap();
+        let loaded = storage.load().unwrap();
+        assert_eq!((loaded.tag.as_str(), loaded.position), ("old", None));
+        assert_eq!(away_since(&mut storage), Some(time(7)));
     }
 }

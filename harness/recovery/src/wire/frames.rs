@@ -1,4 +1,5 @@
-//! A stream below a server's WebSocket, in which CONNECT packets are changed on their way out.
+//! A stream below a server's WebSocket, in which CONNECT packets are changed on their way out, and events
+//! with offsets are seen to leave.
 //!
 //! What is written is a sequence of frames (RFC 6455, section 5.2), whole and without masks, since a
 //! server writes them. Text frames that begin like a CONNECT packet are held back until they are
@@ -6,6 +7,7 @@
 
 use super::greeting;
 use crate::Recovery;
+use socketioxide::socket::Sid;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -24,11 +26,18 @@ const GREETING_MAX: usize = 4096;
 /// The bytes of a message that show what it is.
 const BEGINNING: usize = 2;
 
+/// The longest end of an event that shows its offset.
+const ENDING_MAX: usize = 64;
+
 /// A stream whose written frames are looked at.
 pub(crate) struct Frames<S> {
     stream: S,
     recovery: Recovery,
+    /// The connection, as soon as it is known.
+    socket: Option<Sid>,
     state: State,
+    /// The end of the frame that passes, if it is an event.
+    ending: Option<Vec<u8>>,
     /// What is ready to be written.
     out: Vec<u8>,
     written: usize,
@@ -44,11 +53,13 @@ enum State {
 }
 
 impl<S> Frames<S> {
-    pub(crate) fn new(stream: S, recovery: Recovery) -> Self {
+    pub(crate) fn new(stream: S, recovery: Recovery, socket: Option<Sid>) -> Self {
         Self {
             stream,
             recovery,
+            socket,
             state: State::Beginning(Vec::new()),
+            ending: None,
             out: Vec::new(),
             written: 0,
         }
@@ -61,6 +72,7 @@ impl<S> Frames<S> {
                     begun.push(bytes[0]);
                     if let Some(next) = decide(begun) {
                         if let State::Passing(_) = next {
+                            self.ending = event(begun).map(<[u8]>::to_vec);
                             self.out.append(begun);
                         }
                         self.state = next;
@@ -73,6 +85,10 @@ impl<S> Frames<S> {
                         .min(usize::try_from(*left).unwrap_or(usize::MAX));
                     let (passing, rest) = bytes.split_at(length);
                     self.out.extend(passing);
+                    if let Some(ending) = &mut self.ending {
+                        ending.extend(&passing[passing.len().saturating_sub(ENDING_MAX)..]);
+                        ending.drain(..ending.len().saturating_sub(ENDING_MAX));
+                    }
                     *left -= length as u64;
                     rest
                 }
@@ -94,8 +110,12 @@ impl<S> Frames<S> {
             _ => return,
         };
         self.state = State::Beginning(Vec::new());
+        if let (Some(ending), Some(socket)) = (self.ending.take(), self.socket) {
+            self.recovery.passes(socket, &ending);
+        }
         if let Some(message) = message {
             let text = str::from_utf8(&message).ok();
+            self.socket = self.socket.or_else(|| greeting::opened(text?));
             let changed = text.and_then(|text| greeting::in_message(&self.recovery, text));
             let message = changed.map_or(message, String::into_bytes);
             self.out.extend(text_header(message.len()));
@@ -104,12 +124,18 @@ impl<S> Frames<S> {
     }
 }
 
-/// What to do with a frame that begins like this, if that can be told already.
-fn decide(begun: &[u8]) -> Option<State> {
-    let &[kind, second, ref rest @ ..] = begun else {
+/// What there is of the payload of a frame that begins like this, if it is that of an event.
+fn event(begun: &[u8]) -> Option<&[u8]> {
+    let (_, payload) = header(begun)?;
+    (begun[0] == WHOLE_TEXT && greeting::is_event(payload)).then_some(payload)
+}
+
+/// The length of a frame's payload, and what there is of it.
+fn header(begun: &[u8]) -> Option<(u64, &[u8])> {
+    let &[_, second, ref rest @ ..] = begun else {
         return None;
     };
-    let (length, payload) = match second & LENGTH_BITS {
+    Some(match second & LENGTH_BITS {
         LENGTH_IN_2 => (
             u64::from(u16::from_be_bytes(*rest.first_chunk()?)),
             &rest[size_of::<u16>()..],
@@ -119,13 +145,19 @@ fn decide(begun: &[u8]) -> Option<State> {
             &rest[size_of::<u64>()..],
         ),
         short => (u64::from(short), rest),
-    };
+    })
+}
+
+/// What to do with a frame that begins like this, if that can be told already.
+fn decide(begun: &[u8]) -> Option<State> {
+    let (length, payload) = header(begun)?;
+    let kind = begun[0];
     let left = length.saturating_sub(payload.len() as u64);
+    if kind == WHOLE_TEXT && left > 0 && payload.len() < BEGINNING {
+        return None;
+    }
     if kind != WHOLE_TEXT || length > GREETING_MAX as u64 || !greeting::begins(payload) {
         return Some(State::Passing(left));
-    }
-    if left > 0 && payload.len() < BEGINNING {
-        return None;
     }
     Some(State::Holding(
         payload.to_vec(),
@@ -225,7 +257,7 @@ mod tests {
 
     /// Writes in pieces of this size.
     async fn written(bytes: &[u8], piece: usize) -> Vec<u8> {
-        let mut frames = Frames::new(Vec::new(), Recovery::off());
+        let mut frames = Frames::new(Vec::new(), Recovery::off(), None);
         for piece in bytes.chunks(piece) {
             frames.write_all(piece).await.unwrap();
         }
@@ -269,5 +301,9 @@ mod tests {
             Some(State::Passing(2))
         ));
         assert!(matches!(decide(&[0x82, 4]), Some(State::Passing(4))));
+        assert!(matches!(
+            decide(&frame(WHOLE_TEXT, b"0{\"sid\":1}")),
+            Some(State::Holding(_, 0))
+        ));
     }
 }

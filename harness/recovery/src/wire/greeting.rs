@@ -1,9 +1,11 @@
-//! The CONNECT packet to a client: `0{"sid":…}`, or `0/namespace,{"sid":…}`, behind Engine.IO's `4`.
+//! The CONNECT packet to a client: `0{"sid":…}`, or `0/namespace,{"sid":…}`, behind Engine.IO's `4`; and
+//! what else is looked at on its way to a client.
 //!
 //! Source: Socket.IO protocol, "Connection to a namespace"; Engine.IO protocol, "Payload".
 
 use crate::Recovery;
 use serde::{Deserialize, Serialize};
+use socketioxide::socket::Sid;
 use socketioxide_core::Str;
 
 /// What sets the packets of a payload apart.
@@ -24,9 +26,10 @@ struct Telling<'a> {
     pid: &'a str,
 }
 
-/// Whether a message that begins like this may be a CONNECT packet.
+/// Whether a message that begins like this may be a CONNECT packet, or the one that opens a connection.
 pub(super) fn begins(message: &[u8]) -> bool {
-    message.starts_with(&b"40"[..message.len().min(2)])
+    let like = |start: &[u8; 2]| message.starts_with(&start[..message.len().min(2)]);
+    like(b"40") || like(b"0{")
 }
 
 /// The message of Engine.IO that is to be sent in place of this one, if it is a CONNECT packet of a
@@ -44,6 +47,23 @@ pub(super) fn in_message(recovery: &Recovery, message: &str) -> Option<String> {
     let (sid, pid) = books.ids(&Str::copy_from_slice(namespace), told.sid.parse().ok()?)?;
     let telling = serde_json::to_string(&Telling { sid, pid }).ok()?;
     Some(format!("40{named}{telling}"))
+}
+
+/// The connection that the first message of a server opens: `0{"sid":…}`.
+pub(super) fn opened(message: &str) -> Option<Sid> {
+    let told: Told = serde_json::from_str(message.strip_prefix('0')?).ok()?;
+    told.sid.parse().ok()
+}
+
+/// Whether a message that begins like this is an event of Socket.IO.
+pub(super) fn is_event(message: &[u8]) -> bool {
+    message.starts_with(b"42") || message.starts_with(b"45")
+}
+
+/// The events in a payload.
+pub(super) fn events(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let packets = payload.split(|&byte| byte == SEPARATOR as u8);
+    packets.filter(|packet| is_event(packet))
 }
 
 /// The payload that is to be sent in place of this one, if there is a CONNECT packet in it.

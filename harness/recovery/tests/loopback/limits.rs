@@ -1,7 +1,8 @@
 //! What is kept is limited, and whoever would need more is refused.
 
 use crate::support::{Client, Server, assert_new, options};
-use squall_recovery::{Memory, Options, Refusal};
+use squall_recovery::{Census, Memory, Options, Refusal};
+use tokio::time::sleep;
 
 #[tokio::test(start_paused = true)]
 async fn the_session_that_has_waited_longest_makes_room() {
@@ -20,7 +21,7 @@ async fn the_session_that_has_waited_longest_makes_room() {
     }
     let (first, recovered) = clients[0].reconnect(&server).await;
     assert!(!recovered);
-    assert_new(&server, &first, &clients[0], Refusal::Unknown);
+    assert_new(&server, &first, &clients[0], Refusal::NoRoom);
     assert!(clients[1].reconnect(&server).await.1);
     assert!(clients[2].reconnect(&server).await.1);
 }
@@ -73,4 +74,22 @@ async fn a_connection_that_cannot_be_given_everything_ends() {
     };
     assert_eq!(end.as_deref(), Some("41"), "after {heard} events");
     assert!(heard < 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_left_of_sessions_whose_time_is_over() {
+    let server = Server::with_memory();
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(Client::connect(&server).await);
+    }
+    server.say("one").await;
+    for client in &mut clients {
+        client.lose().await;
+    }
+    let census = server.recovery.census();
+    assert_eq!((census.connected, census.waiting), (0, 3));
+    assert_eq!((census.packets, census.bytes > 0), (1, true));
+    sleep(options().detection + 2 * options().max_disconnection).await;
+    assert_eq!(server.recovery.census(), Census::default());
 }

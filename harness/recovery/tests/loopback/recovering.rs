@@ -324,6 +324,134 @@ async fn a_session_whose_client_was_turned_away_can_still_be_recovered() {
     assert!(recovered);
 }
 
+/// It was given the address of another network, say, and the server goes on waiting for the old connection.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_comes_back_before_its_loss_was_noticed_gets_its_session() {
+    let server = Server::with_memory();
+    let mut client = Client::connect(&server).await;
+    server.say("one").await;
+    assert_eq!(client.heard().await, ["one"]);
+    let before = server.latest().session;
+    let (tell, told_why) = channel();
+    before.on_disconnect(move |_, reason| {
+        tell.send(reason).expect("the test waits for it");
+        ready(())
+    });
+    server.say("two").await;
+    let (mut again, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    server.say("three").await;
+    assert_eq!(again.heard().await, ["two", "three"]);
+    assert_eq!(again.id, client.id);
+    let seen = server.latest();
+    assert!(seen.rooms.contains(&"lobby".to_owned()) && !seen.session.superseded());
+    assert!(before.superseded());
+    assert_eq!(told_why.try_recv(), Ok(DisconnectReason::TransportClose));
+    assert!(client.message().await.unwrap().contains("two"));
+    assert_eq!(
+        client.message().await.as_deref(),
+        Some("41"),
+        "and not three"
+    );
+    let census = server.recovery.census();
+    assert_eq!((census.connected, census.waiting), (1, 0));
+    // What the old connection says late is not about the session any more.
+    client.send("41").await;
+    again.reconnect_later(&server, "four").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_comes_back_while_it_is_being_let_in_gets_its_session_once() {
+    let options = Options {
+        skip_middlewares: false,
+        ..options()
+    };
+    let recovery = Recovery::new(options, Memory).unwrap();
+    let mut server = Server::with_memory();
+    let (service, io) = build(&recovery);
+    let entered = Arc::new(AtomicUsize::new(0));
+    let (counted, delay) = (entered.clone(), Arc::new(AtomicUsize::new(0)));
+    let slowly = delay.clone();
+    let handler = move |_: SocketRef| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        ready(())
+    };
+    let middleware = async move || {
+        let seconds = slowly.swap(0, Ordering::Relaxed) as u64;
+        sleep(Duration::from_secs(seconds)).await;
+        Ok::<_, &str>(())
+    };
+    io.ns("/", recovery.protect(handler.with(middleware)));
+    (server.service, server.io) = (service, io);
+    let mut client = Client::connect(&server).await;
+    client.lose().await;
+    delay.store(5, Ordering::Relaxed);
+    let mut given_up = Client::open(&server, "/").await;
+    given_up.send(&format!("40{}", client.claim())).await;
+    sleep(Duration::from_secs(1)).await;
+    let (mut again, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(
+        entered.load(Ordering::Relaxed),
+        2,
+        "the one that was given up is not let in"
+    );
+    server.io.emit("said", "one").await.unwrap();
+    assert_eq!(again.heard().await, ["one"]);
+}
+
+/// The official client keeps the offset of the session that it had before until an event comes with another.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_was_sent_nothing_in_this_session_may_name_an_offset_of_an_earlier_one() {
+    for same_server in [true, false] {
+        let server = Server::with_memory();
+        let other = Server::with_memory();
+        let earlier = if same_server { &server } else { &other };
+        let mut before = Client::connect(earlier).await;
+        earlier.say("one").await;
+        assert_eq!(before.heard().await, ["one"]);
+        before.send("41").await;
+        let mut client = Client::connect(&server).await;
+        client.offset = before.offset;
+        let mut client = client.reconnect_later(&server, "two").await;
+        client.lose().await;
+        assert!(client.reconnect(&server).await.1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_beside_missed_packets_finds_room_in_the_queue() {
+    let recovery = Recovery::new(options(), Memory).unwrap();
+    let mut server = Server::with_memory();
+    let (service, io) = build(&recovery);
+    let enter = move |socket: SocketRef, session: Session| {
+        session.join("lobby").expect("memory does not fail");
+        socket.emit("ready", "beside").expect("there is room");
+        ready(())
+    };
+    io.ns("/", recovery.protect(enter));
+    (server.service, server.io) = (service, io);
+    let mut client = Client::connect(&server).await;
+    client.message().await;
+    client.lose().await;
+    for number in 0..300 {
+        // Some of them longer than what is held back to be looked at.
+        server.say(&number.to_string().repeat(number * 10)).await;
+    }
+    let (mut again, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    let mut missed = 0;
+    let mut greeted = 0;
+    while let Some(message) = again.message().await {
+        match message.contains("ready") {
+            true => greeted += 1,
+            false => missed += 1,
+        }
+    }
+    assert_eq!((missed, greeted), (300, 1));
+}
+
 /// A client over polling.
 struct Poll {
     service: crate::support::Service,

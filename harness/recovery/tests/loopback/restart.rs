@@ -1,6 +1,6 @@
 //! What outlives a server.
 
-use crate::support::{Client, Server, assert_new, options};
+use crate::support::{Client, Server, WINDOW, assert_new, options};
 use squall_recovery::{Options, Refusal, Sqlite};
 use std::path::Path;
 use std::time::Duration;
@@ -29,7 +29,7 @@ async fn without_a_storage_a_session_ends_with_its_server() {
     let next = Server::with_memory();
     let (again, recovered) = client.reconnect(&next).await;
     assert!(!recovered);
-    assert_new(&next, &again, &client, Refusal::Unknown);
+    assert_new(&next, &again, &client, Refusal::ServerRestarted);
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,21 +94,44 @@ async fn a_session_expires_while_its_server_is_down() {
     assert_new(&next, &again, &client, Refusal::Expired);
 }
 
+/// In real time, because the file has the time of day.
+#[tokio::test]
+async fn a_session_is_kept_for_its_window_from_the_kill_of_its_server_on() {
+    let directory = TempDir::new().unwrap();
+    let window = Duration::from_secs(1);
+    let options = Options {
+        max_disconnection: window,
+        ..options()
+    };
+    let server = Server::new(options.clone(), open(&directory));
+    let client = Client::connect(&server).await;
+    sleep(2 * window).await;
+    let directory = killed(&directory);
+    let next = Server::new(options, open(&directory));
+    assert!(client.reconnect(&next).await.1);
+}
+
 #[tokio::test(start_paused = true)]
-async fn offsets_of_another_file_are_refused() {
+async fn what_the_last_process_did_not_emit_of_a_log_is_known_to_the_next() {
     let directory = TempDir::new().unwrap();
     let server = Server::new(options(), open(&directory));
-    let mut stranger = Client::connect(&server).await;
-    server.say("one").await;
-    stranger.heard().await;
-
-    let other = Server::with_memory();
-    let mut client = Client::connect(&other).await;
-    client.lose().await;
-    client.offset.clone_from(&stranger.offset);
-    let (again, recovered) = client.reconnect(&other).await;
-    assert!(!recovered);
-    assert_new(&other, &again, &client, Refusal::OffsetUnknown);
+    assert_eq!(server.recovery.position(), None);
+    let _client = Client::connect(&server).await;
+    let session = server.latest().session;
+    for position in [5, 6] {
+        let event = ("said", "from the log");
+        server
+            .recovery
+            .emit_at(position, "/", [&session], event)
+            .unwrap();
+    }
+    let next = Server::new(options(), open(&killed(&directory)));
+    assert_eq!(next.recovery.position(), Some(6));
+    // Also when their packets have been forgotten.
+    sleep(options().detection + 2 * WINDOW).await;
+    assert_eq!(server.recovery.census().packets, 0);
+    let last = Server::new(options(), open(&killed(&directory)));
+    assert_eq!(last.recovery.position(), Some(6));
 }
 
 #[test]

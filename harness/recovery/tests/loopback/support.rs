@@ -62,6 +62,7 @@ const SOON: Duration = Duration::from_secs(1);
 pub(crate) struct Server {
     pub(crate) io: SocketIo<RecoveryAdapter>,
     pub(crate) service: Service,
+    pub(crate) recovery: Recovery,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
@@ -104,7 +105,12 @@ impl Server {
             };
             io.ns(namespace, recovery.protect(entered));
         }
-        Self { io, service, seen }
+        Self {
+            io,
+            service,
+            recovery,
+            seen,
+        }
     }
 
     pub(crate) fn with_memory() -> Self {
@@ -156,6 +162,13 @@ impl Client {
 
     /// Connects with CONNECT's payload.
     pub(crate) async fn connect_with(server: &Server, namespace: &str, auth: Value) -> Self {
+        let mut client = Self::open(server, namespace).await;
+        client.enter(auth).await;
+        client
+    }
+
+    /// Opens a connection, and does not say yet who it is.
+    pub(crate) async fn open(server: &Server, namespace: &str) -> Self {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let service = TowerToHyperService::new(server.service.clone());
         let connection = tokio::spawn(async move {
@@ -178,28 +191,36 @@ impl Client {
         };
         let open = client.message().await.expect("a handshake");
         assert!(open.starts_with('0'), "{open}");
-        client.send(&format!("40{}{auth}", client.prefix)).await;
-        let answer = client.message().await.expect("an answer");
-        let greeting = answer.strip_prefix(&format!("40{}", client.prefix));
+        client
+    }
+
+    /// Says who it is.
+    pub(crate) async fn enter(&mut self, auth: Value) {
+        self.send(&format!("40{}{auth}", self.prefix)).await;
+        let answer = self.message().await.expect("an answer");
+        let greeting = answer.strip_prefix(&format!("40{}", self.prefix));
         let greeting = greeting.unwrap_or_else(|| panic!("{answer}"));
         let greeting: Value = serde_json::from_str(greeting).expect("JSON");
-        client.id = greeting["sid"].as_str().expect("a session id").to_owned();
-        client.pid = greeting["pid"].as_str().unwrap_or_default().to_owned();
-        client
+        self.id = greeting["sid"].as_str().expect("a session id").to_owned();
+        self.pid = greeting["pid"].as_str().unwrap_or_default().to_owned();
     }
 
     /// Connects again with what this client knows, as the official client does; gives also whether
     /// that one would say `recovered`.
     pub(crate) async fn reconnect(&self, server: &Server) -> (Self, bool) {
-        let claim = json!({"pid": self.pid, "offset": self.offset});
         let namespace = match self.prefix.trim_end_matches(',') {
             "" => "/",
             named => named,
         };
-        let mut client = Self::connect_with(server, namespace, claim).await;
+        let mut client = Self::connect_with(server, namespace, self.claim()).await;
         client.offset.clone_from(&self.offset);
         let recovered = client.pid == self.pid;
         (client, recovered)
+    }
+
+    /// What it says to get its session back.
+    pub(crate) fn claim(&self) -> Value {
+        json!({"pid": self.pid, "offset": self.offset})
     }
 
     /// Loses the connection, and lets the server notice.

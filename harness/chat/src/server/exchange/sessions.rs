@@ -50,6 +50,13 @@ impl Sessions {
         Some(&mut self[place])
     }
 
+    /// The session with this id. Looks at one after the other.
+    pub(super) fn find(&self, id: &str) -> Option<SessionNumber> {
+        let mut numbers = self.arrived.iter();
+        let (number, _) = numbers.find(|(_, place)| self[**place].state.id() == id)?;
+        Some(*number)
+    }
+
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Session> {
         self.arrived.values().map(|&place| &self[place])
     }

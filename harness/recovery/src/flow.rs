@@ -1,0 +1,80 @@
+//! Which packets are in the queues of connections: put there, and not seen on the wire yet.
+//!
+//! socketioxide does not tell how full a queue is, and a full one loses what the application says, and at
+//! the next ping the connection. What passes the wire is read there (`wire`), so it is known how much of
+//! a queue is ours, and the rest is left to others.
+
+use crate::books::Number;
+use crate::log::Sequence;
+use socketioxide::socket::Sid;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// By connection; it has one queue, whatever its namespaces. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flow(Arc<Mutex<HashMap<Sid, BTreeMap<Sequence, Number>>>>);
+
+impl Flow {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Sid, BTreeMap<Sequence, Number>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many packets of this layer are in the queue of a connection.
+    pub(crate) fn queued(&self, socket: Sid) -> usize {
+        self.lock().get(&socket).map_or(0, BTreeMap::len)
+    }
+
+    /// A packet for a session was put into a queue.
+    pub(crate) fn put(&self, socket: Sid, session: Number, packet: Sequence) {
+        self.lock()
+            .entry(socket)
+            .or_default()
+            .insert(packet, session);
+    }
+
+    /// A packet passes the wire, and so has everything that was put into the queue for the same session
+    /// before it.
+    pub(crate) fn passes(&self, socket: Sid, packet: Sequence) {
+        let mut all = self.lock();
+        let Some(queue) = all.get_mut(&socket) else {
+            return;
+        };
+        let Some(&session) = queue.get(&packet) else {
+            return;
+        };
+        queue.retain(|&other, &mut whose| other > packet || whose != session);
+        if queue.is_empty() {
+            all.remove(&socket);
+        }
+    }
+
+    /// A session has left its connection.
+    pub(crate) fn forget(&self, socket: Sid, session: Number) {
+        let mut all = self.lock();
+        if let Some(queue) = all.get_mut(&socket) {
+            queue.retain(|_, whose| *whose != session);
+            if queue.is_empty() {
+                all.remove(&socket);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_has_left_the_queue_and_with_it_what_was_before_it() {
+        let (flow, socket) = (Flow::default(), Sid::ZERO);
+        for packet in 1..=4 {
+            flow.put(socket, packet % 2, packet);
+        }
+        flow.passes(socket, 3);
+        assert_eq!(flow.queued(socket), 2, "those of the other session");
+        flow.passes(socket, 9);
+        assert_eq!(flow.queued(socket), 2, "nobody has put it there");
+        flow.forget(socket, 0);
+        assert!(flow.lock().is_empty());
+    }
+}

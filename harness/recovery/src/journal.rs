@@ -1,0 +1,164 @@
+//! Changes on their way to the storage: made at once, or as soon as the storage can again.
+//!
+//! A disk that is full for a while costs time and nothing else. What could not be kept waits here, in
+//! order, and what comes after it waits behind it; a packet that waits is not sent. Should the process
+//! die first, sessions come back as they were last kept, and what they were not sent is unknown to the
+//! next process: see [`Recovery::position`](crate::Recovery::position) for what can be done about that.
+
+use crate::log::Sequence;
+use crate::storage::{Memory, Saved, SavedPacket, SavedSession, Storage, StorageError};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::sync::Notify;
+
+pub(crate) struct Journal {
+    storage: Box<dyn Storage>,
+    waiting: VecDeque<Change>,
+    /// Of the packets among them.
+    bytes: usize,
+    bytes_max: usize,
+    /// Is told when something begins to wait.
+    behind: Arc<Notify>,
+}
+
+/// What is to be kept.
+enum Change {
+    Save(SavedSession),
+    Forget(Vec<u64>),
+    Append(SavedPacket),
+}
+
+impl Journal {
+    pub(crate) fn open(
+        mut storage: Box<dyn Storage>,
+        bytes_max: usize,
+        behind: Arc<Notify>,
+    ) -> Result<(Self, Saved), StorageError> {
+        let saved = storage.load()?;
+        let journal = Self {
+            storage,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            behind,
+        };
+        Ok((journal, saved))
+    }
+
+    /// Keeps a session, now or later.
+    pub(crate) fn save(&mut self, session: SavedSession) -> Result<(), StorageError> {
+        let same = |change: &&mut Change| matches!(change, Change::Save(waiting) if waiting.number == session.number);
+        if let Some(waiting) = self.waiting.iter_mut().find(same) {
+            *waiting = Change::Save(session);
+            return Ok(());
+        }
+        self.make(Change::Save(session))
+    }
+
+    /// Forgets sessions, now or later.
+    pub(crate) fn forget(&mut self, sessions: Vec<u64>) -> Result<(), StorageError> {
+        (self.waiting).retain(
+            |change| !matches!(change, Change::Save(waiting) if sessions.contains(&waiting.number)),
+        );
+        self.make(Change::Forget(sessions))
+    }
+
+    /// Keeps a packet, now or later. If it waits, it must not be sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if it cannot be kept, or too much waits already; then it is forgotten.
+    pub(crate) fn append(&mut self, packet: SavedPacket) -> Result<(), StorageError> {
+        if self.bytes.saturating_add(packet.bytes()) > self.bytes_max && !self.is_empty() {
+            let reason = "it has failed for so long that the packets that wait for it fill the memory \
+                          that they may";
+            return Err(StorageError::new(reason));
+        }
+        self.make(Change::Append(packet))
+    }
+
+    fn make(&mut self, change: Change) -> Result<(), StorageError> {
+        let made = match self.waiting.is_empty() {
+            true => change.make(&mut *self.storage),
+            false => Err(StorageError::passing("others wait")),
+        };
+        let Err(error) = made else {
+            return Ok(());
+        };
+        match &change {
+            Change::Append(_) if !error.may_pass() => return Err(error),
+            Change::Append(packet) => self.bytes += packet.bytes(),
+            Change::Save(_) | Change::Forget(_) => {}
+        }
+        self.waiting.push_back(change);
+        self.behind.notify_one();
+        match error.may_pass() {
+            true => Ok(()),
+            false => Err(error),
+        }
+    }
+
+    /// Makes what waits, as far as the storage can. Gives the receivers of packets that may be sent now,
+    /// one after the other.
+    pub(crate) fn resume(&mut self) -> Vec<u64> {
+        let mut receivers = Vec::new();
+        while let Some(change) = self.waiting.front() {
+            if change.make(&mut *self.storage).is_err() {
+                break;
+            }
+            if let Some(Change::Append(packet)) = self.waiting.pop_front() {
+                self.bytes -= packet.bytes();
+                receivers.extend(packet.receivers);
+            }
+        }
+        receivers
+    }
+
+    /// See [`Storage::tick`].
+    pub(crate) fn tick(
+        &mut self,
+        first: Sequence,
+        alive_until: SystemTime,
+    ) -> Result<(), StorageError> {
+        match self.waiting.is_empty() {
+            true => self.storage.tick(first, alive_until),
+            false => Err(StorageError::passing("others wait")),
+        }
+    }
+
+    /// The first packet that waits.
+    pub(crate) fn first_waiting(&self) -> Option<Sequence> {
+        self.waiting.iter().find_map(|change| match change {
+            Change::Append(packet) => Some(packet.sequence),
+            Change::Save(_) | Change::Forget(_) => None,
+        })
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// How many changes wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Nothing is kept any more, and the storage is closed.
+    pub(crate) fn close(&mut self) {
+        self.waiting.clear();
+        self.bytes = 0;
+        self.storage = Box::new(Memory);
+    }
+}
+
+impl Change {
+    fn make(&self, storage: &mut dyn Storage) -> Result<(), StorageError> {
+        match self {
+            Self::Save(session) => storage.save(session),
+            Self::Forget(sessions) => storage.forget(sessions),
+            Self::Append(packet) => storage.append(packet),
+        }
+    }
+}
