@@ -127,7 +127,9 @@ impl Recovery {
         let ids = books.ids_of(number).expect("it has just been opened");
         let session = Session::kept(self, socket, number, ids, claimed);
         drop(books);
-        given_up.map(end);
+        if let Some(given_up) = given_up {
+            end(given_up);
+        }
         session
     }
 

@@ -334,6 +334,7 @@ mod tests {
             catch_up: true,
             live: false,
             recovered: false,
+            refused: None,
             private_id: None,
             ping_interval_ms: 1,
             ping_timeout_ms: 1,
