@@ -73,7 +73,12 @@ impl Drawable for u32 {
 
 impl Drawable for f64 {
     fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self {
-        (stream.random_range(min..=max) * 1e4).round() / 1e4
+        let value = stream.random_range(min..=max);
+        // Four decimals are enough for people, except in a range that has hardly any with four.
+        match max - min {
+            wide if wide >= 1e-2 => (value * 1e4).round() / 1e4,
+            _ => value,
+        }
     }
 }
 
@@ -88,8 +93,36 @@ pub(crate) fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T
     match setting {
         Setting::Fixed(value) => value,
         Setting::Between(min, max) => {
-            let value = T::between(stream, min, max);
-            if value < min { min } else { value }
+            // What is rounded for people may have left the range, at either end.
+            match T::between(stream, min, max) {
+                value if value < min => min,
+                value if value > max => max,
+                value => value,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_probability_leaves_its_range_at_either_end() {
+        let mut stream = ChaCha8Rng::seed_from_u64(1);
+        for (min, max) in [
+            (0.9999, 0.99996),
+            (0.89996, 0.99996),
+            (0.00004, 0.2),
+            (0.00001, 0.00002),
+            (0.0, 0.01),
+            (0.123_456, 0.654_321),
+        ] {
+            let drawn = (0..2000).map(|_| draw_from(&mut stream, Setting::Between(min, max)));
+            let drawn: Vec<f64> = drawn.collect();
+            let outside = drawn.iter().find(|value| !(min..=max).contains(*value));
+            assert_eq!(outside, None, "{min}..{max}");
+            assert!(drawn.iter().any(|value| *value != drawn[0]), "{min}..{max}");
         }
     }
 }

@@ -346,6 +346,21 @@ mod tests {
     }
 
     #[test]
+    fn a_correlation_that_is_drawn_stays_below_one() {
+        let scenario = scenario(
+            r#"
+            shows = "Nearly everything in common."
+            link = { loss = 0.5, loss-correlation = "0.9..0.99999", latency = "20ms" }
+            "#,
+        );
+        let drawn = |seed| scenario.plan(seed).drawn.last().expect("it is told").1.clone();
+        for seed in 0..500 {
+            let value: f64 = drawn(seed).parse().expect("a number");
+            assert!((0.9..1.0).contains(&value), "seed {seed}: {value}");
+        }
+    }
+
+    #[test]
     fn a_ring_stands_as_it_is_named_or_as_the_seed_says() {
         let ring = |victims| {
             scenario(&format!(
