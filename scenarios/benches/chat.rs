@@ -58,6 +58,7 @@ fn plan(clients: u32, interval: u32) -> Plan {
     let scenario = Scenario::parse("minute", &text).expect("the scenario is well-formed");
     Plan {
         ends_at: Duration::from_secs(MINUTE.into()),
+        settle: Duration::ZERO,
         ..scenario.plan(1)
     }
 }

@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(silence.lost, Lost::BothWays);
         let (from, until) = (Duration::from_secs(2), Duration::from_secs(5));
         assert_eq!((silence.from, silence.until), (from, until));
-        assert_eq!(plan.healed_at, until);
+        assert_eq!(plan.healed_at(plan.ends_at), until);
     }
 
     #[test]

@@ -62,9 +62,9 @@ pub struct Plan {
     pub expect: Vec<(Guarantee, bool)>,
     /// What the chat promises about time with these options.
     pub bounds: Bounds,
-    /// When the last fault is over: zero if there is none, the end of the run if one does not end.
-    pub healed_at: Duration,
-    /// When the run ends.
+    /// How long the run goes on after the last message is due and the last fault is over.
+    pub settle: Duration,
+    /// When the run ends, unless messages are still being sent then.
     pub ends_at: Duration,
 }
 
@@ -96,6 +96,14 @@ impl Plan {
     pub fn machines(&self) -> usize {
         let between = usize::from(self.cluster.is_some()) + usize::from(self.middlebox.is_some());
         self.servers.len() + self.clients.len() + self.hostile.len() + between
+    }
+
+    /// When the last fault is over, in a run that ends at this time: zero if there is none, the end of the
+    /// run if one does not end.
+    pub fn healed_at(&self, end: Duration) -> Duration {
+        let faults = self.faults.iter().map(|fault| fault.healed_at(end));
+        let middlebox = self.middlebox.iter().map(|it| it.healed_at(end));
+        faults.chain(middlebox).max().unwrap_or(Duration::ZERO)
     }
 
     /// The machine whose database is the truth.
@@ -182,15 +190,6 @@ impl Scenario {
         );
         let turns = turns.chain(hostile.iter().map(|peer| peer.until.unwrap_or(peer.from)));
         let ends_at = messages.chain(turns).max().unwrap_or(Duration::ZERO) + settle;
-        let healed_at = faults
-            .iter()
-            .map(|fault| fault.healed_at(ends_at))
-            .chain(
-                middlebox
-                    .iter()
-                    .map(|middlebox| middlebox.healed_at(ends_at)),
-            )
-            .max();
         Plan {
             scenario: self.name.clone(),
             shows: self.shows.clone(),
@@ -209,7 +208,7 @@ impl Scenario {
             clocks,
             expect: self.expect.clone(),
             bounds,
-            healed_at: healed_at.unwrap_or(Duration::ZERO),
+            settle,
             ends_at,
         }
     }
@@ -353,7 +352,15 @@ mod tests {
             link = { loss = 0.5, loss-correlation = "0.9..0.99999", latency = "20ms" }
             "#,
         );
-        let drawn = |seed| scenario.plan(seed).drawn.last().expect("it is told").1.clone();
+        let drawn = |seed| {
+            scenario
+                .plan(seed)
+                .drawn
+                .last()
+                .expect("it is told")
+                .1
+                .clone()
+        };
         for seed in 0..500 {
             let value: f64 = drawn(seed).parse().expect("a number");
             assert!((0.9..1.0).contains(&value), "seed {seed}: {value}");
@@ -399,7 +406,7 @@ mod tests {
                 "#
             ))
             .plan(1);
-            plan.healed_at.as_secs()
+            plan.healed_at(plan.ends_at).as_secs()
         };
         assert_eq!(healed_at("shape = 'bridge'\nbridge = 'broker'"), 60);
         assert_eq!(healed_at("shape = 'split'"), 65);
@@ -420,7 +427,7 @@ mod tests {
             "#,
         )
         .plan(1);
-        assert_eq!(plan.healed_at, Duration::from_secs(12));
+        assert_eq!(plan.healed_at(plan.ends_at), Duration::from_secs(12));
         assert_eq!(plan.ends_at, Duration::from_secs(17));
     }
 }

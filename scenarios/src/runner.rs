@@ -5,8 +5,10 @@
 //! process of the server, or of the broker, is killed, and the database is read from what is on its
 //! disk.
 
+mod ending;
 mod events;
 mod hardships;
+mod log;
 mod servers;
 mod tutorial;
 
@@ -15,22 +17,22 @@ use crate::chat::{Chat, ServerAddress, System};
 use crate::middlebox;
 use crate::plan::{Plan, PlannedClient};
 use crate::workload::PlannedMessage;
+use ending::Ending;
 use events::{from_client, from_row};
 use indexmap::IndexMap;
+use log::Log;
 use serde::{Deserialize, Serialize};
 use squall_chat::{
     Client, ClientOptions, Database, EVERYBODY, ROOT, StorageError, full_name, room_of,
 };
 use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
-use squall_simulator::{
-    Engine, Fault, MachineId, Source, TraceEvent, World, note, now, simulate_on,
-};
+use squall_simulator::{Engine, Fault, MachineId, Source, TraceEvent, World, now, simulate_on};
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -157,13 +159,13 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
         }
     }
     hardships::strike(world, &machines, plan);
-    world
-        .run_until(plan.ends_at)
-        .map_err(|cause| RunError::Simulator {
+    let ending = ending::run_to_the_end(plan, world, &machines, &log).map_err(|cause| {
+        RunError::Simulator {
             scenario: plan.scenario.clone(),
             seed: plan.seed,
             cause,
-        })?;
+        }
+    })?;
     let told = machines
         .values()
         .map(|&id| tell_machine(world, id))
@@ -205,7 +207,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
                 backtrace: panic.backtrace.clone(),
             })
             .collect(),
-        history: history(plan, events, &ends, database),
+        history: history(plan, events, &ends, &ending, database),
         expectations: plan
             .expect
             .iter()
@@ -218,7 +220,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
             cut: counts.cut,
             bytes: counts.bytes,
         },
-        duration: plan.ends_at,
+        duration: ending.at,
     };
     Ok(Played {
         record,
@@ -361,30 +363,6 @@ async fn use_chat(options: ClientOptions, user: User) {
     pending().await
 }
 
-/// What the observers were told so far, in the order of virtual time.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<Event>>>);
-
-impl Log {
-    fn add(&self, client: ClientId, kind: EventKind) {
-        note(&format!("client {}: {kind:?}", client.0));
-        let event = Event {
-            at: now(),
-            client,
-            kind,
-        };
-        // A program that panicked elsewhere has not left a half-written event behind.
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(event);
-    }
-
-    fn take(&self) -> Vec<Event> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 /// Kills the process that has the database, as only a closed database can be read, and reads what is
 /// on the disk.
 fn read_database(
@@ -414,6 +392,7 @@ fn history(
     plan: &Plan,
     mut events: Vec<Event>,
     ends: &Ends,
+    ending: &Ending,
     database: Vec<StoredMessage>,
 ) -> History {
     for (client, number) in plan.clients.iter().zip(0..) {
@@ -445,12 +424,12 @@ fn history(
             .collect(),
         events,
         database,
-        silences: hardships::silences(plan),
-        standstills: hardships::standstills(plan),
+        silences: hardships::silences(plan, ending.at),
+        standstills: hardships::standstills(plan, ending.at),
         server_stops: stops_of_servers(plan, ends),
         bounds: plan.bounds.clone(),
-        healed_at: plan.healed_at,
-        ended_at: plan.ends_at,
+        healed_at: plan.healed_at(ending.at),
+        ended_at: ending.at,
         ..History::default()
     }
 }

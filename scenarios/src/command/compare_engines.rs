@@ -140,10 +140,10 @@ fn compare_one(scenario: &Scenario, arguments: &Arguments) -> Exit {
 fn measure(plan: &Plan) -> Result<Measured, RunError> {
     let began = Instant::now();
     let record = runner::run(plan)?;
-    let wall = began.elapsed();
+    let (wall, simulated) = (began.elapsed(), record.duration);
     Ok(Measured {
         summary: Summary::of(&Judged::new(record)),
         wall,
-        simulated: plan.ends_at,
+        simulated,
     })
 }

@@ -66,8 +66,8 @@ fn downtimes(plan: &Plan, machine: &str) -> Vec<(Duration, Option<Duration>)> {
     merged
 }
 
-/// When a client and the server could not hear each other.
-pub(super) fn silences(plan: &Plan) -> Vec<Silence> {
+/// When a client and the server could not hear each other, in a run that ended at this time.
+pub(super) fn silences(plan: &Plan, end: Duration) -> Vec<Silence> {
     let mut silences = Vec::new();
     let sides: Vec<_> = plan.faults.iter().map(PlannedFault::sides).collect();
     for (client, number) in plan.clients.iter().zip(0..) {
@@ -86,7 +86,7 @@ pub(super) fn silences(plan: &Plan) -> Vec<Silence> {
                     client: ClientId(number),
                     lost,
                     from: fault.from,
-                    until: fault.until.unwrap_or(plan.ends_at),
+                    until: fault.until.unwrap_or(end),
                 });
             }
         }
@@ -98,7 +98,7 @@ pub(super) fn silences(plan: &Plan) -> Vec<Silence> {
                 client: ClientId(number),
                 lost,
                 from: middlebox.from,
-                until: middlebox.until.unwrap_or(plan.ends_at),
+                until: middlebox.until.unwrap_or(end),
             });
         }
     }
@@ -120,8 +120,8 @@ fn unheard(fault: &PlannedFault, client: &str, servers: &[String]) -> Option<Los
     }
 }
 
-/// When programs did not run, or only slowly.
-pub(super) fn standstills(plan: &Plan) -> Vec<Standstill> {
+/// When programs did not run, or only slowly, in a run that ended at this time.
+pub(super) fn standstills(plan: &Plan, end: Duration) -> Vec<Standstill> {
     let hinders = |fault: &&PlannedFault| fault.kind.kind().hinders().is_some();
     let clients = plan.clients.iter().zip(0..);
     let clients = clients.map(|(client, number)| (client.name.as_str(), Some(ClientId(number))));
@@ -134,7 +134,7 @@ pub(super) fn standstills(plan: &Plan) -> Vec<Standstill> {
                 standstills.push(Standstill {
                     client,
                     from: fault.from,
-                    until: fault.until.unwrap_or(plan.ends_at),
+                    until: fault.until.unwrap_or(end),
                 });
             }
         }
@@ -240,7 +240,7 @@ mod tests {
             from,
             until,
         };
-        assert_eq!(silences(&plan), [expected]);
+        assert_eq!(silences(&plan, plan.ends_at), [expected]);
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
         );
         let expected = [5, 7, 9].map(|kill| (seconds(kill), Some(seconds(kill + 1))));
         assert_eq!(downtimes(&plan, SERVER), expected);
-        assert_eq!(plan.healed_at, seconds(10));
+        assert_eq!(plan.healed_at(plan.ends_at), seconds(10));
     }
 
     #[test]
@@ -281,13 +281,13 @@ mod tests {
             from,
             until,
         };
-        assert_eq!(silences(&plan), [expected]);
+        assert_eq!(silences(&plan, plan.ends_at), [expected]);
         let expected = Standstill {
             client: None,
             from,
             until,
         };
-        assert_eq!(standstills(&plan), [expected]);
+        assert_eq!(standstills(&plan, plan.ends_at), [expected]);
     }
 
     #[test]
@@ -302,9 +302,12 @@ mod tests {
             for = "3s"
             "#,
         );
-        assert_eq!(silences(&plan), []);
-        assert_eq!(standstills(&plan).len(), 1);
-        assert_eq!(standstills(&plan)[0].client, Some(ClientId(1)));
+        assert_eq!(silences(&plan, plan.ends_at), []);
+        assert_eq!(standstills(&plan, plan.ends_at).len(), 1);
+        assert_eq!(
+            standstills(&plan, plan.ends_at)[0].client,
+            Some(ClientId(1))
+        );
     }
 
     #[test]
@@ -318,7 +321,7 @@ mod tests {
             for = "3s"
             "#,
         );
-        let clients: Vec<_> = silences(&plan)
+        let clients: Vec<_> = silences(&plan, plan.ends_at)
             .iter()
             .map(|silence| silence.client.0)
             .collect();
@@ -343,6 +346,6 @@ mod tests {
             from,
             until,
         };
-        assert_eq!(silences(&plan), [expected]);
+        assert_eq!(silences(&plan, plan.ends_at), [expected]);
     }
 }

@@ -1,0 +1,260 @@
+//! When a run ends: not while messages are still being sent or handled for the first time.
+//!
+//! How long that takes does not follow from the plan. What waits in an outbox is sent one at a time, so
+//! it is a matter of round trips, of retries and of what a link carries. So the run is watched instead:
+//! it goes on from the planned end as long as it gets on, and at most for [`LIMIT`].
+
+use super::Log;
+use crate::draw::Plan;
+use indexmap::{IndexMap, IndexSet};
+use rustc_hash::FxHashSet;
+use squall_guarantees::{ClientId, Event, EventKind, OperationId};
+use squall_simulator::{Error, MachineId, World};
+use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How long a run goes on after its planned end, at most. What is still being sent then is not judged.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// A client that gets no acknowledgement waits up to a minute before it sends again, and TCP waits up
+/// to two for an answer. With nothing done for longer, nothing more is going to be.
+const LONGEST_WAIT: Duration = Duration::from_secs(3 * 60);
+
+/// How often the run is looked at.
+const STEP: Duration = Duration::from_secs(1);
+
+/// How a run came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// When.
+    pub(super) at: Duration,
+    /// How many messages each client had in hand then: given to it, and their end not told.
+    pub(super) still_sending: Vec<u64>,
+    /// Whether the run was still getting on when [`LIMIT`] was over.
+    pub(super) limit_reached: bool,
+}
+
+/// Lets time pass until the run has come to its end.
+///
+/// # Errors
+/// If a machine did something that the simulator cannot do.
+pub(super) fn run_to_the_end(
+    plan: &Plan,
+    world: &mut World,
+    machines: &IndexMap<String, MachineId>,
+    log: &Log,
+) -> Result<Ending, Error> {
+    world.run_until(plan.ends_at)?;
+    let mut watch = Watch::new(plan);
+    let limit = plan.ends_at + LIMIT;
+    loop {
+        watch.read(&log.events());
+        let sending = plan.clients.iter().enumerate().map(|(number, client)| {
+            let ends = world.ends(machines[client.name.as_str()]).len();
+            watch.in_hand(number, ends)
+        });
+        let sending: Vec<u64> = sending.collect();
+        let (now, due) = (
+            world.now(),
+            watch.due(sending.iter().any(|&count| count > 0)),
+        );
+        if now >= due.min(limit) {
+            return Ok(Ending {
+                at: now,
+                still_sending: sending,
+                limit_reached: now < due,
+            });
+        }
+        world.run_until(due.min(limit).min(now + STEP))?;
+    }
+}
+
+/// What has become of the clients' messages so far.
+struct Watch<'p> {
+    plan: &'p Plan,
+    clients: Vec<Sending>,
+    /// Who has handled what.
+    handled: FxHashSet<(ClientId, u64)>,
+    /// When the last message came to its end, or was handled for the first time.
+    progress: Duration,
+    /// How many events were looked at.
+    read: usize,
+}
+
+/// What a client has in hand.
+#[derive(Clone, Default)]
+struct Sending {
+    operations: IndexSet<OperationId>,
+    /// How often its program was started.
+    starts: usize,
+}
+
+impl<'p> Watch<'p> {
+    fn new(plan: &'p Plan) -> Self {
+        Watch {
+            plan,
+            clients: vec![Sending::default(); plan.clients.len()],
+            handled: FxHashSet::default(),
+            progress: Duration::ZERO,
+            read: 0,
+        }
+    }
+
+    /// Reads on from where it stopped.
+    fn read(&mut self, events: &[Event]) {
+        for event in &events[self.read..] {
+            self.see(event);
+        }
+        self.read = events.len();
+    }
+
+    fn see(&mut self, event: &Event) {
+        // Hostile peers are behind the clients. Nobody waits for them.
+        let Some(client) = self.clients.get_mut(event.client.0 as usize) else {
+            return;
+        };
+        let got_on = match &event.kind {
+            EventKind::Started => {
+                client.starts += 1;
+                if !self.plan.chat.outbox_on_disk {
+                    client.operations.clear();
+                }
+                false
+            }
+            EventKind::Invoked { operation, .. } => {
+                client.operations.insert(*operation);
+                false
+            }
+            EventKind::Ok { operation, .. }
+            | EventKind::Failed { operation, .. }
+            | EventKind::Unknown { operation, .. } => client.operations.swap_remove(operation),
+            EventKind::Delivered { content, .. } => {
+                let content = xxh3_64(content.as_bytes());
+                self.handled.insert((event.client, content))
+            }
+            _ => false,
+        };
+        if got_on {
+            self.progress = event.at;
+        }
+    }
+
+    /// How many messages a client has in hand whose program has ended so often. One that does not run
+    /// has none: it sends nothing.
+    fn in_hand(&self, number: usize, ends: usize) -> u64 {
+        let client = &self.clients[number];
+        match client.starts > ends {
+            true => client.operations.len() as u64,
+            false => 0,
+        }
+    }
+
+    /// When the run is over, if nothing happens until then. What was done last has half of the time to
+    /// settle left for what follows from it.
+    fn due(&self, sending: bool) -> Duration {
+        let Plan { settle, bounds, .. } = self.plan;
+        let wait = match sending {
+            true => (bounds.delivery + LONGEST_WAIT).max(*settle),
+            false => *settle / 2,
+        };
+        // Before this, faults and users had their turn.
+        let quiet_since = self.plan.ends_at.saturating_sub(*settle);
+        (self.progress.max(quiet_since) + wait).max(self.plan.ends_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Scenario, run};
+    use squall_guarantees::EventKind;
+    use squall_reports::Record;
+    use std::time::Duration;
+
+    fn played(text: &str) -> (Duration, Record) {
+        let text = format!("shows = 'What waits is sent one at a time.'\n{text}");
+        let scenario = Scenario::parse("test", &text).expect("a right scenario");
+        let plan = scenario.plan(1);
+        let record = run(&plan).expect("the run comes to its end");
+        (plan.ends_at, record)
+    }
+
+    /// How many messages were acknowledged, and how many are stored.
+    fn arrived(record: &Record) -> (usize, usize) {
+        let events = record.history.events.iter();
+        let is_acknowledged =
+            |kind: &EventKind| matches!(kind, EventKind::Ok { acknowledged, .. } if *acknowledged);
+        let acknowledged = events.filter(|event| is_acknowledged(&event.kind));
+        (acknowledged.count(), record.history.database.len())
+    }
+
+    #[test]
+    fn a_run_goes_on_while_an_outbox_drains_over_a_long_link() {
+        let (planned, record) = played(
+            r#"
+            clients.count = 1
+            link.latency = "250ms"
+            workload = { messages = 400, interval = "50ms" }
+            "#,
+        );
+        assert_eq!(arrived(&record), (400, 400));
+        assert!(record.duration > planned);
+        assert_eq!(record.history.ended_at, record.duration);
+    }
+
+    #[test]
+    fn a_run_goes_on_while_an_outbox_drains_after_an_outage() {
+        let (_, record) = played(
+            r#"
+            clients.count = 1
+            link.latency = "60ms"
+            workload = { messages = 1200, interval = "500ms" }
+            [[fault]]
+            kind = "partition"
+            victims = "alice"
+            at = "2s"
+            for = "10min"
+            "#,
+        );
+        assert_eq!(arrived(&record), (1200, 1200));
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_waits_ends_as_planned() {
+        let (planned, record) = played("workload.messages = 5");
+        assert_eq!(record.duration, planned);
+    }
+
+    #[test]
+    fn a_run_ends_though_a_server_that_is_gone_for_good_acknowledges_nothing() {
+        let (planned, record) = played(
+            r#"
+            settle = "0s"
+            [[fault]]
+            kind = "kill"
+            victims = "server"
+            at = "2s"
+            "#,
+        );
+        let longer = record.duration - planned;
+        assert!(longer < Duration::from_secs(10 * 60), "{longer:?}");
+    }
+
+    #[test]
+    fn who_does_not_run_at_the_end_is_not_waited_for() {
+        let (planned, record) = played(
+            r#"
+            clients.count = 1
+            chat.outbox = "disk"
+            [[fault]]
+            kind = "partition"
+            victims = "alice"
+            at = "2s"
+            [[fault]]
+            kind = "kill"
+            victims = "alice"
+            at = "12s"
+            "#,
+        );
+        assert_eq!(record.duration, planned);
+    }
+}
