@@ -8,7 +8,7 @@
 
 use crate::json::{VERSION, to_json};
 use crate::text::{line, paragraph, styled, title};
-use crate::{Engine, Judgement, Styles, Summary, Tally};
+use crate::{Engine, Expected, Judgement, Styles, Summary, Tally};
 use serde::Serialize;
 use squall_guarantees::{Guarantee, Verdict, counted};
 use std::collections::BTreeMap;
@@ -264,7 +264,8 @@ fn tallies<'a>(runs: impl Iterator<Item = &'a Measured> + Clone) -> Vec<Tally> {
 
 /// Whether it is left to chance that a guarantee is violated, and is on both engines.
 fn is_race(native: &Tally, turmoil: &Tally) -> bool {
-    native.expected_held != Some(true) && native.violated > 0 && turmoil.violated > 0
+    let left_open = matches!(native.expected, Some(Expected::Violated | Expected::Either));
+    left_open && native.violated > 0 && turmoil.violated > 0
 }
 
 /// In what the pairs of runs, ascending by seed, differ.
@@ -457,7 +458,7 @@ mod tests {
 
     #[test]
     fn a_race_that_both_engines_see_is_no_difference_in_the_verdict_unless_it_must_not_be_lost() {
-        let runs = |expected_held: Option<bool>| {
+        let runs = |expected: Option<Expected>| {
             let mut runs = vec![
                 pair(1, held(), violated()),
                 pair(2, violated(), held()),
@@ -466,17 +467,18 @@ mod tests {
             for Both { native, turmoil } in &mut runs {
                 for run in [native, turmoil] {
                     let judgements = run.summary.judgements.iter_mut();
-                    judgements.for_each(|this| this.expected_held = expected_held);
+                    judgements.for_each(|this| this.expected = expected);
                 }
             }
             compare(runs)
         };
-        for (expected_held, differs) in [
-            (Some(false), Differs::Race),
-            (None, Differs::Race),
-            (Some(true), Differs::Verdict),
+        for (expected, differs) in [
+            (Some(Expected::Violated), Differs::Race),
+            (Some(Expected::Either), Differs::Race),
+            (None, Differs::Verdict),
+            (Some(Expected::Held), Differs::Verdict),
         ] {
-            let comparison = runs(expected_held);
+            let comparison = runs(expected);
             assert_eq!(comparison.differences[0].differs, differs);
             assert_eq!(comparison.agree, differs == Differs::Race);
         }

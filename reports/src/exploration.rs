@@ -7,7 +7,7 @@
 use crate::json::{VERSION, to_json};
 use crate::markdown::{inline, sign};
 use crate::text::{line, paragraph, styled, title};
-use crate::{Engine, Judged, Judgement, Outcome, Styles};
+use crate::{Engine, Expected, Fault, Judged, Judgement, Outcome, Styles};
 use serde::Serialize;
 use squall_guarantees::{Guarantee, Verdict, counted};
 use std::collections::BTreeMap;
@@ -25,6 +25,17 @@ pub struct Summary {
     pub judgements: Vec<Judgement>,
     /// The machines that panicked, with the first line of what they said.
     pub panics: Vec<String>,
+    /// The faults, in the order of their labels.
+    pub faults: BTreeMap<String, Struck>,
+}
+
+/// What became of a fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Struck {
+    /// What it was, in words.
+    pub what: String,
+    /// How often it struck; none if nobody counted.
+    pub hits: Option<u64>,
 }
 
 impl Summary {
@@ -37,13 +48,34 @@ impl Summary {
                 panic.message.lines().next().unwrap_or_default()
             )
         });
+        let faults = judged.record.faults.iter().map(|fault| {
+            let Fault {
+                label, what, hits, ..
+            } = fault.clone();
+            (label, Struck { what, hits })
+        });
         Summary {
+            faults: faults.collect(),
             seed: judged.record.seed,
             command: judged.record.command.clone(),
             outcome: judged.outcome,
             judgements: judged.judgements.clone(),
             panics: panics.collect(),
         }
+    }
+}
+
+impl Summary {
+    fn expects_nothing(&self) -> bool {
+        self.judgements.iter().all(|this| this.expected.is_none())
+    }
+
+    /// Each fault that struck nothing, if that is what the outcome is about.
+    fn struck_nothing(&self) -> impl Iterator<Item = String> {
+        let is_idle =
+            |fault: &Struck| self.outcome == Outcome::NotExercised && fault.hits == Some(0);
+        let idle = self.faults.iter().filter(move |(_, fault)| is_idle(fault));
+        idle.map(|(label, _)| format!("{label} struck nothing"))
     }
 }
 
@@ -65,6 +97,8 @@ pub struct Exploration {
     pub findings: Vec<Finding>,
     /// The verdicts per guarantee, in the order of [`Guarantee::ALL`].
     pub guarantees: Vec<Tally>,
+    /// The faults that struck nothing in any run: by their labels, what they were in the first one.
+    pub idle_faults: BTreeMap<String, String>,
 }
 
 /// Runs in which the same things were not as expected.
@@ -96,8 +130,8 @@ pub struct First {
 pub struct Tally {
     /// The guarantee.
     pub guarantee: Guarantee,
-    /// Whether the scenario expects it to hold; none if it does not name it.
-    pub expected_held: Option<bool>,
+    /// What the scenario expects of it; none if it does not name it.
+    pub expected: Option<Expected>,
     /// In how many runs it held.
     pub held: u64,
     /// In how many runs it was violated.
@@ -117,6 +151,10 @@ impl Exploration {
             .filter(|run| run.outcome == Outcome::AsExpected)
             .count();
         let guarantees = Guarantee::ALL.map(|guarantee| Tally::new(guarantee, runs.iter()));
+        let idle_faults = idle_faults(&runs);
+        let expects_nothing = |run: &Summary| run.expects_nothing();
+        let of_scenario = runs.iter().any(expects_nothing);
+        let of_scenario = of_scenario.then_some(Outcome::NothingExpected);
         let of_panics = match runs.iter().all(|run| run.panics.is_empty()) {
             true => Outcome::AsExpected,
             false => Outcome::NotAsExpected,
@@ -127,7 +165,10 @@ impl Exploration {
             outcome: guarantees
                 .iter()
                 .map(Tally::outcome)
+                .chain(idle_faults.keys().map(|_| Outcome::NotExercised))
+                .chain(of_scenario)
                 .fold(of_panics, Outcome::max),
+            idle_faults,
             runs: runs.len() as u64,
             as_expected: as_expected as u64,
             findings: findings(&runs),
@@ -148,6 +189,10 @@ impl Exploration {
                 self.engine.aside()
             ),
         );
+        for (label, what) in &self.idle_faults {
+            let told = format!("{label} struck nothing in any run: {what}");
+            line(&mut text, format_args!("{}", styled(styles.unsure, told)));
+        }
         if !self.findings.is_empty() {
             title(&mut text, "Findings", styles);
         }
@@ -227,6 +272,13 @@ impl Exploration {
                 self.engine.aside()
             ),
         );
+        for (label, what) in &self.idle_faults {
+            let what = inline(what);
+            line(
+                &mut text,
+                format_args!("- **{label} struck nothing in any run**: {what}"),
+            );
+        }
         for Finding {
             what, runs, first, ..
         } in self.findings.iter().take(FINDINGS_MAX)
@@ -281,7 +333,7 @@ impl Tally {
     pub(crate) fn new<'a>(guarantee: Guarantee, runs: impl Iterator<Item = &'a Summary>) -> Self {
         let mut tally = Tally {
             guarantee,
-            expected_held: None,
+            expected: None,
             held: 0,
             violated: 0,
             not_exercised: 0,
@@ -292,7 +344,7 @@ impl Tally {
             let Some(judgement) = judgements.find(|this| this.guarantee == guarantee) else {
                 continue;
             };
-            tally.expected_held = judgement.expected_held;
+            tally.expected = judgement.expected;
             match judgement.verdict {
                 Verdict::Held(_) => tally.held += 1,
                 Verdict::NotExercised => tally.not_exercised += 1,
@@ -306,13 +358,27 @@ impl Tally {
     }
 
     fn outcome(&self) -> Outcome {
-        match (self.expected_held, self.held, self.violated) {
-            (Some(true), _, 1..) => Outcome::NotAsExpected,
+        match (self.expected, self.held, self.violated) {
+            (None | Some(Expected::Held), _, 1..) => Outcome::NotAsExpected,
             (Some(_), 0, 0) => Outcome::NotExercised,
-            (Some(false), _, 0) => Outcome::NotAsExpected,
+            (Some(Expected::Violated), _, 0) => Outcome::NotAsExpected,
             _ => Outcome::AsExpected,
         }
     }
+}
+
+/// The faults that struck nothing in any of the runs.
+fn idle_faults(runs: &[Summary]) -> BTreeMap<String, String> {
+    let mut idle = BTreeMap::new();
+    for (label, fault) in runs.iter().flat_map(|run| &run.faults) {
+        idle.entry(label.clone())
+            .or_insert_with(|| (fault.what.clone(), true))
+            .1 &= fault.hits == Some(0);
+    }
+    idle.retain(|_, (_, idle)| *idle);
+    (idle.into_iter())
+        .map(|(label, (what, _))| (label, what))
+        .collect()
 }
 
 /// Groups the runs that were not as expected. The runs are ascending by seed.
@@ -327,6 +393,8 @@ fn findings(runs: &[Summary]) -> Vec<Finding> {
         let what: Vec<String> = unexpected()
             .map(|this| format!("{} {}", this.guarantee, this.verdict.word()))
             .chain(run.panics.iter().map(|panic| format!("panic on {panic}")))
+            .chain(run.struck_nothing())
+            .chain((run.outcome == Outcome::NothingExpected).then(|| run.outcome.to_string()))
             .collect();
         let finding = groups
             .entry((run.outcome, what.clone()))
@@ -359,6 +427,7 @@ fn findings(runs: &[Summary]) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::Expectation;
+    use crate::Expected::{Either, Held, Violated};
     use crate::testing::record;
 
     /// Seeds 4, 3, 2, 1: two violations, one run without a test of detection, one good run.
@@ -369,7 +438,7 @@ mod tests {
             record.command = format!("cargo run --release -- run example --seed {seed}");
             let held = |guarantee| Expectation {
                 guarantee,
-                held: true,
+                expected: Expected::Held,
             };
             record.expectations = match seed {
                 1 => vec![held(Guarantee::Ordering)],
@@ -409,10 +478,10 @@ mod tests {
     }
 
     /// The outcome of a guarantee with these verdicts.
-    fn outcome(expected_held: bool, held: u64, violated: u64) -> Outcome {
+    fn outcome(expected: Option<Expected>, held: u64, violated: u64) -> Outcome {
         let tally = Tally {
             guarantee: Guarantee::Ordering,
-            expected_held: Some(expected_held),
+            expected,
             held,
             violated,
             not_exercised: 1,
@@ -423,19 +492,86 @@ mod tests {
 
     #[test]
     fn what_must_hold_must_never_be_violated() {
-        assert_eq!(outcome(true, 9, 0), Outcome::AsExpected);
-        assert_eq!(outcome(true, 9, 1), Outcome::NotAsExpected);
+        assert_eq!(outcome(Some(Held), 9, 0), Outcome::AsExpected);
+        assert_eq!(outcome(Some(Held), 9, 1), Outcome::NotAsExpected);
+    }
+
+    #[test]
+    fn what_is_not_named_must_never_be_violated() {
+        assert_eq!(outcome(None, 9, 0), Outcome::AsExpected);
+        assert_eq!(outcome(None, 0, 0), Outcome::AsExpected);
+        assert_eq!(outcome(None, 9, 1), Outcome::NotAsExpected);
+    }
+
+    #[test]
+    fn what_may_be_either_must_be_put_to_the_test() {
+        assert_eq!(outcome(Some(Either), 9, 1), Outcome::AsExpected);
+        assert_eq!(outcome(Some(Either), 9, 0), Outcome::AsExpected);
+        assert_eq!(outcome(Some(Either), 0, 9), Outcome::AsExpected);
+        assert_eq!(outcome(Some(Either), 0, 0), Outcome::NotExercised);
+    }
+
+    /// Explores example runs, as [`record`] has them but for the hits of their fault.
+    fn with_hits(hits: &[Option<u64>]) -> Exploration {
+        let run = |(hits, seed): (&Option<u64>, u64)| {
+            let mut record = record();
+            record.seed = seed;
+            record.faults[0].hits = *hits;
+            let exercised = Judged::new(record.clone()).judgements.into_iter();
+            let exercised = exercised.filter(|this| this.verdict != Verdict::NotExercised);
+            record.expectations = exercised
+                .map(|this| Expectation {
+                    guarantee: this.guarantee,
+                    expected: Either,
+                })
+                .collect();
+            Summary::of(&Judged::new(record))
+        };
+        let runs = hits.iter().zip(1..).map(run).collect();
+        Exploration::new("example", Engine::Native, runs)
+    }
+
+    #[test]
+    fn a_fault_that_struck_nothing_in_any_run_is_told_and_is_no_pass() {
+        let idle = with_hits(&[Some(0), Some(0)]);
+        assert_eq!(idle.outcome, Outcome::NotExercised);
+        assert_eq!(idle.idle_faults.keys().collect::<Vec<_>>(), ["fault 1"]);
+        assert_eq!(idle.findings[0].what, ["fault 1 struck nothing"]);
+        let told = "fault 1 struck nothing in any run: partition between server and bob";
+        assert!(idle.text(&Styles::plain()).contains(told));
+    }
+
+    #[test]
+    fn a_fault_that_struck_in_one_run_was_there() {
+        for hits in [[Some(0), Some(3)], [Some(3), Some(0)], [Some(0), None]] {
+            let exploration = with_hits(&hits);
+            assert_eq!(exploration.outcome, Outcome::AsExpected, "{hits:?}");
+            assert!(exploration.idle_faults.is_empty(), "{hits:?}");
+        }
+    }
+
+    #[test]
+    fn runs_of_which_nothing_is_expected_are_no_success() {
+        let mut record = record();
+        record.history.events.clear();
+        record.history.database.clear();
+        record.history.silences.clear();
+        record.expectations.clear();
+        let run = Summary::of(&Judged::new(record));
+        let exploration = Exploration::new("example", Engine::Native, vec![run]);
+        assert_eq!(exploration.outcome, Outcome::NothingExpected);
+        assert_eq!(exploration.findings[0].what, ["nothing expected"]);
     }
 
     #[test]
     fn what_must_be_violated_must_be_seen_once() {
-        assert_eq!(outcome(false, 9, 1), Outcome::AsExpected);
-        assert_eq!(outcome(false, 9, 0), Outcome::NotAsExpected);
+        assert_eq!(outcome(Some(Violated), 9, 1), Outcome::AsExpected);
+        assert_eq!(outcome(Some(Violated), 9, 0), Outcome::NotAsExpected);
     }
 
     #[test]
     fn what_was_never_put_to_the_test_is_no_pass() {
-        assert_eq!(outcome(true, 0, 0), Outcome::NotExercised);
-        assert_eq!(outcome(false, 0, 0), Outcome::NotExercised);
+        assert_eq!(outcome(Some(Held), 0, 0), Outcome::NotExercised);
+        assert_eq!(outcome(Some(Violated), 0, 0), Outcome::NotExercised);
     }
 }

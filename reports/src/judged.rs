@@ -1,6 +1,6 @@
 //! A record with the verdicts on it, compared with what its scenario expects.
 
-use crate::Record;
+use crate::{Expected, Fault, Record};
 use serde::Serialize;
 use squall_guarantees::{Guarantee, Verdict, check};
 use std::fmt;
@@ -21,9 +21,8 @@ pub struct Judged {
 pub struct Judgement {
     /// The guarantee.
     pub guarantee: Guarantee,
-    /// Whether the scenario expects it to hold (`true`) or to be violated (`false`); none if the
-    /// scenario does not name it.
-    pub expected_held: Option<bool>,
+    /// What the scenario expects of it; none if it does not name it.
+    pub expected: Option<Expected>,
     /// What the checker says.
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -33,11 +32,14 @@ pub struct Judgement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Every expectation was met.
+    /// Every expectation was met, and nothing else was violated.
     AsExpected,
-    /// No expectation was disappointed, but one was never put to the test.
+    /// The scenario expects nothing of any guarantee, so that nothing can be said of it.
+    NothingExpected,
+    /// No expectation was disappointed, but one was never put to the test, or a fault struck nothing.
     NotExercised,
-    /// A guarantee was violated against the expectation, or held against it, or a machine panicked.
+    /// A guarantee was violated that was not expected to be, or held against the expectation, or a
+    /// machine panicked.
     NotAsExpected,
 }
 
@@ -45,6 +47,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Outcome::AsExpected => "as expected",
+            Outcome::NothingExpected => "nothing expected",
             Outcome::NotExercised => "not exercised",
             Outcome::NotAsExpected => "not as expected",
         })
@@ -54,55 +57,82 @@ impl fmt::Display for Outcome {
 impl Judged {
     /// Checks the record's history. Costs O(n log n) in the number of its events.
     pub fn new(record: Record) -> Self {
-        let expected_held = |guarantee| {
+        let expected = |guarantee| {
             let mut expectations = record.expectations.iter();
             expectations
                 .find(|named| named.guarantee == guarantee)
-                .map(|named| named.held)
+                .map(|named| named.expected)
         };
         let judgements: Vec<Judgement> = check(&record.history)
             .into_iter()
             .map(|(guarantee, verdict)| Judgement {
                 guarantee,
-                expected_held: expected_held(guarantee),
+                expected: expected(guarantee),
                 verdict,
             })
             .collect();
-        let of_guarantees = judgements.iter().map(Judgement::outcome).max();
-        let outcome = match &record.panics[..] {
-            [] => of_guarantees.unwrap_or(Outcome::AsExpected),
-            [_, ..] => Outcome::NotAsExpected,
+        let of_guarantees = judgements.iter().map(Judgement::outcome);
+        let of_panics = record.panics.iter().map(|_| Outcome::NotAsExpected);
+        let of_faults = record.idle_faults().map(|_| Outcome::NotExercised);
+        let of_scenario = match &record.expectations[..] {
+            [] => Outcome::NothingExpected,
+            [_, ..] => Outcome::AsExpected,
         };
+        let outcomes = of_guarantees.chain(of_panics).chain(of_faults);
+        let outcome = outcomes.fold(of_scenario, Outcome::max);
         Judged {
             record,
             judgements,
             outcome,
         }
     }
+
+    /// What of the outcome does not stand beside a guarantee that the scenario names, in sentences.
+    pub fn warnings(&self) -> Vec<String> {
+        let nothing = self.record.expectations.is_empty();
+        let nothing = nothing.then(|| {
+            "The scenario expects nothing: write [expect], and what is to hold.".to_owned()
+        });
+        let unnamed = self.unnamed_violations().map(|this| {
+            let guarantee = this.guarantee;
+            format!("The scenario does not name {guarantee}, and it was violated.")
+        });
+        let idle = self.record.idle_faults().map(|fault| {
+            let Fault { label, what, .. } = fault;
+            format!("{label} struck nothing: {what}.")
+        });
+        nothing.into_iter().chain(unnamed).chain(idle).collect()
+    }
+
+    /// The guarantees that were violated although the scenario does not name them.
+    pub fn unnamed_violations(&self) -> impl Iterator<Item = &Judgement> {
+        let violated = |this: &&Judgement| matches!(this.verdict, Verdict::Violated(_));
+        self.judgements
+            .iter()
+            .filter(|this| this.expected.is_none())
+            .filter(violated)
+    }
 }
 
 impl Judgement {
-    /// Whether the expectation was met. A guarantee that the scenario does not name is shown in
-    /// reports and disappoints nobody.
+    /// Whether the expectation was met. A guarantee that the scenario does not name need not be put to
+    /// the test; but if it is, it must hold.
     pub fn outcome(&self) -> Outcome {
-        match (self.expected_held, &self.verdict) {
-            (None, _) | (Some(true), Verdict::Held(_)) | (Some(false), Verdict::Violated(_)) => {
+        match (self.expected, &self.verdict) {
+            (None, Verdict::NotExercised)
+            | (None | Some(Expected::Held | Expected::Either), Verdict::Held(_))
+            | (Some(Expected::Violated | Expected::Either), Verdict::Violated(_)) => {
                 Outcome::AsExpected
             }
             (Some(_), Verdict::NotExercised) => Outcome::NotExercised,
-            (Some(true), Verdict::Violated(_)) | (Some(false), Verdict::Held(_)) => {
-                Outcome::NotAsExpected
-            }
+            (None | Some(Expected::Held), Verdict::Violated(_))
+            | (Some(Expected::Violated), Verdict::Held(_)) => Outcome::NotAsExpected,
         }
     }
 
-    /// The expectation in a word: `held`, `violated`, or `-` without one.
+    /// The expectation in a word, or `-` without one.
     pub fn expected_word(&self) -> &'static str {
-        match self.expected_held {
-            Some(true) => "held",
-            Some(false) => "violated",
-            None => "-",
-        }
+        self.expected.map_or("-", Expected::word)
     }
 
     /// What the verdict rests on: what was exercised, the evidence, or what was missing.
@@ -118,64 +148,119 @@ impl Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Expected::{Either, Held, Violated};
     use crate::testing::record;
     use crate::{Expectation, Panic};
     use squall_guarantees::Guarantee::{AtMostOnce, Detection, Ordering};
     use std::time::Duration;
 
-    /// In the record of these tests ordering holds, at-most-once is violated, and
-    /// detection is not exercised once its silences are taken away.
-    fn outcome_when_expecting(guarantee: Guarantee, held: bool) -> Outcome {
+    /// In the record of these tests ordering holds, at-most-once is violated, and detection is not
+    /// exercised, as its silences are taken away. Of the others, anything is expected.
+    fn expecting(guarantee: Guarantee, expected: Expected) -> Record {
         let mut record = record();
         record.history.silences.clear();
-        record.expectations = vec![Expectation { guarantee, held }];
-        Judged::new(record).outcome
+        let others = check(&record.history)
+            .into_iter()
+            .filter(|(other, verdict)| *other != guarantee && *verdict != Verdict::NotExercised)
+            .map(|(other, _)| (other, Expected::Either));
+        record.expectations = others
+            .chain([(guarantee, expected)])
+            .map(|(guarantee, expected)| Expectation {
+                guarantee,
+                expected,
+            })
+            .collect();
+        record
+    }
+
+    fn outcome_when_expecting(guarantee: Guarantee, expected: Expected) -> Outcome {
+        Judged::new(expecting(guarantee, expected)).outcome
     }
 
     #[test]
     fn a_run_is_as_expected_when_every_expectation_is_met() {
-        assert_eq!(outcome_when_expecting(Ordering, true), Outcome::AsExpected);
+        for (guarantee, expected) in [
+            (Ordering, Held),
+            (AtMostOnce, Violated),
+            (Ordering, Either),
+            (AtMostOnce, Either),
+        ] {
+            let outcome = outcome_when_expecting(guarantee, expected);
+            assert_eq!(outcome, Outcome::AsExpected, "{guarantee} {expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_is_not_as_expected_when_a_verdict_is_the_other_one() {
+        for (guarantee, expected) in [(Ordering, Violated), (AtMostOnce, Held)] {
+            let outcome = outcome_when_expecting(guarantee, expected);
+            assert_eq!(outcome, Outcome::NotAsExpected, "{guarantee}");
+        }
+    }
+
+    #[test]
+    fn an_expectation_that_is_not_exercised_is_no_pass() {
+        for expected in [Held, Violated, Either] {
+            let outcome = outcome_when_expecting(Detection, expected);
+            assert_eq!(outcome, Outcome::NotExercised, "{expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_violation_of_what_the_scenario_does_not_name_is_a_finding() {
+        let mut record = expecting(Ordering, Held);
+        record
+            .expectations
+            .retain(|named| named.guarantee != AtMostOnce);
+        let judged = Judged::new(record);
+        let unnamed: Vec<_> = (judged.unnamed_violations())
+            .map(|this| this.guarantee)
+            .collect();
+        assert_eq!(unnamed, [AtMostOnce]);
+        assert_eq!(judged.outcome, Outcome::NotAsExpected);
+    }
+
+    #[test]
+    fn what_the_scenario_does_not_name_may_hold_or_not_be_exercised() {
+        let judgement = |verdict| Judgement {
+            guarantee: Detection,
+            expected: None,
+            verdict,
+        };
+        let ordering = Judged::new(expecting(Ordering, Held)).judgements[0].clone();
+        assert_eq!(judgement(ordering.verdict).outcome(), Outcome::AsExpected);
         assert_eq!(
-            outcome_when_expecting(AtMostOnce, false),
+            judgement(Verdict::NotExercised).outcome(),
             Outcome::AsExpected
         );
     }
 
     #[test]
-    fn a_run_is_not_as_expected_when_a_verdict_is_the_other_one() {
-        assert_eq!(
-            outcome_when_expecting(Ordering, false),
-            Outcome::NotAsExpected
-        );
-        assert_eq!(
-            outcome_when_expecting(AtMostOnce, true),
-            Outcome::NotAsExpected
-        );
-    }
-
-    #[test]
-    fn an_expectation_that_is_not_exercised_is_no_pass() {
-        assert_eq!(
-            outcome_when_expecting(Detection, true),
-            Outcome::NotExercised
-        );
-        assert_eq!(
-            outcome_when_expecting(Detection, false),
-            Outcome::NotExercised
-        );
-    }
-
-    #[test]
-    fn a_violated_guarantee_that_the_scenario_does_not_name_does_not_count() {
+    fn a_run_of_which_nothing_is_expected_is_no_success() {
         let mut record = record();
+        record.history.events.clear();
+        record.history.database.clear();
+        record.history.silences.clear();
         record.expectations.clear();
-        assert_eq!(Judged::new(record).outcome, Outcome::AsExpected);
+        assert_eq!(Judged::new(record).outcome, Outcome::NothingExpected);
+    }
+
+    #[test]
+    fn a_fault_that_struck_nothing_is_not_exercised() {
+        for (hits, outcome) in [
+            (Some(0), Outcome::NotExercised),
+            (Some(1), Outcome::AsExpected),
+            (None, Outcome::AsExpected),
+        ] {
+            let mut record = expecting(Ordering, Held);
+            record.faults[0].hits = hits;
+            assert_eq!(Judged::new(record).outcome, outcome, "{hits:?}");
+        }
     }
 
     #[test]
     fn a_panic_is_never_expected() {
-        let mut record = record();
-        record.expectations.clear();
+        let mut record = expecting(Ordering, Held);
         record.panics.push(Panic {
             at: Duration::from_secs(1),
             machine: "server".to_owned(),

@@ -50,6 +50,9 @@ pub fn render(judged: &Judged) -> String {
             format_args!("- drawn: {} = {}", inline(what), inline(value)),
         );
     }
+    for warning in judged.warnings() {
+        line(&mut text, format_args!("- **{}**", inline(&warning)));
+    }
     guarantees(&mut text, &judged.judgements);
     panics(&mut text, &record.panics);
     story(&mut text, &tell(judged));
@@ -66,7 +69,7 @@ pub fn render(judged: &Judged) -> String {
 pub(crate) fn sign(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::AsExpected => "✅",
-        Outcome::NotExercised => "❔",
+        Outcome::NothingExpected | Outcome::NotExercised => "❔",
         Outcome::NotAsExpected => "❌",
     }
 }
@@ -80,7 +83,7 @@ fn guarantees(text: &mut String, judgements: &[Judgement]) {
         let name = judgement.guarantee;
         let verdict = match judgement.outcome() {
             Outcome::AsExpected => judgement.verdict.word().to_owned(),
-            Outcome::NotExercised | Outcome::NotAsExpected => {
+            Outcome::NothingExpected | Outcome::NotExercised | Outcome::NotAsExpected => {
                 format!("**{}**", judgement.verdict.word())
             }
         };

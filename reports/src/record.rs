@@ -40,6 +40,13 @@ pub struct Record {
     pub duration: Duration,
 }
 
+impl Record {
+    /// The faults that struck nothing.
+    pub fn idle_faults(&self) -> impl Iterator<Item = &Fault> {
+        self.faults.iter().filter(|fault| fault.hits == Some(0))
+    }
+}
+
 /// What schedules the machines of a run, keeps their time and carries their packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -86,6 +93,9 @@ pub struct Machine {
 /// One injected hardship.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
+    /// Its name in the scenario, whatever the seed: `fault 2`, `middlebox`, `hostile-1`.
+    #[serde(default)]
+    pub label: String,
     /// What it was and whom it hit, in words: `partition between server and alice`.
     pub what: String,
     /// When it began.
@@ -94,6 +104,10 @@ pub struct Fault {
     /// When it ended; none if it lasted to the end of the run.
     #[serde(with = "nanoseconds::option")]
     pub until: Option<Duration>,
+    /// How often it struck: packets, connections, operations or machines, whatever it is about. None if
+    /// nobody counted.
+    #[serde(default)]
+    pub hits: Option<u64>,
 }
 
 /// A machine's program panicked: a finding of the run.
@@ -115,8 +129,34 @@ pub struct Panic {
 pub struct Expectation {
     /// The guarantee.
     pub guarantee: Guarantee,
-    /// `true`: it must hold. `false`: the mode is weak, and must be seen to be weak.
-    pub held: bool,
+    /// What is expected of it.
+    pub expected: Expected,
+}
+
+/// What a scenario expects of a guarantee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expected {
+    /// It must hold.
+    Held,
+    /// The mode is weak, and must be seen to be weak.
+    Violated,
+    /// It is put to the test, and the seed decides what comes of it.
+    Either,
+}
+
+impl Expected {
+    /// Every expectation, with its word in files and reports.
+    pub const ALL: [(&'static str, Expected); 3] = [
+        ("held", Expected::Held),
+        ("violated", Expected::Violated),
+        ("either", Expected::Either),
+    ];
+
+    /// Its word in files and reports.
+    pub fn word(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
 }
 
 /// What the network carried.

@@ -39,7 +39,7 @@ impl Styles {
     pub(crate) fn of_outcome(&self, outcome: Outcome) -> Style {
         match outcome {
             Outcome::AsExpected => self.good,
-            Outcome::NotExercised => self.unsure,
+            Outcome::NothingExpected | Outcome::NotExercised => self.unsure,
             Outcome::NotAsExpected => self.bad,
         }
     }

@@ -4,7 +4,7 @@
 //! is retried and stored twice. Bob comes back at the second attempt and handles a message twice;
 //! alice's last message is lost.
 
-use crate::{Engine, Expectation, Fault, Machine, NetworkCounts, Record};
+use crate::{Engine, Expectation, Expected, Fault, Machine, NetworkCounts, Record};
 use squall_guarantees::EventKind::{self, *};
 use squall_guarantees::{
     Bounds, Cause, Client, ClientId, Event, Guarantee, History, Kind, Lost, OperationId, Silence,
@@ -21,7 +21,10 @@ pub(crate) fn record() -> Record {
         address: address.into(),
         digest: "0f0f0f0f0f0f0f0f".into(),
     };
-    let expect = |guarantee, held| Expectation { guarantee, held };
+    let expect = |guarantee, expected| Expectation {
+        guarantee,
+        expected,
+    };
     Record {
         scenario: "example".into(),
         description: "A partition cuts bob off while alice goes on writing. Without deduplication \
@@ -38,17 +41,19 @@ pub(crate) fn record() -> Record {
             machine("bob", "10.0.0.3"),
         ],
         faults: vec![Fault {
+            label: "fault 1".into(),
             what: "partition between server and bob".into(),
             from: ms(2_000),
             until: Some(ms(8_000)),
+            hits: None,
         }],
         panics: Vec::new(),
         history: history(),
         expectations: vec![
-            expect(Guarantee::Ordering, true),
-            expect(Guarantee::AtMostOnce, false),
-            expect(Guarantee::AtLeastOnce, true),
-            expect(Guarantee::TotalOrder, true),
+            expect(Guarantee::Ordering, Expected::Held),
+            expect(Guarantee::AtMostOnce, Expected::Violated),
+            expect(Guarantee::AtLeastOnce, Expected::Held),
+            expect(Guarantee::TotalOrder, Expected::Held),
         ],
         network: NetworkCounts {
             sent: 240,

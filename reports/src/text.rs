@@ -84,6 +84,9 @@ fn head(text: &mut String, judged: &Judged, styles: &Styles) {
     );
     line(text, format_args!("repeat with: {}", record.command));
     paragraph(text, &record.description, 0);
+    for warning in judged.warnings() {
+        line(text, format_args!("{}", styled(styles.unsure, warning)));
+    }
     for (what, value) in &record.drawn {
         line(text, format_args!("  drawn: {what} = {value}"));
     }
@@ -92,13 +95,13 @@ fn head(text: &mut String, judged: &Judged, styles: &Styles) {
 /// Name, verdict and expectation, and what the verdict rests on: in the same line if it fits.
 fn guarantee(text: &mut String, judgement: &Judgement, styles: &Styles) {
     let outcome = judgement.outcome();
-    let style = match judgement.expected_held {
+    let style = match judgement.expected {
         Some(_) => styles.of_outcome(outcome),
         None => styles.of_verdict(&judgement.verdict),
     };
     let mark = match outcome {
         Outcome::AsExpected => ' ',
-        Outcome::NotExercised => '?',
+        Outcome::NothingExpected | Outcome::NotExercised => '?',
         Outcome::NotAsExpected => '!',
     };
     let verdict = styled(style, format_args!("{:<15}", judgement.verdict.word()));

@@ -6,6 +6,7 @@ use crate::planted::PlantedBug;
 use crate::runner::{self, RunError};
 use crate::scenario::Scenario;
 use squall_guarantees::{Guarantee, Verdict, check};
+use squall_reports::Expected;
 
 /// What came of the hunt for a bug.
 #[derive(Clone, Debug)]
@@ -50,9 +51,7 @@ pub fn hunt(planted: PlantedBug, seeds: u64) -> Result<Hunt, RunError> {
     buggy.chat.bug = Some(planted.bug);
     let (mut caught, mut false_alarms) = (None, Vec::new());
     for seed in 1..=seeds {
-        let expected = |guarantee| {
-            guarantee == planted.guarantee || correct.expect.contains(&(guarantee, true))
-        };
+        let expected = |guarantee| guarantee == planted.guarantee || must_hold(&correct, guarantee);
         for (guarantee, _) in violations(&correct, seed)? {
             if expected(guarantee) {
                 false_alarms.push((seed, guarantee));
@@ -71,6 +70,13 @@ pub fn hunt(planted: PlantedBug, seeds: u64) -> Result<Hunt, RunError> {
         caught,
         false_alarms,
     })
+}
+
+/// Whether a violation is a finding: of what the scenario names as held, or does not name.
+fn must_hold(scenario: &Scenario, guarantee: Guarantee) -> bool {
+    let mut expectations = scenario.expect.iter();
+    let expected = expectations.find(|(named, _)| *named == guarantee);
+    matches!(expected, None | Some((_, Expected::Held)))
 }
 
 /// The guarantees that a run violates, and how.

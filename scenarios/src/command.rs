@@ -50,7 +50,8 @@ Examples:
   squall serve --listen 127.0.0.1:3000            the same chat server, on real sockets
 
 Exit codes:
-  0  all as expected    1  not as expected    2  not exercised    3  not deterministic
+  0  all as expected    1  not as expected    3  not deterministic
+  2  not exercised: a guarantee that is named, or a fault that struck nothing; or nothing was expected
   4  bad input, or a failure of Squall itself";
 
 #[derive(Debug, Subcommand)]

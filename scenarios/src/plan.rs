@@ -20,7 +20,7 @@ use crate::workload::{PlannedMessage, User, Workload};
 use indexmap::{IndexMap, IndexSet};
 use squall_chat::{ROOT, SERVER_RETURNS_WITHIN, Transport};
 use squall_guarantees::{Bounds, Guarantee};
-use squall_reports::Engine;
+use squall_reports::{Engine, Expected};
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -58,8 +58,8 @@ pub struct Plan {
     pub hostile: Vec<PlannedHostile>,
     /// The clocks that are wrong from the beginning; every [`Setting`] in them is [`Setting::Fixed`].
     pub clocks: Vec<Clock>,
-    /// What is expected, per guarantee; `true` for held.
-    pub expect: Vec<(Guarantee, bool)>,
+    /// What is expected, per guarantee.
+    pub expect: Vec<(Guarantee, Expected)>,
     /// What the chat promises about time with these options.
     pub bounds: Bounds,
     /// How long the run goes on after the last message is due and the last fault is over.

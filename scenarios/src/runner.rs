@@ -211,7 +211,10 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
         expectations: plan
             .expect
             .iter()
-            .map(|&(guarantee, held)| Expectation { guarantee, held })
+            .map(|&(guarantee, expected)| Expectation {
+                guarantee,
+                expected,
+            })
             .collect(),
         network: NetworkCounts {
             sent: counts.sent,

@@ -23,6 +23,7 @@ use crate::setting::Setting;
 use crate::text::{BadScenario, Problems, Table};
 use crate::workload::{Workload, workload};
 use squall_guarantees::Guarantee;
+use squall_reports::Expected;
 use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
@@ -65,8 +66,8 @@ pub struct Scenario {
     pub hostile: Vec<Hostile>,
     /// The clocks that are wrong from the beginning.
     pub clocks: Vec<Clock>,
-    /// What is expected, per guarantee; `true` for held.
-    pub expect: Vec<(Guarantee, bool)>,
+    /// What is expected, per guarantee.
+    pub expect: Vec<(Guarantee, Expected)>,
     /// How long the run goes on after the last message is due and the last fault is over; if none,
     /// twice as long as delivery may take.
     pub settle: Option<Setting<Duration>>,
@@ -157,15 +158,11 @@ fn read<'t>(
     })
 }
 
-fn expectations(mut table: Table<'_>, problems: &mut Problems) -> Vec<(Guarantee, bool)> {
+fn expectations(mut table: Table<'_>, problems: &mut Problems) -> Vec<(Guarantee, Expected)> {
     let mut expect = Vec::new();
     for guarantee in Guarantee::ALL {
-        let verdict = table.word(
-            guarantee.name(),
-            &[("held", true), ("violated", false)],
-            problems,
-        );
-        expect.extend(verdict.map(|held| (guarantee, held)));
+        let expected = table.word(guarantee.name(), &Expected::ALL, problems);
+        expect.extend(expected.map(|expected| (guarantee, expected)));
     }
     table.finish(problems);
     expect

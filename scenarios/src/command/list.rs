@@ -62,10 +62,7 @@ fn json_text() -> String {
             let expect: serde_json::Map<_, _> = scenario
                 .expect
                 .iter()
-                .map(|(guarantee, held)| {
-                    let verdict = if *held { "held" } else { "violated" };
-                    (guarantee.name().to_owned(), verdict.into())
-                })
+                .map(|(guarantee, expected)| (guarantee.name().to_owned(), expected.word().into()))
                 .collect();
             json!({
                 "name": scenario.name,

@@ -182,7 +182,7 @@ fn exit_of(outcome: Outcome) -> Exit {
     match outcome {
         Outcome::AsExpected => Exit::AsExpected,
         Outcome::NotAsExpected => Exit::NotAsExpected,
-        Outcome::NotExercised => Exit::NotExercised,
+        Outcome::NothingExpected | Outcome::NotExercised => Exit::NotExercised,
     }
 }
 

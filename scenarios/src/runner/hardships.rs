@@ -147,9 +147,12 @@ pub(super) fn told(plan: &Plan) -> Vec<squall_reports::Fault> {
     let mut faults: Vec<_> = plan
         .faults
         .iter()
-        .map(|fault| {
+        .zip(1..)
+        .map(|(fault, number)| {
             let victims: Vec<_> = fault.victims.iter().map(String::as_str).collect();
             squall_reports::Fault {
+                label: format!("fault {number}"),
+                hits: None,
                 what: fault.kind.kind().words(&victims.join(", ")),
                 from: fault.from,
                 until: fault.until,
@@ -157,12 +160,16 @@ pub(super) fn told(plan: &Plan) -> Vec<squall_reports::Fault> {
         })
         .chain(plan.middlebox.iter().filter_map(|middlebox| {
             Some(squall_reports::Fault {
+                label: MIDDLEBOX.to_owned(),
+                hits: None,
                 what: middlebox.words()?,
                 from: middlebox.from,
                 until: middlebox.until,
             })
         }))
         .chain(plan.hostile.iter().map(|peer| squall_reports::Fault {
+            label: peer.name.clone(),
+            hits: None,
             what: peer.words(),
             from: peer.from,
             until: peer.until,
