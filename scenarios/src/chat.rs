@@ -218,6 +218,8 @@ impl Chat {
             // than a client waits for a sign of life end its connection.
             presence: (self.presence)
                 .then(|| server_detection + Duration::from_secs(1) + client_detection),
+            retries: self.retries,
+            max_payload: Some(self.max_payload.into()),
             ..Bounds::default()
         }
     }

@@ -5,6 +5,7 @@
 //! process of the server, or of the broker, is killed, and the database is read from what is on its
 //! disk.
 
+mod conditions;
 mod ending;
 mod events;
 mod hardships;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use squall_chat::{
     Client, ClientOptions, Database, EVERYBODY, ROOT, StorageError, full_name, room_of,
 };
-use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage};
+use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage, Unfinished};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
 use squall_simulator::{Engine, Fault, MachineId, Source, TraceEvent, World, now, simulate_on};
 use std::collections::BTreeMap;
@@ -433,6 +434,12 @@ fn history(
         bounds: plan.bounds.clone(),
         healed_at: plan.healed_at(ending.at),
         ended_at: ending.at,
+        links: conditions::links(plan),
+        disturbances: conditions::disturbances(plan),
+        unfinished: Unfinished {
+            still_sending: ending.still_sending.clone(),
+            cut_off: ending.limit_reached,
+        },
         ..History::default()
     }
 }

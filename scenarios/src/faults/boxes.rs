@@ -6,6 +6,7 @@ use crate::cast::SERVER;
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
+use squall_guarantees::DisturbanceKind;
 use squall_simulator::{Gateway, MachineId};
 use std::time::Duration;
 
@@ -57,6 +58,10 @@ impl Kind for Reset {
 
     fn whom(&self) -> Whom {
         Whom::Clients
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Reset)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
@@ -116,6 +121,10 @@ impl Kind for NatForgets {
         Whom::Clients
     }
 
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Middlebox)
+    }
+
     fn strike(&self, stage: &mut Stage<'_>) {
         let resets = match self.resets {
             true => stage.victims.clone(),
@@ -166,6 +175,10 @@ impl Kind for HalfOpen {
 
     fn whom(&self) -> Whom {
         Whom::Clients
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Middlebox)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {

@@ -6,6 +6,7 @@ use crate::clocks::{Drift, SLOWEST_PPM};
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
+use squall_guarantees::DisturbanceKind;
 use squall_simulator::ClockChange;
 use std::time::Duration;
 
@@ -37,6 +38,10 @@ impl Kind for ClockStep {
         Whom::Machines
     }
 
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Clock)
+    }
+
     fn strike(&self, stage: &mut Stage<'_>) {
         let steps = [ClockChange::StepForward, ClockChange::StepBack].map(|way| way(self.by.min()));
         let [step, undo] = match (self.forward, steps) {
@@ -65,6 +70,10 @@ impl Kind for ClockFreeze {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Clock)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
@@ -101,6 +110,10 @@ impl Kind for ClockDrift {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Clock)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {

@@ -5,6 +5,7 @@ use super::victims::Whom;
 use crate::dice::{Draw, Drawable};
 use crate::setting::Setting;
 use crate::text::{Problems, Table, Value};
+use squall_guarantees::DisturbanceKind;
 use squall_simulator::{DiskChange, DiskErrors, DiskLatency};
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ impl Kind for DiskFull {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Disk)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
@@ -96,6 +101,10 @@ impl Kind for DiskSlow {
         Whom::Machines
     }
 
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Disk)
+    }
+
     fn strike(&self, stage: &mut Stage<'_>) {
         let slow = DiskChange::Latency(DiskLatency {
             read: self.0.read.min(),
@@ -134,6 +143,10 @@ impl Kind for DiskError {
         Whom::Machines
     }
 
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Disk)
+    }
+
     fn strike(&self, stage: &mut Stage<'_>) {
         let errors = DiskChange::Errors(DiskErrors {
             read: self.0.read.min(),
@@ -161,6 +174,10 @@ impl Kind for DiskLies {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Disk)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {

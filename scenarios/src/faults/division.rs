@@ -184,6 +184,12 @@ impl<'d> Sides<'d> {
         }
     }
 
+    /// Whether something that one of the first says does not reach one of the second.
+    pub(crate) fn divide_any(&self, from: &[&str], to: &[&str]) -> bool {
+        let mut from = from.iter();
+        from.any(|from| to.iter().any(|to| self.divide(from, to)))
+    }
+
     /// Whether what the first machine says does not reach the second.
     pub(super) fn divide(&self, from: &str, to: &str) -> bool {
         if from == to || self.bridge.contains(from) || self.bridge.contains(to) {

@@ -6,6 +6,7 @@ use crate::cast::PORT;
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
+use squall_guarantees::DisturbanceKind;
 use std::time::Duration;
 
 /// SYNs from addresses that nobody has arrive at the chat's port, and nobody goes on with their
@@ -36,6 +37,10 @@ impl Kind for SynFlood {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Hostile)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {

@@ -7,7 +7,7 @@ use crate::links::PlannedLink;
 use crate::text::{Problems, Table};
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxHashMap;
-use squall_guarantees::Lost;
+use squall_guarantees::{DisturbanceKind, Lost};
 pub(crate) use squall_simulator::Fault as Order;
 use squall_simulator::{MachineId, World};
 use std::time::Duration;
@@ -43,6 +43,14 @@ pub(crate) trait Kind {
 
     /// What a client and the server do not hear of each other while one of them is a victim.
     fn silence(&self) -> Option<Lost> {
+        None
+    }
+
+    /// What it does to those whom it touches; nothing if its figures are such that it does nothing.
+    fn disturbs(&self) -> Option<DisturbanceKind>;
+
+    /// The link of a victim from then on, of a fault that changes it for good.
+    fn link_for_good(&self, _usual: &PlannedLink) -> Option<PlannedLink> {
         None
     }
 

@@ -5,7 +5,7 @@ use super::victims::Whom;
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
-use squall_guarantees::Lost;
+use squall_guarantees::{DisturbanceKind, Lost};
 use squall_simulator::WorkCost;
 use std::time::Duration;
 
@@ -20,6 +20,10 @@ impl Kind for Kill {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Killed)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
@@ -65,6 +69,10 @@ impl Kind for Stop {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Killed)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
@@ -145,6 +153,10 @@ impl Kind for RestartLoop {
         Whom::Machines
     }
 
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Killed)
+    }
+
     fn strike(&self, stage: &mut Stage<'_>) {
         for (kill, _) in self.downtimes(stage.from, None) {
             for victim in stage.victims.clone() {
@@ -195,6 +207,10 @@ impl Kind for PowerLoss {
         Whom::Machines
     }
 
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Killed)
+    }
+
     fn strike(&self, stage: &mut Stage<'_>) {
         let torn = self.torn_sector;
         stage.begin_each(|machine| match torn {
@@ -236,6 +252,10 @@ impl Kind for Pause {
         Whom::Machines
     }
 
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Paused)
+    }
+
     fn strike(&self, stage: &mut Stage<'_>) {
         stage.begin_each(Order::Pause);
         stage.end_each(Order::Resume);
@@ -266,6 +286,10 @@ impl Kind for Suspend {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Paused)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
@@ -324,6 +348,10 @@ impl Kind for SlowCpu {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Paused)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {

@@ -209,12 +209,15 @@ impl PlannedFault {
     /// When the world is whole again, which ends at this time. What lasts to its end and leaves everybody
     /// a way to everybody is a part of the world: what comes of it, the scenario expects.
     pub(crate) fn healed_at(&self, end: Duration) -> Duration {
+        self.ends().unwrap_or(end)
+    }
+
+    /// When it ends, for those whom it touches; none if it never does. What leaves everybody a way is over
+    /// for them when they have found it.
+    pub(crate) fn ends(&self) -> Option<Duration> {
         let division = self.kind.kind().division();
-        let lasting = match division.is_some_and(Division::leaves_a_way) {
-            true => self.from,
-            false => end,
-        };
-        self.until.unwrap_or(lasting)
+        let leaves_a_way = division.is_some_and(Division::leaves_a_way);
+        self.until.or(leaves_a_way.then_some(self.from))
     }
 
     /// Who does not hear whom.

@@ -4,10 +4,10 @@ use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
 use crate::cast::SERVER;
 use crate::dice::Draw;
-use crate::links::{self, LinkChange};
+use crate::links::{self, LinkChange, PlannedLink};
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
-use squall_guarantees::Lost;
+use squall_guarantees::{DisturbanceKind, Lost};
 use std::time::Duration;
 
 /// Packets between the victims and the server are lost at random.
@@ -30,6 +30,10 @@ impl Kind for Loss {
 
     fn whom(&self) -> Whom {
         Whom::Clients
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        (self.loss != Setting::Fixed(0.0)).then_some(DisturbanceKind::Lossy)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
@@ -79,6 +83,10 @@ impl Kind for OtherLink {
         Whom::Clients
     }
 
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Slow)
+    }
+
     fn strike(&self, stage: &mut Stage<'_>) {
         for (victim, link) in stage.links() {
             stage.relink(stage.from, victim, &self.link.on(&link));
@@ -116,6 +124,14 @@ impl Kind for AddressChange {
 
     fn whom(&self) -> Whom {
         Whom::Clients
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Address)
+    }
+
+    fn link_for_good(&self, usual: &PlannedLink) -> Option<PlannedLink> {
+        Some(self.link.on(usual))
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {

@@ -7,6 +7,7 @@ use crate::dice::Draw;
 use crate::text::{Problems, Table};
 use indexmap::IndexMap;
 use squall_simulator::MachineId;
+use squall_guarantees::DisturbanceKind;
 
 /// Packets that a division does not let pass are dropped, also those under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,10 @@ impl Kind for Partition {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Cut)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
@@ -58,6 +63,10 @@ impl Kind for Hold {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Cut)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {

@@ -5,7 +5,7 @@ use super::victims::Whom;
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
-use squall_guarantees::counted;
+use squall_guarantees::{DisturbanceKind, counted};
 
 /// Other programs on the victims have taken the ports from which connections begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,10 @@ impl Kind for PortsUsedUp {
 
     fn whom(&self) -> Whom {
         Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Ports)
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {

@@ -4,8 +4,8 @@
 //! it is a matter of round trips, of retries and of what a link carries. So the run is watched instead:
 //! it goes on from the planned end as long as it gets on, and at most for [`LIMIT`].
 
-use super::Log;
-use crate::draw::Plan;
+use super::log::Log;
+use crate::plan::Plan;
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxHashSet;
 use squall_guarantees::{ClientId, Event, EventKind, OperationId};

@@ -1,0 +1,263 @@
+//! Under which conditions a run took place, as the checkers are told: what the clients' links carry, and
+//! which fault could touch whom.
+
+use crate::plan::{Plan, PlannedClient};
+use crate::cast::MIDDLEBOX;
+use crate::faults::PlannedFault;
+use crate::links::PlannedLink;
+use squall_guarantees::{Capacity, ClientId, Direction, Disturbance, DisturbanceKind};
+use squall_simulator::{Latency, Link, Loss};
+use std::time::Duration;
+
+/// What each client's link carries while no fault strikes it. One that a fault changes for good counts
+/// with the worse of both.
+pub(super) fn links(plan: &Plan) -> Vec<Capacity> {
+    let capacity = |client: &PlannedClient| {
+        let faults = plan.faults.iter().filter(|fault| fault.hits(&client.name));
+        let for_good = faults.filter_map(|fault| fault.kind.kind().link_for_good(&client.link));
+        for_good.fold(of_link(&client.link), |worse, link| {
+            worse_of(worse, of_link(&link))
+        })
+    };
+    plan.clients.iter().map(capacity).collect()
+}
+
+fn of_link(link: &PlannedLink) -> Capacity {
+    Capacity {
+        to_client: direction(&link.down),
+        to_server: direction(&link.up),
+    }
+}
+
+fn direction(link: &Link) -> Direction {
+    let held_back = link.reorder.map_or(Duration::ZERO, |reorder| reorder.by);
+    let survives = (1.0 - lost(&link.loss)) * (1.0 - link.corrupt.probability);
+    Direction {
+        rate: link.rate.map(|rate| rate.bits_per_second / 8),
+        latency: longest(&link.latency) + held_back,
+        loss_ppm: ((1.0 - survives) * 1e6).round() as u32,
+    }
+}
+
+fn longest(latency: &Latency) -> Duration {
+    match *latency {
+        Latency::Fixed(latency) => latency,
+        Latency::Uniform { max, .. } | Latency::Pareto { max, .. } => max,
+        // Beyond five deviations is one packet of three millions.
+        Latency::Normal {
+            mean,
+            deviation,
+            min,
+        } => (mean + deviation * 5).max(min),
+    }
+}
+
+/// The part of all packets that is lost in the long run: what the models' Markov chains settle at.
+fn lost(loss: &Loss) -> f64 {
+    match *loss {
+        Loss::Random(chance) => chance.probability,
+        Loss::GilbertElliott {
+            fail,
+            recover,
+            loss_bad,
+            loss_good,
+        } => {
+            let bad = if fail == 0.0 {
+                0.0
+            } else {
+                fail / (fail + recover)
+            };
+            bad * loss_bad + (1.0 - bad) * loss_good
+        }
+        Loss::FourState {
+            p13,
+            p31,
+            p32,
+            p23,
+            p14,
+        } => {
+            // Relative to the time in state 1. A burst that is never left is all there is in the end.
+            let ratio = |part: f64, whole: f64| if part == 0.0 { 0.0 } else { part / whole };
+            let burst = ratio(p13, p31);
+            if burst.is_infinite() {
+                return if p32 == 0.0 { 1.0 } else { p23 / (p23 + p32) };
+            }
+            let gap = burst * ratio(p32, p23);
+            (burst + p14) / (1.0 + burst + gap + p14)
+        }
+    }
+}
+
+fn worse_of(a: Capacity, b: Capacity) -> Capacity {
+    let worse = |a: Direction, b: Direction| Direction {
+        rate: a.rate.into_iter().chain(b.rate).min(),
+        latency: a.latency.max(b.latency),
+        loss_ppm: a.loss_ppm.max(b.loss_ppm),
+    };
+    Capacity {
+        to_client: worse(a.to_client, b.to_client),
+        to_server: worse(a.to_server, b.to_server),
+    }
+}
+
+/// Every fault, by whom it can touch: what strikes a server or the broker touches everybody.
+pub(super) fn disturbances(plan: &Plan) -> Vec<Disturbance> {
+    let mut disturbances = Vec::new();
+    for fault in &plan.faults {
+        let Some(kind) = fault.kind.kind().disturbs() else {
+            continue;
+        };
+        let touched = touched(plan, fault).into_iter();
+        disturbances.extend(touched.map(|client| Disturbance {
+            client,
+            from: fault.from,
+            until: fault.ends(),
+            kind,
+        }));
+    }
+    let clients = plan.clients.iter().zip(0..);
+    for (client, number) in clients {
+        let middlebox = plan.middlebox.as_ref();
+        let middlebox = middlebox.filter(|it| it.serves(&client.name) && it.words().is_some());
+        disturbances.extend(middlebox.map(|middlebox| Disturbance {
+            client: Some(ClientId(number)),
+            from: middlebox.from,
+            until: middlebox.until,
+            kind: DisturbanceKind::Middlebox,
+        }));
+    }
+    disturbances.extend(plan.hostile.iter().map(|peer| Disturbance {
+        client: None,
+        from: peer.from,
+        until: peer.until,
+        kind: DisturbanceKind::Hostile,
+    }));
+    disturbances
+}
+
+/// Whom a fault can touch; `None` for everybody.
+fn touched(plan: &Plan, fault: &PlannedFault) -> Vec<Option<ClientId>> {
+    let on_servers_side: Vec<&str> = (plan.servers.iter().map(String::as_str))
+        .chain([plan.keeper()])
+        .collect();
+    let sides = fault.sides();
+    let everybody = match &sides {
+        Some(sides) => sides.divide_any(&on_servers_side, &on_servers_side),
+        None => on_servers_side.iter().any(|name| fault.hits(name)),
+    };
+    if everybody {
+        return vec![None];
+    }
+    let touches = |client: &str| match &sides {
+        Some(sides) => {
+            let middlebox = plan.middlebox.as_ref();
+            let middlebox = middlebox.filter(|it| it.serves(client));
+            let doors = match middlebox {
+                Some(_) => vec![MIDDLEBOX],
+                None => on_servers_side.clone(),
+            };
+            sides.divide_any(&[client], &doors) || sides.divide_any(&doors, &[client])
+        }
+        None => fault.hits(client),
+    };
+    let clients = plan.clients.iter().zip(0..);
+    clients
+        .filter(|(client, _)| touches(&client.name))
+        .map(|(_, number)| Some(ClientId(number)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Scenario;
+
+    fn plan(text: &str) -> Plan {
+        let text = format!("shows = 'Conditions.'\n{text}");
+        let scenario = Scenario::parse("test", &text).expect("a right scenario");
+        scenario.plan(1)
+    }
+
+    fn touched_by(fault: &str) -> Vec<Option<u32>> {
+        let plan = plan(&format!(
+            "cluster.servers = 2\n[[fault]]\nat = '2s'\nfor = '1s'\n{fault}"
+        ));
+        let disturbances = disturbances(&plan).into_iter();
+        disturbances
+            .map(|it| it.client.map(|client| client.0))
+            .collect()
+    }
+
+    #[test]
+    fn a_fault_touches_its_victims_and_that_of_a_server_everybody() {
+        for (fault, touched) in [
+            (
+                "kind = 'pause'\nvictims = ['alice', 'carol']",
+                vec![Some(0), Some(2)],
+            ),
+            ("kind = 'kill'\nvictims = 'server-2'", vec![None]),
+            ("kind = 'kill'\nvictims = 'broker'", vec![None]),
+            ("kind = 'partition'\nvictims = 'bob'", vec![Some(1)]),
+            (
+                "kind = 'partition'\nvictims = 'bob'\ndirection = 'to-victims'",
+                vec![Some(1)],
+            ),
+            (
+                "kind = 'partition'\nvictims = 'server-1'\nothers = 'broker'",
+                vec![None],
+            ),
+            (
+                "kind = 'partition'\nvictims = 'alice'\nothers = 'bob'",
+                vec![],
+            ),
+            ("kind = 'loss'\nvictims = 'bob'\nloss = 0", vec![]),
+            ("kind = 'loss'\nvictims = 'bob'\nloss = 0.1", vec![Some(1)]),
+        ] {
+            assert_eq!(touched_by(fault), touched, "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_fault_without_an_end_has_none() {
+        let plan = plan("[[fault]]\nkind = 'kill'\nvictims = 'server'\nat = '2s'");
+        let [killed] = &disturbances(&plan)[..] else {
+            panic!("{:?}", disturbances(&plan));
+        };
+        assert_eq!((killed.from, killed.until), (Duration::from_secs(2), None));
+        assert_eq!(killed.kind, DisturbanceKind::Killed);
+    }
+
+    #[test]
+    fn a_link_carries_what_the_scenario_says() {
+        let plan = plan(
+            r#"
+            [client.alice.link]
+            down = { rate = "40kbit", latency = "30ms" }
+            up = { loss = 0.5, corrupt = 0.5 }
+            [client.bob.link]
+            loss = { gilbert-elliott = { fail = "1%", recover = "19%", bad = 0.5 } }
+            [client.carol.link]
+            loss = { four-state = { p13 = "1%", p31 = "25%", p14 = "6%" } }
+            "#,
+        );
+        let links = links(&plan);
+        assert_eq!(links[0].to_client.rate, Some(5_000));
+        assert_eq!(links[0].to_client.latency, Duration::from_millis(30));
+        assert_eq!(links[0].to_server.loss_ppm, 750_000);
+        assert_eq!(links[1].to_client.loss_ppm, 25_000);
+        assert_eq!(links[2].to_client.loss_ppm, 90_909);
+        assert_eq!(links[2].to_client.rate, None);
+    }
+
+    #[test]
+    fn a_link_that_changes_for_good_counts_with_the_worse_figures() {
+        let rate = |fault: &str| {
+            let link = "victims = 'alice'\nat = '2s'\nlink.rate = '80kbit'\n[link]\nrate = '1Mbit'";
+            links(&plan(&format!("[[fault]]\n{fault}\n{link}")))[0]
+                .to_server
+                .rate
+        };
+        assert_eq!(rate("kind = 'address-change'"), Some(10_000));
+        assert_eq!(rate("kind = 'link'"), Some(125_000));
+    }
+}
