@@ -159,7 +159,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
                 .for_each(|change| world.change_clock(machine, change));
         }
     }
-    hardships::strike(world, &machines, plan);
+    let begun = hardships::strike(world, &machines, plan);
     let ending = ending::run_to_the_end(plan, world, &machines, &log).map_err(|cause| {
         RunError::Simulator {
             scenario: plan.scenario.clone(),
@@ -174,6 +174,8 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
     // Reading the database ends the server, which is no part of the run any more; nor is what its
     // observers are told of that end.
     let events = log.take();
+    let hits = begun.iter().map(|begun| hardships::hits(world, begun));
+    let hits: Vec<u64> = hits.collect();
     let ends = machines
         .iter()
         .map(|(name, &machine)| (name.clone(), world.ends(machine).to_vec()));
@@ -197,7 +199,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
         digest: format!("{digest:016x}"),
         drawn: plan.drawn.clone(),
         machines: told,
-        faults: hardships::told(plan),
+        faults: hardships::told(plan, &hits),
         panics: world
             .panics()
             .iter()

@@ -111,6 +111,71 @@ fn a_run_that_does_not_exercise_ends_with_2() {
 }
 
 #[test]
+fn a_run_of_which_nothing_is_expected_says_so_and_ends_with_2() {
+    let text = "shows = \"Nobody knows what should come of it.\"";
+    let output = squall(&["run", &scenario("nothing-expected", text)]);
+    let told = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(told.contains("scenario: nothing expected"), "{told}");
+    assert!(told.contains("The scenario expects nothing"), "{told}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_violation_of_what_is_not_named_is_told_and_ends_with_1() {
+    let text = r#"
+        shows = "Nobody retries, and a partition loses messages."
+        chat = { to-server = "at-most-once", to-client = "live-only" }
+        expect.no-phantom = "held"
+        [[fault]]
+        kind = "partition"
+        victims = "alice"
+        at = "3s"
+        for = "20s"
+    "#;
+    let output = squall(&["run", &scenario("not-named", text)]);
+    let told = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(told.contains("does not name exactly-once"), "{told}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn faults_that_strike_nothing_are_told_and_end_with_2() {
+    let text = r#"
+        shows = "A NAT forgets what is idle, and nothing is; two are kept apart who never speak; nothing is lost."
+        [[fault]]
+        kind = "nat-forgets"
+        victims = "clients"
+        idle = "30s"
+        at = "2s"
+        for = "5s"
+        [[fault]]
+        kind = "partition"
+        victims = "alice"
+        others = "bob"
+        at = "4s"
+        for = "5s"
+        [[fault]]
+        kind = "loss"
+        victims = "carol"
+        loss = 0
+        at = "4s"
+        for = "5s"
+        [expect]
+        exactly-once = "held"
+    "#;
+    let file = scenario("idle-faults", text);
+    for arguments in [&["run", &file][..], &["run", &file, "--seeds", "3"]] {
+        let output = squall(arguments);
+        let told = String::from_utf8(output.stdout).expect("UTF-8");
+        for number in 1..=3 {
+            let idle = format!("fault {number} struck nothing");
+            assert!(told.contains(&idle), "{told}");
+        }
+        assert_eq!(output.status.code(), Some(2), "{told}");
+    }
+}
+
+#[test]
 fn bad_input_ends_with_4() {
     let wrong = scenario("bad-input", "shows = 3");
     let bad: [&[&str]; 14] = [

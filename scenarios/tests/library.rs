@@ -3,6 +3,7 @@
 //! stands in a table of its own.
 
 use squall::{library, run};
+use squall_guarantees::Verdict;
 use squall_reports::{self as reports, Judged, Outcome, Styles, text};
 use std::sync::OnceLock;
 
@@ -25,6 +26,21 @@ fn every_named_scenario_goes_as_it_expects() {
         .map(|judged| text::render(judged, &Styles::plain()))
         .collect();
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+#[test]
+fn every_named_scenario_says_something_of_each_guarantee_that_it_exercises() {
+    let unnamed: Vec<String> = played()
+        .iter()
+        .flat_map(|judged| {
+            let exercised = judged.judgements.iter();
+            let exercised = exercised.filter(|this| this.verdict != Verdict::NotExercised);
+            let unnamed = exercised.filter(|this| this.expected.is_none());
+            let scenario = &judged.record.scenario;
+            unnamed.map(move |this| format!("{scenario}: {}", this.guarantee))
+        })
+        .collect();
+    assert!(unnamed.is_empty(), "{}", unnamed.join("\n"));
 }
 
 #[test]

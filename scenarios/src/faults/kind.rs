@@ -9,7 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxHashMap;
 use squall_guarantees::{DisturbanceKind, Lost};
 pub(crate) use squall_simulator::Fault as Order;
-use squall_simulator::{MachineId, World};
+use squall_simulator::{FaultId, Link, MachineId, World};
 use std::time::Duration;
 
 /// Everything about one kind of fault.
@@ -103,6 +103,8 @@ pub(crate) struct Stage<'w> {
     pub(crate) server: Vec<MachineId>,
     pub(crate) victims: Vec<MachineId>,
     pub(crate) links: &'w FxHashMap<MachineId, &'w PlannedLink>,
+    /// The orders so far that begin it: what they strike, the fault has struck.
+    pub(crate) begun: Vec<FaultId>,
 }
 
 impl Stage<'_> {
@@ -112,22 +114,41 @@ impl Stage<'_> {
         self.victims.iter().filter_map(link_of).collect()
     }
 
-    /// Gives a client another link at a time.
-    pub(crate) fn relink(&mut self, at: Duration, client: MachineId, link: &PlannedLink) {
+    /// Gives a client another link from the beginning of the fault on.
+    pub(crate) fn relink(&mut self, client: MachineId, link: &PlannedLink) {
+        let [up, down] = self.directions(client, link);
+        self.begin(up);
+        self.begin(down);
+    }
+
+    /// Gives a client its usual link again, when the fault ends.
+    pub(crate) fn link_back(&mut self, client: MachineId, usual: &PlannedLink) {
+        let [up, down] = self.directions(client, usual);
+        self.end(up);
+        self.end(down);
+    }
+
+    fn directions(&self, client: MachineId, link: &PlannedLink) -> [Order; 2] {
         let (client, server) = (vec![client], self.server.clone());
-        let directions = [
-            (client.clone(), server.clone(), &link.up),
-            (server, client, &link.down),
-        ];
-        for (from, to, link) in directions {
-            let link = Box::new(link.clone());
-            self.world.at(at, Order::Link { from, to, link });
-        }
+        let order = |from: &Vec<MachineId>, to: &Vec<MachineId>, link: &Link| Order::Link {
+            from: from.clone(),
+            to: to.clone(),
+            link: Box::new(link.clone()),
+        };
+        [
+            order(&client, &server, &link.up),
+            order(&server, &client, &link.down),
+        ]
     }
 
     /// An order for the time when the fault begins.
     pub(crate) fn begin(&mut self, order: Order) {
-        self.world.at(self.from, order);
+        self.strike_at(self.from, order);
+    }
+
+    /// An order for this time, by which the fault strikes.
+    pub(crate) fn strike_at(&mut self, at: Duration, order: Order) {
+        self.begun.push(self.world.at(at, order));
     }
 
     /// An order for the time when the fault ends, if it does.

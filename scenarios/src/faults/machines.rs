@@ -81,7 +81,7 @@ impl Kind for Stop {
         let limit = stage.from + self.grace.min();
         let limit = stage.until.map_or(limit, |until| limit.min(until));
         for victim in stage.victims.clone() {
-            stage.world.at(limit, Order::Kill(victim));
+            stage.strike_at(limit, Order::Kill(victim));
         }
     }
 
@@ -160,7 +160,7 @@ impl Kind for RestartLoop {
     fn strike(&self, stage: &mut Stage<'_>) {
         for (kill, _) in self.downtimes(stage.from, None) {
             for victim in stage.victims.clone() {
-                stage.world.at(kill, Order::Kill(victim));
+                stage.strike_at(kill, Order::Kill(victim));
             }
         }
     }

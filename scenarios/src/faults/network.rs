@@ -89,10 +89,8 @@ impl Kind for OtherLink {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         for (victim, link) in stage.links() {
-            stage.relink(stage.from, victim, &self.link.on(&link));
-            if let Some(until) = stage.until {
-                stage.relink(until, victim, &link);
-            }
+            stage.relink(victim, &self.link.on(&link));
+            stage.link_back(victim, &link);
         }
     }
 
@@ -137,7 +135,7 @@ impl Kind for AddressChange {
     fn strike(&self, stage: &mut Stage<'_>) {
         stage.begin_each(Order::Move);
         for (victim, link) in stage.links() {
-            stage.relink(stage.from, victim, &self.link.on(&link));
+            stage.relink(victim, &self.link.on(&link));
         }
     }
 

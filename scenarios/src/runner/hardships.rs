@@ -8,11 +8,16 @@ use crate::faults::{Hindrance, PlannedFault, Stage};
 use crate::plan::{Plan, PlannedClient};
 use indexmap::IndexMap;
 use squall_guarantees::{ClientId, Lost, Silence, Standstill};
-use squall_simulator::{Fault as Order, MachineId, World};
+use squall_simulator::{Fault as Order, FaultId, MachineId, World};
 use std::time::Duration;
 
-/// Gives the world its orders.
-pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, plan: &Plan) {
+/// Gives the world its orders. For each fault of the plan, those that begin it.
+pub(super) fn strike(
+    world: &mut World,
+    machines: &IndexMap<String, MachineId>,
+    plan: &Plan,
+) -> Vec<Vec<FaultId>> {
+    let mut begun = Vec::new();
     let server = plan.servers.iter().map(String::as_str).chain([MIDDLEBOX]);
     let server: Vec<_> = server
         .filter_map(|name| machines.get(name).copied())
@@ -25,7 +30,7 @@ pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, 
         .collect();
     for fault in &plan.faults {
         let victims = fault.victims.iter().map(|name| machines[name.as_str()]);
-        fault.kind.kind().strike(&mut Stage {
+        let mut stage = Stage {
             from: fault.from,
             until: fault.until,
             names: &fault.victims,
@@ -33,8 +38,11 @@ pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, 
             server: server.clone(),
             victims: victims.collect(),
             links: &links,
+            begun: Vec::new(),
             world,
-        });
+        };
+        fault.kind.kind().strike(&mut stage);
+        begun.push(stage.begun);
     }
     for (name, machine) in machines {
         for (_, until) in downtimes(plan, name) {
@@ -43,6 +51,14 @@ pub(super) fn strike(world: &mut World, machines: &IndexMap<String, MachineId>, 
             }
         }
     }
+    begun
+}
+
+/// How often these orders have struck.
+pub(super) fn hits(world: &World, begun: &[FaultId]) -> u64 {
+    let hits = begun.iter().map(|&order| world.hits(order));
+    hits.map(|hits| hits.iter().map(|(_, count)| count).sum::<u64>())
+        .sum()
 }
 
 /// When the machine's program is down, from and until, without overlaps.
@@ -142,17 +158,19 @@ pub(super) fn standstills(plan: &Plan, end: Duration) -> Vec<Standstill> {
     standstills
 }
 
-/// The faults for the record, in the order of their beginning.
-pub(super) fn told(plan: &Plan) -> Vec<squall_reports::Fault> {
+/// The faults for the record, in the order of their beginning. How often each fault of the plan has
+/// struck, is given.
+pub(super) fn told(plan: &Plan, hits: &[u64]) -> Vec<squall_reports::Fault> {
     let mut faults: Vec<_> = plan
         .faults
         .iter()
+        .zip(hits)
         .zip(1..)
-        .map(|(fault, number)| {
+        .map(|((fault, &hits), number)| {
             let victims: Vec<_> = fault.victims.iter().map(String::as_str).collect();
             squall_reports::Fault {
                 label: format!("fault {number}"),
-                hits: None,
+                hits: Some(hits),
                 what: fault.kind.kind().words(&victims.join(", ")),
                 from: fault.from,
                 until: fault.until,
