@@ -6,8 +6,8 @@ use super::victims::Whom;
 use crate::dice::Draw;
 use crate::text::{Problems, Table};
 use indexmap::IndexMap;
-use squall_simulator::MachineId;
 use squall_guarantees::DisturbanceKind;
+use squall_simulator::MachineId;
 
 /// Packets that a division does not let pass are dropped, also those under way.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Under which conditions a run took place, as the checkers are told: what the clients' links carry, and
 //! which fault could touch whom.
 
-use crate::plan::{Plan, PlannedClient};
 use crate::cast::MIDDLEBOX;
 use crate::faults::PlannedFault;
 use crate::links::PlannedLink;
+use crate::plan::{Plan, PlannedClient};
 use squall_guarantees::{Capacity, ClientId, Direction, Disturbance, DisturbanceKind};
 use squall_simulator::{Latency, Link, Loss};
 use std::time::Duration;
