@@ -3,6 +3,7 @@
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
+use crate::kernel::strikes::Strike;
 use crate::machine::MachineId;
 use crate::network::{Gateway, Link};
 use std::time::Duration;
@@ -136,6 +137,19 @@ pub enum Fault {
     Work(MachineId, WorkCost),
     /// Something is done to the machine's disk.
     Disk(MachineId, DiskChange),
+    /// Something strikes while the machine's process is at work, in the middle of a turn: at one of the system calls
+    /// that others can notice (on descriptors, on SQLite's files, [`note`](crate::note)). All other faults strike
+    /// between turns.
+    AtCall {
+        /// The machine.
+        machine: MachineId,
+        /// Which of the calls that its processes make from now on; the first is 1.
+        call: u64,
+        /// When it strikes, between turns, if there have not been so many calls; since the world began.
+        latest: Duration,
+        /// What happens then: the call and all that would have followed it have no effect.
+        strike: Strike,
+    },
 }
 
 impl Fault {
@@ -191,6 +205,12 @@ impl Fault {
             Self::Clock(machine, change) => of_machine(&format!("{change:?}"), *machine),
             Self::Work(machine, cost) => of_machine(&format!("{cost:?}"), *machine),
             Self::Disk(machine, change) => of_machine(&format!("{change:?}"), *machine),
+            Self::AtCall {
+                machine,
+                call,
+                strike,
+                ..
+            } => of_machine(&format!("at call {call}: {strike:?}"), *machine),
         }
     }
 }

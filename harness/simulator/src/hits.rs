@@ -3,6 +3,7 @@
 //! What happens on the network is noted where it happens. What happens inside of a machine is counted there as a
 //! whole, on [`Meter`]s; a fault has the difference since it began.
 
+use crate::kernel::disk::{DiskChange, DiskErrors, DiskLatency, Troubles};
 use crate::machine::MachineId;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,6 +62,8 @@ pub enum Struck {
     DiskLie,
     /// A write that was not synced when the power was lost.
     Unsynced,
+    /// A system call of a process, at which a [`Fault::AtCall`](crate::Fault::AtCall) struck.
+    Call,
 }
 
 impl fmt::Display for Struck {
@@ -90,6 +93,7 @@ impl fmt::Display for Struck {
             Self::DiskError => "failed operations of the disk",
             Self::DiskLie => "syncs that did nothing",
             Self::Unsynced => "writes not synced",
+            Self::Call => "system calls",
         })
     }
 }
@@ -135,6 +139,28 @@ pub(crate) enum Meter {
 }
 
 impl Meter {
+    /// What counts the work of a change of a disk, and whether there will be any.
+    pub(crate) fn of(change: DiskChange) -> (Self, bool) {
+        match change {
+            DiskChange::Capacity(capacity) => (Self::DiskFull, capacity.is_some()),
+            DiskChange::Free(_) => (Self::DiskFull, true),
+            DiskChange::Latency(latency) => (Self::DiskSlow, latency != DiskLatency::default()),
+            DiskChange::Errors(errors) => (Self::DiskErrors, errors != DiskErrors::default()),
+            DiskChange::LyingSync(lies) => (Self::DiskLies, lies),
+        }
+    }
+
+    /// What it shows of a disk, if it counts anything there.
+    pub(crate) fn of_disk(self, troubles: &Troubles) -> u64 {
+        match self {
+            Self::DiskFull => troubles.full,
+            Self::DiskSlow => troubles.slow,
+            Self::DiskErrors => troubles.errors,
+            Self::DiskLies => troubles.lies,
+            Self::Ports | Self::WallReads | Self::ClockReads | Self::Turns => 0,
+        }
+    }
+
     fn struck(self) -> Struck {
         match self {
             Self::Ports => Struck::Port,

@@ -114,6 +114,7 @@ pub use hits::{FaultId, Hits, Struck};
 pub use kernel::clock::ClockChange;
 pub use kernel::cpu::WorkCost;
 pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};
+pub use kernel::strikes::Strike;
 pub use machine::{MachineId, Panic};
 pub use network::{Chance, Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
 pub use world::{Error, World, note, now, simulate, simulate_on};

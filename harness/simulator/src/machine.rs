@@ -2,10 +2,11 @@
 
 use crate::audit::Call;
 use crate::entropy::{Door, Entropy, stream};
-use crate::hits::Meter;
+use crate::hits::{FaultId, Meter};
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
+use crate::kernel::strikes::{Fallen, Strike};
 use crate::kernel::{Addresses, Hardware, Kernel, Packet, Shared, Unsupported};
 use crate::process::{Process, Program, TurnEnd};
 use crate::sys;
@@ -45,6 +46,8 @@ pub(crate) struct Machine {
     ends: Vec<Duration>,
     /// How often its earlier kernels had no port to give.
     ports_refused: u64,
+    /// What it sent in the turn in which it lost its power, and before that.
+    last_words: Vec<Packet>,
     state: Power,
 }
 
@@ -70,6 +73,8 @@ pub(crate) struct Turn {
     pub(crate) unsupported: Option<Unsupported>,
     /// Threads of a process that has ended which did not end with it.
     pub(crate) abandoned_threads: usize,
+    /// What struck it meanwhile.
+    pub(crate) fallen: Vec<Fallen>,
 }
 
 impl Machine {
@@ -89,6 +94,7 @@ impl Machine {
             boots: 0,
             ends: Vec::new(),
             ports_refused: 0,
+            last_words: Vec::new(),
             state: Power::Off(Hardware::default()),
         }
     }
@@ -252,10 +258,9 @@ impl Machine {
             Meter::WallReads => hardware.clocks.wall_reads(),
             Meter::ClockReads => hardware.clocks.reads(),
             Meter::Turns => hardware.cpu.slow_turns(),
-            Meter::DiskFull => hardware.disk.troubles().full,
-            Meter::DiskSlow => hardware.disk.troubles().slow,
-            Meter::DiskErrors => hardware.disk.troubles().errors,
-            Meter::DiskLies => hardware.disk.troubles().lies,
+            Meter::DiskFull | Meter::DiskSlow | Meter::DiskErrors | Meter::DiskLies => {
+                meter.of_disk(&hardware.disk.troubles())
+            }
         };
         match &self.state {
             Power::Off(hardware) => of_hardware(hardware),
@@ -371,15 +376,41 @@ impl Machine {
                 end_process(kernel, process, &mut self.ends, now);
             }
         }
-        let mut kernel = kernel.borrow_mut();
-        turn.panics = std::mem::take(&mut kernel.panics);
-        turn.unsupported = kernel.unsupported.take();
-        turn.abandoned_threads = std::mem::take(&mut kernel.abandoned_threads);
+        turn.fallen = kernel.borrow_mut().hardware.strikes.take_fallen();
+        let dead = kernel.borrow().process_is_dead;
+        if process.is_some() && dead {
+            end_process(kernel, process, &mut self.ends, now);
+        }
+        let mut kernel_now = kernel.borrow_mut();
+        turn.panics = std::mem::take(&mut kernel_now.panics);
+        turn.unsupported = kernel_now.unsupported.take();
+        turn.abandoned_threads = std::mem::take(&mut kernel_now.abandoned_threads);
+        drop(kernel_now);
+        for fallen in &mut turn.fallen {
+            self.last_words.append(&mut fallen.sent);
+            match fallen.strike {
+                Strike::Kill | Strike::Disk(_) => {}
+                Strike::PowerLoss => self.power_loss(now, None),
+                Strike::TornPowerLoss { sector } => self.power_loss(now, Some(sector)),
+            }
+        }
         turn
+    }
+
+    /// Plans a strike in the middle of a turn, at one of the next calls of the process.
+    pub(crate) fn arm(&mut self, fault: FaultId, call: u64, strike: Strike) {
+        let rng = stream(self.seed, &format!("disk of {}", self.name));
+        self.with_hardware(|hardware| hardware.strikes.arm(fault, call, strike, rng));
+    }
+
+    /// Takes back what was planned so, unless it has struck.
+    pub(crate) fn disarm(&mut self, fault: FaultId) -> Option<Strike> {
+        self.with_hardware(|hardware| hardware.strikes.disarm(fault))
     }
 
     /// Moves the packets to be sent to the end of `packets`.
     pub(crate) fn take_outgoing(&mut self, packets: &mut Vec<Packet>) {
+        packets.append(&mut self.last_words);
         if let Power::On {
             kernel,
             suspended: None,

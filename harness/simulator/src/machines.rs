@@ -4,7 +4,8 @@
 //! turn of the process, the packets it sends, the digest, the counts) is the same under every engine.
 
 use crate::digest::Digest;
-use crate::hits::{Books, FaultId, Hits, Struck};
+use crate::hits::{Books, FaultId, Hits, Meter, Struck};
+use crate::kernel::strikes::{Fallen, Strike};
 use crate::kernel::{Addresses, Packet, Shared};
 use crate::machine::{Machine, MachineId, Panic};
 use crate::network::{Answer, Counts, Fate, Network, Why, is_intact};
@@ -38,6 +39,8 @@ pub(crate) struct Machines {
     machines: Vec<Machine>,
     /// Who has got which further address.
     moved: Vec<(MachineId, FaultId)>,
+    /// Who has lost power in a turn of its own, which the engine has not been told.
+    unplugged: Vec<MachineId>,
     /// Packets between card and link; empty but for a moment.
     outgoing: Vec<Packet>,
     shared: Rc<Shared>,
@@ -75,6 +78,7 @@ impl Machines {
             now: 0,
             machines: Vec::new(),
             moved: Vec::new(),
+            unplugged: Vec::new(),
             outgoing: Vec::new(),
             shared: Rc::default(),
         }
@@ -142,6 +146,9 @@ impl Machines {
         for what in sys::take_notes() {
             self.tell("note", id, what);
         }
+        for fallen in turn.fallen {
+            self.note_strike(id, &fallen);
+        }
         for (message, backtrace) in turn.panics {
             self.tell("panic", id, message.clone());
             let at = Duration::from_nanos(now);
@@ -167,6 +174,41 @@ impl Machines {
                 remedy: unsupported.remedy,
             }),
         }
+    }
+
+    /// A strike has fallen in the middle of a turn.
+    fn note_strike(&mut self, machine: MachineId, fallen: &Fallen) {
+        let Fallen {
+            fault,
+            strike,
+            call,
+            ..
+        } = *fallen;
+        let words = format!("{strike:?} of {} at its call {call}", self[machine].name);
+        self.tell("strike", machine, words);
+        self.books.add(fault, Struck::Call, 1);
+        match strike {
+            Strike::Disk(change) => {
+                let (meter, begins) = Meter::of(change);
+                let showed = meter.of_disk(&fallen.troubles);
+                self.books.end(machine, meter, showed);
+                if begins {
+                    self.books.begin(fault, machine, meter, showed);
+                }
+            }
+            Strike::Kill => self.books.add(fault, Struck::Ended, 1),
+            Strike::PowerLoss | Strike::TornPowerLoss { .. } => {
+                self.books.add(fault, Struck::Ended, 1);
+                let unsynced = fallen.unsynced as u64;
+                self.books.add(fault, Struck::Unsynced, unsynced);
+                self.unplugged.push(machine);
+            }
+        }
+    }
+
+    /// Who has lost power since this was asked last, without a fault that struck between turns.
+    pub(crate) fn take_unplugged(&mut self) -> Vec<MachineId> {
+        std::mem::take(&mut self.unplugged)
     }
 
     /// Takes the packets that a machine has sent through its network card to `take`, but for those

@@ -71,6 +71,7 @@ impl Process {
     /// Runs the process until it sleeps or ends.
     pub(crate) fn turn(&mut self, kernel: &SharedKernel) -> TurnEnd {
         kernel.borrow_mut().begin_turn();
+        kernel.borrow_mut().hardware.strikes.set_at_work(true);
         // The root of the tasks is polled at the beginning and at the end of each turn. Whether the main task
         // is over, a flag tells it more cheaply than a handle would.
         let root = poll_fn(|context| {

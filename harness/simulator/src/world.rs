@@ -69,10 +69,14 @@ pub fn now() -> Duration {
     sys::world_time()
 }
 
-/// Notes an operation of the program that is running: it becomes a part of the digest.
-/// Does nothing outside of a world.
-pub fn note(what: &str) {
-    sys::note(what);
+/// Notes an operation of the program that is running: it becomes a part of the digest. Outside of a world that
+/// has no effect.
+///
+/// Says whether the operation takes place. It does not if the process is dead: if it was struck in the middle of its
+/// turn ([`Fault::AtCall`], also at this very call), or is being taken apart. Then whoever keeps a record of what
+/// the program does must not write it down.
+pub fn note(what: &str) -> bool {
+    sys::note(what)
 }
 
 /// Why a run could not go on.
@@ -95,9 +99,16 @@ pub struct World {
     // Dropped first: it may wait for a thread that asks the machines.
     driver: Box<dyn Driver>,
     machines: Machines,
-    faults: Queue<(FaultId, Fault)>,
+    faults: Queue<Due>,
     /// SYNs that came from nowhere.
     flooded: u32,
+}
+
+/// What happens at its time.
+enum Due {
+    Fault(FaultId, Fault),
+    /// The last moment of a [`Fault::AtCall`] of a machine.
+    Latest(FaultId, MachineId),
 }
 
 impl World {
@@ -188,7 +199,7 @@ impl World {
 
     fn plan(&mut self, when: Duration, id: FaultId, fault: Fault) {
         let when = nanos(when).max(self.machines.now());
-        self.faults.plan(when, (id, fault));
+        self.faults.plan(when, Due::Fault(id, fault));
     }
 
     /// What a fault of this world has struck so far. One that lasts, like a [`Fault::Cut`], goes on striking until
@@ -208,16 +219,32 @@ impl World {
     /// If a program asked for something that is not simulated.
     pub fn run_until(&mut self, when: Duration) -> Result<(), Error> {
         let limit = nanos(when);
-        while let Some((at, (id, fault))) = self.faults.next_until(limit) {
+        while let Some((at, due)) = self.faults.next_until(limit) {
             if at > self.machines.now() {
-                self.driver.run_until(at - 1, &mut self.machines)?;
+                self.go_on_until(at - 1)?;
                 self.machines.set_now(at);
             }
-            self.strike(id, fault)?;
+            match due {
+                Due::Fault(id, fault) => self.strike(id, fault)?,
+                Due::Latest(id, machine) => self.strike_at_last(id, machine)?,
+            }
         }
-        self.driver.run_until(limit, &mut self.machines)?;
+        self.go_on_until(limit)?;
         self.machines.set_now(limit.max(self.machines.now()));
         Ok(())
+    }
+
+    fn go_on_until(&mut self, limit: u64) -> Result<(), Error> {
+        let result = self.driver.run_until(limit, &mut self.machines);
+        self.tell_of_unplugged();
+        result
+    }
+
+    /// Tells the engine which machines have lost their power in a turn of their own.
+    fn tell_of_unplugged(&mut self) {
+        for machine in self.machines.take_unplugged() {
+            self.driver.set_power(machine, false);
+        }
     }
 
     /// Runs `f` as if it were a program on the machine: with its disk, its clock, its entropy. A

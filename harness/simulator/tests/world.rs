@@ -75,7 +75,9 @@ fn another_seed_gives_another_digest() {
 fn the_digest_of_a_machine_changes_with_what_happens_at_it_and_with_nothing_else() {
     let digests = |operation: &'static str| {
         simulate(1, |world| {
-            let talker = world.machine("talker", move || async move { note(operation) });
+            let talker = world.machine("talker", move || async move {
+                note(operation);
+            });
             let silent = world.machine("silent", || async {});
             world.run_until(SECOND).unwrap();
             (world.machine_digest(talker), world.machine_digest(silent))

@@ -159,7 +159,8 @@ fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
             }
             // The client that this happened to is told, and its history says what came of it.
             ServerEvent::StorageFailed { reason } | ServerEvent::CutOff { reason } => {
-                return note(&format!("server: {reason}"));
+                note(&format!("server: {reason}"));
+                return;
             }
         };
         // Anybody else is a hostile peer, of whom nothing is promised.

@@ -88,6 +88,7 @@ impl Cpu {
 impl Kernel {
     /// The turn has been worked out; it lasts for what it has cost.
     pub(crate) fn end_turn(&mut self) {
+        self.hardware.strikes.set_at_work(false);
         let charged = std::mem::take(&mut self.hardware.cpu.charged);
         if charged > 0 {
             self.hardware.cpu.slow_turns += 1;

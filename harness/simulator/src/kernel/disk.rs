@@ -22,6 +22,7 @@
 mod hardships;
 mod tear;
 
+pub(crate) use hardships::Troubles;
 pub use hardships::{DiskChange, DiskErrors, DiskLatency};
 use hardships::{Hardships, Operation};
 use std::collections::BTreeMap;

@@ -22,6 +22,7 @@ mod pipe;
 mod ports;
 pub(crate) mod signals;
 mod socket;
+pub(crate) mod strikes;
 mod tcp;
 pub(crate) mod threads;
 mod udp;
@@ -48,6 +49,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
+use strikes::Strikes;
 use tcp::Tcp;
 use threads::Threads;
 use udp::Udp;
@@ -92,6 +94,8 @@ pub(crate) struct Hardware {
     pub(crate) clocks: Clocks,
     pub(crate) cpu: Cpu,
     pub(crate) disk: Disk,
+    /// What is going to happen to it.
+    pub(crate) strikes: Strikes,
 }
 
 /// The operating system of one machine, from power on to power off.
@@ -105,7 +109,8 @@ pub(crate) struct Kernel {
     pub(crate) blocked: Option<Blocked>,
     /// Message and backtrace of panics not yet reported.
     pub(crate) panics: Vec<(String, String)>,
-    /// Set while a dead process is taken apart: its destructors must change nothing.
+    /// Set from the moment a process dies until it is taken apart: what it still does, in the turn in which it was
+    /// struck or in its destructors, must change nothing.
     pub(crate) process_is_dead: bool,
     pub(crate) sleep: Sleep,
     pub(crate) threads: Threads,
@@ -271,6 +276,7 @@ impl Kernel {
         }
         self.hardware.disk.process_gone();
         self.forget_signals();
+        self.hardware.strikes.set_at_work(false);
         self.abandon_work();
         self.sleep = Sleep::Forever;
     }

@@ -1,7 +1,7 @@
 //! Calls on descriptors of any kind: read, write, close, and the two catch-alls fcntl and ioctl.
 
 use super::messages::{receive_vectored, send_vectored};
-use super::{EntryPoint, answer, answer_int, machine, real, refused, threads};
+use super::{EntryPoint, answer, answer_int, call, machine, real, refused, threads};
 use crate::kernel::threads::{Outcome, Wait};
 use crate::kernel::{Blocked, Errno, FIRST_DESCRIPTOR, How, Kernel, Linger};
 use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
@@ -12,7 +12,7 @@ pub(super) fn on_descriptor<R>(fd: c_int, f: impl FnOnce(&mut Kernel) -> R) -> O
     if fd < FIRST_DESCRIPTOR {
         None
     } else {
-        machine(|kernel| {
+        call(|kernel| {
             kernel.hardware.cpu.charge_call();
             f(kernel)
         })

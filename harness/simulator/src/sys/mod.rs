@@ -113,6 +113,20 @@ fn machine<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
     Some(f(&mut *kernel.try_borrow_mut().ok()?))
 }
 
+/// As [`machine`], for a system call that others can notice: a strike can fall at it.
+fn call<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
+    let mut end_of_turn = None;
+    let answer = machine(|kernel| {
+        end_of_turn = kernel.begin_call();
+        f(kernel)
+    });
+    // Not inside `machine`: the waker comes back to us, with a write to an eventfd.
+    if let Some(waker) = end_of_turn {
+        waker.wake();
+    }
+    answer
+}
+
 /// Makes this thread the thread of a world, until the guard is dropped.
 pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
     assert!(WORLD.get().is_null(), "one world at a time on a thread");
@@ -173,11 +187,13 @@ pub(crate) fn world_time() -> Duration {
     Duration::from_nanos(world(|world| world.time.get()).unwrap_or(0))
 }
 
-/// Notes an operation. What the destructors of a dead process do is none.
-pub(crate) fn note(what: &str) {
-    if machine(|kernel| kernel.process_is_dead) != Some(true) {
+/// Notes an operation, and says whether it is one: what a dead process does is none.
+pub(crate) fn note(what: &str) -> bool {
+    let lives = call(|kernel| kernel.process_is_dead) != Some(true);
+    if lives {
         world(|world| world.notes.borrow_mut().push(what.to_owned()));
     }
+    lives
 }
 
 pub(crate) fn take_notes() -> Vec<String> {

@@ -21,7 +21,7 @@
 mod randomness;
 
 use super::audit::asked;
-use super::machine;
+use super::{call, machine};
 use crate::audit::Call;
 use crate::entropy::Door;
 use crate::kernel::Kernel;
@@ -138,7 +138,7 @@ unsafe fn machine_vfs(original: *mut ffi::sqlite3_vfs) -> ffi::sqlite3_vfs {
 /// becomes `SQLITE_IOERR`.
 fn on_machine(answer: impl FnOnce(&mut Kernel) -> Result<(), c_int>) -> Option<c_int> {
     let asked = catch_unwind(AssertUnwindSafe(|| {
-        machine(|kernel| {
+        call(|kernel| {
             if !kernel.process_is_dead {
                 let answered = answer(kernel);
                 kernel.wait_for_disk();
@@ -437,7 +437,7 @@ unsafe extern "C" fn get_last_error(
 }
 
 fn runs_on_machine() -> bool {
-    on_machine(|_| Ok(())).is_some()
+    machine(|_| ()).is_some()
 }
 
 /// A length as SQLite passes it: never negative.

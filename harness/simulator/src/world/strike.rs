@@ -1,13 +1,13 @@
 //! What a fault does to the world when its time has come.
 
-use super::{Error, World};
+use super::{Due, Error, World};
 use crate::fault::Fault;
 use crate::hits::{FaultId, Meter, Struck};
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
-use crate::kernel::disk::{DiskChange, DiskErrors, DiskLatency};
+use crate::kernel::strikes::Strike;
 use crate::machine::{Machine, MachineId};
-use crate::network::syn;
+use crate::network::{nanos, syn};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
@@ -115,19 +115,47 @@ impl World {
                 return self.act(machine, |this, _| this.set_work_cost(cost));
             }
             Fault::Disk(machine, change) => {
-                let (meter, fails) = meter_of(change);
+                let (meter, fails) = Meter::of(change);
                 self.measure(id, machine, meter, fails);
                 return self.act(machine, |this, _| this.change_disk(change));
             }
+            Fault::AtCall {
+                machine,
+                call,
+                latest,
+                strike,
+            } => {
+                self.machines[machine].arm(id, call, strike);
+                let latest = nanos(latest).max(self.machines.now());
+                self.faults.plan(latest, Due::Latest(id, machine));
+            }
         }
         Ok(())
+    }
+
+    /// The time is over in which a process could be struck at a call: it is struck now, if it was not.
+    pub(super) fn strike_at_last(&mut self, id: FaultId, machine: MachineId) -> Result<(), Error> {
+        let fault = match self.machines[machine].disarm(id) {
+            None => return Ok(()),
+            Some(Strike::Kill) => Fault::Kill(machine),
+            Some(Strike::PowerLoss) => Fault::PowerLoss(machine),
+            Some(Strike::TornPowerLoss { sector }) => Fault::TornPowerLoss { machine, sector },
+            Some(Strike::Disk(change)) => Fault::Disk(machine, change),
+        };
+        self.strike(id, fault)
     }
 
     /// Does something to a machine, and lets it do what follows.
     fn act(&mut self, id: MachineId, act: impl FnOnce(&mut Machine, u64)) -> Result<(), Error> {
         let now = self.machines.now();
         act(&mut self.machines[id], now);
-        self.driver.attend(id, &mut self.machines)
+        self.attend(id)
+    }
+
+    fn attend(&mut self, id: MachineId) -> Result<(), Error> {
+        let result = self.driver.attend(id, &mut self.machines);
+        self.tell_of_unplugged();
+        result
     }
 
     /// What a meter of a machine counts from now on is the work of this fault, if it `begins` something, and
@@ -210,18 +238,7 @@ impl World {
             };
             self.plan(next, id, flood);
         }
-        self.driver.attend(to, &mut self.machines)
-    }
-}
-
-/// What counts the work of a change of a disk, and whether there will be any.
-fn meter_of(change: DiskChange) -> (Meter, bool) {
-    match change {
-        DiskChange::Capacity(capacity) => (Meter::DiskFull, capacity.is_some()),
-        DiskChange::Free(_) => (Meter::DiskFull, true),
-        DiskChange::Latency(latency) => (Meter::DiskSlow, latency != DiskLatency::default()),
-        DiskChange::Errors(errors) => (Meter::DiskErrors, errors != DiskErrors::default()),
-        DiskChange::LyingSync(lies) => (Meter::DiskLies, lies),
+        self.attend(to)
     }
 }
 
