@@ -56,9 +56,9 @@
 //!
 //! # What is not simulated
 //!
-//! Signal handlers, blocking sockets, Unix sockets, pipes, other programs. A program that asks for one of them stops the
-//! run with an [`Error`] that names the call, the machine and the remedy.
-//! What sockets can do is listed in `sockets.md`, beside this crate's manifest.
+//! Signal handlers, other programs, Unix sockets with names, a main thread that blocks on a socket or a pipe. A program
+//! that asks for one of them stops the run with an [`Error`] that names the call, the machine and the remedy.
+//! What sockets and pipes can do is listed in `sockets.md`, beside this crate's manifest.
 //! Ordinary files are the host's; SQLite's files are on the machine's own simulated disk.
 
 #![deny(unsafe_code)]

@@ -2,10 +2,12 @@
 //! tears. What was committed safely stays, and what SQLite says is what an application would hear.
 
 use rusqlite::{Connection, ErrorCode};
-use squall_simulator::{DiskChange, DiskErrors, Fault, MachineId, World, simulate};
+use squall_simulator::{
+    DiskChange, DiskErrors, DiskLatency, Fault, Hits, MachineId, Struck, World, simulate,
+};
 use std::future::pending;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -179,6 +181,62 @@ fn a_read_error_is_told_to_who_reads() {
     });
     let code = read.unwrap_err().sqlite_error_code();
     assert_eq!(code, Some(ErrorCode::SystemIoFailure));
+}
+
+/// Every 100 ms until 6 s: whether everything could be read through a connection that is always open, and how long
+/// that took. Between 2 s and 4 s the disk has this trouble.
+fn read_on(trouble: DiskChange, end: DiskChange) -> (Vec<(bool, Duration)>, Hits) {
+    simulate(1, |world| {
+        let (tell, told) = channel();
+        let machine = world.machine("server", move || {
+            let tell = tell.clone();
+            async move {
+                let connection = open(SAFE).unwrap();
+                (1..=1000).for_each(|number| insert(&connection, number).unwrap());
+                loop {
+                    sleep(SECOND / 10).await;
+                    let start = Instant::now();
+                    let read = numbers(&connection).map(|all| all.len());
+                    assert_eq!(*read.as_ref().unwrap_or(&1000), 1000);
+                    tell.send((read.is_ok(), start.elapsed())).unwrap();
+                }
+            }
+        });
+        let fault = world.at(2 * SECOND, Fault::Disk(machine, trouble));
+        world.at(4 * SECOND, Fault::Disk(machine, end));
+        world.run_until(6 * SECOND).unwrap();
+        assert_eq!(world.panics(), []);
+        (told.try_iter().collect(), world.hits(fault))
+    })
+}
+
+#[test]
+fn a_connection_that_has_read_everything_meets_read_errors_while_they_last() {
+    let errors = DiskErrors {
+        read: 0.5,
+        ..DiskErrors::default()
+    };
+    let none = DiskErrors::default();
+    let (told, hits) = read_on(DiskChange::Errors(errors), DiskChange::Errors(none));
+    let failed: Vec<bool> = told.iter().map(|&(good, _)| !good).collect();
+    assert!(failed.contains(&true), "{failed:?}");
+    assert!(!failed[..15].contains(&true) && !failed[failed.len() - 15..].contains(&true));
+    assert!(hits.of(Struck::DiskError) > 0);
+}
+
+#[test]
+fn a_connection_that_has_read_everything_waits_for_a_slow_disk_while_it_is_slow() {
+    let latency = DiskLatency {
+        read: Duration::from_millis(1),
+        ..DiskLatency::default()
+    };
+    let none = DiskLatency::default();
+    let (told, hits) = read_on(DiskChange::Latency(latency), DiskChange::Latency(none));
+    let waited: Vec<bool> = told.iter().map(|&(_, time)| !time.is_zero()).collect();
+    assert!(told.iter().all(|&(good, _)| good), "{told:?}");
+    assert!(waited.contains(&true), "{told:?}");
+    assert!(!waited[..15].contains(&true) && !waited[waited.len() - 15..].contains(&true));
+    assert!(hits.of(Struck::DiskSlow) > 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Threads of a machine: they take turns, they take virtual time, and they end with their process.
 
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use squall_simulator::{Fault, World, note, now, simulate};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -474,4 +475,53 @@ fn a_thread_that_waits_for_a_socket_ends_with_its_process() {
         let is_it = |what: &str| what.contains(left_behind);
         assert!(!world.trace().iter().any(|event| is_it(&event.what)));
     });
+}
+
+/// Opens the database on which threads get in one another's way, and waits so long for a lock.
+fn database(patience: Duration) -> Connection {
+    let all = Connection::open("all.db").unwrap();
+    all.busy_timeout(patience).unwrap();
+    all
+}
+
+/// One thread holds SQLite's lock for two seconds; another waits for it so long, and tells how that ended and when.
+fn wait_for_lock(patience: Duration) -> (Result<usize, Option<ErrorCode>>, Duration) {
+    let told = told_by(move |tell| async move {
+        database(SECOND)
+            .execute_batch("CREATE TABLE n (n)")
+            .unwrap();
+        let holder = spawn_blocking(|| {
+            let mut all = database(SECOND);
+            let change = all.transaction_with_behavior(TransactionBehavior::Immediate);
+            let change = change.unwrap();
+            change.execute("INSERT INTO n VALUES (1)", []).unwrap();
+            thread::sleep(2 * SECOND);
+            change.commit().unwrap();
+        });
+        tokio::time::sleep(SECOND).await;
+        let stored = spawn_blocking(move || {
+            database(patience)
+                .execute("INSERT INTO n VALUES (2)", [])
+                .map_err(|error| error.sqlite_error_code())
+        });
+        let stored = stored.await.unwrap();
+        tell.send((stored, now())).unwrap();
+        holder.await.unwrap();
+    });
+    told.into_iter().next().expect("it has ended")
+}
+
+#[test]
+fn a_thread_waits_in_virtual_time_for_a_lock_of_sqlite_that_another_has() {
+    let (stored, at) = wait_for_lock(5 * SECOND);
+    assert_eq!(stored, Ok(1));
+    assert!((2 * SECOND..3 * SECOND).contains(&at), "{at:?}");
+}
+
+#[test]
+fn a_thread_that_waits_too_short_for_a_lock_of_sqlite_is_told_so_when_it_has_waited() {
+    let (stored, at) = wait_for_lock(SECOND / 2);
+    assert_eq!(stored, Err(Some(ErrorCode::DatabaseBusy)));
+    let waited = at - SECOND;
+    assert!((SECOND / 3..SECOND).contains(&waited), "{waited:?}");
 }

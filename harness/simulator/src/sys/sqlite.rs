@@ -13,11 +13,9 @@
 //! - **Shared memory.** Connections have none in common here, so write-ahead logging needs
 //!   `PRAGMA locking_mode=EXCLUSIVE` *before* `PRAGMA journal_mode=WAL`. Without it SQLite keeps
 //!   the rollback journal and says so in the answer to the second pragma.
-//! - **Sleep.** A machine's process has one thread: whoever holds the lock that a busy handler
-//!   waits for cannot go on while it waits. A sleep returns at once, and the handler gives up with
-//!   `SQLITE_BUSY` after as many attempts as on a real computer, in no virtual time.
 //! - **A VFS asked for by name** (`?vfs=unix`): that is SQLite's own, with the real files.
 
+mod page_cache;
 mod randomness;
 
 use super::audit::asked;
@@ -48,12 +46,13 @@ const DAY_MS: f64 = 86_400_000.0;
 ///
 /// # Panics
 ///
-/// When SQLite has no VFS to fall back on, refuses ours, or began its work before [`randomness`]
-/// could prepare it: nothing that a program does brings this about.
+/// When SQLite has no VFS to fall back on, refuses ours, or began its work before [`randomness`] and
+/// [`page_cache`] could prepare it: nothing that a program does brings this about.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         randomness::assert_prepared();
+        page_cache::assert_prepared();
         // SAFETY: SQLite may be called from any thread, and initialises itself.
         let original = unsafe { ffi::sqlite3_vfs_find(ptr::null()) };
         assert!(!original.is_null(), "SQLite has no VFS to fall back on");
@@ -381,9 +380,12 @@ unsafe extern "C" fn fill_random(
     }
 }
 
-/// Answers how long it slept, in microseconds. Why it does not sleep is told at the top.
+/// Answers how long it slept, in microseconds. A busy handler (`sqlite3_busy_timeout`) sleeps until another thread of
+/// the process has given up its lock, or it has waited long enough.
 unsafe extern "C" fn sleep(vfs: *mut ffi::sqlite3_vfs, microseconds: c_int) -> c_int {
     if runs_on_machine() {
+        // SAFETY: it takes no pointer. It is our own, and so sleeps in virtual time, as threads of machines do.
+        unsafe { libc::usleep(microseconds.unsigned_abs()) };
         return microseconds;
     }
     // SAFETY: these are SQLite's own arguments.

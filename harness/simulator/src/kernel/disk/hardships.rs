@@ -89,6 +89,12 @@ impl Disk {
         hardships.is_some_and(|hardships| hardships.latency != DiskLatency::default())
     }
 
+    /// Whether a read may take time or fail.
+    pub(crate) fn is_hard_to_read(&self) -> bool {
+        let hardships = self.hardships.as_deref();
+        hardships.is_some_and(|this| !this.latency.read.is_zero() || this.errors.read > 0.0)
+    }
+
     /// Changes what is wrong with the disk. `rng` decides which operations fail from now on, if
     /// nothing was ever wrong before.
     pub(crate) fn change(&mut self, change: DiskChange, rng: impl FnOnce() -> ChaCha8Rng) {

@@ -11,7 +11,7 @@
 //! Mutexes can be replaced only before SQLite is first used. A test may open real databases on one
 //! thread before a simulation starts on another, so this is done before `main`.
 
-use super::runs_on_machine;
+use super::{page_cache, runs_on_machine};
 use libsqlite3_sys as ffi;
 use std::cell::Cell;
 use std::ptr;
@@ -48,9 +48,14 @@ pub(super) fn assert_prepared() {
 
 #[used]
 #[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = replace_mutexes;
+static BEFORE_MAIN: extern "C" fn() = before_main;
 
-extern "C" fn replace_mutexes() {
+extern "C" fn before_main() {
+    replace_mutexes();
+    page_cache::replace();
+}
+
+fn replace_mutexes() {
     let none = ffi::sqlite3_mutex_methods {
         xMutexInit: None,
         xMutexEnd: None,
