@@ -13,9 +13,10 @@ use super::{Errno, ObjectId, Result};
 use crate::sys::TcpSocket;
 use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
 use smoltcp::iface::{Config, Interface};
-use smoltcp::socket::tcp::{CongestionControl, Socket, State};
+use smoltcp::socket::tcp::{CongestionControl, RecvError, Socket, State};
 use smoltcp::time::{Duration as SmolDuration, Instant};
 use smoltcp::wire::{HardwareAddress, IpCidr, IpListenEndpoint, TcpSeqNumber};
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -345,13 +346,13 @@ impl Flow {
         }
     }
 
-    pub(super) fn receive(&mut self, buffer: &mut [u8], peek: bool) -> Result<usize> {
+    pub(super) fn receive(&mut self, buffer: &mut [MaybeUninit<u8>], peek: bool) -> Result<usize> {
         let socket = self.socket_mut();
         if socket.can_recv() {
             let read = if peek {
-                socket.peek_slice(buffer)
+                look(socket, buffer)
             } else {
-                socket.recv_slice(buffer)
+                take(socket, buffer)
             };
             return read.map_err(|_| Errno(libc::ECONNRESET));
         }
@@ -544,4 +545,32 @@ fn is_opening(state: State) -> bool {
 
 fn is_synchronized(state: State) -> bool {
     !matches!(state, State::Closed) && !is_opening(state)
+}
+
+/// Takes what has arrived off a socket. It lies in a ring, so in two pieces at the most.
+fn take(
+    socket: &mut Socket<'_>,
+    buffer: &mut [MaybeUninit<u8>],
+) -> std::result::Result<usize, RecvError> {
+    let mut total = 0;
+    while total < buffer.len() && socket.can_recv() {
+        let rest = &mut buffer[total..];
+        total += socket.recv(|piece| {
+            let length = piece.len().min(rest.len());
+            rest[..length].write_copy_of_slice(&piece[..length]);
+            (length, length)
+        })?;
+    }
+    Ok(total)
+}
+
+/// Copies what has arrived, and leaves it there.
+fn look(
+    socket: &mut Socket<'_>,
+    buffer: &mut [MaybeUninit<u8>],
+) -> std::result::Result<usize, RecvError> {
+    let mut copy = vec![0; buffer.len().min(socket.recv_queue())];
+    let length = socket.peek_slice(&mut copy)?;
+    buffer[..length].write_copy_of_slice(&copy[..length]);
+    Ok(length)
 }

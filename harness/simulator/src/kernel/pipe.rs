@@ -10,6 +10,7 @@ use super::{Errno, Kernel, Object, ObjectId, Result};
 use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, SOL_SOCKET};
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -71,12 +72,12 @@ impl Queue {
         self.capacity - self.bytes.len()
     }
 
-    fn read(&mut self, buffer: &mut [u8], peek: bool) -> usize {
+    fn read(&mut self, buffer: &mut [MaybeUninit<u8>], peek: bool) -> usize {
         let length = buffer.len().min(self.bytes.len());
         let (first, second) = self.bytes.as_slices();
         let middle = length.min(first.len());
-        buffer[..middle].copy_from_slice(&first[..middle]);
-        buffer[middle..length].copy_from_slice(&second[..length - middle]);
+        buffer[..middle].write_copy_of_slice(&first[..middle]);
+        buffer[middle..length].write_copy_of_slice(&second[..length - middle]);
         if !peek {
             self.bytes.drain(..length);
         }
@@ -216,7 +217,7 @@ impl Kernel {
     pub(super) fn receive_unix(
         &mut self,
         fd: i32,
-        buffer: &mut [u8],
+        buffer: &mut [MaybeUninit<u8>],
         how: How,
     ) -> Result<Received> {
         self.unix_socket(fd)?;
@@ -230,7 +231,12 @@ impl Kernel {
         self.write_pipe(fd, bytes, at_once)
     }
 
-    pub(super) fn read_pipe(&mut self, fd: i32, buffer: &mut [u8], how: How) -> Result<usize> {
+    pub(super) fn read_pipe(
+        &mut self,
+        fd: i32,
+        buffer: &mut [MaybeUninit<u8>],
+        how: How,
+    ) -> Result<usize> {
         let end = self.pipe_end(fd)?;
         let queue = end.incoming.clone().ok_or(Errno(libc::EBADF))?;
         let never_blocks = end.nonblocking || how.at_once;

@@ -9,6 +9,7 @@
 
 use super::epoll::Watch;
 use super::{Errno, Kernel, Object, ObjectId, Result};
+use std::mem::MaybeUninit;
 
 /// A set of signals, as the kernel has it: bit 0 is signal 1.
 pub(crate) type SignalSet = u64;
@@ -77,7 +78,7 @@ impl Kernel {
 
     /// Takes a pending signal that the signalfd listens to, and describes it in the buffer as
     /// `signalfd(2)` says. Returns the length of the description.
-    pub(super) fn read_signal(&mut self, fd: i32, buffer: &mut [u8]) -> Result<usize> {
+    pub(super) fn read_signal(&mut self, fd: i32, buffer: &mut [MaybeUninit<u8>]) -> Result<usize> {
         const LENGTH: usize = size_of::<libc::signalfd_siginfo>();
         let description = buffer.get_mut(..LENGTH).ok_or(Errno(libc::EINVAL))?;
         let wanted = match self.object_at(fd)? {
@@ -90,8 +91,8 @@ impl Kernel {
         }
         self.signals.pending &= !(ready & ready.wrapping_neg());
         let signal = ready.trailing_zeros() + 1;
-        description.fill(0);
-        description[..4].copy_from_slice(&signal.to_ne_bytes());
+        description.fill(MaybeUninit::new(0));
+        description[..4].write_copy_of_slice(&signal.to_ne_bytes());
         Ok(LENGTH)
     }
 

@@ -9,6 +9,7 @@ use super::ports::{Claim, Protocol};
 use super::tcp::Established;
 use super::udp::Mailbox;
 use super::{Errno, Kernel, Object, ObjectId, Result};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 
 /// The address family of a socket.
@@ -277,12 +278,17 @@ impl Kernel {
         Err(error.unwrap_or(Errno(libc::ECONNABORTED)))
     }
 
-    pub(crate) fn receive(&mut self, fd: i32, buffer: &mut [u8], how: How) -> Result<usize> {
+    pub(crate) fn receive(
+        &mut self,
+        fd: i32,
+        buffer: &mut [MaybeUninit<u8>],
+        how: How,
+    ) -> Result<usize> {
         match self.object_at(fd)? {
             Object::Event(_) => {
                 let bytes = self.event_read(fd)?.to_ne_bytes();
                 let target = buffer.get_mut(..8).ok_or(Errno(libc::EINVAL))?;
-                target.copy_from_slice(&bytes);
+                target.write_copy_of_slice(&bytes);
                 return Ok(8);
             }
             Object::Signal(_) => return self.read_signal(fd, buffer),
@@ -297,7 +303,7 @@ impl Kernel {
     pub(crate) fn receive_from(
         &mut self,
         fd: i32,
-        buffer: &mut [u8],
+        buffer: &mut [MaybeUninit<u8>],
         how: How,
     ) -> Result<Received> {
         let socket = match self.socket_at(fd) {

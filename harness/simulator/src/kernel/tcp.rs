@@ -17,6 +17,7 @@ use smoltcp::iface::SocketSet;
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
 use smoltcp::wire::{IpProtocol, TcpPacket};
 use std::collections::VecDeque;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 
 /// A connection that a listener has ready.
@@ -200,7 +201,12 @@ impl Tcp {
         self.touch(flow).set_options(options);
     }
 
-    pub(super) fn receive(&mut self, flow: FlowId, buffer: &mut [u8], peek: bool) -> Result<usize> {
+    pub(super) fn receive(
+        &mut self,
+        flow: FlowId,
+        buffer: &mut [MaybeUninit<u8>],
+        peek: bool,
+    ) -> Result<usize> {
         let window_opens = self.flow(flow).may_open_window();
         let read = self.flow_mut(flow).receive(buffer, peek)?;
         if window_opens && read > 0 && !peek {

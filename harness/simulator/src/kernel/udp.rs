@@ -12,6 +12,7 @@ use super::{Errno, Kernel, Object, ObjectId, Result};
 use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 
 /// What a waiting datagram costs beside its payload: Linux's `sk_buff` and the slack around it.
@@ -50,7 +51,7 @@ impl Mailbox {
         }
     }
 
-    fn take(&mut self, buffer: &mut [u8], how: How) -> Result<Received> {
+    fn take(&mut self, buffer: &mut [MaybeUninit<u8>], how: How) -> Result<Received> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
@@ -58,7 +59,7 @@ impl Mailbox {
             return Err(Errno(libc::EAGAIN));
         };
         let copied = first.payload.len().min(buffer.len());
-        buffer[..copied].copy_from_slice(&first.payload[..copied]);
+        buffer[..copied].write_copy_of_slice(&first.payload[..copied]);
         let received = Received {
             copied,
             full: first.payload.len(),
@@ -272,7 +273,7 @@ impl Kernel {
     pub(super) fn receive_datagram(
         &mut self,
         fd: i32,
-        buffer: &mut [u8],
+        buffer: &mut [MaybeUninit<u8>],
         how: How,
     ) -> Result<Received> {
         let id = self.find(fd)?;

@@ -5,6 +5,7 @@ use super::{EntryPoint, answer, answer_int, call, machine, real, refused, thread
 use crate::kernel::threads::{Outcome, Wait};
 use crate::kernel::{Blocked, Errno, FIRST_DESCRIPTOR, How, Kernel, Linger};
 use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
+use std::mem::MaybeUninit;
 use std::slice;
 
 /// Lets the machine answer a call on a simulated descriptor; none if the descriptor is real.
@@ -68,12 +69,12 @@ pub(super) unsafe fn bytes<'a>(start: *const c_void, length: size_t) -> &'a [u8]
     }
 }
 
-/// As [`bytes`], to be written to.
+/// As [`bytes`], to be written to: a program need not have initialised what it wants to have filled.
 ///
 /// # Safety
 ///
 /// As for [`bytes`], and nobody else may look at them meanwhile.
-pub(super) unsafe fn bytes_mut<'a>(start: *mut c_void, length: size_t) -> &'a mut [u8] {
+pub(super) unsafe fn room<'a>(start: *mut c_void, length: size_t) -> &'a mut [MaybeUninit<u8>] {
     // SAFETY: the caller's; an empty slice needs a pointer that is not null.
     unsafe {
         if length == 0 {
@@ -120,7 +121,7 @@ unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssi
     // SAFETY: the buffer is the caller's, as for read(2).
     unsafe {
         match may_block(fd, |kernel| {
-            kernel.receive(fd, bytes_mut(buffer, length), How::default())
+            kernel.receive(fd, room(buffer, length), How::default())
         }) {
             Some(result) => answer(result.map(|read| read as i64)),
             None => real::syscall(libc::SYS_read, [fd as _, buffer as _, length, 0, 0, 0]),

@@ -1,12 +1,12 @@
 //! Entropy, and `syscall` itself, because older versions of the getrandom crate go through it, and locks.
 
 use super::audit::asked;
-use super::descriptors::bytes_mut;
 use super::futex::futex;
 use super::{EntryPoint, WorldThread, identity, machine, real, world};
 use crate::audit::Call;
 use crate::entropy::Door;
 use libc::{c_int, c_long, c_uint, c_void, size_t, ssize_t};
+use std::slice;
 
 /// Fills the bytes from the machine that runs, or from the world if none does: the first
 /// `HashMap` of a thread may be the world's own. False outside of a world.
@@ -38,7 +38,7 @@ unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uin
 unsafe fn fill_or_get(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
     // SAFETY: the caller's.
     unsafe {
-        if fill(Door::Getrandom, bytes_mut(buffer, length)) {
+        if fill(Door::Getrandom, zeroed(buffer, length)) {
             return length as ssize_t;
         }
         real::syscall(
@@ -54,7 +54,7 @@ unsafe extern "C" fn getentropy(buffer: *mut c_void, length: size_t) -> c_int {
     // SAFETY: the buffer is the caller's, as for getentropy(3), which gives at most 256 bytes:
     // for so few getrandom(2) is never interrupted.
     unsafe {
-        if fill(Door::Getentropy, bytes_mut(buffer, length)) {
+        if fill(Door::Getentropy, zeroed(buffer, length)) {
             return 0;
         }
         let filled = real::syscall(
@@ -62,6 +62,22 @@ unsafe extern "C" fn getentropy(buffer: *mut c_void, length: size_t) -> c_int {
             [buffer as _, length.min(256), 0, 0, 0, 0],
         );
         if filled < 0 { -1 } else { 0 }
+    }
+}
+
+/// The memory to be filled, which the program may not have initialised.
+///
+/// # Safety
+///
+/// `start` must be valid for `length` bytes for as long as the result is used, or `length` be zero.
+unsafe fn zeroed<'a>(start: *mut c_void, length: size_t) -> &'a mut [u8] {
+    match length {
+        0 => &mut [],
+        // SAFETY: the caller's; after the first call all bytes are initialised.
+        _ => unsafe {
+            start.cast::<u8>().write_bytes(0, length);
+            slice::from_raw_parts_mut(start.cast(), length)
+        },
     }
 }
 

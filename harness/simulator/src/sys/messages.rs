@@ -1,12 +1,13 @@
 //! Sending and receiving, with and without addresses, in one piece or in several.
 
 use super::addresses::{read_address, write_address};
-use super::descriptors::{bytes, bytes_mut, may_block, vectored};
+use super::descriptors::{bytes, may_block, room, vectored};
 use super::{EntryPoint, answer, fail, real};
 use crate::kernel::{Errno, How, Kernel, Received};
 use libc::{
     c_int, c_uint, c_void, iovec, mmsghdr, msghdr, size_t, sockaddr, socklen_t, ssize_t, timespec,
 };
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 
 #[unsafe(no_mangle)]
@@ -29,7 +30,7 @@ unsafe extern "C" fn recvfrom(
     unsafe {
         let result = may_block(fd, |kernel| {
             let flags = Flags::of_receive(kernel, fd, flags)?;
-            let received = kernel.receive_from(fd, bytes_mut(buffer, length), flags.how)?;
+            let received = kernel.receive_from(fd, room(buffer, length), flags.how)?;
             Ok((flags.length(&received), received.from))
         });
         match result {
@@ -128,26 +129,32 @@ pub(super) unsafe fn receive_vectored(
         // SAFETY: the caller's.
         let copied = unsafe {
             vectored(parts, count, |start, length| {
-                kernel.receive(fd, bytes_mut(start, length), how)
+                kernel.receive(fd, room(start, length), how)
             })
         }?;
         return Ok(Received::of_stream(copied));
     }
     // SAFETY: the caller's, here and below.
-    let room = (0..count).map(|index| unsafe { (*parts.add(index)).iov_len });
-    let mut buffer = vec![0; room.sum()];
-    let received = kernel.receive_from(fd, &mut buffer, how)?;
+    let lengths = (0..count).map(|index| unsafe { (*parts.add(index)).iov_len });
+    let mut buffer = vec![0; lengths.sum()];
+    let received = kernel.receive_from(fd, as_room(&mut buffer), how)?;
     let mut rest = &buffer[..received.copied];
     for index in 0..count {
         let target = unsafe {
             let part = &*parts.add(index);
-            bytes_mut(part.iov_base, part.iov_len)
+            room(part.iov_base, part.iov_len)
         };
         let (now, later) = rest.split_at(rest.len().min(target.len()));
-        target[..now.len()].copy_from_slice(now);
+        target[..now.len()].write_copy_of_slice(now);
         rest = later;
     }
     Ok(received)
+}
+
+/// Bytes that are initialised are as good as such that need not be.
+fn as_room(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+    // SAFETY: the same bytes; `room` is only written with such as are initialised, in this crate.
+    unsafe { room(bytes.as_mut_ptr().cast(), bytes.len()) }
 }
 
 #[unsafe(no_mangle)]

@@ -1,6 +1,6 @@
 //! `getsockopt(2)` and `setsockopt(2)`: all values are numbers, but for that of `SO_LINGER`.
 
-use super::descriptors::{bytes, bytes_mut, on_descriptor};
+use super::descriptors::{bytes, on_descriptor};
 use super::sockets::pass;
 use super::{EntryPoint, answer_int, fail};
 use crate::kernel::{Errno, Kernel, Way};
@@ -102,7 +102,7 @@ unsafe extern "C" fn getsockopt(
             // SAFETY: value and length are the caller's, as for getsockopt(2).
             unsafe {
                 let room = (*length as usize).min(found.len());
-                bytes_mut(value, room).copy_from_slice(&found[..room]);
+                value.cast::<u8>().copy_from(found.as_ptr(), room);
                 *length = room as socklen_t;
             }
             0
