@@ -52,7 +52,7 @@ pub(crate) struct Machine {
 }
 
 enum Power {
-    Off(Hardware),
+    Off(Box<Hardware>),
     On {
         kernel: SharedKernel,
         process: Option<Process>,
@@ -95,7 +95,7 @@ impl Machine {
             ends: Vec::new(),
             ports_refused: 0,
             last_words: Vec::new(),
-            state: Power::Off(Hardware::default()),
+            state: Power::Off(Box::default()),
         }
     }
 
@@ -142,7 +142,7 @@ impl Machine {
         self.boots += 1;
         let owner = format!("machine {} boot {}", self.name, self.boots);
         let entropy = Entropy::new(self.seed, &owner);
-        let (hardware, shared) = (std::mem::take(hardware), Rc::clone(&self.shared));
+        let (hardware, shared) = (std::mem::take(&mut **hardware), Rc::clone(&self.shared));
         let mut kernel = Kernel::new(&self.name, self.addresses, entropy, hardware, shared);
         kernel.set_now(now);
         sys::asked_by_machine(&self.name, || {
@@ -211,7 +211,7 @@ impl Machine {
                 hardware.disk.torn_power_loss(sector, &mut rng);
             }
         }
-        self.state = Power::Off(hardware);
+        self.state = Power::Off(Box::new(hardware));
     }
 
     /// Stops the whole machine and its clocks, or lets it go on. What arrives meanwhile waits at its
