@@ -1,0 +1,259 @@
+//! Scores Squall on a corpus of realistic defects: how many of them does it find, by what, after how many runs?
+//!
+//! - `corpus`: the defects, as data in `corpus/*.toml`;
+//! - `switched`: one program with all of them in it, each behind a switch;
+//! - `plays`: the command with a switch on;
+//! - `score`: the table.
+//!
+//! Each defect is looked for with seed 1 of every scenario that comes to its line, the quickest first; then with more
+//! seeds of each; then with the matrix. The first verdict that is not as expected ends the search.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, reason = "it is a command")]
+
+mod corpus;
+mod plays;
+mod score;
+mod switched;
+
+use clap::Parser;
+use corpus::Mutation;
+use plays::{Normal, Play, Stage};
+use score::{Fate, Result as Scored};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use switched::Switched;
+
+/// Looks for each defect of a corpus with the scenarios of the library, and says which were found.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// Only say which mutations do not apply any more.
+    #[arg(long)]
+    check: bool,
+    /// Only the mutations with these names.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Only every n-th mutation, beginning with the k-th (from 1): `k/n`.
+    #[arg(long, value_parser = shard, default_value = "1/1", value_name = "K/N")]
+    shard: (usize, usize),
+    /// The seeds from 1 to this, after seed 1 has found nothing; 1 leaves them out.
+    #[arg(long, default_value_t = 30)]
+    seeds: u32,
+    /// The seeds of the matrix, after those have found nothing; 0 leaves it out.
+    #[arg(long, default_value_t = 10)]
+    matrix_seeds: u32,
+    /// Leave a scenario out, because it takes long.
+    #[arg(long, value_name = "SCENARIO")]
+    skip: Vec<String>,
+    /// The minutes for one mutation.
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
+    /// How many plays at a time.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// The profile to build with: `release` (without link-time optimization) or `dev`.
+    #[arg(long, default_value = "release")]
+    profile: String,
+    /// The workspace whose sources are mutated.
+    #[arg(long, default_value = ".")]
+    tree: PathBuf,
+    /// The corpus.
+    #[arg(long, default_value = "harness/mutations/corpus")]
+    corpus: PathBuf,
+    /// Where the copy, and what plays leave behind, are kept.
+    #[arg(long, default_value = "target/mutations")]
+    scratch: PathBuf,
+    /// Where to build; by default in the scratch folder.
+    #[arg(long)]
+    target: Option<PathBuf>,
+}
+
+/// Why there is no score.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{path}: {reason}")]
+    File { path: String, reason: String },
+    #[error("`{}` and `{}` change the same place: make one of them smaller", .0[0], .0[1])]
+    Overlap([String; 2]),
+    #[error("with all switches in it, the program cannot be built; mend the mutation:\n{0}")]
+    Build(String),
+    #[error("--only {0}: there is no such mutation; `--check` lists those that apply")]
+    Unknown(String),
+}
+
+impl Error {
+    fn file(path: &Path, reason: impl ToString) -> Self {
+        let (path, reason) = (path.display().to_string(), reason.to_string());
+        Self::File { path, reason }
+    }
+}
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text
+        .split_once('/')
+        .and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    match numbers {
+        Some((k, n)) if 1 <= k && k <= n => Ok((k, n)),
+        _ => Err("two numbers such as 1/4, the first from 1 to the second".to_owned()),
+    }
+}
+
+fn main() -> ExitCode {
+    match score(&Options::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(4)
+        }
+    }
+}
+
+/// Says whether every mutation that was asked for applies.
+fn score(options: &Options) -> Result<bool, Error> {
+    let corpus = corpus::read(&options.corpus)?;
+    if let Some(unknown) =
+        (options.only.iter()).find(|only| corpus.iter().all(|it| it.name != **only))
+    {
+        return Err(Error::Unknown(unknown.clone()));
+    }
+    let scratch = absolute(&options.scratch)?;
+    let switched = Switched::copy(&options.tree, &scratch.join("tree"), &corpus)?;
+    if options.check {
+        for mutation in &corpus {
+            let stale = switched.stale.get(&mutation.name);
+            println!("{}: {}", mutation.name, stale.map_or("applies", |why| why));
+        }
+        return Ok(switched.stale.is_empty());
+    }
+    let target = options
+        .target
+        .clone()
+        .unwrap_or_else(|| scratch.join("target"));
+    let command = switched.build(&absolute(&target)?, &options.profile)?;
+    let longest = Duration::from_secs(60 * options.minutes);
+    let stage = Stage {
+        command,
+        scratch,
+        longest,
+    };
+    let mut scenarios = switched.scenarios()?;
+    scenarios.retain(|name| !options.skip.contains(name));
+    let once: Vec<Play> = scenarios.iter().cloned().map(Play::Once).collect();
+    let normal = stage.normals(&once, options.jobs)?;
+    for (play, _) in normal.iter().filter(|(_, normal)| !normal.usable) {
+        eprintln!("{play} is not as expected without any mutation, and is left out");
+    }
+    let (k, n) = options.shard;
+    let asked: Vec<(usize, &Mutation)> = (corpus.iter().enumerate())
+        .filter(|(_, it)| options.only.is_empty() || options.only.contains(&it.name))
+        .filter(|(number, _)| number % n == k - 1)
+        .collect();
+    println!("{}", score::HEAD);
+    let results = side_by_side(&asked, options.jobs, |&(number, mutation)| {
+        let began = Instant::now();
+        let (fate, runs) = match switched.stale.get(&mutation.name) {
+            Some(why) => (Fate::Stale(why.clone()), 0),
+            None => look_for(number, options, &stage, &normal)?,
+        };
+        let took = began.elapsed();
+        let result = Scored {
+            mutation,
+            fate,
+            runs,
+            took,
+        };
+        println!("{result}");
+        Ok(result)
+    });
+    let results: Vec<Scored<'_>> = results.into_iter().collect::<Result<_, Error>>()?;
+    println!("\n{}", score::summary(&results));
+    Ok(results
+        .iter()
+        .all(|result| !matches!(result.fate, Fate::Stale(_))))
+}
+
+/// Plays until one play says that something is wrong.
+fn look_for(
+    number: usize,
+    options: &Options,
+    stage: &Stage,
+    once: &BTreeMap<Play, Normal>,
+) -> Result<(Fate, u32), Error> {
+    let due = Instant::now() + stage.longest;
+    let (mut runs, mut reached) = (0, BTreeSet::new());
+    let own = stage.scratch.join(format!("mutation-{number}.reached"));
+    let mut quickest: Vec<_> = once.iter().collect();
+    quickest.sort_by(|(_, one), (_, other)| one.seconds.total_cmp(&other.seconds));
+    let more = quickest.iter().filter_map(|(play, _)| match play {
+        Play::Once(name) if options.seeds > 1 => Some(Play::Seeds(name.clone(), options.seeds)),
+        _ => None,
+    });
+    let matrix = (options.matrix_seeds > 0).then_some(Play::Matrix(options.matrix_seeds));
+    let all = quickest
+        .iter()
+        .map(|&(play, _)| play.clone())
+        .chain(more)
+        .chain(matrix);
+    for play in all {
+        if Instant::now() >= due {
+            return Ok((Fate::Unfinished, runs));
+        }
+        let normal = match once.get(&play) {
+            Some(normal) => normal,
+            None => &stage.normal(&play)?,
+        };
+        if !normal.reaches(number) {
+            continue;
+        }
+        reached.insert(play.subject().to_owned());
+        if !normal.usable {
+            continue;
+        }
+        runs += play.runs();
+        let ended = stage.play(&play, Some(number), &own)?;
+        if ended.is_finding() {
+            let (by, violated) = (play.to_string(), ended.violated);
+            return Ok((Fate::Found { by, violated }, runs));
+        }
+        if ended.took_too_long() {
+            return Ok((Fate::Unfinished, runs));
+        }
+    }
+    let fate = match reached.len() {
+        0 => Fate::Unreached,
+        subjects => Fate::Unseen { subjects },
+    };
+    Ok((fate, runs))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(|error| Error::file(path, error))
+}
+
+/// Does something with each of many, so many at a time; the results are in their order.
+fn side_by_side<T: Sync, R: Send>(all: &[T], jobs: usize, act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<Option<R>>> = Mutex::new(all.iter().map(|_| None).collect());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(one) = all.get(index) else {
+                        return;
+                    };
+                    let result = act(one);
+                    results.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(result);
+                }
+            });
+        }
+    });
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.into_iter().flatten().collect()
+}

@@ -1,0 +1,225 @@
+//! Plays of the command: with all switches off, to know what is normal and which switches a scenario comes to; and
+//! with one of them on.
+
+use crate::Error;
+use crate::switched::{ON, REACHED};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The exit code of the command for "not as expected".
+const NOT_AS_EXPECTED: i32 = 1;
+/// How often to look whether a play has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What is asked of the command.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Play {
+    /// One scenario with seed 1, as `run --all` does with each.
+    Once(String),
+    /// One scenario with the seeds from 1 to this.
+    Seeds(String, u32),
+    /// The whole matrix with so many seeds.
+    Matrix(u32),
+}
+
+/// How a play ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    /// None if it took too long.
+    code: Option<i32>,
+    /// The guarantees that were violated, and not meant to be.
+    pub(crate) violated: Vec<String>,
+}
+
+impl Ended {
+    /// Whether it says that something is wrong.
+    pub(crate) fn is_finding(&self) -> bool {
+        self.code == Some(NOT_AS_EXPECTED)
+    }
+
+    pub(crate) fn took_too_long(&self) -> bool {
+        self.code.is_none()
+    }
+}
+
+/// A play without any defect.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Normal {
+    /// Whether it was as expected; what is not can find nothing.
+    pub(crate) usable: bool,
+    reached: BTreeSet<usize>,
+    pub(crate) seconds: f64,
+}
+
+impl Normal {
+    pub(crate) fn reaches(&self, number: usize) -> bool {
+        self.reached.contains(&number)
+    }
+}
+
+/// The command with switches.
+pub(crate) struct Stage {
+    pub(crate) command: PathBuf,
+    /// A folder for what plays leave behind.
+    pub(crate) scratch: PathBuf,
+    pub(crate) longest: Duration,
+}
+
+impl Stage {
+    /// Plays with one switch on, or with none.
+    pub(crate) fn play(
+        &self,
+        play: &Play,
+        on: Option<usize>,
+        reached: &Path,
+    ) -> Result<Ended, Error> {
+        let told = reached.with_extension("told");
+        let output = File::create(&told).map_err(|error| Error::file(&told, error))?;
+        let mut command = Command::new(&self.command);
+        command
+            .args(play.arguments())
+            .env(REACHED, reached)
+            .current_dir(&self.scratch)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(Stdio::null());
+        if let Some(number) = on {
+            command.env(ON, number.to_string());
+        }
+        let failed = |error| Error::file(&self.command, error);
+        let mut child = command.spawn().map_err(failed)?;
+        let due = Instant::now() + self.longest;
+        let code = loop {
+            match child.try_wait().map_err(failed)? {
+                // A signal is a crash of the command: it has no code, and is no verdict.
+                Some(status) => break Some(status.code().unwrap_or(-1)),
+                None if Instant::now() >= due => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    break None;
+                }
+                None => sleep(LOOK),
+            }
+        };
+        let text = fs::read_to_string(&told).unwrap_or_default();
+        let violated = violated(&text);
+        Ok(Ended { code, violated })
+    }
+
+    /// Plays without a defect, or remembers having done so with this very command.
+    pub(crate) fn normal(&self, play: &Play) -> Result<Normal, Error> {
+        let name = play.arguments().join("_").replace('/', "-");
+        let kept = self.scratch.join(format!("normal-{name}.json"));
+        let newer = |path: &Path| Some(path.metadata().ok()?.modified().ok());
+        if newer(&kept) > newer(&self.command)
+            && let Ok(text) = fs::read_to_string(&kept)
+            && let Ok(normal) = serde_json::from_str(&text)
+        {
+            return Ok(normal);
+        }
+        let reached = self.scratch.join(format!("normal-{name}.reached"));
+        let began = Instant::now();
+        let ended = self.play(play, None, &reached)?;
+        let numbers = fs::read_to_string(&reached).unwrap_or_default();
+        let normal = Normal {
+            usable: !ended.is_finding() && !ended.took_too_long(),
+            reached: numbers
+                .lines()
+                .filter_map(|line| line.parse().ok())
+                .collect(),
+            seconds: began.elapsed().as_secs_f64(),
+        };
+        let json = serde_json::to_string(&normal).expect("it has text keys only");
+        fs::write(&kept, json).map_err(|error| Error::file(&kept, error))?;
+        Ok(normal)
+    }
+
+    /// What is normal for many plays, several at a time.
+    pub(crate) fn normals(
+        &self,
+        plays: &[Play],
+        jobs: usize,
+    ) -> Result<BTreeMap<Play, Normal>, Error> {
+        let all = crate::side_by_side(plays, jobs, |play| {
+            self.normal(play).map(|normal| (play.clone(), normal))
+        });
+        all.into_iter().collect()
+    }
+}
+
+impl Play {
+    fn arguments(&self) -> Vec<String> {
+        let arguments: &[&str] = match self {
+            Play::Once(name) => &["run", name],
+            Play::Seeds(name, seeds) => {
+                &["run", name, "--seeds", &seeds.to_string(), "--jobs", "1"]
+            }
+            Play::Matrix(seeds) => &["matrix", "--seeds", &seeds.to_string(), "--jobs", "1"],
+        };
+        arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect()
+    }
+
+    /// What is played, whatever the seeds.
+    pub(crate) fn subject(&self) -> &str {
+        match self {
+            Play::Once(name) | Play::Seeds(name, _) => name,
+            Play::Matrix(_) => "the matrix",
+        }
+    }
+
+    /// How many runs it is; none if that is the command's affair.
+    pub(crate) fn runs(&self) -> u32 {
+        match self {
+            Play::Once(_) => 1,
+            Play::Seeds(_, seeds) => *seeds,
+            Play::Matrix(_) => 0,
+        }
+    }
+}
+
+impl std::fmt::Display for Play {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Play::Once(name) => f.write_str(name),
+            Play::Seeds(name, seeds) => write!(f, "{name}, {seeds} seeds"),
+            Play::Matrix(seeds) => write!(f, "the matrix, {seeds} seeds"),
+        }
+    }
+}
+
+/// The guarantees of a report's table that were violated though expected to hold, or not named.
+fn violated(report: &str) -> Vec<String> {
+    let rows = report.lines().filter_map(|line| {
+        let mut columns = line.strip_prefix("  ")?.split_whitespace();
+        let guarantee = columns.next()?;
+        (columns.next()? == "violated" && columns.next()? != "violated")
+            .then(|| guarantee.to_owned())
+    });
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_meant_to_be_violated_is_no_finding() {
+        let report = "\
+Guarantees                verdict        expected
+  ordering                held           held
+  at-least-once           violated       violated
+  total-order             violated       held
+  presence                violated       -
+      the room was violated by nobody
+";
+        assert_eq!(violated(report), ["total-order", "presence"]);
+    }
+}

@@ -1,0 +1,91 @@
+//! How many defects were found, by what, after how many runs; and what became of the others.
+
+use crate::corpus::{Class, Mutation};
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+/// What became of one mutation.
+pub(crate) struct Result<'a> {
+    pub(crate) mutation: &'a Mutation,
+    pub(crate) fate: Fate,
+    /// How many runs of scenarios it took, the matrix left out.
+    pub(crate) runs: u32,
+    pub(crate) took: Duration,
+}
+
+pub(crate) enum Fate {
+    /// By this play, in these guarantees; none are told of explorations and of machines that panicked.
+    Found { by: String, violated: Vec<String> },
+    /// So many scenarios come to its line (the matrix counts as one), and none sees a difference: a checker is
+    /// missing, or a coincidence.
+    Unseen { subjects: usize },
+    /// No play comes to its line: a fault or a feature is missing.
+    Unreached,
+    /// The time was over before all was tried.
+    Unfinished,
+    /// The source is another one now.
+    Stale(String),
+}
+
+impl Fate {
+    fn word(&self) -> &'static str {
+        match self {
+            Fate::Found { .. } => "found",
+            Fate::Unseen { .. } => "unseen",
+            Fate::Unreached => "unreached",
+            Fate::Unfinished => "unfinished",
+            Fate::Stale(_) => "stale",
+        }
+    }
+}
+
+impl Display for Result<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (name, runs) = (&self.mutation.name, self.runs);
+        let class = class(self.mutation.class);
+        let (word, seconds) = (self.fate.word(), self.took.as_secs());
+        write!(f, "| {name} | {class} | {word} | ")?;
+        match &self.fate {
+            Fate::Found { by, violated } if violated.is_empty() => f.write_str(by)?,
+            Fate::Found { by, violated } => write!(f, "{by}: {}", violated.join(", "))?,
+            Fate::Unseen { subjects } => write!(f, "{subjects} scenarios come to it")?,
+            Fate::Unreached | Fate::Unfinished => {}
+            Fate::Stale(why) => f.write_str(why)?,
+        }
+        write!(f, " | {runs} | {seconds} s | {} |", self.mutation.shows)
+    }
+}
+
+/// The head of the table.
+pub(crate) const HEAD: &str = "\
+| mutation | class | fate | by | runs | time | what a user sees |
+|---|---|---|---|---:|---:|---|";
+
+fn class(class: Class) -> &'static str {
+    match class {
+        Class::Easy => "easy",
+        Class::Hard => "hard",
+    }
+}
+
+/// The score by class, in which what is stale does not count.
+pub(crate) fn summary(results: &[Result<'_>]) -> String {
+    let count = |which: &[Class]| {
+        let counted = results
+            .iter()
+            .filter(|it| which.contains(&it.mutation.class) && !matches!(it.fate, Fate::Stale(_)));
+        let found = counted
+            .clone()
+            .filter(|it| matches!(it.fate, Fate::Found { .. }))
+            .count();
+        let all = counted.count();
+        let percent = (100 * found).checked_div(all).unwrap_or_default();
+        format!("{found} of {all} ({percent} %)")
+    };
+    format!(
+        "easy: {}; hard: {}; all: {}",
+        count(&[Class::Easy]),
+        count(&[Class::Hard]),
+        count(&[Class::Easy, Class::Hard]),
+    )
+}

@@ -1,0 +1,221 @@
+//! One program with all defects in it, each behind a switch that is off (mutant schemata: Untch, Offutt and Harrold,
+//! 1993). It is built once, where sixty programs would be built sixty times; and it notes which switches a run has
+//! come to, so that nobody plays a scenario in which a defect cannot make a difference.
+
+use crate::Error;
+use crate::corpus::Mutation;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Which switch is on: its number.
+pub(crate) const ON: &str = "SQUALL_MUTATION_ON";
+/// The file for the numbers of the switches that a process has come to, one a line.
+pub(crate) const REACHED: &str = "SQUALL_MUTATION_REACHED";
+
+/// The crate of switches. It knows of no world: the environment is read past the simulated one, and what was
+/// reached is written when the process ends, outside of every simulation.
+const SWITCH: &str = r#"
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+const UNREAD: usize = usize::MAX;
+const NONE: usize = usize::MAX - 1;
+
+static ON: AtomicUsize = AtomicUsize::new(UNREAD);
+static REACHED: [AtomicBool; COUNT] = [const { AtomicBool::new(false) }; COUNT];
+
+unsafe extern "C" {
+    fn atexit(end: extern "C" fn()) -> i32;
+}
+
+pub fn on(number: usize) -> bool {
+    if !REACHED[number].load(Relaxed) {
+        REACHED[number].store(true, Relaxed);
+    }
+    let on = match ON.load(Relaxed) {
+        UNREAD => begin(),
+        on => on,
+    };
+    on == number
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::vars_os().find(|(key, _)| key == name)?.1.into_string().ok()
+}
+
+fn begin() -> usize {
+    let on = variable("SQUALL_MUTATION_ON").and_then(|on| on.parse().ok()).unwrap_or(NONE);
+    if ON.swap(on, Relaxed) == UNREAD {
+        // SAFETY: the function takes nothing and does not unwind.
+        unsafe { atexit(end) };
+    }
+    on
+}
+
+extern "C" fn end() {
+    let Some(file) = variable("SQUALL_MUTATION_REACHED") else { return };
+    let reached = (0..COUNT).filter(|&number| REACHED[number].load(Relaxed));
+    let lines: String = reached.map(|number| format!("{number}\n")).collect();
+    let _ = std::fs::write(file, lines);
+}
+"#;
+
+/// A copy of the workspace in which every mutation that applies has its switch.
+pub(crate) struct Switched {
+    tree: PathBuf,
+    /// Why some do not apply, by name.
+    pub(crate) stale: BTreeMap<String, String>,
+}
+
+impl Switched {
+    /// Copies what has changed since the last time, so that what was built stays built.
+    pub(crate) fn copy(from: &Path, to: &Path, corpus: &[Mutation]) -> Result<Self, Error> {
+        let mut stale = BTreeMap::new();
+        let mut switches: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (number, mutation) in corpus.iter().enumerate() {
+            let source = fs::read_to_string(from.join(&mutation.file)).unwrap_or_default();
+            match mutation.place(&source) {
+                Ok(_) => switches.entry(&mutation.file).or_default().push(number),
+                Err(times) => {
+                    let why = format!("its snippet occurs {times} times in {}", mutation.file);
+                    stale.insert(mutation.name.clone(), why);
+                }
+            }
+        }
+        let mut files = Vec::new();
+        list(from, Path::new(""), &mut files)?;
+        let crates: BTreeSet<&str> = switches.keys().filter_map(|file| crate_of(file)).collect();
+        for file in files {
+            let path = from.join(&file);
+            let mut bytes = fs::read(&path).map_err(|error| Error::file(&path, error))?;
+            let name = file.to_string_lossy();
+            if let Some(numbers) = switches.get(&*name) {
+                bytes = with_switches(&String::from_utf8_lossy(&bytes), numbers, corpus)?.into();
+            } else if let Some(folder) = name.strip_suffix("/Cargo.toml")
+                && crates.contains(folder)
+            {
+                let manifest = String::from_utf8_lossy(&bytes);
+                let up = "../".repeat(folder.split('/').count());
+                let switch = format!(
+                    "[dependencies]\nsquall-mutation-switch = {{ path = \"{up}mutation-switch\" }}\n"
+                );
+                bytes = manifest.replacen("[dependencies]\n", &switch, 1).into();
+            } else if name == "Cargo.toml" {
+                let manifest = String::from_utf8_lossy(&bytes);
+                let member = "members = [\n    \"mutation-switch\",";
+                bytes = manifest.replacen("members = [", member, 1).into();
+            }
+            write(&to.join(&file), &bytes)?;
+        }
+        let count = format!("const COUNT: usize = {};\n{SWITCH}", corpus.len().max(1));
+        write(&to.join("mutation-switch/src/lib.rs"), count.as_bytes())?;
+        let manifest = "[package]\nname = \"squall-mutation-switch\"\nedition = \"2024\"\n";
+        write(&to.join("mutation-switch/Cargo.toml"), manifest.as_bytes())?;
+        Ok(Self {
+            tree: to.to_owned(),
+            stale,
+        })
+    }
+
+    /// Builds the command; returns its path. `release` is without link-time optimization, which would cost more
+    /// than it saves here.
+    pub(crate) fn build(&self, target: &Path, profile: &str) -> Result<PathBuf, Error> {
+        let output = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "--quiet",
+                "--offline",
+                "-p",
+                "squall",
+                "--profile",
+                profile,
+            ])
+            .env("CARGO_TARGET_DIR", target)
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
+            .current_dir(&self.tree)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| Error::file(&self.tree, error))?;
+        if !output.status.success() {
+            let told = String::from_utf8_lossy(&output.stderr);
+            let errors: Vec<&str> = told
+                .split("\n\n")
+                .filter(|it| it.contains("error"))
+                .collect();
+            return Err(Error::Build(errors.join("\n\n")));
+        }
+        let folder = if profile == "dev" { "debug" } else { profile };
+        Ok(target.join(folder).join("squall"))
+    }
+
+    /// The names of the scenarios in the library.
+    pub(crate) fn scenarios(&self) -> Result<Vec<String>, Error> {
+        let library = self.tree.join("scenarios/library");
+        let entries = fs::read_dir(&library).map_err(|error| Error::file(&library, error))?;
+        let names = entries.filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let toml = path.extension()? == "toml";
+            toml.then(|| {
+                path.file_stem()
+                    .map(|stem| stem.to_string_lossy().into_owned())
+            })?
+        });
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// The folder of the crate that a source belongs to.
+fn crate_of(file: &str) -> Option<&str> {
+    file.split_once("/src/").map(|(folder, _)| folder)
+}
+
+fn with_switches(source: &str, numbers: &[usize], corpus: &[Mutation]) -> Result<String, Error> {
+    let mut edits: Vec<_> = (numbers.iter())
+        .filter_map(|&number| Some((corpus[number].place(source).ok()?, number)))
+        .collect();
+    edits.sort_by_key(|(place, _)| place.start);
+    for pair in edits.windows(2) {
+        if pair[0].0.end > pair[1].0.start {
+            let names = [pair[0].1, pair[1].1].map(|number| corpus[number].name.clone());
+            return Err(Error::Overlap(names));
+        }
+    }
+    let mut text = source.to_owned();
+    for (place, number) in edits.into_iter().rev() {
+        text.replace_range(place, &corpus[number].switched(number));
+    }
+    Ok(text)
+}
+
+/// Every file but what was built, reported or versioned, by its path from the root.
+fn list(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let path = root.join(folder);
+    for entry in fs::read_dir(&path).map_err(|error| Error::file(&path, error))? {
+        let entry = entry.map_err(|error| Error::file(&path, error))?;
+        let name = entry.file_name();
+        let inside = folder.join(&name);
+        if entry.path().is_dir() {
+            if !["target", "report", ".git"].contains(&&*name.to_string_lossy()) {
+                list(root, &inside, files)?;
+            }
+        } else if name != ".git" {
+            files.push(inside);
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if fs::read(path).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, bytes))
+        .map_err(|error| Error::file(path, error))
+}
