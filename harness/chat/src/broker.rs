@@ -5,8 +5,9 @@
 //! that was away goes on where it has stopped. What is published passes through a channel of bounded
 //! length, and is lost to a server that does not keep up; nothing more is promised of it.
 
+use crate::Observer;
 use crate::cluster::{self, Notice, Outcome, Request};
-use crate::server::{ServeError, nickname_taken};
+use crate::server::{ServeError, ServerEvent, nickname_taken};
 use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 use std::convert::Infallible;
 use std::future::Future;
@@ -35,10 +36,19 @@ struct Shared {
     /// What was published, and by which connection.
     channel: broadcast::Sender<(u64, StoredMessage)>,
     failure: mpsc::UnboundedSender<StorageError>,
+    observer: Observer<ServerEvent>,
+}
+
+/// How much of the log a server still gets.
+struct Reading {
+    /// It has everything up to this id, or does not want it.
+    cursor: i64,
+    /// It wants nothing above this one.
+    upto: i64,
 }
 
 /// Serves the servers of a cluster until `shutdown` completes, then closes the database. Dropping the
-/// future ends the broker at once.
+/// future ends the broker at once. The observer is told what is stored.
 ///
 /// # Errors
 ///
@@ -47,6 +57,7 @@ struct Shared {
 pub async fn serve_broker(
     listener: TcpListener,
     database: &Path,
+    observer: Observer<ServerEvent>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let database = Database::open(database)?;
@@ -56,6 +67,7 @@ pub async fn serve_broker(
         database: Mutex::new(Some(database)),
         channel: broadcast::Sender::new(CHANNEL),
         failure,
+        observer,
     });
     tokio::select! {
         biased;
@@ -87,8 +99,12 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>) -> Infallible {
 /// Serves one server to the end of its connection.
 async fn attend(shared: &Shared, number: u64, stream: TcpStream) -> io::Result<Infallible> {
     let (mut requests, mut notices) = cluster::ends::<Request, Notice>(stream);
-    let Request::Follow { offset: mut cursor } = requests.next().await? else {
+    let Request::Follow { offset } = requests.next().await? else {
         return Err(io::ErrorKind::InvalidData.into());
+    };
+    let mut reading = Reading {
+        cursor: offset.unwrap_or_default(),
+        upto: offset.map_or(0, |_| i64::MAX),
     };
     let mut channel = shared.channel.subscribe();
     let mut highest = shared.highest.subscribe();
@@ -99,10 +115,10 @@ async fn attend(shared: &Shared, number: u64, stream: TcpStream) -> io::Result<I
     let mut answer = None;
     loop {
         // What is in the log is told before what became of a message in it.
-        for message in shared.next_page(&mut cursor)? {
+        for message in shared.next_page(&mut reading)? {
             notices.say(&Notice::Entry { message }).await?;
         }
-        if shared.is_behind(cursor) {
+        if shared.is_behind(&reading) {
             continue;
         }
         if let Some(answer) = answer.take() {
@@ -110,7 +126,10 @@ async fn attend(shared: &Shared, number: u64, stream: TcpStream) -> io::Result<I
         }
         tokio::select! {
             biased;
-            request = requests.next() => answer = shared.heed(number, request?),
+            request = requests.next() => match request? {
+                Request::Read { after, upto } => reading = Reading { cursor: after, upto },
+                request => answer = shared.heed(number, request),
+            },
             _ = highest.changed() => {}
             published = channel.recv() => match published {
                 Ok((publisher, message)) if publisher != number => {
@@ -119,7 +138,10 @@ async fn attend(shared: &Shared, number: u64, stream: TcpStream) -> io::Result<I
                 // Its own, or more than it could keep up with.
                 _ => {}
             },
-            () = sleep_until(notices.beat_due()) => notices.say(&Notice::Beat).await?,
+            () = sleep_until(notices.beat_due()) => {
+                let highest = *highest.borrow();
+                notices.say(&Notice::Beat { highest }).await?;
+            }
         }
     }
 }
@@ -143,19 +165,20 @@ impl Shared {
             })
     }
 
-    /// Whether there is more of the log for a server that has come so far; some follow none of it.
-    fn is_behind(&self, cursor: Option<i64>) -> bool {
-        cursor.is_some_and(|cursor| cursor < *self.highest.borrow())
+    /// Whether there is more of the log for a server that has come so far.
+    fn is_behind(&self, reading: &Reading) -> bool {
+        reading.cursor < reading.upto.min(*self.highest.borrow())
     }
 
     /// The next messages of the log for a server, and moves its cursor.
-    fn next_page(&self, cursor: &mut Option<i64>) -> io::Result<Vec<StoredMessage>> {
-        if !self.is_behind(*cursor) {
+    fn next_page(&self, reading: &mut Reading) -> io::Result<Vec<StoredMessage>> {
+        if !self.is_behind(reading) {
             return Ok(Vec::new());
         }
-        let offset = cursor.unwrap_or_default();
-        let page = self.attempt(|database| database.log_after(offset, PAGE))?;
-        *cursor = page.last().map(|message| message.id).or(*cursor);
+        let mut page = self.attempt(|database| database.log_after(reading.cursor, PAGE))?;
+        page.retain(|message| message.id <= reading.upto);
+        // If the last of them is missing, there is no more to be had.
+        reading.cursor = page.last().map_or(reading.upto, |message| message.id);
         Ok(page)
     }
 
@@ -171,7 +194,7 @@ impl Shared {
                 let _ = self.channel.send((connection, message));
                 None
             }
-            Request::Follow { .. } | Request::Beat => None,
+            Request::Follow { .. } | Request::Read { .. } | Request::Beat => None,
         }
     }
 
@@ -192,6 +215,7 @@ impl Shared {
             }
         });
         if let Ok(Outcome::New(id)) = stored {
+            (self.observer)(ServerEvent::Stored { id });
             self.highest.send_replace(id);
         }
         stored.unwrap_or_else(|error| Outcome::Later(error.to_string()))

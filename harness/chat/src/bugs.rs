@@ -89,6 +89,29 @@ pub enum Bug {
     RecoveryOneSided,
     /// *Recovery.* A recovered session has the id of its connection.
     RecoveryNewId,
+    /// *Durability to delivery.* A server of a cluster sends out what the channel brings as it comes, though its
+    /// clients take ids below their cursor for duplicates.
+    ChannelOutOfOrder,
+    /// *Progress.* The server sends large contents as a whole to clients that would ask for them piece by piece:
+    /// over a slow link such a message outlasts the heartbeat, on every connection again.
+    LargeAsAWhole,
+    /// *Just failure.* The client takes what the server cannot store for now for what it will never store.
+    PutOffMeansFailed,
+    /// *Just failure.* When a message was sent as often as it may be, the client says that it has failed, though it
+    /// may be stored.
+    UnknownMeansFailed,
+    /// *Stability.* The client lets go of its connection after every message whose id is a multiple of twenty.
+    RestlessClient,
+    /// *No leak.* The server keeps a session whose client has left for good.
+    SessionOutlivesClient,
+    /// *Uniqueness.* The server lets two users have the same nickname.
+    NicknameShared,
+    /// *Fairness.* The server stores what everybody but the first sender says two seconds late.
+    FavouredClient,
+    /// *Ephemeral delivery.* The server does not pass on that somebody is typing.
+    TypingSwallowed,
+    /// *Ephemeral delivery.* The server tells again who was typing five seconds later.
+    TypingRepeated,
     /// *Presence.* The server tells who comes, and not who leaves.
     PresenceForgetsLeaving,
     /// *Presence.* The server takes a user for gone when one session ends, though the user is back with

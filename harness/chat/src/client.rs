@@ -5,7 +5,7 @@
 //! that library's own reconnection has no time-outs and forgets what was emitted meanwhile. For
 //! each connection the supervisor makes a new rust_socketio client (`connection`) on whatever carries
 //! it (`carriers`), decides what to send and when to give up (`outbox`), what to handle and what is
-//! missing (`inbox`), how long to wait before connecting again (`backoff`), and how long for an
+//! missing (`inbox`), how to get what is large over a slow link (`pieces`), how long to wait before connecting again (`backoff`), and how long for an
 //! acknowledgement (`ack_timeout`).
 //!
 //! How soon a dead server is noticed: the server gives a sign of life every ping interval; a client
@@ -24,17 +24,21 @@ mod connection;
 mod disk;
 mod inbox;
 mod outbox;
+mod pieces;
 mod roster;
 mod supervisor;
 
 use crate::Observer;
 use crate::bugs::Bug;
+use crate::cause::{Cause, FailureCause};
 use crate::message::{Kind, Message, ROOT};
+use crate::storage::{Database, StorageError};
+use disk::Disk;
 use outbox::Outbox;
 use serde::{Deserialize, Serialize};
 use squall_recovery::Refusal;
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use supervisor::Supervisor;
@@ -152,11 +156,13 @@ pub enum ClientEvent {
         /// Whether the server acknowledged it (false for a mode that does not ask).
         acknowledged: bool,
     },
-    /// The message was not sent.
+    /// The message was not sent, or the server has refused the only attempt: it is not stored, and never will be.
     Failed {
         /// The operation that this ends.
         operation: u64,
         /// Why.
+        cause: FailureCause,
+        /// Why, for people.
         reason: String,
     },
     /// It is not known whether the message was sent.
@@ -164,6 +170,8 @@ pub enum ClientEvent {
         /// The operation that this ends.
         operation: u64,
         /// Why.
+        cause: FailureCause,
+        /// Why, for people.
         reason: String,
     },
     /// A message from the server was handled.
@@ -198,6 +206,8 @@ pub enum ClientEvent {
     /// The connection, or the attempt to connect, is over.
     Disconnected {
         /// Why.
+        cause: Cause,
+        /// Why, for people.
         reason: String,
     },
     /// The server shows a user as online. Without a connection, what was shown last may be out of date;
@@ -211,6 +221,17 @@ pub enum ClientEvent {
         /// The user's name.
         user: String,
     },
+}
+
+/// How many messages are left in an outbox on the disk, which no client has open.
+///
+/// # Errors
+///
+/// [`StorageError::InUse`] if a client has it open, [`StorageError::Sqlite`] if it cannot be read.
+pub fn rows_in_outbox(path: &Path) -> Result<usize, StorageError> {
+    let kept = Disk::open(path).and_then(|disk| disk.kept());
+    let kept = kept.map_err(|source| Database::error(path, source))?;
+    Ok(kept.len())
 }
 
 /// What the user's side and the supervisor share.

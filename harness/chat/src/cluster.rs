@@ -10,7 +10,9 @@
 //! With [`Adapter::PubSub`] the broker is a database and a channel beside it, as in the setup that
 //! Socket.IO's documentation describes for Redis: a server stores, sends to its own clients, and
 //! publishes for the other servers. Nothing is repeated to a server that was away, and nothing orders
-//! what different servers publish.
+//! what different servers publish. With [`ToClient::CatchUp`](crate::ToClient::CatchUp), which promises more
+//! than that, a server holds back what comes before its turn and reads what it has missed from the database: a
+//! client's cursor is only worth something if all servers send in the order of ids.
 //!
 //! | message | direction | |
 //! |---|---|---|
@@ -19,6 +21,7 @@
 //! | [`Notice::Entry`] | broker → server | the next message of the log |
 //! | [`Request::Store`] | server → broker | a client's message, answered with [`Notice::Stored`] |
 //! | [`Notice::Stored`] | broker → server | what became of it; its entry has come before |
+//! | [`Request::Read`] | server → broker | what of the log it has missed, answered with [`Notice::Entry`] |
 //! | [`Request::Publish`] | server → broker | something for all other servers, once |
 //! | [`Notice::Published`] | broker → server | something that another server has published |
 //! | `Beat` | both | nothing was said for [`BEAT`] |
@@ -82,6 +85,8 @@ pub(crate) enum Request {
     Follow { offset: Option<i64> },
     /// Store this, and tell me under my number what became of it.
     Store { number: u64, message: NewMessage },
+    /// Send me what is stored after the first id, up to the second.
+    Read { after: i64, upto: i64 },
     /// Tell this to the other servers. Its id is zero if it is not stored.
     Publish { message: StoredMessage },
     /// A sign of life.
@@ -99,8 +104,8 @@ pub(crate) enum Notice {
     Stored { number: u64, outcome: Outcome },
     /// Another server has published this.
     Published { message: StoredMessage },
-    /// A sign of life.
-    Beat,
+    /// A sign of life: the log goes up to this id.
+    Beat { highest: i64 },
 }
 
 /// What became of a message that the broker was to store.

@@ -16,6 +16,7 @@
 //! - [`serve_broker`] (`broker`): one order for what the clients of several servers say. `cluster` is
 //!   what it and the servers say to each other, `server/follower.rs` the server's side of it.
 //! - `wire`: what the two say to each other, and the [`Limits`] of what is listened to.
+//! - [`Cause`], [`FailureCause`] (`cause`): why something ended, as values.
 //! - [`Bug`] (`bugs`): planted mistakes, each of which breaks one guarantee. They exist so that
 //!   the checkers of the harness can be seen to fail.
 //!
@@ -39,6 +40,7 @@
 
 mod broker;
 mod bugs;
+mod cause;
 mod client;
 mod cluster;
 mod frame;
@@ -52,10 +54,13 @@ use std::sync::Arc;
 
 pub use broker::serve_broker;
 pub use bugs::Bug;
-pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport};
+pub use cause::{Cause, FailureCause};
+pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport, rows_in_outbox};
 pub use cluster::{Adapter, Cluster, SERVER_RETURNS_WITHIN};
 pub use message::{Content, EVERYBODY, Kind, Message, ROOT, full_name, room_of};
-pub use server::{Recovery, Refusal, ServeError, ServerEvent, ServerOptions, ToClient, serve};
+pub use server::{
+    Census, Recovery, Refusal, ServeError, ServerEvent, ServerOptions, ToClient, serve,
+};
 pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 pub use termination::Termination;
 pub use wire::Limits;

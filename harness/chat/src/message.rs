@@ -152,9 +152,22 @@ impl Kind {
 impl Content {
     /// How many bytes it has.
     pub(crate) fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Its bytes, those of UTF-8 if it is words.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
-            Content::Text(text) => text.len(),
-            Content::Binary(bytes) => bytes.len(),
+            Content::Text(text) => text.as_bytes(),
+            Content::Binary(bytes) => bytes,
+        }
+    }
+
+    /// A content of the same sort that says nothing.
+    pub(crate) fn emptied(&self) -> Content {
+        match self {
+            Content::Text(_) => Content::Text(String::new()),
+            Content::Binary(_) => Content::Binary(Vec::new()),
         }
     }
 }

@@ -32,6 +32,7 @@ pub use squall_recovery::Refusal;
 
 use crate::Observer;
 use crate::bugs::Bug;
+use crate::cause::Cause;
 use crate::cluster::Cluster;
 use crate::message::ROOT;
 use crate::storage::{Database, StorageError};
@@ -156,9 +157,16 @@ pub enum ServerEvent {
         session: String,
         /// The user's name.
         client: String,
-        /// Why, in socketioxide's words.
-        reason: String,
+        /// Why.
+        cause: Cause,
     },
+    /// A message was committed to the database: the server's, or the broker's in a cluster.
+    Stored {
+        /// The id of its row.
+        id: i64,
+    },
+    /// What the server holds has changed since it was last told. It is looked at once per ping interval.
+    Census(Census),
     /// The server has lost the broker of its cluster, or cannot reach it.
     CutOff {
         /// Why.
@@ -170,6 +178,23 @@ pub enum ServerEvent {
         /// What SQLite says.
         reason: String,
     },
+}
+
+/// What a server holds. When all clients have left and the recovery window is over, it is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// TCP connections, each of which takes a place.
+    pub connections: usize,
+    /// Sessions with a connection.
+    pub sessions: usize,
+    /// Sessions that wait for their clients.
+    pub waiting: usize,
+    /// Rooms with somebody in them, connected or not.
+    pub rooms: usize,
+    /// Users who are shown as online.
+    pub online: usize,
+    /// Messages whose senders wait for an answer of the cluster's broker.
+    pub unanswered: usize,
 }
 
 /// Why a nickname cannot be taken.
@@ -208,7 +233,7 @@ pub async fn serve(
     }
     let sessions = recovery::open(&options, database).map_err(StorageError::from)?;
     let database = Database::open(database)?;
-    let exchange = Exchange::new(database, sessions.clone(), &options)?;
+    let exchange = Exchange::new(database, sessions.clone(), &options, observer.clone())?;
     let (failure, mut failed) = mpsc::unbounded_channel();
     let doorway = Doorway(
         Arc::new(Shared {
@@ -229,7 +254,7 @@ pub async fn serve(
         () = shutdown => Ok(()),
         Some(error) = failed.recv() => Err(error),
         never = accept(listener, app, &options, &alive) => match never {},
-        never = doorway.0.beat() => match never {},
+        never = doorway.0.beat(|| alive.receiver_count()) => match never {},
         never = doorway.0.follow() => match never {},
         never = doorway.0.tell_roster() => match never {},
     };
@@ -326,7 +351,7 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 async fn say_goodbye(io: &SocketIo<RecoveryAdapter>, shared: &Shared) {
     // Whoever may come back is not told that it is over.
     if shared.options.recovery != Recovery::Sqlite {
-        shared.send_away();
+        shared.send_away(Cause::Stopping);
     }
     let _ = timeout(FAREWELL, io.close()).await;
 }

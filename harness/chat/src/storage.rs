@@ -10,7 +10,7 @@
 //! Left out: deleting and editing messages, migration from other layouts.
 
 use crate::cluster::WholeContent;
-use crate::message::{Content, Kind};
+use crate::message::{Content, Kind, namespace_of};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, named_params};
 use serde::{Deserialize, Serialize};
@@ -342,18 +342,27 @@ impl Database {
     ///
     /// [`StorageError::Sqlite`] if it could not be read.
     pub fn is_taken(&self, nickname: &str, room: &str, user: &str) -> Result<bool, StorageError> {
-        self.connection
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM messages AS named
-                 WHERE nickname = :nickname AND room = :room AND sender <> :user AND NOT EXISTS (
-                     SELECT 1 FROM messages WHERE sender = named.sender AND id > named.id
-                     AND room = named.room AND nickname IS NOT NULL))",
-            )
-            .and_then(|mut select| {
-                let named = named_params! { ":nickname": nickname, ":room": room, ":user": user };
-                select.query_row(named, |row| row.get(0))
-            })
-            .map_err(|source| Self::error(&self.path, source))
+        let namespace = namespace_of(room);
+        let is_here = |row: &StoredMessage| namespace_of(&row.message.room) == namespace;
+        let of_others = format!(
+            "SELECT {COLUMNS} FROM messages WHERE nickname = :nickname AND sender <> :user"
+        );
+        let later = format!(
+            "SELECT {COLUMNS} FROM messages
+             WHERE sender = :sender AND id > :id AND nickname IS NOT NULL"
+        );
+        let of_others = self.select(
+            &of_others,
+            named_params! { ":nickname": nickname, ":user": user },
+        )?;
+        for StoredMessage { id, message } in of_others.into_iter().filter(is_here) {
+            let sender = message.sender;
+            let later = self.select(&later, named_params! { ":sender": sender, ":id": id })?;
+            if !later.iter().any(is_here) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The first `limit` messages whose id is greater than `offset`, ascending.
@@ -370,6 +379,16 @@ impl Database {
             format!("SELECT {COLUMNS} FROM messages WHERE id > :offset ORDER BY id LIMIT :limit");
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.select(&sql, named_params! { ":offset": offset, ":limit": limit })
+    }
+
+    /// The message of this id, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if it could not be read.
+    pub(crate) fn message(&self, id: i64) -> Result<Option<StoredMessage>, StorageError> {
+        let sql = format!("SELECT {COLUMNS} FROM messages WHERE id = :id");
+        Ok(self.select(&sql, named_params! { ":id": id })?.pop())
     }
 
     /// Every message, ascending by id.
@@ -418,7 +437,7 @@ impl Database {
             .map_err(|source| Self::error(&self.path, source))
     }
 
-    fn error(path: &Path, source: rusqlite::Error) -> StorageError {
+    pub(crate) fn error(path: &Path, source: rusqlite::Error) -> StorageError {
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 StorageError::InUse(path.to_owned())

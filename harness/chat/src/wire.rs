@@ -11,6 +11,8 @@
 //! | `binary message` | server → client | a frame of a [`Delivery`] |
 //! | `receipt` | server → client | [`Receipt`], where Socket.IO's acknowledgements do not work |
 //! | `typing` | server → client | [`Typing`] |
+//! | `piece` | client → server | [`PieceRequest`]: more of a content that was told of by its length |
+//! | `piece` | server → client | a frame of a [`Piece`] |
 //! | `sync` | client → server | [`SyncRequest`] |
 //! | `give up` | client → server | nothing: the client closes this connection, and means to come back |
 //! | `synced` | server → client | [`Synced`]: the end of a page |
@@ -21,11 +23,18 @@
 //!
 //! A catch-up is *pulled*: the server answers a `sync` with one page and waits for the next
 //! request. The client's own pace keeps the page below the server's queue of 128 packets, and a
-//! page that got lost is asked for again.
+//! page that got lost is asked for again. So is a content of more than [`WHOLE`] bytes, piece by piece, by a
+//! client that says it can ([`Login::pieces`]): whatever a slow link carries, the heartbeat gets its turn.
+//!
+//! Engine.IO's limit remains: what *one* packet takes on its way must be less than the server's ping time-out,
+//! which is the same for all clients. That is so for [`WHOLE`] bytes downwards, and for the longest message
+//! ([`Limits::content`]) upwards, on a link of 26 kbit/s with the default of 20 s; on a slower one, or with
+//! shorter time-outs, such a message never arrives.
 
 #[cfg(test)]
 mod fuzz;
 
+use crate::cause::{FailureCause, Rejection};
 use crate::frame::{self, Framed};
 use crate::message::{Content, Kind, Message, check_room};
 use serde::{Deserialize, Serialize};
@@ -39,6 +48,8 @@ pub(crate) const CHAT_MESSAGE: &str = "chat message";
 pub(crate) const BINARY_MESSAGE: &str = "binary message";
 /// The name of the receipt for such a message.
 pub(crate) const RECEIPT: &str = "receipt";
+/// The name of a request for a piece of a large content, and of the piece.
+pub(crate) const PIECE: &str = "piece";
 /// The name of a sign that somebody is typing.
 pub(crate) const TYPING: &str = "typing";
 /// The name of a request for what was missed.
@@ -55,6 +66,9 @@ pub(crate) const ROSTER: &str = "roster";
 pub(crate) const WHO: &str = "who";
 /// The name of a refusal.
 pub(crate) const REFUSED: &str = "refused";
+
+/// How long a content may be that is sent as a whole, in bytes: 3.3 s at 40 kbit/s.
+pub(crate) const WHOLE: usize = 16 * 1024;
 
 /// The limits of what the server listens to. What is beyond them is refused, with the limit in the
 /// answer. Lengths are bytes of UTF-8.
@@ -84,7 +98,7 @@ impl Default for Limits {
             rooms: 64,
             content: 64 * 1024,
             identity: 128,
-            page_bytes: 256 * 1024,
+            page_bytes: 32 * 1024,
             rate: 1_000,
             burst: 2_000,
         }
@@ -112,6 +126,9 @@ pub(crate) struct Login {
     /// The server offset: the client has handled everything up to this id.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) server_offset: i64,
+    /// Whether it asks for a large content piece by piece.
+    #[serde(default)]
+    pub(crate) pieces: bool,
     /// The session that it wants to come back to.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub(crate) claim: Option<Claim>,
@@ -229,7 +246,7 @@ impl Submission {
     }
 
     /// Says what is wrong with it, whoever sends it, if anything is.
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), String> {
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), Rejection> {
         if let Kind::Join | Kind::Leave = self.kind {
             check_room(&self.room, limits)?;
         }
@@ -238,7 +255,11 @@ impl Submission {
         }
         let (length, most) = (self.content.len(), limits.content);
         if length > most {
-            return Err(format!("content: {length} bytes, at most {most} allowed"));
+            let (bytes, limit) = (length as u64, most as u64);
+            return Err(Rejection {
+                cause: FailureCause::TooLarge { bytes, limit },
+                reason: format!("content: {length} bytes, at most {most} allowed"),
+            });
         }
         let identities = [Some(&self.tag), self.client_offset.as_ref()];
         let most = limits.identity;
@@ -247,7 +268,7 @@ impl Submission {
             .flatten()
             .any(|identity| identity.len() > most)
         {
-            true => Err(format!("tag, client_offset: at most {most} bytes allowed")),
+            true => Err(format!("tag, client_offset: at most {most} bytes allowed").into()),
             false => Ok(()),
         }
     }
@@ -277,7 +298,8 @@ pub(crate) struct Receipt {
     /// The client offset under which it is stored.
     pub(crate) client_offset: Option<String>,
     /// Why it was refused.
-    pub(crate) error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refusal: Option<Rejection>,
     /// Whether it may be accepted if it is sent again later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) retry: bool,
@@ -316,6 +338,9 @@ pub(crate) struct Particulars {
     /// The sender's new nickname.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) nickname: Option<String>,
+    /// How many bytes the content has, if it is not here but has to be asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) length: Option<usize>,
 }
 
 impl Particulars {
@@ -371,6 +396,36 @@ impl Delivery {
 }
 
 impl Framed for Delivery {
+    fn content(&mut self) -> &mut Content {
+        &mut self.content
+    }
+}
+
+/// "Send me more of this message's content."
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PieceRequest {
+    /// The message's id.
+    pub(crate) id: i64,
+    /// How many bytes of it have come.
+    pub(crate) from: usize,
+    /// How many more there may be in one piece.
+    pub(crate) most: usize,
+}
+
+/// A piece of a content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Piece {
+    /// The message's id.
+    pub(crate) id: i64,
+    /// How many bytes of it come before this piece.
+    pub(crate) from: usize,
+    /// How many bytes it has in all; zero if it is not for this client, or not any more.
+    pub(crate) total: usize,
+    /// The bytes.
+    pub(crate) content: Content,
+}
+
+impl Framed for Piece {
     fn content(&mut self) -> &mut Content {
         &mut self.content
     }

@@ -315,15 +315,15 @@ impl Chat {
 
     /// The server closes the client's first session.
     pub(crate) fn session_closed(self, at: u64, who: &str) -> Self {
-        self.session_closed_because(at, who, "heartbeat")
+        self.session_closed_because(at, who, Cause::TimedOut)
     }
 
-    pub(crate) fn session_closed_because(self, at: u64, who: &str, reason: &str) -> Self {
-        let (session, reason) = (format!("{who}-1"), reason.to_owned());
+    pub(crate) fn session_closed_because(self, at: u64, who: &str, cause: Cause) -> Self {
+        let (session, reason) = (format!("{who}-1"), String::new());
         let closed = EventKind::SessionClosed {
             session,
             reason,
-            cause: Cause::Unknown,
+            cause,
             server: String::new(),
         };
         self.event(at, who, closed)

@@ -13,6 +13,12 @@ pub(super) fn of_end(cause: Cause, reason: &str, peer: &str) -> String {
         Cause::GaveUp { after: Some(after) } => {
             format!("gave up after {} without a greeting", seconds(after))
         }
+        Cause::Unanswered { after } => {
+            format!(
+                "the {peer} did not take or acknowledge something within {}",
+                seconds(after)
+            )
+        }
         Cause::Stopping => "the server is stopping".to_owned(),
         Cause::Superseded => "the client came back on another connection".to_owned(),
         Cause::GaveUp { after: None } => with_reason("gave up", reason),
@@ -34,6 +40,9 @@ pub(super) fn of_failure(cause: FailureCause, reason: &str) -> String {
         }
         FailureCause::NotAllowed => with_reason("not allowed", reason),
         FailureCause::NotConnected => "not connected".to_owned(),
+        FailureCause::Overtaken => "overtaken by more of the kind".to_owned(),
+        FailureCause::NotKept => with_reason("not kept on the client's disk", reason),
+        FailureCause::Left => "its user has left".to_owned(),
         FailureCause::Refused => with_reason("the server refused", reason),
     }
 }

@@ -106,12 +106,13 @@ fn tell(event: ServerEvent) {
         ServerEvent::SessionClosed {
             session,
             client,
-            reason,
+            cause,
         } => {
             complain(format_args!(
-                "{client} is gone (session {session}): {reason}"
+                "{client} is gone (session {session}): {cause}"
             ));
         }
+        ServerEvent::Stored { .. } | ServerEvent::Census(_) => {}
         ServerEvent::CutOff { reason } => complain(format_args!("the broker is lost: {reason}")),
         ServerEvent::StorageFailed { reason } => {
             complain(format_args!("a message is not stored for now: {reason}"));

@@ -34,15 +34,23 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
             operation: id(operation),
             acknowledged,
         },
-        ClientEvent::Failed { operation, reason } => EventKind::Failed {
+        ClientEvent::Failed {
+            operation,
+            cause,
+            reason,
+        } => EventKind::Failed {
             operation: id(operation),
             reason,
-            cause: FailureCause::Unknown,
+            cause: failure(cause),
         },
-        ClientEvent::Unknown { operation, reason } => EventKind::Unknown {
+        ClientEvent::Unknown {
+            operation,
+            cause,
+            reason,
+        } => EventKind::Unknown {
             operation: id(operation),
             reason,
-            cause: FailureCause::Unknown,
+            cause: failure(cause),
         },
         ClientEvent::Delivered {
             id,
@@ -68,9 +76,9 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
         },
         ClientEvent::Online { user } => EventKind::Online { user },
         ClientEvent::Offline { user } => EventKind::Offline { user },
-        ClientEvent::Disconnected { reason } => EventKind::Disconnected {
+        ClientEvent::Disconnected { cause, reason } => EventKind::Disconnected {
             reason,
-            cause: Cause::Unknown,
+            cause: end(cause),
         },
     }
 }
@@ -85,8 +93,40 @@ pub(super) fn from_row(row: squall_chat::StoredMessage) -> squall_guarantees::St
         room: message.room,
         content: content.to_string(),
         kind: kind(message.kind),
-        client_offset: None,
+        client_offset: message.client_offset,
         stored_at: None,
+    }
+}
+
+/// Why a connection or a session is over.
+pub(super) fn end(cause: squall_chat::Cause) -> Cause {
+    use squall_chat::Cause as Chat;
+    match cause {
+        Chat::Meant => Cause::Meant,
+        Chat::PeerMeant => Cause::PeerMeant,
+        Chat::Silent { .. } => Cause::TimedOut,
+        Chat::GaveUp { after } => Cause::GaveUp { after },
+        Chat::Unanswered { after } => Cause::Unanswered { after },
+        Chat::Closed => Cause::Closed,
+        Chat::Refused => Cause::Refused,
+        Chat::Stopping => Cause::Stopping,
+        Chat::Superseded => Cause::Superseded,
+        Chat::Overflow => Cause::Overflow,
+        Chat::Malformed => Cause::Malformed,
+    }
+}
+
+fn failure(cause: squall_chat::FailureCause) -> FailureCause {
+    use squall_chat::FailureCause as Chat;
+    match cause {
+        Chat::RetriesUsedUp { attempts } => FailureCause::RetriesUsedUp { attempts },
+        Chat::TooLarge { bytes, limit } => FailureCause::TooLarge { bytes, limit },
+        Chat::NotAllowed => FailureCause::NotAllowed,
+        Chat::NotStored => FailureCause::Refused,
+        Chat::NotConnected => FailureCause::NotConnected,
+        Chat::Overtaken => FailureCause::Overtaken,
+        Chat::NotKept => FailureCause::NotKept,
+        Chat::Left => FailureCause::Left,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The server's side of a world: the one server, or a cluster of them and its broker.
 
+use super::events::end;
 use super::{DATABASE, Log, PORT, tutorial};
 use crate::cast::{BROKER, SERVER};
 use crate::chat::System;
@@ -7,7 +8,7 @@ use crate::cluster::PlannedCluster;
 use crate::plan::Plan;
 use indexmap::{IndexMap, IndexSet};
 use squall_chat::{Cluster, Observer, ServerEvent, ServerOptions, Termination};
-use squall_guarantees::{Cause, ClientId, EventKind};
+use squall_guarantees::{ClientId, EventKind};
 use squall_simulator::{Latency, Link, MachineId, World, note};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -27,7 +28,7 @@ pub(super) fn build(
     let server = match plan.system {
         System::Chat => {
             let options = server_options(plan);
-            let observer = server_observer(plan, log.clone());
+            let observer = server_observer(plan, SERVER, log.clone());
             world.machine(SERVER, move || {
                 serve_chat(options.clone(), observer.clone())
             })
@@ -48,7 +49,8 @@ fn build_cluster(
     log: &Log,
     machines: &mut IndexMap<String, MachineId>,
 ) -> Vec<MachineId> {
-    let broker = world.machine(BROKER, serve_servers);
+    let observer = server_observer(plan, BROKER, log.clone());
+    let broker = world.machine(BROKER, move || serve_servers(observer.clone()));
     machines.insert(BROKER.to_owned(), broker);
     let options = ServerOptions {
         cluster: Some(Cluster {
@@ -57,10 +59,10 @@ fn build_cluster(
         }),
         ..server_options(plan)
     };
-    let observer = server_observer(plan, log.clone());
     let mut servers = Vec::new();
     for (name, &latency) in plan.servers.iter().zip(&cluster.latencies) {
-        let (options, observer) = (options.clone(), observer.clone());
+        let options = options.clone();
+        let observer = server_observer(plan, name, log.clone());
         let program = move || serve_chat(options.clone(), observer.clone());
         let server = world.machine(name, program);
         let link = Link {
@@ -75,9 +77,10 @@ fn build_cluster(
 }
 
 /// The broker's program.
-async fn serve_servers() {
+async fn serve_servers(observer: Observer<ServerEvent>) {
     let (listener, stop) = listen().await;
-    let served = squall_chat::serve_broker(listener, Path::new(DATABASE), stop.requested()).await;
+    let (database, stop) = (Path::new(DATABASE), stop.requested());
+    let served = squall_chat::serve_broker(listener, database, observer, stop).await;
     // A broker that gives up is a finding of the run.
     served.unwrap_or_else(|error| panic!("{error}"));
 }
@@ -123,7 +126,12 @@ fn server_options(plan: &Plan) -> ServerOptions {
     }
 }
 
-fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
+/// What a server is told, under its name if there are several.
+fn server_observer(plan: &Plan, server: &str, log: Log) -> Observer<ServerEvent> {
+    let server = match plan.cluster {
+        Some(_) => server.to_owned(),
+        None => String::new(),
+    };
     let names = plan.clients.iter().map(|client| client.name.clone());
     let names: IndexSet<String> = names.collect();
     Arc::new(move |event| {
@@ -134,29 +142,27 @@ fn server_observer(plan: &Plan, log: Log) -> Observer<ServerEvent> {
                 recovered,
                 ..
             } => {
-                let server = String::new();
-                (
-                    client,
-                    EventKind::SessionOpened {
-                        session,
-                        recovered,
-                        server,
-                    },
-                )
+                let opened = EventKind::SessionOpened {
+                    session,
+                    recovered,
+                    server: server.clone(),
+                };
+                (client, opened)
             }
             ServerEvent::SessionClosed {
                 session,
                 client,
-                reason,
+                cause,
             } => {
                 let closed = EventKind::SessionClosed {
                     session,
-                    reason,
-                    cause: Cause::Unknown,
-                    server: String::new(),
+                    reason: cause.to_string(),
+                    cause: end(cause),
+                    server: server.clone(),
                 };
                 (client, closed)
             }
+            ServerEvent::Stored { .. } | ServerEvent::Census(_) => return,
             // The client that this happened to is told, and its history says what came of it.
             ServerEvent::StorageFailed { reason } | ServerEvent::CutOff { reason } => {
                 note(&format!("server: {reason}"));

@@ -8,6 +8,7 @@
 
 use super::connection::Connection;
 use super::{ClientOptions, Transport};
+use crate::cause::End;
 use crate::wire::{Login, Ready};
 use native_tls::TlsConnector;
 use rust_socketio::TransportType;
@@ -50,14 +51,17 @@ impl Carriers {
         options: &ClientOptions,
         server: &str,
         login: &Login,
-    ) -> Result<(Connection, Ready), String> {
+    ) -> Result<(Connection, Ready), End> {
         let Self { first, second, tls } = self;
         let opened = Connection::open(options, server, first.clone(), tls.clone(), login).await;
-        let (Err(reason), Some(second)) = (&opened, second) else {
+        let (Err(first_end), Some(second)) = (&opened, second) else {
             return opened;
         };
         let other = Connection::open(options, server, second.clone(), tls.clone(), login).await;
-        let other = other.map_err(|other| format!("{reason}; by the other transport: {other}"))?;
+        let other = other.map_err(|End { cause, reason }| {
+            let first = &first_end.reason;
+            End::new(cause, format!("{first}; by the other transport: {reason}"))
+        })?;
         std::mem::swap(first, second);
         Ok(other)
     }

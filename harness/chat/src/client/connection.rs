@@ -5,8 +5,9 @@
 //! cleanly; whoever owns a [`Connection`] has to watch for silence.
 
 use super::ClientOptions;
+use crate::cause::{Cause, End};
 use crate::frame;
-use crate::wire::{self, Beat, Delivery, Login, Ready, Receipt, Roster, Synced, Typing};
+use crate::wire::{self, Beat, Delivery, Login, Piece, Ready, Receipt, Roster, Synced, Typing};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use native_tls::TlsConnector;
@@ -18,6 +19,8 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::future::poll_fn;
+use std::io;
+use std::iter::successors;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -29,6 +32,8 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often to try to say goodbye. A connection that has not been told to end would go on
 /// answering pings as soon as its network heals, and its session would outlive its client.
 const GOODBYES: usize = 60;
+/// How rust_socketio's report of a CONNECT_ERROR packet begins. It has no other sign.
+const CONNECT_ERROR: &str = "Received an ConnectError frame";
 
 /// What comes from the server, or about the connection to it. It is handed on several times, so what is large
 /// is in a box.
@@ -38,6 +43,8 @@ pub(super) enum Signal {
     Ready(Box<Ready>),
     /// A message, and the offset by which its session can be recovered.
     Delivery(Box<Delivery>, Option<String>),
+    /// More of a large content.
+    Piece(Box<Piece>),
     /// The end of a page.
     Synced(Synced),
     /// Somebody is typing.
@@ -52,7 +59,7 @@ pub(super) enum Signal {
     /// something that is not understood.
     Noise,
     /// The connection is over.
-    Lost(String),
+    Lost(End),
 }
 
 /// One connection. Dropping it says goodbye in the background: without that, rust_socketio's receive
@@ -61,14 +68,14 @@ pub(super) struct Connection {
     client: Client,
     signals: mpsc::UnboundedReceiver<Signal>,
     sender: mpsc::UnboundedSender<Signal>,
-    /// What came before the greeting.
+    /// What came before the greeting, or had to wait.
     early: VecDeque<Signal>,
     /// Whether the client can come back to its session.
     recoverable: bool,
 }
 
 /// What an emit comes to.
-pub(super) type Emit = BoxFuture<'static, Result<(), String>>;
+pub(super) type Emit = BoxFuture<'static, Result<(), End>>;
 
 impl Connection {
     /// Connects and waits for the greeting, within the time-out for connecting.
@@ -78,15 +85,22 @@ impl Connection {
         transport: TransportType,
         tls: Option<TlsConnector>,
         login: &Login,
-    ) -> Result<(Self, Ready), String> {
+    ) -> Result<(Self, Ready), End> {
         let limit = options.connect_timeout;
         let due = Instant::now() + limit;
         let (sender, signals) = mpsc::unbounded_channel();
         let builder = builder(options, server, transport, tls, login, &sender);
         let client = timeout_at(due, builder.connect()).await;
+        let gave_up = |what| {
+            let after = Some(limit);
+            End::new(
+                Cause::GaveUp { after },
+                format!("no {what} within {limit:?}"),
+            )
+        };
         let client = client
-            .map_err(|_| format!("no connection within {limit:?}"))?
-            .map_err(|error| format!("cannot connect: {}", with_cause(&error)))?;
+            .map_err(|_| gave_up("connection"))?
+            .map_err(|error| cannot_connect(&error))?;
         let mut connection = Self {
             client,
             signals,
@@ -95,12 +109,12 @@ impl Connection {
             recoverable: false,
         };
         let greeting = timeout_at(due, connection.greeting()).await;
-        let ready = greeting.map_err(|_| format!("no greeting within {limit:?}"))??;
+        let ready = greeting.map_err(|_| gave_up("greeting"))??;
         connection.recoverable = ready.private_id.is_some();
         Ok((connection, ready))
     }
 
-    async fn greeting(&mut self) -> Result<Ready, String> {
+    async fn greeting(&mut self) -> Result<Ready, End> {
         let mut missed_packets = VecDeque::new();
         loop {
             match self.next().await {
@@ -108,7 +122,7 @@ impl Connection {
                     self.early = missed_packets;
                     return Ok(*ready);
                 }
-                Signal::Lost(reason) => return Err(reason),
+                Signal::Lost(end) => return Err(end),
                 // What a recovered session has missed comes before the greeting.
                 missed @ Signal::Delivery(..) => missed_packets.push_back(missed),
                 // Should something else come, it is not for us.
@@ -130,6 +144,13 @@ impl Connection {
         }
         // `self` holds a sender, so the channel cannot be closed.
         self.signals.recv().await.unwrap_or(Signal::Noise)
+    }
+
+    /// These signals are next, before whatever is next now.
+    pub(super) fn go_on_with(&mut self, signals: Vec<Signal>) {
+        for signal in signals.into_iter().rev() {
+            self.early.push_front(signal);
+        }
     }
 
     /// Puts an event on the connection, within a time-out.
@@ -199,12 +220,33 @@ impl Drop for Connection {
     }
 }
 
-/// What an error says, and what its cause says: rust_socketio's own words are the same for all causes.
-fn with_cause(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
+/// Why there is no connection. The words of rust_socketio are the same for all causes, so those of the cause
+/// follow. Whoever answers something else than the start of a connection has refused it.
+fn cannot_connect(error: &rust_socketio::Error) -> End {
+    let causes = successors(error.source(), |&cause| cause.source());
+    let network = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let cause = match network.map(io::Error::kind).last() {
+        None | Some(io::ErrorKind::ConnectionRefused) => Cause::Refused,
+        Some(io::ErrorKind::TimedOut) => Cause::GaveUp { after: None },
+        Some(_) => Cause::Closed,
+    };
+    let because = error.source().map(|cause| format!(": {cause}"));
+    let because = because.unwrap_or_default();
+    End::new(cause, format!("cannot connect: {error}{because}"))
+}
+
+/// What rust_socketio's event of an error means, which is a text.
+fn understand_error(text: String) -> End {
+    use rust_socketio::Error::{IncompletePacket, InvalidPacket};
+    let malformed = [IncompletePacket(), InvalidPacket()];
+    let cause = if text.starts_with(CONNECT_ERROR) {
+        Cause::Refused
+    } else if malformed.iter().any(|error| error.to_string() == text) {
+        Cause::Malformed
+    } else {
+        Cause::Closed
+    };
+    End::new(cause, text)
 }
 
 /// rust_socketio cannot close a connection without disconnecting from the namespace, which ends the
@@ -232,7 +274,7 @@ fn builder(
     login: &Login,
     sender: &mpsc::UnboundedSender<Signal>,
 ) -> ClientBuilder {
-    let lost = |describe: fn(Payload) -> String| {
+    let lost = |describe: fn(Payload) -> End| {
         let sender = sender.clone();
         move |payload: Payload, _: Client| {
             let _ = sender.send(Signal::Lost(describe(payload)));
@@ -247,11 +289,11 @@ fn builder(
         .reconnect(false)
         .on(
             Event::Close,
-            lost(|_| "the server has ended the session".to_owned()),
+            lost(|_| End::new(Cause::PeerMeant, "the server has ended the session")),
         )
         .on(
             Event::Error,
-            lost(|payload| first(payload).map_or_else(String::new, text)),
+            lost(|payload| understand_error(first(payload).map_or_else(String::new, text))),
         )
         .on_any(move |event: Event, payload: Payload, _: Client| {
             let _ = events.send(understand(event.as_str(), payload));
@@ -271,11 +313,14 @@ fn nothing_to_wait_for() -> BoxFuture<'static, ()> {
 fn understand(event: &str, payload: Payload) -> Signal {
     if let Payload::Binary(frame) = &payload {
         // The library gives the name of a binary event as it finds it.
-        return match event.contains(wire::BINARY_MESSAGE) {
-            true => frame::decode(frame).map_or(Signal::Noise, |delivery| {
+        return if event.contains(wire::BINARY_MESSAGE) {
+            frame::decode(frame).map_or(Signal::Noise, |delivery| {
                 Signal::Delivery(Box::new(delivery), None)
-            }),
-            false => Signal::Noise,
+            })
+        } else if event.contains(wire::PIECE) {
+            frame::decode(frame).map_or(Signal::Noise, |piece| Signal::Piece(Box::new(piece)))
+        } else {
+            Signal::Noise
         };
     }
     let offset = offset(&payload);
@@ -328,9 +373,10 @@ fn within(
 ) -> Emit {
     async move {
         match timeout(limit, act).await {
-            Ok(outcome) => outcome.map_err(|error| error.to_string()),
-            Err(_) => Err(format!(
-                "the connection did not take a packet within {limit:?}"
+            Ok(outcome) => outcome.map_err(|error| End::new(Cause::Closed, error.to_string())),
+            Err(_) => Err(End::new(
+                Cause::Unanswered { after: limit },
+                format!("the connection did not take a packet within {limit:?}"),
             )),
         }
     }

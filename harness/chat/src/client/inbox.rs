@@ -44,8 +44,18 @@ impl Inbox {
     /// Decides about a delivery. Without catch-up nothing is repeated, so whatever comes is handled:
     /// a gap could not be filled, and what is late is no duplicate.
     pub(super) fn judge(&mut self, delivery: &Delivery, catch_up: bool) -> Judgement {
+        let judgement = self.consider(delivery, catch_up);
+        self.cursor = match (judgement, self.bug) {
+            (Judgement::Handle, Some(Bug::LastInsteadOfHighestOffset)) => delivery.id,
+            (Judgement::Handle, _) => self.cursor.max(delivery.id),
+            (Judgement::Duplicate | Judgement::Gap, _) => self.cursor,
+        };
+        judgement
+    }
+
+    /// The same, but does not count it as handled.
+    pub(super) fn consider(&self, delivery: &Delivery, catch_up: bool) -> Judgement {
         if self.bug == Some(Bug::LastInsteadOfHighestOffset) {
-            self.cursor = delivery.id;
             return Judgement::Handle;
         }
         if catch_up && delivery.id <= self.offset() {
@@ -54,7 +64,6 @@ impl Inbox {
         if catch_up && delivery.previous() > self.cursor {
             return Judgement::Gap;
         }
-        self.cursor = self.cursor.max(delivery.id);
         Judgement::Handle
     }
 

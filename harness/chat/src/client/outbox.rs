@@ -11,6 +11,7 @@
 use super::disk::{Disk, Kept};
 use super::{ClientEvent, ClientOptions, ToServer};
 use crate::bugs::Bug;
+use crate::cause::{FailureCause, Rejection};
 use crate::message::{Kind, Message};
 use crate::wire::{Ready, Receipt, Submission};
 use std::collections::VecDeque;
@@ -103,24 +104,38 @@ impl Outbox {
 
     /// Takes a message from the user. An event if that is all there is to it.
     pub(super) fn take(&mut self, operation: u64, message: Message) -> Option<ClientEvent> {
-        let failed = |reason| Some(ClientEvent::Failed { operation, reason });
+        let failed = |cause, reason| {
+            Some(ClientEvent::Failed {
+                operation,
+                cause,
+                reason,
+            })
+        };
         if message.kind == Kind::Typing {
             if self.connection.is_none() {
-                return failed("there is no connection, and typing does not wait for one".into());
+                let reason = "there is no connection, and typing does not wait for one";
+                return failed(FailureCause::NotConnected, reason.to_owned());
             }
             let submission = Submission::of("", message, None);
             let overtaken = self
                 .whisper
                 .replace(Pending::new(operation, None, submission));
-            return overtaken.map(|earlier| earlier.dropped("typing was overtaken by more of it"));
+            let by = "typing was overtaken by more of it";
+            return overtaken.map(|earlier| earlier.dropped(FailureCause::Overtaken, by));
         }
         self.taken += 1;
         let number = match &self.disk {
             None => None,
-            Some(Err(reason)) => return failed(format!("the outbox cannot be opened: {reason}")),
+            Some(Err(reason)) => {
+                let reason = format!("the outbox cannot be opened: {reason}");
+                return failed(FailureCause::NotKept, reason);
+            }
             Some(Ok(disk)) => match disk.keep(operation, &message) {
                 Ok(number) => Some(number),
-                Err(error) => return failed(format!("the outbox cannot be written: {error}")),
+                Err(error) => {
+                    let reason = format!("the outbox cannot be written: {error}");
+                    return failed(FailureCause::NotKept, reason);
+                }
             },
         };
         self.queue_up(operation, number, message);
@@ -160,23 +175,29 @@ impl Outbox {
             return None;
         }
         let head = self.queue.front_mut()?;
-        let operation = head.operation;
         let refused = (self.connection.as_ref()).and_then(|ready| ready.refuses(&head.submission));
-        if let Some(reason) = refused {
-            return self.finish(ClientEvent::Failed { operation, reason });
+        if let Some(Rejection { cause, reason }) = refused {
+            return self
+                .end_head(|head| head.dropped(cause, reason))
+                .map(Step::Done);
         }
         if head.attempts > 0 && self.bug == Some(Bug::ForgetRetry) {
-            return self.finish(ClientEvent::Ok {
-                operation,
-                acknowledged: false,
-            });
+            let sent = |head: Pending| head.sent(false);
+            return self.end_head(sent).map(Step::Done);
         }
         if self.retries.is_some_and(|retries| head.attempts > retries) {
-            let reason = format!("not acknowledged after {} attempts", head.attempts);
-            return self.finish(ClientEvent::Unknown { operation, reason });
+            let attempts = head.attempts;
+            let reason = format!("not acknowledged after {attempts} attempts");
+            let cause = FailureCause::RetriesUsedUp { attempts };
+            if self.bug == Some(Bug::UnknownMeansFailed) {
+                head.attempts = 0;
+            }
+            return self
+                .end_head(|head| head.dropped(cause, reason))
+                .map(Step::Done);
         }
         head.attempts += 1;
-        let attempt = head.attempts;
+        let (operation, attempt) = (head.operation, head.attempts);
         let retried = (attempt > 1).then_some(ClientEvent::Retried { operation, attempt });
         let submission = head.submission.clone();
         self.waiting = true;
@@ -188,39 +209,34 @@ impl Outbox {
         if self.mode != ToServer::AtMostOnce {
             return None;
         }
-        self.end_head(|operation| ClientEvent::Ok {
-            operation,
-            acknowledged: false,
-        })
+        self.end_head(|head| head.sent(false))
     }
 
     /// The connection has taken what was worth sending only then.
     pub(super) fn whispered(&mut self) -> Option<ClientEvent> {
-        let Pending { operation, .. } = self.whisper.take_if(|whisper| whisper.attempts > 0)?;
-        Some(ClientEvent::Ok {
-            operation,
-            acknowledged: false,
-        })
+        let whisper = self.whisper.take_if(|whisper| whisper.attempts > 0)?;
+        Some(whisper.sent(false))
     }
 
     /// Whether the receipt is for the head, which the server cannot store for now.
     pub(super) fn is_put_off(&self, receipt: &Receipt) -> bool {
         let head = self.queue.front();
-        receipt.retry && head.is_some_and(|head| head.submission.tag == receipt.tag)
+        self.puts_off(receipt) && head.is_some_and(|head| head.submission.tag == receipt.tag)
+    }
+
+    fn puts_off(&self, receipt: &Receipt) -> bool {
+        receipt.retry && self.bug != Some(Bug::PutOffMeansFailed)
     }
 
     /// The server's receipt has come; one for another message than the head, or one that puts it off, is
     /// ignored.
     pub(super) fn acknowledged(&mut self, receipt: Receipt) -> Option<ClientEvent> {
-        if receipt.retry || self.queue.front()?.submission.tag != receipt.tag {
+        if self.puts_off(&receipt) || self.queue.front()?.submission.tag != receipt.tag {
             return None;
         }
-        self.end_head(|operation| match receipt.error {
-            Some(reason) => ClientEvent::Failed { operation, reason },
-            None => ClientEvent::Ok {
-                operation,
-                acknowledged: true,
-            },
+        self.end_head(|head| match receipt.refusal {
+            Some(Rejection { cause, reason }) => head.refused(cause, reason),
+            None => head.sent(true),
         })
     }
 
@@ -237,10 +253,11 @@ impl Outbox {
         self.connection = None;
         let mut done = Vec::new();
         let whisper = self.whisper.take();
-        done.extend(whisper.map(|whisper| whisper.dropped("the connection was lost")));
+        let cause = FailureCause::NotConnected;
+        done.extend(whisper.map(|whisper| whisper.dropped(cause, "the connection was lost")));
         if self.waiting && self.mode == ToServer::AtMostOnce {
             let reason = format!("the connection was lost while the message was sent: {reason}");
-            done.extend(self.end_head(|operation| ClientEvent::Unknown { operation, reason }));
+            done.extend(self.end_head(|head| head.dropped(cause, reason)));
         }
         self.timed_out();
         done
@@ -251,40 +268,36 @@ impl Outbox {
     pub(super) fn abandon(&mut self) -> Vec<ClientEvent> {
         let left = std::mem::take(&mut self.queue);
         let left = left.into_iter().filter(|pending| pending.number.is_none());
-        left.map(|pending| {
-            pending.dropped("the client disconnected before the message was acknowledged")
-        })
-        .collect()
+        let reason = "the client disconnected before the message was acknowledged";
+        left.map(|pending| pending.dropped(FailureCause::Left, reason))
+            .collect()
     }
 
-    fn finish(&mut self, event: ClientEvent) -> Option<Step> {
-        self.end_head(|_| event).map(Step::Done)
-    }
-
-    fn end_head(&mut self, event: impl FnOnce(u64) -> ClientEvent) -> Option<ClientEvent> {
+    fn end_head(&mut self, event: impl FnOnce(Pending) -> ClientEvent) -> Option<ClientEvent> {
         self.waiting = false;
         let head = self.queue.pop_front()?;
         if let (Some(Ok(disk)), Some(number)) = (&self.disk, head.number) {
             // If this fails, the message is sent once more another time, and recognised.
             let _ = disk.forget(number);
         }
-        Some(event(head.operation))
+        Some(event(head))
     }
 }
 
 impl Ready {
     /// Why the server would not take a message, if that is known. A packet that is too long would
     /// cost the connection, again and again.
-    fn refuses(&self, message: &Submission) -> Option<String> {
+    fn refuses(&self, message: &Submission) -> Option<Rejection> {
+        let too_large = |what, bytes: u64, limit: u64| Rejection {
+            cause: FailureCause::TooLarge { bytes, limit },
+            reason: format!("{what}{bytes} bytes, and the server takes at most {limit}"),
+        };
         let (length, most) = (message.content.len(), self.content_max);
         if length > most {
-            return Some(format!(
-                "{length} bytes, and the server takes at most {most}"
-            ));
+            return Some(too_large("", length as u64, most as u64));
         }
         let (length, most) = (message.packet_length(), self.max_payload);
-        (length > most)
-            .then(|| format!("a packet of {length} bytes, and the server takes at most {most}"))
+        (length > most).then(|| too_large("a packet of ", length, most))
     }
 }
 
@@ -298,12 +311,40 @@ impl Pending {
         }
     }
 
-    /// What the user is told of a message that is sent no more.
-    fn dropped(self, reason: &str) -> ClientEvent {
-        let (operation, reason) = (self.operation, reason.to_owned());
-        match self.attempts {
-            0 => ClientEvent::Failed { operation, reason },
-            _ => ClientEvent::Unknown { operation, reason },
+    fn sent(self, acknowledged: bool) -> ClientEvent {
+        let operation = self.operation;
+        ClientEvent::Ok {
+            operation,
+            acknowledged,
+        }
+    }
+
+    /// What the user is told of a message that is sent no more. One that was put on a connection may be stored.
+    fn dropped(self, cause: FailureCause, reason: impl Into<String>) -> ClientEvent {
+        let never_sent = self.attempts == 0;
+        self.ended(never_sent, cause, reason.into())
+    }
+
+    /// What the user is told of a message whose last attempt the server has refused. Earlier ones may be
+    /// stored all the same, or still be under way.
+    fn refused(self, cause: FailureCause, reason: String) -> ClientEvent {
+        let sent_once = self.attempts == 1;
+        self.ended(sent_once, cause, reason)
+    }
+
+    fn ended(self, has_failed: bool, cause: FailureCause, reason: String) -> ClientEvent {
+        let operation = self.operation;
+        match has_failed {
+            true => ClientEvent::Failed {
+                operation,
+                cause,
+                reason,
+            },
+            false => ClientEvent::Unknown {
+                operation,
+                cause,
+                reason,
+            },
         }
     }
 }
@@ -384,7 +425,7 @@ mod tests {
         let first = send(&mut outbox);
         let put_off = Receipt {
             tag: first.tag.clone(),
-            error: Some("the disk is full".to_owned()),
+            refusal: Some("the disk is full".to_owned().into()),
             retry: true,
             ..Receipt::default()
         };

@@ -7,10 +7,12 @@ use super::carriers::Carriers;
 use super::connection::{Connection, Emit, Signal};
 use super::inbox::{Inbox, Judgement};
 use super::outbox::Step;
+use super::pieces::Pieces;
 use super::roster::Roster;
 use super::{ClientEvent, ClientOptions, Shared, ToServer};
 use crate::Observer;
 use crate::bugs::Bug;
+use crate::cause::{Cause, End};
 use crate::message::{Content, Kind};
 use crate::wire::{self, Claim, Delivery, Login, Ready, SyncRequest};
 use futures_util::FutureExt;
@@ -24,6 +26,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 /// How long a client that leaves waits for its goodbye to be sent.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How many messages [`Bug::RestlessClient`] has patience for.
+const RESTLESS_AFTER: i64 = 20;
+
 /// The longest silence that a server may ask for.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -34,6 +39,7 @@ pub(super) struct Supervisor {
     shared: Arc<Shared>,
     inbox: Inbox,
     roster: Roster,
+    pieces: Pieces,
     ack_timeout: AckTimeout,
     carriers: Carriers,
     first_session: Option<String>,
@@ -64,6 +70,7 @@ enum Emitted {
     Message,
     Whisper,
     Sync,
+    Piece,
     Who,
 }
 
@@ -84,6 +91,7 @@ impl Supervisor {
         shared: Arc<Shared>,
     ) -> Self {
         let (inbox, roster) = (Inbox::new(options.bug), Roster::new(options.bug));
+        let pieces = Pieces::new(options.ack_timeout);
         let ack_timeout = AckTimeout::new(options.ack_timeout);
         let carriers = Carriers::new(options.transport);
         let (first_session, claim, connection) = (None, None, None);
@@ -93,6 +101,7 @@ impl Supervisor {
             shared,
             inbox,
             roster,
+            pieces,
             ack_timeout,
             carriers,
             first_session,
@@ -118,17 +127,18 @@ impl Supervisor {
         loop {
             attempt += 1;
             self.tell(ClientEvent::Connecting { attempt });
-            let reason = match self.connect().await {
+            let end = match self.connect().await {
                 Ok(ready) => {
                     (attempt, _) = (0, backoff.reset());
                     self.converse(ready).await
                 }
-                Err(reason) => reason,
+                Err(end) => end,
             };
             drop(self.connection.take());
-            let lost = self.shared.outbox().disconnected(&reason);
+            self.pieces.disconnected();
+            let lost = self.shared.outbox().disconnected(&end.reason);
             lost.into_iter().for_each(|event| self.tell(event));
-            self.tell(ClientEvent::Disconnected { reason });
+            self.tell_end(end);
             if self.options.bug == Some(Bug::EagerReconnect) {
                 // Not quite at once: a server that refuses would keep the loop busy for ever.
                 sleep(Duration::from_millis(1)).await;
@@ -138,12 +148,13 @@ impl Supervisor {
         }
     }
 
-    async fn connect(&mut self) -> Result<Ready, String> {
+    async fn connect(&mut self) -> Result<Ready, End> {
         let (name, rooms) = (self.options.name.clone(), self.options.rooms.clone());
         let login = Login {
             name,
             rooms,
             server_offset: self.inbox.offset(),
+            pieces: true,
             claim: self.claim.clone(),
         };
         let server = self.next_server();
@@ -192,16 +203,19 @@ impl Supervisor {
     }
 
     /// Listens and speaks until the connection is over; says why it is.
-    async fn converse(&mut self, ready: Ready) -> String {
+    async fn converse(&mut self, ready: Ready) -> End {
         let mut talk = Conversation::new(&ready, self.options.ack_timeout);
         self.shared.outbox().connected(&ready);
         self.roster.connected();
         loop {
             self.speak(&mut talk);
             let Some(connection) = &mut self.connection else {
-                return "closed".to_owned();
+                return End::new(Cause::Closed, "closed");
             };
             let (silence, ack, page) = (talk.silence_due(), talk.ack_due(), talk.page_due());
+            // A page may be waiting behind what comes in pieces.
+            let page = page.filter(|_| !self.pieces.is_busy());
+            let piece = self.pieces.due();
             // In a crowd there is nearly always a signal, and nothing else is worth a look before it.
             let event = match connection.next().now_or_never() {
                 Some(signal) => Happened::Signal(signal),
@@ -212,13 +226,14 @@ impl Supervisor {
                     () = sleep_until(silence) => Happened::Silence,
                     () = until(ack) => Happened::AckOverdue,
                     () = until(page) => Happened::PageOverdue,
+                    () = until(piece) => Happened::PieceOverdue,
                     () = self.shared.given.notified() => Happened::Given,
                 },
             };
-            if let Some(reason) = self.react(&mut talk, event)
+            if let Some(end) = self.react(&mut talk, event)
                 && self.options.bug != Some(Bug::DeafWatchdog)
             {
-                return reason;
+                return end;
             }
         }
     }
@@ -236,6 +251,13 @@ impl Supervisor {
                 };
                 talk.emit = Some((connection.emit(wire::SYNC, &request, limit), Emitted::Sync));
                 talk.catching_up = CatchingUp::Asked(Instant::now() + limit);
+                return;
+            }
+            if let Some(request) = self.pieces.ask(Instant::now()) {
+                talk.emit = Some((
+                    connection.emit(wire::PIECE, &request, limit),
+                    Emitted::Piece,
+                ));
                 return;
             }
             if self.roster.ask() {
@@ -269,8 +291,8 @@ impl Supervisor {
         }
     }
 
-    /// Deals with what has happened; a reason means that the connection is over.
-    fn react(&mut self, talk: &mut Conversation, event: Happened) -> Option<String> {
+    /// Deals with what has happened; an end means that the connection is over.
+    fn react(&mut self, talk: &mut Conversation, event: Happened) -> Option<End> {
         match event {
             Happened::Signal(signal) => return self.listen(talk, signal),
             Happened::Emitted(Ok(()), Emitted::Message) => {
@@ -281,18 +303,19 @@ impl Supervisor {
                 let done = self.shared.outbox().whispered();
                 done.into_iter().for_each(|event| self.tell(event));
             }
-            Happened::Emitted(Ok(()), Emitted::Sync | Emitted::Who) => {}
-            Happened::Emitted(Err(reason), _) => {
+            Happened::Emitted(Ok(()), Emitted::Sync | Emitted::Piece | Emitted::Who) => {}
+            Happened::Emitted(Err(end), _) => {
                 if talk.ack_due().is_some_and(|due| due <= Instant::now()) {
                     self.ack_timeout.overdue();
                 }
-                return Some(reason);
+                return Some(end);
             }
             Happened::Silence => {
                 talk.heard = Instant::now();
-                return Some(format!(
-                    "the server has been silent for {:?}",
-                    talk.patience
+                let after = Some(talk.patience);
+                return Some(End::new(
+                    Cause::Silent { after },
+                    format!("the server has been silent for {:?}", talk.patience),
                 ));
             }
             Happened::AckOverdue if std::mem::take(&mut talk.put_off) => {
@@ -305,8 +328,12 @@ impl Supervisor {
                 self.shared.outbox().timed_out();
                 let limit = self.ack_timeout.current();
                 self.ack_timeout.overdue();
-                return Some(format!("no acknowledgement within {limit:?}"));
+                return Some(End::new(
+                    Cause::Unanswered { after: limit },
+                    format!("no acknowledgement within {limit:?}"),
+                ));
             }
+            Happened::PieceOverdue => self.pieces.overdue(),
             Happened::PageOverdue => talk.catching_up = CatchingUp::Wanted,
             // It is in the outbox already, and the next thing to say is looked for in any case.
             Happened::Given => {}
@@ -314,21 +341,29 @@ impl Supervisor {
         None
     }
 
-    fn listen(&mut self, talk: &mut Conversation, signal: Signal) -> Option<String> {
+    fn listen(&mut self, talk: &mut Conversation, signal: Signal) -> Option<End> {
         if !matches!(signal, Signal::Lost(_)) {
             talk.heard = Instant::now();
         }
+        let signal = self.in_its_turn(talk, signal)?;
         match signal {
-            Signal::Lost(reason) => return Some(reason),
+            Signal::Lost(end) => return Some(end),
             Signal::Delivery(delivery, offset) => match self.judge(talk, &delivery, offset) {
-                Judgement::Handle => self.tell(ClientEvent::Delivered {
-                    id: delivery.id,
-                    room: delivery.room,
-                    sender: delivery.sender,
-                    kind: delivery.particulars.kind,
-                    nickname: delivery.particulars.nickname,
-                    content: delivery.content.into(),
-                }),
+                Judgement::Handle => {
+                    let restless = self.options.bug == Some(Bug::RestlessClient);
+                    let restless = restless && delivery.id % RESTLESS_AFTER == 0;
+                    self.tell(ClientEvent::Delivered {
+                        id: delivery.id,
+                        room: delivery.room,
+                        sender: delivery.sender,
+                        kind: delivery.particulars.kind,
+                        nickname: delivery.particulars.nickname,
+                        content: delivery.content.into(),
+                    });
+                    if restless {
+                        return Some(End::new(Cause::Closed, "closed"));
+                    }
+                }
                 Judgement::Duplicate => {}
                 Judgement::Gap => talk.notice_gap(),
             },
@@ -342,7 +377,7 @@ impl Supervisor {
             }
             Signal::Beat(beat) => {
                 self.roster.compare(beat.roster);
-                if talk.catch_up && self.inbox.is_behind(beat) {
+                if talk.catch_up && !self.pieces.is_busy() && self.inbox.is_behind(beat) {
                     talk.notice_gap();
                 }
             }
@@ -370,10 +405,40 @@ impl Supervisor {
                     self.tell(event);
                 }
             }
-            // There is one greeting, and it has come.
-            Signal::Ready(_) | Signal::Noise => {}
+            // There is one greeting, and it has come; pieces have been put together.
+            Signal::Ready(_) | Signal::Piece(_) | Signal::Noise => {}
         }
         None
+    }
+
+    /// The signal, unless its turn comes later: a message whose content has to be asked for, and what has its
+    /// place after such a one.
+    fn in_its_turn(&mut self, talk: &mut Conversation, signal: Signal) -> Option<Signal> {
+        match signal {
+            Signal::Piece(piece) => {
+                let whole = self.pieces.add(&piece, Instant::now());
+                if let Some(connection) = &mut self.connection {
+                    connection.go_on_with(whole);
+                }
+                None
+            }
+            Signal::Delivery(..) | Signal::Synced(_) if self.pieces.is_busy() => {
+                self.pieces.wait(signal);
+                None
+            }
+            Signal::Delivery(delivery, offset) => {
+                talk.page_goes_on(self.options.ack_timeout);
+                let next = self.inbox.consider(&delivery, talk.catch_up) == Judgement::Handle;
+                match delivery.particulars.length {
+                    Some(total) if next => {
+                        self.pieces.begin(delivery, offset, total);
+                        None
+                    }
+                    _ => Some(Signal::Delivery(delivery, offset)),
+                }
+            }
+            other => Some(other),
+        }
     }
 
     /// Decides about a delivery, and remembers its offset unless it has to come again.
@@ -399,12 +464,14 @@ impl Supervisor {
     async fn take_leave(&mut self) {
         if let Some(connection) = self.connection.take() {
             let _ = timeout(FAREWELL, connection.close()).await;
-            self.tell(ClientEvent::Disconnected {
-                reason: "the user has left".to_owned(),
-            });
+            self.tell_end(End::new(Cause::Meant, "the user has left"));
         }
         let left = self.shared.outbox().abandon();
         left.into_iter().for_each(|event| self.tell(event));
+    }
+
+    fn tell_end(&self, End { cause, reason }: End) {
+        self.tell(ClientEvent::Disconnected { cause, reason });
     }
 
     fn tell(&self, event: ClientEvent) {
@@ -415,10 +482,11 @@ impl Supervisor {
 /// What a conversation waits for.
 enum Happened {
     Signal(Signal),
-    Emitted(Result<(), String>, Emitted),
+    Emitted(Result<(), End>, Emitted),
     Silence,
     AckOverdue,
     PageOverdue,
+    PieceOverdue,
     Given,
 }
 
@@ -443,7 +511,7 @@ impl Conversation {
     }
 
     /// Waits for the emit that is under way, if there is one.
-    async fn emitted(&mut self) -> (Result<(), String>, Emitted) {
+    async fn emitted(&mut self) -> (Result<(), End>, Emitted) {
         let Some((emit, what)) = &mut self.emit else {
             return pending().await;
         };
@@ -464,6 +532,13 @@ impl Conversation {
         match self.catching_up {
             CatchingUp::Asked(due) => Some(due),
             CatchingUp::Live | CatchingUp::Wanted => None,
+        }
+    }
+
+    /// Something of the page has come: it is not overdue as long as more of it comes.
+    fn page_goes_on(&mut self, limit: Duration) {
+        if let CatchingUp::Asked(due) = &mut self.catching_up {
+            *due = Instant::now() + limit;
         }
     }
 

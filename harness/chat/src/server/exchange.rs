@@ -22,11 +22,13 @@ use super::handlers::Reply;
 use super::presence::Presence;
 use super::recovery::Kept;
 use super::session::{Allowance, Link, Session, changed, delivery, framed, under_wrong_ids};
-use super::{ServerOptions, ToClient, nickname_taken};
+use super::{Census, ServerEvent, ServerOptions, ToClient, nickname_taken};
+use crate::Observer;
 use crate::bugs::Bug;
+use crate::cause::Rejection;
 use crate::message::{Content, Kind, full_name, is_open};
 use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
-use crate::wire::{self, Beat, Limits, Login, Ready, Receipt, Submission, Synced};
+use crate::wire::{self, Beat, Limits, Login, PieceRequest, Ready, Receipt, Submission, Synced};
 use following::Broker;
 use sessions::Sessions;
 use socketioxide::TransportType;
@@ -44,6 +46,7 @@ pub(super) struct Exchange {
     page: usize,
     limits: Limits,
     bug: Option<Bug>,
+    observer: Observer<ServerEvent>,
     sessions: Sessions,
     arrivals: SessionNumber,
     /// Where clients can come back to their sessions.
@@ -65,8 +68,10 @@ impl Exchange {
         database: Database,
         recovery: Recovery,
         options: &ServerOptions,
+        observer: Observer<ServerEvent>,
     ) -> Result<Self, StorageError> {
         Ok(Self {
+            observer,
             highest: database.highest_id()?,
             database,
             broker: (options.cluster).map(|cluster| Broker::new(cluster.adapter)),
@@ -154,6 +159,7 @@ impl Exchange {
         // There is room for it: the recovery layer leaves half of the queue to others. Should it fail, the
         // connection is lost already, and its end on its way to us.
         drop(socket.emit(wire::READY, &ready));
+        let pieces = login.pieces && self.bug != Some(Bug::LargeAsAWhole);
         let mut session = match before {
             Some(mut session) => {
                 self.change_rooms(&mut session);
@@ -165,6 +171,7 @@ impl Exchange {
             true => session.go_live(self.highest),
             false => session.live = live,
         }
+        session.pieces = pieces;
         session.keep()?;
         if let Some(presence) = &mut self.presence {
             presence.came(&session.namespace, &session.name);
@@ -203,7 +210,7 @@ impl Exchange {
         }
         if session.state.exists() {
             self.waiting.insert(session.state.id().to_owned(), number);
-        } else {
+        } else if self.bug != Some(Bug::SessionOutlivesClient) {
             self.sessions.remove(number);
         }
         connected
@@ -246,7 +253,7 @@ impl Exchange {
             Ok(receipt) => receipt.clone(),
             Err(error) if error.may_pass() => Some(Receipt {
                 tag,
-                error: Some(error.to_string()),
+                refusal: Some(Rejection::for_now(error.to_string())),
                 retry: true,
                 ..Receipt::default()
             }),
@@ -264,42 +271,53 @@ impl Exchange {
         session.map_or(Allowance::Refused, Session::count_message)
     }
 
-    /// Says what is wrong with a message, if anything is.
+    /// Says what is wrong with a message, if anything is. Nothing is with one that is stored: of whoever has
+    /// left a room, for example, this may be a retry.
     pub(super) fn check(
         &self,
         number: SessionNumber,
         submission: &Submission,
-    ) -> Result<Result<(), String>, StorageError> {
+    ) -> Result<Result<(), Rejection>, StorageError> {
         let Some(session) = self.sessions.get(number) else {
             return Ok(Ok(()));
         };
-        if let Err(reason) = submission.check(&self.limits) {
-            return Ok(Err(reason));
+        let Err(refusal) = self.check_new(session, submission)? else {
+            return Ok(Ok(()));
+        };
+        let stored = self
+            .database
+            .find_same(&message(session, submission.clone()))?;
+        Ok(stored.map(|_| ()).ok_or(refusal))
+    }
+
+    fn check_new(
+        &self,
+        session: &Session,
+        submission: &Submission,
+    ) -> Result<Result<(), Rejection>, StorageError> {
+        if let Err(refusal) = submission.check(&self.limits) {
+            return Ok(Err(refusal));
         }
         let room = full_name(&session.namespace, &submission.room);
         let member = session.rooms().contains_key(&room);
         let may = match submission.kind {
             Kind::Join => member || session.rooms().len() < self.limits.rooms + OWN_ROOMS,
             Kind::Message | Kind::Typing => member || is_open(&submission.room, &self.limits),
-            // Of whoever has left already, this may be a retry.
-            Kind::Leave => {
-                member || {
-                    let message = message(session, submission.clone());
-                    self.database.find_same(&message)?.is_some()
-                }
-            }
+            Kind::Leave => member,
         };
         if !may {
             let most = self.limits.rooms;
-            return Ok(Err(match submission.kind {
+            let reason = match submission.kind {
                 Kind::Join => format!("rooms: at most {most} allowed; leave one first"),
                 _ => "the sender is not in this room; join it first".to_owned(),
-            }));
+            };
+            return Ok(Err(reason.into()));
         }
         if let Some(nickname) = &submission.nickname
+            && self.bug != Some(Bug::NicknameShared)
             && self.database.is_taken(nickname, &room, &session.name)?
         {
-            return Ok(Err(nickname_taken(nickname)));
+            return Ok(Err(nickname_taken(nickname).into()));
         }
         Ok(Ok(()))
     }
@@ -338,21 +356,26 @@ impl Exchange {
             (Some(Bug::BinaryTruncated), Content::Binary(bytes)) => bytes.truncate(64),
             _ => {}
         }
-        let (id, error, new) = match self.database.insert(&message) {
-            Ok(Inserted::New(id)) => (Some(id), None, Some(StoredMessage { id, message })),
+        let (id, refusal, new) = match self.database.insert(&message) {
+            Ok(Inserted::New(id)) => {
+                (self.observer)(ServerEvent::Stored { id });
+                (Some(id), None, Some(StoredMessage { id, message }))
+            }
             Ok(Inserted::Duplicate(id)) => (Some(id), None, None),
             // The official tutorial takes every conflict for a retry.
             Err(StorageError::OffsetReused(_)) if self.bug.is_some_and(Bug::trusts_offsets) => {
                 (Some(self.highest), None, None)
             }
-            Err(error @ StorageError::OffsetReused(_)) => (None, Some(error.to_string()), None),
+            Err(error @ StorageError::OffsetReused(_)) => {
+                (None, Some(error.to_string().into()), None)
+            }
             Err(error) => return Err(error),
         };
         let receipt = Receipt {
             tag,
             id,
             client_offset,
-            error,
+            refusal,
             retry: false,
         };
         Ok(Some((receipt, new)))
@@ -371,7 +394,9 @@ impl Exchange {
         if self.bug == Some(Bug::TypingStored) {
             self.database.insert(&message)?;
         }
-        self.tell_typing(Some(number), &message);
+        if self.bug != Some(Bug::TypingSwallowed) {
+            self.tell_typing(Some(number), &message);
+        }
         self.tell_servers(StoredMessage { id: 0, message });
         Ok(())
     }
@@ -437,16 +462,16 @@ impl Exchange {
         for &(_, place) in &places {
             self.sessions[place].head = stored.id;
         }
-        let mut receivers: BTreeMap<&str, Vec<&squall_recovery::Session>> = BTreeMap::new();
+        let mut receivers: BTreeMap<(&str, bool), Vec<&squall_recovery::Session>> = BTreeMap::new();
         for &(_, place) in &places {
             let session = &self.sessions[place];
-            let there = receivers.entry(&session.namespace).or_default();
+            let how = (&*session.namespace, session.pieces);
+            let there = receivers.entry(how).or_default();
             there.push(&session.state);
         }
-        let delivery = delivery(stored, 0);
-        let frame = framed(&delivery);
-        for (namespace, sessions) in receivers {
-            match &frame {
+        for ((namespace, pieces), sessions) in receivers {
+            let delivery = delivery(stored, 0, pieces);
+            match &framed(&delivery) {
                 // One argument: socketioxide would make several of an array.
                 None => {
                     let event = (wire::CHAT_MESSAGE, &(&delivery,));
@@ -512,6 +537,18 @@ impl Exchange {
         session.keep()
     }
 
+    /// Sends a session more of a large content.
+    pub(super) fn send_piece(
+        &self,
+        number: SessionNumber,
+        request: PieceRequest,
+    ) -> Result<(), StorageError> {
+        if let Some(session) = self.sessions.get(number) {
+            session.emit_piece(request, self.database.message(request.id)?, self.bug);
+        }
+        Ok(())
+    }
+
     /// Sends out a message under the id that it will probably get: [`Bug::BroadcastBeforeCommit`].
     pub(super) fn broadcast_unstored(
         &mut self,
@@ -557,6 +594,24 @@ impl Exchange {
                 live: true,
             };
             session.emit_event(wire::SYNCED, &synced);
+        }
+    }
+
+    /// What this server holds, beside its connections.
+    pub(super) fn census(&self, connections: usize) -> Census {
+        let all = self.sessions.iter().count();
+        let connected = self
+            .sessions
+            .iter()
+            .filter(|session| session.socket.is_some());
+        let sessions = connected.count();
+        Census {
+            connections,
+            sessions,
+            waiting: all - sessions,
+            rooms: self.sessions.rooms(),
+            online: self.presence.as_ref().map_or(0, Presence::count),
+            unanswered: self.unanswered(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use super::ServerEvent;
 use super::handlers::Shared;
+use crate::cause::Cause;
 use crate::cluster::{
     self, Adapter, BEAT, Cluster, Notice, PATIENCE, PAUSE, Receiver, Request, Sender,
 };
@@ -27,7 +28,7 @@ impl Shared {
             let reason = error.to_string();
             (self.observer)(ServerEvent::CutOff { reason });
             if cluster.adapter == Adapter::Log {
-                self.send_away();
+                self.send_away(Cause::Meant);
             }
             sleep(PAUSE).await;
         }

@@ -13,10 +13,11 @@ use super::session::Allowance;
 use super::{ServerEvent, ServerOptions, presence};
 use crate::Observer;
 use crate::bugs::Bug;
+use crate::cause::{Cause, Rejection};
 use crate::frame;
 use crate::message::Kind;
 use crate::storage::StorageError;
-use crate::wire::{self, Login, Receipt, Refused, Submission, SyncRequest};
+use crate::wire::{self, Login, PieceRequest, Receipt, Refused, Submission, SyncRequest};
 use bytes::Bytes;
 use socketioxide::extract::{AckSender, TryData};
 use socketioxide::socket::DisconnectReason;
@@ -26,9 +27,6 @@ use std::future::{pending, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
-
-/// Why a connection is over whose client has come with another one.
-const SUPERSEDED: &str = "superseded by another connection of the client";
 
 /// What the handlers of all sockets share.
 pub(super) struct Shared {
@@ -141,25 +139,33 @@ impl Shared {
             },
         );
         let shared = self.clone();
+        socket.on(
+            wire::PIECE,
+            move |socket: SocketRef, TryData(request): TryData<PieceRequest>| {
+                shared.send_piece(number, &socket, request.map_err(|error| error.to_string()));
+                ready(())
+            },
+        );
+        let shared = self.clone();
         socket.on(wire::WHO, move |socket: SocketRef| {
             shared.tell_who(number, &socket);
             ready(())
         });
         let (shared, session) = (self.clone(), state.clone());
         let client = login.name.clone();
-        state.on_disconnect(move |_, reason: DisconnectReason| {
-            let reason = match session.superseded() {
-                true => SUPERSEDED.to_owned(),
-                false => format!("{reason:?}"),
+        state.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
+            let cause = match session.superseded() {
+                true => Cause::Superseded,
+                false => cause(&socket, reason),
             };
-            shared.leave(number, &session, &client, &reason);
+            shared.leave(number, &session, &client, cause);
             ready(())
         });
         let (shared, session) = (self.clone(), state.clone());
         let client = login.name.clone();
         socket.on(wire::GIVE_UP, move || {
             session.release();
-            shared.leave(number, &session, &client, "given up by its client");
+            shared.leave(number, &session, &client, Cause::Closed);
             ready(())
         });
         // The socket may be gone already, and its disconnection handled before there was a handler.
@@ -171,7 +177,7 @@ impl Shared {
             (self.observer)(ServerEvent::SessionClosed {
                 session: session.clone(),
                 client,
-                reason: SUPERSEDED.to_owned(),
+                cause: Cause::Superseded,
             });
         }
         let (client, recovered) = (name.clone(), state.recovered());
@@ -190,18 +196,17 @@ impl Shared {
         }
         // On several threads it may have gone just now, before there was a session to close.
         if !socket.connected() {
-            self.leave(number, &state, &name, "gone before it was let in");
+            self.leave(number, &state, &name, Cause::Closed);
         }
     }
 
-    fn leave(&self, number: SessionNumber, session: &Session, client: &str, reason: &str) {
+    fn leave(&self, number: SessionNumber, session: &Session, client: &str, cause: Cause) {
         if self.with(|exchange| exchange.close(number)) == Some(true) {
             let (session, client) = (session.id().to_owned(), client.to_owned());
-            let reason = reason.to_owned();
             (self.observer)(ServerEvent::SessionClosed {
                 session,
                 client,
-                reason,
+                cause,
             });
         }
     }
@@ -213,13 +218,11 @@ impl Shared {
         message: Result<Submission, String>,
         reply: Reply,
     ) {
-        let (tag, refusal) = match (
-            self.with(|exchange| exchange.count_message(number)),
-            &message,
-        ) {
+        let allowance = self.with(|exchange| exchange.count_message(number));
+        let (tag, refusal) = match (allowance, &message) {
             // Whoever floods a server does not listen to it.
-            (Some(Allowance::Exhausted), _) => return drop(socket.clone().disconnect()),
-            (_, Err(error)) => (String::new(), Err(error.clone())),
+            (Some(Allowance::Exhausted), _) => return send_away(socket, Cause::Overflow),
+            (_, Err(error)) => (String::new(), Err(error.clone().into())),
             (Some(Allowance::Granted), Ok(message)) => {
                 let checked = self.attempt(|exchange| exchange.check(number, message));
                 (message.tag.clone(), checked.unwrap_or(Ok(())))
@@ -227,20 +230,22 @@ impl Shared {
             (_, Ok(message)) => {
                 let most = self.options.limits.rate;
                 let reason = format!("at most {most} messages a second allowed");
-                (message.tag.clone(), Err(reason))
+                (message.tag.clone(), Err(Rejection::for_now(reason)))
             }
         };
         match (message, refusal) {
             (Ok(message), Ok(())) => self.accept(number, message, reply),
-            (_, Err(reason)) => {
-                let error = Some(reason.clone());
-                let error = error.filter(|_| self.options.bug != Some(Bug::RefusalAcknowledged));
+            (_, Err(refusal)) => {
+                let reason = format!("{}: {}", wire::CHAT_MESSAGE, refusal.reason);
+                let refusal = Some(refusal);
                 reply.send(&Receipt {
                     tag,
-                    error,
+                    refusal: refusal.filter(|_| self.options.bug != Some(Bug::RefusalAcknowledged)),
+                    // Whoever has sent too many may send this one a little later.
+                    retry: allowance == Some(Allowance::Refused),
                     ..Receipt::default()
                 });
-                refuse(socket, format!("{}: {reason}", wire::CHAT_MESSAGE));
+                refuse(socket, reason);
             }
             (Err(_), Ok(())) => unreachable!("what cannot be understood is refused"),
         }
@@ -248,10 +253,14 @@ impl Shared {
 
     fn accept(self: &Arc<Self>, number: SessionNumber, message: Submission, reply: Reply) {
         if message.kind == Kind::Typing {
+            if self.options.bug == Some(Bug::TypingRepeated) {
+                self.repeat_typing(number, message.clone());
+            }
             self.attempt(|exchange| exchange.relay_typing(number, message));
             return;
         }
         match self.options.bug {
+            Some(Bug::FavouredClient) if number > 1 => self.receive_late(number, message, reply),
             Some(Bug::AckBeforeCommit) => self.acknowledge_before_commit(number, message, reply),
             Some(Bug::BroadcastBeforeCommit) => {
                 self.broadcast_before_commit(number, message, reply);
@@ -286,11 +295,31 @@ impl Shared {
     }
 
     /// Disconnects every client.
-    pub(super) fn send_away(&self) {
+    pub(super) fn send_away(&self, cause: Cause) {
         // The lock is released before the loop: disconnecting calls the handler, which takes it.
         let sockets = self.lock().as_ref().map(Exchange::sockets);
         for socket in sockets.unwrap_or_default() {
-            let _ = socket.disconnect();
+            send_away(&socket, cause);
+        }
+    }
+
+    /// Answers a request for more of a large content. It counts like a message.
+    fn send_piece(
+        &self,
+        number: SessionNumber,
+        socket: &SocketRef,
+        request: Result<PieceRequest, String>,
+    ) {
+        match (
+            self.with(|exchange| exchange.count_message(number)),
+            request,
+        ) {
+            (Some(Allowance::Granted), Ok(request)) => {
+                self.attempt(|exchange| exchange.send_piece(number, request));
+            }
+            (Some(Allowance::Exhausted), _) => send_away(socket, Cause::Overflow),
+            (_, Err(error)) => refuse(socket, format!("{}: {error}", wire::PIECE)),
+            (Some(Allowance::Refused) | None, Ok(_)) => {}
         }
     }
 
@@ -300,7 +329,7 @@ impl Shared {
             Some(Allowance::Granted) => {
                 self.with(|exchange| exchange.tell_whole_roster(number));
             }
-            Some(Allowance::Exhausted) => drop(socket.clone().disconnect()),
+            Some(Allowance::Exhausted) => send_away(socket, Cause::Overflow),
             Some(Allowance::Refused) | None => {}
         }
     }
@@ -316,12 +345,47 @@ impl Shared {
         }
     }
 
-    /// Gives every session a sign of life, for ever.
-    pub(super) async fn beat(&self) -> Infallible {
+    /// Gives every session a sign of life, for ever, and tells what the server holds if that has changed.
+    pub(super) async fn beat(&self, connections: impl Fn() -> usize) -> Infallible {
+        let mut told = None;
         loop {
             sleep(self.options.ping_interval).await;
-            self.with(Exchange::beat);
+            let census = self.with(|exchange| {
+                exchange.beat();
+                exchange.census(connections())
+            });
+            if let Some(census) = census.filter(|census| told != Some(*census)) {
+                told = Some(census);
+                (self.observer)(ServerEvent::Census(census));
+            }
         }
+    }
+}
+
+/// Disconnects a client; its session ends with this cause.
+fn send_away(socket: &SocketRef, cause: Cause) {
+    socket.extensions.insert(Meant(cause));
+    // An error says that it is gone already.
+    let _ = socket.clone().disconnect();
+}
+
+/// Why this server has disconnected a client.
+#[derive(Clone, Copy)]
+struct Meant(Cause);
+
+/// What socketioxide's reasons mean.
+fn cause(socket: &SocketRef, reason: DisconnectReason) -> Cause {
+    use DisconnectReason as Reason;
+    match reason {
+        Reason::TransportClose | Reason::TransportError => Cause::Closed,
+        Reason::HeartbeatTimeout => Cause::Silent { after: None },
+        Reason::PacketParsingError | Reason::MultipleHttpPollingError => Cause::Malformed,
+        Reason::ClientNSDisconnect => Cause::PeerMeant,
+        Reason::ServerNSDisconnect => {
+            let meant = socket.extensions.get::<Meant>();
+            meant.map_or(Cause::Meant, |Meant(cause)| cause)
+        }
+        Reason::ClosingServer => Cause::Stopping,
     }
 }
 

@@ -9,6 +9,10 @@ use tokio::time::sleep;
 
 /// How long an acknowledged message is kept in memory only.
 const COMMIT_DELAY: Duration = Duration::from_millis(500);
+/// How long everybody but the first waits.
+const DISFAVOUR: Duration = Duration::from_secs(2);
+/// After how long somebody seems to be typing again.
+const TYPING_AGAIN: Duration = Duration::from_secs(5);
 /// The pause between two messages of a catch-up that runs beside the live stream.
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(20);
 
@@ -49,6 +53,29 @@ impl Shared {
             if let Some((receipt, _)) = inserted.flatten() {
                 reply.send(&receipt);
             }
+        });
+    }
+
+    /// [`Bug::FavouredClient`](crate::Bug::FavouredClient).
+    pub(super) fn receive_late(
+        self: &Arc<Self>,
+        number: SessionNumber,
+        message: Submission,
+        reply: Reply,
+    ) {
+        let shared = self.clone();
+        tokio::spawn(async move {
+            sleep(DISFAVOUR).await;
+            shared.attempt(|exchange| exchange.receive(number, message, reply));
+        });
+    }
+
+    /// [`Bug::TypingRepeated`](crate::Bug::TypingRepeated).
+    pub(super) fn repeat_typing(self: &Arc<Self>, number: SessionNumber, message: Submission) {
+        let shared = self.clone();
+        tokio::spawn(async move {
+            sleep(TYPING_AGAIN).await;
+            shared.attempt(|exchange| exchange.relay_typing(number, message));
         });
     }
 

@@ -65,6 +65,12 @@ impl Presence {
         namespace.touched.insert(name.to_owned());
     }
 
+    /// How many users are online, in all namespaces.
+    pub(super) fn count(&self) -> usize {
+        let namespaces = self.namespaces.values();
+        namespaces.map(|namespace| namespace.sessions.len()).sum()
+    }
+
     /// The version of a namespace's roster, as it was told.
     pub(super) fn version(&self, namespace: &str) -> u64 {
         self.namespaces

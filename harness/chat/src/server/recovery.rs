@@ -29,6 +29,9 @@ pub(super) struct Kept {
     pub(super) rooms: BTreeMap<String, i64>,
     /// Whether it has caught up.
     pub(super) live: bool,
+    /// Whether its client asks for large contents piece by piece.
+    #[serde(default)]
+    pub(super) pieces: bool,
     /// It has been sent everything for it up to this id, or up to what the recovery layer has emitted since.
     #[serde(default = "everything")]
     pub(super) upto: i64,

@@ -6,7 +6,7 @@ use crate::bugs::Bug;
 use crate::frame;
 use crate::message::{Content, EVERYBODY, Kind, full_name, local_name, room_of};
 use crate::storage::{NewMessage, StorageError, StoredMessage};
-use crate::wire::{self, Delivery, Limits, Login, Particulars, Typing};
+use crate::wire::{self, Delivery, Limits, Login, Particulars, Piece, PieceRequest, Typing, WHOLE};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -28,6 +28,8 @@ pub(super) struct Session {
     /// Changed together only with the index of rooms in `exchange::sessions`, once the session is there.
     rooms: BTreeMap<String, i64>,
     pub(super) live: bool,
+    /// Whether its client asks for large contents piece by piece.
+    pub(super) pieces: bool,
     /// The id of the last message in this session's stream.
     pub(super) head: i64,
     /// The highest id there was when it became live.
@@ -62,6 +64,7 @@ impl Session {
             name,
             rooms,
             server_offset: offset,
+            pieces,
             ..
         } = login;
         let namespace = socket.ns().to_owned();
@@ -76,6 +79,7 @@ impl Session {
             rooms,
             live: false,
             upto: 0,
+            pieces,
         };
         let waiting = Self::waiting(state, kept, offset, limits);
         Self {
@@ -92,6 +96,7 @@ impl Session {
             rooms,
             live,
             upto,
+            pieces,
         }: Kept,
         head: i64,
         limits: &Limits,
@@ -105,6 +110,7 @@ impl Session {
             name,
             rooms,
             live,
+            pieces,
             head,
             live_since: upto,
             held: None,
@@ -135,6 +141,7 @@ impl Session {
             rooms: self.rooms.clone(),
             live: self.live,
             upto: self.live_since,
+            pieces: self.pieces,
         };
         Ok(self.state.set_data(&kept)?)
     }
@@ -196,9 +203,37 @@ impl Session {
         self.emit_link(&mut Link::of(stored))
     }
 
+    /// Puts a piece of a message's content into the socket's queue, if the message is for this session. One
+    /// that does not fit there is asked for again.
+    pub(super) fn emit_piece(
+        &self,
+        request: PieceRequest,
+        stored: Option<StoredMessage>,
+        bug: Option<Bug>,
+    ) {
+        let PieceRequest { id, from, most } = request;
+        let is_mine = |stored: &StoredMessage| {
+            let since = self.rooms.get(&stored.message.room);
+            since.is_none_or(|since| id >= *since) && self.is_for(&stored.message, bug)
+        };
+        let stored = stored.filter(is_mine);
+        let content = stored
+            .as_ref()
+            .map_or(&[][..], |stored| stored.message.content.as_bytes());
+        let rest = content.get(from..).unwrap_or_default();
+        let piece = &rest[..rest.len().min(most).min(WHOLE * 2)];
+        let header = Piece {
+            id,
+            from,
+            total: content.len(),
+            content: Content::Binary(Vec::new()),
+        };
+        self.emit_event(wire::PIECE, &Bytes::from(frame::encode(&header, piece)));
+    }
+
     /// The same with a message that goes to others as well.
     pub(super) fn emit_link(&mut self, link: &mut Link<'_>) -> bool {
-        let accepted = match link.after(self.head) {
+        let accepted = match link.after(self.head, self.pieces) {
             Written::Text(json) => self.emit_event(wire::CHAT_MESSAGE, json),
             Written::Binary(frame) => self.emit_event(wire::BINARY_MESSAGE, frame),
         };
@@ -258,8 +293,8 @@ pub(super) fn changed(
 /// written for one of those is for all of them.
 pub(super) struct Link<'a> {
     stored: &'a StoredMessage,
-    /// As it was written last, and after which message.
-    written: Option<(i64, Written)>,
+    /// As it was written last, after which message, and whether its content may be left out.
+    written: Option<((i64, bool), Written)>,
 }
 
 /// The payload of an event.
@@ -274,11 +309,12 @@ impl<'a> Link<'a> {
         Self { stored, written }
     }
 
-    fn after(&mut self, previous: i64) -> &Written {
-        let same = self.written.take_if(|(before, _)| *before == previous);
+    fn after(&mut self, previous: i64, pieces: bool) -> &Written {
+        let how = (previous, pieces);
+        let same = self.written.take_if(|(before, _)| *before == how);
         let (_, written) = self.written.insert(same.unwrap_or_else(|| {
-            let delivery = delivery(self.stored, previous);
-            (previous, Written::new(&delivery))
+            let delivery = delivery(self.stored, previous, pieces);
+            (how, Written::new(&delivery))
         }));
         written
     }
@@ -293,10 +329,19 @@ impl Written {
     }
 }
 
-/// A message on its way, after another one.
-pub(super) fn delivery(StoredMessage { id, message }: &StoredMessage, previous: i64) -> Delivery {
+/// A message on its way, after another one; with `pieces`, without a content that is large.
+pub(super) fn delivery(
+    StoredMessage { id, message }: &StoredMessage,
+    previous: i64,
+    pieces: bool,
+) -> Delivery {
+    let content = &message.content;
+    let length = Some(content.len()).filter(|&length| pieces && length > WHOLE);
     Delivery {
-        content: message.content.clone(),
+        content: match length {
+            Some(_) => content.emptied(),
+            None => content.clone(),
+        },
         id: *id,
         room: local_name(&message.room).to_owned(),
         sender: message.sender.clone(),
@@ -305,6 +350,7 @@ pub(super) fn delivery(StoredMessage { id, message }: &StoredMessage, previous: 
             previous: (previous != *id - 1).then_some(previous),
             kind: message.kind,
             nickname: message.nickname.clone(),
+            length,
         },
     }
 }
@@ -312,8 +358,11 @@ pub(super) fn delivery(StoredMessage { id, message }: &StoredMessage, previous: 
 /// The frame of a message that says something in bytes.
 pub(super) fn framed(delivery: &Delivery) -> Option<Bytes> {
     match &delivery.content {
-        Content::Text(_) => None,
-        Content::Binary(bytes) => Some(frame::encode(delivery, bytes).into()),
+        Content::Binary(bytes) if delivery.particulars.length.is_none() => {
+            Some(frame::encode(delivery, bytes).into())
+        }
+        // What has to be asked for is only told of.
+        _ => None,
     }
 }
 
@@ -348,7 +397,7 @@ mod tests {
     }
 
     fn json<'a>(link: &'a mut Link<'_>, previous: i64) -> &'a str {
-        match link.after(previous) {
+        match link.after(previous, false) {
             Written::Text(json) => json.get(),
             Written::Binary(_) => panic!("words are no frame"),
         }

@@ -2,8 +2,8 @@
 
 use crate::support::*;
 use squall_chat::{
-    ClientEvent, ClientOptions, Database, Message, ServerEvent, ServerOptions, ToClient, ToServer,
-    Transport,
+    Cause, ClientEvent, ClientOptions, Database, Message, ServerEvent, ServerOptions, ToClient,
+    ToServer, Transport,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -215,8 +215,16 @@ async fn a_server_that_is_told_to_stop_says_goodbye_and_frees_the_database() {
         .unwrap();
     Database::open(&scratch.database()).unwrap();
     anns.wait_until("the client has heard of it", |events| {
-        let told = "the server has ended the session".to_owned();
-        events.contains(&ClientEvent::Disconnected { reason: told })
+        let goodbye = |event: &ClientEvent| {
+            matches!(
+                event,
+                ClientEvent::Disconnected {
+                    cause: Cause::PeerMeant,
+                    ..
+                }
+            )
+        };
+        events.iter().any(goodbye)
     })
     .await;
     events
@@ -337,8 +345,37 @@ async fn a_client_that_stops_reading_is_given_up_and_disturbs_nobody() {
     drop(eve);
 }
 
+#[tokio::test]
+async fn a_large_message_cannot_be_asked_for_by_whom_it_is_not_for() {
+    let scratch = Scratch::new("pieces-private");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let (ann, anns) = join(quick_client("ann", server.address));
+    ann.send(1, Message::to_room("lobby", "x".repeat(40_000)));
+    ann.send(2, Message::to_user("bob", "y".repeat(40_000)));
+    anns.delivered(1).await;
+    anns.wait_until("both are stored", |events| {
+        let stored = |event: &&ClientEvent| matches!(event, ClientEvent::Ok { .. });
+        events.iter().filter(stored).count() == 2
+    })
+    .await;
+    let mut eve = Hostile::connect(server.address).await;
+    eve.say(r#"40{"name":"eve","rooms":["lobby"],"server_offset":2}"#)
+        .await;
+    eve.say(r#"42["piece",{"id":2,"from":0,"most":9}]"#).await;
+    eve.say(r#"42["piece",{"id":1,"from":0,"most":9}]"#).await;
+    let heard = eve.hear_until(r#""total":40000"#).await;
+    assert!(heard.contains(r#""id":2,"from":0,"total":0"#), "{heard}");
+    assert!(
+        heard.contains("xxxxxxxxx") && !heard.contains("yyy"),
+        "{heard}"
+    );
+}
+
 /// A websocket client that knows nothing of Socket.IO.
-struct Hostile(TcpStream);
+struct Hostile {
+    stream: TcpStream,
+    heard: Vec<u8>,
+}
 
 impl Hostile {
     async fn connect(server: SocketAddr) -> Self {
@@ -347,7 +384,8 @@ impl Hostile {
             Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut hostile = Self(stream);
+        let heard = Vec::new();
+        let mut hostile = Self { stream, heard };
         hostile.hear().await;
         hostile
     }
@@ -362,12 +400,26 @@ impl Hostile {
         }
         frame.extend([0; 4]);
         frame.extend(packet.as_bytes());
-        let _ = self.0.write_all(&frame).await;
+        let _ = self.stream.write_all(&frame).await;
         self.hear().await;
     }
 
     async fn hear(&mut self) {
         let mut buffer = [0; 4096];
-        let _ = timeout(Duration::from_millis(20), self.0.read(&mut buffer)).await;
+        let heard = timeout(Duration::from_millis(20), self.stream.read(&mut buffer)).await;
+        let length = heard.map_or(0, |length| length.unwrap_or(0));
+        self.heard.extend(&buffer[..length]);
+    }
+
+    /// All that has come so far, once this has.
+    async fn hear_until(&mut self, awaited: &str) -> String {
+        for _ in 0..1_000 {
+            let heard = String::from_utf8_lossy(&self.heard).into_owned();
+            if heard.contains(awaited) {
+                return heard;
+            }
+            self.hear().await;
+        }
+        panic!("{awaited} did not come");
     }
 }

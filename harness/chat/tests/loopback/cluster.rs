@@ -6,11 +6,12 @@ use crate::support::{
 };
 use squall_chat::{
     Adapter, Client, ClientEvent, ClientOptions, Cluster, Message, ServeError, ServerEvent,
-    ServerOptions, StorageError, serve_broker,
+    ServerOptions, StorageError, ToClient, serve_broker,
 };
 use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// A broker on the loopback interface.
@@ -24,7 +25,9 @@ impl Broker {
         let listener = listen(address).await;
         let address = listener.local_addr().unwrap();
         let database = scratch.file("broker.db");
-        let task = tokio::spawn(async move { serve_broker(listener, &database, pending()).await });
+        let task = tokio::spawn(async move {
+            serve_broker(listener, &database, Arc::new(|_| {}), pending()).await
+        });
         Self { address, task }
     }
 
@@ -178,11 +181,15 @@ async fn a_server_that_was_away_copies_the_log_before_it_lets_somebody_in() {
 async fn with_pub_sub_what_was_published_while_a_server_was_away_is_missing_there() {
     let scratch = Scratch::new("cluster-pub-sub");
     let broker = Broker::start("127.0.0.1:0", &scratch).await;
-    let first = server("1.db", &scratch, broker.cluster(Adapter::PubSub)).await;
+    let live_only = ServerOptions {
+        to_client: ToClient::LiveOnly,
+        ..broker.cluster(Adapter::PubSub)
+    };
+    let first = server("1.db", &scratch, live_only.clone()).await;
     let (ann, anns) = user("ann", &[&first]).await;
     send_numbered(&ann, 0, 3);
     anns.delivered(3).await;
-    let second = server("2.db", &scratch, broker.cluster(Adapter::PubSub)).await;
+    let second = server("2.db", &scratch, live_only).await;
     let (bob, bobs) = user("bob", &[&second]).await;
     bob.send(9, Message::to_room("lobby", "is somebody there?"));
     bobs.delivered(1).await;
@@ -211,4 +218,34 @@ impl Scratch {
     fn file(&self, name: &str) -> PathBuf {
         self.database().with_file_name(name)
     }
+}
+
+/// A client takes ids below its cursor for duplicates: what a server sent out as it came was lost.
+#[tokio::test]
+async fn over_a_channel_without_order_who_catches_up_misses_nothing() {
+    let scratch = Scratch::new("cluster-channel");
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let first = server("1.db", &scratch, broker.cluster(Adapter::PubSub)).await;
+    let second = server("2.db", &scratch, broker.cluster(Adapter::PubSub)).await;
+    let (ann, anns) = user("ann", &[&first]).await;
+    let (bob, bobs) = user("bob", &[&second]).await;
+    send_numbered(&ann, 0, 50);
+    send_numbered(&bob, 50, 100);
+    anns.delivered(100).await;
+    bobs.delivered(100).await;
+    assert_eq!(anns.contents(), bobs.contents());
+}
+
+#[tokio::test]
+async fn over_a_channel_a_server_that_was_away_reads_what_it_has_missed() {
+    let scratch = Scratch::new("cluster-channel-away");
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let first = server("1.db", &scratch, broker.cluster(Adapter::PubSub)).await;
+    let (ann, anns) = user("ann", &[&first]).await;
+    send_numbered(&ann, 0, 100);
+    anns.delivered(100).await;
+    let second = server("2.db", &scratch, broker.cluster(Adapter::PubSub)).await;
+    let (_bob, bobs) = user("bob", &[&second]).await;
+    bobs.delivered(100).await;
+    assert_eq!(bobs.contents(), numbered(0, 100));
 }

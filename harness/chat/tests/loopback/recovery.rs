@@ -5,7 +5,7 @@
 use crate::silence::Cable;
 use crate::support::*;
 use squall_chat::{
-    ClientEvent, ClientOptions, Content, Database, Kind, NewMessage, Recovery, Refusal,
+    Cause, ClientEvent, ClientOptions, Content, Database, Kind, NewMessage, Recovery, Refusal,
     ServerEvent, ServerOptions, ToClient, Transport,
 };
 use std::time::Duration;
@@ -172,8 +172,8 @@ async fn a_client_that_comes_back_before_its_server_has_noticed_supersedes_its_o
     let sessions = sessions(&bobs);
     assert_eq!(sessions[1], (sessions[0].0.clone(), true));
     let superseded = |event: &&ServerEvent| {
-        matches!(event, ServerEvent::SessionClosed { client, reason, .. }
-            if client == "bob" && reason.starts_with("superseded"))
+        matches!(event, ServerEvent::SessionClosed { client, cause, .. }
+            if client == "bob" && *cause == Cause::Superseded)
     };
     let events = server.events.all();
     assert_eq!(events.iter().filter(superseded).count(), 1, "{events:#?}");

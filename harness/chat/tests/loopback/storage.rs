@@ -125,3 +125,23 @@ fn a_full_or_failing_disk_may_pass_and_a_broken_database_does_not() {
         assert!(!failure(lasting).may_pass(), "{lasting}");
     }
 }
+
+/// Of two users who took it in different rooms, both had it.
+#[test]
+fn a_nickname_is_taken_in_all_rooms_of_its_namespace_until_its_user_takes_another() {
+    let scratch = Scratch::new("nicknames");
+    let database = open(&scratch).unwrap();
+    let named = |nickname: &str, room: &str| NewMessage {
+        nickname: Some(nickname.to_owned()),
+        ..message(None, room, "has a name")
+    };
+    database.insert(&named("boss", "lobby")).unwrap();
+    let is_taken = |room, user| database.is_taken("boss", room, user).unwrap();
+    assert!(is_taken("attic", "bob"));
+    assert!(!is_taken("attic", "ann"));
+    assert!(!is_taken("/other#lobby", "bob"));
+    database.insert(&named("other", "/other#attic")).unwrap();
+    assert!(is_taken("attic", "bob"));
+    database.insert(&named("chief", "attic")).unwrap();
+    assert!(!is_taken("lobby", "bob"));
+}

@@ -15,7 +15,7 @@
 use crate::index::{ContentId, Index};
 use crate::verdict::Findings;
 use crate::{
-    BadRecovery, ClientId, EventKind, Evidence, Mistake, Recovery, Time, Verdict, counted,
+    BadRecovery, Cause, ClientId, EventKind, Evidence, Mistake, Recovery, Time, Verdict, counted,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -24,11 +24,12 @@ use std::time::Duration;
 /// the time at either end of a round trip.
 const TOLERANCE: Duration = Duration::from_millis(5);
 
-/// Why the server says that a session was ended on purpose.
-const ON_PURPOSE: [&str; 3] = [
-    "ClientNSDisconnect",
-    "ServerNSDisconnect",
-    "PacketParsingError",
+/// Why a server says that a session was ended on purpose.
+const ON_PURPOSE: [Cause; 4] = [
+    Cause::PeerMeant,
+    Cause::Meant,
+    Cause::Overflow,
+    Cause::Malformed,
 ];
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -117,11 +118,9 @@ impl<'i, 'h> Sessions<'i, 'h> {
             } => {
                 self.open(at, client, session, *recovered, findings);
             }
-            EventKind::SessionClosed {
-                session, reason, ..
-            } => {
+            EventKind::SessionClosed { session, cause, .. } => {
                 if let Some(known) = self.known.get_mut(&**session) {
-                    let on_purpose = ON_PURPOSE.contains(&&**reason);
+                    let on_purpose = ON_PURPOSE.contains(cause);
                     known.closed = Some(Closed { at, on_purpose });
                 }
             }
@@ -330,6 +329,7 @@ fn bad(index: &Index<'_>, client: ClientId, session: &str, at: Time, mistake: Mi
 
 #[cfg(test)]
 mod tests {
+    use crate::Cause;
     use crate::Guarantee::Recovery;
     use crate::testing::{Chat, chat};
 
@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn is_violated_by_a_session_that_was_ended_on_purpose() {
         let chat = lost()
-            .session_closed_because(10_001, "alice", "ClientNSDisconnect")
+            .session_closed_because(10_001, "alice", Cause::PeerMeant)
             .recovered(12_000, "alice", "alice-1")
             .handled(12_100, "alice", ["m2", "m3"]);
         insta::assert_snapshot!(chat.verdict(Recovery), @"violated: alice recovered session alice-1 at 12.000 s, which had been ended on purpose.");

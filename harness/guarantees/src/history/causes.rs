@@ -25,6 +25,12 @@ pub enum Cause {
         #[serde(default, with = "nanoseconds::option")]
         after: Option<Duration>,
     },
+    /// The peer was heard, but did not take or acknowledge something in the time allowed for it.
+    Unanswered {
+        /// The time allowed.
+        #[serde(with = "nanoseconds")]
+        after: Duration,
+    },
     /// The connection was closed or reset under it.
     Closed,
     /// The peer answered that it will not have it.
@@ -64,6 +70,12 @@ pub enum FailureCause {
     NotConnected,
     /// The server answered that it could not.
     Refused,
+    /// It waited for its turn, and its user has said something of the kind since.
+    Overtaken,
+    /// It was to be kept on the client's disk first, and could not be.
+    NotKept,
+    /// Its user has left.
+    Left,
 }
 
 /// Why a client that asked for the session it had before did not get it.

@@ -2,8 +2,11 @@
 //! from the broker goes to them.
 
 use super::{Exchange, SessionNumber, message};
+use crate::bugs::Bug;
+use crate::cause::Rejection;
 use crate::cluster::{Adapter, Notice, Outcome, Request};
 use crate::message::Kind;
+use crate::server::ToClient;
 use crate::server::handlers::Reply;
 use crate::storage::{NewMessage, StorageError, StoredMessage};
 use crate::wire::{Receipt, Submission};
@@ -14,6 +17,8 @@ use tokio::sync::mpsc;
 pub(super) struct Broker {
     adapter: Adapter,
     link: Option<Link>,
+    /// What has come before its turn, by id.
+    ahead: BTreeMap<i64, StoredMessage>,
 }
 
 /// A connection to the broker.
@@ -22,6 +27,8 @@ struct Link {
     /// How far the log went when the connection was made.
     log_end: i64,
     asked: u64,
+    /// Up to which id the server has asked for what it has missed.
+    read_upto: i64,
     /// Who waits for the broker's answer, by the number of the question.
     waiting: BTreeMap<u64, Waiting>,
 }
@@ -34,8 +41,11 @@ struct Waiting {
 
 impl Broker {
     pub(super) fn new(adapter: Adapter) -> Self {
-        let link = None;
-        Self { adapter, link }
+        Self {
+            adapter,
+            link: None,
+            ahead: BTreeMap::new(),
+        }
     }
 
     fn say(&self, request: Request) {
@@ -53,6 +63,7 @@ impl Exchange {
             Some(Broker {
                 adapter: Adapter::Log,
                 link,
+                ..
             }) => (link.as_ref()).is_some_and(|link| self.highest >= link.log_end),
             Some(_) | None => true,
         }
@@ -78,9 +89,11 @@ impl Exchange {
                 requests,
                 log_end,
                 asked: 0,
+                read_upto: 0,
                 waiting: BTreeMap::new(),
             });
         }
+        self.notice_missing(log_end);
         Ok(())
     }
 
@@ -107,7 +120,9 @@ impl Exchange {
         let Some(link) = &mut broker.link else {
             reply.send(&Receipt {
                 tag,
-                error: Some("the server has lost its broker".to_owned()),
+                refusal: Some(Rejection::for_now(
+                    "the server has lost its broker".to_owned(),
+                )),
                 retry: true,
                 ..Receipt::default()
             });
@@ -123,6 +138,12 @@ impl Exchange {
         link.waiting.insert(number, waiting);
         broker.say(Request::Store { number, message });
         None
+    }
+
+    /// How many messages wait for the broker's answer.
+    pub(super) fn unanswered(&self) -> usize {
+        let link = self.broker.as_ref().and_then(|broker| broker.link.as_ref());
+        link.map_or(0, |link| link.waiting.len())
     }
 
     /// Lets the other servers know of something that is not in the log.
@@ -142,14 +163,57 @@ impl Exchange {
             }
             Notice::Published { message } => self.take_in(message),
             Notice::Stored { number, outcome } => self.answer(number, outcome),
-            Notice::Welcome { .. } | Notice::Beat => Ok(()),
+            Notice::Beat { highest } => {
+                self.notice_missing(highest);
+                Ok(())
+            }
+            Notice::Welcome { .. } => Ok(()),
         }
     }
 
-    /// Copies a message and sends it out.
+    /// Copies a message and sends it out; if its turn has not come, when it has.
     fn take_in(&mut self, message: StoredMessage) -> Result<(), StorageError> {
-        self.database.copy(&message)?;
-        self.broadcast(message)
+        if !self.keeps_order() {
+            self.database.copy(&message)?;
+            return self.broadcast(message);
+        }
+        let id = message.id;
+        if let (Some(broker), true) = (&mut self.broker, id > self.highest) {
+            broker.ahead.insert(id, message);
+        }
+        while let Some(message) = self.next_in_turn() {
+            self.database.copy(&message)?;
+            self.broadcast(message)?;
+        }
+        self.notice_missing(id - 1);
+        Ok(())
+    }
+
+    /// Whether this server has to put in order what the channel brings, because clients rely on it.
+    fn keeps_order(&self) -> bool {
+        let broker = self.broker.as_ref();
+        let unordered = broker.is_some_and(|broker| broker.adapter == Adapter::PubSub);
+        unordered && self.to_client == ToClient::CatchUp && self.bug != Some(Bug::ChannelOutOfOrder)
+    }
+
+    fn next_in_turn(&mut self) -> Option<StoredMessage> {
+        let next = self.highest + 1;
+        self.broker.as_mut()?.ahead.remove(&next)
+    }
+
+    /// There are messages up to this id; asks for those that have not come, unless it has asked already.
+    fn notice_missing(&mut self, upto: i64) {
+        let after = self.highest;
+        if !self.keeps_order() || after >= upto {
+            return;
+        }
+        let Some(broker) = &mut self.broker else {
+            return;
+        };
+        if let Some(link) = broker.link.as_mut().filter(|link| link.read_upto < upto) {
+            link.read_upto = upto;
+            broker.say(Request::Read { after, upto });
+        }
     }
 
     /// Answers the sender of a message that the broker has stored, or has not.
@@ -161,16 +225,16 @@ impl Exchange {
         let Some(waiting) = link.and_then(|link| link.waiting.remove(&number)) else {
             return Ok(());
         };
-        let (id, error, retry) = match &outcome {
+        let (id, refusal, retry) = match &outcome {
             Outcome::New(id) | Outcome::Duplicate(id) => (Some(*id), None, false),
-            Outcome::Refused(reason) => (None, Some(reason.clone()), false),
-            Outcome::Later(reason) => (None, Some(reason.clone()), true),
+            Outcome::Refused(reason) => (None, Some(reason.clone().into()), false),
+            Outcome::Later(reason) => (None, Some(Rejection::for_now(reason.clone())), true),
         };
         let receipt = Receipt {
             tag: waiting.tag,
             id,
             client_offset: waiting.message.client_offset.clone(),
-            error,
+            refusal,
             retry,
         };
         // Through the log it has come already.

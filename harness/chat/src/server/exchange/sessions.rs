@@ -61,6 +61,11 @@ impl Sessions {
         self.arrived.values().map(|&place| &self[place])
     }
 
+    /// How many rooms have somebody in them.
+    pub(super) fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
     /// Who gets a message, live or not.
     pub(super) fn receivers(
         &self,
