@@ -42,12 +42,24 @@
 //!   rooms or to everybody and that its client has not handled, in order, once. Otherwise the client
 //!   gets a new session, and nothing of the old one; [`Session::refusal`] says why.
 //! - It holds again and again, for connections that were quiet for hours, for clients that were not sent
-//!   anything yet, and on named namespaces.
+//!   anything yet (they name the offset of an earlier session, or none), however much was missed, and on
+//!   named namespaces.
+//! - It holds for a client that is back before the server has noticed its loss, as when a phone changes
+//!   its network. Socket.IO's own server refuses it then, and so loses what it has sent into the dead
+//!   connection. Here the client's next connection supersedes the old one: it proves that it is the
+//!   client's by the private id, and that it is the later one by the order in which the server heard of
+//!   both. The client does nothing for that, so it works with the official ones. A client that had
+//!   two live connections with one private id would have the first ended.
+//! - Missed packets, like all events that are kept, go out in portions ([`Options::queued_max`]) that leave
+//!   room in the connection's queue for what the application sends beside them, and for pings.
 //! - A session that either side has ended on purpose is gone.
 //! - With a [`Storage`] that lasts ([`Sqlite`]) it holds across restarts, also when the process was killed
-//!   or the power failed.
+//!   or the power failed. A window goes on from the moment of the kill, to a twentieth of it.
+//! - A storage that fails for a moment (a full disk, an error) delays events and loses none: see
+//!   [`Storage`], [`Census::unsaved`].
 //! - Hostile clients cannot make it grow: what is kept is limited by [`Options`], and a client that would
-//!   need what was dropped is refused.
+//!   need what was dropped is refused. When clients have gone and their time is over, nothing is left
+//!   ([`Recovery::census`]).
 //!
 //! # What to know
 //!
@@ -58,6 +70,10 @@
 //! - Events with acknowledgement and volatile events are not recovered, as with Socket.IO's own server.
 //! - Socket.IO's client takes *any* text at the end of an event for an offset. An event that is not
 //!   recovered should therefore not end with a text: a client that names it as its offset is refused.
+//! - An application that stores what it emits can be killed in between. It says where each event comes from
+//!   ([`Recovery::emit_at`]), and emits again when it starts what came after [`Recovery::position`].
+//! - If the process dies while its storage fails, sessions come back as they were last kept, and what was
+//!   not kept was sent to nobody.
 //! - The common (JSON) parser only. One server process only: the books are not shared.
 
 #![forbid(unsafe_code)]
