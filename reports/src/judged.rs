@@ -112,9 +112,26 @@ impl Judged {
             .filter(|this| this.expected.is_none())
             .filter(violated)
     }
+
+    /// The judgements that a report tells one by one: of what was exercised, or should have been.
+    pub(crate) fn told(&self) -> impl Iterator<Item = &Judgement> {
+        self.judgements.iter().filter(|this| !this.is_idle())
+    }
+
+    /// The names of all others, for one line.
+    pub(crate) fn unexercised(&self) -> String {
+        let idle = self.judgements.iter().filter(|this| this.is_idle());
+        let names: Vec<String> = idle.map(|this| this.guarantee.to_string()).collect();
+        names.join(", ")
+    }
 }
 
 impl Judgement {
+    /// Whether there is nothing to tell of it: not exercised, and not named by the scenario.
+    fn is_idle(&self) -> bool {
+        self.expected.is_none() && self.verdict == Verdict::NotExercised
+    }
+
     /// Whether the expectation was met. A guarantee that the scenario does not name need not be put to
     /// the test; but if it is, it must hold.
     pub fn outcome(&self) -> Outcome {

@@ -5,7 +5,7 @@
 
 use crate::story::{Piece, abridge};
 use crate::text::line;
-use crate::{Counts, Entry, Judged, Judgement, Outcome, Panic, tell};
+use crate::{Counts, Entry, Judged, Outcome, Panic, tell};
 use squall_guarantees::seconds;
 
 /// No report of one run is longer, in bytes.
@@ -53,7 +53,7 @@ pub fn render(judged: &Judged) -> String {
     for warning in judged.warnings() {
         line(&mut text, format_args!("- **{}**", inline(&warning)));
     }
-    guarantees(&mut text, &judged.judgements);
+    guarantees(&mut text, judged);
     panics(&mut text, &record.panics);
     story(&mut text, &tell(judged));
     line(&mut text, format_args!("\n| count | |\n|---|---|"));
@@ -74,12 +74,12 @@ pub(crate) fn sign(outcome: Outcome) -> &'static str {
     }
 }
 
-fn guarantees(text: &mut String, judgements: &[Judgement]) {
+fn guarantees(text: &mut String, judged: &Judged) {
     line(
         text,
         format_args!("\n| guarantee | verdict | expected | |\n|---|---|---|---|"),
     );
-    for judgement in judgements {
+    for judgement in judged.told() {
         let name = judgement.guarantee;
         let verdict = match judgement.outcome() {
             Outcome::AsExpected => judgement.verdict.word().to_owned(),
@@ -92,6 +92,10 @@ fn guarantees(text: &mut String, judgements: &[Judgement]) {
             text,
             format_args!("| {name} | {verdict} | {expected} | {grounds} |"),
         );
+    }
+    let unexercised = judged.unexercised();
+    if !unexercised.is_empty() {
+        line(text, format_args!("\nNot exercised: {unexercised}."));
     }
 }
 

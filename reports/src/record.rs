@@ -27,6 +27,9 @@ pub struct Record {
     pub machines: Vec<Machine>,
     /// What the scenario did to the world, in order of its beginning.
     pub faults: Vec<Fault>,
+    /// What machines on the way did of their own, in order of time.
+    #[serde(default)]
+    pub incidents: Vec<Incident>,
     /// Machines that panicked.
     pub panics: Vec<Panic>,
     /// What the clients and the server did.
@@ -108,6 +111,18 @@ pub struct Fault {
     /// nobody counted.
     #[serde(default)]
     pub hits: Option<u64>,
+}
+
+/// What a machine between clients and servers did of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// When.
+    #[serde(with = "nanoseconds")]
+    pub at: Duration,
+    /// Which machine.
+    pub machine: String,
+    /// What it did, in words: `cut a WebSocket that had lived or carried enough`.
+    pub what: String,
 }
 
 /// A machine's program panicked: a finding of the run.

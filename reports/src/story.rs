@@ -1,4 +1,4 @@
-//! What a run was like: faults, ends and starts of programs, attempts and disconnections as each
+//! What a run was like: faults, what machines on the way did, ends and starts of programs, attempts and disconnections as each
 //! side saw them with their causes, retries, what was lost or doubled, and what violated a
 //! guarantee, in the order of virtual time.
 //!
@@ -52,7 +52,7 @@ impl Entry {
 /// Tells a run's story, in the order of time.
 pub fn tell(judged: &Judged) -> Vec<Entry> {
     let (record, mut story) = (&judged.record, Groups::default());
-    tell_faults_and_panics(&mut story, record);
+    tell_the_world(&mut story, record);
     tell_events(&mut story, &record.history);
     for &stop in &record.history.server_stops {
         story.add_plain(stop, "server", "stopped");
@@ -62,7 +62,8 @@ pub fn tell(judged: &Judged) -> Vec<Entry> {
     story.into_entries()
 }
 
-fn tell_faults_and_panics(story: &mut Groups, record: &Record) {
+/// Faults, what machines on the way did, and panics.
+fn tell_the_world(story: &mut Groups, record: &Record) {
     for fault in &record.faults {
         match fault.until {
             Some(until) => {
@@ -74,6 +75,10 @@ fn tell_faults_and_panics(story: &mut Groups, record: &Record) {
                 story.add_plain(fault.from, "fault", what);
             }
         }
+    }
+    for incident in &record.incidents {
+        let what = Happening::Repeated(incident.what.clone());
+        story.add(Span::once(incident.at), &incident.machine, what, None);
     }
     for panic in &record.panics {
         let message = panic.message.lines().next().unwrap_or_default();

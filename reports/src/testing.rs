@@ -4,7 +4,7 @@
 //! is retried and stored twice. Bob comes back at the second attempt and handles a message twice;
 //! alice's last message is lost.
 
-use crate::{Engine, Expectation, Expected, Fault, Machine, NetworkCounts, Record};
+use crate::{Engine, Expectation, Expected, Fault, Incident, Machine, NetworkCounts, Record};
 use squall_guarantees::EventKind::{self, *};
 use squall_guarantees::{
     Bounds, Cause, Client, ClientId, Event, Guarantee, History, Kind, Lost, OperationId, Silence,
@@ -46,6 +46,11 @@ pub(crate) fn record() -> Record {
             from: ms(2_000),
             until: Some(ms(8_000)),
             hits: None,
+        }],
+        incidents: vec![Incident {
+            at: ms(7_200),
+            machine: "middlebox".into(),
+            what: "answered 504".into(),
         }],
         panics: Vec::new(),
         history: history(),

@@ -33,8 +33,12 @@ fn without_traffic(judged: &Judged, styles: &Styles) -> String {
         &format!("{:<26}{:<15}{}", "Guarantees", "verdict", "expected"),
         styles,
     );
-    for judgement in &judged.judgements {
+    for judgement in judged.told() {
         guarantee(&mut text, judgement, styles);
+    }
+    let unexercised = judged.unexercised();
+    if !unexercised.is_empty() {
+        paragraph(&mut text, &format!("not exercised: {unexercised}"), 2);
     }
     if !judged.record.panics.is_empty() {
         title(&mut text, "Panics", styles);

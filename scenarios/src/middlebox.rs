@@ -9,7 +9,7 @@ use crate::faults::{Victims, Whom};
 use crate::setting::Setting;
 use crate::text::{Problems, Table, choose_from};
 use squall_guarantees::Lost;
-use squall_middlebox::{Habit, Hours, MiddleboxOptions};
+use squall_middlebox::{Deed, Habit, Hours, MiddleboxOptions, Observer};
 use squall_simulator::now;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -210,8 +210,23 @@ impl PlannedMiddlebox {
     }
 }
 
+/// What it did of its own, in the report.
+pub(crate) fn told(deed: Deed) -> &'static str {
+    match deed {
+        Deed::RefusedUpgrade => "answered a request for a WebSocket with 403 (Forbidden)",
+        Deed::CutUpgrade => "cut a WebSocket that had lived or carried enough",
+        Deed::ClosedIdle => "closed a WebSocket that was silent for too long",
+        Deed::TimedOut => "gave up waiting for the server, and answered 504 (Gateway Timeout)",
+        Deed::Unreachable => "got no answer from the server, and answered 502 (Bad Gateway)",
+    }
+}
+
 /// The middlebox's program: forwards to the servers what comes to its own port of the same number.
-pub(crate) async fn program(planned: PlannedMiddlebox, servers: Vec<SocketAddr>) {
+pub(crate) async fn program(
+    planned: PlannedMiddlebox,
+    servers: Vec<SocketAddr>,
+    observer: Observer,
+) {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
         .await
         .expect("nothing else listens on this machine");
@@ -223,7 +238,7 @@ pub(crate) async fn program(planned: PlannedMiddlebox, servers: Vec<SocketAddr>)
         habit,
         hours,
     };
-    let served = squall_middlebox::serve(listener, options).await;
+    let served = squall_middlebox::serve(listener, options, observer).await;
     // A proxy that gives up is a finding of the run.
     served.unwrap_or_else(|error| panic!("{error}"));
 }
@@ -258,6 +273,31 @@ mod tests {
         let (from, until) = (Duration::from_secs(2), Duration::from_secs(5));
         assert_eq!((silence.from, silence.until), (from, until));
         assert_eq!(plan.healed_at(plan.ends_at), until);
+    }
+
+    #[test]
+    fn what_a_middlebox_does_is_told() {
+        let text = r#"
+            shows = "A proxy refuses WebSockets."
+            [clients]
+            names = ["bob"]
+            [chat]
+            transport = "websocket"
+            [middlebox]
+            kind = "refuses-websocket"
+            for = "5s"
+        "#;
+        let plan = Scenario::parse("test", text)
+            .expect("a right scenario")
+            .plan(1);
+        let record = run(&plan).expect("the run comes to its end");
+        let [first, ..] = &record.incidents[..] else {
+            panic!("nothing was told");
+        };
+        assert_eq!(first.machine, "middlebox");
+        assert_eq!(first.what, super::told(super::Deed::RefusedUpgrade));
+        let over = Duration::from_secs(5);
+        assert!(record.incidents.iter().all(|incident| incident.at < over));
     }
 
     #[test]

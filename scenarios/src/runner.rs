@@ -9,6 +9,7 @@ mod conditions;
 mod ending;
 mod events;
 mod hardships;
+mod incidents;
 mod log;
 mod servers;
 mod tutorial;
@@ -20,6 +21,7 @@ use crate::plan::{Plan, PlannedClient};
 use crate::workload::PlannedMessage;
 use ending::Ending;
 use events::{from_client, from_row};
+use incidents::Incidents;
 use indexmap::IndexMap;
 use log::Log;
 use serde::{Deserialize, Serialize};
@@ -148,8 +150,8 @@ struct Played {
 }
 
 fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
-    let log = Log::default();
-    let machines = build(plan, world, &log);
+    let (log, incidents) = (Log::default(), Incidents::default());
+    let machines = build(plan, world, &log, &incidents);
     for clock in &plan.clocks {
         // A machine of the plan may be missing: the seed says how many clients there are.
         if let Some(&machine) = machines.get(&clock.machine) {
@@ -200,6 +202,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
         drawn: plan.drawn.clone(),
         machines: told,
         faults: hardships::told(plan, &hits),
+        incidents: incidents.take(),
         panics: world
             .panics()
             .iter()
@@ -244,7 +247,12 @@ fn tell_machine(world: &World, id: MachineId) -> Machine {
 }
 
 /// Sets up the machines and their links; the server's side comes first.
-fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineId> {
+fn build(
+    plan: &Plan,
+    world: &mut World,
+    log: &Log,
+    incidents: &Incidents,
+) -> IndexMap<String, MachineId> {
     let authors = tutorial::Authors::new(plan);
     let mut machines = IndexMap::new();
     let servers = servers::build(plan, world, log, &mut machines);
@@ -252,7 +260,11 @@ fn build(plan: &Plan, world: &mut World, log: &Log) -> IndexMap<String, MachineI
     let addresses: Vec<_> = addresses.map(SocketAddr::from).collect();
     let middlebox = plan.middlebox.as_ref().map(|planned| {
         let (program, servers) = (planned.clone(), addresses.clone());
-        let program = move || middlebox::program(program.clone(), servers.clone());
+        let incidents = incidents.clone();
+        let observer: squall_middlebox::Observer =
+            Arc::new(move |deed| incidents.add(MIDDLEBOX, middlebox::told(deed)));
+        let program =
+            move || middlebox::program(program.clone(), servers.clone(), observer.clone());
         let machine = world.machine(MIDDLEBOX, program);
         machines.insert(MIDDLEBOX.to_owned(), machine);
         (planned, machine)

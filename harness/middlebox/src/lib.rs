@@ -8,18 +8,20 @@
 //!   server, as nginx does unless told otherwise, so that no answer depends on an earlier one.
 //! - `balance` chooses the server: of several, the same one for all that comes from one address.
 //! - `tunnel` carries the bytes of an upgraded connection, about which a proxy knows nothing more.
-//! - [`Habit`] says what it does wrong, [`Hours`] when.
+//! - [`Habit`] says what it does wrong, [`Hours`] when, and an [`Observer`] is told of each [`Deed`].
 //!
 //! Left out: TLS, HTTP/2, caching, and everything that a proxy does to headers.
 
 #![forbid(unsafe_code)]
 
 mod balance;
+mod deed;
 mod habit;
 mod options;
 mod proxy;
 mod tunnel;
 
+pub use deed::{Deed, Observer};
 pub use habit::{Habit, Hours};
 pub use options::MiddleboxOptions;
 
@@ -27,7 +29,7 @@ use balance::Balance;
 use proxy::Visit;
 use std::convert::Infallible;
 use std::io::{ErrorKind, Result};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -36,12 +38,17 @@ use tokio::time::sleep;
 /// How long to wait when the system has no descriptor left for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Forwards what comes to the listener, for ever. Dropping the future closes all connections.
+/// Forwards what comes to the listener, for ever, and tells the observer what it does of its own.
+/// Dropping the future closes all connections.
 ///
 /// # Errors
 ///
 /// If the listener does not work: it is closed, or is none.
-pub async fn serve(listener: TcpListener, options: MiddleboxOptions) -> Result<Infallible> {
+pub async fn serve(
+    listener: TcpListener,
+    options: MiddleboxOptions,
+    observer: Observer,
+) -> Result<Infallible> {
     let (options, balance) = (Arc::new(options), Arc::new(Balance::default()));
     let mut visits = JoinSet::new();
     loop {
@@ -50,7 +57,13 @@ pub async fn serve(listener: TcpListener, options: MiddleboxOptions) -> Result<I
             Ok((stream, client)) => {
                 // Nagle's algorithm would hold small packets back; a failure costs only time.
                 let _ = stream.set_nodelay(true);
-                let visit = Visit::new(options.clone(), balance.clone(), client.ip());
+                let visit = Visit {
+                    options: options.clone(),
+                    observer: observer.clone(),
+                    balance: balance.clone(),
+                    client: client.ip(),
+                    upgraded: Mutex::default(),
+                };
                 visits.spawn(visit.receive(stream));
             }
             Err(error) => match error.kind() {

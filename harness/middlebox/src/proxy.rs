@@ -2,6 +2,7 @@
 //! turns it into a tunnel.
 
 use crate::balance::Balance;
+use crate::deed::{Deed, Observer};
 use crate::options::MiddleboxOptions;
 use crate::tunnel;
 use http_body_util::combinators::BoxBody;
@@ -21,29 +22,17 @@ use tokio::time::{Instant, sleep};
 
 /// What a middlebox knows of one client's connection.
 pub(crate) struct Visit {
-    options: Arc<MiddleboxOptions>,
-    balance: Arc<Balance>,
-    client: IpAddr,
+    pub(crate) options: Arc<MiddleboxOptions>,
+    pub(crate) observer: Observer,
+    pub(crate) balance: Arc<Balance>,
+    pub(crate) client: IpAddr,
     /// The two ends of a tunnel, once there is one.
-    upgraded: Mutex<Option<[OnUpgrade; 2]>>,
+    pub(crate) upgraded: Mutex<Option<[OnUpgrade; 2]>>,
 }
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
 impl Visit {
-    pub(crate) fn new(
-        options: Arc<MiddleboxOptions>,
-        balance: Arc<Balance>,
-        client: IpAddr,
-    ) -> Self {
-        Self {
-            options,
-            balance,
-            client,
-            upgraded: Mutex::default(),
-        }
-    }
-
     /// Serves the connection to its end. Errors are the client's, and end only its connection.
     pub(crate) async fn receive(self, stream: TcpStream) {
         let service = hyper::service::service_fn(|request| self.answer(request));
@@ -58,7 +47,7 @@ impl Visit {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let (Ok(()), Some(ends)) = (served, upgraded) {
-            tunnel::carry(ends, &self.options).await;
+            tunnel::carry(ends, &self.options, &self.observer).await;
         }
     }
 
@@ -66,17 +55,30 @@ impl Visit {
         self.options.stall().await;
         let upgrade = request.headers().contains_key(UPGRADE);
         if upgrade && self.options.refuses_upgrades() {
-            return Ok(refusal(StatusCode::FORBIDDEN));
+            return Ok(self.refuse(Deed::RefusedUpgrade, StatusCode::FORBIDDEN));
         }
         let began = Instant::now();
         tokio::select! {
             biased;
             answer = self.forward(request) => {
-                Ok(answer.unwrap_or_else(|_| refusal(StatusCode::BAD_GATEWAY)))
+                let unreachable = |_| self.refuse(Deed::Unreachable, StatusCode::BAD_GATEWAY);
+                Ok(answer.unwrap_or_else(unreachable))
             }
             // Dropping the request closes the connection to the server.
-            () = self.options.too_quiet(|| began) => Ok(refusal(StatusCode::GATEWAY_TIMEOUT)),
+            () = self.options.too_quiet(|| began) => {
+                Ok(self.refuse(Deed::TimedOut, StatusCode::GATEWAY_TIMEOUT))
+            }
         }
+    }
+
+    /// The middlebox's own answer.
+    fn refuse(&self, deed: Deed, status: StatusCode) -> Response<Body> {
+        (self.observer)(deed);
+        let reason = status.canonical_reason().unwrap_or_default();
+        let words = format!("The middlebox says: {reason}.\n");
+        let mut answer = Response::new(boxed(Full::from(words)));
+        *answer.status_mut() = status;
+        answer
     }
 
     /// Asks the server, and passes its answer on.
@@ -104,6 +106,7 @@ impl Visit {
         drop_connection_headers(answer.headers_mut());
         self.pass_on(answer).await
     }
+
     /// The answer as the client gets it: piece by piece as it comes, or whole and late.
     async fn pass_on(
         &self,
@@ -129,16 +132,6 @@ async fn connect(servers: &[SocketAddr], turn: usize) -> io::Result<TcpStream> {
         }
     }
     Err(failed)
-}
-
-/// The middlebox's own answer.
-fn refusal(status: StatusCode) -> Response<Body> {
-    let reason = status.canonical_reason().unwrap_or_default();
-    let mut answer = Response::new(boxed(Full::from(format!(
-        "The middlebox says: {reason}.\n"
-    ))));
-    *answer.status_mut() = status;
-    answer
 }
 
 fn boxed(whole: Full<Bytes>) -> Body {

@@ -1,5 +1,6 @@
 //! An upgraded connection: bytes both ways, until one side ends it or the middlebox does.
 
+use crate::deed::{Deed, Observer};
 use crate::options::MiddleboxOptions;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -20,7 +21,11 @@ struct Traffic {
 }
 
 /// Carries bytes between the two ends. When it returns, both connections are closed.
-pub(crate) async fn carry([client, server]: [OnUpgrade; 2], options: &MiddleboxOptions) {
+pub(crate) async fn carry(
+    [client, server]: [OnUpgrade; 2],
+    options: &MiddleboxOptions,
+    observer: &Observer,
+) {
     let (Ok(client), Ok(server)) = tokio::join!(client, server) else {
         return;
     };
@@ -33,16 +38,16 @@ pub(crate) async fn carry([client, server]: [OnUpgrade; 2], options: &MiddleboxO
     });
     let pumps = async {
         tokio::try_join!(
-            pump(from_client, to_server, &traffic, options),
-            pump(from_server, to_client, &traffic, options),
+            pump(from_client, to_server, &traffic, options, observer),
+            pump(from_server, to_client, &traffic, options, observer),
         )
     };
     tokio::select! {
         biased;
         // An error of one side ends both; there is nobody to tell.
         _ = pumps => {}
-        () = options.too_old(opened) => {}
-        () = options.too_quiet(|| seen(&traffic).heard) => {}
+        () = options.too_old(opened) => observer(Deed::CutUpgrade),
+        () = options.too_quiet(|| seen(&traffic).heard) => observer(Deed::ClosedIdle),
     }
 }
 
@@ -52,6 +57,7 @@ async fn pump(
     mut to: WriteHalf<TokioIo<Upgraded>>,
     traffic: &Mutex<Traffic>,
     options: &MiddleboxOptions,
+    observer: &Observer,
 ) -> Result<()> {
     let mut piece = vec![0; PIECE];
     loop {
@@ -67,6 +73,7 @@ async fn pump(
             traffic.bytes
         };
         if options.has_carried_enough(carried) {
+            observer(Deed::CutUpgrade);
             return Err(Error::new(ErrorKind::ConnectionAborted, "carried enough"));
         }
         to.write_all(&piece[..length]).await?;

@@ -1,8 +1,9 @@
 //! What a middlebox does to connections, on the real loopback interface.
 
-use squall_middlebox::{Habit, Hours, MiddleboxOptions, serve};
+use squall_middlebox::{Deed, Habit, Hours, MiddleboxOptions, Observer, serve};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -73,6 +74,15 @@ async fn before(server: SocketAddr, habit: Habit, hours: Hours) -> BufReader<Tcp
 
 /// The address of a middlebox before these servers.
 async fn middlebox(servers: Vec<SocketAddr>, habit: Habit, hours: Hours) -> SocketAddr {
+    observed(servers, habit, hours, Arc::new(|_| ())).await
+}
+
+async fn observed(
+    servers: Vec<SocketAddr>,
+    habit: Habit,
+    hours: Hours,
+    observer: Observer,
+) -> SocketAddr {
     let listener = TcpListener::bind(LOCALHOST).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(
@@ -82,8 +92,22 @@ async fn middlebox(servers: Vec<SocketAddr>, habit: Habit, hours: Hours) -> Sock
             habit,
             hours,
         },
+        observer,
     ));
     address
+}
+
+/// What a middlebox tells of one connection, on which this is written at once.
+async fn deeds(server: SocketAddr, habit: Habit, written: &str) -> Vec<Deed> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let deeds = told.clone();
+    let observer: Observer = Arc::new(move |deed| deeds.lock().unwrap().push(deed));
+    let address = observed(vec![server], habit, Hours::new(ms(0), None), observer).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(written.as_bytes()).await.unwrap();
+    let _ = timeout(ms(500), stream.read_to_end(&mut Vec::new())).await;
+    let told = told.lock().unwrap();
+    told.clone()
 }
 
 /// The statuses of answers to so many clients that ask one after the other.
@@ -310,4 +334,37 @@ async fn a_server_that_cannot_be_reached_is_passed_over() {
     let servers = vec![address, server().await, address];
     assert_eq!(statuses(servers, Habit::Scatters, 3).await, [200; 3]);
     assert_eq!(statuses(vec![address], Habit::Behaves, 1).await, [502]);
+}
+
+#[tokio::test]
+async fn the_observer_is_told_of_what_the_middlebox_does_of_its_own() {
+    let cuts = |after, after_bytes| Habit::CutsUpgrades { after, after_bytes };
+    let closes = Habit::ClosesIdle { after: ms(100) };
+    let server = server().await;
+    let silent = TcpListener::bind(LOCALHOST).await.unwrap();
+    let nobody = TcpListener::bind(LOCALHOST).await.unwrap();
+    let (no_answer, no_server) = (silent.local_addr().unwrap(), nobody.local_addr().unwrap());
+    drop(nobody);
+    let echoed = format!("{UPGRADE}echo this");
+    for (server, habit, written, told) in [
+        (server, Habit::Behaves, GET, &[][..]),
+        (
+            server,
+            Habit::RefusesUpgrades,
+            UPGRADE,
+            &[Deed::RefusedUpgrade],
+        ),
+        (
+            server,
+            cuts(Some(ms(100)), None),
+            UPGRADE,
+            &[Deed::CutUpgrade],
+        ),
+        (server, cuts(None, Some(4)), &echoed, &[Deed::CutUpgrade]),
+        (server, closes, UPGRADE, &[Deed::ClosedIdle]),
+        (no_answer, closes, GET, &[Deed::TimedOut]),
+        (no_server, Habit::Behaves, GET, &[Deed::Unreachable]),
+    ] {
+        assert_eq!(deeds(server, habit, written).await, told, "{habit:?}");
+    }
 }

@@ -18,6 +18,8 @@ pub(super) enum Happening {
     Plain(String),
     /// A server (of a cluster, if it has a name) sees the sessions of these clients end.
     SessionsClosed { server: String, why: String },
+    /// May happen again and again.
+    Repeated(String),
     /// Is counted: the words before the number, the noun that it counts, the words after.
     Counted(&'static str, &'static str, String),
 }
@@ -57,7 +59,7 @@ impl Groups {
             let known = group.who.contains(who);
             let apart = span.at.abs_diff(group.span.last_at);
             let joins = match what {
-                Happening::Counted(..) => {
+                Happening::Repeated(_) | Happening::Counted(..) => {
                     let inside = (group.span.at..=group.span.last_at).contains(&span.at);
                     inside || apart <= COUNTED_TOGETHER
                 }
@@ -160,6 +162,13 @@ impl Group {
                 let what = format!("saw the {sessions} of {} end: {why}", list(&self.who));
                 (server, what)
             }
+            Happening::Repeated(what) => {
+                let times = match self.span.count {
+                    1 => String::new(),
+                    count => format!(", {count} times"),
+                };
+                (list(&self.who), what + &times)
+            }
             Happening::Counted(before, noun, after) => {
                 let counted = counted(self.span.count, noun);
                 let words = [before, &counted, &after]
@@ -243,6 +252,19 @@ mod tests {
         story.add_plain(Time::from_millis(1_000), "alice", "stopped");
         story.add_plain(Time::from_millis(1_100), "alice", "stopped");
         assert_eq!(story.into_entries().len(), 2);
+    }
+
+    #[test]
+    fn what_happens_again_and_again_is_told_once_with_how_often() {
+        let mut story = Groups::default();
+        for second in [1, 9, 18] {
+            let what = Happening::Repeated("answered 504".to_owned());
+            story.add(Span::once(Time::from_secs(second)), "middlebox", what, None);
+        }
+        let [entry] = &story.into_entries()[..] else {
+            panic!("more than one entry");
+        };
+        assert_eq!(entry.what, "answered 504, 3 times (until 18.000 s)");
     }
 
     #[test]

@@ -153,35 +153,128 @@ fn an_upgrade_loses_the_packet_that_did_not_fit_into_a_polling_answer() {
     assert_eq!(play.calmly().all(), ["1", "3"]);
 }
 
+/// The first ping goes out when a session begins and not after the ping interval. Over polling it may
+/// wait for a poll: a client that lets less than the interval pass before it polls again is given up.
+#[test]
+fn the_first_ping_is_sent_at_once_and_ends_a_polling_session_early() {
+    let play = Play {
+        server: |log: Log| {
+            serve(move |io| {
+                io.ns("/", async move |socket: SocketRef| {
+                    log.add("here");
+                    socket.on_disconnect(async move || log.add("gone"));
+                });
+            })
+        },
+        client: async |server, _| {
+            open(server).await;
+        },
+        lasts: 20,
+    };
+    let log = play.calmly();
+    let ([here], [gone]) = (&log.times("here")[..], &log.times("gone")[..]) else {
+        panic!("{:?}", log.all());
+    };
+    // The ping interval is 5 s, and the time-out is 4 s more.
+    let lived = *gone - *here;
+    assert!(lived < seconds(5), "{lived:?}");
+}
+
+/// Who asks for no other protocol is told that the protocol is switched (RFC 9110, section 15.2.2).
+#[test]
+fn a_request_without_an_upgrade_header_is_answered_with_101() {
+    let play = Play {
+        server: |_| serve(|_| {}),
+        client: async |server, log: Log| {
+            let mut socket = TcpStream::connect(server).await.unwrap();
+            let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: server\r\n\
+                           Sec-WebSocket-Version: 13\r\n\
+                           Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+            socket.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = [0; 12];
+            socket.read_exact(&mut answer).await.unwrap();
+            log.add(String::from_utf8_lossy(&answer));
+        },
+        lasts: 5,
+    };
+    assert_eq!(play.calmly().all(), ["HTTP/1.1 101"]);
+}
+
+/// Until socketioxide-core 0.20 a server kept as many attachments as a packet announced.
+#[test]
+fn more_attachments_than_ten_thousand_are_refused_when_they_are_announced() {
+    let after_announcing = |attachments: &'static str| {
+        let play = Play {
+            server: |_| {
+                serve(|io| {
+                    io.ns("/", async |_: SocketRef| {});
+                })
+            },
+            client: move |server, log: Log| async move {
+                let mut socket = upgraded(server, "").await;
+                socket.write_all(&frame("40")).await.unwrap();
+                sleep(seconds(1)).await;
+                let packet = format!("45{attachments}-[\"a\",{{\"_placeholder\":true,\"num\":0}}]");
+                socket.write_all(&frame(&packet)).await.unwrap();
+                let ended = timeout(seconds(3), socket.read_to_end(&mut Vec::new())).await;
+                log.add(if ended.is_ok() { "closed" } else { "open" });
+            },
+            lasts: 10,
+        };
+        play.calmly().all()
+    };
+    assert_eq!(after_announcing("10000"), ["open"]);
+    assert_eq!(after_announcing("10001"), ["closed"]);
+}
+
 /// Connects over polling, polls until messages come, upgrades, and returns the first characters of
 /// all messages.
 async fn upgrade(server: SocketAddr) -> Vec<String> {
-    let poll = "/socket.io/?EIO=4&transport=polling";
-    let handshake = ask(server, "GET", poll, "").await;
-    let sid = handshake.split("\"sid\":\"").nth(1).unwrap();
-    let sid = sid.split('"').next().unwrap();
-    let poll = format!("{poll}&sid={sid}");
-    ask(server, "POST", &poll, "40").await;
+    let sid = open(server).await;
+    let poll = format!("{POLL}&sid={sid}");
     let mut heard = ask(server, "GET", &poll, "").await;
     sleep(seconds(2)).await;
     heard += &ask(server, "GET", &poll, "").await;
 
-    let mut socket = TcpStream::connect(server).await.unwrap();
-    let request = format!(
-        "GET /socket.io/?EIO=4&transport=websocket&sid={sid} HTTP/1.1\r\nHost: server\r\n\
-         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    socket.write_all(request.as_bytes()).await.unwrap();
-    // Frames with a mask of zeros.
-    socket.write_all(b"\x81\x86\0\0\0\x002probe").await.unwrap();
+    let mut socket = upgraded(server, &format!("&sid={sid}")).await;
+    socket.write_all(&frame("2probe")).await.unwrap();
     sleep(seconds(1)).await;
-    socket.write_all(b"\x81\x81\0\0\0\x005").await.unwrap();
+    socket.write_all(&frame("5")).await.unwrap();
     let mut frames = Vec::new();
     let _ = timeout(seconds(3), socket.read_to_end(&mut frames)).await;
     heard += &String::from_utf8_lossy(&frames);
     let messages = heard.split("[\"n\",\"").skip(1);
     messages.map(|message| message[..1].to_owned()).collect()
+}
+
+const POLL: &str = "/socket.io/?EIO=4&transport=polling";
+
+/// Opens a session over polling, joins the namespace, and returns the session's id.
+async fn open(server: SocketAddr) -> String {
+    let handshake = ask(server, "GET", POLL, "").await;
+    let sid = handshake.split("\"sid\":\"").nth(1).unwrap();
+    let sid = sid.split('"').next().unwrap();
+    ask(server, "POST", &format!("{POLL}&sid={sid}"), "40").await;
+    sid.to_owned()
+}
+
+/// Asks for a WebSocket, and does not wait for the answer.
+async fn upgraded(server: SocketAddr, query: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(server).await.unwrap();
+    let request = format!(
+        "GET /socket.io/?EIO=4&transport=websocket{query} HTTP/1.1\r\nHost: server\r\n\
+         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    socket
+}
+
+/// A short text as a frame of a WebSocket, with a mask of zeros.
+fn frame(text: &str) -> Vec<u8> {
+    let length = u8::try_from(text.len()).expect("the text is short");
+    assert!(length < 126, "the length has one byte");
+    [&[0x81, 0x80 | length, 0, 0, 0, 0], text.as_bytes()].concat()
 }
 
 async fn ask(server: SocketAddr, method: &str, path: &str, body: &str) -> String {

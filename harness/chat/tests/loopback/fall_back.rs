@@ -17,7 +17,11 @@ async fn filter(server: SocketAddr) -> SocketAddr {
         habit: Habit::RefusesUpgrades,
         hours: Hours::new(Duration::ZERO, None),
     };
-    tokio::spawn(squall_middlebox::serve(listener, options));
+    tokio::spawn(squall_middlebox::serve(
+        listener,
+        options,
+        std::sync::Arc::new(|_| ()),
+    ));
     address
 }
 
