@@ -16,6 +16,7 @@ fn told(judged: &Judged) -> Vec<String> {
 fn told_of(events: impl IntoIterator<Item = (u64, EventKind)>) -> Vec<String> {
     let mut record = record();
     record.faults.clear();
+    record.incidents.clear();
     record.history.database.clear();
     record.history.events = events
         .into_iter()
@@ -58,6 +59,7 @@ fn connected(session: &str, refused: Option<RecoveryRefused>) -> EventKind {
 fn a_run_that_only_violates_a_guarantee_is_not_told_as_one_in_which_nothing_went_wrong() {
     let mut judged = Judged::new(record());
     judged.record.faults.clear();
+    judged.record.incidents.clear();
     judged.record.history.events.clear();
     judged.record.history.database.clear();
     for judgement in &mut judged.judgements {
