@@ -153,8 +153,8 @@ fn an_upgrade_loses_the_packet_that_did_not_fit_into_a_polling_answer() {
     assert_eq!(play.calmly().all(), ["1", "3"]);
 }
 
-/// The first ping goes out when a session begins and not after the ping interval. Over polling it may
-/// wait for a poll: a client that lets less than the interval pass before it polls again is given up.
+/// The first ping goes out when a session begins and not after the ping interval. Over polling it waits
+/// for a poll: a client that lets the time-out pass before it polls is given up within the interval.
 #[test]
 fn the_first_ping_is_sent_at_once_and_ends_a_polling_session_early() {
     let play = Play {
