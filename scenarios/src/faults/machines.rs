@@ -6,16 +6,25 @@ use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
 use squall_guarantees::{DisturbanceKind, Lost};
-use squall_simulator::WorkCost;
+use squall_simulator::{Strike, WorkCost};
 use std::time::Duration;
 
 /// The program is killed; the machine's kernel lives on and closes its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kill;
+pub struct Kill {
+    /// At which system call it is struck, in the middle of its work; if none, when it sleeps.
+    pub at_call: Option<Setting<u32>>,
+}
 
 impl Kind for Kill {
-    fn read(_: &mut Table<'_>, _: &mut Problems) -> Option<Self> {
-        Some(Kill)
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let at_call = read_call(table, problems);
+        Some(Kill { at_call })
+    }
+
+    fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+        let at_call = draw_call(self.at_call, fault, draw);
+        Kill { at_call }
     }
 
     fn whom(&self) -> Whom {
@@ -27,11 +36,14 @@ impl Kind for Kill {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        stage.begin_each(Order::Kill);
+        match self.at_call {
+            None => stage.begin_each(Order::Kill),
+            Some(call) => strike_at(call, Strike::Kill, stage),
+        }
     }
 
     fn words(&self, victims: &str) -> String {
-        format!("kill of {victims}")
+        format!("kill of {victims}{}", words_of_call(self.at_call))
     }
 
     // A killed process is not silent: its kernel closes the connections.
@@ -43,6 +55,43 @@ impl Kind for Kill {
     ) -> Vec<(Duration, Option<Duration>)> {
         vec![(from, until)]
     }
+}
+
+/// Reads at which of its system calls a program is struck. The first one is 1.
+fn read_call(table: &mut Table<'_>, problems: &mut Problems) -> Option<Setting<u32>> {
+    let found = table.placed::<Setting<u32>>("at-call", problems)?;
+    if found.value.min() == 0 {
+        let remedy = "Count the system calls from 1, as in `at-call = \"1..200\"`.";
+        problems.add(found.at, "there is no system call number 0", remedy);
+        return None;
+    }
+    Some(found.value)
+}
+
+fn draw_call(call: Option<Setting<u32>>, fault: &str, draw: &mut Draw) -> Option<Setting<u32>> {
+    call.map(|call| draw.fixed(&format!("{fault}: at-call"), call))
+}
+
+fn words_of_call(call: Option<Setting<u32>>) -> String {
+    call.map_or_else(String::new, |call| {
+        format!(" at system call {}", call.min())
+    })
+}
+
+/// How long a program may take to come to the system call at which it is struck.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Strikes each victim at one of its next system calls; soon in any case, and before it is started again.
+fn strike_at(call: Setting<u32>, strike: Strike, stage: &mut Stage<'_>) {
+    let lasts = stage.until.map(|until| (until - stage.from) / 2);
+    let latest = stage.from + lasts.unwrap_or(SOON).min(SOON);
+    let call = call.min().into();
+    stage.begin_each(|machine| Order::AtCall {
+        machine,
+        call,
+        latest,
+        strike,
+    });
 }
 
 /// The program is asked to end (SIGTERM), and killed if it has not after a while.
@@ -187,12 +236,19 @@ pub struct PowerLoss {
     /// The size of the sectors, in bytes, that survive or not when writes are torn; if none, what was
     /// not synced is lost.
     pub torn_sector: Option<usize>,
+    /// As for a [`Kill`].
+    pub at_call: Option<Setting<u32>>,
 }
 
 impl Kind for PowerLoss {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let at_call = read_call(table, problems);
         let Some(found) = table.placed::<u32>("torn-sector", problems) else {
-            return Some(PowerLoss { torn_sector: None });
+            let torn_sector = None;
+            return Some(PowerLoss {
+                torn_sector,
+                at_call,
+            });
         };
         if ![512, 4096].contains(&found.value) {
             let what = format!("there are no sectors of {} bytes", found.value);
@@ -200,7 +256,17 @@ impl Kind for PowerLoss {
             return None;
         }
         let torn_sector = Some(found.value as usize);
-        Some(PowerLoss { torn_sector })
+        Some(PowerLoss {
+            torn_sector,
+            at_call,
+        })
+    }
+
+    fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+        PowerLoss {
+            at_call: draw_call(self.at_call, fault, draw),
+            ..*self
+        }
     }
 
     fn whom(&self) -> Whom {
@@ -213,6 +279,13 @@ impl Kind for PowerLoss {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         let torn = self.torn_sector;
+        if let Some(call) = self.at_call {
+            let strike = match torn {
+                None => Strike::PowerLoss,
+                Some(sector) => Strike::TornPowerLoss { sector },
+            };
+            return strike_at(call, strike, stage);
+        }
         stage.begin_each(|machine| match torn {
             None => Order::PowerLoss(machine),
             Some(sector) => Order::TornPowerLoss { machine, sector },
@@ -220,9 +293,12 @@ impl Kind for PowerLoss {
     }
 
     fn words(&self, victims: &str) -> String {
+        let call = words_of_call(self.at_call);
         match self.torn_sector {
-            None => format!("power loss of {victims}"),
-            Some(sector) => format!("power loss of {victims}, tearing sectors of {sector} bytes"),
+            None => format!("power loss of {victims}{call}"),
+            Some(sector) => {
+                format!("power loss of {victims}{call}, tearing sectors of {sector} bytes")
+            }
         }
     }
 
