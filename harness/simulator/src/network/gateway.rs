@@ -135,6 +135,33 @@ mod tests {
     }
 
     #[test]
+    fn the_first_refused_segment_of_each_flow_is_news() {
+        let mut gateway = gateway(None, false);
+        assert!(gateway.refuses_first(&segment(7, false)));
+        assert!(!gateway.refuses_first(&segment(7, false)));
+        assert!(gateway.refuses_first(&segment(8, false)));
+        let mut back = segment(7, false);
+        std::mem::swap(&mut back.source, &mut back.destination);
+        assert!(!gateway.refuses_first(&back));
+    }
+
+    #[test]
+    fn both_ends_are_reset_or_one_or_none() {
+        let (from, to) = (MachineId(1), MachineId(2));
+        for resets in [vec![], vec![from], vec![to], vec![from, to]] {
+            let gateway = Gateway {
+                idle: None,
+                knows_old: false,
+                resets: resets.clone(),
+            };
+            let working = Working::new(gateway, 0, FaultId(0));
+            let answers = working.resets(&segment(7, false), from, to);
+            let answered: Vec<_> = answers.into_iter().map(|(machine, _)| machine).collect();
+            assert_eq!(answered, resets);
+        }
+    }
+
+    #[test]
     fn a_flow_that_is_older_than_the_gateway_is_idle_since_it_began() {
         let mut gateway = gateway(Some(Duration::from_secs(10)), true);
         assert!(!gateway.lets_pass(12 * SECOND, &segment(7, false)));

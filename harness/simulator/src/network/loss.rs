@@ -178,6 +178,35 @@ mod tests {
     }
 
     #[test]
+    fn a_good_gilbert_elliott_link_need_not_be_without_losses() {
+        let always_good = Loss::GilbertElliott {
+            fail: 0.0,
+            recover: 1.0,
+            loss_bad: 1.0,
+            loss_good: 0.1,
+        };
+        check(&always_good, 0.1, 1.0 / 0.9);
+        let half_the_time = Loss::GilbertElliott {
+            fail: 0.1,
+            recover: 0.1,
+            loss_bad: 0.4,
+            loss_good: 0.2,
+        };
+        let (share, _) = measured(&half_the_time);
+        assert!((0.28..0.32).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn correlated_random_losses_come_in_runs() {
+        let (probability, correlation) = (0.05, 0.5);
+        let loss = Loss::Random(Chance {
+            probability,
+            correlation,
+        });
+        check(&loss, 0.05, 1.0 / (0.5 * 0.95));
+    }
+
+    #[test]
     fn four_states_without_gaps_and_single_losses_are_bursts() {
         let loss = Loss::FourState {
             p13: 0.01,

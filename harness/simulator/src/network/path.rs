@@ -105,7 +105,7 @@ impl Path {
 mod tests {
     use super::*;
     use crate::entropy::stream;
-    use crate::network::{Latency, Rate, Reorder};
+    use crate::network::{Chance, Latency, Rate, Reorder};
     use std::time::Duration;
 
     const MS: Duration = Duration::from_millis(1);
@@ -174,6 +174,98 @@ mod tests {
             .filter(|fate| matches!(fate, Fate::Arrives { again: Some(_), .. }))
             .count();
         assert!((1800..2200).contains(&twice), "{twice}");
+    }
+
+    /// How many in a row it happens to on average.
+    fn in_a_row(happened: &[bool]) -> f64 {
+        let begins = happened.windows(2).filter(|pair| !pair[0] && pair[1]);
+        let all = happened.iter().filter(|&&happened| happened).count();
+        all as f64 / begins.count() as f64
+    }
+
+    #[test]
+    fn what_is_correlated_happens_to_packets_in_a_row() {
+        let chance = Chance {
+            probability: 0.1,
+            correlation: 0.8,
+        };
+        // 1 / ((1 - correlation) · (1 - probability))
+        let expected = 4.4..6.8;
+        let link = Link {
+            duplicate: chance,
+            ..Link::default()
+        };
+        let doubled: Vec<bool> = carried(&link)
+            .into_iter()
+            .map(|fate| matches!(fate, Fate::Arrives { again: Some(_), .. }))
+            .collect();
+        assert!(
+            expected.contains(&in_a_row(&doubled)),
+            "{}",
+            in_a_row(&doubled)
+        );
+        let link = Link {
+            corrupt: chance,
+            ..Link::default()
+        };
+        let mut path = Path::new(stream(7, "test"));
+        let damaged: Vec<bool> = (0..10_000)
+            .map(|_| {
+                let mut packet = Packet(vec![0; 100]);
+                path.carry(&link, 0, &mut packet);
+                assert_eq!(path.has_damaged_last(), packet.0 != [0; 100]);
+                path.has_damaged_last()
+            })
+            .collect();
+        assert!(
+            expected.contains(&in_a_row(&damaged)),
+            "{}",
+            in_a_row(&damaged)
+        );
+        let (chance, by) = (chance, 500 * MS);
+        let link = Link {
+            reorder: Some(Reorder { chance, by }),
+            ..Link::default()
+        };
+        let mut path = Path::new(stream(7, "test"));
+        let held_back: Vec<bool> = (0..10_000)
+            .map(|ms| {
+                let sent = ms * 1_000_000;
+                let fate = path.carry(&link, sent, &mut Packet(vec![0; 100]));
+                let late = Fate::Arrives {
+                    at: sent + 501_000_000,
+                    again: None,
+                };
+                assert_eq!(path.has_held_back_last(), fate == late, "{fate:?}");
+                fate == late
+            })
+            .collect();
+        assert!(
+            expected.contains(&in_a_row(&held_back)),
+            "{}",
+            in_a_row(&held_back)
+        );
+    }
+
+    #[test]
+    fn a_packet_that_arrives_twice_takes_its_time_on_the_link_twice() {
+        let rate = Rate {
+            bits_per_second: 100_000,
+            queue_bytes: 10_000,
+        };
+        let link = Link {
+            rate: Some(rate),
+            duplicate: 1.0.into(),
+            ..Link::default()
+        };
+        // 100 bytes take 8 ms, and then a millisecond.
+        let mut path = Path::new(stream(7, "test"));
+        let fate = path.carry(&link, 0, &mut Packet(vec![0; 100]));
+        let expected = Fate::Arrives {
+            at: 9_000_000,
+            again: Some(17_000_000),
+        };
+        assert_eq!(fate, expected);
     }
 
     #[test]

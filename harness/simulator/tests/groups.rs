@@ -1,0 +1,149 @@
+//! A fault between two groups of machines concerns each machine of the one with each of the other, in the directions
+//! that it names, and nobody else; and it ends for each of them.
+
+use squall_simulator::{Engine, Fault, Link, Loss, MachineId, World, simulate_on};
+use std::collections::BTreeSet;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::time::sleep;
+
+const BOTH: [Engine; 2] = [Engine::Native, Engine::Turmoil];
+const MS: Duration = Duration::from_millis(1);
+
+/// How many machines there are: two groups of two.
+const MACHINES: usize = 4;
+
+/// Who hears whom: (who speaks, who hears).
+type Heard = BTreeSet<(usize, usize)>;
+
+/// Everybody tells everybody else its number every 10 ms. Returns who heard whom in the 100 ms after each of these
+/// times; `strike` plans the faults.
+fn heard(
+    engine: Engine,
+    strike: impl FnOnce(&mut World, &[MachineId]) + Send,
+    times: &[Duration],
+) -> Vec<Heard> {
+    simulate_on(engine, 1, |world| {
+        let (hear, heard) = channel();
+        let machines: Vec<MachineId> = (0..MACHINES)
+            .map(|own| {
+                let hear = hear.clone();
+                world.machine(&format!("machine {own}"), move || {
+                    let hear = hear.clone();
+                    async move {
+                        let socket = UdpSocket::bind("0.0.0.0:7").await.unwrap();
+                        loop {
+                            for other in (0..MACHINES).filter(|&other| other != own) {
+                                let address = format!("10.0.0.{}:7", other + 1);
+                                // A peer that is gone may have been told of by ICMP.
+                                let _ = socket.send_to(&[own as u8], address).await;
+                            }
+                            sleep(10 * MS).await;
+                            let mut from = [0];
+                            while socket.try_recv(&mut from).is_ok() {
+                                let at = squall_simulator::now();
+                                hear.send((at, usize::from(from[0]), own)).unwrap();
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        strike(world, &machines);
+        let last = times.last().copied().unwrap_or_default();
+        world.run_until(last + 200 * MS).unwrap();
+        assert_eq!(world.panics(), []);
+        let all: Vec<_> = heard.try_iter().collect();
+        let between = |from: Duration| {
+            let within = all
+                .iter()
+                .filter(|(at, ..)| (from..from + 100 * MS).contains(at));
+            within.map(|&(_, from, to)| (from, to)).collect()
+        };
+        times.iter().map(|&from| between(from)).collect()
+    })
+}
+
+/// All who can hear one another, but for what `cut` says.
+fn all_but(cut: impl Fn(usize, usize) -> bool) -> Heard {
+    (0..MACHINES)
+        .flat_map(|from| (0..MACHINES).map(move |to| (from, to)))
+        .filter(|&(from, to)| from != to && !cut(from, to))
+        .collect()
+}
+
+fn groups(machines: &[MachineId]) -> (Vec<MachineId>, Vec<MachineId>) {
+    (machines[..2].to_vec(), machines[2..].to_vec())
+}
+
+/// From the first group to the second.
+fn is_forth(from: usize, to: usize) -> bool {
+    from < 2 && to >= 2
+}
+
+/// The fault lasts from 200 ms to 500 ms. What holds before, meanwhile (once nothing of before is under way), and
+/// afterwards.
+fn before_meanwhile_after(
+    engine: Engine,
+    begin: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Fault + Send,
+    end: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Fault + Send,
+) -> Vec<Heard> {
+    let strike = move |world: &mut World, machines: &[MachineId]| {
+        let (a, b) = groups(machines);
+        world.at(200 * MS, begin(a.clone(), b.clone()));
+        world.at(500 * MS, end(a, b));
+    };
+    heard(engine, strike, &[50 * MS, 300 * MS, 600 * MS])
+}
+
+#[test]
+fn a_cut_and_a_hold_are_one_way_and_for_all() {
+    for engine in BOTH {
+        let all = all_but(|_, _| false);
+        let expected = [all.clone(), all_but(is_forth), all];
+        let cut = before_meanwhile_after(
+            engine,
+            |from, to| Fault::Cut { from, to },
+            |from, to| Fault::Mend { from, to },
+        );
+        assert_eq!(cut, expected, "{engine}");
+        let held = before_meanwhile_after(
+            engine,
+            |from, to| Fault::Hold { from, to },
+            |from, to| Fault::Release { from, to },
+        );
+        assert_eq!(held, expected, "{engine}");
+    }
+}
+
+#[test]
+fn a_loss_is_both_ways_and_a_link_is_one_way_and_both_are_for_all() {
+    for engine in BOTH {
+        let all = all_but(|_, _| false);
+        let lost = before_meanwhile_after(
+            engine,
+            |a, b| Fault::Loss {
+                between: (a, b),
+                loss: Some(1.0),
+            },
+            |a, b| Fault::Loss {
+                between: (a, b),
+                loss: None,
+            },
+        );
+        let apart = all_but(|from, to| is_forth(from, to) || is_forth(to, from));
+        assert_eq!(lost, [all.clone(), apart, all.clone()], "{engine}");
+        let link = |loss| {
+            move |from, to| {
+                let link = Box::new(Link {
+                    loss: Loss::from(loss),
+                    ..Link::default()
+                });
+                Fault::Link { from, to, link }
+            }
+        };
+        let lossy = before_meanwhile_after(engine, link(1.0), link(0.0));
+        assert_eq!(lossy, [all.clone(), all_but(is_forth), all], "{engine}");
+    }
+}
