@@ -323,7 +323,7 @@ fn answers(run: &Summary) -> impl Iterator<Item = Answer> {
         holds: match judgement.verdict {
             Verdict::Held(_) => Some(true),
             Verdict::Violated(_) => Some(false),
-            Verdict::NotExercised => None,
+            Verdict::NotExercised(_) => None,
         },
         statement: statement(format!(
             "{}, {}",
@@ -348,7 +348,7 @@ mod tests {
     use super::*;
     use crate::Judged;
     use crate::testing::record;
-    use squall_guarantees::{Exercise, check};
+    use squall_guarantees::{Asked, Exercise, check};
 
     /// The hand-made run with this verdict on at-most-once: 30 virtual seconds.
     fn run(seed: u64, command: String, wall_ms: u64, verdict: Verdict) -> Measured {
@@ -380,6 +380,7 @@ mod tests {
         Verdict::Held(Exercise {
             count: 5,
             what: "5 deliveries to 2 receivers".to_owned(),
+            asked: Asked::default(),
         })
     }
 
@@ -396,7 +397,7 @@ mod tests {
 
     /// Seeds 4, 3, 2, 1: two differences in the verdict, one in exercise with a panic, none.
     fn comparison() -> Comparison {
-        let mut panicked = pair(2, held(), Verdict::NotExercised);
+        let mut panicked = pair(2, held(), Verdict::NotExercised(Asked::default()));
         panicked.turmoil.summary.panics = vec!["server: index out of bounds".to_owned()];
         compare(vec![
             pair(4, violated(), held()),
@@ -418,7 +419,7 @@ mod tests {
 
     #[test]
     fn engines_agree_unless_one_says_held_and_the_other_violated() {
-        let none = || Verdict::NotExercised;
+        let none = || Verdict::NotExercised(Asked::default());
         let table = [
             (held(), held(), None),
             (violated(), violated(), None),
@@ -443,6 +444,7 @@ mod tests {
         let more = Verdict::Held(Exercise {
             count: 9,
             what: "9 deliveries".to_owned(),
+            asked: Asked::default(),
         });
         assert_eq!(compare(vec![pair(1, held(), more)]).differences, []);
     }

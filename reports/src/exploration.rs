@@ -347,7 +347,7 @@ impl Tally {
             tally.expected = judgement.expected;
             match judgement.verdict {
                 Verdict::Held(_) => tally.held += 1,
-                Verdict::NotExercised => tally.not_exercised += 1,
+                Verdict::NotExercised(_) => tally.not_exercised += 1,
                 Verdict::Violated(_) => {
                     tally.violated += 1;
                     tally.first_violated.get_or_insert(run.seed);
@@ -518,7 +518,7 @@ mod tests {
             record.seed = seed;
             record.faults[0].hits = *hits;
             let exercised = Judged::new(record.clone()).judgements.into_iter();
-            let exercised = exercised.filter(|this| this.verdict != Verdict::NotExercised);
+            let exercised = exercised.filter(|this| this.verdict.is_exercised());
             record.expectations = exercised
                 .map(|this| Expectation {
                     guarantee: this.guarantee,

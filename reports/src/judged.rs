@@ -136,12 +136,12 @@ impl Judgement {
     /// the test; but if it is, it must hold.
     pub fn outcome(&self) -> Outcome {
         match (self.expected, &self.verdict) {
-            (None, Verdict::NotExercised)
+            (None, Verdict::NotExercised(_))
             | (None | Some(Expected::Held | Expected::Either), Verdict::Held(_))
             | (Some(Expected::Violated | Expected::Either), Verdict::Violated(_)) => {
                 Outcome::AsExpected
             }
-            (Some(_), Verdict::NotExercised) => Outcome::NotExercised,
+            (Some(_), Verdict::NotExercised(_)) => Outcome::NotExercised,
             (None | Some(Expected::Held), Verdict::Violated(_))
             | (Some(Expected::Violated), Verdict::Held(_)) => Outcome::NotAsExpected,
         }
@@ -157,7 +157,14 @@ impl Judgement {
         match &self.verdict {
             Verdict::Held(exercise) => exercise.to_string(),
             Verdict::Violated(violation) => violation.to_string(),
-            Verdict::NotExercised => format!("needs {}", self.guarantee.exercised_when()),
+            Verdict::NotExercised(asked) => {
+                let needs = format!("needs {}", self.guarantee.exercised_when());
+                [Some(needs), asked.remark()]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            }
         }
     }
 }
@@ -168,6 +175,7 @@ mod tests {
     use crate::Expected::{Either, Held, Violated};
     use crate::testing::record;
     use crate::{Expectation, Panic};
+    use squall_guarantees::Asked;
     use squall_guarantees::Guarantee::{AtMostOnce, Detection, Ordering};
     use std::time::Duration;
 
@@ -178,7 +186,7 @@ mod tests {
         record.history.silences.clear();
         let others = check(&record.history)
             .into_iter()
-            .filter(|(other, verdict)| *other != guarantee && *verdict != Verdict::NotExercised)
+            .filter(|(other, verdict)| *other != guarantee && verdict.is_exercised())
             .map(|(other, _)| (other, Expected::Either));
         record.expectations = others
             .chain([(guarantee, expected)])
@@ -247,7 +255,7 @@ mod tests {
         let ordering = Judged::new(expecting(Ordering, Held)).judgements[0].clone();
         assert_eq!(judgement(ordering.verdict).outcome(), Outcome::AsExpected);
         assert_eq!(
-            judgement(Verdict::NotExercised).outcome(),
+            judgement(Verdict::NotExercised(Asked::default())).outcome(),
             Outcome::AsExpected
         );
     }

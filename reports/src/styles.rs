@@ -47,7 +47,7 @@ impl Styles {
     /// The style of a verdict that nobody expected anything of.
     pub(crate) fn of_verdict(&self, verdict: &Verdict) -> Style {
         match verdict {
-            Verdict::Held(_) | Verdict::NotExercised => self.faint,
+            Verdict::Held(_) | Verdict::NotExercised(_) => self.faint,
             Verdict::Violated(_) => self.unsure,
         }
     }

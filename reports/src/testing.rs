@@ -248,6 +248,7 @@ fn invoked(operation: OperationId, content: &str) -> EventKind {
         room: "lobby".into(),
         content: content.into(),
         kind: Kind::Message,
+        size: None,
         echo: true,
     }
 }

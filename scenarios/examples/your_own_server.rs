@@ -40,7 +40,7 @@ fn main() {
         let why = match &verdict {
             Verdict::Held(exercise) => exercise.to_string(),
             Verdict::Violated(violation) => violation.to_string(),
-            Verdict::NotExercised => format!("needs {}", guarantee.exercised_when()),
+            Verdict::NotExercised(_) => format!("needs {}", guarantee.exercised_when()),
         };
         println!("{guarantee:<23} {:<13}  {why}", verdict.word());
     }
@@ -178,6 +178,7 @@ async fn chat(server: SocketAddr, observer: Observer) {
             room: room(),
             content: content.clone(),
             kind: Kind::Message,
+            size: None,
             echo: true,
         });
         observer.note(match client.emit("chat message", content).await {

@@ -149,7 +149,7 @@ impl Place {
                         cell.violated += 1;
                         cell.first_violated.get_or_insert(seed);
                     }
-                    Verdict::NotExercised => {}
+                    Verdict::NotExercised(_) => {}
                 }
             }
         }

@@ -34,7 +34,7 @@ fn every_named_scenario_says_something_of_each_guarantee_that_it_exercises() {
         .iter()
         .flat_map(|judged| {
             let exercised = judged.judgements.iter();
-            let exercised = exercised.filter(|this| this.verdict != Verdict::NotExercised);
+            let exercised = exercised.filter(|this| this.verdict.is_exercised());
             let unnamed = exercised.filter(|this| this.expected.is_none());
             let scenario = &judged.record.scenario;
             unnamed.map(move |this| format!("{scenario}: {}", this.guarantee))

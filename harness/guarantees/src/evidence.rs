@@ -1,13 +1,21 @@
 //! The smallest evidence of a violation: which message, sent when, received by whom, when, how
 //! often. Plain data, and a paragraph of text for people.
 
+mod failure;
 mod moment;
+mod progress;
 mod recovery;
+mod stability;
+mod uniqueness;
 
+pub use failure::{Injustice, UnjustFailure};
 pub use moment::Moment;
+pub use progress::{Missing, NoProgress};
 pub use recovery::{BadRecovery, Mistake};
+pub use stability::Uncaused;
+pub use uniqueness::Shared;
 
-use crate::{Time, nanoseconds, seconds};
+use crate::{Leftover, Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -144,6 +152,30 @@ pub enum Evidence {
         #[serde(with = "nanoseconds")]
         bound: Time,
     },
+    /// A receiver got nowhere.
+    NoProgress(NoProgress),
+    /// A connection or a session ended without a cause.
+    Uncaused(Uncaused),
+    /// A message was told as failed without a right to it.
+    UnjustFailure(UnjustFailure),
+    /// Something is left of clients that have gone.
+    Leak(Leftover),
+    /// Something belonged to two at a time.
+    Shared(Shared),
+    /// An acknowledgement took too long.
+    SlowAcknowledgement {
+        /// The message.
+        message: Message,
+        /// Since when it was the sender's turn to send it.
+        #[serde(with = "nanoseconds")]
+        since: Time,
+        /// When it was acknowledged.
+        #[serde(with = "nanoseconds")]
+        at: Time,
+        /// How long it may take.
+        #[serde(with = "nanoseconds")]
+        bound: Time,
+    },
     /// A client tried again too early, too late or never.
     BackOff {
         /// The client.
@@ -256,6 +288,19 @@ pub enum Flaw {
     NotToBeStored,
 }
 
+impl Ending {
+    /// When the user was told; none if never.
+    pub fn at(self) -> Option<Time> {
+        match self {
+            Ending::Acknowledged(at)
+            | Ending::Sent(at)
+            | Ending::Failed(at)
+            | Ending::Unknown(at) => Some(at),
+            Ending::Open => None,
+        }
+    }
+}
+
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -307,19 +352,6 @@ impl fmt::Display for Ending {
             Ending::Failed(at) => write!(f, "was reported as failed at {}", seconds(*at)),
             Ending::Unknown(at) => write!(f, "was given up as unknown at {}", seconds(*at)),
             Ending::Open => write!(f, "was never answered"),
-        }
-    }
-}
-
-impl Ending {
-    /// When the user was told; none if never.
-    pub(crate) fn at(&self) -> Option<Time> {
-        match *self {
-            Ending::Acknowledged(at)
-            | Ending::Sent(at)
-            | Ending::Failed(at)
-            | Ending::Unknown(at) => Some(at),
-            Ending::Open => None,
         }
     }
 }
@@ -462,6 +494,38 @@ impl fmt::Display for Evidence {
                     "{observer} {shown} {user} as online from {from} to {until}, though "
                 )?;
                 write!(f, "{user} {was}; {bound} are allowed.")
+            }
+            Evidence::NoProgress(receiver) => receiver.fmt(f),
+            Evidence::Uncaused(end) => end.fmt(f),
+            Evidence::UnjustFailure(failure) => failure.fmt(f),
+            Evidence::Shared(shared) => shared.fmt(f),
+            Evidence::Leak(Leftover {
+                holder,
+                what,
+                count,
+                expected_at_most,
+                at,
+            }) => {
+                write!(
+                    f,
+                    "{holder} held {count} {} at {}, ",
+                    what.words(),
+                    seconds(*at)
+                )?;
+                write!(f, "and {expected_at_most} at most were to be left.")
+            }
+            Evidence::SlowAcknowledgement {
+                message,
+                since,
+                at,
+                bound,
+            } => {
+                let (since, at) = (seconds(*since), seconds(*at));
+                write!(
+                    f,
+                    "{message} could be sent from {since} on and was acknowledged at {at}; "
+                )?;
+                write!(f, "{} are allowed.", seconds(*bound))
             }
             Evidence::BackOff {
                 client,

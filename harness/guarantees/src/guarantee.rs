@@ -1,154 +1,130 @@
-//! The guarantees, by name: what each promises and what puts it to the test.
+//! The guarantees, in one table: what each is called, what it promises, what puts it to the test and
+//! who checks it.
+//!
+//! A further guarantee is a row here, a file with its checker, and the tests in it.
 
+use crate::Verdict;
+use crate::checkers::*;
+use crate::index::Index;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// One property of a chat's delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Guarantee {
-    /// Each receiver handles one sender's messages in the order they were sent.
-    Ordering,
-    /// All receivers of a room agree on one order.
-    TotalOrder,
-    /// No receiver handles a message twice.
-    AtMostOnce,
-    /// Every message is stored, unless the sender was told that it failed.
-    AtLeastOnce,
-    /// Every message is stored once, and handled once by every receiver.
-    ExactlyOnce,
-    /// Every acknowledged message is in the database.
-    AcknowledgementTruth,
-    /// What is in the database reaches every entitled receiver in time.
-    DurabilityToDelivery,
-    /// Nothing is received that nobody sent, or that was meant for others.
-    NoPhantom,
-    /// A dead peer is noticed in time, on both sides.
-    Detection,
-    /// A new connection gets a new id, after a wait within the back-off's bounds.
-    Reconnection,
-    /// A lost session is recovered whole, or not at all.
-    Recovery,
-    /// Who is shown online is who is online.
-    Presence,
+/// Makes the enum, the list and the texts from the rows. A row's variant is its name in another case,
+/// as serde writes it.
+macro_rules! table {
+    ($($guarantee:ident: $name:literal, $checker:ident, $holds:literal, needs $needs:literal;)*) => {
+        /// One property of a chat's delivery.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Guarantee {
+            $(#[doc = $holds] $guarantee,)*
+        }
+
+        impl Guarantee {
+            /// Every guarantee, in the order in which reports list them.
+            pub const ALL: [Guarantee; [$($name),*].len()] = [$(Guarantee::$guarantee),*];
+        }
+
+        static ROWS: [Row; Guarantee::ALL.len()] = [$(Row {
+            name: $name,
+            holds: $holds,
+            needs: $needs,
+            check: $checker::check,
+        }),*];
+    };
 }
 
-/// The texts that belong to a guarantee.
-struct Texts {
+struct Row {
     name: &'static str,
-    description: &'static str,
-    exercised_when: &'static str,
+    holds: &'static str,
+    needs: &'static str,
+    check: fn(&Index<'_>) -> Verdict,
+}
+
+table! {
+    Ordering: "ordering", ordering,
+        "Holds when each receiver handles one sender's messages in the order they were sent.",
+        needs "a receiver that handles two messages of one sender in one room";
+    TotalOrder: "total-order", total_order,
+        "Holds when all receivers of a room agree on the order of its messages.",
+        needs "two receivers that share messages of two senders in one room";
+    AtMostOnce: "at-most-once", at_most_once,
+        "Holds when no receiver handles a message twice.",
+        needs "a delivery";
+    AtLeastOnce: "at-least-once", at_least_once,
+        "Holds when every message that was given to a client is stored, unless the user was told that it failed.",
+        needs "a message that did not fail and had the time to be stored";
+    ExactlyOnce: "exactly-once", exactly_once,
+        "Holds when every message is stored once, and handled once by every receiver that stays or comes back.",
+        needs "a message that did not fail and had the time to be stored";
+    AcknowledgementTruth: "acknowledgement-truth", acknowledgement_truth,
+        "Holds when every acknowledged message is in the database at the end.",
+        needs "an acknowledgement";
+    DurabilityToDelivery: "durability-to-delivery", durability_to_delivery,
+        "Holds when what is in the database reaches every entitled receiver within a bound after the network heals.",
+        needs "a stored message, an entitled receiver that wants to be there at the end, and the time to reach it";
+    NoPhantom: "no-phantom", no_phantom,
+        "Holds when nothing is received or stored that nobody sent, and nothing reaches a client outside its rooms.",
+        needs "a delivery or a stored message";
+    Detection: "detection", detection,
+        "Holds when a dead peer is noticed within the heartbeat's bound, on both sides.",
+        needs "a silence on a live connection that outlasts the bound";
+    Reconnection: "reconnection", reconnection,
+        "Holds when every connection gets a new session id, and every wait before a further attempt is within the back-off's bounds.",
+        needs "a client that connects again after a disconnection";
+    Recovery: "recovery", recovery,
+        "Holds when a client that comes back in time gets its session with everything it has missed, in order and once, and nothing of it otherwise.",
+        needs "a client that connects again, and a server that keeps sessions";
+    Presence: "presence", presence,
+        "Holds when who is shown online is who is online, within a bound after each coming and going.",
+        needs "a server that tells who is online, and a client that has the time to see another one come or go";
+    Progress: "progress", progress,
+        "Holds when every receiver that wants to be there gets in, and has handled all that it is entitled to, within a bound after the network is whole for it.",
+        needs "a receiver that wants to be there at the end, with the time to get in after the last fault that touched it";
+    Stability: "stability", stability,
+        "Holds when no connection and no session ends without a cause: a fault that touched it, a time-out that the link explains, somebody who meant it.",
+        needs "a connection";
+    JustFailure: "just-failure", just_failure,
+        "Holds when a message is told as failed only with a cause that the scenario gives, and is not stored then.",
+        needs "a message that was told as failed, with its cause";
+    NoLeak: "no-leak", no_leak,
+        "Holds when nothing is left of clients that have gone.",
+        needs "a count of what is left";
+    Uniqueness: "uniqueness", uniqueness,
+        "Holds when a session, an id of a message and a client's offset belong to one at a time.",
+        needs "a session or a stored message";
+    Fairness: "fairness", fairness,
+        "Holds when nobody's acknowledgement waits longer than allowed because of what others do.",
+        needs "a bound for acknowledgements, and one while nothing disturbs its sender";
+    EphemeralDelivery: "ephemeral-delivery", ephemeral_delivery,
+        "Holds when typing and the like arrive while all is well, once and in time.",
+        needs "a bound for it, and typing between clients that are connected while nothing disturbs them";
 }
 
 impl Guarantee {
-    /// Every guarantee, in the order in which reports list them.
-    pub const ALL: [Guarantee; 12] = [
-        Guarantee::Ordering,
-        Guarantee::TotalOrder,
-        Guarantee::AtMostOnce,
-        Guarantee::AtLeastOnce,
-        Guarantee::ExactlyOnce,
-        Guarantee::AcknowledgementTruth,
-        Guarantee::DurabilityToDelivery,
-        Guarantee::NoPhantom,
-        Guarantee::Detection,
-        Guarantee::Reconnection,
-        Guarantee::Recovery,
-        Guarantee::Presence,
-    ];
-
     /// The name in files and reports: `exactly-once`.
     pub fn name(self) -> &'static str {
-        self.texts().name
+        self.row().name
     }
 
     /// One sentence that says when the guarantee holds.
     pub fn description(self) -> &'static str {
-        self.texts().description
+        self.row().holds
     }
 
     /// What a run must contain to put the guarantee to the test, to go after "needs".
     pub fn exercised_when(self) -> &'static str {
-        self.texts().exercised_when
+        self.row().needs
     }
 
-    fn texts(self) -> Texts {
-        match self {
-            Guarantee::Ordering => Texts {
-                name: "ordering",
-                description: "Holds when each receiver handles one sender's messages in the order \
-                              they were sent.",
-                exercised_when: "a receiver that handles two messages of one sender in one room",
-            },
-            Guarantee::TotalOrder => Texts {
-                name: "total-order",
-                description: "Holds when all receivers of a room agree on the order of its \
-                              messages.",
-                exercised_when: "two receivers that share messages of two senders in one room",
-            },
-            Guarantee::AtMostOnce => Texts {
-                name: "at-most-once",
-                description: "Holds when no receiver handles a message twice.",
-                exercised_when: "a delivery",
-            },
-            Guarantee::AtLeastOnce => Texts {
-                name: "at-least-once",
-                description: "Holds when every message that was given to a client is stored, \
-                              unless the user was told that it failed.",
-                exercised_when: "a message that did not fail and had the time to be stored",
-            },
-            Guarantee::ExactlyOnce => Texts {
-                name: "exactly-once",
-                description: "Holds when every message is stored once, and handled once by every \
-                              receiver that stays or comes back.",
-                exercised_when: "a message that did not fail and had the time to be stored",
-            },
-            Guarantee::AcknowledgementTruth => Texts {
-                name: "acknowledgement-truth",
-                description: "Holds when every acknowledged message is in the database at the end.",
-                exercised_when: "an acknowledgement",
-            },
-            Guarantee::DurabilityToDelivery => Texts {
-                name: "durability-to-delivery",
-                description: "Holds when what is in the database reaches every entitled receiver \
-                              within a bound after the network heals.",
-                exercised_when: "a stored message, an entitled receiver that is connected at the \
-                                 end, and the time to reach it",
-            },
-            Guarantee::NoPhantom => Texts {
-                name: "no-phantom",
-                description: "Holds when nothing is received or stored that nobody sent, and \
-                              nothing reaches a client outside its rooms.",
-                exercised_when: "a delivery or a stored message",
-            },
-            Guarantee::Detection => Texts {
-                name: "detection",
-                description: "Holds when a dead peer is noticed within the heartbeat's bound, on \
-                              both sides.",
-                exercised_when: "a silence on a live connection that outlasts the bound",
-            },
-            Guarantee::Reconnection => Texts {
-                name: "reconnection",
-                description: "Holds when every connection gets a new session id, and every wait \
-                              before a further attempt is within the back-off's bounds.",
-                exercised_when: "a client that connects again after a disconnection",
-            },
-            Guarantee::Recovery => Texts {
-                name: "recovery",
-                description: "Holds when a client that comes back in time gets its session with \
-                              everything it has missed, in order and once, and nothing of it \
-                              otherwise.",
-                exercised_when: "a client that connects again, and a server that keeps sessions",
-            },
-            Guarantee::Presence => Texts {
-                name: "presence",
-                description: "Holds when who is shown online is who is online, within a bound after \
-                              each coming and going.",
-                exercised_when: "a server that tells who is online, and a client that has the time to \
-                                 see another one come or go",
-            },
-        }
+    /// Checks it.
+    pub(crate) fn check(self, index: &Index<'_>) -> Verdict {
+        (self.row().check)(index)
+    }
+
+    fn row(self) -> &'static Row {
+        &ROWS[self as usize]
     }
 }
 
@@ -204,6 +180,6 @@ mod tests {
     #[test]
     fn an_unknown_name_is_told_with_the_allowed_ones() {
         let error = "exactly_once".parse::<Guarantee>().unwrap_err();
-        insta::assert_snapshot!(error, @"there is no guarantee `exactly_once`; use one of `ordering`, `total-order`, `at-most-once`, `at-least-once`, `exactly-once`, `acknowledgement-truth`, `durability-to-delivery`, `no-phantom`, `detection`, `reconnection`, `recovery`, `presence`");
+        insta::assert_snapshot!(error, @"there is no guarantee `exactly_once`; use one of `ordering`, `total-order`, `at-most-once`, `at-least-once`, `exactly-once`, `acknowledgement-truth`, `durability-to-delivery`, `no-phantom`, `detection`, `reconnection`, `recovery`, `presence`, `progress`, `stability`, `just-failure`, `no-leak`, `uniqueness`, `fairness`, `ephemeral-delivery`");
     }
 }

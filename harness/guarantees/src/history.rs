@@ -111,6 +111,9 @@ pub enum EventKind {
         /// What the message is; `message_kind` in files, where `kind` is the event's.
         #[serde(default, rename = "message_kind")]
         kind: Kind,
+        /// How many bytes the message has; none if as many as the content.
+        #[serde(default)]
+        size: Option<u64>,
         /// Whether the message is for its sender too, as far as the sender is in the room.
         #[serde(default = "echoed")]
         echo: bool,
@@ -297,15 +300,6 @@ pub struct Standstill {
     /// When it ended; the end of the run if it did not.
     #[serde(with = "nanoseconds")]
     pub until: Time,
-}
-
-impl History {
-    /// Whether a program (`None`: the server's) stood still at any time between these two.
-    pub(crate) fn stood_still(&self, client: Option<ClientId>, from: Time, until: Time) -> bool {
-        self.standstills
-            .iter()
-            .any(|this| this.client == client && this.from <= until && this.until >= from)
-    }
 }
 
 /// The way on which packets are lost.

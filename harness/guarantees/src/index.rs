@@ -4,9 +4,15 @@
 //! Building it costs O(n log n) in the number of events; the hash maps are only looked up in, never
 //! iterated over, so that their order reaches no verdict.
 
+mod due;
+
+pub(crate) use due::{Due, Receiver, time_for};
+
+use crate::conditions::Conditions;
 use crate::memberships::Memberships;
 use crate::{
-    Client, ClientId, Ending, EventKind, History, Kind, Message, OperationId, StoredMessage, Time,
+    Cause, Client, ClientId, Ending, EventKind, History, Kind, Message, OperationId, StoredMessage,
+    Time,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,6 +29,10 @@ pub(crate) struct Index<'h> {
     /// The contents that were sent to a room or are stored in it, ascending.
     pub(crate) rooms: BTreeMap<&'h str, Vec<ContentId>>,
     pub(crate) memberships: Memberships<'h>,
+    pub(crate) conditions: Conditions<'h>,
+    /// When the last of each client's messages came to its end, by number of client, and which it
+    /// was in the order of all.
+    last_endings: Vec<Option<(u32, Time)>>,
 }
 
 /// What is known of one content, which is to say of one message.
@@ -35,6 +45,8 @@ pub(crate) struct Content<'h> {
     /// Its rows in the database, ascending by id.
     pub(crate) rows: Vec<&'h StoredMessage>,
     first_handled_at: Option<Time>,
+    /// When somebody knew that it was stored; none if it is not, or nobody ever knew.
+    pub(crate) stored_at: Option<Time>,
 }
 
 /// The operation that sent a content.
@@ -43,17 +55,19 @@ pub(crate) struct Invocation<'h> {
     pub(crate) room: &'h str,
     pub(crate) kind: Kind,
     pub(crate) echo: bool,
+    /// How many bytes it has.
+    pub(crate) size: u64,
     pub(crate) at: Time,
     /// Its place among all invocations of the run.
     pub(crate) order: u32,
     pub(crate) ending: Ending,
-    retries: u32,
-    last_tried_at: Time,
+    pub(crate) retries: u32,
 }
 
 /// One life of a client's program: from its start to its end, or to the run's end.
 pub(crate) struct Incarnation<'h> {
     pub(crate) client: ClientId,
+    pub(crate) started_at: Time,
     /// When it ended; none if it ran at the end of the run.
     pub(crate) stopped_at: Option<Time>,
     /// What it handled, in order.
@@ -70,7 +84,7 @@ impl Connection<'_> {
         match *self {
             Connection::Connecting(at)
             | Connection::Connected(at, _)
-            | Connection::Disconnected(at) => at,
+            | Connection::Disconnected(at, _) => at,
         }
     }
 }
@@ -92,16 +106,7 @@ pub(crate) struct Delivery<'h> {
 pub(crate) enum Connection<'h> {
     Connecting(Time),
     Connected(Time, &'h str),
-    Disconnected(Time),
-}
-
-/// An incarnation that runs and is connected when the run ends: it has stayed or come back.
-#[derive(Clone, Copy)]
-pub(crate) struct StayingReceiver<'i, 'h> {
-    pub(crate) incarnation: &'i Incarnation<'h>,
-    pub(crate) client: &'h Client,
-    /// Since when it is connected.
-    pub(crate) connected_at: Time,
+    Disconnected(Time, Cause),
 }
 
 impl<'h> Index<'h> {
@@ -114,6 +119,8 @@ impl<'h> Index<'h> {
                 incarnations: Vec::new(),
                 rooms: BTreeMap::new(),
                 memberships: Memberships::new(history),
+                conditions: Conditions::new(history),
+                last_endings: vec![None; history.clients.len()],
             },
             content_ids: HashMap::new(),
             operations: HashMap::new(),
@@ -129,6 +136,7 @@ impl<'h> Index<'h> {
         }
         let mut index = builder.index;
         index.list_rooms();
+        index.tell_when_stored();
         for incarnation in &mut index.incarnations {
             incarnation.sort_deliveries();
         }
@@ -186,48 +194,6 @@ impl<'h> Index<'h> {
             rows: content.rows.iter().map(|row| row.id).collect(),
         }
     }
-
-    /// Until when something that began at `since` may take: the network must heal first. None if
-    /// the run ended before, so that nothing can be said.
-    pub(crate) fn due(&self, since: Time) -> Option<Time> {
-        let due = since.max(self.history.healed_at) + self.history.bounds.delivery;
-        (due <= self.history.ended_at).then_some(due)
-    }
-
-    /// Who is entitled to what: every receiver that has stayed or come back, with every content of
-    /// the rooms that it is in at the end, as far as the content is for it.
-    pub(crate) fn entitlements(
-        &self,
-    ) -> impl Iterator<Item = (StayingReceiver<'_, 'h>, &'h str, ContentId)> {
-        self.staying_receivers().flat_map(move |receiver| {
-            let client = receiver.incarnation.client;
-            let rooms = self.memberships.at_the_end(client);
-            rooms.into_iter().flat_map(move |(room, since)| {
-                let contents = self.rooms.get(room).map_or(&[][..], Vec::as_slice);
-                contents
-                    .iter()
-                    .filter(move |&&id| self.content(id).is_for(client, since))
-                    .map(move |&content| (receiver, room, content))
-            })
-        })
-    }
-
-    /// The receivers that have stayed or come back, in order of their start.
-    fn staying_receivers(&self) -> impl Iterator<Item = StayingReceiver<'_, 'h>> {
-        self.incarnations.iter().filter_map(|incarnation| {
-            let (None, Some(&Connection::Connected(connected_at, _))) =
-                (incarnation.stopped_at, incarnation.connections.last())
-            else {
-                return None;
-            };
-            let client = self.client(incarnation.client);
-            Some(StayingReceiver {
-                incarnation,
-                client,
-                connected_at,
-            })
-        })
-    }
 }
 
 impl<'h> Content<'h> {
@@ -237,46 +203,21 @@ impl<'h> Content<'h> {
         sent.filter(|sent| !sent.kind.is_ephemeral())
     }
 
+    /// How many bytes it has.
+    pub(crate) fn size(&self) -> u64 {
+        let sent = self.invocation.as_ref();
+        sent.map_or(self.content.len() as u64, |sent| sent.size)
+    }
+
     /// Whether the content is for this client, if it has been in the room since that row.
     pub(crate) fn is_for(&self, client: ClientId, since: i64) -> bool {
         let own = |sent: &Invocation<'_>| sent.sender == client && !sent.echo;
         !self.invocation.as_ref().is_some_and(own)
             && self.rows.first().is_none_or(|row| row.id >= since)
     }
-
-    /// When the content was stored, as far as anyone could tell from outside: when its sender was
-    /// told or when somebody handled it, whatever came first. Without either: when it was last
-    /// sent.
-    pub(crate) fn known_stored_at(&self) -> Time {
-        let told_at = match self.invocation.as_ref().map(|invocation| invocation.ending) {
-            Some(Ending::Acknowledged(at)) => Some(at),
-            _ => None,
-        };
-        let sent_at = self
-            .invocation
-            .as_ref()
-            .map(|invocation| invocation.last_tried_at);
-        told_at
-            .into_iter()
-            .chain(self.first_handled_at)
-            .min()
-            .or(sent_at)
-            .unwrap_or_default()
-    }
 }
 
 impl Invocation<'_> {
-    /// Whether the message ought to be stored by the end of the run: the user was not told that it
-    /// failed, and either it was acknowledged or there was time enough.
-    pub(crate) fn must_be_stored(&self, index: &Index<'_>) -> bool {
-        match self.ending {
-            _ if self.kind.is_ephemeral() => false,
-            Ending::Failed(_) => false,
-            Ending::Acknowledged(_) => true,
-            Ending::Sent(_) | Ending::Unknown(_) | Ending::Open => index.due(self.at).is_some(),
-        }
-    }
-
     /// Whether the user was told that the message was not sent.
     pub(crate) fn failed(&self) -> bool {
         matches!(self.ending, Ending::Failed(_))
@@ -332,7 +273,7 @@ impl<'h> Builder<'h> {
         match kind {
             EventKind::Started => {
                 self.stop(at, client);
-                self.running(client);
+                self.running(client, at);
             }
             EventKind::Stopped => self.stop(at, client),
             EventKind::Invoked {
@@ -340,6 +281,7 @@ impl<'h> Builder<'h> {
                 room,
                 content,
                 kind,
+                size,
                 echo,
             } => {
                 let invocation = Invocation {
@@ -347,18 +289,17 @@ impl<'h> Builder<'h> {
                     room,
                     kind: *kind,
                     echo: *echo,
+                    size: size.unwrap_or(content.len() as u64),
                     at,
                     order: self.invocations,
                     ending: Ending::Open,
                     retries: 0,
-                    last_tried_at: at,
                 };
                 self.invoked(*operation, content, invocation);
             }
             EventKind::Retried { operation, .. } => {
                 if let Some(invocation) = self.invocation(*operation) {
                     invocation.retries += 1;
-                    invocation.last_tried_at = at;
                 }
             }
             EventKind::Ok {
@@ -385,7 +326,7 @@ impl<'h> Builder<'h> {
                 self.index.contents[content as usize]
                     .first_handled_at
                     .get_or_insert(at);
-                let deliveries = &mut self.running(client).deliveries;
+                let deliveries = &mut self.running(client, at).deliveries;
                 let position = deliveries.len() as u32;
                 let delivery = Delivery {
                     content,
@@ -402,7 +343,9 @@ impl<'h> Builder<'h> {
             EventKind::Connected { session, .. } => {
                 self.connection(client, Connection::Connected(at, session));
             }
-            EventKind::Disconnected { .. } => self.connection(client, Connection::Disconnected(at)),
+            EventKind::Disconnected { cause, .. } => {
+                self.connection(client, Connection::Disconnected(at, *cause));
+            }
             // Read by the checker of presence only.
             EventKind::Online { .. } | EventKind::Offline { .. } => {}
             // The server's view; it says nothing about the client's program.
@@ -422,6 +365,11 @@ impl<'h> Builder<'h> {
     fn ended(&mut self, operation: OperationId, ending: Ending) {
         if let Some(invocation) = self.invocation(operation) {
             invocation.ending = ending;
+            let (sender, order) = (invocation.sender.0 as usize, invocation.order);
+            if let Some(at) = ending.at() {
+                let last = self.index.last_endings[sender].get_or_insert((order, at));
+                *last = (last.0.max(order), at);
+            }
         }
     }
 
@@ -442,16 +390,17 @@ impl<'h> Builder<'h> {
     }
 
     fn connection(&mut self, client: ClientId, step: Connection<'h>) {
-        self.running(client).connections.push(step);
+        self.running(client, step.at()).connections.push(step);
     }
 
     /// The client's running incarnation. One begins if there is none, so that a history that does
     /// not tell of starts is understood too.
-    fn running(&mut self, client: ClientId) -> &mut Incarnation<'h> {
+    fn running(&mut self, client: ClientId, at: Time) -> &mut Incarnation<'h> {
         let incarnations = &mut self.index.incarnations;
         let running = *self.running[client.0 as usize].get_or_insert_with(|| {
             incarnations.push(Incarnation {
                 client,
+                started_at: at,
                 stopped_at: None,
                 deliveries: Vec::new(),
                 by_content: Vec::new(),

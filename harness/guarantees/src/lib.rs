@@ -12,7 +12,9 @@
 //! order begins anew, and what was handled before must be handled again.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod checkers;
+mod conditions;
 mod evidence;
 mod guarantee;
 mod history;
@@ -23,6 +25,7 @@ mod testing;
 mod time;
 mod verdict;
 
+pub use asked::{Asked, Excuse, NotJudged};
 pub use checkers::check;
 pub use evidence::*;
 pub use guarantee::*;

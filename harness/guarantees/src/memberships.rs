@@ -52,6 +52,11 @@ impl<'h> Memberships<'h> {
         self.is_initial(client, room) || !self.changes(client, room).is_empty()
     }
 
+    /// Whether the client is in the room from the beginning to the end.
+    pub(crate) fn always(&self, client: ClientId, room: &str) -> bool {
+        self.is_initial(client, room) && self.changes(client, room).is_empty()
+    }
+
     /// The rooms that the client is in at the end, each with the id from which it is entitled.
     pub fn at_the_end(&self, client: ClientId) -> Vec<(&'h str, i64)> {
         let changes = &self.changes[client.0 as usize];

@@ -4,11 +4,11 @@
 //! entitled to the room `lobby`, and the run ends at 60 s without a fault. Times are milliseconds.
 //! Sentences may come in any order; the history is sorted by time.
 
-use crate::checkers::check_one;
 use crate::index::Index;
 use crate::{
-    Bounds, Cause, Client, ClientId, Event, EventKind, FailureCause, Guarantee, History, Kind,
-    Lost, OperationId, Recovery, Silence, Standstill, StoredMessage, Time, Verdict,
+    Bounds, Capacity, Cause, Client, ClientId, Direction, Disturbance, DisturbanceKind, Event,
+    EventKind, FailureCause, Guarantee, Held, History, Kind, Leftover, Lost, OperationId, Recovery,
+    RecoveryRefused, Silence, Standstill, StoredMessage, Time, Verdict,
 };
 
 #[derive(Clone)]
@@ -55,10 +55,13 @@ impl Chat {
 
     /// The verdict on one guarantee, as text.
     pub(crate) fn verdict(self, guarantee: Guarantee) -> String {
-        match check_one(guarantee, &Index::new(&self.history())) {
+        match guarantee.check(&Index::new(&self.history())) {
             Verdict::Held(exercise) => format!("held: {exercise}"),
             Verdict::Violated(violation) => format!("violated: {violation}"),
-            Verdict::NotExercised => "not exercised".to_owned(),
+            Verdict::NotExercised(asked) => match asked.remark() {
+                Some(remark) => format!("not exercised {remark}"),
+                None => "not exercised".to_owned(),
+            },
         }
     }
 
@@ -119,6 +122,7 @@ impl Chat {
                 room,
                 content,
                 kind,
+                size: None,
                 echo,
             },
         )
@@ -254,6 +258,29 @@ impl Chat {
         self.event(at, who, opened).event(at, who, connected)
     }
 
+    /// The client asked for its session and got a new one, `NAME-2`.
+    pub(crate) fn refused(mut self, at: u64, who: &str, refused: RecoveryRefused) -> Self {
+        self = self.connected(at, who);
+        if let Some(Event {
+            kind: EventKind::Connected { refused: told, .. },
+            ..
+        }) = self.history.events.last_mut()
+        {
+            *told = Some(refused);
+        }
+        self
+    }
+
+    /// The client says that it has a session, and the server says nothing.
+    pub(crate) fn connected_unopened(self, at: u64, who: &str, session: &str) -> Self {
+        let connected = EventKind::Connected {
+            session: session.to_owned(),
+            recovered: false,
+            refused: None,
+        };
+        self.event(at, who, connected)
+    }
+
     /// Sessions wait for their clients this long.
     pub(crate) fn recovering(mut self, window: u64, outlives_server: bool) -> Self {
         self.history.bounds.recovery = Some(Recovery {
@@ -327,6 +354,171 @@ impl Chat {
             server: String::new(),
         };
         self.event(at, who, closed)
+    }
+
+    pub(crate) fn disconnected_because(self, at: u64, who: &str, cause: Cause) -> Self {
+        let reason = "its own".to_owned();
+        self.event(at, who, EventKind::Disconnected { reason, cause })
+    }
+
+    /// As if the client had not connected at the beginning.
+    pub(crate) fn never_connected(mut self, who: &str) -> Self {
+        let client = self.client(who);
+        self.history.events.retain(|event| {
+            let connection = matches!(
+                event.kind,
+                EventKind::Connected { .. } | EventKind::SessionOpened { .. }
+            );
+            event.client != client || !connection
+        });
+        self
+    }
+
+    /// The server opens a session of which the client says nothing.
+    pub(crate) fn opened_only(self, at: u64, who: &str, session: &str) -> Self {
+        let opened = EventKind::SessionOpened {
+            session: session.to_owned(),
+            recovered: false,
+            server: String::new(),
+        };
+        self.event(at, who, opened)
+    }
+
+    /// The server closes a session.
+    pub(crate) fn closed(self, at: u64, who: &str, session: &str) -> Self {
+        self.closed_because(at, who, session, Cause::TimedOut)
+    }
+
+    pub(crate) fn closed_because(self, at: u64, who: &str, session: &str, cause: Cause) -> Self {
+        let closed = EventKind::SessionClosed {
+            session: session.to_owned(),
+            reason: "heartbeat".to_owned(),
+            cause,
+            server: String::new(),
+        };
+        self.event(at, who, closed)
+    }
+
+    pub(crate) fn failed_because(self, at: u64, content: &str, cause: FailureCause) -> Self {
+        let reason = "no luck".to_owned();
+        self.operation(at, content, |operation| EventKind::Failed {
+            operation,
+            reason,
+            cause,
+        })
+    }
+
+    /// The client could not tell what became of it.
+    pub(crate) fn unknown(self, at: u64, content: &str) -> Self {
+        let reason = "no answer".to_owned();
+        self.operation(at, content, |operation| EventKind::Unknown {
+            operation,
+            reason,
+            cause: FailureCause::Unknown,
+        })
+    }
+
+    /// A message to the lobby of so many bytes.
+    pub(crate) fn sent_large(mut self, at: u64, who: &str, content: &str, bytes: u64) -> Self {
+        self = self.sent(at, who, [content]);
+        if let Some(Event {
+            kind: EventKind::Invoked { size, .. },
+            ..
+        }) = self.history.events.last_mut()
+        {
+            *size = Some(bytes);
+        }
+        self
+    }
+
+    /// Typing, for everybody else in the room.
+    pub(crate) fn typed(self, at: u64, room: &str, who: &str, content: &str) -> Self {
+        self.invoked(at, who, (room, content), Kind::Typing, false)
+    }
+
+    pub(crate) fn handled_with_id(mut self, at: u64, who: &str, content: &str, id: i64) -> Self {
+        self = self.handled(at, who, [content]);
+        if let Some(Event {
+            kind: EventKind::Delivered { id: told, .. },
+            ..
+        }) = self.history.events.last_mut()
+        {
+            *told = id;
+        }
+        self
+    }
+
+    /// The client's way carries so many bytes a second, and loses so many packets of a million.
+    pub(crate) fn link(mut self, who: &str, rate: u64, loss_ppm: u32) -> Self {
+        let client = self.client(who).0 as usize;
+        let links = &mut self.history.links;
+        links.resize(links.len().max(client + 1), Capacity::default());
+        let direction = Direction {
+            rate: Some(rate),
+            loss_ppm,
+            ..Direction::default()
+        };
+        links[client] = Capacity {
+            to_client: direction,
+            to_server: direction,
+        };
+        self
+    }
+
+    /// How often a message is tried again, and how large it may be.
+    pub(crate) fn limits(mut self, retries: u32, max_payload: u64) -> Self {
+        self.history.bounds.retries = Some(retries);
+        self.history.bounds.max_payload = Some(max_payload);
+        self
+    }
+
+    pub(crate) fn acknowledged_within(mut self, bound: u64) -> Self {
+        self.history.bounds.acknowledgement = Some(Time::from_millis(bound));
+        self
+    }
+
+    pub(crate) fn ephemeral_within(mut self, bound: u64) -> Self {
+        self.history.bounds.ephemeral = Some(Time::from_millis(bound));
+        self
+    }
+
+    /// The server holds so much at the end, of which so much may be left.
+    pub(crate) fn left(mut self, what: Held, count: u64, expected_at_most: u64) -> Self {
+        self.history.leftovers.push(Leftover {
+            holder: "server".to_owned(),
+            what,
+            count,
+            expected_at_most,
+            at: self.history.ended_at,
+        });
+        self
+    }
+
+    /// The rows that are stored so far, each with the offset that its client gave it.
+    pub(crate) fn offsets<const N: usize>(mut self, offsets: [&str; N]) -> Self {
+        for (row, offset) in self.history.database.iter_mut().zip(offsets) {
+            row.client_offset = Some(offset.to_owned());
+        }
+        self
+    }
+
+    /// The last row was committed at this time.
+    pub(crate) fn committed(mut self, at: u64) -> Self {
+        if let Some(row) = self.history.database.last_mut() {
+            row.stored_at = Some(Time::from_millis(at));
+        }
+        self
+    }
+
+    /// A fault, of everybody or of one client, that may never end.
+    pub(crate) fn disturbed(mut self, from: u64, until: Option<u64>, who: Option<&str>) -> Self {
+        self.history.disturbances.push(Disturbance {
+            client: who.map(|who| self.client(who)),
+            from: Time::from_millis(from),
+            until: until.map(Time::from_millis),
+            kind: DisturbanceKind::Cut,
+        });
+        self
     }
 
     pub(crate) fn stopped(self, at: u64, who: &str) -> Self {

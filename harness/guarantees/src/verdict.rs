@@ -1,6 +1,6 @@
 //! What a checker says: held, violated (with the smallest evidence), or not exercised.
 
-use crate::{Evidence, Time};
+use crate::{Asked, Evidence, Excuse, NotJudged, Time};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub enum Verdict {
     Violated(Box<Violation>),
     /// The run never put it to the test. This is not a pass;
     /// [`exercised_when`](crate::Guarantee::exercised_when) says what was missing.
-    NotExercised,
+    NotExercised(Asked),
 }
 
 impl Verdict {
@@ -23,7 +23,21 @@ impl Verdict {
         match self {
             Verdict::Held(_) => "held",
             Verdict::Violated(_) => "violated",
-            Verdict::NotExercised => "not exercised",
+            Verdict::NotExercised(_) => "not exercised",
+        }
+    }
+
+    /// Whether the run put the guarantee to the test.
+    pub fn is_exercised(&self) -> bool {
+        !matches!(self, Verdict::NotExercised(_))
+    }
+
+    /// How many cases it speaks of, and how many it leaves out.
+    pub fn asked(&self) -> &Asked {
+        match self {
+            Verdict::Held(exercise) => &exercise.asked,
+            Verdict::Violated(violation) => &violation.asked,
+            Verdict::NotExercised(asked) => asked,
         }
     }
 }
@@ -35,11 +49,15 @@ pub struct Exercise {
     pub count: u64,
     /// The same in words: `312 deliveries to 3 receivers`.
     pub what: String,
+    /// How much was asked, and what was left out.
+    #[serde(default)]
+    pub asked: Asked,
 }
 
 impl fmt::Display for Exercise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
+        f.write_str(&self.what)?;
+        remark(f, &self.asked)
     }
 }
 
@@ -50,21 +68,33 @@ pub struct Violation {
     pub count: u64,
     /// The earliest of them.
     pub evidence: Evidence,
+    /// How much was asked, and what was left out.
+    #[serde(default)]
+    pub asked: Asked,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.evidence)?;
         match self.count.saturating_sub(1) {
-            0 => Ok(()),
-            more => write!(f, " And {}.", counted(more, "more violation")),
+            0 => {}
+            more => write!(f, " And {}.", counted(more, "more violation"))?,
         }
+        remark(f, &self.asked)
     }
 }
 
-/// Collects a checker's findings: counts them all and keeps the earliest.
+fn remark(f: &mut fmt::Formatter<'_>, asked: &Asked) -> fmt::Result {
+    match asked.remark() {
+        Some(remark) => write!(f, " {remark}"),
+        None => Ok(()),
+    }
+}
+
+/// Collects a checker's findings: counts what was asked, and keeps the earliest violation.
 #[derive(Default)]
 pub(crate) struct Findings {
+    asked: Asked,
     count: u64,
     earliest: Option<(Time, Evidence)>,
 }
@@ -72,6 +102,7 @@ pub(crate) struct Findings {
 impl Findings {
     /// One more violation, seen at this time. Of two at the same time the first one told is kept.
     pub(crate) fn add(&mut self, at: Time, evidence: impl FnOnce() -> Evidence) {
+        self.asked.judged += 1;
         self.count += 1;
         if self
             .earliest
@@ -82,17 +113,39 @@ impl Findings {
         }
     }
 
-    /// The verdict, given how many times the guarantee was put to the test, also in words.
-    pub(crate) fn verdict(self, count: u64, what: impl Into<String>) -> Verdict {
-        match self.earliest {
+    /// One more case in which the guarantee held.
+    pub(crate) fn held(&mut self) {
+        self.asked.judged += 1;
+    }
+
+    /// One more case in which nothing was promised.
+    pub(crate) fn excuse(&mut self, reason: Excuse) {
+        self.asked.excuse(reason);
+    }
+
+    /// One more case of which nothing can be said.
+    pub(crate) fn leave_open(&mut self, reason: NotJudged) {
+        self.asked.leave_open(reason);
+    }
+
+    /// The verdict, with what was judged in words, given how many cases there were.
+    pub(crate) fn verdict(self, what: impl FnOnce(u64) -> String) -> Verdict {
+        let Self {
+            asked,
+            count,
+            earliest,
+        } = self;
+        match earliest {
             Some((_, evidence)) => Verdict::Violated(Box::new(Violation {
-                count: self.count,
-                evidence,
-            })),
-            None if count == 0 => Verdict::NotExercised,
-            None => Verdict::Held(Exercise {
                 count,
-                what: what.into(),
+                evidence,
+                asked,
+            })),
+            None if asked.judged == 0 => Verdict::NotExercised(asked),
+            None => Verdict::Held(Exercise {
+                count: asked.judged,
+                what: what(asked.judged),
+                asked,
             }),
         }
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::record;
-use squall_guarantees::{Cause, Event, Evidence, Flaw, Message, Place, RecoveryRefused, Violation};
+use squall_guarantees::{Asked, Cause, Event, Evidence, Flaw, Message, Place, RecoveryRefused, Violation};
 use std::time::Duration;
 
 const ALICE: ClientId = ClientId(0);
@@ -63,7 +63,7 @@ fn a_run_that_only_violates_a_guarantee_is_not_told_as_one_in_which_nothing_went
     judged.record.history.events.clear();
     judged.record.history.database.clear();
     for judgement in &mut judged.judgements {
-        judgement.verdict = Verdict::NotExercised;
+        judgement.verdict = Verdict::NotExercised(Asked::default());
     }
     assert_eq!(told(&judged), [""; 0]);
     judged.judgements[0].verdict = Verdict::Violated(Box::new(Violation {

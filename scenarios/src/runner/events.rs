@@ -20,6 +20,7 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
                 room: full_name(namespace, &room),
                 content: content.to_string(),
                 kind: kind(said),
+                size: Some(size(&content)),
                 echo,
             }
         }
@@ -128,6 +129,15 @@ fn failure(cause: squall_chat::FailureCause) -> FailureCause {
         Chat::NotKept => FailureCause::NotKept,
         Chat::Left => FailureCause::Left,
     }
+}
+
+/// A binary message is told by its digest, which is shorter than it is.
+fn size(content: &Content) -> u64 {
+    let bytes = match content {
+        Content::Text(text) => text.len(),
+        Content::Binary(bytes) => bytes.len(),
+    };
+    bytes as u64
 }
 
 fn kind(kind: Kind) -> squall_guarantees::Kind {

@@ -91,6 +91,7 @@ pub(super) async fn visit(options: ClientOptions, user: User, authors: Authors) 
                 room: message.message.room.clone(),
                 content: content.clone(),
                 kind: Kind::Message,
+                size: None,
                 echo: true,
             };
             log.add(client, invoked);

@@ -10,15 +10,14 @@ use crate::{Evidence, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
-    let (mut deliveries, mut receivers) = (0, 0);
+    let mut receivers = 0;
     for incarnation in &index.incarnations {
-        deliveries += incarnation.deliveries.len() as u64;
         receivers += u64::from(!incarnation.deliveries.is_empty());
-        for delivery in incarnation
-            .deliveries
-            .iter()
-            .filter(|delivery| !delivery.first)
-        {
+        for delivery in &incarnation.deliveries {
+            if delivery.first {
+                findings.held();
+                continue;
+            }
             findings.add(delivery.at, || Evidence::HandledTwice {
                 message: index.message(delivery.content),
                 receiver: index.name(incarnation.client),
@@ -29,12 +28,10 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             });
         }
     }
-    let what = format!(
-        "{} to {}",
-        counted(deliveries, "delivery"),
-        counted(receivers, "receiver")
-    );
-    findings.verdict(deliveries, what)
+    findings.verdict(|deliveries| {
+        let deliveries = counted(deliveries, "delivery");
+        format!("{deliveries} to {}", counted(receivers, "receiver"))
+    })
 }
 
 #[cfg(test)]

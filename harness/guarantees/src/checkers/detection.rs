@@ -3,16 +3,16 @@
 //! The clock starts when the silence begins. The client notices by declaring its connection over,
 //! the server by closing the session. Each side counts only if it had a live connection when the
 //! silence began, if it is the side that hears nothing, if the silence outlasts its bound, and if
-//! its program neither ends nor stands still before the bound is over: the dead notice nothing. Does
+//! its program does not end before the bound is over: the dead notice nothing. The time for which it
+//! stands still does not count. Does
 //! not look at disconnections without a silence, nor at why a side says that it is over.
 
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{ClientId, EventKind, Evidence, Lost, Silence, Time, Verdict, counted};
+use crate::{ClientId, EventKind, Evidence, Excuse, Lost, Silence, Time, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
-    let mut noticed = 0;
     let incarnations = incarnations_of_clients(index);
     let sessions = sessions_of_clients(index);
     for silence in &index.history.silences {
@@ -21,13 +21,14 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         let servers = servers_watches(index, &sessions[client], silence);
         for watch in clients.into_iter().chain(servers) {
             match watch.judge(silence) {
-                Judgement::InTime => noticed += 1,
+                Judgement::InTime => findings.held(),
                 Judgement::NotExercised => {}
+                Judgement::Excused(excuse) => findings.excuse(excuse),
                 Judgement::TooLate => findings.add(silence.from, || watch.evidence(silence)),
             }
         }
     }
-    findings.verdict(noticed, format!("{} noticed", counted(noticed, "silence")))
+    findings.verdict(|noticed| format!("{} noticed", counted(noticed, "silence")))
 }
 
 /// One side of a connection that is live when a silence begins, and hears nothing from then on.
@@ -40,25 +41,29 @@ struct Watch<'h> {
     noticed_at: Option<Time>,
     /// When the observer's program ends.
     dies_at: Option<Time>,
-    /// Whether the observer's program stands still before the bound is over.
-    hindered: bool,
+    /// When it must have noticed: what its program stands still before that does not count.
+    due: Time,
 }
 
 enum Judgement {
     InTime,
     TooLate,
+    Excused(Excuse),
+    /// The silence did not last.
     NotExercised,
 }
 
 impl Watch<'_> {
     fn judge(&self, silence: &Silence) -> Judgement {
-        let due = silence.from + self.bound;
-        if silence.until <= due {
+        let plainly_due = silence.from + self.bound;
+        if silence.until <= plainly_due {
             Judgement::NotExercised
-        } else if self.noticed_at.is_some_and(|at| at <= due) {
+        } else if self.noticed_at.is_some_and(|at| at <= self.due) {
             Judgement::InTime
-        } else if self.hindered || self.dies_at.is_some_and(|at| at <= due) {
-            Judgement::NotExercised
+        } else if self.dies_at.is_some_and(|at| at <= self.due) {
+            Judgement::Excused(Excuse::NotRunning)
+        } else if silence.until <= self.due {
+            Judgement::Excused(Excuse::StoodStill)
         } else {
             Judgement::TooLate
         }
@@ -70,7 +75,7 @@ impl Watch<'_> {
             silent: self.silent.to_owned(),
             session: self.session.to_owned(),
             since: silence.from,
-            bound: self.bound,
+            bound: self.due - silence.from,
             noticed_at: self.noticed_at,
         }
     }
@@ -86,10 +91,8 @@ fn clients_watches<'h>(
         return Vec::new();
     }
     let bound = index.history.bounds.client_detection;
-    let due = silence.from + bound;
-    let hindered = index
-        .history
-        .stood_still(Some(silence.client), silence.from, due);
+    let whose = [Some(silence.client)];
+    let due = index.conditions.over(&whose, silence.from, bound);
     let watch = |incarnation: &&Incarnation<'h>| {
         let dies_at = incarnation.stopped_at;
         let steps = &incarnation.connections;
@@ -104,7 +107,7 @@ fn clients_watches<'h>(
             bound,
             noticed_at: steps.get(next).map(Connection::at),
             dies_at,
-            hindered,
+            due,
         })
     };
     incarnations.iter().filter_map(watch).collect()
@@ -122,8 +125,7 @@ fn servers_watches<'h>(
     }
     let stops = &index.history.server_stops;
     let bound = index.history.bounds.server_detection;
-    let due = silence.from + bound;
-    let hindered = index.history.stood_still(None, silence.from, due);
+    let due = index.conditions.over(&[None], silence.from, bound);
     let watch = |&Session {
                      id,
                      opened_at,
@@ -141,7 +143,7 @@ fn servers_watches<'h>(
             bound,
             noticed_at: closed_at,
             dies_at,
-            hindered,
+            due,
         })
     };
     sessions.iter().filter_map(watch).collect()
@@ -253,7 +255,7 @@ mod tests {
         let chat = chat(["alice"])
             .silence(10_000, 20_000, "alice", BothWays)
             .stopped(10_000, "alice");
-        insta::assert_snapshot!(chat.verdict(Detection), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.000 s (session alice-1), but never did.");
+        insta::assert_snapshot!(chat.verdict(Detection), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.000 s (session alice-1), but never did. (1 excused: its program was not running)");
     }
 
     #[test]
@@ -262,7 +264,7 @@ mod tests {
             .silence(10_000, 20_000, "alice", BothWays)
             .server_stopped(10_000)
             .disconnected(14_000, "alice");
-        insta::assert_snapshot!(chat.verdict(Detection), @"held: 1 silence noticed");
+        insta::assert_snapshot!(chat.verdict(Detection), @"held: 1 silence noticed (1 excused: its program was not running)");
     }
 
     #[test]
@@ -274,7 +276,7 @@ mod tests {
                 .disconnected(15_000, "alice")
                 .verdict(Detection)
         };
-        insta::assert_snapshot!(paused(12_000, 13_000, "alice"), @"not exercised");
+        insta::assert_snapshot!(paused(12_000, 13_000, "alice"), @"held: 1 silence noticed");
         let violated = "violated: alice had to notice the silence of server that began at 10.000 s by 14.000 s (session alice-1), but did so only at 15.000 s.";
         assert_eq!(paused(12_000, 13_000, "server").to_string(), violated);
         assert_eq!(paused(14_500, 16_000, "alice").to_string(), violated);
@@ -287,5 +289,38 @@ mod tests {
             .disconnected(5_000, "alice")
             .silence(10_000, 20_000, "alice", BothWays);
         insta::assert_snapshot!(chat.verdict(Detection), @"not exercised");
+    }
+
+    #[test]
+    fn asks_the_server_about_every_session_and_not_only_the_newest() {
+        // The server has not noticed yet that the first one is over when the second one begins.
+        let chat = chat(["alice"])
+            .disconnected(8_000, "alice")
+            .connected(9_000, "alice")
+            .silence(10_000, 20_000, "alice", ToServer)
+            .closed(13_000, "alice", "alice-2");
+        insta::assert_snapshot!(chat.clone().verdict(Detection), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.000 s (session alice-1), but never did.");
+        insta::assert_snapshot!(chat.closed(12_000, "alice", "alice-1").verdict(Detection), @"held: 2 silences noticed");
+    }
+
+    #[test]
+    fn excuses_a_standstill_and_not_the_time_beside_it() {
+        let paused = |from, until| {
+            chat(["alice"])
+                .silence(10_000, 20_000, "alice", ToClient)
+                .standstill(from, until, "alice")
+                .disconnected(16_000, "alice")
+                .verdict(Detection)
+        };
+        insta::assert_snapshot!(paused(11_000, 13_000), @"held: 1 silence noticed");
+        insta::assert_snapshot!(paused(11_000, 12_999), @"violated: alice had to notice the silence of server that began at 10.000 s by 15.999 s (session alice-1), but did so only at 16.000 s.");
+        insta::assert_snapshot!(paused(11_000, 17_500), @"held: 1 silence noticed");
+    }
+
+    #[test]
+    fn says_that_who_died_before_the_bound_was_over_is_excused() {
+        let chat = chat(["alice"]).silence(10_000, 20_000, "alice", ToClient);
+        insta::assert_snapshot!(chat.clone().stopped(14_000, "alice").verdict(Detection), @"not exercised (1 excused: its program was not running)");
+        insta::assert_snapshot!(chat.stopped(14_001, "alice").verdict(Detection), @"violated: alice had to notice the silence of server that began at 10.000 s by 14.000 s (session alice-1), but never did.");
     }
 }

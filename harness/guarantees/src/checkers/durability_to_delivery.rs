@@ -1,49 +1,50 @@
-//! Durability to delivery: what is in the database reaches every entitled receiver that stays or
-//! comes back, in time.
+//! Durability to delivery: what is in the database reaches every entitled receiver that wants to be
+//! there, in time.
 //!
-//! Time runs from the latest of three moments: the message was stored (as far as can be told from
-//! outside: its sender was told, or somebody handled it), the last fault ended, and the receiver's
-//! last connection was made. A run that ends before the bound says nothing. Does not look at
+//! Time runs from the latest of three moments: the message was committed, the last fault that
+//! touched the receiver ended, and its program started (or its user came back). Connecting again
+//! does not start the clock anew, and being absent at the end is no excuse. Does not look at
 //! messages that are not stored (at-least-once does), nor at doubles.
 
-use crate::index::Index;
+use crate::index::{Due, Index};
 use crate::verdict::Findings;
 use crate::{Evidence, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
-    let mut reached = 0;
-    for (receiver, room, id) in index.entitlements() {
-        let content = index.content(id);
-        if !content.rows.iter().any(|row| row.room == room) {
-            continue;
-        }
-        let handled_at = receiver
-            .incarnation
-            .deliveries_of(id)
-            .next()
-            .map(|delivery| delivery.at);
-        let due = index.due(content.known_stored_at().max(receiver.connected_at));
-        match (handled_at, due) {
-            (None, Some(due)) => findings.add(due, || Evidence::NotHandled {
-                message: index.message(id),
-                receiver: receiver.client.name.clone(),
-                due,
-            }),
-            (Some(handled_at), Some(due)) if handled_at > due => {
-                findings.add(due, || Evidence::HandledLate {
+    for receiver in index.receivers() {
+        for (room, id) in index.entitlements(receiver.id) {
+            if !index.content(id).rows.iter().any(|row| row.room == room) {
+                continue;
+            }
+            let wanted = match receiver.wants {
+                Ok(wanted) => wanted,
+                Err(excuse) => {
+                    findings.excuse(excuse);
+                    continue;
+                }
+            };
+            let handled_at = receiver.handled_at(id);
+            match (handled_at, index.due_to(&receiver, wanted, id)) {
+                (None, Due::By(due)) => findings.add(due, || Evidence::NotHandled {
                     message: index.message(id),
                     receiver: receiver.client.name.clone(),
-                    handled_at,
                     due,
-                });
+                }),
+                (Some(handled_at), Due::By(due)) if handled_at > due => {
+                    findings.add(due, || Evidence::HandledLate {
+                        message: index.message(id),
+                        receiver: receiver.client.name.clone(),
+                        handled_at,
+                        due,
+                    });
+                }
+                (Some(_), _) => findings.held(),
+                (None, Due::Open(reason)) => findings.leave_open(reason),
             }
-            (Some(_), _) => reached += 1,
-            (None, None) => {}
         }
     }
-    let what = format!("{} of stored messages", counted(reached, "delivery"));
-    findings.verdict(reached, what)
+    findings.verdict(|reached| format!("{} of stored messages", counted(reached, "delivery")))
 }
 
 #[cfg(test)]
@@ -86,15 +87,6 @@ mod tests {
     }
 
     #[test]
-    fn counts_from_the_receivers_last_connection() {
-        let chat = stored_message()
-            .disconnected(13, "bob")
-            .connected(40_000, "bob")
-            .handled(44_000, "bob", ["m1"]);
-        insta::assert_snapshot!(chat.verdict(DurabilityToDelivery), @"held: 2 deliveries of stored messages");
-    }
-
-    #[test]
     fn asks_nothing_of_clients_outside_the_room() {
         let chat = chat(["alice", "bob"])
             .room("garden", ["alice"])
@@ -128,10 +120,99 @@ mod tests {
     }
 
     #[test]
-    fn is_not_exercised_when_nobody_is_connected_at_the_end() {
+    fn is_not_exercised_when_nobody_is_there_at_the_end() {
+        let chat = stored_message().stopped(20, "alice").stopped(20, "bob");
+        insta::assert_snapshot!(chat.verdict(DurabilityToDelivery), @"not exercised (2 excused: its program was not running)");
+    }
+
+    #[test]
+    fn is_due_never_before_the_commit() {
+        // Sent at 10 ms, and committed only when its turn came.
+        let chat = chat(["alice"])
+            .sent(10, "alice", ["m1"])
+            .stored(["m1"])
+            .committed(40_000);
+        insta::assert_snapshot!(chat.clone().handled(45_000, "alice", ["m1"]).verdict(DurabilityToDelivery), @"held: 1 delivery of stored messages");
+        insta::assert_snapshot!(chat.clone().handled(45_001, "alice", ["m1"]).verdict(DurabilityToDelivery), @"violated: alice handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1) only at 45.001 s; it was due by 45.000 s.");
+        insta::assert_snapshot!(chat.verdict(DurabilityToDelivery), @"violated: alice never handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); it was due by 45.000 s.");
+    }
+
+    #[test]
+    fn counts_from_a_later_row_where_nobody_tells_of_the_commit() {
+        let unanswered = chat(["alice", "bob"])
+            .sent(10, "alice", ["m1"])
+            .sent(20_000, "bob", ["m2"])
+            .stored(["m1"]);
+        insta::assert_snapshot!(unanswered.clone().verdict(DurabilityToDelivery), @"not exercised (2 not judged: nobody knows when it was stored)");
+        let later = unanswered
+            .stored(["m2"])
+            .acknowledged(20_100, "m2")
+            .handled(20_200, "alice", ["m2"])
+            .handled(20_200, "bob", ["m2"]);
+        insta::assert_snapshot!(later.verdict(DurabilityToDelivery), @"violated: alice never handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); it was due by 25.100 s. And 1 more violation.");
+    }
+
+    #[test]
+    fn knows_that_what_was_sent_without_an_answer_or_handled_by_somebody_is_stored() {
+        let sent = chat(["alice", "bob"])
+            .sent_to_others(10, "alice", "m1")
+            .stored(["m1"]);
+        let unacknowledged = sent.clone().unacknowledged(12, "m1");
+        insta::assert_snapshot!(unacknowledged.verdict(DurabilityToDelivery), @"violated: bob never handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); it was due by 5.012 s.");
+        insta::assert_snapshot!(sent.handled(20_000, "bob", ["m1"]).verdict(DurabilityToDelivery), @"held: 1 delivery of stored messages");
+    }
+
+    #[test]
+    fn gives_who_connects_again_no_more_time() {
         let chat = stored_message()
-            .disconnected(20, "alice")
-            .stopped(20, "bob");
-        insta::assert_snapshot!(chat.verdict(DurabilityToDelivery), @"not exercised");
+            .disconnected(13, "bob")
+            .connected(40_000, "bob")
+            .handled(44_000, "bob", ["m1"]);
+        insta::assert_snapshot!(chat.verdict(DurabilityToDelivery), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1) only at 44.000 s; it was due by 5.012 s.");
+    }
+
+    #[test]
+    fn asks_who_is_absent_at_the_end() {
+        let chat = stored_message().disconnected(20, "bob");
+        insta::assert_snapshot!(chat.verdict(DurabilityToDelivery), @"violated: bob never handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); it was due by 5.012 s.");
+    }
+
+    #[test]
+    fn judges_in_time_what_came_in_time_though_the_fault_never_ended() {
+        let chat = stored_message().disturbed(2_000, None, Some("bob"));
+        insta::assert_snapshot!(chat.clone().handled(14, "bob", ["m1"]).verdict(DurabilityToDelivery), @"held: 2 deliveries of stored messages");
+        insta::assert_snapshot!(chat.verdict(DurabilityToDelivery), @"held: 1 delivery of stored messages (1 not judged: the fault never ended)");
+    }
+
+    #[test]
+    fn excuses_who_never_started() {
+        let mut history = stored_message().history();
+        history.events.retain(|event| event.client.0 != 1);
+        let index = crate::index::Index::new(&history);
+        let verdict = DurabilityToDelivery.check(&index);
+        insta::assert_snapshot!(verdict.asked(), @"1 judged; 1 excused: its program was not running");
+    }
+
+    #[test]
+    fn gives_a_slow_link_time_for_what_waits_before_and_for_nothing_else() {
+        let slow = |at| {
+            chat(["alice", "bob"])
+                .link("bob", 1_000, 0)
+                .sent_large(10, "alice", "m1", 4_700)
+                .sent_large(11, "alice", "m2", 700)
+                .sent_large(12, "alice", "m3", 9_700)
+                .acknowledged(13, "m1")
+                .acknowledged(14, "m2")
+                .acknowledged(15, "m3")
+                .stored(["m1", "m2", "m3"])
+                .handled(16, "alice", ["m1", "m2", "m3"])
+                .handled(14, "bob", ["m1"])
+                .handled(at, "bob", ["m2"])
+                .handled(20_000, "bob", ["m3"])
+                .verdict(DurabilityToDelivery)
+        };
+        // Twice 1 kB at 1 kB/s.
+        insta::assert_snapshot!(slow(7_014), @"held: 6 deliveries of stored messages");
+        insta::assert_snapshot!(slow(7_015), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.011 s, stored as row 2) only at 7.015 s; it was due by 7.014 s.");
     }
 }

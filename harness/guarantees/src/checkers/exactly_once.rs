@@ -1,76 +1,85 @@
 //! Exactly once: every message is stored once, and handled once by every entitled receiver that
 //! stays or comes back, its sender included.
 //!
-//! A receiver stays or comes back if its program runs and is connected at the end of the run; what
-//! counts is its last incarnation. Messages that failed may be missing but not double, and those
-//! that had no time yet (see at-least-once and durability-to-delivery) may be missing too. Does
-//! not look at order, nor at how late a message came.
+//! What counts is the last life of a receiver's program, if it runs at the end and its user has not
+//! left; whether it is connected just then does not matter. Messages that failed may be missing but
+//! not double, and those that had no time yet (see at-least-once and durability-to-delivery) may be
+//! missing too. Does not look at order, nor at how late a message came.
 
-use crate::index::Index;
+use super::at_least_once::{Storing, storing};
+use crate::index::{Due, Index, Receiver};
 use crate::verdict::Findings;
-use crate::{Evidence, Verdict, counted};
+use crate::{Evidence, Excuse, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
-    let judged = check_storing(index, &mut findings);
-    check_handling(index, &mut findings);
-    findings.verdict(judged, counted(judged, "message"))
+    let messages = check_storing(index, &mut findings);
+    for receiver in index.receivers() {
+        check_handling(index, &receiver, &mut findings);
+    }
+    findings.verdict(|_| counted(messages, "message"))
 }
 
-/// Returns how many messages were put to the test.
+/// Returns how many messages are stored once.
 fn check_storing(index: &Index<'_>, findings: &mut Findings) -> u64 {
-    let mut judged = 0;
+    let mut messages = 0;
     for (id, content) in (0..).zip(&index.contents) {
         let Some(sent) = &content.invocation else {
             continue;
         };
-        match content.rows.len() {
-            0 if sent.must_be_stored(index) => findings.add(sent.at, || Evidence::NotStored {
+        if content.rows.len() > 1 {
+            findings.add(sent.at, || Evidence::StoredTwice {
+                message: index.message(id),
+            });
+            continue;
+        }
+        match storing(index, content) {
+            Storing::NotAsked => {}
+            Storing::Excused => findings.excuse(Excuse::ToldFailed),
+            Storing::Open(reason) => findings.leave_open(reason),
+            Storing::Stored => {
+                findings.held();
+                messages += 1;
+            }
+            Storing::Lost => findings.add(sent.at, || Evidence::NotStored {
                 message: index.message(id),
                 ending: sent.ending,
             }),
-            0 => {}
-            1 => judged += u64::from(!sent.failed()),
-            _ => findings.add(sent.at, || Evidence::StoredTwice {
-                message: index.message(id),
-            }),
         }
     }
-    judged
+    messages
 }
 
-fn check_handling(index: &Index<'_>, findings: &mut Findings) {
-    for (receiver, room, id) in index.entitlements() {
+fn check_handling(index: &Index<'_>, receiver: &Receiver<'_, '_>, findings: &mut Findings) {
+    for (room, id) in index.entitlements(receiver.id) {
         let content = index.content(id);
-        let Some(sent) = content.invocation.as_ref().filter(|sent| sent.room == room) else {
+        let sent = content.invocation.as_ref();
+        let Some(sent) = sent.filter(|sent| sent.room == room) else {
             continue;
         };
-        let mut times = receiver
-            .incarnation
-            .deliveries_of(id)
-            .map(|delivery| delivery.at);
-        match (times.next(), times.next()) {
-            (Some(_), Some(again)) => findings.add(again, || Evidence::HandledTwice {
+        let deliveries = receiver.incarnation.into_iter();
+        let deliveries = deliveries.flat_map(|life| life.deliveries_of(id));
+        let times: Vec<_> = deliveries.map(|delivery| delivery.at).collect();
+        match times[..] {
+            [_, again, ..] => findings.add(again, || Evidence::HandledTwice {
                 message: index.message(id),
                 receiver: receiver.client.name.clone(),
-                handled_at: receiver
-                    .incarnation
-                    .deliveries_of(id)
-                    .map(|d| d.at)
-                    .collect(),
+                handled_at: times.clone(),
             }),
-            (None, _) if !sent.failed() && !content.rows.is_empty() => {
-                let since = content.known_stored_at().max(receiver.connected_at);
-                let Some(due) = index.due(since) else {
-                    continue;
-                };
-                findings.add(due, || Evidence::NotHandled {
+            [_] => findings.held(),
+            [] if sent.failed() || content.rows.is_empty() => {}
+            [] => match receiver
+                .wants
+                .map(|wanted| index.due_to(receiver, wanted, id))
+            {
+                Err(excuse) => findings.excuse(excuse),
+                Ok(Due::Open(reason)) => findings.leave_open(reason),
+                Ok(Due::By(due)) => findings.add(due, || Evidence::NotHandled {
                     message: index.message(id),
                     receiver: receiver.client.name.clone(),
                     due,
-                });
-            }
-            _ => {}
+                }),
+            },
         }
     }
 }
@@ -132,12 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn excuses_a_receiver_that_is_disconnected_at_the_end() {
-        let chat = one_message()
-            .stored(["m1"])
-            .handled(20, "alice", ["m1"])
-            .disconnected(15, "bob");
-        insta::assert_snapshot!(chat.verdict(ExactlyOnce), @"held: 1 message");
+    fn excuses_a_receiver_whose_program_does_not_run_at_the_end_and_not_one_without_a_connection() {
+        let chat = one_message().stored(["m1"]).handled(20, "alice", ["m1"]);
+        insta::assert_snapshot!(chat.clone().disconnected(15, "bob").verdict(ExactlyOnce), @"violated: bob never handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); it was due by 5.012 s.");
+        let chat = chat.stopped(15, "bob");
+        insta::assert_snapshot!(chat.verdict(ExactlyOnce), @"held: 1 message (1 excused: its program was not running)");
     }
 
     #[test]
@@ -156,13 +164,30 @@ mod tests {
             .stored(["m1"])
             .handled(20, "alice", ["m1"])
             .restarted(55_001, "bob");
-        insta::assert_snapshot!(chat.verdict(ExactlyOnce), @"held: 1 message");
+        insta::assert_snapshot!(chat.verdict(ExactlyOnce), @"held: 1 message (1 not judged: the run ended before it was due)");
     }
 
     #[test]
     fn lets_a_failed_message_be_missing_but_not_double() {
         let failed = || chat(["alice"]).sent(10, "alice", ["m1"]).failed(20, "m1");
-        insta::assert_snapshot!(failed().verdict(ExactlyOnce), @"not exercised");
+        insta::assert_snapshot!(failed().verdict(ExactlyOnce), @"not exercised (1 excused: was told that it failed)");
         insta::assert_snapshot!(failed().stored(["m1", "m1"]).verdict(ExactlyOnce), @"violated: `m1` (from alice to room lobby, sent at 0.010 s, stored as rows 1 and 2) has 2 rows instead of one.");
+    }
+
+    #[test]
+    fn counts_what_the_receivers_are_asked_as_well() {
+        let chat = one_message()
+            .stored(["m1"])
+            .handled(20, "alice", ["m1"])
+            .disturbed(30, None, Some("bob"));
+        insta::assert_snapshot!(chat.verdict(ExactlyOnce), @"held: 1 message (1 not judged: the fault never ended)");
+    }
+
+    #[test]
+    fn asks_nothing_about_typing() {
+        let chat = chat(["alice", "bob"])
+            .sent_as(crate::Kind::Typing, "lobby", 10, "alice", "t1")
+            .acknowledged(12, "t1");
+        insta::assert_snapshot!(chat.verdict(ExactlyOnce), @"not exercised");
     }
 }

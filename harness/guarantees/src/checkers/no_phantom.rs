@@ -5,20 +5,20 @@
 //! Does not look at how often or in which order. That a row was stored after its sending cannot be
 //! seen from outside, so for rows only the sender and the room are compared.
 
-use crate::index::{Content, Index};
+use crate::index::{Content, Delivery, Index};
 use crate::verdict::Findings;
-use crate::{ClientId, Evidence, Flaw, Message, Place, StoredMessage, Time, Verdict, counted};
+use crate::{
+    ClientId, Ending, Evidence, Flaw, Kind, Message, Place, StoredMessage, Time, Verdict, counted,
+};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
     let deliveries = check_deliveries(index, &mut findings);
     let rows = check_rows(index, &mut findings);
-    let what = format!(
-        "{} and {}",
-        counted(deliveries, "delivery"),
-        counted(rows, "row")
-    );
-    findings.verdict(deliveries + rows, what)
+    findings.verdict(|_| {
+        let deliveries = counted(deliveries, "delivery");
+        format!("{deliveries} and {}", counted(rows, "row"))
+    })
 }
 
 /// Returns how many deliveries there were.
@@ -34,8 +34,15 @@ fn check_deliveries(index: &Index<'_>, findings: &mut Findings) -> u64 {
             };
             let flaw = flaw_of_sending(index, content, claim)
                 .or_else(|| flaw_of_time(content, delivery.at))
-                .or_else(|| flaw_of_entitlement(index, incarnation.client, content, delivery.room));
-            let Some(flaw) = flaw else { continue };
+                .or_else(|| flaw_of_entitlement(index, incarnation.client, content, delivery.room))
+                .filter(|flaw| {
+                    let joining = || is_joining(index, incarnation.client, content, delivery);
+                    *flaw != Flaw::NotEntitled || !joining()
+                });
+            let Some(flaw) = flaw else {
+                findings.held();
+                continue;
+            };
             findings.add(delivery.at, || Evidence::Phantom {
                 message: claim.message(content, content.rows.iter().map(|row| row.id).collect()),
                 place: Place::Receiver {
@@ -60,7 +67,10 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) -> u64 {
             rows += 1;
             let claim = Claim { sender, room };
             let flaw = flaw_of_sending(index, content, claim).or_else(|| flaw_of_kind(content));
-            let Some(flaw) = flaw else { continue };
+            let Some(flaw) = flaw else {
+                findings.held();
+                continue;
+            };
             findings.add(index.history.ended_at, || Evidence::Phantom {
                 message: claim.message(content, vec![*id]),
                 place: Place::Database,
@@ -141,6 +151,28 @@ fn flaw_of_entitlement(
     (!entitled).then_some(Flaw::NotEntitled)
 }
 
+/// Whether the receiver had asked to enter the room before it handled the message, and the message was
+/// under way then: it is stored before the row of the join, but was not yet, as far as anybody knew,
+/// when the receiver asked. Such a one may overtake that row on its way. What was stored before is a
+/// phantom, and so is what comes after a leave.
+fn is_joining(
+    index: &Index<'_>,
+    receiver: ClientId,
+    content: &Content<'_>,
+    delivery: &Delivery<'_>,
+) -> bool {
+    let row = |content: &Content<'_>| content.rows.first().map(|row| row.id);
+    let overtakes = |join: &Content<'_>| row(content) < row(join);
+    let under_way = |asked_at| content.stored_at.is_none_or(|at| asked_at <= at);
+    index.contents.iter().any(|join| {
+        join.invocation.as_ref().is_some_and(|sent| {
+            let own = sent.sender == receiver && sent.room == delivery.room;
+            let asked = sent.kind == Kind::Join && sent.at <= delivery.at;
+            own && asked && overtakes(join) && under_way(sent.at)
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::NoPhantom;
@@ -206,6 +238,7 @@ mod tests {
         let chat = chat(["alice", "bob"])
             .room("garden", ["alice"])
             .sent_to("garden", 10, "alice", ["m1"])
+            .acknowledged(10, "m1")
             .sent_as(Kind::Join, "garden", 11, "bob", "bob joins")
             .sent_to("garden", 12, "alice", ["m2"])
             .sent_as(Kind::Leave, "garden", 13, "bob", "bob leaves")
@@ -235,5 +268,40 @@ mod tests {
     #[test]
     fn is_not_exercised_when_nothing_arrives() {
         insta::assert_snapshot!(one_message().verdict(NoPhantom), @"not exercised");
+    }
+
+    #[test]
+    fn lets_a_message_that_is_under_way_overtake_the_row_of_who_joins() {
+        let joining = |stored_at: u64, handled_at| {
+            chat(["alice", "bob"])
+                .room("garden", ["alice"])
+                .sent_to("garden", 10, "alice", ["m1"])
+                .sent_as(Kind::Join, "garden", 20, "bob", "bob joins")
+                .stored(["m1"])
+                .committed(stored_at)
+                .stored(["bob joins"])
+                .handled(handled_at, "bob", ["m1"])
+                .verdict(NoPhantom)
+        };
+        insta::assert_snapshot!(joining(20, 30), @"held: 1 delivery and 2 rows");
+        // It was stored before bob asked; or bob had not asked yet.
+        insta::assert_snapshot!(joining(19, 30), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s, stored as row 1) at 0.030 s, but is not entitled to the room.");
+        insta::assert_snapshot!(joining(20, 19), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s, stored as row 1) at 0.019 s, but is not entitled to the room.");
+    }
+
+    #[test]
+    fn takes_an_acknowledgement_for_the_commit_of_which_nobody_tells() {
+        let joining = |acknowledged_at: u64| {
+            chat(["alice", "bob"])
+                .room("garden", ["alice"])
+                .sent_to("garden", 10, "alice", ["m1"])
+                .acknowledged(acknowledged_at, "m1")
+                .sent_as(Kind::Join, "garden", 20, "bob", "bob joins")
+                .stored(["m1", "bob joins"])
+                .handled(30, "bob", ["m1"])
+                .verdict(NoPhantom)
+        };
+        insta::assert_snapshot!(joining(20), @"held: 1 delivery and 2 rows");
+        insta::assert_snapshot!(joining(19), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s, stored as row 1) at 0.030 s, but is not entitled to the room.");
     }
 }

@@ -12,7 +12,6 @@ use std::collections::HashMap;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
-    let mut successors = 0;
     for incarnation in &index.incarnations {
         // Of each sender and room, the message handled so far that was sent last.
         let mut latest: HashMap<(ClientId, &str), (u32, &Delivery<'_>)> = HashMap::new();
@@ -24,7 +23,6 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             let Some(last) = latest.insert((sent.sender, sent.room), this) else {
                 continue;
             };
-            successors += 1;
             if last.0 > sent.order {
                 latest.insert((sent.sender, sent.room), last);
                 findings.add(delivery.at, || Evidence::OutOfOrder {
@@ -34,16 +32,15 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                     later: index.message(last.1.content),
                     later_handled_at: last.1.at,
                 });
+            } else {
+                findings.held();
             }
         }
     }
-    findings.verdict(
-        successors,
-        format!(
-            "{} that followed another of its sender",
-            counted(successors, "delivery")
-        ),
-    )
+    findings.verdict(|successors| {
+        let deliveries = counted(successors, "delivery");
+        format!("{deliveries} that followed another of its sender")
+    })
 }
 
 #[cfg(test)]

@@ -4,22 +4,22 @@
 //! offline when its client says so, or its program has ended. In between, and before its program first
 //! starts, nothing is asked about it. A client is an observer while it is connected. Of an observer
 //! that has had a user in one state for longer than the bound, it is asked that it does not show the
-//! other state for longer than the bound; in another namespace, a user is never online. Nothing is
-//! asked of who stands still, or while the server does, before the bound is over. Peers of whom the history says nothing are
+//! other state for longer than the bound; in another namespace, a user is never online. The time for
+//! which the observer or the server stands still does not count, and nothing else of a stretch is excused by it. Peers of whom the history says nothing are
 //! not looked at.
 
+use crate::conditions::Stretch;
 use crate::index::Index;
 use crate::verdict::Findings;
-use crate::{Client, ClientId, EventKind, Evidence, Time, Verdict, counted};
+use crate::{Asked, Client, ClientId, EventKind, Evidence, Excuse, Time, Verdict, counted};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let Some(bound) = index.history.bounds.presence else {
-        return Verdict::NotExercised;
+        return Verdict::NotExercised(Asked::default());
     };
     let stories = Stories::new(index);
     let mut findings = Findings::default();
-    let mut right = 0;
     for observer in 0..index.history.clients.len() {
         for user in stories.asked_about(index, observer) {
             let pair = Pair {
@@ -28,30 +28,10 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                 user,
                 bound,
             };
-            right += pair.judge(&stories, &mut findings);
+            pair.judge(&stories, &mut findings);
         }
     }
-    findings.verdict(right, format!("{} shown in time", counted(right, "change")))
-}
-
-/// A stretch of time.
-#[derive(Clone, Copy)]
-struct Stretch {
-    from: Time,
-    until: Time,
-}
-
-impl Stretch {
-    fn and(self, other: Self) -> Self {
-        Self {
-            from: self.from.max(other.from),
-            until: self.until.min(other.until),
-        }
-    }
-
-    fn exceeds(self, bound: Time) -> bool {
-        self.until.saturating_sub(self.from) > bound
-    }
+    findings.verdict(|right| format!("{} shown in time", counted(right, "change")))
 }
 
 /// What there is to know of every client, by its number.
@@ -200,6 +180,13 @@ impl<'h> Teller<'h> {
     }
 }
 
+/// How a user's state was shown.
+enum Shown {
+    InTime,
+    Excused,
+    TooLongWrong(Stretch),
+}
+
 /// An observer and a user.
 struct Pair<'i, 'h> {
     index: &'i Index<'h>,
@@ -209,14 +196,14 @@ struct Pair<'i, 'h> {
 }
 
 impl Pair<'_, '_> {
-    /// Reports what is shown wrongly for too long; returns how many states were shown in time.
-    fn judge(&self, stories: &Stories, findings: &mut Findings) -> u64 {
+    /// Reports what is shown wrongly for too long, and what is shown in time.
+    fn judge(&self, stories: &Stories, findings: &mut Findings) {
         let (observer, user) = (&stories.0[self.observer], &stories.0[self.user]);
         let clients = &self.index.history.clients;
         let visible = sees(&clients[self.observer], &clients[self.user]);
         let none = Vec::new();
         let shown = observer.shown.get(&self.user).unwrap_or(&none);
-        let (mut right, mut next) = (0, 0);
+        let mut next = 0;
         for &(state, online) in &user.states {
             // Both lists ascend: what ends before this state is not looked at again.
             while observer
@@ -229,39 +216,39 @@ impl Pair<'_, '_> {
             let attentive = observer.connected[next..].iter();
             for &attentive in attentive.take_while(|stretch| stretch.from < state.until) {
                 let asked = attentive.and(state);
-                if !asked.exceeds(self.bound) {
+                if asked.length() <= self.bound {
                     continue;
                 }
                 let online = online && visible;
-                let wrong = self.shown_wrongly(shown, asked, online);
-                match wrong {
-                    Some(wrong) if self.hindered(wrong.from) => {}
-                    Some(wrong) => findings.add(wrong.from, || self.evidence(wrong, online)),
-                    None => right += 1,
+                match self.shown_wrongly(shown, asked, online) {
+                    Shown::TooLongWrong(wrong) => {
+                        findings.add(wrong.from, || self.evidence(wrong, online));
+                    }
+                    Shown::Excused => findings.excuse(Excuse::StoodStill),
+                    Shown::InTime => findings.held(),
                 }
             }
         }
-        right
     }
 
-    /// The first stretch that is longer than the bound in which the user is shown in another state.
-    fn shown_wrongly(
-        &self,
-        shown: &[(Time, bool)],
-        asked: Stretch,
-        online: bool,
-    ) -> Option<Stretch> {
+    /// Whether there is a stretch in which the user is shown in another state for longer than the
+    /// bound; the first one, unless somebody stood still for so long that it is excused.
+    fn shown_wrongly(&self, shown: &[(Time, bool)], asked: Stretch, online: bool) -> Shown {
         let before = shown.partition_point(|&(at, _)| at <= asked.from);
         let first = before.checked_sub(1).is_some_and(|last| shown[last].1);
         let changes = shown[before..].iter().copied();
         let changes = changes.take_while(|&(at, _)| at < asked.until);
         let mut wrong_since = (first != online).then_some(asked.from);
+        let mut judgement = Shown::InTime;
         for (at, state) in changes.chain([(asked.until, online)]) {
             match wrong_since {
                 Some(from) if state == online => {
                     let wrong = Stretch { from, until: at };
-                    if wrong.exceeds(self.bound) {
-                        return Some(wrong);
+                    if wrong.length() > self.bound + self.stood_still(wrong) {
+                        return Shown::TooLongWrong(wrong);
+                    }
+                    if wrong.length() > self.bound {
+                        judgement = Shown::Excused;
                     }
                     wrong_since = None;
                 }
@@ -269,15 +256,14 @@ impl Pair<'_, '_> {
                 _ => {}
             }
         }
-        None
+        judgement
     }
 
-    /// Whether the observer or the server stands still before the bound is over.
-    fn hindered(&self, from: Time) -> bool {
+    /// How long the observer or the server stood still meanwhile.
+    fn stood_still(&self, within: Stretch) -> Time {
         let observer = Some(ClientId(self.observer as u32));
-        [None, observer]
-            .into_iter()
-            .any(|who| self.index.history.stood_still(who, from, from + self.bound))
+        let conditions = &self.index.conditions;
+        conditions.stood_still(&[None, observer], within)
     }
 
     fn evidence(&self, wrong: Stretch, online: bool) -> Evidence {
@@ -386,7 +372,7 @@ mod tests {
             .stopped(20_000, "bob")
             .standstill(21_000, 35_000, "server")
             .hidden(36_000, "alice", ["bob"]);
-        insta::assert_snapshot!(chat.verdict(Presence), @"held: 4 changes shown in time");
+        insta::assert_snapshot!(chat.verdict(Presence), @"held: 4 changes shown in time (1 excused: its program stood still)");
     }
 
     #[test]
@@ -398,5 +384,22 @@ mod tests {
     fn is_not_exercised_by_a_change_that_does_not_last() {
         let chat = chat(["alice", "bob"]).presence(60_000);
         insta::assert_snapshot!(chat.verdict(Presence), @"not exercised");
+    }
+
+    #[test]
+    fn excuses_a_standstill_and_not_the_rest_of_the_stretch() {
+        let hidden = |at| {
+            chat(["alice", "bob"])
+                .presence(8_000)
+                .shown(1_000, "alice", ["alice", "bob"])
+                .shown(1_000, "bob", ["alice", "bob"])
+                .stopped(20_000, "bob")
+                .standstill(22_000, 25_000, "alice")
+                .standstill(24_000, 27_000, "server")
+                .hidden(at, "alice", ["bob"])
+                .verdict(Presence)
+        };
+        insta::assert_snapshot!(hidden(33_000), @"held: 4 changes shown in time (1 excused: its program stood still)");
+        insta::assert_snapshot!(hidden(33_001), @"violated: alice showed bob as online from 20.000 s to 33.001 s, though bob was not; 8.000 s are allowed.");
     }
 }

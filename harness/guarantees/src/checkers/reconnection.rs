@@ -2,14 +2,14 @@
 //! within the back-off's bounds before it tries again.
 //!
 //! The wait is between noticing that a connection, or an attempt, is over and the next attempt of
-//! the same incarnation. A program that runs on without trying again has waited too long, unless it
-//! stood still meanwhile. A recovered session has its old id, as the checker of recovery wants. Does not
+//! the same incarnation. A program that runs on without trying again has waited too long, unless its
+//! user had left; the time for which it stood still does not count. A recovered session has its old id, as the checker of recovery wants. Does not
 //! look at how long an attempt takes, at whether one succeeds (durability-to-delivery asks only
 //! those who came back), nor at a program's first attempt, which waits for nothing.
 
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{ClientId, EventKind, Evidence, Time, Verdict, counted};
+use crate::{Cause, ClientId, EventKind, Evidence, Excuse, Time, Verdict, counted};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -18,21 +18,16 @@ const TOLERANCE: Duration = Duration::from_millis(5);
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
-    let again = check_sessions(index, &mut findings);
+    check_sessions(index, &mut findings);
     for incarnation in &index.incarnations {
         check_waits(index, incarnation, &mut findings);
     }
-    findings.verdict(
-        again,
-        format!("{} after an earlier one", counted(again, "connection")),
-    )
+    findings.verdict(|again| format!("{} after an earlier one", counted(again, "connection")))
 }
 
-/// Returns how many connections followed another of the same client.
-fn check_sessions(index: &Index<'_>, findings: &mut Findings) -> u64 {
+fn check_sessions(index: &Index<'_>, findings: &mut Findings) {
     let mut used: HashMap<&str, (ClientId, Time)> = HashMap::new();
     let mut connected = HashSet::new();
-    let mut again = 0;
     for event in &index.history.events {
         let EventKind::Connected {
             session, recovered, ..
@@ -40,9 +35,12 @@ fn check_sessions(index: &Index<'_>, findings: &mut Findings) -> u64 {
         else {
             continue;
         };
-        again += u64::from(!connected.insert(event.client));
+        let again = !connected.insert(event.client);
         let earlier = used.insert(session, (event.client, event.at));
         let Some((earlier_client, earlier_at)) = earlier.filter(|_| !recovered) else {
+            if again {
+                findings.held();
+            }
             continue;
         };
         findings.add(event.at, || Evidence::SessionReused {
@@ -53,7 +51,6 @@ fn check_sessions(index: &Index<'_>, findings: &mut Findings) -> u64 {
             at: event.at,
         });
     }
-    again
 }
 
 fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut Findings) {
@@ -62,7 +59,7 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
     let runs_until = incarnation.stopped_at.unwrap_or(index.history.ended_at);
     let steps = &incarnation.connections;
     for (position, step) in steps.iter().enumerate() {
-        let &Connection::Disconnected(disconnected_at) = step else {
+        let &Connection::Disconnected(disconnected_at, cause) = step else {
             continue;
         };
         let connecting_at = match steps.get(position + 1) {
@@ -72,12 +69,21 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
         };
         let end = connecting_at.unwrap_or(runs_until);
         let wait = end.saturating_sub(disconnected_at);
+        if cause == Cause::Meant {
+            // Its user decides whether and when to come back.
+            findings.excuse(Excuse::Left);
+            continue;
+        }
         let too_early = connecting_at.is_some() && wait < min;
-        let stood_still = || {
-            let client = Some(incarnation.client);
-            index.history.stood_still(client, disconnected_at, end)
+        let too_late = wait > max + TOLERANCE;
+        let whose = [Some(incarnation.client)];
+        let over = || {
+            let conditions = &index.conditions;
+            conditions.over(&whose, disconnected_at, max + TOLERANCE)
         };
-        if too_early || (wait > max + TOLERANCE && !stood_still()) {
+        if too_late && end <= over() {
+            findings.excuse(Excuse::StoodStill);
+        } else if too_early || too_late {
             findings.add(disconnected_at, || Evidence::BackOff {
                 client: index.name(incarnation.client),
                 disconnected_at,
@@ -149,7 +155,7 @@ mod tests {
                 .connected(until + 100, "alice")
                 .verdict(Reconnection)
         };
-        insta::assert_snapshot!(waited(21_000), @"held: 1 connection after an earlier one");
+        insta::assert_snapshot!(waited(21_000), @"held: 1 connection after an earlier one (1 excused: its program stood still)");
         insta::assert_snapshot!(waited(10_500), @"violated: alice was disconnected at 10.000 s and tried again at 10.500 s, after 0.500 s; the wait must be 1.000 s to 5.000 s.");
     }
 
@@ -171,5 +177,29 @@ mod tests {
     #[test]
     fn is_not_exercised_when_nobody_connects_twice() {
         insta::assert_snapshot!(chat(["alice", "bob"]).verdict(Reconnection), @"not exercised");
+    }
+
+    #[test]
+    fn does_not_count_a_standstill_and_counts_the_rest_of_the_wait() {
+        let waited = |until| {
+            chat(["alice"])
+                .standstill(11_000, 13_000, "alice")
+                .disconnected(10_000, "alice")
+                .connecting(until, "alice")
+                .connected(until + 100, "alice")
+                .verdict(Reconnection)
+        };
+        insta::assert_snapshot!(waited(17_005), @"held: 1 connection after an earlier one (1 excused: its program stood still)");
+        insta::assert_snapshot!(waited(17_006), @"violated: alice was disconnected at 10.000 s and tried again at 17.006 s, after 7.006 s; the wait must be 1.000 s to 5.000 s.");
+    }
+
+    #[test]
+    fn asks_no_attempt_of_who_has_left_by_its_own_word() {
+        let left = |cause| {
+            let chat = chat(["alice"]).disconnected_because(10_000, "alice", cause);
+            chat.verdict(Reconnection)
+        };
+        insta::assert_snapshot!(left(crate::Cause::Meant), @"not exercised (1 excused: its user had left)");
+        insta::assert_snapshot!(left(crate::Cause::PeerMeant), @"violated: alice was disconnected at 10.000 s and ran on without trying again; the wait must be 1.000 s to 5.000 s.");
     }
 }

@@ -7,7 +7,7 @@
 //! no more than ordering does, and with one receiver nothing at all: neither counts as exercised.
 
 use crate::index::{ContentId, Delivery, Incarnation, Index};
-use crate::{ClientId, Evidence, Exercise, Order, Verdict, Violation, counted};
+use crate::{Asked, ClientId, Evidence, Exercise, Order, Verdict, Violation, counted};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -15,13 +15,14 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let disordered = graph.nodes_without_an_order();
     let Some(&start) = disordered.first() else {
         return match shared_messages(index) {
-            0 => Verdict::NotExercised,
+            0 => Verdict::NotExercised(Asked::default()),
             count => Verdict::Held(Exercise {
                 count,
                 what: format!(
                     "{} of two senders or more",
                     counted(count, "shared message")
                 ),
+                asked: judged(count),
             }),
         };
     };
@@ -38,7 +39,15 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                 .to_owned(),
             orders: smallest_contradiction(index, &circle),
         },
+        asked: judged(rooms.len() as u64),
     }))
+}
+
+fn judged(judged: u64) -> Asked {
+    Asked {
+        judged,
+        ..Asked::default()
+    }
 }
 
 fn room_of<'h>(index: &Index<'h>, id: ContentId) -> Option<&'h str> {

@@ -1,6 +1,6 @@
 //! Evidence in few words, at its time: for the story of a run.
 
-use super::{Evidence, Place};
+use super::{Evidence, Missing, Place, Shared};
 use crate::{Message, Time, seconds};
 
 /// When a violation came to pass, to whom, and what it was.
@@ -156,6 +156,58 @@ impl Evidence {
                 let what = format!("has shown {user} as {shown} for too long");
                 Moment::new(*from + *bound, [observer], what)
             }
+            Evidence::NoProgress(receiver) => {
+                let what = match &receiver.missing {
+                    Missing::Connection { .. } => {
+                        "should have been connected by now, and is not".to_owned()
+                    }
+                    Missing::Messages { first, .. } => {
+                        format!("should have got as far as {} by now", name(first))
+                    }
+                };
+                Moment::new(receiver.due, [&receiver.receiver], what)
+            }
+            Evidence::Uncaused(end) => {
+                let what = format!("lost session {} without a cause", end.session);
+                Moment::new(end.at, [&end.client], what)
+            }
+            Evidence::UnjustFailure(failure) => Moment::new(
+                failure.at,
+                [&failure.message.sender],
+                format!("was told that {} failed, unjustly", name(&failure.message)),
+            ),
+            Evidence::Leak(leftover) => Moment::new(
+                leftover.at,
+                [&leftover.holder],
+                format!("still held {} {}", leftover.count, leftover.what.words()),
+            ),
+            Evidence::Shared(shared) => Moment {
+                at: match shared {
+                    Shared::Session { at, .. } => Some(*at),
+                    Shared::Id { .. } | Shared::ClientOffset { .. } => None,
+                },
+                who: vec!["server".to_owned()],
+                what: match shared {
+                    Shared::Session { session, other, .. } => {
+                        format!("gave session {session} to {other}, too")
+                    }
+                    Shared::Id { id, .. } => format!("gave the id {id} to two messages"),
+                    Shared::ClientOffset { offset, .. } => {
+                        format!("stored two messages under the client's offset {offset}")
+                    }
+                },
+            },
+            Evidence::SlowAcknowledgement {
+                message, at, bound, ..
+            } => Moment::new(
+                *at,
+                [&message.sender],
+                format!(
+                    "was answered about {} too late: {} are allowed",
+                    name(message),
+                    seconds(*bound)
+                ),
+            ),
             Evidence::BackOff {
                 client,
                 disconnected_at,
@@ -200,7 +252,10 @@ fn name(message: &Message) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::{BadRecovery, Ending, Evidence, Flaw, Message, Mistake, Order, Place, Time};
+    use crate::{
+        BadRecovery, Cause, Ending, Evidence, Flaw, Held, Injustice, Leftover, Message, Missing,
+        Mistake, NoProgress, Order, Place, Shared, Time, Uncaused, UnjustFailure,
+    };
 
     fn at(seconds: u64) -> Time {
         Time::from_secs(seconds)
@@ -303,6 +358,65 @@ mod tests {
                 until: at(9),
                 bound: at(4),
             },
+            Evidence::NoProgress(NoProgress {
+                receiver: client.clone(),
+                since: at(1),
+                due: at(5),
+                missing: Missing::Connection { since: None },
+            }),
+            Evidence::NoProgress(NoProgress {
+                receiver: client.clone(),
+                since: at(1),
+                due: at(5),
+                missing: Missing::Messages {
+                    due: 2,
+                    handled: 1,
+                    first: message("m1"),
+                },
+            }),
+            Evidence::Uncaused(Uncaused {
+                teller: "server".to_owned(),
+                client: client.clone(),
+                session: "s1".to_owned(),
+                at: at(3),
+                reason: "heartbeat".to_owned(),
+                cause: Cause::TimedOut,
+            }),
+            Evidence::UnjustFailure(UnjustFailure {
+                message: message("m1"),
+                at: at(3),
+                reason: "no luck".to_owned(),
+                injustice: Injustice::Stored,
+            }),
+            Evidence::Leak(Leftover {
+                holder: "server".to_owned(),
+                what: Held::Rooms,
+                count: 2,
+                expected_at_most: 1,
+                at: at(9),
+            }),
+            Evidence::Shared(Shared::Session {
+                session: "s1".to_owned(),
+                owner: "alice".to_owned(),
+                other: "bob".to_owned(),
+                at: at(3),
+            }),
+            Evidence::Shared(Shared::Id {
+                id: 4,
+                one: "m1".to_owned(),
+                other: "m2".to_owned(),
+            }),
+            Evidence::Shared(Shared::ClientOffset {
+                offset: "undefined-0".to_owned(),
+                one: 4,
+                other: 5,
+            }),
+            Evidence::SlowAcknowledgement {
+                message: message("m1"),
+                since: at(1),
+                at: at(4),
+                bound: at(2),
+            },
             Evidence::BackOff {
                 client,
                 disconnected_at: at(2),
@@ -336,6 +450,15 @@ mod tests {
         2.000 s bob: was given session s1, which alice had before
         2.000 s bob: was given a new session, although session s1 was waiting
         6.000 s bob: has shown alice as offline for too long
+        5.000 s bob: should have been connected by now, and is not
+        5.000 s bob: should have got as far as `m1` by now
+        3.000 s bob: lost session s1 without a cause
+        3.000 s alice: was told that `m1` failed, unjustly
+        9.000 s server: still held 2 rooms
+        3.000 s server: gave session s1 to bob, too
+        at the end server: gave the id 4 to two messages
+        at the end server: stored two messages under the client's offset undefined-0
+        4.000 s alice: was answered about `m1` too late: 2.000 s are allowed
         3.000 s bob: tried again too early, after 1.000 s
         ");
     }

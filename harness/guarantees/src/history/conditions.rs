@@ -122,3 +122,18 @@ pub struct Unfinished {
     #[serde(default)]
     pub cut_off: bool,
 }
+
+impl Held {
+    /// What it is, to go after a number.
+    pub fn words(self) -> &'static str {
+        match self {
+            Held::Sessions => "sessions",
+            Held::WaitingSessions => "waiting sessions",
+            Held::Places => "places",
+            Held::Rooms => "rooms",
+            Held::Timers => "timers",
+            Held::QueuedBytes => "queued bytes",
+            Held::OutboxRows => "rows of an outbox",
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! How much a verdict was asked: how many cases were judged, and how many were not, each by reason.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How many cases of a guarantee a run had, and what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Those of which the verdict says something: right or wrong.
+    pub judged: u64,
+    /// Those in which nothing was promised.
+    #[serde(default)]
+    pub excused: Vec<(Excuse, u64)>,
+    /// Those of which nothing can be said.
+    #[serde(default)]
+    pub not_judged: Vec<(NotJudged, u64)>,
+}
+
+/// Why nothing was promised in a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Excuse {
+    /// The program that should have done it did not run at the end.
+    NotRunning,
+    /// The user had left on purpose.
+    Left,
+    /// The user was told that the message failed; just-failure judges whether rightly.
+    ToldFailed,
+    /// The program stood still for so long.
+    StoodStill,
+    /// A fault touched it.
+    Disturbed,
+    /// The figures of the link explain it.
+    LinkExplains,
+    /// The server does not keep any more what the client has missed, and said so.
+    OffsetTooOld,
+    /// Too many sessions were waiting, and the server said so.
+    NoRoom,
+}
+
+/// Why nothing can be said of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotJudged {
+    /// The run ended before it was due.
+    EndedTooSoon,
+    /// The fault that touched it never ended.
+    FaultNeverEnded,
+    /// The link cannot carry so much in the time of the run.
+    LinkTooSlow,
+    /// Its sender had others to send first, and was still sending at the end.
+    StillSending,
+    /// Nobody knows when it was stored.
+    StoredAtUnknown,
+    /// Nobody has said why.
+    CauseUnknown,
+    /// It is too close to a limit of time to say on which side of it.
+    TooClose,
+}
+
+impl Excuse {
+    /// The excuse in words, to go after a number and a colon.
+    pub fn words(self) -> &'static str {
+        match self {
+            Excuse::NotRunning => "its program was not running",
+            Excuse::Left => "its user had left",
+            Excuse::ToldFailed => "was told that it failed",
+            Excuse::StoodStill => "its program stood still",
+            Excuse::Disturbed => "a fault touched it",
+            Excuse::LinkExplains => "the link explains it",
+            Excuse::OffsetTooOld => "too much was missed",
+            Excuse::NoRoom => "too many were waiting",
+        }
+    }
+}
+
+impl NotJudged {
+    /// The reason in words, to go after a number and a colon.
+    pub fn words(self) -> &'static str {
+        match self {
+            NotJudged::EndedTooSoon => "the run ended before it was due",
+            NotJudged::FaultNeverEnded => "the fault never ended",
+            NotJudged::LinkTooSlow => "the link cannot carry so much",
+            NotJudged::StillSending => "still sending at the end",
+            NotJudged::StoredAtUnknown => "nobody knows when it was stored",
+            NotJudged::CauseUnknown => "nobody said why",
+            NotJudged::TooClose => "too close to the limit of time",
+        }
+    }
+}
+
+impl Asked {
+    /// How many cases were excused.
+    pub fn excused(&self) -> u64 {
+        self.excused.iter().map(|(_, count)| count).sum()
+    }
+
+    /// How many cases could not be judged.
+    pub fn not_judged(&self) -> u64 {
+        self.not_judged.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether more than five in a hundred cases were excused or could not be judged, so that a
+    /// report says so beside the verdict.
+    pub fn is_partial(&self) -> bool {
+        let left_out = self.excused() + self.not_judged();
+        left_out * 20 > self.judged + left_out
+    }
+
+    /// What was left out, if it is more than a few in a hundred: to go behind the verdict's grounds.
+    pub fn remark(&self) -> Option<String> {
+        self.is_partial().then(|| format!("({})", self.left_out()))
+    }
+
+    pub(crate) fn excuse(&mut self, reason: Excuse) {
+        count(&mut self.excused, reason);
+    }
+
+    pub(crate) fn leave_open(&mut self, reason: NotJudged) {
+        count(&mut self.not_judged, reason);
+    }
+
+    fn left_out(&self) -> String {
+        let excused = group("excused", &self.excused, Excuse::words);
+        let not_judged = group("not judged", &self.not_judged, NotJudged::words);
+        let groups: Vec<String> = excused.into_iter().chain(not_judged).collect();
+        groups.join("; ")
+    }
+}
+
+/// One more of this reason. The list is in the order of reasons, whichever came first.
+fn count<R: Ord + Copy>(reasons: &mut Vec<(R, u64)>, reason: R) {
+    match reasons.binary_search_by_key(&reason, |&(reason, _)| reason) {
+        Ok(place) => reasons[place].1 += 1,
+        Err(place) => reasons.insert(place, (reason, 1)),
+    }
+}
+
+fn group<R: Copy>(
+    what: &str,
+    reasons: &[(R, u64)],
+    words: fn(R) -> &'static str,
+) -> Option<String> {
+    let all: u64 = reasons.iter().map(|(_, count)| count).sum();
+    match reasons {
+        [] => None,
+        [(reason, _)] => Some(format!("{all} {what}: {}", words(*reason))),
+        _ => {
+            let each = reasons.iter();
+            let each = each.map(|&(reason, count)| format!("{} ({count})", words(reason)));
+            let each: Vec<String> = each.collect();
+            Some(format!("{all} {what}: {}", each.join(", ")))
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} judged", self.judged)?;
+        match &*self.left_out() {
+            "" => Ok(()),
+            left_out => write!(f, "; {left_out}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(judged: u64, excused: u64) -> Asked {
+        let mut asked = Asked {
+            judged,
+            ..Asked::default()
+        };
+        (0..excused).for_each(|_| asked.excuse(Excuse::NotRunning));
+        asked
+    }
+
+    #[test]
+    fn says_what_was_left_out_by_reason_in_a_fixed_order() {
+        let mut asked = asked(30, 2);
+        asked.leave_open(NotJudged::StillSending);
+        asked.leave_open(NotJudged::FaultNeverEnded);
+        asked.leave_open(NotJudged::StillSending);
+        insta::assert_snapshot!(asked, @"30 judged; 2 excused: its program was not running; 3 not judged: the fault never ended (1), still sending at the end (2)");
+        insta::assert_snapshot!(asked.remark().unwrap(), @"(2 excused: its program was not running; 3 not judged: the fault never ended (1), still sending at the end (2))");
+    }
+
+    #[test]
+    fn remarks_on_more_than_five_in_a_hundred_only() {
+        assert_eq!(asked(95, 5).remark(), None);
+        assert!(asked(94, 6).remark().is_some());
+        assert_eq!(asked(7, 0).to_string(), "7 judged");
+        assert_eq!(Asked::default().remark(), None);
+    }
+
+    #[test]
+    fn what_could_not_be_judged_counts_as_left_out_as_well() {
+        let mut open = asked(10, 0);
+        open.leave_open(NotJudged::LinkTooSlow);
+        assert_eq!((open.excused(), open.not_judged()), (0, 1));
+        assert!(open.is_partial());
+    }
+}

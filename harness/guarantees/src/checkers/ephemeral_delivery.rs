@@ -1,0 +1,180 @@
+//! Ephemeral delivery: typing and the like arrive while all is well, in time, and are never repeated
+//! later.
+//!
+//! All is well for a sender and a receiver that are in the room from beginning to end, are connected
+//! from a bound before the sending until a bound after it, and are not disturbed meanwhile. What the
+//! two links need comes on top of the bound. Does not look at what reaches others (no-phantom does).
+
+use crate::index::{ContentId, Index, Invocation, time_for};
+use crate::verdict::Findings;
+use crate::{Asked, ClientId, Evidence, Excuse, NotJudged, Time, Verdict, counted};
+
+pub(crate) fn check(index: &Index<'_>) -> Verdict {
+    let Some(bound) = index.history.bounds.ephemeral else {
+        return Verdict::NotExercised(Asked::default());
+    };
+    let mut findings = Findings::default();
+    for (id, content) in (0..).zip(&index.contents) {
+        let ephemeral = content.invocation.as_ref();
+        let Some(sent) = ephemeral.filter(|sent| sent.kind.is_ephemeral()) else {
+            continue;
+        };
+        for receiver in (0..index.history.clients.len() as u32).map(ClientId) {
+            let own = receiver == sent.sender && !sent.echo;
+            if !own && index.memberships.always(receiver, sent.room) {
+                judge(index, (id, sent), receiver, bound, &mut findings);
+            }
+        }
+    }
+    findings.verdict(|count| format!("{} while all was well", counted(count, "delivery")))
+}
+
+fn judge(
+    index: &Index<'_>,
+    (id, sent): (ContentId, &Invocation<'_>),
+    receiver: ClientId,
+    bound: Time,
+    findings: &mut Findings,
+) {
+    let lives = index.incarnations.iter();
+    let lives = lives.filter(|life| life.client == receiver);
+    let times = lives.flat_map(|life| life.deliveries_of(id));
+    let times: Vec<Time> = times.map(|delivery| delivery.at).collect();
+    if let [_, again, ..] = times[..] {
+        return findings.add(again, || Evidence::HandledTwice {
+            message: index.message(id),
+            receiver: index.name(receiver),
+            handled_at: times.clone(),
+        });
+    }
+    let handled_at = times.first().copied();
+    let Some(due) = way(index, sent, receiver).map(|way| sent.at + bound + way) else {
+        return match handled_at {
+            Some(_) => findings.held(),
+            None => findings.leave_open(NotJudged::LinkTooSlow),
+        };
+    };
+    match handled_at {
+        Some(at) if at <= due => findings.held(),
+        _ if !is_well(index, sent.sender, sent.at, bound, due)
+            || !is_well(index, receiver, sent.at, bound, due) =>
+        {
+            findings.excuse(Excuse::Disturbed);
+        }
+        _ if due > index.history.ended_at => findings.leave_open(NotJudged::EndedTooSoon),
+        Some(handled_at) => findings.add(due, || Evidence::HandledLate {
+            message: index.message(id),
+            receiver: index.name(receiver),
+            handled_at,
+            due,
+        }),
+        None => findings.add(due, || Evidence::NotHandled {
+            message: index.message(id),
+            receiver: index.name(receiver),
+            due,
+        }),
+    }
+}
+
+fn is_well(index: &Index<'_>, client: ClientId, sent_at: Time, bound: Time, due: Time) -> bool {
+    let from = sent_at.saturating_sub(bound);
+    let until = due.min(index.history.ended_at);
+    !index.conditions.disturbed(client, from, until)
+        && index.connected_throughout(client, from, until)
+}
+
+/// What the ways of the two need; none if it cannot be said: packets are lost, or the way has a rate,
+/// and something else may be on it.
+fn way(index: &Index<'_>, sent: &Invocation<'_>, receiver: ClientId) -> Option<Time> {
+    let to_server = index.conditions.link(sent.sender).to_server;
+    let to_client = index.conditions.link(receiver).to_client;
+    let free = |direction: crate::Direction| direction.rate.is_none() && direction.loss_ppm == 0;
+    let time = time_for(sent.size, to_server, to_client.latency)?;
+    (free(to_server) && free(to_client)).then_some(time + to_server.latency + to_client.latency)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Guarantee::EphemeralDelivery;
+    use crate::testing::{Chat, chat};
+    use crate::{Kind, Lost};
+
+    // In the chats of these tests typing has to arrive within 2 s.
+
+    fn typing() -> Chat {
+        chat(["alice", "bob"])
+            .ephemeral_within(2_000)
+            .room("garden", ["alice", "bob"])
+            .typed(10_000, "garden", "alice", "t1")
+    }
+
+    #[test]
+    fn holds_when_typing_arrives_in_time() {
+        let chat = typing().handled(12_000, "bob", ["t1"]);
+        insta::assert_snapshot!(chat.verdict(EphemeralDelivery), @"held: 1 delivery while all was well");
+    }
+
+    #[test]
+    fn is_violated_when_it_arrives_late_twice_or_not() {
+        insta::assert_snapshot!(typing().handled(12_001, "bob", ["t1"]).verdict(EphemeralDelivery), @"violated: bob handled `t1` (from alice to room garden, sent at 10.000 s) only at 12.001 s; it was due by 12.000 s.");
+        let twice = typing().handled(10_100, "bob", ["t1", "t1"]);
+        insta::assert_snapshot!(twice.verdict(EphemeralDelivery), @"violated: bob handled `t1` (from alice to room garden, sent at 10.000 s) 2 times: at 10.100 s, 10.101 s.");
+        insta::assert_snapshot!(typing().verdict(EphemeralDelivery), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
+    }
+
+    #[test]
+    fn is_violated_by_typing_that_comes_again_in_another_life() {
+        let chat = typing()
+            .handled(10_100, "bob", ["t1"])
+            .restarted(20_000, "bob")
+            .handled(20_100, "bob", ["t1"]);
+        insta::assert_snapshot!(chat.verdict(EphemeralDelivery), @"violated: bob handled `t1` (from alice to room garden, sent at 10.000 s) 2 times: at 10.100 s, 20.100 s.");
+    }
+
+    #[test]
+    fn asks_nothing_while_all_is_not_well_with_one_of_the_two() {
+        let cut = |who, from, until| {
+            let chat = typing().silence(from, until, who, Lost::BothWays);
+            chat.verdict(EphemeralDelivery)
+        };
+        insta::assert_snapshot!(cut("alice", 7_000, 8_000), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(cut("bob", 12_000, 13_000), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(cut("bob", 7_000, 7_999), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
+        insta::assert_snapshot!(cut("alice", 12_001, 13_000), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
+        let away = typing().disconnected(9_000, "bob").connected(9_500, "bob");
+        insta::assert_snapshot!(away.verdict(EphemeralDelivery), @"not exercised (1 excused: a fault touched it)");
+    }
+
+    #[test]
+    fn asks_nothing_of_who_is_not_always_in_the_room() {
+        let chat = chat(["alice", "bob"])
+            .ephemeral_within(2_000)
+            .room("garden", ["alice"])
+            .typed(10_000, "garden", "alice", "t1");
+        insta::assert_snapshot!(chat.verdict(EphemeralDelivery), @"not exercised");
+    }
+
+    #[test]
+    fn says_nothing_of_what_is_stored_or_without_a_bound() {
+        let stored = chat(["alice", "bob"])
+            .ephemeral_within(2_000)
+            .sent(10_000, "alice", ["m1"]);
+        insta::assert_snapshot!(stored.verdict(EphemeralDelivery), @"not exercised");
+        let unbound = chat(["alice", "bob"]).sent_as(Kind::Typing, "lobby", 10, "alice", "t1");
+        insta::assert_snapshot!(unbound.verdict(EphemeralDelivery), @"not exercised");
+    }
+
+    #[test]
+    fn does_not_judge_what_a_link_with_losses_or_a_rate_may_hold_up() {
+        insta::assert_snapshot!(typing().link("bob", 1_000, 0).verdict(EphemeralDelivery), @"not exercised (1 not judged: the link cannot carry so much)");
+        insta::assert_snapshot!(typing().link("alice", 1_000_000, 1).verdict(EphemeralDelivery), @"not exercised (1 not judged: the link cannot carry so much)");
+    }
+
+    #[test]
+    fn does_not_judge_what_is_typed_just_before_the_end() {
+        let chat = chat(["alice", "bob"])
+            .ephemeral_within(2_000)
+            .typed(58_001, "lobby", "alice", "t1");
+        insta::assert_snapshot!(chat.verdict(EphemeralDelivery), @"not exercised (1 not judged: the run ended before it was due)");
+    }
+}

@@ -1,0 +1,200 @@
+//! Just failure: a message is told as failed only with a cause that the scenario gives, and what was
+//! told as failed is not stored.
+//!
+//! The causes are: it was tried as often as is allowed, it is larger than is allowed, its sender was
+//! not always in the room, its sender had no connection to send it on, or a disturbance was in the way
+//! of a server that refused it. What nobody has given a cause for cannot be judged. What may have
+//! been stored or not has to be told as unknown; unknown ends are not looked at here.
+
+use crate::index::{Connection, ContentId, Incarnation, Index};
+use crate::verdict::Findings;
+use crate::{
+    ClientId, EventKind, Evidence, FailureCause, Injustice, NotJudged, OperationId, Time,
+    UnjustFailure, Verdict, counted,
+};
+use std::collections::HashMap;
+
+pub(crate) fn check(index: &Index<'_>) -> Verdict {
+    let mut findings = Findings::default();
+    let mut contents: HashMap<OperationId, &str> = HashMap::new();
+    let ids: HashMap<&str, ContentId> = (0..)
+        .zip(&index.contents)
+        .map(|(id, content)| (content.content, id))
+        .collect();
+    for event in &index.history.events {
+        let (operation, reason, cause) = match &event.kind {
+            EventKind::Invoked {
+                operation, content, ..
+            } => {
+                contents.insert(*operation, content);
+                continue;
+            }
+            EventKind::Failed {
+                operation,
+                reason,
+                cause,
+            } => (operation, reason, *cause),
+            _ => continue,
+        };
+        let Some(id) = contents.get(operation).map(|content| ids[content]) else {
+            continue;
+        };
+        match injustice(index, event.client, event.at, id, cause) {
+            Ok(None) => findings.held(),
+            Err(open) => findings.leave_open(open),
+            Ok(Some(injustice)) => findings.add(event.at, || {
+                Evidence::UnjustFailure(UnjustFailure {
+                    message: index.message(id),
+                    at: event.at,
+                    reason: reason.clone(),
+                    injustice,
+                })
+            }),
+        }
+    }
+    findings.verdict(|failures| format!("{} with a cause", counted(failures, "failure")))
+}
+
+/// Why the failure should not have been told, if so.
+fn injustice(
+    index: &Index<'_>,
+    client: ClientId,
+    at: Time,
+    id: ContentId,
+    cause: FailureCause,
+) -> Result<Option<Injustice>, NotJudged> {
+    let content = index.content(id);
+    let bounds = &index.history.bounds;
+    if !content.rows.is_empty() {
+        return Ok(Some(Injustice::Stored));
+    }
+    let sent = content.invocation.as_ref();
+    let (room, sent_at) = sent.map_or(("", at), |sent| (sent.room, sent.at));
+    let unjust = match cause {
+        FailureCause::Unknown => return Err(NotJudged::CauseUnknown),
+        FailureCause::RetriesUsedUp { attempts } => {
+            // The first attempt is no retry.
+            let allowed = bounds.retries.map(|retries| retries.saturating_add(1));
+            let used_up = allowed.is_some_and(|allowed| attempts >= allowed);
+            (!used_up).then_some(Injustice::AttemptsLeft { attempts, allowed })
+        }
+        FailureCause::TooLarge { bytes, limit } => {
+            let limit = bounds.max_payload.unwrap_or(limit);
+            (bytes <= limit).then_some(Injustice::SmallEnough { bytes, limit })
+        }
+        FailureCause::NotAllowed => {
+            let allowed = index.memberships.always(client, room);
+            allowed.then_some(Injustice::Allowed)
+        }
+        FailureCause::NotConnected => {
+            connected_at(index, client, at).then_some(Injustice::Connected)
+        }
+        FailureCause::Refused => {
+            let disturbed = index.conditions.disturbed(client, sent_at, at);
+            (!disturbed).then_some(Injustice::NothingInTheWay)
+        }
+    };
+    Ok(unjust)
+}
+
+fn connected_at(index: &Index<'_>, client: ClientId, at: Time) -> bool {
+    let of_client = |life: &&Incarnation<'_>| life.client == client;
+    index.incarnations.iter().filter(of_client).any(|life| {
+        let before = life.connections.partition_point(|step| step.at() < at);
+        let connected = matches!(
+            life.connections[..before].last(),
+            Some(Connection::Connected(..))
+        );
+        connected && life.stopped_at.is_none_or(|stopped| stopped >= at)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::FailureCause::{
+        NotAllowed, NotConnected, Refused, RetriesUsedUp, TooLarge, Unknown,
+    };
+    use crate::Guarantee::JustFailure;
+    use crate::testing::{Chat, chat};
+    use crate::{FailureCause, Kind, Lost};
+
+    // In the chats of these tests there are two retries, and a message may have 1000 bytes.
+
+    fn failed(cause: FailureCause) -> Chat {
+        chat(["alice", "bob"])
+            .limits(2, 1_000)
+            .sent(10_000, "alice", ["m1"])
+            .failed_because(10_500, "m1", cause)
+    }
+
+    #[test]
+    fn is_not_exercised_without_a_failure_or_without_a_cause() {
+        insta::assert_snapshot!(chat(["alice"]).verdict(JustFailure), @"not exercised");
+        insta::assert_snapshot!(failed(Unknown).verdict(JustFailure), @"not exercised (1 not judged: nobody said why)");
+    }
+
+    #[test]
+    fn wants_all_attempts_to_be_used_up() {
+        insta::assert_snapshot!(failed(RetriesUsedUp { attempts: 3 }).verdict(JustFailure), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(failed(RetriesUsedUp { attempts: 2 }).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), after 2 of 3 attempts.");
+    }
+
+    #[test]
+    fn accepts_no_end_of_attempts_where_any_number_is_allowed() {
+        let chat = chat(["alice"])
+            .sent(10_000, "alice", ["m1"])
+            .failed_because(10_500, "m1", RetriesUsedUp { attempts: 99 });
+        insta::assert_snapshot!(chat.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), after 99 attempts, though any number is allowed.");
+    }
+
+    #[test]
+    fn measures_what_is_told_to_be_too_large_by_what_is_promised() {
+        let large = |bytes| failed(TooLarge { bytes, limit: 10 }).verdict(JustFailure);
+        insta::assert_snapshot!(large(1_001), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(large(1_000), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though it has 1000 bytes and 1000 are allowed.");
+    }
+
+    #[test]
+    fn is_violated_by_a_member_of_the_room_who_may_not_send() {
+        insta::assert_snapshot!(failed(NotAllowed).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its sender was in the room all the time.");
+        let outsider = chat(["alice", "bob"])
+            .room("garden", ["alice"])
+            .sent_to("garden", 10_000, "bob", ["m1"])
+            .failed_because(10_500, "m1", NotAllowed);
+        insta::assert_snapshot!(outsider.verdict(JustFailure), @"held: 1 failure with a cause");
+        let left = chat(["alice"])
+            .sent_as(Kind::Leave, "lobby", 9_000, "alice", "alice leaves")
+            .stored(["alice leaves"])
+            .sent(10_000, "alice", ["m1"])
+            .failed_because(10_500, "m1", NotAllowed);
+        insta::assert_snapshot!(left.verdict(JustFailure), @"held: 1 failure with a cause");
+    }
+
+    #[test]
+    fn is_violated_by_a_client_that_says_to_have_no_connection_and_has_one() {
+        insta::assert_snapshot!(failed(NotConnected).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its sender was connected.");
+        let without = failed(NotConnected).disconnected(10_400, "alice");
+        insta::assert_snapshot!(without.verdict(JustFailure), @"held: 1 failure with a cause");
+        let others = failed(NotConnected).disconnected(10_400, "bob");
+        insta::assert_snapshot!(others.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its sender was connected.");
+    }
+
+    #[test]
+    fn accepts_a_refusal_only_while_something_is_in_the_way() {
+        let disturbed = |from, until| {
+            let chat = failed(Refused).silence(from, until, "alice", Lost::ToServer);
+            chat.verdict(JustFailure)
+        };
+        insta::assert_snapshot!(disturbed(9_000, 10_000), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(disturbed(10_500, 12_000), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(disturbed(9_000, 9_999), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though neither a disk nor a server was disturbed meanwhile.");
+        insta::assert_snapshot!(disturbed(10_501, 12_000), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though neither a disk nor a server was disturbed meanwhile.");
+    }
+
+    #[test]
+    fn is_violated_by_a_message_that_is_stored_all_the_same() {
+        let chat = failed(RetriesUsedUp { attempts: 3 }).stored(["m1"]);
+        insta::assert_snapshot!(chat.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) was told as failed at 10.500 s (no luck), and is in the database.");
+        insta::assert_snapshot!(failed(Unknown).stored(["m1"]).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) was told as failed at 10.500 s (no luck), and is in the database.");
+    }
+}

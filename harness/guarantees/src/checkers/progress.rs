@@ -1,0 +1,238 @@
+//! Progress: once the network is whole for a receiver that wants to be there, it gets in, and handles
+//! all that it is entitled to within a bound.
+//!
+//! The bound is that of [`Index::due_to`]: it follows from the receiver's link and from what waits
+//! for it. Connecting again does not start the clock anew, and being absent at the end is no excuse.
+//! A receiver is one case, however many messages it misses. Does not look at order nor at doubles.
+
+use crate::index::{Connection, Due, Index, Receiver};
+use crate::verdict::Findings;
+use crate::{Evidence, Missing, NoProgress, NotJudged, Time, Verdict, counted};
+
+pub(crate) fn check(index: &Index<'_>) -> Verdict {
+    let mut findings = Findings::default();
+    for receiver in index.receivers() {
+        let wanted = match receiver.wants {
+            Ok(wanted) => wanted,
+            // Who is in no room, as a peer that means harm, is no receiver.
+            Err(_) if receiver.client.rooms.is_empty() => continue,
+            Err(excuse) => {
+                findings.excuse(excuse);
+                continue;
+            }
+        };
+        let Some(whole) = index.conditions.whole_since(receiver.id) else {
+            findings.leave_open(NotJudged::FaultNeverEnded);
+            continue;
+        };
+        let since = whole.max(wanted);
+        let stuck = without_connection(index, &receiver, since);
+        match stuck.map_or_else(|| messages(index, &receiver, wanted), Judgement::Stuck) {
+            Judgement::OnItsWay => findings.held(),
+            Judgement::Open(reason) => findings.leave_open(reason),
+            Judgement::Stuck((due, missing)) => findings.add(due, || {
+                Evidence::NoProgress(NoProgress {
+                    receiver: receiver.client.name.clone(),
+                    since,
+                    due,
+                    missing,
+                })
+            }),
+        }
+    }
+    findings.verdict(|receivers| format!("{} in time", counted(receivers, "receiver")))
+}
+
+enum Judgement {
+    OnItsWay,
+    Open(NotJudged),
+    Stuck((Time, Missing)),
+}
+
+/// By when a receiver should have been connected, if it has not been for longer than the bound when
+/// the run ends.
+fn without_connection(
+    index: &Index<'_>,
+    receiver: &Receiver<'_, '_>,
+    since: Time,
+) -> Option<(Time, Missing)> {
+    let steps = &receiver.incarnation?.connections;
+    let lost_at = match steps.iter().rposition(is_connected) {
+        Some(last) => Some(steps.get(last + 1)?.at()),
+        None => None,
+    };
+    let link = index.conditions.link(receiver.id);
+    let latency = (link.to_client.latency + link.to_server.latency) * 4;
+    let due = since.max(lost_at.unwrap_or_default()) + index.history.bounds.delivery + latency;
+    (due <= index.history.ended_at).then_some((due, Missing::Connection { since: lost_at }))
+}
+
+fn is_connected(step: &Connection<'_>) -> bool {
+    matches!(step, Connection::Connected(..))
+}
+
+/// Whether the receiver has handled in time all that is due to it.
+fn messages(index: &Index<'_>, receiver: &Receiver<'_, '_>, wanted: Time) -> Judgement {
+    let (mut due_ones, mut handled) = (0, 0);
+    let mut open = None;
+    let mut first: Option<(Time, crate::index::ContentId)> = None;
+    for (room, id) in index.entitlements(receiver.id) {
+        if !index.content(id).rows.iter().any(|row| row.room == room) {
+            continue;
+        }
+        let due = match index.due_to(receiver, wanted, id) {
+            Due::By(due) => due,
+            Due::Open(reason) => {
+                if receiver.handled_at(id).is_none() {
+                    open = Some(reason);
+                }
+                continue;
+            }
+        };
+        due_ones += 1;
+        if receiver.handled_at(id).is_some_and(|at| at <= due) {
+            handled += 1;
+        } else if first.is_none_or(|(earliest, _)| due < earliest) {
+            first = Some((due, id));
+        }
+    }
+    match (first, open) {
+        (Some((due, id)), _) => {
+            let first = index.message(id);
+            let due_messages = due_ones;
+            let missing = Missing::Messages {
+                due: due_messages,
+                handled,
+                first,
+            };
+            Judgement::Stuck((due, missing))
+        }
+        (None, Some(reason)) => Judgement::Open(reason),
+        (None, None) => Judgement::OnItsWay,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Guarantee::Progress;
+    use crate::testing::{Chat, chat};
+    use crate::{Cause, Lost};
+
+    // In the chats of these tests a message is due 5 s after it is stored.
+
+    fn stored_message() -> Chat {
+        chat(["alice", "bob"])
+            .sent(10, "alice", ["m1"])
+            .acknowledged(12, "m1")
+            .stored(["m1"])
+            .handled(14, "alice", ["m1"])
+    }
+
+    #[test]
+    fn holds_when_every_receiver_has_handled_everything() {
+        let chat = stored_message().handled(5_012, "bob", ["m1"]);
+        insta::assert_snapshot!(chat.verdict(Progress), @"held: 2 receivers in time");
+    }
+
+    #[test]
+    fn is_violated_by_a_receiver_that_connects_for_ever_and_handles_nothing() {
+        let mut chat = stored_message();
+        for at in (2_000..58_000).step_by(4_000) {
+            chat = chat
+                .disconnected(at, "bob")
+                .connecting(at + 1_000, "bob")
+                .connected(at + 1_100, "bob");
+        }
+        insta::assert_snapshot!(chat.verdict(Progress), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.012 s it should have handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); in time it handled 0 of the 1 that were due.");
+    }
+
+    #[test]
+    fn is_violated_by_a_receiver_that_never_gets_in() {
+        let chat = stored_message().never_connected("bob");
+        insta::assert_snapshot!(chat.verdict(Progress), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.000 s it should have got in; it never did.");
+    }
+
+    #[test]
+    fn is_violated_by_a_receiver_that_is_lost_and_does_not_come_back() {
+        let chat = stored_message().handled(20, "bob", ["m1"]);
+        let lost = |at| chat.clone().disconnected(at, "bob").verdict(Progress);
+        insta::assert_snapshot!(lost(55_000), @"violated: Nothing disturbed bob from 0.000 s on, and by 60.000 s it should have been back; from 55.000 s on it was not connected.");
+        insta::assert_snapshot!(lost(55_001), @"held: 2 receivers in time");
+    }
+
+    #[test]
+    fn is_violated_by_a_message_that_comes_too_late() {
+        let chat = stored_message().handled(5_013, "bob", ["m1"]);
+        insta::assert_snapshot!(chat.verdict(Progress), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.012 s it should have handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); in time it handled 0 of the 1 that were due.");
+    }
+
+    #[test]
+    fn excuses_who_does_not_run_and_who_has_left_by_its_own_word_only() {
+        let stopped = stored_message().stopped(13, "bob");
+        insta::assert_snapshot!(stopped.verdict(Progress), @"held: 1 receiver in time (1 excused: its program was not running)");
+        let left = |cause| stored_message().disconnected_because(13, "bob", cause);
+        insta::assert_snapshot!(left(Cause::Meant).verdict(Progress), @"held: 1 receiver in time (1 excused: its user had left)");
+        insta::assert_snapshot!(left(Cause::PeerMeant).verdict(Progress), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.013 s it should have been back; from 0.013 s on it was not connected.");
+    }
+
+    #[test]
+    fn counts_for_who_left_from_the_moment_it_comes_back() {
+        let back = stored_message()
+            .disconnected_because(13, "bob", Cause::Meant)
+            .connecting(30_000, "bob")
+            .connected(30_010, "bob");
+        insta::assert_snapshot!(back.clone().handled(35_000, "bob", ["m1"]).verdict(Progress), @"held: 2 receivers in time");
+        insta::assert_snapshot!(back.handled(35_001, "bob", ["m1"]).verdict(Progress), @"violated: Nothing disturbed bob from 30.000 s on, and by 35.000 s it should have handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); in time it handled 0 of the 1 that were due.");
+    }
+
+    #[test]
+    fn lets_the_network_heal_for_this_receiver_and_for_no_other() {
+        let cut = |who| {
+            stored_message()
+                .silence(5, 30_000, who, Lost::BothWays)
+                .handled(34_000, "bob", ["m1"])
+                .verdict(Progress)
+        };
+        insta::assert_snapshot!(cut("bob"), @"held: 2 receivers in time");
+        insta::assert_snapshot!(cut("alice"), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.012 s it should have handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); in time it handled 0 of the 1 that were due.");
+    }
+
+    #[test]
+    fn does_not_judge_who_is_disturbed_until_the_end() {
+        let chat = stored_message().silence(5, 60_000, "bob", Lost::BothWays);
+        insta::assert_snapshot!(chat.verdict(Progress), @"held: 1 receiver in time (1 not judged: the fault never ended)");
+    }
+
+    #[test]
+    fn gives_a_slow_link_the_time_it_needs_and_no_more() {
+        let slow = |at| {
+            chat(["alice", "bob"])
+                .link("bob", 1_000, 0)
+                .sent_large(10, "alice", "m1", 4_700)
+                .acknowledged(12, "m1")
+                .stored(["m1"])
+                .handled(14, "alice", ["m1"])
+                .handled(at, "bob", ["m1"])
+                .verdict(Progress)
+        };
+        // Twice 5 kB at 1 kB/s: 10 s more than the others have.
+        insta::assert_snapshot!(slow(15_012), @"held: 2 receivers in time");
+        insta::assert_snapshot!(slow(15_013), @"violated: Nothing disturbed bob from 0.000 s on, and by 15.012 s it should have handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); in time it handled 0 of the 1 that were due.");
+    }
+
+    #[test]
+    fn does_not_judge_what_a_link_cannot_carry() {
+        let link = |rate, loss_ppm| {
+            chat(["alice", "bob"])
+                .link("bob", rate, loss_ppm)
+                .sent_large(10, "alice", "m1", 4_700)
+                .acknowledged(12, "m1")
+                .stored(["m1"])
+                .handled(14, "alice", ["m1"])
+                .verdict(Progress)
+        };
+        insta::assert_snapshot!(link(100, 0), @"held: 1 receiver in time (1 not judged: the link cannot carry so much)");
+        insta::assert_snapshot!(link(1_000_000, 100_000), @"held: 1 receiver in time (1 not judged: the link cannot carry so much)");
+        insta::assert_snapshot!(link(1_000_000, 99_999), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.048 s it should have handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); in time it handled 0 of the 1 that were due.");
+    }
+}

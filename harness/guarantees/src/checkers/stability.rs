@@ -1,0 +1,233 @@
+//! Stability: no connection and no session ends without a cause.
+//!
+//! Of the two sides of a connection the one that tells first is judged: what the other one tells of
+//! the same session is a consequence. An end has a cause if somebody meant it, if the client's
+//! program ended, if something disturbed the client within the delivery bound before (a fault works on
+//! for as long as it may take to be noticed and mended), or if the link explains a time-out: too many
+//! losses, or a message that keeps it busy for longer than a heartbeat may take. Does not look at
+//! attempts to connect; progress does.
+
+use crate::index::{Index, time_for};
+use crate::verdict::Findings;
+use crate::{Cause, ClientId, EventKind, Evidence, Excuse, Time, Uncaused, Verdict, counted};
+use std::collections::HashSet;
+
+pub(crate) fn check(index: &Index<'_>) -> Verdict {
+    let mut findings = Findings::default();
+    let clients = &index.history.clients;
+    let mut lives: Vec<Life<'_>> = Vec::new();
+    lives.resize_with(clients.len(), Life::default);
+    for event in &index.history.events {
+        let life = &mut lives[event.client.0 as usize];
+        let Some(end) = life.tell(event.at, &event.kind) else {
+            continue;
+        };
+        let excuse = excuse(index, event.client, life, &end);
+        match excuse {
+            _ if end.cause == Cause::Meant => findings.held(),
+            Some(excuse) => findings.excuse(excuse),
+            None => findings.add(end.at, || {
+                Evidence::Uncaused(Uncaused {
+                    teller: match end.by_client {
+                        true => index.name(event.client),
+                        false => "server".to_owned(),
+                    },
+                    client: index.name(event.client),
+                    session: end.session.to_owned(),
+                    at: end.at,
+                    reason: end.reason.to_owned(),
+                    cause: end.cause,
+                })
+            }),
+        }
+    }
+    // What did not end has been stable.
+    let open = lives.iter().filter(|life| life.connected.is_some());
+    open.for_each(|_| findings.held());
+    findings.verdict(|connections| counted(connections, "connection"))
+}
+
+/// What is known of a client on the way through the history.
+#[derive(Default)]
+struct Life<'h> {
+    /// The session with which it is connected.
+    connected: Option<&'h str>,
+    /// The sessions whose end one side has told.
+    ended: HashSet<&'h str>,
+    /// When its program ended last.
+    stopped_at: Option<Time>,
+}
+
+/// The end of a connection or session, told for the first time.
+struct End<'h> {
+    session: &'h str,
+    at: Time,
+    reason: &'h str,
+    cause: Cause,
+    by_client: bool,
+}
+
+impl<'h> Life<'h> {
+    fn tell(&mut self, at: Time, kind: &'h EventKind) -> Option<End<'h>> {
+        let (session, reason, cause, by_client) = match kind {
+            EventKind::Connected { session, .. } => {
+                self.connected = Some(session);
+                // A session that was recovered can end again.
+                self.ended.remove(&**session);
+                return None;
+            }
+            EventKind::Stopped => {
+                self.stopped_at = Some(at);
+                if let Some(session) = self.connected.take() {
+                    self.ended.insert(session);
+                }
+                return None;
+            }
+            EventKind::Disconnected { reason, cause } => {
+                (self.connected.take()?, reason, *cause, true)
+            }
+            EventKind::SessionClosed {
+                session,
+                reason,
+                cause,
+                ..
+            } => (&**session, reason, *cause, false),
+            _ => return None,
+        };
+        self.ended.insert(session).then_some(End {
+            session,
+            at,
+            reason,
+            cause,
+            by_client,
+        })
+    }
+}
+
+/// What explains the end, if anything does.
+fn excuse(index: &Index<'_>, client: ClientId, life: &Life<'_>, end: &End<'_>) -> Option<Excuse> {
+    let bounds = &index.history.bounds;
+    let since = end.at.saturating_sub(bounds.delivery);
+    let recently = |at: Time| at + bounds.server_detection >= end.at;
+    if !end.by_client && life.stopped_at.is_some_and(recently) {
+        return Some(Excuse::NotRunning);
+    }
+    if index.conditions.disturbed(client, since, end.at) {
+        return Some(Excuse::Disturbed);
+    }
+    let patience = bounds.client_detection.min(bounds.server_detection);
+    link_explains(index, client, patience).then_some(Excuse::LinkExplains)
+}
+
+/// Whether a message of the run keeps the client's link busy for as long as a heartbeat may take.
+fn link_explains(index: &Index<'_>, client: ClientId, patience: Time) -> bool {
+    let link = index.conditions.link(client);
+    let largest = index.contents.iter().map(|content| content.size()).max();
+    let largest = largest.unwrap_or_default();
+    let directions = [
+        (link.to_client, link.to_server),
+        (link.to_server, link.to_client),
+    ];
+    directions.into_iter().any(|(there, back)| {
+        let time = time_for(largest, there, back.latency);
+        time.is_none_or(|time| time + there.latency + back.latency >= patience)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Guarantee::Stability;
+    use crate::testing::chat;
+    use crate::{Cause, Lost};
+
+    // In the chats of these tests what disturbs works on for 5 s, and the server has 3 s to notice.
+
+    #[test]
+    fn holds_when_connections_last() {
+        insta::assert_snapshot!(chat(["alice", "bob"]).verdict(Stability), @"held: 2 connections");
+    }
+
+    #[test]
+    fn is_violated_by_a_client_that_loses_its_connection_for_nothing() {
+        let chat = chat(["alice", "bob"])
+            .disconnected(10_000, "alice")
+            .session_closed(10_001, "alice");
+        insta::assert_snapshot!(chat.verdict(Stability), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn is_violated_by_a_server_that_closes_a_session_for_nothing() {
+        let chat = chat(["alice", "bob"]).session_closed(10_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Stability), @"violated: server told at 10.000 s that the session alice-1 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn takes_the_word_of_who_ends_it_and_not_that_of_the_peer() {
+        let ended = |cause| {
+            let chat = chat(["alice"]).disconnected_because(10_000, "alice", cause);
+            chat.verdict(Stability)
+        };
+        insta::assert_snapshot!(ended(Cause::Meant), @"held: 1 connection");
+        insta::assert_snapshot!(ended(Cause::PeerMeant), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn excuses_what_a_disturbance_touched_and_nothing_later() {
+        let cut = |at, who| {
+            chat(["alice", "bob"])
+                .silence(8_000, 9_000, who, Lost::BothWays)
+                .disconnected(at, "alice")
+                .verdict(Stability)
+        };
+        insta::assert_snapshot!(cut(14_000, "alice"), @"held: 1 connection (1 excused: a fault touched it)");
+        insta::assert_snapshot!(cut(14_001, "alice"), @"violated: alice told at 14.001 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(cut(7_999, "alice"), @"violated: alice told at 7.999 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(cut(9_000, "bob"), @"violated: alice told at 9.000 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn excuses_the_session_of_a_program_that_ended_as_long_as_the_server_may_take() {
+        let closed = |at| {
+            let chat = chat(["alice"]).stopped(10_000, "alice");
+            // Of a further session, as that of the program ended with it.
+            let closed = chat
+                .opened_only(10_000, "alice", "alice-2")
+                .closed(at, "alice", "alice-2");
+            closed.verdict(Stability)
+        };
+        insta::assert_snapshot!(closed(13_000), @"not exercised (1 excused: its program was not running)");
+        insta::assert_snapshot!(closed(13_001), @"violated: server told at 13.001 s that the session alice-2 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn asks_once_about_a_session_and_again_when_it_was_recovered() {
+        let chat = chat(["alice"])
+            .disconnected(10_000, "alice")
+            .session_closed(10_001, "alice")
+            .recovered(12_000, "alice", "alice-1")
+            .disconnected(20_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Stability), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it. And 1 more violation.");
+    }
+
+    #[test]
+    fn says_nothing_of_attempts_to_connect() {
+        let chat = chat(["alice"])
+            .never_connected("alice")
+            .connecting(1_000, "alice")
+            .disconnected(2_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Stability), @"not exercised");
+    }
+
+    #[test]
+    fn excuses_a_link_that_a_message_keeps_busy_for_as_long_as_a_heartbeat_may_take() {
+        let ended = |size| {
+            chat(["alice"])
+                .link("alice", 1_000, 0)
+                .sent_large(9_000, "alice", "m1", size)
+                .disconnected(10_000, "alice")
+                .verdict(Stability)
+        };
+        insta::assert_snapshot!(ended(3_000), @"not exercised (1 excused: the link explains it)");
+        insta::assert_snapshot!(ended(2_999), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
+    }
+}

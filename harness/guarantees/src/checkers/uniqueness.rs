@@ -1,0 +1,153 @@
+//! Uniqueness: a session, the id of a message and a client's offset belong to one at a time.
+//!
+//! A session is a client's from when the server opens it until the server closes it or ends. Ids are
+//! those of the rows and those that receivers were told; of two rows with one content exactly-once
+//! speaks. An offset that a client gave twice makes the server take one message for another.
+
+use crate::index::Index;
+use crate::verdict::Findings;
+use crate::{ClientId, EventKind, Evidence, Shared, Time, Verdict, counted};
+use std::collections::HashMap;
+
+pub(crate) fn check(index: &Index<'_>) -> Verdict {
+    let mut findings = Findings::default();
+    check_rows(index, &mut findings);
+    check_sessions(index, &mut findings);
+    findings.verdict(|owners| format!("{} of one owner", counted(owners, "thing")))
+}
+
+fn check_rows(index: &Index<'_>, findings: &mut Findings) {
+    let mut contents: HashMap<i64, &str> = HashMap::new();
+    let mut offsets: HashMap<&str, i64> = HashMap::new();
+    for row in &index.history.database {
+        contents.insert(row.id, &row.content);
+        let Some(offset) = &row.client_offset else {
+            continue;
+        };
+        match offsets.insert(offset, row.id) {
+            None => findings.held(),
+            Some(one) => findings.add(row.stored_at.unwrap_or(index.history.ended_at), || {
+                Evidence::Shared(Shared::ClientOffset {
+                    offset: offset.clone(),
+                    one,
+                    other: row.id,
+                })
+            }),
+        }
+    }
+    for event in &index.history.events {
+        // What is not stored has no id.
+        let EventKind::Delivered {
+            id: id @ 1..,
+            content,
+            ..
+        } = &event.kind
+        else {
+            continue;
+        };
+        match *contents.entry(*id).or_insert(content) {
+            one if one == content => findings.held(),
+            one => findings.add(event.at, || {
+                Evidence::Shared(Shared::Id {
+                    id: *id,
+                    one: one.to_owned(),
+                    other: content.clone(),
+                })
+            }),
+        }
+    }
+}
+
+fn check_sessions(index: &Index<'_>, findings: &mut Findings) {
+    let mut open: HashMap<&str, (ClientId, Time)> = HashMap::new();
+    let stops = &index.history.server_stops;
+    let ended_between =
+        |from: Time, until: Time| stops.iter().any(|stop| from <= *stop && *stop <= until);
+    for event in &index.history.events {
+        match &event.kind {
+            EventKind::SessionOpened { session, .. } => {
+                let earlier = open.insert(session, (event.client, event.at));
+                let earlier = earlier.filter(|&(owner, since)| {
+                    owner != event.client && !ended_between(since, event.at)
+                });
+                match earlier {
+                    None => findings.held(),
+                    Some((owner, _)) => findings.add(event.at, || {
+                        Evidence::Shared(Shared::Session {
+                            session: session.clone(),
+                            owner: index.name(owner),
+                            other: index.name(event.client),
+                            at: event.at,
+                        })
+                    }),
+                }
+            }
+            EventKind::SessionClosed { session, .. } => {
+                open.remove(&**session);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Guarantee::Uniqueness;
+    use crate::testing::{Chat, chat};
+
+    fn two_rows(offsets: [&str; 2]) -> Chat {
+        chat(["alice", "bob"])
+            .sent(10, "alice", ["m1"])
+            .sent(11, "bob", ["m2"])
+            .stored(["m1", "m2"])
+            .offsets(offsets)
+    }
+
+    #[test]
+    fn holds_when_everybody_has_an_own_session_and_every_row_an_own_offset() {
+        insta::assert_snapshot!(two_rows(["a-0", "b-0"]).verdict(Uniqueness), @"held: 4 things of one owner");
+    }
+
+    #[test]
+    fn is_violated_by_an_offset_that_two_rows_have() {
+        insta::assert_snapshot!(two_rows(["undefined-0", "undefined-0"]).verdict(Uniqueness), @"violated: The rows 1 and 2 have both the client's offset undefined-0.");
+    }
+
+    #[test]
+    fn is_violated_by_an_id_that_two_messages_have() {
+        let told = |id| {
+            two_rows(["a-0", "b-0"])
+                .handled_with_id(20, "bob", "m1", 1)
+                .handled_with_id(21, "bob", "m2", id)
+                .verdict(Uniqueness)
+        };
+        insta::assert_snapshot!(told(2), @"held: 6 things of one owner");
+        insta::assert_snapshot!(told(1), @"violated: The messages `m1` and `m2` have both the id 1.");
+        // Typing has no id.
+        insta::assert_snapshot!(told(0), @"held: 5 things of one owner");
+    }
+
+    #[test]
+    fn is_violated_by_a_session_that_is_open_for_two() {
+        let taken = |chat: Chat| {
+            chat.connected_as(12_000, "bob", "alice-1")
+                .verdict(Uniqueness)
+        };
+        let alice = || chat(["alice", "bob"]);
+        insta::assert_snapshot!(taken(alice()), @"violated: Session alice-1 was opened for bob at 12.000 s, while it was open for alice.");
+        insta::assert_snapshot!(taken(alice().session_closed(11_000, "alice")), @"held: 3 things of one owner");
+        insta::assert_snapshot!(taken(alice().server_stopped(11_000)), @"held: 3 things of one owner");
+        insta::assert_snapshot!(taken(alice().server_stopped(12_001)), @"violated: Session alice-1 was opened for bob at 12.000 s, while it was open for alice.");
+    }
+
+    #[test]
+    fn lets_a_client_open_its_own_session_again() {
+        let chat = chat(["alice"]).recovered(12_000, "alice", "alice-1");
+        insta::assert_snapshot!(chat.verdict(Uniqueness), @"held: 2 things of one owner");
+    }
+
+    #[test]
+    fn is_not_exercised_when_nobody_comes() {
+        insta::assert_snapshot!(chat([]).verdict(Uniqueness), @"not exercised");
+    }
+}

@@ -1,0 +1,129 @@
+//! What a history's conditions mean for one client: when something disturbed it, since when all is
+//! well for it, and what its way carries.
+
+use crate::{Capacity, ClientId, History, Time};
+use std::time::Duration;
+
+/// A stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) from: Time,
+    pub(crate) until: Time,
+}
+
+impl Stretch {
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            from: self.from.max(other.from),
+            until: self.until.min(other.until),
+        }
+    }
+
+    pub(crate) fn length(self) -> Duration {
+        self.until.saturating_sub(self.from)
+    }
+}
+
+/// What disturbed each client, and how its programs stood still.
+#[derive(Debug)]
+pub(crate) struct Conditions<'h> {
+    history: &'h History,
+    /// Of each client, in the order of the beginnings.
+    disturbances: Vec<Vec<Stretch>>,
+}
+
+impl<'h> Conditions<'h> {
+    pub(crate) fn new(history: &'h History) -> Self {
+        let clients = 0..history.clients.len() as u32;
+        let disturbances = clients.map(|client| disturbances_of(history, ClientId(client)));
+        Conditions {
+            history,
+            disturbances: disturbances.collect(),
+        }
+    }
+
+    /// Since when nothing disturbs this client any more; none if something does until the end.
+    pub(crate) fn whole_since(&self, client: ClientId) -> Option<Time> {
+        let stretches = self.disturbances[client.0 as usize].iter();
+        let whole = stretches.map(|stretch| stretch.until).max();
+        let whole = whole.unwrap_or_default();
+        (whole < self.history.ended_at || whole.is_zero()).then_some(whole)
+    }
+
+    /// Whether something disturbed this client between these two, both included.
+    pub(crate) fn disturbed(&self, client: ClientId, from: Time, until: Time) -> bool {
+        self.disturbances[client.0 as usize]
+            .iter()
+            .any(|stretch| stretch.from <= until && from <= stretch.until)
+    }
+
+    /// How long, between these two, at least one of the programs (`None`: the server's) stood still.
+    pub(crate) fn stood_still(&self, whose: &[Option<ClientId>], within: Stretch) -> Duration {
+        let standstills = self.history.standstills.iter();
+        let standstills = standstills.filter(|this| whose.contains(&this.client));
+        let mut parts: Vec<Stretch> = standstills
+            .map(|this| {
+                let (from, until) = (this.from, this.until);
+                Stretch { from, until }.and(within)
+            })
+            .filter(|part| part.from < part.until)
+            .collect();
+        parts.sort_by_key(|part| part.from);
+        let mut counted_to = within.from;
+        let mut sum = Duration::ZERO;
+        for part in parts {
+            sum += part.until.saturating_sub(part.from.max(counted_to));
+            counted_to = counted_to.max(part.until);
+        }
+        sum
+    }
+
+    /// When a bound that began at `from` is over for these programs: what they stand still before
+    /// that does not count.
+    pub(crate) fn over(&self, whose: &[Option<ClientId>], from: Time, bound: Duration) -> Time {
+        let mut over = from + bound;
+        loop {
+            let within = Stretch { from, until: over };
+            let next = from + bound + self.stood_still(whose, within);
+            if next == over {
+                return over;
+            }
+            over = next;
+        }
+    }
+
+    /// What the way of this client carries.
+    pub(crate) fn link(&self, client: ClientId) -> Capacity {
+        let links = &self.history.links;
+        links.get(client.0 as usize).copied().unwrap_or_default()
+    }
+}
+
+/// All that disturbed a client, in the order of the beginnings: faults, silences, standstills and
+/// ends of the server. What did not end, ends with the run.
+fn disturbances_of(history: &History, client: ClientId) -> Vec<Stretch> {
+    let stretch = |from, until| Stretch { from, until };
+    let concerns = |who: Option<ClientId>| who.is_none_or(|who| who == client);
+    let faults = history.disturbances.iter();
+    let faults = faults.filter(|fault| concerns(fault.client));
+    let faults = faults.map(|fault| stretch(fault.from, fault.until.unwrap_or(history.ended_at)));
+    // Somebody who tells only when the last fault ended means everybody, until then.
+    let untold = history.disturbances.is_empty() && !history.healed_at.is_zero();
+    let untold = untold.then(|| stretch(Time::ZERO, history.healed_at));
+    let silences = history.silences.iter();
+    let silences = silences.filter(|silence| silence.client == client);
+    let silences = silences.map(|silence| stretch(silence.from, silence.until));
+    let standstills = history.standstills.iter();
+    let standstills = standstills.filter(|this| concerns(this.client));
+    let standstills = standstills.map(|this| stretch(this.from, this.until));
+    // A server that ends with the run has disturbed nobody.
+    let stops = history.server_stops.iter();
+    let stops = stops.filter(|stop| **stop < history.ended_at);
+    let stops = stops.map(|&stop| stretch(stop, stop));
+    let mut all: Vec<Stretch> = (faults.chain(untold).chain(silences))
+        .chain(standstills)
+        .chain(stops)
+        .collect();
+    all.sort_by_key(|stretch| (stretch.from, stretch.until));
+    all
+}

@@ -1,0 +1,77 @@
+//! What shows that a message was told as failed without a right to it.
+
+use super::Message;
+use crate::{Time, nanoseconds, seconds};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A message that was told as failed, and should not have been.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnjustFailure {
+    /// The message.
+    pub message: Message,
+    /// When its user was told.
+    #[serde(with = "nanoseconds")]
+    pub at: Time,
+    /// Why, as the user was told.
+    pub reason: String,
+    /// Why that is not right.
+    pub injustice: Injustice,
+}
+
+/// Why a failure should not have been told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "injustice", rename_all = "kebab-case")]
+pub enum Injustice {
+    /// The message is in the database.
+    Stored,
+    /// There were attempts left.
+    AttemptsLeft {
+        /// How many there had been.
+        attempts: u32,
+        /// How many are allowed; none if any number.
+        allowed: Option<u32>,
+    },
+    /// It is no larger than is allowed.
+    SmallEnough {
+        /// Its size.
+        bytes: u64,
+        /// What is allowed.
+        limit: u64,
+    },
+    /// The sender was always in the room.
+    Allowed,
+    /// The sender had a connection.
+    Connected,
+    /// No disk and no server was disturbed while it was being sent.
+    NothingInTheWay,
+}
+
+impl fmt::Display for UnjustFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (message, at, reason) = (&self.message, seconds(self.at), &self.reason);
+        write!(f, "{message} was told as failed at {at} ({reason}), ")?;
+        match self.injustice {
+            Injustice::Stored => f.write_str("and is in the database."),
+            Injustice::AttemptsLeft {
+                attempts,
+                allowed: Some(allowed),
+            } => write!(f, "after {attempts} of {allowed} attempts."),
+            Injustice::AttemptsLeft {
+                attempts,
+                allowed: None,
+            } => write!(
+                f,
+                "after {attempts} attempts, though any number is allowed."
+            ),
+            Injustice::SmallEnough { bytes, limit } => {
+                write!(f, "though it has {bytes} bytes and {limit} are allowed.")
+            }
+            Injustice::Allowed => f.write_str("though its sender was in the room all the time."),
+            Injustice::Connected => f.write_str("though its sender was connected."),
+            Injustice::NothingInTheWay => {
+                f.write_str("though neither a disk nor a server was disturbed meanwhile.")
+            }
+        }
+    }
+}
