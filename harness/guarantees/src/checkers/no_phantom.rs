@@ -8,7 +8,7 @@
 use crate::index::{Content, Delivery, Index};
 use crate::verdict::Findings;
 use crate::{
-    ClientId, Ending, Evidence, Flaw, Kind, Message, Place, StoredMessage, Time, Verdict, counted,
+    ClientId, Evidence, Flaw, Kind, Message, Place, StoredMessage, Time, Verdict, counted,
 };
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
