@@ -34,11 +34,9 @@ pub(crate) struct Conditions<'h> {
 
 impl<'h> Conditions<'h> {
     pub(crate) fn new(history: &'h History) -> Self {
-        let clients = 0..history.clients.len() as u32;
-        let disturbances = clients.map(|client| disturbances_of(history, ClientId(client)));
         Conditions {
             history,
-            disturbances: disturbances.collect(),
+            disturbances: disturbances(history),
         }
     }
 
@@ -99,31 +97,37 @@ impl<'h> Conditions<'h> {
     }
 }
 
-/// All that disturbed a client, in the order of the beginnings: faults, silences, standstills and
+/// All that disturbed each client, in the order of the beginnings: faults, silences, standstills and
 /// ends of the server. What did not end, ends with the run.
-fn disturbances_of(history: &History, client: ClientId) -> Vec<Stretch> {
-    let stretch = |from, until| Stretch { from, until };
-    let concerns = |who: Option<ClientId>| who.is_none_or(|who| who == client);
-    let faults = history.disturbances.iter();
-    let faults = faults.filter(|fault| concerns(fault.client));
-    let faults = faults.map(|fault| stretch(fault.from, fault.until.unwrap_or(history.ended_at)));
-    // Somebody who tells only when the last fault ended means everybody, until then.
-    let untold = history.disturbances.is_empty() && !history.healed_at.is_zero();
-    let untold = untold.then(|| stretch(Time::ZERO, history.healed_at));
-    let silences = history.silences.iter();
-    let silences = silences.filter(|silence| silence.client == client);
-    let silences = silences.map(|silence| stretch(silence.from, silence.until));
-    let standstills = history.standstills.iter();
-    let standstills = standstills.filter(|this| concerns(this.client));
-    let standstills = standstills.map(|this| stretch(this.from, this.until));
+fn disturbances(history: &History) -> Vec<Vec<Stretch>> {
+    let mut everybody = Vec::new();
+    let mut clients = vec![Vec::new(); history.clients.len()];
+    let mut add = |client: Option<ClientId>, from, until| match client {
+        Some(ClientId(client)) => clients[client as usize].push(Stretch { from, until }),
+        None => everybody.push(Stretch { from, until }),
+    };
+    for fault in &history.disturbances {
+        let until = fault.until.unwrap_or(history.ended_at);
+        add(fault.client, fault.from, until);
+    }
+    if history.disturbances.is_empty() && !history.healed_at.is_zero() {
+        // Somebody who tells only when the last fault ended means everybody, until then.
+        add(None, Time::ZERO, history.healed_at);
+    }
+    for silence in &history.silences {
+        add(Some(silence.client), silence.from, silence.until);
+    }
+    for standstill in &history.standstills {
+        add(standstill.client, standstill.from, standstill.until);
+    }
     // A server that ends with the run has disturbed nobody.
-    let stops = history.server_stops.iter();
-    let stops = stops.filter(|stop| **stop < history.ended_at);
-    let stops = stops.map(|&stop| stretch(stop, stop));
-    let mut all: Vec<Stretch> = (faults.chain(untold).chain(silences))
-        .chain(standstills)
-        .chain(stops)
-        .collect();
-    all.sort_by_key(|stretch| (stretch.from, stretch.until));
-    all
+    let stops = history.server_stops.iter().copied();
+    for stop in stops.filter(|stop| *stop < history.ended_at) {
+        add(None, stop, stop);
+    }
+    for client in &mut clients {
+        client.extend_from_slice(&everybody);
+        client.sort_by_key(|stretch| (stretch.from, stretch.until));
+    }
+    clients
 }

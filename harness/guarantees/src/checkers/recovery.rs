@@ -15,7 +15,7 @@
 //! Whether a client has left on purpose only the client's own side can say: a goodbye that the server
 //! heard may have been said in distress. Does not look at the private ids, which no history has.
 
-use crate::index::{ContentId, Due, Index};
+use crate::index::{ContentId, Due, Index, Receiver};
 use crate::verdict::Findings;
 use crate::{
     Asked, BadRecovery, Cause, ClientId, EventKind, Evidence, Excuse, Mistake, NotJudged, Recovery,
@@ -41,10 +41,12 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     for event in &index.history.events {
         sessions.event(event.at, event.client, &event.kind, &mut findings);
     }
+    let receivers = index.receivers();
     for ((client, session), handled) in &sessions.handled {
         if sessions.recovered.contains(session) {
+            let receiver = &receivers[client.0 as usize];
             let stays = sessions.connected.get(client) == Some(session);
-            check_messages(index, *client, session, (handled, stays), &mut findings);
+            check_messages(index, receiver, session, (handled, stays), &mut findings);
         }
     }
     let what = sessions.what();
@@ -346,11 +348,12 @@ impl<'i, 'h> Sessions<'i, 'h> {
 /// Whether a recovered session has handled what is for its client, in order and once.
 fn check_messages(
     index: &Index<'_>,
-    client: ClientId,
+    receiver: &Receiver<'_, '_>,
     session: &str,
     (handled, stays): (&[(Time, &str)], bool),
     findings: &mut Findings,
 ) {
+    let client = receiver.id;
     let at_of: HashMap<&str, Time> = handled
         .iter()
         .map(|(at, content)| (*content, *at))
@@ -383,8 +386,6 @@ fn check_messages(
             highest = highest.max(Some(*id));
         }
         let handled_at = |content: ContentId| at_of.get(index.content(content).content).copied();
-        let receivers = index.receivers();
-        let receiver = &receivers[client.0 as usize];
         let due = |content: ContentId| match index.due_to(receiver, receiver.wants.ok()?, content) {
             Due::By(due) => Some(due),
             Due::Open(_) => None,

@@ -3,8 +3,9 @@
 //! Of the two sides of a connection the one that tells first is judged: what the other one tells of
 //! the same session is a consequence. An end has a cause if somebody meant it, if the client's
 //! program ended, if something disturbed the client within the delivery bound before (a fault works on
-//! for as long as it may take to be noticed and mended), or if the link explains a time-out: too many
-//! losses, or a message that keeps it busy for longer than a heartbeat may take. Does not look at
+//! for as long as it may take to be noticed and mended), or if the link explains a time-out: losses in
+//! a row, or a message that keeps it busy for longer than somebody waits: for a heartbeat, or for an
+//! answer, as far as the teller says how long. Does not look at
 //! attempts to connect; progress does.
 
 use crate::index::{Index, time_for};
@@ -14,6 +15,8 @@ use std::collections::HashSet;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
+    let largest = index.contents.iter().map(|content| content.size()).max();
+    let largest = largest.unwrap_or_default();
     let clients = &index.history.clients;
     let mut lives: Vec<Life<'_>> = Vec::new();
     lives.resize_with(clients.len(), Life::default);
@@ -22,7 +25,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         let Some(end) = life.tell(event.at, &event.kind) else {
             continue;
         };
-        let excuse = excuse(index, event.client, life, &end);
+        let excuse = excuse(index, event.client, life, &end, largest);
         match excuse {
             _ if end.cause == Cause::Meant => findings.held(),
             Some(excuse) => findings.excuse(excuse),
@@ -105,7 +108,13 @@ impl<'h> Life<'h> {
 }
 
 /// What explains the end, if anything does.
-fn excuse(index: &Index<'_>, client: ClientId, life: &Life<'_>, end: &End<'_>) -> Option<Excuse> {
+fn excuse(
+    index: &Index<'_>,
+    client: ClientId,
+    life: &Life<'_>,
+    end: &End<'_>,
+    largest: u64,
+) -> Option<Excuse> {
     let bounds = &index.history.bounds;
     let since = end.at.saturating_sub(bounds.delivery);
     let recently = |at: Time| at + bounds.server_detection >= end.at;
@@ -115,15 +124,24 @@ fn excuse(index: &Index<'_>, client: ClientId, life: &Life<'_>, end: &End<'_>) -
     if index.conditions.disturbed(client, since, end.at) {
         return Some(Excuse::Disturbed);
     }
-    let patience = bounds.client_detection.min(bounds.server_detection);
-    link_explains(index, client, patience).then_some(Excuse::LinkExplains)
+    let heartbeat = bounds.client_detection.min(bounds.server_detection);
+    let patience = match end.cause {
+        Cause::GaveUp { after: Some(after) } => after.min(heartbeat),
+        _ => heartbeat,
+    };
+    link_explains(index, client, patience, largest).then_some(Excuse::LinkExplains)
 }
 
-/// Whether a message of the run keeps the client's link busy for as long as a heartbeat may take.
-fn link_explains(index: &Index<'_>, client: ClientId, patience: Time) -> bool {
+/// Whether the client's link can be silent for as long as somebody waits: because of what it needs for
+/// the largest message of the run, or because of losses.
+fn link_explains(index: &Index<'_>, client: ClientId, patience: Time, largest: u64) -> bool {
     let link = index.conditions.link(client);
-    let largest = index.contents.iter().map(|content| content.size()).max();
-    let largest = largest.unwrap_or_default();
+    if losses_explain(
+        link.to_client.loss_ppm.max(link.to_server.loss_ppm),
+        patience,
+    ) {
+        return true;
+    }
     let directions = [
         (link.to_client, link.to_server),
         (link.to_server, link.to_client),
@@ -132,6 +150,20 @@ fn link_explains(index: &Index<'_>, client: ClientId, patience: Time) -> bool {
         let time = time_for(largest, there, back.latency);
         time.is_none_or(|time| time + there.latency + back.latency >= patience)
     })
+}
+
+/// Whether it is no rarer than once in a million that as many packets in a row are lost as keep TCP
+/// silent for so long: it sends again after 200 ms, and waits twice as long each time.
+fn losses_explain(loss_ppm: u32, patience: Time) -> bool {
+    const FIRST_WAIT: Time = Time::from_millis(200);
+    let mut chance = 1.0;
+    let (mut silent, mut wait) = (Time::ZERO, FIRST_WAIT);
+    while silent < patience {
+        chance *= f64::from(loss_ppm) / 1e6;
+        silent += wait;
+        wait *= 2;
+    }
+    chance >= 1e-6
 }
 
 #[cfg(test)]
@@ -229,5 +261,37 @@ mod tests {
         };
         insta::assert_snapshot!(ended(3_000), @"not exercised (1 excused: the link explains it)");
         insta::assert_snapshot!(ended(2_999), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn excuses_losses_in_a_row_that_are_not_too_rare() {
+        let ended = |loss_ppm, cause| {
+            chat(["alice"])
+                .link("alice", 1_000_000, loss_ppm)
+                .disconnected_because(10_000, "alice", cause)
+                .verdict(Stability)
+        };
+        // In 3 s TCP sends again four times.
+        insta::assert_snapshot!(ended(31_623, Cause::TimedOut), @"not exercised (1 excused: the link explains it)");
+        insta::assert_snapshot!(ended(31_622, Cause::TimedOut), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+        // Half a second is over at the second time.
+        let after = Some(crate::Time::from_millis(500));
+        insta::assert_snapshot!(ended(1_000, Cause::GaveUp { after }), @"not exercised (1 excused: the link explains it)");
+        insta::assert_snapshot!(ended(999, Cause::GaveUp { after }), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(ended(0, Cause::TimedOut), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn measures_who_gave_up_by_the_wait_it_tells() {
+        let ended = |after| {
+            let after = Some(crate::Time::from_millis(after));
+            chat(["alice"])
+                .link("alice", 1_000, 0)
+                .sent_large(9_000, "alice", "m1", 1_000)
+                .disconnected_because(10_000, "alice", Cause::GaveUp { after })
+                .verdict(Stability)
+        };
+        insta::assert_snapshot!(ended(1_000), @"not exercised (1 excused: the link explains it)");
+        insta::assert_snapshot!(ended(1_001), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
     }
 }
