@@ -54,6 +54,8 @@ pub enum NotJudged {
     StoredAtUnknown,
     /// Nobody has said why.
     CauseUnknown,
+    /// Nobody has said what the link carries.
+    LinkUnknown,
     /// It is too close to a limit of time to say on which side of it.
     TooClose,
 }
@@ -84,6 +86,7 @@ impl NotJudged {
             NotJudged::StillSending => "still sending at the end",
             NotJudged::StoredAtUnknown => "nobody knows when it was stored",
             NotJudged::CauseUnknown => "nobody said why",
+            NotJudged::LinkUnknown => "nobody said what the link carries",
             NotJudged::TooClose => "too close to the limit of time",
         }
     }

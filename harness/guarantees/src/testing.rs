@@ -448,6 +448,13 @@ impl Chat {
         self
     }
 
+    /// Somebody has told what the clients' ways carry: whatever comes.
+    pub(crate) fn links_without_limits(mut self) -> Self {
+        let clients = self.history.clients.len();
+        self.history.links = vec![Capacity::default(); clients];
+        self
+    }
+
     /// The client's way carries so many bytes a second, and loses so many packets of a million.
     pub(crate) fn link(mut self, who: &str, rate: u64, loss_ppm: u32) -> Self {
         let client = self.client(who).0 as usize;

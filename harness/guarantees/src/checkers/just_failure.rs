@@ -2,14 +2,15 @@
 //! told as failed is not stored.
 //!
 //! The causes are: it was tried as often as is allowed, it is larger than is allowed, its sender was
-//! not always in the room, its sender had no connection to send it on, or a disturbance was in the way
-//! of a server that refused it. What nobody has given a cause for cannot be judged. What may have
+//! not always in the room, its sender had no connection to send it on or had left, it is of a kind that
+//! a later one overtakes, or a disturbance was in the way of a server that refused it, or of a client
+//! that should have kept it on its disk. What nobody has given a cause for cannot be judged. What may have
 //! been stored or not has to be told as unknown; unknown ends are not looked at here.
 
 use crate::index::{Connection, ContentId, Incarnation, Index};
 use crate::verdict::Findings;
 use crate::{
-    ClientId, EventKind, Evidence, FailureCause, Injustice, NotJudged, OperationId, Time,
+    Cause, ClientId, EventKind, Evidence, FailureCause, Injustice, NotJudged, OperationId, Time,
     UnjustFailure, Verdict, counted,
 };
 use std::collections::HashMap;
@@ -89,7 +90,20 @@ fn injustice(
         FailureCause::NotConnected => {
             connected_at(index, client, at).then_some(Injustice::Connected)
         }
-        FailureCause::Refused => {
+        FailureCause::Overtaken => {
+            let ephemeral = sent.is_some_and(|sent| sent.kind.is_ephemeral());
+            (!ephemeral).then_some(Injustice::Lasting)
+        }
+        FailureCause::Left => {
+            let meant = |step: &Connection<'_>| {
+                matches!(step, Connection::Disconnected(_, Cause::Meant)) && step.at() <= at
+            };
+            let mut lives = index.incarnations.iter();
+            let left =
+                lives.any(|life| life.client == client && life.connections.iter().any(meant));
+            (!left).then_some(Injustice::Stayed)
+        }
+        FailureCause::Refused | FailureCause::NotKept => {
             let disturbed = index.conditions.disturbed(client, sent_at, at);
             (!disturbed).then_some(Injustice::NothingInTheWay)
         }
@@ -112,11 +126,12 @@ fn connected_at(index: &Index<'_>, client: ClientId, at: Time) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::FailureCause::{
-        NotAllowed, NotConnected, Refused, RetriesUsedUp, TooLarge, Unknown,
+        Left, NotAllowed, NotConnected, NotKept, Overtaken, Refused, RetriesUsedUp, TooLarge,
+        Unknown,
     };
     use crate::Guarantee::JustFailure;
     use crate::testing::{Chat, chat};
-    use crate::{FailureCause, Kind, Lost};
+    use crate::{Cause, FailureCause, Kind, Lost};
 
     // In the chats of these tests there are two retries, and a message may have 1000 bytes.
 
@@ -196,5 +211,31 @@ mod tests {
         let chat = failed(RetriesUsedUp { attempts: 3 }).stored(["m1"]);
         insta::assert_snapshot!(chat.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) was told as failed at 10.500 s (no luck), and is in the database.");
         insta::assert_snapshot!(failed(Unknown).stored(["m1"]).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) was told as failed at 10.500 s (no luck), and is in the database.");
+    }
+
+    #[test]
+    fn is_violated_by_a_client_that_could_not_keep_it_though_nothing_was_in_the_way() {
+        insta::assert_snapshot!(failed(NotKept).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though neither a disk nor a server was disturbed meanwhile.");
+    }
+
+    #[test]
+    fn lets_only_typing_be_overtaken() {
+        insta::assert_snapshot!(failed(Overtaken).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though it is to be kept until it is sent.");
+        let typing = chat(["alice"])
+            .typed(10_000, "lobby", "alice", "t1")
+            .failed_because(10_500, "t1", Overtaken);
+        insta::assert_snapshot!(typing.verdict(JustFailure), @"held: 1 failure with a cause");
+    }
+
+    #[test]
+    fn believes_that_the_user_has_left_only_if_it_did() {
+        let left = |at, who, cause| {
+            let chat = failed(Left).disconnected_because(at, who, cause);
+            chat.verdict(JustFailure)
+        };
+        insta::assert_snapshot!(left(10_500, "alice", Cause::Meant), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(left(10_501, "alice", Cause::Meant), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
+        insta::assert_snapshot!(left(10_500, "bob", Cause::Meant), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
+        insta::assert_snapshot!(left(10_500, "alice", Cause::Closed), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
     }
 }

@@ -172,7 +172,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 if let Some(known) = self.known.get_mut(&**session) {
                     // Who comes back on another connection has not been waiting.
                     known.closed_at = (*cause != Cause::Superseded).then_some(at);
-                    known.on_purpose |= matches!(cause, Cause::Meant | Cause::Malformed | Cause::Overflow);
+                    known.on_purpose |=
+                        matches!(cause, Cause::Meant | Cause::Malformed | Cause::Overflow);
                 }
             }
             EventKind::Connected {

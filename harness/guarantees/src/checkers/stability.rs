@@ -5,12 +5,15 @@
 //! program ended, if something disturbed the client within the delivery bound before (a fault works on
 //! for as long as it may take to be noticed and mended), or if the link explains a time-out: losses in
 //! a row, or a message that keeps it busy for longer than somebody waits: for a heartbeat, or for an
-//! answer, as far as the teller says how long. Does not look at
+//! answer, as far as the teller says how long. Where nobody tells what the links carry, an end that
+//! nothing else explains is not judged. Does not look at
 //! attempts to connect; progress does.
 
 use crate::index::{Index, time_for};
 use crate::verdict::Findings;
-use crate::{Cause, ClientId, EventKind, Evidence, Excuse, Time, Uncaused, Verdict, counted};
+use crate::{
+    Cause, ClientId, EventKind, Evidence, Excuse, NotJudged, Time, Uncaused, Verdict, counted,
+};
 use std::collections::HashSet;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -29,6 +32,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         match excuse {
             _ if end.cause == Cause::Meant => findings.held(),
             Some(excuse) => findings.excuse(excuse),
+            None if index.history.links.is_empty() => findings.leave_open(NotJudged::LinkUnknown),
             None => findings.add(end.at, || {
                 Evidence::Uncaused(Uncaused {
                     teller: match end.by_client {
@@ -126,7 +130,7 @@ fn excuse(
     }
     let heartbeat = bounds.client_detection.min(bounds.server_detection);
     let patience = match end.cause {
-        Cause::GaveUp { after: Some(after) } => after.min(heartbeat),
+        Cause::GaveUp { after: Some(after) } | Cause::Unanswered { after } => after.min(heartbeat),
         _ => heartbeat,
     };
     link_explains(index, client, patience, largest).then_some(Excuse::LinkExplains)
@@ -169,19 +173,24 @@ fn losses_explain(loss_ppm: u32, patience: Time) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::Stability;
-    use crate::testing::chat;
+    use crate::testing::{Chat, chat};
     use crate::{Cause, Lost};
+
+    /// A chat of which somebody has told what its links carry: whatever comes.
+    fn told<const N: usize>(clients: [&str; N]) -> Chat {
+        chat(clients).links_without_limits()
+    }
 
     // In the chats of these tests what disturbs works on for 5 s, and the server has 3 s to notice.
 
     #[test]
     fn holds_when_connections_last() {
-        insta::assert_snapshot!(chat(["alice", "bob"]).verdict(Stability), @"held: 2 connections");
+        insta::assert_snapshot!(told(["alice", "bob"]).verdict(Stability), @"held: 2 connections");
     }
 
     #[test]
     fn is_violated_by_a_client_that_loses_its_connection_for_nothing() {
-        let chat = chat(["alice", "bob"])
+        let chat = told(["alice", "bob"])
             .disconnected(10_000, "alice")
             .session_closed(10_001, "alice");
         insta::assert_snapshot!(chat.verdict(Stability), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
@@ -189,14 +198,14 @@ mod tests {
 
     #[test]
     fn is_violated_by_a_server_that_closes_a_session_for_nothing() {
-        let chat = chat(["alice", "bob"]).session_closed(10_000, "alice");
-        insta::assert_snapshot!(chat.verdict(Stability), @"violated: server told at 10.000 s that the session alice-1 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
+        let chat = told(["alice", "bob"]).session_closed(10_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Stability), @"violated: server told at 10.000 s that the session alice-1 of alice was over (); nothing had disturbed it and nobody meant it.");
     }
 
     #[test]
     fn takes_the_word_of_who_ends_it_and_not_that_of_the_peer() {
         let ended = |cause| {
-            let chat = chat(["alice"]).disconnected_because(10_000, "alice", cause);
+            let chat = told(["alice"]).disconnected_because(10_000, "alice", cause);
             chat.verdict(Stability)
         };
         insta::assert_snapshot!(ended(Cause::Meant), @"held: 1 connection");
@@ -206,7 +215,7 @@ mod tests {
     #[test]
     fn excuses_what_a_disturbance_touched_and_nothing_later() {
         let cut = |at, who| {
-            chat(["alice", "bob"])
+            told(["alice", "bob"])
                 .silence(8_000, 9_000, who, Lost::BothWays)
                 .disconnected(at, "alice")
                 .verdict(Stability)
@@ -220,7 +229,7 @@ mod tests {
     #[test]
     fn excuses_the_session_of_a_program_that_ended_as_long_as_the_server_may_take() {
         let closed = |at| {
-            let chat = chat(["alice"]).stopped(10_000, "alice");
+            let chat = told(["alice"]).stopped(10_000, "alice");
             // Of a further session, as that of the program ended with it.
             let closed = chat
                 .opened_only(10_000, "alice", "alice-2")
@@ -233,7 +242,7 @@ mod tests {
 
     #[test]
     fn asks_once_about_a_session_and_again_when_it_was_recovered() {
-        let chat = chat(["alice"])
+        let chat = told(["alice"])
             .disconnected(10_000, "alice")
             .session_closed(10_001, "alice")
             .recovered(12_000, "alice", "alice-1")
@@ -243,7 +252,7 @@ mod tests {
 
     #[test]
     fn says_nothing_of_attempts_to_connect() {
-        let chat = chat(["alice"])
+        let chat = told(["alice"])
             .never_connected("alice")
             .connecting(1_000, "alice")
             .disconnected(2_000, "alice");
@@ -253,7 +262,7 @@ mod tests {
     #[test]
     fn excuses_a_link_that_a_message_keeps_busy_for_as_long_as_a_heartbeat_may_take() {
         let ended = |size| {
-            chat(["alice"])
+            told(["alice"])
                 .link("alice", 1_000, 0)
                 .sent_large(9_000, "alice", "m1", size)
                 .disconnected(10_000, "alice")
@@ -266,7 +275,7 @@ mod tests {
     #[test]
     fn excuses_losses_in_a_row_that_are_not_too_rare() {
         let ended = |loss_ppm, cause| {
-            chat(["alice"])
+            told(["alice"])
                 .link("alice", 1_000_000, loss_ppm)
                 .disconnected_because(10_000, "alice", cause)
                 .verdict(Stability)
@@ -285,7 +294,7 @@ mod tests {
     fn measures_who_gave_up_by_the_wait_it_tells() {
         let ended = |after| {
             let after = Some(crate::Time::from_millis(after));
-            chat(["alice"])
+            told(["alice"])
                 .link("alice", 1_000, 0)
                 .sent_large(9_000, "alice", "m1", 1_000)
                 .disconnected_because(10_000, "alice", Cause::GaveUp { after })
@@ -293,5 +302,11 @@ mod tests {
         };
         insta::assert_snapshot!(ended(1_000), @"not exercised (1 excused: the link explains it)");
         insta::assert_snapshot!(ended(1_001), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn does_not_judge_an_end_if_nobody_tells_what_the_links_carry() {
+        let chat = chat(["alice"]).disconnected(10_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Stability), @"not exercised (1 not judged: nobody said what the link carries)");
     }
 }

@@ -43,6 +43,10 @@ pub enum Injustice {
     Allowed,
     /// The sender had a connection.
     Connected,
+    /// It is of a kind that is kept until it is sent.
+    Lasting,
+    /// Its user had not left.
+    Stayed,
     /// No disk and no server was disturbed while it was being sent.
     NothingInTheWay,
 }
@@ -69,6 +73,8 @@ impl fmt::Display for UnjustFailure {
             }
             Injustice::Allowed => f.write_str("though its sender was in the room all the time."),
             Injustice::Connected => f.write_str("though its sender was connected."),
+            Injustice::Lasting => f.write_str("though it is to be kept until it is sent."),
+            Injustice::Stayed => f.write_str("though its user had not left."),
             Injustice::NothingInTheWay => {
                 f.write_str("though neither a disk nor a server was disturbed meanwhile.")
             }
