@@ -3,7 +3,6 @@
 //! stands in a table of its own.
 
 use squall::{library, run};
-use squall_guarantees::Verdict;
 use squall_reports::{self as reports, Judged, Outcome, Styles, text};
 use std::sync::OnceLock;
 
