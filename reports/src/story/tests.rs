@@ -1,6 +1,8 @@
 use super::*;
 use crate::testing::record;
-use squall_guarantees::{Asked, Cause, Event, Evidence, Flaw, Message, Place, RecoveryRefused, Violation};
+use squall_guarantees::{
+    Asked, Cause, Event, Evidence, Flaw, Message, Place, RecoveryRefused, Violation,
+};
 use std::time::Duration;
 
 const ALICE: ClientId = ClientId(0);
