@@ -2,7 +2,7 @@
 
 use crate::{Expected, Fault, Record};
 use serde::Serialize;
-use squall_guarantees::{Guarantee, Verdict, check};
+use squall_guarantees::{Asked, Guarantee, Verdict, check};
 use std::fmt;
 
 /// A record, judged. Every renderer takes this, so that the guarantees are checked once.
@@ -129,7 +129,7 @@ impl Judged {
 impl Judgement {
     /// Whether there is nothing to tell of it: not exercised, and not named by the scenario.
     fn is_idle(&self) -> bool {
-        self.expected.is_none() && self.verdict == Verdict::NotExercised
+        self.expected.is_none() && self.verdict == Verdict::NotExercised(Asked::default())
     }
 
     /// Whether the expectation was met. A guarantee that the scenario does not name need not be put to
@@ -175,7 +175,6 @@ mod tests {
     use crate::Expected::{Either, Held, Violated};
     use crate::testing::record;
     use crate::{Expectation, Panic};
-    use squall_guarantees::Asked;
     use squall_guarantees::Guarantee::{AtMostOnce, Detection, Ordering};
     use std::time::Duration;
 

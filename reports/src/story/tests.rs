@@ -70,6 +70,7 @@ fn a_run_that_only_violates_a_guarantee_is_not_told_as_one_in_which_nothing_went
     assert_eq!(told(&judged), [""; 0]);
     judged.judgements[0].verdict = Verdict::Violated(Box::new(Violation {
         count: 34,
+        asked: Asked::default(),
         evidence: Evidence::Phantom {
             message: Message {
                 content: "m1".to_owned(),
