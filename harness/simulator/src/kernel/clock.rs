@@ -261,6 +261,19 @@ mod tests {
     }
 
     #[test]
+    fn looks_at_each_clock_are_counted() {
+        let mut clocks = Clocks::default();
+        let shown = clocks.read_wall(SECOND);
+        assert_eq!(shown, clocks.wall(SECOND));
+        assert_eq!((clocks.wall_reads(), clocks.reads()), (1, 1));
+        for _ in 0..2 {
+            let shown = clocks.read_monotonic(SECOND);
+            assert_eq!(shown, clocks.monotonic(SECOND));
+        }
+        assert_eq!((clocks.wall_reads(), clocks.reads()), (1, 3));
+    }
+
+    #[test]
     fn after_a_suspension_the_clocks_go_on_or_jump() {
         for (jump, expected) in [(false, 11 * SECOND), (true, 15 * SECOND)] {
             let mut clocks = Clocks::default();
