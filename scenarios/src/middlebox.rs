@@ -193,6 +193,17 @@ impl PlannedMiddlebox {
         Some(format!("{MIDDLEBOX}'s {habit}"))
     }
 
+    /// Whether it does something to a connection or a request each time that it does wrong, instead of
+    /// only passing things on differently.
+    pub(crate) fn tells_deeds(&self) -> bool {
+        match self.habit {
+            Habit::RefusesUpgrades | Habit::CutsUpgrades { .. } | Habit::ClosesIdle { .. } => true,
+            Habit::Behaves | Habit::Scatters | Habit::BuffersAnswers { .. } | Habit::Stalls => {
+                false
+            }
+        }
+    }
+
     /// What its clients and the server do not hear of each other meanwhile.
     pub(crate) fn silence(&self) -> Option<Lost> {
         (self.habit == Habit::Stalls).then_some(Lost::BothWays)
@@ -298,6 +309,31 @@ mod tests {
         assert_eq!(first.what, super::told(super::Deed::RefusedUpgrade));
         let over = Duration::from_secs(5);
         assert!(record.incidents.iter().all(|incident| incident.at < over));
+    }
+
+    #[test]
+    fn a_middlebox_that_never_does_wrong_struck_nothing() {
+        let hits = |after: &str| {
+            let text = format!(
+                r#"
+                shows = "A proxy closes what is idle."
+                [clients]
+                names = ["bob"]
+                [chat]
+                transport = "websocket"
+                [middlebox]
+                kind = "closes-idle"
+                after = "{after}"
+                "#
+            );
+            let plan = Scenario::parse("test", &text)
+                .expect("a right scenario")
+                .plan(1);
+            let record = run(&plan).expect("the run comes to its end");
+            record.faults[0].hits
+        };
+        assert_eq!(hits("10min"), Some(0));
+        assert!(hits("5s") > Some(0));
     }
 
     #[test]

@@ -6,10 +6,10 @@
 //! disk.
 
 mod conditions;
+mod deeds;
 mod ending;
 mod events;
 mod hardships;
-mod incidents;
 mod log;
 mod servers;
 mod tutorial;
@@ -19,9 +19,9 @@ use crate::chat::{Chat, ServerAddress, System};
 use crate::middlebox;
 use crate::plan::{Plan, PlannedClient};
 use crate::workload::PlannedMessage;
+use deeds::Deeds;
 use ending::Ending;
 use events::{from_client, from_row};
-use incidents::Incidents;
 use indexmap::IndexMap;
 use log::Log;
 use serde::{Deserialize, Serialize};
@@ -150,8 +150,8 @@ struct Played {
 }
 
 fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
-    let (log, incidents) = (Log::default(), Incidents::default());
-    let machines = build(plan, world, &log, &incidents);
+    let (log, deeds) = (Log::default(), Deeds::default());
+    let machines = build(plan, world, &log, &deeds);
     for clock in &plan.clocks {
         // A machine of the plan may be missing: the seed says how many clients there are.
         if let Some(&machine) = machines.get(&clock.machine) {
@@ -201,8 +201,8 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
         digest: format!("{digest:016x}"),
         drawn: plan.drawn.clone(),
         machines: told,
-        faults: hardships::told(plan, &hits),
-        incidents: incidents.take(),
+        faults: hardships::told(plan, &hits, deeds.planned()),
+        incidents: deeds.told(),
         panics: world
             .panics()
             .iter()
@@ -247,12 +247,7 @@ fn tell_machine(world: &World, id: MachineId) -> Machine {
 }
 
 /// Sets up the machines and their links; the server's side comes first.
-fn build(
-    plan: &Plan,
-    world: &mut World,
-    log: &Log,
-    incidents: &Incidents,
-) -> IndexMap<String, MachineId> {
+fn build(plan: &Plan, world: &mut World, log: &Log, deeds: &Deeds) -> IndexMap<String, MachineId> {
     let authors = tutorial::Authors::new(plan);
     let mut machines = IndexMap::new();
     let servers = servers::build(plan, world, log, &mut machines);
@@ -260,9 +255,7 @@ fn build(
     let addresses: Vec<_> = addresses.map(SocketAddr::from).collect();
     let middlebox = plan.middlebox.as_ref().map(|planned| {
         let (program, servers) = (planned.clone(), addresses.clone());
-        let incidents = incidents.clone();
-        let observer: squall_middlebox::Observer =
-            Arc::new(move |deed| incidents.add(MIDDLEBOX, middlebox::told(deed)));
+        let observer = deeds.observer();
         let program =
             move || middlebox::program(program.clone(), servers.clone(), observer.clone());
         let machine = world.machine(MIDDLEBOX, program);

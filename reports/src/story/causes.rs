@@ -9,7 +9,6 @@ pub(super) fn of_end(cause: Cause, reason: &str, peer: &str) -> String {
         Cause::Unknown => reason.to_owned(),
         Cause::Meant => "on purpose".to_owned(),
         Cause::PeerMeant => format!("the {peer} said goodbye"),
-        Cause::TimedOut => format!("nothing heard from the {peer} in time"),
         Cause::GaveUp { after: Some(after) } => {
             format!("gave up after {} without a greeting", seconds(after))
         }
@@ -21,8 +20,9 @@ pub(super) fn of_end(cause: Cause, reason: &str, peer: &str) -> String {
         }
         Cause::Stopping => "the server is stopping".to_owned(),
         Cause::Superseded => "the client came back on another connection".to_owned(),
+        Cause::TimedOut => with_reason(&format!("the {peer} was silent for too long"), reason),
         Cause::GaveUp { after: None } => with_reason("gave up", reason),
-        Cause::Closed => with_reason("the connection was closed under it", reason),
+        Cause::Closed => with_reason("the connection was lost", reason),
         Cause::Refused => with_reason(&format!("the {peer} refused"), reason),
         Cause::Overflow => with_reason("too much was waiting", reason),
         Cause::Malformed => with_reason(&format!("the {peer} sent what has no meaning"), reason),
@@ -61,10 +61,10 @@ pub(super) fn of_refusal(refused: RecoveryRefused) -> &'static str {
     }
 }
 
-/// What a cause leaves open, its side's own words may tell.
+/// What a cause leaves open, its side's own words may tell; often they say the same.
 fn with_reason(words: &str, reason: &str) -> String {
-    match reason {
-        "" => words.to_owned(),
-        reason => format!("{words} ({reason})"),
+    match words.contains(reason) {
+        true => words.to_owned(),
+        false => format!("{words} ({reason})"),
     }
 }

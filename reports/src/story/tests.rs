@@ -128,7 +128,7 @@ fn attempts_that_fail_for_two_reasons_are_two_sentences() {
         [
             "alice: 2 connection attempts failed: the server refused (no greeting) \
              (until 3.000 s)",
-            "alice: 1 connection attempt failed: the connection was closed under it (no greeting)",
+            "alice: 1 connection attempt failed: the connection was lost (no greeting)",
         ]
     );
 }
@@ -144,7 +144,7 @@ fn the_end_of_a_session_is_told_with_its_cause_and_the_server_that_saw_it() {
     assert_eq!(
         told_of(events),
         [
-            "alice: noticed the disconnection: nothing heard from the server in time",
+            "alice: noticed the disconnection: the server was silent for too long (no greeting)",
             "server-2: saw the session of alice end: the client said goodbye",
             "alice: connected again, without its session: it had waited too long",
         ]

@@ -158,9 +158,9 @@ pub(super) fn standstills(plan: &Plan, end: Duration) -> Vec<Standstill> {
     standstills
 }
 
-/// The faults for the record, in the order of their beginning. How often each fault of the plan has
-/// struck, is given.
-pub(super) fn told(plan: &Plan, hits: &[u64]) -> Vec<squall_reports::Fault> {
+/// The faults for the record, in the order of their beginning, given how often each fault of the plan
+/// and its middlebox struck.
+pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports::Fault> {
     let mut faults: Vec<_> = plan
         .faults
         .iter()
@@ -179,7 +179,7 @@ pub(super) fn told(plan: &Plan, hits: &[u64]) -> Vec<squall_reports::Fault> {
         .chain(plan.middlebox.iter().filter_map(|middlebox| {
             Some(squall_reports::Fault {
                 label: MIDDLEBOX.to_owned(),
-                hits: None,
+                hits: middlebox.tells_deeds().then_some(deeds),
                 what: middlebox.words()?,
                 from: middlebox.from,
                 until: middlebox.until,
