@@ -7,10 +7,10 @@
 use crate::json::{VERSION, to_json};
 use crate::markdown::{inline, sign};
 use crate::text::{line, paragraph, styled, title};
-use crate::{Engine, Expected, Fault, Judged, Judgement, Outcome, Styles};
+use crate::{Engine, Expected, Fault, Judged, Judgement, Outcome, Sight, Styles};
 use serde::Serialize;
 use squall_guarantees::{Guarantee, Verdict, counted};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an exploration keeps of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Summary {
     pub panics: Vec<String>,
     /// The faults, in the order of their labels.
     pub faults: BTreeMap<String, Struck>,
+    /// What the run was to show, and did not.
+    pub unseen: BTreeSet<Sight>,
 }
 
 /// What became of a fault.
@@ -55,6 +57,7 @@ impl Summary {
             (label, Struck { what, hits })
         });
         Summary {
+            unseen: judged.record.unseen().collect(),
             faults: faults.collect(),
             seed: judged.record.seed,
             command: judged.record.command.clone(),
@@ -70,12 +73,15 @@ impl Summary {
         self.judgements.iter().all(|this| this.expected.is_none())
     }
 
-    /// Each fault that struck nothing, if that is what the outcome is about.
-    fn struck_nothing(&self) -> impl Iterator<Item = String> {
+    /// Each fault that struck nothing and each sight that was not seen, if that is what the outcome is about.
+    fn shown_nothing(&self) -> impl Iterator<Item = String> {
         let is_idle =
             |fault: &Struck| self.outcome == Outcome::NotExercised && fault.hits == Some(0);
         let idle = self.faults.iter().filter(move |(_, fault)| is_idle(fault));
+        let unseen = self.unseen.iter();
+        let unseen = unseen.filter(|_| self.outcome == Outcome::NotExercised);
         idle.map(|(label, _)| format!("{label} struck nothing"))
+            .chain(unseen.map(|sight| format!("no {sight}")))
     }
 }
 
@@ -99,6 +105,8 @@ pub struct Exploration {
     pub guarantees: Vec<Tally>,
     /// The faults that struck nothing in any run: by their labels, what they were in the first one.
     pub idle_faults: BTreeMap<String, String>,
+    /// What the runs were to show, and none did.
+    pub unseen: BTreeSet<Sight>,
 }
 
 /// Runs in which the same things were not as expected.
@@ -152,6 +160,8 @@ impl Exploration {
             .count();
         let guarantees = Guarantee::ALL.map(|guarantee| Tally::new(guarantee, runs.iter()));
         let idle_faults = idle_faults(&runs);
+        let unseen = runs.iter().map(|run| run.unseen.clone());
+        let unseen = unseen.reduce(|all, run| &all & &run).unwrap_or_default();
         let expects_nothing = |run: &Summary| run.expects_nothing();
         let of_scenario = runs.iter().any(expects_nothing);
         let of_scenario = of_scenario.then_some(Outcome::NothingExpected);
@@ -166,9 +176,11 @@ impl Exploration {
                 .iter()
                 .map(Tally::outcome)
                 .chain(idle_faults.keys().map(|_| Outcome::NotExercised))
+                .chain(unseen.iter().map(|_| Outcome::NotExercised))
                 .chain(of_scenario)
                 .fold(of_panics, Outcome::max),
             idle_faults,
+            unseen,
             runs: runs.len() as u64,
             as_expected: as_expected as u64,
             findings: findings(&runs),
@@ -191,6 +203,10 @@ impl Exploration {
         );
         for (label, what) in &self.idle_faults {
             let told = format!("{label} struck nothing in any run: {what}");
+            line(&mut text, format_args!("{}", styled(styles.unsure, told)));
+        }
+        for sight in &self.unseen {
+            let told = format!("the runs are to show {sight}, and there were none");
             line(&mut text, format_args!("{}", styled(styles.unsure, told)));
         }
         if !self.findings.is_empty() {
@@ -393,7 +409,7 @@ fn findings(runs: &[Summary]) -> Vec<Finding> {
         let what: Vec<String> = unexpected()
             .map(|this| format!("{} {}", this.guarantee, this.verdict.word()))
             .chain(run.panics.iter().map(|panic| format!("panic on {panic}")))
-            .chain(run.struck_nothing())
+            .chain(run.shown_nothing())
             .chain((run.outcome == Outcome::NothingExpected).then(|| run.outcome.to_string()))
             .collect();
         let finding = groups
@@ -548,6 +564,27 @@ mod tests {
             assert_eq!(exploration.outcome, Outcome::AsExpected, "{hits:?}");
             assert!(exploration.idle_faults.is_empty(), "{hits:?}");
         }
+    }
+
+    #[test]
+    fn what_one_run_shows_the_exploration_shows() {
+        let explored = |unseen: [&[Sight]; 2]| {
+            let run = |(unseen, seed): (&[Sight], u64)| {
+                let mut run = Summary::of(&Judged::new(record()));
+                run.seed = seed;
+                run.unseen = unseen.iter().copied().collect();
+                run
+            };
+            let runs = unseen.into_iter().zip(1..).map(run).collect();
+            Exploration::new("example", Engine::Native, runs)
+        };
+        let never = explored([&[Sight::GivenUp, Sight::Stops], &[Sight::GivenUp]]);
+        assert_eq!(
+            never.unseen.into_iter().collect::<Vec<_>>(),
+            [Sight::GivenUp]
+        );
+        let once = explored([&[Sight::GivenUp], &[]]);
+        assert!(once.unseen.is_empty());
     }
 
     #[test]

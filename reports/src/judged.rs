@@ -36,7 +36,8 @@ pub enum Outcome {
     AsExpected,
     /// The scenario expects nothing of any guarantee, so that nothing can be said of it.
     NothingExpected,
-    /// No expectation was disappointed, but one was never put to the test, or a fault struck nothing.
+    /// No expectation was disappointed, but one was never put to the test, a fault struck nothing,
+    /// or what the scenario is to show was not seen.
     NotExercised,
     /// A guarantee was violated that was not expected to be, or held against the expectation, or a
     /// machine panicked.
@@ -74,11 +75,13 @@ impl Judged {
         let of_guarantees = judgements.iter().map(Judgement::outcome);
         let of_panics = record.panics.iter().map(|_| Outcome::NotAsExpected);
         let of_faults = record.idle_faults().map(|_| Outcome::NotExercised);
+        let of_sights = record.unseen().map(|_| Outcome::NotExercised);
         let of_scenario = match &record.expectations[..] {
             [] => Outcome::NothingExpected,
             [_, ..] => Outcome::AsExpected,
         };
         let outcomes = of_guarantees.chain(of_panics).chain(of_faults);
+        let outcomes = outcomes.chain(of_sights);
         let outcome = outcomes.fold(of_scenario, Outcome::max);
         Judged {
             record,
@@ -101,7 +104,14 @@ impl Judged {
             let Fault { label, what, .. } = fault;
             format!("{label} struck nothing: {what}.")
         });
-        nothing.into_iter().chain(unnamed).chain(idle).collect()
+        let unseen = self
+            .record
+            .unseen()
+            .map(|sight| format!("The scenario is to show {sight}, and there were none."));
+        (nothing.into_iter().chain(unnamed))
+            .chain(idle)
+            .chain(unseen)
+            .collect()
     }
 
     /// The guarantees that were violated although the scenario does not name them.
@@ -174,7 +184,7 @@ mod tests {
     use super::*;
     use crate::Expected::{Either, Held, Violated};
     use crate::testing::record;
-    use crate::{Expectation, Panic};
+    use crate::{Expectation, Panic, Sight};
     use squall_guarantees::Guarantee::{AtMostOnce, Detection, Ordering};
     use std::time::Duration;
 
@@ -279,6 +289,21 @@ mod tests {
             let mut record = expecting(Ordering, Held);
             record.faults[0].hits = hits;
             assert_eq!(Judged::new(record).outcome, outcome, "{hits:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_scenario_is_to_show_must_be_seen() {
+        for (sight, outcome) in [
+            (Sight::Retries, Outcome::AsExpected),
+            (Sight::Recoveries, Outcome::NotExercised),
+        ] {
+            let mut record = expecting(Ordering, Held);
+            record.exercises = vec![sight];
+            let judged = Judged::new(record);
+            assert_eq!(judged.outcome, outcome, "{sight}");
+            let told = !judged.warnings().is_empty();
+            assert_eq!(told, outcome == Outcome::NotExercised, "{sight}");
         }
     }
 

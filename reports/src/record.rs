@@ -1,5 +1,6 @@
 //! All that a run left behind. Every report is computed from this and from nothing else.
 
+use crate::Sight;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{Guarantee, History, nanoseconds};
 use std::fmt;
@@ -36,6 +37,9 @@ pub struct Record {
     pub history: History,
     /// What the scenario expects, per guarantee it names.
     pub expectations: Vec<Expectation>,
+    /// What must be seen in the run, or it shows nothing.
+    #[serde(default)]
+    pub exercises: Vec<Sight>,
     /// What the network carried.
     pub network: NetworkCounts,
     /// How long the run took in virtual time.
@@ -44,6 +48,12 @@ pub struct Record {
 }
 
 impl Record {
+    /// What the scenario says is to be seen, and is not.
+    pub fn unseen(&self) -> impl Iterator<Item = Sight> {
+        let sights = self.exercises.iter().copied();
+        sights.filter(|sight| sight.count(self) == 0)
+    }
+
     /// The faults that struck nothing.
     pub fn idle_faults(&self) -> impl Iterator<Item = &Fault> {
         self.faults.iter().filter(|fault| fault.hits == Some(0))

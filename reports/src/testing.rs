@@ -60,6 +60,7 @@ pub(crate) fn record() -> Record {
             expect(Guarantee::AtLeastOnce, Expected::Held),
             expect(Guarantee::TotalOrder, Expected::Held),
         ],
+        exercises: Vec::new(),
         network: NetworkCounts {
             sent: 240,
             delivered: 220,

@@ -20,7 +20,7 @@ use crate::workload::{PlannedMessage, User, Workload};
 use indexmap::{IndexMap, IndexSet};
 use squall_chat::{ROOT, SERVER_RETURNS_WITHIN, Transport};
 use squall_guarantees::{Bounds, Guarantee};
-use squall_reports::{Engine, Expected};
+use squall_reports::{Engine, Expected, Sight};
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ pub struct Plan {
     pub clocks: Vec<Clock>,
     /// What is expected, per guarantee.
     pub expect: Vec<(Guarantee, Expected)>,
+    /// What must be seen in the run, or it shows nothing.
+    pub exercises: Vec<Sight>,
     /// What the chat promises about time with these options.
     pub bounds: Bounds,
     /// How long the run goes on after the last message is due and the last fault is over.
@@ -207,6 +209,7 @@ impl Scenario {
             hostile,
             clocks,
             expect: self.expect.clone(),
+            exercises: self.exercises.clone(),
             bounds,
             settle,
             ends_at,

@@ -222,6 +222,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
                 expected,
             })
             .collect(),
+        exercises: plan.exercises.clone(),
         network: NetworkCounts {
             sent: counts.sent,
             delivered: counts.delivered,

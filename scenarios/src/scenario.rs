@@ -20,10 +20,10 @@ use crate::links::LinkChange;
 use crate::middlebox::Middlebox;
 use crate::overrides::{Override, overrides};
 use crate::setting::Setting;
-use crate::text::{BadScenario, Problems, Table};
+use crate::text::{BadScenario, Placed, Problems, Table, choose_from};
 use crate::workload::{Workload, workload};
 use squall_guarantees::Guarantee;
-use squall_reports::Expected;
+use squall_reports::{Expected, Sight};
 use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
@@ -68,6 +68,8 @@ pub struct Scenario {
     pub clocks: Vec<Clock>,
     /// What is expected, per guarantee.
     pub expect: Vec<(Guarantee, Expected)>,
+    /// What must be seen in a run, or it shows nothing.
+    pub exercises: Vec<Sight>,
     /// How long the run goes on after the last message is due and the last fault is over; if none,
     /// twice as long as delivery may take.
     pub settle: Option<Setting<Duration>>,
@@ -118,6 +120,7 @@ fn read<'t>(
     let systems = [("chat", System::Chat), ("tutorial", System::Tutorial)];
     let system = top.word("system", &systems, problems);
     let settle = top.get("settle", problems);
+    let exercises = sights(top.placed("exercises", problems), problems);
     let mut clients = clients(top.table("clients", problems), problems);
     let link = crate::links::read(top.table("link", problems), problems);
     let chat = chat(top.table("chat", problems), problems);
@@ -154,8 +157,28 @@ fn read<'t>(
         hostile,
         clocks,
         expect,
+        exercises,
         settle,
     })
+}
+
+/// What the runs are to show.
+fn sights(words: Option<Placed<Vec<String>>>, problems: &mut Problems) -> Vec<Sight> {
+    let Some(Placed { value, at }) = words else {
+        return Vec::new();
+    };
+    let mut sights = Vec::new();
+    for word in value {
+        match Sight::ALL.iter().find(|(name, _)| *name == word) {
+            Some((_, sight)) => sights.push(*sight),
+            None => {
+                let names = Sight::ALL.iter().map(|(name, _)| *name);
+                let what = format!("there is no `{word}` to be seen");
+                problems.add(at.clone(), what, choose_from(&word, names));
+            }
+        }
+    }
+    sights
 }
 
 fn expectations(mut table: Table<'_>, problems: &mut Problems) -> Vec<(Guarantee, Expected)> {
