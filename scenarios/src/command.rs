@@ -6,6 +6,7 @@
 mod audit_entropy;
 mod bugs;
 mod calibrate;
+mod canary;
 mod check_determinism;
 mod compare_engines;
 mod engine;

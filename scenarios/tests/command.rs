@@ -176,6 +176,33 @@ fn faults_that_strike_nothing_are_told_and_end_with_2() {
 }
 
 #[test]
+fn an_exploration_finds_the_one_run_of_a_hundred_that_is_wrong() {
+    let text = r#"
+        shows = "One message, and nothing goes wrong."
+        settle = "100ms"
+        clients.count = 1
+        workload.messages = 1
+        expect = { at-most-once = "held", exactly-once = "held" }
+    "#;
+    let file = scenario("canary", text);
+    let explore = ["run", &file, "--seeds", "300", "--format", "json"];
+    assert_eq!(exit_code(&explore), 0);
+    let output = squall(&[&explore[..], &["--canary"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let findings = told["exploration"]["findings"].as_array().expect("a list");
+    let [finding] = &findings[..] else {
+        panic!("{findings:#?}");
+    };
+    assert_eq!(finding["what"][0], "at-most-once violated");
+    let runs = finding["runs"].as_u64().expect("a number");
+    assert!((1..=10).contains(&runs), "{finding:#}");
+    let first = finding["first"]["seed"].as_u64().expect("a number");
+    let command = ["run", &file, "--seed", &first.to_string(), "--canary"];
+    assert_eq!(exit_code(&command), 1);
+}
+
+#[test]
 fn bad_input_ends_with_4() {
     let wrong = scenario("bad-input", "shows = 3");
     let bad: [&[&str]; 14] = [

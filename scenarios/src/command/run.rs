@@ -1,5 +1,6 @@
 //! `squall run`: plays scenarios with one seed, or explores one or more of them with many.
 
+use super::canary;
 use super::engine::On;
 use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::{Format, Output};
@@ -43,6 +44,16 @@ pub(crate) struct Arguments {
     /// The directory for the reports; it is created if there is none.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Makes one run of a hundred wrong, to see that it is found.
+    #[arg(long, hide = true)]
+    canary: bool,
+}
+
+/// How each run is played.
+#[derive(Clone, Copy)]
+struct Way {
+    engine: Engine,
+    canary: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -58,12 +69,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let directory = out.or_else(|| arguments.selection.all.then(|| PathBuf::from(REPORTS)));
     let output = Output::new(directory, &arguments.format)?;
     let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
-    let engine = arguments.on.engine;
+    let way = Way {
+        engine: arguments.on.engine,
+        canary: arguments.canary,
+    };
     match arguments.seeds {
-        Some(seeds) => explore_all(&scenarios, seeds, engine, jobs, &output),
+        Some(seeds) => explore_all(&scenarios, seeds, way, jobs, &output),
         None => {
             let seed = arguments.seed.unwrap_or(SEED);
-            play_all(&scenarios, seed, engine, jobs, &output)
+            play_all(&scenarios, seed, way, jobs, &output)
         }
     }
 }
@@ -72,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn play_all(
     scenarios: &[Scenario],
     seed: u64,
-    engine: Engine,
+    way: Way,
     jobs: usize,
     output: &Output,
 ) -> Result<Exit, Failure> {
@@ -82,7 +96,7 @@ fn play_all(
     parallel(
         scenarios,
         jobs,
-        |scenario| play(scenario, seed, engine),
+        |scenario| play(scenario, seed, way),
         |_, result| {
             progress.inc(1);
             progress.suspend(|| match result {
@@ -115,21 +129,25 @@ fn play_all(
     Ok(worst(results))
 }
 
-fn play(scenario: &Scenario, seed: u64, engine: Engine) -> Result<Judged, RunError> {
-    runner::run(&scenario.plan(seed).on(engine)).map(Judged::new)
+fn play(scenario: &Scenario, seed: u64, way: Way) -> Result<Judged, RunError> {
+    let mut record = runner::run(&scenario.plan(seed).on(way.engine))?;
+    if way.canary {
+        canary::sing(&mut record);
+    }
+    Ok(Judged::new(record))
 }
 
 /// Explores each scenario with the seeds from 1 on.
 fn explore_all(
     scenarios: &[Scenario],
     seeds: u64,
-    engine: Engine,
+    way: Way,
     jobs: usize,
     output: &Output,
 ) -> Result<Exit, Failure> {
     let mut results = Vec::new();
     for scenario in scenarios {
-        results.push(explore(scenario, seeds, engine, jobs, output)?);
+        results.push(explore(scenario, seeds, way, jobs, output)?);
     }
     Ok(worst(results))
 }
@@ -137,7 +155,7 @@ fn explore_all(
 fn explore(
     scenario: &Scenario,
     seeds: u64,
-    engine: Engine,
+    way: Way,
     jobs: usize,
     output: &Output,
 ) -> Result<Exit, Failure> {
@@ -145,7 +163,7 @@ fn explore(
     let progress = progress(seeds.len() as u64);
     let began = Instant::now();
     let (mut summaries, mut failed) = (Vec::new(), false);
-    let work = |&seed: &u64| play(scenario, seed, engine).map(|judged| Summary::of(&judged));
+    let work = |&seed: &u64| play(scenario, seed, way).map(|judged| Summary::of(&judged));
     parallel(&seeds, jobs, work, |_, result| {
         progress.inc(1);
         match result {
@@ -158,11 +176,11 @@ fn explore(
     });
     progress.finish_and_clear();
     let took = began.elapsed().as_secs_f64();
-    let exploration = Exploration::new(&scenario.name, engine, summaries);
+    let exploration = Exploration::new(&scenario.name, way.engine, summaries);
     output.exploration(&exploration, seeds.len())?;
     if output.is_in_files() {
         for finding in &exploration.findings {
-            let judged = play(scenario, finding.first.seed, engine).map_err(Failure::new)?;
+            let judged = play(scenario, finding.first.seed, way).map_err(Failure::new)?;
             output.write_run(&judged)?;
         }
     }
