@@ -10,6 +10,7 @@ mod deeds;
 mod ending;
 mod events;
 mod hardships;
+mod leftovers;
 mod log;
 mod servers;
 mod tutorial;
@@ -23,7 +24,7 @@ use deeds::Deeds;
 use ending::Ending;
 use events::{from_client, from_row};
 use indexmap::IndexMap;
-use log::Log;
+use log::{Log, Told};
 use serde::{Deserialize, Serialize};
 use squall_chat::{
     Client, ClientOptions, Database, EVERYBODY, ROOT, StorageError, full_name, room_of,
@@ -175,7 +176,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
         .collect();
     // Reading the database ends the server, which is no part of the run any more; nor is what its
     // observers are told of that end.
-    let events = log.take();
+    let told_so_far = log.take();
     let hits = begun.iter().map(|begun| hardships::hits(world, begun));
     let hits: Vec<u64> = hits.collect();
     let ends = machines
@@ -213,7 +214,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
                 backtrace: panic.backtrace.clone(),
             })
             .collect(),
-        history: history(plan, events, &ends, &ending, database),
+        history: history(plan, told_so_far, &ends, &ending, database),
         expectations: plan
             .expect
             .iter()
@@ -402,14 +403,14 @@ type Ends = IndexMap<String, Vec<Duration>>;
 
 fn history(
     plan: &Plan,
-    mut events: Vec<Event>,
+    mut told: Told,
     ends: &Ends,
     ending: &Ending,
     database: Vec<StoredMessage>,
 ) -> History {
     for (client, number) in plan.clients.iter().zip(0..) {
         for &at in &ends[&client.name] {
-            events.push(Event {
+            told.events.push(Event {
                 at,
                 client: ClientId(number),
                 kind: EventKind::Stopped,
@@ -417,8 +418,8 @@ fn history(
         }
     }
     // Stable: what happened at the same nanosecond keeps its order, and an end comes last.
-    events.sort_by_key(|event| event.at);
-    History {
+    told.events.sort_by_key(|event| event.at);
+    let mut history = History {
         clients: plan
             .clients
             .iter()
@@ -434,8 +435,8 @@ fn history(
                 rooms: Vec::new(),
             }))
             .collect(),
-        events,
-        database,
+        events: std::mem::take(&mut told.events),
+        database: dated(database, &told),
         silences: hardships::silences(plan, ending.at),
         standstills: hardships::standstills(plan, ending.at),
         server_stops: stops_of_servers(plan, ends),
@@ -449,7 +450,18 @@ fn history(
             cut_off: ending.limit_reached,
         },
         ..History::default()
-    }
+    };
+    history.leftovers = leftovers::of_servers(plan, &told, ends, &history);
+    history
+}
+
+/// The rows with the time of their commit.
+fn dated(rows: Vec<StoredMessage>, told: &Told) -> Vec<StoredMessage> {
+    let dated = rows.into_iter().map(|row| StoredMessage {
+        stored_at: told.stored.get(&row.id).copied(),
+        ..row
+    });
+    dated.collect()
 }
 
 /// When the programs of servers ended, whichever.

@@ -48,7 +48,7 @@ pub(super) fn run_to_the_end(
     let mut watch = Watch::new(plan);
     let limit = plan.ends_at + LIMIT;
     loop {
-        watch.read(&log.events());
+        watch.read(&log.told().events);
         let sending = plan.clients.iter().enumerate().map(|(number, client)| {
             let ends = world.ends(machines[client.name.as_str()]).len();
             watch.in_hand(number, ends)

@@ -1,12 +1,27 @@
 //! What the observers of a run are told, in the order of virtual time.
 
+use indexmap::IndexMap;
+use rustc_hash::FxHashMap;
+use squall_chat::Census;
 use squall_guarantees::{ClientId, Event, EventKind};
 use squall_simulator::{note, now};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// What the observers were told so far. All machines of a world write into the same one.
 #[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<Event>>>);
+pub(super) struct Log(Arc<Mutex<Told>>);
+
+/// What was told.
+#[derive(Default)]
+pub(super) struct Told {
+    /// What happened to clients, or on the server about them.
+    pub(super) events: Vec<Event>,
+    /// When each row was committed to the database that is the truth.
+    pub(super) stored: FxHashMap<i64, Duration>,
+    /// What each server held when it was counted last, and when that was.
+    pub(super) censuses: IndexMap<String, (Duration, Census)>,
+}
 
 impl Log {
     /// Writes down what happened just now, and makes it a part of the digest.
@@ -16,16 +31,32 @@ impl Log {
             return;
         }
         let at = now();
-        self.events().push(Event { at, client, kind });
+        self.told().events.push(Event { at, client, kind });
+    }
+
+    /// Writes down that a row was committed just now. A disk that loses one makes room for another with
+    /// its id.
+    pub(super) fn stored(&self, id: i64) {
+        if note(&format!("row {id} stored")) {
+            self.told().stored.insert(id, now());
+        }
+    }
+
+    /// Writes down what a server holds now.
+    pub(super) fn counted(&self, server: &str, census: Census) {
+        if note(&format!("{server} holds {census:?}")) {
+            let counted = (now(), census);
+            self.told().censuses.insert(server.to_owned(), counted);
+        }
     }
 
     /// All that was written down.
-    pub(super) fn take(&self) -> Vec<Event> {
-        std::mem::take(&mut *self.events())
+    pub(super) fn take(&self) -> Told {
+        std::mem::take(&mut *self.told())
     }
 
     /// What was written down, to be read in place.
-    pub(super) fn events(&self) -> MutexGuard<'_, Vec<Event>> {
+    pub(super) fn told(&self) -> MutexGuard<'_, Told> {
         // A program that panicked elsewhere has not left a half-written event behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -128,6 +128,7 @@ fn server_options(plan: &Plan) -> ServerOptions {
 
 /// What a server is told, under its name if there are several.
 fn server_observer(plan: &Plan, server: &str, log: Log) -> Observer<ServerEvent> {
+    let (holder, keeper) = (server.to_owned(), plan.keeper());
     let server = match plan.cluster {
         Some(_) => server.to_owned(),
         None => String::new(),
@@ -162,7 +163,10 @@ fn server_observer(plan: &Plan, server: &str, log: Log) -> Observer<ServerEvent>
                 };
                 (client, closed)
             }
-            ServerEvent::Stored { .. } | ServerEvent::Census(_) => return,
+            ServerEvent::Stored { id } if holder == keeper => return log.stored(id),
+            // A copy.
+            ServerEvent::Stored { .. } => return,
+            ServerEvent::Census(census) => return log.counted(&holder, census),
             // The client that this happened to is told, and its history says what came of it.
             ServerEvent::StorageFailed { reason } | ServerEvent::CutOff { reason } => {
                 note(&format!("server: {reason}"));

@@ -1,0 +1,114 @@
+//! What servers and outboxes held when a run was over, beside the most that they may hold given who was there.
+//!
+//! It is counted for a world that is whole for long enough: before that, nobody has to know yet who is gone.
+
+use super::log::Told;
+use crate::plan::Plan;
+use indexmap::IndexMap;
+use squall_chat::Census;
+use squall_guarantees::{EventKind, Held, History, Leftover};
+use std::time::Duration;
+
+/// What the servers held at the end. They count once in each interval between pings, and tell when something
+/// has changed; nobody tells of a server that has ended since. Peers that break the rules have sessions of their
+/// own, so beside them nothing is said.
+pub(super) fn of_servers(
+    plan: &Plan,
+    told: &Told,
+    ends: &IndexMap<String, Vec<Duration>>,
+    history: &History,
+) -> Vec<Leftover> {
+    let whole = history.healed_at + history.bounds.server_detection + history.bounds.delivery;
+    let at = history.ended_at;
+    if at < whole || !plan.hostile.is_empty() {
+        return Vec::new();
+    }
+    let mut leftovers = Vec::new();
+    for (server, (counted, census)) in &told.censuses {
+        if ends[server].iter().any(|end| end > counted) {
+            continue;
+        }
+        let Census {
+            sessions, waiting, ..
+        } = census;
+        let leftover = |what, count: usize, expected_at_most| Leftover {
+            holder: server.clone(),
+            what,
+            count: count as u64,
+            expected_at_most,
+            at,
+        };
+        let most = most_sessions(history, at);
+        leftovers.push(leftover(Held::Sessions, *sessions, most));
+        if let Some(most) = most_waiting(history, at) {
+            leftovers.push(leftover(Held::WaitingSessions, *waiting, most));
+        }
+    }
+    leftovers
+}
+
+/// One for each client, whose program ran at this time or so shortly before that the server need not have
+/// noticed, and one for each connection that came in the place of another since then.
+fn most_sessions(history: &History, at: Duration) -> u64 {
+    let unnoticed = at.saturating_sub(history.bounds.server_detection);
+    let mut most = 0;
+    for client in 0..history.clients.len() as u32 {
+        let events = history.events.iter();
+        let events = events.filter(|event| event.client.0 == client && event.at <= at);
+        let (mut there, mut anew) = (false, 0);
+        for event in events {
+            match event.kind {
+                EventKind::Started => there = true,
+                EventKind::Stopped => there = event.at >= unnoticed,
+                EventKind::Connected { .. } if event.at >= unnoticed => anew += 1,
+                _ => {}
+            }
+        }
+        most += u64::from(there) + anew;
+    }
+    most
+}
+
+/// As many as ended within the window; none if they end with their connections. Nothing is said where a server
+/// has ended within it: what it knew, the next one knows, and nobody told.
+fn most_waiting(history: &History, at: Duration) -> Option<u64> {
+    let Some(recovery) = &history.bounds.recovery else {
+        return Some(0);
+    };
+    // They are looked through now and then, and those that outlive a server are dated less exactly.
+    let kept = recovery.window + recovery.window / 20 + history.bounds.server_detection;
+    let since = at.saturating_sub(kept);
+    let stopped = history
+        .server_stops
+        .iter()
+        .any(|stop| (since..=at).contains(stop));
+    let ended = history.events.iter().filter(|event| {
+        let ended = matches!(event.kind, EventKind::SessionClosed { .. });
+        ended && (since..=at).contains(&event.at)
+    });
+    (!stopped).then(|| ended.count() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Scenario, run};
+    use squall_guarantees::{Held, Leftover};
+
+    fn leftovers(text: &str) -> Vec<Leftover> {
+        let text = format!("shows = 'What is left.'\n{text}");
+        let scenario = Scenario::parse("test", &text).expect("a right scenario");
+        let record = run(&scenario.plan(1)).expect("the run comes to its end");
+        record.history.leftovers
+    }
+
+    #[test]
+    fn a_session_is_left_for_each_client_that_is_there() {
+        let sessions = leftovers("settle = '90s'").into_iter();
+        let sessions: Vec<_> = sessions.filter(|it| it.what == Held::Sessions).collect();
+        let [sessions] = &sessions[..] else {
+            panic!("{sessions:?}");
+        };
+        assert_eq!((sessions.count, sessions.expected_at_most), (3, 3));
+        assert_eq!(sessions.holder, "server");
+    }
+}
