@@ -87,6 +87,9 @@ pub enum Bug {
     RecoveryAfterExpiry,
     /// *Recovery.* The server does not tell the client that its session is recovered.
     RecoveryOneSided,
+    /// *Exactly once, recovery.* The server does not send, when it starts, what its last process has stored
+    /// and was killed before it sent it.
+    RecoveryForgetsUnsent,
     /// *Recovery.* A recovered session has the id of its connection.
     RecoveryNewId,
     /// *Durability to delivery.* A server of a cluster sends out what the channel brings as it comes, though its
