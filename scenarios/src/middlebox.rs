@@ -333,7 +333,7 @@ mod tests {
             record.faults[0].hits
         };
         assert_eq!(hits("10min"), Some(0));
-        assert!(hits("5s") > Some(0));
+        assert!(hits("2s") > Some(0));
     }
 
     #[test]
