@@ -1,7 +1,7 @@
 //! What a history's conditions mean for one client: when something disturbed it, since when all is
 //! well for it, and what its way carries.
 
-use crate::{Capacity, ClientId, History, Time};
+use crate::{Capacity, ClientId, DisturbanceKind, History, Time};
 use std::time::Duration;
 
 /// A stretch of time.
@@ -30,21 +30,23 @@ pub(crate) struct Conditions<'h> {
     history: &'h History,
     /// Of each client, in the order of the beginnings.
     disturbances: Vec<Vec<Stretch>>,
+    /// When the last of each client's disturbances ended that was not to be lived with.
+    whole_since: Vec<Time>,
 }
 
 impl<'h> Conditions<'h> {
     pub(crate) fn new(history: &'h History) -> Self {
+        let (disturbances, whole_since) = disturbances(history);
         Conditions {
             history,
-            disturbances: disturbances(history),
+            disturbances,
+            whole_since,
         }
     }
 
     /// Since when nothing disturbs this client any more; none if something does until the end.
     pub(crate) fn whole_since(&self, client: ClientId) -> Option<Time> {
-        let stretches = self.disturbances[client.0 as usize].iter();
-        let whole = stretches.map(|stretch| stretch.until).max();
-        let whole = whole.unwrap_or_default();
+        let whole = self.whole_since[client.0 as usize];
         (whole < self.history.ended_at || whole.is_zero()).then_some(whole)
     }
 
@@ -98,15 +100,21 @@ impl<'h> Conditions<'h> {
 }
 
 /// All that disturbed each client, in the order of the beginnings: faults, silences, standstills and
-/// ends of the server. What did not end, ends with the run.
-fn disturbances(history: &History) -> Vec<Vec<Stretch>> {
+/// ends of the server. What did not end, ends with the run. And when the last of them ended: a box
+/// that is on the way for good is no fault that ends, but a way that clients have to live with.
+fn disturbances(history: &History) -> (Vec<Vec<Stretch>>, Vec<Time>) {
     let mut everybody = Vec::new();
     let mut clients = vec![Vec::new(); history.clients.len()];
+    let mut for_good = Vec::new();
     let mut add = |client: Option<ClientId>, from, until| match client {
         Some(ClientId(client)) => clients[client as usize].push(Stretch { from, until }),
         None => everybody.push(Stretch { from, until }),
     };
     for fault in &history.disturbances {
+        if (fault.until, fault.kind) == (None, DisturbanceKind::Middlebox) {
+            for_good.push(fault);
+            continue;
+        }
         let until = fault.until.unwrap_or(history.ended_at);
         add(fault.client, fault.from, until);
     }
@@ -125,9 +133,18 @@ fn disturbances(history: &History) -> Vec<Vec<Stretch>> {
     for stop in stops.filter(|stop| *stop < history.ended_at) {
         add(None, stop, stop);
     }
-    for client in &mut clients {
+    let mut whole_since = Vec::new();
+    for (client, number) in clients.iter_mut().zip(0..) {
         client.extend_from_slice(&everybody);
+        let ends = client.iter().map(|stretch| stretch.until);
+        whole_since.push(ends.max().unwrap_or_default());
+        let boxes = for_good.iter();
+        let boxes = boxes.filter(|fault| fault.client.is_none_or(|who| who == ClientId(number)));
+        client.extend(boxes.map(|fault| Stretch {
+            from: fault.from,
+            until: history.ended_at,
+        }));
         client.sort_by_key(|stretch| (stretch.from, stretch.until));
     }
-    clients
+    (clients, whole_since)
 }

@@ -528,6 +528,15 @@ impl Chat {
         self
     }
 
+    /// A box is on the client's way for good.
+    pub(crate) fn behind_a_box(mut self, who: &str) -> Self {
+        self = self.disturbed(0, None, Some(who));
+        if let Some(disturbance) = self.history.disturbances.last_mut() {
+            disturbance.kind = DisturbanceKind::Middlebox;
+        }
+        self
+    }
+
     pub(crate) fn stopped(self, at: u64, who: &str) -> Self {
         self.event(at, who, EventKind::Stopped)
     }

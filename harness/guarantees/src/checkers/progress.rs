@@ -235,4 +235,10 @@ mod tests {
         insta::assert_snapshot!(link(1_000_000, 100_000), @"held: 1 receiver in time (1 not judged: the link cannot carry so much)");
         insta::assert_snapshot!(link(1_000_000, 99_999), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.048 s it should have handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); in time it handled 0 of the 1 that were due.");
     }
+
+    #[test]
+    fn is_violated_behind_a_box_that_is_on_the_way_for_good() {
+        let chat = stored_message().behind_a_box("bob");
+        insta::assert_snapshot!(chat.verdict(Progress), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.012 s it should have handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); in time it handled 0 of the 1 that were due.");
+    }
 }

@@ -309,4 +309,12 @@ mod tests {
         let chat = chat(["alice"]).disconnected(10_000, "alice");
         insta::assert_snapshot!(chat.verdict(Stability), @"not exercised (1 not judged: nobody said what the link carries)");
     }
+
+    #[test]
+    fn excuses_an_end_behind_a_box_that_is_on_the_way_for_good() {
+        let chat = told(["alice"])
+            .behind_a_box("alice")
+            .disconnected(10_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Stability), @"not exercised (1 excused: a fault touched it)");
+    }
 }
