@@ -6,7 +6,7 @@
 
 mod due;
 
-pub(crate) use due::{Due, Receiver, time_for};
+pub(crate) use due::{Due, Receiver, on_the_wire, time_for};
 
 use crate::conditions::Conditions;
 use crate::memberships::Memberships;

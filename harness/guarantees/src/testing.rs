@@ -472,6 +472,14 @@ impl Chat {
         self
     }
 
+    /// The client's way loses so many packets of a million, and so many that follow a lost one.
+    pub(crate) fn bursts(mut self, who: &str, loss_ppm: u32, next_loss_ppm: u32) -> Self {
+        self = self.link(who, 1_000_000, loss_ppm);
+        let client = self.client(who).0 as usize;
+        self.history.links[client].to_client.next_loss_ppm = next_loss_ppm;
+        self
+    }
+
     /// How often a message is tried again, and how large it may be.
     pub(crate) fn limits(mut self, retries: u32, max_payload: u64) -> Self {
         self.history.bounds.retries = Some(retries);

@@ -6,7 +6,7 @@ use crate::faults::PlannedFault;
 use crate::links::PlannedLink;
 use crate::plan::{Plan, PlannedClient};
 use squall_guarantees::{Capacity, ClientId, Direction, Disturbance, DisturbanceKind};
-use squall_simulator::{Latency, Link, Loss};
+use squall_simulator::{Chance, Latency, Link, Loss};
 use std::time::Duration;
 
 /// What each client's link carries while no fault strikes it. One that a fault changes for good counts
@@ -32,10 +32,13 @@ fn of_link(link: &PlannedLink) -> Capacity {
 fn direction(link: &Link) -> Direction {
     let held_back = link.reorder.map_or(Duration::ZERO, |reorder| reorder.by);
     let survives = (1.0 - lost(&link.loss)) * (1.0 - link.corrupt.probability);
+    let next_survives = (1.0 - lost_again(&link.loss)) * (1.0 - again(link.corrupt));
+    let ppm = |survives: f64| ((1.0 - survives) * 1e6).round() as u32;
     Direction {
         rate: link.rate.map(|rate| rate.bits_per_second / 8),
         latency: longest(&link.latency) + held_back,
-        loss_ppm: ((1.0 - survives) * 1e6).round() as u32,
+        loss_ppm: ppm(survives),
+        next_loss_ppm: ppm(next_survives),
     }
 }
 
@@ -88,11 +91,35 @@ fn lost(loss: &Loss) -> f64 {
     }
 }
 
+/// The part of the packets after a lost one that are lost too.
+fn lost_again(loss: &Loss) -> f64 {
+    match *loss {
+        Loss::Random(chance) => again(chance),
+        // After a loss the state is the bad one, as far as losses of the good one can be neglected.
+        Loss::GilbertElliott {
+            recover,
+            loss_bad,
+            loss_good,
+            ..
+        } => (1.0 - recover) * loss_bad + recover * loss_good,
+        Loss::FourState { p31, p32, .. } => 1.0 - p31 - p32,
+    }
+}
+
+/// How often something happens to the packet after one to which it has happened.
+fn again(chance: Chance) -> f64 {
+    match chance.probability {
+        0.0 => 0.0,
+        probability => chance.correlation + (1.0 - chance.correlation) * probability,
+    }
+}
+
 fn worse_of(a: Capacity, b: Capacity) -> Capacity {
     let worse = |a: Direction, b: Direction| Direction {
         rate: a.rate.into_iter().chain(b.rate).min(),
         latency: a.latency.max(b.latency),
         loss_ppm: a.loss_ppm.max(b.loss_ppm),
+        next_loss_ppm: a.next_loss_ppm.max(b.next_loss_ppm),
     };
     Capacity {
         to_client: worse(a.to_client, b.to_client),

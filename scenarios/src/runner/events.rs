@@ -12,6 +12,7 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
                 room,
                 echo,
                 kind: said,
+                nickname,
                 content,
                 ..
             } = message;
@@ -19,7 +20,7 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
                 operation: id(operation),
                 room: full_name(namespace, &room),
                 content: content.to_string(),
-                kind: kind(said),
+                kind: kind(said, nickname.as_deref()),
                 size: Some(size(&content)),
                 echo,
             }
@@ -93,7 +94,7 @@ pub(super) fn from_row(row: squall_chat::StoredMessage) -> squall_guarantees::St
         sender: message.sender,
         room: message.room,
         content: content.to_string(),
-        kind: kind(message.kind),
+        kind: kind(message.kind, message.nickname.as_deref()),
         client_offset: message.client_offset,
         stored_at: None,
     }
@@ -140,8 +141,10 @@ fn size(content: &Content) -> u64 {
     bytes as u64
 }
 
-fn kind(kind: Kind) -> squall_guarantees::Kind {
+/// Who takes a nickname says so in a message.
+fn kind(kind: Kind, nickname: Option<&str>) -> squall_guarantees::Kind {
     match kind {
+        Kind::Message if nickname.is_some() => squall_guarantees::Kind::Nickname,
         Kind::Message => squall_guarantees::Kind::Message,
         Kind::Join => squall_guarantees::Kind::Join,
         Kind::Leave => squall_guarantees::Kind::Leave,

@@ -2,7 +2,7 @@
 //! told as failed is not stored.
 //!
 //! The causes are: it was tried as often as is allowed, it is larger than is allowed, its sender was
-//! not always in the room, its sender had no connection to send it on or had left, it is of a kind that
+//! not always in the room, or somebody else had taken a nickname, its sender had no connection to send it on or had left, it is of a kind that
 //! a later one overtakes, or a disturbance was in the way of a server that refused it, or of a client
 //! that should have kept it on its disk. What nobody has given a cause for cannot be judged. What may have
 //! been stored or not has to be told as unknown; unknown ends are not looked at here.
@@ -10,8 +10,8 @@
 use crate::index::{Connection, ContentId, Incarnation, Index};
 use crate::verdict::Findings;
 use crate::{
-    Cause, ClientId, EventKind, Evidence, FailureCause, Injustice, NotJudged, OperationId, Time,
-    UnjustFailure, Verdict, counted,
+    Cause, ClientId, EventKind, Evidence, FailureCause, Injustice, Kind, NotJudged, OperationId,
+    Time, UnjustFailure, Verdict, counted,
 };
 use std::collections::HashMap;
 
@@ -82,6 +82,13 @@ fn injustice(
         FailureCause::TooLarge { bytes, limit } => {
             let limit = bounds.max_payload.unwrap_or(limit);
             (bytes <= limit).then_some(Injustice::SmallEnough { bytes, limit })
+        }
+        FailureCause::NotAllowed if sent.is_some_and(|sent| sent.kind == Kind::Nickname) => {
+            // A nickname may be refused as somebody else's only if somebody else ever took one.
+            let name = &index.client(client).name;
+            let mut rows = index.history.database.iter();
+            let taken = rows.any(|row| row.kind == Kind::Nickname && row.sender != *name);
+            (!taken).then_some(Injustice::Free)
         }
         FailureCause::NotAllowed => {
             let allowed = index.memberships.always(client, room);
@@ -237,5 +244,19 @@ mod tests {
         insta::assert_snapshot!(left(10_501, "alice", Cause::Meant), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
         insta::assert_snapshot!(left(10_500, "bob", Cause::Meant), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
         insta::assert_snapshot!(left(10_500, "alice", Cause::Closed), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
+    }
+
+    #[test]
+    fn lets_a_nickname_be_refused_if_somebody_else_took_one() {
+        let refused = |taken_by: &str| {
+            chat(["alice", "bob"])
+                .sent_as(Kind::Nickname, "lobby", 9_000, taken_by, "joker")
+                .stored(["joker"])
+                .sent_as(Kind::Nickname, "lobby", 10_000, "alice", "joker too")
+                .failed_because(10_500, "joker too", NotAllowed)
+                .verdict(JustFailure)
+        };
+        insta::assert_snapshot!(refused("bob"), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(refused("alice"), @"violated: `joker too` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though nobody else had taken a nickname.");
     }
 }

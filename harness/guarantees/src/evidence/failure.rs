@@ -45,6 +45,8 @@ pub enum Injustice {
     Connected,
     /// It is of a kind that is kept until it is sent.
     Lasting,
+    /// Nobody else had taken a nickname.
+    Free,
     /// Its user had not left.
     Stayed,
     /// No disk and no server was disturbed while it was being sent.
@@ -74,6 +76,7 @@ impl fmt::Display for UnjustFailure {
             Injustice::Allowed => f.write_str("though its sender was in the room all the time."),
             Injustice::Connected => f.write_str("though its sender was connected."),
             Injustice::Lasting => f.write_str("though it is to be kept until it is sent."),
+            Injustice::Free => f.write_str("though nobody else had taken a nickname."),
             Injustice::Stayed => f.write_str("though its user had not left."),
             Injustice::NothingInTheWay => {
                 f.write_str("though neither a disk nor a server was disturbed meanwhile.")

@@ -27,6 +27,10 @@ pub struct Direction {
     /// How many of a million packets are lost in the long run.
     #[serde(default)]
     pub loss_ppm: u32,
+    /// How many of a million packets that follow a lost one are lost too: more than `loss_ppm` if
+    /// losses come in bursts.
+    #[serde(default)]
+    pub next_loss_ppm: u32,
 }
 
 /// A fault, by whom it can touch and when.

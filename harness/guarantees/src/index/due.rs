@@ -7,7 +7,7 @@
 //! nor whether it is connected at the end. What its link needs for all that waits before the message
 //! comes on top.
 
-use super::{ContentId, Ending, Incarnation, Index, Invocation};
+use super::{Content, ContentId, Ending, Incarnation, Index, Invocation};
 use crate::index::Connection;
 use crate::{Cause, Client, ClientId, Direction, Excuse, NotJudged, Time};
 use std::time::Duration;
@@ -138,9 +138,7 @@ impl<'h> Index<'h> {
             let stored = row(id).is_some_and(|of_id| row(last).is_some_and(|last| of_id <= last));
             stored && receiver.handled_at(id).is_none_or(|at| at > start)
         });
-        waiting
-            .map(|(_, id)| (self.content(id).size() + ENVELOPE) * OVERHEAD)
-            .sum()
+        waiting.map(|(_, id)| on_the_wire(self.content(id))).sum()
     }
 
     /// Tells of every stored content when somebody knew at the latest that it was: the server says
@@ -166,6 +164,11 @@ impl<'h> Index<'h> {
             known_later = content.stored_at.or(known_later);
         }
     }
+}
+
+/// How many bytes a message takes on the wire, at most.
+pub(crate) fn on_the_wire(content: &Content<'_>) -> u64 {
+    (content.size() + ENVELOPE) * OVERHEAD
 }
 
 fn wants(incarnation: Option<&Incarnation<'_>>) -> Result<Time, Excuse> {
