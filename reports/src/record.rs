@@ -1,6 +1,6 @@
 //! All that a run left behind. Every report is computed from this and from nothing else.
 
-use crate::Sight;
+use crate::sight::Sight;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{Guarantee, History, nanoseconds};
 use std::fmt;
@@ -48,12 +48,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// What the scenario says is to be seen, and is not.
-    pub fn unseen(&self) -> impl Iterator<Item = Sight> {
-        let sights = self.exercises.iter().copied();
-        sights.filter(|sight| sight.count(self) == 0)
-    }
-
     /// The faults that struck nothing.
     pub fn idle_faults(&self) -> impl Iterator<Item = &Fault> {
         self.faults.iter().filter(|fault| fault.hits == Some(0))

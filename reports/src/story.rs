@@ -8,46 +8,19 @@
 //! never left out.
 
 mod causes;
+mod entry;
 mod groups;
 mod life;
+
+pub use entry::Entry;
 
 use crate::{Judged, Record};
 use groups::{Groups, Happening, Span};
 use life::Life;
-use serde::Serialize;
 use squall_guarantees::{
-    ClientId, EventKind, Guarantee, History, Memberships, StoredMessage, Time, Verdict, counted,
-    nanoseconds,
+    ClientId, EventKind, History, Memberships, StoredMessage, Verdict, counted,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// One sentence of the story.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
-    /// When it began.
-    #[serde(with = "nanoseconds")]
-    pub at: Time,
-    /// Who or what it is about: machines, clients, `fault` or `database`.
-    pub who: String,
-    /// What happened.
-    pub what: String,
-    /// The guarantees that this is the first to violate.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub violates: Vec<Guarantee>,
-}
-
-impl Entry {
-    /// What happened, and what it violates.
-    pub fn words(&self) -> String {
-        let names: Vec<String> = self.violates.iter().map(Guarantee::to_string).collect();
-        let names = match &names[..] {
-            [] => return self.what.clone(),
-            [name] => name.clone(),
-            [names @ .., last] => format!("{} and {last}", names.join(", ")),
-        };
-        format!("{}: violates {names}", self.what)
-    }
-}
 
 /// Tells a run's story, in the order of time.
 pub fn tell(judged: &Judged) -> Vec<Entry> {

@@ -1,6 +1,6 @@
 //! Equal things that happen at about the same time become one entry of the story.
 
-use super::Entry;
+use super::entry::Entry;
 use squall_guarantees::{Guarantee, Time, counted, seconds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
