@@ -1,7 +1,8 @@
 use super::*;
 use crate::testing::record;
 use squall_guarantees::{
-    Asked, Cause, Event, Evidence, Flaw, Message, Place, RecoveryRefused, Violation,
+    Asked, Cause, Event, Evidence, Flaw, Guarantee, Message, Place, RecoveryRefused, Time,
+    Violation,
 };
 use std::time::Duration;
 
