@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn two_minutes_lose_messages_both_ways_and_keep_the_others_in_order() {
         let minutes = Duration::from_secs(120);
-        let lost = [AtLeastOnce, ExactlyOnce, DurabilityToDelivery];
+        let lost = [AtLeastOnce, ExactlyOnce, DurabilityToDelivery, Progress];
         assert_eq!(guarantees("violated", minutes), lost);
         assert!(guarantees("held", minutes).starts_with(&[Ordering, TotalOrder, AtMostOnce]));
     }

@@ -3,7 +3,7 @@
 //! A place is a snippet that occurs exactly once in its file, so a mutation survives refactoring for as long as its
 //! line does, and says so when it does not.
 
-use crate::Error;
+use crate::error::Error;
 use serde::Deserialize;
 use std::fs;
 use std::ops::Range;

@@ -12,19 +12,21 @@
 #![allow(clippy::print_stdout, reason = "it is a command")]
 
 mod corpus;
+mod error;
+mod parallel;
 mod plays;
 mod score;
 mod switched;
 
 use clap::Parser;
 use corpus::Mutation;
+use error::Error;
+use parallel::side_by_side;
 use plays::{Normal, Play, Stage};
 use score::{Fate, Result as Scored};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use switched::Switched;
 
@@ -71,26 +73,6 @@ struct Options {
     /// Where to build; by default in the scratch folder.
     #[arg(long)]
     target: Option<PathBuf>,
-}
-
-/// Why there is no score.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error("{path}: {reason}")]
-    File { path: String, reason: String },
-    #[error("`{}` and `{}` change the same place: make one of them smaller", .0[0], .0[1])]
-    Overlap([String; 2]),
-    #[error("with all switches in it, the program cannot be built; mend the mutation:\n{0}")]
-    Build(String),
-    #[error("--only {0}: there is no such mutation; `--check` lists those that apply")]
-    Unknown(String),
-}
-
-impl Error {
-    fn file(path: &Path, reason: impl ToString) -> Self {
-        let (path, reason) = (path.display().to_string(), reason.to_string());
-        Self::File { path, reason }
-    }
 }
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
@@ -234,26 +216,4 @@ fn look_for(
 
 fn absolute(path: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(path).map_err(|error| Error::file(path, error))
-}
-
-/// Does something with each of many, so many at a time; the results are in their order.
-fn side_by_side<T: Sync, R: Send>(all: &[T], jobs: usize, act: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<Option<R>>> = Mutex::new(all.iter().map(|_| None).collect());
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(one) = all.get(index) else {
-                        return;
-                    };
-                    let result = act(one);
-                    results.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(result);
-                }
-            });
-        }
-    });
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.into_iter().flatten().collect()
 }

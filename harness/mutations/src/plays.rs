@@ -1,7 +1,8 @@
 //! Plays of the command: with all switches off, to know what is normal and which switches a scenario comes to; and
 //! with one of them on.
 
-use crate::Error;
+use crate::error::Error;
+use crate::parallel::side_by_side;
 use crate::switched::{ON, REACHED};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,7 +146,7 @@ impl Stage {
         plays: &[Play],
         jobs: usize,
     ) -> Result<BTreeMap<Play, Normal>, Error> {
-        let all = crate::side_by_side(plays, jobs, |play| {
+        let all = side_by_side(plays, jobs, |play| {
             self.normal(play).map(|normal| (play.clone(), normal))
         });
         all.into_iter().collect()

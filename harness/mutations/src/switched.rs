@@ -2,8 +2,8 @@
 //! 1993). It is built once, where sixty programs would be built sixty times; and it notes which switches a run has
 //! come to, so that nobody plays a scenario in which a defect cannot make a difference.
 
-use crate::Error;
 use crate::corpus::Mutation;
+use crate::error::Error;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
