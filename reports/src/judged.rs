@@ -143,9 +143,15 @@ impl Judgement {
     }
 
     /// Whether the expectation was met. A guarantee that the scenario does not name need not be put to
-    /// the test; but if it is, it must hold.
+    /// the test; but if it is, it must hold. One that is to hold is not proved by a few cases beside many
+    /// that could not be judged.
     pub fn outcome(&self) -> Outcome {
         match (self.expected, &self.verdict) {
+            (Some(Expected::Held), Verdict::Held(exercise))
+                if exercise.asked.leaves_much_open() =>
+            {
+                Outcome::NotExercised
+            }
             (None, Verdict::NotExercised(_))
             | (None | Some(Expected::Held | Expected::Either), Verdict::Held(_))
             | (Some(Expected::Violated | Expected::Either), Verdict::Violated(_)) => {
@@ -186,6 +192,7 @@ mod tests {
     use crate::testing::record;
     use crate::{Expectation, Panic, Sight};
     use squall_guarantees::Guarantee::{AtMostOnce, Detection, Ordering};
+    use squall_guarantees::{Asked, Exercise, NotJudged};
     use std::time::Duration;
 
     /// In the record of these tests ordering holds, at-most-once is violated, and detection is not
@@ -230,6 +237,30 @@ mod tests {
             let outcome = outcome_when_expecting(guarantee, expected);
             assert_eq!(outcome, Outcome::NotAsExpected, "{guarantee}");
         }
+    }
+
+    #[test]
+    fn what_is_to_hold_is_not_exercised_by_a_few_cases_beside_many_that_could_not_be_judged() {
+        let outcome = |not_judged, expected| {
+            let asked = Asked {
+                judged: 19,
+                not_judged: vec![(NotJudged::FaultNeverEnded, not_judged)],
+                ..Asked::default()
+            };
+            let judgement = Judgement {
+                guarantee: Ordering,
+                expected: Some(expected),
+                verdict: Verdict::Held(Exercise {
+                    count: 19,
+                    what: String::new(),
+                    asked,
+                }),
+            };
+            judgement.outcome()
+        };
+        assert_eq!(outcome(1, Held), Outcome::AsExpected);
+        assert_eq!(outcome(2, Held), Outcome::NotExercised);
+        assert_eq!(outcome(2, Either), Outcome::AsExpected);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub enum NotJudged {
     FaultNeverEnded,
     /// The link cannot carry so much in the time of the run.
     LinkTooSlow,
+    /// It came late, after a connection that broke on a link which loses packets for ever.
+    LossesNeverEnd,
     /// Its sender had others to send first, and was still sending at the end.
     StillSending,
     /// Nobody knows when it was stored.
@@ -83,6 +85,7 @@ impl NotJudged {
             NotJudged::EndedTooSoon => "the run ended before it was due",
             NotJudged::FaultNeverEnded => "the fault never ended",
             NotJudged::LinkTooSlow => "the link cannot carry so much",
+            NotJudged::LossesNeverEnd => "the losses of the link never end",
             NotJudged::StillSending => "still sending at the end",
             NotJudged::StoredAtUnknown => "nobody knows when it was stored",
             NotJudged::CauseUnknown => "nobody said why",
@@ -108,6 +111,11 @@ impl Asked {
     pub fn is_partial(&self) -> bool {
         let left_out = self.excused() + self.not_judged();
         left_out * 20 > self.judged + left_out
+    }
+
+    /// Whether more than five in a hundred cases could not be judged: too many to call the rest a proof.
+    pub fn leaves_much_open(&self) -> bool {
+        self.not_judged() * 20 > self.judged + self.not_judged()
     }
 
     /// What was left out, if it is more than a few in a hundred: to go behind the verdict's grounds.

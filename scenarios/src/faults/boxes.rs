@@ -64,6 +64,10 @@ impl Kind for Reset {
         Some(DisturbanceKind::Reset)
     }
 
+    fn spares_what_comes(&self) -> bool {
+        true
+    }
+
     fn strike(&self, stage: &mut Stage<'_>) {
         let mut resets = Vec::new();
         if self.to != Ends::Client {

@@ -49,6 +49,11 @@ pub(crate) trait Kind {
     /// What it does to those whom it touches; nothing if its figures are such that it does nothing.
     fn disturbs(&self) -> Option<DisturbanceKind>;
 
+    /// Whether it strikes what there is when it begins, and spares what comes later.
+    fn spares_what_comes(&self) -> bool {
+        false
+    }
+
     /// The link of a victim from then on, of a fault that changes it for good.
     fn link_for_good(&self, _usual: &PlannedLink) -> Option<PlannedLink> {
         None

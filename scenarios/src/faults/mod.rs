@@ -212,12 +212,13 @@ impl PlannedFault {
         self.ends().unwrap_or(end)
     }
 
-    /// When it ends, for those whom it touches; none if it never does. What leaves everybody a way is over
-    /// for them when they have found it.
+    /// When it ends, for those whom it touches; none if it never does. What leaves everybody a way, or spares
+    /// new connections, is over for them when they have found it.
     pub(crate) fn ends(&self) -> Option<Duration> {
-        let division = self.kind.kind().division();
-        let leaves_a_way = division.is_some_and(Division::leaves_a_way);
-        self.until.or(leaves_a_way.then_some(self.from))
+        let kind = self.kind.kind();
+        let leaves_a_way = kind.division().is_some_and(Division::leaves_a_way);
+        let passes = leaves_a_way || kind.spares_what_comes();
+        self.until.or(passes.then_some(self.from))
     }
 
     /// Who does not hear whom.

@@ -8,7 +8,7 @@
 
 use crate::index::{Due, Index};
 use crate::verdict::Findings;
-use crate::{Evidence, Verdict, counted};
+use crate::{Evidence, NotJudged, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -39,8 +39,11 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                         due,
                     });
                 }
+                (Some(_), Due::Open(reason @ NotJudged::LossesNeverEnd))
+                | (None, Due::Open(reason)) => {
+                    findings.leave_open(reason);
+                }
                 (Some(_), _) => findings.held(),
-                (None, Due::Open(reason)) => findings.leave_open(reason),
             }
         }
     }
@@ -84,6 +87,21 @@ mod tests {
             .healed(30_000)
             .handled(34_000, "bob", ["m1"]);
         insta::assert_snapshot!(chat.verdict(DurabilityToDelivery), @"held: 2 deliveries of stored messages");
+    }
+
+    #[test]
+    fn leaves_open_what_came_late_after_losses_that_never_end_had_broken_a_connection() {
+        let lossy = || stored_message().link("bob", 1_000_000, 20_000);
+        let broken = lossy().disconnected(4_000, "bob").connected(6_000, "bob");
+        insta::assert_snapshot!(broken.handled(9_000, "bob", ["m1"]).verdict(DurabilityToDelivery), @"held: 1 delivery of stored messages (1 not judged: the losses of the link never end)");
+    }
+
+    #[test]
+    fn is_violated_on_a_lossy_link_by_what_comes_late_over_one_connection_or_never() {
+        let lossy = || stored_message().link("bob", 1_000_000, 20_000);
+        insta::assert_snapshot!(lossy().handled(9_000, "bob", ["m1"]).verdict(DurabilityToDelivery), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1) only at 9.000 s; it was due by 5.012 s.");
+        let never = lossy().disconnected(4_000, "bob").connected(6_000, "bob");
+        insta::assert_snapshot!(never.verdict(DurabilityToDelivery), @"violated: bob never handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); it was due by 5.012 s.");
     }
 
     #[test]

@@ -97,7 +97,11 @@ impl<'h> Index<'h> {
         let waiting = self.bytes_before(receiver, start, id);
         match time_for(waiting, link.to_client, link.to_server.latency) {
             Some(time) if due + latency + time <= self.history.ended_at => {
-                Due::By(due + latency + time)
+                let handled_at = receiver.handled_at(id);
+                match handled_at.is_some_and(|at| self.losses_broke_in(receiver, start, at)) {
+                    true => Due::Open(NotJudged::LossesNeverEnd),
+                    false => Due::By(due + latency + time),
+                }
             }
             _ => Due::Open(NotJudged::LinkTooSlow),
         }
@@ -128,6 +132,16 @@ impl<'h> Index<'h> {
             true => Due::By(due),
             false => Due::Open(NotJudged::EndedTooSoon),
         }
+    }
+
+    /// Whether a connection of the receiver broke between these moments on a link that loses packets for
+    /// ever. How long TCP, or the next connection, then needs is chance; that it comes in the end is not.
+    fn losses_broke_in(&self, receiver: &Receiver<'_, 'h>, from: Time, until: Time) -> bool {
+        let link = self.conditions.link(receiver.id);
+        let loses = link.to_client.loss_ppm > 0 || link.to_server.loss_ppm > 0;
+        let broke = |step: &Connection<'_>| matches!(step, Connection::Disconnected(at, _) if (from..until).contains(at));
+        let steps = receiver.incarnation.map(|life| &life.connections[..]);
+        loses && steps.unwrap_or_default().iter().any(broke)
     }
 
     /// How many bytes a receiver had to get from `start` on until this content, all included.
