@@ -99,7 +99,7 @@ fn it_gets_a_new_session_when_the_user_has_left() {
         let before = ann.connected();
         ann.command("leave", "");
         let after = ann.connected();
-        assert!(!after.recovered);
+        assert!(!after.recovered, "{transport:?}");
         assert_ne!(after.id, before.id);
     });
 }

@@ -35,8 +35,12 @@ const commands = {
   },
   // The low-level connection is lost, as in Socket.IO's documentation of recovery.
   drop: () => socket.io.engine.close(),
-  // The user leaves, and comes back.
-  leave: () => socket.disconnect().connect(),
+  // The user leaves, and comes back when the goodbye has had the time to arrive. (It is under way on one
+  // connection while the next is made; whoever comes back before it has arrived supersedes the old connection.)
+  leave: () => {
+    socket.disconnect();
+    setTimeout(() => socket.connect(), 500);
+  },
 };
 
 createInterface({ input: process.stdin })
