@@ -44,7 +44,7 @@ pub struct Plan {
     pub system: System,
     /// The clients, in order.
     pub clients: Vec<PlannedClient>,
-    /// The options of the chat; every [`Setting`] in it is [`Setting::Fixed`].
+    /// The options of the chat; every [`Setting`](crate::Setting) in it is [`Setting::Fixed`](crate::Setting::Fixed).
     pub chat: Chat,
     /// The names of the servers.
     pub servers: Vec<String>,
@@ -56,7 +56,7 @@ pub struct Plan {
     pub middlebox: Option<PlannedMiddlebox>,
     /// Peers that break the rules.
     pub hostile: Vec<PlannedHostile>,
-    /// The clocks that are wrong from the beginning; every [`Setting`] in them is [`Setting::Fixed`].
+    /// The clocks that are wrong from the beginning; every [`Setting`](crate::Setting) in them is [`Setting::Fixed`](crate::Setting::Fixed).
     pub clocks: Vec<Clock>,
     /// What is expected, per guarantee.
     pub expect: Vec<(Guarantee, Expected)>,
