@@ -361,6 +361,8 @@ async fn a_large_message_cannot_be_asked_for_by_whom_it_is_not_for() {
     let mut eve = Hostile::connect(server.address).await;
     eve.say(r#"40{"name":"eve","rooms":["lobby"],"server_offset":2}"#)
         .await;
+    // socketioxide closes a connection whose event comes before its CONNECT has been handled.
+    eve.hear_until(r#"["ready","#).await;
     eve.say(r#"42["piece",{"id":2,"from":0,"most":9}]"#).await;
     eve.say(r#"42["piece",{"id":1,"from":0,"most":9}]"#).await;
     let heard = eve.hear_until(r#""total":40000"#).await;
