@@ -16,7 +16,7 @@
 )]
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use squall::{Plan, Scenario, run, trace};
+use squall::{Plan, SYSTEMS, Scenario, run, trace};
 use squall_guarantees::EventKind;
 use squall_reports::Record;
 use std::time::{Duration, Instant};
@@ -55,7 +55,7 @@ fn plan(clients: u32, interval: u32) -> Plan {
         MINUTE / interval,
         interval * 1000 - 500,
     );
-    let scenario = Scenario::parse("minute", &text).expect("the scenario is well-formed");
+    let scenario = Scenario::parse("minute", &text, SYSTEMS).expect("the scenario is well-formed");
     Plan {
         ends_at: Duration::from_secs(MINUTE.into()),
         settle: Duration::ZERO,

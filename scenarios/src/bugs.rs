@@ -1,12 +1,14 @@
 //! Planted bugs: variants of the chat that each break one thing, and the named scenarios that must
 //! bring them to light. A checker that never fails proves nothing.
 
-use crate::library::library;
+use crate::library;
 use crate::planted::PlantedBug;
 use crate::runner::{self, RunError};
 use crate::scenario::Scenario;
+use crate::systems::SYSTEMS;
 use squall_guarantees::{Guarantee, Verdict, check};
 use squall_reports::Expected;
+use toml::Table;
 
 /// What came of the hunt for a bug.
 #[derive(Clone, Debug)]
@@ -44,11 +46,9 @@ impl Hunt {
 /// # Panics
 /// If the bug's scenario is not in the library, which a test rules out.
 pub fn hunt(planted: PlantedBug, seeds: u64) -> Result<Hunt, RunError> {
-    let mut library = library().into_iter();
-    let correct = library.find(|scenario| scenario.name == planted.scenario);
-    let correct = correct.unwrap_or_else(|| panic!("there is no scenario {}", planted.scenario));
-    let mut buggy = correct.clone();
-    buggy.chat.bug = Some(planted.bug);
+    let name = planted.scenario;
+    let text = library::text(name).unwrap_or_else(|| panic!("there is no scenario {name}"));
+    let (correct, buggy) = (read(name, text), read(name, &with_bug(text, planted.name)));
     let (mut caught, mut false_alarms) = (None, Vec::new());
     for seed in 1..=seeds {
         let expected = |guarantee| guarantee == planted.guarantee || must_hold(&correct, guarantee);
@@ -70,6 +70,20 @@ pub fn hunt(planted: PlantedBug, seeds: u64) -> Result<Hunt, RunError> {
         caught,
         false_alarms,
     })
+}
+
+/// The scenario's text with a bug in its chat.
+fn with_bug(text: &str, bug: &str) -> String {
+    let mut file: Table = text.parse().expect("a named scenario is TOML");
+    let chat = file.entry("chat").or_insert_with(|| Table::new().into());
+    let chat = chat.as_table_mut().expect("`chat` is a table");
+    chat.insert("bug".to_owned(), bug.into());
+    file.to_string()
+}
+
+fn read(name: &str, text: &str) -> Scenario {
+    let scenario = Scenario::parse(name, text, SYSTEMS);
+    scenario.unwrap_or_else(|bad| panic!("{bad}: {:?}", bad.problems))
 }
 
 /// Whether a violation is a finding: of what the scenario names as held, or does not name.

@@ -2,7 +2,6 @@
 
 use crate::setting::Setting;
 use crate::text::{Placed, Problems, Table};
-use squall_chat::Limits;
 use squall_guarantees::counted;
 
 /// The name of the server's machine, in scenario files and in reports.
@@ -14,8 +13,11 @@ pub const BROKER: &str = "broker";
 /// The name of the middlebox's machine, in scenario files and in reports.
 pub const MIDDLEBOX: &str = "middlebox";
 
-/// The port of the chat server.
-pub(crate) const PORT: u16 = 3000;
+/// The namespace that every client is in that asks for no other.
+pub const ROOT: &str = "/";
+
+/// The port at which servers listen.
+pub const PORT: u16 = 3000;
 
 /// Machines that have a name together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,28 +49,66 @@ impl Crew {
     pub(crate) fn certain(self, clients: &Clients) -> Vec<&str> {
         match self {
             Crew::Clients => clients.certain().iter().map(String::as_str).collect(),
-            Crew::Servers => clients.servers.iter().map(String::as_str).collect(),
+            Crew::Servers => clients.servers.names.iter().map(String::as_str).collect(),
             Crew::Machines => clients.machines().collect(),
         }
+    }
+}
+
+/// The machines on the servers' side, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Servers {
+    /// Those to which clients connect, in order.
+    pub names: Vec<String>,
+    /// Whether a broker stands between them: a machine called [`BROKER`].
+    pub broker: bool,
+}
+
+impl Default for Servers {
+    /// One server, called [`SERVER`].
+    fn default() -> Self {
+        Servers {
+            names: vec![SERVER.to_owned()],
+            broker: false,
+        }
+    }
+}
+
+impl Servers {
+    /// So many servers, and a broker between them.
+    pub fn around_a_broker(count: u32) -> Self {
+        Servers {
+            names: (1..=count).map(server_name).collect(),
+            broker: true,
+        }
+    }
+
+    /// The name of the broker, if there is one.
+    pub(crate) fn broker(&self) -> Option<&'static str> {
+        self.broker.then_some(BROKER)
+    }
+
+    /// The machine whose storage is the truth: the broker's, or the only server's.
+    pub fn keeper(&self) -> &str {
+        self.broker().unwrap_or(&self.names[0])
     }
 }
 
 /// The machines of a plan that can be victims, by name.
 #[derive(Default)]
 pub(crate) struct Machines {
-    pub(crate) servers: Vec<String>,
-    pub(crate) broker: Option<&'static str>,
+    pub(crate) servers: Servers,
     pub(crate) clients: Vec<String>,
 }
 
 impl Machines {
     /// Who is in a crew, in order.
     pub(crate) fn of(&self, crew: Crew) -> Vec<String> {
-        let broker = self.broker.map(str::to_owned);
-        let servers = self.servers.iter().cloned();
+        let broker = self.servers.broker().map(str::to_owned);
+        let servers = self.servers.names.iter().cloned();
         match crew {
             Crew::Clients => self.clients.clone(),
-            Crew::Servers => self.servers.clone(),
+            Crew::Servers => self.servers.names.clone(),
             Crew::Machines => servers.chain(broker).chain(self.clients.clone()).collect(),
         }
     }
@@ -80,9 +120,7 @@ pub(crate) struct Clients {
     pub(crate) names: Vec<String>,
     pub(crate) rooms: Vec<String>,
     /// The servers that are there whatever the seed.
-    pub(crate) servers: Vec<String>,
-    /// What is between the servers of a cluster.
-    pub(crate) broker: Option<&'static str>,
+    pub(crate) servers: Servers,
 }
 
 impl Clients {
@@ -92,22 +130,15 @@ impl Clients {
             count,
             names,
             rooms,
-            servers: vec![SERVER.to_owned()],
-            broker: None,
+            servers: Servers::default(),
         }
-    }
-
-    /// There is a cluster in place of the one server.
-    pub(crate) fn served_by(&mut self, servers: Vec<String>) {
-        self.servers = servers;
-        self.broker = Some(BROKER);
     }
 
     /// Every machine that is there whatever the seed.
     pub(crate) fn machines(&self) -> impl Iterator<Item = &str> + Clone {
-        let servers = self.servers.iter().map(String::as_str);
+        let servers = self.servers.names.iter().map(String::as_str);
         let clients = self.certain().iter().map(String::as_str);
-        servers.chain(self.broker).chain(clients)
+        servers.chain(self.servers.broker()).chain(clients)
     }
 
     /// The clients that are there whatever the seed.
@@ -188,16 +219,18 @@ fn named(count: Setting<u32>, rooms: Vec<String>) -> Clients {
     Clients::new(count, names.collect(), rooms)
 }
 
+/// The most rooms that a client is in.
+pub const MOST_ROOMS: usize = 64;
+
 /// The rooms a client is in.
 pub(crate) fn rooms(table: &mut Table<'_>, problems: &mut Problems) -> Option<Vec<String>> {
     let found = table.placed::<Vec<String>>("rooms", problems)?;
-    let most = Limits::default().rooms;
-    if found.value.len() > most {
+    if found.value.len() > MOST_ROOMS {
         let what = format!("a client cannot be in {} rooms", found.value.len());
         problems.add(
             found.at.clone(),
             what,
-            format!("The chat allows {most} rooms."),
+            format!("The chat allows {MOST_ROOMS} rooms."),
         );
     }
     let reserved = |room: &&String| room.starts_with(['*', '@']) || room.contains('#');
@@ -211,7 +244,7 @@ pub(crate) fn rooms(table: &mut Table<'_>, problems: &mut Problems) -> Option<Ve
 }
 
 /// What this server of a cluster is called, counted from 1.
-pub(crate) fn server_name(number: u32) -> String {
+pub fn server_name(number: u32) -> String {
     format!("server-{number}")
 }
 

@@ -1,24 +1,30 @@
-//! `[chat]`: which chat is put to the test, and the options of its real server and clients.
+//! `[chat]`: the options of our chat, of its real server and clients.
 
+mod cluster;
+mod events;
+mod manners;
+mod play;
+mod servers;
+
+pub use cluster::Cluster;
+
+use crate::cast::Servers;
+use crate::client::PlannedClient;
 use crate::dice::Draw;
+use crate::hostile::Manners;
 use crate::planted::PLANTED_BUGS;
 use crate::setting::Setting;
+use crate::site::Site;
+use crate::system::System;
 use crate::text::{Problems, Table};
-use rand::RngExt;
-use squall_chat::{Bug, Recovery, ToClient, ToServer, Transport};
-use squall_guarantees::Bounds;
+use crate::transport::Transport;
+use squall_chat::{
+    Bug, EVERYBODY, Recovery, SERVER_RETURNS_WITHIN, ToClient, ToServer, full_name, room_of,
+};
+use squall_guarantees::{Bounds, StoredMessage};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
-
-/// What a scenario puts to the test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum System {
-    /// Our chat.
-    Chat,
-    /// The chat of Socket.IO's tutorial.
-    Tutorial,
-}
 
 /// What clients know of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,19 +75,12 @@ pub struct Chat {
     pub max_connections: Option<u32>,
     /// The most of these from one address; the server's default if none.
     pub max_connections_per_address: Option<u32>,
-    /// How long a statement is on its way to the tutorial's database, and its result on the way
-    /// back; drawn for each.
-    pub storage_delay: Setting<Duration>,
+    /// The servers and their broker, if there is more than the one server.
+    pub cluster: Option<Cluster>,
     /// A bug to plant into the chat, to see a checker fail.
     pub bug: Option<Bug>,
 }
 
-pub(crate) const TRANSPORTS: [(&str, Transport); 4] = [
-    ("websocket", Transport::Websocket),
-    ("polling", Transport::Polling),
-    ("upgrade", Transport::Upgrade),
-    ("websocket-or-polling", Transport::WebsocketOrPolling),
-];
 const ADDRESSES: [(&str, ServerAddress); 2] =
     [("ip", ServerAddress::Ip), ("name", ServerAddress::Name)];
 const TO_SERVER: [(&str, ToServer); 3] = [
@@ -99,10 +98,9 @@ const RECOVERY: [(&str, Recovery); 3] = [
     ("sqlite", Recovery::Sqlite),
 ];
 
-pub(crate) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
-    let seconds = |seconds| Setting::Fixed(Duration::from_secs(seconds));
-    let few_milliseconds = Setting::Between(Duration::ZERO, Duration::from_millis(4));
-    let transports = TRANSPORTS.map(|(name, transport)| (name, Some(transport)));
+fn read(file: &mut Table<'_>, problems: &mut Problems) -> Chat {
+    let mut table = file.table("chat", problems);
+    let transports = Transport::ALL.map(|(name, transport)| (name, Some(transport)));
     let transports: Vec<_> = transports.into_iter().chain([("any", None)]).collect();
     let transport = table.word("transport", &transports, problems);
     let address = table.word("address", &ADDRESSES, problems);
@@ -121,38 +119,46 @@ pub(crate) fn chat(mut table: Table<'_>, problems: &mut Problems) -> Chat {
     let presence = table.word("presence", &[("off", false), ("on", true)], problems);
     let max_connections = table.get("max-connections", problems);
     let max_connections_per_address = table.get("max-connections-per-address", problems);
-    let storage_delay = table.get("storage-delay", problems);
     let bugs: Vec<_> = PLANTED_BUGS.iter().map(|bug| (bug.name, bug.bug)).collect();
     let bug = table.word("bug", &bugs, problems);
     table.finish(problems);
-    let (backoff_min, backoff_max) =
-        backoff.unwrap_or((Duration::from_millis(500), Duration::from_secs(5)));
+    let (backoff_min, backoff_max) = backoff.unwrap_or(BACKOFF);
+    let recovery = recovery.unwrap_or_default();
+    let cluster = cluster::read(file.table("cluster", problems), bug, recovery, problems);
     Chat {
         transport: transport.unwrap_or(Some(Transport::Websocket)),
         address: address.unwrap_or_default(),
         to_server: to_server.unwrap_or(ToServer::ExactlyOnce),
         to_client: to_client.unwrap_or(ToClient::CatchUp),
-        ping_interval: ping_interval.unwrap_or(seconds(5)),
-        ping_timeout: ping_timeout.unwrap_or(seconds(4)),
-        ack_timeout: ack_timeout.unwrap_or(seconds(2)),
-        connect_timeout: connect_timeout.unwrap_or(seconds(5)),
+        ping_interval: ping_interval.unwrap_or(PING_INTERVAL),
+        ping_timeout: ping_timeout.unwrap_or(PING_TIMEOUT),
+        ack_timeout: ack_timeout.unwrap_or(ACK_TIMEOUT),
+        connect_timeout: connect_timeout.unwrap_or(CONNECT_TIMEOUT),
         retries,
         outbox_on_disk: outbox.unwrap_or(false),
         max_payload: max_payload.unwrap_or(1_000_000),
         backoff_min,
         backoff_max,
-        recovery: recovery.unwrap_or_default(),
-        recovery_window: recovery_window.unwrap_or(seconds(120)),
+        recovery,
+        recovery_window: recovery_window.unwrap_or(Setting::Fixed(Duration::from_secs(120))),
         presence: presence.unwrap_or(false),
         max_connections,
-        storage_delay: storage_delay.unwrap_or(few_milliseconds),
         max_connections_per_address,
+        cluster,
         bug,
     }
 }
 
+// What is meant if nothing else is said.
+pub(crate) const PING_INTERVAL: Setting<Duration> = Setting::Fixed(Duration::from_secs(5));
+pub(crate) const PING_TIMEOUT: Setting<Duration> = Setting::Fixed(Duration::from_secs(4));
+pub(crate) const ACK_TIMEOUT: Setting<Duration> = Setting::Fixed(Duration::from_secs(2));
+pub(crate) const CONNECT_TIMEOUT: Setting<Duration> = Setting::Fixed(Duration::from_secs(5));
+pub(crate) const BACKOFF: (Duration, Duration) =
+    (Duration::from_millis(500), Duration::from_secs(5));
+
 /// `{ min = "500ms", max = "5s" }`.
-fn backoff<'t>(
+pub(crate) fn backoff<'t>(
     raw: &'t Spanned<DeValue<'t>>,
     problems: &mut Problems,
 ) -> Option<(Duration, Duration)> {
@@ -176,40 +182,87 @@ fn backoff<'t>(
 /// how late timers may be.
 const SLACK: Duration = Duration::from_millis(500);
 
-impl Chat {
-    /// Decides what is open.
-    pub(crate) fn draw(&self, draw: &mut Draw) -> Chat {
+/// The waits that decide how soon a client is back, and has what it missed.
+pub(crate) struct Pace {
+    pub(crate) ping_interval: Duration,
+    pub(crate) ping_timeout: Duration,
+    pub(crate) ack_timeout: Duration,
+    /// How long an attempt to connect may take.
+    pub(crate) connecting: Duration,
+    /// The shortest and the longest wait before a further attempt.
+    pub(crate) backoff: (Duration, Duration),
+}
+
+impl Pace {
+    /// What socketioxide and rust_socketio can promise with these.
+    pub(crate) fn bounds(&self) -> Bounds {
+        let client_detection = self.ping_interval + self.ping_timeout + SLACK;
+        // The client notices that its connection is dead, waits, gives up an attempt that was
+        // under way when the network healed, waits again, and then has as much time as for some
+        // messages that must be sent twice.
+        let connecting = self.connecting + self.backoff.1 * 2;
+        Bounds {
+            client_detection,
+            // rust_socketio's first pong comes unasked, and engineioxide keeps it as credit for the first
+            // ping: the server can be a whole interval late.
+            server_detection: self.ping_interval * 2 + self.ping_timeout + SLACK,
+            delivery: client_detection + connecting + self.ack_timeout * 5,
+            backoff_min: self.backoff.0,
+            backoff_max: self.backoff.1,
+            ..Bounds::default()
+        }
+    }
+}
+
+impl System for Chat {
+    const NAME: &'static str = "chat";
+
+    fn read(file: &mut Table<'_>, problems: &mut Problems) -> Self {
+        read(file, problems)
+    }
+
+    fn servers(&self) -> Servers {
+        self.cluster
+            .as_ref()
+            .map_or_else(Servers::default, Cluster::servers)
+    }
+
+    fn transport(&self) -> Option<Transport> {
+        self.transport
+    }
+
+    fn draw(&self, draw: &mut Draw) -> Self {
         Chat {
             ping_interval: draw.fixed("chat: ping-interval", self.ping_interval),
             ping_timeout: draw.fixed("chat: ping-timeout", self.ping_timeout),
             ack_timeout: draw.fixed("chat: ack-timeout", self.ack_timeout),
             connect_timeout: draw.fixed("chat: connect-timeout", self.connect_timeout),
             recovery_window: draw.fixed("chat: recovery-window", self.recovery_window),
+            cluster: self.cluster.as_ref().map(|cluster| cluster.draw(draw)),
             ..self.clone()
         }
     }
 
-    /// What the chat promises about time, when nothing in it is open any more.
-    pub(crate) fn bounds(&self) -> Bounds {
-        let (interval, timeout) = (self.ping_interval.min(), self.ping_timeout.min());
-        let client_detection = interval + timeout + SLACK;
-        // The client notices that its connection is dead, waits, gives up an attempt that was
-        // under way when the network healed, waits again, and then has as much time as for some
-        // messages that must be sent twice.
+    fn bounds(&self) -> Bounds {
         let carriers = match self.transport {
             Some(Transport::WebsocketOrPolling) => 2,
             _ => 1,
         };
-        let connecting = self.connect_timeout.min() * carriers + self.backoff_max * 2;
-        // rust_socketio's first pong comes unasked, and engineioxide keeps it as credit for the first
-        // ping: the server can be a whole interval late.
-        let server_detection = interval * 2 + timeout + SLACK;
+        // After the broker, its servers have to come back first.
+        let servers_return = match self.cluster {
+            Some(_) => SERVER_RETURNS_WITHIN,
+            None => Duration::ZERO,
+        };
+        let pace = Pace {
+            ping_interval: self.ping_interval.min(),
+            ping_timeout: self.ping_timeout.min(),
+            ack_timeout: self.ack_timeout.min(),
+            connecting: self.connect_timeout.min() * carriers,
+            backoff: (self.backoff_min, self.backoff_max),
+        };
+        let bounds = pace.bounds();
         Bounds {
-            client_detection,
-            server_detection,
-            delivery: client_detection + connecting + self.ack_timeout.min() * 5,
-            backoff_min: self.backoff_min,
-            backoff_max: self.backoff_max,
+            delivery: bounds.delivery + servers_return,
             recovery: (self.recovery != Recovery::Off).then(|| squall_guarantees::Recovery {
                 window: self.recovery_window.min(),
                 outlives_server: self.recovery == Recovery::Sqlite,
@@ -217,23 +270,53 @@ impl Chat {
             // The server notices, and tells at the next second. News that are on their way for longer
             // than a client waits for a sign of life end its connection.
             presence: (self.presence)
-                .then(|| server_detection + Duration::from_secs(1) + client_detection),
+                .then(|| bounds.server_detection + Duration::from_secs(1) + bounds.client_detection),
             retries: self.retries,
             max_payload: Some(self.max_payload.into()),
-            ..Bounds::default()
+            ..bounds
+        }
+    }
+
+    fn build(&self, site: &mut Site<'_>) {
+        servers::build(self, site);
+        play::build(self, site);
+    }
+
+    fn stored(&self, _clients: &[PlannedClient]) -> Result<Vec<StoredMessage>, String> {
+        servers::stored().map_err(|error| error.to_string())
+    }
+
+    /// Its own, everybody's, and the one in which it is alone.
+    fn entitlements(&self, client: &PlannedClient) -> Vec<String> {
+        let own = [EVERYBODY.to_owned(), room_of(&client.name)];
+        let rooms = client.rooms.iter().cloned().chain(own);
+        rooms
+            .map(|room| full_name(&client.namespace, &room))
+            .collect()
+    }
+
+    fn keeps_outboxes(&self) -> bool {
+        self.outbox_on_disk
+    }
+
+    fn manners(&self, name: &str, rooms: &[String]) -> Manners {
+        Manners {
+            login: manners::login(name, rooms),
+            phrases: manners::phrases(),
+            hear: manners::deliveries,
         }
     }
 }
 
-/// Decides about a client's transport.
-pub(crate) fn draw_transport(client: &str, draw: &mut Draw) -> Transport {
-    let label = format!("{client}: transport");
-    let all = [
-        ("websocket", Transport::Websocket),
-        ("polling", Transport::Polling),
-        ("upgrade", Transport::Upgrade),
-    ];
-    let (name, transport) = all[draw.stream(&label).random_range(0..all.len())];
-    draw.tell(&label, name.to_owned());
-    transport
+#[cfg(test)]
+mod tests {
+    use crate::cast::MOST_ROOMS;
+    use crate::text::LONGEST_NAME;
+    use squall_chat::Limits;
+
+    #[test]
+    fn the_chat_allows_what_scenario_files_allow() {
+        let Limits { name, rooms, .. } = Limits::default();
+        assert_eq!((name, rooms), (LONGEST_NAME, MOST_ROOMS));
+    }
 }

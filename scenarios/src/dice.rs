@@ -10,7 +10,7 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The seed's decisions.
-pub(crate) struct Draw {
+pub struct Draw {
     seed: u64,
     drawn: Vec<(String, String)>,
     /// The machines that it can decide about, once they are drawn.
@@ -33,14 +33,14 @@ impl Draw {
     }
 
     /// The random stream of this label.
-    pub(crate) fn stream(&self, label: &str) -> ChaCha8Rng {
+    pub fn stream(&self, label: &str) -> ChaCha8Rng {
         let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
         stream.set_stream(xxh3_64(label.as_bytes()));
         stream
     }
 
     /// Decides a value, and notes it if it was open.
-    pub(crate) fn value<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> T {
+    pub fn value<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> T {
         let value = draw_from(&mut self.stream(label), setting);
         if let Setting::Between(..) = setting {
             self.tell(label, format!("{value:?}"));
@@ -49,18 +49,18 @@ impl Draw {
     }
 
     /// Notes what was decided.
-    pub(crate) fn tell(&mut self, label: &str, value: String) {
+    pub fn tell(&mut self, label: &str, value: String) {
         self.drawn.push((label.to_owned(), value));
     }
 
     /// Decides a value like [`Draw::value`], for a plan that is written like a scenario.
-    pub(crate) fn fixed<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> Setting<T> {
+    pub fn fixed<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> Setting<T> {
         Setting::Fixed(self.value(label, setting))
     }
 }
 
 /// A value that a range can be drawn of.
-pub(crate) trait Drawable: PartialOrd + Copy + Debug {
+pub trait Drawable: PartialOrd + Copy + Debug {
     /// A value between the two, which are both possible, that people can read.
     fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self;
 }
@@ -89,7 +89,7 @@ impl Drawable for Duration {
 }
 
 /// Decides a value with this stream.
-pub(crate) fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T>) -> T {
+pub fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T>) -> T {
     match setting {
         Setting::Fixed(value) => value,
         Setting::Between(min, max) => {

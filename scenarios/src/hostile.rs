@@ -8,7 +8,6 @@ use crate::cast::Clients;
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table, choose_from};
-use serde_json::{Value, json};
 use squall_guarantees::EventKind;
 use squall_hostile::{Ear, HostileOptions, Hostility};
 use squall_simulator::now;
@@ -156,6 +155,7 @@ impl PlannedHostile {
     pub(crate) async fn program(
         self,
         server: SocketAddr,
+        manners: Manners,
         leak: impl Fn(EventKind) + Send + Sync + 'static,
     ) {
         sleep(self.from.saturating_sub(now())).await;
@@ -163,14 +163,13 @@ impl PlannedHostile {
             server,
             hostility: self.kind,
             pace: Duration::from_secs(1) / self.rate,
-            login: self.login().to_string(),
-            phrases: phrases(),
+            login: manners.login,
+            phrases: manners.phrases,
         };
-        let rooms = self.rooms;
+        let (rooms, hear) = (self.rooms, manners.hear);
         let ear: Ear = Arc::new(move |text| {
-            deliveries(text)
-                .filter(|delivery| !rooms.contains(&delivery.room))
-                .for_each(|delivery| leak(delivery.into()));
+            let heard = hear(text).into_iter();
+            heard.filter(|heard| is_leak(heard, &rooms)).for_each(&leak);
         });
         let attack = squall_hostile::attack(options, ear);
         match self.until {
@@ -180,88 +179,46 @@ impl PlannedHostile {
             None => match attack.await {},
         }
     }
-
-    /// The chat's login.
-    fn login(&self) -> Value {
-        json!({ "name": self.name, "rooms": self.rooms, "offset": 0 })
-    }
 }
 
-/// What a client may say to the chat: a costly request, a message to a room that it is not in, and
-/// an event that does not exist.
-fn phrases() -> Vec<String> {
-    let phrases = [
-        json!(["sync", { "offset": 0 }]),
-        json!(["chat message", { "tag": "t", "room": "nowhere", "content": "spoofed" }]),
-        json!(["nonsense", [1, 2.5, null, "text", { "a": {} }]]),
-    ];
-    phrases.iter().map(Value::to_string).collect()
+/// Whether this is a message to none of these rooms.
+fn is_leak(heard: &EventKind, rooms: &[String]) -> bool {
+    matches!(heard, EventKind::Delivered { room, .. } if !rooms.contains(room))
 }
 
-/// A message as the chat's server tells it.
-struct Overheard {
-    content: String,
-    id: i64,
-    room: String,
-    sender: String,
+/// How a peer that breaks the rules knows to speak to a system, as far as it keeps to them.
+#[derive(Clone, Debug)]
+pub struct Manners {
+    /// What it logs in with, as JSON.
+    pub login: String,
+    /// What it may say, as JSON: events that cost much, that are not allowed, that do not exist.
+    pub phrases: Vec<String>,
+    /// The messages in what it hears: an Engine.IO packet, or several in a polling body.
+    pub hear: fn(&str) -> Vec<EventKind>,
 }
 
-impl Overheard {
-    /// Reads the beginning of an array; the rest says nothing about a leak.
-    fn read(message: &Value) -> Option<Self> {
-        let text = |place: usize| Some(message.get(place)?.as_str()?.to_owned());
-        Some(Self {
-            content: text(0)?,
-            id: message.get(1)?.as_i64()?,
-            room: text(2)?,
-            sender: text(3)?,
-        })
-    }
-}
-
-impl From<Overheard> for EventKind {
-    fn from(message: Overheard) -> Self {
-        EventKind::Delivered {
-            id: message.id,
-            room: message.room,
-            sender: message.sender,
-            content: message.content,
+impl Default for Manners {
+    /// It can say nothing and understands nothing.
+    fn default() -> Self {
+        Manners {
+            login: "{}".to_owned(),
+            phrases: Vec::new(),
+            hear: |_| Vec::new(),
         }
     }
-}
-
-/// The messages in what a hostile peer heard: an Engine.IO packet, or several in a polling body.
-fn deliveries(text: &str) -> impl Iterator<Item = Overheard> + '_ {
-    text.split('\x1e').filter_map(|packet| {
-        let event = packet.strip_prefix("42")?;
-        let event = &event[event.find('[')?..];
-        let arguments: Vec<Value> = serde_json::from_str(event).ok()?;
-        Overheard::read(arguments.get(1)?)
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Scenario, run};
+    use crate::run;
+    use crate::testing::scenario;
     use squall_guarantees::{Guarantee, Verdict, check};
-
-    #[test]
-    fn messages_are_found_in_whatever_a_hostile_peer_hears() {
-        let message = r#"42["chat message",["psst",7,"vault","alice",0,{"previous":5}]]"#;
-        let body = format!("2\x1e{message}\x1e42[\"beat\",{{\"head\":7}}]");
-        let heard: Vec<_> = deliveries(&body).map(|found| found.content).collect();
-        assert_eq!(heard, ["psst"]);
-        let heard: Vec<_> = deliveries("42").chain(deliveries("<html>")).collect();
-        assert!(heard.is_empty());
-    }
 
     /// The verdict when a peer logs in to a room of its own and listens.
     fn no_phantom(bug: &str) -> Verdict {
-        let text =
-            format!("shows = \"A listener.\"\n{bug}\n[[hostile]]\nkind = \"flood\"\nfor = \"2s\"");
-        let scenario = Scenario::parse("test", &text).expect("a right scenario");
-        let record = run(&scenario.plan(1)).expect("the run comes to its end");
+        let text = format!("{bug}\n[[hostile]]\nkind = \"flood\"\nfor = \"2s\"");
+        let record = run(&scenario(&text).plan(1)).expect("the run comes to its end");
         let verdicts = check(&record.history);
         let found = verdicts
             .into_iter()

@@ -1,6 +1,7 @@
 //! The named scenarios: the files in `scenarios/library`, embedded in the command by `build.rs`.
 
 use crate::scenario::Scenario;
+use crate::systems::SYSTEMS;
 
 /// Every embedded file: its name without `.toml`, and its text.
 const LIBRARY: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/library.rs"));
@@ -12,7 +13,7 @@ const LIBRARY: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/library.rs"
 pub fn library() -> Vec<Scenario> {
     let mut library: Vec<Scenario> = LIBRARY
         .iter()
-        .map(|(name, text)| match Scenario::parse(name, text) {
+        .map(|(name, text)| match Scenario::parse(name, text, SYSTEMS) {
             Ok(scenario) => scenario,
             Err(bad) => panic!("{bad}: {:?}", bad.problems),
         })
@@ -20,6 +21,12 @@ pub fn library() -> Vec<Scenario> {
     // Stable: within a group the names stay sorted.
     library.sort_by_key(|scenario| scenario.group);
     library
+}
+
+/// The text of a named scenario, if there is one of this name.
+pub(crate) fn text(name: &str) -> Option<&'static str> {
+    let mut texts = LIBRARY.iter();
+    texts.find(|(this, _)| *this == name).map(|(_, text)| *text)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use crate::runner::{self, RunError};
 use crate::scenario::Scenario;
+use crate::systems::SYSTEMS;
 use squall_guarantees::{Guarantee, Verdict, check};
 
 /// The transports, as scenario files name them.
@@ -137,7 +138,7 @@ impl Place {
     /// # Panics
     /// If the file is wrong, which a test rules out.
     pub(crate) fn play(&self, seeds: u64) -> Result<Vec<Cell>, RunError> {
-        let scenario = Scenario::parse("matrix", &self.file());
+        let scenario = Scenario::parse("matrix", &self.file(), SYSTEMS);
         let scenario = scenario.unwrap_or_else(|bad| panic!("{bad}: {:?}", bad.problems));
         let mut cells = vec![Cell::default(); Guarantee::ALL.len()];
         for seed in 1..=seeds {
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn every_place_is_a_right_scenario() {
         for place in Place::all() {
-            let scenario = Scenario::parse("matrix", &place.file());
+            let scenario = Scenario::parse("matrix", &place.file(), SYSTEMS);
             assert!(
                 scenario.is_ok(),
                 "{:?}",

@@ -256,13 +256,12 @@ pub(crate) async fn program(
 
 #[cfg(test)]
 mod tests {
-    use crate::Scenario;
     use crate::run;
+    use crate::testing::scenario;
     use squall_guarantees::Lost;
     use std::time::Duration;
 
     const STALLS: &str = r#"
-        shows = "A proxy stalls."
         [middlebox]
         kind = "stalls"
         clients = "bob"
@@ -272,9 +271,7 @@ mod tests {
 
     #[test]
     fn a_stall_is_a_silence_of_its_clients_alone() {
-        let plan = Scenario::parse("test", STALLS)
-            .expect("a right scenario")
-            .plan(1);
+        let plan = scenario(STALLS).plan(1);
         let record = run(&plan).expect("the run comes to its end");
         let [silence] = &record.history.silences[..] else {
             panic!("{:?}", record.history.silences);
@@ -283,13 +280,12 @@ mod tests {
         assert_eq!(silence.lost, Lost::BothWays);
         let (from, until) = (Duration::from_secs(2), Duration::from_secs(5));
         assert_eq!((silence.from, silence.until), (from, until));
-        assert_eq!(plan.healed_at(plan.ends_at), until);
+        assert_eq!(plan.healed_at(plan.ends_at()), until);
     }
 
     #[test]
     fn what_a_middlebox_does_is_told() {
         let text = r#"
-            shows = "A proxy refuses WebSockets."
             [clients]
             names = ["bob"]
             [chat]
@@ -298,9 +294,7 @@ mod tests {
             kind = "refuses-websocket"
             for = "5s"
         "#;
-        let plan = Scenario::parse("test", text)
-            .expect("a right scenario")
-            .plan(1);
+        let plan = scenario(text).plan(1);
         let record = run(&plan).expect("the run comes to its end");
         let [first, ..] = &record.incidents[..] else {
             panic!("nothing was told");
@@ -316,7 +310,6 @@ mod tests {
         let hits = |after: &str| {
             let text = format!(
                 r#"
-                shows = "A proxy closes what is idle."
                 [clients]
                 names = ["bob"]
                 [chat]
@@ -326,9 +319,7 @@ mod tests {
                 after = "{after}"
                 "#
             );
-            let plan = Scenario::parse("test", &text)
-                .expect("a right scenario")
-                .plan(1);
+            let plan = scenario(&text).plan(1);
             let record = run(&plan).expect("the run comes to its end");
             record.faults[0].hits
         };
@@ -339,7 +330,6 @@ mod tests {
     #[test]
     fn a_partition_cuts_a_client_off_its_middlebox() {
         let text = r#"
-            shows = "A client behind a proxy is cut off."
             [clients]
             names = ["bob"]
             [middlebox]
@@ -351,9 +341,7 @@ mod tests {
             at = "0s"
             for = "30s"
         "#;
-        let plan = Scenario::parse("test", text)
-            .expect("a right scenario")
-            .plan(1);
+        let plan = scenario(text).plan(1);
         let record = run(&plan).expect("the run comes to its end");
         assert!(record.network.cut > 0);
         let first = record.history.database.first();

@@ -1,12 +1,11 @@
 //! `[client.NAME]`: what is different for one client.
 
 use crate::cast::{Clients, rooms};
-use crate::chat::TRANSPORTS;
 use crate::links::LinkChange;
 use crate::setting::Setting;
 use crate::text::{Problems, Table, choose_from};
+use crate::transport::Transport;
 use crate::workload::messages;
-use squall_chat::Transport;
 use std::time::Duration;
 
 /// What is different for one client.
@@ -54,7 +53,7 @@ pub(crate) fn overrides(
             messages: messages(&mut fields, problems),
             start: fields.get("start", problems),
             namespace: namespace(&mut fields, problems),
-            transport: fields.word("transport", &TRANSPORTS, problems),
+            transport: fields.word("transport", &Transport::ALL, problems),
         });
         fields.finish(problems);
     }

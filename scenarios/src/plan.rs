@@ -5,10 +5,9 @@
 //! old seed draws for the others. What the seed decides while the world runs (latencies, losses,
 //! the entropy of the machines) is left to the simulator.
 
-use crate::cast::{BROKER, Machines, SERVER};
-use crate::chat::{Chat, System, draw_transport};
+use crate::cast::{Machines, ROOT, Servers};
+use crate::client::PlannedClient;
 use crate::clocks::{Clock, stretch};
-use crate::cluster::PlannedCluster;
 use crate::dice::Draw;
 use crate::faults::PlannedFault;
 use crate::hostile::PlannedHostile;
@@ -16,16 +15,17 @@ use crate::links::PlannedLink;
 use crate::middlebox::PlannedMiddlebox;
 use crate::overrides::Override;
 use crate::scenario::Scenario;
-use crate::workload::{PlannedMessage, User, Workload};
+use crate::system::Subject;
+use crate::transport::Transport;
+use crate::workload::{Speaker, Workload};
 use indexmap::{IndexMap, IndexSet};
-use squall_chat::{ROOT, SERVER_RETURNS_WITHIN, Transport};
 use squall_guarantees::{Bounds, Guarantee};
 use squall_reports::{Engine, Expected, Sight};
 use std::fmt::Debug;
 use std::time::Duration;
 
 /// A scenario in which nothing is open any more.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// The scenario's name.
     pub scenario: String,
@@ -40,16 +40,10 @@ pub struct Plan {
     /// What was drawn, as (what, value), in the order of the scenario. The times of single messages
     /// are left out: the history tells them.
     pub drawn: Vec<(String, String)>,
-    /// What is put to the test.
-    pub system: System,
+    /// What is put to the test. Nothing in it is open.
+    pub system: Box<dyn Subject>,
     /// The clients, in order.
     pub clients: Vec<PlannedClient>,
-    /// The options of the chat; every [`Setting`](crate::Setting) in it is [`Setting::Fixed`](crate::Setting::Fixed).
-    pub chat: Chat,
-    /// The names of the servers.
-    pub servers: Vec<String>,
-    /// What is between the servers, if there is more than one.
-    pub cluster: Option<PlannedCluster>,
     /// The faults, in the order of the file.
     pub faults: Vec<PlannedFault>,
     /// The proxy between some clients and the server.
@@ -62,29 +56,9 @@ pub struct Plan {
     pub expect: Vec<(Guarantee, Expected)>,
     /// What must be seen in the run, or it shows nothing.
     pub exercises: Vec<Sight>,
-    /// What the chat promises about time with these options.
-    pub bounds: Bounds,
-    /// How long the run goes on after the last message is due and the last fault is over.
-    pub settle: Duration,
-    /// When the run ends, unless messages are still being sent then.
-    pub ends_at: Duration,
-}
-
-/// A client of a plan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlannedClient {
-    /// Its name.
-    pub name: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// The rooms that it is in at first.
-    pub rooms: Vec<String>,
-    /// What carries its packets.
-    pub transport: Transport,
-    /// Its link to the server.
-    pub link: PlannedLink,
-    /// What its user sends, in the order of time.
-    pub messages: Vec<PlannedMessage>,
+    /// How long the run goes on after the last message is due and the last fault is over; if none, as long as
+    /// [`Plan::settle`] says.
+    pub settle: Option<Duration>,
 }
 
 impl Plan {
@@ -96,8 +70,38 @@ impl Plan {
     /// How many machines there are: servers and their broker, clients, those that break the rules, and
     /// a proxy.
     pub fn machines(&self) -> usize {
-        let between = usize::from(self.cluster.is_some()) + usize::from(self.middlebox.is_some());
-        self.servers.len() + self.clients.len() + self.hostile.len() + between
+        let servers = self.servers();
+        let between = usize::from(servers.broker) + usize::from(self.middlebox.is_some());
+        servers.names.len() + self.clients.len() + self.hostile.len() + between
+    }
+
+    /// The machines on the servers' side.
+    pub fn servers(&self) -> Servers {
+        self.system.servers()
+    }
+
+    /// What the system promises about time, in the time of the world: its machines' clocks may drift.
+    pub fn bounds(&self) -> Bounds {
+        let of_faults = self.faults.iter().map(|it| it.kind.kind().drift_ppm());
+        let of_clocks = self.clocks.iter().map(|clock| clock.drift.ppm());
+        stretch(self.system.bounds(), of_faults.chain(of_clocks))
+    }
+
+    /// How long the run goes on after the last message is due and the last fault is over: unless something
+    /// else is said, long enough to come back, and then to be delivered to.
+    pub fn settle(&self) -> Duration {
+        self.settle.unwrap_or_else(|| self.bounds().delivery * 2)
+    }
+
+    /// When the run ends, unless messages are still being sent then.
+    pub fn ends_at(&self) -> Duration {
+        let messages = self.clients.iter().flat_map(|client| &client.messages);
+        let messages = messages.map(|message| message.at);
+        let faults = self.faults.iter().map(|it| it.until.unwrap_or(it.from));
+        let middlebox = self.middlebox.iter().map(|it| it.until.unwrap_or(it.from));
+        let hostile = self.hostile.iter().map(|it| it.until.unwrap_or(it.from));
+        let turns = messages.chain(faults).chain(middlebox).chain(hostile);
+        turns.max().unwrap_or(Duration::ZERO) + self.settle()
     }
 
     /// When the last fault is over, in a run that ends at this time: zero if there is none, the end of the
@@ -106,14 +110,6 @@ impl Plan {
         let faults = self.faults.iter().map(|fault| fault.healed_at(end));
         let middlebox = self.middlebox.iter().map(|it| it.healed_at(end));
         faults.chain(middlebox).max().unwrap_or(Duration::ZERO)
-    }
-
-    /// The machine whose database is the truth.
-    pub(crate) fn keeper(&self) -> &'static str {
-        match self.cluster {
-            Some(_) => BROKER,
-            None => SERVER,
-        }
     }
 
     /// The command that repeats the run.
@@ -140,12 +136,9 @@ impl Scenario {
     pub fn plan(&self, seed: u64) -> Plan {
         let mut draw = Draw::new(seed);
         let clients = self.draw_clients(&mut draw);
-        let chat = self.chat.draw(&mut draw);
-        let cluster = self.cluster.as_ref().map(|it| it.draw(&mut draw));
-        let servers = (cluster.as_ref()).map_or(vec![SERVER.to_owned()], PlannedCluster::servers);
+        let system = self.system.draw(&mut draw);
         draw.machines = Machines {
-            servers: servers.clone(),
-            broker: cluster.as_ref().map(|_| BROKER),
+            servers: system.servers(),
             clients: clients.iter().map(|client| client.name.clone()).collect(),
         };
         let faults: Vec<_> = self
@@ -167,31 +160,7 @@ impl Scenario {
             .iter()
             .map(|clock| clock.draw(&mut draw))
             .collect();
-        let drifts = faults.iter().map(|fault| fault.kind.kind().drift_ppm());
-        let drifts = drifts.chain(clocks.iter().map(|clock| clock.drift.ppm()));
-        let mut bounds = chat.bounds();
-        if cluster.is_some() {
-            // After the broker, its servers have to come back first.
-            bounds.delivery += SERVER_RETURNS_WITHIN;
-        }
-        let bounds = stretch(bounds, drifts);
-        let settle = match self.settle {
-            Some(settle) => draw.value("settle", settle),
-            // Long enough to come back, and then to be delivered to.
-            None => bounds.delivery * 2,
-        };
-        let messages = clients
-            .iter()
-            .flat_map(|client| &client.messages)
-            .map(|m| m.at);
-        let turns = faults.iter().map(|fault| fault.until.unwrap_or(fault.from));
-        let turns = turns.chain(
-            middlebox
-                .iter()
-                .map(|middlebox| middlebox.until.unwrap_or(middlebox.from)),
-        );
-        let turns = turns.chain(hostile.iter().map(|peer| peer.until.unwrap_or(peer.from)));
-        let ends_at = messages.chain(turns).max().unwrap_or(Duration::ZERO) + settle;
+        let settle = self.settle.map(|settle| draw.value("settle", settle));
         Plan {
             scenario: self.name.clone(),
             shows: self.shows.clone(),
@@ -199,20 +168,15 @@ impl Scenario {
             seed,
             engine: Engine::Native,
             drawn: draw.drawn(),
-            system: self.system,
+            system,
             clients,
-            chat,
-            servers,
-            cluster,
             faults,
             middlebox,
             hostile,
             clocks,
             expect: self.expect.clone(),
             exercises: self.exercises.clone(),
-            bounds,
             settle,
-            ends_at,
         }
     }
 
@@ -238,17 +202,17 @@ impl Scenario {
                     ..self.workload.clone()
                 };
                 let namespace = self.namespace_of(name);
-                let user = User {
+                let speaker = Speaker {
                     name,
                     rooms: rooms.clone(),
                     all_rooms: &all_rooms,
                     peers: &peers[&namespace],
                 };
-                let transport = own.transport.or(self.chat.transport);
+                let transport = own.transport.or(self.system.transport());
                 PlannedClient {
                     link: own_link.on(&shared_link),
-                    messages: workload.draw(user, draw),
-                    transport: transport.unwrap_or_else(|| draw_transport(name, draw)),
+                    messages: workload.draw(speaker, draw),
+                    transport: transport.unwrap_or_else(|| Transport::draw(name, draw)),
                     name: name.clone(),
                     namespace,
                     rooms,
@@ -284,13 +248,9 @@ impl Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn scenario(text: &str) -> Scenario {
-        Scenario::parse("test", text).expect("a right scenario")
-    }
+    use crate::testing::scenario;
 
     const OPEN: &str = r#"
-        shows = "Something."
         workload.messages = "1..100"
         settle = "1s..60s"
         [[fault]]
@@ -302,8 +262,9 @@ mod tests {
 
     #[test]
     fn the_same_seed_draws_the_same_plan() {
-        assert_eq!(scenario(OPEN).plan(7), scenario(OPEN).plan(7));
-        assert_ne!(scenario(OPEN).plan(7), scenario(OPEN).plan(8));
+        let plan = |seed| format!("{:?}", scenario(OPEN).plan(seed));
+        assert_eq!(plan(7), plan(7));
+        assert_ne!(plan(7), plan(8));
     }
 
     #[test]
@@ -314,7 +275,8 @@ mod tests {
             turmoil.command(),
             format!("{} --engine turmoil", native.command())
         );
-        assert_eq!(turmoil.on(Engine::Native), native);
+        let again = turmoil.on(Engine::Native);
+        assert_eq!(format!("{again:?}"), format!("{native:?}"));
     }
 
     #[test]
@@ -351,7 +313,6 @@ mod tests {
     fn a_correlation_that_is_drawn_stays_below_one() {
         let scenario = scenario(
             r#"
-            shows = "Nearly everything in common."
             link = { loss = 0.5, loss-correlation = "0.9..0.99999", latency = "20ms" }
             "#,
         );
@@ -375,7 +336,6 @@ mod tests {
         let ring = |victims| {
             scenario(&format!(
                 r#"
-                shows = "Something."
                 cluster.servers = 3
                 [[fault]]
                 kind = "partition"
@@ -398,7 +358,6 @@ mod tests {
         let healed_at = |shape| {
             let plan = scenario(&format!(
                 r#"
-                shows = "Something."
                 settle = "5s"
                 cluster.servers = 2
                 [[fault]]
@@ -409,7 +368,7 @@ mod tests {
                 "#
             ))
             .plan(1);
-            plan.healed_at(plan.ends_at).as_secs()
+            plan.healed_at(plan.ends_at()).as_secs()
         };
         assert_eq!(healed_at("shape = 'bridge'\nbridge = 'broker'"), 60);
         assert_eq!(healed_at("shape = 'split'"), 65);
@@ -419,7 +378,6 @@ mod tests {
     fn a_run_settles_after_the_last_fault_and_the_last_message() {
         let plan = scenario(
             r#"
-            shows = "Something."
             settle = "5s"
             workload = { messages = 2, start = "1s", interval = "1s" }
             [[fault]]
@@ -430,7 +388,7 @@ mod tests {
             "#,
         )
         .plan(1);
-        assert_eq!(plan.healed_at(plan.ends_at), Duration::from_secs(12));
-        assert_eq!(plan.ends_at, Duration::from_secs(17));
+        assert_eq!(plan.healed_at(plan.ends_at()), Duration::from_secs(12));
+        assert_eq!(plan.ends_at(), Duration::from_secs(17));
     }
 }

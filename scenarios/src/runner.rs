@@ -1,52 +1,28 @@
 //! Plan → record: builds the world of a plan, lets its time pass, and collects what was left behind.
 //!
-//! Every machine runs the programs of `squall-chat` as they are. What their observers are told is
+//! Every machine runs the programs of its system as they are. What their observers are told is
 //! written down with its virtual time, and noted in the world's digest. When the time is over, the
 //! process of the server, or of the broker, is killed, and the database is read from what is on its
 //! disk.
 
 mod conditions;
-mod deeds;
 mod ending;
-mod events;
 mod hardships;
 mod leftovers;
-mod log;
-mod servers;
-mod tutorial;
 
-use crate::cast::MIDDLEBOX;
-use crate::chat::{Chat, ServerAddress, System};
-use crate::middlebox;
-use crate::plan::{Plan, PlannedClient};
-use crate::workload::PlannedMessage;
-use deeds::Deeds;
+use crate::cast::ROOT;
+use crate::deeds::Deeds;
+use crate::log::{Log, Told};
+use crate::plan::Plan;
+use crate::site::Site;
 use ending::Ending;
-use events::{from_client, from_row};
 use indexmap::IndexMap;
-use log::{Log, Told};
 use serde::{Deserialize, Serialize};
-use squall_chat::{
-    Client, ClientOptions, Database, EVERYBODY, ROOT, StorageError, full_name, room_of,
-};
 use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage, Unfinished};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
-use squall_simulator::{Engine, Fault, MachineId, Source, TraceEvent, World, now, simulate_on};
+use squall_simulator::{Engine, Fault, MachineId, Source, TraceEvent, World, simulate_on};
 use std::collections::BTreeMap;
-use std::future::pending;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::sleep;
-
-/// The port of the chat server.
-pub(crate) const PORT: u16 = 3000;
-/// The file of the messages, on the disks of the server, or of the servers and the broker.
-const DATABASE: &str = "chat.db";
-
-/// The file of what is not sent yet, on the disk of a client's machine.
-const OUTBOX: &str = "outbox.db";
 
 /// Why there is no record.
 #[derive(Debug, thiserror::Error)]
@@ -185,7 +161,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
     let ends: Ends = ends.collect();
     let (digest, counts) = (world.digest(), world.counts());
     let (trace, sources) = (world.trace().to_vec(), world.sources());
-    let database = read_database(plan, world, machines[plan.keeper()]).map_err(|cause| {
+    let database = read_database(plan, world, machines[plan.servers().keeper()]).map_err(|cause| {
         RunError::Database {
             scenario: plan.scenario.clone(),
             seed: plan.seed,
@@ -248,132 +224,22 @@ fn tell_machine(world: &World, id: MachineId) -> Machine {
     }
 }
 
-/// Sets up the machines and their links; the server's side comes first.
+/// Sets up the machines and their links: the system's, and those that break the rules.
 fn build(plan: &Plan, world: &mut World, log: &Log, deeds: &Deeds) -> IndexMap<String, MachineId> {
-    let authors = tutorial::Authors::new(plan);
-    let mut machines = IndexMap::new();
-    let servers = servers::build(plan, world, log, &mut machines);
-    let addresses = servers.iter().map(|&server| (world.address(server), PORT));
-    let addresses: Vec<_> = addresses.map(SocketAddr::from).collect();
-    let middlebox = plan.middlebox.as_ref().map(|planned| {
-        let (program, servers) = (planned.clone(), addresses.clone());
-        let observer = deeds.observer();
-        let program =
-            move || middlebox::program(program.clone(), servers.clone(), observer.clone());
-        let machine = world.machine(MIDDLEBOX, program);
-        machines.insert(MIDDLEBOX.to_owned(), machine);
-        (planned, machine)
-    });
-    let mut first_operation = 0;
-    for (client, number) in plan.clients.iter().zip(0..) {
-        let doors = match middlebox {
-            Some((planned, machine)) if planned.serves(&client.name) => vec![machine],
-            _ => own_first(&servers, number),
-        };
-        let address = |&door: &MachineId| match plan.chat.address {
-            ServerAddress::Ip => format!("{}:{PORT}", world.address(door)),
-            ServerAddress::Name => format!("{}:{PORT}", world.name(door)),
-        };
-        let doors_by_name: Vec<_> = doors.iter().map(address).collect();
-        let user = User {
-            client: ClientId(number),
-            namespace: client.namespace.clone(),
-            messages: client.messages.clone().into(),
-            first_operation,
-            log: log.clone(),
-        };
-        let machine = match plan.system {
-            System::Chat => {
-                let options = client_options(client, &plan.chat, &doors_by_name);
-                let program = move || use_chat(options.clone(), user.clone());
-                world.machine(&client.name, program)
-            }
-            System::Tutorial => {
-                let options = tutorial::client_options(&plan.chat, doors_by_name[0].clone());
-                let authors = authors.clone();
-                let program =
-                    move || tutorial::visit(options.clone(), user.clone(), authors.clone());
-                world.machine(&client.name, program)
-            }
-        };
-        for door in doors {
-            world.set_direction(machine, door, client.link.up.clone());
-            world.set_direction(door, machine, client.link.down.clone());
-        }
-        machines.insert(client.name.clone(), machine);
-        first_operation += client.messages.len() as u64;
-    }
+    let middlebox = plan.middlebox.as_ref();
+    let mut site = Site::new(world, &plan.clients, middlebox, log.clone(), deeds.clone());
+    plan.system.build(&mut site);
+    let server = site.first_server();
     for (peer, number) in plan.hostile.iter().zip(plan.clients.len() as u32..) {
-        let (planned, log, server) = (peer.clone(), log.clone(), addresses[0]);
-        let program = move || {
+        let (planned, log) = (peer.clone(), log.clone());
+        let manners = plan.system.manners(&peer.name, &peer.rooms);
+        site.machine(&peer.name, move || {
             let log = log.clone();
             let leak = move |message| log.add(ClientId(number), message);
-            planned.clone().program(server, leak)
-        };
-        machines.insert(peer.name.clone(), world.machine(&peer.name, program));
+            planned.clone().program(server, manners.clone(), leak)
+        });
     }
-    machines
-}
-
-/// The servers in the order in which the client of this number tries them.
-fn own_first(servers: &[MachineId], number: u32) -> Vec<MachineId> {
-    let mut servers = servers.to_vec();
-    let own = number as usize % servers.len();
-    servers.rotate_left(own);
-    servers
-}
-
-/// The options of a client that knows these servers.
-fn client_options(client: &PlannedClient, chat: &Chat, servers: &[String]) -> ClientOptions {
-    ClientOptions {
-        name: client.name.clone(),
-        server: servers[0].clone(),
-        other_servers: servers[1..].to_vec(),
-        namespace: client.namespace.clone(),
-        rooms: client.rooms.clone(),
-        transport: client.transport,
-        to_server: chat.to_server,
-        ack_timeout: chat.ack_timeout.min(),
-        retries: chat.retries,
-        outbox: chat.outbox_on_disk.then(|| OUTBOX.into()),
-        connect_timeout: chat.connect_timeout.min(),
-        backoff_min: chat.backoff_min,
-        backoff_max: chat.backoff_max,
-        bug: chat.bug,
-    }
-}
-
-/// Someone who uses the chat, and what they are going to do.
-#[derive(Clone)]
-struct User {
-    client: ClientId,
-    namespace: String,
-    messages: Arc<[PlannedMessage]>,
-    /// The number of the first operation; numbers are unique in the run.
-    first_operation: u64,
-    log: Log,
-}
-
-/// A client's program: what a user does from one start of the machine to its end.
-async fn use_chat(options: ClientOptions, user: User) {
-    let User {
-        client,
-        namespace,
-        messages,
-        first_operation,
-        log,
-    } = user;
-    log.add(client, EventKind::Started);
-    let started_at = now();
-    let observer = Arc::new(move |event| log.add(client, from_client(&namespace, event)));
-    let connection = Client::start(options, observer);
-    for (message, operation) in messages.iter().zip(first_operation..) {
-        if message.at >= started_at {
-            sleep(message.at.saturating_sub(now())).await;
-            connection.send(operation, message.message.clone());
-        }
-    }
-    pending().await
+    site.finish()
 }
 
 /// Kills the process that has the database, as only a closed database can be read, and reads what is
@@ -386,16 +252,7 @@ fn read_database(
     world.at(world.now(), Fault::Kill(keeper));
     // A killed process calls nothing any more, so nothing can be refused.
     let _ = world.run_until(world.now());
-    world.inside(keeper, || match plan.system {
-        System::Chat => stored().map_err(|error| error.to_string()),
-        System::Tutorial => tutorial::database(&tutorial::Authors::new(plan)),
-    })
-}
-
-/// The chat's rows.
-fn stored() -> Result<Vec<StoredMessage>, StorageError> {
-    let rows = Database::open(Path::new(DATABASE))?.all()?;
-    Ok(rows.into_iter().map(from_row).collect())
+    world.inside(keeper, || plan.system.stored(&plan.clients))
 }
 
 /// When the programs of each machine ended.
@@ -426,7 +283,7 @@ fn history(
             .map(|client| squall_guarantees::Client {
                 name: client.name.clone(),
                 namespace: client.namespace.clone(),
-                rooms: entitlements(client),
+                rooms: plan.system.entitlements(client),
             })
             .chain(plan.hostile.iter().map(|peer| squall_guarantees::Client {
                 name: peer.name.clone(),
@@ -440,7 +297,7 @@ fn history(
         silences: hardships::silences(plan, ending.at),
         standstills: hardships::standstills(plan, ending.at),
         server_stops: stops_of_servers(plan, ends),
-        bounds: plan.bounds.clone(),
+        bounds: plan.bounds(),
         healed_at: plan.healed_at(ending.at),
         ended_at: ending.at,
         links: conditions::links(plan),
@@ -466,17 +323,9 @@ fn dated(rows: Vec<StoredMessage>, told: &Told) -> Vec<StoredMessage> {
 
 /// When the programs of servers ended, whichever.
 fn stops_of_servers(plan: &Plan, ends: &Ends) -> Vec<Duration> {
-    let stops = plan.servers.iter().flat_map(|server| ends[server].clone());
+    let servers = plan.servers().names;
+    let stops = servers.iter().flat_map(|server| ends[server].clone());
     let mut stops: Vec<_> = stops.collect();
     stops.sort();
     stops
-}
-
-/// The rooms of a client, by full name: its own, everybody's, and the one in which it is alone.
-fn entitlements(client: &PlannedClient) -> Vec<String> {
-    let own = [EVERYBODY.to_owned(), room_of(&client.name)];
-    let rooms = client.rooms.iter().cloned().chain(own);
-    rooms
-        .map(|room| full_name(&client.namespace, &room))
-        .collect()
 }

@@ -3,16 +3,14 @@
 //!
 //! A [`Scenario`] has been checked: names are unique, ranges are not empty, every fault hits
 //! machines that exist. What it leaves open (a [`Setting::Between`], [`Victims::Any`](crate::Victims)) is decided by
-//! the seed in [`crate::plan`]. The chat of a scenario has one server and a star of clients around
-//! it, or a cluster of servers around a broker.
+//! the seed in [`crate::plan`]. What it says of the system that is put to the test, only that
+//! [`System`](crate::System) knows.
 
 #[cfg(test)]
 mod tests;
 
 use crate::cast::clients;
-use crate::chat::{Chat, System, chat};
 use crate::clocks::Clock;
-use crate::cluster::Cluster;
 use crate::faults::Fault;
 use crate::group::Group;
 use crate::hostile::Hostile;
@@ -20,6 +18,7 @@ use crate::links::LinkChange;
 use crate::middlebox::Middlebox;
 use crate::overrides::{Override, overrides};
 use crate::setting::Setting;
+use crate::system::{Subject, Systems};
 use crate::text::{BadScenario, Placed, Problems, Table, choose_from};
 use crate::workload::{Workload, workload};
 use squall_guarantees::Guarantee;
@@ -30,7 +29,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 /// A checked scenario.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Scenario {
     /// Its name: the file's, without `.toml`.
     pub name: String,
@@ -41,7 +40,7 @@ pub struct Scenario {
     /// What it is about, the heading it stands under in `squall list`; every embedded one has one.
     pub group: Option<Group>,
     /// What is put to the test.
-    pub system: System,
+    pub system: Box<dyn Subject>,
     /// How many clients there are.
     pub clients: Setting<u32>,
     /// The clients' names, in order; as many as there can be clients.
@@ -52,10 +51,6 @@ pub struct Scenario {
     pub link: LinkChange,
     /// What is different for single clients.
     pub overrides: Vec<Override>,
-    /// The options of the chat.
-    pub chat: Chat,
-    /// The servers and their broker, if there is more than the one server.
-    pub cluster: Option<Cluster>,
     /// What the users do.
     pub workload: Workload,
     /// What goes wrong.
@@ -76,23 +71,29 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Reads a scenario's text. `source` is the path of its file, or its name if it is embedded.
+    /// Reads a scenario's text, of one of these systems. `source` is the path of its file, or its name if it
+    /// is embedded.
     ///
     /// # Errors
     /// All mistakes that could be found, each with its place in the text and a remedy.
-    pub fn parse(source: &str, text: &str) -> Result<Self, BadScenario> {
+    pub fn parse(source: &str, text: &str, systems: &Systems) -> Result<Self, BadScenario> {
         let name = Path::new(source)
             .file_stem()
             .map_or(source.into(), |stem| stem.to_string_lossy());
-        read_text(&name, source, text)
+        read_text(&name, source, text, systems)
     }
 }
 
 /// Reads a scenario.
-fn read_text(name: &str, source: &str, text: &str) -> Result<Scenario, BadScenario> {
+fn read_text(
+    name: &str,
+    source: &str,
+    text: &str,
+    systems: &Systems,
+) -> Result<Scenario, BadScenario> {
     let mut problems = Problems::default();
     let read = match DeTable::parse(text) {
-        Ok(document) => read(name, source, &document, &mut problems),
+        Ok(document) => read(name, source, &document, systems, &mut problems),
         Err(error) => {
             let what = format!("this is not TOML: {}", error.message());
             let remedy = "See https://toml.io for the syntax; `squall list` shows scenarios to \
@@ -112,21 +113,21 @@ fn read<'t>(
     name: &str,
     source: &str,
     document: &'t Spanned<DeTable<'t>>,
+    systems: &Systems,
     problems: &mut Problems,
 ) -> Option<Scenario> {
     let mut top = Table::new("the scenario", document.get_ref(), 0..0);
     let shows = top.need::<String>("shows", problems);
     let group = top.word("group", &Group::ALL, problems);
-    let systems = [("chat", System::Chat), ("tutorial", System::Tutorial)];
+    let systems: Vec<_> = systems.iter().map(|system| (system.name, system)).collect();
     let system = top.word("system", &systems, problems);
     let settle = top.get("settle", problems);
     let exercises = sights(top.placed("exercises", problems), problems);
     let mut clients = clients(top.table("clients", problems), problems);
     let link = crate::links::read(top.table("link", problems), problems);
-    let chat = chat(top.table("chat", problems), problems);
-    let system = system.unwrap_or(System::Chat);
-    let cluster = crate::cluster::read(top.table("cluster", problems), system, &chat, problems);
-    (cluster.iter()).for_each(|cluster| clients.served_by(cluster.certain()));
+    let (_, default) = systems.first()?;
+    let system = (system.unwrap_or(default).read)(&mut top, problems);
+    clients.servers = system.servers();
     let overrides = overrides(top.table("client", problems), &clients, problems);
     let own = overrides.iter().filter_map(|client| client.rooms.as_ref());
     let someones = own.chain([&clients.rooms]).flatten();
@@ -149,8 +150,6 @@ fn read<'t>(
         rooms: clients.rooms,
         link,
         overrides,
-        chat,
-        cluster,
         workload,
         faults,
         middlebox,

@@ -9,7 +9,7 @@ use crate::dice::{Draw, draw_from};
 use crate::setting::Setting;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use squall_chat::{Content, Kind, Message};
+use squall_guarantees::Kind;
 use std::time::Duration;
 
 /// What the users do.
@@ -77,11 +77,46 @@ pub struct PlannedMessage {
     pub message: Message,
 }
 
+/// Something that a user says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// To whom.
+    pub to: To,
+    /// What it is.
+    pub kind: Kind,
+    /// The sender wants to be called this from here on: of a [`Kind::Nickname`].
+    pub nickname: Option<String>,
+    /// What it says.
+    pub content: Content,
+}
+
+/// Whom a message is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// Everybody in this room, the sender too.
+    Room(String),
+    /// Everybody in the namespace, the sender too.
+    All,
+    /// Everybody in the namespace but the sender.
+    Others,
+    /// One other user.
+    User(String),
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Words.
+    Text(String),
+    /// Bytes.
+    Binary(Vec<u8>),
+}
+
 /// The nicknames that users choose from. There are few, so that some are taken.
 const NICKNAMES: [&str; 5] = ["ace", "king", "queen", "jack", "joker"];
 
 /// One user: who it is, and what it knows of the world.
-pub(crate) struct User<'a> {
+pub(crate) struct Speaker<'a> {
     pub(crate) name: &'a str,
     /// The rooms that it is in.
     pub(crate) rooms: Vec<String>,
@@ -93,7 +128,7 @@ pub(crate) struct User<'a> {
 
 impl Workload {
     /// What a user says. A message for which there is nobody and no room is left out.
-    pub(crate) fn draw(&self, mut user: User<'_>, draw: &mut Draw) -> Vec<PlannedMessage> {
+    pub(crate) fn draw(&self, mut user: Speaker<'_>, draw: &mut Draw) -> Vec<PlannedMessage> {
         let name = user.name;
         let count = draw.value(&format!("{name}: messages"), self.messages);
         let mut at = draw.value(&format!("{name}: start"), self.start);
@@ -127,7 +162,7 @@ impl Workload {
         &self,
         act: Act,
         content: String,
-        user: &mut User<'_>,
+        user: &mut Speaker<'_>,
         to_rooms: &mut usize,
         acts: &mut ChaCha8Rng,
     ) -> Option<Message> {
@@ -138,10 +173,11 @@ impl Workload {
             *to_rooms += 1;
             Some((*room).clone())
         };
+        let text = Content::Text;
         Some(match act {
-            Act::Room => Message::to_room(next_room()?, content),
-            Act::All => Message::to_all(content),
-            Act::Others => Message::to_others(content),
+            Act::Room => plain(To::Room(next_room()?), text(content)),
+            Act::All => plain(To::All, text(content)),
+            Act::Others => plain(To::Others, text(content)),
             Act::Private => {
                 let peers = user.peers;
                 let position = pick(acts, 0..peers.len())?;
@@ -149,42 +185,48 @@ impl Workload {
                 let next = peers[(position + 1) % peers.len()];
                 let to = Some(peers[position]).filter(|peer| *peer != user.name);
                 let to = to.or(Some(next).filter(|peer| *peer != user.name))?;
-                Message::to_user(to, content)
+                plain(To::User(to.to_owned()), text(content))
             }
             Act::Binary => {
                 let mut bytes = content.into_bytes();
                 let size = draw_from(acts, self.size) as usize;
                 bytes.resize_with(size.max(bytes.len()), || acts.random());
-                Message::to_room(next_room()?, bytes)
+                plain(To::Room(next_room()?), Content::Binary(bytes))
             }
-            Act::Typing => Message {
-                kind: Kind::Typing,
-                echo: false,
-                ..Message::to_room(next_room()?, content)
-            },
+            Act::Typing => of_kind(Kind::Typing, next_room()?, content),
             Act::Join => {
                 let outside = user.all_rooms.iter();
                 let room = pick(acts, outside.filter(|room| !user.rooms.contains(room)))?;
                 user.rooms.push(room.clone());
-                of_kind(Kind::Join, room, content)
+                of_kind(Kind::Join, room.clone(), content)
             }
             Act::Leave => {
                 let inside = 0..user.rooms.len();
                 let position = pick(acts, inside.filter(|_| user.rooms.len() > 1))?;
-                of_kind(Kind::Leave, &user.rooms.remove(position), content)
+                of_kind(Kind::Leave, user.rooms.remove(position), content)
             }
             Act::Nickname => Message {
+                kind: Kind::Nickname,
                 nickname: pick(acts, NICKNAMES.into_iter()).map(str::to_owned),
-                ..Message::to_all(content)
+                ..plain(To::All, text(content))
             },
         })
     }
 }
 
-fn of_kind(kind: Kind, room: &str, content: impl Into<Content>) -> Message {
+fn plain(to: To, content: Content) -> Message {
+    Message {
+        to,
+        kind: Kind::Message,
+        nickname: None,
+        content,
+    }
+}
+
+fn of_kind(kind: Kind, room: String, content: String) -> Message {
     Message {
         kind,
-        ..Message::to_room(room, content)
+        ..plain(To::Room(room), Content::Text(content))
     }
 }
 
@@ -196,17 +238,23 @@ fn pick<T>(acts: &mut ChaCha8Rng, from: impl Iterator<Item = T> + Clone) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use crate::scenario::Scenario;
-    use squall_chat::{Kind, Message};
+    use super::{Message, To};
+    use crate::testing::scenario;
+    use squall_guarantees::Kind;
 
     fn said_by_alice(text: &str) -> Vec<Message> {
-        let text = format!("shows = \"Something.\"\n{text}");
-        let scenario = Scenario::parse("test", &text).expect("a right scenario");
-        let messages = scenario.plan(1).clients[0].messages.clone();
+        let messages = scenario(text).plan(1).clients[0].messages.clone();
         messages
             .into_iter()
             .map(|planned| planned.message)
             .collect()
+    }
+
+    fn room(message: &Message) -> &str {
+        match &message.to {
+            To::Room(room) => room,
+            _ => panic!("{message:?} is for no room"),
+        }
     }
 
     #[test]
@@ -217,7 +265,7 @@ mod tests {
             workload = { messages = 3, rooms = ["lobby", "garden"] }
             "#,
         );
-        let rooms: Vec<_> = messages.iter().map(|message| &*message.room).collect();
+        let rooms: Vec<_> = messages.iter().map(room).collect();
         assert_eq!(rooms, ["lobby", "garden", "lobby"]);
     }
 
@@ -243,10 +291,11 @@ mod tests {
         );
         let mut inside = vec!["lobby".to_owned()];
         for message in messages {
+            let room = room(&message).to_owned();
             match message.kind {
-                Kind::Join => inside.push(message.room),
-                Kind::Leave => inside.retain(|room| *room != message.room),
-                _ => assert!(inside.contains(&message.room), "{message:?} in {inside:?}"),
+                Kind::Join => inside.push(room),
+                Kind::Leave => inside.retain(|left| *left != room),
+                _ => assert!(inside.contains(&room), "{message:?} in {inside:?}"),
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::exit::{Failure, error_line};
 use crate::library::library;
 use crate::scenario::Scenario;
+use crate::systems::SYSTEMS;
 use crate::text::nearest;
 use miette::GraphicalTheme;
 use std::path::Path;
@@ -60,7 +61,7 @@ fn read(given: &str) -> Result<Scenario, String> {
     let looks_like_a_file = path.extension().is_some() || path.components().count() > 1;
     match std::fs::read_to_string(path) {
         Ok(text) => {
-            Scenario::parse(given, &text).map_err(|bad| bad.report(GraphicalTheme::unicode()))
+            Scenario::parse(given, &text, SYSTEMS).map_err(|bad| bad.report(GraphicalTheme::unicode()))
         }
         Err(error) if looks_like_a_file => Err(error_line(&format!(
             "the file {given} cannot be read: {error}"

@@ -97,11 +97,11 @@ impl Whom {
         if machines.contains(&name) {
             return None;
         }
-        if name == BROKER && clients.broker.is_none() {
+        if name == BROKER && !clients.servers.broker {
             let remedy = "Write `[cluster]`, and below it how many `servers` there are.";
             return Some(("there is no cluster".to_owned(), remedy.to_owned()));
         }
-        let is_server = clients.servers.iter().any(|server| server == name);
+        let is_server = clients.servers.names.iter().any(|server| server == name);
         if self == Whom::Clients && is_server {
             let remedy = "The fault is between the server and its victims: name clients, or \
                 \"clients\" for all of them.";

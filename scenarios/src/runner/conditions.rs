@@ -4,7 +4,8 @@
 use crate::cast::MIDDLEBOX;
 use crate::faults::PlannedFault;
 use crate::links::PlannedLink;
-use crate::plan::{Plan, PlannedClient};
+use crate::client::PlannedClient;
+use crate::plan::Plan;
 use squall_guarantees::{Capacity, ClientId, Direction, Disturbance, DisturbanceKind};
 use squall_simulator::{Chance, Latency, Link, Loss};
 use std::time::Duration;
@@ -164,8 +165,9 @@ pub(super) fn disturbances(plan: &Plan) -> Vec<Disturbance> {
 
 /// Whom a fault can touch; `None` for everybody.
 fn touched(plan: &Plan, fault: &PlannedFault) -> Vec<Option<ClientId>> {
-    let on_servers_side: Vec<&str> = (plan.servers.iter().map(String::as_str))
-        .chain([plan.keeper()])
+    let servers = plan.servers();
+    let on_servers_side: Vec<&str> = (servers.names.iter().map(String::as_str))
+        .chain([servers.keeper()])
         .collect();
     let sides = fault.sides();
     let everybody = match &sides {
@@ -197,12 +199,10 @@ fn touched(plan: &Plan, fault: &PlannedFault) -> Vec<Option<ClientId>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Scenario;
+    use crate::testing::scenario;
 
     fn plan(text: &str) -> Plan {
-        let text = format!("shows = 'Conditions.'\n{text}");
-        let scenario = Scenario::parse("test", &text).expect("a right scenario");
-        scenario.plan(1)
+        scenario(text).plan(1)
     }
 
     fn touched_by(fault: &str) -> Vec<Option<u32>> {

@@ -4,7 +4,7 @@
 //! it is a matter of round trips, of retries and of what a link carries. So the run is watched instead:
 //! it goes on from the planned end as long as it gets on, and at most for [`LIMIT`].
 
-use super::log::Log;
+use crate::log::Log;
 use crate::plan::Plan;
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxHashSet;
@@ -44,9 +44,9 @@ pub(super) fn run_to_the_end(
     machines: &IndexMap<String, MachineId>,
     log: &Log,
 ) -> Result<Ending, Error> {
-    world.run_until(plan.ends_at)?;
+    world.run_until(plan.ends_at())?;
     let mut watch = Watch::new(plan);
-    let limit = plan.ends_at + LIMIT;
+    let limit = plan.ends_at() + LIMIT;
     loop {
         watch.read(&log.told().events);
         let sending = plan.clients.iter().enumerate().map(|(number, client)| {
@@ -116,7 +116,7 @@ impl<'p> Watch<'p> {
         let got_on = match &event.kind {
             EventKind::Started => {
                 client.starts += 1;
-                if !self.plan.chat.outbox_on_disk {
+                if !self.plan.system.keeps_outboxes() {
                     client.operations.clear();
                 }
                 false
@@ -152,30 +152,29 @@ impl<'p> Watch<'p> {
     /// When the run is over, if nothing happens until then. What was done last has half of the time to
     /// settle left for what follows from it.
     fn due(&self, sending: bool) -> Duration {
-        let Plan { settle, bounds, .. } = self.plan;
+        let (settle, ends_at) = (self.plan.settle(), self.plan.ends_at());
         let wait = match sending {
-            true => (bounds.delivery + LONGEST_WAIT).max(*settle),
-            false => *settle / 2,
+            true => (self.plan.bounds().delivery + LONGEST_WAIT).max(settle),
+            false => settle / 2,
         };
         // Before this, faults and users had their turn.
-        let quiet_since = self.plan.ends_at.saturating_sub(*settle);
-        (self.progress.max(quiet_since) + wait).max(self.plan.ends_at)
+        let quiet_since = ends_at.saturating_sub(settle);
+        (self.progress.max(quiet_since) + wait).max(ends_at)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::{Scenario, run};
+    use crate::run;
+    use crate::testing::scenario;
     use squall_guarantees::EventKind;
     use squall_reports::Record;
     use std::time::Duration;
 
     fn played(text: &str) -> (Duration, Record) {
-        let text = format!("shows = 'What waits is sent one at a time.'\n{text}");
-        let scenario = Scenario::parse("test", &text).expect("a right scenario");
-        let plan = scenario.plan(1);
+        let plan = scenario(text).plan(1);
         let record = run(&plan).expect("the run comes to its end");
-        (plan.ends_at, record)
+        (plan.ends_at(), record)
     }
 
     /// How many messages were acknowledged, and how many are stored.

@@ -5,7 +5,8 @@
 
 use crate::cast::MIDDLEBOX;
 use crate::faults::{Hindrance, PlannedFault, Stage};
-use crate::plan::{Plan, PlannedClient};
+use crate::client::PlannedClient;
+use crate::plan::Plan;
 use indexmap::IndexMap;
 use squall_guarantees::{ClientId, Lost, Silence, Standstill};
 use squall_simulator::{Fault as Order, FaultId, MachineId, World};
@@ -18,7 +19,8 @@ pub(super) fn strike(
     plan: &Plan,
 ) -> Vec<Vec<FaultId>> {
     let mut begun = Vec::new();
-    let server = plan.servers.iter().map(String::as_str).chain([MIDDLEBOX]);
+    let servers = plan.servers().names;
+    let server = servers.iter().map(String::as_str).chain([MIDDLEBOX]);
     let server: Vec<_> = server
         .filter_map(|name| machines.get(name).copied())
         .collect();
@@ -85,17 +87,18 @@ fn downtimes(plan: &Plan, machine: &str) -> Vec<(Duration, Option<Duration>)> {
 /// When a client and the server could not hear each other, in a run that ended at this time.
 pub(super) fn silences(plan: &Plan, end: Duration) -> Vec<Silence> {
     let mut silences = Vec::new();
+    let servers = plan.servers().names;
     let sides: Vec<_> = plan.faults.iter().map(PlannedFault::sides).collect();
     for (client, number) in plan.clients.iter().zip(0..) {
         let middlebox = plan.middlebox.as_ref();
         let doors = match middlebox.is_some_and(|it| it.serves(&client.name)) {
             true => vec![MIDDLEBOX.to_owned()],
-            false => plan.servers.clone(),
+            false => servers.clone(),
         };
         for (fault, sides) in plan.faults.iter().zip(&sides) {
             let lost = match sides {
                 Some(sides) => sides.silence(&client.name, &doors),
-                None => unheard(fault, &client.name, &plan.servers),
+                None => unheard(fault, &client.name, &servers),
             };
             if let Some(lost) = lost {
                 silences.push(Silence {
@@ -141,7 +144,8 @@ pub(super) fn standstills(plan: &Plan, end: Duration) -> Vec<Standstill> {
     let hinders = |fault: &&PlannedFault| fault.kind.kind().hinders().is_some();
     let clients = plan.clients.iter().zip(0..);
     let clients = clients.map(|(client, number)| (client.name.as_str(), Some(ClientId(number))));
-    let servers = plan.servers.iter().map(|name| (name.as_str(), None));
+    let servers = plan.servers().names;
+    let servers = servers.iter().map(|name| (name.as_str(), None));
     let machines: Vec<_> = servers.chain(clients).collect();
     let mut standstills = Vec::new();
     for fault in plan.faults.iter().filter(hinders) {
@@ -201,15 +205,12 @@ pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports:
 mod tests {
     use super::*;
     use crate::cast::SERVER;
-    use crate::scenario::Scenario;
+    use crate::testing::scenario;
     use squall_guarantees::Lost;
 
     /// A plan with these faults.
     fn plan(faults: &str) -> Plan {
-        let text = format!("shows = \"Faults.\"\nsettle = \"10s\"\n{faults}");
-        Scenario::parse("test", &text)
-            .expect("a right scenario")
-            .plan(1)
+        scenario(&format!("settle = '10s'\n{faults}")).plan(1)
     }
 
     fn seconds(seconds: u64) -> Duration {
@@ -265,7 +266,7 @@ mod tests {
             from,
             until,
         };
-        assert_eq!(silences(&plan, plan.ends_at), [expected]);
+        assert_eq!(silences(&plan, plan.ends_at()), [expected]);
     }
 
     #[test]
@@ -283,7 +284,7 @@ mod tests {
         );
         let expected = [5, 7, 9].map(|kill| (seconds(kill), Some(seconds(kill + 1))));
         assert_eq!(downtimes(&plan, SERVER), expected);
-        assert_eq!(plan.healed_at(plan.ends_at), seconds(10));
+        assert_eq!(plan.healed_at(plan.ends_at()), seconds(10));
     }
 
     #[test]
@@ -306,13 +307,13 @@ mod tests {
             from,
             until,
         };
-        assert_eq!(silences(&plan, plan.ends_at), [expected]);
+        assert_eq!(silences(&plan, plan.ends_at()), [expected]);
         let expected = Standstill {
             client: None,
             from,
             until,
         };
-        assert_eq!(standstills(&plan, plan.ends_at), [expected]);
+        assert_eq!(standstills(&plan, plan.ends_at()), [expected]);
     }
 
     #[test]
@@ -327,10 +328,10 @@ mod tests {
             for = "3s"
             "#,
         );
-        assert_eq!(silences(&plan, plan.ends_at), []);
-        assert_eq!(standstills(&plan, plan.ends_at).len(), 1);
+        assert_eq!(silences(&plan, plan.ends_at()), []);
+        assert_eq!(standstills(&plan, plan.ends_at()).len(), 1);
         assert_eq!(
-            standstills(&plan, plan.ends_at)[0].client,
+            standstills(&plan, plan.ends_at())[0].client,
             Some(ClientId(1))
         );
     }
@@ -346,7 +347,7 @@ mod tests {
             for = "3s"
             "#,
         );
-        let clients: Vec<_> = silences(&plan, plan.ends_at)
+        let clients: Vec<_> = silences(&plan, plan.ends_at())
             .iter()
             .map(|silence| silence.client.0)
             .collect();
@@ -371,6 +372,6 @@ mod tests {
             from,
             until,
         };
-        assert_eq!(silences(&plan, plan.ends_at), [expected]);
+        assert_eq!(silences(&plan, plan.ends_at()), [expected]);
     }
 }

@@ -2,10 +2,9 @@
 //!
 //! It is counted for a world that is whole for long enough: before that, nobody has to know yet who is gone.
 
-use super::log::Told;
+use crate::log::Told;
 use crate::plan::Plan;
 use indexmap::IndexMap;
-use squall_chat::Census;
 use squall_guarantees::{EventKind, Held, History, Leftover};
 use std::time::Duration;
 
@@ -24,27 +23,30 @@ pub(super) fn of_servers(
         return Vec::new();
     }
     let mut leftovers = Vec::new();
-    for (server, (counted, census)) in &told.censuses {
+    for (server, (counted, held)) in &told.counted {
         if ends[server].iter().any(|end| end > counted) {
             continue;
         }
-        let Census {
-            sessions, waiting, ..
-        } = census;
-        let leftover = |what, count: usize, expected_at_most| Leftover {
-            holder: server.clone(),
-            what,
-            count: count as u64,
-            expected_at_most,
-            at,
-        };
-        let most = most_sessions(history, at);
-        leftovers.push(leftover(Held::Sessions, *sessions, most));
-        if let Some(most) = most_waiting(history, at) {
-            leftovers.push(leftover(Held::WaitingSessions, *waiting, most));
+        for &(what, count) in held {
+            leftovers.extend(most(what, history, at).map(|expected_at_most| Leftover {
+                holder: server.clone(),
+                what,
+                count,
+                expected_at_most,
+                at,
+            }));
         }
     }
     leftovers
+}
+
+/// The most that a server may hold of this; none if nothing can be said of it.
+fn most(what: Held, history: &History, at: Duration) -> Option<u64> {
+    match what {
+        Held::Sessions => Some(most_sessions(history, at)),
+        Held::WaitingSessions => most_waiting(history, at),
+        _ => None,
+    }
 }
 
 /// One for each client, whose program ran at this time or so shortly before that the server need not have
@@ -91,13 +93,12 @@ fn most_waiting(history: &History, at: Duration) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Scenario, run};
+    use crate::run;
+    use crate::testing::scenario;
     use squall_guarantees::{Held, Leftover};
 
     fn leftovers(text: &str) -> Vec<Leftover> {
-        let text = format!("shows = 'What is left.'\n{text}");
-        let scenario = Scenario::parse("test", &text).expect("a right scenario");
-        let record = run(&scenario.plan(1)).expect("the run comes to its end");
+        let record = run(&scenario(text).plan(1)).expect("the run comes to its end");
         record.history.leftovers
     }
 

@@ -1,11 +1,12 @@
 //! Mistakes in scenario files, as people see them.
 
 use crate::scenario::Scenario;
+use crate::systems::SYSTEMS;
 use miette::GraphicalTheme;
 
 /// The report of a scenario file with mistakes, without colour.
 fn mistakes(text: &str) -> String {
-    Scenario::parse("chat.toml", text)
+    Scenario::parse("chat.toml", text, SYSTEMS)
         .expect_err("the scenario has a mistake")
         .report(GraphicalTheme::unicode_nocolor())
 }

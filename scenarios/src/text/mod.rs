@@ -6,8 +6,7 @@ mod problems;
 mod table;
 mod values;
 
-pub(crate) use nearest::nearest;
-pub(crate) use problems::Problems;
-pub use problems::{BadScenario, Problem};
-pub(crate) use table::{Placed, Table, choose_from};
-pub(crate) use values::{Scalar, Value, duration, number_with_unit, setting};
+pub use nearest::nearest;
+pub use problems::{BadScenario, Problem, Problems};
+pub use table::{Placed, Table, choose_from};
+pub use values::{LONGEST_NAME, Scalar, Value, duration, number_with_unit, setting};

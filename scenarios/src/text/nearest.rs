@@ -1,7 +1,7 @@
 //! Suggests what someone meant who mistyped a name.
 
 /// The candidate with the fewest typing mistakes, if a third of its letters at most are wrong.
-pub(crate) fn nearest<'c>(
+pub fn nearest<'c>(
     typed: &str,
     candidates: impl Iterator<Item = &'c str>,
 ) -> Option<&'c str> {

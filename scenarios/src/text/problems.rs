@@ -69,17 +69,17 @@ impl miette::Diagnostic for Problem {
 
 /// The mistakes found so far.
 #[derive(Default)]
-pub(crate) struct Problems(pub(crate) Vec<Mistake>);
+pub struct Problems(pub(crate) Vec<Mistake>);
 
 /// One mistake: what is wrong, at which bytes of the text, and what to do instead.
 pub(crate) struct Mistake {
-    pub(crate) what: String,
-    pub(crate) at: Range<usize>,
-    pub(crate) remedy: String,
+    pub what: String,
+    pub at: Range<usize>,
+    pub remedy: String,
 }
 
 impl Problems {
-    pub(crate) fn add(
+    pub fn add(
         &mut self,
         at: Range<usize>,
         what: impl Into<String>,

@@ -13,22 +13,22 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A table that is being read. [`Table::finish`] must be called at the end.
-pub(crate) struct Table<'t> {
+pub struct Table<'t> {
     /// How messages call it: `[chat]`, `[[fault]] 2`.
-    pub(crate) title: String,
-    pub(crate) span: Range<usize>,
+    pub title: String,
+    pub span: Range<usize>,
     fields: Option<&'t DeTable<'t>>,
     asked: Vec<&'static str>,
 }
 
 /// A value with its place in the text.
-pub(crate) struct Placed<T> {
-    pub(crate) value: T,
-    pub(crate) at: Range<usize>,
+pub struct Placed<T> {
+    pub value: T,
+    pub at: Range<usize>,
 }
 
 impl<'t> Table<'t> {
-    pub(crate) fn new(
+    pub fn new(
         title: impl Into<String>,
         fields: &'t DeTable<'t>,
         span: Range<usize>,
@@ -42,13 +42,13 @@ impl<'t> Table<'t> {
     }
 
     /// The field's value, still unread.
-    pub(crate) fn raw(&mut self, field: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+    pub fn raw(&mut self, field: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.asked.push(field);
         self.fields.and_then(|fields| fields.get(field))
     }
 
     /// The field's value and place, or none if it is missing or wrong.
-    pub(crate) fn placed<V: Value>(
+    pub fn placed<V: Value>(
         &mut self,
         field: &'static str,
         problems: &mut Problems,
@@ -68,7 +68,7 @@ impl<'t> Table<'t> {
     }
 
     /// The field's value, or none if it is missing or wrong.
-    pub(crate) fn get<V: Value>(
+    pub fn get<V: Value>(
         &mut self,
         field: &'static str,
         problems: &mut Problems,
@@ -77,7 +77,7 @@ impl<'t> Table<'t> {
     }
 
     /// The field's value; that it is missing is a mistake too.
-    pub(crate) fn need<V: Value>(
+    pub fn need<V: Value>(
         &mut self,
         field: &'static str,
         problems: &mut Problems,
@@ -87,7 +87,7 @@ impl<'t> Table<'t> {
     }
 
     /// That the field is missing is a mistake.
-    pub(crate) fn require(&self, field: &str, wanted: &str, problems: &mut Problems) {
+    pub fn require(&self, field: &str, wanted: &str, problems: &mut Problems) {
         if self
             .fields
             .is_some_and(|fields| !fields.contains_key(field))
@@ -102,7 +102,7 @@ impl<'t> Table<'t> {
     }
 
     /// The field's value as one of the allowed words.
-    pub(crate) fn word<T: Clone>(
+    pub fn word<T: Clone>(
         &mut self,
         field: &'static str,
         allowed: &[(&str, T)],
@@ -119,7 +119,7 @@ impl<'t> Table<'t> {
     }
 
     /// A duration that cannot be zero.
-    pub(crate) fn positive(
+    pub fn positive(
         &mut self,
         field: &'static str,
         problems: &mut Problems,
@@ -133,7 +133,7 @@ impl<'t> Table<'t> {
     }
 
     /// Complains unless at least one of these fields is there.
-    pub(crate) fn at_least_one(
+    pub fn at_least_one(
         &mut self,
         fields: &[&'static str],
         remedy: &str,
@@ -150,7 +150,7 @@ impl<'t> Table<'t> {
     }
 
     /// The one of these fields that is there; complains if it is none or several.
-    pub(crate) fn exactly_one(
+    pub fn exactly_one(
         &mut self,
         fields: &[&'static str],
         remedy: &str,
@@ -168,7 +168,7 @@ impl<'t> Table<'t> {
     }
 
     /// The table in this field; an empty one if it is missing or wrong.
-    pub(crate) fn table(&mut self, field: &'static str, problems: &mut Problems) -> Table<'t> {
+    pub fn table(&mut self, field: &'static str, problems: &mut Problems) -> Table<'t> {
         let title = format!("[{field}]");
         let wanted = format!("Write `[{field}]` on a line of its own, and its fields below.");
         self.raw(field)
@@ -182,12 +182,12 @@ impl<'t> Table<'t> {
     }
 
     /// Whether the table is not there at all, or not a table.
-    pub(crate) fn is_missing(&self) -> bool {
+    pub fn is_missing(&self) -> bool {
         self.fields.is_none()
     }
 
     /// The value as a table, if it is one.
-    pub(crate) fn read(
+    pub fn read(
         title: impl Into<String>,
         raw: &'t Spanned<DeValue<'t>>,
         wanted: &str,
@@ -203,7 +203,7 @@ impl<'t> Table<'t> {
 
     /// All fields with the places of their names, in the order of the text, for a table whose
     /// fields are named by the user.
-    pub(crate) fn entries(&self) -> Vec<(Placed<&'t str>, &'t Spanned<DeValue<'t>>)> {
+    pub fn entries(&self) -> Vec<(Placed<&'t str>, &'t Spanned<DeValue<'t>>)> {
         let mut entries: Vec<_> = self
             .fields
             .into_iter()
@@ -223,7 +223,7 @@ impl<'t> Table<'t> {
     }
 
     /// Reports the fields that nobody asked for.
-    pub(crate) fn finish(self, problems: &mut Problems) {
+    pub fn finish(self, problems: &mut Problems) {
         for (key, _) in self.entries() {
             if !self.asked.contains(&key.value) {
                 let what = format!("{} has no field `{}`", self.title, key.value);
@@ -238,7 +238,7 @@ impl<'t> Table<'t> {
 }
 
 /// The remedy for a word that is not among the allowed ones.
-pub(crate) fn choose_from<'w>(
+pub fn choose_from<'w>(
     found: &str,
     allowed: impl Iterator<Item = &'w str> + Clone,
 ) -> String {

@@ -1,12 +1,11 @@
 //! The values of a scenario file: durations with units, ranges, probabilities, names.
 
 use crate::setting::Setting;
-use squall_chat::Limits;
 use std::time::Duration;
 use toml::de::DeValue;
 
 /// A value that can be read from TOML.
-pub(crate) trait Value: Sized {
+pub trait Value: Sized {
     /// What is allowed, as a sentence.
     const WANTED: &'static str;
 
@@ -18,7 +17,7 @@ pub(crate) trait Value: Sized {
 }
 
 /// A value that can be written as a word, and so be an end of a range `"from..to"`.
-pub(crate) trait Scalar: Copy + PartialOrd {
+pub trait Scalar: Copy + PartialOrd {
     const WANTED: &'static str;
     fn from_word(word: &str) -> Result<Self, String>;
 }
@@ -78,7 +77,7 @@ impl<T: Scalar> Value for Setting<T> {
 }
 
 /// Reads a value or a range, or says what is wrong, as the end of a sentence.
-pub(crate) fn setting<T: Scalar>(text: &str) -> Result<Setting<T>, String> {
+pub fn setting<T: Scalar>(text: &str) -> Result<Setting<T>, String> {
     let Some((min, max)) = text.split_once("..") else {
         return T::from_word(text.trim()).map(Setting::Fixed);
     };
@@ -106,7 +105,7 @@ impl Value for Duration {
 }
 
 /// Reads a duration with its unit, or says what is wrong, as the end of a sentence.
-pub(crate) fn duration(word: &str) -> Result<Duration, String> {
+pub fn duration(word: &str) -> Result<Duration, String> {
     let (number, unit) = split_unit(word, "duration")?;
     let seconds = match unit {
         "ns" => 1e-9,
@@ -125,7 +124,7 @@ pub(crate) fn duration(word: &str) -> Result<Duration, String> {
 
 /// Reads a number of one of these units as a whole number above zero, or says what is wrong, as the
 /// end of a sentence. `what` is what the number is.
-pub(crate) fn number_with_unit(
+pub fn number_with_unit(
     word: &str,
     units: &[(&str, u64)],
     what: &str,
@@ -196,6 +195,9 @@ impl Value for String {
     }
 }
 
+/// The longest name of a machine or a room, in bytes.
+pub const LONGEST_NAME: usize = 64;
+
 impl Value for Vec<String> {
     const WANTED: &'static str =
         "Write a list of different names in quotes, as in [\"lobby\", \"kitchen\"].";
@@ -208,9 +210,10 @@ impl Value for Vec<String> {
         for item in items.iter() {
             let name = String::read(item.get_ref())
                 .map_err(|wrong| format!("has an item that {wrong}"))?;
-            let most = Limits::default().name;
-            if name.len() > most {
-                return Err(format!("names `{name}`, which is longer than {most} bytes"));
+            if name.len() > LONGEST_NAME {
+                return Err(format!(
+                    "names `{name}`, which is longer than {LONGEST_NAME} bytes"
+                ));
             }
             if names.contains(&name) {
                 return Err(format!("names `{name}` twice"));

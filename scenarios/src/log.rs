@@ -2,30 +2,30 @@
 
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
-use squall_chat::Census;
-use squall_guarantees::{ClientId, Event, EventKind};
+use squall_guarantees::{ClientId, Event, EventKind, Held};
 use squall_simulator::{note, now};
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What the observers were told so far. All machines of a world write into the same one.
-#[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Told>>);
+#[derive(Clone, Debug, Default)]
+pub struct Log(Arc<Mutex<Told>>);
 
 /// What was told.
-#[derive(Default)]
-pub(super) struct Told {
+#[derive(Debug, Default)]
+pub(crate) struct Told {
     /// What happened to clients, or on the server about them.
-    pub(super) events: Vec<Event>,
+    pub(crate) events: Vec<Event>,
     /// When each row was committed to the database that is the truth.
-    pub(super) stored: FxHashMap<i64, Duration>,
+    pub(crate) stored: FxHashMap<i64, Duration>,
     /// What each server held when it was counted last, and when that was.
-    pub(super) censuses: IndexMap<String, (Duration, Census)>,
+    pub(crate) counted: IndexMap<String, (Duration, Vec<(Held, u64)>)>,
 }
 
 impl Log {
-    /// Writes down what happened just now, and makes it a part of the digest.
-    pub(super) fn add(&self, client: ClientId, kind: EventKind) {
+    /// Writes down what happened to a client just now, and makes it a part of the digest.
+    pub fn add(&self, client: ClientId, kind: EventKind) {
         // What a dead program would say has not happened.
         if !note(&format!("client {}: {kind:?}", client.0)) {
             return;
@@ -36,27 +36,26 @@ impl Log {
 
     /// Writes down that a row was committed just now. A disk that loses one makes room for another with
     /// its id.
-    pub(super) fn stored(&self, id: i64) {
+    pub fn stored(&self, id: i64) {
         if note(&format!("row {id} stored")) {
             self.told().stored.insert(id, now());
         }
     }
 
-    /// Writes down what a server holds now.
-    pub(super) fn counted(&self, server: &str, census: Census) {
+    /// Writes down what a server holds now; the census is what the digest knows of it.
+    pub fn counted(&self, server: &str, census: impl Debug, held: Vec<(Held, u64)>) {
         if note(&format!("{server} holds {census:?}")) {
-            let counted = (now(), census);
-            self.told().censuses.insert(server.to_owned(), counted);
+            self.told().counted.insert(server.to_owned(), (now(), held));
         }
     }
 
     /// All that was written down.
-    pub(super) fn take(&self) -> Told {
+    pub(crate) fn take(&self) -> Told {
         std::mem::take(&mut *self.told())
     }
 
     /// What was written down, to be read in place.
-    pub(super) fn told(&self) -> MutexGuard<'_, Told> {
+    pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
         // A program that panicked elsewhere has not left a half-written event behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

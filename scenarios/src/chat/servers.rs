@@ -1,79 +1,61 @@
-//! The server's side of a world: the one server, or a cluster of them and its broker.
+//! The server's side of a world of the chat: the one server, or a cluster of them and its broker.
 
-use super::events::end;
-use super::{DATABASE, Log, PORT, tutorial};
-use crate::cast::{BROKER, SERVER};
-use crate::chat::System;
-use crate::cluster::PlannedCluster;
-use crate::plan::Plan;
-use indexmap::{IndexMap, IndexSet};
-use squall_chat::{Cluster, Observer, ServerEvent, ServerOptions, Termination};
-use squall_guarantees::{ClientId, EventKind};
-use squall_simulator::{Latency, Link, MachineId, World, note};
-use std::net::{Ipv4Addr, SocketAddr};
+use super::events::{end, from_row};
+use super::{Chat, Cluster};
+use crate::cast::{BROKER, PORT, SERVER};
+use crate::client::PlannedClient;
+use crate::log::Log;
+use crate::site::Site;
+use crate::system::System;
+use indexmap::IndexSet;
+use squall_chat::{
+    Census, Database, Observer, ServerEvent, ServerOptions, StorageError, Termination,
+};
+use squall_guarantees::{ClientId, EventKind, Held, StoredMessage};
+use squall_simulator::{Latency, Link, note};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-/// The machines that clients can connect to, in order.
-pub(super) fn build(
-    plan: &Plan,
-    world: &mut World,
-    log: &Log,
-    machines: &mut IndexMap<String, MachineId>,
-) -> Vec<MachineId> {
-    if let Some(cluster) = &plan.cluster {
-        return build_cluster(plan, cluster, world, log, machines);
+/// The file of the messages, on the disks of the server, or of the servers and the broker.
+const DATABASE: &str = "chat.db";
+
+/// The machines of the server's side.
+pub(super) fn build(chat: &Chat, site: &mut Site<'_>) {
+    let options = options(chat, site.clients);
+    if let Some(cluster) = &chat.cluster {
+        return build_cluster(chat, cluster, options, site);
     }
-    let server = match plan.system {
-        System::Chat => {
-            let options = server_options(plan);
-            let observer = server_observer(plan, SERVER, log.clone());
-            world.machine(SERVER, move || {
-                serve_chat(options.clone(), observer.clone())
-            })
-        }
-        System::Tutorial => {
-            let options = tutorial::server_options(&plan.chat);
-            world.machine(SERVER, move || tutorial::serve(options.clone()))
-        }
-    };
-    machines.insert(SERVER.to_owned(), server);
-    vec![server]
+    let observer = observer(chat, SERVER, site);
+    site.server(SERVER, move || serve(options.clone(), observer.clone()));
 }
 
-fn build_cluster(
-    plan: &Plan,
-    cluster: &PlannedCluster,
-    world: &mut World,
-    log: &Log,
-    machines: &mut IndexMap<String, MachineId>,
-) -> Vec<MachineId> {
-    let observer = server_observer(plan, BROKER, log.clone());
-    let broker = world.machine(BROKER, move || serve_servers(observer.clone()));
-    machines.insert(BROKER.to_owned(), broker);
+fn build_cluster(chat: &Chat, cluster: &Cluster, options: ServerOptions, site: &mut Site<'_>) {
+    let told = observer(chat, BROKER, site);
+    let broker = site.machine(BROKER, move || serve_servers(told.clone()));
     let options = ServerOptions {
-        cluster: Some(Cluster {
-            broker: SocketAddr::from((world.address(broker), PORT)),
+        cluster: Some(squall_chat::Cluster {
+            broker: site.address(broker),
             adapter: cluster.adapter,
         }),
-        ..server_options(plan)
+        ..options
     };
-    let mut servers = Vec::new();
-    for (name, &latency) in plan.servers.iter().zip(&cluster.latencies) {
-        let options = options.clone();
-        let observer = server_observer(plan, name, log.clone());
-        let program = move || serve_chat(options.clone(), observer.clone());
-        let server = world.machine(name, program);
+    for (name, latency) in cluster.servers().names.iter().zip(&cluster.latencies) {
+        let (options, told) = (options.clone(), observer(chat, name, site));
+        let server = site.server(name, move || serve(options.clone(), told.clone()));
         let link = Link {
-            latency: Latency::Fixed(latency),
+            latency: Latency::Fixed(latency.min()),
             ..Link::default()
         };
-        world.set_link(server, broker, link);
-        machines.insert(name.clone(), server);
-        servers.push(server);
+        site.world.set_link(server, broker, link);
     }
-    servers
+}
+
+/// The rows in the database.
+pub(super) fn stored() -> Result<Vec<StoredMessage>, StorageError> {
+    let rows = Database::open(Path::new(DATABASE))?.all()?;
+    Ok(rows.into_iter().map(from_row).collect())
 }
 
 /// The broker's program.
@@ -86,7 +68,7 @@ async fn serve_servers(observer: Observer<ServerEvent>) {
 }
 
 /// A server's program.
-async fn serve_chat(options: ServerOptions, observer: Observer<ServerEvent>) {
+async fn serve(options: ServerOptions, observer: Observer<ServerEvent>) {
     let (listener, stop) = listen().await;
     let (database, stop) = (Path::new(DATABASE), stop.requested());
     let served = squall_chat::serve(listener, database, options, observer, stop).await;
@@ -102,9 +84,9 @@ async fn listen() -> (TcpListener, Termination) {
     (listener, stop)
 }
 
-fn server_options(plan: &Plan) -> ServerOptions {
-    let (chat, defaults) = (&plan.chat, ServerOptions::default());
-    let namespaces = plan.clients.iter().map(|client| client.namespace.clone());
+fn options(chat: &Chat, clients: &[PlannedClient]) -> ServerOptions {
+    let defaults = ServerOptions::default();
+    let namespaces = clients.iter().map(|client| client.namespace.clone());
     let namespaces: IndexSet<String> = namespaces.collect();
     ServerOptions {
         ping_interval: chat.ping_interval.min(),
@@ -127,13 +109,15 @@ fn server_options(plan: &Plan) -> ServerOptions {
 }
 
 /// What a server is told, under its name if there are several.
-fn server_observer(plan: &Plan, server: &str, log: Log) -> Observer<ServerEvent> {
-    let (holder, keeper) = (server.to_owned(), plan.keeper());
-    let server = match plan.cluster {
+fn observer(chat: &Chat, server: &str, site: &Site<'_>) -> Observer<ServerEvent> {
+    let log: Log = site.log.clone();
+    let keeps_the_truth = chat.servers().keeper() == server;
+    let holder = server.to_owned();
+    let server = match chat.cluster {
         Some(_) => server.to_owned(),
         None => String::new(),
     };
-    let names = plan.clients.iter().map(|client| client.name.clone());
+    let names = site.clients.iter().map(|client| client.name.clone());
     let names: IndexSet<String> = names.collect();
     Arc::new(move |event| {
         let (name, kind) = match event {
@@ -163,10 +147,10 @@ fn server_observer(plan: &Plan, server: &str, log: Log) -> Observer<ServerEvent>
                 };
                 (client, closed)
             }
-            ServerEvent::Stored { id } if holder == keeper => return log.stored(id),
+            ServerEvent::Stored { id } if keeps_the_truth => return log.stored(id),
             // A copy.
             ServerEvent::Stored { .. } => return,
-            ServerEvent::Census(census) => return log.counted(&holder, census),
+            ServerEvent::Census(census) => return log.counted(&holder, census, held(census)),
             // The client that this happened to is told, and its history says what came of it.
             ServerEvent::StorageFailed { reason } | ServerEvent::CutOff { reason } => {
                 note(&format!("server: {reason}"));
@@ -178,4 +162,12 @@ fn server_observer(plan: &Plan, server: &str, log: Log) -> Observer<ServerEvent>
             log.add(ClientId(number as u32), kind);
         }
     })
+}
+
+/// What must not grow.
+fn held(census: Census) -> Vec<(Held, u64)> {
+    vec![
+        (Held::Sessions, census.sessions as u64),
+        (Held::WaitingSessions, census.waiting as u64),
+    ]
 }

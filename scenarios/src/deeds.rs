@@ -11,24 +11,24 @@ use std::time::Duration;
 
 /// What was told so far.
 #[derive(Clone, Default)]
-pub(super) struct Deeds(Arc<Mutex<Vec<(Duration, Deed)>>>);
+pub(crate) struct Deeds(Arc<Mutex<Vec<(Duration, Deed)>>>);
 
 impl Deeds {
     /// Writes down what is done, when it is done.
-    pub(super) fn observer(&self) -> Observer {
+    pub(crate) fn observer(&self) -> Observer {
         let deeds = self.clone();
         Arc::new(move |deed| deeds.list().push((now(), deed)))
     }
 
     /// How often it did wrong, as it was planned to: not counting that a server could not be reached.
-    pub(super) fn planned(&self) -> u64 {
+    pub(crate) fn planned(&self) -> u64 {
         let deeds = self.list();
         let planned = deeds.iter().filter(|(_, deed)| *deed != Deed::Unreachable);
         planned.count() as u64
     }
 
     /// All of it, for the record.
-    pub(super) fn told(&self) -> Vec<Incident> {
+    pub(crate) fn told(&self) -> Vec<Incident> {
         let deeds = self.list();
         let told = deeds.iter().map(|&(at, deed)| Incident {
             at,

@@ -3,12 +3,11 @@
 //! Each is a machine. A client connects to its own server, counted through in the order of the clients,
 //! and moves on to the next when that is lost; or it goes through the `[middlebox]`, which balances.
 
-use crate::cast::server_name;
-use crate::chat::{Chat, System};
+use crate::cast::{Servers, server_name};
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
-use squall_chat::{Adapter, Recovery};
+use squall_chat::{Adapter, Bug, Recovery};
 use std::time::Duration;
 
 /// The most servers of a cluster.
@@ -21,24 +20,15 @@ pub struct Cluster {
     pub servers: Setting<u32>,
     /// How they hear of one another's messages.
     pub adapter: Adapter,
-    /// How long a packet is under way between a server and the broker; drawn for each server.
-    pub latency: Setting<Duration>,
-}
-
-/// The cluster of a plan.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlannedCluster {
-    /// How the servers hear of one another's messages.
-    pub adapter: Adapter,
-    /// How far each server is from the broker.
-    pub latencies: Vec<Duration>,
+    /// How long a packet is under way between each server and the broker.
+    pub latencies: Vec<Setting<Duration>>,
 }
 
 /// Reads the table, if there is one.
-pub(crate) fn read(
+pub(super) fn read(
     mut table: Table<'_>,
-    system: System,
-    chat: &Chat,
+    bug: Option<Bug>,
+    recovery: Recovery,
     problems: &mut Problems,
 ) -> Option<Cluster> {
     if table.is_missing() {
@@ -50,13 +40,10 @@ pub(crate) fn read(
     let latency = table.get("latency", problems);
     let span = table.span.clone();
     table.finish(problems);
-    if system == System::Tutorial {
-        let what = "the tutorial's chat has one server";
-        problems.add(span, what, "Leave out `[cluster]`, or `system`.");
-    } else if chat.bug.is_some() {
+    if bug.is_some() {
         let what = "bugs are planted into a chat with one server";
         problems.add(span, what, "Leave out `[cluster]`, or `bug`.");
-    } else if chat.recovery != Recovery::Off {
+    } else if recovery != Recovery::Off {
         let what = "sessions are recovered by one server, not by another one";
         problems.add(span, what, "Leave out `[cluster]`, or `recovery`.");
     }
@@ -67,34 +54,31 @@ pub(crate) fn read(
         let what = format!("a cluster cannot have `servers = {wrong}`");
         problems.add(servers.at, what, format!("Ask for 2 to {MOST} servers."));
     }
+    let latency = latency.unwrap_or(Setting::Fixed(Duration::from_millis(1)));
     Some(Cluster {
         servers: servers.value,
         adapter: adapter.unwrap_or(Adapter::Log),
-        latency: latency.unwrap_or(Setting::Fixed(Duration::from_millis(1))),
+        latencies: vec![latency; most.min(MOST) as usize],
     })
 }
 
 impl Cluster {
-    /// The names of the servers that are there whatever the seed.
-    pub(crate) fn certain(&self) -> Vec<String> {
-        (1..=self.servers.min()).map(server_name).collect()
+    /// The machines that are there whatever the seed.
+    pub(super) fn servers(&self) -> Servers {
+        Servers::around_a_broker(self.servers.min())
     }
 
     /// Decides what is open.
-    pub(crate) fn draw(&self, draw: &mut Draw) -> PlannedCluster {
-        let servers = draw.value("cluster: servers", self.servers);
-        let mut latency =
-            |server| draw.value(&format!("{}: latency", server_name(server)), self.latency);
-        PlannedCluster {
+    pub(super) fn draw(&self, draw: &mut Draw) -> Self {
+        let servers = draw.fixed("cluster: servers", self.servers);
+        let there = self.latencies.iter().zip(1..=servers.min());
+        let latencies = there.map(|(&latency, server)| {
+            draw.fixed(&format!("{}: latency", server_name(server)), latency)
+        });
+        Cluster {
+            servers,
             adapter: self.adapter,
-            latencies: (1..=servers).map(&mut latency).collect(),
+            latencies: latencies.collect(),
         }
-    }
-}
-
-impl PlannedCluster {
-    /// The names of the servers.
-    pub(crate) fn servers(&self) -> Vec<String> {
-        (1..=self.latencies.len() as u32).map(server_name).collect()
     }
 }

@@ -1,0 +1,102 @@
+//! The clients of the chat, and what their users do with them.
+
+use super::events::from_client;
+use super::{Chat, ServerAddress};
+use crate::site::{Site, User};
+use crate::transport::Transport;
+use crate::workload::{Content, Message, To};
+use squall_chat::{Client, ClientOptions, Kind};
+use squall_guarantees::EventKind;
+use std::sync::Arc;
+
+/// The file of what is not sent yet, on the disk of a client's machine.
+const OUTBOX: &str = "outbox.db";
+
+/// A machine for each user.
+pub(super) fn build(chat: &Chat, site: &mut Site<'_>) {
+    for user in site.users() {
+        let (options, program) = (options(chat, &user), user.clone());
+        site.client(&user, move || use_chat(options.clone(), program.clone()));
+    }
+}
+
+fn options(chat: &Chat, user: &User) -> ClientOptions {
+    let doors = user.doors.iter().map(|door| match chat.address {
+        ServerAddress::Ip => door.address.to_string(),
+        ServerAddress::Name => format!("{}:{}", door.name, door.address.port()),
+    });
+    let doors: Vec<String> = doors.collect();
+    ClientOptions {
+        name: user.name.clone(),
+        server: doors[0].clone(),
+        other_servers: doors[1..].to_vec(),
+        namespace: user.namespace.clone(),
+        rooms: user.rooms.clone(),
+        transport: transport(user.transport),
+        to_server: chat.to_server,
+        ack_timeout: chat.ack_timeout.min(),
+        retries: chat.retries,
+        outbox: chat.outbox_on_disk.then(|| OUTBOX.into()),
+        connect_timeout: chat.connect_timeout.min(),
+        backoff_min: chat.backoff_min,
+        backoff_max: chat.backoff_max,
+        bug: chat.bug,
+    }
+}
+
+/// A client's program: what a user does from one start of the machine to its end.
+async fn use_chat(options: ClientOptions, user: User) {
+    user.saw(EventKind::Started);
+    let observed = user.clone();
+    let observer =
+        Arc::new(move |event| observed.saw(from_client(&observed.namespace, event)));
+    let client = Client::start(options, observer);
+    user.act(|operation, message| client.send(operation, as_chat_says(message)))
+        .await;
+}
+
+fn transport(transport: Transport) -> squall_chat::Transport {
+    match transport {
+        Transport::Websocket => squall_chat::Transport::Websocket,
+        Transport::Polling => squall_chat::Transport::Polling,
+        Transport::Upgrade => squall_chat::Transport::Upgrade,
+        Transport::WebsocketOrPolling => squall_chat::Transport::WebsocketOrPolling,
+    }
+}
+
+/// A message of the workload, as the chat says it.
+fn as_chat_says(message: &Message) -> squall_chat::Message {
+    use squall_chat::Message as Chat;
+    let content = content(&message.content);
+    let plain = match &message.to {
+        To::Room(room) => Chat::to_room(room, content),
+        To::All => Chat::to_all(content),
+        To::Others => Chat::to_others(content),
+        To::User(user) => Chat::to_user(user, content),
+    };
+    let kind = kind(message.kind);
+    Chat {
+        kind,
+        // Who types is not shown it.
+        echo: plain.echo && kind != Kind::Typing,
+        nickname: message.nickname.clone(),
+        ..plain
+    }
+}
+
+fn content(content: &Content) -> squall_chat::Content {
+    match content {
+        Content::Text(text) => squall_chat::Content::Text(text.clone()),
+        Content::Binary(bytes) => squall_chat::Content::Binary(bytes.clone()),
+    }
+}
+
+/// Who takes a nickname says so in a message.
+fn kind(kind: squall_guarantees::Kind) -> Kind {
+    match kind {
+        squall_guarantees::Kind::Message | squall_guarantees::Kind::Nickname => Kind::Message,
+        squall_guarantees::Kind::Join => Kind::Join,
+        squall_guarantees::Kind::Leave => Kind::Leave,
+        squall_guarantees::Kind::Typing => Kind::Typing,
+    }
+}

@@ -1,0 +1,22 @@
+//! The clients of a plan.
+
+use crate::links::PlannedLink;
+use crate::transport::Transport;
+use crate::workload::PlannedMessage;
+
+/// A client of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedClient {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The rooms that it is in at first.
+    pub rooms: Vec<String>,
+    /// What carries its packets.
+    pub transport: Transport,
+    /// Its link to the server.
+    pub link: PlannedLink,
+    /// What its user sends, in the order of time.
+    pub messages: Vec<PlannedMessage>,
+}

@@ -1,0 +1,218 @@
+//! Where a system builds its machines: the world of a run, with the links and the middlebox of the plan.
+
+use crate::cast::{MIDDLEBOX, PORT};
+use crate::client::PlannedClient;
+use crate::deeds::Deeds;
+use crate::links::PlannedLink;
+use crate::log::Log;
+use crate::middlebox::{self, PlannedMiddlebox};
+use crate::transport::Transport;
+use crate::workload::{Message, PlannedMessage};
+use indexmap::IndexMap;
+use squall_guarantees::{ClientId, EventKind};
+use squall_simulator::{MachineId, World, now};
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// The world of a run while its machines are built.
+pub struct Site<'w> {
+    /// The world.
+    pub world: &'w mut World,
+    /// The clients of the plan, each of whom wants a machine.
+    pub clients: &'w [PlannedClient],
+    /// Where observers write what they see.
+    pub log: Log,
+    middlebox: Option<&'w PlannedMiddlebox>,
+    deeds: Deeds,
+    machines: IndexMap<String, MachineId>,
+    servers: Vec<MachineId>,
+}
+
+/// Somebody who uses the system, and what it is going to do.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Its number.
+    pub client: ClientId,
+    /// Its name, which is its machine's.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The rooms that it is in at first.
+    pub rooms: Vec<String>,
+    /// What carries its packets.
+    pub transport: Transport,
+    /// Where it can reach the servers, the first first.
+    pub doors: Vec<Door>,
+    /// Where its observers write what they see.
+    pub log: Log,
+    link: PlannedLink,
+    messages: Arc<[PlannedMessage]>,
+    first_operation: u64,
+}
+
+/// A machine to which clients can connect.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Its name, under which it can be looked up.
+    pub name: String,
+    /// Its address.
+    pub address: SocketAddr,
+    machine: MachineId,
+}
+
+impl<'w> Site<'w> {
+    /// Nothing is built yet.
+    pub(crate) fn new(
+        world: &'w mut World,
+        clients: &'w [PlannedClient],
+        middlebox: Option<&'w PlannedMiddlebox>,
+        log: Log,
+        deeds: Deeds,
+    ) -> Self {
+        Site {
+            world,
+            clients,
+            log,
+            middlebox,
+            deeds,
+            machines: IndexMap::new(),
+            servers: Vec::new(),
+        }
+    }
+
+    /// A machine on the servers' side to which no client connects.
+    pub fn machine<F, Fut>(&mut self, name: &str, program: F) -> MachineId
+    where
+        F: Fn() -> Fut + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let machine = self.world.machine(name, program);
+        self.machines.insert(name.to_owned(), machine);
+        machine
+    }
+
+    /// A machine to which clients connect, at [`PORT`].
+    pub fn server<F, Fut>(&mut self, name: &str, program: F) -> MachineId
+    where
+        F: Fn() -> Fut + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let machine = self.machine(name, program);
+        self.servers.push(machine);
+        machine
+    }
+
+    /// Where a machine listens.
+    pub fn address(&self, machine: MachineId) -> SocketAddr {
+        (self.world.address(machine), PORT).into()
+    }
+
+    /// Everybody who will use the system. To be asked for once, when all servers are there.
+    pub fn users(&mut self) -> Vec<User> {
+        let servers: Vec<_> = self.servers.iter().map(|&it| self.address(it)).collect();
+        let middlebox = self.middlebox.map(|planned| {
+            let (program, observer) = (planned.clone(), self.deeds.observer());
+            let program =
+                move || middlebox::program(program.clone(), servers.clone(), observer.clone());
+            (planned, self.machine(MIDDLEBOX, program))
+        });
+        let (mut users, mut first_operation) = (Vec::new(), 0);
+        for (client, number) in self.clients.iter().zip(0..) {
+            let doors = match middlebox {
+                Some((planned, machine)) if planned.serves(&client.name) => vec![machine],
+                _ => own_first(&self.servers, number),
+            };
+            users.push(User {
+                client: ClientId(number),
+                name: client.name.clone(),
+                namespace: client.namespace.clone(),
+                rooms: client.rooms.clone(),
+                transport: client.transport,
+                doors: doors.into_iter().map(|door| self.door(door)).collect(),
+                log: self.log.clone(),
+                link: client.link.clone(),
+                messages: client.messages.clone().into(),
+                first_operation,
+            });
+            first_operation += client.messages.len() as u64;
+        }
+        users
+    }
+
+    fn door(&self, machine: MachineId) -> Door {
+        Door {
+            name: self.world.name(machine).to_owned(),
+            address: self.address(machine),
+            machine,
+        }
+    }
+
+    /// The machine of a user, at the end of its link.
+    pub fn client<F, Fut>(&mut self, user: &User, program: F) -> MachineId
+    where
+        F: Fn() -> Fut + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let client = self.machine(&user.name, program);
+        for door in &user.doors {
+            let (up, down) = (user.link.up.clone(), user.link.down.clone());
+            self.world.set_direction(client, door.machine, up);
+            self.world.set_direction(door.machine, client, down);
+        }
+        client
+    }
+
+    /// Where the first server listens.
+    pub(crate) fn first_server(&self) -> SocketAddr {
+        self.address(self.servers[0])
+    }
+
+    /// What was built, by name, in order.
+    ///
+    /// # Panics
+    /// If the system has forgotten a client.
+    pub(crate) fn finish(self) -> IndexMap<String, MachineId> {
+        for client in self.clients {
+            let name = &client.name;
+            assert!(
+                self.machines.contains_key(name),
+                "the system has built no machine for {name}: see `System::build`"
+            );
+        }
+        self.machines
+    }
+}
+
+impl User {
+    /// Tells the log what this user's client saw, or did.
+    pub fn saw(&self, kind: EventKind) {
+        self.log.add(self.client, kind);
+    }
+
+    /// What the user does from one start of its machine to its end: says each message when it is due, with
+    /// the number of its operation, which is unique in the run. What was due before is not said any more.
+    pub async fn act(&self, mut say: impl FnMut(u64, &Message)) {
+        let started_at = now();
+        for (planned, operation) in self.due_from(started_at) {
+            sleep(planned.at.saturating_sub(now())).await;
+            say(operation, &planned.message);
+        }
+        pending().await
+    }
+
+    fn due_from(&self, start: Duration) -> impl Iterator<Item = (&PlannedMessage, u64)> {
+        let messages = self.messages.iter().zip(self.first_operation..);
+        messages.filter(move |(planned, _)| planned.at >= start)
+    }
+}
+
+/// The servers in the order in which the client of this number tries them.
+fn own_first(servers: &[MachineId], number: u32) -> Vec<MachineId> {
+    let mut servers = servers.to_vec();
+    let own = number as usize % servers.len();
+    servers.rotate_left(own);
+    servers
+}

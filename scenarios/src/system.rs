@@ -1,0 +1,162 @@
+//! What is put to the test: the seam at which a system of your own is put in place of ours.
+//!
+//! A [`System`] is what a scenario file says about it, and in a plan the same with nothing left open.
+//! Everything else in this crate holds it as a [`Subject`] and knows of none what it is.
+
+use crate::cast::Servers;
+use crate::client::PlannedClient;
+use crate::dice::Draw;
+use crate::hostile::Manners;
+use crate::site::Site;
+use crate::text::{Problems, Table};
+use crate::transport::Transport;
+use squall_guarantees::{Bounds, StoredMessage};
+use std::fmt;
+
+/// A system that can be put to the test, with the options that a scenario gives it.
+pub trait System: Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
+    /// What scenario files call it: `system = "chat"`.
+    const NAME: &'static str;
+
+    /// Reads its own tables of a scenario file. What is wrong in them is a problem, with a remedy.
+    fn read(file: &mut Table<'_>, problems: &mut Problems) -> Self;
+
+    /// The machines on the server's side that are there whatever the seed; in a plan, all of them.
+    fn servers(&self) -> Servers;
+
+    /// What carries the packets of a client that does not say so itself; none if the seed says.
+    fn transport(&self) -> Option<Transport> {
+        Some(Transport::Websocket)
+    }
+
+    /// Decides what is open.
+    fn draw(&self, draw: &mut Draw) -> Self;
+
+    /// What it promises about time, by its own clocks. Of a plan, as all that follows.
+    fn bounds(&self) -> Bounds;
+
+    /// Builds the machines: the servers, and a client for each of [`Site::users`]. Their programs tell
+    /// what they see to the site's [`Log`](crate::Log).
+    fn build(&self, site: &mut Site<'_>);
+
+    /// What is stored at the end. To be called inside of the machine that stores what counts, whose
+    /// process has been killed: [`Servers::keeper`].
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words.
+    fn stored(&self, clients: &[PlannedClient]) -> Result<Vec<StoredMessage>, String>;
+
+    /// The rooms whose messages a client may receive at first, as they are called in the history.
+    fn entitlements(&self, client: &PlannedClient) -> Vec<String>;
+
+    /// Whether what a client has not sent yet outlives its program.
+    fn keeps_outboxes(&self) -> bool {
+        false
+    }
+
+    /// How a peer of this name that breaks the rules can do so: it may hear these rooms.
+    fn manners(&self, _name: &str, _rooms: &[String]) -> Manners {
+        Manners::default()
+    }
+}
+
+/// Some [`System`], whichever. Implemented for each.
+pub trait Subject: fmt::Debug + Send + Sync {
+    /// [`System::NAME`].
+    fn name(&self) -> &'static str;
+    /// [`System::servers`].
+    fn servers(&self) -> Servers;
+    /// [`System::transport`].
+    fn transport(&self) -> Option<Transport>;
+    /// [`System::draw`].
+    fn draw(&self, draw: &mut Draw) -> Box<dyn Subject>;
+    /// [`System::bounds`].
+    fn bounds(&self) -> Bounds;
+    /// [`System::build`].
+    fn build(&self, site: &mut Site<'_>);
+    /// [`System::stored`].
+    ///
+    /// # Errors
+    /// Like [`System::stored`].
+    fn stored(&self, clients: &[PlannedClient]) -> Result<Vec<StoredMessage>, String>;
+    /// [`System::entitlements`].
+    fn entitlements(&self, client: &PlannedClient) -> Vec<String>;
+    /// [`System::keeps_outboxes`].
+    fn keeps_outboxes(&self) -> bool;
+    /// [`System::manners`].
+    fn manners(&self, name: &str, rooms: &[String]) -> Manners;
+    /// A copy.
+    fn copied(&self) -> Box<dyn Subject>;
+}
+
+impl<S: System> Subject for S {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+
+    fn servers(&self) -> Servers {
+        System::servers(self)
+    }
+
+    fn transport(&self) -> Option<Transport> {
+        System::transport(self)
+    }
+
+    fn draw(&self, draw: &mut Draw) -> Box<dyn Subject> {
+        Box::new(System::draw(self, draw))
+    }
+
+    fn bounds(&self) -> Bounds {
+        System::bounds(self)
+    }
+
+    fn build(&self, site: &mut Site<'_>) {
+        System::build(self, site);
+    }
+
+    fn stored(&self, clients: &[PlannedClient]) -> Result<Vec<StoredMessage>, String> {
+        System::stored(self, clients)
+    }
+
+    fn entitlements(&self, client: &PlannedClient) -> Vec<String> {
+        System::entitlements(self, client)
+    }
+
+    fn keeps_outboxes(&self) -> bool {
+        System::keeps_outboxes(self)
+    }
+
+    fn manners(&self, name: &str, rooms: &[String]) -> Manners {
+        System::manners(self, name, rooms)
+    }
+
+    fn copied(&self) -> Box<dyn Subject> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Subject> {
+    fn clone(&self) -> Self {
+        (**self).copied()
+    }
+}
+
+/// A system that scenario files can name.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    pub(crate) name: &'static str,
+    pub(crate) read: fn(&mut Table<'_>, &mut Problems) -> Box<dyn Subject>,
+}
+
+impl Known {
+    /// This system.
+    pub const fn of<S: System>() -> Self {
+        Known {
+            name: S::NAME,
+            read: |file, problems| Box::new(S::read(file, problems)),
+        }
+    }
+}
+
+/// The systems that scenario files can name; the first one is meant where they name none.
+pub type Systems = [Known];
