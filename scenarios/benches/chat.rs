@@ -16,7 +16,8 @@
 )]
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use squall::{Plan, SYSTEMS, Scenario, run, trace};
+use squall::{Plan, Scenario, run, trace};
+use squall_cli::SYSTEMS;
 use squall_guarantees::EventKind;
 use squall_reports::Record;
 use std::time::{Duration, Instant};
@@ -56,10 +57,15 @@ fn plan(clients: u32, interval: u32) -> Plan {
         interval * 1000 - 500,
     );
     let scenario = Scenario::parse("minute", &text, SYSTEMS).expect("the scenario is well-formed");
-    Plan {
-        ends_at: Duration::from_secs(MINUTE.into()),
-        settle: Duration::ZERO,
+    let plan = Plan {
+        settle: Some(Duration::ZERO),
         ..scenario.plan(1)
+    };
+    // From the last message to the end of the minute.
+    let settle = Duration::from_secs(MINUTE.into()) - plan.ends_at();
+    Plan {
+        settle: Some(settle),
+        ..plan
     }
 }
 

@@ -1,7 +1,7 @@
 //! Crowds: what a delivery costs here and on the real kernel, and how large a world can be.
 //!
 //! ```sh
-//! cargo bench -p squall --bench scale
+//! cargo bench -p squall-cli --bench scale
 //! ```
 //!
 //! Every line of the tables is measured in a process of its own, so that the processor time and the

@@ -1,5 +1,5 @@
 //! How to test **your own** Socket.IO server with Squall's crates:
-//! `cargo run --release --example your_own_server -p squall`
+//! `cargo run --release --example your_own_server -p squall-cli`
 //!
 //! The chat is one that a tutorial could teach: the server keeps each message and emits it to
 //! everyone, the clients emit and forget. They are ordinary tokio programs. [`run`] gives each a

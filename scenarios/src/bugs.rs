@@ -3,9 +3,9 @@
 
 use crate::library;
 use crate::planted::PlantedBug;
-use crate::runner::{self, RunError};
-use crate::scenario::Scenario;
 use crate::systems::SYSTEMS;
+use squall::RunError;
+use squall::Scenario;
 use squall_guarantees::{Guarantee, Verdict, check};
 use squall_reports::Expected;
 use toml::Table;
@@ -95,7 +95,7 @@ fn must_hold(scenario: &Scenario, guarantee: Guarantee) -> bool {
 
 /// The guarantees that a run violates, and how.
 fn violations(scenario: &Scenario, seed: u64) -> Result<Vec<(Guarantee, String)>, RunError> {
-    let record = runner::run(&scenario.plan(seed))?;
+    let record = squall::run(&scenario.plan(seed))?;
     let violated = check(&record.history).into_iter();
     Ok(violated
         .filter_map(|(guarantee, verdict)| match verdict {

@@ -5,23 +5,18 @@ mod events;
 mod manners;
 mod play;
 mod servers;
+mod system;
 
 pub use cluster::Cluster;
 
-use crate::cast::Servers;
-use crate::client::PlannedClient;
-use crate::dice::Draw;
-use crate::hostile::Manners;
 use crate::planted::PLANTED_BUGS;
-use crate::setting::Setting;
-use crate::site::Site;
-use crate::system::System;
-use crate::text::{Problems, Table};
-use crate::transport::Transport;
-use squall_chat::{
-    Bug, EVERYBODY, Recovery, SERVER_RETURNS_WITHIN, ToClient, ToServer, full_name, room_of,
-};
-use squall_guarantees::{Bounds, StoredMessage};
+use squall::Draw;
+use squall::Servers;
+use squall::Setting;
+use squall::Transport;
+use squall::text::{Problems, Table};
+use squall_chat::{Bug, Recovery, SERVER_RETURNS_WITHIN, ToClient, ToServer};
+use squall_guarantees::Bounds;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -214,23 +209,8 @@ impl Pace {
     }
 }
 
-impl System for Chat {
-    const NAME: &'static str = "chat";
-
-    fn read(file: &mut Table<'_>, problems: &mut Problems) -> Self {
-        read(file, problems)
-    }
-
-    fn servers(&self) -> Servers {
-        self.cluster
-            .as_ref()
-            .map_or_else(Servers::default, Cluster::servers)
-    }
-
-    fn transport(&self) -> Option<Transport> {
-        self.transport
-    }
-
+impl Chat {
+    /// Decides what is open.
     fn draw(&self, draw: &mut Draw) -> Self {
         Chat {
             ping_interval: draw.fixed("chat: ping-interval", self.ping_interval),
@@ -243,6 +223,7 @@ impl System for Chat {
         }
     }
 
+    /// What it promises about time, when nothing in it is open any more.
     fn bounds(&self) -> Bounds {
         let carriers = match self.transport {
             Some(Transport::WebsocketOrPolling) => 2,
@@ -269,49 +250,26 @@ impl System for Chat {
             }),
             // The server notices, and tells at the next second. News that are on their way for longer
             // than a client waits for a sign of life end its connection.
-            presence: (self.presence)
-                .then(|| bounds.server_detection + Duration::from_secs(1) + bounds.client_detection),
+            presence: (self.presence).then(|| {
+                bounds.server_detection + Duration::from_secs(1) + bounds.client_detection
+            }),
             retries: self.retries,
             max_payload: Some(self.max_payload.into()),
             ..bounds
         }
     }
 
-    fn build(&self, site: &mut Site<'_>) {
-        servers::build(self, site);
-        play::build(self, site);
-    }
-
-    fn stored(&self, _clients: &[PlannedClient]) -> Result<Vec<StoredMessage>, String> {
-        servers::stored().map_err(|error| error.to_string())
-    }
-
-    /// Its own, everybody's, and the one in which it is alone.
-    fn entitlements(&self, client: &PlannedClient) -> Vec<String> {
-        let own = [EVERYBODY.to_owned(), room_of(&client.name)];
-        let rooms = client.rooms.iter().cloned().chain(own);
-        rooms
-            .map(|room| full_name(&client.namespace, &room))
-            .collect()
-    }
-
-    fn keeps_outboxes(&self) -> bool {
-        self.outbox_on_disk
-    }
-
-    fn manners(&self, name: &str, rooms: &[String]) -> Manners {
-        Manners {
-            login: manners::login(name, rooms),
-            phrases: manners::phrases(),
-            hear: manners::deliveries,
-        }
+    /// The machines on the servers' side that are there whatever the seed.
+    fn servers(&self) -> Servers {
+        let cluster = self.cluster.as_ref();
+        cluster.map_or_else(Servers::default, Cluster::servers)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::cast::MOST_ROOMS;
-    use crate::text::LONGEST_NAME;
+    use squall::MOST_ROOMS;
+    use squall::text::LONGEST_NAME;
     use squall_chat::Limits;
 
     #[test]

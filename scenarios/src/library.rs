@@ -1,7 +1,7 @@
 //! The named scenarios: the files in `scenarios/library`, embedded in the command by `build.rs`.
 
-use crate::scenario::Scenario;
 use crate::systems::SYSTEMS;
+use squall::Scenario;
 
 /// Every embedded file: its name without `.toml`, and its text.
 const LIBRARY: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/library.rs"));

@@ -9,5 +9,5 @@ use std::process::ExitCode;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    squall::command::main()
+    squall_cli::command::main()
 }

@@ -2,9 +2,9 @@
 //! class of fault. Each combination of the axes is a scenario of its own, written here as its file
 //! would be, and played with many seeds.
 
-use crate::runner::{self, RunError};
-use crate::scenario::Scenario;
 use crate::systems::SYSTEMS;
+use squall::RunError;
+use squall::Scenario;
 use squall_guarantees::{Guarantee, Verdict, check};
 
 /// The transports, as scenario files name them.
@@ -142,7 +142,7 @@ impl Place {
         let scenario = scenario.unwrap_or_else(|bad| panic!("{bad}: {:?}", bad.problems));
         let mut cells = vec![Cell::default(); Guarantee::ALL.len()];
         for seed in 1..=seeds {
-            let record = runner::run(&scenario.plan(seed))?;
+            let record = squall::run(&scenario.plan(seed))?;
             for (cell, (_, verdict)) in cells.iter_mut().zip(check(&record.history)) {
                 match verdict {
                     Verdict::Held(_) => cell.held += 1,

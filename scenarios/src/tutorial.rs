@@ -3,18 +3,18 @@
 //! Its messages have neither sender nor room. The contents of a run are unique, so that the plan
 //! tells both; a content that is not in the plan gets none, and is a phantom to the checkers.
 
-use crate::cast::{PORT, SERVER, Servers};
 use crate::chat::{
     ACK_TIMEOUT, BACKOFF, CONNECT_TIMEOUT, PING_INTERVAL, PING_TIMEOUT, Pace, backoff,
 };
-use crate::client::PlannedClient;
-use crate::dice::Draw;
-use crate::setting::Setting;
-use crate::site::{Site, User};
-use crate::system::System;
-use crate::text::{Problems, Table};
-use crate::workload::{Content, Message, To};
 use indexmap::IndexMap;
+use squall::Draw;
+use squall::PlannedClient;
+use squall::Setting;
+use squall::System;
+use squall::text::{Problems, Table};
+use squall::{Content, Message, To};
+use squall::{PORT, SERVER, Servers};
+use squall::{Site, User};
 use squall_guarantees::{Bounds, Cause, EventKind, Kind, OperationId, StoredMessage};
 use squall_tutorial::{Client, ClientEvent, ClientOptions, ServerOptions};
 use std::net::Ipv4Addr;

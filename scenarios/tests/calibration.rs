@@ -1,6 +1,6 @@
 //! TCP in the simulated world does what theory says, and the documentation says what it does.
 
-use squall::calibration::{calibrate, table};
+use squall_cli::calibration::{calibrate, table};
 
 #[test]
 fn every_ratio_is_within_its_bounds_and_the_table_is_in_the_documentation() {

@@ -259,7 +259,7 @@ fn the_list_for_programs_has_every_scenario() {
         .expect("a list")
         .iter()
         .map(|scenario| &scenario["name"]);
-    assert!(names.eq(squall::library().iter().map(|scenario| &scenario.name)));
+    assert!(names.eq(squall_cli::library().iter().map(|scenario| &scenario.name)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The README's table of what is put to the test: it names every scenario, and only scenarios.
 
-use squall::library;
+use squall_cli::library;
 use std::collections::BTreeSet;
 
 const README: &str = include_str!("../../README.md");

@@ -1,7 +1,8 @@
 //! What hostile peers cost is bounded.
 
 use peak_alloc::PeakAlloc;
-use squall::{Group, Scenario, library, run};
+use squall::{Group, Scenario, run};
+use squall_cli::library;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;

@@ -2,7 +2,8 @@
 //! ones in `reports/snapshots`. Runs are byte-equal, so nothing is redacted; what moves with every packet
 //! stands in a table of its own.
 
-use squall::{library, run};
+use squall::run;
+use squall_cli::library;
 use squall_reports::{self as reports, Judged, Outcome, Styles, text};
 use std::sync::OnceLock;
 

@@ -1,7 +1,7 @@
 //! A checker that never fails proves nothing. Each planted bug of the chat is caught within a few
 //! seeds, and the correct chat is not, as `squall bugs` tells for many seeds.
 
-use squall::{Hunt, PLANTED_BUGS, PlantedBug, hunt};
+use squall_cli::{Hunt, PLANTED_BUGS, PlantedBug, hunt};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 

@@ -89,7 +89,7 @@ impl Drawable for Duration {
 }
 
 /// Decides a value with this stream.
-pub fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T>) -> T {
+pub(crate) fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T>) -> T {
     match setting {
         Setting::Fixed(value) => value,
         Setting::Between(min, max) => {

@@ -211,27 +211,6 @@ impl Default for Manners {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run;
-    use crate::testing::scenario;
-    use squall_guarantees::{Guarantee, Verdict, check};
-
-    /// The verdict when a peer logs in to a room of its own and listens.
-    fn no_phantom(bug: &str) -> Verdict {
-        let text = format!("{bug}\n[[hostile]]\nkind = \"flood\"\nfor = \"2s\"");
-        let record = run(&scenario(&text).plan(1)).expect("the run comes to its end");
-        let verdicts = check(&record.history);
-        let found = verdicts
-            .into_iter()
-            .find(|(this, _)| *this == Guarantee::NoPhantom);
-        found.expect("every guarantee").1
-    }
-
-    #[test]
-    fn a_leak_to_a_hostile_peer_is_a_phantom() {
-        let leaked = no_phantom("chat.bug = \"leak-room\"");
-        assert!(matches!(leaked, Verdict::Violated(_)), "{leaked:?}");
-        assert!(matches!(no_phantom(""), Verdict::Held(_)));
-    }
 
     #[test]
     fn every_kind_has_its_word() {

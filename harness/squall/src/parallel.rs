@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 /// As many jobs at a time as there are cores.
-pub(crate) fn default_jobs() -> usize {
+pub fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Does `work` for every job, `at_a_time` of them at once, and gives the results to `done` in the
 /// order of the jobs, whatever the order in which they are finished.
-pub(crate) fn parallel<J: Sync, R: Send>(
+pub fn parallel<J: Sync, R: Send>(
     jobs: &[J],
     at_a_time: usize,
     work: impl Fn(&J) -> R + Sync,

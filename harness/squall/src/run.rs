@@ -37,6 +37,9 @@ pub enum RunError {
         /// What was called, by whom, and what to do about it.
         cause: squall_simulator::Error,
     },
+    /// The plan is for turmoil, which this build does not have.
+    #[error("this build has no turmoil: build with the feature `turmoil` of the crate squall")]
+    NoTurmoil,
     /// The server's database cannot be read at the end.
     #[error("{scenario} with seed {seed}: the database cannot be read at the end: {cause}")]
     Database {
@@ -65,7 +68,7 @@ pub struct Trace {
 /// # Errors
 /// If the world cannot go on, or the database cannot be read at the end.
 pub fn run(plan: &Plan) -> Result<Record, RunError> {
-    simulate_on(engine_of(plan), plan.seed, |world| {
+    simulate_on(engine_of(plan)?, plan.seed, |world| {
         play(plan, world).map(|played| played.record)
     })
 }
@@ -75,7 +78,7 @@ pub fn run(plan: &Plan) -> Result<Record, RunError> {
 /// # Errors
 /// Like [`run`].
 pub fn trace(plan: &Plan) -> Result<Trace, RunError> {
-    simulate_on(engine_of(plan), plan.seed, |world| {
+    simulate_on(engine_of(plan)?, plan.seed, |world| {
         world.record_trace();
         let Played { record, trace, .. } = play(plan, world)?;
         let machines = record.machines.into_iter();
@@ -102,7 +105,7 @@ pub struct Audited {
 /// # Errors
 /// Like [`run`].
 pub fn audit(plan: &Plan) -> Result<Audited, RunError> {
-    simulate_on(engine_of(plan), plan.seed, |world| {
+    simulate_on(engine_of(plan)?, plan.seed, |world| {
         world.audit();
         let played = play(plan, world)?;
         Ok(Audited {
@@ -112,10 +115,13 @@ pub fn audit(plan: &Plan) -> Result<Audited, RunError> {
     })
 }
 
-fn engine_of(plan: &Plan) -> Engine {
+fn engine_of(plan: &Plan) -> Result<Engine, RunError> {
     match plan.engine {
-        squall_reports::Engine::Native => Engine::Native,
-        squall_reports::Engine::Turmoil => Engine::Turmoil,
+        squall_reports::Engine::Native => Ok(Engine::Native),
+        #[cfg(feature = "turmoil")]
+        squall_reports::Engine::Turmoil => Ok(Engine::Turmoil),
+        #[cfg(not(feature = "turmoil"))]
+        squall_reports::Engine::Turmoil => Err(RunError::NoTurmoil),
     }
 }
 
@@ -161,13 +167,14 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
     let ends: Ends = ends.collect();
     let (digest, counts) = (world.digest(), world.counts());
     let (trace, sources) = (world.trace().to_vec(), world.sources());
-    let database = read_database(plan, world, machines[plan.servers().keeper()]).map_err(|cause| {
-        RunError::Database {
-            scenario: plan.scenario.clone(),
-            seed: plan.seed,
-            cause,
-        }
-    })?;
+    let database =
+        read_database(plan, world, machines[plan.servers().keeper()]).map_err(|cause| {
+            RunError::Database {
+                scenario: plan.scenario.clone(),
+                seed: plan.seed,
+                cause,
+            }
+        })?;
     let named = |machine: MachineId| world.name(machine).to_owned();
     let record = Record {
         scenario: plan.scenario.clone(),

@@ -6,9 +6,6 @@
 //! the seed in [`crate::plan`]. What it says of the system that is put to the test, only that
 //! [`System`](crate::System) knows.
 
-#[cfg(test)]
-mod tests;
-
 use crate::cast::clients;
 use crate::clocks::Clock;
 use crate::faults::Fault;

@@ -1,13 +1,60 @@
-//! What tests of several files share.
+//! What tests of several files share: plans of a system that is never built.
 
+use crate::cast::Servers;
+use crate::client::PlannedClient;
+use crate::dice::Draw;
+use crate::plan::Plan;
 use crate::scenario::Scenario;
-use crate::systems::SYSTEMS;
+use crate::site::Site;
+use crate::system::{Known, System};
+use crate::text::{Problems, Table};
+use squall_guarantees::{Bounds, StoredMessage};
 
-/// The scenario of this text, but for what it shows.
-pub(crate) fn scenario(text: &str) -> Scenario {
+/// A system of as many servers as `[cluster]` says.
+#[derive(Clone, Debug, PartialEq)]
+struct Unbuilt {
+    servers: Option<u32>,
+}
+
+impl System for Unbuilt {
+    const NAME: &'static str = "unbuilt";
+
+    fn read(file: &mut Table<'_>, problems: &mut Problems) -> Self {
+        let servers = file.table("cluster", problems).get("servers", problems);
+        Unbuilt { servers }
+    }
+
+    fn servers(&self) -> Servers {
+        self.servers
+            .map_or_else(Servers::default, Servers::around_a_broker)
+    }
+
+    fn draw(&self, _: &mut Draw) -> Self {
+        self.clone()
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::default()
+    }
+
+    fn build(&self, _: &mut Site<'_>) {
+        unreachable!("these plans are not played");
+    }
+
+    fn stored(&self, _: &[PlannedClient]) -> Result<Vec<StoredMessage>, String> {
+        Ok(Vec::new())
+    }
+
+    fn entitlements(&self, client: &PlannedClient) -> Vec<String> {
+        client.rooms.clone()
+    }
+}
+
+/// The plan of this scenario with seed 1.
+pub(crate) fn plan(text: &str) -> Plan {
     let text = format!("shows = 'Something.'\n{text}");
-    match Scenario::parse("test", &text, SYSTEMS) {
-        Ok(scenario) => scenario,
+    match Scenario::parse("test", &text, &[Known::of::<Unbuilt>()]) {
+        Ok(scenario) => scenario.plan(1),
         Err(bad) => panic!("{:#?}", bad.problems),
     }
 }

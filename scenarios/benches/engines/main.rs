@@ -2,8 +2,8 @@
 //! plain turmoil.
 //!
 //! ```sh
-//! cargo bench -p squall --bench engines            # all, in about four minutes
-//! cargo bench -p squall --bench engines -- echo    # one load
+//! cargo bench -p squall-cli --bench engines            # all, in about four minutes
+//! cargo bench -p squall-cli --bench engines -- echo    # one load
 //! ```
 //!
 //! Crowds of 12 to 1002 machines, one of them a server, with a latency of one millisecond and four loads:

@@ -3,10 +3,10 @@
 //! Each is a machine. A client connects to its own server, counted through in the order of the clients,
 //! and moves on to the next when that is lost; or it goes through the `[middlebox]`, which balances.
 
-use crate::cast::{Servers, server_name};
-use crate::dice::Draw;
-use crate::setting::Setting;
-use crate::text::{Problems, Table};
+use squall::Draw;
+use squall::Setting;
+use squall::text::{Problems, Table};
+use squall::{Servers, server_name};
 use squall_chat::{Adapter, Bug, Recovery};
 use std::time::Duration;
 

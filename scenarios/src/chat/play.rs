@@ -2,9 +2,9 @@
 
 use super::events::from_client;
 use super::{Chat, ServerAddress};
-use crate::site::{Site, User};
-use crate::transport::Transport;
-use crate::workload::{Content, Message, To};
+use squall::Transport;
+use squall::{Content, Message, To};
+use squall::{Site, User};
 use squall_chat::{Client, ClientOptions, Kind};
 use squall_guarantees::EventKind;
 use std::sync::Arc;
@@ -48,8 +48,7 @@ fn options(chat: &Chat, user: &User) -> ClientOptions {
 async fn use_chat(options: ClientOptions, user: User) {
     user.saw(EventKind::Started);
     let observed = user.clone();
-    let observer =
-        Arc::new(move |event| observed.saw(from_client(&observed.namespace, event)));
+    let observer = Arc::new(move |event| observed.saw(from_client(&observed.namespace, event)));
     let client = Client::start(options, observer);
     user.act(|operation, message| client.send(operation, as_chat_says(message)))
         .await;

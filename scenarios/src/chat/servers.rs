@@ -2,12 +2,11 @@
 
 use super::events::{end, from_row};
 use super::{Chat, Cluster};
-use crate::cast::{BROKER, PORT, SERVER};
-use crate::client::PlannedClient;
-use crate::log::Log;
-use crate::site::Site;
-use crate::system::System;
 use indexmap::IndexSet;
+use squall::Log;
+use squall::PlannedClient;
+use squall::Site;
+use squall::{BROKER, PORT, SERVER};
 use squall_chat::{
     Census, Database, Observer, ServerEvent, ServerOptions, StorageError, Termination,
 };

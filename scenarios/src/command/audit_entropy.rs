@@ -3,10 +3,10 @@
 use super::engine::On;
 use super::exit::{Exit, Failure, say};
 use super::selection::read_one;
-use crate::plan::Plan;
-use crate::runner::{self, Audited};
 use anstyle::Style;
 use serde_json::json;
+use squall::Audited;
+use squall::Plan;
 use squall_guarantees::counted;
 use squall_reports::json::VERSION;
 use squall_simulator::{Source, SourceKind};
@@ -45,7 +45,7 @@ enum Format {
 pub(crate) fn audit(arguments: &Arguments) -> Result<Exit, Failure> {
     let scenario = read_one(&arguments.scenario)?;
     let plan = scenario.plan(arguments.seed).on(arguments.on.engine);
-    let audited = runner::audit(&plan).map_err(Failure::new)?;
+    let audited = squall::audit(&plan).map_err(Failure::new)?;
     say(match arguments.format {
         Format::Text => text(&plan, &audited),
         Format::Json => json_text(&plan, &audited),

@@ -4,9 +4,9 @@ use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::say_whole;
 use super::progress::progress;
 use crate::bugs::{Hunt, hunt};
-use crate::parallel::{default_jobs, parallel};
 use crate::planted::{PLANTED_BUGS, PlantedBug};
 use serde_json::json;
+use squall::parallel::{default_jobs, parallel};
 use squall_guarantees::counted;
 use std::time::Instant;
 

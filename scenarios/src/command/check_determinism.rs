@@ -6,11 +6,11 @@ mod certificate;
 use super::engine::On;
 use super::exit::{Exit, Failure, say};
 use super::selection::Selection;
-use crate::parallel::{default_jobs, parallel};
-use crate::plan::Plan;
-use crate::runner::{self, Trace};
 use certificate::{Certificate, Certified, different_machines};
 use nix::sys::personality::{self, Persona};
+use squall::Plan;
+use squall::Trace;
+use squall::parallel::{default_jobs, parallel};
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -163,7 +163,7 @@ fn with_fixed_addresses<T>(f: impl FnOnce() -> T) -> T {
 }
 
 fn in_thread(plan: &Plan) -> Result<Trace, Failure> {
-    runner::trace(plan).map_err(Failure::new)
+    squall::trace(plan).map_err(Failure::new)
 }
 
 fn in_process(plan: &Plan) -> Result<Trace, Failure> {

@@ -4,10 +4,10 @@ use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::say_whole;
 use super::progress::progress;
 use super::selection::Selection;
-use crate::parallel::{default_jobs, parallel};
-use crate::plan::Plan;
-use crate::runner::{self, RunError};
-use crate::scenario::Scenario;
+use squall::Plan;
+use squall::RunError;
+use squall::Scenario;
+use squall::parallel::{default_jobs, parallel};
 use squall_guarantees::counted;
 use squall_reports::{Both, Comparison, Engine, Judged, Measured, Styles, Summary, Uncompared};
 use std::time::Instant;
@@ -139,7 +139,7 @@ fn compare_one(scenario: &Scenario, arguments: &Arguments) -> Exit {
 
 fn measure(plan: &Plan) -> Result<Measured, RunError> {
     let began = Instant::now();
-    let record = runner::run(plan)?;
+    let record = squall::run(plan)?;
     let (wall, simulated) = (began.elapsed(), record.duration);
     Ok(Measured {
         summary: Summary::of(&Judged::new(record)),

@@ -4,8 +4,8 @@ use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::say_whole;
 use super::progress::progress;
 use crate::matrix::{Cell, FAULTS, MODES, Place, TRANSPORTS};
-use crate::parallel::{default_jobs, parallel};
 use serde_json::json;
+use squall::parallel::{default_jobs, parallel};
 use squall_guarantees::{Guarantee, counted};
 use std::time::Instant;
 

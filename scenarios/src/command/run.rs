@@ -6,9 +6,9 @@ use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::{Format, Output};
 use super::progress::progress;
 use super::selection::Selection;
-use crate::parallel::{default_jobs, parallel};
-use crate::runner::{self, RunError};
-use crate::scenario::Scenario;
+use squall::RunError;
+use squall::Scenario;
+use squall::parallel::{default_jobs, parallel};
 use squall_reports::{Engine, Exploration, Judged, Outcome, Summary};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -130,7 +130,7 @@ fn play_all(
 }
 
 fn play(scenario: &Scenario, seed: u64, way: Way) -> Result<Judged, RunError> {
-    let mut record = runner::run(&scenario.plan(seed).on(way.engine))?;
+    let mut record = squall::run(&scenario.plan(seed).on(way.engine))?;
     if way.canary {
         canary::sing(&mut record);
     }

@@ -2,10 +2,10 @@
 
 use super::exit::{Failure, error_line};
 use crate::library::library;
-use crate::scenario::Scenario;
 use crate::systems::SYSTEMS;
-use crate::text::nearest;
 use miette::GraphicalTheme;
+use squall::Scenario;
+use squall::text::nearest;
 use std::path::Path;
 
 /// Which scenarios.
@@ -60,9 +60,8 @@ fn read(given: &str) -> Result<Scenario, String> {
     let path = Path::new(given);
     let looks_like_a_file = path.extension().is_some() || path.components().count() > 1;
     match std::fs::read_to_string(path) {
-        Ok(text) => {
-            Scenario::parse(given, &text, SYSTEMS).map_err(|bad| bad.report(GraphicalTheme::unicode()))
-        }
+        Ok(text) => Scenario::parse(given, &text, SYSTEMS)
+            .map_err(|bad| bad.report(GraphicalTheme::unicode())),
         Err(error) if looks_like_a_file => Err(error_line(&format!(
             "the file {given} cannot be read: {error}"
         ))),

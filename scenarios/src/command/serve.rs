@@ -43,7 +43,7 @@ fn recovery(text: &str) -> Result<Recovery, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    match crate::text::duration(text) {
+    match squall::text::duration(text) {
         Ok(Duration::ZERO) => Err("it cannot be zero".into()),
         Ok(duration) => Ok(duration),
         Err(wrong) => Err(format!("it {wrong}; write it as in 1500ms, 25s or 2min")),

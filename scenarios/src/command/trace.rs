@@ -4,7 +4,7 @@
 use super::engine::On;
 use super::exit::{Exit, Failure, say};
 use super::selection::Selection;
-use crate::runner;
+use squall;
 
 /// Prints everything that went into the digest of a run, as JSON.
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 pub(crate) fn trace(arguments: &Arguments) -> Result<Exit, Failure> {
     for scenario in arguments.selection.read()? {
         let plan = scenario.plan(arguments.seed).on(arguments.on.engine);
-        let traced = runner::trace(&plan).map_err(Failure::new)?;
+        let traced = squall::trace(&plan).map_err(Failure::new)?;
         say(serde_json::to_string(&traced).map_err(Failure::new)?);
     }
     Ok(Exit::AsExpected)

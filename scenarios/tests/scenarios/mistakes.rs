@@ -1,8 +1,8 @@
 //! Mistakes in scenario files, as people see them.
 
-use crate::scenario::Scenario;
-use crate::systems::SYSTEMS;
 use miette::GraphicalTheme;
+use squall::Scenario;
+use squall_cli::SYSTEMS;
 
 /// The report of a scenario file with mistakes, without colour.
 fn mistakes(text: &str) -> String {

@@ -2,9 +2,9 @@
 //! which fault could touch whom.
 
 use crate::cast::MIDDLEBOX;
+use crate::client::PlannedClient;
 use crate::faults::PlannedFault;
 use crate::links::PlannedLink;
-use crate::client::PlannedClient;
 use crate::plan::Plan;
 use squall_guarantees::{Capacity, ClientId, Direction, Disturbance, DisturbanceKind};
 use squall_simulator::{Chance, Latency, Link, Loss};
@@ -199,11 +199,7 @@ fn touched(plan: &Plan, fault: &PlannedFault) -> Vec<Option<ClientId>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::scenario;
-
-    fn plan(text: &str) -> Plan {
-        scenario(text).plan(1)
-    }
+    use crate::testing::plan;
 
     fn touched_by(fault: &str) -> Vec<Option<u32>> {
         let plan = plan(&format!(

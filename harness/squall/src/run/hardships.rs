@@ -4,8 +4,8 @@
 //! down because of two faults is started again when the last of them is over.
 
 use crate::cast::MIDDLEBOX;
-use crate::faults::{Hindrance, PlannedFault, Stage};
 use crate::client::PlannedClient;
+use crate::faults::{Hindrance, PlannedFault, Stage};
 use crate::plan::Plan;
 use indexmap::IndexMap;
 use squall_guarantees::{ClientId, Lost, Silence, Standstill};
@@ -205,12 +205,12 @@ pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports:
 mod tests {
     use super::*;
     use crate::cast::SERVER;
-    use crate::testing::scenario;
+    use crate::testing;
     use squall_guarantees::Lost;
 
     /// A plan with these faults.
     fn plan(faults: &str) -> Plan {
-        scenario(&format!("settle = '10s'\n{faults}")).plan(1)
+        testing::plan(&format!("settle = '10s'\n{faults}"))
     }
 
     fn seconds(seconds: u64) -> Duration {

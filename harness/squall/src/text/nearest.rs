@@ -1,10 +1,7 @@
 //! Suggests what someone meant who mistyped a name.
 
 /// The candidate with the fewest typing mistakes, if a third of its letters at most are wrong.
-pub fn nearest<'c>(
-    typed: &str,
-    candidates: impl Iterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn nearest<'c>(typed: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     candidates
         .map(|candidate| (strsim::osa_distance(typed, candidate), candidate))
         .filter(|(mistakes, candidate)| mistakes * 3 <= candidate.chars().count().max(3))

@@ -79,12 +79,8 @@ pub(crate) struct Mistake {
 }
 
 impl Problems {
-    pub fn add(
-        &mut self,
-        at: Range<usize>,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
+    /// Notes a mistake: where in the text it is, what is wrong, and what to do instead.
+    pub fn add(&mut self, at: Range<usize>, what: impl Into<String>, remedy: impl Into<String>) {
         self.0.push(Mistake {
             what: what.into(),
             at,

@@ -16,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Table<'t> {
     /// How messages call it: `[chat]`, `[[fault]] 2`.
     pub title: String,
+    /// Where it stands in the text.
     pub span: Range<usize>,
     fields: Option<&'t DeTable<'t>>,
     asked: Vec<&'static str>,
@@ -23,16 +24,15 @@ pub struct Table<'t> {
 
 /// A value with its place in the text.
 pub struct Placed<T> {
+    /// The value.
     pub value: T,
+    /// Its bytes in the text.
     pub at: Range<usize>,
 }
 
 impl<'t> Table<'t> {
-    pub fn new(
-        title: impl Into<String>,
-        fields: &'t DeTable<'t>,
-        span: Range<usize>,
-    ) -> Self {
+    /// A table with these fields, all of them unread.
+    pub fn new(title: impl Into<String>, fields: &'t DeTable<'t>, span: Range<usize>) -> Self {
         Table {
             title: title.into(),
             span,
@@ -68,11 +68,7 @@ impl<'t> Table<'t> {
     }
 
     /// The field's value, or none if it is missing or wrong.
-    pub fn get<V: Value>(
-        &mut self,
-        field: &'static str,
-        problems: &mut Problems,
-    ) -> Option<V> {
+    pub fn get<V: Value>(&mut self, field: &'static str, problems: &mut Problems) -> Option<V> {
         self.placed(field, problems).map(|placed| placed.value)
     }
 
@@ -238,10 +234,7 @@ impl<'t> Table<'t> {
 }
 
 /// The remedy for a word that is not among the allowed ones.
-pub fn choose_from<'w>(
-    found: &str,
-    allowed: impl Iterator<Item = &'w str> + Clone,
-) -> String {
+pub fn choose_from<'w>(found: &str, allowed: impl Iterator<Item = &'w str> + Clone) -> String {
     let list = allowed
         .clone()
         .map(|word| format!("`{word}`"))

@@ -18,7 +18,13 @@ pub trait Value: Sized {
 
 /// A value that can be written as a word, and so be an end of a range `"from..to"`.
 pub trait Scalar: Copy + PartialOrd {
+    /// What is allowed, as a sentence.
     const WANTED: &'static str;
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence that begins with the field's name.
     fn from_word(word: &str) -> Result<Self, String>;
 }
 
@@ -124,11 +130,7 @@ pub fn duration(word: &str) -> Result<Duration, String> {
 
 /// Reads a number of one of these units as a whole number above zero, or says what is wrong, as the
 /// end of a sentence. `what` is what the number is.
-pub fn number_with_unit(
-    word: &str,
-    units: &[(&str, u64)],
-    what: &str,
-) -> Result<u64, String> {
+pub fn number_with_unit(word: &str, units: &[(&str, u64)], what: &str) -> Result<u64, String> {
     let (number, unit) = split_unit(word, what)?;
     let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
         return Err(format!("has the unknown unit `{unit}`"));

@@ -2,9 +2,9 @@
 //! document; `README.md` of this crate explains its fields.
 
 use crate::command::exit::Failure;
-use crate::plan::Plan;
-use crate::runner::Trace;
 use serde::{Deserialize, Serialize};
+use squall::Plan;
+use squall::Trace;
 use squall_reports::Engine;
 use std::collections::BTreeMap;
 use std::path::Path;

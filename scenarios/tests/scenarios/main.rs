@@ -1,0 +1,21 @@
+//! What scenario files say, what the seed makes of it, and how it is played.
+
+mod endings;
+mod hostile;
+mod leftovers;
+mod middlebox;
+mod mistakes;
+mod plans;
+mod workload;
+
+use squall::Scenario;
+use squall_cli::SYSTEMS;
+
+/// The scenario of this text, but for what it shows.
+fn scenario(text: &str) -> Scenario {
+    let text = format!("shows = 'Something.'\n{text}");
+    match Scenario::parse("test", &text, SYSTEMS) {
+        Ok(scenario) => scenario,
+        Err(bad) => panic!("{:#?}", bad.problems),
+    }
+}
