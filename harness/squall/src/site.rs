@@ -28,7 +28,8 @@ pub struct Site<'w> {
     middlebox: Option<&'w PlannedMiddlebox>,
     deeds: Deeds,
     machines: IndexMap<String, MachineId>,
-    servers: Vec<MachineId>,
+    /// Those of the machines to which clients connect.
+    servers: IndexMap<String, MachineId>,
 }
 
 /// Somebody who uses the system, and what it is going to do.
@@ -79,7 +80,7 @@ impl<'w> Site<'w> {
             middlebox,
             deeds,
             machines: IndexMap::new(),
-            servers: Vec::new(),
+            servers: IndexMap::new(),
         }
     }
 
@@ -101,7 +102,7 @@ impl<'w> Site<'w> {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let machine = self.machine(name, program);
-        self.servers.push(machine);
+        self.servers.insert(name.to_owned(), machine);
         machine
     }
 
@@ -112,7 +113,7 @@ impl<'w> Site<'w> {
 
     /// Everybody who will use the system. To be asked for once, when all servers are there.
     pub fn users(&mut self) -> Vec<User> {
-        let servers: Vec<_> = self.servers.iter().map(|&it| self.address(it)).collect();
+        let servers: Vec<_> = self.servers.values().map(|&it| self.address(it)).collect();
         let middlebox = self.middlebox.map(|planned| {
             let (program, observer) = (planned.clone(), self.deeds.observer());
             let program =
@@ -122,8 +123,10 @@ impl<'w> Site<'w> {
         let (mut users, mut first_operation) = (Vec::new(), 0);
         for (client, number) in self.clients.iter().zip(0..) {
             let doors = match middlebox {
-                Some((planned, machine)) if planned.serves(&client.name) => vec![machine],
-                _ => own_first(&self.servers, number),
+                Some((planned, machine)) if planned.serves(&client.name) => {
+                    vec![self.door(MIDDLEBOX, machine)]
+                }
+                _ => self.own_first(number),
             };
             users.push(User {
                 client: ClientId(number),
@@ -131,7 +134,7 @@ impl<'w> Site<'w> {
                 namespace: client.namespace.clone(),
                 rooms: client.rooms.clone(),
                 transport: client.transport,
-                doors: doors.into_iter().map(|door| self.door(door)).collect(),
+                doors,
                 log: self.log.clone(),
                 link: client.link.clone(),
                 messages: client.messages.clone().into(),
@@ -142,9 +145,18 @@ impl<'w> Site<'w> {
         users
     }
 
-    fn door(&self, machine: MachineId) -> Door {
+    /// The servers in the order in which the client of this number tries them.
+    fn own_first(&self, number: u32) -> Vec<Door> {
+        let servers = self.servers.iter();
+        let mut doors: Vec<Door> = servers.map(|(name, &it)| self.door(name, it)).collect();
+        let own = number as usize % doors.len();
+        doors.rotate_left(own);
+        doors
+    }
+
+    fn door(&self, name: &str, machine: MachineId) -> Door {
         Door {
-            name: self.world.name(machine).to_owned(),
+            name: name.to_owned(),
             address: self.address(machine),
             machine,
         }
@@ -207,12 +219,4 @@ impl User {
         let messages = self.messages.iter().zip(self.first_operation..);
         messages.filter(move |(planned, _)| planned.at >= start)
     }
-}
-
-/// The servers in the order in which the client of this number tries them.
-fn own_first(servers: &[MachineId], number: u32) -> Vec<MachineId> {
-    let mut servers = servers.to_vec();
-    let own = number as usize % servers.len();
-    servers.rotate_left(own);
-    servers
 }
