@@ -34,6 +34,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_embedded_scenario_can_be_played_without_asking() {
+        for scenario in library() {
+            assert_eq!(scenario.size().excess(), None, "{}", scenario.name);
+        }
+    }
+
+    #[test]
     fn every_embedded_scenario_has_a_group_and_expects_something() {
         for scenario in library() {
             assert!(scenario.group.is_some(), "{} has no group", scenario.name);

@@ -227,6 +227,36 @@ fn bad_input_ends_with_4() {
 }
 
 #[test]
+fn a_file_without_an_end_is_not_read_to_its_end() {
+    let link = directory("endless").join("endless.toml");
+    std::os::unix::fs::symlink("/dev/zero", &link).expect("a link");
+    let told = standard_error(&["run", link.to_str().expect("UTF-8")]);
+    assert!(told.contains("longer than 1048576 bytes"), "{told}");
+}
+
+#[test]
+fn a_run_that_would_take_all_the_memory_is_refused_with_its_figures() {
+    let text = "shows = 'Much.'\nclients.count = 50_000\nworkload.messages = 1_000_000";
+    let told = standard_error(&["run", &scenario("all-the-memory", text)]);
+    assert!(told.contains("50,000,000,000 messages"), "{told}");
+    assert!(told.contains("--no-limit"), "{told}");
+}
+
+#[test]
+fn reports_that_would_take_the_place_of_each_other_are_refused() {
+    let (a, b) = (directory("namesakes-a"), directory("namesakes-b"));
+    let [a, b] = [a, b].map(|folder| {
+        let file = folder.join("same.toml");
+        std::fs::write(&file, "shows = 'One of two.'").expect("a file");
+        file.to_str().expect("UTF-8").to_owned()
+    });
+    let out = directory("namesakes-out");
+    let told = standard_error(&["run", &a, &b, "--out", out.to_str().expect("UTF-8")]);
+    assert!(told.contains("both called `same`"), "{told}");
+    assert_eq!(std::fs::read_dir(out).expect("a folder").count(), 0);
+}
+
+#[test]
 fn help_ends_with_0() {
     for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
         assert_eq!(exit_code(arguments), 0, "{arguments:?}");

@@ -15,6 +15,7 @@
 //! | `middlebox`, `hostile`, `workload`, `overrides`, `client` | the other tables of a scenario |
 //! | `system`, `site`, `log` | the seam: what is put to the test, where it is built, what it tells |
 //! | `scenario`, `group` | what a scenario is: all tables together |
+//! | `size` | how much a scenario asks for |
 //! | `plan` | scenario × seed → plan |
 //! | `run` | plan → record |
 //! | `parallel` | many runs on all cores |
@@ -38,6 +39,7 @@ mod run;
 mod scenario;
 mod setting;
 mod site;
+mod size;
 mod system;
 #[cfg(test)]
 mod testing;
@@ -60,6 +62,7 @@ pub use run::{Audited, RunError, Trace, audit, run, trace};
 pub use scenario::*;
 pub use setting::Setting;
 pub use site::{Door, Site, User};
+pub use size::Size;
 pub use system::{Known, Subject, System, Systems};
 pub use text::{BadScenario, Problem};
 pub use transport::Transport;

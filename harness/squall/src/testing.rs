@@ -52,9 +52,14 @@ impl System for Unbuilt {
 
 /// The plan of this scenario with seed 1.
 pub(crate) fn plan(text: &str) -> Plan {
+    scenario(text).plan(1)
+}
+
+/// The scenario of this text, but for what it shows.
+pub(crate) fn scenario(text: &str) -> Scenario {
     let text = format!("shows = 'Something.'\n{text}");
     match Scenario::parse("test", &text, &[Known::of::<Unbuilt>()]) {
-        Ok(scenario) => scenario.plan(1),
+        Ok(scenario) => scenario,
         Err(bad) => panic!("{:#?}", bad.problems),
     }
 }

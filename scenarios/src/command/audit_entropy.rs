@@ -2,7 +2,7 @@
 
 use super::engine::On;
 use super::exit::{Exit, Failure, say};
-use super::selection::read_one;
+use super::selection::{Limit, read_one};
 use anstyle::Style;
 use serde_json::json;
 use squall::Audited;
@@ -28,6 +28,8 @@ pub(crate) struct Arguments {
     seed: u64,
     #[command(flatten)]
     on: On,
+    #[command(flatten)]
+    limit: Limit,
     /// How to write it.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -44,6 +46,7 @@ enum Format {
 
 pub(crate) fn audit(arguments: &Arguments) -> Result<Exit, Failure> {
     let scenario = read_one(&arguments.scenario)?;
+    arguments.limit.check(std::slice::from_ref(&scenario))?;
     let plan = scenario.plan(arguments.seed).on(arguments.on.engine);
     let audited = squall::audit(&plan).map_err(Failure::new)?;
     say(match arguments.format {

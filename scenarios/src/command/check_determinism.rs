@@ -5,7 +5,7 @@ mod certificate;
 
 use super::engine::On;
 use super::exit::{Exit, Failure, say};
-use super::selection::Selection;
+use super::selection::{Limit, Selection};
 use certificate::{Certificate, Certified, different_machines};
 use nix::sys::personality::{self, Persona};
 use squall::Plan;
@@ -38,6 +38,8 @@ pub(crate) struct Arguments {
     against: Option<PathBuf>,
     #[command(flatten)]
     on: On,
+    #[command(flatten)]
+    limit: Limit,
 }
 
 /// Where a repeat takes place.
@@ -64,7 +66,9 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     let other = other.transpose()?;
     let mut certificate = Certificate::of_this_build();
     let mut exit = Exit::AsExpected;
-    for scenario in arguments.selection.read()? {
+    let scenarios = arguments.selection.read()?;
+    arguments.limit.check(&scenarios)?;
+    for scenario in scenarios {
         let (name, runs) = (&scenario.name, arguments.runs);
         let which = format!("seed {}{}", arguments.seed, arguments.on.engine.aside());
         let plan = scenario.plan(arguments.seed).on(arguments.on.engine);

@@ -3,7 +3,7 @@
 use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::say_whole;
 use super::progress::progress;
-use super::selection::Selection;
+use super::selection::{Limit, Selection};
 use squall::Plan;
 use squall::RunError;
 use squall::Scenario;
@@ -37,6 +37,8 @@ pub(crate) struct Arguments {
     /// Leave out, and tell, scenarios of more machines: turmoil's cost grows with their square.
     #[arg(long, value_name = "N", default_value_t = 50)]
     most_machines: usize,
+    #[command(flatten)]
+    limit: Limit,
     /// How to write the comparisons.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -71,6 +73,7 @@ enum Format {
 
 pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
     let scenarios = arguments.selection.read()?;
+    arguments.limit.check(&scenarios)?;
     let began = Instant::now();
     let mut exits = Vec::new();
     for scenario in &scenarios {

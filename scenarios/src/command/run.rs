@@ -5,7 +5,7 @@ use super::engine::On;
 use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::{Format, Output};
 use super::progress::progress;
-use super::selection::Selection;
+use super::selection::{Limit, Selection, check_names};
 use squall::RunError;
 use squall::Scenario;
 use squall::parallel::{default_jobs, parallel};
@@ -38,6 +38,8 @@ pub(crate) struct Arguments {
     jobs: Option<u16>,
     #[command(flatten)]
     on: On,
+    #[command(flatten)]
+    limit: Limit,
     /// How to write the reports; several with commas. [default: text, or with --out all of them]
     #[arg(long, value_enum, value_delimiter = ',')]
     format: Vec<Format>,
@@ -65,8 +67,12 @@ Examples:
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let scenarios = arguments.selection.read()?;
+    arguments.limit.check(&scenarios)?;
     let out = arguments.out.clone();
     let directory = out.or_else(|| arguments.selection.all.then(|| PathBuf::from(REPORTS)));
+    if directory.is_some() {
+        check_names(&scenarios)?;
+    }
     let output = Output::new(directory, &arguments.format)?;
     let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
     let way = Way {

@@ -6,6 +6,9 @@ use crate::systems::SYSTEMS;
 use miette::GraphicalTheme;
 use squall::Scenario;
 use squall::text::nearest;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Which scenarios.
@@ -18,6 +21,57 @@ pub(crate) struct Selection {
     /// Every named scenario.
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+/// How much may be asked for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Limit {
+    /// Begin a run however much memory and time it may take.
+    #[arg(long)]
+    no_limit: bool,
+}
+
+impl Limit {
+    /// Lets pass what a computer can play.
+    ///
+    /// # Errors
+    /// How much too much each of the others is.
+    pub(crate) fn check(&self, scenarios: &[Scenario]) -> Result<(), Failure> {
+        if self.no_limit {
+            return Ok(());
+        }
+        let excessive = scenarios.iter().filter_map(|scenario| {
+            let excess = scenario.size().excess()?;
+            Some(error_line(&format!(
+                "{} is too large: {excess}\n  Let there be fewer clients or messages, or a shorter \
+                 interval; `--no-limit` begins it all the same.",
+                scenario.source
+            )))
+        });
+        let excessive: Vec<_> = excessive.collect();
+        match excessive.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::told(excessive.join("\n"))),
+        }
+    }
+}
+
+/// Makes sure that the reports of these scenarios can be told apart by their names.
+///
+/// # Errors
+/// Two that have the same.
+pub(crate) fn check_names(scenarios: &[Scenario]) -> Result<(), Failure> {
+    let mut sources = BTreeMap::new();
+    for scenario in scenarios {
+        if let Some(first) = sources.insert(&scenario.name, &scenario.source) {
+            return Err(Failure::new(format!(
+                "{first} and {} are both called `{}`: one report would take the place of the other\n  \
+                 Rename one of them, or run them one at a time.",
+                scenario.source, scenario.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 impl Selection {
@@ -52,6 +106,21 @@ pub(crate) fn read_one(given: &str) -> Result<Scenario, Failure> {
     read(given).map_err(Failure::told)
 }
 
+/// The longest file that is read, in bytes. A scenario is a page or two.
+const FILE_MAX: u64 = 1024 * 1024;
+
+/// Reads a file that can be a scenario: not one without an end.
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let mut file = File::open(path)?.take(FILE_MAX + 1);
+    match file.read_to_string(&mut text)? as u64 {
+        0..=FILE_MAX => Ok(text),
+        _ => Err(io::Error::other(format!(
+            "it is longer than {FILE_MAX} bytes, which no scenario needs"
+        ))),
+    }
+}
+
 fn read(given: &str) -> Result<Scenario, String> {
     let library = library();
     if let Some(scenario) = library.iter().find(|scenario| scenario.name == given) {
@@ -59,7 +128,7 @@ fn read(given: &str) -> Result<Scenario, String> {
     }
     let path = Path::new(given);
     let looks_like_a_file = path.extension().is_some() || path.components().count() > 1;
-    match std::fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => Scenario::parse(given, &text, SYSTEMS)
             .map_err(|bad| bad.report(GraphicalTheme::unicode())),
         Err(error) if looks_like_a_file => Err(error_line(&format!(
