@@ -112,6 +112,7 @@ fn read(file: &mut Table<'_>, problems: &mut Problems) -> Chat {
     let recovery = table.word("recovery", &RECOVERY, problems);
     let recovery_window = table.positive("recovery-window", problems);
     let presence = table.word("presence", &[("off", false), ("on", true)], problems);
+    let presence = presence.unwrap_or(false);
     let max_connections = table.get("max-connections", problems);
     let max_connections_per_address = table.get("max-connections-per-address", problems);
     let bugs: Vec<_> = PLANTED_BUGS.iter().map(|bug| (bug.name, bug.bug)).collect();
@@ -119,7 +120,7 @@ fn read(file: &mut Table<'_>, problems: &mut Problems) -> Chat {
     table.finish(problems);
     let (backoff_min, backoff_max) = backoff.unwrap_or(BACKOFF);
     let recovery = recovery.unwrap_or_default();
-    let cluster = cluster::read(file.table("cluster", problems), bug, recovery, problems);
+    let cluster = cluster::read(file.table("cluster", problems), bug, recovery, presence, problems);
     Chat {
         transport: transport.unwrap_or(Some(Transport::Websocket)),
         address: address.unwrap_or_default(),
@@ -136,7 +137,7 @@ fn read(file: &mut Table<'_>, problems: &mut Problems) -> Chat {
         backoff_max,
         recovery,
         recovery_window: recovery_window.unwrap_or(Setting::Fixed(Duration::from_secs(120))),
-        presence: presence.unwrap_or(false),
+        presence,
         max_connections,
         max_connections_per_address,
         cluster,

@@ -11,6 +11,7 @@ mod check_determinism;
 mod compare_engines;
 mod engine;
 mod exit;
+mod explore;
 mod list;
 mod matrix;
 mod output;
@@ -19,6 +20,7 @@ mod progress;
 mod run;
 mod selection;
 mod serve;
+mod shrink;
 mod trace;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +43,8 @@ Examples:
   squall run --all                                all of them, a report for each in report/
   squall run exactly-once-partition --seeds 1000  many seeds, on all cores
   squall run my-chat.toml --seed 17               a scenario of your own
+  squall explore --for 10m                        worlds that nobody made a scenario for
+  squall shrink --seed 17                         the smallest world with the same story
   squall check-determinism --all --runs 20        same seed, same bytes?
   squall compare-engines --all                    does a verdict rest on the simulator?
   squall audit-entropy lossy-link                 who asked for entropy and time, and what was the host's
@@ -59,6 +63,8 @@ Exit codes:
 enum Command {
     List(list::Arguments),
     Run(run::Arguments),
+    Explore(explore::Arguments),
+    Shrink(shrink::Arguments),
     CheckDeterminism(check_determinism::Arguments),
     AuditEntropy(audit_entropy::Arguments),
     CompareEngines(compare_engines::Arguments),
@@ -76,6 +82,8 @@ pub fn main() -> ExitCode {
         Ok(arguments) => match arguments.command {
             Command::List(arguments) => list::list(&arguments),
             Command::Run(arguments) => run::run(&arguments),
+            Command::Explore(arguments) => explore::explore(&arguments),
+            Command::Shrink(arguments) => shrink::shrink(&arguments),
             Command::CheckDeterminism(arguments) => check_determinism::check(&arguments),
             Command::AuditEntropy(arguments) => audit_entropy::audit(&arguments),
             Command::Calibrate(calibrate::Arguments {}) => calibrate::calibrate(),

@@ -7,6 +7,7 @@
 //! | `planted`, `bugs` | the planted bugs, and the hunt for them |
 //! | `matrix` | every guarantee on every transport, in every mode, under every class of fault |
 //! | [`calibration`] | TCP in the simulated world beside theory |
+//! | [`search`] | worlds that a seed composes, and failing ones made small |
 //! | [`command`] | the command |
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ pub mod command;
 mod library;
 mod matrix;
 mod planted;
+pub mod search;
 mod systems;
 mod tutorial;
 

@@ -29,6 +29,7 @@ pub(super) fn read(
     mut table: Table<'_>,
     bug: Option<Bug>,
     recovery: Recovery,
+    presence: bool,
     problems: &mut Problems,
 ) -> Option<Cluster> {
     if table.is_missing() {
@@ -46,6 +47,9 @@ pub(super) fn read(
     } else if recovery != Recovery::Off {
         let what = "sessions are recovered by one server, not by another one";
         problems.add(span, what, "Leave out `[cluster]`, or `recovery`.");
+    } else if presence {
+        let what = "each server knows who is online at itself, and of nobody else";
+        problems.add(span, what, "Leave out `[cluster]`, or `presence`.");
     }
     let servers = servers?;
     let (fewest, most) = (servers.value.min(), servers.value.max());

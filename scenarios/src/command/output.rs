@@ -154,7 +154,7 @@ fn stem(scenario: &str, engine: Engine) -> String {
 }
 
 /// Writes a file under another name first: whoever looks finds it whole, or not at all.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let unfinished = path.with_added_extension("tmp");
     std::fs::write(&unfinished, text)?;

@@ -283,3 +283,13 @@ at = "1s"
 "#
     ));
 }
+
+#[test]
+fn who_is_online_is_known_to_one_server_only() {
+    let text = "shows = 'Something.'\ncluster.servers = 2\nchat.presence = 'on'";
+    let told = mistakes(text);
+    assert!(
+        told.contains("each server knows who is online at itself"),
+        "{told}"
+    );
+}

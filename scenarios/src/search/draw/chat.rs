@@ -1,0 +1,74 @@
+//! The options of the chat: all modes, the strong ones more often, and figures that are small on purpose, so that
+//! limits are reached within seconds. They are not so small that the chat could not work at all: who gives a
+//! connection less time than its link needs for it, is promised nothing.
+
+use super::{Drawing, links};
+use crate::search::dice::Dice;
+use crate::search::document::{ms, number};
+use toml::{Table, Value};
+
+pub(super) fn draw(drawing: &mut Drawing) {
+    let is_cluster = drawing.document.has("cluster");
+    drawing.offer("chat.transport", |dice| {
+        word(dice.weighted(&[
+            (30, "any"),
+            (25, "websocket"),
+            (18, "polling"),
+            (17, "upgrade"),
+            (10, "websocket-or-polling"),
+        ]))
+    });
+    drawing.sometimes(0.15, "chat.address", |_| word("name"));
+    drawing.sometimes(0.2, "chat.to-server", |dice| {
+        word(dice.weighted(&[(1, "at-least-once"), (1, "at-most-once")]))
+    });
+    if !is_cluster {
+        drawing.sometimes(0.6, "chat.recovery", |dice| {
+            word(dice.weighted(&[(1, "memory"), (1, "sqlite")]))
+        });
+    }
+    if drawing.document.has("chat.recovery") {
+        drawing.sometimes(0.4, "chat.recovery-window", |dice| {
+            ms(dice.between(1_000, 20_000))
+        });
+    }
+    drawing.sometimes(0.25, "chat.to-client", |_| word("live-only"));
+    if !is_cluster {
+        drawing.sometimes(0.35, "chat.presence", |_| word("on"));
+    }
+    drawing.sometimes(0.4, "chat.outbox", |_| word("disk"));
+    drawing.sometimes(0.15, "chat.retries", |dice| number(dice.between(0, 5)));
+    drawing.sometimes(0.15, "chat.max-payload", |dice| {
+        number(dice.of_any_size(2_000, 100_000))
+    });
+    drawing.offer("chat.ping-interval", |dice| ms(dice.between(500, 6_000)));
+    let way = links::longest_way(&drawing.document);
+    drawing.offer("chat.ping-timeout", |dice| {
+        ms(6 * way + dice.between(800, 4_000))
+    });
+    drawing.offer("chat.ack-timeout", |dice| {
+        ms(6 * way + dice.between(300, 2_500))
+    });
+    // A name, a connection, two requests, an upgrade, a namespace and a greeting, each there and back.
+    drawing.offer("chat.connect-timeout", |dice| {
+        ms(20 * way + dice.between(1_000, 4_000))
+    });
+    drawing.offer("chat.backoff", backoff);
+    let clients = drawing.clients().len() as u64;
+    drawing.sometimes(0.08, "chat.max-connections", |dice| {
+        number(dice.between(clients * 3 + 1, clients * 4 + 4))
+    });
+}
+
+fn backoff(dice: &mut Dice) -> Value {
+    let min = dice.between(100, 800);
+    let max = min.max(dice.between(500, 5_000));
+    Value::Table(Table::from_iter([
+        ("min".to_owned(), ms(min)),
+        ("max".to_owned(), ms(max)),
+    ]))
+}
+
+fn word(word: &str) -> Value {
+    word.into()
+}

@@ -1,0 +1,78 @@
+//! Who is in the world: clients, servers, rooms, and what is different for single clients.
+
+use super::{Drawing, Scale};
+use crate::search::document::{ms, number};
+use toml::Value;
+
+/// Rooms beside the lobby.
+const ROOMS: [&str; 3] = ["lobby", "kitchen", "garden"];
+
+pub(super) fn draw(drawing: &mut Drawing) {
+    if !drawing.document.has("clients.names") {
+        // The clients that a file names are among the first three, unless it says how many there are.
+        let fewest = ["client", "clock", "fault", "middlebox"]
+            .iter()
+            .any(|table| drawing.document.has(table));
+        let fewest = if fewest { 3 } else { 2 };
+        let scale = drawing.scale;
+        drawing.offer("clients.count", |dice| {
+            number(match scale {
+                Scale::Small => dice.between(fewest, 4),
+                Scale::Medium => dice.between(3, 7),
+                Scale::Large => dice.between(6, 16),
+            })
+        });
+    }
+    let recovers = drawing.document.word("chat.recovery").unwrap_or("off") != "off";
+    let has_bug = drawing.document.has("chat.bug");
+    if !recovers && !has_bug && drawing.chance("cluster", 0.2) {
+        drawing.offer("cluster.servers", |dice| {
+            number(dice.weighted(&[(6, 2), (3, 3), (1, 5)]))
+        });
+        drawing.sometimes(0.25, "cluster.adapter", |_| "pub-sub".into());
+        drawing.sometimes(0.5, "cluster.latency", |dice| ms(dice.of_any_size(1, 40)));
+    }
+    let rooms = drawing.dice("rooms").weighted(&[(5, 1), (3, 2), (2, 3)]);
+    drawing.offer("clients.rooms", |_| names(&ROOMS[..rooms]));
+}
+
+/// `[client.NAME]`: after the chat's options, because a transport is one of them.
+pub(super) fn draw_own(drawing: &mut Drawing) {
+    let has_rooms = drawing.chance("rooms of their own", 0.3);
+    let has_namespaces = drawing.chance("namespaces", 0.12);
+    let has_transports = drawing.chance("transports of their own", 0.25);
+    let has_messages = drawing.chance("messages of their own", 0.4);
+    let live_only = drawing.document.word("chat.to-client") == Some("live-only");
+    for client in drawing.clients() {
+        let own = |what: &str| format!("client.{client}.{what}");
+        if has_rooms {
+            drawing.sometimes(0.5, &own("rooms"), |dice| {
+                let count = dice.between(1, ROOMS.len() as u64) as usize;
+                names(&dice.some(&ROOMS, count))
+            });
+        }
+        if has_namespaces {
+            drawing.sometimes(0.4, &own("namespace"), |_| "/ops".into());
+        }
+        if has_transports {
+            drawing.sometimes(0.5, &own("transport"), |dice| {
+                (*dice.one(&["websocket", "polling", "upgrade", "websocket-or-polling"])).into()
+            });
+        }
+        if has_messages {
+            // Some only listen, some talk all the time, some begin late.
+            drawing.sometimes(0.5, &own("messages"), |dice| {
+                number(dice.weighted(&[(4, 0), (2, 1), (3, 30), (1, 100)]))
+            });
+            let first = drawing.milliseconds("chat.connect-timeout", 5_000);
+            let first = if live_only { first } else { 1 };
+            drawing.sometimes(0.3, &own("start"), |dice| {
+                ms(dice.of_any_size(first, first + 20_000))
+            });
+        }
+    }
+}
+
+fn names(names: &[&str]) -> Value {
+    Value::Array(names.iter().map(|&name| name.into()).collect())
+}

@@ -1,0 +1,123 @@
+//! The links between clients and servers: good ones, usual ones, and bad ones.
+
+use super::Drawing;
+use crate::search::dice::Dice;
+use crate::search::document::{Document, in_ms, ms};
+use toml::{Table, Value};
+
+pub(super) fn draw(drawing: &mut Drawing) {
+    if drawing.chance("a link of all", 0.5) {
+        drawing.offer("link", |dice| Value::Table(link(dice)));
+    }
+    if drawing.chance("links of their own", 0.25) {
+        for client in drawing.clients() {
+            drawing.sometimes(0.4, &format!("client.{client}.link"), |dice| {
+                Value::Table(link(dice))
+            });
+        }
+    }
+}
+
+/// The fields of a link that carries what a chat says.
+pub(super) fn link(dice: &mut Dice) -> Table {
+    let mut link = Table::new();
+    let mut put = |field: &str, value: Value| {
+        link.insert(field.to_owned(), value);
+    };
+    if dice.chance(0.15) {
+        put(
+            "preset",
+            (*dice.one(&["lan", "broadband", "mobile-4g", "satellite"])).into(),
+        );
+        return link;
+    }
+    let usual = dice.of_any_size(1, 250);
+    put(
+        "latency",
+        match dice.chance(0.3) {
+            true => uniform(usual, usual + dice.of_any_size(1, 100)),
+            false => ms(usual),
+        },
+    );
+    if dice.chance(0.15) {
+        put("rate", (*dice.one(&["512kbit", "2Mbit", "10Mbit"])).into());
+    }
+    if dice.chance(0.1) {
+        put("loss", percent(dice.between(1, 4)));
+    }
+    if dice.chance(0.1) {
+        put("duplicate", percent(dice.between(1, 30)));
+    }
+    if dice.chance(0.1) {
+        put("reorder", percent(dice.between(1, 20)));
+        put("reorder-by", ms(dice.of_any_size(1, 60)));
+    }
+    if dice.chance(0.05) {
+        put("corrupt", percent(dice.between(1, 2)));
+    }
+    if dice.chance(0.05) {
+        put("mtu", Value::Integer(dice.between(576, 1400) as i64));
+    }
+    link
+}
+
+/// How long a packet can be under way between a client and a server in a world, in milliseconds, while no fault makes
+/// it longer. What a preset is not known for is taken to be as far as a satellite.
+pub(super) fn longest_way(world: &Document) -> u64 {
+    let own = world.names("client");
+    let own = own.iter().map(|client| format!("client.{client}.link"));
+    let links = std::iter::once("link".to_owned()).chain(own);
+    let ways = links.filter(|link| world.has(link)).map(|link| {
+        let field = |field: &str| world.get(&format!("{link}.{field}"));
+        let latency = match field("latency") {
+            Some(Value::Table(drawn)) => {
+                let ends = drawn.get("uniform").and_then(Value::as_array);
+                ends.and_then(|ends| in_ms(ends.last()?)).unwrap_or(280)
+            }
+            Some(fixed) => in_ms(fixed).unwrap_or(280),
+            None => match field("preset").and_then(Value::as_str) {
+                Some("lan" | "broadband") | None => 20,
+                Some("mobile-4g") => 60,
+                Some(_) => 280,
+            },
+        };
+        latency + field("reorder-by").and_then(in_ms).unwrap_or(0)
+    });
+    ways.max().unwrap_or(20).max(20)
+}
+
+/// The fields of a link that has become bad for a while.
+pub(super) fn bad_link(dice: &mut Dice) -> Table {
+    let mut link = Table::new();
+    let mut put = |field: &str, value: Value| {
+        link.insert(field.to_owned(), value);
+    };
+    match dice.between(1, 5) {
+        1 => put("latency", ms(dice.of_any_size(100, 3_000))),
+        2 => put("rate", (*dice.one(&["16kbit", "64kbit"])).into()),
+        3 => put("loss", percent(dice.between(5, 60))),
+        4 => {
+            let least = dice.of_any_size(1, 300);
+            put(
+                "latency",
+                uniform(least, least + dice.of_any_size(50, 1_500)),
+            );
+        }
+        _ => {
+            put("duplicate", percent(dice.between(10, 50)));
+            put("reorder", percent(dice.between(5, 40)));
+            put("reorder-by", ms(dice.of_any_size(5, 300)));
+        }
+    }
+    link
+}
+
+/// `{ uniform = ["10ms", "30ms"] }`.
+fn uniform(least: u64, most: u64) -> Value {
+    let ends = Value::Array(vec![ms(least), ms(most)]);
+    Value::Table(Table::from_iter([("uniform".to_owned(), ends)]))
+}
+
+pub(super) fn percent(percent: u64) -> Value {
+    format!("{percent}%").into()
+}

@@ -1,0 +1,93 @@
+//! What stands around the chat: a box on the way, peers that break the rules, clocks that are wrong.
+
+use super::Drawing;
+use crate::search::document::{ms, number};
+use toml::{Table, Value};
+
+pub(super) fn draw(drawing: &mut Drawing) {
+    if drawing.chance("a middlebox", 0.1) {
+        middlebox(drawing);
+    }
+    if drawing.chance("hostile peers", 0.06) && !drawing.document.has("hostile") {
+        let count = drawing.dice("hostile peers").between(1, 2);
+        for peer in 1..=count {
+            let mut dice = drawing.dice(&format!("hostile {peer}"));
+            let kinds = [
+                "malformed",
+                "guesses",
+                "untimely",
+                "slow-reader",
+                "slow-writer",
+                "half-open",
+                "flood",
+                "attachment-bomb",
+            ];
+            let fields = [
+                ("kind", (*dice.one(&kinds)).into()),
+                ("rate", number(dice.of_any_size(1, 10))),
+                ("at", ms(dice.of_any_size(1, 8_000))),
+                ("for", ms(dice.of_any_size(500, 8_000))),
+            ];
+            drawing.document.push("hostile", table(fields));
+        }
+    }
+    if drawing.chance("wrong clocks", 0.1) {
+        let machines = [drawing.servers(), drawing.clients()].concat();
+        for machine in machines {
+            if !drawing.chance(&format!("a wrong clock of {machine}"), 0.4) {
+                continue;
+            }
+            let path = |field: &str| format!("clock.{machine}.{field}");
+            let side = if drawing.chance(&format!("the clock of {machine} is late"), 0.5) {
+                "behind"
+            } else {
+                "ahead"
+            };
+            drawing.offer(&path(side), |dice| ms(dice.of_any_size(1, 3_600_000)));
+            drawing.sometimes(0.4, &path("fast-ppm"), |dice| {
+                number(dice.of_any_size(1, 50_000))
+            });
+        }
+    }
+}
+
+/// A box that is on the way of some clients, and in the end lets everybody pass.
+fn middlebox(drawing: &mut Drawing) {
+    if drawing.document.has("middlebox") {
+        return;
+    }
+    let mut dice = drawing.dice("middlebox");
+    let kind = *dice.one(&[
+        "behaves",
+        "cuts-websocket",
+        "buffers-polling",
+        "stalls",
+        "closes-idle",
+        "refuses-websocket",
+    ]);
+    let mut fields = vec![
+        ("kind", kind.into()),
+        ("at", ms(dice.of_any_size(1, 8_000))),
+        ("for", ms(dice.of_any_size(1_000, 10_000))),
+    ];
+    match kind {
+        "cuts-websocket" => fields.push(("after", ms(dice.of_any_size(200, 8_000)))),
+        "buffers-polling" => fields.push(("hold", ms(dice.of_any_size(10, 1_500)))),
+        "closes-idle" => fields.push(("after", ms(dice.of_any_size(500, 10_000)))),
+        _ => {}
+    }
+    let clients = drawing.clients();
+    if dice.chance(0.5) {
+        let count = dice.between(1, clients.len() as u64) as usize;
+        let through = dice.some(&clients, count).into_iter().map(Value::String);
+        fields.push(("clients", Value::Array(through.collect())));
+    }
+    drawing.document.put("middlebox", table(fields));
+}
+
+pub(super) fn table<'f>(fields: impl IntoIterator<Item = (&'f str, Value)>) -> Table {
+    let fields = fields.into_iter();
+    fields
+        .map(|(field, value)| (field.to_owned(), value))
+        .collect()
+}

@@ -1,0 +1,38 @@
+//! Looking for what nobody made a scenario for: worlds that a seed composes, and failing ones made small.
+//!
+//! A world is a [`Document`]: a scenario file as data. [`draw`] completes one from a seed, so that whatever a
+//! scenario file can say may happen; what a user's file fixes stays as it is. [`explore`] plays many of them and
+//! groups what it finds into stories, [`shrink`] makes the world of a story small.
+//!
+//! | module | subject |
+//! |---|---|
+//! | `document` | a scenario file as data |
+//! | `dice` | what the seed decides, each value with a random stream of its own |
+//! | `draw` | seed → world, one file for each part of it |
+//! | `promises` | what a configuration does not promise |
+//! | `story` | violations with the same mechanism |
+//! | `play` | world → what was found |
+//! | `exploration` | many worlds |
+//! | `told` | an exploration in words |
+//! | `shrink` | the smallest world with the same story |
+//! | `witness` | that world as a file that anybody can run |
+
+mod dice;
+mod document;
+mod draw;
+mod exploration;
+mod play;
+mod promises;
+mod shrink;
+mod story;
+mod told;
+mod witness;
+
+pub use document::Document;
+pub use draw::draw;
+pub use exploration::{Exploration, Progress, Span, Told, explore};
+pub use play::{Finding, play};
+pub use promises::unpromised;
+pub use shrink::{Effort, Shrunk, Size, shrink};
+pub use story::Story;
+pub use witness::{test_of, witness};

@@ -1,0 +1,94 @@
+//! World → what was found.
+
+use super::document::Document;
+use super::promises::unpromised;
+use super::shrink::Size;
+use super::story::Story;
+use squall::{BadScenario, run};
+use squall_guarantees::{Guarantee, Verdict};
+use squall_reports::Judged;
+use std::collections::BTreeSet;
+
+/// What a world brought to light.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What went wrong.
+    pub story: Story,
+    /// The evidence in words.
+    pub evidence: String,
+    /// The kinds of the faults that struck something, each once, in alphabetical order.
+    pub struck: Vec<String>,
+}
+
+/// What a world came to.
+pub(super) struct Played {
+    pub(super) finding: Option<Finding>,
+    pub(super) size: Size,
+    /// The guarantees that were put to the test.
+    pub(super) exercised: Vec<Guarantee>,
+    /// The kinds of faults that struck something.
+    pub(super) struck: Vec<String>,
+}
+
+/// Plays a world with a seed, and says what is wrong, if anything is.
+///
+/// # Errors
+/// If the document is no scenario.
+pub fn play(world: &Document, seed: u64) -> Result<Option<Finding>, BadScenario> {
+    play_whole(world, seed).map(|played| played.finding)
+}
+
+pub(super) fn play_whole(world: &Document, seed: u64) -> Result<Played, BadScenario> {
+    let unpromised = unpromised(world);
+    let mut world = world.clone();
+    // What is promised is asked, not what a file expects.
+    world.remove("expect");
+    let scenario = world.scenario()?;
+    let plan = scenario.plan(seed);
+    let size = Size::of_plan(&world, &plan);
+    let record = match run(&plan) {
+        Ok(record) => record,
+        Err(error) => {
+            let finding = Finding {
+                story: Story::stuck(&error.to_string()),
+                evidence: error.to_string(),
+                struck: Vec::new(),
+            };
+            return Ok(Played {
+                finding: Some(finding),
+                size,
+                exercised: Vec::new(),
+                struck: Vec::new(),
+            });
+        }
+    };
+    let judged = Judged::new(record);
+    let struck = struck(&world, &judged);
+    let finding = Story::of(&judged, &unpromised).map(|(story, evidence)| Finding {
+        story,
+        evidence,
+        struck: struck.clone(),
+    });
+    let exercised = judged.judgements.iter();
+    let exercised = exercised.filter(|it| !matches!(it.verdict, Verdict::NotExercised(_)));
+    Ok(Played {
+        finding,
+        size,
+        exercised: exercised.map(|it| it.guarantee).collect(),
+        struck,
+    })
+}
+
+/// The kinds of those faults of a world that struck something, each once.
+fn struck(world: &Document, judged: &Judged) -> Vec<String> {
+    let faults = world.list("fault");
+    let kind = |label: &str| {
+        let number = label.strip_prefix("fault ")?.parse::<usize>().ok()?;
+        Some(faults.get(number - 1)?.get("kind")?.as_str()?.to_owned())
+    };
+    let struck = judged.record.faults.iter();
+    let struck = struck.filter(|fault| fault.hits != Some(0));
+    let kinds = struck.map(|fault| kind(&fault.label).unwrap_or_else(|| fault.label.clone()));
+    let kinds: BTreeSet<String> = kinds.collect();
+    kinds.into_iter().collect()
+}

@@ -1,0 +1,289 @@
+//! What a configuration does not promise: one table. Whatever else is violated in a world is a finding.
+
+use super::document::{Document, in_ms};
+use squall::{BROKER, SERVER};
+use squall_guarantees::Guarantee;
+use std::collections::BTreeMap;
+use toml::{Table, Value};
+
+/// Why some guarantees are not promised, and of which worlds it is true.
+struct Row {
+    why: &'static str,
+    of: fn(&Document) -> bool,
+    unpromised: &'static [Guarantee],
+}
+
+use Guarantee::{
+    AcknowledgementTruth, AtLeastOnce, AtMostOnce, DurabilityToDelivery, ExactlyOnce, Progress,
+    Stability, TotalOrder,
+};
+
+const TABLE: &[Row] = &[
+    Row {
+        why: "clients send once and ask for no acknowledgement",
+        of: |world| world.word("chat.to-server") == Some("at-most-once"),
+        unpromised: &[AtLeastOnce, ExactlyOnce],
+    },
+    Row {
+        why: "the server does not recognise what comes again",
+        of: |world| world.word("chat.to-server") == Some("at-least-once"),
+        unpromised: &[AtMostOnce, ExactlyOnce],
+    },
+    Row {
+        why: "a client gives up after some retries, and may not know what became of a message",
+        of: |world| world.has("chat.retries"),
+        unpromised: &[AtLeastOnce, ExactlyOnce],
+    },
+    Row {
+        why: "a client's program ends, and what it has not sent with it",
+        of: |world| {
+            let survives = world.word("chat.outbox") == Some("disk");
+            !survives && programs_end(world, |victim| !is_server_side(victim))
+        },
+        unpromised: &[AtLeastOnce, ExactlyOnce],
+    },
+    Row {
+        why: "who is away misses what is said, and no session is kept until everybody is back",
+        of: |world| {
+            let live_only = world.word("chat.to-client") == Some("live-only");
+            live_only && (begins_early(world) || is_disturbed(world) && !sessions_bridge(world))
+        },
+        unpromised: &[DurabilityToDelivery, ExactlyOnce, Progress],
+    },
+    Row {
+        why: "nothing orders what different servers publish",
+        of: publishes,
+        unpromised: &[TotalOrder],
+    },
+    Row {
+        why: "what is published while a server is away is not repeated to it",
+        of: |world| publishes(world) && is_disturbed(world),
+        unpromised: &[DurabilityToDelivery, ExactlyOnce, Progress],
+    },
+    Row {
+        why: "a disk lies, and then the power goes",
+        of: |world| has_fault(world, "disk-lies") && has_fault(world, "power-loss"),
+        unpromised: &[AcknowledgementTruth, AtLeastOnce, ExactlyOnce],
+    },
+    Row {
+        why: "a box on the way keeps clients out for good",
+        of: |world| {
+            let kind = world.word("middlebox.kind");
+            !world.has("middlebox.for") && matches!(kind, Some("refuses-websocket" | "scatters"))
+        },
+        unpromised: &[AtLeastOnce, ExactlyOnce, DurabilityToDelivery, Progress],
+    },
+    Row {
+        why: "the server has less places than there are clients",
+        of: |world| {
+            let places = world
+                .get("chat.max-connections")
+                .and_then(Value::as_integer);
+            places.is_some_and(|places| places < 2 * clients(world))
+        },
+        unpromised: &[AtLeastOnce, ExactlyOnce, DurabilityToDelivery, Progress],
+    },
+    Row {
+        why: "large packets vanish, and nobody is told",
+        of: |world| world.get("link.icmp") == Some(&Value::Boolean(false)),
+        unpromised: &[
+            AtLeastOnce,
+            ExactlyOnce,
+            DurabilityToDelivery,
+            Progress,
+            Stability,
+        ],
+    },
+];
+
+/// The guarantees that this world does not promise, each with the first reason.
+pub fn unpromised(world: &Document) -> BTreeMap<Guarantee, &'static str> {
+    let mut unpromised = BTreeMap::new();
+    for row in TABLE.iter().filter(|row| (row.of)(world)) {
+        for &guarantee in row.unpromised {
+            unpromised.entry(guarantee).or_insert(row.why);
+        }
+    }
+    // A file that expects a violation, or either, promises nothing of it.
+    for guarantee in Guarantee::ALL {
+        let expected = world.word(&format!("expect.{guarantee}"));
+        if matches!(expected, Some("violated" | "either")) {
+            unpromised.entry(guarantee).or_insert("the file expects it");
+        }
+    }
+    unpromised
+}
+
+fn publishes(world: &Document) -> bool {
+    world.word("cluster.adapter") == Some("pub-sub")
+}
+
+fn has_fault(world: &Document, kind: &str) -> bool {
+    world
+        .list("fault")
+        .iter()
+        .any(|fault| kind_of(fault) == kind)
+}
+
+fn kind_of(fault: &Table) -> &str {
+    fault
+        .get("kind")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// The machines, or the crews, that a fault names.
+fn victims(fault: &Table) -> Vec<&str> {
+    match fault.get("victims") {
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(name)) => vec![name],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether these are servers, or their broker.
+fn is_server_side(victim: &str) -> bool {
+    victim.contains(SERVER) || victim == BROKER
+}
+
+/// Whether a fault ends the program of such a victim.
+fn programs_end(world: &Document, of: impl Fn(&str) -> bool) -> bool {
+    let ends = |fault: &&Table| {
+        matches!(
+            kind_of(fault),
+            "kill" | "stop" | "restart-loop" | "power-loss"
+        )
+    };
+    let faults = world.list("fault").into_iter().filter(ends);
+    faults.flat_map(victims).any(of)
+}
+
+/// Whether anything can end a connection.
+fn is_disturbed(world: &Document) -> bool {
+    let hardships = ["fault", "middlebox", "hostile", "link", "clock"];
+    let own = |client: &String| world.has(&format!("client.{client}.link"));
+    hardships.iter().any(|table| world.has(table)) || world.names("client").iter().any(own)
+}
+
+/// Whether every session is kept for as long as anybody can be away.
+fn sessions_bridge(world: &Document) -> bool {
+    let recovery = world.word("chat.recovery").unwrap_or("off");
+    let outlives_server = recovery == "sqlite" || !programs_end(world, is_server_side);
+    let clients_stay = !programs_end(world, |victim| !is_server_side(victim));
+    let milliseconds = |table: &Table, field| table.get(field).and_then(in_ms);
+    let faults = world.list("fault").into_iter().map(|fault| {
+        let times = fault.get("count").and_then(Value::as_integer).unwrap_or(0) as u64;
+        let every = milliseconds(fault, "every").unwrap_or(0) * times;
+        match (kind_of(fault), milliseconds(fault, "for")) {
+            ("reset" | "address-change" | "restart-loop", _) => Some(every),
+            (_, lasts) => lasts,
+        }
+    });
+    let middlebox = world
+        .has("middlebox")
+        .then(|| world.get("middlebox.for").and_then(in_ms));
+    let Some(away) = faults.chain(middlebox).sum::<Option<u64>>() else {
+        return false;
+    };
+    let figure = |path, default| world.get(path).and_then(in_ms).unwrap_or(default);
+    // To notice, twice, and to come back, several times.
+    let besides = 2 * figure("chat.ping-interval", 5_000)
+        + 2 * figure("chat.ping-timeout", 4_000)
+        + 4 * figure("chat.connect-timeout", 5_000)
+        + 4 * figure("chat.backoff.max", 5_000);
+    let window = figure("chat.recovery-window", 120_000);
+    recovery != "off" && outlives_server && clients_stay && away + besides < window
+}
+
+/// Whether somebody speaks before everybody can be there.
+fn begins_early(world: &Document) -> bool {
+    let time = |path: &str| world.get(path).and_then(in_ms);
+    let all_in = match is_disturbed(world) {
+        true => time("chat.connect-timeout").unwrap_or(5_000),
+        false => 500,
+    };
+    let own = world.names("client");
+    let own = own
+        .iter()
+        .filter_map(|client| time(&format!("client.{client}.start")));
+    let starts = own.chain([time("workload.start").unwrap_or(1_000)]);
+    starts.min() < Some(all_in)
+}
+
+fn clients(world: &Document) -> i64 {
+    match (world.get("clients.names"), world.get("clients.count")) {
+        (_, Some(Value::Integer(count))) => *count,
+        (Some(Value::Array(names)), _) => names.len() as i64,
+        _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn library() -> Vec<(String, Document)> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/library");
+        let files = std::fs::read_dir(folder).expect("the library is there");
+        let read = |entry: std::io::Result<std::fs::DirEntry>| {
+            let path = entry.expect("it can be listed").path();
+            let text = std::fs::read_to_string(&path).expect("it can be read");
+            let name = path
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
+            (name, Document::parse(&text).expect("it is TOML"))
+        };
+        let mut library: Vec<_> = files.map(read).collect();
+        library.sort_by(|(one, _), (other, _)| one.cmp(other));
+        library.retain(|(_, world)| world.word("system").is_none_or(|system| system == "chat"));
+        library
+    }
+
+    /// What the file expects to be so.
+    fn expected(world: &Document, how: &str) -> Vec<Guarantee> {
+        let is = |guarantee: &Guarantee| world.word(&format!("expect.{guarantee}")) == Some(how);
+        Guarantee::ALL.into_iter().filter(is).collect()
+    }
+
+    #[test]
+    fn what_the_library_expects_to_be_violated_is_not_promised() {
+        for (name, mut world) in library() {
+            let violated = expected(&world, "violated");
+            world.remove("expect");
+            let unpromised = unpromised(&world);
+            for guarantee in violated {
+                assert!(unpromised.contains_key(&guarantee), "{name}: {guarantee}");
+            }
+        }
+    }
+
+    #[test]
+    fn nearly_everything_that_the_library_expects_to_hold_is_promised() {
+        let (mut asked, mut too_mild) = (0, Vec::new());
+        for (name, mut world) in library() {
+            let held = expected(&world, "held");
+            world.remove("expect");
+            let unpromised = unpromised(&world);
+            asked += held.len();
+            too_mild.extend(
+                (held.into_iter())
+                    .filter(|guarantee| unpromised.contains_key(guarantee))
+                    .map(|guarantee| format!("{name}: {guarantee}")),
+            );
+        }
+        assert!(
+            too_mild.len() * 20 < asked,
+            "{} of {asked}: {too_mild:#?}",
+            too_mild.len()
+        );
+    }
+
+    #[test]
+    fn a_chat_with_retries_deduplication_and_catch_up_promises_everything() {
+        let world = "[[fault]]\nkind = 'kill'\nvictims = 'server'\nat = '1s'\nfor = '1s'";
+        let world = Document::parse(world).expect("TOML");
+        assert!(unpromised(&world).is_empty());
+    }
+}

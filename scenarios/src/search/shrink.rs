@@ -1,0 +1,209 @@
+//! Makes the world of a story small: edits of the document, each of which counts if the world that it leaves tells the
+//! same story.
+//!
+//! Lists (faults, clients, hostile peers) lose halves before they lose single members (delta debugging: Zeller and
+//! Hildebrandt, 2002); what is left is brought to its defaults, numbers are made small, and times short and round. The
+//! passes are tried again until none of them helps. The dice of the world stay at first; if they do not show it any
+//! more, a few others are tried, because a change of the world moves what a race hangs on.
+
+mod edits;
+mod size;
+
+pub use size::Size;
+
+use super::document::Document;
+use super::play::{Finding, play};
+use super::story::Story;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// A world that was made small.
+#[derive(Clone, Debug)]
+pub struct Shrunk {
+    /// The world.
+    pub world: Document,
+    /// The seed with which it tells the story.
+    pub seed: u64,
+    /// What is wrong in it.
+    pub finding: Finding,
+    /// How many worlds were played.
+    pub plays: u64,
+    /// What was tried, in order: the edit, and whether it was kept.
+    pub log: Vec<(String, bool)>,
+    /// Whether nothing is left to try.
+    pub done: bool,
+}
+
+/// How hard to try.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// How many worlds at a time.
+    pub jobs: usize,
+    /// No edit is tried when so much time has passed.
+    pub longest: Duration,
+    /// How many other dice are tried for an edit that changes who is there.
+    pub dice: u64,
+}
+
+/// Makes a world small that tells a story with a seed; none if it does not.
+pub fn shrink(
+    world: &Document,
+    seed: u64,
+    story: &Story,
+    effort: Effort,
+    stop: &AtomicBool,
+) -> Option<Shrunk> {
+    let finding = tells(world, seed, story)?;
+    let mut shrinking = Shrinking {
+        story,
+        effort,
+        due: Instant::now() + effort.longest,
+        stop,
+        failed: BTreeSet::new(),
+        now: Shrunk {
+            world: world.clone(),
+            seed,
+            finding,
+            plays: 1,
+            log: Vec::new(),
+            done: false,
+        },
+    };
+    shrinking.work();
+    Some(shrinking.now)
+}
+
+/// What a world tells with a seed, if it is this story.
+fn tells(world: &Document, seed: u64, story: &Story) -> Option<Finding> {
+    let found = play(world, seed).ok()??;
+    (found.story == *story).then_some(found)
+}
+
+/// Whether a world is a scenario, and not larger than this: no edit undoes another one.
+fn is_smaller(world: &Document, seed: u64, than: Option<Size>) -> bool {
+    Size::of(world, seed).is_some_and(|size| Some(size) <= than)
+}
+
+/// A world that might do, and what was changed for it.
+struct Candidate {
+    edit: String,
+    world: Document,
+    /// Whether other dice are worth a try.
+    structural: bool,
+}
+
+struct Shrinking<'s> {
+    story: &'s Story,
+    effort: Effort,
+    due: Instant,
+    stop: &'s AtomicBool,
+    /// The texts that do not tell the story.
+    failed: BTreeSet<String>,
+    now: Shrunk,
+}
+
+impl Shrinking<'_> {
+    fn work(&mut self) {
+        loop {
+            let before = self.now.world.clone();
+            for list in ["fault", "hostile"] {
+                self.halve(
+                    |world| world.list(list).len(),
+                    |world, without| edits::without_members(world, list, without),
+                );
+            }
+            self.halve(|world| edits::clients(world).len(), edits::without_clients);
+            for pass in edits::PASSES {
+                // Each success changes what can be tried next.
+                while self.try_all(pass(&self.now.world)) {}
+            }
+            if self.is_over() {
+                return;
+            }
+            if self.now.world == before {
+                self.now.done = true;
+                return;
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.due || self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Leaves out halves of a list, then quarters, and at last single members.
+    fn halve(
+        &mut self,
+        count: impl Fn(&Document) -> usize,
+        without: impl Fn(&Document, &[usize]) -> Option<Candidate>,
+    ) {
+        let mut part = count(&self.now.world);
+        while part > 0 && !self.is_over() {
+            let members: Vec<usize> = (0..count(&self.now.world)).collect();
+            let candidates = members
+                .chunks(part)
+                .filter_map(|it| without(&self.now.world, it));
+            if !self.try_all(candidates.collect()) {
+                part /= 2;
+            }
+            part = part.min(count(&self.now.world));
+        }
+    }
+
+    /// Keeps the first of these worlds that tells the story; says whether there is one.
+    fn try_all(&mut self, candidates: Vec<Candidate>) -> bool {
+        let size = Size::of(&self.now.world, self.now.seed);
+        let fresh = candidates.into_iter().filter(|it| {
+            let is_new = it.world != self.now.world && !self.failed.contains(&it.world.text());
+            is_new && is_smaller(&it.world, self.now.seed, size)
+        });
+        let fresh: Vec<Candidate> = fresh.collect();
+        for some in fresh.chunks(self.effort.jobs.max(1)) {
+            if self.is_over() {
+                return false;
+            }
+            let found = self.play_side_by_side(some);
+            let kept = found.iter().position(Option::is_some);
+            for (number, candidate) in some.iter().enumerate() {
+                let is_kept = kept == Some(number);
+                self.now.log.push((candidate.edit.clone(), is_kept));
+                if is_kept && let Some((seed, finding)) = &found[number] {
+                    self.now.world = candidate.world.clone();
+                    self.now.seed = *seed;
+                    self.now.finding = finding.clone();
+                    return true;
+                }
+                self.failed.insert(candidate.world.text());
+            }
+        }
+        false
+    }
+
+    /// Plays each with the dice of now, and if need be with others.
+    fn play_side_by_side(&mut self, some: &[Candidate]) -> Vec<Option<(u64, Finding)>> {
+        let (seed, story, dice) = (self.now.seed, self.story, self.effort.dice);
+        let plays = AtomicUsize::new(0);
+        let results: Mutex<Vec<_>> = Mutex::new(some.iter().map(|_| None).collect());
+        std::thread::scope(|scope| {
+            for (number, candidate) in some.iter().enumerate() {
+                let (plays, results) = (&plays, &results);
+                scope.spawn(move || {
+                    let others = if candidate.structural { dice } else { 0 };
+                    let seeds = std::iter::once(seed).chain(1..=others);
+                    let found = seeds.into_iter().find_map(|seed| {
+                        plays.fetch_add(1, Ordering::Relaxed);
+                        Some((seed, tells(&candidate.world, seed, story)?))
+                    });
+                    let mut results = results.lock().expect("no play panics while it holds this");
+                    results[number] = found;
+                });
+            }
+        });
+        self.now.plays += plays.into_inner() as u64;
+        results
+            .into_inner()
+            .expect("no play panics while it holds this")
+    }
+}
