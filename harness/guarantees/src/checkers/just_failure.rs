@@ -126,7 +126,11 @@ fn connected_at(index: &Index<'_>, client: ClientId, at: Time) -> bool {
             life.connections[..before].last(),
             Some(Connection::Connected(..))
         );
-        connected && life.stopped_at.is_none_or(|stopped| stopped >= at)
+        // What is lost with a connection is told at the moment at which that ends, by the client or before.
+        let now = life.connections[before..].iter();
+        let mut now = now.take_while(|step| step.at() == at);
+        let ends_now = now.any(|step| matches!(step, Connection::Disconnected(..)));
+        connected && !ends_now && life.stopped_at.is_none_or(|stopped| stopped >= at)
     })
 }
 
@@ -197,6 +201,8 @@ mod tests {
         insta::assert_snapshot!(failed(NotConnected).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its sender was connected.");
         let without = failed(NotConnected).disconnected(10_400, "alice");
         insta::assert_snapshot!(without.verdict(JustFailure), @"held: 1 failure with a cause");
+        let at_once = failed(NotConnected).disconnected(10_500, "alice");
+        insta::assert_snapshot!(at_once.verdict(JustFailure), @"held: 1 failure with a cause");
         let others = failed(NotConnected).disconnected(10_400, "bob");
         insta::assert_snapshot!(others.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its sender was connected.");
     }

@@ -368,23 +368,24 @@ fn check_messages(
             .filter_map(|content| Some((id(content)?, *content)))
             .collect();
         stored.sort_unstable();
-        let ids: HashMap<&str, i64> = stored
+        let by_text: HashMap<&str, ContentId> = stored
             .iter()
-            .map(|(id, content)| (index.content(*content).content, *id))
+            .map(|(_, content)| (index.content(*content).content, *content))
             .collect();
         let mut highest = None;
         for (at, content) in handled {
-            let Some(id) = ids.get(content) else {
+            let Some(&content) = by_text.get(content) else {
                 continue;
             };
-            if highest >= Some(*id) {
-                let message = stored.iter().find(|(stored, _)| stored == id);
-                let message = index.message(message.expect("it has this id").1);
-                findings.add(*at, || {
+            // What was stored more than once comes once for each of its rows.
+            let mut ids = index.content(content).rows.iter().map(|row| row.id);
+            match ids.find(|id| Some(*id) > highest) {
+                Some(id) => highest = Some(id),
+                None => findings.add(*at, || {
+                    let message = index.message(content);
                     bad(index, client, session, *at, Mistake::Again { message })
-                });
+                }),
             }
-            highest = highest.max(Some(*id));
         }
         let handled_at = |content: ContentId| at_of.get(index.content(content).content).copied();
         let due = |content: ContentId| match index.due_to(receiver, receiver.wants.ok()?, content) {
@@ -627,6 +628,18 @@ mod tests {
             ["m1", "m2", "m3"],
         );
         insta::assert_snapshot!(chat.verdict(Recovery), @"violated: alice recovered session alice-1 and at 12.100 s handled again, or after a later one, `m1` (from bob to room lobby, sent at 0.100 s, stored as row 1).");
+    }
+
+    #[test]
+    fn lets_a_message_come_once_for_each_of_its_rows() {
+        let back = || {
+            let stored_twice = lost().stored(["m3"]);
+            stored_twice.recovered(12_000, "alice", "alice-1")
+        };
+        let twice = back().handled(12_100, "alice", ["m2", "m3", "m3"]);
+        insta::assert_snapshot!(twice.verdict(Recovery), @"held: 1 session recovered");
+        let thrice = back().handled(12_100, "alice", ["m2", "m3", "m3", "m3"]);
+        insta::assert_snapshot!(thrice.verdict(Recovery), @"violated: alice recovered session alice-1 and at 12.103 s handled again, or after a later one, `m3` (from bob to room lobby, sent at 0.102 s, stored as rows 3 and 4).");
     }
 
     #[test]
