@@ -120,7 +120,13 @@ fn read(file: &mut Table<'_>, problems: &mut Problems) -> Chat {
     table.finish(problems);
     let (backoff_min, backoff_max) = backoff.unwrap_or(BACKOFF);
     let recovery = recovery.unwrap_or_default();
-    let cluster = cluster::read(file.table("cluster", problems), bug, recovery, presence, problems);
+    let cluster = cluster::read(
+        file.table("cluster", problems),
+        bug,
+        recovery,
+        presence,
+        problems,
+    );
     Chat {
         transport: transport.unwrap_or(Some(Transport::Websocket)),
         address: address.unwrap_or_default(),

@@ -1,11 +1,11 @@
 //! `squall explore`: plays worlds that nobody made a scenario for, and tells what is wrong in stories.
 
 use super::exit::{Exit, Failure, complain, say};
-use squall::parallel::default_jobs;
 use crate::search::{self, Document, Exploration, Span, Told};
-use squall::BadScenario;
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::GraphicalTheme;
+use squall::BadScenario;
+use squall::parallel::default_jobs;
 use squall_guarantees::counted;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};

@@ -2,8 +2,8 @@
 
 use super::exit::{Exit, Failure, complain, say};
 use super::explore::{read, stop_on_ctrl_c, wrong};
-use squall::parallel::default_jobs;
 use crate::search::{self, Document, Effort, Size};
+use squall::parallel::default_jobs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

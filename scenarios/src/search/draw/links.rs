@@ -55,9 +55,6 @@ pub(super) fn link(dice: &mut Dice) -> Table {
     if dice.chance(0.05) {
         put("corrupt", percent(dice.between(1, 2)));
     }
-    if dice.chance(0.05) {
-        put("mtu", Value::Integer(dice.between(576, 1400) as i64));
-    }
     link
 }
 

@@ -1,8 +1,8 @@
 //! How large a world is: what a reader has to keep in mind.
 
 use crate::search::document::Document;
-use squall::Plan;
 use serde::Serialize;
+use squall::Plan;
 use squall_guarantees::counted;
 use std::fmt;
 

@@ -1,0 +1,144 @@
+//! `squall explore` and `squall shrink` as people use them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn squall(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_squall"))
+        .args(arguments)
+        .output()
+        .expect("squall starts")
+}
+
+/// A directory of this test's own, empty.
+fn directory(test: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).expect("a directory for the test");
+    path
+}
+
+/// A file that fixes a small chat with this bug, and leaves its users and its hardships open.
+fn small_chat(folder: &Path, bug: &str) -> String {
+    let path = folder.join("chat.toml");
+    let text = format!(
+        "shows = 'A small chat.'\n\
+         clients = {{ count = 3, rooms = ['lobby'] }}\n\
+         chat = {{ bug = '{bug}', transport = 'websocket', to-server = 'exactly-once', to-client = 'catch-up' }}\n\
+         link = {{ latency = '5ms' }}\n\
+         workload = {{ messages = 4, interval = '100ms', mix = {{ others = 1 }} }}\n"
+    );
+    std::fs::write(&path, text).expect("a scenario file");
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+fn read(path: PathBuf) -> String {
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The seeds that the exploration in this directory found something with.
+fn seeds(folder: &Path) -> Vec<u64> {
+    let told: serde_json::Value =
+        serde_json::from_str(&read(folder.join("exploration.json"))).expect("JSON");
+    let stories = told["stories"].as_array().expect("a list").iter();
+    let seeds = stories.flat_map(|story| story["seeds"].as_array().expect("a list"));
+    let mut seeds: Vec<u64> = seeds.map(|seed| seed.as_u64().expect("a seed")).collect();
+    seeds.sort_unstable();
+    seeds
+}
+
+#[test]
+fn what_is_found_is_the_same_however_many_worlds_are_played_at_a_time_and_on_however_many_machines()
+{
+    let folder = directory("explore-same");
+    let file = small_chat(&folder, "echo-to-sender");
+    let explore = |name: &str, more: &[&str]| {
+        let out = folder.join(name);
+        let out = out.to_str().expect("UTF-8").to_owned();
+        let arguments = ["explore", &file, "--seeds", "3..6", "--out", &out];
+        let told = squall(&[&arguments, more].concat());
+        assert_eq!(told.status.code(), Some(1), "{told:?}");
+        folder.join(name)
+    };
+    let alone = explore("alone", &["--jobs", "1"]);
+    let together = explore("together", &["--jobs", "3"]);
+    let json = |folder: &Path| read(folder.join("exploration.json"));
+    assert_eq!(json(&alone), json(&together));
+    let parts = [
+        explore("first", &["--shard", "1/2"]),
+        explore("second", &["--shard", "2/2"]),
+    ];
+    assert_eq!(parts.map(|part| seeds(&part)), [vec![3, 5], vec![4, 6]]);
+    assert_eq!(seeds(&alone), [3, 4, 5, 6]);
+}
+
+#[test]
+fn a_story_becomes_a_small_witness_that_fails_for_everybody_and_a_test() {
+    let folder = directory("shrink");
+    let file = small_chat(&folder, "echo-to-sender");
+    let path = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    let (witness, test) = (path("witness.toml"), path("witness.rs"));
+    let told = squall(&[
+        "shrink",
+        &file,
+        "--open",
+        "--seed",
+        "4",
+        "--out",
+        &witness,
+        "--emit-test",
+        &test,
+    ]);
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    let told = String::from_utf8(told.stderr).expect("UTF-8");
+    assert!(
+        told.contains("after:  0 faults, 1 client, 1 message\n"),
+        "{told}"
+    );
+    let text = read(folder.join("witness.toml"));
+    let seed = text
+        .split("--seed ")
+        .nth(1)
+        .and_then(|rest| rest.lines().next());
+    let seed = seed.expect("the command to run it");
+    assert_eq!(
+        squall(&["run", &witness, "--seed", seed]).status.code(),
+        Some(1),
+        "{text}"
+    );
+    assert!(read(folder.join("witness.rs")).contains("fn no_phantom_"));
+}
+
+#[test]
+fn a_chat_that_keeps_its_promises_has_no_story_and_nothing_to_make_small() {
+    let folder = directory("explore-right");
+    let file = small_chat(&folder, "echo-to-sender");
+    let right = read(folder.join("chat.toml")).replace("bug = 'echo-to-sender', ", "");
+    std::fs::write(&file, right).expect("a scenario file");
+    let told = squall(&["explore", &file, "--seeds", "2"]);
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    let told = String::from_utf8(told.stdout).expect("UTF-8");
+    assert!(told.starts_with("2 worlds: nothing is wrong\n"), "{told}");
+    assert_eq!(squall(&["shrink", &file]).status.code(), Some(2));
+}
+
+#[test]
+fn what_cannot_be_explored_is_told() {
+    let folder = directory("explore-wrong");
+    let file = folder.join("wrong.toml");
+    std::fs::write(&file, "shows = 'Wrong.'\nchat.transprot = 'polling'").expect("a file");
+    let told = |arguments: &[&str]| {
+        let output = squall(arguments);
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    let wrong = told(&["explore", file.to_str().expect("UTF-8")]);
+    assert!(wrong.contains("Did you mean `transport`?"), "{wrong}");
+    let tutorial = told(&["explore", "tutorial-catch-up-beside-live"]);
+    assert!(
+        tutorial.contains("worlds are composed for ours"),
+        "{tutorial}"
+    );
+    assert!(told(&["explore", "--seeds", "9..3"]).contains("there are no seeds in it"));
+    assert!(told(&["explore", "--shard", "4/3"]).contains("write two numbers such as 3/64"));
+}
