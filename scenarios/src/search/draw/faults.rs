@@ -213,11 +213,7 @@ fn details(kind: &str, drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
             let side = *dice.one(&["fast-ppm", "slow-ppm"]);
             put(side, number(dice.of_any_size(10, 300_000)));
         }
-        "disk-full" => {
-            if dice.chance(0.3) {
-                put("free-kb", number(dice.of_any_size(1, 60)));
-            }
-        }
+        "disk-full" if dice.chance(0.3) => put("free-kb", number(dice.of_any_size(1, 60))),
         "disk-slow" => {
             let field = *dice.one(&["read", "write", "sync"]);
             put(field, ms(dice.of_any_size(1, 300)));

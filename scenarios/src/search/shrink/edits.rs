@@ -357,7 +357,7 @@ fn rounder(now: u64) -> Vec<u64> {
 
 /// How many digits it takes to tell a number, but for zeros at its end.
 fn digits(mut number: u64) -> u32 {
-    while number > 0 && number % 10 == 0 {
+    while number > 0 && number.is_multiple_of(10) {
         number /= 10;
     }
     number.checked_ilog10().map_or(0, |it| it + 1)
