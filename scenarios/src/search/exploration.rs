@@ -6,7 +6,7 @@
 use super::document::Document;
 use super::draw::draw;
 use super::play::{Finding, Played, play_whole};
-use super::shrink::Size;
+use super::size::Size;
 use super::story::Story;
 use serde::Serialize;
 use squall::BadScenario;

@@ -11,6 +11,7 @@
 //! | `draw` | seed → world, one file for each part of it |
 //! | `promises` | what a configuration does not promise |
 //! | `story` | violations with the same mechanism |
+//! | `size` | how large a world is |
 //! | `play` | world → what was found |
 //! | `exploration` | many worlds |
 //! | `told` | an exploration in words |
@@ -24,6 +25,7 @@ mod exploration;
 mod play;
 mod promises;
 mod shrink;
+mod size;
 mod story;
 mod told;
 mod witness;
@@ -33,6 +35,7 @@ pub use draw::draw;
 pub use exploration::{Exploration, Progress, Span, Told, explore};
 pub use play::{Finding, play};
 pub use promises::unpromised;
-pub use shrink::{Effort, Shrunk, Size, shrink};
+pub use shrink::{Effort, Shrunk, shrink};
+pub use size::Size;
 pub use story::Story;
 pub use witness::{test_of, witness};

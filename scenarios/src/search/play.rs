@@ -2,7 +2,7 @@
 
 use super::document::Document;
 use super::promises::unpromised;
-use super::shrink::Size;
+use super::size::Size;
 use super::story::Story;
 use squall::{BadScenario, run};
 use squall_guarantees::{Guarantee, Verdict};

@@ -6,14 +6,14 @@
 //! passes are tried again until none of them helps. The dice of the world stay at first; if they do not show it any
 //! more, a few others are tried, because a change of the world moves what a race hangs on.
 
+mod candidate;
 mod edits;
-mod size;
-
-pub use size::Size;
 
 use super::document::Document;
 use super::play::{Finding, play};
+use super::size::Size;
 use super::story::Story;
+use candidate::{Candidate, is_smaller};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -79,19 +79,6 @@ pub fn shrink(
 fn tells(world: &Document, seed: u64, story: &Story) -> Option<Finding> {
     let found = play(world, seed).ok()??;
     (found.story == *story).then_some(found)
-}
-
-/// Whether a world is a scenario, and not larger than this: no edit undoes another one.
-fn is_smaller(world: &Document, seed: u64, than: Option<Size>) -> bool {
-    Size::of(world, seed).is_some_and(|size| Some(size) <= than)
-}
-
-/// A world that might do, and what was changed for it.
-struct Candidate {
-    edit: String,
-    world: Document,
-    /// Whether other dice are worth a try.
-    structural: bool,
 }
 
 struct Shrinking<'s> {

@@ -2,7 +2,8 @@
 //! limits are reached within seconds. They are not so small that the chat could not work at all: who gives a
 //! connection less time than its link needs for it, is promised nothing.
 
-use super::{Drawing, links};
+use super::drawing::Drawing;
+use super::links;
 use crate::search::dice::Dice;
 use crate::search::document::{ms, number};
 use toml::{Table, Value};

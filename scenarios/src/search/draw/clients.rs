@@ -1,6 +1,6 @@
 //! Who is in the world: clients, servers, rooms, and what is different for single clients.
 
-use super::{Drawing, Scale};
+use super::drawing::{Drawing, Scale};
 use crate::search::document::{ms, number};
 use toml::Value;
 

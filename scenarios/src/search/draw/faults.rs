@@ -2,8 +2,9 @@
 //! of another fault, just before or after its end, at the limits of the heartbeat and of recovery, and at a system
 //! call in the middle of the victim's work.
 
+use super::drawing::{Drawing, Scale};
+use super::links;
 use super::surroundings::table;
-use super::{Drawing, Scale, links};
 use crate::search::dice::Dice;
 use crate::search::document::{in_ms, ms, number};
 use toml::{Table, Value};

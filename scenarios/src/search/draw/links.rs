@@ -1,6 +1,6 @@
 //! The links between clients and servers: good ones, usual ones, and bad ones.
 
-use super::Drawing;
+use super::drawing::Drawing;
 use crate::search::dice::Dice;
 use crate::search::document::{Document, in_ms, ms};
 use toml::{Table, Value};

@@ -1,6 +1,6 @@
 //! What stands around the chat: a box on the way, peers that break the rules, clocks that are wrong.
 
-use super::Drawing;
+use super::drawing::Drawing;
 use crate::search::document::{ms, number};
 use toml::{Table, Value};
 

@@ -1,6 +1,6 @@
 //! What the users do: a little for a long time, or much at once; of every kind, or of some.
 
-use super::{Drawing, Scale};
+use super::drawing::{Drawing, Scale};
 use crate::search::document::{ms, number};
 
 /// What a user can do, and how often it is the main thing in a world.

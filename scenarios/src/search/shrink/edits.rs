@@ -1,7 +1,7 @@
 //! The edits by which a world becomes smaller. Each is an edit of the document; whether it is any good is seen when
 //! the world is played.
 
-use super::Candidate;
+use super::candidate::Candidate;
 use crate::search::document::{Document, in_ms, ms, number};
 use toml::{Table, Value};
 
@@ -367,7 +367,8 @@ fn digits(mut number: u64) -> u32 {
 mod tests {
     use super::*;
     use crate::search::draw;
-    use crate::search::shrink::{Size, is_smaller};
+    use crate::search::shrink::candidate::is_smaller;
+    use crate::search::size::Size;
 
     fn world() -> Document {
         let text = "shows = '.'\n[clients]\ncount = 3\n[client.bob]\nmessages = 3\n[chat]\nack-timeout = '1234ms'\n\

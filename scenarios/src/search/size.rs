@@ -1,6 +1,6 @@
 //! How large a world is: what a reader has to keep in mind.
 
-use crate::search::document::Document;
+use super::document::Document;
 use serde::Serialize;
 use squall::Plan;
 use squall_guarantees::counted;
@@ -27,7 +27,7 @@ impl Size {
     }
 
     /// The size of a world from which this plan was made.
-    pub(crate) fn of_plan(world: &Document, plan: &Plan) -> Self {
+    pub(super) fn of_plan(world: &Document, plan: &Plan) -> Self {
         let messages = plan.clients.iter().map(|client| client.messages.len());
         Size {
             faults: plan.faults.len() + plan.hostile.len() + usize::from(plan.middlebox.is_some()),
