@@ -10,6 +10,7 @@ mod system;
 pub use cluster::Cluster;
 
 use crate::planted::PLANTED_BUGS;
+use serde::{Deserialize, Serialize};
 use squall::Draw;
 use squall::Servers;
 use squall::Setting;
@@ -22,7 +23,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 /// What clients know of the server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ServerAddress {
     /// Its IPv4 address.
     #[default]
@@ -32,7 +34,8 @@ pub enum ServerAddress {
 }
 
 /// The options of the chat.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Chat {
     /// What carries the packets; none: the seed says so of each client.
     pub transport: Option<Transport>,
@@ -57,8 +60,10 @@ pub struct Chat {
     /// The longest packet, in bytes, that the server takes.
     pub max_payload: u32,
     /// The shortest wait before a further attempt to connect.
+    #[serde(with = "squall::text::time")]
     pub backoff_min: Duration,
     /// The longest wait before a further attempt to connect.
+    #[serde(with = "squall::text::time")]
     pub backoff_max: Duration,
     /// Where the server keeps sessions that wait for their clients.
     pub recovery: Recovery,

@@ -16,6 +16,7 @@ mod list;
 mod matrix;
 mod output;
 mod parity;
+mod plan;
 mod progress;
 mod run;
 mod selection;
@@ -45,6 +46,7 @@ Examples:
   squall run my-chat.toml --seed 17               a scenario of your own
   squall explore --for 10m                        worlds that nobody made a scenario for
   squall shrink --seed 17                         the smallest world with the same story
+  squall plan lossy-link --seed 17 > p.toml       all that a run will do; `squall run p.toml` plays it
   squall check-determinism --all --runs 20        same seed, same bytes?
   squall compare-engines --all                    does a verdict rest on the simulator?
   squall audit-entropy lossy-link                 who asked for entropy and time, and what was the host's
@@ -65,6 +67,7 @@ enum Command {
     Run(run::Arguments),
     Explore(explore::Arguments),
     Shrink(shrink::Arguments),
+    Plan(plan::Arguments),
     CheckDeterminism(check_determinism::Arguments),
     AuditEntropy(audit_entropy::Arguments),
     CompareEngines(compare_engines::Arguments),
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
             Command::Run(arguments) => run::run(&arguments),
             Command::Explore(arguments) => explore::explore(&arguments),
             Command::Shrink(arguments) => shrink::shrink(&arguments),
+            Command::Plan(arguments) => plan::plan(&arguments),
             Command::CheckDeterminism(arguments) => check_determinism::check(&arguments),
             Command::AuditEntropy(arguments) => audit_entropy::audit(&arguments),
             Command::Calibrate(calibrate::Arguments {}) => calibrate::calibrate(),

@@ -7,6 +7,7 @@ use crate::chat::{
     ACK_TIMEOUT, BACKOFF, CONNECT_TIMEOUT, PING_INTERVAL, PING_TIMEOUT, Pace, backoff,
 };
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use squall::Draw;
 use squall::PlannedClient;
 use squall::Setting;
@@ -27,7 +28,8 @@ use tokio::net::TcpListener;
 const DATABASE: &str = "chat.db";
 
 /// The options of the tutorial's chat.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Tutorial {
     /// How often the server sends a ping.
     pub ping_interval: Setting<Duration>,
@@ -40,8 +42,10 @@ pub struct Tutorial {
     /// How often a client tries again to send a message.
     pub retries: u32,
     /// The shortest wait before a further attempt to connect.
+    #[serde(with = "squall::text::time")]
     pub backoff_min: Duration,
     /// The longest wait before a further attempt to connect.
+    #[serde(with = "squall::text::time")]
     pub backoff_max: Duration,
     /// How long a statement is on its way to the database, and its result on the way back; drawn for
     /// each.

@@ -70,7 +70,8 @@ pub struct Cluster {
 
 /// How the servers of a cluster hear of one another's messages. Socket.IO calls what forwards events
 /// between its servers an adapter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Adapter {
     /// They follow the broker's log.
     Log,

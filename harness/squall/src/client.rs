@@ -3,9 +3,11 @@
 use crate::links::PlannedLink;
 use crate::transport::Transport;
 use crate::workload::PlannedMessage;
+use serde::{Deserialize, Serialize};
 
 /// A client of a plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PlannedClient {
     /// Its name.
     pub name: String,

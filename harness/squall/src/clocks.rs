@@ -5,6 +5,7 @@ use crate::cast::Clients;
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table, choose_from};
+use serde::{Deserialize, Serialize};
 use squall_guarantees::Bounds;
 use squall_simulator::ClockChange;
 use std::time::Duration;
@@ -16,7 +17,8 @@ pub const SLOWEST_PPM: u32 = 900_000;
 const FASTEST_PPM: u32 = 9_000_000;
 
 /// The clocks of one machine.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Clock {
     /// Whose.
     pub machine: String,
@@ -29,7 +31,8 @@ pub struct Clock {
 }
 
 /// How much faster or slower than time a clock runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Drift {
     fast_ppm: Setting<u32>,
     slow_ppm: Setting<u32>,

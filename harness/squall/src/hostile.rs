@@ -8,6 +8,7 @@ use crate::cast::Clients;
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table, choose_from};
+use serde::{Deserialize, Serialize};
 use squall_guarantees::EventKind;
 use squall_hostile::{Ear, HostileOptions, Hostility};
 use squall_simulator::now;
@@ -37,19 +38,23 @@ pub struct Hostile {
 }
 
 /// A hostile peer of a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PlannedHostile {
     /// The name of its machine.
     pub name: String,
     /// How it breaks the rules.
+    #[serde(with = "word")]
     pub kind: Hostility,
     /// How often it does so, in acts per second.
     pub rate: u32,
     /// The rooms that it names when it logs in.
     pub rooms: Vec<String>,
     /// When it begins.
+    #[serde(with = "crate::text::time")]
     pub from: Duration,
     /// When it ends; none if that is the end of the run.
+    #[serde(default, with = "crate::text::time::option")]
     pub until: Option<Duration>,
 }
 
@@ -64,6 +69,27 @@ const KINDS: [(&str, Hostility); 9] = [
     ("half-open", Hostility::HalfOpen),
     ("attachment-bomb", Hostility::AttachmentBomb),
 ];
+
+/// The word for a kind, in a plan's file.
+mod word {
+    use super::{Hostility, KINDS};
+    use crate::text::choose_from;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(kind: &Hostility, to: S) -> Result<S::Ok, S::Error> {
+        KINDS[*kind as usize].0.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Hostility, D::Error> {
+        let word = String::deserialize(from)?;
+        let found = KINDS.iter().find(|(this, _)| *this == word);
+        found.map(|(_, kind)| *kind).ok_or_else(|| {
+            let remedy = choose_from(&word, KINDS.iter().map(|(word, _)| *word));
+            D::Error::custom(format_args!("nobody is hostile like `{word}`. {remedy}"))
+        })
+    }
+}
 
 /// The most acts per second: each opens at least one connection.
 const RATE_MAX: u32 = 10_000;

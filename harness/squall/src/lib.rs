@@ -16,7 +16,7 @@
 //! | `system`, `site`, `log` | the seam: what is put to the test, where it is built, what it tells |
 //! | `scenario`, `group` | what a scenario is: all tables together |
 //! | `size` | how much a scenario asks for |
-//! | `plan` | scenario × seed → plan |
+//! | `plan`, `plan_file` | scenario × seed → plan, which can be written to a file and played from it |
 //! | `run` | plan → record |
 //! | `parallel` | many runs on all cores |
 #![forbid(unsafe_code)]
@@ -35,6 +35,7 @@ mod middlebox;
 mod overrides;
 pub mod parallel;
 mod plan;
+mod plan_file;
 mod run;
 mod scenario;
 mod setting;
@@ -58,6 +59,7 @@ pub use log::Log;
 pub use middlebox::*;
 pub use overrides::Override;
 pub use plan::Plan;
+pub use plan_file::is_plan;
 pub use run::{Audited, RunError, Trace, audit, run, trace};
 pub use scenario::*;
 pub use setting::Setting;

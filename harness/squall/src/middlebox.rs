@@ -8,6 +8,7 @@ use crate::dice::Draw;
 use crate::faults::{Victims, Whom};
 use crate::setting::Setting;
 use crate::text::{Problems, Table, choose_from};
+use serde::{Deserialize, Serialize};
 use squall_guarantees::Lost;
 use squall_middlebox::{Deed, Habit, Hours, MiddleboxOptions, Observer};
 use squall_simulator::now;
@@ -29,7 +30,8 @@ pub struct Middlebox {
 }
 
 /// What a middlebox does wrong: see [`Habit`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[allow(missing_docs, reason = "`squall_middlebox::Habit` says it")]
 pub enum MiddleboxKind {
     Behaves,
@@ -49,15 +51,18 @@ pub enum MiddleboxKind {
 }
 
 /// The proxy of a plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PlannedMiddlebox {
-    /// What it does wrong.
-    pub habit: Habit,
+    /// What it does wrong. Nothing in it is open.
+    pub kind: MiddleboxKind,
     /// The clients that can reach the server only through it.
     pub clients: Vec<String>,
     /// When it begins to do wrong.
+    #[serde(with = "crate::text::time")]
     pub from: Duration,
     /// When it ends to do so; none if that is the end of the run.
+    #[serde(default, with = "crate::text::time::option")]
     pub until: Option<Duration>,
 }
 
@@ -133,28 +138,24 @@ impl Middlebox {
     /// Decides what the scenario leaves open.
     pub(crate) fn draw(&self, draw: &mut Draw) -> PlannedMiddlebox {
         let label = |what| format!("{MIDDLEBOX}: {what}");
-        let habit = match self.kind {
-            MiddleboxKind::Behaves => Habit::Behaves,
-            MiddleboxKind::Scatters => Habit::Scatters,
-            MiddleboxKind::RefusesWebsocket => Habit::RefusesUpgrades,
-            MiddleboxKind::CutsWebsocket { after, after_bytes } => Habit::CutsUpgrades {
-                after: after.map(|after| draw.value(&label("after"), after)),
-                after_bytes: after_bytes
-                    .map(|bytes| draw.value(&label("after-bytes"), bytes).into()),
+        let kind = match self.kind {
+            MiddleboxKind::CutsWebsocket { after, after_bytes } => MiddleboxKind::CutsWebsocket {
+                after: after.map(|after| draw.fixed(&label("after"), after)),
+                after_bytes: after_bytes.map(|bytes| draw.fixed(&label("after-bytes"), bytes)),
             },
-            MiddleboxKind::BuffersPolling { hold } => Habit::BuffersAnswers {
-                hold: draw.value(&label("hold"), hold),
+            MiddleboxKind::BuffersPolling { hold } => MiddleboxKind::BuffersPolling {
+                hold: draw.fixed(&label("hold"), hold),
             },
-            MiddleboxKind::Stalls => Habit::Stalls,
-            MiddleboxKind::ClosesIdle { after } => Habit::ClosesIdle {
-                after: draw.value(&label("after"), after),
+            MiddleboxKind::ClosesIdle { after } => MiddleboxKind::ClosesIdle {
+                after: draw.fixed(&label("after"), after),
             },
+            other => other,
         };
         let clients = self.clients.draw(&label("clients"), draw);
         let from = draw.value(&label("at"), self.at);
         let lasts = self.lasts.map(|lasts| draw.value(&label("for"), lasts));
         PlannedMiddlebox {
-            habit,
+            kind,
             clients,
             from,
             until: lasts.map(|lasts| from + lasts),
@@ -163,6 +164,22 @@ impl Middlebox {
 }
 
 impl PlannedMiddlebox {
+    /// What it does wrong, as its program is told.
+    fn habit(&self) -> Habit {
+        match self.kind {
+            MiddleboxKind::Behaves => Habit::Behaves,
+            MiddleboxKind::Scatters => Habit::Scatters,
+            MiddleboxKind::RefusesWebsocket => Habit::RefusesUpgrades,
+            MiddleboxKind::CutsWebsocket { after, after_bytes } => Habit::CutsUpgrades {
+                after: after.map(|after| after.min()),
+                after_bytes: after_bytes.map(|bytes| bytes.min().into()),
+            },
+            MiddleboxKind::BuffersPolling { hold } => Habit::BuffersAnswers { hold: hold.min() },
+            MiddleboxKind::Stalls => Habit::Stalls,
+            MiddleboxKind::ClosesIdle { after } => Habit::ClosesIdle { after: after.min() },
+        }
+    }
+
     /// Whether this client can reach the server only through it.
     pub(crate) fn serves(&self, client: &str) -> bool {
         self.clients.iter().any(|served| served == client)
@@ -171,7 +188,7 @@ impl PlannedMiddlebox {
     /// What it does wrong in the report, as something that begins and ends; nothing if it does not.
     pub(crate) fn words(&self) -> Option<String> {
         let clients = self.clients.join(", ");
-        let habit = match self.habit {
+        let habit = match self.habit() {
             Habit::Behaves => return None,
             Habit::Scatters => format!("scattering of requests of {clients}"),
             Habit::RefusesUpgrades => format!("refusal of WebSockets of {clients}"),
@@ -196,7 +213,7 @@ impl PlannedMiddlebox {
     /// Whether it does something to a connection or a request each time that it does wrong, instead of
     /// only passing things on differently.
     pub(crate) fn tells_deeds(&self) -> bool {
-        match self.habit {
+        match self.habit() {
             Habit::RefusesUpgrades | Habit::CutsUpgrades { .. } | Habit::ClosesIdle { .. } => true,
             Habit::Behaves | Habit::Scatters | Habit::BuffersAnswers { .. } | Habit::Stalls => {
                 false
@@ -206,7 +223,7 @@ impl PlannedMiddlebox {
 
     /// What its clients and the server do not hear of each other meanwhile.
     pub(crate) fn silence(&self) -> Option<Lost> {
-        (self.habit == Habit::Stalls).then_some(Lost::BothWays)
+        (self.kind == MiddleboxKind::Stalls).then_some(Lost::BothWays)
     }
 
     /// When the world is whole again. A habit that lasts to the end of the run and lets something
@@ -243,7 +260,7 @@ pub(crate) async fn program(
         .expect("nothing else listens on this machine");
     let since_now = |time: Duration| time.saturating_sub(now());
     let hours = Hours::new(since_now(planned.from), planned.until.map(since_now));
-    let habit = planned.habit;
+    let habit = planned.habit();
     let options = MiddleboxOptions {
         servers,
         habit,

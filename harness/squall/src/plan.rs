@@ -33,6 +33,8 @@ pub struct Plan {
     pub shows: String,
     /// How the command line names the scenario.
     pub source: String,
+    /// Whether its source is a file with this very plan in it.
+    pub is_file: bool,
     /// The seed.
     pub seed: u64,
     /// What simulates the world. It decides nothing of what the plan says.
@@ -124,10 +126,11 @@ impl Plan {
             Engine::Native => String::new(),
             other => format!(" --engine {other}"),
         };
-        format!(
-            "cargo run --release -- run {source} --seed {}{engine}",
-            self.seed
-        )
+        let seed = match self.is_file {
+            true => String::new(),
+            false => format!(" --seed {}", self.seed),
+        };
+        format!("cargo run --release -- run {source}{seed}{engine}")
     }
 }
 
@@ -165,6 +168,7 @@ impl Scenario {
             scenario: self.name.clone(),
             shows: self.shows.clone(),
             source: self.source.clone(),
+            is_file: false,
             seed,
             engine: Engine::Native,
             drawn: draw.drawn(),

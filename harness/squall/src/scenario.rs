@@ -101,7 +101,7 @@ fn read_text(
     };
     match read {
         Some(scenario) if problems.0.is_empty() => Ok(scenario),
-        _ => Err(problems.into_bad_scenario(source, text)),
+        _ => Err(problems.into_bad_scenario("scenario", source, text)),
     }
 }
 

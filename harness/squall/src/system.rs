@@ -10,11 +10,15 @@ use crate::hostile::Manners;
 use crate::site::Site;
 use crate::text::{Problems, Table};
 use crate::transport::Transport;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use squall_guarantees::{Bounds, StoredMessage};
 use std::fmt;
 
 /// A system that can be put to the test, with the options that a scenario gives it.
-pub trait System: Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
+pub trait System:
+    Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+{
     /// What scenario files call it: `system = "chat"`.
     const NAME: &'static str;
 
@@ -85,6 +89,11 @@ pub trait Subject: fmt::Debug + Send + Sync {
     fn keeps_outboxes(&self) -> bool;
     /// [`System::manners`].
     fn manners(&self, name: &str, rooms: &[String]) -> Manners;
+    /// Its options, as a plan's file has them.
+    ///
+    /// # Errors
+    /// If TOML cannot hold them.
+    fn written(&self) -> Result<toml::Value, toml::ser::Error>;
     /// A copy.
     fn copied(&self) -> Box<dyn Subject>;
 }
@@ -130,6 +139,10 @@ impl<S: System> Subject for S {
         System::manners(self, name, rooms)
     }
 
+    fn written(&self) -> Result<toml::Value, toml::ser::Error> {
+        toml::Value::try_from(self)
+    }
+
     fn copied(&self) -> Box<dyn Subject> {
         Box::new(self.clone())
     }
@@ -146,6 +159,8 @@ impl Clone for Box<dyn Subject> {
 pub struct Known {
     pub(crate) name: &'static str,
     pub(crate) read: fn(&mut Table<'_>, &mut Problems) -> Box<dyn Subject>,
+    /// Reads what [`Subject::written`] wrote.
+    pub(crate) revive: fn(toml::Value) -> Result<Box<dyn Subject>, toml::de::Error>,
 }
 
 impl Known {
@@ -154,6 +169,7 @@ impl Known {
         Known {
             name: S::NAME,
             read: |file, problems| Box::new(S::read(file, problems)),
+            revive: |options| Ok(Box::new(options.try_into::<S>()?)),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::text::{Problems, Table};
 use squall_guarantees::{Bounds, StoredMessage};
 
 /// A system of as many servers as `[cluster]` says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 struct Unbuilt {
     servers: Option<u32>,
 }

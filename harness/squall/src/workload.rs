@@ -9,6 +9,7 @@ use crate::dice::{Draw, draw_from};
 use crate::setting::Setting;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use squall_guarantees::Kind;
 use std::time::Duration;
 
@@ -69,16 +70,20 @@ impl Act {
 }
 
 /// A message that a user will send, if the client's machine is running then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PlannedMessage {
     /// When.
+    #[serde(with = "crate::text::time")]
     pub at: Duration,
     /// What; its content is unique in the run.
+    #[serde(flatten)]
     pub message: Message,
 }
 
 /// Something that a user says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Message {
     /// To whom.
     pub to: To,
@@ -91,7 +96,8 @@ pub struct Message {
 }
 
 /// Whom a message is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum To {
     /// Everybody in this room, the sender too.
     Room(String),
@@ -104,12 +110,36 @@ pub enum To {
 }
 
 /// What a message says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Content {
     /// Words.
     Text(String),
-    /// Bytes.
-    Binary(Vec<u8>),
+    /// Bytes, in hexadecimal in a plan's file.
+    Binary(#[serde(with = "hexadecimal")] Vec<u8>),
+}
+
+/// Bytes as a text.
+mod hexadecimal {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+        digits.collect::<String>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(from)?;
+        let byte = |pair: &[u8]| {
+            let pair = str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+            u8::from_str_radix(pair, 16).ok()
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+        bytes.ok_or_else(|| {
+            D::Error::custom("these are no bytes. Write two hexadecimal digits for each.")
+        })
+    }
 }
 
 /// The nicknames that users choose from. There are few, so that some are taken.

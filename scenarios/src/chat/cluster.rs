@@ -3,6 +3,7 @@
 //! Each is a machine. A client connects to its own server, counted through in the order of the clients,
 //! and moves on to the next when that is lost; or it goes through the `[middlebox]`, which balances.
 
+use serde::{Deserialize, Serialize};
 use squall::Draw;
 use squall::Setting;
 use squall::text::{Problems, Table};
@@ -14,7 +15,8 @@ use std::time::Duration;
 const MOST: u32 = 16;
 
 /// The cluster of a scenario.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Cluster {
     /// How many servers there are.
     pub servers: Setting<u32>,

@@ -5,10 +5,9 @@ use super::engine::On;
 use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::{Format, Output};
 use super::progress::progress;
-use super::selection::{Limit, Selection, check_names};
-use squall::RunError;
-use squall::Scenario;
+use super::selection::{Given, Limit, Selection, check_names};
 use squall::parallel::{default_jobs, parallel};
+use squall::{Plan, RunError, Scenario};
 use squall_reports::{Engine, Exploration, Judged, Outcome, Summary};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -66,12 +65,13 @@ Examples:
   squall run exactly-once-partition --seeds 1000  many seeds, on all cores";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let scenarios = arguments.selection.read()?;
-    arguments.limit.check(&scenarios)?;
+    let given = arguments.selection.read_any()?;
+    let open = given.iter().filter_map(Given::scenario);
+    arguments.limit.check(open)?;
     let out = arguments.out.clone();
     let directory = out.or_else(|| arguments.selection.all.then(|| PathBuf::from(REPORTS)));
     if directory.is_some() {
-        check_names(&scenarios)?;
+        check_names(given.iter().map(Given::called))?;
     }
     let output = Output::new(directory, &arguments.format)?;
     let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
@@ -80,29 +80,42 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         canary: arguments.canary,
     };
     match arguments.seeds {
-        Some(seeds) => explore_all(&scenarios, seeds, way, jobs, &output),
+        Some(seeds) => explore_all(&scenarios(given)?, seeds, way, jobs, &output),
         None => {
+            if arguments.seed.is_some() {
+                scenarios(given.clone())?;
+            }
             let seed = arguments.seed.unwrap_or(SEED);
-            play_all(&scenarios, seed, way, jobs, &output)
+            let plans = given.into_iter().map(|given| match given {
+                Given::Scenario(scenario) => scenario.plan(seed).on(way.engine),
+                Given::Plan(plan) => plan,
+            });
+            play_all(&plans.collect::<Vec<_>>(), way, jobs, &output)
         }
     }
 }
 
-/// Plays each scenario once.
-fn play_all(
-    scenarios: &[Scenario],
-    seed: u64,
-    way: Way,
-    jobs: usize,
-    output: &Output,
-) -> Result<Exit, Failure> {
-    let progress = progress(scenarios.len() as u64);
+/// What is given, if it is open to a seed.
+fn scenarios(given: Vec<Given>) -> Result<Vec<Scenario>, Failure> {
+    let open = given.into_iter().map(|given| match given {
+        Given::Scenario(scenario) => Ok(scenario),
+        Given::Plan(plan) => Err(Failure::new(format_args!(
+            "{} is a plan, and has its seed in it: leave out `--seed` and `--seeds`",
+            plan.source
+        ))),
+    });
+    open.collect()
+}
+
+/// Plays each plan.
+fn play_all(plans: &[Plan], way: Way, jobs: usize, output: &Output) -> Result<Exit, Failure> {
+    let progress = progress(plans.len() as u64);
     let mut results = Vec::new();
     let mut failure = None;
     parallel(
-        scenarios,
+        plans,
         jobs,
-        |scenario| play(scenario, seed, way),
+        |plan| play(plan, way),
         |_, result| {
             progress.inc(1);
             progress.suspend(|| match result {
@@ -135,8 +148,8 @@ fn play_all(
     Ok(worst(results))
 }
 
-fn play(scenario: &Scenario, seed: u64, way: Way) -> Result<Judged, RunError> {
-    let mut record = squall::run(&scenario.plan(seed).on(way.engine))?;
+fn play(plan: &Plan, way: Way) -> Result<Judged, RunError> {
+    let mut record = squall::run(plan)?;
     if way.canary {
         canary::sing(&mut record);
     }
@@ -169,7 +182,8 @@ fn explore(
     let progress = progress(seeds.len() as u64);
     let began = Instant::now();
     let (mut summaries, mut failed) = (Vec::new(), false);
-    let work = |&seed: &u64| play(scenario, seed, way).map(|judged| Summary::of(&judged));
+    let play = |seed| play(&scenario.plan(seed).on(way.engine), way);
+    let work = |&seed: &u64| play(seed).map(|judged| Summary::of(&judged));
     parallel(&seeds, jobs, work, |_, result| {
         progress.inc(1);
         match result {
@@ -186,7 +200,7 @@ fn explore(
     output.exploration(&exploration, seeds.len())?;
     if output.is_in_files() {
         for finding in &exploration.findings {
-            let judged = play(scenario, finding.first.seed, way).map_err(Failure::new)?;
+            let judged = play(finding.first.seed).map_err(Failure::new)?;
             output.write_run(&judged)?;
         }
     }

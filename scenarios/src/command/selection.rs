@@ -4,8 +4,8 @@ use super::exit::{Failure, error_line};
 use crate::library::library;
 use crate::systems::SYSTEMS;
 use miette::GraphicalTheme;
-use squall::Scenario;
 use squall::text::nearest;
+use squall::{BadScenario, Plan, Scenario, is_plan};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -36,11 +36,14 @@ impl Limit {
     ///
     /// # Errors
     /// How much too much each of the others is.
-    pub(crate) fn check(&self, scenarios: &[Scenario]) -> Result<(), Failure> {
+    pub(crate) fn check<'s>(
+        &self,
+        scenarios: impl IntoIterator<Item = &'s Scenario>,
+    ) -> Result<(), Failure> {
         if self.no_limit {
             return Ok(());
         }
-        let excessive = scenarios.iter().filter_map(|scenario| {
+        let excessive = scenarios.into_iter().filter_map(|scenario| {
             let excess = scenario.size().excess()?;
             Some(error_line(&format!(
                 "{} is too large: {excess}\n  Let there be fewer clients or messages, or a shorter \
@@ -56,18 +59,19 @@ impl Limit {
     }
 }
 
-/// Makes sure that the reports of these scenarios can be told apart by their names.
+/// Makes sure that the reports of what has these names and sources can be told apart by the names.
 ///
 /// # Errors
 /// Two that have the same.
-pub(crate) fn check_names(scenarios: &[Scenario]) -> Result<(), Failure> {
+pub(crate) fn check_names<'s>(
+    named: impl IntoIterator<Item = (&'s str, &'s str)>,
+) -> Result<(), Failure> {
     let mut sources = BTreeMap::new();
-    for scenario in scenarios {
-        if let Some(first) = sources.insert(&scenario.name, &scenario.source) {
+    for (name, source) in named {
+        if let Some(first) = sources.insert(name, source) {
             return Err(Failure::new(format!(
-                "{first} and {} are both called `{}`: one report would take the place of the other\n  \
-                 Rename one of them, or run them one at a time.",
-                scenario.source, scenario.name
+                "{first} and {source} are both called `{name}`: one report would take the place of the \
+                 other\n  Rename one of them, or run them one at a time."
             )));
         }
     }
@@ -80,20 +84,34 @@ impl Selection {
     /// # Errors
     /// All names that are unknown and all mistakes in all files, in words for people.
     pub(crate) fn read(&self) -> Result<Vec<Scenario>, Failure> {
-        if self.all {
-            return Ok(library());
+        match self.all {
+            true => Ok(library()),
+            false => self.each(read),
         }
-        let (mut scenarios, mut complaints) = (Vec::new(), Vec::new());
+    }
+
+    /// Reads them like [`Selection::read`]; they may be plans.
+    ///
+    /// # Errors
+    /// Like [`Selection::read`].
+    pub(crate) fn read_any(&self) -> Result<Vec<Given>, Failure> {
+        match self.all {
+            true => Ok(library().into_iter().map(Given::Scenario).collect()),
+            false => self.each(read_any),
+        }
+    }
+
+    fn each<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Failure> {
+        let (mut all, mut complaints) = (Vec::new(), Vec::new());
         for given in &self.scenarios {
             match read(given) {
-                Ok(scenario) => scenarios.push(scenario),
+                Ok(one) => all.push(one),
                 Err(complaint) => complaints.push(complaint),
             }
         }
-        if complaints.is_empty() {
-            Ok(scenarios)
-        } else {
-            Err(Failure(complaints.join("\n")))
+        match complaints.is_empty() {
+            true => Ok(all),
+            false => Err(Failure(complaints.join("\n"))),
         }
     }
 }
@@ -106,31 +124,72 @@ pub(crate) fn read_one(given: &str) -> Result<Scenario, Failure> {
     read(given).map_err(Failure::told)
 }
 
-/// The longest file that is read, in bytes. A scenario is a page or two.
-const FILE_MAX: u64 = 1024 * 1024;
+/// The longest file that is read, in bytes. A scenario is a page or two, the plan of a crowd is longer.
+const FILE_MAX: u64 = 16 * 1024 * 1024;
 
-/// Reads a file that can be a scenario: not one without an end.
+/// Reads a file that can be a scenario or a plan: not one without an end.
 fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let mut file = File::open(path)?.take(FILE_MAX + 1);
     match file.read_to_string(&mut text)? as u64 {
         0..=FILE_MAX => Ok(text),
         _ => Err(io::Error::other(format!(
-            "it is longer than {FILE_MAX} bytes, which no scenario needs"
+            "it is longer than {FILE_MAX} bytes, which neither a scenario nor a plan needs"
         ))),
     }
 }
 
+/// What a command line names: a scenario, or the plan of one.
+#[derive(Clone, Debug)]
+pub(crate) enum Given {
+    Scenario(Scenario),
+    Plan(Plan),
+}
+
+impl Given {
+    /// It, if it is open to a seed.
+    pub(crate) fn scenario(&self) -> Option<&Scenario> {
+        match self {
+            Given::Scenario(scenario) => Some(scenario),
+            Given::Plan(_) => None,
+        }
+    }
+
+    /// Its name, and where it is from.
+    pub(crate) fn called(&self) -> (&str, &str) {
+        match self {
+            Given::Scenario(scenario) => (&scenario.name, &scenario.source),
+            Given::Plan(plan) => (&plan.scenario, &plan.source),
+        }
+    }
+}
+
 fn read(given: &str) -> Result<Scenario, String> {
+    match read_any(given)? {
+        Given::Scenario(scenario) => Ok(scenario),
+        Given::Plan(_) => Err(error_line(&format!(
+            "{given} is a plan, in which nothing is open\n  `squall run {given}` plays it; name a \
+             scenario here."
+        ))),
+    }
+}
+
+fn read_any(given: &str) -> Result<Given, String> {
     let library = library();
     if let Some(scenario) = library.iter().find(|scenario| scenario.name == given) {
-        return Ok(scenario.clone());
+        return Ok(Given::Scenario(scenario.clone()));
     }
     let path = Path::new(given);
     let looks_like_a_file = path.extension().is_some() || path.components().count() > 1;
     match read_text(path) {
-        Ok(text) => Scenario::parse(given, &text, SYSTEMS)
-            .map_err(|bad| bad.report(GraphicalTheme::unicode())),
+        Ok(text) if is_plan(&text) => {
+            let plan = Plan::parse(given, &text, SYSTEMS);
+            plan.map(Given::Plan).map_err(told)
+        }
+        Ok(text) => {
+            let scenario = Scenario::parse(given, &text, SYSTEMS);
+            scenario.map(Given::Scenario).map_err(told)
+        }
         Err(error) if looks_like_a_file => Err(error_line(&format!(
             "the file {given} cannot be read: {error}"
         ))),
@@ -145,4 +204,8 @@ fn read(given: &str) -> Result<Scenario, String> {
             )))
         }
     }
+}
+
+fn told(bad: BadScenario) -> String {
+    bad.report(GraphicalTheme::unicode())
 }

@@ -5,6 +5,7 @@ mod hostile;
 mod leftovers;
 mod middlebox;
 mod mistakes;
+mod plan_files;
 mod plans;
 mod workload;
 

@@ -6,20 +6,23 @@ use crate::cast::SERVER;
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
+use serde::{Deserialize, Serialize};
 use squall_guarantees::DisturbanceKind;
 use squall_simulator::{Gateway, MachineId};
 use std::time::Duration;
 
 /// A box on the path forgets the connections that there are, answers their next packet with RST to
 /// one end or both, and lets new connections pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Reset {
     /// Who is sent a RST; the other end hears nothing.
     pub to: Ends,
 }
 
 /// An end of a connection, or both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ends {
     /// Both.
     Both,
@@ -97,7 +100,8 @@ impl Kind for Reset {
 }
 
 /// A NAT between the victims and the server, which forgets connections that were idle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct NatForgets {
     /// How long one must be idle.
     pub idle: Setting<Duration>,
@@ -165,7 +169,8 @@ fn put_gateway(stage: &mut Stage<'_>, gateway: Gateway) {
 }
 
 /// FIN and RST never arrive: who closes leaves the other end with a half-open connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct HalfOpen {
     /// Whose end of the connection does not get them.
     pub to: Ends,

@@ -6,12 +6,14 @@ use crate::clocks::{Drift, SLOWEST_PPM};
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
+use serde::{Deserialize, Serialize};
 use squall_guarantees::DisturbanceKind;
 use squall_simulator::ClockChange;
 use std::time::Duration;
 
 /// The wall clock is set forward or back; when the fault is over, it is put right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ClockStep {
     /// Whether it is set forward.
     pub forward: bool,
@@ -60,7 +62,8 @@ impl Kind for ClockStep {
 }
 
 /// The wall clock stands still, and is late from then on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ClockFreeze;
 
 impl Kind for ClockFreeze {
@@ -87,7 +90,8 @@ impl Kind for ClockFreeze {
 }
 
 /// Both clocks run too fast or too slowly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ClockDrift {
     /// How much.
     pub drift: Drift,

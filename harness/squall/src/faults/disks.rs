@@ -4,13 +4,15 @@ use super::kind::{Hindrance, Kind, Order, Stage};
 use super::victims::Whom;
 use crate::dice::{Draw, Drawable};
 use crate::setting::Setting;
-use crate::text::{Problems, Table, Value};
+use crate::text::{Problems, Scalar, Table, Value};
+use serde::{Deserialize, Serialize};
 use squall_guarantees::DisturbanceKind;
 use squall_simulator::{DiskChange, DiskErrors, DiskLatency};
 use std::time::Duration;
 
 /// The disk has no room for more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct DiskFull {
     /// How many kilobytes fit after all.
     pub free_kb: Setting<u32>,
@@ -48,7 +50,8 @@ impl Kind for DiskFull {
 }
 
 /// A value for each operation of a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(serialize = "T: Scalar", deserialize = "T: Scalar"))]
 struct PerOperation<T> {
     /// Of a read.
     read: Setting<T>,
@@ -84,7 +87,8 @@ where
 }
 
 /// The disk is slow, and whoever uses it waits: how long for each operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct DiskSlow(PerOperation<Duration>);
 
 impl Kind for DiskSlow {
@@ -126,7 +130,8 @@ impl Kind for DiskSlow {
 }
 
 /// The disk reports errors: the probability for each operation, 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct DiskError(PerOperation<f64>);
 
 impl Kind for DiskError {
@@ -164,7 +169,8 @@ impl Kind for DiskError {
 }
 
 /// A sync only says that everything is on the platter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct DiskLies;
 
 impl Kind for DiskLies {

@@ -5,13 +5,15 @@ use crate::cast::Clients;
 use crate::dice::Draw;
 use crate::text::{Placed, Problems, Table};
 use indexmap::IndexSet;
+use serde::{Deserialize, Serialize};
 use squall_guarantees::Lost;
 
 /// The fewest machines of which a ring keeps some apart.
 const SMALLEST_RING: usize = 4;
 
 /// Who does not hear whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Division {
     /// How the machines are divided.
     pub shape: Shape,
@@ -22,7 +24,8 @@ pub struct Division {
 }
 
 /// How machines are divided.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Shape {
     /// The victims are one side, the others are the other side.
     Split,
@@ -36,7 +39,8 @@ pub enum Shape {
 }
 
 /// Which packets do not pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// All.
     Both,

@@ -6,12 +6,14 @@ use crate::cast::PORT;
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
+use serde::{Deserialize, Serialize};
 use squall_guarantees::DisturbanceKind;
 use std::time::Duration;
 
 /// SYNs from addresses that nobody has arrive at the chat's port, and nobody goes on with their
 /// handshakes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct SynFlood {
     /// How many in a second.
     pub rate: Setting<u32>,

@@ -5,12 +5,14 @@ use super::victims::Whom;
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
+use serde::{Deserialize, Serialize};
 use squall_guarantees::{DisturbanceKind, Lost};
 use squall_simulator::{Strike, WorkCost};
 use std::time::Duration;
 
 /// The program is killed; the machine's kernel lives on and closes its connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Kill {
     /// At which system call it is struck, in the middle of its work; if none, when it sleeps.
     pub at_call: Option<Setting<u32>>,
@@ -95,7 +97,8 @@ fn strike_at(call: Setting<u32>, strike: Strike, stage: &mut Stage<'_>) {
 }
 
 /// The program is asked to end (SIGTERM), and killed if it has not after a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Stop {
     /// How long it may take to end.
     pub grace: Setting<Duration>,
@@ -148,7 +151,8 @@ impl Kind for Stop {
 }
 
 /// The program is killed and started again, over and over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct RestartLoop {
     /// How often it is killed.
     pub count: Setting<u32>,
@@ -231,7 +235,8 @@ impl Kind for RestartLoop {
 }
 
 /// The machine goes silent at once, and forgets all that is not on its disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PowerLoss {
     /// The size of the sectors, in bytes, that survive or not when writes are torn; if none, what was
     /// not synced is lost.
@@ -316,7 +321,8 @@ impl Kind for PowerLoss {
 }
 
 /// The program stands still; the machine's kernel does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Pause;
 
 impl Kind for Pause {
@@ -347,7 +353,8 @@ impl Kind for Pause {
 }
 
 /// The whole machine stands still, its kernel and its clocks included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Suspend {
     /// Whether its clocks jump to the right time afterwards. If not they are late from then on.
     pub clocks_jump: bool,
@@ -387,7 +394,8 @@ impl Kind for Suspend {
 }
 
 /// The machine's work takes time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct SlowCpu {
     /// Each time that the program is woken and runs until it sleeps again.
     pub turn: Setting<Duration>,

@@ -35,6 +35,7 @@ use crate::text::{Problems, Table, choose_from};
 use division::Sides;
 use indexmap::IndexSet;
 pub(crate) use kind::{Hindrance, Kind, Stage};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -55,15 +56,19 @@ pub struct Fault {
 }
 
 /// A fault of a plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PlannedFault {
     /// What happens; every [`Setting`] in it is [`Setting::Fixed`].
+    #[serde(flatten)]
     pub kind: FaultKind,
     /// Whom it hits, by name, in the order of the machines; of a ring, in the ring's.
     pub victims: IndexSet<String>,
     /// When it begins.
+    #[serde(with = "crate::text::time")]
     pub from: Duration,
     /// When it ends; none if it lasts to the end of the run.
+    #[serde(default, with = "crate::text::time::option")]
     pub until: Option<Duration>,
 }
 
@@ -71,9 +76,15 @@ pub struct PlannedFault {
 macro_rules! kinds {
     ($($word:literal => $kind:ident),+ $(,)?) => {
         /// What a fault does.
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        #[non_exhaustive]
         pub enum FaultKind {
-            $(#[allow(missing_docs, reason = "each type says what it is")] $kind($kind)),+
+            $(
+                #[allow(missing_docs, reason = "each type says what it is")]
+                #[serde(rename = $word)]
+                $kind($kind)
+            ),+
         }
 
         /// The words of all kinds.

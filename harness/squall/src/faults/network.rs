@@ -7,11 +7,13 @@ use crate::dice::Draw;
 use crate::links::{self, LinkChange, PlannedLink};
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
+use serde::{Deserialize, Serialize};
 use squall_guarantees::{DisturbanceKind, Lost};
 use std::time::Duration;
 
 /// Packets between the victims and the server are lost at random.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Loss {
     /// The probability, 0 to 1.
     pub loss: Setting<f64>,
@@ -59,7 +61,8 @@ impl Kind for Loss {
 }
 
 /// The victims have another link for a while.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct OtherLink {
     /// What is different about it.
     pub link: LinkChange,
@@ -95,7 +98,7 @@ impl Kind for OtherLink {
     }
 
     fn words(&self, victims: &str) -> String {
-        let preset = self.link.preset.map(|name| format!(" ({name})"));
+        let preset = self.link.preset.as_ref().map(|name| format!(" ({name})"));
         let preset = preset.unwrap_or_default();
         format!("another link{preset} between {SERVER} and {victims}")
     }
@@ -103,7 +106,8 @@ impl Kind for OtherLink {
 
 /// The victims get another address, as when a phone leaves a wifi: their connections hear nothing
 /// any more. With another link, if the scenario says so.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct AddressChange {
     /// What is different about the link over which the new address is reached.
     pub link: LinkChange,
@@ -140,7 +144,11 @@ impl Kind for AddressChange {
     }
 
     fn words(&self, victims: &str) -> String {
-        let preset = self.link.preset.map(|name| format!(" and a link ({name})"));
+        let preset = self
+            .link
+            .preset
+            .as_ref()
+            .map(|name| format!(" and a link ({name})"));
         let preset = preset.unwrap_or_default();
         format!("another address{preset} for {victims}")
     }

@@ -6,15 +6,18 @@ use super::victims::Whom;
 use crate::dice::Draw;
 use crate::text::{Problems, Table};
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use squall_guarantees::DisturbanceKind;
 use squall_simulator::MachineId;
 
 /// Packets that a division does not let pass are dropped, also those under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Partition(pub Division);
 
 /// Packets that a division does not let pass are held, and arrive when it is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Hold(pub Division);
 
 impl Kind for Partition {

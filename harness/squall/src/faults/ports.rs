@@ -5,10 +5,12 @@ use super::victims::Whom;
 use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
+use serde::{Deserialize, Serialize};
 use squall_guarantees::{DisturbanceKind, counted};
 
 /// Other programs on the victims have taken the ports from which connections begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PortsUsedUp {
     /// How many they have left.
     pub free: Setting<u32>,

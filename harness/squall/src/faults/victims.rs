@@ -6,10 +6,12 @@ use crate::setting::Setting;
 use crate::text::{Placed, Problems, Value, choose_from, setting};
 use indexmap::IndexSet;
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
-/// Whom a fault hits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Whom a fault hits. In a plan's file, a list of names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<String>", into = "Vec<String>")]
 pub enum Victims {
     /// These machines, by name.
     Named(Vec<String>),
@@ -17,6 +19,19 @@ pub enum Victims {
     All(Crew),
     /// This many of these; the seed says which.
     Any(Setting<u32>, Crew),
+}
+
+impl From<Vec<String>> for Victims {
+    fn from(names: Vec<String>) -> Self {
+        Victims::Named(names)
+    }
+}
+
+impl From<Victims> for Vec<String> {
+    /// Of a plan, in which nothing is open.
+    fn from(victims: Victims) -> Self {
+        victims.names().to_vec()
+    }
 }
 
 /// Whom a kind of fault can hit.

@@ -13,22 +13,27 @@ pub use units::{BitRate, Size};
 
 use crate::dice::{Draw, Drawable};
 use crate::setting::Setting;
+use serde::{Deserialize, Serialize};
 use squall_simulator::{Chance, Link, Mtu, Rate, Reorder};
 use std::time::Duration;
 
 /// What is different on the two directions of a path.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LinkChange {
     /// The name of the preset that it begins with.
-    pub preset: Option<&'static str>,
+    pub preset: Option<String>,
     /// From a client to the server.
+    #[serde(default)]
     pub up: PathChange,
     /// From the server to a client.
+    #[serde(default)]
     pub down: PathChange,
 }
 
 /// What is different on one direction. What is none stays as it is.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PathChange {
     /// How long a packet is under way.
     pub latency: Option<Latency>,
@@ -63,7 +68,8 @@ pub struct PathChange {
 }
 
 /// How long packets are under way.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Latency {
     /// Each packet of a run as long as any other; a range is drawn once per run.
     Fixed(Setting<Duration>),
@@ -72,38 +78,47 @@ pub enum Latency {
 }
 
 /// The distribution of a latency that is drawn for each packet.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Distribution {
     /// Every value between the two is as probable as any other.
     Uniform {
         /// The shortest.
+        #[serde(with = "crate::text::time")]
         min: Duration,
         /// The longest.
+        #[serde(with = "crate::text::time")]
         max: Duration,
     },
     /// A normal distribution with a floor.
     Normal {
         /// The mean.
+        #[serde(with = "crate::text::time")]
         mean: Duration,
         /// The standard deviation.
+        #[serde(with = "crate::text::time")]
         deviation: Duration,
         /// The floor.
+        #[serde(with = "crate::text::time")]
         min: Duration,
     },
     /// A Pareto distribution with a ceiling: mostly short, and now and then very long.
     Pareto {
         /// The shortest.
+        #[serde(with = "crate::text::time")]
         min: Duration,
         /// The tail index: the smaller, the more long ones.
         shape: f64,
         /// The ceiling.
+        #[serde(with = "crate::text::time")]
         max: Duration,
     },
 }
 
 /// Which packets are lost. All values are probabilities, 0 to 1; see
 /// [`squall_simulator::Loss`] for the models.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// Each with this probability.
     Random(Setting<f64>),
@@ -114,7 +129,8 @@ pub enum Loss {
 }
 
 /// The path between the server and a client of a plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "LinkChange", into = "LinkChange")]
 pub struct PlannedLink {
     /// From the client to the server.
     pub up: Link,
@@ -132,6 +148,23 @@ impl Default for PlannedLink {
         Self {
             up: path.clone(),
             down: path,
+        }
+    }
+}
+
+impl From<LinkChange> for PlannedLink {
+    /// Of a change in which nothing is open.
+    fn from(change: LinkChange) -> Self {
+        change.on(&PlannedLink::default())
+    }
+}
+
+impl From<PlannedLink> for LinkChange {
+    fn from(link: PlannedLink) -> Self {
+        LinkChange {
+            preset: None,
+            up: PathChange::to(&link.up),
+            down: PathChange::to(&link.down),
         }
     }
 }
@@ -207,6 +240,54 @@ impl PathChange {
             reorder_by: fixed.option("reorder-by", self.reorder_by),
             mtu: fixed.option("mtu", self.mtu),
             icmp: self.icmp,
+        }
+    }
+
+    /// What is different about a link from [`PlannedLink::default`].
+    fn to(link: &Link) -> Self {
+        let fixed = |value: f64| (value != 0.0).then_some(Setting::Fixed(value));
+        let (loss, loss_correlation) = match link.loss {
+            squall_simulator::Loss::Random(chance) => (
+                fixed(chance.probability).map(Loss::Random),
+                fixed(chance.correlation),
+            ),
+            squall_simulator::Loss::GilbertElliott {
+                fail,
+                recover,
+                loss_bad,
+                loss_good,
+            } => {
+                let model = [fail, recover, loss_bad, loss_good].map(Setting::Fixed);
+                (Some(Loss::GilbertElliott(model)), None)
+            }
+            squall_simulator::Loss::FourState {
+                p13,
+                p31,
+                p32,
+                p23,
+                p14,
+            } => {
+                let model = [p13, p31, p32, p23, p14].map(Setting::Fixed);
+                (Some(Loss::FourState(model)), None)
+            }
+        };
+        let (rate, reorder) = (link.rate, link.reorder);
+        PathChange {
+            latency: Some(link.latency.clone().into()),
+            correlation: fixed(link.correlation),
+            loss,
+            loss_correlation,
+            rate: rate.map(|rate| Setting::Fixed(BitRate(rate.bits_per_second))),
+            queue: rate.map(|rate| Setting::Fixed(Size(rate.queue_bytes))),
+            duplicate: fixed(link.duplicate.probability),
+            duplicate_correlation: fixed(link.duplicate.correlation),
+            corrupt: fixed(link.corrupt.probability),
+            corrupt_correlation: fixed(link.corrupt.correlation),
+            reorder: reorder.map(|reorder| Setting::Fixed(reorder.chance.probability)),
+            reorder_correlation: reorder.and_then(|reorder| fixed(reorder.chance.correlation)),
+            reorder_by: reorder.map(|reorder| Setting::Fixed(reorder.by)),
+            mtu: link.mtu.map(|mtu| Setting::Fixed(mtu.bytes.into())),
+            icmp: link.mtu.map(|mtu| mtu.told),
         }
     }
 
@@ -352,6 +433,26 @@ impl From<Loss> for squall_simulator::Loss {
                 }
             }
         }
+    }
+}
+
+impl From<squall_simulator::Latency> for Latency {
+    fn from(latency: squall_simulator::Latency) -> Self {
+        use squall_simulator::Latency as Simulated;
+        Latency::Drawn(match latency {
+            Simulated::Fixed(latency) => return Latency::Fixed(Setting::Fixed(latency)),
+            Simulated::Uniform { min, max } => Distribution::Uniform { min, max },
+            Simulated::Normal {
+                mean,
+                deviation,
+                min,
+            } => Distribution::Normal {
+                mean,
+                deviation,
+                min,
+            },
+            Simulated::Pareto { min, shape, max } => Distribution::Pareto { min, shape, max },
+        })
     }
 }
 

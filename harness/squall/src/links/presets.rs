@@ -65,7 +65,7 @@ pub(super) fn preset(name: &'static str) -> LinkChange {
         ..both.clone()
     };
     LinkChange {
-        preset: Some(name),
+        preset: Some(name.to_owned()),
         up: path(up),
         down: path(down),
     }

@@ -36,6 +36,10 @@ impl Scalar for BitRate {
     fn from_word(word: &str) -> Result<Self, String> {
         number_with_unit(word, RATES, "rate").map(BitRate)
     }
+
+    fn to_word(self) -> String {
+        format!("{}bit", self.0)
+    }
 }
 
 impl Scalar for Size {
@@ -44,6 +48,10 @@ impl Scalar for Size {
 
     fn from_word(word: &str) -> Result<Self, String> {
         number_with_unit(word, SIZES, "size").map(Size)
+    }
+
+    fn to_word(self) -> String {
+        format!("{}B", self.0)
     }
 }
 

@@ -5,8 +5,11 @@ mod nearest;
 mod problems;
 mod table;
 mod values;
+mod written;
 
 pub use nearest::nearest;
 pub use problems::{BadScenario, Problem, Problems};
 pub use table::{Placed, Table, choose_from};
 pub use values::{LONGEST_NAME, Scalar, Value, duration, number_with_unit, setting};
+pub(crate) use written::seed;
+pub use written::time;

@@ -5,12 +5,14 @@ use squall_guarantees::counted;
 use std::fmt;
 use std::ops::Range;
 
-/// A scenario file that cannot be used, with all mistakes that were found in it.
+/// A scenario's or a plan's file that cannot be used, with all mistakes that were found in it.
 #[derive(Debug, thiserror::Error)]
-#[error("{source_name} is no usable scenario: {} found", counted(.problems.len() as u64, "mistake"))]
+#[error("{source_name} is no usable {kind}: {} found", counted(.problems.len() as u64, "mistake"))]
 pub struct BadScenario {
     /// The path of the file, or the name of an embedded scenario.
     pub source_name: String,
+    /// What it should have been: a `scenario` or a `plan`.
+    pub kind: &'static str,
     /// The mistakes, in the order of the text.
     pub problems: Vec<Problem>,
 }
@@ -89,7 +91,12 @@ impl Problems {
     }
 
     /// What is told of a file in which these were found.
-    pub(crate) fn into_bad_scenario(mut self, source: &str, text: &str) -> BadScenario {
+    pub(crate) fn into_bad_scenario(
+        mut self,
+        kind: &'static str,
+        source: &str,
+        text: &str,
+    ) -> BadScenario {
         self.0.sort_by_key(|mistake| mistake.at.start);
         let problems = self.0.into_iter().map(|mistake| Problem {
             what: mistake.what,
@@ -99,6 +106,7 @@ impl Problems {
         });
         BadScenario {
             source_name: source.to_owned(),
+            kind,
             problems: problems.collect(),
         }
     }

@@ -26,6 +26,9 @@ pub trait Scalar: Copy + PartialOrd {
     /// # Errors
     /// What is wrong with it, as the end of a sentence that begins with the field's name.
     fn from_word(word: &str) -> Result<Self, String>;
+
+    /// Writes it so that [`Scalar::from_word`] reads the very same.
+    fn to_word(self) -> String;
 }
 
 impl Scalar for Duration {
@@ -34,6 +37,11 @@ impl Scalar for Duration {
 
     fn from_word(word: &str) -> Result<Self, String> {
         duration(word)
+    }
+
+    fn to_word(self) -> String {
+        // To the nanosecond, with the unit that needs the fewest digits.
+        format!("{self:?}")
     }
 }
 
@@ -44,6 +52,10 @@ impl Scalar for u32 {
     fn from_word(word: &str) -> Result<Self, String> {
         word.parse()
             .map_err(|_| format!("has `{word}`, which is not a whole number"))
+    }
+
+    fn to_word(self) -> String {
+        self.to_string()
     }
 }
 
@@ -65,6 +77,10 @@ impl Scalar for f64 {
         } else {
             Err(format!("is {word}, which is outside 0 to 1"))
         }
+    }
+
+    fn to_word(self) -> String {
+        self.to_string()
     }
 }
 
@@ -110,28 +126,39 @@ impl Value for Duration {
     }
 }
 
-/// Reads a duration with its unit, or says what is wrong, as the end of a sentence.
+/// Reads a duration with its unit, to the nanosecond, or says what is wrong, as the end of a sentence.
 pub fn duration(word: &str) -> Result<Duration, String> {
-    let (number, unit) = split_unit(word, "duration")?;
-    let seconds = match unit {
-        "ns" => 1e-9,
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "min" => 60.0,
-        "h" => 3600.0,
+    let (_, number, unit) = split_unit(word, "duration")?;
+    let nanoseconds = match unit {
+        "ns" => 1,
+        "us" | "µs" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "min" => 60 * 1_000_000_000,
+        "h" => 3600 * 1_000_000_000,
         _ => return Err(format!("has the unknown unit `{unit}`")),
     };
-    Duration::try_from_secs_f64(number * seconds)
-        .ok()
+    times(number, nanoseconds)
+        .map(Duration::from_nanos)
         .filter(|duration| *duration <= LONGEST)
         .ok_or_else(|| format!("has `{word}`, which is longer than the 1000h that are allowed"))
+}
+
+/// A decimal number so many times, rounded; none if that is too much. Twelve digits behind the point count.
+fn times(number: &str, factor: u64) -> Option<u64> {
+    const PLACES: usize = 12;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let fraction = &fraction[..fraction.len().min(PLACES)];
+    let digits: u128 = format!("0{whole}{fraction:0<PLACES$}").parse().ok()?;
+    let unit = 10_u128.pow(PLACES as u32);
+    let product = digits.checked_mul(factor.into())?.checked_add(unit / 2)?;
+    u64::try_from(product / unit).ok()
 }
 
 /// Reads a number of one of these units as a whole number above zero, or says what is wrong, as the
 /// end of a sentence. `what` is what the number is.
 pub fn number_with_unit(word: &str, units: &[(&str, u64)], what: &str) -> Result<u64, String> {
-    let (number, unit) = split_unit(word, what)?;
+    let (number, _, unit) = split_unit(word, what)?;
     let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
         return Err(format!("has the unknown unit `{unit}`"));
     };
@@ -146,17 +173,17 @@ pub fn number_with_unit(word: &str, units: &[(&str, u64)], what: &str) -> Result
 }
 
 /// A number and its unit.
-fn split_unit<'w>(word: &'w str, what: &str) -> Result<(f64, &'w str), String> {
+fn split_unit<'w>(word: &'w str, what: &str) -> Result<(f64, &'w str, &'w str), String> {
     let digits = word
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
         .unwrap_or(word.len());
-    let (number, unit) = (&word[..digits], word[digits..].trim());
-    let number = number
+    let (digits, unit) = (&word[..digits], word[digits..].trim());
+    let number = digits
         .parse()
         .map_err(|_| format!("has `{word}`, which is not a {what}"))?;
     match unit {
         "" => Err(format!("has `{word}`, a number without a unit")),
-        unit => Ok((number, unit)),
+        unit => Ok((number, digits, unit)),
     }
 }
 
@@ -273,6 +300,25 @@ mod tests {
             r#""1001h""#,
         ] {
             assert!(read::<Duration>(toml).is_err(), "{toml}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_to_the_nanosecond() {
+        for nanoseconds in [
+            0,
+            1,
+            999,
+            1_500,
+            28_999_999,
+            3_599_999_999_999_999,
+            1_234_567_891,
+        ] {
+            let time = Duration::from_nanos(nanoseconds);
+            assert_eq!(Duration::from_word(&time.to_word()), Ok(time));
+        }
+        for probability in [0.0, 1.0, 0.1 + 0.2, 1e-9, 0.123_456_789_012_345_67] {
+            assert_eq!(f64::from_word(&probability.to_word()), Ok(probability));
         }
     }
 

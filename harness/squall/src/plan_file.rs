@@ -1,0 +1,177 @@
+//! A plan in a file: written with everything that was drawn, and played from it.
+
+use crate::client::PlannedClient;
+use crate::clocks::Clock;
+use crate::faults::PlannedFault;
+use crate::hostile::PlannedHostile;
+use crate::middlebox::PlannedMiddlebox;
+use crate::plan::Plan;
+use crate::system::Systems;
+use crate::text::{BadScenario, Problems, choose_from};
+use serde::{Deserialize, Serialize};
+use squall_guarantees::Guarantee;
+use squall_reports::{Engine, Expected, Sight};
+use std::ops::Range;
+use std::time::Duration;
+use toml::Spanned;
+
+/// The version of the file: the value of its first field.
+const VERSION: u32 = 1;
+
+/// All of it, with the options of its system written (`toml::Value`) or not read yet.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct File<Options> {
+    squall_plan: u32,
+    scenario: String,
+    shows: String,
+    #[serde(with = "crate::text::seed")]
+    seed: u64,
+    engine: Engine,
+    #[serde(default, with = "crate::text::time::option")]
+    settle: Option<Duration>,
+    drawn: Vec<(String, String)>,
+    expect: Vec<(Guarantee, Expected)>,
+    exercises: Vec<Sight>,
+    system: Spanned<String>,
+    options: Options,
+    middlebox: Option<PlannedMiddlebox>,
+    #[serde(default)]
+    faults: Vec<PlannedFault>,
+    #[serde(default)]
+    hostile: Vec<PlannedHostile>,
+    #[serde(default)]
+    clocks: Vec<Clock>,
+    clients: Vec<PlannedClient>,
+}
+
+/// Whether a text is a plan's, and no scenario's.
+pub fn is_plan(text: &str) -> bool {
+    let field = |line: &str| {
+        line.split('=')
+            .next()
+            .map(|field| field.trim() == "squall-plan")
+    };
+    text.lines().any(|line| field(line) == Some(true))
+}
+
+impl Plan {
+    /// The plan as a file, from which [`Plan::parse`] makes the same one.
+    pub fn to_toml(&self) -> String {
+        let options = self.system.written().expect("options are tables of TOML");
+        let plan = self.clone();
+        let file = File {
+            squall_plan: VERSION,
+            scenario: plan.scenario,
+            shows: plan.shows,
+            seed: plan.seed,
+            engine: plan.engine,
+            settle: plan.settle,
+            drawn: plan.drawn,
+            expect: plan.expect,
+            exercises: plan.exercises,
+            system: Spanned::new(0..0, plan.system.name().to_owned()),
+            options,
+            middlebox: plan.middlebox,
+            faults: plan.faults,
+            hostile: plan.hostile,
+            clocks: plan.clocks,
+            clients: plan.clients,
+        };
+        toml::to_string(&file).expect("a plan is a table of TOML")
+    }
+
+    /// Reads a plan's file, of one of these systems. `source` is its path.
+    ///
+    /// # Errors
+    /// The first mistake, with its place in the text and a remedy.
+    pub fn parse(source: &str, text: &str, systems: &Systems) -> Result<Self, BadScenario> {
+        let mut problems = Problems::default();
+        match read(source, text, systems, &mut problems) {
+            Some(plan) if problems.0.is_empty() => Ok(plan),
+            _ => Err(problems.into_bad_scenario("plan", source, text)),
+        }
+    }
+}
+
+/// What helps with whatever is wrong in a plan.
+const REMEDY: &str = "`squall plan SCENARIO --seed N` writes plans: compare with one.";
+
+fn read(source: &str, text: &str, systems: &Systems, problems: &mut Problems) -> Option<Plan> {
+    let file: File<Spanned<toml::Value>> = match toml::from_str(text) {
+        Ok(file) => file,
+        Err(error) => {
+            problems.add(error.span().unwrap_or(0..0), error.message(), REMEDY);
+            return None;
+        }
+    };
+    if file.squall_plan != VERSION {
+        let what = format!("the plan has version {}, not {VERSION}", file.squall_plan);
+        problems.add(0..0, what, "Write it again with this build: `squall plan`.");
+    }
+    let Some(system) = systems.iter().find(|it| it.name == *file.system.get_ref()) else {
+        let what = format!("there is no system `{}`", file.system.get_ref());
+        let names = systems.iter().map(|system| system.name);
+        let remedy = choose_from(file.system.get_ref(), names);
+        problems.add(file.system.span(), what, remedy);
+        return None;
+    };
+    let (place, options) = (file.options.span(), file.options.into_inner());
+    let system = match (system.revive)(options) {
+        Ok(system) => system,
+        Err(error) => {
+            problems.add(place, error.message(), REMEDY);
+            return None;
+        }
+    };
+    let plan = Plan {
+        scenario: file.scenario,
+        shows: file.shows,
+        source: source.to_owned(),
+        is_file: true,
+        seed: file.seed,
+        engine: file.engine,
+        drawn: file.drawn,
+        system,
+        clients: file.clients,
+        faults: file.faults,
+        middlebox: file.middlebox,
+        hostile: file.hostile,
+        clocks: file.clocks,
+        expect: file.expect,
+        exercises: file.exercises,
+        settle: file.settle,
+    };
+    check(&plan, text, problems);
+    Some(plan)
+}
+
+/// Complains of machines that the plan does not have.
+fn check(plan: &Plan, text: &str, problems: &mut Problems) {
+    if plan.clients.is_empty() {
+        problems.add(0..0, "the plan has no clients", REMEDY);
+    }
+    let clients: Vec<&str> = plan.clients.iter().map(|it| it.name.as_str()).collect();
+    let servers = plan.servers();
+    let on_servers_side = servers.names.iter().map(String::as_str);
+    let machines: Vec<&str> = on_servers_side
+        .chain(servers.broker.then_some(servers.keeper()))
+        .chain(clients.iter().copied())
+        .collect();
+    let victims = plan.faults.iter().flat_map(|fault| &fault.victims);
+    let served = plan.middlebox.iter().flat_map(|it| &it.clients);
+    for (name, known) in (victims.map(|name| (name, &machines)))
+        .chain(served.map(|name| (name, &clients)))
+        .filter(|(name, known)| !known.contains(&name.as_str()))
+    {
+        let what = format!("there is no machine `{name}` here");
+        let remedy = choose_from(name, known.iter().copied());
+        problems.add(place_of(name, text), what, remedy);
+    }
+}
+
+/// Where a name stands in quotes, the last time: faults stand behind most else.
+fn place_of(name: &str, text: &str) -> Range<usize> {
+    let quoted = format!("\"{name}\"");
+    text.rfind(&quoted).map_or(0..0, |at| at..at + quoted.len())
+}
