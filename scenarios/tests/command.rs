@@ -231,7 +231,30 @@ fn a_file_without_an_end_is_not_read_to_its_end() {
     let link = directory("endless").join("endless.toml");
     std::os::unix::fs::symlink("/dev/zero", &link).expect("a link");
     let told = standard_error(&["run", link.to_str().expect("UTF-8")]);
-    assert!(told.contains("longer than 1048576 bytes"), "{told}");
+    assert!(told.contains("longer than 16777216 bytes"), "{told}");
+}
+
+#[test]
+fn a_plan_is_written_and_played_and_has_its_seed_in_it() {
+    let text = "shows = 'A plan.'\nsettle = '1s'\nworkload.messages = 1";
+    let open = scenario("planned", text);
+    let file = directory("plans").join("p.toml");
+    let plan = squall(&["plan", &open, "--seed", "3"]).stdout;
+    std::fs::write(&file, plan).expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    let digest = |arguments: &[&str]| {
+        let report = squall(&[arguments, &["--format", "json"]].concat()).stdout;
+        let report: serde_json::Value = serde_json::from_slice(&report).expect("JSON");
+        report["record"]["digest"].clone()
+    };
+    assert_eq!(
+        digest(&["run", file]),
+        digest(&["run", &open, "--seed", "3"])
+    );
+    let told = standard_error(&["run", file, "--seed", "4"]);
+    assert!(told.contains("is a plan, and has its seed in it"), "{told}");
+    let told = standard_error(&["audit-entropy", file]);
+    assert!(told.contains("`squall run"), "{told}");
 }
 
 #[test]
