@@ -98,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// What is given, if it is open to a seed.
 fn scenarios(given: Vec<Given>) -> Result<Vec<Scenario>, Failure> {
     let open = given.into_iter().map(|given| match given {
-        Given::Scenario(scenario) => Ok(scenario),
+        Given::Scenario(scenario) => Ok(*scenario),
         Given::Plan(plan) => Err(Failure::new(format_args!(
             "{} is a plan, and has its seed in it: leave out `--seed` and `--seeds`",
             plan.source

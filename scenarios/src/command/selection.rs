@@ -96,7 +96,7 @@ impl Selection {
     /// Like [`Selection::read`].
     pub(crate) fn read_any(&self) -> Result<Vec<Given>, Failure> {
         match self.all {
-            true => Ok(library().into_iter().map(Given::Scenario).collect()),
+            true => Ok(library().into_iter().map(Given::from).collect()),
             false => self.each(read_any),
         }
     }
@@ -142,8 +142,14 @@ fn read_text(path: &Path) -> io::Result<String> {
 /// What a command line names: a scenario, or the plan of one.
 #[derive(Clone, Debug)]
 pub(crate) enum Given {
-    Scenario(Scenario),
+    Scenario(Box<Scenario>),
     Plan(Plan),
+}
+
+impl From<Scenario> for Given {
+    fn from(scenario: Scenario) -> Self {
+        Given::Scenario(Box::new(scenario))
+    }
 }
 
 impl Given {
@@ -166,7 +172,7 @@ impl Given {
 
 fn read(given: &str) -> Result<Scenario, String> {
     match read_any(given)? {
-        Given::Scenario(scenario) => Ok(scenario),
+        Given::Scenario(scenario) => Ok(*scenario),
         Given::Plan(_) => Err(error_line(&format!(
             "{given} is a plan, in which nothing is open\n  `squall run {given}` plays it; name a \
              scenario here."
@@ -177,7 +183,7 @@ fn read(given: &str) -> Result<Scenario, String> {
 fn read_any(given: &str) -> Result<Given, String> {
     let library = library();
     if let Some(scenario) = library.iter().find(|scenario| scenario.name == given) {
-        return Ok(Given::Scenario(scenario.clone()));
+        return Ok(Given::from(scenario.clone()));
     }
     let path = Path::new(given);
     let looks_like_a_file = path.extension().is_some() || path.components().count() > 1;
@@ -188,7 +194,7 @@ fn read_any(given: &str) -> Result<Given, String> {
         }
         Ok(text) => {
             let scenario = Scenario::parse(given, &text, SYSTEMS);
-            scenario.map(Given::Scenario).map_err(told)
+            scenario.map(Given::from).map_err(told)
         }
         Err(error) if looks_like_a_file => Err(error_line(&format!(
             "the file {given} cannot be read: {error}"
