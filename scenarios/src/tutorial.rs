@@ -6,7 +6,6 @@
 use crate::chat::{
     ACK_TIMEOUT, BACKOFF, CONNECT_TIMEOUT, PING_INTERVAL, PING_TIMEOUT, Pace, backoff,
 };
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use squall::Draw;
 use squall::PlannedClient;
@@ -18,6 +17,7 @@ use squall::{PORT, SERVER, Servers};
 use squall::{Site, User};
 use squall_guarantees::{Bounds, Cause, EventKind, Kind, OperationId, StoredMessage};
 use squall_tutorial::{Client, ClientEvent, ClientOptions, ServerOptions};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
@@ -163,7 +163,7 @@ impl Tutorial {
 
 /// Who sends which message to which room.
 #[derive(Clone)]
-struct Authors(Arc<IndexMap<String, (String, String)>>);
+struct Authors(Arc<BTreeMap<String, (String, String)>>);
 
 impl Authors {
     fn new(clients: &[PlannedClient]) -> Self {

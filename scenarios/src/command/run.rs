@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             let seed = arguments.seed.unwrap_or(SEED);
             let plans = given.into_iter().map(|given| match given {
                 Given::Scenario(scenario) => scenario.plan(seed).on(way.engine),
-                Given::Plan(plan) => plan,
+                Given::Plan(plan) => *plan,
             });
             play_all(&plans.collect::<Vec<_>>(), way, jobs, &output)
         }

@@ -143,7 +143,7 @@ fn read_text(path: &Path) -> io::Result<String> {
 #[derive(Clone, Debug)]
 pub(crate) enum Given {
     Scenario(Box<Scenario>),
-    Plan(Plan),
+    Plan(Box<Plan>),
 }
 
 impl From<Scenario> for Given {
@@ -190,7 +190,7 @@ fn read_any(given: &str) -> Result<Given, String> {
     match read_text(path) {
         Ok(text) if is_plan(&text) => {
             let plan = Plan::parse(given, &text, SYSTEMS);
-            plan.map(Given::Plan).map_err(told)
+            plan.map(Box::new).map(Given::Plan).map_err(told)
         }
         Ok(text) => {
             let scenario = Scenario::parse(given, &text, SYSTEMS);
