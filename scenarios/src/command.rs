@@ -22,6 +22,7 @@ mod run;
 mod selection;
 mod serve;
 mod shrink;
+mod stop;
 mod trace;
 
 use clap::{Parser, Subcommand};
@@ -59,7 +60,9 @@ Examples:
 Exit codes:
   0  all as expected    1  not as expected    3  not deterministic
   2  not exercised: a guarantee that is named, or a fault that struck nothing; or nothing was expected
-  4  bad input, or a failure of Squall itself";
+  4  bad input, or a failure of Squall itself
+  130  ended by Ctrl-C, before all was tried: the first one lets the runs under way come to their end and tells
+     what was found, the second ends at once";
 
 #[derive(Debug, Subcommand)]
 enum Command {

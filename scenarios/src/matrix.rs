@@ -5,7 +5,7 @@
 use crate::systems::SYSTEMS;
 use squall::RunError;
 use squall::Scenario;
-use squall_guarantees::{Guarantee, Verdict, check};
+use squall_guarantees::{Verdict, check};
 
 /// The transports, as scenario files name them.
 pub(crate) const TRANSPORTS: [&str; 3] = ["websocket", "polling", "upgrade"];
@@ -78,6 +78,18 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
+    /// Counts the verdict of a run with this seed.
+    pub(crate) fn add(&mut self, seed: u64, verdict: &Verdict) {
+        match verdict {
+            Verdict::Held(_) => self.held += 1,
+            Verdict::Violated(_) => {
+                self.violated += 1;
+                self.first_violated.get_or_insert(seed);
+            }
+            Verdict::NotExercised(_) => {}
+        }
+    }
+
     /// Whether any run put the guarantee to the test here.
     pub(crate) fn is_exercised(&self) -> bool {
         self.held + self.violated > 0
@@ -129,33 +141,24 @@ impl Place {
         )
     }
 
-    /// Plays the scenario of this place with the seeds 1 to `seeds`; a cell for each guarantee, in
-    /// their order.
-    ///
-    /// # Errors
-    /// If a run cannot come to its end.
+    /// The scenario of this place.
     ///
     /// # Panics
     /// If the file is wrong, which a test rules out.
-    pub(crate) fn play(&self, seeds: u64) -> Result<Vec<Cell>, RunError> {
+    pub(crate) fn scenario(&self) -> Scenario {
         let scenario = Scenario::parse("matrix", &self.file(), SYSTEMS);
-        let scenario = scenario.unwrap_or_else(|bad| panic!("{bad}: {:?}", bad.problems));
-        let mut cells = vec![Cell::default(); Guarantee::ALL.len()];
-        for seed in 1..=seeds {
-            let record = squall::run(&scenario.plan(seed))?;
-            for (cell, (_, verdict)) in cells.iter_mut().zip(check(&record.history)) {
-                match verdict {
-                    Verdict::Held(_) => cell.held += 1,
-                    Verdict::Violated(_) => {
-                        cell.violated += 1;
-                        cell.first_violated.get_or_insert(seed);
-                    }
-                    Verdict::NotExercised(_) => {}
-                }
-            }
-        }
-        Ok(cells)
+        scenario.unwrap_or_else(|bad| panic!("{bad}: {:?}", bad.problems))
     }
+}
+
+/// The verdicts of a scenario with this seed, in the order of the guarantees.
+///
+/// # Errors
+/// If the run cannot come to its end.
+pub(crate) fn play(scenario: &Scenario, seed: u64) -> Result<Vec<Verdict>, RunError> {
+    let record = squall::run(&scenario.plan(seed))?;
+    let verdicts = check(&record.history).into_iter();
+    Ok(verdicts.map(|(_, verdict)| verdict).collect())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 fn squall(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_squall"))
@@ -540,15 +540,26 @@ fn interrupt(mut program: Command, signal: &str) -> Output {
         .read(&mut first)
         .expect("a first word");
     assert_eq!(said, 1, "squall ends without a word");
-    let signal = [format!("-{signal}"), running.id().to_string()];
-    assert!(
-        Command::new("kill")
-            .args(signal)
-            .status()
-            .expect("kill(1)")
-            .success()
-    );
+    send(signal, &running);
     running.wait_with_output().expect("squall ends")
+}
+
+fn send(signal: &str, to: &Child) {
+    let arguments = [format!("-{signal}"), to.id().to_string()];
+    let sent = Command::new("kill").args(arguments).status();
+    assert!(sent.expect("kill(1)").success());
+}
+
+/// Reads standard error until this has been said.
+fn hear(words: &str, from: &mut Child) {
+    let mut heard = String::new();
+    let said = from.stderr.as_mut().expect("a pipe");
+    while !heard.contains(words) {
+        let mut next = [0];
+        let read = said.read(&mut next).expect("a pipe");
+        assert_eq!(read, 1, "squall ends without saying `{words}`: {heard}");
+        heard.push(char::from(next[0]));
+    }
 }
 
 #[test]
@@ -571,7 +582,47 @@ fn a_server_closes_cleanly_on_ctrl_c_and_on_sigterm() {
 }
 
 #[test]
-fn ctrl_c_ends_an_exploration_with_130_and_whole_reports() {
+fn ctrl_c_ends_an_exploration_after_the_runs_that_are_under_way_and_tells_what_was_found() {
+    let text =
+        "shows = 'Many.'\nsettle = '1s'\nworkload.messages = 1\n[expect]\nordering = 'either'";
+    let many = scenario("ctrl-c-many", text);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_squall"));
+    // More seeds than there is memory for, and time.
+    program
+        .args([
+            "run",
+            "lossy-link",
+            &many,
+            "--seeds",
+            "1000000000",
+            "--jobs",
+            "1",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut running = program.spawn().expect("squall starts");
+    // It says nothing before: so this waits until it runs at all.
+    let caught = format!("/proc/{}/status", running.id());
+    let is_ready = |status: &str| {
+        let mut caught = status
+            .lines()
+            .filter_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught
+            .next()
+            .and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
+        caught.is_some_and(|signals| signals & 2 != 0)
+    };
+    while !std::fs::read_to_string(&caught).is_ok_and(|status| is_ready(&status)) {
+        std::thread::yield_now();
+    }
+    send("INT", &running);
+    hear("Ctrl-C again ends at once", &mut running);
+    let output = running.wait_with_output().expect("squall ends");
+    assert_eq!(output.status.code(), Some(130));
+}
+
+#[test]
+fn the_second_ctrl_c_ends_an_exploration_at_once_with_130_and_whole_reports() {
     let out = directory("ctrl-c-run");
     let mut program = Command::new(env!("CARGO_BIN_EXE_squall"));
     // The first scenario is explored in a moment, the second would take for ever.
@@ -580,7 +631,16 @@ fn ctrl_c_ends_an_exploration_with_130_and_whole_reports() {
     program
         .args(["run", "lossy-link", &endless, "--seeds", "1", "--out"])
         .arg(&out);
-    assert_eq!(interrupt(program, "INT").status.code(), Some(130));
+    let mut running = program
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("squall starts");
+    hear("runs per second", &mut running);
+    send("INT", &running);
+    hear("Ctrl-C again ends at once", &mut running);
+    send("INT", &running);
+    assert_eq!(running.wait().expect("squall ends").code(), Some(130));
     for file in std::fs::read_dir(out).expect("the reports") {
         let file = file.expect("a file").path();
         assert!(

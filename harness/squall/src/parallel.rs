@@ -1,65 +1,132 @@
-//! Many runs on all cores, with results in the order of the jobs.
+//! The one loop over many runs: on all cores, within a budget of time, until somebody says stop.
+//!
+//! What there is to do is never listed in memory, so that a thousand million seeds cost no more than ten.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+/// Set when nothing more shall be begun; whatever was begun comes to its end.
+pub type Stop = Arc<AtomicBool>;
+
+/// How much may be done at a time, and until when.
+#[derive(Clone, Debug)]
+pub struct Effort {
+    /// How many jobs at a time.
+    pub jobs: usize,
+    /// How long jobs are begun, at most.
+    pub longest: Option<Duration>,
+    /// Set to end it early.
+    pub stop: Stop,
+}
+
+impl Default for Effort {
+    /// As many jobs at a time as there are cores, to the last.
+    fn default() -> Self {
+        Effort {
+            jobs: default_jobs(),
+            longest: None,
+            stop: Stop::default(),
+        }
+    }
+}
 
 /// As many jobs at a time as there are cores.
 pub fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Does `work` for every job, `at_a_time` of them at once, and gives the results to `done` in the
-/// order of the jobs, whatever the order in which they are finished.
-pub fn parallel<J: Sync, R: Send>(
-    jobs: &[J],
-    at_a_time: usize,
+/// Does `work` for every job, and gives the results to `done` in the order of the jobs, whatever the order
+/// in which they are finished. Says how many were done: all, unless the time was over or somebody said stop.
+pub fn parallel<J: Send, R: Send>(
+    jobs: impl IntoIterator<Item = J, IntoIter: Send>,
+    effort: &Effort,
     work: impl Fn(&J) -> R + Sync,
-    mut done: impl FnMut(usize, R),
-) {
-    let next = AtomicUsize::new(0);
+    mut done: impl FnMut(J, R),
+) -> u64 {
+    let began = Instant::now();
+    let is_over = || {
+        let late = effort.longest.is_some_and(|most| began.elapsed() >= most);
+        late || effort.stop.load(Ordering::Relaxed)
+    };
+    let next = Mutex::new((0..).zip(jobs));
+    let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
     let (finished, results) = mpsc::channel();
+    let mut due = 0;
     std::thread::scope(|scope| {
-        for _ in 0..at_a_time.min(jobs.len()) {
+        for _ in 0..effort.jobs.max(1) {
             let finished = finished.clone();
             scope.spawn(|| {
                 let finished = finished;
-                while let number = next.fetch_add(1, Ordering::Relaxed)
-                    && let Some(job) = jobs.get(number)
-                    && finished.send((number, work(job))).is_ok()
-                {}
+                while !is_over()
+                    && let Some((number, job)) = take()
+                {
+                    let result = work(&job);
+                    if finished.send((number, job, result)).is_err() {
+                        break;
+                    }
+                }
             });
         }
         drop(finished);
         let mut waiting = BTreeMap::new();
-        let mut due = 0;
-        for (number, result) in results {
-            waiting.insert(number, result);
-            while let Some(result) = waiting.remove(&due) {
-                done(due, result);
+        for (number, job, result) in results {
+            waiting.insert(number, (job, result));
+            while let Some((job, result)) = waiting.remove(&due) {
+                done(job, result);
                 due += 1;
             }
         }
     });
+    due
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parallel;
+    use super::*;
+
+    fn effort(jobs: usize) -> Effort {
+        Effort {
+            jobs,
+            ..Effort::default()
+        }
+    }
 
     #[test]
     fn results_come_in_the_order_of_the_jobs() {
-        let jobs: Vec<u64> = (0..100).collect();
         let mut results = Vec::new();
         let work = |job: &u64| {
-            std::thread::sleep(std::time::Duration::from_micros((100 - job) * 10));
+            std::thread::sleep(Duration::from_micros((100 - job) * 10));
             job * 2
         };
-        parallel(&jobs, 4, work, |number, result| {
-            results.push((number, result))
+        let done = parallel(0..100, &effort(4), work, |job, result| {
+            results.push((job, result));
         });
-        let expected: Vec<_> = jobs.iter().map(|job| (*job as usize, job * 2)).collect();
-        assert_eq!(results, expected);
+        let expected: Vec<(u64, u64)> = (0..100).map(|job| (job, job * 2)).collect();
+        assert_eq!((done, results), (100, expected));
+    }
+
+    #[test]
+    fn nothing_is_begun_after_somebody_has_said_stop_and_nothing_done_is_lost() {
+        let effort = effort(2);
+        let mut last = 0;
+        let work = |job: &u64| {
+            effort.stop.fetch_or(*job == 20, Ordering::Relaxed);
+        };
+        // More seeds than fit into any memory.
+        let done = parallel(0..u64::MAX, &effort, work, |job, ()| last = job);
+        assert!((21..30).contains(&done), "{done}");
+        assert_eq!(last + 1, done);
+    }
+
+    #[test]
+    fn nothing_is_begun_after_the_time_is_over() {
+        let effort = Effort {
+            longest: Some(Duration::ZERO),
+            ..effort(2)
+        };
+        assert_eq!(parallel(0..10, &effort, |_| (), |_, ()| ()), 0);
     }
 }

@@ -3,10 +3,11 @@
 use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::say_whole;
 use super::progress::progress;
+use super::stop::stop_on_ctrl_c;
 use crate::bugs::{Hunt, hunt};
 use crate::planted::{PLANTED_BUGS, PlantedBug};
 use serde_json::json;
-use squall::parallel::{default_jobs, parallel};
+use squall::parallel::{Effort, default_jobs, parallel};
 use squall_guarantees::counted;
 use std::time::Instant;
 
@@ -46,12 +47,16 @@ enum Format {
 }
 
 pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
-    let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
+    let effort = Effort {
+        jobs: arguments.jobs.map_or_else(default_jobs, usize::from),
+        stop: stop_on_ctrl_c()?,
+        ..Effort::default()
+    };
     let progress = progress(PLANTED_BUGS.len() as u64);
     let began = Instant::now();
     let (mut hunts, mut failed) = (Vec::new(), false);
-    let work = |planted: &PlantedBug| hunt(*planted, arguments.seeds);
-    parallel(PLANTED_BUGS, jobs, work, |_, result| {
+    let work = |planted: &&PlantedBug| hunt(**planted, arguments.seeds);
+    let hunted = parallel(PLANTED_BUGS, &effort, work, |_, result| {
         progress.inc(1);
         match result {
             Ok(hunt) => hunts.push(hunt),
@@ -73,6 +78,7 @@ pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
     ));
     Ok(match hunts.iter().all(Hunt::succeeded) {
         _ if failed => Exit::Failed,
+        true if hunted < PLANTED_BUGS.len() as u64 => Exit::Interrupted,
         true => Exit::AsExpected,
         false => Exit::NotAsExpected,
     })

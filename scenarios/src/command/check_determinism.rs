@@ -10,7 +10,7 @@ use certificate::{Certificate, Certified, different_machines};
 use nix::sys::personality::{self, Persona};
 use squall::Plan;
 use squall::Trace;
-use squall::parallel::{default_jobs, parallel};
+use squall::parallel::{Effort, default_jobs, parallel};
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -116,15 +116,14 @@ enum Comparison {
 /// The first run has the computer for itself; its repeats are played side by side.
 fn compare(plan: &Plan, arguments: &Arguments, jobs: usize) -> Result<Comparison, Failure> {
     let reference = in_thread(plan)?;
-    let places: Vec<_> = (1..arguments.runs)
-        .map(|run| match run {
-            run if run < arguments.runs.div_ceil(2) => Place::Thread,
-            run if run % 2 == 0 => Place::Process,
-            _ => Place::ProcessWithFixedAddresses,
-        })
-        .collect();
+    let place = |run| match run {
+        run if run < arguments.runs.div_ceil(2) => Place::Thread,
+        run if run % 2 == 0 => Place::Process,
+        _ => Place::ProcessWithFixedAddresses,
+    };
+    let places = (1..arguments.runs).map(|run| (run, place(run)));
     let mut result = Ok(None);
-    let work = |place: &Place| {
+    let work = |(_, place): &(u32, Place)| {
         let repeat = match place {
             Place::Thread => in_thread(plan),
             Place::Process => in_process(plan),
@@ -132,10 +131,13 @@ fn compare(plan: &Plan, arguments: &Arguments, jobs: usize) -> Result<Comparison
         }?;
         Ok(first_difference(&reference, &repeat))
     };
-    parallel(&places, jobs, work, |run, difference| {
+    let effort = Effort {
+        jobs,
+        ..Effort::default()
+    };
+    parallel(places, &effort, work, |(run, place), difference| {
         match (&result, difference) {
             (Ok(None), Ok(Some(difference))) => {
-                let place = places[run];
                 result = Ok(Some(format!(
                     "  in {place}, repeat {}:\n{difference}",
                     run + 1

@@ -4,10 +4,11 @@ use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::say_whole;
 use super::progress::progress;
 use super::selection::{Limit, Selection};
+use super::stop::stop_on_ctrl_c;
 use squall::Plan;
 use squall::RunError;
 use squall::Scenario;
-use squall::parallel::{default_jobs, parallel};
+use squall::parallel::{Effort, default_jobs, parallel};
 use squall_guarantees::counted;
 use squall_reports::{Both, Comparison, Engine, Judged, Measured, Styles, Summary, Uncompared};
 use std::time::Instant;
@@ -74,6 +75,11 @@ enum Format {
 pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
     let scenarios = arguments.selection.read()?;
     arguments.limit.check(&scenarios)?;
+    let effort = Effort {
+        jobs: arguments.jobs.map_or_else(default_jobs, usize::from),
+        stop: stop_on_ctrl_c()?,
+        ..Effort::default()
+    };
     let began = Instant::now();
     let mut exits = Vec::new();
     for scenario in &scenarios {
@@ -82,7 +88,7 @@ pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
                 Format::Text => say(uncompared.text(&Styles::coloured())),
                 Format::Json => say_whole(&uncompared.json()),
             },
-            None => exits.push(compare_one(scenario, arguments)),
+            None => exits.push(compare_one(scenario, arguments, &effort)),
         }
     }
     let agree = exits.iter().filter(|exit| **exit == Exit::AsExpected);
@@ -104,9 +110,7 @@ fn too_large(scenario: &Scenario, arguments: &Arguments) -> Option<Uncompared> {
 }
 
 /// Runs a scenario with all seeds on both engines, and prints the comparison.
-fn compare_one(scenario: &Scenario, arguments: &Arguments) -> Exit {
-    let seeds: Vec<u64> = (1..=arguments.seeds).collect();
-    let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
+fn compare_one(scenario: &Scenario, arguments: &Arguments, effort: &Effort) -> Exit {
     let progress = progress(2 * arguments.seeds);
     let mut runs = Vec::new();
     let on_both = |&seed: &u64| -> Result<_, RunError> {
@@ -115,18 +119,25 @@ fn compare_one(scenario: &Scenario, arguments: &Arguments) -> Exit {
             turmoil: measure(&scenario.plan(seed).on(Engine::Turmoil))?,
         })
     };
-    parallel(&seeds, jobs, on_both, |_, result| {
+    let mut failed = false;
+    let played = parallel(1..=arguments.seeds, effort, on_both, |_, result| {
         progress.inc(2);
         match result {
             Ok(pair) => runs.push(pair),
-            Err(error) => progress.suspend(|| complain(error_line(&error.to_string()))),
+            Err(error) => {
+                failed = true;
+                progress.suspend(|| complain(error_line(&error.to_string())));
+            }
         }
     });
     progress.finish_and_clear();
     if runs.is_empty() {
-        return Exit::Failed;
+        return if failed {
+            Exit::Failed
+        } else {
+            Exit::Interrupted
+        };
     }
-    let failed = runs.len() < seeds.len();
     let comparison = Comparison::new(&scenario.name, runs);
     match arguments.format {
         // With an empty line before the next one.
@@ -135,6 +146,7 @@ fn compare_one(scenario: &Scenario, arguments: &Arguments) -> Exit {
     }
     match comparison.agree {
         _ if failed => Exit::Failed,
+        true if played < arguments.seeds => Exit::Interrupted,
         true => Exit::AsExpected,
         false => Exit::NotAsExpected,
     }

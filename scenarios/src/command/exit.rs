@@ -17,10 +17,12 @@ pub(crate) enum Exit {
     NotDeterministic = 3,
     /// The input was wrong, or Squall itself failed.
     Failed = 4,
+    /// Ctrl-C ended it before all was tried. What was found until then is told.
+    Interrupted = 130,
 }
 
 /// How a program ends that was stopped with Ctrl-C: 128 and the number of SIGINT.
-pub(crate) const INTERRUPTED: i32 = 130;
+pub(crate) const INTERRUPTED: i32 = Exit::Interrupted as i32;
 
 /// A reason to give up: all that people are told about it.
 #[derive(Debug)]

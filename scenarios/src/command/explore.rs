@@ -1,6 +1,7 @@
 //! `squall explore`: plays worlds that nobody made a scenario for, and tells what is wrong in stories.
 
 use super::exit::{Exit, Failure, complain, say};
+use super::stop::{stop_on_ctrl_c, time};
 use crate::search::{self, Document, Exploration, Span, Told};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::GraphicalTheme;
@@ -9,8 +10,6 @@ use squall::parallel::default_jobs;
 use squall_guarantees::counted;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The seeds of an exploration that is given neither seeds nor a time.
@@ -67,22 +66,6 @@ fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
         true => Ok(first..=last),
         false => Err("there are no seeds in it".to_owned()),
     }
-}
-
-/// `90s`, `10m`, `2h`.
-fn time(text: &str) -> Result<Duration, String> {
-    let wanted = || "write a time such as 90s, 10m or 2h".to_owned();
-    let unit = text
-        .find(|c: char| !c.is_ascii_digit())
-        .ok_or_else(wanted)?;
-    let number: u64 = text[..unit].parse().map_err(|_| wanted())?;
-    let seconds = match text[unit..].trim() {
-        "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3600,
-        _ => return Err(wanted()),
-    };
-    Ok(Duration::from_secs(number.saturating_mul(seconds)))
 }
 
 /// `3/64`.
@@ -161,19 +144,6 @@ pub(super) fn wrong(bad: BadScenario) -> Failure {
     Failure::told(bad.report(GraphicalTheme::unicode()))
 }
 
-/// The first Ctrl-C ends the work in good order, so that nothing that was found is lost; the second at once.
-pub(super) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(super::exit::INTERRUPTED);
-        }
-    })
-    .map_err(Failure::new)?;
-    Ok(stop)
-}
-
 fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {pos} worlds, {per_sec}, {msg}");
     ProgressBar::new_spinner()
@@ -215,13 +185,6 @@ mod tests {
         assert_eq!(seeds("20"), Ok(1..=20));
         assert_eq!(seeds("5..7"), Ok(5..=7));
         assert!(seeds("7..5").is_err() && seeds("0").is_err() && seeds("many").is_err());
-    }
-
-    #[test]
-    fn times_have_a_unit() {
-        assert_eq!(time("10m"), Ok(Duration::from_secs(600)));
-        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
-        assert!(time("10").is_err() && time("m").is_err());
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::say_whole;
 use super::progress::progress;
-use crate::matrix::{Cell, FAULTS, MODES, Place, TRANSPORTS};
+use super::stop::stop_on_ctrl_c;
+use crate::matrix::{Cell, FAULTS, MODES, Place, TRANSPORTS, play};
 use serde_json::json;
-use squall::parallel::{default_jobs, parallel};
+use squall::Scenario;
+use squall::parallel::{Effort, default_jobs, parallel};
 use squall_guarantees::{Guarantee, counted};
 use std::time::Instant;
 
@@ -55,39 +57,54 @@ enum Format {
 type Matrix = Vec<(Place, Vec<Cell>)>;
 
 pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
-    let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
+    let effort = Effort {
+        jobs: arguments.jobs.map_or_else(default_jobs, usize::from),
+        stop: stop_on_ctrl_c()?,
+        ..Effort::default()
+    };
     let places = Place::all();
-    let progress = progress(places.len() as u64 * arguments.seeds);
+    let all = places.len() as u64 * arguments.seeds;
+    let progress = progress(all);
     let began = Instant::now();
     let (mut matrix, mut failed) = (Matrix::new(), false);
-    parallel(
-        &places,
-        jobs,
-        |place| place.play(arguments.seeds),
-        |number, result| {
-            progress.inc(arguments.seeds);
-            match result {
-                Ok(cells) => matrix.push((places[number], cells)),
-                Err(error) => {
-                    failed = true;
-                    progress.suspend(|| complain(error_line(&error.to_string())));
+    let runs = places.iter().map(|place| (place, place.scenario()));
+    let runs: Vec<_> = runs.collect();
+    let runs = runs
+        .iter()
+        .flat_map(|run| (1..=arguments.seeds).map(move |seed| (run, seed)));
+    let work = |((_, scenario), seed): &(&(&Place, Scenario), u64)| play(scenario, *seed);
+    let played = parallel(runs, &effort, work, |((place, _), seed), result| {
+        progress.inc(1);
+        match result {
+            Ok(verdicts) => {
+                if matrix.last().is_none_or(|(last, _)| last != *place) {
+                    matrix.push((**place, vec![Cell::default(); Guarantee::ALL.len()]));
                 }
+                let cells = matrix.last_mut().into_iter().flat_map(|(_, cells)| cells);
+                cells
+                    .zip(&verdicts)
+                    .for_each(|(cell, verdict)| cell.add(seed, verdict));
             }
-        },
-    );
+            Err(error) => {
+                failed = true;
+                progress.suspend(|| complain(error_line(&error.to_string())));
+            }
+        }
+    });
     progress.finish_and_clear();
     match arguments.format {
         Format::Text => say(tables(&matrix, &PLAIN)),
         Format::Markdown => say(tables(&matrix, &MARKDOWN)),
         Format::Json => say_whole(&json(&matrix, arguments.seeds)),
     }
-    let runs = counted(matrix.len() as u64 * arguments.seeds, "run");
     complain(format_args!(
-        "{runs} in {:.1} s",
+        "{} in {:.1} s",
+        counted(played, "run"),
         began.elapsed().as_secs_f64()
     ));
     Ok(match exit(&matrix) {
         _ if failed => Exit::Failed,
+        Exit::AsExpected | Exit::NotExercised if played < all => Exit::Interrupted,
         exit => exit,
     })
 }

@@ -8,6 +8,12 @@ use std::sync::{Mutex, PoisonError};
 /// Held while a report is being written.
 static WRITING: Mutex<()> = Mutex::new(());
 
+/// Ends the program as one that was stopped with Ctrl-C, between two reports.
+pub(super) fn exit_interrupted() -> ! {
+    let _until_written = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    std::process::exit(INTERRUPTED)
+}
+
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -36,8 +42,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Prepares the directory, if reports become files, and what happens on Ctrl-C: the report that
-    /// is being written is finished, and no other begun.
+    /// Prepares the directory, if reports become files.
     ///
     /// # Errors
     /// If the directory cannot be created.
@@ -50,11 +55,6 @@ impl Output {
                 ))
             })?;
         }
-        ctrlc::set_handler(|| {
-            let _until_written = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-            std::process::exit(INTERRUPTED)
-        })
-        .map_err(Failure::new)?;
         let formats = match (formats, &directory) {
             ([], Some(_)) => vec![Format::Text, Format::Json, Format::Markdown],
             ([], None) => vec![Format::Text],
@@ -112,11 +112,7 @@ impl Output {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub(crate) fn exploration(
-        &self,
-        exploration: &Exploration,
-        seeds: usize,
-    ) -> Result<(), Failure> {
+    pub(crate) fn exploration(&self, exploration: &Exploration, seeds: u64) -> Result<(), Failure> {
         if !self.is_in_files() {
             let print = |&format| say_whole(&of_exploration(exploration, format, true));
             self.formats.iter().for_each(print);

@@ -6,11 +6,13 @@ use super::exit::{Exit, Failure, complain, error_line, say};
 use super::output::{Format, Output};
 use super::progress::progress;
 use super::selection::{Given, Limit, Selection, check_names};
-use squall::parallel::{default_jobs, parallel};
+use super::stop::{stop_on_ctrl_c, time};
+use squall::parallel::{Effort, default_jobs, parallel};
 use squall::{Plan, RunError, Scenario};
 use squall_reports::{Engine, Exploration, Judged, Outcome, Summary};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// The seed of a run that is given none.
 const SEED: u64 = 1;
@@ -35,6 +37,9 @@ pub(crate) struct Arguments {
     /// How many runs at a time; as many as there are cores, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// No run is begun when so much time has passed, as in `10m` or `90s`.
+    #[arg(long = "for", value_name = "TIME", value_parser = time, requires = "seeds")]
+    longest: Option<Duration>,
     #[command(flatten)]
     on: On,
     #[command(flatten)]
@@ -74,13 +79,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         check_names(given.iter().map(Given::called))?;
     }
     let output = Output::new(directory, &arguments.format)?;
-    let jobs = arguments.jobs.map_or_else(default_jobs, usize::from);
+    let effort = Effort {
+        jobs: arguments.jobs.map_or_else(default_jobs, usize::from),
+        longest: arguments.longest,
+        stop: stop_on_ctrl_c()?,
+    };
     let way = Way {
         engine: arguments.on.engine,
         canary: arguments.canary,
     };
     match arguments.seeds {
-        Some(seeds) => explore_all(&scenarios(given)?, seeds, way, jobs, &output),
+        Some(seeds) => explore_all(&scenarios(given)?, seeds, way, &effort, &output),
         None => {
             if arguments.seed.is_some() {
                 scenarios(given.clone())?;
@@ -90,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 Given::Scenario(scenario) => scenario.plan(seed).on(way.engine),
                 Given::Plan(plan) => *plan,
             });
-            play_all(&plans.collect::<Vec<_>>(), way, jobs, &output)
+            play_all(plans.collect(), way, &effort, &output)
         }
     }
 }
@@ -108,28 +117,25 @@ fn scenarios(given: Vec<Given>) -> Result<Vec<Scenario>, Failure> {
 }
 
 /// Plays each plan.
-fn play_all(plans: &[Plan], way: Way, jobs: usize, output: &Output) -> Result<Exit, Failure> {
-    let progress = progress(plans.len() as u64);
+fn play_all(plans: Vec<Plan>, way: Way, effort: &Effort, output: &Output) -> Result<Exit, Failure> {
+    let all = plans.len() as u64;
+    let progress = progress(all);
     let mut results = Vec::new();
     let mut failure = None;
-    parallel(
-        plans,
-        jobs,
-        |plan| play(plan, way),
-        |_, result| {
-            progress.inc(1);
-            progress.suspend(|| match result {
-                Ok(judged) => {
-                    failure = failure.take().or(output.run(&judged).err());
-                    results.push(exit_of(judged.outcome));
-                }
-                Err(error) => {
-                    complain(error_line(&error.to_string()));
-                    results.push(Exit::Failed);
-                }
-            });
-        },
-    );
+    let work = |plan: &Plan| play(plan, way);
+    let played = parallel(plans, effort, work, |_, result| {
+        progress.inc(1);
+        progress.suspend(|| match result {
+            Ok(judged) => {
+                failure = failure.take().or(output.run(&judged).err());
+                results.push(exit_of(judged.outcome));
+            }
+            Err(error) => {
+                complain(error_line(&error.to_string()));
+                results.push(Exit::Failed);
+            }
+        });
+    });
     progress.finish_and_clear();
     if let Some(failure) = failure {
         return Err(failure);
@@ -145,6 +151,7 @@ fn play_all(plans: &[Plan], way: Way, jobs: usize, output: &Output) -> Result<Ex
             output.whereabouts()
         ));
     }
+    results.extend((played < all).then_some(Exit::Interrupted));
     Ok(worst(results))
 }
 
@@ -161,12 +168,12 @@ fn explore_all(
     scenarios: &[Scenario],
     seeds: u64,
     way: Way,
-    jobs: usize,
+    effort: &Effort,
     output: &Output,
 ) -> Result<Exit, Failure> {
     let mut results = Vec::new();
     for scenario in scenarios {
-        results.push(explore(scenario, seeds, way, jobs, output)?);
+        results.push(explore(scenario, seeds, way, effort, output)?);
     }
     Ok(worst(results))
 }
@@ -175,16 +182,15 @@ fn explore(
     scenario: &Scenario,
     seeds: u64,
     way: Way,
-    jobs: usize,
+    effort: &Effort,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let seeds: Vec<u64> = (1..=seeds).collect();
-    let progress = progress(seeds.len() as u64);
+    let progress = progress(seeds);
     let began = Instant::now();
     let (mut summaries, mut failed) = (Vec::new(), false);
     let play = |seed| play(&scenario.plan(seed).on(way.engine), way);
     let work = |&seed: &u64| play(seed).map(|judged| Summary::of(&judged));
-    parallel(&seeds, jobs, work, |_, result| {
+    let played = parallel(1..=seeds, effort, work, |_, result| {
         progress.inc(1);
         match result {
             Ok(summary) => summaries.push(summary),
@@ -196,23 +202,25 @@ fn explore(
     });
     progress.finish_and_clear();
     let took = began.elapsed().as_secs_f64();
+    if played == 0 {
+        return Ok(Exit::Interrupted);
+    }
     let exploration = Exploration::new(&scenario.name, way.engine, summaries);
-    output.exploration(&exploration, seeds.len())?;
+    output.exploration(&exploration, played)?;
     if output.is_in_files() {
         for finding in &exploration.findings {
             let judged = play(finding.first.seed).map_err(Failure::new)?;
             output.write_run(&judged)?;
         }
     }
-    let speed = seeds.len() as f64 / took;
+    let speed = played as f64 / took;
     complain(format_args!(
-        "{} runs in {took:.1} s, {speed:.0} runs per second",
-        seeds.len()
+        "{played} runs in {took:.1} s, {speed:.0} runs per second"
     ));
-    Ok(if failed {
-        Exit::Failed
-    } else {
-        exit_of(exploration.outcome)
+    Ok(match exit_of(exploration.outcome) {
+        _ if failed => Exit::Failed,
+        Exit::AsExpected if effort.stop.load(Ordering::Relaxed) => Exit::Interrupted,
+        exit => exit,
     })
 }
 
@@ -227,10 +235,15 @@ fn exit_of(outcome: Outcome) -> Exit {
 /// The exit code of several runs: a failure of ours outweighs what was found, and what went wrong
 /// outweighs what was not tried.
 fn worst(results: Vec<Exit>) -> Exit {
-    [Exit::Failed, Exit::NotAsExpected, Exit::NotExercised]
-        .into_iter()
-        .find(|exit| results.contains(exit))
-        .unwrap_or(Exit::AsExpected)
+    [
+        Exit::Failed,
+        Exit::NotAsExpected,
+        Exit::Interrupted,
+        Exit::NotExercised,
+    ]
+    .into_iter()
+    .find(|exit| results.contains(exit))
+    .unwrap_or(Exit::AsExpected)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! `squall shrink`: makes the world of a story small, and writes it down as a scenario that anybody can run.
 
 use super::exit::{Exit, Failure, complain, say};
-use super::explore::{read, stop_on_ctrl_c, wrong};
+use super::explore::{read, wrong};
+use super::stop::stop_on_ctrl_c;
 use crate::search::{self, Document, Effort, Size};
 use squall::parallel::default_jobs;
 use std::path::PathBuf;

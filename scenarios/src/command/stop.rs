@@ -1,0 +1,52 @@
+//! What ends long work early: Ctrl-C, and a budget of time.
+
+use super::exit::{Failure, complain};
+use super::output::exit_interrupted;
+use squall::parallel::Stop;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// The first Ctrl-C ends the work in good order, so that nothing that was found is lost; the second at once.
+///
+/// # Errors
+/// If the system does not let us know.
+pub(super) fn stop_on_ctrl_c() -> Result<Stop, Failure> {
+    let stop = Stop::default();
+    let asked = Stop::clone(&stop);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            exit_interrupted();
+        }
+        complain("Ending what is under way; Ctrl-C again ends at once.");
+    })
+    .map_err(Failure::new)?;
+    Ok(stop)
+}
+
+/// `90s`, `10m`, `2h`.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let wanted = || "write a time such as 90s, 10m or 2h".to_owned();
+    let unit = text
+        .find(|c: char| !c.is_ascii_digit())
+        .ok_or_else(wanted)?;
+    let number: u64 = text[..unit].parse().map_err(|_| wanted())?;
+    let seconds = match text[unit..].trim() {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        _ => return Err(wanted()),
+    };
+    Ok(Duration::from_secs(number.saturating_mul(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(time("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
+        assert!(time("10").is_err() && time("m").is_err());
+    }
+}
