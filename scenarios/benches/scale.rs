@@ -348,7 +348,7 @@ async fn use_chat(
             );
         }
     }
-    pending().await
+    pending::<()>().await
 }
 
 fn counter(delivered: &Arc<AtomicUsize>) -> Observer<ClientEvent> {

@@ -89,6 +89,8 @@ mod entropy;
 mod fault;
 #[forbid(unsafe_code)]
 mod hits;
+#[allow(unsafe_code)]
+mod host;
 #[forbid(unsafe_code)]
 mod kernel;
 #[forbid(unsafe_code)]
@@ -116,5 +118,6 @@ pub use kernel::cpu::WorkCost;
 pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};
 pub use kernel::strikes::Strike;
 pub use machine::{MachineId, Panic};
+pub use process::{AsyncFunction, Ending, Function, Main};
 pub use network::{Chance, Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
 pub use world::{Error, World, note, now, simulate, simulate_on};

@@ -1,14 +1,14 @@
 //! A simulated computer: its hardware, its kernel while it has power, its process while it runs.
 
 use crate::audit::Call;
-use crate::entropy::{Door, Entropy, stream};
+use crate::entropy::{Entropy, stream};
 use crate::hits::{FaultId, Meter};
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
 use crate::kernel::strikes::{Fallen, Strike};
 use crate::kernel::{Addresses, Hardware, Kernel, Packet, Shared, Unsupported};
-use crate::process::{Process, Program, TurnEnd};
+use crate::process::{Process, Program};
 use crate::sys;
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -127,12 +127,8 @@ impl Machine {
         let mut kernel_now = kernel.borrow_mut();
         kernel_now.set_now(now);
         kernel_now.process_is_dead = false;
-        let seed = kernel_now.entropy.next_u64(Door::Tokio);
         drop(kernel_now);
-        sys::asked_by_machine(&self.name, || {
-            Call::entropy("tokio's rng_seed", size_of_val(&seed))
-        });
-        *process = Some(Process::start(kernel, seed, &self.program));
+        *process = Some(Process::start(kernel, &self.program));
     }
 
     fn power_on(&mut self, now: u64) {
@@ -370,11 +366,10 @@ impl Machine {
         drop(kernel_now);
         if runnable {
             turn.ran = true;
-            let end = process.as_mut().map(|process| process.turn(kernel));
-            kernel.borrow_mut().end_turn();
-            if end == Some(TurnEnd::Exited) {
-                end_process(kernel, process, &mut self.ends, now);
+            if let Some(process) = process {
+                process.turn();
             }
+            kernel.borrow_mut().end_turn();
         }
         turn.fallen = kernel.borrow_mut().hardware.strikes.take_fallen();
         let dead = kernel.borrow().process_is_dead;
@@ -473,11 +468,11 @@ fn end_process(
     now: u64,
 ) {
     kernel.borrow_mut().process_is_dead = true;
+    let mut abandoned = 0;
     if let Some(process) = process.take() {
         ends.push(Duration::from_nanos(now));
-        process.take_apart(kernel);
+        abandoned = process.end();
     }
-    let abandoned = sys::on_machine(kernel, sys::end_threads);
     let mut kernel = kernel.borrow_mut();
     kernel.abandoned_threads += abandoned;
     kernel.close_all();

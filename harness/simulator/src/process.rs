@@ -1,113 +1,188 @@
-//! A process: one tokio runtime, and how its turns begin and end.
+//! A process: its main thread, and how its turns begin and end.
 //!
-//! The runtime is an ordinary current-thread runtime with the ordinary clock. When all its tasks are idle,
-//! tokio asks `epoll_wait` to sleep. That is the end of the turn: the kernel notes until when, wakes the
-//! future that `block_on` waits for, and returns no events; `block_on` then returns to the world. Before that
-//! the process's other threads run until they wait as well; if they have given the tasks something to do,
-//! the next turn begins at the same time.
+//! A turn begins when something has come that one of its threads waits for, and ends when all of them wait. With the
+//! end of its main thread a process is over, whatever the others do.
+//!
+//! What a machine runs is what `main` is: a function ([`Main`]). An `async` one gets what `#[tokio::main]` would give it,
+//! on one thread.
 
 use crate::machine::SharedKernel;
 use crate::sys;
-use std::future::{poll_fn, ready};
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::ExitCode;
+use std::rc::Rc;
 use std::task::Poll;
 use tokio::runtime::{Builder, RngSeed, Runtime};
 
-/// What a machine runs: called at every boot for a new main task.
-pub(crate) type Program = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>>>;
+/// What a machine runs: its main thread calls it at every boot.
+pub(crate) type Program = Rc<dyn Fn()>;
 
-/// How many events a runtime takes from `epoll_wait` before its tasks run. (Tokio's default is 1024.) In a
-/// simulated world a crowd speaks in the same nanosecond; a server that heard all of it first would
-/// hold the answers to all of it in its queues, which takes memory and is more than the processor's
-/// caches hold. On a real network they come one after the other.
-const EVENTS_AT_ONCE: usize = 64;
-
-pub(crate) struct Process {
-    runtime: Runtime,
-    main_is_over: Arc<AtomicBool>,
+/// What a machine can run: what `main` can be, a function that returns nothing, a result or an exit code, or an
+/// asynchronous one of these.
+///
+/// The process ends when it returns or panics. That it failed is noted as a panic would be
+/// ([`World::panics`](crate::World::panics)). It is called anew at every boot.
+///
+/// `Kind` tells functions and asynchronous functions apart, and is found by the compiler.
+pub trait Main<Kind>: 'static {
+    /// Runs the program, on the main thread of a process.
+    #[doc(hidden)]
+    fn run(&self);
 }
 
-/// Why a turn ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TurnEnd {
-    /// All tasks are idle.
-    Asleep,
-    /// The main task returned or panicked.
-    Exited,
+/// A function, as in [`Main`].
+#[derive(Debug)]
+pub struct Function<T>(Infallible, T);
+
+/// An asynchronous function, as in [`Main`].
+#[derive(Debug)]
+pub struct AsyncFunction<T>(Infallible, T);
+
+impl<F, T> Main<Function<T>> for F
+where
+    F: Fn() -> T + 'static,
+    T: Ending,
+{
+    fn run(&self) {
+        conclude(self());
+    }
+}
+
+impl<F, T> Main<AsyncFunction<T>> for F
+where
+    F: Fn() -> T + 'static,
+    T: Future<Output: Ending>,
+{
+    fn run(&self) {
+        block_on(self);
+    }
+}
+
+/// What `main` can return.
+pub trait Ending {
+    /// Why the program has failed; none if it has not.
+    #[doc(hidden)]
+    fn failure(self) -> Option<String>;
+}
+
+impl Ending for () {
+    fn failure(self) -> Option<String> {
+        None
+    }
+}
+
+/// How stable Rust can name `!`, the type of what never returns.
+#[doc(hidden)]
+pub trait Returns {
+    /// What is returned.
+    type Type;
+}
+
+impl<T> Returns for fn() -> T {
+    type Type = T;
+}
+
+impl Ending for <fn() -> ! as Returns>::Type {
+    fn failure(self) -> Option<String> {
+        self
+    }
+}
+
+impl Ending for ExitCode {
+    fn failure(self) -> Option<String> {
+        (self != ExitCode::SUCCESS).then(|| format!("the program ended with {self:?}"))
+    }
+}
+
+impl<T: Ending, E: Debug> Ending for Result<T, E> {
+    fn failure(self) -> Option<String> {
+        match self {
+            Ok(ending) => ending.failure(),
+            Err(error) => Some(format!("the program ended with an error: {error:?}")),
+        }
+    }
+}
+
+fn conclude(ending: impl Ending) {
+    if let Some(failure) = ending.failure() {
+        sys::note_failure(failure);
+    }
+}
+
+/// Runs an asynchronous program on a current-thread runtime, until it is over or its process is dead.
+fn block_on<T: Future<Output: Ending>>(program: impl FnOnce() -> T) {
+    let seed = sys::seed_of_runtime();
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .rng_seed(RngSeed::from_bytes(&seed.to_le_bytes()))
+        .build()
+        .expect("the simulated kernel has epoll and eventfd");
+    let runtime = AtItsEnd(Some(runtime));
+    let entered = runtime.0.as_ref().expect("it has not ended");
+    let mut main = {
+        let _context = entered.enter();
+        Box::pin(program())
+    };
+    let over = entered.block_on(poll_fn(|context| {
+        match sys::ask_for_death(context.waker()) {
+            true => Poll::Ready(None),
+            false => main.as_mut().poll(context).map(Some),
+        }
+    }));
+    if let Some(ending) = over {
+        conclude(ending);
+    }
+    drop(runtime);
+}
+
+/// The runtime of a main task. With its end the process is over: the destructors of other tasks change nothing.
+struct AtItsEnd(Option<Runtime>);
+
+impl Drop for AtItsEnd {
+    fn drop(&mut self) {
+        sys::main_is_over();
+        // A destructor that panics harms nobody.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(runtime) = self.0.take() {
+                runtime.shutdown_background();
+            }
+        }));
+    }
+}
+
+pub(crate) struct Process {
+    kernel: SharedKernel,
 }
 
 impl Process {
-    pub(crate) fn start(kernel: &SharedKernel, seed: u64, program: &Program) -> Self {
-        sys::on_machine(kernel, || {
-            let runtime = Builder::new_current_thread()
-                .enable_io()
-                .enable_time()
-                .max_io_events_per_tick(EVENTS_AT_ONCE)
-                .rng_seed(RngSeed::from_bytes(&seed.to_le_bytes()))
-                .build()
-                .expect("the simulated kernel has epoll and eventfd");
-            let main_is_over = Arc::default();
-            let main = {
-                let _context = runtime.enter();
-                // The panic has been noted; the process ends at its first turn.
-                catch_unwind(AssertUnwindSafe(program)).unwrap_or_else(|_| Box::pin(ready(())))
-            };
-            let over = IsOver(Arc::clone(&main_is_over));
-            runtime.spawn(async move {
-                let _over = over;
-                main.await;
-            });
-            kernel.borrow_mut().begin_turn();
-            Self {
-                runtime,
-                main_is_over,
-            }
-        })
+    pub(crate) fn start(kernel: &SharedKernel, program: &Program) -> Self {
+        let program = Rc::clone(program);
+        sys::start_main(kernel, move || program());
+        Self {
+            kernel: Rc::clone(kernel),
+        }
     }
 
-    /// Runs the process until it sleeps or ends.
-    pub(crate) fn turn(&mut self, kernel: &SharedKernel) -> TurnEnd {
-        kernel.borrow_mut().begin_turn();
-        kernel.borrow_mut().hardware.strikes.set_at_work(true);
-        // The root of the tasks is polled at the beginning and at the end of each turn. Whether the main task
-        // is over, a flag tells it more cheaply than a handle would.
-        let root = poll_fn(|context| {
-            if self.main_is_over.load(Ordering::Relaxed) {
-                return Poll::Ready(TurnEnd::Exited);
-            }
-            match kernel.borrow_mut().turn_is_over(context.waker()) {
-                true => Poll::Ready(TurnEnd::Asleep),
-                false => Poll::Pending,
+    /// Runs the process until all its threads wait, or it is dead.
+    pub(crate) fn turn(&self) {
+        self.kernel.borrow_mut().begin_turn();
+        sys::run_threads(&self.kernel);
+    }
+
+    /// Ends a dead process. As far as its threads come to their ends, their destructors run, but change nothing. Returns
+    /// how many threads do not.
+    pub(crate) fn end(self) -> usize {
+        let kernel = self.kernel;
+        let waker = kernel.borrow_mut().take_main_waker();
+        sys::on_machine(&kernel, || {
+            if let Some(waker) = waker {
+                waker.wake();
             }
         });
-        sys::on_machine(kernel, || {
-            let end = self.runtime.block_on(root);
-            if end == TurnEnd::Asleep {
-                sys::run_threads();
-            }
-            end
-        })
-    }
-
-    /// Drops everything the process had in memory. A destructor that panics harms nobody.
-    pub(crate) fn take_apart(self, kernel: &SharedKernel) {
-        sys::on_machine(kernel, || {
-            let _ = catch_unwind(AssertUnwindSafe(|| {
-                drop(kernel.borrow_mut().take_turn_waker());
-                self.runtime.shutdown_background();
-            }));
-        });
-    }
-}
-
-/// Says that the main task has returned or panicked, when it is dropped with the task.
-struct IsOver(Arc<AtomicBool>);
-
-impl Drop for IsOver {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        sys::end_threads(&kernel)
     }
 }

@@ -14,10 +14,12 @@ use crate::kernel::disk::DiskChange;
 use crate::machine::{MachineId, Panic};
 use crate::machines::Machines;
 use crate::network::{Counts, Link, nanos};
+use crate::process::Main;
 use crate::queue::Queue;
 use crate::sys;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Runs `body` in a new world, on a new thread, and returns what it returns.
@@ -121,15 +123,10 @@ impl World {
         }
     }
 
-    /// Adds a machine and boots it now. `program` makes the main task, anew at each boot; the
-    /// process ends when that returns or panics.
-    pub fn machine<F, Fut>(&mut self, name: &str, program: F) -> MachineId
-    where
-        F: Fn() -> Fut + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        let program = Box::new(move || Box::pin(program()) as _);
-        let id = self.machines.add(name, program);
+    /// Adds a machine and boots it now. The program is what `main` is, an ordinary function or an asynchronous one, and
+    /// is called anew at each boot; the process ends when it returns or panics.
+    pub fn machine<Kind>(&mut self, name: &str, program: impl Main<Kind>) -> MachineId {
+        let id = self.machines.add(name, Rc::new(move || program.run()));
         self.driver.add(id);
         self.at(self.now(), Fault::Boot(id));
         id

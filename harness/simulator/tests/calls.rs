@@ -292,7 +292,7 @@ fn a_thread_beside_the_main_one_can_be_struck_as_well() {
 #[test]
 fn a_process_that_makes_too_few_calls_is_struck_at_last_and_one_that_was_struck_is_not() {
     simulate(1, |world| {
-        let idle = world.machine("idle", pending);
+        let idle = world.machine("idle", pending::<()>);
         let busy = world.machine("busy", || async {
             loop {
                 sleep(STEP / 100).await;
@@ -318,7 +318,7 @@ fn a_process_that_makes_too_few_calls_is_struck_at_last_and_one_that_was_struck_
 #[test]
 fn who_works_on_a_machine_from_outside_is_not_struck() {
     simulate(1, |world| {
-        let machine = world.machine("server", pending);
+        let machine = world.machine("server", pending::<()>);
         strike(world, machine, 5, Strike::Kill);
         world.run_until(STEP).unwrap();
         let kept = world.inside(machine, || {

@@ -158,7 +158,7 @@ fn retransmission(ppm: i32) -> Duration {
             let mut peer = TcpStream::connect((address, 80)).await.unwrap();
             sleep(SECOND).await;
             peer.write_u8(1).await.unwrap();
-            pending().await
+            pending::<()>().await
         });
         world.change_clock(client, ClockChange::Drift { ppm });
         let (from, to) = (vec![client], vec![server]);
@@ -247,14 +247,14 @@ fn what_arrives_at_a_suspended_machine_waits_at_its_network_card() {
                 let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
                 let _kept = listener.accept().await.unwrap();
                 tell.send(now()).unwrap();
-                pending().await
+                pending::<()>().await
             }
         });
         let address = world.address(server);
         world.machine("client", move || async move {
             sleep(2 * SECOND).await;
             let _kept = TcpStream::connect((address, 80)).await.unwrap();
-            pending().await
+            pending::<()>().await
         });
         world.at(SECOND, Fault::Suspend(server));
         let wake = Fault::Wake {

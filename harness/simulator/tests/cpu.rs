@@ -156,7 +156,7 @@ fn an_overloaded_server_falls_behind() {
                     peer.write_u8(1).await.unwrap();
                     peer.read_u8().await.unwrap();
                     tell.send(now() - SECOND).unwrap();
-                    pending().await
+                    pending::<()>().await
                 }
             });
         }
@@ -184,7 +184,7 @@ fn a_busy_machine_causes_no_retransmissions() {
                 peer.write_u8(1).await.unwrap();
                 sleep(5 * SECOND).await;
                 peer.write_u8(2).await.unwrap();
-                pending().await
+                pending::<()>().await
             });
             let cost = WorkCost {
                 turn,
@@ -273,7 +273,7 @@ fn closing_costs_one_call_in_every_build() {
                 let before = Instant::now();
                 drop(socket);
                 tell.send(before.elapsed()).unwrap();
-                pending().await
+                pending::<()>().await
             }
         });
         let call = WorkCost {

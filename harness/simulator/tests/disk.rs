@@ -23,7 +23,7 @@ fn two_lives<K: Send + 'static, R: Send>(
     simulate(1, |world| {
         let machine = world.machine("server", move || async move {
             let _kept = first();
-            pending().await
+            pending::<()>().await
         });
         let fault = match end {
             End::Kill => Fault::Kill(machine),
@@ -39,7 +39,7 @@ fn two_lives<K: Send + 'static, R: Send>(
 /// Runs `program` on a new machine.
 fn on_machine<R: Send>(seed: u64, program: impl FnOnce() -> R + Send) -> R {
     simulate(seed, |world| {
-        let machine = world.machine("server", pending);
+        let machine = world.machine("server", pending::<()>);
         world.inside(machine, program)
     })
 }
@@ -185,7 +185,7 @@ fn the_last_words_of_a_dead_process_have_no_effect() {
 #[test]
 fn a_connection_that_outlives_its_process_fails_and_says_so() {
     simulate(1, |world| {
-        let machine = world.machine("server", pending);
+        let machine = world.machine("server", pending::<()>);
         world.run_until(Duration::ZERO).unwrap();
         let old = world.inside(machine, || chat(ROLLBACK));
         world.at(Duration::from_secs(1), Fault::Kill(machine));
@@ -201,7 +201,7 @@ fn a_connection_that_outlives_its_process_fails_and_says_so() {
 #[test]
 fn a_connection_that_strays_to_another_machine_fails_and_says_so() {
     simulate(1, |world| {
-        let [one, other] = ["one", "other"].map(|name| world.machine(name, pending));
+        let [one, other] = ["one", "other"].map(|name| world.machine(name, pending::<()>));
         let stray = world.inside(one, || chat(ROLLBACK));
         world.inside(other, || chat(ROLLBACK));
         let failed = world.inside(other, || say(&stray, "lost")).unwrap_err();
@@ -254,7 +254,7 @@ fn an_exclusive_connection_keeps_others_out() {
 #[test]
 fn the_same_path_on_two_machines_is_two_files() {
     simulate(1, |world| {
-        let machines = ["one", "other"].map(|name| (name, world.machine(name, pending)));
+        let machines = ["one", "other"].map(|name| (name, world.machine(name, pending::<()>)));
         for (name, machine) in machines {
             world.inside(machine, || say(&chat(ROLLBACK), name).unwrap());
         }
@@ -332,7 +332,7 @@ fn off_the_machines_sqlite_uses_the_real_files_with_all_it_has() {
                 > 0
         );
 
-        let machine = world.machine("server", pending);
+        let machine = world.machine("server", pending::<()>);
         let tables = world.inside(machine, || {
             let own = Connection::open(&path).unwrap();
             text(&own, "SELECT count(*) || ' tables' FROM sqlite_schema")
@@ -346,7 +346,7 @@ fn off_the_machines_sqlite_uses_the_real_files_with_all_it_has() {
 #[test]
 fn the_time_in_sqlite_is_that_of_the_world() {
     simulate(1, |world| {
-        let machine = world.machine("server", pending);
+        let machine = world.machine("server", pending::<()>);
         let milliseconds = |world: &mut World| -> i64 {
             let query = "SELECT CAST(unixepoch('now', 'subsec') * 1000 + 0.5 AS INTEGER)";
             let connection = Connection::open_in_memory().unwrap();

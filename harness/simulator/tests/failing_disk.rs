@@ -260,7 +260,7 @@ fn the_files_of_a_machine_can_be_listed_with_and_without_power() {
     let (before, after) = simulate(1, |world| {
         let machine = world.machine("server", || async {
             let _open = open(SAFE).unwrap();
-            pending().await
+            pending::<()>().await
         });
         world.run_until(SECOND).unwrap();
         let before = world.files(machine);

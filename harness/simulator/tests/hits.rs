@@ -58,7 +58,7 @@ fn machines(world: &mut World) -> [MachineId; 3] {
     let server = world.machine("server", serve);
     let address = world.address(server);
     let client = world.machine("client", move || speak(address));
-    let silent = world.machine("silent", std::future::pending);
+    let silent = world.machine("silent", std::future::pending::<()>);
     [server, client, silent]
 }
 

@@ -47,7 +47,7 @@ fn a_program_that_listens_can_take_its_time() {
 #[test]
 fn a_program_that_does_not_listen_ends_at_once() {
     simulate(1, |world| {
-        let server = world.machine("server", pending);
+        let server = world.machine("server", pending::<()>);
         world.at(5 * SECOND, Fault::Terminate(server));
         world.run_until(20 * SECOND).unwrap();
         assert_eq!(world.ends(server), [5 * SECOND]);

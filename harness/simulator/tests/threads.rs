@@ -218,7 +218,7 @@ fn a_thread_may_have_a_runtime_of_its_own_with_sockets_and_timers() {
         let (mut peer, _) = listener.accept().await.unwrap();
         peer.write_all(b"hello").await.unwrap();
         drop(peer);
-        std::future::pending().await
+        std::future::pending::<()>().await
     });
     assert_eq!(told, [("hello".to_owned(), 1)]);
 }

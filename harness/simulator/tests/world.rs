@@ -157,15 +157,6 @@ fn a_process_stops_the_run_with_a_remedy() {
 }
 
 #[test]
-fn a_read_from_a_blocking_socket_stops_the_run_with_a_remedy() {
-    let error = refused_call(run_alone(|| async {
-        let listener = std::net::TcpListener::bind("0.0.0.0:80").unwrap();
-        let _ = listener.accept();
-    }));
-    assert!(error.contains("accept on a blocking socket"), "{error}");
-}
-
-#[test]
 fn a_panic_is_told_with_its_time_place_and_backtrace_and_the_others_go_on() {
     simulate(1, |world| {
         let (tell, told) = channel();

@@ -86,7 +86,7 @@ impl<S, C> Play<S, C> {
                 let program = client(address, told.clone());
                 async move {
                     let _kept = program.await;
-                    pending().await
+                    pending::<()>().await
                 }
             });
             faults(world, server, client);

@@ -19,18 +19,11 @@ pub(crate) struct Blocked {
     pub(crate) events: u32,
     /// When the wait is over without them, in the machine's own time.
     pub(crate) until: Option<u64>,
-    pub(crate) call: &'static str,
 }
 
 impl Kernel {
     /// The call would block. Unless its descriptor never does, the thread has to wait and ask again.
-    pub(super) fn would_block(
-        &mut self,
-        never_blocks: bool,
-        fd: i32,
-        way: Way,
-        call: &'static str,
-    ) -> Errno {
+    pub(super) fn would_block(&mut self, never_blocks: bool, fd: i32, way: Way) -> Errno {
         if !never_blocks {
             let event = match way {
                 Way::Receive => EPOLLIN,
@@ -41,7 +34,6 @@ impl Kernel {
                 fd,
                 events: (event | EPOLLERR | EPOLLHUP) as u32,
                 until: limit.map(|limit| self.time_of_process().saturating_add(nanos(limit))),
-                call,
             });
         }
         Errno(libc::EAGAIN)

@@ -86,6 +86,12 @@ impl Cpu {
 }
 
 impl Kernel {
+    /// The process waits until then, and does nothing else meanwhile.
+    pub(crate) fn be_busy_until(&mut self, until: u64) {
+        let left = until.saturating_sub(self.time_of_process());
+        self.hardware.cpu.charge(left);
+    }
+
     /// The turn has been worked out; it lasts for what it has cost.
     pub(crate) fn end_turn(&mut self) {
         self.hardware.strikes.set_at_work(false);

@@ -4,12 +4,20 @@
 //! it, so a wait costs what is ready and not what is watched. One epoll may watch a descriptor at
 //! a time, and an epoll cannot be watched.
 
-use super::{Errno, Kernel, Object, ObjectId, POLLS_PER_SLICE, Result, SLICE, Sleep};
+use super::{Errno, Kernel, Object, ObjectId, Result};
 use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::task::Waker;
+
+/// After so many looks without a wait, a process has used up its time slice.
+const LOOKS_PER_SLICE: u32 = 256;
+
+/// How many events a program gets at once. (Tokio's runtimes take up to 1024, and then let all their tasks run.) In a
+/// simulated world a crowd speaks in the same nanosecond; a server that heard all of it first would
+/// hold the answers to all of it in its queues, which takes memory and is more than the processor's
+/// caches hold. On a real network they come one after the other.
+const EVENTS_AT_ONCE: usize = 64;
 
 /// What a program wants to be told about a descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +38,6 @@ pub(crate) struct ReadyEvent {
 pub(super) struct Epoll {
     watched: FxHashMap<i32, Watched>,
     ready: ReadyList,
-    /// A thread beside the main one waits for it: the main one does not.
-    pub(super) is_of_thread: bool,
 }
 
 /// By which epoll an object is watched, and under which descriptor.
@@ -87,11 +93,6 @@ impl Epoll {
         self.ready.live > 0
     }
 
-    /// Whether an event is ready that the main thread would be told of.
-    pub(super) fn wakes_main(&self) -> bool {
-        !self.is_of_thread && self.has_ready()
-    }
-
     fn remove(&mut self, fd: i32) -> Option<Watched> {
         let watched = self.watched.remove(&fd)?;
         if let Some(ticket) = watched.queued {
@@ -115,14 +116,6 @@ impl Epoll {
 pub(super) struct EventCounter {
     value: u64,
     pub(super) watch: Option<Watch>,
-}
-
-/// How a wait ended.
-pub(crate) enum Waited {
-    /// With so many events, or with none after a look without waiting.
-    Events(usize),
-    /// The process sleeps now: the turn is over. Wake this, then give it to [`Kernel::slept`].
-    Asleep(Option<Waker>),
 }
 
 impl Kernel {
@@ -166,39 +159,25 @@ impl Kernel {
         self.set_watch(fd, None)
     }
 
-    /// Gives `deliver` what is ready, `most` events at the most. If nothing is and the caller would
-    /// wait, the process falls asleep. `timeout_ms` is as in `epoll_wait(2)`.
-    pub(crate) fn epoll_wait(
-        &mut self,
-        epoll_fd: i32,
-        most: usize,
-        timeout_ms: i32,
-        deliver: impl FnMut(usize, ReadyEvent),
-    ) -> Result<Waited> {
-        self.polls += 1;
-        let found = self.deliver_ready(epoll_fd, most, deliver)?;
-        if found > 0 || (timeout_ms == 0 && self.polls < POLLS_PER_SLICE) {
-            return Ok(Waited::Events(found));
+    /// When a wait of `epoll_wait(2)` for so many milliseconds is over; none if it never is. A look that does not wait
+    /// is over now, unless the process has done nothing but look.
+    pub(crate) fn epoll_limit(&mut self, timeout_ms: i32) -> Option<u64> {
+        let timeout_ms = u64::try_from(timeout_ms).ok()?;
+        self.looks += 1;
+        if timeout_ms == 0 && self.looks >= LOOKS_PER_SLICE {
+            return Some(self.end_of_slice());
         }
-        let now = self.time_of_process();
-        let sleep = match u64::try_from(timeout_ms) {
-            Ok(0) => Sleep::Until(now + SLICE),
-            Ok(timeout_ms) => Sleep::Until(now + timeout_ms * 1_000_000),
-            Err(_) => Sleep::Forever,
-        };
-        Ok(Waited::Asleep(self.fall_asleep(sleep)))
+        Some(self.time_of_process().saturating_add(timeout_ms * 1_000_000))
     }
 
-    /// [`Kernel::epoll_wait`] for a thread beside the main one: it waits until this gives events.
+    /// Gives `deliver` what is ready, `most` events at the most. Returns how many those were.
     pub(crate) fn epoll_look(
         &mut self,
         epoll_fd: i32,
         most: usize,
         deliver: impl FnMut(usize, ReadyEvent),
     ) -> Result<usize> {
-        let id = self.find(epoll_fd)?;
-        self.epoll(id)?.is_of_thread = true;
-        self.deliver_ready(epoll_fd, most, deliver)
+        self.deliver_ready(epoll_fd, most.min(EVENTS_AT_ONCE), deliver)
     }
 
     fn deliver_ready(
@@ -330,7 +309,6 @@ impl Kernel {
 
     /// Adds to an event counter.
     pub(super) fn event_write(&mut self, fd: i32, value: u64) -> Result<()> {
-        let waking = self.waking;
         let id = self.find(fd)?;
         let Object::Event(counter) = self.object(id)? else {
             return Err(Errno(libc::EINVAL));
@@ -339,10 +317,7 @@ impl Kernel {
             .value
             .checked_add(value)
             .ok_or(Errno(libc::EAGAIN))?;
-        // The wake-up that ends a turn is the scheduler's own and must not begin the next one.
-        if !waking {
-            self.notify(Some(id));
-        }
+        self.notify(Some(id));
         Ok(())
     }
 }

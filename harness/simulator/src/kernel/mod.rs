@@ -34,7 +34,7 @@ use clock::Clocks;
 use cpu::Cpu;
 use disk::Disk;
 use epoll::{Epoll, EventCounter};
-pub(crate) use epoll::{Interest, ReadyEvent, Waited};
+pub(crate) use epoll::{Interest, ReadyEvent};
 pub(crate) use flow::FlowId;
 pub(crate) use linger::Linger;
 use names::Names;
@@ -57,9 +57,6 @@ use udp::Udp;
 /// Simulated descriptors begin here: the real kernel gives out none as high.
 pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
 
-/// After so many polls without sleeping, a process has used up its time slice.
-const POLLS_PER_SLICE: u32 = 256;
-
 /// How long a used-up time slice lasts: what keeps a process that never sleeps from stopping time.
 const SLICE: u64 = 1_000_000;
 
@@ -75,17 +72,6 @@ pub(crate) type Result<T> = std::result::Result<T, Errno>;
 pub(crate) struct Unsupported {
     pub(crate) call: String,
     pub(crate) remedy: &'static str,
-}
-
-/// When a sleeping process wants to run again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sleep {
-    /// It is running, or has not run yet.
-    Awake,
-    /// At this time, in nanoseconds, or when a descriptor becomes ready.
-    Until(u64),
-    /// Only when a descriptor becomes ready.
-    Forever,
 }
 
 /// What of a machine outlasts a loss of power.
@@ -112,7 +98,6 @@ pub(crate) struct Kernel {
     /// Set from the moment a process dies until it is taken apart: what it still does, in the turn in which it was
     /// struck or in its destructors, must change nothing.
     pub(crate) process_is_dead: bool,
-    pub(crate) sleep: Sleep,
     pub(crate) threads: Threads,
     /// Threads that did not end with their process, not yet reported.
     pub(crate) abandoned_threads: usize,
@@ -122,15 +107,13 @@ pub(crate) struct Kernel {
     shared: Rc<Shared>,
     objects: Vec<Option<Slot>>,
     free_objects: Vec<ObjectId>,
-    /// Which of the objects are epolls: a process has one or two.
-    epolls: Vec<ObjectId>,
     signals: Signals,
     tcp: Tcp,
     udp: Udp,
-    polls: u32,
-    /// Ends the turn of the process: wakes the future that `block_on` waits for.
-    turn_waker: Option<Waker>,
-    waking: bool,
+    /// How often the process has looked at an epoll in this turn.
+    looks: u32,
+    /// Wakes the main task of the process, if that is one.
+    main_waker: Option<Waker>,
 }
 
 /// What the kernels of all machines of a world share.
@@ -187,7 +170,6 @@ impl Kernel {
             blocked: None,
             panics: Vec::new(),
             process_is_dead: false,
-            sleep: Sleep::Awake,
             threads: Threads::default(),
             abandoned_threads: 0,
             now: 0,
@@ -195,13 +177,11 @@ impl Kernel {
             shared,
             objects: Vec::new(),
             free_objects: Vec::new(),
-            epolls: Vec::new(),
             signals: Signals::default(),
             tcp: Tcp::new(seed),
             udp: Udp::new(seed.rotate_left(32)),
-            polls: 0,
-            turn_waker: None,
-            waking: false,
+            looks: 0,
+            main_waker: None,
         }
     }
 
@@ -278,7 +258,6 @@ impl Kernel {
         self.forget_signals();
         self.hardware.strikes.set_at_work(false);
         self.abandon_work();
-        self.sleep = Sleep::Forever;
     }
 
     /// Closes a descriptor. One that is not open belonged to a process that has ended, and was
@@ -326,8 +305,7 @@ impl Kernel {
                 self.close_signalfd(id);
                 self.forget(descriptor.watch);
             }
-            Some(Object::Epoll(_)) => self.epolls.retain(|&epoll| epoll != id),
-            None => {}
+            Some(Object::Epoll(_)) | None => {}
         }
     }
 
@@ -336,9 +314,6 @@ impl Kernel {
             self.objects.push(None);
             ObjectId(self.objects.len() - 1)
         });
-        if let Object::Epoll(_) = object {
-            self.epolls.push(id);
-        }
         self.objects[id.0] = Some(Slot {
             object,
             descriptors: 0,
@@ -383,27 +358,13 @@ impl Kernel {
     }
 
     fn has_work(&self) -> bool {
-        let due = match self.sleep {
-            Sleep::Awake => true,
-            Sleep::Until(at) => at <= self.now,
-            Sleep::Forever => false,
-        };
-        due || self.threads_wake().is_some_and(|at| at <= self.now) || self.epolls.iter().any(|&id| {
-            let slot = self.objects[id.0].as_ref();
-            matches!(slot, Some(Slot { object: Object::Epoll(epoll), .. }) if epoll.wakes_main())
-        })
+        self.threads_wake().is_some_and(|at| at <= self.now)
     }
 
     /// When the process wants to run next, if no descriptor becomes ready before.
     pub(crate) fn process_wake(&self) -> Option<u64> {
-        let wake = match self.sleep {
-            _ if self.has_work() => Some(self.now),
-            Sleep::Awake => Some(self.now),
-            Sleep::Until(at) => Some(at),
-            Sleep::Forever => None,
-        };
-        let wake = wake.into_iter().chain(self.threads_wake()).min();
-        wake.map(|at| at.max(self.hardware.cpu.busy_until().unwrap_or(at)))
+        let wake = self.threads_wake()?;
+        Some(wake.max(self.hardware.cpu.busy_until().unwrap_or(wake)))
     }
 
     /// When something is due that the process has no part in.
@@ -417,41 +378,24 @@ impl Kernel {
         self.hardware.clocks.world_time(at)
     }
 
-    /// The root future of a turn asks whether the turn is over, and leaves a waker if it is not.
-    pub(crate) fn turn_is_over(&mut self, waker: &Waker) -> bool {
-        if self.sleep != Sleep::Awake {
-            return true;
-        }
-        match &mut self.turn_waker {
+    /// The main task asks whether the process is dead, and leaves a waker to be told.
+    pub(crate) fn ask_for_death(&mut self, waker: &Waker) -> bool {
+        match &mut self.main_waker {
             Some(old) => old.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
-        false
+        self.process_is_dead
     }
 
-    /// A turn begins: the process has the processor until it goes to sleep.
+    /// Who wants to be told that the process is dead. To be woken without holding the kernel.
+    pub(crate) fn take_main_waker(&mut self) -> Option<Waker> {
+        self.main_waker.take()
+    }
+
+    /// A turn begins: the process has the processor until all its threads wait.
     pub(crate) fn begin_turn(&mut self) {
-        self.sleep = Sleep::Awake;
-        self.polls = 0;
+        self.looks = 0;
         self.hardware.cpu.begin_turn();
-    }
-
-    /// Puts the process to sleep and lends the waker that ends its turn. The caller wakes it
-    /// without holding the kernel, then gives it back with [`Kernel::slept`].
-    fn fall_asleep(&mut self, sleep: Sleep) -> Option<Waker> {
-        self.sleep = sleep;
-        self.waking = true;
-        self.turn_waker.take()
-    }
-
-    /// The process has ended: nobody waits for its turn any more.
-    pub(crate) fn take_turn_waker(&mut self) -> Option<Waker> {
-        self.turn_waker.take()
-    }
-
-    /// The waker has been called: writes to event counters count again.
-    pub(crate) fn slept(&mut self, waker: Option<Waker>) {
-        self.waking = false;
-        self.turn_waker = waker;
+        self.hardware.strikes.set_at_work(true);
     }
 }

@@ -253,7 +253,7 @@ impl Kernel {
             Some(error) => Err(error),
             None if queue.is_shut => Ok(0),
             None => {
-                Err(self.would_block(never_blocks, fd, Way::Receive, "read from a blocking pipe"))
+                Err(self.would_block(never_blocks, fd, Way::Receive))
             }
         }
     }
@@ -270,7 +270,7 @@ impl Kernel {
             return Err(Errno(libc::EPIPE));
         }
         let Ok(written) = queue.write(bytes, kind) else {
-            return Err(self.would_block(never_blocks, fd, Way::Send, "write to a blocking pipe"));
+            return Err(self.would_block(never_blocks, fd, Way::Send));
         };
         self.notify(queue.reader);
         self.hardware.cpu.charge_bytes(written);

@@ -194,8 +194,7 @@ impl Kernel {
             return Err(self.would_block(
                 listener_nonblocking,
                 fd,
-                Way::Receive,
-                "accept on a blocking socket",
+                Way::Receive
             ));
         };
         let accepted = self.insert_socket(family, State::Connected(flow), options, nonblocking);
@@ -238,7 +237,7 @@ impl Kernel {
         let socket = self.socket_at(fd)?;
         socket.state = State::Connected(flow);
         socket.connecting = true;
-        self.would_block(nonblocking, fd, Way::Send, "connect on a blocking socket");
+        self.would_block(nonblocking, fd, Way::Send);
         Err(Errno(libc::EINPROGRESS))
     }
 
@@ -323,8 +322,7 @@ impl Kernel {
             Err(Errno(libc::EAGAIN)) => Err(self.would_block(
                 never_blocks,
                 fd,
-                Way::Receive,
-                "read from a blocking socket",
+                Way::Receive
             )),
             result => result.inspect(|received| self.hardware.cpu.charge_bytes(received.copied)),
         }
@@ -368,7 +366,7 @@ impl Kernel {
         };
         match result {
             Err(Errno(libc::EAGAIN)) => {
-                Err(self.would_block(never_blocks, fd, Way::Send, "write to a blocking socket"))
+                Err(self.would_block(never_blocks, fd, Way::Send))
             }
             result => result.inspect(|&bytes| self.hardware.cpu.charge_bytes(bytes)),
         }

@@ -1,19 +1,17 @@
 //! What strikes a machine while its process is at work: at one of its system calls, in the middle of a turn.
 //!
 //! So a process can be killed between two syncs of a commit, or between the commit and the answer that should follow
-//! in the same turn. No function of Rust can be stopped half-way, and none has to be: from that call on nothing the
-//! process does has an effect, as with the destructors of a dead one. Its turn is made to end early, and then the
-//! process is taken apart.
+//! in the same turn. From that call on nothing the process does has an effect, as with the destructors of a dead one.
+//! Its turn ends there, and then the process is taken apart.
 //!
 //! The calls that count are those that somebody else may notice: calls on descriptors, those of SQLite to its disk,
 //! and notes of operations.
 
 use super::disk::DiskChange;
 use super::disk::Troubles;
-use super::{Kernel, Packet, Sleep};
+use super::{Kernel, Packet};
 use crate::hits::FaultId;
 use rand_chacha::ChaCha8Rng;
-use std::task::Waker;
 
 /// Something that can strike in the middle of a turn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,26 +101,24 @@ impl Strikes {
 }
 
 impl Kernel {
-    /// The process begins a system call. If that is where it is struck down, the turn ends with the waker that is
-    /// handed out: to be called without holding the kernel.
-    pub(crate) fn begin_call(&mut self) -> Option<Waker> {
+    /// The process begins a system call. True if that is where it is struck down.
+    pub(crate) fn begin_call(&mut self) -> bool {
         let strikes = &mut self.hardware.strikes;
         if !strikes.at_work || self.process_is_dead {
-            return None;
+            return false;
         }
         strikes.calls += 1;
-        match strikes.armed.is_empty() {
-            true => None,
-            false => self.strike(),
-        }
+        !strikes.armed.is_empty() && self.strike()
     }
 
     /// Lets what is due strike, in the order of planning. A dead process can be struck no more.
-    fn strike(&mut self) -> Option<Waker> {
+    fn strike(&mut self) -> bool {
         let call = self.hardware.strikes.calls;
         while !self.process_is_dead {
             let armed = &mut self.hardware.strikes.armed;
-            let place = armed.iter().position(|armed| armed.at <= call)?;
+            let Some(place) = armed.iter().position(|armed| armed.at <= call) else {
+                return false;
+            };
             let Armed {
                 fault, strike, rng, ..
             } = armed.remove(place);
@@ -144,7 +140,6 @@ impl Kernel {
             }
             self.hardware.strikes.fallen.push(fallen);
         }
-        self.sleep = Sleep::Forever;
-        self.take_turn_waker()
+        true
     }
 }

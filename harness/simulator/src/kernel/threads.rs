@@ -1,15 +1,15 @@
-//! The threads of a process beside its main one: which of them may run, and what the others wait for.
+//! The threads of a process: which of them may run, and what the others wait for.
 //!
-//! These are only the books. Exactly one thread of a world runs at a time; `sys::threads` passes the baton
+//! These are only the books. Exactly one thread of a world runs at a time; `sys::threads` lets them run
 //! as it is written here. Whoever becomes ready first runs first, and who waits for the same thing is woken
 //! in the order in which the waiting began.
 
 use super::{FlowId, Kernel, Object, SLICE};
-use crate::sys::Gate;
+use crate::sys::Thread;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// After so many changes of the running thread without time passing, the threads have used up their slice.
 const CHANGES_PER_SLICE: u32 = 4096;
@@ -25,11 +25,11 @@ impl ThreadId {
     }
 }
 
-/// The thread on which the process's runtime is polled.
+/// The thread with whose end the process ends.
 pub(crate) const MAIN: ThreadId = ThreadId(0);
 
 /// What a thread waits for, besides its time limit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Wait {
     /// A wake-up at this address, where this value was, that has one of these bits (`futex(2)`).
     Futex {
@@ -46,6 +46,8 @@ pub(crate) enum Wait {
     Epoll(i32),
     /// One of these events of this descriptor, in the bits of `epoll_ctl(2)`.
     Ready { fd: i32, events: u32 },
+    /// One of these events of one of these descriptors.
+    AnyReady(Rc<[(i32, u32)]>),
     /// The peer's acknowledgement of all that was sent on a connection that is closed.
     Acknowledgement(FlowId),
     /// Nothing: only for its time to come.
@@ -61,16 +63,22 @@ pub(crate) enum Outcome {
     TimedOut,
 }
 
-/// Who runs next, and how its wait has ended.
-pub(crate) enum Next {
-    Main(Outcome),
-    Thread(Arc<Gate>, Outcome),
+/// What has become of a thread.
+pub(crate) enum Ended {
+    /// It has not ended.
+    Not,
+    /// It has: this is it, for the first who asks.
+    With(Rc<Thread>),
+    /// The machine knows no such thread.
+    Unknown,
 }
 
 #[derive(Default)]
 pub(crate) struct Threads {
     /// Those that have not ended, in the order of their start.
-    live: Vec<Thread>,
+    live: Vec<Live>,
+    /// Those that have, and that nobody has joined yet.
+    ended: Vec<Rc<Thread>>,
     /// In the order in which they began to wait.
     waiting: Vec<Waiting>,
     ready: VecDeque<(ThreadId, Outcome)>,
@@ -100,13 +108,10 @@ pub(crate) enum Arrival {
     Last,
 }
 
-struct Thread {
-    id: ThreadId,
-    /// The `pthread_t`.
-    handle: usize,
-    gate: Arc<Gate>,
-    /// As the host numbers it, once it has run.
-    host_thread: Option<i32>,
+struct Live {
+    thread: Rc<Thread>,
+    /// Nobody will join it.
+    detached: bool,
 }
 
 struct Waiting {
@@ -117,52 +122,81 @@ struct Waiting {
 
 impl Threads {
     /// Whether there is only the main thread.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.live.is_empty()
+    pub(crate) fn is_alone(&self) -> bool {
+        self.live.len() <= 1
     }
 
-    pub(crate) fn is_live(&self, handle: usize) -> bool {
-        self.live.iter().any(|thread| thread.handle == handle)
+    /// How many have not ended.
+    pub(crate) fn live(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Those that wait for a change of a word, and its address.
+    pub(crate) fn at_futexes(&self) -> impl Iterator<Item = (&Thread, usize)> {
+        self.waiting.iter().filter_map(|waiting| {
+            let live = (self.live.iter()).find(|live| live.thread.id() == waiting.thread)?;
+            match waiting.wait {
+                Wait::Futex { address, .. } => Some((&*live.thread, address)),
+                _ => None,
+            }
+        })
+    }
+
+    /// The id of a further thread.
+    pub(crate) fn next_id(&mut self) -> ThreadId {
+        self.started += 1;
+        ThreadId(self.started)
     }
 
     /// A thread was started. It runs when its turn comes.
-    pub(crate) fn add(&mut self, handle: usize, gate: Arc<Gate>) -> ThreadId {
-        self.started += 1;
-        let id = ThreadId(self.started);
-        self.live.push(Thread {
-            id,
-            handle,
-            gate,
-            host_thread: None,
-        });
-        self.ready.push_back((id, Outcome::Woken));
-        id
+    pub(crate) fn add(&mut self, thread: Rc<Thread>) {
+        self.ready.push_back((thread.id(), Outcome::Woken));
+        let detached = false;
+        self.live.push(Live { thread, detached });
     }
 
-    /// The running thread tells which one of the host's it is.
-    pub(crate) fn runs_on(&mut self, id: ThreadId, host_thread: i32) {
-        if let Some(thread) = self.live.iter_mut().find(|thread| thread.id == id) {
-            thread.host_thread = Some(host_thread);
+    /// What has become of the thread with this `pthread_t`. One that has ended is the caller's.
+    pub(crate) fn take_ended(&mut self, handle: usize) -> Ended {
+        if let Some(place) = self.ended.iter().position(|ended| ended.handle() == handle) {
+            return Ended::With(self.ended.remove(place));
+        }
+        match self.live.iter().any(|live| live.thread.handle() == handle) {
+            true => Ended::Not,
+            false => Ended::Unknown,
         }
     }
 
-    /// Whether one of them is this thread of the host.
-    pub(crate) fn is_on(&self, host_thread: i32) -> bool {
+    /// Nobody is going to join a thread.
+    pub(crate) fn detach(&mut self, handle: usize) -> Ended {
+        let mut live = self.live.iter_mut();
+        if let Some(live) = live.find(|live| live.thread.handle() == handle) {
+            live.detached = true;
+        }
+        self.take_ended(handle)
+    }
+
+    /// Whether one of them has its context from this thread of the host.
+    pub(crate) fn is_on(&self, host_number: i32) -> bool {
         self.live
             .iter()
-            .any(|thread| thread.host_thread == Some(host_thread))
+            .any(|live| live.thread.host_number() == host_number)
     }
 
     /// The running thread ends.
     pub(crate) fn end(&mut self, id: ThreadId) {
-        let Some(place) = self.live.iter().position(|thread| thread.id == id) else {
+        let Some(place) = self.live.iter().position(|live| live.thread.id() == id) else {
             return;
         };
-        let ended = self.live.remove(place).handle;
+        let Live { thread, detached } = self.live.remove(place);
+        let ended = thread.handle();
         self.wake_if(
             usize::MAX,
             |wait| matches!(wait, Wait::End(handle) if *handle == ended),
         );
+        // Who has resumed it keeps the other until it is off its stack.
+        if !detached {
+            self.ended.push(thread);
+        }
     }
 
     /// The running thread waits.
@@ -177,11 +211,6 @@ impl Threads {
     /// The running thread lets all others go first that can run.
     pub(crate) fn step_back(&mut self, thread: ThreadId) {
         self.ready.push_back((thread, Outcome::Woken));
-    }
-
-    /// A thread does not wait any longer.
-    pub(crate) fn give_up(&mut self, thread: ThreadId) {
-        self.waiting.retain(|waiting| waiting.thread != thread);
     }
 
     /// `FUTEX_WAKE_BITSET`: wakes so many at the most; returns how many.
@@ -306,8 +335,8 @@ impl Threads {
 }
 
 impl Kernel {
-    /// Who runs next; none if all wait, or have used up their time slice.
-    pub(crate) fn next_thread(&mut self) -> Option<Next> {
+    /// Who runs next and how its wait has ended; none if all wait, or have used up their time slice.
+    pub(crate) fn next_thread(&mut self) -> Option<(Rc<Thread>, Outcome)> {
         let now = self.time_of_process();
         if self.threads.rests_until.is_some_and(|rested| now < rested) {
             return None;
@@ -315,52 +344,42 @@ impl Kernel {
         self.threads.rests_until = None;
         self.threads.expire(now);
         self.wake_from_kernel();
-        let Some((thread, outcome)) = self.threads.ready.pop_front() else {
+        let Some((id, outcome)) = self.threads.ready.pop_front() else {
             self.threads.changes = 0;
             return None;
         };
         self.threads.changes += 1;
         if self.threads.changes == CHANGES_PER_SLICE {
             self.threads.changes = 0;
-            self.threads.rests_until = Some(now + SLICE);
+            self.threads.rests_until = Some(self.end_of_slice());
         }
-        if thread == MAIN {
-            return Some(Next::Main(outcome));
-        }
-        let live = self.threads.live.iter().find(|live| live.id == thread)?;
-        Some(Next::Thread(Arc::clone(&live.gate), outcome))
+        let live = self.threads.live.iter().find(|live| live.thread.id() == id)?;
+        Some((Rc::clone(&live.thread), outcome))
     }
 
-    /// Ends the next wait that has a time limit: the whole process has waited until then, as for a slow
-    /// disk. A dead one need not wait. False if there is none.
+    /// When a time slice that begins now is over.
+    pub(crate) fn end_of_slice(&self) -> u64 {
+        self.time_of_process().saturating_add(SLICE)
+    }
+
+    /// In a dead process, ends the next wait that has a time limit; nobody else sees that time passes. False if there is
+    /// none.
     pub(crate) fn wait_for_next_limit(&mut self) -> bool {
         let rested = self.threads.rests_until.take();
         let limit = match self.threads.ready.is_empty() {
             true => self.threads.first_limit(),
             false => rested,
         };
-        let Some(limit) = limit else {
-            return false;
-        };
-        if !self.process_is_dead {
-            let left = limit.saturating_sub(self.time_of_process());
-            self.hardware.cpu.charge(left);
+        if let Some(limit) = limit {
+            self.be_busy_until(limit);
+            self.threads.expire(limit);
         }
-        self.threads.expire(limit);
-        true
+        limit.is_some()
     }
 
-    /// Forgets the threads that have not ended: they never run again. Returns how many those are.
-    pub(crate) fn abandon_threads(&mut self) -> usize {
-        std::mem::take(&mut self.threads).live.len()
-    }
-
-    /// When a thread beside the main one wants to run next.
+    /// When a thread wants to run next.
     pub(super) fn threads_wake(&self) -> Option<u64> {
         let threads = &self.threads;
-        if threads.is_empty() {
-            return None;
-        }
         let is_over = |waiting: &Waiting| self.is_over(&waiting.wait);
         if threads.ready.is_empty() && !threads.waiting.iter().any(is_over) {
             return threads.first_limit();
@@ -377,19 +396,28 @@ impl Kernel {
 
     /// Whether what is waited for has come from the network.
     fn is_over(&self, wait: &Wait) -> bool {
+        let is_ready =
+            |fd, events| self.readiness(fd).is_ok_and(|ready| ready & events != 0);
         match *wait {
             Wait::Epoll(epoll) => self.has_event(epoll),
             // A dead process has no descriptors: who waits for one may find that out.
-            Wait::Ready { .. } if self.process_is_dead => true,
-            Wait::Ready { fd, events } => self.readiness(fd).is_ok_and(|ready| ready & events != 0),
+            Wait::Ready { .. } | Wait::AnyReady(_) if self.process_is_dead => true,
+            Wait::Ready { fd, events } => is_ready(fd, events),
+            Wait::AnyReady(ref any) => any.iter().any(|&(fd, events)| is_ready(fd, events)),
             Wait::Acknowledgement(flow) => !self.tcp.is_lingering(flow),
             Wait::Futex { .. } | Wait::Condition(_) | Wait::End(_) | Wait::Time => false,
         }
     }
 
     fn wake_from_kernel(&mut self) {
-        let mut threads = std::mem::take(&mut self.threads);
-        threads.wake_if(usize::MAX, |wait| self.is_over(wait));
-        self.threads = threads;
+        let mut place = 0;
+        while let Some(waiting) = self.threads.waiting.get(place) {
+            if self.is_over(&waiting.wait) {
+                let woken = self.threads.waiting.remove(place).thread;
+                self.threads.ready.push_back((woken, Outcome::Woken));
+            } else {
+                place += 1;
+            }
+        }
     }
 }

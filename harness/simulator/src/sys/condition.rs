@@ -7,7 +7,7 @@
 
 use super::mutex::{pthread_mutex_lock, pthread_mutex_unlock};
 use super::real::Original;
-use super::threads::{self, main_is_stuck};
+use super::threads;
 use super::time::time_at;
 use super::{EntryPoint, machine};
 use crate::kernel::threads::{Outcome, Wait};
@@ -103,9 +103,7 @@ unsafe fn wait(
         if error != 0 {
             return error;
         }
-        let Some(outcome) = threads::wait(Wait::Condition(condition as usize), until) else {
-            main_is_stuck("a condition variable of a C library");
-        };
+        let outcome = threads::wait(Wait::Condition(condition as usize), until);
         match (pthread_mutex_lock(mutex), outcome) {
             (0, Outcome::TimedOut) => libc::ETIMEDOUT,
             (error, _) => error,

@@ -1,7 +1,7 @@
 //! Calls on descriptors of any kind: read, write, close, and the two catch-alls fcntl and ioctl.
 
 use super::messages::{receive_vectored, send_vectored};
-use super::{EntryPoint, answer, answer_int, call, machine, real, refused, threads};
+use super::{EntryPoint, answer, answer_int, call, machine, real, threads};
 use crate::kernel::threads::{Outcome, Wait};
 use crate::kernel::{Blocked, Errno, FIRST_DESCRIPTOR, How, Kernel, Linger};
 use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
@@ -20,8 +20,7 @@ pub(super) fn on_descriptor<R>(fd: c_int, f: impl FnOnce(&mut Kernel) -> R) -> O
     }
 }
 
-/// [`on_descriptor`] for calls that may block. A thread beside the main one waits then until the descriptor is
-/// ready, and asks again; no packet arrives while the main one waits.
+/// [`on_descriptor`] for calls that may block: the thread waits then until the descriptor is ready, and asks again.
 pub(super) fn may_block<T>(
     fd: c_int,
     mut f: impl FnMut(&mut Kernel) -> Result<T, Errno>,
@@ -37,17 +36,10 @@ pub(super) fn may_block<T>(
         let Some(blocked) = blocked else {
             return Some(result);
         };
-        let Blocked {
-            fd, events, call, ..
-        } = blocked;
-        if threads::is_main() {
-            let remedy = "use tokio's sockets, or block a thread of tokio::task::spawn_blocking";
-            refused::refuse(call, remedy);
-            return Some(result);
-        }
+        let Blocked { fd, events, until } = blocked;
         // However often it is woken for nothing.
-        limit = limit.or(blocked.until);
-        if threads::wait(Wait::Ready { fd, events }, limit) == Some(Outcome::TimedOut) {
+        limit = limit.or(until);
+        if threads::wait(Wait::Ready { fd, events }, limit) == Outcome::TimedOut {
             return Some(result);
         }
     }
@@ -199,17 +191,7 @@ unsafe extern "C" fn dup(fd: c_int) -> c_int {
     }
 }
 
-/// No packet arrives while the main thread waits, so that one cannot.
 fn wait_for_acknowledgement(linger: Linger) {
-    if threads::is_main() {
-        let remedy = "drop the connection in tokio::task::spawn_blocking, or set no linger time: \
-            what was written is delivered all the same";
-        refused::refuse(
-            "close with a linger time (SO_LINGER) on the main thread",
-            remedy,
-        );
-        return;
-    }
     machine(|kernel| kernel.begin_to_linger(linger));
     threads::wait(Wait::Acknowledgement(linger.flow), Some(linger.until));
 }

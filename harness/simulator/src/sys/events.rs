@@ -1,9 +1,9 @@
-//! `epoll(7)` and `eventfd(2)`. The wait is where a turn of a process ends.
+//! `epoll(7)`, `eventfd(2)` and `poll(2)`.
 
 use super::descriptors::on_descriptor;
-use super::{EntryPoint, answer_int, fail, machine, real, refused, threads};
+use super::{EntryPoint, answer_int, fail, machine, real, spin, threads};
 use crate::kernel::threads::{Outcome, Wait};
-use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, Kernel, ReadyEvent, Waited};
+use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, Kernel, ReadyEvent};
 use libc::{c_int, c_uint, epoll_event, pollfd, sigset_t, timespec};
 use std::slice;
 
@@ -88,7 +88,7 @@ unsafe extern "C" fn epoll_wait(
     most: c_int,
     timeout_ms: c_int,
 ) -> c_int {
-    let deliver = |index: usize, found: ReadyEvent| {
+    let mut deliver = |index: usize, found: ReadyEvent| {
         let event = epoll_event {
             events: found.events,
             u64: found.data,
@@ -96,30 +96,34 @@ unsafe extern "C" fn epoll_wait(
         // SAFETY: the caller's: `events` has room for `most`, and the index is below that.
         unsafe { events.add(index).write(event) };
     };
-    if epoll >= FIRST_DESCRIPTOR && !threads::is_main() {
-        return wait_on_thread(epoll, most, timeout_ms, deliver);
-    }
-    let waited = on_descriptor(epoll, |kernel| {
+    let begun = on_descriptor(epoll, |kernel| {
         let most = usize::try_from(most).map_err(|_| Errno(libc::EINVAL))?;
-        kernel.epoll_wait(epoll, most, timeout_ms, deliver)
+        let limit = kernel.epoll_limit(timeout_ms);
+        let found = kernel.epoll_look(epoll, most, &mut deliver)?;
+        let is_over = limit.is_some_and(|limit| limit <= kernel.time_of_process());
+        Ok((found, most, limit, is_over))
     });
-    match waited {
+    let (mut found, most, limit, mut is_over) = match begun {
+        Some(Ok(begun)) => begun,
+        Some(Err(error)) => return fail(error) as c_int,
         // SAFETY: the caller's, as for epoll_wait(2); epoll_pwait without a mask is the same.
         None => unsafe {
             let arguments = [epoll as _, events as _, most as _, timeout_ms as _, 0, 8];
-            real::syscall(libc::SYS_epoll_pwait, arguments) as c_int
+            return real::syscall(libc::SYS_epoll_pwait, arguments) as c_int;
         },
-        Some(Err(error)) => fail(error) as c_int,
-        Some(Ok(Waited::Events(found))) => found as c_int,
-        Some(Ok(Waited::Asleep(waker))) => {
-            // Not inside `machine`: the waker comes back to us, with a write to an eventfd.
-            if let Some(waker) = &waker {
-                waker.wake_by_ref();
-            }
-            machine(|kernel| kernel.slept(waker));
-            0
+    };
+    while found == 0 && !is_over {
+        is_over = threads::wait(Wait::Epoll(epoll), limit) == Outcome::TimedOut;
+        match machine(|kernel| kernel.epoll_look(epoll, most, &mut deliver)) {
+            Some(Ok(ready)) => found = ready,
+            Some(Err(error)) => return fail(error) as c_int,
+            None => return fail(Errno(libc::EBADF)) as c_int,
         }
     }
+    if found > 0 {
+        spin::has_waited();
+    }
+    found as c_int
 }
 
 /// No handler of a machine's program can interrupt a wait, so the mask changes nothing there.
@@ -148,29 +152,6 @@ unsafe extern "C" fn epoll_pwait(
     }
 }
 
-/// A thread beside the main one waits for events as for anything else: its turn does not end here.
-fn wait_on_thread(
-    epoll: c_int,
-    most: c_int,
-    timeout_ms: c_int,
-    mut deliver: impl FnMut(usize, ReadyEvent),
-) -> c_int {
-    let most = usize::try_from(most).unwrap_or(0);
-    let until = machine(|kernel| {
-        let timeout_ms = u64::try_from(timeout_ms).ok()?;
-        Some(kernel.time_of_process() + timeout_ms * 1_000_000)
-    });
-    let mut outcome = Some(Outcome::Woken);
-    loop {
-        let found = machine(|kernel| kernel.epoll_look(epoll, most, &mut deliver));
-        match found {
-            Some(Ok(0)) if timeout_ms != 0 && outcome == Some(Outcome::Woken) => {}
-            found => return answer_int(found.unwrap_or(Err(Errno(libc::EBADF))).map(|n| n as i64)),
-        }
-        outcome = threads::wait(Wait::Epoll(epoll), until.flatten());
-    }
-}
-
 #[unsafe(no_mangle)]
 unsafe extern "C" fn eventfd(value: c_uint, flags: c_int) -> c_int {
     match machine(|kernel| kernel.eventfd(u64::from(value))) {
@@ -188,13 +169,10 @@ enum Looked {
     Elsewhere,
     /// So many are ready.
     Ready(c_int),
-    /// None is, and the caller would wait for this one only.
-    Waits { fd: c_int, events: u32 },
-    /// None is, and the caller would wait for one of several.
-    WaitsForSeveral,
+    /// None is, and the caller waits.
+    WaitsFor(Wait),
 }
 
-/// A look at simulated descriptors is answered. A thread beside the main one can wait for one of them.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn poll(fds: *mut pollfd, count: libc::nfds_t, timeout_ms: c_int) -> c_int {
     let until = machine(|kernel| {
@@ -206,18 +184,10 @@ unsafe extern "C" fn poll(fds: *mut pollfd, count: libc::nfds_t, timeout_ms: c_i
         match machine(|kernel| unsafe { look_at_all(kernel, fds, count, timeout_ms) }) {
             None | Some(Looked::Elsewhere) => break,
             Some(Looked::Ready(ready)) => return ready,
-            Some(Looked::Waits { fd, events }) if !threads::is_main() => {
-                let outcome = threads::wait(Wait::Ready { fd, events }, until.flatten());
-                if outcome == Some(Outcome::TimedOut) {
+            Some(Looked::WaitsFor(wait)) => {
+                if threads::wait(wait, until.flatten()) == Outcome::TimedOut {
                     return 0;
                 }
-            }
-            Some(Looked::Waits { .. } | Looked::WaitsForSeveral) => {
-                refused::refuse(
-                    "poll (a blocking wait)",
-                    "use tokio, which waits with epoll",
-                );
-                return -1;
             }
         }
     }
@@ -255,14 +225,15 @@ unsafe fn look_at_all(
         .iter_mut()
         .filter_map(|asked| look(kernel, asked))
         .count();
-    match fds {
-        _ if ready > 0 || timeout_ms == 0 => Looked::Ready(ready as c_int),
-        [asked] if asked.fd >= FIRST_DESCRIPTOR => Looked::Waits {
-            fd: asked.fd,
-            events: (asked.events | libc::POLLERR | libc::POLLHUP) as u32,
-        },
-        _ => Looked::WaitsForSeveral,
+    if ready > 0 || timeout_ms == 0 {
+        return Looked::Ready(ready as c_int);
     }
+    let of_the_machine = fds.iter().filter(|asked| asked.fd >= FIRST_DESCRIPTOR);
+    let wanted = |asked: &pollfd| {
+        let events = (asked.events | libc::POLLERR | libc::POLLHUP) as u32;
+        (asked.fd, events)
+    };
+    Looked::WaitsFor(Wait::AnyReady(of_the_machine.map(wanted).collect()))
 }
 
 /// Notes what is ready of what is asked for; none if nothing is.

@@ -3,15 +3,17 @@
 //!
 //! Worlds beside one another share the locks of the host's process: those of std's panic hook, of lazily
 //! built tables, of parking_lot's queues. Who waits for one of those waits for another world, really and for
-//! a moment, and no thread of its own machine may run meanwhile. Most of them lie in the program's static
-//! memory, as locks of a machine hardly ever do; this is how the two are told apart. Should another
-//! world let go of a lock that was taken for one of the machine's own, it is noticed when all threads wait.
+//! a moment, and no thread of its own machine may run meanwhile. They lie in the program's static memory, or who waits
+//! for them does so at a word on his own stack, as in parking_lot's queues; the locks of a machine hardly ever do, and
+//! this is how the two are told apart. Should another world not let go for long, then the machine looks again from time
+//! to time. A thread that is alone in its process can only be waited for by others, and so waits for them.
 
-use super::threads::{self, has_others, main_is_stuck};
+use super::threads::{self, has_others};
 use super::time::time_at;
-use super::{fail, machine, real, refused};
+use super::{fail, machine, other_worlds, real, refused};
 use crate::kernel::Errno;
 use crate::kernel::threads::{Outcome, Wait};
+use crate::machine::SharedKernel;
 use libc::{c_int, c_void, dl_phdr_info, size_t, timespec};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -21,8 +23,10 @@ use std::time::Duration;
 /// How long another world may hold a lock before it is taken for one of the machine's own.
 const FOR_OTHER_WORLDS: Duration = Duration::from_millis(100);
 
-/// How long the main thread waits for another world before it is taken for stuck.
-const AT_MOST: Duration = Duration::from_secs(30);
+/// How long a machine waits before it looks again whether another world has let go of a lock after all, in nanoseconds
+/// of its own time: twice as long each time.
+const FIRST_PAUSE: u64 = 1_000_000;
+const LAST_PAUSE: u64 = 1_000_000_000;
 
 /// The part of `futex(2)` that a machine answers; none leaves it to the host.
 ///
@@ -66,48 +70,46 @@ fn wait(word: &AtomicU32, value: u32, until: Option<u64>, bits: u32) -> isize {
     if word.load(Ordering::SeqCst) != value {
         return fail(Errno(libc::EAGAIN));
     }
-    if until.is_none() && is_static(word) {
-        real::wait(word, value, Some(FOR_OTHER_WORLDS));
-        if word.load(Ordering::SeqCst) != value {
-            return 0;
-        }
-    }
     let wait = Wait::Futex {
         address: word.as_ptr() as usize,
         value,
         bits,
     };
+    if until.is_none() && other_worlds() && may_be_of_another_world(word) {
+        wait_for_other_worlds(word, value, &wait);
+        return 0;
+    }
     match threads::wait(wait, until) {
-        Some(Outcome::Woken) => 0,
-        Some(Outcome::TimedOut) => fail(Errno(libc::ETIMEDOUT)),
-        None => {
-            wait_for_other_worlds(word, value);
-            0
+        Outcome::Woken => 0,
+        Outcome::TimedOut => fail(Errno(libc::ETIMEDOUT)),
+    }
+}
+
+fn may_be_of_another_world(word: &AtomicU32) -> bool {
+    !has_others() || is_static(word) || threads::is_on_stack(word.as_ptr() as usize)
+}
+
+fn wait_for_other_worlds(word: &AtomicU32, value: u32, wait: &Wait) {
+    real::wait(word, value, Some(FOR_OTHER_WORLDS));
+    let mut pause = FIRST_PAUSE;
+    while word.load(Ordering::SeqCst) == value {
+        let until = machine(|kernel| kernel.time_of_process().saturating_add(pause));
+        if threads::wait(wait.clone(), until) == Outcome::Woken {
+            return;
         }
+        pause = (pause * 2).min(LAST_PAUSE);
     }
 }
 
 /// Wakes the threads of the machine that wait for a word which has changed: another world has done that,
 /// and cannot wake them. False if there are none.
-pub(super) fn wake_changed() -> bool {
+pub(super) fn wake_changed(kernel: &SharedKernel) -> bool {
     let changed = |address: usize, value: u32| {
         // SAFETY: the thread that waits there keeps the word alive. It was aligned for the wait.
         let word = unsafe { AtomicU32::from_ptr(address as *mut u32) };
         word.load(Ordering::SeqCst) != value
     };
-    machine(|kernel| kernel.threads.wake_changed(changed)).unwrap_or(0) > 0
-}
-
-/// No thread of the machine can end this wait of its main one.
-fn wait_for_other_worlds(word: &AtomicU32, value: u32) {
-    let step = Duration::from_secs(1);
-    for _ in 0..AT_MOST.as_secs() {
-        real::wait(word, value, Some(step));
-        if word.load(Ordering::SeqCst) != value {
-            return;
-        }
-    }
-    main_is_stuck("a lock or a message");
+    kernel.borrow_mut().threads.wake_changed(changed) > 0
 }
 
 /// Wakes those of the machine first, and then those of the host: another world may wait for the same lock.

@@ -1,4 +1,4 @@
-//! The libc entry points: the only place with `unsafe`, and the border of the simulated world.
+//! The libc entry points: with `host` the only place with `unsafe`, and the border of the simulated world.
 //!
 //! The functions here have the names of libc's, so the linker binds std, mio, tokio, socket2 and the
 //! C libraries to them. Each asks which machine runs on this thread. If none does, the real system call is
@@ -23,7 +23,6 @@ macro_rules! entry_points {
 mod addresses;
 mod audit;
 mod barrier;
-mod baton;
 mod condition;
 mod descriptors;
 mod entropy;
@@ -41,7 +40,6 @@ mod names;
 mod options;
 mod parking_lot;
 mod pipes;
-mod real;
 mod refused;
 mod resources;
 mod rwlock;
@@ -49,17 +47,18 @@ mod semaphore;
 mod signals;
 mod sleep;
 mod sockets;
+mod spin;
 mod sqlite;
 mod threads;
 mod time;
 
 pub(crate) use audit::{asked_by_machine, sources, start_audit};
-pub(crate) use baton::Gate;
 pub(crate) use memory::{BUFFER, TcpSocket};
-pub(crate) use threads::{end_threads, run_threads};
+pub(crate) use threads::{Thread, end_threads, main_is_over, run_threads, start_main};
 
-use crate::audit::Audit;
-use crate::entropy::Entropy;
+use crate::audit::{Audit, Call};
+use crate::entropy::{Door, Entropy};
+use crate::host::{Context, real};
 use crate::kernel::{Errno, Kernel};
 use crate::machine::SharedKernel;
 use std::cell::{Cell, RefCell};
@@ -67,10 +66,12 @@ use std::ffi::{CStr, c_int, c_void};
 use std::panic::PanicHookInfo;
 use std::ptr;
 use std::rc::Rc;
-use std::sync::{Arc, Once};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Waker;
 use std::time::Duration;
 
-/// What the world of a thread shares with the libc calls made on it, and on the threads of its machines.
+/// What the world of a thread shares with the libc calls made on it, also as a thread of its machines.
 struct WorldThread {
     entropy: RefCell<Entropy>,
     time: Cell<u64>,
@@ -78,8 +79,8 @@ struct WorldThread {
     /// Whether calls are noted in `audit`.
     audits: Cell<bool>,
     audit: RefCell<Audit>,
-    /// Where the world's own thread waits while a thread of a machine has the baton.
-    hub: Arc<Gate>,
+    /// The world's own context, while it is a thread of a machine.
+    hub: Context,
     /// The world's own thread, as the host numbers it.
     host_thread: c_int,
 }
@@ -90,7 +91,7 @@ thread_local! {
     static WORLD: Cell<*const WorldThread> = const { Cell::new(ptr::null()) };
 
     /// The kernel of the machine that runs on this thread; null if none does. It lives at least as long as
-    /// [`on_machine`], which sets it; on a thread of the machine, as long as that has the baton.
+    /// [`on_machine`], which sets it; on a thread of the machine, as long as that may run.
     static MACHINE: Cell<*const RefCell<Kernel>> = const { Cell::new(ptr::null()) };
 }
 
@@ -98,7 +99,7 @@ fn world<R>(f: impl FnOnce(&WorldThread) -> R) -> Option<R> {
     let world = WORLD.get();
     // SAFETY: the pointer is null, or that of a box which its guard frees after setting it to null;
     // and a guard cannot leave the thread on which it was made. On a thread of a machine it is the same
-    // pointer, used only while that thread has the baton: see `threads`.
+    // pointer, and no machine outlives its world.
     unsafe { world.as_ref() }.map(f)
 }
 
@@ -115,16 +116,23 @@ fn machine<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
 
 /// As [`machine`], for a system call that others can notice: a strike can fall at it.
 fn call<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
-    let mut end_of_turn = None;
+    let mut struck = false;
     let answer = machine(|kernel| {
-        end_of_turn = kernel.begin_call();
+        struck = kernel.begin_call();
         f(kernel)
     });
-    // Not inside `machine`: the waker comes back to us, with a write to an eventfd.
-    if let Some(waker) = end_of_turn {
-        waker.wake();
+    if struck {
+        threads::step_back();
     }
     answer
+}
+
+/// How many worlds there are in the host's process.
+static WORLDS: AtomicU32 = AtomicU32::new(0);
+
+/// Whether another world runs beside that of this thread. A moment later it may be otherwise.
+fn other_worlds() -> bool {
+    WORLDS.load(Ordering::Relaxed) > 1
 }
 
 /// Makes this thread the thread of a world, until the guard is dropped.
@@ -136,10 +144,11 @@ pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
         notes: RefCell::default(),
         audits: Cell::new(false),
         audit: RefCell::default(),
-        hub: Arc::default(),
+        hub: Context::of_this_thread(),
         host_thread: real::thread_id(),
     });
     WORLD.set(&raw const *world);
+    WORLDS.fetch_add(1, Ordering::Relaxed);
     parking_lot::greet();
     WorldGuard { _world: world }
 }
@@ -153,10 +162,11 @@ pub(crate) struct WorldGuard {
 impl Drop for WorldGuard {
     fn drop(&mut self) {
         WORLD.set(ptr::null());
+        WORLDS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Runs `f` as a program of the machine with this kernel.
+/// Runs `f` as a program of the machine with this kernel, on the world's own context.
 pub(crate) fn on_machine<R>(kernel: &SharedKernel, f: impl FnOnce() -> R) -> R {
     struct Leave<'a> {
         kernel: &'a SharedKernel,
@@ -185,6 +195,26 @@ pub(crate) fn set_world_time(now: u64) {
 
 pub(crate) fn world_time() -> Duration {
     Duration::from_nanos(world(|world| world.time.get()).unwrap_or(0))
+}
+
+/// The seed of a runtime, from the entropy of the machine that runs.
+pub(crate) fn seed_of_runtime() -> u64 {
+    audit::asked(|| Call::entropy("tokio's rng_seed", size_of::<u64>()));
+    machine(|kernel| kernel.entropy.next_u64(Door::Tokio)).unwrap_or_default()
+}
+
+/// Whether the process that runs is dead, for its main task: which is woken when it is.
+pub(crate) fn ask_for_death(waker: &Waker) -> bool {
+    machine(|kernel| kernel.ask_for_death(waker)).unwrap_or_default()
+}
+
+/// Notes that the program which runs has failed, as if it had panicked.
+pub(crate) fn note_failure(message: String) {
+    machine(|kernel| {
+        if !kernel.process_is_dead {
+            kernel.panics.push((message, String::new()));
+        }
+    });
 }
 
 /// Notes an operation, and says whether it is one: what a dead process does is none.
@@ -217,7 +247,6 @@ pub(crate) fn install() {
                 .build(),
         );
         sqlite::install();
-        threads::install();
         report_panics_to_machines();
     });
 }
@@ -298,7 +327,10 @@ fn describe(panic: &PanicHookInfo) -> String {
 /// What a libc function returns: the value, or -1 with `errno` set.
 fn answer<T: Into<i64>>(result: Result<T, Errno>) -> isize {
     match result {
-        Ok(value) => value.into() as isize,
+        Ok(value) => {
+            spin::has_waited();
+            value.into() as isize
+        }
         Err(errno) => fail(errno),
     }
 }
@@ -309,6 +341,9 @@ fn answer_int<T: Into<i64>>(result: Result<T, Errno>) -> c_int {
 }
 
 fn fail(Errno(code): Errno) -> isize {
+    if code == libc::EAGAIN {
+        spin::has_looked();
+    }
     // SAFETY: `errno` is the calling thread's own.
     unsafe { *libc::__errno_location() = code };
     -1

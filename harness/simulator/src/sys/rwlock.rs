@@ -4,7 +4,7 @@
 //! writes and how many read, but not who reads: so the books also tell which locks are held here.
 
 use super::real::Original;
-use super::threads::{self, main_is_stuck};
+use super::threads;
 use super::time::time_at;
 use super::{EntryPoint, machine};
 use crate::kernel::threads::{Outcome, Wait};
@@ -64,9 +64,8 @@ impl Way {
                 return unsafe { noted(lock, original(&self.lock)(lock)) };
             }
             match threads::wait(Wait::Condition(lock as usize), until) {
-                Some(Outcome::Woken) => {}
-                Some(Outcome::TimedOut) => return libc::ETIMEDOUT,
-                None => main_is_stuck("a lock for readers and writers of a C library"),
+                Outcome::Woken => {}
+                Outcome::TimedOut => return libc::ETIMEDOUT,
             }
         }
     }

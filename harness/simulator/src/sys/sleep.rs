@@ -1,8 +1,7 @@
-//! Blocking sleeps take virtual time. That of a main thread holds up all tasks of its process.
+//! Sleeps of threads take virtual time. One who yields lets the others run.
 
-use super::threads;
 use super::time::time_at;
-use super::{EntryPoint, real};
+use super::{EntryPoint, machine, other_worlds, real, spin, threads};
 use crate::kernel::threads::Wait;
 use libc::{c_int, c_uint, clockid_t, timespec, useconds_t};
 use std::cell::Cell;
@@ -97,14 +96,17 @@ pub(super) fn begin_to_count_yields() {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sched_yield() -> c_int {
-    if !threads::has_others() {
+    if machine(|_| ()).is_none() {
         // SAFETY: this call takes no pointer.
         return unsafe { real::syscall(libc::SYS_sched_yield, [0; 6]) as c_int };
     }
     YIELDS.set(YIELDS.get() + 1);
     if YIELDS.get() > YIELDS_FOR_OTHER_WORLDS {
-        threads::step_back();
-    } else {
+        spin::has_looked();
+        if threads::has_others() {
+            threads::step_back();
+        }
+    } else if other_worlds() {
         let time = &raw const TIME_FOR_OTHER_WORLDS as usize;
         // SAFETY: the time is ours, and no place is given for what is left.
         unsafe { real::syscall(libc::SYS_nanosleep, [time, 0, 0, 0, 0, 0]) };

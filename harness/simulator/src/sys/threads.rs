@@ -1,76 +1,77 @@
-//! Threads of a machine: real threads of the host, of which one at a time has the baton.
+//! Threads of a machine: contexts that the world's one thread becomes, one after the other.
 //!
-//! The main thread of a machine is the thread of its world. The others begin with a wait at their gate. Each
-//! runs until it waits for something: a lock, a message, the end of another, a time. Then the world's thread
-//! has the baton again, and passes it on to the next that is ready, or lets virtual time go on. So who runs
-//! when is decided by the books in `kernel::threads`, and not by the host.
+//! Each thread of each process, its main one too, has a stack and thread-locals of its own, which a parked thread of
+//! the host lends ([`Loan`]). The world's thread runs on them until they wait for something: a lock, a message, the
+//! end of another, a time, a socket. Then it is itself again (the *hub*) and becomes the next that is ready, or lets
+//! virtual time go on. So who runs when is decided by the books in `kernel::threads`, and not by the host.
 //!
 //! # Why this is sound
 //!
-//! A kernel is made of `Rc` and `RefCell`, which are neither `Send` nor `Sync`, and yet all threads of a
-//! machine enter it. Nothing in them belongs to a thread of the host; what must never happen is that two
-//! threads use them at once, or without an order. That holds, because
+//! A kernel is made of `Rc` and `RefCell`, which are neither `Send` nor `Sync`, and all threads of a machine enter it.
+//! To the host they are one thread: the world's. A context is left only in the functions here, which hold no borrow of
+//! the kernel meanwhile; and the parked thread that lends one touches nothing of the world before the loan is over.
 //!
-//! - a thread touches its world only between [`Gate::pass`] and the next [`Gate::open`]: its pointers to the
-//!   world and to the machine's kernel are set after the first, and taken away before the last, when even the
-//!   destructors of its thread-local variables have run;
-//! - it gets the baton from that kernel's books and nowhere else, so the kernel is alive while it has it;
-//! - whoever opens a gate waits at another one at once, or is at its end: one baton, never two;
-//! - opening a gate releases and passing it acquires, so all that one thread did happened before all that
-//!   the next one does;
-//! - the baton is passed only in the functions here, which hold no borrow of the kernel meanwhile.
-//!
-//! A thread that does not end when its process is killed is never let through its gate again. It keeps its
-//! memory for as long as the host's process lives, and touches nothing of a world that may be gone.
+//! A context of a dead process that does not come to its end is never run again. Its thread ends all the same and gives
+//! back stack and thread-locals; what only that stack knew is forgotten, as the memory of a process is that is killed.
 
-use super::baton::Gate;
 use super::real::Original;
-use super::{
-    EntryPoint, MACHINE, WORLD, WorldThread, futex, machine, parking_lot, real, refused, sleep,
-    world,
-};
+use super::{EntryPoint, MACHINE, WORLD, WorldThread, futex, machine, parking_lot, refused, sleep, spin, world};
+use crate::host::Loan;
 use crate::kernel::Kernel;
-use crate::kernel::threads::{MAIN, Next, Outcome, ThreadId, Wait};
-use libc::{c_int, c_void, pthread_attr_t, pthread_key_t, pthread_t};
-use std::cell::{Cell, RefCell};
+use crate::kernel::threads::{Ended, MAIN, Outcome, ThreadId, Wait};
+use crate::machine::SharedKernel;
+use libc::{c_int, c_void, pthread_attr_t, pthread_t};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::mem::{MaybeUninit, transmute};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::{Arc, OnceLock};
+use std::rc::Rc;
 
 type ThreadMain = extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 type PthreadCreate =
     unsafe extern "C" fn(*mut pthread_t, *const pthread_attr_t, ThreadMain, *mut c_void) -> c_int;
 type PthreadJoin = unsafe extern "C" fn(pthread_t, *mut *mut c_void) -> c_int;
+type PthreadDetach = unsafe extern "C" fn(pthread_t) -> c_int;
+type PthreadExit = unsafe extern "C" fn(*mut c_void) -> !;
+type AtThreadExit = unsafe extern "C" fn(Destroy, *mut c_void, *mut c_void) -> c_int;
 
 static PTHREAD_CREATE: Original = Original::new(c"pthread_create");
 static PTHREAD_JOIN: Original = Original::new(c"pthread_join");
+static PTHREAD_DETACH: Original = Original::new(c"pthread_detach");
+static PTHREAD_EXIT: Original = Original::new(c"pthread_exit");
+static AT_THREAD_EXIT: Original = Original::new(c"__cxa_thread_atexit_impl");
 
-/// How often threads may be let run before it is clear that what is waited for does not come: the end of the
-/// threads of a dead process, or of a wait of the main one.
+/// As much stack as the main thread of a process has on Linux, in bytes. What is not used takes no memory.
+const MAIN_STACK: usize = 8 << 20;
+
+/// How often the threads of a dead process are let run to come to their ends.
 const CHANGES_AT_MOST: u32 = 10_000;
 
-/// A thread of a machine, as it knows itself.
-struct Myself {
+type Destroy = unsafe extern "C" fn(*mut c_void);
+
+/// A thread of a machine.
+pub(crate) struct Thread {
     id: ThreadId,
-    gate: Arc<Gate>,
-    /// Where the world's thread waits.
-    hub: Arc<Gate>,
-    /// How often libc has told it that it ends.
-    farewells: Cell<u32>,
+    /// Set before it runs.
+    loan: OnceCell<Loan>,
+    world: *const WorldThread,
+    machine: *const RefCell<Kernel>,
+    work: Cell<Option<Box<dyn FnOnce() -> *mut c_void>>>,
+    /// How its last wait has ended.
+    outcome: Cell<Outcome>,
+    result: Cell<*mut c_void>,
+    /// Of its thread-local variables, in the order in which they were first used.
+    destructors: RefCell<Vec<(Destroy, *mut c_void)>>,
 }
 
 thread_local! {
-    /// Null on all threads but those that machines have started.
-    static MYSELF: Cell<*const Myself> = const { Cell::new(ptr::null()) };
+    /// The thread of a machine whose thread-locals these are; null on all others.
+    static MYSELF: Cell<*const Thread> = const { Cell::new(ptr::null()) };
 }
 
-fn myself<R>(f: impl FnOnce(&Myself) -> R) -> Option<R> {
-    // SAFETY: null, or a box of this thread that is freed after this was set to null.
+fn myself<R>(f: impl FnOnce(&Thread) -> R) -> Option<R> {
+    // SAFETY: null, or the thread that runs, which whoever resumed it keeps.
     unsafe { MYSELF.get().as_ref() }.map(f)
-}
-
-/// Whether this is the main thread of the machine that runs.
-pub(super) fn is_main() -> bool {
-    MYSELF.get().is_null()
 }
 
 /// The number of the thread that runs among those of its process, as Linux counts them.
@@ -78,20 +79,159 @@ pub(super) fn number() -> c_int {
     myself(|myself| myself.id).unwrap_or(MAIN).number()
 }
 
-/// The threads of the machine that runs, besides its main one.
+/// Whether the process that runs has more than one thread.
 pub(super) fn has_others() -> bool {
-    machine(|kernel| !kernel.threads.is_empty()) == Some(true)
+    machine(|kernel| !kernel.threads.is_alone()) == Some(true)
 }
 
-/// What a new thread needs to know.
-struct Start {
-    main: ThreadMain,
-    argument: *mut c_void,
-    world: *const WorldThread,
-    machine: *const RefCell<Kernel>,
-    gate: Arc<Gate>,
-    hub: Arc<Gate>,
-    id: Cell<Option<ThreadId>>,
+impl Thread {
+    fn new(id: ThreadId, machine: *const RefCell<Kernel>, work: Box<dyn FnOnce() -> *mut c_void>) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            loan: OnceCell::new(),
+            world: WORLD.get(),
+            machine,
+            work: Cell::new(Some(work)),
+            outcome: Cell::new(Outcome::Woken),
+            result: Cell::new(ptr::null_mut()),
+            destructors: RefCell::default(),
+        })
+    }
+
+    /// Borrows a stack and thread-locals from a thread with these attributes.
+    ///
+    /// # Safety
+    ///
+    /// The attributes must be null or valid.
+    unsafe fn borrow_context(self: &Rc<Self>, attributes: *const pthread_attr_t) -> Result<(), c_int> {
+        let mut create = |thread: &mut pthread_t, main: ThreadMain, argument| {
+            // SAFETY: the original has this type; the attributes are the caller's, and the rest is as it wants it.
+            unsafe {
+                let original = transmute::<*mut c_void, PthreadCreate>(PTHREAD_CREATE.get());
+                original(thread, attributes, main, argument)
+            }
+        };
+        let loan = Loan::new(&mut create, base, Rc::as_ptr(self).cast(), forget_myself)?;
+        self.loan.set(loan).expect("it is set once");
+        Ok(())
+    }
+
+    fn loan(&self) -> &Loan {
+        self.loan.get().expect("a thread has its context before it runs")
+    }
+
+    pub(crate) fn id(&self) -> ThreadId {
+        self.id
+    }
+
+    /// The `pthread_t`.
+    pub(crate) fn handle(&self) -> usize {
+        self.loan().thread() as usize
+    }
+
+    /// As the host numbers the thread that lends: the holder of what is locked.
+    pub(crate) fn host_number(&self) -> i32 {
+        self.loan().number()
+    }
+
+    /// From the hub: becomes this thread until it waits or ends.
+    fn resume(&self, outcome: Outcome) {
+        self.outcome.set(outcome);
+        world(|world| {
+            // SAFETY: the hub runs; the thread waits or has not begun, and lives while its context runs.
+            unsafe { world.hub.switch_to(self.loan().context()) }
+        });
+    }
+
+    /// From the thread: becomes the hub, until somebody resumes the thread.
+    fn give_back(&self) -> Outcome {
+        // SAFETY: the hub waits in `resume`, further up on its stack; the world lives as long.
+        unsafe { self.loan().context().switch_to(&(*self.world).hub) };
+        self.outcome.get()
+    }
+
+    /// Ends the thread that runs.
+    fn end(&self, result: *mut c_void) -> ! {
+        self.result.set(result);
+        self.destroy_locals();
+        machine(|kernel| kernel.threads.end(self.id));
+        forget_myself();
+        self.give_back();
+        unreachable!("nobody resumes a thread that has ended")
+    }
+
+    /// Runs the destructors of its thread-local variables, also of those that they use for the first time.
+    fn destroy_locals(&self) {
+        loop {
+            let last = self.destructors.borrow_mut().pop();
+            let Some((destroy, object)) = last else {
+                return;
+            };
+            // SAFETY: so it was asked for, once, and the variable is still there.
+            unsafe { destroy(object) };
+        }
+    }
+}
+
+impl Drop for Thread {
+    /// A thread that has not come to its end still has this destructor, the first: that of what parking_lot keeps of
+    /// it. The others are forgotten.
+    fn drop(&mut self) {
+        if let Some(&(destroy, object)) = self.destructors.get_mut().first() {
+            // SAFETY: its thread-locals are there as long as the loan, and the thread never runs again.
+            unsafe { destroy(object) };
+        }
+    }
+}
+
+/// The whole life of a machine's thread, on its own context.
+unsafe extern "C" fn base(thread: *const ()) -> ! {
+    // SAFETY: it is kept by whoever has resumed it, also when it ends.
+    let thread = unsafe { &*thread.cast::<Thread>() };
+    WORLD.set(thread.world);
+    MACHINE.set(thread.machine);
+    MYSELF.set(thread);
+    parking_lot::greet();
+    let work = thread.work.take().expect("a thread begins once");
+    let result = work();
+    thread.end(result)
+}
+
+/// These thread-locals are no machine's any more. To be called on them.
+fn forget_myself() {
+    MYSELF.set(ptr::null());
+    MACHINE.set(ptr::null());
+    WORLD.set(ptr::null());
+}
+
+/// Starts the main thread of a process. It runs when its turn comes, and with its end the process is over.
+pub(crate) fn start_main(kernel: &SharedKernel, main: impl FnOnce() + 'static) {
+    let work = Box::new(|| {
+        // A panic has been noted.
+        let _ = catch_unwind(AssertUnwindSafe(main));
+        main_is_over();
+        ptr::null_mut()
+    });
+    let thread = Thread::new(MAIN, Rc::as_ptr(kernel), work);
+    let mut attributes = MaybeUninit::uninit();
+    // SAFETY: the attributes are ours, and used between their making and their end.
+    let borrowed = unsafe {
+        libc::pthread_attr_init(attributes.as_mut_ptr());
+        libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), MAIN_STACK);
+        let borrowed = thread.borrow_context(attributes.as_ptr());
+        libc::pthread_attr_destroy(attributes.as_mut_ptr());
+        borrowed
+    };
+    let mut kernel = kernel.borrow_mut();
+    match borrowed {
+        Ok(()) => kernel.threads.add(thread),
+        Err(_) => kernel.refuse("a process, of which the host can bear no more", HOST_REMEDY),
+    }
+}
+
+/// The main thread of the process has come to its end: what others do from here, and its destructors, changes nothing.
+pub(crate) fn main_is_over() {
+    machine(|kernel| kernel.process_is_dead = true);
 }
 
 #[unsafe(no_mangle)]
@@ -101,235 +241,206 @@ unsafe extern "C" fn pthread_create(
     main: ThreadMain,
     argument: *mut c_void,
 ) -> c_int {
-    // SAFETY: the original has this type.
-    let original =
-        unsafe { std::mem::transmute::<*mut c_void, PthreadCreate>(PTHREAD_CREATE.get()) };
-    match machine(|kernel| kernel.process_is_dead) {
-        // SAFETY: the arguments are the caller's.
-        None => return unsafe { original(thread, attributes, main, argument) },
-        Some(true) => return libc::EAGAIN,
-        Some(false) => {}
-    }
-    let gate = Arc::new(Gate::default());
-    let Some(hub) = world(|world| Arc::clone(&world.hub)) else {
-        return libc::EAGAIN;
+    let id = match machine(|kernel| (!kernel.process_is_dead).then(|| kernel.threads.next_id())) {
+        // SAFETY: the original has this type; the arguments are the caller's.
+        None => unsafe {
+            let original = transmute::<*mut c_void, PthreadCreate>(PTHREAD_CREATE.get());
+            return original(thread, attributes, main, argument);
+        },
+        Some(None) => return libc::EAGAIN,
+        Some(Some(id)) => id,
     };
-    let start = Box::into_raw(Box::new(Start {
-        main,
-        argument,
-        world: WORLD.get(),
-        machine: MACHINE.get(),
-        gate: Arc::clone(&gate),
-        hub,
-        id: Cell::new(None),
-    }));
-    // SAFETY: the place and the attributes are the caller's; the new thread takes the box, and does
-    // not look at it before it has the baton.
+    let started = Thread::new(id, MACHINE.get(), Box::new(move || main(argument)));
+    // SAFETY: the attributes and the place are the caller's, as for pthread_create(3).
     unsafe {
-        let error = original(thread, attributes, run, start.cast());
-        if error != 0 {
-            drop(Box::from_raw(start));
+        let detached = make_joinable(attributes);
+        let borrowed = started.borrow_context(attributes);
+        if detached {
+            libc::pthread_attr_setdetachstate(attributes.cast_mut(), libc::PTHREAD_CREATE_DETACHED);
+        }
+        if let Err(error) = borrowed {
             refused::refuse("pthread_create, more often than the host can", HOST_REMEDY);
             return error;
         }
-        let id = machine(|kernel| kernel.threads.add(*thread as usize, gate));
-        (*start).id.set(id);
+        let handle = started.handle();
+        *thread = handle as pthread_t;
+        machine(|kernel| {
+            kernel.threads.add(started);
+            if detached {
+                kernel.threads.detach(handle);
+            }
+        });
     }
     0
 }
 
-const HOST_REMEDY: &str = "allow more threads (ulimit -u), or run fewer worlds at a time";
+const HOST_REMEDY: &str = "allow more threads (ulimit -u) and memory maps (vm.max_map_count), or run fewer worlds at a time";
 
-/// The whole life of a machine's thread.
-extern "C-unwind" fn run(start: *mut c_void) -> *mut c_void {
-    let start = start.cast::<Start>();
-    // SAFETY: the box of `pthread_create`, which is this thread's. Its gate is shared, and stays.
-    let start = unsafe {
-        let gate = Arc::clone(&(*start).gate);
-        gate.pass();
-        Box::from_raw(start)
-    };
-    let Start {
-        main,
-        argument,
-        world,
-        machine: kernel,
-        gate,
-        hub,
-        id,
-    } = *start;
-    let myself = Box::into_raw(Box::new(Myself {
-        id: id.get().unwrap_or(MAIN),
-        gate,
-        hub,
-        farewells: Cell::new(0),
-    }));
-    WORLD.set(world);
-    MACHINE.set(kernel);
-    MYSELF.set(myself);
-    announce_end(myself);
-    parking_lot::greet();
-    if let Some(id) = id.get() {
-        machine(|kernel| kernel.threads.runs_on(id, real::thread_id()));
-    }
-    main(argument)
-}
-
-/// libc calls [`end`] when the thread ends, however it ends.
-fn announce_end(myself: *const Myself) {
-    if let Some(&key) = AT_END.get() {
-        // SAFETY: the key is ours, and its destructor takes this pointer.
-        unsafe { libc::pthread_setspecific(key, myself.cast()) };
-    }
-}
-
-static AT_END: OnceLock<pthread_key_t> = OnceLock::new();
-
-/// Before any thread of a machine.
-pub(super) fn install() {
-    let mut key = 0;
-    // SAFETY: the key is ours, and the destructor has the right type.
-    let error = unsafe { libc::pthread_key_create(&raw mut key, Some(end)) };
-    assert_eq!(error, 0, "the host has a key for thread-specific data");
-    let _ = AT_END.set(key);
-}
-
-/// The thread ends, and gives the baton away for the last time.
+/// A thread that lends its stack is joined by us, also if nobody else wants that. Says whether nobody does.
 ///
-/// libc calls the destructors of keys in rounds, after those of thread-local variables, and as long as
-/// there are any: this one waits for the last round, so that all others run with the baton.
-unsafe extern "C" fn end(this: *mut c_void) {
-    let this = this.cast::<Myself>();
-    // SAFETY: the box of `run`, which is this thread's.
-    let farewells = unsafe { (*this).farewells.get() } + 1;
-    if farewells < ROUNDS {
-        // SAFETY: as before.
-        unsafe { (*this).farewells.set(farewells) };
-        return announce_end(this);
+/// # Safety
+///
+/// The attributes must be null or valid.
+unsafe fn make_joinable(attributes: *const pthread_attr_t) -> bool {
+    let mut state = libc::PTHREAD_CREATE_JOINABLE;
+    // SAFETY: the caller's; attributes are variables, and are set back.
+    unsafe {
+        if !attributes.is_null() {
+            pthread_attr_getdetachstate(attributes, &raw mut state);
+        }
+        let detached = state == libc::PTHREAD_CREATE_DETACHED;
+        if detached {
+            libc::pthread_attr_setdetachstate(attributes.cast_mut(), libc::PTHREAD_CREATE_JOINABLE);
+        }
+        detached
     }
-    // SAFETY: nobody else has this pointer: `MYSELF` is null from here.
-    let myself = unsafe {
-        MYSELF.set(ptr::null());
-        Box::from_raw(this)
-    };
-    machine(|kernel| kernel.threads.end(myself.id));
-    MACHINE.set(ptr::null());
-    WORLD.set(ptr::null());
-    myself.hub.open(Outcome::Woken);
 }
 
-/// `PTHREAD_DESTRUCTOR_ITERATIONS` of glibc.
-const ROUNDS: u32 = 4;
+// The libc crate does not have it.
+unsafe extern "C" {
+    fn pthread_attr_getdetachstate(attributes: *const pthread_attr_t, state: *mut c_int) -> c_int;
+}
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_join(thread: pthread_t, result: *mut *mut c_void) -> c_int {
-    let is_live = machine(|kernel| kernel.threads.is_live(thread as usize)) == Some(true);
-    if is_live && wait(Wait::End(thread as usize), None).is_none() {
-        main_is_stuck("the end of a thread");
+    loop {
+        match machine(|kernel| kernel.threads.take_ended(thread as usize)) {
+            Some(Ended::Not) => {
+                wait(Wait::End(thread as usize), None);
+            }
+            Some(Ended::With(ended)) => {
+                if !result.is_null() {
+                    // SAFETY: the place is the caller's, as for pthread_join(3).
+                    unsafe { *result = ended.result.get() };
+                }
+                return 0;
+            }
+            // SAFETY: the original has this type; the arguments are the caller's.
+            Some(Ended::Unknown) | None => unsafe {
+                return transmute::<*mut c_void, PthreadJoin>(PTHREAD_JOIN.get())(thread, result);
+            },
+        }
     }
-    // SAFETY: the original has this type; the arguments are the caller's. One of the machine's
-    // threads has given its baton away for ever and ends without further ado.
-    unsafe { std::mem::transmute::<*mut c_void, PthreadJoin>(PTHREAD_JOIN.get())(thread, result) }
 }
 
-/// Lets the calling thread of a machine wait, and others run meanwhile. None if it is the main thread and
-/// no other can end its wait: then it does not wait any longer.
-pub(super) fn wait(wait: Wait, until: Option<u64>) -> Option<Outcome> {
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_detach(thread: pthread_t) -> c_int {
+    match machine(|kernel| kernel.threads.detach(thread as usize)) {
+        // What has ended is dropped here, without the kernel.
+        Some(Ended::Not | Ended::With(_)) => 0,
+        // SAFETY: the original has this type; the thread is the caller's.
+        Some(Ended::Unknown) | None => unsafe {
+            transmute::<*mut c_void, PthreadDetach>(PTHREAD_DETACH.get())(thread)
+        },
+    }
+}
+
+/// Ends the thread. Unlike libc's it does not unwind: what lies on the stack is forgotten.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_exit(result: *mut c_void) -> ! {
+    match myself(ptr::from_ref) {
+        // SAFETY: as in `myself`.
+        Some(thread) => unsafe { (*thread).end(result) },
+        // SAFETY: the original has this type.
+        None => unsafe { transmute::<*mut c_void, PthreadExit>(PTHREAD_EXIT.get())(result) },
+    }
+}
+
+/// The destructors of thread-local variables: std and C++ register them here. Those of a machine's thread run on it,
+/// as its last act.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __cxa_thread_atexit_impl(
+    destroy: Destroy,
+    object: *mut c_void,
+    library: *mut c_void,
+) -> c_int {
+    match myself(|myself| myself.destructors.borrow_mut().push((destroy, object))) {
+        Some(()) => 0,
+        // SAFETY: the original has this type; the arguments are the caller's.
+        None => unsafe {
+            let original = transmute::<*mut c_void, AtThreadExit>(AT_THREAD_EXIT.get());
+            original(destroy, object, library)
+        },
+    }
+}
+
+/// Lets the calling thread of a machine wait, and others run meanwhile.
+///
+/// # Panics
+///
+/// If there is no thread that could: in [`World::inside`](crate::World::inside) nobody else runs. There a wait for a
+/// time keeps the machine busy for so long.
+pub(super) fn wait(wait: Wait, until: Option<u64>) -> Outcome {
+    spin::has_waited();
     sleep::begin_to_count_yields();
-    let pass = |myself: &Myself| {
-        machine(|kernel| kernel.threads.wait(myself.id, wait, until));
-        give_back(myself)
+    let pass = |myself: &Thread| {
+        machine(|kernel| kernel.threads.wait(myself.id, wait.clone(), until));
+        myself.give_back()
     };
-    myself(pass).or_else(|| {
-        machine(|kernel| kernel.threads.wait(MAIN, wait, until));
-        run_until_main_is_next()
+    myself(pass).unwrap_or_else(|| {
+        let until = until.unwrap_or_else(|| panic!("nothing ends a wait inside of a machine: {wait:?}"));
+        machine(|kernel| kernel.be_busy_until(until));
+        Outcome::TimedOut
     })
+}
+
+/// Whether an address is on the stack of the thread that runs.
+pub(super) fn is_on_stack(address: usize) -> bool {
+    myself(|myself| myself.loan().has_on_stack(address)) == Some(true)
 }
 
 /// Lets the others run first that can.
 pub(super) fn step_back() {
-    let pass = |myself: &Myself| {
+    myself(|myself| {
         machine(|kernel| kernel.threads.step_back(myself.id));
-        give_back(myself);
+        myself.give_back();
+    });
+}
+
+/// From the hub: lets the threads of a process run until all of them wait, or the process is dead.
+pub(crate) fn run_threads(kernel: &SharedKernel) {
+    while run_next(kernel) && !kernel.borrow().process_is_dead {}
+}
+
+/// Lets the next thread run; false if none can.
+fn run_next(kernel: &SharedKernel) -> bool {
+    let mut next = kernel.borrow_mut().next_thread();
+    if next.is_none() && futex::wake_changed(kernel) {
+        next = kernel.borrow_mut().next_thread();
+    }
+    let Some((thread, outcome)) = next else {
+        return false;
     };
-    if myself(pass).is_none() {
-        machine(|kernel| kernel.threads.step_back(MAIN));
-        run_until_main_is_next();
-    }
+    thread.resume(outcome);
+    true
 }
 
-fn give_back(myself: &Myself) -> Outcome {
-    myself.hub.open(Outcome::Woken);
-    myself.gate.pass()
-}
-
-/// On the world's thread, on a machine: passes the baton to the next thread until it comes back. None
-/// if no thread can run; the outcome of its wait, if the main thread is next.
-fn run_next() -> Option<Option<Outcome>> {
-    let mut next = machine(|kernel| kernel.next_thread())?;
-    if next.is_none() && futex::wake_changed() {
-        next = machine(|kernel| kernel.next_thread())?;
-    }
-    match next? {
-        Next::Main(outcome) => Some(Some(outcome)),
-        Next::Thread(gate, outcome) => {
-            let hub = world(|world| Arc::clone(&world.hub))?;
-            gate.open(outcome);
-            hub.pass();
-            Some(None)
-        }
-    }
-}
-
-/// Lets the threads of the machine run until all of them wait. At the end of a turn of its main one.
-pub(crate) fn run_threads() {
-    while has_others() && run_next().is_some() {}
-}
-
-/// Lets the threads of a dead process come to their ends, as far as they do. Returns how many do not:
-/// they are never heard of again.
-pub(crate) fn end_threads() -> usize {
+/// Lets the threads of a dead process come to their ends, as far as they do. Returns how many do not: they never run
+/// again.
+pub(crate) fn end_threads(kernel: &SharedKernel) -> usize {
     for _ in 0..CHANGES_AT_MOST {
-        if !has_others() || (run_next().is_none() && !wait_for_next_limit()) {
+        if !run_next(kernel) && !kernel.borrow_mut().wait_for_next_limit() {
             break;
         }
     }
-    machine(|kernel| kernel.abandon_threads()).unwrap_or(0)
-}
-
-/// The main thread waits. The world's time cannot go on meanwhile, because the world is further up on the
-/// same stack. But the process may wait as a whole until the next of its threads, or its main one, has
-/// waited long enough: then the rest of the world finds it busy for that long.
-fn run_until_main_is_next() -> Option<Outcome> {
-    for _ in 0..CHANGES_AT_MOST {
-        match run_next() {
-            Some(Some(outcome)) => return Some(outcome),
-            Some(None) => {}
-            None if wait_for_next_limit() => {}
-            None => break,
+    // The contexts are given back without the kernel.
+    let left = std::mem::take(&mut kernel.borrow_mut().threads);
+    for (thread, word) in left.at_futexes() {
+        if thread.loan().has_local(word) {
+            // SAFETY: the thread is given back below.
+            unsafe { parking_lot::leave_queue(word) };
         }
     }
-    machine(|kernel| kernel.threads.give_up(MAIN));
-    None
-}
-
-fn wait_for_next_limit() -> bool {
-    machine(|kernel| kernel.wait_for_next_limit()) == Some(true)
-}
-
-/// Ends the process of the host: the program's main thread waits for what never comes, and there is no
-/// way out of it.
-pub(super) fn main_is_stuck(what: &str) -> ! {
-    let on = machine(|kernel| kernel.name.clone()).unwrap_or_default();
-    let place = std::backtrace::Backtrace::force_capture();
-    eprintln!(
-        "machine {on}: its main thread waits for {what} that cannot come while it waits: \
-         let it await instead, or move what waits to tokio::task::spawn_blocking\n{place}"
-    );
-    std::process::abort();
+    left.live()
 }
 
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![pthread_create, pthread_join]
+    entry_points![
+        pthread_create,
+        pthread_join,
+        pthread_detach,
+        pthread_exit,
+        __cxa_thread_atexit_impl
+    ]
 }

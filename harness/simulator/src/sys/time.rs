@@ -2,7 +2,7 @@
 
 use super::audit::asked;
 use super::real::Original;
-use super::{EntryPoint, fail, machine, parking_lot};
+use super::{EntryPoint, fail, machine, parking_lot, spin};
 use crate::audit::Call;
 use crate::kernel::Errno;
 use libc::{c_int, c_void, clockid_t, time_t, timespec, timeval, tm};
@@ -50,6 +50,7 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_i
         },
         Some(None) => fail(Errno(libc::EINVAL)) as c_int,
         Some(Some(shown)) => {
+            spin::has_looked();
             let (tv_sec, tv_nsec) = (shown.as_secs() as _, shown.subsec_nanos().into());
             // SAFETY: the pointer is the caller's, as for clock_gettime(2).
             unsafe { *time = timespec { tv_sec, tv_nsec } };
@@ -82,6 +83,7 @@ unsafe extern "C" fn gettimeofday(time: *mut timeval, zone: *mut c_void) -> c_in
             std::mem::transmute::<*mut c_void, Gettimeofday>(GETTIMEOFDAY.get())(time, zone)
         },
         Some(shown) => {
+            spin::has_looked();
             let (tv_sec, tv_usec) = (shown.as_secs() as _, shown.subsec_micros().into());
             // SAFETY: the pointer is the caller's, as for gettimeofday(2).
             unsafe { *time = timeval { tv_sec, tv_usec } };
@@ -97,6 +99,7 @@ unsafe extern "C" fn time(time: *mut time_t) -> time_t {
         // SAFETY: the original has this type, and the pointer is the caller's.
         None => unsafe { std::mem::transmute::<*mut c_void, Time>(TIME.get())(time) },
         Some(shown) => {
+            spin::has_looked();
             if !time.is_null() {
                 // SAFETY: the pointer is the caller's, as for time(2).
                 unsafe { *time = shown };

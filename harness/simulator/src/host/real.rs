@@ -1,7 +1,7 @@
 //! The real operating system, for threads on which no machine runs.
 
-use crate::kernel::Errno;
 use std::arch::asm;
+use libc::pthread_t;
 use std::ffi::{CStr, c_int, c_long, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -12,11 +12,15 @@ use std::time::Duration;
 /// # Safety
 ///
 /// As for the system call.
-pub(super) unsafe fn syscall(number: c_long, arguments: [usize; 6]) -> isize {
+pub(crate) unsafe fn syscall(number: c_long, arguments: [usize; 6]) -> isize {
     // SAFETY: the caller's.
     let result = unsafe { trap(number, arguments) };
     match result {
-        -4095..=-1 => super::fail(Errno(-result as i32)),
+        -4095..=-1 => {
+            // SAFETY: `errno` is the calling thread's own.
+            unsafe { *libc::__errno_location() = -result as c_int };
+            -1
+        }
         _ => result,
     }
 }
@@ -54,14 +58,14 @@ unsafe fn trap(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
 }
 
 /// The number that the host gave to the calling thread.
-pub(super) fn thread_id() -> c_int {
+pub(crate) fn thread_id() -> c_int {
     // SAFETY: this call takes nothing and cannot fail.
     unsafe { trap(libc::SYS_gettid, [0; 6]) as c_int }
 }
 
 /// Waits, on the host and at most this long, for somebody to [`wake`] those who wait for this word, if
 /// it has this value.
-pub(super) fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) {
+pub(crate) fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) {
     let limit = limit.map(|limit| libc::timespec {
         tv_sec: limit.as_secs() as _,
         tv_nsec: limit.subsec_nanos().into(),
@@ -81,7 +85,7 @@ pub(super) fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) {
 }
 
 /// Wakes one who waits for this word.
-pub(super) fn wake(word: &AtomicU32) {
+pub(crate) fn wake(word: &AtomicU32) {
     let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
     // SAFETY: the kernel takes the word for no more than a name.
     unsafe {
@@ -92,14 +96,38 @@ pub(super) fn wake(word: &AtomicU32) {
     };
 }
 
+/// Keeps all signals away from the calling thread, libc's own included.
+pub(crate) fn block_signals() {
+    let all = u64::MAX;
+    let set = &raw const all as usize;
+    let arguments = [libc::SIG_BLOCK as _, set, 0, size_of_val(&all), 0, 0];
+    // SAFETY: the set is ours and has the size of the kernel's; no place is given for the old one.
+    unsafe { trap(libc::SYS_rt_sigprocmask, arguments) };
+}
+
+/// Waits until a thread has ended, for real.
+///
+/// # Safety
+///
+/// The thread must be joinable, and nobody else may join it.
+pub(crate) unsafe fn join(thread: pthread_t) {
+    type PthreadJoin = unsafe extern "C" fn(pthread_t, *mut *mut c_void) -> c_int;
+    static PTHREAD_JOIN: Original = Original::new(c"pthread_join");
+    // SAFETY: the original has this type; the rest is the caller's.
+    unsafe {
+        let join = std::mem::transmute::<*mut c_void, PthreadJoin>(PTHREAD_JOIN.get());
+        join(thread, ptr::null_mut());
+    }
+}
+
 /// libc's own function of a name that we define too, looked up once.
-pub(super) struct Original {
+pub(crate) struct Original {
     name: &'static CStr,
     found: AtomicPtr<c_void>,
 }
 
 impl Original {
-    pub(super) const fn new(name: &'static CStr) -> Self {
+    pub(crate) const fn new(name: &'static CStr) -> Self {
         Self {
             name,
             found: AtomicPtr::new(ptr::null_mut()),
@@ -107,7 +135,7 @@ impl Original {
     }
 
     /// The function's address, never null.
-    pub(super) fn get(&self) -> *mut c_void {
+    pub(crate) fn get(&self) -> *mut c_void {
         let found = self.found.load(Ordering::Relaxed);
         if !found.is_null() {
             return found;

@@ -1,0 +1,10 @@
+//! The real operating system below the simulated ones: its calls, and the contexts that its threads lend.
+//!
+//! With `sys` the only place with `unsafe`. Nothing here knows a machine.
+
+mod context;
+mod loan;
+pub(crate) mod real;
+
+pub(crate) use context::Context;
+pub(crate) use loan::Loan;
