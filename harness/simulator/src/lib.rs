@@ -1,4 +1,4 @@
-//! A deterministic world of simulated machines that run **unmodified** tokio programs.
+//! A deterministic world of simulated machines that run **unmodified** programs.
 //!
 //! [`simulate`] starts a world on a thread of its own. The world has machines, each with an
 //! operating system that answers the libc calls of the programs on it (sockets, epoll, clocks,
@@ -48,15 +48,17 @@
 //! | `hits` | what each fault has struck |
 //! | `network` | what happens to a packet between two machines |
 //! | `machine` | a computer: its kernel, its process, its power |
-//! | `process` | one tokio runtime and how its turns begin and end |
+//! | `process` | what `main` is on a machine, and how the turns of a process begin and end |
 //! | `kernel` | what a machine's operating system knows: descriptors, epoll, TCP, clocks, processor, disk |
-//! | `sys` | the libc entry points, the only place with `unsafe` |
+//! | `sys` | the libc entry points |
+//! | `host` | the real calls and contexts below; it and `sys` are the only places with `unsafe` |
+//! | `isolation` | runs in processes of their own |
 //! | `audit` | which sources of entropy and time were used, and what reached the host |
 //! | `entropy`, `digest` | where randomness comes from, and the hash of all that happened |
 //!
 //! # What is not simulated
 //!
-//! Signal handlers, other programs, Unix sockets with names, a main thread that blocks on a socket or a pipe. A program
+//! Signal handlers, other programs, Unix sockets with names. A program
 //! that asks for one of them stops the run with an [`Error`] that names the call, the machine and the remedy.
 //! What sockets and pipes can do is listed in `sockets.md`, beside this crate's manifest.
 //! Ordinary files are the host's; SQLite's files are on the machine's own simulated disk.
@@ -92,6 +94,8 @@ mod hits;
 #[allow(unsafe_code)]
 mod host;
 #[forbid(unsafe_code)]
+mod isolation;
+#[forbid(unsafe_code)]
 mod kernel;
 #[forbid(unsafe_code)]
 mod machine;
@@ -113,11 +117,12 @@ pub use digest::TraceEvent;
 pub use engine::Engine;
 pub use fault::Fault;
 pub use hits::{FaultId, Hits, Struck};
+pub use isolation::{Bounds, Crash, isolated};
 pub use kernel::clock::ClockChange;
 pub use kernel::cpu::WorkCost;
 pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};
 pub use kernel::strikes::Strike;
 pub use machine::{MachineId, Panic};
-pub use process::{AsyncFunction, Ending, Function, Main};
 pub use network::{Chance, Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
+pub use process::{AsyncFunction, Ending, Function, Main};
 pub use world::{Error, World, note, now, simulate, simulate_on};

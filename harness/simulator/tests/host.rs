@@ -124,7 +124,7 @@ fn a_program_that_exits_ends_the_real_process_with_the_remedy() {
     let told = String::from_utf8_lossy(&ended.stderr);
     assert!(!ended.status.success());
     assert!(told.contains("machine server: exit(3)"), "{told}");
-    assert!(told.contains("return from the main task"), "{told}");
+    assert!(told.contains("return from the main function"), "{told}");
 }
 
 #[test]

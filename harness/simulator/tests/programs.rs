@@ -99,7 +99,11 @@ fn the_threads_of_a_runtime_end_with_their_world() {
         simulate(seed, |world| talk(world, echo_server_with_four_workers));
     }
     // Other tests of this process have threads as well: some dozens, but not five for each of these worlds.
-    assert!(threads() < before + 60, "{before} before, {} after", threads());
+    assert!(
+        threads() < before + 60,
+        "{before} before, {} after",
+        threads()
+    );
 }
 
 #[test]
@@ -183,7 +187,11 @@ fn hash_keys_belong_to_the_process() {
             told.try_recv().unwrap()
         })
     };
-    assert_eq!(keys(false), keys(true), "what another machine draws changes nothing");
+    assert_eq!(
+        keys(false),
+        keys(true),
+        "what another machine draws changes nothing"
+    );
 }
 
 #[test]
@@ -240,7 +248,11 @@ fn a_program_that_ends_with_an_error_is_told_like_a_panic() {
             panic!("one failure: {:?}", world.panics())
         };
         assert_eq!((failure.at, failure.machine), (SECOND, server));
-        assert!(failure.message.contains("no configuration"), "{}", failure.message);
+        assert!(
+            failure.message.contains("no configuration"),
+            "{}",
+            failure.message
+        );
         assert_eq!(world.ends(server), [SECOND]);
     });
 }
@@ -345,7 +357,10 @@ fn a_runtime_that_nobody_runs_does_not_stop_time() {
         thread::sleep(Duration::from_millis(50));
     };
     assert_eq!(ticks_beside(idle_runtime), (3, Ok(())));
-    assert_eq!(ticks_beside(move || thread::spawn(idle_runtime).join().unwrap()), (3, Ok(())));
+    assert_eq!(
+        ticks_beside(move || thread::spawn(idle_runtime).join().unwrap()),
+        (3, Ok(()))
+    );
 }
 
 #[test]
@@ -388,6 +403,9 @@ fn busy_world(world: &mut World) -> u64 {
 #[test]
 fn a_program_with_workers_repeats_itself() {
     let digests: Vec<u64> = (0..20).map(|_| simulate(1, busy_world)).collect();
-    assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+    assert!(
+        digests.iter().all(|digest| *digest == digests[0]),
+        "{digests:?}"
+    );
     assert_ne!(simulate(2, busy_world), digests[0]);
 }

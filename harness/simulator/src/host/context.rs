@@ -150,7 +150,10 @@ mod processor {
 
     /// As [`switch`], where only the host's kernel may change FS (`arch_prctl(2)`).
     #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn switch_by_system_call(from: *const Context, to: *const Context) {
+    pub(super) unsafe extern "C" fn switch_by_system_call(
+        from: *const Context,
+        to: *const Context,
+    ) {
         naked_asm!(
             "push rbp",
             "push rbx",
@@ -240,7 +243,13 @@ mod processor {
     /// Calls the base. The frame pointer is zero, and there is no unwinding information: who walks the stack ends here.
     #[unsafe(naked)]
     unsafe extern "C" fn first_frame() {
-        naked_asm!("mov x0, x19", "mov x29, xzr", "mov x30, xzr", "blr x20", "brk #1")
+        naked_asm!(
+            "mov x0, x19",
+            "mov x29, xzr",
+            "mov x30, xzr",
+            "blr x20",
+            "brk #1"
+        )
     }
 
     /// Stores the stack pointer in the first context and takes that of the second. The callee-saved registers (AAPCS64,

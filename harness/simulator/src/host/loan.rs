@@ -5,7 +5,7 @@
 //! memory allocator get back what is theirs.
 
 use super::context::{Context, thread_pointer};
-use super::real;
+use super::{child, real};
 use libc::{c_int, c_void, pthread_t};
 use std::arch::asm;
 use std::cell::UnsafeCell;
@@ -20,8 +20,11 @@ const OVER: u32 = 2;
 const PARKED: usize = 8 << 10;
 
 /// Creates a thread that does this: `pthread_create(3)` with attributes of the caller's choice. Returns its error.
-type Create<'a> =
-    &'a mut dyn FnMut(&mut pthread_t, extern "C-unwind" fn(*mut c_void) -> *mut c_void, *mut c_void) -> c_int;
+type Create<'a> = &'a mut dyn FnMut(
+    &mut pthread_t,
+    extern "C-unwind" fn(*mut c_void) -> *mut c_void,
+    *mut c_void,
+) -> c_int;
 
 /// A context on loan.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct Loan {
     context: Context,
     thread: pthread_t,
     parked: ptr::NonNull<Parked>,
+    /// In which process the thread is.
+    generation: u32,
 }
 
 /// What the parked thread and its borrower know of one another.
@@ -89,6 +94,7 @@ impl Loan {
             context,
             thread,
             parked: ptr::NonNull::new(parked).expect("a box is not null"),
+            generation: child::generation(),
         })
     }
 
@@ -101,7 +107,11 @@ impl Loan {
         /// More than any program has.
         const MOST: usize = 1 << 20;
         // SAFETY: written before the loan began.
-        let Lent { stack_top, thread_pointer, .. } = unsafe { *self.parked.as_ref().lent.get() };
+        let Lent {
+            stack_top,
+            thread_pointer,
+            ..
+        } = unsafe { *self.parked.as_ref().lent.get() };
         // They lie between the stack and the control block on x86_64, and behind the latter on aarch64.
         match cfg!(target_arch = "x86_64") {
             true => (stack_top..thread_pointer).contains(&address),
@@ -109,12 +119,10 @@ impl Loan {
         }
     }
 
-    /// Whether an address is on the stack, which runs.
-    pub(crate) fn has_on_stack(&self, address: usize) -> bool {
-        let here = std::ptr::from_ref(&address) as usize;
+    /// The upper end of the stack.
+    pub(crate) fn stack_top(&self) -> usize {
         // SAFETY: written before the loan began.
-        let top = unsafe { (*self.parked.as_ref().lent.get()).stack_top };
-        (here..top).contains(&address)
+        unsafe { (*self.parked.as_ref().lent.get()).stack_top }
     }
 
     /// The thread that lends, as libc names it. On the context, `pthread_self(3)` is this.
@@ -130,8 +138,12 @@ impl Loan {
 }
 
 impl Drop for Loan {
-    /// Lets the thread end, and waits for that. What lies on its stack is forgotten.
+    /// Lets the thread end, and waits for that. What lies on its stack is forgotten. A copy of the process has the stack,
+    /// but not the thread.
     fn drop(&mut self) {
+        if self.generation != child::generation() {
+            return;
+        }
         // SAFETY: this box is freed here and nowhere else, when the thread is gone. The thread was created joinable,
         // and nobody else joins it.
         unsafe {

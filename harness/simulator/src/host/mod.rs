@@ -2,9 +2,12 @@
 //!
 //! With `sys` the only place with `unsafe`. Nothing here knows a machine.
 
+pub(crate) mod child;
 mod context;
 mod loan;
+pub(crate) mod nursery;
 pub(crate) mod real;
 
+pub(crate) use child::{ASK, Bounds, End, Remains};
 pub(crate) use context::Context;
 pub(crate) use loan::Loan;

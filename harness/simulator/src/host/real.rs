@@ -1,7 +1,8 @@
 //! The real operating system, for threads on which no machine runs.
 
+use super::child::End;
+use libc::{pid_t, pthread_t};
 use std::arch::asm;
-use libc::pthread_t;
 use std::ffi::{CStr, c_int, c_long, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -105,6 +106,20 @@ pub(crate) fn block_signals() {
     unsafe { trap(libc::SYS_rt_sigprocmask, arguments) };
 }
 
+/// Keeps a signal away from the calling thread, or not any more.
+pub(crate) fn mask_signal(signal: c_int, keep_away: bool) {
+    let only = 1_u64 << (signal - 1);
+    let how = if keep_away {
+        libc::SIG_BLOCK
+    } else {
+        libc::SIG_UNBLOCK
+    };
+    let set = &raw const only as usize;
+    let arguments = [how as _, set, 0, size_of_val(&only), 0, 0];
+    // SAFETY: as in `block_signals`.
+    unsafe { trap(libc::SYS_rt_sigprocmask, arguments) };
+}
+
 /// Waits until a thread has ended, for real.
 ///
 /// # Safety
@@ -146,4 +161,81 @@ impl Original {
         self.found.store(found, Ordering::Relaxed);
         found
     }
+}
+
+/// Makes a copy of the process with the calling thread alone. 0 is the copy, -1 a failure.
+///
+/// # Safety
+///
+/// As `fork(2)`: what other threads had locked stays locked in the copy.
+pub(crate) unsafe fn fork() -> pid_t {
+    type Fork = unsafe extern "C" fn() -> pid_t;
+    static FORK: Original = Original::new(c"fork");
+    // SAFETY: the original has this type; the rest is the caller's.
+    unsafe { std::mem::transmute::<*mut c_void, Fork>(FORK.get())() }
+}
+
+/// Ends the process at once: no destructors, no buffers.
+pub(crate) fn exit(code: c_int) -> ! {
+    loop {
+        // SAFETY: nothing comes after.
+        unsafe { trap(libc::SYS_exit_group, [code as _, 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// This process ends with its parent.
+pub(crate) fn end_with_parent() {
+    let arguments = [libc::PR_SET_PDEATHSIG as _, libc::SIGKILL as _, 0, 0, 0, 0];
+    // SAFETY: this option takes a signal.
+    unsafe { trap(libc::SYS_prctl, arguments) };
+}
+
+/// Lets a descriptor stand for what another one stands for.
+pub(crate) fn replace(fd: c_int, with: c_int) {
+    // SAFETY: the descriptors are the caller's.
+    unsafe { trap(libc::SYS_dup3, [with as _, fd as _, 0, 0, 0, 0]) };
+}
+
+pub(crate) fn kill(process: pid_t, signal: c_int) {
+    // SAFETY: this call takes no pointer.
+    unsafe { trap(libc::SYS_kill, [process as _, signal as _, 0, 0, 0, 0]) };
+}
+
+/// How a child has ended, if it has.
+pub(crate) fn try_wait(child: pid_t) -> Option<End> {
+    let mut status: c_int = 0;
+    let place = &raw mut status as usize;
+    let arguments = [child as _, place, libc::WNOHANG as _, 0, 0, 0];
+    // SAFETY: the place is ours, and no other is given.
+    let ended = unsafe { trap(libc::SYS_wait4, arguments) };
+    match ended {
+        0 => None,
+        _ if libc::WIFSIGNALED(status) => Some(End::Signal(libc::WTERMSIG(status))),
+        _ => Some(End::Code(libc::WEXITSTATUS(status))),
+    }
+}
+
+/// How much memory a process has in use, in bytes; none if that cannot be told.
+pub(crate) fn resident_memory(process: pid_t) -> u64 {
+    const PAGE: u64 = 4096;
+    let told = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
+    let resident = told.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    resident.unwrap_or(0_u64) * PAGE
+}
+
+/// Waits so long until there is something to be read from one of two descriptors, or their end. Says from which.
+pub(crate) fn wait_for_input(fds: [c_int; 2], limit: Duration) -> [bool; 2] {
+    let mut asked = fds.map(|fd| libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    let limit = libc::timespec {
+        tv_sec: limit.as_secs() as _,
+        tv_nsec: limit.subsec_nanos().into(),
+    };
+    let (place, limit) = (asked.as_mut_ptr() as usize, &raw const limit as usize);
+    // SAFETY: there are two of them, and the time is ours; no set of signals is given.
+    unsafe { trap(libc::SYS_ppoll, [place, asked.len(), limit, 0, 8, 0]) };
+    asked.map(|asked| asked.revents != 0)
 }

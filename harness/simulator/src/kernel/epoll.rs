@@ -167,7 +167,10 @@ impl Kernel {
         if timeout_ms == 0 && self.looks >= LOOKS_PER_SLICE {
             return Some(self.end_of_slice());
         }
-        Some(self.time_of_process().saturating_add(timeout_ms * 1_000_000))
+        Some(
+            self.time_of_process()
+                .saturating_add(timeout_ms * 1_000_000),
+        )
     }
 
     /// Gives `deliver` what is ready, `most` events at the most. Returns how many those were.

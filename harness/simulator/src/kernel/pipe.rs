@@ -252,9 +252,7 @@ impl Kernel {
         match end.error.take() {
             Some(error) => Err(error),
             None if queue.is_shut => Ok(0),
-            None => {
-                Err(self.would_block(never_blocks, fd, Way::Receive))
-            }
+            None => Err(self.would_block(never_blocks, fd, Way::Receive)),
         }
     }
 

@@ -191,11 +191,7 @@ impl Kernel {
         let (family, options) = (socket.family, socket.options);
         let listener_nonblocking = socket.nonblocking;
         let Some(Established { flow, peer }) = self.tcp.accept(id) else {
-            return Err(self.would_block(
-                listener_nonblocking,
-                fd,
-                Way::Receive
-            ));
+            return Err(self.would_block(listener_nonblocking, fd, Way::Receive));
         };
         let accepted = self.insert_socket(family, State::Connected(flow), options, nonblocking);
         let id = self.find(accepted)?;
@@ -319,11 +315,7 @@ impl Kernel {
             self.receive_datagram(fd, buffer, how)
         };
         match result {
-            Err(Errno(libc::EAGAIN)) => Err(self.would_block(
-                never_blocks,
-                fd,
-                Way::Receive
-            )),
+            Err(Errno(libc::EAGAIN)) => Err(self.would_block(never_blocks, fd, Way::Receive)),
             result => result.inspect(|received| self.hardware.cpu.charge_bytes(received.copied)),
         }
     }
@@ -365,9 +357,7 @@ impl Kernel {
             }
         };
         match result {
-            Err(Errno(libc::EAGAIN)) => {
-                Err(self.would_block(never_blocks, fd, Way::Send))
-            }
+            Err(Errno(libc::EAGAIN)) => Err(self.would_block(never_blocks, fd, Way::Send)),
             result => result.inspect(|&bytes| self.hardware.cpu.charge_bytes(bytes)),
         }
     }

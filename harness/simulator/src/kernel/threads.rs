@@ -353,7 +353,11 @@ impl Kernel {
             self.threads.changes = 0;
             self.threads.rests_until = Some(self.end_of_slice());
         }
-        let live = self.threads.live.iter().find(|live| live.thread.id() == id)?;
+        let live = self
+            .threads
+            .live
+            .iter()
+            .find(|live| live.thread.id() == id)?;
         Some((Rc::clone(&live.thread), outcome))
     }
 
@@ -396,8 +400,7 @@ impl Kernel {
 
     /// Whether what is waited for has come from the network.
     fn is_over(&self, wait: &Wait) -> bool {
-        let is_ready =
-            |fd, events| self.readiness(fd).is_ok_and(|ready| ready & events != 0);
+        let is_ready = |fd, events| self.readiness(fd).is_ok_and(|ready| ready & events != 0);
         match *wait {
             Wait::Epoll(epoll) => self.has_event(epoll),
             // A dead process has no descriptors: who waits for one may find that out.

@@ -4,7 +4,7 @@
 //! do what its machine can keep to itself.
 
 use super::real::{self, Original};
-use super::{EntryPoint, fail, machine, refused, threads};
+use super::{EntryPoint, crash, fail, machine, refused, threads};
 use crate::kernel::{Errno, signals};
 use libc::{c_char, c_int, c_void, gid_t, passwd, pid_t, sighandler_t, size_t, uid_t};
 use std::mem::transmute;
@@ -153,21 +153,13 @@ unsafe extern "C" fn signal(signal: c_int, handler: sighandler_t) -> sighandler_
     unsafe { transmute::<*mut c_void, Signal>(SIGNAL.get())(signal, handler) }
 }
 
-/// The end of a process is the end of its main task. There is no way back from here, and std remembers who
-/// came: nobody else could end the real process any more.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn exit(code: c_int) -> ! {
-    let on = machine(|kernel| kernel.name.clone());
-    let Some(name) = on else {
-        // SAFETY: the original has this type.
-        unsafe { transmute::<*mut c_void, Exit>(EXIT.get())(code) }
-    };
-    let place = std::backtrace::Backtrace::force_capture();
-    eprintln!(
-        "machine {name}: exit({code}) would end all simulations of this process: \
-         return from the main task instead\n{place}"
-    );
-    std::process::abort();
+    if machine(|_| ()).is_some() {
+        crash::exit_on_machine(code);
+    }
+    // SAFETY: the original has this type.
+    unsafe { transmute::<*mut c_void, Exit>(EXIT.get())(code) }
 }
 
 /// What this file defines, for the check at the start.

@@ -24,6 +24,7 @@ mod addresses;
 mod audit;
 mod barrier;
 mod condition;
+mod crash;
 mod descriptors;
 mod entropy;
 mod environment;
@@ -150,13 +151,17 @@ pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
     WORLD.set(&raw const *world);
     WORLDS.fetch_add(1, Ordering::Relaxed);
     parking_lot::greet();
-    WorldGuard { _world: world }
+    WorldGuard {
+        _world: world,
+        _prepared: crash::prepare_this_thread(),
+    }
 }
 
 /// Ends the world of its thread when dropped.
 pub(crate) struct WorldGuard {
     /// What [`WORLD`] points to.
     _world: Box<WorldThread>,
+    _prepared: crash::Prepared,
 }
 
 impl Drop for WorldGuard {
@@ -247,6 +252,7 @@ pub(crate) fn install() {
                 .build(),
         );
         sqlite::install();
+        crash::install();
         report_panics_to_machines();
     });
 }
@@ -258,6 +264,7 @@ fn check_symbols() {
     let all = [
         barrier::all(),
         condition::all(),
+        crash::all(),
         descriptors::all(),
         entropy::all(),
         environment::all(),

@@ -15,7 +15,10 @@
 //! back stack and thread-locals; what only that stack knew is forgotten, as the memory of a process is that is killed.
 
 use super::real::Original;
-use super::{EntryPoint, MACHINE, WORLD, WorldThread, futex, machine, parking_lot, refused, sleep, spin, world};
+use super::{
+    EntryPoint, MACHINE, WORLD, WorldThread, futex, machine, parking_lot, refused, sleep, spin,
+    world,
+};
 use crate::host::Loan;
 use crate::kernel::Kernel;
 use crate::kernel::threads::{Ended, MAIN, Outcome, ThreadId, Wait};
@@ -85,7 +88,11 @@ pub(super) fn has_others() -> bool {
 }
 
 impl Thread {
-    fn new(id: ThreadId, machine: *const RefCell<Kernel>, work: Box<dyn FnOnce() -> *mut c_void>) -> Rc<Self> {
+    fn new(
+        id: ThreadId,
+        machine: *const RefCell<Kernel>,
+        work: Box<dyn FnOnce() -> *mut c_void>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             id,
             loan: OnceCell::new(),
@@ -103,7 +110,10 @@ impl Thread {
     /// # Safety
     ///
     /// The attributes must be null or valid.
-    unsafe fn borrow_context(self: &Rc<Self>, attributes: *const pthread_attr_t) -> Result<(), c_int> {
+    unsafe fn borrow_context(
+        self: &Rc<Self>,
+        attributes: *const pthread_attr_t,
+    ) -> Result<(), c_int> {
         let mut create = |thread: &mut pthread_t, main: ThreadMain, argument| {
             // SAFETY: the original has this type; the attributes are the caller's, and the rest is as it wants it.
             unsafe {
@@ -117,7 +127,23 @@ impl Thread {
     }
 
     fn loan(&self) -> &Loan {
-        self.loan.get().expect("a thread has its context before it runs")
+        self.loan
+            .get()
+            .expect("a thread has its context before it runs")
+    }
+
+    /// About how much stack it has, in bytes.
+    fn stack_size(&self) -> usize {
+        let mut attributes = MaybeUninit::uninit();
+        let (mut start, mut size) = (ptr::null_mut(), 0);
+        // SAFETY: the places are ours; the attributes are used between their making and their end.
+        unsafe {
+            if libc::pthread_getattr_np(self.loan().thread(), attributes.as_mut_ptr()) == 0 {
+                libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size);
+                libc::pthread_attr_destroy(attributes.as_mut_ptr());
+            }
+        }
+        size
     }
 
     pub(crate) fn id(&self) -> ThreadId {
@@ -378,7 +404,8 @@ pub(super) fn wait(wait: Wait, until: Option<u64>) -> Outcome {
         myself.give_back()
     };
     myself(pass).unwrap_or_else(|| {
-        let until = until.unwrap_or_else(|| panic!("nothing ends a wait inside of a machine: {wait:?}"));
+        let until =
+            until.unwrap_or_else(|| panic!("nothing ends a wait inside of a machine: {wait:?}"));
         machine(|kernel| kernel.be_busy_until(until));
         Outcome::TimedOut
     })
@@ -386,7 +413,19 @@ pub(super) fn wait(wait: Wait, until: Option<u64>) -> Outcome {
 
 /// Whether an address is on the stack of the thread that runs.
 pub(super) fn is_on_stack(address: usize) -> bool {
-    myself(|myself| myself.loan().has_on_stack(address)) == Some(true)
+    let here = ptr::from_ref(&address) as usize;
+    myself(|myself| (here..myself.loan().stack_top()).contains(&address)) == Some(true)
+}
+
+/// Whether an address is where the stack of the thread that runs has no room any more.
+pub(super) fn is_below_stack(address: usize) -> bool {
+    /// A guard page, and what a function may reach over it.
+    const REACH: usize = 64 << 10;
+    myself(|myself| {
+        let size = myself.stack_size();
+        let end = myself.loan().stack_top() - size;
+        (end.saturating_sub(REACH)..end + REACH).contains(&address)
+    }) == Some(true)
 }
 
 /// Lets the others run first that can.

@@ -1,0 +1,193 @@
+//! A child of this process: a copy that does one thing, is watched meanwhile, and whose end harms nobody.
+
+use super::real;
+use libc::{c_int, pid_t};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// What a child may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// How long, in real time.
+    pub(crate) time: Duration,
+    /// How many bytes of memory at once.
+    pub(crate) memory: u64,
+}
+
+/// How a child has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It was ended because it took too long.
+    TooLong,
+    /// It was ended because it took too much memory.
+    TooLarge,
+}
+
+/// What a child has left behind.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    pub(crate) end: End,
+    /// What the job returned, if it did.
+    pub(crate) answer: Option<Vec<u8>>,
+    /// What it wrote to its standard error, the end of it.
+    pub(crate) told: Vec<u8>,
+}
+
+/// How often a child is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How long a child has to say what it is doing, before it is ended for taking too long.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// As much of the standard error is kept, in bytes.
+const TOLD: usize = 64 << 10;
+
+/// Asks a child for its last words.
+pub(crate) const ASK: c_int = libc::SIGXCPU;
+
+/// The code with which a child ends whose job has panicked, as a program of Rust does.
+const PANICKED: i32 = 101;
+
+/// How many processes lie between this one and the first: what was borrowed from a thread of another is not to be given
+/// back here.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+pub(crate) fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Does the job in a child, and waits for its end. `apart` is what the child does first.
+///
+/// The child has the thread that called this, and no other: locks that another thread has at this moment are never let
+/// go there.
+///
+/// # Errors
+///
+/// If the host gives no process, pipe or descriptor more.
+pub(crate) fn run(
+    bounds: Bounds,
+    apart: impl FnOnce(),
+    job: impl FnOnce() -> Vec<u8>,
+) -> io::Result<Remains> {
+    let (answer, to_answer) = pipe()?;
+    let (told, to_tell) = pipe()?;
+    // SAFETY: the child does nothing but its job, and ends.
+    let child = unsafe { real::fork() };
+    match child {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            GENERATION.fetch_add(1, Ordering::Relaxed);
+            real::end_with_parent();
+            real::replace(libc::STDERR_FILENO, to_tell.as_raw_fd());
+            apart();
+            let code = match catch_unwind(AssertUnwindSafe(job)) {
+                // Whoever calls `exit(0)` has not answered.
+                Ok(result) => match answer_with(to_answer, &result) {
+                    Ok(()) => 0,
+                    Err(_) => PANICKED,
+                },
+                Err(_) => PANICKED,
+            };
+            real::exit(code)
+        }
+        child => {
+            drop((to_answer, to_tell));
+            Ok(watch(child, bounds, answer.into(), told.into()))
+        }
+    }
+}
+
+const DONE: u8 = 1;
+
+fn answer_with(to: OwnedFd, result: &[u8]) -> io::Result<()> {
+    let mut to = File::from(to);
+    to.write_all(&[DONE])?;
+    to.write_all(result)
+}
+
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [0; 2];
+    // SAFETY: there is room for two descriptors, which are nobody else's when there are some.
+    unsafe {
+        match libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) {
+            0 => Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+fn watch(child: pid_t, bounds: Bounds, mut answer: File, mut told: File) -> Remains {
+    let mut heard = [Vec::new(), Vec::new()];
+    let deadline = Instant::now() + bounds.time;
+    let mut ended_for = None;
+    let mut asked = false;
+    let end = loop {
+        let [answered, words] = &mut heard;
+        hear(&mut answer, answered, &mut told, words, LOOK);
+        if words.len() > 2 * TOLD {
+            words.drain(..words.len() - TOLD);
+        }
+        if let Some(end) = real::try_wait(child) {
+            break end;
+        }
+        let late = Instant::now().saturating_duration_since(deadline);
+        if !late.is_zero() && !asked {
+            asked = true;
+            real::kill(child, ASK);
+        }
+        let too_much = if late > LAST_WORDS {
+            Some(End::TooLong)
+        } else if real::resident_memory(child) > bounds.memory {
+            Some(End::TooLarge)
+        } else {
+            None
+        };
+        if too_much.is_some() && ended_for.is_none() {
+            ended_for = too_much;
+            real::kill(child, libc::SIGKILL);
+        }
+    };
+    let [answered, words] = &mut heard;
+    // What is still in the pipes. Nobody writes there any more, or it is a grandchild of no interest.
+    while hear(&mut answer, answered, &mut told, words, Duration::ZERO) {}
+    let told = words.split_off(words.len().saturating_sub(TOLD));
+    let end = ended_for.unwrap_or(match end {
+        End::Code(_) | End::Signal(_) if asked => End::TooLong,
+        end => end,
+    });
+    let done = end == End::Code(0) && answered.first() == Some(&DONE);
+    let answer = done.then(|| answered.split_off(1));
+    Remains { end, answer, told }
+}
+
+/// Takes what has come through two pipes, and waits so long for something. False if nothing has come.
+fn hear(
+    one: &mut File,
+    into_one: &mut Vec<u8>,
+    other: &mut File,
+    into_other: &mut Vec<u8>,
+    limit: Duration,
+) -> bool {
+    let ready = real::wait_for_input([one.as_raw_fd(), other.as_raw_fd()], limit);
+    let mut heard = false;
+    for (ready, pipe, into) in [(ready[0], one, into_one), (ready[1], other, into_other)] {
+        let mut buffer = [0; 16 << 10];
+        if ready && let Ok(read @ 1..) = pipe.read(&mut buffer) {
+            into.extend_from_slice(&buffer[..read]);
+            heard = true;
+        }
+    }
+    if !heard && ready.contains(&true) {
+        // The end of a pipe is always there to be read.
+        std::thread::sleep(limit);
+    }
+    heard
+}

@@ -1,0 +1,208 @@
+//! A nursery: this executable once more, in a process that has done nothing yet and forks a child for each job.
+//!
+//! Every child begins in the same state, whatever has happened in the process that asks: no static has been changed,
+//! and no other thread has locked anything.
+
+use super::child::{self, Bounds, End, Remains};
+use super::real;
+use libc::{c_int, c_void};
+use std::cell::RefCell;
+use std::env;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// What a child does: a function of this executable, because nothing else is known there.
+pub(crate) type Job = fn(&[u8]) -> Vec<u8>;
+
+/// The variable by which a process is told that it is a nursery.
+const VARIABLE: &str = "SQUALL_NURSERY";
+
+thread_local! {
+    /// The nursery of this thread. It ends with it.
+    static NURSERY: RefCell<Option<UnixStream>> = const { RefCell::new(None) };
+}
+
+/// Lets a child do the job, in a nursery of this thread.
+///
+/// # Errors
+///
+/// If the host gives no process more, or the job is not of this executable.
+pub(crate) fn run(job: Job, input: &[u8], bounds: Bounds) -> io::Result<Remains> {
+    let place = place_of(job)?;
+    NURSERY.with_borrow_mut(|nursery| {
+        let mut line = match nursery.take() {
+            Some(line) => line,
+            None => start()?,
+        };
+        ask(&mut line, place, input, bounds)?;
+        let remains = hear(&mut line)?;
+        // After an error it would not be known what comes next.
+        *nursery = Some(line);
+        remains
+    })
+}
+
+fn start() -> io::Result<UnixStream> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let mut process = Command::new("/proc/self/exe")
+        .env(VARIABLE, "1")
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .spawn()?;
+    // It ends when we are gone. Somebody has to take note of that.
+    std::thread::Builder::new()
+        .name("nursery".to_owned())
+        .stack_size(64 << 10)
+        .spawn(move || process.wait())?;
+    Ok(ours)
+}
+
+/// Where the executable lies in memory, which is another place in every process.
+fn base_of(address: *const c_void) -> Option<usize> {
+    let mut found = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: the place is ours; the function only looks something up.
+    unsafe {
+        let known = libc::dladdr(address, found.as_mut_ptr()) != 0;
+        known.then(|| found.assume_init().dli_fbase as usize)
+    }
+}
+
+fn base() -> Option<usize> {
+    base_of(base as *const c_void)
+}
+
+/// Where a job begins, counted from the base.
+fn place_of(job: Job) -> io::Result<usize> {
+    match (base_of(job as *const c_void), base()) {
+        (Some(of_job), Some(base)) if of_job == base => Ok(job as usize - base),
+        _ => Err(io::Error::other(
+            "a job to be isolated must be a function of the executable itself",
+        )),
+    }
+}
+
+fn ask(line: &mut UnixStream, place: usize, input: &[u8], bounds: Bounds) -> io::Result<()> {
+    let time = u64::try_from(bounds.time.as_nanos()).unwrap_or(u64::MAX);
+    for number in [place as u64, time, bounds.memory] {
+        send_number(line, number)?;
+    }
+    send(line, input)
+}
+
+fn hear(line: &mut UnixStream) -> io::Result<io::Result<Remains>> {
+    let [kind, code] = [receive_number(line)?, receive_number(line)?];
+    let end = match (kind, code as i32) {
+        (0, code) => End::Code(code),
+        (1, signal) => End::Signal(signal),
+        (2, _) => End::TooLong,
+        (3, _) => End::TooLarge,
+        (_, error) => return Ok(Err(io::Error::from_raw_os_error(error))),
+    };
+    let answer = match receive_number(line)? {
+        0 => None,
+        _ => Some(receive(line)?),
+    };
+    let told = receive(line)?;
+    Ok(Ok(Remains { end, answer, told }))
+}
+
+fn tell(line: &mut UnixStream, remains: io::Result<Remains>) -> io::Result<()> {
+    let (kind, code) = match &remains {
+        Ok(Remains {
+            end: End::Code(code),
+            ..
+        }) => (0, *code),
+        Ok(Remains {
+            end: End::Signal(signal),
+            ..
+        }) => (1, *signal),
+        Ok(Remains {
+            end: End::TooLong, ..
+        }) => (2, 0),
+        Ok(Remains {
+            end: End::TooLarge, ..
+        }) => (3, 0),
+        Err(error) => (4, error.raw_os_error().unwrap_or(0)),
+    };
+    send_number(line, kind)?;
+    send_number(line, code as u64)?;
+    let Ok(Remains { answer, told, .. }) = remains else {
+        return Ok(());
+    };
+    send_number(line, answer.is_some().into())?;
+    if let Some(answer) = answer {
+        send(line, &answer)?;
+    }
+    send(line, &told)
+}
+
+fn send_number(line: &mut UnixStream, number: u64) -> io::Result<()> {
+    line.write_all(&number.to_le_bytes())
+}
+
+fn receive_number(line: &mut UnixStream) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    line.read_exact(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn send(line: &mut UnixStream, bytes: &[u8]) -> io::Result<()> {
+    send_number(line, bytes.len() as u64)?;
+    line.write_all(bytes)
+}
+
+fn receive(line: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let length = receive_number(line)?;
+    let mut bytes = Vec::new();
+    line.take(length).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 == length {
+        true => Ok(bytes),
+        false => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// Whether this process is to be a nursery.
+pub(crate) fn is_asked_for() -> bool {
+    env::var_os(VARIABLE).is_some()
+}
+
+/// The whole life of a nursery. `apart` is what its children do first.
+///
+/// # Safety
+///
+/// The process must be a nursery, with its one thread.
+pub(crate) unsafe fn serve(apart: fn()) -> ! {
+    // SAFETY: so it was started: its standard input is the line, and it has a copy of the same memory.
+    let code = match unsafe { serve_all(apart) } {
+        Ok(()) => 0,
+        Err(_) => 1,
+    };
+    real::exit(code)
+}
+
+unsafe fn serve_all(apart: fn()) -> io::Result<()> {
+    // SAFETY: nobody else has it.
+    let mut line = unsafe { UnixStream::from_raw_fd(libc::STDIN_FILENO) };
+    let nothing = File::open("/dev/null")?;
+    let base = base().ok_or_else(|| io::Error::other("this executable has no address"))?;
+    loop {
+        let Ok(place) = receive_number(&mut line) else {
+            // Nobody asks any more.
+            return Ok(());
+        };
+        let time = Duration::from_nanos(receive_number(&mut line)?);
+        let memory = receive_number(&mut line)?;
+        let input = receive(&mut line)?;
+        // SAFETY: who asks has the same executable, and has found a function of this type there.
+        let job = unsafe { std::mem::transmute::<usize, Job>(base + place as usize) };
+        let apart = || {
+            real::replace(libc::STDIN_FILENO as c_int, nothing.as_raw_fd());
+            apart();
+        };
+        let remains = child::run(Bounds { time, memory }, apart, || job(&input));
+        tell(&mut line, remains)?;
+    }
+}

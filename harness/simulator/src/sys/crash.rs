@@ -1,0 +1,236 @@
+//! What ends the real process, and by whose doing: a fault of the processor, `abort(3)`, `exit(3)`, a run without end.
+//!
+//! The machine is named before anything else is tried. In a process that runs for isolation
+//! ([`isolated`](crate::isolated)) the place follows, as a backtrace; elsewhere the end would not wait for that.
+
+use super::real::{self, Original};
+use super::{EntryPoint, MACHINE, threads, world_time};
+use crate::host::{ASK, nursery};
+use libc::{c_int, c_void, siginfo_t};
+use std::fmt::{self, Write};
+use std::mem::{MaybeUninit, transmute};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+type Sigaction = unsafe extern "C" fn(c_int, *const libc::sigaction, *mut libc::sigaction) -> c_int;
+type Handler = unsafe extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
+type Abort = unsafe extern "C" fn() -> !;
+
+static SIGACTION: Original = Original::new(c"sigaction");
+static ABORT: Original = Original::new(c"abort");
+
+const FAULTS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
+
+/// Who handled faults before.
+static BEFORE: [OnceLock<libc::sigaction>; FAULTS.len()] =
+    [const { OnceLock::new() }; FAULTS.len()];
+
+/// Whether this process runs for isolation.
+static ISOLATED: AtomicBool = AtomicBool::new(false);
+
+/// The standard error, without a lock or memory of its own.
+struct Words;
+
+impl Write for Words {
+    fn write_str(&mut self, words: &str) -> fmt::Result {
+        let arguments = [
+            libc::STDERR_FILENO as _,
+            words.as_ptr() as _,
+            words.len(),
+            0,
+            0,
+            0,
+        ];
+        // SAFETY: the words are valid for reads.
+        unsafe { real::syscall(libc::SYS_write, arguments) };
+        Ok(())
+    }
+}
+
+/// Tells what has happened on the machine that runs; false if none does.
+fn tell(what: impl fmt::Display) -> bool {
+    // SAFETY: as in `machine`.
+    let Some(kernel) = (unsafe { MACHINE.get().as_ref() }) else {
+        return false;
+    };
+    let at = world_time();
+    let _ = match kernel.try_borrow() {
+        Ok(kernel) => writeln!(Words, "machine {}: {what} at {at:?}", kernel.name),
+        Err(_) => writeln!(Words, "a machine's kernel, at work: {what} at {at:?}"),
+    };
+    if is_isolated() {
+        tell_place();
+    }
+    true
+}
+
+/// Tells who has called whom, from here: the last frames of a stack that may have thousands.
+fn tell_place() {
+    const FRAMES: u32 = 40;
+    let mut frames = 0;
+    backtrace::trace(|frame| {
+        backtrace::resolve_frame(frame, |symbol| {
+            let Some(name) = symbol.name() else {
+                return;
+            };
+            let _ = match (symbol.filename(), symbol.lineno()) {
+                (Some(file), Some(line)) => writeln!(Words, "  {name} ({}:{line})", file.display()),
+                _ => writeln!(Words, "  {name}"),
+            };
+        });
+        frames += 1;
+        frames < FRAMES
+    });
+}
+
+/// Whether the end of this process harms nobody.
+fn is_isolated() -> bool {
+    ISOLATED.load(Ordering::Relaxed)
+}
+
+fn set_handler(signal: c_int, handler: Handler, flags: c_int) -> libc::sigaction {
+    // SAFETY: all zeroes is a value of this type; the original has this type, and takes a handler of this kind.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as usize;
+        action.sa_flags = flags | libc::SA_SIGINFO;
+        let mut before = MaybeUninit::zeroed();
+        let original = transmute::<*mut c_void, Sigaction>(SIGACTION.get());
+        original(signal, &raw const action, before.as_mut_ptr());
+        before.assume_init()
+    }
+}
+
+/// From now on, faults are told with their machine.
+pub(super) fn install() {
+    ABORT.get();
+    for (signal, before) in FAULTS.into_iter().zip(&BEFORE) {
+        let _ = before.set(set_handler(signal, on_fault, libc::SA_ONSTACK));
+    }
+}
+
+unsafe extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    // SAFETY: the host's description of the fault.
+    let address = unsafe { (*info).si_addr() } as usize;
+    let what = match signal {
+        _ if threads::is_below_stack(address) => "its stack has overflowed",
+        libc::SIGSEGV => "a segmentation fault",
+        libc::SIGBUS => "a bus error",
+        libc::SIGILL => "an illegal instruction",
+        _ => "an arithmetic error",
+    };
+    let before = FAULTS.iter().position(|&fault| fault == signal);
+    let before = before.and_then(|place| BEFORE[place].get());
+    match before {
+        // SAFETY: what was there before takes what we take.
+        Some(before) if MACHINE.get().is_null() && before.sa_flags & libc::SA_SIGINFO != 0 => unsafe {
+            transmute::<usize, Handler>(before.sa_sigaction)(signal, info, context);
+        },
+        _ => {
+            // It happens again when this handler returns, and then ends the process.
+            set_default(signal);
+            tell(what);
+        }
+    }
+}
+
+fn set_default(signal: c_int) {
+    // SAFETY: all zeroes is the default action; the original has this type.
+    unsafe {
+        let action: libc::sigaction = std::mem::zeroed();
+        let original = transmute::<*mut c_void, Sigaction>(SIGACTION.get());
+        original(signal, &raw const action, std::ptr::null_mut());
+    }
+}
+
+/// The watcher of an isolated run asks for its last words.
+unsafe extern "C" fn on_ask(_: c_int, _: *mut siginfo_t, _: *mut c_void) {
+    tell("it runs without end, and calls nothing that could stop it");
+    real::exit(1);
+}
+
+/// Makes this process one whose end harms nobody.
+fn isolate() {
+    ISOLATED.store(true, Ordering::Relaxed);
+    set_handler(ASK, on_ask, 0);
+    // A world's thread wants to be asked, and no other.
+    real::mask_signal(ASK, true);
+}
+
+/// What the thread of a world needs to tell of a fault: a stack for signals, as long as this exists.
+pub(super) struct Prepared {
+    before: libc::stack_t,
+    _stack: Vec<u8>,
+}
+
+/// As much as a backtrace takes, in bytes.
+const SIGNAL_STACK: usize = 256 << 10;
+
+/// Prepares the calling thread, that of a world.
+pub(super) fn prepare_this_thread() -> Prepared {
+    if is_isolated() {
+        real::mask_signal(ASK, false);
+    }
+    let mut stack = vec![0; SIGNAL_STACK];
+    let new = libc::stack_t {
+        ss_sp: stack.as_mut_ptr().cast(),
+        ss_flags: 0,
+        ss_size: SIGNAL_STACK,
+    };
+    let mut before = MaybeUninit::zeroed();
+    // SAFETY: the stack is there until the old one is set back, and nobody else uses it.
+    unsafe {
+        libc::sigaltstack(&raw const new, before.as_mut_ptr());
+        Prepared {
+            before: before.assume_init(),
+            _stack: stack,
+        }
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // SAFETY: what was there before, or none.
+        unsafe { libc::sigaltstack(&raw const self.before, std::ptr::null_mut()) };
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn abort() -> ! {
+    tell("abort()");
+    // SAFETY: the original has this type.
+    unsafe { transmute::<*mut c_void, Abort>(ABORT.get())() }
+}
+
+/// The end of a process is the end of its main thread. There is no way back from here, and std remembers who
+/// came: nobody else could end the real process any more.
+pub(super) fn exit_on_machine(code: c_int) -> ! {
+    tell(format_args!("exit({code})"));
+    if is_isolated() {
+        real::exit(code);
+    }
+    let _ = writeln!(
+        Words,
+        "that would end all simulations of this process: return from the main function instead, or isolate the run"
+    );
+    tell_place();
+    std::process::abort();
+}
+
+/// Where a process of this executable begins, before `main`: it may be a nursery, and then has no `main`.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEGIN: extern "C" fn() = begin;
+
+extern "C" fn begin() {
+    if nursery::is_asked_for() {
+        super::install();
+        // SAFETY: nothing else has begun.
+        unsafe { nursery::serve(isolate) }
+    }
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![abort]
+}
