@@ -12,6 +12,7 @@
 mod comparison;
 mod counts;
 mod exploration;
+mod format;
 pub mod json;
 mod judged;
 pub mod library;
@@ -27,6 +28,7 @@ mod uncompared;
 pub use comparison::{Both, Comparison, Cost, Difference, Differs, Measured, Statement};
 pub use counts::Counts;
 pub use exploration::{Exploration, Finding, First, Summary, Tally};
+pub use format::Format;
 pub use judged::{Judged, Judgement, Outcome};
 pub use record::*;
 pub use sight::Sight;

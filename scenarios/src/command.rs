@@ -12,6 +12,7 @@ mod compare_engines;
 mod engine;
 mod exit;
 mod explore;
+mod format;
 mod list;
 mod matrix;
 mod output;

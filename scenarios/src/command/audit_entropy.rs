@@ -2,6 +2,7 @@
 
 use super::engine::On;
 use super::exit::{Exit, Failure, say};
+use super::format::TextOrJson;
 use super::selection::{Limit, read_one};
 use anstyle::Style;
 use serde_json::json;
@@ -30,18 +31,8 @@ pub(crate) struct Arguments {
     on: On,
     #[command(flatten)]
     limit: Limit,
-    /// How to write it.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs: reports/README.md explains every field.
-    Json,
+    #[command(flatten)]
+    format: TextOrJson,
 }
 
 pub(crate) fn audit(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -49,10 +40,8 @@ pub(crate) fn audit(arguments: &Arguments) -> Result<Exit, Failure> {
     arguments.limit.check(std::slice::from_ref(&scenario))?;
     let plan = scenario.plan(arguments.seed).on(arguments.on.engine);
     let audited = squall::audit(&plan).map_err(Failure::new)?;
-    say(match arguments.format {
-        Format::Text => text(&plan, &audited),
-        Format::Json => json_text(&plan, &audited),
-    });
+    let format = arguments.format;
+    say(format.written(|| text(&plan, &audited), || json_text(&plan, &audited)));
     Ok(Exit::AsExpected)
 }
 

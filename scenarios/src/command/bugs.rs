@@ -1,7 +1,7 @@
 //! `squall bugs`: is every planted bug caught?
 
 use super::exit::{Exit, Failure, complain, error_line, say};
-use super::output::say_whole;
+use super::format::TextOrJson;
 use super::progress::progress;
 use super::stop::stop_on_ctrl_c;
 use crate::bugs::{Hunt, hunt};
@@ -27,24 +27,14 @@ pub(crate) struct Arguments {
     /// How many bugs at a time; as many as there are cores, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// How to write the table.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    format: TextOrJson,
 }
 
 const NOTES: &str = "\
 Exit codes:
   0  every bug is caught, and the correct chat is not    1  one is not, or the correct chat is
   4  bad input, or a failure of Squall itself";
-
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
-}
 
 pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
     let effort = Effort {
@@ -67,10 +57,10 @@ pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     });
     progress.finish_and_clear();
-    match arguments.format {
-        Format::Text => say(text(&hunts, arguments.seeds)),
-        Format::Json => say_whole(&json(&hunts, arguments.seeds)),
-    }
+    say(arguments.format.written(
+        || text(&hunts, arguments.seeds),
+        || json(&hunts, arguments.seeds),
+    ));
     let bugs = counted(hunts.len() as u64, "bug");
     complain(format_args!(
         "{bugs} hunted in {:.1} s",

@@ -1,7 +1,7 @@
 //! `squall compare-engines`: the same runs on both engines must come to the same verdicts.
 
 use super::exit::{Exit, Failure, complain, error_line, say};
-use super::output::say_whole;
+use super::format::TextOrJson;
 use super::progress::progress;
 use super::selection::{Limit, Selection};
 use super::stop::stop_on_ctrl_c;
@@ -40,9 +40,8 @@ pub(crate) struct Arguments {
     most_machines: usize,
     #[command(flatten)]
     limit: Limit,
-    /// How to write the comparisons.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    format: TextOrJson,
 }
 
 const NOTES: &str = "\
@@ -63,15 +62,6 @@ Examples:
 Exit codes:
   0  no verdict differs    1  one does    4  bad input, or a failure of Squall itself";
 
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs: a document for each scenario, also for those that were left out.
-    Json,
-}
-
 pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
     let scenarios = arguments.selection.read()?;
     arguments.limit.check(&scenarios)?;
@@ -84,10 +74,12 @@ pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut exits = Vec::new();
     for scenario in &scenarios {
         match too_large(scenario, arguments) {
-            Some(uncompared) => match arguments.format {
-                Format::Text => say(uncompared.text(&Styles::coloured())),
-                Format::Json => say_whole(&uncompared.json()),
-            },
+            Some(uncompared) => {
+                let text = || uncompared.text(&Styles::coloured());
+                // Of a document, a line break of its own is the end.
+                let json = || uncompared.json().trim_end().to_owned();
+                say(arguments.format.written(text, json));
+            }
             None => exits.push(compare_one(scenario, arguments, &effort)),
         }
     }
@@ -139,11 +131,10 @@ fn compare_one(scenario: &Scenario, arguments: &Arguments, effort: &Effort) -> E
         };
     }
     let comparison = Comparison::new(&scenario.name, runs);
-    match arguments.format {
-        // With an empty line before the next one.
-        Format::Text => say(comparison.text(&Styles::coloured())),
-        Format::Json => say_whole(&comparison.json()),
-    }
+    // The text with an empty line before the next one.
+    let text = || comparison.text(&Styles::coloured());
+    let json = || comparison.json().trim_end().to_owned();
+    say(arguments.format.written(text, json));
     match comparison.agree {
         _ if failed => Exit::Failed,
         true if played < arguments.seeds => Exit::Interrupted,

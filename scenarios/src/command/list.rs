@@ -1,35 +1,25 @@
 //! `squall list`: the named scenarios.
 
 use super::exit::{Exit, Failure, say};
+use super::format::TextOrJson;
 use crate::library::library;
 use anstyle::Style;
 use serde_json::json;
 
 /// Lists the named scenarios with what each of them shows.
+///
+/// As JSON: a list of objects with name, group, shows and expect.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// How to write them.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    format: TextOrJson,
 }
 
 /// How wide the list is, in columns, like the reports.
 const WIDTH: usize = 100;
 
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs: a list of objects with name, group, shows and expect.
-    Json,
-}
-
 pub(crate) fn list(arguments: &Arguments) -> Result<Exit, Failure> {
-    say(match arguments.format {
-        Format::Text => text(),
-        Format::Json => json_text(),
-    });
+    say(arguments.format.written(text, json_text));
     Ok(Exit::AsExpected)
 }
 

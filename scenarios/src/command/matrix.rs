@@ -1,6 +1,7 @@
 //! `squall matrix`: what holds, over which transport, in which mode, under which class of fault.
 
 use super::exit::{Exit, Failure, complain, error_line, say};
+use super::format::one_of;
 use super::output::say_whole;
 use super::progress::progress;
 use super::stop::stop_on_ctrl_c;
@@ -9,6 +10,7 @@ use serde_json::json;
 use squall::Scenario;
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall_guarantees::{Guarantee, counted};
+use squall_reports::Format;
 use std::time::Instant;
 
 /// Plays every transport in every delivery mode under every class of fault, and prints what held.
@@ -27,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// How to write the matrix.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = one_of(&Format::ALL), default_value = "text")]
     format: Format,
 }
 
@@ -41,17 +43,6 @@ Exit codes:
   0  all held in the mode `exactly once`, and every guarantee was put to the test
   1  one was violated in that mode    2  one was never put to the test
   4  bad input, or a failure of Squall itself";
-
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
-    /// For the summary page of a CI job.
-    Markdown,
-}
 
 /// What was found in each place.
 type Matrix = Vec<(Place, Vec<Cell>)>;

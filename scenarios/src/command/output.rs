@@ -1,7 +1,7 @@
 //! Where reports go: to standard output, or to files that are always whole.
 
 use super::exit::{Failure, INTERRUPTED, say};
-use squall_reports::{Engine, Exploration, Judged, Record, Styles, json, markdown, text};
+use squall_reports::{Engine, Exploration, Format, Judged, Record, Styles, json, markdown, text};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -12,27 +12,6 @@ static WRITING: Mutex<()> = Mutex::new(());
 pub(super) fn exit_interrupted() -> ! {
     let _until_written = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     std::process::exit(INTERRUPTED)
-}
-
-/// How a report is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-    /// For pages on the web.
-    Markdown,
-}
-
-impl Format {
-    fn extension(self) -> &'static str {
-        match self {
-            Format::Text => "txt",
-            Format::Json => "json",
-            Format::Markdown => "md",
-        }
-    }
 }
 
 /// Takes reports.
@@ -56,7 +35,7 @@ impl Output {
             })?;
         }
         let formats = match (formats, &directory) {
-            ([], Some(_)) => vec![Format::Text, Format::Json, Format::Markdown],
+            ([], Some(_)) => Format::ALL.to_vec(),
             ([], None) => vec![Format::Text],
             (given, _) => given.to_vec(),
         };

@@ -1,6 +1,7 @@
 //! `squall parity`: the simulated kernel beside the real one.
 
 use super::exit::{Exit, Failure, say};
+use super::format::TextOrJson;
 use anstyle::{AnsiColor, Style};
 use squall_parity::{Comparison, Outcome, compare_all};
 
@@ -8,28 +9,22 @@ use squall_parity::{Comparison, Outcome, compare_all};
 ///
 /// Each behaviour of the socket API has one body, which runs on this machine's Linux over its loopback and on
 /// a simulated machine. What the two saw must be the same, or the difference be explained.
+///
+/// As text, what was seen is shown where it differs. As JSON: a list of objects with group, name, outcome,
+/// explanation, real and simulated.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// How to write the table.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum Format {
-    /// For people: what was seen is shown where it differs.
-    #[default]
-    Text,
-    /// For programs: a list of objects with group, name, outcome, explanation, real and simulated.
-    Json,
+    #[command(flatten)]
+    format: TextOrJson,
 }
 
 pub(crate) fn parity(arguments: &Arguments) -> Result<Exit, Failure> {
     let comparisons = compare_all();
-    say(match arguments.format {
-        Format::Text => text(&comparisons),
-        Format::Json => serde_json::to_string_pretty(&comparisons).map_err(Failure::new)?,
-    });
+    let json = || {
+        let json = serde_json::to_string_pretty(&comparisons);
+        json.expect("comparisons are words and lists of words")
+    };
+    say(arguments.format.written(|| text(&comparisons), json));
     let all_fine = comparisons.iter().all(|this| this.outcome.is_fine());
     Ok(if all_fine {
         Exit::AsExpected

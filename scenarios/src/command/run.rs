@@ -3,13 +3,14 @@
 use super::canary;
 use super::engine::On;
 use super::exit::{Exit, Failure, complain, error_line, say};
-use super::output::{Format, Output};
+use super::format::one_of;
+use super::output::Output;
 use super::progress::progress;
 use super::selection::{Given, Limit, Selection, check_names};
 use super::stop::{stop_on_ctrl_c, time};
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall::{Plan, RunError, Scenario};
-use squall_reports::{Engine, Exploration, Judged, Outcome, Summary};
+use squall_reports::{Engine, Exploration, Format, Judged, Outcome, Summary};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -45,7 +46,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     limit: Limit,
     /// How to write the reports; several with commas. [default: text, or with --out all of them]
-    #[arg(long, value_enum, value_delimiter = ',')]
+    #[arg(long, value_parser = one_of(&Format::ALL), value_delimiter = ',')]
     format: Vec<Format>,
     /// The directory for the reports; it is created if there is none.
     #[arg(long, value_name = "DIR")]
