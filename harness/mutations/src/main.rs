@@ -6,7 +6,8 @@
 //! - `score`: the table.
 //!
 //! Each defect is looked for with seed 1 of every scenario that comes to its line, the quickest first; then with more
-//! seeds of each; then with the matrix. The first verdict that is not as expected ends the search.
+//! seeds of each; then with the matrix. Or it is looked for in worlds that nobody made a scenario for. The first verdict
+//! that is not as expected ends the search.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "it is a command")]
@@ -43,6 +44,12 @@ struct Options {
     /// Only every n-th mutation, beginning with the k-th (from 1): `k/n`.
     #[arg(long, value_parser = shard, default_value = "1/1", value_name = "K/N")]
     shard: (usize, usize),
+    /// What looks for them.
+    #[arg(long, value_enum, default_value = "library")]
+    by: By,
+    /// How many worlds an exploration plays.
+    #[arg(long, default_value_t = 200)]
+    worlds: u32,
     /// The seeds from 1 to this, after seed 1 has found nothing; 1 leaves them out.
     #[arg(long, default_value_t = 30)]
     seeds: u32,
@@ -74,6 +81,18 @@ struct Options {
     #[arg(long)]
     target: Option<PathBuf>,
 }
+
+/// What looks for defects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum By {
+    /// The scenarios of the library, and the matrix.
+    Library,
+    /// Worlds that nobody made a scenario for.
+    Explore,
+}
+
+/// How many worlds are played by one call of the command.
+const BATCH: u32 = 25;
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
     let numbers = text
@@ -126,7 +145,14 @@ fn score(options: &Options) -> Result<bool, Error> {
     };
     let mut scenarios = switched.scenarios()?;
     scenarios.retain(|name| !options.skip.contains(name));
-    let once: Vec<Play> = scenarios.iter().cloned().map(Play::Once).collect();
+    let once: Vec<Play> = match options.by {
+        By::Library => scenarios.into_iter().map(Play::Once).collect(),
+        By::Explore => {
+            let firsts = (1..=options.worlds).step_by(BATCH as usize);
+            let batch = |first| Play::Worlds(first, BATCH.min(options.worlds + 1 - first));
+            firsts.map(batch).collect()
+        }
+    };
     let normal = stage.normals(&once, options.jobs)?;
     for (play, _) in normal.iter().filter(|(_, normal)| !normal.usable) {
         eprintln!("{play} is not as expected without any mutation, and is left out");
@@ -171,12 +197,15 @@ fn look_for(
     let (mut runs, mut reached) = (0, BTreeSet::new());
     let own = stage.scratch.join(format!("mutation-{number}.reached"));
     let mut quickest: Vec<_> = once.iter().collect();
-    quickest.sort_by(|(_, one), (_, other)| one.seconds.total_cmp(&other.seconds));
+    if options.by == By::Library {
+        quickest.sort_by(|(_, one), (_, other)| one.seconds.total_cmp(&other.seconds));
+    }
     let more = quickest.iter().filter_map(|(play, _)| match play {
         Play::Once(name) if options.seeds > 1 => Some(Play::Seeds(name.clone(), options.seeds)),
         _ => None,
     });
-    let matrix = (options.matrix_seeds > 0).then_some(Play::Matrix(options.matrix_seeds));
+    let is_matrix_played = options.by == By::Library && options.matrix_seeds > 0;
+    let matrix = is_matrix_played.then_some(Play::Matrix(options.matrix_seeds));
     let all = quickest
         .iter()
         .map(|&(play, _)| play.clone())
@@ -197,8 +226,8 @@ fn look_for(
         if !normal.usable {
             continue;
         }
-        runs += play.runs();
         let ended = stage.play(&play, Some(number), &own)?;
+        runs += ended.runs;
         if ended.is_finding() {
             let (by, violated) = (play.to_string(), ended.violated);
             return Ok((Fate::Found { by, violated }, runs));

@@ -26,6 +26,8 @@ pub(crate) enum Play {
     Seeds(String, u32),
     /// The whole matrix with so many seeds.
     Matrix(u32),
+    /// So many worlds that nobody made a scenario for, beginning with the one of this seed.
+    Worlds(u32, u32),
 }
 
 /// How a play ended.
@@ -33,8 +35,10 @@ pub(crate) enum Play {
 pub(crate) struct Ended {
     /// None if it took too long.
     code: Option<i32>,
-    /// The guarantees that were violated, and not meant to be.
+    /// The guarantees that were violated, and not meant to be; of worlds, their stories.
     pub(crate) violated: Vec<String>,
+    /// How many runs it was.
+    pub(crate) runs: u32,
 }
 
 impl Ended {
@@ -108,8 +112,16 @@ impl Stage {
             }
         };
         let text = fs::read_to_string(&told).unwrap_or_default();
-        let violated = violated(&text);
-        Ok(Ended { code, violated })
+        let worlds = matches!(play, Play::Worlds(..)).then(|| worlds(&text));
+        let (violated, runs) = match worlds {
+            Some((stories, worlds)) => (stories, worlds),
+            None => (violated(&text), play.runs()),
+        };
+        Ok(Ended {
+            code,
+            violated,
+            runs,
+        })
     }
 
     /// Plays without a defect, or remembers having done so with this very command.
@@ -155,12 +167,21 @@ impl Stage {
 
 impl Play {
     fn arguments(&self) -> Vec<String> {
+        let worlds = |first: &u32, count: &u32| format!("{first}..{}", first + count - 1);
         let arguments: &[&str] = match self {
             Play::Once(name) => &["run", name],
             Play::Seeds(name, seeds) => {
                 &["run", name, "--seeds", &seeds.to_string(), "--jobs", "1"]
             }
             Play::Matrix(seeds) => &["matrix", "--seeds", &seeds.to_string(), "--jobs", "1"],
+            Play::Worlds(first, count) => &[
+                "explore",
+                "--seeds",
+                &worlds(first, count),
+                "--jobs",
+                "1",
+                "--fail-fast",
+            ],
         };
         arguments
             .iter()
@@ -173,6 +194,7 @@ impl Play {
         match self {
             Play::Once(name) | Play::Seeds(name, _) => name,
             Play::Matrix(_) => "the matrix",
+            Play::Worlds(..) => "worlds",
         }
     }
 
@@ -182,6 +204,7 @@ impl Play {
             Play::Once(_) => 1,
             Play::Seeds(_, seeds) => *seeds,
             Play::Matrix(_) => 0,
+            Play::Worlds(_, worlds) => *worlds,
         }
     }
 }
@@ -192,6 +215,7 @@ impl std::fmt::Display for Play {
             Play::Once(name) => f.write_str(name),
             Play::Seeds(name, seeds) => write!(f, "{name}, {seeds} seeds"),
             Play::Matrix(seeds) => write!(f, "the matrix, {seeds} seeds"),
+            Play::Worlds(first, count) => write!(f, "{count} worlds from {first} on"),
         }
     }
 }
@@ -207,9 +231,37 @@ fn violated(report: &str) -> Vec<String> {
     rows.collect()
 }
 
+/// The stories of an exploration, and how many worlds were played until they were found.
+fn worlds(report: &str) -> (Vec<String>, u32) {
+    let mut lines = report.lines();
+    let played = lines.next().and_then(|head| head.split(' ').next());
+    let stories = lines.filter(|line| {
+        let is_name = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        line.split_once(": ")
+            .is_some_and(|(subject, _)| is_name(subject))
+    });
+    let played = played.and_then(|number| number.parse().ok());
+    (stories.map(str::to_owned).collect(), played.unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn worlds_are_counted_and_their_stories_told() {
+        let report = "\
+17 worlds: 1 story
+
+no-phantom: phantom, own-echo
+  1 world: seed 17
+  smallest: seed 17, 0 faults, 2 clients, 3 messages
+
+Never put to the test: fairness
+";
+        let stories = vec!["no-phantom: phantom, own-echo".to_owned()];
+        assert_eq!(worlds(report), (stories, 17));
+    }
 
     #[test]
     fn what_was_meant_to_be_violated_is_no_finding() {

@@ -1,7 +1,7 @@
 //! World → what was found.
 
 use super::document::Document;
-use super::promises::unpromised;
+use super::promises::{may_be_refused, unpromised};
 use super::size::Size;
 use super::story::Story;
 use squall::{BadScenario, run};
@@ -64,11 +64,12 @@ pub(super) fn play_whole(world: &Document, seed: u64) -> Result<Played, BadScena
     };
     let judged = Judged::new(record);
     let struck = struck(&world, &judged);
-    let finding = Story::of(&judged, &unpromised).map(|(story, evidence)| Finding {
-        story,
-        evidence,
-        struck: struck.clone(),
-    });
+    let finding =
+        Story::of(&judged, &unpromised, may_be_refused(&world)).map(|(story, evidence)| Finding {
+            story,
+            evidence,
+            struck: struck.clone(),
+        });
     let exercised = judged.judgements.iter();
     let exercised = exercised.filter(|it| !matches!(it.verdict, Verdict::NotExercised(_)));
     Ok(Played {

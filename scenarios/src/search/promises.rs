@@ -114,6 +114,14 @@ pub fn unpromised(world: &Document) -> BTreeMap<Guarantee, &'static str> {
     unpromised
 }
 
+/// Whether users do what may be refused: take a nickname that is taken, say something where they are not any more. Who is
+/// refused when sending again is told that nobody knows what became of it, and it may be missing.
+pub(super) fn may_be_refused(world: &Document) -> bool {
+    let acts = ["nickname", "join", "leave"];
+    acts.iter()
+        .any(|act| world.has(&format!("workload.mix.{act}")))
+}
+
 fn publishes(world: &Document) -> bool {
     world.word("cluster.adapter") == Some("pub-sub")
 }

@@ -1,7 +1,7 @@
 //! Stories: violations with the same mechanism, whatever the seed.
 
 use serde_json::Value;
-use squall_guarantees::{Guarantee, Verdict};
+use squall_guarantees::{Ending, Evidence, Guarantee, Verdict};
 use squall_reports::{Judged, Outcome};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,10 +57,12 @@ impl Story {
         }
     }
 
-    /// The story of a run, and its evidence in words; none if nothing was violated but what is not promised.
+    /// The story of a run, and its evidence in words; none if nothing was violated but what is not promised. Where
+    /// messages may be refused, that nobody knows what became of one may be told with right.
     pub(super) fn of(
         judged: &Judged,
         unpromised: &BTreeMap<Guarantee, &'static str>,
+        may_be_refused: bool,
     ) -> Option<(Story, String)> {
         if let Some(panic) = judged.record.panics.first() {
             let message = panic.message.lines().next().unwrap_or_default();
@@ -82,6 +84,9 @@ impl Story {
             if judgement.outcome() != Outcome::NotAsExpected {
                 return None;
             }
+            if may_be_refused && is_known_to_its_sender(&violation.evidence) {
+                return None;
+            }
             let evidence = serde_json::to_value(&violation.evidence).unwrap_or_default();
             let story = Story {
                 subject: guarantee.to_string(),
@@ -90,6 +95,12 @@ impl Story {
             Some((story, violation.to_string()))
         })
     }
+}
+
+/// Whether a message is missing of which its sender was told that nobody knows.
+fn is_known_to_its_sender(evidence: &Evidence) -> bool {
+    let unknown = |ending: &Ending| matches!(ending, Ending::Unknown(_));
+    matches!(evidence, Evidence::NotStored { ending, .. } if unknown(ending))
 }
 
 /// The words by which evidence says of what kind it is; names, times and numbers are left out.
@@ -146,6 +157,25 @@ mod tests {
         assert_eq!(missing, "bad-recovery, missing");
         assert_eq!(missing, mechanism(&evidence("bob", 4, "missing")));
         assert_ne!(missing, mechanism(&evidence("alice", 3, "again")));
+    }
+
+    #[test]
+    fn what_its_sender_knows_to_be_unknown_is_no_story_and_what_nobody_told_it_is() {
+        let evidence = |ending| Evidence::NotStored {
+            message: squall_guarantees::Message {
+                content: "alice is Al".to_owned(),
+                sender: "alice".to_owned(),
+                room: "*".to_owned(),
+                sent_at: None,
+                retries: 1,
+                rows: Vec::new(),
+            },
+            ending,
+        };
+        let at = std::time::Duration::from_secs(1);
+        assert!(is_known_to_its_sender(&evidence(Ending::Unknown(at))));
+        assert!(!is_known_to_its_sender(&evidence(Ending::Open)));
+        assert!(!is_known_to_its_sender(&evidence(Ending::Acknowledged(at))));
     }
 
     #[test]

@@ -196,7 +196,8 @@ fn details(kind: &str, drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
         "syn-flood" => put("rate", number(dice.of_any_size(10, 1_000))),
         "ports-used-up" => put("free", number(dice.between(0, 2))),
         "kill" | "power-loss" => {
-            if dice.chance(0.6) {
+            // When a machine fell silent in the middle of its work is not told to the checkers yet.
+            if kind == "kill" && dice.chance(0.6) {
                 put("at-call", number(dice.of_any_size(1, 400)));
             }
             if kind == "power-loss" && dice.chance(0.3) {
