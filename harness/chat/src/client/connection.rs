@@ -312,10 +312,11 @@ fn nothing_to_wait_for() -> BoxFuture<'static, ()> {
 
 fn understand(event: &str, payload: Payload) -> Signal {
     if let Payload::Binary(frame) = &payload {
-        // The library gives the name of a binary event as it finds it.
+        // The library takes all that is around the attachment for the event's name: `binary message,,OFFSET`.
         return if event.contains(wire::BINARY_MESSAGE) {
+            let offset = event.split_once(",,").map(|(_, offset)| offset.to_owned());
             frame::decode(frame).map_or(Signal::Noise, |delivery| {
-                Signal::Delivery(Box::new(delivery), None)
+                Signal::Delivery(Box::new(delivery), offset)
             })
         } else if event.contains(wire::PIECE) {
             frame::decode(frame).map_or(Signal::Noise, |piece| Signal::Piece(Box::new(piece)))
