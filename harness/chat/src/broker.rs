@@ -8,11 +8,12 @@
 use crate::Observer;
 use crate::cluster::{self, Notice, Outcome, Request};
 use crate::server::{ServeError, ServerEvent, nickname_taken};
-use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
+use crate::storage::{self, Database, Inserted, NewMessage, StorageError, StoredMessage};
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -60,10 +61,20 @@ pub async fn serve_broker(
     observer: Observer<ServerEvent>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let database = Database::open(database)?;
+    let mut shutdown = pin!(shutdown);
+    let tell = |reason| observer(ServerEvent::StorageFailed { reason });
+    let begin = || {
+        let database = Database::open(database)?;
+        Ok((database.highest_id()?, database))
+    };
+    let (highest, database) = tokio::select! {
+        biased;
+        () = &mut shutdown => return Ok(()),
+        begun = storage::begin(tell, begin) => begun?,
+    };
     let (failure, mut failed) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
-        highest: watch::Sender::new(database.highest_id()?),
+        highest: watch::Sender::new(highest),
         database: Mutex::new(Some(database)),
         channel: broadcast::Sender::new(CHANNEL),
         failure,
@@ -71,7 +82,7 @@ pub async fn serve_broker(
     });
     tokio::select! {
         biased;
-        () = shutdown => {}
+        () = &mut shutdown => {}
         Some(error) = failed.recv() => return Err(error.into()),
         never = accept(listener, &shared) => match never {},
     }

@@ -35,7 +35,7 @@ use crate::bugs::Bug;
 use crate::cause::Cause;
 use crate::cluster::Cluster;
 use crate::message::ROOT;
-use crate::storage::{Database, StorageError};
+use crate::storage::{self, Database, StorageError};
 use crate::wire::{Limits, Login};
 use axum::Router;
 use axum::routing::get;
@@ -55,6 +55,7 @@ use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -172,8 +173,8 @@ pub enum ServerEvent {
         /// Why.
         reason: String,
     },
-    /// A message could not be stored, or a page not read, because the disk is full or fails. The client
-    /// has been told, or asks again; the server goes on.
+    /// A message could not be stored, a page not read, or the files not be opened, because the disk is full or
+    /// fails. The client has been told, or asks again; the server goes on, or tries again to begin.
     StorageFailed {
         /// What SQLite says.
         reason: String,
@@ -219,7 +220,7 @@ pub enum ServeError {
 ///
 /// # Errors
 ///
-/// [`ServeError::Storage`] if the database cannot be opened, or fails later;
+/// [`ServeError::Storage`] if the database cannot be opened, or fails later, other than for a while;
 /// [`ServeError::Heartbeat`] if the heartbeat's times are too short to be times.
 pub async fn serve(
     listener: TcpListener,
@@ -231,27 +232,37 @@ pub async fn serve(
     if options.ping_interval.min(options.ping_timeout) < Duration::from_millis(1) {
         return Err(ServeError::Heartbeat);
     }
-    let sessions = recovery::open(&options, database).map_err(StorageError::from)?;
-    let database = Database::open(database)?;
-    let exchange = Exchange::new(database, sessions.clone(), &options, observer.clone())?;
     let (failure, mut failed) = mpsc::unbounded_channel();
-    let doorway = Doorway(
-        Arc::new(Shared {
-            exchange: Mutex::new(Some(exchange)),
-            options: options.clone(),
-            observer,
-            failure,
-        }),
-        sessions.clone(),
-    );
-    let (io, app) = build(&doorway.0, &sessions);
-    doorway.0.with(Exchange::expect_clients).unwrap_or(Ok(()))?;
+    let mut shutdown = pin!(shutdown);
+    let tell = |reason| observer(ServerEvent::StorageFailed { reason });
+    let begin = || {
+        let sessions = recovery::open(&options, database)?;
+        let database = Database::open(database)?;
+        let exchange = Exchange::new(database, sessions.clone(), &options, observer.clone())?;
+        let doorway = Doorway(
+            Arc::new(Shared {
+                exchange: Mutex::new(Some(exchange)),
+                options: options.clone(),
+                observer: observer.clone(),
+                failure: failure.clone(),
+            }),
+            sessions.clone(),
+        );
+        let (io, app) = build(&doorway.0, &sessions);
+        doorway.0.with(Exchange::expect_clients).unwrap_or(Ok(()))?;
+        Ok((sessions, doorway, io, app))
+    };
+    let (sessions, doorway, io, app) = tokio::select! {
+        biased;
+        () = &mut shutdown => return Ok(()),
+        begun = storage::begin(tell, begin) => begun?,
+    };
     // Every connection holds a receiver; they end when this sender is dropped.
     let (alive, _) = watch::channel(());
 
     let outcome = tokio::select! {
         biased;
-        () = shutdown => Ok(()),
+        () = &mut shutdown => Ok(()),
         Some(error) = failed.recv() => Err(error),
         never = accept(listener, app, &options, &alive) => match never {},
         never = doorway.0.beat(|| alive.receiver_count()) => match never {},

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::time::sleep;
 
 const LAYOUT_VERSION: i64 = 2;
 
@@ -156,7 +157,33 @@ impl StorageError {
             Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
         )
     }
+
+    /// Whether a server that could not begin because of it can later: the same, and of its sessions too.
+    fn lets_begin_later(&self) -> bool {
+        match self {
+            Self::Sessions(error) => error.may_pass(),
+            other => other.may_pass(),
+        }
+    }
 }
+
+/// Begins what needs the files of a server. A disk that is full or fails may have room or work again; so
+/// that is told and tried again, until it succeeds.
+pub(crate) async fn begin<T>(
+    tell: impl Fn(String),
+    mut begin: impl FnMut() -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
+    loop {
+        match begin() {
+            Err(error) if error.lets_begin_later() => tell(error.to_string()),
+            begun_or_not => return begun_or_not,
+        }
+        sleep(BEGIN_AGAIN).await;
+    }
+}
+
+/// How long a server that could not begin waits before it tries again.
+const BEGIN_AGAIN: Duration = Duration::from_millis(200);
 
 impl Database {
     /// Opens the file, creating it if there is none, and takes it for this process alone.

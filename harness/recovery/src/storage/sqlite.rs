@@ -56,10 +56,15 @@ impl Sqlite {
     /// # Errors
     ///
     /// [`StorageError`] if the file cannot be opened, belongs to another process, or holds something
-    /// else.
+    /// else. It [may pass](StorageError::may_pass) if the disk is full or fails.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        let told =
-            |error: rusqlite::Error| StorageError::new(format!("{}: {error}", path.display()));
+        let told = |error: rusqlite::Error| {
+            let what = format!("{}: {error}", path.display());
+            match is_of_disk(&error) {
+                true => StorageError::passing(what),
+                false => StorageError::new(what),
+            }
+        };
         let connection = Connection::open(path).map_err(told)?;
         let version = take(&connection).map_err(told)?;
         let storage = Self { connection };
@@ -215,10 +220,17 @@ impl Storage for Sqlite {
 /// A disk that is full or reports errors may have room or work again: SQLite has rolled back what it was
 /// about to do.
 fn failed(error: rusqlite::Error) -> StorageError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => StorageError::passing(error),
-        _ => StorageError::new(error),
+    match is_of_disk(&error) {
+        true => StorageError::passing(error),
+        false => StorageError::new(error),
     }
+}
+
+fn is_of_disk(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
+    )
 }
 
 fn session(row: &Row<'_>) -> rusqlite::Result<SavedSession> {
