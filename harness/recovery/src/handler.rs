@@ -18,9 +18,14 @@ use std::fmt::Display;
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
+
+/// For how long a goodbye may be under way on the old connection when the next one is greeted: longer than TCP
+/// holds back or repeats what it sent shortly before. Who comes back after a loss, before it was noticed, waits
+/// this long.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// The handlers of a namespace whose sessions can be recovered; see [`Recovery::protect`].
 #[derive(Clone)]
@@ -51,6 +56,7 @@ where
         auth: &'a Option<Value>,
     ) -> Admission<'a> {
         Box::pin(async move {
+            self.recovery.hear_out(&socket, auth.as_ref()).await;
             let session = self.recovery.open(&socket, auth.as_ref());
             socket.extensions.insert(session.clone());
             if session.recovered() && self.recovery.skips_middlewares() {
@@ -104,6 +110,29 @@ impl Claim {
 }
 
 impl Recovery {
+    /// Waits, before a connection takes a session from another one, for what its client may have said there
+    /// last. Who leaves and comes back in one breath has its goodbye under way on the old connection while it
+    /// makes the next, and nothing keeps the order between the two.
+    async fn hear_out(&self, socket: &Arc<Socket<RecoveryAdapter>>, auth: Option<&Value>) {
+        let Some((private_id, _)) = Claim::read(auth) else {
+            return;
+        };
+        let (namespace, arrival) = (
+            Str::copy_from_slice(socket.ns()),
+            connection(socket).arrival,
+        );
+        let supersedes = || {
+            let books = self.books();
+            books.is_some_and(|books| {
+                (books.superseded_by(&namespace, &private_id, arrival)).is_some()
+            })
+        };
+        let until = Instant::now() + GOODBYE;
+        while Instant::now() < until && supersedes() {
+            sleep(PACE).await;
+        }
+    }
+
     /// Opens a session for a connection, or gives it the one that its client claims.
     fn open(&self, socket: &Arc<Socket<RecoveryAdapter>>, auth: Option<&Value>) -> Session {
         self.keep_time();

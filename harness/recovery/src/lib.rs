@@ -48,7 +48,8 @@
 //!   its network. Socket.IO's own server refuses it then, and so loses what it has sent into the dead
 //!   connection. Here the client's next connection supersedes the old one: it proves that it is the
 //!   client's by the private id, and that it is the later one by the order in which the server heard of
-//!   both. The client does nothing for that, so it works with the official ones. A client that had
+//!   both. It waits for half a second first, because a client that leaves on purpose and comes back at once
+//!   may have its goodbye under way on the old connection. The client does nothing for that, so it works with the official ones. A client that had
 //!   two live connections with one private id would have the first ended.
 //! - Missed packets, like all events that are kept, go out in portions ([`Options::queued_max`]) that leave
 //!   room in the connection's queue for what the application sends beside them, and for pings.

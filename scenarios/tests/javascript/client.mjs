@@ -35,12 +35,9 @@ const commands = {
   },
   // The low-level connection is lost, as in Socket.IO's documentation of recovery.
   drop: () => socket.io.engine.close(),
-  // The user leaves, and comes back when the goodbye has had the time to arrive. (It is under way on one
-  // connection while the next is made; whoever comes back before it has arrived supersedes the old connection.)
-  leave: () => {
-    socket.disconnect();
-    setTimeout(() => socket.connect(), 500);
-  },
+  // The user leaves, and comes back in the same breath: the goodbye is under way on one connection while the
+  // next is made.
+  leave: () => socket.disconnect().connect(),
 };
 
 createInterface({ input: process.stdin })

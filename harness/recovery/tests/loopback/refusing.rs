@@ -165,6 +165,26 @@ async fn a_deliberate_disconnection_ends_the_session() {
     }
 }
 
+/// `socket.disconnect().connect()` of the official client: two connections, and no order between them.
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_that_is_under_way_while_its_client_comes_back_ends_the_session() {
+    for (late, refusal) in [(0, true), (400, true), (600, false)] {
+        let server = Server::with_memory();
+        let mut client = Client::connect(&server).await;
+        let mut again = Client::open(&server, "/").await;
+        let claim = client.claim();
+        let goodbye = async {
+            sleep(Duration::from_millis(late)).await;
+            client.send("41").await;
+        };
+        tokio::join!(again.enter(claim), goodbye);
+        assert_eq!(server.latest().session.recovered(), !refusal, "{late} ms");
+        if refusal {
+            assert_new(&server, &again, &client, Refusal::LeftOnPurpose);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn private_ids_are_long_and_never_the_same() {
     let server = Server::with_memory();
