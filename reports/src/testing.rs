@@ -85,6 +85,7 @@ fn history() -> History {
         content: content.into(),
         kind: Kind::Message,
         client_offset: None,
+        nickname: None,
         stored_at: None,
     };
     History {

@@ -90,6 +90,7 @@ fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
         content: text.clone(),
         kind: Kind::Message,
         client_offset: None,
+        nickname: None,
         stored_at: None,
     };
     History {

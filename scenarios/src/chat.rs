@@ -259,12 +259,19 @@ impl Chat {
             recovery: (self.recovery != Recovery::Off).then(|| squall_guarantees::Recovery {
                 window: self.recovery_window.min(),
                 outlives_server: self.recovery == Recovery::Sqlite,
+                tells_why: true,
             }),
             // The server notices, and tells at the next second. News that are on their way for longer
             // than a client waits for a sign of life end its connection.
             presence: (self.presence).then(|| {
                 bounds.server_detection + Duration::from_secs(1) + bounds.client_detection
             }),
+            backoff_first: Some((self.backoff_min * 2).min(self.backoff_max)),
+            patience: Some(self.ack_timeout.min()),
+            // Who is answered later than that has sent again, or shows its user that something is wrong.
+            acknowledgement: (self.to_server != ToServer::AtMostOnce)
+                .then(|| self.ack_timeout.min() + SLACK),
+            ephemeral: Some(self.ack_timeout.min() + SLACK),
             retries: self.retries,
             max_payload: Some(self.max_payload.into()),
             ..bounds

@@ -130,6 +130,7 @@ impl System for Tutorial {
                 content: row.content,
                 kind: Kind::Message,
                 client_offset: None,
+                nickname: None,
                 stored_at: None,
             }
         });

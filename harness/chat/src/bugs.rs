@@ -109,12 +109,24 @@ pub enum Bug {
     SessionOutlivesClient,
     /// *Uniqueness.* The server lets two users have the same nickname.
     NicknameShared,
-    /// *Fairness.* The server stores what everybody but the first sender says two seconds late.
+    /// *Fairness.* The server stores what everybody but the first sender says three seconds late.
     FavouredClient,
     /// *Ephemeral delivery.* The server does not pass on that somebody is typing.
     TypingSwallowed,
     /// *Ephemeral delivery.* The server tells again who was typing five seconds later.
     TypingRepeated,
+    /// *Reconnection.* The client's back-off does not start over when a connection is established.
+    BackoffNotReset,
+    /// *Reconnection.* The client's back-off is not drawn: who loses the same server comes back at the same moment.
+    BackoffWithoutJitter,
+    /// *Reconnection.* The time for which the client waits for an acknowledgement never comes back down.
+    PatienceStaysUp,
+    /// *Recovery.* The server gives a client whose session is gone a new one, and says nothing of the old.
+    RefusedWithoutReason,
+    /// *No leak.* The server keeps a room when nobody is in it any more.
+    RoomOutlivesMembers,
+    /// *No leak.* The client leaves in its outbox on the disk what is done.
+    OutboxKeepsWhatIsDone,
     /// *Presence.* The server tells who comes, and not who leaves.
     PresenceForgetsLeaving,
     /// *Presence.* The server takes a user for gone when one session ends, though the user is back with

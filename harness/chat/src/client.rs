@@ -299,6 +299,7 @@ impl Client {
             ..
         } = self;
         drop(farewell);
+        // If it panicked, its observer has been told nothing more, and there is nobody to take leave of.
         let _ = supervisor.await;
     }
 }

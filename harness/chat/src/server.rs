@@ -364,5 +364,6 @@ async fn say_goodbye(io: &SocketIo<RecoveryAdapter>, shared: &Shared) {
     if shared.options.recovery != Recovery::Sqlite {
         shared.send_away(Cause::Stopping);
     }
+    // Who does not take the goodbye in this time loses the connection with the process.
     let _ = timeout(FAREWELL, io.close()).await;
 }

@@ -176,6 +176,36 @@ pub enum Evidence {
         #[serde(with = "nanoseconds")]
         bound: Time,
     },
+    /// A client waited too long for an acknowledgement, though the last one had come in time.
+    LongPatience {
+        /// The client.
+        client: String,
+        /// When the last acknowledgement came.
+        #[serde(with = "nanoseconds")]
+        answered_at: Time,
+        /// When the client gave up the next one.
+        #[serde(with = "nanoseconds")]
+        at: Time,
+        /// How long it had waited for that.
+        #[serde(with = "nanoseconds")]
+        waited: Time,
+        /// How long it was to wait.
+        #[serde(with = "nanoseconds")]
+        bound: Time,
+    },
+    /// Clients that lose their connections come back after waits that are all the same.
+    NoJitter {
+        /// How long each of them was.
+        #[serde(with = "nanoseconds")]
+        wait: Time,
+        /// How many there were.
+        count: u64,
+        /// Whose, in the order of the names.
+        clients: Vec<String>,
+        /// When the last of them was over.
+        #[serde(with = "nanoseconds")]
+        at: Time,
+    },
     /// A client tried again too early, too late or never.
     BackOff {
         /// The client.
@@ -526,6 +556,41 @@ impl fmt::Display for Evidence {
                     "{message} could be sent from {since} on and was acknowledged at {at}; "
                 )?;
                 write!(f, "{} are allowed.", seconds(*bound))
+            }
+            Evidence::LongPatience {
+                client,
+                answered_at,
+                at,
+                waited,
+                bound,
+            } => {
+                let (answered_at, at) = (seconds(*answered_at), seconds(*at));
+                write!(
+                    f,
+                    "{client} gave up an acknowledgement at {at}, after {}, ",
+                    seconds(*waited)
+                )?;
+                write!(
+                    f,
+                    "though the one before had come in time, at {answered_at}; "
+                )?;
+                write!(f, "{} are allowed.", seconds(*bound))
+            }
+            Evidence::NoJitter {
+                wait,
+                count,
+                clients,
+                ..
+            } => {
+                let (clients, wait) = (some(clients, ", "), seconds(*wait));
+                write!(
+                    f,
+                    "All {count} waits of {clients} after a connection were {wait} long: "
+                )?;
+                write!(
+                    f,
+                    "who loses the same server comes back at the same moment."
+                )
             }
             Evidence::BackOff {
                 client,

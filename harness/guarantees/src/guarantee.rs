@@ -92,7 +92,7 @@ table! {
         "Holds when nothing is left of clients that have gone.",
         needs "a count of what is left";
     Uniqueness: "uniqueness", uniqueness,
-        "Holds when a session, an id of a message and a client's offset belong to one at a time.",
+        "Holds when a session, an id of a message, a client's offset and a nickname belong to one at a time.",
         needs "a session or a stored message";
     Fairness: "fairness", fairness,
         "Holds when nobody's acknowledgement waits longer than allowed because of what others do.",

@@ -268,6 +268,9 @@ pub struct StoredMessage {
     /// The id that the client gave it, so that a second try is known as one.
     #[serde(default)]
     pub client_offset: Option<String>,
+    /// The nickname that its sender takes with it.
+    #[serde(default)]
+    pub nickname: Option<String>,
     /// When it was committed, where the server tells: before that it is due to nobody.
     #[serde(default, with = "nanoseconds::option")]
     pub stored_at: Option<Time>,
@@ -332,6 +335,14 @@ pub struct Bounds {
     /// The longest wait before a further attempt to connect.
     #[serde(with = "nanoseconds")]
     pub backoff_max: Duration,
+    /// The longest wait after a connection that was established: the back-off starts over then. Where it is
+    /// longer than the shortest, waits are drawn at random. None if nothing is said.
+    #[serde(default, with = "nanoseconds::option")]
+    pub backoff_first: Option<Duration>,
+    /// How long a client waits for an acknowledgement after one that came within this time, however long it had
+    /// to wait before; none if nothing is said.
+    #[serde(default, with = "nanoseconds::option")]
+    pub patience: Option<Duration>,
     /// What is promised about sessions whose connection was lost; none if they end with it.
     pub recovery: Option<Recovery>,
     /// Who comes or goes is shown so to everybody within this time; none if nobody is told.
@@ -364,6 +375,8 @@ impl Default for Bounds {
             delivery: heartbeat * 2,
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_millis(7_500),
+            backoff_first: None,
+            patience: None,
             recovery: None,
             presence: None,
             ephemeral: None,
@@ -382,4 +395,7 @@ pub struct Recovery {
     pub window: Duration,
     /// Whether they wait also when their server ends.
     pub outlives_server: bool,
+    /// Whether a client that asks for a session and does not get it is told why.
+    #[serde(default)]
+    pub tells_why: bool,
 }

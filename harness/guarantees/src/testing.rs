@@ -212,8 +212,16 @@ impl Chat {
             content,
             kind,
             client_offset: None,
+            nickname: None,
             stored_at: None,
         });
+        self
+    }
+
+    /// The latest row takes a nickname.
+    pub(crate) fn taking(mut self, nickname: &str) -> Self {
+        let row = self.history.database.last_mut().expect("a row");
+        (row.kind, row.nickname) = (Kind::Nickname, Some(nickname.to_owned()));
         self
     }
 
@@ -286,7 +294,27 @@ impl Chat {
         self.history.bounds.recovery = Some(Recovery {
             window: Time::from_millis(window),
             outlives_server,
+            tells_why: false,
         });
+        self
+    }
+
+    /// Who asks for a session and does not get it is told why.
+    pub(crate) fn telling_why(mut self) -> Self {
+        let recovery = self.history.bounds.recovery.as_mut().expect("recovering");
+        recovery.tells_why = true;
+        self
+    }
+
+    /// The back-off starts over with at most this wait.
+    pub(crate) fn backoff_first(mut self, longest: u64) -> Self {
+        self.history.bounds.backoff_first = Some(Time::from_millis(longest));
+        self
+    }
+
+    /// A client waits this long for an acknowledgement when the last one came in time.
+    pub(crate) fn patience(mut self, patience: u64) -> Self {
+        self.history.bounds.patience = Some(Time::from_millis(patience));
         self
     }
 
@@ -523,6 +551,14 @@ impl Chat {
             row.stored_at = Some(Time::from_millis(at));
         }
         self
+    }
+
+    /// Something is wrong with a disk: a client's, or the server's.
+    pub(crate) fn failing_disk(self, from: u64, until: u64, who: Option<&str>) -> Self {
+        let mut chat = self.disturbed(from, Some(until), who);
+        let fault = chat.history.disturbances.last_mut().expect("the fault");
+        fault.kind = DisturbanceKind::Disk;
+        chat
     }
 
     /// A fault, of everybody or of one client, that may never end.

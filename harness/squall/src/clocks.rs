@@ -139,6 +139,8 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         delivery: in_world(bounds.delivery, slowest),
         backoff_min: in_world(bounds.backoff_min, fastest),
         backoff_max: in_world(bounds.backoff_max, slowest),
+        backoff_first: (bounds.backoff_first).map(|bound| in_world(bound, slowest)),
+        patience: (bounds.patience).map(|bound| in_world(bound, slowest)),
         recovery: bounds.recovery,
         presence: (bounds.presence).map(|bound| in_world(bound, slowest)),
         ephemeral: (bounds.ephemeral).map(|bound| in_world(bound, slowest)),

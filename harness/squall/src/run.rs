@@ -175,6 +175,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
                 cause,
             }
         })?;
+    let outboxes = leftovers::rows_of_outboxes(plan, world, &machines, &told_so_far);
     let named = |machine: MachineId| world.name(machine).to_owned();
     let record = Record {
         scenario: plan.scenario.clone(),
@@ -197,7 +198,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
                 backtrace: panic.backtrace.clone(),
             })
             .collect(),
-        history: history(plan, told_so_far, &ends, &ending, database),
+        history: history(plan, told_so_far, &ends, &ending, (database, &outboxes)),
         expectations: plan
             .expect
             .iter()
@@ -270,7 +271,7 @@ fn history(
     mut told: Told,
     ends: &Ends,
     ending: &Ending,
-    database: Vec<StoredMessage>,
+    (database, outboxes): (Vec<StoredMessage>, &[Option<u64>]),
 ) -> History {
     for (client, number) in plan.clients.iter().zip(0..) {
         for &at in &ends[&client.name] {
@@ -316,6 +317,8 @@ fn history(
         ..History::default()
     };
     history.leftovers = leftovers::of_servers(plan, &told, ends, &history);
+    let outboxes = leftovers::of_outboxes(outboxes, &history);
+    history.leftovers.extend(outboxes);
     history
 }
 

@@ -58,6 +58,12 @@ pub trait System:
         false
     }
 
+    /// How many messages a client has on its disk that are not done; none if it keeps none there, or the disk
+    /// cannot be read. To be called inside of the client's machine, whose process has been killed.
+    fn unsent(&self) -> Option<u64> {
+        None
+    }
+
     /// How a peer of this name that breaks the rules can do so: it may hear these rooms.
     fn manners(&self, _name: &str, _rooms: &[String]) -> Manners {
         Manners::default()
@@ -87,6 +93,8 @@ pub trait Subject: fmt::Debug + Send + Sync {
     fn entitlements(&self, client: &PlannedClient) -> Vec<String>;
     /// [`System::keeps_outboxes`].
     fn keeps_outboxes(&self) -> bool;
+    /// [`System::unsent`].
+    fn unsent(&self) -> Option<u64>;
     /// [`System::manners`].
     fn manners(&self, name: &str, rooms: &[String]) -> Manners;
     /// Its options, as a plan's file has them.
@@ -133,6 +141,10 @@ impl<S: System> Subject for S {
 
     fn keeps_outboxes(&self) -> bool {
         System::keeps_outboxes(self)
+    }
+
+    fn unsent(&self) -> Option<u64> {
+        System::unsent(self)
     }
 
     fn manners(&self, name: &str, rooms: &[String]) -> Manners {

@@ -96,6 +96,7 @@ pub(super) fn from_row(row: squall_chat::StoredMessage) -> squall_guarantees::St
         content: content.to_string(),
         kind: kind(message.kind, message.nickname.as_deref()),
         client_offset: message.client_offset,
+        nickname: message.nickname,
         stored_at: None,
     }
 }

@@ -5,8 +5,9 @@ use super::{Chat, ServerAddress};
 use squall::Transport;
 use squall::{Content, Message, To};
 use squall::{Site, User};
-use squall_chat::{Client, ClientOptions, Kind};
+use squall_chat::{Client, ClientOptions, Kind, rows_in_outbox};
 use squall_guarantees::EventKind;
+use std::path::Path;
 use std::sync::Arc;
 
 /// The file of what is not sent yet, on the disk of a client's machine.
@@ -98,4 +99,10 @@ fn kind(kind: squall_guarantees::Kind) -> Kind {
         squall_guarantees::Kind::Leave => Kind::Leave,
         squall_guarantees::Kind::Typing => Kind::Typing,
     }
+}
+
+/// What is left in a client's outbox; none if it cannot be read.
+pub(super) fn unsent() -> Option<u64> {
+    let rows = rows_in_outbox(Path::new(OUTBOX)).ok()?;
+    Some(rows as u64)
 }

@@ -168,5 +168,6 @@ fn held(census: Census) -> Vec<(Held, u64)> {
     vec![
         (Held::Sessions, census.sessions as u64),
         (Held::WaitingSessions, census.waiting as u64),
+        (Held::Rooms, census.rooms as u64),
     ]
 }

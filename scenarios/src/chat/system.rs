@@ -51,6 +51,10 @@ impl System for Chat {
         self.outbox_on_disk
     }
 
+    fn unsent(&self) -> Option<u64> {
+        play::unsent()
+    }
+
     fn manners(&self, name: &str, rooms: &[String]) -> Manners {
         Manners {
             login: manners::login(name, rooms),

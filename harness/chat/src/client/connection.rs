@@ -194,6 +194,7 @@ impl Connection {
             // The library hands over the whole argument list as one value.
             let arguments = first(payload).unwrap_or_default();
             let receipt = arguments.get(0).cloned().unwrap_or_default();
+            // Nobody listens to a connection that was given up; this holds for all that is sent here.
             let _ = sender.send(read(receipt, Signal::Receipt));
             nothing_to_wait_for()
         };
@@ -255,6 +256,7 @@ async fn say_goodbye(client: Client, will_be_back: bool) {
     for _ in 0..GOODBYES {
         let goodbye = async {
             if will_be_back {
+                // If it is lost, the server notices by itself.
                 let _ = client.emit(wire::GIVE_UP, json(&())).await;
             }
             client.disconnect().await

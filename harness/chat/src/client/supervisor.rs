@@ -92,7 +92,7 @@ impl Supervisor {
     ) -> Self {
         let (inbox, roster) = (Inbox::new(options.bug), Roster::new(options.bug));
         let pieces = Pieces::new(options.ack_timeout);
-        let ack_timeout = AckTimeout::new(options.ack_timeout);
+        let ack_timeout = AckTimeout::new(options.ack_timeout, options.bug);
         let carriers = Carriers::new(options.transport);
         let (first_session, claim, connection) = (None, None, None);
         Self {
@@ -122,7 +122,8 @@ impl Supervisor {
     }
 
     async fn stay_connected(&mut self) -> Infallible {
-        let mut backoff = Backoff::new(self.options.backoff_min, self.options.backoff_max);
+        let (min, max) = (self.options.backoff_min, self.options.backoff_max);
+        let mut backoff = Backoff::new(min, max, self.options.bug);
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -463,6 +464,7 @@ impl Supervisor {
     /// Says goodbye to the server, if there is one, and tells the user what became of the rest.
     async fn take_leave(&mut self) {
         if let Some(connection) = self.connection.take() {
+            // Whether the server has heard it makes no difference to who leaves.
             let _ = timeout(FAREWELL, connection.close()).await;
             self.tell_end(End::new(Cause::Meant, "the user has left"));
         }

@@ -79,7 +79,7 @@ impl Exchange {
             page: options.catch_up_page.max(1),
             limits: options.limits,
             bug: options.bug,
-            sessions: Sessions::default(),
+            sessions: Sessions::new(options.bug),
             arrivals: 0,
             recovery,
             waiting: HashMap::new(),
@@ -152,7 +152,7 @@ impl Exchange {
             catch_up: self.to_client == ToClient::CatchUp,
             live,
             recovered: state.recovered() && self.bug != Some(Bug::RecoveryOneSided),
-            refused: state.refusal(),
+            refused: (state.refusal()).filter(|_| self.bug != Some(Bug::RefusedWithoutReason)),
             private_id: state.private_id().map(ToOwned::to_owned),
             ping_interval_ms: options.ping_interval.as_millis() as u64,
             ping_timeout_ms: options.ping_timeout.as_millis() as u64,
@@ -439,9 +439,11 @@ impl Exchange {
     /// Sends a message to everyone it is for, one by one.
     fn send(&mut self, stored: &StoredMessage) {
         let mut link = Link::of(stored);
+        // What a channel brings out of order may be older than a member's join.
+        let is_late = stored.id < self.highest && self.bug != Some(Bug::JoinTellsThePast);
         for (number, place) in self.sessions.receivers(&stored.message, self.bug) {
             let session = &mut self.sessions[place];
-            if !session.live {
+            if !session.live || (is_late && session.has_joined_after(stored)) {
                 continue;
             }
             if self.bug == Some(Bug::ShuffledBroadcast) && number % 2 == 0 {

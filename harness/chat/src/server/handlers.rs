@@ -365,7 +365,8 @@ impl Shared {
 /// Disconnects a client; its session ends with this cause.
 fn send_away(socket: &SocketRef, cause: Cause) {
     socket.extensions.insert(Meant(cause));
-    // An error says that it is gone already.
+    // An error says that it is gone already, or that its queue has no place for the goodbye: who goes on flooding
+    // is sent away by the next packet, and a server that shuts down closes all connections after this.
     let _ = socket.clone().disconnect();
 }
 

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 /// How long an acknowledged message is kept in memory only.
 const COMMIT_DELAY: Duration = Duration::from_millis(500);
 /// How long everybody but the first waits.
-const DISFAVOUR: Duration = Duration::from_secs(2);
+const DISFAVOUR: Duration = Duration::from_secs(3);
 /// After how long somebody seems to be typing again.
 const TYPING_AGAIN: Duration = Duration::from_secs(5);
 /// The pause between two messages of a catch-up that runs beside the live stream.

@@ -197,6 +197,12 @@ impl Session {
         in_room && (message.echo || !own())
     }
 
+    /// Whether the session entered the message's room with a later message.
+    pub(super) fn has_joined_after(&self, stored: &StoredMessage) -> bool {
+        let since = self.rooms.get(&stored.message.room);
+        since.is_some_and(|since| stored.id < *since)
+    }
+
     /// Puts a message into the socket's queue, as the next link of the session's chain. Says
     /// whether there was room.
     pub(super) fn emit(&mut self, stored: &StoredMessage) -> bool {

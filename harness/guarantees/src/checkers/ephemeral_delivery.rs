@@ -2,8 +2,10 @@
 //! later.
 //!
 //! All is well for a sender and a receiver that are in the room from beginning to end, are connected
-//! from a bound before the sending until a bound after it, and are not disturbed meanwhile. What the
-//! two links need comes on top of the bound. Does not look at what reaches others (no-phantom does).
+//! from a bound before the sending until a bound after it, and are not disturbed meanwhile or within the
+//! delivery bound before (a fault works on for as long as it may take to be noticed and mended). What the
+//! two links need comes on top of the bound. Of what its sender was told that it failed, nothing is asked.
+//! Does not look at what reaches others (no-phantom does).
 
 use crate::index::{ContentId, Index, Invocation, time_for};
 use crate::verdict::Findings;
@@ -56,6 +58,7 @@ fn judge(
     };
     match handled_at {
         Some(at) if at <= due => findings.held(),
+        None if sent.failed() => findings.excuse(Excuse::ToldFailed),
         _ if !is_well(index, sent.sender, sent.at, bound, due)
             || !is_well(index, receiver, sent.at, bound, due) =>
         {
@@ -79,7 +82,8 @@ fn judge(
 fn is_well(index: &Index<'_>, client: ClientId, sent_at: Time, bound: Time, due: Time) -> bool {
     let from = sent_at.saturating_sub(bound);
     let until = due.min(index.history.ended_at);
-    !index.conditions.disturbed(client, from, until)
+    let touched = sent_at.saturating_sub(index.history.bounds.delivery);
+    !index.conditions.disturbed(client, touched, until)
         && index.connected_throughout(client, from, until)
 }
 
@@ -139,7 +143,9 @@ mod tests {
         };
         insta::assert_snapshot!(cut("alice", 7_000, 8_000), @"not exercised (1 excused: a fault touched it)");
         insta::assert_snapshot!(cut("bob", 12_000, 13_000), @"not exercised (1 excused: a fault touched it)");
-        insta::assert_snapshot!(cut("bob", 7_000, 7_999), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
+        // A fault works on for the delivery bound, which is 5 s in these chats.
+        insta::assert_snapshot!(cut("bob", 4_000, 5_000), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(cut("bob", 4_000, 4_999), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
         insta::assert_snapshot!(cut("alice", 12_001, 13_000), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
         let away = typing().disconnected(9_000, "bob").connected(9_500, "bob");
         insta::assert_snapshot!(away.verdict(EphemeralDelivery), @"not exercised (1 excused: a fault touched it)");
@@ -176,5 +182,10 @@ mod tests {
             .ephemeral_within(2_000)
             .typed(58_001, "lobby", "alice", "t1");
         insta::assert_snapshot!(chat.verdict(EphemeralDelivery), @"not exercised (1 not judged: the run ended before it was due)");
+    }
+
+    #[test]
+    fn asks_nothing_of_what_its_sender_was_told_that_it_failed() {
+        insta::assert_snapshot!(typing().failed(10_001, "t1").verdict(EphemeralDelivery), @"not exercised (1 excused: was told that it failed)");
     }
 }

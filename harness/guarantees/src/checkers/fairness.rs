@@ -2,13 +2,15 @@
 //!
 //! A client sends its messages one after the other: the wait of one begins when the one before has
 //! come to its end. The time for which the sender or the server stands still does not count, nor does
-//! what the sender's own link needs. Waits in which the sender was disturbed, or not connected
-//! throughout, are not asked about. Does not look at messages that are never acknowledged
-//! (at-least-once does).
+//! what the sender's own link needs. A wait that is too long is excused if the sender was not connected when
+//! it began, if its connection ended for another reason than that no answer came, or if something disturbed
+//! it then or within the delivery bound before (a fault works on for as long as it may take to be noticed and
+//! mended). It is not judged on a link with losses or a rate, where the answer may wait behind other things.
+//! Does not look at messages that are never acknowledged (at-least-once does).
 
 use crate::index::{Connection, Index, Invocation, time_for};
 use crate::verdict::Findings;
-use crate::{Asked, ClientId, Ending, Evidence, Excuse, NotJudged, Time, Verdict, counted};
+use crate::{Asked, Cause, ClientId, Ending, Evidence, Excuse, NotJudged, Time, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let Some(bound) = index.history.bounds.acknowledgement else {
@@ -35,8 +37,10 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             .over(&[None, Some(sent.sender)], since, bound);
         if at <= due {
             findings.held();
-        } else if disturbed(index, sent.sender, since.saturating_sub(bound), at) {
+        } else if disturbed(index, sent.sender, since, at) {
             findings.excuse(Excuse::Disturbed);
+        } else if let Some(reason) = busy(index, sent.sender) {
+            findings.leave_open(reason);
         } else {
             findings.add(since, || Evidence::SlowAcknowledgement {
                 message: index.message(id),
@@ -56,9 +60,39 @@ fn bound_for(index: &Index<'_>, sent: &Invocation<'_>, bound: Time) -> Option<Ti
     Some(bound + there * 2 + (link.to_server.latency + link.to_client.latency) * 2)
 }
 
-fn disturbed(index: &Index<'_>, client: ClientId, from: Time, until: Time) -> bool {
-    index.conditions.disturbed(client, from, until)
-        || !index.connected_throughout(client, from, until)
+fn disturbed(index: &Index<'_>, client: ClientId, since: Time, until: Time) -> bool {
+    let from = since.saturating_sub(index.history.bounds.delivery);
+    index.conditions.disturbed(client, from, until) || !waits(index, client, since, until)
+}
+
+/// Whether the client was connected when its wait began, and until its end, or until it gave up a connection
+/// because nobody answered on it.
+fn waits(index: &Index<'_>, client: ClientId, since: Time, until: Time) -> bool {
+    let mut lives = index.incarnations.iter();
+    lives.any(|life| {
+        let runs = life.stopped_at.is_none_or(|at| at > until);
+        let steps = &life.connections;
+        let before = steps.partition_point(|step| step.at() <= since);
+        let connected = matches!(steps[..before].last(), Some(Connection::Connected(..)));
+        let waits = match steps.get(before) {
+            Some(&Connection::Disconnected(at, cause)) if at <= until => {
+                matches!(cause, Cause::Unanswered { .. })
+            }
+            _ => true,
+        };
+        life.client == client && runs && connected && waits
+    })
+}
+
+/// Why nothing can be said about how long an answer takes on the client's link, if so.
+fn busy(index: &Index<'_>, client: ClientId) -> Option<NotJudged> {
+    let link = index.conditions.link(client);
+    let directions = [link.to_server, link.to_client];
+    if directions.iter().any(|direction| direction.loss_ppm > 0) {
+        return Some(NotJudged::LossesNeverEnd);
+    }
+    let limited = directions.iter().any(|direction| direction.rate.is_some());
+    limited.then_some(NotJudged::LinkTooSlow)
 }
 
 impl Index<'_> {
@@ -79,8 +113,8 @@ impl Index<'_> {
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::Fairness;
-    use crate::Lost;
     use crate::testing::{Chat, chat};
+    use crate::{Cause, Lost};
 
     // In the chats of these tests an acknowledgement may take 2 s.
 
@@ -136,7 +170,10 @@ mod tests {
         let slow = |at| waited(at).link("alice", 1, 0).verdict(Fairness);
         // Twice the two bytes of `m1` at one byte a second.
         insta::assert_snapshot!(slow(16_000), @"held: 1 acknowledgement in time");
-        insta::assert_snapshot!(slow(16_001), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 16.001 s; 6.000 s are allowed.");
+        // There the answer may have waited behind something else.
+        insta::assert_snapshot!(slow(16_001), @"not exercised (1 not judged: the link cannot carry so much)");
+        let lossy = waited(12_001).link("alice", 1_000_000, 1);
+        insta::assert_snapshot!(lossy.verdict(Fairness), @"not exercised (1 not judged: the losses of the link never end)");
     }
 
     #[test]
@@ -145,5 +182,25 @@ mod tests {
             .sent(10_000, "alice", ["m1"])
             .acknowledged(50_000, "m1");
         insta::assert_snapshot!(chat.verdict(Fairness), @"not exercised");
+    }
+
+    #[test]
+    fn does_not_excuse_a_connection_that_was_given_up_because_nobody_answered() {
+        let given_up = |cause| {
+            waited(13_000)
+                .disconnected_because(12_000, "alice", cause)
+                .connected(12_500, "alice")
+                .verdict(Fairness)
+        };
+        let after = crate::Time::from_secs(2);
+        insta::assert_snapshot!(given_up(Cause::Unanswered { after }), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
+        insta::assert_snapshot!(given_up(Cause::Closed), @"not exercised (1 excused: a fault touched it)");
+    }
+
+    #[test]
+    fn excuses_what_a_fault_has_left_behind_for_as_long_as_the_delivery_bound() {
+        let cut = |until| waited(13_000).silence(3_000, until, "alice", Lost::BothWays);
+        insta::assert_snapshot!(cut(5_000).verdict(Fairness), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(cut(4_999).verdict(Fairness), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
     }
 }

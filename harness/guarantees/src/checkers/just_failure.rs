@@ -3,15 +3,15 @@
 //!
 //! The causes are: it was tried as often as is allowed, it is larger than is allowed, its sender was
 //! not always in the room, or somebody else had taken a nickname, its sender had no connection to send it on or had left, it is of a kind that
-//! a later one overtakes, or a disturbance was in the way of a server that refused it, or of a client
-//! that should have kept it on its disk. What nobody has given a cause for cannot be judged. What may have
+//! a later one overtakes, a disturbance was in the way of a server that refused the last attempt allowed, or
+//! something was wrong with the disk on which its client should have kept it. What nobody has given a cause for cannot be judged. What may have
 //! been stored or not has to be told as unknown; unknown ends are not looked at here.
 
-use crate::index::{Connection, ContentId, Incarnation, Index};
+use crate::index::{Connection, ContentId, Incarnation, Index, Invocation};
 use crate::verdict::Findings;
 use crate::{
-    Cause, ClientId, EventKind, Evidence, FailureCause, Injustice, Kind, NotJudged, OperationId,
-    Time, UnjustFailure, Verdict, counted,
+    Cause, ClientId, DisturbanceKind, EventKind, Evidence, FailureCause, Injustice, Kind,
+    NotJudged, OperationId, Time, UnjustFailure, Verdict, counted,
 };
 use std::collections::HashMap;
 
@@ -110,12 +110,37 @@ fn injustice(
                 lives.any(|life| life.client == client && life.connections.iter().any(meant));
             (!left).then_some(Injustice::Stayed)
         }
-        FailureCause::Refused | FailureCause::NotKept => {
+        // Who may send again waits until the server can store it.
+        FailureCause::Refused if may_send_again(index, sent) => {
+            let attempts = sent.map_or(0, |sent| sent.retries) + 1;
+            let allowed = bounds.retries.map(|retries| retries.saturating_add(1));
+            Some(Injustice::AttemptsLeft { attempts, allowed })
+        }
+        FailureCause::Refused => {
             let disturbed = index.conditions.disturbed(client, sent_at, at);
+            (!disturbed).then_some(Injustice::NothingInTheWay)
+        }
+        FailureCause::NotKept => {
+            let disturbed = own_disk_disturbed(index, client, sent_at, at);
             (!disturbed).then_some(Injustice::NothingInTheWay)
         }
     };
     Ok(unjust)
+}
+
+fn may_send_again(index: &Index<'_>, sent: Option<&Invocation<'_>>) -> bool {
+    let retries = sent.map_or(0, |sent| sent.retries);
+    let allowed = index.history.bounds.retries;
+    allowed.is_none_or(|allowed| retries < allowed)
+}
+
+/// Whether something was wrong with the client's own disk between these two.
+fn own_disk_disturbed(index: &Index<'_>, client: ClientId, from: Time, until: Time) -> bool {
+    let disturbances = &index.history.disturbances;
+    disturbances.iter().any(|fault| {
+        let own = fault.kind == DisturbanceKind::Disk && fault.client == Some(client);
+        own && fault.from <= until && fault.until.is_none_or(|ended_at| from <= ended_at)
+    })
 }
 
 fn connected_at(index: &Index<'_>, client: ClientId, at: Time) -> bool {
@@ -208,9 +233,10 @@ mod tests {
     }
 
     #[test]
-    fn accepts_a_refusal_only_while_something_is_in_the_way() {
+    fn accepts_a_refusal_of_the_last_attempt_only_while_something_is_in_the_way() {
         let disturbed = |from, until| {
-            let chat = failed(Refused).silence(from, until, "alice", Lost::ToServer);
+            let chat = failed(Refused).limits(0, 1_000);
+            let chat = chat.silence(from, until, "alice", Lost::ToServer);
             chat.verdict(JustFailure)
         };
         insta::assert_snapshot!(disturbed(9_000, 10_000), @"held: 1 failure with a cause");
@@ -264,5 +290,20 @@ mod tests {
         };
         insta::assert_snapshot!(refused("bob"), @"held: 1 failure with a cause");
         insta::assert_snapshot!(refused("alice"), @"violated: `joker too` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though nobody else had taken a nickname.");
+    }
+
+    #[test]
+    fn accepts_no_refusal_as_long_as_the_message_may_be_sent_again() {
+        let chat = failed(Refused).failing_disk(9_000, 12_000, None);
+        insta::assert_snapshot!(chat.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), after 1 of 3 attempts.");
+    }
+
+    #[test]
+    fn accepts_that_a_message_was_not_kept_only_for_a_fault_of_its_clients_own_disk() {
+        let failing = |who| failed(NotKept).failing_disk(9_000, 12_000, who);
+        insta::assert_snapshot!(failing(Some("alice")).verdict(JustFailure), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(failing(None).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though neither a disk nor a server was disturbed meanwhile.");
+        let cut = failed(NotKept).disturbed(9_000, Some(12_000), Some("alice"));
+        insta::assert_snapshot!(cut.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though neither a disk nor a server was disturbed meanwhile.");
     }
 }

@@ -5,7 +5,7 @@
 //! Does not look at how often or in which order. That a row was stored after its sending cannot be
 //! seen from outside, so for rows only the sender and the room are compared.
 
-use crate::index::{Content, Delivery, Index};
+use crate::index::{Content, Delivery, Incarnation, Index};
 use crate::verdict::Findings;
 use crate::{
     ClientId, Evidence, Flaw, Kind, Message, Place, StoredMessage, Time, Verdict, counted,
@@ -36,8 +36,11 @@ fn check_deliveries(index: &Index<'_>, findings: &mut Findings) -> u64 {
                 .or_else(|| flaw_of_time(content, delivery.at))
                 .or_else(|| flaw_of_entitlement(index, incarnation.client, content, delivery.room))
                 .filter(|flaw| {
-                    let joining = || is_joining(index, incarnation.client, content, delivery);
-                    *flaw != Flaw::NotEntitled || !joining()
+                    let under_way = || {
+                        is_joining(index, incarnation.client, content, delivery)
+                            || is_leaving(index, incarnation, content, delivery)
+                    };
+                    *flaw != Flaw::NotEntitled || !under_way()
                 });
             let Some(flaw) = flaw else {
                 findings.held();
@@ -154,7 +157,7 @@ fn flaw_of_entitlement(
 /// Whether the receiver had asked to enter the room before it handled the message, and the message was
 /// under way then: it is stored before the row of the join, but was not yet, as far as anybody knew,
 /// when the receiver asked. Such a one may overtake that row on its way. What was stored before is a
-/// phantom, and so is what comes after a leave.
+/// phantom.
 fn is_joining(
     index: &Index<'_>,
     receiver: ClientId,
@@ -170,6 +173,38 @@ fn is_joining(
             let asked = sent.kind == Kind::Join && sent.at <= delivery.at;
             own && asked && overtakes(join) && under_way(sent.at)
         })
+    })
+}
+
+/// Whether the receiver had not heard yet that it has left the room: where messages come on several ways, one
+/// that is stored after the leave may overtake it. What comes after the receiver has handled its leave, or was
+/// told that it is stored, is a phantom.
+fn is_leaving(
+    index: &Index<'_>,
+    receiver: &Incarnation<'_>,
+    content: &Content<'_>,
+    delivery: &Delivery<'_>,
+) -> bool {
+    let row = |content: &Content<'_>| content.rows.first().map(|row| row.id);
+    let own = |leave: &Content<'_>| {
+        let sent = leave.invocation.as_ref();
+        sent.is_some_and(|sent| {
+            let own = sent.sender == receiver.client && sent.room == delivery.room;
+            let told_at = sent.ending.at();
+            own && sent.kind == Kind::Leave && told_at.is_none_or(|at| delivery.at <= at)
+        })
+    };
+    let last_change = (0..).zip(&index.contents).filter(|(_, change)| {
+        let changes = change.rows.first().is_some_and(|row| {
+            let kind = matches!(row.kind, Kind::Join | Kind::Leave);
+            kind && row.sender == index.client(receiver.client).name && row.room == delivery.room
+        });
+        changes && row(change) < row(content)
+    });
+    let last_change = last_change.max_by_key(|(_, change)| row(change));
+    last_change.is_some_and(|(id, leave)| {
+        let mut handled = receiver.deliveries_of(id);
+        own(leave) && handled.all(|leave| delivery.position < leave.position)
     })
 }
 
@@ -303,5 +338,25 @@ mod tests {
         };
         insta::assert_snapshot!(joining(20), @"held: 1 delivery and 2 rows");
         insta::assert_snapshot!(joining(19), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s, stored as row 1) at 0.030 s, but is not entitled to the room.");
+    }
+
+    #[test]
+    fn allows_what_overtakes_a_leave_until_the_receiver_knows_that_it_has_left() {
+        let left = || {
+            chat(["alice", "bob"])
+                .sent_as(Kind::Leave, "lobby", 10, "bob", "l1")
+                .sent(12, "alice", ["m1"])
+                .stored(["l1", "m1"])
+        };
+        insta::assert_snapshot!(left().handled(20, "bob", ["m1", "l1"]).verdict(NoPhantom), @"held: 2 deliveries and 2 rows");
+        insta::assert_snapshot!(left().handled(20, "bob", ["l1", "m1"]).verdict(NoPhantom), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.012 s, stored as row 2) at 0.021 s, but is not entitled to the room.");
+        let told = left().acknowledged(19, "l1").handled(20, "bob", ["m1"]);
+        insta::assert_snapshot!(told.verdict(NoPhantom), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.012 s, stored as row 2) at 0.020 s, but is not entitled to the room.");
+        // Who was in the room before, and comes back later, has left it all the same.
+        let back = left()
+            .sent_as(Kind::Join, "lobby", 30, "bob", "j1")
+            .stored(["j1"])
+            .handled(20, "bob", ["l1", "m1"]);
+        insta::assert_snapshot!(back.verdict(NoPhantom), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.012 s, stored as row 2) at 0.021 s, but is not entitled to the room.");
     }
 }

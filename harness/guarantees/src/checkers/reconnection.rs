@@ -1,6 +1,10 @@
 //! Reconnection: a connection never gets a session id that was used before, and a client waits
 //! within the back-off's bounds before it tries again.
 //!
+//! After a connection that was established the back-off starts over, so that wait is a short one, and those of
+//! a run are not all the same: who loses the same server would come back at the same moment. The time for
+//! which a client waits for an acknowledgement comes back down, too, when one has come in time.
+//!
 //! The wait is between noticing that a connection, or an attempt, is over and the next attempt of
 //! the same incarnation. A program that runs on without trying again has waited too long, unless its
 //! user had left; the time for which it stood still does not count. A recovered session has its old id, as the checker of recovery wants. Does not
@@ -9,8 +13,8 @@
 
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{Cause, ClientId, EventKind, Evidence, Excuse, Time, Verdict, counted};
-use std::collections::{HashMap, HashSet};
+use crate::{Cause, ClientId, Ending, EventKind, Evidence, Excuse, Time, Verdict, counted};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// How much longer than allowed a wait may be: timers fire late, never early.
@@ -22,6 +26,8 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     for incarnation in &index.incarnations {
         check_waits(index, incarnation, &mut findings);
     }
+    check_jitter(index, &mut findings);
+    check_patience(index, &mut findings);
     findings.verdict(|again| format!("{} after an earlier one", counted(again, "connection")))
 }
 
@@ -55,7 +61,6 @@ fn check_sessions(index: &Index<'_>, findings: &mut Findings) {
 
 fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut Findings) {
     let bounds = &index.history.bounds;
-    let (min, max) = (bounds.backoff_min, bounds.backoff_max);
     let runs_until = incarnation.stopped_at.unwrap_or(index.history.ended_at);
     let steps = &incarnation.connections;
     for (position, step) in steps.iter().enumerate() {
@@ -74,6 +79,11 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
             findings.excuse(Excuse::Left);
             continue;
         }
+        let established = position.checked_sub(1).map(|before| &steps[before]);
+        let first = bounds
+            .backoff_first
+            .filter(|_| established.is_some_and(is_connected));
+        let (min, max) = (bounds.backoff_min, first.unwrap_or(bounds.backoff_max));
         let too_early = connecting_at.is_some() && wait < min;
         let too_late = wait > max + TOLERANCE;
         let whose = [Some(incarnation.client)];
@@ -95,10 +105,104 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
     }
 }
 
+fn is_connected(step: &Connection<'_>) -> bool {
+    matches!(step, Connection::Connected(..))
+}
+
+/// As many waits of one length are no chance.
+const SUSPICIOUS: usize = 4;
+
+/// Whether the waits after connections that were established are drawn.
+fn check_jitter(index: &Index<'_>, findings: &mut Findings) {
+    let bounds = &index.history.bounds;
+    if bounds
+        .backoff_first
+        .is_none_or(|first| first <= bounds.backoff_min)
+    {
+        return;
+    }
+    let mut waits: Vec<(Time, Time, ClientId)> = Vec::new();
+    for life in &index.incarnations {
+        let steps = life.connections.windows(3);
+        waits.extend(steps.filter_map(|steps| match *steps {
+            [
+                Connection::Connected(..),
+                Connection::Disconnected(from, cause),
+                Connection::Connecting(until),
+            ] if cause != Cause::Meant => Some((until, until - from, life.client)),
+            _ => None,
+        }));
+    }
+    let (Some(&(_, wait, _)), true) = (waits.first(), waits.len() >= SUSPICIOUS) else {
+        return;
+    };
+    let is_same = |other: Time| other.abs_diff(wait) <= TOLERANCE;
+    match waits.iter().all(|&(_, other, _)| is_same(other)) {
+        false => findings.held(),
+        true => {
+            let at = waits.iter().map(|&(at, ..)| at).max().unwrap_or_default();
+            let clients: BTreeSet<String> =
+                waits.iter().map(|&(.., who)| index.name(who)).collect();
+            findings.add(at, || Evidence::NoJitter {
+                wait,
+                count: waits.len() as u64,
+                clients: clients.into_iter().collect(),
+                at,
+            });
+        }
+    }
+}
+
+/// Whether the first wait for an acknowledgement that is given up after one came in time is not longer than
+/// it was at first. That one came in time is certain if it was not sent again, and came within the bound after
+/// the sender's turn to send it.
+fn check_patience(index: &Index<'_>, findings: &mut Findings) {
+    let Some(bound) = index.history.bounds.patience else {
+        return;
+    };
+    let contents = index.contents.iter();
+    let mut endings: Vec<(Time, ClientId, bool)> = Vec::new();
+    let mut free_since = vec![Time::ZERO; index.history.clients.len()];
+    for sent in contents.filter_map(|content| content.lasting_invocation()) {
+        let turn = &mut free_since[sent.sender.0 as usize];
+        let since = sent.at.max(*turn);
+        *turn = (*turn).max(sent.ending.at().unwrap_or(*turn));
+        if let Ending::Acknowledged(at) = sent.ending {
+            let in_time = sent.retries == 0 && at.saturating_sub(since) < bound;
+            endings.push((at, sent.sender, in_time));
+        }
+    }
+    for life in &index.incarnations {
+        let mut checked_until = life.started_at;
+        for step in &life.connections {
+            let &Connection::Disconnected(at, Cause::Unanswered { after }) = step else {
+                continue;
+            };
+            let own = endings.iter().filter(|(ended_at, client, in_time)| {
+                *client == life.client && *in_time && (checked_until..at).contains(ended_at)
+            });
+            let answered_at = own.map(|&(ended_at, ..)| ended_at).max();
+            checked_until = at;
+            match answered_at {
+                None => {}
+                Some(_) if after <= bound + TOLERANCE => findings.held(),
+                Some(answered_at) => findings.add(at, || Evidence::LongPatience {
+                    client: index.name(life.client),
+                    answered_at,
+                    at,
+                    waited: after,
+                    bound,
+                }),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::Reconnection;
-    use crate::testing::chat;
+    use crate::testing::{Chat, chat};
+    use crate::{Cause, Time};
 
     // In the chats of these tests the wait is 1 s to 5 s.
 
@@ -201,5 +305,59 @@ mod tests {
         };
         insta::assert_snapshot!(left(crate::Cause::Meant), @"not exercised (1 excused: its user had left)");
         insta::assert_snapshot!(left(crate::Cause::PeerMeant), @"violated: alice was disconnected at 10.000 s and ran on without trying again; the wait must be 1.000 s to 5.000 s.");
+    }
+
+    /// Alice is lost so often, and each time back after this wait.
+    fn lost_again_and_again<const N: usize>(waits: [u64; N]) -> Chat {
+        let mut chat = chat(["alice", "bob"]).backoff_first(2_000);
+        for (at, wait) in (5_000..).step_by(5_000).zip(waits) {
+            chat = chat
+                .disconnected(at, "alice")
+                .connecting(at + wait, "alice")
+                .connected(at + wait + 100, "alice");
+        }
+        chat
+    }
+
+    #[test]
+    fn is_violated_by_a_back_off_that_does_not_start_over() {
+        insta::assert_snapshot!(lost_again_and_again([2_005]).verdict(Reconnection), @"held: 1 connection after an earlier one");
+        insta::assert_snapshot!(lost_again_and_again([2_006]).verdict(Reconnection), @"violated: alice was disconnected at 5.000 s and tried again at 7.006 s, after 2.006 s; the wait must be 1.000 s to 2.000 s.");
+        // After an attempt that failed it goes on.
+        let failed = chat(["alice"])
+            .backoff_first(2_000)
+            .disconnected(5_000, "alice")
+            .connecting(6_500, "alice")
+            .disconnected(7_000, "alice")
+            .connecting(12_000, "alice")
+            .connected(12_100, "alice");
+        insta::assert_snapshot!(failed.verdict(Reconnection), @"held: 1 connection after an earlier one");
+    }
+
+    #[test]
+    fn is_violated_by_a_back_off_without_jitter() {
+        insta::assert_snapshot!(lost_again_and_again([1_500; 4]).verdict(Reconnection), @"violated: All 4 waits of alice after a connection were 1.500 s long: who loses the same server comes back at the same moment.");
+        insta::assert_snapshot!(lost_again_and_again([1_500; 3]).verdict(Reconnection), @"held: 3 connections after an earlier one");
+        let drawn = lost_again_and_again([1_500, 1_500, 1_500, 1_506]);
+        insta::assert_snapshot!(drawn.verdict(Reconnection), @"held: 5 connections after an earlier one");
+    }
+
+    #[test]
+    fn is_violated_by_a_patience_that_does_not_come_back_down() {
+        let given_up = |answered_at, after| {
+            let after = Time::from_millis(after);
+            chat(["alice"])
+                .patience(2_000)
+                .sent(10_000, "alice", ["m1"])
+                .acknowledged(answered_at, "m1")
+                .disconnected_because(20_000, "alice", Cause::Unanswered { after })
+                .connecting(21_000, "alice")
+                .connected(21_100, "alice")
+                .verdict(Reconnection)
+        };
+        insta::assert_snapshot!(given_up(11_999, 2_005), @"held: 2 connections after an earlier one");
+        insta::assert_snapshot!(given_up(11_999, 2_006), @"violated: alice gave up an acknowledgement at 20.000 s, after 2.006 s, though the one before had come in time, at 11.999 s; 2.000 s are allowed.");
+        // That answer was late itself.
+        insta::assert_snapshot!(given_up(12_000, 4_000), @"held: 1 connection after an earlier one");
     }
 }

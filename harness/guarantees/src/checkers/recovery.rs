@@ -1,13 +1,15 @@
 //! Recovery: after a temporary disconnection a client gets its session back, whole; and when it cannot,
 //! a new one, and nothing of the old.
 //!
-//! Three questions, each about every connection that follows another one of the same program:
+//! Four questions, each about every connection that follows another one of the same program:
 //!
 //! - *May it be recovered?* Not if the session has expired, was ended on purpose, was lost with its
 //!   server, or is another client's; and both sides must say the same.
 //! - *Must it be?* Yes, if none of these is the case, also across a restart of a server that keeps its
 //!   sessions, and also if the client is back before the server has noticed that it was lost. A server
 //!   that says that it does not keep what was missed any more, or that too many are waiting, is excused.
+//! - *Is its client told why not?* Where a server says so, the reason is the true one, or that the session is
+//!   unknown: nobody remembers for ever why it has ended.
 //! - *Is it whole?* From the first message that a recovered session handled in a room to the last one
 //!   (or, if it is there at the end, to the last one that is due), it has handled all that are for its
 //!   client, in the order of their ids, once.
@@ -96,6 +98,19 @@ impl Lost {
             Lost::OnPurpose => "ended on purpose",
             Lost::WithServer => "lost with its server",
             Lost::Expired => "expired",
+        }
+    }
+}
+
+impl Lost {
+    /// Whether this is what the client was told.
+    fn is_told_by(self, told: Option<RecoveryRefused>) -> bool {
+        match told {
+            Some(RecoveryRefused::UnknownSession) => true,
+            Some(RecoveryRefused::LeftOnPurpose) => self == Lost::OnPurpose,
+            Some(RecoveryRefused::ServerRestarted) => self == Lost::WithServer,
+            Some(RecoveryRefused::Expired) => self == Lost::Expired,
+            _ => false,
         }
     }
 }
@@ -324,9 +339,17 @@ impl<'i, 'h> Sessions<'i, 'h> {
         match (opened.and_then(|opened| opened.fate), refused) {
             (None, _) => findings.leave_open(NotJudged::CauseUnknown),
             (Some(Fate::TooClose), _) => findings.leave_open(NotJudged::TooClose),
-            (Some(Fate::Over(why)), _) => {
-                findings.held();
+            (Some(Fate::Over(why)), told) => {
                 *self.refusals.entry(why).or_default() += 1;
+                match self.options.tells_why && !why.is_told_by(told) {
+                    true => {
+                        let truth = why.words().to_owned();
+                        let mistake = Mistake::WrongReason { truth, told };
+                        let gone = last.unwrap_or(session);
+                        findings.add(at, || self.bad(client, gone, at, mistake));
+                    }
+                    false => findings.held(),
+                }
             }
             (Some(Fate::Due(..)), Some(RecoveryRefused::OffsetTooOld)) => {
                 findings.excuse(Excuse::OffsetTooOld);
@@ -658,5 +681,18 @@ mod tests {
             .disconnected(1_000, "alice")
             .connected(3_000, "alice");
         insta::assert_snapshot!(without.verdict(Recovery), @"not exercised");
+    }
+
+    #[test]
+    fn is_violated_by_a_client_that_is_not_told_why_its_session_is_gone() {
+        let told = |refused| {
+            let gone = lost().telling_why().refused(40_000, "alice", refused);
+            gone.verdict(Recovery)
+        };
+        insta::assert_snapshot!(told(RecoveryRefused::Expired), @"held: 0 sessions recovered, 1 refused: expired");
+        insta::assert_snapshot!(told(RecoveryRefused::UnknownSession), @"held: 0 sessions recovered, 1 refused: expired");
+        insta::assert_snapshot!(told(RecoveryRefused::LeftOnPurpose), @"violated: alice asked for session alice-1 at 40.000 s, which was expired, and was told that it had been ended on purpose.");
+        let silent = lost().telling_why().connected(40_000, "alice");
+        insta::assert_snapshot!(silent.verdict(Recovery), @"violated: alice asked for session alice-1 at 40.000 s, which was expired, and was not told why it did not get it.");
     }
 }

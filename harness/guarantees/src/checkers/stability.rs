@@ -6,8 +6,8 @@
 //! for as long as it may take to be noticed and mended), or if the link explains a time-out: losses in
 //! a row, or the messages of the time before, if they keep it busy for longer than somebody waits for a
 //! heartbeat, or for an answer, as far as the teller says how long. Where nobody tells what the links
-//! carry, an end that nothing else explains is not judged. Does not look at attempts to connect;
-//! progress does.
+//! carry, an end that nothing else explains is not judged. Does not look at attempts to connect, nor at a
+//! session of which its client has not been told: that was one. Progress does.
 
 use crate::index::{Index, on_the_wire, time_for};
 use crate::verdict::Findings;
@@ -58,6 +58,8 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 struct Life<'h> {
     /// The session with which it is connected.
     connected: Option<&'h str>,
+    /// The sessions that its client was told of.
+    known: HashSet<&'h str>,
     /// The sessions whose end one side has told.
     ended: HashSet<&'h str>,
     /// When its program ended last.
@@ -78,6 +80,7 @@ impl<'h> Life<'h> {
         let (session, reason, cause, by_client) = match kind {
             EventKind::Connected { session, .. } => {
                 self.connected = Some(session);
+                self.known.insert(session);
                 // A session that was recovered can end again.
                 self.ended.remove(&**session);
                 return None;
@@ -97,7 +100,7 @@ impl<'h> Life<'h> {
                 reason,
                 cause,
                 ..
-            } => (&**session, reason, *cause, false),
+            } if self.known.contains(&**session) => (&**session, reason, *cause, false),
             _ => return None,
         };
         self.ended.insert(session).then_some(End {
@@ -127,7 +130,13 @@ fn excuse(index: &Index<'_>, client: ClientId, life: &Life<'_>, end: &End<'_>) -
         _ => heartbeat,
     };
     let busy = bytes_sent(index, since, end.at);
-    link_explains(index, client, patience, busy).then_some(Excuse::LinkExplains)
+    let explained = match end.cause {
+        Cause::Refused | Cause::Malformed | Cause::Stopping => false,
+        // Whoever waits in vain says so, but for a transport that looks after its heartbeat itself.
+        Cause::Closed if end.by_client => losses_explain_silence(index, client, patience),
+        _ => link_explains(index, client, patience, busy),
+    };
+    explained.then_some(Excuse::LinkExplains)
 }
 
 /// How many bytes of messages all clients were given between these two.
@@ -143,7 +152,7 @@ fn bytes_sent(index: &Index<'_>, from: Time, until: Time) -> u64 {
 /// these bytes, or because of losses.
 fn link_explains(index: &Index<'_>, client: ClientId, patience: Time, bytes: u64) -> bool {
     let link = index.conditions.link(client);
-    if losses_explain(link.to_client, patience) || losses_explain(link.to_server, patience) {
+    if losses_explain_silence(index, client, patience) {
         return true;
     }
     let directions = [
@@ -154,6 +163,11 @@ fn link_explains(index: &Index<'_>, client: ClientId, patience: Time, bytes: u64
         let time = time_for(bytes, there, back.latency);
         time.is_none_or(|time| time + there.latency + back.latency >= patience)
     })
+}
+
+fn losses_explain_silence(index: &Index<'_>, client: ClientId, patience: Time) -> bool {
+    let link = index.conditions.link(client);
+    losses_explain(link.to_client, patience) || losses_explain(link.to_server, patience)
 }
 
 /// Whether it is no rarer than once in a million that as many packets in a row are lost as keep TCP
@@ -232,15 +246,15 @@ mod tests {
     #[test]
     fn excuses_the_session_of_a_program_that_ended_as_long_as_the_server_may_take() {
         let closed = |at| {
-            let chat = told(["alice"]).stopped(10_000, "alice");
-            // Of a further session, as that of the program ended with it.
-            let closed = chat
-                .opened_only(10_000, "alice", "alice-2")
-                .closed(at, "alice", "alice-2");
-            closed.verdict(Stability)
+            // Of an earlier session, as that of the program ended with it.
+            told(["alice"])
+                .connected(9_000, "alice")
+                .stopped(10_000, "alice")
+                .closed(at, "alice", "alice-1")
+                .verdict(Stability)
         };
         insta::assert_snapshot!(closed(13_000), @"not exercised (1 excused: its program was not running)");
-        insta::assert_snapshot!(closed(13_001), @"violated: server told at 13.001 s that the session alice-2 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(closed(13_001), @"violated: server told at 13.001 s that the session alice-1 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
     }
 
     #[test]
@@ -345,5 +359,33 @@ mod tests {
         // A burst of two packets: one in ten thousand begins one.
         insta::assert_snapshot!(ended(10_000), @"not exercised (1 excused: the link explains it)");
         insta::assert_snapshot!(ended(9_999), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn excuses_by_a_busy_link_only_who_gave_up_waiting() {
+        let ended = |cause| {
+            let chat = told(["alice"]).link("alice", 1_000, 0);
+            let chat = chat.sent_large(9_000, "alice", "m1", 9_000);
+            chat.disconnected_because(10_000, "alice", cause)
+                .verdict(Stability)
+        };
+        insta::assert_snapshot!(ended(Cause::TimedOut), @"not exercised (1 excused: the link explains it)");
+        insta::assert_snapshot!(ended(Cause::Closed), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(ended(Cause::Refused), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+        let lossy = told(["alice"]).link("alice", 1_000_000, 200_000);
+        let lossy = lossy.disconnected_because(10_000, "alice", Cause::Closed);
+        insta::assert_snapshot!(lossy.verdict(Stability), @"not exercised (1 excused: the link explains it)");
+    }
+
+    #[test]
+    fn asks_nothing_of_a_session_that_its_client_was_never_told_of() {
+        let closed = || {
+            told(["alice"])
+                .opened_only(9_000, "alice", "alice-2")
+                .closed_because(10_000, "alice", "alice-2", Cause::PeerMeant)
+        };
+        insta::assert_snapshot!(closed().verdict(Stability), @"held: 1 connection");
+        let known = closed().connected_unopened(9_500, "alice", "alice-2");
+        insta::assert_snapshot!(known.verdict(Stability), @"violated: server told at 10.000 s that the session alice-2 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
     }
 }

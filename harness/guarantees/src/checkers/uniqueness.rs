@@ -1,8 +1,9 @@
-//! Uniqueness: a session, the id of a message and a client's offset belong to one at a time.
+//! Uniqueness: a session, the id of a message, a client's offset and a nickname belong to one at a time.
 //!
 //! A session is a client's from when the server opens it until the server closes it or ends. Ids are
 //! those of the rows and those that receivers were told; of two rows with one content exactly-once
-//! speaks. An offset that a client gave twice makes the server take one message for another.
+//! speaks. An offset that a client gave twice makes the server take one message for another. A nickname is
+//! its owner's, within a namespace, from the row with which it was taken until the owner takes another one.
 
 use crate::index::Index;
 use crate::verdict::Findings;
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
     check_rows(index, &mut findings);
+    check_nicknames(index, &mut findings);
     check_sessions(index, &mut findings);
     findings.verdict(|owners| format!("{} of one owner", counted(owners, "thing")))
 }
@@ -52,6 +54,32 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) {
                     id: *id,
                     one: one.to_owned(),
                     other: content.clone(),
+                })
+            }),
+        }
+    }
+}
+
+fn check_nicknames(index: &Index<'_>, findings: &mut Findings) {
+    let clients = index.history.clients.iter();
+    let namespaces: HashMap<&str, &str> = clients
+        .map(|client| (&*client.name, &*client.namespace))
+        .collect();
+    let mut owners: HashMap<(&str, &str), &str> = HashMap::new();
+    for row in &index.history.database {
+        let (Some(nickname), Some(&namespace)) = (&row.nickname, namespaces.get(&*row.sender))
+        else {
+            continue;
+        };
+        owners.retain(|_, owner| *owner != row.sender);
+        match owners.insert((namespace, nickname), &row.sender) {
+            None => findings.held(),
+            Some(owner) => findings.add(row.stored_at.unwrap_or(index.history.ended_at), || {
+                Evidence::Shared(Shared::Nickname {
+                    nickname: nickname.clone(),
+                    owner: owner.to_owned(),
+                    other: row.sender.clone(),
+                    row: row.id,
                 })
             }),
         }
@@ -149,5 +177,26 @@ mod tests {
     #[test]
     fn is_not_exercised_when_nobody_comes() {
         insta::assert_snapshot!(chat([]).verdict(Uniqueness), @"not exercised");
+    }
+
+    #[test]
+    fn is_violated_by_a_nickname_that_two_users_of_a_namespace_have_at_a_time() {
+        let taken = || {
+            chat(["alice", "bob"])
+                .sent(10, "alice", ["m1", "m3"])
+                .sent(11, "bob", ["m2"])
+                .stored(["m1"])
+                .taking("ace")
+        };
+        let shared = taken().stored(["m2"]).taking("ace");
+        insta::assert_snapshot!(shared.clone().verdict(Uniqueness), @"violated: bob took the nickname `ace` with row 2, while it was alice's.");
+        insta::assert_snapshot!(shared.namespace("/ops", "bob").verdict(Uniqueness), @"held: 4 things of one owner");
+        let given_back = taken()
+            .stored(["m3"])
+            .taking("king")
+            .stored(["m2"])
+            .taking("ace");
+        insta::assert_snapshot!(given_back.verdict(Uniqueness), @"held: 5 things of one owner");
+        insta::assert_snapshot!(taken().stored(["m3"]).taking("ace").verdict(Uniqueness), @"held: 4 things of one owner");
     }
 }

@@ -184,7 +184,9 @@ impl Evidence {
             Evidence::Shared(shared) => Moment {
                 at: match shared {
                     Shared::Session { at, .. } => Some(*at),
-                    Shared::Id { .. } | Shared::ClientOffset { .. } => None,
+                    Shared::Id { .. } | Shared::ClientOffset { .. } | Shared::Nickname { .. } => {
+                        None
+                    }
                 },
                 who: vec!["server".to_owned()],
                 what: match shared {
@@ -192,6 +194,9 @@ impl Evidence {
                         format!("gave session {session} to {other}, too")
                     }
                     Shared::Id { id, .. } => format!("gave the id {id} to two messages"),
+                    Shared::Nickname {
+                        nickname, other, ..
+                    } => format!("let {other} take the nickname `{nickname}`, too"),
                     Shared::ClientOffset { offset, .. } => {
                         format!("stored two messages under the client's offset {offset}")
                     }
@@ -208,6 +213,20 @@ impl Evidence {
                     seconds(*bound)
                 ),
             ),
+            Evidence::LongPatience {
+                client, at, waited, ..
+            } => Moment::new(
+                *at,
+                [client],
+                format!("gave up an acknowledgement only after {}", seconds(*waited)),
+            ),
+            Evidence::NoJitter {
+                wait, clients, at, ..
+            } => Moment {
+                at: Some(*at),
+                who: clients.clone(),
+                what: format!("always waited {} before connecting again", seconds(*wait)),
+            },
             Evidence::BackOff {
                 client,
                 disconnected_at,
@@ -411,6 +430,25 @@ mod tests {
                 one: 4,
                 other: 5,
             }),
+            Evidence::Shared(Shared::Nickname {
+                nickname: "Ace".to_owned(),
+                owner: "alice".to_owned(),
+                other: "bob".to_owned(),
+                row: 5,
+            }),
+            Evidence::LongPatience {
+                client: client.clone(),
+                answered_at: at(1),
+                at: at(9),
+                waited: at(8),
+                bound: at(2),
+            },
+            Evidence::NoJitter {
+                wait: at(1),
+                count: 5,
+                clients: vec!["alice".to_owned(), "bob".to_owned()],
+                at: at(9),
+            },
             Evidence::SlowAcknowledgement {
                 message: message("m1"),
                 since: at(1),
@@ -458,6 +496,9 @@ mod tests {
         3.000 s server: gave session s1 to bob, too
         at the end server: gave the id 4 to two messages
         at the end server: stored two messages under the client's offset undefined-0
+        at the end server: let bob take the nickname `Ace`, too
+        9.000 s bob: gave up an acknowledgement only after 8.000 s
+        9.000 s alice, bob: always waited 1.000 s before connecting again
         4.000 s alice: was answered about `m1` too late: 2.000 s are allowed
         3.000 s bob: tried again too early, after 1.000 s
         ");

@@ -1,7 +1,7 @@
 //! What shows that a session was not recovered as it should have been.
 
 use super::Message;
-use crate::{Time, nanoseconds, seconds};
+use crate::{RecoveryRefused, Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -57,6 +57,13 @@ pub enum Mistake {
         #[serde(with = "nanoseconds")]
         since: Time,
     },
+    /// It could not come back, and the client was told another reason, or none.
+    WrongReason {
+        /// What had become of it.
+        truth: String,
+        /// What the client was told.
+        told: Option<RecoveryRefused>,
+    },
     /// A message for it was left out.
     Missing {
         /// Which.
@@ -94,6 +101,9 @@ impl BadRecovery {
             Mistake::Refused { .. } => {
                 format!("was given a new session, although session {session} was waiting")
             }
+            Mistake::WrongReason { .. } => {
+                format!("was not told rightly why session {session} is gone")
+            }
             Mistake::Missing { message } => format!(
                 "recovered session {session} and never handled `{}`",
                 message.content
@@ -120,6 +130,16 @@ impl fmt::Display for BadRecovery {
                     "{client} recovered session {session} and at {at} handled again, "
                 )?;
                 return write!(f, "or after a later one, {message}.");
+            }
+            Mistake::WrongReason { truth, told } => {
+                write!(
+                    f,
+                    "{client} asked for session {session} at {at}, which was {truth}, "
+                )?;
+                return match told {
+                    Some(told) => write!(f, "and was told that {}.", told.words()),
+                    None => write!(f, "and was not told why it did not get it."),
+                };
             }
             Mistake::Refused { since } => {
                 write!(f, "{client} was given a new session at {at}, ")?;

@@ -38,6 +38,17 @@ pub enum Shared {
         /// The other.
         other: i64,
     },
+    /// A nickname that two users of a namespace have.
+    Nickname {
+        /// The nickname.
+        nickname: String,
+        /// Who had it.
+        owner: String,
+        /// Who took it as well.
+        other: String,
+        /// With which row.
+        row: i64,
+    },
 }
 
 impl fmt::Display for Shared {
@@ -58,6 +69,15 @@ impl fmt::Display for Shared {
                     f,
                     "The messages `{one}` and `{other}` have both the id {id}."
                 )
+            }
+            Shared::Nickname {
+                nickname,
+                owner,
+                other,
+                row,
+            } => {
+                write!(f, "{other} took the nickname `{nickname}` with row {row}, ")?;
+                write!(f, "while it was {owner}'s.")
             }
             Shared::ClientOffset { offset, one, other } => {
                 write!(

@@ -99,3 +99,19 @@ pub enum RecoveryRefused {
     /// Too many sessions were waiting.
     NoRoom,
 }
+
+impl RecoveryRefused {
+    /// The reason in words, to go after "told that".
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            RecoveryRefused::Expired => "it had expired",
+            RecoveryRefused::UnknownSession => "there is no such session",
+            RecoveryRefused::OffsetTooOld => "too much was missed",
+            RecoveryRefused::OffsetUnknown => "it was never sent what it had last",
+            RecoveryRefused::ServerRestarted => "it had ended with its server",
+            RecoveryRefused::LeftOnPurpose => "it had been ended on purpose",
+            RecoveryRefused::Superseded => "a later connection has it",
+            RecoveryRefused::NoRoom => "too many were waiting",
+        }
+    }
+}

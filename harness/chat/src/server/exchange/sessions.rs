@@ -16,6 +16,8 @@ pub(super) struct Sessions {
     places: Slab<Session>,
     /// By full name.
     rooms: HashMap<String, BTreeMap<SessionNumber, Place>>,
+    /// [`Bug::RoomOutlivesMembers`].
+    keeps_rooms: bool,
 }
 
 /// Where a session is kept while it exists.
@@ -23,6 +25,13 @@ pub(super) struct Sessions {
 pub(super) struct Place(usize);
 
 impl Sessions {
+    pub(super) fn new(bug: Option<Bug>) -> Self {
+        Self {
+            keeps_rooms: bug == Some(Bug::RoomOutlivesMembers),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn insert(&mut self, number: SessionNumber, session: Session) {
         let place = Place(self.places.vacant_key());
         for room in session.rooms().keys() {
@@ -129,7 +138,7 @@ impl Sessions {
     fn exit(&mut self, room: &str, number: SessionNumber) {
         if let Some(there) = self.rooms.get_mut(room) {
             there.remove(&number);
-            if there.is_empty() {
+            if there.is_empty() && !self.keeps_rooms {
                 self.rooms.remove(room);
             }
         }
