@@ -368,7 +368,7 @@ async fn a_large_message_cannot_be_asked_for_by_whom_it_is_not_for() {
     let heard = eve.hear_until(r#""total":40000"#).await;
     assert!(heard.contains(r#""id":2,"from":0,"total":0"#), "{heard}");
     assert!(
-        heard.contains("xxxxxxxxx") && !heard.contains("yyy"),
+        heard.contains("xxxxxxxxx") && !heard.contains("yyyyyyyyy"),
         "{heard}"
     );
 }
