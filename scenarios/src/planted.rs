@@ -77,7 +77,7 @@ planted! {
     "typing-repeated" TypingRepeated breaks EphemeralDelivery in "typing-is-ephemeral";
     "backoff-not-reset" BackoffNotReset breaks Reconnection in "restart-loop";
     "backoff-without-jitter" BackoffWithoutJitter breaks Reconnection in "crowd-reconnects";
-    "patience-stays-up" PatienceStaysUp breaks Reconnection in "lossy-link";
+    "patience-stays-up" PatienceStaysUp breaks Reconnection in "partition-again-and-again";
     "presence-forgets-leaving" PresenceForgetsLeaving breaks Presence in "presence-after-kill";
     "presence-forgets-returned" PresenceForgetsReturned breaks Presence in "presence-after-silence";
     "presence-keeps-the-gone" PresenceKeepsTheGone breaks Presence in "presence-after-restart";
