@@ -73,6 +73,27 @@ fn what_is_found_is_the_same_however_many_worlds_are_played_at_a_time_and_on_how
 }
 
 #[test]
+fn the_first_finding_is_the_same_however_many_worlds_are_played_at_a_time() {
+    let folder = directory("explore-first");
+    let file = small_chat(&folder, "echo-to-sender");
+    let first = |jobs| {
+        let arguments = [
+            "explore",
+            &file,
+            "--seeds",
+            "20",
+            "--fail-fast",
+            "--jobs",
+            jobs,
+        ];
+        let told = squall(&arguments);
+        assert_eq!(told.status.code(), Some(1), "{told:?}");
+        String::from_utf8(told.stdout).expect("UTF-8")
+    };
+    assert_eq!(first("1"), first("4"));
+}
+
+#[test]
 fn a_story_becomes_a_small_witness_that_fails_for_everybody_and_a_test() {
     let folder = directory("shrink");
     let file = small_chat(&folder, "echo-to-sender");

@@ -6,7 +6,7 @@ use crate::search::{self, Document, Exploration, Span, Told};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::GraphicalTheme;
 use squall::BadScenario;
-use squall::parallel::default_jobs;
+use squall::parallel::{Effort, default_jobs};
 use squall_guarantees::counted;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -88,14 +88,16 @@ pub(crate) fn explore(arguments: &Arguments) -> Result<Exit, Failure> {
     let span = Span {
         seeds: arguments.seeds.clone().unwrap_or(default),
         shard: arguments.shard,
-        jobs: arguments.jobs.map_or_else(default_jobs, usize::from),
-        longest: arguments.longest,
         fail_fast: arguments.fail_fast,
     };
-    let stop = stop_on_ctrl_c()?;
+    let effort = Effort {
+        jobs: arguments.jobs.map_or_else(default_jobs, usize::from),
+        longest: arguments.longest,
+        stop: stop_on_ctrl_c()?,
+    };
     let bar = bar();
     let began = Instant::now();
-    let told = search::explore(&fixed, &span, &stop, |progress| {
+    let told = search::explore(&fixed, &span, &effort, |progress| {
         bar.inc(1);
         bar.set_message(stories(progress.stories));
     });

@@ -10,24 +10,19 @@ use super::size::Size;
 use super::story::Story;
 use serde::Serialize;
 use squall::BadScenario;
+use squall::parallel::{Effort, parallel};
 use squall_guarantees::Guarantee;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
 
-/// Which worlds are played, and until when.
+/// Which worlds are played.
 #[derive(Clone, Debug)]
 pub struct Span {
     /// The seeds.
     pub seeds: RangeInclusive<u64>,
     /// The k-th of n parts of them, counted from 1: of n machines that share the work, which one this is.
     pub shard: (u64, u64),
-    /// How many worlds at a time.
-    pub jobs: usize,
-    /// No world is begun when so much time has passed.
-    pub longest: Option<Duration>,
     /// Whether the first finding is enough.
     pub fail_fast: bool,
 }
@@ -80,69 +75,50 @@ fn in_words<S: serde::Serializer>(story: &Story, to: S) -> Result<S::Ok, S::Erro
     to.collect_str(story)
 }
 
-/// Plays the worlds of a span, which complete what a document fixes, until `stop` is set.
+/// Plays the worlds of a span, which complete what a document fixes.
 ///
 /// # Errors
 /// If a world is no scenario, which is the document's fault: no world that the seed alone composes is.
 pub fn explore(
     fixed: &Document,
     span: &Span,
-    stop: &AtomicBool,
+    effort: &Effort,
     mut progress: impl FnMut(Progress),
 ) -> Result<Exploration, BadScenario> {
-    let (first, last) = (*span.seeds.start(), *span.seeds.end());
-    let (part, parts) = span.shard;
-    let began = Instant::now();
-    let next = AtomicU64::new(0);
-    // `None` once the seeds are used up.
-    let take = || {
-        let late = span
-            .longest
-            .is_some_and(|longest| began.elapsed() >= longest);
-        if late || stop.load(Ordering::Relaxed) {
-            return None;
-        }
-        let turn = next.fetch_add(1, Ordering::Relaxed);
-        let seed = turn.checked_mul(parts)?.checked_add(part - 1 + first)?;
-        (seed <= last).then_some(seed)
-    };
     let mut exploration = Exploration::default();
     let mut wrong = None;
-    std::thread::scope(|scope| {
-        let (results, played) = mpsc::sync_channel(span.jobs * 4);
-        for _ in 0..span.jobs {
-            let results = results.clone();
-            scope.spawn(|| {
-                let results = results;
-                while let Some(seed) = take() {
-                    let world = draw(seed, fixed);
-                    let played = play_whole(&world, seed);
-                    if results.send((seed, world, played)).is_err() {
-                        break;
-                    }
-                }
-            });
+    let play = |&seed: &u64| {
+        let world = draw(seed, fixed);
+        let played = play_whole(&world, seed);
+        (world, played)
+    };
+    parallel(span.worlds(), effort, play, |seed, (world, played)| {
+        // What was under way when this became enough would depend on how many are played at a time.
+        if wrong.is_some() || (span.fail_fast && !exploration.stories.is_empty()) {
+            return effort.stop.store(true, Ordering::Relaxed);
         }
-        drop(results);
-        for (seed, world, played) in played {
-            match played {
-                Ok(played) => exploration.add(seed, world, played),
-                Err(bad) => {
-                    wrong.get_or_insert(bad);
-                    stop.store(true, Ordering::Relaxed);
-                }
-            }
-            if span.fail_fast && !exploration.stories.is_empty() {
-                stop.store(true, Ordering::Relaxed);
-            }
-            progress(Progress {
-                worlds: exploration.worlds,
-                stories: exploration.stories.len(),
-            });
+        match played {
+            Ok(played) => exploration.add(seed, world, played),
+            Err(bad) => wrong = Some(bad),
         }
+        progress(Progress {
+            worlds: exploration.worlds,
+            stories: exploration.stories.len(),
+        });
     });
     exploration.settle();
     wrong.map_or(Ok(exploration), Err)
+}
+
+impl Span {
+    /// The seeds of its part of the worlds.
+    fn worlds(&self) -> impl Iterator<Item = u64> + Send + use<> {
+        let (part, parts) = self.shard;
+        let last = *self.seeds.end();
+        let first = self.seeds.start().checked_add(part - 1);
+        std::iter::successors(first, move |seed| seed.checked_add(parts))
+            .take_while(move |seed| *seed <= last)
+    }
 }
 
 impl Exploration {
@@ -178,11 +154,8 @@ impl Exploration {
         }
     }
 
-    /// Brings everything into an order that does not hang on which world was ready first.
+    /// Puts the stories that are told most often first.
     fn settle(&mut self) {
-        self.stories
-            .iter_mut()
-            .for_each(|told| told.seeds.sort_unstable());
         self.stories.sort_by(|one, other| {
             let more = other.seeds.len().cmp(&one.seeds.len());
             more.then_with(|| one.story.cmp(&other.story))
@@ -220,5 +193,22 @@ impl Told {
             self.evidence = finding.evidence;
             self.world = world;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_seed_is_in_one_part_also_the_last_that_there_is() {
+        let part = |part| Span {
+            seeds: u64::MAX - 6..=u64::MAX,
+            shard: (part, 3),
+            fail_fast: false,
+        };
+        let mut seeds: Vec<_> = (1..=3).flat_map(|k| part(k).worlds()).collect();
+        seeds.sort_unstable();
+        assert!(seeds.into_iter().eq(u64::MAX - 6..=u64::MAX));
     }
 }

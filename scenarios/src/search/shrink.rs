@@ -14,9 +14,9 @@ use super::play::{Finding, play};
 use super::size::Size;
 use super::story::Story;
 use candidate::{Candidate, is_smaller};
+use squall::parallel::{self, parallel};
 use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A world that was made small.
@@ -171,26 +171,22 @@ impl Shrinking<'_> {
     /// Plays each with the dice of now, and if need be with others.
     fn play_side_by_side(&mut self, some: &[Candidate]) -> Vec<Option<(u64, Finding)>> {
         let (seed, story, dice) = (self.now.seed, self.story, self.effort.dice);
-        let plays = AtomicUsize::new(0);
-        let results: Mutex<Vec<_>> = Mutex::new(some.iter().map(|_| None).collect());
-        std::thread::scope(|scope| {
-            for (number, candidate) in some.iter().enumerate() {
-                let (plays, results) = (&plays, &results);
-                scope.spawn(move || {
-                    let others = if candidate.structural { dice } else { 0 };
-                    let seeds = std::iter::once(seed).chain(1..=others);
-                    let found = seeds.into_iter().find_map(|seed| {
-                        plays.fetch_add(1, Ordering::Relaxed);
-                        Some((seed, tells(&candidate.world, seed, story)?))
-                    });
-                    let mut results = results.lock().expect("no play panics while it holds this");
-                    results[number] = found;
-                });
-            }
-        });
-        self.now.plays += plays.into_inner() as u64;
-        results
-            .into_inner()
-            .expect("no play panics while it holds this")
+        let plays = AtomicU64::new(0);
+        let try_out = |candidate: &&Candidate| {
+            let others = if candidate.structural { dice } else { 0 };
+            let mut seeds = std::iter::once(seed).chain(1..=others);
+            seeds.find_map(|seed| {
+                plays.fetch_add(1, Ordering::Relaxed);
+                Some((seed, tells(&candidate.world, seed, story)?))
+            })
+        };
+        let all_at_once = parallel::Effort {
+            jobs: some.len(),
+            ..parallel::Effort::default()
+        };
+        let mut found = Vec::new();
+        parallel(some, &all_at_once, try_out, |_, result| found.push(result));
+        self.now.plays += plays.into_inner();
+        found
     }
 }
