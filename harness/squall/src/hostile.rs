@@ -192,7 +192,8 @@ impl PlannedHostile {
             login: manners.login,
             phrases: manners.phrases,
         };
-        let (rooms, hear) = (self.rooms, manners.hear);
+        let (mut rooms, hear) = (self.rooms, manners.hear);
+        rooms.extend(manners.rooms);
         let ear: Ear = Arc::new(move |text| {
             let heard = hear(text).into_iter();
             heard.filter(|heard| is_leak(heard, &rooms)).for_each(&leak);
@@ -219,6 +220,8 @@ pub struct Manners {
     pub login: String,
     /// What it may say, as JSON: events that cost much, that are not allowed, that do not exist.
     pub phrases: Vec<String>,
+    /// The rooms that it is in without naming them: what is said there is for its ears too.
+    pub rooms: Vec<String>,
     /// The messages in what it hears: an Engine.IO packet, or several in a polling body.
     pub hear: fn(&str) -> Vec<EventKind>,
 }
@@ -229,6 +232,7 @@ impl Default for Manners {
         Manners {
             login: "{}".to_owned(),
             phrases: Vec::new(),
+            rooms: Vec::new(),
             hear: |_| Vec::new(),
         }
     }

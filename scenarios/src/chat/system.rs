@@ -59,6 +59,7 @@ impl System for Chat {
         Manners {
             login: manners::login(name, rooms),
             phrases: manners::phrases(),
+            rooms: vec![EVERYBODY.to_owned(), room_of(name)],
             hear: manners::deliveries,
         }
     }

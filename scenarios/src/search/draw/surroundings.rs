@@ -8,12 +8,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
     if drawing.chance("a middlebox", 0.1) {
         middlebox(drawing);
     }
-    // Whoever has logged in hears what is said to everybody, a hostile peer as well; the history does not know that yet.
-    let to_everybody = ["all", "others", "nickname"]
-        .iter()
-        .any(|act| drawing.document.has(&format!("workload.mix.{act}")));
-    let is_free = !drawing.document.has("hostile") && !to_everybody;
-    if is_free && drawing.chance("hostile peers", 0.15) {
+    if !drawing.document.has("hostile") && drawing.chance("hostile peers", 0.15) {
         let count = drawing.dice("hostile peers").between(1, 2);
         for peer in 1..=count {
             let mut dice = drawing.dice(&format!("hostile {peer}"));
