@@ -94,6 +94,7 @@ fn history() -> History {
         database: vec![row(1, "m1"), row(2, "m2"), row(3, "m2")],
         silences: vec![Silence {
             client: BOB,
+            server: None,
             lost: Lost::BothWays,
             from: ms(2_000),
             until: ms(8_000),

@@ -99,6 +99,7 @@ fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
         database: (1..).zip(&*stored.lock().unwrap()).map(row).collect(),
         silences: vec![Silence {
             client: ClientId(0),
+            server: None,
             lost: Lost::BothWays,
             from: partition.start,
             until: partition.end,

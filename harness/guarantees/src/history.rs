@@ -276,11 +276,14 @@ pub struct StoredMessage {
     pub stored_at: Option<Time>,
 }
 
-/// A time in which packets between a client and the server were all lost, one way at least.
+/// A time in which packets between a client and a server were all lost, one way at least.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Silence {
     /// The client.
     pub client: ClientId,
+    /// The server, as sessions name it ([`EventKind::SessionOpened`]); none if it is any of them.
+    #[serde(default)]
+    pub server: Option<String>,
     /// Which way the packets were lost.
     pub lost: Lost,
     /// When it began.

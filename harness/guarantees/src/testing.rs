@@ -597,10 +597,28 @@ impl Chat {
         let (from, until) = (Time::from_millis(from), Time::from_millis(until));
         self.history.silences.push(Silence {
             client,
+            server: None,
             lost,
             from,
             until,
         });
+        self
+    }
+
+    /// The last silence is that of one server of several.
+    pub(crate) fn silent(mut self, server: &str) -> Self {
+        let silence = self.history.silences.last_mut().expect("a silence");
+        silence.server = Some(server.to_owned());
+        self
+    }
+
+    /// Every session so far is of this server.
+    pub(crate) fn served_by(mut self, server: &str) -> Self {
+        for event in &mut self.history.events {
+            if let EventKind::SessionOpened { server: of, .. } = &mut event.kind {
+                server.clone_into(of);
+            }
+        }
         self
     }
 

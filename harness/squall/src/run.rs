@@ -302,7 +302,7 @@ fn history(
             .collect(),
         events: std::mem::take(&mut told.events),
         database: dated(database, &told),
-        silences: hardships::silences(plan, ending.at),
+        silences: hardships::silences(plan, ends, ending.at),
         standstills: hardships::standstills(plan, ending.at),
         server_stops: stops_of_servers(plan, ends),
         bounds: plan.bounds(),

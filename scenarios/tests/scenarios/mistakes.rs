@@ -293,3 +293,39 @@ fn who_is_online_is_known_to_one_server_only() {
         "{told}"
     );
 }
+
+#[test]
+fn limits_that_leave_no_room_are_told() {
+    let told = mistakes("[chat]\nqueue = 15\npage = 5\nrecovery-sessions = 0");
+    for part in [
+        "in a queue of 15 packets there is no room",
+        "a page of 5 messages is too much for the queue",
+        "Take 3 or less, a quarter of `queue`.",
+        "with a `recovery-sessions` of 0 nothing works",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
+fn a_program_that_is_always_down_already_cannot_be_ended_again() {
+    let kill = |at: &str| {
+        format!("[[fault]]\nkind = 'kill'\nvictims = 'server'\nat = '{at}'\nfor = '4s'\n")
+    };
+    let faults = |first, second| format!("shows = 'Two kills.'\n{}{}", kill(first), kill(second));
+    let told = mistakes(&faults("2s..3s", "4s..5s"));
+    assert!(
+        told.contains("fault 1 and this one end the program of `server` at the same time"),
+        "{told}"
+    );
+    assert_eq!(
+        mistakes(&faults("4s..5s", "2s..3s"))
+            .matches("at the same time")
+            .count(),
+        1
+    );
+    // With some seeds they do not overlap.
+    let right =
+        |first, second| Scenario::parse("chat.toml", &faults(first, second), SYSTEMS).is_ok();
+    assert!(right("2s..3s", "4s..6s") && right("2s", "6s") && right("1s..8s", "2s..9s"));
+}

@@ -9,7 +9,10 @@
 
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{ClientId, EventKind, Evidence, Excuse, Lost, Silence, Time, Verdict, counted};
+use crate::{
+    ClientId, Direction, EventKind, Evidence, Excuse, Lost, Silence, Time, Verdict, counted,
+};
+use std::time::Duration;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -17,7 +20,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let sessions = sessions_of_clients(index);
     for silence in &index.history.silences {
         let client = silence.client.0 as usize;
-        let clients = clients_watches(index, &incarnations[client], silence);
+        let clients = clients_watches(index, (&incarnations[client], &sessions[client]), silence);
         let servers = servers_watches(index, &sessions[client], silence);
         for watch in clients.into_iter().chain(servers) {
             match watch.judge(silence) {
@@ -84,13 +87,15 @@ impl Watch<'_> {
 /// The client's side, in the incarnation that has a connection just before the silence begins.
 fn clients_watches<'h>(
     index: &Index<'h>,
-    incarnations: &[&Incarnation<'h>],
+    (incarnations, sessions): (&[&Incarnation<'h>], &[Session<'h>]),
     silence: &Silence,
 ) -> Vec<Watch<'h>> {
     if silence.lost == Lost::ToServer {
         return Vec::new();
     }
-    let bound = index.history.bounds.client_detection;
+    let link = index.conditions.link(silence.client);
+    let under_way = under_way(link.to_client, link.to_server);
+    let bound = index.history.bounds.client_detection + under_way;
     let whose = [Some(silence.client)];
     let due = index.conditions.over(&whose, silence.from, bound);
     let watch = |incarnation: &&Incarnation<'h>| {
@@ -100,6 +105,10 @@ fn clients_watches<'h>(
         let Some(&Connection::Connected(_, session)) = steps[..next].last() else {
             return None;
         };
+        let known = sessions.iter().rfind(|known| known.id == session);
+        if known.is_some_and(|session| !session.is_with(silence)) {
+            return None;
+        }
         dies_at.is_none_or(|at| at >= silence.from).then(|| Watch {
             observer: &index.client(silence.client).name,
             silent: "server",
@@ -113,6 +122,18 @@ fn clients_watches<'h>(
     incarnations.iter().filter_map(watch).collect()
 }
 
+/// How long after a silence has begun the last sign of life from before may still come: as long as a packet is under
+/// way, and where one may be lost, as long again as its sender's kernel waits for an acknowledgement, which does not
+/// stand still with the program (RFC 6298: a second, or what the round trip makes of it).
+fn under_way(there: Direction, back: Direction) -> Time {
+    const FIRST_TIMEOUT: Duration = Duration::from_secs(1);
+    let round_trip = there.latency + back.latency;
+    match there.loss_ppm {
+        0 => there.latency,
+        _ => there.latency + FIRST_TIMEOUT + round_trip * 2,
+    }
+}
+
 /// The server's side, in every session that is open just before the silence begins. A server that
 /// stops takes its sessions with it, and closes none.
 fn servers_watches<'h>(
@@ -124,19 +145,23 @@ fn servers_watches<'h>(
         return Vec::new();
     }
     let stops = &index.history.server_stops;
-    let bound = index.history.bounds.server_detection;
+    let link = index.conditions.link(silence.client);
+    let under_way = under_way(link.to_server, link.to_client);
+    let bound = index.history.bounds.server_detection + under_way;
     let due = index.conditions.over(&[None], silence.from, bound);
-    let watch = |&Session {
-                     id,
-                     opened_at,
-                     closed_at,
-                 }: &Session<'h>| {
+    let watch = |session: &Session<'h>| {
+        let &Session {
+            id,
+            opened_at,
+            closed_at,
+            ..
+        } = session;
         let dies_at = stops
             .get(stops.partition_point(|&stop| stop < opened_at))
             .copied();
         let ended_before = |end: Option<Time>| end.is_some_and(|at| at < silence.from);
         let open = opened_at < silence.from && !ended_before(closed_at) && !ended_before(dies_at);
-        open.then(|| Watch {
+        (open && session.is_with(silence)).then(|| Watch {
             observer: "server",
             silent: &index.client(silence.client).name,
             session: id,
@@ -152,8 +177,17 @@ fn servers_watches<'h>(
 /// A session as the server sees it.
 struct Session<'h> {
     id: &'h str,
+    server: &'h str,
     opened_at: Time,
     closed_at: Option<Time>,
+}
+
+impl Session<'_> {
+    /// Whether it is with the server that the silence is about.
+    fn is_with(&self, silence: &Silence) -> bool {
+        let server = silence.server.as_deref();
+        server.is_none_or(|server| server == self.server)
+    }
 }
 
 fn incarnations_of_clients<'i, 'h>(index: &'i Index<'h>) -> Vec<Vec<&'i Incarnation<'h>>> {
@@ -171,9 +205,12 @@ fn sessions_of_clients<'h>(index: &Index<'h>) -> Vec<Vec<Session<'h>>> {
         let ClientId(client) = event.client;
         let sessions = &mut clients[client as usize];
         match &event.kind {
-            EventKind::SessionOpened { session, .. } => {
+            EventKind::SessionOpened {
+                session, server, ..
+            } => {
                 sessions.push(Session {
                     id: session,
+                    server,
                     opened_at: event.at,
                     closed_at: None,
                 });
@@ -233,6 +270,32 @@ mod tests {
             .silence(10_000, 20_000, "alice", ToClient)
             .disconnected(13_000, "alice");
         insta::assert_snapshot!(to_client.verdict(Detection), @"held: 1 silence noticed");
+    }
+
+    #[test]
+    fn what_was_lost_before_the_silence_may_come_after_it_has_begun() {
+        let noticed = |loss_ppm, at| {
+            let chat = chat(["alice"])
+                .link("alice", 1_000_000, loss_ppm)
+                .silence(10_000, 20_000, "alice", ToClient)
+                .disconnected(at, "alice");
+            chat.verdict(Detection).starts_with("held")
+        };
+        assert!(noticed(0, 14_000) && !noticed(0, 14_001));
+        assert!(noticed(1, 15_000) && !noticed(1, 15_001));
+    }
+
+    #[test]
+    fn asks_nobody_who_was_connected_with_another_server() {
+        let silence = |server| {
+            chat(["alice"])
+                .served_by("server-2")
+                .silence(10_000, 20_000, "alice", BothWays)
+                .silent(server)
+                .verdict(Detection)
+        };
+        insta::assert_snapshot!(silence("server-1"), @"not exercised");
+        assert!(silence("server-2").starts_with("violated"));
     }
 
     #[test]

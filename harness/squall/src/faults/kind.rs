@@ -74,6 +74,11 @@ pub(crate) trait Kind {
         None
     }
 
+    /// Whether it strikes at a system call of its victim, some time after it has begun, or never.
+    fn waits_for_a_call(&self) -> bool {
+        false
+    }
+
     /// When the victims' programs do not run, of a fault that lasts so long: from and until.
     fn downtimes(
         &self,

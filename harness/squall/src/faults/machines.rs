@@ -311,6 +311,10 @@ impl Kind for PowerLoss {
         Some(Lost::BothWays)
     }
 
+    fn waits_for_a_call(&self) -> bool {
+        self.at_call.is_some()
+    }
+
     fn downtimes(
         &self,
         from: Duration,

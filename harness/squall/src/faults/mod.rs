@@ -36,6 +36,7 @@ use division::Sides;
 use indexmap::IndexSet;
 pub(crate) use kind::{Hindrance, Kind, Stage};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -154,16 +155,35 @@ pub(crate) fn read<'t>(
         problems.add(raw.span(), "the faults must be a list of tables", wanted);
         return Vec::new();
     };
-    let mut faults = Vec::new();
+    let mut faults: Vec<Fault> = Vec::new();
     for (item, number) in items.iter().zip(1..) {
         let table = Table::read(format!("[[fault]] number {number}"), item, wanted, problems);
-        faults.extend(table.and_then(|table| read_one(table, clients, problems)));
+        let Some((fault, at)) = table.and_then(|table| read_one(table, clients, problems)) else {
+            continue;
+        };
+        let before = faults.iter().zip(1..);
+        let mut before = before.filter_map(|(other, number)| {
+            let machine = fault.conflict(other).or_else(|| other.conflict(&fault));
+            Some((machine?, number))
+        });
+        if let Some((machine, other)) = before.next() {
+            let what = format!(
+                "fault {other} and this one end the program of `{machine}` at the same time"
+            );
+            let remedy = "Let the one begin when the other is over, or make one fault of both.";
+            problems.add(at, what, remedy);
+        }
+        faults.push(fault);
     }
     faults
 }
 
-/// One fault; none if something without a default is missing or wrong.
-fn read_one(mut table: Table<'_>, clients: &Clients, problems: &mut Problems) -> Option<Fault> {
+/// One fault, and where it says when; none if something without a default is missing or wrong.
+fn read_one(
+    mut table: Table<'_>,
+    clients: &Clients,
+    problems: &mut Problems,
+) -> Option<(Fault, Range<usize>)> {
     let words = WORDS.iter().copied();
     table.require("kind", &choose_from("", words.clone()), problems);
     let allowed: Vec<_> = words.map(|word| (word, word)).collect();
@@ -183,15 +203,37 @@ fn read_one(mut table: Table<'_>, clients: &Clients, problems: &mut Problems) ->
         }
     }
     table.finish(problems);
-    Some(Fault {
+    let at = at?;
+    let fault = Fault {
         kind: kind?,
         victims: victims?.value,
-        at: at?.value,
+        at: at.value,
         lasts,
-    })
+    };
+    Some((fault, at.at))
 }
 
 impl Fault {
+    /// A machine whose program an earlier fault has ended when this one does, whatever the seed, and will start again.
+    fn conflict(&self, earlier: &Fault) -> Option<String> {
+        let lasts = |fault: &Fault| {
+            let lasts = fault.lasts.map(|lasts| lasts.min());
+            fault.kind.kind().duration().or(lasts)
+        };
+        let ends_programs =
+            |fault: &Fault| !fault.kind.kind().downtimes(Duration::ZERO, None).is_empty();
+        let follows = self.at.min() >= earlier.at.max();
+        let is_over = lasts(earlier).is_some_and(|lasts| self.at.max() >= earlier.at.min() + lasts);
+        if !ends_programs(self) || !ends_programs(earlier) || !follows || is_over {
+            return None;
+        }
+        let (Victims::Named(own), Victims::Named(others)) = (&self.victims, &earlier.victims)
+        else {
+            return None;
+        };
+        own.iter().find(|name| others.contains(*name)).cloned()
+    }
+
     /// Decides what the fault leaves open.
     pub(crate) fn draw(&self, number: usize, draw: &mut Draw) -> PlannedFault {
         let fault = format!("fault {number}");

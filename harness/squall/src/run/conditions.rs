@@ -179,13 +179,15 @@ fn touched(plan: &Plan, fault: &PlannedFault) -> Vec<Option<ClientId>> {
     }
     let touches = |client: &str| match &sides {
         Some(sides) => {
-            let middlebox = plan.middlebox.as_ref();
-            let middlebox = middlebox.filter(|it| it.serves(client));
-            let doors = match middlebox {
-                Some(_) => vec![MIDDLEBOX],
-                None => on_servers_side.clone(),
+            let divides = |some: &[&str], others: &[&str]| {
+                sides.divide_any(some, others) || sides.divide_any(others, some)
             };
-            sides.divide_any(&[client], &doors) || sides.divide_any(&doors, &[client])
+            let middlebox = plan.middlebox.as_ref();
+            match middlebox.is_some_and(|it| it.serves(client)) {
+                // What a client behind the box says goes on to the servers from there.
+                true => divides(&[client], &[MIDDLEBOX]) || divides(&[MIDDLEBOX], &on_servers_side),
+                false => divides(&[client], &on_servers_side),
+            }
         }
         None => fault.hits(client),
     };
@@ -237,6 +239,18 @@ mod tests {
             ("kind = 'loss'\nvictims = 'bob'\nloss = 0.1", vec![Some(1)]),
         ] {
             assert_eq!(touched_by(fault), touched, "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_a_box_does_not_hear_is_not_heard_by_the_clients_behind_the_box() {
+        for kind in ["partition", "hold"] {
+            let plan = plan(&format!(
+                "[middlebox]\nkind = 'behaves'\nclients = ['alice']\n[[fault]]\nkind = '{kind}'\n\
+                 victims = 'server'\nat = '2s'\nfor = '1s'"
+            ));
+            let touched: Vec<_> = disturbances(&plan).iter().map(|it| it.client).collect();
+            assert!(touched.contains(&Some(ClientId(0))), "{kind}: {touched:?}");
         }
     }
 

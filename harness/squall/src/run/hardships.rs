@@ -3,6 +3,7 @@
 //! Faults of one kind may overlap when the seed decides about times and victims. A machine that is
 //! down because of two faults is started again when the last of them is over.
 
+use super::Ends;
 use crate::cast::MIDDLEBOX;
 use crate::client::PlannedClient;
 use crate::faults::{Hindrance, PlannedFault, Stage};
@@ -84,29 +85,42 @@ fn downtimes(plan: &Plan, machine: &str) -> Vec<(Duration, Option<Duration>)> {
     merged
 }
 
-/// When a client and the server could not hear each other, in a run that ended at this time.
-pub(super) fn silences(plan: &Plan, end: Duration) -> Vec<Silence> {
+/// When a client and a server could not hear each other, in a run that ended at this time, given when the
+/// programs of each machine ended.
+pub(super) fn silences(plan: &Plan, ends: &Ends, end: Duration) -> Vec<Silence> {
     let mut silences = Vec::new();
     let servers = plan.servers().names;
     let sides: Vec<_> = plan.faults.iter().map(PlannedFault::sides).collect();
     for (client, number) in plan.clients.iter().zip(0..) {
         let middlebox = plan.middlebox.as_ref();
-        let doors = match middlebox.is_some_and(|it| it.serves(&client.name)) {
-            true => vec![MIDDLEBOX.to_owned()],
-            false => servers.clone(),
-        };
+        let behind = middlebox.is_some_and(|it| it.serves(&client.name));
         for (fault, sides) in plan.faults.iter().zip(&sides) {
-            let lost = match sides {
-                Some(sides) => sides.silence(&client.name, &doors),
-                None => unheard(fault, &client.name, &servers),
+            let until = fault.until.unwrap_or(end);
+            let Some(from) = strikes(fault, ends, until) else {
+                continue;
             };
-            if let Some(lost) = lost {
-                silences.push(Silence {
+            let mut silence = |lost: Option<Lost>, server: Option<String>| {
+                silences.extend(lost.map(|lost| Silence {
                     client: ClientId(number),
+                    server,
                     lost,
-                    from: fault.from,
-                    until: fault.until.unwrap_or(end),
-                });
+                    from,
+                    until,
+                }));
+            };
+            match sides {
+                // The box is all that it hears, whichever server speaks through it.
+                Some(sides) if behind => silence(sides.silence(&client.name, MIDDLEBOX), None),
+                None if behind => silence(unheard(fault, &client.name, &servers), None),
+                _ => {
+                    for server in &servers {
+                        let lost = match sides {
+                            Some(sides) => sides.silence(&client.name, server),
+                            None => unheard(fault, &client.name, std::slice::from_ref(server)),
+                        };
+                        silence(lost, (servers.len() > 1).then(|| server.clone()));
+                    }
+                }
             }
         }
         if let Some(middlebox) = &plan.middlebox
@@ -115,6 +129,7 @@ pub(super) fn silences(plan: &Plan, end: Duration) -> Vec<Silence> {
         {
             silences.push(Silence {
                 client: ClientId(number),
+                server: None,
                 lost,
                 from: middlebox.from,
                 until: middlebox.until.unwrap_or(end),
@@ -122,6 +137,16 @@ pub(super) fn silences(plan: &Plan, end: Duration) -> Vec<Silence> {
         }
     }
     silences
+}
+
+/// When a fault that begins has struck; none if the system call that it waits for never came.
+fn strikes(fault: &PlannedFault, ends: &Ends, until: Duration) -> Option<Duration> {
+    if !fault.kind.kind().waits_for_a_call() {
+        return Some(fault.from);
+    }
+    let of_victims = ends.iter().filter(|(machine, _)| fault.hits(machine));
+    let ends = of_victims.flat_map(|(_, ends)| ends.iter().copied());
+    ends.filter(|at| (fault.from..until).contains(at)).min()
 }
 
 /// What a client and the server do not hear of each other because of a fault. A program that stands
@@ -222,11 +247,6 @@ mod tests {
         let plan = plan(
             r#"
             [[fault]]
-            kind = "kill"
-            victims = "server"
-            at = "5s"
-            for = "4s"
-            [[fault]]
             kind = "power-loss"
             victims = "server"
             at = "2s"
@@ -234,10 +254,20 @@ mod tests {
             [[fault]]
             kind = "kill"
             victims = "server"
+            at = "2s..9s"
+            for = "4s"
+            [[fault]]
+            kind = "kill"
+            victims = "server"
             at = "20s"
             "#,
         );
-        let expected = vec![(seconds(2), Some(seconds(9))), (seconds(20), None)];
+        let kill = &plan.faults[1];
+        assert!(kill.from < seconds(7), "the seed lets them overlap");
+        let expected = vec![
+            (seconds(2), kill.until.max(Some(seconds(7)))),
+            (seconds(20), None),
+        ];
         assert_eq!(downtimes(&plan, SERVER), expected);
         assert_eq!(downtimes(&plan, "alice"), []);
     }
@@ -262,11 +292,37 @@ mod tests {
         let (from, until) = (seconds(2), seconds(5));
         let expected = Silence {
             client: bob,
+            server: None,
             lost: Lost::BothWays,
             from,
             until,
         };
-        assert_eq!(silences(&plan, plan.ends_at()), [expected]);
+        assert_eq!(silences(&plan, &Ends::new(), plan.ends_at()), [expected]);
+    }
+
+    #[test]
+    fn a_power_loss_at_a_system_call_is_silent_from_that_call_on() {
+        let plan = plan(
+            r#"
+            [[fault]]
+            kind = "power-loss"
+            victims = "bob"
+            at = "2s"
+            for = "5s"
+            at-call = 100
+            "#,
+        );
+        let since = |ended: &[u64]| {
+            let ended = ended.iter().map(|&at| seconds(at)).collect();
+            let ends = Ends::from_iter([
+                ("alice".to_owned(), vec![seconds(3)]),
+                ("bob".to_owned(), ended),
+            ]);
+            let silences = silences(&plan, &ends, plan.ends_at());
+            silences.first().map(|silence| silence.from)
+        };
+        assert_eq!(since(&[1, 4, 9]), Some(seconds(4)));
+        assert_eq!(since(&[1, 7]), None, "it struck nothing while it lasted");
     }
 
     #[test]
@@ -303,11 +359,12 @@ mod tests {
         let (from, until) = (seconds(2), seconds(5));
         let expected = Silence {
             client: ClientId(0),
+            server: None,
             lost: Lost::ToClient,
             from,
             until,
         };
-        assert_eq!(silences(&plan, plan.ends_at()), [expected]);
+        assert_eq!(silences(&plan, &Ends::new(), plan.ends_at()), [expected]);
         let expected = Standstill {
             client: None,
             from,
@@ -328,12 +385,30 @@ mod tests {
             for = "3s"
             "#,
         );
-        assert_eq!(silences(&plan, plan.ends_at()), []);
+        assert_eq!(silences(&plan, &Ends::new(), plan.ends_at()), []);
         assert_eq!(standstills(&plan, plan.ends_at()).len(), 1);
         assert_eq!(
             standstills(&plan, plan.ends_at())[0].client,
             Some(ClientId(1))
         );
+    }
+
+    #[test]
+    fn one_server_of_several_is_silent_and_the_others_are_not() {
+        let plan = plan(
+            r#"
+            clients.names = ["alice"]
+            cluster.servers = 2
+            [[fault]]
+            kind = "power-loss"
+            victims = "server-2"
+            at = "2s"
+            for = "3s"
+            "#,
+        );
+        let silences = silences(&plan, &Ends::new(), plan.ends_at());
+        let servers: Vec<_> = silences.iter().map(|it| it.server.as_deref()).collect();
+        assert_eq!(servers, [Some("server-2")]);
     }
 
     #[test]
@@ -347,7 +422,7 @@ mod tests {
             for = "3s"
             "#,
         );
-        let clients: Vec<_> = silences(&plan, plan.ends_at())
+        let clients: Vec<_> = silences(&plan, &Ends::new(), plan.ends_at())
             .iter()
             .map(|silence| silence.client.0)
             .collect();
@@ -368,10 +443,11 @@ mod tests {
         let (from, until) = (seconds(30), seconds(40));
         let expected = Silence {
             client: ClientId(2),
+            server: None,
             lost: Lost::ToClient,
             from,
             until,
         };
-        assert_eq!(silences(&plan, plan.ends_at()), [expected]);
+        assert_eq!(silences(&plan, &Ends::new(), plan.ends_at()), [expected]);
     }
 }
