@@ -2,12 +2,14 @@
 
 mod cluster;
 mod events;
+mod limits;
 mod manners;
 mod play;
 mod servers;
 mod system;
 
 pub use cluster::Cluster;
+use limits::Limits;
 
 use crate::planted::PLANTED_BUGS;
 use serde::{Deserialize, Serialize};
@@ -71,10 +73,8 @@ pub struct Chat {
     pub recovery_window: Setting<Duration>,
     /// Whether the server tells who is online.
     pub presence: bool,
-    /// The most TCP connections that the server has at a time; its default if none.
-    pub max_connections: Option<u32>,
-    /// The most of these from one address; the server's default if none.
-    pub max_connections_per_address: Option<u32>,
+    /// How much its server keeps for its clients.
+    pub limits: Limits,
     /// The servers and their broker, if there is more than the one server.
     pub cluster: Option<Cluster>,
     /// A bug to plant into the chat, to see a checker fail.
@@ -118,8 +118,7 @@ fn read(file: &mut Table<'_>, problems: &mut Problems) -> Chat {
     let recovery_window = table.positive("recovery-window", problems);
     let presence = table.word("presence", &[("off", false), ("on", true)], problems);
     let presence = presence.unwrap_or(false);
-    let max_connections = table.get("max-connections", problems);
-    let max_connections_per_address = table.get("max-connections-per-address", problems);
+    let limits = Limits::read(&mut table, problems);
     let bugs: Vec<_> = PLANTED_BUGS.iter().map(|bug| (bug.name, bug.bug)).collect();
     let bug = table.word("bug", &bugs, problems);
     table.finish(problems);
@@ -149,8 +148,7 @@ fn read(file: &mut Table<'_>, problems: &mut Problems) -> Chat {
         recovery,
         recovery_window: recovery_window.unwrap_or(Setting::Fixed(Duration::from_secs(120))),
         presence,
-        max_connections,
-        max_connections_per_address,
+        limits,
         cluster,
         bug,
     }

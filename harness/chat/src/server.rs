@@ -79,9 +79,11 @@ pub struct ServerOptions {
     pub max_payload: u64,
     /// What a client gets of the messages that were sent while it was away.
     pub to_client: ToClient,
-    /// The most messages in one page of a catch-up. The queue of a socket holds 128 packets, so
-    /// more than about 100 would leave no room for live messages.
+    /// The most messages in one page of a catch-up. They share the queue of a socket with live messages: at most a
+    /// quarter of it.
     pub catch_up_page: usize,
+    /// The most packets that wait for a client to read them. socketioxide's `max_buffer_size`.
+    pub queue: usize,
     /// The most TCP connections at a time; further ones wait to be accepted.
     pub max_connections: usize,
     /// The most TCP connections from one IP address at a time; further ones are closed at once.
@@ -95,6 +97,10 @@ pub struct ServerOptions {
     pub recovery: Recovery,
     /// How long they wait. Socket.IO's `maxDisconnectionDuration`.
     pub recovery_window: Duration,
+    /// How many may wait at a time.
+    pub recovery_sessions: usize,
+    /// How many packets are kept for one of them.
+    pub recovery_packets: usize,
     /// The other servers, if there are any. The database is then this server's copy of the
     /// broker's messages.
     pub cluster: Option<Cluster>,
@@ -115,12 +121,15 @@ impl Default for ServerOptions {
             max_payload: 1_000_000,
             to_client: ToClient::CatchUp,
             catch_up_page: 32,
+            queue: 128,
             max_connections: 20_000,
             max_connections_per_address: 10_000,
             namespaces: vec![ROOT.to_owned()],
             limits: Limits::default(),
             recovery: Recovery::Off,
             recovery_window: Duration::from_mins(2),
+            recovery_sessions: 10_000,
+            recovery_packets: 1_000,
             cluster: None,
             presence: false,
             bug: None,
@@ -288,6 +297,7 @@ fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter
         .ping_interval(options.ping_interval)
         .ping_timeout(options.ping_timeout)
         .max_payload(options.max_payload)
+        .max_buffer_size(options.queue)
         .ws_max_message_size(max_message)
         .ws_max_frame_size(max_message)
         .build_layer();
@@ -318,8 +328,9 @@ async fn accept(
     options: &ServerOptions,
     alive: &watch::Sender<()>,
 ) -> Infallible {
-    // Long enough for a polling client to keep its connection from one pong to the next.
-    let patience = options.ping_interval.saturating_add(options.ping_timeout);
+    // A polling client that has a session may keep a connection idle for as long as that session lives: a request on
+    // one that is closed under its hands is lost, and the session with it.
+    let patience = (options.ping_interval.saturating_add(options.ping_timeout)).saturating_mul(2);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(patience)

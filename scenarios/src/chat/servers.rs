@@ -84,27 +84,22 @@ async fn listen() -> (TcpListener, Termination) {
 }
 
 fn options(chat: &Chat, clients: &[PlannedClient]) -> ServerOptions {
-    let defaults = ServerOptions::default();
     let namespaces = clients.iter().map(|client| client.namespace.clone());
     let namespaces: IndexSet<String> = namespaces.collect();
-    ServerOptions {
+    let mut options = ServerOptions {
         ping_interval: chat.ping_interval.min(),
         ping_timeout: chat.ping_timeout.min(),
         max_payload: chat.max_payload.into(),
         to_client: chat.to_client,
-        max_connections: chat
-            .max_connections
-            .map_or(defaults.max_connections, |most| most as usize),
-        max_connections_per_address: chat
-            .max_connections_per_address
-            .map_or(defaults.max_connections_per_address, |most| most as usize),
         namespaces: namespaces.into_iter().collect(),
         recovery: chat.recovery,
         recovery_window: chat.recovery_window.min(),
         presence: chat.presence,
         bug: chat.bug,
-        ..defaults
-    }
+        ..ServerOptions::default()
+    };
+    chat.limits.apply(&mut options);
+    options
 }
 
 /// What a server is told, under its name if there are several.

@@ -507,23 +507,19 @@ impl Exchange {
             .socket
             .as_ref()
             .map(|socket| socket.transport_type());
-        let most = match transport {
-            // rust_socketio takes each segment of a polling body for a whole one, and a page is one
-            // body: a longer one would be torn again each time it is asked for.
-            Some(TransportType::Polling) => 1,
-            _ => self.page,
-        };
+        let polls = matches!(transport, Some(TransportType::Polling));
         let mut page = match self.bug {
             Some(Bug::SkipCatchUp) => Vec::new(),
             _ => self
                 .database
-                .after(offset, &session.name, session.rooms(), most + 1)?,
+                .after(offset, &session.name, session.rooms(), self.page + 1)?,
         };
-        let complete = page.len() <= most && self.limits.fits(&page);
-        page.truncate(most);
-        while !self.limits.fits(&page) {
+        let read = page.len();
+        page.truncate(self.page);
+        while !self.limits.fits(&page) || polls && !fits_into_a_segment(&page) {
             page.pop();
         }
+        let complete = page.len() == read;
         if self.bug == Some(Bug::CatchUpBackwards) {
             page = under_wrong_ids(page);
         }
@@ -675,6 +671,29 @@ impl Limits {
         let bytes: usize = page.iter().map(|row| row.message.content.len()).sum();
         page.len() <= 1 || bytes <= self.page_bytes
     }
+}
+
+/// Whether a page is so small that it comes in one segment, with the heads around it; a single message is taken for
+/// such. rust_socketio takes each segment of a polling body for a whole one, and a page is one body: a longer one would
+/// be torn again each time it is asked for.
+fn fits_into_a_segment(page: &[StoredMessage]) -> bool {
+    /// What is left of an Ethernet frame beside the heads of IP, TCP and HTTP, and the packets around the page.
+    const ROOM: usize = 1_000;
+    /// What a message has beside its names and its content.
+    const AROUND: usize = 120;
+    let bytes = page.iter().map(|row| {
+        let NewMessage {
+            sender,
+            room,
+            content,
+            nickname,
+            ..
+        } = &row.message;
+        let nickname = nickname.as_ref().map_or(0, String::len);
+        // As base64, or with characters that JSON escapes, content is longer than it is.
+        AROUND + sender.len() + room.len() + nickname + content.len() * 4 / 3
+    });
+    page.len() <= 1 || bytes.sum::<usize>() <= ROOM
 }
 
 /// What is stored of a session's submission.

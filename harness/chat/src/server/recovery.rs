@@ -54,6 +54,10 @@ pub(super) fn open(options: &ServerOptions, database: &Path) -> Result<Sessions,
         // A client that is let in again may have other rights now.
         skip_middlewares: false,
         detection: heartbeat.saturating_add(options.ping_timeout),
+        sessions_max: options.recovery_sessions,
+        packets_max: options.recovery_packets,
+        // The other half is for what is said otherwise.
+        queued_max: options.queue / 2,
         ..Options::default()
     };
     match options.recovery {

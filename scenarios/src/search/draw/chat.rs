@@ -47,14 +47,35 @@ pub(super) fn draw(drawing: &mut Drawing) {
     drawing.offer("chat.ping-timeout", |dice| {
         ms(6 * way + dice.between(800, 4_000))
     });
+    // With polling, an answer waits for the one before, and for the request that it comes on.
+    let polls = drawing.document.word("chat.transport") != Some("websocket");
+    let ways = if polls { 12 } else { 6 };
     drawing.offer("chat.ack-timeout", |dice| {
-        ms(6 * way + dice.between(300, 2_500))
+        ms(ways * way + dice.between(300, 2_500))
     });
     // A name, a connection, two requests, an upgrade, a namespace and a greeting, each there and back.
     drawing.offer("chat.connect-timeout", |dice| {
         ms(20 * way + dice.between(1_000, 4_000))
     });
     drawing.offer("chat.backoff", backoff);
+    // Who is away for long, or reads slowly, catches up: where nobody does, what does not fit is lost.
+    if drawing.document.word("chat.to-client") != Some("live-only") {
+        drawing.sometimes(0.35, "chat.queue", |dice| number(dice.of_any_size(16, 64)));
+        let queue = drawing
+            .document
+            .get("chat.queue")
+            .and_then(Value::as_integer);
+        let most = queue.unwrap_or(128) as u64 / 4;
+        drawing.sometimes(0.35, "chat.page", |dice| number(dice.of_any_size(1, most)));
+        if drawing.document.has("chat.recovery") {
+            drawing.sometimes(0.2, "chat.recovery-packets", |dice| {
+                number(dice.of_any_size(1, 60))
+            });
+            drawing.sometimes(0.1, "chat.recovery-sessions", |dice| {
+                number(dice.between(1, 4))
+            });
+        }
+    }
     let clients = drawing.clients().len() as u64;
     drawing.sometimes(0.08, "chat.max-connections", |dice| {
         number(dice.between(clients * 3 + 1, clients * 4 + 4))

@@ -97,6 +97,10 @@ mod tests {
             "chat.retries",
             "chat.max-payload",
             "chat.max-connections",
+            "chat.queue",
+            "chat.page",
+            "chat.recovery-packets",
+            "chat.recovery-sessions",
             "workload.mix.binary",
             "link.preset",
         ] {

@@ -1,0 +1,98 @@
+//! How much the chat's server keeps for its clients: limits that are seldom reached, unless a scenario makes them small.
+
+use serde::{Deserialize, Serialize};
+use squall::text::{Problems, Table};
+use squall_chat::ServerOptions;
+
+/// The smallest queue in which a page of one message leaves room for the rest.
+const SMALLEST_QUEUE: u32 = 16;
+
+/// Limits of a server; its default where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Limits {
+    /// The most TCP connections at a time.
+    pub connections: Option<u32>,
+    /// The most of these from one address.
+    pub connections_per_address: Option<u32>,
+    /// The most messages in one page of a catch-up.
+    pub page: Option<u32>,
+    /// The most packets that wait for a client to read them.
+    pub queue: Option<u32>,
+    /// The most sessions that wait for their clients.
+    pub recovery_sessions: Option<u32>,
+    /// The most packets that are kept for one of them.
+    pub recovery_packets: Option<u32>,
+}
+
+impl Limits {
+    /// Reads them from the chat's table.
+    pub(super) fn read(table: &mut Table<'_>, problems: &mut Problems) -> Self {
+        let connections = table.get("max-connections", problems);
+        let connections_per_address = table.get("max-connections-per-address", problems);
+        let defaults = ServerOptions::default();
+        let queue = positive("queue", table, problems);
+        if let Some((queue, at)) = &queue
+            && *queue < SMALLEST_QUEUE
+        {
+            let what = format!(
+                "in a queue of {queue} packets there is no room for a page beside the rest"
+            );
+            problems.add(at.clone(), what, format!("Take {SMALLEST_QUEUE} or more."));
+        }
+        let queue = queue.map(|(queue, _)| queue);
+        let page = positive("page", table, problems);
+        let most = queue.map_or(defaults.queue, |queue| queue as usize) / 4;
+        if let Some((page, at)) = &page
+            && *page as usize > most
+        {
+            let what = format!("a page of {page} messages is too much for the queue");
+            let remedy = format!("Take {most} or less, a quarter of `queue`.");
+            problems.add(at.clone(), what, remedy);
+        }
+        Limits {
+            connections,
+            connections_per_address,
+            page: page.map(|(page, _)| page),
+            queue,
+            recovery_sessions: positive("recovery-sessions", table, problems).map(|it| it.0),
+            recovery_packets: positive("recovery-packets", table, problems).map(|it| it.0),
+        }
+    }
+
+    /// Gives them to a server.
+    pub(super) fn apply(&self, options: &mut ServerOptions) {
+        let pairs = [
+            (self.connections, &mut options.max_connections),
+            (
+                self.connections_per_address,
+                &mut options.max_connections_per_address,
+            ),
+            (self.queue, &mut options.queue),
+            (self.recovery_sessions, &mut options.recovery_sessions),
+            (self.recovery_packets, &mut options.recovery_packets),
+        ];
+        for (limit, option) in pairs {
+            if let Some(limit) = limit {
+                *option = limit as usize;
+            }
+        }
+        let most = options.queue / 4;
+        options.catch_up_page = self
+            .page
+            .map_or(options.catch_up_page.min(most), |page| page as usize);
+    }
+}
+
+fn positive(
+    field: &'static str,
+    table: &mut Table<'_>,
+    problems: &mut Problems,
+) -> Option<(u32, std::ops::Range<usize>)> {
+    let found = table.placed::<u32>(field, problems)?;
+    if found.value == 0 {
+        let what = format!("with a `{field}` of 0 nothing works");
+        problems.add(found.at.clone(), what, "Take 1 or more.");
+    }
+    Some((found.value, found.at))
+}
