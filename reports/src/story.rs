@@ -39,6 +39,9 @@ pub fn tell(judged: &Judged) -> Vec<Entry> {
 fn tell_the_world(story: &mut Groups, record: &Record) {
     for fault in &record.faults {
         match fault.until {
+            Some(until) if until == fault.from => {
+                story.add_plain(fault.from, "fault", fault.what.clone());
+            }
             Some(until) => {
                 story.add_plain(fault.from, "fault", format!("{} begins", fault.what));
                 story.add_plain(until, "fault", format!("{} ends", fault.what));

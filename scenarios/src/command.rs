@@ -6,15 +6,16 @@
 mod audit_entropy;
 mod bugs;
 mod calibrate;
-mod canary;
 mod check_determinism;
 mod compare_engines;
 mod engine;
 mod exit;
+mod exploration_files;
 mod explore;
 mod format;
 mod list;
 mod matrix;
+mod merge;
 mod output;
 mod parity;
 mod plan;
@@ -47,6 +48,7 @@ Examples:
   squall run exactly-once-partition --seeds 1000  many seeds, on all cores
   squall run my-chat.toml --seed 17               a scenario of your own
   squall explore --for 10m                        worlds that nobody made a scenario for
+  squall merge found-*/                           what several machines have found
   squall shrink --seed 17                         the smallest world with the same story
   squall plan lossy-link --seed 17 > p.toml       all that a run will do; `squall run p.toml` plays it
   squall check-determinism --all --runs 20        same seed, same bytes?
@@ -70,6 +72,7 @@ enum Command {
     List(list::Arguments),
     Run(run::Arguments),
     Explore(explore::Arguments),
+    Merge(merge::Arguments),
     Shrink(shrink::Arguments),
     Plan(plan::Arguments),
     CheckDeterminism(check_determinism::Arguments),
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
             Command::List(arguments) => list::list(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::Explore(arguments) => explore::explore(&arguments),
+            Command::Merge(arguments) => merge::merge(&arguments),
             Command::Shrink(arguments) => shrink::shrink(&arguments),
             Command::Plan(arguments) => plan::plan(&arguments),
             Command::CheckDeterminism(arguments) => check_determinism::check(&arguments),

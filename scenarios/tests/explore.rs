@@ -68,8 +68,65 @@ fn what_is_found_is_the_same_however_many_worlds_are_played_at_a_time_and_on_how
         explore("first", &["--shard", "1/2"]),
         explore("second", &["--shard", "2/2"]),
     ];
-    assert_eq!(parts.map(|part| seeds(&part)), [vec![3, 5], vec![4, 6]]);
+    assert_eq!(
+        parts.each_ref().map(|part| seeds(part)),
+        [vec![3, 5], vec![4, 6]]
+    );
     assert_eq!(seeds(&alone), [3, 4, 5, 6]);
+    for order in [[0, 1], [1, 0]] {
+        let merged = folder.join("merged");
+        let parts = order.map(|part| parts[part].to_str().expect("UTF-8"));
+        let out = ["--out", merged.to_str().expect("UTF-8")];
+        let told = squall(&[&["merge"], &parts[..], &out].concat());
+        assert_eq!(told.status.code(), Some(1), "{told:?}");
+        assert_eq!(json(&merged), json(&alone));
+    }
+    let twice = [&parts[0], &alone].map(|part| part.to_str().expect("UTF-8"));
+    let told = squall(&[&["merge"], &twice[..]].concat());
+    assert_eq!(told.status.code(), Some(4));
+    let why = String::from_utf8(told.stderr).expect("UTF-8");
+    assert!(
+        why.contains("the world of seed 3 is in two of them"),
+        "{why}"
+    );
+}
+
+#[test]
+fn an_exploration_that_was_ended_early_goes_on_where_it_was() {
+    let folder = directory("explore-resume");
+    let file = small_chat(&folder, "echo-to-sender");
+    let explore = |name: &str, more: &[&str]| {
+        let out = folder.join(name);
+        let arguments = ["explore", &file, "--out", out.to_str().expect("UTF-8")];
+        let told = squall(&[&arguments, more].concat());
+        assert_eq!(told.status.code(), Some(1), "{told:?}");
+        read(out.join("exploration.json"))
+    };
+    let whole = explore("whole", &["--seeds", "3..5"]);
+    assert_ne!(explore("early", &["--seeds", "3..5", "--fail-fast"]), whole);
+    assert_eq!(explore("early", &["--resume"]), whole);
+    let early = folder.join("early");
+    let again = squall(&[
+        "explore",
+        &file,
+        "--resume",
+        "--out",
+        early.to_str().expect("UTF-8"),
+    ]);
+    assert_eq!(again.status.code(), Some(4));
+}
+
+#[test]
+fn an_exploration_finds_the_one_world_of_a_hundred_that_says_what_is_not_so() {
+    let folder = directory("explore-canary");
+    let file = small_chat(&folder, "echo-to-sender");
+    let right = read(folder.join("chat.toml")).replace("bug = 'echo-to-sender', ", "");
+    std::fs::write(&file, right).expect("a scenario file");
+    let explore = ["explore", &file, "--seeds", "110"];
+    let told = squall(&[&explore[..], &["--canary"]].concat());
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    let told = String::from_utf8(told.stdout).expect("UTF-8");
+    assert!(told.contains("at-most-once: handled-twice"), "{told}");
 }
 
 #[test]
@@ -109,6 +166,9 @@ fn a_story_becomes_a_small_witness_that_fails_for_everybody_and_a_test() {
         &witness,
         "--emit-test",
         &test,
+        // As long as a busy machine may need.
+        "--seconds",
+        "600",
     ]);
     assert_eq!(told.status.code(), Some(1), "{told:?}");
     let told = String::from_utf8(told.stderr).expect("UTF-8");
@@ -161,5 +221,12 @@ fn what_cannot_be_explored_is_told() {
         "{tutorial}"
     );
     assert!(told(&["explore", "--seeds", "9..3"]).contains("there are no seeds in it"));
+    let nobody_says = told(&["explore", "--shard", "auto"]);
+    assert!(nobody_says.contains("set SQUALL_SHARD"), "{nobody_says}");
+    let merged = told(&["merge", file.to_str().expect("UTF-8")]);
+    assert!(
+        merged.contains("it is not what `squall explore --out`"),
+        "{merged}"
+    );
     assert!(told(&["explore", "--shard", "4/3"]).contains("write two numbers such as 3/64"));
 }

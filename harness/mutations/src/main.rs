@@ -92,7 +92,7 @@ enum By {
 }
 
 /// How many worlds are played by one call of the command.
-const BATCH: u32 = 25;
+const BATCH: u32 = 5;
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
     let numbers = text

@@ -1,8 +1,9 @@
 //! `squall explore`: plays worlds that nobody made a scenario for, and tells what is wrong in stories.
 
 use super::exit::{Exit, Failure, complain, say};
+use super::exploration_files::{read_exploration, write};
 use super::stop::{stop_on_ctrl_c, time};
-use crate::search::{self, Document, Exploration, Span, Told};
+use crate::search::{self, Document, Exploration, Span, Stretch};
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::GraphicalTheme;
 use squall::BadScenario;
@@ -33,7 +34,8 @@ pub(crate) struct Arguments {
     /// No world is begun when so much time has passed, as in `10m` or `90s`.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     longest: Option<Duration>,
-    /// The k-th of n parts of the seeds, for n machines that share the work.
+    /// The k-th of n parts of the seeds, for n machines that share the work. `auto`: as the machine says, in the
+    /// variables of a Slurm array job, of an indexed job of Kubernetes, or SQUALL_SHARD and SQUALL_SHARDS.
     #[arg(long, value_name = "K/N", value_parser = shard, default_value = "1/1")]
     shard: (u64, u64),
     /// How many worlds at a time; as many as there are cores, if not given.
@@ -42,9 +44,15 @@ pub(crate) struct Arguments {
     /// A directory for the smallest world of each story, as a scenario file, and for `exploration.json`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on where the exploration in `--out` was ended, with the seeds that are left of it.
+    #[arg(long, requires = "out", conflicts_with_all = ["seeds", "shard"])]
+    resume: bool,
     /// Stop at the first finding.
     #[arg(long)]
     fail_fast: bool,
+    /// Make one world of a hundred say what is not so: an exploration must find it.
+    #[arg(long, hide = true)]
+    canary: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -52,7 +60,9 @@ Examples:
   squall explore                                  a thousand worlds
   squall explore --for 10m --out found            as many as ten minutes allow, what is found into found/
   squall explore my-chat.toml --seeds 5001..6000  what my file says is fixed, the rest is open
-  squall explore --seeds 1..1000000 --shard 3/64  the third of 64 machines";
+  squall explore --seeds 1..1000000 --shard 3/64  the third of 64 machines
+  squall merge found-*/ --out found               what all of them have found, as one of them would have
+  squall explore --resume --out found --for 10m   ten minutes more of what was ended early";
 
 /// `1000`, or `1001..2000` with both ends.
 fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
@@ -68,27 +78,65 @@ fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
     }
 }
 
-/// `3/64`.
+/// More machines than anybody has.
+const MOST_SHARDS: u64 = 1_000_000;
+
+/// `3/64`, or `auto`.
 fn shard(text: &str) -> Result<(u64, u64), String> {
-    let numbers = text
-        .split_once('/')
-        .and_then(|(k, n)| Some((k.trim().parse().ok()?, n.trim().parse().ok()?)));
+    let numbers = match text {
+        "auto" => return shard_of(|name| std::env::var(name).ok()),
+        text => text.split_once('/'),
+    };
+    let numbers = numbers.and_then(|(k, n)| Some((k.trim().parse().ok()?, n.trim().parse().ok()?)));
     match numbers {
-        Some((k, n)) if 1 <= k && k <= n => Ok((k, n)),
+        Some((k, n)) if 1 <= k && k <= n && n <= MOST_SHARDS => Ok((k, n)),
         _ => Err("write two numbers such as 3/64, the first from 1 to the second".to_owned()),
     }
 }
 
+/// Which machine of how many this is, by the variables that schedulers set: how many there are, the number of this
+/// one, and the number of the first one.
+fn shard_of(variable: impl Fn(&str) -> Option<String>) -> Result<(u64, u64), String> {
+    const SCHEDULERS: [(&str, &str, &str); 3] = [
+        ("SQUALL_SHARDS", "SQUALL_SHARD", "1"),
+        ("SQUALL_SHARDS", "JOB_COMPLETION_INDEX", "0"),
+        (
+            "SLURM_ARRAY_TASK_COUNT",
+            "SLURM_ARRAY_TASK_ID",
+            "SLURM_ARRAY_TASK_MIN",
+        ),
+    ];
+    for (count, number, least) in SCHEDULERS {
+        let (Some(count), Some(number)) = (variable(count), variable(number)) else {
+            continue;
+        };
+        let least = variable(least).unwrap_or_else(|| least.to_owned());
+        let numbers = [number, least].map(|text| text.trim().parse::<u64>().ok());
+        return match numbers {
+            [Some(number), Some(least)] if number >= least => {
+                shard(&format!("{}/{count}", number - least + 1))
+            }
+            _ => Err("the scheduler's variables are no numbers that count the machines".to_owned()),
+        };
+    }
+    Err("nothing says which machine this is: set SQUALL_SHARD, from 1 on, and SQUALL_SHARDS, how many there are \
+         (an indexed job of Kubernetes sets the first itself, Slurm both)"
+        .to_owned())
+}
+
 pub(crate) fn explore(arguments: &Arguments) -> Result<Exit, Failure> {
     let fixed = read(arguments.file.as_deref())?;
-    let default = match arguments.longest {
-        Some(_) => 1..=u64::MAX,
-        None => 1..=SEEDS,
+    let before = match (&arguments.out, arguments.resume) {
+        (Some(directory), true) => Some(read_exploration(directory)?),
+        _ => None,
     };
     let span = Span {
-        seeds: arguments.seeds.clone().unwrap_or(default),
-        shard: arguments.shard,
+        stretch: match &before {
+            Some(before) => left_of(before)?,
+            None => arguments.stretch(),
+        },
         fail_fast: arguments.fail_fast,
+        canary: arguments.canary,
     };
     let effort = Effort {
         jobs: arguments.jobs.map_or_else(default_jobs, usize::from),
@@ -102,20 +150,58 @@ pub(crate) fn explore(arguments: &Arguments) -> Result<Exit, Failure> {
         bar.set_message(stories(progress.stories));
     });
     bar.finish_and_clear();
-    let exploration = told.map_err(wrong)?;
+    let now = told.map_err(wrong)?;
+    let played = now.worlds;
+    let exploration = match before {
+        // What the stretch says includes what was played before.
+        Some(before) => search::go_on(before, now),
+        None => now,
+    };
     say(exploration.text());
     if let Some(directory) = &arguments.out {
         write(&exploration, directory)?;
     }
     let took = began.elapsed().as_secs_f64();
-    let speed = exploration.worlds as f64 / took * 60.0;
-    let worlds = counted(exploration.worlds, "world");
+    let speed = played as f64 / took * 60.0;
+    let worlds = counted(played, "world");
     complain(format_args!("{worlds} in {took:.1} s, {speed:.0} a minute"));
     Ok(match exploration.stories.is_empty() {
         true if exploration.worlds == 0 => Exit::NotExercised,
         true => Exit::AsExpected,
         false => Exit::NotAsExpected,
     })
+}
+
+impl Arguments {
+    /// The seeds that are asked for.
+    fn stretch(&self) -> Stretch {
+        let default = match self.longest {
+            Some(_) => 1..=u64::MAX,
+            None => 1..=SEEDS,
+        };
+        let seeds = self.seeds.clone().unwrap_or(default);
+        let (part, parts) = self.shard;
+        Stretch {
+            first: *seeds.start(),
+            last: *seeds.end(),
+            part,
+            parts,
+            played: 0,
+        }
+    }
+}
+
+/// The seeds that an exploration has not come to.
+fn left_of(exploration: &Exploration) -> Result<Stretch, Failure> {
+    match exploration.stretches.as_slice() {
+        [stretch] if !stretch.is_complete() => Ok(*stretch),
+        [_] => Err(Failure::new(
+            "all of its worlds have been played: take further seeds, into another directory",
+        )),
+        _ => Err(Failure::new(
+            "it was merged from several: resume each of those, and merge them again",
+        )),
+    }
 }
 
 /// The scenario file that a world completes; without one, nothing is fixed.
@@ -159,25 +245,6 @@ fn stories(count: usize) -> String {
     }
 }
 
-fn write(exploration: &Exploration, directory: &Path) -> Result<(), Failure> {
-    let failed = |error| {
-        let directory = directory.display();
-        Failure::new(format!("{directory} cannot be written: {error}"))
-    };
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    let json = serde_json::to_string_pretty(exploration).map_err(Failure::new)?;
-    super::output::write_whole(&directory.join("exploration.json"), &json).map_err(failed)?;
-    for told in &exploration.stories {
-        let path = directory.join(format!("{}.toml", told.file_name()));
-        super::output::write_whole(&path, &witness(told)).map_err(failed)?;
-    }
-    Ok(())
-}
-
-fn witness(told: &Told) -> String {
-    search::witness(&told.world, told.seed, &told.story, &told.evidence)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,5 +260,27 @@ mod tests {
     fn a_shard_is_one_of_so_many() {
         assert_eq!(shard("3/64"), Ok((3, 64)));
         assert!(shard("0/4").is_err() && shard("5/4").is_err() && shard("5").is_err());
+    }
+
+    #[test]
+    fn a_scheduler_says_which_machine_this_is() {
+        let shard = |variables: &[(&str, &str)]| {
+            shard_of(|name| {
+                let found = variables.iter().find(|(it, _)| *it == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let own = [("SQUALL_SHARD", "3"), ("SQUALL_SHARDS", "64")];
+        let kubernetes = [("JOB_COMPLETION_INDEX", "0"), ("SQUALL_SHARDS", "8")];
+        let slurm = [
+            ("SLURM_ARRAY_TASK_COUNT", "10"),
+            ("SLURM_ARRAY_TASK_ID", "17"),
+            ("SLURM_ARRAY_TASK_MIN", "10"),
+        ];
+        assert_eq!(shard(&own), Ok((3, 64)));
+        assert_eq!(shard(&kubernetes), Ok((1, 8)));
+        assert_eq!(shard(&slurm), Ok((8, 10)));
+        assert!(shard(&kubernetes[..1]).is_err() && shard(&[]).is_err());
+        assert!(shard(&[("SQUALL_SHARD", "0"), ("SQUALL_SHARDS", "4")]).is_err());
     }
 }

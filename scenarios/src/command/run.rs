@@ -1,6 +1,5 @@
 //! `squall run`: plays scenarios with one seed, or explores one or more of them with many.
 
-use super::canary;
 use super::engine::On;
 use super::exit::{Exit, Failure, complain, error_line, say};
 use super::format::one_of;
@@ -8,6 +7,7 @@ use super::output::Output;
 use super::progress::progress;
 use super::selection::{Given, Limit, Selection, check_names};
 use super::stop::{stop_on_ctrl_c, time};
+use crate::search::canary;
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall::{Plan, RunError, Scenario};
 use squall_reports::{Engine, Exploration, Format, Judged, Outcome, Summary};

@@ -145,6 +145,21 @@ pub(super) fn number(number: u64) -> Value {
     Value::Integer(number as i64)
 }
 
+/// For serde: a document as the text of a scenario file.
+pub(super) mod as_text {
+    use super::Document;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(crate) fn serialize<S: Serializer>(document: &Document, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&document.text())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Document, D::Error> {
+        let text = String::deserialize(from)?;
+        Document::parse(&text).map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

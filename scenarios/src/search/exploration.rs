@@ -1,30 +1,32 @@
 //! Many worlds: each composed from its seed, played with it, and what they bring to light grouped into stories.
 //!
 //! What is found depends on the seeds only, not on how many worlds are played at a time or which of them is ready
-//! first. Seeds are counted, not listed, so that there may be any number of them.
+//! first. Seeds are counted, not listed, so that there may be any number of them. What several machines have found is
+//! merged into what one would have found ([`merge`](super::merge)), and what was ended early goes on where it was.
 
 use super::document::Document;
 use super::draw::draw;
 use super::play::{Finding, Played, play_whole};
 use super::size::Size;
 use super::story::Story;
-use serde::Serialize;
+use super::stretch::Stretch;
+use serde::{Deserialize, Serialize};
 use squall::BadScenario;
 use squall::parallel::{Effort, parallel};
 use squall_guarantees::Guarantee;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-/// Which worlds are played.
+/// Which worlds are played, and how.
 #[derive(Clone, Debug)]
 pub struct Span {
-    /// The seeds.
-    pub seeds: RangeInclusive<u64>,
-    /// The k-th of n parts of them, counted from 1: of n machines that share the work, which one this is.
-    pub shard: (u64, u64),
+    /// Their seeds.
+    pub stretch: Stretch,
     /// Whether the first finding is enough.
     pub fail_fast: bool,
+    /// Whether one world of a hundred is made to say that a message was handled twice, which it was not: who does
+    /// not find that would not find anything as rare.
+    pub canary: bool,
 }
 
 /// How far an exploration has come.
@@ -37,24 +39,38 @@ pub struct Progress {
 }
 
 /// What many worlds brought to light.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Exploration {
+    /// The version of Squall that has played them.
+    pub squall: String,
+    /// Which seeds were played.
+    pub stretches: Vec<Stretch>,
     /// How many worlds were played.
     pub worlds: u64,
     /// In how many of them each guarantee was put to the test.
     pub exercised: BTreeMap<String, u64>,
+    /// Under which kinds of faults each guarantee was put to the test.
+    pub seen: BTreeMap<String, BTreeMap<String, Sighting>>,
     /// The stories, most frequent first.
     pub stories: Vec<Told>,
-    /// How often each guarantee was put to the test under each kind of fault.
-    #[serde(skip)]
-    seen: BTreeMap<(Guarantee, String), u64>,
+}
+
+/// What was seen in some worlds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sighting {
+    /// In how many.
+    pub worlds: u64,
+    /// The least of their seeds.
+    pub first: u64,
 }
 
 /// A story, and the worlds that tell it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Told {
     /// What goes wrong.
-    #[serde(serialize_with = "in_words")]
     pub story: Story,
     /// The seeds of all worlds that tell it, in order.
     pub seeds: Vec<u64>,
@@ -66,13 +82,9 @@ pub struct Told {
     pub size: Size,
     /// The evidence in that one, in words.
     pub evidence: String,
-    /// The smallest world.
-    #[serde(skip)]
+    /// The smallest world, as a scenario file.
+    #[serde(with = "super::document::as_text")]
     pub world: Document,
-}
-
-fn in_words<S: serde::Serializer>(story: &Story, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(story)
 }
 
 /// Plays the worlds of a span, which complete what a document fixes.
@@ -85,52 +97,57 @@ pub fn explore(
     effort: &Effort,
     mut progress: impl FnMut(Progress),
 ) -> Result<Exploration, BadScenario> {
-    let mut exploration = Exploration::default();
+    let mut exploration = Exploration {
+        squall: env!("CARGO_PKG_VERSION").to_owned(),
+        ..Exploration::default()
+    };
     let mut wrong = None;
     let play = |&seed: &u64| {
         let world = draw(seed, fixed);
-        let played = play_whole(&world, seed);
+        let played = play_whole(&world, seed, span.canary);
         (world, played)
     };
-    parallel(span.worlds(), effort, play, |seed, (world, played)| {
-        // What was under way when this became enough would depend on how many are played at a time.
-        if wrong.is_some() || (span.fail_fast && !exploration.stories.is_empty()) {
-            return effort.stop.store(true, Ordering::Relaxed);
-        }
-        match played {
-            Ok(played) => exploration.add(seed, world, played),
-            Err(bad) => wrong = Some(bad),
-        }
-        progress(Progress {
-            worlds: exploration.worlds,
-            stories: exploration.stories.len(),
-        });
-    });
+    parallel(
+        span.stretch.left(),
+        effort,
+        play,
+        |seed, (world, played)| {
+            // What was under way when this became enough would depend on how many are played at a time.
+            if wrong.is_some() || (span.fail_fast && !exploration.stories.is_empty()) {
+                return effort.stop.store(true, Ordering::Relaxed);
+            }
+            match played {
+                Ok(played) => exploration.add(seed, world, played),
+                Err(bad) => wrong = Some(bad),
+            }
+            progress(Progress {
+                worlds: exploration.worlds,
+                stories: exploration.stories.len(),
+            });
+        },
+    );
+    exploration.stretches = vec![Stretch {
+        played: span.stretch.played + exploration.worlds,
+        ..span.stretch
+    }];
     exploration.settle();
     wrong.map_or(Ok(exploration), Err)
-}
-
-impl Span {
-    /// The seeds of its part of the worlds.
-    fn worlds(&self) -> impl Iterator<Item = u64> + Send + use<> {
-        let (part, parts) = self.shard;
-        let last = *self.seeds.end();
-        let first = self.seeds.start().checked_add(part - 1);
-        std::iter::successors(first, move |seed| seed.checked_add(parts))
-            .take_while(move |seed| *seed <= last)
-    }
 }
 
 impl Exploration {
     fn add(&mut self, seed: u64, world: Document, played: Played) {
         self.worlds += 1;
         for guarantee in &played.exercised {
-            *self.exercised.entry(guarantee.to_string()).or_default() += 1;
-        }
-        for guarantee in played.exercised {
+            let guarantee = guarantee.to_string();
+            let seen = self.seen.entry(guarantee.clone()).or_default();
             for kind in &played.struck {
-                *self.seen.entry((guarantee, kind.clone())).or_default() += 1;
+                let once = Sighting::of(seed);
+                let all = seen
+                    .entry(kind.clone())
+                    .or_insert(Sighting { worlds: 0, ..once });
+                all.add(once);
             }
+            *self.exercised.entry(guarantee).or_default() += 1;
         }
         let Some(finding) = played.finding else {
             return;
@@ -155,7 +172,7 @@ impl Exploration {
     }
 
     /// Puts the stories that are told most often first.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.stories.sort_by(|one, other| {
             let more = other.seeds.len().cmp(&one.seeds.len());
             more.then_with(|| one.story.cmp(&other.story))
@@ -168,31 +185,89 @@ impl Exploration {
         Guarantee::ALL.into_iter().filter(never)
     }
 
-    /// How probable it is that a further world shows something that none has shown, where what is looked at is which
-    /// guarantee is put to the test under which kind of fault (Good and Turing: the share of what was seen once).
-    pub fn unseen(&self) -> f64 {
-        let once = self.seen.values().filter(|times| **times == 1).count();
-        let all: u64 = self.seen.values().sum();
-        if all == 0 {
-            1.0
-        } else {
-            once as f64 / all as f64
+    /// How complete it is, as far as can be said of what nobody has seen. What is counted is which guarantee is put
+    /// to the test under which kind of fault.
+    pub fn completeness(&self) -> Completeness {
+        let sightings = || self.seen.values().flat_map(BTreeMap::values);
+        let times = |times: u64| sightings().filter(|it| it.worlds == times).count() as f64;
+        let (seen, all) = (
+            sightings().count(),
+            sightings().map(|it| it.worlds).sum::<u64>(),
+        );
+        let (once, twice) = (times(1), times(2));
+        Completeness {
+            seen: seen as u64,
+            unseen: once * (once - 1.0).max(0.0) / (2.0 * (twice + 1.0)),
+            new: match all {
+                0 => 1.0,
+                all => once / all as f64,
+            },
+            last_new: sightings().map(|it| it.first).max(),
         }
+    }
+}
+
+/// How complete an exploration is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Completeness {
+    /// How many kinds of things it has seen.
+    pub seen: u64,
+    /// How many more there are at least, estimated from those that were seen once and twice (Chao 1984, corrected for
+    /// small numbers).
+    pub unseen: f64,
+    /// How probable it is that what a further world shows is new: the share of what was seen once (Good 1953).
+    pub new: f64,
+    /// The last seed that has shown something new.
+    pub last_new: Option<u64>,
+}
+
+impl Sighting {
+    fn of(seed: u64) -> Self {
+        Sighting {
+            worlds: 1,
+            first: seed,
+        }
+    }
+
+    /// Adds what was seen in other worlds.
+    pub(super) fn add(&mut self, other: Sighting) {
+        self.worlds += other.worlds;
+        self.first = self.first.min(other.first);
     }
 }
 
 impl Told {
     /// One more world tells it.
     fn again(&mut self, seed: u64, world: Document, size: Size, finding: Finding) {
-        self.seeds.push(seed);
-        let struck: BTreeSet<String> = finding.struck.into_iter().collect();
-        self.always.retain(|kind| struck.contains(kind));
-        if (size, seed) < (self.size, self.seed) {
-            self.seed = seed;
-            self.size = size;
-            self.evidence = finding.evidence;
-            self.world = world;
+        self.add(Told {
+            story: finding.story,
+            seeds: vec![seed],
+            always: finding.struck,
+            seed,
+            size,
+            evidence: finding.evidence,
+            world,
+        });
+    }
+
+    /// Other worlds tell it too.
+    pub(super) fn add(&mut self, other: Told) {
+        let is_smaller = (other.size, other.seed) < (self.size, self.seed);
+        let mut seeds = std::mem::take(&mut self.seeds);
+        seeds.extend(&other.seeds);
+        seeds.sort_unstable();
+        let mut always = std::mem::take(&mut self.always);
+        always.retain(|kind| other.always.contains(kind));
+        if is_smaller {
+            *self = other;
         }
+        (self.seeds, self.always) = (seeds, always);
+    }
+
+    /// How many further worlds without this story say with 99 % that it is mended, if it comes as often as it did.
+    pub fn worlds_to_be_sure(&self, worlds: u64) -> u64 {
+        let share = self.seeds.len() as f64 / worlds as f64;
+        (0.01_f64.ln() / (1.0 - share).ln()).ceil().max(1.0) as u64
     }
 }
 
@@ -201,14 +276,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_seed_is_in_one_part_also_the_last_that_there_is() {
-        let part = |part| Span {
-            seeds: u64::MAX - 6..=u64::MAX,
-            shard: (part, 3),
-            fail_fast: false,
+    fn what_was_seen_once_says_how_much_is_unseen() {
+        let mut exploration = Exploration::default();
+        assert_eq!(exploration.completeness().new, 1.0);
+        let seen = [("a", 1, 7), ("b", 1, 9), ("c", 2, 3), ("d", 6, 1)];
+        let seen = seen.map(|(kind, worlds, first)| (kind.to_owned(), Sighting { worlds, first }));
+        exploration.seen.insert("ordering".to_owned(), seen.into());
+        let expected = Completeness {
+            seen: 4,
+            unseen: 0.5,
+            new: 0.2,
+            last_new: Some(9),
         };
-        let mut seeds: Vec<_> = (1..=3).flat_map(|k| part(k).worlds()).collect();
-        seeds.sort_unstable();
-        assert!(seeds.into_iter().eq(u64::MAX - 6..=u64::MAX));
+        assert_eq!(exploration.completeness(), expected);
     }
 }

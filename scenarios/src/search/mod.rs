@@ -13,29 +13,37 @@
 //! | `story` | violations with the same mechanism |
 //! | `size` | how large a world is |
 //! | `play` | world → what was found |
+//! | `stretch` | which seeds, and how far it has come |
 //! | `exploration` | many worlds |
+//! | `merge` | what several machines have found |
+//! | `canary` | a world of a hundred that says what is not so, to be found |
 //! | `told` | an exploration in words |
 //! | `shrink` | the smallest world with the same story |
 //! | `witness` | that world as a file that anybody can run |
 
+pub(crate) mod canary;
 mod dice;
 mod document;
 mod draw;
 mod exploration;
+mod merge;
 mod play;
 mod promises;
 mod shrink;
 mod size;
 mod story;
+mod stretch;
 mod told;
 mod witness;
 
 pub use document::Document;
 pub use draw::draw;
-pub use exploration::{Exploration, Progress, Span, Told, explore};
+pub use exploration::{Completeness, Exploration, Progress, Sighting, Span, Told, explore};
+pub use merge::{go_on, merge};
 pub use play::{Finding, play};
 pub use promises::unpromised;
 pub use shrink::{Effort, Shrunk, shrink};
 pub use size::Size;
 pub use story::Story;
+pub use stretch::Stretch;
 pub use witness::{test_of, witness};

@@ -1,5 +1,6 @@
 //! World → what was found.
 
+use super::canary;
 use super::document::Document;
 use super::promises::{may_be_refused, unpromised};
 use super::size::Size;
@@ -35,10 +36,11 @@ pub(super) struct Played {
 /// # Errors
 /// If the document is no scenario.
 pub fn play(world: &Document, seed: u64) -> Result<Option<Finding>, BadScenario> {
-    play_whole(world, seed).map(|played| played.finding)
+    play_whole(world, seed, false).map(|played| played.finding)
 }
 
-pub(super) fn play_whole(world: &Document, seed: u64) -> Result<Played, BadScenario> {
+/// `canary`: whether this may be a run that is made to say what is not so.
+pub(super) fn play_whole(world: &Document, seed: u64, canary: bool) -> Result<Played, BadScenario> {
     let unpromised = unpromised(world);
     let mut world = world.clone();
     // What is promised is asked, not what a file expects.
@@ -46,7 +48,7 @@ pub(super) fn play_whole(world: &Document, seed: u64) -> Result<Played, BadScena
     let scenario = world.scenario()?;
     let plan = scenario.plan(seed);
     let size = Size::of_plan(&world, &plan);
-    let record = match run(&plan) {
+    let mut record = match run(&plan) {
         Ok(record) => record,
         Err(error) => {
             let finding = Finding {
@@ -62,6 +64,9 @@ pub(super) fn play_whole(world: &Document, seed: u64) -> Result<Played, BadScena
             });
         }
     };
+    if canary {
+        canary::sing(&mut record);
+    }
     let judged = Judged::new(record);
     let struck = struck(&world, &judged);
     let finding =

@@ -1,13 +1,14 @@
 //! How large a world is: what a reader has to keep in mind.
 
 use super::document::Document;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use squall::Plan;
 use squall_guarantees::counted;
 use std::fmt;
 
 /// How large a world is; the smaller is the one with fewer faults, then clients, then messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Size {
     /// Faults, hostile peers, and a middlebox.
     pub faults: usize,

@@ -1,5 +1,6 @@
 //! Stories: violations with the same mechanism, whatever the seed.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use squall_guarantees::{Ending, Evidence, Guarantee, Verdict};
 use squall_reports::{Judged, Outcome};
@@ -8,7 +9,8 @@ use std::fmt;
 
 /// What went wrong, as far as it is the same in another world: the guarantee that says most about the mechanism,
 /// and the kind of evidence for it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Story {
     /// `ordering`, or what else went wrong: `panic`, `stuck`.
     pub subject: String,

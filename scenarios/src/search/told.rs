@@ -18,23 +18,32 @@ impl Exploration {
         let worlds = counted(self.worlds, "world");
         let _ = writeln!(text, "{worlds}: {stories}");
         for told in &self.stories {
-            let _ = write!(text, "\n{}", told.text());
+            let _ = write!(text, "\n{}", told.text(self.worlds));
         }
         let never: Vec<String> = self.unexercised().map(|it| it.to_string()).collect();
         if !never.is_empty() {
             let _ = writeln!(text, "\nNever put to the test: {}", never.join(", "));
         }
-        let percent = 100.0 * self.unseen();
+        let told = self.completeness();
         let _ = write!(
             text,
-            "\nA guarantee under a kind of fault that no world has shown: {percent:.2} % of what a further one shows"
+            "\nGuarantees under kinds of faults: {} pairs seen",
+            told.seen
         );
+        if let Some(seed) = told.last_new {
+            let _ = write!(
+                text,
+                ", the last new one with seed {seed}; about {:.0} unseen, {:.2} % of what a further world shows",
+                told.unseen,
+                100.0 * told.new
+            );
+        }
         text
     }
 }
 
 impl Told {
-    fn text(&self) -> String {
+    fn text(&self, worlds: u64) -> String {
         let mut seeds: Vec<String> = self.seeds.iter().take(SEEDS).map(u64::to_string).collect();
         if self.seeds.len() > SEEDS {
             seeds.push("…".to_owned());
@@ -44,10 +53,12 @@ impl Told {
             kinds => kinds.join(", "),
         };
         format!(
-            "{}\n  {}: seed {}\n  struck in all of them: {always}\n  smallest: seed {}, {}\n  {}\n",
+            "{}\n  {}: seed {}\n  mended? With 99 %, if {} without it\n  struck in all of them: {always}\n  \
+             smallest: seed {}, {}\n  {}\n",
             self.story,
             counted(self.seeds.len() as u64, "world"),
             seeds.join(", "),
+            counted(self.worlds_to_be_sure(worlds), "further world"),
             self.seed,
             self.size,
             self.evidence.replace('\n', "\n  "),

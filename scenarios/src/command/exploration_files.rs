@@ -1,0 +1,57 @@
+//! The files of an exploration: what was found, for programs and for other machines, and a scenario for each story.
+
+use super::exit::Failure;
+use crate::search::{self, Exploration, Told};
+use std::path::Path;
+
+/// What everything is in that is not a scenario.
+const NAME: &str = "exploration.json";
+/// The largest such file that is read, in bytes.
+const LARGEST: u64 = 1 << 30;
+
+/// Writes it into a directory, which is made if it is not there.
+///
+/// # Errors
+/// If that cannot be done, in words for people.
+pub(super) fn write(exploration: &Exploration, directory: &Path) -> Result<(), Failure> {
+    let failed = |error| {
+        let directory = directory.display();
+        Failure::new(format!("{directory} cannot be written: {error}"))
+    };
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let json = serde_json::to_string_pretty(exploration).map_err(Failure::new)?;
+    super::output::write_whole(&directory.join(NAME), &json).map_err(failed)?;
+    for told in &exploration.stories {
+        let path = directory.join(format!("{}.toml", told.file_name()));
+        super::output::write_whole(&path, &witness(told)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn witness(told: &Told) -> String {
+    search::witness(&told.world, told.seed, &told.story, &told.evidence)
+}
+
+/// Reads what [`write`] has written into a directory, or such a file.
+///
+/// # Errors
+/// If it cannot be read, or is something else, in words for people.
+pub(super) fn read_exploration(path: &Path) -> Result<Exploration, Failure> {
+    let file = match path.is_dir() {
+        true => path.join(NAME),
+        false => path.to_owned(),
+    };
+    let name = file.display();
+    let cannot =
+        |why: &dyn std::fmt::Display| Failure::new(format!("{name} cannot be read: {why}"));
+    let about = std::fs::metadata(&file).map_err(|error| cannot(&error))?;
+    if !about.is_file() || about.len() > LARGEST {
+        return Err(cannot(&"it is no file of an exploration"));
+    }
+    let text = std::fs::read_to_string(&file).map_err(|error| cannot(&error))?;
+    serde_json::from_str(&text).map_err(|error| {
+        cannot(&format!(
+            "it is not what `squall explore --out` of this version writes: {error}"
+        ))
+    })
+}

@@ -1,0 +1,42 @@
+//! `squall merge`: what several machines have found, as one of them would have found it.
+
+use super::exit::{Exit, Failure, say};
+use super::exploration_files::{read_exploration, write};
+use crate::search;
+use std::path::PathBuf;
+
+/// Merges what several machines have found into what one would have found.
+///
+/// The order makes no difference, and the result is the same to the byte as if one machine had played all worlds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The directories that `squall explore --out` has written, or the `exploration.json` in them.
+    #[arg(required = true, value_name = "DIR")]
+    explorations: Vec<PathBuf>,
+    /// A directory for the smallest world of each story, as a scenario file, and for `exploration.json`.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  squall merge found-1 found-2 found-3   in words
+  squall merge found-*/ --out found      and the smallest world of each story into found/
+
+Exit codes: 0 if nothing was found, 1 if something was, 4 if they cannot be merged";
+
+pub(crate) fn merge(arguments: &Arguments) -> Result<Exit, Failure> {
+    let explorations = arguments.explorations.iter();
+    let explorations: Result<Vec<_>, Failure> =
+        explorations.map(|path| read_exploration(path)).collect();
+    let merged = search::merge(explorations?).map_err(Failure::new)?;
+    say(merged.text());
+    if let Some(directory) = &arguments.out {
+        write(&merged, directory)?;
+    }
+    Ok(match merged.stories.is_empty() {
+        true => Exit::AsExpected,
+        false => Exit::NotAsExpected,
+    })
+}
