@@ -207,6 +207,54 @@ mod tests {
     }
 
     #[test]
+    fn leaves_much_open_with_more_than_five_in_a_hundred_that_could_not_be_judged() {
+        let open = |judged, excused, not_judged| {
+            let mut asked = asked(judged, excused);
+            (0..not_judged).for_each(|_| asked.leave_open(NotJudged::StillSending));
+            asked.leaves_much_open()
+        };
+        assert!(!open(95, 0, 5));
+        assert!(open(94, 0, 6));
+        // One of twenty is five in a hundred, and one of nineteen is more.
+        assert!(!open(19, 0, 1));
+        assert!(open(18, 0, 1));
+        // What is excused has been looked at.
+        assert!(!open(19, 100, 1));
+        assert!(open(18, 100, 1));
+        assert!(!open(0, 0, 0));
+        assert!(open(0, 0, 1));
+    }
+
+    #[test]
+    fn every_reason_reads_on_after_a_number_and_no_two_read_the_same() {
+        use Excuse::*;
+        use NotJudged::*;
+        let excuses = [
+            NotRunning,
+            Left,
+            ToldFailed,
+            StoodStill,
+            Disturbed,
+            LinkExplains,
+            OffsetTooOld,
+            NoRoom,
+        ];
+        insta::assert_snapshot!(excuses.map(Excuse::words).join(", "), @"its program was not running, its user had left, was told that it failed, its program stood still, a fault touched it, the link explains it, too much was missed, too many were waiting");
+        let open = [
+            EndedTooSoon,
+            FaultNeverEnded,
+            LinkTooSlow,
+            LossesNeverEnd,
+            StillSending,
+            StoredAtUnknown,
+            CauseUnknown,
+            LinkUnknown,
+            TooClose,
+        ];
+        insta::assert_snapshot!(open.map(NotJudged::words).join(", "), @"the run ended before it was due, the fault never ended, the link cannot carry so much, the losses of the link never end, still sending at the end, nobody knows when it was stored, nobody said why, nobody said what the link carries, too close to the limit of time");
+    }
+
+    #[test]
     fn what_could_not_be_judged_counts_as_left_out_as_well() {
         let mut open = asked(10, 0);
         open.leave_open(NotJudged::LinkTooSlow);

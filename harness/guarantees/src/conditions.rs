@@ -28,7 +28,7 @@ impl Stretch {
 #[derive(Debug)]
 pub(crate) struct Conditions<'h> {
     history: &'h History,
-    /// Of each client, in the order of the beginnings.
+    /// Of each client.
     disturbances: Vec<Vec<Stretch>>,
     /// When the last of each client's disturbances ended that was not to be lived with.
     whole_since: Vec<Time>,
@@ -66,7 +66,6 @@ impl<'h> Conditions<'h> {
                 let (from, until) = (this.from, this.until);
                 Stretch { from, until }.and(within)
             })
-            .filter(|part| part.from < part.until)
             .collect();
         parts.sort_by_key(|part| part.from);
         let mut counted_to = within.from;
@@ -99,7 +98,7 @@ impl<'h> Conditions<'h> {
     }
 }
 
-/// All that disturbed each client, in the order of the beginnings: faults, silences, standstills and
+/// All that disturbed each client: faults, silences, standstills and
 /// ends of the server. What did not end, ends with the run. And when the last of them ended: a box
 /// that is on the way for good is no fault that ends, but a way that clients have to live with.
 fn disturbances(history: &History) -> (Vec<Vec<Stretch>>, Vec<Time>) {
@@ -144,7 +143,176 @@ fn disturbances(history: &History) -> (Vec<Vec<Stretch>>, Vec<Time>) {
             from: fault.from,
             until: history.ended_at,
         }));
-        client.sort_by_key(|stretch| (stretch.from, stretch.until));
     }
     (clients, whole_since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Lost;
+    use crate::testing::{Chat, chat};
+
+    const ALICE: ClientId = ClientId(0);
+    const BOB: ClientId = ClientId(1);
+
+    fn ask<T>(chat: Chat, question: impl FnOnce(&Conditions<'_>) -> T) -> T {
+        question(&Conditions::new(&chat.history()))
+    }
+
+    fn ms(time: u64) -> Time {
+        Time::from_millis(time)
+    }
+
+    #[test]
+    fn a_fault_disturbs_whom_it_touches_from_its_first_moment_to_its_last() {
+        let disturbed = |of, who, from, until| {
+            let chat = chat(["alice", "bob"]).disturbed(10_000, Some(20_000), of);
+            ask(chat, |conditions| {
+                conditions.disturbed(who, ms(from), ms(until))
+            })
+        };
+        for (from, until, expected) in [
+            (0, 9_999, false),
+            (0, 10_000, true),
+            (12_000, 13_000, true),
+            (0, 60_000, true),
+            (20_000, 60_000, true),
+            (20_001, 60_000, false),
+        ] {
+            assert_eq!(disturbed(Some("bob"), BOB, from, until), expected, "{from}");
+            assert!(!disturbed(Some("bob"), ALICE, from, until), "{from}");
+            assert_eq!(disturbed(None, ALICE, from, until), expected, "{from}");
+            assert_eq!(disturbed(None, BOB, from, until), expected, "{from}");
+        }
+    }
+
+    #[test]
+    fn all_is_well_since_the_last_of_all_that_disturbed_has_ended() {
+        // Of alice and of bob.
+        let whole = |told: fn(Chat) -> Chat| {
+            ask(told(chat(["alice", "bob"])), |conditions| {
+                [ALICE, BOB].map(|who| conditions.whole_since(who))
+            })
+        };
+        let (never, since) = (None, |at| Some(ms(at)));
+        let cases: [(fn(Chat) -> Chat, [Option<Time>; 2]); 13] = [
+            (|chat| chat, [since(0), since(0)]),
+            (
+                |chat| chat.disturbed(5, Some(7), None),
+                [since(7), since(7)],
+            ),
+            (
+                |chat| chat.disturbed(5, Some(7), Some("bob")),
+                [since(0), since(7)],
+            ),
+            (
+                |chat| chat.disturbed(5, None, Some("bob")),
+                [since(0), never],
+            ),
+            (
+                |chat| chat.disturbed(5, Some(59_999), None),
+                [since(59_999); 2],
+            ),
+            (|chat| chat.disturbed(5, Some(60_000), None), [never, never]),
+            (
+                |chat| chat.silence(5, 7, "bob", Lost::ToClient),
+                [since(0), since(7)],
+            ),
+            (|chat| chat.standstill(5, 7, "bob"), [since(0), since(7)]),
+            (|chat| chat.standstill(5, 7, "server"), [since(7), since(7)]),
+            (|chat| chat.server_stopped(5), [since(5), since(5)]),
+            // A server that ends with the run has disturbed nobody.
+            (|chat| chat.server_stopped(60_000), [since(0), since(0)]),
+            (|chat| chat.healed(7), [since(7), since(7)]),
+            // Where the faults are told one by one, they say more.
+            (
+                |chat| chat.healed(7).disturbed(1, Some(2), Some("bob")),
+                [since(0), since(2)],
+            ),
+        ];
+        for (number, (told, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(whole(told), expected, "case {number}");
+        }
+    }
+
+    #[test]
+    fn a_box_that_is_on_the_way_for_good_disturbs_its_client_and_is_lived_with() {
+        let chat = chat(["alice", "bob"]).behind_a_box("bob");
+        ask(chat, |conditions| {
+            assert_eq!(conditions.whole_since(BOB), Some(Time::ZERO));
+            assert!(conditions.disturbed(BOB, ms(59_000), ms(60_000)));
+            assert!(!conditions.disturbed(ALICE, Time::ZERO, ms(60_000)));
+        });
+    }
+
+    #[test]
+    fn nobody_is_disturbed_by_a_run_without_faults() {
+        ask(chat(["alice"]), |conditions| {
+            assert!(!conditions.disturbed(ALICE, Time::ZERO, ms(60_000)));
+        });
+    }
+
+    #[test]
+    fn a_moment_counts_once_however_many_stand_still() {
+        let stood_still = |whose: &[Option<ClientId>], from, until| {
+            let chat = chat(["alice", "bob"])
+                .standstill(15_000, 25_000, "server")
+                .standstill(10_000, 20_000, "alice")
+                .standstill(11_000, 12_000, "alice")
+                .standstill(30_000, 31_000, "bob");
+            let (from, until) = (ms(from), ms(until));
+            ask(chat, |conditions| {
+                conditions.stood_still(whose, Stretch { from, until })
+            })
+        };
+        let (alice, bob, server) = (Some(ALICE), Some(BOB), None);
+        for (whose, from, until, expected) in [
+            (&[server, alice][..], 0, 60_000, 15_000),
+            (&[alice, bob], 0, 60_000, 11_000),
+            (&[server, alice, bob], 0, 60_000, 16_000),
+            (&[alice], 0, 60_000, 10_000),
+            (&[bob], 0, 60_000, 1_000),
+            (&[server], 0, 60_000, 10_000),
+            (&[], 0, 60_000, 0),
+            (&[server, alice], 12_000, 22_000, 10_000),
+            (&[server, alice], 14_000, 16_000, 2_000),
+            (&[alice], 0, 10_000, 0),
+            (&[alice], 20_000, 60_000, 0),
+            (&[server, alice], 26_000, 29_000, 0),
+        ] {
+            let told = stood_still(whose, from, until);
+            assert_eq!(told, ms(expected), "{whose:?} from {from} to {until}");
+        }
+    }
+
+    #[test]
+    fn a_bound_is_longer_by_what_stood_still_before_it_was_over() {
+        let over = |standstills: &[(u64, u64)]| {
+            let mut chat = chat(["alice"]);
+            for &(from, until) in standstills {
+                chat = chat.standstill(from, until, "alice");
+            }
+            ask(chat, |conditions| {
+                conditions.over(&[Some(ALICE)], ms(10_000), ms(5_000))
+            })
+        };
+        assert_eq!(over(&[]), ms(15_000));
+        assert_eq!(over(&[(8_000, 10_000)]), ms(15_000));
+        assert_eq!(over(&[(8_000, 11_000)]), ms(16_000));
+        assert_eq!(over(&[(12_000, 13_000)]), ms(16_000));
+        assert_eq!(over(&[(14_999, 20_000)]), ms(20_001));
+        assert_eq!(over(&[(15_000, 20_000)]), ms(15_000));
+        // The first standstill makes room for a part of the second one, and that for the rest of it.
+        assert_eq!(over(&[(12_000, 13_000), (15_500, 17_000)]), ms(17_500));
+    }
+
+    #[test]
+    fn a_way_of_which_nobody_tells_has_no_limits() {
+        let chat = chat(["alice", "bob"]).latency("alice", 100, 300);
+        ask(chat, |conditions| {
+            assert_eq!(conditions.link(ALICE).to_client.latency, ms(300));
+            assert_eq!(conditions.link(BOB), Capacity::default());
+        });
+    }
 }

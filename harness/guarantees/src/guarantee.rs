@@ -178,6 +178,29 @@ mod tests {
     }
 
     #[test]
+    fn every_guarantee_says_in_a_sentence_when_it_holds_and_what_it_needs() {
+        for guarantee in Guarantee::ALL {
+            let holds = guarantee.description();
+            assert!(
+                holds.starts_with("Holds when ") && holds.ends_with('.'),
+                "{guarantee}: {holds}"
+            );
+            let needs = guarantee.exercised_when();
+            assert!(
+                needs.len() > 8 && !needs.ends_with('.'),
+                "{guarantee}: {needs}"
+            );
+        }
+        insta::assert_snapshot!(Guarantee::AtMostOnce.description(), @"Holds when no receiver handles a message twice.");
+        insta::assert_snapshot!(Guarantee::AtMostOnce.exercised_when(), @"a delivery");
+    }
+
+    #[test]
+    fn a_name_is_padded_where_a_table_asks_for_it() {
+        assert_eq!(format!("{:>12}|", Guarantee::Ordering), "    ordering|");
+    }
+
+    #[test]
     fn an_unknown_name_is_told_with_the_allowed_ones() {
         let error = "exactly_once".parse::<Guarantee>().unwrap_err();
         insta::assert_snapshot!(error, @"there is no guarantee `exactly_once`; use one of `ordering`, `total-order`, `at-most-once`, `at-least-once`, `exactly-once`, `acknowledgement-truth`, `durability-to-delivery`, `no-phantom`, `detection`, `reconnection`, `recovery`, `presence`, `progress`, `stability`, `just-failure`, `no-leak`, `uniqueness`, `fairness`, `ephemeral-delivery`");

@@ -485,26 +485,58 @@ impl Chat {
 
     /// The client's way carries so many bytes a second, and loses so many packets of a million.
     pub(crate) fn link(mut self, who: &str, rate: u64, loss_ppm: u32) -> Self {
-        let client = self.client(who).0 as usize;
-        let links = &mut self.history.links;
-        links.resize(links.len().max(client + 1), Capacity::default());
         let direction = Direction {
             rate: Some(rate),
             loss_ppm,
             ..Direction::default()
         };
-        links[client] = Capacity {
+        *self.link_of(who) = Capacity {
             to_client: direction,
             to_server: direction,
         };
         self
     }
 
+    /// A packet needs so long from the client to the server, and so long back.
+    pub(crate) fn latency(mut self, who: &str, to_server: u64, to_client: u64) -> Self {
+        let link = self.link_of(who);
+        link.to_server.latency = Time::from_millis(to_server);
+        link.to_client.latency = Time::from_millis(to_client);
+        self
+    }
+
+    /// Of what the client sends, or of what it is sent, so many packets of a million are lost.
+    pub(crate) fn loses(mut self, who: &str, to_server: u32, to_client: u32) -> Self {
+        let link = self.link_of(who);
+        link.to_server.loss_ppm = to_server;
+        link.to_client.loss_ppm = to_client;
+        self
+    }
+
+    /// What the client sends, and what it is sent, takes its way at so many bytes a second.
+    pub(crate) fn carries(
+        mut self,
+        who: &str,
+        to_server: Option<u64>,
+        to_client: Option<u64>,
+    ) -> Self {
+        let link = self.link_of(who);
+        link.to_server.rate = to_server;
+        link.to_client.rate = to_client;
+        self
+    }
+
+    fn link_of(&mut self, who: &str) -> &mut Capacity {
+        let client = self.client(who).0 as usize;
+        let links = &mut self.history.links;
+        links.resize(links.len().max(client + 1), Capacity::default());
+        &mut links[client]
+    }
+
     /// The client's way loses so many packets of a million, and so many that follow a lost one.
     pub(crate) fn bursts(mut self, who: &str, loss_ppm: u32, next_loss_ppm: u32) -> Self {
         self = self.link(who, 1_000_000, loss_ppm);
-        let client = self.client(who).0 as usize;
-        self.history.links[client].to_client.next_loss_ppm = next_loss_ppm;
+        self.link_of(who).to_client.next_loss_ppm = next_loss_ppm;
         self
     }
 

@@ -60,3 +60,58 @@ pub mod nanoseconds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Times {
+        #[serde(with = "nanoseconds")]
+        at: Time,
+        #[serde(default, with = "nanoseconds::option")]
+        until: Option<Time>,
+        #[serde(with = "nanoseconds::list")]
+        all: Vec<Time>,
+    }
+
+    #[test]
+    fn people_read_seconds_to_the_millisecond_and_files_whole_nanoseconds() {
+        let at = Time::new(12, 345_999_999);
+        assert_eq!(seconds(at), "12.345 s");
+        assert_eq!(seconds(Time::from_millis(7)), "0.007 s");
+        let times = Times {
+            at,
+            until: Some(Time::from_nanos(1)),
+            all: vec![Time::ZERO, Time::from_micros(3)],
+        };
+        let text = serde_json::to_string(&times).unwrap();
+        insta::assert_snapshot!(text, @r#"{"at":12345999999,"until":1,"all":[0,3000]}"#);
+        assert_eq!(serde_json::from_str::<Times>(&text).unwrap(), times);
+    }
+
+    #[test]
+    fn a_time_that_is_missing_stays_missing() {
+        let times = Times {
+            at: Time::ZERO,
+            until: None,
+            all: Vec::new(),
+        };
+        let text = serde_json::to_string(&times).unwrap();
+        insta::assert_snapshot!(text, @r#"{"at":0,"until":null,"all":[]}"#);
+        assert_eq!(serde_json::from_str::<Times>(&text).unwrap(), times);
+        let without = r#"{"at":0,"all":[]}"#;
+        assert_eq!(serde_json::from_str::<Times>(without).unwrap(), times);
+    }
+
+    #[test]
+    fn a_time_longer_than_files_hold_is_the_longest_that_they_do() {
+        let text = serde_json::to_string(&Times {
+            at: Time::MAX,
+            until: None,
+            all: Vec::new(),
+        });
+        assert!(text.unwrap().contains("18446744073709551615"));
+    }
+}

@@ -159,3 +159,83 @@ pub fn counted(count: u64, noun: &str) -> String {
         (_, None) => format!("{count} {noun}s"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Guarantee::AcknowledgementTruth;
+    use crate::History;
+    use crate::index::Index;
+    use crate::testing::{Chat, chat};
+
+    fn acknowledged<const N: usize>(stored: [&str; N]) -> Chat {
+        chat(["alice"])
+            .sent(10, "alice", ["m1", "m2", "m3"])
+            .acknowledged(20, "m1")
+            .acknowledged(21, "m2")
+            .acknowledged(22, "m3")
+            .stored(stored)
+    }
+
+    fn verdict(history: &History) -> Verdict {
+        AcknowledgementTruth.check(&Index::new(history))
+    }
+
+    #[test]
+    fn every_verdict_has_its_word_and_says_how_much_it_was_asked() {
+        let told = |chat: Chat| {
+            let verdict = verdict(&chat.history());
+            let (word, exercised) = (verdict.word(), verdict.is_exercised());
+            format!("{word}, exercised: {exercised}, {}", verdict.asked())
+        };
+        insta::assert_snapshot!(told(acknowledged(["m1", "m2", "m3"])), @"held, exercised: true, 3 judged");
+        insta::assert_snapshot!(told(acknowledged(["m1"])), @"violated, exercised: true, 3 judged");
+        insta::assert_snapshot!(told(chat(["alice"])), @"not exercised, exercised: false, 0 judged");
+    }
+
+    #[test]
+    fn tells_the_earliest_violation_and_how_many_more_there_are() {
+        let told = |chat: Chat| match verdict(&chat.history()) {
+            Verdict::Violated(violation) => format!("{} of them: {violation}", violation.count),
+            other => other.word().to_owned(),
+        };
+        insta::assert_snapshot!(told(acknowledged(["m1", "m2"])), @"1 of them: `m3` (from alice to room lobby, sent at 0.012 s) was acknowledged at 0.022 s and is not in the database.");
+        insta::assert_snapshot!(told(acknowledged(["m2"])), @"2 of them: `m1` (from alice to room lobby, sent at 0.010 s) was acknowledged at 0.020 s and is not in the database. And 1 more violation.");
+        insta::assert_snapshot!(told(acknowledged([])), @"3 of them: `m1` (from alice to room lobby, sent at 0.010 s) was acknowledged at 0.020 s and is not in the database. And 2 more violations.");
+    }
+
+    #[test]
+    fn of_two_violations_at_one_time_the_first_told_is_kept() {
+        let leak = |holder: &str| {
+            let history = chat(["alice"]).left(crate::Held::Rooms, 1, 0).history();
+            let mut leftover = history.leftovers[0].clone();
+            leftover.holder = holder.to_owned();
+            Evidence::Leak(leftover)
+        };
+        let at = Time::from_secs(9);
+        let mut findings = Findings::default();
+        findings.add(at, || leak("one"));
+        findings.add(at, || leak("other"));
+        findings.add(at - Time::from_nanos(1), || leak("the earliest"));
+        findings.add(at, || leak("the last"));
+        let Verdict::Violated(violation) = findings.verdict(|_| String::new()) else {
+            panic!("four violations");
+        };
+        assert_eq!(violation.evidence, leak("the earliest"));
+        let mut findings = Findings::default();
+        findings.add(at, || leak("one"));
+        findings.add(at, || leak("other"));
+        let Verdict::Violated(violation) = findings.verdict(|_| String::new()) else {
+            panic!("two violations");
+        };
+        assert_eq!((violation.count, violation.evidence), (2, leak("one")));
+    }
+
+    #[test]
+    fn numbers_have_their_nouns() {
+        let told = [0, 1, 2].map(|count| counted(count, "delivery"));
+        assert_eq!(told.join(", "), "0 deliveries, 1 delivery, 2 deliveries");
+        let told = [0, 1, 2].map(|count| counted(count, "message"));
+        assert_eq!(told.join(", "), "0 messages, 1 message, 2 messages");
+    }
+}

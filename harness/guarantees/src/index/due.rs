@@ -215,9 +215,246 @@ pub(crate) fn time_for(bytes: u64, direction: Direction, back: Duration) -> Opti
     let with_losses = SEGMENT / round_trip.as_secs_f64() / losses.sqrt() * 0.6;
     let rate = direction.rate.map_or(f64::INFINITY, |rate| rate as f64);
     let rate = rate.min(with_losses);
-    match rate {
-        rate if rate.is_infinite() => Some(Duration::ZERO),
-        rate if rate < 1.0 => None,
-        rate => Some(Duration::from_secs_f64(bytes as f64 / rate)),
+    (rate >= 1.0).then(|| Duration::from_secs_f64(bytes as f64 / rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Chat, chat};
+    use crate::{Lost, seconds};
+
+    // In the chats of these tests a message is due 5 s after it is stored, and the run ends at 60 s.
+
+    fn told(due: Due) -> String {
+        match due {
+            Due::By(due) => format!("by {}", seconds(due)),
+            Due::Open(reason) => reason.words().to_owned(),
+        }
+    }
+
+    fn find(index: &Index<'_>, name: &str) -> ContentId {
+        let mut contents = index.contents.iter();
+        let position = contents.position(|content| content.content == name);
+        position.expect("the test tells of it") as ContentId
+    }
+
+    /// When `m1` is due to bob.
+    fn due_to_bob(chat: Chat) -> String {
+        let history = chat.history();
+        let index = Index::new(&history);
+        let bob = index.receivers()[1];
+        let wanted = bob.wants.expect("bob wants to be there");
+        told(index.due_to(&bob, wanted, find(&index, "m1")))
+    }
+
+    /// When `m1` must be stored.
+    fn to_be_stored(chat: Chat) -> String {
+        let history = chat.history();
+        let index = Index::new(&history);
+        let sent = index.content(find(&index, "m1")).invocation.as_ref();
+        told(index.storing_due(sent.expect("it was sent")))
+    }
+
+    /// A message that takes so many bytes on the wire, envelope and all, committed at this time.
+    fn message(bytes: u64, committed: u64) -> Chat {
+        chat(["alice", "bob"])
+            .sent_large(10, "alice", "m1", bytes / OVERHEAD - ENVELOPE)
+            .stored(["m1"])
+            .committed(committed)
+    }
+
+    #[test]
+    fn is_due_a_bound_after_the_latest_of_commit_end_of_faults_and_start() {
+        let stored = || message(1_000, 12_000);
+        insta::assert_snapshot!(due_to_bob(stored()), @"by 17.000 s");
+        insta::assert_snapshot!(due_to_bob(stored().disturbed(5, Some(13_000), Some("bob"))), @"by 18.000 s");
+        insta::assert_snapshot!(due_to_bob(stored().disturbed(5, Some(11_000), Some("bob"))), @"by 17.000 s");
+        insta::assert_snapshot!(due_to_bob(stored().disturbed(5, Some(13_000), Some("alice"))), @"by 17.000 s");
+        insta::assert_snapshot!(due_to_bob(stored().restarted(14_000, "bob")), @"by 19.000 s");
+        insta::assert_snapshot!(due_to_bob(stored().restarted(11_000, "bob")), @"by 17.000 s");
+        let back = |at| {
+            stored()
+                .disconnected_because(1_000, "bob", Cause::Meant)
+                .connecting(at, "bob")
+                .connected(at + 50, "bob")
+        };
+        insta::assert_snapshot!(due_to_bob(back(15_000)), @"by 20.000 s");
+        insta::assert_snapshot!(due_to_bob(back(11_000)), @"by 17.000 s");
+    }
+
+    #[test]
+    fn says_nothing_of_what_was_due_only_after_the_end_or_while_a_fault_lasts() {
+        insta::assert_snapshot!(due_to_bob(message(1_000, 55_000)), @"by 60.000 s");
+        insta::assert_snapshot!(due_to_bob(message(1_000, 55_001)), @"the run ended before it was due");
+        let cut = message(1_000, 12_000).silence(1_000, 60_000, "bob", Lost::ToClient);
+        insta::assert_snapshot!(due_to_bob(cut), @"the fault never ended");
+        let unknown = chat(["alice", "bob"])
+            .sent(10, "alice", ["m1"])
+            .stored(["m1"]);
+        insta::assert_snapshot!(due_to_bob(unknown), @"nobody knows when it was stored");
+    }
+
+    #[test]
+    fn gives_four_round_trips_of_the_receivers_own_link_and_what_waits_its_time() {
+        let far = |committed| message(2_000, committed).latency("bob", 100, 300);
+        insta::assert_snapshot!(due_to_bob(far(12_000)), @"by 18.600 s");
+        insta::assert_snapshot!(due_to_bob(message(2_000, 12_000).latency("alice", 100, 300)), @"by 17.000 s");
+        // 2 kB at 1 kB/s come on top: what the receiver gets, not what it sends.
+        let slow = |committed| far(committed).carries("bob", Some(1), Some(1_000));
+        insta::assert_snapshot!(due_to_bob(slow(12_000)), @"by 20.600 s");
+        insta::assert_snapshot!(due_to_bob(slow(51_400)), @"by 60.000 s");
+        insta::assert_snapshot!(due_to_bob(slow(51_401)), @"the link cannot carry so much");
+    }
+
+    #[test]
+    fn counts_what_waits_before_a_message_and_nothing_that_is_behind_or_has_come() {
+        let three = || {
+            chat(["alice", "bob"])
+                .carries("bob", None, Some(1_000))
+                .sent_large(10, "alice", "m1", 200)
+                .sent_large(11, "alice", "m0", 200)
+                .sent_large(12, "alice", "m2", 200)
+                .stored(["m0"])
+                .committed(12_000)
+                .stored(["m1"])
+                .committed(12_000)
+                .stored(["m2"])
+                .committed(12_000)
+        };
+        // A second for each of the two.
+        insta::assert_snapshot!(due_to_bob(three()), @"by 19.000 s");
+        insta::assert_snapshot!(due_to_bob(three().handled(11_999, "bob", ["m0"])), @"by 18.000 s");
+        insta::assert_snapshot!(due_to_bob(three().handled(12_000, "bob", ["m0"])), @"by 18.000 s");
+        insta::assert_snapshot!(due_to_bob(three().handled(12_001, "bob", ["m0"])), @"by 19.000 s");
+        insta::assert_snapshot!(due_to_bob(three().sent_to("den", 13, "alice", ["n"]).stored(["n"])), @"by 19.000 s");
+    }
+
+    #[test]
+    fn what_comes_in_the_plain_bound_needs_nothing_more() {
+        let slow = |at| {
+            let chat = message(2_000, 12_000).latency("bob", 100, 300);
+            due_to_bob(chat.handled(at, "bob", ["m1"]))
+        };
+        insta::assert_snapshot!(slow(17_000), @"by 17.000 s");
+        insta::assert_snapshot!(slow(17_001), @"by 18.600 s");
+    }
+
+    #[test]
+    fn says_nothing_of_what_comes_late_after_a_connection_broke_on_a_link_that_always_loses() {
+        let late = |to_server, to_client, broken_at| {
+            let chat = message(2_000, 12_000).loses("bob", to_server, to_client);
+            let broken = chat.disconnected(broken_at, "bob");
+            due_to_bob(broken.handled(20_000, "bob", ["m1"]))
+        };
+        insta::assert_snapshot!(late(1, 0, 15_000), @"the losses of the link never end");
+        insta::assert_snapshot!(late(0, 1, 15_000), @"the losses of the link never end");
+        insta::assert_snapshot!(late(0, 0, 15_000), @"by 17.000 s");
+        insta::assert_snapshot!(late(1, 1, 11_999), @"by 17.000 s");
+        insta::assert_snapshot!(late(1, 1, 12_000), @"the losses of the link never end");
+        insta::assert_snapshot!(late(1, 1, 19_999), @"the losses of the link never end");
+        insta::assert_snapshot!(late(1, 1, 20_000), @"by 17.000 s");
+    }
+
+    #[test]
+    fn a_link_carries_its_rate_or_what_its_losses_leave_of_it() {
+        let ms = Duration::from_millis;
+        let way = |rate, latency, loss_ppm| Direction {
+            rate,
+            latency: ms(latency),
+            loss_ppm,
+            next_loss_ppm: 0,
+        };
+        for (bytes, direction, back, expected) in [
+            (1_000_000, way(None, 300, 0), 100, Some(0)),
+            (2_000, way(Some(1_000), 300, 0), 100, Some(2_000)),
+            (7, way(Some(1), 0, 0), 0, Some(7_000)),
+            (7, way(Some(0), 0, 0), 0, None),
+            // 1460 bytes in 0.4 s, by a tenth, and six tenths of that: 21.9 kB/s.
+            (43_800, way(None, 300, 10_000), 100, Some(2_000)),
+            (43_800, way(Some(10_000_000), 100, 10_000), 300, Some(2_000)),
+            (43_800, way(Some(21_900), 300, 10_000), 100, Some(2_000)),
+            (43_800, way(Some(10_950), 300, 10_000), 100, Some(4_000)),
+            // No round trip is shorter than 10 ms.
+            (876_000, way(None, 0, 10_000), 0, Some(1_000)),
+            (876_000, way(None, 4, 10_000), 6, Some(1_000)),
+            (7, way(None, 2_000_000, 1_000), 0, Some(505)),
+            // Less than a byte a second.
+            (7, way(None, 20_000_000, 99_999), 0, None),
+            (7, way(None, 0, 99_999), 0, Some(0)),
+            (7, way(None, 0, 100_000), 0, None),
+        ] {
+            let told = time_for(bytes, direction, ms(back));
+            let told = told.map(|time| (time.as_secs_f64() * 1e3).round() as u64);
+            assert_eq!(
+                told, expected,
+                "{bytes} bytes by {direction:?}, back in {back} ms"
+            );
+        }
+    }
+
+    #[test]
+    fn must_be_stored_a_bound_after_it_was_sent_or_its_sender_is_whole() {
+        let sent = |at| chat(["alice", "bob"]).sent(at, "alice", ["m1"]);
+        insta::assert_snapshot!(to_be_stored(sent(10_000)), @"by 15.000 s");
+        insta::assert_snapshot!(to_be_stored(sent(55_000)), @"by 60.000 s");
+        insta::assert_snapshot!(to_be_stored(sent(55_001)), @"the run ended before it was due");
+        let cut = |until, who| sent(10_000).disturbed(1, until, Some(who));
+        insta::assert_snapshot!(to_be_stored(cut(Some(12_000), "alice")), @"by 17.000 s");
+        insta::assert_snapshot!(to_be_stored(cut(Some(9_000), "alice")), @"by 15.000 s");
+        insta::assert_snapshot!(to_be_stored(cut(None, "alice")), @"the fault never ended");
+        insta::assert_snapshot!(to_be_stored(cut(None, "bob")), @"by 15.000 s");
+    }
+
+    #[test]
+    fn waits_for_a_sender_that_ended_an_earlier_one_within_the_bound_before_the_end() {
+        let behind = |ended_at| {
+            chat(["alice", "bob"])
+                .sent(12, "alice", ["m1"])
+                .sent(11, "alice", ["m0"])
+                .sent(13, "bob", ["b0"])
+                .acknowledged(59_000, "b0")
+                .acknowledged(ended_at, "m0")
+        };
+        insta::assert_snapshot!(to_be_stored(behind(55_000)), @"still sending at the end");
+        insta::assert_snapshot!(to_be_stored(behind(54_999)), @"by 5.012 s");
+        // It has told that it cannot tell: it is done with this one.
+        insta::assert_snapshot!(to_be_stored(behind(55_000).unknown(55_001, "m1")), @"by 5.012 s");
+        // What was to be stored after the end is told so, busy or not.
+        let late = chat(["alice", "bob"])
+            .sent(58_000, "alice", ["m1"])
+            .sent(57_000, "alice", ["m0"])
+            .acknowledged(59_000, "m0");
+        insta::assert_snapshot!(to_be_stored(late), @"the run ended before it was due");
+    }
+
+    #[test]
+    fn knows_that_a_row_is_stored_from_whoever_knew_first() {
+        let stored = |chat: Chat| {
+            let history = chat.history();
+            let index = Index::new(&history);
+            let at = |name| index.content(find(&index, name)).stored_at;
+            ["m1", "m2"]
+                .map(|name| at(name).map_or("-".to_owned(), seconds))
+                .join(" ")
+        };
+        let two = || {
+            chat(["alice", "bob"])
+                .sent(10, "alice", ["m1", "m2"])
+                .stored(["m1", "m2"])
+        };
+        insta::assert_snapshot!(stored(two()), @"- -");
+        insta::assert_snapshot!(stored(two().acknowledged(30, "m1")), @"0.030 s -");
+        insta::assert_snapshot!(stored(two().unacknowledged(30, "m1")), @"0.030 s -");
+        insta::assert_snapshot!(stored(two().failed(30, "m1")), @"- -");
+        insta::assert_snapshot!(stored(two().unknown(30, "m1")), @"- -");
+        insta::assert_snapshot!(stored(two().handled(40, "bob", ["m1"])), @"0.040 s -");
+        insta::assert_snapshot!(stored(two().handled(40, "bob", ["m1"]).handled(39, "alice", ["m1"])), @"0.039 s -");
+        insta::assert_snapshot!(stored(two().acknowledged(30, "m2").handled(40, "bob", ["m1"])), @"0.030 s 0.030 s");
+        insta::assert_snapshot!(stored(two().acknowledged(50, "m2").handled(40, "bob", ["m1"])), @"0.040 s 0.050 s");
+        insta::assert_snapshot!(stored(two().committed(45).handled(40, "bob", ["m2"])), @"0.045 s 0.045 s");
+        // What has no row is not stored, whoever handles it.
+        let lost = chat(["alice", "bob"]).sent(10, "alice", ["m1", "m2"]);
+        insta::assert_snapshot!(stored(lost.acknowledged(20, "m1").handled(21, "bob", ["m2"])), @"- -");
     }
 }
