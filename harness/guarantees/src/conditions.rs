@@ -80,7 +80,7 @@ impl<'h> Conditions<'h> {
     /// When a bound that began at `from` is over for these programs: what they stand still before
     /// that does not count.
     pub(crate) fn over(&self, whose: &[Option<ClientId>], from: Time, bound: Duration) -> Time {
-        let mut over = from + bound;
+        let mut over = from;
         loop {
             let within = Stretch { from, until: over };
             let next = from + bound + self.stood_still(whose, within);

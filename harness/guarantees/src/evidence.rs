@@ -646,3 +646,18 @@ fn phantom(
     }
     write!(f, "{flaw}.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_told_up_to_five_and_the_rest_is_counted() {
+        let told = |count: u64| some(&(1..=count).collect::<Vec<_>>(), ", ");
+        assert_eq!(told(0), "");
+        assert_eq!(told(1), "1");
+        assert_eq!(told(5), "1, 2, 3, 4, 5");
+        assert_eq!(told(6), "1, 2, 3, 4, 5, 1 more");
+        assert_eq!(told(9), "1, 2, 3, 4, 5, 4 more");
+    }
+}

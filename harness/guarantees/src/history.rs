@@ -402,3 +402,59 @@ pub struct Recovery {
     #[serde(default)]
     pub tells_why: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_leave_out_what_is_as_usual() {
+        let client = r#"{"name":"alice","rooms":["lobby"]}"#;
+        let client: Client = serde_json::from_str(client).unwrap();
+        assert_eq!(client.namespace, "/");
+        let event =
+            r#"{"at":10,"client":0,"kind":"invoked","operation":1,"room":"lobby","content":"m1"}"#;
+        let event: Event = serde_json::from_str(event).unwrap();
+        let EventKind::Invoked {
+            kind, size, echo, ..
+        } = event.kind
+        else {
+            panic!("an invocation");
+        };
+        assert_eq!((kind, size, echo), (Kind::Message, None, true));
+    }
+
+    #[test]
+    fn a_history_reads_as_it_was_written() {
+        let history = crate::testing::chat(["alice", "bob"])
+            .sent(10, "alice", ["m1"])
+            .sent_to_others(11, "alice", "m2")
+            .typed(12, "lobby", "alice", "t1")
+            .acknowledged(20, "m1")
+            .stored(["m1"])
+            .committed(19)
+            .handled(21, "bob", ["m1"])
+            .silence(30, 40, "bob", Lost::ToClient)
+            .standstill(31, 41, "server")
+            .disturbed(1, None, Some("bob"))
+            .latency("bob", 100, 300)
+            .disconnected_because(42, "bob", Cause::GaveUp { after: None })
+            .refused(43, "bob", RecoveryRefused::NoRoom)
+            .history();
+        let text = serde_json::to_string(&history).unwrap();
+        assert_eq!(serde_json::from_str::<History>(&text).unwrap(), history);
+    }
+
+    #[test]
+    fn only_typing_is_never_stored() {
+        let kinds = [
+            Kind::Message,
+            Kind::Join,
+            Kind::Leave,
+            Kind::Nickname,
+            Kind::Typing,
+        ];
+        let ephemeral = kinds.map(Kind::is_ephemeral);
+        assert_eq!(ephemeral, [false, false, false, false, true]);
+    }
+}

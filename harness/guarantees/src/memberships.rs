@@ -37,14 +37,19 @@ impl<'h> Memberships<'h> {
 
     /// Whether the client is entitled to what is stored in the room under this id.
     pub fn entitles(&self, client: ClientId, room: &str, id: i64) -> bool {
+        let mut changes = self.changes(client, room).iter();
+        // Whoever joins or leaves with this row is told of it.
+        self.is_in_before(client, room, id) || changes.any(|&(change, _)| change == id)
+    }
+
+    /// Whether the client is in the room just before the row with this id.
+    pub(crate) fn is_in_before(&self, client: ClientId, room: &str, id: i64) -> bool {
         let changes = self.changes(client, room);
         let before = changes.partition_point(|&(change, _)| change < id);
-        let joined = match changes[..before].last() {
+        match changes[..before].last() {
             Some(&(_, joined)) => joined,
             None => self.is_initial(client, room),
-        };
-        // Whoever joins or leaves with this row is told of it.
-        joined || changes.get(before).is_some_and(|&(change, _)| change == id)
+        }
     }
 
     /// Whether the client was ever in the room.
@@ -79,5 +84,69 @@ impl<'h> Memberships<'h> {
     fn changes(&self, client: ClientId, room: &str) -> &[(i64, bool)] {
         let changes = self.changes[client.0 as usize].get(room);
         changes.map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Chat, chat};
+
+    const ALICE: ClientId = ClientId(0);
+    const BOB: ClientId = ClientId(1);
+
+    /// Alice is in the garden all the time; bob joins with row 2, leaves with row 4, joins again with
+    /// row 6, and leaves the lobby with row 7.
+    fn coming_and_going() -> Chat {
+        chat(["alice", "bob"])
+            .room("garden", ["alice"])
+            .sent_to("garden", 1, "alice", ["1"])
+            .sent_as(Kind::Join, "garden", 2, "bob", "2")
+            .sent_to("garden", 3, "alice", ["3"])
+            .sent_as(Kind::Leave, "garden", 4, "bob", "4")
+            .sent_to("garden", 5, "alice", ["5"])
+            .sent_as(Kind::Join, "garden", 6, "bob", "6")
+            .sent_as(Kind::Leave, "lobby", 7, "bob", "7")
+            .stored(["1", "2", "3", "4", "5", "6", "7"])
+    }
+
+    #[test]
+    fn entitles_from_the_row_of_a_join_to_the_row_of_a_leave() {
+        let history = coming_and_going().history();
+        let rooms = Memberships::new(&history);
+        let of = |who, room| {
+            (0..9)
+                .filter(|&id| rooms.entitles(who, room, id))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of(BOB, "garden"), [2, 3, 4, 6, 7, 8]);
+        assert_eq!(of(BOB, "lobby"), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(of(ALICE, "garden"), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(of(ALICE, "attic"), [0_i64; 0]);
+        let before = |who, room| {
+            let ids = (0..9).filter(|&id| rooms.is_in_before(who, room, id));
+            ids.collect::<Vec<_>>()
+        };
+        assert_eq!(before(BOB, "garden"), [3, 4, 7, 8]);
+        assert_eq!(before(BOB, "lobby"), [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn knows_who_was_ever_always_and_at_the_end_in_which_room() {
+        let history = coming_and_going().history();
+        let rooms = Memberships::new(&history);
+        for (who, room, ever, always) in [
+            (ALICE, "garden", true, true),
+            (ALICE, "lobby", true, true),
+            (ALICE, "attic", false, false),
+            (BOB, "garden", true, false),
+            (BOB, "lobby", true, false),
+            (BOB, "attic", false, false),
+        ] {
+            assert_eq!(rooms.ever(who, room), ever, "{who:?} {room}");
+            assert_eq!(rooms.always(who, room), always, "{who:?} {room}");
+        }
+        assert_eq!(rooms.at_the_end(ALICE), [("lobby", 0), ("garden", 0)]);
+        assert_eq!(rooms.at_the_end(BOB), [("garden", 6)]);
     }
 }

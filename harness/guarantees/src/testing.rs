@@ -65,6 +65,26 @@ impl Chat {
         }
     }
 
+    /// How much a guarantee was asked, as text.
+    pub(crate) fn asked(self, guarantee: Guarantee) -> String {
+        let verdict = guarantee.check(&Index::new(&self.history()));
+        verdict.asked().to_string()
+    }
+
+    /// The client is entitled to nothing.
+    pub(crate) fn in_no_room(mut self, who: &str) -> Self {
+        let client = self.client(who);
+        self.history.clients[client.0 as usize].rooms.clear();
+        self
+    }
+
+    /// As if the client's program had not started so far.
+    pub(crate) fn never_started(mut self, who: &str) -> Self {
+        let client = self.client(who);
+        self.history.events.retain(|event| event.client != client);
+        self
+    }
+
     /// These clients, and no others, are entitled to one more room.
     pub(crate) fn room<const N: usize>(mut self, room: &str, clients: [&str; N]) -> Self {
         for name in clients {
@@ -617,11 +637,13 @@ impl Chat {
         self.event(at, who, EventKind::Stopped)
     }
 
+    pub(crate) fn started(self, at: u64, who: &str) -> Self {
+        self.event(at, who, EventKind::Started)
+    }
+
     /// The client's program ends, starts and connects, all at once.
     pub(crate) fn restarted(self, at: u64, who: &str) -> Self {
-        self.stopped(at, who)
-            .event(at, who, EventKind::Started)
-            .connected(at, who)
+        self.stopped(at, who).started(at, who).connected(at, who)
     }
 
     pub(crate) fn silence(mut self, from: u64, until: u64, who: &str, lost: Lost) -> Self {

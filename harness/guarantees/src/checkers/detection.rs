@@ -386,4 +386,64 @@ mod tests {
         insta::assert_snapshot!(chat.clone().stopped(14_000, "alice").verdict(Detection), @"not exercised (1 excused: its program was not running)");
         insta::assert_snapshot!(chat.stopped(14_001, "alice").verdict(Detection), @"violated: alice had to notice the silence of server that began at 10.000 s by 14.000 s (session alice-1), but never did.");
     }
+
+    #[test]
+    fn asks_only_about_what_was_open_before_the_silence_began() {
+        let back = |at, lost| {
+            chat(["alice"])
+                .disconnected(8_000, "alice")
+                .closed(8_000, "alice", "alice-1")
+                .connected(at, "alice")
+                .silence(10_000, 20_000, "alice", lost)
+                .verdict(Detection)
+        };
+        insta::assert_snapshot!(back(9_999, ToClient), @"violated: alice had to notice the silence of server that began at 10.000 s by 14.000 s (session alice-2), but never did.");
+        insta::assert_snapshot!(back(10_000, ToClient), @"not exercised");
+        insta::assert_snapshot!(back(9_999, ToServer), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.000 s (session alice-2), but never did.");
+        insta::assert_snapshot!(back(10_000, ToServer), @"not exercised");
+    }
+
+    #[test]
+    fn asks_about_what_ends_just_when_the_silence_begins() {
+        let ended = |at, lost| {
+            chat(["alice"])
+                .disconnected(at, "alice")
+                .closed(at, "alice", "alice-1")
+                .silence(10_000, 20_000, "alice", lost)
+                .verdict(Detection)
+        };
+        insta::assert_snapshot!(ended(10_000, ToClient), @"held: 1 silence noticed");
+        insta::assert_snapshot!(ended(9_999, ToClient), @"not exercised");
+        insta::assert_snapshot!(ended(10_000, ToServer), @"held: 1 silence noticed");
+        insta::assert_snapshot!(ended(9_999, ToServer), @"not exercised");
+    }
+
+    #[test]
+    fn asks_a_server_that_came_back_about_the_sessions_that_it_opened_since() {
+        let opened = |stopped_at| {
+            chat(["alice"])
+                .server_stopped(stopped_at)
+                .closed(8_000, "alice", "alice-1")
+                .disconnected(8_000, "alice")
+                .connected(9_000, "alice")
+                .silence(10_000, 20_000, "alice", ToServer)
+                .verdict(Detection)
+        };
+        insta::assert_snapshot!(opened(5_000), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.000 s (session alice-2), but never did.");
+        insta::assert_snapshot!(opened(8_999), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.000 s (session alice-2), but never did.");
+        // It ended with the server that opened it.
+        insta::assert_snapshot!(opened(9_000), @"not exercised");
+    }
+
+    #[test]
+    fn asks_about_a_silence_that_outlasts_the_bound_and_no_shorter_one() {
+        let silent = |until, lost| {
+            let chat = chat(["alice"]).silence(10_000, until, "alice", lost);
+            chat.verdict(Detection)
+        };
+        insta::assert_snapshot!(silent(14_000, ToClient), @"not exercised");
+        insta::assert_snapshot!(silent(14_001, ToClient), @"violated: alice had to notice the silence of server that began at 10.000 s by 14.000 s (session alice-1), but never did.");
+        insta::assert_snapshot!(silent(13_000, ToServer), @"not exercised");
+        insta::assert_snapshot!(silent(13_001, ToServer), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.000 s (session alice-1), but never did.");
+    }
 }

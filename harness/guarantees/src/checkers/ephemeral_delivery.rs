@@ -52,8 +52,8 @@ fn judge(
     let handled_at = times.first().copied();
     let Some(due) = way(index, sent, receiver).map(|way| sent.at + bound + way) else {
         return match handled_at {
-            Some(_) => findings.held(),
-            None => findings.leave_open(NotJudged::LinkTooSlow),
+            Some(at) if at <= sent.at + bound => findings.held(),
+            _ => findings.leave_open(NotJudged::LinkTooSlow),
         };
     };
     match handled_at {
@@ -187,5 +187,61 @@ mod tests {
     #[test]
     fn asks_nothing_of_what_its_sender_was_told_that_it_failed() {
         insta::assert_snapshot!(typing().failed(10_001, "t1").verdict(EphemeralDelivery), @"not exercised (1 excused: was told that it failed)");
+    }
+
+    #[test]
+    fn does_not_take_for_right_what_comes_late_on_a_link_that_may_hold_it_up() {
+        let lossy = |at| {
+            let chat = typing().link("bob", 1_000_000, 10_000);
+            chat.handled(at, "bob", ["t1"]).verdict(EphemeralDelivery)
+        };
+        insta::assert_snapshot!(lossy(12_000), @"held: 1 delivery while all was well");
+        insta::assert_snapshot!(lossy(12_001), @"not exercised (1 not judged: the link cannot carry so much)");
+        insta::assert_snapshot!(lossy(50_000), @"not exercised (1 not judged: the link cannot carry so much)");
+    }
+
+    #[test]
+    fn gives_the_way_of_the_sender_and_that_of_the_receiver_their_time_and_no_other() {
+        let far = |at| {
+            let chat = typing().latency("alice", 100, 9_000);
+            let chat = chat.latency("bob", 9_000, 300);
+            chat.handled(at, "bob", ["t1"]).verdict(EphemeralDelivery)
+        };
+        insta::assert_snapshot!(far(12_400), @"held: 1 delivery while all was well");
+        insta::assert_snapshot!(far(12_401), @"violated: bob handled `t1` (from alice to room garden, sent at 10.000 s) only at 12.401 s; it was due by 12.400 s.");
+    }
+
+    #[test]
+    fn judges_what_is_due_at_the_very_end() {
+        let chat = chat(["alice", "bob"])
+            .ephemeral_within(2_000)
+            .typed(58_000, "lobby", "alice", "t1");
+        insta::assert_snapshot!(chat.verdict(EphemeralDelivery), @"violated: bob never handled `t1` (from alice to room lobby, sent at 58.000 s); it was due by 60.000 s.");
+    }
+
+    #[test]
+    fn asks_whoever_is_connected_from_a_bound_before_to_a_bound_after() {
+        // Typed at 10 s: from 8 s to 12 s.
+        let with = |told: fn(Chat) -> Chat| told(typing()).verdict(EphemeralDelivery);
+        let back = |at| {
+            let chat = typing().disconnected(3_000, "bob").connected(at, "bob");
+            chat.verdict(EphemeralDelivery)
+        };
+        insta::assert_snapshot!(back(8_000), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
+        insta::assert_snapshot!(back(8_001), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(with(|chat| chat.disconnected(12_001, "bob")), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
+        insta::assert_snapshot!(with(|chat| chat.disconnected(12_000, "bob")), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(with(|chat| chat.stopped(12_001, "bob")), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
+        insta::assert_snapshot!(with(|chat| chat.stopped(12_000, "bob")), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(with(|chat| chat.stopped(11_000, "bob")), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(with(|chat| chat.disconnected(12_000, "alice")), @"not exercised (1 excused: a fault touched it)");
+    }
+
+    #[test]
+    fn asks_for_the_echo_of_a_sender_that_wants_one() {
+        let alone = chat(["alice"]).ephemeral_within(2_000);
+        let alone = alone.sent_as(Kind::Typing, "lobby", 10_000, "alice", "t1");
+        insta::assert_snapshot!(alone.clone().verdict(EphemeralDelivery), @"violated: alice never handled `t1` (from alice to room lobby, sent at 10.000 s); it was due by 12.000 s.");
+        insta::assert_snapshot!(alone.handled(10_100, "alice", ["t1"]).verdict(EphemeralDelivery), @"held: 1 delivery while all was well");
     }
 }

@@ -203,4 +203,56 @@ mod tests {
         insta::assert_snapshot!(cut(5_000).verdict(Fairness), @"not exercised (1 excused: a fault touched it)");
         insta::assert_snapshot!(cut(4_999).verdict(Fairness), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
     }
+
+    #[test]
+    fn gives_the_senders_own_link_two_round_trips() {
+        let far = |at| waited(at).latency("alice", 100, 300).verdict(Fairness);
+        insta::assert_snapshot!(far(12_800), @"held: 1 acknowledgement in time");
+        insta::assert_snapshot!(far(12_801), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 12.801 s; 2.800 s are allowed.");
+        let others = waited(12_800).latency("bob", 100, 300);
+        insta::assert_snapshot!(others.verdict(Fairness), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 12.800 s; 2.000 s are allowed.");
+    }
+
+    #[test]
+    fn excuses_a_wait_in_which_the_senders_program_ended() {
+        let ended = |at| waited(13_000).restarted(at, "alice").verdict(Fairness);
+        insta::assert_snapshot!(ended(11_000), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(ended(13_000), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(ended(13_001), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
+    }
+
+    #[test]
+    fn asks_nothing_of_a_connection_that_was_not_there_when_the_wait_began_or_ended_meanwhile() {
+        let closed = |at| {
+            let chat = waited(13_000).disconnected_because(at, "alice", Cause::Closed);
+            chat.verdict(Fairness)
+        };
+        insta::assert_snapshot!(closed(13_000), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(closed(13_001), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
+        let back = |at| {
+            let chat = waited(13_000).disconnected(9_000, "alice");
+            chat.connected(at, "alice").verdict(Fairness)
+        };
+        insta::assert_snapshot!(back(10_000), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
+        insta::assert_snapshot!(back(10_001), @"not exercised (1 excused: a fault touched it)");
+    }
+
+    #[test]
+    fn does_not_judge_a_long_wait_on_a_link_that_loses_or_has_a_rate_one_way() {
+        let late = || waited(13_000);
+        insta::assert_snapshot!(late().loses("alice", 1, 0).verdict(Fairness), @"not exercised (1 not judged: the losses of the link never end)");
+        insta::assert_snapshot!(late().loses("alice", 0, 1).verdict(Fairness), @"not exercised (1 not judged: the losses of the link never end)");
+        insta::assert_snapshot!(late().carries("alice", Some(1_000_000), None).verdict(Fairness), @"not exercised (1 not judged: the link cannot carry so much)");
+        insta::assert_snapshot!(late().carries("alice", None, Some(1_000_000)).verdict(Fairness), @"not exercised (1 not judged: the link cannot carry so much)");
+        insta::assert_snapshot!(late().loses("alice", 200_000, 0).verdict(Fairness), @"not exercised (1 not judged: the link cannot carry so much)");
+        insta::assert_snapshot!(late().loses("bob", 1, 1).verdict(Fairness), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
+    }
+
+    #[test]
+    fn does_not_count_the_time_for_which_sender_or_server_stand_still() {
+        let paused = |at, who| waited(at).standstill(11_000, 12_000, who).verdict(Fairness);
+        insta::assert_snapshot!(paused(13_000, "alice"), @"held: 1 acknowledgement in time");
+        insta::assert_snapshot!(paused(13_000, "server"), @"held: 1 acknowledgement in time");
+        insta::assert_snapshot!(paused(13_000, "bob"), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
+    }
 }

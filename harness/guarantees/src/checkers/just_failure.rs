@@ -4,7 +4,8 @@
 //! The causes are: it was tried as often as is allowed, it is larger than is allowed, its sender was
 //! not always in the room, or somebody else had taken a nickname, its sender had no connection to send it on or had left, it is of a kind that
 //! a later one overtakes, a disturbance was in the way of a server that refused the last attempt allowed, or
-//! something was wrong with the disk on which its client should have kept it. What nobody has given a cause for cannot be judged. What may have
+//! something was wrong with the disk on which its client should have kept it. What a client tells of its attempts
+//! and of a size is believed only as far as the history bears it out. What nobody has given a cause for cannot be judged. What may have
 //! been stored or not has to be told as unknown; unknown ends are not looked at here.
 
 use crate::index::{Connection, ContentId, Incarnation, Index, Invocation};
@@ -14,6 +15,11 @@ use crate::{
     NotJudged, OperationId, Time, UnjustFailure, Verdict, counted,
 };
 use std::collections::HashMap;
+
+/// How much longer than its content a message may be told to be: what stands around it, and text in which each
+/// character is escaped, as JSON does with six.
+const ENVELOPE: u64 = 300;
+const ESCAPED: u64 = 6;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -75,12 +81,18 @@ fn injustice(
         FailureCause::Unknown => return Err(NotJudged::CauseUnknown),
         FailureCause::RetriesUsedUp { attempts } => {
             // The first attempt is no retry.
+            let attempts = attempts.min(sent.map_or(0, |sent| sent.retries) + 1);
             let allowed = bounds.retries.map(|retries| retries.saturating_add(1));
             let used_up = allowed.is_some_and(|allowed| attempts >= allowed);
             (!used_up).then_some(Injustice::AttemptsLeft { attempts, allowed })
         }
         FailureCause::TooLarge { bytes, limit } => {
             let limit = bounds.max_payload.unwrap_or(limit);
+            let size = content.size();
+            let bytes = match bytes <= (size + ENVELOPE) * ESCAPED {
+                true => bytes,
+                false => size,
+            };
             (bytes <= limit).then_some(Injustice::SmallEnough { bytes, limit })
         }
         FailureCause::NotAllowed if sent.is_some_and(|sent| sent.kind == Kind::Nickname) => {
@@ -185,9 +197,17 @@ mod tests {
     }
 
     #[test]
-    fn wants_all_attempts_to_be_used_up() {
-        insta::assert_snapshot!(failed(RetriesUsedUp { attempts: 3 }).verdict(JustFailure), @"held: 1 failure with a cause");
-        insta::assert_snapshot!(failed(RetriesUsedUp { attempts: 2 }).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), after 2 of 3 attempts.");
+    fn wants_all_attempts_to_be_used_up_as_told_and_as_seen() {
+        let used_up = |attempts, seen: &[u64]| {
+            let mut chat = failed(RetriesUsedUp { attempts });
+            for &at in seen {
+                chat = chat.retried(at, "m1");
+            }
+            chat.verdict(JustFailure)
+        };
+        insta::assert_snapshot!(used_up(3, &[10_100, 10_200]), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(used_up(2, &[10_100, 10_200]), @"violated: `m1` (from alice to room lobby, sent at 10.000 s, retried 2 times) was told as failed at 10.500 s (no luck), after 2 of 3 attempts.");
+        insta::assert_snapshot!(used_up(3, &[10_100]), @"violated: `m1` (from alice to room lobby, sent at 10.000 s, retried once) was told as failed at 10.500 s (no luck), after 2 of 3 attempts.");
     }
 
     #[test]
@@ -195,7 +215,7 @@ mod tests {
         let chat = chat(["alice"])
             .sent(10_000, "alice", ["m1"])
             .failed_because(10_500, "m1", RetriesUsedUp { attempts: 99 });
-        insta::assert_snapshot!(chat.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), after 99 attempts, though any number is allowed.");
+        insta::assert_snapshot!(chat.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), after 1 attempts, though any number is allowed.");
     }
 
     #[test]
@@ -203,6 +223,9 @@ mod tests {
         let large = |bytes| failed(TooLarge { bytes, limit: 10 }).verdict(JustFailure);
         insta::assert_snapshot!(large(1_001), @"held: 1 failure with a cause");
         insta::assert_snapshot!(large(1_000), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though it has 1000 bytes and 1000 are allowed.");
+        // Six times its two bytes and what stands around them.
+        insta::assert_snapshot!(large(1_812), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(large(1_813), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though it has 2 bytes and 1000 are allowed.");
     }
 
     #[test]
@@ -305,5 +328,17 @@ mod tests {
         insta::assert_snapshot!(failing(None).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though neither a disk nor a server was disturbed meanwhile.");
         let cut = failed(NotKept).disturbed(9_000, Some(12_000), Some("alice"));
         insta::assert_snapshot!(cut.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though neither a disk nor a server was disturbed meanwhile.");
+    }
+
+    #[test]
+    fn knows_of_a_connection_by_the_life_that_had_it_at_that_moment() {
+        let told = |with: fn(Chat) -> Chat| with(failed(NotConnected)).verdict(JustFailure);
+        // It came back at the very moment.
+        insta::assert_snapshot!(told(|chat| chat.disconnected(10_400, "alice").connected(10_500, "alice")), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(told(|chat| chat.disconnected(10_400, "alice").connected(10_499, "alice")), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its sender was connected.");
+        // The program that was connected has ended.
+        insta::assert_snapshot!(told(|chat| chat.stopped(9_000, "alice").started(9_500, "alice")), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(told(|chat| chat.stopped(10_500, "alice")), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its sender was connected.");
+        insta::assert_snapshot!(told(|chat| chat.disconnected(10_501, "alice")), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its sender was connected.");
     }
 }

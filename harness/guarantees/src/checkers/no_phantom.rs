@@ -176,7 +176,7 @@ fn is_joining(
     })
 }
 
-/// Whether the receiver had not heard yet that it has left the room: where messages come on several ways, one
+/// Whether the receiver was in the room and had not heard yet that it has left it: where messages come on several ways, one
 /// that is stored after the leave may overtake it. What comes after the receiver has handled its leave, or was
 /// told that it is stored, is a phantom.
 fn is_leaving(
@@ -203,8 +203,11 @@ fn is_leaving(
     });
     let last_change = last_change.max_by_key(|(_, change)| row(change));
     last_change.is_some_and(|(id, leave)| {
+        let rooms = &index.memberships;
+        let was_in =
+            row(leave).is_some_and(|row| rooms.is_in_before(receiver.client, delivery.room, row));
         let mut handled = receiver.deliveries_of(id);
-        own(leave) && handled.all(|leave| delivery.position < leave.position)
+        was_in && own(leave) && handled.all(|leave| delivery.position < leave.position)
     })
 }
 
@@ -358,5 +361,126 @@ mod tests {
             .stored(["j1"])
             .handled(20, "bob", ["l1", "m1"]);
         insta::assert_snapshot!(back.verdict(NoPhantom), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.012 s, stored as row 2) at 0.021 s, but is not entitled to the room.");
+    }
+
+    #[test]
+    fn lets_a_message_be_handled_in_the_nanosecond_in_which_it_is_sent() {
+        let chat = one_message().handled(10, "bob", ["m1"]);
+        insta::assert_snapshot!(chat.verdict(NoPhantom), @"held: 1 delivery and 0 rows");
+    }
+
+    #[test]
+    fn lets_nothing_in_by_a_join_that_came_to_nothing_or_was_none() {
+        let outside = |kind, stored: bool| {
+            let chat = chat(["alice", "bob"])
+                .room("garden", ["alice"])
+                .sent_to("garden", 10, "alice", ["m1"])
+                .sent_as(kind, "garden", 20, "bob", "bob asks");
+            let chat = match stored {
+                true => chat.stored(["m1"]).committed(20).stored(["bob asks"]),
+                false => chat,
+            };
+            chat.handled(30, "bob", ["m1"]).verdict(NoPhantom)
+        };
+        insta::assert_snapshot!(outside(Kind::Join, true), @"held: 1 delivery and 2 rows");
+        insta::assert_snapshot!(outside(Kind::Message, true), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s, stored as row 1) at 0.030 s, but is not entitled to the room.");
+        insta::assert_snapshot!(outside(Kind::Join, false), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s) at 0.030 s, but is not entitled to the room.");
+    }
+
+    #[test]
+    fn lets_a_message_in_by_a_join_to_its_own_room_and_of_its_own_receiver_only() {
+        let joining = |who, room| {
+            chat(["alice", "bob", "carol"])
+                .room("garden", ["alice"])
+                .room("attic", ["alice"])
+                .sent_to("garden", 10, "alice", ["m1"])
+                .sent_as(Kind::Join, room, 20, who, "a join")
+                .stored(["m1"])
+                .committed(20)
+                .stored(["a join"])
+                .handled(30, "bob", ["m1"])
+                .verdict(NoPhantom)
+        };
+        insta::assert_snapshot!(joining("bob", "garden"), @"held: 1 delivery and 2 rows");
+        insta::assert_snapshot!(joining("carol", "garden"), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s, stored as row 1) at 0.030 s, but is not entitled to the room.");
+        insta::assert_snapshot!(joining("bob", "attic"), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s, stored as row 1) at 0.030 s, but is not entitled to the room.");
+    }
+
+    #[test]
+    fn lets_a_message_overtake_a_leave_of_its_own_receiver_from_its_own_room_only() {
+        // Bob was never in the garden.
+        let outside = |kind, who, room| {
+            chat(["alice", "bob", "carol"])
+                .room("garden", ["alice", "carol"])
+                .sent_as(kind, room, 10, who, "a change")
+                .sent_to("garden", 12, "alice", ["m1"])
+                .stored(["a change", "m1"])
+                .handled(20, "bob", ["m1"])
+                .verdict(NoPhantom)
+        };
+        let phantom = "violated: bob handled `m1` (from alice to room garden, sent at 0.012 s, stored as row 2) at 0.020 s, but is not entitled to the room.";
+        assert_eq!(outside(Kind::Leave, "carol", "garden"), phantom);
+        assert_eq!(outside(Kind::Leave, "bob", "lobby"), phantom);
+        assert_eq!(outside(Kind::Message, "bob", "garden"), phantom);
+        // Who was not in has not left.
+        assert_eq!(outside(Kind::Leave, "bob", "garden"), phantom);
+    }
+
+    #[test]
+    fn asks_the_last_change_before_the_message_whether_it_is_a_leave_of_the_receiver() {
+        let changed = |with: fn(Chat) -> Chat| {
+            let chat = chat(["alice", "bob", "carol"])
+                .sent_as(Kind::Leave, "lobby", 10, "bob", "bob leaves")
+                .stored(["bob leaves"]);
+            with(chat)
+                .sent(15, "alice", ["m1"])
+                .stored(["m1"])
+                .handled(20, "bob", ["m1"])
+                .verdict(NoPhantom)
+        };
+        insta::assert_snapshot!(changed(|chat| chat), @"held: 1 delivery and 2 rows");
+        // What others change, what bob changes elsewhere, and what is no change does not matter.
+        let carol_leaves = |chat: Chat| {
+            let chat = chat.sent_as(Kind::Leave, "lobby", 11, "carol", "carol leaves");
+            chat.stored(["carol leaves"])
+        };
+        insta::assert_snapshot!(changed(carol_leaves), @"held: 1 delivery and 3 rows");
+        let bob_joins_elsewhere = |chat: Chat| {
+            let chat = chat.sent_as(Kind::Join, "attic", 11, "bob", "bob joins");
+            chat.stored(["bob joins"])
+        };
+        insta::assert_snapshot!(changed(bob_joins_elsewhere), @"held: 1 delivery and 3 rows");
+        let bob_says = |chat: Chat| chat.sent(11, "bob", ["words"]).stored(["words"]);
+        insta::assert_snapshot!(changed(bob_says), @"held: 1 delivery and 3 rows");
+        // The leave of which bob was told is the later one.
+        let twice = |chat: Chat| {
+            chat.sent_as(Kind::Join, "lobby", 11, "bob", "bob joins")
+                .sent_as(Kind::Leave, "lobby", 12, "bob", "bob leaves again")
+                .stored(["bob joins", "bob leaves again"])
+                .acknowledged(14, "bob leaves again")
+        };
+        insta::assert_snapshot!(changed(twice), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.015 s, stored as row 4) at 0.020 s, but is not entitled to the room.");
+        let first_told = |chat: Chat| {
+            chat.sent_as(Kind::Join, "lobby", 11, "bob", "bob joins")
+                .sent_as(Kind::Leave, "lobby", 12, "bob", "bob leaves again")
+                .stored(["bob joins", "bob leaves again"])
+                .acknowledged(14, "bob leaves")
+        };
+        insta::assert_snapshot!(changed(first_told), @"held: 1 delivery and 4 rows");
+    }
+
+    #[test]
+    fn allows_what_comes_in_the_nanosecond_in_which_the_receiver_is_told_that_it_has_left() {
+        let told = |at| {
+            chat(["alice", "bob"])
+                .sent_as(Kind::Leave, "lobby", 10, "bob", "l1")
+                .sent(12, "alice", ["m1"])
+                .stored(["l1", "m1"])
+                .acknowledged(at, "l1")
+                .handled(20, "bob", ["m1"])
+                .verdict(NoPhantom)
+        };
+        insta::assert_snapshot!(told(20), @"held: 1 delivery and 2 rows");
+        insta::assert_snapshot!(told(19), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.012 s, stored as row 2) at 0.020 s, but is not entitled to the room.");
     }
 }

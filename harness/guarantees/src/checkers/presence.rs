@@ -83,9 +83,7 @@ impl Stories {
             return Vec::new();
         }
         let asked = |&user: &usize| {
-            let of_history = !self.0[user].states.is_empty();
-            let sees = sees(&clients[observer], &clients[user]);
-            of_history && (sees || story.shown.contains_key(&user))
+            sees(&clients[observer], &clients[user]) || story.shown.contains_key(&user)
         };
         (0..clients.len()).filter(asked).collect()
     }
@@ -282,7 +280,7 @@ impl Pair<'_, '_> {
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::Presence;
-    use crate::testing::chat;
+    use crate::testing::{Chat, chat};
 
     // In the chats of these tests a change has to be shown within 8 s.
 
@@ -401,5 +399,67 @@ mod tests {
         };
         insta::assert_snapshot!(hidden(33_000), @"held: 4 changes shown in time (1 excused: its program stood still)");
         insta::assert_snapshot!(hidden(33_001), @"violated: alice showed bob as online from 20.000 s to 33.001 s, though bob was not; 8.000 s are allowed.");
+    }
+
+    /// Both are shown to both from 1 s on.
+    fn shown() -> Chat {
+        chat(["alice", "bob"])
+            .presence(8_000)
+            .shown(1_000, "alice", ["alice", "bob"])
+            .shown(1_000, "bob", ["alice", "bob"])
+    }
+
+    #[test]
+    fn is_violated_by_a_wrong_state_however_often_it_is_told_again() {
+        let hidden_until = |at| {
+            shown()
+                .hidden(10_000, "alice", ["bob"])
+                .hidden(15_000, "alice", ["bob"])
+                .shown(at, "alice", ["bob"])
+                .verdict(Presence)
+        };
+        insta::assert_snapshot!(hidden_until(18_000), @"held: 4 changes shown in time");
+        insta::assert_snapshot!(hidden_until(18_001), @"violated: alice did not show bob as online from 10.000 s to 18.001 s, though bob was; 8.000 s are allowed.");
+    }
+
+    #[test]
+    fn is_not_violated_by_a_right_state_that_is_told_again() {
+        insta::assert_snapshot!(shown().shown(2_000, "alice", ["bob"]).verdict(Presence), @"held: 4 changes shown in time");
+    }
+
+    #[test]
+    fn asks_nothing_about_a_user_whose_server_has_ended_until_the_user_knows() {
+        let ended = shown()
+            .server_stopped(20_000)
+            .disconnected(20_000, "alice")
+            .connected(21_000, "alice")
+            .shown(21_000, "alice", ["alice"])
+            .hidden(21_000, "alice", ["bob"]);
+        insta::assert_snapshot!(ended.verdict(Presence), @"held: 6 changes shown in time");
+    }
+
+    #[test]
+    fn asks_nothing_about_a_user_whose_program_never_started() {
+        let absent = chat(["alice", "bob"])
+            .presence(8_000)
+            .never_started("bob")
+            .shown(1_000, "alice", ["alice", "bob"])
+            .server_stopped(5_000)
+            .opened_only(5_000, "alice", "alice-1");
+        insta::assert_snapshot!(absent.verdict(Presence), @"held: 1 change shown in time");
+    }
+
+    #[test]
+    fn asks_about_a_state_that_lasts_longer_than_the_bound_and_no_shorter_one() {
+        let back = |at| {
+            shown()
+                .stopped(20_000, "bob")
+                .started(at, "bob")
+                .connected(at, "bob")
+                .shown(at, "bob", ["alice", "bob"])
+                .verdict(Presence)
+        };
+        insta::assert_snapshot!(back(28_000), @"held: 7 changes shown in time");
+        insta::assert_snapshot!(back(28_001), @"violated: alice showed bob as online from 20.000 s to 28.001 s, though bob was not; 8.000 s are allowed.");
     }
 }

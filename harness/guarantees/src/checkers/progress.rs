@@ -241,4 +241,46 @@ mod tests {
         let chat = stored_message().behind_a_box("bob");
         insta::assert_snapshot!(chat.verdict(Progress), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.012 s it should have handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); in time it handled 0 of the 1 that were due.");
     }
+
+    #[test]
+    fn gives_who_is_lost_far_away_four_round_trips_to_be_back() {
+        let lost = |at| {
+            let chat = stored_message().handled(20, "bob", ["m1"]);
+            let far = chat.latency("bob", 100, 300);
+            far.disconnected(at, "bob").verdict(Progress)
+        };
+        insta::assert_snapshot!(lost(53_400), @"violated: Nothing disturbed bob from 0.000 s on, and by 60.000 s it should have been back; from 53.400 s on it was not connected.");
+        insta::assert_snapshot!(lost(53_401), @"held: 2 receivers in time");
+    }
+
+    #[test]
+    fn tells_how_many_were_handled_in_time_and_the_one_that_was_due_first() {
+        let three = |commits: [u64; 3]| {
+            chat(["bob"])
+                .room("garden", ["bob"])
+                .sent(10, "bob", ["m1", "m2", "m3", "m4"])
+                .sent_to("garden", 20, "bob", ["g1"])
+                .stored(["m1", "m2"])
+                .committed(commits[0])
+                .stored(["m3"])
+                .committed(commits[1])
+                .stored(["m4"])
+                .committed(200)
+                .stored(["g1"])
+                .committed(commits[2])
+                .handled(300, "bob", ["m1", "m4"])
+                .verdict(Progress)
+        };
+        insta::assert_snapshot!(three([100, 5_000, 9_000]), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.100 s it should have handled `m2` (from bob to room lobby, sent at 0.011 s, stored as row 2); in time it handled 2 of the 5 that were due.");
+        insta::assert_snapshot!(three([9_000, 5_000, 5_000]), @"violated: Nothing disturbed bob from 0.000 s on, and by 10.000 s it should have handled `m3` (from bob to room lobby, sent at 0.012 s, stored as row 3); in time it handled 2 of the 5 that were due.");
+        insta::assert_snapshot!(three([9_000, 9_000, 5_000]), @"violated: Nothing disturbed bob from 0.000 s on, and by 10.000 s it should have handled `g1` (from bob to room garden, sent at 0.020 s, stored as row 5); in time it handled 2 of the 5 that were due.");
+    }
+
+    #[test]
+    fn does_not_count_who_is_in_no_room_and_has_gone() {
+        let gone = |chat: Chat| chat.stopped(30, "bob").verdict(Progress);
+        insta::assert_snapshot!(gone(stored_message().in_no_room("bob")), @"held: 1 receiver in time");
+        insta::assert_snapshot!(gone(stored_message()), @"held: 1 receiver in time (1 excused: its program was not running)");
+        insta::assert_snapshot!(stored_message().in_no_room("bob").verdict(Progress), @"held: 2 receivers in time");
+    }
 }

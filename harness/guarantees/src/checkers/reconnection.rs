@@ -43,7 +43,12 @@ fn check_sessions(index: &Index<'_>, findings: &mut Findings) {
         };
         let again = !connected.insert(event.client);
         let earlier = used.insert(session, (event.client, event.at));
-        let Some((earlier_client, earlier_at)) = earlier.filter(|_| !recovered) else {
+        let may_be_used = |client| {
+            let promised = index.history.bounds.recovery.is_some();
+            *recovered && (promised || client == event.client)
+        };
+        let earlier = earlier.filter(|&(client, _)| !may_be_used(client));
+        let Some((earlier_client, earlier_at)) = earlier else {
             if again {
                 findings.held();
             }
@@ -359,5 +364,30 @@ mod tests {
         insta::assert_snapshot!(given_up(11_999, 2_006), @"violated: alice gave up an acknowledgement at 20.000 s, after 2.006 s, though the one before had come in time, at 11.999 s; 2.000 s are allowed.");
         // That answer was late itself.
         insta::assert_snapshot!(given_up(12_000, 4_000), @"held: 1 connection after an earlier one");
+    }
+
+    #[test]
+    fn lets_a_user_who_leaves_and_comes_back_wait_as_long_as_it_likes_each_time() {
+        let mut chat = chat(["alice"]).backoff_first(2_000);
+        for at in [5_000, 10_000, 15_000, 20_000] {
+            chat = chat
+                .disconnected_because(at, "alice", Cause::Meant)
+                .connecting(at + 1_500, "alice")
+                .connected(at + 1_600, "alice");
+        }
+        insta::assert_snapshot!(chat.verdict(Reconnection), @"held: 4 connections after an earlier one (4 excused: its user had left)");
+    }
+
+    #[test]
+    fn takes_a_session_for_recovered_only_where_that_is_promised_or_it_was_its_own() {
+        let given = |chat: Chat, session| {
+            let lost = chat.disconnected(10_000, "bob").connecting(12_000, "bob");
+            lost.recovered(12_100, "bob", session).verdict(Reconnection)
+        };
+        let two = || chat(["alice", "bob"]);
+        insta::assert_snapshot!(given(two(), "bob-1"), @"held: 1 connection after an earlier one");
+        insta::assert_snapshot!(given(two(), "alice-1"), @"violated: bob was given session alice-1 at 12.100 s, which alice had been given at 0.000 s.");
+        // There the checker of recovery says it.
+        insta::assert_snapshot!(given(two().recovering(20_000, false), "alice-1"), @"held: 1 connection after an earlier one");
     }
 }

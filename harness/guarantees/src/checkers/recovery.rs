@@ -250,8 +250,9 @@ impl<'i, 'h> Sessions<'i, 'h> {
             let owner = self.index.name(known.client);
             return Some(Mistake::Foreign { owner });
         }
-        let stopped_at = self.stop(known, at);
-        if let (false, Some(stopped_at)) = (self.options.outlives_server, stopped_at) {
+        let mut stops = self.stops(known, at);
+        let first = stops.next();
+        if let (false, Some(stopped_at)) = (self.options.outlives_server, first) {
             return Some(Mistake::LostWithServer { stopped_at });
         }
         if known.on_purpose {
@@ -259,25 +260,25 @@ impl<'i, 'h> Sessions<'i, 'h> {
         }
         let closed_at = known.closed_at?;
         let window = self.options.window;
-        let expires_at = match stopped_at {
-            Some(stopped_at) => closed_at.max(stopped_at) + window + window / LONGER_OVER_RESTART,
+        let expires_at = match stops.last().or(first) {
+            Some(last) => closed_at.max(last) + window + window / LONGER_OVER_RESTART,
             None => closed_at + window,
         };
         (at > expires_at + TOLERANCE).then_some(Mistake::Expired { closed_at })
     }
 
-    /// When the server's program ended last after it had opened this session.
-    fn stop(&self, known: &Known, before: Time) -> Option<Time> {
-        let stops = self.index.history.server_stops.iter().rev().copied();
-        let mut stops = stops.filter(|stop| known.opened_at <= *stop && *stop < before);
-        stops.next()
+    /// When the server's program ended after it had opened this session, in order.
+    fn stops(&self, known: &Known, before: Time) -> impl Iterator<Item = Time> {
+        let opened_at = known.opened_at;
+        let stops = self.index.history.server_stops.iter().copied();
+        stops.filter(move |stop| opened_at <= *stop && *stop < before)
     }
 
     /// What must become of this session if its client comes back at this time; none if the server
     /// has never told of it.
     fn fate(&self, session: &'h str, at: Time) -> Option<Fate<'h>> {
         let known = self.known.get(session)?;
-        let stopped_at = self.stop(known, at);
+        let stopped_at = self.stops(known, at).next();
         if known.on_purpose {
             return Some(Fate::Over(Lost::OnPurpose));
         }
@@ -638,9 +639,15 @@ mod tests {
     }
 
     #[test]
-    fn is_violated_by_missed_messages_of_which_none_comes() {
-        let chat = lost().recovered(12_000, "alice", "alice-1");
-        insta::assert_snapshot!(chat.verdict(Recovery), @"held: 1 session recovered");
+    fn is_violated_by_missed_messages_of_which_none_comes_though_they_are_due() {
+        // Only what is known to be stored is due.
+        let back = || lost().recovered(12_000, "alice", "alice-1");
+        insta::assert_snapshot!(back().verdict(Recovery), @"held: 1 session recovered");
+        insta::assert_snapshot!(back().acknowledged(300, "m3").verdict(Recovery), @"violated: alice recovered session alice-1 and went on, but never handled `m2` (from bob to room lobby, sent at 0.101 s, stored as row 2). And 1 more violation.");
+        insta::assert_snapshot!(back().acknowledged(300, "m2").verdict(Recovery), @"violated: alice recovered session alice-1 and went on, but never handled `m2` (from bob to room lobby, sent at 0.101 s, stored as row 2).");
+        // Who is gone again at the end has had no time.
+        let gone = back().acknowledged(300, "m3").disconnected(15_000, "alice");
+        insta::assert_snapshot!(gone.verdict(Recovery), @"held: 1 session recovered");
     }
 
     #[test]
@@ -694,5 +701,107 @@ mod tests {
         insta::assert_snapshot!(told(RecoveryRefused::LeftOnPurpose), @"violated: alice asked for session alice-1 at 40.000 s, which was expired, and was told that it had been ended on purpose.");
         let silent = lost().telling_why().connected(40_000, "alice");
         insta::assert_snapshot!(silent.verdict(Recovery), @"violated: alice asked for session alice-1 at 40.000 s, which was expired, and was not told why it did not get it.");
+    }
+
+    #[test]
+    fn is_violated_by_a_client_that_is_told_another_reason_than_the_true_one() {
+        let told = |cause, stopped: bool, refused| {
+            let chat = chat(["alice"])
+                .recovering(20_000, false)
+                .telling_why()
+                .disconnected_because(10_000, "alice", cause)
+                .closed(10_000, "alice", "alice-1");
+            let chat = match stopped {
+                true => chat.server_stopped(11_000),
+                false => chat,
+            };
+            let verdict = chat.refused(12_000, "alice", refused).verdict(Recovery);
+            verdict.starts_with("held")
+        };
+        use RecoveryRefused::*;
+        for (refused, on_purpose, with_server) in [
+            (LeftOnPurpose, true, false),
+            (ServerRestarted, false, true),
+            (UnknownSession, true, true),
+            (Expired, false, false),
+            (OffsetUnknown, false, false),
+            (OffsetTooOld, false, false),
+            (Superseded, false, false),
+            (NoRoom, false, false),
+        ] {
+            assert_eq!(
+                told(Cause::Meant, false, refused),
+                on_purpose,
+                "{refused:?}"
+            );
+            assert_eq!(
+                told(Cause::Closed, true, refused),
+                with_server,
+                "{refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn asks_nothing_of_a_program_that_started_anew_and_has_no_session_to_ask_for() {
+        let chat = chat(["alice"])
+            .recovering(20_000, false)
+            .restarted(10_000, "alice");
+        insta::assert_snapshot!(chat.verdict(Recovery), @"not exercised");
+    }
+
+    #[test]
+    fn takes_a_session_for_lost_with_a_server_that_ends_before_its_client_is_back() {
+        let back = |opened_at, stopped_at| {
+            let lost = chat(["alice"])
+                .recovering(20_000, false)
+                .disconnected(1_000, "alice")
+                .closed(1_000, "alice", "alice-1")
+                .recovered(opened_at, "alice", "alice-1")
+                .disconnected(10_000, "alice")
+                .server_stopped(stopped_at);
+            lost.recovered(12_000, "alice", "alice-1").verdict(Recovery)
+        };
+        insta::assert_snapshot!(back(2_000, 11_999), @"violated: alice recovered session alice-1 at 12.000 s, which was lost with its server at 11.999 s.");
+        insta::assert_snapshot!(back(2_000, 12_000), @"held: 2 sessions recovered");
+        // What it opened in its last moment has ended with it, and so has what it had opened before.
+        insta::assert_snapshot!(back(2_000, 2_000), @"violated: alice recovered session alice-1 at 12.000 s, which was lost with its server at 2.000 s.");
+        insta::assert_snapshot!(back(2_001, 2_000), @"violated: alice recovered session alice-1 at 2.001 s, which was lost with its server at 2.000 s.");
+    }
+
+    #[test]
+    fn is_violated_by_an_older_session_of_the_same_client() {
+        let back = |session| {
+            chat(["alice"])
+                .recovering(20_000, false)
+                .disconnected(1_000, "alice")
+                .restarted(2_000, "alice")
+                .disconnected(3_000, "alice")
+                .recovered(4_000, "alice", session)
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(back("alice-1"), @"violated: alice recovered session alice-1 at 4.000 s, but had session alice-2 before.");
+        insta::assert_snapshot!(back("alice-2"), @"held: 1 session recovered");
+    }
+
+    #[test]
+    fn judges_a_bad_recovery_once() {
+        insta::assert_snapshot!(lost().recovered(31_000, "alice", "alice-1").asked(Recovery), @"1 judged");
+        insta::assert_snapshot!(lost().recovered(12_000, "alice", "alice-1").asked(Recovery), @"1 judged");
+    }
+
+    #[test]
+    fn counts_the_window_from_the_first_end_of_the_server_and_not_from_a_later_one() {
+        let back = |at| {
+            chat(["alice"])
+                .recovering(20_000, true)
+                .server_stopped(9_000)
+                .disconnected(9_000, "alice")
+                .server_stopped(15_000)
+                .connected(at, "alice")
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(back(28_994), @"violated: alice was given a new session at 28.994 s, although session alice-1 had been waiting since 9.000 s.");
+        insta::assert_snapshot!(back(29_005), @"held: 0 sessions recovered, 1 refused: expired");
     }
 }

@@ -312,7 +312,9 @@ fn order(index: &Index<'_>, receiver: u32, first: ContentId, second: ContentId) 
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::TotalOrder;
+    use crate::index::Index;
     use crate::testing::{Chat, chat};
+    use crate::{Evidence, Verdict};
 
     fn three_messages() -> Chat {
         chat(["alice", "bob", "carol"])
@@ -375,5 +377,155 @@ mod tests {
             .restarted(40, "bob")
             .handled(50, "bob", ["m1", "m2"]);
         insta::assert_snapshot!(chat.verdict(TotalOrder), @"held: 2 shared messages of two senders or more");
+    }
+
+    #[test]
+    fn judges_the_shared_messages_if_it_holds_and_the_rooms_if_it_does_not() {
+        let agree = three_messages()
+            .handled(20, "alice", ["m2", "m1", "m3"])
+            .handled(30, "bob", ["m2", "m3"]);
+        assert_eq!(agree.asked(TotalOrder), "2 judged");
+        let mut chat = chat(["alice", "bob"]).room("den", ["alice", "bob"]);
+        for room in ["lobby", "den"] {
+            let [one, other] = [format!("{room} 1"), format!("{room} 2")];
+            chat = chat
+                .sent_to(room, 10, "alice", [&one])
+                .sent_to(room, 11, "bob", [&other])
+                .handled(20, "alice", [&one, &other])
+                .handled(20, "bob", [&other, &one]);
+        }
+        insta::assert_snapshot!(chat.clone().verdict(TotalOrder), @"violated: In room lobby, alice handled `lobby 1` at 0.020 s and `lobby 2` at 0.021 s; bob handled `lobby 2` at 0.020 s and `lobby 1` at 0.021 s: no order fits them all. And 1 more violation.");
+        assert_eq!(chat.asked(TotalOrder), "2 judged");
+    }
+
+    /// Every way in which somebody can handle some of these, in some order.
+    fn sequences<'m>(messages: &[&'m str]) -> Vec<Vec<&'m str>> {
+        let mut all = vec![Vec::new()];
+        for (place, &first) in messages.iter().enumerate() {
+            let others = [&messages[..place], &messages[place + 1..]].concat();
+            all.extend(sequences(&others).into_iter().map(|mut rest| {
+                rest.insert(0, first);
+                rest
+            }));
+        }
+        all
+    }
+
+    /// Whether one of these orders of all messages agrees with all that was seen.
+    fn some_order_fits(seen: &[&Vec<&str>], orders: &[&Vec<&str>]) -> bool {
+        orders.iter().any(|order| {
+            let place = |message: &str| order.iter().position(|other| *other == message);
+            let mut pairs = seen.iter().flat_map(|seen| seen.windows(2));
+            pairs.all(|pair| place(pair[0]) < place(pair[1]))
+        })
+    }
+
+    /// How many messages are shared in a way that says something, counted as the words have it.
+    fn shared(seen: &[&Vec<&str>], senders: &[(&str, &str)]) -> usize {
+        let by_two = |message: &&str| seen.iter().filter(|seen| seen.contains(message)).count() > 1;
+        let messages: Vec<_> = senders
+            .iter()
+            .filter(|(_, message)| by_two(message))
+            .collect();
+        let two_senders = messages.iter().any(|(sender, _)| *sender != messages[0].0);
+        let of_two = seen.iter().filter(|seen| {
+            let shared = seen.iter().filter(|message| by_two(message));
+            shared.count() > 1
+        });
+        match two_senders && of_two.count() > 1 {
+            true => messages.len(),
+            false => 0,
+        }
+    }
+
+    /// Plays every combination of what these receivers can handle of these messages, and compares each
+    /// verdict with what follows from its words, and each evidence with what was handled.
+    fn every_combination<const N: usize>(receivers: [&str; N], senders: &[(&str, &str)]) {
+        let messages: Vec<&str> = senders.iter().map(|&(_, message)| message).collect();
+        let sequences = sequences(&messages);
+        let whole = sequences
+            .iter()
+            .filter(|order| order.len() == messages.len());
+        let whole: Vec<_> = whole.collect();
+        let mut sent = chat(receivers);
+        for &(sender, message) in senders {
+            sent = sent.sent(10, sender, [message]);
+        }
+        for combination in 0..sequences.len().pow(N as u32) {
+            let digit = |place| combination / sequences.len().pow(place) % sequences.len();
+            let seen: Vec<&Vec<&str>> = (0..N as u32)
+                .map(|place| &sequences[digit(place)])
+                .collect();
+            let mut chat = sent.clone();
+            for (who, seen) in receivers.iter().zip(&seen) {
+                for (at, message) in (20..).zip(*seen) {
+                    chat = chat.handled(at, who, [message]);
+                }
+            }
+            let history = chat.history();
+            let verdict = TotalOrder.check(&Index::new(&history));
+            match &verdict {
+                Verdict::Violated(violation) => {
+                    assert!(!some_order_fits(&seen, &whole), "{seen:?}: {violation}");
+                    proves(&violation.evidence, &receivers, &seen);
+                }
+                other => {
+                    assert!(some_order_fits(&seen, &whole), "{seen:?}: {}", other.word());
+                    let expected = shared(&seen, senders);
+                    assert_eq!(other.asked().judged, expected as u64, "{seen:?}");
+                    assert_eq!(other.is_exercised(), expected > 0, "{seen:?}");
+                }
+            }
+        }
+    }
+
+    /// Panics unless each receiver saw the order that it is said to have seen, and these orders contradict:
+    /// two of them directly, if any two do, and else all of them in a circle.
+    fn proves(evidence: &Evidence, receivers: &[&str], seen: &[&Vec<&str>]) {
+        let Evidence::NoCommonOrder { orders, .. } = evidence else {
+            panic!("{evidence}");
+        };
+        for order in orders {
+            let who = receivers.iter().position(|who| *who == order.receiver);
+            let seen = seen[who.expect("a receiver")];
+            let place = |message: &str| seen.iter().position(|other| *other == message);
+            let (first, second) = (place(&order.first), place(&order.second));
+            assert!(first.is_some() && first < second, "{evidence} of {seen:?}");
+        }
+        let next = orders.iter().cycle().skip(1);
+        assert!(
+            orders
+                .iter()
+                .zip(next)
+                .all(|(one, next)| one.second == next.first),
+            "{evidence}"
+        );
+        let disagree = |one: &Vec<&str>, other: &Vec<&str>| {
+            let place = |message: &str| other.iter().position(|there| *there == message);
+            let both: Vec<_> = one.iter().filter_map(|message| place(message)).collect();
+            !both.is_sorted()
+        };
+        let mut pairs = seen
+            .iter()
+            .flat_map(|one| seen.iter().map(move |other| (one, other)));
+        let directly = pairs.any(|(one, other)| disagree(one, other));
+        assert_eq!(directly, orders.len() == 2, "{evidence} of {seen:?}");
+    }
+
+    #[test]
+    fn agrees_with_its_words_on_all_that_three_receivers_can_see_of_three_messages() {
+        let senders = [("alice", "m1"), ("bob", "m2"), ("alice", "m3")];
+        every_combination(["alice", "bob", "carol"], &senders);
+    }
+
+    #[test]
+    fn agrees_with_its_words_on_all_that_two_receivers_can_see_of_four_messages() {
+        let senders = [
+            ("alice", "m1"),
+            ("bob", "m2"),
+            ("alice", "m3"),
+            ("bob", "m4"),
+        ];
+        every_combination(["alice", "bob"], &senders);
     }
 }

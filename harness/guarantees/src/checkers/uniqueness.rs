@@ -22,7 +22,18 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) {
     let mut contents: HashMap<i64, &str> = HashMap::new();
     let mut offsets: HashMap<&str, i64> = HashMap::new();
     for row in &index.history.database {
-        contents.insert(row.id, &row.content);
+        match contents.insert(row.id, &row.content) {
+            Some(one) if one != row.content => {
+                findings.add(row.stored_at.unwrap_or(index.history.ended_at), || {
+                    Evidence::Shared(Shared::Id {
+                        id: row.id,
+                        one: one.to_owned(),
+                        other: row.content.clone(),
+                    })
+                });
+            }
+            _ => {}
+        }
         let Some(offset) = &row.client_offset else {
             continue;
         };
@@ -198,5 +209,48 @@ mod tests {
             .taking("ace");
         insta::assert_snapshot!(given_back.verdict(Uniqueness), @"held: 5 things of one owner");
         insta::assert_snapshot!(taken().stored(["m3"]).taking("ace").verdict(Uniqueness), @"held: 4 things of one owner");
+    }
+
+    #[test]
+    fn is_violated_by_two_rows_of_one_id_and_leaves_one_message_in_two_rows_to_exactly_once() {
+        let rows = |contents: [&str; 2]| {
+            let mut chat = chat(["alice"]).sent(10, "alice", ["m1", "m2"]);
+            chat = chat.stored(contents);
+            let mut history = chat.history();
+            history.database[1].id = 1;
+            let verdict = Uniqueness.check(&crate::index::Index::new(&history));
+            match verdict {
+                crate::Verdict::Violated(violation) => violation.to_string(),
+                other => format!("{}: {}", other.word(), other.asked()),
+            }
+        };
+        insta::assert_snapshot!(rows(["m1", "m2"]), @"The messages `m1` and `m2` have both the id 1.");
+        insta::assert_snapshot!(rows(["m1", "m1"]), @"held: 1 judged");
+    }
+
+    #[test]
+    fn tells_of_what_rows_share_when_the_second_was_stored() {
+        // What is shared later does not hide it.
+        let chat = two_rows(["undefined-0", "undefined-0"]).committed(20);
+        let shared = chat.connected_as(12_000, "bob", "alice-1");
+        insta::assert_snapshot!(shared.verdict(Uniqueness), @"violated: The rows 1 and 2 have both the client's offset undefined-0. And 1 more violation.");
+        let earlier =
+            two_rows(["undefined-0", "undefined-0"]).connected_as(12_000, "bob", "alice-1");
+        insta::assert_snapshot!(earlier.verdict(Uniqueness), @"violated: Session alice-1 was opened for bob at 12.000 s, while it was open for alice. And 1 more violation.");
+    }
+
+    #[test]
+    fn takes_a_session_for_ended_with_its_server_from_the_moment_it_was_opened() {
+        let taken = |stopped_at| {
+            chat(["alice", "bob"])
+                .connected_as(10_000, "alice", "shared")
+                .server_stopped(stopped_at)
+                .connected_as(12_000, "bob", "shared")
+                .verdict(Uniqueness)
+        };
+        insta::assert_snapshot!(taken(9_999), @"violated: Session shared was opened for bob at 12.000 s, while it was open for alice.");
+        insta::assert_snapshot!(taken(10_000), @"held: 4 things of one owner");
+        insta::assert_snapshot!(taken(12_000), @"held: 4 things of one owner");
+        insta::assert_snapshot!(taken(12_001), @"violated: Session shared was opened for bob at 12.000 s, while it was open for alice.");
     }
 }

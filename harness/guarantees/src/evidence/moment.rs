@@ -456,9 +456,23 @@ mod tests {
                 bound: at(2),
             },
             Evidence::BackOff {
-                client,
+                client: client.clone(),
                 disconnected_at: at(2),
                 connecting_at: Some(at(3)),
+                min: at(2),
+                max: at(4),
+            },
+            Evidence::BackOff {
+                client: client.clone(),
+                disconnected_at: at(2),
+                connecting_at: Some(at(9)),
+                min: at(2),
+                max: at(4),
+            },
+            Evidence::BackOff {
+                client,
+                disconnected_at: at(2),
+                connecting_at: None,
                 min: at(2),
                 max: at(4),
             },
@@ -501,6 +515,8 @@ mod tests {
         9.000 s alice, bob: always waited 1.000 s before connecting again
         4.000 s alice: was answered about `m1` too late: 2.000 s are allowed
         3.000 s bob: tried again too early, after 1.000 s
+        9.000 s bob: tried again too late, after 7.000 s
+        6.000 s bob: should have tried again by now, and never does
         ");
     }
 }
