@@ -19,6 +19,8 @@ mod evidence;
 mod guarantee;
 mod history;
 mod index;
+#[cfg(test)]
+mod laws;
 mod memberships;
 #[cfg(test)]
 mod testing;
