@@ -189,14 +189,15 @@ mod tests {
 
     #[test]
     fn all_is_well_since_the_last_of_all_that_disturbed_has_ended() {
+        type Told = fn(Chat) -> Chat;
         // Of alice and of bob.
-        let whole = |told: fn(Chat) -> Chat| {
+        let whole = |told: Told| {
             ask(told(chat(["alice", "bob"])), |conditions| {
                 [ALICE, BOB].map(|who| conditions.whole_since(who))
             })
         };
         let (never, since) = (None, |at| Some(ms(at)));
-        let cases: [(fn(Chat) -> Chat, [Option<Time>; 2]); 13] = [
+        let cases: [(Told, [Option<Time>; 2]); 13] = [
             (|chat| chat, [since(0), since(0)]),
             (
                 |chat| chat.disturbed(5, Some(7), None),

@@ -215,7 +215,7 @@ mod tests {
         let chat = chat(["alice"])
             .sent(10_000, "alice", ["m1"])
             .failed_because(10_500, "m1", RetriesUsedUp { attempts: 99 });
-        insta::assert_snapshot!(chat.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), after 1 attempts, though any number is allowed.");
+        insta::assert_snapshot!(chat.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), after 1 attempt, though any number is allowed.");
     }
 
     #[test]

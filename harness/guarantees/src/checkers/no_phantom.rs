@@ -186,12 +186,11 @@ fn is_leaving(
     delivery: &Delivery<'_>,
 ) -> bool {
     let row = |content: &Content<'_>| content.rows.first().map(|row| row.id);
-    let own = |leave: &Content<'_>| {
+    let unheard = |leave: &Content<'_>| {
         let sent = leave.invocation.as_ref();
         sent.is_some_and(|sent| {
-            let own = sent.sender == receiver.client && sent.room == delivery.room;
             let told_at = sent.ending.at();
-            own && sent.kind == Kind::Leave && told_at.is_none_or(|at| delivery.at <= at)
+            sent.kind == Kind::Leave && told_at.is_none_or(|at| delivery.at <= at)
         })
     };
     let last_change = (0..).zip(&index.contents).filter(|(_, change)| {
@@ -207,7 +206,7 @@ fn is_leaving(
         let was_in =
             row(leave).is_some_and(|row| rooms.is_in_before(receiver.client, delivery.room, row));
         let mut handled = receiver.deliveries_of(id);
-        was_in && own(leave) && handled.all(|leave| delivery.position < leave.position)
+        was_in && unheard(leave) && handled.all(|leave| delivery.position < leave.position)
     })
 }
 

@@ -1,7 +1,7 @@
 //! What shows that a message was told as failed without a right to it.
 
 use super::Message;
-use crate::{Time, nanoseconds, seconds};
+use crate::{Time, counted, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -66,10 +66,10 @@ impl fmt::Display for UnjustFailure {
             Injustice::AttemptsLeft {
                 attempts,
                 allowed: None,
-            } => write!(
-                f,
-                "after {attempts} attempts, though any number is allowed."
-            ),
+            } => {
+                let attempts = counted(u64::from(attempts), "attempt");
+                write!(f, "after {attempts}, though any number is allowed.")
+            }
             Injustice::SmallEnough { bytes, limit } => {
                 write!(f, "though it has {bytes} bytes and {limit} are allowed.")
             }
