@@ -18,7 +18,7 @@ const ROOMS: [&str; 2] = ["lobby", "garden"];
 /// The same cases in every run of the tests.
 fn always_the_same() -> ProptestConfig {
     ProptestConfig {
-        cases: 128,
+        cases: 64,
         rng_seed: RngSeed::Fixed(1),
         failure_persistence: None,
         ..ProptestConfig::default()

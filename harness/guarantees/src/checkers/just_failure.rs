@@ -96,11 +96,7 @@ fn injustice(
             (bytes <= limit).then_some(Injustice::SmallEnough { bytes, limit })
         }
         FailureCause::NotAllowed if sent.is_some_and(|sent| sent.kind == Kind::Nickname) => {
-            // A nickname may be refused as somebody else's only if somebody else ever took one.
-            let name = &index.client(client).name;
-            let mut rows = index.history.database.iter();
-            let taken = rows.any(|row| row.kind == Kind::Nickname && row.sender != *name);
-            (!taken).then_some(Injustice::Free)
+            (!nickname_taken(index, client, at)).then_some(Injustice::Free)
         }
         FailureCause::NotAllowed => {
             let allowed = index.memberships.always(client, room);
@@ -113,15 +109,7 @@ fn injustice(
             let ephemeral = sent.is_some_and(|sent| sent.kind.is_ephemeral());
             (!ephemeral).then_some(Injustice::Lasting)
         }
-        FailureCause::Left => {
-            let meant = |step: &Connection<'_>| {
-                matches!(step, Connection::Disconnected(_, Cause::Meant)) && step.at() <= at
-            };
-            let mut lives = index.incarnations.iter();
-            let left =
-                lives.any(|life| life.client == client && life.connections.iter().any(meant));
-            (!left).then_some(Injustice::Stayed)
-        }
+        FailureCause::Left => (!was_away(index, client, sent_at, at)).then_some(Injustice::Stayed),
         // Who may send again waits until the server can store it.
         FailureCause::Refused if may_send_again(index, sent) => {
             let attempts = sent.map_or(0, |sent| sent.retries) + 1;
@@ -144,6 +132,40 @@ fn may_send_again(index: &Index<'_>, sent: Option<&Invocation<'_>>) -> bool {
     let retries = sent.map_or(0, |sent| sent.retries);
     let allowed = index.history.bounds.retries;
     allowed.is_none_or(|allowed| retries < allowed)
+}
+
+/// Whether somebody else of the client's namespace had taken a nickname by then: only then one can be refused as
+/// somebody else's.
+fn nickname_taken(index: &Index<'_>, client: ClientId, at: Time) -> bool {
+    let own = index.client(client);
+    let others = index.history.clients.iter();
+    let mut others =
+        others.filter(|other| other.namespace == own.namespace && other.name != own.name);
+    let took = |name: &str| {
+        let mut rows = index.history.database.iter();
+        rows.any(|row| {
+            let before = row.stored_at.is_none_or(|stored_at| stored_at <= at);
+            row.kind == Kind::Nickname && row.sender == name && before
+        })
+    };
+    others.any(|other| took(&other.name))
+}
+
+/// Whether the client's user had left, and was not back, at some moment between these two.
+fn was_away(index: &Index<'_>, client: ClientId, from: Time, until: Time) -> bool {
+    let mut lives = index
+        .incarnations
+        .iter()
+        .filter(|life| life.client == client);
+    lives.any(|life| {
+        let mut steps = life.connections.iter().enumerate();
+        steps.any(|(place, step)| {
+            let next = life.connections.get(place + 1).map(Connection::at);
+            let back_at = next.or(life.stopped_at);
+            let meant = matches!(step, Connection::Disconnected(_, Cause::Meant));
+            meant && step.at() <= until && back_at.is_none_or(|back_at| from <= back_at)
+        })
+    })
 }
 
 /// Whether something was wrong with the client's own disk between these two.
@@ -340,5 +362,44 @@ mod tests {
         insta::assert_snapshot!(told(|chat| chat.stopped(9_000, "alice").started(9_500, "alice")), @"held: 1 failure with a cause");
         insta::assert_snapshot!(told(|chat| chat.stopped(10_500, "alice")), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its sender was connected.");
         insta::assert_snapshot!(told(|chat| chat.disconnected(10_501, "alice")), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its sender was connected.");
+    }
+
+    #[test]
+    fn does_not_believe_that_a_user_has_left_who_is_back() {
+        let back = |left_at, back_at| {
+            failed(Left)
+                .disconnected_because(left_at, "alice", Cause::Meant)
+                .connecting(back_at, "alice")
+                .verdict(JustFailure)
+        };
+        insta::assert_snapshot!(back(9_000, 10_000), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(back(9_000, 9_999), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
+        insta::assert_snapshot!(back(10_200, 10_300), @"held: 1 failure with a cause");
+        let anew = failed(Left).disconnected_because(9_000, "alice", Cause::Meant);
+        insta::assert_snapshot!(anew.clone().verdict(JustFailure), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(anew.restarted(9_999, "alice").verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
+    }
+
+    #[test]
+    fn lets_a_nickname_be_refused_for_one_that_is_taken_by_then_and_in_the_same_namespace() {
+        let refused = |stored_at, namespace| {
+            chat(["alice", "bob"])
+                .namespace(namespace, "bob")
+                .sent_as(Kind::Nickname, "lobby", 9_000, "bob", "joker")
+                .stored(["joker"])
+                .committed(stored_at)
+                .sent_as(Kind::Nickname, "lobby", 10_000, "alice", "joker too")
+                .failed_because(10_500, "joker too", NotAllowed)
+                .verdict(JustFailure)
+        };
+        insta::assert_snapshot!(refused(10_500, "/"), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(refused(10_501, "/"), @"violated: `joker too` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though nobody else had taken a nickname.");
+        insta::assert_snapshot!(refused(10_500, "/ops"), @"violated: `joker too` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though nobody else had taken a nickname.");
+        let said = chat(["alice", "bob"])
+            .sent(9_000, "bob", ["words"])
+            .stored(["words"])
+            .sent_as(Kind::Nickname, "lobby", 10_000, "alice", "joker")
+            .failed_because(10_500, "joker", NotAllowed);
+        insta::assert_snapshot!(said.verdict(JustFailure), @"violated: `joker` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though nobody else had taken a nickname.");
     }
 }

@@ -121,7 +121,9 @@ fn excuse(index: &Index<'_>, client: ClientId, life: &Life<'_>, end: &End<'_>) -
     let bounds = &index.history.bounds;
     let since = end.at.saturating_sub(bounds.delivery);
     let recently = |at: Time| at + bounds.server_detection >= end.at;
-    if !end.by_client && life.stopped_at.is_some_and(recently) {
+    // The session of a program that has started again is no session of the one that ended.
+    let of_now = life.connected == Some(end.session);
+    if !end.by_client && !of_now && life.stopped_at.is_some_and(recently) {
         return Some(Excuse::NotRunning);
     }
     if index.conditions.disturbed(client, since, end.at) {
@@ -455,5 +457,12 @@ mod tests {
         insta::assert_snapshot!(ended(1_000, 0), @"not exercised (1 excused: the link explains it)");
         insta::assert_snapshot!(ended(0, 1_000), @"not exercised (1 excused: the link explains it)");
         insta::assert_snapshot!(ended(999, 999), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (silence); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn does_not_excuse_the_session_of_a_program_that_has_started_again_by_its_end_before() {
+        let restarted = told(["alice"]).restarted(10_000, "alice");
+        insta::assert_snapshot!(restarted.clone().verdict(Stability), @"held: 1 connection");
+        insta::assert_snapshot!(restarted.closed(12_000, "alice", "alice-2").verdict(Stability), @"violated: server told at 12.000 s that the session alice-2 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
     }
 }
