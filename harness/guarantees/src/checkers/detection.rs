@@ -446,4 +446,20 @@ mod tests {
         insta::assert_snapshot!(silent(13_000, ToServer), @"not exercised");
         insta::assert_snapshot!(silent(13_001, ToServer), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.000 s (session alice-1), but never did.");
     }
+
+    #[test]
+    fn gives_the_way_its_time_and_a_lossy_one_two_round_trips_and_a_second() {
+        let due = |lost, lost_ppm: [u32; 2]| {
+            let chat = chat(["alice"]).latency("alice", 100, 300);
+            let chat = chat.loses("alice", lost_ppm[0], lost_ppm[1]);
+            chat.silence(10_000, 20_000, "alice", lost)
+                .verdict(Detection)
+        };
+        insta::assert_snapshot!(due(ToClient, [0, 0]), @"violated: alice had to notice the silence of server that began at 10.000 s by 14.300 s (session alice-1), but never did.");
+        insta::assert_snapshot!(due(ToServer, [0, 0]), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.100 s (session alice-1), but never did.");
+        // What is lost on the way to who listens.
+        insta::assert_snapshot!(due(ToClient, [0, 1]), @"violated: alice had to notice the silence of server that began at 10.000 s by 16.100 s (session alice-1), but never did.");
+        insta::assert_snapshot!(due(ToServer, [1, 0]), @"violated: server had to notice the silence of alice that began at 10.000 s by 14.900 s (session alice-1), but never did.");
+        insta::assert_snapshot!(due(ToClient, [1, 0]), @"violated: alice had to notice the silence of server that began at 10.000 s by 14.300 s (session alice-1), but never did.");
+    }
 }
