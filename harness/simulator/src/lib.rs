@@ -46,6 +46,7 @@
 //! | `machines` | all machines of a world, and the books about them |
 //! | `queue`, `alarms` | what is to come, in the order of virtual time |
 //! | `hits` | what each fault has struck |
+//! | `journal` | what became of each packet, for whoever wants to show it |
 //! | `network` | what happens to a packet between two machines |
 //! | `machine` | a computer: its kernel, its process, its power |
 //! | `process` | what `main` is on a machine, and how the turns of a process begin and end |
@@ -96,6 +97,8 @@ mod host;
 #[forbid(unsafe_code)]
 mod isolation;
 #[forbid(unsafe_code)]
+mod journal;
+#[forbid(unsafe_code)]
 mod kernel;
 #[forbid(unsafe_code)]
 mod machine;
@@ -118,6 +121,7 @@ pub use engine::Engine;
 pub use fault::Fault;
 pub use hits::{FaultId, Hits, Struck};
 pub use isolation::{Bounds, Crash, isolated};
+pub use journal::{Passage, PassageEnd, SegmentHead};
 pub use kernel::clock::ClockChange;
 pub use kernel::cpu::WorkCost;
 pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};

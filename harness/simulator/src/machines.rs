@@ -5,6 +5,7 @@
 
 use crate::digest::Digest;
 use crate::hits::{Books, FaultId, Hits, Meter, Struck};
+use crate::journal::{Journal, PassageEnd};
 use crate::kernel::strikes::{Fallen, Strike};
 use crate::kernel::{Addresses, Packet, Shared};
 use crate::machine::{Machine, MachineId, Panic};
@@ -33,6 +34,9 @@ pub(crate) struct Machines {
     pub(crate) digest: Digest,
     pub(crate) counts: Counts,
     pub(crate) books: Books,
+    pub(crate) journal: Journal,
+    /// Which packet, by its place among those that were sent, from 1, is not lost at random.
+    pub(crate) spared: Option<u64>,
     pub(crate) panics: Vec<Panic>,
     seed: u64,
     now: u64,
@@ -73,6 +77,8 @@ impl Machines {
             digest: Digest::default(),
             counts: Counts::default(),
             books: Books::default(),
+            journal: Journal::default(),
+            spared: None,
             panics: Vec::new(),
             seed,
             now: 0,
@@ -111,6 +117,7 @@ impl Machines {
         if !cuts.is_empty() || !self[to].has_power() {
             (cuts.iter()).for_each(|&fault| self.books.add(fault, Struck::Cut, 1));
             self.counts.cut += 1;
+            self.journal.ended(from, to, &packet, PassageEnd::Cut);
             return self.log_at(to, "cut", [from, to], &packet.0);
         }
         self.log_at(to, "arrive", [from, to], &[]);
@@ -129,10 +136,14 @@ impl Machines {
         // What the kernel does first with every packet.
         if !is_intact(&packet) {
             self.counts.damaged += 1;
+            let end = PassageEnd::Damaged(Duration::from_nanos(self.now));
+            self.journal.ended(from, to, &packet, end);
             return self.log_at(to, "damaged", [from, to], &packet.0);
         }
         self.counts.delivered += 1;
         let now = self.now;
+        let end = PassageEnd::Arrived(Duration::from_nanos(now));
+        self.journal.ended(from, to, &packet, end);
         self[to].receive(now, packet);
     }
 
@@ -228,6 +239,9 @@ impl Machines {
         let Some(to) = self.route(from, &packet) else {
             self.counts.cut += 1;
             self.blame_moves(from, &packet);
+            let end = PassageEnd::Nowhere;
+            self.journal
+                .sent(self.counts.sent, self.now, (from, None), &packet, end);
             return self.log("nowhere", [from, from], &packet.0);
         };
         let fate = match to == from {
@@ -237,9 +251,19 @@ impl Machines {
             },
             false => {
                 let (now, books) = (self.now, &mut self.books);
-                self.network.send(now, from, to, &mut packet, books)
+                let spared = self.spared == Some(self.counts.sent);
+                self.network.send(now, from, to, &mut packet, spared, books)
             }
         };
+        let end = match &fate {
+            Fate::Arrives { .. } => PassageEnd::UnderWay,
+            Fate::Dropped(Why::Cut) => PassageEnd::Cut,
+            Fate::Dropped(Why::Lost) => PassageEnd::Lost,
+            Fate::Dropped(Why::Overflow) => PassageEnd::Overflowed,
+            Fate::Refused(_) => PassageEnd::Refused,
+        };
+        self.journal
+            .sent(self.counts.sent, self.now, (from, Some(to)), &packet, end);
         match fate {
             Fate::Arrives { at, again } => {
                 self.log("send", [from, to], &packet.0);
@@ -271,6 +295,8 @@ impl Machines {
                 self.counts.cut += 1;
                 self.log("refuse", [from, to], &packet.0);
                 for Answer { to, packet, at } in answers {
+                    let (nobody, under_way) = (0, PassageEnd::UnderWay);
+                    (self.journal).sent(nobody, self.now, (from, Some(to)), &packet, under_way);
                     self.log("answer", [from, to], &packet.0);
                     take(Departure::new(to, packet, at));
                 }

@@ -8,6 +8,7 @@ use crate::engine::{Driver, Engine};
 use crate::entropy::Entropy;
 use crate::fault::Fault;
 use crate::hits::{FaultId, Hits};
+use crate::journal::Passage;
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
@@ -305,5 +306,23 @@ impl World {
     /// What went into the digest since [`World::record_trace`].
     pub fn trace(&self) -> &[TraceEvent] {
         self.machines.digest.trace()
+    }
+
+    /// From now on, keep every packet and what becomes of it. The run stays the same, and takes more memory: up to
+    /// 256 MiB, after which packets are only counted.
+    pub fn keep_packets(&mut self) {
+        self.machines.journal.open();
+    }
+
+    /// The packets since [`World::keep_packets`], in the order of their sending, and how many are missing for want
+    /// of room.
+    pub fn packets(&self) -> (&[Passage], u64) {
+        self.machines.journal.passages()
+    }
+
+    /// Lets one packet get through that a link would lose at random: the so-manieth that is sent, from 1, as
+    /// [`Passage::number`](crate::Passage::number) tells it. Until then the run is the same.
+    pub fn spare_packet(&mut self, number: u64) {
+        self.machines.spared = Some(number);
     }
 }

@@ -96,23 +96,28 @@ impl Packet {
     }
 
     pub(crate) fn ip(&self) -> Option<Ip<'_>> {
-        match self.0.first()? >> 4 {
+        Self::as_ip(&self.0)
+    }
+
+    /// What the IP header of these bytes says; none if it is none.
+    pub(crate) fn as_ip(bytes: &[u8]) -> Option<Ip<'_>> {
+        match bytes.first()? >> 4 {
             4 => {
-                let ip = Ipv4Packet::new_checked(&self.0[..]).ok()?;
+                let ip = Ipv4Packet::new_checked(bytes).ok()?;
                 Some(Ip {
                     source: ip.src_addr().into(),
                     destination: ip.dst_addr().into(),
                     protocol: ip.next_header(),
-                    payload: &self.0[usize::from(ip.header_len())..usize::from(ip.total_len())],
+                    payload: &bytes[usize::from(ip.header_len())..usize::from(ip.total_len())],
                 })
             }
             6 => {
-                let ip = Ipv6Packet::new_checked(&self.0[..]).ok()?;
+                let ip = Ipv6Packet::new_checked(bytes).ok()?;
                 Some(Ip {
                     source: ip.src_addr().into(),
                     destination: ip.dst_addr().into(),
                     protocol: ip.next_header(),
-                    payload: &self.0[ip.header_len()..ip.total_len()],
+                    payload: &bytes[ip.header_len()..ip.total_len()],
                 })
             }
             _ => None,

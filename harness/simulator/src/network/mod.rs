@@ -268,7 +268,8 @@ impl Network {
         !self.holds.is_empty() && self.holds.contains_key(&(from, to))
     }
 
-    /// Decides what becomes of a packet sent at `now`, in nanoseconds. It may be damaged. The faults that had a part
+    /// Decides what becomes of a packet sent at `now`, in nanoseconds. It may be damaged; one that is spared is not lost
+    /// at random. The faults that had a part
     /// in it get that written in the books.
     pub(crate) fn send(
         &mut self,
@@ -276,6 +277,7 @@ impl Network {
         from: MachineId,
         to: MachineId,
         packet: &mut Packet,
+        spared: bool,
         books: &mut Books,
     ) -> Fate {
         let direction = direction(&mut self.directions, self.seed, from, to);
@@ -329,7 +331,7 @@ impl Network {
                     .collect(),
             );
         }
-        let fate = direction.path.carry(link, now, packet);
+        let fate = direction.path.carry(link, now, packet, spared);
         let changed = changed.map(|changed| (changed.fault, changed.other_times));
         let fault = changed.map(|(fault, _)| fault);
         let mut blame = |fault: Option<FaultId>, struck| {
@@ -414,7 +416,8 @@ mod tests {
 
         fn send(&mut self, from: MachineId, to: MachineId) -> Fate {
             let packet = &mut Packet(vec![0; 1000]);
-            self.network.send(0, from, to, packet, &mut self.books)
+            self.network
+                .send(0, from, to, packet, false, &mut self.books)
         }
 
         fn hits(&self, fault: FaultId) -> Vec<(Struck, u64)> {

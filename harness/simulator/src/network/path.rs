@@ -52,13 +52,19 @@ impl Path {
         self.last.held_back
     }
 
-    /// Carries a packet that is sent now.
-    pub(super) fn carry(&mut self, link: &Link, now: u64, packet: &mut Packet) -> Fate {
+    /// Carries a packet that is sent now. One that is spared is not lost at random.
+    pub(super) fn carry(
+        &mut self,
+        link: &Link,
+        now: u64,
+        packet: &mut Packet,
+        spared: bool,
+    ) -> Fate {
         let lost = match self.loss {
             Some(loss) => happens(loss, &mut self.rng),
             None => link.loss.strikes(&mut self.loss_state, &mut self.rng),
         };
-        if lost {
+        if lost && !spared {
             return Fate::Dropped(Why::Lost);
         }
         let twice = (link.duplicate).strikes(&mut self.last.duplicated, &mut self.rng);
@@ -114,7 +120,7 @@ mod tests {
     fn carried(link: &Link) -> Vec<Fate> {
         let mut path = Path::new(stream(7, "test"));
         (0..10_000)
-            .map(|ms| path.carry(link, ms * 1_000_000, &mut Packet(vec![0; 100])))
+            .map(|ms| path.carry(link, ms * 1_000_000, &mut Packet(vec![0; 100]), false))
             .collect()
     }
 
@@ -212,7 +218,7 @@ mod tests {
         let damaged: Vec<bool> = (0..10_000)
             .map(|_| {
                 let mut packet = Packet(vec![0; 100]);
-                path.carry(&link, 0, &mut packet);
+                path.carry(&link, 0, &mut packet, false);
                 assert_eq!(path.has_damaged_last(), packet.0 != [0; 100]);
                 path.has_damaged_last()
             })
@@ -231,7 +237,7 @@ mod tests {
         let held_back: Vec<bool> = (0..10_000)
             .map(|ms| {
                 let sent = ms * 1_000_000;
-                let fate = path.carry(&link, sent, &mut Packet(vec![0; 100]));
+                let fate = path.carry(&link, sent, &mut Packet(vec![0; 100]), false);
                 let late = Fate::Arrives {
                     at: sent + 501_000_000,
                     again: None,
@@ -260,7 +266,7 @@ mod tests {
         };
         // 100 bytes take 8 ms, and then a millisecond.
         let mut path = Path::new(stream(7, "test"));
-        let fate = path.carry(&link, 0, &mut Packet(vec![0; 100]));
+        let fate = path.carry(&link, 0, &mut Packet(vec![0; 100]), false);
         let expected = Fate::Arrives {
             at: 9_000_000,
             again: Some(17_000_000),
@@ -278,7 +284,7 @@ mod tests {
         let damaged = (0..10_000)
             .filter(|_| {
                 let mut packet = Packet(vec![0; 100]);
-                path.carry(&link, 0, &mut packet);
+                path.carry(&link, 0, &mut packet, false);
                 packet.0 != [0; 100]
             })
             .count();
