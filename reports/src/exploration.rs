@@ -373,7 +373,7 @@ impl Tally {
         tally
     }
 
-    fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         match (self.expected, self.held, self.violated) {
             (None | Some(Expected::Held), _, 1..) => Outcome::NotAsExpected,
             (Some(_), 0, 0) => Outcome::NotExercised,

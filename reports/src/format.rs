@@ -9,11 +9,24 @@ pub enum Format {
     Json,
     /// For pages on the web, as the summary of a CI job.
     Markdown,
+    /// A page of its own.
+    Html,
+    /// For test runners and what collects their results.
+    Junit,
+    /// A sequence diagram of what went wrong.
+    Mermaid,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 3] = [Format::Text, Format::Json, Format::Markdown];
+    pub const ALL: [Format; 6] = [
+        Format::Text,
+        Format::Json,
+        Format::Markdown,
+        Format::Html,
+        Format::Junit,
+        Format::Mermaid,
+    ];
 
     /// Its word on the command line.
     pub fn word(self) -> &'static str {
@@ -21,6 +34,9 @@ impl Format {
             Format::Text => "text",
             Format::Json => "json",
             Format::Markdown => "markdown",
+            Format::Html => "html",
+            Format::Junit => "junit",
+            Format::Mermaid => "mermaid",
         }
     }
 
@@ -30,6 +46,9 @@ impl Format {
             Format::Text => "For people",
             Format::Json => "For programs",
             Format::Markdown => "For pages on the web, as the summary of a CI job",
+            Format::Html => "A page with a diagram, for a browser",
+            Format::Junit => "For test runners and what collects their results",
+            Format::Mermaid => "A sequence diagram of what went wrong, for Mermaid",
         }
     }
 
@@ -39,6 +58,19 @@ impl Format {
             Format::Text => "txt",
             Format::Json => "json",
             Format::Markdown => "md",
+            Format::Html => "html",
+            Format::Junit => "junit.xml",
+            Format::Mermaid => "mmd",
         }
+    }
+
+    /// Whether many runs can be summed up in it; a diagram is of one run.
+    pub fn sums_up(self) -> bool {
+        self != Format::Mermaid
+    }
+
+    /// Whether the report of a run shows the packets that the network carried.
+    pub fn shows_packets(self) -> bool {
+        matches!(self, Format::Json | Format::Html | Format::Mermaid)
     }
 }

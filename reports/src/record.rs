@@ -1,6 +1,8 @@
 //! All that a run left behind. Every report is computed from this and from nothing else.
 
 use crate::sight::Sight;
+use crate::traffic::Traffic;
+use crate::why::Why;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{Guarantee, History, nanoseconds};
 use std::fmt;
@@ -42,6 +44,12 @@ pub struct Record {
     pub exercises: Vec<Sight>,
     /// What the network carried.
     pub network: NetworkCounts,
+    /// What it carried, packet by packet, if somebody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
+    /// What a violation of it hangs on, if somebody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
     /// How long the run took in virtual time.
     #[serde(with = "nanoseconds")]
     pub duration: Duration,
@@ -92,9 +100,29 @@ pub struct Machine {
     pub name: String,
     /// Its IPv4 address.
     pub address: String,
+    /// What it is there for. In records from before it was told, a client.
+    #[serde(default)]
+    pub role: Role,
     /// The rolling hash over what happened at it, in hexadecimal. Empty in records from before there was one.
     #[serde(default)]
     pub digest: String,
+}
+
+/// What a machine is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It uses the system.
+    #[default]
+    Client,
+    /// It breaks the rules.
+    Hostile,
+    /// It stands between clients and servers.
+    Proxy,
+    /// Clients connect to it.
+    Server,
+    /// It stands between the servers, and has the database.
+    Broker,
 }
 
 /// One injected hardship.
@@ -103,6 +131,13 @@ pub struct Fault {
     /// Its name in the scenario, whatever the seed: `fault 2`, `middlebox`, `hostile-1`.
     #[serde(default)]
     pub label: String,
+    /// What it is, by its word in scenario files: `partition`; `middlebox` and `hostile` are two of them. Empty in
+    /// records from before it was told.
+    #[serde(default)]
+    pub kind: String,
+    /// The machines that it hits, by name. Empty in records from before they were told.
+    #[serde(default)]
+    pub victims: Vec<String>,
     /// What it was and whom it hit, in words: `partition between server and alice`.
     pub what: String,
     /// When it began.

@@ -4,7 +4,10 @@
 //! is retried and stored twice. Bob comes back at the second attempt and handles a message twice;
 //! alice's last message is lost.
 
-use crate::{Engine, Expectation, Expected, Fault, Incident, Machine, NetworkCounts, Record};
+use crate::{
+    Engine, Expectation, Expected, Fault, Incident, Machine, NetworkCounts, Packet, PacketEnd,
+    Record, Role, Segment, Traffic,
+};
 use squall_guarantees::EventKind::{self, *};
 use squall_guarantees::{
     Bounds, Cause, Client, ClientId, Event, Guarantee, History, Kind, Lost, OperationId, Silence,
@@ -19,6 +22,10 @@ pub(crate) fn record() -> Record {
     let machine = |name: &str, address: &str| Machine {
         name: name.into(),
         address: address.into(),
+        role: match name {
+            "server" => Role::Server,
+            _ => Role::Client,
+        },
         digest: "0f0f0f0f0f0f0f0f".into(),
     };
     let expect = |guarantee, expected| Expectation {
@@ -42,6 +49,8 @@ pub(crate) fn record() -> Record {
         ],
         faults: vec![Fault {
             label: "fault 1".into(),
+            kind: "partition".into(),
+            victims: vec!["bob".into()],
             what: "partition between server and bob".into(),
             from: ms(2_000),
             until: Some(ms(8_000)),
@@ -68,8 +77,135 @@ pub(crate) fn record() -> Record {
             cut: 20,
             bytes: 30_123,
         },
+        traffic: None,
+        why: None,
         duration: ms(30_000),
     }
+}
+
+/// The same with its packets: those of the second message, one of which was cut off.
+pub(crate) fn with_traffic() -> Record {
+    let packet = |number: u64, (from, to): (u32, u32), sent_at: u64, end, says: &str| Packet {
+        number,
+        from,
+        to: Some(to),
+        sent_at: ms(sent_at),
+        end,
+        bytes: 90,
+        segment: Some(Segment {
+            connection: 1,
+            port: 49_152,
+            syn: says.is_empty(),
+            fin: false,
+            rst: false,
+            offset: 100,
+            payload: says.len() as u32,
+            again: number == 4,
+        }),
+        carries: match says {
+            "" => Vec::new(),
+            _ => vec![OperationId(2)],
+        },
+        says: says.into(),
+    };
+    let arrived = |at| PacketEnd::Arrived(ms(at));
+    Record {
+        traffic: Some(Traffic {
+            packets: vec![
+                packet(0, (1, 0), 0, arrived(10), ""),
+                packet(1, (1, 0), 3_000, arrived(3_010), "42[\"m2\"]"),
+                packet(2, (0, 1), 3_020, arrived(3_030), "42[\"m2\"]"),
+                packet(3, (0, 2), 3_020, PacketEnd::Cut, "42[\"m2\"]"),
+                packet(4, (0, 2), 4_020, PacketEnd::Cut, "42[\"m2\"]"),
+            ],
+            left_out: 7,
+        }),
+        ..record()
+    }
+}
+
+/// So many clients, each of whom says as much in a room for ten; more packets than a page can draw.
+pub(crate) fn crowd(clients: u32, messages: u32) -> Record {
+    let mut record = record();
+    let room = |client: u32| format!("room {}", client / 10);
+    record.history.clients = (0..clients)
+        .map(|number| Client {
+            name: format!("client-{number}"),
+            namespace: "/".into(),
+            rooms: vec![room(number)],
+        })
+        .collect();
+    let machines = record.history.clients.iter().map(|client| Machine {
+        name: client.name.clone(),
+        role: Role::Client,
+        ..record.machines[0].clone()
+    });
+    let machines: Vec<Machine> = machines.collect();
+    record.machines.truncate(1);
+    record.machines.extend(machines);
+    record.history.silences.clear();
+    record.history.events.clear();
+    record.history.database.clear();
+    let mut packets = Vec::new();
+    for number in 0..clients * messages {
+        let (client, content) = (number % clients, format!("message {number}"));
+        let (at, operation) = (ms(u64::from(number) / 10), OperationId(number.into()));
+        let event = |client, kind| Event {
+            at,
+            client: ClientId(client),
+            kind,
+        };
+        record.history.events.push(event(
+            client,
+            Invoked {
+                operation,
+                room: room(client),
+                content: content.clone(),
+                kind: Kind::Message,
+                size: None,
+                echo: true,
+            },
+        ));
+        if number % 100 == 0 {
+            // All but its sender.
+            let others = (client / 10 * 10..client / 10 * 10 + 10).filter(|it| *it != client);
+            for other in others {
+                let delivered = Delivered {
+                    id: i64::from(number) + 1,
+                    room: room(client),
+                    sender: format!("client-{client}"),
+                    content: content.clone(),
+                };
+                record.history.events.push(event(other, delivered));
+            }
+        }
+        record.history.database.push(StoredMessage {
+            id: i64::from(number) + 1,
+            sender: format!("client-{client}"),
+            room: room(client),
+            content: content.clone(),
+            kind: Kind::Message,
+            client_offset: None,
+            nickname: None,
+            stored_at: Some(at),
+        });
+        if number < 20_000 {
+            let template = with_traffic().traffic.expect("there is traffic").packets[1].clone();
+            packets.push(Packet {
+                number: number.into(),
+                from: client % 10 + 1,
+                to: Some(0),
+                sent_at: at,
+                carries: vec![operation],
+                ..template
+            });
+        }
+    }
+    record.traffic = Some(Traffic {
+        packets,
+        left_out: 0,
+    });
+    record
 }
 
 fn history() -> History {

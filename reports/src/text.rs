@@ -1,6 +1,9 @@
 //! A run for the terminal.
 
+use crate::guilt::Guilt;
+use crate::ladder::ladder;
 use crate::story::{Piece, abridge};
+use crate::way::way;
 use crate::{Counts, Entry, Judged, Judgement, Outcome, Panic, Styles, tell};
 use anstyle::Style;
 use squall_guarantees::seconds;
@@ -14,18 +17,18 @@ const GROUNDS_COLUMN: usize = 51;
 
 /// The report of one run.
 pub fn render(judged: &Judged, styles: &Styles) -> String {
-    let mut text = without_traffic(judged, styles);
+    let mut text = without_traffic(judged, styles, true);
     counts(&mut text, Counts::traffic(&judged.record));
     text
 }
 
 /// The report of one run as it is reviewed: all but what moves with every packet, which
-/// [`library`](crate::library) has in one table.
+/// [`library`](crate::library) has in one table, and but the ways of single messages.
 pub fn render_for_review(judged: &Judged) -> String {
-    without_traffic(judged, &Styles::plain())
+    without_traffic(judged, &Styles::plain(), false)
 }
 
-fn without_traffic(judged: &Judged, styles: &Styles) -> String {
+fn without_traffic(judged: &Judged, styles: &Styles, ways: bool) -> String {
     let mut text = String::new();
     head(&mut text, judged, styles);
     title(
@@ -50,9 +53,29 @@ fn without_traffic(judged: &Judged, styles: &Styles) -> String {
     }
     title(&mut text, "Story", styles);
     story(&mut text, &tell(judged), styles);
+    if ways {
+        way_of_the_guilty(&mut text, judged, styles);
+    }
+    if let Some(why) = &judged.record.why {
+        title(&mut text, "Causes", styles);
+        paragraph(&mut text, &why.conclusion(), 2);
+    }
     title(&mut text, "Counts", styles);
     counts(&mut text, Counts::lines(&judged.record));
     text
+}
+
+/// The message that went wrong, from place to place.
+fn way_of_the_guilty(text: &mut String, judged: &Judged, styles: &Styles) {
+    let Some(guilt) = Guilt::of(judged) else {
+        return;
+    };
+    let Some(message) = guilt.message else {
+        return;
+    };
+    title(text, &format!("Way of `{message}`"), styles);
+    let way = way(&judged.record, message, &guilt.receivers);
+    text.push_str(&ladder(&judged.record, &way));
 }
 
 fn counts(text: &mut String, counts: Vec<(&'static str, String)>) {

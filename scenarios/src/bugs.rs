@@ -3,11 +3,14 @@
 
 use crate::library;
 use crate::planted::PlantedBug;
+use crate::search::{self, Document, Effort, Question, Size};
 use crate::systems::SYSTEMS;
 use squall::RunError;
 use squall::Scenario;
+use squall::parallel::{self, Stop};
 use squall_guarantees::{Guarantee, Verdict, check};
-use squall_reports::Expected;
+use squall_reports::{Expected, Why};
+use std::time::{Duration, Instant};
 use toml::Table;
 
 /// What came of the hunt for a bug.
@@ -70,6 +73,92 @@ pub fn hunt(planted: PlantedBug, seeds: u64) -> Result<Hunt, RunError> {
         caught,
         false_alarms,
     })
+}
+
+/// What a planted bug looks like when its run was made small, and what it hangs on.
+#[derive(Clone, Debug)]
+pub(crate) struct Explained {
+    /// The bug.
+    pub(crate) planted: PlantedBug,
+    /// The first seed with which it was caught.
+    pub(crate) seed: u64,
+    /// How large the run is.
+    pub(crate) before: Size,
+    /// How large the smallest that was found, with the same story; none if the story is no violation of what is
+    /// promised, so that nothing could be made small.
+    pub(crate) after: Option<Size>,
+    /// How many runs were played to make it small, how long that took, and whether nothing was left to try.
+    pub(crate) shrinking: (u64, Duration, bool),
+    /// What its violation hangs on.
+    pub(crate) why: Why,
+    /// How long it took to find that out.
+    pub(crate) asking: Duration,
+}
+
+impl Explained {
+    /// Whether a fault of its scenario is among the causes; none if the scenario has no part that could be one.
+    pub(crate) fn names_a_part(&self) -> Option<bool> {
+        (!self.why.without.is_empty()).then_some(!self.why.causes.is_empty())
+    }
+}
+
+/// Makes the run small in which a bug was caught, and asks what its violation hangs on, with so many other dice.
+///
+/// # Errors
+/// If a run cannot come to its end.
+///
+/// # Panics
+/// Like [`hunt`].
+pub(crate) fn explain(
+    planted: PlantedBug,
+    seed: u64,
+    longest: Duration,
+    dice: u64,
+    stop: &Stop,
+) -> Result<Option<Explained>, RunError> {
+    let name = planted.scenario;
+    let text = library::text(name).unwrap_or_else(|| panic!("there is no scenario {name}"));
+    let text = with_bug(text, planted.name);
+    let effort = parallel::Effort {
+        jobs: 1,
+        longest: None,
+        stop: Stop::clone(stop),
+    };
+    let question = Question {
+        guarantee: Some(planted.guarantee),
+        dice,
+        packets: false,
+        effort: &effort,
+    };
+    let began = Instant::now();
+    let plan = read(name, &text).plan(seed);
+    let Some(why) = search::why(&plan, &question, &mut |_, _| ())?.and_then(|it| it.why) else {
+        return Ok(None);
+    };
+    let asking = began.elapsed();
+    let world = Document::parse(&text).expect("a named scenario is TOML");
+    let Some(before) = Size::of(&world, seed) else {
+        return Ok(None);
+    };
+    let began = Instant::now();
+    let effort = Effort {
+        jobs: 1,
+        longest,
+        dice: 3,
+    };
+    let story = search::play(&world, seed).ok().flatten();
+    let shrunk = story.and_then(|found| search::shrink(&world, seed, &found.story, effort, stop));
+    let shrinking = shrunk.as_ref().map_or((0, true), |it| (it.plays, it.done));
+    let after = shrunk.and_then(|it| Size::of(&it.world, it.seed));
+    Ok(Some(Explained {
+        planted,
+        seed,
+        before,
+        after,
+        shrinking: (shrinking.0, began.elapsed(), shrinking.1),
+        why,
+        asking,
+    }))
 }
 
 /// The scenario's text with a bug in its chat.

@@ -3,9 +3,11 @@
 //! What people ask for goes to standard output; progress, speed and complaints go to standard
 //! error. Nothing here decides anything about a run.
 
+mod annotations;
 mod audit_entropy;
 mod bugs;
 mod calibrate;
+mod capture;
 mod check_determinism;
 mod compare_engines;
 mod engine;
@@ -20,12 +22,14 @@ mod output;
 mod parity;
 mod plan;
 mod progress;
+mod report;
 mod run;
 mod selection;
 mod serve;
 mod shrink;
 mod stop;
 mod trace;
+mod why;
 
 use clap::{Parser, Subcommand};
 use exit::{Exit, complain};
@@ -50,6 +54,9 @@ Examples:
   squall explore --for 10m                        worlds that nobody made a scenario for
   squall merge found-*/                           what several machines have found
   squall shrink --seed 17                         the smallest world with the same story
+  squall why my-chat.toml --seed 17               what a violation hangs on
+  squall report report/                           pages from records, and one that lists them
+  squall capture lossy-link --out lossy.pcapng    the packets of a run, for Wireshark
   squall plan lossy-link --seed 17 > p.toml       all that a run will do; `squall run p.toml` plays it
   squall check-determinism --all --runs 20        same seed, same bytes?
   squall compare-engines --all                    does a verdict rest on the simulator?
@@ -74,6 +81,9 @@ enum Command {
     Explore(explore::Arguments),
     Merge(merge::Arguments),
     Shrink(shrink::Arguments),
+    Why(why::Arguments),
+    Report(report::Arguments),
+    Capture(capture::Arguments),
     Plan(plan::Arguments),
     CheckDeterminism(check_determinism::Arguments),
     AuditEntropy(audit_entropy::Arguments),
@@ -95,6 +105,9 @@ pub fn main() -> ExitCode {
             Command::Explore(arguments) => explore::explore(&arguments),
             Command::Merge(arguments) => merge::merge(&arguments),
             Command::Shrink(arguments) => shrink::shrink(&arguments),
+            Command::Why(arguments) => why::why(&arguments),
+            Command::Report(arguments) => report::report(&arguments),
+            Command::Capture(arguments) => capture::capture(&arguments),
             Command::Plan(arguments) => plan::plan(&arguments),
             Command::CheckDeterminism(arguments) => check_determinism::check(&arguments),
             Command::AuditEntropy(arguments) => audit_entropy::audit(&arguments),

@@ -121,7 +121,7 @@ impl System for Tutorial {
     fn stored(&self, clients: &[PlannedClient]) -> Result<Vec<StoredMessage>, String> {
         let authors = Authors::new(clients);
         let rows = squall_tutorial::rows(Path::new(DATABASE)).map_err(|error| error.to_string())?;
-        let stored = rows.into_iter().map(|row| {
+        let stored = rows.into_iter().map(|(row, client_offset)| {
             let (sender, room) = authors.of(&row.content);
             StoredMessage {
                 id: row.id,
@@ -129,7 +129,7 @@ impl System for Tutorial {
                 room,
                 content: row.content,
                 kind: Kind::Message,
-                client_offset: None,
+                client_offset,
                 nickname: None,
                 stored_at: None,
             }

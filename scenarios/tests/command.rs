@@ -333,15 +333,104 @@ fn reports_become_whole_files_in_every_format() {
         })
         .collect();
     files.sort();
-    let expected = [
-        "lossy-link.seed-1.json",
-        "lossy-link.seed-1.md",
-        "lossy-link.seed-1.txt",
-        "ordering-polling.seed-1.json",
-        "ordering-polling.seed-1.md",
-        "ordering-polling.seed-1.txt",
-    ];
+    let formats = ["html", "json", "junit.xml", "md", "mmd", "txt"];
+    let names = ["lossy-link", "ordering-polling"].iter();
+    let of_runs = names.flat_map(|name| formats.map(|format| format!("{name}.seed-1.{format}")));
+    let expected: Vec<String> = std::iter::once("index.html".to_owned())
+        .chain(of_runs)
+        .collect();
     assert_eq!(files, expected);
+    // The page and all others again, from the records alone.
+    let index = std::fs::read_to_string(format!("{out}/index.html")).expect("the index");
+    assert!(index.contains("./lossy-link.seed-1.html"), "{index}");
+    let page = format!("{out}/lossy-link.seed-1.html");
+    let first = std::fs::read(&page).expect("the page");
+    std::fs::remove_file(&page).expect("the page can be removed");
+    assert_eq!(exit_code(&["report", out]), 0);
+    assert_eq!(std::fs::read(&page).expect("the page again"), first);
+}
+
+/// Reads a capture file as its blocks: the kind of each, and what is between its lengths.
+fn blocks(mut file: &[u8]) -> Vec<(u32, Vec<u8>)> {
+    let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
+    let mut blocks = Vec::new();
+    while !file.is_empty() {
+        let (kind, length) = (number(&file[..4]), number(&file[4..8]) as usize);
+        assert_eq!(length % 4, 0);
+        assert_eq!(number(&file[length - 4..length]) as usize, length);
+        blocks.push((kind, file[8..length - 4].to_vec()));
+        file = &file[length..];
+    }
+    blocks
+}
+
+#[test]
+fn a_capture_has_an_interface_for_each_machine_and_every_packet_with_its_end() {
+    let out = directory("capture").join("lossy.pcapng");
+    let path = out.to_str().expect("a path in UTF-8");
+    assert_eq!(exit_code(&["capture", "lossy-link", "--out", path]), 0);
+    let blocks = blocks(&std::fs::read(&out).expect("the capture"));
+    let json = squall(&["run", "lossy-link", "--format", "json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    let record = &json["record"];
+    let count = |kind: u32| blocks.iter().filter(|it| it.0 == kind).count() as u64;
+    let machines = record["machines"].as_array().expect("machines").len() as u64;
+    assert_eq!((blocks[0].0, count(1)), (0x0a0d_0d0a, machines));
+    let number = |what: &str| record["network"][what].as_u64().expect("a number");
+    assert_eq!(count(6), number("sent") + number("delivered"));
+    let lost = blocks.iter().filter(|(_, block)| {
+        let comment = b"lost at random";
+        block.windows(comment.len()).any(|window| window == comment)
+    });
+    assert_eq!(lost.count() as u64, number("lost"));
+    // Where Wireshark's reader is installed, it has to find nothing wrong.
+    if let Ok(output) = Command::new("tshark").args(["-r", path]).output() {
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let lines = String::from_utf8_lossy(&output.stdout).lines().count() as u64;
+        assert_eq!(lines, count(6));
+    }
+}
+
+#[test]
+fn a_report_of_what_is_no_record_ends_with_4_and_says_why() {
+    let file = scenario("no-record", "shows = '.'");
+    assert!(standard_error(&["report", &file]).contains("it is no JSON"));
+    assert_eq!(exit_code(&["report", &file]), 4);
+    let json = file.replace("scenario.toml", "other.json");
+    std::fs::write(&json, "{\"squall\": 1}").expect("a file");
+    assert!(standard_error(&["report", &json]).contains("it holds no record of a run"));
+    std::fs::write(&json, "{\"squall\": 99}").expect("a file");
+    assert!(standard_error(&["report", &json]).contains("its version is not 1"));
+}
+
+#[test]
+fn what_a_violation_hangs_on_is_told_and_is_on_the_page() {
+    let out = directory("why");
+    let path = out.to_str().expect("a path in UTF-8");
+    let arguments = [
+        "why",
+        "at-most-once-partition",
+        "--dice",
+        "2",
+        "--out",
+        path,
+    ];
+    let output = squall(&arguments);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("It hangs on fault 1 (partition between alice"),
+        "{told}"
+    );
+    let page = std::fs::read_to_string(out.join("at-most-once-partition.seed-1.html"));
+    let page = page.expect("the page");
+    assert!(page.contains("It hangs on fault 1 (partition between alice"));
+    let asked = ["why", "at-most-once-partition", "--guarantee", "ordering"];
+    assert_eq!(exit_code(&[&asked[..], &["--dice", "0"]].concat()), 2);
 }
 
 #[test]

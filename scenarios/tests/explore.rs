@@ -40,6 +40,8 @@ fn read(path: PathBuf) -> String {
 fn seeds(folder: &Path) -> Vec<u64> {
     let told: serde_json::Value =
         serde_json::from_str(&read(folder.join("exploration.json"))).expect("JSON");
+    let page = read(folder.join("exploration.html"));
+    assert!(page.contains("world"), "{page}");
     let stories = told["stories"].as_array().expect("a list").iter();
     let seeds = stories.flat_map(|story| story["seeds"].as_array().expect("a list"));
     let mut seeds: Vec<u64> = seeds.map(|seed| seed.as_u64().expect("a seed")).collect();

@@ -1,6 +1,7 @@
 //! The smallest evidence of a violation: which message, sent when, received by whom, when, how
 //! often. Plain data, and a paragraph of text for people.
 
+mod contents;
 mod failure;
 mod moment;
 mod progress;

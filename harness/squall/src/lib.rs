@@ -60,7 +60,7 @@ pub use middlebox::*;
 pub use overrides::Override;
 pub use plan::Plan;
 pub use plan_file::is_plan;
-pub use run::{Audited, RunError, Trace, audit, run, trace};
+pub use run::{Audited, RunError, Trace, audit, capture, run, run_in_detail, run_sparing, trace};
 pub use scenario::*;
 pub use setting::Setting;
 pub use site::{Door, Site, User};

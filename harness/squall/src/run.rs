@@ -9,8 +9,10 @@ mod conditions;
 mod ending;
 mod hardships;
 mod leftovers;
+mod pcapng;
+mod traffic;
 
-use crate::cast::ROOT;
+use crate::cast::{BROKER, MIDDLEBOX, ROOT};
 use crate::deeds::Deeds;
 use crate::log::{Log, Told};
 use crate::plan::Plan;
@@ -19,8 +21,8 @@ use ending::Ending;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage, Unfinished};
-use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record};
-use squall_simulator::{Engine, Fault, MachineId, Source, TraceEvent, World, simulate_on};
+use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record, Role};
+use squall_simulator::{Engine, Fault, MachineId, Passage, Source, TraceEvent, World, simulate_on};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -69,7 +71,46 @@ pub struct Trace {
 /// If the world cannot go on, or the database cannot be read at the end.
 pub fn run(plan: &Plan) -> Result<Record, RunError> {
     simulate_on(engine_of(plan)?, plan.seed, |world| {
-        play(plan, world).map(|played| played.record)
+        play(plan, world, false).map(|played| played.record)
+    })
+}
+
+/// Plays a plan like [`run`], and keeps its packets in the record: the run is the same, takes a little longer, and
+/// can be shown packet by packet.
+///
+/// # Errors
+/// Like [`run`].
+pub fn run_in_detail(plan: &Plan) -> Result<Record, RunError> {
+    simulate_on(engine_of(plan)?, plan.seed, |world| {
+        play(plan, world, true).map(|played| played.record)
+    })
+}
+
+/// Plays a plan like [`run`], and gives its packets as a capture file, pcapng: the same run, with an interface for
+/// each machine. A packet that did not arrive says why in its comment.
+///
+/// # Errors
+/// Like [`run`].
+pub fn capture(plan: &Plan) -> Result<(Record, Vec<u8>), RunError> {
+    simulate_on(engine_of(plan)?, plan.seed, |world| {
+        let played = play(plan, world, true)?;
+        let machines: Vec<(MachineId, &str)> = (played.machines.iter())
+            .map(|(name, id)| (*id, name.as_str()))
+            .collect();
+        let file = pcapng::file(&machines, &played.packets);
+        Ok((played.record, file))
+    })
+}
+
+/// Plays a plan like [`run`], but lets one packet get through that a link loses at random: the one with this
+/// [number](squall_reports::Packet::number). Until it is sent the run is the same.
+///
+/// # Errors
+/// Like [`run`].
+pub fn run_sparing(plan: &Plan, packet: u64) -> Result<Record, RunError> {
+    simulate_on(engine_of(plan)?, plan.seed, |world| {
+        world.spare_packet(packet);
+        play(plan, world, false).map(|played| played.record)
     })
 }
 
@@ -80,7 +121,7 @@ pub fn run(plan: &Plan) -> Result<Record, RunError> {
 pub fn trace(plan: &Plan) -> Result<Trace, RunError> {
     simulate_on(engine_of(plan)?, plan.seed, |world| {
         world.record_trace();
-        let Played { record, trace, .. } = play(plan, world)?;
+        let Played { record, trace, .. } = play(plan, world, false)?;
         let machines = record.machines.into_iter();
         Ok(Trace {
             digest: record.digest,
@@ -107,7 +148,7 @@ pub struct Audited {
 pub fn audit(plan: &Plan) -> Result<Audited, RunError> {
     simulate_on(engine_of(plan)?, plan.seed, |world| {
         world.audit();
-        let played = play(plan, world)?;
+        let played = play(plan, world, false)?;
         Ok(Audited {
             digest: played.record.digest,
             sources: played.sources,
@@ -128,11 +169,17 @@ fn engine_of(plan: &Plan) -> Result<Engine, RunError> {
 /// The record of a run, and what the world has kept beside it if it was told to.
 struct Played {
     record: Record,
+    machines: IndexMap<String, MachineId>,
+    packets: Vec<Passage>,
     trace: Vec<TraceEvent>,
     sources: Vec<Source>,
 }
 
-fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
+/// `keep` says whether the record gets the packets.
+fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> {
+    if keep {
+        world.keep_packets();
+    }
     let (log, deeds) = (Log::default(), Deeds::default());
     let machines = build(plan, world, &log, &deeds);
     for clock in &plan.clocks {
@@ -154,7 +201,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
     })?;
     let told = machines
         .values()
-        .map(|&id| tell_machine(world, id))
+        .map(|&id| tell_machine(plan, world, id))
         .collect();
     // Reading the database ends the server, which is no part of the run any more; nor is what its
     // observers are told of that end.
@@ -167,6 +214,8 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
     let ends: Ends = ends.collect();
     let (digest, counts) = (world.digest(), world.counts());
     let (trace, sources) = (world.trace().to_vec(), world.sources());
+    let (packets, missing) = world.packets();
+    let packets = packets.to_vec();
     let database =
         read_database(plan, world, machines[plan.servers().keeper()]).map_err(|cause| {
             RunError::Database {
@@ -177,6 +226,9 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
         })?;
     let outboxes = leftovers::rows_of_outboxes(plan, world, &machines, &told_so_far);
     let named = |machine: MachineId| world.name(machine).to_owned();
+    let history = history(plan, told_so_far, &ends, &ending, (database, &outboxes));
+    let ids: Vec<MachineId> = machines.values().copied().collect();
+    let traffic = keep.then(|| traffic::told(&ids, (&packets, missing), &history));
     let record = Record {
         scenario: plan.scenario.clone(),
         description: plan.shows.clone(),
@@ -198,7 +250,7 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
                 backtrace: panic.backtrace.clone(),
             })
             .collect(),
-        history: history(plan, told_so_far, &ends, &ending, (database, &outboxes)),
+        history,
         expectations: plan
             .expect
             .iter()
@@ -215,18 +267,31 @@ fn play(plan: &Plan, world: &mut World) -> Result<Played, RunError> {
             cut: counts.cut,
             bytes: counts.bytes,
         },
+        traffic,
+        why: None,
         duration: ending.at,
     };
     Ok(Played {
         record,
+        machines,
+        packets,
         trace,
         sources,
     })
 }
 
-fn tell_machine(world: &World, id: MachineId) -> Machine {
+fn tell_machine(plan: &Plan, world: &World, id: MachineId) -> Machine {
+    let name = world.name(id);
+    let is_hostile = |name| plan.hostile.iter().any(|peer| peer.name == name);
     Machine {
-        name: world.name(id).to_owned(),
+        role: match name {
+            BROKER if plan.servers().broker => Role::Broker,
+            MIDDLEBOX => Role::Proxy,
+            _ if plan.servers().names.iter().any(|server| server == name) => Role::Server,
+            _ if is_hostile(name) => Role::Hostile,
+            _ => Role::Client,
+        },
+        name: name.to_owned(),
         address: world.address(id).to_string(),
         digest: format!("{:016x}", world.machine_digest(id)),
     }

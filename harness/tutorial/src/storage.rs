@@ -97,15 +97,21 @@ impl Database {
     }
 }
 
-/// What is in the database, in the order of ids.
+/// What is in the database, in the order of ids, each row with the offset that its client gave it.
 ///
 /// # Errors
 ///
 /// What SQLite says, if it cannot be read.
-pub fn rows(path: &Path) -> Result<Vec<Row>, Error> {
+pub fn rows(path: &Path) -> Result<Vec<(Row, Option<String>)>, Error> {
     let connection = Connection::open(path)?;
     connection.execute_batch(LAYOUT)?;
-    select_after(&connection, 0)
+    let mut select = connection.prepare("SELECT client_offset FROM messages ORDER BY id")?;
+    let offsets = select.query_map([], |row| row.get(0))?;
+    let offsets: Vec<Option<String>> = offsets.collect::<Result<_, _>>()?;
+    Ok(select_after(&connection, 0)?
+        .into_iter()
+        .zip(offsets)
+        .collect())
 }
 
 fn select_after(connection: &Connection, offset: i64) -> rusqlite::Result<Vec<Row>> {

@@ -99,7 +99,7 @@ async fn a_message_is_stored_shown_to_everybody_and_acknowledged() {
     .await;
     let contents: Vec<_> = rows(&scratch.0).unwrap();
     assert_eq!(contents.len(), 1);
-    assert_eq!(contents[0].content, "hello");
+    assert_eq!(contents[0].0.content, "hello");
 }
 
 #[tokio::test]

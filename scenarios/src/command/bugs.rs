@@ -4,12 +4,13 @@ use super::exit::{Exit, Failure, complain, error_line, say};
 use super::format::TextOrJson;
 use super::progress::progress;
 use super::stop::stop_on_ctrl_c;
-use crate::bugs::{Hunt, hunt};
+use crate::bugs::{self, Explained, Hunt, hunt};
 use crate::planted::{PLANTED_BUGS, PlantedBug};
+use crate::search::Size;
 use serde_json::json;
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall_guarantees::counted;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Plants one bug after the other into the chat, and says by what each was caught.
 ///
@@ -27,6 +28,15 @@ pub(crate) struct Arguments {
     /// How many bugs at a time; as many as there are cores, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Then make the run of each small, and say what it hangs on: one table.
+    #[arg(long)]
+    explain: bool,
+    /// How many seconds it may take to make one run small.
+    #[arg(long, value_name = "N", default_value_t = 60, requires = "explain")]
+    seconds: u64,
+    /// With how many other dice is asked what one hangs on.
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "explain")]
+    dice: u64,
     #[command(flatten)]
     format: TextOrJson,
 }
@@ -66,12 +76,129 @@ pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
         "{bugs} hunted in {:.1} s",
         began.elapsed().as_secs_f64()
     ));
+    if arguments.explain && !failed {
+        explain(arguments, &hunts, &effort)?;
+    }
     Ok(match hunts.iter().all(Hunt::succeeded) {
         _ if failed => Exit::Failed,
         true if hunted < PLANTED_BUGS.len() as u64 => Exit::Interrupted,
         true => Exit::AsExpected,
         false => Exit::NotAsExpected,
     })
+}
+
+/// Explains each bug that was caught.
+fn explain(arguments: &Arguments, hunts: &[Hunt], effort: &Effort) -> Result<(), Failure> {
+    let caught = hunts.iter();
+    let caught = caught.filter_map(|hunt| Some((hunt.planted, hunt.caught.as_ref()?.seed)));
+    let caught: Vec<(PlantedBug, u64)> = caught.collect();
+    let progress = progress(caught.len() as u64);
+    let longest = Duration::from_secs(arguments.seconds);
+    let work = |&(planted, seed): &(PlantedBug, u64)| {
+        bugs::explain(planted, seed, longest, arguments.dice, &effort.stop)
+    };
+    let (mut all, mut failure) = (Vec::new(), None);
+    parallel(caught, effort, work, |_, result| {
+        progress.inc(1);
+        match result {
+            Ok(explained) => all.extend(explained),
+            Err(error) => failure = Some(Failure::new(error)),
+        }
+    });
+    progress.finish_and_clear();
+    say(arguments
+        .format
+        .written(|| explained_text(&all), || explained_json(&all)));
+    failure.map_or(Ok(()), Err)
+}
+
+fn explained_text(all: &[Explained]) -> String {
+    let mut text = format!(
+        "\n{:32}{:>5}  {:>12}{:>12}{:>6}{:>8}{:>7}  causes\n",
+        "bug", "seed", "before", "after", "runs", "time", "why"
+    );
+    let size = |size: Size| format!("{}/{}/{}", size.clients, size.messages, size.faults);
+    for it in all {
+        let (runs, took, done) = it.shrinking;
+        let after = it.after.map_or_else(|| "-".to_owned(), size);
+        let open = if done { ' ' } else { '+' };
+        let causes = match it.names_a_part() {
+            None => "nothing could be left out".to_owned(),
+            Some(false) => "none: it happens without all of them".to_owned(),
+            Some(true) => it.why.causes.join(", "),
+        };
+        text += &format!(
+            "{:32}{:>5}  {:>12}{after:>12}{runs:>6}{:>6.1} s{open}{:>4.1} s  {causes}\n",
+            it.planted.name,
+            it.seed,
+            size(it.before),
+            took.as_secs_f64(),
+            it.asking.as_secs_f64(),
+        );
+    }
+    text + &format!(
+        "\nSizes are clients/messages/faults; + ran out of time.\n{}",
+        summed_up(all)
+    )
+}
+
+/// What the table comes to.
+fn summed_up(all: &[Explained]) -> String {
+    let median = |mut values: Vec<usize>| {
+        values.sort_unstable();
+        values.get(values.len() / 2).copied().unwrap_or_default()
+    };
+    let of = |what: fn(&Size) -> usize| {
+        median(
+            all.iter()
+                .filter_map(|it| it.after.as_ref())
+                .map(what)
+                .collect(),
+        )
+    };
+    let (clients, messages, faults) = (
+        of(|it| it.clients),
+        of(|it| it.messages),
+        of(|it| it.faults),
+    );
+    let times = all.iter().map(|it| it.shrinking.1.as_millis() as usize);
+    let worst = times.clone().max().unwrap_or_default();
+    let time = median(times.collect());
+    let open = all.iter().filter(|it| it.names_a_part().is_some());
+    let named = all
+        .iter()
+        .filter(|it| it.names_a_part() == Some(true))
+        .count();
+    format!(
+        "Median after shrinking: {clients} clients, {messages} messages, {faults} faults; {:.1} s, at most {:.1} s.\n\
+         Causes among the parts of the scenario: {named} of {} that have parts.",
+        time as f64 / 1e3,
+        worst as f64 / 1e3,
+        open.count()
+    )
+}
+
+fn explained_json(all: &[Explained]) -> String {
+    let rows: Vec<_> = all
+        .iter()
+        .map(|it| {
+            let (runs, took, done) = it.shrinking;
+            json!({
+                "bug": it.planted.name,
+                "scenario": it.planted.scenario,
+                "guarantee": it.planted.guarantee,
+                "seed": it.seed,
+                "before": it.before,
+                "after": it.after,
+                "runs": runs,
+                "seconds": took.as_secs_f64(),
+                "done": done,
+                "why": it.why,
+                "why_seconds": it.asking.as_secs_f64(),
+            })
+        })
+        .collect();
+    format!("{:#}", json!({ "squall": 1, "explained": rows }))
 }
 
 fn text(hunts: &[Hunt], seeds: u64) -> String {

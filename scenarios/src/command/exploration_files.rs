@@ -1,4 +1,5 @@
-//! The files of an exploration: what was found, for programs and for other machines, and a scenario for each story.
+//! The files of an exploration: what was found, for programs and for other machines, and on a page; and a scenario for
+//! each story.
 
 use super::exit::Failure;
 use crate::search::{self, Exploration, Told};
@@ -6,6 +7,8 @@ use std::path::Path;
 
 /// What everything is in that is not a scenario.
 const NAME: &str = "exploration.json";
+/// The page that shows it.
+const PAGE: &str = "exploration.html";
 /// The largest such file that is read, in bytes.
 const LARGEST: u64 = 1 << 30;
 
@@ -21,6 +24,7 @@ pub(super) fn write(exploration: &Exploration, directory: &Path) -> Result<(), F
     std::fs::create_dir_all(directory).map_err(failed)?;
     let json = serde_json::to_string_pretty(exploration).map_err(Failure::new)?;
     super::output::write_whole(&directory.join(NAME), &json).map_err(failed)?;
+    super::output::write_whole(&directory.join(PAGE), &exploration.page()).map_err(failed)?;
     for told in &exploration.stories {
         let path = directory.join(format!("{}.toml", told.file_name()));
         super::output::write_whole(&path, &witness(told)).map_err(failed)?;

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     /// How many worlds at a time; as many as there are cores, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// A directory for the smallest world of each story, as a scenario file, and for `exploration.json`.
+    /// A directory for the smallest world of each story, as a scenario file, for `exploration.json`, and for a page.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on where the exploration in `--out` was ended, with the seeds that are left of it.

@@ -20,7 +20,7 @@ impl TextOrJson {
     ) -> String {
         match self.format {
             Format::Json => json(),
-            Format::Text | Format::Markdown => text(),
+            _ => text(),
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     /// The directories that `squall explore --out` has written, or the `exploration.json` in them.
     #[arg(required = true, value_name = "DIR")]
     explorations: Vec<PathBuf>,
-    /// A directory for the smallest world of each story, as a scenario file, and for `exploration.json`.
+    /// A directory for the smallest world of each story, as a scenario file, for `exploration.json`, and for a page.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

@@ -1,7 +1,12 @@
 //! Where reports go: to standard output, or to files that are always whole.
 
 use super::exit::{Failure, INTERRUPTED, say};
-use squall_reports::{Engine, Exploration, Format, Judged, Record, Styles, json, markdown, text};
+use serde::Deserialize;
+use squall_reports::html::Listed;
+use squall_reports::{
+    Engine, Exploration, Format, Judged, Record, Styles, html, json, junit, markdown, mermaid, text,
+};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -47,6 +52,11 @@ impl Output {
         self.directory.is_some()
     }
 
+    /// Whether a report of a run shows its packets.
+    pub(crate) fn shows_packets(&self) -> bool {
+        self.formats.iter().any(|format| format.shows_packets())
+    }
+
     /// `, reports in report/`, or nothing.
     pub(crate) fn whereabouts(&self) -> String {
         match &self.directory {
@@ -84,7 +94,7 @@ impl Output {
             ..
         } = &judged.record;
         let stem = format!("{}.seed-{seed}", stem(scenario, *engine));
-        self.write(&stem, |format| of_run(judged, format, false))
+        self.write(&stem, |format| Some(of_run(judged, format, false)))
     }
 
     /// Takes the report of an exploration: prints it, and writes it into files as well.
@@ -93,23 +103,59 @@ impl Output {
     /// If a file cannot be written.
     pub(crate) fn exploration(&self, exploration: &Exploration, seeds: u64) -> Result<(), Failure> {
         if !self.is_in_files() {
-            let print = |&format| say_whole(&of_exploration(exploration, format, true));
-            self.formats.iter().for_each(print);
+            let reports = self.formats.iter();
+            let reports = reports.filter_map(|&format| of_exploration(exploration, format, true));
+            reports.for_each(|report| say_whole(&report));
             return Ok(());
         }
-        say_whole(&of_exploration(exploration, Format::Text, true));
+        say_whole(&exploration.text(&styles(true)));
         let stem = stem(&exploration.scenario, exploration.engine);
         let stem = format!("{stem}.seeds-1-to-{seeds}");
         self.write(&stem, |format| of_exploration(exploration, format, false))
     }
 
-    fn write(&self, stem: &str, report: impl Fn(Format) -> String) -> Result<(), Failure> {
+    /// A run as the index has it.
+    pub(crate) fn listed(&self, judged: &Judged) -> Listed {
+        let Record {
+            scenario,
+            engine,
+            seed,
+            ..
+        } = &judged.record;
+        let stem = format!("{}.seed-{seed}", stem(scenario, *engine));
+        Listed::of_run(judged, file_name(&stem))
+    }
+
+    /// An exploration as the index has it.
+    pub(crate) fn listed_exploration(&self, exploration: &Exploration, seeds: u64) -> Listed {
+        let stem = stem(&exploration.scenario, exploration.engine);
+        let stem = format!("{stem}.seeds-1-to-{seeds}");
+        Listed::of_exploration(exploration, file_name(&stem))
+    }
+
+    /// Writes the page that lists all others, if there are pages.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn index(&self, listed: Vec<Listed>) -> Result<(), Failure> {
+        match self.formats.contains(&Format::Html) {
+            true => self.write("index", |format| {
+                (format == Format::Html).then(|| html::index(&listed))
+            }),
+            false => Ok(()),
+        }
+    }
+
+    fn write(&self, stem: &str, report: impl Fn(Format) -> Option<String>) -> Result<(), Failure> {
         let Some(directory) = &self.directory else {
             return Ok(());
         };
         for &format in &self.formats {
+            let Some(report) = report(format) else {
+                continue;
+            };
             let path = directory.join(format!("{stem}.{}", format.extension()));
-            write_whole(&path, &report(format)).map_err(|error| {
+            write_whole(&path, &report).map_err(|error| {
                 Failure::new(format!(
                     "the report {} cannot be written: {error}",
                     path.display()
@@ -120,6 +166,17 @@ impl Output {
     }
 }
 
+/// The name of a page.
+fn file_name(stem: &str) -> String {
+    format!("{stem}.{}", Format::Html.extension())
+}
+
+/// Where the page of a run of an exploration is, seen from the exploration's.
+fn link(exploration: &Exploration, seed: u64) -> String {
+    let stem = stem(&exploration.scenario, exploration.engine);
+    file_name(&format!("{stem}.seed-{seed}"))
+}
+
 /// How the names of a scenario's reports begin: those of another engine are files of their own.
 fn stem(scenario: &str, engine: Engine) -> String {
     match engine {
@@ -128,11 +185,55 @@ fn stem(scenario: &str, engine: Engine) -> String {
     }
 }
 
+/// The longest record that is read, in bytes.
+const RECORD_MAX: u64 = 1 << 30;
+
+/// Reads the record in a JSON report of a run, or one that stands alone.
+///
+/// # Errors
+/// That the file cannot be read, or holds no record.
+pub(super) fn read_record(path: &Path) -> Result<Record, Failure> {
+    let failed = |what: String| Failure::new(format!("{}: {what}", path.display()));
+    let mut text = String::new();
+    let file = std::fs::File::open(path);
+    let read = file.and_then(|file| file.take(RECORD_MAX + 1).read_to_string(&mut text));
+    match read {
+        Ok(length) if length as u64 > RECORD_MAX => {
+            return Err(failed(format!("it is longer than {RECORD_MAX} bytes")));
+        }
+        Ok(_) => {}
+        Err(error) => return Err(failed(format!("it cannot be read: {error}"))),
+    }
+    let document: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| failed(format!("it is no JSON: {error}")))?;
+    let version = document.get("squall").and_then(serde_json::Value::as_u64);
+    if version.is_some_and(|version| version != u64::from(json::VERSION)) {
+        let known = json::VERSION;
+        return Err(failed(format!(
+            "its version is not {known}, which this build knows"
+        )));
+    }
+    let record = match document.get("record") {
+        Some(record) => record.clone(),
+        None => document,
+    };
+    Record::deserialize(record).map_err(|error| {
+        failed(format!(
+            "it holds no record of a run: {error}\n  The JSON reports of `squall run` do."
+        ))
+    })
+}
+
 /// Writes a file under another name first: whoever looks finds it whole, or not at all.
 pub(super) fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    write_bytes(path, text.as_bytes())
+}
+
+/// [`write_whole`] of what is no text.
+pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let unfinished = path.with_added_extension("tmp");
-    std::fs::write(&unfinished, text)?;
+    std::fs::write(&unfinished, bytes)?;
     std::fs::rename(&unfinished, path)
 }
 
@@ -146,15 +247,22 @@ fn of_run(judged: &Judged, format: Format, coloured: bool) -> String {
         Format::Text => text::render(judged, &styles(coloured)),
         Format::Json => json::render(judged),
         Format::Markdown => markdown::render(judged),
+        Format::Html => html::render(judged),
+        Format::Junit => junit::render(judged),
+        Format::Mermaid => mermaid::render(judged),
     }
 }
 
-fn of_exploration(exploration: &Exploration, format: Format, coloured: bool) -> String {
-    match format {
+/// None for a format in which many runs cannot be summed up.
+fn of_exploration(exploration: &Exploration, format: Format, coloured: bool) -> Option<String> {
+    Some(match format {
         Format::Text => exploration.text(&styles(coloured)),
         Format::Json => exploration.json(),
         Format::Markdown => exploration.markdown(),
-    }
+        Format::Html => html::of_exploration(exploration, |seed| link(exploration, seed)),
+        Format::Junit => junit::render_exploration(exploration),
+        Format::Mermaid => return None,
+    })
 }
 
 fn styles(coloured: bool) -> Styles {

@@ -1,5 +1,6 @@
 //! `squall run`: plays scenarios with one seed, or explores one or more of them with many.
 
+use super::annotations;
 use super::engine::On;
 use super::exit::{Exit, Failure, complain, error_line, say};
 use super::format::one_of;
@@ -10,6 +11,7 @@ use super::stop::{stop_on_ctrl_c, time};
 use crate::search::canary;
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall::{Plan, RunError, Scenario};
+use squall_reports::html::Listed;
 use squall_reports::{Engine, Exploration, Format, Judged, Outcome, Summary};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -51,6 +53,9 @@ pub(crate) struct Arguments {
     /// The directory for the reports; it is created if there is none.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print what is not as expected as annotations of a GitHub workflow, too.
+    #[arg(long, conflicts_with = "seeds")]
+    annotate: bool,
     /// Makes one run of a hundred wrong, to see that it is found.
     #[arg(long, hide = true)]
     canary: bool,
@@ -60,6 +65,10 @@ pub(crate) struct Arguments {
 #[derive(Clone, Copy)]
 struct Way {
     engine: Engine,
+    /// Whether what is not as expected is printed for a GitHub workflow.
+    annotate: bool,
+    /// Whether the record keeps the packets.
+    in_detail: bool,
     canary: bool,
 }
 
@@ -87,6 +96,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let way = Way {
         engine: arguments.on.engine,
+        annotate: arguments.annotate,
+        in_detail: output.shows_packets(),
         canary: arguments.canary,
     };
     match arguments.seeds {
@@ -121,14 +132,18 @@ fn scenarios(given: Vec<Given>) -> Result<Vec<Scenario>, Failure> {
 fn play_all(plans: Vec<Plan>, way: Way, effort: &Effort, output: &Output) -> Result<Exit, Failure> {
     let all = plans.len() as u64;
     let progress = progress(all);
-    let mut results = Vec::new();
+    let (mut results, mut listed) = (Vec::new(), Vec::new());
     let mut failure = None;
     let work = |plan: &Plan| play(plan, way);
-    let played = parallel(plans, effort, work, |_, result| {
+    let played = parallel(plans, effort, work, |plan, result| {
         progress.inc(1);
         progress.suspend(|| match result {
             Ok(judged) => {
+                if way.annotate {
+                    annotate(&judged, &plan.source);
+                }
                 failure = failure.take().or(output.run(&judged).err());
+                listed.push(output.listed(&judged));
                 results.push(exit_of(judged.outcome));
             }
             Err(error) => {
@@ -142,6 +157,7 @@ fn play_all(plans: Vec<Plan>, way: Way, effort: &Effort, output: &Output) -> Res
         return Err(failure);
     }
     if output.is_in_files() {
+        output.index(listed)?;
         let as_expected = results
             .iter()
             .filter(|exit| **exit == Exit::AsExpected)
@@ -156,8 +172,19 @@ fn play_all(plans: Vec<Plan>, way: Way, effort: &Effort, output: &Output) -> Res
     Ok(worst(results))
 }
 
+fn annotate(judged: &Judged, source: &str) {
+    let text = match crate::library::text(source) {
+        Some(text) => text.to_owned(),
+        None => std::fs::read_to_string(source).unwrap_or_default(),
+    };
+    annotations::of(judged, source, &text).iter().for_each(say);
+}
+
 fn play(plan: &Plan, way: Way) -> Result<Judged, RunError> {
-    let mut record = squall::run(plan)?;
+    let mut record = match way.in_detail {
+        true => squall::run_in_detail(plan)?,
+        false => squall::run(plan)?,
+    };
     if way.canary {
         canary::sing(&mut record);
     }
@@ -172,9 +199,14 @@ fn explore_all(
     effort: &Effort,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let mut results = Vec::new();
+    let (mut results, mut listed) = (Vec::new(), Vec::new());
     for scenario in scenarios {
-        results.push(explore(scenario, seeds, way, effort, output)?);
+        let (exit, entry) = explore(scenario, seeds, way, effort, output)?;
+        results.push(exit);
+        listed.extend(entry);
+    }
+    if output.is_in_files() {
+        output.index(listed)?;
     }
     Ok(worst(results))
 }
@@ -185,12 +217,16 @@ fn explore(
     way: Way,
     effort: &Effort,
     output: &Output,
-) -> Result<Exit, Failure> {
+) -> Result<(Exit, Option<Listed>), Failure> {
     let progress = progress(seeds);
     let began = Instant::now();
     let (mut summaries, mut failed) = (Vec::new(), false);
-    let play = |seed| play(&scenario.plan(seed).on(way.engine), way);
-    let work = |&seed: &u64| play(seed).map(|judged| Summary::of(&judged));
+    let play = |seed, way: Way| play(&scenario.plan(seed).on(way.engine), way);
+    let in_short = Way {
+        in_detail: false,
+        ..way
+    };
+    let work = |&seed: &u64| play(seed, in_short).map(|judged| Summary::of(&judged));
     let played = parallel(1..=seeds, effort, work, |_, result| {
         progress.inc(1);
         match result {
@@ -204,13 +240,13 @@ fn explore(
     progress.finish_and_clear();
     let took = began.elapsed().as_secs_f64();
     if played == 0 {
-        return Ok(Exit::Interrupted);
+        return Ok((Exit::Interrupted, None));
     }
     let exploration = Exploration::new(&scenario.name, way.engine, summaries);
     output.exploration(&exploration, played)?;
     if output.is_in_files() {
         for finding in &exploration.findings {
-            let judged = play(finding.first.seed).map_err(Failure::new)?;
+            let judged = play(finding.first.seed, way).map_err(Failure::new)?;
             output.write_run(&judged)?;
         }
     }
@@ -218,11 +254,12 @@ fn explore(
     complain(format_args!(
         "{played} runs in {took:.1} s, {speed:.0} runs per second"
     ));
-    Ok(match exit_of(exploration.outcome) {
+    let exit = match exit_of(exploration.outcome) {
         _ if failed => Exit::Failed,
         Exit::AsExpected if effort.stop.load(Ordering::Relaxed) => Exit::Interrupted,
         exit => exit,
-    })
+    };
+    Ok((exit, Some(output.listed_exploration(&exploration, played))))
 }
 
 fn exit_of(outcome: Outcome) -> Exit {

@@ -124,6 +124,14 @@ pub(crate) fn read_one(given: &str) -> Result<Scenario, Failure> {
     read(given).map_err(Failure::told)
 }
 
+/// Reads the one that is given, which may be a plan.
+///
+/// # Errors
+/// Like [`read_one`].
+pub(crate) fn read_any_one(given: &str) -> Result<Given, Failure> {
+    read_any(given).map_err(Failure::told)
+}
+
 /// The longest file that is read, in bytes. A scenario is a page or two, the plan of a crowd is longer.
 const FILE_MAX: u64 = 16 * 1024 * 1024;
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use squall::BadScenario;
 use squall::parallel::{Effort, parallel};
 use squall_guarantees::Guarantee;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 /// Which worlds are played, and how.
@@ -183,6 +183,20 @@ impl Exploration {
     pub fn unexercised(&self) -> impl Iterator<Item = Guarantee> {
         let never = |it: &Guarantee| !self.exercised.contains_key(&it.to_string());
         Guarantee::ALL.into_iter().filter(never)
+    }
+
+    /// In how many worlds a guarantee was put to the test under a kind of fault.
+    pub(super) fn asked_under(&self, guarantee: Guarantee, kind: &str) -> u64 {
+        let kinds = self.seen.get(guarantee.name());
+        kinds
+            .and_then(|kinds| kinds.get(kind))
+            .map_or(0, |it| it.worlds)
+    }
+
+    /// The kinds of faults under which something was put to the test, in alphabetical order.
+    pub(super) fn kinds(&self) -> BTreeSet<&str> {
+        let kinds = self.seen.values().flat_map(BTreeMap::keys);
+        kinds.map(String::as_str).collect()
     }
 
     /// How complete it is, as far as can be said of what nobody has seen. What is counted is which guarantee is put

@@ -19,6 +19,7 @@
 //! | `canary` | a world of a hundred that says what is not so, to be found |
 //! | `told` | an exploration in words |
 //! | `shrink` | the smallest world with the same story |
+//! | `why` | what a violation hangs on |
 //! | `witness` | that world as a file that anybody can run |
 
 pub(crate) mod canary;
@@ -34,6 +35,7 @@ mod size;
 mod story;
 mod stretch;
 mod told;
+mod why;
 mod witness;
 
 pub use document::Document;
@@ -46,4 +48,5 @@ pub use shrink::{Effort, Shrunk, shrink};
 pub use size::Size;
 pub use story::Story;
 pub use stretch::Stretch;
+pub use why::{Question, why};
 pub use witness::{test_of, witness};

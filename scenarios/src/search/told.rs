@@ -1,7 +1,8 @@
 //! An exploration in words, for people.
 
 use super::exploration::{Exploration, Told};
-use squall_guarantees::counted;
+use squall_guarantees::{Guarantee, counted};
+use squall_reports::html;
 use std::fmt::Write;
 
 /// How many seeds of a story are told; all of them are in the file.
@@ -40,6 +41,23 @@ impl Exploration {
         }
         text
     }
+
+    /// The same as a page, beside the files of its stories.
+    pub fn page(&self) -> String {
+        let kinds: Vec<&str> = self.kinds().into_iter().collect();
+        let matrix = Guarantee::ALL.map(|guarantee| {
+            let counts = kinds.iter().map(|kind| self.asked_under(guarantee, kind));
+            (guarantee.to_string(), counts.collect())
+        });
+        html::stories(&html::Stories {
+            worlds: self.worlds,
+            stories: self.stories.iter().map(Told::on_page).collect(),
+            unexercised: self.unexercised().map(|it| it.to_string()).collect(),
+            kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(),
+            matrix: matrix.to_vec(),
+            unseen: self.completeness().new,
+        })
+    }
 }
 
 impl Told {
@@ -63,6 +81,22 @@ impl Told {
             self.size,
             self.evidence.replace('\n', "\n  "),
         )
+    }
+
+    fn on_page(&self) -> html::Told {
+        html::Told {
+            story: self.story.to_string(),
+            seeds: self.seeds.clone(),
+            always: self.always.clone(),
+            seed: self.seed,
+            size: self.size.to_string(),
+            evidence: self.evidence.clone(),
+            command: format!(
+                "squall shrink {}.toml --seed {}",
+                self.file_name(),
+                self.seed
+            ),
+        }
     }
 
     /// A name for a file about it.

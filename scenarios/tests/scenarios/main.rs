@@ -5,6 +5,7 @@ mod hostile;
 mod leftovers;
 mod middlebox;
 mod mistakes;
+mod packets;
 mod plan_files;
 mod plans;
 mod workload;

@@ -77,6 +77,14 @@ pub enum Mistake {
 }
 
 impl BadRecovery {
+    /// The contents of the messages that it is about.
+    pub(super) fn contents(&self) -> Vec<&str> {
+        match &self.mistake {
+            Mistake::Missing { message } | Mistake::Again { message } => vec![&message.content],
+            _ => Vec::new(),
+        }
+    }
+
     /// The same in few words, as a predicate of the client.
     pub(super) fn in_short(&self) -> String {
         let session = &self.session;

@@ -92,6 +92,13 @@ macro_rules! kinds {
         const WORDS: &[&str] = &[$($word),+];
 
         impl FaultKind {
+            /// Its word in scenario files.
+            pub fn word(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(_) => $word),+
+                }
+            }
+
             pub(crate) fn kind(&self) -> &dyn Kind {
                 match self {
                     $(Self::$kind(kind) => kind),+
@@ -272,6 +279,12 @@ impl PlannedFault {
         let leaves_a_way = kind.division().is_some_and(Division::leaves_a_way);
         let passes = leaves_a_way || kind.spares_what_comes();
         self.until.or(passes.then_some(self.from))
+    }
+
+    /// What it is and whom it hits, as reports say it.
+    pub fn words(&self) -> String {
+        let victims: Vec<_> = self.victims.iter().map(String::as_str).collect();
+        self.kind.kind().words(&victims.join(", "))
     }
 
     /// Who does not hear whom.

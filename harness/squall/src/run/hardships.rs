@@ -195,19 +195,20 @@ pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports:
         .iter()
         .zip(hits)
         .zip(1..)
-        .map(|((fault, &hits), number)| {
-            let victims: Vec<_> = fault.victims.iter().map(String::as_str).collect();
-            squall_reports::Fault {
-                label: format!("fault {number}"),
-                hits: Some(hits),
-                what: fault.kind.kind().words(&victims.join(", ")),
-                from: fault.from,
-                until: fault.until,
-            }
+        .map(|((fault, &hits), number)| squall_reports::Fault {
+            label: format!("fault {number}"),
+            kind: fault.kind.word().to_owned(),
+            victims: fault.victims.iter().cloned().collect(),
+            hits: Some(hits),
+            what: fault.words(),
+            from: fault.from,
+            until: fault.until,
         })
         .chain(plan.middlebox.iter().filter_map(|middlebox| {
             Some(squall_reports::Fault {
                 label: MIDDLEBOX.to_owned(),
+                kind: MIDDLEBOX.to_owned(),
+                victims: middlebox.clients.clone(),
                 hits: middlebox.tells_deeds().then_some(deeds),
                 what: middlebox.words()?,
                 from: middlebox.from,
@@ -216,6 +217,8 @@ pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports:
         }))
         .chain(plan.hostile.iter().map(|peer| squall_reports::Fault {
             label: peer.name.clone(),
+            kind: "hostile".to_owned(),
+            victims: plan.servers().names,
             hits: None,
             what: peer.words(),
             from: peer.from,

@@ -1,0 +1,440 @@
+//! What the network carried, as the record keeps it: each packet with its connection and what it carries of which
+//! message.
+//!
+//! The bytes of each direction of a connection are put together, what a WebSocket has masked is unmasked (RFC 6455,
+//! section 5.3), and every JSON string that is the content of a message marks the packets that it travelled in. What
+//! travels in pieces, in base64 or escaped is not recognised: then the packets are there, and say less.
+
+use rustc_hash::FxHashMap;
+use squall_guarantees::{EventKind, History, OperationId, Verdict, check};
+use squall_reports::{Packet, PacketEnd, Segment, Traffic};
+use squall_simulator::{MachineId, Passage, PassageEnd, SegmentHead};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+/// How many packets a record keeps. A chat of three over a minute sends 600; a record with so many is a file of a few
+/// megabytes.
+const PACKETS_MAX: usize = 20_000;
+
+/// How long an IP packet can be, in bytes.
+const PACKET_MAX: usize = 64 << 10;
+
+/// How much of what a packet says is kept, in characters.
+const SAYS_MAX: usize = 96;
+
+/// The packets of a run with these machines, in the order of its record; `missing` packets the world has not kept.
+pub(super) fn told(
+    machines: &[MachineId],
+    (passages, missing): (&[Passage], u64),
+    history: &History,
+) -> Traffic {
+    let operations = operations(history);
+    let mut reader = Reader::of(machines);
+    let packets = passages.iter().zip(0..);
+    let mut packets: Vec<Packet> = packets
+        .map(|(passage, place)| reader.read(passage, place))
+        .collect();
+    for stream in &mut reader.streams {
+        stream.pieces.sort_by_key(|piece| piece.first);
+        stream.unmask();
+        stream.mark(&mut packets, &operations);
+    }
+    let left_out = packets.len().saturating_sub(PACKETS_MAX);
+    if left_out > 0 {
+        keep_the_most_telling(&mut packets, history, &operations);
+    }
+    Traffic {
+        packets,
+        left_out: left_out as u64 + missing,
+    }
+}
+
+/// The operations, by the content of their messages.
+fn operations(history: &History) -> FxHashMap<&str, OperationId> {
+    let events = history.events.iter();
+    let invoked = events.filter_map(|event| match &event.kind {
+        EventKind::Invoked {
+            operation, content, ..
+        } => Some((content.as_str(), *operation)),
+        _ => None,
+    });
+    invoked.collect()
+}
+
+/// Leaves those that carry what the evidence is about, then what did not arrive, then what opens and closes
+/// connections, then what carries other messages.
+fn keep_the_most_telling(
+    packets: &mut Vec<Packet>,
+    history: &History,
+    operations: &FxHashMap<&str, OperationId>,
+) {
+    let verdicts = check(history);
+    let evidence = verdicts.iter().filter_map(|(_, verdict)| match verdict {
+        Verdict::Violated(violation) => Some(violation.evidence.contents()),
+        _ => None,
+    });
+    let guilty: BTreeSet<OperationId> = evidence
+        .flatten()
+        .filter_map(|content| operations.get(content).copied())
+        .collect();
+    let rank = |packet: &Packet| match &packet.segment {
+        _ if packet.carries.iter().any(|it| guilty.contains(it)) => 0,
+        _ if !packet.end.has_arrived() => 1,
+        Some(segment) if segment.syn || segment.fin || segment.rst => 2,
+        _ if !packet.carries.is_empty() => 3,
+        _ => 4,
+    };
+    packets.sort_by_key(|packet| (rank(packet), packet.number));
+    packets.truncate(PACKETS_MAX);
+    packets.sort_by_key(|packet| packet.sent_at);
+}
+
+/// Reads one packet after the other, and knows the connections so far.
+struct Reader {
+    /// The place of each machine in the record.
+    places: FxHashMap<MachineId, u32>,
+    streams: Vec<Stream>,
+    /// The latest stream from one end to another.
+    open: FxHashMap<(SocketAddr, SocketAddr), usize>,
+    connections: u32,
+}
+
+/// One direction of a connection.
+struct Stream {
+    connection: u32,
+    /// The port of the one that opened the connection.
+    port: u16,
+    /// The number of the first byte.
+    begins: u32,
+    bytes: Vec<u8>,
+    /// In the order of their first bytes.
+    pieces: Vec<Piece>,
+}
+
+/// Which packet carried which bytes.
+#[derive(Clone, Copy)]
+struct Piece {
+    packet: usize,
+    first: usize,
+    /// Behind the last.
+    end: usize,
+}
+
+impl Reader {
+    fn of(machines: &[MachineId]) -> Self {
+        Reader {
+            places: machines.iter().copied().zip(0..).collect(),
+            streams: Vec::new(),
+            open: FxHashMap::default(),
+            connections: 0,
+        }
+    }
+
+    fn read(&mut self, passage: &Passage, place: usize) -> Packet {
+        let segment = passage.segment();
+        Packet {
+            number: passage.number,
+            from: self.places[&passage.from],
+            to: passage.to.map(|to| self.places[&to]),
+            sent_at: passage.sent_at,
+            end: end(passage.end),
+            bytes: passage.bytes.len() as u32,
+            segment: segment.map(|segment| self.follow(&segment, place)),
+            carries: Vec::new(),
+            says: String::new(),
+        }
+    }
+
+    /// Finds the connection of a segment, and notes what it carries.
+    fn follow(&mut self, segment: &SegmentHead<'_>, packet: usize) -> Segment {
+        let stream = self.stream(segment);
+        let data = segment.sequence.wrapping_add(u32::from(segment.syn));
+        // What lies before the beginning is a probe of a connection that has nothing to say.
+        let offset = data.wrapping_sub(stream.begins);
+        let (first, last) = (offset as usize, offset as usize + segment.payload.len());
+        let known = stream.bytes.len();
+        let again = !segment.payload.is_empty() && first < known;
+        if first <= known && !segment.payload.is_empty() {
+            if last > known {
+                let fresh = &segment.payload[known - first..];
+                stream.bytes.extend_from_slice(fresh);
+            }
+            let end = last;
+            stream.pieces.push(Piece { packet, first, end });
+        }
+        Segment {
+            connection: stream.connection,
+            port: stream.port,
+            syn: segment.syn,
+            fin: segment.fin,
+            rst: segment.rst,
+            offset,
+            payload: segment.payload.len() as u32,
+            again,
+        }
+    }
+
+    fn stream(&mut self, segment: &SegmentHead<'_>) -> &mut Stream {
+        let ends = (segment.source, segment.destination);
+        let begins = segment.sequence.wrapping_add(u32::from(segment.syn));
+        let open = self.open.get(&ends).copied();
+        let open = open.filter(|&open| !segment.syn || self.streams[open].begins == begins);
+        let place = open.unwrap_or_else(|| {
+            let answered = self.open.get(&(ends.1, ends.0));
+            let answers = segment.syn && segment.acknowledges.is_some();
+            let (connection, port) = match answered.map(|&peer| &self.streams[peer]) {
+                Some(peer) if answers || !segment.syn => (peer.connection, peer.port),
+                _ if segment.syn => {
+                    self.connections += 1;
+                    (self.connections, ends.0.port())
+                }
+                _ => (0, ends.0.port()),
+            };
+            self.streams.push(Stream {
+                connection,
+                port,
+                begins,
+                bytes: Vec::new(),
+                pieces: Vec::new(),
+            });
+            self.open.insert(ends, self.streams.len() - 1);
+            self.streams.len() - 1
+        });
+        &mut self.streams[place]
+    }
+}
+
+fn end(end: PassageEnd) -> PacketEnd {
+    match end {
+        PassageEnd::UnderWay => PacketEnd::UnderWay,
+        PassageEnd::Arrived(at) => PacketEnd::Arrived(at),
+        PassageEnd::Damaged(at) => PacketEnd::Damaged(at),
+        PassageEnd::Lost => PacketEnd::Lost,
+        PassageEnd::Overflowed => PacketEnd::Overflowed,
+        PassageEnd::Cut => PacketEnd::Cut,
+        PassageEnd::Refused => PacketEnd::Refused,
+        PassageEnd::Nowhere => PacketEnd::Nowhere,
+    }
+}
+
+impl Stream {
+    /// Unmasks what a WebSocket has masked, from where HTTP has become one.
+    fn unmask(&mut self) {
+        let Some(mut at) = self.upgrade() else { return };
+        while let Some(frame) = Frame::read(&self.bytes[at..]) {
+            let payload = (at + frame.header).min(self.bytes.len());
+            // The head says nothing to people.
+            self.bytes[at..payload].fill(0);
+            let end = payload.saturating_add(frame.length).min(self.bytes.len());
+            if let Some(mask) = frame.mask {
+                for (byte, key) in self.bytes[payload..end].iter_mut().zip(mask.iter().cycle()) {
+                    *byte ^= key;
+                }
+            }
+            at = end;
+            if at == self.bytes.len() {
+                return;
+            }
+        }
+    }
+
+    /// Behind the head of the request, or of the answer, that makes it a WebSocket.
+    fn upgrade(&self) -> Option<usize> {
+        const END: &[u8] = b"\r\n\r\n";
+        let mut from = 0;
+        while let Some(length) = find(&self.bytes[from..], END) {
+            let head = self.bytes[from..from + length].to_ascii_lowercase();
+            from += length + END.len();
+            if find(&head, b"upgrade: websocket").is_some() {
+                return Some(from);
+            }
+        }
+        None
+    }
+
+    /// Tells the packets what they carry.
+    fn mark(&self, packets: &mut [Packet], operations: &FxHashMap<&str, OperationId>) {
+        for piece in &self.pieces {
+            let says = &self.bytes[piece.first..piece.end.min(self.bytes.len())];
+            packets[piece.packet].says = in_one_line(says);
+        }
+        for (first, last, operation) in self.contents(operations) {
+            let behind = self.pieces.partition_point(|piece| piece.first < last);
+            let near = self.pieces[..behind].iter().rev();
+            let near = near.take_while(|piece| piece.first + PACKET_MAX > first);
+            for piece in near.filter(|piece| piece.end > first) {
+                let carries = &mut packets[piece.packet].carries;
+                if let Err(place) = carries.binary_search(&operation) {
+                    carries.insert(place, operation);
+                }
+            }
+        }
+    }
+
+    /// Where contents of messages stand, each as a JSON string: first byte, and behind the last.
+    fn contents(
+        &self,
+        operations: &FxHashMap<&str, OperationId>,
+    ) -> Vec<(usize, usize, OperationId)> {
+        let mut found = Vec::new();
+        let mut at = 0;
+        while let Some(quote) = self.bytes[at..].iter().position(|&byte| byte == b'"') {
+            let first = at + quote + 1;
+            let Some(length) = string_length(&self.bytes[first..]) else {
+                return found;
+            };
+            let last = first + length;
+            let text = std::str::from_utf8(&self.bytes[first..last]).ok();
+            match text.and_then(|text| content(text, operations)) {
+                Some(operation) => {
+                    found.push((first, last, operation));
+                    at = last + 1;
+                }
+                // The quote may have ended a string, or stand in the middle of bytes.
+                None => at = first,
+            }
+        }
+        found
+    }
+}
+
+/// The operation with this content, as JSON writes it.
+fn content(text: &str, operations: &FxHashMap<&str, OperationId>) -> Option<OperationId> {
+    match text.contains('\\') {
+        false => operations.get(text).copied(),
+        true => {
+            let plain: String = serde_json::from_str(&format!("\"{text}\"")).ok()?;
+            operations.get(plain.as_str()).copied()
+        }
+    }
+}
+
+/// How long a JSON string is that begins here, without its closing quote; none if it does not end.
+fn string_length(bytes: &[u8]) -> Option<usize> {
+    let mut escaped = false;
+    bytes.iter().position(|&byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted)
+}
+
+/// Bytes for people: what is no letter is a dot.
+fn in_one_line(bytes: &[u8]) -> String {
+    let cut = &bytes[..bytes.len().min(4 * SAYS_MAX)];
+    let text = String::from_utf8_lossy(cut);
+    let shown = text.chars().take(SAYS_MAX);
+    let mut line: String = shown
+        .map(|c| match c {
+            c if c.is_control() || c == char::REPLACEMENT_CHARACTER => '·',
+            c => c,
+        })
+        .collect();
+    if text.chars().nth(SAYS_MAX).is_some() {
+        line.push('…');
+    }
+    line.trim_start_matches('·').to_owned()
+}
+
+/// The head of a WebSocket's frame (RFC 6455, section 5.2).
+struct Frame {
+    /// How long the head is.
+    header: usize,
+    /// How much follows it.
+    length: usize,
+    mask: Option<[u8; 4]>,
+}
+
+impl Frame {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let second = *bytes.get(1)?;
+        let (length, so_far) = match second & 0x7f {
+            126 => {
+                let length = bytes.get(2..4)?.try_into().ok()?;
+                (u64::from(u16::from_be_bytes(length)), 4)
+            }
+            127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?), 10),
+            short => (u64::from(short), 2),
+        };
+        let mask = match second & 0x80 {
+            0 => None,
+            _ => Some(bytes.get(so_far..so_far + 4)?.try_into().ok()?),
+        };
+        Some(Frame {
+            header: so_far + mask.map_or(0, |mask: [u8; 4]| mask.len()),
+            length: usize::try_from(length).unwrap_or(usize::MAX),
+            mask,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(bytes: Vec<u8>) -> Stream {
+        Stream {
+            connection: 1,
+            port: 40_000,
+            begins: 0,
+            bytes,
+            pieces: Vec::new(),
+        }
+    }
+
+    fn found(bytes: Vec<u8>, contents: &[&str]) -> Vec<u64> {
+        let operations = contents
+            .iter()
+            .zip(0..)
+            .map(|(&content, number)| (content, OperationId(number)));
+        let operations = operations.collect();
+        let mut stream = stream(bytes);
+        stream.unmask();
+        let found = stream.contents(&operations).into_iter();
+        found.map(|(_, _, operation)| operation.0).collect()
+    }
+
+    #[test]
+    fn a_content_is_found_as_a_whole_string_only() {
+        let body = br#"42["m",["alice 70","alice 7"]] "alice 7"#.to_vec();
+        assert_eq!(found(body, &["alice 7", "alice 70"]), [1, 0]);
+    }
+
+    #[test]
+    fn a_content_that_json_escapes_is_found() {
+        let body = br#"["say \"hi\" \\ \u00e9"]"#.to_vec();
+        assert_eq!(found(body, &["say \"hi\" \\ é"]), [0]);
+    }
+
+    #[test]
+    fn what_a_websocket_has_masked_is_unmasked_frame_by_frame() {
+        let mut bytes = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n".to_vec();
+        for text in ["\"one\"", "\"two\""] {
+            let mask = [0x37, 0xfa, 0x21, 0x3d];
+            bytes.extend([0x81, 0x80 | text.len() as u8]);
+            bytes.extend(mask);
+            bytes.extend(
+                text.bytes()
+                    .zip(mask.iter().cycle())
+                    .map(|(byte, key)| byte ^ key),
+            );
+        }
+        assert_eq!(found(bytes.clone(), &["one", "two"]), [0, 1]);
+        let not_upgraded = bytes.split_off(bytes.len() - 22);
+        assert_eq!(found(not_upgraded, &["one", "two"]), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn what_is_cut_short_is_no_mistake() {
+        let mut bytes = b"HTTP/1.1 101\r\nupgrade: websocket\r\n\r\n".to_vec();
+        bytes.extend([0x81, 0x7e, 0xff, 0xff]);
+        bytes.extend(b"\"one");
+        assert_eq!(found(bytes, &["one"]), Vec::<u64>::new());
+    }
+}

@@ -1,0 +1,245 @@
+//! What a report of one run is about: the violation that says most, the message that it is about, and a message of
+//! the same kind with which all went well.
+
+use crate::{Judged, Judgement, Outcome, Record};
+use squall_guarantees::{EventKind, Guarantee, Moment, Verdict, Violation};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The guarantees, those first whose violation says most: what follows from another one comes late.
+pub const MOST_TELLING: [Guarantee; 19] = {
+    use Guarantee::*;
+    [
+        NoPhantom,
+        AcknowledgementTruth,
+        Uniqueness,
+        JustFailure,
+        Recovery,
+        AtMostOnce,
+        Ordering,
+        TotalOrder,
+        Stability,
+        Detection,
+        Reconnection,
+        NoLeak,
+        Presence,
+        AtLeastOnce,
+        DurabilityToDelivery,
+        Progress,
+        Fairness,
+        EphemeralDelivery,
+        ExactlyOnce,
+    ]
+};
+
+/// The violation that says most: what was not expected comes first. With a wanted guarantee, only its violation. None if
+/// nothing was violated.
+pub fn most_telling(
+    judged: &Judged,
+    wanted: Option<Guarantee>,
+) -> Option<(&Judgement, &Violation)> {
+    let violated = |expected: bool| {
+        let order = MOST_TELLING.iter();
+        let mut order = order.filter(|it| wanted.is_none_or(|wanted| wanted == **it));
+        order.find_map(|guarantee| {
+            let mut judgements = judged.judgements.iter();
+            let judgement = judgements.find(|it| it.guarantee == *guarantee)?;
+            let Verdict::Violated(violation) = &judgement.verdict else {
+                return None;
+            };
+            let is_expected = judgement.outcome() != Outcome::NotAsExpected;
+            (is_expected == expected).then_some((judgement, &**violation))
+        })
+    };
+    violated(false).or_else(|| violated(true))
+}
+
+/// The violation that a report tells first.
+pub(crate) struct Guilt<'j> {
+    pub(crate) judgement: &'j Judgement,
+    pub(crate) violation: &'j Violation,
+    /// When it came to pass, to whom, and what it was.
+    pub(crate) moment: Moment,
+    /// The message that went wrong; none if it is about something else.
+    pub(crate) message: Option<&'j str>,
+    /// The others of the evidence.
+    pub(crate) others: Vec<&'j str>,
+    /// A message with which all went well, to be set beside the first.
+    pub(crate) healthy: Option<&'j str>,
+    /// The clients that were wronged, or did wrong.
+    pub(crate) receivers: Vec<&'j str>,
+    /// The machines that it is about: the sender of the message first.
+    pub(crate) involved: Vec<&'j str>,
+}
+
+impl<'j> Guilt<'j> {
+    /// What a judged run is guilty of: what was not expected comes first. None if nothing was violated.
+    pub(crate) fn of(judged: &'j Judged) -> Option<Self> {
+        let (judgement, violation) = most_telling(judged, None)?;
+        Some(Guilt::by(judged, judgement, violation))
+    }
+
+    /// What else was violated, about other messages than this, those first that say most.
+    pub(crate) fn others_of(&self, judged: &'j Judged) -> Vec<Self> {
+        let mut known: Vec<&str> = self.message.into_iter().collect();
+        let mut others = Vec::new();
+        for guarantee in MOST_TELLING {
+            let mut judgements = judged.judgements.iter();
+            let judgement = judgements.find(|it| it.guarantee == guarantee);
+            if let Some(judgement) = judgement
+                && let Verdict::Violated(violation) = &judgement.verdict
+                && guarantee != self.judgement.guarantee
+            {
+                let guilt = Guilt::by(judged, judgement, violation);
+                if guilt
+                    .message
+                    .is_some_and(|message| !known.contains(&message))
+                {
+                    known.extend(guilt.message);
+                    others.push(guilt);
+                }
+            }
+        }
+        others
+    }
+
+    fn by(judged: &'j Judged, judgement: &'j Judgement, violation: &'j Violation) -> Self {
+        let contents = violation.evidence.contents();
+        let moment = violation.evidence.moment();
+        let record = &judged.record;
+        let message = contents.first().copied();
+        let sender = message.and_then(|content| sender_of(record, content));
+        let clients = record.history.clients.iter().map(|client| &*client.name);
+        let receivers = clients.filter(|name| moment.who.iter().any(|who| who == name));
+        let receivers: Vec<&str> = receivers.collect();
+        let names = moment.who.iter();
+        let names = names.filter_map(|name| machine_named(record, name));
+        let mut involved: Vec<&str> = sender.into_iter().collect();
+        for name in names {
+            if !involved.contains(&name) {
+                involved.push(name);
+            }
+        }
+        Guilt {
+            judgement,
+            violation,
+            healthy: message.and_then(|it| healthy(record, it, &contents, &receivers)),
+            others: contents.iter().skip(1).copied().collect(),
+            message,
+            receivers,
+            involved,
+            moment,
+        }
+    }
+
+    /// When it was complete; at the end of the run, if only that shows it.
+    pub(crate) fn at(&self, record: &Record) -> squall_guarantees::Time {
+        let end = record.history.ended_at;
+        self.moment.at.map_or(end, |at| at.min(end))
+    }
+}
+
+/// A machine of the record with this name, as the record spells it.
+fn machine_named<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
+    let mut names = record.machines.iter().map(|machine| machine.name.as_str());
+    names.find(|machine| *machine == name)
+}
+
+/// Whose client was given a message.
+pub(crate) fn sender_of<'r>(record: &'r Record, content: &str) -> Option<&'r str> {
+    let history = &record.history;
+    let given = history.events.iter().find(|event| {
+        matches!(&event.kind, EventKind::Invoked { content: given, .. } if given == content)
+    });
+    if let Some(given) = given {
+        return Some(&history.clients[given.client.0 as usize].name);
+    }
+    let row = history.database.iter().find(|row| row.content == content)?;
+    machine_named(record, &row.sender)
+}
+
+/// A message with which all went well: said in the same room, stored once, and handled once by each of these
+/// receivers and by as many as possible. Of these one of the same sender, the last before this one or the first
+/// after it.
+fn healthy<'r>(
+    record: &'r Record,
+    content: &str,
+    not: &[&str],
+    receivers: &[&str],
+) -> Option<&'r str> {
+    let history = &record.history;
+    let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in &history.database {
+        *rows.entry(&row.content).or_default() += 1;
+    }
+    let mut handled: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    let mut retried = BTreeSet::new();
+    let mut given = Vec::new();
+    for event in &history.events {
+        match &event.kind {
+            EventKind::Delivered { content, .. } => {
+                handled.entry(content).or_default().push(event.client.0);
+            }
+            EventKind::Retried { operation, .. } => {
+                retried.insert(*operation);
+            }
+            EventKind::Invoked {
+                operation,
+                content,
+                room,
+                kind,
+                ..
+            } => given.push((
+                event.at,
+                event.client,
+                &**room,
+                *kind,
+                *operation,
+                &**content,
+            )),
+            _ => {}
+        }
+    }
+    let guilty = given.iter().find(|it| it.5 == content)?;
+    let (at, client, room, kind, ..) = *guilty;
+    let once = |content: &str| {
+        let mut by = handled.get(content).cloned().unwrap_or_default();
+        let all = by.len();
+        by.sort_unstable();
+        by.dedup();
+        let name = |client: u32| &*history.clients[client as usize].name;
+        let had = |wanted: &&str| by.iter().any(|&client| name(client) == *wanted);
+        (by.len() == all && receivers.iter().all(had)).then_some(all)
+    };
+    let well = given.iter().filter(|it| {
+        it.2 == room && it.3 == kind && !not.contains(&it.5) && !retried.contains(&it.4)
+    });
+    let well = well.filter(|it| rows.get(it.5) == Some(&1) || kind.is_ephemeral());
+    let well: Vec<_> = well
+        .filter_map(|it| Some((once(it.5).filter(|&all| all > 0)?, it)))
+        .collect();
+    let most = well.iter().map(|(all, _)| *all).max()?;
+    let well = well.into_iter().filter(|(all, _)| *all == most);
+    let best = well.min_by_key(|(_, it)| (it.1 != client, it.0 > at, it.0.abs_diff(at), it.5));
+    best.map(|(_, it)| it.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::with_traffic;
+
+    #[test]
+    fn every_guarantee_has_a_place_in_the_order() {
+        let mut all = MOST_TELLING;
+        all.sort_unstable();
+        assert_eq!(all, Guarantee::ALL);
+    }
+
+    #[test]
+    fn what_was_not_expected_is_told_first_and_beside_it_what_went_well() {
+        let judged = Judged::new(with_traffic());
+        let guilt = Guilt::of(&judged).expect("something is wrong");
+        assert_eq!(guilt.judgement.outcome(), Outcome::NotAsExpected);
+        assert_eq!((guilt.message, guilt.healthy), (Some("m3"), Some("m1")));
+    }
+}

@@ -1,0 +1,464 @@
+//! The space-time diagram of a run: a lane for each machine and for the database, packets as arrows between them.
+//!
+//! It is a picture as it stands. The page's script, where there is one, places everything anew when somebody zooms:
+//! so each thing carries its times in nanoseconds, `data-t` and `data-u`, and the number of its operation, `data-o`.
+
+use super::plain::plain;
+use crate::guilt::Guilt;
+use crate::way::DATABASE;
+use crate::{Packet, Record, Role};
+use maud::{Markup, html};
+use squall_guarantees::{EventKind, OperationId, Time, counted, seconds};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where the lanes begin and end, and how far they are apart, in the picture's own units.
+const LEFT: f64 = 130.0;
+const RIGHT: f64 = 1180.0;
+const LANE: f64 = 36.0;
+const TOP: f64 = 34.0;
+
+/// How many lanes are drawn at most.
+const LANES_MAX: usize = 24;
+
+/// How many packets are drawn at most.
+const PACKETS_MAX: usize = 3_000;
+
+/// How many marks (given, stored, handled) are drawn at most.
+const MARKS_MAX: usize = 3_000;
+
+/// How many times stand at the upper edge.
+const TICKS: usize = 7;
+
+/// What is drawn, and what is not.
+pub(super) struct Diagram<'r> {
+    record: &'r Record,
+    guilt: Option<&'r Guilt<'r>>,
+    lanes: Vec<&'r str>,
+    place: BTreeMap<&'r str, usize>,
+    guilty: Option<OperationId>,
+    healthy: Option<OperationId>,
+    contents: BTreeMap<OperationId, &'r str>,
+    operations: BTreeMap<&'r str, OperationId>,
+}
+
+impl<'r> Diagram<'r> {
+    pub(super) fn of(record: &'r Record, guilt: Option<&'r Guilt<'r>>) -> Self {
+        let mut contents = BTreeMap::new();
+        let mut operations = BTreeMap::new();
+        for event in &record.history.events {
+            if let EventKind::Invoked {
+                operation, content, ..
+            } = &event.kind
+            {
+                contents.insert(*operation, content.as_str());
+                operations.entry(content.as_str()).or_insert(*operation);
+            }
+        }
+        let operation = |content: Option<&str>| operations.get(content?).copied();
+        let lanes = lanes(record, guilt);
+        Diagram {
+            record,
+            guilt,
+            place: lanes.iter().copied().zip(0..).collect(),
+            lanes,
+            guilty: operation(guilt.and_then(|guilt| guilt.message)),
+            healthy: operation(guilt.and_then(|guilt| guilt.healthy)),
+            contents,
+            operations,
+        }
+    }
+
+    /// The time that the guilty message takes, with a little before and after; none without one.
+    pub(super) fn guilty_span(&self) -> Option<(Time, Time)> {
+        let guilty = self.guilty?;
+        let packets = self.record.traffic.iter().flat_map(|it| &it.packets);
+        let of_packets = packets
+            .filter(|packet| packet.carries.contains(&guilty))
+            .map(|packet| packet.end.arrived_at().unwrap_or(packet.sent_at));
+        let of_events = self.record.history.events.iter().filter_map(|event| {
+            let is_this = match &event.kind {
+                EventKind::Invoked { operation, .. } | EventKind::Ok { operation, .. } => {
+                    *operation == guilty
+                }
+                EventKind::Delivered { content, .. } => {
+                    self.operations.get(content.as_str()) == Some(&guilty)
+                }
+                _ => false,
+            };
+            is_this.then_some(event.at)
+        });
+        let times: Vec<Time> = of_packets.chain(of_events).collect();
+        let (first, last) = (*times.iter().min()?, *times.iter().max()?);
+        let around = (last - first) / 10 + Time::from_millis(1);
+        Some((first.saturating_sub(around), last + around))
+    }
+
+    fn y(&self, lane: usize) -> f64 {
+        TOP + LANE * (lane as f64 + 0.5)
+    }
+
+    fn x(&self, at: Time) -> f64 {
+        let end = self.record.history.ended_at.max(Time::from_nanos(1));
+        let x = LEFT + (RIGHT - LEFT) * at.as_secs_f64() / end.as_secs_f64();
+        (x * 10.0).round() / 10.0
+    }
+
+    fn lane_of(&self, machine: u32) -> Option<usize> {
+        let machine = self.record.machines.get(machine as usize)?;
+        self.place.get(machine.name.as_str()).copied()
+    }
+
+    /// `g` for the guilty message, `h` for the healthy one, or nothing.
+    fn mark_of(&self, operations: &[OperationId]) -> &'static str {
+        let is = |wanted: Option<OperationId>| wanted.is_some_and(|it| operations.contains(&it));
+        match (is(self.guilty), is(self.healthy)) {
+            (true, _) => " g",
+            (_, true) => " h",
+            _ => "",
+        }
+    }
+
+    /// The packets to draw, those that say most of all if there are too many, and how many are left out of each kind.
+    fn packets(&self) -> (Vec<&'r Packet>, Vec<String>) {
+        let Some(traffic) = &self.record.traffic else {
+            let none = "The record has no packets: messages are drawn from what the clients and the database say.";
+            return (Vec::new(), vec![none.to_owned()]);
+        };
+        let drawn = |packet: &&Packet| {
+            let to = packet.to.map(|to| self.lane_of(to));
+            self.lane_of(packet.from).is_some() && to.is_none_or(|to| to.is_some())
+        };
+        let is_bare = |packet: &&Packet| {
+            packet.end.has_arrived()
+                && packet.segment.as_ref().is_some_and(|segment| {
+                    segment.payload == 0 && !segment.syn && !segment.fin && !segment.rst
+                })
+        };
+        let rank = |packet: &&Packet| {
+            let mark = self.mark_of(&packet.carries);
+            (
+                mark.is_empty(),
+                packet.end.has_arrived(),
+                packet.carries.is_empty(),
+                packet.number,
+            )
+        };
+        let (bare, telling): (Vec<&Packet>, Vec<&Packet>) = traffic
+            .packets
+            .iter()
+            .filter(drawn)
+            .partition(|packet| is_bare(packet));
+        let hidden = traffic.packets.len() - bare.len() - telling.len();
+        let mut shown = telling;
+        shown.sort_by_key(rank);
+        let too_many = shown.len().saturating_sub(PACKETS_MAX);
+        shown.truncate(PACKETS_MAX);
+        shown.sort_by_key(|packet| packet.number);
+        let missing = [
+            (bare.len() as u64, "bare acknowledgement"),
+            (hidden as u64, "packet of machines without a lane"),
+            (too_many as u64, "packet beyond what can be drawn"),
+            (traffic.left_out, "packet that the record does not keep"),
+        ];
+        let missing = missing.iter().filter(|(count, _)| *count > 0);
+        let missing = missing.map(|&(count, what)| match what.split_once(' ') {
+            Some((noun, rest)) if noun == "packet" => {
+                format!("{} {rest}", counted(count, noun))
+            }
+            _ => counted(count, what),
+        });
+        (shown, missing.collect())
+    }
+
+    /// The picture, and what is not in it.
+    pub(super) fn draw(&self) -> (Markup, Vec<String>) {
+        let (packets, mut missing) = self.packets();
+        let lanes_missing = self.record.machines.len() + 1 - self.lanes.len();
+        if lanes_missing > 0 {
+            missing.push(counted(lanes_missing as u64, "machine"));
+        }
+        let (marks, marks_missing) = self.marks();
+        if marks_missing > 0 {
+            missing.push(format!("{marks_missing} of what clients did and had"));
+        }
+        let height = TOP + LANE * self.lanes.len() as f64 + 12.0;
+        let end = self.record.history.ended_at;
+        let view = format!("0 0 {} {height}", RIGHT + 20.0);
+        let markup = html! {
+            svg id="run" viewBox=(view) role="img" aria-labelledby="run-title" data-left=(LEFT) data-right=(RIGHT) data-end=(end.as_nanos()) {
+                title id="run-title" { "What was sent between whom, from the beginning of the run to its end" }
+                @for tick in 0..TICKS {
+                    text.tick.faint x=(LEFT + (RIGHT - LEFT) * tick as f64 / (TICKS - 1) as f64) y="14" text-anchor=(anchor(tick)) {
+                        (seconds(end * tick as u32 / (TICKS as u32 - 1)))
+                    }
+                }
+                @for fault in &self.record.faults { (self.fault(fault)) }
+                @for (lane, name) in self.lanes.iter().enumerate() {
+                    line.lane x1=(LEFT) x2=(RIGHT) y1=(self.y(lane)) y2=(self.y(lane)) {}
+                    text x=(LEFT - 8.0) y=(self.y(lane) + 4.0) text-anchor="end" { (short(name)) }
+                }
+                (self.connections())
+                @for packet in &packets { (self.packet(packet)) }
+                (marks)
+                @if let Some(guilt) = self.guilt {
+                    @let at = guilt.at(self.record);
+                    line.when x1=(self.x(at)) x2=(self.x(at)) y1=(TOP - 8.0) y2=(height - 6.0) data-t=(at.as_nanos()) {
+                        title { (seconds(at)) ": " (plain(&guilt.moment.who.join(", "))) " " (plain(&guilt.moment.what)) }
+                    }
+                }
+            }
+        };
+        (markup, missing)
+    }
+
+    fn fault(&self, fault: &crate::Fault) -> Markup {
+        let end = self.record.history.ended_at;
+        let until = fault.until.unwrap_or(end).min(end);
+        let of_victims = fault
+            .victims
+            .iter()
+            .filter_map(|victim| self.place.get(victim.as_str()));
+        let mut lanes: Vec<usize> = of_victims.copied().collect();
+        if fault.victims.is_empty() {
+            lanes = (0..self.lanes.len()).collect();
+        }
+        let title = format!(
+            "{} {}: {} (from {} {})",
+            fault.label,
+            fault.kind,
+            fault.what,
+            seconds(fault.from),
+            match fault.until {
+                Some(until) => format!("to {}", seconds(until)),
+                None => "to the end".to_owned(),
+            }
+        );
+        html! {
+            @for lane in lanes {
+                rect.fault x=(self.x(fault.from)) y=(self.y(lane) - LANE * 0.42)
+                    width=((self.x(until) - self.x(fault.from)).max(1.5)) height=(LANE * 0.84)
+                    data-t=(fault.from.as_nanos()) data-u=(until.as_nanos()) { title { (plain(&title)) } }
+            }
+        }
+    }
+
+    /// When each client had a connection that the server had greeted.
+    fn connections(&self) -> Markup {
+        let mut since: BTreeMap<u32, Time> = BTreeMap::new();
+        let mut spans = Vec::new();
+        let history = &self.record.history;
+        for event in &history.events {
+            let client = event.client.0;
+            match event.kind {
+                EventKind::Connected { .. } => {
+                    since.entry(client).or_insert(event.at);
+                }
+                EventKind::Disconnected { .. } | EventKind::Stopped => {
+                    spans.extend(since.remove(&client).map(|since| (client, since, event.at)));
+                }
+                _ => {}
+            }
+        }
+        let open = since.into_iter();
+        spans.extend(open.map(|(client, since)| (client, since, history.ended_at)));
+        let drawn = spans.iter().filter_map(|&(client, from, until)| {
+            let name = &history.clients[client as usize].name;
+            Some((name, *self.place.get(name.as_str())?, from, until))
+        });
+        html! {
+            @for (name, lane, from, until) in drawn {
+                line.up x1=(self.x(from)) x2=(self.x(until)) y1=(self.y(lane)) y2=(self.y(lane))
+                    data-t=(from.as_nanos()) data-u=(until.as_nanos()) {
+                    title { (plain(name)) " is connected from " (seconds(from)) " to " (seconds(until)) }
+                }
+            }
+        }
+    }
+
+    fn packet(&self, packet: &Packet) -> Markup {
+        let Some(from) = self.lane_of(packet.from) else {
+            return html! {};
+        };
+        let to = packet.to.and_then(|to| self.lane_of(to)).unwrap_or(from);
+        let arrived = packet.end.has_arrived();
+        let until = packet.end.arrived_at().unwrap_or(packet.sent_at);
+        // What is lost comes as far as this.
+        let part = if arrived { 1.0 } else { 0.6 };
+        let (x1, y1) = (self.x(packet.sent_at), self.y(from));
+        let (x2, y2) = (self.x(until), y1 + (self.y(to) - y1) * part);
+        let kind = match &packet.segment {
+            Some(segment) if segment.syn => "o",
+            Some(segment) if segment.fin || segment.rst => "c",
+            _ => "d",
+        };
+        let lost = if arrived { "" } else { " l" };
+        let mark = self.mark_of(&packet.carries);
+        let operation = packet.carries.first().map(|operation| operation.0);
+        html! {
+            line class={ "p " (kind) (lost) (mark) } x1=(x1) y1=(y1) x2=(x2) y2=(y2)
+                data-t=(packet.sent_at.as_nanos()) data-u=(until.as_nanos()) data-o=[operation] {
+                title { (self.packet_title(packet)) }
+            }
+            @if !arrived {
+                path class={ "x " (kind) (mark) } d="M-4-4 4 4M-4 4 4-4" transform={ "translate(" (x2) " " (y2) ")" }
+                    data-t=(until.as_nanos()) data-y=(y2) {}
+            }
+        }
+    }
+
+    fn packet_title(&self, packet: &Packet) -> String {
+        let name = |machine: u32| {
+            let machine = self.record.machines.get(machine as usize);
+            machine.map_or("nobody", |machine| &machine.name)
+        };
+        let mut title = format!(
+            "{} {} to {}, packet {}, {} bytes: {}",
+            seconds(packet.sent_at),
+            name(packet.from),
+            packet.to.map_or("nobody", name),
+            packet.number,
+            packet.bytes,
+            packet.end.words(),
+        );
+        if let Some(at) = packet.end.arrived_at() {
+            title.push_str(&format!(" at {}", seconds(at)));
+        }
+        if let Some(segment) = &packet.segment {
+            let connection = segment.connection;
+            title.push_str(&format!("; connection {connection}"));
+            for (flag, word) in [
+                (segment.syn, " opens"),
+                (segment.fin, " closes"),
+                (segment.rst, " breaks off"),
+                (segment.again, " sent before"),
+            ] {
+                title.push_str(if flag { word } else { "" });
+            }
+        }
+        let carried = packet.carries.iter().take(5);
+        for content in carried.filter_map(|operation| self.contents.get(operation)) {
+            title.push_str(&format!("; carries `{}`", cut(content)));
+        }
+        if !packet.says.is_empty() {
+            title.push_str(&format!("; {}", packet.says));
+        }
+        plain(&title)
+    }
+
+    /// What was given to clients, handled by them, and committed.
+    fn marks(&self) -> (Markup, usize) {
+        let history = &self.record.history;
+        let mut marks: Vec<(Time, usize, &'static str, Option<OperationId>, String)> = Vec::new();
+        for event in &history.events {
+            let name = &*history.clients[event.client.0 as usize].name;
+            let Some(&lane) = self.place.get(name) else {
+                continue;
+            };
+            let (shape, operation, title) = match &event.kind {
+                EventKind::Invoked {
+                    operation, content, ..
+                } => {
+                    let title = format!("{name} is given `{}`", cut(content));
+                    (GIVEN, Some(*operation), title)
+                }
+                EventKind::Delivered { id, content, .. } => {
+                    let operation = self.operations.get(content.as_str()).copied();
+                    let title = format!("{name} handles `{}` as row {id}", cut(content));
+                    (HANDLED, operation, title)
+                }
+                EventKind::Ok { operation, .. } => {
+                    let content = self.contents.get(operation).copied().unwrap_or_default();
+                    let title = format!("{name} is told that `{}` is sent", cut(content));
+                    (TOLD, Some(*operation), title)
+                }
+                EventKind::Stopped => (STOPPED, None, format!("the program of {name} ends")),
+                _ => continue,
+            };
+            marks.push((event.at, lane, shape, operation, title));
+        }
+        for row in &history.database {
+            if let (Some(at), Some(&lane)) = (row.stored_at, self.place.get(DATABASE)) {
+                let operation = self.operations.get(row.content.as_str()).copied();
+                let title = format!("`{}` is committed as row {}", cut(&row.content), row.id);
+                marks.push((at, lane, COMMITTED, operation, title));
+            }
+        }
+        let is_marked = |operation: &Option<OperationId>| {
+            operation.is_some_and(|it| !self.mark_of(&[it]).is_empty())
+        };
+        marks.sort_by_key(|mark| (!is_marked(&mark.3), mark.0));
+        let missing = marks.len().saturating_sub(MARKS_MAX);
+        marks.truncate(MARKS_MAX);
+        marks.sort_by_key(|mark| mark.0);
+        let markup = html! {
+            @for (at, lane, shape, operation, title) in &marks {
+                @let class = operation.map_or("", |it| self.mark_of(&[it]));
+                path class={ "m" (class) } d=(shape) transform={ "translate(" (self.x(*at)) " " (self.y(*lane)) ")" }
+                    data-t=(at.as_nanos()) data-y=(self.y(*lane)) data-o=[operation.map(|it| it.0)] {
+                    title { (seconds(*at)) " " (plain(title)) }
+                }
+            }
+        };
+        (markup, missing)
+    }
+}
+
+/// The shapes of marks: a triangle upwards, a circle's worth of a square, a tick, a bar, a rhomb.
+const GIVEN: &str = "M0-9 4-2H-4Z";
+const HANDLED: &str = "M-3-3H3V3H-3Z";
+const TOLD: &str = "M0 9 4 2H-4Z";
+const COMMITTED: &str = "M-1.5-10H1.5V10H-1.5Z";
+const STOPPED: &str = "M0-7 7 0 0 7-7 0Z";
+
+/// Who gets a lane: everybody if there is room; otherwise who is involved, servers, who was hit, and the first others.
+fn lanes<'r>(record: &'r Record, guilt: Option<&Guilt<'_>>) -> Vec<&'r str> {
+    let hit: BTreeSet<&str> = record
+        .faults
+        .iter()
+        .flat_map(|fault| &fault.victims)
+        .map(String::as_str)
+        .collect();
+    let rank = |(place, machine): &(usize, &crate::Machine)| {
+        let involved = guilt.is_some_and(|guilt| guilt.involved.contains(&machine.name.as_str()));
+        let rank = match machine.role {
+            _ if involved => 0,
+            Role::Server | Role::Broker | Role::Proxy => 1,
+            _ if hit.contains(machine.name.as_str()) => 2,
+            _ => 3,
+        };
+        (rank, *place)
+    };
+    let mut machines: Vec<_> = record.machines.iter().enumerate().collect();
+    machines.sort_by_key(rank);
+    machines.truncate(LANES_MAX - 1);
+    machines.sort_by_key(|(place, machine)| (machine.role, *place));
+    let names = machines.iter().map(|(_, machine)| machine.name.as_str());
+    names.chain([DATABASE]).collect()
+}
+
+fn anchor(tick: usize) -> &'static str {
+    match tick {
+        0 => "start",
+        tick if tick + 1 == TICKS => "end",
+        _ => "middle",
+    }
+}
+
+/// A name that fits beside its lane.
+pub(super) fn short(name: &str) -> String {
+    const MOST: usize = 16;
+    let shown = plain(name);
+    match shown.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown,
+    }
+}
+
+/// A content that fits into a line beside others.
+pub(super) fn cut(content: &str) -> String {
+    const MOST: usize = 60;
+    match content.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &content[..end]),
+        None => content.to_owned(),
+    }
+}

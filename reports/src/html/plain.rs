@@ -1,0 +1,41 @@
+//! Texts of strangers, made harmless for a page: what cannot be seen is shown, and what is too long is cut.
+//!
+//! The markup itself is escaped by the template. This is about what markup does not stop: controls, and characters
+//! that turn the direction of writing round (UAX #9), which would let a name pretend to be another text.
+
+/// How long a text is shown, in characters.
+const TEXT_MAX: usize = 400;
+
+/// A text that shows all of itself, in one line, and not too much.
+pub(super) fn plain(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(TEXT_MAX) {
+        match c {
+            '\n' | '\r' | '\t' => shown.push(' '),
+            c if is_unseen(c) => shown.push_str(&format!("⟨U+{:04X}⟩", c as u32)),
+            c => shown.push(c),
+        }
+    }
+    let left = text.chars().count().saturating_sub(TEXT_MAX);
+    if left > 0 {
+        shown.push_str(&format!("… ({left} characters more)"));
+    }
+    shown
+}
+
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_turns_writing_round_is_shown_and_what_is_long_is_cut() {
+        assert_eq!(plain("a\u{202e}b\u{0}c\nd"), "a⟨U+202E⟩b⟨U+0000⟩c d");
+        let long = plain(&"x".repeat(100_000));
+        assert!(long.len() < 450 && long.ends_with("(99600 characters more)"));
+    }
+}

@@ -1,0 +1,158 @@
+use super::*;
+use crate::testing::{crowd, record, with_traffic};
+use crate::{Answer, Answers, Why, Without};
+use std::collections::BTreeSet;
+
+#[test]
+fn a_run_as_a_page() {
+    insta::assert_snapshot!(render(&Judged::new(with_traffic())));
+}
+
+#[test]
+fn the_same_record_gives_the_same_page() {
+    let page = || render(&Judged::new(with_traffic()));
+    assert_eq!(page(), page());
+}
+
+/// What strangers could write to break out of a page.
+const HOSTILE: [&str; 6] = [
+    "</script><script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "' onmouseover='alert(1)",
+    "</title></svg><svg onload=alert(1)>",
+    "\u{202e}gnp.exe\u{0}\u{1b}[31m",
+    "<!--",
+];
+
+#[test]
+fn what_strangers_wrote_is_text_wherever_it_stands() {
+    for hostile in HOSTILE {
+        let long = format!("{hostile}{}", "x".repeat(100_000));
+        for text in [hostile, &long] {
+            let json = serde_json::to_string(&with_traffic()).expect("a record is JSON");
+            let text = serde_json::to_string(text).expect("a text is JSON");
+            let text = &text[1..text.len() - 1];
+            // Names, contents, rooms, sessions, words, the scenario itself.
+            let mut json = json.replace("alice", &format!("alice{text}"));
+            for word in [
+                "lobby",
+                "example",
+                "partition",
+                "middlebox",
+                "m2",
+                "42[",
+                "heartbeat",
+                "cargo",
+                "2.000 s",
+            ] {
+                json = json.replace(word, &format!("{word}{text}"));
+            }
+            let record: Record = serde_json::from_str(&json).expect("it is a record still");
+            let page = render(&Judged::new(record));
+            assert!(page.len() < 2_000_000, "{} bytes", page.len());
+            let (tags, attributes) = tags(&page);
+            let known = self::tags(&render(&Judged::new(with_traffic())));
+            assert_eq!(&tags - &known.0, BTreeSet::new(), "{hostile}");
+            assert_eq!(&attributes - &known.1, BTreeSet::new(), "{hostile}");
+            assert_eq!(page.matches("<script").count(), 1, "{hostile}");
+            assert_eq!(page.matches("<!").count(), 1, "{hostile}");
+            for unseen in ['\u{202e}', '\u{0}', '\u{1b}'] {
+                assert!(!page.contains(unseen), "{unseen:?}");
+            }
+        }
+    }
+}
+
+/// The names of all tags and of all attributes of a page, as a reader of HTML finds them.
+fn tags(page: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut tags, mut attributes) = (BTreeSet::new(), BTreeSet::new());
+    let script = page.find("<script>").expect("there is a script");
+    let mut rest = &page[..script];
+    while let Some(start) = rest.find('<') {
+        rest = &rest[start + 1..];
+        let end = rest
+            .find(|c: char| c.is_whitespace() || c == '>')
+            .unwrap_or(rest.len());
+        tags.insert(rest[..end].trim_start_matches('/').to_owned());
+        rest = &rest[end..];
+        loop {
+            rest = rest.trim_start();
+            if rest.starts_with('>') || rest.is_empty() {
+                break;
+            }
+            let end = rest.find(['=', '>', ' ']).unwrap_or(rest.len());
+            attributes.insert(rest[..end].to_owned());
+            rest = &rest[end..];
+            if let Some(value) = rest.strip_prefix("=\"") {
+                let end = value.find('"').expect("values end");
+                rest = &value[end + 1..];
+            }
+        }
+    }
+    (tags, attributes)
+}
+
+#[test]
+fn a_page_of_a_crowd_stays_small_and_says_what_it_left_out() {
+    let page = render(&Judged::new(crowd(1_000, 20)));
+    assert!(
+        (100_000..2_000_000).contains(&page.len()),
+        "{} bytes",
+        page.len()
+    );
+    for left_out in [
+        "machines",
+        "of what clients did and had",
+        "packets beyond what can be drawn",
+        "more receivers are not shown",
+    ] {
+        assert!(page.contains(left_out), "{left_out}");
+    }
+}
+
+#[test]
+fn a_page_asks_nobody_for_anything() {
+    let page = render(&Judged::new(with_traffic()));
+    for address in ["http:", "https:", "//", "url(", "@import", "src="] {
+        let page = page.replace("// ", "");
+        assert!(!page.contains(address), "{address}");
+    }
+}
+
+#[test]
+fn what_a_violation_hangs_on_is_told_with_every_part_that_was_left_out() {
+    let mut record = with_traffic();
+    let part = |label: &str, same_dice| Without {
+        label: label.to_owned(),
+        what: "partition between server and bob".to_owned(),
+        same_dice: Some(same_dice),
+        fresh: Answers {
+            held: 17,
+            violated: 3,
+            otherwise: 0,
+        },
+    };
+    record.why = Some(Why {
+        without: vec![
+            part("fault 1", Answer::Held),
+            part("loss", Answer::Violated),
+        ],
+        causes: vec!["fault 1".to_owned()],
+        done: true,
+        ..Why::default()
+    });
+    let page = render(&Judged::new(record));
+    let hangs =
+        "It hangs on fault 1 (partition between server and bob): without it, it does not happen.";
+    assert!(page.contains(hangs) && page.contains("held 17 of 20, violated 3 of 20"));
+}
+
+#[test]
+fn a_run_in_which_nothing_went_wrong_has_a_page() {
+    let mut record = record();
+    record.history.events.clear();
+    record.history.database.clear();
+    record.history.silences.clear();
+    let page = render(&Judged::new(record));
+    assert!(page.contains("No message went wrong."));
+}

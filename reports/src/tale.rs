@@ -1,0 +1,136 @@
+//! The story of one violation in at most twelve sentences, from cause to effect.
+
+use crate::guilt::Guilt;
+use crate::story::{Entry, tell};
+use crate::way::{Step, Way, way};
+use crate::{Fault, Judged, Role};
+use squall_guarantees::{Time, counted, seconds};
+
+/// How many sentences there are at most.
+pub(crate) const SENTENCES_MAX: usize = 12;
+
+/// The rank of what is not told.
+const NOT_TOLD: u32 = 6;
+
+/// A sentence, and how much it says: the lower the more.
+struct Sentence {
+    rank: u32,
+    entry: Entry,
+}
+
+/// Tells how the violation came to pass. Without one, what happened at all.
+pub(crate) fn tale(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
+    let Some(guilt) = guilt else {
+        let mut story = tell(judged);
+        story.truncate(SENTENCES_MAX);
+        return story;
+    };
+    let at = guilt.at(&judged.record);
+    let mut sentences = faults(judged, guilt, at);
+    if let Some(message) = guilt.message {
+        let way = way(&judged.record, message, &guilt.receivers);
+        sentences.extend(of_way(&way, at));
+    }
+    sentences.extend(of_story(judged, guilt, at));
+    sentences.retain(|it| it.rank < NOT_TOLD);
+    sentences.sort_by_key(|it| (it.rank, it.entry.at.abs_diff(at)));
+    sentences.truncate(SENTENCES_MAX);
+    // The effect comes last of what happens at the same time.
+    sentences.sort_by_key(|it| (it.entry.at, !it.entry.violates.is_empty()));
+    sentences.into_iter().map(|it| it.entry).collect()
+}
+
+/// The faults that had begun by then: those first that hit who is involved, or who stands between them.
+fn faults(judged: &Judged, guilt: &Guilt<'_>, at: Time) -> Vec<Sentence> {
+    let record = &judged.record;
+    let touches = |fault: &Fault| {
+        let mut machines = record.machines.iter();
+        let central = machines
+            .any(|machine| machine.role > Role::Hostile && fault.victims.contains(&machine.name));
+        let involved = |victim: &String| guilt.involved.contains(&victim.as_str());
+        central || fault.victims.iter().any(involved) || guilt.involved.is_empty()
+    };
+    let begun = record
+        .faults
+        .iter()
+        .filter(|fault| fault.from <= at && fault.hits != Some(0));
+    let sentences = begun.map(|fault| {
+        let until = match fault.until {
+            Some(until) => format!("until {}", seconds(until)),
+            None => "to the end".to_owned(),
+        };
+        let hits = match fault.hits {
+            Some(hits) => format!("; it struck {}", counted(hits, "time")),
+            None => String::new(),
+        };
+        let why = record.why.as_ref();
+        let is_cause = why.map(|why| why.is_cause(&fault.label));
+        Sentence {
+            rank: match is_cause {
+                Some(true) => 0,
+                Some(false) => 5,
+                None if touches(fault) => 1,
+                None => 5,
+            },
+            entry: Entry {
+                at: fault.from,
+                who: "fault".to_owned(),
+                what: format!("{} begins ({until}{hits})", fault.what),
+                violates: Vec::new(),
+            },
+        }
+    });
+    sentences.collect()
+}
+
+fn of_way(way: &Way<'_>, at: Time) -> Vec<Sentence> {
+    let it = format!("`{}`", way.content);
+    let stations = way.stations.iter().map(|station| Sentence {
+        rank: match &station.what {
+            Step::Given { .. }
+            | Step::Stored { .. }
+            | Step::Passed { .. }
+            | Step::TakenFor { .. } => 1,
+            // The violation says the same, or it is no part of what led to it.
+            Step::NeverStored | Step::NeverHandled => NOT_TOLD,
+            _ if station.at > at => NOT_TOLD,
+            what if what.is_bad() => 2,
+            Step::Ok { .. } | Step::Handled { .. } => 2,
+            _ => 4,
+        },
+        entry: Entry {
+            at: station.at,
+            who: station.place.to_owned(),
+            what: station.words(&it),
+            violates: Vec::new(),
+        },
+    });
+    stations.collect()
+}
+
+/// What the story of the run says of those who are involved, and the violation itself.
+fn of_story(judged: &Judged, guilt: &Guilt<'_>, at: Time) -> Vec<Sentence> {
+    let record = &judged.record;
+    let servers = record.machines.iter().filter(|it| it.role >= Role::Server);
+    let servers: Vec<&str> = servers.map(|it| it.name.as_str()).collect();
+    let is_about = |entry: &Entry, names: &[&str]| {
+        let words = entry.who.split(|c: char| c == ',' || c.is_whitespace());
+        let mut words = words.chain(entry.what.split_whitespace());
+        words.any(|word| names.contains(&word))
+    };
+    let story = tell(judged)
+        .into_iter()
+        .filter(|entry| entry.who != "fault");
+    let sentences = story.filter_map(|entry| {
+        let rank = match entry.violates.contains(&guilt.judgement.guarantee) {
+            true => 0,
+            false if !entry.violates.is_empty() => 5,
+            false if entry.at > at => return None,
+            false if is_about(&entry, &guilt.involved) => 3,
+            false if is_about(&entry, &servers) => 4,
+            false => return None,
+        };
+        Some(Sentence { rank, entry })
+    });
+    sentences.collect()
+}

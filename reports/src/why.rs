@@ -1,0 +1,283 @@
+//! Why a run went wrong: what it hangs on, as other runs of the same plan have shown.
+
+use serde::{Deserialize, Serialize};
+use squall_guarantees::{Guarantee, Time, counted, nanoseconds, seconds};
+use std::fmt::Write;
+
+/// What a violation hangs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// The guarantee that was violated.
+    pub guarantee: Option<Guarantee>,
+    /// How: the kind of evidence. Another run shows the same only if this is the same as well.
+    pub mechanism: String,
+    /// The plan as it is, with other dice.
+    pub as_it_was: Tally,
+    /// The plan without one part, for each of its parts.
+    pub without: Vec<Without>,
+    /// The parts without which it holds, by their labels. If it takes several of which each would do without another,
+    /// those of a smallest set that is enough.
+    pub causes: Vec<String>,
+    /// Whether the causes are such a set: no part alone is needed.
+    #[serde(default)]
+    pub together: bool,
+    /// The run with other dice that held, and was alike the longest.
+    #[serde(default)]
+    pub nearest: Option<Nearest>,
+    /// How many runs were played for it.
+    pub runs: u64,
+    /// Whether all was tried.
+    pub done: bool,
+}
+
+/// What became of the violation in other runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// The same was violated in the same way.
+    pub violated: u64,
+    /// The guarantee held.
+    pub held: u64,
+    /// It was not put to the test, or was violated in another way.
+    pub otherwise: u64,
+}
+
+/// The plan without one of its parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Without {
+    /// What it is called: `fault 2`, `middlebox`, `hostile-1`, `loss`, `packet 512`.
+    pub label: String,
+    /// The part in words.
+    pub what: String,
+    /// What became of the violation with the same dice; none if that was not tried.
+    pub same_dice: Option<Answer>,
+    /// And with others.
+    pub fresh: Tally,
+}
+
+/// What became of the violation in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// It is there, in the same way.
+    Violated,
+    /// The guarantee held.
+    Held,
+    /// The guarantee was not put to the test, or violated in another way.
+    Otherwise,
+}
+
+/// A run with other dice that held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nearest {
+    /// Its dice.
+    pub seed: u64,
+    /// Until when both runs are alike, as far as their clients can tell.
+    #[serde(with = "nanoseconds")]
+    pub alike_until: Time,
+    /// What happens then in the run that failed.
+    pub here: String,
+    /// And in the other one.
+    pub there: String,
+}
+
+impl Tally {
+    /// One more answer.
+    pub fn add(&mut self, answer: Answer) {
+        match answer {
+            Answer::Violated => self.violated += 1,
+            Answer::Held => self.held += 1,
+            Answer::Otherwise => self.otherwise += 1,
+        }
+    }
+
+    /// How many runs there were.
+    pub fn all(self) -> u64 {
+        self.violated + self.held + self.otherwise
+    }
+
+    /// `held 19 of 20, violated 1 of 20`, the more frequent first.
+    pub fn words(self) -> String {
+        let all = self.all();
+        let mut parts = [
+            (self.violated, "violated"),
+            (self.held, "held"),
+            (self.otherwise, "neither"),
+        ];
+        parts.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        let there = parts.iter().filter(|(count, _)| *count > 0);
+        let words: Vec<String> = there
+            .map(|(count, what)| format!("{what} {count} of {all}"))
+            .collect();
+        match words.is_empty() {
+            true => "not tried".to_owned(),
+            false => words.join(", "),
+        }
+    }
+}
+
+impl Answer {
+    /// The answer in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Answer::Violated => "violated",
+            Answer::Held => "held",
+            Answer::Otherwise => "neither",
+        }
+    }
+}
+
+impl Without {
+    /// `held; with other dice held 20 of 20`.
+    pub fn words(&self) -> String {
+        let same = self.same_dice.map_or("not tried", Answer::word);
+        match self.fresh.all() {
+            0 => same.to_owned(),
+            _ => format!("{same}; with other dice {}", self.fresh.words()),
+        }
+    }
+}
+
+impl Why {
+    /// Whether this part is one of the causes.
+    pub fn is_cause(&self, label: &str) -> bool {
+        self.causes.iter().any(|cause| cause == label)
+    }
+
+    /// What it hangs on, in a sentence or two.
+    pub fn conclusion(&self) -> String {
+        let what = |label: &String| {
+            let mut parts = self.without.iter();
+            let part = parts.find(|part| part.label == *label);
+            part.map_or_else(|| label.clone(), |part| format!("{label} ({})", part.what))
+        };
+        let causes: Vec<String> = self.causes.iter().map(what).collect();
+        let open = if self.done { "" } else { " Not all was tried." };
+        match (&causes[..], self.together) {
+            ([], _) if self.without.is_empty() => format!(
+                "There is nothing in the plan that could be left out: it hangs on what is put to the test alone.{open}"
+            ),
+            ([], _) => format!(
+                "It hangs on no part of the plan: without all of them it is violated as well.{open}"
+            ),
+            ([cause], false) => {
+                format!("It hangs on {cause}: without it, it does not happen.{open}")
+            }
+            (causes, false) => format!(
+                "It hangs on each of {}: without any one of them it does not happen.{open}",
+                causes.join("; ")
+            ),
+            ([cause], true) => format!(
+                "One is enough for it, as {cause}: the others would do as well, and without all of them it does not happen.{open}"
+            ),
+            (causes, true) => format!(
+                "These together are enough for it: {}. No part alone is needed, and without all of them it does not happen.{open}",
+                causes.join("; ")
+            ),
+        }
+    }
+
+    /// All of it for the terminal, in lines.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let subject = self.guarantee.map_or("", Guarantee::name);
+        let _ = writeln!(text, "{subject}: {}", self.mechanism);
+        let _ = writeln!(text, "{}", self.conclusion());
+        if self.as_it_was.all() > 0 {
+            let words = self.as_it_was.words();
+            let _ = writeln!(text, "\nthe same plan with other dice: {words}");
+        }
+        for part in &self.without {
+            let mark = if self.is_cause(&part.label) { '>' } else { ' ' };
+            let _ = writeln!(text, "{mark} without {} ({})", part.label, part.what);
+            let _ = writeln!(text, "      {}", part.words());
+        }
+        if let Some(nearest) = &self.nearest {
+            let _ = writeln!(text, "\n{}", nearest.words());
+        }
+        let runs = counted(self.runs, "run");
+        let _ = write!(text, "\n{runs} played");
+        text
+    }
+}
+
+impl Nearest {
+    /// Where the two runs part, in words.
+    pub fn words(&self) -> String {
+        let Nearest {
+            seed,
+            alike_until,
+            here,
+            there,
+        } = self;
+        format!(
+            "The nearest run that held has the dice of seed {seed}: until {} both are alike. Then, in the run that failed, {here}; in the other, {there}.",
+            seconds(*alike_until)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(label: &str, same: Answer, held: u64) -> Without {
+        Without {
+            label: label.to_owned(),
+            what: "kill of server".to_owned(),
+            same_dice: Some(same),
+            fresh: Tally {
+                held,
+                violated: 20 - held,
+                otherwise: 0,
+            },
+        }
+    }
+
+    #[test]
+    fn a_cause_is_told_with_what_became_of_it_without_it() {
+        let why = Why {
+            guarantee: Some(Guarantee::AtLeastOnce),
+            mechanism: "not-stored, acknowledged".to_owned(),
+            as_it_was: Tally {
+                violated: 19,
+                held: 1,
+                otherwise: 0,
+            },
+            without: vec![
+                part("fault 1", Answer::Held, 20),
+                part("fault 2", Answer::Violated, 1),
+            ],
+            causes: vec!["fault 1".to_owned()],
+            together: false,
+            nearest: Some(Nearest {
+                seed: 7,
+                alike_until: Time::from_millis(3_214),
+                here: "alice is told that `m1` is sent".to_owned(),
+                there: "alice loses its connection".to_owned(),
+            }),
+            runs: 63,
+            done: true,
+        };
+        insta::assert_snapshot!(why.text());
+    }
+
+    #[test]
+    fn what_hangs_on_nothing_is_said_so() {
+        let none = Why {
+            done: true,
+            ..Why::default()
+        };
+        assert!(none.conclusion().contains("what is put to the test alone"));
+        let some = Why {
+            without: vec![part("fault 1", Answer::Violated, 0)],
+            ..none
+        };
+        assert!(some.conclusion().contains("hangs on no part"));
+        let one_of_many = Why {
+            causes: vec!["fault 1".to_owned()],
+            together: true,
+            ..some
+        };
+        assert!(one_of_many.conclusion().starts_with("One is enough for it"));
+    }
+}

@@ -1,0 +1,560 @@
+//! Why a run went wrong: the same plan is played again without each of its parts, with the same dice and with others.
+//!
+//! A part is what a plan could do without: a fault, a hostile peer, the middlebox, a clock that is wrong, a trait of the
+//! links, and at last single packets that a link has lost. What a violation hangs on are the parts without which it does
+//! not happen. Leaving a part out moves the dice of all that comes after it, so that a race may be gone by chance:
+//! other dice tell that apart.
+
+use super::story::mechanism_of;
+use squall::parallel::{Effort, parallel};
+use squall::{Plan, RunError, run, run_in_detail, run_sparing};
+use squall_guarantees::{EventKind, Guarantee, Time, Verdict, check, seconds};
+use squall_reports::{
+    Answer, Answers, Judged, Nearest, PacketEnd, Record, Why, Without, most_telling,
+};
+use squall_simulator::{Latency, Link};
+use std::sync::atomic::Ordering;
+
+/// How many lost packets are tried, those first that are nearest to the violation.
+const PACKETS_MAX: usize = 100;
+
+/// A cause makes a violation at least so many times as rare, when it is left out.
+const RARER: u64 = 4;
+
+/// How many runs `why` is going to play, as it is known so far, and how many it has played.
+type Progress<'p> = &'p mut dyn FnMut(u64, u64);
+
+/// What to find out, and how hard to try.
+pub struct Question<'q> {
+    /// The guarantee that was violated; none: the one whose violation says most.
+    pub guarantee: Option<Guarantee>,
+    /// With how many other dice each is played.
+    pub dice: u64,
+    /// Whether single packets are tried.
+    pub packets: bool,
+    /// How many runs at a time, and until when.
+    pub effort: &'q Effort,
+}
+
+/// Finds out what a violation in the run of a plan hangs on; gives that run's record with it, or nothing if nothing was
+/// violated.
+///
+/// # Errors
+/// If the plan cannot be played to its end.
+pub fn why(
+    plan: &Plan,
+    question: &Question<'_>,
+    progress: Progress<'_>,
+) -> Result<Option<Record>, RunError> {
+    let judged = Judged::new(run_in_detail(plan)?);
+    let Some(violation) = Violated::of(&judged, question.guarantee) else {
+        return Ok(None);
+    };
+    let mut asking = Asking {
+        plan,
+        record: &judged.record,
+        violation,
+        question,
+        runs: 1,
+        due: 1,
+        progress,
+    };
+    let why = asking.ask();
+    let mut record = judged.record;
+    record.why = Some(why);
+    Ok(Some(record))
+}
+
+/// What is asked for in other runs.
+struct Violated {
+    guarantee: Guarantee,
+    mechanism: String,
+    who: Vec<String>,
+    at: Time,
+}
+
+impl Violated {
+    fn of(judged: &Judged, wanted: Option<Guarantee>) -> Option<Self> {
+        let (judgement, violation) = most_telling(judged, wanted)?;
+        let evidence = &violation.evidence;
+        let moment = evidence.moment();
+        Some(Violated {
+            guarantee: judgement.guarantee,
+            mechanism: mechanism_of(evidence),
+            who: moment.who,
+            at: moment.at.unwrap_or(judged.record.history.ended_at),
+        })
+    }
+
+    /// Whether a run shows the same.
+    fn answer(&self, record: &Record) -> Answer {
+        let verdicts = check(&record.history).into_iter();
+        let mut verdicts = verdicts.filter(|(guarantee, _)| *guarantee == self.guarantee);
+        match verdicts.next() {
+            Some((_, Verdict::Held(_))) => Answer::Held,
+            Some((_, Verdict::Violated(violation)))
+                if mechanism_of(&violation.evidence) == self.mechanism =>
+            {
+                Answer::Violated
+            }
+            _ => Answer::Otherwise,
+        }
+    }
+}
+
+struct Asking<'a> {
+    plan: &'a Plan,
+    record: &'a Record,
+    violation: Violated,
+    question: &'a Question<'a>,
+    runs: u64,
+    due: u64,
+    progress: Progress<'a>,
+}
+
+/// One run to play.
+struct Job {
+    /// Which part is left out; none for the plan as it is.
+    part: Option<usize>,
+    /// Its dice; none for the plan's own.
+    seed: Option<u64>,
+}
+
+impl Asking<'_> {
+    fn ask(&mut self) -> Why {
+        let parts = parts(self.plan);
+        let (mut same, mut fresh) = (
+            vec![None; parts.len()],
+            vec![Answers::default(); parts.len()],
+        );
+        let mut as_it_was = Answers::default();
+        let mut nearest: Option<Nearest> = None;
+        // The same dice come first: they say most if it is ended early.
+        let seeds: Vec<u64> = (1..)
+            .filter(|seed| *seed != self.plan.seed)
+            .take(self.question.dice as usize)
+            .collect();
+        let all = || std::iter::once(None).chain((0..parts.len()).map(Some));
+        let jobs = (0..parts.len()).map(|part| Job {
+            part: Some(part),
+            seed: None,
+        });
+        let others = seeds.iter().flat_map(|&seed| {
+            let seed = Some(seed);
+            all().map(move |part| Job { part, seed })
+        });
+        let jobs: Vec<Job> = jobs.chain(others).collect();
+        let wanted = jobs.len() as u64;
+        let (plan, violation, record) = (self.plan, &self.violation, self.record);
+        let work = |job: &Job| {
+            let mut plan = match job.part {
+                Some(part) => parts[part].left_out(plan),
+                None => plan.clone(),
+            };
+            plan.seed = job.seed.unwrap_or(plan.seed);
+            let Ok(other) = run(&plan) else {
+                return (Answer::Otherwise, None);
+            };
+            let answer = violation.answer(&other);
+            let is_near = answer == Answer::Held && job.part.is_none();
+            let near = is_near.then(|| parting(record, &other, &violation.who));
+            (answer, near.flatten())
+        };
+        self.due += wanted;
+        let (runs, due, progress) = (&mut self.runs, self.due, &mut self.progress);
+        let played = parallel(jobs, self.question.effort, work, |job, (answer, near)| {
+            *runs += 1;
+            progress(*runs, due);
+            match (job.part, job.seed) {
+                (Some(part), None) => same[part] = Some(answer),
+                (Some(part), Some(_)) => fresh[part].add(answer),
+                (None, _) => as_it_was.add(answer),
+            }
+            if let (Some(near), Some(seed)) = (near, job.seed) {
+                let later = |known: &Nearest| known.alike_until < near.alike_until;
+                if nearest.as_ref().is_none_or(later) {
+                    nearest = Some(Nearest { seed, ..near });
+                }
+            }
+        });
+        let without = parts.iter().zip(same).zip(fresh);
+        let mut without: Vec<Without> = without
+            .map(|((part, same_dice), fresh)| Without {
+                label: part.label.clone(),
+                what: part.what.clone(),
+                same_dice,
+                fresh,
+            })
+            .collect();
+        let causes = without.iter().filter(|part| is_cause(part, as_it_was));
+        let mut causes: Vec<String> = causes.map(|part| part.label.clone()).collect();
+        let together = causes.is_empty() && !parts.is_empty();
+        if together {
+            causes = self.enough(&parts);
+        }
+        let together = together && !causes.is_empty();
+        if self.question.packets && !self.is_over() {
+            let packets = self.packets();
+            let saving = packets
+                .iter()
+                .filter(|it| it.same_dice != Some(Answer::Violated));
+            causes.extend(saving.map(|part| part.label.clone()));
+            without.extend(packets);
+        }
+        Why {
+            guarantee: Some(self.violation.guarantee),
+            mechanism: self.violation.mechanism.clone(),
+            as_it_was,
+            together,
+            without,
+            causes,
+            nearest,
+            runs: self.runs,
+            done: played == wanted && !self.is_over(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.question.effort.stop.load(Ordering::Relaxed)
+    }
+
+    /// A smallest set of parts that is enough, if none alone is needed: parts are left out one after the other for as
+    /// long as it happens. Nothing, if it happens without all of them.
+    fn enough(&mut self, parts: &[Part]) -> Vec<String> {
+        let mut kept: Vec<usize> = (0..parts.len()).collect();
+        let happens = |this: &mut Self, kept: &[usize]| {
+            let gone = (0..parts.len()).filter(|part| !kept.contains(part));
+            let plan = gone.fold(this.plan.clone(), |plan, part| parts[part].left_out(&plan));
+            this.runs += 1;
+            (this.progress)(this.runs, this.due.max(this.runs));
+            run(&plan).is_ok_and(|record| this.violation.answer(&record) == Answer::Violated)
+        };
+        if happens(self, &[]) {
+            return Vec::new();
+        }
+        for part in 0..parts.len() {
+            let fewer: Vec<usize> = kept.iter().copied().filter(|it| *it != part).collect();
+            if self.is_over() {
+                break;
+            }
+            if happens(self, &fewer) {
+                kept = fewer;
+            }
+        }
+        kept.iter().map(|&part| parts[part].label.clone()).collect()
+    }
+
+    /// Single packets that a link lost before the violation: each is let through.
+    fn packets(&mut self) -> Vec<Without> {
+        let traffic = self.record.traffic.iter().flat_map(|it| &it.packets);
+        let mut lost: Vec<_> = traffic
+            .filter(|packet| packet.end == PacketEnd::Lost && packet.sent_at <= self.violation.at)
+            .collect();
+        let machine = |place: u32| self.record.machines.get(place as usize);
+        let concerns = |place: u32| {
+            machine(place).is_some_and(|machine| self.violation.who.contains(&machine.name))
+        };
+        lost.sort_by_key(|packet| {
+            let concerned = concerns(packet.from) || packet.to.is_some_and(concerns);
+            (!concerned, self.violation.at - packet.sent_at)
+        });
+        lost.truncate(PACKETS_MAX);
+        self.due += lost.len() as u64;
+        let (plan, violation) = (self.plan, &self.violation);
+        let work = |number: &u64| {
+            let record = run_sparing(plan, *number);
+            record.map_or(Answer::Otherwise, |record| violation.answer(&record))
+        };
+        let mut answers = Vec::new();
+        let numbers: Vec<u64> = lost.iter().map(|packet| packet.number).collect();
+        let (runs, due, progress) = (&mut self.runs, self.due, &mut self.progress);
+        parallel(numbers, self.question.effort, work, |_, answer| {
+            *runs += 1;
+            progress(*runs, due);
+            answers.push(answer);
+        });
+        let name = |place: u32| machine(place).map_or("nobody", |machine| &machine.name);
+        let told = lost.iter().zip(answers).map(|(packet, answer)| Without {
+            label: format!("packet {}", packet.number),
+            what: format!(
+                "lost from {} to {} at {}",
+                name(packet.from),
+                packet.to.map_or("nobody", name),
+                seconds(packet.sent_at)
+            ),
+            same_dice: Some(answer),
+            fresh: Answers::default(),
+        });
+        // Those that change nothing are many, and say nothing.
+        told.filter(|it| it.same_dice == Some(Answer::Held))
+            .collect()
+    }
+}
+
+/// Whether it does not happen without this part, and not by chance.
+fn is_cause(part: &Without, as_it_was: Answers) -> bool {
+    let gone = !matches!(part.same_dice, None | Some(Answer::Violated));
+    // With other dice it may be rare as it is: then they tell nothing.
+    let rarer = as_it_was.violated == 0 || part.fresh.violated * RARER <= as_it_was.violated;
+    gone && rarer
+}
+
+/// What a plan could do without.
+struct Part {
+    label: String,
+    what: String,
+    leave_out: Box<dyn Fn(&mut Plan) + Send + Sync>,
+}
+
+impl Part {
+    fn new(
+        label: impl Into<String>,
+        what: impl Into<String>,
+        leave_out: impl Fn(&mut Plan) + Send + Sync + 'static,
+    ) -> Self {
+        Part {
+            label: label.into(),
+            what: what.into(),
+            leave_out: Box::new(leave_out),
+        }
+    }
+
+    /// The plan without it. The run ends when it would have ended.
+    fn left_out(&self, plan: &Plan) -> Plan {
+        let end = plan.ends_at();
+        let mut without = plan.clone();
+        (self.leave_out)(&mut without);
+        let sooner = end.saturating_sub(without.ends_at());
+        if !sooner.is_zero() {
+            without.settle = Some(without.settle() + sooner);
+        }
+        without
+    }
+}
+
+/// Takes a trait away from a link.
+type Plain = fn(&mut Link);
+
+/// The traits of links, each with what takes it away.
+const TRAITS: [(&str, Plain); 7] = [
+    ("loss", |link| link.loss = Link::default().loss),
+    ("duplication", |link| {
+        link.duplicate = Link::default().duplicate
+    }),
+    ("corruption", |link| link.corrupt = Link::default().corrupt),
+    ("reordering", |link| link.reorder = None),
+    ("rate", |link| link.rate = None),
+    ("mtu", |link| link.mtu = None),
+    ("varying latency", |link| {
+        link.latency = match link.latency {
+            Latency::Fixed(latency) => Latency::Fixed(latency),
+            Latency::Uniform { min, .. } | Latency::Pareto { min, .. } => Latency::Fixed(min),
+            Latency::Normal { mean, .. } => Latency::Fixed(mean),
+        };
+    }),
+];
+
+/// Everything that a plan could do without.
+fn parts(plan: &Plan) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for (fault, number) in plan.faults.iter().zip(1..) {
+        let this = fault.clone();
+        // By what it is: its place is another one when others are gone.
+        let leave_out = move |plan: &mut Plan| {
+            if let Some(place) = plan.faults.iter().position(|it| *it == this) {
+                plan.faults.remove(place);
+            }
+        };
+        let what = format!("{} at {}", fault.words(), seconds(fault.from));
+        parts.push(Part::new(format!("fault {number}"), what, leave_out));
+    }
+    for peer in &plan.hostile {
+        let name = peer.name.clone();
+        let what = format!("the attack of {name}, {:?}", peer.kind);
+        let leave_out = move |plan: &mut Plan| plan.hostile.retain(|peer| peer.name != name);
+        parts.push(Part::new(peer.name.clone(), what, leave_out));
+    }
+    if plan.middlebox.is_some() {
+        let what = "the middlebox between clients and servers";
+        parts.push(Part::new("middlebox", what, |plan| plan.middlebox = None));
+    }
+    for clock in &plan.clocks {
+        let machine = clock.machine.clone();
+        let what = format!("the wrong clock of {machine}");
+        let leave_out = move |plan: &mut Plan| plan.clocks.retain(|it| it.machine != machine);
+        parts.push(Part::new(
+            format!("clock of {}", clock.machine),
+            what,
+            leave_out,
+        ));
+    }
+    for (name, plain) in TRAITS {
+        let is_there = |link: &Link| {
+            let mut other = link.clone();
+            plain(&mut other);
+            other != *link
+        };
+        let mut links = plan.clients.iter().map(|client| &client.link);
+        if links.any(|link| is_there(&link.up) || is_there(&link.down)) {
+            let leave_out = move |plan: &mut Plan| {
+                for client in &mut plan.clients {
+                    plain(&mut client.link.up);
+                    plain(&mut client.link.down);
+                }
+            };
+            parts.push(Part::new(
+                name,
+                format!("the {name} of the links"),
+                leave_out,
+            ));
+        }
+    }
+    parts
+}
+
+/// Where two runs part, as these clients see it; all clients, if none of them is one. None if they never do.
+fn parting(here: &Record, there: &Record, who: &[String]) -> Option<Nearest> {
+    let is_client = |name: &String| here.history.clients.iter().any(|it| it.name == *name);
+    let wanted: Vec<&String> = who.iter().filter(|name| is_client(name)).collect();
+    let clients = here.history.clients.iter().enumerate();
+    let clients = clients.filter(|(_, it)| wanted.is_empty() || wanted.contains(&&it.name));
+    let steps = |record: &Record, client: usize| -> Vec<(Time, String)> {
+        let events = record.history.events.iter();
+        let own = events.filter(|event| event.client.0 as usize == client);
+        own.filter_map(|event| Some((event.at, step(&event.kind)?)))
+            .collect()
+    };
+    let parted = clients.filter_map(|(client, it)| {
+        let (here, there) = (steps(here, client), steps(there, client));
+        let alike = here
+            .iter()
+            .zip(&there)
+            .take_while(|(a, b)| a.1 == b.1)
+            .count();
+        let at = |steps: &[(Time, String)]| steps.get(alike).map(|(at, _)| *at);
+        let alike_until = at(&here).into_iter().chain(at(&there)).min()?;
+        let told = |steps: &[(Time, String)]| match steps.get(alike) {
+            Some((at, what)) => format!("{} {what} at {}", it.name, seconds(*at)),
+            None => format!("{} does nothing more", it.name),
+        };
+        Some(Nearest {
+            seed: 0,
+            alike_until,
+            here: told(&here),
+            there: told(&there),
+        })
+    });
+    parted.min_by_key(|it| it.alike_until)
+}
+
+/// What a client sees of an event, without what is another one in each run; none if it is no client that sees it.
+fn step(kind: &EventKind) -> Option<String> {
+    Some(match kind {
+        EventKind::Started => "starts".to_owned(),
+        EventKind::Stopped => "ends".to_owned(),
+        EventKind::Invoked { content, .. } => format!("is given `{content}`"),
+        EventKind::Retried { attempt, .. } => format!("makes attempt {attempt}"),
+        EventKind::Ok { operation, .. } => {
+            format!("is told that its message {} is sent", operation.0)
+        }
+        EventKind::Failed { .. } => "is told that a message failed".to_owned(),
+        EventKind::Unknown { .. } => "gives a message up".to_owned(),
+        EventKind::Delivered { content, .. } => format!("handles `{content}`"),
+        EventKind::Connecting { attempt } => format!("begins attempt {attempt} to connect"),
+        EventKind::Connected {
+            recovered: true, ..
+        } => "comes back to its session".to_owned(),
+        EventKind::Connected { .. } => "is connected".to_owned(),
+        EventKind::Disconnected { .. } => "notices a disconnection".to_owned(),
+        EventKind::Online { user } => format!("shows {user} as online"),
+        EventKind::Offline { user } => format!("shows {user} as offline"),
+        EventKind::SessionOpened { .. } | EventKind::SessionClosed { .. } => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::systems::SYSTEMS;
+    use squall::Scenario;
+
+    fn plan(text: &str, seed: u64) -> Plan {
+        let scenario = Scenario::parse("world.toml", text, SYSTEMS);
+        scenario.expect("a right scenario").plan(seed)
+    }
+
+    fn ask(text: &str, dice: u64) -> Option<Why> {
+        let effort = Effort::default();
+        let question = Question {
+            guarantee: None,
+            dice,
+            packets: true,
+            effort: &effort,
+        };
+        let record = why(&plan(text, 1), &question, &mut |_, _| ()).expect("it comes to its end");
+        record.and_then(|record| record.why)
+    }
+
+    const PARTITIONED: &str = r#"
+        shows = "."
+        [clients]
+        names = ["alice", "bob"]
+        [chat]
+        to-server = "at-most-once"
+        to-client = "live-only"
+        [workload]
+        messages = 6
+        interval = "1s"
+        [[fault]]
+        kind = "partition"
+        victims = "alice"
+        at = "3s"
+        for = "20s"
+        [[fault]]
+        kind = "pause"
+        victims = "bob"
+        at = "2s"
+        for = "10ms"
+    "#;
+
+    #[test]
+    fn the_fault_without_which_it_holds_is_the_cause_and_the_other_one_is_not() {
+        let why = ask(PARTITIONED, 3).expect("something is violated");
+        assert_eq!(why.causes, ["fault 1"], "{}", why.text());
+        assert_eq!(why.as_it_was.violated, 3);
+        assert_eq!(why.without.len(), 2);
+        assert_eq!(why.without[0].fresh.violated, 0);
+        assert!(why.done && !why.together);
+    }
+
+    #[test]
+    fn of_two_faults_of_which_each_would_do_one_is_enough() {
+        let twice = PARTITIONED
+            .replace("pause", "partition")
+            .replace("bob\"\n        at = \"2s\"", "alice\"\n        at = \"3s\"")
+            .replace("10ms", "19s");
+        let why = ask(&twice, 0).expect("something is violated");
+        assert_eq!(why.causes.len(), 1, "{}", why.text());
+        assert!(why.together);
+    }
+
+    #[test]
+    fn what_happens_without_all_parts_hangs_on_none_of_them() {
+        let bug = PARTITIONED.replace(
+            "to-server = \"at-most-once\"\n        to-client = \"live-only\"",
+            "bug = \"shuffled-broadcast\"",
+        );
+        let why = ask(&bug, 0).expect("something is violated");
+        assert_eq!(why.causes, Vec::<String>::new(), "{}", why.text());
+        assert!(why.conclusion().contains("hangs on no part"));
+    }
+
+    #[test]
+    fn of_a_run_in_which_nothing_is_violated_nothing_is_asked() {
+        let good = PARTITIONED.replace(
+            "to-server = \"at-most-once\"\n        to-client = \"live-only\"",
+            "",
+        );
+        assert_eq!(ask(&good, 0), None);
+    }
+}
