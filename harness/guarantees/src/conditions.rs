@@ -121,7 +121,8 @@ fn disturbances(history: &History) -> (Vec<Vec<Stretch>>, Vec<Time>) {
         // Somebody who tells only when the last fault ended means everybody, until then.
         add(None, Time::ZERO, history.healed_at);
     }
-    for silence in &history.silences {
+    // Who does not hear one server of several has others to go to; what the fault does to whom is told apart.
+    for silence in history.silences.iter().filter(|it| it.server.is_none()) {
         add(Some(silence.client), silence.from, silence.until);
     }
     for standstill in &history.standstills {
@@ -185,6 +186,14 @@ mod tests {
             assert_eq!(disturbed(None, ALICE, from, until), expected, "{from}");
             assert_eq!(disturbed(None, BOB, from, until), expected, "{from}");
         }
+    }
+
+    #[test]
+    fn who_does_not_hear_one_server_of_several_is_not_disturbed_by_that() {
+        let silent = |chat: Chat| ask(chat, |conditions| conditions.whole_since(ALICE));
+        let silence = || chat(["alice"]).silence(10_000, 20_000, "alice", Lost::BothWays);
+        assert_eq!(silent(silence()), Some(ms(20_000)));
+        assert_eq!(silent(silence().silent("server-2")), Some(ms(0)));
     }
 
     #[test]
