@@ -10,6 +10,8 @@
 //! unique in a run. And a client lives in *incarnations*, from one start of its program to its
 //! end; a new one begins with an empty memory, so that handling a message again is no doubling,
 //! order begins anew, and what was handled before must be handled again.
+//!
+//! That is a chat's. Guarantees of any service, on what its programs tell, are in [`observed`].
 #![forbid(unsafe_code)]
 
 mod asked;
@@ -22,6 +24,7 @@ mod index;
 #[cfg(test)]
 mod laws;
 mod memberships;
+pub mod observed;
 #[cfg(test)]
 mod testing;
 mod time;

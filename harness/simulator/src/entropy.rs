@@ -21,10 +21,12 @@ pub(crate) enum Door {
     /// `getentropy(3)`: OpenSSL's pool.
     Getentropy,
     /// SQLite's `xRandomness`.
+    #[cfg(feature = "sqlite")]
     Sqlite,
     /// Initial sequence numbers and ports of the machine's TCP.
     Tcp,
     /// The seed of a process's tokio runtime.
+    #[cfg(tokio_unstable)]
     Tokio,
 }
 

@@ -72,13 +72,6 @@
 )))]
 compile_error!("squall-simulator runs on Linux, on x86_64 or aarch64, and on nothing else");
 
-#[cfg(not(tokio_unstable))]
-compile_error!(
-    "tokio's `select!` can only be seeded with `--cfg tokio_unstable`: put\n\
-     [build]\nrustflags = [\"--cfg\", \"tokio_unstable\"]\n\
-     into .cargo/config.toml (an environment variable RUSTFLAGS replaces that setting)"
-);
-
 #[forbid(unsafe_code)]
 mod alarms;
 #[forbid(unsafe_code)]
@@ -129,4 +122,4 @@ pub use kernel::strikes::Strike;
 pub use machine::{MachineId, Panic};
 pub use network::{Chance, Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
 pub use process::{AsyncFunction, Ending, Function, Main};
-pub use world::{Error, World, note, now, simulate, simulate_on};
+pub use world::{Error, World, here, note, now, simulate, simulate_on};

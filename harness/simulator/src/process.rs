@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::task::Poll;
-use tokio::runtime::{Builder, RngSeed, Runtime};
+use tokio::runtime::{Builder, Runtime};
 
 /// What a machine runs: its main thread calls it at every boot.
 pub(crate) type Program = Rc<dyn Fn()>;
@@ -114,11 +114,14 @@ fn conclude(ending: impl Ending) {
 
 /// Runs an asynchronous program on a current-thread runtime, until it is over or its process is dead.
 fn block_on<T: Future<Output: Ending>>(program: impl FnOnce() -> T) {
-    let seed = sys::seed_of_runtime();
-    let runtime = Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .rng_seed(RngSeed::from_bytes(&seed.to_le_bytes()))
+    let mut runtime = Builder::new_current_thread();
+    runtime.enable_io().enable_time();
+    // Without the flag the runtime counts how many there were in this process, which only an isolated run knows.
+    #[cfg(tokio_unstable)]
+    runtime.rng_seed(tokio::runtime::RngSeed::from_bytes(
+        &sys::seed_of_runtime().to_le_bytes(),
+    ));
+    let runtime = runtime
         .build()
         .expect("the simulated kernel has epoll and eventfd");
     let runtime = AtItsEnd(Some(runtime));

@@ -30,8 +30,9 @@ use std::time::Duration;
 ///
 /// # Panics
 ///
-/// If `body` panics, or if the program was linked in a way that leaves libc's own symbols in place
-/// (the message says which, and what to do).
+/// If `body` panics, if the program was linked in a way that leaves libc's own symbols in place
+/// (the message says which, and what to do), or if it was built without `--cfg tokio_unstable` and does not run
+/// [`isolated`](crate::isolated): then `select!` would depend on what ran before.
 pub fn simulate<T: Send>(seed: u64, body: impl FnOnce(&mut World) -> T + Send) -> T {
     simulate_on(Engine::Native, seed, body)
 }
@@ -47,6 +48,14 @@ pub fn simulate_on<T: Send>(
     body: impl FnOnce(&mut World) -> T + Send,
 ) -> T {
     sys::install();
+    #[cfg(not(tokio_unstable))]
+    assert!(
+        sys::is_isolated(),
+        "tokio's `select!` is seeded by a counter of the whole process: run this in \
+         `squall_simulator::isolated`, or put\n\
+         [build]\nrustflags = [\"--cfg\", \"tokio_unstable\"]\n\
+         into .cargo/config.toml (an environment variable RUSTFLAGS replaces that setting)"
+    );
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("world".to_owned())
@@ -70,6 +79,11 @@ const STACK: usize = 16 << 20;
 /// The virtual time since the world began. Zero outside of a world.
 pub fn now() -> Duration {
     sys::world_time()
+}
+
+/// The name of the machine whose program is running. None outside of a world.
+pub fn here() -> Option<String> {
+    sys::name_of_machine()
 }
 
 /// Notes an operation of the program that is running: it becomes a part of the digest. Outside of a world that

@@ -269,3 +269,23 @@ fn bytes_that_the_real_kernel_would_move_from_a_socket_stop_the_run() {
     });
     assert!(error.contains("sendfile"), "{error}");
 }
+
+/// As SQLite does that is another than the one whose files are on the machine's disk.
+#[test]
+fn a_database_on_the_hosts_disk_stops_the_run_with_a_remedy() {
+    let error = refusal(|| {
+        use std::os::fd::AsRawFd;
+        let path = std::env::temp_dir().join("squall-a-database-of-the-host");
+        let file = File::create(path).expect("the host has a place for temporary files");
+        // SAFETY: a lock is numbers, and this one is there during the call.
+        unsafe {
+            let mut lock: libc::flock = std::mem::zeroed();
+            (lock.l_start, lock.l_len) = (0x4000_0002, 510);
+            libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock);
+        }
+    });
+    assert!(
+        error.contains("to lock an SQLite database") && error.contains("the feature `sqlite`"),
+        "{error}"
+    );
+}

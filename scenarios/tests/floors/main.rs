@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The crates from the ground up: each may import those of the floors below it.
-const FLOORS: [&[&str]; 4] = [
+const FLOORS: [&[&str]; 5] = [
+    &["harness/macros", "harness/observe"],
     &[
         "harness/simulator",
         "harness/guarantees",
@@ -138,7 +139,9 @@ const NARROW: [(&str, &[&str]); 2] = [
         &[
             "squall_guarantees",
             "squall_hostile",
+            "squall_macros",
             "squall_middlebox",
+            "squall_observe",
             "squall_reports",
             "squall_simulator",
         ],

@@ -9,6 +9,10 @@ mod blocking;
 pub(crate) mod clock;
 pub(crate) mod cpu;
 mod datagram;
+#[cfg_attr(
+    not(feature = "sqlite"),
+    expect(dead_code, reason = "only SQLite's files are on it")
+)]
 pub(crate) mod disk;
 mod epoll;
 mod flow;
@@ -229,6 +233,7 @@ impl Kernel {
     }
 
     /// The process waits for what the disk did for it.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn wait_for_disk(&mut self) {
         let waited = self.hardware.disk.take_wait();
         self.hardware.cpu.charge(waited);

@@ -84,7 +84,7 @@ fn tell_place() {
 }
 
 /// Whether the end of this process harms nobody.
-fn is_isolated() -> bool {
+pub(crate) fn is_isolated() -> bool {
     ISOLATED.load(Ordering::Relaxed)
 }
 
@@ -224,6 +224,9 @@ static BEGIN: extern "C" fn() = begin;
 
 extern "C" fn begin() {
     if nursery::is_asked_for() {
+        // The linker decides what comes first of all that is done before `main`: this may.
+        #[cfg(feature = "sqlite")]
+        super::sqlite::prepare();
         super::install();
         // SAFETY: nothing else has begun.
         unsafe { nursery::serve(isolate) }

@@ -1,7 +1,7 @@
 //! Calls on descriptors of any kind: read, write, close, and the two catch-alls fcntl and ioctl.
 
 use super::messages::{receive_vectored, send_vectored};
-use super::{EntryPoint, answer, answer_int, call, machine, real, threads};
+use super::{EntryPoint, answer, answer_int, call, fail, machine, real, refused, threads};
 use crate::kernel::threads::{Outcome, Wait};
 use crate::kernel::{Blocked, Errno, FIRST_DESCRIPTOR, How, Kernel, Linger};
 use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
@@ -204,6 +204,18 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int 
         // nothing, or time would depend on the build.
         return libc::FD_CLOEXEC;
     }
+    // SAFETY: this command takes a pointer to a lock.
+    let locks_database = || unsafe { is_of_sqlite(&*(argument as *const libc::flock)) };
+    if fd < FIRST_DESCRIPTOR
+        && command == libc::F_SETLK
+        && locks_database()
+        && refused::refuse(
+            "fcntl, to lock an SQLite database on the host's disk",
+            SQLITE_REMEDY,
+        )
+    {
+        return fail(Errno(libc::EACCES)) as c_int;
+    }
     let result = on_descriptor(fd, |kernel| match command {
         libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => kernel.duplicate(fd),
         libc::F_SETFD => Ok(0),
@@ -230,6 +242,26 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int 
             real::syscall(libc::SYS_fcntl, [fd as _, command as _, argument, 0, 0, 0]) as c_int
         },
     }
+}
+
+/// Which bytes of a database SQLite locks: <https://sqlite.org/fileformat2.html>, section 1.4.
+fn is_of_sqlite(lock: &libc::flock) -> bool {
+    const LOCK_BYTES: std::ops::Range<libc::off_t> = 0x4000_0000..0x4000_0200;
+    LOCK_BYTES.contains(&lock.l_start)
+}
+
+const SQLITE_REMEDY: &str = "only the SQLite of libsqlite3-sys 0.39 keeps its files on the machine's disk, with the \
+     feature `sqlite` of squall; keep other databases in memory";
+
+/// What programs of C call that know files of more than 2 GiB; the same on 64 bits.
+///
+/// # Safety
+///
+/// As for `fcntl(2)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
+    // SAFETY: the caller's.
+    unsafe { fcntl(fd, command, argument) }
 }
 
 /// Variadic in C, as [`fcntl`] is.
@@ -270,5 +302,7 @@ unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_int) ->
 
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![read, write, readv, writev, close, dup, fcntl, ioctl]
+    entry_points![
+        read, write, readv, writev, close, dup, fcntl, fcntl64, ioctl
+    ]
 }

@@ -49,16 +49,19 @@ mod signals;
 mod sleep;
 mod sockets;
 mod spin;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod threads;
 mod time;
 
 pub(crate) use audit::{asked_by_machine, sources, start_audit};
+#[cfg(not(tokio_unstable))]
+pub(crate) use crash::is_isolated;
 pub(crate) use memory::{BUFFER, TcpSocket};
 pub(crate) use threads::{Thread, end_threads, main_is_over, run_threads, start_main};
 
-use crate::audit::{Audit, Call};
-use crate::entropy::{Door, Entropy};
+use crate::audit::Audit;
+use crate::entropy::Entropy;
 use crate::host::{Context, real};
 use crate::kernel::{Errno, Kernel};
 use crate::machine::SharedKernel;
@@ -202,8 +205,15 @@ pub(crate) fn world_time() -> Duration {
     Duration::from_nanos(world(|world| world.time.get()).unwrap_or(0))
 }
 
+pub(crate) fn name_of_machine() -> Option<String> {
+    machine(|kernel| kernel.name.clone())
+}
+
 /// The seed of a runtime, from the entropy of the machine that runs.
+#[cfg(tokio_unstable)]
 pub(crate) fn seed_of_runtime() -> u64 {
+    use crate::audit::Call;
+    use crate::entropy::Door;
     audit::asked(|| Call::entropy("tokio's rng_seed", size_of::<u64>()));
     machine(|kernel| kernel.entropy.next_u64(Door::Tokio)).unwrap_or_default()
 }
@@ -251,6 +261,7 @@ pub(crate) fn install() {
                 .enable_io()
                 .build(),
         );
+        #[cfg(feature = "sqlite")]
         sqlite::install();
         crash::install();
         report_panics_to_machines();

@@ -41,6 +41,11 @@ const SECTOR_SIZE: c_int = 4096;
 const UNIX_EPOCH_JULIAN_MS: i64 = 210_866_760_000_000;
 const DAY_MS: f64 = 86_400_000.0;
 
+/// What must have been done before SQLite is first used, by whoever may be the first.
+pub(crate) fn prepare() {
+    randomness::before_main();
+}
+
 /// Puts every SQLite database that a machine opens from now on onto the machine's disk. Only the
 /// first call in a process does anything.
 ///

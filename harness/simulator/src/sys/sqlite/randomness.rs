@@ -15,8 +15,8 @@ use super::{page_cache, runs_on_machine};
 use libsqlite3_sys as ffi;
 use std::cell::Cell;
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Once, OnceLock};
 
 /// SQLite's own mutexes, and which of them guards the generator.
 struct Mutexes {
@@ -50,9 +50,13 @@ pub(super) fn assert_prepared() {
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = before_main;
 
-extern "C" fn before_main() {
-    replace_mutexes();
-    page_cache::replace();
+/// Whatever else happens before `main` may want this done first: the linker decides about the order.
+pub(super) extern "C" fn before_main() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        replace_mutexes();
+        page_cache::replace();
+    });
 }
 
 fn replace_mutexes() {

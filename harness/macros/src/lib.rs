@@ -1,0 +1,184 @@
+//! The attribute `#[squall::test]`.
+//!
+//! It reads what it needs of a function by hand: its attributes, its name, the rest. A parser of all of Rust would cost a
+//! user more seconds than everything else here.
+#![forbid(unsafe_code)]
+
+use proc_macro::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
+use std::str::FromStr;
+
+/// A test in a simulated world: the function describes machines, faults and what must hold; the test plays it with one seed
+/// after the other, each run in a process of its own.
+///
+/// `#[squall::test]` plays 100 seeds, `#[squall::test(seeds = 1000)]` as many as it says. The function takes one argument,
+/// a `&mut squall::prelude::World`, and returns nothing. Other attributes of a test, such as `#[ignore]`, stay what they
+/// are.
+#[proc_macro_attribute]
+pub fn test(arguments: TokenStream, function: TokenStream) -> TokenStream {
+    match expand(arguments, function.clone()) {
+        Ok(test) => test,
+        // The function stays, so that there is no second complaint about its absence.
+        Err(wrong) => [complaint(&wrong), function].into_iter().collect(),
+    }
+}
+
+const SEEDS: &str = "100";
+
+struct Wrong {
+    what: &'static str,
+    at: Span,
+}
+
+fn wrong<T>(what: &'static str, at: Span) -> Result<T, Wrong> {
+    Err(Wrong { what, at })
+}
+
+fn expand(arguments: TokenStream, function: TokenStream) -> Result<TokenStream, Wrong> {
+    let seeds = seeds(arguments)?;
+    let Function {
+        attributes,
+        head,
+        name,
+        rest,
+    } = read(function)?;
+    let text = name.to_string();
+    let text = text.strip_prefix("r#").unwrap_or(&text);
+    let play = spanned(
+        &format!(
+            "fn __play(order: &[u8]) -> ::std::vec::Vec<u8> {{ ::squall::test::play(order, {name}) }} \
+             ::squall::test::run(::squall::test::Test {{ \
+                 module: ::core::module_path!(), name: {text:?}, seeds: {seeds}, play: __play }})"
+        ),
+        name.span(),
+    );
+    // The function itself stands within the test that has its name.
+    let within = head.iter().cloned().chain([name.clone().into()]);
+    let within = within.chain(rest).chain(play).collect();
+    let mut test: Vec<TokenTree> = attributes;
+    test.extend(plain(
+        // Outside of a test, as in an example of documentation, it is a function that can be called.
+        "#[cfg_attr(test, ::core::prelude::v1::test)] #[cfg_attr(not(test), allow(dead_code))]",
+    ));
+    test.extend(head);
+    test.push(name.into());
+    test.push(Group::new(Delimiter::Parenthesis, TokenStream::new()).into());
+    test.push(Group::new(Delimiter::Brace, within).into());
+    Ok(test.into_iter().collect())
+}
+
+/// What `seeds = 100` says.
+fn seeds(arguments: TokenStream) -> Result<String, Wrong> {
+    const HELP: &str = "write `#[squall::test]` or `#[squall::test(seeds = 100)]`";
+    let all: Vec<TokenTree> = arguments.into_iter().collect();
+    match &all[..] {
+        [] => Ok(SEEDS.to_owned()),
+        [
+            TokenTree::Ident(name),
+            TokenTree::Punct(equals),
+            TokenTree::Literal(count),
+        ] if name.to_string() == "seeds" && equals.as_char() == '=' => {
+            let digits = count.to_string().replace('_', "");
+            match u64::from_str(&digits) {
+                Ok(1..) => Ok(digits),
+                _ => wrong(
+                    "at least one seed is needed, as in `seeds = 100`",
+                    count.span(),
+                ),
+            }
+        }
+        [other, ..] => wrong(HELP, other.span()),
+    }
+}
+
+/// What is needed of a function.
+struct Function {
+    attributes: Vec<TokenTree>,
+    /// `fn`, and nothing before it.
+    head: Vec<TokenTree>,
+    name: Ident,
+    /// Its arguments and its body.
+    rest: Vec<TokenTree>,
+}
+
+fn read(function: TokenStream) -> Result<Function, Wrong> {
+    let mut tokens = function.into_iter().peekable();
+    let mut attributes = Vec::new();
+    while let Some(TokenTree::Punct(hash)) = tokens.peek()
+        && hash.as_char() == '#'
+    {
+        attributes.extend(tokens.by_ref().take(2));
+    }
+    let mut head = Vec::new();
+    loop {
+        match tokens.next() {
+            Some(TokenTree::Ident(word)) if word.to_string() == "fn" => {
+                head.push(word.into());
+                break;
+            }
+            Some(TokenTree::Ident(word)) if word.to_string() == "async" => {
+                return wrong(
+                    "it describes a world and waits for nothing: leave `async` to the machines",
+                    word.span(),
+                );
+            }
+            // A visibility: nobody else calls a test.
+            Some(TokenTree::Ident(_) | TokenTree::Group(_)) => {}
+            Some(other) => return wrong("this belongs to a function", other.span()),
+            None => return wrong("this belongs to a function", Span::call_site()),
+        }
+    }
+    let Some(TokenTree::Ident(name)) = tokens.next() else {
+        return wrong("this belongs to a function with a name", Span::call_site());
+    };
+    let rest: Vec<TokenTree> = tokens.collect();
+    match rest.first() {
+        Some(TokenTree::Group(arguments)) if arguments.delimiter() == Delimiter::Parenthesis => {
+            if arguments.stream().is_empty() {
+                return wrong(
+                    "it describes a world: write `world: &mut World` between the parentheses",
+                    arguments.span(),
+                );
+            }
+        }
+        _ => return wrong("a test has no type parameters", name.span()),
+    }
+    Ok(Function {
+        attributes,
+        head,
+        name,
+        rest,
+    })
+}
+
+fn plain(code: &str) -> TokenStream {
+    code.parse().expect("this is Rust")
+}
+
+/// Code whose mistakes, if any, are told at this place.
+fn spanned(code: &str, at: Span) -> TokenStream {
+    // Names in it are resolved where the test stands.
+    let at = at.resolved_at(Span::call_site());
+    plain(code)
+        .into_iter()
+        .map(|mut token| {
+            if let TokenTree::Group(group) = &token {
+                let inner = spanned(&group.stream().to_string(), at);
+                token = Group::new(group.delimiter(), inner).into();
+            }
+            token.set_span(at);
+            token
+        })
+        .collect()
+}
+
+fn complaint(wrong: &Wrong) -> TokenStream {
+    let message = TokenTree::Literal(proc_macro::Literal::string(wrong.what));
+    let mut all: Vec<TokenTree> = vec![
+        Ident::new("compile_error", wrong.at).into(),
+        Punct::new('!', Spacing::Alone).into(),
+        Group::new(Delimiter::Parenthesis, message.into()).into(),
+        Punct::new(';', Spacing::Alone).into(),
+    ];
+    all.iter_mut().for_each(|token| token.set_span(wrong.at));
+    all.into_iter().collect()
+}
