@@ -1,4 +1,67 @@
-//! Scenarios: what they say, how the seed completes them, and how they are played.
+//! Your own service in ten lines: its server, its clients, what goes wrong, and what must hold all the same.
+//!
+//! ```
+//! use squall::prelude::*;
+//! # mod my_service {
+//! #     pub fn main() -> std::io::Result<()> {
+//! #         let server = std::net::UdpSocket::bind("0.0.0.0:3000")?;
+//! #         let mut known = std::collections::BTreeSet::new();
+//! #         loop {
+//! #             let mut order = [0; 8];
+//! #             let (_, client) = server.recv_from(&mut order)?;
+//! #             if known.insert(order) {
+//! #                 squall::received("order", u64::from_le_bytes(order));
+//! #             }
+//! #             server.send_to(&order, client)?;
+//! #         }
+//! #     }
+//! # }
+//! # mod my_client {
+//! #     pub fn run(server: std::net::SocketAddr, me: usize) -> std::io::Result<()> {
+//! #         let client = std::net::UdpSocket::bind("0.0.0.0:0")?;
+//! #         client.set_read_timeout(Some(std::time::Duration::from_secs(1)))?;
+//! #         for order in 0..10 {
+//! #             let order = 10 * me as u64 + order;
+//! #             squall::sent("order", order);
+//! #             client.send_to(&order.to_le_bytes(), server)?;
+//! #             while client.recv(&mut [0; 8]).is_err() {
+//! #                 client.send_to(&order.to_le_bytes(), server)?;
+//! #             }
+//! #             squall::acknowledged("order", order);
+//! #             std::thread::sleep(std::time::Duration::from_secs(1));
+//! #         }
+//! #         Ok(())
+//! #     }
+//! # }
+//!
+//! #[squall::test(seeds = 100)]
+//! fn nothing_is_lost(world: &mut World) {
+//!     let server = world.machine("server", my_service::main);
+//!     let clients = world.machines(3, "client", move |me| my_client::run(server.at(3000), me));
+//!     world.faults(partition(server, any(1, &clients)).between(2..8).lasting(1..30));
+//!     world.faults(kill(any(1, &clients)).between(5..20).restarting_after(1..5));
+//!     world.check(exactly_once().sent("client", "order").received("server", "order"));
+//! }
+//! # nothing_is_lost();
+//! ```
+//!
+//! `cargo test` plays that with a hundred seeds: real programs, unchanged, on machines of a simulated world, with virtual time and
+//! real TCP/IP. What the checks need, the programs or the clients tell in one line each, [`sent`], [`received`],
+//! [`acknowledged`], which have no effect elsewhere. When something breaks, the test tells the story of the smallest run in
+//! which it does, the seed, and the command that repeats it:
+//!
+//! | variable | what it does |
+//! |---|---|
+//! | `SQUALL_SEED=17` | plays this seed alone |
+//! | `SQUALL_SEEDS=1000` | plays so many seeds |
+//! | `SQUALL_FOR=10m` | plays seeds for so long |
+//! | `SQUALL_PLAN=FILE` | plays what was decided in a file: the smaller plan of a failure |
+//! | `SQUALL_OUT=FOLDER` | where stories, plans and runs are written; `target/squall` if nobody says |
+//!
+//! Add `squall` to your `dev-dependencies`; no flags are needed. What your own code tells is in the crate `squall-observe`,
+//! which depends on nothing. [`prelude`] has the faults and the guarantees, [`mod@test`] says how a test is played.
+//!
+//! # Scenarios
 //!
 //! A [`Scenario`] is a checked file ([`Scenario::parse`]); with a seed it becomes a [`Plan`] in
 //! which nothing is open; [`run`] plays the plan in a simulated world and returns the record. What is put
@@ -19,6 +82,7 @@
 //! | `plan`, `plan_file` | scenario × seed → plan, which can be written to a file and played from it |
 //! | `run` | plan → record |
 //! | `parallel` | many runs on all cores |
+//! | [`mod@test`], [`prelude`] | tests of your own service in a few lines |
 #![forbid(unsafe_code)]
 
 mod cast;
@@ -36,12 +100,14 @@ mod overrides;
 pub mod parallel;
 mod plan;
 mod plan_file;
+pub mod prelude;
 mod run;
 mod scenario;
 mod setting;
 mod site;
 mod size;
 mod system;
+pub mod test;
 #[cfg(test)]
 mod testing;
 pub mod text;
@@ -65,6 +131,11 @@ pub use scenario::*;
 pub use setting::Setting;
 pub use site::{Door, Site, User};
 pub use size::Size;
+pub use squall_macros::test;
+pub use squall_observe::{
+    Call, Told, acknowledged, always, compares_and_sets, failed, pops, pushes, reachable, reads,
+    received, sent, shows, sometimes, writes,
+};
 pub use system::{Known, Subject, System, Systems};
 pub use text::{BadScenario, Problem};
 pub use transport::Transport;

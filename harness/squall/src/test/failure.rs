@@ -1,0 +1,205 @@
+//! What a test says when it fails: which guarantee, the story, what was on, and how to see it again.
+
+use super::play::Outcome;
+use squall_guarantees::observed::{Action, Answer, Observation, Observed, Thing, Told, Verdict};
+use squall_guarantees::seconds;
+use std::collections::{BTreeSet, HashSet};
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Longer stories are cut in the middle.
+const LINES: usize = 40;
+
+/// The names of what is violated in a run.
+pub(super) fn broken(outcome: &Outcome) -> Vec<&str> {
+    let violated = outcome
+        .verdicts
+        .iter()
+        .filter(|it| matches!(it.1, Verdict::Violated { .. }));
+    violated.map(|it| &*it.0).collect()
+}
+
+/// The verdicts that are violations, in lines.
+pub(super) fn violations(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    for (name, verdict) in &outcome.verdicts {
+        if let Verdict::Violated { .. } = verdict {
+            let words = verdict.to_string();
+            let words = words.strip_prefix("violated: ").unwrap_or(&words);
+            let _ = writeln!(text, "{name}\n    {words}");
+        }
+    }
+    text
+}
+
+/// What happened, as far as it belongs to the violations: faults, what became of the things in question, programs that
+/// ended.
+pub(super) fn story(outcome: &Outcome) -> String {
+    let observed = &outcome.observed;
+    let mut lines: Vec<(Duration, u8, String)> = Vec::new();
+    for fault in &outcome.faults {
+        let struck = match fault.struck {
+            0 => ", and strikes nothing".to_owned(),
+            1 => String::new(),
+            times => format!(", and strikes {times} times"),
+        };
+        let verb = match fault.until {
+            None => "",
+            Some(until) if until == fault.from => "",
+            Some(_) => " begins",
+        };
+        lines.push((
+            fault.from,
+            0,
+            format!("fault: {}{verb}{struck}", fault.what),
+        ));
+        if let Some(until) = fault.until.filter(|&until| until != fault.from) {
+            lines.push((until, 0, format!("fault: {} is over", fault.what)));
+        }
+    }
+    for &(machine, at) in &outcome.ends {
+        lines.push((
+            at,
+            1,
+            format!("{}: its program ends", observed.name(machine)),
+        ));
+    }
+    for panic in &outcome.panics {
+        let who = observed.name(panic.machine);
+        lines.push((panic.at, 2, format!("{who}: panics: {}", panic.message)));
+    }
+    for it in concerned(outcome) {
+        lines.push((
+            it.at,
+            2,
+            format!(
+                "{}: {}",
+                observed.name(it.machine),
+                words(&it.told, observed)
+            ),
+        ));
+    }
+    for (name, verdict) in &outcome.verdicts {
+        if let Verdict::Violated { at, .. } = verdict {
+            lines.push((*at, 4, format!("violates {name}")));
+        }
+    }
+    lines.sort();
+    let left_out = lines.len().saturating_sub(LINES);
+    let mut text = String::new();
+    for (place, (at, _, line)) in lines.iter().enumerate() {
+        if left_out > 0 && place == LINES / 2 {
+            let _ = writeln!(text, "               … {left_out} more …");
+        }
+        if left_out > 0 && (LINES / 2..LINES / 2 + left_out).contains(&place) {
+            continue;
+        }
+        let _ = writeln!(text, "{:>13}  {line}", seconds(*at));
+    }
+    text
+}
+
+/// What was told about the things that the violations are about.
+fn concerned(outcome: &Outcome) -> Vec<&Observation> {
+    let observed = &outcome.observed;
+    let evidence = outcome.verdicts.iter().filter_map(|it| match &it.1 {
+        Verdict::Violated { told, .. } => Some(told),
+        _ => None,
+    });
+    let places: BTreeSet<usize> = evidence.flatten().copied().collect();
+    let told = |place: &usize| observed.told.get(*place);
+    let ids: HashSet<&str> = places
+        .iter()
+        .filter_map(told)
+        .filter_map(|it| Some(&*thing(&it.told)?.id))
+        .collect();
+    let objects: HashSet<&str> = places
+        .iter()
+        .filter_map(told)
+        .filter_map(|it| object(&it.told))
+        .collect();
+    let last = places
+        .iter()
+        .filter_map(told)
+        .map(|it| it.at)
+        .max()
+        .unwrap_or_default();
+    let mut calls = HashSet::new();
+    let of_call = |it: &Observation, calls: &mut HashSet<(usize, u64)>| match &it.told {
+        Told::Called { call, object, .. } => {
+            let concerned = it.at <= last && objects.contains(&**object);
+            concerned && calls.insert((it.machine, *call))
+        }
+        Told::Returned { call, .. } => calls.contains(&(it.machine, *call)),
+        _ => false,
+    };
+    let all = observed.told.iter().enumerate();
+    let all = all.filter(|(place, it)| {
+        let same = thing(&it.told).is_some_and(|thing| ids.contains(&*thing.id));
+        same || of_call(it, &mut calls) || places.contains(place)
+    });
+    all.map(|it| it.1).collect()
+}
+
+fn thing(told: &Told) -> Option<&Thing> {
+    match told {
+        Told::Sent(thing)
+        | Told::Received(thing)
+        | Told::Acknowledged(thing)
+        | Told::Failed(thing) => Some(thing),
+        _ => None,
+    }
+}
+
+fn object(told: &Told) -> Option<&str> {
+    match told {
+        Told::Called { object, .. } | Told::Shows { object, .. } => Some(object),
+        _ => None,
+    }
+}
+
+fn words(told: &Told, observed: &Observed) -> String {
+    let of = |thing: &Thing| format!("`{}` ({})", thing.id, thing.topic);
+    match told {
+        Told::Sent(thing) => format!("sends {}", of(thing)),
+        Told::Received(thing) => format!("receives {}", of(thing)),
+        Told::Acknowledged(thing) => format!("knows that {} has arrived", of(thing)),
+        Told::Failed(thing) => format!("gives up {}", of(thing)),
+        Told::Called { object, action, .. } => match action {
+            Action::Read => format!("begins to read `{object}`"),
+            Action::Write(value) => format!("begins to write {value} to `{object}`"),
+            Action::CompareAndSet(old, new) => {
+                format!("begins to set `{object}` from {old} to {new}")
+            }
+            Action::Push(value) => format!("begins to push {value} to `{object}`"),
+            Action::Pop => format!("begins to pop from `{object}`"),
+        },
+        Told::Returned { call, answer } => {
+            let asked = observed.told.iter().find_map(|it| match &it.told {
+                Told::Called {
+                    call: other,
+                    object,
+                    ..
+                } if other == call => Some(object),
+                _ => None,
+            });
+            let object = asked.map_or("?", |object| object);
+            match answer {
+                Answer::Done => format!("is done with `{object}`"),
+                Answer::Refused => format!("is refused by `{object}`"),
+                Answer::Value(value) => format!("gets {value} from `{object}`"),
+                Answer::Nothing => format!("gets nothing from `{object}`"),
+                Answer::Failed => format!("fails with `{object}`"),
+            }
+        }
+        Told::Shows { object, value } => format!("shows {value} for `{object}`"),
+        Told::Always(claim) | Told::Sometimes(claim) | Told::Reached(claim) => {
+            let holds = if claim.holds { "is" } else { "is not" };
+            format!(
+                "claims that {}, and it {holds} so ({})",
+                claim.what, claim.place
+            )
+        }
+        other => format!("{other:?}"),
+    }
+}

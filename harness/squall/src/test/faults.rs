@@ -1,0 +1,518 @@
+//! What can go wrong in a test: whom it hits, when, and how long, each said or left to the seed.
+
+use super::dice::Dice;
+use super::ranges::{Chances, Counts, Times};
+use super::who::Who;
+use crate::setting::Setting;
+use squall_simulator::{Fault as Order, FaultId, Latency, Link, Loss, MachineId, Strike};
+use std::time::Duration;
+
+/// Something that goes wrong. [`partition`], [`kill`] and their like make one; if nothing else is said it begins between 1
+/// and 10 s after the world, and lasts for 1 to 10 s.
+#[derive(Clone, Debug)]
+#[must_use = "a fault is to be given to `world.faults`"]
+pub struct Fault {
+    kind: Kind,
+    begins: Setting<Duration>,
+    lasts: Setting<Duration>,
+    restarts: Option<Setting<Duration>>,
+    times: Setting<u32>,
+    probability: f64,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Partition(Who, Who),
+    OneWay(Who, Who),
+    Isolate(Who),
+    Hold(Who, Who),
+    Loss(Who, Who, Setting<f64>),
+    Latency(Who, Who, Setting<Duration>),
+    Kill(Who),
+    KillAtWork(Who),
+    Terminate(Who),
+    PowerLoss(Who),
+    TornPowerLoss(Who),
+    Pause(Who),
+    Suspend(Who),
+    NewAddress(Who),
+}
+
+/// No packet passes between the two, either way.
+pub fn partition(a: impl Into<Who>, b: impl Into<Who>) -> Fault {
+    Fault::new(Kind::Partition(a.into(), b.into()))
+}
+
+/// No packet passes from the first to the second; the others do.
+pub fn one_way(from: impl Into<Who>, to: impl Into<Who>) -> Fault {
+    Fault::new(Kind::OneWay(from.into(), to.into()))
+}
+
+/// No packet passes between these machines and all others.
+pub fn isolate(who: impl Into<Who>) -> Fault {
+    Fault::new(Kind::Isolate(who.into()))
+}
+
+/// Packets between the two wait, and arrive when it is over.
+pub fn hold(a: impl Into<Who>, b: impl Into<Who>) -> Fault {
+    Fault::new(Kind::Hold(a.into(), b.into()))
+}
+
+/// Packets between the two are lost with this probability.
+pub fn loss(a: impl Into<Who>, b: impl Into<Who>, chance: impl Chances) -> Fault {
+    Fault::new(Kind::Loss(a.into(), b.into(), chance.setting()))
+}
+
+/// Packets between the two need this long, each way.
+pub fn latency(a: impl Into<Who>, b: impl Into<Who>, time: impl Times) -> Fault {
+    Fault::new(Kind::Latency(a.into(), b.into(), time.setting()))
+}
+
+/// The program is killed, as by SIGKILL. It stays so unless [`Fault::restarting_after`] says otherwise.
+pub fn kill(who: impl Into<Who>) -> Fault {
+    Fault::new(Kind::Kill(who.into()))
+}
+
+/// The program is killed in the middle of its work, at a system call that the seed chooses.
+pub fn kill_at_work(who: impl Into<Who>) -> Fault {
+    Fault::new(Kind::KillAtWork(who.into()))
+}
+
+/// The program is asked to end (SIGTERM), which kills it if it does not listen.
+pub fn terminate(who: impl Into<Who>) -> Fault {
+    Fault::new(Kind::Terminate(who.into()))
+}
+
+/// The machine loses its power: it falls silent, and its disk loses what was not synced. It stays so unless
+/// [`Fault::restarting_after`] says otherwise.
+pub fn power_loss(who: impl Into<Who>) -> Fault {
+    Fault::new(Kind::PowerLoss(who.into()))
+}
+
+/// The same, but of what was not synced some sectors are written and some are not.
+pub fn torn_power_loss(who: impl Into<Who>) -> Fault {
+    Fault::new(Kind::TornPowerLoss(who.into()))
+}
+
+/// The program stands still, as after SIGSTOP; its kernel goes on.
+pub fn pause(who: impl Into<Who>) -> Fault {
+    Fault::new(Kind::Pause(who.into()))
+}
+
+/// The whole machine stands still, its clocks included; they jump when it goes on.
+pub fn suspend(who: impl Into<Who>) -> Fault {
+    Fault::new(Kind::Suspend(who.into()))
+}
+
+/// The machine gets another address; its connections hear nothing any more.
+pub fn new_address(who: impl Into<Who>) -> Fault {
+    Fault::new(Kind::NewAddress(who.into()))
+}
+
+fn seconds(from: u64, to: u64) -> Setting<Duration> {
+    Setting::Between(Duration::from_secs(from), Duration::from_secs(to))
+}
+
+impl Fault {
+    fn new(kind: Kind) -> Self {
+        Fault {
+            kind,
+            begins: seconds(1, 10),
+            lasts: seconds(1, 10),
+            restarts: None,
+            times: Setting::Fixed(1),
+            probability: 1.0,
+        }
+    }
+
+    /// When it begins, since the beginning of the world: `2..8`.
+    #[track_caller]
+    pub fn between(mut self, times: impl Times) -> Self {
+        self.begins = times.setting();
+        self
+    }
+
+    /// When it begins, since the beginning of the world: `5`.
+    #[track_caller]
+    pub fn at(self, time: impl Times) -> Self {
+        self.between(time)
+    }
+
+    /// How long it lasts: `1..30`.
+    ///
+    /// # Panics
+    ///
+    /// If it is over as soon as it has begun, as a kill is.
+    #[track_caller]
+    pub fn lasting(mut self, time: impl Times) -> Self {
+        assert!(
+            self.kind.lasts(),
+            "this fault is over as soon as it has begun; after which time the program is started again is said by \
+             `restarting_after`"
+        );
+        self.lasts = time.setting();
+        self
+    }
+
+    /// How long after its end the program is started again: `1..5`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end programs.
+    #[track_caller]
+    pub fn restarting_after(mut self, time: impl Times) -> Self {
+        assert!(
+            self.kind.ends_programs(),
+            "this fault ends no program; how long it lasts is said by `lasting`"
+        );
+        self.restarts = Some(time.setting());
+        self
+    }
+
+    /// How often it happens, each time with dice of its own: `1..4`.
+    #[track_caller]
+    pub fn times(mut self, times: impl Counts) -> Self {
+        self.times = times.setting();
+        self
+    }
+
+    /// With which probability it happens at all.
+    #[track_caller]
+    pub fn with_probability(mut self, probability: f64) -> Self {
+        let Setting::Fixed(probability) = Chances::setting(probability) else {
+            unreachable!("a number is no range");
+        };
+        self.probability = probability;
+        self
+    }
+}
+
+impl Kind {
+    fn ends_programs(&self) -> bool {
+        use Kind::*;
+        matches!(
+            self,
+            Kill(_) | KillAtWork(_) | Terminate(_) | PowerLoss(_) | TornPowerLoss(_)
+        )
+    }
+
+    fn lasts(&self) -> bool {
+        !self.ends_programs() && !matches!(self, Kind::NewAddress(_))
+    }
+
+    fn word(&self) -> &'static str {
+        match self {
+            Kind::Partition(..) => "partition",
+            Kind::OneWay(..) => "one-way partition",
+            Kind::Isolate(_) => "isolation",
+            Kind::Hold(..) => "hold",
+            Kind::Loss(..) => "losses",
+            Kind::Latency(..) => "latency",
+            Kind::Kill(_) => "kill",
+            Kind::KillAtWork(_) => "kill at work",
+            Kind::Terminate(_) => "termination",
+            Kind::PowerLoss(_) => "power loss",
+            Kind::TornPowerLoss(_) => "torn power loss",
+            Kind::Pause(_) => "pause",
+            Kind::Suspend(_) => "suspension",
+            Kind::NewAddress(_) => "new address",
+        }
+    }
+}
+
+/// A fault in a plan: nothing is open any more.
+#[derive(Clone, Debug)]
+pub(super) struct Planned {
+    /// The same whatever the seed: `fault 2`.
+    pub(super) label: String,
+    pub(super) what: String,
+    pub(super) from: Duration,
+    /// When all of it is over; none if it stays.
+    pub(super) until: Option<Duration>,
+    /// The machines whose programs it ends, and in which time.
+    pub(super) kills: Vec<usize>,
+    pub(super) latest: Duration,
+    orders: Vec<(Duration, Order)>,
+}
+
+/// The machines of a world, by place.
+pub(super) struct Places<'a> {
+    pub(super) names: &'a [String],
+    pub(super) ids: &'a [MachineId],
+    /// The path between any two.
+    pub(super) link: &'a Link,
+}
+
+impl Places<'_> {
+    fn ids(&self, places: &[usize]) -> Vec<MachineId> {
+        places.iter().map(|&place| self.ids[place]).collect()
+    }
+
+    fn names(&self, places: &[usize]) -> String {
+        let names = places.iter().map(|&place| &*self.names[place]);
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    fn others(&self, places: &[usize]) -> Vec<usize> {
+        let all = 0..self.ids.len();
+        all.filter(|place| !places.contains(place)).collect()
+    }
+}
+
+/// How long a program may take to come to the system call at which it is killed.
+const SOON: Duration = Duration::from_secs(1);
+
+impl Fault {
+    /// Decides what is open. `number` is its place among all faults, from 1.
+    pub(super) fn plan(&self, number: usize, dice: &mut Dice, world: &Places<'_>) -> Vec<Planned> {
+        let label = format!("fault {number} ({})", self.kind.word());
+        let times = dice.count(&format!("{label}, times"), self.times, 1);
+        (1..=times)
+            .filter_map(|time| {
+                let label = match time {
+                    1 => label.clone(),
+                    time => format!("{label}, time {time}"),
+                };
+                let happens = dice.happens(&label, self.probability);
+                happens.then(|| self.plan_once(label, dice, world))
+            })
+            .collect()
+    }
+
+    fn plan_once(&self, label: String, dice: &mut Dice, world: &Places<'_>) -> Planned {
+        let from = dice.time(&format!("{label}, begins"), self.begins);
+        let lasting = match self.kind.lasts() {
+            true => dice.time(&format!("{label}, lasts"), self.lasts),
+            false => Duration::ZERO,
+        };
+        let end = from + lasting;
+        let mut orders = Vec::new();
+        let mut both = |begin: Order, over: Order| orders.extend([(from, begin), (end, over)]);
+        let choose = |dice: &mut Dice, who: &Who, part: &str| {
+            who.choose(&format!("{label}, {part}"), dice, world.names)
+        };
+        let mut kills = Vec::new();
+        let what = match &self.kind {
+            Kind::Partition(a, b) | Kind::Hold(a, b) => {
+                let (a, b) = (choose(dice, a, "one side"), choose(dice, b, "other side"));
+                let words = format!(
+                    "{} between {} and {}",
+                    self.kind.word(),
+                    world.names(&a),
+                    world.names(&b)
+                );
+                let (a, b) = (world.ids(&a), world.ids(&b));
+                for (from, to) in [(a.clone(), b.clone()), (b, a)] {
+                    match self.kind {
+                        Kind::Hold(..) => both(hold_order(&from, &to), Order::Release { from, to }),
+                        _ => both(cut_order(&from, &to), Order::Mend { from, to }),
+                    }
+                }
+                words
+            }
+            Kind::OneWay(a, b) => {
+                let (a, b) = (choose(dice, a, "senders"), choose(dice, b, "receivers"));
+                let words = format!("partition from {} to {}", world.names(&a), world.names(&b));
+                let (from, to) = (world.ids(&a), world.ids(&b));
+                both(cut_order(&from, &to), Order::Mend { from, to });
+                words
+            }
+            Kind::Isolate(who) => {
+                let who = choose(dice, who, "whom");
+                let (a, b) = (world.ids(&who), world.ids(&world.others(&who)));
+                for (from, to) in [(a.clone(), b.clone()), (b, a)] {
+                    both(cut_order(&from, &to), Order::Mend { from, to });
+                }
+                format!("isolation of {}", world.names(&who))
+            }
+            Kind::Loss(a, b, chance) => {
+                let (a, b) = (choose(dice, a, "one side"), choose(dice, b, "other side"));
+                let chance = dice.chance(&format!("{label}, probability"), *chance);
+                let words = format!(
+                    "{}% losses between {} and {}",
+                    (chance * 1e4).round() / 100.0,
+                    world.names(&a),
+                    world.names(&b)
+                );
+                let between = (world.ids(&a), world.ids(&b));
+                let (begin, over) = (between.clone(), between);
+                let begin = Order::Loss {
+                    between: begin,
+                    loss: Some(chance),
+                };
+                both(
+                    begin,
+                    Order::Loss {
+                        between: over,
+                        loss: None,
+                    },
+                );
+                words
+            }
+            Kind::Latency(a, b, time) => {
+                let (a, b) = (choose(dice, a, "one side"), choose(dice, b, "other side"));
+                let time = dice.time(&format!("{label}, latency"), *time);
+                let words = format!(
+                    "latency of {time:?} between {} and {}",
+                    world.names(&a),
+                    world.names(&b)
+                );
+                let (a, b) = (world.ids(&a), world.ids(&b));
+                let slow = Link {
+                    latency: Latency::Fixed(time),
+                    ..world.link.clone()
+                };
+                for (from, to) in [(a.clone(), b.clone()), (b, a)] {
+                    both(
+                        Order::Link {
+                            from: from.clone(),
+                            to: to.clone(),
+                            link: Box::new(slow.clone()),
+                        },
+                        Order::Link {
+                            from,
+                            to,
+                            link: Box::new(world.link.clone()),
+                        },
+                    );
+                }
+                words
+            }
+            Kind::Kill(who)
+            | Kind::Terminate(who)
+            | Kind::PowerLoss(who)
+            | Kind::TornPowerLoss(who) => {
+                kills = choose(dice, who, "whom");
+                for id in world.ids(&kills) {
+                    let order = match self.kind {
+                        Kind::Terminate(_) => Order::Terminate(id),
+                        Kind::PowerLoss(_) => Order::PowerLoss(id),
+                        Kind::TornPowerLoss(_) => Order::TornPowerLoss {
+                            machine: id,
+                            sector: 4096,
+                        },
+                        _ => Order::Kill(id),
+                    };
+                    orders.push((from, order));
+                }
+                format!("{} of {}", self.kind.word(), world.names(&kills))
+            }
+            Kind::KillAtWork(who) => {
+                kills = choose(dice, who, "whom");
+                let call = dice.count(&format!("{label}, call"), Setting::Between(1, 200), 1);
+                for machine in world.ids(&kills) {
+                    let (call, latest) = (call.into(), from + SOON);
+                    let strike = Strike::Kill;
+                    orders.push((
+                        from,
+                        Order::AtCall {
+                            machine,
+                            call,
+                            latest,
+                            strike,
+                        },
+                    ));
+                }
+                format!("kill of {} at its system call {call}", world.names(&kills))
+            }
+            Kind::Pause(who) | Kind::Suspend(who) => {
+                let who = choose(dice, who, "whom");
+                for machine in world.ids(&who) {
+                    match self.kind {
+                        Kind::Pause(_) => both(Order::Pause(machine), Order::Resume(machine)),
+                        _ => both(
+                            Order::Suspend(machine),
+                            Order::Wake {
+                                machine,
+                                clocks_jump: true,
+                            },
+                        ),
+                    }
+                }
+                format!("{} of {}", self.kind.word(), world.names(&who))
+            }
+            Kind::NewAddress(who) => {
+                let who = choose(dice, who, "whom");
+                let moves = world
+                    .ids(&who)
+                    .into_iter()
+                    .map(|id| (from, Order::Move(id)));
+                orders.extend(moves);
+                format!("new address of {}", world.names(&who))
+            }
+        };
+        let latest = match self.kind {
+            Kind::KillAtWork(_) => from + SOON,
+            _ => end,
+        };
+        let restart = self.restarts.map(|after| {
+            let restart = latest + dice.time(&format!("{label}, restarts after"), after);
+            orders.extend(
+                world
+                    .ids(&kills)
+                    .into_iter()
+                    .map(|id| (restart, Order::Boot(id))),
+            );
+            restart
+        });
+        let until = match (self.kind.ends_programs(), restart) {
+            (false, _) => Some(end),
+            (true, restart) => restart,
+        };
+        Planned {
+            label,
+            what,
+            from,
+            until,
+            kills,
+            latest,
+            orders,
+        }
+    }
+}
+
+fn cut_order(from: &[MachineId], to: &[MachineId]) -> Order {
+    let (from, to) = (from.to_vec(), to.to_vec());
+    Order::Cut { from, to }
+}
+
+fn hold_order(from: &[MachineId], to: &[MachineId]) -> Order {
+    let (from, to) = (from.to_vec(), to.to_vec());
+    Order::Hold { from, to }
+}
+
+impl Planned {
+    pub(super) fn strike(&mut self, world: &mut squall_simulator::World) -> Vec<FaultId> {
+        let orders = std::mem::take(&mut self.orders);
+        orders
+            .into_iter()
+            .map(|(at, order)| world.at(at, order))
+            .collect()
+    }
+}
+
+/// What all paths are like when no fault says otherwise.
+#[derive(Clone, Debug)]
+pub(super) struct Network {
+    pub(super) latency: Setting<Duration>,
+    pub(super) loss: Setting<f64>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Network {
+            latency: Setting::Fixed(Duration::from_millis(1)),
+            loss: Setting::Fixed(0.0),
+        }
+    }
+}
+
+impl Network {
+    pub(super) fn link(&self, dice: &mut Dice) -> Link {
+        Link {
+            latency: Latency::Fixed(dice.time("network, latency", self.latency)),
+            loss: Loss::from(dice.chance("network, losses", self.loss)),
+            ..Link::default()
+        }
+    }
+}

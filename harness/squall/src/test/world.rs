@@ -1,0 +1,195 @@
+//! What a test describes: machines, what goes wrong, and what must hold all the same.
+
+use super::dice::Dice;
+use super::faults::{Fault, Network};
+use super::ranges::{Chances, Counts, Times};
+use super::who::{Machine, Machines};
+use crate::setting::Setting;
+use squall_guarantees::observed::{Checker, InSeconds, Observed, always, that};
+use squall_simulator::{AsyncFunction, Ending, Function, MachineId, Main};
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A world, as a test describes it: who is in it, what goes wrong, what must hold. What is left open in it, the seed decides.
+pub struct World {
+    pub(super) dice: Dice,
+    pub(super) machines: Vec<Described>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) checks: Vec<Box<dyn Checker>>,
+    pub(super) finally: Vec<(usize, Box<dyn FnOnce()>)>,
+    pub(super) network: Network,
+    pub(super) lasting: Setting<Duration>,
+    pub(super) settling: Duration,
+    pub(super) may_panic: bool,
+}
+
+/// A machine that is to be built.
+pub(super) struct Described {
+    pub(super) name: String,
+    pub(super) group: String,
+    pub(super) build: Build,
+}
+
+/// Adds a machine of this name to a world.
+#[doc(hidden)]
+pub type Build = Box<dyn FnOnce(&mut squall_simulator::World, &str) -> MachineId>;
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.machines.iter().map(|it| &*it.name).collect();
+        f.debug_struct("World")
+            .field("machines", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What each machine of a group runs: what `main` can be, given the machine's number in its group, from 0.
+///
+/// `Kind` tells functions and asynchronous functions apart, and is found by the compiler.
+pub trait Program<Kind>: 'static {
+    /// Adds the machine with this number.
+    #[doc(hidden)]
+    fn build(self: Rc<Self>, number: usize) -> Build;
+}
+
+impl<F, T> Program<Function<T>> for F
+where
+    F: Fn(usize) -> T + 'static,
+    T: Ending + 'static,
+{
+    fn build(self: Rc<Self>, number: usize) -> Build {
+        Box::new(move |world, name| world.machine(name, move || self(number)))
+    }
+}
+
+impl<F, T> Program<AsyncFunction<T>> for F
+where
+    F: Fn(usize) -> T + 'static,
+    T: Future<Output: Ending> + 'static,
+{
+    fn build(self: Rc<Self>, number: usize) -> Build {
+        Box::new(move |world, name| world.machine(name, move || self(number)))
+    }
+}
+
+impl World {
+    pub(super) fn new(dice: Dice) -> Self {
+        World {
+            dice,
+            machines: Vec::new(),
+            faults: Vec::new(),
+            checks: vec![Box::new(always())],
+            finally: Vec::new(),
+            network: Network::default(),
+            lasting: Setting::Fixed(Duration::from_secs(30)),
+            settling: Duration::from_secs(60),
+            may_panic: false,
+        }
+    }
+
+    /// Adds a machine that runs a program: what `main` is, `fn` or `async fn`, with `#[tokio::main]` or without, or a
+    /// closure. It begins anew at each start.
+    ///
+    /// # Panics
+    ///
+    /// If there is a machine or a group of this name already.
+    #[track_caller]
+    pub fn machine<Kind>(&mut self, name: &str, program: impl Main<Kind>) -> Machine {
+        let build: Build = Box::new(move |world, name| world.machine(name, program));
+        self.expect_new(name);
+        self.add(name.to_owned(), name, build)
+    }
+
+    /// Adds so many machines that run a program, given each machine's number, from 0. They are called `client-1`,
+    /// `client-2` and so on, and `client` means all of them.
+    ///
+    /// # Panics
+    ///
+    /// If there is a machine or a group of this name already.
+    #[track_caller]
+    pub fn machines<F, T, Kind>(&mut self, count: impl Counts, name: &str, program: F) -> Machines
+    where
+        F: Fn(usize) -> T + Program<Kind>,
+    {
+        self.expect_new(name);
+        let program = Rc::new(program);
+        let count = self
+            .dice
+            .count(&format!("machines, {name}"), count.setting(), 1);
+        let machines = (0..count as usize).map(|number| {
+            let build = Rc::clone(&program).build(number);
+            self.add(format!("{name}-{}", number + 1), name, build)
+        });
+        Machines::new(machines.collect())
+    }
+
+    #[track_caller]
+    fn expect_new(&self, name: &str) {
+        let known = |it: &Described| it.name == name || it.group == name;
+        assert!(
+            !self.machines.iter().any(known),
+            "there is a machine `{name}` already"
+        );
+    }
+
+    fn add(&mut self, name: String, group: &str, build: Build) -> Machine {
+        let place = self.machines.len();
+        let group = group.to_owned();
+        self.machines.push(Described { name, group, build });
+        Machine::new(place)
+    }
+
+    /// Something that goes wrong: `world.faults(partition(server, any(1, &clients)).lasting(1..30))`.
+    pub fn faults(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// Something that must hold: `world.check(exactly_once().sent("client", "order").received("server", "order"))`.
+    pub fn check(&mut self, checker: impl Checker + 'static) {
+        self.checks.push(Box::new(checker));
+    }
+
+    /// Something of your own that must hold of all that was told; an error says why it does not.
+    pub fn check_that(
+        &mut self,
+        name: &str,
+        check: impl Fn(&Observed) -> Result<(), String> + 'static,
+    ) {
+        self.check(that(name, check));
+    }
+
+    /// What happens at the very end on a machine, whose program is killed before: reading its disk, and telling what is
+    /// there.
+    pub fn finally(&mut self, machine: Machine, read: impl FnOnce() + 'static) {
+        self.finally.push((machine.place(), Box::new(read)));
+    }
+
+    /// How long packets need between any two machines, each way; 1 ms if nobody says.
+    #[track_caller]
+    pub fn latency(&mut self, time: impl Times) {
+        self.network.latency = time.setting();
+    }
+
+    /// How likely a packet is lost between any two machines; 0 if nobody says.
+    #[track_caller]
+    pub fn loss(&mut self, chance: impl Chances) {
+        self.network.loss = chance.setting();
+    }
+
+    /// How long the world lasts, if its faults do not last longer; 30 s if nobody says.
+    #[track_caller]
+    pub fn lasting(&mut self, time: impl Times) {
+        self.lasting = time.setting();
+    }
+
+    /// How long everything works after that, so that what must come to its end can; 60 s if nobody says.
+    pub fn settling(&mut self, time: impl InSeconds) {
+        self.settling = time.duration();
+    }
+
+    /// A program may panic, or end with an error.
+    pub fn may_panic(&mut self) {
+        self.may_panic = true;
+    }
+}

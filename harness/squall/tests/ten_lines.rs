@@ -1,0 +1,364 @@
+//! `#[squall::test]` as a user meets it: a service of a few lines, what passes, and what is said of what fails.
+//!
+//! Tests that are meant to fail are ignored, and played by the others in a process of their own, as `cargo test` does.
+
+use squall::prelude::*;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+/// Takes orders, one a line, and confirms each. What it was told already it handles again, unless it remembers.
+async fn serve(remembers: bool) {
+    let listener = TcpListener::bind("0.0.0.0:3000").await.unwrap();
+    let known = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    loop {
+        let (peer, _) = listener.accept().await.unwrap();
+        let known = known.clone();
+        tokio::spawn(async move {
+            let mut peer = BufReader::new(peer);
+            let mut order = String::new();
+            while peer.read_line(&mut order).await.is_ok_and(|read| read > 0) {
+                let id = order.trim().to_owned();
+                if known.lock().unwrap().insert(id.clone()) || !remembers {
+                    squall::received("order", id);
+                }
+                if peer.write_all(order.as_bytes()).await.is_err() {
+                    break;
+                }
+                order.clear();
+            }
+        });
+    }
+}
+
+/// The server as a program: with a runtime of its own, and two workers.
+#[tokio::main(worker_threads = 2)]
+async fn server_main() {
+    serve(true).await;
+}
+
+/// Sends an order a second, ten in all, and tries each again until it is confirmed.
+async fn order(server: SocketAddr, me: usize) {
+    for number in 0..10 {
+        let id = format!("{me}/{number}");
+        squall::sent("order", &id);
+        let mut attempt = 0;
+        while timeout(Duration::from_secs(2), ask(server, &id))
+            .await
+            .is_err()
+        {
+            attempt += 1;
+        }
+        squall::sometimes!(attempt > 0, "an order is tried again");
+        squall::acknowledged("order", &id);
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn ask(server: SocketAddr, id: &str) {
+    let asked = async {
+        let mut line = String::new();
+        let mut peer = BufReader::new(TcpStream::connect(server).await?);
+        peer.write_all(format!("{id}\n").as_bytes()).await?;
+        match peer.read_line(&mut line).await? {
+            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok::<(), std::io::Error>(()),
+        }
+    };
+    if asked.await.is_err() {
+        std::future::pending().await
+    }
+}
+
+fn orders(world: &mut World, server: Machine) {
+    let clients = world.machines(3, "client", move |me| order(server.at(3000), me));
+    world.faults(
+        partition(server, any(1, &clients))
+            .between(2..8)
+            .lasting(1..10),
+    );
+    world.check(
+        exactly_once()
+            .sent("client", "order")
+            .received("server", "order"),
+    );
+}
+
+#[squall::test(seeds = 20)]
+fn a_server_that_remembers_keeps_its_word(world: &mut World) {
+    let server = world.machine("server", server_main);
+    orders(world, server);
+    world.check(
+        durable()
+            .sent("client", "order")
+            .received("server", "order"),
+    );
+    world.check(
+        in_order()
+            .sent("client", "order")
+            .received("server", "order"),
+    );
+    world.check(acknowledged_within(1).sent("client", "order"));
+    world.check(sometimes("an order is tried again"));
+    world.check_that("thirty orders are sent", |run| {
+        let sent = run
+            .told
+            .iter()
+            .filter(|it| matches!(&it.told, squall::Told::Sent(_)));
+        match sent.count() {
+            30 => Ok(()),
+            other => Err(format!("{other} were")),
+        }
+    });
+}
+
+#[squall::test(seeds = 10)]
+#[should_panic(expected = "received `0/1` 2 times")]
+fn other_attributes_of_a_test_stay(world: &mut World) {
+    let server = world.machine("server", || serve(false));
+    world.machine("client", move || order(server.at(3000), 0));
+    // The answer to the second order is lost.
+    world.faults(isolate(server).at(1.0075).lasting(1));
+    world.check(
+        exactly_once()
+            .sent("client", "order")
+            .received("server", "order"),
+    );
+}
+
+/// A program that asks for what it must not, and others like it.
+mod failing {
+    use super::*;
+
+    #[squall::test(seeds = 100)]
+    #[ignore = "played by another test"]
+    fn a_server_that_forgets(world: &mut World) {
+        let server = world.machine("server", || serve(false));
+        orders(world, server);
+        let clients = world.machines(1..3, "idler", |_| std::future::pending::<()>());
+        world.faults(pause(&clients).between(2..8));
+        world.faults(latency(server, &clients, ms(5)..ms(50)));
+    }
+
+    #[squall::test(seeds = 3)]
+    #[ignore = "played by another test"]
+    fn a_panic(world: &mut World) {
+        world.machine("server", || async {
+            sleep(Duration::from_secs(3)).await;
+            panic!("the ledger is not whole");
+        });
+    }
+
+    #[squall::test(seeds = 3)]
+    #[ignore = "played by another test"]
+    fn an_exit(world: &mut World) {
+        world.machine("server", || {
+            std::thread::sleep(Duration::from_secs(3));
+            std::process::exit(7);
+        });
+    }
+
+    #[squall::test(seeds = 3)]
+    #[ignore = "played by another test"]
+    fn a_claim(world: &mut World) {
+        world.machine("server", || {
+            for number in 1..5 {
+                squall::always!(number < 4, "there are never {number} of them");
+            }
+        });
+    }
+
+    #[squall::test(seeds = 3)]
+    #[ignore = "played by another test"]
+    fn nothing_to_see(world: &mut World) {
+        let server = world.machine("server", || serve(true));
+        world.machine("client", move || async move {
+            let kept = TcpStream::connect(server.at(3000)).await;
+            squall::sometimes!(kept.is_err(), "nobody answers");
+            squall::sent("order", 1);
+        });
+        world.faults(partition(server, server).between(2..4));
+        world.check(
+            exactly_once()
+                .sent("client", "oder")
+                .received("server", "order"),
+        );
+    }
+
+    #[squall::test(seeds = 3)]
+    #[ignore = "played by another test"]
+    fn the_host_shines_through(world: &mut World) {
+        world.machine("server", || {
+            let path = std::env::temp_dir().join("squall-the-host-shines-through");
+            let count: u32 =
+                std::fs::read_to_string(&path).map_or(0, |text| text.parse().unwrap_or(0));
+            std::fs::write(&path, (count + 1).to_string()).unwrap();
+            squall::shows("count", count);
+        });
+    }
+
+    #[squall::test(seeds = 3)]
+    #[ignore = "played by another test"]
+    fn a_range_without_anything_in_it(world: &mut World) {
+        let server = world.machine("server", || serve(true));
+        let (from, to) = (8, 2);
+        world.faults(kill(server).between(from..to));
+    }
+}
+
+/// What a test says when it is played with these variables, without what names this computer.
+fn played(test: &str, variables: &[(&str, &str)]) -> (bool, String) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([
+        "--exact",
+        &format!("failing::{test}"),
+        "--ignored",
+        "--nocapture",
+    ]);
+    for name in [
+        "SQUALL_SEED",
+        "SQUALL_SEEDS",
+        "SQUALL_FOR",
+        "SQUALL_PLAN",
+        "SQUALL_OUT",
+        "RUST_BACKTRACE",
+    ] {
+        command.env_remove(name);
+    }
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    let told = String::from_utf8(told).unwrap();
+    let out = std::env::temp_dir().display().to_string();
+    (output.status.success(), told.replace(&out, "/tmp"))
+}
+
+fn failure(test: &str) -> String {
+    let out = std::env::temp_dir().join("squall-ten-lines");
+    let (passed, told) = played(test, &[("SQUALL_OUT", out.to_str().unwrap())]);
+    assert!(!passed, "{told}");
+    // From the message of the test to what the harness adds.
+    let from = told
+        .find(&format!("failing::{test}: "))
+        .unwrap_or_else(|| panic!("{told}"));
+    let text = &told[from..];
+    let until = text.find("note: run with").unwrap_or(text.len());
+    without_lines(text[..until].trim_end())
+}
+
+/// Without the numbers of lines of this file: they say nothing.
+fn without_lines(text: &str) -> String {
+    let mut parts = text.split("ten_lines.rs:");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let number = |it: char| it.is_ascii_digit() || it == ':';
+    parts.fold(first, |text, part| {
+        format!("{text}ten_lines.rs:…{}", part.trim_start_matches(number))
+    })
+}
+
+#[test]
+fn a_failure_tells_its_story_and_how_to_see_it_again() {
+    insta::assert_snapshot!(failure("a_server_that_forgets"));
+}
+
+#[test]
+fn the_smaller_plan_and_the_seed_play_the_same_again() {
+    let told = failure("a_server_that_forgets");
+    let seed = told
+        .split("SQUALL_SEED=")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    let doubled = told
+        .lines()
+        .find(|line| line.contains("times, at"))
+        .unwrap();
+    let (passed, again) = played("a_server_that_forgets", &[("SQUALL_SEED", seed)]);
+    assert!(!passed && again.contains(doubled), "{again}");
+    let plan =
+        std::env::temp_dir().join("squall-ten-lines/failing.a_server_that_forgets/plan.toml");
+    let (passed, again) = played(
+        "a_server_that_forgets",
+        &[("SQUALL_PLAN", plan.to_str().unwrap())],
+    );
+    assert!(!passed && again.contains(doubled), "{again}");
+    let (passed, other) = played(
+        "a_server_that_forgets",
+        &[("SQUALL_SEED", "1000000"), ("SQUALL_SEEDS", "1")],
+    );
+    assert!(passed || !other.contains(doubled), "{other}");
+}
+
+#[test]
+fn a_panic_of_a_program_fails_the_test() {
+    insta::assert_snapshot!(failure("a_panic"));
+}
+
+#[test]
+fn an_exit_of_a_program_fails_the_test_and_nothing_else() {
+    let told = failure("an_exit");
+    assert!(told.contains("seed 1 has ended its process"), "{told}");
+    assert!(
+        told.contains("it ended with exit code 7\nmachine server: exit(7) at 3s"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_claim_that_is_not_so_fails_the_test() {
+    insta::assert_snapshot!(failure("a_claim"));
+}
+
+#[test]
+fn a_test_that_shows_nothing_fails() {
+    insta::assert_snapshot!(failure("nothing_to_see"), @r"
+    failing::nothing_to_see: nothing was broken, but this test shows less than it says
+        exactly once: `oder` of client as `order` at server: not put to the test: client sent no `oder`, but `order`
+        fault 1 (partition) has struck nothing in any run
+        never was it so that nobody answers (harness/squall/tests/ten_lines.rs:…)
+    ");
+}
+
+#[test]
+fn a_run_that_is_not_the_same_twice_is_told_first() {
+    let told = failure("the_host_shines_through");
+    assert!(
+        told.contains("seed 1 DID NOT PLAY THE SAME TWICE"),
+        "{told}"
+    );
+    assert!(told.contains("Shows { object: \"count\""), "{told}");
+}
+
+#[test]
+fn a_description_that_makes_no_sense_is_told() {
+    let told = failure("a_range_without_anything_in_it");
+    assert!(told.contains("the range 8..2 is empty"), "{told}");
+    assert!(told.contains("ten_lines.rs:"), "{told}");
+}
+
+#[test]
+fn what_the_environment_says_wrongly_is_told() {
+    let (passed, told) = played("a_panic", &[("SQUALL_SEED", "soon")]);
+    assert!(
+        !passed && told.contains("SQUALL_SEED is `soon`: write a whole number from 0"),
+        "{told}"
+    );
+}
+
+#[test]
+fn tests_are_listed_and_not_played() {
+    let listed = Command::new(std::env::current_exe().unwrap())
+        .arg("--list")
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(
+        listed.contains("a_server_that_remembers_keeps_its_word: test"),
+        "{listed}"
+    );
+    assert!(listed.contains("failing::a_panic: test"), "{listed}");
+}
