@@ -72,6 +72,12 @@
 )))]
 compile_error!("squall-simulator runs on Linux, on x86_64 or aarch64, and on nothing else");
 
+#[cfg(any(not(target_env = "gnu"), target_feature = "crt-static"))]
+compile_error!(
+    "squall-simulator takes the place of functions of glibc, which must be linked dynamically: build the tests for \
+     a target that ends in -gnu, without `-C target-feature=+crt-static`; what you deliver may be linked otherwise"
+);
+
 #[forbid(unsafe_code)]
 mod alarms;
 #[forbid(unsafe_code)]

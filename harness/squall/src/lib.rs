@@ -63,18 +63,20 @@
 //!
 //! # Scenarios
 //!
-//! A [`Scenario`] is a checked file ([`Scenario::parse`]); with a seed it becomes a [`Plan`] in
-//! which nothing is open; [`run`] plays the plan in a simulated world and returns the record. What is put
-//! to the test is a [`System`]: yours.
+//! With the feature `scenarios`, for systems of your own that files and a command know.
+//!
+//! A `Scenario` is a checked file (`Scenario::parse`); with a seed it becomes a `Plan` in
+//! which nothing is open; `run` plays the plan in a simulated world and returns the record. What is put
+//! to the test is a `System`: yours.
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`text`] | reading TOML with places, and telling every mistake in it |
-//! | `setting`, `dice` | values that are left to the seed, and what it decides |
+//! | `text` | reading TOML with places, and telling every mistake in it |
+//! | `setting`, `stream`, `dice` | values that are left to the seed, and what it decides |
 //! | `cast`, `transport` | who is in the world, and what carries its packets |
 //! | `faults` | what can go wrong: all about each kind of fault in one place |
 //! | `clocks` | clocks that are wrong from the beginning |
-//! | [`links`] | the paths between the servers and their clients |
+//! | `links` | the paths between the servers and their clients |
 //! | `middlebox`, `hostile`, `workload`, `overrides`, `client` | the other tables of a scenario |
 //! | `system`, `site`, `log` | the seam: what is put to the test, where it is built, what it tells |
 //! | `scenario`, `group` | what a scenario is: all tables together |
@@ -85,58 +87,103 @@
 //! | [`mod@test`], [`prelude`] | tests of your own service in a few lines |
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "scenarios")]
 mod cast;
+#[cfg(feature = "scenarios")]
 mod client;
+#[cfg(feature = "scenarios")]
 mod clocks;
+#[cfg(feature = "scenarios")]
 mod deeds;
+#[cfg(feature = "scenarios")]
 mod dice;
+#[cfg(feature = "scenarios")]
 mod faults;
+#[cfg(feature = "scenarios")]
 mod group;
+#[cfg(feature = "scenarios")]
 mod hostile;
+#[cfg(feature = "scenarios")]
 pub mod links;
+#[cfg(feature = "scenarios")]
 mod log;
+#[cfg(feature = "scenarios")]
 mod middlebox;
+#[cfg(feature = "scenarios")]
 mod overrides;
 pub mod parallel;
+#[cfg(feature = "scenarios")]
 mod plan;
+#[cfg(feature = "scenarios")]
 mod plan_file;
 pub mod prelude;
+#[cfg(feature = "scenarios")]
 mod run;
+#[cfg(feature = "scenarios")]
 mod scenario;
 mod setting;
+#[cfg(feature = "scenarios")]
 mod site;
+#[cfg(feature = "scenarios")]
 mod size;
+mod stream;
+#[cfg(feature = "scenarios")]
 mod system;
 pub mod test;
-#[cfg(test)]
+#[cfg(all(test, feature = "scenarios"))]
 mod testing;
+#[cfg(feature = "scenarios")]
 pub mod text;
+#[cfg(feature = "scenarios")]
 mod transport;
+#[cfg(feature = "scenarios")]
 mod workload;
 
-pub use cast::{BROKER, Crew, MIDDLEBOX, MOST_ROOMS, PORT, ROOT, SERVER, Servers, server_name};
-pub use client::PlannedClient;
-pub use clocks::{Clock, Drift, SLOWEST_PPM};
-pub use dice::{Draw, Drawable};
-pub use faults::*;
-pub use group::Group;
-pub use hostile::*;
-pub use log::Log;
-pub use middlebox::*;
-pub use overrides::Override;
-pub use plan::Plan;
-pub use plan_file::is_plan;
-pub use run::{Audited, RunError, Trace, audit, capture, run, run_in_detail, run_sparing, trace};
-pub use scenario::*;
 pub use setting::Setting;
-pub use site::{Door, Site, User};
-pub use size::Size;
 pub use squall_macros::test;
 pub use squall_observe::{
     Call, Told, acknowledged, always, compares_and_sets, failed, pops, pushes, reachable, reads,
     received, sent, shows, sometimes, writes,
 };
+
+#[cfg(feature = "scenarios")]
+pub use cast::{BROKER, Crew, MIDDLEBOX, MOST_ROOMS, PORT, ROOT, SERVER, Servers, server_name};
+#[cfg(feature = "scenarios")]
+pub use client::PlannedClient;
+#[cfg(feature = "scenarios")]
+pub use clocks::{Clock, Drift, SLOWEST_PPM};
+#[cfg(feature = "scenarios")]
+pub use dice::Draw;
+#[cfg(feature = "scenarios")]
+pub use faults::*;
+#[cfg(feature = "scenarios")]
+pub use group::Group;
+#[cfg(feature = "scenarios")]
+pub use hostile::*;
+#[cfg(feature = "scenarios")]
+pub use log::Log;
+#[cfg(feature = "scenarios")]
+pub use middlebox::*;
+#[cfg(feature = "scenarios")]
+pub use overrides::Override;
+#[cfg(feature = "scenarios")]
+pub use plan::Plan;
+#[cfg(feature = "scenarios")]
+pub use plan_file::is_plan;
+#[cfg(feature = "scenarios")]
+pub use run::{Audited, RunError, Trace, audit, capture, run, run_in_detail, run_sparing, trace};
+#[cfg(feature = "scenarios")]
+pub use scenario::*;
+#[cfg(feature = "scenarios")]
+pub use site::{Door, Site, User};
+#[cfg(feature = "scenarios")]
+pub use size::Size;
+pub use stream::Drawable;
+#[cfg(feature = "scenarios")]
 pub use system::{Known, Subject, System, Systems};
+#[cfg(feature = "scenarios")]
 pub use text::{BadScenario, Problem};
+#[cfg(feature = "scenarios")]
 pub use transport::Transport;
+#[cfg(feature = "scenarios")]
 pub use workload::{Act, Content, Message, PlannedMessage, To, Workload};

@@ -5,8 +5,9 @@ mod format;
 
 pub(crate) use format::{messages, workload};
 
-use crate::dice::{Draw, draw_from};
+use crate::dice::Draw;
 use crate::setting::Setting;
+use crate::stream::draw_from;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};

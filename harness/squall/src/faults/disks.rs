@@ -2,8 +2,9 @@
 
 use super::kind::{Hindrance, Kind, Order, Stage};
 use super::victims::Whom;
-use crate::dice::{Draw, Drawable};
+use crate::dice::Draw;
 use crate::setting::Setting;
+use crate::stream::Drawable;
 use crate::text::{Problems, Scalar, Table, Value};
 use serde::{Deserialize, Serialize};
 use squall_guarantees::DisturbanceKind;

@@ -1,8 +1,9 @@
 //! Whom a fault hits: how a scenario says it, whom a kind can hit at all, what the seed decides.
 
 use crate::cast::{BROKER, Clients, Crew};
-use crate::dice::{Draw, draw_from};
+use crate::dice::Draw;
 use crate::setting::Setting;
+use crate::stream::draw_from;
 use crate::text::{Placed, Problems, Value, choose_from, setting};
 use indexmap::IndexSet;
 use rand::seq::SliceRandom;

@@ -11,8 +11,9 @@ mod units;
 pub(crate) use format::{read, read_named};
 pub use units::{BitRate, Size};
 
-use crate::dice::{Draw, Drawable};
+use crate::dice::Draw;
 use crate::setting::Setting;
+use crate::stream::Drawable;
 use serde::{Deserialize, Serialize};
 use squall_simulator::{Chance, Link, Mtu, Rate, Reorder};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Rates and sizes, with their units.
 
-use crate::dice::Drawable;
+use crate::stream::Drawable;
 use crate::text::{Scalar, number_with_unit};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;

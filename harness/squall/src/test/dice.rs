@@ -1,8 +1,8 @@
 //! What the seed decides in a test, each value under a label and from a stream of its own, and what is decided for it: by
 //! whoever makes a plan smaller, or plays one from a file.
 
-use crate::dice::{Draw, draw_from};
 use crate::setting::Setting;
+use crate::stream::{draw_from, stream};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(super) type Fixed = BTreeMap<String, String>;
 
 pub(super) struct Dice {
-    draw: Draw,
+    seed: u64,
     fixed: Fixed,
     drawn: Vec<Drawn>,
 }
@@ -55,7 +55,7 @@ impl fmt::Display for Value {
 impl Dice {
     pub(super) fn new(seed: u64, fixed: Fixed) -> Self {
         Dice {
-            draw: Draw::new(seed),
+            seed,
             fixed,
             drawn: Vec::new(),
         }
@@ -99,7 +99,7 @@ impl Dice {
             let seconds = text.strip_suffix('s')?.trim().parse().ok()?;
             Duration::try_from_secs_f64(seconds).ok()
         };
-        let drawn = || draw_from(&mut self.draw.stream(label), setting);
+        let drawn = || draw_from(&mut stream(self.seed, label), setting);
         let value = self
             .decided(label, "seconds, as in `2.5 s`", read)
             .unwrap_or_else(drawn);
@@ -108,7 +108,7 @@ impl Dice {
     }
 
     pub(super) fn count(&mut self, label: &str, setting: Setting<u32>, least: u32) -> u32 {
-        let drawn = || draw_from(&mut self.draw.stream(label), setting);
+        let drawn = || draw_from(&mut stream(self.seed, label), setting);
         let read = |text: &str| text.parse().ok();
         let value = self.decided(label, "a number", read).unwrap_or_else(drawn);
         self.note(label, &value, least, Value::Count);
@@ -116,7 +116,7 @@ impl Dice {
     }
 
     pub(super) fn chance(&mut self, label: &str, setting: Setting<f64>) -> f64 {
-        let drawn = || draw_from(&mut self.draw.stream(label), setting);
+        let drawn = || draw_from(&mut stream(self.seed, label), setting);
         let read = |text: &str| text.parse().ok().filter(|it| (0.0..=1.0).contains(it));
         let value = self
             .decided(label, "a probability from 0 to 1", read)
@@ -129,7 +129,7 @@ impl Dice {
     pub(super) fn happens(&mut self, label: &str, probability: f64) -> bool {
         let drawn = || {
             let dice = Setting::Between(0.0, 1.0);
-            probability >= 1.0 || draw_from(&mut self.draw.stream(label), dice) < probability
+            probability >= 1.0 || draw_from(&mut stream(self.seed, label), dice) < probability
         };
         let read = |text: &str| match text {
             "yes" => Some(true),
@@ -158,7 +158,7 @@ impl Dice {
         };
         let read = |text: &str| text.split(',').map(place).collect::<Option<Vec<usize>>>();
         let drawn = || {
-            let mut stream = self.draw.stream(label);
+            let mut stream = stream(self.seed, label);
             let count = draw_from(&mut stream, count) as usize;
             // A rank for each name, whoever else there is.
             let mut order: Vec<usize> = (0..MOST).collect();
