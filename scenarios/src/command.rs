@@ -62,7 +62,7 @@ Examples:
   squall compare-engines --all                    does a verdict rest on the simulator?
   squall audit-entropy lossy-link                 who asked for entropy and time, and what was the host's
   squall parity                                   is the simulated kernel like the real one?
-  squall calibrate                                does TCP do what theory says?
+  squall calibrate                                does TCP do what Linux does?
   squall bugs                                     is every planted bug caught?
   squall matrix --seeds 20                        what holds, over what, in which mode, under which fault
   squall serve --listen 127.0.0.1:3000            the same chat server, on real sockets

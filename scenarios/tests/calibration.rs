@@ -1,4 +1,4 @@
-//! TCP in the simulated world does what theory says, and the documentation says what it does.
+//! TCP in the simulated world does what Linux does, and the documentation says what it does.
 
 use squall_cli::calibration::{calibrate, table};
 

@@ -83,6 +83,8 @@ mod alarms;
 #[forbid(unsafe_code)]
 mod audit;
 #[forbid(unsafe_code)]
+mod checksum;
+#[forbid(unsafe_code)]
 mod digest;
 #[forbid(unsafe_code)]
 mod engine;

@@ -2,6 +2,7 @@
 
 use squall_simulator::{Fault, Latency, Link, Loss, simulate};
 use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -216,4 +217,114 @@ fn a_handshake_with_a_killed_server_is_none_with_its_successor() {
     });
     assert_eq!(first, Err(ErrorKind::ConnectionReset));
     assert_eq!(second, Ok(4));
+}
+
+/// A number of `struct tcp_info` (`netinet/tcp.h`), at an offset in bytes.
+fn told(peer: &TcpStream, at: usize) -> u32 {
+    let mut bytes = [0_u8; 104];
+    let mut length = bytes.len() as libc::socklen_t;
+    // SAFETY: the option is written into `bytes`, and not more than there is room for.
+    let result = unsafe {
+        libc::getsockopt(
+            peer.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            bytes.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    assert_eq!((result, length), (0, 104));
+    u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+/// Where the smoothed round trip is in it, in microseconds, the congestion window, in segments, and how many segments
+/// were sent again.
+const ROUND_TRIP: usize = 68;
+const WINDOW: usize = 80;
+const RETRANSMISSIONS: usize = 100;
+
+#[test]
+fn a_connection_tells_of_its_round_trips_window_and_losses() {
+    let figures = simulate(1, |world| {
+        world.set_default_link(Link {
+            latency: Latency::Fixed(Duration::from_millis(20)),
+            ..Link::default()
+        });
+        let server = world.machine("server", echo);
+        let address = world.address(server);
+        let (tell, told_by_client) = channel();
+        let client = world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut peer = TcpStream::connect((address, 7)).await.unwrap();
+                for _ in 0..2 {
+                    tell.send([ROUND_TRIP, WINDOW, RETRANSMISSIONS].map(|at| told(&peer, at)))
+                        .unwrap();
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    peer.write_all(b"ping").await.unwrap();
+                    peer.read_exact(&mut [0; 4]).await.unwrap();
+                }
+                let last = [ROUND_TRIP, WINDOW, RETRANSMISSIONS].map(|at| told(&peer, at));
+                tell.send(last).unwrap();
+            }
+        });
+        for (at, loss) in [(1.5, 1.0), (2.2, 0.0)] {
+            let link = Box::new(Link {
+                latency: Latency::Fixed(Duration::from_millis(20)),
+                loss: Loss::from(loss),
+                ..Link::default()
+            });
+            let (from, to) = (vec![client], vec![server]);
+            world.at(Duration::from_secs_f64(at), Fault::Link { from, to, link });
+        }
+        world.run_until(Duration::from_secs(10)).unwrap();
+        assert_eq!(world.panics(), []);
+        told_by_client.try_iter().collect::<Vec<_>>()
+    });
+    assert_eq!(figures[..2], [[40_000, 10, 0], [40_000, 10, 0]]);
+    assert_eq!(figures[2][2], 1, "the second ping was lost: {figures:?}");
+}
+
+/// How long each of the echoes of a request in two writes took.
+fn requests_in_two_writes(no_delay: bool) -> Vec<u64> {
+    simulate(1, |world| {
+        world.set_default_link(Link {
+            latency: Latency::Fixed(Duration::from_millis(10)),
+            ..Link::default()
+        });
+        let server = world.machine("server", || async {
+            let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
+            let (mut peer, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 100];
+            while peer.read_exact(&mut buffer).await.is_ok() {
+                peer.write_all(&buffer).await.unwrap();
+            }
+        });
+        let address = world.address(server);
+        let (tell, told) = channel();
+        world.machine("client", move || {
+            let tell = tell.clone();
+            async move {
+                let mut peer = TcpStream::connect((address, 7)).await.unwrap();
+                peer.set_nodelay(no_delay).unwrap();
+                for _ in 0..3 {
+                    let began = squall_simulator::now();
+                    peer.write_all(&[1; 50]).await.unwrap();
+                    peer.write_all(&[2; 50]).await.unwrap();
+                    peer.read_exact(&mut [0; 100]).await.unwrap();
+                    let took = squall_simulator::now() - began;
+                    tell.send(took.as_millis() as u64).unwrap();
+                }
+            }
+        });
+        world.run_until(Duration::from_secs(10)).unwrap();
+        told.try_iter().collect()
+    })
+}
+
+/// Regression: what a program wrote in one turn left together, so that this was never seen.
+#[test]
+fn two_small_writes_wait_for_a_delayed_acknowledgement() {
+    assert_eq!(requests_in_two_writes(false), [40, 80, 80]);
+    assert_eq!(requests_in_two_writes(true), [20, 20, 20]);
 }

@@ -1,13 +1,14 @@
-//! `squall calibrate`: what TCP does in the simulated world, beside what theory says.
+//! `squall calibrate`: what TCP does in the simulated world, beside what theory says and Linux does.
 
 use super::exit::{Exit, Failure, complain, say};
 use crate::calibration::{calibrate as measure, table};
 
-/// Measures TCP in the simulated world, and sets it beside theory.
+/// Measures TCP in the simulated world, and sets it beside theory and Linux.
 ///
-/// Prints a table in Markdown: handshakes, retransmissions and throughputs, each with what theory says
-/// (RFC 6298; rate and window over the round trip; the bound of Mathis), the ratio, and why they
-/// differ. It is the same each time, and quoted in harness/README.md.
+/// Prints a table in Markdown: handshakes, repairs of losses, fetches, small writes, silent peers and
+/// goodputs, each with what was expected (a round trip; the rate of a link; what Linux 6.18 was
+/// measured to do), the ratio, and what decides it. It is the same each time, and quoted in
+/// harness/README.md. It takes a minute or two.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes:

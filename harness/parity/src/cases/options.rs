@@ -5,6 +5,7 @@ use crate::Log;
 use socket2::{Domain, SockRef, TcpKeepalive, Type};
 use std::io;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
 cases!("options":
@@ -22,6 +23,8 @@ cases!("options":
     buffers_are_twice_what_was_asked_for,
     the_smallest_and_the_largest_buffers,
     quick_acknowledgements,
+    cork_is_a_switch,
+    the_algorithm_of_congestion_control,
     options_of_tcp_on_a_udp_socket,
     options_of_ipv6_on_an_ipv4_socket,
     options_set_before_connecting_stay,
@@ -202,6 +205,31 @@ async fn quick_acknowledgements(log: Log) -> io::Result<()> {
     log.result("on", client.quickack());
     client.set_quickack(false)?;
     log.result("off", client.quickack());
+    Ok(())
+}
+
+async fn cork_is_a_switch(log: Log) -> io::Result<()> {
+    let (client, mut server) = pair().await?;
+    let socket = SockRef::from(&client);
+    log.result("at first", socket.tcp_cork());
+    socket.set_tcp_cork(true)?;
+    log.result("on", socket.tcp_cork());
+    client.try_write(b"held back")?;
+    log.value("arrived", super::happens(server.readable()).await);
+    socket.set_tcp_cork(false)?;
+    let mut buffer = [0; 9];
+    log.result("after it", server.read_exact(&mut buffer).await);
+    Ok(())
+}
+
+async fn the_algorithm_of_congestion_control(log: Log) -> io::Result<()> {
+    let socket = raw_socket(Domain::IPV4, Type::STREAM)?;
+    for name in ["reno", "cubic", "no such thing"] {
+        log.success(name, socket.set_tcp_congestion(name.as_bytes()));
+        let told = socket.tcp_congestion()?;
+        let told = told.split(|&byte| byte == 0).next().unwrap_or(&told);
+        log.value("now", String::from_utf8_lossy(told));
+    }
     Ok(())
 }
 

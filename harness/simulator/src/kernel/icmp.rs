@@ -71,7 +71,7 @@ fn endpoints_of_quoted(icmp: IpProtocol, quoted: &[u8]) -> Option<Endpoints> {
 impl Tcp {
     /// Learns that packets to a destination were too large. That is believed only of a flow that
     /// there is.
-    pub(super) fn shrink(&mut self, too_big: &TooBig) {
+    pub(super) fn shrink(&mut self, too_big: &TooBig, now: u64) {
         let destination = too_big.endpoints.peer.ip();
         let mtu = match destination {
             IpAddr::V4(_) => too_big.mtu.max(MIN_PATH_MTU),
@@ -81,7 +81,9 @@ impl Tcp {
         if usize::from(mtu) < MTU
             && let Some(flow) = self.flow_between(&too_big.endpoints)
         {
-            flow.set_mtu(usize::from(mtu));
+            self.with(flow, |flow, outgoing| {
+                flow.set_mtu(usize::from(mtu), now, outgoing);
+            });
             self.path_mtus.insert(destination, mtu);
         }
     }

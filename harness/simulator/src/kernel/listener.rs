@@ -5,7 +5,8 @@
 //! the same connection. So a flood of SYNs from forged addresses costs little, and since the oldest request
 //! gives way, it does not lock out the others. (Linux reaches the same with SYN cookies.)
 
-use super::flow::{Flow, FlowId, MTU, Owner};
+use super::connection::segment::{Header, Segment, flag};
+use super::flow::{Flow, FlowId, MTU};
 use super::options::Options;
 use super::packet::{Endpoints, Packet};
 use super::ports::Claim;
@@ -50,7 +51,7 @@ pub(super) struct Request {
     pub(super) endpoints: Endpoints,
     listener: ObjectId,
     number: u64,
-    syn: Packet,
+    syn: Header,
     /// The seed of the connection to be: from it follows the initial sequence number.
     seed: u64,
     answered_at: u64,
@@ -105,8 +106,7 @@ impl Tcp {
             self.remove(request);
         }
         for flow in listener.queue {
-            self.flow_mut(flow).abort();
-            self.work(flow, now);
+            self.abort(flow, now);
         }
     }
 
@@ -116,7 +116,7 @@ impl Tcp {
         &mut self,
         endpoints: Endpoints,
         socket: ObjectId,
-        syn: Packet,
+        syn: Header,
         now: u64,
     ) {
         let Some(listener) = self
@@ -160,13 +160,8 @@ impl Tcp {
         let Some(listener) = self.listeners.get(&request.listener) else {
             return;
         };
-        let already_there = self.outgoing.len();
         request.rebuild(listener.options, mtu, &mut self.outgoing);
         self.set_timer(id, Some(due));
-        if self.outgoing.len() == already_there {
-            // There is no answer to a packet with a wrong checksum.
-            self.drop_request(id);
-        }
     }
 
     /// Nobody completed the handshake in time.
@@ -202,16 +197,16 @@ impl Tcp {
     pub(super) fn continue_handshake(
         &mut self,
         id: FlowId,
-        packet: Packet,
+        segment: &Segment<'_>,
         now: u64,
     ) -> Option<ObjectId> {
         let mtu = self.mtu_of(id);
         let Some(Entry::Request(request)) = &mut self.flows[id.0] else {
             return None;
         };
-        if packet.segment().syn() {
+        if segment.header.has(flag::SYN) && !segment.header.has(flag::RST) {
             // The SYN again, as its sender has seen no answer; or a new one, which is an attempt anew.
-            request.syn = packet;
+            request.syn = segment.header;
             self.answer(id, now);
             return None;
         }
@@ -221,12 +216,9 @@ impl Tcp {
         }
         let (socket, number) = (request.listener, request.number);
         let mut flow = request.rebuild(listener.options, mtu, &mut Vec::new());
-        let changes = flow.take(now, packet, &mut self.outgoing);
+        let changes = flow.take(now, segment, &mut self.outgoing);
         if flow.is_opening() {
             // The last packet of the handshake is still to come.
-            if flow.is_listening() {
-                self.drop_request(id);
-            }
             return None;
         }
         if !changes.established {
@@ -243,10 +235,15 @@ impl Tcp {
 impl Request {
     /// The connection as it was when the SYN had been answered. The answer goes to `outgoing`.
     fn rebuild(&self, options: Options, mtu: usize, outgoing: &mut Vec<Packet>) -> Flow {
-        let mut flow = Flow::new(self.endpoints, Owner::Listener, options, self.seed, mtu);
-        flow.listen();
-        flow.take(self.answered_at, self.syn.clone(), outgoing);
-        flow.work(self.answered_at, outgoing);
-        flow
+        let when = (self.answered_at, self.retries + 1);
+        Flow::answer(
+            self.endpoints,
+            options,
+            self.seed,
+            mtu,
+            when,
+            &self.syn,
+            outgoing,
+        )
     }
 }

@@ -7,6 +7,7 @@
 mod address;
 mod blocking;
 pub(crate) mod clock;
+mod connection;
 pub(crate) mod cpu;
 mod datagram;
 #[cfg_attr(
@@ -14,6 +15,7 @@ mod datagram;
     expect(dead_code, reason = "only SQLite's files are on it")
 )]
 pub(crate) mod disk;
+mod envelope;
 mod epoll;
 mod flow;
 mod icmp;
@@ -37,12 +39,13 @@ pub(crate) use blocking::{Blocked, Way};
 use clock::Clocks;
 use cpu::Cpu;
 use disk::Disk;
+pub(crate) use envelope::is_segment_intact;
 use epoll::{Epoll, EventCounter};
 pub(crate) use epoll::{Interest, ReadyEvent};
 pub(crate) use flow::FlowId;
 pub(crate) use linger::Linger;
 use names::Names;
-pub(crate) use packet::{HOPS, Packet};
+pub(crate) use packet::{HOPS, Ip, Packet};
 use pipe::PipeEnd;
 pub(crate) use ports::Protocol;
 use rustc_hash::FxHashMap;

@@ -1,26 +1,40 @@
 //! The socket options, as `socket(7)`, `ip(7)`, `ipv6(7)` and `tcp(7)` describe them.
 
+use super::connection::info::Info;
+use super::connection::{Algorithm, Wishes};
 use super::packet::HOPS;
 use super::socket::{Family, Socket, State};
 use super::{Errno, Kernel, Result};
-use crate::sys::BUFFER;
 use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET, c_int};
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// Bytes of datagrams that may wait to be read (`rmem_default`).
-const UDP_BUFFER: usize = 104 * 1024;
+pub(super) const UDP_BUFFER: usize = 104 * 1024;
+
+/// What a program is told of the buffers of a connection whose sizes it has not set: they grow (`tcp_wmem`,
+/// `tcp_rmem`).
+const TCP_SEND_BUFFER: c_int = 16_384;
+const TCP_RECEIVE_BUFFER: c_int = 131_072;
 
 /// The largest buffer a program can ask for (`rmem_max`, `wmem_max`), and the smallest it gets.
 const MAX_BUFFER: c_int = 212_992;
 const MIN_SEND_BUFFER: usize = 2304;
 const MIN_RECEIVE_BUFFER: usize = 1152;
 
+/// The names of `TCP_CONGESTION`, and how long they are in memory (`TCP_CA_NAME_MAX`).
+const ALGORITHMS: [(&str, Algorithm); 2] = [("cubic", Algorithm::Cubic), ("reno", Algorithm::Reno)];
+const ALGORITHM_NAME: usize = 16;
+
 /// What a program can set. Accepted sockets inherit it from their listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Options {
     pub(super) no_delay: bool,
-    /// Acknowledge at once (`TCP_QUICKACK`).
+    /// Hold back what does not fill a segment (`TCP_CORK`).
+    pub(super) cork: bool,
+    /// `TCP_CONGESTION`.
+    pub(super) algorithm: Algorithm,
+    /// Acknowledgements wait for no answer, as far as a program has asked for that (`TCP_QUICKACK`).
     pub(super) quick_ack: bool,
     pub(super) reuse_address: bool,
     pub(super) reuse_port: bool,
@@ -44,16 +58,18 @@ pub(super) struct Options {
     pub(super) type_of_service: c_int,
     pub(super) traffic_class: c_int,
     /// Payload in bytes. Linux counts its bookkeeping too, so it tells a program twice as much.
-    pub(super) send_buffer: usize,
-    pub(super) receive_buffer: usize,
+    /// None stands for the system's own sizes.
+    pub(super) send_buffer: Option<usize>,
+    pub(super) receive_buffer: Option<usize>,
 }
 
 impl Options {
-    pub(super) fn new(is_tcp: bool) -> Self {
-        let buffer = if is_tcp { BUFFER } else { UDP_BUFFER };
+    pub(super) fn new() -> Self {
         Self {
             no_delay: false,
-            quick_ack: false,
+            cork: false,
+            algorithm: Algorithm::default(),
+            quick_ack: true,
             reuse_address: false,
             reuse_port: false,
             only_v6: false,
@@ -69,13 +85,23 @@ impl Options {
             hop_limit: HOPS,
             type_of_service: 0,
             traffic_class: 0,
-            send_buffer: buffer,
-            receive_buffer: buffer,
+            send_buffer: None,
+            receive_buffer: None,
         }
     }
 }
 
 impl Options {
+    /// What the sender of a connection has to mind.
+    pub(super) fn wishes(&self) -> Wishes {
+        Wishes {
+            no_delay: self.no_delay,
+            cork: self.cork,
+            patience: self.user_timeout as u64 * 1_000_000,
+            is_abandoned: false,
+        }
+    }
+
     /// The hops of a packet from this address.
     pub(super) fn hops(&self, source: IpAddr) -> u8 {
         match source {
@@ -110,14 +136,23 @@ impl Kernel {
             (SOL_SOCKET, libc::SO_REUSEPORT) => options.reuse_port = on,
             (SOL_SOCKET, libc::SO_BROADCAST) => options.broadcast = on,
             (SOL_SOCKET, libc::SO_KEEPALIVE) => options.keep_alive = on,
-            // The buffers of a connection are there already. Asked for their size, it tells the truth.
+            // What fits into the buffers of a connection is agreed on when it begins.
             (SOL_SOCKET, libc::SO_SNDBUF | libc::SO_RCVBUF) if has_flow => {}
-            (SOL_SOCKET, libc::SO_SNDBUF) => options.send_buffer = buffer(value, MIN_SEND_BUFFER),
+            (SOL_SOCKET, libc::SO_SNDBUF) => {
+                options.send_buffer = Some(buffer(value, MIN_SEND_BUFFER));
+            }
             (SOL_SOCKET, libc::SO_RCVBUF) => {
-                options.receive_buffer = buffer(value, MIN_RECEIVE_BUFFER);
+                options.receive_buffer = Some(buffer(value, MIN_RECEIVE_BUFFER));
             }
             (IPPROTO_TCP, libc::TCP_NODELAY) => options.no_delay = on,
-            (IPPROTO_TCP, libc::TCP_QUICKACK) => options.quick_ack = on,
+            (IPPROTO_TCP, libc::TCP_CORK) => options.cork = on,
+            (IPPROTO_TCP, libc::TCP_QUICKACK) => {
+                options.quick_ack = on;
+                if let State::Connected(flow) = socket.state {
+                    self.tcp.set_quick(flow, on, self.now);
+                }
+                return Ok(());
+            }
             (IPPROTO_TCP, libc::TCP_KEEPIDLE) => options.keep_idle = within(value, 1..=32767)?,
             (IPPROTO_TCP, libc::TCP_KEEPINTVL) => {
                 options.keep_interval = within(value, 1..=32767)?;
@@ -169,9 +204,14 @@ impl Kernel {
             (SOL_SOCKET, libc::SO_REUSEPORT) => options.reuse_port.into(),
             (SOL_SOCKET, libc::SO_BROADCAST) => options.broadcast.into(),
             (SOL_SOCKET, libc::SO_KEEPALIVE) => options.keep_alive.into(),
-            (SOL_SOCKET, libc::SO_SNDBUF) => 2 * options.send_buffer as c_int,
-            (SOL_SOCKET, libc::SO_RCVBUF) => 2 * options.receive_buffer as c_int,
+            (SOL_SOCKET, libc::SO_SNDBUF) => {
+                told_buffer(options.send_buffer, is_tcp, TCP_SEND_BUFFER)
+            }
+            (SOL_SOCKET, libc::SO_RCVBUF) => {
+                told_buffer(options.receive_buffer, is_tcp, TCP_RECEIVE_BUFFER)
+            }
             (IPPROTO_TCP, libc::TCP_NODELAY) => options.no_delay.into(),
+            (IPPROTO_TCP, libc::TCP_CORK) => options.cork.into(),
             (IPPROTO_TCP, libc::TCP_QUICKACK) => options.quick_ack.into(),
             (IPPROTO_TCP, libc::TCP_KEEPIDLE) => options.keep_idle,
             (IPPROTO_TCP, libc::TCP_KEEPINTVL) => options.keep_interval,
@@ -196,12 +236,57 @@ impl Kernel {
         Ok(self.socket_at(fd)?.options.linger)
     }
 
+    /// `TCP_CONGESTION`.
+    pub(crate) fn set_congestion(&mut self, fd: i32, name: &[u8]) -> Result<()> {
+        let socket = self.socket_at(fd)?;
+        if !socket.is_tcp() {
+            return Err(Errno(libc::ENOPROTOOPT));
+        }
+        let name = name.split(|&byte| byte == 0).next().unwrap_or(name);
+        let known = ALGORITHMS
+            .iter()
+            .find(|(known, _)| known.as_bytes() == name);
+        let &(_, algorithm) = known.ok_or(Errno(libc::ENOENT))?;
+        socket.options.algorithm = algorithm;
+        self.apply_options(fd)
+    }
+
+    /// `TCP_CONGESTION`: a name, and zeros.
+    pub(crate) fn congestion(&mut self, fd: i32) -> Result<[u8; ALGORITHM_NAME]> {
+        let socket = self.socket_at(fd)?;
+        if !socket.is_tcp() {
+            return Err(Errno(libc::EOPNOTSUPP));
+        }
+        let algorithm = socket.options.algorithm;
+        let mut told = [0; ALGORITHM_NAME];
+        for (name, _) in ALGORITHMS.iter().filter(|(_, other)| *other == algorithm) {
+            told[..name.len()].copy_from_slice(name.as_bytes());
+        }
+        Ok(told)
+    }
+
+    /// `TCP_INFO`: of a socket without a connection, not more than its state.
+    pub(crate) fn tcp_info(&mut self, fd: i32) -> Result<Info> {
+        let now = self.now;
+        let socket = self.socket_at(fd)?;
+        let state = match socket.state {
+            State::Connected(flow) => return Ok(self.tcp.info(flow, now)),
+            State::Idle => 7,
+            State::Listening => 10,
+            State::Datagrams(_) => return Err(Errno(libc::EOPNOTSUPP)),
+        };
+        Ok(Info {
+            state,
+            ..Info::default()
+        })
+    }
+
     fn apply_options(&mut self, fd: i32) -> Result<()> {
         let id = self.find(fd)?;
         let socket = self.socket_at(fd)?;
         let options = socket.options;
         match socket.state {
-            State::Connected(flow) => self.tcp.set_options(flow, options),
+            State::Connected(flow) => self.tcp.set_options(flow, options, self.now),
             State::Listening => self.tcp.set_listener_options(id, options),
             State::Idle | State::Datagrams(_) => {}
         }
@@ -230,6 +315,15 @@ impl Socket {
 /// The payload that Linux would make room for.
 fn buffer(wanted: c_int, least: usize) -> usize {
     (wanted.clamp(0, MAX_BUFFER) as usize).max(least)
+}
+
+/// What a program is told of a buffer: twice what is for its bytes, as Linux counts what it keeps beside them.
+fn told_buffer(set: Option<usize>, is_tcp: bool, of_tcp: c_int) -> c_int {
+    match set {
+        Some(size) => 2 * size as c_int,
+        None if is_tcp => of_tcp,
+        None => 2 * UDP_BUFFER as c_int,
+    }
 }
 
 fn within(value: c_int, allowed: std::ops::RangeInclusive<c_int>) -> Result<c_int> {

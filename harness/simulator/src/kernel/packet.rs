@@ -1,8 +1,9 @@
 //! IP packets, of both versions: what a kernel needs to know of one before it knows whose it is.
 
+use super::connection::segment::{Segment, flag};
 use rustc_hash::FxHasher;
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, Ipv4Packet, Ipv6Packet, TcpPacket};
+use smoltcp::wire::{IpProtocol, IpRepr, Ipv4Packet, Ipv6Packet};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
@@ -87,8 +88,10 @@ impl Packet {
             return false;
         };
         match ip.protocol {
-            IpProtocol::Tcp => TcpPacket::new_checked(ip.payload).is_ok_and(|tcp| {
-                tcp.payload().is_empty() && !tcp.fin() && (!tcp.syn() || tcp.ack())
+            IpProtocol::Tcp => Segment::read(ip.payload).is_some_and(|segment| {
+                let header = &segment.header;
+                let opens = header.has(flag::SYN) && !header.has(flag::ACK);
+                segment.payload.is_empty() && !header.has(flag::FIN) && !opens
             }),
             IpProtocol::Udp => false,
             _ => true,
@@ -122,39 +125,5 @@ impl Packet {
             }
             _ => None,
         }
-    }
-
-    /// The TCP segment of a packet that is known to carry one.
-    pub(super) fn segment(&self) -> TcpPacket<&[u8]> {
-        TcpPacket::new_unchecked(&self.0[self.header_length()..])
-    }
-
-    /// As [`Packet::segment`], to be written to.
-    pub(super) fn segment_mut(&mut self) -> TcpPacket<&mut [u8]> {
-        let header = self.header_length();
-        TcpPacket::new_unchecked(&mut self.0[header..])
-    }
-
-    /// Source and destination of a packet that is known to have them, as smoltcp writes them.
-    pub(super) fn addresses(&self) -> (IpAddress, IpAddress) {
-        if self.is_ipv4() {
-            let ip = Ipv4Packet::new_unchecked(&self.0[..]);
-            (ip.src_addr().into(), ip.dst_addr().into())
-        } else {
-            let ip = Ipv6Packet::new_unchecked(&self.0[..]);
-            (ip.src_addr().into(), ip.dst_addr().into())
-        }
-    }
-
-    fn header_length(&self) -> usize {
-        if self.is_ipv4() {
-            usize::from(self.0[0] & 0x0f) * 4
-        } else {
-            smoltcp::wire::IPV6_HEADER_LEN
-        }
-    }
-
-    fn is_ipv4(&self) -> bool {
-        self.0[0] >> 4 == 4
     }
 }

@@ -86,7 +86,7 @@ impl Kernel {
             Protocol::Tcp => State::Idle,
             Protocol::Udp => State::Datagrams(Box::default()),
         };
-        let options = Options::new(protocol == Protocol::Tcp);
+        let options = Options::new();
         self.insert_socket(family, state, options, nonblocking)
     }
 
@@ -196,7 +196,7 @@ impl Kernel {
         let accepted = self.insert_socket(family, State::Connected(flow), options, nonblocking);
         let id = self.find(accepted)?;
         self.tcp.set_owner(flow, id);
-        self.tcp.set_options(flow, options);
+        self.tcp.set_options(flow, options, self.now);
         let peer = self.socket_at(accepted)?.show_address(peer);
         Ok((accepted, peer))
     }
@@ -309,7 +309,7 @@ impl Kernel {
         let never_blocks = socket.nonblocking || how.at_once;
         let result = if socket.is_tcp() {
             let flow = self.flow_of(fd)?;
-            let read = self.tcp.receive(flow, buffer, how.peek);
+            let read = self.tcp.receive(flow, buffer, how.peek, self.now);
             read.map(Received::of_stream)
         } else {
             self.receive_datagram(fd, buffer, how)
@@ -349,7 +349,7 @@ impl Kernel {
         };
         let never_blocks = socket.nonblocking || at_once;
         let result = match socket.state {
-            State::Connected(flow) => self.tcp.send(flow, bytes),
+            State::Connected(flow) => self.tcp.send(flow, bytes, self.now),
             State::Idle | State::Listening => return Err(Errno(libc::EPIPE)),
             State::Datagrams(_) => {
                 let to = to.map(|to| socket.read_address(to)).transpose()?;
@@ -398,7 +398,7 @@ impl Kernel {
                     self.tcp.close(flow, self.now);
                     self.socket_at(fd)?.state = State::Idle;
                 } else {
-                    self.tcp.shutdown(flow, read, write)?;
+                    self.tcp.shutdown(flow, (read, write), self.now)?;
                 }
             }
             State::Listening if read => {

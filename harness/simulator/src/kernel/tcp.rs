@@ -3,7 +3,11 @@
 //! A packet finds its flow by the two endpoints, a timer by its time. What a packet costs does not depend
 //! on how many connections the machine has.
 
-use super::flow::{Changes, Flow, FlowId, MTU, Owner, instant, interface};
+use super::connection::Outlet;
+use super::connection::info::Info;
+use super::connection::segment::{Segment, flag};
+use super::envelope::{Envelope, Post};
+use super::flow::{Changes, Flow, FlowId, MTU, Owner};
 use super::listener::{Listener, Request};
 use super::options::Options;
 use super::packet::{Endpoints, Packet};
@@ -13,9 +17,7 @@ use super::{Errno, Kernel, ObjectId, Result};
 use crate::alarms::Alarms;
 use libc::EPOLLIN;
 use rustc_hash::FxHashMap;
-use smoltcp::iface::SocketSet;
-use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
-use smoltcp::wire::{IpProtocol, TcpPacket};
+use smoltcp::wire::IpProtocol;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
@@ -84,12 +86,10 @@ impl Tcp {
         }
     }
 
-    pub(super) fn flow_between(&mut self, endpoints: &Endpoints) -> Option<&mut Flow> {
-        let flow = *self.by_endpoints.get(endpoints)?;
-        match &mut self.flows[flow.0] {
-            Some(Entry::Flow(flow)) => Some(flow),
-            Some(Entry::Request(_)) | None => None,
-        }
+    /// The flow between two ends, if their handshake is complete.
+    pub(super) fn flow_between(&self, endpoints: &Endpoints) -> Option<FlowId> {
+        let &flow = self.by_endpoints.get(endpoints)?;
+        matches!(self.flows[flow.0], Some(Entry::Flow(_))).then_some(flow)
     }
 
     /// The largest IP packet that gets to a destination, as far as is known.
@@ -98,11 +98,24 @@ impl Tcp {
         known.map_or(MTU, |&mtu| usize::from(mtu))
     }
 
-    fn touch(&mut self, id: FlowId) -> &mut Flow {
+    /// The flow's time is to be looked at anew.
+    fn touch(&mut self, id: FlowId) {
         if !std::mem::replace(&mut self.flow_mut(id).dirty, true) {
             self.dirty.push_back(id);
         }
-        self.flow_mut(id)
+    }
+
+    /// Lets a flow do something from which packets may follow.
+    pub(super) fn with<T>(
+        &mut self,
+        id: FlowId,
+        act: impl FnOnce(&mut Flow, &mut Vec<Packet>) -> T,
+    ) -> T {
+        self.touch(id);
+        let Some(Entry::Flow(flow)) = &mut self.flows[id.0] else {
+            unreachable!("a flow lives as long as its owner");
+        };
+        act(flow, &mut self.outgoing)
     }
 
     /// The seed of another flow. Any odd constant spreads the seeds.
@@ -186,8 +199,8 @@ impl Tcp {
         let endpoints = Endpoints { local, peer };
         let seed = self.next_seed();
         let mtu = self.mtu_to(peer.ip());
-        let mut flow = Flow::new(endpoints, Owner::Socket(socket), options, seed, mtu);
-        flow.connect()?;
+        let owner = Owner::Socket(socket);
+        let flow = Flow::connect(endpoints, owner, options, seed, mtu, now);
         let id = self.insert(endpoints, Entry::Flow(Box::new(flow)));
         self.work(id, now);
         Ok(id)
@@ -197,38 +210,65 @@ impl Tcp {
         self.flow_mut(flow).owner = Owner::Socket(socket);
     }
 
-    pub(super) fn set_options(&mut self, flow: FlowId, options: Options) {
-        self.touch(flow).set_options(options);
+    pub(super) fn set_options(&mut self, flow: FlowId, options: Options, now: u64) {
+        self.with(flow, |flow, outgoing| {
+            flow.set_options(options, now, outgoing)
+        });
+    }
+
+    /// `TCP_QUICKACK`.
+    pub(super) fn set_quick(&mut self, flow: FlowId, quick: bool, now: u64) {
+        self.with(flow, |flow, outgoing| flow.set_quick(quick, now, outgoing));
     }
 
     pub(super) fn receive(
         &mut self,
-        flow: FlowId,
+        id: FlowId,
         buffer: &mut [MaybeUninit<u8>],
         peek: bool,
+        now: u64,
     ) -> Result<usize> {
-        let window_opens = self.flow(flow).may_open_window();
-        let read = self.flow_mut(flow).receive(buffer, peek)?;
-        if window_opens && read > 0 && !peek {
-            self.touch(flow);
+        let before = self.outgoing.len();
+        let Some(Entry::Flow(flow)) = &mut self.flows[id.0] else {
+            unreachable!("a flow lives as long as its owner");
+        };
+        let read = flow.receive(now, buffer, peek, &mut self.outgoing)?;
+        if self.outgoing.len() > before {
+            self.touch(id);
         }
         Ok(read)
     }
 
-    pub(super) fn send(&mut self, flow: FlowId, bytes: &[u8]) -> Result<usize> {
-        let written = self.flow_mut(flow).send(bytes)?;
-        self.touch(flow);
-        Ok(written)
+    pub(super) fn send(&mut self, flow: FlowId, bytes: &[u8], now: u64) -> Result<usize> {
+        self.with(flow, |flow, outgoing| flow.send(now, bytes, outgoing))
     }
 
-    pub(super) fn shutdown(&mut self, flow: FlowId, read: bool, write: bool) -> Result<()> {
-        self.touch(flow).shutdown(read, write)
+    pub(super) fn shutdown(
+        &mut self,
+        flow: FlowId,
+        (read, write): (bool, bool),
+        now: u64,
+    ) -> Result<()> {
+        self.with(flow, |flow, outgoing| {
+            flow.shutdown(now, (read, write), outgoing)
+        })
     }
 
     /// The process closes a connection. The kernel brings it to an end.
     pub(super) fn close(&mut self, flow: FlowId, now: u64) {
-        self.flow_mut(flow).close();
+        self.with(flow, |flow, outgoing| flow.close(now, outgoing));
         self.work(flow, now);
+    }
+
+    /// Ends a connection with a reset.
+    pub(super) fn abort(&mut self, flow: FlowId, now: u64) {
+        self.with(flow, |flow, outgoing| flow.abort(outgoing));
+        self.work(flow, now);
+    }
+
+    /// `TCP_INFO`.
+    pub(super) fn info(&self, flow: FlowId, now: u64) -> Info {
+        self.flow(flow).info(now)
     }
 
     pub(super) fn waiting_bytes(&self, flow: FlowId) -> usize {
@@ -267,17 +307,18 @@ impl Tcp {
         }
     }
 
-    /// Lets a flow take a packet. What follows from it is sent by [`Tcp::work`]: at once, or with what the
-    /// process makes of it.
-    fn take(&mut self, id: FlowId, packet: Packet, now: u64, at_once: bool) -> Option<ObjectId> {
-        self.touch(id);
-        let Some(Entry::Flow(flow)) = &mut self.flows[id.0] else {
-            return None;
-        };
-        let changes = flow.take(now, packet, &mut self.outgoing);
+    /// Lets a flow take a segment. When it has something to do next is noted by [`Tcp::work`]: at once, or after
+    /// the process's turn.
+    fn take(
+        &mut self,
+        id: FlowId,
+        segment: &Segment<'_>,
+        now: u64,
+        at_once: bool,
+    ) -> Option<ObjectId> {
+        let changes = self.with(id, |flow, outgoing| flow.take(now, segment, outgoing));
         let watcher = self.follow(id, changes);
-        // The last packet of a handshake does not wait: the peer counts who is waiting to be accepted.
-        match at_once || changes.established {
+        match at_once {
             true => self.work(id, now).or(watcher),
             false => watcher,
         }
@@ -329,38 +370,45 @@ impl Tcp {
     }
 
     /// Takes a segment from the network. Returns the socket to notify.
-    fn receive_packet(&mut self, packet: Packet, now: u64, at_once: bool) -> Option<ObjectId> {
+    fn receive_packet(&mut self, packet: &Packet, now: u64, at_once: bool) -> Option<ObjectId> {
         let ip = packet.ip()?;
-        let segment = TcpPacket::new_checked(ip.payload).ok()?;
+        let segment = Segment::read(ip.payload)?;
+        let port = |at: usize| u16::from_be_bytes([ip.payload[at], ip.payload[at + 1]]);
         let endpoints = Endpoints {
-            local: SocketAddr::new(ip.destination, segment.dst_port()),
-            peer: SocketAddr::new(ip.source, segment.src_port()),
+            local: SocketAddr::new(ip.destination, port(2)),
+            peer: SocketAddr::new(ip.source, port(0)),
         };
+        let header = &segment.header;
         if let Some(&id) = self.by_endpoints.get(&endpoints) {
-            return match self.flows[id.0] {
-                Some(Entry::Request(_)) => self.continue_handshake(id, packet, now),
-                _ => self.take(id, packet, now, at_once),
-            };
+            match &self.flows[id.0] {
+                Some(Entry::Request(_)) => return self.continue_handshake(id, &segment, now),
+                Some(Entry::Flow(flow)) if flow.gives_way(header) => self.remove(id),
+                _ => return self.take(id, &segment, now, at_once),
+            }
         }
         let local = endpoints.local;
-        let listener = (segment.syn() && !segment.ack())
+        let listener = (header.has(flag::SYN) && !header.has(flag::ACK | flag::RST))
             .then(|| {
                 self.ports
                     .listener(local.ip(), local.port(), endpoints.spread())
             })
             .flatten();
         match listener {
-            Some(socket) => self.request(endpoints, socket, packet, now),
-            None => self.refuse(local, packet, now),
+            Some(socket) => self.request(endpoints, socket, *header, now),
+            None => self.refuse(endpoints, &segment),
         }
         None
     }
 
-    /// An interface without sockets answers with RST (RFC 9293, 3.10.7.1).
-    fn refuse(&mut self, local: SocketAddr, packet: Packet, now: u64) {
-        let mut wire = Wire::new(Some(packet), &mut self.outgoing);
-        let mut nobody = interface(local.ip(), 0, MTU);
-        nobody.poll(instant(now), &mut wire, &mut SocketSet::new(Vec::new()));
+    /// Nobody is there: the answer is a reset (RFC 9293, section 3.10.7.1).
+    fn refuse(&mut self, endpoints: Endpoints, segment: &Segment<'_>) {
+        if let Some(reset) = segment.reset() {
+            let mut post = Post {
+                envelope: Envelope::new(endpoints),
+                outgoing: &mut self.outgoing,
+            };
+            post.send(&reset, 0, |_| {});
+        }
     }
 }
 
@@ -371,7 +419,7 @@ impl Kernel {
             Some(IpProtocol::Tcp) => {
                 // The kernel's answer waits for the process's turn only if that takes no time.
                 let at_once = self.is_slow();
-                let watcher = self.tcp.receive_packet(packet, self.now, at_once);
+                let watcher = self.tcp.receive_packet(&packet, self.now, at_once);
                 self.notify(watcher);
             }
             Some(IpProtocol::Udp) => self.receive_udp(&packet),
@@ -407,78 +455,5 @@ impl Kernel {
     pub(super) fn take_outgoing(&mut self, packets: &mut Vec<Packet>) {
         packets.append(&mut self.tcp.outgoing);
         packets.append(&mut self.udp.outgoing);
-    }
-}
-
-/// The network card as smoltcp sees it, for the time of one poll: at most one packet comes in.
-pub(super) struct Wire<'a> {
-    pub(super) incoming: Option<Packet>,
-    pub(super) outgoing: &'a mut Vec<Packet>,
-    /// The largest packet; it counts when an interface is made.
-    pub(super) mtu: usize,
-}
-
-impl<'a> Wire<'a> {
-    pub(super) fn new(incoming: Option<Packet>, outgoing: &'a mut Vec<Packet>) -> Self {
-        Self {
-            incoming,
-            outgoing,
-            mtu: MTU,
-        }
-    }
-}
-
-impl Device for Wire<'_> {
-    type RxToken<'a>
-        = Incoming
-    where
-        Self: 'a;
-    type TxToken<'a>
-        = Outgoing<'a>
-    where
-        Self: 'a;
-
-    fn receive(&mut self, _: smoltcp::time::Instant) -> Option<(Incoming, Outgoing<'_>)> {
-        self.incoming
-            .take()
-            .map(|packet| (Incoming(packet), Outgoing(self.outgoing)))
-    }
-
-    fn transmit(&mut self, _: smoltcp::time::Instant) -> Option<Outgoing<'_>> {
-        Some(Outgoing(self.outgoing))
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ip;
-        capabilities.max_transmission_unit = self.mtu;
-        // What arrives was verified before.
-        capabilities.checksum.ipv4 = Checksum::Tx;
-        capabilities.checksum.tcp = Checksum::Tx;
-        capabilities
-    }
-}
-
-pub(super) struct Incoming(Packet);
-
-impl phy::RxToken for Incoming {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(&self.0.0)
-    }
-}
-
-pub(super) struct Outgoing<'a>(&'a mut Vec<Packet>);
-
-impl phy::TxToken for Outgoing<'_> {
-    #[expect(
-        clippy::slow_vector_initialization,
-        reason = "glibc gives a few bytes from the thread's cache, but zeroed ones never"
-    )]
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
-        let mut bytes = Vec::with_capacity(length);
-        bytes.resize(length, 0);
-        let result = f(&mut bytes);
-        self.0.push(Packet(bytes));
-        result
     }
 }

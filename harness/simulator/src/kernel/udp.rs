@@ -5,6 +5,7 @@
 
 use super::flow::MTU;
 use super::icmp::TooBig;
+use super::options::UDP_BUFFER;
 use super::packet::{Endpoints, Packet};
 use super::ports::{Ports, Protocol};
 use super::socket::{How, Received, State};
@@ -302,7 +303,8 @@ impl Kernel {
         if let Ok(Object::Socket(socket)) = self.object(id)
             && let State::Datagrams(mailbox) = &mut socket.state
         {
-            mailbox.put(Datagram { from, payload }, socket.options.receive_buffer);
+            let room = socket.options.receive_buffer.unwrap_or(UDP_BUFFER);
+            mailbox.put(Datagram { from, payload }, room);
             self.notify(Some(id));
         }
     }
@@ -310,7 +312,7 @@ impl Kernel {
     /// An ICMP packet arrives. Only a connected socket learns that its peer does not listen.
     pub(super) fn receive_icmp(&mut self, packet: &Packet) {
         if let Some(too_big) = TooBig::read(packet) {
-            return self.tcp.shrink(&too_big);
+            return self.tcp.shrink(&too_big, self.now);
         }
         let id = packet
             .unreachable()

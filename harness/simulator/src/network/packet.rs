@@ -1,6 +1,7 @@
 //! What happens to the bytes of a packet on its way: damage, and packets that boxes on the path make.
 
-use crate::kernel::{HOPS, Packet};
+use crate::checksum::Sum;
+use crate::kernel::{HOPS, Ip, Packet, is_segment_intact};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use smoltcp::wire::{
@@ -31,42 +32,32 @@ pub(super) fn flip_a_bit(packet: &mut Packet, rng: &mut ChaCha8Rng) {
 pub(crate) fn is_intact(packet: &Packet) -> bool {
     packet.ip().is_some_and(|ip| {
         // The header of IPv6 has no checksum.
-        let is_header_intact =
-            ip.source.is_ipv6() || Ipv4Packet::new_unchecked(&packet.0[..]).verify_checksum();
-        let (from, to) = (ip.source.into(), ip.destination.into());
-        is_header_intact && is_payload_intact(ip.protocol, ip.payload, from, to)
+        let header = usize::from(packet.0[0] & 0x0f) * 4;
+        let is_header_intact = ip.source.is_ipv6() || checksum(&packet.0[..header]) == [0, 0];
+        is_header_intact && is_payload_intact(&ip)
     })
 }
 
-fn is_payload_intact(protocol: IpProtocol, payload: &[u8], from: IpAddress, to: IpAddress) -> bool {
-    match protocol {
-        IpProtocol::Tcp => {
-            TcpPacket::new_checked(payload).is_ok_and(|tcp| tcp.verify_checksum(&from, &to))
-        }
+fn is_payload_intact(ip: &Ip<'_>) -> bool {
+    let (from, to): (IpAddress, IpAddress) = (ip.source.into(), ip.destination.into());
+    match ip.protocol {
+        IpProtocol::Tcp => is_segment_intact(ip.payload, ip.source, ip.destination),
         IpProtocol::Udp => {
-            UdpPacket::new_checked(payload).is_ok_and(|udp| udp.verify_checksum(&from, &to))
+            UdpPacket::new_checked(ip.payload).is_ok_and(|udp| udp.verify_checksum(&from, &to))
         }
-        IpProtocol::Icmp => checksum(payload) == 0,
+        IpProtocol::Icmp => checksum(ip.payload) == [0, 0],
         IpProtocol::Icmpv6 => match (from, to) {
-            (IpAddress::Ipv6(from), IpAddress::Ipv6(to)) => Icmpv6Packet::new_checked(payload)
+            (IpAddress::Ipv6(from), IpAddress::Ipv6(to)) => Icmpv6Packet::new_checked(ip.payload)
                 .is_ok_and(|icmp| icmp.verify_checksum(&from, &to)),
             _ => false,
         },
         // IPv6 relies on the checksums of what it carries (RFC 8200, 8.1).
-        _ => matches!(from, IpAddress::Ipv4(_)),
+        _ => ip.source.is_ipv4(),
     }
 }
 
-/// The Internet checksum (RFC 1071): zero over bytes that contain their own.
-fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes
-        .chunks(2)
-        .map(|word| u32::from(u16::from_be_bytes([word[0], *word.get(1).unwrap_or(&0)])));
-    let mut sum: u32 = words.sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
+fn checksum(bytes: &[u8]) -> [u8; 2] {
+    Sum::default().add(bytes).finish()
 }
 
 /// What a box on the path reads of a TCP segment.
@@ -173,7 +164,7 @@ pub(super) fn too_big(packet: &Packet, mtu: u16) -> Option<Packet> {
                 [bytes[0], bytes[1]] = [3, 4];
                 bytes[6..8].copy_from_slice(&mtu.to_be_bytes());
                 let sum = checksum(bytes);
-                bytes[2..4].copy_from_slice(&sum.to_be_bytes());
+                bytes[2..4].copy_from_slice(&sum);
             }))
         }
         IpAddr::V6(sender) => {

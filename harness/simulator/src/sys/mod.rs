@@ -34,7 +34,6 @@ mod futex;
 mod host;
 mod identity;
 mod interfaces;
-mod memory;
 mod messages;
 mod mutex;
 mod names;
@@ -57,7 +56,6 @@ mod time;
 pub(crate) use audit::{asked_by_machine, sources, start_audit};
 #[cfg(not(tokio_unstable))]
 pub(crate) use crash::is_isolated;
-pub(crate) use memory::{BUFFER, TcpSocket};
 pub(crate) use threads::{Thread, end_threads, main_is_over, run_threads, start_main};
 
 use crate::audit::Audit;

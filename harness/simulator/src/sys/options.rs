@@ -1,4 +1,4 @@
-//! `getsockopt(2)` and `setsockopt(2)`: all values are numbers, but for that of `SO_LINGER`.
+//! `getsockopt(2)` and `setsockopt(2)`: nearly all values are numbers.
 
 use super::descriptors::{bytes, on_descriptor};
 use super::sockets::pass;
@@ -47,6 +47,7 @@ fn set(kernel: &mut Kernel, fd: c_int, option: (c_int, c_int), value: &[u8]) -> 
             let limit = time_limit(value)?;
             kernel.set_limit(fd, way(option.1), limit)
         }
+        (libc::IPPROTO_TCP, libc::TCP_CONGESTION) => kernel.set_congestion(fd, value),
         (level, name) => kernel.set_option(fd, level, name, number(0)?),
     }
 }
@@ -95,6 +96,8 @@ unsafe extern "C" fn getsockopt(
             let parts = [limit.as_secs(), limit.subsec_micros().into()];
             Ok(parts.map(u64::to_ne_bytes).concat())
         }
+        (libc::IPPROTO_TCP, libc::TCP_CONGESTION) => Ok(kernel.congestion(fd)?.to_vec()),
+        (libc::IPPROTO_TCP, libc::TCP_INFO) => Ok(kernel.tcp_info(fd)?.bytes().to_vec()),
         _ => Ok(kernel.option(fd, level, name)?.to_ne_bytes().to_vec()),
     });
     match result {

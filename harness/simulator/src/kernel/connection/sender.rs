@@ -1,0 +1,439 @@
+//! The sending half: what may leave when, and until when it is waited for.
+//!
+//! What acknowledgements change is in [`acknowledgement`], what is done about losses in [`recovery`].
+
+mod acknowledgement;
+mod recovery;
+
+pub(super) use acknowledgement::Arrived;
+
+use super::bytes::Bytes;
+use super::congestion::Congestion;
+use super::info::Info;
+use super::millis;
+use super::rack::Rack;
+use super::rtt::{FIRST_TIME_OUT, LEAST_VARIANCE, LONGEST_TIME_OUT, RoundTrip};
+use super::scoreboard::Scoreboard;
+use super::sequence::Seq;
+use recovery::{Phase, Repair};
+
+/// What a program may have written that is not acknowledged, in bytes: at first and at most. Linux begins with
+/// `tcp_wmem` = 16 KiB and, as soon as there is a connection, makes room for twice the window.
+const FIRST_ROOM: usize = 46_080;
+const LARGEST_ROOM: usize = 4 << 20;
+
+/// What Linux takes a full segment for when it makes room.
+const SEGMENT_ROOM: usize = 2304;
+
+/// The least time that any timer is set for (`TCP_TIMEOUT_MIN`, two jiffies of a millisecond).
+const LEAST_TIMER: u64 = millis(2);
+
+/// How often the peer is asked for a window, or told something again, before it is given up (`tcp_retries2`).
+const RETRIES: u32 = 15;
+
+/// For how long that is, by the shortest time-out there is (`tcp_retries2`): 924.6 s.
+const PATIENCE: u64 = millis(924_600);
+
+/// The same for a connection that its program has closed: 8 times (`tcp_orphan_retries`).
+const PATIENCE_OF_NOBODY: u64 = millis(102_200);
+
+/// What the one timer of a sender is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// Something was not acknowledged (RFC 6298).
+    Retransmission,
+    /// The end of what was sent may be lost (RFC 8985, section 7).
+    TailLoss,
+    /// What was overtaken may be lost (RFC 8985, section 6.3).
+    Reordering,
+    /// The peer has no room (RFC 9293, section 3.8.6.1).
+    Window,
+}
+
+/// What a program wants of the sender.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wishes {
+    /// Small segments do not wait for acknowledgements (`TCP_NODELAY`).
+    pub(crate) no_delay: bool,
+    /// They wait until there is more (`TCP_CORK`).
+    pub(crate) cork: bool,
+    /// How long to wait for acknowledgements, in nanoseconds; zero stands for the system's own limits
+    /// (`TCP_USER_TIMEOUT`, RFC 5482).
+    pub(crate) patience: u64,
+    /// Nobody waits for what becomes of it: less patience is enough (`tcp_orphan_retries`).
+    pub(crate) is_abandoned: bool,
+}
+
+/// A segment that is to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Departure {
+    pub(super) seq: Seq,
+    /// Bytes of data.
+    pub(super) length: u32,
+    pub(super) is_end: bool,
+    /// The end of what the program has written.
+    pub(super) push: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Sender {
+    /// SND.UNA and SND.NXT.
+    una: Seq,
+    nxt: Seq,
+    bytes: Bytes,
+    /// The number of the first of them.
+    start: Seq,
+    /// Where the FIN is, once the program has written all.
+    fin: Option<Seq>,
+    /// SND.WND in bytes, the largest there was, and the segment that told it.
+    window: u32,
+    largest_window: u32,
+    told: Seq,
+    segment: u32,
+    /// The peer understands SACK.
+    pub(super) sack: bool,
+    /// How much a program may have written that is not acknowledged, and whether it has set that itself.
+    room: usize,
+    is_room_fixed: bool,
+    board: Scoreboard,
+    round_trip: RoundTrip,
+    rack: Rack,
+    pub(super) congestion: Congestion,
+    repair: Repair,
+    timer: Option<(Timer, u64)>,
+    /// By how many bits the time-out is longer than it would be.
+    backoff: u32,
+    /// How often the timer went off since the last progress, and when the first retransmission was.
+    strikes: u32,
+    struck_at: Option<u64>,
+    /// Where the last segment ended that was not full (Minshall's variant of Nagle's algorithm).
+    small: Seq,
+    /// When data was sent last.
+    sent_at: u64,
+    retransmissions: u64,
+}
+
+impl Sender {
+    /// `room` is what a program wants to have buffered, if it has said so (`SO_SNDBUF`).
+    pub(super) fn new(first: Seq, segment: u32, room: Option<usize>) -> Self {
+        Self {
+            una: first,
+            nxt: first,
+            bytes: Bytes::default(),
+            start: first,
+            fin: None,
+            window: 0,
+            largest_window: 0,
+            told: first,
+            segment,
+            sack: false,
+            room: room.unwrap_or(FIRST_ROOM),
+            is_room_fixed: room.is_some(),
+            board: Scoreboard::default(),
+            round_trip: RoundTrip::default(),
+            rack: Rack::default(),
+            congestion: Congestion::default(),
+            repair: Repair::new(first),
+            timer: None,
+            backoff: 0,
+            strikes: 0,
+            struck_at: None,
+            small: first,
+            sent_at: 0,
+            retransmissions: 0,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn una(&self) -> Seq {
+        self.una
+    }
+
+    pub(super) fn nxt(&self) -> Seq {
+        self.nxt
+    }
+
+    #[cfg(test)]
+    pub(super) fn board(&self) -> &Scoreboard {
+        &self.board
+    }
+
+    pub(super) fn round_trip(&self) -> &RoundTrip {
+        &self.round_trip
+    }
+
+    /// What it tells of itself.
+    pub(super) fn info(&self, now: u64) -> Info {
+        let micros = |nanos: u64| u32::try_from(nanos / 1000).unwrap_or(u32::MAX);
+        let (board, round_trip) = (&self.board, &self.round_trip);
+        Info {
+            phase: self.phase_number(),
+            retransmits: self.strikes as u8,
+            backoff: self.backoff as u8,
+            time_out: micros(self.time_out()),
+            send_segment: self.segment,
+            unacknowledged: board.len(),
+            sacked: board.sacked(),
+            lost: board.lost(),
+            resent: board.resent(),
+            last_data_sent: u32::try_from((now - self.sent_at) / 1_000_000).unwrap_or(u32::MAX),
+            round_trip: micros(round_trip.smoothed().unwrap_or(0)),
+            variance: micros(round_trip.variance()),
+            threshold: self.congestion.threshold.min(i32::MAX as u32),
+            window: self.congestion.window,
+            retransmissions: u32::try_from(self.retransmissions).unwrap_or(u32::MAX),
+            ..Info::default()
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<u64> {
+        self.timer.map(|(_, at)| at)
+    }
+
+    /// Where what the program has written ends, the FIN left out.
+    fn end(&self) -> Seq {
+        self.start + self.bytes.len() as u32
+    }
+
+    /// Whether something is under way, or waits to be.
+    pub(super) fn has_unfinished(&self) -> bool {
+        !self.board.is_empty() || self.has_unsent()
+    }
+
+    fn has_unsent(&self) -> bool {
+        self.nxt < self.end() || self.fin == Some(self.nxt)
+    }
+
+    /// Bytes written that have not left.
+    fn unsent(&self) -> u32 {
+        self.end().since(self.nxt)
+    }
+
+    /// The peer has acknowledged the FIN.
+    pub(super) fn is_finished(&self) -> bool {
+        self.fin.is_some_and(|fin| fin < self.una)
+    }
+
+    /// Makes room for twice the window. It does not become less again: a writer that was told of room finds it.
+    fn make_room(&mut self) {
+        let segments = (self.congestion.window as usize).min(LARGEST_ROOM / SEGMENT_ROOM);
+        if !self.is_room_fixed {
+            self.room = self
+                .room
+                .max((2 * segments * SEGMENT_ROOM).min(LARGEST_ROOM));
+        }
+    }
+
+    /// Linux tells a waiting writer when a third of the buffer is free.
+    pub(super) fn has_room(&self) -> bool {
+        self.room.saturating_sub(self.bytes.len()) >= self.room / 3
+    }
+
+    /// Takes what fits of what the program writes. Returns how many bytes that is.
+    pub(super) fn write(&mut self, now: u64, bytes: &[u8]) -> usize {
+        let fitting = self.room.saturating_sub(self.bytes.len());
+        let bytes = &bytes[..bytes.len().min(fitting)];
+        if self.board.is_empty() && !self.has_unsent() && self.sent_at > 0 && !bytes.is_empty() {
+            let pause = now - self.sent_at;
+            self.congestion.idle(now, pause, self.time_out());
+        }
+        self.bytes.append(bytes);
+        bytes.len()
+    }
+
+    /// The program has written all.
+    pub(super) fn finish(&mut self) {
+        let end = self.end();
+        self.fin.get_or_insert(end);
+    }
+
+    /// The handshake is complete: the peer has this window. A handshake that needed more than two tries begins
+    /// with a window of one segment.
+    pub(super) fn open(&mut self, seq: Seq, window: u32, tries: u32) {
+        self.set_window(seq, window);
+        if tries > 2 {
+            self.congestion.window = 1;
+        }
+    }
+
+    fn set_window(&mut self, seq: Seq, window: u32) {
+        self.window = window;
+        self.largest_window = self.largest_window.max(window);
+        self.told = seq;
+    }
+
+    /// A round trip was measured by the handshake.
+    pub(super) fn measure(&mut self, now: u64, sample: u64) {
+        self.round_trip.note_least(now, sample);
+        self.round_trip.sample(sample, self.una, self.nxt);
+    }
+
+    /// Segments may carry so many bytes.
+    pub(super) fn set_segment(&mut self, bytes: u32) {
+        self.segment = bytes;
+    }
+
+    pub(super) fn time_out(&self) -> u64 {
+        let time_out = self.round_trip.time_out();
+        time_out
+            .checked_shl(self.backoff.min(20))
+            .unwrap_or(u64::MAX)
+            .min(LONGEST_TIME_OUT)
+    }
+
+    /// Copies what a departing segment carries.
+    pub(super) fn copy(&self, departure: &Departure, target: &mut [u8]) {
+        if !target.is_empty() {
+            self.bytes
+                .copy((departure.seq - self.start) as usize, target);
+        }
+    }
+
+    /// What leaves next, if anything may. It counts as sent.
+    pub(super) fn next(&mut self, now: u64, wishes: &Wishes) -> Option<Departure> {
+        let flight = self.in_flight();
+        let room = self.congestion.window.saturating_sub(flight);
+        if room > 0
+            && !self.sends_new_only(wishes)
+            && let Some((seq, end)) = self.board.next_lost(self.segment)
+        {
+            return Some(self.resend(now, seq, end));
+        }
+        if !self.has_unsent() || room == 0 {
+            return None;
+        }
+        let departure = self.compose(wishes)?;
+        self.depart(now, &departure);
+        Some(departure)
+    }
+
+    /// The next new segment, if the window and the program's wishes allow one.
+    fn compose(&self, wishes: &Wishes) -> Option<Departure> {
+        let unsent = self.unsent();
+        let length = unsent.min(self.segment);
+        let is_last = length == unsent;
+        let is_end = self.fin.is_some() && is_last;
+        let end = self.nxt + length + u32::from(is_end);
+        if end > self.una + self.window {
+            return None;
+        }
+        if length < self.segment && !is_end && self.is_held(wishes) {
+            return None;
+        }
+        Some(Departure {
+            seq: self.nxt,
+            length,
+            is_end,
+            push: is_last && length > 0,
+        })
+    }
+
+    /// Whether a segment that is not full has to wait (RFC 9293, section 3.7.4): for the acknowledgement of the
+    /// last one that was not, or for more.
+    fn is_held(&self, wishes: &Wishes) -> bool {
+        let small_under_way = self.small > self.una && self.small <= self.nxt;
+        wishes.cork || !wishes.no_delay && !self.board.is_empty() && small_under_way
+    }
+
+    /// A new segment leaves.
+    fn depart(&mut self, now: u64, departure: &Departure) {
+        let end = departure.seq + departure.length + u32::from(departure.is_end);
+        if departure.length < self.segment {
+            self.small = end;
+        }
+        let was_empty = self.board.is_empty();
+        self.board.push(departure.seq, end, now);
+        self.rack.sent(now, departure.seq);
+        self.nxt = end;
+        self.sent_at = now;
+        self.note_reduction();
+        if was_empty
+            || matches!(
+                self.timer,
+                Some((Timer::TailLoss | Timer::Window, _)) | None
+            )
+        {
+            self.expect(now, false);
+        }
+    }
+
+    /// All that may leave has left, something just now or nothing.
+    pub(super) fn rest(&mut self, now: u64, has_sent: bool) {
+        let is_full = self.in_flight() >= self.congestion.window;
+        if has_sent || is_full {
+            let (una, nxt, time_out) = (self.una, self.nxt, self.time_out());
+            let flight = self.board.len();
+            self.congestion
+                .used(now, flight, time_out, una, nxt, is_full);
+        }
+        if self.board.is_empty() && self.has_unsent() && self.timer.is_none() {
+            // The peer has no room, or the program wants it to wait.
+            self.timer = Some((Timer::Window, now + self.probe_interval()));
+        }
+    }
+
+    fn probe_interval(&self) -> u64 {
+        self.time_out().max(LEAST_VARIANCE)
+    }
+
+    fn resend(&mut self, now: u64, seq: Seq, end: Seq) -> Departure {
+        self.board.resend(seq, now);
+        self.rack.sent(now, seq);
+        self.retransmissions += 1;
+        self.struck_at.get_or_insert(now);
+        self.note_resent();
+        self.sent_at = now;
+        let is_end = self.fin.is_some_and(|fin| fin < end);
+        let length = end - seq - u32::from(is_end);
+        Departure {
+            seq,
+            length,
+            is_end,
+            push: seq + length == self.end() && length > 0,
+        }
+    }
+
+    /// Sets the timer anew after something has left or was acknowledged. `progress` says that the peer has
+    /// acknowledged something.
+    fn expect(&mut self, now: u64, progress: bool) {
+        if self.board.is_empty() {
+            self.timer = None;
+            return;
+        }
+        let since_first = self.board.first().map_or(now, |first| first.at);
+        let relative = (since_first + self.time_out()).max(now + 1);
+        let board = &self.board;
+        let is_calm = self.repair.phase() == Phase::Open
+            && board.sacked() + board.lost() + board.resent() == 0;
+        if is_calm && self.sack && self.round_trip.smoothed().is_some() {
+            let after = self.tail_loss_after();
+            let time_out = if progress {
+                now + self.time_out()
+            } else {
+                relative
+            };
+            self.timer = Some((Timer::TailLoss, (now + after).min(time_out)));
+            return;
+        }
+        let at = match self.timer {
+            Some((Timer::Reordering | Timer::TailLoss, _)) => relative,
+            _ => now + self.time_out(),
+        };
+        self.timer = Some((Timer::Retransmission, at));
+    }
+
+    /// How long after the last segment a probe leaves (RFC 8985, section 7.2). A single one may be acknowledged
+    /// late; Linux reckons with the least time-out.
+    fn tail_loss_after(&self) -> u64 {
+        let twice = 2 * self.round_trip.smoothed().unwrap_or(FIRST_TIME_OUT);
+        match self.board.len() {
+            1 => twice + LEAST_VARIANCE,
+            _ => twice + LEAST_TIMER,
+        }
+    }
+
+    /// The peer has room for so many more bytes than have been sent.
+    fn room_of_peer(&self) -> u32 {
+        (self.una + self.window).since(self.nxt)
+    }
+}
