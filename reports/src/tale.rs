@@ -4,7 +4,7 @@ use crate::guilt::Guilt;
 use crate::story::{Entry, tell};
 use crate::way::{Step, Way, way};
 use crate::{Fault, Judged, Role};
-use squall_guarantees::{Time, counted, seconds};
+use squall_guarantees::{Evidence, Time, counted, seconds};
 
 /// How many sentences there are at most.
 pub(crate) const SENTENCES_MAX: usize = 12;
@@ -26,12 +26,17 @@ pub(crate) fn tale(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
         return story;
     };
     let at = guilt.at(&judged.record);
-    let mut sentences = faults(judged, guilt, at);
+    // What is missing may have been lost after its sender was told of it.
+    let until = match guilt.violation.evidence {
+        Evidence::NotStored { .. } => judged.record.history.ended_at,
+        _ => at,
+    };
+    let mut sentences = faults(judged, guilt, until);
     if let Some(message) = guilt.message {
         let way = way(&judged.record, message, &guilt.receivers);
         sentences.extend(of_way(&way, at));
     }
-    sentences.extend(of_story(judged, guilt, at));
+    sentences.extend(of_story(judged, guilt, until));
     sentences.retain(|it| it.rank < NOT_TOLD);
     sentences.sort_by_key(|it| (it.rank, it.entry.at.abs_diff(at)));
     sentences.truncate(SENTENCES_MAX);
@@ -41,7 +46,7 @@ pub(crate) fn tale(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
 }
 
 /// The faults that had begun by then: those first that hit who is involved, or who stands between them.
-fn faults(judged: &Judged, guilt: &Guilt<'_>, at: Time) -> Vec<Sentence> {
+fn faults(judged: &Judged, guilt: &Guilt<'_>, until: Time) -> Vec<Sentence> {
     let record = &judged.record;
     let touches = |fault: &Fault| {
         let mut machines = record.machines.iter();
@@ -53,9 +58,9 @@ fn faults(judged: &Judged, guilt: &Guilt<'_>, at: Time) -> Vec<Sentence> {
     let begun = record
         .faults
         .iter()
-        .filter(|fault| fault.from <= at && fault.hits != Some(0));
+        .filter(|fault| fault.from <= until && fault.hits != Some(0));
     let sentences = begun.map(|fault| {
-        let until = match fault.until {
+        let lasts = match fault.until {
             Some(until) => format!("until {}", seconds(until)),
             None => "to the end".to_owned(),
         };
@@ -75,7 +80,7 @@ fn faults(judged: &Judged, guilt: &Guilt<'_>, at: Time) -> Vec<Sentence> {
             entry: Entry {
                 at: fault.from,
                 who: "fault".to_owned(),
-                what: format!("{} begins ({until}{hits})", fault.what),
+                what: format!("{} begins ({lasts}{hits})", fault.what),
                 violates: Vec::new(),
             },
         }
@@ -109,7 +114,7 @@ fn of_way(way: &Way<'_>, at: Time) -> Vec<Sentence> {
 }
 
 /// What the story of the run says of those who are involved, and the violation itself.
-fn of_story(judged: &Judged, guilt: &Guilt<'_>, at: Time) -> Vec<Sentence> {
+fn of_story(judged: &Judged, guilt: &Guilt<'_>, until: Time) -> Vec<Sentence> {
     let record = &judged.record;
     let servers = record.machines.iter().filter(|it| it.role >= Role::Server);
     let servers: Vec<&str> = servers.map(|it| it.name.as_str()).collect();
@@ -125,7 +130,7 @@ fn of_story(judged: &Judged, guilt: &Guilt<'_>, at: Time) -> Vec<Sentence> {
         let rank = match entry.violates.contains(&guilt.judgement.guarantee) {
             true => 0,
             false if !entry.violates.is_empty() => 5,
-            false if entry.at > at => return None,
+            false if entry.at > until => return None,
             false if is_about(&entry, &guilt.involved) => 3,
             false if is_about(&entry, &servers) => 4,
             false => return None,
@@ -133,4 +138,59 @@ fn of_story(judged: &Judged, guilt: &Guilt<'_>, at: Time) -> Vec<Sentence> {
         Some(Sentence { rank, entry })
     });
     sentences.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::with_traffic;
+    use std::time::Duration;
+
+    fn told(judged: &Judged) -> Vec<String> {
+        let tale = tale(judged, Guilt::of(judged).as_ref());
+        assert!(tale.len() <= SENTENCES_MAX, "{tale:#?}");
+        tale.iter()
+            .map(|entry| format!("{}: {}", entry.who, entry.what))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_lost_after_its_sender_was_told_of_it_is_told_with_the_fault_that_came_between() {
+        let mut record = with_traffic();
+        record.history.database.clear();
+        record.faults.push(Fault {
+            label: "fault 2".to_owned(),
+            kind: "power-loss".to_owned(),
+            victims: vec!["server".to_owned()],
+            what: "power loss of server".to_owned(),
+            from: Duration::from_secs(20),
+            until: None,
+            hits: Some(1),
+        });
+        let told = told(&Judged::new(record));
+        let fault = "fault: power loss of server begins (to the end; it struck 1 time)";
+        assert!(told.iter().any(|it| it == fault), "{told:#?}");
+    }
+
+    #[test]
+    fn of_several_faults_the_causes_are_told_before_all_else() {
+        let mut record = with_traffic();
+        record.faults = (0..30)
+            .map(|number| Fault {
+                label: format!("fault {number}"),
+                what: format!("pause {number}"),
+                ..record.faults[0].clone()
+            })
+            .collect();
+        record.why = Some(crate::Why {
+            causes: vec!["fault 7".to_owned()],
+            ..crate::Why::default()
+        });
+        let told = told(&Judged::new(record));
+        assert!(
+            told.iter()
+                .any(|it| it.starts_with("fault: pause 7 begins")),
+            "{told:#?}"
+        );
+    }
 }

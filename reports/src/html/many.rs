@@ -168,3 +168,39 @@ fn address(file: &str) -> String {
     }
     address
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::record;
+
+    #[test]
+    fn a_name_is_a_file_beside_the_page_whatever_it_says() {
+        let mut record = record();
+        record.scenario = "javascript:alert(1)//<b>".to_owned();
+        let judged = Judged::new(record);
+        let file = format!("{}.html", judged.record.scenario);
+        let page = index(&[Listed::of_run(&judged, file)]);
+        assert!(page.contains("href=\"./javascript%3Aalert%281%29%2F%2F%3Cb%3E.html\""));
+        assert!(!page.contains("<b>"));
+    }
+
+    #[test]
+    fn what_went_worst_is_listed_first() {
+        let listed = |scenario: &str, outcome| Listed {
+            scenario: scenario.to_owned(),
+            outcome,
+            which: "seed 1".to_owned(),
+            description: String::new(),
+            violated: Vec::new(),
+            unexercised: 0,
+            file: String::new(),
+        };
+        let page = index(&[
+            listed("first", Outcome::AsExpected),
+            listed("second", Outcome::NotAsExpected),
+        ]);
+        assert!(page.find("second") < page.find("first"));
+        assert!(page.contains("1 of 2 as expected"));
+    }
+}

@@ -7,7 +7,7 @@ use super::stop::stop_on_ctrl_c;
 use crate::bugs::{self, Explained, Hunt, hunt};
 use crate::planted::{PLANTED_BUGS, PlantedBug};
 use crate::search::Size;
-use serde_json::json;
+use serde_json::{Value, json};
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall_guarantees::counted;
 use std::time::{Duration, Instant};
@@ -67,18 +67,22 @@ pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     });
     progress.finish_and_clear();
+    let took = began.elapsed().as_secs_f64();
+    let mut explained = None;
+    if arguments.explain {
+        let (all, is_whole) = explain(arguments, &hunts, &effort);
+        failed |= !is_whole;
+        explained = Some(all);
+    }
     say(arguments.format.written(
-        || text(&hunts, arguments.seeds),
-        || json(&hunts, arguments.seeds),
+        || {
+            let table = explained.as_deref().map(explained_text);
+            text(&hunts, arguments.seeds) + &table.unwrap_or_default()
+        },
+        || json(&hunts, arguments.seeds, explained.as_deref()),
     ));
     let bugs = counted(hunts.len() as u64, "bug");
-    complain(format_args!(
-        "{bugs} hunted in {:.1} s",
-        began.elapsed().as_secs_f64()
-    ));
-    if arguments.explain && !failed {
-        explain(arguments, &hunts, &effort)?;
-    }
+    complain(format_args!("{bugs} hunted in {took:.1} s"));
     Ok(match hunts.iter().all(Hunt::succeeded) {
         _ if failed => Exit::Failed,
         true if hunted < PLANTED_BUGS.len() as u64 => Exit::Interrupted,
@@ -87,8 +91,8 @@ pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
     })
 }
 
-/// Explains each bug that was caught.
-fn explain(arguments: &Arguments, hunts: &[Hunt], effort: &Effort) -> Result<(), Failure> {
+/// Explains each bug that was caught; says whether none of them failed.
+fn explain(arguments: &Arguments, hunts: &[Hunt], effort: &Effort) -> (Vec<Explained>, bool) {
     let caught = hunts.iter();
     let caught = caught.filter_map(|hunt| Some((hunt.planted, hunt.caught.as_ref()?.seed)));
     let caught: Vec<(PlantedBug, u64)> = caught.collect();
@@ -97,24 +101,24 @@ fn explain(arguments: &Arguments, hunts: &[Hunt], effort: &Effort) -> Result<(),
     let work = |&(planted, seed): &(PlantedBug, u64)| {
         bugs::explain(planted, seed, longest, arguments.dice, &effort.stop)
     };
-    let (mut all, mut failure) = (Vec::new(), None);
+    let (mut all, mut is_whole) = (Vec::new(), true);
     parallel(caught, effort, work, |_, result| {
         progress.inc(1);
         match result {
             Ok(explained) => all.extend(explained),
-            Err(error) => failure = Some(Failure::new(error)),
+            Err(error) => {
+                is_whole = false;
+                progress.suspend(|| complain(error_line(&error.to_string())));
+            }
         }
     });
     progress.finish_and_clear();
-    say(arguments
-        .format
-        .written(|| explained_text(&all), || explained_json(&all)));
-    failure.map_or(Ok(()), Err)
+    (all, is_whole)
 }
 
 fn explained_text(all: &[Explained]) -> String {
     let mut text = format!(
-        "\n{:32}{:>5}  {:>12}{:>12}{:>6}{:>8}{:>7}  causes\n",
+        "\n\n{:32}{:>5}  {:>12}{:>12}{:>6}{:>8}{:>7}  causes\n",
         "bug", "seed", "before", "after", "runs", "time", "why"
     );
     let size = |size: Size| format!("{}/{}/{}", size.clients, size.messages, size.faults);
@@ -178,27 +182,24 @@ fn summed_up(all: &[Explained]) -> String {
     )
 }
 
-fn explained_json(all: &[Explained]) -> String {
-    let rows: Vec<_> = all
-        .iter()
-        .map(|it| {
-            let (runs, took, done) = it.shrinking;
-            json!({
-                "bug": it.planted.name,
-                "scenario": it.planted.scenario,
-                "guarantee": it.planted.guarantee,
-                "seed": it.seed,
-                "before": it.before,
-                "after": it.after,
-                "runs": runs,
-                "seconds": took.as_secs_f64(),
-                "done": done,
-                "why": it.why,
-                "why_seconds": it.asking.as_secs_f64(),
-            })
+fn explained_json(all: &[Explained]) -> Value {
+    let rows = all.iter().map(|it| {
+        let (runs, took, done) = it.shrinking;
+        json!({
+            "bug": it.planted.name,
+            "scenario": it.planted.scenario,
+            "guarantee": it.planted.guarantee,
+            "seed": it.seed,
+            "before": it.before,
+            "after": it.after,
+            "runs": runs,
+            "seconds": took.as_secs_f64(),
+            "done": done,
+            "why": it.why,
+            "why_seconds": it.asking.as_secs_f64(),
         })
-        .collect();
-    format!("{:#}", json!({ "squall": 1, "explained": rows }))
+    });
+    rows.collect()
 }
 
 fn text(hunts: &[Hunt], seeds: u64) -> String {
@@ -233,7 +234,7 @@ fn text(hunts: &[Hunt], seeds: u64) -> String {
     )
 }
 
-fn json(hunts: &[Hunt], seeds: u64) -> String {
+fn json(hunts: &[Hunt], seeds: u64, explained: Option<&[Explained]>) -> String {
     let rows: Vec<_> = hunts
         .iter()
         .map(|hunt| {
@@ -253,5 +254,9 @@ fn json(hunts: &[Hunt], seeds: u64) -> String {
             })
         })
         .collect();
-    format!("{:#}", json!({ "squall": 1, "seeds": seeds, "bugs": rows }))
+    let mut document = json!({ "squall": 1, "seeds": seeds, "bugs": rows });
+    if let Some(all) = explained {
+        document["explained"] = explained_json(all);
+    }
+    format!("{document:#}")
 }

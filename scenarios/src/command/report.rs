@@ -50,12 +50,11 @@ pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Failure> {
                 Ok(record) => records.push((file, record)),
                 // Other documents may lie beside the records.
                 Err(what) if single => return Err(what),
-                Err(what) => {
-                    failed |= is_damaged(file);
-                    if is_damaged(file) {
-                        complain(what.0);
-                    }
+                Err(what) if is_damaged(file) => {
+                    failed = true;
+                    complain(what.0);
                 }
+                Err(_) => {}
             }
         }
         if records.is_empty() {
