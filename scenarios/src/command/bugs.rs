@@ -168,17 +168,16 @@ fn summed_up(all: &[Explained]) -> String {
     let times = all.iter().map(|it| it.shrinking.1.as_millis() as usize);
     let worst = times.clone().max().unwrap_or_default();
     let time = median(times.collect());
-    let open = all.iter().filter(|it| it.names_a_part().is_some());
-    let named = all
-        .iter()
-        .filter(|it| it.names_a_part() == Some(true))
-        .count();
+    let count = |answer| all.iter().filter(|it| it.names_a_part() == answer).count();
     format!(
         "Median after shrinking: {clients} clients, {messages} messages, {faults} faults; {:.1} s, at most {:.1} s.\n\
-         Causes among the parts of the scenario: {named} of {} that have parts.",
+         Of {}, {} hang on a part of their scenario, {} happen without all parts, {} have none.",
         time as f64 / 1e3,
         worst as f64 / 1e3,
-        open.count()
+        counted(all.len() as u64, "bug"),
+        count(Some(true)),
+        count(Some(false)),
+        count(None)
     )
 }
 
