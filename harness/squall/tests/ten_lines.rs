@@ -121,7 +121,7 @@ fn other_attributes_of_a_test_stay(world: &mut World) {
     let server = world.machine("server", || serve(false));
     world.machine("client", move || order(server.at(3000), 0));
     // The answer to the second order is lost.
-    world.faults(isolate(server).at(1.0075).lasting(1));
+    world.faults(isolate(server).at(1.0075).lasting(5));
     world.check(
         exactly_once()
             .sent("client", "order")
