@@ -18,6 +18,7 @@ use crate::log::{Log, Told};
 use crate::plan::Plan;
 use crate::site::Site;
 use ending::Ending;
+use hardships::Ends;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage, Unfinished};
@@ -327,9 +328,6 @@ fn read_database(
     let _ = world.run_until(world.now());
     world.inside(keeper, || plan.system.stored(&plan.clients))
 }
-
-/// When the programs of each machine ended.
-type Ends = IndexMap<String, Vec<Duration>>;
 
 fn history(
     plan: &Plan,

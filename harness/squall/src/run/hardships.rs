@@ -3,7 +3,6 @@
 //! Faults of one kind may overlap when the seed decides about times and victims. A machine that is
 //! down because of two faults is started again when the last of them is over.
 
-use super::Ends;
 use crate::cast::MIDDLEBOX;
 use crate::client::PlannedClient;
 use crate::faults::{Hindrance, PlannedFault, Stage};
@@ -12,6 +11,9 @@ use indexmap::IndexMap;
 use squall_guarantees::{ClientId, Lost, Silence, Standstill};
 use squall_simulator::{Fault as Order, FaultId, MachineId, World};
 use std::time::Duration;
+
+/// When the programs of each machine ended.
+pub(super) type Ends = IndexMap<String, Vec<Duration>>;
 
 /// Gives the world its orders. For each fault of the plan, those that begin it.
 pub(super) fn strike(
