@@ -259,3 +259,53 @@ fn json(hunts: &[Hunt], seeds: u64, explained: Option<&[Explained]>) -> String {
     }
     format!("{document:#}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_reports::{Answer, Answers, Why, Without};
+
+    #[test]
+    fn a_bug_is_explained_in_a_line_and_all_of_them_are_summed_up() {
+        let size = |clients, messages, faults| Size {
+            faults,
+            clients,
+            messages,
+            text: 0,
+        };
+        let part = Without {
+            label: "fault 1".to_owned(),
+            what: "kill of server".to_owned(),
+            same_dice: Some(Answer::Held),
+            fresh: Answers::default(),
+        };
+        let explained = |causes: &[&str], after, done| Explained {
+            planted: PLANTED_BUGS[0],
+            seed: 1,
+            before: size(3, 60, 1),
+            after,
+            shrinking: (23, Duration::from_millis(19_960), done),
+            why: Why {
+                without: vec![part.clone()],
+                causes: causes.iter().map(|&cause| cause.to_owned()).collect(),
+                ..Why::default()
+            },
+            asking: Duration::from_secs(2),
+        };
+        let all = [
+            explained(&["fault 1"], Some(size(1, 17, 1)), true),
+            explained(&[], None, false),
+        ];
+        insta::assert_snapshot!(explained_text(&all), @r"
+
+
+        bug                              seed        before       after  runs    time    why  causes
+        ack-before-commit                   1        3/60/1      1/17/1    23  20.0 s  2.0 s  fault 1
+        ack-before-commit                   1        3/60/1           -    23  20.0 s+ 2.0 s  none: it happens without all of them
+
+        Sizes are clients/messages/faults; + ran out of time.
+        Median after shrinking: 1 clients, 17 messages, 1 faults; 20.0 s, at most 20.0 s.
+        Of 2 bugs, 1 hang on a part of their scenario, 1 happen without all parts, 0 have none.
+        ");
+    }
+}

@@ -495,6 +495,35 @@ mod tests {
         record.and_then(|record| record.why)
     }
 
+    #[test]
+    fn a_cause_is_what_it_is_gone_without_and_with_other_dice_four_times_as_rare() {
+        let tally = |violated, held| Answers {
+            violated,
+            held,
+            otherwise: 0,
+        };
+        let part = |same_dice, fresh| Without {
+            label: "fault 1".to_owned(),
+            what: String::new(),
+            same_dice,
+            fresh,
+        };
+        let as_it_was = tally(20, 0);
+        for (same, violated, expected) in [
+            (Some(Answer::Held), 5, true),
+            (Some(Answer::Otherwise), 0, true),
+            (Some(Answer::Held), 6, false),
+            (Some(Answer::Violated), 0, false),
+            (None, 0, false),
+        ] {
+            let part = part(same, tally(violated, 20 - violated));
+            assert_eq!(is_cause(&part, as_it_was), expected, "{same:?} {violated}");
+        }
+        // A race that other dice do not show: only its own say anything.
+        let rare = part(Some(Answer::Held), tally(0, 20));
+        assert!(is_cause(&rare, tally(0, 20)));
+    }
+
     const PARTITIONED: &str = r#"
         shows = "."
         [clients]
