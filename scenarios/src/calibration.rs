@@ -4,42 +4,17 @@
 //! trip, and a link carries its rate. The rest was measured on Linux ([`linux`]).
 
 mod linux;
+mod stage;
 
-use squall_simulator::{Fault, Latency, Link, MachineId, Rate, World, now, simulate};
+pub use stage::Row;
+
+use squall_simulator::{Link, Rate, now, simulate};
+use stage::{MS, PORT, SECOND, plain, run};
 use std::fmt::Write as _;
-use std::ops::RangeInclusive;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-
-/// One thing that was measured.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// What, under which conditions.
-    pub what: String,
-    /// What came out.
-    pub measured: f64,
-    /// What theory says, or what Linux does.
-    pub expected: f64,
-    /// The unit of both.
-    pub unit: &'static str,
-    /// Why they differ, or why they do not.
-    pub why: &'static str,
-    /// Between what their ratio must be.
-    pub bounds: RangeInclusive<f64>,
-}
-
-impl Row {
-    /// What was measured over what was expected.
-    pub fn ratio(&self) -> f64 {
-        self.measured / self.expected
-    }
-}
-
-const PORT: u16 = 80;
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
 
 /// Bytes of data in a full segment, beside its timestamps, and of the packet that carries it.
 const MSS: f64 = 1448.0;
@@ -68,13 +43,6 @@ pub fn table(rows: &[Row]) -> String {
         );
     }
     table
-}
-
-fn plain(round_trip: Duration) -> Link {
-    Link {
-        latency: Latency::Fixed(round_trip / 2),
-        ..Link::default()
-    }
 }
 
 /// A connect takes a round trip.
@@ -116,21 +84,6 @@ async fn listen() {
     while let Ok((peer, _)) = listener.accept().await {
         peers.push(peer);
     }
-}
-
-/// When packets from a machine to another were dropped by a partition.
-fn cut_times(world: &World, from: &str, to: &str) -> Vec<Duration> {
-    let what = format!("cut {from} > {to},");
-    let events = world.trace().iter();
-    events
-        .filter(|event| event.what.starts_with(&what))
-        .map(|event| event.at)
-        .collect()
-}
-
-fn cut(from: MachineId, to: MachineId) -> Fault {
-    let (from, to) = (vec![from], vec![to]);
-    Fault::Cut { from, to }
 }
 
 /// Megabits per second that arrive over a link with a rate from the tenth second on.
@@ -184,10 +137,4 @@ async fn give() {
             while peer.write_all(&bytes).await.is_ok() {}
         });
     }
-}
-
-fn run(world: &mut World, until: Duration) {
-    world
-        .run_until(until)
-        .expect("these programs ask for nothing that is not simulated");
 }

@@ -63,6 +63,18 @@ pub enum NotJudged {
 }
 
 impl Excuse {
+    /// Every excuse that there is.
+    pub const ALL: [Excuse; 8] = [
+        Excuse::NotRunning,
+        Excuse::Left,
+        Excuse::ToldFailed,
+        Excuse::StoodStill,
+        Excuse::Disturbed,
+        Excuse::LinkExplains,
+        Excuse::OffsetTooOld,
+        Excuse::NoRoom,
+    ];
+
     /// The excuse in words, to go after a number and a colon.
     pub fn words(self) -> &'static str {
         match self {

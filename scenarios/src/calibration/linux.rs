@@ -9,7 +9,7 @@
 //! Its timers go off up to an eighth of their time late (the timer wheel), and the world's at once: that is most of what
 //! is left between the two where a time-out is measured.
 
-use super::{MS, PORT, Row, SECOND, cut, cut_times, plain, run};
+use super::stage::{MS, PORT, Row, SECOND, cut, cut_times, plain, run};
 use squall_simulator::{Fault, Link, Loss, MachineId, Rate, World, now, simulate};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
