@@ -1,7 +1,7 @@
 //! Calibration: what TCP does in the simulated world, beside what theory says it should do, and what Linux does.
 //!
 //! Each row is measured with ordinary tokio programs on two machines. The theory is small: a handshake takes a round
-//! trip, and a link carries its rate. The rest was measured on Linux ([`linux`]).
+//! trip, and a link carries its rate. The rest was measured on Linux (`linux`).
 
 mod linux;
 mod stage;

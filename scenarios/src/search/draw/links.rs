@@ -2,7 +2,7 @@
 
 use super::drawing::Drawing;
 use crate::search::dice::Dice;
-use crate::search::document::{Document, in_ms, ms};
+use crate::search::document::{Document, in_ms, ms, number};
 use toml::{Table, Value};
 
 pub(super) fn draw(drawing: &mut Drawing) {
@@ -54,6 +54,9 @@ pub(super) fn link(dice: &mut Dice) -> Table {
     }
     if dice.chance(0.05) {
         put("corrupt", percent(dice.between(1, 2)));
+    }
+    if dice.chance(0.06) {
+        put("mtu", number(dice.between(600, 1_499)));
     }
     link
 }
