@@ -261,8 +261,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
         let closed_at = known.closed_at?;
         let window = self.options.window;
         let expires_at = match stops.last().or(first) {
-            Some(last) => closed_at.max(last) + window + window / LONGER_OVER_RESTART,
-            None => closed_at + window,
+            Some(last) => self.over(closed_at.max(last), window + window / LONGER_OVER_RESTART),
+            None => self.over(closed_at, window),
         };
         (at > expires_at + TOLERANCE).then_some(Mistake::Expired { closed_at })
     }
@@ -287,12 +287,17 @@ impl<'i, 'h> Sessions<'i, 'h> {
         }
         let waiting = known.closed_at.into_iter().chain(stopped_at).min();
         let since = waiting.or(known.lost_at).unwrap_or(at);
-        let expires_at = waiting.map(|since| since + self.options.window);
-        Some(match expires_at {
-            Some(expires_at) if at >= expires_at + TOLERANCE => Fate::Over(Lost::Expired),
-            Some(expires_at) if at + TOLERANCE >= expires_at => Fate::TooClose,
+        let window = self.options.window;
+        Some(match waiting {
+            Some(since) if at >= self.over(since, window) + TOLERANCE => Fate::Over(Lost::Expired),
+            Some(since) if at + TOLERANCE >= since + window => Fate::TooClose,
             _ => Fate::Due(session, since),
         })
+    }
+
+    /// When a time of the server's is over at the latest: its clock may stand still with it, or go on.
+    fn over(&self, from: Time, time: Duration) -> Time {
+        self.index.conditions.over(&[None], from, time)
     }
 
     /// The client says that it has its session of before.
@@ -573,6 +578,19 @@ mod tests {
     fn judges_nothing_where_the_server_tells_of_no_sessions() {
         let chat = lost().connected_unopened(31_000, "alice", "alice-2");
         insta::assert_snapshot!(chat.verdict(Recovery), @"not exercised (1 not judged: nobody said why)");
+    }
+
+    #[test]
+    fn the_clock_of_a_server_that_stands_still_may_stand_still_too() {
+        let stands = || lost().standstill(11_000, 14_000, "server");
+        let recovered = |at| stands().recovered(at, "alice", "alice-1").verdict(Recovery);
+        assert!(recovered(33_005).starts_with("held"));
+        assert!(recovered(33_006).starts_with("violated"));
+        let refused = |at| stands().connected(at, "alice").verdict(Recovery);
+        assert!(refused(29_994).starts_with("violated"));
+        for at in [29_995, 33_004] {
+            assert!(refused(at).contains("too close"), "{}", refused(at));
+        }
     }
 
     #[test]
