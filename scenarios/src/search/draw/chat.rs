@@ -47,9 +47,10 @@ pub(super) fn draw(drawing: &mut Drawing) {
     drawing.offer("chat.ping-timeout", |dice| {
         ms(6 * way + dice.between(800, 4_000))
     });
-    // With polling, an answer waits for the one before, and for the request that it comes on.
+    // With polling, an answer waits for the one before, and for the request that it comes on, and the halves of each
+    // request for one another (Nagle).
     let polls = drawing.document.word("chat.transport") != Some("websocket");
-    let ways = if polls { 12 } else { 6 };
+    let ways = if polls { 24 } else { 6 };
     drawing.offer("chat.ack-timeout", |dice| {
         ms(ways * way + dice.between(300, 2_500))
     });
