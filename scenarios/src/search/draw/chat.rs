@@ -44,13 +44,14 @@ pub(super) fn draw(drawing: &mut Drawing) {
     });
     drawing.offer("chat.ping-interval", |dice| ms(dice.between(500, 6_000)));
     let way = links::longest_way(&drawing.document);
-    drawing.offer("chat.ping-timeout", |dice| {
-        ms(6 * way + dice.between(800, 4_000))
-    });
     // With polling, an answer waits for the one before, and for the request that it comes on, and the halves of each
     // request for one another (Nagle).
     let polls = drawing.document.word("chat.transport") != Some("websocket");
     let ways = if polls { 24 } else { 6 };
+    // The first ping comes at once, and an upgrade must be over before its answer is due (FINDINGS.md).
+    drawing.offer("chat.ping-timeout", |dice| {
+        ms((ways / 2).max(6) * way + dice.between(800, 4_000))
+    });
     drawing.offer("chat.ack-timeout", |dice| {
         ms(ways * way + dice.between(300, 2_500))
     });
