@@ -45,7 +45,7 @@ pub(crate) fn ladder(record: &Record, way: &Way<'_>) -> String {
                 };
                 line.arrow(from, goal, *end);
             }
-            what => line.put(from, &format!("{} {}", sign(what), short(what))),
+            what => line.put(from, &format!("{} {}", sign(what), what.in_short())),
         }
         line.write(&mut text);
     }
@@ -88,24 +88,6 @@ fn places<'r>(record: &'r Record, way: &Way<'r>) -> Vec<&'r str> {
 
 fn sign(what: &Step<'_>) -> char {
     if what.is_bad() { '!' } else { '*' }
-}
-
-fn short(what: &Step<'_>) -> String {
-    match what {
-        Step::Given { .. } => "given".to_owned(),
-        Step::Retried { attempt } => format!("attempt {attempt}"),
-        Step::Stored { row } => format!("row {row}"),
-        Step::TakenFor { row, .. } => format!("taken for row {row}"),
-        Step::Ok { acknowledged: true } => "acknowledged".to_owned(),
-        Step::Ok { .. } => "told: sent".to_owned(),
-        Step::GivenUp { how, .. } => format!("told: {how}"),
-        Step::Handled { times: 1, .. } => "handled".to_owned(),
-        Step::Handled { .. } => "handled again".to_owned(),
-        Step::Passed { row, .. } => format!("handled row {row}"),
-        Step::NeverHandled => "never".to_owned(),
-        Step::NeverStored => "never stored".to_owned(),
-        Step::Packet { .. } => String::new(),
-    }
 }
 
 #[derive(Default)]

@@ -9,6 +9,7 @@
 //! [`library`] puts the traffic of many runs into one table.
 #![forbid(unsafe_code)]
 
+mod brief;
 mod comparison;
 mod counts;
 mod exploration;
@@ -27,7 +28,6 @@ mod sight;
 mod sights;
 mod story;
 mod styles;
-mod tale;
 pub mod text;
 mod traffic;
 mod uncompared;

@@ -70,6 +70,25 @@ pub(crate) enum Step<'r> {
 }
 
 impl Step<'_> {
+    /// In a word or two, for a mark in a picture; a packet is an arrow, and says nothing.
+    pub(crate) fn in_short(&self) -> String {
+        match self {
+            Step::Given { .. } => "given".to_owned(),
+            Step::Retried { attempt } => format!("attempt {attempt}"),
+            Step::Stored { row } => format!("row {row}"),
+            Step::TakenFor { row, .. } => format!("taken for row {row}"),
+            Step::Ok { acknowledged: true } => "acknowledged".to_owned(),
+            Step::Ok { .. } => "told: sent".to_owned(),
+            Step::GivenUp { how, .. } => format!("told: {how}"),
+            Step::Handled { times: 1, .. } => "handled".to_owned(),
+            Step::Handled { .. } => "handled again".to_owned(),
+            Step::Passed { row, .. } => format!("handled row {row}"),
+            Step::NeverHandled => "never".to_owned(),
+            Step::NeverStored => "never stored".to_owned(),
+            Step::Packet { .. } => String::new(),
+        }
+    }
+
     /// Whether something is wrong at this station.
     pub(crate) fn is_bad(&self) -> bool {
         match self {

@@ -3,7 +3,7 @@
 
 use squall::{Scenario, run};
 use squall_cli::{Hunt, PLANTED_BUGS, PlantedBug, SYSTEMS, hunt};
-use squall_guarantees::{Excuse, Guarantee, Verdict, check};
+use squall_guarantees::{Excuse, Guarantee, Verdict, Violation, check};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use toml::Table;
@@ -43,7 +43,7 @@ fn no_two_planted_bugs_have_the_same_name() {
 
 /// For each excuse a scenario in which its checker uses it, with something more in it, and a bug that would hide
 /// behind the excuse.
-const BEHIND: [(Excuse, Guarantee, &str, &str, &str); 7] = {
+const BEHIND: [(Excuse, Guarantee, &str, &str, &str); 8] = {
     use Excuse::*;
     use Guarantee::*;
     const KILLED: &str = "[[fault]]\nkind = 'kill'\nvictims = 'carol'\nat = '2s'";
@@ -86,6 +86,13 @@ const BEHIND: [(Excuse, Guarantee, &str, &str, &str); 7] = {
             "",
         ),
         (
+            StoredAgain,
+            TotalOrder,
+            "shuffled-broadcast",
+            "slow-server-without-deduplication",
+            "",
+        ),
+        (
             NoRoom,
             Recovery,
             "recovery-without-rooms",
@@ -95,12 +102,11 @@ const BEHIND: [(Excuse, Guarantee, &str, &str, &str); 7] = {
     ]
 };
 
-/// Whether, with some seed, the bug breaks the guarantee in a run in which the excuse is used.
-fn is_seen_beside(
-    excuse: Excuse,
+/// The verdicts on runs of a scenario, with something more in it and a bug, that violate a guarantee.
+fn violations(
     guarantee: Guarantee,
     (bug, scenario, more): (&str, &str, &str),
-) -> bool {
+) -> impl Iterator<Item = Violation> {
     let file = format!("{}/library/{scenario}.toml", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(file).expect("a named scenario");
     let mut file: Table = format!("{text}\n{more}").parse().expect("TOML");
@@ -109,18 +115,46 @@ fn is_seen_beside(
     chat.insert("bug".to_owned(), bug.into());
     let scenario = Scenario::parse(scenario, &file.to_string(), SYSTEMS);
     let scenario = scenario.expect("a scenario with a bug");
-    (1..=SEEDS).any(|seed| {
+    (1..=SEEDS).filter_map(move |seed| {
         let record = run(&scenario.plan(seed)).expect("the run comes to its end");
-        check(&record.history)
-            .into_iter()
-            .any(|(checked, verdict)| {
-                let Verdict::Violated(violation) = verdict else {
-                    return false;
-                };
-                let mut excused = violation.asked.excused.iter();
-                checked == guarantee && excused.any(|(used, _)| *used == excuse)
-            })
+        let mut verdicts = check(&record.history).into_iter();
+        match verdicts.find(|(checked, _)| *checked == guarantee)?.1 {
+            Verdict::Violated(violation) => Some(*violation),
+            _ => None,
+        }
     })
+}
+
+/// Whether, with some seed, the bug breaks the guarantee in a run in which the excuse is used.
+fn is_seen_beside(excuse: Excuse, guarantee: Guarantee, planted: (&str, &str, &str)) -> bool {
+    violations(guarantee, planted).any(|violation| {
+        let mut excused = violation.asked.excused.iter();
+        excused.any(|(used, _)| *used == excuse)
+    })
+}
+
+/// Where a bound gives more time: a bug that would hide in it.
+const WITHIN: [(Guarantee, &str, &str, &str); 2] = {
+    use Guarantee::*;
+    const LOSSES: &str = "[link]\nloss = 0.02";
+    const STILL: &str = "[[fault]]\nkind = 'pause'\nvictims = 'server'\nat = '25s'\nfor = '3s'";
+    [
+        (
+            Detection,
+            "deaf-watchdog",
+            "heartbeat-detects-silence",
+            LOSSES,
+        ),
+        (Recovery, "recovery-after-expiry", "recovery-expired", STILL),
+    ]
+};
+
+#[test]
+fn no_bound_hides_a_bug() {
+    for (guarantee, bug, scenario, more) in WITHIN {
+        let seen = violations(guarantee, (bug, scenario, more)).next();
+        assert!(seen.is_some(), "{bug} in {scenario} with {more}");
+    }
 }
 
 #[test]

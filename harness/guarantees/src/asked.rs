@@ -36,6 +36,8 @@ pub enum Excuse {
     OffsetTooOld,
     /// Too many sessions were waiting, and the server said so.
     NoRoom,
+    /// It is stored more than once, and so has no place of its own; exactly-once judges whether rightly.
+    StoredAgain,
 }
 
 /// Why nothing can be said of a case.
@@ -64,7 +66,7 @@ pub enum NotJudged {
 
 impl Excuse {
     /// Every excuse that there is.
-    pub const ALL: [Excuse; 8] = [
+    pub const ALL: [Excuse; 9] = [
         Excuse::NotRunning,
         Excuse::Left,
         Excuse::ToldFailed,
@@ -73,6 +75,7 @@ impl Excuse {
         Excuse::LinkExplains,
         Excuse::OffsetTooOld,
         Excuse::NoRoom,
+        Excuse::StoredAgain,
     ];
 
     /// The excuse in words, to go after a number and a colon.
@@ -86,6 +89,7 @@ impl Excuse {
             Excuse::LinkExplains => "the link explains it",
             Excuse::OffsetTooOld => "too much was missed",
             Excuse::NoRoom => "too many were waiting",
+            Excuse::StoredAgain => "stored again",
         }
     }
 }

@@ -178,7 +178,7 @@ pub use scenario::*;
 pub use site::{Door, Site, User};
 #[cfg(feature = "scenarios")]
 pub use size::Size;
-pub use stream::Drawable;
+pub use stream::{Drawable, stream};
 #[cfg(feature = "scenarios")]
 pub use system::{Known, Subject, System, Systems};
 #[cfg(feature = "scenarios")]

@@ -8,8 +8,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The random stream of this label.
-pub(crate) fn stream(seed: u64, label: &str) -> ChaCha8Rng {
+/// The random stream of this label: the same for the same seed, and apart from that of every other label.
+pub fn stream(seed: u64, label: &str) -> ChaCha8Rng {
     let mut stream = ChaCha8Rng::seed_from_u64(seed);
     stream.set_stream(xxh3_64(label.as_bytes()));
     stream

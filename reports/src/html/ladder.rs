@@ -76,7 +76,7 @@ pub(super) fn draw(way: &Way<'_>, places: &[&str], class: &str, id: &str) -> Mar
                             title { (title(way, row)) }
                         }
                         @let after = x + 10.0 < width - 60.0;
-                        text x=(if after { x + 10.0 } else { x - 10.0 }) y=(y + 4.0) text-anchor=(if after { "start" } else { "end" }) { (word(what)) }
+                        text x=(if after { x + 10.0 } else { x - 10.0 }) y=(y + 4.0) text-anchor=(if after { "start" } else { "end" }) { (what.in_short()) }
                     }
                 }
             }
@@ -106,24 +106,6 @@ fn title(way: &Way<'_>, row: usize) -> String {
     let it = format!("`{}`", way.content);
     let (at, place) = (seconds(station.at), station.place);
     plain(&format!("{at} {place} {}", station.words(&it)))
-}
-
-fn word(what: &Step<'_>) -> String {
-    match what {
-        Step::Given { .. } => "given".to_owned(),
-        Step::Retried { attempt } => format!("attempt {attempt}"),
-        Step::Stored { row } => format!("row {row}"),
-        Step::TakenFor { row, .. } => format!("taken for row {row}"),
-        Step::Ok { acknowledged: true } => "acknowledged".to_owned(),
-        Step::Ok { .. } => "sent".to_owned(),
-        Step::GivenUp { how, .. } => (*how).to_owned(),
-        Step::Handled { times: 1, .. } => "handled".to_owned(),
-        Step::Handled { .. } => "handled again".to_owned(),
-        Step::Passed { row, .. } => format!("had row {row}"),
-        Step::NeverHandled => "never".to_owned(),
-        Step::NeverStored => "never stored".to_owned(),
-        Step::Packet { .. } => String::new(),
-    }
 }
 
 fn fate(end: PacketEnd) -> &'static str {

@@ -11,8 +11,8 @@ mod receivers;
 mod shell;
 mod stories;
 
+use crate::brief::brief;
 use crate::guilt::Guilt;
-use crate::tale::tale;
 use crate::way::way;
 use crate::{Counts, Judged, Record};
 use diagram::Diagram;
@@ -82,12 +82,12 @@ fn head(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Markup {
 }
 
 fn story(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Markup {
-    let tale = tale(judged, guilt);
+    let brief = brief(judged, guilt);
     html! {
         section aria-labelledby="story" {
             h2 id="story" { "Story" }
-            @if tale.is_empty() { p { "Nothing went wrong." } }
-            ol.story { @for entry in &tale {
+            @if brief.is_empty() { p { "Nothing went wrong." } }
+            ol.story { @for entry in &brief {
                 li class=[(!entry.violates.is_empty()).then_some("bad")] {
                     span.t { (seconds(entry.at)) }
                     bdi { (plain(&entry.who)) } ": " (plain(&entry.words()))

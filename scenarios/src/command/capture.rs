@@ -3,7 +3,7 @@
 use super::engine::On;
 use super::exit::{Exit, Failure, say};
 use super::output::write_bytes;
-use super::selection::{Given, read_any_one};
+use super::selection::read_any_one;
 use std::path::PathBuf;
 
 /// Plays a run and writes its packets as a capture file (pcapng).
@@ -32,10 +32,7 @@ Examples:
   tshark -r lossy.pcapng -Y frame.comment         what did not arrive, and why";
 
 pub(crate) fn capture(arguments: &Arguments) -> Result<Exit, Failure> {
-    let plan = match read_any_one(&arguments.scenario)? {
-        Given::Scenario(scenario) => scenario.plan(arguments.seed).on(arguments.on.engine),
-        Given::Plan(plan) => *plan,
-    };
+    let plan = read_any_one(&arguments.scenario)?.plan(arguments.seed, arguments.on.engine);
     let (record, file) = squall::capture(&plan).map_err(Failure::new)?;
     let out = arguments.out.display();
     write_bytes(&arguments.out, &file)

@@ -107,10 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 scenarios(given.clone())?;
             }
             let seed = arguments.seed.unwrap_or(SEED);
-            let plans = given.into_iter().map(|given| match given {
-                Given::Scenario(scenario) => scenario.plan(seed).on(way.engine),
-                Given::Plan(plan) => *plan,
-            });
+            let plans = given.into_iter().map(|given| given.plan(seed, way.engine));
             play_all(plans.collect(), way, &effort, &output)
         }
     }

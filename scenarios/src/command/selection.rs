@@ -6,6 +6,7 @@ use crate::systems::SYSTEMS;
 use miette::GraphicalTheme;
 use squall::text::nearest;
 use squall::{BadScenario, Plan, Scenario, is_plan};
+use squall_reports::Engine;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -166,6 +167,14 @@ impl Given {
         match self {
             Given::Scenario(scenario) => Some(scenario),
             Given::Plan(_) => None,
+        }
+    }
+
+    /// The plan of its run: with this seed on this engine, unless it is a plan already.
+    pub(crate) fn plan(self, seed: u64, engine: Engine) -> Plan {
+        match self {
+            Given::Scenario(scenario) => scenario.plan(seed).on(engine),
+            Given::Plan(plan) => *plan,
         }
     }
 

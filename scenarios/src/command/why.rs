@@ -5,7 +5,7 @@ use super::exit::{Exit, Failure, say};
 use super::format::one_of;
 use super::output::Output;
 use super::progress::progress;
-use super::selection::{Given, read_any_one};
+use super::selection::read_any_one;
 use super::stop::{stop_on_ctrl_c, time};
 use crate::search::{self, Question};
 use squall::parallel::{Effort, default_jobs};
@@ -65,10 +65,7 @@ Exit codes:
   130  ended by Ctrl-C: what was found until then is told";
 
 pub(crate) fn why(arguments: &Arguments) -> Result<Exit, Failure> {
-    let plan = match read_any_one(&arguments.scenario)? {
-        Given::Scenario(scenario) => scenario.plan(arguments.seed).on(arguments.on.engine),
-        Given::Plan(plan) => *plan,
-    };
+    let plan = read_any_one(&arguments.scenario)?.plan(arguments.seed, arguments.on.engine);
     let output = match &arguments.out {
         Some(_) => Some(Output::new(arguments.out.clone(), &[])?),
         None => None,

@@ -1,8 +1,7 @@
 //! What the seed of a world decides: each value from a random stream of its own, chosen by the seed and a label.
 
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// The random stream of one value.
 pub(super) struct Dice(ChaCha8Rng);
@@ -10,9 +9,7 @@ pub(super) struct Dice(ChaCha8Rng);
 impl Dice {
     /// The stream of this label. Labels of worlds are apart from those of plans.
     pub(super) fn new(seed: u64, label: &str) -> Self {
-        let mut stream = ChaCha8Rng::seed_from_u64(seed);
-        stream.set_stream(xxh3_64(format!("world: {label}").as_bytes()));
-        Dice(stream)
+        Dice(squall::stream(seed, &format!("world: {label}")))
     }
 
     /// True with this probability.

@@ -25,9 +25,9 @@ const TABLE: &[Row] = &[
         unpromised: &[AtLeastOnce, ExactlyOnce],
     },
     Row {
-        why: "the server does not recognise what comes again, and what is stored twice has two places in an order",
+        why: "the server does not recognise what comes again",
         of: |world| world.word("chat.to-server") == Some("at-least-once"),
-        unpromised: &[AtMostOnce, ExactlyOnce, TotalOrder],
+        unpromised: &[AtMostOnce, ExactlyOnce],
     },
     Row {
         why: "a client gives up after some retries, and may not know what became of a message",

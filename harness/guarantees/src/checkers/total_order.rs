@@ -3,11 +3,12 @@
 //! Each incarnation's sequence of first handlings is a chain; the chains together are a graph, and
 //! a common order exists if the graph has no circle. Successive messages suffice as edges, because
 //! order is transitive: the cost is that of a topological sort. Does not look at which order it is
-//! (the database's or another), at gaps, or at second times. With one sender only, agreement says
+//! (the database's or another), at gaps, or at second times, nor at a message that is stored more than once: it has
+//! a place for each of its rows. With one sender only, agreement says
 //! no more than ordering does, and with one receiver nothing at all: neither counts as exercised.
 
-use crate::index::{ContentId, Delivery, Incarnation, Index};
-use crate::{Asked, ClientId, Evidence, Exercise, Order, Verdict, Violation, counted};
+use crate::index::{Content, ContentId, Delivery, Incarnation, Index, Invocation};
+use crate::{Asked, ClientId, Evidence, Excuse, Exercise, Order, Verdict, Violation, counted};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -22,7 +23,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                     "{} of two senders or more",
                     counted(count, "shared message")
                 ),
-                asked: judged(count),
+                asked: asked(index, count),
             }),
         };
     };
@@ -39,20 +40,33 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                 .to_owned(),
             orders: smallest_contradiction(index, &circle),
         },
-        asked: judged(rooms.len() as u64),
+        asked: asked(index, rooms.len() as u64),
     }))
 }
 
-fn judged(judged: u64) -> Asked {
-    Asked {
+fn asked(index: &Index<'_>, judged: u64) -> Asked {
+    let mut asked = Asked {
         judged,
         ..Asked::default()
+    };
+    let lasting = index
+        .contents
+        .iter()
+        .filter(|it| it.lasting_invocation().is_some());
+    for _ in lasting.filter(|content| content.rows.len() > 1) {
+        asked.excuse(Excuse::StoredAgain);
     }
+    asked
+}
+
+/// The message that has a place in its room's order, if the content is one.
+fn ordered<'i, 'h>(content: &'i Content<'h>) -> Option<&'i Invocation<'h>> {
+    let sent = content.lasting_invocation();
+    sent.filter(|_| content.rows.len() < 2)
 }
 
 fn room_of<'h>(index: &Index<'h>, id: ContentId) -> Option<&'h str> {
-    let sent = index.content(id).lasting_invocation();
-    sent.map(|sent| sent.room)
+    ordered(index.content(id)).map(|sent| sent.room)
 }
 
 /// How many messages more than one receiver handled, in rooms where two of these receivers handled
@@ -75,7 +89,7 @@ fn shared_messages(index: &Index<'_>) -> u64 {
     let shared = |id: ContentId| receivers[id as usize] > 1;
     let mut rooms: BTreeMap<&str, Shared> = BTreeMap::new();
     for (id, content) in (0..).zip(&index.contents) {
-        if let (Some(sent), true) = (content.lasting_invocation(), shared(id)) {
+        if let (Some(sent), true) = (ordered(content), shared(id)) {
             let room = rooms.entry(sent.room).or_default();
             room.messages += 1;
             room.senders.insert(sent.sender);
@@ -321,6 +335,24 @@ mod tests {
             .sent(10, "alice", ["m1"])
             .sent(11, "bob", ["m2"])
             .sent(12, "carol", ["m3"])
+    }
+
+    #[test]
+    fn what_is_stored_again_has_two_places_and_hides_no_disorder_of_the_rest() {
+        let disordered = |again: &[&str]| {
+            let mut chat = three_messages()
+                .handled(20, "alice", ["m1", "m2", "m3"])
+                .handled(30, "bob", ["m2", "m1", "m3"])
+                .stored(["m1", "m2", "m3"]);
+            for content in again {
+                chat = chat.stored([content]);
+            }
+            chat.verdict(TotalOrder)
+        };
+        assert!(disordered(&[]).starts_with("violated"));
+        assert!(disordered(&["m3"]).contains("(1 excused: stored again)"));
+        assert!(disordered(&["m3"]).starts_with("violated"));
+        insta::assert_snapshot!(disordered(&["m1"]), @"held: 2 shared messages of two senders or more (1 excused: stored again)");
     }
 
     #[test]

@@ -19,7 +19,7 @@ struct Sentence {
 }
 
 /// Tells how the violation came to pass. Without one, what happened at all.
-pub(crate) fn tale(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
+pub(crate) fn brief(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
     let Some(guilt) = guilt else {
         let mut story = tell(judged);
         story.truncate(SENTENCES_MAX);
@@ -147,9 +147,10 @@ mod tests {
     use std::time::Duration;
 
     fn told(judged: &Judged) -> Vec<String> {
-        let tale = tale(judged, Guilt::of(judged).as_ref());
-        assert!(tale.len() <= SENTENCES_MAX, "{tale:#?}");
-        tale.iter()
+        let brief = brief(judged, Guilt::of(judged).as_ref());
+        assert!(brief.len() <= SENTENCES_MAX, "{brief:#?}");
+        brief
+            .iter()
             .map(|entry| format!("{}: {}", entry.who, entry.what))
             .collect()
     }
