@@ -96,3 +96,54 @@ fn positive(
     }
     Some((found.value, found.at))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(limits: Limits) -> ServerOptions {
+        let mut options = ServerOptions::default();
+        limits.apply(&mut options);
+        options
+    }
+
+    #[test]
+    fn every_limit_reaches_the_server_and_what_is_not_said_stays_as_it_is() {
+        let options = applied(Limits {
+            connections: Some(11),
+            connections_per_address: Some(12),
+            page: Some(13),
+            queue: Some(114),
+            recovery_sessions: Some(15),
+            recovery_packets: Some(16),
+        });
+        let given = [
+            options.max_connections,
+            options.max_connections_per_address,
+            options.catch_up_page,
+            options.queue,
+            options.recovery_sessions,
+            options.recovery_packets,
+        ];
+        assert_eq!(given, [11, 12, 13, 114, 15, 16]);
+        let (usual, default) = (applied(Limits::default()), ServerOptions::default());
+        assert_eq!(
+            (usual.catch_up_page, usual.queue, usual.recovery_packets),
+            (
+                default.catch_up_page,
+                default.queue,
+                default.recovery_packets
+            )
+        );
+    }
+
+    #[test]
+    fn a_page_is_at_most_a_quarter_of_a_small_queue() {
+        let queue = Some(20);
+        let options = applied(Limits {
+            queue,
+            ..Limits::default()
+        });
+        assert_eq!(options.catch_up_page, 5);
+    }
+}

@@ -725,3 +725,35 @@ fn unix_milliseconds() -> i64 {
         .unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    fn row(content: &str) -> StoredMessage {
+        let message = NewMessage {
+            client_offset: None,
+            sender: "alice".to_owned(),
+            room: "lobby".to_owned(),
+            echo: true,
+            kind: Kind::Message,
+            nickname: None,
+            content: content.into(),
+            sent_at_ms: 0,
+        };
+        StoredMessage { id: 1, message }
+    }
+
+    #[test]
+    fn a_page_for_who_polls_is_several_small_messages_or_one_that_is_not() {
+        let fits = |contents: &[&str]| {
+            let page: Vec<_> = contents.iter().map(|content| row(content)).collect();
+            fits_into_a_segment(&page)
+        };
+        let (half, whole) = ("x".repeat(300), "x".repeat(1_000));
+        assert!(fits(&["hello"; 7]) && !fits(&["hello"; 8]));
+        assert!(fits(&[&*half]) && !fits(&[&*half, &*half]));
+        assert!(fits(&[&*whole]) && !fits(&[&*whole, "hello"]));
+    }
+}
