@@ -65,3 +65,62 @@ fn add(all: &mut Exploration, next: Exploration) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::{Document, Size, Story, Stretch, Told};
+
+    fn told(subject: &str, seeds: &[u64]) -> Told {
+        Told {
+            story: Story {
+                subject: subject.to_owned(),
+                mechanism: "missing".to_owned(),
+            },
+            seeds: seeds.to_vec(),
+            always: Vec::new(),
+            seed: seeds[0],
+            size: Size {
+                faults: 1,
+                clients: 2,
+                messages: 3,
+                text: seeds[0] as usize,
+            },
+            evidence: String::new(),
+            world: Document::default(),
+        }
+    }
+
+    fn part(part: u64, stories: Vec<Told>) -> Exploration {
+        Exploration {
+            stretches: vec![Stretch {
+                first: 1,
+                last: 8,
+                part,
+                parts: 2,
+                played: 4,
+            }],
+            worlds: 4,
+            stories,
+            ..Exploration::default()
+        }
+    }
+
+    #[test]
+    fn what_is_told_most_often_by_all_together_comes_first_with_its_smallest_world() {
+        let one = part(
+            1,
+            vec![told("ordering", &[3, 5, 7]), told("presence", &[1])],
+        );
+        let other = part(2, vec![told("presence", &[2, 4, 6])]);
+        let merged = merge([other.clone(), one.clone()]).expect("they share no seed");
+        assert_eq!(merge([one, other]), Ok(merged.clone()));
+        let [presence, ordering] = &merged.stories[..] else {
+            panic!("{:?}", merged.stories);
+        };
+        assert_eq!((&*presence.story.subject, presence.seed), ("presence", 1));
+        assert_eq!(presence.seeds, [1, 2, 4, 6]);
+        assert_eq!(ordering.seeds, [3, 5, 7]);
+        assert!(merged.worlds == 8 && merged.stretches.len() == 1);
+    }
+}

@@ -161,5 +161,8 @@ mod tests {
         let all: Vec<Stretch> = [next].into_iter().chain(parts).collect();
         assert_eq!(joined(all.clone()), [stretch(1, 20, (1, 1), 20)]);
         assert_eq!(joined(all[..3].to_vec()).len(), 3, "one part is missing");
+        let mut early = all.clone();
+        early[3].played -= 1;
+        assert_eq!(joined(early).len(), 4, "one part was ended early");
     }
 }
