@@ -96,8 +96,9 @@ fn packets_that_are_overtaken_change_nothing() {
         reorder: Some(reorder),
         ..Link::default()
     });
-    // Regression: what was far out of order was dropped, and a time-out waited for.
-    assert!(took < SECOND / 5, "{took:?}");
+    // Regression: what was far out of order was dropped, and a time-out waited for. What was sent again for nothing
+    // makes its original too old (PAWS), as on Linux.
+    assert!(took < SECOND / 4, "{took:?}");
 }
 
 #[test]
@@ -158,7 +159,7 @@ fn a_router_says_that_packets_are_too_large_and_they_become_smaller() {
         );
         assert!((1..50).contains(&counts.cut), "{counts:?}");
         // Regression: what was too large was sent again after a time-out only.
-        assert!(took < SECOND / 5, "{took:?}");
+        assert!(took < SECOND / 4, "{took:?}");
     }
 }
 

@@ -687,7 +687,8 @@ impl Connection {
         if has_data || segment.header.has(flag::FIN) {
             // Data that comes again is answered each time: its acknowledgement was lost.
             self.receiver.acknowledging.hurry();
-            self.receiver.take(segment.header.seq, segment.payload);
+            self.receiver
+                .refuse(segment.header.seq, segment.payload.len());
         } else if self.challenged_at.is_some_and(is_recent) {
             return;
         } else {

@@ -140,18 +140,20 @@ impl Receiver {
     /// Takes bytes that begin with a number; those outside of the window are left. Says whether any can be read
     /// that could not before.
     pub(super) fn take(&mut self, seq: Seq, bytes: &[u8]) -> bool {
-        let end = seq + bytes.len() as u32;
-        if seq < self.next {
-            self.duplicate = Some((seq, end.min(self.next)));
-            self.acknowledging.hurry();
+        // Places counted from RCV.NXT: numbers that lie half of their space apart have no order.
+        let begin = i64::from((seq - self.next) as i32);
+        let end = begin + bytes.len() as i64;
+        if begin < 0 {
+            self.note_duplicate(seq, end.min(0) - begin);
         }
-        let from = seq.max(self.next);
-        let to = end.min(self.edge);
+        let from = begin.max(0);
+        let to = end.min(i64::from(self.edge.since(self.next)));
         if from >= to || self.is_finished {
             self.acknowledging.demand();
             return false;
         }
-        let bytes = &bytes[(from - seq) as usize..(to - seq) as usize];
+        let bytes = &bytes[(from - begin) as usize..(to - begin) as usize];
+        let (from, to) = (self.next + from as u32, self.next + to as u32);
         if from > self.next {
             let known = self.arrivals.insert((from, to));
             if known.is_some_and(|(_, end)| end == to) {
@@ -174,6 +176,22 @@ impl Receiver {
         self.bytes.extend((next - self.next) as usize);
         self.next = next;
         true
+    }
+
+    /// Bytes came that are not taken, because what they came with makes no sense: they are not looked at. If all of
+    /// them were there already, the peer is told so, whose acknowledgement was lost.
+    pub(super) fn refuse(&mut self, seq: Seq, length: usize) {
+        let begin = i64::from((seq - self.next) as i32);
+        if begin < 0 && begin + length as i64 <= 0 {
+            self.note_duplicate(seq, length as i64);
+        }
+        self.acknowledging.demand();
+    }
+
+    /// So many bytes from a number on have come again.
+    fn note_duplicate(&mut self, seq: Seq, length: i64) {
+        self.duplicate = Some((seq, seq + length as u32));
+        self.acknowledging.hurry();
     }
 
     /// What a segment tells the peer: how far all has come, which window there is, and what came beside.
