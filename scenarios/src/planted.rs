@@ -61,6 +61,7 @@ planted! {
     "recovery-forgets-missed" RecoveryForgetsMissed breaks Recovery in "recovery-websocket";
     "recovery-after-expiry" RecoveryAfterExpiry breaks Recovery in "recovery-expired";
     "recovery-one-sided" RecoveryOneSided breaks Recovery in "recovery-websocket";
+    "recovery-forgets-page" RecoveryForgetsPage breaks ExactlyOnce in "recovery-during-catch-up";
     "recovery-forgets-unsent" RecoveryForgetsUnsent breaks ExactlyOnce in "recovery-server-killed-at-work";
     "recovery-new-id" RecoveryNewId breaks Recovery in "recovery-websocket";
     "recovery-refused-without-reason" RefusedWithoutReason breaks Recovery in "recovery-expired";

@@ -90,6 +90,8 @@ pub enum Bug {
     /// *Exactly once, recovery.* The server does not send, when it starts, what its last process has stored
     /// and was killed before it sent it.
     RecoveryForgetsUnsent,
+    /// *Exactly once, recovery.* The server takes a client for live again that has not got the last page of its catch-up.
+    RecoveryForgetsPage,
     /// *Recovery.* A recovered session has the id of its connection.
     RecoveryNewId,
     /// *Durability to delivery.* A server of a cluster sends out what the channel brings as it comes, though its

@@ -303,8 +303,9 @@ fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter
         .build_layer();
     for namespace in &options.namespaces {
         let (admission, entry) = (shared.clone(), shared.clone());
-        let admit = move |socket: SocketRef, TryData(login): TryData<Login>| {
-            ready(admission.admit(&socket, login.map_err(|error| error.to_string())))
+        let admit = move |socket: SocketRef, session: Session, TryData(login): TryData<Login>| {
+            let login = login.map_err(|error| error.to_string());
+            ready(admission.admit(&socket, &session, login))
         };
         let enter = move |socket: SocketRef, session: Session| {
             entry.enter(socket, session);

@@ -200,6 +200,9 @@ impl Recovery {
             ready(())
         });
         socket.join(rooms);
+        if session.leaves_out_missed() {
+            books.leave_out_missed(session.number());
+        }
         if let Some(adapter) = self.adapter(socket.ns()) {
             adapter.deliver(&mut books, session.number());
         }

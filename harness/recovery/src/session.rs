@@ -30,6 +30,8 @@ struct Parts {
     refusal: Option<Refusal>,
     socket: Weak<Socket<RecoveryAdapter>>,
     superseded: AtomicBool,
+    /// See [`Session::leave_out_missed`].
+    leaves_out: AtomicBool,
 }
 
 impl Session {
@@ -45,6 +47,7 @@ impl Session {
             refusal: None,
             socket: Arc::downgrade(socket),
             superseded: AtomicBool::new(false),
+            leaves_out: AtomicBool::new(false),
         }))
     }
 
@@ -65,6 +68,7 @@ impl Session {
             refusal: None,
             socket: Weak::new(),
             superseded: AtomicBool::new(false),
+            leaves_out: AtomicBool::new(false),
         }))
     }
 
@@ -86,6 +90,7 @@ impl Session {
             refusal: claimed.err(),
             socket: Arc::downgrade(socket),
             superseded: AtomicBool::new(false),
+            leaves_out: AtomicBool::new(false),
         }))
     }
 
@@ -129,6 +134,20 @@ impl Session {
 
     pub(crate) fn supersede(&self) {
         self.0.superseded.store(true, Ordering::Relaxed);
+    }
+
+    /// What the client has missed is not sent to it on this connection: the application sends that in a way of
+    /// its own, because it knows that the client lacks more than was emitted to the session. To be called in a
+    /// middleware ([`Options::skip_middlewares`](crate::Options::skip_middlewares) is off then); later, it has been
+    /// sent.
+    pub fn leave_out_missed(&self) {
+        self.0.leaves_out.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`leave_out_missed`](Self::leave_out_missed) was called.
+    #[must_use]
+    pub fn leaves_out_missed(&self) -> bool {
+        self.0.leaves_out.load(Ordering::Relaxed)
     }
 
     /// The private id, for a client that is not shown the CONNECT packet. It is a secret between

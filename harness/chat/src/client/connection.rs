@@ -106,7 +106,9 @@ impl Connection {
             signals,
             sender,
             early: VecDeque::new(),
-            recoverable: false,
+            // What it claims is its session until the server says otherwise: given up without an answer, it is
+            // asked for again.
+            recoverable: login.claim.is_some(),
         };
         let greeting = timeout_at(due, connection.greeting()).await;
         let ready = greeting.map_err(|_| gave_up("greeting"))??;

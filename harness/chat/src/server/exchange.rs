@@ -126,6 +126,21 @@ impl Exchange {
         self.arrivals
     }
 
+    /// Whether a client that comes back to its session lacks what made it live: the last page of its catch-up was
+    /// under way when the connection was lost. Pages are not emitted to sessions, so nothing repeats this one; the
+    /// client goes on with its catch-up, which brings what came later as well.
+    pub(super) fn lacks_a_page(&self, state: &squall_recovery::Session, offset: i64) -> bool {
+        let asks_nobody =
+            self.to_client == ToClient::LiveOnly || self.bug == Some(Bug::RecoveryForgetsPage);
+        if !state.recovered() || asks_nobody {
+            return false;
+        }
+        let waiting = self.waiting.get(state.id()).copied();
+        let number = waiting.or_else(|| self.sessions.find(state.id()));
+        let session = number.and_then(|number| self.sessions.get(number));
+        session.is_some_and(|session| session.live && offset < session.live_since())
+    }
+
     /// Greets a client. It gets messages from now on, unless it has to catch up first; says whether
     /// it has to.
     pub(super) fn open(
@@ -140,7 +155,7 @@ impl Exchange {
         let before = self.waiting.remove(state.id());
         let before = before.and_then(|number| self.sessions.remove(number));
         let live = match &before {
-            Some(session) => session.live,
+            Some(session) => session.live && !state.leaves_out_missed(),
             None => self.to_client == ToClient::LiveOnly,
         };
         let session = match self.bug {

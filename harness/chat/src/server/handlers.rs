@@ -84,6 +84,7 @@ impl Shared {
     pub(super) fn admit(
         &self,
         socket: &SocketRef,
+        session: &Session,
         login: Result<Login, String>,
     ) -> Result<(), String> {
         let login = login.map_err(|error| {
@@ -97,6 +98,9 @@ impl Shared {
             return Err("this server has lost its broker; try another one".to_owned());
         }
         login.check(&self.options.limits, highest)?;
+        if self.with(|exchange| exchange.lacks_a_page(session, login.server_offset)) == Some(true) {
+            session.leave_out_missed();
+        }
         socket.extensions.insert(login);
         Ok(())
     }

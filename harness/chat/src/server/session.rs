@@ -134,6 +134,12 @@ impl Session {
         self.live_since = highest;
     }
 
+    /// The highest id there was when it became live: its client has handled what is for it up to there, or has not
+    /// got the page that said so.
+    pub(super) fn live_since(&self) -> i64 {
+        self.live_since
+    }
+
     /// Notes what the next server has to know, if sessions are kept.
     pub(super) fn keep(&self) -> Result<(), StorageError> {
         let kept = Kept {

@@ -149,6 +149,18 @@ impl Books {
         progress
     }
 
+    /// What there is for a live session by now is not sent on this connection. It stays in the books, for a client
+    /// that comes back once more before it was sent anything.
+    pub(crate) fn leave_out_missed(&mut self, number: Number) {
+        let Some(entry) = self.sessions.get_mut(&number) else {
+            return;
+        };
+        let last = entry.packets.back().copied();
+        if let Place::Live { sent, .. } = &mut entry.place {
+            *sent = last.or(*sent);
+        }
+    }
+
     /// Somebody is to wait until the queue of a live session empties; says whether nobody did yet.
     pub(crate) fn wait(&mut self, number: Number) -> bool {
         !self.set_waiting(number, true)

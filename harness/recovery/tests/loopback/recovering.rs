@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use socketioxide::handler::ConnectHandler;
 use socketioxide::socket::DisconnectReason;
 use squall_recovery::{Memory, Options, Recovery, Session, SocketRef};
+use std::convert::Infallible;
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -322,6 +323,42 @@ async fn a_session_whose_client_was_turned_away_can_still_be_recovered() {
     closed.store(false, Ordering::Relaxed);
     let (_, recovered) = client.reconnect(&server).await;
     assert!(recovered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_has_missed_is_left_out_if_the_application_says_so_and_there_the_next_time() {
+    let options = Options {
+        skip_middlewares: false,
+        ..options()
+    };
+    let recovery = Recovery::new(options, Memory).unwrap();
+    let (service, io) = build(&recovery);
+    let leaves_out = Arc::new(AtomicBool::new(true));
+    let asked = leaves_out.clone();
+    let middleware = async move |session: Session| {
+        if session.recovered() && asked.load(Ordering::Relaxed) {
+            session.leave_out_missed();
+        }
+        Ok::<(), Infallible>(())
+    };
+    let enter = async |session: Session| session.join("lobby").expect("kept");
+    io.ns("/", recovery.protect(enter).with(middleware));
+    let mut server = Server::with_memory();
+    (server.io, server.service) = (io, service);
+    let mut client = Client::connect(&server).await;
+    client.lose().await;
+    server.say("missed").await;
+    let (mut client, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    server.say("later").await;
+    assert_eq!(client.heard().await, ["later"]);
+    // As if that had been lost with the connection.
+    client.offset = None;
+    client.lose().await;
+    leaves_out.store(false, Ordering::Relaxed);
+    let (mut client, recovered) = client.reconnect(&server).await;
+    assert!(recovered);
+    assert_eq!(client.heard().await, ["missed", "later"]);
 }
 
 /// It was given the address of another network, say, and the server goes on waiting for the old connection.
