@@ -272,6 +272,11 @@ impl Chat {
             ephemeral: Some(self.ack_timeout.min() + SLACK),
             retries: self.retries,
             max_payload: Some(self.max_payload.into()),
+            page: (self.to_client == ToClient::CatchUp).then(|| match self.transport {
+                Some(Transport::Websocket) => self.limits.messages_a_page(),
+                // Over polling a page is one segment, which one message can fill.
+                _ => 1,
+            }),
             ..bounds
         }
     }

@@ -54,6 +54,8 @@ pub enum NotJudged {
     LossesNeverEnd,
     /// Its sender had others to send first, and was still sending at the end.
     StillSending,
+    /// Its sender's program ended in the very moment in which it was given: nobody can say whether it was.
+    EndedWhileGiven,
     /// Nobody knows when it was stored.
     StoredAtUnknown,
     /// Nobody has said why.
@@ -103,6 +105,7 @@ impl NotJudged {
             NotJudged::LinkTooSlow => "the link cannot carry so much",
             NotJudged::LossesNeverEnd => "the losses of the link never end",
             NotJudged::StillSending => "still sending at the end",
+            NotJudged::EndedWhileGiven => "its sender's program ended while it was given",
             NotJudged::StoredAtUnknown => "nobody knows when it was stored",
             NotJudged::CauseUnknown => "nobody said why",
             NotJudged::LinkUnknown => "nobody said what the link carries",
@@ -262,12 +265,13 @@ mod tests {
             LinkTooSlow,
             LossesNeverEnd,
             StillSending,
+            EndedWhileGiven,
             StoredAtUnknown,
             CauseUnknown,
             LinkUnknown,
             TooClose,
         ];
-        insta::assert_snapshot!(open.map(NotJudged::words).join(", "), @"the run ended before it was due, the fault never ended, the link cannot carry so much, the losses of the link never end, still sending at the end, nobody knows when it was stored, nobody said why, nobody said what the link carries, too close to the limit of time");
+        insta::assert_snapshot!(open.map(NotJudged::words).join(", "), @"the run ended before it was due, the fault never ended, the link cannot carry so much, the losses of the link never end, still sending at the end, its sender's program ended while it was given, nobody knows when it was stored, nobody said why, nobody said what the link carries, too close to the limit of time");
     }
 
     #[test]

@@ -365,6 +365,10 @@ pub struct Bounds {
     /// How many bytes a message may have; none if nothing is said.
     #[serde(default)]
     pub max_payload: Option<u64>,
+    /// How many of the messages that a receiver has missed come with each page that it asks for, at least; none if
+    /// all come at once.
+    #[serde(default)]
+    pub page: Option<u32>,
 }
 
 impl Default for Bounds {
@@ -386,6 +390,7 @@ impl Default for Bounds {
             acknowledgement: None,
             retries: None,
             max_payload: None,
+            page: None,
         }
     }
 }

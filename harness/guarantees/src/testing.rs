@@ -560,6 +560,12 @@ impl Chat {
         self
     }
 
+    /// Of what it has missed, a receiver gets so many messages at a time.
+    pub(crate) fn page(mut self, messages: u32) -> Self {
+        self.history.bounds.page = Some(messages);
+        self
+    }
+
     /// How often a message is tried again, and how large it may be.
     pub(crate) fn limits(mut self, retries: u32, max_payload: u64) -> Self {
         self.history.bounds.retries = Some(retries);

@@ -147,6 +147,7 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         acknowledgement: (bounds.acknowledgement).map(|bound| in_world(bound, slowest)),
         retries: bounds.retries,
         max_payload: bounds.max_payload,
+        page: bounds.page,
     }
 }
 

@@ -60,6 +60,13 @@ impl Limits {
         }
     }
 
+    /// How many messages a server with these limits puts into a page.
+    pub(super) fn messages_a_page(&self) -> u32 {
+        let mut options = ServerOptions::default();
+        self.apply(&mut options);
+        options.catch_up_page as u32
+    }
+
     /// Gives them to a server.
     pub(super) fn apply(&self, options: &mut ServerOptions) {
         let pairs = [

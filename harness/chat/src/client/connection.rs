@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::error::Error;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::iter::successors;
 use std::task::Poll;
@@ -32,6 +32,8 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often to try to say goodbye. A connection that has not been told to end would go on
 /// answering pings as soon as its network heals, and its session would outlive its client.
 const GOODBYES: usize = 60;
+/// After so many attempts a connection is ended even if the server could not be told that the client will be back.
+const LONELY_GOODBYES_FROM: usize = 3;
 /// How rust_socketio's report of a CONNECT_ERROR packet begins. It has no other sign.
 const CONNECT_ERROR: &str = "Received an ConnectError frame";
 
@@ -255,11 +257,14 @@ fn understand_error(text: String) -> End {
 /// rust_socketio cannot close a connection without disconnecting from the namespace, which ends the
 /// session. A client that means to come back to it says so first.
 async fn say_goodbye(client: Client, will_be_back: bool) {
-    for _ in 0..GOODBYES {
+    for attempt in 1..=GOODBYES {
         let goodbye = async {
-            if will_be_back {
-                // If it is lost, the server notices by itself.
-                let _ = client.emit(wire::GIVE_UP, json(&())).await;
+            if will_be_back && client.emit(wire::GIVE_UP, json(&())).await.is_err() {
+                // A request that was broken off says nothing of the next one, which would bring the goodbye alone.
+                // Where there is no connection any more, there is no hurry.
+                if attempt <= LONELY_GOODBYES_FROM {
+                    return pending().await;
+                }
             }
             client.disconnect().await
         };

@@ -5,7 +5,7 @@
 //! it was committed, nothing disturbs the receiver any more, and the receiver wants to be there: its
 //! program runs and its user has not left. How often it connects in the meantime does not matter,
 //! nor whether it is connected at the end. What its link needs for all that waits before the message
-//! comes on top.
+//! comes on top: the time for its bytes, and round trips for the pages in which it is asked for.
 
 use super::{Content, ContentId, Ending, Incarnation, Index, Invocation};
 use crate::index::Connection;
@@ -42,6 +42,11 @@ impl<'h> Receiver<'_, 'h> {
 /// may have: base64 over polling, headers, and what is sent again on another connection.
 const ENVELOPE: u64 = 300;
 const OVERHEAD: u64 = 2;
+
+/// Round trips around all that waits: to connect, and what is sent again.
+const AROUND: u32 = 4;
+/// Round trips for a page: it is asked for and comes; and over polling, Nagle's halves wait for one another.
+const FOR_A_PAGE: u32 = 2;
 
 /// Above this share of losses, in millionths, a connection may stand still for as long as it likes.
 const HOPELESS_LOSS: u32 = 100_000;
@@ -93,14 +98,16 @@ impl<'h> Index<'h> {
             return Due::By(due);
         }
         let link = self.conditions.link(receiver.id);
-        let latency = (link.to_client.latency + link.to_server.latency) * 4;
-        let waiting = self.bytes_before(receiver, start, id);
-        match time_for(waiting, link.to_client, link.to_server.latency) {
-            Some(time) if due + latency + time <= self.history.ended_at => {
+        let round_trip = link.to_client.latency + link.to_server.latency;
+        let (messages, bytes) = self.waiting_before(receiver, start, id);
+        let pages = (self.history.bounds.page).map_or(0, |page| messages.div_ceil(page.max(1)));
+        let asking = round_trip * (AROUND + pages * FOR_A_PAGE);
+        match time_for(bytes, link.to_client, link.to_server.latency) {
+            Some(time) if due + asking + time <= self.history.ended_at => {
                 let handled_at = receiver.handled_at(id);
                 match handled_at.is_some_and(|at| self.losses_broke_in(receiver, start, at)) {
                     true => Due::Open(NotJudged::LossesNeverEnd),
-                    false => Due::By(due + latency + time),
+                    false => Due::By(due + asking + time),
                 }
             }
             _ => Due::Open(NotJudged::LinkTooSlow),
@@ -119,7 +126,12 @@ impl<'h> Index<'h> {
         let on_its_way =
             |&(order, at): &(u32, Time)| order < sent.order && at + bound >= self.history.ended_at;
         let last = self.last_endings[sent.sender.0 as usize];
+        let died_with_it = self
+            .incarnations
+            .iter()
+            .any(|life| life.client == sent.sender && life.stopped_at == Some(sent.at));
         match (sent.ending, due) {
+            (Ending::Open, _) if died_with_it => Due::Open(NotJudged::EndedWhileGiven),
             (Ending::Open, Due::By(_)) if last.as_ref().is_some_and(on_its_way) => {
                 Due::Open(NotJudged::StillSending)
             }
@@ -144,15 +156,22 @@ impl<'h> Index<'h> {
         loses && steps.unwrap_or_default().iter().any(broke)
     }
 
-    /// How many bytes a receiver had to get from `start` on until this content, all included.
-    fn bytes_before(&self, receiver: &Receiver<'_, 'h>, start: Time, last: ContentId) -> u64 {
+    /// How many messages, and bytes, a receiver had to get from `start` on until this content, all included.
+    fn waiting_before(
+        &self,
+        receiver: &Receiver<'_, 'h>,
+        start: Time,
+        last: ContentId,
+    ) -> (u32, u64) {
         let row = |id: ContentId| self.content(id).rows.first().map(|row| row.id);
         let contents = self.entitlements(receiver.id).into_iter();
         let waiting = contents.filter(|&(_, id)| {
             let stored = row(id).is_some_and(|of_id| row(last).is_some_and(|last| of_id <= last));
             stored && receiver.handled_at(id).is_none_or(|at| at > start)
         });
-        waiting.map(|(_, id)| on_the_wire(self.content(id))).sum()
+        waiting.fold((0, 0), |(messages, bytes), (_, id)| {
+            (messages + 1, bytes + on_the_wire(self.content(id)))
+        })
     }
 
     /// Tells of every stored content when somebody knew at the latest that it was: the server says
@@ -331,6 +350,23 @@ mod tests {
     }
 
     #[test]
+    fn gives_two_round_trips_for_each_page_of_what_waits() {
+        let paged = |page| {
+            let many = ["m0", "m1", "m2"]
+                .into_iter()
+                .fold(chat(["alice", "bob"]), |chat, name| {
+                    let chat = chat.sent(10, "alice", [name]).stored([name]);
+                    chat.committed(12_000)
+                });
+            due_to_bob(many.latency("bob", 100, 300).page(page))
+        };
+        // Two of them wait, `m1` included: four round trips of 0.4 s, and two for each page.
+        insta::assert_snapshot!(paged(1), @"by 20.200 s");
+        insta::assert_snapshot!(paged(2), @"by 19.400 s");
+        insta::assert_snapshot!(paged(3), @"by 19.400 s");
+    }
+
+    #[test]
     fn what_comes_in_the_plain_bound_needs_nothing_more() {
         let slow = |at| {
             let chat = message(2_000, 12_000).latency("bob", 100, 300);
@@ -426,6 +462,19 @@ mod tests {
             .sent(57_000, "alice", ["m0"])
             .acknowledged(59_000, "m0");
         insta::assert_snapshot!(to_be_stored(late), @"the run ended before it was due");
+    }
+
+    #[test]
+    fn says_nothing_of_what_was_given_in_the_moment_in_which_its_sender_ended() {
+        let ended = |at, who| {
+            let sent = chat(["alice", "bob"]).sent(10, "alice", ["m1"]);
+            sent.stopped(at, who).started(9_000, who)
+        };
+        insta::assert_snapshot!(to_be_stored(ended(10, "alice")), @"its sender's program ended while it was given");
+        insta::assert_snapshot!(to_be_stored(ended(11, "alice")), @"by 5.010 s");
+        insta::assert_snapshot!(to_be_stored(ended(10, "bob")), @"by 5.010 s");
+        // It has told of it afterwards: it had been given.
+        insta::assert_snapshot!(to_be_stored(ended(10, "alice").unknown(9_500, "m1")), @"by 5.010 s");
     }
 
     #[test]

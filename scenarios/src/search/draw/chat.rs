@@ -10,14 +10,19 @@ use toml::{Table, Value};
 
 pub(super) fn draw(drawing: &mut Drawing) {
     let is_cluster = drawing.document.has("cluster");
+    let (is_crowded, is_narrow) = (drawing.is_crowded(), links::is_narrow(&drawing.document));
     drawing.offer("chat.transport", |dice| {
-        word(dice.weighted(&[
-            (30, "any"),
-            (25, "websocket"),
-            (18, "polling"),
-            (17, "upgrade"),
-            (10, "websocket-or-polling"),
-        ]))
+        word(match (is_narrow, is_crowded) {
+            (true, _) => "websocket",
+            (false, true) => dice.weighted(&[(3, "polling"), (1, "any")]),
+            (false, false) => dice.weighted(&[
+                (30, "any"),
+                (25, "websocket"),
+                (18, "polling"),
+                (17, "upgrade"),
+                (10, "websocket-or-polling"),
+            ]),
+        })
     });
     drawing.sometimes(0.15, "chat.address", |_| word("name"));
     drawing.sometimes(0.2, "chat.to-server", |dice| {
@@ -33,7 +38,9 @@ pub(super) fn draw(drawing: &mut Drawing) {
             ms(dice.between(1_000, 20_000))
         });
     }
-    drawing.sometimes(0.25, "chat.to-client", |_| word("live-only"));
+    if !is_crowded {
+        drawing.sometimes(0.25, "chat.to-client", |_| word("live-only"));
+    }
     if !is_cluster {
         drawing.sometimes(0.35, "chat.presence", |_| word("on"));
     }
@@ -62,7 +69,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
     drawing.offer("chat.backoff", backoff);
     // Who is away for long, or reads slowly, catches up: where nobody does, what does not fit is lost.
     if drawing.document.word("chat.to-client") != Some("live-only") {
-        drawing.sometimes(0.35, "chat.queue", |dice| number(dice.of_any_size(16, 64)));
+        let small = if is_crowded { 1.0 } else { 0.35 };
+        drawing.sometimes(small, "chat.queue", |dice| number(dice.of_any_size(16, 64)));
         let queue = drawing
             .document
             .get("chat.queue")

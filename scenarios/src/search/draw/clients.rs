@@ -1,6 +1,7 @@
 //! Who is in the world: clients, servers, rooms, and what is different for single clients.
 
 use super::drawing::{Drawing, Scale};
+use super::links;
 use crate::search::document::{ms, number};
 use toml::Value;
 
@@ -40,7 +41,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
 pub(super) fn draw_own(drawing: &mut Drawing) {
     let has_rooms = drawing.chance("rooms of their own", 0.3);
     let has_namespaces = drawing.chance("namespaces", 0.12);
-    let has_transports = drawing.chance("transports of their own", 0.25);
+    let is_narrow = links::is_narrow(&drawing.document);
+    let has_transports = !is_narrow && drawing.chance("transports of their own", 0.25);
     let has_messages = drawing.chance("messages of their own", 0.4);
     let live_only = drawing.document.word("chat.to-client") == Some("live-only");
     for client in drawing.clients() {

@@ -45,6 +45,12 @@ impl Drawing {
         self.dice(&format!("whether {label}")).chance(probability)
     }
 
+    /// Whether the world is about full queues: small ones, before clients that fetch what is in them from time to time
+    /// only, while everybody talks at once. Drawn one by one, these hardly ever come together.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.chance("a crowd", 0.12)
+    }
+
     /// Decides what stands at a path, unless something does.
     pub(super) fn offer(&mut self, path: &str, value: impl FnOnce(&mut Dice) -> Value) {
         if !self.document.has(path) {

@@ -60,8 +60,17 @@ pub(super) fn draw(drawing: &mut Drawing) {
     // A swarm: some kinds, and these more than once.
     let variety = dice.between(1, 5) as usize;
     let mut kinds: Vec<(u64, (&str, Whom))> = Vec::new();
+    // What is kept on disk is kept for the end of a program.
+    let ends = if keeps(drawing) { 4 } else { 1 };
     while kinds.len() < variety {
-        let all = KINDS.map(|(weight, kind, whom)| (weight, (kind, whom)));
+        let all = KINDS.map(|(weight, kind, whom)| {
+            let weight = if ENDS_PROGRAMS.contains(&kind) {
+                weight * ends
+            } else {
+                weight
+            };
+            (weight, (kind, whom))
+        });
         kinds.push((1, dice.weighted(&all)));
     }
     for number in 1..=count {
@@ -83,6 +92,11 @@ pub(super) fn draw(drawing: &mut Drawing) {
     }
 }
 
+/// Whether sessions outlive their server.
+fn keeps(drawing: &Drawing) -> bool {
+    drawing.document.word("chat.recovery") == Some("sqlite")
+}
+
 /// Who is struck: mostly one.
 fn victims(drawing: &Drawing, whom: Whom, dice: &mut Dice) -> Vec<String> {
     let (clients, servers) = (drawing.clients(), drawing.servers());
@@ -92,7 +106,16 @@ fn victims(drawing: &Drawing, whom: Whom, dice: &mut Dice) -> Vec<String> {
         Whom::Clients => clients,
         Whom::Keepers if has_disks && dice.chance(0.3) => clients,
         Whom::Keepers => keepers,
-        Whom::Anybody if dice.chance(0.5) => clients,
+        // Servers of a cluster have more ways to go wrong, and so has one that keeps sessions.
+        Whom::Anybody
+            if dice.chance(if keeps(drawing) || drawing.broker().is_some() {
+                0.3
+            } else {
+                0.5
+            }) =>
+        {
+            clients
+        }
         Whom::Anybody => keepers,
     };
     let count = match dice.weighted(&[(7, 1), (2, 2), (1, usize::MAX)]) {
@@ -182,7 +205,7 @@ fn details(kind: &str, drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
         "partition" | "hold" => {
             let directions = [(6, "both"), (2, "from-victims"), (2, "to-victims")];
             put("direction", dice.weighted(&directions).into());
-            if drawing.document.has("cluster") && dice.chance(0.3) {
+            if drawing.document.has("cluster") && dice.chance(0.5) {
                 put("others", "broker".into());
             }
         }

@@ -6,6 +6,11 @@ use crate::search::document::{Document, in_ms, ms, number};
 use toml::{Table, Value};
 
 pub(super) fn draw(drawing: &mut Drawing) {
+    if drawing.is_crowded() {
+        // All that was said during a round trip waits for the next poll.
+        drawing.offer("link.latency", |dice| ms(dice.between(20, 250)));
+        return;
+    }
     if drawing.chance("a link of all", 0.5) {
         drawing.offer("link", |dice| Value::Table(link(dice)));
     }
@@ -59,6 +64,23 @@ pub(super) fn link(dice: &mut Dice) -> Table {
         put("mtu", number(dice.between(600, 1_499)));
     }
     link
+}
+
+/// Whether a link of this world brings an answer of some kilobytes piece by piece. rust_socketio takes each segment of a
+/// polling body for a whole one (FINDINGS.md): who polls over such a link loses connections for that reason alone,
+/// which is known and worth no further story.
+pub(super) fn is_narrow(world: &Document) -> bool {
+    let own = world.names("client");
+    let own = own.iter().map(|client| format!("client.{client}.link"));
+    let mut links = std::iter::once("link".to_owned()).chain(own);
+    links.any(|link| {
+        let preset = world.word(&format!("{link}.preset"));
+        let is_slow_preset = preset.is_some_and(|preset| preset != "lan");
+        is_slow_preset
+            || ["rate", "mtu"]
+                .iter()
+                .any(|field| world.has(&format!("{link}.{field}")))
+    })
 }
 
 /// How long a packet can be under way between a client and a server in a world, in milliseconds, while no fault makes

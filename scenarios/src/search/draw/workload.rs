@@ -18,8 +18,10 @@ const ACTS: [(&str, u64); 9] = [
 
 pub(super) fn draw(drawing: &mut Drawing) {
     let scale = drawing.scale;
+    let is_crowded = drawing.is_crowded();
     drawing.offer("workload.messages", |dice| {
         number(match scale {
+            _ if is_crowded => dice.between(20, 60),
             Scale::Small => dice.of_any_size(3, 25),
             Scale::Medium => dice.of_any_size(10, 80),
             Scale::Large => dice.of_any_size(40, 250),
@@ -33,13 +35,16 @@ pub(super) fn draw(drawing: &mut Drawing) {
         false => ms(dice.of_any_size(1, 4_000)),
     });
     drawing.offer("workload.interval", |dice| {
-        let (least, most) = dice.weighted(&[
-            (2, (0, 3)),
-            (3, (1, 60)),
-            (4, (50, 500)),
-            (2, (300, 1_500)),
-            (1, (1, 5_000)),
-        ]);
+        let (least, most) = match is_crowded {
+            true => dice.weighted(&[(1, (0, 3)), (1, (1, 20))]),
+            false => dice.weighted(&[
+                (2, (0, 3)),
+                (3, (1, 60)),
+                (4, (50, 500)),
+                (2, (300, 1_500)),
+                (1, (1, 5_000)),
+            ]),
+        };
         format!("{least}ms..{most}ms").into()
     });
     if !drawing.document.has("workload.mix") {
