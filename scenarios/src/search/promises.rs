@@ -203,7 +203,7 @@ fn sessions_bridge(world: &Document) -> bool {
     recovery != "off" && outlives_server && clients_stay && away + besides < window
 }
 
-/// Whether somebody speaks before everybody can be there.
+/// Whether somebody speaks before everybody can be there, or a fault keeps somebody from coming in.
 fn begins_early(world: &Document) -> bool {
     let time = |path: &str| world.get(path).and_then(in_ms);
     let all_in = match is_disturbed(world) {
@@ -215,7 +215,11 @@ fn begins_early(world: &Document) -> bool {
         .iter()
         .filter_map(|client| time(&format!("client.{client}.start")));
     let starts = own.chain([time("workload.start").unwrap_or(1_000)]);
-    starts.min() < Some(all_in)
+    let faults = world.list("fault");
+    let faults = faults
+        .iter()
+        .filter_map(|fault| fault.get("at").and_then(in_ms));
+    starts.chain(faults).min() < Some(all_in)
 }
 
 fn clients(world: &Document) -> i64 {
@@ -286,6 +290,19 @@ mod tests {
             "{} of {asked}: {too_mild:#?}",
             too_mild.len()
         );
+    }
+
+    #[test]
+    fn where_nobody_catches_up_nothing_is_promised_if_a_fault_keeps_somebody_from_coming_in() {
+        let is_promised = |at| {
+            let chat =
+                "[chat]\nto-client = 'live-only'\nrecovery = 'memory'\n[workload]\nstart = '6s'";
+            let fault =
+                format!("[[fault]]\nkind = 'pause'\nvictims = 'server'\nat = '{at}'\nfor = '1s'");
+            let world = Document::parse(&format!("{chat}\n{fault}")).expect("TOML");
+            !unpromised(&world).contains_key(&DurabilityToDelivery)
+        };
+        assert!(is_promised("5s") && !is_promised("4999ms"));
     }
 
     #[test]
