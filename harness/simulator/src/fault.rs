@@ -102,9 +102,25 @@ pub enum Fault {
     /// The process is killed. Its kernel goes on: it closes the connections, and answers later
     /// segments with RST. The disk keeps what was written.
     Kill(MachineId),
-    /// The process is sent SIGTERM. One that has blocked it and reads it from a `signalfd(2)` can end
-    /// in good order; any other one ends at once, like after a [`Fault::Kill`].
+    /// The process is sent SIGTERM. One that has a handler for it (`tokio::signal`, `signal-hook`, `sigaction(2)`) or
+    /// reads it from a `signalfd(2)` can end in good order; any other one ends at once, like after a [`Fault::Kill`].
     Terminate(MachineId),
+    /// The process is stopped as a supervisor does it: it is sent SIGTERM, and is killed if the same process still runs
+    /// after the time of grace.
+    Stop {
+        /// The machine.
+        machine: MachineId,
+        /// How long it may take to end.
+        grace: Duration,
+    },
+    /// The process is sent a signal, by number (`signal(7)`): it runs a handler, or does by default what Linux does, and
+    /// SIGPIPE is ignored by default as in all programs of Rust. SIGSTOP is a [`Fault::Pause`], SIGCONT its end.
+    Signal {
+        /// The machine.
+        machine: MachineId,
+        /// From 1 to 64, as `libc::SIGHUP`. Another number is no signal, and nothing happens.
+        signal: i32,
+    },
     /// The machine falls silent. Writes that were not synced are lost.
     PowerLoss(MachineId),
     /// The same, but of the writes that were not synced the seed says for each sector whether it
@@ -189,6 +205,12 @@ impl Fault {
             Self::SynFlood { to, .. } => of_machine("syn flood", *to),
             Self::Kill(machine) => of_machine("kill", *machine),
             Self::Terminate(machine) => of_machine("terminate", *machine),
+            Self::Stop { machine, grace } => {
+                of_machine(&format!("stop, with {grace:?} of grace,"), *machine)
+            }
+            Self::Signal { machine, signal } => {
+                of_machine(&format!("signal {signal} to"), *machine)
+            }
             Self::PowerLoss(machine) => of_machine("power loss", *machine),
             Self::Boot(machine) => of_machine("boot", *machine),
             Self::Pause(machine) => of_machine("pause", *machine),

@@ -46,6 +46,8 @@ pub enum Struck {
     Started,
     /// A process, or a whole machine with power, that stood still.
     Stopped,
+    /// A process that was sent a signal.
+    Signalled,
     /// A request for a port when there was none.
     Port,
     /// A look at a clock after the change.
@@ -85,6 +87,7 @@ impl fmt::Display for Struck {
             Self::Ended => "processes ended",
             Self::Started => "processes started",
             Self::Stopped => "processes stopped",
+            Self::Signalled => "processes sent a signal",
             Self::Port => "ports refused",
             Self::ClockRead => "looks at the clock",
             Self::Turn => "turns that took time",

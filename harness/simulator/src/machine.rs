@@ -6,6 +6,8 @@ use crate::hits::{FaultId, Meter};
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
+use crate::kernel::environment::{Environment, Setup};
+use crate::kernel::signals::{self, Sent, Target};
 use crate::kernel::strikes::{Fallen, Strike};
 use crate::kernel::{Addresses, Hardware, Kernel, Packet, Shared, Unsupported};
 use crate::process::{Process, Program};
@@ -41,6 +43,7 @@ pub(crate) struct Machine {
     program: Program,
     seed: u64,
     shared: Rc<Shared>,
+    pub(crate) setup: Setup,
     boots: u32,
     /// When its processes ended.
     ends: Vec<Duration>,
@@ -91,6 +94,7 @@ impl Machine {
             program,
             seed,
             shared,
+            setup: Setup::default(),
             boots: 0,
             ends: Vec::new(),
             ports_refused: 0,
@@ -127,6 +131,7 @@ impl Machine {
         let mut kernel_now = kernel.borrow_mut();
         kernel_now.set_now(now);
         kernel_now.process_is_dead = false;
+        kernel_now.environment = Environment::new(&self.name, &self.setup);
         drop(kernel_now);
         *process = Some(Process::start(kernel, &self.program));
     }
@@ -169,17 +174,28 @@ impl Machine {
         end_process(kernel, process, &mut self.ends, now);
     }
 
-    /// Sends the process a signal: it hears of it if it has blocked it, and ends if not.
+    /// Sends the process a signal, if there is one.
     pub(crate) fn signal(&mut self, now: u64, signal: i32) {
-        let Power::On { kernel, .. } = &mut self.state else {
+        let Power::On {
+            kernel,
+            process: Some(_),
+            ..
+        } = &mut self.state
+        else {
             return;
         };
+        if !signals::exists(signal) {
+            return;
+        }
         let mut kernel = kernel.borrow_mut();
         kernel.set_now(now);
-        let ends = kernel.signal(signal);
+        let sent = kernel.signal(signal, Target::Process);
         drop(kernel);
-        if ends {
-            self.kill(now);
+        match sent {
+            Sent::Taken => {}
+            Sent::Ends => self.kill(now),
+            Sent::Stops => self.set_paused(true),
+            Sent::Continues => self.set_paused(false),
         }
     }
 

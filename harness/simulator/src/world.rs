@@ -126,6 +126,11 @@ enum Due {
     Fault(FaultId, Fault),
     /// The last moment of a [`Fault::AtCall`] of a machine.
     Latest(FaultId, MachineId),
+    /// The end of the grace of a [`Fault::Stop`], for the process that ran when so many had ended.
+    Grace {
+        machine: MachineId,
+        ended: usize,
+    },
 }
 
 impl World {
@@ -162,6 +167,39 @@ impl World {
     /// What the work of a machine costs from the beginning. See [`Fault::Work`] for later.
     pub fn set_work_cost(&mut self, machine: MachineId, cost: WorkCost) {
         self.machines[machine].set_work_cost(cost);
+    }
+
+    /// Sets an environment variable for the programs of a machine, from their next start on. Nothing of the host's
+    /// environment is on a machine. What a program sets for itself is gone with its process.
+    ///
+    /// # Panics
+    ///
+    /// If the name is empty or has a `=` in it, or there is a zero in one of them.
+    #[track_caller]
+    pub fn set_variable(&mut self, machine: MachineId, name: &str, value: &str) {
+        let is_name = !name.is_empty() && !name.contains(['=', '\0']);
+        assert!(is_name, "{name:?} cannot be the name of a variable");
+        assert!(
+            !value.contains('\0'),
+            "{name} cannot have the value {value:?}"
+        );
+        let variables = &mut self.machines[machine].setup.variables;
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Sets the arguments for the programs of a machine, from their next start on. The first that a program sees is its
+    /// own name, which is the machine's. Only a run that is isolated ([`isolated`](crate::isolated)) has arguments of its
+    /// own; elsewhere a program is told those of the host's process.
+    ///
+    /// # Panics
+    ///
+    /// If there is a zero in one of them.
+    #[track_caller]
+    pub fn set_arguments(&mut self, machine: MachineId, arguments: &[&str]) {
+        let has_zero = arguments.iter().find(|argument| argument.contains('\0'));
+        assert_eq!(has_zero, None, "there is a zero in an argument");
+        let arguments = arguments.iter().map(|&argument| argument.to_owned());
+        self.machines[machine].setup.arguments = arguments.collect();
     }
 
     /// The files on a machine's disk and their sizes in bytes, in the order of their names.
@@ -239,6 +277,7 @@ impl World {
             match due {
                 Due::Fault(id, fault) => self.strike(id, fault)?,
                 Due::Latest(id, machine) => self.strike_at_last(id, machine)?,
+                Due::Grace { machine, ended } => self.kill_at_last(machine, ended)?,
             }
         }
         self.go_on_until(limit)?;

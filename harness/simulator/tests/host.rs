@@ -101,15 +101,6 @@ fn a_program_is_told_of_its_own_signals_but_cannot_reach_other_processes() {
 }
 
 #[test]
-fn what_would_end_the_real_process_stops_the_run() {
-    let error = refusal(|| {
-        // SAFETY: this call takes no pointer.
-        unsafe { libc::raise(libc::SIGTERM) };
-    });
-    assert!(error.contains("kill with signal 15"), "{error}");
-}
-
-#[test]
 fn a_program_that_exits_ends_the_real_process_with_the_remedy() {
     let name = "a_program_that_exits_ends_the_real_process_with_the_remedy";
     let (role, child) = ("SQUALL_TEST_ROLE", "program that exits");

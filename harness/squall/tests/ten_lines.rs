@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
 /// Takes orders, one a line, and confirms each. What it was told already it handles again, unless it remembers.
@@ -127,6 +128,38 @@ fn other_attributes_of_a_test_stay(world: &mut World) {
             .sent("client", "order")
             .received("server", "order"),
     );
+}
+
+/// A service that needs a while to end, as long as it is told.
+async fn end_slowly() {
+    let me = std::env::args().nth(1);
+    let needs = std::env::var("NEEDS").unwrap().parse().unwrap();
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    terminate.recv().await;
+    squall::sometimes!(me.as_deref() == Some("--slow"), "the slow one is asked");
+    sleep(Duration::from_secs(needs)).await;
+    squall::sometimes!(me.is_none(), "the quick one ends in good order");
+    squall::always!(me.is_none(), "the slow one does not come so far");
+}
+
+#[squall::test(seeds = 10)]
+fn who_does_not_end_in_time_is_killed(world: &mut World) {
+    let [quick, slow] = [("quick", "3"), ("slow", "20")].map(|(name, needs)| {
+        let server = world.machine(name, end_slowly);
+        world.env(server, "NEEDS", needs);
+        server
+    });
+    world.args(slow, ["--slow"]);
+    for server in [quick, slow] {
+        world.faults(
+            terminate(server)
+                .at(5)
+                .killing_after(10)
+                .restarting_after(1),
+        );
+    }
+    world.check(sometimes("the slow one is asked"));
+    world.check(sometimes("the quick one ends in good order"));
 }
 
 /// A program that asks for what it must not, and others like it.

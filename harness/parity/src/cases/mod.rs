@@ -22,6 +22,7 @@ mod listen;
 mod options;
 mod pipe;
 mod readiness;
+mod signals;
 mod stream;
 mod udp;
 mod unix;
@@ -49,6 +50,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         blocking::CASES,
         pipe::CASES,
         unix::CASES,
+        signals::CASES,
     ]
     .into_iter()
     .flatten()

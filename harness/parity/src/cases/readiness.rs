@@ -2,9 +2,11 @@
 
 use super::{ANY_PORT, fill, happens, pair, raw_socket, reset, settle, watched};
 use crate::Log;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use socket2::{Domain, SockRef, Type};
-use std::io;
+use std::io::{self, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
@@ -29,7 +31,68 @@ cases!("readiness":
     registering_late_tells_what_was_missed,
     a_datagram_socket_is_writable,
     a_datagram_makes_a_socket_readable,
+    two_epolls_watch_one_socket,
+    who_is_not_watched_any_more_is_still_watched_by_others,
+    closing_one_of_two_duplicates_ends_no_watch,
+    no_room_for_events_is_an_error,
 );
+
+/// What an epoll has to tell right now: the data of the events.
+fn told(epoll: &Epoll) -> io::Result<Vec<u64>> {
+    let mut events = [EpollEvent::empty(); 4];
+    let count = epoll.wait(&mut events, EpollTimeout::ZERO)?;
+    Ok(events[..count].iter().map(EpollEvent::data).collect())
+}
+
+/// An epoll that tells `data` when there is something to read.
+fn watch(file: impl std::os::fd::AsFd, data: u64) -> io::Result<Epoll> {
+    let epoll = Epoll::new(EpollCreateFlags::empty())?;
+    epoll.add(file, EpollEvent::new(EpollFlags::EPOLLIN, data))?;
+    Ok(epoll)
+}
+
+async fn two_epolls_watch_one_socket(log: Log) -> io::Result<()> {
+    let (mut one, other) = UnixStream::pair()?;
+    let epolls = [watch(&other, 1)?, watch(other.try_clone()?, 2)?];
+    log.value("before", (told(&epolls[0])?, told(&epolls[1])?));
+    one.write_all(b"x")?;
+    log.value("after", (told(&epolls[0])?, told(&epolls[1])?));
+    Ok(())
+}
+
+async fn who_is_not_watched_any_more_is_still_watched_by_others(log: Log) -> io::Result<()> {
+    let (mut one, other) = UnixStream::pair()?;
+    let duplicate = other.try_clone()?;
+    let [first, second, third] = [watch(&other, 1)?, watch(&duplicate, 2)?, watch(&other, 3)?];
+    first.delete(&other)?;
+    drop(second);
+    log.result("again", first.delete(&other).map_err(io::Error::from));
+    one.write_all(b"x")?;
+    log.value("first", told(&first)?);
+    log.value("third", told(&third)?);
+    Ok(())
+}
+
+/// Regression: `epoll_wait` said `EBADF`.
+async fn closing_one_of_two_duplicates_ends_no_watch(log: Log) -> io::Result<()> {
+    let (mut one, other) = UnixStream::pair()?;
+    let duplicate = other.try_clone()?;
+    let epoll = watch(&duplicate, 7)?;
+    drop(duplicate);
+    one.write_all(b"x")?;
+    log.value("one is left", told(&epoll)?);
+    drop(other);
+    log.value("none is left", told(&epoll)?);
+    Ok(())
+}
+
+async fn no_room_for_events_is_an_error(log: Log) -> io::Result<()> {
+    let (one, _other) = UnixStream::pair()?;
+    let epoll = watch(&one, 1)?;
+    let none = epoll.wait(&mut [], EpollTimeout::ZERO);
+    log.result("wait", none.map_err(io::Error::from));
+    Ok(())
+}
 
 /// What tokio knows of a connection after everything has arrived.
 async fn ready(stream: &TcpStream) -> io::Result<String> {

@@ -7,7 +7,9 @@ mod context;
 mod loan;
 pub(crate) mod nursery;
 pub(crate) mod real;
+mod statics;
 
 pub(crate) use child::{ASK, Bounds, End, Remains};
 pub(crate) use context::Context;
 pub(crate) use loan::Loan;
+pub(crate) use statics::{Given, Statics};

@@ -70,7 +70,7 @@ fn base_of(address: *const c_void) -> Option<usize> {
     }
 }
 
-fn base() -> Option<usize> {
+pub(super) fn base() -> Option<usize> {
     base_of(base as *const c_void)
 }
 

@@ -4,6 +4,7 @@ use super::child::End;
 use libc::{pid_t, pthread_t};
 use std::arch::asm;
 use std::ffi::{CStr, c_int, c_long, c_void};
+use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
@@ -238,4 +239,40 @@ pub(crate) fn wait_for_input(fds: [c_int; 2], limit: Duration) -> [bool; 2] {
     // SAFETY: there are two of them, and the time is ours; no set of signals is given.
     unsafe { trap(libc::SYS_ppoll, [place, asked.len(), limit, 0, 8, 0]) };
     asked.map(|asked| asked.revents != 0)
+}
+
+/// A file of the host in memory, to be read.
+pub(crate) struct Mapped {
+    start: *const u8,
+    length: usize,
+}
+
+impl Mapped {
+    /// The executable of this process.
+    pub(crate) fn executable() -> Option<Self> {
+        let file = std::fs::File::open("/proc/self/exe").ok()?;
+        let length = usize::try_from(file.metadata().ok()?.len()).ok()?;
+        let (protection, flags) = (libc::PROT_READ as usize, libc::MAP_PRIVATE as usize);
+        let arguments = [0, length, protection, flags, file.as_raw_fd() as _, 0];
+        // SAFETY: a new place, of the host's choice.
+        match unsafe { trap(libc::SYS_mmap, arguments) } {
+            -4095..=0 => None,
+            start => Some(Self {
+                start: start as *const u8,
+                length,
+            }),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: it is mapped as long as this is there; nobody writes to an executable that runs.
+        unsafe { std::slice::from_raw_parts(self.start, self.length) }
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: nobody has a reference into it any more.
+        unsafe { trap(libc::SYS_munmap, [self.start as _, self.length, 0, 0, 0, 0]) };
+    }
 }

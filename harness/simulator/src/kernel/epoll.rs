@@ -1,8 +1,7 @@
 //! `epoll(7)` and `eventfd(2)`.
 //!
 //! Readiness is pushed, not scanned for: whatever changes an object tells the epoll that watches
-//! it, so a wait costs what is ready and not what is watched. One epoll may watch a descriptor at
-//! a time, and an epoll cannot be watched.
+//! it, so a wait costs what is ready and not what is watched. An epoll cannot be watched.
 
 use super::{Errno, Kernel, Object, ObjectId, Result};
 use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT};
@@ -41,14 +40,43 @@ pub(super) struct Epoll {
 }
 
 /// By which epoll an object is watched, and under which descriptor.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Watch {
     epoll: ObjectId,
     fd: i32,
 }
 
+/// Who watches an object: hardly ever more than one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watches {
+    first: Option<Watch>,
+    others: Vec<Watch>,
+}
+
+impl Watches {
+    fn add(&mut self, watch: Watch) {
+        match self.first {
+            None => self.first = Some(watch),
+            Some(_) => self.others.push(watch),
+        }
+    }
+
+    fn remove(&mut self, watch: Watch) {
+        self.others.retain(|other| *other != watch);
+        if self.first == Some(watch) {
+            self.first = (!self.others.is_empty()).then(|| self.others.remove(0));
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Watch> + '_ {
+        self.first.iter().chain(&self.others).copied()
+    }
+}
+
 struct Watched {
     interest: Interest,
+    /// It is watched until its last descriptor is closed, whatever becomes of this one.
+    object: ObjectId,
     /// Its ticket, if it is on the ready list.
     queued: Option<u64>,
 }
@@ -115,7 +143,7 @@ impl Epoll {
 #[derive(Default)]
 pub(super) struct EventCounter {
     value: u64,
-    pub(super) watch: Option<Watch>,
+    pub(super) watches: Watches,
 }
 
 impl Kernel {
@@ -125,16 +153,22 @@ impl Kernel {
 
     pub(crate) fn epoll_add(&mut self, epoll_fd: i32, fd: i32, interest: Interest) -> Result<()> {
         let epoll = self.find(epoll_fd)?;
+        let object = self.find(fd)?;
         let watched = Watched {
             interest,
+            object,
             queued: None,
         };
+        self.watches(object)?;
         match self.epoll(epoll)?.watched.entry(fd) {
             Entry::Occupied(_) => return Err(Errno(libc::EEXIST)),
             Entry::Vacant(entry) => entry.insert(watched),
         };
-        self.set_watch(fd, Some(Watch { epoll, fd }))?;
-        self.notify_if_ready(fd)
+        self.watches(object)?.add(Watch { epoll, fd });
+        if self.readiness_of(object) != 0 {
+            self.epoll(epoll)?.arm(fd);
+        }
+        Ok(())
     }
 
     pub(crate) fn epoll_modify(
@@ -150,13 +184,18 @@ impl Kernel {
             .get_mut(&fd)
             .ok_or(Errno(libc::ENOENT))?;
         watched.interest = interest;
-        self.notify_if_ready(fd)
+        let object = watched.object;
+        if self.readiness_of(object) != 0 {
+            self.epoll(epoll)?.arm(fd);
+        }
+        Ok(())
     }
 
     pub(crate) fn epoll_delete(&mut self, epoll_fd: i32, fd: i32) -> Result<()> {
         let epoll = self.find(epoll_fd)?;
-        self.epoll(epoll)?.remove(fd).ok_or(Errno(libc::ENOENT))?;
-        self.set_watch(fd, None)
+        let watched = self.epoll(epoll)?.remove(fd).ok_or(Errno(libc::ENOENT))?;
+        self.watches(watched.object)?.remove(Watch { epoll, fd });
+        Ok(())
     }
 
     /// When a wait of `epoll_wait(2)` for so many milliseconds is over; none if it never is. A look that does not wait
@@ -198,7 +237,10 @@ impl Kernel {
             let Some(fd) = self.epoll(id)?.ready.pop() else {
                 break;
             };
-            let readiness = self.readiness(fd)?;
+            let Some(object) = self.epoll(id)?.watched.get(&fd).map(|it| it.object) else {
+                continue;
+            };
+            let readiness = self.readiness_of(object);
             let epoll = self.epoll(id)?;
             let Some(watched) = epoll.watched.get_mut(&fd) else {
                 continue;
@@ -228,8 +270,11 @@ impl Kernel {
 
     /// What `poll(2)` would say of a descriptor.
     pub(crate) fn readiness(&self, fd: i32) -> Result<u32> {
-        let id = self.find(fd)?;
-        Ok(match self.objects[id.0].as_ref().map(|slot| &slot.object) {
+        Ok(self.readiness_of(self.find(fd)?))
+    }
+
+    fn readiness_of(&self, id: ObjectId) -> u32 {
+        match self.objects[id.0].as_ref().map(|slot| &slot.object) {
             Some(Object::Socket(socket)) => self.tcp.readiness(id, socket),
             Some(Object::Pipe(end)) => end.readiness(),
             Some(Object::Event(counter)) if counter.value > 0 => (EPOLLIN | EPOLLOUT) as u32,
@@ -237,7 +282,7 @@ impl Kernel {
             Some(Object::Signal(descriptor)) if self.has_signal(descriptor) => EPOLLIN as u32,
             Some(Object::Signal(_)) => 0,
             Some(Object::Epoll(_)) | None => 0,
-        })
+        }
     }
 
     pub(super) fn notify_if_ready(&mut self, fd: i32) -> Result<()> {
@@ -250,44 +295,50 @@ impl Kernel {
 
     /// Something happened to this object: whoever watches it will look.
     pub(super) fn notify(&mut self, id: Option<ObjectId>) {
-        let watch = match id.and_then(|id| self.object(id).ok()) {
-            Some(Object::Socket(socket)) => socket.watch,
-            Some(Object::Pipe(end)) => end.watch,
-            Some(Object::Event(counter)) => counter.watch,
-            Some(Object::Signal(descriptor)) => descriptor.watch,
-            Some(Object::Epoll(_)) | None => None,
+        let Some(watches) = id.and_then(|id| self.watches(id).ok()) else {
+            return;
         };
-        if let Some(Watch { epoll, fd }) = watch
-            && let Ok(epoll) = self.epoll(epoll)
-        {
+        if !watches.others.is_empty() {
+            let watches = watches.clone();
+            return watches.iter().for_each(|watch| self.arm(watch));
+        }
+        if let Some(watch) = watches.first {
+            self.arm(watch);
+        }
+    }
+
+    fn arm(&mut self, Watch { epoll, fd }: Watch) {
+        if let Ok(epoll) = self.epoll(epoll) {
             epoll.arm(fd);
         }
     }
 
-    /// An object is gone: its epoll forgets it.
-    pub(super) fn forget(&mut self, watch: Option<Watch>) {
-        if let Some(Watch { epoll, fd }) = watch
-            && let Ok(epoll) = self.epoll(epoll)
-        {
-            epoll.remove(fd);
+    /// An object is gone: the epolls that watch it forget it.
+    pub(super) fn forget(&mut self, watches: &Watches) {
+        for Watch { epoll, fd } in watches.iter() {
+            if let Ok(epoll) = self.epoll(epoll) {
+                epoll.remove(fd);
+            }
         }
     }
 
-    fn set_watch(&mut self, fd: i32, watch: Option<Watch>) -> Result<()> {
-        let old = match self.object_at(fd)? {
-            Object::Socket(socket) => &mut socket.watch,
-            Object::Pipe(end) => &mut end.watch,
-            Object::Event(counter) => &mut counter.watch,
-            Object::Signal(descriptor) => &mut descriptor.watch,
-            Object::Epoll(_) => return Err(Errno(libc::EINVAL)),
-        };
-        if std::mem::replace(old, watch).is_some() && watch.is_some() {
-            self.refuse(
-                "epoll_ctl on a socket that is watched already",
-                "register it once",
-            );
+    /// An epoll is gone: what it watches forgets it.
+    pub(super) fn forget_epoll(&mut self, id: ObjectId, epoll: &Epoll) {
+        for (&fd, watched) in &epoll.watched {
+            if let Ok(watches) = self.watches(watched.object) {
+                watches.remove(Watch { epoll: id, fd });
+            }
         }
-        Ok(())
+    }
+
+    fn watches(&mut self, id: ObjectId) -> Result<&mut Watches> {
+        match self.object(id)? {
+            Object::Socket(socket) => Ok(&mut socket.watches),
+            Object::Pipe(end) => Ok(&mut end.watches),
+            Object::Event(counter) => Ok(&mut counter.watches),
+            Object::Signal(descriptor) => Ok(&mut descriptor.watches),
+            Object::Epoll(_) => Err(Errno(libc::EINVAL)),
+        }
     }
 
     fn epoll(&mut self, id: ObjectId) -> Result<&mut Epoll> {
@@ -298,7 +349,8 @@ impl Kernel {
     }
 
     pub(crate) fn eventfd(&mut self, value: u64) -> i32 {
-        self.insert(Object::Event(EventCounter { value, watch: None }))
+        let watches = Watches::default();
+        self.insert(Object::Event(EventCounter { value, watches }))
     }
 
     /// Reads and clears an event counter.

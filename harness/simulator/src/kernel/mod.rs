@@ -16,6 +16,7 @@ mod datagram;
 )]
 pub(crate) mod disk;
 mod envelope;
+pub(crate) mod environment;
 mod epoll;
 mod flow;
 mod icmp;
@@ -34,12 +35,14 @@ pub(crate) mod threads;
 mod udp;
 
 use crate::entropy::{Door, Entropy};
+use crate::host::Statics;
 pub(crate) use address::Addresses;
 pub(crate) use blocking::{Blocked, Way};
 use clock::Clocks;
 use cpu::Cpu;
 use disk::Disk;
 pub(crate) use envelope::is_segment_intact;
+use environment::Environment;
 use epoll::{Epoll, EventCounter};
 pub(crate) use epoll::{Interest, ReadyEvent};
 pub(crate) use flow::FlowId;
@@ -106,6 +109,10 @@ pub(crate) struct Kernel {
     /// struck or in its destructors, must change nothing.
     pub(crate) process_is_dead: bool,
     pub(crate) threads: Threads,
+    /// The variables and arguments of its process.
+    pub(crate) environment: Environment,
+    /// What its process has in static memory, while another one runs.
+    pub(crate) statics: Statics,
     /// Threads that did not end with their process, not yet reported.
     pub(crate) abandoned_threads: usize,
     /// The machine's own time, in nanoseconds: what its timers count.
@@ -178,6 +185,8 @@ impl Kernel {
             panics: Vec::new(),
             process_is_dead: false,
             threads: Threads::default(),
+            environment: Environment::default(),
+            statics: Statics::default(),
             abandoned_threads: 0,
             now: 0,
             descriptors: FxHashMap::default(),
@@ -302,18 +311,19 @@ impl Kernel {
         match self.objects[id.0].take().map(|slot| slot.object) {
             Some(Object::Socket(socket)) => {
                 self.close_socket(id, &socket);
-                self.forget(socket.watch);
+                self.forget(&socket.watches);
             }
             Some(Object::Pipe(end)) => {
                 self.close_pipe_end(&end);
-                self.forget(end.watch);
+                self.forget(&end.watches);
             }
-            Some(Object::Event(counter)) => self.forget(counter.watch),
+            Some(Object::Event(counter)) => self.forget(&counter.watches),
             Some(Object::Signal(descriptor)) => {
                 self.close_signalfd(id);
-                self.forget(descriptor.watch);
+                self.forget(&descriptor.watches);
             }
-            Some(Object::Epoll(_)) | None => {}
+            Some(Object::Epoll(epoll)) => self.forget_epoll(id, &epoll),
+            None => {}
         }
     }
 

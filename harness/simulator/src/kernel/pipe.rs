@@ -4,7 +4,7 @@
 //! Left out: names (`bind`), datagrams, and descriptors in control messages.
 
 use super::blocking::Way;
-use super::epoll::Watch;
+use super::epoll::Watches;
 use super::socket::{How, Received};
 use super::{Errno, Kernel, Object, ObjectId, Result};
 use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, SOL_SOCKET};
@@ -34,7 +34,7 @@ pub(super) struct PipeEnd {
     pub(super) nonblocking: bool,
     /// Of a socket; see [`super::options::Options`].
     time_limits: [Option<Duration>; 2],
-    pub(super) watch: Option<Watch>,
+    pub(super) watches: Watches,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl PipeEnd {
             error: None,
             nonblocking,
             time_limits: [None; 2],
-            watch: None,
+            watches: Watches::default(),
         }
     }
 

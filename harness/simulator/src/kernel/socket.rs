@@ -2,7 +2,7 @@
 
 use super::address::reachable;
 use super::blocking::Way;
-use super::epoll::Watch;
+use super::epoll::Watches;
 use super::flow::FlowId;
 use super::options::Options;
 use super::ports::{Claim, Protocol};
@@ -30,7 +30,7 @@ pub(super) struct Socket {
     pub(super) nonblocking: bool,
     /// A `connect` has begun and no later one has said that it succeeded.
     pub(super) connecting: bool,
-    pub(super) watch: Option<Watch>,
+    pub(super) watches: Watches,
 }
 
 pub(super) enum State {
@@ -104,7 +104,7 @@ impl Kernel {
             options,
             nonblocking,
             connecting: false,
-            watch: None,
+            watches: Watches::default(),
         }))
     }
 

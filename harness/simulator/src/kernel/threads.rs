@@ -4,6 +4,7 @@
 //! as it is written here. Whoever becomes ready first runs first, and who waits for the same thing is woken
 //! in the order in which the waiting began.
 
+use super::signals::SignalSet;
 use super::{FlowId, Kernel, Object, SLICE};
 use crate::sys::Thread;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -15,7 +16,7 @@ use std::rc::Rc;
 const CHANGES_PER_SLICE: u32 = 4096;
 
 /// A thread of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ThreadId(u32);
 
 impl ThreadId {
@@ -50,6 +51,8 @@ pub(crate) enum Wait {
     AnyReady(Rc<[(i32, u32)]>),
     /// The peer's acknowledgement of all that was sent on a connection that is closed.
     Acknowledgement(FlowId),
+    /// One of these signals for this thread, which keeps them away (`sigwait(3)`).
+    Signal { thread: ThreadId, wanted: SignalSet },
     /// Nothing: only for its time to come.
     Time,
 }
@@ -61,6 +64,8 @@ pub(crate) enum Outcome {
     Woken,
     /// The time limit came first.
     TimedOut,
+    /// A signal came first, for which the thread has to run a handler.
+    Interrupted,
 }
 
 /// What has become of a thread.
@@ -97,13 +102,15 @@ pub(crate) struct Threads {
 struct Barrier {
     needed: u32,
     arrived: u32,
+    /// How often all have arrived.
+    rounds: u32,
 }
 
 /// Who has come to a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// One who has to wait.
-    Early,
+    /// One who has to wait for the end of this round.
+    Early { round: u32 },
     /// The last one, with whom all go on.
     Last,
 }
@@ -140,6 +147,27 @@ impl Threads {
                 _ => None,
             }
         })
+    }
+
+    /// Those that have not ended, in the order of their start.
+    pub(crate) fn ids(&self) -> Vec<ThreadId> {
+        self.live.iter().map(|live| live.thread.id()).collect()
+    }
+
+    /// The one that has not ended with this `pthread_t`.
+    pub(crate) fn find(&self, handle: usize) -> Option<ThreadId> {
+        let mut live = self.live.iter();
+        let found = live.find(|live| live.thread.handle() == handle);
+        found.map(|live| live.thread.id())
+    }
+
+    /// Ends the wait of a thread before its time, if it waits.
+    pub(crate) fn interrupt(&mut self, thread: ThreadId) {
+        let mut waiting = self.waiting.iter();
+        if let Some(place) = waiting.position(|waiting| waiting.thread == thread) {
+            self.waiting.remove(place);
+            self.ready.push_back((thread, Outcome::Interrupted));
+        }
     }
 
     /// The id of a further thread.
@@ -267,8 +295,12 @@ impl Threads {
     pub(crate) fn set_barrier(&mut self, address: usize, needed: Option<u32>) {
         match needed {
             Some(needed) => {
-                let arrived = 0;
-                self.barriers.insert(address, Barrier { needed, arrived });
+                let barrier = Barrier {
+                    needed,
+                    arrived: 0,
+                    rounds: 0,
+                };
+                self.barriers.insert(address, barrier);
             }
             None => {
                 self.barriers.remove(&address);
@@ -281,11 +313,19 @@ impl Threads {
         let barrier = self.barriers.get_mut(&address)?;
         barrier.arrived += 1;
         if barrier.arrived < barrier.needed {
-            return Some(Arrival::Early);
+            let round = barrier.rounds;
+            return Some(Arrival::Early { round });
         }
         barrier.arrived = 0;
+        barrier.rounds += 1;
         self.signal(address, usize::MAX);
         Some(Arrival::Last)
+    }
+
+    /// Whether a round of a barrier is over; also if there is none any more.
+    pub(crate) fn is_round_over(&self, address: usize, round: u32) -> bool {
+        let barrier = self.barriers.get(&address);
+        barrier.is_none_or(|barrier| barrier.rounds != round)
     }
 
     /// Wakes those who wait at an address where there is another value by now. Returns how many.
@@ -408,6 +448,7 @@ impl Kernel {
             Wait::Ready { fd, events } => is_ready(fd, events),
             Wait::AnyReady(ref any) => any.iter().any(|&(fd, events)| is_ready(fd, events)),
             Wait::Acknowledgement(flow) => !self.tcp.is_lingering(flow),
+            Wait::Signal { thread, wanted } => self.has_pending(thread, wanted),
             Wait::Futex { .. } | Wait::Condition(_) | Wait::End(_) | Wait::Time => false,
         }
     }

@@ -6,6 +6,7 @@
 use super::real::Original;
 use super::threads;
 use super::{EntryPoint, machine};
+use crate::kernel::Kernel;
 use crate::kernel::threads::{Arrival, Wait};
 use libc::{c_int, c_uint, c_void, pthread_barrier_t, pthread_barrierattr_t};
 use std::mem::transmute;
@@ -51,8 +52,12 @@ unsafe extern "C" fn pthread_barrier_wait(barrier: *mut pthread_barrier_t) -> c_
         // SAFETY: the barrier is the caller's.
         None => unsafe { original(&WAIT)(barrier) },
         Some(Arrival::Last) => libc::PTHREAD_BARRIER_SERIAL_THREAD,
-        Some(Arrival::Early) => {
-            threads::wait(Wait::Condition(barrier as usize), None);
+        Some(Arrival::Early { round }) => {
+            let address = barrier as usize;
+            let is_over = |kernel: &mut Kernel| kernel.threads.is_round_over(address, round);
+            while machine(is_over) == Some(false) {
+                threads::wait(Wait::Condition(address), None);
+            }
             0
         }
     }

@@ -5,7 +5,7 @@
 
 use super::real::{self, Original};
 use super::{EntryPoint, MACHINE, threads, world_time};
-use crate::host::{ASK, nursery};
+use crate::host::{ASK, Statics, nursery};
 use libc::{c_int, c_void, siginfo_t};
 use std::fmt::{self, Write};
 use std::mem::{MaybeUninit, transmute};
@@ -227,9 +227,12 @@ extern "C" fn begin() {
         // The linker decides what comes first of all that is done before `main`: this may.
         #[cfg(feature = "sqlite")]
         super::sqlite::prepare();
-        super::install();
-        // SAFETY: nothing else has begun.
-        unsafe { nursery::serve(isolate) }
+        // SAFETY: nothing else has begun, and what is forked from here runs one world at a time.
+        unsafe {
+            Statics::separate();
+            super::install();
+            nursery::serve(isolate)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Calls on descriptors of any kind: read, write, close, and the two catch-alls fcntl and ioctl.
 
-use super::messages::{receive_vectored, send_vectored};
+use super::messages::{receive_vectored, send_vectored, told_of_pipe};
+use super::signals::Interruption;
 use super::{EntryPoint, answer, answer_int, call, fail, machine, real, refused, threads};
 use crate::kernel::threads::{Outcome, Wait};
 use crate::kernel::{Blocked, Errno, FIRST_DESCRIPTOR, How, Kernel, Linger};
@@ -25,7 +26,7 @@ pub(super) fn may_block<T>(
     fd: c_int,
     mut f: impl FnMut(&mut Kernel) -> Result<T, Errno>,
 ) -> Option<Result<T, Errno>> {
-    let mut limit = None;
+    let (mut limit, mut interrupted) = (None, false);
     loop {
         let (result, blocked) = on_descriptor(fd, |kernel| {
             kernel.blocked = None;
@@ -36,11 +37,18 @@ pub(super) fn may_block<T>(
         let Some(blocked) = blocked else {
             return Some(result);
         };
+        if interrupted {
+            return Some(Err(Errno(libc::EINTR)));
+        }
         let Blocked { fd, events, until } = blocked;
         // However often it is woken for nothing.
         limit = limit.or(until);
-        if threads::wait(Wait::Ready { fd, events }, limit) == Outcome::TimedOut {
-            return Some(result);
+        match threads::wait_or_signal(Wait::Ready { fd, events }, limit) {
+            Ok(Outcome::TimedOut) => return Some(result),
+            // With a time limit of the socket's it is not restarted (signal(7)).
+            Err(Interruption::Fails) => interrupted = true,
+            Err(Interruption::Restarts) if limit.is_some() => interrupted = true,
+            Ok(_) | Err(_) => {}
         }
     }
 }
@@ -126,7 +134,7 @@ unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, length: size_t) -> 
     // SAFETY: the buffer is the caller's, as for write(2).
     unsafe {
         match may_block(fd, |kernel| kernel.send(fd, bytes(buffer, length))) {
-            Some(result) => answer(result.map(|written| written as i64)),
+            Some(result) => answer(told_of_pipe(result, 0).map(|written| written as i64)),
             None => real::syscall(libc::SYS_write, [fd as _, buffer as _, length, 0, 0, 0]),
         }
     }
@@ -162,7 +170,7 @@ unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssi
             }
         });
         match result {
-            Some(result) => answer(result),
+            Some(result) => answer(told_of_pipe(result, 0)),
             None => real::syscall(libc::SYS_writev, [fd as _, parts as _, count as _, 0, 0, 0]),
         }
     }

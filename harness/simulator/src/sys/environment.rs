@@ -1,25 +1,31 @@
 //! Environment variables. A machine has its own, whatever the host's shell says.
+//!
+//! `environ` is a variable of the whole process, which is read without a call: `std::env::vars` does so. In a run that is
+//! isolated it is the simulated process's own, as are std's arguments (see [`Statics`]); elsewhere it is the host's.
 
 use super::audit::asked;
 use super::real::Original;
-use super::{EntryPoint, machine};
+use super::{EntryPoint, fail, machine};
 use crate::audit::Call;
-use libc::{c_char, c_void};
+use crate::host::Statics;
+use crate::kernel::environment::Environment;
+use crate::kernel::{Errno, Kernel};
+use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
+use std::mem::transmute;
 use std::ptr;
 
-/// What is set on every machine. Clients of TLS libraries load all certificates of the host for
-/// every connection pool, and OpenSSL its configuration; a machine has none.
-const VARIABLES: [(&CStr, &CStr); 3] = [
-    (c"OPENSSL_CONF", c"/dev/null"),
-    (c"SSL_CERT_FILE", c"/dev/null"),
-    (c"SSL_CERT_DIR", c"/dev/null"),
-];
-
 type Getenv = unsafe extern "C" fn(*const c_char) -> *mut c_char;
+type Setenv = unsafe extern "C" fn(*const c_char, *const c_char, c_int) -> c_int;
+type OfOne = unsafe extern "C" fn(*const c_char) -> c_int;
+type OfAll = unsafe extern "C" fn() -> c_int;
 
 static GETENV: Original = Original::new(c"getenv");
 static SECURE_GETENV: Original = Original::new(c"secure_getenv");
+static SETENV: Original = Original::new(c"setenv");
+static UNSETENV: Original = Original::new(c"unsetenv");
+static PUTENV: Original = Original::new(c"putenv");
+static CLEARENV: Original = Original::new(c"clearenv");
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getenv(name: *const c_char) -> *mut c_char {
@@ -40,15 +46,100 @@ unsafe fn look_up(door: &'static str, name: *const c_char, original: &Original) 
     // SAFETY: the caller's.
     let wanted = unsafe { CStr::from_ptr(name) };
     asked(|| Call::variable(door, wanted.to_string_lossy().into_owned()));
-    if machine(|_| ()).is_none() {
-        // SAFETY: the original has this type, and the name is the caller's.
-        return unsafe { std::mem::transmute::<*mut c_void, Getenv>(original.get())(name) };
+    machine(|kernel| {
+        let value = kernel.environment.get(wanted.to_bytes());
+        value.map_or(ptr::null_mut(), |value| value.as_ptr().cast_mut())
+    })
+    // SAFETY: the original has this type, and the name is the caller's.
+    .unwrap_or_else(|| unsafe { transmute::<*mut c_void, Getenv>(original.get())(name) })
+}
+
+/// Changes the variables of the process that runs; none if no machine runs.
+fn change(change: impl FnOnce(&mut Environment) -> Result<(), Errno>) -> Option<c_int> {
+    let changed = machine(|kernel: &mut Kernel| {
+        change(&mut kernel.environment)?;
+        Statics::set_environment(kernel.environment.block());
+        Ok(())
+    })?;
+    Some(match changed {
+        Ok(()) => 0,
+        Err(error) => fail(error) as c_int,
+    })
+}
+
+/// The bytes of a variable's name.
+///
+/// # Safety
+///
+/// `name` must be null or a C string.
+unsafe fn read_name<'a>(name: *const c_char) -> Result<&'a [u8], Errno> {
+    // SAFETY: the caller's.
+    let name = match name.is_null() {
+        true => &[],
+        false => unsafe { CStr::from_ptr(name) }.to_bytes(),
+    };
+    match name.is_empty() || name.contains(&b'=') {
+        true => Err(Errno(libc::EINVAL)),
+        false => Ok(name),
     }
-    let value = VARIABLES.iter().find(|(known, _)| *known == wanted);
-    value.map_or(ptr::null_mut(), |(_, value)| value.as_ptr().cast_mut())
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn setenv(name: *const c_char, value: *const c_char, overwrite: c_int) -> c_int {
+    // SAFETY: the caller's, as for setenv(3); the original has this type.
+    unsafe {
+        change(|environment| {
+            let name = read_name(name)?;
+            if overwrite != 0 || environment.get(name).is_none() {
+                environment.set(name, CStr::from_ptr(value).to_bytes());
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|| transmute::<*mut c_void, Setenv>(SETENV.get())(name, value, overwrite))
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn unsetenv(name: *const c_char) -> c_int {
+    // SAFETY: the caller's, as for unsetenv(3); the original has this type.
+    unsafe {
+        change(|environment| {
+            environment.unset(read_name(name)?);
+            Ok(())
+        })
+        .unwrap_or_else(|| transmute::<*mut c_void, OfOne>(UNSETENV.get())(name))
+    }
+}
+
+/// The string is copied: changes of it afterwards change nothing.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn putenv(entry: *const c_char) -> c_int {
+    // SAFETY: the caller's, as for putenv(3); the original has this type.
+    unsafe {
+        change(|environment| {
+            let entry = CStr::from_ptr(entry).to_bytes();
+            match entry.iter().position(|&byte| byte == b'=') {
+                Some(0) => return Err(Errno(libc::EINVAL)),
+                Some(sign) => environment.set(&entry[..sign], &entry[sign + 1..]),
+                None => environment.unset(entry),
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|| transmute::<*mut c_void, OfOne>(PUTENV.get())(entry))
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clearenv() -> c_int {
+    change(|environment| {
+        environment.clear();
+        Ok(())
+    })
+    // SAFETY: the original has this type.
+    .unwrap_or_else(|| unsafe { transmute::<*mut c_void, OfAll>(CLEARENV.get())() })
 }
 
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![getenv, secure_getenv]
+    entry_points![getenv, secure_getenv, setenv, unsetenv, putenv, clearenv]
 }

@@ -1,11 +1,13 @@
 //! `epoll(7)`, `eventfd(2)` and `poll(2)`.
 
 use super::descriptors::on_descriptor;
+use super::signals::{Interruption, with_mask};
 use super::{EntryPoint, answer_int, fail, machine, real, spin, threads};
 use crate::kernel::threads::{Outcome, Wait};
 use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, Kernel, ReadyEvent};
 use libc::{c_int, c_uint, epoll_event, pollfd, sigset_t, timespec};
 use std::slice;
+use std::time::Duration;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn epoll_create1(flags: c_int) -> c_int {
@@ -97,7 +99,8 @@ unsafe extern "C" fn epoll_wait(
         unsafe { events.add(index).write(event) };
     };
     let begun = on_descriptor(epoll, |kernel| {
-        let most = usize::try_from(most).map_err(|_| Errno(libc::EINVAL))?;
+        let most = usize::try_from(most).ok().filter(|&most| most > 0);
+        let most = most.ok_or(Errno(libc::EINVAL))?;
         let limit = kernel.epoll_limit(timeout_ms);
         let found = kernel.epoll_look(epoll, most, &mut deliver)?;
         let is_over = limit.is_some_and(|limit| limit <= kernel.time_of_process());
@@ -113,11 +116,15 @@ unsafe extern "C" fn epoll_wait(
         },
     };
     while found == 0 && !is_over {
-        is_over = threads::wait(Wait::Epoll(epoll), limit) == Outcome::TimedOut;
+        let waited = threads::wait_or_signal(Wait::Epoll(epoll), limit);
+        is_over = waited == Ok(Outcome::TimedOut);
         match machine(|kernel| kernel.epoll_look(epoll, most, &mut deliver)) {
             Some(Ok(ready)) => found = ready,
             Some(Err(error)) => return fail(error) as c_int,
             None => return fail(Errno(libc::EBADF)) as c_int,
+        }
+        if found == 0 && waited.is_err_and(Interruption::has_handled) {
+            return fail(Errno(libc::EINTR)) as c_int;
         }
     }
     if found > 0 {
@@ -126,7 +133,6 @@ unsafe extern "C" fn epoll_wait(
     found as c_int
 }
 
-/// No handler of a machine's program can interrupt a wait, so the mask changes nothing there.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn epoll_pwait(
     epoll: c_int,
@@ -138,7 +144,7 @@ unsafe extern "C" fn epoll_pwait(
     // SAFETY: the caller's, as for epoll_pwait(2).
     unsafe {
         if epoll >= FIRST_DESCRIPTOR {
-            return epoll_wait(epoll, events, most, timeout_ms);
+            return with_mask(mask, || epoll_wait(epoll, events, most, timeout_ms));
         }
         let arguments = [
             epoll as _,
@@ -173,23 +179,43 @@ enum Looked {
     WaitsFor(Wait),
 }
 
+/// `poll(2)` with a limit, or without one; none if it is the host's affair.
+///
+/// # Safety
+///
+/// `fds` must be valid for `count` entries.
+pub(super) unsafe fn poll_on_machine(
+    fds: *mut pollfd,
+    count: libc::nfds_t,
+    limit: Option<Duration>,
+) -> Option<c_int> {
+    let is_look = limit == Some(Duration::ZERO);
+    let until = machine(|kernel| {
+        let limit = u64::try_from(limit?.as_nanos()).unwrap_or(u64::MAX);
+        Some(kernel.time_of_process().saturating_add(limit))
+    });
+    let mut interrupted = false;
+    loop {
+        // SAFETY: the caller's.
+        match machine(|kernel| unsafe { look_at_all(kernel, fds, count, is_look) })? {
+            Looked::Elsewhere => return None,
+            Looked::Ready(ready) => return Some(ready),
+            Looked::WaitsFor(_) if interrupted => return Some(fail(Errno(libc::EINTR)) as c_int),
+            Looked::WaitsFor(wait) => match threads::wait_or_signal(wait, until.flatten()) {
+                Ok(Outcome::TimedOut) => return Some(0),
+                Err(interruption) => interrupted = interruption.has_handled(),
+                Ok(_) => {}
+            },
+        }
+    }
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn poll(fds: *mut pollfd, count: libc::nfds_t, timeout_ms: c_int) -> c_int {
-    let until = machine(|kernel| {
-        let timeout_ms = u64::try_from(timeout_ms).ok()?;
-        Some(kernel.time_of_process() + timeout_ms * 1_000_000)
-    });
-    loop {
-        // SAFETY: the caller's, as for poll(2).
-        match machine(|kernel| unsafe { look_at_all(kernel, fds, count, timeout_ms) }) {
-            None | Some(Looked::Elsewhere) => break,
-            Some(Looked::Ready(ready)) => return ready,
-            Some(Looked::WaitsFor(wait)) => {
-                if threads::wait(wait, until.flatten()) == Outcome::TimedOut {
-                    return 0;
-                }
-            }
-        }
+    let limit = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+    // SAFETY: the caller's, as for poll(2).
+    if let Some(ready) = unsafe { poll_on_machine(fds, count, limit) } {
+        return ready;
     }
     let limit = timespec {
         tv_sec: (timeout_ms / 1000).into(),
@@ -204,6 +230,34 @@ unsafe extern "C" fn poll(fds: *mut pollfd, count: libc::nfds_t, timeout_ms: c_i
     unsafe { real::syscall(libc::SYS_ppoll, [fds as _, count as _, limit as _, 0, 8, 0]) as c_int }
 }
 
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ppoll(
+    fds: *mut pollfd,
+    count: libc::nfds_t,
+    limit: *const timespec,
+    mask: *const sigset_t,
+) -> c_int {
+    // SAFETY: the caller's, as for ppoll(2). The kernel would change the time that it is given.
+    unsafe {
+        let wanted = limit.as_ref().map(duration);
+        let answered = with_mask(mask, || poll_on_machine(fds, count, wanted));
+        answered.unwrap_or_else(|| {
+            let mut limit = limit.as_ref().copied();
+            let limit = limit.as_mut().map_or(std::ptr::null_mut(), |limit| limit);
+            real::syscall(
+                libc::SYS_ppoll,
+                [fds as _, count as _, limit as _, mask as _, 8, 0],
+            ) as c_int
+        })
+    }
+}
+
+/// A time of the caller's; no time if it is none.
+pub(super) fn duration(time: &timespec) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// # Safety
 ///
 /// `fds` must be valid for `count` entries.
@@ -211,21 +265,21 @@ unsafe fn look_at_all(
     kernel: &mut Kernel,
     fds: *mut pollfd,
     count: libc::nfds_t,
-    timeout_ms: c_int,
+    is_look: bool,
 ) -> Looked {
     let fds = match count {
         0 => &mut [],
         // SAFETY: the caller's.
         _ => unsafe { slice::from_raw_parts_mut(fds, count as usize) },
     };
-    if timeout_ms == 0 && fds.iter().all(|asked| asked.fd < FIRST_DESCRIPTOR) {
+    if is_look && fds.iter().all(|asked| asked.fd < FIRST_DESCRIPTOR) {
         return Looked::Elsewhere;
     }
     let ready = fds
         .iter_mut()
         .filter_map(|asked| look(kernel, asked))
         .count();
-    if ready > 0 || timeout_ms == 0 {
+    if ready > 0 || is_look {
         return Looked::Ready(ready as c_int);
     }
     let of_the_machine = fds.iter().filter(|asked| asked.fd >= FIRST_DESCRIPTOR);
@@ -256,6 +310,7 @@ pub(super) fn all() -> Vec<EntryPoint> {
         epoll_wait,
         epoll_pwait,
         eventfd,
-        poll
+        poll,
+        ppoll
     ]
 }

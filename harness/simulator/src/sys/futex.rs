@@ -79,9 +79,11 @@ fn wait(word: &AtomicU32, value: u32, until: Option<u64>, bits: u32) -> isize {
         wait_for_other_worlds(word, value, &wait);
         return 0;
     }
-    match threads::wait(wait, until) {
-        Outcome::Woken => 0,
-        Outcome::TimedOut => fail(Errno(libc::ETIMEDOUT)),
+    match threads::wait_or_signal(wait, until) {
+        Ok(Outcome::TimedOut) => fail(Errno(libc::ETIMEDOUT)),
+        Ok(_) => 0,
+        // Whoever waits looks at the word again, whether its handlers restart calls or not.
+        Err(_) => fail(Errno(libc::EINTR)),
     }
 }
 

@@ -4,9 +4,8 @@
 //! do what its machine can keep to itself.
 
 use super::real::{self, Original};
-use super::{EntryPoint, crash, fail, machine, refused, threads};
-use crate::kernel::{Errno, signals};
-use libc::{c_char, c_int, c_void, gid_t, passwd, pid_t, sighandler_t, size_t, uid_t};
+use super::{EntryPoint, crash, machine, note_failure, threads};
+use libc::{c_char, c_int, c_void, gid_t, passwd, pid_t, size_t, uid_t};
 use std::mem::transmute;
 
 /// As in a container, a program is the first process.
@@ -23,14 +22,10 @@ type GetpwnamR = unsafe extern "C" fn(
     size_t,
     *mut *mut passwd,
 ) -> c_int;
-type Signal = unsafe extern "C" fn(c_int, sighandler_t) -> sighandler_t;
-type Raise = unsafe extern "C" fn(c_int) -> c_int;
 type Exit = unsafe extern "C" fn(c_int) -> !;
 
 static GETPWUID_R: Original = Original::new(c"getpwuid_r");
 static GETPWNAM_R: Original = Original::new(c"getpwnam_r");
-static SIGNAL: Original = Original::new(c"signal");
-static RAISE: Original = Original::new(c"raise");
 static EXIT: Original = Original::new(c"exit");
 
 /// What these numbers are on every machine.
@@ -104,55 +99,6 @@ unsafe extern "C" fn getpwnam_r(
     }
 }
 
-/// A signal of the program for itself; none if no machine runs.
-fn signal_to_itself(signal: c_int) -> Option<c_int> {
-    machine(|kernel| {
-        let is_blocked = kernel.blocked_signals() & signals::only(signal) != 0;
-        match signal {
-            0 => {}
-            _ if is_blocked => drop(kernel.signal(signal)),
-            _ => {
-                let call = format!("kill with signal {signal}, of the program itself");
-                kernel.refuse(call, "return from the main task, or let the world do it");
-            }
-        }
-        0
-    })
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn kill(process: pid_t, signal: c_int) -> c_int {
-    if machine(|_| ()).is_some() && !matches!(process, PROCESS | NOBODY) {
-        return fail(Errno(libc::ESRCH)) as c_int;
-    }
-    signal_to_itself(signal).unwrap_or_else(|| {
-        // SAFETY: this call takes no pointer.
-        unsafe { real::syscall(libc::SYS_kill, [process as _, signal as _, 0, 0, 0, 0]) as c_int }
-    })
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn raise(signal: c_int) -> c_int {
-    signal_to_itself(signal).unwrap_or_else(|| {
-        // SAFETY: the original has this type.
-        unsafe { transmute::<*mut c_void, Raise>(RAISE.get())(signal) }
-    })
-}
-
-/// No machine ever gets SIGPIPE: whoever does not want it gets what he wants.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn signal(signal: c_int, handler: sighandler_t) -> sighandler_t {
-    if signal == libc::SIGPIPE && handler == libc::SIG_IGN && machine(|_| ()).is_some() {
-        return libc::SIG_IGN;
-    }
-    let remedy = "block the signal and read it from a signalfd with tokio's AsyncFd";
-    if refused::refuse("signal (a signal handler)", remedy) {
-        return libc::SIG_ERR;
-    }
-    // SAFETY: the original has this type; the arguments are the caller's.
-    unsafe { transmute::<*mut c_void, Signal>(SIGNAL.get())(signal, handler) }
-}
-
 #[unsafe(no_mangle)]
 unsafe extern "C" fn exit(code: c_int) -> ! {
     if machine(|_| ()).is_some() {
@@ -162,10 +108,29 @@ unsafe extern "C" fn exit(code: c_int) -> ! {
     unsafe { transmute::<*mut c_void, Exit>(EXIT.get())(code) }
 }
 
+/// Ends the process at once: no destructors, no buffers.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _exit(code: c_int) -> ! {
+    if machine(|_| ()).is_some() {
+        if code != 0 {
+            note_failure(format!("the program ended with _exit({code})"));
+        }
+        threads::end_process();
+    }
+    real::exit(code)
+}
+
+/// The same, as the C standard calls it.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _Exit(code: c_int) -> ! {
+    // SAFETY: the caller's.
+    unsafe { _exit(code) }
+}
+
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
-        getpid, getppid, gettid, getuid, geteuid, getgid, getegid, getpwuid_r, getpwnam_r, kill,
-        raise, signal, exit
+        getpid, getppid, gettid, getuid, geteuid, getgid, getegid, getpwuid_r, getpwnam_r, exit,
+        _exit, _Exit
     ]
 }

@@ -2,7 +2,7 @@
 
 use super::addresses::{read_address, write_address};
 use super::descriptors::{bytes, may_block, room, vectored};
-use super::{EntryPoint, answer, fail, real};
+use super::{EntryPoint, answer, fail, real, signals};
 use crate::kernel::{Errno, How, Kernel, Received};
 use libc::{
     c_int, c_uint, c_void, iovec, mmsghdr, msghdr, size_t, sockaddr, socklen_t, ssize_t, timespec,
@@ -185,7 +185,7 @@ unsafe extern "C" fn sendto(
             kernel.send_to(fd, bytes(buffer, length), to, at_once)
         });
         match result {
-            Some(result) => answer(result.map(|written| written as i64)),
+            Some(result) => answer(told_of_pipe(result, flags).map(|written| written as i64)),
             None => real::syscall(
                 libc::SYS_sendto,
                 [
@@ -199,6 +199,14 @@ unsafe extern "C" fn sendto(
             ),
         }
     }
+}
+
+/// Sends the program SIGPIPE if it has written to where nobody reads, and wants to be told so.
+pub(super) fn told_of_pipe<T>(result: Result<T, Errno>, flags: c_int) -> Result<T, Errno> {
+    if matches!(result, Err(Errno(libc::EPIPE))) && flags & libc::MSG_NOSIGNAL == 0 {
+        signals::broken_pipe();
+    }
+    result
 }
 
 /// # Safety
@@ -220,7 +228,7 @@ unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) ->
     // SAFETY: the message is the caller's, as for sendmsg(2).
     unsafe {
         match may_block(fd, |kernel| send_message(kernel, fd, message, flags)) {
-            Some(result) => answer(result),
+            Some(result) => answer(told_of_pipe(result, flags)),
             None => real::syscall(
                 libc::SYS_sendmsg,
                 [fd as _, message as _, flags as _, 0, 0, 0],
@@ -399,7 +407,6 @@ impl Flags {
 }
 
 /// Whether a sending call must not block. No signal is ever sent to a machine's program, so
-/// `MSG_NOSIGNAL` changes nothing.
 fn sends_at_once(kernel: &mut Kernel, flags: c_int) -> Result<bool, Errno> {
     if flags & !(libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) != 0 {
         let call = format!("send with flags {flags:#x}");

@@ -50,6 +50,7 @@ mod sockets;
 mod spin;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statics;
 mod threads;
 mod time;
 

@@ -64,7 +64,7 @@ impl Way {
                 return unsafe { noted(lock, original(&self.lock)(lock)) };
             }
             match threads::wait(Wait::Condition(lock as usize), until) {
-                Outcome::Woken => {}
+                Outcome::Woken | Outcome::Interrupted => {}
                 Outcome::TimedOut => return libc::ETIMEDOUT,
             }
         }

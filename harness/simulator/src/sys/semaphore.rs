@@ -3,6 +3,7 @@
 //! The count is libc's. Who finds it at zero on a machine waits in the machine's books, as for a condition variable.
 
 use super::real::Original;
+use super::signals::Interruption;
 use super::threads;
 use super::time::time_at;
 use super::{EntryPoint, fail, machine};
@@ -38,9 +39,10 @@ unsafe fn wait(semaphore: *mut sem_t, until: Option<u64>) -> c_int {
         if unsafe { *libc::__errno_location() } != libc::EAGAIN {
             return -1;
         }
-        match threads::wait(Wait::Condition(semaphore as usize), until) {
-            Outcome::Woken => {}
-            Outcome::TimedOut => return fail(Errno(libc::ETIMEDOUT)) as c_int,
+        match threads::wait_or_signal(Wait::Condition(semaphore as usize), until) {
+            Err(Interruption::Fails) => return fail(Errno(libc::EINTR)) as c_int,
+            Err(_) | Ok(Outcome::Woken | Outcome::Interrupted) => {}
+            Ok(Outcome::TimedOut) => return fail(Errno(libc::ETIMEDOUT)) as c_int,
         }
     }
     0

@@ -1,21 +1,180 @@
-//! `signalfd(2)` and the signal mask: how a program hears that it should end.
+//! Signals: handlers, masks and waiting for them (`signal(7)`). All of them are the machine's process's own; what the
+//! host's process does about signals is never touched.
 //!
-//! `sigaction(2)` is refused on a machine. Its handlers are the real process's: one simulation would
-//! hear the signals of all.
+//! A handler runs on the thread that the signal interrupts, when that is resumed, on its ordinary stack. Handlers that a
+//! library shares among all of a process, as `tokio::signal` and `signal-hook` do, need the library's statics to be
+//! the simulated process's own: see [`Statics`].
 
 use super::real::{self, Original};
-use super::{EntryPoint, answer_int, fail, machine};
-use crate::kernel::Errno;
-use crate::kernel::signals::SignalSet;
-use libc::{c_int, c_void, sigset_t};
-use std::mem::transmute;
+use super::time::time_at;
+use super::{EntryPoint, MACHINE, answer_int, fail, machine, note_failure, refused, threads};
+use crate::host::Statics;
+use crate::kernel::signals::{Action, Delivery, Sent, SignalSet, Target, exists, only};
+use crate::kernel::threads::{Outcome, Wait};
+use crate::kernel::{Errno, Kernel};
+use libc::{c_int, c_void, pid_t, pthread_t, sighandler_t, siginfo_t, sigset_t, stack_t, timespec};
+use std::mem::{MaybeUninit, transmute};
+use std::ptr;
 
 type Sigmask = unsafe extern "C" fn(c_int, *const sigset_t, *mut sigset_t) -> c_int;
 type Sigaction = unsafe extern "C" fn(c_int, *const libc::sigaction, *mut libc::sigaction) -> c_int;
+type Signal = unsafe extern "C" fn(c_int, sighandler_t) -> sighandler_t;
+type Raise = unsafe extern "C" fn(c_int) -> c_int;
+type PthreadKill = unsafe extern "C" fn(pthread_t, c_int) -> c_int;
+type Sigwait = unsafe extern "C" fn(*const sigset_t, *mut c_int) -> c_int;
 
 static PTHREAD_SIGMASK: Original = Original::new(c"pthread_sigmask");
 static SIGPROCMASK: Original = Original::new(c"sigprocmask");
 static SIGACTION: Original = Original::new(c"sigaction");
+static SIGNAL: Original = Original::new(c"signal");
+static RAISE: Original = Original::new(c"raise");
+static PTHREAD_KILL: Original = Original::new(c"pthread_kill");
+static SIGWAIT: Original = Original::new(c"sigwait");
+
+/// How the handlers that have interrupted a wait want the call to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interruption {
+    /// As if nothing had been, where that is possible: all of them have `SA_RESTART`.
+    Restarts,
+    /// It fails with `EINTR`.
+    Fails,
+    /// Another thread has handled it.
+    OfAnother,
+}
+
+impl Interruption {
+    /// Whether this thread has run a handler.
+    pub(super) fn has_handled(self) -> bool {
+        self != Self::OfAnother
+    }
+}
+
+/// Runs the handlers of the signals that have come for the thread that runs; none if there were none.
+pub(super) fn handle() -> Option<Interruption> {
+    let mut interruption = None;
+    while let Some(delivery) = next() {
+        // SAFETY: the program gave this address as that of a handler.
+        unsafe { run(&delivery) };
+        machine(|kernel| kernel.block_signals(threads::id(), delivery.mask));
+        let restarts = delivery.action.flags & libc::SA_RESTART != 0;
+        interruption = match interruption {
+            None | Some(Interruption::Restarts) if restarts => Some(Interruption::Restarts),
+            _ => Some(Interruption::Fails),
+        };
+    }
+    interruption
+}
+
+fn next() -> Option<Delivery> {
+    let taken = machine(|kernel| match kernel.process_is_dead {
+        true => Ok(None),
+        false => kernel.take_signal(threads::id()),
+    });
+    taken?.unwrap_or_else(|sent| {
+        conclude(sent, "a pending signal");
+        None
+    })
+}
+
+/// # Safety
+///
+/// The handler's address must be that of a handler of the kind that its flags say.
+unsafe fn run(Delivery { signal, action, .. }: &Delivery) {
+    // SAFETY: the caller's. What the kernel would say of the sender and of the registers is zero: the world has sent it,
+    // and it has interrupted a call. Both are larger than what is written there, and valid as zeroes.
+    unsafe {
+        if action.flags & libc::SA_SIGINFO == 0 {
+            let handler = transmute::<usize, unsafe extern "C" fn(c_int)>(action.handler);
+            return handler(*signal);
+        }
+        type Handler = unsafe extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
+        let handler = transmute::<usize, Handler>(action.handler);
+        let mut info = MaybeUninit::<siginfo_t>::zeroed();
+        (*info.as_mut_ptr()).si_signo = *signal;
+        let mut context = MaybeUninit::<libc::ucontext_t>::zeroed();
+        handler(*signal, info.as_mut_ptr(), context.as_mut_ptr().cast());
+    }
+}
+
+/// What becomes of a process that sends itself a signal.
+fn conclude(sent: Sent, signal: impl std::fmt::Display) {
+    match sent {
+        Sent::Taken | Sent::Continues => {}
+        Sent::Ends => {
+            note_failure(format!("the program has ended itself with {signal}"));
+            threads::end_process();
+        }
+        Sent::Stops => {
+            let remedy = "let the world do it, with Fault::Pause";
+            refused::refuse("a signal that stops the program itself", remedy);
+        }
+    }
+}
+
+/// A signal of the program for itself; none if no machine runs.
+fn signal_to_itself(signal: c_int, target: Target) -> Option<Result<(), Errno>> {
+    let sent = machine(|kernel| match signal {
+        0 => Ok(Sent::Taken),
+        _ if !exists(signal) => Err(Errno(libc::EINVAL)),
+        _ if kernel.process_is_dead => Ok(Sent::Taken),
+        _ => Ok(kernel.signal(signal, target)),
+    })?;
+    Some(sent.map(|sent| {
+        conclude(sent, format_args!("signal {signal}"));
+        // What it does not keep away is handled before the call returns (POSIX, kill).
+        handle();
+    }))
+}
+
+/// The program writes to where nobody reads.
+pub(super) fn broken_pipe() {
+    signal_to_itself(libc::SIGPIPE, Target::Thread(threads::id()));
+}
+
+/// Who kills, and who is killed: a machine has one process, which is its first.
+const PROCESS: pid_t = 1;
+const OWN_GROUP: pid_t = 0;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn kill(process: pid_t, signal: c_int) -> c_int {
+    if machine(|_| ()).is_some() && !matches!(process, PROCESS | OWN_GROUP) {
+        return fail(Errno(libc::ESRCH)) as c_int;
+    }
+    match signal_to_itself(signal, Target::Process) {
+        Some(result) => answer_int(result.map(|()| 0)),
+        // SAFETY: this call takes no pointer.
+        None => unsafe {
+            real::syscall(libc::SYS_kill, [process as _, signal as _, 0, 0, 0, 0]) as c_int
+        },
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn raise(signal: c_int) -> c_int {
+    match signal_to_itself(signal, Target::Thread(threads::id())) {
+        Some(result) => answer_int(result.map(|()| 0)),
+        // SAFETY: the original has this type.
+        None => unsafe { transmute::<*mut c_void, Raise>(RAISE.get())(signal) },
+    }
+}
+
+/// Unlike the others, this function returns its error number.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_kill(thread: pthread_t, signal: c_int) -> c_int {
+    let Some(found) = machine(|kernel| kernel.threads.find(thread as usize)) else {
+        // SAFETY: the original has this type; the arguments are the caller's.
+        return unsafe {
+            transmute::<*mut c_void, PthreadKill>(PTHREAD_KILL.get())(thread, signal)
+        };
+    };
+    let Some(found) = found else {
+        return libc::ESRCH;
+    };
+    match signal_to_itself(signal, Target::Thread(found)) {
+        Some(Err(Errno(code))) => code,
+        Some(Ok(())) | None => 0,
+    }
+}
 
 /// The first 64 signals of a set: there are no more on Linux.
 ///
@@ -27,7 +186,18 @@ unsafe fn read_set(set: *const sigset_t) -> SignalSet {
     unsafe { set.cast::<SignalSet>().read_unaligned() }
 }
 
-/// Changes the mask of the machine's process; none if no machine runs.
+/// # Safety
+///
+/// `place` must have room for a set.
+unsafe fn write_set(place: *mut sigset_t, set: SignalSet) {
+    // SAFETY: the caller's; a sigset_t of zeros is empty.
+    unsafe {
+        place.write_bytes(0, 1);
+        place.cast::<SignalSet>().write_unaligned(set);
+    }
+}
+
+/// Changes the mask of the thread that runs; none if no machine runs.
 ///
 /// # Safety
 ///
@@ -37,27 +207,51 @@ unsafe fn change_mask(
     set: *const sigset_t,
     old: *mut sigset_t,
 ) -> Option<Result<(), Errno>> {
-    machine(|kernel| {
-        let before = kernel.blocked_signals();
+    let thread = threads::id();
+    let changed = machine(|kernel| {
+        let before = kernel.blocked_signals(thread);
         if !set.is_null() {
             // SAFETY: the caller's.
             let set = unsafe { read_set(set) };
-            kernel.block_signals(match how {
-                libc::SIG_BLOCK => before | set,
-                libc::SIG_UNBLOCK => before & !set,
-                libc::SIG_SETMASK => set,
-                _ => return Err(Errno(libc::EINVAL)),
-            });
+            kernel.block_signals(
+                thread,
+                match how {
+                    libc::SIG_BLOCK => before | set,
+                    libc::SIG_UNBLOCK => before & !set,
+                    libc::SIG_SETMASK => set,
+                    _ => return Err(Errno(libc::EINVAL)),
+                },
+            );
         }
         if !old.is_null() {
-            // SAFETY: the caller's; a sigset_t of zeros is empty.
-            unsafe {
-                old.write_bytes(0, 1);
-                old.cast::<SignalSet>().write_unaligned(before);
-            }
+            // SAFETY: the caller's.
+            unsafe { write_set(old, before) };
         }
         Ok(())
-    })
+    })?;
+    handle();
+    Some(changed)
+}
+
+/// Calls `f` while the thread that runs keeps other signals away, or the same if there is no set.
+///
+/// # Safety
+///
+/// `mask` must be null or a set.
+pub(super) unsafe fn with_mask<R>(mask: *const sigset_t, f: impl FnOnce() -> R) -> R {
+    if mask.is_null() {
+        return f();
+    }
+    // SAFETY: the caller's; the other set is ours.
+    unsafe {
+        let mut before = MaybeUninit::zeroed();
+        let changed = change_mask(libc::SIG_SETMASK, mask, before.as_mut_ptr());
+        let result = f();
+        if changed.is_some() {
+            change_mask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut());
+        }
+        result
+    }
 }
 
 /// Unlike the other, this function returns its error number.
@@ -90,14 +284,31 @@ unsafe extern "C" fn sigprocmask(how: c_int, set: *const sigset_t, old: *mut sig
 }
 
 #[unsafe(no_mangle)]
+unsafe extern "C" fn sigpending(place: *mut sigset_t) -> c_int {
+    match machine(|kernel| kernel.pending_signals(threads::id())) {
+        // SAFETY: the place is the caller's, as for sigpending(2).
+        Some(pending) => unsafe {
+            write_set(place, pending);
+            0
+        },
+        // SAFETY: the same, with the size of the kernel's set.
+        None => unsafe {
+            let arguments = [place as _, size_of::<SignalSet>(), 0, 0, 0, 0];
+            real::syscall(libc::SYS_rt_sigpending, arguments) as c_int
+        },
+    }
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "C" fn signalfd(fd: c_int, set: *const sigset_t, flags: c_int) -> c_int {
     let result = machine(|kernel| {
-        if flags & libc::SFD_NONBLOCK == 0 {
-            let remedy = "open it with SFD_NONBLOCK, and let tokio's AsyncFd wait for it";
-            kernel.refuse("signalfd without SFD_NONBLOCK (a blocking read)", remedy);
-        }
+        let nonblocking = flags & libc::SFD_NONBLOCK != 0;
         // SAFETY: the caller's, as for signalfd(2).
-        kernel.signalfd((fd >= 0).then_some(fd), unsafe { read_set(set) })
+        kernel.signalfd(
+            (fd >= 0).then_some(fd),
+            unsafe { read_set(set) },
+            nonblocking,
+        )
     });
     match result {
         Some(result) => answer_int(result),
@@ -110,25 +321,223 @@ unsafe extern "C" fn signalfd(fd: c_int, set: *const sigset_t, flags: c_int) -> 
     }
 }
 
+/// Handlers that all of a process shares cannot be a simulated process's own if its statics are not.
+fn is_shared(action: &Action) -> bool {
+    if matches!(action.handler, libc::SIG_DFL | libc::SIG_IGN) || Statics::are_separate() {
+        return false;
+    }
+    // What looks a name up is not the program's, and no machine's.
+    let machine = MACHINE.replace(ptr::null());
+    let mut is_shared = false;
+    // Into the function: what is asked for is a place to return to, which is behind a call.
+    let inside = ptr::without_provenance_mut(action.handler + 1);
+    backtrace::resolve(inside, |symbol| {
+        let name = symbol.name().map(|name| name.to_string());
+        is_shared |= name.is_some_and(|name| Statics::is_of_shared(&name));
+    });
+    MACHINE.set(machine);
+    is_shared
+}
+
+const SHARED_REMEDY: &str = "its table of handlers is in static memory, which all simulations of this process share: \
+     run this in a process of its own, as `#[squall::test]` and `squall_simulator::isolated` do; or handle the signal \
+     with nix or a signalfd";
+
+fn set_action(signal: c_int, new: Option<Action>) -> Option<Result<Action, Errno>> {
+    machine(|_| ())?;
+    if new.is_some_and(|new| is_shared(&new))
+        && refused::refuse("sigaction, of tokio::signal or signal-hook", SHARED_REMEDY)
+    {
+        return Some(Err(Errno(libc::ENOSYS)));
+    }
+    machine(|kernel: &mut Kernel| kernel.set_action(signal, new))
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigaction(
     signal: c_int,
     new: *const libc::sigaction,
     old: *mut libc::sigaction,
 ) -> c_int {
-    let refused = machine(|kernel| {
-        let remedy = "block the signal and read it from a signalfd (nix::sys::signalfd) with \
-            tokio's AsyncFd; tokio::signal is shared by all runtimes of the real process";
-        kernel.refuse("sigaction (a signal handler)", remedy);
+    // SAFETY: the caller's, as for sigaction(2).
+    let wanted = unsafe { new.as_ref() }.map(|new| Action {
+        handler: new.sa_sigaction,
+        flags: new.sa_flags,
+        // SAFETY: a set of the caller's.
+        mask: unsafe { read_set(&raw const new.sa_mask) },
     });
-    match refused {
-        Some(()) => fail(Errno(libc::ENOSYS)) as c_int,
+    match set_action(signal, wanted) {
+        Some(Ok(before)) => {
+            if !old.is_null() {
+                // SAFETY: the place is the caller's; all zeroes is a value of this type.
+                unsafe {
+                    let mut told: libc::sigaction = std::mem::zeroed();
+                    told.sa_sigaction = before.handler;
+                    told.sa_flags = before.flags;
+                    write_set(&raw mut told.sa_mask, before.mask);
+                    old.write(told);
+                }
+            }
+            0
+        }
+        Some(Err(error)) => fail(error) as c_int,
         // SAFETY: the caller's; the original has this type.
         None => unsafe { transmute::<*mut c_void, Sigaction>(SIGACTION.get())(signal, new, old) },
     }
 }
 
+#[unsafe(no_mangle)]
+unsafe extern "C" fn signal(signal: c_int, handler: sighandler_t) -> sighandler_t {
+    let wanted = Action {
+        handler,
+        flags: libc::SA_RESTART,
+        mask: only(signal),
+    };
+    match set_action(signal, Some(wanted)) {
+        Some(Ok(before)) => before.handler,
+        Some(Err(error)) => {
+            fail(error);
+            libc::SIG_ERR
+        }
+        // SAFETY: the original has this type; the arguments are the caller's.
+        None => unsafe { transmute::<*mut c_void, Signal>(SIGNAL.get())(signal, handler) },
+    }
+}
+
+/// Waits for one of these signals, which the thread keeps away; none if no machine runs.
+fn wait_for(wanted: SignalSet, until: Option<u64>) -> Option<Result<c_int, Errno>> {
+    let thread = threads::id();
+    loop {
+        if let Some(signal) = machine(|kernel| kernel.take_signal_of(thread, wanted))? {
+            return Some(Ok(signal));
+        }
+        match threads::wait_or_signal(Wait::Signal { thread, wanted }, until) {
+            Ok(Outcome::TimedOut) => return Some(Err(Errno(libc::EAGAIN))),
+            Err(interruption) if interruption.has_handled() => {
+                return Some(Err(Errno(libc::EINTR)));
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+/// Unlike the others, this function returns its error number.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigwait(set: *const sigset_t, place: *mut c_int) -> c_int {
+    loop {
+        // SAFETY: the caller's, as for sigwait(3).
+        match wait_for(unsafe { read_set(set) }, None) {
+            Some(Ok(signal)) => {
+                // SAFETY: the same.
+                unsafe { place.write(signal) };
+                return 0;
+            }
+            // It is not interrupted.
+            Some(Err(_)) => {}
+            // SAFETY: the caller's; the original has this type.
+            None => return unsafe { transmute::<*mut c_void, Sigwait>(SIGWAIT.get())(set, place) },
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigtimedwait(
+    set: *const sigset_t,
+    info: *mut siginfo_t,
+    limit: *const timespec,
+) -> c_int {
+    // SAFETY: the caller's, as for sigtimedwait(2), with the size of the kernel's set.
+    unsafe {
+        let limit_on_machine = limit.as_ref();
+        let until = limit_on_machine.and_then(|it| time_at(libc::CLOCK_MONOTONIC, false, it));
+        match wait_for(read_set(set), until) {
+            Some(result) => {
+                if let (Ok(signal), false) = (result, info.is_null()) {
+                    info.write_bytes(0, 1);
+                    (*info).si_signo = signal;
+                }
+                answer_int(result)
+            }
+            None => {
+                let size = size_of::<SignalSet>();
+                let arguments = [set as _, info as _, limit as _, size, 0, 0];
+                real::syscall(libc::SYS_rt_sigtimedwait, arguments) as c_int
+            }
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigwaitinfo(set: *const sigset_t, info: *mut siginfo_t) -> c_int {
+    // SAFETY: the caller's: the same without a limit.
+    unsafe { sigtimedwait(set, info, ptr::null()) }
+}
+
+/// Waits until a handler has run.
+fn wait_for_any() -> c_int {
+    while threads::wait_or_signal(Wait::Time, None).is_ok_and(|_| true) {}
+    fail(Errno(libc::EINTR)) as c_int
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pause() -> c_int {
+    if machine(|_| ()).is_some() {
+        return wait_for_any();
+    }
+    // SAFETY: this waits without a limit and without a descriptor, as pause(2) does, which aarch64 does not have.
+    unsafe { real::syscall(libc::SYS_ppoll, [0; 6]) as c_int }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigsuspend(mask: *const sigset_t) -> c_int {
+    // SAFETY: the caller's, as for sigsuspend(2), with the size of the kernel's set.
+    unsafe {
+        if machine(|_| ()).is_none() {
+            let arguments = [mask as _, size_of::<SignalSet>(), 0, 0, 0, 0];
+            return real::syscall(libc::SYS_rt_sigsuspend, arguments) as c_int;
+        }
+        // What is pending and let through counts as well, so it is looked for in between.
+        let thread = threads::id();
+        let before = machine(|kernel| kernel.blocked_signals(thread)).unwrap_or(0);
+        machine(|kernel| kernel.block_signals(thread, read_set(mask)));
+        let result = match handle() {
+            Some(_) => fail(Errno(libc::EINTR)) as c_int,
+            None => wait_for_any(),
+        };
+        machine(|kernel| kernel.block_signals(thread, before));
+        handle();
+        result
+    }
+}
+
+/// Handlers of a machine run on the stack of their thread. That for faults is the simulator's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigaltstack(new: *const stack_t, old: *mut stack_t) -> c_int {
+    let new = match machine(|_| ()) {
+        Some(()) => ptr::null(),
+        None => new,
+    };
+    // SAFETY: the caller's, as for sigaltstack(2).
+    unsafe { real::syscall(libc::SYS_sigaltstack, [new as _, old as _, 0, 0, 0, 0]) as c_int }
+}
+
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![pthread_sigmask, sigprocmask, signalfd, sigaction]
+    entry_points![
+        kill,
+        raise,
+        pthread_kill,
+        pthread_sigmask,
+        sigprocmask,
+        sigpending,
+        signalfd,
+        sigaction,
+        signal,
+        sigwait,
+        sigtimedwait,
+        sigwaitinfo,
+        pause,
+        sigsuspend,
+        sigaltstack
+    ]
 }

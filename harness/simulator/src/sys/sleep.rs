@@ -1,31 +1,61 @@
 //! Sleeps of threads take virtual time. One who yields lets the others run.
 
 use super::time::time_at;
-use super::{EntryPoint, machine, other_worlds, real, spin, threads};
+use super::{EntryPoint, fail, machine, other_worlds, real, spin, threads};
+use crate::kernel::Errno;
 use crate::kernel::threads::Wait;
 use libc::{c_int, c_uint, clockid_t, timespec, useconds_t};
 use std::cell::Cell;
+use std::time::Duration;
 
-/// Sleeps, if a machine runs on this thread. False if none does.
+/// Sleeps, if a machine runs on this thread; none if none does.
+///
+/// # Errors
+///
+/// How long it would have slept on, if a signal has interrupted it.
 ///
 /// # Safety
 ///
 /// `wanted` must point to a time.
-unsafe fn sleep_on_machine(clock: clockid_t, absolute: bool, wanted: *const timespec) -> bool {
+unsafe fn sleep_on_machine(
+    clock: clockid_t,
+    absolute: bool,
+    wanted: *const timespec,
+) -> Option<Result<(), Duration>> {
     // SAFETY: the caller's.
-    let until = time_at(clock, absolute, unsafe { &*wanted });
-    if until.is_some() {
-        threads::wait(Wait::Time, until);
+    let until = time_at(clock, absolute, unsafe { &*wanted })?;
+    let slept = threads::wait_or_signal(Wait::Time, Some(until));
+    Some(slept.map(|_| ()).map_err(|_| {
+        let left = machine(|kernel| until.saturating_sub(kernel.time_of_process()));
+        Duration::from_nanos(left.unwrap_or(0))
+    }))
+}
+
+/// # Safety
+///
+/// The place is null or has room for a time.
+unsafe fn tell_rest(place: *mut timespec, rest: Duration) {
+    let rest = timespec {
+        tv_sec: rest.as_secs() as _,
+        tv_nsec: rest.subsec_nanos().into(),
+    };
+    if !place.is_null() {
+        // SAFETY: the caller's.
+        unsafe { place.write(rest) };
     }
-    until.is_some()
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn nanosleep(wanted: *const timespec, left: *mut timespec) -> c_int {
     // SAFETY: the caller's, as for nanosleep(2).
     unsafe {
-        if sleep_on_machine(libc::CLOCK_MONOTONIC, false, wanted) {
-            return 0;
+        match sleep_on_machine(libc::CLOCK_MONOTONIC, false, wanted) {
+            Some(Ok(())) => return 0,
+            Some(Err(rest)) => {
+                tell_rest(left, rest);
+                return fail(Errno(libc::EINTR)) as c_int;
+            }
+            None => {}
         }
         real::syscall(libc::SYS_nanosleep, [wanted as _, left as _, 0, 0, 0, 0]) as c_int
     }
@@ -41,8 +71,16 @@ unsafe extern "C" fn clock_nanosleep(
 ) -> c_int {
     // SAFETY: the caller's, as for clock_nanosleep(2).
     unsafe {
-        if sleep_on_machine(clock, flags & libc::TIMER_ABSTIME != 0, wanted) {
-            return 0;
+        let absolute = flags & libc::TIMER_ABSTIME != 0;
+        match sleep_on_machine(clock, absolute, wanted) {
+            Some(Ok(())) => return 0,
+            Some(Err(rest)) => {
+                if !absolute {
+                    tell_rest(left, rest);
+                }
+                return libc::EINTR;
+            }
+            None => {}
         }
         let arguments = [clock as _, flags as _, wanted as _, left as _, 0, 0];
         match real::syscall(libc::SYS_clock_nanosleep, arguments) {

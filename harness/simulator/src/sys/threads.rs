@@ -15,11 +15,12 @@
 //! back stack and thread-locals; what only that stack knew is forgotten, as the memory of a process is that is killed.
 
 use super::real::Original;
+use super::signals::Interruption;
 use super::{
-    EntryPoint, MACHINE, WORLD, WorldThread, futex, machine, parking_lot, refused, sleep, spin,
-    world,
+    EntryPoint, MACHINE, WORLD, WorldThread, futex, machine, parking_lot, refused, signals, sleep,
+    spin, statics, world,
 };
-use crate::host::Loan;
+use crate::host::{Given, Loan, Statics};
 use crate::kernel::Kernel;
 use crate::kernel::threads::{Ended, MAIN, Outcome, ThreadId, Wait};
 use crate::machine::SharedKernel;
@@ -79,7 +80,7 @@ fn myself<R>(f: impl FnOnce(&Thread) -> R) -> Option<R> {
 
 /// The number of the thread that runs among those of its process, as Linux counts them.
 pub(super) fn number() -> c_int {
-    myself(|myself| myself.id).unwrap_or(MAIN).number()
+    id().number()
 }
 
 /// Whether the process that runs has more than one thread.
@@ -176,6 +177,14 @@ impl Thread {
         self.outcome.get()
     }
 
+    /// This thread never runs again: its process is over.
+    fn vanish(&self) -> ! {
+        loop {
+            machine(|kernel| kernel.threads.wait(self.id, Wait::Time, None));
+            self.give_back();
+        }
+    }
+
     /// Ends the thread that runs.
     fn end(&self, result: *mut c_void) -> ! {
         self.result.set(result);
@@ -218,6 +227,7 @@ unsafe extern "C" fn base(thread: *const ()) -> ! {
     MACHINE.set(thread.machine);
     MYSELF.set(thread);
     parking_lot::greet();
+    signals::handle();
     let work = thread.work.take().expect("a thread begins once");
     let result = work();
     thread.end(result)
@@ -249,6 +259,10 @@ pub(crate) fn start_main(kernel: &SharedKernel, main: impl FnOnce() + 'static) {
         borrowed
     };
     let mut kernel = kernel.borrow_mut();
+    kernel.statics = Statics::new(Given {
+        arguments: kernel.environment.arguments(),
+        environment: kernel.environment.block(),
+    });
     match borrowed {
         Ok(()) => kernel.threads.add(thread),
         Err(_) => kernel.refuse("a process, of which the host can bear no more", HOST_REMEDY),
@@ -291,6 +305,7 @@ unsafe extern "C" fn pthread_create(
         let handle = started.handle();
         *thread = handle as pthread_t;
         machine(|kernel| {
+            kernel.inherit_mask(self::id(), started.id);
             kernel.threads.add(started);
             if detached {
                 kernel.threads.detach(handle);
@@ -390,13 +405,37 @@ unsafe extern "C" fn __cxa_thread_atexit_impl(
     }
 }
 
-/// Lets the calling thread of a machine wait, and others run meanwhile.
+/// Lets the calling thread of a machine wait, and others run meanwhile. Whoever waits so looks again whether it is over:
+/// the handler of a signal ends the wait too.
 ///
 /// # Panics
 ///
 /// If there is no thread that could: in [`World::inside`](crate::World::inside) nobody else runs. There a wait for a
 /// time keeps the machine busy for so long.
 pub(super) fn wait(wait: Wait, until: Option<u64>) -> Outcome {
+    wait_or_signal(wait, until).unwrap_or(Outcome::Woken)
+}
+
+/// The same for a call that a signal interrupts.
+///
+/// # Errors
+///
+/// What has interrupted it, after the handlers have run.
+///
+/// # Panics
+///
+/// As [`wait`].
+pub(super) fn wait_or_signal(wait: Wait, until: Option<u64>) -> Result<Outcome, Interruption> {
+    let outcome = pass(wait, until);
+    match (signals::handle(), outcome) {
+        (Some(interruption), Outcome::Interrupted) => Err(interruption),
+        // Another thread has taken the signal.
+        (None, Outcome::Interrupted) => Err(Interruption::OfAnother),
+        (_, outcome) => Ok(outcome),
+    }
+}
+
+fn pass(wait: Wait, until: Option<u64>) -> Outcome {
     spin::has_waited();
     sleep::begin_to_count_yields();
     let pass = |myself: &Thread| {
@@ -434,10 +473,27 @@ pub(super) fn step_back() {
         machine(|kernel| kernel.threads.step_back(myself.id));
         myself.give_back();
     });
+    signals::handle();
+}
+
+/// Ends the process of the machine that runs, with whatever its threads are at.
+pub(super) fn end_process() -> ! {
+    main_is_over();
+    match myself(ptr::from_ref) {
+        // SAFETY: as in `myself`.
+        Some(thread) => unsafe { (*thread).vanish() },
+        None => panic!("a process cannot end inside of World::inside"),
+    }
+}
+
+/// The thread that runs; the main one for whoever is only inside of a machine.
+pub(super) fn id() -> ThreadId {
+    myself(|myself| myself.id).unwrap_or(MAIN)
 }
 
 /// From the hub: lets the threads of a process run until all of them wait, or the process is dead.
 pub(crate) fn run_threads(kernel: &SharedKernel) {
+    let _statics = statics::enter(kernel);
     while run_next(kernel) && !kernel.borrow().process_is_dead {}
 }
 
@@ -457,6 +513,7 @@ fn run_next(kernel: &SharedKernel) -> bool {
 /// Lets the threads of a dead process come to their ends, as far as they do. Returns how many do not: they never run
 /// again.
 pub(crate) fn end_threads(kernel: &SharedKernel) -> usize {
+    let _statics = statics::enter(kernel);
     for _ in 0..CHANGES_AT_MOST {
         if !run_next(kernel) && !kernel.borrow_mut().wait_for_next_limit() {
             break;

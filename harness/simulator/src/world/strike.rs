@@ -68,6 +68,20 @@ impl World {
                 self.note_process(id, machine, Struck::Ended);
                 return self.act(machine, |this, now| this.signal(now, libc::SIGTERM));
             }
+            Fault::Stop { machine, grace } => {
+                self.note_process(id, machine, Struck::Ended);
+                let ended = self.machines[machine].ends().len();
+                if self.machines[machine].has_process() {
+                    let at = nanos(self.now().saturating_add(grace));
+                    self.faults.plan(at, Due::Grace { machine, ended });
+                }
+                return self.act(machine, |this, now| this.signal(now, libc::SIGTERM));
+            }
+            Fault::Signal { machine, signal } => {
+                let runs = self.machines[machine].has_process();
+                self.machines.books.add(id, Struck::Signalled, runs.into());
+                return self.act(machine, |this, now| this.signal(now, signal));
+            }
             Fault::Boot(machine) => {
                 let starts = !self.machines[machine].has_process();
                 self.machines.books.add(id, Struck::Started, starts.into());
@@ -143,6 +157,21 @@ impl World {
             Some(Strike::Disk(change)) => Fault::Disk(machine, change),
         };
         self.strike(id, fault)
+    }
+
+    /// The time of grace is over that a process was given: it is killed, unless it has ended. `ended` is how many had by
+    /// then.
+    pub(super) fn kill_at_last(&mut self, machine: MachineId, ended: usize) -> Result<(), Error> {
+        if !self.machines[machine].has_process() || self.machines[machine].ends().len() > ended {
+            return Ok(());
+        }
+        let name = self.name(machine).to_owned();
+        self.machines.tell(
+            "fault",
+            machine,
+            format!("kill {name}, whose grace is over"),
+        );
+        self.act(machine, Machine::kill)
     }
 
     /// Does something to a machine, and lets it do what follows.

@@ -16,6 +16,7 @@ pub struct Fault {
     begins: Setting<Duration>,
     lasts: Setting<Duration>,
     restarts: Option<Setting<Duration>>,
+    grace: Option<Setting<Duration>>,
     times: Setting<u32>,
     probability: f64,
 }
@@ -78,7 +79,8 @@ pub fn kill_at_work(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::KillAtWork(who.into()))
 }
 
-/// The program is asked to end (SIGTERM), which kills it if it does not listen.
+/// The program is asked to end (SIGTERM), which kills it if it does not listen. How long it may take says
+/// [`Fault::killing_after`].
 pub fn terminate(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::Terminate(who.into()))
 }
@@ -120,6 +122,7 @@ impl Fault {
             begins: seconds(1, 10),
             lasts: seconds(1, 10),
             restarts: None,
+            grace: None,
             times: Setting::Fixed(1),
             probability: 1.0,
         }
@@ -166,6 +169,22 @@ impl Fault {
             "this fault ends no program; how long it lasts is said by `lasting`"
         );
         self.restarts = Some(time.setting());
+        self
+    }
+
+    /// How long a program that is asked to end may take before it is killed (SIGKILL), as by a supervisor: `10`. Without
+    /// this it is left alone.
+    ///
+    /// # Panics
+    ///
+    /// If it is no [`terminate`].
+    #[track_caller]
+    pub fn killing_after(mut self, time: impl Times) -> Self {
+        assert!(
+            matches!(self.kind, Kind::Terminate(_)),
+            "only `terminate` asks a program to end"
+        );
+        self.grace = Some(time.setting());
         self
     }
 
@@ -291,7 +310,7 @@ impl Fault {
         let choose = |dice: &mut Dice, who: &Who, part: &str| {
             who.choose(&format!("{label}, {part}"), dice, world.names)
         };
-        let mut kills = Vec::new();
+        let (mut kills, mut grace) = (Vec::new(), None);
         let what = match &self.kind {
             Kind::Partition(a, b) | Kind::Hold(a, b) => {
                 let (a, b) = (choose(dice, a, "one side"), choose(dice, b, "other side"));
@@ -383,9 +402,15 @@ impl Fault {
             | Kind::PowerLoss(who)
             | Kind::TornPowerLoss(who) => {
                 kills = choose(dice, who, "whom");
+                if let Some(time) = self.grace {
+                    grace = Some(dice.time(&format!("{label}, grace"), time));
+                }
                 for id in world.ids(&kills) {
                     let order = match self.kind {
-                        Kind::Terminate(_) => Order::Terminate(id),
+                        Kind::Terminate(_) => match grace {
+                            None => Order::Terminate(id),
+                            Some(grace) => Order::Stop { machine: id, grace },
+                        },
                         Kind::PowerLoss(_) => Order::PowerLoss(id),
                         Kind::TornPowerLoss(_) => Order::TornPowerLoss {
                             machine: id,
@@ -443,7 +468,7 @@ impl Fault {
         };
         let latest = match self.kind {
             Kind::KillAtWork(_) => from + SOON,
-            _ => end,
+            _ => end + grace.unwrap_or_default(),
         };
         let restart = self.restarts.map(|after| {
             let restart = latest + dice.time(&format!("{label}, restarts after"), after);

@@ -95,6 +95,11 @@ fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
             address(ids.len()),
             "machines are numbered in order"
         );
+        for (name, value) in &described.variables {
+            simulated.set_variable(id, name, value);
+        }
+        let arguments: Vec<&str> = described.arguments.iter().map(|it| &**it).collect();
+        simulated.set_arguments(id, &arguments);
         names.push(described.name.clone());
         ids.push(id);
         machines.push(Machine {

@@ -29,6 +29,9 @@ pub(super) struct Described {
     pub(super) name: String,
     pub(super) group: String,
     pub(super) build: Build,
+    /// Environment variables and their values.
+    pub(super) variables: Vec<(String, String)>,
+    pub(super) arguments: Vec<String>,
 }
 
 /// Adds a machine of this name to a world.
@@ -136,8 +139,27 @@ impl World {
     fn add(&mut self, name: String, group: &str, build: Build) -> Machine {
         let place = self.machines.len();
         let group = group.to_owned();
-        self.machines.push(Described { name, group, build });
+        self.machines.push(Described {
+            name,
+            group,
+            build,
+            variables: Vec::new(),
+            arguments: Vec::new(),
+        });
         Machine::new(place)
+    }
+
+    /// Sets an environment variable for a machine's programs: `world.env(server, "PORT", "3000")`. Nothing of the
+    /// environment of the test is on a machine.
+    pub fn env(&mut self, machine: Machine, name: &str, value: &str) {
+        let variables = &mut self.machines[machine.place()].variables;
+        variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Sets the arguments of a machine's programs, behind their name: `world.args(server, ["--port", "3000"])`.
+    pub fn args<'a>(&mut self, machine: Machine, arguments: impl IntoIterator<Item = &'a str>) {
+        let arguments = arguments.into_iter().map(str::to_owned);
+        self.machines[machine.place()].arguments = arguments.collect();
     }
 
     /// Something that goes wrong: `world.faults(partition(server, any(1, &clients)).lasting(1..30))`.

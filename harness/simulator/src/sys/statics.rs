@@ -1,0 +1,18 @@
+//! Which process's statics are in place while the threads of a machine run.
+
+use crate::machine::SharedKernel;
+
+/// Puts the statics of a machine's process in place, until the guard is dropped.
+pub(super) fn enter(kernel: &SharedKernel) -> Entered<'_> {
+    kernel.borrow_mut().statics.exchange();
+    Entered(kernel)
+}
+
+/// Puts those of the world's thread back when dropped.
+pub(super) struct Entered<'a>(&'a SharedKernel);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.borrow_mut().statics.exchange();
+    }
+}
