@@ -68,6 +68,7 @@ planted! {
     "large-as-a-whole" LargeAsAWhole breaks Progress in "slow-link-large-messages";
     "put-off-means-failed" PutOffMeansFailed breaks JustFailure in "disk-full";
     "unknown-means-failed" UnknownMeansFailed breaks JustFailure in "given-up-though-stored";
+    "stop-means-for-good" StopMeansForGood breaks Progress in "graceful-stop";
     "restless-client" RestlessClient breaks Stability in "bufferbloat";
     "session-outlives-client" SessionOutlivesClient breaks NoLeak in "users-leave-for-good";
     "room-outlives-members" RoomOutlivesMembers breaks NoLeak in "users-leave-for-good";

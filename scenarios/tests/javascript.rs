@@ -91,6 +91,24 @@ fn it_recovers_and_retries_when_the_server_is_killed_and_started_again() {
     });
 }
 
+/// A server that stopped disconnected its clients from their namespaces, and they stayed away for good.
+#[test]
+fn it_comes_back_when_the_server_was_stopped_and_started_again() {
+    for recovery in ["off", "memory", "sqlite"] {
+        each_transport("stopped", |transport| {
+            let mut chat = Chat::with_recovery(transport, recovery);
+            let mut ann = chat.client("ann");
+            let before = ann.connected();
+            chat.stop_server();
+            ann.disconnected();
+            chat.start_server();
+            let after = ann.connected();
+            assert_eq!(after.recovered, recovery == "sqlite");
+            assert_eq!(after.id == before.id, after.recovered);
+        });
+    }
+}
+
 #[test]
 fn it_gets_a_new_session_when_the_user_has_left() {
     each_transport("left", |transport| {

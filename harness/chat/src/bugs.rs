@@ -105,6 +105,9 @@ pub enum Bug {
     /// *Just failure.* When a message was sent as often as it may be, the client says that it has failed, though it
     /// may be stored.
     UnknownMeansFailed,
+    /// *Progress.* A server that stops disconnects its clients from their namespaces, and they do what Socket.IO's own
+    /// clients do then: they stay away.
+    StopMeansForGood,
     /// *Stability.* The client lets go of its connection after every message whose id is a multiple of twenty.
     RestlessClient,
     /// *No leak.* The server keeps a session whose client has left for good.

@@ -19,12 +19,14 @@
 mod exchange;
 mod follower;
 mod gauge;
+mod given;
 mod guard;
 mod handlers;
 mod places;
 mod planted;
 mod presence;
 mod recovery;
+mod reply;
 mod session;
 
 pub use recovery::Recovery;
@@ -59,7 +61,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -254,6 +256,7 @@ pub async fn serve(
                 options: options.clone(),
                 observer: observer.clone(),
                 failure: failure.clone(),
+                given: Notify::new(),
             }),
             sessions.clone(),
         );
@@ -277,7 +280,10 @@ pub async fn serve(
         never = doorway.0.beat(|| alive.receiver_count()) => match never {},
         never = doorway.0.follow() => match never {},
         never = doorway.0.tell_roster() => match never {},
+        never = doorway.0.work() => match never {},
     };
+    // What has arrived is done, whatever becomes of its answer.
+    doorway.0.finish();
     say_goodbye(&io, &doorway.0).await;
     drop(alive);
     sessions.close();
@@ -369,12 +375,12 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     )
 }
 
-/// Tells every client that it is over. rust_socketio hears only the packet of the namespace, and
-/// `io.close()` waits for peers that have stopped reading.
+/// Ends every connection. Socket.IO's own clients connect again when they lose one; rust_socketio does not notice, so
+/// there is an event for it. `io.close()` waits for peers that have stopped reading.
 async fn say_goodbye(io: &SocketIo<RecoveryAdapter>, shared: &Shared) {
-    // Whoever may come back is not told that it is over.
-    if shared.options.recovery != Recovery::Sqlite {
-        shared.send_away(Cause::Stopping);
+    match shared.options.bug {
+        Some(Bug::StopMeansForGood) => shared.send_away(Cause::Stopping),
+        _ => shared.part(),
     }
     // Who does not take the goodbye in this time loses the connection with the process.
     let _ = timeout(FAREWELL, io.close()).await;

@@ -3,8 +3,8 @@
 //!
 //! The id that SQLite gives a row is the message's place in the order of everything, so exactly one
 //! process may hand out ids: the database is opened in exclusive locking mode, and a second process
-//! is turned away at once. Every insert is its own transaction, on disk before `insert` returns
-//! (`synchronous = FULL`). Calls run inline, without a pool of threads: one insert is short, and
+//! is turned away at once. Every insert is its own transaction, or a part of one that was begun, and on disk when that
+//! is committed (`synchronous = FULL`). Calls run inline, without a pool of threads: one commit is short, and
 //! with no `await` around it the order of commits is the order of broadcasts.
 //!
 //! Left out: deleting and editing messages, migration from other layouts.
@@ -255,6 +255,28 @@ impl Database {
             }),
             false => Ok(()),
         }
+    }
+
+    /// From now on nothing is on disk before [`commit`](Self::commit), and then all of it.
+    pub(crate) fn begin(&self) -> Result<(), StorageError> {
+        self.execute("BEGIN")
+    }
+
+    /// Ends what [`begin`](Self::begin) began; see [`roll_back`](Self::roll_back) for when that fails.
+    pub(crate) fn commit(&self) -> Result<(), StorageError> {
+        self.execute("COMMIT")
+    }
+
+    /// Stores nothing of what there was since [`begin`](Self::begin), if that has not happened already.
+    pub(crate) fn roll_back(&self) {
+        if !self.connection.is_autocommit() {
+            // If it fails, the transaction is over: SQLite has rolled it back.
+            drop(self.execute("ROLLBACK"));
+        }
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), StorageError> {
+        (self.connection.execute_batch(sql)).map_err(|source| Self::error(&self.path, source))
     }
 
     /// Stores a message, unless its client offset says that it is stored already.

@@ -19,6 +19,7 @@
 //! | `beat` | server → client | [`Beat`]: once per ping interval |
 //! | `roster` | server → client | [`Roster`]: who is online, the whole or what has changed |
 //! | `who` | client → server | nothing: the client has missed a change, and wants the whole `roster` |
+//! | `stopping` | server → client | [`Stopping`]: the server ends this connection because it stops; come back |
 //! | `refused` | server → client | [`Refused`]: something could not be accepted |
 //!
 //! A catch-up is *pulled*: the server answers a `sync` with one page and waits for the next
@@ -64,6 +65,8 @@ pub(crate) const BEAT: &str = "beat";
 pub(crate) const ROSTER: &str = "roster";
 /// The name of a request for all who are online.
 pub(crate) const WHO: &str = "who";
+/// The name of the event by which a server that stops takes leave.
+pub(crate) const STOPPING: &str = "stopping";
 /// The name of a refusal.
 pub(crate) const REFUSED: &str = "refused";
 
@@ -482,6 +485,10 @@ pub(crate) struct Roster {
     /// Who has gone.
     pub(crate) went: Vec<String>,
 }
+
+/// "I stop. Come back when I am there again." There may be more to say of it one day.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Stopping {}
 
 /// "This could not be accepted."
 #[derive(Clone, Debug, Serialize, Deserialize)]

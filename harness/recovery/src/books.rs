@@ -514,8 +514,24 @@ impl Books {
     /// Keeps what the storage could not keep when it was asked to. Gives the sessions that may be sent more
     /// now, each with its namespace.
     pub(crate) fn resume(&mut self) -> Vec<(Str, Number)> {
-        let receivers: BTreeSet<Number> = self.journal.resume().into_iter().collect();
-        let sessions = receivers.into_iter().filter_map(|number| {
+        let receivers = self.journal.resume();
+        self.with_namespaces(receivers)
+    }
+
+    /// See [`Journal::hold`].
+    pub(crate) fn hold(&mut self) {
+        self.journal.hold();
+    }
+
+    /// See [`Journal::release`]. Gives what [`resume`](Self::resume) does.
+    pub(crate) fn release(&mut self) -> Result<Vec<(Str, Number)>, StorageError> {
+        let receivers = self.journal.release()?;
+        Ok(self.with_namespaces(receivers))
+    }
+
+    fn with_namespaces(&self, sessions: Vec<Number>) -> Vec<(Str, Number)> {
+        let sessions: BTreeSet<Number> = sessions.into_iter().collect();
+        let sessions = sessions.into_iter().filter_map(|number| {
             let entry = self.sessions.get(&number)?;
             Some((entry.namespace.clone(), number))
         });

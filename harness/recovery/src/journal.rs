@@ -12,9 +12,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::Notify;
 
+/// The most changes that are made together.
+const TOGETHER: usize = 256;
+
 pub(crate) struct Journal {
     storage: Box<dyn Storage>,
     waiting: VecDeque<Change>,
+    /// How many have asked that changes wait, to be made together.
+    held: usize,
     /// Of the packets among them.
     bytes: usize,
     bytes_max: usize,
@@ -39,6 +44,7 @@ impl Journal {
         let journal = Self {
             storage,
             waiting: VecDeque::new(),
+            held: 0,
             bytes: 0,
             bytes_max,
             behind,
@@ -79,7 +85,7 @@ impl Journal {
     }
 
     fn make(&mut self, change: Change) -> Result<(), StorageError> {
-        let made = match self.waiting.is_empty() {
+        let made = match self.waiting.is_empty() && self.held == 0 {
             true => change.make(&mut *self.storage),
             false => Err(StorageError::passing("others wait")),
         };
@@ -92,27 +98,67 @@ impl Journal {
             Change::Save(_) | Change::Forget(_) => {}
         }
         self.waiting.push_back(change);
-        self.behind.notify_one();
+        if self.held == 0 {
+            self.behind.notify_one();
+        }
         match error.may_pass() {
             true => Ok(()),
             false => Err(error),
         }
     }
 
+    /// From now on changes wait, to be made together at the [`release`](Self::release) that belongs to this.
+    pub(crate) fn hold(&mut self) {
+        self.held += 1;
+    }
+
+    /// Makes what has waited since [`hold`](Self::hold). Gives the receivers of packets that may be sent now.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the storage will not be able to keep it later either.
+    pub(crate) fn release(&mut self) -> Result<Vec<u64>, StorageError> {
+        self.held -= 1;
+        let (receivers, error) = self.make_waiting();
+        if error.is_some() {
+            self.behind.notify_one();
+        }
+        match error {
+            Some(error) if !error.may_pass() => Err(error),
+            _ => Ok(receivers),
+        }
+    }
+
     /// Makes what waits, as far as the storage can. Gives the receivers of packets that may be sent now,
     /// one after the other.
     pub(crate) fn resume(&mut self) -> Vec<u64> {
+        self.make_waiting().0
+    }
+
+    fn make_waiting(&mut self) -> (Vec<u64>, Option<StorageError>) {
         let mut receivers = Vec::new();
-        while let Some(change) = self.waiting.front() {
-            if change.make(&mut *self.storage).is_err() {
-                break;
+        while self.held == 0 && !self.waiting.is_empty() {
+            let (storage, waiting) = (&mut self.storage, &self.waiting);
+            let many = waiting.len().min(TOGETHER);
+            let made = match many {
+                // It is one thing anyway.
+                1 => waiting[0].make(&mut **storage),
+                _ => storage.together(&mut |storage| {
+                    let mut some = waiting.iter().take(many);
+                    some.try_for_each(|change| change.make(storage))
+                }),
+            };
+            if let Err(error) = made {
+                return (receivers, Some(error));
             }
-            if let Some(Change::Append(packet)) = self.waiting.pop_front() {
-                self.bytes -= packet.bytes();
-                receivers.extend(packet.receivers);
+            for change in self.waiting.drain(..many) {
+                if let Change::Append(packet) = change {
+                    self.bytes -= packet.bytes();
+                    receivers.extend(packet.receivers);
+                }
             }
         }
-        receivers
+        (receivers, None)
     }
 
     /// See [`Storage::tick`].

@@ -72,7 +72,8 @@
 //! - Socket.IO's client takes *any* text at the end of an event for an offset. An event that is not
 //!   recovered should therefore not end with a text: a client that names it as its offset is refused.
 //! - An application that stores what it emits can be killed in between. It says where each event comes from
-//!   ([`Recovery::emit_at`]), and emits again when it starts what came after [`Recovery::position`].
+//!   ([`Recovery::emit_at`]), and emits again when it starts what came after [`Recovery::position`]. What it emits
+//!   for one position more than once, to different sessions, it emits [together](Recovery::together).
 //! - If the process dies while its storage fails, sessions come back as they were last kept, and what was
 //!   not kept was sent to nobody.
 //! - The common (JSON) parser only. One server process only: the books are not shared.
@@ -102,6 +103,7 @@ pub use wire::{Around, RecoveryService};
 use books::Books;
 use flow::Flow;
 use serde::Serialize;
+use socketioxide_core::Str;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -245,6 +247,19 @@ impl Recovery {
         }
     }
 
+    /// Does what `act` does to sessions and events as one: it is kept together, which for a disk is one
+    /// `fsync`, and events go out when it is. So a process that is killed in between has kept all of it, or
+    /// nothing. What else is changed meanwhile, by other threads, waits with it.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if it cannot be kept, now or later. `act` has been done all the same.
+    pub fn together<T>(&self, act: impl FnOnce() -> T) -> Result<T, StorageError> {
+        let held = Held::new(self);
+        let done = act();
+        held.release().map(|()| done)
+    }
+
     /// The highest position of [`Recovery::emit_at`] that the storage knows from earlier processes. What
     /// came after it was sent to nobody.
     #[must_use]
@@ -322,6 +337,14 @@ impl Recovery {
         adapters.collect()
     }
 
+    fn deliver(&self, books: &mut Books, sessions: Vec<(Str, u64)>) {
+        for (namespace, session) in sessions {
+            if let Some(adapter) = self.adapter(&namespace) {
+                adapter.deliver(books, session);
+            }
+        }
+    }
+
     /// Looks after expired sessions and a storage that is behind from now on, until the server is gone;
     /// where there is no runtime yet, from the first connection on.
     fn keep_time(&self) {
@@ -348,14 +371,43 @@ impl Recovery {
         let Some(mut books) = self.books() else {
             return false;
         };
-        for (namespace, session) in books.resume() {
-            if let Some(adapter) = self.adapter(&namespace) {
-                adapter.deliver(&mut books, session);
-            }
-        }
+        let sessions = books.resume();
+        self.deliver(&mut books, sessions);
         // Until the next time, we are alive.
         let alive_until = SystemTime::now() + pulse;
         let told = books.tick(Instant::now(), alive_until);
         told.is_err_and(|error| error.may_pass()) || books.is_behind()
+    }
+}
+
+/// While this exists, changes wait to be kept together.
+struct Held<'a>(Option<&'a Recovery>);
+
+impl<'a> Held<'a> {
+    fn new(recovery: &'a Recovery) -> Self {
+        recovery.books().iter_mut().for_each(|books| books.hold());
+        Self(Some(recovery))
+    }
+
+    fn release(mut self) -> Result<(), StorageError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), StorageError> {
+        let Some(recovery) = self.0.take() else {
+            return Ok(());
+        };
+        if let Some(mut books) = recovery.books() {
+            let sessions = books.release()?;
+            recovery.deliver(&mut books, sessions);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Held<'_> {
+    /// After a panic: what was done so far is kept, as without this.
+    fn drop(&mut self) {
+        drop(self.end());
     }
 }

@@ -49,6 +49,17 @@ pub trait Storage: Send + 'static {
     /// [`StorageError`] if it was not kept; then it is not sent either.
     fn append(&mut self, packet: &SavedPacket) -> Result<(), StorageError>;
 
+    /// Does what `act` asks of this storage as one: all of that is kept, or nothing. For a disk it is one
+    /// `fsync` instead of many.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if nothing of it was kept.
+    fn together(
+        &mut self,
+        act: &mut dyn FnMut(&mut dyn Storage) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError>;
+
     /// Forgets the packets with numbers below this one, and notes until when the process is sure to be
     /// alive, unless it calls this again before: a session that is connected when the process is
     /// killed was connected until then, at the latest.
@@ -177,6 +188,13 @@ impl Storage for Memory {
 
     fn append(&mut self, _: &SavedPacket) -> Result<(), StorageError> {
         Ok(())
+    }
+
+    fn together(
+        &mut self,
+        act: &mut dyn FnMut(&mut dyn Storage) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        act(self)
     }
 
     fn tick(&mut self, _: u64, _: SystemTime) -> Result<(), StorageError> {

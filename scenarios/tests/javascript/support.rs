@@ -94,15 +94,21 @@ impl Drop for Running {
 pub(crate) struct Chat {
     pub(crate) network: Network,
     transport: String,
+    recovery: &'static str,
     directory: PathBuf,
     server: Option<Running>,
 }
 
 impl Chat {
     pub(crate) fn new(transport: &str) -> Self {
+        Self::with_recovery(transport, "sqlite")
+    }
+
+    pub(crate) fn with_recovery(transport: &str, recovery: &'static str) -> Self {
         let mut chat = Self {
             network: Network::new(),
             transport: transport.to_owned(),
+            recovery,
             directory: directory(),
             server: None,
         };
@@ -113,7 +119,8 @@ impl Chat {
     /// Starts `squall serve` on some free port.
     pub(crate) fn start_server(&mut self) {
         let mut server = Command::new(env!("CARGO_BIN_EXE_squall"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--recovery", "sqlite"])
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["--recovery", self.recovery])
             .arg("--database")
             .arg(self.directory.join("chat.db"))
             .stderr(Stdio::piped())
@@ -133,6 +140,14 @@ impl Chat {
     /// Ends the server with SIGKILL.
     pub(crate) fn kill_server(&mut self) {
         drop(self.server.take());
+    }
+
+    /// Ends the server with SIGTERM, and waits until it has ended.
+    pub(crate) fn stop_server(&mut self) {
+        let mut server = self.server.take().expect("it runs");
+        let kill = Command::new("kill").arg(server.0.id().to_string()).status();
+        assert!(kill.expect("kill starts").success());
+        assert!(server.0.wait().expect("it is ours").success());
     }
 
     /// Starts a client and connects it.

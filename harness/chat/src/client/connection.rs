@@ -57,6 +57,8 @@ pub(super) enum Signal {
     Roster(Box<Roster>),
     /// An acknowledgement.
     Receipt(Box<Receipt>),
+    /// The server stops, and ends the connection.
+    Stopping,
     /// Something that needs no answer: a refusal (the receipt or a time-out tells the same), or
     /// something that is not understood.
     Noise,
@@ -343,6 +345,7 @@ fn understand(event: &str, payload: Payload) -> Signal {
         wire::BEAT => read(payload, Signal::Beat),
         wire::ROSTER => read(payload, Signal::Roster),
         wire::RECEIPT => read(payload, Signal::Receipt),
+        wire::STOPPING => Signal::Stopping,
         _ => Signal::Noise,
     }
 }

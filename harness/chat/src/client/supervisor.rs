@@ -136,10 +136,14 @@ impl Supervisor {
                 Err(end) => end,
             };
             drop(self.connection.take());
+            let for_good = end.cause == Cause::PeerMeant;
             self.pieces.disconnected();
             let lost = self.shared.outbox().disconnected(&end.reason);
             lost.into_iter().for_each(|event| self.tell(event));
             self.tell_end(end);
+            if for_good && self.options.bug == Some(Bug::StopMeansForGood) {
+                return pending().await;
+            }
             if self.options.bug == Some(Bug::EagerReconnect) {
                 // Not quite at once: a server that refuses would keep the loop busy for ever.
                 sleep(Duration::from_millis(1)).await;
@@ -167,14 +171,10 @@ impl Supervisor {
         self.connection = Some(connection);
         let session = self.session(&ready);
         let (recovered, refused) = (ready.recovered, ready.refused);
-        self.claim = ready.private_id.clone().map(|pid| Claim {
-            pid,
-            offset: self
-                .claim
-                .take()
-                .and_then(|claim| claim.offset)
-                .filter(|_| recovered),
-        });
+        // As Socket.IO's own client does: an offset is kept until an event brings another, whatever the session.
+        let offset = self.claim.take().and_then(|claim| claim.offset);
+        let private_id = ready.private_id.clone();
+        self.claim = private_id.map(|pid| Claim { pid, offset });
         self.tell(ClientEvent::Connected {
             session,
             recovered,
@@ -349,6 +349,7 @@ impl Supervisor {
         let signal = self.in_its_turn(talk, signal)?;
         match signal {
             Signal::Lost(end) => return Some(end),
+            Signal::Stopping => return Some(End::new(Cause::Stopping, "the server stops")),
             Signal::Delivery(delivery, offset) => match self.judge(talk, &delivery, offset) {
                 Judgement::Handle => {
                     let restless = self.options.bug == Some(Bug::RestlessClient);

@@ -1,6 +1,6 @@
 //! The one place where messages change hands: stored, then sent to everyone who is live, then
-//! acknowledged, in one go. Nothing here awaits, and everything runs under one lock, so the order
-//! of ids is the order of broadcasts, and a session joins the live stream at exactly the point
+//! acknowledged, a turn of them in one go (`turns`). Nothing here awaits, and everything runs under one lock, so the
+//! order of ids is the order of broadcasts, and a session joins the live stream at exactly the point
 //! where its catch-up ends.
 //!
 //! A session is *live* or it is not. It is not while it catches up, and it ceases to be when its
@@ -17,8 +17,10 @@
 
 mod following;
 mod sessions;
+mod turns;
 
-use super::handlers::Reply;
+pub(super) use turns::refuse_message;
+
 use super::presence::Presence;
 use super::recovery::Kept;
 use super::session::{Allowance, Link, Session, changed, delivery, framed, under_wrong_ids};
@@ -28,12 +30,14 @@ use crate::bugs::Bug;
 use crate::cause::Rejection;
 use crate::message::{Content, Kind, full_name, is_open};
 use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
-use crate::wire::{self, Beat, Limits, Login, PieceRequest, Ready, Receipt, Submission, Synced};
+use crate::wire::{
+    self, Beat, Limits, Login, PieceRequest, Ready, Receipt, Stopping, Submission, Synced,
+};
 use following::Broker;
 use sessions::Sessions;
 use socketioxide::TransportType;
 use squall_recovery::{Recovery, SocketRef};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The state of a server.
@@ -55,6 +59,8 @@ pub(super) struct Exchange {
     waiting: HashMap<String, SessionNumber>,
     /// Who is online, if clients are told.
     presence: Option<Presence>,
+    /// The sessions that want something, in the order of their turns.
+    turns: VecDeque<SessionNumber>,
 }
 
 /// The rooms that a session is in without asking: everybody's, and its own.
@@ -84,6 +90,7 @@ impl Exchange {
             recovery,
             waiting: HashMap::new(),
             presence: options.presence.then(|| Presence::new(options.bug)),
+            turns: VecDeque::new(),
         })
     }
 
@@ -109,10 +116,13 @@ impl Exchange {
         if self.bug == Some(Bug::RecoveryForgetsUnsent) {
             return Ok(());
         }
-        for stored in self.database.log_after(all_sent, usize::MAX)? {
-            self.broadcast(stored)?;
-        }
-        Ok(())
+        let unsent = self.database.log_after(all_sent, usize::MAX)?;
+        let recovery = self.recovery.clone();
+        recovery.together(|| {
+            unsent
+                .into_iter()
+                .try_for_each(|stored| self.broadcast(stored))
+        })?
     }
 
     /// The highest id there is.
@@ -195,6 +205,9 @@ impl Exchange {
             presence.came(&session.namespace, &session.name);
             session.emit_event(wire::ROSTER, &presence.whole(&session.namespace));
         }
+        if !session.given.is_empty() {
+            self.turns.push_back(number);
+        }
         self.sessions.insert(number, session);
         Ok(!live)
     }
@@ -228,10 +241,33 @@ impl Exchange {
         }
         if session.state.exists() {
             self.waiting.insert(session.state.id().to_owned(), number);
-        } else if self.bug != Some(Bug::SessionOutlivesClient) {
+        }
+        self.remove_if_over(number);
+        connected
+    }
+
+    /// Forgets a session that has no connection, to which nobody can come back, and whose last words have been heard.
+    fn remove_if_over(&mut self, number: SessionNumber) {
+        let over = self.sessions.get(number).is_some_and(|session| {
+            session.socket.is_none() && session.given.is_empty() && !session.state.exists()
+        });
+        if over && self.bug != Some(Bug::SessionOutlivesClient) {
             self.sessions.remove(number);
         }
-        connected
+    }
+
+    /// Lets every client know that the server stops, and gives the sessions that have a connection: id and user.
+    pub(super) fn part(&mut self) -> Vec<(String, String)> {
+        let connected = self
+            .sessions
+            .iter()
+            .filter(|session| session.socket.is_some());
+        let mut parting = Vec::new();
+        for session in connected {
+            session.emit_event(wire::STOPPING, &Stopping {});
+            parting.push((session.state.id().to_owned(), session.name.clone()));
+        }
+        parting
     }
 
     /// The client of this session comes with another connection. If the session has one still, it is over:
@@ -251,36 +287,6 @@ impl Exchange {
             .iter()
             .filter_map(|session| session.socket.clone())
             .collect()
-    }
-
-    /// Stores a message, sends it to everyone who is live in its room, acknowledges it: in this
-    /// order, and without a pause; in a cluster, when it has come back from the broker. A message
-    /// that could not be stored for now is acknowledged as such, and nobody else hears of it.
-    pub(super) fn receive(
-        &mut self,
-        number: SessionNumber,
-        submission: Submission,
-        reply: Reply,
-    ) -> Result<(), StorageError> {
-        let Some((submission, reply)) = self.hand_on(number, submission, reply) else {
-            return Ok(());
-        };
-        let tag = submission.tag.clone();
-        let stored = self.store(number, submission);
-        let receipt = match &stored {
-            Ok(receipt) => receipt.clone(),
-            Err(error) if error.may_pass() => Some(Receipt {
-                tag,
-                refusal: Some(Rejection::for_now(error.to_string())),
-                retry: true,
-                ..Receipt::default()
-            }),
-            Err(_) => None,
-        };
-        if let Some(receipt) = receipt {
-            reply.send(&receipt);
-        }
-        stored.map(|_| ())
     }
 
     /// Counts one more message of a session that is still there.
@@ -352,13 +358,14 @@ impl Exchange {
             return Ok(None);
         };
         if let Some(message) = new {
+            self.tell_stored(&message);
             self.broadcast(message)?;
         }
         Ok(Some(receipt))
     }
 
     /// Stores a message, unless it is there already. Returns the receipt, and the message if it is
-    /// new; nothing if the sender has left.
+    /// new; nothing if the sender has left. When it is committed, the observer is to be told.
     pub(super) fn insert(
         &mut self,
         number: SessionNumber,
@@ -375,10 +382,7 @@ impl Exchange {
             _ => {}
         }
         let (id, refusal, new) = match self.database.insert(&message) {
-            Ok(Inserted::New(id)) => {
-                (self.observer)(ServerEvent::Stored { id });
-                (Some(id), None, Some(StoredMessage { id, message }))
-            }
+            Ok(Inserted::New(id)) => (Some(id), None, Some(StoredMessage { id, message })),
             Ok(Inserted::Duplicate(id)) => (Some(id), None, None),
             // The official tutorial takes every conflict for a retry.
             Err(StorageError::OffsetReused(_)) if self.bug.is_some_and(Bug::trusts_offsets) => {
@@ -397,6 +401,11 @@ impl Exchange {
             retry: false,
         };
         Ok(Some((receipt, new)))
+    }
+
+    /// A message is committed.
+    pub(super) fn tell_stored(&self, StoredMessage { id, .. }: &StoredMessage) {
+        (self.observer)(ServerEvent::Stored { id: *id });
     }
 
     /// Tells everyone who is there that somebody is typing.
@@ -441,7 +450,9 @@ impl Exchange {
             self.sessions.sender_enters(message, since)?;
         }
         if self.recovery.is_on() {
-            self.publish(&stored)?;
+            // Whoever is sent it, and with which delivery: it is kept for all of them, or for nobody.
+            let recovery = self.recovery.clone();
+            recovery.together(|| self.publish(&stored))??;
         } else {
             self.send(&stored);
         }

@@ -1,14 +1,16 @@
 //! What happens when a client knocks, comes in, says something and leaves: socketioxide's handlers.
 //!
-//! They do their work before they return a future, which is ready at once. socketioxide runs the
-//! future of each event in a task of its own, and between tasks there is no order; what a handler
-//! does before it returns happens in the order in which the packets came.
+//! They put what a client wants into its session's queue (`exchange::turns`), in the order in which its packets
+//! come: before they return a future, which is ready at once. socketioxide runs the future of each event in a task of
+//! its own, and between tasks there is no order.
 //!
 //! Nothing is believed: a payload of the wrong shape, a room that the sender is not in, a text that
 //! is too long, one message too many get a `refused` event, and an acknowledgement that says so if
 //! one was asked for.
 
-use super::exchange::{Exchange, SessionNumber};
+use super::exchange::{Exchange, SessionNumber, refuse_message};
+use super::given::Given;
+use super::reply::{Meant, Reply, refuse, send_away};
 use super::session::Allowance;
 use super::{ServerEvent, ServerOptions, presence};
 use crate::Observer;
@@ -17,7 +19,7 @@ use crate::cause::{Cause, Rejection};
 use crate::frame;
 use crate::message::Kind;
 use crate::storage::StorageError;
-use crate::wire::{self, Login, PieceRequest, Receipt, Refused, Submission, SyncRequest};
+use crate::wire::{self, Login, PieceRequest, Submission, SyncRequest};
 use bytes::Bytes;
 use socketioxide::extract::{AckSender, TryData};
 use socketioxide::socket::DisconnectReason;
@@ -25,7 +27,8 @@ use squall_recovery::{Recovery as Sessions, RecoveryAdapter, Session, SocketRef}
 use std::convert::Infallible;
 use std::future::{pending, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 /// What the handlers of all sockets share.
@@ -35,6 +38,8 @@ pub(super) struct Shared {
     pub(super) options: ServerOptions,
     pub(super) observer: Observer<ServerEvent>,
     pub(super) failure: mpsc::UnboundedSender<StorageError>,
+    /// A client wants something.
+    pub(super) given: Notify,
 }
 
 /// Closes the database and the sessions when the server's future is dropped, whoever still holds a
@@ -195,8 +200,13 @@ impl Shared {
         let connection = (socket.clone(), state.clone());
         let behind =
             self.attempt(|exchange| exchange.open(number, connection, login, &self.options));
-        if behind == Some(true) {
-            self.catch_up(number, offset);
+        // The first page comes with the greeting.
+        match (behind, self.options.bug) {
+            (Some(true), Some(Bug::LastInsteadOfHighestOffset)) => {
+                self.catch_up_beside_live(number, offset);
+            }
+            (Some(true), _) => drop(self.attempt(|exchange| exchange.sync(number, offset))),
+            _ => {}
         }
         // On several threads it may have gone just now, before there was a session to close.
         if !socket.connected() {
@@ -215,6 +225,8 @@ impl Shared {
         }
     }
 
+    /// A message has come. Whether it may be said at all is decided here, when it arrives; the rest when its
+    /// turn comes.
     fn receive(
         self: &Arc<Self>,
         number: SessionNumber,
@@ -222,57 +234,80 @@ impl Shared {
         message: Result<Submission, String>,
         reply: Reply,
     ) {
-        let allowance = self.with(|exchange| exchange.count_message(number));
-        let (tag, refusal) = match (allowance, &message) {
-            // Whoever floods a server does not listen to it.
-            (Some(Allowance::Exhausted), _) => return send_away(socket, Cause::Overflow),
-            (_, Err(error)) => (String::new(), Err(error.clone().into())),
-            (Some(Allowance::Granted), Ok(message)) => {
-                let checked = self.attempt(|exchange| exchange.check(number, message));
-                (message.tag.clone(), checked.unwrap_or(Ok(())))
-            }
-            (_, Ok(message)) => {
+        let (tag, refusal, retry) = match (self.count(number, socket), message) {
+            (Allowance::Exhausted, _) => return,
+            (_, Err(error)) => (String::new(), error.into(), false),
+            (Allowance::Granted, Ok(message)) => return self.accept(number, message, reply),
+            // Whoever has sent too many may send this one a little later.
+            (Allowance::Refused, Ok(message)) => {
                 let most = self.options.limits.rate;
                 let reason = format!("at most {most} messages a second allowed");
-                (message.tag.clone(), Err(Rejection::for_now(reason)))
+                (message.tag, Rejection::for_now(reason), true)
             }
         };
-        match (message, refusal) {
-            (Ok(message), Ok(())) => self.accept(number, message, reply),
-            (_, Err(refusal)) => {
-                let reason = format!("{}: {}", wire::CHAT_MESSAGE, refusal.reason);
-                let refusal = Some(refusal);
-                reply.send(&Receipt {
-                    tag,
-                    refusal: refusal.filter(|_| self.options.bug != Some(Bug::RefusalAcknowledged)),
-                    // Whoever has sent too many may send this one a little later.
-                    retry: allowance == Some(Allowance::Refused),
-                    ..Receipt::default()
-                });
-                refuse(socket, reason);
-            }
-            (Err(_), Ok(())) => unreachable!("what cannot be understood is refused"),
+        refuse_message(socket, tag, refusal, retry, reply, self.options.bug);
+    }
+
+    /// Counts something that a client wants. Who goes far beyond what is allowed is sent away.
+    fn count(&self, number: SessionNumber, socket: &SocketRef) -> Allowance {
+        let counted = self.with(|exchange| exchange.count_message(number));
+        let allowance = counted.unwrap_or(Allowance::Refused);
+        if allowance == Allowance::Exhausted {
+            // Whoever floods a server does not listen to it.
+            send_away(socket, Cause::Overflow);
         }
+        allowance
     }
 
     fn accept(self: &Arc<Self>, number: SessionNumber, message: Submission, reply: Reply) {
-        if message.kind == Kind::Typing {
-            if self.options.bug == Some(Bug::TypingRepeated) {
+        match (self.options.bug, message.kind) {
+            (Some(Bug::TypingRepeated), Kind::Typing) => {
                 self.repeat_typing(number, message.clone());
+                self.give(number, Given::Message(message, reply));
             }
-            self.attempt(|exchange| exchange.relay_typing(number, message));
-            return;
-        }
-        match self.options.bug {
-            Some(Bug::FavouredClient) if number > 1 => self.receive_late(number, message, reply),
-            Some(Bug::AckBeforeCommit) => self.acknowledge_before_commit(number, message, reply),
-            Some(Bug::BroadcastBeforeCommit) => {
+            (_, Kind::Typing) => self.give(number, Given::Message(message, reply)),
+            (Some(Bug::FavouredClient), _) if number > 1 => {
+                self.receive_late(number, message, reply);
+            }
+            (Some(Bug::AckBeforeCommit), _) => {
+                self.acknowledge_before_commit(number, message, reply);
+            }
+            (Some(Bug::BroadcastBeforeCommit), _) => {
                 self.broadcast_before_commit(number, message, reply);
             }
-            _ => {
-                self.attempt(|exchange| exchange.receive(number, message, reply));
-            }
+            _ => self.give(number, Given::Message(message, reply)),
         }
+    }
+
+    /// Puts something that a client wants into its queue.
+    pub(super) fn give(&self, number: SessionNumber, given: Given) {
+        self.with(|exchange| exchange.give(number, given));
+        self.given.notify_one();
+    }
+
+    /// Does what clients want, turn by turn, for ever. Between two turns others run: those who read what clients
+    /// say next, and those who write to them.
+    pub(super) async fn work(&self) -> Infallible {
+        loop {
+            while self.take_turn() {
+                yield_now().await;
+            }
+            self.given.notified().await;
+        }
+    }
+
+    /// Does what is in the queues now.
+    pub(super) fn finish(&self) {
+        while self.take_turn() {}
+    }
+
+    /// Says whether there was anything to do.
+    fn take_turn(&self) -> bool {
+        let there_was = self.with(|exchange| exchange.has_work()) == Some(true);
+        if there_was {
+            self.attempt(Exchange::take_turn);
+        }
+        there_was
     }
 
     fn sync(
@@ -281,21 +316,30 @@ impl Shared {
         socket: &SocketRef,
         request: Result<SyncRequest, String>,
     ) {
+        let allowance = self.count(number, socket);
         let highest = self.lock().as_ref().map_or(0, Exchange::highest_known);
         let checked = request.and_then(|SyncRequest { offset }| {
             wire::check_offset(offset, highest).map(|()| offset)
         });
-        match checked {
-            Ok(offset) => self.catch_up(number, offset),
-            Err(error) => refuse(socket, format!("{}: {error}", wire::SYNC)),
+        match (allowance, checked) {
+            (Allowance::Granted, Ok(offset)) => self.catch_up(number, offset),
+            (Allowance::Refused, Ok(_)) => {
+                let most = self.options.limits.rate;
+                refuse(
+                    socket,
+                    format!("{}: at most {most} a second allowed", wire::SYNC),
+                );
+            }
+            (Allowance::Exhausted, _) => {}
+            (_, Err(error)) => refuse(socket, format!("{}: {error}", wire::SYNC)),
         }
     }
 
     fn catch_up(self: &Arc<Self>, number: SessionNumber, offset: i64) {
-        if self.options.bug == Some(Bug::LastInsteadOfHighestOffset) {
-            return self.catch_up_beside_live(number, offset);
+        match self.options.bug {
+            Some(Bug::LastInsteadOfHighestOffset) => self.catch_up_beside_live(number, offset),
+            _ => self.give(number, Given::Sync(offset)),
         }
-        self.attempt(|exchange| exchange.sync(number, offset));
     }
 
     /// Disconnects every client.
@@ -307,6 +351,20 @@ impl Shared {
         }
     }
 
+    /// Lets every client know that the server stops, and that it may come back. It is not disconnected from its
+    /// namespace: Socket.IO's own clients take that for good.
+    pub(super) fn part(&self) {
+        let parting = self.with(Exchange::part).unwrap_or_default();
+        for (session, client) in parting {
+            let cause = Cause::Stopping;
+            (self.observer)(ServerEvent::SessionClosed {
+                session,
+                client,
+                cause,
+            });
+        }
+    }
+
     /// Answers a request for more of a large content. It counts like a message.
     fn send_piece(
         &self,
@@ -314,27 +372,17 @@ impl Shared {
         socket: &SocketRef,
         request: Result<PieceRequest, String>,
     ) {
-        match (
-            self.with(|exchange| exchange.count_message(number)),
-            request,
-        ) {
-            (Some(Allowance::Granted), Ok(request)) => {
-                self.attempt(|exchange| exchange.send_piece(number, request));
-            }
-            (Some(Allowance::Exhausted), _) => send_away(socket, Cause::Overflow),
+        match (self.count(number, socket), request) {
+            (Allowance::Granted, Ok(request)) => self.give(number, Given::Piece(request)),
+            (Allowance::Exhausted, _) | (Allowance::Refused, Ok(_)) => {}
             (_, Err(error)) => refuse(socket, format!("{}: {error}", wire::PIECE)),
-            (Some(Allowance::Refused) | None, Ok(_)) => {}
         }
     }
 
     /// Answers who is online. A question counts like a message.
     fn tell_who(&self, number: SessionNumber, socket: &SocketRef) {
-        match self.with(|exchange| exchange.count_message(number)) {
-            Some(Allowance::Granted) => {
-                self.with(|exchange| exchange.tell_whole_roster(number));
-            }
-            Some(Allowance::Exhausted) => send_away(socket, Cause::Overflow),
-            Some(Allowance::Refused) | None => {}
+        if self.count(number, socket) == Allowance::Granted {
+            self.give(number, Given::Who);
         }
     }
 
@@ -366,18 +414,6 @@ impl Shared {
     }
 }
 
-/// Disconnects a client; its session ends with this cause.
-fn send_away(socket: &SocketRef, cause: Cause) {
-    socket.extensions.insert(Meant(cause));
-    // An error says that it is gone already, or that its queue has no place for the goodbye: who goes on flooding
-    // is sent away by the next packet, and a server that shuts down closes all connections after this.
-    let _ = socket.clone().disconnect();
-}
-
-/// Why this server has disconnected a client.
-#[derive(Clone, Copy)]
-struct Meant(Cause);
-
 /// What socketioxide's reasons mean.
 fn cause(socket: &SocketRef, reason: DisconnectReason) -> Cause {
     use DisconnectReason as Reason;
@@ -392,28 +428,4 @@ fn cause(socket: &SocketRef, reason: DisconnectReason) -> Cause {
         }
         Reason::ClosingServer => Cause::Stopping,
     }
-}
-
-/// How the sender of a message is answered.
-pub(super) enum Reply {
-    /// As Socket.IO means it.
-    Acknowledgement(AckSender<RecoveryAdapter>),
-    /// With an event, because rust_socketio cannot be told of a binary event's acknowledgement.
-    Event(SocketRef),
-}
-
-impl Reply {
-    /// Answers. A receipt that finds no room in the queue is lost; the client will ask again.
-    pub(super) fn send(self, receipt: &Receipt) {
-        let _ = match self {
-            Reply::Acknowledgement(ack) => ack.send(receipt).map_err(drop),
-            Reply::Event(socket) => socket.emit(wire::RECEIPT, receipt).map_err(drop),
-        };
-    }
-}
-
-/// Tells a client that it has sent something wrong. If even that does not fit into its queue, it
-/// has sent a lot of it.
-fn refuse(socket: &SocketRef, reason: String) {
-    let _ = socket.emit(wire::REFUSED, &Refused { reason });
 }

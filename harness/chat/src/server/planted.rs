@@ -1,7 +1,9 @@
 //! Planted mistakes of the server that need more than a line. See [`Bug`](crate::Bug).
 
 use super::exchange::SessionNumber;
-use super::handlers::{Reply, Shared};
+use super::given::Given;
+use super::handlers::Shared;
+use super::reply::Reply;
 use crate::wire::{Receipt, Submission};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +51,13 @@ impl Shared {
         let shared = self.clone();
         tokio::spawn(async move {
             sleep(COMMIT_DELAY).await;
-            let inserted = shared.attempt(|exchange| exchange.insert(number, message));
+            let inserted = shared.attempt(|exchange| {
+                let inserted = exchange.insert(number, message)?;
+                if let Some((_, Some(new))) = &inserted {
+                    exchange.tell_stored(new);
+                }
+                Ok(inserted)
+            });
             if let Some((receipt, _)) = inserted.flatten() {
                 reply.send(&receipt);
             }
@@ -66,7 +74,7 @@ impl Shared {
         let shared = self.clone();
         tokio::spawn(async move {
             sleep(DISFAVOUR).await;
-            shared.attempt(|exchange| exchange.receive(number, message, reply));
+            shared.give(number, Given::Message(message, reply));
         });
     }
 

@@ -1,6 +1,7 @@
 //! A client that was let in, as the server sees it.
 
 use super::gauge::Gauge;
+use super::given::Given;
 use super::recovery::Kept;
 use crate::bugs::Bug;
 use crate::frame;
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use squall_recovery::SocketRef;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use tokio::time::Instant;
 
 /// How many times as much as it may send a session can try to, before it is disconnected.
@@ -36,6 +37,10 @@ pub(super) struct Session {
     live_since: i64,
     /// [`Bug::ShuffledBroadcast`]: a message that waits for one by another sender.
     pub(super) held: Option<Box<StoredMessage>>,
+    /// What its client wants, in the order in which it came.
+    pub(super) given: VecDeque<Given>,
+    /// How much that is.
+    pub(super) given_bytes: usize,
     allowed: Gauge,
     endured: Gauge,
 }
@@ -114,6 +119,8 @@ impl Session {
             head,
             live_since: upto,
             held: None,
+            given: VecDeque::new(),
+            given_bytes: 0,
             allowed: Gauge::new(rate, burst, now),
             endured: Gauge::new(rate.saturating_mul(FLOOD), burst.saturating_mul(FLOOD), now),
         }

@@ -2,8 +2,8 @@
 
 use crate::support::*;
 use squall_chat::{
-    Cause, ClientEvent, ClientOptions, Database, Message, ServerEvent, ServerOptions, ToClient,
-    ToServer, Transport,
+    Cause, ClientEvent, ClientOptions, Database, Message, Recovery, ServerEvent, ServerOptions,
+    ToClient, ToServer, Transport,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -219,7 +219,7 @@ async fn a_server_that_is_told_to_stop_says_goodbye_and_frees_the_database() {
             matches!(
                 event,
                 ClientEvent::Disconnected {
-                    cause: Cause::PeerMeant,
+                    cause: Cause::Stopping,
                     ..
                 }
             )
@@ -238,6 +238,31 @@ async fn a_server_that_is_told_to_stop_says_goodbye_and_frees_the_database() {
             )
         })
         .await;
+}
+
+/// Socket.IO's own clients do not come back when they are disconnected from their namespace.
+#[tokio::test]
+async fn a_server_that_stops_disconnects_nobody_from_a_namespace() {
+    for recovery in [Recovery::Off, Recovery::Memory, Recovery::Sqlite] {
+        let scratch = Scratch::new("restart-is-no-goodbye");
+        let options = ServerOptions {
+            recovery,
+            ..quick_server()
+        };
+        let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+        let mut stock = Hostile::connect(server.address).await;
+        stock.say(r#"40{"name":"ann","rooms":["lobby"]}"#).await;
+        stock.hear_until("[\"ready\"").await;
+        let stopped = tokio::spawn(server.stop());
+        let heard = stock.hear_until("[\"stopping\"").await;
+        stopped.await.unwrap().unwrap();
+        stock.hear().await;
+        assert!(!heard.contains("41"), "{heard}");
+        let mut rest = Vec::new();
+        stock.stream.read_to_end(&mut rest).await.unwrap();
+        // Engine.IO's close, and the WebSocket's.
+        assert!(rest.len() < 16, "{rest:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Sessions and packets in a SQLite file.
 //!
-//! Every change is a transaction of its own and on disk before the call returns (write-ahead log,
-//! `synchronous = FULL`): a packet costs one `fsync`. Without that, a power failure could take
+//! Every change, or all that are made together, are a transaction and on disk before the call returns
+//! (write-ahead log, `synchronous = FULL`): that costs one `fsync`. Without it, a power failure could take
 //! packets that others have received already, and a session recovered afterwards would miss them.
 
 use super::{Saved, SavedPacket, SavedSession, Storage, StorageError, TAG_BYTES};
@@ -128,14 +128,16 @@ impl Sqlite {
         })
     }
 
-    fn delete(&mut self, sessions: &[u64]) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction()?;
+    fn delete(&self, sessions: &[u64]) -> rusqlite::Result<()> {
+        let within = !self.connection.is_autocommit();
+        let transaction = (!within).then(|| self.connection.unchecked_transaction());
+        let transaction = transaction.transpose()?;
         for number in sessions {
-            transaction
+            self.connection
                 .prepare_cached("DELETE FROM sessions WHERE number = ?1")?
                 .execute([number.cast_signed()])?;
         }
-        transaction.commit()
+        transaction.map_or(Ok(()), rusqlite::Transaction::commit)
     }
 
     fn insert(&self, packet: &SavedPacket) -> rusqlite::Result<usize> {
@@ -210,6 +212,19 @@ impl Storage for Sqlite {
 
     fn append(&mut self, packet: &SavedPacket) -> Result<(), StorageError> {
         self.insert(packet).map(drop).map_err(failed)
+    }
+
+    fn together(
+        &mut self,
+        act: &mut dyn FnMut(&mut dyn Storage) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        self.connection.execute_batch("BEGIN").map_err(failed)?;
+        let done = act(self).and_then(|()| self.connection.execute_batch("COMMIT").map_err(failed));
+        if done.is_err() {
+            // Some errors have ended the transaction already, with nothing of it kept.
+            drop(self.connection.execute_batch("ROLLBACK"));
+        }
+        done
     }
 
     fn tick(&mut self, first: u64, alive_until: SystemTime) -> Result<(), StorageError> {

@@ -53,6 +53,13 @@ impl Storage for OnFullDisk {
         self.file()?.append(packet)
     }
 
+    fn together(
+        &mut self,
+        act: &mut dyn FnMut(&mut dyn Storage) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        self.file()?.together(act)
+    }
+
     fn tick(&mut self, first: u64, alive_until: SystemTime) -> Result<(), StorageError> {
         self.file()?.tick(first, alive_until)
     }

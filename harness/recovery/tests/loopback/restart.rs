@@ -134,6 +134,37 @@ async fn what_the_last_process_did_not_emit_of_a_log_is_known_to_the_next() {
     assert_eq!(last.recovery.position(), Some(6));
 }
 
+/// Two events for one position were two transactions, and a kill between them lost the second: the position
+/// said that it had been sent.
+#[tokio::test(start_paused = true)]
+async fn what_is_emitted_together_is_known_to_the_next_process_as_a_whole_or_not_at_all() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::new(options(), open(&directory));
+    let (mut ann, mut bob) = (
+        Client::connect(&server).await,
+        Client::connect(&server).await,
+    );
+    let session = server.latest().session;
+    let emit = |text| {
+        let event = ("said", text);
+        server.recovery.emit_at(5, "/", [&session], event).unwrap();
+    };
+    let killed_within = server.recovery.together(|| {
+        emit("one");
+        let killed = killed(&directory);
+        emit("two");
+        killed
+    });
+    let next = Server::new(options(), open(&killed_within.unwrap()));
+    assert_eq!(next.recovery.position(), None);
+    assert_eq!(next.recovery.census().packets, 0);
+    let next = Server::new(options(), open(&killed(&directory)));
+    assert_eq!(next.recovery.position(), Some(5));
+    assert_eq!(next.recovery.census().packets, 2);
+    assert_eq!(bob.heard().await, ["one", "two"]);
+    assert!(ann.heard().await.is_empty());
+}
+
 #[test]
 fn a_file_belongs_to_one_process() {
     let directory = TempDir::new().unwrap();

@@ -7,7 +7,7 @@ use crate::cause::Rejection;
 use crate::cluster::{Adapter, Notice, Outcome, Request};
 use crate::message::Kind;
 use crate::server::ToClient;
-use crate::server::handlers::Reply;
+use crate::server::reply::Reply;
 use crate::storage::{NewMessage, StorageError, StoredMessage};
 use crate::wire::{Receipt, Submission};
 use std::collections::BTreeMap;

@@ -1,0 +1,320 @@
+//! What clients want and have not got yet: a queue for each session, and turns in which all of them get on.
+//!
+//! A turn takes one thing of each session after the other until it has enough, stores the messages among them in one
+//! transaction, and then does the rest. So a commit is paid for by many, and a session that wants a thousand things
+//! waits for itself: another one's message is in the next turn, or, behind a crowd, in the one after it.
+//!
+//! What changes what its session may do (it joins, it leaves), or shows what is stored (a page), is the last thing of
+//! its session in a turn, because what follows depends on it.
+
+use super::{Exchange, SessionNumber};
+use crate::bugs::Bug;
+use crate::cause::Rejection;
+use crate::message::Kind;
+use crate::server::given::Given;
+use crate::server::reply::{Reply, refuse};
+use crate::storage::{StorageError, StoredMessage};
+use crate::wire::{self, Receipt, Submission};
+use squall_recovery::SocketRef;
+
+/// The most things of a turn. What they are for others must fit into the queue of a socket, of which this is a
+/// quarter by default.
+const TURN: usize = 32;
+
+/// The most bytes that wait in the queue of a session, beside its first thing.
+const WAITING: usize = 1024 * 1024;
+
+/// A message whose turn it is.
+struct Said {
+    number: SessionNumber,
+    outcome: Outcome,
+    reply: Reply,
+}
+
+enum Outcome {
+    Refused(String, Rejection),
+    /// The receipt, and the message unless it was there already.
+    Stored(Receipt, Option<StoredMessage>),
+}
+
+impl Exchange {
+    /// Takes something that a client wants. If too much waits already, a message is refused for now, and the rest is
+    /// lost: its client asks again.
+    pub(in crate::server) fn give(&mut self, number: SessionNumber, given: Given) {
+        let Some(session) = self.sessions.get_mut(number) else {
+            return;
+        };
+        if !session.given.is_empty() && session.given_bytes + given.bytes() > WAITING {
+            if let (Given::Message(submission, reply), Some(socket)) = (given, &session.socket) {
+                let refusal = Rejection::for_now("too much of this client waits".to_owned());
+                refuse_message(socket, submission.tag, refusal, true, reply, self.bug);
+            }
+            return;
+        }
+        if session.given.is_empty() {
+            self.turns.push_back(number);
+        }
+        session.given_bytes += given.bytes();
+        session.given.push_back(given);
+    }
+
+    /// Whether a client wants something.
+    pub(in crate::server) fn has_work(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
+    /// Does what is next for as many sessions as a turn has room for.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if something of it could not be done. If it [may pass](StorageError::may_pass), whom that
+    /// concerns has been told.
+    pub(in crate::server) fn take_turn(&mut self) -> Result<(), StorageError> {
+        let turn = self.next_turn();
+        let numbers: Vec<SessionNumber> = turn.iter().map(|(number, _)| *number).collect();
+        let (mut messages, mut rest) = (Vec::new(), Vec::new());
+        for (number, given) in turn {
+            match given {
+                Given::Message(submission, reply) if submission.kind != Kind::Typing => {
+                    messages.push((number, submission, reply));
+                }
+                other => rest.push((number, other)),
+            }
+        }
+        let said = self.say_all(messages);
+        let done = self.do_all(rest);
+        for number in numbers {
+            self.remove_if_over(number);
+        }
+        said.and(done)
+    }
+
+    fn next_turn(&mut self) -> Vec<(SessionNumber, Given)> {
+        let (mut turn, mut resting) = (Vec::new(), Vec::new());
+        while turn.len() < TURN
+            && let Some(number) = self.turns.pop_front()
+        {
+            let Some(session) = self.sessions.get_mut(number) else {
+                continue;
+            };
+            let Some(given) = session.given.pop_front() else {
+                continue;
+            };
+            session.given_bytes -= given.bytes();
+            match (session.given.is_empty(), given.stands_alone()) {
+                (true, _) => {}
+                (false, true) => self.turns.push_back(number),
+                (false, false) => resting.push(number),
+            }
+            turn.push((number, given));
+        }
+        self.turns.extend(resting);
+        turn
+    }
+
+    /// Stores messages, sends them to everyone who is live in their rooms, and acknowledges them, unless they are
+    /// there already or are not allowed: in this order, and without a pause. In a cluster, when they have come back
+    /// from the broker. What could not be stored for now is acknowledged as such, and nobody else hears of it.
+    fn say_all(
+        &mut self,
+        messages: Vec<(SessionNumber, Submission, Reply)>,
+    ) -> Result<(), StorageError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let mut said = Vec::new();
+        let mut unsaid = messages.into_iter();
+        // One alone is a transaction anyway.
+        let many = unsaid.len() > 1 && self.broker.is_none();
+        let stored = match many {
+            true => self.database.begin(),
+            false => Ok(()),
+        };
+        let stored = stored.and_then(|()| {
+            for (number, submission, reply) in unsaid.by_ref() {
+                let tag = submission.tag.clone();
+                match self.say(number, submission, reply) {
+                    Ok(one) => said.extend(one),
+                    Err((error, reply)) => {
+                        said.push(Said {
+                            number,
+                            outcome: Outcome::Refused(tag, Rejection::for_now(String::new())),
+                            reply,
+                        });
+                        return Err(error);
+                    }
+                }
+            }
+            match many {
+                true => self.database.commit(),
+                false => Ok(()),
+            }
+        });
+        if let Err(error) = stored {
+            self.database.roll_back();
+            self.put_off(said, unsaid.collect(), &error);
+            return Err(error);
+        }
+        let recovery = self.recovery.clone();
+        let sent = recovery.together(|| self.tell_all(&mut said));
+        for Said {
+            number,
+            outcome,
+            reply,
+        } in said
+        {
+            match outcome {
+                Outcome::Stored(receipt, _) => reply.send(&receipt),
+                Outcome::Refused(tag, refusal) => self.refuse(number, tag, refusal, reply),
+            }
+        }
+        sent?
+    }
+
+    /// Stores a message, or says why it is not. None if nothing is to be said of it: the broker has it, or its sender
+    /// is not there any more.
+    fn say(
+        &mut self,
+        number: SessionNumber,
+        submission: Submission,
+        reply: Reply,
+    ) -> Result<Option<Said>, (StorageError, Reply)> {
+        let checked = match self.check(number, &submission) {
+            Ok(checked) => checked,
+            Err(error) => return Err((error, reply)),
+        };
+        if let Err(refusal) = checked {
+            let outcome = Outcome::Refused(submission.tag, refusal);
+            return Ok(Some(Said {
+                number,
+                outcome,
+                reply,
+            }));
+        }
+        let Some((submission, reply)) = self.hand_on(number, submission, reply) else {
+            return Ok(None);
+        };
+        match self.insert(number, submission) {
+            Ok(inserted) => Ok(inserted.map(|(receipt, new)| Said {
+                number,
+                outcome: Outcome::Stored(receipt, new),
+                reply,
+            })),
+            Err(error) => Err((error, reply)),
+        }
+    }
+
+    /// Sends out what is stored now.
+    fn tell_all(&mut self, said: &mut [Said]) -> Result<(), StorageError> {
+        let new = said.iter_mut().filter_map(|said| match &mut said.outcome {
+            Outcome::Stored(_, new) => new.take(),
+            Outcome::Refused(..) => None,
+        });
+        let new: Vec<StoredMessage> = new.collect();
+        new.iter().for_each(|stored| self.tell_stored(stored));
+        new.into_iter()
+            .try_for_each(|stored| self.broadcast(stored))
+    }
+
+    /// Nothing of this is stored; it may be later.
+    fn put_off(
+        &self,
+        said: Vec<Said>,
+        unsaid: Vec<(SessionNumber, Submission, Reply)>,
+        error: &StorageError,
+    ) {
+        if !error.may_pass() {
+            return;
+        }
+        let put_off = |tag: String, reply: Reply| {
+            reply.send(&Receipt {
+                tag,
+                refusal: Some(Rejection::for_now(error.to_string())),
+                retry: true,
+                ..Receipt::default()
+            });
+        };
+        for Said { outcome, reply, .. } in said {
+            match outcome {
+                Outcome::Refused(tag, _) => put_off(tag, reply),
+                Outcome::Stored(receipt, _) => put_off(receipt.tag, reply),
+            }
+        }
+        for (_, submission, reply) in unsaid {
+            put_off(submission.tag, reply);
+        }
+    }
+
+    fn do_all(&mut self, rest: Vec<(SessionNumber, Given)>) -> Result<(), StorageError> {
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let recovery = self.recovery.clone();
+        recovery.together(|| {
+            let each = rest.into_iter();
+            let done = each.map(|(number, given)| self.do_alone(number, given));
+            // All of it is done, and the first error told.
+            done.fold(Ok(()), Result::and)
+        })?
+    }
+
+    fn do_alone(&mut self, number: SessionNumber, given: Given) -> Result<(), StorageError> {
+        match given {
+            Given::Message(submission, reply) => self.hear_typing(number, submission, reply),
+            Given::Sync(offset) => self.sync(number, offset),
+            Given::Piece(request) => self.send_piece(number, request),
+            Given::Who => {
+                self.tell_whole_roster(number);
+                Ok(())
+            }
+        }
+    }
+
+    /// Passes on that somebody is typing, and says that it is done: a client with retries would say it again.
+    fn hear_typing(
+        &mut self,
+        number: SessionNumber,
+        submission: Submission,
+        reply: Reply,
+    ) -> Result<(), StorageError> {
+        let tag = submission.tag.clone();
+        if let Err(refusal) = self.check(number, &submission)? {
+            self.refuse(number, tag, refusal, reply);
+            return Ok(());
+        }
+        self.relay_typing(number, submission)?;
+        if let Reply::Acknowledgement(_) = reply {
+            reply.send(&Receipt {
+                tag,
+                ..Receipt::default()
+            });
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, number: SessionNumber, tag: String, refusal: Rejection, reply: Reply) {
+        let session = self.sessions.get(number);
+        if let Some(socket) = session.and_then(|session| session.socket.as_ref()) {
+            refuse_message(socket, tag, refusal, false, reply, self.bug);
+        }
+    }
+}
+
+/// Tells the sender of a message that it is not stored, and why; `retry` says that it may be later.
+pub(in crate::server) fn refuse_message(
+    socket: &SocketRef,
+    tag: String,
+    refusal: Rejection,
+    retry: bool,
+    reply: Reply,
+    bug: Option<Bug>,
+) {
+    let reason = format!("{}: {}", wire::CHAT_MESSAGE, refusal.reason);
+    reply.send(&Receipt {
+        tag,
+        refusal: Some(refusal).filter(|_| bug != Some(Bug::RefusalAcknowledged)),
+        retry,
+        ..Receipt::default()
+    });
+    refuse(socket, reason);
+}
