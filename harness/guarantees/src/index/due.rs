@@ -126,17 +126,19 @@ impl<'h> Index<'h> {
         let on_its_way =
             |&(order, at): &(u32, Time)| order < sent.order && at + bound >= self.history.ended_at;
         let last = self.last_endings[sent.sender.0 as usize];
-        let died_with_it = self
-            .incarnations
-            .iter()
-            .any(|life| life.client == sent.sender && life.stopped_at == Some(sent.at));
         match (sent.ending, due) {
-            (Ending::Open, _) if died_with_it => Due::Open(NotJudged::EndedWhileGiven),
+            (Ending::Open, _) if self.ended_with(sent) => Due::Open(NotJudged::EndedWhileGiven),
             (Ending::Open, Due::By(_)) if last.as_ref().is_some_and(on_its_way) => {
                 Due::Open(NotJudged::StillSending)
             }
             _ => due,
         }
+    }
+
+    /// Whether the sender's program ended in the moment of the sending.
+    fn ended_with(&self, sent: &Invocation<'_>) -> bool {
+        let mut lives = self.incarnations.iter();
+        lives.any(|life| life.client == sent.sender && life.stopped_at == Some(sent.at))
     }
 
     fn in_time(&self, due: Time) -> Due {
