@@ -280,3 +280,22 @@ fn a_database_on_the_hosts_disk_stops_the_run_with_a_remedy() {
         "{error}"
     );
 }
+
+/// A thousand clients are a thousand runtimes, and a shell allows 1,024 open files.
+#[test]
+fn a_crowd_needs_no_more_open_files_of_the_host_than_a_few_machines() {
+    let opened = |machines: usize| {
+        simulate(1, |world| {
+            for number in 0..machines {
+                world.machine(&format!("machine-{number}"), std::future::pending::<()>);
+            }
+            world.run_until(SECOND).unwrap();
+            assert_eq!(world.panics(), []);
+            let all = std::fs::read_dir("/proc/self/fd").unwrap();
+            all.count()
+        })
+    };
+    // Other tests open files meanwhile.
+    let (few, many) = (opened(2), opened(200));
+    assert!(many < few + 100, "{few} of few machines, {many} of many");
+}

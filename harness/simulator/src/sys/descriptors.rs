@@ -2,7 +2,7 @@
 
 use super::messages::{receive_vectored, send_vectored, told_of_pipe};
 use super::signals::Interruption;
-use super::{EntryPoint, answer, answer_int, call, fail, machine, real, refused, threads};
+use super::{EntryPoint, answer, answer_int, call, fail, machine, real, refused, shared, threads};
 use crate::kernel::threads::{Outcome, Wait};
 use crate::kernel::{Blocked, Errno, FIRST_DESCRIPTOR, How, Kernel, Linger};
 use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
@@ -184,7 +184,7 @@ unsafe extern "C" fn close(fd: c_int) -> c_int {
             wait_for_acknowledgement(linger);
             0
         }
-        None if fd >= FIRST_DESCRIPTOR => 0,
+        None if fd >= FIRST_DESCRIPTOR || shared::is_shared(fd) => 0,
         // SAFETY: closing a descriptor is safe for memory.
         None => unsafe { real::syscall(libc::SYS_close, [fd as _, 0, 0, 0, 0, 0]) as c_int },
     }
@@ -223,6 +223,12 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int 
         )
     {
         return fail(Errno(libc::EACCES)) as c_int;
+    }
+    if fd < FIRST_DESCRIPTOR
+        && command == libc::F_DUPFD_CLOEXEC
+        && let Some(duplicate) = shared::duplicate(fd)
+    {
+        return duplicate;
     }
     let result = on_descriptor(fd, |kernel| match command {
         libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => kernel.duplicate(fd),

@@ -44,6 +44,7 @@ mod refused;
 mod resources;
 mod rwlock;
 mod semaphore;
+mod shared;
 mod signals;
 mod sleep;
 mod sockets;
