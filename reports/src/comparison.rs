@@ -238,7 +238,7 @@ impl Difference {
             format_args!("{mark} {what} with {seeds}, first with seed {first}"),
         );
         for (engine, Statement { says, command }) in self.first.named() {
-            paragraph(text, &format!("{engine}: {says}"), 6);
+            paragraph(text, &format!("{engine}: {says}"), 6, styles);
             line(text, format_args!("        repeat with: {command}"));
         }
     }
@@ -368,7 +368,7 @@ mod tests {
     }
 
     fn pair(seed: u64, native: Verdict, turmoil: Verdict) -> Both<Measured> {
-        let command = format!("cargo run --release -- run example --seed {seed}");
+        let command = format!("squall run example --seed {seed}");
         let on_turmoil = format!("{command} --engine turmoil");
         Both {
             native: run(seed, command, 4, native),

@@ -230,7 +230,7 @@ impl Exploration {
                 format_args!("      repeat with: {}", first.command),
             );
             if !first.evidence.is_empty() {
-                paragraph(&mut text, &first.evidence, 6);
+                paragraph(&mut text, &first.evidence, 6, styles);
             }
         }
         title(&mut text, "Guarantees", styles);
@@ -451,7 +451,7 @@ mod tests {
         let run = |seed| {
             let mut record = record();
             record.seed = seed;
-            record.command = format!("cargo run --release -- run example --seed {seed}");
+            record.command = format!("squall run example --seed {seed}");
             let held = |guarantee| Expectation {
                 guarantee,
                 expected: Expected::Held,

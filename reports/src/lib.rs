@@ -23,6 +23,7 @@ mod ladder;
 pub mod library;
 pub mod markdown;
 pub mod mermaid;
+mod natural;
 mod record;
 mod sight;
 mod sights;

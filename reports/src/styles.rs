@@ -1,11 +1,11 @@
-//! The colours of the text reports.
+//! The colours of the text reports, and how wide they are.
 
 use crate::Outcome;
 use anstyle::{AnsiColor, Style};
 use squall_guarantees::Verdict;
 
 /// How the parts of a text look. The caller knows whether it writes to a terminal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Styles {
     /// What is as it should be.
     pub good: Style,
@@ -17,12 +17,24 @@ pub struct Styles {
     pub heading: Style,
     /// Times and other things that should not catch the eye.
     pub faint: Style,
+    /// How wide paragraphs are, in columns.
+    pub width: usize,
 }
+
+/// How wide a text is where nobody says otherwise: in files and pipes.
+const WIDTH: usize = 100;
 
 impl Styles {
     /// No styling at all: for files and pipes.
     pub fn plain() -> Self {
-        Styles::default()
+        Styles {
+            good: Style::new(),
+            bad: Style::new(),
+            unsure: Style::new(),
+            heading: Style::new(),
+            faint: Style::new(),
+            width: WIDTH,
+        }
     }
 
     /// The colours for a terminal.
@@ -33,7 +45,13 @@ impl Styles {
             unsure: AnsiColor::Yellow.on_default(),
             heading: Style::new().bold(),
             faint: Style::new().dimmed(),
+            width: WIDTH,
         }
+    }
+
+    /// The same for paragraphs of this width.
+    pub fn within(self, width: usize) -> Self {
+        Styles { width, ..self }
     }
 
     pub(crate) fn of_outcome(&self, outcome: Outcome) -> Style {

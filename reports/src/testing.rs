@@ -39,7 +39,7 @@ pub(crate) fn record() -> Record {
             .into(),
         seed: 42,
         engine: Engine::Native,
-        command: "cargo run --release -- run example --seed 42".into(),
+        command: "squall run example --seed 42".into(),
         digest: "00ff00ff00ff00ff".into(),
         drawn: vec![("faults[0].from".into(), "2.000 s".into())],
         machines: vec![

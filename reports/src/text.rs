@@ -9,9 +9,6 @@ use anstyle::Style;
 use squall_guarantees::seconds;
 use std::fmt::Write;
 
-/// How wide the text is, in columns.
-const WIDTH: usize = 100;
-
 /// Where the table of guarantees tells what a verdict rests on.
 const GROUNDS_COLUMN: usize = 51;
 
@@ -41,7 +38,12 @@ fn without_traffic(judged: &Judged, styles: &Styles, ways: bool) -> String {
     }
     let unexercised = judged.unexercised();
     if !unexercised.is_empty() {
-        paragraph(&mut text, &format!("not exercised: {unexercised}"), 2);
+        paragraph(
+            &mut text,
+            &format!("not exercised: {unexercised}"),
+            2,
+            styles,
+        );
     }
     if !judged.record.panics.is_empty() {
         title(&mut text, "Panics", styles);
@@ -58,7 +60,7 @@ fn without_traffic(judged: &Judged, styles: &Styles, ways: bool) -> String {
     }
     if let Some(why) = &judged.record.why {
         title(&mut text, "Causes", styles);
-        paragraph(&mut text, &why.conclusion(), 2);
+        paragraph(&mut text, &why.conclusion(), 2, styles);
     }
     title(&mut text, "Counts", styles);
     counts(&mut text, Counts::lines(&judged.record));
@@ -110,7 +112,7 @@ fn head(text: &mut String, judged: &Judged, styles: &Styles) {
         format_args!("{scenario}: {outcome}, seed {}{engine}", record.seed),
     );
     line(text, format_args!("repeat with: {}", record.command));
-    paragraph(text, &record.description, 0);
+    paragraph(text, &record.description, 0, styles);
     for warning in judged.warnings() {
         line(text, format_args!("{}", styled(styles.unsure, warning)));
     }
@@ -135,12 +137,12 @@ fn guarantee(text: &mut String, judgement: &Judgement, styles: &Styles) {
     let expected = judgement.expected_word();
     let start = format!("{mark} {:<24}{verdict}", judgement.guarantee);
     let grounds = judgement.grounds();
-    if GROUNDS_COLUMN + grounds.chars().count() <= WIDTH {
+    if GROUNDS_COLUMN + grounds.chars().count() <= styles.width {
         let grounds = styled(styles.faint, grounds);
         line(text, format_args!("{start}{expected:<10}{grounds}"));
     } else {
         line(text, format_args!("{start}{expected}"));
-        paragraph(text, &grounds, 6);
+        paragraph(text, &grounds, 6, styles);
     }
 }
 
@@ -179,12 +181,12 @@ fn story(text: &mut String, story: &[Entry], styles: &Styles) {
     }
 }
 
-/// Words in lines of at most [`WIDTH`] columns, unless a word is longer.
-pub(crate) fn paragraph(text: &mut String, words: &str, indent: usize) {
+/// Words in lines of at most the width of the styles, unless a word is longer.
+pub(crate) fn paragraph(text: &mut String, words: &str, indent: usize, styles: &Styles) {
     let mut current = " ".repeat(indent);
     for word in words.split_whitespace() {
         let has_words = current.len() > indent;
-        if has_words && current.chars().count() + 1 + word.chars().count() > WIDTH {
+        if has_words && current.chars().count() + 1 + word.chars().count() > styles.width {
             line(text, format_args!("{current}"));
             current = " ".repeat(indent);
         } else if has_words {
@@ -205,6 +207,25 @@ mod tests {
     #[test]
     fn a_run_as_plain_text() {
         insta::assert_snapshot!(render(&Judged::new(record()), &Styles::plain()));
+    }
+
+    #[test]
+    fn a_narrow_text_has_the_same_words_in_shorter_paragraphs() {
+        let judged = Judged::new(record());
+        let styles = Styles::plain();
+        let (wide, narrow) = (
+            render(&judged, &styles),
+            render(&judged, &styles.within(60)),
+        );
+        let words = |text: &str| {
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(words(&wide), words(&narrow));
+        let (guarantees, _) = narrow.split_once("\nStory").unwrap();
+        let (_, guarantees) = guarantees.split_once("\nGuarantees").unwrap();
+        assert!(guarantees.lines().all(|line| line.len() <= 60), "{narrow}");
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Uncompared {
             ),
         );
         let way_out = format!("{reason}. Compare it all the same with --most-machines {machines}.");
-        paragraph(&mut text, &way_out, 6);
+        paragraph(&mut text, &way_out, 6, styles);
         text
     }
 

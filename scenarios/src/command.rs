@@ -7,6 +7,7 @@ mod annotations;
 mod audit_entropy;
 mod bugs;
 mod calibrate;
+mod called;
 mod capture;
 mod check_determinism;
 mod compare_engines;
@@ -24,15 +25,18 @@ mod plan;
 mod progress;
 mod report;
 mod run;
+mod screen;
 mod selection;
 mod serve;
 mod shrink;
+mod speech;
 mod stop;
 mod trace;
 mod why;
 
 use clap::{Parser, Subcommand};
-use exit::{Exit, complain};
+use exit::{Exit, Failure, complain};
+use speech::Speech;
 use std::process::ExitCode;
 
 /// Runs a real Socket.IO chat in a deterministic simulated world, and says which delivery
@@ -40,39 +44,45 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
+    #[command(flatten)]
+    speech: Speech,
     #[command(subcommand)]
     command: Command,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  squall list                                     what there is
-  squall run lossy-link                           one run, told in words
-  squall run --all                                all of them, a report for each in report/
-  squall run exactly-once-partition --seeds 1000  many seeds, on all cores
-  squall run my-chat.toml --seed 17               a scenario of your own
-  squall explore --for 10m                        worlds that nobody made a scenario for
-  squall merge found-*/                           what several machines have found
-  squall shrink --seed 17                         the smallest world with the same story
-  squall why my-chat.toml --seed 17               what a violation hangs on
-  squall report report/                           pages from records, and one that lists them
-  squall capture lossy-link --out lossy.pcapng    the packets of a run, for Wireshark
-  squall plan lossy-link --seed 17 > p.toml       all that a run will do; `squall run p.toml` plays it
-  squall check-determinism --all --runs 20        same seed, same bytes?
-  squall compare-engines --all                    does a verdict rest on the simulator?
-  squall audit-entropy lossy-link                 who asked for entropy and time, and what was the host's
-  squall parity                                   is the simulated kernel like the real one?
-  squall calibrate                                does TCP do what Linux does?
-  squall bugs                                     is every planted bug caught?
-  squall matrix --seeds 20                        what holds, over what, in which mode, under which fault
-  squall serve --listen 127.0.0.1:3000            the same chat server, on real sockets
+  squall list                                    what there is
+  squall run lossy-link                          one run, told in words
+  squall run --all                               all, with reports in report/
+  squall run exactly-once-partition --seeds 1000 many seeds
+  squall run my-chat.toml --seed 17              a scenario of your own
+  squall explore --for 10m                       worlds of nobody's making
+  squall merge found-*/                          what several machines found
+  squall shrink --seed 17                        the smallest with that story
+  squall why my-chat.toml --seed 17              what a violation hangs on
+  squall report report/                          pages from records
+  squall capture lossy-link --out lossy.pcapng   packets for Wireshark
+  squall plan lossy-link --seed 17 > p.toml      all that a run will do
+  squall check-determinism --all --runs 20       same seed, same bytes?
+  squall compare-engines --all                   two simulators, one verdict?
+  squall audit-entropy lossy-link                who asked for entropy, time
+  squall parity                                  is the kernel like Linux?
+  squall calibrate                               does TCP do what Linux does?
+  squall bugs                                    is every planted bug caught?
+  squall matrix --seeds 20                       what holds under which fault
+  squall serve --listen 127.0.0.1:3000           the same server on real sockets
 
 Exit codes:
-  0  all as expected    1  not as expected    3  not deterministic
-  2  not exercised: a guarantee that is named, or a fault that struck nothing; or nothing was expected
-  4  bad input, or a failure of Squall itself
-  130  ended by Ctrl-C, before all was tried: the first one lets the runs under way come to their end and tells
-     what was found, the second ends at once";
+  0    all as expected
+  1    not as expected
+  2    not exercised: a guarantee that is named, or a fault that struck
+       nothing; or nothing was expected
+  3    not deterministic
+  4    bad input, or a failure of Squall itself
+  130  ended by Ctrl-C or SIGTERM, before all was tried: the first lets the
+       runs under way come to their end and tells what was found, the second
+       ends at once";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -99,7 +109,37 @@ enum Command {
 /// Understands the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {
     let exit = match Arguments::try_parse() {
-        Ok(arguments) => match arguments.command {
+        Ok(arguments) => {
+            arguments.speech.begin();
+            arguments.command.obey()
+        }
+        Err(usage) => {
+            let asked_for = matches!(
+                usage.kind(),
+                clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
+            );
+            match asked_for {
+                // Nobody is left to be told if even this cannot be written.
+                true => drop(usage.print()),
+                false => complain(screen::fit(usage.render().ansi().to_string().trim_end())),
+            }
+            Ok(if asked_for {
+                Exit::AsExpected
+            } else {
+                Exit::Failed
+            })
+        }
+    };
+    let exit = exit.unwrap_or_else(|failure| {
+        complain(screen::fit(&failure.0));
+        Exit::Failed
+    });
+    ExitCode::from(exit as u8)
+}
+
+impl Command {
+    fn obey(self) -> Result<Exit, Failure> {
+        match self {
             Command::List(arguments) => list::list(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::Explore(arguments) => explore::explore(&arguments),
@@ -111,31 +151,13 @@ pub fn main() -> ExitCode {
             Command::Plan(arguments) => plan::plan(&arguments),
             Command::CheckDeterminism(arguments) => check_determinism::check(&arguments),
             Command::AuditEntropy(arguments) => audit_entropy::audit(&arguments),
-            Command::Calibrate(calibrate::Arguments {}) => calibrate::calibrate(),
+            Command::Calibrate(arguments) => calibrate::calibrate(&arguments),
             Command::CompareEngines(arguments) => compare_engines::compare(&arguments),
             Command::Parity(arguments) => parity::parity(&arguments),
             Command::Bugs(arguments) => bugs::bugs(&arguments),
             Command::Matrix(arguments) => matrix::matrix(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments),
             Command::Trace(arguments) => trace::trace(&arguments),
-        },
-        Err(usage) => {
-            // Nobody is left to be told if even this cannot be written.
-            let _ = usage.print();
-            let asked_for = matches!(
-                usage.kind(),
-                clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
-            );
-            Ok(if asked_for {
-                Exit::AsExpected
-            } else {
-                Exit::Failed
-            })
         }
-    };
-    let exit = exit.unwrap_or_else(|failure| {
-        complain(&failure.0);
-        Exit::Failed
-    });
-    ExitCode::from(exit as u8)
+    }
 }

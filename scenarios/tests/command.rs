@@ -1,6 +1,7 @@
 //! The `squall` command as people use it: what it prints, what it writes, how it ends.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -40,8 +41,8 @@ fn standard_error(arguments: &[&str]) -> String {
 #[test]
 fn parity_tells_each_behaviour_and_ends_with_0() {
     let output = squall(&["parity", "--format", "json"]);
-    let table: Vec<serde_json::Value> =
-        serde_json::from_slice(&output.stdout).expect("a list of behaviours");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let table = told["parity"].as_array().expect("a list of behaviours");
     assert_eq!(output.status.code(), Some(0), "{table:#?}");
     let udp = |row: &&serde_json::Value| row["group"] == "udp" && row["outcome"] == "same";
     assert!(table.iter().filter(udp).count() > 20, "{table:#?}");
@@ -307,7 +308,8 @@ fn mistakes_in_a_file_are_told_without_colour_in_a_pipe() {
 fn the_list_for_programs_has_every_scenario() {
     let list = squall(&["list", "--format", "json"]).stdout;
     let list: serde_json::Value = serde_json::from_slice(&list).expect("JSON");
-    let names = list
+    assert_eq!(list["squall"], 1);
+    let names = list["scenarios"]
         .as_array()
         .expect("a list")
         .iter()
@@ -708,6 +710,101 @@ fn ctrl_c_ends_an_exploration_after_the_runs_that_are_under_way_and_tells_what_w
     hear("Ctrl-C again ends at once", &mut running);
     let output = running.wait_with_output().expect("squall ends");
     assert_eq!(output.status.code(), Some(130));
+}
+
+#[test]
+fn sigterm_ends_an_exploration_as_ctrl_c_does() {
+    let endless = "shows = 'Long.'\nworkload = { messages = 30000, interval = '1ms' }";
+    let endless = scenario("sigterm-endless", endless);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_squall"));
+    program
+        .args(["run", "lossy-link", &endless, "--seeds", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut running = program.spawn().expect("squall starts");
+    hear("runs per second", &mut running);
+    send("TERM", &running);
+    hear("Ctrl-C again ends at once", &mut running);
+    send("TERM", &running);
+    let output = running.wait_with_output().expect("squall ends");
+    assert_eq!(output.status.code(), Some(130));
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("lossy-link: as expected, 1 run"), "{told}");
+}
+
+#[test]
+fn what_repeats_a_run_is_what_was_typed() {
+    let scenario = scenario("as-called", SHORT);
+    let repeats = |program: &mut Command| {
+        let told = program
+            .args(["run", &scenario])
+            .output()
+            .expect("squall starts")
+            .stdout;
+        let told = String::from_utf8(told).expect("UTF-8");
+        told.lines().nth(1).expect("a second line").to_owned()
+    };
+    let path = env!("CARGO_BIN_EXE_squall");
+    let by_cargo = repeats(Command::new(path).env("CARGO_PKG_NAME", "squall-cli"));
+    let arguments = format!("run {scenario} --seed 1");
+    let cargos = if cfg!(debug_assertions) {
+        "cargo run --"
+    } else {
+        "cargo run --release --"
+    };
+    assert_eq!(by_cargo, format!("repeat with: {cargos} {arguments}"));
+    let installed = repeats(
+        Command::new(path)
+            .arg0("squall")
+            .env_remove("CARGO_PKG_NAME"),
+    );
+    assert_eq!(installed, format!("repeat with: squall {arguments}"));
+}
+
+#[test]
+fn quiet_tells_what_was_asked_for_and_colours_are_there_when_asked_for() {
+    let scenario = scenario("quiet", SHORT);
+    let explore = ["run", &scenario, "--seeds", "2"];
+    assert!(standard_error(&explore).contains("runs per second"));
+    let quiet = squall(&[&explore[..], &["-q"]].concat());
+    assert_eq!(
+        (quiet.stderr.as_slice(), quiet.stdout.is_empty()),
+        (&b""[..], false)
+    );
+    assert!(!quiet.stdout.contains(&0x1b));
+    let coloured = squall(&["run", &scenario, "--color", "always"]).stdout;
+    assert!(coloured.contains(&0x1b));
+}
+
+#[test]
+fn paragraphs_and_stories_are_as_wide_as_the_terminal() {
+    let told = |columns| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_squall"));
+        let program = program
+            .args(["run", "at-most-once-partition"])
+            .env("COLUMNS", columns);
+        String::from_utf8(program.output().expect("squall starts").stdout).expect("UTF-8")
+    };
+    let (narrow, wide) = (told("60"), told("200"));
+    let command = |line: &&str| line.starts_with("repeat with: ");
+    let longest = |text: &str| {
+        let lines = text.lines().filter(|line| !command(line));
+        lines
+            .take_while(|line| !line.starts_with("Way of"))
+            .map(str::len)
+            .max()
+    };
+    assert!(longest(&narrow).is_some_and(|it| it <= 60), "{narrow}");
+    assert!(
+        longest(&wide).is_some_and(|it| (61..=100).contains(&it)),
+        "{wide}"
+    );
+    let words = |text: &str| {
+        text.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(words(&narrow), words(&wide));
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Plan {
         faults.chain(middlebox).max().unwrap_or(Duration::ZERO)
     }
 
-    /// The command that repeats the run.
+    /// The command that repeats the run, for who has `squall`.
     pub fn command(&self) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
         let source = match self.source.chars().all(plain) {
@@ -130,7 +130,7 @@ impl Plan {
             true => String::new(),
             false => format!(" --seed {}", self.seed),
         };
-        format!("cargo run --release -- run {source}{seed}{engine}")
+        format!("squall run {source}{seed}{engine}")
     }
 }
 

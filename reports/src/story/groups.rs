@@ -1,6 +1,7 @@
 //! Equal things that happen at about the same time become one entry of the story.
 
 use super::entry::Entry;
+use crate::natural::natural;
 use squall_guarantees::{Guarantee, Time, counted, seconds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -192,9 +193,10 @@ impl Group {
     }
 }
 
-/// Names for people, in alphabetical order: all of a few, the first ones of many.
+/// Names for people, in their natural order: all of a few, the first ones of many.
 fn list(names: &BTreeSet<String>) -> String {
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.sort_by(|a, b| natural(a, b));
     match names[..] {
         [first, second, third] => format!("{first}, {second} and {third}"),
         [first, second, _, ..] => format!("{first}, {second} and {} others", names.len() - 2),

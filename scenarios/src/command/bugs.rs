@@ -1,6 +1,6 @@
 //! `squall bugs`: is every planted bug caught?
 
-use super::exit::{Exit, Failure, complain, error_line, say};
+use super::exit::{Exit, Failure, complain, error_line, note, say};
 use super::format::TextOrJson;
 use super::progress::progress;
 use super::stop::stop_on_ctrl_c;
@@ -43,7 +43,8 @@ pub(crate) struct Arguments {
 
 const NOTES: &str = "\
 Exit codes:
-  0  every bug is caught, and the correct chat is not    1  one is not, or the correct chat is
+  0  every bug is caught, and the correct chat is not
+  1  one is not, or the correct chat is
   4  bad input, or a failure of Squall itself";
 
 pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -82,7 +83,7 @@ pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
         || json(&hunts, arguments.seeds, explained.as_deref()),
     ));
     let bugs = counted(hunts.len() as u64, "bug");
-    complain(format_args!("{bugs} hunted in {took:.1} s"));
+    note(format_args!("{bugs} hunted in {took:.1} s"));
     Ok(match hunts.iter().all(Hunt::succeeded) {
         _ if failed => Exit::Failed,
         true if hunted < PLANTED_BUGS.len() as u64 => Exit::Interrupted,

@@ -1,8 +1,10 @@
 //! `squall compare-engines`: the same runs on both engines must come to the same verdicts.
 
-use super::exit::{Exit, Failure, complain, error_line, say};
+use super::called;
+use super::exit::{Exit, Failure, complain, error_line, note, say};
 use super::format::TextOrJson;
 use super::progress::progress;
+use super::screen::paragraph;
 use super::selection::{Limit, Selection};
 use super::stop::stop_on_ctrl_c;
 use squall::Plan;
@@ -75,7 +77,7 @@ pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
     for scenario in &scenarios {
         match too_large(scenario, arguments) {
             Some(uncompared) => {
-                let text = || uncompared.text(&Styles::coloured());
+                let text = || uncompared.text(&Styles::coloured().within(paragraph()));
                 // Of a document, a line break of its own is the end.
                 let json = || uncompared.json().trim_end().to_owned();
                 say(arguments.format.written(text, json));
@@ -84,7 +86,7 @@ pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     }
     let agree = exits.iter().filter(|exit| **exit == Exit::AsExpected);
-    complain(format_args!(
+    note(format_args!(
         "the engines agree on {} of {}; {} not compared; found in {:.1} s",
         agree.count(),
         counted(exits.len() as u64, "scenario"),
@@ -132,7 +134,7 @@ fn compare_one(scenario: &Scenario, arguments: &Arguments, effort: &Effort) -> E
     }
     let comparison = Comparison::new(&scenario.name, runs);
     // The text with an empty line before the next one.
-    let text = || comparison.text(&Styles::coloured());
+    let text = || comparison.text(&Styles::coloured().within(paragraph()));
     let json = || comparison.json().trim_end().to_owned();
     say(arguments.format.written(text, json));
     match comparison.agree {
@@ -145,7 +147,8 @@ fn compare_one(scenario: &Scenario, arguments: &Arguments, effort: &Effort) -> E
 
 fn measure(plan: &Plan) -> Result<Measured, RunError> {
     let began = Instant::now();
-    let record = squall::run(plan)?;
+    let mut record = squall::run(plan)?;
+    called::tell(&mut record);
     let (wall, simulated) = (began.elapsed(), record.duration);
     Ok(Measured {
         summary: Summary::of(&Judged::new(record)),

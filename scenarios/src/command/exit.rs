@@ -1,7 +1,9 @@
 //! How a command ends, and how it speaks to people.
 
+use super::screen::fit;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Display;
+use std::sync::atomic::{AtomicI8, Ordering};
 
 /// How a command ended, as the operating system is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,9 +47,39 @@ pub(crate) fn error_line(what: &str) -> String {
     format!("{red}error:{red:#} {what}")
 }
 
-/// Writes to standard error; colours are dropped where nobody would see them.
+/// Writes to standard error what must be told; colours are dropped where nobody would see them.
 pub(crate) fn complain(what: impl Display) {
     anstream::eprintln!("{what}");
+}
+
+/// Writes to standard error what is good to know, unless nobody wants to.
+pub(crate) fn note(what: impl Display) {
+    if !is_quiet() {
+        complain(what);
+    }
+}
+
+/// How much is told beside what was asked for: less than nothing is nothing.
+static VOLUME: AtomicI8 = AtomicI8::new(0);
+
+/// Says how much is told: less than nothing for `-q`, more for `-v`.
+pub(super) fn set_volume(volume: i8) {
+    VOLUME.store(volume, Ordering::Relaxed);
+}
+
+/// Whether only what was asked for is told, and errors.
+pub(crate) fn is_quiet() -> bool {
+    VOLUME.load(Ordering::Relaxed) < 0
+}
+
+/// Whether more is told than usual.
+pub(crate) fn is_verbose() -> bool {
+    VOLUME.load(Ordering::Relaxed) > 0
+}
+
+/// Writes a text for people to standard output, no wider than they can read it.
+pub(crate) fn say_text(text: impl Display) {
+    say(fit(&text.to_string()));
 }
 
 /// Writes to standard output; colours are dropped where nobody would see them. A reader that has

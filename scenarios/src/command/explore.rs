@@ -1,10 +1,11 @@
 //! `squall explore`: plays worlds that nobody made a scenario for, and tells what is wrong in stories.
 
-use super::exit::{Exit, Failure, complain, say};
+use super::exit::{Exit, Failure, note, say_text};
 use super::exploration_files::{read_exploration, write};
+use super::progress::spinner;
+use super::screen::paragraph;
 use super::stop::{stop_on_ctrl_c, time};
 use crate::search::{self, Document, Exploration, Span, Stretch};
-use indicatif::{ProgressBar, ProgressStyle};
 use miette::GraphicalTheme;
 use squall::BadScenario;
 use squall::parallel::{Effort, default_jobs};
@@ -58,11 +59,11 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   squall explore                                  a thousand worlds
-  squall explore --for 10m --out found            as many as ten minutes allow, what is found into found/
-  squall explore my-chat.toml --seeds 5001..6000  what my file says is fixed, the rest is open
+  squall explore --for 10m --out found            in ten minutes, into found/
+  squall explore my-chat.toml --seeds 5001..6000  what the file says is fixed
   squall explore --seeds 1..1000000 --shard 3/64  the third of 64 machines
-  squall merge found-*/ --out found               what all of them have found, as one of them would have
-  squall explore --resume --out found --for 10m   ten minutes more of what was ended early";
+  squall merge found-*/ --out found               what all of them have found
+  squall explore --resume --out found --for 10m   ten minutes more";
 
 /// `1000`, or `1001..2000` with both ends.
 fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
@@ -143,7 +144,7 @@ pub(crate) fn explore(arguments: &Arguments) -> Result<Exit, Failure> {
         longest: arguments.longest,
         stop: stop_on_ctrl_c()?,
     };
-    let bar = bar();
+    let bar = spinner("worlds");
     let began = Instant::now();
     let told = search::explore(&fixed, &span, &effort, |progress| {
         bar.inc(1);
@@ -157,14 +158,14 @@ pub(crate) fn explore(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(before) => search::go_on(before, now),
         None => now,
     };
-    say(exploration.text());
+    say_text(exploration.text());
     if let Some(directory) = &arguments.out {
         write(&exploration, directory)?;
     }
     let took = began.elapsed().as_secs_f64();
     let speed = played as f64 / took * 60.0;
     let worlds = counted(played, "world");
-    complain(format_args!("{worlds} in {took:.1} s, {speed:.0} a minute"));
+    note(format_args!("{worlds} in {took:.1} s, {speed:.0} a minute"));
     Ok(match exploration.stories.is_empty() {
         true if exploration.worlds == 0 => Exit::NotExercised,
         true => Exit::AsExpected,
@@ -229,13 +230,7 @@ pub(super) fn read(file: Option<&Path>) -> Result<Document, Failure> {
 
 /// A world was no scenario: with the file, what it fixes does not go together with something that was drawn.
 pub(super) fn wrong(bad: BadScenario) -> Failure {
-    Failure::told(bad.report(GraphicalTheme::unicode()))
-}
-
-fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {pos} worlds, {per_sec}, {msg}");
-    ProgressBar::new_spinner()
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+    Failure::told(bad.report(GraphicalTheme::unicode(), paragraph()))
 }
 
 fn stories(count: usize) -> String {

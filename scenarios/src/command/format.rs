@@ -1,5 +1,6 @@
 //! The option `--format`: all of them, or those in which a command can write.
 
+use super::screen::fit;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use squall_reports::Format;
 
@@ -20,7 +21,7 @@ impl TextOrJson {
     ) -> String {
         match self.format {
             Format::Json => json(),
-            _ => text(),
+            _ => fit(&text()),
         }
     }
 }

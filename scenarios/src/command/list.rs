@@ -2,21 +2,20 @@
 
 use super::exit::{Exit, Failure, say};
 use super::format::TextOrJson;
+use super::screen::paragraph;
 use crate::library::library;
 use anstyle::Style;
 use serde_json::json;
+use squall_reports::json::VERSION;
 
 /// Lists the named scenarios with what each of them shows.
 ///
-/// As JSON: a list of objects with name, group, shows and expect.
+/// As JSON: in `scenarios` a list of objects with name, group, shows and expect.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     format: TextOrJson,
 }
-
-/// How wide the list is, in columns, like the reports.
-const WIDTH: usize = 100;
 
 pub(crate) fn list(arguments: &Arguments) -> Result<Exit, Failure> {
     say(arguments.format.written(text, json_text));
@@ -35,7 +34,7 @@ fn text() -> String {
             text += &format!("{gap}{bold}{group}{bold:#}\n");
             heading = scenario.group;
         }
-        let column = textwrap::Options::new(WIDTH)
+        let column = textwrap::Options::new(paragraph())
             .initial_indent("      ")
             .subsequent_indent("      ")
             .word_splitter(textwrap::WordSplitter::NoHyphenation);
@@ -62,5 +61,5 @@ fn json_text() -> String {
             })
         })
         .collect();
-    format!("{:#}", serde_json::Value::from(scenarios))
+    format!("{:#}", json!({ "squall": VERSION, "scenarios": scenarios }))
 }

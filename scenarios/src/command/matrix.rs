@@ -1,6 +1,6 @@
 //! `squall matrix`: what holds, over which transport, in which mode, under which class of fault.
 
-use super::exit::{Exit, Failure, complain, error_line, say};
+use super::exit::{Exit, Failure, complain, error_line, note, say};
 use super::format::one_of;
 use super::output::say_whole;
 use super::progress::progress;
@@ -40,7 +40,7 @@ Cells:
   .       not exercised
 
 Exit codes:
-  0  all held in the mode `exactly once`, and every guarantee was put to the test
+  0  all held in the mode `exactly once`, and every guarantee was asked
   1  one was violated in that mode    2  one was never put to the test
   4  bad input, or a failure of Squall itself";
 
@@ -92,7 +92,7 @@ pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
         // The others are not among FORMATS.
         _ => say_whole(&json(&matrix, arguments.seeds)),
     }
-    complain(format_args!(
+    note(format_args!(
         "{} in {:.1} s",
         counted(played, "run"),
         began.elapsed().as_secs_f64()
@@ -157,8 +157,18 @@ fn tables(matrix: &Matrix, drawing: &Drawing) -> String {
 }
 
 fn table(places: &[&Vec<Cell>], drawing: &Drawing) -> String {
+    let widths: Vec<usize> = (0..FAULTS.len())
+        .map(|column| {
+            let cells = places.get(column).into_iter().copied().flatten();
+            let widest = cells.map(|cell| words(cell).len()).max();
+            FAULTS[column].0.len().max(widest.unwrap_or(0))
+        })
+        .collect();
     let row = |name: &str, cells: &mut dyn Iterator<Item = String>| {
-        let cells: Vec<String> = cells.map(|cell| format!("{cell:10}")).collect();
+        let cells: Vec<String> = cells
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:width$}"))
+            .collect();
         let cells = cells.join(drawing.between);
         let row = format!("{}{name:22}{}{cells}", drawing.before, drawing.between);
         format!("{}\n", row.trim_end())

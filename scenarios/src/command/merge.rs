@@ -1,6 +1,6 @@
 //! `squall merge`: what several machines have found, as one of them would have found it.
 
-use super::exit::{Exit, Failure, say};
+use super::exit::{Exit, Failure, say_text};
 use super::exploration_files::{read_exploration, write};
 use crate::search;
 use std::path::PathBuf;
@@ -22,16 +22,17 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   squall merge found-1 found-2 found-3   in words
-  squall merge found-*/ --out found      and the smallest world of each story into found/
+  squall merge found-*/ --out found      and the worlds into found/
 
-Exit codes: 0 if nothing was found, 1 if something was, 4 if they cannot be merged";
+Exit codes:
+  0  nothing was found    1  something was    4  they cannot be merged";
 
 pub(crate) fn merge(arguments: &Arguments) -> Result<Exit, Failure> {
     let explorations = arguments.explorations.iter();
     let explorations: Result<Vec<_>, Failure> =
         explorations.map(|path| read_exploration(path)).collect();
     let merged = search::merge(explorations?).map_err(Failure::new)?;
-    say(merged.text());
+    say_text(merged.text());
     if let Some(directory) = &arguments.out {
         write(&merged, directory)?;
     }

@@ -1,6 +1,7 @@
 //! Where reports go: to standard output, or to files that are always whole.
 
 use super::exit::{Failure, INTERRUPTED, say};
+use super::screen::{fit, paragraph};
 use serde::Deserialize;
 use squall_reports::html::Listed;
 use squall_reports::{
@@ -108,7 +109,7 @@ impl Output {
             reports.for_each(|report| say_whole(&report));
             return Ok(());
         }
-        say_whole(&exploration.text(&styles(true)));
+        say_whole(&fit(&exploration.text(&styles(true))));
         let stem = stem(&exploration.scenario, exploration.engine);
         let stem = format!("{stem}.seeds-1-to-{seeds}");
         self.write(&stem, |format| of_exploration(exploration, format, false))
@@ -244,7 +245,8 @@ pub(crate) fn say_whole(report: &str) {
 
 fn of_run(judged: &Judged, format: Format, coloured: bool) -> String {
     match format {
-        Format::Text => text::render(judged, &styles(coloured)),
+        Format::Text if coloured => fit(&text::render(judged, &styles(true))),
+        Format::Text => text::render(judged, &styles(false)),
         Format::Json => json::render(judged),
         Format::Markdown => markdown::render(judged),
         Format::Html => html::render(judged),
@@ -256,7 +258,8 @@ fn of_run(judged: &Judged, format: Format, coloured: bool) -> String {
 /// None for a format in which many runs cannot be summed up.
 fn of_exploration(exploration: &Exploration, format: Format, coloured: bool) -> Option<String> {
     Some(match format {
-        Format::Text => exploration.text(&styles(coloured)),
+        Format::Text if coloured => fit(&exploration.text(&styles(true))),
+        Format::Text => exploration.text(&styles(false)),
         Format::Json => exploration.json(),
         Format::Markdown => exploration.markdown(),
         Format::Html => html::of_exploration(exploration, |seed| link(exploration, seed)),
@@ -267,7 +270,7 @@ fn of_exploration(exploration: &Exploration, format: Format, coloured: bool) -> 
 
 fn styles(coloured: bool) -> Styles {
     if coloured {
-        Styles::coloured()
+        Styles::coloured().within(paragraph())
     } else {
         Styles::plain()
     }

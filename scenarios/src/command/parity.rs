@@ -3,15 +3,17 @@
 use super::exit::{Exit, Failure, say};
 use super::format::TextOrJson;
 use anstyle::{AnsiColor, Style};
+use serde_json::json;
 use squall_parity::{Comparison, Outcome, compare_all};
+use squall_reports::json::VERSION;
 
 /// Compares the simulated kernel with the real one, behaviour by behaviour.
 ///
 /// Each behaviour of the socket API has one body, which runs on this machine's Linux over its loopback and on
 /// a simulated machine. What the two saw must be the same, or the difference be explained.
 ///
-/// As text, what was seen is shown where it differs. As JSON: a list of objects with group, name, outcome,
-/// explanation, real and simulated.
+/// As text, what was seen is shown where it differs. As JSON: in `parity` a list of objects with group, name,
+/// outcome, explanation, real and simulated.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -20,10 +22,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn parity(arguments: &Arguments) -> Result<Exit, Failure> {
     let comparisons = compare_all();
-    let json = || {
-        let json = serde_json::to_string_pretty(&comparisons);
-        json.expect("comparisons are words and lists of words")
-    };
+    let json = || format!("{:#}", json!({ "squall": VERSION, "parity": comparisons }));
     say(arguments.format.written(|| text(&comparisons), json));
     let all_fine = comparisons.iter().all(|this| this.outcome.is_fine());
     Ok(if all_fine {

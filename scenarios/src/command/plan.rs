@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   squall plan lossy-link --seed 17 > p.toml       the plan
-  squall run p.toml                               the run of `squall run lossy-link --seed 17`";
+  squall run p.toml                               the run of --seed 17";
 
 pub(crate) fn plan(arguments: &Arguments) -> Result<Exit, Failure> {
     let scenario = read_one(&arguments.scenario)?;

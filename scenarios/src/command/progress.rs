@@ -1,9 +1,59 @@
 //! How far a long command has come.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use super::exit::is_quiet;
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use std::fmt::Write;
 
-/// A bar on standard error, if that is a terminal.
+/// A bar on standard error, if that is a terminal and something may be said there.
 pub(crate) fn progress(runs: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {per_sec}, {eta} left");
-    ProgressBar::new(runs).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    match is_quiet() {
+        true => ProgressBar::hidden(),
+        false => ProgressBar::new(runs).with_style(style("{bar:30} {pos}/{len} runs{speed}{left}")),
+    }
+}
+
+/// So many of what has no known end, and a message.
+pub(crate) fn spinner(of: &str) -> ProgressBar {
+    match is_quiet() {
+        true => ProgressBar::hidden(),
+        false => ProgressBar::new_spinner().with_style(style(&format!(
+            "{{spinner}} {{pos}} {of}{{speed}}, {{msg}}"
+        ))),
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("speed", |state: &ProgressState, text: &mut dyn Write| {
+            // Nothing is known before the first.
+            if state.pos() > 0 {
+                let _ = text.write_str(&speed(state.per_sec()));
+            }
+        })
+        .with_key("left", |state: &ProgressState, text: &mut dyn Write| {
+            if state.pos() > 0 {
+                let _ = write!(text, ", {} s left", state.eta().as_secs().max(1));
+            }
+        })
+}
+
+/// `, 118 a second`, with as many digits as mean something.
+fn speed(per_second: f64) -> String {
+    match per_second {
+        few if few < 10.0 => format!(", {few:.1} a second"),
+        many => format!(", {many:.0} a second"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::speed;
+
+    #[test]
+    fn a_speed_has_two_or_three_digits() {
+        assert_eq!(speed(118.4929), ", 118 a second");
+        assert_eq!(speed(0.4929), ", 0.5 a second");
+    }
 }

@@ -30,9 +30,9 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  squall report report/lossy-link.seed-17.json              a page beside it
-  squall report report/                                     pages of all runs in it, and index.html
-  squall report found.json --format text,mermaid --print    the same run in words and as a diagram";
+  squall report report/lossy-link.seed-17.json  a page beside it
+  squall report report/                         all runs in it, and index.html
+  squall report found.json --format text,mermaid --print";
 
 pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut failed = false;

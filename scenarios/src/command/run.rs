@@ -1,8 +1,9 @@
 //! `squall run`: plays scenarios with one seed, or explores one or more of them with many.
 
 use super::annotations;
+use super::called;
 use super::engine::On;
-use super::exit::{Exit, Failure, complain, error_line, say};
+use super::exit::{Exit, Failure, complain, error_line, note, say};
 use super::format::one_of;
 use super::output::Output;
 use super::progress::progress;
@@ -11,6 +12,7 @@ use super::stop::{stop_on_ctrl_c, time};
 use crate::search::canary;
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall::{Plan, RunError, Scenario};
+use squall_guarantees::counted;
 use squall_reports::html::Listed;
 use squall_reports::{Engine, Exploration, Format, Judged, Outcome, Summary};
 use std::path::PathBuf;
@@ -75,8 +77,8 @@ struct Way {
 const EXAMPLES: &str = "\
 Examples:
   squall run lossy-link --seed 17                 one run, told in words
-  squall run --all                                all named scenarios, reports in report/
-  squall run my-chat.toml --format json           a scenario of your own, told to a program
+  squall run --all                                all of them, into report/
+  squall run my-chat.toml --format json           one of your own, for a program
   squall run exactly-once-partition --seeds 1000  many seeds, on all cores";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -185,6 +187,7 @@ fn play(plan: &Plan, way: Way) -> Result<Judged, RunError> {
     if way.canary {
         canary::sing(&mut record);
     }
+    called::tell(&mut record);
     Ok(Judged::new(record))
 }
 
@@ -248,8 +251,9 @@ fn explore(
         }
     }
     let speed = played as f64 / took;
-    complain(format_args!(
-        "{played} runs in {took:.1} s, {speed:.0} runs per second"
+    note(format_args!(
+        "{} in {took:.1} s, {speed:.0} runs per second",
+        counted(played, "run")
     ));
     let exit = match exit_of(exploration.outcome) {
         _ if failed => Exit::Failed,

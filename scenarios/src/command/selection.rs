@@ -1,6 +1,7 @@
 //! The scenarios that a command line names: embedded ones by name, others by their file.
 
 use super::exit::{Failure, error_line};
+use super::screen::paragraph;
 use crate::library::library;
 use crate::systems::SYSTEMS;
 use miette::GraphicalTheme;
@@ -230,5 +231,5 @@ fn read_any(given: &str) -> Result<Given, String> {
 }
 
 fn told(bad: BadScenario) -> String {
-    bad.report(GraphicalTheme::unicode())
+    bad.report(GraphicalTheme::unicode(), paragraph())
 }

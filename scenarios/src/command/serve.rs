@@ -1,6 +1,6 @@
 //! `squall serve`: the server that the scenarios put to the test, on real sockets.
 
-use super::exit::{Exit, Failure, complain};
+use super::exit::{Exit, Failure, note};
 use squall_chat::{Database, Recovery, ServerEvent, ServerOptions, Termination};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -56,7 +56,7 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
         .build()
         .map_err(Failure::new)?
         .block_on(serve_until_told(arguments))?;
-    complain("The server has closed its connections and its database.");
+    note("The server has closed its connections and its database.");
     Ok(Exit::AsExpected)
 }
 
@@ -84,7 +84,7 @@ async fn serve_until_told(arguments: &Arguments) -> Result<(), Failure> {
     let opened = Database::open(&arguments.database).and_then(Database::close);
     opened.map_err(Failure::new)?;
     let database = arguments.database.display();
-    complain(format_args!(
+    note(format_args!(
         "Listening on http://{local}, messages in {database}; Ctrl-C or SIGTERM stops."
     ));
     squall_chat::serve(listener, &arguments.database, options, Arc::new(tell), stop)
@@ -101,21 +101,21 @@ fn tell(event: ServerEvent) {
             ..
         } => {
             let again = if recovered { " again" } else { "" };
-            complain(format_args!("{client} is here{again} (session {session})"));
+            note(format_args!("{client} is here{again} (session {session})"));
         }
         ServerEvent::SessionClosed {
             session,
             client,
             cause,
         } => {
-            complain(format_args!(
+            note(format_args!(
                 "{client} is gone (session {session}): {cause}"
             ));
         }
         ServerEvent::Stored { .. } | ServerEvent::Census(_) => {}
-        ServerEvent::CutOff { reason } => complain(format_args!("the broker is lost: {reason}")),
+        ServerEvent::CutOff { reason } => note(format_args!("the broker is lost: {reason}")),
         ServerEvent::StorageFailed { reason } => {
-            complain(format_args!("a message is not stored for now: {reason}"));
+            note(format_args!("a message is not stored for now: {reason}"));
         }
     }
 }

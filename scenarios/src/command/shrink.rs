@@ -1,6 +1,6 @@
 //! `squall shrink`: makes the world of a story small, and writes it down as a scenario that anybody can run.
 
-use super::exit::{Exit, Failure, complain, say};
+use super::exit::{Exit, Failure, complain, is_verbose, note, say};
 use super::explore::{read, wrong};
 use super::stop::stop_on_ctrl_c;
 use crate::search::{self, Document, Effort, Size};
@@ -44,8 +44,8 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  squall shrink --seed 4711                          a world that `squall explore` has found
-  squall shrink my-chat.toml --seed 17               a scenario of your own that fails
+  squall shrink --seed 4711               a world that `explore` has found
+  squall shrink my-chat.toml --seed 17    a scenario of your own that fails
   squall shrink --seed 4711 --out small.toml --emit-test tests/small.rs";
 
 /// How many other dice are tried where an edit changes who is there.
@@ -78,12 +78,12 @@ pub(crate) fn shrink(arguments: &Arguments) -> Result<Exit, Failure> {
     let size = |world: &Document, seed| {
         Size::of(world, seed).map_or_else(String::new, |size| size.to_string())
     };
-    if arguments.log {
+    if arguments.log || is_verbose() {
         for (edit, kept) in &shrunk.log {
             complain(format_args!("{} {edit}", if *kept { "+" } else { "-" }));
         }
     }
-    complain(format_args!(
+    note(format_args!(
         "{}\nbefore: {}\nafter:  {}{}\n{} worlds played in {:.1} s",
         found.story,
         size(&world, seed),

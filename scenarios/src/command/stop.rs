@@ -1,4 +1,4 @@
-//! What ends long work early: Ctrl-C, and a budget of time.
+//! What ends long work early: Ctrl-C, SIGTERM, and a budget of time.
 
 use super::exit::{Failure, complain};
 use super::output::exit_interrupted;
@@ -6,7 +6,7 @@ use squall::parallel::Stop;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// The first Ctrl-C ends the work in good order, so that nothing that was found is lost; the second at once.
+/// The first Ctrl-C or SIGTERM ends the work in good order, so that nothing that was found is lost; the second at once.
 ///
 /// # Errors
 /// If the system does not let us know.

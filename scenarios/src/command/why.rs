@@ -1,7 +1,8 @@
 //! `squall why`: what a violation hangs on.
 
+use super::called;
 use super::engine::On;
-use super::exit::{Exit, Failure, say};
+use super::exit::{Exit, Failure, say, say_text};
 use super::format::one_of;
 use super::output::Output;
 use super::progress::progress;
@@ -55,12 +56,13 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  squall why at-most-once-partition               what the first violation hangs on
+  squall why at-most-once-partition               what its violation hangs on
   squall why my-chat.toml --seed 17 --out why     the same on a page, in why/
   squall why p.toml --dice 200                    of a plan, with more dice
 
 Exit codes:
-  1  something is violated, and it is told what it hangs on    2  nothing is violated
+  1  something is violated, and it is told what it hangs on
+  2  nothing is violated
   4  bad input, or a failure of Squall itself
   130  ended by Ctrl-C: what was found until then is told";
 
@@ -87,13 +89,14 @@ pub(crate) fn why(arguments: &Arguments) -> Result<Exit, Failure> {
         bar.set_position(played);
     });
     bar.finish_and_clear();
-    let Some(record) = record.map_err(Failure::new)? else {
+    let Some(mut record) = record.map_err(Failure::new)? else {
         say(format_args!(
             "Nothing that was asked for is violated in {} with seed {}.",
             plan.scenario, plan.seed
         ));
         return Ok(Exit::NotExercised);
     };
+    called::tell(&mut record);
     let Some(why) = record.why.clone() else {
         return Ok(Exit::NotExercised);
     };
@@ -110,7 +113,7 @@ pub(crate) fn why(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         _ => {
             let (scenario, seed) = (&record.scenario, record.seed);
-            say(format_args!("{scenario}, seed {seed}: {}", why.text()));
+            say_text(format_args!("{scenario}, seed {seed}: {}", why.text()));
         }
     }
     if let Some(output) = output {

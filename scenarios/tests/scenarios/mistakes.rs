@@ -8,7 +8,7 @@ use squall_cli::SYSTEMS;
 fn mistakes(text: &str) -> String {
     Scenario::parse("chat.toml", text, SYSTEMS)
         .expect_err("the scenario has a mistake")
-        .report(GraphicalTheme::unicode_nocolor())
+        .report(GraphicalTheme::unicode_nocolor(), 100)
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn read_back(plan: &Plan) -> Plan {
     let text = plan.to_toml();
     match Plan::parse("p.toml", &text, SYSTEMS) {
         Ok(read) => read,
-        Err(bad) => panic!("{}", bad.report(GraphicalTheme::unicode_nocolor())),
+        Err(bad) => panic!("{}", bad.report(GraphicalTheme::unicode_nocolor(), 100)),
     }
 }
 
@@ -51,7 +51,7 @@ fn a_plan_from_a_file_plays_the_same_run() {
 #[test]
 fn a_plan_from_a_file_is_repeated_from_its_file() {
     let plan = read_back(&scenario("").plan(7));
-    assert_eq!(plan.command(), "cargo run --release -- run p.toml");
+    assert_eq!(plan.command(), "squall run p.toml");
 }
 
 /// What is said of a plan that was changed like this.
@@ -65,7 +65,7 @@ fn mistakes(change: (&str, &str)) -> String {
     let text = text.replacen(change.0, change.1, 1);
     Plan::parse("p.toml", &text, SYSTEMS)
         .expect_err("the plan has a mistake")
-        .report(GraphicalTheme::unicode_nocolor())
+        .report(GraphicalTheme::unicode_nocolor(), 100)
 }
 
 #[test]

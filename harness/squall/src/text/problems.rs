@@ -31,12 +31,12 @@ pub struct Problem {
 }
 
 impl BadScenario {
-    /// The mistakes with the lines they are in and their remedies, for people. The theme decides
-    /// about colours.
-    pub fn report(&self, theme: GraphicalTheme) -> String {
+    /// The mistakes with the lines they are in and their remedies, for people who have so many columns. The theme
+    /// decides about colours.
+    pub fn report(&self, theme: GraphicalTheme, width: usize) -> String {
         let mut report = String::new();
         GraphicalReportHandler::new_themed(theme)
-            .with_width(100)
+            .with_width(width)
             .with_word_splitter(textwrap::WordSplitter::NoHyphenation)
             .render_report(&mut report, self)
             .expect("a String takes every text");

@@ -1,0 +1,175 @@
+//! What people type wrongly, and what they are told: never nothing, never a panic, and always what to do instead.
+
+use std::fmt::Write;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Command lines, in a folder with what [`prepare`] puts there.
+const COMMANDS: &[&str] = &[
+    "fly",
+    "rum lossy-link",
+    "run",
+    "run no-such-scenario",
+    "run lossy-lnik",
+    "run gone.toml",
+    "run folder",
+    "run bytes.toml",
+    "run endless.toml",
+    "run plan.toml --seed 3",
+    "run crowd.toml",
+    "run days.toml",
+    "run lossy-link --seed seven",
+    "run lossy-link --seed -1",
+    "run lossy-link --seed 18446744073709551616",
+    "run lossy-link --seeds 0",
+    "run lossy-link --seed 1 --seeds 2",
+    "run lossy-link --seeds 2 --for 10",
+    "run lossy-link --for 10m",
+    "run lossy-link --jobs 0",
+    "run lossy-link --engine steam",
+    "run lossy-link --format pdf",
+    "run lossy-link --all",
+    "run lossy-link --out plan.toml",
+    "run lossy-link --color sometimes",
+    "run lossy-link -q -v",
+    "run folder/same.toml other/same.toml --out reports",
+    "list --format yaml",
+    "explore --seeds 7..5",
+    "explore --shard 5/4",
+    "explore --resume",
+    "explore tutorial-long-catch-up",
+    "explore plan.toml",
+    "merge",
+    "merge nowhere",
+    "merge broken.json",
+    "shrink gone.toml",
+    "why lossy-link --guarantee speed",
+    "report nowhere.json",
+    "report folder",
+    "report broken.json",
+    "report newer.json",
+    "capture lossy-link",
+    "capture lossy-link --out no/such/folder/x.pcapng",
+    "plan plan.toml",
+    "check-determinism lossy-link --runs 1",
+    "check-determinism lossy-link --against broken.json",
+    "compare-engines lossy-link --seeds 0",
+    "matrix --seeds 0",
+    "matrix --format html",
+    "serve --listen here",
+    "serve --ping-interval 0s",
+    "serve --recovery redis",
+];
+
+/// Scenario files.
+const FILES: &[&str] = &[
+    "",
+    "shows = \"No end\n",
+    "shows = 3",
+    "shows = \"Two of one name.\"\nshows = \"Here.\"",
+    "shows = \"A typing mistake.\"\n[chat]\ntransprot = \"polling\"",
+    "shows = \"A word that is none.\"\n[chat]\nto-server = \"exactly-twice\"",
+    "shows = \"A group that is none.\"\ngroup = \"disks\"",
+    "shows = \"A system that is none.\"\nsystem = \"mastodon\"",
+    "shows = \"A number without a unit.\"\n[workload]\ninterval = 20",
+    "shows = \"A unit that is none.\"\n[workload]\ninterval = \"20 days\"",
+    "shows = \"An empty range.\"\n[workload]\nmessages = \"40..10\"",
+    "shows = \"A probability above 1.\"\n[link]\nloss = 1.5",
+    "shows = \"A link without a rate.\"\n[link]\nqueue = \"64KiB\"",
+    "shows = \"Nobody.\"\n[clients]\ncount = 0",
+    "shows = \"Too many.\"\n[clients]\ncount = 100000",
+    "shows = \"A name with another meaning.\"\n[clients]\nnames = [\"server\"]",
+    "shows = \"A room of nobody.\"\n[workload]\nrooms = [\"kitchen\"]",
+    "shows = \"A client that is not there.\"\n[client.dave]\nmessages = 1",
+    "shows = \"A fault that is no list.\"\n[fault]\nkind = \"kill\"",
+    "shows = \"A fault without a kind.\"\n[[fault]]\nat = \"1s\"",
+    "shows = \"A fault that is none.\"\n[[fault]]\nkind = \"earthquake\"\nvictims = \"server\"\nat = \"1s\"",
+    "shows = \"A victim that is not there.\"\n[[fault]]\nkind = \"kill\"\nvictims = \"sever\"\nat = \"1s\"",
+    "shows = \"A fault of no length.\"\n[[fault]]\nkind = \"kill\"\nvictims = \"server\"\nat = \"1s\"\nfor = \"0s\"",
+    "shows = \"A field of another fault.\"\n[[fault]]\nkind = \"kill\"\nvictims = \"server\"\nat = \"1s\"\nloss = \"5%\"",
+    "shows = \"Two kills at once.\"\n[[fault]]\nkind = \"kill\"\nvictims = \"server\"\nat = \"1s\"\nfor = \"9s\"\n[[fault]]\nkind = \"kill\"\nvictims = \"server\"\nat = \"2s\"",
+    "shows = \"A guarantee that is none.\"\n[expect]\nexactly-twice = \"held\"",
+    "shows = \"A verdict that is none.\"\n[expect]\nexactly-once = \"hold\"",
+];
+
+/// The folder in which all is typed.
+fn prepare() -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("wrong-inputs");
+    let _ = std::fs::remove_dir_all(&path);
+    for folder in ["folder", "other"] {
+        std::fs::create_dir_all(path.join(folder)).expect("a folder");
+        write(
+            &path,
+            &format!("{folder}/same.toml"),
+            "shows = 'One of two.'",
+        );
+    }
+    write(&path, "bytes.toml", [0xff, 0xfe]);
+    symlink("/dev/zero", path.join("endless.toml")).expect("a link");
+    let plan = squall(&path, &["plan", "folder/same.toml"]);
+    write(&path, "plan.toml", plan.0);
+    let crowd = "shows = 'A crowd.'\nclients.count = 50_000\nworkload.messages = 1_000_000";
+    write(&path, "crowd.toml", crowd);
+    let days = "shows = 'Years.'\nworkload = { messages = 10_000, interval = '1000h' }";
+    write(&path, "days.toml", days);
+    write(&path, "broken.json", "{");
+    write(&path, "newer.json", "{\"squall\": 99}");
+    path
+}
+
+fn write(folder: &Path, name: &str, what: impl AsRef<[u8]>) {
+    std::fs::write(folder.join(name), what).expect("a file");
+}
+
+/// What is said on standard output and on standard error, and the exit code.
+fn squall(folder: &Path, arguments: &[&str]) -> (String, String, i32) {
+    let output = Command::new(env!("CARGO_BIN_EXE_squall"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("COLUMNS", "80")
+        .env_remove("SQUALL_SHARD")
+        .output()
+        .expect("squall starts");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let code = output.status.code().expect("squall ends by itself");
+    (text(output.stdout), text(output.stderr), code)
+}
+
+#[test]
+fn everything_that_is_typed_wrongly_has_an_answer_that_helps() {
+    let folder = prepare();
+    let mut table = String::new();
+    for line in COMMANDS {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let (said, told, code) = squall(&folder, &arguments);
+        assert_eq!((said.as_str(), code), ("", 4), "squall {line}\n{told}");
+        assert!(!told.contains("panicked"), "squall {line}\n{told}");
+        let _ = writeln!(table, "$ squall {line}\n{}\n", told.trim_end());
+    }
+    for text in FILES {
+        write(&folder, "scenario.toml", text);
+        let (said, told, code) = squall(&folder, &["run", "scenario.toml"]);
+        assert_eq!((said.as_str(), code), ("", 4), "{text}\n{told}");
+        let place = told.split_once("[scenario.toml:").map(|(_, place)| place);
+        let line = place.and_then(|place| place.split_once(':'));
+        let line = line.and_then(|(line, _)| line.parse::<usize>().ok());
+        assert!(
+            line.is_some_and(|line| (1..=text.lines().count().max(1)).contains(&line)),
+            "no line of the file: {text}\n{told}"
+        );
+        assert!(told.contains("help: "), "no remedy: {text}\n{told}");
+        let _ = writeln!(
+            table,
+            "$ cat scenario.toml\n{text}\n$ squall run scenario.toml\n{}\n",
+            told.trim_end()
+        );
+    }
+    for line in table.lines().filter(|line| !line.starts_with("shows =")) {
+        assert!(
+            line.chars().count() <= 80,
+            "wider than the terminal: {line}"
+        );
+    }
+    insta::assert_snapshot!(table);
+}
