@@ -1,7 +1,7 @@
 //! A record with the verdicts on it, compared with what its scenario expects.
 
 use crate::{Expected, Fault, Record};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use squall_guarantees::{Asked, Guarantee, Verdict, check};
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub struct Judgement {
 }
 
 /// Whether a run went as its scenario expects. The worse is the greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Every expectation was met, and nothing else was violated.

@@ -9,6 +9,7 @@ mod bugs;
 mod calibrate;
 mod called;
 mod capture;
+mod check;
 mod check_determinism;
 mod compare_engines;
 mod engine;
@@ -19,18 +20,23 @@ mod format;
 mod list;
 mod matrix;
 mod merge;
+mod new;
 mod output;
 mod parity;
 mod plan;
 mod progress;
 mod report;
 mod run;
+mod schema;
 mod screen;
 mod selection;
 mod serve;
+mod shell;
+mod show;
 mod shrink;
 mod speech;
 mod stop;
+mod summary;
 mod trace;
 mod why;
 
@@ -42,7 +48,7 @@ use std::process::ExitCode;
 /// Runs a real Socket.IO chat in a deterministic simulated world, and says which delivery
 /// guarantees held.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "squall", version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
     #[command(flatten)]
     speech: Speech,
@@ -53,6 +59,7 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   squall list                                    what there is
+  squall new my-chat.toml                        a scenario to begin with
   squall run lossy-link                          one run, told in words
   squall run --all                               all, with reports in report/
   squall run exactly-once-partition --seeds 1000 many seeds
@@ -87,6 +94,10 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     List(list::Arguments),
+    Show(show::Arguments),
+    New(new::Arguments),
+    Check(check::Arguments),
+    Schema(schema::Arguments),
     Run(run::Arguments),
     Explore(explore::Arguments),
     Merge(merge::Arguments),
@@ -103,6 +114,8 @@ enum Command {
     Bugs(bugs::Arguments),
     Matrix(matrix::Arguments),
     Serve(serve::Arguments),
+    Completions(shell::Completions),
+    Man(shell::Manual),
     Trace(trace::Arguments),
 }
 
@@ -141,6 +154,10 @@ impl Command {
     fn obey(self) -> Result<Exit, Failure> {
         match self {
             Command::List(arguments) => list::list(&arguments),
+            Command::Show(arguments) => show::show(&arguments),
+            Command::New(arguments) => new::new(&arguments),
+            Command::Check(arguments) => check::check(&arguments),
+            Command::Schema(schema::Arguments {}) => schema::schema(),
             Command::Run(arguments) => run::run(&arguments),
             Command::Explore(arguments) => explore::explore(&arguments),
             Command::Merge(arguments) => merge::merge(&arguments),
@@ -157,6 +174,8 @@ impl Command {
             Command::Bugs(arguments) => bugs::bugs(&arguments),
             Command::Matrix(arguments) => matrix::matrix(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments),
+            Command::Completions(arguments) => shell::completions(&arguments),
+            Command::Man(arguments) => shell::manual(&arguments),
             Command::Trace(arguments) => trace::trace(&arguments),
         }
     }

@@ -23,6 +23,11 @@ pub fn library() -> Vec<Scenario> {
     library
 }
 
+/// The names of all of them, in alphabetical order.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
+    LIBRARY.iter().map(|(name, _)| *name)
+}
+
 /// The text of a named scenario, if there is one of this name.
 pub(crate) fn text(name: &str) -> Option<&'static str> {
     let mut texts = LIBRARY.iter();

@@ -113,13 +113,33 @@ impl Place {
         places
     }
 
-    /// The scenario file of this place.
+    /// What it is called as a scenario: `matrix-polling-exactly-once-power-loss`.
+    pub(crate) fn name(&self) -> String {
+        let (mode, ..) = MODES[self.mode];
+        let (class, _) = FAULTS[self.fault];
+        let words = format!("matrix {} {mode} {class}", TRANSPORTS[self.transport]);
+        words.replace(' ', "-")
+    }
+
+    /// The place of this name.
+    pub(crate) fn named(name: &str) -> Option<Place> {
+        let mut all = Place::all()
+            .into_iter()
+            .filter(|_| name.starts_with("matrix-"));
+        all.find(|place| place.name() == name)
+    }
+
+    /// The scenario file of this place. Of the weaker modes nothing is expected: they show what they lose.
     pub(crate) fn file(&self) -> String {
         let (_, to_server, to_client, recovery) = MODES[self.mode];
         let (class, fault) = FAULTS[self.fault];
         let fault = match fault {
             "" => String::new(),
-            fault => format!("[[fault]]\n{fault}\n"),
+            fault => format!("\n[[fault]]\n{fault}\n"),
+        };
+        let expect = match self.mode == MODES.len() - 1 {
+            true => "\n[expect]\nexactly-once = 'held'\n",
+            false => "",
         };
         format!(
             "shows = 'A cell of the guarantee matrix: {class}.'\n\n\
@@ -136,7 +156,7 @@ impl Place {
              backoff = {{ min = '200ms', max = '2s' }}\n\n\
              [workload]\n\
              messages = '10..15'\n\
-             interval = '200ms..800ms'\n\n{fault}",
+             interval = '200ms..800ms'\n{fault}{expect}",
             TRANSPORTS[self.transport]
         )
     }
@@ -146,7 +166,7 @@ impl Place {
     /// # Panics
     /// If the file is wrong, which a test rules out.
     pub(crate) fn scenario(&self) -> Scenario {
-        let scenario = Scenario::parse("matrix", &self.file(), SYSTEMS);
+        let scenario = Scenario::parse(&self.name(), &self.file(), SYSTEMS);
         scenario.unwrap_or_else(|bad| panic!("{bad}: {:?}", bad.problems))
     }
 }
@@ -164,6 +184,14 @@ pub(crate) fn play(scenario: &Scenario, seed: u64) -> Result<Vec<Verdict>, RunEr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_place_has_a_name_of_its_own() {
+        for place in Place::all() {
+            assert_eq!(Place::named(&place.name()), Some(place));
+        }
+        assert_eq!(Place::named("matrix-polling"), None);
+    }
 
     #[test]
     fn every_place_is_a_right_scenario() {

@@ -55,7 +55,7 @@ pub(crate) fn complain(what: impl Display) {
 /// Writes to standard error what is good to know, unless nobody wants to.
 pub(crate) fn note(what: impl Display) {
     if !is_quiet() {
-        complain(what);
+        complain(fit(&what.to_string()));
     }
 }
 

@@ -1,12 +1,12 @@
 //! `squall explore`: plays worlds that nobody made a scenario for, and tells what is wrong in stories.
 
-use super::exit::{Exit, Failure, note, say_text};
+use super::exit::{Exit, Failure, note, say};
 use super::exploration_files::{read_exploration, write};
+use super::format::TextOrJson;
 use super::progress::spinner;
-use super::screen::paragraph;
+use super::selection::{embedded, told};
 use super::stop::{stop_on_ctrl_c, time};
 use crate::search::{self, Document, Exploration, Span, Stretch};
-use miette::GraphicalTheme;
 use squall::BadScenario;
 use squall::parallel::{Effort, default_jobs};
 use squall_guarantees::counted;
@@ -48,6 +48,8 @@ pub(crate) struct Arguments {
     /// Go on where the exploration in `--out` was ended, with the seeds that are left of it.
     #[arg(long, requires = "out", conflicts_with_all = ["seeds", "shard"])]
     resume: bool,
+    #[command(flatten)]
+    format: TextOrJson,
     /// Stop at the first finding.
     #[arg(long)]
     fail_fast: bool,
@@ -158,7 +160,7 @@ pub(crate) fn explore(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(before) => search::go_on(before, now),
         None => now,
     };
-    say_text(exploration.text());
+    say_exploration(&exploration, arguments.format)?;
     if let Some(directory) = &arguments.out {
         write(&exploration, directory)?;
     }
@@ -205,6 +207,21 @@ fn left_of(exploration: &Exploration) -> Result<Stretch, Failure> {
     }
 }
 
+/// Prints what was found. As JSON it is what `--out` writes into `exploration.json`.
+///
+/// # Errors
+/// If JSON cannot hold it.
+pub(super) fn say_exploration(
+    exploration: &Exploration,
+    format: TextOrJson,
+) -> Result<(), Failure> {
+    match format.is_text() {
+        true => say(format.written(|| exploration.text(), String::new)),
+        false => say(serde_json::to_string_pretty(exploration).map_err(Failure::new)?),
+    }
+    Ok(())
+}
+
 /// The scenario file that a world completes; without one, nothing is fixed.
 ///
 /// # Errors
@@ -220,8 +237,8 @@ pub(super) fn read(file: Option<&Path>) -> Result<Document, Failure> {
         let what = format!("{name} is about the tutorial's chat, and worlds are composed for ours");
         return Err(Failure::new(what));
     }
-    let text = match crate::library::text(&name) {
-        Some(text) => text.to_owned(),
+    let text = match embedded(&name) {
+        Some(text) => text,
         None => std::fs::read_to_string(file)
             .map_err(|error| Failure::new(format!("the file {name} cannot be read: {error}")))?,
     };
@@ -230,7 +247,7 @@ pub(super) fn read(file: Option<&Path>) -> Result<Document, Failure> {
 
 /// A world was no scenario: with the file, what it fixes does not go together with something that was drawn.
 pub(super) fn wrong(bad: BadScenario) -> Failure {
-    Failure::told(bad.report(GraphicalTheme::unicode(), paragraph()))
+    Failure::told(told(&bad))
 }
 
 fn stories(count: usize) -> String {

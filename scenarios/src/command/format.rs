@@ -13,6 +13,11 @@ pub(super) struct TextOrJson {
 }
 
 impl TextOrJson {
+    /// Whether it is for people.
+    pub(super) fn is_text(self) -> bool {
+        self.format == Format::Text
+    }
+
     /// Calls the one that writes in this form.
     pub(super) fn written(
         self,

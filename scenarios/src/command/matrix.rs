@@ -1,6 +1,6 @@
 //! `squall matrix`: what holds, over which transport, in which mode, under which class of fault.
 
-use super::exit::{Exit, Failure, complain, error_line, note, say};
+use super::exit::{Exit, Failure, complain, error_line, note, say, say_text};
 use super::format::one_of;
 use super::output::say_whole;
 use super::progress::progress;
@@ -43,6 +43,10 @@ Exit codes:
   0  all held in the mode `exactly once`, and every guarantee was asked
   1  one was violated in that mode    2  one was never put to the test
   4  bad input, or a failure of Squall itself";
+
+/// Each cell can be played alone.
+const HOW_TO_REPEAT: &str = "\nEach column of a table is a scenario: `squall run matrix-polling-exactly-once-power-loss --seed 7` plays one run, \
+    `squall show matrix-polling-exactly-once-power-loss` prints it.";
 
 /// In which forms a matrix can be written.
 const FORMATS: [Format; 3] = [Format::Text, Format::Json, Format::Markdown];
@@ -87,7 +91,10 @@ pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
     });
     progress.finish_and_clear();
     match arguments.format {
-        Format::Text => say(tables(&matrix, &PLAIN)),
+        Format::Text => {
+            say(tables(&matrix, &PLAIN));
+            say_text(HOW_TO_REPEAT);
+        }
         Format::Markdown => say(tables(&matrix, &MARKDOWN)),
         // The others are not among FORMATS.
         _ => say_whole(&json(&matrix, arguments.seeds)),
@@ -210,6 +217,7 @@ fn json(matrix: &Matrix, seeds: u64) -> String {
                     "transport": TRANSPORTS[place.transport],
                     "mode": MODES[place.mode].0,
                     "fault": FAULTS[place.fault].0,
+                    "scenario": place.name(),
                     "held": cell.held,
                     "violated": cell.violated,
                     "not_exercised": seeds - cell.held - cell.violated,

@@ -1,7 +1,9 @@
 //! `squall merge`: what several machines have found, as one of them would have found it.
 
-use super::exit::{Exit, Failure, say_text};
+use super::exit::{Exit, Failure};
 use super::exploration_files::{read_exploration, write};
+use super::explore::say_exploration;
+use super::format::TextOrJson;
 use crate::search;
 use std::path::PathBuf;
 
@@ -17,6 +19,8 @@ pub(crate) struct Arguments {
     /// A directory for the smallest world of each story, as a scenario file, for `exploration.json`, and for a page.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    format: TextOrJson,
 }
 
 const EXAMPLES: &str = "\
@@ -32,7 +36,7 @@ pub(crate) fn merge(arguments: &Arguments) -> Result<Exit, Failure> {
     let explorations: Result<Vec<_>, Failure> =
         explorations.map(|path| read_exploration(path)).collect();
     let merged = search::merge(explorations?).map_err(Failure::new)?;
-    say_text(merged.text());
+    say_exploration(&merged, arguments.format)?;
     if let Some(directory) = &arguments.out {
         write(&merged, directory)?;
     }

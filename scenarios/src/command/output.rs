@@ -1,11 +1,13 @@
 //! Where reports go: to standard output, or to files that are always whole.
 
-use super::exit::{Failure, INTERRUPTED, say};
+use super::exit::{Failure, INTERRUPTED, is_quiet, is_verbose, say};
 use super::screen::{fit, paragraph};
+use super::summary::{self, Summed};
 use serde::Deserialize;
 use squall_reports::html::Listed;
 use squall_reports::{
-    Engine, Exploration, Format, Judged, Record, Styles, html, json, junit, markdown, mermaid, text,
+    Engine, Exploration, Format, Judged, Outcome, Record, Styles, html, json, junit, markdown,
+    mermaid, text,
 };
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -77,9 +79,7 @@ impl Output {
                 .for_each(|&format| say_whole(&of_run(judged, format, true)));
             return Ok(());
         }
-        let report = of_run(judged, Format::Text, true);
-        // The verdict with the seed, and the command that repeats the run.
-        report.lines().take(2).for_each(say);
+        say_briefly(judged);
         self.write_run(judged)
     }
 
@@ -147,6 +147,25 @@ impl Output {
         }
     }
 
+    /// Whether what is printed is for people.
+    pub(crate) fn is_for_people(&self) -> bool {
+        self.is_in_files() || self.formats == [Format::Text]
+    }
+
+    /// Writes what became of all runs, for programs and for `squall run --failed`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn summary(&self, summary: &Summed) -> Result<(), Failure> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        let path = directory.join(summary::NAME);
+        let written = write_whole(&path, &summary.json());
+        written
+            .map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display())))
+    }
+
     fn write(&self, stem: &str, report: impl Fn(Format) -> Option<String>) -> Result<(), Failure> {
         let Some(directory) = &self.directory else {
             return Ok(());
@@ -164,6 +183,35 @@ impl Output {
             })?;
         }
         Ok(())
+    }
+}
+
+/// A line for a run as expected. What is not, is told: the verdict with the seed, what repeats it, the guarantees.
+fn say_briefly(judged: &Judged) {
+    let report = of_run(judged, Format::Text, true);
+    let mut lines = report.lines();
+    let verdict = lines.next().unwrap_or_default();
+    if judged.outcome == Outcome::AsExpected {
+        match (is_quiet(), is_verbose()) {
+            (true, _) => {}
+            (false, false) => say(verdict),
+            (false, true) => report.lines().take(2).for_each(say),
+        }
+        return;
+    }
+    report.lines().take(2).for_each(say);
+    let is_told = |line: &&str| !line.is_empty();
+    let guarantees = lines
+        .skip_while(|line| !line.contains("Guarantees"))
+        .skip(1)
+        .take_while(is_told);
+    let mut is_wrong = false;
+    for line in guarantees {
+        // What a verdict rests on stands below it, further to the right.
+        is_wrong = line.starts_with(['!', '?']) || (is_wrong && line.starts_with("      "));
+        if is_wrong {
+            say(line);
+        }
     }
 }
 

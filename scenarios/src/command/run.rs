@@ -3,12 +3,13 @@
 use super::annotations;
 use super::called;
 use super::engine::On;
-use super::exit::{Exit, Failure, complain, error_line, note, say};
+use super::exit::{Exit, Failure, complain, error_line, note, say, say_text};
 use super::format::one_of;
 use super::output::Output;
 use super::progress::progress;
-use super::selection::{Given, Limit, Selection, check_names};
+use super::selection::{Given, Limit, Selection, check_names, embedded};
 use super::stop::{stop_on_ctrl_c, time};
+use super::summary::{self, Summed};
 use crate::search::canary;
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall::{Plan, RunError, Scenario};
@@ -26,13 +27,18 @@ const REPORTS: &str = "report";
 
 /// Plays scenarios and says which guarantees held.
 ///
-/// Without --out, the reports are printed. With it (and --all, which implies --out report), each
-/// run's reports become files, one for each format, and a line for each run is printed.
+/// Without --out, the reports are printed. With it (and --all, --group and --failed, which imply
+/// --out report), each run's reports become files, one for each format, and a line for each run is
+/// printed: no line for those as expected with -q, and what repeats each with -v.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     selection: Selection,
+    /// What was not as expected last time, with the same seeds: as `summary.json` in the directory for the reports
+    /// says.
+    #[arg(long, group = "Selection", conflicts_with_all = ["seed", "seeds", "engine"])]
+    failed: bool,
     /// The seed that decides everything the scenario leaves open. [default: 1]
     #[arg(long, value_name = "N", conflicts_with = "seeds")]
     seed: Option<u64>,
@@ -82,12 +88,24 @@ Examples:
   squall run exactly-once-partition --seeds 1000  many seeds, on all cores";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let given = arguments.selection.read_any()?;
+    let is_list = arguments.selection.is_list() || arguments.failed;
+    let out = arguments.out.clone();
+    let directory = out.or_else(|| is_list.then(|| PathBuf::from(REPORTS)));
+    let again = match (&directory, arguments.failed) {
+        (Some(directory), true) => Some(summary::what_failed(directory)?),
+        _ => None,
+    };
+    if again.as_ref().is_some_and(Vec::is_empty) {
+        say("Nothing was against the expectation last time.");
+        return Ok(Exit::AsExpected);
+    }
+    let given = match &again {
+        Some(again) => again.iter().map(|(given, ..)| given.clone()).collect(),
+        None => arguments.selection.read_any()?,
+    };
     let open = given.iter().filter_map(Given::scenario);
     arguments.limit.check(open)?;
-    let out = arguments.out.clone();
-    let directory = out.or_else(|| arguments.selection.all.then(|| PathBuf::from(REPORTS)));
-    if directory.is_some() {
+    if directory.is_some() && again.is_none() {
         check_names(given.iter().map(Given::called))?;
     }
     let output = Output::new(directory, &arguments.format)?;
@@ -102,6 +120,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         in_detail: output.shows_packets(),
         canary: arguments.canary,
     };
+    if let Some(again) = again {
+        let plans = again.into_iter();
+        let plans = plans.map(|(given, seed, engine)| given.plan(seed, engine));
+        return play_all(plans.collect(), way, &effort, &output);
+    }
     match arguments.seeds {
         Some(seeds) => explore_all(&scenarios(given)?, seeds, way, &effort, &output),
         None => {
@@ -131,7 +154,7 @@ fn scenarios(given: Vec<Given>) -> Result<Vec<Scenario>, Failure> {
 fn play_all(plans: Vec<Plan>, way: Way, effort: &Effort, output: &Output) -> Result<Exit, Failure> {
     let all = plans.len() as u64;
     let progress = progress(all);
-    let (mut results, mut listed) = (Vec::new(), Vec::new());
+    let (mut results, mut listed, mut summary) = (Vec::new(), Vec::new(), Summed::default());
     let mut failure = None;
     let work = |plan: &Plan| play(plan, way);
     let played = parallel(plans, effort, work, |plan, result| {
@@ -143,10 +166,12 @@ fn play_all(plans: Vec<Plan>, way: Way, effort: &Effort, output: &Output) -> Res
                 }
                 failure = failure.take().or(output.run(&judged).err());
                 listed.push(output.listed(&judged));
+                summary.add(&judged, &plan.source);
                 results.push(exit_of(judged.outcome));
             }
             Err(error) => {
                 complain(error_line(&error.to_string()));
+                summary.add_failure(&plan);
                 results.push(Exit::Failed);
             }
         });
@@ -157,23 +182,18 @@ fn play_all(plans: Vec<Plan>, way: Way, effort: &Effort, output: &Output) -> Res
     }
     if output.is_in_files() {
         output.index(listed)?;
-        let as_expected = results
-            .iter()
-            .filter(|exit| **exit == Exit::AsExpected)
-            .count();
-        say(format_args!(
-            "{as_expected} of {} as expected{}",
-            results.len(),
-            output.whereabouts()
-        ));
+        output.summary(&summary)?;
+    }
+    if (output.is_in_files() || played > 1) && output.is_for_people() {
+        say_text(summary.text(&output.whereabouts()));
     }
     results.extend((played < all).then_some(Exit::Interrupted));
     Ok(worst(results))
 }
 
 fn annotate(judged: &Judged, source: &str) {
-    let text = match crate::library::text(source) {
-        Some(text) => text.to_owned(),
+    let text = match embedded(source) {
+        Some(text) => text,
         None => std::fs::read_to_string(source).unwrap_or_default(),
     };
     annotations::of(judged, source, &text).iter().for_each(say);
@@ -199,14 +219,21 @@ fn explore_all(
     effort: &Effort,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let (mut results, mut listed) = (Vec::new(), Vec::new());
+    let (mut results, mut listed, mut summary) = (Vec::new(), Vec::new(), Summed::default());
     for scenario in scenarios {
-        let (exit, entry) = explore(scenario, seeds, way, effort, output)?;
+        let (exit, explored) = explore(scenario, seeds, way, effort, output)?;
         results.push(exit);
-        listed.extend(entry);
+        if let Some((exploration, entry)) = explored {
+            listed.push(entry);
+            summary.add_exploration(&exploration, &scenario.source);
+        }
     }
     if output.is_in_files() {
         output.index(listed)?;
+        output.summary(&summary)?;
+    }
+    if scenarios.len() > 1 && output.is_for_people() {
+        say_text(summary.text(&output.whereabouts()));
     }
     Ok(worst(results))
 }
@@ -217,7 +244,7 @@ fn explore(
     way: Way,
     effort: &Effort,
     output: &Output,
-) -> Result<(Exit, Option<Listed>), Failure> {
+) -> Result<(Exit, Option<(Exploration, Listed)>), Failure> {
     let progress = progress(seeds);
     let began = Instant::now();
     let (mut summaries, mut failed) = (Vec::new(), false);
@@ -260,7 +287,8 @@ fn explore(
         Exit::AsExpected if effort.stop.load(Ordering::Relaxed) => Exit::Interrupted,
         exit => exit,
     };
-    Ok((exit, Some(output.listed_exploration(&exploration, played))))
+    let listed = output.listed_exploration(&exploration, played);
+    Ok((exit, Some((exploration, listed))))
 }
 
 fn exit_of(outcome: Outcome) -> Exit {

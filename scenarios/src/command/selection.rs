@@ -1,30 +1,45 @@
-//! The scenarios that a command line names: embedded ones by name, others by their file.
+//! The scenarios that a command line names: embedded ones by name, cells of the matrix by theirs, others by their file.
 
 use super::exit::{Failure, error_line};
 use super::screen::paragraph;
-use crate::library::library;
+use crate::library::{self, library};
+use crate::matrix::Place;
 use crate::systems::SYSTEMS;
 use miette::GraphicalTheme;
-use squall::text::nearest;
-use squall::{BadScenario, Plan, Scenario, is_plan};
+use squall::text::{choose_from, nearest};
+use squall::{BadScenario, Group, Plan, Scenario, is_plan};
 use squall_reports::Engine;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use wildmatch::WildMatch;
 
 /// Which scenarios.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Selection {
-    /// Names of scenarios (see `squall list`), or files.
+    /// Names of scenarios (see `squall list`), or files; `'cluster-*'` stands for all names that begin so.
     #[arg(value_name = "SCENARIO|FILE")]
     scenarios: Vec<String>,
     /// Every named scenario.
     #[arg(long)]
-    pub(crate) all: bool,
+    all: bool,
+    /// The named scenarios of a group (see `squall list`), as in `storage` or `exactly-once`.
+    #[arg(long, value_name = "GROUP", value_parser = group)]
+    group: Option<Group>,
 }
 
+/// A group by its name, with hyphens for its spaces if somebody wants no quotes.
+fn group(word: &str) -> Result<Group, String> {
+    let hyphens = |name: &str| name.replace(' ', "-");
+    let mut all = Group::ALL.into_iter();
+    let found = all.find(|(name, _)| hyphens(name) == hyphens(&word.to_lowercase()));
+    found.map(|(_, group)| group).ok_or_else(|| {
+        let names: Vec<String> = Group::ALL.iter().map(|(name, _)| hyphens(name)).collect();
+        choose_from(word, names.iter().map(String::as_str))
+    })
+}
 /// How much may be asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Limit {
@@ -81,15 +96,17 @@ pub(crate) fn check_names<'s>(
 }
 
 impl Selection {
+    /// Whether it stands for many, whose reports nobody wants to see one after the other.
+    pub(crate) fn is_list(&self) -> bool {
+        self.all || self.group.is_some()
+    }
+
     /// Reads them, in the order of the command line.
     ///
     /// # Errors
     /// All names that are unknown and all mistakes in all files, in words for people.
     pub(crate) fn read(&self) -> Result<Vec<Scenario>, Failure> {
-        match self.all {
-            true => Ok(library()),
-            false => self.each(read),
-        }
+        self.each(read, |scenario| scenario)
     }
 
     /// Reads them like [`Selection::read`]; they may be plans.
@@ -97,24 +114,59 @@ impl Selection {
     /// # Errors
     /// Like [`Selection::read`].
     pub(crate) fn read_any(&self) -> Result<Vec<Given>, Failure> {
-        match self.all {
-            true => Ok(library().into_iter().map(Given::from).collect()),
-            false => self.each(read_any),
-        }
+        self.each(
+            |given| read_given(given).map_err(|unread| unread.told()),
+            Given::from,
+        )
     }
 
-    fn each<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Failure> {
+    fn each<T>(
+        &self,
+        read: impl Fn(&str) -> Result<T, String>,
+        named: impl Fn(Scenario) -> T,
+    ) -> Result<Vec<T>, Failure> {
+        if self.is_list() {
+            let mut library = library();
+            library.retain(|it| self.group.is_none() || it.group == self.group);
+            return Ok(library.into_iter().map(named).collect());
+        }
         let (mut all, mut complaints) = (Vec::new(), Vec::new());
         for given in &self.scenarios {
-            match read(given) {
-                Ok(one) => all.push(one),
+            match expanded(given) {
+                Ok(names) => {
+                    for name in names {
+                        match read(&name) {
+                            Ok(one) => all.push(one),
+                            Err(complaint) => complaints.push(complaint),
+                        }
+                    }
+                }
                 Err(complaint) => complaints.push(complaint),
             }
         }
         match complaints.is_empty() {
             true => Ok(all),
-            false => Err(Failure(complaints.join("\n"))),
+            false => Err(Failure::told(complaints.join("\n"))),
         }
+    }
+}
+
+/// The names for which a pattern stands; of what is no pattern, itself.
+fn expanded(given: &str) -> Result<Vec<String>, String> {
+    if !given.contains(['*', '?']) || Path::new(given).exists() {
+        return Ok(vec![given.to_owned()]);
+    }
+    let pattern = WildMatch::new(given);
+    let cells = Place::all().into_iter().map(|place| place.name());
+    let names = library::names().map(str::to_owned);
+    // Hundreds of cells are meant only by who names them.
+    let names = names.chain(cells.filter(|_| given.starts_with("matrix-")));
+    let names: Vec<String> = names.filter(|name| pattern.matches(name)).collect();
+    match names.is_empty() {
+        true => Err(error_line(&format!(
+            "no scenario has a name like `{given}`\n  `squall list` shows all of them."
+        ))),
+        false => Ok(names),
     }
 }
 
@@ -131,7 +183,34 @@ pub(crate) fn read_one(given: &str) -> Result<Scenario, Failure> {
 /// # Errors
 /// Like [`read_one`].
 pub(crate) fn read_any_one(given: &str) -> Result<Given, Failure> {
-    read_any(given).map_err(Failure::told)
+    read_given(given).map_err(|unread| Failure::told(unread.told()))
+}
+
+/// The text of the one that is given, which can be played.
+///
+/// # Errors
+/// Like [`read_one`].
+pub(crate) fn text_of(given: &str) -> Result<String, Failure> {
+    read_any_one(given)?;
+    match embedded(given) {
+        // Where the schema is, seen from the library, is nowhere else.
+        Some(text) => Ok(
+            match text
+                .strip_prefix("#:schema ")
+                .and_then(|it| it.split_once('\n'))
+            {
+                Some((_, rest)) => rest.to_owned(),
+                None => text,
+            },
+        ),
+        None => read_text(Path::new(given)).map_err(Failure::new),
+    }
+}
+
+/// The text of what has this name: a named scenario, or a cell of the matrix.
+pub(crate) fn embedded(name: &str) -> Option<String> {
+    let text = library::text(name).map(str::to_owned);
+    text.or_else(|| Place::named(name).map(|place| place.file()))
 }
 
 /// The longest file that is read, in bytes. A scenario is a page or two, the plan of a crowd is longer.
@@ -188,8 +267,31 @@ impl Given {
     }
 }
 
+/// Why something cannot be played.
+pub(crate) enum Unread {
+    /// The file has these mistakes.
+    Bad(BadScenario),
+    /// In words for people.
+    Other(String),
+}
+
+impl Unread {
+    /// In words for people.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Unread::Bad(bad) => told(bad),
+            Unread::Other(what) => what.clone(),
+        }
+    }
+}
+
+/// The mistakes in a file, in words for people.
+pub(crate) fn told(bad: &BadScenario) -> String {
+    bad.report(GraphicalTheme::unicode(), paragraph())
+}
+
 fn read(given: &str) -> Result<Scenario, String> {
-    match read_any(given)? {
+    match read_given(given).map_err(|unread| unread.told())? {
         Given::Scenario(scenario) => Ok(*scenario),
         Given::Plan(_) => Err(error_line(&format!(
             "{given} is a plan, in which nothing is open\n  `squall run {given}` plays it; name a \
@@ -198,38 +300,63 @@ fn read(given: &str) -> Result<Scenario, String> {
     }
 }
 
-fn read_any(given: &str) -> Result<Given, String> {
-    let library = library();
-    if let Some(scenario) = library.iter().find(|scenario| scenario.name == given) {
-        return Ok(Given::from(scenario.clone()));
+/// Reads the one that is given, which may be a plan.
+///
+/// # Errors
+/// Why it cannot be played.
+pub(crate) fn read_given(given: &str) -> Result<Given, Unread> {
+    if let Some(text) = embedded(given) {
+        let scenario = Scenario::parse(given, &text, SYSTEMS);
+        return scenario.map(Given::from).map_err(Unread::Bad);
     }
     let path = Path::new(given);
     let looks_like_a_file = path.extension().is_some() || path.components().count() > 1;
     match read_text(path) {
         Ok(text) if is_plan(&text) => {
             let plan = Plan::parse(given, &text, SYSTEMS);
-            plan.map(Box::new).map(Given::Plan).map_err(told)
+            plan.map(Box::new).map(Given::Plan).map_err(Unread::Bad)
         }
         Ok(text) => {
             let scenario = Scenario::parse(given, &text, SYSTEMS);
-            scenario.map(Given::from).map_err(told)
+            scenario.map(Given::from).map_err(Unread::Bad)
         }
-        Err(error) if looks_like_a_file => Err(error_line(&format!(
-            "the file {given} cannot be read: {error}"
+        Err(error) if looks_like_a_file || path.exists() => Err(Unread::Other(error_line(
+            &format!("the file {given} cannot be read: {error}"),
         ))),
         Err(_) => {
-            let hint = match nearest(given, library.iter().map(|s| s.name.as_str())) {
+            let hint = match nearest(given, library::names()) {
                 Some(meant) => format!("Did you mean `{meant}`? "),
                 None => String::new(),
             };
-            Err(error_line(&format!(
+            Err(Unread::Other(error_line(&format!(
                 "there is no scenario `{given}`\n  {hint}`squall list` shows all of them; a file \
                  of your own ends in .toml."
-            )))
+            ))))
         }
     }
 }
 
-fn told(bad: BadScenario) -> String {
-    bad.report(GraphicalTheme::unicode(), paragraph())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_stands_for_all_names_like_it() {
+        let names = |given| expanded(given).unwrap_or_default();
+        let clusters = names("cluster-*");
+        assert!(clusters.len() > 5 && clusters.iter().all(|name| name.starts_with("cluster-")));
+        assert_eq!(names("lossy-l?nk"), ["lossy-link"]);
+        assert_eq!(names("my-file.toml"), ["my-file.toml"]);
+        assert_eq!(names("*-nothing-*"), Vec::<String>::new());
+        assert_eq!(names("matrix-polling-exactly-once-*").len(), 9);
+        assert!(names("*").iter().all(|name| !name.starts_with("matrix-")));
+    }
+
+    #[test]
+    fn a_group_is_named_with_spaces_or_hyphens() {
+        assert_eq!(group("storage"), Ok(Group::Storage));
+        assert_eq!(group("exactly once"), Ok(Group::ExactlyOnce));
+        assert_eq!(group("several-servers"), Ok(Group::SeveralServers));
+        assert!(group("storag").is_err_and(|told| told.contains("Did you mean `storage`?")));
+    }
 }

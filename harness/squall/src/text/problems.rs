@@ -69,6 +69,17 @@ impl miette::Diagnostic for Problem {
     }
 }
 
+impl Problem {
+    /// Its line and column, from 1 on; a column is a character.
+    pub fn place(&self) -> (usize, usize) {
+        let text = self.text.inner();
+        let before = &text[..text.floor_char_boundary(self.at.start)];
+        let line = before.matches('\n').count() + 1;
+        let begun = before.rfind('\n').map_or(0, |end| end + 1);
+        (line, before[begun..].chars().count() + 1)
+    }
+}
+
 /// The mistakes found so far.
 #[derive(Default)]
 pub struct Problems(pub(crate) Vec<Mistake>);
