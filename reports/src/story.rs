@@ -17,10 +17,11 @@ pub use entry::Entry;
 use crate::{Judged, Record};
 use groups::{Groups, Happening, Span};
 use life::Life;
+use rustc_hash::{FxHashMap, FxHashSet};
 use squall_guarantees::{
     ClientId, EventKind, History, Memberships, StoredMessage, Verdict, counted,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 /// Tells a run's story, in the order of time.
 pub fn tell(judged: &Judged) -> Vec<Entry> {
@@ -65,7 +66,7 @@ fn tell_the_world(story: &mut Groups, record: &Record) {
 fn tell_events(story: &mut Groups, history: &History) {
     let mut lives: Vec<Life<'_>> = Vec::new();
     lives.resize_with(history.clients.len(), Life::default);
-    let mut contents = HashMap::new();
+    let mut contents = FxHashMap::default();
     for event in &history.events {
         let ClientId(client) = event.client;
         let name = &history.clients[client as usize].name;
@@ -148,7 +149,7 @@ fn tell_violations(story: &mut Groups, judged: &Judged) {
 
 /// Of every client, the stored messages of its rooms that it never handled, ascending by id.
 fn missed_rows(history: &History) -> Vec<(&str, Vec<&StoredMessage>)> {
-    let mut handled: Vec<HashSet<&str>> = vec![HashSet::new(); history.clients.len()];
+    let mut handled: Vec<FxHashSet<&str>> = vec![FxHashSet::default(); history.clients.len()];
     for event in &history.events {
         match &event.kind {
             // What is not for its sender is as good as handled.
@@ -168,7 +169,7 @@ fn missed_rows(history: &History) -> Vec<(&str, Vec<&StoredMessage>)> {
         rooms.entry(&row.room).or_default().push(row);
     }
     let memberships = Memberships::new(history);
-    let missed = |client: u32, handled: &HashSet<&str>| {
+    let missed = |client: u32, handled: &FxHashSet<&str>| {
         let mut missed: Vec<&StoredMessage> = Vec::new();
         for (room, since) in memberships.at_the_end(ClientId(client)) {
             let rows = rooms.get(room).into_iter().flatten();

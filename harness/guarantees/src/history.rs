@@ -93,7 +93,7 @@ pub struct Event {
 }
 
 /// What can happen. Message contents are unique in a run: they are a message's identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum EventKind {
     /// The client's program started, or started again with nothing in memory.

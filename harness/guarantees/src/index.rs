@@ -14,7 +14,8 @@ use crate::{
     Cause, Client, ClientId, Ending, EventKind, History, Kind, Message, OperationId, StoredMessage,
     Time,
 };
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// A content, as an index into [`Index::contents`].
 pub(crate) type ContentId = u32;
@@ -122,8 +123,8 @@ impl<'h> Index<'h> {
                 conditions: Conditions::new(history),
                 last_endings: vec![None; history.clients.len()],
             },
-            content_ids: HashMap::new(),
-            operations: HashMap::new(),
+            content_ids: FxHashMap::default(),
+            operations: FxHashMap::default(),
             running: vec![None; history.clients.len()],
             invocations: 0,
         };
@@ -261,8 +262,8 @@ impl<'h> Incarnation<'h> {
 /// The index in the making.
 struct Builder<'h> {
     index: Index<'h>,
-    content_ids: HashMap<&'h str, ContentId>,
-    operations: HashMap<OperationId, ContentId>,
+    content_ids: FxHashMap<&'h str, ContentId>,
+    operations: FxHashMap<OperationId, ContentId>,
     /// The running incarnation of every client.
     running: Vec<Option<usize>>,
     invocations: u32,

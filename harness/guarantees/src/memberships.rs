@@ -5,7 +5,8 @@
 //! leaves to what comes up to its row. So entitlement does not depend on who was told what when.
 
 use crate::{Client, ClientId, History, Kind};
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// The rooms of all clients.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ impl<'h> Memberships<'h> {
     /// Reads them off the history's rows.
     pub fn new(history: &'h History) -> Self {
         let clients = &history.clients[..];
-        let numbers: HashMap<&str, usize> = (clients.iter().map(|client| &*client.name))
+        let numbers: FxHashMap<&str, usize> = (clients.iter().map(|client| &*client.name))
             .zip(0..)
             .collect();
         let mut changes: Vec<BTreeMap<&str, Vec<(i64, bool)>>> = Vec::new();

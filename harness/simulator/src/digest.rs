@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::hash::{Hash, Hasher as _};
 use std::time::Duration;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 /// The hash of everything that happened so far: every packet, wake-up, fault and operation, with
 /// its virtual time. Two runs with equal digests did the same things at the same nanoseconds.
@@ -94,6 +95,13 @@ impl Digest {
             });
         }
     }
+}
+
+/// The hash of a value that a program tells of.
+pub(crate) fn of<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = Xxh3::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Adds an event to a digest. Which one came first matters.

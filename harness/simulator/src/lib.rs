@@ -130,4 +130,4 @@ pub use kernel::strikes::Strike;
 pub use machine::{MachineId, Panic};
 pub use network::{Chance, Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
 pub use process::{AsyncFunction, Ending, Function, Main};
-pub use world::{Error, World, here, note, now, simulate, simulate_on};
+pub use world::{Error, World, here, note, note_value, now, simulate, simulate_on};

@@ -154,8 +154,10 @@ impl Machines {
         if turn.ran {
             self.log("turn", [id, id], &[]);
         }
-        for what in sys::take_notes() {
-            self.tell("note", id, what);
+        for sys::Note { hash, words } in sys::take_notes() {
+            let (machine, bytes) = (id.0, hash.to_le_bytes());
+            self.digest
+                .add(now, machine, "note", [machine; 2], &bytes, || words);
         }
         for fallen in turn.fallen {
             self.note_strike(id, &fallen);

@@ -3,7 +3,7 @@
 mod strike;
 
 use crate::audit::Source;
-use crate::digest::TraceEvent;
+use crate::digest::{self, TraceEvent};
 use crate::engine::{Driver, Engine};
 use crate::entropy::Entropy;
 use crate::fault::Fault;
@@ -18,6 +18,7 @@ use crate::network::{Counts, Link, nanos};
 use crate::process::Main;
 use crate::queue::Queue;
 use crate::sys;
+use std::hash::Hash;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -93,7 +94,13 @@ pub fn here() -> Option<String> {
 /// turn ([`Fault::AtCall`], also at this very call), or is being taken apart. Then whoever keeps a record of what
 /// the program does must not write it down.
 pub fn note(what: &str) -> bool {
-    sys::note(what)
+    sys::note(digest::of(what), || what.to_owned())
+}
+
+/// The same of an operation that is a value, for those that are many: it is hashed as it is, and told in words only
+/// where a trace is kept.
+pub fn note_value(what: &impl Hash, words: impl FnOnce() -> String) -> bool {
+    sys::note(digest::of(what), words)
 }
 
 /// Why a run could not go on.
@@ -354,6 +361,7 @@ impl World {
     /// From now on, keep in words what goes into the digest.
     pub fn record_trace(&mut self) {
         self.machines.digest.record_trace();
+        sys::keep_words();
     }
 
     /// What went into the digest since [`World::record_trace`].

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 use squall_guarantees::{ClientId, Event, EventKind, Held};
-use squall_simulator::{note, now};
+use squall_simulator::{note, note_value, now};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,7 +27,8 @@ impl Log {
     /// Writes down what happened to a client just now, and makes it a part of the digest.
     pub fn add(&self, client: ClientId, kind: EventKind) {
         // What a dead program would say has not happened.
-        if !note(&format!("client {}: {kind:?}", client.0)) {
+        let words = || format!("client {}: {kind:?}", client.0);
+        if !note_value(&(client, &kind), words) {
             return;
         }
         let at = now();

@@ -2,8 +2,9 @@
 
 use super::causes;
 use super::groups::{Happening, Span, plain};
+use rustc_hash::FxHashSet;
 use squall_guarantees::{Cause, EventKind, Time};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// One client, from event to event.
 #[derive(Default)]
@@ -12,10 +13,10 @@ pub(super) struct Life<'h> {
     connected: bool,
     connected_before: bool,
     /// The sessions that the client knows it had.
-    sessions: HashSet<&'h str>,
+    sessions: FxHashSet<&'h str>,
     /// The attempts to connect that have failed since the last established connection, by why.
     failed: BTreeMap<String, Span>,
-    handled: HashSet<&'h str>,
+    handled: FxHashSet<&'h str>,
 }
 
 impl<'h> Life<'h> {

@@ -14,7 +14,7 @@ use crate::{
     Cause, ClientId, DisturbanceKind, EventKind, Evidence, FailureCause, Injustice, Kind,
     NotJudged, OperationId, Time, UnjustFailure, Verdict, counted,
 };
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// How much longer than its content a message may be told to be: what stands around it, and text in which each
 /// character is escaped, as JSON does with six.
@@ -23,8 +23,8 @@ const ESCAPED: u64 = 6;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
-    let mut contents: HashMap<OperationId, &str> = HashMap::new();
-    let ids: HashMap<&str, ContentId> = (0..)
+    let mut contents: FxHashMap<OperationId, &str> = FxHashMap::default();
+    let ids: FxHashMap<&str, ContentId> = (0..)
         .zip(&index.contents)
         .map(|(id, content)| (content.content, id))
         .collect();

@@ -8,13 +8,13 @@
 use crate::index::{Delivery, Index};
 use crate::verdict::Findings;
 use crate::{ClientId, Evidence, Verdict, counted};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
     for incarnation in &index.incarnations {
         // Of each sender and room, the message handled so far that was sent last.
-        let mut latest: HashMap<(ClientId, &str), (u32, &Delivery<'_>)> = HashMap::new();
+        let mut latest: FxHashMap<(ClientId, &str), (u32, &Delivery<'_>)> = FxHashMap::default();
         for delivery in incarnation.first_deliveries() {
             let Some(sent) = index.content(delivery.content).lasting_invocation() else {
                 continue;

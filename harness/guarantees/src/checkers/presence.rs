@@ -12,7 +12,8 @@ use crate::conditions::Stretch;
 use crate::index::Index;
 use crate::verdict::Findings;
 use crate::{Asked, Client, ClientId, EventKind, Evidence, Excuse, Time, Verdict, counted};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let Some(bound) = index.history.bounds.presence else {
@@ -51,7 +52,7 @@ impl Stories {
     fn new(index: &Index<'_>) -> Self {
         let clients = &index.history.clients;
         let names = clients.iter().zip(0..);
-        let names: HashMap<&str, usize> = names
+        let names: FxHashMap<&str, usize> = names
             .map(|(client, number)| (client.name.as_str(), number))
             .collect();
         let mut tellers = vec![Teller::default(); clients.len()];
@@ -98,14 +99,14 @@ fn sees(observer: &Client, user: &Client) -> bool {
 struct Teller<'h> {
     story: Story,
     connected_since: Option<Time>,
-    sessions: HashSet<&'h str>,
+    sessions: FxHashSet<&'h str>,
     /// Since when, and whether online; none while nobody can say.
     state: Option<(Time, bool)>,
     known: bool,
 }
 
 impl<'h> Teller<'h> {
-    fn tell(&mut self, at: Time, kind: &'h EventKind, names: &HashMap<&str, usize>) {
+    fn tell(&mut self, at: Time, kind: &'h EventKind, names: &FxHashMap<&str, usize>) {
         match kind {
             EventKind::Started | EventKind::Stopped => {
                 self.disconnected(at);

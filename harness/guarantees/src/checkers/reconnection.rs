@@ -14,7 +14,8 @@
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
 use crate::{Cause, ClientId, Ending, EventKind, Evidence, Excuse, Time, Verdict, counted};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How much longer than allowed a wait may be: timers fire late, never early.
@@ -32,8 +33,8 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 }
 
 fn check_sessions(index: &Index<'_>, findings: &mut Findings) {
-    let mut used: HashMap<&str, (ClientId, Time)> = HashMap::new();
-    let mut connected = HashSet::new();
+    let mut used: FxHashMap<&str, (ClientId, Time)> = FxHashMap::default();
+    let mut connected = FxHashSet::default();
     for event in &index.history.events {
         let EventKind::Connected {
             session, recovered, ..

@@ -23,7 +23,8 @@ use crate::{
     Asked, BadRecovery, Cause, ClientId, EventKind, Evidence, Excuse, Mistake, NotJudged, Recovery,
     RecoveryRefused, Time, Verdict, counted,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How much later than it should a session may expire: timers fire late, and two sides may take
@@ -59,12 +60,12 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 struct Sessions<'i, 'h> {
     index: &'i Index<'h>,
     options: &'h Recovery,
-    known: HashMap<&'h str, Known>,
+    known: FxHashMap<&'h str, Known>,
     /// The session that a program had last, and the one that the server last opened for it.
-    last: HashMap<ClientId, &'h str>,
-    opened: HashMap<ClientId, Opened<'h>>,
+    last: FxHashMap<ClientId, &'h str>,
+    opened: FxHashMap<ClientId, Opened<'h>>,
     /// The session that a client is connected with.
-    connected: HashMap<ClientId, &'h str>,
+    connected: FxHashMap<ClientId, &'h str>,
     /// What a session handled, in order, by content. Ordered, so that the findings are.
     handled: BTreeMap<(ClientId, &'h str), Vec<(Time, &'h str)>>,
     recovered: BTreeSet<&'h str>,
@@ -141,10 +142,10 @@ impl<'i, 'h> Sessions<'i, 'h> {
         Self {
             index,
             options,
-            known: HashMap::new(),
-            last: HashMap::new(),
-            opened: HashMap::new(),
-            connected: HashMap::new(),
+            known: FxHashMap::default(),
+            last: FxHashMap::default(),
+            opened: FxHashMap::default(),
+            connected: FxHashMap::default(),
             handled: BTreeMap::new(),
             recovered: BTreeSet::new(),
             recoveries: 0,
@@ -384,7 +385,7 @@ fn check_messages(
     findings: &mut Findings,
 ) {
     let client = receiver.id;
-    let at_of: HashMap<&str, Time> = handled
+    let at_of: FxHashMap<&str, Time> = handled
         .iter()
         .map(|(at, content)| (*content, *at))
         .collect();
@@ -397,7 +398,7 @@ fn check_messages(
             .filter_map(|content| Some((id(content)?, *content)))
             .collect();
         stored.sort_unstable();
-        let by_text: HashMap<&str, ContentId> = stored
+        let by_text: FxHashMap<&str, ContentId> = stored
             .iter()
             .map(|(_, content)| (index.content(*content).content, *content))
             .collect();

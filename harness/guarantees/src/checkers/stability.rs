@@ -15,7 +15,7 @@ use crate::{
     Cause, ClientId, Direction, EventKind, Evidence, Excuse, NotJudged, Time, Uncaused, Verdict,
     counted,
 };
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -62,9 +62,9 @@ struct Life<'h> {
     /// The session with which it is connected.
     connected: Option<&'h str>,
     /// The sessions that its client was told of.
-    known: HashSet<&'h str>,
+    known: FxHashSet<&'h str>,
     /// The sessions whose end one side has told.
-    ended: HashSet<&'h str>,
+    ended: FxHashSet<&'h str>,
     /// When its program ended last.
     stopped_at: Option<Time>,
 }

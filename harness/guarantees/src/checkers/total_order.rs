@@ -9,7 +9,8 @@
 
 use crate::index::{Content, ContentId, Delivery, Incarnation, Index, Invocation};
 use crate::{Asked, ClientId, Evidence, Excuse, Exercise, Order, Verdict, Violation, counted};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let graph = Graph::new(index);
@@ -139,7 +140,7 @@ impl Graph {
     fn new(index: &Index<'_>) -> Self {
         let mut edges = Vec::new();
         for (receiver, incarnation) in (0..).zip(&index.incarnations) {
-            let mut last: HashMap<&str, ContentId> = HashMap::new();
+            let mut last: FxHashMap<&str, ContentId> = FxHashMap::default();
             for &Delivery { content: to, .. } in incarnation.first_deliveries() {
                 let Some(room) = room_of(index, to) else {
                     continue;
@@ -235,7 +236,7 @@ impl Graph {
 
     /// Breadth first from a node that is on a circle, until an edge leads back to it.
     fn shortest_way_back(&self, home: ContentId) -> Vec<Edge> {
-        let mut came_by: HashMap<ContentId, Edge> = HashMap::new();
+        let mut came_by: FxHashMap<ContentId, Edge> = FxHashMap::default();
         let mut queue = VecDeque::from([home]);
         while let Some(node) = queue.pop_front() {
             for &edge in self.edges_of(node) {

@@ -8,7 +8,7 @@
 use crate::index::Index;
 use crate::verdict::Findings;
 use crate::{ClientId, EventKind, Evidence, Shared, Time, Verdict, counted};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -19,8 +19,8 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 }
 
 fn check_rows(index: &Index<'_>, findings: &mut Findings) {
-    let mut contents: HashMap<i64, &str> = HashMap::new();
-    let mut offsets: HashMap<&str, i64> = HashMap::new();
+    let mut contents: FxHashMap<i64, &str> = FxHashMap::default();
+    let mut offsets: FxHashMap<&str, i64> = FxHashMap::default();
     for row in &index.history.database {
         match contents.insert(row.id, &row.content) {
             Some(one) if one != row.content => {
@@ -73,10 +73,10 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) {
 
 fn check_nicknames(index: &Index<'_>, findings: &mut Findings) {
     let clients = index.history.clients.iter();
-    let namespaces: HashMap<&str, &str> = clients
+    let namespaces: FxHashMap<&str, &str> = clients
         .map(|client| (&*client.name, &*client.namespace))
         .collect();
-    let mut owners: HashMap<(&str, &str), &str> = HashMap::new();
+    let mut owners: FxHashMap<(&str, &str), &str> = FxHashMap::default();
     for row in &index.history.database {
         let (Some(nickname), Some(&namespace)) = (&row.nickname, namespaces.get(&*row.sender))
         else {
@@ -98,7 +98,7 @@ fn check_nicknames(index: &Index<'_>, findings: &mut Findings) {
 }
 
 fn check_sessions(index: &Index<'_>, findings: &mut Findings) {
-    let mut open: HashMap<&str, (ClientId, Time)> = HashMap::new();
+    let mut open: FxHashMap<&str, (ClientId, Time)> = FxHashMap::default();
     let stops = &index.history.server_stops;
     let ended_between =
         |from: Time, until: Time| stops.iter().any(|stop| from <= *stop && *stop <= until);

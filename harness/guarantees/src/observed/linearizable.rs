@@ -11,7 +11,7 @@ use super::calls::{CallOf, calls};
 use super::verdict::Findings;
 use super::{Checker, Model, Observed, Verdict};
 use crate::{Time, counted, seconds};
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 /// Whether calls have happened one after the other. [`linearizable`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ fn explain<M: Model>(model: &M, calls: &[CallOf<'_>], known: Time, steps: usize)
         .iter()
         .map(|call| call.answer.filter(|&(_, at)| at <= known));
     let answers: Vec<_> = answers.collect();
-    let mut tried = HashSet::new();
+    let mut tried = FxHashSet::default();
     let beginning = (vec![false; calls.len()], model.beginning());
     let mut open = vec![beginning];
     while let Some((happened, state)) = open.pop() {

@@ -79,7 +79,9 @@ use std::time::Duration;
 struct WorldThread {
     entropy: RefCell<Entropy>,
     time: Cell<u64>,
-    notes: RefCell<Vec<String>>,
+    notes: RefCell<Vec<Note>>,
+    /// Whether notes are kept in words as well.
+    keeps_words: Cell<bool>,
     /// Whether calls are noted in `audit`.
     audits: Cell<bool>,
     audit: RefCell<Audit>,
@@ -146,6 +148,7 @@ pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
         entropy: RefCell::new(entropy),
         time: Cell::new(0),
         notes: RefCell::default(),
+        keeps_words: Cell::new(false),
         audits: Cell::new(false),
         audit: RefCell::default(),
         hub: Context::of_this_thread(),
@@ -232,17 +235,32 @@ pub(crate) fn note_failure(message: String) {
     });
 }
 
+/// An operation that a program has told of.
+pub(crate) struct Note {
+    pub(crate) hash: u64,
+    /// Empty where nobody keeps them.
+    pub(crate) words: String,
+}
+
 /// Notes an operation, and says whether it is one: what a dead process does is none.
-pub(crate) fn note(what: &str) -> bool {
+pub(crate) fn note(hash: u64, words: impl FnOnce() -> String) -> bool {
     let lives = call(|kernel| kernel.process_is_dead) != Some(true);
     if lives {
-        world(|world| world.notes.borrow_mut().push(what.to_owned()));
+        world(|world| {
+            let words = world.keeps_words.get().then(words).unwrap_or_default();
+            world.notes.borrow_mut().push(Note { hash, words });
+        });
     }
     lives
 }
 
-pub(crate) fn take_notes() -> Vec<String> {
+pub(crate) fn take_notes() -> Vec<Note> {
     world(|world| world.notes.take()).unwrap_or_default()
+}
+
+/// From now on notes are kept in words as well.
+pub(crate) fn keep_words() {
+    world(|world| world.keeps_words.set(true));
 }
 
 /// Prepares the process for worlds. Cheap after the first time.
