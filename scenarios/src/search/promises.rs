@@ -14,8 +14,8 @@ struct Row {
 }
 
 use Guarantee::{
-    AcknowledgementTruth, AtLeastOnce, AtMostOnce, DurabilityToDelivery, ExactlyOnce, Progress,
-    Stability, TotalOrder,
+    AcknowledgementTruth, AtLeastOnce, AtMostOnce, DurabilityToDelivery, EphemeralDelivery,
+    ExactlyOnce, Progress, Recovery, Stability, TotalOrder,
 };
 
 const TABLE: &[Row] = &[
@@ -84,6 +84,16 @@ const TABLE: &[Row] = &[
         unpromised: &[AtLeastOnce, ExactlyOnce, DurabilityToDelivery, Progress],
     },
     Row {
+        why: "sessions of hostile peers wait as well, and take the place of others",
+        of: |world| world.has("chat.recovery-sessions") && world.has("hostile"),
+        unpromised: &[Recovery],
+    },
+    Row {
+        why: "what is not repeated is lost with a polling answer that comes in pieces (FINDINGS.md)",
+        of: |world| may_poll(world) && scatters_packets(world),
+        unpromised: &[EphemeralDelivery],
+    },
+    Row {
         why: "large packets vanish, and nobody is told",
         of: |world| world.get("link.icmp") == Some(&Value::Boolean(false)),
         unpromised: &[
@@ -120,6 +130,35 @@ pub(super) fn may_be_refused(world: &Document) -> bool {
     let acts = ["nickname", "join", "leave"];
     acts.iter()
         .any(|act| world.has(&format!("workload.mix.{act}")))
+}
+
+/// Whether a client may get its messages by polling.
+fn may_poll(world: &Document) -> bool {
+    let polls = |path: &str| {
+        world
+            .word(path)
+            .is_some_and(|transport| transport != "websocket")
+    };
+    let own = world.names("client");
+    polls("chat.transport")
+        || own
+            .iter()
+            .any(|client| polls(&format!("client.{client}.transport")))
+}
+
+/// Whether packets that left together arrive one after the other.
+fn scatters_packets(world: &Document) -> bool {
+    let own = world.names("client");
+    let own = own.iter().map(|client| format!("client.{client}.link"));
+    let mut links = std::iter::once("link".to_owned()).chain(own);
+    links.any(|link| {
+        let has = |field: &str| world.has(&format!("{link}.{field}"));
+        let is_drawn = matches!(world.get(&format!("{link}.latency")), Some(Value::Table(_)));
+        is_drawn
+            || ["preset", "rate", "reorder", "loss", "mtu"]
+                .iter()
+                .any(|field| has(field))
+    })
 }
 
 fn publishes(world: &Document) -> bool {
