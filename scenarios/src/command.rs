@@ -17,6 +17,7 @@ mod exit;
 mod exploration_files;
 mod explore;
 mod format;
+mod judge;
 mod list;
 mod matrix;
 mod merge;
@@ -113,6 +114,7 @@ enum Command {
     Calibrate(calibrate::Arguments),
     Bugs(bugs::Arguments),
     Matrix(matrix::Arguments),
+    Judge(judge::Arguments),
     Serve(serve::Arguments),
     Completions(shell::Completions),
     Man(shell::Manual),
@@ -173,6 +175,7 @@ impl Command {
             Command::Parity(arguments) => parity::parity(&arguments),
             Command::Bugs(arguments) => bugs::bugs(&arguments),
             Command::Matrix(arguments) => matrix::matrix(&arguments),
+            Command::Judge(arguments) => judge::judge(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments),
             Command::Completions(arguments) => shell::completions(&arguments),
             Command::Man(arguments) => shell::manual(&arguments),

@@ -297,3 +297,144 @@ fn what_was_found_in_worlds_is_told_to_programs_as_well() {
         written
     );
 }
+
+/// A log of one order that a worker has done twice, and one that was lost; in no order.
+const LOG: &str = r#"
+{"at": 0.6, "who": "worker-1", "event": "received", "topic": "order", "id": 7}
+{"at": 0.5, "who": "client-1", "event": "sent", "topic": "order", "id": 7}
+{"at": 0.9, "who": "worker-2", "event": "received", "topic": "order", "id": "7"}
+{"at": 1.5, "who": "client-1", "event": "sent", "topic": "order", "id": 8}
+{"at": 99, "who": "client-1", "event": "ended"}
+"#;
+
+#[test]
+fn a_log_of_any_programs_is_judged() {
+    let folder = folder("judge");
+    write(&folder, "log.jsonl", LOG);
+    let judge = |guarantee| {
+        let sent = [
+            "--sent",
+            "client:order",
+            "--received",
+            "worker:order",
+            "--by",
+            "one",
+        ];
+        let judge = ["judge", "log.jsonl", "--guarantee", guarantee];
+        told(&folder, &[&judge[..], &sent].concat())
+    };
+    let (text, code) = judge("at-most-once");
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("received `7` 2 times, at 0.600 s, 0.900 s"),
+        "{text}"
+    );
+    let (text, code) = judge("at-least-once");
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("`8`"), "{text}");
+    // No worker got two of one client.
+    assert_eq!(judge("in-order").1, 2);
+    let registers = [
+        "judge",
+        "log.jsonl",
+        "--guarantee",
+        "linearizable",
+        "--format",
+        "json",
+    ];
+    assert_eq!(told(&folder, &registers).1, 2);
+    assert_eq!(
+        json(&folder, &registers)["judged"][0]["verdict"],
+        "not-exercised"
+    );
+}
+
+#[test]
+fn calls_in_a_log_are_judged_and_who_was_killed_is_excused() {
+    let folder = folder("judge-calls");
+    let call = |at: &str, call: u32, action: &str| {
+        format!(
+            "{{\"at\": {at}, \"who\": \"a-{call}\", \"event\": \"called\", \"call\": {call}, \"object\": \"x\", {action}}}\n"
+        )
+    };
+    let back = |at: &str, call: u32, answer: &str| {
+        format!(
+            "{{\"at\": {at}, \"who\": \"a-{call}\", \"event\": \"returned\", \"call\": {call}, {answer}}}\n"
+        )
+    };
+    let right = [
+        call("1", 1, "\"action\": \"write\", \"value\": 5"),
+        back("2", 1, "\"answer\": \"done\""),
+        call("3", 2, "\"action\": \"read\""),
+        back("4", 2, "\"answer\": \"value\", \"value\": 5"),
+    ];
+    write(&folder, "right.jsonl", &right.concat());
+    write(
+        &folder,
+        "wrong.jsonl",
+        &right
+            .concat()
+            .replace("\"value\", \"value\": 5", "\"nothing\""),
+    );
+    let judge = |log| told(&folder, &["judge", log, "--guarantee", "linearizable"]).1;
+    assert_eq!((judge("right.jsonl"), judge("wrong.jsonl")), (0, 1));
+    let lost = "{\"at\": 1, \"who\": \"c\", \"event\": \"sent\", \"topic\": \"t\", \"id\": 1}\n{\"at\": 90, \"who\": \"d\", \"event\": \"received\", \"topic\": \"t\", \"id\": 0}\n";
+    let killed = format!(
+        "{lost}{}\n",
+        "{\"at\": 2, \"who\": \"c\", \"event\": \"killed\"}"
+    );
+    write(&folder, "lost.jsonl", lost);
+    write(&folder, "killed.jsonl", &killed);
+    let judge = |log| {
+        let sent = ["--sent", "c:t", "--received", "d:t"];
+        told(
+            &folder,
+            &[&["judge", log, "--guarantee", "at-least-once"], &sent[..]].concat(),
+        )
+    };
+    assert_eq!(judge("lost.jsonl").1, 1, "{}", judge("lost.jsonl").0);
+    assert_eq!(judge("killed.jsonl").1, 2, "{}", judge("killed.jsonl").0);
+}
+
+#[test]
+fn a_line_that_is_wrong_is_told_with_its_number() {
+    let folder = folder("judge-wrong");
+    for (line, complaint) in [
+        ("{", "it is no object in JSON"),
+        ("{\"who\": \"a\", \"event\": \"sent\"}", "it has no `at`"),
+        (
+            "{\"at\": -1, \"who\": \"a\", \"event\": \"sent\"}",
+            "it has no `at`",
+        ),
+        (
+            "{\"at\": 1, \"who\": \"a\", \"event\": \"sent\", \"id\": 1}",
+            "it has no `topic`",
+        ),
+        (
+            "{\"at\": 1, \"who\": \"a\", \"event\": \"sung\"}",
+            "there is no event `sung`",
+        ),
+        (
+            "{\"at\": 1, \"who\": \"a\", \"event\": \"killed\", \"id\": 1}",
+            "`killed` has no field `id`",
+        ),
+    ] {
+        write(&folder, "log.jsonl", &format!("\n{line}\n"));
+        let output = squall(
+            &folder,
+            &["judge", "log.jsonl", "--guarantee", "linearizable"],
+        );
+        let told = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(
+            told.contains(&format!("log.jsonl:2: {complaint}")),
+            "{told}"
+        );
+        assert_eq!(output.status.code(), Some(4));
+    }
+    let output = squall(
+        &folder,
+        &["judge", "log.jsonl", "--guarantee", "exactly-once"],
+    );
+    let told = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(told.contains("--sent client:order"), "{told}");
+}

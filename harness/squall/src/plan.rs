@@ -144,12 +144,18 @@ impl Scenario {
             servers: system.servers(),
             clients: clients.iter().map(|client| client.name.clone()).collect(),
         };
-        let faults: Vec<_> = self
+        let mut faults: Vec<_> = self
             .faults
             .iter()
             .zip(1..)
             .map(|(fault, number)| fault.draw(number, &mut draw))
             .collect();
+        // The first times stand where the scenario has them.
+        let again: Vec<_> = faults
+            .iter_mut()
+            .flat_map(|times| times.split_off(1))
+            .collect();
+        let faults: Vec<_> = faults.into_iter().flatten().chain(again).collect();
         let middlebox = self.middlebox.as_ref();
         let middlebox = middlebox.map(|middlebox| middlebox.draw(&mut draw));
         let hostile: Vec<_> = self

@@ -29,7 +29,7 @@ fn style(template: &str) -> ProgressStyle {
         .with_key("speed", |state: &ProgressState, text: &mut dyn Write| {
             // Nothing is known before the first.
             if state.pos() > 0 {
-                let _ = text.write_str(&speed(state.per_sec()));
+                let _ = write!(text, ", {} a second", figure(state.per_sec()));
             }
         })
         .with_key("left", |state: &ProgressState, text: &mut dyn Write| {
@@ -39,21 +39,21 @@ fn style(template: &str) -> ProgressStyle {
         })
 }
 
-/// `, 118 a second`, with as many digits as mean something.
-fn speed(per_second: f64) -> String {
+/// A speed with as many digits as mean something: `118`, `0.5`.
+pub(super) fn figure(per_second: f64) -> String {
     match per_second {
-        few if few < 10.0 => format!(", {few:.1} a second"),
-        many => format!(", {many:.0} a second"),
+        few if few < 10.0 => format!("{few:.1}"),
+        many => format!("{many:.0}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::speed;
+    use super::figure;
 
     #[test]
     fn a_speed_has_two_or_three_digits() {
-        assert_eq!(speed(118.4929), ", 118 a second");
-        assert_eq!(speed(0.4929), ", 0.5 a second");
+        assert_eq!(figure(118.4929), "118");
+        assert_eq!(figure(0.4929), "0.5");
     }
 }

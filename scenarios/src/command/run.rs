@@ -6,7 +6,7 @@ use super::engine::On;
 use super::exit::{Exit, Failure, complain, error_line, note, say, say_text};
 use super::format::one_of;
 use super::output::Output;
-use super::progress::progress;
+use super::progress::{figure, progress};
 use super::selection::{Given, Limit, Selection, check_names, embedded};
 use super::stop::{stop_on_ctrl_c, time};
 use super::summary::{self, Summed};
@@ -277,9 +277,9 @@ fn explore(
             output.write_run(&judged)?;
         }
     }
-    let speed = played as f64 / took;
+    let speed = figure(played as f64 / took);
     note(format_args!(
-        "{} in {took:.1} s, {speed:.0} runs per second",
+        "{} in {took:.1} s, {speed} runs per second",
         counted(played, "run")
     ));
     let exit = match exit_of(exploration.outcome) {

@@ -89,7 +89,8 @@ pub(super) fn play_whole(world: &Document, seed: u64, canary: bool) -> Result<Pl
 fn struck(world: &Document, judged: &Judged) -> Vec<String> {
     let faults = world.list("fault");
     let kind = |label: &str| {
-        let number = label.strip_prefix("fault ")?.parse::<usize>().ok()?;
+        let number = label.strip_prefix("fault ")?.split(',').next()?;
+        let number = number.parse::<usize>().ok()?;
         Some(faults.get(number - 1)?.get("kind")?.as_str()?.to_owned())
     };
     let struck = judged.record.faults.iter();

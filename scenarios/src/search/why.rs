@@ -366,7 +366,7 @@ fn parts(plan: &Plan) -> Vec<Part> {
             }
         };
         let what = format!("{} at {}", fault.words(), seconds(fault.from));
-        parts.push(Part::new(format!("fault {number}"), what, leave_out));
+        parts.push(Part::new(fault.label(number), what, leave_out));
     }
     for peer in &plan.hostile {
         let name = peer.name.clone();

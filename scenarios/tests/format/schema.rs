@@ -179,7 +179,6 @@ fn every_word_is_one_that_the_code_reads() {
             "/properties/chat/properties/presence",
             "chat.presence = '_'",
         ),
-        ("/properties/chat/properties/bug", "chat.bug = '_'"),
         (
             "/properties/client/additionalProperties/properties/transport",
             "client.alice.transport = '_'",

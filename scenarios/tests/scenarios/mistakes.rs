@@ -329,3 +329,48 @@ fn a_program_that_is_always_down_already_cannot_be_ended_again() {
         |first, second| Scenario::parse("chat.toml", &faults(first, second), SYSTEMS).is_ok();
     assert!(right("2s..3s", "4s..6s") && right("2s", "6s") && right("1s..8s", "2s..9s"));
 }
+
+#[test]
+fn faults_that_cannot_come_again_are_told() {
+    insta::assert_snapshot!(mistakes(
+        r#"
+shows = "Something."
+
+[[fault]]
+kind = "partition"
+victims = "alice"
+at = "1s"
+for = "2s..9s"
+every = "8s..20s"
+times = 3
+
+[[fault]]
+kind = "pause"
+victims = "bob"
+at = "1s"
+every = "5s"
+times = 2
+
+[[fault]]
+kind = "reset"
+victims = "bob"
+at = "1s"
+every = "5s"
+
+[[fault]]
+kind = "address-change"
+victims = "carol"
+at = "1s"
+every = "5s"
+times = 0
+
+[[fault]]
+kind = "restart-loop"
+victims = "server"
+at = "1s"
+count = 2
+every = "5s"
+times = 2
+"#
+    ));
+}

@@ -1,7 +1,10 @@
 //! What the seed makes of a scenario.
 
 use crate::scenario;
+use squall::{Plan, Scenario};
+use squall_cli::SYSTEMS;
 use squall_reports::Engine;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const OPEN: &str = r#"
@@ -144,4 +147,62 @@ fn a_run_settles_after_the_last_fault_and_the_last_message() {
     .plan(1);
     assert_eq!(plan.healed_at(plan.ends_at()), Duration::from_secs(12));
     assert_eq!(plan.ends_at(), Duration::from_secs(17));
+}
+
+/// A fault that comes again, and one after it in the file.
+const TUNNELS: &str = r#"
+shows = "Tunnels."
+clients.count = 6
+settle = "5s"
+
+[[fault]]
+kind = "partition"
+victims = "any of clients"
+at = "2s..4s"
+for = "1s..4s"
+every = "5s..7s"
+times = "3..5"
+
+[[fault]]
+kind = "kill"
+victims = "server"
+at = "1s"
+for = "1s"
+"#;
+
+#[test]
+fn a_fault_that_comes_again_is_drawn_anew_each_time() {
+    let scenario = Scenario::parse("tunnels.toml", TUNNELS, SYSTEMS).expect("a right scenario");
+    let (mut counts, mut same) = (BTreeSet::new(), BTreeSet::new());
+    for seed in 1..=20 {
+        let faults = scenario.plan(seed).faults;
+        // Those of the file keep their places, and so their labels.
+        assert_eq!(faults[1].label(2), "fault 2");
+        let mut times = faults.clone();
+        times.remove(1);
+        counts.insert(times.len());
+        for (pair, time) in times.windows(2).zip(2..) {
+            let apart = pair[1].from - pair[0].from;
+            assert!(
+                (Duration::from_secs(5)..=Duration::from_secs(7)).contains(&apart),
+                "{apart:?}"
+            );
+            assert!(pair[0].until < Some(pair[1].from));
+            assert_eq!(pair[1].label(9), format!("fault 1, time {time}"));
+        }
+        same.insert(times[0].victims == times[1].victims);
+    }
+    assert_eq!(counts, BTreeSet::from([3, 4, 5]));
+    assert!(
+        same.contains(&false),
+        "mostly it hits somebody else the next time"
+    );
+}
+
+#[test]
+fn a_plan_of_what_comes_again_is_written_and_read() {
+    let scenario = Scenario::parse("tunnels.toml", TUNNELS, SYSTEMS).expect("a right scenario");
+    let plan = scenario.plan(1);
+    let read = Plan::parse("p.toml", &plan.to_toml(), SYSTEMS).expect("a right plan");
+    assert_eq!(read.faults, plan.faults);
 }

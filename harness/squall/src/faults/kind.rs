@@ -74,6 +74,11 @@ pub(crate) trait Kind {
         None
     }
 
+    /// Whether it comes again by its own fields. Such a kind has no field `times`.
+    fn repeats_itself(&self) -> bool {
+        false
+    }
+
     /// Whether it strikes at a system call of its victim, some time after it has begun, or never.
     fn waits_for_a_call(&self) -> bool {
         false

@@ -222,6 +222,10 @@ impl Kind for RestartLoop {
         format!("restart loop of {victims}, {} times", self.count.min())
     }
 
+    fn repeats_itself(&self) -> bool {
+        true
+    }
+
     fn duration(&self) -> Option<Duration> {
         Some(self.every.min() * (self.count.min() - 1) + self.down.min())
     }

@@ -54,6 +54,17 @@ pub struct Fault {
     /// How long it lasts; to the end of the run if none. A machine that was killed or lost its power
     /// is started again afterwards.
     pub lasts: Option<Setting<Duration>>,
+    /// How it comes again; once if none.
+    pub repeats: Option<Repeats>,
+}
+
+/// How a fault comes again. Each time, the seed decides anew when, for how long, and whom it hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeats {
+    /// From one beginning to the next.
+    pub every: Setting<Duration>,
+    /// How many times there are, the first included.
+    pub times: Setting<u32>,
 }
 
 /// A fault of a plan.
@@ -71,6 +82,9 @@ pub struct PlannedFault {
     /// When it ends; none if it lasts to the end of the run.
     #[serde(default, with = "crate::text::time::option")]
     pub until: Option<Duration>,
+    /// What reports call it, if not by its place: which time of which fault of the scenario it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 /// Lists the kinds: the word in scenario files, and the type.
@@ -203,6 +217,7 @@ fn read_one(
         true => None,
         false => table.positive("for", problems),
     };
+    let repeats = repeats(&mut table, kind.as_ref(), lasts, problems);
     if let (Some(victims), Some(kind)) = (&victims, &kind) {
         kind.kind().whom().check(victims, clients, problems);
         if let Some(division) = kind.kind().division() {
@@ -216,8 +231,79 @@ fn read_one(
         victims: victims?.value,
         at: at.value,
         lasts,
+        repeats,
     };
     Some((fault, at.at))
+}
+
+/// The most times that a fault comes.
+const MOST_TIMES: u32 = 1_000;
+
+/// `every` and `times`, of a fault of this kind that lasts so long each time.
+fn repeats(
+    table: &mut Table<'_>,
+    kind: Option<&FaultKind>,
+    lasts: Option<Setting<Duration>>,
+    problems: &mut Problems,
+) -> Option<Repeats> {
+    let Some(kind) = kind else {
+        // They are right, whatever is wrong with it.
+        table.raw("every");
+        table.raw("times");
+        return None;
+    };
+    let kind = kind.kind();
+    if kind.repeats_itself() {
+        return None;
+    }
+    let every = table.placed::<Setting<Duration>>("every", problems);
+    let times = table.placed::<Setting<u32>>("times", problems);
+    let (every, times) = match (every, times) {
+        (None, None) => return None,
+        (Some(every), Some(times)) => (every, times),
+        (every, times) => {
+            let at = every
+                .map(|it| it.at)
+                .or(times.map(|it| it.at))
+                .unwrap_or_default();
+            let remedy = "Say both, as in `every = \"20s\"` and `times = 5`.";
+            problems.add(
+                at,
+                "a fault that comes again has `every` and `times`",
+                remedy,
+            );
+            return None;
+        }
+    };
+    if times.value.min() == 0 || times.value.max() > MOST_TIMES {
+        let remedy =
+            format!("Write how many times there are, the first included: 1 to {MOST_TIMES}.");
+        problems.add(
+            times.at,
+            "`times` is zero, or more than anybody waits for",
+            remedy,
+        );
+    }
+    let is_a_moment = kind.spares_what_comes() || kind.duration() == Some(Duration::ZERO);
+    match lasts {
+        Some(lasts) if lasts.max() >= every.value.min() => {
+            let remedy = "Choose a longer `every`, or a shorter `for`.";
+            problems.add(
+                every.at,
+                "the fault would come again before it is over",
+                remedy,
+            );
+        }
+        None if !is_a_moment => {
+            let remedy = "Say how long it lasts each time, as in `for = \"5s\"`.";
+            problems.add(every.at, "what lasts to the end cannot come again", remedy);
+        }
+        _ => {}
+    }
+    Some(Repeats {
+        every: every.value,
+        times: times.value,
+    })
 }
 
 impl Fault {
@@ -241,17 +327,36 @@ impl Fault {
         own.iter().find(|name| others.contains(*name)).cloned()
     }
 
-    /// Decides what the fault leaves open.
-    pub(crate) fn draw(&self, number: usize, draw: &mut Draw) -> PlannedFault {
-        let fault = format!("fault {number}");
-        let kind = self.kind.draw(&fault, draw);
+    /// Decides what the fault leaves open: all times of it, in their order.
+    pub(crate) fn draw(&self, number: usize, draw: &mut Draw) -> Vec<PlannedFault> {
+        let label = format!("fault {number}");
+        let mut all = vec![self.draw_once(&label, None, draw)];
+        let Some(Repeats { every, times }) = self.repeats else {
+            return all;
+        };
+        let mut from = all[0].from;
+        for time in 2..=draw.value(&format!("{label}: times"), times) {
+            let label = format!("{label}, time {time}");
+            from += draw.value(&format!("{label}: every"), every);
+            let again = self.draw_once(&label, Some(from), draw);
+            all.push(PlannedFault {
+                label: Some(label),
+                ..again
+            });
+        }
+        all
+    }
+
+    /// Decides one time of it, which begins then if that is decided already.
+    fn draw_once(&self, fault: &str, from: Option<Duration>, draw: &mut Draw) -> PlannedFault {
+        let kind = self.kind.draw(fault, draw);
         let label = format!("{fault}: victims");
         let is_ring = |division: &Division| division.shape == Shape::Ring;
         let victims = match kind.kind().division().is_some_and(is_ring) {
             true => self.victims.line_up(&label, draw),
             false => self.victims.draw(&label, draw),
         };
-        let from = draw.value(&format!("{fault}: at"), self.at);
+        let from = from.unwrap_or_else(|| draw.value(&format!("{fault}: at"), self.at));
         let lasts = self
             .lasts
             .map(|lasts| draw.value(&format!("{fault}: for"), lasts));
@@ -261,11 +366,18 @@ impl Fault {
             victims: victims.into_iter().collect(),
             from,
             until: lasts.map(|lasts| from + lasts),
+            label: None,
         }
     }
 }
 
 impl PlannedFault {
+    /// What reports call it, at this place of its plan, from 1 on.
+    pub fn label(&self, place: usize) -> String {
+        let named = self.label.clone();
+        named.unwrap_or_else(|| format!("fault {place}"))
+    }
+
     /// When the world is whole again, which ends at this time. What lasts to its end and leaves everybody
     /// a way to everybody is a part of the world: what comes of it, the scenario expects.
     pub(crate) fn healed_at(&self, end: Duration) -> Duration {

@@ -10,6 +10,7 @@ use crate::plan::Plan;
 use indexmap::IndexMap;
 use squall_guarantees::{ClientId, Lost, Silence, Standstill};
 use squall_simulator::{Fault as Order, FaultId, MachineId, World};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// When the programs of each machine ended.
@@ -192,16 +193,26 @@ pub(super) fn standstills(plan: &Plan, end: Duration) -> Vec<Standstill> {
 /// The faults for the record, in the order of their beginning, given how often each fault of the plan
 /// and its middlebox struck.
 pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports::Fault> {
+    let of_fault = |label: &str| label.split(',').next().map(str::to_owned);
+    let labels = plan
+        .faults
+        .iter()
+        .zip(1..)
+        .map(|(fault, place)| of_fault(&fault.label(place)));
+    let struck = labels.zip(hits).filter(|(_, hits)| **hits > 0);
+    let struck: HashSet<_> = struck.map(|(label, _)| label).collect();
+    let others_strike = |label: &str| struck.contains(&of_fault(label));
     let mut faults: Vec<_> = plan
         .faults
         .iter()
         .zip(hits)
         .zip(1..)
         .map(|((fault, &hits), number)| squall_reports::Fault {
-            label: format!("fault {number}"),
+            label: fault.label(number),
             kind: fault.kind.word().to_owned(),
             victims: fault.victims.iter().cloned().collect(),
-            hits: Some(hits),
+            // Of what comes again, one time that strikes is enough.
+            hits: (hits > 0 || !others_strike(&fault.label(number))).then_some(hits),
             what: fault.words(),
             from: fault.from,
             until: fault.until,
@@ -275,6 +286,27 @@ mod tests {
         ];
         assert_eq!(downtimes(&plan, SERVER), expected);
         assert_eq!(downtimes(&plan, "alice"), []);
+    }
+
+    #[test]
+    fn what_comes_again_has_struck_if_one_of_its_times_has() {
+        let plan = plan(
+            r#"
+            [[fault]]
+            kind = "partition"
+            victims = "alice"
+            at = "1s"
+            for = "1s"
+            every = "2s"
+            times = 3
+            "#,
+        );
+        let hits = |hits: [u64; 3]| -> Vec<_> {
+            let told = told(&plan, &hits, 0).into_iter();
+            told.map(|fault| fault.hits).collect()
+        };
+        assert_eq!(hits([0, 0, 0]), [Some(0); 3]);
+        assert_eq!(hits([0, 2, 0]), [None, Some(2), None]);
     }
 
     #[test]

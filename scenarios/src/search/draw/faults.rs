@@ -86,6 +86,10 @@ pub(super) fn draw(drawing: &mut Drawing) {
         ]);
         fault.insert("victims".to_owned(), written(&victims));
         details(kind, drawing, &mut dice, &mut fault);
+        again(
+            &mut drawing.dice(&format!("fault {number}, again")),
+            &mut fault,
+        );
         if !clashes(drawing, &fault) {
             drawing.document.push("fault", fault);
         }
@@ -156,8 +160,23 @@ fn moment(drawing: &Drawing, dice: &mut Dice) -> u64 {
 fn lasts(fault: &Table) -> (u64, u64) {
     let field = |name: &str| fault.get(name).and_then(in_ms).unwrap_or(0);
     let from = field("at");
-    let times = fault.get("count").and_then(Value::as_integer).unwrap_or(0) as u64;
-    (from, from + field("for") + times * field("every"))
+    let number = |name: &str| fault.get(name).and_then(Value::as_integer);
+    // The last time begins after all but one of them.
+    let times = number("count").or(number("times").map(|times| times - 1));
+    (
+        from,
+        from + field("for") + times.unwrap_or(0) as u64 * field("every"),
+    )
+}
+
+/// Some faults come again, soon after they are over or after a while.
+fn again(dice: &mut Dice, fault: &mut Table) {
+    let lasts = fault.get("for").and_then(in_ms);
+    if let Some(lasts) = lasts.filter(|_| dice.chance(0.1)) {
+        let every = lasts + dice.of_any_size(50, 10_000);
+        fault.insert("every".to_owned(), ms(every));
+        fault.insert("times".to_owned(), number(dice.between(2, 4)));
+    }
 }
 
 /// How long a fault lasts: short, long, or close to a limit that the chat has.

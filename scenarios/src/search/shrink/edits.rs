@@ -289,7 +289,7 @@ fn with_smaller_numbers(world: &Document) -> Vec<Candidate> {
         }
     }
     for (place, fault) in world.list("fault").into_iter().enumerate() {
-        for field in ["at-call", "count"] {
+        for field in ["at-call", "count", "times"] {
             let Some(now) = largest(fault.get(field)) else {
                 continue;
             };
