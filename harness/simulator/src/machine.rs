@@ -6,14 +6,17 @@ use crate::hits::{FaultId, Meter};
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
+use crate::kernel::disk::mount::Copied;
+use crate::kernel::disk::tree::ROOT;
 use crate::kernel::environment::{Environment, Setup};
 use crate::kernel::signals::{self, Sent, Target};
 use crate::kernel::strikes::{Fallen, Strike};
-use crate::kernel::{Addresses, Hardware, Kernel, Packet, Shared, Unsupported};
+use crate::kernel::{Addresses, Errno, Hardware, Kernel, Packet, Shared, Unsupported};
 use crate::process::{Process, Program};
 use crate::sys;
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -78,6 +81,8 @@ pub(crate) struct Turn {
     pub(crate) abandoned_threads: usize,
     /// What struck it meanwhile.
     pub(crate) fallen: Vec<Fallen>,
+    /// The hash of its files, if they have changed.
+    pub(crate) files: Option<u64>,
 }
 
 impl Machine {
@@ -329,6 +334,22 @@ impl Machine {
         }
     }
 
+    /// The content of a file.
+    pub(crate) fn read_file(&mut self, path: &[u8]) -> Option<Vec<u8>> {
+        self.with_hardware(|hardware| {
+            let tree = &hardware.disk.tree;
+            let node = tree.find(ROOT, path, true).ok()?;
+            tree.bytes(node).ok().map(<[u8]>::to_vec)
+        })
+    }
+
+    /// Copies a file or directory of the host to a path, where it can only be read.
+    pub(crate) fn mount(&mut self, host: &Path, path: &[u8]) -> io::Result<()> {
+        let copy = Copied::read(host)?;
+        self.with_hardware(|hardware| hardware.disk.tree.mount(copy, path))
+            .map_err(|Errno(code)| io::Error::from_raw_os_error(code))
+    }
+
     fn with_hardware<T>(&mut self, f: impl FnOnce(&mut Hardware) -> T) -> T {
         match &mut self.state {
             Power::Off(hardware) => f(hardware),
@@ -396,6 +417,7 @@ impl Machine {
         turn.panics = std::mem::take(&mut kernel_now.panics);
         turn.unsupported = kernel_now.unsupported.take();
         turn.abandoned_threads = std::mem::take(&mut kernel_now.abandoned_threads);
+        turn.files = kernel_now.hardware.disk.tree.take_hash();
         drop(kernel_now);
         for fallen in &mut turn.fallen {
             self.last_words.append(&mut fallen.sent);

@@ -159,6 +159,9 @@ impl Machines {
             self.digest
                 .add(now, machine, "note", [machine; 2], &bytes, || words);
         }
+        if let Some(hash) = turn.files {
+            self.log("files", [id, id], &hash.to_le_bytes());
+        }
         for fallen in turn.fallen {
             self.note_strike(id, &fallen);
         }

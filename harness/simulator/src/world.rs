@@ -19,8 +19,9 @@ use crate::process::Main;
 use crate::queue::Queue;
 use crate::sys;
 use std::hash::Hash;
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -209,8 +210,29 @@ impl World {
         self.machines[machine].setup.arguments = arguments.collect();
     }
 
+    /// Copies a file or a directory of the host to a path of a machine, with all that is in it. Programs can read it there,
+    /// and not change it; nothing else of the host's files is on a machine. The directories on the way are made.
+    ///
+    /// # Errors
+    ///
+    /// If the host's cannot be read, or there is something at the path already.
+    pub fn mount(
+        &mut self,
+        machine: MachineId,
+        host: impl AsRef<Path>,
+        path: &str,
+    ) -> io::Result<()> {
+        self.machines[machine].mount(host.as_ref(), path.as_bytes())
+    }
+
+    /// What is in a file of a machine, as its programs would read it now, whether it is on the disk or not; none if there
+    /// is no such file. Of SQLite's own files, [`World::inside`] tells with SQLite.
+    pub fn read_file(&mut self, machine: MachineId, path: &str) -> Option<Vec<u8>> {
+        self.machines[machine].read_file(path.as_bytes())
+    }
+
     /// The files on a machine's disk and their sizes in bytes, in the order of their names.
-    /// [`World::inside`] reads them.
+    /// [`World::read_file`] and [`World::inside`] read them.
     pub fn files(&self, machine: MachineId) -> Vec<(PathBuf, u64)> {
         self.machines[machine].files()
     }

@@ -17,6 +17,7 @@ mod blocking;
 mod close;
 mod connect;
 mod convert;
+mod files;
 mod ipv6;
 mod listen;
 mod options;
@@ -51,6 +52,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         pipe::CASES,
         unix::CASES,
         signals::CASES,
+        files::CASES,
     ]
     .into_iter()
     .flatten()

@@ -119,6 +119,11 @@ impl Clocks {
         self.wall(machine)
     }
 
+    /// What the wall clock shows to the machine itself, when its time is `machine`.
+    pub(crate) fn wall_time(&self, machine: u64) -> Duration {
+        self.wall(machine)
+    }
+
     fn wall(&self, machine: u64) -> Duration {
         Duration::from_nanos(u64::try_from(self.wall_nanos(machine)).unwrap_or(u64::MAX))
     }

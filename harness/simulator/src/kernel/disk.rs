@@ -5,7 +5,9 @@
 //! nothing, a power loss takes away whatever was not synced. The disk belongs to the machine and
 //! outlives its processes; open files and locks belong to the process and end with it.
 //!
-//! What it leaves out, and why:
+//! SQLite's files are here by name alone; all others are in the machine's file system ([`tree`]).
+//!
+//! What SQLite's files leave out, and why:
 //! - **Directories.** A path is only a name, and every parent exists. Creating and deleting a file
 //!   is durable at once, as if each were followed by a sync of the directory; its *content* is
 //!   not. SQLite syncs the directory after it has created a journal, but (unless
@@ -19,15 +21,23 @@
 //! Cost follows what is written, not how large a file is: the content is kept once, as processes
 //! see it, with an undo log of the bytes that were overwritten since the last sync.
 
+mod content;
 mod hardships;
+pub(crate) mod mount;
+mod nodes;
 mod tear;
+pub(crate) mod tree;
 
+use content::Content;
 pub(crate) use hardships::Troubles;
 pub use hardships::{DiskChange, DiskErrors, DiskLatency};
 use hardships::{Hardships, Operation};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use tree::Tree;
 
 /// The files of one machine.
 #[derive(Default)]
@@ -36,6 +46,8 @@ pub(crate) struct Disk {
     files: BTreeMap<FileNumber, File>,
     handles: BTreeMap<Handle, FileNumber>,
     files_created: FileNumber,
+    /// What is there besides: the machine's file system.
+    pub(crate) tree: Tree,
     /// None of a disk that was always in order.
     hardships: Option<Box<Hardships>>,
 }
@@ -99,21 +111,17 @@ pub(crate) enum DiskError {
 }
 
 struct File {
-    content: Vec<u8>,
-    /// What was overwritten since the last sync, oldest first.
-    unsynced: Vec<Overwritten>,
-    /// Whether a name leads to the file. One without a name dies with its last handle and leaves
-    /// nothing to lose at power loss, so its writes need not be logged.
-    named: bool,
+    content: Content,
     /// Who has the file open, and how far each has locked it.
     locks: BTreeMap<Handle, Lock>,
 }
 
-/// The way back from one write or truncation.
-struct Overwritten {
-    size: usize,
-    offset: usize,
-    bytes: Vec<u8>,
+impl File {
+    /// Whether a name leads to the file. One without a name dies with its last handle and leaves
+    /// nothing to lose at power loss, so its writes need not be logged.
+    fn is_named(&self) -> bool {
+        self.content.is_logged
+    }
 }
 
 impl Disk {
@@ -152,8 +160,8 @@ impl Disk {
     pub(crate) fn delete(&mut self, path: &Path) -> Result<(), DiskError> {
         let number = self.names.remove(path).ok_or(DiskError::NotFound)?;
         if let Some(file) = self.files.get_mut(&number) {
-            file.named = false;
-            file.unsynced = Vec::new();
+            file.content.is_logged = false;
+            file.content.unsynced = Vec::new();
         }
         self.forget_if_unreachable(number);
         Ok(())
@@ -163,7 +171,7 @@ impl Disk {
     pub(crate) fn find(&self, path: &Path) -> Option<u64> {
         self.files
             .get(self.names.get(path)?)
-            .map(|file| file.content.len() as u64)
+            .map(|file| file.content.bytes.len() as u64)
     }
 
     /// Reads at `offset` into `buffer` and says how many bytes there were before the file's end.
@@ -174,13 +182,7 @@ impl Disk {
         buffer: &mut [u8],
     ) -> Result<usize, DiskError> {
         self.meet_hardships(Operation::Read)?;
-        let content = &self.file(handle)?.content;
-        let start = content
-            .len()
-            .min(usize::try_from(offset).unwrap_or(usize::MAX));
-        let count = buffer.len().min(content.len() - start);
-        buffer[..count].copy_from_slice(&content[start..start + count]);
-        Ok(count)
+        Ok(self.file(handle)?.content.read(offset, buffer))
     }
 
     /// Writes all of `bytes` at `offset`. A gap behind the old end is filled with zeros.
@@ -194,13 +196,7 @@ impl Disk {
         let end = start.checked_add(bytes.len()).ok_or(DiskError::NoSpace)?;
         self.meet_hardships(Operation::Write)?;
         self.check_room(handle, end)?;
-        let file = self.file(handle)?;
-        file.log_overwrite(start, end);
-        if end > file.content.len() {
-            file.resize(end)?;
-        }
-        file.content[start..end].copy_from_slice(bytes);
-        Ok(())
+        self.file(handle)?.content.write(start, bytes)
     }
 
     /// Makes the file `size` bytes long; what is added is zeros.
@@ -208,9 +204,7 @@ impl Disk {
         let size = usize::try_from(size).map_err(|_| DiskError::NoSpace)?;
         self.meet_hardships(Operation::Write)?;
         self.check_room(handle, size)?;
-        let file = self.file(handle)?;
-        file.log_overwrite(size, usize::MAX);
-        file.resize(size)
+        self.file(handle)?.content.truncate(size)
     }
 
     /// Brings all that was written to the file, through any handle, onto the platter.
@@ -219,28 +213,36 @@ impl Disk {
         let lies = self.lies();
         let file = self.file(handle)?;
         if !lies {
-            file.unsynced.clear();
+            file.content.unsynced.clear();
         }
         Ok(())
     }
 
     /// How many writes are not on the platter.
     pub(crate) fn unsynced(&self) -> usize {
-        self.files.values().map(|file| file.unsynced.len()).sum()
+        let files = self.files.values().map(|file| file.content.unsynced.len());
+        files.sum::<usize>() + self.tree.unsynced()
     }
 
     /// All files that have a name, and their sizes in bytes; in the order of their names.
     pub(crate) fn list(&self) -> Vec<(PathBuf, u64)> {
-        let size = |number| self.files.get(number).map(|file| file.content.len() as u64);
-        self.names
-            .iter()
-            .filter_map(|(path, number)| Some((path.clone(), size(number)?)))
-            .collect()
+        let size = |number| {
+            self.files
+                .get(number)
+                .map(|file| file.content.bytes.len() as u64)
+        };
+        let named = self.names.iter();
+        let named = named.filter_map(|(path, number)| Some((path.clone(), size(number)?)));
+        let others = self.tree.files().into_iter();
+        let others = others.map(|(path, size)| (OsString::from_vec(path).into(), size));
+        let mut all: Vec<_> = named.chain(others).collect();
+        all.sort();
+        all
     }
 
     /// The size of an open file in bytes.
     pub(crate) fn size(&mut self, handle: Handle) -> Result<u64, DiskError> {
-        Ok(self.file(handle)?.content.len() as u64)
+        Ok(self.file(handle)?.content.bytes.len() as u64)
     }
 
     /// Raises the lock of `handle` to `wanted`, if the locks of the other handles allow it, and
@@ -286,28 +288,26 @@ impl Disk {
     /// wrote stays.
     pub(crate) fn process_gone(&mut self) {
         self.handles.clear();
-        self.files.retain(|_, file| file.named);
+        self.files.retain(|_, file| file.is_named());
         for file in self.files.values_mut() {
             file.locks.clear();
         }
+        self.tree.process_gone();
     }
 
     /// The power is gone, hence the process too, and every write that was not synced.
     pub(crate) fn power_loss(&mut self) {
         self.process_gone();
         for file in self.files.values_mut() {
-            while let Some(write) = file.unsynced.pop() {
-                write.undo(&mut file.content);
-            }
+            file.content.lose();
         }
+        self.tree.power_loss(None);
     }
 
     fn create_file(&mut self, named: bool) -> FileNumber {
         self.files_created += 1;
         let file = File {
-            content: Vec::new(),
-            unsynced: Vec::new(),
-            named,
+            content: Content::new(named, false),
             locks: BTreeMap::new(),
         };
         self.files.insert(self.files_created, file);
@@ -335,42 +335,9 @@ impl Disk {
         if self
             .files
             .get(&number)
-            .is_some_and(|file| !file.named && file.locks.is_empty())
+            .is_some_and(|file| !file.is_named() && file.locks.is_empty())
         {
             self.files.remove(&number);
-        }
-    }
-}
-
-impl File {
-    /// Notes what a change of the bytes from `start` to `end` is about to destroy.
-    fn log_overwrite(&mut self, start: usize, end: usize) {
-        if self.named {
-            let size = self.content.len();
-            let bytes = self.content[start.min(size)..end.min(size)].to_vec();
-            self.unsynced.push(Overwritten {
-                size,
-                offset: start,
-                bytes,
-            });
-        }
-    }
-
-    fn resize(&mut self, size: usize) -> Result<(), DiskError> {
-        let added = size.saturating_sub(self.content.len());
-        self.content
-            .try_reserve(added)
-            .map_err(|_| DiskError::NoSpace)?;
-        self.content.resize(size, 0);
-        Ok(())
-    }
-}
-
-impl Overwritten {
-    fn undo(self, content: &mut Vec<u8>) {
-        content.resize(self.size, 0);
-        if !self.bytes.is_empty() {
-            content[self.offset..self.offset + self.bytes.len()].copy_from_slice(&self.bytes);
         }
     }
 }

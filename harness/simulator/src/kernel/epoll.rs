@@ -281,6 +281,8 @@ impl Kernel {
             Some(Object::Event(_)) => EPOLLOUT as u32,
             Some(Object::Signal(descriptor)) if self.has_signal(descriptor) => EPOLLIN as u32,
             Some(Object::Signal(_)) => 0,
+            // A file is always there to be read and written.
+            Some(Object::File(_)) => (EPOLLIN | EPOLLOUT) as u32,
             Some(Object::Epoll(_)) | None => 0,
         }
     }
@@ -338,6 +340,7 @@ impl Kernel {
             Object::Event(counter) => Ok(&mut counter.watches),
             Object::Signal(descriptor) => Ok(&mut descriptor.watches),
             Object::Epoll(_) => Err(Errno(libc::EINVAL)),
+            Object::File(_) => Err(Errno(libc::EPERM)),
         }
     }
 

@@ -10,14 +10,11 @@ pub(crate) mod clock;
 mod connection;
 pub(crate) mod cpu;
 mod datagram;
-#[cfg_attr(
-    not(feature = "sqlite"),
-    expect(dead_code, reason = "only SQLite's files are on it")
-)]
 pub(crate) mod disk;
 mod envelope;
 pub(crate) mod environment;
 mod epoll;
+pub(crate) mod files;
 mod flow;
 mod icmp;
 mod linger;
@@ -41,10 +38,13 @@ pub(crate) use blocking::{Blocked, Way};
 use clock::Clocks;
 use cpu::Cpu;
 use disk::Disk;
+pub(crate) use disk::tree::Stat;
 pub(crate) use envelope::is_segment_intact;
 use environment::Environment;
 use epoll::{Epoll, EventCounter};
 pub(crate) use epoll::{Interest, ReadyEvent};
+pub(crate) use files::At;
+use files::{OpenFile, Working};
 pub(crate) use flow::FlowId;
 pub(crate) use linger::Linger;
 use names::Names;
@@ -122,6 +122,7 @@ pub(crate) struct Kernel {
     objects: Vec<Option<Slot>>,
     free_objects: Vec<ObjectId>,
     signals: Signals,
+    working: Working,
     tcp: Tcp,
     udp: Udp,
     /// How often the process has looked at an epoll in this turn.
@@ -164,6 +165,7 @@ enum Object {
     Signal(SignalDescriptor),
     Socket(Socket),
     Pipe(PipeEnd),
+    File(OpenFile),
 }
 
 impl Kernel {
@@ -194,6 +196,7 @@ impl Kernel {
             objects: Vec::new(),
             free_objects: Vec::new(),
             signals: Signals::default(),
+            working: Working::default(),
             tcp: Tcp::new(seed),
             udp: Udp::new(seed.rotate_left(32)),
             looks: 0,
@@ -245,7 +248,6 @@ impl Kernel {
     }
 
     /// The process waits for what the disk did for it.
-    #[cfg(feature = "sqlite")]
     pub(crate) fn wait_for_disk(&mut self) {
         let waited = self.hardware.disk.take_wait();
         self.hardware.cpu.charge(waited);
@@ -271,6 +273,7 @@ impl Kernel {
         for fd in open {
             self.close_descriptor(fd);
         }
+        self.working = Working::default();
         self.hardware.disk.process_gone();
         self.forget_signals();
         self.hardware.strikes.set_at_work(false);
@@ -322,6 +325,7 @@ impl Kernel {
                 self.close_signalfd(id);
                 self.forget(&descriptor.watches);
             }
+            Some(Object::File(file)) => self.close_file(&file),
             Some(Object::Epoll(epoll)) => self.forget_epoll(id, &epoll),
             None => {}
         }

@@ -157,6 +157,13 @@ impl PipeEnd {
     }
 }
 
+impl PipeEnd {
+    /// Whether it is one of two Unix sockets.
+    pub(super) fn is_socket(&self) -> bool {
+        self.kind == Kind::Socket
+    }
+}
+
 impl Kernel {
     /// `pipe2(2)`: the end to read from, and the one to write to.
     pub(crate) fn pipe(&mut self, nonblocking: bool) -> [i32; 2] {
@@ -335,6 +342,7 @@ impl Kernel {
     /// Whether a descriptor can be read from, written to, or both (`F_GETFL`).
     pub(crate) fn access_mode(&mut self, fd: i32) -> Result<i32> {
         Ok(match self.object_at(fd)? {
+            Object::File(file) => Self::file_flags(file),
             Object::Pipe(end) if end.outgoing.is_none() => libc::O_RDONLY,
             Object::Pipe(end) if end.incoming.is_none() => libc::O_WRONLY,
             _ => libc::O_RDWR,

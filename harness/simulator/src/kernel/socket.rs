@@ -288,6 +288,7 @@ impl Kernel {
             }
             Object::Signal(_) => return self.read_signal(fd, buffer),
             Object::Pipe(_) => return self.read_pipe(fd, buffer, how),
+            Object::File(_) => return self.read_into(fd, None, buffer),
             Object::Socket(_) | Object::Epoll(_) => {}
         }
         self.receive_from(fd, buffer, how)
@@ -328,6 +329,7 @@ impl Kernel {
                 Ok(8)
             }
             Object::Pipe(_) => self.write_pipe(fd, bytes, false),
+            Object::File(_) => self.write_file(fd, None, bytes),
             Object::Socket(_) | Object::Signal(_) | Object::Epoll(_) => {
                 self.send_to(fd, bytes, None, false)
             }
@@ -364,8 +366,10 @@ impl Kernel {
 
     /// How many bytes can be read at once (`FIONREAD`).
     pub(crate) fn waiting_bytes(&mut self, fd: i32) -> Result<usize> {
-        if let Object::Pipe(_) = self.object_at(fd)? {
-            return self.waiting_in_pipe(fd);
+        match self.object_at(fd)? {
+            Object::Pipe(_) => return self.waiting_in_pipe(fd),
+            Object::File(_) => return self.rest_of_file(fd),
+            _ => {}
         }
         match &self.socket_at(fd)?.state {
             &State::Connected(flow) => Ok(self.tcp.waiting_bytes(flow)),
@@ -455,7 +459,7 @@ impl Kernel {
             Object::Socket(socket) => Ok(socket.nonblocking),
             Object::Pipe(end) => Ok(end.nonblocking),
             Object::Event(_) | Object::Signal(_) => Ok(true),
-            Object::Epoll(_) => Ok(false),
+            Object::Epoll(_) | Object::File(_) => Ok(false),
         }
     }
 
@@ -463,7 +467,7 @@ impl Kernel {
         match self.object_at(fd)? {
             Object::Socket(socket) => socket.nonblocking = nonblocking,
             Object::Pipe(end) => end.nonblocking = nonblocking,
-            Object::Event(_) | Object::Signal(_) | Object::Epoll(_) => {}
+            Object::Event(_) | Object::Signal(_) | Object::Epoll(_) | Object::File(_) => {}
         }
         Ok(())
     }

@@ -68,6 +68,8 @@ fn tell(what: impl fmt::Display) -> bool {
 fn tell_place() {
     const FRAMES: u32 = 40;
     let mut frames = 0;
+    // The symbols are in the host's files.
+    let machine = MACHINE.replace(std::ptr::null());
     backtrace::trace(|frame| {
         backtrace::resolve_frame(frame, |symbol| {
             let Some(name) = symbol.name() else {
@@ -81,6 +83,7 @@ fn tell_place() {
         frames += 1;
         frames < FRAMES
     });
+    MACHINE.set(machine);
 }
 
 /// Whether the end of this process harms nobody.

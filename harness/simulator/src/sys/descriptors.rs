@@ -1,5 +1,6 @@
 //! Calls on descriptors of any kind: read, write, close, and the two catch-alls fcntl and ioctl.
 
+use super::files::lock_part;
 use super::messages::{receive_vectored, send_vectored, told_of_pipe};
 use super::signals::Interruption;
 use super::{EntryPoint, answer, answer_int, call, fail, machine, real, refused, shared, threads};
@@ -118,6 +119,10 @@ pub(super) unsafe fn vectored(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssize_t {
+    // Nobody types on a machine.
+    if fd == libc::STDIN_FILENO && machine(|_| ()).is_some() {
+        return 0;
+    }
     // SAFETY: the buffer is the caller's, as for read(2).
     unsafe {
         match may_block(fd, |kernel| {
@@ -131,6 +136,9 @@ unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssi
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, length: size_t) -> ssize_t {
+    if refused::writes_to_the_host("write", fd) {
+        return fail(Errno(libc::EBADF));
+    }
     // SAFETY: the buffer is the caller's, as for write(2).
     unsafe {
         match may_block(fd, |kernel| kernel.send(fd, bytes(buffer, length))) {
@@ -157,6 +165,9 @@ unsafe extern "C" fn readv(fd: c_int, parts: *const iovec, count: c_int) -> ssiz
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t {
+    if refused::writes_to_the_host("writev", fd) {
+        return fail(Errno(libc::EBADF));
+    }
     // SAFETY: the buffers are the caller's, as for writev(2).
     unsafe {
         let result = may_block(fd, |kernel| {
@@ -178,6 +189,10 @@ unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssi
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn close(fd: c_int) -> c_int {
+    // What the real process has as its standard streams stays open: others have them too.
+    if (0..=libc::STDERR_FILENO).contains(&fd) && machine(|_| ()).is_some() {
+        return 0;
+    }
     match on_descriptor(fd, |kernel| kernel.close(fd)) {
         Some(None) => 0,
         Some(Some(linger)) => {
@@ -212,18 +227,6 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int 
         // nothing, or time would depend on the build.
         return libc::FD_CLOEXEC;
     }
-    // SAFETY: this command takes a pointer to a lock.
-    let locks_database = || unsafe { is_of_sqlite(&*(argument as *const libc::flock)) };
-    if fd < FIRST_DESCRIPTOR
-        && command == libc::F_SETLK
-        && locks_database()
-        && refused::refuse(
-            "fcntl, to lock an SQLite database on the host's disk",
-            SQLITE_REMEDY,
-        )
-    {
-        return fail(Errno(libc::EACCES)) as c_int;
-    }
     if fd < FIRST_DESCRIPTOR
         && command == libc::F_DUPFD_CLOEXEC
         && let Some(duplicate) = shared::duplicate(fd)
@@ -238,8 +241,20 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int 
             Ok(kernel.access_mode(fd)? | if nonblocking { libc::O_NONBLOCK } else { 0 })
         }
         libc::F_SETFL => {
+            kernel.set_flags(fd, argument as c_int)?;
             let nonblocking = argument as c_int & libc::O_NONBLOCK != 0;
             kernel.set_nonblocking(fd, nonblocking).map(|()| 0)
+        }
+        libc::F_GETLK
+        | libc::F_SETLK
+        | libc::F_SETLKW
+        | libc::F_OFD_GETLK
+        | libc::F_OFD_SETLK
+        | libc::F_OFD_SETLKW => {
+            // SAFETY: these commands take a pointer to a lock.
+            lock_part(kernel, fd, command, unsafe {
+                &mut *(argument as *mut libc::flock)
+            })
         }
         _ => {
             kernel.refuse(
@@ -257,15 +272,6 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int 
         },
     }
 }
-
-/// Which bytes of a database SQLite locks: <https://sqlite.org/fileformat2.html>, section 1.4.
-fn is_of_sqlite(lock: &libc::flock) -> bool {
-    const LOCK_BYTES: std::ops::Range<libc::off_t> = 0x4000_0000..0x4000_0200;
-    LOCK_BYTES.contains(&lock.l_start)
-}
-
-const SQLITE_REMEDY: &str = "only the SQLite of libsqlite3-sys 0.39 keeps its files on the machine's disk, with the \
-     feature `sqlite` of squall; keep other databases in memory";
 
 /// What programs of C call that know files of more than 2 GiB; the same on 64 bits.
 ///

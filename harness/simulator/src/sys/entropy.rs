@@ -1,11 +1,10 @@
-//! Entropy, and `syscall` itself, because older versions of the getrandom crate go through it, and locks.
+//! Entropy.
 
 use super::audit::asked;
-use super::futex::futex;
-use super::{EntryPoint, WorldThread, identity, machine, real, world};
+use super::{EntryPoint, WorldThread, machine, real, world};
 use crate::audit::Call;
 use crate::entropy::Door;
-use libc::{c_int, c_long, c_uint, c_void, size_t, ssize_t};
+use libc::{c_int, c_uint, c_void, size_t, ssize_t};
 use std::slice;
 
 /// Fills the bytes from the machine that runs, or from the world if none does: the first
@@ -35,7 +34,7 @@ unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uin
 /// # Safety
 ///
 /// As for getrandom(2).
-unsafe fn fill_or_get(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
+pub(super) unsafe fn fill_or_get(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
     // SAFETY: the caller's.
     unsafe {
         if fill(Door::Getrandom, zeroed(buffer, length)) {
@@ -81,37 +80,7 @@ unsafe fn zeroed<'a>(start: *mut c_void, length: size_t) -> &'a mut [u8] {
     }
 }
 
-/// Variadic in C; Linux passes these arguments in registers, but for the last on x86_64, which
-/// no system call that takes fewer misses.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn syscall(
-    number: c_long,
-    a: usize,
-    b: usize,
-    c: usize,
-    d: usize,
-    e: usize,
-    f: usize,
-) -> c_long {
-    // SAFETY: the caller's, as for the system call.
-    unsafe {
-        let arguments = [a, b, c, d, e, f];
-        let answered = match number {
-            libc::SYS_getrandom => {
-                asked(|| Call::entropy("syscall", b).of("SYS_getrandom"));
-                Some(fill_or_get(a as *mut c_void, b, c as c_uint))
-            }
-            libc::SYS_futex => futex(arguments),
-            _ => identity::by_number(number).or_else(|| {
-                asked(|| Call::number("syscall", number));
-                None
-            }),
-        };
-        answered.unwrap_or_else(|| real::syscall(number, arguments)) as c_long
-    }
-}
-
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
-    entry_points![getrandom, getentropy, syscall]
+    entry_points![getrandom, getentropy]
 }

@@ -51,15 +51,6 @@ numbers! {
     getegid: gid_t, SYS_getegid, USER;
 }
 
-/// The part of `syscall(2)` that a machine answers.
-pub(super) fn by_number(number: libc::c_long) -> Option<isize> {
-    machine(|_| match number {
-        libc::SYS_getpid => Some(PROCESS as isize),
-        libc::SYS_gettid => Some(threads::number() as isize),
-        _ => None,
-    })?
-}
-
 /// A machine has no list of users, so none has a home.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getpwuid_r(

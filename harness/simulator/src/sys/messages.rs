@@ -2,7 +2,7 @@
 
 use super::addresses::{read_address, write_address};
 use super::descriptors::{bytes, may_block, room, vectored};
-use super::{EntryPoint, answer, fail, real, signals};
+use super::{EntryPoint, answer, fail, real, refused, signals};
 use crate::kernel::{Errno, How, Kernel, Received};
 use libc::{
     c_int, c_uint, c_void, iovec, mmsghdr, msghdr, size_t, sockaddr, socklen_t, ssize_t, timespec,
@@ -177,6 +177,9 @@ unsafe extern "C" fn sendto(
     address: *const sockaddr,
     address_length: socklen_t,
 ) -> ssize_t {
+    if refused::writes_to_the_host("sendto", fd) {
+        return fail(Errno(libc::EBADF));
+    }
     // SAFETY: buffer and address are the caller's, as for sendto(2).
     unsafe {
         let result = may_block(fd, |kernel| {
@@ -225,6 +228,9 @@ unsafe fn read_destination(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
+    if refused::writes_to_the_host("sendmsg", fd) {
+        return fail(Errno(libc::EBADF));
+    }
     // SAFETY: the message is the caller's, as for sendmsg(2).
     unsafe {
         match may_block(fd, |kernel| send_message(kernel, fd, message, flags)) {

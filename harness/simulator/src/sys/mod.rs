@@ -23,6 +23,7 @@ macro_rules! entry_points {
 mod addresses;
 mod audit;
 mod barrier;
+mod by_number;
 mod condition;
 mod crash;
 mod descriptors;
@@ -43,6 +44,7 @@ mod pipes;
 mod refused;
 mod resources;
 mod rwlock;
+mod select;
 mod semaphore;
 mod shared;
 mod signals;
@@ -292,6 +294,7 @@ type EntryPoint = (&'static CStr, *const c_void);
 fn check_symbols() {
     let all = [
         barrier::all(),
+        by_number::all(),
         condition::all(),
         crash::all(),
         descriptors::all(),
@@ -310,6 +313,7 @@ fn check_symbols() {
         refused::all(),
         resources::all(),
         rwlock::all(),
+        select::all(),
         semaphore::all(),
         signals::all(),
         sleep::all(),

@@ -4,81 +4,27 @@
 use super::real::{self, Original};
 use super::{EntryPoint, fail, machine};
 use crate::kernel::{Errno, FIRST_DESCRIPTOR};
-use libc::{c_char, c_int, c_void, pid_t};
+use libc::{c_int, c_uint, c_void};
 
 const PROCESS_REMEDY: &str = "give the other program a machine of its own";
+
+/// Whether a program of a machine wants to write to a descriptor of the host which is not its standard output or error. That
+/// stops the run.
+pub(super) fn writes_to_the_host(call: &str, fd: c_int) -> bool {
+    let is_own = fd >= FIRST_DESCRIPTOR || matches!(fd, libc::STDOUT_FILENO | libc::STDERR_FILENO);
+    let remedy = "open it on the machine: what is open outside of it is the real computer's";
+    !is_own && fd >= 0 && refuse(&format!("{call}, to a descriptor of the host,"), remedy)
+}
 
 /// Notes the call if a machine runs. True if so.
 pub(super) fn refuse(call: &str, remedy: &'static str) -> bool {
     machine(|kernel| kernel.refuse(call, remedy)).is_some()
 }
 
-static FORK: Original = Original::new(c"fork");
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn fork() -> pid_t {
-    if refuse("fork (a process)", PROCESS_REMEDY) {
-        return -1;
-    }
-    // SAFETY: the original has this type.
-    unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> pid_t>(FORK.get())() }
-}
-
-static POSIX_SPAWNP: Original = Original::new(c"posix_spawnp");
-type PosixSpawn = unsafe extern "C" fn(
-    *mut pid_t,
-    *const c_char,
-    *const c_void,
-    *const c_void,
-    *const *mut c_char,
-    *const *mut c_char,
-) -> c_int;
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn posix_spawnp(
-    pid: *mut pid_t,
-    file: *const c_char,
-    actions: *const c_void,
-    attributes: *const c_void,
-    arguments: *const *mut c_char,
-    environment: *const *mut c_char,
-) -> c_int {
-    if refuse("posix_spawnp (a process)", PROCESS_REMEDY) {
-        return libc::EAGAIN;
-    }
-    // SAFETY: the original has this type; the arguments are the caller's.
-    unsafe {
-        let original = std::mem::transmute::<*mut c_void, PosixSpawn>(POSIX_SPAWNP.get());
-        original(pid, file, actions, attributes, arguments, environment)
-    }
-}
-
-macro_rules! refused_pair {
-    ($($name:ident, $number:ident, $call:literal, $remedy:literal;)*) => {$(
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(a: usize, b: usize, c: usize, d: usize) -> c_int {
-            if refuse($call, $remedy) {
-                // SAFETY: `errno` is the calling thread's own.
-                unsafe { *libc::__errno_location() = libc::ENOSYS };
-                return -1;
-            }
-            // SAFETY: the caller's, as for the system call of the same name.
-            unsafe { real::syscall(libc::$number, [a, b, c, d, 0, 0]) as c_int }
-        }
-    )*};
-}
-
-refused_pair! {
-    timerfd_create, SYS_timerfd_create, "timerfd_create (a timer)", "use tokio::time";
-}
-
-refused_pair! {
-    chdir, SYS_chdir, "chdir (of the whole real process)", "use absolute paths";
-}
-
-/// Calls that the real kernel would do between descriptors, of which those at these places are simulated.
-macro_rules! refused_between_descriptors {
-    ($($name:ident, $number:ident, $places:expr;)*) => {$(
+/// Functions that a machine does not do, with what they return then. They take up to six arguments, which Linux passes in
+/// registers, whatever their types.
+macro_rules! refused {
+    ($($name:ident, $words:literal, $remedy:expr, $failure:expr;)*) => {$(
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(
             a: usize,
@@ -88,38 +34,287 @@ macro_rules! refused_between_descriptors {
             e: usize,
             f: usize,
         ) -> isize {
-            let arguments = [a, b, c, d, e, f];
-            let is_simulated = |&place: &usize| arguments[place] as c_int >= FIRST_DESCRIPTOR;
-            if $places.iter().any(is_simulated) && refuse(stringify!($name), "read the bytes, and write them") {
-                return fail(Errno(libc::EINVAL));
+            if refuse(concat!(stringify!($name), " (", $words, ")"), $remedy) {
+                fail(Errno(libc::ENOSYS));
+                return $failure;
             }
-            // SAFETY: the caller's, as for the system call of the same name.
-            unsafe { real::syscall(libc::$number, arguments) }
+            static ORIGINAL: Original = original!($name);
+            // SAFETY: the original takes these arguments, or fewer; they are the caller's.
+            unsafe {
+                let original = std::mem::transmute::<*mut c_void, OfSix>(ORIGINAL.get());
+                original(a, b, c, d, e, f)
+            }
         }
     )*};
 }
 
-refused_between_descriptors! {
-    sendfile, SYS_sendfile, [0, 1];
-    sendfile64, SYS_sendfile, [0, 1];
-    splice, SYS_splice, [0, 2];
-    tee, SYS_tee, [0, 1];
-    vmsplice, SYS_vmsplice, [0];
-    copy_file_range, SYS_copy_file_range, [0, 2];
+/// libc's own function of this name.
+macro_rules! original {
+    ($name:ident) => {
+        Original::new(
+            const {
+                match ::std::ffi::CStr::from_bytes_with_nul(
+                    concat!(stringify!($name), "\0").as_bytes(),
+                ) {
+                    Ok(name) => name,
+                    Err(_) => unreachable!(),
+                }
+            },
+        )
+    };
+}
+
+type OfSix = unsafe extern "C" fn(usize, usize, usize, usize, usize, usize) -> isize;
+
+const FAILED: isize = -1;
+const NULL: isize = 0;
+
+const TIMER_REMEDY: &str = "use tokio::time, or a thread that sleeps";
+const WATCH_REMEDY: &str = "look at the files from time to time";
+const SHARED_REMEDY: &str = "a machine has one process: use memory of its own, or sockets";
+const DUPLICATE_REMEDY: &str = "duplicate it with dup or F_DUPFD, which give it a new number";
+const OUTSIDE_REMEDY: &str = "leave it away: it would be done to the real process or computer";
+
+refused! {
+    fork, "a process", PROCESS_REMEDY, FAILED;
+    _Fork, "a process", PROCESS_REMEDY, FAILED;
+    posix_spawn, "a process", PROCESS_REMEDY, libc::EAGAIN as isize;
+    posix_spawnp, "a process", PROCESS_REMEDY, libc::EAGAIN as isize;
+    posix_spawn_file_actions_adddup2, "a process", PROCESS_REMEDY, libc::ENOSYS as isize;
+    system, "a process", PROCESS_REMEDY, FAILED;
+    popen, "a process", PROCESS_REMEDY, NULL;
+    daemon, "a process", PROCESS_REMEDY, FAILED;
+    forkpty, "a process", PROCESS_REMEDY, FAILED;
+    execv, "another program", PROCESS_REMEDY, FAILED;
+    execve, "another program", PROCESS_REMEDY, FAILED;
+    execvp, "another program", PROCESS_REMEDY, FAILED;
+    execvpe, "another program", PROCESS_REMEDY, FAILED;
+    execveat, "another program", PROCESS_REMEDY, FAILED;
+    fexecve, "another program", PROCESS_REMEDY, FAILED;
+    ualarm, "a timer", TIMER_REMEDY, FAILED;
+    setitimer, "a timer", TIMER_REMEDY, FAILED;
+    timer_create, "a timer", TIMER_REMEDY, FAILED;
+    timerfd_create, "a timer", TIMER_REMEDY, FAILED;
+    inotify_init, "watching files", WATCH_REMEDY, FAILED;
+    inotify_init1, "watching files", WATCH_REMEDY, FAILED;
+    fanotify_init, "watching files", WATCH_REMEDY, FAILED;
+    shm_open, "shared memory", SHARED_REMEDY, FAILED;
+    shm_unlink, "shared memory", SHARED_REMEDY, FAILED;
+    shmget, "shared memory", SHARED_REMEDY, FAILED;
+    memfd_create, "shared memory", SHARED_REMEDY, FAILED;
+    sem_open, "a semaphore with a name", SHARED_REMEDY, NULL;
+    sem_unlink, "a semaphore with a name", SHARED_REMEDY, FAILED;
+    semget, "semaphores of several processes", SHARED_REMEDY, FAILED;
+    mq_open, "a queue with a name", SHARED_REMEDY, FAILED;
+    msgget, "a queue of several processes", SHARED_REMEDY, FAILED;
+    dup2, "a descriptor in place of another", DUPLICATE_REMEDY, FAILED;
+    dup3, "a descriptor in place of another", DUPLICATE_REMEDY, FAILED;
+    ptrace, "another process", OUTSIDE_REMEDY, FAILED;
+    process_vm_readv, "another process", OUTSIDE_REMEDY, FAILED;
+    process_vm_writev, "another process", OUTSIDE_REMEDY, FAILED;
+    sigqueue, "another process", OUTSIDE_REMEDY, FAILED;
+    setsid, "a session", OUTSIDE_REMEDY, FAILED;
+    setpgid, "a process group", OUTSIDE_REMEDY, FAILED;
+    posix_openpt, "a terminal", OUTSIDE_REMEDY, FAILED;
+    openpty, "a terminal", OUTSIDE_REMEDY, FAILED;
+    chroot, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    mount, "of the whole real computer", OUTSIDE_REMEDY, FAILED;
+    umount, "of the whole real computer", OUTSIDE_REMEDY, FAILED;
+    umount2, "of the whole real computer", OUTSIDE_REMEDY, FAILED;
+    unshare, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    setns, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    reboot, "of the whole real computer", OUTSIDE_REMEDY, FAILED;
+    sethostname, "of the whole real computer", OUTSIDE_REMEDY, FAILED;
+    setdomainname, "of the whole real computer", OUTSIDE_REMEDY, FAILED;
+    settimeofday, "of the whole real computer", OUTSIDE_REMEDY, FAILED;
+    clock_settime, "of the whole real computer", OUTSIDE_REMEDY, FAILED;
+    adjtimex, "of the whole real computer", OUTSIDE_REMEDY, FAILED;
+    setuid, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    setgid, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    seteuid, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    setegid, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    setreuid, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    setregid, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    setresuid, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    setresgid, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    setgroups, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    setpriority, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    nice, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    sched_setscheduler, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    sched_setaffinity, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+    personality, "of the whole real process", OUTSIDE_REMEDY, FAILED;
+}
+
+/// A child of vfork(2) returns on the stack of its parent, which it could not do through us: what is asked for is a
+/// process, as of fork(2).
+#[unsafe(no_mangle)]
+unsafe extern "C" fn vfork() -> isize {
+    // SAFETY: the caller's: a copy has what the child may use, and more.
+    unsafe { fork(0, 0, 0, 0, 0, 0) }
+}
+
+/// Variadic in C, with up to seven arguments.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clone(
+    main: usize,
+    stack: usize,
+    flags: usize,
+    argument: usize,
+    parent: usize,
+    tls: usize,
+    child: usize,
+) -> isize {
+    if refuse("clone (a process)", PROCESS_REMEDY) {
+        return fail(Errno(libc::ENOSYS));
+    }
+    static CLONE: Original = Original::new(c"clone");
+    type Clone = unsafe extern "C" fn(usize, usize, usize, usize, usize, usize, usize) -> isize;
+    // SAFETY: the original has this type; the arguments are the caller's.
+    unsafe {
+        let original = std::mem::transmute::<*mut c_void, Clone>(CLONE.get());
+        original(main, stack, flags, argument, parent, tls, child)
+    }
+}
+
+/// The whole time until SIGALRM; nothing is under way on a machine, so a time of nothing ends nothing.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn alarm(seconds: c_uint) -> c_uint {
+    if machine(|_| ()).is_some() {
+        if seconds > 0 {
+            refuse("alarm (a timer)", TIMER_REMEDY);
+        }
+        return 0;
+    }
+    static ALARM: Original = Original::new(c"alarm");
+    type Alarm = unsafe extern "C" fn(c_uint) -> c_uint;
+    // SAFETY: the original has this type.
+    unsafe { std::mem::transmute::<*mut c_void, Alarm>(ALARM.get())(seconds) }
+}
+
+/// A machine's process has no children.
+macro_rules! waits_for_children {
+    ($($name:ident),*) => {$(
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(a: usize, b: usize, c: usize, d: usize) -> isize {
+            if machine(|_| ()).is_some() {
+                return fail(Errno(libc::ECHILD));
+            }
+            static ORIGINAL: Original = original!($name);
+            // SAFETY: the original takes these arguments, or fewer; they are the caller's.
+            unsafe {
+                let original = std::mem::transmute::<*mut c_void, OfSix>(ORIGINAL.get());
+                original(a, b, c, d, 0, 0)
+            }
+        }
+    )*};
+}
+
+waits_for_children! { wait, waitpid, waitid, wait3, wait4 }
+
+/// The options of `prctl(2)` that harm nobody: names of threads and of memory, and what only asks.
+const HARMLESS: [c_int; 7] = [
+    libc::PR_SET_NAME,
+    libc::PR_GET_NAME,
+    libc::PR_GET_DUMPABLE,
+    libc::PR_GET_NO_NEW_PRIVS,
+    libc::PR_GET_SECCOMP,
+    libc::PR_GET_THP_DISABLE,
+    libc::PR_SET_VMA,
+];
+
+/// Variadic in C. The real call, not libc's function: memory allocators make it before functions can be looked up.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn prctl(option: c_int, a: usize, b: usize, c: usize, d: usize) -> c_int {
+    if !HARMLESS.contains(&option) && refuse(&format!("prctl with option {option}"), OUTSIDE_REMEDY)
+    {
+        return fail(Errno(libc::EINVAL)) as c_int;
+    }
+    // The name would be that of the world's thread.
+    if option == libc::PR_SET_NAME && machine(|_| ()).is_some() {
+        return 0;
+    }
+    // SAFETY: the caller's, as for prctl(2).
+    unsafe { real::syscall(libc::SYS_prctl, [option as _, a, b, c, d, 0]) as c_int }
 }
 
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         fork,
+        _Fork,
+        vfork,
+        clone,
+        posix_spawn,
         posix_spawnp,
+        posix_spawn_file_actions_adddup2,
+        system,
+        popen,
+        daemon,
+        forkpty,
+        execv,
+        execve,
+        execvp,
+        execvpe,
+        execveat,
+        fexecve,
+        ualarm,
+        setitimer,
+        timer_create,
         timerfd_create,
-        chdir,
-        sendfile,
-        sendfile64,
-        splice,
-        tee,
-        vmsplice,
-        copy_file_range
+        inotify_init,
+        inotify_init1,
+        fanotify_init,
+        shm_open,
+        shm_unlink,
+        shmget,
+        memfd_create,
+        sem_open,
+        sem_unlink,
+        semget,
+        mq_open,
+        msgget,
+        dup2,
+        dup3,
+        ptrace,
+        process_vm_readv,
+        process_vm_writev,
+        sigqueue,
+        setsid,
+        setpgid,
+        posix_openpt,
+        openpty,
+        chroot,
+        mount,
+        umount,
+        umount2,
+        unshare,
+        setns,
+        reboot,
+        sethostname,
+        setdomainname,
+        settimeofday,
+        clock_settime,
+        adjtimex,
+        setuid,
+        setgid,
+        seteuid,
+        setegid,
+        setreuid,
+        setregid,
+        setresuid,
+        setresgid,
+        setgroups,
+        setpriority,
+        nice,
+        sched_setscheduler,
+        sched_setaffinity,
+        personality,
+        alarm,
+        wait,
+        waitpid,
+        waitid,
+        wait3,
+        wait4,
+        prctl
     ]
 }

@@ -151,10 +151,15 @@ impl Disk {
 
     /// Whether the file may grow to `size` bytes.
     pub(super) fn check_room(&mut self, handle: Handle, size: usize) -> Result<(), DiskError> {
+        let growth = (size as u64).saturating_sub(self.size(handle)?);
+        self.check_growth(growth)
+    }
+
+    /// Whether there is room for so many bytes more.
+    pub(super) fn check_growth(&mut self, growth: u64) -> Result<(), DiskError> {
         let Some(capacity) = self.hardships.as_ref().and_then(|this| this.capacity) else {
             return Ok(());
         };
-        let growth = (size as u64).saturating_sub(self.size(handle)?);
         // A machine has a handful of files.
         if growth == 0 || self.used().saturating_add(growth) <= capacity {
             return Ok(());
@@ -181,10 +186,9 @@ impl Disk {
 
     /// The bytes of all files, those without a name included.
     fn used(&self) -> u64 {
-        self.files
-            .values()
-            .map(|file| file.content.len() as u64)
-            .sum()
+        let files = self.files.values();
+        let files = files.map(|file| file.content.bytes.len() as u64);
+        files.sum::<u64>() + self.tree.used()
     }
 }
 

@@ -5,7 +5,8 @@
 //! across several sectors can be torn within, and a later write can survive an earlier one. Within a
 //! sector nothing is torn: that is what a drive promises.
 
-use super::{Disk, File};
+use super::Disk;
+use super::content::Content;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -21,16 +22,17 @@ impl Disk {
     pub(crate) fn torn_power_loss(&mut self, sector: usize, rng: &mut ChaCha8Rng) {
         self.process_gone();
         for file in self.files.values_mut() {
-            file.tear(sector.max(1), rng);
+            file.content.tear(sector.max(1), rng);
         }
+        self.tree.power_loss(Some((sector, rng)));
     }
 }
 
-impl File {
-    fn tear(&mut self, sector: usize, rng: &mut ChaCha8Rng) {
+impl Content {
+    pub(super) fn tear(&mut self, sector: usize, rng: &mut ChaCha8Rng) {
         for change in self.take_unsynced().into_iter().rev() {
             match change {
-                Change::Resize(size) if rng.random_bool(0.5) => self.content.resize(size, 0),
+                Change::Resize(size) if rng.random_bool(0.5) => self.bytes.resize(size, 0),
                 Change::Resize(_) => {}
                 Change::Write { offset, bytes } => {
                     let mut start = 0;
@@ -51,7 +53,7 @@ impl File {
     fn take_unsynced(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
         while let Some(write) = self.unsynced.pop() {
-            let size = self.content.len();
+            let size = self.bytes.len();
             changes.push(if size < write.size || write.offset >= size {
                 Change::Resize(size)
             } else {
@@ -59,20 +61,20 @@ impl File {
                 let end = if size > write.size { size } else { overwritten };
                 Change::Write {
                     offset: write.offset,
-                    bytes: self.content[write.offset..end].to_vec(),
+                    bytes: self.bytes[write.offset..end].to_vec(),
                 }
             });
-            write.undo(&mut self.content);
+            write.undo(&mut self.bytes);
         }
         changes
     }
 
     fn put(&mut self, offset: usize, bytes: &[u8]) {
         let end = offset + bytes.len();
-        if self.content.len() < end {
-            self.content.resize(end, 0);
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
         }
-        self.content[offset..end].copy_from_slice(bytes);
+        self.bytes[offset..end].copy_from_slice(bytes);
     }
 }
 

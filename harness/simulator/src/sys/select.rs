@@ -1,0 +1,93 @@
+//! `select(2)` and `pselect(2)`, as `poll(2)` answers them. A simulated descriptor has a number that is too high for their
+//! sets, so on a machine there is nothing in them but standard input and output, and they are ways to sleep.
+
+use super::events::{duration, poll_on_machine};
+use super::signals::with_mask;
+use super::{EntryPoint, machine, real, refused};
+use libc::{c_int, fd_set, sigset_t, timespec, timeval};
+use std::time::Duration;
+
+/// Waits on a machine.
+///
+/// # Safety
+///
+/// The sets must be null or valid.
+unsafe fn wait(sets: [*mut fd_set; 3], limit: Option<Duration>) -> c_int {
+    for set in sets {
+        // SAFETY: the caller's; a set of zeros is empty.
+        unsafe {
+            if set.is_null() {
+                continue;
+            }
+            if (0..libc::FD_SETSIZE as c_int).any(|fd| libc::FD_ISSET(fd, set)) {
+                let remedy =
+                    "use poll(2), or a runtime: descriptors of a machine are too high for it";
+                refused::refuse("select, of a descriptor of the host", remedy);
+            }
+            libc::FD_ZERO(set);
+        }
+    }
+    // SAFETY: nothing is asked for but the time.
+    unsafe { poll_on_machine(std::ptr::null_mut(), 0, limit) }.unwrap_or(0)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn select(
+    count: c_int,
+    read: *mut fd_set,
+    write: *mut fd_set,
+    other: *mut fd_set,
+    limit: *mut timeval,
+) -> c_int {
+    // SAFETY: the caller's, as for select(2). The time is changed as Linux does it for the real one.
+    unsafe {
+        let wanted = limit.as_ref().map(|limit| timespec {
+            tv_sec: limit.tv_sec,
+            tv_nsec: limit.tv_usec * 1000,
+        });
+        if machine(|_| ()).is_some() {
+            return wait([read, write, other], wanted.as_ref().map(duration));
+        }
+        let mut rest = wanted;
+        let place = rest.as_mut().map_or(std::ptr::null_mut(), |rest| rest);
+        let arguments = [count as _, read as _, write as _, other as _, place as _, 0];
+        let ready = real::syscall(libc::SYS_pselect6, arguments) as c_int;
+        if let (Some(limit), Some(rest)) = (limit.as_mut(), rest) {
+            limit.tv_sec = rest.tv_sec;
+            limit.tv_usec = rest.tv_nsec / 1000;
+        }
+        ready
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pselect(
+    count: c_int,
+    read: *mut fd_set,
+    write: *mut fd_set,
+    other: *mut fd_set,
+    limit: *const timespec,
+    mask: *const sigset_t,
+) -> c_int {
+    // SAFETY: the caller's, as for pselect(2). The kernel would change the time that it is given, and wants to know how
+    // large the mask is.
+    unsafe {
+        let wanted = limit.as_ref();
+        if machine(|_| ()).is_some() {
+            return with_mask(mask, || wait([read, write, other], wanted.map(duration)));
+        }
+        let mut rest = wanted.copied();
+        let place = rest.as_mut().map_or(std::ptr::null_mut(), |rest| rest);
+        let mask = [mask as usize, 8];
+        let mask = &raw const mask as usize;
+        let arguments = [
+            count as _, read as _, write as _, other as _, place as _, mask,
+        ];
+        real::syscall(libc::SYS_pselect6, arguments) as c_int
+    }
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![select, pselect]
+}
