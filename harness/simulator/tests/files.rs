@@ -467,3 +467,181 @@ fn the_files_of_a_dead_process_change_no_more() {
         assert_eq!(world.files(machine), [("/srv/early".into(), 1)]);
     });
 }
+
+/// Maps a file, all of it.
+///
+/// # Safety
+///
+/// It must not be cut as long as the result is used.
+unsafe fn map<'a>(file: &File, flags: libc::c_int) -> &'a mut [u8] {
+    use std::os::fd::AsRawFd;
+    let length = file.metadata().unwrap().len() as usize;
+    let both = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: the caller's; a new place, of the system's choice.
+    unsafe {
+        let place = std::ptr::null_mut();
+        let place = libc::mmap(place, length, both, flags, file.as_raw_fd(), 0);
+        assert_ne!(
+            place,
+            libc::MAP_FAILED,
+            "{}",
+            std::io::Error::last_os_error()
+        );
+        std::slice::from_raw_parts_mut(place.cast(), length)
+    }
+}
+
+/// What a program sees of files in memory.
+fn see_maps(path: &std::path::Path) -> Vec<String> {
+    use std::os::unix::fs::FileExt;
+    let _ = fs::remove_file(path);
+    let options = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .clone();
+    let file = options.open(path).unwrap();
+    file.write_all_at(&[b'-'; 5000], 0).unwrap();
+    // SAFETY: the file is not cut before the maps are gone.
+    let (private, one, other) = unsafe {
+        let shared = libc::MAP_SHARED;
+        (
+            map(&file, libc::MAP_PRIVATE),
+            map(&file, shared),
+            map(&file, shared),
+        )
+    };
+    let text = |bytes: &[u8]| String::from_utf8(bytes[..8].to_vec()).unwrap();
+    let read = || text(&fs::read(path).unwrap());
+    let mut seen = vec![text(private), text(one), text(other)];
+    private[0] = b'P';
+    seen.extend([text(private), text(one), read()]);
+    one[1] = b'S';
+    seen.extend([text(other), read()]);
+    file.write_all_at(b"W", 2).unwrap();
+    seen.extend([text(one), text(other), read()]);
+    one[4999] = b'E';
+    drop(file);
+    seen.push(format!("{:?}", fs::read(path).unwrap().last()));
+    // SAFETY: they are not used any more.
+    unsafe {
+        for map in [private, one, other] {
+            assert_eq!(libc::munmap(map.as_mut_ptr().cast(), map.len()), 0);
+        }
+        let file = File::open(path).unwrap();
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&file);
+        let place = std::ptr::null_mut();
+        let both = libc::PROT_READ | libc::PROT_WRITE;
+        let map = libc::mmap(place, 10, both, libc::MAP_SHARED, fd, 0);
+        seen.push(format!(
+            "{} {}",
+            map == libc::MAP_FAILED,
+            std::io::Error::last_os_error()
+        ));
+        let map = libc::mmap(place, 0, both, libc::MAP_PRIVATE, fd, 0);
+        seen.push(format!(
+            "{} {}",
+            map == libc::MAP_FAILED,
+            std::io::Error::last_os_error()
+        ));
+    }
+    seen.push(read());
+    seen
+}
+
+#[test]
+fn files_in_memory_are_as_on_linux() {
+    let path = std::env::temp_dir().join(format!("squall-maps-{}", std::process::id()));
+    let on_linux = see_maps(&path);
+    fs::remove_file(path).unwrap();
+    let on_machine = run(
+        || tell(see_maps("/tmp/it".as_ref())),
+        |world, _| {
+            world.run_until(SECOND).unwrap();
+            told(world)
+        },
+    );
+    assert_eq!(on_machine, [format!("0 {on_linux:?}")]);
+}
+
+#[test]
+fn what_is_in_memory_survives_a_kill_and_if_it_was_synced_a_power_loss() {
+    fn program() {
+        let options = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .clone();
+        let file = options.open("/srv/it").unwrap();
+        file.set_len(3).unwrap();
+        file.sync_all().unwrap();
+        sync_directory("/srv");
+        // SAFETY: the file is never cut.
+        let map = unsafe { map(&file, libc::MAP_SHARED) };
+        map.copy_from_slice(b"one");
+        // SAFETY: these are the bytes of the map.
+        let synced = unsafe { libc::msync(map.as_mut_ptr().cast(), 3, libc::MS_SYNC) };
+        assert_eq!(synced, 0);
+        map.copy_from_slice(b"two");
+        std::thread::sleep(60 * SECOND);
+    }
+    assert_eq!(left(program, Fault::Kill), ["/srv/it: two"]);
+    assert_eq!(left(program, Fault::PowerLoss), ["/srv/it: one"]);
+}
+
+/// SQLite's own VFS, with write-ahead logging and shared memory, on the machine's file system.
+#[cfg(feature = "sqlite")]
+#[test]
+fn an_ordinary_sqlite_with_wal_runs_on_the_file_system() {
+    use rusqlite::{Connection, OpenFlags};
+    fn open() -> Connection {
+        let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags("file:/srv/db?vfs=unix", flags).unwrap();
+        let mode = "PRAGMA journal_mode=WAL";
+        let mode: String = connection.query_row(mode, [], |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+        connection
+            .pragma_update(None, "synchronous", "FULL")
+            .unwrap();
+        connection
+    }
+    fn count(connection: &Connection) -> i64 {
+        let count = "SELECT count(*) FROM messages";
+        connection.query_row(count, [], |row| row.get(0)).unwrap()
+    }
+    fn program() {
+        let (writer, reader) = (open(), open());
+        let create = "CREATE TABLE IF NOT EXISTS messages (content TEXT)";
+        writer.execute_batch(create).unwrap();
+        let before = count(&reader);
+        for number in 0..10 {
+            let insert = "INSERT INTO messages VALUES (?1)";
+            writer.execute(insert, [number.to_string()]).unwrap();
+            std::thread::sleep(SECOND / 10);
+        }
+        let check = "PRAGMA integrity_check";
+        let check: String = reader.query_row(check, [], |row| row.get(0)).unwrap();
+        tell((before, count(&reader), check));
+        std::thread::sleep(60 * SECOND);
+    }
+    run(program, |world, machine| {
+        world.at(3 * SECOND, Fault::Kill(machine));
+        world.at(4 * SECOND, Fault::Boot(machine));
+        let sector = 512;
+        world.at(7 * SECOND, Fault::TornPowerLoss { machine, sector });
+        world.at(8 * SECOND, Fault::Boot(machine));
+        world.run_until(10 * SECOND).unwrap();
+        let seen = [
+            "1 (0, 10, \"ok\")",
+            "5 (10, 20, \"ok\")",
+            "9 (20, 30, \"ok\")",
+        ];
+        assert_eq!(told(world), seen);
+        let names: Vec<_> = world.files(machine).into_iter().map(|it| it.0).collect();
+        assert_eq!(
+            names,
+            ["/srv/db", "/srv/db-shm", "/srv/db-wal"].map(Into::<std::path::PathBuf>::into)
+        );
+    });
+    assert!(!std::path::Path::new("/srv/db").exists());
+}

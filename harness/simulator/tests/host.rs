@@ -245,7 +245,9 @@ fn a_machine_cannot_write_run_or_send_anything_on_the_host() {
     use std::ptr::null_mut;
     // SAFETY, here and below: the strings are C's, and nothing is done with what does not come to pass.
     let doors: [(&str, fn()); 34] = [
-        ("fork (a process)", || drop(unsafe { libc::fork() })),
+        ("fork (a process)", || {
+            unsafe { libc::fork() };
+        }),
         ("posix_spawnp (a process)", || {
             drop(Command::new("true").spawn())
         }),

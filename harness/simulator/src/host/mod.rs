@@ -7,9 +7,11 @@ mod context;
 mod loan;
 pub(crate) mod nursery;
 pub(crate) mod real;
+mod shared_memory;
 mod statics;
 
 pub(crate) use child::{ASK, Bounds, End, Remains};
 pub(crate) use context::Context;
 pub(crate) use loan::Loan;
+pub(crate) use shared_memory::SharedMemory;
 pub(crate) use statics::{Given, Statics};

@@ -85,7 +85,7 @@ impl Kernel {
     }
 
     /// The time for what is written to the disk. The program has not looked at its clock.
-    fn file_time(&self) -> Duration {
+    pub(super) fn file_time(&self) -> Duration {
         let now = self.time_of_process();
         self.hardware.clocks.wall_time(now)
     }
@@ -141,7 +141,7 @@ impl Kernel {
             disk.tree.permits(node, wanted)?;
         }
         if has(libc::O_TRUNC) && writes && disk.tree.bytes(node).is_ok() {
-            disk.truncate_node(node, 0, now)?;
+            self.truncate_node(node, 0, now)?;
         }
         Ok(self.insert_file(node, flags))
     }
@@ -337,9 +337,8 @@ impl Kernel {
     pub(crate) fn truncate(&mut self, at: At<'_>, size: u64) -> Result<()> {
         let now = self.file_time();
         let node = self.find_file(at, true)?;
-        let disk = &mut self.hardware.disk;
-        disk.tree.permits(node, 2)?;
-        disk.truncate_node(node, size, now)
+        self.hardware.disk.tree.permits(node, 2)?;
+        self.truncate_node(node, size, now)
     }
 }
 
@@ -354,6 +353,12 @@ impl Kernel {
 
     fn node_of(&mut self, fd: i32) -> Result<Number> {
         self.file(fd).map(|file| file.node)
+    }
+
+    /// The file of a descriptor that is to be mapped, and whether it may be read and written.
+    pub(super) fn mappable(&mut self, fd: i32) -> Result<(Number, bool, bool)> {
+        let file = self.file(fd).map_err(|_| Errno(libc::ENODEV))?;
+        Ok((file.node, file.reads(), file.writes()))
     }
 
     /// Whether a descriptor is that of a file, a directory or a device.
@@ -391,6 +396,7 @@ impl Kernel {
         if let Some(device) = self.hardware.disk.tree.device(node) {
             return Ok(self.read_device(device, buffer));
         }
+        self.find_changes(node)?;
         let read = self.hardware.disk.read_node(node, at, buffer)?;
         if offset.is_none() {
             self.file(fd)?.offset = at + read as u64;
@@ -455,10 +461,12 @@ impl Kernel {
             _ => disk.tree.size(node),
         };
         if !bytes.is_empty() {
-            disk.write_node(node, at, bytes, now)?;
+            self.find_changes(node)?;
+            self.hardware.disk.write_node(node, at, bytes, now)?;
+            self.show_changes(node, at, bytes.len() as u64);
         }
         if flags & libc::O_DSYNC != 0 {
-            disk.sync_node(node)?;
+            self.hardware.disk.sync_node(node)?;
         }
         if offset.is_none() {
             self.file(fd)?.offset = at + bytes.len() as u64;
@@ -501,7 +509,14 @@ impl Kernel {
             return Err(Errno(libc::EINVAL));
         }
         let node = file.node;
-        self.hardware.disk.truncate_node(node, size, now)
+        self.truncate_node(node, size, now)
+    }
+
+    fn truncate_node(&mut self, node: Number, size: u64, now: Duration) -> Result<()> {
+        self.find_changes(node)?;
+        self.hardware.disk.truncate_node(node, size, now)?;
+        self.show_changes(node, size, u64::MAX);
+        Ok(())
     }
 
     /// `posix_fallocate(3)`: the file is at least so long.
@@ -524,6 +539,7 @@ impl Kernel {
     /// `fsync(2)`.
     pub(crate) fn sync_file(&mut self, fd: i32) -> Result<()> {
         let node = self.node_of(fd).map_err(|_| Errno(libc::EINVAL))?;
+        self.find_changes(node)?;
         self.hardware.disk.sync_node(node)
     }
 

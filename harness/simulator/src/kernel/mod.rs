@@ -19,6 +19,7 @@ mod flow;
 mod icmp;
 mod linger;
 mod listener;
+mod maps;
 pub(crate) mod names;
 mod options;
 mod packet;
@@ -47,6 +48,7 @@ pub(crate) use files::At;
 use files::{OpenFile, Working};
 pub(crate) use flow::FlowId;
 pub(crate) use linger::Linger;
+use maps::Maps;
 use names::Names;
 pub(crate) use packet::{HOPS, Ip, Packet};
 use pipe::PipeEnd;
@@ -123,6 +125,7 @@ pub(crate) struct Kernel {
     free_objects: Vec<ObjectId>,
     signals: Signals,
     working: Working,
+    maps: Maps,
     tcp: Tcp,
     udp: Udp,
     /// How often the process has looked at an epoll in this turn.
@@ -197,6 +200,7 @@ impl Kernel {
             free_objects: Vec::new(),
             signals: Signals::default(),
             working: Working::default(),
+            maps: Maps::default(),
             tcp: Tcp::new(seed),
             udp: Udp::new(seed.rotate_left(32)),
             looks: 0,
@@ -273,6 +277,7 @@ impl Kernel {
         for fd in open {
             self.close_descriptor(fd);
         }
+        self.unmap_all();
         self.working = Working::default();
         self.hardware.disk.process_gone();
         self.forget_signals();

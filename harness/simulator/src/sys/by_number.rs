@@ -10,11 +10,8 @@ use crate::kernel::Errno;
 use libc::{c_long, c_uint, c_void};
 
 /// What only concerns the memory of the process and its threads, which are the host's.
-const OF_MEMORY: [c_long; 10] = [
-    libc::SYS_mmap,
-    libc::SYS_munmap,
+const OF_MEMORY: [c_long; 7] = [
     libc::SYS_mprotect,
-    libc::SYS_mremap,
     libc::SYS_madvise,
     libc::SYS_mincore,
     libc::SYS_brk,
@@ -83,6 +80,10 @@ functions! {
     SYS_eventfd2 eventfd;
     SYS_ppoll ppoll;
     SYS_openat openat;
+    SYS_mmap mmap;
+    SYS_munmap munmap;
+    SYS_mremap mremap;
+    SYS_msync msync;
     SYS_pread64 pread64;
     SYS_pwrite64 pwrite64;
     SYS_lseek lseek;
@@ -125,10 +126,11 @@ functions! {
     SYS_exit_group _exit;
 }
 
-/// The answer of a function that may be an int.
+/// The answer of a function, which may be an int: then its upper half is nothing.
 fn widened(answer: isize) -> isize {
-    match answer as u32 {
-        u32::MAX => -1,
+    const FAILED: isize = u32::MAX as isize;
+    match answer {
+        FAILED => -1,
         _ => answer,
     }
 }

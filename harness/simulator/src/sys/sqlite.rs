@@ -13,7 +13,8 @@
 //! - **Shared memory.** Connections have none in common here, so write-ahead logging needs
 //!   `PRAGMA locking_mode=EXCLUSIVE` *before* `PRAGMA journal_mode=WAL`. Without it SQLite keeps
 //!   the rollback journal and says so in the answer to the second pragma.
-//! - **A VFS asked for by name** (`?vfs=unix`): that is SQLite's own, with the real files.
+//! - **A VFS asked for by name** (`?vfs=unix`): that is SQLite's own, with the machine's file system
+//!   and its shared memory.
 
 mod page_cache;
 mod randomness;

@@ -3,6 +3,7 @@
 
 mod descriptors;
 mod directories;
+mod maps;
 mod names;
 mod streams;
 
@@ -128,6 +129,7 @@ pub(super) fn all() -> Vec<EntryPoint> {
     [
         descriptors::all(),
         directories::all(),
+        maps::all(),
         names::all(),
         streams::all(),
     ]

@@ -1,0 +1,161 @@
+//! Files in memory: `mmap(2)` and its like. What is no file of a machine is the host's memory, and its allocators'.
+
+use super::super::{answer_int, fail, machine, real, refused};
+use super::{EntryPoint, on_machine};
+use crate::kernel::{Errno, FIRST_DESCRIPTOR};
+use libc::{c_int, c_void, off_t, size_t};
+
+const PAGE: u64 = 4096;
+
+/// Maps a file of the machine.
+///
+/// # Safety
+///
+/// As for `mmap(2)`.
+unsafe fn map_file(
+    place: *mut c_void,
+    length: size_t,
+    protection: c_int,
+    flags: c_int,
+    fd: c_int,
+    offset: off_t,
+) -> Result<*mut c_void, Errno> {
+    let offset = u64::try_from(offset).map_err(|_| Errno(libc::EINVAL))?;
+    if length == 0 || !offset.is_multiple_of(PAGE) {
+        return Err(Errno(libc::EINVAL));
+    }
+    let shared = flags & libc::MAP_TYPE != libc::MAP_PRIVATE;
+    let none = || Err(Errno(libc::EBADF));
+    let map = |protection: c_int, flags: c_int, fd: c_int, offset: u64| {
+        let arguments = [
+            place as _,
+            length,
+            protection as _,
+            flags as _,
+            fd as _,
+            offset as _,
+        ];
+        // SAFETY: the caller's.
+        match unsafe { real::syscall(libc::SYS_mmap, arguments) } {
+            // SAFETY: `errno` is the calling thread's own.
+            -1 => Err(Errno(unsafe { *libc::__errno_location() })),
+            address => Ok(address as *mut c_void),
+        }
+    };
+    if shared {
+        let (end, writes) = (offset + length as u64, protection & libc::PROT_WRITE != 0);
+        let memory = machine(|kernel| kernel.memory_to_map(fd, end, writes));
+        let address = map(protection, flags, memory.unwrap_or_else(none)?, offset)?;
+        machine(|kernel| kernel.mapped(address as usize, length, fd));
+        return Ok(address);
+    }
+    let bytes = machine(|kernel| {
+        let bytes = kernel.bytes_to_map(fd, offset, length);
+        kernel.wait_for_disk();
+        bytes
+    });
+    let bytes = bytes.unwrap_or_else(|| Err(Errno(libc::EBADF)))?;
+    let both = libc::PROT_READ | libc::PROT_WRITE;
+    let address = map(both, flags | libc::MAP_ANONYMOUS, -1, 0)?;
+    // SAFETY: these pages are new, and there are so many of them.
+    unsafe {
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), address.cast(), bytes.len());
+        if protection != both {
+            let arguments = [address as _, length, protection as _, 0, 0, 0];
+            real::syscall(libc::SYS_mprotect, arguments);
+        }
+    }
+    Ok(address)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mmap(
+    place: *mut c_void,
+    length: size_t,
+    protection: c_int,
+    flags: c_int,
+    fd: c_int,
+    offset: off_t,
+) -> *mut c_void {
+    // SAFETY: the caller's, as for mmap(2).
+    unsafe {
+        if fd < FIRST_DESCRIPTOR || flags & libc::MAP_ANONYMOUS != 0 {
+            let arguments = [
+                place as _,
+                length,
+                protection as _,
+                flags as _,
+                fd as _,
+                offset as _,
+            ];
+            return real::syscall(libc::SYS_mmap, arguments) as *mut c_void;
+        }
+        map_file(place, length, protection, flags, fd, offset).unwrap_or_else(|error| {
+            fail(error);
+            libc::MAP_FAILED
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mmap64(
+    place: *mut c_void,
+    length: size_t,
+    protection: c_int,
+    flags: c_int,
+    fd: c_int,
+    offset: off_t,
+) -> *mut c_void {
+    // SAFETY: the caller's.
+    unsafe { mmap(place, length, protection, flags, fd, offset) }
+}
+
+/// Whether a file of the machine is in memory there. Memory allocators ask this very often.
+fn is_mapped(address: *const c_void, length: size_t) -> bool {
+    machine(|kernel| kernel.is_mapped(address as usize, length)) == Some(true)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn munmap(address: *mut c_void, length: size_t) -> c_int {
+    if is_mapped(address, length) {
+        machine(|kernel| kernel.unmap(address as usize, length));
+    }
+    // SAFETY: the caller's, as for munmap(2).
+    unsafe { real::syscall(libc::SYS_munmap, [address as _, length, 0, 0, 0, 0]) as c_int }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn msync(address: *mut c_void, length: size_t, flags: c_int) -> c_int {
+    if is_mapped(address, length) {
+        let waits = flags & libc::MS_SYNC != 0;
+        let synced =
+            on_machine(|kernel| kernel.sync_map(address as usize, length, waits).map(|()| 0));
+        return synced.map_or(0, |answer| answer as c_int);
+    }
+    // SAFETY: the caller's, as for msync(2).
+    unsafe { real::syscall(libc::SYS_msync, [address as _, length, flags as _, 0, 0, 0]) as c_int }
+}
+
+/// Variadic in C: the last argument is there if the flags say so.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mremap(
+    address: *mut c_void,
+    length: size_t,
+    new: size_t,
+    flags: c_int,
+    place: *mut c_void,
+) -> *mut c_void {
+    let remedy = "unmap it, and map it anew";
+    if is_mapped(address, length) && refused::refuse("mremap of a file", remedy) {
+        answer_int(Err::<c_int, _>(Errno(libc::ENOMEM)));
+        return libc::MAP_FAILED;
+    }
+    let arguments = [address as _, length, new, flags as _, place as _, 0];
+    // SAFETY: the caller's, as for mremap(2).
+    unsafe { real::syscall(libc::SYS_mremap, arguments) as *mut c_void }
+}
+
+/// What this file defines, for the check at the start.
+pub(super) fn all() -> Vec<EntryPoint> {
+    entry_points![mmap, mmap64, munmap, msync, mremap]
+}
