@@ -328,3 +328,40 @@ fn two_small_writes_wait_for_a_delayed_acknowledgement() {
     assert_eq!(requests_in_two_writes(false), [40, 80, 80]);
     assert_eq!(requests_in_two_writes(true), [20, 20, 20]);
 }
+
+/// Regression: of 300 handshakes at once with a backlog of 128, those in excess of 256 were reset. Linux resets none.
+#[test]
+fn who_connects_in_a_crowd_is_not_reset() {
+    const CROWD: usize = 300;
+    let served = simulate(1, |world| {
+        let server = world.machine("server", || {
+            let listener = std::net::TcpListener::bind("0.0.0.0:7").unwrap();
+            for peer in listener.incoming() {
+                use std::io::{Read, Write};
+                let mut peer = peer.unwrap();
+                peer.read_exact(&mut [0]).unwrap();
+                peer.write_all(b"x").unwrap();
+            }
+        });
+        let address = world.address(server);
+        let (tell, told) = channel();
+        world.machine("crowd", move || {
+            let tell = tell.clone();
+            async move {
+                let connect = || async move {
+                    let mut peer = TcpStream::connect((address, 7)).await?;
+                    peer.write_all(b"x").await?;
+                    peer.read_exact(&mut [0]).await
+                };
+                let crowd: Vec<_> = (0..CROWD).map(|_| tokio::spawn(connect())).collect();
+                for one in crowd {
+                    tell.send(one.await.unwrap().map_err(|error| error.kind())).unwrap();
+                }
+            }
+        });
+        world.run_until(Duration::from_secs(60)).unwrap();
+        assert_eq!(world.panics(), []);
+        told.try_iter().collect::<Vec<_>>()
+    });
+    assert_eq!(served, vec![Ok(1); CROWD]);
+}

@@ -3,7 +3,8 @@
 //! A SYN is answered, but nothing is built for it. What is kept is a [`Request`]: the SYN and the seed of the
 //! answer, a few hundred bytes. Should the handshake be completed, the same steps are taken again and lead to
 //! the same connection. So a flood of SYNs from forged addresses costs little, and since the oldest request
-//! gives way, it does not lock out the others. (Linux reaches the same with SYN cookies.)
+//! gives way, it does not lock out the others. Who gave way is not answered again, but his handshake can still be
+//! completed, as with Linux's SYN cookies, which keep in the answer what we keep here.
 
 use super::connection::segment::{Header, Segment, flag};
 use super::flow::{Flow, FlowId, MTU};
@@ -21,6 +22,9 @@ const MAX_BACKLOG: usize = 4096;
 /// How many handshakes may be in progress however small the backlog is.
 const MIN_REQUESTS: usize = 256;
 
+/// How many of those that gave way can still complete their handshakes: 2 MB of them.
+const MAX_COOKIES: usize = 4096;
+
 /// When the answer to a SYN is sent again: after a second, then after twice as long, five times
 /// (`tcp_synack_retries`).
 const FIRST_RETRY: u64 = 1_000_000_000;
@@ -31,6 +35,8 @@ pub(super) struct Listener {
     backlog: usize,
     /// In the middle of their handshake, with the number of their SYN: the oldest first.
     requests: BTreeSet<(u64, FlowId)>,
+    /// The same, of those that gave way.
+    cookies: BTreeSet<(u64, FlowId)>,
     /// Ready to be accepted.
     queue: VecDeque<FlowId>,
 }
@@ -43,6 +49,11 @@ impl Listener {
     /// Linux compares with "greater than": one more fits than was asked for.
     fn is_full(&self) -> bool {
         self.queue.len() > self.backlog
+    }
+
+    fn forget(&mut self, request: (u64, FlowId)) {
+        self.requests.remove(&request);
+        self.cookies.remove(&request);
     }
 }
 
@@ -79,6 +90,7 @@ impl Tcp {
             options,
             backlog,
             requests: BTreeSet::new(),
+            cookies: BTreeSet::new(),
             queue: VecDeque::new(),
         };
         self.listeners.insert(socket, listener);
@@ -102,7 +114,7 @@ impl Tcp {
         let Some(listener) = self.listeners.remove(&socket) else {
             return;
         };
-        for (_, request) in listener.requests {
+        for (_, request) in listener.requests.into_iter().chain(listener.cookies) {
             self.remove(request);
         }
         for flow in listener.queue {
@@ -128,9 +140,15 @@ impl Tcp {
         };
         let most = listener.backlog.max(MIN_REQUESTS);
         if listener.requests.len() >= most
-            && let Some((_, oldest)) = listener.requests.pop_first()
+            && let Some(oldest) = listener.requests.pop_first()
         {
-            self.remove(oldest);
+            listener.cookies.insert(oldest);
+            let too_many = listener.cookies.len() > MAX_COOKIES;
+            let forgotten = too_many.then(|| listener.cookies.pop_first()).flatten();
+            self.set_timer(oldest.1, None);
+            if let Some((_, forgotten)) = forgotten {
+                self.remove(forgotten);
+            }
         }
         let request = Request {
             endpoints,
@@ -188,7 +206,7 @@ impl Tcp {
         if let Some(Entry::Request(request)) = &self.flows[id.0]
             && let Some(listener) = self.listeners.get_mut(&request.listener)
         {
-            listener.requests.remove(&(request.number, id));
+            listener.forget((request.number, id));
         }
         self.remove(id);
     }
@@ -225,7 +243,7 @@ impl Tcp {
             self.drop_request(id);
             return None;
         }
-        listener.requests.remove(&(number, id));
+        listener.forget((number, id));
         listener.queue.push_back(id);
         self.complete(id, flow, now);
         Some(socket)

@@ -95,7 +95,7 @@ mod tests {
             act(&mut disk);
             disk.torn_power_loss(SECTOR, &mut stream(seed, "tear"));
             let file = disk.files.values().next().unwrap();
-            String::from_utf8(file.content.clone()).unwrap()
+            String::from_utf8(file.content.bytes.clone()).unwrap()
         };
         (0..200).map(outcome).collect()
     }
