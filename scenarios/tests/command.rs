@@ -65,20 +65,15 @@ fn an_audit_names_doors_and_crates_and_leaves_the_digest_alone() {
     assert_eq!(sources.iter().find(of_host), None);
 }
 
+/// OpenSSL looks for its configuration, and finds its machine's `/dev/null`.
 #[test]
-fn openssl_reads_nothing_of_the_host_but_dev_null() {
+fn openssl_reads_nothing_of_the_host() {
     let told = squall(&["audit-entropy", "ordering-polling", "--format", "json"]).stdout;
     let told: serde_json::Value = serde_json::from_slice(&told).expect("JSON");
     let sources = told["audit"]["sources"].as_array().expect("a list");
-    let mut of_host = sources
-        .iter()
-        .filter(|source| source["host"] == true)
-        .peekable();
-    assert!(of_host.peek().is_some(), "{told:#}");
-    assert!(
-        of_host.all(|source| source["what"] == "/dev/null"),
-        "{told:#}"
-    );
+    assert!(!sources.is_empty(), "{told:#}");
+    let mut of_host = sources.iter().filter(|source| source["host"] == true);
+    assert_eq!(of_host.next(), None, "{told:#}");
 }
 
 #[test]
