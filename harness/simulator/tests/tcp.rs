@@ -355,7 +355,8 @@ fn who_connects_in_a_crowd_is_not_reset() {
                 };
                 let crowd: Vec<_> = (0..CROWD).map(|_| tokio::spawn(connect())).collect();
                 for one in crowd {
-                    tell.send(one.await.unwrap().map_err(|error| error.kind())).unwrap();
+                    tell.send(one.await.unwrap().map_err(|error| error.kind()))
+                        .unwrap();
                 }
             }
         });

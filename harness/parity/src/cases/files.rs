@@ -1,5 +1,6 @@
 //! Files, directories and links, as std and C's calls show them.
 
+use super::Scratch;
 use crate::Log;
 use nix::errno::Errno;
 use nix::fcntl::{
@@ -7,12 +8,12 @@ use nix::fcntl::{
 };
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::uio::{pread, pwrite};
-use nix::unistd::{Whence, ftruncate, lseek, mkdtemp};
+use nix::unistd::{Whence, ftruncate, lseek};
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 cases!("files":
     what_is_written_is_read,
@@ -56,26 +57,6 @@ cases!("files":
     room_in_advance,
     kinds_of_descriptors,
 );
-
-/// A directory of its own, gone with this.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> io::Result<Self> {
-        let template = std::env::temp_dir().join("squall-parity-XXXXXX");
-        Ok(Self(mkdtemp(&template)?))
-    }
-
-    fn at(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn names(path: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();

@@ -27,11 +27,13 @@ mod signals;
 mod stream;
 mod udp;
 mod unix;
+mod unix_names;
 
 use crate::case::{Case, UNEXPECTED};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -51,6 +53,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         blocking::CASES,
         pipe::CASES,
         unix::CASES,
+        unix_names::CASES,
         signals::CASES,
         files::CASES,
     ]
@@ -60,6 +63,26 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
 
 const fn is_ipv6(group: &str) -> bool {
     matches!(group.as_bytes(), b"ipv6")
+}
+
+/// A directory of its own, gone with this.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> io::Result<Self> {
+        let template = std::env::temp_dir().join("squall-parity-XXXXXX");
+        Ok(Self(nix::unistd::mkdtemp(&template)?))
+    }
+
+    fn at(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// The loopback, with a port that the kernel chooses.

@@ -281,6 +281,7 @@ impl Kernel {
             Some(Object::Event(_)) => EPOLLOUT as u32,
             Some(Object::Signal(descriptor)) if self.has_signal(descriptor) => EPOLLIN as u32,
             Some(Object::Signal(_)) => 0,
+            Some(Object::Unix(socket)) => socket.readiness(),
             // A file is always there to be read and written.
             Some(Object::File(_)) => (EPOLLIN | EPOLLOUT) as u32,
             Some(Object::Epoll(_)) | None => 0,
@@ -337,6 +338,7 @@ impl Kernel {
         match self.object(id)? {
             Object::Socket(socket) => Ok(&mut socket.watches),
             Object::Pipe(end) => Ok(&mut end.watches),
+            Object::Unix(socket) => Ok(&mut socket.watches),
             Object::Event(counter) => Ok(&mut counter.watches),
             Object::Signal(descriptor) => Ok(&mut descriptor.watches),
             Object::Epoll(_) => Err(Errno(libc::EINVAL)),

@@ -125,6 +125,9 @@ impl Kernel {
         if disk.tree.target(node).is_some() && !has(libc::O_PATH) {
             return Err(Errno(libc::ELOOP));
         }
+        if disk.tree.is_socket(node) && !has(libc::O_PATH) {
+            return Err(Errno(libc::ENXIO));
+        }
         let is_directory = disk.tree.is_directory(node);
         if has(libc::O_DIRECTORY) && !is_directory {
             return Err(Errno(libc::ENOTDIR));
@@ -166,11 +169,15 @@ impl Kernel {
 
     /// `mkdirat(2)`.
     pub(crate) fn make_directory(&mut self, at: At<'_>, mode: u32) -> Result<()> {
+        self.make_node(at, New::Directory, mode).map(drop)
+    }
+
+    /// Makes something where nothing is.
+    pub(super) fn make_node(&mut self, at: At<'_>, new: New, mode: u32) -> Result<Number> {
         let (mode, now) = (mode & 0o1777 & !self.working.mask, self.file_time());
         let place = self.look_up_path(at, false)?;
         let disk = &mut self.hardware.disk;
-        disk.change_names(|tree| tree.create(&place, New::Directory, mode, now))?;
-        Ok(())
+        disk.change_names(|tree| tree.create(&place, new, mode, now))
     }
 
     /// `unlinkat(2)`.
@@ -556,7 +563,7 @@ impl Kernel {
                 let node = file.node;
                 return self.hardware.disk.tree.stat(node);
             }
-            Object::Socket(_) => libc::S_IFSOCK | 0o777,
+            Object::Socket(_) | Object::Unix(_) => libc::S_IFSOCK | 0o777,
             Object::Pipe(end) if end.is_socket() => libc::S_IFSOCK | 0o777,
             Object::Pipe(_) => libc::S_IFIFO | 0o600,
             Object::Event(_) | Object::Signal(_) | Object::Epoll(_) => 0o600,

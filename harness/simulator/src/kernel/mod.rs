@@ -31,6 +31,7 @@ pub(crate) mod strikes;
 mod tcp;
 pub(crate) mod threads;
 mod udp;
+mod unix;
 
 use crate::entropy::{Door, Entropy};
 use crate::host::Statics;
@@ -58,6 +59,7 @@ use signals::{SignalDescriptor, Signals};
 use socket::Socket;
 pub(crate) use socket::{Family, How, Received};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
@@ -65,6 +67,8 @@ use strikes::Strikes;
 use tcp::Tcp;
 use threads::Threads;
 use udp::Udp;
+pub(crate) use unix::UnixName;
+use unix::{Key, UnixSocket};
 
 /// Simulated descriptors begin here: the real kernel gives out none as high.
 pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
@@ -126,6 +130,8 @@ pub(crate) struct Kernel {
     signals: Signals,
     working: Working,
     maps: Maps,
+    /// Which Unix socket has which name.
+    unix_names: BTreeMap<Key, ObjectId>,
     tcp: Tcp,
     udp: Udp,
     /// How often the process has looked at an epoll in this turn.
@@ -169,6 +175,7 @@ enum Object {
     Socket(Socket),
     Pipe(PipeEnd),
     File(OpenFile),
+    Unix(UnixSocket),
 }
 
 impl Kernel {
@@ -201,6 +208,7 @@ impl Kernel {
             signals: Signals::default(),
             working: Working::default(),
             maps: Maps::default(),
+            unix_names: BTreeMap::new(),
             tcp: Tcp::new(seed),
             udp: Udp::new(seed.rotate_left(32)),
             looks: 0,
@@ -322,6 +330,7 @@ impl Kernel {
                 self.forget(&socket.watches);
             }
             Some(Object::Pipe(end)) => {
+                self.forget_name(id);
                 self.close_pipe_end(&end);
                 self.forget(&end.watches);
             }
@@ -331,6 +340,10 @@ impl Kernel {
                 self.forget(&descriptor.watches);
             }
             Some(Object::File(file)) => self.close_file(&file),
+            Some(Object::Unix(socket)) => {
+                self.forget(&socket.watches);
+                self.close_unix(id, socket);
+            }
             Some(Object::Epoll(epoll)) => self.forget_epoll(id, &epoll),
             None => {}
         }

@@ -120,7 +120,7 @@ impl Kernel {
         name: c_int,
         value: c_int,
     ) -> Result<()> {
-        if self.is_unix_socket(fd) {
+        if self.is_unix(fd) {
             return Err(self.unknown_option("setsockopt on a Unix socket", level, name));
         }
         let socket = self.socket_at(fd)?;
@@ -178,7 +178,7 @@ impl Kernel {
 
     /// `getsockopt(2)` of a number.
     pub(crate) fn option(&mut self, fd: i32, level: c_int, name: c_int) -> Result<c_int> {
-        if self.is_unix_socket(fd) {
+        if self.is_unix(fd) {
             return self.unix_option(fd, level, name);
         }
         if (level, name) == (SOL_SOCKET, libc::SO_ERROR) {

@@ -6,6 +6,7 @@
 use super::blocking::Way;
 use super::epoll::Watches;
 use super::socket::{How, Received};
+use super::unix::UnixName;
 use super::{Errno, Kernel, Object, ObjectId, Result};
 use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, SOL_SOCKET};
 use std::cell::RefCell;
@@ -35,6 +36,8 @@ pub(super) struct PipeEnd {
     /// Of a socket; see [`super::options::Options`].
     time_limits: [Option<Duration>; 2],
     pub(super) watches: Watches,
+    /// Of a socket: its own, and its peer's.
+    pub(super) names: [UnixName; 2],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,6 +123,7 @@ impl PipeEnd {
             nonblocking,
             time_limits: [None; 2],
             watches: Watches::default(),
+            names: Default::default(),
         }
     }
 
@@ -158,10 +162,30 @@ impl PipeEnd {
 }
 
 impl PipeEnd {
+    /// It is that of this object from now on.
+    pub(super) fn owned_by(&self, id: ObjectId) {
+        if let Some(queue) = &self.incoming {
+            queue.borrow_mut().reader = Some(id);
+        }
+        if let Some(queue) = &self.outgoing {
+            queue.borrow_mut().writer = Some(id);
+        }
+    }
+
     /// Whether it is one of two Unix sockets.
     pub(super) fn is_socket(&self) -> bool {
         self.kind == Kind::Socket
     }
+}
+
+/// Two Unix sockets that are connected: that of the one with the first name, and that of the other, which blocks.
+pub(super) fn connected([one, other]: [UnixName; 2], nonblocking: bool) -> [PipeEnd; 2] {
+    let (there, back) = (Queue::new(SOCKET_CAPACITY), Queue::new(SOCKET_CAPACITY));
+    let mut here = PipeEnd::new(Kind::Socket, Some(&back), Some(&there), nonblocking);
+    let mut accepted = PipeEnd::new(Kind::Socket, Some(&there), Some(&back), false);
+    here.names = [one.clone(), other.clone()];
+    accepted.names = [other, one];
+    [here, accepted]
 }
 
 impl Kernel {
@@ -177,22 +201,18 @@ impl Kernel {
 
     /// `socketpair(2)` of Unix stream sockets.
     pub(crate) fn socket_pair(&mut self, nonblocking: bool) -> [i32; 2] {
-        let (there, back) = (Queue::new(SOCKET_CAPACITY), Queue::new(SOCKET_CAPACITY));
-        [(&back, &there), (&there, &back)].map(|(incoming, outgoing)| {
-            let (incoming, outgoing) = (Some(incoming), Some(outgoing));
-            self.insert_end(PipeEnd::new(Kind::Socket, incoming, outgoing, nonblocking))
+        connected(Default::default(), nonblocking).map(|mut end| {
+            end.nonblocking = nonblocking;
+            self.insert_end(end)
         })
     }
 
-    fn insert_end(&mut self, end: PipeEnd) -> i32 {
-        let (incoming, outgoing) = (end.incoming.clone(), end.outgoing.clone());
+    pub(super) fn insert_end(&mut self, end: PipeEnd) -> i32 {
         let fd = self.insert(Object::Pipe(end));
-        let id = self.descriptors.get(&fd).copied();
-        if let Some(queue) = incoming {
-            queue.borrow_mut().reader = id;
-        }
-        if let Some(queue) = outgoing {
-            queue.borrow_mut().writer = id;
+        if let Ok(id) = self.find(fd)
+            && let Ok(Object::Pipe(end)) = self.object(id)
+        {
+            end.owned_by(id);
         }
         fd
     }
@@ -203,6 +223,8 @@ impl Kernel {
         }
         match self.object_at(fd)? {
             Object::Pipe(end) => Ok(end),
+            Object::Unix(socket) if socket.is_listening() => Err(Errno(libc::EINVAL)),
+            Object::Unix(_) => Err(Errno(libc::ENOTCONN)),
             _ => Err(Errno(libc::ENOTSOCK)),
         }
     }
@@ -290,6 +312,10 @@ impl Kernel {
 
     /// `shutdown(2)`. To Linux it is the same whether the one will not read or the other will not write.
     pub(super) fn shutdown_unix(&mut self, fd: i32, read: bool, write: bool) -> Result<()> {
+        if let Object::Unix(socket) = self.object_at(fd)? {
+            socket.shut();
+            return Ok(());
+        }
         let end = self.unix_socket(fd)?;
         let queues = [
             end.incoming.clone().filter(|_| read),
@@ -327,8 +353,25 @@ impl Kernel {
         }
     }
 
+    /// Whoever is at the other end of this one, which is closed before anybody has had it, is told so.
+    pub(super) fn reset_peer(&mut self, end: &PipeEnd) {
+        let peer = end.incoming.as_ref().and_then(|it| it.borrow().writer);
+        if let Some(Ok(Object::Pipe(peer))) = peer.map(|peer| self.object(peer)) {
+            peer.error = Some(Errno(libc::ECONNRESET));
+        }
+    }
+
     /// `getsockopt(2)` of a Unix socket.
     pub(super) fn unix_option(&mut self, fd: i32, level: i32, name: i32) -> Result<i32> {
+        if let Object::Unix(socket) = self.object_at(fd)? {
+            return Ok(match (level, name) {
+                (SOL_SOCKET, libc::SO_ERROR | libc::SO_PROTOCOL) => 0,
+                (SOL_SOCKET, libc::SO_TYPE) => libc::SOCK_STREAM,
+                (SOL_SOCKET, libc::SO_DOMAIN) => libc::AF_UNIX,
+                (SOL_SOCKET, libc::SO_ACCEPTCONN) => socket.is_listening().into(),
+                _ => return Err(self.unknown_option("getsockopt on a Unix socket", level, name)),
+            });
+        }
         let end = self.unix_socket(fd)?;
         Ok(match (level, name) {
             (SOL_SOCKET, libc::SO_ERROR) => end.error.take().map_or(0, |Errno(code)| code),

@@ -289,7 +289,7 @@ impl Kernel {
             Object::Signal(_) => return self.read_signal(fd, buffer),
             Object::Pipe(_) => return self.read_pipe(fd, buffer, how),
             Object::File(_) => return self.read_into(fd, None, buffer),
-            Object::Socket(_) | Object::Epoll(_) => {}
+            Object::Socket(_) | Object::Epoll(_) | Object::Unix(_) => {}
         }
         self.receive_from(fd, buffer, how)
             .map(|received| received.copied)
@@ -330,7 +330,7 @@ impl Kernel {
             }
             Object::Pipe(_) => self.write_pipe(fd, bytes, false),
             Object::File(_) => self.write_file(fd, None, bytes),
-            Object::Socket(_) | Object::Signal(_) | Object::Epoll(_) => {
+            Object::Socket(_) | Object::Signal(_) | Object::Epoll(_) | Object::Unix(_) => {
                 self.send_to(fd, bytes, None, false)
             }
         }
@@ -390,7 +390,7 @@ impl Kernel {
             libc::SHUT_RDWR => (true, true),
             _ => return Err(Errno(libc::EINVAL)),
         };
-        if self.is_unix_socket(fd) {
+        if self.is_unix(fd) {
             return self.shutdown_unix(fd, read, write);
         }
         let id = self.find(fd)?;
@@ -458,6 +458,7 @@ impl Kernel {
         match self.object_at(fd)? {
             Object::Socket(socket) => Ok(socket.nonblocking),
             Object::Pipe(end) => Ok(end.nonblocking),
+            Object::Unix(socket) => Ok(socket.nonblocking),
             Object::Event(_) | Object::Signal(_) => Ok(true),
             Object::Epoll(_) | Object::File(_) => Ok(false),
         }
@@ -467,6 +468,7 @@ impl Kernel {
         match self.object_at(fd)? {
             Object::Socket(socket) => socket.nonblocking = nonblocking,
             Object::Pipe(end) => end.nonblocking = nonblocking,
+            Object::Unix(socket) => socket.nonblocking = nonblocking,
             Object::Event(_) | Object::Signal(_) | Object::Epoll(_) | Object::File(_) => {}
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Socket addresses: C's structures on one side, std's types on the other.
 
-use crate::kernel::Errno;
+use crate::kernel::{Errno, UnixName};
 use libc::{c_int, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -79,20 +79,62 @@ pub(super) unsafe fn write_address(
     }
 }
 
-/// Writes the address of a Unix socket without a name: nothing but its family.
+/// Reads the name of a Unix socket that a program gave; none if the address is of another family.
+///
+/// # Errors
+///
+/// `EINVAL` if it is too short or too long.
+///
+/// # Safety
+///
+/// `address` must be valid for `length` bytes.
+pub(super) unsafe fn read_unix_address(
+    address: *const sockaddr,
+    length: socklen_t,
+) -> Result<Option<UnixName>, Errno> {
+    let length = length as usize;
+    if address.is_null() || length < size_of::<u16>() {
+        return Err(Errno(libc::EINVAL));
+    }
+    // SAFETY: the caller's.
+    let bytes = unsafe { std::slice::from_raw_parts(address.cast::<u8>(), length) };
+    let (family, name) = bytes.split_at(size_of::<u16>());
+    if c_int::from(u16::from_ne_bytes([family[0], family[1]])) != libc::AF_UNIX {
+        return Ok(None);
+    }
+    if length > size_of::<libc::sockaddr_un>() {
+        return Err(Errno(libc::EINVAL));
+    }
+    let end = match name.first() {
+        Some(0) => name.len(),
+        _ => (name.iter().position(|&byte| byte == 0)).unwrap_or(name.len()),
+    };
+    Ok(Some(name[..end].to_vec()))
+}
+
+/// Writes the address of a Unix socket: its family and its name, with a zero behind a path.
 ///
 /// # Safety
 ///
 /// As for [`write_address`].
-pub(super) unsafe fn write_unnamed(address: *mut sockaddr, length: *mut socklen_t) {
+pub(super) unsafe fn write_unix_address(
+    name: &[u8],
+    address: *mut sockaddr,
+    length: *mut socklen_t,
+) {
     if address.is_null() || length.is_null() {
         return;
     }
+    let end: &[u8] = match name.first() {
+        None | Some(0) => &[],
+        Some(_) => &[0],
+    };
     let family = (libc::AF_UNIX as u16).to_ne_bytes();
+    let bytes = [&family[..], name, end].concat();
     // SAFETY: the caller's.
     unsafe {
-        let room = (*length as usize).min(family.len());
-        std::ptr::copy_nonoverlapping(family.as_ptr(), address.cast(), room);
-        *length = family.len() as socklen_t;
+        let room = (*length as usize).min(bytes.len());
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), address.cast(), room);
+        *length = bytes.len() as socklen_t;
     }
 }

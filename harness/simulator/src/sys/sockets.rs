@@ -1,9 +1,9 @@
 //! The socket calls: C's structures on this side, the kernel's types on the other.
 
-use super::addresses::{read_address, write_address, write_unnamed};
+use super::addresses::{read_address, read_unix_address, write_address, write_unix_address};
 use super::descriptors::{may_block, on_descriptor};
 use super::{EntryPoint, answer_int, fail, machine, real};
-use crate::kernel::{Errno, Family, Kernel, Protocol};
+use crate::kernel::{Errno, Family, Protocol, UnixName};
 use libc::{c_int, sockaddr, socklen_t};
 use std::net::SocketAddr;
 
@@ -17,12 +17,10 @@ unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_in
             (libc::AF_INET6, libc::SOCK_STREAM) => (Family::V6, Protocol::Tcp),
             (libc::AF_INET, libc::SOCK_DGRAM) => (Family::V4, Protocol::Udp),
             (libc::AF_INET6, libc::SOCK_DGRAM) => (Family::V6, Protocol::Udp),
+            (libc::AF_UNIX, libc::SOCK_STREAM) => return Ok(kernel.unix_stream(nonblocking)),
             (domain, kind) => {
                 let call = format!("socket of domain {domain}, type {kind}");
-                kernel.refuse(
-                    call,
-                    "use TCP, UDP or a pair of Unix sockets (UnixStream::pair)",
-                );
+                kernel.refuse(call, "use TCP, UDP or Unix streams");
                 return Err(Errno(libc::EAFNOSUPPORT));
             }
         };
@@ -43,6 +41,10 @@ unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, length: socklen_t
     // SAFETY: the address is the caller's, as for bind(2).
     unsafe {
         match on_descriptor(fd, |kernel| {
+            if kernel.is_unix(fd) {
+                let name = read_unix_address(address, length)?;
+                return kernel.bind_unix(fd, name.ok_or(Errno(libc::EINVAL))?);
+            }
             let wanted = read_address(address, length)?.ok_or(Errno(libc::EAFNOSUPPORT))?;
             kernel.bind(fd, wanted)
         }) {
@@ -57,7 +59,10 @@ unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, length: socklen_t
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
-    match on_descriptor(fd, |kernel| kernel.listen(fd, backlog)) {
+    match on_descriptor(fd, |kernel| match kernel.is_unix(fd) {
+        true => kernel.listen_unix(fd, backlog),
+        false => kernel.listen(fd, backlog),
+    }) {
         Some(result) => answer_int(result.map(|()| 0)),
         // SAFETY: this call takes no pointer.
         None => unsafe { pass(libc::SYS_listen, [fd as _, backlog as _, 0, 0, 0, 0]) },
@@ -73,11 +78,17 @@ unsafe extern "C" fn accept4(
 ) -> c_int {
     // SAFETY: the address is the caller's, as for accept4(2).
     unsafe {
+        let nonblocking = flags & libc::SOCK_NONBLOCK != 0;
         match may_block(fd, |kernel| {
-            kernel.accept(fd, flags & libc::SOCK_NONBLOCK != 0)
+            if kernel.is_unix(fd) {
+                let (accepted, peer) = kernel.accept_unix(fd, nonblocking)?;
+                return Ok((accepted, Address::Unix(peer)));
+            }
+            let (accepted, peer) = kernel.accept(fd, nonblocking)?;
+            Ok((accepted, Address::Ip(peer)))
         }) {
             Some(Ok((accepted, peer))) => {
-                write_address(peer, address, length);
+                peer.write(address, length);
                 accepted
             }
             Some(Err(error)) => fail(error) as c_int,
@@ -100,6 +111,10 @@ unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, length: sockle
     // SAFETY: the address is the caller's, as for connect(2).
     unsafe {
         match may_block(fd, |kernel| {
+            if kernel.is_unix(fd) {
+                let name = read_unix_address(address, length)?;
+                return kernel.connect_unix(fd, &name.ok_or(Errno(libc::EINVAL))?);
+            }
             kernel.connect(fd, read_address(address, length)?)
         }) {
             Some(result) => answer_int(result.map(|()| 0)),
@@ -127,8 +142,10 @@ unsafe extern "C" fn getsockname(
     length: *mut socklen_t,
 ) -> c_int {
     let found = on_descriptor(fd, |kernel| {
-        let found = kernel.local_address(fd);
-        or_unnamed(kernel, fd, found)
+        if kernel.is_unix(fd) {
+            return kernel.unix_name(fd).map(Address::Unix);
+        }
+        kernel.local_address(fd).map(Address::Ip)
     });
     // SAFETY: the address is the caller's, as for getsockname(2).
     unsafe { give_address(found, libc::SYS_getsockname, fd, address, length) }
@@ -141,22 +158,33 @@ unsafe extern "C" fn getpeername(
     length: *mut socklen_t,
 ) -> c_int {
     let found = on_descriptor(fd, |kernel| {
-        let found = kernel.peer_address(fd);
-        or_unnamed(kernel, fd, found)
+        if kernel.is_unix(fd) {
+            return kernel.unix_peer(fd).map(Address::Unix);
+        }
+        kernel.peer_address(fd).map(Address::Ip)
     });
     // SAFETY: the address is the caller's, as for getpeername(2).
     unsafe { give_address(found, libc::SYS_getpeername, fd, address, length) }
 }
 
-/// Unix sockets have no addresses here: none.
-fn or_unnamed(
-    kernel: &mut Kernel,
-    fd: c_int,
-    found: Result<SocketAddr, Errno>,
-) -> Result<Option<SocketAddr>, Errno> {
-    match found {
-        Err(Errno(libc::ENOTSOCK)) if kernel.is_unix_socket(fd) => Ok(None),
-        found => found.map(Some),
+/// Where a socket is.
+enum Address {
+    Ip(SocketAddr),
+    Unix(UnixName),
+}
+
+impl Address {
+    /// # Safety
+    ///
+    /// As for [`write_address`].
+    unsafe fn write(self, address: *mut sockaddr, length: *mut socklen_t) {
+        // SAFETY: the caller's.
+        unsafe {
+            match self {
+                Self::Ip(found) => write_address(found, address, length),
+                Self::Unix(name) => write_unix_address(&name, address, length),
+            }
+        }
     }
 }
 
@@ -166,7 +194,7 @@ fn or_unnamed(
 ///
 /// As for [`write_address`], and for the system call.
 unsafe fn give_address(
-    found: Option<Result<Option<SocketAddr>, Errno>>,
+    found: Option<Result<Address, Errno>>,
     number: libc::c_long,
     fd: c_int,
     address: *mut sockaddr,
@@ -175,12 +203,8 @@ unsafe fn give_address(
     // SAFETY: the caller's.
     unsafe {
         match found {
-            Some(Ok(Some(found))) => {
-                write_address(found, address, length);
-                0
-            }
-            Some(Ok(None)) => {
-                write_unnamed(address, length);
+            Some(Ok(found)) => {
+                found.write(address, length);
                 0
             }
             Some(Err(error)) => fail(error) as c_int,

@@ -6,8 +6,8 @@
 //! about different names. A file system of Linux keeps more than that, and promises no more (POSIX does not even promise
 //! this much of the names of directories).
 //!
-//! Left out: users (everything belongs to the one user, whose permissions are those of the mode), sockets and pipes with
-//! names, extended attributes, quotas.
+//! Left out: users (everything belongs to the one user, whose permissions are those of the mode), pipes with names,
+//! extended attributes, quotas.
 
 use super::content::Content;
 use super::nodes::errno_of;
@@ -85,6 +85,8 @@ enum Kind {
     },
     Link(Vec<u8>),
     Device(Device),
+    /// The name of a Unix socket.
+    Socket,
 }
 
 /// What `stat(2)` tells.
@@ -116,6 +118,7 @@ pub(crate) enum New {
     File,
     Directory,
     Link(Vec<u8>),
+    Socket,
 }
 
 /// A change of names.
@@ -402,6 +405,7 @@ impl Tree {
         let kind = match new {
             New::File => Kind::File(Content::new(true, true)),
             New::Link(target) => Kind::Link(target),
+            New::Socket => Kind::Socket,
             New::Directory => Kind::Directory {
                 entries: BTreeMap::new(),
                 parent: place.directory,
@@ -619,6 +623,7 @@ impl Tree {
             Kind::Directory { .. } => (libc::S_IFDIR, 4096),
             Kind::Link(target) => (libc::S_IFLNK, target.len()),
             Kind::Device(_) => (libc::S_IFCHR, 0),
+            Kind::Socket => (libc::S_IFSOCK, 0),
         };
         let device = match node.kind {
             Kind::Device(device) => 0x0100 | device as u64,
@@ -632,6 +637,11 @@ impl Tree {
             device,
             times: node.times,
         })
+    }
+
+    pub(crate) fn is_socket(&self, number: Number) -> bool {
+        self.node(number)
+            .is_ok_and(|node| matches!(node.kind, Kind::Socket))
     }
 
     pub(crate) fn is_directory(&self, number: Number) -> bool {
