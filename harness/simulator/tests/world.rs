@@ -137,15 +137,12 @@ fn refused_call(result: Result<(), Error>) -> String {
 }
 
 #[test]
-fn a_unix_socket_with_a_name_stops_the_run_with_a_remedy() {
+fn a_unix_datagram_stops_the_run_with_a_remedy() {
     let error = refused_call(run_alone(|| async {
-        let _ = tokio::net::UnixListener::bind("/tmp/chat");
+        let _ = tokio::net::UnixDatagram::bind("/tmp/chat");
     }));
-    assert!(error.contains("socket of domain 1, type 1"), "{error}");
-    assert!(
-        error.contains("use TCP, UDP or a pair of Unix sockets"),
-        "{error}"
-    );
+    assert!(error.contains("socket of domain 1, type 2"), "{error}");
+    assert!(error.contains("use TCP, UDP or Unix streams"), "{error}");
 }
 
 #[test]

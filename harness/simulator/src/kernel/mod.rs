@@ -53,6 +53,7 @@ use maps::Maps;
 use names::Names;
 pub(crate) use packet::{HOPS, Ip, Packet};
 use pipe::PipeEnd;
+pub(crate) use pipe::UnixName;
 pub(crate) use ports::Protocol;
 use rustc_hash::FxHashMap;
 use signals::{SignalDescriptor, Signals};
@@ -67,7 +68,6 @@ use strikes::Strikes;
 use tcp::Tcp;
 use threads::Threads;
 use udp::Udp;
-pub(crate) use unix::UnixName;
 use unix::{Key, UnixSocket};
 
 /// Simulated descriptors begin here: the real kernel gives out none as high.

@@ -6,7 +6,6 @@
 use super::blocking::Way;
 use super::epoll::Watches;
 use super::socket::{How, Received};
-use super::unix::UnixName;
 use super::{Errno, Kernel, Object, ObjectId, Result};
 use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, SOL_SOCKET};
 use std::cell::RefCell;
@@ -23,6 +22,10 @@ const SOCKET_CAPACITY: usize = 212_992;
 
 /// A write of so many bytes goes into a pipe as a whole or not at all (`PIPE_BUF`).
 const ATOMIC: usize = 4096;
+
+/// The name of a Unix socket, as `sockaddr_un` has it: a path without its zero at the end, or a zero and more. Nothing is
+/// no name.
+pub(crate) type UnixName = Vec<u8>;
 
 /// What a descriptor of a pipe, or of one of two sockets, stands for.
 pub(super) struct PipeEnd {

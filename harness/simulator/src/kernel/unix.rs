@@ -5,13 +5,10 @@
 
 use super::disk::tree::{New, Number};
 use super::epoll::Watches;
-use super::pipe::{PipeEnd, connected};
+use super::pipe::{PipeEnd, UnixName, connected};
 use super::{At, Errno, Kernel, Object, ObjectId, Result, Way};
 use libc::{EPOLLHUP, EPOLLIN, EPOLLOUT};
 use std::collections::VecDeque;
-
-/// A name, as `sockaddr_un` has it: a path without its zero at the end, or a zero and more. Nothing is no name.
-pub(crate) type UnixName = Vec<u8>;
 
 /// Linux's ceiling for a listener's backlog (`somaxconn`).
 const MAX_BACKLOG: usize = 4096;

@@ -7,7 +7,7 @@ use crate::kernel::{Errno, Result};
 use std::time::Duration;
 
 /// What a program is told of a disk that refuses.
-pub(super) fn errno_of(error: DiskError) -> Errno {
+fn errno_of(error: DiskError) -> Errno {
     Errno(match error {
         DiskError::NotFound => libc::ENOENT,
         DiskError::Exists => libc::EEXIST,

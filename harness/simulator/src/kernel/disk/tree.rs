@@ -9,8 +9,8 @@
 //! Left out: users (everything belongs to the one user, whose permissions are those of the mode), pipes with names,
 //! extended attributes, quotas.
 
+use super::DiskError;
 use super::content::Content;
-use super::nodes::errno_of;
 use crate::kernel::{Errno, Result};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -732,7 +732,7 @@ impl Tree {
         let start = usize::try_from(offset).map_err(|_| Errno(libc::EFBIG))?;
         self.content(number)?
             .write(start, bytes)
-            .map_err(errno_of)?;
+            .map_err(no_space)?;
         self.was_written(number, now)?;
         self.note(1, number, offset, bytes);
         Ok(())
@@ -740,7 +740,7 @@ impl Tree {
 
     pub(crate) fn truncate(&mut self, number: Number, size: u64, now: Duration) -> Result<()> {
         let length = usize::try_from(size).map_err(|_| Errno(libc::EFBIG))?;
-        self.content(number)?.truncate(length).map_err(errno_of)?;
+        self.content(number)?.truncate(length).map_err(no_space)?;
         self.was_written(number, now)?;
         self.note(2, number, size, &[]);
         Ok(())
@@ -813,6 +813,11 @@ impl Tree {
         };
         self.nodes.values().map(size).sum()
     }
+}
+
+/// The only thing that can be wrong with what a file holds.
+fn no_space(_: DiskError) -> Errno {
+    Errno(libc::ENOSPC)
 }
 
 /// The parts of a path, the last one first.
