@@ -443,3 +443,22 @@ fn a_crowd_needs_no_more_open_files_of_the_host_than_a_few_machines() {
     let (few, many) = (opened(2), opened(200));
     assert!(many < few + 100, "{few} of few machines, {many} of many");
 }
+
+/// Regression: the second `close` said that all was well.
+#[test]
+fn a_descriptor_is_closed_once() {
+    let closed = found(|| {
+        // SAFETY: nobody else has this descriptor, and its number is never given again.
+        unsafe {
+            let fd = libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0);
+            let first = libc::close(fd);
+            let second = libc::close(fd);
+            (
+                first,
+                second,
+                std::io::Error::last_os_error().raw_os_error(),
+            )
+        }
+    });
+    assert_eq!(closed, (0, -1, Some(libc::EBADF)));
+}

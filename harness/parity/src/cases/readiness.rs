@@ -35,6 +35,8 @@ cases!("readiness":
     who_is_not_watched_any_more_is_still_watched_by_others,
     closing_one_of_two_duplicates_ends_no_watch,
     no_room_for_events_is_an_error,
+    an_epoll_watches_another_one,
+    epolls_that_watch_one_another,
 );
 
 /// What an epoll has to tell right now: the data of the events.
@@ -83,6 +85,41 @@ async fn closing_one_of_two_duplicates_ends_no_watch(log: Log) -> io::Result<()>
     log.value("one is left", told(&epoll)?);
     drop(other);
     log.value("none is left", told(&epoll)?);
+    Ok(())
+}
+
+async fn an_epoll_watches_another_one(log: Log) -> io::Result<()> {
+    let (mut one, mut other) = UnixStream::pair()?;
+    let inner = watch(&other, 1)?;
+    let outer = watch(&inner.0, 2)?;
+    log.value("before", told(&outer)?);
+    one.write_all(b"x")?;
+    for _ in 0..2 {
+        log.value("outer", told(&outer)?);
+    }
+    log.value("inner", told(&inner)?);
+    log.value("outer", told(&outer)?);
+    io::Read::read_exact(&mut other, &mut [0])?;
+    log.value("outer, all read", told(&outer)?);
+    one.write_all(b"x")?;
+    log.value("outer, again", told(&outer)?);
+    inner.delete(&other)?;
+    log.value("outer, nothing watched", told(&outer)?);
+    drop(inner);
+    log.value("outer, no inner", told(&outer)?);
+    Ok(())
+}
+
+async fn epolls_that_watch_one_another(log: Log) -> io::Result<()> {
+    let new = || Epoll::new(EpollCreateFlags::empty());
+    let [one, other, third] = [new()?, new()?, new()?];
+    let event = || EpollEvent::new(EpollFlags::EPOLLIN, 1);
+    log.value("itself", one.add(&one.0, event()).err());
+    other.add(&one.0, event())?;
+    log.value("one another", one.add(&other.0, event()).err());
+    third.add(&other.0, event())?;
+    log.value("around", one.add(&third.0, event()).err());
+    log.value("twice", third.add(&other.0, event()).err());
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `epoll(7)` and `eventfd(2)`.
 //!
 //! Readiness is pushed, not scanned for: whatever changes an object tells the epoll that watches
-//! it, so a wait costs what is ready and not what is watched. An epoll cannot be watched.
+//! it, so a wait costs what is ready and not what is watched. An epoll can be watched by another one.
 
 use super::{Errno, Kernel, Object, ObjectId, Result};
 use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT};
@@ -37,6 +37,8 @@ pub(crate) struct ReadyEvent {
 pub(super) struct Epoll {
     watched: FxHashMap<i32, Watched>,
     ready: ReadyList,
+    /// By other epolls.
+    watches: Watches,
 }
 
 /// By which epoll an object is watched, and under which descriptor.
@@ -121,6 +123,11 @@ impl Epoll {
         self.ready.live > 0
     }
 
+    /// Who watches it.
+    pub(super) fn watches(&self) -> &Watches {
+        &self.watches
+    }
+
     fn remove(&mut self, fd: i32) -> Option<Watched> {
         let watched = self.watched.remove(&fd)?;
         if let Some(ticket) = watched.queued {
@@ -159,14 +166,21 @@ impl Kernel {
             object,
             queued: None,
         };
+        if epoll == object {
+            return Err(Errno(libc::EINVAL));
+        }
+        if self.watches_over(object, epoll) {
+            return Err(Errno(libc::ELOOP));
+        }
         self.watches(object)?;
         match self.epoll(epoll)?.watched.entry(fd) {
             Entry::Occupied(_) => return Err(Errno(libc::EEXIST)),
             Entry::Vacant(entry) => entry.insert(watched),
         };
-        self.watches(object)?.add(Watch { epoll, fd });
+        let watch = Watch { epoll, fd };
+        self.watches(object)?.add(watch);
         if self.readiness_of(object) != 0 {
-            self.epoll(epoll)?.arm(fd);
+            self.arm(watch);
         }
         Ok(())
     }
@@ -186,7 +200,7 @@ impl Kernel {
         watched.interest = interest;
         let object = watched.object;
         if self.readiness_of(object) != 0 {
-            self.epoll(epoll)?.arm(fd);
+            self.arm(Watch { epoll, fd });
         }
         Ok(())
     }
@@ -284,7 +298,29 @@ impl Kernel {
             Some(Object::Unix(socket)) => socket.readiness(),
             // A file is always there to be read and written.
             Some(Object::File(_)) => (EPOLLIN | EPOLLOUT) as u32,
+            Some(Object::Epoll(epoll)) if self.has_something(epoll) => EPOLLIN as u32,
             Some(Object::Epoll(_)) | None => 0,
+        }
+    }
+
+    /// Whether a look at this epoll would find something.
+    fn has_something(&self, epoll: &Epoll) -> bool {
+        let queued = epoll.ready.fds.iter().flatten();
+        let mut queued = queued.filter_map(|fd| epoll.watched.get(fd));
+        queued.any(|watched| {
+            let asked = watched.interest.events | (EPOLLERR | EPOLLHUP) as u32;
+            self.readiness_of(watched.object) & asked != 0
+        })
+    }
+
+    /// Whether an epoll watches another one, however far around.
+    fn watches_over(&self, epoll: ObjectId, other: ObjectId) -> bool {
+        match self.objects[epoll.0].as_ref().map(|slot| &slot.object) {
+            Some(Object::Epoll(epoll)) => {
+                let mut watched = epoll.watched.values().map(|watched| watched.object);
+                watched.any(|inner| inner == other || self.watches_over(inner, other))
+            }
+            _ => false,
         }
     }
 
@@ -311,8 +347,10 @@ impl Kernel {
     }
 
     fn arm(&mut self, Watch { epoll, fd }: Watch) {
-        if let Ok(epoll) = self.epoll(epoll) {
-            epoll.arm(fd);
+        if let Ok(this) = self.epoll(epoll) {
+            this.arm(fd);
+            // Whoever watches it will look, too.
+            self.notify(Some(epoll));
         }
     }
 
@@ -341,7 +379,7 @@ impl Kernel {
             Object::Unix(socket) => Ok(&mut socket.watches),
             Object::Event(counter) => Ok(&mut counter.watches),
             Object::Signal(descriptor) => Ok(&mut descriptor.watches),
-            Object::Epoll(_) => Err(Errno(libc::EINVAL)),
+            Object::Epoll(epoll) => Ok(&mut epoll.watches),
             Object::File(_) => Err(Errno(libc::EPERM)),
         }
     }

@@ -293,19 +293,18 @@ impl Kernel {
         self.abandon_work();
     }
 
-    /// Closes a descriptor. One that is not open belonged to a process that has ended, and was
-    /// closed with it: its owner only lived longer, outside of the machine. Says for what the caller
-    /// has to wait, if for anything.
+    /// Closes a descriptor. Says for what the caller has to wait, if for anything.
     ///
     /// What the destructors of a dead process close stays open until [`Kernel::close_all`]: they run
     /// in an order that depends on how many tasks other worlds have had.
-    pub(crate) fn close(&mut self, fd: i32) -> Option<Linger> {
+    pub(crate) fn close(&mut self, fd: i32) -> Result<Option<Linger>> {
         if self.process_is_dead {
-            return None;
+            return Ok(None);
         }
+        self.find(fd)?;
         let linger = self.linger_of_close(fd);
         self.close_descriptor(fd);
-        linger.filter(|linger| self.tcp.is_closing(linger.flow))
+        Ok(linger.filter(|linger| self.tcp.is_closing(linger.flow)))
     }
 
     fn close_descriptor(&mut self, fd: i32) {
@@ -344,7 +343,10 @@ impl Kernel {
                 self.forget(&socket.watches);
                 self.close_unix(id, socket);
             }
-            Some(Object::Epoll(epoll)) => self.forget_epoll(id, &epoll),
+            Some(Object::Epoll(epoll)) => {
+                self.forget_epoll(id, &epoll);
+                self.forget(epoll.watches());
+            }
             None => {}
         }
     }

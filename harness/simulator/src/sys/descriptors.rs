@@ -194,11 +194,13 @@ unsafe extern "C" fn close(fd: c_int) -> c_int {
         return 0;
     }
     match on_descriptor(fd, |kernel| kernel.close(fd)) {
-        Some(None) => 0,
-        Some(Some(linger)) => {
+        Some(Ok(None)) => 0,
+        Some(Ok(Some(linger))) => {
             wait_for_acknowledgement(linger);
             0
         }
+        Some(Err(error)) => fail(error) as c_int,
+        // That of a process which has ended was closed with it: its owner only lives longer, outside of the machine.
         None if fd >= FIRST_DESCRIPTOR || shared::is_shared(fd) => 0,
         // SAFETY: closing a descriptor is safe for memory.
         None => unsafe { real::syscall(libc::SYS_close, [fd as _, 0, 0, 0, 0, 0]) as c_int },
