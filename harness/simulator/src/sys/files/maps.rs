@@ -25,7 +25,6 @@ unsafe fn map_file(
         return Err(Errno(libc::EINVAL));
     }
     let shared = flags & libc::MAP_TYPE != libc::MAP_PRIVATE;
-    let none = || Err(Errno(libc::EBADF));
     let map = |protection: c_int, flags: c_int, fd: c_int, offset: u64| {
         let arguments = [
             place as _,
@@ -45,7 +44,12 @@ unsafe fn map_file(
     if shared {
         let (end, writes) = (offset + length as u64, protection & libc::PROT_WRITE != 0);
         let memory = machine(|kernel| kernel.memory_to_map(fd, end, writes));
-        let address = map(protection, flags, memory.unwrap_or_else(none)?, offset)?;
+        let address = map(
+            protection,
+            flags,
+            memory.unwrap_or(Err(Errno(libc::EBADF)))?,
+            offset,
+        )?;
         machine(|kernel| kernel.mapped(address as usize, length, fd));
         return Ok(address);
     }
@@ -54,7 +58,7 @@ unsafe fn map_file(
         kernel.wait_for_disk();
         bytes
     });
-    let bytes = bytes.unwrap_or_else(|| Err(Errno(libc::EBADF)))?;
+    let bytes = bytes.unwrap_or(Err(Errno(libc::EBADF)))?;
     let both = libc::PROT_READ | libc::PROT_WRITE;
     let address = map(both, flags | libc::MAP_ANONYMOUS, -1, 0)?;
     // SAFETY: these pages are new, and there are so many of them.
