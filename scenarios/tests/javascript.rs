@@ -3,9 +3,13 @@
 //!
 //! Skipped with a message where Node.js or npm is missing, or the client cannot be installed.
 
+#[path = "javascript/browser.rs"]
+mod browser;
 #[path = "javascript/support.rs"]
 mod support;
 
+use browser::{Browser, Page};
+use serde_json::json;
 use support::{Chat, each_transport};
 
 #[test]
@@ -108,6 +112,90 @@ fn it_comes_back_when_the_server_was_stopped_and_started_again() {
         });
     }
 }
+
+/// Over polling it was sent one old message, and then nothing ever: pages had to be asked for.
+#[test]
+fn it_is_sent_all_that_it_has_missed_and_what_comes_then() {
+    each_transport("missed", |transport| {
+        let chat = Chat::with_recovery(transport, "off");
+        let mut ann = chat.client("ann");
+        ann.connected();
+        let said: Vec<String> = (0..150).map(|number| format!("message {number}")).collect();
+        let mut said: Vec<&str> = said.iter().map(String::as_str).collect();
+        said.iter().for_each(|content| ann.say(content));
+        ann.was_acknowledged(&said);
+        let mut bob = chat.client("bob");
+        bob.connected();
+        bob.hears(&said);
+        ann.say("and live");
+        said.push("and live");
+        bob.hears(&said);
+    });
+}
+
+#[test]
+fn two_browsers_lose_nothing_while_their_server_is_killed_and_started_again() {
+    let mut browser = match Browser::start() {
+        Ok(browser) => browser,
+        Err(why) => return eprintln!("skipped: {why}"),
+    };
+    let mut chat = Chat::new("websocket");
+    let pages = ["ann", "bob"].map(|name| {
+        let page = browser.open(&chat.url());
+        browser.wait_for(&page, "typeof io + typeof say", &json!("functionfunction"));
+        let enter = format!(
+            "document.getElementById('name').value = '{name}';
+             document.getElementById('login').requestSubmit()"
+        );
+        browser.evaluate(&page, &enter);
+        browser.wait_for(&page, STATE, &json!("connected"));
+        page
+    });
+    let [ann, bob] = &pages;
+    let say = |browser: &mut Browser, page: &Page, text: &str| {
+        let say = format!(
+            "document.getElementById('text').value = '{text}';
+             document.getElementById('say').requestSubmit()"
+        );
+        browser.evaluate(page, &say);
+    };
+    say(&mut browser, ann, "<b>one</b>");
+    for page in &pages {
+        browser.wait_for(page, TALK, &json!(["ann <b>one</b>"]));
+    }
+    browser.wait_for(ann, MARKS, &json!(["sent"]));
+    for round in 0..2 {
+        chat.kill_server();
+        for page in &pages {
+            browser.wait_for(page, &format!("{STATE} === 'connected'"), &json!(false));
+        }
+        say(&mut browser, ann, &format!("two {round}"));
+        say(&mut browser, ann, &format!("three {round}"));
+        browser.wait_for(ann, &format!("{MARKS}.at(-1)"), &json!("waiting"));
+        chat.start_server();
+        let mut all = vec!["ann <b>one</b>".to_owned()];
+        all.extend(
+            (0..=round)
+                .flat_map(|round| ["two", "three"].map(|said| format!("ann {said} {round}"))),
+        );
+        for page in &pages {
+            browser.wait_for(page, STATE, &json!("connected"));
+            browser.wait_for(page, TALK, &json!(all));
+        }
+        browser.wait_for(
+            ann,
+            &format!("{MARKS}.every((mark) => mark === 'sent')"),
+            &json!(true),
+        );
+    }
+    let online = "[...document.querySelectorAll('#online button')].map((one) => one.textContent)";
+    browser.wait_for(bob, online, &json!(["ann", "bob"]));
+}
+
+const STATE: &str = "document.getElementById('state').textContent";
+const TALK: &str = "[...document.querySelectorAll('#talk li:not([hidden])')]
+    .map((item) => item.childNodes[0].textContent + item.childNodes[1].textContent)";
+const MARKS: &str = "[...document.querySelectorAll('#talk .mark')].map((mark) => mark.textContent)";
 
 #[test]
 fn it_gets_a_new_session_when_the_user_has_left() {

@@ -55,6 +55,8 @@ pub struct ClientOptions {
     /// The other servers of the same chat. A client whose server is lost, or does not let it in,
     /// tries the next one.
     pub other_servers: Vec<String>,
+    /// What shows that the user is who the name says, to a server that wants to know.
+    pub token: Option<String>,
     /// The namespace; one of those that the server has.
     pub namespace: String,
     /// The rooms whose messages the client wants, 1 to 64 of them.
@@ -91,6 +93,7 @@ impl Default for ClientOptions {
             name: "guest".to_owned(),
             server: "127.0.0.1:3000".to_owned(),
             other_servers: Vec::new(),
+            token: None,
             namespace: ROOT.to_owned(),
             rooms: vec!["lobby".to_owned()],
             transport: Transport::Websocket,

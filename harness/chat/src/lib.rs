@@ -15,6 +15,7 @@
 //! - [`Message`] (`message`): what a user can say, and to whom; an audience and a kind.
 //! - [`serve_broker`] (`broker`): one order for what the clients of several servers say. `cluster` is
 //!   what it and the servers say to each other, `server/follower.rs` the server's side of it.
+//! - [`Authenticate`] (`admission`): who may come in, and as whom; [`Tokens`] (`tokens`) are one way to know it.
 //! - `wire`: what the two say to each other, and the [`Limits`] of what is listened to.
 //! - [`Cause`], [`FailureCause`] (`cause`): why something ended, as values.
 //! - [`Bug`] (`bugs`): planted mistakes, each of which breaks one guarantee. They exist so that
@@ -38,6 +39,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 mod broker;
 mod bugs;
 mod cause;
@@ -48,10 +50,12 @@ mod message;
 mod server;
 mod storage;
 mod termination;
+mod tokens;
 mod wire;
 
 use std::sync::Arc;
 
+pub use admission::{Authenticate, Guest};
 pub use broker::serve_broker;
 pub use bugs::Bug;
 pub use cause::{Cause, FailureCause};
@@ -59,10 +63,12 @@ pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport, rows_i
 pub use cluster::{Adapter, Cluster, SERVER_RETURNS_WITHIN};
 pub use message::{Content, EVERYBODY, Kind, Message, ROOT, full_name, room_of};
 pub use server::{
-    Census, Recovery, Refusal, ServeError, ServerEvent, ServerOptions, ToClient, serve,
+    Budget, Census, Origins, Recovery, Refusal, ServeError, ServerEvent, ServerOptions, ToClient,
+    serve,
 };
 pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 pub use termination::Termination;
+pub use tokens::{SECRET_MIN, Tokens};
 pub use wire::Limits;
 
 /// Is told everything that happens, at the moment it happens. It is called from inside the

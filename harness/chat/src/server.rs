@@ -8,20 +8,24 @@
 //! What comes from outside is not trusted. Names, rooms, offsets and lengths are checked, a client
 //! that sends something else gets told so, the number of connections is limited, in all and for
 //! each address, and one that sends no request, or cannot be written to, for `ping_interval` plus
-//! `ping_timeout` is closed. What one session may send is limited in length and number
-//! ([`Limits`]). Left out: a limit on how slowly a polling body may arrive.
+//! `ping_timeout` is closed, as is one whose request has a body that takes longer than that. What one session may
+//! send is limited in length and number ([`Limits`]), and what waits for it to read in bytes ([`Budget`]).
 //!
 //! How soon a dead client is noticed: engine.io's heartbeat sends a ping every `ping_interval` and
 //! waits `ping_timeout` for a pong. rust_socketio sends one pong unasked when it connects, which
 //! engineioxide keeps as credit, so with this client it takes up to twice the interval plus the
 //! time-out.
 
+mod door;
 mod exchange;
 mod follower;
 mod gauge;
 mod given;
 mod guard;
 mod handlers;
+mod lines;
+mod metrics;
+mod page;
 mod places;
 mod planted;
 mod presence;
@@ -29,10 +33,13 @@ mod recovery;
 mod reply;
 mod session;
 
+pub use door::Origins;
+pub use lines::Budget;
 pub use recovery::Recovery;
 pub use squall_recovery::Refusal;
 
 use crate::Observer;
+use crate::admission::Authenticate;
 use crate::bugs::Bug;
 use crate::cause::Cause;
 use crate::cluster::Cluster;
@@ -41,12 +48,14 @@ use crate::storage::{self, Database, StorageError};
 use crate::wire::{Limits, Login};
 use axum::Router;
 use axum::routing::get;
+use door::Door;
 use exchange::Exchange;
 use guard::Guarded;
 use handlers::{Doorway, Shared};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use lines::Lines;
+use page::with_page;
 use places::Places;
 use serde::{Deserialize, Serialize};
 use socketioxide::SocketIo;
@@ -67,6 +76,9 @@ use tokio::time::{sleep, timeout};
 
 /// How long a server that shuts down waits for its connections to close.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a client may be in no namespace, at most. socketioxide keeps what belongs to it for as long, also when the
+/// client is gone.
+const STRANGER: Duration = Duration::from_secs(45);
 /// How long to wait before accepting again when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -91,6 +103,12 @@ pub struct ServerOptions {
     /// The most TCP connections from one IP address at a time; further ones are closed at once.
     /// Many clients can share an address behind a proxy.
     pub max_connections_per_address: usize,
+    /// How much memory clients may take.
+    pub budget: Budget,
+    /// Who may come in; none: everybody, as whoever they say they are.
+    pub authenticate: Option<Authenticate>,
+    /// Which pages of browsers may use the server.
+    pub origins: Origins,
     /// The namespaces that clients may connect to. Each has its own users, rooms and nicknames.
     pub namespaces: Vec<String>,
     /// How much is listened to.
@@ -126,6 +144,9 @@ impl Default for ServerOptions {
             queue: 128,
             max_connections: 20_000,
             max_connections_per_address: 10_000,
+            budget: Budget::default(),
+            authenticate: None,
+            origins: Origins::default(),
             namespaces: vec![ROOT.to_owned()],
             limits: Limits::default(),
             recovery: Recovery::Off,
@@ -257,6 +278,7 @@ pub async fn serve(
                 observer: observer.clone(),
                 failure: failure.clone(),
                 given: Notify::new(),
+                lines: Lines::new(options.budget),
             }),
             sessions.clone(),
         );
@@ -276,7 +298,7 @@ pub async fn serve(
         biased;
         () = &mut shutdown => Ok(()),
         Some(error) = failed.recv() => Err(error),
-        never = accept(listener, app, &options, &alive) => match never {},
+        never = accept(listener, app, &doorway.0, &alive) => match never {},
         never = doorway.0.beat(|| alive.receiver_count()) => match never {},
         never = doorway.0.follow() => match never {},
         never = doorway.0.tell_roster() => match never {},
@@ -302,6 +324,7 @@ fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter
         .with_adapter::<RecoveryAdapter>(sessions.clone())
         .ping_interval(options.ping_interval)
         .ping_timeout(options.ping_timeout)
+        .connect_timeout(patience(options).min(STRANGER))
         .max_payload(options.max_payload)
         .max_buffer_size(options.queue)
         .ws_max_message_size(max_message)
@@ -319,29 +342,38 @@ fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter
         };
         io.ns(namespace.clone(), sessions.protect(enter.with(admit)));
     }
-    let about = "This is a Squall chat. It speaks Socket.IO (protocol 5) at /socket.io/.\n";
+    let (health, metrics) = (shared.clone(), shared.clone());
     (
         io,
-        Router::new()
-            .route("/", get(move || ready(about)))
+        with_page(Router::new())
+            .route("/healthz", get(move || ready(health.health())))
+            .route("/metrics", get(move || ready(metrics.metrics())))
             .layer(sessions.around(layer)),
     )
+}
+
+/// How long a connection may do nothing.
+fn patience(options: &ServerOptions) -> Duration {
+    let heartbeat = options.ping_interval.saturating_add(options.ping_timeout);
+    heartbeat.saturating_mul(2)
 }
 
 /// Accepts connections for ever.
 async fn accept(
     listener: TcpListener,
     app: Router,
-    options: &ServerOptions,
+    shared: &Shared,
     alive: &watch::Sender<()>,
 ) -> Infallible {
+    let options = &shared.options;
     // A polling client that has a session may keep a connection idle for as long as that session lives: a request on
     // one that is closed under its hands is lost, and the session with it.
-    let patience = (options.ping_interval.saturating_add(options.ping_timeout)).saturating_mul(2);
+    let patience = patience(options);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(patience)
         .auto_date_header(false);
+    let origins = Arc::new(options.origins.clone());
     let places = Places::new(options.max_connections, options.max_connections_per_address);
     // Plain HTTP connections end with this set; upgraded ones leave it and are on their own.
     let mut connections = JoinSet::new();
@@ -355,9 +387,18 @@ async fn accept(
                 };
                 // Without it, Nagle's algorithm holds small packets back; a failure costs only time.
                 let _ = stream.set_nodelay(true);
-                let stream = Guarded::new(stream, alive.subscribe(), patience, place);
-                let service = TowerToHyperService::new(app.clone());
-                let connection = http.serve_connection(TokioIo::new(stream), service);
+                let wire = shared.lines.wire(peer.ip());
+                let patient = (patience, options.max_payload);
+                let alive = alive.subscribe();
+                let stream = Guarded::new(stream, alive, patient, (place, wire.clone()));
+                let door = Door {
+                    app: app.clone(),
+                    lines: shared.lines.clone(),
+                    wire,
+                    origins: origins.clone(),
+                    patience,
+                };
+                let connection = http.serve_connection(TokioIo::new(stream), door);
                 connections.spawn(connection.with_upgrades());
             }
             // The peer has changed its mind: accept(2) reports errors of the new connection.

@@ -19,32 +19,51 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::sleep;
 
-const LAYOUT_VERSION: i64 = 2;
+const LAYOUT_VERSION: i64 = 3;
 
 const LAYOUT: &str = "
     CREATE TABLE messages (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        client_offset TEXT UNIQUE,
+        client_offset TEXT,
         content ANY NOT NULL, -- words as TEXT, bytes as BLOB
         sender TEXT NOT NULL,
         room TEXT NOT NULL,   -- with its namespace, if that is not the root
         echo INTEGER NOT NULL,
         kind TEXT NOT NULL,
         nickname TEXT,
-        sent_at_ms INTEGER NOT NULL
+        sent_at_ms INTEGER NOT NULL,
+        namespace TEXT NOT NULL,
+        UNIQUE (namespace, sender, client_offset)
     ) STRICT;
     CREATE INDEX messages_by_room ON messages (room, id);
     CREATE INDEX memberships ON messages (sender, id) WHERE kind IN ('join', 'leave');
     CREATE INDEX nicknames ON messages (nickname) WHERE nickname IS NOT NULL;
     CREATE INDEX nicknames_by_sender ON messages (sender, id) WHERE nickname IS NOT NULL;
-    PRAGMA user_version = 2;
+    PRAGMA user_version = 3;
 ";
 
-const COLUMNS: &str = "id, client_offset, content, sender, room, echo, kind, nickname, sent_at_ms";
+/// In the second layout a client offset belonged to one message of all users. The namespace is as
+/// [`namespace_of`] has it.
+const FROM_VERSION_2: &str = "
+    DROP INDEX messages_by_room;
+    DROP INDEX memberships;
+    DROP INDEX nicknames;
+    DROP INDEX nicknames_by_sender;
+    ALTER TABLE messages RENAME TO messages_2;
+";
+const COPY_FROM_VERSION_2: &str = "
+    INSERT INTO messages SELECT *, CASE
+        WHEN room LIKE '/%#%' THEN substr(room, 1, instr(room, '#') - 1) ELSE '/' END
+    FROM messages_2 ORDER BY id;
+    DROP TABLE messages_2;
+";
+
+const COLUMNS: &str =
+    "id, client_offset, content, sender, room, echo, kind, nickname, sent_at_ms, namespace";
 
 /// The columns but the first, as [`NewMessage::values`] names them.
 const VALUES: &str =
-    ":client_offset, :content, :sender, :room, :echo, :kind, :nickname, :sent_at_ms";
+    ":client_offset, :content, :sender, :room, :echo, :kind, :nickname, :sent_at_ms, :namespace";
 
 /// The messages of a chat, in a file.
 #[derive(Debug)]
@@ -213,6 +232,12 @@ impl Database {
                 .connection
                 .execute_batch(&format!("BEGIN; {LAYOUT} COMMIT;"))
                 .map_err(|source| Self::error(&self.path, source)),
+            2 => self
+                .connection
+                .execute_batch(&format!(
+                    "BEGIN; {FROM_VERSION_2} {LAYOUT} {COPY_FROM_VERSION_2} COMMIT;"
+                ))
+                .map_err(|source| Self::error(&self.path, source)),
             LAYOUT_VERSION => Ok(()),
             found => Err(StorageError::Layout {
                 path: self.path.clone(),
@@ -232,8 +257,9 @@ impl Database {
                 "INSERT INTO messages ({COLUMNS}) VALUES (:id, {VALUES})"
             ))
             .and_then(|mut insert| {
+                let namespace = message.namespace();
                 let with_id = [(":id", id as &dyn ToSql)].into_iter();
-                let values: Vec<_> = with_id.chain(message.values()).collect();
+                let values: Vec<_> = with_id.chain(message.values(&namespace)).collect();
                 insert.execute(values.as_slice())
             })
             .map_err(|source| Self::error(&self.path, source))?;
@@ -279,7 +305,8 @@ impl Database {
         (self.connection.execute_batch(sql)).map_err(|source| Self::error(&self.path, source))
     }
 
-    /// Stores a message, unless its client offset says that it is stored already.
+    /// Stores a message, unless its client offset says that it is stored already. Each user has client offsets of
+    /// its own.
     ///
     /// # Errors
     ///
@@ -290,9 +317,12 @@ impl Database {
             .connection
             .prepare_cached(&format!(
                 "INSERT INTO messages ({COLUMNS}) VALUES (NULL, {VALUES})
-                 ON CONFLICT (client_offset) DO NOTHING"
+                 ON CONFLICT (namespace, sender, client_offset) DO NOTHING"
             ))
-            .and_then(|mut insert| insert.execute(message.values().as_slice()))
+            .and_then(|mut insert| {
+                let namespace = message.namespace();
+                insert.execute(message.values(&namespace).as_slice())
+            })
             .map_err(|source| Self::error(&self.path, source))?;
         if inserted == 1 {
             return Ok(Inserted::New(self.connection.last_insert_rowid()));
@@ -312,11 +342,12 @@ impl Database {
     pub fn find_same(&self, message: &NewMessage) -> Result<Option<i64>, StorageError> {
         self.connection
             .prepare_cached(
-                "SELECT id FROM messages WHERE client_offset = :client_offset
-                 AND content = :content AND sender = :sender AND room = :room",
+                "SELECT id FROM messages WHERE namespace = :namespace AND sender = :sender
+                 AND client_offset = :client_offset AND content = :content AND room = :room",
             )
             .and_then(|mut select| {
                 let same = named_params! {
+                    ":namespace": message.namespace(),
                     ":client_offset": message.client_offset,
                     ":content": message.content,
                     ":sender": message.sender,
@@ -361,6 +392,17 @@ impl Database {
         found.dedup_by_key(|message| message.id);
         found.truncate(limit);
         Ok(found)
+    }
+
+    /// Whether anybody's message is stored under this client offset.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Sqlite`] if it could not be read.
+    pub(crate) fn knows_offset(&self, client_offset: &str) -> Result<bool, StorageError> {
+        let sql = format!("SELECT {COLUMNS} FROM messages WHERE client_offset = :offset LIMIT 1");
+        let found = self.select(&sql, named_params! { ":offset": client_offset })?;
+        Ok(!found.is_empty())
     }
 
     /// In which rooms the user has joined or left, and under which id: the last time that it did so in
@@ -512,8 +554,12 @@ pub(crate) fn open_exclusively(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 impl NewMessage {
+    fn namespace(&self) -> &str {
+        namespace_of(&self.room)
+    }
+
     /// Its columns.
-    fn values(&self) -> [(&'static str, &dyn ToSql); 8] {
+    fn values<'a>(&'a self, namespace: &'a &str) -> [(&'static str, &'a dyn ToSql); 9] {
         [
             (":client_offset", &self.client_offset),
             (":content", &self.content),
@@ -523,6 +569,7 @@ impl NewMessage {
             (":kind", &self.kind),
             (":nickname", &self.nickname),
             (":sent_at_ms", &self.sent_at_ms),
+            (":namespace", namespace),
         ]
     }
 }

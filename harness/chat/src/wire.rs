@@ -22,9 +22,9 @@
 //! | `stopping` | server → client | [`Stopping`]: the server ends this connection because it stops; come back |
 //! | `refused` | server → client | [`Refused`]: something could not be accepted |
 //!
-//! A catch-up is *pulled*: the server answers a `sync` with one page and waits for the next
-//! request. The client's own pace keeps the page below the server's queue of 128 packets, and a
-//! page that got lost is asked for again. So is a content of more than [`WHOLE`] bytes, piece by piece, by a
+//! A catch-up is *pulled* by a client that says so ([`Login::pages`]): the server answers a `sync` with one page and
+//! waits for the next request. The client's own pace keeps the page below the server's queue of 128 packets, and a
+//! page that got lost is asked for again. To others, page after page is sent as they read. Pulled, too, is a content of more than [`WHOLE`] bytes, piece by piece, by a
 //! client that says it can ([`Login::pieces`]): whatever a slow link carries, the heartbeat gets its turn.
 //!
 //! Engine.IO's limit remains: what *one* packet takes on its way must be less than the server's ping time-out,
@@ -132,6 +132,12 @@ pub(crate) struct Login {
     /// Whether it asks for a large content piece by piece.
     #[serde(default)]
     pub(crate) pieces: bool,
+    /// What shows that it is that user, to a server that wants to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<String>,
+    /// Whether it asks for each page of a catch-up. Otherwise the next one comes when the last one has been read.
+    #[serde(default)]
+    pub(crate) pages: bool,
     /// The session that it wants to come back to.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub(crate) claim: Option<Claim>,

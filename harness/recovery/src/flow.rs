@@ -12,24 +12,50 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// By connection; it has one queue, whatever its namespaces. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Flow(Arc<Mutex<HashMap<Sid, BTreeMap<Sequence, Number>>>>);
+pub(crate) struct Flow(Arc<Mutex<HashMap<Sid, Queue>>>);
+
+/// The packets in the queue of a connection.
+#[derive(Debug, Default)]
+struct Queue {
+    packets: BTreeMap<Sequence, Queued>,
+    bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Queued {
+    session: Number,
+    bytes: usize,
+}
+
+impl Queue {
+    fn retain(&mut self, keep: impl Fn(Sequence, Number) -> bool) {
+        let bytes = &mut self.bytes;
+        self.packets.retain(|&packet, queued| {
+            let kept = keep(packet, queued.session);
+            *bytes -= if kept { 0 } else { queued.bytes };
+            kept
+        });
+    }
+}
 
 impl Flow {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Sid, BTreeMap<Sequence, Number>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Sid, Queue>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many packets of this layer are in the queue of a connection.
-    pub(crate) fn queued(&self, socket: Sid) -> usize {
-        self.lock().get(&socket).map_or(0, BTreeMap::len)
+    /// How many packets of this layer are in the queue of a connection, and how many bytes they have.
+    pub(crate) fn queued(&self, socket: Sid) -> (usize, usize) {
+        let all = self.lock();
+        let queue = all.get(&socket);
+        queue.map_or((0, 0), |queue| (queue.packets.len(), queue.bytes))
     }
 
     /// A packet for a session was put into a queue.
-    pub(crate) fn put(&self, socket: Sid, session: Number, packet: Sequence) {
-        self.lock()
-            .entry(socket)
-            .or_default()
-            .insert(packet, session);
+    pub(crate) fn put(&self, socket: Sid, session: Number, (packet, bytes): (Sequence, usize)) {
+        let mut all = self.lock();
+        let queue = all.entry(socket).or_default();
+        queue.bytes += bytes;
+        queue.packets.insert(packet, Queued { session, bytes });
     }
 
     /// A packet passes the wire, and so has everything that was put into the queue for the same session
@@ -39,11 +65,11 @@ impl Flow {
         let Some(queue) = all.get_mut(&socket) else {
             return;
         };
-        let Some(&session) = queue.get(&packet) else {
+        let Some(&Queued { session, .. }) = queue.packets.get(&packet) else {
             return;
         };
-        queue.retain(|&other, &mut whose| other > packet || whose != session);
-        if queue.is_empty() {
+        queue.retain(|other, whose| other > packet || whose != session);
+        if queue.packets.is_empty() {
             all.remove(&socket);
         }
     }
@@ -52,8 +78,8 @@ impl Flow {
     pub(crate) fn forget(&self, socket: Sid, session: Number) {
         let mut all = self.lock();
         if let Some(queue) = all.get_mut(&socket) {
-            queue.retain(|_, whose| *whose != session);
-            if queue.is_empty() {
+            queue.retain(|_, whose| whose != session);
+            if queue.packets.is_empty() {
                 all.remove(&socket);
             }
         }
@@ -68,12 +94,12 @@ mod tests {
     fn what_passes_has_left_the_queue_and_with_it_what_was_before_it() {
         let (flow, socket) = (Flow::default(), Sid::ZERO);
         for packet in 1..=4 {
-            flow.put(socket, packet % 2, packet);
+            flow.put(socket, packet % 2, (packet, 10));
         }
         flow.passes(socket, 3);
-        assert_eq!(flow.queued(socket), 2, "those of the other session");
+        assert_eq!(flow.queued(socket), (2, 20), "those of the other session");
         flow.passes(socket, 9);
-        assert_eq!(flow.queued(socket), 2, "nobody has put it there");
+        assert_eq!(flow.queued(socket), (2, 20), "nobody has put it there");
         flow.forget(socket, 0);
         assert!(flow.lock().is_empty());
     }

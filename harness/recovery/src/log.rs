@@ -26,7 +26,7 @@ impl Packet {
         Value::Str(self.event.clone(), self.attachments.clone())
     }
 
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let attachments = self.attachments.iter().flatten();
         self.event.len() + attachments.map(Bytes::len).sum::<usize>()
     }

@@ -26,6 +26,11 @@ pub struct Options {
     /// socketioxide's `max_buffer_size` must leave room beside them for what is sent otherwise, or that
     /// is lost, and with a ping the connection.
     pub queued_max: usize,
+    /// The most bytes of packets that are put into the queue of a connection before one of them has left it; one
+    /// packet may exceed it alone.
+    pub queued_bytes_max: usize,
+    /// The most bytes of packets in the queues of all connections together: each may have its share.
+    pub all_queued_bytes_max: usize,
     /// The most packets that are kept for one session. One more, and the oldest is forgotten; a
     /// client that would need it is refused.
     pub packets_max: usize,
@@ -36,8 +41,8 @@ pub struct Options {
 
 impl Default for Options {
     /// Socket.IO's two minutes and its `skipMiddlewares: true`; twice the default ping interval plus
-    /// the default ping time-out; half of socketioxide's queue of 128 packets; 10,000 sessions with 1,000
-    /// packets each, and 64 MiB of packets.
+    /// the default ping time-out; half of socketioxide's queue of 128 packets, 256 KiB in it, and 256 MiB in all
+    /// queues; 10,000 sessions with 1,000 packets each, and 64 MiB of packets.
     fn default() -> Self {
         Self {
             max_disconnection: Duration::from_mins(2),
@@ -46,6 +51,8 @@ impl Default for Options {
             tick: Duration::from_secs(15),
             sessions_max: 10_000,
             queued_max: 64,
+            queued_bytes_max: 256 << 10,
+            all_queued_bytes_max: 256 << 20,
             packets_max: 1_000,
             bytes_max: 64 * 1024 * 1024,
         }

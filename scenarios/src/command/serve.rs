@@ -1,20 +1,24 @@
 //! `squall serve`: the server that the scenarios put to the test, on real sockets.
 
 use super::exit::{Exit, Failure, note};
-use squall_chat::{Database, Recovery, ServerEvent, ServerOptions, Termination};
-use std::io::ErrorKind;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use squall_chat::{
+    Database, Origins, Recovery, SECRET_MIN, ServerEvent, ServerOptions, Termination, Tokens,
+};
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 
 /// Runs the chat's server on real sockets until Ctrl-C or SIGTERM.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Where to listen.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
-    listen: SocketAddr,
+    /// Where to listen: an address or a name, and a port.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
+    listen: String,
     /// The file of the messages; it is created if there is none.
     #[arg(long, value_name = "FILE", default_value = "chat.db")]
     database: PathBuf,
@@ -31,6 +35,26 @@ pub(crate) struct Arguments {
     /// How long to keep them.
     #[arg(long, value_name = "DURATION", default_value = "2min", value_parser = duration)]
     recovery_window: Duration,
+    /// Let in everybody as whoever they say they are. Otherwise only those come in who show a token that was
+    /// issued with this server's secret.
+    #[arg(long)]
+    open: bool,
+    /// The file of the secret; it is created if there is none. By default it is beside that of the messages:
+    /// `chat.db-secret`.
+    #[arg(long, value_name = "FILE")]
+    secret: Option<PathBuf>,
+    /// Print a token for this user, and do not serve.
+    #[arg(long, value_name = "NAME", conflicts_with = "open")]
+    issue: Option<String>,
+    /// The rooms that the token's user may be in; all of them if this is left out.
+    #[arg(long, value_name = "ROOM,…", value_delimiter = ',', requires = "issue")]
+    rooms: Option<Vec<String>>,
+    /// How long the token holds.
+    #[arg(long, value_name = "DURATION", default_value = "720h", value_parser = duration)]
+    valid: Duration,
+    /// Pages of this origin may use the server, beside its own: `https://chat.example`. May be repeated.
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Vec<String>,
 }
 
 fn recovery(text: &str) -> Result<Recovery, String> {
@@ -51,20 +75,67 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
+    let tokens = match arguments.open {
+        true => None,
+        false => Some(tokens(arguments)?),
+    };
+    if let (Some(name), Some(tokens)) = (&arguments.issue, &tokens) {
+        let rooms = arguments.rooms.clone().map(BTreeSet::from_iter);
+        let until = SystemTime::now() + arguments.valid;
+        let token = tokens.issue(name, rooms, until);
+        writeln!(io::stdout(), "{token}").map_err(Failure::new)?;
+        return Ok(Exit::AsExpected);
+    }
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::new)?
-        .block_on(serve_until_told(arguments))?;
+        .block_on(serve_until_told(arguments, tokens))?;
     note("The server has closed its connections and its database.");
     Ok(Exit::AsExpected)
 }
 
-async fn serve_until_told(arguments: &Arguments) -> Result<(), Failure> {
+/// Issues and checks tokens with the secret of the server, which is made at the first time.
+fn tokens(arguments: &Arguments) -> Result<Tokens, Failure> {
+    let beside = || {
+        let mut path = arguments.database.clone().into_os_string();
+        path.push("-secret");
+        path.into()
+    };
+    let path = arguments.secret.clone().unwrap_or_else(beside);
+    let failed =
+        |error: io::Error| Failure::new(format!("the secret in {}: {error}", path.display()));
+    let secret = match std::fs::read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => make_secret(&path).map_err(failed)?,
+        read => read.map_err(failed)?,
+    };
+    Tokens::new(&secret).ok_or_else(|| {
+        Failure::new(format!(
+            "the secret in {} has {} bytes; it needs {SECRET_MIN} that nobody can guess. Remove the file, and \
+             one is made.",
+            path.display(),
+            secret.len()
+        ))
+    })
+}
+
+/// Makes a secret that only the owner of the server can read.
+fn make_secret(path: &Path) -> io::Result<Vec<u8>> {
+    let secret: [u8; SECRET_MIN] = rand::random();
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(path)?.write_all(&secret)?;
+    Ok(secret.to_vec())
+}
+
+async fn serve_until_told(arguments: &Arguments, tokens: Option<Tokens>) -> Result<(), Failure> {
     let stop = Termination::listen().map_err(Failure::new)?.requested();
-    let address = arguments.listen;
+    let address = &arguments.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::new(match error.kind() {
+            ErrorKind::InvalidInput => {
+                format!("--listen {address}: write a host and a port, as in localhost:3000")
+            }
             ErrorKind::AddrInUse => format!(
                 "{address} is in use: another program listens there. Stop it, or choose another \
                  port with --listen."
@@ -72,12 +143,15 @@ async fn serve_until_told(arguments: &Arguments) -> Result<(), Failure> {
             _ => format!("cannot listen on {address}: {error}"),
         })
     })?;
-    let local = listener.local_addr().unwrap_or(address);
+    let local = listener.local_addr().map_err(Failure::new)?;
     let options = ServerOptions {
         ping_interval: arguments.ping_interval,
         ping_timeout: arguments.ping_timeout,
         recovery: arguments.recovery,
         recovery_window: arguments.recovery_window,
+        origins: Origins::These(arguments.origin.clone()),
+        authenticate: tokens.clone().map(Tokens::authenticate),
+        presence: true,
         ..ServerOptions::default()
     };
     // Opened once before anything is announced: nobody is told of a server that cannot be.
@@ -87,6 +161,10 @@ async fn serve_until_told(arguments: &Arguments) -> Result<(), Failure> {
     note(format_args!(
         "Listening on http://{local}, messages in {database}; Ctrl-C or SIGTERM stops."
     ));
+    match tokens {
+        None => note("It is open: everybody is let in as whoever they say they are."),
+        Some(_) => note("Who comes in needs a token: `squall serve --issue NAME` prints one."),
+    }
     squall_chat::serve(listener, &arguments.database, options, Arc::new(tell), stop)
         .await
         .map_err(Failure::new)

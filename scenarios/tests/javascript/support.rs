@@ -68,7 +68,7 @@ fn install() -> Result<PathBuf, String> {
 }
 
 /// An empty directory.
-fn directory() -> PathBuf {
+pub(crate) fn directory() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!(
         "javascript-{}-{}",
@@ -119,7 +119,7 @@ impl Chat {
     /// Starts `squall serve` on some free port.
     pub(crate) fn start_server(&mut self) {
         let mut server = Command::new(env!("CARGO_BIN_EXE_squall"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--open", "--listen", "127.0.0.1:0"])
             .args(["--recovery", self.recovery])
             .arg("--database")
             .arg(self.directory.join("chat.db"))
@@ -148,6 +148,11 @@ impl Chat {
         let kill = Command::new("kill").arg(server.0.id().to_string()).status();
         assert!(kill.expect("kill starts").success());
         assert!(server.0.wait().expect("it is ours").success());
+    }
+
+    /// Where a browser finds it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/", self.network.address)
     }
 
     /// Starts a client and connects it.

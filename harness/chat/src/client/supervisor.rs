@@ -160,6 +160,8 @@ impl Supervisor {
             rooms,
             server_offset: self.inbox.offset(),
             pieces: true,
+            pages: true,
+            token: self.options.token.clone(),
             claim: self.claim.clone(),
         };
         let server = self.next_server();

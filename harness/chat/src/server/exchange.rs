@@ -21,9 +21,13 @@ mod turns;
 
 pub(super) use turns::refuse_message;
 
+use super::given::Given;
+use super::metrics::Histogram;
 use super::presence::Presence;
 use super::recovery::Kept;
-use super::session::{Allowance, Link, Session, changed, delivery, framed, under_wrong_ids};
+use super::session::{
+    Allowance, Link, Session, Welcome, changed, delivery, framed, line, under_wrong_ids,
+};
 use super::{Census, ServerEvent, ServerOptions, ToClient, nickname_taken};
 use crate::Observer;
 use crate::bugs::Bug;
@@ -37,7 +41,7 @@ use following::Broker;
 use sessions::Sessions;
 use socketioxide::TransportType;
 use squall_recovery::{Recovery, SocketRef};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The state of a server.
@@ -61,10 +65,27 @@ pub(super) struct Exchange {
     presence: Option<Presence>,
     /// The sessions that want something, in the order of their turns.
     turns: VecDeque<SessionNumber>,
+    /// The sessions that have missed something, and do not ask for it.
+    behind: BTreeSet<SessionNumber>,
+    /// How many bytes there are in the queues of what clients want.
+    given_bytes: usize,
+    /// How long it took to store what was said.
+    commits: Histogram,
 }
 
 /// The rooms that a session is in without asking: everybody's, and its own.
 const OWN_ROOMS: usize = 2;
+
+/// Whether somebody was sent a page who did not ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Pushed {
+    /// Nobody waits for one.
+    Nothing,
+    /// Somebody does, and has not read the last one yet.
+    Later,
+    /// Somebody is about to be.
+    Some,
+}
 
 /// Counts the sessions of one server in the order of their arrival.
 pub(super) type SessionNumber = u64;
@@ -91,6 +112,9 @@ impl Exchange {
             waiting: HashMap::new(),
             presence: options.presence.then(|| Presence::new(options.bug)),
             turns: VecDeque::new(),
+            behind: BTreeSet::new(),
+            given_bytes: 0,
+            commits: Histogram::default(),
         })
     }
 
@@ -162,6 +186,7 @@ impl Exchange {
     ) -> Result<bool, StorageError> {
         // First what can fail: whoever is greeted has a session.
         let memberships = self.database.memberships(&login.name, i64::MAX)?;
+        let welcome = socket.extensions.get::<Welcome>();
         let before = self.waiting.remove(state.id());
         let before = before.and_then(|number| self.sessions.remove(number));
         let live = match &before {
@@ -187,7 +212,11 @@ impl Exchange {
         // There is room for it: the recovery layer leaves half of the queue to others. Should it fail, the
         // connection is lost already, and its end on its way to us.
         drop(socket.emit(wire::READY, &ready));
+        if let Some(line) = line(&socket) {
+            line.is_known();
+        }
         let pieces = login.pieces && self.bug != Some(Bug::LargeAsAWhole);
+        let pages = login.pages;
         let mut session = match before {
             Some(mut session) => {
                 self.change_rooms(&mut session);
@@ -199,7 +228,10 @@ impl Exchange {
             true => session.go_live(self.highest),
             false => session.live = live,
         }
-        session.pieces = pieces;
+        (session.pieces, session.pages) = (pieces, pages);
+        if let Some(Welcome(Some(rooms))) = welcome {
+            session.stay_within(&rooms);
+        }
         session.keep()?;
         if let Some(presence) = &mut self.presence {
             presence.came(&session.namespace, &session.name);
@@ -281,6 +313,21 @@ impl Exchange {
         self.close(number).then_some(name)
     }
 
+    /// How many bytes wait for clients to read them, beside what the recovery layer has put there.
+    pub(super) fn queued(&self) -> u64 {
+        self.sessions.iter().map(Session::queued).sum()
+    }
+
+    /// How many bytes there are of what clients want and have not got yet.
+    pub(super) fn given_bytes(&self) -> usize {
+        self.given_bytes
+    }
+
+    /// How long it took to store what was said.
+    pub(super) fn commits(&self) -> Histogram {
+        self.commits
+    }
+
     /// The sockets of all sessions, in the order of arrival.
     pub(super) fn sockets(&self) -> Vec<SocketRef> {
         self.sessions
@@ -321,6 +368,9 @@ impl Exchange {
     ) -> Result<Result<(), Rejection>, StorageError> {
         if let Err(refusal) = submission.check(&self.limits) {
             return Ok(Err(refusal));
+        }
+        if submission.kind == Kind::Join && !session.may_enter(&submission.room) {
+            return Ok(Err("this room is not for this user".to_owned().into()));
         }
         let room = full_name(&session.namespace, &submission.room);
         let member = session.rooms().contains_key(&room);
@@ -381,13 +431,22 @@ impl Exchange {
             (Some(Bug::BinaryTruncated), Content::Binary(bytes)) => bytes.truncate(64),
             _ => {}
         }
+        // The official tutorial takes every conflict for a retry, also that of two users.
+        if let (Some(true), Some(offset)) = (self.bug.map(Bug::trusts_offsets), &client_offset)
+            && self.database.knows_offset(offset)?
+            && self.database.find_same(&message)?.is_none()
+        {
+            let receipt = Receipt {
+                tag,
+                id: Some(self.highest),
+                client_offset,
+                ..Receipt::default()
+            };
+            return Ok(Some((receipt, None)));
+        }
         let (id, refusal, new) = match self.database.insert(&message) {
             Ok(Inserted::New(id)) => (Some(id), None, Some(StoredMessage { id, message })),
             Ok(Inserted::Duplicate(id)) => (Some(id), None, None),
-            // The official tutorial takes every conflict for a retry.
-            Err(StorageError::OffsetReused(_)) if self.bug.is_some_and(Bug::trusts_offsets) => {
-                (Some(self.highest), None, None)
-            }
             Err(error @ StorageError::OffsetReused(_)) => {
                 (None, Some(error.to_string().into()), None)
             }
@@ -479,6 +538,9 @@ impl Exchange {
             // Whoever cannot take a message now falls out of the live stream and has to ask for
             // it; without catch-up there is nobody to ask.
             session.live = session.emit_link(&mut link) || self.to_client == ToClient::LiveOnly;
+            if !session.live && !session.pages {
+                self.behind.insert(number);
+            }
         }
     }
 
@@ -533,7 +595,8 @@ impl Exchange {
             .socket
             .as_ref()
             .map(|socket| socket.transport_type());
-        let polls = matches!(transport, Some(TransportType::Polling));
+        // Whoever does not ask is none of ours, and can read an answer in several segments.
+        let polls = session.pages && matches!(transport, Some(TransportType::Polling));
         let mut page = match self.bug {
             Some(Bug::SkipCatchUp) => Vec::new(),
             _ => self
@@ -561,7 +624,40 @@ impl Exchange {
         if session.emit_event(wire::SYNCED, &synced) && synced.live {
             session.go_live(self.highest);
         }
+        if !session.live && !session.pages {
+            self.behind.insert(number);
+        }
         session.keep()
+    }
+
+    /// Whether somebody has missed something, and does not ask for it.
+    pub(super) fn is_anybody_behind(&self) -> bool {
+        !self.behind.is_empty()
+    }
+
+    /// Sends the next page to those who do not ask for it, as soon as they have read the last one: so their queues
+    /// keep room for what else is said, and for pings.
+    pub(super) fn push_pages(&mut self) -> Pushed {
+        let behind = std::mem::take(&mut self.behind);
+        let mut pushed = Pushed::Nothing;
+        for number in behind {
+            let session = self.sessions.get(number);
+            let Some(session) = session.filter(|it| it.socket.is_some() && !it.live) else {
+                continue;
+            };
+            match session.queued() {
+                0 => {
+                    let offset = session.head;
+                    self.give(number, Given::Sync(offset));
+                    pushed = Pushed::Some;
+                }
+                _ => {
+                    self.behind.insert(number);
+                    pushed = pushed.max(Pushed::Later);
+                }
+            }
+        }
+        pushed
     }
 
     /// Sends a session more of a large content.
@@ -653,6 +749,7 @@ impl Exchange {
             };
             // A full queue means that the session has things to read already.
             session.emit_event(wire::BEAT, &beat);
+            session.settle();
         }
     }
 
@@ -679,12 +776,13 @@ impl Exchange {
 
     /// Forgets the sessions to which nobody can come back any more.
     fn forget_expired(&mut self) {
-        let sessions = &mut self.sessions;
+        let (sessions, given_bytes) = (&mut self.sessions, &mut self.given_bytes);
         self.waiting.retain(|_, number| {
             let waits = sessions.get(*number);
             let waits = waits.is_some_and(|session| session.state.exists());
             if !waits {
-                sessions.remove(*number);
+                let gone = sessions.remove(*number);
+                *given_bytes -= gone.map_or(0, |session| session.given_bytes);
             }
             waits
         });

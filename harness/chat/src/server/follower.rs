@@ -64,6 +64,7 @@ impl Shared {
             let notice = notices.next().await?;
             self.attempt(|exchange| exchange.heed(notice))
                 .ok_or_else(failed)?;
+            self.see_to_who_is_behind();
         }
     }
 }

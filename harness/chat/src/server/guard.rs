@@ -6,13 +6,19 @@
 //! here, one level below: when nothing can be written for `write_timeout`, or when the server has
 //! ended, every read and write fails.
 //!
+//! And whoever does not read is not read from without end: tungstenite keeps a pong for each ping that it reads,
+//! however many cannot be written.
+//!
 //! Left out: a peer that reads one byte now and then is not stuck; the heartbeat and the session's
 //! bounded queue deal with that one.
 
+use super::lines::Wire;
 use super::places::Place;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -28,17 +34,22 @@ pub(super) struct Guarded {
     stalled: Option<Pin<Box<Sleep>>>,
     given_up: bool,
     reader: Option<Waker>,
+    /// The bytes that were read since everything was written, less what was written since.
+    unanswered: u64,
+    unanswered_max: u64,
+    wire: Arc<Wire>,
     _place: Place,
 }
 
 impl Guarded {
     /// `server` is the receiving half of a channel whose sender the server holds while it lives;
-    /// `place` is given back when the connection is gone.
+    /// `place` is given back when the connection is gone, and the wire is told what is written. While nothing can be
+    /// written, no more bytes are read than `unanswered_max`.
     pub(super) fn new(
         stream: TcpStream,
         mut server: watch::Receiver<()>,
-        write_timeout: Duration,
-        place: Place,
+        (write_timeout, unanswered_max): (Duration, u64),
+        (place, wire): (Place, Arc<Wire>),
     ) -> Self {
         let server_ended = Box::pin(async move { while server.changed().await.is_ok() {} });
         Self {
@@ -48,7 +59,18 @@ impl Guarded {
             stalled: None,
             given_up: false,
             reader: None,
+            unanswered: 0,
+            unanswered_max,
+            wire,
             _place: place,
+        }
+    }
+
+    fn count(&mut self, progress: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(written)) = progress {
+            let written = *written as u64;
+            self.unanswered = self.unanswered.saturating_sub(written);
+            self.wire.written.fetch_add(written, Ordering::Relaxed);
         }
     }
 
@@ -59,7 +81,11 @@ impl Guarded {
         progress: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if progress.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some()
+                && let Some(reader) = self.reader.take()
+            {
+                reader.wake();
+            }
             return progress;
         }
         let write_timeout = self.write_timeout;
@@ -94,7 +120,13 @@ impl AsyncRead for Guarded {
             return Poll::Ready(Err(given_up));
         }
         self.reader = Some(context.waker().clone());
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        if self.stalled.is_some() && self.unanswered > self.unanswered_max {
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.unanswered += (buffer.filled().len() - before) as u64;
+        read
     }
 }
 
@@ -105,6 +137,7 @@ impl AsyncWrite for Guarded {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.count(&progress);
         self.watch(context, progress)
     }
 
@@ -114,6 +147,7 @@ impl AsyncWrite for Guarded {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.count(&progress);
         self.watch(context, progress)
     }
 
@@ -123,6 +157,10 @@ impl AsyncWrite for Guarded {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.stream).poll_flush(context);
+        if progress.is_ready() {
+            // Nobody above flushes before all that was to be written is.
+            self.unanswered = 0;
+        }
         self.watch(context, progress)
     }
 

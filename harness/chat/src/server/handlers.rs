@@ -8,12 +8,14 @@
 //! is too long, one message too many get a `refused` event, and an acknowledgement that says so if
 //! one was asked for.
 
-use super::exchange::{Exchange, SessionNumber, refuse_message};
+use super::exchange::{Exchange, Pushed, SessionNumber, refuse_message};
 use super::given::Given;
+use super::lines::Lines;
 use super::reply::{Meant, Reply, refuse, send_away};
-use super::session::Allowance;
+use super::session::{Allowance, Welcome};
 use super::{ServerEvent, ServerOptions, presence};
 use crate::Observer;
+use crate::admission::Guest;
 use crate::bugs::Bug;
 use crate::cause::{Cause, Rejection};
 use crate::frame;
@@ -27,9 +29,13 @@ use squall_recovery::{Recovery as Sessions, RecoveryAdapter, Session, SocketRef}
 use std::convert::Infallible;
 use std::future::{pending, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::yield_now;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+
+/// How often it is looked whether a client that is sent pages has read the last one.
+const PACE: Duration = Duration::from_millis(5);
 
 /// What the handlers of all sockets share.
 pub(super) struct Shared {
@@ -40,6 +46,7 @@ pub(super) struct Shared {
     pub(super) failure: mpsc::UnboundedSender<StorageError>,
     /// A client wants something.
     pub(super) given: Notify,
+    pub(super) lines: Lines,
 }
 
 /// Closes the database and the sessions when the server's future is dropped, whoever still holds a
@@ -92,7 +99,7 @@ impl Shared {
         session: &Session,
         login: Result<Login, String>,
     ) -> Result<(), String> {
-        let login = login.map_err(|error| {
+        let mut login = login.map_err(|error| {
             format!(
                 "auth: expected {{\"name\": text, \"rooms\": [text], \"server_offset\": number}}: {error}"
             )
@@ -103,6 +110,22 @@ impl Shared {
             return Err("this server has lost its broker; try another one".to_owned());
         }
         login.check(&self.options.limits, highest)?;
+        if let Some(authenticate) = &self.options.authenticate {
+            let mut guest = Guest {
+                namespace: socket.ns().to_owned(),
+                name: login.name.clone(),
+                token: login.token.take(),
+                rooms: None,
+            };
+            let admitted = authenticate.decide(&mut guest);
+            admitted.map_err(|why| format!("auth: {why}"))?;
+            let may = |room: &&String| guest.rooms.as_ref().is_none_or(|may| may.contains(*room));
+            if let Some(room) = login.rooms.iter().find(|room| !may(room)) {
+                return Err(format!("auth: rooms: `{room}` is not for this user"));
+            }
+            login.name = guest.name;
+            socket.extensions.insert(Welcome(guest.rooms));
+        }
         if self.with(|exchange| exchange.lacks_a_page(session, login.server_offset)) == Some(true) {
             session.leave_out_missed();
         }
@@ -208,6 +231,7 @@ impl Shared {
             (Some(true), _) => drop(self.attempt(|exchange| exchange.sync(number, offset))),
             _ => {}
         }
+        self.see_to_who_is_behind();
         // On several threads it may have gone just now, before there was a session to close.
         if !socket.connected() {
             self.leave(number, &state, &name, Cause::Closed);
@@ -292,7 +316,18 @@ impl Shared {
             while self.take_turn() {
                 yield_now().await;
             }
-            self.given.notified().await;
+            match self.with(Exchange::push_pages) {
+                Some(Pushed::Some) => {}
+                Some(Pushed::Later) => drop(timeout(PACE, self.given.notified()).await),
+                Some(Pushed::Nothing) | None => self.given.notified().await,
+            }
+        }
+    }
+
+    /// Lets those be sent more who have missed something and do not ask for it.
+    pub(super) fn see_to_who_is_behind(&self) {
+        if self.with(|exchange| exchange.is_anybody_behind()) == Some(true) {
+            self.given.notify_one();
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::gauge::Gauge;
 use super::given::Given;
+use super::lines::Line;
 use super::recovery::Kept;
 use crate::bugs::Bug;
 use crate::frame;
@@ -12,11 +13,22 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use squall_recovery::SocketRef;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// How many times as much as it may send a session can try to, before it is disconnected.
 const FLOOD: u32 = 10;
+
+/// The rooms that the user of a socket may be in, if not all.
+#[derive(Clone)]
+pub(super) struct Welcome(pub(super) Option<BTreeSet<String>>);
+
+/// The line of a socket; there is none where socketioxide is not behind our door.
+pub(super) fn line(socket: &SocketRef) -> Option<&Line> {
+    let line = socket.req_parts().extensions.get::<Arc<Line>>();
+    line.map(|line| &**line)
+}
 
 /// One session of one client.
 pub(super) struct Session {
@@ -31,6 +43,8 @@ pub(super) struct Session {
     pub(super) live: bool,
     /// Whether its client asks for large contents piece by piece.
     pub(super) pieces: bool,
+    /// Whether its client asks for each page of a catch-up. Otherwise they come by themselves.
+    pub(super) pages: bool,
     /// The id of the last message in this session's stream.
     pub(super) head: i64,
     /// The highest id there was when it became live.
@@ -70,6 +84,7 @@ impl Session {
             rooms,
             server_offset: offset,
             pieces,
+            pages,
             ..
         } = login;
         let namespace = socket.ns().to_owned();
@@ -89,6 +104,7 @@ impl Session {
         let waiting = Self::waiting(state, kept, offset, limits);
         Self {
             socket: Some(socket),
+            pages,
             ..waiting
         }
     }
@@ -116,6 +132,7 @@ impl Session {
             rooms,
             live,
             pieces,
+            pages: false,
             head,
             live_since: upto,
             held: None,
@@ -159,10 +176,53 @@ impl Session {
         Ok(self.state.set_data(&kept)?)
     }
 
-    /// Puts an event into the socket's queue; says whether there is one, and room in it.
+    /// Puts a small event into the socket's queue; says whether there is one, and room in it.
     pub(super) fn emit_event(&self, event: &str, data: &impl Serialize) -> bool {
+        self.emit_sized(event, data, 0)
+    }
+
+    /// The same with one of so many bytes, for which its client's budget must have room.
+    fn emit_sized(&self, event: &str, data: &impl Serialize, bytes: usize) -> bool {
+        let Some(socket) = &self.socket else {
+            return false;
+        };
+        let (line, bytes) = (line(socket), bytes as u64);
+        let fits = bytes == 0 || line.is_none_or(|line| line.has_room(bytes));
+        let taken = fits && socket.emit(event, data).is_ok();
+        if let (Some(line), true) = (line, taken) {
+            line.takes(bytes);
+        }
+        taken
+    }
+
+    /// It is in none but these rooms, everybody's and its own, whatever it has joined before.
+    pub(super) fn stay_within(&mut self, rooms: &BTreeSet<String>) {
+        let own = [EVERYBODY.to_owned(), room_of(&self.name)];
+        self.rooms.retain(|room, _| {
+            let room = local_name(room).to_owned();
+            own.contains(&room) || rooms.contains(&room)
+        });
+    }
+
+    /// Whether its user may be in a room.
+    pub(super) fn may_enter(&self, room: &str) -> bool {
         let socket = self.socket.as_ref();
-        socket.is_some_and(|socket| socket.emit(event, data).is_ok())
+        let welcome = socket.and_then(|socket| socket.extensions.get::<Welcome>());
+        let rooms = welcome.and_then(|Welcome(rooms)| rooms);
+        rooms.is_none_or(|rooms| rooms.contains(room))
+    }
+
+    /// To be called once per ping interval: see [`Line::settle`].
+    pub(super) fn settle(&self) {
+        if let Some(line) = self.socket.as_ref().and_then(line) {
+            line.settle();
+        }
+    }
+
+    /// How many bytes wait for its client to read them.
+    pub(super) fn queued(&self) -> u64 {
+        let line = self.socket.as_ref().and_then(line);
+        line.map_or(0, Line::queued)
     }
 
     /// Counts one more message of this session.
@@ -247,14 +307,15 @@ impl Session {
             total: content.len(),
             content: Content::Binary(Vec::new()),
         };
-        self.emit_event(wire::PIECE, &Bytes::from(frame::encode(&header, piece)));
+        let frame = Bytes::from(frame::encode(&header, piece));
+        self.emit_sized(wire::PIECE, &frame, frame.len());
     }
 
     /// The same with a message that goes to others as well.
     pub(super) fn emit_link(&mut self, link: &mut Link<'_>) -> bool {
         let accepted = match link.after(self.head, self.pieces) {
-            Written::Text(json) => self.emit_event(wire::CHAT_MESSAGE, json),
-            Written::Binary(frame) => self.emit_event(wire::BINARY_MESSAGE, frame),
+            Written::Text(json) => self.emit_sized(wire::CHAT_MESSAGE, json, json.get().len()),
+            Written::Binary(frame) => self.emit_sized(wire::BINARY_MESSAGE, frame, frame.len()),
         };
         if accepted {
             self.head = link.stored.id;

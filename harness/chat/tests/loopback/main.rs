@@ -3,6 +3,7 @@
 mod bugs;
 mod chat;
 mod cluster;
+mod door;
 mod fall_back;
 mod kinds;
 mod presence;

@@ -145,3 +145,37 @@ fn a_nickname_is_taken_in_all_rooms_of_its_namespace_until_its_user_takes_anothe
     database.insert(&named("chief", "attic")).unwrap();
     assert!(!is_taken("lobby", "bob"));
 }
+
+/// Version 2 had client offsets that belonged to one message of all users.
+#[test]
+fn a_file_of_the_second_layout_is_brought_up_to_date() {
+    let scratch = Scratch::new("layout-2");
+    let file = rusqlite::Connection::open(scratch.database()).unwrap();
+    file.execute_batch(
+        "CREATE TABLE messages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, client_offset TEXT UNIQUE, content ANY NOT NULL,
+            sender TEXT NOT NULL, room TEXT NOT NULL, echo INTEGER NOT NULL, kind TEXT NOT NULL,
+            nickname TEXT, sent_at_ms INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX messages_by_room ON messages (room, id);
+        CREATE INDEX memberships ON messages (sender, id) WHERE kind IN ('join', 'leave');
+        CREATE INDEX nicknames ON messages (nickname) WHERE nickname IS NOT NULL;
+        CREATE INDEX nicknames_by_sender ON messages (sender, id) WHERE nickname IS NOT NULL;
+        INSERT INTO messages VALUES (3, 'ann-1', 'hello', 'ann', 'lobby', 1, 'message', NULL, 7);
+        INSERT INTO messages VALUES (5, NULL, 'hi', 'ann', '/other#lobby', 1, 'message', NULL, 8);
+        PRAGMA user_version = 2;",
+    )
+    .unwrap();
+    drop(file);
+    let database = open(&scratch).unwrap();
+    let ids: Vec<i64> = database.all().unwrap().iter().map(|row| row.id).collect();
+    assert_eq!(ids, [3, 5]);
+    let again = message(Some("ann-1"), "lobby", "hello");
+    assert_eq!(database.insert(&again).unwrap(), Inserted::Duplicate(3));
+    for (sender, room) in [("ann", "/other#lobby"), ("bob", "lobby")] {
+        let mut of_another = message(Some("ann-1"), room, "hello");
+        of_another.sender = sender.to_owned();
+        let stored = database.insert(&of_another).unwrap();
+        assert!(matches!(stored, Inserted::New(_)), "{sender}, {room}");
+    }
+}

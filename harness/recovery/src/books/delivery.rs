@@ -108,9 +108,11 @@ impl Books {
         };
         let unkept = self.journal.first_waiting().unwrap_or(Sequence::MAX);
         // What leaves the queue of a connection that does not come through our service is not seen.
-        let mut room = match entry.arrival {
-            Some(_) => (self.options.queued_max).saturating_sub(self.flow.queued(socket)),
-            None => usize::MAX,
+        let share = self.options.all_queued_bytes_max / self.by_socket.len().max(1);
+        let bytes_max = self.options.queued_bytes_max.min(share);
+        let (mut room, mut bytes) = match (entry.arrival, self.flow.queued(socket)) {
+            (Some(_), (packets, bytes)) => (self.options.queued_max.saturating_sub(packets), bytes),
+            (None, _) => (usize::MAX, 0),
         };
         if entry.floor > sent {
             return Progress::Gap;
@@ -128,11 +130,16 @@ impl Books {
                 progress = Progress::Gap;
                 break;
             };
+            if bytes > 0 && bytes + packet.bytes() > bytes_max {
+                progress = Progress::Later;
+                break;
+            }
             match send(socket, packet) {
                 Sent::Taken => {
                     sent = Some(sequence);
                     if entry.arrival.is_some() {
-                        self.flow.put(socket, number, sequence);
+                        self.flow.put(socket, number, (sequence, packet.bytes()));
+                        bytes += packet.bytes();
                         room -= 1;
                     }
                 }

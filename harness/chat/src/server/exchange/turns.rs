@@ -16,6 +16,7 @@ use crate::server::reply::{Reply, refuse};
 use crate::storage::{StorageError, StoredMessage};
 use crate::wire::{self, Receipt, Submission};
 use squall_recovery::SocketRef;
+use tokio::time::Instant;
 
 /// The most things of a turn. What they are for others must fit into the queue of a socket, of which this is a
 /// quarter by default.
@@ -23,6 +24,9 @@ const TURN: usize = 32;
 
 /// The most bytes that wait in the queue of a session, beside its first thing.
 const WAITING: usize = 1024 * 1024;
+
+/// The most bytes that wait in all of these queues together, in the same way.
+const ALL_WAITING: usize = 64 * 1024 * 1024;
 
 /// A message whose turn it is.
 struct Said {
@@ -44,7 +48,9 @@ impl Exchange {
         let Some(session) = self.sessions.get_mut(number) else {
             return;
         };
-        if !session.given.is_empty() && session.given_bytes + given.bytes() > WAITING {
+        let too_much = session.given_bytes + given.bytes() > WAITING
+            || self.given_bytes + given.bytes() > ALL_WAITING;
+        if !session.given.is_empty() && too_much {
             if let (Given::Message(submission, reply), Some(socket)) = (given, &session.socket) {
                 let refusal = Rejection::for_now("too much of this client waits".to_owned());
                 refuse_message(socket, submission.tag, refusal, true, reply, self.bug);
@@ -54,6 +60,7 @@ impl Exchange {
         if session.given.is_empty() {
             self.turns.push_back(number);
         }
+        self.given_bytes += given.bytes();
         session.given_bytes += given.bytes();
         session.given.push_back(given);
     }
@@ -100,6 +107,7 @@ impl Exchange {
             let Some(given) = session.given.pop_front() else {
                 continue;
             };
+            self.given_bytes -= given.bytes();
             session.given_bytes -= given.bytes();
             match (session.given.is_empty(), given.stands_alone()) {
                 (true, _) => {}
@@ -126,6 +134,7 @@ impl Exchange {
         let mut unsaid = messages.into_iter();
         // One alone is a transaction anyway.
         let many = unsaid.len() > 1 && self.broker.is_none();
+        let began = Instant::now();
         let stored = match many {
             true => self.database.begin(),
             false => Ok(()),
@@ -155,6 +164,7 @@ impl Exchange {
             self.put_off(said, unsaid.collect(), &error);
             return Err(error);
         }
+        self.commits.note(began.elapsed());
         let recovery = self.recovery.clone();
         let sent = recovery.together(|| self.tell_all(&mut said));
         for Said {

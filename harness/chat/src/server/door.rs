@@ -1,0 +1,266 @@
+//! What every request passes before anybody else sees it.
+//!
+//! - A browser says for which page it asks (`Origin`). Pages of other origins are let in if the server's owner has
+//!   named them; otherwise whatever page its user opens could speak in the user's name.
+//! - A handshake gets a [`Line`], or is told to come later.
+//! - A body has to arrive in time: a heartbeat does not notice a POST that never ends.
+
+use super::lines::{Line, Lines, Wire};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::service::Service;
+use hyper::{Method, Request, Response, StatusCode};
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Sleep, sleep};
+use tower_service::Service as _;
+
+/// The path of Socket.IO.
+const PATH: &str = "/socket.io";
+/// The longest answer to a handshake over polling.
+const GREETING_MAX: u64 = 4096;
+
+/// Which pages of browsers may use the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origins {
+    /// All of them.
+    #[default]
+    Any,
+    /// The server's own, and those of these origins: `https://chat.example`.
+    These(Vec<String>),
+}
+
+/// The door of one TCP connection.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) app: Router,
+    pub(super) lines: Lines,
+    pub(super) wire: Arc<Wire>,
+    pub(super) origins: Arc<Origins>,
+    /// How long a body may take to arrive.
+    pub(super) patience: Duration,
+}
+
+type Answer = Response<Body>;
+
+impl Service<Request<Incoming>> for Door {
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let origin = match self.origins.check(request.headers()) {
+            Ok(origin) => origin,
+            Err(why) => return Box::pin(async move { Ok(told(StatusCode::FORBIDDEN, why)) }),
+        };
+        if let (Some(origin), &Method::OPTIONS) = (&origin, request.method()) {
+            let mut answer = told(StatusCode::NO_CONTENT, "");
+            let headers = answer.headers_mut();
+            let methods = HeaderValue::from_static("GET, POST");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+            let types = HeaderValue::from_static("content-type");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, types);
+            allow(headers, origin.clone());
+            return Box::pin(async move { Ok(answer) });
+        }
+        let door = self.clone();
+        Box::pin(async move {
+            let mut answer = door.lead(request).await;
+            if let Some(origin) = origin {
+                allow(answer.headers_mut(), origin);
+            }
+            Ok(answer)
+        })
+    }
+}
+
+impl Door {
+    async fn lead(mut self, request: Request<Incoming>) -> Answer {
+        let (mut head, body) = request.into_parts();
+        let path = head.uri.path().strip_prefix(PATH);
+        let ours = path.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let id = head.uri.query().and_then(line_id).map(ToOwned::to_owned);
+        let upgrades = head.headers.contains_key(header::UPGRADE);
+        let polls = head.method == Method::GET && !upgrades;
+        let line = match &id {
+            _ if !ours => None,
+            Some(id) => self.lines.find(id),
+            None => {
+                let Some(line) = self.lines.open(self.wire.address) else {
+                    let why = "too many clients are at the door; come back a little later\n";
+                    return told(StatusCode::SERVICE_UNAVAILABLE, why);
+                };
+                if upgrades {
+                    line.moves_to(&self.wire);
+                }
+                head.extensions.insert(line.clone());
+                Some(line)
+            }
+        };
+        let body = Body::new(InTime {
+            body,
+            patience: self.patience,
+            due: None,
+        });
+        // The router is always ready.
+        let Ok(answer) = self.app.call(Request::from_parts(head, body)).await;
+        match (line, id, answer.status()) {
+            (Some(line), Some(_), StatusCode::SWITCHING_PROTOCOLS) => line.moves_to(&self.wire),
+            (Some(line), Some(_), StatusCode::OK) if polls => {
+                line.polls(answer.body().size_hint().lower());
+            }
+            (Some(line), None, StatusCode::OK) if polls => return name(&line, answer).await,
+            _ => {}
+        }
+        answer
+    }
+}
+
+/// Reads from the answer to a handshake over polling what the line is called.
+async fn name(line: &Arc<Line>, answer: Answer) -> Answer {
+    let (head, body) = answer.into_parts();
+    if body
+        .size_hint()
+        .upper()
+        .is_none_or(|most| most > GREETING_MAX)
+    {
+        return Response::from_parts(head, body);
+    }
+    let greeting = body.collect().await.map(|body| body.to_bytes());
+    let greeting = greeting.unwrap_or_default();
+    let text = str::from_utf8(&greeting).unwrap_or_default();
+    let id = text
+        .split_once("\"sid\":\"")
+        .and_then(|(_, rest)| rest.split_once('"'));
+    if let Some((id, _)) = id {
+        line.is_called(id);
+    }
+    Response::from_parts(head, Body::from(greeting))
+}
+
+/// The id of the line that a request belongs to.
+fn line_id(query: &str) -> Option<&str> {
+    query
+        .split('&')
+        .find_map(|field| field.strip_prefix("sid="))
+}
+
+fn told(status: StatusCode, what: &'static str) -> Answer {
+    let mut answer = Response::new(Body::from(what));
+    *answer.status_mut() = status;
+    answer
+}
+
+fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+}
+
+impl Origins {
+    /// Whether a request may come in. Gives the origin that its browser must be told is allowed, if there is one.
+    fn check(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, &'static str> {
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return Ok(None);
+        };
+        let Origins::These(allowed) = self else {
+            return Ok(Some(origin.clone()));
+        };
+        let text = origin.to_str().unwrap_or_default();
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let own = text.split_once("://").map(|(_, host)| host);
+        if own.is_some() && own == host {
+            return Ok(None);
+        }
+        match allowed.iter().any(|allowed| allowed == text) {
+            true => Ok(Some(origin.clone())),
+            false => Err("pages of this origin may not use this server\n"),
+        }
+    }
+}
+
+/// A body that has to arrive in time.
+struct InTime {
+    body: Incoming,
+    patience: Duration,
+    /// When it is late; none as long as it has not been waited for.
+    due: Option<Pin<Box<Sleep>>>,
+}
+
+/// A body that did not.
+#[derive(Debug, thiserror::Error)]
+enum Late {
+    #[error("the body did not arrive in time")]
+    Late,
+    #[error(transparent)]
+    Failed(#[from] hyper::Error),
+}
+
+impl hyper::body::Body for InTime {
+    type Data = Bytes;
+    type Error = Late;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Late>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let patience = self.patience;
+        let due = self.due.get_or_insert_with(|| Box::pin(sleep(patience)));
+        match due.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Some(Err(Late::Late))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(origin: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("chat.example:3000"));
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn pages_of_the_server_and_of_named_origins_are_let_in_and_no_others() {
+        let these = Origins::These(vec!["https://friend.example".to_owned()]);
+        let check =
+            |origins: &Origins, origin| origins.check(&asked(origin)).map(|told| told.is_some());
+        assert_eq!(check(&these, None), Ok(false), "no browser");
+        assert_eq!(check(&these, Some("http://chat.example:3000")), Ok(false));
+        assert_eq!(check(&these, Some("https://friend.example")), Ok(true));
+        for other in [
+            "https://evil.example",
+            "null",
+            "http://chat.example",
+            "https://friend.example.evil",
+        ] {
+            assert!(check(&these, Some(other)).is_err(), "{other}");
+        }
+        assert_eq!(check(&Origins::Any, Some("https://evil.example")), Ok(true));
+    }
+}

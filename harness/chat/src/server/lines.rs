@@ -1,0 +1,350 @@
+//! What clients have of the server before they have a session: a *line*, from the handshake of Engine.IO to its end,
+//! over whatever TCP connections; and how much memory each may take.
+//!
+//! A handshake costs some 16 kB until it is known whether anybody comes in, and every line has a queue of what it was
+//! sent and has not read. Both have a budget, and nobody can spend another one's: there may be so many lines that are
+//! in no namespace yet, of one address and in all ([`Budget::strangers`]), and the queue of a line may hold its share
+//! of what its address and the server may take ([`Line::has_room`]).
+//!
+//! socketioxide does not tell how full a queue is. So it is counted what is put there, and what passes the wire.
+//! That is some more, for what is around it (frames, heads, pings); an estimate below zero is corrected at once. What
+//! socketioxide loses (on an upgrade, say) does not pass; but what was put there before a ping that was answered is not
+//! there any more ([`Line::settle`]).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+/// How much memory clients may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The most bytes that wait for one client to read them. One message may exceed it alone.
+    pub line: u64,
+    /// The most for all clients of one IP address together.
+    pub address: u64,
+    /// The most for all clients of the server.
+    pub server: u64,
+    /// The most lines that are in no namespace yet: of one address, and in all.
+    pub strangers: (usize, usize),
+}
+
+impl Default for Budget {
+    /// 256 KiB for each client, 64 MiB for an address, 256 MiB for the server; a thousand and four thousand lines
+    /// that are in no namespace.
+    fn default() -> Self {
+        Self {
+            line: 256 << 10,
+            address: 64 << 20,
+            server: 256 << 20,
+            strangers: (1_000, 4_000),
+        }
+    }
+}
+
+/// The lines of a server. Clones share them.
+#[derive(Clone)]
+pub(super) struct Lines(Arc<Books>);
+
+struct Books {
+    budget: Budget,
+    by_id: Mutex<HashMap<String, Weak<Line>>>,
+    counts: Mutex<Counts>,
+    wires: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Counts {
+    all: Count,
+    addresses: HashMap<IpAddr, Count>,
+}
+
+/// How many lines there are, and how many of them are in no namespace.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    lines: usize,
+    strangers: usize,
+}
+
+/// A TCP connection: whose, and how many bytes were written to it.
+pub(super) struct Wire {
+    books: Arc<Books>,
+    pub(super) address: IpAddr,
+    pub(super) written: AtomicU64,
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.books.wires.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A line. It ends when nobody has it any more; socketioxide has it as long as the connection of Engine.IO.
+pub(super) struct Line {
+    books: Arc<Books>,
+    address: IpAddr,
+    id: OnceLock<String>,
+    /// Whether it is in a namespace.
+    known: AtomicBool,
+    /// The bytes that were put into its queue.
+    put: AtomicU64,
+    /// The bytes that were put there up to the last beat of the server, and up to the one before it.
+    settled: Mutex<(u64, u64)>,
+    /// The bytes of answers to its polls.
+    polled: AtomicU64,
+    /// Its WebSocket, with what was written there before.
+    socket: OnceLock<(Arc<Wire>, u64)>,
+}
+
+impl Lines {
+    pub(super) fn new(budget: Budget) -> Self {
+        Self(Arc::new(Books {
+            budget,
+            by_id: Mutex::default(),
+            counts: Mutex::default(),
+            wires: AtomicUsize::new(0),
+        }))
+    }
+
+    /// A TCP connection from this address.
+    pub(super) fn wire(&self, address: IpAddr) -> Arc<Wire> {
+        self.0.wires.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Wire {
+            books: self.0.clone(),
+            address,
+            written: AtomicU64::new(0),
+        })
+    }
+
+    /// How many TCP connections there are.
+    pub(super) fn wires(&self) -> usize {
+        self.0.wires.load(Ordering::Relaxed)
+    }
+
+    /// A line for one more client of this address, unless too many are in no namespace yet.
+    pub(super) fn open(&self, address: IpAddr) -> Option<Arc<Line>> {
+        let mut counts = self.0.counts();
+        let (of_one, of_all) = self.0.budget.strangers;
+        let here = counts.addresses.get(&address).copied().unwrap_or_default();
+        if here.strangers >= of_one || counts.all.strangers >= of_all {
+            return None;
+        }
+        counts.change(address, |count| {
+            count.lines += 1;
+            count.strangers += 1;
+        });
+        drop(counts);
+        Some(Arc::new(Line {
+            books: self.0.clone(),
+            address,
+            id: OnceLock::new(),
+            known: AtomicBool::new(false),
+            put: AtomicU64::new(0),
+            settled: Mutex::default(),
+            polled: AtomicU64::new(0),
+            socket: OnceLock::new(),
+        }))
+    }
+
+    /// The line of this id.
+    pub(super) fn find(&self, id: &str) -> Option<Arc<Line>> {
+        self.0.by_id().get(id)?.upgrade()
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.counts().all.lines
+    }
+}
+
+impl Books {
+    fn by_id(&self) -> MutexGuard<'_, HashMap<String, Weak<Line>>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn change(&mut self, address: IpAddr, change: impl Fn(&mut Count)) {
+        change(&mut self.all);
+        let here = self.addresses.entry(address).or_default();
+        change(here);
+        if here.lines == 0 {
+            self.addresses.remove(&address);
+        }
+    }
+}
+
+impl Line {
+    /// Under this id later requests name it.
+    pub(super) fn is_called(self: &Arc<Self>, id: &str) {
+        if self.id.set(id.to_owned()).is_ok() {
+            let weak = Arc::downgrade(self);
+            self.books.by_id().insert(id.to_owned(), weak);
+        }
+    }
+
+    /// It is in a namespace.
+    pub(super) fn is_known(&self) {
+        if !self.known.swap(true, Ordering::Relaxed) {
+            let forget = |count: &mut Count| count.strangers -= 1;
+            self.books.counts().change(self.address, forget);
+        }
+    }
+
+    /// It has a WebSocket from now on.
+    pub(super) fn moves_to(&self, wire: &Arc<Wire>) {
+        let before = wire.written.load(Ordering::Relaxed);
+        // A second one is refused by socketioxide.
+        drop(self.socket.set((wire.clone(), before)));
+    }
+
+    /// A poll was answered with so many bytes.
+    pub(super) fn polls(&self, bytes: u64) {
+        self.polled.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So many bytes were put into its queue.
+    pub(super) fn takes(&self, bytes: u64) {
+        self.put.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// How many bytes wait in its queue.
+    pub(super) fn queued(&self) -> u64 {
+        let socket = self.socket.get();
+        let written = socket.map_or(0, |(wire, before)| {
+            wire.written.load(Ordering::Relaxed) - before
+        });
+        let passed = self.polled.load(Ordering::Relaxed) + written;
+        let put = self.put.fetch_max(passed, Ordering::Relaxed).max(passed);
+        let (_, settled) = *self.settled();
+        put - passed.max(settled)
+    }
+
+    /// To be called once per ping interval: whoever is there still has answered a ping since the call before the last.
+    pub(super) fn settle(&self) {
+        let mut settled = self.settled();
+        *settled = (self.put.load(Ordering::Relaxed), settled.0);
+    }
+
+    fn settled(&self) -> MutexGuard<'_, (u64, u64)> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether so many bytes more may wait there: always if nothing does.
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        let queued = self.queued();
+        queued == 0 || queued.saturating_add(bytes) <= self.share()
+    }
+
+    /// What it may take: as much as everybody else of its address, and of the server.
+    fn share(&self) -> u64 {
+        let Budget {
+            line,
+            address,
+            server,
+            ..
+        } = self.books.budget;
+        let counts = self.books.counts();
+        let here = counts.addresses.get(&self.address).copied();
+        let of = |lines: usize| (lines as u64).max(1);
+        let here = address / of(here.unwrap_or_default().lines);
+        line.min(here).min(server / of(counts.all.lines))
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let stranger = !*self.known.get_mut();
+        self.books.counts().change(self.address, |count| {
+            count.lines -= 1;
+            count.strangers -= usize::from(stranger);
+        });
+        if let Some(id) = self.id.get() {
+            self.books.by_id().remove(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const THERE: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
+
+    fn lines() -> Lines {
+        Lines::new(Budget {
+            line: 100,
+            address: 150,
+            server: 240,
+            strangers: (2, 3),
+        })
+    }
+
+    #[test]
+    fn only_so_many_may_be_in_no_namespace() {
+        let lines = lines();
+        let open = |address| lines.open(address);
+        let (first, second, there) = (open(HERE), open(HERE), open(THERE));
+        assert!(open(HERE).is_none(), "too many of this address");
+        assert!(open(THERE).is_none(), "too many in all");
+        first.as_ref().unwrap().is_known();
+        let third = open(HERE);
+        assert!(third.is_some());
+        drop((first, second, third, there));
+        assert_eq!(lines.count(), 0);
+        assert!(lines.0.counts().addresses.is_empty());
+    }
+
+    #[test]
+    fn what_was_put_into_a_queue_waits_until_it_has_passed_the_wire() {
+        let lines = lines();
+        let line = lines.open(HERE).unwrap();
+        assert!(line.has_room(1_000), "one alone");
+        line.takes(60);
+        assert!(line.has_room(40) && !line.has_room(41));
+        line.polls(30);
+        assert_eq!(line.queued(), 30);
+        let wire = lines.wire(HERE);
+        wire.written.store(500, Ordering::Relaxed);
+        line.moves_to(&wire);
+        wire.written.fetch_add(50, Ordering::Relaxed);
+        assert_eq!(line.queued(), 0, "heads and frames are no credit");
+        line.takes(10);
+        assert_eq!(line.queued(), 10);
+        line.settle();
+        line.takes(5);
+        assert_eq!(line.queued(), 15);
+        line.settle();
+        assert_eq!(line.queued(), 5, "ten of them were lost on the way");
+    }
+
+    #[test]
+    fn whoever_shares_an_address_shares_its_budget_and_all_share_the_servers() {
+        let lines = lines();
+        let first = lines.open(HERE).unwrap();
+        first.is_known();
+        assert_eq!(first.share(), 100);
+        let second = lines.open(HERE).unwrap();
+        assert_eq!(first.share(), 75, "half of the address's");
+        let third = lines.open(THERE).unwrap();
+        assert_eq!(third.share(), 80, "a third of the server's");
+        drop((second, third));
+        assert_eq!(first.share(), 100);
+    }
+
+    #[test]
+    fn a_line_is_found_by_its_id_until_it_ends() {
+        let lines = lines();
+        let line = lines.open(HERE).unwrap();
+        line.is_called("id");
+        assert!(lines.find("id").is_some());
+        drop(line);
+        assert!(lines.find("id").is_none() && lines.0.by_id().is_empty());
+    }
+}

@@ -1,0 +1,184 @@
+//! Signed tokens: how a server can know who its users are without asking anybody.
+//!
+//! A token is a claim and a signature, in base64url, with a dot in between. The claim is JSON: who, in which rooms,
+//! until when. The signature is HMAC-SHA-256 (RFC 2104) of the claim's base64url under a secret that only those know
+//! who issue tokens and those who check them. Whoever has the token is the user: it belongs into HTTPS.
+
+use crate::admission::{Authenticate, Guest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The shortest secret: as many bytes as the signature has.
+pub const SECRET_MIN: usize = 32;
+
+/// Issues tokens and checks them.
+#[derive(Clone)]
+pub struct Tokens {
+    signer: Hmac<Sha256>,
+}
+
+/// What a token says.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claim {
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rooms: Option<BTreeSet<String>>,
+    /// In seconds of the Unix epoch.
+    until: u64,
+}
+
+impl Tokens {
+    /// With this secret of at least [`SECRET_MIN`] bytes; none if it is shorter.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Option<Self> {
+        let signer = Hmac::new_from_slice(secret).ok()?;
+        (secret.len() >= SECRET_MIN).then_some(Self { signer })
+    }
+
+    /// A token for this user, who may be in these rooms (none: in all), until then.
+    #[must_use]
+    pub fn issue(&self, name: &str, rooms: Option<BTreeSet<String>>, until: SystemTime) -> String {
+        let claim = Claim {
+            name: name.to_owned(),
+            rooms,
+            until: seconds(until),
+        };
+        let claim = serde_json::to_vec(&claim).expect("its keys are texts");
+        let claim = URL_SAFE_NO_PAD.encode(claim);
+        let signature = self.signed(&claim).finalize().into_bytes();
+        format!("{claim}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// Lets in whoever shows a token of these, as the user for whom it was issued.
+    #[must_use]
+    pub fn authenticate(self) -> Authenticate {
+        Authenticate::new(move |guest| self.check(guest, SystemTime::now()))
+    }
+
+    fn check(&self, guest: &mut Guest, now: SystemTime) -> Result<(), String> {
+        let Some(token) = &guest.token else {
+            return Err("token: none given, and this server lets in only who shows one".to_owned());
+        };
+        let invalid = || "token: it was not issued by this server".to_owned();
+        let (claim, signature) = token.split_once('.').ok_or_else(invalid)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| invalid())?;
+        // In the same time whichever byte is wrong.
+        (self.signed(claim).verify_slice(&signature)).map_err(|_| invalid())?;
+        let claim = URL_SAFE_NO_PAD.decode(claim).map_err(|_| invalid())?;
+        let Claim { name, rooms, until } = serde_json::from_slice(&claim).map_err(|_| invalid())?;
+        if until <= seconds(now) {
+            return Err("token: its time is over; ask for another one".to_owned());
+        }
+        if guest.name != name {
+            let given = &guest.name;
+            return Err(format!(
+                "name: `{given}` given, but the token is `{name}`'s"
+            ));
+        }
+        guest.rooms = rooms;
+        Ok(())
+    }
+
+    fn signed(&self, claim: &str) -> Hmac<Sha256> {
+        let mut signer = self.signer.clone();
+        signer.update(claim.as_bytes());
+        signer
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    /// Without the secret.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Tokens(..)")
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    since_epoch.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn tokens() -> Tokens {
+        Tokens::new(&[7; SECRET_MIN]).unwrap()
+    }
+
+    fn guest(name: &str, token: Option<String>) -> Guest {
+        Guest {
+            namespace: "/".to_owned(),
+            name: name.to_owned(),
+            token,
+            rooms: None,
+        }
+    }
+
+    fn check(name: &str, token: Option<String>, after: Duration) -> Result<Guest, String> {
+        let mut guest = guest(name, token);
+        let now = UNIX_EPOCH + after;
+        tokens().check(&mut guest, now).map(|()| guest)
+    }
+
+    fn for_alice() -> String {
+        let rooms = BTreeSet::from(["lobby".to_owned()]);
+        tokens().issue("alice", Some(rooms), UNIX_EPOCH + HOUR)
+    }
+
+    #[test]
+    fn a_token_lets_its_user_in_until_its_time_is_over_and_into_its_rooms() {
+        let just_before = HOUR - Duration::from_secs(1);
+        let alice = check("alice", Some(for_alice()), just_before).unwrap();
+        assert_eq!(alice.rooms, Some(BTreeSet::from(["lobby".to_owned()])));
+        let late = check("alice", Some(for_alice()), HOUR).unwrap_err();
+        assert!(late.contains("time is over"), "{late}");
+        assert!(
+            check("eve", Some(for_alice()), HOUR / 2).is_err(),
+            "another's"
+        );
+        assert!(check("alice", None, HOUR / 2).is_err(), "none");
+    }
+
+    #[test]
+    fn a_token_that_was_changed_or_signed_elsewhere_is_none() {
+        let token = for_alice();
+        for index in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            // The last letter of a base64 text has bits that mean nothing; the decoder wants them to be zero.
+            assert!(
+                check("alice", Some(changed.clone()), HOUR / 2).is_err(),
+                "{changed}"
+            );
+        }
+        let elsewhere = Tokens::new(&[8; SECRET_MIN]).unwrap();
+        let elsewhere = elsewhere.issue("alice", None, UNIX_EPOCH + HOUR);
+        assert!(check("alice", Some(elsewhere), HOUR / 2).is_err());
+        for nonsense in [
+            "",
+            ".",
+            "a.b",
+            &token[..token.len() - 1],
+            &format!("{token}A"),
+        ] {
+            assert!(
+                check("alice", Some(nonsense.to_owned()), HOUR / 2).is_err(),
+                "{nonsense}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_short_secret_is_none() {
+        assert!(Tokens::new(&[7; SECRET_MIN - 1]).is_none());
+    }
+}

@@ -1,0 +1,477 @@
+//! What clients may take of the server, and who is let in at all.
+
+use crate::support::*;
+use squall_chat::{
+    Authenticate, Budget, ClientEvent, ClientOptions, Limits, Message, Origins, SECRET_MIN,
+    ServerOptions, Tokens, Transport,
+};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+/// Asks with HTTP and gives the whole answer.
+async fn ask(server: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn get(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n{headers}\r\n")
+}
+
+const HANDSHAKE: &str = "/socket.io/?EIO=4&transport=polling";
+
+#[tokio::test]
+async fn only_so_many_lines_may_be_in_no_namespace() {
+    let scratch = Scratch::new("strangers");
+    let options = ServerOptions {
+        budget: Budget {
+            strangers: (3, 100),
+            ..Budget::default()
+        },
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_millis(300),
+        ..ServerOptions::default()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        answers.push(ask(server.address, &get(HANDSHAKE, "")).await);
+    }
+    let let_in = |answer: &&String| answer.starts_with("HTTP/1.1 200");
+    assert_eq!(answers.iter().filter(let_in).count(), 3, "{answers:?}");
+    assert!(answers[4].starts_with("HTTP/1.1 503"), "{answers:?}");
+    // They have said nothing, and are given up.
+    let again = async {
+        while !let_in(&&ask(server.address, &get(HANDSHAKE, "")).await) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), again).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_ends_its_connection() {
+    let scratch = Scratch::new("slow-body");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let greeting = ask(server.address, &get(HANDSHAKE, "")).await;
+    let id = greeting
+        .split("\"sid\":\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    let request = format!(
+        "POST {HANDSHAKE}&sid={id} HTTP/1.1\r\nHost: chat\r\nContent-Length: 900000\r\n\r\n4"
+    );
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // The ping interval and time-out, twice, and no more than what a busy machine adds.
+    let ended = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "it is still open");
+}
+
+/// tungstenite keeps a pong for each ping that it reads.
+#[tokio::test]
+async fn who_does_not_read_is_not_read_from_without_end() {
+    let scratch = Scratch::new("unread-pings");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), ServerOptions::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: chat\r\n\
+        Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // A ping with 125 bytes, masked with zeros, often.
+    let mut ping = vec![0x89, 0x80 | 125, 0, 0, 0, 0];
+    ping.extend([b'x'; 125]);
+    let pings = ping.repeat(1_000);
+    let mut sent = 0_u64;
+    while let Ok(Ok(())) = timeout(Duration::from_secs(2), stream.write_all(&pings)).await {
+        sent += pings.len() as u64;
+        // What the kernel's buffers hold both ways, and a megabyte.
+        assert!(
+            sent < 64 << 20,
+            "it took {sent} bytes of pings, and keeps as much"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_read_has_few_bytes_waiting_and_gets_everything_later() {
+    let scratch = Scratch::new("unread-messages");
+    let options = ServerOptions {
+        budget: Budget {
+            line: 100_000,
+            ..Budget::default()
+        },
+        ..ServerOptions::default()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let mut deaf = Stock::connect(server.address, r#"{"name":"deaf","rooms":["lobby"]}"#).await;
+    let (ann, anns) = join(quick_client("ann", server.address));
+    let long = "x".repeat(60_000);
+    let all = 120;
+    for number in 0..all as u64 {
+        let message = Message::to_room("lobby", long.as_str());
+        ann.send(
+            number,
+            Message {
+                echo: false,
+                ..message
+            },
+        );
+    }
+    let sent = |event: &&ClientEvent| matches!(event, ClientEvent::Ok { .. });
+    anns.wait_until("all is sent", |events| {
+        events.iter().filter(sent).count() == all
+    })
+    .await;
+    let queued = metric(server.address, "squall_chat_queued_bytes").await;
+    assert!(
+        queued < 200_000.0,
+        "{queued} bytes wait for who does not read"
+    );
+    let heard = deaf.hear_messages(all).await;
+    assert_eq!(heard, (1..=all as i64).collect::<Vec<_>>());
+}
+
+/// The value of a metric.
+async fn metric(server: SocketAddr, name: &str) -> f64 {
+    let told = ask(server, &get("/metrics", "")).await;
+    let line = told
+        .lines()
+        .find(|line| line.starts_with(&format!("{name} ")));
+    let value = line
+        .unwrap_or_else(|| panic!("no {name} in {told}"))
+        .rsplit(' ')
+        .next();
+    value.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_monitor_is_told_whether_the_server_serves_and_how_it_is() {
+    let scratch = Scratch::new("metrics");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let health = ask(server.address, &get("/healthz", "")).await;
+    assert!(health.starts_with("HTTP/1.1 200"), "{health}");
+    let (ann, anns) = join(quick_client("ann", server.address));
+    send_numbered(&ann, 0, 3);
+    anns.delivered(3).await;
+    assert_eq!(metric(server.address, "squall_chat_sessions").await, 1.0);
+    assert!(metric(server.address, "squall_chat_connections").await >= 2.0);
+    assert_eq!(metric(server.address, "squall_chat_lines").await, 1.0);
+    let commits = metric(server.address, "squall_chat_commit_seconds_count").await;
+    assert!((1.0..=3.0).contains(&commits), "{commits}");
+    ann.disconnect().await;
+    let gone = async {
+        while metric(server.address, "squall_chat_lines").await > 0.0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), gone).await.unwrap();
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_turned_away_unless_they_are_named() {
+    let scratch = Scratch::new("origins");
+    let options = ServerOptions {
+        origins: Origins::These(vec!["https://friend.example".to_owned()]),
+        ..quick_server()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    for (origin, status) in [
+        ("Origin: https://evil.example\r\n", "HTTP/1.1 403"),
+        ("Origin: https://friend.example\r\n", "HTTP/1.1 200"),
+        ("Origin: http://chat\r\n", "HTTP/1.1 200"),
+        ("", "HTTP/1.1 200"),
+    ] {
+        let answer = ask(server.address, &get(HANDSHAKE, origin)).await;
+        assert!(answer.starts_with(status), "{origin} {answer}");
+        let told = answer.to_lowercase();
+        let allowed = told.contains("access-control-allow-origin: https://friend.example\r\n");
+        assert_eq!(allowed, origin.contains("friend"), "{answer}");
+    }
+    let preflight = "OPTIONS /socket.io/ HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n\
+        Origin: https://friend.example\r\nAccess-Control-Request-Method: POST\r\n\r\n";
+    let answer = ask(server.address, preflight).await.to_lowercase();
+    assert!(answer.starts_with("http/1.1 204"), "{answer}");
+    assert!(
+        answer.contains("access-control-allow-methods: get, post"),
+        "{answer}"
+    );
+}
+
+/// A client of Socket.IO that knows nothing of the chat: it asks for nothing.
+pub(crate) struct Stock {
+    stream: TcpStream,
+    heard: Vec<u8>,
+}
+
+impl Stock {
+    pub(crate) async fn connect(server: SocketAddr, auth: &str) -> Self {
+        let mut stream = TcpStream::connect(server).await.unwrap();
+        let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: chat\r\n\
+            Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut stock = Self {
+            stream,
+            heard: Vec::new(),
+        };
+        stock.hear_until(|heard| heard.contains("\"sid\"")).await;
+        stock.say(&format!("40{auth}")).await;
+        stock
+            .hear_until(|heard| heard.contains("[\"ready\"") || heard.contains("44{"))
+            .await;
+        stock
+    }
+
+    /// Sends one text frame (RFC 6455, section 5.2), masked with zeros.
+    pub(crate) async fn say(&mut self, packet: &str) {
+        let mut frame = vec![0x81];
+        match u8::try_from(packet.len()) {
+            Ok(length @ 0..126) => frame.push(0x80 | length),
+            _ => {
+                frame.push(0x80 | 126);
+                frame.extend(u16::try_from(packet.len()).unwrap().to_be_bytes());
+            }
+        }
+        frame.extend([0; 4]);
+        frame.extend(packet.as_bytes());
+        self.stream.write_all(&frame).await.unwrap();
+    }
+
+    /// All that has come so far, once this holds of it.
+    pub(crate) async fn hear_until(&mut self, holds: impl Fn(&str) -> bool) -> String {
+        let mut buffer = vec![0; 1 << 16];
+        let hear = async {
+            loop {
+                let heard = String::from_utf8_lossy(&self.heard).into_owned();
+                if holds(&heard) {
+                    return heard;
+                }
+                let length = self.stream.read(&mut buffer).await.unwrap();
+                assert!(length > 0, "the server has closed");
+                self.heard.extend(&buffer[..length]);
+            }
+        };
+        timeout(Duration::from_secs(60), hear).await.unwrap()
+    }
+
+    /// The ids of this many messages, in the order in which they come.
+    pub(crate) async fn hear_messages(&mut self, count: usize) -> Vec<i64> {
+        const BEGINNING: &[u8] = b"42[\"chat message\",[";
+        let mut ids = Vec::new();
+        let mut buffer = vec![0; 1 << 16];
+        let hear = async {
+            while ids.len() < count {
+                let at = self
+                    .heard
+                    .windows(BEGINNING.len())
+                    .position(|part| part == BEGINNING);
+                let said = at.map(|at| &self.heard[at + BEGINNING.len()..]);
+                // The content is a text without quotes; the id follows.
+                let rest = said.and_then(|said| said.splitn(3, |&byte| byte == b'"').nth(2));
+                let end = rest.and_then(|rest| {
+                    Some((rest, rest[1..].iter().position(|&byte| byte == b',')?))
+                });
+                if let Some((rest, length)) = end {
+                    let id = str::from_utf8(&rest[1..=length]).unwrap();
+                    ids.push(id.parse().unwrap());
+                    let left = rest.len();
+                    self.heard.drain(..self.heard.len() - left);
+                    continue;
+                }
+                let length = self.stream.read(&mut buffer).await.unwrap();
+                assert!(length > 0, "the server has closed after {ids:?}");
+                let before = self.heard.len().saturating_sub(2);
+                self.heard.extend(&buffer[..length]);
+                // A ping of Engine.IO is a frame of one letter.
+                let pinged = self.heard[before..]
+                    .windows(3)
+                    .any(|part| part == [0x81, 1, b'2']);
+                if pinged {
+                    let pong = [0x81, 0x81, 0, 0, 0, 0, b'3'];
+                    self.stream.write_all(&pong).await.unwrap();
+                }
+            }
+        };
+        timeout(Duration::from_secs(120), hear).await.unwrap();
+        ids
+    }
+}
+
+/// It was sent one page, and then nothing ever, because pages had to be asked for.
+#[tokio::test]
+async fn a_client_that_asks_for_nothing_is_sent_all_that_it_has_missed_and_goes_live() {
+    let scratch = Scratch::new("stock");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let (ann, anns) = join(quick_client("ann", server.address));
+    send_numbered(&ann, 0, 300);
+    anns.delivered(300).await;
+    let mut stock = Stock::connect(server.address, r#"{"name":"stock","rooms":["lobby"]}"#).await;
+    assert_eq!(
+        stock.hear_messages(300).await,
+        (1..=300).collect::<Vec<_>>()
+    );
+    ann.send(300, Message::to_room("lobby", "live"));
+    assert_eq!(stock.hear_messages(1).await, [301]);
+}
+
+/// A client with retries said it again and again.
+#[tokio::test]
+async fn that_somebody_is_typing_is_acknowledged() {
+    let scratch = Scratch::new("typing-ack");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    let mut stock = Stock::connect(server.address, r#"{"name":"stock","rooms":["lobby"]}"#).await;
+    stock
+        .say(r#"427["chat message",{"tag":"t","room":"lobby","kind":"typing","content":""}]"#)
+        .await;
+    stock
+        .hear_until(|heard| heard.contains(r#"437[{"tag":"t","id":null"#))
+        .await;
+}
+
+/// Requests for what was missed were not limited at all: a flood of one second kept the server busy for thirteen.
+#[tokio::test]
+async fn who_asks_for_too_much_is_refused_at_the_door() {
+    let scratch = Scratch::new("sync-flood");
+    let limits = Limits {
+        rate: 5,
+        burst: 10,
+        ..Limits::default()
+    };
+    let options = ServerOptions {
+        limits,
+        ..quick_server()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let mut stock = Stock::connect(server.address, r#"{"name":"stock","rooms":["lobby"]}"#).await;
+    for _ in 0..15 {
+        stock.say(r#"42["sync",{"offset":0}]"#).await;
+    }
+    stock
+        .hear_until(|heard| heard.contains("sync: at most 5 a second allowed"))
+        .await;
+    for _ in 0..200 {
+        stock.say(r#"42["sync",{"offset":0}]"#).await;
+    }
+    // Who goes far beyond that is disconnected.
+    stock.hear_until(|heard| heard.contains("\u{2}41")).await;
+}
+
+fn tokens() -> Tokens {
+    Tokens::new(&[7; SECRET_MIN]).unwrap()
+}
+
+async fn guarded(scratch: &Scratch) -> Server {
+    let options = ServerOptions {
+        authenticate: Some(tokens().authenticate()),
+        ..quick_server()
+    };
+    Server::start("127.0.0.1:0", &scratch.database(), options).await
+}
+
+fn with_token(name: &str, of: &str, server: SocketAddr) -> ClientOptions {
+    let rooms = BTreeSet::from(["lobby".to_owned(), "den".to_owned()]);
+    let until = SystemTime::now() + Duration::from_mins(1);
+    ClientOptions {
+        token: Some(tokens().issue(of, Some(rooms), until)),
+        ..quick_client(name, server)
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_as_somebody_else() {
+    let scratch = Scratch::new("tokens");
+    let server = guarded(&scratch).await;
+    for transport in [Transport::Websocket, Transport::Polling] {
+        let (_ann, anns) = join(ClientOptions {
+            transport,
+            ..with_token("ann", "ann", server.address)
+        });
+        anns.connected().await;
+    }
+    for refused in [
+        quick_client("ann", server.address),
+        with_token("ann", "eve", server.address),
+        ClientOptions {
+            rooms: vec!["vault".to_owned()],
+            ..with_token("ann", "ann", server.address)
+        },
+    ] {
+        let (_eve, eves) = join(refused);
+        eves.wait_until("refused", |events| {
+            events.iter().any(|event| {
+                matches!(event, ClientEvent::Disconnected { reason, .. } if reason.contains("auth: "))
+            })
+        })
+        .await;
+        let let_in = |event: &ClientEvent| matches!(event, ClientEvent::Connected { .. });
+        assert!(!eves.all().iter().any(let_in));
+    }
+}
+
+#[tokio::test]
+async fn a_user_joins_only_the_rooms_of_its_token() {
+    let scratch = Scratch::new("token-rooms");
+    let server = guarded(&scratch).await;
+    let (ann, anns) = join(with_token("ann", "ann", server.address));
+    anns.connected().await;
+    let enter = |room: &str| Message {
+        kind: squall_chat::Kind::Join,
+        ..Message::to_room(room, "hello")
+    };
+    ann.send(1, enter("vault"));
+    ann.send(2, enter("den"));
+    anns.wait_until("the first is refused and the second is not", |events| {
+        let refused = events
+            .iter()
+            .any(|event| matches!(event, ClientEvent::Failed { operation: 1, .. }));
+        let entered = events
+            .iter()
+            .any(|event| matches!(event, ClientEvent::Ok { operation: 2, .. }));
+        refused && entered
+    })
+    .await;
+}
+
+/// Anybody could use up the client offsets of somebody else, whose messages were refused from then on.
+#[tokio::test]
+async fn a_client_offset_belongs_to_the_user_who_uses_it() {
+    let scratch = Scratch::new("offsets");
+    let server = Server::start("127.0.0.1:0", &scratch.database(), quick_server()).await;
+    for (name, id) in [("eve", 1), ("ann", 2), ("ann", 2)] {
+        let auth = format!(r#"{{"name":"{name}","rooms":["lobby"]}}"#);
+        let mut user = Stock::connect(server.address, &auth).await;
+        user.say(r#"427["chat message",{"tag":"t","room":"lobby","content":"x","client_offset":"ann-1"}]"#)
+            .await;
+        let receipt = format!(r#"437[{{"tag":"t","id":{id},"#);
+        user.hear_until(|heard| heard.contains(&receipt)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_application_decides_who_comes_in() {
+    let scratch = Scratch::new("hook");
+    let options = ServerOptions {
+        authenticate: Some(Authenticate::new(|guest| match guest.name.as_str() {
+            "eve" => Err("eve is not welcome".to_owned()),
+            _ => Ok(()),
+        })),
+        ..quick_server()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let mut eve = Stock::connect(server.address, r#"{"name":"eve","rooms":["lobby"]}"#).await;
+    let refused = r#"44{"message":"auth: eve is not welcome"}"#;
+    eve.hear_until(|heard| heard.contains(refused)).await;
+    Stock::connect(server.address, r#"{"name":"ann","rooms":["lobby"]}"#).await;
+}
