@@ -41,7 +41,7 @@ mod summary;
 mod trace;
 mod why;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use exit::{Exit, Failure, complain};
 use speech::Speech;
 use std::process::ExitCode;
@@ -177,8 +177,8 @@ impl Command {
             Command::Matrix(arguments) => matrix::matrix(&arguments),
             Command::Judge(arguments) => judge::judge(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments),
-            Command::Completions(arguments) => shell::completions(&arguments),
-            Command::Man(arguments) => shell::manual(&arguments),
+            Command::Completions(arguments) => shell::completions(&arguments, Arguments::command()),
+            Command::Man(arguments) => shell::manual(&arguments, Arguments::command()),
             Command::Trace(arguments) => trace::trace(&arguments),
         }
     }

@@ -335,6 +335,7 @@ fn reports_become_whole_files_in_every_format() {
     let of_runs = names.flat_map(|name| formats.map(|format| format!("{name}.seed-1.{format}")));
     let expected: Vec<String> = std::iter::once("index.html".to_owned())
         .chain(of_runs)
+        .chain(["summary.json".to_owned()])
         .collect();
     assert_eq!(files, expected);
     // The page and all others again, from the records alone.
@@ -540,7 +541,8 @@ fn the_reports_of_another_engine_are_files_of_their_own() {
         let arguments = ["run", &scenario, "--engine", engine];
         squall(&[&arguments[..], &["--out", path, "--format", "text"]].concat());
     }
-    assert_eq!(std::fs::read_dir(out).expect("the reports").count(), 2);
+    let files = std::fs::read_dir(out).expect("the reports").count();
+    assert_eq!(files, 3, "two reports, and the summary of the last run");
 }
 
 #[test]

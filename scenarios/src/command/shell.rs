@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure, say};
 use super::output::{say_whole, write_bytes};
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_complete::Shell;
 use std::path::{Path, PathBuf};
 
@@ -34,16 +34,14 @@ Examples:
   squall man /usr/local/share/man/man1
   squall man | man -l -";
 
-pub(crate) fn completions(arguments: &Completions) -> Result<Exit, Failure> {
+pub(crate) fn completions(arguments: &Completions, mut command: Command) -> Result<Exit, Failure> {
     let mut text = Vec::new();
-    let mut command = super::Arguments::command();
     clap_complete::generate(arguments.shell, &mut command, "squall", &mut text);
     say_whole(&String::from_utf8_lossy(&text));
     Ok(Exit::AsExpected)
 }
 
-pub(crate) fn manual(arguments: &Manual) -> Result<Exit, Failure> {
-    let mut command = super::Arguments::command();
+pub(crate) fn manual(arguments: &Manual, mut command: Command) -> Result<Exit, Failure> {
     command.build();
     let Some(directory) = &arguments.directory else {
         say_whole(&String::from_utf8_lossy(&page(command)?.1));
