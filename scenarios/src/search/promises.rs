@@ -84,6 +84,11 @@ const TABLE: &[Row] = &[
         unpromised: &[AtLeastOnce, ExactlyOnce, DurabilityToDelivery, Progress],
     },
     Row {
+        why: "a session is ended that has more to get than its queue takes and the server keeps",
+        of: |world| world.has("chat.recovery-packets"),
+        unpromised: &[Stability],
+    },
+    Row {
         why: "sessions of hostile peers wait as well, and take the place of others",
         of: |world| world.has("chat.recovery-sessions") && world.has("hostile"),
         unpromised: &[Recovery],

@@ -78,7 +78,9 @@ pub(super) fn draw(drawing: &mut Drawing) {
         let most = queue.unwrap_or(128) as u64 / 4;
         drawing.sometimes(0.35, "chat.page", |dice| number(dice.of_any_size(1, most)));
         if drawing.document.has("chat.recovery") {
-            drawing.sometimes(0.2, "chat.recovery-packets", |dice| {
+            // A session whose queue is full, and that has missed more than is kept, is ended.
+            let few = if is_crowded { 0.0 } else { 0.2 };
+            drawing.sometimes(few, "chat.recovery-packets", |dice| {
                 number(dice.of_any_size(1, 60))
             });
             drawing.sometimes(0.1, "chat.recovery-sessions", |dice| {
