@@ -145,4 +145,20 @@ mod tests {
                 .all(|it| it.find != it.replace && !it.shows.is_empty())
         );
     }
+
+    #[test]
+    fn every_mutation_of_the_corpus_applies_to_the_sources() {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for mutation in read(&home.join("corpus")).expect("the corpus") {
+            let source = home.join("../..").join(&mutation.file);
+            let source = std::fs::read_to_string(source).unwrap_or_default();
+            let place = mutation.place(&source);
+            assert!(
+                place.is_ok(),
+                "{}: {place:?} in {}",
+                mutation.name,
+                mutation.file
+            );
+        }
+    }
 }
