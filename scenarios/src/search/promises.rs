@@ -250,9 +250,12 @@ fn sessions_bridge(world: &Document) -> bool {
 /// Whether somebody speaks before everybody can be there, or a fault keeps somebody from coming in.
 fn begins_early(world: &Document) -> bool {
     let time = |path: &str| world.get(path).and_then(in_ms);
-    let all_in = match is_disturbed(world) {
-        true => time("chat.connect-timeout").unwrap_or(5_000),
-        false => 500,
+    let attempt = time("chat.connect-timeout").unwrap_or(5_000);
+    let all_in = match (is_disturbed(world), scatters_packets(world)) {
+        // An attempt may lose its packets, and so may the next.
+        (true, true) => attempt * 4,
+        (true, false) => attempt,
+        (false, _) => 500,
     };
     let own = world.names("client");
     let own = own
