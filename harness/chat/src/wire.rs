@@ -154,6 +154,12 @@ pub(crate) struct Claim {
 }
 
 impl Login {
+    /// The id up to which the client has handled everything, if it tells one: a client that asks for no pages and
+    /// leaves the offset out has told nothing.
+    pub(crate) fn handled_up_to(&self) -> Option<i64> {
+        (self.pages || self.server_offset > 0).then_some(self.server_offset)
+    }
+
     /// Says what is wrong with it, if anything is.
     pub(crate) fn check(&self, limits: &Limits, highest: i64) -> Result<(), String> {
         limits.check_name("the user's name", &self.name)?;

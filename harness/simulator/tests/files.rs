@@ -645,3 +645,29 @@ fn an_ordinary_sqlite_with_wal_runs_on_the_file_system() {
     });
     assert!(!std::path::Path::new("/srv/db").exists());
 }
+
+/// Its end overflowed, and so many zeros were asked for as the map was to be long.
+#[test]
+fn a_map_that_is_longer_than_all_memory_is_refused_or_holds_what_the_file_has() {
+    fn maps() {
+        use std::os::fd::AsRawFd as _;
+        fs::write("/short", b"abc").unwrap();
+        let file = File::open("/short").unwrap();
+        let map = |length: usize, flags| {
+            let place = std::ptr::null_mut();
+            // SAFETY: a new place, which nothing else looks at.
+            unsafe { libc::mmap(place, length, libc::PROT_READ, flags, file.as_raw_fd(), 0) }
+        };
+        for flags in [libc::MAP_SHARED, libc::MAP_PRIVATE] {
+            assert_eq!(map(usize::MAX - 4095, flags), libc::MAP_FAILED);
+        }
+        let long = map(1 << 36, libc::MAP_PRIVATE | libc::MAP_NORESERVE);
+        assert_ne!(long, libc::MAP_FAILED);
+        // SAFETY: it is in the map's first page.
+        tell(unsafe { *long.cast::<[u8; 4]>() });
+    }
+    run(maps, |world, _| {
+        world.run_until(SECOND).unwrap();
+        assert_eq!(told(world), ["0 [97, 98, 99, 0]"]);
+    });
+}

@@ -126,7 +126,9 @@ impl Shared {
             login.name = guest.name;
             socket.extensions.insert(Welcome(guest.rooms));
         }
-        if self.with(|exchange| exchange.lacks_a_page(session, login.server_offset)) == Some(true) {
+        if let Some(offset) = login.handled_up_to()
+            && self.with(|exchange| exchange.lacks_a_page(session, offset)) == Some(true)
+        {
             session.leave_out_missed();
         }
         socket.extensions.insert(login);

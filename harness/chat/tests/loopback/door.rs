@@ -2,8 +2,8 @@
 
 use crate::support::*;
 use squall_chat::{
-    Authenticate, Budget, ClientEvent, ClientOptions, Limits, Message, Origins, SECRET_MIN,
-    ServerOptions, Tokens, Transport,
+    Authenticate, Budget, ClientEvent, ClientOptions, Limits, Message, Origins, Recovery,
+    SECRET_MIN, ServerOptions, Tokens, Transport,
 };
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -324,6 +324,41 @@ async fn a_client_that_asks_for_nothing_is_sent_all_that_it_has_missed_and_goes_
     );
     ann.send(300, Message::to_room("lobby", "live"));
     assert_eq!(stock.hear_messages(1).await, [301]);
+}
+
+/// It was taken for one that lacks a page, and was sent everything again.
+#[tokio::test]
+async fn a_client_that_tells_no_offset_gets_only_what_it_missed_when_its_session_is_recovered() {
+    let scratch = Scratch::new("stock-recovered");
+    let options = ServerOptions {
+        recovery: Recovery::Memory,
+        ..quick_server()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let (ann, anns) = join(quick_client("ann", server.address));
+    send_numbered(&ann, 0, 3);
+    anns.delivered(3).await;
+    let login = r#""name":"stock","rooms":["lobby"]"#;
+    let mut stock = Stock::connect(server.address, &format!("{{{login}}}")).await;
+    stock
+        .hear_until(|heard| heard.contains("[\"synced\""))
+        .await;
+    let is_live = |heard: &str| heard.contains("later") && heard.ends_with("\"]");
+    ann.send(3, Message::to_room("lobby", "later"));
+    let heard = stock.hear_until(is_live).await;
+    let text = |after: &str, until: &str| {
+        let (_, rest) = heard.rsplit_once(after).expect("it is there");
+        rest.split(until).next().unwrap_or_default().to_owned()
+    };
+    let (pid, offset) = (text("\"pid\":\"", "\""), text(",\"", "\"]"));
+    drop(stock);
+    ann.send(4, Message::to_room("lobby", "missed"));
+    anns.delivered(5).await;
+    let again = format!(r#"{{{login},"pid":"{pid}","offset":"{offset}"}}"#);
+    let mut stock = Stock::connect(server.address, &again).await;
+    let greeted = stock.hear_until(|heard| heard.contains("missed")).await;
+    assert!(greeted.contains(r#""recovered":true"#), "{greeted}");
+    assert_eq!(stock.hear_messages(1).await, [5]);
 }
 
 /// A client with retries said it again and again.

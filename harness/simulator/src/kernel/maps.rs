@@ -38,7 +38,10 @@ impl Kernel {
     pub(crate) fn bytes_to_map(&mut self, fd: i32, offset: u64, length: usize) -> Result<Vec<u8>> {
         let node = self.node_to_map(fd, false)?;
         self.find_changes(node)?;
-        let mut bytes = vec![0; length];
+        // No more than there is: a map may be longer than the file, and than all memory.
+        let there = self.hardware.disk.tree.bytes(node)?.len();
+        let there = there.saturating_sub(usize::try_from(offset).unwrap_or(usize::MAX));
+        let mut bytes = vec![0; length.min(there)];
         self.hardware.disk.read_node(node, offset, &mut bytes)?;
         Ok(bytes)
     }

@@ -7,6 +7,31 @@ use libc::{c_int, c_void, off_t, size_t};
 
 const PAGE: u64 = 4096;
 
+/// What the host does.
+///
+/// # Safety
+///
+/// As for `mmap(2)`.
+unsafe fn map_of_host(
+    place: *mut c_void,
+    length: size_t,
+    protection: c_int,
+    flags: c_int,
+    fd: c_int,
+    offset: off_t,
+) -> *mut c_void {
+    let arguments = [
+        place as _,
+        length,
+        protection as _,
+        flags as _,
+        fd as _,
+        offset as _,
+    ];
+    // SAFETY: the caller's.
+    unsafe { real::syscall(libc::SYS_mmap, arguments) as *mut c_void }
+}
+
 /// Maps a file of the machine.
 ///
 /// # Safety
@@ -25,24 +50,17 @@ unsafe fn map_file(
         return Err(Errno(libc::EINVAL));
     }
     let shared = flags & libc::MAP_TYPE != libc::MAP_PRIVATE;
+    let end = (offset.checked_add(length as u64)).ok_or(Errno(libc::EOVERFLOW))?;
     let map = |protection: c_int, flags: c_int, fd: c_int, offset: u64| {
-        let arguments = [
-            place as _,
-            length,
-            protection as _,
-            flags as _,
-            fd as _,
-            offset as _,
-        ];
         // SAFETY: the caller's.
-        match unsafe { real::syscall(libc::SYS_mmap, arguments) } {
+        match unsafe { map_of_host(place, length, protection, flags, fd, offset as off_t) } {
             // SAFETY: `errno` is the calling thread's own.
-            -1 => Err(Errno(unsafe { *libc::__errno_location() })),
-            address => Ok(address as *mut c_void),
+            libc::MAP_FAILED => Err(Errno(unsafe { *libc::__errno_location() })),
+            address => Ok(address),
         }
     };
     if shared {
-        let (end, writes) = (offset + length as u64, protection & libc::PROT_WRITE != 0);
+        let writes = protection & libc::PROT_WRITE != 0;
         let memory = machine(|kernel| kernel.memory_to_map(fd, end, writes));
         let address = map(
             protection,
@@ -84,15 +102,7 @@ unsafe extern "C" fn mmap(
     // SAFETY: the caller's, as for mmap(2).
     unsafe {
         if fd < FIRST_DESCRIPTOR || flags & libc::MAP_ANONYMOUS != 0 {
-            let arguments = [
-                place as _,
-                length,
-                protection as _,
-                flags as _,
-                fd as _,
-                offset as _,
-            ];
-            return real::syscall(libc::SYS_mmap, arguments) as *mut c_void;
+            return map_of_host(place, length, protection, flags, fd, offset);
         }
         map_file(place, length, protection, flags, fd, offset).unwrap_or_else(|error| {
             fail(error);
