@@ -3,7 +3,7 @@
 
 use crate::library;
 use crate::planted::PlantedBug;
-use crate::search::{self, Document, Effort, Question, Size};
+use crate::search::{self, Document, Effort, Question, Size, Yardstick};
 use crate::systems::SYSTEMS;
 use squall::RunError;
 use squall::Scenario;
@@ -146,8 +146,10 @@ pub(crate) fn explain(
         longest,
         dice: 3,
     };
-    let story = search::play(&world, seed).ok().flatten();
-    let shrunk = story.and_then(|found| search::shrink(&world, seed, &found.story, effort, stop));
+    let yardstick = Yardstick::of_file(&world);
+    let story = search::play(&world, seed, &yardstick).ok().flatten();
+    let shrunk = story
+        .and_then(|found| search::shrink(&world, seed, &found.story, &yardstick, effort, stop));
     let shrinking = shrunk.as_ref().map_or((0, true), |it| (it.plays, it.done));
     let after = shrunk.and_then(|it| Size::of(&it.world, it.seed));
     Ok(Some(Explained {

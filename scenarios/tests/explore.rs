@@ -192,6 +192,69 @@ fn a_story_becomes_a_small_witness_that_fails_for_everybody_and_a_test() {
     assert!(read(folder.join("witness.rs")).contains("fn no_phantom_"));
 }
 
+/// Messages are sent once, and a partition takes some: at-least-once is violated, which that mode does not promise.
+fn lossy_chat(folder: &Path, expect: &str) -> String {
+    let path = folder.join("lossy.toml");
+    let text = format!(
+        "shows = 'What is sent once is lost.'\n\
+         clients = {{ names = ['ann', 'ben'] }}\n\
+         chat = {{ transport = 'websocket', to-server = 'at-most-once', to-client = 'catch-up' }}\n\
+         workload = {{ messages = 6, interval = '1s' }}\n\
+         fault = [{{ kind = 'partition', victims = 'ann', at = '3s', for = '20s' }}]\n\
+         {expect}\n"
+    );
+    std::fs::write(&path, text).expect("a scenario file");
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+#[test]
+fn a_file_is_made_small_by_what_it_expects_and_not_by_what_its_mode_promises() {
+    let folder = directory("shrink-expected");
+    let file = lossy_chat(
+        &folder,
+        "expect = { at-least-once = 'held', exactly-once = 'either' }",
+    );
+    assert_eq!(squall(&["run", &file]).status.code(), Some(1));
+    let witness = folder.join("witness.toml");
+    let out = witness.to_str().expect("UTF-8");
+    let told = squall(&["shrink", &file, "--seconds", "600", "--out", out]);
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    let text = read(witness.clone());
+    assert!(text.starts_with("# at-least-once: not-stored"), "{text}");
+    let expected = "[expect]\nat-least-once = \"held\"\nexactly-once = \"either\"\n";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn what_a_file_expects_to_be_violated_is_nothing_to_make_small() {
+    let folder = directory("shrink-as-expected");
+    let expect = "expect = { at-least-once = 'violated', exactly-once = 'violated' }";
+    let file = lossy_chat(&folder, expect);
+    assert_eq!(squall(&["run", &file]).status.code(), Some(0));
+    assert_eq!(squall(&["shrink", &file]).status.code(), Some(2));
+}
+
+#[test]
+fn a_file_that_expects_nothing_is_made_small_by_what_its_mode_promises() {
+    let folder = directory("shrink-unexpected");
+    let file = lossy_chat(&folder, "");
+    assert_eq!(squall(&["shrink", &file]).status.code(), Some(2));
+}
+
+#[test]
+fn worlds_that_complete_a_file_must_keep_what_the_file_wants_held_beyond_its_mode() {
+    let folder = directory("explore-expected");
+    let file = lossy_chat(&folder, "expect = { at-least-once = 'held' }");
+    let told = squall(&["explore", &file, "--seeds", "1"]);
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    let told = String::from_utf8(told.stdout).expect("UTF-8");
+    assert!(told.contains("at-least-once: not-stored"), "{told}");
+    let file = lossy_chat(&folder, "");
+    let told = squall(&["explore", &file, "--seeds", "1"]);
+    let told = String::from_utf8(told.stdout).expect("UTF-8");
+    assert!(!told.contains("at-least-once"), "{told}");
+}
+
 #[test]
 fn a_chat_that_keeps_its_promises_has_no_story_and_nothing_to_make_small() {
     let folder = directory("explore-right");

@@ -2,7 +2,7 @@
 //! each story.
 
 use super::exit::Failure;
-use crate::search::{self, Exploration, Told};
+use crate::search::{self, Document, Exploration, Told, Yardstick};
 use std::path::Path;
 
 /// What everything is in that is not a scenario.
@@ -33,7 +33,16 @@ pub(super) fn write(exploration: &Exploration, directory: &Path) -> Result<(), F
 }
 
 fn witness(told: &Told) -> String {
-    search::witness(&told.world, told.seed, &told.story, &told.evidence)
+    let Told {
+        world,
+        seed,
+        story,
+        evidence,
+        ..
+    } = told;
+    // What the completed file insisted on is the story's own subject, or nothing of this witness.
+    let yardstick = Yardstick::completing(&Document::default());
+    search::witness(world, *seed, story, evidence, &yardstick)
 }
 
 /// Reads what [`write`] has written into a directory, or such a file.

@@ -3,7 +3,7 @@
 use super::exit::{Exit, Failure, complain, is_verbose, note, say};
 use super::explore::{read, wrong};
 use super::stop::stop_on_ctrl_c;
-use crate::search::{self, Document, Effort, Size};
+use crate::search::{self, Document, Effort, Size, Yardstick};
 use squall::parallel::default_jobs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -53,15 +53,18 @@ const DICE: u64 = 3;
 
 pub(crate) fn shrink(arguments: &Arguments) -> Result<Exit, Failure> {
     let fixed = read(arguments.file.as_deref())?;
-    let world = match &arguments.file {
-        Some(_) if !arguments.open => fixed,
-        _ => search::draw(arguments.seed, &fixed),
+    let (world, yardstick) = match &arguments.file {
+        Some(_) if !arguments.open => (fixed.clone(), Yardstick::of_file(&fixed)),
+        _ => (
+            search::draw(arguments.seed, &fixed),
+            Yardstick::completing(&fixed),
+        ),
     };
     let stop = stop_on_ctrl_c()?;
     let seed = arguments.seed;
-    let Some(found) = search::play(&world, seed).map_err(wrong)? else {
+    let Some(found) = search::play(&world, seed, &yardstick).map_err(wrong)? else {
         say(format_args!(
-            "Nothing is wrong with seed {seed}: there is nothing to make small."
+            "Nothing that must hold is violated with seed {seed}: there is nothing to make small."
         ));
         return Ok(Exit::NotExercised);
     };
@@ -71,7 +74,7 @@ pub(crate) fn shrink(arguments: &Arguments) -> Result<Exit, Failure> {
         longest: Duration::from_secs(arguments.seconds),
         dice: DICE,
     };
-    let shrunk = search::shrink(&world, seed, &found.story, effort, &stop);
+    let shrunk = search::shrink(&world, seed, &found.story, &yardstick, effort, &stop);
     let shrunk = shrunk.ok_or_else(|| {
         Failure::new("the world went wrong once, and then it did not: please report this")
     })?;
@@ -97,7 +100,13 @@ pub(crate) fn shrink(arguments: &Arguments) -> Result<Exit, Failure> {
         began.elapsed().as_secs_f64(),
     ));
     let evidence = &shrunk.finding.evidence;
-    let witness = search::witness(&shrunk.world, shrunk.seed, &found.story, evidence);
+    let witness = search::witness(
+        &shrunk.world,
+        shrunk.seed,
+        &found.story,
+        evidence,
+        &yardstick,
+    );
     match &arguments.out {
         None => say(witness.trim_end()),
         Some(path) => write(path, &witness)?,

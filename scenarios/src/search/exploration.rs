@@ -10,6 +10,7 @@ use super::play::{Finding, Played, play_whole};
 use super::size::Size;
 use super::story::Story;
 use super::stretch::Stretch;
+use super::yardstick::Yardstick;
 use serde::{Deserialize, Serialize};
 use squall::BadScenario;
 use squall::parallel::{Effort, parallel};
@@ -102,9 +103,10 @@ pub fn explore(
         ..Exploration::default()
     };
     let mut wrong = None;
+    let yardstick = Yardstick::completing(fixed);
     let play = |&seed: &u64| {
         let world = draw(seed, fixed);
-        let played = play_whole(&world, seed, span.canary);
+        let played = play_whole(&world, seed, &yardstick, span.canary);
         (world, played)
     };
     parallel(

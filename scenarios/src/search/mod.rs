@@ -10,6 +10,7 @@
 //! | `dice` | what the seed decides, each value with a random stream of its own |
 //! | `draw` | seed → world, one file for each part of it |
 //! | `promises` | what a configuration does not promise |
+//! | `yardstick` | what must hold in a world |
 //! | `story` | violations with the same mechanism |
 //! | `size` | how large a world is |
 //! | `play` | world → what was found |
@@ -37,6 +38,7 @@ mod stretch;
 mod told;
 mod why;
 mod witness;
+mod yardstick;
 
 pub use document::Document;
 pub use draw::draw;
@@ -50,3 +52,4 @@ pub use story::Story;
 pub use stretch::Stretch;
 pub use why::{Question, why};
 pub use witness::{test_of, witness};
+pub use yardstick::Yardstick;

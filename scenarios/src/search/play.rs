@@ -2,9 +2,9 @@
 
 use super::canary;
 use super::document::Document;
-use super::promises::{may_be_refused, unpromised};
 use super::size::Size;
 use super::story::Story;
+use super::yardstick::Yardstick;
 use squall::{BadScenario, run};
 use squall_guarantees::{Guarantee, Verdict};
 use squall_reports::Judged;
@@ -31,19 +31,29 @@ pub(super) struct Played {
     pub(super) struck: Vec<String>,
 }
 
-/// Plays a world with a seed, and says what is wrong, if anything is.
+/// Plays a world with a seed, and says what is wrong by this measure, if anything is.
 ///
 /// # Errors
 /// If the document is no scenario.
-pub fn play(world: &Document, seed: u64) -> Result<Option<Finding>, BadScenario> {
-    play_whole(world, seed, false).map(|played| played.finding)
+pub fn play(
+    world: &Document,
+    seed: u64,
+    yardstick: &Yardstick,
+) -> Result<Option<Finding>, BadScenario> {
+    play_whole(world, seed, yardstick, false).map(|played| played.finding)
 }
 
 /// `canary`: whether this may be a run that is made to say what is not so.
-pub(super) fn play_whole(world: &Document, seed: u64, canary: bool) -> Result<Played, BadScenario> {
-    let unpromised = unpromised(world);
+pub(super) fn play_whole(
+    world: &Document,
+    seed: u64,
+    yardstick: &Yardstick,
+    canary: bool,
+) -> Result<Played, BadScenario> {
+    let open = yardstick.leaves_open(world);
+    let may_be_refused = yardstick.may_be_refused(world);
     let mut world = world.clone();
-    // What is promised is asked, not what a file expects.
+    // What the yardstick asks is asked of the verdicts, not of what the file says about them.
     world.remove("expect");
     let scenario = world.scenario()?;
     let plan = scenario.plan(seed);
@@ -69,12 +79,11 @@ pub(super) fn play_whole(world: &Document, seed: u64, canary: bool) -> Result<Pl
     }
     let judged = Judged::new(record);
     let struck = struck(&world, &judged);
-    let finding =
-        Story::of(&judged, &unpromised, may_be_refused(&world)).map(|(story, evidence)| Finding {
-            story,
-            evidence,
-            struck: struck.clone(),
-        });
+    let finding = Story::of(&judged, &open, may_be_refused).map(|(story, evidence)| Finding {
+        story,
+        evidence,
+        struck: struck.clone(),
+    });
     let exercised = judged.judgements.iter();
     let exercised = exercised.filter(|it| !matches!(it.verdict, Verdict::NotExercised(_)));
     Ok(Played {

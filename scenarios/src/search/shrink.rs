@@ -13,6 +13,7 @@ use super::document::Document;
 use super::play::{Finding, play};
 use super::size::Size;
 use super::story::Story;
+use super::yardstick::Yardstick;
 use candidate::{Candidate, is_smaller};
 use squall::parallel::{self, parallel};
 use std::collections::BTreeSet;
@@ -52,18 +53,23 @@ pub fn shrink(
     world: &Document,
     seed: u64,
     story: &Story,
+    yardstick: &Yardstick,
     effort: Effort,
     stop: &AtomicBool,
 ) -> Option<Shrunk> {
-    let finding = tells(world, seed, story)?;
+    let mut world = world.clone();
+    // What is expected is the yardstick's, and nothing to make small.
+    world.remove("expect");
+    let finding = tells(&world, seed, story, yardstick)?;
     let mut shrinking = Shrinking {
         story,
+        yardstick,
         effort,
         due: Instant::now() + effort.longest,
         stop,
         failed: BTreeSet::new(),
         now: Shrunk {
-            world: world.clone(),
+            world,
             seed,
             finding,
             plays: 1,
@@ -76,13 +82,14 @@ pub fn shrink(
 }
 
 /// What a world tells with a seed, if it is this story.
-fn tells(world: &Document, seed: u64, story: &Story) -> Option<Finding> {
-    let found = play(world, seed).ok()??;
+fn tells(world: &Document, seed: u64, story: &Story, yardstick: &Yardstick) -> Option<Finding> {
+    let found = play(world, seed, yardstick).ok()??;
     (found.story == *story).then_some(found)
 }
 
 struct Shrinking<'s> {
     story: &'s Story,
+    yardstick: &'s Yardstick,
     effort: Effort,
     due: Instant,
     stop: &'s AtomicBool,
@@ -171,13 +178,14 @@ impl Shrinking<'_> {
     /// Plays each with the dice of now, and if need be with others.
     fn play_side_by_side(&mut self, some: &[Candidate]) -> Vec<Option<(u64, Finding)>> {
         let (seed, story, dice) = (self.now.seed, self.story, self.effort.dice);
+        let yardstick = self.yardstick;
         let plays = AtomicU64::new(0);
         let try_out = |candidate: &&Candidate| {
             let others = if candidate.structural { dice } else { 0 };
             let mut seeds = std::iter::once(seed).chain(1..=others);
             seeds.find_map(|seed| {
                 plays.fetch_add(1, Ordering::Relaxed);
-                Some((seed, tells(&candidate.world, seed, story)?))
+                Some((seed, tells(&candidate.world, seed, story, yardstick)?))
             })
         };
         let all_at_once = parallel::Effort {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use squall_guarantees::{Ending, Evidence, Guarantee, Verdict};
 use squall_reports::{Judged, MOST_TELLING, Outcome};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// What went wrong, as far as it is the same in another world: the guarantee that says most about the mechanism,
@@ -33,11 +33,11 @@ impl Story {
         }
     }
 
-    /// The story of a run, and its evidence in words; none if nothing was violated but what is not promised. Where
+    /// The story of a run, and its evidence in words; none if nothing was violated but what is left open. Where
     /// messages may be refused, that nobody knows what became of one may be told with right.
     pub(super) fn of(
         judged: &Judged,
-        unpromised: &BTreeMap<Guarantee, &'static str>,
+        open: &BTreeSet<Guarantee>,
         may_be_refused: bool,
     ) -> Option<(Story, String)> {
         if let Some(panic) = judged.record.panics.first() {
@@ -49,7 +49,7 @@ impl Story {
             return Some((story, format!("{}: {}", panic.machine, panic.message)));
         }
         MOST_TELLING.iter().find_map(|guarantee| {
-            if unpromised.contains_key(guarantee) {
+            if open.contains(guarantee) {
                 return None;
             }
             let mut judgements = judged.judgements.iter();

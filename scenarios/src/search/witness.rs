@@ -2,20 +2,27 @@
 //! a Rust test.
 
 use super::document::Document;
-use super::promises::unpromised;
 use super::story::Story;
+use super::yardstick::Yardstick;
 use squall_guarantees::Guarantee;
 
 /// How wide comments are.
 const WIDTH: usize = 100;
 
-/// The scenario file of a world that tells a story with this seed. It expects what the chat promises, so that
+/// The scenario file of a world that tells a story with this seed. It expects what the yardstick asks, so that
 /// `squall run` says "not as expected" for as long as the defect is there.
-pub fn witness(world: &Document, seed: u64, story: &Story, evidence: &str) -> String {
+pub fn witness(
+    world: &Document,
+    seed: u64,
+    story: &Story,
+    evidence: &str,
+    yardstick: &Yardstick,
+) -> String {
+    let open = yardstick.leaves_open(world);
     let mut world = world.clone();
     world.put("shows", format!("{story}."));
     world.remove("expect");
-    for (guarantee, _) in unpromised(&world) {
+    for guarantee in open {
         world.put(&format!("expect.{guarantee}"), "either");
     }
     if Guarantee::ALL.iter().any(|it| it.name() == story.subject) {
@@ -87,7 +94,9 @@ mod tests {
     #[test]
     fn a_witness_is_a_scenario_that_expects_what_was_broken_to_hold() {
         let world = Document::parse("shows = '.'\n[chat]\nto-server = 'at-most-once'");
-        let text = witness(&world.expect("TOML"), 17, &story(), "Bob read 2\nbefore 1.");
+        let world = world.expect("TOML");
+        let evidence = "Bob read 2\nbefore 1.";
+        let text = witness(&world, 17, &story(), evidence, &Yardstick::of_file(&world));
         let scenario = Document::parse(&text).expect("TOML").scenario();
         assert!(scenario.is_ok(), "{text}");
         insta::assert_snapshot!(text, @r#"
