@@ -73,6 +73,10 @@ planted! {
     "session-outlives-client" SessionOutlivesClient breaks NoLeak in "users-leave-for-good";
     "room-outlives-members" RoomOutlivesMembers breaks NoLeak in "users-leave-for-good";
     "outbox-keeps-what-is-done" OutboxKeepsWhatIsDone breaks NoLeak in "outbox-survives-restart";
+    "outbox-one-behind" OutboxOneBehind breaks AtLeastOnce in "outbox-survives-restart";
+    "pages-on-a-timer" PagesOnATimer breaks Progress in "small-limits";
+    "one-attempt" OneAttempt breaks Progress in "burst-loss";
+    "backoff-begins-high" BackoffBeginsHigh breaks Reconnection in "clock-drift";
     "nickname-shared" NicknameShared breaks Uniqueness in "nicknames";
     "favoured-client" FavouredClient breaks Fairness in "ordering-websocket";
     "typing-swallowed" TypingSwallowed breaks EphemeralDelivery in "typing-is-ephemeral";

@@ -132,6 +132,14 @@ pub enum Bug {
     RoomOutlivesMembers,
     /// *No leak.* The client leaves in its outbox on the disk what is done.
     OutboxKeepsWhatIsDone,
+    /// *At least once.* The client puts a message on its disk when it is given the next one.
+    OutboxOneBehind,
+    /// *Progress.* The client asks for the next page of a catch-up two seconds after it has got one.
+    PagesOnATimer,
+    /// *Progress.* A client whose attempt to connect fails does not try again.
+    OneAttempt,
+    /// *Reconnection.* The client's back-off begins with its second step.
+    BackoffBeginsHigh,
     /// *Presence.* The server tells who comes, and not who leaves.
     PresenceForgetsLeaving,
     /// *Presence.* The server takes a user for gone when one session ends, though the user is back with

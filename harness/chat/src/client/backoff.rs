@@ -26,9 +26,11 @@ impl Backoff {
 
     /// A connection was established.
     pub(super) fn reset(&mut self) {
-        if self.bug != Some(Bug::BackoffNotReset) {
-            self.failures = 0;
-        }
+        self.failures = match self.bug {
+            Some(Bug::BackoffNotReset) => return,
+            Some(Bug::BackoffBeginsHigh) => 1,
+            _ => 0,
+        };
     }
 
     /// The time to wait now, never outside the bounds.

@@ -35,6 +35,8 @@ pub(super) struct Outbox {
     connection: Option<Ready>,
     /// What is worth sending only now.
     whisper: Option<Pending>,
+    /// [`Bug::OutboxOneBehind`]: what was given last.
+    late: Option<(u64, Message)>,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,7 @@ impl Outbox {
             waiting: false,
             connection: None,
             whisper: None,
+            late: None,
         };
         outbox.disk = options.outbox.as_ref().map(|path| {
             Disk::open(path)
@@ -130,6 +133,10 @@ impl Outbox {
                 let reason = format!("the outbox cannot be opened: {reason}");
                 return failed(FailureCause::NotKept, reason);
             }
+            Some(Ok(_)) if self.bug == Some(Bug::OutboxOneBehind) => {
+                self.keep_the_last(operation, &message);
+                None
+            }
             Some(Ok(disk)) => match disk.keep(operation, &message) {
                 Ok(number) => Some(number),
                 Err(error) => {
@@ -140,6 +147,22 @@ impl Outbox {
         };
         self.queue_up(operation, number, message);
         None
+    }
+
+    /// [`Bug::OutboxOneBehind`]: puts the message on the disk that was given before this one.
+    fn keep_the_last(&mut self, operation: u64, message: &Message) {
+        let last = self.late.replace((operation, message.clone()));
+        let (Some((operation, message)), Some(Ok(disk))) = (last, &self.disk) else {
+            return;
+        };
+        let Ok(number) = disk.keep(operation, &message) else {
+            return;
+        };
+        let mut queue = self.queue.iter_mut();
+        match queue.find(|pending| pending.operation == operation) {
+            Some(pending) => pending.number = Some(number),
+            None => drop(disk.forget(number)),
+        }
     }
 
     fn queue_up(&mut self, operation: u64, number: Option<i64>, message: Message) {

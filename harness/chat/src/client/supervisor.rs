@@ -29,6 +29,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How many messages [`Bug::RestlessClient`] has patience for.
 const RESTLESS_AFTER: i64 = 20;
 
+/// How long [`Bug::PagesOnATimer`] waits.
+const PAGES_EVERY: Duration = Duration::from_secs(2);
+
 /// The longest silence that a server may ask for.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -141,7 +144,12 @@ impl Supervisor {
             let lost = self.shared.outbox().disconnected(&end.reason);
             lost.into_iter().for_each(|event| self.tell(event));
             self.tell_end(end);
-            if for_good && self.options.bug == Some(Bug::StopMeansForGood) {
+            let stays_away = match self.options.bug {
+                Some(Bug::StopMeansForGood) => for_good,
+                Some(Bug::OneAttempt) => attempt > 0,
+                _ => false,
+            };
+            if stays_away {
                 return pending().await;
             }
             if self.options.bug == Some(Bug::EagerReconnect) {
@@ -373,10 +381,10 @@ impl Supervisor {
             },
             Signal::Synced(page) => {
                 let complete = self.inbox.page_ended(&page);
-                talk.catching_up = if complete {
-                    CatchingUp::Live
-                } else {
-                    CatchingUp::Wanted
+                talk.catching_up = match self.options.bug {
+                    _ if complete => CatchingUp::Live,
+                    Some(Bug::PagesOnATimer) => CatchingUp::Asked(Instant::now() + PAGES_EVERY),
+                    _ => CatchingUp::Wanted,
                 };
             }
             Signal::Beat(beat) => {
