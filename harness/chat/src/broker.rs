@@ -7,7 +7,8 @@
 
 use crate::Observer;
 use crate::cluster::{self, Notice, Outcome, Request};
-use crate::server::{ServeError, ServerEvent, nickname_taken};
+use crate::message::nickname_taken;
+use crate::server::{ServeError, ServerEvent};
 use crate::storage::{self, Database, Inserted, NewMessage, StorageError, StoredMessage};
 use std::convert::Infallible;
 use std::future::Future;

@@ -33,7 +33,6 @@
 //! ([`PATIENCE`]), it may let a client in that has joined a room elsewhere meanwhile, and refuse its message. A broker whose disk loses what was synced
 //! is noticed only by servers that have more than it.
 
-use crate::message::Content;
 use crate::storage::{NewMessage, StoredMessage};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -120,14 +119,6 @@ pub(crate) enum Outcome {
     Refused(String),
     /// It could not be stored for now, for this reason.
     Later(String),
-}
-
-/// A [`Content`] as a whole, in JSON alone.
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Content", rename_all = "kebab-case")]
-pub(crate) enum WholeContent {
-    Text(String),
-    Binary(Vec<u8>),
 }
 
 /// The end of a connection at which something comes out.

@@ -16,7 +16,7 @@
 //! - [`serve_broker`] (`broker`): one order for what the clients of several servers say. `cluster` is
 //!   what it and the servers say to each other, `server/follower.rs` the server's side of it.
 //! - [`Authenticate`] (`admission`): who may come in, and as whom; [`Tokens`] (`tokens`) are one way to know it.
-//! - `wire`: what the two say to each other, and the [`Limits`] of what is listened to.
+//! - `wire`: what the two say to each other; [`Limits`] (`limits`): how much of it is listened to.
 //! - [`Cause`], [`FailureCause`] (`cause`): why something ended, as values.
 //! - [`Bug`] (`bugs`): planted mistakes, each of which breaks one guarantee. They exist so that
 //!   the checkers of the harness can be seen to fail.
@@ -46,6 +46,7 @@ mod cause;
 mod client;
 mod cluster;
 mod frame;
+mod limits;
 mod message;
 mod server;
 mod storage;
@@ -61,6 +62,7 @@ pub use bugs::Bug;
 pub use cause::{Cause, FailureCause};
 pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport, rows_in_outbox};
 pub use cluster::{Adapter, Cluster, SERVER_RETURNS_WITHIN};
+pub use limits::Limits;
 pub use message::{Content, EVERYBODY, Kind, Message, ROOT, full_name, room_of};
 pub use server::{
     Budget, Census, Origins, Recovery, Refusal, ServeError, ServerEvent, ServerOptions, ToClient,
@@ -69,7 +71,6 @@ pub use server::{
 pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 pub use termination::Termination;
 pub use tokens::{SECRET_MIN, Tokens};
-pub use wire::Limits;
 
 /// Is told everything that happens, at the moment it happens. It is called from inside the
 /// program, sometimes with a lock held: it must not block and must not call back into this crate.

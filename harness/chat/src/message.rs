@@ -8,7 +8,7 @@
 //! to those who are there, once, or not at all. Everything else is stored, and delivered as the
 //! server's and the client's modes say.
 
-use crate::wire::Limits;
+use crate::limits::Limits;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_64;
@@ -247,6 +247,11 @@ pub(crate) fn check_room(name: &str, limits: &Limits) -> Result<(), String> {
 pub(crate) fn is_open(room: &str, limits: &Limits) -> bool {
     let user = room.strip_prefix(PRIVATE);
     room == EVERYBODY || user.is_some_and(|user| limits.check_name("user", user).is_ok())
+}
+
+/// Why a nickname cannot be taken.
+pub(crate) fn nickname_taken(nickname: &str) -> String {
+    format!("the nickname `{nickname}` is taken; choose another one")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 //! that sends something else gets told so, the number of connections is limited, in all and for
 //! each address, and one that sends no request, or cannot be written to, for `ping_interval` plus
 //! `ping_timeout` is closed, as is one whose request has a body that takes longer than that. What one session may
-//! send is limited in length and number ([`Limits`]), and what waits for it to read in bytes ([`Budget`]).
+//! send is limited in length and number ([`Limits`](crate::Limits)), and what waits for it to read in bytes ([`Budget`]).
 //!
 //! How soon a dead client is noticed: engine.io's heartbeat sends a ping every `ping_interval` and
 //! waits `ping_timeout` for a pong. rust_socketio sends one pong unasked when it connects, which
@@ -17,14 +17,17 @@
 //! time-out.
 
 mod door;
+mod event;
 mod exchange;
 mod follower;
 mod gauge;
 mod given;
 mod guard;
 mod handlers;
+mod histogram;
 mod lines;
 mod metrics;
+mod options;
 mod page;
 mod places;
 mod planted;
@@ -34,18 +37,16 @@ mod reply;
 mod session;
 
 pub use door::Origins;
+pub use event::{Census, ServerEvent};
 pub use lines::Budget;
-pub use recovery::Recovery;
+pub use options::{Recovery, ServerOptions, ToClient};
 pub use squall_recovery::Refusal;
 
 use crate::Observer;
-use crate::admission::Authenticate;
 use crate::bugs::Bug;
 use crate::cause::Cause;
-use crate::cluster::Cluster;
-use crate::message::ROOT;
 use crate::storage::{self, Database, StorageError};
-use crate::wire::{Limits, Login};
+use crate::wire::Login;
 use axum::Router;
 use axum::routing::get;
 use door::Door;
@@ -57,7 +58,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use lines::Lines;
 use page::with_page;
 use places::Places;
-use serde::{Deserialize, Serialize};
 use socketioxide::SocketIo;
 use socketioxide::extract::TryData;
 use socketioxide::handler::ConnectHandler;
@@ -81,159 +81,6 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const STRANGER: Duration = Duration::from_secs(45);
 /// How long to wait before accepting again when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// How a server is to behave.
-#[derive(Clone, Debug)]
-pub struct ServerOptions {
-    /// Time between two pings, and between two beats of the chat. Socket.IO's `pingInterval`.
-    pub ping_interval: Duration,
-    /// How long to wait for the answer to a ping. Socket.IO's `pingTimeout`.
-    pub ping_timeout: Duration,
-    /// The largest packet or polling body that is accepted, in bytes. Socket.IO's `maxPayload`.
-    pub max_payload: u64,
-    /// What a client gets of the messages that were sent while it was away.
-    pub to_client: ToClient,
-    /// The most messages in one page of a catch-up. They share the queue of a socket with live messages: at most a
-    /// quarter of it.
-    pub catch_up_page: usize,
-    /// The most packets that wait for a client to read them. socketioxide's `max_buffer_size`.
-    pub queue: usize,
-    /// The most TCP connections at a time; further ones wait to be accepted.
-    pub max_connections: usize,
-    /// The most TCP connections from one IP address at a time; further ones are closed at once.
-    /// Many clients can share an address behind a proxy.
-    pub max_connections_per_address: usize,
-    /// How much memory clients may take.
-    pub budget: Budget,
-    /// Who may come in; none: everybody, as whoever they say they are.
-    pub authenticate: Option<Authenticate>,
-    /// Which pages of browsers may use the server.
-    pub origins: Origins,
-    /// The namespaces that clients may connect to. Each has its own users, rooms and nicknames.
-    pub namespaces: Vec<String>,
-    /// How much is listened to.
-    pub limits: Limits,
-    /// Where sessions are kept that wait for their clients.
-    pub recovery: Recovery,
-    /// How long they wait. Socket.IO's `maxDisconnectionDuration`.
-    pub recovery_window: Duration,
-    /// How many may wait at a time.
-    pub recovery_sessions: usize,
-    /// How many packets are kept for one of them.
-    pub recovery_packets: usize,
-    /// The other servers, if there are any. The database is then this server's copy of the
-    /// broker's messages.
-    pub cluster: Option<Cluster>,
-    /// Whether clients are told who is online in their namespace. Everybody hears of everybody, so in
-    /// crowds that is what costs most.
-    pub presence: bool,
-    /// A planted mistake.
-    pub bug: Option<Bug>,
-}
-
-impl Default for ServerOptions {
-    /// Socket.IO's documented defaults (server options: `pingInterval`, `pingTimeout`,
-    /// `maxHttpBufferSize`), and catching up.
-    fn default() -> Self {
-        Self {
-            ping_interval: Duration::from_secs(25),
-            ping_timeout: Duration::from_secs(20),
-            max_payload: 1_000_000,
-            to_client: ToClient::CatchUp,
-            catch_up_page: 32,
-            queue: 128,
-            max_connections: 20_000,
-            max_connections_per_address: 10_000,
-            budget: Budget::default(),
-            authenticate: None,
-            origins: Origins::default(),
-            namespaces: vec![ROOT.to_owned()],
-            limits: Limits::default(),
-            recovery: Recovery::Off,
-            recovery_window: Duration::from_mins(2),
-            recovery_sessions: 10_000,
-            recovery_packets: 1_000,
-            cluster: None,
-            presence: false,
-            bug: None,
-        }
-    }
-}
-
-/// What the server promises its receivers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ToClient {
-    /// Messages go to those who are connected, at most once; what is missed is missed.
-    LiveOnly,
-    /// A client that comes back gets what it has missed, by its server offset.
-    CatchUp,
-}
-
-/// What the server's observer is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerEvent {
-    /// A client was let in.
-    SessionOpened {
-        /// The id of the Socket.IO session.
-        session: String,
-        /// The user's name.
-        client: String,
-        /// Whether it is one that was there before.
-        recovered: bool,
-        /// Why it is not the one that the client asked for, if it asked for one.
-        refused: Option<Refusal>,
-    },
-    /// A client's session is over.
-    SessionClosed {
-        /// The id of the Socket.IO session.
-        session: String,
-        /// The user's name.
-        client: String,
-        /// Why.
-        cause: Cause,
-    },
-    /// A message was committed to the database: the server's, or the broker's in a cluster.
-    Stored {
-        /// The id of its row.
-        id: i64,
-    },
-    /// What the server holds has changed since it was last told. It is looked at once per ping interval.
-    Census(Census),
-    /// The server has lost the broker of its cluster, or cannot reach it.
-    CutOff {
-        /// Why.
-        reason: String,
-    },
-    /// A message could not be stored, a page not read, or the files not be opened, because the disk is full or
-    /// fails. The client has been told, or asks again; the server goes on, or tries again to begin.
-    StorageFailed {
-        /// What SQLite says.
-        reason: String,
-    },
-}
-
-/// What a server holds. When all clients have left and the recovery window is over, it is nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    /// TCP connections, each of which takes a place.
-    pub connections: usize,
-    /// Sessions with a connection.
-    pub sessions: usize,
-    /// Sessions that wait for their clients.
-    pub waiting: usize,
-    /// Rooms with somebody in them, connected or not.
-    pub rooms: usize,
-    /// Users who are shown as online.
-    pub online: usize,
-    /// Messages whose senders wait for an answer of the cluster's broker.
-    pub unanswered: usize,
-}
-
-/// Why a nickname cannot be taken.
-pub(crate) fn nickname_taken(nickname: &str) -> String {
-    format!("the nickname `{nickname}` is taken; choose another one")
-}
 
 /// Why a server or a broker ended, other than by being told to.
 #[derive(Debug, thiserror::Error)]

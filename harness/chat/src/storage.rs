@@ -9,7 +9,6 @@
 //!
 //! Left out: deleting and editing messages, migration from other layouts.
 
-use crate::cluster::WholeContent;
 use crate::message::{Content, Kind, namespace_of};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, named_params};
@@ -70,6 +69,14 @@ const VALUES: &str =
 pub struct Database {
     connection: Connection,
     path: PathBuf,
+}
+
+/// A [`Content`] as a whole, in JSON alone.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Content", rename_all = "kebab-case")]
+enum WholeContent {
+    Text(String),
+    Binary(Vec<u8>),
 }
 
 /// A message that has no id yet.

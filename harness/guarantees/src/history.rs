@@ -7,12 +7,9 @@ mod conditions;
 pub use causes::*;
 pub use conditions::*;
 
-use crate::nanoseconds;
+use crate::{Time, nanoseconds};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// Virtual time since the start of the run.
-pub type Time = Duration;
 
 /// A client, as an index into [`History::clients`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,6 +1,9 @@
 //! How virtual time is written: for people in seconds, in files as whole nanoseconds.
 
-use crate::Time;
+use std::time::Duration;
+
+/// Virtual time since the start of the run.
+pub type Time = Duration;
 
 /// Virtual time for people, to the millisecond: `12.345 s`. What is below is cut off, not rounded.
 pub fn seconds(time: Time) -> String {

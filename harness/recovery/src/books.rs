@@ -16,19 +16,21 @@ mod delivery;
 mod entry;
 mod gone;
 mod index;
+mod number;
 mod particulars;
 
 use crate::flow::Flow;
 use crate::journal::Journal;
 use crate::log::{Log, Offset, Sequence};
 use crate::options::Options;
+use crate::refusal::Refusal;
 use crate::secret;
 use crate::storage::{Saved, SavedSession, Storage, StorageError};
 pub(crate) use delivery::{Progress, Sent};
 use entry::{Entry, Place};
 use gone::Gone;
 use index::Absent;
-use serde::{Deserialize, Serialize};
+pub(crate) use number::Number;
 use serde_json::Value as Json;
 use socketioxide::socket::Sid;
 use socketioxide_core::Str;
@@ -43,9 +45,6 @@ use tokio::time::Instant;
 const PRIVATE_ID_BYTES: usize = 18;
 /// The longest private id or offset that is looked at.
 const CLAIM_MAX: usize = 64;
-
-/// Counts sessions in the order in which they were opened.
-pub(crate) type Number = u64;
 
 /// A connection that wants a session.
 #[derive(Clone)]
@@ -64,51 +63,6 @@ pub(crate) enum End {
     Lost,
     /// One side has said that it is over.
     OnPurpose,
-}
-
-/// Why a client got a new session although it asked for its old one.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    thiserror::Error,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Refusal {
-    /// No session has this private id: it is invented, or its session ended so long ago that nobody
-    /// remembers why.
-    #[error("no session has this private id")]
-    Unknown,
-    /// Another server has given out this private id, or this one before it was restarted without a
-    /// storage that lasts.
-    #[error("the session was another server's, or has ended with this one's last process")]
-    ServerRestarted,
-    /// One side has ended the session on purpose.
-    #[error("the session was ended on purpose")]
-    LeftOnPurpose,
-    /// The session has waited longer than `max_disconnection`.
-    #[error("the session has expired")]
-    Expired,
-    /// So many others have begun to wait since that it had to make room for them.
-    #[error("the session had to make room for others")]
-    NoRoom,
-    /// The session is in use by a connection that its client has made after this one. (The client has
-    /// given up this connection; what it had said on it before came late.)
-    #[error("a later connection of the client has the session")]
-    Superseded,
-    /// Packets after this offset are no longer there.
-    #[error("the packets after this offset are no longer there")]
-    OffsetTooOld,
-    /// The session was never sent a packet with this offset.
-    #[error("the session was never sent a packet with this offset")]
-    OffsetUnknown,
 }
 
 pub(crate) struct Books {

@@ -87,15 +87,16 @@ mod handler;
 mod journal;
 mod log;
 mod options;
+mod refusal;
 mod secret;
 mod session;
 mod storage;
 mod wire;
 
 pub use adapter::RecoveryAdapter;
-pub use books::Refusal;
 pub use handler::Protected;
 pub use options::Options;
+pub use refusal::Refusal;
 pub use session::Session;
 pub use storage::{Memory, Saved, SavedPacket, SavedSession, Sqlite, Storage, StorageError};
 pub use wire::{Around, RecoveryService};

@@ -332,6 +332,9 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
+    /// Who may see an item is no import.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         if path.segments.len() > 1 {
             let segments = path

@@ -72,12 +72,7 @@ fn circles(arrows: &[Arrow]) -> Vec<String> {
 }
 
 /// Crates whose circles are still to be opened. It may only become shorter.
-const STILL_ROUND: [&str; 4] = [
-    "harness/simulator",
-    "harness/guarantees",
-    "harness/recovery",
-    "harness/chat",
-];
+const STILL_ROUND: [&str; 1] = ["harness/simulator"];
 
 #[test]
 fn no_files_of_a_crate_import_one_another_in_a_circle() {
@@ -210,14 +205,15 @@ fn a_circle_of_three_files_is_found() {
 }
 
 #[test]
-fn tests_and_declarations_of_modules_are_no_arrows() {
+fn tests_declarations_of_modules_and_who_may_see_an_item_are_no_arrows() {
     let house = [
-        ("lib.rs", "mod a; pub use a::A;"),
+        ("lib.rs", "mod a; mod b; pub use a::A;"),
         (
             "a.rs",
             "pub struct A; #[cfg(test)] mod tests { use crate::b; }",
         ),
-        ("b.rs", "use crate::A;"),
+        ("b.rs", "pub mod c; pub use c::C;"),
+        ("b/c.rs", "use crate::A; pub(in crate::b) struct C;"),
     ];
     assert!(circles(&Crate::of_texts("house", house).arrows()).is_empty());
 }

@@ -15,6 +15,7 @@
 //! Sessions are kept in the order of their arrival and every emit goes to one socket: socketioxide's
 //! own broadcast walks a hash set, and does not tell whose queue was full.
 
+mod broker;
 mod following;
 mod sessions;
 mod turns;
@@ -22,22 +23,22 @@ mod turns;
 pub(super) use turns::refuse_message;
 
 use super::given::Given;
-use super::metrics::Histogram;
+use super::histogram::Histogram;
 use super::presence::Presence;
 use super::recovery::Kept;
 use super::session::{
-    Allowance, Link, Session, Welcome, changed, delivery, framed, line, under_wrong_ids,
+    Allowance, Link, Session, SessionNumber, Welcome, changed, delivery, framed, line,
+    under_wrong_ids,
 };
-use super::{Census, ServerEvent, ServerOptions, ToClient, nickname_taken};
+use super::{Census, ServerEvent, ServerOptions, ToClient};
 use crate::Observer;
 use crate::bugs::Bug;
 use crate::cause::Rejection;
-use crate::message::{Content, Kind, full_name, is_open};
+use crate::limits::Limits;
+use crate::message::{Content, Kind, full_name, is_open, nickname_taken};
 use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
-use crate::wire::{
-    self, Beat, Limits, Login, PieceRequest, Ready, Receipt, Stopping, Submission, Synced,
-};
-use following::Broker;
+use crate::wire::{self, Beat, Login, PieceRequest, Ready, Receipt, Stopping, Submission, Synced};
+use broker::Broker;
 use sessions::Sessions;
 use socketioxide::TransportType;
 use squall_recovery::{Recovery, SocketRef};
@@ -86,9 +87,6 @@ pub(super) enum Pushed {
     /// Somebody is about to be.
     Some,
 }
-
-/// Counts the sessions of one server in the order of their arrival.
-pub(super) type SessionNumber = u64;
 
 impl Exchange {
     pub(super) fn new(

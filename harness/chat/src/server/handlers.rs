@@ -8,11 +8,11 @@
 //! is too long, one message too many get a `refused` event, and an acknowledgement that says so if
 //! one was asked for.
 
-use super::exchange::{Exchange, Pushed, SessionNumber, refuse_message};
+use super::exchange::{Exchange, Pushed, refuse_message};
 use super::given::Given;
 use super::lines::Lines;
 use super::reply::{Meant, Reply, refuse, send_away};
-use super::session::{Allowance, Welcome};
+use super::session::{Allowance, SessionNumber, Welcome};
 use super::{ServerEvent, ServerOptions, presence};
 use crate::Observer;
 use crate::admission::Guest;

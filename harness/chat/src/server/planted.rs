@@ -1,9 +1,9 @@
 //! Planted mistakes of the server that need more than a line. See [`Bug`](crate::Bug).
 
-use super::exchange::SessionNumber;
 use super::given::Given;
 use super::handlers::Shared;
 use super::reply::Reply;
+use super::session::SessionNumber;
 use crate::wire::{Receipt, Submission};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,24 +1,11 @@
 //! Connection state recovery: which sessions wait for their clients, and where they are kept.
 
-use super::ServerOptions;
+use super::options::{Recovery, ServerOptions};
 use crate::bugs::Bug;
 use serde::{Deserialize, Serialize};
 use squall_recovery::{Memory, Options, Recovery as Sessions, Sqlite, StorageError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// Where the sessions are kept that wait for their clients.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Recovery {
-    /// Nowhere: a client that comes back gets a new session.
-    #[default]
-    Off,
-    /// In memory: they end with the server.
-    Memory,
-    /// In a SQLite file beside the database of messages: they outlive the server.
-    Sqlite,
-}
 
 /// What is kept with a session, for the next server.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,9 +6,10 @@ use super::lines::Line;
 use super::recovery::Kept;
 use crate::bugs::Bug;
 use crate::frame;
+use crate::limits::Limits;
 use crate::message::{Content, EVERYBODY, Kind, full_name, local_name, room_of};
 use crate::storage::{NewMessage, StorageError, StoredMessage};
-use crate::wire::{self, Delivery, Limits, Login, Particulars, Piece, PieceRequest, Typing, WHOLE};
+use crate::wire::{self, Delivery, Login, Particulars, Piece, PieceRequest, Typing, WHOLE};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -19,6 +20,9 @@ use tokio::time::Instant;
 
 /// How many times as much as it may send a session can try to, before it is disconnected.
 const FLOOD: u32 = 10;
+
+/// Counts the sessions of one server in the order of their arrival.
+pub(super) type SessionNumber = u64;
 
 /// The rooms that the user of a socket may be in, if not all.
 #[derive(Clone)]

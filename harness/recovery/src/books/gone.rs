@@ -1,6 +1,6 @@
 //! Why sessions are gone, for clients that ask for them.
 
-use super::Refusal;
+use crate::refusal::Refusal;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;

@@ -1,60 +1,19 @@
 //! The exchange of a server in a cluster: what its clients say goes to the broker, and what comes
 //! from the broker goes to them.
 
-use super::{Exchange, SessionNumber, message};
+use super::broker::{Broker, Link, Waiting};
+use super::{Exchange, message};
 use crate::bugs::Bug;
 use crate::cause::Rejection;
 use crate::cluster::{Adapter, Notice, Outcome, Request};
 use crate::message::Kind;
 use crate::server::ToClient;
 use crate::server::reply::Reply;
-use crate::storage::{NewMessage, StorageError, StoredMessage};
+use crate::server::session::SessionNumber;
+use crate::storage::{StorageError, StoredMessage};
 use crate::wire::{Receipt, Submission};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
-
-/// The broker, as the exchange sees it.
-pub(super) struct Broker {
-    adapter: Adapter,
-    link: Option<Link>,
-    /// What has come before its turn, by id.
-    ahead: BTreeMap<i64, StoredMessage>,
-}
-
-/// A connection to the broker.
-struct Link {
-    requests: mpsc::UnboundedSender<Request>,
-    /// How far the log went when the connection was made.
-    log_end: i64,
-    asked: u64,
-    /// Up to which id the server has asked for what it has missed.
-    read_upto: i64,
-    /// Who waits for the broker's answer, by the number of the question.
-    waiting: BTreeMap<u64, Waiting>,
-}
-
-struct Waiting {
-    tag: String,
-    message: NewMessage,
-    reply: Reply,
-}
-
-impl Broker {
-    pub(super) fn new(adapter: Adapter) -> Self {
-        Self {
-            adapter,
-            link: None,
-            ahead: BTreeMap::new(),
-        }
-    }
-
-    fn say(&self, request: Request) {
-        if let Some(link) = &self.link {
-            // A connection that is over loses it; the client's retry is on its own way.
-            let _ = link.requests.send(request);
-        }
-    }
-}
 
 impl Exchange {
     /// Whether clients are let in. Without the broker, what a server knows is growing old.

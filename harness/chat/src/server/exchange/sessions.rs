@@ -1,10 +1,9 @@
 //! The sessions of a server in the order of their arrival, and which of them are in which room. So a message
 //! costs what it has receivers, however many others are connected.
 
-use super::SessionNumber;
 use crate::bugs::Bug;
 use crate::message::{full_name, namespace_of, room_of};
-use crate::server::session::Session;
+use crate::server::session::{Session, SessionNumber};
 use crate::storage::{NewMessage, StorageError};
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap};

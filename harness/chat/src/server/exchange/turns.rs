@@ -7,12 +7,13 @@
 //! What changes what its session may do (it joins, it leaves), or shows what is stored (a page), is the last thing of
 //! its session in a turn, because what follows depends on it.
 
-use super::{Exchange, SessionNumber};
+use super::Exchange;
 use crate::bugs::Bug;
 use crate::cause::Rejection;
 use crate::message::Kind;
 use crate::server::given::Given;
 use crate::server::reply::{Reply, refuse};
+use crate::server::session::SessionNumber;
 use crate::storage::{StorageError, StoredMessage};
 use crate::wire::{self, Receipt, Submission};
 use squall_recovery::SocketRef;

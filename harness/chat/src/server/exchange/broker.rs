@@ -1,0 +1,50 @@
+//! The broker of a cluster, as a server's exchange sees it.
+
+use crate::cluster::{Adapter, Request};
+use crate::server::reply::Reply;
+use crate::storage::{NewMessage, StoredMessage};
+use std::collections::BTreeMap;
+use tokio::sync::mpsc;
+
+/// The broker, as the exchange sees it.
+pub(super) struct Broker {
+    pub(super) adapter: Adapter,
+    pub(super) link: Option<Link>,
+    /// What has come before its turn, by id.
+    pub(super) ahead: BTreeMap<i64, StoredMessage>,
+}
+
+/// A connection to the broker.
+pub(super) struct Link {
+    pub(super) requests: mpsc::UnboundedSender<Request>,
+    /// How far the log went when the connection was made.
+    pub(super) log_end: i64,
+    pub(super) asked: u64,
+    /// Up to which id the server has asked for what it has missed.
+    pub(super) read_upto: i64,
+    /// Who waits for the broker's answer, by the number of the question.
+    pub(super) waiting: BTreeMap<u64, Waiting>,
+}
+
+pub(super) struct Waiting {
+    pub(super) tag: String,
+    pub(super) message: NewMessage,
+    pub(super) reply: Reply,
+}
+
+impl Broker {
+    pub(super) fn new(adapter: Adapter) -> Self {
+        Self {
+            adapter,
+            link: None,
+            ahead: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn say(&self, request: Request) {
+        if let Some(link) = &self.link {
+            // A connection that is over loses it; the client's retry is on its own way.
+            let _ = link.requests.send(request);
+        }
+    }
+}
