@@ -61,8 +61,8 @@ impl Digest {
         self.trace.as_deref().unwrap_or_default()
     }
 
-    /// Adds an event at a machine. It is between two machines, or between one and itself. `what` is asked for
-    /// words only when there is a trace to keep them in.
+    /// Adds an event at the machine of this number. It is between two machines, or between one and itself, each of which
+    /// has a number that follows from its name. `what` is asked for words only when there is a trace to keep them in.
     pub(crate) fn add(
         &mut self,
         at: u64,

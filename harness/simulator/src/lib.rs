@@ -44,6 +44,7 @@
 //! | `world` | what a user of the simulator holds: machines, links, faults, time |
 //! | `engine` | what schedules the machines, keeps the time and carries the packets: two of them |
 //! | `machines` | all machines of a world, and the books about them |
+//! | `places` | who is where: addresses and streams of random numbers follow from names |
 //! | `queue`, `alarms` | what is to come, in the order of virtual time |
 //! | `hits` | what each fault has struck |
 //! | `journal` | what became of each packet, for whoever wants to show it |
@@ -107,6 +108,7 @@ mod machine;
 mod machines;
 #[forbid(unsafe_code)]
 mod network;
+mod places;
 #[forbid(unsafe_code)]
 mod process;
 #[forbid(unsafe_code)]
@@ -129,5 +131,6 @@ pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};
 pub use kernel::strikes::Strike;
 pub use machine::{MachineId, Panic};
 pub use network::{Chance, Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
+pub use places::Places;
 pub use process::{AsyncFunction, Ending, Function, Main};
 pub use world::{Error, World, here, note, note_value, now, simulate, simulate_on};

@@ -42,6 +42,8 @@ pub(crate) type SharedKernel = Rc<RefCell<Kernel>>;
 
 pub(crate) struct Machine {
     pub(crate) name: String,
+    /// What its streams of random numbers are named after.
+    key: String,
     pub(crate) addresses: Addresses,
     program: Program,
     seed: u64,
@@ -87,7 +89,7 @@ pub(crate) struct Turn {
 
 impl Machine {
     pub(crate) fn new(
-        name: &str,
+        (name, key): (&str, &str),
         addresses: Addresses,
         seed: u64,
         shared: Rc<Shared>,
@@ -95,6 +97,7 @@ impl Machine {
     ) -> Self {
         Self {
             name: name.to_owned(),
+            key: key.to_owned(),
             addresses,
             program,
             seed,
@@ -146,7 +149,7 @@ impl Machine {
             return;
         };
         self.boots += 1;
-        let owner = format!("machine {} boot {}", self.name, self.boots);
+        let owner = format!("machine {} boot {}", self.key, self.boots);
         let entropy = Entropy::new(self.seed, &owner);
         let (hardware, shared) = (std::mem::take(&mut **hardware), Rc::clone(&self.shared));
         let mut kernel = Kernel::new(&self.name, self.addresses, entropy, hardware, shared);
@@ -223,7 +226,7 @@ impl Machine {
         match torn {
             None => hardware.disk.power_loss(),
             Some(sector) => {
-                let label = format!("torn writes of {} after boot {}", self.name, self.boots);
+                let label = format!("torn writes of {} after boot {}", self.key, self.boots);
                 let mut rng = stream(self.seed, &label);
                 hardware.disk.torn_power_loss(sector, &mut rng);
             }
@@ -264,7 +267,7 @@ impl Machine {
     }
 
     pub(crate) fn change_disk(&mut self, change: DiskChange) {
-        let (seed, label) = (self.seed, format!("disk of {}", self.name));
+        let (seed, label) = (self.seed, format!("disk of {}", self.key));
         self.with_hardware(|hardware| hardware.disk.change(change, || stream(seed, &label)));
     }
 
@@ -432,7 +435,7 @@ impl Machine {
 
     /// Plans a strike in the middle of a turn, at one of the next calls of the process.
     pub(crate) fn arm(&mut self, fault: FaultId, call: u64, strike: Strike) {
-        let rng = stream(self.seed, &format!("disk of {}", self.name));
+        let rng = stream(self.seed, &format!("disk of {}", self.key));
         self.with_hardware(|hardware| hardware.strikes.arm(fault, call, strike, rng));
     }
 

@@ -10,21 +10,14 @@ use crate::kernel::strikes::{Fallen, Strike};
 use crate::kernel::{Addresses, Packet, Shared};
 use crate::machine::{Machine, MachineId, Panic};
 use crate::network::{Answer, Counts, Fate, Network, Why, is_intact};
+use crate::places::Places;
 use crate::process::Program;
 use crate::sys;
 use crate::world::Error;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
 use std::rc::Rc;
 use std::time::Duration;
-
-/// The first machine has the addresses after these.
-const NETWORK: u32 = u32::from_be_bytes([10, 0, 0, 0]);
-const NETWORK_V6: u128 = 0xfd00 << 112;
-
-/// The first machine that gets other addresses has those after these.
-const MOVED_NETWORK: u32 = u32::from_be_bytes([10, 128, 0, 0]);
-const MOVED_NETWORK_V6: u128 = 0xfd80 << 112;
 
 /// How long a packet of a machine to itself takes, in nanoseconds.
 const LOOPBACK_LATENCY: u64 = 10_000;
@@ -41,7 +34,8 @@ pub(crate) struct Machines {
     seed: u64,
     now: u64,
     machines: Vec<Machine>,
-    /// Who has got which further address.
+    places: Places,
+    /// Who has moved, because of which fault.
     moved: Vec<(MachineId, FaultId)>,
     /// Who has lost power in a turn of its own, which the engine has not been told.
     unplugged: Vec<MachineId>,
@@ -83,6 +77,7 @@ impl Machines {
             seed,
             now: 0,
             machines: Vec::new(),
+            places: Places::default(),
             moved: Vec::new(),
             unplugged: Vec::new(),
             outgoing: Vec::new(),
@@ -91,12 +86,18 @@ impl Machines {
     }
 
     pub(crate) fn add(&mut self, name: &str, program: Program) -> MachineId {
-        let id = MachineId(self.machines.len() as u32);
-        let addresses = addresses(NETWORK, NETWORK_V6, id.0 + 1);
+        let (id, addresses) = self.places.add(name);
+        let key = self.places.key(id);
+        self.network.add(key);
         self.shared.names.borrow_mut().set(name, addresses);
         let shared = Rc::clone(&self.shared);
-        self.machines
-            .push(Machine::new(name, addresses, self.seed, shared, program));
+        self.machines.push(Machine::new(
+            (name, key),
+            addresses,
+            self.seed,
+            shared,
+            program,
+        ));
         id
     }
 
@@ -155,9 +156,9 @@ impl Machines {
             self.log("turn", [id, id], &[]);
         }
         for sys::Note { hash, words } in sys::take_notes() {
-            let (machine, bytes) = (id.0, hash.to_le_bytes());
+            let (tag, bytes) = (self.places.tag(id), hash.to_le_bytes());
             self.digest
-                .add(now, machine, "note", [machine; 2], &bytes, || words);
+                .add(now, id.0, "note", [tag; 2], &bytes, || words);
         }
         if let Some(hash) = turn.files {
             self.log("files", [id, id], &hash.to_le_bytes());
@@ -318,7 +319,8 @@ impl Machines {
         }
         let Addresses { v4, v6 } = self[from].addresses;
         let is_own = |source: IpAddr| source == v4 || source == v6;
-        self.at(destination)
+        self.places
+            .at(destination)
             .filter(|_| packet.source().is_some_and(is_own))
     }
 
@@ -328,38 +330,12 @@ impl Machines {
         let is_own = |source: IpAddr| source == v4 || source == v6;
         let left = match packet.source() {
             Some(source) if !is_own(source) => Some(from),
-            _ => packet.destination().and_then(|to| self.once_at(to)),
+            _ => packet.destination().and_then(|to| self.places.once_at(to)),
         };
         let moves = self.moved.iter().rev();
         let last = left.and_then(|left| moves.into_iter().find(|(machine, _)| *machine == left));
         if let Some(&(_, fault)) = last {
             self.books.add(fault, Struck::Cut, 1);
-        }
-    }
-
-    /// The machine with this address.
-    fn at(&self, address: IpAddr) -> Option<MachineId> {
-        let id = self.once_at(address)?;
-        let addresses = self[id].addresses;
-        (address == addresses.v4 || address == addresses.v6).then_some(id)
-    }
-
-    /// The machine that has this address, or had it.
-    fn once_at(&self, address: IpAddr) -> Option<MachineId> {
-        let id = match address {
-            IpAddr::V4(ip) => self.numbered(u32::from(ip), NETWORK, MOVED_NETWORK),
-            IpAddr::V6(ip) => self.numbered(u128::from(ip), NETWORK_V6, MOVED_NETWORK_V6),
-        }?;
-        ((id.0 as usize) < self.machines.len()).then_some(id)
-    }
-
-    /// The machine that has, or had, an address: a number above the first of one of the networks.
-    fn numbered<N: Into<u128>>(&self, address: N, network: N, moved: N) -> Option<MachineId> {
-        let (address, network, moved) = (address.into(), network.into(), moved.into());
-        let index = |first: u128| usize::try_from(address.checked_sub(first + 1)?).ok();
-        match index(moved) {
-            Some(index) => self.moved.get(index).map(|&(machine, _)| machine),
-            None => Some(MachineId(u32::try_from(index(network)?).ok()?)),
         }
     }
 
@@ -369,8 +345,7 @@ impl Machines {
         self.moved.push((id, fault));
         let connections = self[id].connections() as u64;
         self.books.add(fault, Struck::Connection, connections);
-        let number = self.moved.len() as u32;
-        let addresses = addresses(MOVED_NETWORK, MOVED_NETWORK_V6, number);
+        let addresses = self.places.move_away(id);
         self[id].set_addresses(addresses);
         self.shared
             .names
@@ -397,7 +372,7 @@ impl Machines {
         [a, b]: [MachineId; 2],
         bytes: &[u8],
     ) {
-        let (table, machines) = (&self.machines, [a.0, b.0]);
+        let (table, machines) = (&self.machines, [a, b].map(|id| self.places.tag(id)));
         self.digest
             .add(self.now, place.0, kind, machines, bytes, || {
                 let (a, b) = (&table[a.0 as usize].name, &table[b.0 as usize].name);
@@ -408,16 +383,9 @@ impl Machines {
     /// Adds something in words to the digest.
     pub(crate) fn tell(&mut self, kind: &'static str, machine: MachineId, words: String) {
         let bytes = words.clone();
-        let (id, bytes) = (machine.0, bytes.as_bytes());
+        let (tag, bytes) = (self.places.tag(machine), bytes.as_bytes());
         self.digest
-            .add(self.now, id, kind, [id; 2], bytes, || words);
-    }
-}
-
-fn addresses(network: u32, network_v6: u128, number: u32) -> Addresses {
-    Addresses {
-        v4: Ipv4Addr::from(network + number),
-        v6: Ipv6Addr::from(network_v6 + u128::from(number)),
+            .add(self.now, machine.0, kind, [tag; 2], bytes, || words);
     }
 }
 

@@ -151,7 +151,9 @@ impl World {
         }
     }
 
-    /// Adds a machine and boots it now. The program is what `main` is, an ordinary function or an asynchronous one, and
+    /// Adds a machine and boots it now. Its addresses and all that is random about it follow from the seed and its name:
+    /// leaving out another machine changes neither. (Of several with one name, it is a matter of which comes first.)
+    /// The program is what `main` is, an ordinary function or an asynchronous one, and
     /// is called anew at each boot; the process ends when it returns or panics.
     pub fn machine<Kind>(&mut self, name: &str, program: impl Main<Kind>) -> MachineId {
         let id = self.machines.add(name, Rc::new(move || program.run()));
@@ -237,12 +239,13 @@ impl World {
         self.machines[machine].files()
     }
 
-    /// The machine's IPv4 address: 10.0.0.1 for the first. It keeps it until a [`Fault::Move`].
+    /// The machine's IPv4 address, in 10.0.0.0/8. It follows from the machine's name, and not from who else is there. The
+    /// machine keeps it until a [`Fault::Move`].
     pub fn address(&self, machine: MachineId) -> Ipv4Addr {
         self.machines[machine].addresses.v4
     }
 
-    /// The machine's IPv6 address: fd00::1 for the first.
+    /// The machine's IPv6 address, in fd00::/64, which changes together with the other one.
     pub fn address_v6(&self, machine: MachineId) -> Ipv6Addr {
         self.machines[machine].addresses.v6
     }

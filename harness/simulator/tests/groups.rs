@@ -1,8 +1,9 @@
 //! A fault between two groups of machines concerns each machine of the one with each of the other, in the directions
 //! that it names, and nobody else; and it ends for each of them.
 
-use squall_simulator::{Engine, Fault, Link, Loss, MachineId, World, simulate_on};
+use squall_simulator::{Engine, Fault, Link, Loss, MachineId, Places, World, simulate_on};
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -26,16 +27,19 @@ fn heard(
 ) -> Vec<Heard> {
     simulate_on(engine, 1, |world| {
         let (hear, heard) = channel();
+        let mut places = Places::default();
+        let addresses = (0..MACHINES).map(|number| places.next(&format!("machine {number}")));
+        let addresses: Vec<Ipv4Addr> = addresses.collect();
         let machines: Vec<MachineId> = (0..MACHINES)
             .map(|own| {
-                let hear = hear.clone();
+                let (hear, addresses) = (hear.clone(), addresses.clone());
                 world.machine(&format!("machine {own}"), move || {
-                    let hear = hear.clone();
+                    let (hear, addresses) = (hear.clone(), addresses.clone());
                     async move {
                         let socket = UdpSocket::bind("0.0.0.0:7").await.unwrap();
                         loop {
                             for other in (0..MACHINES).filter(|&other| other != own) {
-                                let address = format!("10.0.0.{}:7", other + 1);
+                                let address = (addresses[other], 7);
                                 // A peer that is gone may have been told of by ICMP.
                                 let _ = socket.send_to(&[own as u8], address).await;
                             }

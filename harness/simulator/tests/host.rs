@@ -185,13 +185,17 @@ fn the_interfaces_are_the_loopback_and_a_card_with_the_machines_addresses() {
         .iter()
         .map(|(name, address, mask)| format!("{name} {address} {mask}"))
         .collect();
+    let (v4, v6) = simulate(1, |world| {
+        let server = world.machine("server", std::future::pending::<()>);
+        (world.address(server), world.address_v6(server))
+    });
     assert_eq!(
         told,
         [
-            "lo 127.0.0.1 255.0.0.0",
-            "eth0 10.0.0.2 255.0.0.0",
-            "lo ::1 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-            "eth0 fd00::2 ffff:ffff:ffff:ffff::",
+            "lo 127.0.0.1 255.0.0.0".to_owned(),
+            format!("eth0 {v4} 255.0.0.0"),
+            "lo ::1 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".to_owned(),
+            format!("eth0 {v6} ffff:ffff:ffff:ffff::"),
         ]
     );
 }

@@ -54,6 +54,63 @@ fn gossip(world: &mut World) {
     world.run_until(10 * SECOND).unwrap();
 }
 
+/// The digests of a server and its two clients, who talk over a lossy link in a world where these others do so too.
+fn digests_beside(others: &[&str]) -> Vec<u64> {
+    let pair = |world: &mut World, server: &str, clients: [&str; 2]| {
+        let server = world.machine(server, || async {
+            let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+            while let Ok((mut peer, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    while let Ok(byte) = peer.read_u8().await {
+                        let keys: HashMap<u8, ()> = (0..8).map(|key| (key, ())).collect();
+                        note(&format!("{:?}", keys.keys().collect::<Vec<_>>()));
+                        peer.write_u8(byte).await.unwrap();
+                    }
+                });
+            }
+        });
+        let address = world.address(server);
+        let clients = clients.map(|name| {
+            world.machine(name, move || async move {
+                let mut peer = TcpStream::connect((address, 80)).await.unwrap();
+                loop {
+                    peer.write_u8(1).await.unwrap();
+                    peer.read_u8().await.unwrap();
+                }
+            })
+        });
+        [server, clients[0], clients[1]]
+    };
+    simulate(1, |world| {
+        world.set_default_link(Link {
+            latency: Latency::Uniform {
+                min: Duration::from_millis(1),
+                max: Duration::from_millis(30),
+            },
+            loss: Loss::from(0.1),
+            ..Link::default()
+        });
+        for (number, name) in others.iter().enumerate() {
+            let clients = [&*format!("{name} one"), &*format!("{name} two")];
+            let other = pair(world, name, clients);
+            world.at(number as u32 * SECOND, Fault::Move(other[1]));
+        }
+        let asked = pair(world, "server", ["alice", "bob"]);
+        world.at(SECOND, Fault::Move(asked[1]));
+        world.at(2 * SECOND, Fault::Kill(asked[1]));
+        world.at(3 * SECOND, Fault::Boot(asked[1]));
+        world.run_until(10 * SECOND).unwrap();
+        asked.map(|machine| world.machine_digest(machine)).to_vec()
+    })
+}
+
+#[test]
+fn machines_that_are_left_out_move_nobody_elses_dice_and_addresses() {
+    let alone = digests_beside(&[]);
+    assert_eq!(digests_beside(&["another"]), alone);
+    assert_eq!(digests_beside(&["a third", "another"]), alone);
+}
+
 fn digest_of(seed: u64) -> u64 {
     simulate(seed, |world| {
         gossip(world);

@@ -97,9 +97,8 @@ pub(crate) struct Answer {
 
 /// All links of a world. A direction costs nothing until it is first used.
 pub(crate) struct Network {
-    seed: u64,
     default: Link,
-    directions: FxHashMap<(MachineId, MachineId), Direction>,
+    directions: Directions,
     /// How many directions are cut: mostly none, and then no packet has to look.
     cut: usize,
     /// By which faults the packets of a direction are held.
@@ -131,13 +130,21 @@ struct Changed {
 impl Network {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            seed,
             default: Link::default(),
-            directions: FxHashMap::default(),
+            directions: Directions {
+                seed,
+                keys: Vec::new(),
+                used: FxHashMap::default(),
+            },
             cut: 0,
             holds: FxHashMap::default(),
             gateways: FxHashMap::default(),
         }
+    }
+
+    /// The next machine goes under this key, which no other has.
+    pub(crate) fn add(&mut self, key: &str) {
+        self.directions.keys.push(key.to_owned());
     }
 
     pub(crate) fn set_default(&mut self, link: Link) {
@@ -145,7 +152,7 @@ impl Network {
     }
 
     pub(crate) fn set_direction(&mut self, from: MachineId, to: MachineId, link: Link) {
-        let direction = direction(&mut self.directions, self.seed, from, to);
+        let direction = self.directions.between(from, to);
         direction.link = Some(link);
         direction.changed = None;
     }
@@ -158,7 +165,7 @@ impl Network {
         link: Link,
         fault: FaultId,
     ) {
-        let direction = direction(&mut self.directions, self.seed, from, to);
+        let direction = self.directions.between(from, to);
         let usual = direction.link.as_ref().unwrap_or(&self.default);
         direction.changed = (link != *usual).then(|| Changed {
             fault,
@@ -175,7 +182,7 @@ impl Network {
         loss: Option<f64>,
         fault: FaultId,
     ) {
-        let direction = direction(&mut self.directions, self.seed, from, to);
+        let direction = self.directions.between(from, to);
         direction.path.loss = loss;
         direction.loss = loss.map(|_| fault);
     }
@@ -187,8 +194,7 @@ impl Network {
         swallow: bool,
         fault: FaultId,
     ) {
-        direction(&mut self.directions, self.seed, from, to).swallows_closes =
-            swallow.then_some(fault);
+        self.directions.between(from, to).swallows_closes = swallow.then_some(fault);
     }
 
     /// Puts a gateway between two machines, or takes it away.
@@ -214,14 +220,14 @@ impl Network {
 
     /// Cuts a direction. What is cut twice has to be mended twice.
     pub(crate) fn cut(&mut self, from: MachineId, to: MachineId, fault: FaultId) {
-        let direction = direction(&mut self.directions, self.seed, from, to);
+        let direction = self.directions.between(from, to);
         direction.cuts.push(fault);
         self.cut += usize::from(direction.cuts.len() == 1);
     }
 
     /// Ends the earliest cut of a direction.
     pub(crate) fn mend(&mut self, from: MachineId, to: MachineId) {
-        let direction = direction(&mut self.directions, self.seed, from, to);
+        let direction = self.directions.between(from, to);
         self.cut -= usize::from(direction.cuts.len() == 1);
         if !direction.cuts.is_empty() {
             direction.cuts.remove(0);
@@ -238,7 +244,7 @@ impl Network {
     pub(crate) fn cuts(&self, from: MachineId, to: MachineId) -> &[FaultId] {
         let direction = match self.cut {
             0 => None,
-            _ => self.directions.get(&(from, to)),
+            _ => self.directions.used.get(&(from, to)),
         };
         direction.map_or(&[], |direction| &direction.cuts)
     }
@@ -280,7 +286,7 @@ impl Network {
         spared: bool,
         books: &mut Books,
     ) -> Fate {
-        let direction = direction(&mut self.directions, self.seed, from, to);
+        let direction = self.directions.between(from, to);
         if !direction.cuts.is_empty() {
             (direction.cuts.iter()).for_each(|&fault| books.add(fault, Struck::Cut, 1));
             return Fate::Dropped(Why::Cut);
@@ -367,21 +373,30 @@ impl Network {
     }
 }
 
-/// The direction between two machines, from now on if it was never used.
-fn direction(
-    directions: &mut FxHashMap<(MachineId, MachineId), Direction>,
+/// The directions that are in use.
+struct Directions {
     seed: u64,
-    from: MachineId,
-    to: MachineId,
-) -> &mut Direction {
-    directions.entry((from, to)).or_insert_with(|| Direction {
-        link: None,
-        changed: None,
-        cuts: Vec::new(),
-        loss: None,
-        swallows_closes: None,
-        path: Path::new(stream(seed, &format!("link {} {}", from.0, to.0))),
-    })
+    /// What streams of random numbers are named after, by machine.
+    keys: Vec<String>,
+    used: FxHashMap<(MachineId, MachineId), Direction>,
+}
+
+impl Directions {
+    /// The direction between two machines, from now on if it was never used.
+    fn between(&mut self, from: MachineId, to: MachineId) -> &mut Direction {
+        let Self { seed, keys, used } = self;
+        used.entry((from, to)).or_insert_with(|| {
+            let [from, to] = [from, to].map(|id| &keys[id.0 as usize]);
+            Direction {
+                link: None,
+                changed: None,
+                cuts: Vec::new(),
+                loss: None,
+                swallows_closes: None,
+                path: Path::new(stream(*seed, &format!("link {from:?} {to:?}"))),
+            }
+        })
+    }
 }
 
 fn pair(a: MachineId, b: MachineId) -> (MachineId, MachineId) {
@@ -408,8 +423,11 @@ mod tests {
 
     impl World {
         fn new() -> Self {
+            let mut network = Network::new(7);
+            network.add("a");
+            network.add("b");
             Self {
-                network: Network::new(7),
+                network,
                 books: Books::default(),
             }
         }

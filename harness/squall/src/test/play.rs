@@ -3,7 +3,6 @@
 use super::dice::{Dice, Drawn, Fixed};
 use super::faults::{Places, Planned};
 use super::watch::{heard, listen};
-use super::who::address;
 use super::world::World;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::observed::{Disturbance, Machine, Observation, Observed, Verdict};
@@ -92,8 +91,8 @@ fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
         let id = (described.build)(simulated, &described.name);
         assert_eq!(
             simulated.address(id),
-            address(ids.len()),
-            "machines are numbered in order"
+            described.address,
+            "it was told to others"
         );
         for (name, value) in &described.variables {
             simulated.set_variable(id, name, value);

@@ -10,11 +10,12 @@ use std::ops::Deref;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     place: usize,
+    address: Ipv4Addr,
 }
 
 impl Machine {
-    pub(super) fn new(place: usize) -> Self {
-        Machine { place }
+    pub(super) fn new(place: usize, address: Ipv4Addr) -> Self {
+        Machine { place, address }
     }
 
     /// Its place among all machines of the world.
@@ -22,16 +23,11 @@ impl Machine {
         self.place
     }
 
-    /// A port of the machine, for whoever connects to it: `server.at(3000)`. It is displayed as `10.0.0.1:3000`, so it can
-    /// be put into a URL.
+    /// A port of the machine, for whoever connects to it: `server.at(3000)`. It is displayed as `10.93.7.201:3000`, so it
+    /// can be put into a URL.
     pub fn at(self, port: u16) -> SocketAddr {
-        (address(self.place), port).into()
+        (self.address, port).into()
     }
-}
-
-/// The address of the machine that was added at this place.
-pub(super) fn address(place: usize) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from_be_bytes([10, 0, 0, 1]) + place as u32)
 }
 
 /// Machines that were added together.

@@ -6,8 +6,9 @@ use super::ranges::{Chances, Counts, Times};
 use super::who::{Machine, Machines};
 use crate::setting::Setting;
 use squall_guarantees::observed::{Checker, InSeconds, Observed, always, that};
-use squall_simulator::{AsyncFunction, Ending, Function, MachineId, Main};
+use squall_simulator::{AsyncFunction, Ending, Function, MachineId, Main, Places};
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub struct World {
     pub(super) dice: Dice,
     pub(super) machines: Vec<Described>,
+    places: Places,
     pub(super) faults: Vec<Fault>,
     pub(super) checks: Vec<Box<dyn Checker>>,
     pub(super) finally: Vec<(usize, Box<dyn FnOnce()>)>,
@@ -28,6 +30,7 @@ pub struct World {
 pub(super) struct Described {
     pub(super) name: String,
     pub(super) group: String,
+    pub(super) address: Ipv4Addr,
     pub(super) build: Build,
     /// Environment variables and their values.
     pub(super) variables: Vec<(String, String)>,
@@ -81,6 +84,7 @@ impl World {
         World {
             dice,
             machines: Vec::new(),
+            places: Places::default(),
             faults: Vec::new(),
             checks: vec![Box::new(always())],
             finally: Vec::new(),
@@ -138,15 +142,16 @@ impl World {
 
     fn add(&mut self, name: String, group: &str, build: Build) -> Machine {
         let place = self.machines.len();
-        let group = group.to_owned();
+        let (group, address) = (group.to_owned(), self.places.next(&name));
         self.machines.push(Described {
             name,
             group,
+            address,
             build,
             variables: Vec::new(),
             arguments: Vec::new(),
         });
-        Machine::new(place)
+        Machine::new(place, address)
     }
 
     /// Sets an environment variable for a machine's programs: `world.env(server, "PORT", "3000")`. Nothing of the
