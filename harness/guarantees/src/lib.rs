@@ -17,6 +17,7 @@
 mod asked;
 mod checkers;
 mod conditions;
+mod counted;
 mod evidence;
 mod guarantee;
 mod history;
@@ -32,9 +33,10 @@ mod verdict;
 
 pub use asked::{Asked, Excuse, NotJudged};
 pub use checkers::check;
+pub use counted::counted;
 pub use evidence::*;
 pub use guarantee::*;
 pub use history::*;
 pub use memberships::Memberships;
 pub use time::*;
-pub use verdict::{Exercise, Verdict, Violation, counted};
+pub use verdict::{Exercise, Verdict, Violation};

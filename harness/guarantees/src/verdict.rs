@@ -1,5 +1,6 @@
 //! What a checker says: held, violated (with the smallest evidence), or not exercised.
 
+use crate::counted::counted;
 use crate::{Asked, Evidence, Excuse, NotJudged, Time};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -148,15 +149,6 @@ impl Findings {
                 asked,
             }),
         }
-    }
-}
-
-/// A number with its noun: `1 delivery`, `3 deliveries`, `0 messages`.
-pub fn counted(count: u64, noun: &str) -> String {
-    match (count, noun.strip_suffix('y')) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) => format!("{count} {stem}ies"),
-        (_, None) => format!("{count} {noun}s"),
     }
 }
 

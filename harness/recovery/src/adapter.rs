@@ -1,8 +1,9 @@
 //! The adapter: broadcasts pass through here, so here they get their offsets.
 
 use crate::Recovery;
-use crate::books::{Books, Number, Progress, Sent};
+use crate::books::{Books, Progress, Sent};
 use crate::log::Packet as Logged;
+use crate::number::Number;
 use crate::storage::StorageError;
 use socketioxide::adapter::Emitter;
 use socketioxide::socket::Sid;

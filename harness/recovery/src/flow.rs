@@ -4,8 +4,8 @@
 //! the next ping the connection. What passes the wire is read there (`wire`), so it is known how much of
 //! a queue is ours, and the rest is left to others.
 
-use crate::books::Number;
 use crate::log::Sequence;
+use crate::number::Number;
 use socketioxide::socket::Sid;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,7 +2,8 @@
 //! live before the connect handler.
 
 use crate::adapter::{PACE, RecoveryAdapter};
-use crate::books::{Books, Connection, End, Number};
+use crate::books::{Books, Connection, End};
+use crate::number::Number;
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::wire::Arrival;

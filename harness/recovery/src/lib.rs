@@ -82,10 +82,12 @@
 
 mod adapter;
 mod books;
+mod census;
 mod flow;
 mod handler;
 mod journal;
 mod log;
+mod number;
 mod options;
 mod refusal;
 mod secret;
@@ -94,6 +96,7 @@ mod storage;
 mod wire;
 
 pub use adapter::RecoveryAdapter;
+pub use census::Census;
 pub use handler::Protected;
 pub use options::Options;
 pub use refusal::Refusal;
@@ -134,22 +137,6 @@ struct Shared {
     keeps_time: AtomicBool,
     /// The storage is behind, and should be asked again soon.
     behind: Arc<Notify>,
-}
-
-/// What there is in the books at a moment: what must come to nothing when clients have gone and their
-/// time is over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    /// The sessions that have a connection.
-    pub connected: usize,
-    /// The sessions that wait for their clients.
-    pub waiting: usize,
-    /// The packets that some session may still need.
-    pub packets: usize,
-    /// The bytes of these packets.
-    pub bytes: usize,
-    /// The changes that the storage could not keep yet.
-    pub unsaved: usize,
 }
 
 impl Recovery {

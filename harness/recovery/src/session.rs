@@ -1,7 +1,7 @@
 //! What a server's handlers know of a session.
 
 use crate::adapter::RecoveryAdapter;
-use crate::books::Number;
+use crate::number::Number;
 use crate::refusal::Refusal;
 use crate::storage::StorageError;
 use crate::{Recovery, SocketRef};

@@ -1,10 +1,10 @@
 //! What can happen to machines and to the network between them.
 
+use crate::ids::MachineId;
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
 use crate::kernel::strikes::Strike;
-use crate::machine::MachineId;
 use crate::network::{Gateway, Link};
 use std::time::Duration;
 

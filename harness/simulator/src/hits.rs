@@ -3,14 +3,10 @@
 //! What happens on the network is noted where it happens. What happens inside of a machine is counted there as a
 //! whole, on [`Meter`]s; a fault has the difference since it began.
 
+use crate::ids::{FaultId, MachineId};
 use crate::kernel::disk::{DiskChange, DiskErrors, DiskLatency, Troubles};
-use crate::machine::MachineId;
 use std::collections::BTreeMap;
 use std::fmt;
-
-/// A fault that was given to a world, in the order of giving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FaultId(pub(crate) u32);
 
 /// What a fault can strike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

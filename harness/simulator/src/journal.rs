@@ -1,8 +1,8 @@
 //! What became of every packet, for whoever wants to show it. Nothing of it goes into the digest, and a world that
 //! was not asked to keep it keeps nothing.
 
+use crate::ids::MachineId;
 use crate::kernel::Packet;
-use crate::machine::MachineId;
 use rustc_hash::{FxHashMap, FxHasher};
 use smoltcp::wire::{IpProtocol, TcpPacket};
 use std::collections::VecDeque;

@@ -91,12 +91,15 @@ mod digest;
 mod engine;
 #[forbid(unsafe_code)]
 mod entropy;
+#[forbid(unsafe_code)]
+mod error;
 mod fault;
 #[forbid(unsafe_code)]
 mod hits;
 #[allow(unsafe_code)]
 mod host;
 #[forbid(unsafe_code)]
+mod ids;
 mod isolation;
 #[forbid(unsafe_code)]
 mod journal;
@@ -108,6 +111,7 @@ mod machine;
 mod machines;
 #[forbid(unsafe_code)]
 mod network;
+#[forbid(unsafe_code)]
 mod places;
 #[forbid(unsafe_code)]
 mod process;
@@ -116,21 +120,25 @@ mod queue;
 #[allow(unsafe_code)]
 mod sys;
 #[forbid(unsafe_code)]
+mod time;
+#[forbid(unsafe_code)]
 mod world;
 
 pub use audit::{Source, SourceKind};
 pub use digest::TraceEvent;
 pub use engine::Engine;
+pub use error::Error;
 pub use fault::Fault;
-pub use hits::{FaultId, Hits, Struck};
+pub use hits::{Hits, Struck};
+pub use ids::{FaultId, MachineId};
 pub use isolation::{Bounds, Crash, isolated};
 pub use journal::{Passage, PassageEnd, SegmentHead};
 pub use kernel::clock::ClockChange;
 pub use kernel::cpu::WorkCost;
 pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};
 pub use kernel::strikes::Strike;
-pub use machine::{MachineId, Panic};
+pub use machine::Panic;
 pub use network::{Chance, Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
 pub use places::Places;
 pub use process::{AsyncFunction, Ending, Function, Main};
-pub use world::{Error, World, here, note, note_value, now, simulate, simulate_on};
+pub use world::{World, here, note, note_value, now, simulate, simulate_on};

@@ -2,16 +2,18 @@
 
 use crate::audit::Call;
 use crate::entropy::{Entropy, stream};
-use crate::hits::{FaultId, Meter};
+use crate::hits::Meter;
+use crate::ids::{FaultId, MachineId};
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
 use crate::kernel::disk::mount::Copied;
 use crate::kernel::disk::tree::ROOT;
 use crate::kernel::environment::{Environment, Setup};
+use crate::kernel::errno::Errno;
 use crate::kernel::signals::{self, Sent, Target};
 use crate::kernel::strikes::{Fallen, Strike};
-use crate::kernel::{Addresses, Errno, Hardware, Kernel, Packet, Shared, Unsupported};
+use crate::kernel::{Addresses, Hardware, Kernel, Packet, Shared, SharedKernel, Unsupported};
 use crate::process::{Process, Program};
 use crate::sys;
 use std::cell::RefCell;
@@ -19,10 +21,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-
-/// A machine of a world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MachineId(pub(crate) u32);
 
 /// A panic of a machine's program, in its main task or in any other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +34,6 @@ pub struct Panic {
     /// The backtrace. It names the symbols of the build, and is no part of the digest.
     pub backtrace: String,
 }
-
-/// A kernel, shared between the world and the libc calls of the programs on it.
-pub(crate) type SharedKernel = Rc<RefCell<Kernel>>;
 
 pub(crate) struct Machine {
     pub(crate) name: String,

@@ -4,16 +4,18 @@
 //! turn of the process, the packets it sends, the digest, the counts) is the same under every engine.
 
 use crate::digest::Digest;
-use crate::hits::{Books, FaultId, Hits, Meter, Struck};
+use crate::error::Error;
+use crate::hits::{Books, Hits, Meter, Struck};
+use crate::ids::{FaultId, MachineId};
 use crate::journal::{Journal, PassageEnd};
 use crate::kernel::strikes::{Fallen, Strike};
 use crate::kernel::{Addresses, Packet, Shared};
-use crate::machine::{Machine, MachineId, Panic};
-use crate::network::{Answer, Counts, Fate, Network, Why, is_intact};
+use crate::machine::{Machine, Panic};
+use crate::network::fate::{Answer, Fate, Why};
+use crate::network::{Counts, Network, is_intact};
 use crate::places::Places;
 use crate::process::Program;
 use crate::sys;
-use crate::world::Error;
 use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
 use std::rc::Rc;

@@ -3,8 +3,8 @@
 //! Addresses, streams of random numbers and digests go by places and not by the order in which machines are added. So a
 //! machine that is left out moves nobody else's dice, and a run without it stays comparable.
 
+use crate::ids::MachineId;
 use crate::kernel::Addresses;
-use crate::machine::MachineId;
 use rustc_hash::FxHashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use xxhash_rust::xxh3::xxh3_64;

@@ -6,7 +6,7 @@
 //! What a machine runs is what `main` is: a function ([`Main`]). An `async` one gets what `#[tokio::main]` would give it,
 //! on one thread.
 
-use crate::machine::SharedKernel;
+use crate::kernel::SharedKernel;
 use crate::sys;
 use std::convert::Infallible;
 use std::fmt::Debug;

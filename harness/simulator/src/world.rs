@@ -6,18 +6,21 @@ use crate::audit::Source;
 use crate::digest::{self, TraceEvent};
 use crate::engine::{Driver, Engine};
 use crate::entropy::Entropy;
+use crate::error::Error;
 use crate::fault::Fault;
-use crate::hits::{FaultId, Hits};
+use crate::hits::Hits;
+use crate::ids::{FaultId, MachineId};
 use crate::journal::Passage;
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
-use crate::machine::{MachineId, Panic};
+use crate::machine::Panic;
 use crate::machines::Machines;
-use crate::network::{Counts, Link, nanos};
+use crate::network::{Counts, Link};
 use crate::process::Main;
 use crate::queue::Queue;
 use crate::sys;
+use crate::time::nanos;
 use std::hash::Hash;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -102,21 +105,6 @@ pub fn note(what: &str) -> bool {
 /// where a trace is kept.
 pub fn note_value(what: &impl Hash, words: impl FnOnce() -> String) -> bool {
     sys::note(digest::of(what), words)
-}
-
-/// Why a run could not go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// A program asked for something that is not simulated.
-    #[error("machine {machine} called {call}, which cannot be simulated: {remedy}")]
-    Unsupported {
-        /// The machine's name.
-        machine: String,
-        /// What it called.
-        call: String,
-        /// What to do about it.
-        remedy: &'static str,
-    },
 }
 
 /// A world of machines. [`simulate`] makes one.

@@ -1,8 +1,10 @@
 //! Packets: whom they are for, and how far they have come.
 
+use super::Books;
 use super::entry::Place;
-use super::{Books, Number, Refusal};
 use crate::log::{Packet, Sequence, with_offset};
+use crate::number::Number;
+use crate::refusal::Refusal;
 use crate::storage::{SavedPacket, StorageError};
 use bytes::Bytes;
 use socketioxide::socket::Sid;

@@ -1,6 +1,6 @@
 //! Where the sessions are that have no connection: socketioxide knows only the rooms of sockets.
 
-use super::number::Number;
+use crate::number::Number;
 use socketioxide_core::Str;
 use socketioxide_core::adapter::{BroadcastFlags, BroadcastOptions};
 use std::collections::{BTreeSet, HashMap};

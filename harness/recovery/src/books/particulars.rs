@@ -1,8 +1,9 @@
 //! What a session is called, and what the application keeps with it.
 
+use super::Books;
 use super::entry::{Entry, Place};
-use super::{Books, Number};
-use crate::Census;
+use crate::census::Census;
+use crate::number::Number;
 use crate::storage::StorageError;
 use serde_json::Value as Json;
 use socketioxide::socket::Sid;

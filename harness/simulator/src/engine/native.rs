@@ -4,13 +4,13 @@
 //! There are two kinds of events: packets that arrive, and machines that wake up. At the same
 //! nanosecond the packets come first.
 
-use super::Driver;
+use super::driver::Driver;
 use crate::alarms::Alarms;
+use crate::error::Error;
+use crate::ids::MachineId;
 use crate::kernel::Packet;
-use crate::machine::MachineId;
 use crate::machines::Machines;
 use crate::queue::Queue;
-use crate::world::Error;
 
 #[derive(Default)]
 pub(super) struct Native {

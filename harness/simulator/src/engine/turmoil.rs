@@ -13,21 +13,23 @@
 //! Time advances in ticks of one millisecond. What happens within a tick has the time of its end.
 
 mod card;
+mod line;
+mod names;
 mod obstacles;
 
-use super::Driver;
+use super::driver::Driver;
 use crate::entropy::Entropy;
-use crate::kernel::Packet;
-use crate::machine::MachineId;
+use crate::error::Error;
+use crate::ids::MachineId;
 use crate::machines::Machines;
-use crate::network::nanos;
 use crate::sys;
-use crate::world::Error;
+use crate::time::nanos;
 use card::{Card, run_card};
+use line::{Answer, Leaving, Line, Report};
+use names::{Addresses, name};
 use obstacles::Obstacles;
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -57,35 +59,6 @@ enum Order {
     },
     Attend(MachineId, Answer),
     RunUntil(u64),
-}
-
-/// What turmoil's thread tells the world.
-enum Report {
-    /// A machine's card has these packets for it, or its time has come.
-    Ask {
-        machine: MachineId,
-        now: u64,
-        arrived: Vec<(MachineId, Packet)>,
-    },
-    /// The time of the order is over.
-    Done,
-}
-
-/// What a machine did.
-struct Answer {
-    departures: Vec<Leaving>,
-    /// When it wants to run again, in nanoseconds.
-    wake: Option<u64>,
-    /// The world cannot go on.
-    stop: bool,
-}
-
-/// A packet on its way to turmoil's network.
-struct Leaving {
-    to: MachineId,
-    packet: Packet,
-    /// When the card hands it over, in nanoseconds.
-    at: u64,
 }
 
 /// The world's side.
@@ -225,43 +198,6 @@ impl Drop for Turmoil {
     }
 }
 
-/// The connection of the cards to the world. On turmoil's thread.
-struct Line {
-    reports: Sender<Report>,
-    answers: Receiver<Answer>,
-    now: Cell<u64>,
-    stopped: Cell<bool>,
-}
-
-impl Line {
-    fn new(reports: Sender<Report>, answers: Receiver<Answer>) -> Rc<Self> {
-        Rc::new(Self {
-            reports,
-            answers,
-            now: Default::default(),
-            stopped: Default::default(),
-        })
-    }
-
-    /// Asks the world what a machine does now. A world that has gone wants everything to stop.
-    fn ask(&self, machine: MachineId, arrived: Vec<(MachineId, Packet)>) -> Answer {
-        let now = self.now.get();
-        let asked = self.reports.send(Report::Ask {
-            machine,
-            now,
-            arrived,
-        });
-        let answer = asked.ok().and_then(|()| self.answers.recv().ok());
-        let answer = answer.unwrap_or(Answer {
-            departures: Vec::new(),
-            wake: None,
-            stop: true,
-        });
-        self.stopped.set(self.stopped.get() || answer.stop);
-        answer
-    }
-}
-
 /// The whole life of turmoil's thread.
 fn simulate(orders: &Receiver<Order>, line: Rc<Line>) {
     let mut simulation = turmoil::Builder::new()
@@ -299,23 +235,11 @@ fn simulate(orders: &Receiver<Order>, line: Rc<Line>) {
     }
 }
 
-/// A machine's name as a host of turmoil.
-fn name(machine: MachineId) -> String {
-    format!("machine-{}", machine.0)
-}
-
 #[derive(Default)]
 struct Hosts {
     cards: Vec<Rc<Card>>,
     addresses: Rc<RefCell<Addresses>>,
     off: BTreeSet<MachineId>,
-}
-
-/// Who is who in turmoil's network.
-#[derive(Default)]
-struct Addresses {
-    of: Vec<IpAddr>,
-    whose: HashMap<IpAddr, MachineId>,
 }
 
 impl Hosts {

@@ -1,5 +1,6 @@
 //! A child of this process: a copy that does one thing, is watched meanwhile, and whose end harms nobody.
 
+use super::end::End;
 use super::real;
 use libc::{c_int, pid_t};
 use std::fs::File;
@@ -16,19 +17,6 @@ pub(crate) struct Bounds {
     pub(crate) time: Duration,
     /// How many bytes of memory at once.
     pub(crate) memory: u64,
-}
-
-/// How a child has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// With this code.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-    /// It was ended because it took too long.
-    TooLong,
-    /// It was ended because it took too much memory.
-    TooLarge,
 }
 
 /// What a child has left behind.

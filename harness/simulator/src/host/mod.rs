@@ -4,14 +4,16 @@
 
 pub(crate) mod child;
 mod context;
+mod end;
 mod loan;
 pub(crate) mod nursery;
 pub(crate) mod real;
 mod shared_memory;
 mod statics;
 
-pub(crate) use child::{ASK, Bounds, End, Remains};
+pub(crate) use child::{ASK, Bounds, Remains};
 pub(crate) use context::Context;
+pub(crate) use end::End;
 pub(crate) use loan::Loan;
 pub(crate) use shared_memory::SharedMemory;
 pub(crate) use statics::{Given, Statics};

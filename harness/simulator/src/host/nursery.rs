@@ -3,7 +3,8 @@
 //! Every child begins in the same state, whatever has happened in the process that asks: no static has been changed,
 //! and no other thread has locked anything.
 
-use super::child::{self, Bounds, End, Remains};
+use super::child::{self, Bounds, Remains};
+use super::end::End;
 use super::real;
 use libc::{c_int, c_void};
 use std::cell::RefCell;

@@ -1,6 +1,6 @@
 //! The real operating system, for threads on which no machine runs.
 
-use super::child::End;
+use super::end::End;
 use libc::{pid_t, pthread_t};
 use std::arch::asm;
 use std::ffi::{CStr, c_int, c_long, c_void};

@@ -7,6 +7,7 @@
 mod acknowledging;
 mod arrivals;
 mod bytes;
+mod clock;
 mod congestion;
 pub(super) mod info;
 mod rack;
@@ -20,6 +21,7 @@ pub(super) mod sequence;
 pub(super) use congestion::Algorithm;
 pub(super) use sender::Wishes;
 
+use clock::{millis, stamp};
 use info::Info;
 use receiver::{LARGEST_SCALE, Receiver};
 use segment::{Header, Segment, flag};
@@ -53,15 +55,6 @@ const LEAST_SEGMENT: u32 = 48;
 
 /// Bytes that timestamps take of each segment.
 const STAMPS: u32 = 12;
-
-pub(super) const fn millis(millis: u64) -> u64 {
-    millis * 1_000_000
-}
-
-/// What the timestamp option says at a time (RFC 7323, section 5.4): milliseconds.
-fn stamp(now: u64) -> u32 {
-    (now / 1_000_000) as u32
-}
 
 /// Where segments leave.
 pub(super) trait Outlet {

@@ -5,17 +5,14 @@ use super::connection::segment::{Header, Segment};
 use super::connection::sequence::Seq;
 use super::connection::{Connection, Failure, KeepAlive, Setup, State};
 use super::envelope::{Envelope, Post};
+use super::errno::{Errno, Result};
+use super::ids::ObjectId;
 use super::options::Options;
 use super::packet::{Endpoints, Packet};
 use super::ports::Claim;
-use super::{Errno, ObjectId, Result};
 use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
 use std::mem::MaybeUninit;
 use std::time::Duration;
-
-/// A flow, as an index into the kernel's table of flows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FlowId(pub(super) usize);
 
 /// The largest IP packet, as on Ethernet.
 pub(super) const MTU: usize = 1500;

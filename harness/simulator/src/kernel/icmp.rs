@@ -1,9 +1,9 @@
 //! What routers tell a machine: that a packet was too large for the path. Linux adapts its segments
 //! (path MTU discovery, RFC 1191 and RFC 8201); other ICMP messages are not understood.
 
-use super::flow::MTU;
+mod learning;
+
 use super::packet::{Endpoints, Packet};
-use super::tcp::Tcp;
 use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv6Packet};
 use std::net::{IpAddr, SocketAddr};
 
@@ -66,25 +66,4 @@ fn endpoints_of_quoted(icmp: IpProtocol, quoted: &[u8]) -> Option<Endpoints> {
         local: SocketAddr::new(source, u16::from_be_bytes([a, b])),
         peer: SocketAddr::new(destination, u16::from_be_bytes([c, d])),
     })
-}
-
-impl Tcp {
-    /// Learns that packets to a destination were too large. That is believed only of a flow that
-    /// there is.
-    pub(super) fn shrink(&mut self, too_big: &TooBig, now: u64) {
-        let destination = too_big.endpoints.peer.ip();
-        let mtu = match destination {
-            IpAddr::V4(_) => too_big.mtu.max(MIN_PATH_MTU),
-            IpAddr::V6(_) if too_big.mtu < MIN_MTU_V6 => return,
-            IpAddr::V6(_) => too_big.mtu,
-        };
-        if usize::from(mtu) < MTU
-            && let Some(flow) = self.flow_between(&too_big.endpoints)
-        {
-            self.with(flow, |flow, outgoing| {
-                flow.set_mtu(usize::from(mtu), now, outgoing);
-            });
-            self.path_mtus.insert(destination, mtu);
-        }
-    }
 }

@@ -4,7 +4,7 @@
 //! The kernel outlives the process that runs on it: after a kill it still closes connections, and
 //! acknowledges what arrives. Only a loss of power ends it.
 
-mod address;
+pub(crate) mod address;
 mod blocking;
 pub(crate) mod clock;
 mod connection;
@@ -14,9 +14,11 @@ pub(crate) mod disk;
 mod envelope;
 pub(crate) mod environment;
 mod epoll;
+pub(crate) mod errno;
 pub(crate) mod files;
 mod flow;
 mod icmp;
+pub(crate) mod ids;
 mod linger;
 mod listener;
 mod maps;
@@ -30,12 +32,14 @@ mod socket;
 pub(crate) mod strikes;
 mod tcp;
 pub(crate) mod threads;
+pub(crate) mod transfer;
 mod udp;
 mod unix;
 
 use crate::entropy::{Door, Entropy};
 use crate::host::Statics;
 pub(crate) use address::Addresses;
+
 pub(crate) use blocking::{Blocked, Way};
 use clock::Clocks;
 use cpu::Cpu;
@@ -45,9 +49,11 @@ pub(crate) use envelope::is_segment_intact;
 use environment::Environment;
 use epoll::{Epoll, EventCounter};
 pub(crate) use epoll::{Interest, ReadyEvent};
+pub(crate) use errno::{Errno, Result};
 pub(crate) use files::At;
 use files::{OpenFile, Working};
-pub(crate) use flow::FlowId;
+
+use ids::ObjectId;
 pub(crate) use linger::Linger;
 use maps::Maps;
 use names::Names;
@@ -58,7 +64,6 @@ pub(crate) use ports::Protocol;
 use rustc_hash::FxHashMap;
 use signals::{SignalDescriptor, Signals};
 use socket::Socket;
-pub(crate) use socket::{Family, How, Received};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -67,6 +72,7 @@ use std::time::Duration;
 use strikes::Strikes;
 use tcp::Tcp;
 use threads::Threads;
+
 use udp::Udp;
 use unix::{Key, UnixSocket};
 
@@ -75,13 +81,6 @@ pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
 
 /// How long a used-up time slice lasts: what keeps a process that never sleeps from stopping time.
 const SLICE: u64 = 1_000_000;
-
-/// An error number of the operating system (`errno(3)`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Errno(pub(crate) i32);
-
-/// The result of a system call.
-pub(crate) type Result<T> = std::result::Result<T, Errno>;
 
 /// A call that the simulator does not know how to answer.
 #[derive(Clone, Debug)]
@@ -140,6 +139,9 @@ pub(crate) struct Kernel {
     main_waker: Option<Waker>,
 }
 
+/// A kernel, shared between the world and the libc calls of the programs on it.
+pub(crate) type SharedKernel = Rc<RefCell<Kernel>>;
+
 /// What the kernels of all machines of a world share.
 pub(crate) struct Shared {
     /// A number is never used twice, so that whoever holds on to a descriptor of a process that has
@@ -156,10 +158,6 @@ impl Default for Shared {
         }
     }
 }
-
-/// An object of the kernel, as an index into its table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct ObjectId(usize);
 
 /// An object, and how many descriptors it has.
 struct Slot {

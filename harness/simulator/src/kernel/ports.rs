@@ -3,8 +3,9 @@
 //! The rules are Linux's: two sockets may share a port if their addresses do not overlap, if both set
 //! `SO_REUSEADDR` (of TCP sockets none may be listening), or if both set `SO_REUSEPORT`.
 
+use super::errno::{Errno, Result};
+use super::ids::ObjectId;
 use super::options::Options;
-use super::{Errno, ObjectId, Result};
 use rustc_hash::FxHashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ops::Range;

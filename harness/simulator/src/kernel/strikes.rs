@@ -7,10 +7,11 @@
 //! The calls that count are those that somebody else may notice: calls on descriptors, those of SQLite to its disk,
 //! and notes of operations.
 
-use super::disk::DiskChange;
-use super::disk::Troubles;
-use super::{Kernel, Packet};
-use crate::hits::FaultId;
+mod calls;
+
+use super::Packet;
+use super::disk::{DiskChange, Troubles};
+use crate::ids::FaultId;
 use rand_chacha::ChaCha8Rng;
 
 /// Something that can strike in the middle of a turn.
@@ -97,49 +98,5 @@ impl Strikes {
 
     pub(crate) fn set_at_work(&mut self, at_work: bool) {
         self.at_work = at_work;
-    }
-}
-
-impl Kernel {
-    /// The process begins a system call. True if that is where it is struck down.
-    pub(crate) fn begin_call(&mut self) -> bool {
-        let strikes = &mut self.hardware.strikes;
-        if !strikes.at_work || self.process_is_dead {
-            return false;
-        }
-        strikes.calls += 1;
-        !strikes.armed.is_empty() && self.strike()
-    }
-
-    /// Lets what is due strike, in the order of planning. A dead process can be struck no more.
-    fn strike(&mut self) -> bool {
-        let call = self.hardware.strikes.calls;
-        while !self.process_is_dead {
-            let armed = &mut self.hardware.strikes.armed;
-            let Some(place) = armed.iter().position(|armed| armed.at <= call) else {
-                return false;
-            };
-            let Armed {
-                fault, strike, rng, ..
-            } = armed.remove(place);
-            let mut fallen = Fallen {
-                fault,
-                strike,
-                call,
-                troubles: self.hardware.disk.troubles(),
-                unsynced: self.hardware.disk.unsynced(),
-                sent: Vec::new(),
-            };
-            if let Strike::Disk(change) = strike {
-                self.hardware.disk.change(change, || rng);
-            }
-            self.process_is_dead = strike.ends_process();
-            // What a turn sends that takes time leaves at its end, and there is none.
-            if strike.takes_power() && self.hardware.cpu.charged() == 0 {
-                self.take_departing(&mut fallen.sent);
-            }
-            self.hardware.strikes.fallen.push(fallen);
-        }
-        true
     }
 }

@@ -3,21 +3,23 @@
 //! A packet finds its flow by the two endpoints, a timer by its time. What a packet costs does not depend
 //! on how many connections the machine has.
 
+mod calls;
+
 use super::connection::Outlet;
 use super::connection::info::Info;
 use super::connection::segment::{Segment, flag};
 use super::envelope::{Envelope, Post};
-use super::flow::{Changes, Flow, FlowId, MTU, Owner};
+use super::errno::{Errno, Result};
+use super::flow::{Changes, Flow, MTU, Owner};
+use super::ids::{FlowId, ObjectId};
 use super::listener::{Listener, Request};
 use super::options::Options;
 use super::packet::{Endpoints, Packet};
 use super::ports::{Ports, Protocol};
 use super::socket::{Socket, State};
-use super::{Errno, Kernel, ObjectId, Result};
 use crate::alarms::Alarms;
 use libc::EPOLLIN;
 use rustc_hash::FxHashMap;
-use smoltcp::wire::IpProtocol;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
@@ -409,51 +411,5 @@ impl Tcp {
             };
             post.send(&reset, 0, |_| {});
         }
-    }
-}
-
-impl Kernel {
-    /// A packet arrives from the network.
-    pub(crate) fn receive_packet(&mut self, packet: Packet) {
-        match packet.ip().map(|ip| ip.protocol) {
-            Some(IpProtocol::Tcp) => {
-                // The kernel's answer waits for the process's turn only if that takes no time.
-                let at_once = self.is_slow();
-                let watcher = self.tcp.receive_packet(&packet, self.now, at_once);
-                self.notify(watcher);
-            }
-            Some(IpProtocol::Udp) => self.receive_udp(&packet),
-            Some(IpProtocol::Icmp | IpProtocol::Icmpv6) => self.receive_icmp(&packet),
-            _ => {}
-        }
-    }
-
-    /// Lets TCP do what is due by now.
-    pub(crate) fn run_timers(&mut self) {
-        while let Some((at, flow)) = self.tcp.timers.first()
-            && at <= self.now
-        {
-            let watcher = self.tcp.run_timer(FlowId(flow as usize), self.now);
-            self.notify(watcher);
-        }
-    }
-
-    /// Lets TCP send what follows from what arrived, and what the process wrote, since the last time.
-    pub(super) fn flush(&mut self) {
-        while let Some(flow) = self.tcp.dirty.pop_front() {
-            let watcher = self.tcp.work(flow, self.now);
-            self.notify(watcher);
-        }
-    }
-
-    /// When TCP wants to run again.
-    pub(crate) fn next_timer(&self) -> Option<u64> {
-        self.tcp.timers.first().map(|(at, _)| at)
-    }
-
-    /// Moves the packets to be sent to the end of `packets`.
-    pub(super) fn take_outgoing(&mut self, packets: &mut Vec<Packet>) {
-        packets.append(&mut self.tcp.outgoing);
-        packets.append(&mut self.udp.outgoing);
     }
 }

@@ -4,30 +4,18 @@
 //! as it is written here. Whoever becomes ready first runs first, and who waits for the same thing is woken
 //! in the order in which the waiting began.
 
+mod calls;
+
+use super::ids::{FlowId, ThreadId};
 use super::signals::SignalSet;
-use super::{FlowId, Kernel, Object, SLICE};
-use crate::sys::Thread;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
+use std::ffi::c_void;
 use std::rc::Rc;
 
 /// After so many changes of the running thread without time passing, the threads have used up their slice.
 const CHANGES_PER_SLICE: u32 = 4096;
-
-/// A thread of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ThreadId(u32);
-
-impl ThreadId {
-    /// As Linux numbers the threads of the first process of a container.
-    pub(crate) fn number(self) -> i32 {
-        self.0 as i32 + 1
-    }
-}
-
-/// The thread with whose end the process ends.
-pub(crate) const MAIN: ThreadId = ThreadId(0);
 
 /// What a thread waits for, besides its time limit.
 #[derive(Clone, Debug)]
@@ -68,12 +56,33 @@ pub(crate) enum Outcome {
     Interrupted,
 }
 
+/// A thread, as the world's thread can become it.
+pub(crate) trait Lent {
+    /// Its number in its process.
+    fn id(&self) -> ThreadId;
+
+    /// The `pthread_t`.
+    fn handle(&self) -> usize;
+
+    /// As the host numbers the thread that lends: the holder of what is locked.
+    fn host_number(&self) -> i32;
+
+    /// Becomes this thread until it waits or ends. To be called by the world's own thread.
+    fn resume(&self, outcome: Outcome);
+
+    /// What it has ended with.
+    fn result(&self) -> *mut c_void;
+
+    /// Whether this address is among its thread-locals.
+    fn has_local(&self, address: usize) -> bool;
+}
+
 /// What has become of a thread.
 pub(crate) enum Ended {
     /// It has not ended.
     Not,
     /// It has: this is it, for the first who asks.
-    With(Rc<Thread>),
+    With(Rc<dyn Lent>),
     /// The machine knows no such thread.
     Unknown,
 }
@@ -83,7 +92,7 @@ pub(crate) struct Threads {
     /// Those that have not ended, in the order of their start.
     live: Vec<Live>,
     /// Those that have, and that nobody has joined yet.
-    ended: Vec<Rc<Thread>>,
+    ended: Vec<Rc<dyn Lent>>,
     /// In the order in which they began to wait.
     waiting: Vec<Waiting>,
     ready: VecDeque<(ThreadId, Outcome)>,
@@ -116,7 +125,7 @@ pub(crate) enum Arrival {
 }
 
 struct Live {
-    thread: Rc<Thread>,
+    thread: Rc<dyn Lent>,
     /// Nobody will join it.
     detached: bool,
 }
@@ -139,7 +148,7 @@ impl Threads {
     }
 
     /// Those that wait for a change of a word, and its address.
-    pub(crate) fn at_futexes(&self) -> impl Iterator<Item = (&Thread, usize)> {
+    pub(crate) fn at_futexes(&self) -> impl Iterator<Item = (&dyn Lent, usize)> {
         self.waiting.iter().filter_map(|waiting| {
             let live = (self.live.iter()).find(|live| live.thread.id() == waiting.thread)?;
             match waiting.wait {
@@ -177,7 +186,7 @@ impl Threads {
     }
 
     /// A thread was started. It runs when its turn comes.
-    pub(crate) fn add(&mut self, thread: Rc<Thread>) {
+    pub(crate) fn add(&mut self, thread: Rc<dyn Lent>) {
         self.ready.push_back((thread.id(), Outcome::Woken));
         let detached = false;
         self.live.push(Live { thread, detached });
@@ -371,97 +380,5 @@ impl Threads {
             .iter()
             .filter_map(|waiting| waiting.until)
             .min()
-    }
-}
-
-impl Kernel {
-    /// Who runs next and how its wait has ended; none if all wait, or have used up their time slice.
-    pub(crate) fn next_thread(&mut self) -> Option<(Rc<Thread>, Outcome)> {
-        let now = self.time_of_process();
-        if self.threads.rests_until.is_some_and(|rested| now < rested) {
-            return None;
-        }
-        self.threads.rests_until = None;
-        self.threads.expire(now);
-        self.wake_from_kernel();
-        let Some((id, outcome)) = self.threads.ready.pop_front() else {
-            self.threads.changes = 0;
-            return None;
-        };
-        self.threads.changes += 1;
-        if self.threads.changes == CHANGES_PER_SLICE {
-            self.threads.changes = 0;
-            self.threads.rests_until = Some(self.end_of_slice());
-        }
-        let live = self
-            .threads
-            .live
-            .iter()
-            .find(|live| live.thread.id() == id)?;
-        Some((Rc::clone(&live.thread), outcome))
-    }
-
-    /// When a time slice that begins now is over.
-    pub(crate) fn end_of_slice(&self) -> u64 {
-        self.time_of_process().saturating_add(SLICE)
-    }
-
-    /// In a dead process, ends the next wait that has a time limit; nobody else sees that time passes. False if there is
-    /// none.
-    pub(crate) fn wait_for_next_limit(&mut self) -> bool {
-        let rested = self.threads.rests_until.take();
-        let limit = match self.threads.ready.is_empty() {
-            true => self.threads.first_limit(),
-            false => rested,
-        };
-        if let Some(limit) = limit {
-            self.be_busy_until(limit);
-            self.threads.expire(limit);
-        }
-        limit.is_some()
-    }
-
-    /// When a thread wants to run next.
-    pub(super) fn threads_wake(&self) -> Option<u64> {
-        let threads = &self.threads;
-        let is_over = |waiting: &Waiting| self.is_over(&waiting.wait);
-        if threads.ready.is_empty() && !threads.waiting.iter().any(is_over) {
-            return threads.first_limit();
-        }
-        Some(threads.rests_until.unwrap_or(self.now))
-    }
-
-    /// Whether a wait for this epoll is over. With an error, if the epoll is gone.
-    fn has_event(&self, epoll: i32) -> bool {
-        let id = self.descriptors.get(&epoll);
-        let slot = id.and_then(|id| self.objects[id.0].as_ref());
-        slot.is_none_or(|slot| matches!(&slot.object, Object::Epoll(epoll) if epoll.has_ready()))
-    }
-
-    /// Whether what is waited for has come from the network.
-    fn is_over(&self, wait: &Wait) -> bool {
-        let is_ready = |fd, events| self.readiness(fd).is_ok_and(|ready| ready & events != 0);
-        match *wait {
-            Wait::Epoll(epoll) => self.has_event(epoll),
-            // A dead process has no descriptors: who waits for one may find that out.
-            Wait::Ready { .. } | Wait::AnyReady(_) if self.process_is_dead => true,
-            Wait::Ready { fd, events } => is_ready(fd, events),
-            Wait::AnyReady(ref any) => any.iter().any(|&(fd, events)| is_ready(fd, events)),
-            Wait::Acknowledgement(flow) => !self.tcp.is_lingering(flow),
-            Wait::Signal { thread, wanted } => self.has_pending(thread, wanted),
-            Wait::Futex { .. } | Wait::Condition(_) | Wait::End(_) | Wait::Time => false,
-        }
-    }
-
-    fn wake_from_kernel(&mut self) {
-        let mut place = 0;
-        while let Some(waiting) = self.threads.waiting.get(place) {
-            if self.is_over(&waiting.wait) {
-                let woken = self.threads.waiting.remove(place).thread;
-                self.threads.ready.push_back((woken, Outcome::Woken));
-            } else {
-                place += 1;
-            }
-        }
     }
 }

@@ -1,10 +1,9 @@
 //! Boxes that forward only the flows they know: NATs and stateful firewalls, which forget.
 
-use super::nanos;
 use super::packet::Segment;
-use crate::hits::FaultId;
+use crate::ids::{FaultId, MachineId};
 use crate::kernel::Packet;
-use crate::machine::MachineId;
+use crate::time::nanos;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! How long packets travel: distributions, and how much successive packets have in common.
 
-use super::nanos;
+use crate::time::nanos;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, StandardNormal};

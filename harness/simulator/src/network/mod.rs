@@ -15,6 +15,7 @@
 
 mod bottleneck;
 mod chance;
+pub(crate) mod fate;
 mod gateway;
 mod latency;
 mod link;
@@ -24,6 +25,7 @@ mod path;
 
 pub use bottleneck::Rate;
 pub use chance::Chance;
+pub(crate) use fate::{Answer, Fate, Why};
 pub use gateway::Gateway;
 pub use latency::Latency;
 pub use link::{Link, Mtu, Reorder};
@@ -31,13 +33,12 @@ pub use loss::Loss;
 pub(crate) use packet::{is_intact, syn};
 
 use crate::entropy::stream;
-use crate::hits::{Books, FaultId, Struck};
+use crate::hits::{Books, Struck};
+use crate::ids::{FaultId, MachineId};
 use crate::kernel::Packet;
-use crate::machine::MachineId;
 use packet::Segment;
 use path::Path;
 use rustc_hash::FxHashMap;
-use std::time::Duration;
 
 /// What the network carried so far, in IP packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,40 +60,6 @@ pub struct Counts {
     pub doubled: u64,
     /// Bytes of all packets sent, with their IP headers.
     pub bytes: u64,
-}
-
-/// What becomes of a packet. Times are in nanoseconds.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It arrives.
-    Arrives {
-        at: u64,
-        /// And once more.
-        again: Option<u64>,
-    },
-    /// It does not.
-    Dropped(Why),
-    /// A box on the path drops it, and may answer.
-    Refused(Vec<Answer>),
-}
-
-/// Why a packet does not arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// It is lost at random.
-    Lost,
-    /// The queue is full.
-    Overflow,
-    /// A partition drops it.
-    Cut,
-}
-
-/// A packet that a box on the path sends.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) to: MachineId,
-    pub(crate) packet: Packet,
-    pub(crate) at: u64,
 }
 
 /// All links of a world. A direction costs nothing until it is first used.
@@ -403,14 +370,10 @@ fn pair(a: MachineId, b: MachineId) -> (MachineId, MachineId) {
     (a.min(b), a.max(b))
 }
 
-/// A duration as the world counts it. 584 years are enough for everybody.
-pub(crate) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     const A: MachineId = MachineId(0);
     const B: MachineId = MachineId(1);

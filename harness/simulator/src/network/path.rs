@@ -1,10 +1,12 @@
 //! A link at work: what it does to one packet after the other.
 
+use super::Link;
 use super::chance::happens;
+use super::fate::{Fate, Why};
 use super::loss::State;
 use super::packet::flip_a_bit;
-use super::{Fate, Link, Why, nanos};
 use crate::kernel::Packet;
+use crate::time::nanos;
 use rand_chacha::ChaCha8Rng;
 
 /// Where one direction stands.

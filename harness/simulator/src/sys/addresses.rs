@@ -1,6 +1,7 @@
 //! Socket addresses: C's structures on one side, std's types on the other.
 
-use crate::kernel::{Errno, UnixName};
+use crate::kernel::UnixName;
+use crate::kernel::errno::Errno;
 use libc::{c_int, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 

@@ -1,7 +1,7 @@
 //! Tells the audit of a world what is asked at the entry points. A world without one pays for a look at a
 //! flag of its own.
 
-use super::{MACHINE, WORLD, WorldThread, machine, world};
+use super::here::{MACHINE, WORLD, WorldThread, machine, world};
 use crate::audit::{Audit, Call, Source};
 use crate::kernel::Kernel;
 use std::cell::RefCell;

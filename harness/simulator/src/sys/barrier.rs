@@ -3,9 +3,9 @@
 //! On a machine, who has arrived at a barrier is written in the machine's books. Left out: a barrier that was made
 //! outside of the machine's process; it waits for real.
 
-use super::real::Original;
-use super::threads;
-use super::{EntryPoint, machine};
+use super::here::{EntryPoint, machine};
+use super::waiting;
+use crate::host::real::Original;
 use crate::kernel::Kernel;
 use crate::kernel::threads::{Arrival, Wait};
 use libc::{c_int, c_uint, c_void, pthread_barrier_t, pthread_barrierattr_t};
@@ -56,7 +56,7 @@ unsafe extern "C" fn pthread_barrier_wait(barrier: *mut pthread_barrier_t) -> c_
             let address = barrier as usize;
             let is_over = |kernel: &mut Kernel| kernel.threads.is_round_over(address, round);
             while machine(is_over) == Some(false) {
-                threads::wait(Wait::Condition(address), None);
+                waiting::wait(Wait::Condition(address), None);
             }
             0
         }

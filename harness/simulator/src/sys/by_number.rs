@@ -1,12 +1,15 @@
 //! `syscall(2)`: calls by their number. On a machine each does what the function of the same name does, or is refused: a
 //! call that nobody knows would reach the host.
 
+use super::answers::fail;
 use super::audit::asked;
 use super::entropy::fill_or_get;
 use super::futex::futex;
-use super::{EntryPoint, fail, machine, real, refused};
+use super::here::{EntryPoint, machine};
+use super::real;
+use super::refuse::refuse;
 use crate::audit::Call;
-use crate::kernel::Errno;
+use crate::kernel::errno::Errno;
 use libc::{c_long, c_uint, c_void};
 
 /// What only concerns the memory of the process and its threads, which are the host's.
@@ -168,7 +171,7 @@ unsafe extern "C" fn syscall(
 
 fn unknown(number: c_long) -> isize {
     let remedy = "call libc's function of that name, if there is one: what a machine knows of those is told in system.md";
-    refused::refuse(&format!("syscall number {number}"), remedy);
+    refuse(&format!("syscall number {number}"), remedy);
     fail(Errno(libc::ENOSYS))
 }
 

@@ -5,11 +5,11 @@
 //! other thread runs between the end of the lock and the beginning of the wait, so no signal is missed. Left out: a
 //! condition that several worlds share, of which each hears its own signals only.
 
+use super::here::{EntryPoint, machine};
 use super::mutex::{pthread_mutex_lock, pthread_mutex_unlock};
-use super::real::Original;
-use super::threads;
 use super::time::time_at;
-use super::{EntryPoint, machine};
+use super::waiting;
+use crate::host::real::Original;
 use crate::kernel::threads::{Outcome, Wait};
 use libc::{
     c_int, c_void, clockid_t, pthread_cond_t, pthread_condattr_t, pthread_mutex_t, timespec,
@@ -103,7 +103,7 @@ unsafe fn wait(
         if error != 0 {
             return error;
         }
-        let outcome = threads::wait(Wait::Condition(condition as usize), until);
+        let outcome = waiting::wait(Wait::Condition(condition as usize), until);
         match (pthread_mutex_lock(mutex), outcome) {
             (0, Outcome::TimedOut) => libc::ETIMEDOUT,
             (error, _) => error,

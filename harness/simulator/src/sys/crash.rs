@@ -3,9 +3,10 @@
 //! The machine is named before anything else is tried. In a process that runs for isolation
 //! ([`isolated`](crate::isolated)) the place follows, as a backtrace; elsewhere the end would not wait for that.
 
-use super::real::{self, Original};
-use super::{EntryPoint, MACHINE, threads, world_time};
-use crate::host::{ASK, Statics, nursery};
+use super::here::{EntryPoint, MACHINE};
+use super::{myself, world_time};
+use crate::host::ASK;
+use crate::host::real::{self, Original};
 use libc::{c_int, c_void, siginfo_t};
 use std::fmt::{self, Write};
 use std::mem::{MaybeUninit, transmute};
@@ -116,7 +117,7 @@ unsafe extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut
     // SAFETY: the host's description of the fault.
     let address = unsafe { (*info).si_addr() } as usize;
     let what = match signal {
-        _ if threads::is_below_stack(address) => "its stack has overflowed",
+        _ if myself::is_below_stack(address) => "its stack has overflowed",
         libc::SIGSEGV => "a segmentation fault",
         libc::SIGBUS => "a bus error",
         libc::SIGILL => "an illegal instruction",
@@ -153,7 +154,7 @@ unsafe extern "C" fn on_ask(_: c_int, _: *mut siginfo_t, _: *mut c_void) {
 }
 
 /// Makes this process one whose end harms nobody.
-fn isolate() {
+pub(super) fn isolate() {
     ISOLATED.store(true, Ordering::Relaxed);
     set_handler(ASK, on_ask, 0);
     // A world's thread wants to be asked, and no other.
@@ -218,25 +219,6 @@ pub(super) fn exit_on_machine(code: c_int) -> ! {
     );
     tell_place();
     std::process::abort();
-}
-
-/// Where a process of this executable begins, before `main`: it may be a nursery, and then has no `main`.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static BEGIN: extern "C" fn() = begin;
-
-extern "C" fn begin() {
-    if nursery::is_asked_for() {
-        // The linker decides what comes first of all that is done before `main`: this may.
-        #[cfg(feature = "sqlite")]
-        super::sqlite::prepare();
-        // SAFETY: nothing else has begun, and what is forked from here runs one world at a time.
-        unsafe {
-            Statics::separate();
-            super::install();
-            nursery::serve(isolate)
-        }
-    }
 }
 
 /// What this file defines, for the check at the start.

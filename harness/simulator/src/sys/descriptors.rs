@@ -1,121 +1,16 @@
 //! Calls on descriptors of any kind: read, write, close, and the two catch-alls fcntl and ioctl.
 
+use super::answers::{answer, answer_int, fail};
 use super::files::lock_part;
+use super::here::{EntryPoint, machine};
 use super::messages::{receive_vectored, send_vectored, told_of_pipe};
-use super::signals::Interruption;
-use super::{EntryPoint, answer, answer_int, call, fail, machine, real, refused, shared, threads};
-use crate::kernel::threads::{Outcome, Wait};
-use crate::kernel::{Blocked, Errno, FIRST_DESCRIPTOR, How, Kernel, Linger};
+use super::transfer::{bytes, may_block, on_descriptor, room, vectored};
+use super::{real, refused, shared, waiting};
+use crate::kernel::errno::Errno;
+use crate::kernel::threads::Wait;
+use crate::kernel::transfer::How;
+use crate::kernel::{FIRST_DESCRIPTOR, Linger};
 use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
-use std::mem::MaybeUninit;
-use std::slice;
-
-/// Lets the machine answer a call on a simulated descriptor; none if the descriptor is real.
-pub(super) fn on_descriptor<R>(fd: c_int, f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
-    if fd < FIRST_DESCRIPTOR {
-        None
-    } else {
-        call(|kernel| {
-            kernel.hardware.cpu.charge_call();
-            f(kernel)
-        })
-    }
-}
-
-/// [`on_descriptor`] for calls that may block: the thread waits then until the descriptor is ready, and asks again.
-pub(super) fn may_block<T>(
-    fd: c_int,
-    mut f: impl FnMut(&mut Kernel) -> Result<T, Errno>,
-) -> Option<Result<T, Errno>> {
-    let (mut limit, mut interrupted) = (None, false);
-    loop {
-        let (result, blocked) = on_descriptor(fd, |kernel| {
-            kernel.blocked = None;
-            let result = f(kernel);
-            let blocks = matches!(result, Err(Errno(libc::EAGAIN | libc::EINPROGRESS)));
-            (result, kernel.blocked.take().filter(|_| blocks))
-        })?;
-        let Some(blocked) = blocked else {
-            return Some(result);
-        };
-        if interrupted {
-            return Some(Err(Errno(libc::EINTR)));
-        }
-        let Blocked { fd, events, until } = blocked;
-        // However often it is woken for nothing.
-        limit = limit.or(until);
-        match threads::wait_or_signal(Wait::Ready { fd, events }, limit) {
-            Ok(Outcome::TimedOut) => return Some(result),
-            // With a time limit of the socket's it is not restarted (signal(7)).
-            Err(Interruption::Fails) => interrupted = true,
-            Err(Interruption::Restarts) if limit.is_some() => interrupted = true,
-            Ok(_) | Err(_) => {}
-        }
-    }
-}
-
-/// The bytes a program offers or wants to have filled.
-///
-/// # Safety
-///
-/// `start` must be valid for `length` bytes for as long as the result is used, or `length` be zero.
-pub(super) unsafe fn bytes<'a>(start: *const c_void, length: size_t) -> &'a [u8] {
-    // SAFETY: the caller's; an empty slice needs a pointer that is not null.
-    unsafe {
-        if length == 0 {
-            &[]
-        } else {
-            slice::from_raw_parts(start.cast(), length)
-        }
-    }
-}
-
-/// As [`bytes`], to be written to: a program need not have initialised what it wants to have filled.
-///
-/// # Safety
-///
-/// As for [`bytes`], and nobody else may look at them meanwhile.
-pub(super) unsafe fn room<'a>(start: *mut c_void, length: size_t) -> &'a mut [MaybeUninit<u8>] {
-    // SAFETY: the caller's; an empty slice needs a pointer that is not null.
-    unsafe {
-        if length == 0 {
-            &mut []
-        } else {
-            slice::from_raw_parts_mut(start.cast(), length)
-        }
-    }
-}
-
-/// A transfer that stops at the first buffer which is not filled or emptied completely.
-///
-/// # Safety
-///
-/// `parts` must be valid for `count` entries, and each entry for its length.
-pub(super) unsafe fn vectored(
-    parts: *const iovec,
-    count: usize,
-    mut transfer: impl FnMut(*mut c_void, size_t) -> Result<usize, Errno>,
-) -> Result<usize, Errno> {
-    let mut total = 0;
-    for index in 0..count {
-        // SAFETY: the caller's.
-        let part = unsafe { &*parts.add(index) };
-        if part.iov_len == 0 {
-            continue;
-        }
-        match transfer(part.iov_base, part.iov_len) {
-            Ok(moved) => {
-                total += moved;
-                if moved < part.iov_len {
-                    break;
-                }
-            }
-            Err(_) if total > 0 => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(total)
-}
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssize_t {
@@ -218,7 +113,7 @@ unsafe extern "C" fn dup(fd: c_int) -> c_int {
 
 fn wait_for_acknowledgement(linger: Linger) {
     machine(|kernel| kernel.begin_to_linger(linger));
-    threads::wait(Wait::Acknowledgement(linger.flow), Some(linger.until));
+    waiting::wait(Wait::Acknowledgement(linger.flow), Some(linger.until));
 }
 
 /// Variadic in C; Linux passes the third argument in a register all the same.

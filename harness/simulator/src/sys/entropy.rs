@@ -1,7 +1,8 @@
 //! Entropy.
 
 use super::audit::asked;
-use super::{EntryPoint, WorldThread, machine, real, world};
+use super::here::{EntryPoint, WorldThread, machine, world};
+use super::real;
 use crate::audit::Call;
 use crate::entropy::Door;
 use libc::{c_int, c_uint, c_void, size_t, ssize_t};
@@ -83,4 +84,13 @@ unsafe fn zeroed<'a>(start: *mut c_void, length: size_t) -> &'a mut [u8] {
 /// What this file defines, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![getrandom, getentropy]
+}
+
+/// The seed of a runtime, from the entropy of the machine that runs.
+#[cfg(tokio_unstable)]
+pub(crate) fn seed_of_runtime() -> u64 {
+    use crate::audit::Call;
+    use crate::entropy::Door;
+    asked(|| Call::entropy("tokio's rng_seed", size_of::<u64>()));
+    machine(|kernel| kernel.entropy.next_u64(Door::Tokio)).unwrap_or_default()
 }

@@ -3,13 +3,15 @@
 //! `environ` is a variable of the whole process, which is read without a call: `std::env::vars` does so. In a run that is
 //! isolated it is the simulated process's own, as are std's arguments (see [`Statics`]); elsewhere it is the host's.
 
+use super::answers::fail;
 use super::audit::asked;
-use super::real::Original;
-use super::{EntryPoint, fail, machine};
+use super::here::{EntryPoint, machine};
 use crate::audit::Call;
 use crate::host::Statics;
+use crate::host::real::Original;
+use crate::kernel::Kernel;
 use crate::kernel::environment::Environment;
-use crate::kernel::{Errno, Kernel};
+use crate::kernel::errno::Errno;
 use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
 use std::mem::transmute;

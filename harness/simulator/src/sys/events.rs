@@ -1,10 +1,14 @@
 //! `epoll(7)`, `eventfd(2)` and `poll(2)`.
 
-use super::descriptors::on_descriptor;
-use super::signals::{Interruption, with_mask};
-use super::{EntryPoint, answer_int, fail, machine, real, spin, threads};
+use super::answers::{answer_int, fail};
+use super::handlers::Interruption;
+use super::here::{EntryPoint, machine};
+use super::signals::with_mask;
+use super::transfer::on_descriptor;
+use super::{real, streaks, waiting};
+use crate::kernel::errno::Errno;
 use crate::kernel::threads::{Outcome, Wait};
-use crate::kernel::{Errno, FIRST_DESCRIPTOR, Interest, Kernel, ReadyEvent};
+use crate::kernel::{FIRST_DESCRIPTOR, Interest, Kernel, ReadyEvent};
 use libc::{c_int, c_uint, epoll_event, pollfd, sigset_t, timespec};
 use std::slice;
 use std::time::Duration;
@@ -116,7 +120,7 @@ unsafe extern "C" fn epoll_wait(
         },
     };
     while found == 0 && !is_over {
-        let waited = threads::wait_or_signal(Wait::Epoll(epoll), limit);
+        let waited = waiting::wait_or_signal(Wait::Epoll(epoll), limit);
         is_over = waited == Ok(Outcome::TimedOut);
         match machine(|kernel| kernel.epoll_look(epoll, most, &mut deliver)) {
             Some(Ok(ready)) => found = ready,
@@ -128,7 +132,7 @@ unsafe extern "C" fn epoll_wait(
         }
     }
     if found > 0 {
-        spin::has_waited();
+        streaks::has_waited();
     }
     found as c_int
 }
@@ -201,7 +205,7 @@ pub(super) unsafe fn poll_on_machine(
             Looked::Elsewhere => return None,
             Looked::Ready(ready) => return Some(ready),
             Looked::WaitsFor(_) if interrupted => return Some(fail(Errno(libc::EINTR)) as c_int),
-            Looked::WaitsFor(wait) => match threads::wait_or_signal(wait, until.flatten()) {
+            Looked::WaitsFor(wait) => match waiting::wait_or_signal(wait, until.flatten()) {
                 Ok(Outcome::TimedOut) => return Some(0),
                 Err(interruption) => interrupted = interruption.has_handled(),
                 Ok(_) => {}

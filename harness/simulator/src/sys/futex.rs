@@ -8,12 +8,15 @@
 //! this is how the two are told apart. Should another world not let go for long, then the machine looks again from time
 //! to time. A thread that is alone in its process can only be waited for by others, and so waits for them.
 
-use super::threads::{self, has_others};
+use super::answers::fail;
+use super::here::{machine, other_worlds};
+use super::myself::has_others;
+use super::refuse::refuse;
 use super::time::time_at;
-use super::{fail, machine, other_worlds, real, refused};
-use crate::kernel::Errno;
+use super::{myself, real, waiting};
+use crate::kernel::SharedKernel;
+use crate::kernel::errno::Errno;
 use crate::kernel::threads::{Outcome, Wait};
-use crate::machine::SharedKernel;
 use libc::{c_int, c_void, dl_phdr_info, size_t, timespec};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -59,7 +62,7 @@ pub(super) unsafe fn futex(arguments: [usize; 6]) -> Option<isize> {
         libc::FUTEX_WAKE_BITSET => wake(arguments, bits as u32),
         operation if has_others() => {
             let call = format!("futex with operation {operation}");
-            refused::refuse(&call, "use locks that wait and wake only");
+            refuse(&call, "use locks that wait and wake only");
             Some(fail(Errno(libc::ENOSYS)))
         }
         _ => None,
@@ -79,7 +82,7 @@ fn wait(word: &AtomicU32, value: u32, until: Option<u64>, bits: u32) -> isize {
         wait_for_other_worlds(word, value, &wait);
         return 0;
     }
-    match threads::wait_or_signal(wait, until) {
+    match waiting::wait_or_signal(wait, until) {
         Ok(Outcome::TimedOut) => fail(Errno(libc::ETIMEDOUT)),
         Ok(_) => 0,
         // Whoever waits looks at the word again, whether its handlers restart calls or not.
@@ -88,7 +91,7 @@ fn wait(word: &AtomicU32, value: u32, until: Option<u64>, bits: u32) -> isize {
 }
 
 fn may_be_of_another_world(word: &AtomicU32) -> bool {
-    !has_others() || is_static(word) || threads::is_on_stack(word.as_ptr() as usize)
+    !has_others() || is_static(word) || myself::is_on_stack(word.as_ptr() as usize)
 }
 
 fn wait_for_other_worlds(word: &AtomicU32, value: u32, wait: &Wait) {
@@ -96,7 +99,7 @@ fn wait_for_other_worlds(word: &AtomicU32, value: u32, wait: &Wait) {
     let mut pause = FIRST_PAUSE;
     while word.load(Ordering::SeqCst) == value {
         let until = machine(|kernel| kernel.time_of_process().saturating_add(pause));
-        if threads::wait(wait.clone(), until) == Outcome::Woken {
+        if waiting::wait(wait.clone(), until) == Outcome::Woken {
             return;
         }
         pause = (pause * 2).min(LAST_PAUSE);

@@ -1,7 +1,9 @@
 //! What a machine says of itself: its name and its system. Nothing of the host shows.
 
-use super::{EntryPoint, fail, machine, real};
-use crate::kernel::Errno;
+use super::answers::fail;
+use super::here::{EntryPoint, machine};
+use super::real;
+use crate::kernel::errno::Errno;
 use libc::{c_char, c_int, size_t, utsname};
 
 fn name() -> Option<String> {

@@ -3,8 +3,9 @@
 //! What a process can do to itself or to others, the real one would do for all simulations in it: so it can only
 //! do what its machine can keep to itself.
 
-use super::real::{self, Original};
-use super::{EntryPoint, crash, machine, note_failure, threads};
+use super::here::{EntryPoint, machine};
+use super::{crash, myself, note_failure};
+use crate::host::real::{self, Original};
 use libc::{c_char, c_int, c_void, gid_t, passwd, pid_t, size_t, uid_t};
 use std::mem::transmute;
 
@@ -44,7 +45,7 @@ macro_rules! numbers {
 numbers! {
     getpid: pid_t, SYS_getpid, PROCESS;
     getppid: pid_t, SYS_getppid, NOBODY;
-    gettid: pid_t, SYS_gettid, threads::number();
+    gettid: pid_t, SYS_gettid, myself::number();
     getuid: uid_t, SYS_getuid, USER;
     geteuid: uid_t, SYS_geteuid, USER;
     getgid: gid_t, SYS_getgid, USER;
@@ -106,7 +107,7 @@ unsafe extern "C" fn _exit(code: c_int) -> ! {
         if code != 0 {
             note_failure(format!("the program ended with _exit({code})"));
         }
-        threads::end_process();
+        myself::end_process();
     }
     real::exit(code)
 }

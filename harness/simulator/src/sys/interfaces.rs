@@ -1,9 +1,10 @@
 //! The network interfaces of a machine: its loopback, and one card with the addresses it has at the moment.
 
 use super::addresses::write_address;
-use super::real::Original;
-use super::{EntryPoint, fail, machine};
-use crate::kernel::Errno;
+use super::answers::fail;
+use super::here::{EntryPoint, machine};
+use crate::host::real::Original;
+use crate::kernel::errno::Errno;
 use libc::{c_char, c_int, c_uint, c_void, ifaddrs, sockaddr, sockaddr_in6, socklen_t};
 use std::ffi::CStr;
 use std::mem::transmute;

@@ -1,9 +1,13 @@
 //! Sending and receiving, with and without addresses, in one piece or in several.
 
 use super::addresses::{read_address, write_address};
-use super::descriptors::{bytes, may_block, room, vectored};
-use super::{EntryPoint, answer, fail, real, refused, signals};
-use crate::kernel::{Errno, How, Kernel, Received};
+use super::answers::{answer, fail};
+use super::here::EntryPoint;
+use super::transfer::{bytes, may_block, room, vectored};
+use super::{real, refused, signals};
+use crate::kernel::Kernel;
+use crate::kernel::errno::Errno;
+use crate::kernel::transfer::{How, Received};
 use libc::{
     c_int, c_uint, c_void, iovec, mmsghdr, msghdr, size_t, sockaddr, socklen_t, ssize_t, timespec,
 };

@@ -4,9 +4,10 @@
 //! So a lock that another thread of the same machine holds is waited for here. One that another world holds
 //! is waited for as ever: it is free in a moment.
 
-use super::real::Original;
-use super::threads::{self, has_others};
-use super::{EntryPoint, machine, world};
+use super::here::{EntryPoint, machine, world};
+use super::myself::has_others;
+use super::waiting;
+use crate::host::real::Original;
 use crate::kernel::threads::Wait;
 use libc::{c_int, c_void, pthread_mutex_t};
 
@@ -49,7 +50,7 @@ pub(super) unsafe extern "C" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) 
             if !is_held_here(mutex) {
                 return original(&LOCK)(mutex);
             }
-            threads::wait(wait_for(mutex), None);
+            waiting::wait(wait_for(mutex), None);
         }
     }
 }

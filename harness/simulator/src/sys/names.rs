@@ -1,8 +1,8 @@
 //! Names: `getaddrinfo(3)` knows the machines of the world and nobody else. No question leaves the world.
 
 use super::addresses::write_address;
-use super::real::Original;
-use super::{EntryPoint, machine};
+use super::here::{EntryPoint, machine};
+use crate::host::real::Original;
 use libc::{addrinfo, c_char, c_int, c_void, sockaddr, sockaddr_in6, socklen_t};
 use std::ffi::CStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,9 +1,11 @@
 //! `getsockopt(2)` and `setsockopt(2)`: nearly all values are numbers.
 
-use super::descriptors::{bytes, on_descriptor};
+use super::answers::{answer_int, fail};
+use super::here::EntryPoint;
 use super::sockets::pass;
-use super::{EntryPoint, answer_int, fail};
-use crate::kernel::{Errno, Kernel, Way};
+use super::transfer::{bytes, on_descriptor};
+use crate::kernel::errno::Errno;
+use crate::kernel::{Kernel, Way};
 use libc::{c_int, c_void, linger, socklen_t};
 use std::time::Duration;
 

@@ -1,8 +1,10 @@
 //! `pipe2(2)` and `socketpair(2)`.
 
+use super::answers::fail;
+use super::here::{EntryPoint, machine};
 use super::sockets::pass;
-use super::{EntryPoint, fail, machine};
-use crate::kernel::{Errno, Kernel};
+use crate::kernel::Kernel;
+use crate::kernel::errno::Errno;
 use libc::c_int;
 
 /// Lets the machine make two descriptors and writes them where the caller wants them; none if no machine

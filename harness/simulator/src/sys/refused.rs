@@ -1,9 +1,12 @@
 //! Calls that cannot be simulated. On a machine they fail and end the run with an error that says
 //! what to do instead: silence would be a leak of determinism.
 
-use super::real::{self, Original};
-use super::{EntryPoint, fail, machine};
-use crate::kernel::{Errno, FIRST_DESCRIPTOR};
+use super::answers::fail;
+use super::here::{EntryPoint, machine};
+use super::refuse::refuse;
+use crate::host::real::{self, Original};
+use crate::kernel::FIRST_DESCRIPTOR;
+use crate::kernel::errno::Errno;
 use libc::{c_int, c_uint, c_void};
 
 const PROCESS_REMEDY: &str = "give the other program a machine of its own";
@@ -14,11 +17,6 @@ pub(super) fn writes_to_the_host(call: &str, fd: c_int) -> bool {
     let is_own = fd >= FIRST_DESCRIPTOR || matches!(fd, libc::STDOUT_FILENO | libc::STDERR_FILENO);
     let remedy = "open it on the machine: what is open outside of it is the real computer's";
     !is_own && fd >= 0 && refuse(&format!("{call}, to a descriptor of the host,"), remedy)
-}
-
-/// Notes the call if a machine runs. True if so.
-pub(super) fn refuse(call: &str, remedy: &'static str) -> bool {
-    machine(|kernel| kernel.refuse(call, remedy)).is_some()
 }
 
 /// Functions that a machine does not do, with what they return then. They take up to six arguments, which Linux passes in

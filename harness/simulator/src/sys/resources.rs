@@ -1,8 +1,9 @@
 //! What a machine has: one processor, some memory, few limits. Nothing of the host shows.
 
-use super::real::{self, Original};
-use super::{EntryPoint, fail, machine};
-use crate::kernel::Errno;
+use super::answers::fail;
+use super::here::{EntryPoint, machine};
+use crate::host::real::{self, Original};
+use crate::kernel::errno::Errno;
 use libc::{
     c_double, c_int, c_long, c_uint, c_void, clock_t, cpu_set_t, pid_t, rlimit, rusage, size_t,
     timeval, tms,

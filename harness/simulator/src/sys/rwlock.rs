@@ -3,10 +3,10 @@
 //! As with a mutex, a lock that a thread of the same machine holds is waited for in the machine's books. libc notes who
 //! writes and how many read, but not who reads: so the books also tell which locks are held here.
 
-use super::real::Original;
-use super::threads;
+use super::here::{EntryPoint, machine};
 use super::time::time_at;
-use super::{EntryPoint, machine};
+use super::waiting;
+use crate::host::real::Original;
 use crate::kernel::threads::{Outcome, Wait};
 use libc::{c_int, c_void, clockid_t, pthread_rwlock_t, timespec};
 use std::mem::transmute;
@@ -63,7 +63,7 @@ impl Way {
                 // SAFETY: the caller's.
                 return unsafe { noted(lock, original(&self.lock)(lock)) };
             }
-            match threads::wait(Wait::Condition(lock as usize), until) {
+            match waiting::wait(Wait::Condition(lock as usize), until) {
                 Outcome::Woken | Outcome::Interrupted => {}
                 Outcome::TimedOut => return libc::ETIMEDOUT,
             }

@@ -2,8 +2,10 @@
 //! sets, so on a machine there is nothing in them but standard input and output, and they are ways to sleep.
 
 use super::events::{duration, poll_on_machine};
+use super::here::{EntryPoint, machine};
+use super::real;
+use super::refuse::refuse;
 use super::signals::with_mask;
-use super::{EntryPoint, machine, real, refused};
 use libc::{c_int, fd_set, sigset_t, timespec, timeval};
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ unsafe fn wait(sets: [*mut fd_set; 3], limit: Option<Duration>) -> c_int {
             if (0..libc::FD_SETSIZE as c_int).any(|fd| libc::FD_ISSET(fd, set)) {
                 let remedy =
                     "use poll(2), or a runtime: descriptors of a machine are too high for it";
-                refused::refuse("select, of a descriptor of the host", remedy);
+                refuse("select, of a descriptor of the host", remedy);
             }
             libc::FD_ZERO(set);
         }

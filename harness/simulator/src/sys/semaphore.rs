@@ -2,12 +2,13 @@
 //!
 //! The count is libc's. Who finds it at zero on a machine waits in the machine's books, as for a condition variable.
 
-use super::real::Original;
-use super::signals::Interruption;
-use super::threads;
+use super::answers::fail;
+use super::handlers::Interruption;
+use super::here::{EntryPoint, machine};
 use super::time::time_at;
-use super::{EntryPoint, fail, machine};
-use crate::kernel::Errno;
+use super::waiting;
+use crate::host::real::Original;
+use crate::kernel::errno::Errno;
 use crate::kernel::threads::{Outcome, Wait};
 use libc::{c_int, c_void, clockid_t, sem_t, timespec};
 use std::mem::transmute;
@@ -39,7 +40,7 @@ unsafe fn wait(semaphore: *mut sem_t, until: Option<u64>) -> c_int {
         if unsafe { *libc::__errno_location() } != libc::EAGAIN {
             return -1;
         }
-        match threads::wait_or_signal(Wait::Condition(semaphore as usize), until) {
+        match waiting::wait_or_signal(Wait::Condition(semaphore as usize), until) {
             Err(Interruption::Fails) => return fail(Errno(libc::EINTR)) as c_int,
             Err(_) | Ok(Outcome::Woken | Outcome::Interrupted) => {}
             Ok(Outcome::TimedOut) => return fail(Errno(libc::ETIMEDOUT)) as c_int,

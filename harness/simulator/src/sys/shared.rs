@@ -4,7 +4,8 @@
 //! each machine would let a crowd need as many open files of the host, and most shells allow 1,024. So all machines
 //! have the same one, and it stays open.
 
-use super::{machine, real};
+use super::here::machine;
+use super::real;
 use libc::c_int;
 use std::sync::OnceLock;
 

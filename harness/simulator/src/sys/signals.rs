@@ -5,13 +5,18 @@
 //! library shares among all of a process, as `tokio::signal` and `signal-hook` do, need the library's statics to be
 //! the simulated process's own: see [`Statics`].
 
-use super::real::{self, Original};
+use super::answers::{answer_int, fail};
+use super::handlers::{conclude, handle};
+use super::here::{EntryPoint, MACHINE, machine};
+use super::refuse::refuse;
 use super::time::time_at;
-use super::{EntryPoint, MACHINE, answer_int, fail, machine, note_failure, refused, threads};
+use super::{myself, waiting};
 use crate::host::Statics;
-use crate::kernel::signals::{Action, Delivery, Sent, SignalSet, Target, exists, only};
+use crate::host::real::{self, Original};
+use crate::kernel::Kernel;
+use crate::kernel::errno::Errno;
+use crate::kernel::signals::{Action, Sent, SignalSet, Target, exists, only};
 use crate::kernel::threads::{Outcome, Wait};
-use crate::kernel::{Errno, Kernel};
 use libc::{c_int, c_void, pid_t, pthread_t, sighandler_t, siginfo_t, sigset_t, stack_t, timespec};
 use std::mem::{MaybeUninit, transmute};
 use std::ptr;
@@ -31,86 +36,6 @@ static RAISE: Original = Original::new(c"raise");
 static PTHREAD_KILL: Original = Original::new(c"pthread_kill");
 static SIGWAIT: Original = Original::new(c"sigwait");
 
-/// How the handlers that have interrupted a wait want the call to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Interruption {
-    /// As if nothing had been, where that is possible: all of them have `SA_RESTART`.
-    Restarts,
-    /// It fails with `EINTR`.
-    Fails,
-    /// Another thread has handled it.
-    OfAnother,
-}
-
-impl Interruption {
-    /// Whether this thread has run a handler.
-    pub(super) fn has_handled(self) -> bool {
-        self != Self::OfAnother
-    }
-}
-
-/// Runs the handlers of the signals that have come for the thread that runs; none if there were none.
-pub(super) fn handle() -> Option<Interruption> {
-    let mut interruption = None;
-    while let Some(delivery) = next() {
-        // SAFETY: the program gave this address as that of a handler.
-        unsafe { run(&delivery) };
-        machine(|kernel| kernel.block_signals(threads::id(), delivery.mask));
-        let restarts = delivery.action.flags & libc::SA_RESTART != 0;
-        interruption = match interruption {
-            None | Some(Interruption::Restarts) if restarts => Some(Interruption::Restarts),
-            _ => Some(Interruption::Fails),
-        };
-    }
-    interruption
-}
-
-fn next() -> Option<Delivery> {
-    let taken = machine(|kernel| match kernel.process_is_dead {
-        true => Ok(None),
-        false => kernel.take_signal(threads::id()),
-    });
-    taken?.unwrap_or_else(|sent| {
-        conclude(sent, "a pending signal");
-        None
-    })
-}
-
-/// # Safety
-///
-/// The handler's address must be that of a handler of the kind that its flags say.
-unsafe fn run(Delivery { signal, action, .. }: &Delivery) {
-    // SAFETY: the caller's. What the kernel would say of the sender and of the registers is zero: the world has sent it,
-    // and it has interrupted a call. Both are larger than what is written there, and valid as zeroes.
-    unsafe {
-        if action.flags & libc::SA_SIGINFO == 0 {
-            let handler = transmute::<usize, unsafe extern "C" fn(c_int)>(action.handler);
-            return handler(*signal);
-        }
-        type Handler = unsafe extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
-        let handler = transmute::<usize, Handler>(action.handler);
-        let mut info = MaybeUninit::<siginfo_t>::zeroed();
-        (*info.as_mut_ptr()).si_signo = *signal;
-        let mut context = MaybeUninit::<libc::ucontext_t>::zeroed();
-        handler(*signal, info.as_mut_ptr(), context.as_mut_ptr().cast());
-    }
-}
-
-/// What becomes of a process that sends itself a signal.
-fn conclude(sent: Sent, signal: impl std::fmt::Display) {
-    match sent {
-        Sent::Taken | Sent::Continues => {}
-        Sent::Ends => {
-            note_failure(format!("the program has ended itself with {signal}"));
-            threads::end_process();
-        }
-        Sent::Stops => {
-            let remedy = "let the world do it, with Fault::Pause";
-            refused::refuse("a signal that stops the program itself", remedy);
-        }
-    }
-}
-
 /// A signal of the program for itself; none if no machine runs.
 fn signal_to_itself(signal: c_int, target: Target) -> Option<Result<(), Errno>> {
     let sent = machine(|kernel| match signal {
@@ -128,7 +53,7 @@ fn signal_to_itself(signal: c_int, target: Target) -> Option<Result<(), Errno>> 
 
 /// The program writes to where nobody reads.
 pub(super) fn broken_pipe() {
-    signal_to_itself(libc::SIGPIPE, Target::Thread(threads::id()));
+    signal_to_itself(libc::SIGPIPE, Target::Thread(myself::id()));
 }
 
 /// Who kills, and who is killed: a machine has one process, which is its first.
@@ -151,7 +76,7 @@ unsafe extern "C" fn kill(process: pid_t, signal: c_int) -> c_int {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn raise(signal: c_int) -> c_int {
-    match signal_to_itself(signal, Target::Thread(threads::id())) {
+    match signal_to_itself(signal, Target::Thread(myself::id())) {
         Some(result) => answer_int(result.map(|()| 0)),
         // SAFETY: the original has this type.
         None => unsafe { transmute::<*mut c_void, Raise>(RAISE.get())(signal) },
@@ -207,7 +132,7 @@ unsafe fn change_mask(
     set: *const sigset_t,
     old: *mut sigset_t,
 ) -> Option<Result<(), Errno>> {
-    let thread = threads::id();
+    let thread = myself::id();
     let changed = machine(|kernel| {
         let before = kernel.blocked_signals(thread);
         if !set.is_null() {
@@ -285,7 +210,7 @@ unsafe extern "C" fn sigprocmask(how: c_int, set: *const sigset_t, old: *mut sig
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigpending(place: *mut sigset_t) -> c_int {
-    match machine(|kernel| kernel.pending_signals(threads::id())) {
+    match machine(|kernel| kernel.pending_signals(myself::id())) {
         // SAFETY: the place is the caller's, as for sigpending(2).
         Some(pending) => unsafe {
             write_set(place, pending);
@@ -346,7 +271,7 @@ const SHARED_REMEDY: &str = "its table of handlers is in static memory, which al
 fn set_action(signal: c_int, new: Option<Action>) -> Option<Result<Action, Errno>> {
     machine(|_| ())?;
     if new.is_some_and(|new| is_shared(&new))
-        && refused::refuse("sigaction, of tokio::signal or signal-hook", SHARED_REMEDY)
+        && refuse("sigaction, of tokio::signal or signal-hook", SHARED_REMEDY)
     {
         return Some(Err(Errno(libc::ENOSYS)));
     }
@@ -406,12 +331,12 @@ unsafe extern "C" fn signal(signal: c_int, handler: sighandler_t) -> sighandler_
 
 /// Waits for one of these signals, which the thread keeps away; none if no machine runs.
 fn wait_for(wanted: SignalSet, until: Option<u64>) -> Option<Result<c_int, Errno>> {
-    let thread = threads::id();
+    let thread = myself::id();
     loop {
         if let Some(signal) = machine(|kernel| kernel.take_signal_of(thread, wanted))? {
             return Some(Ok(signal));
         }
-        match threads::wait_or_signal(Wait::Signal { thread, wanted }, until) {
+        match waiting::wait_or_signal(Wait::Signal { thread, wanted }, until) {
             Ok(Outcome::TimedOut) => return Some(Err(Errno(libc::EAGAIN))),
             Err(interruption) if interruption.has_handled() => {
                 return Some(Err(Errno(libc::EINTR)));
@@ -475,7 +400,7 @@ unsafe extern "C" fn sigwaitinfo(set: *const sigset_t, info: *mut siginfo_t) -> 
 
 /// Waits until a handler has run.
 fn wait_for_any() -> c_int {
-    while threads::wait_or_signal(Wait::Time, None).is_ok_and(|_| true) {}
+    while waiting::wait_or_signal(Wait::Time, None).is_ok_and(|_| true) {}
     fail(Errno(libc::EINTR)) as c_int
 }
 
@@ -497,7 +422,7 @@ unsafe extern "C" fn sigsuspend(mask: *const sigset_t) -> c_int {
             return real::syscall(libc::SYS_rt_sigsuspend, arguments) as c_int;
         }
         // What is pending and let through counts as well, so it is looked for in between.
-        let thread = threads::id();
+        let thread = myself::id();
         let before = machine(|kernel| kernel.blocked_signals(thread)).unwrap_or(0);
         machine(|kernel| kernel.block_signals(thread, read_set(mask)));
         let result = match handle() {

@@ -1,11 +1,12 @@
 //! Sleeps of threads take virtual time. One who yields lets the others run.
 
+use super::answers::fail;
+use super::here::{EntryPoint, machine, other_worlds};
 use super::time::time_at;
-use super::{EntryPoint, fail, machine, other_worlds, real, spin, threads};
-use crate::kernel::Errno;
+use super::{myself, real, spin, streaks, waiting};
+use crate::kernel::errno::Errno;
 use crate::kernel::threads::Wait;
 use libc::{c_int, c_uint, clockid_t, timespec, useconds_t};
-use std::cell::Cell;
 use std::time::Duration;
 
 /// Sleeps, if a machine runs on this thread; none if none does.
@@ -24,7 +25,7 @@ unsafe fn sleep_on_machine(
 ) -> Option<Result<(), Duration>> {
     // SAFETY: the caller's.
     let until = time_at(clock, absolute, unsafe { &*wanted })?;
-    let slept = threads::wait_or_signal(Wait::Time, Some(until));
+    let slept = waiting::wait_or_signal(Wait::Time, Some(until));
     Some(slept.map(|_| ()).map_err(|_| {
         let left = machine(|kernel| until.saturating_sub(kernel.time_of_process()));
         Duration::from_nanos(left.unwrap_or(0))
@@ -122,27 +123,16 @@ static TIME_FOR_OTHER_WORLDS: timespec = timespec {
     tv_nsec: 50_000,
 };
 
-thread_local! {
-    /// How often in a row this thread has yielded.
-    static YIELDS: Cell<u32> = const { Cell::new(0) };
-}
-
-/// The thread has come to a wait.
-pub(super) fn begin_to_count_yields() {
-    YIELDS.set(0);
-}
-
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sched_yield() -> c_int {
     if machine(|_| ()).is_none() {
         // SAFETY: this call takes no pointer.
         return unsafe { real::syscall(libc::SYS_sched_yield, [0; 6]) as c_int };
     }
-    YIELDS.set(YIELDS.get() + 1);
-    if YIELDS.get() > YIELDS_FOR_OTHER_WORLDS {
+    if streaks::count_yield() > YIELDS_FOR_OTHER_WORLDS {
         spin::has_looked();
-        if threads::has_others() {
-            threads::step_back();
+        if myself::has_others() {
+            waiting::step_back();
         }
     } else if other_worlds() {
         let time = &raw const TIME_FOR_OTHER_WORLDS as usize;

@@ -1,9 +1,13 @@
 //! The socket calls: C's structures on this side, the kernel's types on the other.
 
 use super::addresses::{read_address, read_unix_address, write_address, write_unix_address};
-use super::descriptors::{may_block, on_descriptor};
-use super::{EntryPoint, answer_int, fail, machine, real};
-use crate::kernel::{Errno, Family, Protocol, UnixName};
+use super::answers::{answer_int, fail};
+use super::here::{EntryPoint, machine};
+use super::real;
+use super::transfer::{may_block, on_descriptor};
+use crate::kernel::address::Family;
+use crate::kernel::errno::Errno;
+use crate::kernel::{Protocol, UnixName};
 use libc::{c_int, sockaddr, socklen_t};
 use std::net::SocketAddr;
 

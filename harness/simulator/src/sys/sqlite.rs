@@ -19,12 +19,14 @@
 mod page_cache;
 mod randomness;
 
+use super::answers::call;
 use super::audit::asked;
-use super::{call, machine};
+use super::here::runs_on_machine;
 use crate::audit::Call;
 use crate::entropy::Door;
 use crate::kernel::Kernel;
-use crate::kernel::disk::{DiskError, Handle, Lock, OpenMode};
+use crate::kernel::disk::error::DiskError;
+use crate::kernel::disk::{Handle, Lock, OpenMode};
 use libsqlite3_sys as ffi;
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -442,10 +444,6 @@ unsafe extern "C" fn get_last_error(
     }
     // SAFETY: these are SQLite's own arguments.
     unsafe { original!(vfs.xGetLastError(size, message) or 0) }
-}
-
-fn runs_on_machine() -> bool {
-    machine(|_| ()).is_some()
 }
 
 /// A length as SQLite passes it: never negative.

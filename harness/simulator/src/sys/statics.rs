@@ -1,6 +1,6 @@
 //! Which process's statics are in place while the threads of a machine run.
 
-use crate::machine::SharedKernel;
+use crate::kernel::SharedKernel;
 
 /// Puts the statics of a machine's process in place, until the guard is dropped.
 pub(super) fn enter(kernel: &SharedKernel) -> Entered<'_> {

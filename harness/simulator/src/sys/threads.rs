@@ -14,32 +14,29 @@
 //! A context of a dead process that does not come to its end is never run again. Its thread ends all the same and gives
 //! back stack and thread-locals; what only that stack knew is forgotten, as the memory of a process is that is killed.
 
-use super::real::Original;
-use super::signals::Interruption;
-use super::{
-    EntryPoint, MACHINE, WORLD, WorldThread, futex, machine, parking_lot, refused, signals, sleep,
-    spin, statics, world,
+use super::handlers::handle;
+use super::here::{EntryPoint, MACHINE, WORLD, machine};
+use super::myself::{
+    self, Destroy, MYSELF, PTHREAD_CREATE, PthreadCreate, Thread, ThreadMain, main_is_over, myself,
 };
-use crate::host::{Given, Loan, Statics};
-use crate::kernel::Kernel;
-use crate::kernel::threads::{Ended, MAIN, Outcome, ThreadId, Wait};
-use crate::machine::SharedKernel;
+use super::refuse::refuse;
+use super::{futex, parking_lot, statics, waiting};
+use crate::host::real::Original;
+use crate::host::{Given, Statics};
+use crate::kernel::SharedKernel;
+use crate::kernel::ids::MAIN;
+use crate::kernel::threads::{Ended, Lent, Wait};
 use libc::{c_int, c_void, pthread_attr_t, pthread_t};
-use std::cell::{Cell, OnceCell, RefCell};
 use std::mem::{MaybeUninit, transmute};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
 
-type ThreadMain = extern "C-unwind" fn(*mut c_void) -> *mut c_void;
-type PthreadCreate =
-    unsafe extern "C" fn(*mut pthread_t, *const pthread_attr_t, ThreadMain, *mut c_void) -> c_int;
 type PthreadJoin = unsafe extern "C" fn(pthread_t, *mut *mut c_void) -> c_int;
 type PthreadDetach = unsafe extern "C" fn(pthread_t) -> c_int;
 type PthreadExit = unsafe extern "C" fn(*mut c_void) -> !;
 type AtThreadExit = unsafe extern "C" fn(Destroy, *mut c_void, *mut c_void) -> c_int;
 
-static PTHREAD_CREATE: Original = Original::new(c"pthread_create");
 static PTHREAD_JOIN: Original = Original::new(c"pthread_join");
 static PTHREAD_DETACH: Original = Original::new(c"pthread_detach");
 static PTHREAD_EXIT: Original = Original::new(c"pthread_exit");
@@ -51,174 +48,6 @@ const MAIN_STACK: usize = 8 << 20;
 /// How often the threads of a dead process are let run to come to their ends.
 const CHANGES_AT_MOST: u32 = 10_000;
 
-type Destroy = unsafe extern "C" fn(*mut c_void);
-
-/// A thread of a machine.
-pub(crate) struct Thread {
-    id: ThreadId,
-    /// Set before it runs.
-    loan: OnceCell<Loan>,
-    world: *const WorldThread,
-    machine: *const RefCell<Kernel>,
-    work: Cell<Option<Box<dyn FnOnce() -> *mut c_void>>>,
-    /// How its last wait has ended.
-    outcome: Cell<Outcome>,
-    result: Cell<*mut c_void>,
-    /// Of its thread-local variables, in the order in which they were first used.
-    destructors: RefCell<Vec<(Destroy, *mut c_void)>>,
-}
-
-thread_local! {
-    /// The thread of a machine whose thread-locals these are; null on all others.
-    static MYSELF: Cell<*const Thread> = const { Cell::new(ptr::null()) };
-}
-
-fn myself<R>(f: impl FnOnce(&Thread) -> R) -> Option<R> {
-    // SAFETY: null, or the thread that runs, which whoever resumed it keeps.
-    unsafe { MYSELF.get().as_ref() }.map(f)
-}
-
-/// The number of the thread that runs among those of its process, as Linux counts them.
-pub(super) fn number() -> c_int {
-    id().number()
-}
-
-/// Whether the process that runs has more than one thread.
-pub(super) fn has_others() -> bool {
-    machine(|kernel| !kernel.threads.is_alone()) == Some(true)
-}
-
-impl Thread {
-    fn new(
-        id: ThreadId,
-        machine: *const RefCell<Kernel>,
-        work: Box<dyn FnOnce() -> *mut c_void>,
-    ) -> Rc<Self> {
-        Rc::new(Self {
-            id,
-            loan: OnceCell::new(),
-            world: WORLD.get(),
-            machine,
-            work: Cell::new(Some(work)),
-            outcome: Cell::new(Outcome::Woken),
-            result: Cell::new(ptr::null_mut()),
-            destructors: RefCell::default(),
-        })
-    }
-
-    /// Borrows a stack and thread-locals from a thread with these attributes.
-    ///
-    /// # Safety
-    ///
-    /// The attributes must be null or valid.
-    unsafe fn borrow_context(
-        self: &Rc<Self>,
-        attributes: *const pthread_attr_t,
-    ) -> Result<(), c_int> {
-        let mut create = |thread: &mut pthread_t, main: ThreadMain, argument| {
-            // SAFETY: the original has this type; the attributes are the caller's, and the rest is as it wants it.
-            unsafe {
-                let original = transmute::<*mut c_void, PthreadCreate>(PTHREAD_CREATE.get());
-                original(thread, attributes, main, argument)
-            }
-        };
-        let loan = Loan::new(&mut create, base, Rc::as_ptr(self).cast(), forget_myself)?;
-        self.loan.set(loan).expect("it is set once");
-        Ok(())
-    }
-
-    fn loan(&self) -> &Loan {
-        self.loan
-            .get()
-            .expect("a thread has its context before it runs")
-    }
-
-    /// About how much stack it has, in bytes.
-    fn stack_size(&self) -> usize {
-        let mut attributes = MaybeUninit::uninit();
-        let (mut start, mut size) = (ptr::null_mut(), 0);
-        // SAFETY: the places are ours; the attributes are used between their making and their end.
-        unsafe {
-            if libc::pthread_getattr_np(self.loan().thread(), attributes.as_mut_ptr()) == 0 {
-                libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size);
-                libc::pthread_attr_destroy(attributes.as_mut_ptr());
-            }
-        }
-        size
-    }
-
-    pub(crate) fn id(&self) -> ThreadId {
-        self.id
-    }
-
-    /// The `pthread_t`.
-    pub(crate) fn handle(&self) -> usize {
-        self.loan().thread() as usize
-    }
-
-    /// As the host numbers the thread that lends: the holder of what is locked.
-    pub(crate) fn host_number(&self) -> i32 {
-        self.loan().number()
-    }
-
-    /// From the hub: becomes this thread until it waits or ends.
-    fn resume(&self, outcome: Outcome) {
-        self.outcome.set(outcome);
-        world(|world| {
-            // SAFETY: the hub runs; the thread waits or has not begun, and lives while its context runs.
-            unsafe { world.hub.switch_to(self.loan().context()) }
-        });
-    }
-
-    /// From the thread: becomes the hub, until somebody resumes the thread.
-    fn give_back(&self) -> Outcome {
-        // SAFETY: the hub waits in `resume`, further up on its stack; the world lives as long.
-        unsafe { self.loan().context().switch_to(&(*self.world).hub) };
-        self.outcome.get()
-    }
-
-    /// This thread never runs again: its process is over.
-    fn vanish(&self) -> ! {
-        loop {
-            machine(|kernel| kernel.threads.wait(self.id, Wait::Time, None));
-            self.give_back();
-        }
-    }
-
-    /// Ends the thread that runs.
-    fn end(&self, result: *mut c_void) -> ! {
-        self.result.set(result);
-        self.destroy_locals();
-        machine(|kernel| kernel.threads.end(self.id));
-        forget_myself();
-        self.give_back();
-        unreachable!("nobody resumes a thread that has ended")
-    }
-
-    /// Runs the destructors of its thread-local variables, also of those that they use for the first time.
-    fn destroy_locals(&self) {
-        loop {
-            let last = self.destructors.borrow_mut().pop();
-            let Some((destroy, object)) = last else {
-                return;
-            };
-            // SAFETY: so it was asked for, once, and the variable is still there.
-            unsafe { destroy(object) };
-        }
-    }
-}
-
-impl Drop for Thread {
-    /// A thread that has not come to its end still has this destructor, the first: that of what parking_lot keeps of
-    /// it. The others are forgotten.
-    fn drop(&mut self) {
-        if let Some(&(destroy, object)) = self.destructors.get_mut().first() {
-            // SAFETY: its thread-locals are there as long as the loan, and the thread never runs again.
-            unsafe { destroy(object) };
-        }
-    }
-}
-
 /// The whole life of a machine's thread, on its own context.
 unsafe extern "C" fn base(thread: *const ()) -> ! {
     // SAFETY: it is kept by whoever has resumed it, also when it ends.
@@ -227,17 +56,10 @@ unsafe extern "C" fn base(thread: *const ()) -> ! {
     MACHINE.set(thread.machine);
     MYSELF.set(thread);
     parking_lot::greet();
-    signals::handle();
+    handle();
     let work = thread.work.take().expect("a thread begins once");
     let result = work();
     thread.end(result)
-}
-
-/// These thread-locals are no machine's any more. To be called on them.
-fn forget_myself() {
-    MYSELF.set(ptr::null());
-    MACHINE.set(ptr::null());
-    WORLD.set(ptr::null());
 }
 
 /// Starts the main thread of a process. It runs when its turn comes, and with its end the process is over.
@@ -254,7 +76,7 @@ pub(crate) fn start_main(kernel: &SharedKernel, main: impl FnOnce() + 'static) {
     let borrowed = unsafe {
         libc::pthread_attr_init(attributes.as_mut_ptr());
         libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), MAIN_STACK);
-        let borrowed = thread.borrow_context(attributes.as_ptr());
+        let borrowed = thread.borrow_context(base, attributes.as_ptr());
         libc::pthread_attr_destroy(attributes.as_mut_ptr());
         borrowed
     };
@@ -267,11 +89,6 @@ pub(crate) fn start_main(kernel: &SharedKernel, main: impl FnOnce() + 'static) {
         Ok(()) => kernel.threads.add(thread),
         Err(_) => kernel.refuse("a process, of which the host can bear no more", HOST_REMEDY),
     }
-}
-
-/// The main thread of the process has come to its end: what others do from here, and its destructors, changes nothing.
-pub(crate) fn main_is_over() {
-    machine(|kernel| kernel.process_is_dead = true);
 }
 
 #[unsafe(no_mangle)]
@@ -294,18 +111,18 @@ unsafe extern "C" fn pthread_create(
     // SAFETY: the attributes and the place are the caller's, as for pthread_create(3).
     unsafe {
         let detached = make_joinable(attributes);
-        let borrowed = started.borrow_context(attributes);
+        let borrowed = started.borrow_context(base, attributes);
         if detached {
             libc::pthread_attr_setdetachstate(attributes.cast_mut(), libc::PTHREAD_CREATE_DETACHED);
         }
         if let Err(error) = borrowed {
-            refused::refuse("pthread_create, more often than the host can", HOST_REMEDY);
+            refuse("pthread_create, more often than the host can", HOST_REMEDY);
             return error;
         }
         let handle = started.handle();
         *thread = handle as pthread_t;
         machine(|kernel| {
-            kernel.inherit_mask(self::id(), started.id);
+            kernel.inherit_mask(myself::id(), started.id);
             kernel.threads.add(started);
             if detached {
                 kernel.threads.detach(handle);
@@ -347,12 +164,12 @@ unsafe extern "C" fn pthread_join(thread: pthread_t, result: *mut *mut c_void) -
     loop {
         match machine(|kernel| kernel.threads.take_ended(thread as usize)) {
             Some(Ended::Not) => {
-                wait(Wait::End(thread as usize), None);
+                waiting::wait(Wait::End(thread as usize), None);
             }
             Some(Ended::With(ended)) => {
                 if !result.is_null() {
                     // SAFETY: the place is the caller's, as for pthread_join(3).
-                    unsafe { *result = ended.result.get() };
+                    unsafe { *result = ended.result() };
                 }
                 return 0;
             }
@@ -405,92 +222,6 @@ unsafe extern "C" fn __cxa_thread_atexit_impl(
     }
 }
 
-/// Lets the calling thread of a machine wait, and others run meanwhile. Whoever waits so looks again whether it is over:
-/// the handler of a signal ends the wait too.
-///
-/// # Panics
-///
-/// If there is no thread that could: in [`World::inside`](crate::World::inside) nobody else runs. There a wait for a
-/// time keeps the machine busy for so long.
-pub(super) fn wait(wait: Wait, until: Option<u64>) -> Outcome {
-    wait_or_signal(wait, until).unwrap_or(Outcome::Woken)
-}
-
-/// The same for a call that a signal interrupts.
-///
-/// # Errors
-///
-/// What has interrupted it, after the handlers have run.
-///
-/// # Panics
-///
-/// As [`wait`].
-pub(super) fn wait_or_signal(wait: Wait, until: Option<u64>) -> Result<Outcome, Interruption> {
-    let outcome = pass(wait, until);
-    match (signals::handle(), outcome) {
-        (Some(interruption), Outcome::Interrupted) => Err(interruption),
-        // Another thread has taken the signal.
-        (None, Outcome::Interrupted) => Err(Interruption::OfAnother),
-        (_, outcome) => Ok(outcome),
-    }
-}
-
-fn pass(wait: Wait, until: Option<u64>) -> Outcome {
-    spin::has_waited();
-    sleep::begin_to_count_yields();
-    let pass = |myself: &Thread| {
-        machine(|kernel| kernel.threads.wait(myself.id, wait.clone(), until));
-        myself.give_back()
-    };
-    myself(pass).unwrap_or_else(|| {
-        let until =
-            until.unwrap_or_else(|| panic!("nothing ends a wait inside of a machine: {wait:?}"));
-        machine(|kernel| kernel.be_busy_until(until));
-        Outcome::TimedOut
-    })
-}
-
-/// Whether an address is on the stack of the thread that runs.
-pub(super) fn is_on_stack(address: usize) -> bool {
-    let here = ptr::from_ref(&address) as usize;
-    myself(|myself| (here..myself.loan().stack_top()).contains(&address)) == Some(true)
-}
-
-/// Whether an address is where the stack of the thread that runs has no room any more.
-pub(super) fn is_below_stack(address: usize) -> bool {
-    /// A guard page, and what a function may reach over it.
-    const REACH: usize = 64 << 10;
-    myself(|myself| {
-        let size = myself.stack_size();
-        let end = myself.loan().stack_top() - size;
-        (end.saturating_sub(REACH)..end + REACH).contains(&address)
-    }) == Some(true)
-}
-
-/// Lets the others run first that can.
-pub(super) fn step_back() {
-    myself(|myself| {
-        machine(|kernel| kernel.threads.step_back(myself.id));
-        myself.give_back();
-    });
-    signals::handle();
-}
-
-/// Ends the process of the machine that runs, with whatever its threads are at.
-pub(super) fn end_process() -> ! {
-    main_is_over();
-    match myself(ptr::from_ref) {
-        // SAFETY: as in `myself`.
-        Some(thread) => unsafe { (*thread).vanish() },
-        None => panic!("a process cannot end inside of World::inside"),
-    }
-}
-
-/// The thread that runs; the main one for whoever is only inside of a machine.
-pub(super) fn id() -> ThreadId {
-    myself(|myself| myself.id).unwrap_or(MAIN)
-}
-
 /// From the hub: lets the threads of a process run until all of them wait, or the process is dead.
 pub(crate) fn run_threads(kernel: &SharedKernel) {
     let _statics = statics::enter(kernel);
@@ -522,7 +253,7 @@ pub(crate) fn end_threads(kernel: &SharedKernel) -> usize {
     // The contexts are given back without the kernel.
     let left = std::mem::take(&mut kernel.borrow_mut().threads);
     for (thread, word) in left.at_futexes() {
-        if thread.loan().has_local(word) {
+        if thread.has_local(word) {
             // SAFETY: the thread is given back below.
             unsafe { parking_lot::leave_queue(word) };
         }

@@ -1,10 +1,12 @@
 //! Clocks, and the zone of their times. A machine's clocks show its own virtual time, which passes during a turn only if work costs time.
 
+use super::answers::fail;
 use super::audit::asked;
-use super::real::Original;
-use super::{EntryPoint, fail, machine, parking_lot, spin};
+use super::here::{EntryPoint, machine};
+use super::{parking_lot, spin};
 use crate::audit::Call;
-use crate::kernel::Errno;
+use crate::host::real::Original;
+use crate::kernel::errno::Errno;
 use libc::{c_int, c_void, clockid_t, time_t, timespec, timeval, tm};
 use std::borrow::Cow;
 use std::time::Duration;

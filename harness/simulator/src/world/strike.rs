@@ -1,13 +1,16 @@
 //! What a fault does to the world when its time has come.
 
-use super::{Due, Error, World};
+use super::{Due, World};
+use crate::error::Error;
 use crate::fault::Fault;
-use crate::hits::{FaultId, Meter, Struck};
+use crate::hits::{Meter, Struck};
+use crate::ids::{FaultId, MachineId};
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::strikes::Strike;
-use crate::machine::{Machine, MachineId};
-use crate::network::{nanos, syn};
+use crate::machine::Machine;
+use crate::network::syn;
+use crate::time::nanos;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 

@@ -1,8 +1,10 @@
 //! A machine's network card: the software of its host in turmoil.
 
-use super::{Addresses, Answer, Leaving, Line};
+use super::line::{Answer, Leaving, Line};
+use super::names::Addresses;
+
+use crate::ids::MachineId;
 use crate::kernel::Packet;
-use crate::machine::MachineId;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;

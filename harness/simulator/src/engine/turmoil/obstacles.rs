@@ -5,8 +5,8 @@
 //! at the receiver's card.
 
 use super::card::Card;
-use super::name;
-use crate::machine::MachineId;
+use super::names::name;
+use crate::ids::MachineId;
 use std::collections::BTreeSet;
 use turmoil::Sim;
 

@@ -1,7 +1,7 @@
 //! When what has arrived is acknowledged: at once, with data that goes the other way, or after a while (RFC 9293,
 //! section 3.8.6.3). The rules are Linux's, which come close to guessing what the program will do.
 
-use super::millis;
+use super::clock::millis;
 
 /// How long an acknowledgement waits: at least (`TCP_DELACK_MIN`), and at most (`TCP_DELACK_MAX`).
 const LEAST_DELAY: u64 = millis(40);

@@ -2,7 +2,7 @@
 //!
 //! All windows are counted in segments, as Linux counts them.
 
-use super::millis;
+use super::clock::millis;
 use super::sequence::Seq;
 
 /// The first window (RFC 6928).

@@ -1,7 +1,7 @@
 //! How long a round trip takes, and from that how long to wait for an acknowledgement (RFC 6298), with Linux's
 //! rule for the variance: it counts for at least 200 ms, and falls only once in a round trip.
 
-use super::millis;
+use super::clock::millis;
 use super::sequence::Seq;
 
 /// The least that a time-out adds to the round trip (`tcp_rto_min_us`).

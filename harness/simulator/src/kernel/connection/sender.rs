@@ -4,18 +4,19 @@
 
 mod acknowledgement;
 mod recovery;
+mod repair;
 
 pub(super) use acknowledgement::Arrived;
 
 use super::bytes::Bytes;
+use super::clock::millis;
 use super::congestion::Congestion;
 use super::info::Info;
-use super::millis;
 use super::rack::Rack;
 use super::rtt::{FIRST_TIME_OUT, LEAST_VARIANCE, LONGEST_TIME_OUT, RoundTrip};
 use super::scoreboard::Scoreboard;
 use super::sequence::Seq;
-use recovery::{Phase, Repair};
+use repair::{Phase, Repair};
 
 /// What a program may have written that is not acknowledged, in bytes: at first and at most. Linux begins with
 /// `tcp_wmem` = 16 KiB and, as soon as there is a connection, makes room for twice the window.

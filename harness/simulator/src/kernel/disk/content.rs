@@ -1,6 +1,6 @@
 //! The bytes of a file: as processes see them, with the way back to what is surely on the platter.
 
-use super::DiskError;
+use crate::kernel::disk::error::DiskError;
 
 /// What a file holds.
 pub(super) struct Content {

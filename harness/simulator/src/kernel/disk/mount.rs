@@ -1,13 +1,12 @@
 //! Files of the host, copied to where a test wants them.
 
 use super::tree::{New, Number, Place, ROOT, Tree};
-use crate::kernel::{Errno, Result};
-use std::fs;
-use std::io;
+use crate::kernel::errno::{Errno, Result};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 /// A file of the host, or a directory with all that is in it.
 pub(crate) enum Copied {

@@ -1,9 +1,10 @@
 //! Operations on the files of the file system, with what is wrong with the disk.
 
+use super::Disk;
 use super::hardships::Operation;
 use super::tree::{Number, Tree};
-use super::{Disk, DiskError};
-use crate::kernel::{Errno, Result};
+use crate::kernel::disk::error::DiskError;
+use crate::kernel::errno::{Errno, Result};
 use std::time::Duration;
 
 /// What a program is told of a disk that refuses.

@@ -9,9 +9,9 @@
 //! Left out: users (everything belongs to the one user, whose permissions are those of the mode), pipes with names,
 //! extended attributes, quotas.
 
-use super::DiskError;
 use super::content::Content;
-use crate::kernel::{Errno, Result};
+use crate::kernel::disk::error::DiskError;
+use crate::kernel::errno::{Errno, Result};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;

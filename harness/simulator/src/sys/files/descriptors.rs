@@ -1,11 +1,15 @@
 //! Calls on descriptors of files: those that say where, how long, and when it is on the disk.
 
-use super::super::descriptors::{bytes, room, vectored};
-use super::super::{machine, refused, threads};
-use super::{EntryPoint, file_calls, give_stat, on_file, on_machine};
+use super::answers::{file_calls, give_stat, on_file, on_machine};
+use crate::kernel::errno::Errno;
 use crate::kernel::files::{FileLock, LOCKS};
 use crate::kernel::threads::Wait;
-use crate::kernel::{Errno, FIRST_DESCRIPTOR, Kernel};
+use crate::kernel::{FIRST_DESCRIPTOR, Kernel};
+use crate::sys::answers::fail;
+use crate::sys::here::{EntryPoint, machine};
+use crate::sys::refuse::refuse;
+use crate::sys::transfer::{bytes, room, vectored};
+use crate::sys::waiting;
 use libc::{c_int, c_uint, c_void, gid_t, iovec, mode_t, off_t, size_t, ssize_t, uid_t};
 
 fn offset_of(offset: off_t) -> Result<u64, Errno> {
@@ -234,7 +238,7 @@ fn error_number(answered: Option<isize>) -> Option<isize> {
 unsafe extern "C" fn sync() {
     if on_machine(|kernel| kernel.sync_files().map(|()| 0)).is_none() {
         // SAFETY: this call takes nothing.
-        unsafe { super::super::real::syscall(libc::SYS_sync, [0; 6]) };
+        unsafe { crate::host::real::syscall(libc::SYS_sync, [0; 6]) };
     }
 }
 
@@ -243,7 +247,7 @@ unsafe extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
     if fd < FIRST_DESCRIPTOR && machine(|_| ()).is_none() {
         // SAFETY: this call takes no pointer.
         return unsafe {
-            super::super::real::syscall(libc::SYS_flock, [fd as _, operation as _, 0, 0, 0, 0])
+            crate::host::real::syscall(libc::SYS_flock, [fd as _, operation as _, 0, 0, 0, 0])
                 as c_int
         };
     }
@@ -251,18 +255,18 @@ unsafe extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
         libc::LOCK_SH => FileLock::Shared,
         libc::LOCK_EX => FileLock::Exclusive,
         libc::LOCK_UN => FileLock::None,
-        _ => return super::super::fail(Errno(libc::EINVAL)) as c_int,
+        _ => return fail(Errno(libc::EINVAL)) as c_int,
     };
     loop {
         let answered = on_file(fd, true, |kernel| Ok(kernel.lock_file(fd, wanted)?.into()));
         match answered {
             Some(1) => return 0,
             Some(0) if operation & libc::LOCK_NB != 0 => {
-                return super::super::fail(Errno(libc::EWOULDBLOCK)) as c_int;
+                return fail(Errno(libc::EWOULDBLOCK)) as c_int;
             }
             Some(0) => {
-                if threads::wait_or_signal(Wait::Condition(LOCKS), None).is_err() {
-                    return super::super::fail(Errno(libc::EINTR)) as c_int;
+                if waiting::wait_or_signal(Wait::Condition(LOCKS), None).is_err() {
+                    return fail(Errno(libc::EINTR)) as c_int;
                 }
             }
             Some(_) | None => return -1,
@@ -309,11 +313,11 @@ macro_rules! not_between {
             e: usize,
             f: usize,
         ) -> isize {
-            if refused::refuse(stringify!($name), "read the bytes, and write them") {
-                return super::super::fail(Errno(libc::EINVAL));
+            if refuse(stringify!($name), "read the bytes, and write them") {
+                return fail(Errno(libc::EINVAL));
             }
             // SAFETY: the caller's, as for the system call of the same name.
-            unsafe { super::super::real::syscall($places, [a, b, c, d, e, f]) }
+            unsafe { crate::host::real::syscall($places, [a, b, c, d, e, f]) }
         }
     )*};
 }

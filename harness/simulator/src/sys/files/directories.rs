@@ -1,8 +1,11 @@
 //! Reading directories: `opendir(3)` and its like, on a descriptor of the machine.
 
-use super::super::{fail, machine};
-use super::{EntryPoint, file_calls, here, on_machine};
-use crate::kernel::{Errno, FIRST_DESCRIPTOR};
+use super::answers::{file_calls, here, on_machine};
+use crate::host::real::Original;
+use crate::kernel::FIRST_DESCRIPTOR;
+use crate::kernel::errno::Errno;
+use crate::sys::answers::fail;
+use crate::sys::here::{EntryPoint, machine};
 use libc::{DIR, c_char, c_int, c_long, c_void, dirent64};
 use std::ffi::CStr;
 use std::ptr;
@@ -102,7 +105,7 @@ type Seekdir = unsafe extern "C" fn(*mut DIR, c_long);
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn rewinddir(stream: *mut DIR) {
-    static REWINDDIR: super::Original = super::Original::new(c"rewinddir");
+    static REWINDDIR: Original = Original::new(c"rewinddir");
     // SAFETY: the stream is the caller's; the original has this type.
     unsafe {
         match ours(stream) {
@@ -117,7 +120,7 @@ unsafe extern "C" fn rewinddir(stream: *mut DIR) {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn seekdir(stream: *mut DIR, place: c_long) {
-    static SEEKDIR: super::Original = super::Original::new(c"seekdir");
+    static SEEKDIR: Original = Original::new(c"seekdir");
     // SAFETY: the stream is the caller's; the original has this type.
     unsafe {
         match ours(stream) {

@@ -1,8 +1,12 @@
 //! Files in memory: `mmap(2)` and its like. What is no file of a machine is the host's memory, and its allocators'.
 
-use super::super::{answer_int, fail, machine, real, refused};
-use super::{EntryPoint, on_machine};
-use crate::kernel::{Errno, FIRST_DESCRIPTOR};
+use super::super::real;
+use super::answers::on_machine;
+use crate::kernel::FIRST_DESCRIPTOR;
+use crate::kernel::errno::Errno;
+use crate::sys::answers::{answer_int, fail};
+use crate::sys::here::{EntryPoint, machine};
+use crate::sys::refuse::refuse;
 use libc::{c_int, c_void, off_t, size_t};
 
 const PAGE: u64 = 4096;
@@ -160,7 +164,7 @@ unsafe extern "C" fn mremap(
     place: *mut c_void,
 ) -> *mut c_void {
     let remedy = "unmap it, and map it anew";
-    if is_mapped(address, length) && refused::refuse("mremap of a file", remedy) {
+    if is_mapped(address, length) && refuse("mremap of a file", remedy) {
         answer_int(Err::<c_int, _>(Errno(libc::ENOMEM)));
         return libc::MAP_FAILED;
     }

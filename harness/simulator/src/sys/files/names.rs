@@ -1,10 +1,14 @@
 //! Calls that take a path.
 
 use super::super::audit::asked;
-use super::super::{machine, real, refused};
-use super::{EntryPoint, at, file_calls, give_stat, here, on_file, on_machine};
+use super::super::real;
+use super::answers::{at, file_calls, give_stat, here, on_file, on_machine};
 use crate::audit::Call;
-use crate::kernel::{Errno, Stat};
+use crate::kernel::Stat;
+use crate::kernel::errno::Errno;
+use crate::sys::answers::fail;
+use crate::sys::here::{EntryPoint, machine};
+use crate::sys::refuse::refuse;
 use libc::{c_char, c_int, c_uint, c_void, gid_t, mode_t, off_t, size_t, ssize_t, timespec, uid_t};
 use std::ffi::CStr;
 use std::time::Duration;
@@ -162,7 +166,7 @@ unsafe fn read_times(times: *const timespec) -> Result<[Option<Result<Duration, 
             libc::UTIME_OMIT => None,
             libc::UTIME_NOW => Some(Err(())),
             nanos if (0..1_000_000_000).contains(&nanos) => {
-                Some(Ok(super::super::events::duration(time)))
+                Some(Ok(crate::sys::events::duration(time)))
             }
             _ => return Err(Errno(libc::EINVAL)),
         };
@@ -173,7 +177,7 @@ unsafe fn read_times(times: *const timespec) -> Result<[Option<Result<Duration, 
 const SPECIAL_REMEDY: &str = "use a channel, a pair of Unix sockets, or TCP";
 
 fn special(call: &str) -> Option<isize> {
-    refused::refuse(call, SPECIAL_REMEDY).then(|| super::super::fail(Errno(libc::EPERM)))
+    refuse(call, SPECIAL_REMEDY).then(|| fail(Errno(libc::EPERM)))
 }
 
 file_calls! {
@@ -346,7 +350,7 @@ unsafe fn give_path(place: *mut c_char, length: size_t, path: &[u8]) -> *mut c_c
         let place = match place.is_null() {
             true => libc::malloc(needed.max(length)).cast(),
             false if length < needed => {
-                super::super::fail(Errno(libc::ERANGE));
+                fail(Errno(libc::ERANGE));
                 return std::ptr::null_mut();
             }
             false => place,
@@ -366,7 +370,7 @@ unsafe extern "C" fn getcwd(place: *mut c_char, length: size_t) -> *mut c_char {
         // SAFETY: the place is the caller's, as for getcwd(3).
         Some(Ok(path)) => unsafe { give_path(place, length, &path) },
         Some(Err(error)) => {
-            super::super::fail(error);
+            fail(error);
             std::ptr::null_mut()
         }
         // SAFETY: the original has this type.
@@ -389,7 +393,7 @@ unsafe extern "C" fn realpath(path: *const c_char, place: *mut c_char) -> *mut c
             give_path(place, length, &path)
         },
         Some(Err(error)) => {
-            super::super::fail(error);
+            fail(error);
             std::ptr::null_mut()
         }
         // SAFETY: the original has this type.

@@ -1,9 +1,10 @@
 //! Files of C's library (`fopen(3)`): streams of glibc's that come to the machine for what they read and write.
 
 use super::super::audit::asked;
-use super::{EntryPoint, file_calls, here, on_machine};
+use super::answers::{file_calls, here, on_machine};
 use crate::audit::Call;
 use crate::kernel::FIRST_DESCRIPTOR;
+use crate::sys::here::EntryPoint;
 use libc::{FILE, c_char, c_int, c_void, size_t, ssize_t};
 use std::ffi::CStr;
 use std::ptr;

@@ -7,7 +7,7 @@
 //!
 //! The cache can be replaced only before SQLite is first used, as its mutexes can (see [`super::randomness`]).
 
-use crate::sys::machine;
+use crate::sys::here::machine;
 use libsqlite3_sys as ffi;
 use std::ffi::{c_int, c_uint};
 use std::mem::MaybeUninit;

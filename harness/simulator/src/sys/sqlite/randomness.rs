@@ -11,7 +11,8 @@
 //! Mutexes can be replaced only before SQLite is first used. A test may open real databases on one
 //! thread before a simulation starts on another, so this is done before `main`.
 
-use super::{page_cache, runs_on_machine};
+use super::page_cache;
+use crate::sys::here::runs_on_machine;
 use libsqlite3_sys as ffi;
 use std::cell::Cell;
 use std::ptr;

@@ -1,10 +1,10 @@
 //! What an acknowledgement changes: what is under way, how long round trips take, what the peer has room for.
 
 use super::{Sender, Timer};
+use crate::kernel::connection::clock::{millis, stamp};
 use crate::kernel::connection::scoreboard::Delivered;
 use crate::kernel::connection::segment::{Block, Blocks, Header};
 use crate::kernel::connection::sequence::Seq;
-use crate::kernel::connection::{millis, stamp};
 
 /// What an acknowledgement says, beside the numbers.
 #[derive(Clone, Copy, Debug, Default)]

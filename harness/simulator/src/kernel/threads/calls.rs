@@ -1,0 +1,97 @@
+//! Which thread of a process runs next, and until when all of them wait.
+
+use super::{CHANGES_PER_SLICE, Lent, Outcome, Wait, Waiting};
+use crate::kernel::{Kernel, Object, SLICE};
+use std::rc::Rc;
+
+impl Kernel {
+    /// Who runs next and how its wait has ended; none if all wait, or have used up their time slice.
+    pub(crate) fn next_thread(&mut self) -> Option<(Rc<dyn Lent>, Outcome)> {
+        let now = self.time_of_process();
+        if self.threads.rests_until.is_some_and(|rested| now < rested) {
+            return None;
+        }
+        self.threads.rests_until = None;
+        self.threads.expire(now);
+        self.wake_from_kernel();
+        let Some((id, outcome)) = self.threads.ready.pop_front() else {
+            self.threads.changes = 0;
+            return None;
+        };
+        self.threads.changes += 1;
+        if self.threads.changes == CHANGES_PER_SLICE {
+            self.threads.changes = 0;
+            self.threads.rests_until = Some(self.end_of_slice());
+        }
+        let live = self
+            .threads
+            .live
+            .iter()
+            .find(|live| live.thread.id() == id)?;
+        Some((Rc::clone(&live.thread), outcome))
+    }
+
+    /// When a time slice that begins now is over.
+    pub(crate) fn end_of_slice(&self) -> u64 {
+        self.time_of_process().saturating_add(SLICE)
+    }
+
+    /// In a dead process, ends the next wait that has a time limit; nobody else sees that time passes. False if there is
+    /// none.
+    pub(crate) fn wait_for_next_limit(&mut self) -> bool {
+        let rested = self.threads.rests_until.take();
+        let limit = match self.threads.ready.is_empty() {
+            true => self.threads.first_limit(),
+            false => rested,
+        };
+        if let Some(limit) = limit {
+            self.be_busy_until(limit);
+            self.threads.expire(limit);
+        }
+        limit.is_some()
+    }
+
+    /// When a thread wants to run next.
+    pub(in crate::kernel) fn threads_wake(&self) -> Option<u64> {
+        let threads = &self.threads;
+        let is_over = |waiting: &Waiting| self.is_over(&waiting.wait);
+        if threads.ready.is_empty() && !threads.waiting.iter().any(is_over) {
+            return threads.first_limit();
+        }
+        Some(threads.rests_until.unwrap_or(self.now))
+    }
+
+    /// Whether a wait for this epoll is over. With an error, if the epoll is gone.
+    fn has_event(&self, epoll: i32) -> bool {
+        let id = self.descriptors.get(&epoll);
+        let slot = id.and_then(|id| self.objects[id.0].as_ref());
+        slot.is_none_or(|slot| matches!(&slot.object, Object::Epoll(epoll) if epoll.has_ready()))
+    }
+
+    /// Whether what is waited for has come from the network.
+    fn is_over(&self, wait: &Wait) -> bool {
+        let is_ready = |fd, events| self.readiness(fd).is_ok_and(|ready| ready & events != 0);
+        match *wait {
+            Wait::Epoll(epoll) => self.has_event(epoll),
+            // A dead process has no descriptors: who waits for one may find that out.
+            Wait::Ready { .. } | Wait::AnyReady(_) if self.process_is_dead => true,
+            Wait::Ready { fd, events } => is_ready(fd, events),
+            Wait::AnyReady(ref any) => any.iter().any(|&(fd, events)| is_ready(fd, events)),
+            Wait::Acknowledgement(flow) => !self.tcp.is_lingering(flow),
+            Wait::Signal { thread, wanted } => self.has_pending(thread, wanted),
+            Wait::Futex { .. } | Wait::Condition(_) | Wait::End(_) | Wait::Time => false,
+        }
+    }
+
+    fn wake_from_kernel(&mut self) {
+        let mut place = 0;
+        while let Some(waiting) = self.threads.waiting.get(place) {
+            if self.is_over(&waiting.wait) {
+                let woken = self.threads.waiting.remove(place).thread;
+                self.threads.ready.push_back((woken, Outcome::Woken));
+            } else {
+                place += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! How an entry point asks the machine that runs, and answers as libc does.
+
+use super::here::machine;
+use super::{spin, streaks, waiting};
+use crate::kernel::Kernel;
+use crate::kernel::errno::Errno;
+use libc::c_int;
+
+/// As [`machine`](super::here::machine), for a system call that others can notice: a strike can fall at it.
+pub(super) fn call<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
+    let mut struck = false;
+    let answer = machine(|kernel| {
+        struck = kernel.begin_call();
+        f(kernel)
+    });
+    if struck {
+        waiting::step_back();
+    }
+    answer
+}
+
+/// What a libc function returns: the value, or -1 with `errno` set.
+pub(super) fn answer<T: Into<i64>>(result: Result<T, Errno>) -> isize {
+    match result {
+        Ok(value) => {
+            streaks::has_waited();
+            value.into() as isize
+        }
+        Err(errno) => fail(errno),
+    }
+}
+
+/// [`answer`] for functions that return an int.
+pub(super) fn answer_int<T: Into<i64>>(result: Result<T, Errno>) -> c_int {
+    answer(result) as c_int
+}
+
+pub(super) fn fail(Errno(code): Errno) -> isize {
+    if code == libc::EAGAIN {
+        spin::has_looked();
+    }
+    // SAFETY: `errno` is the calling thread's own.
+    unsafe { *libc::__errno_location() = code };
+    -1
+}
