@@ -20,7 +20,7 @@
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use squall_chat::{Client, ClientEvent, ClientOptions, Message, Observer, ServerOptions, serve};
+use squall_planted::{Client, ClientEvent, ClientOptions, Message, Observer, ServerOptions, serve};
 use squall_simulator::{Latency, Link, simulate};
 use std::future::pending;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -20,6 +20,8 @@ pub struct Hunt {
     pub planted: PlantedBug,
     /// The first seed with which it was caught, and by what.
     pub caught: Option<Caught>,
+    /// How often the chat came to where it makes the mistake, in the runs of the hunt.
+    pub reached: u64,
     /// What the correct chat violated with the same seeds: it should be nothing.
     pub false_alarms: Vec<(u64, Guarantee)>,
 }
@@ -53,6 +55,7 @@ pub fn hunt(planted: PlantedBug, seeds: u64) -> Result<Hunt, RunError> {
     let text = library::text(name).unwrap_or_else(|| panic!("there is no scenario {name}"));
     let (correct, buggy) = (read(name, text), read(name, &with_bug(text, planted.name)));
     let (mut caught, mut false_alarms) = (None, Vec::new());
+    let reached_before = planted.bug.reached();
     for seed in 1..=seeds {
         let expected = |guarantee| guarantee == planted.guarantee || must_hold(&correct, guarantee);
         for (guarantee, _) in violations(&correct, seed)? {
@@ -71,6 +74,7 @@ pub fn hunt(planted: PlantedBug, seeds: u64) -> Result<Hunt, RunError> {
     Ok(Hunt {
         planted,
         caught,
+        reached: planted.bug.reached() - reached_before,
         false_alarms,
     })
 }

@@ -18,8 +18,8 @@ use squall::Servers;
 use squall::Setting;
 use squall::Transport;
 use squall::text::{Problems, Table};
-use squall_chat::{Bug, Recovery, SERVER_RETURNS_WITHIN, ToClient, ToServer};
 use squall_guarantees::Bounds;
+use squall_planted::{Bug, Recovery, SERVER_RETURNS_WITHIN, ToClient, ToServer};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -292,7 +292,7 @@ impl Chat {
 mod tests {
     use squall::MOST_ROOMS;
     use squall::text::LONGEST_NAME;
-    use squall_chat::Limits;
+    use squall_planted::Limits;
 
     #[test]
     fn the_chat_allows_what_scenario_files_allow() {

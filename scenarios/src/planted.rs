@@ -1,8 +1,8 @@
 //! The planted bugs: variants of the chat that each break one thing, and the named scenarios that must bring
 //! them to light.
 
-use squall_chat::Bug;
 use squall_guarantees::Guarantee;
+use squall_planted::Bug;
 
 /// A variant of the chat with a mistake in it.
 #[derive(Clone, Copy, Debug)]

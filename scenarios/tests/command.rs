@@ -603,7 +603,7 @@ fn serving_on_an_address_in_use_says_so() {
 #[test]
 fn serving_a_database_in_use_says_so_before_anything_else() {
     let database = directory("database-in-use").join("chat.db");
-    let _owner = squall_chat::Database::open(&database).expect("a new database");
+    let _owner = squall_planted::Database::open(&database).expect("a new database");
     let database = database.to_str().expect("a path in UTF-8");
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--database", database];
     let told = standard_error(&arguments);
@@ -665,7 +665,7 @@ fn a_server_closes_cleanly_on_ctrl_c_and_on_sigterm() {
             told.ends_with("The server has closed its connections and its database.\n"),
             "{told}"
         );
-        squall_chat::Database::open(&database).expect("nobody has the database any more");
+        squall_planted::Database::open(&database).expect("nobody has the database any more");
     }
 }
 

@@ -18,8 +18,6 @@
 //! - [`Authenticate`] (`admission`): who may come in, and as whom; [`Tokens`] (`tokens`) are one way to know it.
 //! - `wire`: what the two say to each other; [`Limits`] (`limits`): how much of it is listened to.
 //! - [`Cause`], [`FailureCause`] (`cause`): why something ended, as values.
-//! - [`Bug`] (`bugs`): planted mistakes, each of which breaks one guarantee. They exist so that
-//!   the checkers of the harness can be seen to fail.
 //!
 //! How a message stays whole on its way, in short:
 //!
@@ -41,7 +39,6 @@
 
 mod admission;
 mod broker;
-mod bugs;
 mod cause;
 mod client;
 mod cluster;
@@ -58,7 +55,6 @@ use std::sync::Arc;
 
 pub use admission::{Authenticate, Guest};
 pub use broker::serve_broker;
-pub use bugs::Bug;
 pub use cause::{Cause, FailureCause};
 pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport, rows_in_outbox};
 pub use cluster::{Adapter, Cluster, SERVER_RETURNS_WITHIN};

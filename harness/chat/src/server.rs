@@ -30,7 +30,6 @@ mod metrics;
 mod options;
 mod page;
 mod places;
-mod planted;
 mod presence;
 mod recovery;
 mod reply;
@@ -43,8 +42,6 @@ pub use options::{Recovery, ServerOptions, ToClient};
 pub use squall_recovery::Refusal;
 
 use crate::Observer;
-use crate::bugs::Bug;
-use crate::cause::Cause;
 use crate::storage::{self, Database, StorageError};
 use crate::wire::Login;
 use axum::Router;
@@ -266,10 +263,7 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 /// Ends every connection. Socket.IO's own clients connect again when they lose one; rust_socketio does not notice, so
 /// there is an event for it. `io.close()` waits for peers that have stopped reading.
 async fn say_goodbye(io: &SocketIo<RecoveryAdapter>, shared: &Shared) {
-    match shared.options.bug {
-        Some(Bug::StopMeansForGood) => shared.send_away(Cause::Stopping),
-        _ => shared.part(),
-    }
+    shared.part();
     // Who does not take the goodbye in this time loses the connection with the process.
     let _ = timeout(FAREWELL, io.close()).await;
 }

@@ -401,17 +401,6 @@ impl Database {
         Ok(found)
     }
 
-    /// Whether anybody's message is stored under this client offset.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError::Sqlite`] if it could not be read.
-    pub(crate) fn knows_offset(&self, client_offset: &str) -> Result<bool, StorageError> {
-        let sql = format!("SELECT {COLUMNS} FROM messages WHERE client_offset = :offset LIMIT 1");
-        let found = self.select(&sql, named_params! { ":offset": client_offset })?;
-        Ok(!found.is_empty())
-    }
-
     /// In which rooms the user has joined or left, and under which id: the last time that it did so in
     /// each of them, up to an id.
     ///

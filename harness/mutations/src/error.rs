@@ -9,6 +9,8 @@ pub(crate) enum Error {
     File { path: String, reason: String },
     #[error("`{}` and `{}` change the same place: make one of them smaller", .0[0], .0[1])]
     Overlap([String; 2]),
+    #[error("{0}")]
+    Planted(String),
     #[error("with all switches in it, the program cannot be built; mend the mutation:\n{0}")]
     Build(String),
     #[error("--only {0}: there is no such mutation; `--check` lists those that apply")]

@@ -15,6 +15,7 @@
 mod corpus;
 mod error;
 mod parallel;
+mod planted;
 mod plays;
 mod score;
 mod switched;

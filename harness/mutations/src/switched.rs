@@ -4,6 +4,7 @@
 
 use crate::corpus::Mutation;
 use crate::error::Error;
+use crate::planted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,10 @@ extern "C" fn end() {
 }
 "#;
 
+/// The crates of the chat, and of the copy of it from which the command is built.
+const CHAT: &str = "harness/chat";
+const PLANTED: &str = "harness/planted";
+
 /// A copy of the workspace in which every mutation that applies has its switch.
 pub(crate) struct Switched {
     tree: PathBuf,
@@ -72,9 +77,11 @@ impl Switched {
     /// Copies what has changed since the last time, so that what was built stays built.
     pub(crate) fn copy(from: &Path, to: &Path, corpus: &[Mutation]) -> Result<Self, Error> {
         let mut stale = BTreeMap::new();
+        let planted = planted::sources(from)?;
         let mut switches: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (number, mutation) in corpus.iter().enumerate() {
-            let source = fs::read_to_string(from.join(&mutation.file)).unwrap_or_default();
+            let own = || fs::read_to_string(from.join(&mutation.file)).unwrap_or_default();
+            let source = planted.get(&mutation.file).cloned().unwrap_or_else(own);
             match mutation.place(&source) {
                 Ok(_) => switches.entry(&mutation.file).or_default().push(number),
                 Err(times) => {
@@ -85,11 +92,26 @@ impl Switched {
         }
         let mut files = Vec::new();
         list(from, Path::new(""), &mut files)?;
-        let crates: BTreeSet<&str> = switches.keys().filter_map(|file| crate_of(file)).collect();
+        let mut crates: BTreeSet<&str> =
+            switches.keys().filter_map(|file| crate_of(file)).collect();
+        if crates.contains(CHAT) {
+            // It is a copy.
+            crates.insert(PLANTED);
+        }
+        files.extend(planted.keys().map(PathBuf::from));
+        files.sort();
+        files.dedup();
         for file in files {
             let path = from.join(&file);
-            let mut bytes = fs::read(&path).map_err(|error| Error::file(&path, error))?;
             let name = file.to_string_lossy();
+            let mut bytes = match planted.get(&*name) {
+                Some(text) => text.clone().into_bytes(),
+                None => fs::read(&path).map_err(|error| Error::file(&path, error))?,
+            };
+            if name.starts_with(planted::EDITS) {
+                // They are made.
+                bytes = b"edit = []\n".to_vec();
+            }
             if let Some(numbers) = switches.get(&*name) {
                 bytes = with_switches(&String::from_utf8_lossy(&bytes), numbers, corpus)?.into();
             } else if let Some(folder) = name.strip_suffix("/Cargo.toml")

@@ -1,8 +1,19 @@
 //! Planted mistakes must show: a bug that changes nothing proves nothing about a checker.
 
-use crate::support::*;
-use squall_chat::{Bug, ClientEvent, ClientOptions, Database, ServerOptions};
+// The tests of the chat have it, and mean the chat with their `squall_chat`.
+extern crate squall_planted as squall_chat;
+
+#[path = "../../chat/tests/loopback/support.rs"]
+#[allow(dead_code, reason = "it serves more tests elsewhere")]
+mod support;
+
+#[path = "../../chat/tests/loopback/silence.rs"]
+mod silence;
+
+use silence::stored_after_a_cut;
+use squall_planted::{Bug, ClientEvent, ClientOptions, Database, ServerOptions};
 use std::time::Duration;
+use support::*;
 use tokio::time::sleep;
 
 fn buggy_server(bug: Bug) -> ServerOptions {
@@ -255,4 +266,18 @@ async fn forget_retry_says_ok_about_a_message_that_is_not_stored() {
             .unwrap()
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn no_deduplication_stores_a_retried_message_again() {
+    let bug = Some(Bug::NoDeduplication);
+    let stored = stored_after_a_cut(
+        "twice-cut",
+        ServerOptions {
+            bug,
+            ..quick_server()
+        },
+    )
+    .await;
+    assert!(stored.len() > 4, "{stored:?}");
 }

@@ -3,7 +3,7 @@
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use squall_chat::{Client, ClientEvent, ClientOptions, Message, ServerOptions, serve};
+use squall_planted::{Client, ClientEvent, ClientOptions, Message, ServerOptions, serve};
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;

@@ -8,7 +8,7 @@ use squall::Draw;
 use squall::Setting;
 use squall::text::{Problems, Table};
 use squall::{Servers, server_name};
-use squall_chat::{Adapter, Bug, Recovery};
+use squall_planted::{Adapter, Bug, Recovery};
 use std::time::Duration;
 
 /// The most servers of a cluster.

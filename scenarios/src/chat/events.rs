@@ -1,7 +1,7 @@
 //! What the observers of the chat are told, as events of the history.
 
-use squall_chat::{ClientEvent, Content, Kind, Message, Refusal, full_name};
 use squall_guarantees::{Cause, EventKind, FailureCause, OperationId, RecoveryRefused};
+use squall_planted::{ClientEvent, Content, Kind, Message, Refusal, full_name};
 
 /// What a client of this namespace was told. Names of rooms become those of the database.
 pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
@@ -86,8 +86,8 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
 }
 
 /// A row of the database.
-pub(super) fn from_row(row: squall_chat::StoredMessage) -> squall_guarantees::StoredMessage {
-    let squall_chat::StoredMessage { id, message } = row;
+pub(super) fn from_row(row: squall_planted::StoredMessage) -> squall_guarantees::StoredMessage {
+    let squall_planted::StoredMessage { id, message } = row;
     let content: Content = message.content;
     squall_guarantees::StoredMessage {
         id,
@@ -102,8 +102,8 @@ pub(super) fn from_row(row: squall_chat::StoredMessage) -> squall_guarantees::St
 }
 
 /// Why a connection or a session is over.
-pub(super) fn end(cause: squall_chat::Cause) -> Cause {
-    use squall_chat::Cause as Chat;
+pub(super) fn end(cause: squall_planted::Cause) -> Cause {
+    use squall_planted::Cause as Chat;
     match cause {
         Chat::Meant => Cause::Meant,
         Chat::PeerMeant => Cause::PeerMeant,
@@ -119,8 +119,8 @@ pub(super) fn end(cause: squall_chat::Cause) -> Cause {
     }
 }
 
-fn failure(cause: squall_chat::FailureCause) -> FailureCause {
-    use squall_chat::FailureCause as Chat;
+fn failure(cause: squall_planted::FailureCause) -> FailureCause {
+    use squall_planted::FailureCause as Chat;
     match cause {
         Chat::RetriesUsedUp { attempts } => FailureCause::RetriesUsedUp { attempts },
         Chat::TooLarge { bytes, limit } => FailureCause::TooLarge { bytes, limit },

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use squall::text::{Problems, Table};
-use squall_chat::ServerOptions;
+use squall_planted::ServerOptions;
 
 /// The smallest queue in which a page of one message leaves room for the rest.
 const SMALLEST_QUEUE: u32 = 16;

@@ -5,8 +5,8 @@ use super::{Chat, ServerAddress};
 use squall::Transport;
 use squall::{Content, Message, To};
 use squall::{Site, User};
-use squall_chat::{Client, ClientOptions, Kind, rows_in_outbox};
 use squall_guarantees::EventKind;
+use squall_planted::{Client, ClientOptions, Kind, rows_in_outbox};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -57,18 +57,18 @@ async fn use_chat(options: ClientOptions, user: User) {
         .await;
 }
 
-fn transport(transport: Transport) -> squall_chat::Transport {
+fn transport(transport: Transport) -> squall_planted::Transport {
     match transport {
-        Transport::Websocket => squall_chat::Transport::Websocket,
-        Transport::Polling => squall_chat::Transport::Polling,
-        Transport::Upgrade => squall_chat::Transport::Upgrade,
-        Transport::WebsocketOrPolling => squall_chat::Transport::WebsocketOrPolling,
+        Transport::Websocket => squall_planted::Transport::Websocket,
+        Transport::Polling => squall_planted::Transport::Polling,
+        Transport::Upgrade => squall_planted::Transport::Upgrade,
+        Transport::WebsocketOrPolling => squall_planted::Transport::WebsocketOrPolling,
     }
 }
 
 /// A message of the workload, as the chat says it.
-fn as_chat_says(message: &Message) -> squall_chat::Message {
-    use squall_chat::Message as Chat;
+fn as_chat_says(message: &Message) -> squall_planted::Message {
+    use squall_planted::Message as Chat;
     let content = content(&message.content);
     let plain = match &message.to {
         To::Room(room) => Chat::to_room(room, content),
@@ -86,10 +86,10 @@ fn as_chat_says(message: &Message) -> squall_chat::Message {
     }
 }
 
-fn content(content: &Content) -> squall_chat::Content {
+fn content(content: &Content) -> squall_planted::Content {
     match content {
-        Content::Text(text) => squall_chat::Content::Text(text.clone()),
-        Content::Binary(bytes) => squall_chat::Content::Binary(bytes.clone()),
+        Content::Text(text) => squall_planted::Content::Text(text.clone()),
+        Content::Binary(bytes) => squall_planted::Content::Binary(bytes.clone()),
     }
 }
 

@@ -7,10 +7,10 @@ use squall::Log;
 use squall::PlannedClient;
 use squall::Site;
 use squall::{BROKER, PORT, SERVER};
-use squall_chat::{
+use squall_guarantees::{ClientId, EventKind, Held, StoredMessage};
+use squall_planted::{
     Census, Database, Observer, ServerEvent, ServerOptions, StorageError, Termination,
 };
-use squall_guarantees::{ClientId, EventKind, Held, StoredMessage};
 use squall_simulator::{Latency, Link, note};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn build_cluster(chat: &Chat, cluster: &Cluster, options: ServerOptions, site: &
     let told = observer(chat, BROKER, site);
     let broker = site.machine(BROKER, move || serve_servers(told.clone()));
     let options = ServerOptions {
-        cluster: Some(squall_chat::Cluster {
+        cluster: Some(squall_planted::Cluster {
             broker: site.address(broker),
             adapter: cluster.adapter,
         }),
@@ -61,7 +61,7 @@ pub(super) fn stored() -> Result<Vec<StoredMessage>, StorageError> {
 async fn serve_servers(observer: Observer<ServerEvent>) {
     let (listener, stop) = listen().await;
     let (database, stop) = (Path::new(DATABASE), stop.requested());
-    let served = squall_chat::serve_broker(listener, database, observer, stop).await;
+    let served = squall_planted::serve_broker(listener, database, observer, stop).await;
     // A broker that gives up is a finding of the run.
     served.unwrap_or_else(|error| panic!("{error}"));
 }
@@ -70,7 +70,7 @@ async fn serve_servers(observer: Observer<ServerEvent>) {
 async fn serve(options: ServerOptions, observer: Observer<ServerEvent>) {
     let (listener, stop) = listen().await;
     let (database, stop) = (Path::new(DATABASE), stop.requested());
-    let served = squall_chat::serve(listener, database, options, observer, stop).await;
+    let served = squall_planted::serve(listener, database, options, observer, stop).await;
     // A server that gives up is a finding of the run.
     served.unwrap_or_else(|error| panic!("{error}"));
 }

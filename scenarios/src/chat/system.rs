@@ -3,8 +3,8 @@
 use super::{Chat, manners, play, read, servers};
 use squall::text::{Problems, Table};
 use squall::{Draw, Manners, PlannedClient, Servers, Site, System, Transport};
-use squall_chat::{EVERYBODY, full_name, room_of};
 use squall_guarantees::{Bounds, StoredMessage};
+use squall_planted::{EVERYBODY, full_name, room_of};
 
 impl System for Chat {
     const NAME: &'static str = "chat";

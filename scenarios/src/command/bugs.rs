@@ -210,6 +210,7 @@ fn text(hunts: &[Hunt], seeds: u64) -> String {
     for Hunt {
         planted,
         caught,
+        reached,
         false_alarms,
     } in hunts
     {
@@ -222,6 +223,14 @@ fn text(hunts: &[Hunt], seeds: u64) -> String {
             ..
         } = planted;
         text += &format!("{name:32}{seed:>6}  {guarantee:24}{scenario}\n");
+        if caught.is_none() {
+            text += &match reached {
+                0 => {
+                    "! never reached: no run came to where the chat makes this mistake\n".to_owned()
+                }
+                _ => format!("! reached {}, and not noticed\n", counted(*reached, "time")),
+            };
+        }
         for (seed, guarantee) in false_alarms {
             text += &format!("! the correct chat violates {guarantee} with seed {seed}\n");
         }
@@ -250,6 +259,7 @@ fn json(hunts: &[Hunt], seeds: u64, explained: Option<&[Explained]>) -> String {
                 "seed": caught.map(|caught| caught.seed),
                 "guarantee": hunt.planted.guarantee,
                 "evidence": caught.map(|caught| &caught.evidence),
+                "reached": hunt.reached,
                 "false_alarms": alarms,
             })
         })

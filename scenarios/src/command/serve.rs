@@ -1,7 +1,7 @@
 //! `squall serve`: the server that the scenarios put to the test, on real sockets.
 
 use super::exit::{Exit, Failure, note};
-use squall_chat::{
+use squall_planted::{
     Database, Origins, Recovery, SECRET_MIN, ServerEvent, ServerOptions, Termination, Tokens,
 };
 use std::collections::BTreeSet;
@@ -165,7 +165,7 @@ async fn serve_until_told(arguments: &Arguments, tokens: Option<Tokens>) -> Resu
         None => note("It is open: everybody is let in as whoever they say they are."),
         Some(_) => note("Who comes in needs a token: `squall serve --issue NAME` prints one."),
     }
-    squall_chat::serve(listener, &arguments.database, options, Arc::new(tell), stop)
+    squall_planted::serve(listener, &arguments.database, options, Arc::new(tell), stop)
         .await
         .map_err(Failure::new)
 }

@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 5] = [
         "harness/mutations",
     ],
     &["harness/chat", "harness/parity", "reports"],
-    &["harness/squall"],
+    &["harness/squall", "harness/planted"],
     &["scenarios"],
 ];
 

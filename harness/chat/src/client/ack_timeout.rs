@@ -4,7 +4,6 @@
 //! for ever. So it goes as with TCP's segments (RFC 6298, section 5.5): twice as long after each acknowledgement
 //! that was overdue, until one comes as soon as the user thought.
 
-use crate::bugs::Bug;
 use std::time::Duration;
 
 /// The longest wait, if the user does not ask for more (RFC 6298, section 2.5: at least a minute).
@@ -15,17 +14,12 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(super) struct AckTimeout {
     min: Duration,
     current: Duration,
-    bug: Option<Bug>,
 }
 
 impl AckTimeout {
     /// Never waits for less than `min`, and at first for no longer.
-    pub(super) fn new(min: Duration, bug: Option<Bug>) -> Self {
-        Self {
-            min,
-            current: min,
-            bug,
-        }
+    pub(super) fn new(min: Duration) -> Self {
+        Self { min, current: min }
     }
 
     /// How long to wait for the next acknowledgement.
@@ -40,7 +34,7 @@ impl AckTimeout {
 
     /// One came after this time.
     pub(super) fn answered(&mut self, after: Duration) {
-        if after < self.min && self.bug != Some(Bug::PatienceStaysUp) {
+        if after < self.min {
             self.current = self.min;
         }
     }
@@ -54,7 +48,7 @@ mod tests {
 
     #[test]
     fn it_doubles_until_the_answer_has_time_to_come_and_stays_there() {
-        let mut timeout = AckTimeout::new(MIN, None);
+        let mut timeout = AckTimeout::new(MIN);
         let round_trip = Duration::from_millis(1100);
         let mut retries = 0;
         while timeout.current() < round_trip {
@@ -68,7 +62,7 @@ mod tests {
 
     #[test]
     fn quick_answers_bring_it_back_to_what_the_user_said() {
-        let mut timeout = AckTimeout::new(MIN, None);
+        let mut timeout = AckTimeout::new(MIN);
         timeout.overdue();
         timeout.answered(Duration::from_millis(40));
         assert_eq!(timeout.current(), MIN);
@@ -76,10 +70,10 @@ mod tests {
 
     #[test]
     fn it_does_not_grow_beyond_a_minute_unless_the_user_said_more() {
-        let mut timeout = AckTimeout::new(MIN, None);
+        let mut timeout = AckTimeout::new(MIN);
         (0..100).for_each(|_| timeout.overdue());
         assert_eq!(timeout.current(), LONGEST);
-        let mut timeout = AckTimeout::new(LONGEST * 2, None);
+        let mut timeout = AckTimeout::new(LONGEST * 2);
         timeout.overdue();
         assert_eq!(timeout.current(), LONGEST * 2);
     }

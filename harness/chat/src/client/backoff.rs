@@ -1,7 +1,6 @@
 //! How long to wait before connecting again: twice as long after each failure, within bounds, and
 //! at random, so that clients that lost the same server do not all come back at the same moment.
 
-use crate::bugs::Bug;
 use rand::RngExt;
 use std::time::Duration;
 
@@ -11,26 +10,20 @@ pub(super) struct Backoff {
     min: Duration,
     max: Duration,
     failures: u32,
-    bug: Option<Bug>,
 }
 
 impl Backoff {
-    pub(super) fn new(min: Duration, max: Duration, bug: Option<Bug>) -> Self {
+    pub(super) fn new(min: Duration, max: Duration) -> Self {
         Self {
             min,
             max: max.max(min),
             failures: 0,
-            bug,
         }
     }
 
     /// A connection was established.
     pub(super) fn reset(&mut self) {
-        self.failures = match self.bug {
-            Some(Bug::BackoffNotReset) => return,
-            Some(Bug::BackoffBeginsHigh) => 1,
-            _ => 0,
-        };
+        self.failures = 0;
     }
 
     /// The time to wait now, never outside the bounds.
@@ -38,9 +31,6 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let doubled = 2_u32.saturating_pow(self.failures);
         let ceiling = self.min.saturating_mul(doubled).min(self.max);
-        if self.bug == Some(Bug::BackoffWithoutJitter) {
-            return ceiling;
-        }
         rand::rng().random_range(self.min..=ceiling)
     }
 }
@@ -52,7 +42,7 @@ mod tests {
     #[test]
     fn waits_stay_within_their_bounds_and_grow() {
         let (min, max) = (Duration::from_millis(100), Duration::from_secs(5));
-        let mut backoff = Backoff::new(min, max, None);
+        let mut backoff = Backoff::new(min, max);
         let waits: Vec<Duration> = (0..200).map(|_| backoff.next()).collect();
         assert!(
             waits.iter().all(|wait| (min..=max).contains(wait)),
@@ -65,7 +55,7 @@ mod tests {
     #[test]
     fn an_established_connection_starts_it_over() {
         let min = Duration::from_millis(100);
-        let mut backoff = Backoff::new(min, Duration::from_secs(500), None);
+        let mut backoff = Backoff::new(min, Duration::from_secs(500));
         for _ in 0..50 {
             backoff.next();
         }
@@ -75,7 +65,7 @@ mod tests {
 
     #[test]
     fn bounds_that_contradict_each_other_do_not_panic() {
-        let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(1), None);
+        let mut backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(1));
         assert_eq!(backoff.next(), Duration::from_secs(2));
     }
 }

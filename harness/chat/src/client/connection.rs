@@ -137,12 +137,6 @@ impl Connection {
         }
     }
 
-    /// Throws away what came before the greeting:
-    /// [`Bug::RecoveryForgetsMissed`](crate::Bug::RecoveryForgetsMissed).
-    pub(super) fn forget_missed(&mut self) {
-        self.early.clear();
-    }
-
     /// The next signal. Never ends: a dead connection is silent.
     pub(super) async fn next(&mut self) -> Signal {
         if let Some(signal) = self.early.pop_front() {

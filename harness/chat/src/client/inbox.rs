@@ -4,17 +4,12 @@
 //! delivery at or below it is a duplicate; one whose predecessor in the stream is above it has lost
 //! its predecessor, and must wait until that has been sent again.
 
-use crate::bugs::Bug;
 use crate::wire::{Beat, Delivery, Synced};
 
-/// How many messages [`Bug::HandleTwice`] forgets.
-const FORGOTTEN: i64 = 3;
-
 /// What this client has handled so far. It outlives connections.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Inbox {
     cursor: i64,
-    bug: Option<Bug>,
 }
 
 /// What to do with a delivery.
@@ -29,15 +24,8 @@ pub(super) enum Judgement {
 }
 
 impl Inbox {
-    pub(super) fn new(bug: Option<Bug>) -> Self {
-        Self { cursor: 0, bug }
-    }
-
     /// The server offset.
     pub(super) fn offset(&self) -> i64 {
-        if self.bug == Some(Bug::HandleTwice) {
-            return (self.cursor - FORGOTTEN).max(0);
-        }
         self.cursor
     }
 
@@ -45,19 +33,14 @@ impl Inbox {
     /// a gap could not be filled, and what is late is no duplicate.
     pub(super) fn judge(&mut self, delivery: &Delivery, catch_up: bool) -> Judgement {
         let judgement = self.consider(delivery, catch_up);
-        self.cursor = match (judgement, self.bug) {
-            (Judgement::Handle, Some(Bug::LastInsteadOfHighestOffset)) => delivery.id,
-            (Judgement::Handle, _) => self.cursor.max(delivery.id),
-            (Judgement::Duplicate | Judgement::Gap, _) => self.cursor,
-        };
+        if judgement == Judgement::Handle {
+            self.cursor = self.cursor.max(delivery.id);
+        }
         judgement
     }
 
     /// The same, but does not count it as handled.
     pub(super) fn consider(&self, delivery: &Delivery, catch_up: bool) -> Judgement {
-        if self.bug == Some(Bug::LastInsteadOfHighestOffset) {
-            return Judgement::Handle;
-        }
         if catch_up && delivery.id <= self.offset() {
             return Judgement::Duplicate;
         }
@@ -112,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_chain_without_holes_is_handled_though_ids_have_holes() {
-        let mut inbox = Inbox::new(None);
+        let mut inbox = Inbox::default();
         let judgements = judge_all(&mut inbox, &[(0, 2), (2, 3), (3, 9)]);
         assert_eq!(judgements, [Judgement::Handle; 3]);
         assert_eq!(inbox.offset(), 9);
@@ -120,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_duplicate_is_not_handled_and_the_offset_never_goes_back() {
-        let mut inbox = Inbox::new(None);
+        let mut inbox = Inbox::default();
         let judgements = judge_all(&mut inbox, &[(0, 5), (0, 3), (3, 5)]);
         assert_eq!(
             judgements,
@@ -135,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_missing_message_stops_what_follows_until_it_has_come() {
-        let mut inbox = Inbox::new(None);
+        let mut inbox = Inbox::default();
         let judgements = judge_all(&mut inbox, &[(0, 1), (2, 3), (1, 2), (2, 3)]);
         let expected = [
             Judgement::Handle,
@@ -148,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_page_whose_last_message_was_lost_does_not_move_the_offset() {
-        let mut inbox = Inbox::new(None);
+        let mut inbox = Inbox::default();
         judge_all(&mut inbox, &[(0, 1)]);
         assert!(!inbox.page_ended(&Synced {
             previous: 2,
@@ -166,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_beat_reveals_that_the_latest_message_was_lost() {
-        let mut inbox = Inbox::new(None);
+        let mut inbox = Inbox::default();
         judge_all(&mut inbox, &[(0, 1)]);
         assert!(!inbox.is_behind(Beat {
             head: Some(1),
@@ -184,13 +167,13 @@ mod tests {
 
     #[test]
     fn without_catch_up_there_are_no_gaps() {
-        let mut inbox = Inbox::new(None);
+        let mut inbox = Inbox::default();
         assert_eq!(inbox.judge(&delivery(4, 9), false), Judgement::Handle);
     }
 
     #[test]
     fn without_catch_up_what_comes_late_is_handled() {
-        let mut inbox = Inbox::new(None);
+        let mut inbox = Inbox::default();
         assert_eq!(inbox.judge(&delivery(4, 9), false), Judgement::Handle);
         assert_eq!(inbox.judge(&delivery(4, 8), false), Judgement::Handle);
         assert_eq!(inbox.offset(), 9);

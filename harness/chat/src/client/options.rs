@@ -1,6 +1,5 @@
 //! How a client is to behave.
 
-use crate::bugs::Bug;
 use crate::message::ROOT;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -42,8 +41,6 @@ pub struct ClientOptions {
     pub backoff_min: Duration,
     /// The longest wait before connecting again.
     pub backoff_max: Duration,
-    /// A planted mistake.
-    pub bug: Option<Bug>,
 }
 
 impl Default for ClientOptions {
@@ -65,7 +62,6 @@ impl Default for ClientOptions {
             connect_timeout: Duration::from_secs(20),
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(5),
-            bug: None,
         }
     }
 }

@@ -10,7 +10,6 @@
 
 use super::disk::{Disk, Kept};
 use super::{ClientEvent, ClientOptions, ToServer};
-use crate::bugs::Bug;
 use crate::cause::{FailureCause, Rejection};
 use crate::message::{Kind, Message};
 use crate::wire::{Ready, Receipt, Submission};
@@ -21,7 +20,6 @@ use std::collections::VecDeque;
 pub(super) struct Outbox {
     mode: ToServer,
     retries: Option<u32>,
-    bug: Option<Bug>,
     /// Where the queue is kept, if anywhere; or why it cannot be.
     disk: Option<Result<Disk, String>>,
     /// The client's own identity: the name for people, a random number for uniqueness. It has
@@ -35,8 +33,6 @@ pub(super) struct Outbox {
     connection: Option<Ready>,
     /// What is worth sending only now.
     whisper: Option<Pending>,
-    /// [`Bug::OutboxOneBehind`]: what was given last.
-    late: Option<(u64, Message)>,
 }
 
 #[derive(Debug)]
@@ -65,7 +61,6 @@ impl Outbox {
         let mut outbox = Self {
             mode: options.to_server,
             retries: options.retries,
-            bug: options.bug,
             disk: None,
             identity: format!("{}-{:016x}", options.name, rand::random::<u64>()),
             taken: 0,
@@ -73,7 +68,6 @@ impl Outbox {
             waiting: false,
             connection: None,
             whisper: None,
-            late: None,
         };
         outbox.disk = options.outbox.as_ref().map(|path| {
             Disk::open(path)
@@ -85,23 +79,16 @@ impl Outbox {
 
     fn restore(&mut self, name: &str, disk: Disk) -> rusqlite::Result<Disk> {
         self.identity = disk.identity(name)?;
-        let kept = match self.bug {
-            Some(Bug::OutboxForgets) => Vec::new(),
-            _ => disk.kept()?,
-        };
         for Kept {
             number,
             operation,
             message,
-        } in kept
+        } in disk.kept()?
         {
             self.taken = number;
             self.queue_up(operation, Some(number), message);
         }
-        self.taken = match self.bug {
-            Some(Bug::ClientOffsetRestarts) => 0,
-            _ => disk.last_number()?,
-        };
+        self.taken = disk.last_number()?;
         Ok(disk)
     }
 
@@ -133,10 +120,6 @@ impl Outbox {
                 let reason = format!("the outbox cannot be opened: {reason}");
                 return failed(FailureCause::NotKept, reason);
             }
-            Some(Ok(_)) if self.bug == Some(Bug::OutboxOneBehind) => {
-                self.keep_the_last(operation, &message);
-                None
-            }
             Some(Ok(disk)) => match disk.keep(operation, &message) {
                 Ok(number) => Some(number),
                 Err(error) => {
@@ -149,32 +132,9 @@ impl Outbox {
         None
     }
 
-    /// [`Bug::OutboxOneBehind`]: puts the message on the disk that was given before this one.
-    fn keep_the_last(&mut self, operation: u64, message: &Message) {
-        let last = self.late.replace((operation, message.clone()));
-        let (Some((operation, message)), Some(Ok(disk))) = (last, &self.disk) else {
-            return;
-        };
-        let Ok(number) = disk.keep(operation, &message) else {
-            return;
-        };
-        let mut queue = self.queue.iter_mut();
-        match queue.find(|pending| pending.operation == operation) {
-            Some(pending) => pending.number = Some(number),
-            None => drop(disk.forget(number)),
-        }
-    }
-
     fn queue_up(&mut self, operation: u64, number: Option<i64>, message: Message) {
         let tag = format!("{}-{}", self.identity, self.taken);
-        let client_offset = match self.bug {
-            Some(Bug::OffsetFromSocketId) => {
-                let session = self.connection.as_ref().map(|ready| &*ready.session);
-                format!("{}-{}", session.unwrap_or("undefined"), self.taken)
-            }
-            _ => tag.clone(),
-        };
-        let client_offset = (self.mode == ToServer::ExactlyOnce).then_some(client_offset);
+        let client_offset = (self.mode == ToServer::ExactlyOnce).then(|| tag.clone());
         let submission = Submission::of(&tag, message, client_offset);
         self.queue
             .push_back(Pending::new(operation, number, submission));
@@ -204,17 +164,10 @@ impl Outbox {
                 .end_head(|head| head.dropped(cause, reason))
                 .map(Step::Done);
         }
-        if head.attempts > 0 && self.bug == Some(Bug::ForgetRetry) {
-            let sent = |head: Pending| head.sent(false);
-            return self.end_head(sent).map(Step::Done);
-        }
         if self.retries.is_some_and(|retries| head.attempts > retries) {
             let attempts = head.attempts;
             let reason = format!("not acknowledged after {attempts} attempts");
             let cause = FailureCause::RetriesUsedUp { attempts };
-            if self.bug == Some(Bug::UnknownMeansFailed) {
-                head.attempts = 0;
-            }
             return self
                 .end_head(|head| head.dropped(cause, reason))
                 .map(Step::Done);
@@ -244,17 +197,13 @@ impl Outbox {
     /// Whether the receipt is for the head, which the server cannot store for now.
     pub(super) fn is_put_off(&self, receipt: &Receipt) -> bool {
         let head = self.queue.front();
-        self.puts_off(receipt) && head.is_some_and(|head| head.submission.tag == receipt.tag)
-    }
-
-    fn puts_off(&self, receipt: &Receipt) -> bool {
-        receipt.retry && self.bug != Some(Bug::PutOffMeansFailed)
+        receipt.retry && head.is_some_and(|head| head.submission.tag == receipt.tag)
     }
 
     /// The server's receipt has come; one for another message than the head, or one that puts it off, is
     /// ignored.
     pub(super) fn acknowledged(&mut self, receipt: Receipt) -> Option<ClientEvent> {
-        if self.puts_off(&receipt) || self.queue.front()?.submission.tag != receipt.tag {
+        if receipt.retry || self.queue.front()?.submission.tag != receipt.tag {
             return None;
         }
         self.end_head(|head| match receipt.refusal {
@@ -265,10 +214,7 @@ impl Outbox {
 
     /// The acknowledgement did not come in time: the head may be sent again.
     pub(super) fn timed_out(&mut self) {
-        let waited = std::mem::take(&mut self.waiting);
-        if waited && self.bug == Some(Bug::RetriesOutOfOrder) {
-            self.queue.rotate_left(1);
-        }
+        self.waiting = false;
     }
 
     /// The connection is lost. A message that may not be sent twice is done.
@@ -299,9 +245,7 @@ impl Outbox {
     fn end_head(&mut self, event: impl FnOnce(Pending) -> ClientEvent) -> Option<ClientEvent> {
         self.waiting = false;
         let head = self.queue.pop_front()?;
-        if let (Some(Ok(disk)), Some(number)) = (&self.disk, head.number)
-            && self.bug != Some(Bug::OutboxKeepsWhatIsDone)
-        {
+        if let (Some(Ok(disk)), Some(number)) = (&self.disk, head.number) {
             // If this fails, the message is sent once more another time, and recognised.
             let _ = disk.forget(number);
         }

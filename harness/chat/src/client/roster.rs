@@ -4,30 +4,20 @@
 //! waits for the whole roster, or asks for it, and tells its user only the differences.
 
 use super::ClientEvent;
-use crate::bugs::Bug;
 use crate::wire;
 use std::collections::BTreeSet;
 
 /// What this client shows.
+#[derive(Default)]
 pub(super) struct Roster {
     shown: BTreeSet<String>,
     /// None until the server has sent the whole on this connection.
     version: Option<u64>,
     /// The whole has to be asked for.
     wanted: bool,
-    bug: Option<Bug>,
 }
 
 impl Roster {
-    pub(super) fn new(bug: Option<Bug>) -> Self {
-        Self {
-            shown: BTreeSet::new(),
-            version: None,
-            wanted: false,
-            bug,
-        }
-    }
-
     /// There is a new connection: versions begin anew, and the server sends the whole.
     pub(super) fn connected(&mut self) {
         (self.version, self.wanted) = (None, false);
@@ -47,7 +37,6 @@ impl Roster {
         }
         let mut gone: Vec<String> = match after {
             Some(_) => went,
-            None if self.bug == Some(Bug::PresenceKeepsTheGone) => Vec::new(),
             None => {
                 let there: BTreeSet<&String> = came.iter().collect();
                 let shown = self.shown.iter();
@@ -104,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_user_is_told_what_is_different() {
-        let mut roster = Roster::new(None);
+        let mut roster = Roster::default();
         let came = roster.hear(told(None, 7, &["ann", "bob"], &[]));
         assert_eq!(came, [online("ann"), online("bob")]);
         let changed = roster.hear(told(Some(7), 8, &["eve"], &["ann"]));
@@ -114,7 +103,7 @@ mod tests {
 
     #[test]
     fn news_that_do_not_follow_are_not_believed_and_the_whole_is_asked_for_once() {
-        let mut roster = Roster::new(None);
+        let mut roster = Roster::default();
         roster.hear(told(None, 1, &["ann"], &[]));
         assert_eq!(roster.hear(told(Some(2), 3, &["bob"], &["ann"])), []);
         assert!(roster.ask());
@@ -125,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_beat_with_another_version_makes_it_ask() {
-        let mut roster = Roster::new(None);
+        let mut roster = Roster::default();
         roster.hear(told(None, 1, &["ann"], &[]));
         roster.compare(Some(1));
         assert!(!roster.ask());
@@ -137,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_new_connection_believes_no_version_of_the_last_one() {
-        let mut roster = Roster::new(None);
+        let mut roster = Roster::default();
         roster.hear(told(None, 1, &["ann"], &[]));
         roster.connected();
         assert_eq!(roster.hear(told(Some(1), 2, &[], &["ann"])), []);

@@ -12,7 +12,6 @@ use super::roster::Roster;
 use super::shared::Shared;
 use super::{ClientEvent, ClientOptions, ToServer};
 use crate::Observer;
-use crate::bugs::Bug;
 use crate::cause::{Cause, End};
 use crate::message::{Content, Kind};
 use crate::wire::{self, Claim, Delivery, Login, Ready, SyncRequest};
@@ -27,12 +26,6 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 /// How long a client that leaves waits for its goodbye to be sent.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// How many messages [`Bug::RestlessClient`] has patience for.
-const RESTLESS_AFTER: i64 = 20;
-
-/// How long [`Bug::PagesOnATimer`] waits.
-const PAGES_EVERY: Duration = Duration::from_secs(2);
-
 /// The longest silence that a server may ask for.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -46,7 +39,6 @@ pub(super) struct Supervisor {
     pieces: Pieces,
     ack_timeout: AckTimeout,
     carriers: Carriers,
-    first_session: Option<String>,
     /// What makes the server give the session back.
     claim: Option<Claim>,
     connection: Option<Connection>,
@@ -94,11 +86,11 @@ impl Supervisor {
         observer: Observer<ClientEvent>,
         shared: Arc<Shared>,
     ) -> Self {
-        let (inbox, roster) = (Inbox::new(options.bug), Roster::new(options.bug));
+        let (inbox, roster) = (Inbox::default(), Roster::default());
         let pieces = Pieces::new(options.ack_timeout);
-        let ack_timeout = AckTimeout::new(options.ack_timeout, options.bug);
+        let ack_timeout = AckTimeout::new(options.ack_timeout);
         let carriers = Carriers::new(options.transport);
-        let (first_session, claim, connection) = (None, None, None);
+        let (claim, connection) = (None, None);
         Self {
             options,
             observer,
@@ -108,7 +100,6 @@ impl Supervisor {
             pieces,
             ack_timeout,
             carriers,
-            first_session,
             claim,
             connection,
             tried: 0,
@@ -127,7 +118,7 @@ impl Supervisor {
 
     async fn stay_connected(&mut self) -> Infallible {
         let (min, max) = (self.options.backoff_min, self.options.backoff_max);
-        let mut backoff = Backoff::new(min, max, self.options.bug);
+        let mut backoff = Backoff::new(min, max);
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -140,24 +131,10 @@ impl Supervisor {
                 Err(end) => end,
             };
             drop(self.connection.take());
-            let for_good = end.cause == Cause::PeerMeant;
             self.pieces.disconnected();
             let lost = self.shared.outbox().disconnected(&end.reason);
             lost.into_iter().for_each(|event| self.tell(event));
             self.tell_end(end);
-            let stays_away = match self.options.bug {
-                Some(Bug::StopMeansForGood) => for_good,
-                Some(Bug::OneAttempt) => attempt > 0,
-                _ => false,
-            };
-            if stays_away {
-                return pending().await;
-            }
-            if self.options.bug == Some(Bug::EagerReconnect) {
-                // Not quite at once: a server that refuses would keep the loop busy for ever.
-                sleep(Duration::from_millis(1)).await;
-                continue;
-            }
             sleep(backoff.next()).await;
         }
     }
@@ -175,12 +152,9 @@ impl Supervisor {
         };
         let server = self.next_server();
         let connecting = self.carriers.connect(&self.options, &server, &login);
-        let (mut connection, ready) = connecting.await?;
-        if self.options.bug == Some(Bug::RecoveryForgetsMissed) {
-            connection.forget_missed();
-        }
+        let (connection, ready) = connecting.await?;
         self.connection = Some(connection);
-        let session = self.session(&ready);
+        let session = ready.session.clone();
         let (recovered, refused) = (ready.recovered, ready.refused);
         // As Socket.IO's own client does: an offset is kept until an event brings another, whatever the session.
         let offset = self.claim.take().and_then(|claim| claim.offset);
@@ -201,17 +175,6 @@ impl Supervisor {
         self.tried += 1;
         let other = turn.checked_sub(1).map(|other| &others[other]);
         other.unwrap_or(&self.options.server).clone()
-    }
-
-    /// The id of the session, as told to the user.
-    fn session(&mut self, ready: &Ready) -> String {
-        let first = self
-            .first_session
-            .get_or_insert_with(|| ready.session.clone());
-        if self.options.bug == Some(Bug::ReusedSession) {
-            return first.clone();
-        }
-        ready.session.clone()
     }
 
     /// Listens and speaks until the connection is over; says why it is.
@@ -242,9 +205,7 @@ impl Supervisor {
                     () = self.shared.given.notified() => Happened::Given,
                 },
             };
-            if let Some(end) = self.react(&mut talk, event)
-                && self.options.bug != Some(Bug::DeafWatchdog)
-            {
+            if let Some(end) = self.react(&mut talk, event) {
                 return end;
             }
         }
@@ -363,8 +324,6 @@ impl Supervisor {
             Signal::Stopping => return Some(End::new(Cause::Stopping, "the server stops")),
             Signal::Delivery(delivery, offset) => match self.judge(talk, &delivery, offset) {
                 Judgement::Handle => {
-                    let restless = self.options.bug == Some(Bug::RestlessClient);
-                    let restless = restless && delivery.id % RESTLESS_AFTER == 0;
                     self.tell(ClientEvent::Delivered {
                         id: delivery.id,
                         room: delivery.room,
@@ -373,19 +332,16 @@ impl Supervisor {
                         nickname: delivery.particulars.nickname,
                         content: delivery.content.into(),
                     });
-                    if restless {
-                        return Some(End::new(Cause::Closed, "closed"));
-                    }
                 }
                 Judgement::Duplicate => {}
                 Judgement::Gap => talk.notice_gap(),
             },
             Signal::Synced(page) => {
                 let complete = self.inbox.page_ended(&page);
-                talk.catching_up = match self.options.bug {
-                    _ if complete => CatchingUp::Live,
-                    Some(Bug::PagesOnATimer) => CatchingUp::Asked(Instant::now() + PAGES_EVERY),
-                    _ => CatchingUp::Wanted,
+                talk.catching_up = if complete {
+                    CatchingUp::Live
+                } else {
+                    CatchingUp::Wanted
                 };
             }
             Signal::Beat(beat) => {
@@ -461,13 +417,8 @@ impl Supervisor {
         delivery: &Delivery,
         offset: Option<String>,
     ) -> Judgement {
-        let mut judgement = self.inbox.judge(delivery, talk.catch_up);
-        if self.options.bug == Some(Bug::RecoveryReplayedTwice)
-            && let Some(claim) = &mut self.claim
-        {
-            claim.offset = claim.offset.take().or(offset);
-            judgement = Judgement::Handle;
-        } else if let (Some(claim), true) = (&mut self.claim, judgement != Judgement::Gap) {
+        let judgement = self.inbox.judge(delivery, talk.catch_up);
+        if let (Some(claim), true) = (&mut self.claim, judgement != Judgement::Gap) {
             claim.offset = offset.or(claim.offset.take());
         }
         judgement

@@ -28,14 +28,12 @@ use super::presence::Presence;
 use super::recovery::Kept;
 use super::session::{
     Allowance, Link, Session, SessionNumber, Welcome, changed, delivery, framed, line,
-    under_wrong_ids,
 };
 use super::{Census, ServerEvent, ServerOptions, ToClient};
 use crate::Observer;
-use crate::bugs::Bug;
 use crate::cause::Rejection;
 use crate::limits::Limits;
-use crate::message::{Content, Kind, full_name, is_open, nickname_taken};
+use crate::message::{Kind, full_name, is_open, nickname_taken};
 use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 use crate::wire::{self, Beat, Login, PieceRequest, Ready, Receipt, Stopping, Submission, Synced};
 use broker::Broker;
@@ -54,7 +52,6 @@ pub(super) struct Exchange {
     to_client: ToClient,
     page: usize,
     limits: Limits,
-    bug: Option<Bug>,
     observer: Observer<ServerEvent>,
     sessions: Sessions,
     arrivals: SessionNumber,
@@ -103,12 +100,11 @@ impl Exchange {
             to_client: options.to_client,
             page: options.catch_up_page.max(1),
             limits: options.limits,
-            bug: options.bug,
-            sessions: Sessions::new(options.bug),
+            sessions: Sessions::default(),
             arrivals: 0,
             recovery,
             waiting: HashMap::new(),
-            presence: options.presence.then(|| Presence::new(options.bug)),
+            presence: options.presence.then(Presence::default),
             turns: VecDeque::new(),
             behind: BTreeSet::new(),
             given_bytes: 0,
@@ -128,15 +124,12 @@ impl Exchange {
             let upto = kept.upto.max(sent).min(self.highest);
             // It may have died before it noted that somebody has joined or left, too.
             let memberships = self.database.memberships(&kept.name, upto)?;
-            changed(&mut kept.rooms, state.namespace(), memberships, self.bug);
+            changed(&mut kept.rooms, state.namespace(), memberships);
             all_sent = all_sent.min(upto);
             let number = self.next_number();
             self.waiting.insert(state.id().to_owned(), number);
             let session = Session::waiting(state, kept, upto, &self.limits);
             self.sessions.insert(number, session);
-        }
-        if self.bug == Some(Bug::RecoveryForgetsUnsent) {
-            return Ok(());
         }
         let unsent = self.database.log_after(all_sent, usize::MAX)?;
         let recovery = self.recovery.clone();
@@ -162,9 +155,7 @@ impl Exchange {
     /// under way when the connection was lost. Pages are not emitted to sessions, so nothing repeats this one; the
     /// client goes on with its catch-up, which brings what came later as well.
     pub(super) fn lacks_a_page(&self, state: &squall_recovery::Session, offset: i64) -> bool {
-        let asks_nobody =
-            self.to_client == ToClient::LiveOnly || self.bug == Some(Bug::RecoveryForgetsPage);
-        if !state.recovered() || asks_nobody {
+        if !state.recovered() || self.to_client == ToClient::LiveOnly {
             return false;
         }
         let waiting = self.waiting.get(state.id()).copied();
@@ -191,16 +182,12 @@ impl Exchange {
             Some(session) => session.live && !state.leaves_out_missed(),
             None => self.to_client == ToClient::LiveOnly,
         };
-        let session = match self.bug {
-            Some(Bug::RecoveryNewId) => socket.id.to_string(),
-            _ => state.id().to_owned(),
-        };
         let ready = Ready {
-            session,
+            session: state.id().to_owned(),
             catch_up: self.to_client == ToClient::CatchUp,
             live,
-            recovered: state.recovered() && self.bug != Some(Bug::RecoveryOneSided),
-            refused: (state.refusal()).filter(|_| self.bug != Some(Bug::RefusedWithoutReason)),
+            recovered: state.recovered(),
+            refused: state.refusal(),
             private_id: state.private_id().map(ToOwned::to_owned),
             ping_interval_ms: options.ping_interval.as_millis() as u64,
             ping_timeout_ms: options.ping_timeout.as_millis() as u64,
@@ -213,14 +200,10 @@ impl Exchange {
         if let Some(line) = line(&socket) {
             line.is_known();
         }
-        let pieces = login.pieces && self.bug != Some(Bug::LargeAsAWhole);
-        let pages = login.pages;
+        let (pieces, pages) = (login.pieces, login.pages);
         let mut session = match before {
-            Some(mut session) => {
-                self.change_rooms(&mut session);
-                session.resumed(socket, state)
-            }
-            None => Session::new((socket, state), login, memberships, &self.limits, self.bug),
+            Some(session) => session.resumed(socket, state),
+            None => Session::new((socket, state), login, memberships, &self.limits),
         };
         match live && !session.live {
             true => session.go_live(self.highest),
@@ -240,18 +223,6 @@ impl Exchange {
         }
         self.sessions.insert(number, session);
         Ok(!live)
-    }
-
-    /// [`Bug::RecoveryWithoutRooms`], [`Bug::RecoveryWrongRoom`].
-    fn change_rooms(&self, recovered: &mut Session) {
-        let other = self.sessions.iter().next_back();
-        match (self.bug, other) {
-            (Some(Bug::RecoveryWithoutRooms), _) => recovered.set_rooms(BTreeMap::new()),
-            (Some(Bug::RecoveryWrongRoom), Some(other)) => {
-                recovered.set_rooms(other.rooms().clone());
-            }
-            _ => {}
-        }
     }
 
     /// Closes the database.
@@ -281,7 +252,7 @@ impl Exchange {
         let over = self.sessions.get(number).is_some_and(|session| {
             session.socket.is_none() && session.given.is_empty() && !session.state.exists()
         });
-        if over && self.bug != Some(Bug::SessionOutlivesClient) {
+        if over {
             self.sessions.remove(number);
         }
     }
@@ -386,30 +357,11 @@ impl Exchange {
             return Ok(Err(reason.into()));
         }
         if let Some(nickname) = &submission.nickname
-            && self.bug != Some(Bug::NicknameShared)
             && self.database.is_taken(nickname, &room, &session.name)?
         {
             return Ok(Err(nickname_taken(nickname).into()));
         }
         Ok(Ok(()))
-    }
-
-    /// Stores a message and sends it to everyone who is live in its room, unless it is there
-    /// already: in this order, and without a pause. The receipt is for the sender; nothing if the
-    /// sender has left.
-    pub(super) fn store(
-        &mut self,
-        number: SessionNumber,
-        submission: Submission,
-    ) -> Result<Option<Receipt>, StorageError> {
-        let Some((receipt, new)) = self.insert(number, submission)? else {
-            return Ok(None);
-        };
-        if let Some(message) = new {
-            self.tell_stored(&message);
-            self.broadcast(message)?;
-        }
-        Ok(Some(receipt))
     }
 
     /// Stores a message, unless it is there already. Returns the receipt, and the message if it is
@@ -423,25 +375,7 @@ impl Exchange {
             return Ok(None);
         };
         let (tag, client_offset) = (submission.tag.clone(), submission.client_offset.clone());
-        let mut message = message(session, submission);
-        match (self.bug, &mut message.content) {
-            (Some(Bug::NoDeduplication), _) => message.client_offset = None,
-            (Some(Bug::BinaryTruncated), Content::Binary(bytes)) => bytes.truncate(64),
-            _ => {}
-        }
-        // The official tutorial takes every conflict for a retry, also that of two users.
-        if let (Some(true), Some(offset)) = (self.bug.map(Bug::trusts_offsets), &client_offset)
-            && self.database.knows_offset(offset)?
-            && self.database.find_same(&message)?.is_none()
-        {
-            let receipt = Receipt {
-                tag,
-                id: Some(self.highest),
-                client_offset,
-                ..Receipt::default()
-            };
-            return Ok(Some((receipt, None)));
-        }
+        let message = message(session, submission);
         let (id, refusal, new) = match self.database.insert(&message) {
             Ok(Inserted::New(id)) => (Some(id), None, Some(StoredMessage { id, message })),
             Ok(Inserted::Duplicate(id)) => (Some(id), None, None),
@@ -475,18 +409,13 @@ impl Exchange {
             return Ok(());
         };
         let message = message(session, submission);
-        if self.bug == Some(Bug::TypingStored) {
-            self.database.insert(&message)?;
-        }
-        if self.bug != Some(Bug::TypingSwallowed) {
-            self.tell_typing(Some(number), &message);
-        }
+        self.tell_typing(Some(number), &message);
         self.tell_servers(StoredMessage { id: 0, message });
         Ok(())
     }
 
     fn tell_typing(&self, sender: Option<SessionNumber>, message: &NewMessage) {
-        for (number, place) in self.sessions.receivers(message, self.bug) {
+        for (number, place) in self.sessions.receivers(message) {
             if Some(number) != sender {
                 self.sessions[place].emit_typing(message);
             }
@@ -499,12 +428,8 @@ impl Exchange {
     fn broadcast(&mut self, stored: StoredMessage) -> Result<(), StorageError> {
         let StoredMessage { id, message } = &stored;
         self.highest = self.highest.max(*id);
-        let since = match self.bug {
-            Some(Bug::JoinTellsThePast) => 0,
-            _ => *id,
-        };
         if message.kind == Kind::Join {
-            self.sessions.sender_enters(message, since)?;
+            self.sessions.sender_enters(message, *id)?;
         }
         if self.recovery.is_on() {
             // Whoever is sent it, and with which delivery: it is kept for all of them, or for nobody.
@@ -513,7 +438,7 @@ impl Exchange {
         } else {
             self.send(&stored);
         }
-        if message.kind == Kind::Leave && self.bug != Some(Bug::LeaveDoesNotLeave) {
+        if message.kind == Kind::Leave {
             self.sessions.sender_leaves(message)?;
         }
         Ok(())
@@ -523,14 +448,10 @@ impl Exchange {
     fn send(&mut self, stored: &StoredMessage) {
         let mut link = Link::of(stored);
         // What a channel brings out of order may be older than a member's join.
-        let is_late = stored.id < self.highest && self.bug != Some(Bug::JoinTellsThePast);
-        for (number, place) in self.sessions.receivers(&stored.message, self.bug) {
+        let is_late = stored.id < self.highest;
+        for (number, place) in self.sessions.receivers(&stored.message) {
             let session = &mut self.sessions[place];
             if !session.live || (is_late && session.has_joined_after(stored)) {
-                continue;
-            }
-            if self.bug == Some(Bug::ShuffledBroadcast) && number % 2 == 0 {
-                session.emit_shuffled(stored);
                 continue;
             }
             // Whoever cannot take a message now falls out of the live stream and has to ask for
@@ -545,7 +466,7 @@ impl Exchange {
     /// Sends a message to everyone it is for, connected or not, in one go: it is kept once. No link
     /// of a chain, because what a session is sent this way has no gaps.
     fn publish(&mut self, stored: &StoredMessage) -> Result<(), StorageError> {
-        let mut places = self.sessions.receivers(&stored.message, self.bug);
+        let mut places = self.sessions.receivers(&stored.message);
         places.retain(|&(_, place)| {
             let session = &self.sessions[place];
             session.live && session.head < stored.id
@@ -588,28 +509,21 @@ impl Exchange {
         }
         session.live = false;
         session.head = offset;
-        session.held = None;
         let transport = session
             .socket
             .as_ref()
             .map(|socket| socket.transport_type());
         // Whoever does not ask is none of ours, and can read an answer in several segments.
         let polls = session.pages && matches!(transport, Some(TransportType::Polling));
-        let mut page = match self.bug {
-            Some(Bug::SkipCatchUp) => Vec::new(),
-            _ => self
-                .database
-                .after(offset, &session.name, session.rooms(), self.page + 1)?,
-        };
+        let mut page =
+            self.database
+                .after(offset, &session.name, session.rooms(), self.page + 1)?;
         let read = page.len();
         page.truncate(self.page);
         while !self.limits.fits(&page) || polls && !fits_into_a_segment(&page) {
             page.pop();
         }
         let complete = page.len() == read;
-        if self.bug == Some(Bug::CatchUpBackwards) {
-            page = under_wrong_ids(page);
-        }
         let sent = page.iter().all(|message| session.emit(message));
         let upto = if complete { self.highest } else { session.head };
         let synced = Synced {
@@ -665,57 +579,9 @@ impl Exchange {
         request: PieceRequest,
     ) -> Result<(), StorageError> {
         if let Some(session) = self.sessions.get(number) {
-            session.emit_piece(request, self.database.message(request.id)?, self.bug);
+            session.emit_piece(request, self.database.message(request.id)?);
         }
         Ok(())
-    }
-
-    /// Sends out a message under the id that it will probably get: [`Bug::BroadcastBeforeCommit`].
-    pub(super) fn broadcast_unstored(
-        &mut self,
-        number: SessionNumber,
-        submission: Submission,
-    ) -> Result<(), StorageError> {
-        let Some(session) = self.sessions.get(number) else {
-            return Ok(());
-        };
-        let message = message(session, submission);
-        let id = self.highest + 1;
-        self.broadcast(StoredMessage { id, message })
-    }
-
-    /// Sends the messages after `offset` one by one while live messages go out:
-    /// [`Bug::LastInsteadOfHighestOffset`].
-    pub(super) fn join_too_early(
-        &mut self,
-        number: SessionNumber,
-        offset: i64,
-    ) -> Result<Vec<StoredMessage>, StorageError> {
-        let Some(session) = self.sessions.get_mut(number) else {
-            return Ok(Vec::new());
-        };
-        session.live = true;
-        let (name, rooms) = (&session.name, session.rooms());
-        self.database.after(offset, name, rooms, usize::MAX)
-    }
-
-    /// Sends one message to one session: [`Bug::LastInsteadOfHighestOffset`].
-    pub(super) fn send_late(&mut self, number: SessionNumber, message: &StoredMessage) {
-        if let Some(session) = self.sessions.get_mut(number) {
-            session.emit(message);
-        }
-    }
-
-    /// Ends such a catch-up.
-    pub(super) fn end_late(&mut self, number: SessionNumber, offset: i64) {
-        if let Some(session) = self.sessions.get(number) {
-            let synced = Synced {
-                previous: offset,
-                upto: offset,
-                live: true,
-            };
-            session.emit_event(wire::SYNCED, &synced);
-        }
     }
 
     /// What this server holds, beside its connections.

@@ -16,10 +16,8 @@ use super::session::{Allowance, SessionNumber, Welcome};
 use super::{ServerEvent, ServerOptions, presence};
 use crate::Observer;
 use crate::admission::Guest;
-use crate::bugs::Bug;
 use crate::cause::{Cause, Rejection};
 use crate::frame;
-use crate::message::Kind;
 use crate::storage::StorageError;
 use crate::wire::{self, Login, PieceRequest, Submission, SyncRequest};
 use bytes::Bytes;
@@ -226,12 +224,8 @@ impl Shared {
         let behind =
             self.attempt(|exchange| exchange.open(number, connection, login, &self.options));
         // The first page comes with the greeting.
-        match (behind, self.options.bug) {
-            (Some(true), Some(Bug::LastInsteadOfHighestOffset)) => {
-                self.catch_up_beside_live(number, offset);
-            }
-            (Some(true), _) => drop(self.attempt(|exchange| exchange.sync(number, offset))),
-            _ => {}
+        if behind == Some(true) {
+            self.attempt(|exchange| exchange.sync(number, offset));
         }
         self.see_to_who_is_behind();
         // On several threads it may have gone just now, before there was a session to close.
@@ -271,7 +265,7 @@ impl Shared {
                 (message.tag, Rejection::for_now(reason), true)
             }
         };
-        refuse_message(socket, tag, refusal, retry, reply, self.options.bug);
+        refuse_message(socket, tag, refusal, retry, reply);
     }
 
     /// Counts something that a client wants. Who goes far beyond what is allowed is sent away.
@@ -286,23 +280,7 @@ impl Shared {
     }
 
     fn accept(self: &Arc<Self>, number: SessionNumber, message: Submission, reply: Reply) {
-        match (self.options.bug, message.kind) {
-            (Some(Bug::TypingRepeated), Kind::Typing) => {
-                self.repeat_typing(number, message.clone());
-                self.give(number, Given::Message(message, reply));
-            }
-            (_, Kind::Typing) => self.give(number, Given::Message(message, reply)),
-            (Some(Bug::FavouredClient), _) if number > 1 => {
-                self.receive_late(number, message, reply);
-            }
-            (Some(Bug::AckBeforeCommit), _) => {
-                self.acknowledge_before_commit(number, message, reply);
-            }
-            (Some(Bug::BroadcastBeforeCommit), _) => {
-                self.broadcast_before_commit(number, message, reply);
-            }
-            _ => self.give(number, Given::Message(message, reply)),
-        }
+        self.give(number, Given::Message(message, reply));
     }
 
     /// Puts something that a client wants into its queue.
@@ -373,10 +351,7 @@ impl Shared {
     }
 
     fn catch_up(self: &Arc<Self>, number: SessionNumber, offset: i64) {
-        match self.options.bug {
-            Some(Bug::LastInsteadOfHighestOffset) => self.catch_up_beside_live(number, offset),
-            _ => self.give(number, Given::Sync(offset)),
-        }
+        self.give(number, Given::Sync(offset));
     }
 
     /// Disconnects every client.

@@ -3,7 +3,6 @@
 use super::door::Origins;
 use super::lines::Budget;
 use crate::admission::Authenticate;
-use crate::bugs::Bug;
 use crate::cluster::Cluster;
 use crate::limits::Limits;
 use crate::message::ROOT;
@@ -55,8 +54,6 @@ pub struct ServerOptions {
     /// Whether clients are told who is online in their namespace. Everybody hears of everybody, so in
     /// crowds that is what costs most.
     pub presence: bool,
-    /// A planted mistake.
-    pub bug: Option<Bug>,
 }
 
 impl Default for ServerOptions {
@@ -83,7 +80,6 @@ impl Default for ServerOptions {
             recovery_packets: 1_000,
             cluster: None,
             presence: false,
-            bug: None,
         }
     }
 }

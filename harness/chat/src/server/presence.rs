@@ -9,7 +9,6 @@
 //! A user is online as long as one session has a connection: a client that comes back is there already
 //! when the server notices the end of its last connection.
 
-use crate::bugs::Bug;
 use crate::wire::Roster;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,9 +17,9 @@ use std::time::Duration;
 pub(super) const NEWS: Duration = Duration::from_secs(1);
 
 /// The rosters of all namespaces.
+#[derive(Default)]
 pub(super) struct Presence {
     namespaces: BTreeMap<String, Namespace>,
-    bug: Option<Bug>,
 }
 
 /// Who is online in a namespace.
@@ -37,13 +36,6 @@ struct Namespace {
 }
 
 impl Presence {
-    pub(super) fn new(bug: Option<Bug>) -> Self {
-        Self {
-            namespaces: BTreeMap::new(),
-            bug,
-        }
-    }
-
     /// A session of this user has a connection.
     pub(super) fn came(&mut self, namespace: &str, name: &str) {
         let namespace = self.namespaces.entry(namespace.to_owned()).or_default();
@@ -58,7 +50,7 @@ impl Presence {
         };
         if let Some(sessions) = namespace.sessions.get_mut(name) {
             *sessions -= 1;
-            if *sessions == 0 || self.bug == Some(Bug::PresenceForgetsReturned) {
+            if *sessions == 0 {
                 namespace.sessions.remove(name);
             }
         }
@@ -93,14 +85,10 @@ impl Presence {
 
     /// What has changed since the last time, for each namespace in which something has.
     pub(super) fn news(&mut self) -> BTreeMap<String, Roster> {
-        let bug = self.bug;
-        let changed = self.namespaces.iter_mut().filter_map(|(name, namespace)| {
-            let mut news = namespace.news()?;
-            if bug == Some(Bug::PresenceForgetsLeaving) {
-                news.went.clear();
-            }
-            Some((name.clone(), news))
-        });
+        let changed = self
+            .namespaces
+            .iter_mut()
+            .filter_map(|(name, namespace)| Some((name.clone(), namespace.news()?)));
         changed.collect()
     }
 }
@@ -146,7 +134,7 @@ mod tests {
 
     #[test]
     fn changes_are_told_once_and_in_one_go() {
-        let mut presence = Presence::new(None);
+        let mut presence = Presence::default();
         presence.came("/", "ann");
         presence.came("/", "bob");
         let news = presence.news();
@@ -159,7 +147,7 @@ mod tests {
 
     #[test]
     fn who_comes_and_goes_between_two_tellings_is_not_told_of() {
-        let mut presence = Presence::new(None);
+        let mut presence = Presence::default();
         presence.came("/", "ann");
         presence.went("/", "ann");
         assert!(presence.news().is_empty());
@@ -167,7 +155,7 @@ mod tests {
 
     #[test]
     fn who_is_back_before_the_old_session_ends_stays_online() {
-        let mut presence = Presence::new(None);
+        let mut presence = Presence::default();
         presence.came("/", "ann");
         presence.news();
         presence.came("/", "ann");
@@ -177,7 +165,7 @@ mod tests {
 
     #[test]
     fn namespaces_do_not_hear_of_one_another() {
-        let mut presence = Presence::new(None);
+        let mut presence = Presence::default();
         presence.came("/", "ann");
         presence.came("/ops", "bob");
         let news = presence.news();

@@ -1,7 +1,6 @@
 //! Connection state recovery: which sessions wait for their clients, and where they are kept.
 
 use super::options::{Recovery, ServerOptions};
-use crate::bugs::Bug;
 use serde::{Deserialize, Serialize};
 use squall_recovery::{Memory, Options, Recovery as Sessions, Sqlite, StorageError};
 use std::collections::BTreeMap;
@@ -32,12 +31,8 @@ fn everything() -> i64 {
 /// Opens the sessions that the options ask for.
 pub(super) fn open(options: &ServerOptions, database: &Path) -> Result<Sessions, StorageError> {
     let heartbeat = options.ping_interval.saturating_mul(2);
-    let window = match options.bug {
-        Some(Bug::RecoveryAfterExpiry) => options.recovery_window.saturating_mul(100),
-        _ => options.recovery_window,
-    };
     let how = Options {
-        max_disconnection: window,
+        max_disconnection: options.recovery_window,
         // A client that is let in again may have other rights now.
         skip_middlewares: false,
         detection: heartbeat.saturating_add(options.ping_timeout),

@@ -4,7 +4,6 @@ use super::gauge::Gauge;
 use super::given::Given;
 use super::lines::Line;
 use super::recovery::Kept;
-use crate::bugs::Bug;
 use crate::frame;
 use crate::limits::Limits;
 use crate::message::{Content, EVERYBODY, Kind, full_name, local_name, room_of};
@@ -53,8 +52,6 @@ pub(super) struct Session {
     pub(super) head: i64,
     /// The highest id there was when it became live.
     live_since: i64,
-    /// [`Bug::ShuffledBroadcast`]: a message that waits for one by another sender.
-    pub(super) held: Option<Box<StoredMessage>>,
     /// What its client wants, in the order in which it came.
     pub(super) given: VecDeque<Given>,
     /// How much that is.
@@ -81,7 +78,6 @@ impl Session {
         login: Login,
         memberships: BTreeMap<String, (i64, Kind)>,
         limits: &Limits,
-        bug: Option<Bug>,
     ) -> Self {
         let Login {
             name,
@@ -97,7 +93,7 @@ impl Session {
         let mut rooms: BTreeMap<String, i64> = asked
             .map(|room| (full_name(&namespace, &room), 0))
             .collect();
-        changed(&mut rooms, &namespace, memberships, bug);
+        changed(&mut rooms, &namespace, memberships);
         let kept = Kept {
             name,
             rooms,
@@ -139,7 +135,6 @@ impl Session {
             pages: false,
             head,
             live_since: upto,
-            held: None,
             given: VecDeque::new(),
             given_bytes: 0,
             allowed: Gauge::new(rate, burst, now),
@@ -244,11 +239,6 @@ impl Session {
         &self.rooms
     }
 
-    /// [`Bug::RecoveryWithoutRooms`], [`Bug::RecoveryWrongRoom`].
-    pub(super) fn set_rooms(&mut self, rooms: BTreeMap<String, i64>) {
-        self.rooms = rooms;
-    }
-
     /// It is in a room now, whose messages from an id on are for it.
     pub(super) fn enter(&mut self, room: String, since: i64) {
         self.rooms.insert(room, since);
@@ -260,18 +250,10 @@ impl Session {
     }
 
     /// Whether a message is for this session.
-    pub(super) fn is_for(&self, message: &NewMessage, bug: Option<Bug>) -> bool {
-        let room = local_name(&message.room);
-        let in_room = match bug {
-            Some(Bug::LeakRoom) => true,
-            Some(Bug::LeakNamespace) => self.rooms.contains_key(&full_name(&self.namespace, room)),
-            Some(Bug::LeakPrivate) => {
-                room.starts_with('@') || self.rooms.contains_key(&message.room)
-            }
-            _ => self.rooms.contains_key(&message.room),
-        };
-        let own = || self.name == message.sender && bug != Some(Bug::EchoToSender);
-        in_room && (message.echo || !own())
+    pub(super) fn is_for(&self, message: &NewMessage) -> bool {
+        let in_room = self.rooms.contains_key(&message.room);
+        let own = self.name == message.sender;
+        in_room && (message.echo || !own)
     }
 
     /// Whether the session entered the message's room with a later message.
@@ -288,16 +270,11 @@ impl Session {
 
     /// Puts a piece of a message's content into the socket's queue, if the message is for this session. One
     /// that does not fit there is asked for again.
-    pub(super) fn emit_piece(
-        &self,
-        request: PieceRequest,
-        stored: Option<StoredMessage>,
-        bug: Option<Bug>,
-    ) {
+    pub(super) fn emit_piece(&self, request: PieceRequest, stored: Option<StoredMessage>) {
         let PieceRequest { id, from, most } = request;
         let is_mine = |stored: &StoredMessage| {
             let since = self.rooms.get(&stored.message.room);
-            since.is_none_or(|since| id >= *since) && self.is_for(&stored.message, bug)
+            since.is_none_or(|since| id >= *since) && self.is_for(&stored.message)
         };
         let stored = stored.filter(is_mine);
         let content = stored
@@ -336,22 +313,6 @@ impl Session {
         };
         self.emit_event(wire::TYPING, &typing);
     }
-
-    /// [`Bug::ShuffledBroadcast`]: holds a message back until the next one; if that is by another
-    /// sender, the two change places (and ids, so that the receiver has no suspicion).
-    pub(super) fn emit_shuffled(&mut self, message: &StoredMessage) {
-        let Some(held) = self.held.take() else {
-            self.held = Some(message.clone().into());
-            return;
-        };
-        let mut pair = [*held, message.clone()];
-        if pair[0].message.sender != pair[1].message.sender {
-            pair = under_wrong_ids(pair.to_vec())
-                .try_into()
-                .expect("two remain two");
-        }
-        self.live = pair.iter().all(|message| self.emit(message));
-    }
 }
 
 /// Changes a session's rooms by what its user has joined and left.
@@ -359,14 +320,12 @@ pub(super) fn changed(
     rooms: &mut BTreeMap<String, i64>,
     namespace: &str,
     memberships: BTreeMap<String, (i64, Kind)>,
-    bug: Option<Bug>,
 ) {
     for (room, (id, kind)) in memberships {
         if full_name(namespace, local_name(&room)) != room {
             continue;
         }
         match kind {
-            Kind::Join if bug == Some(Bug::JoinTellsThePast) => rooms.insert(room, 0),
             Kind::Join => rooms.insert(room, id),
             _ => rooms.remove(&room),
         };
@@ -448,16 +407,6 @@ pub(super) fn framed(delivery: &Delivery) -> Option<Bytes> {
         // What has to be asked for is only told of.
         _ => None,
     }
-}
-
-/// The same ids in the same order, with the messages in the opposite order.
-pub(super) fn under_wrong_ids(messages: Vec<StoredMessage>) -> Vec<StoredMessage> {
-    let ids: Vec<i64> = messages.iter().map(|message| message.id).collect();
-    let backwards = messages.into_iter().rev();
-    ids.into_iter()
-        .zip(backwards)
-        .map(|(id, StoredMessage { message, .. })| StoredMessage { id, message })
-        .collect()
 }
 
 #[cfg(test)]

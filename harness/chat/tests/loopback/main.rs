@@ -1,6 +1,5 @@
 //! The chat on the real kernel: loopback sockets, real files, short time-outs.
 
-mod bugs;
 mod chat;
 mod cluster;
 mod door;

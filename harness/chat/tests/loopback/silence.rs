@@ -1,7 +1,7 @@
 //! A network that falls silent: nothing is closed, nothing arrives.
 
 use crate::support::*;
-use squall_chat::{Bug, ClientEvent, ClientOptions, Database, ServerOptions};
+use squall_chat::{ClientEvent, ClientOptions, Database, ServerOptions};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -77,7 +77,7 @@ async fn a_server_that_falls_silent_is_noticed_within_interval_plus_timeout() {
 
 /// Sends while the cable is cut, so that acknowledgements do not come in time; then mends it.
 /// Returns what the database holds.
-async fn stored_after_a_cut(test: &str, options: ServerOptions) -> Vec<String> {
+pub(crate) async fn stored_after_a_cut(test: &str, options: ServerOptions) -> Vec<String> {
     let scratch = Scratch::new(test);
     let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
     let cable = Cable::to(server.address).await;
@@ -128,18 +128,4 @@ async fn a_message_that_was_retried_is_stored_once() {
         stored_after_a_cut("once-cut", quick_server()).await,
         numbered(0, 4)
     );
-}
-
-#[tokio::test]
-async fn no_deduplication_stores_a_retried_message_again() {
-    let bug = Some(Bug::NoDeduplication);
-    let stored = stored_after_a_cut(
-        "twice-cut",
-        ServerOptions {
-            bug,
-            ..quick_server()
-        },
-    )
-    .await;
-    assert!(stored.len() > 4, "{stored:?}");
 }

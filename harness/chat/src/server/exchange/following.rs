@@ -3,7 +3,6 @@
 
 use super::broker::{Broker, Link, Waiting};
 use super::{Exchange, message};
-use crate::bugs::Bug;
 use crate::cause::Rejection;
 use crate::cluster::{Adapter, Notice, Outcome, Request};
 use crate::message::Kind;
@@ -152,7 +151,7 @@ impl Exchange {
     fn keeps_order(&self) -> bool {
         let broker = self.broker.as_ref();
         let unordered = broker.is_some_and(|broker| broker.adapter == Adapter::PubSub);
-        unordered && self.to_client == ToClient::CatchUp && self.bug != Some(Bug::ChannelOutOfOrder)
+        unordered && self.to_client == ToClient::CatchUp
     }
 
     fn next_in_turn(&mut self) -> Option<StoredMessage> {

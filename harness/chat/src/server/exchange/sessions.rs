@@ -1,7 +1,6 @@
 //! The sessions of a server in the order of their arrival, and which of them are in which room. So a message
 //! costs what it has receivers, however many others are connected.
 
-use crate::bugs::Bug;
 use crate::message::{full_name, namespace_of, room_of};
 use crate::server::session::{Session, SessionNumber};
 use crate::storage::{NewMessage, StorageError};
@@ -15,8 +14,6 @@ pub(super) struct Sessions {
     places: Slab<Session>,
     /// By full name.
     rooms: HashMap<String, BTreeMap<SessionNumber, Place>>,
-    /// [`Bug::RoomOutlivesMembers`].
-    keeps_rooms: bool,
 }
 
 /// Where a session is kept while it exists.
@@ -24,13 +21,6 @@ pub(super) struct Sessions {
 pub(super) struct Place(usize);
 
 impl Sessions {
-    pub(super) fn new(bug: Option<Bug>) -> Self {
-        Self {
-            keeps_rooms: bug == Some(Bug::RoomOutlivesMembers),
-            ..Self::default()
-        }
-    }
-
     pub(super) fn insert(&mut self, number: SessionNumber, session: Session) {
         let place = Place(self.places.vacant_key());
         for room in session.rooms().keys() {
@@ -75,21 +65,13 @@ impl Sessions {
     }
 
     /// Who gets a message, live or not.
-    pub(super) fn receivers(
-        &self,
-        message: &NewMessage,
-        bug: Option<Bug>,
-    ) -> Vec<(SessionNumber, Place)> {
-        let leaks = bug.is_some_and(Bug::leaks_rooms);
-        let asked = match leaks {
-            true => Some(&self.arrived),
-            false => self.rooms.get(&message.room),
-        };
+    pub(super) fn receivers(&self, message: &NewMessage) -> Vec<(SessionNumber, Place)> {
+        let asked = self.rooms.get(&message.room);
         let copy = |(&number, &place): (&SessionNumber, &Place)| (number, place);
         let asked = asked.into_iter().flatten().map(copy);
-        match leaks || !message.echo {
+        match !message.echo {
             true => asked
-                .filter(|&(_, place)| self[place].is_for(message, bug))
+                .filter(|&(_, place)| self[place].is_for(message))
                 .collect(),
             // Most messages are for all in the room, of whom there are many: nobody is looked at.
             false => asked.collect(),
@@ -137,7 +119,7 @@ impl Sessions {
     fn exit(&mut self, room: &str, number: SessionNumber) {
         if let Some(there) = self.rooms.get_mut(room) {
             there.remove(&number);
-            if there.is_empty() && !self.keeps_rooms {
+            if there.is_empty() {
                 self.rooms.remove(room);
             }
         }

@@ -8,7 +8,6 @@
 //! its session in a turn, because what follows depends on it.
 
 use super::Exchange;
-use crate::bugs::Bug;
 use crate::cause::Rejection;
 use crate::message::Kind;
 use crate::server::given::Given;
@@ -54,7 +53,7 @@ impl Exchange {
         if !session.given.is_empty() && too_much {
             if let (Given::Message(submission, reply), Some(socket)) = (given, &session.socket) {
                 let refusal = Rejection::for_now("too much of this client waits".to_owned());
-                refuse_message(socket, submission.tag, refusal, true, reply, self.bug);
+                refuse_message(socket, submission.tag, refusal, true, reply);
             }
             return;
         }
@@ -306,7 +305,7 @@ impl Exchange {
     fn refuse(&self, number: SessionNumber, tag: String, refusal: Rejection, reply: Reply) {
         let session = self.sessions.get(number);
         if let Some(socket) = session.and_then(|session| session.socket.as_ref()) {
-            refuse_message(socket, tag, refusal, false, reply, self.bug);
+            refuse_message(socket, tag, refusal, false, reply);
         }
     }
 }
@@ -318,12 +317,11 @@ pub(in crate::server) fn refuse_message(
     refusal: Rejection,
     retry: bool,
     reply: Reply,
-    bug: Option<Bug>,
 ) {
     let reason = format!("{}: {}", wire::CHAT_MESSAGE, refusal.reason);
     reply.send(&Receipt {
         tag,
-        refusal: Some(refusal).filter(|_| bug != Some(Bug::RefusalAcknowledged)),
+        refusal: Some(refusal),
         retry,
         ..Receipt::default()
     });

@@ -4,6 +4,8 @@ use super::given::Given;
 use super::handlers::Shared;
 use super::reply::Reply;
 use super::session::SessionNumber;
+use crate::bugs::{Bug, on};
+use crate::message::Kind;
 use crate::wire::{Receipt, Submission};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +21,33 @@ const TYPING_AGAIN: Duration = Duration::from_secs(5);
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(20);
 
 impl Shared {
+    /// What a server with a mistake does with a message that it may say; gives it back if there is nothing wrong with it.
+    pub(super) fn mistake(
+        self: &Arc<Self>,
+        number: SessionNumber,
+        message: Submission,
+        reply: Reply,
+    ) -> Option<(Submission, Reply)> {
+        if message.kind == Kind::Typing {
+            if on(Bug::TypingRepeated) {
+                self.repeat_typing(number, message.clone());
+            }
+            return Some((message, reply));
+        }
+        if number > 1 && on(Bug::FavouredClient) {
+            self.receive_late(number, message, reply);
+        } else if on(Bug::AckBeforeCommit) {
+            self.acknowledge_before_commit(number, message, reply);
+        } else if on(Bug::BroadcastBeforeCommit) {
+            self.broadcast_before_commit(number, message, reply);
+        } else {
+            return Some((message, reply));
+        }
+        None
+    }
+
     /// [`Bug::AckBeforeCommit`](crate::Bug::AckBeforeCommit).
-    pub(super) fn acknowledge_before_commit(
+    fn acknowledge_before_commit(
         self: &Arc<Self>,
         number: SessionNumber,
         message: Submission,
@@ -41,7 +68,7 @@ impl Shared {
     }
 
     /// [`Bug::BroadcastBeforeCommit`](crate::Bug::BroadcastBeforeCommit).
-    pub(super) fn broadcast_before_commit(
+    fn broadcast_before_commit(
         self: &Arc<Self>,
         number: SessionNumber,
         message: Submission,
@@ -65,12 +92,7 @@ impl Shared {
     }
 
     /// [`Bug::FavouredClient`](crate::Bug::FavouredClient).
-    pub(super) fn receive_late(
-        self: &Arc<Self>,
-        number: SessionNumber,
-        message: Submission,
-        reply: Reply,
-    ) {
+    fn receive_late(self: &Arc<Self>, number: SessionNumber, message: Submission, reply: Reply) {
         let shared = self.clone();
         tokio::spawn(async move {
             sleep(DISFAVOUR).await;
@@ -79,7 +101,7 @@ impl Shared {
     }
 
     /// [`Bug::TypingRepeated`](crate::Bug::TypingRepeated).
-    pub(super) fn repeat_typing(self: &Arc<Self>, number: SessionNumber, message: Submission) {
+    fn repeat_typing(self: &Arc<Self>, number: SessionNumber, message: Submission) {
         let shared = self.clone();
         tokio::spawn(async move {
             sleep(TYPING_AGAIN).await;

@@ -2,9 +2,12 @@
 //! told to make exactly one mistake, and every checker has a chat that it must catch.
 //!
 //! The same value may be given to the server and to the clients; each side looks only at the
-//! mistakes that are its own. Nothing of this is active unless it is asked for.
+//! mistakes that are its own. Nothing of this is active unless it is asked for. A mistake belongs to the thread on
+//! which a server or client begins, and a machine of the simulated world has threads of its own.
 
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One planted mistake, with the guarantee that it breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -150,13 +153,40 @@ pub enum Bug {
 }
 
 impl Bug {
-    /// Whether the server sends messages to those who are not in their rooms.
-    pub(crate) fn leaks_rooms(self) -> bool {
-        matches!(self, Bug::LeakRoom | Bug::LeakNamespace | Bug::LeakPrivate)
+    /// How often a program with this mistake has come to where it makes it, in this process.
+    pub fn reached(self) -> u64 {
+        REACHED[self as usize].load(Ordering::Relaxed)
     }
+}
 
-    /// Whether the server takes every conflict of client offsets for a retry.
-    pub(crate) fn trusts_offsets(self) -> bool {
-        matches!(self, Bug::OffsetFromSocketId | Bug::ClientOffsetRestarts)
+/// By mistake.
+static REACHED: [AtomicU64; COUNT] = [const { AtomicU64::new(0) }; COUNT];
+
+const COUNT: usize = Bug::PresenceKeepsTheGone as usize + 1;
+
+thread_local! {
+    /// The mistake that programs of this thread make.
+    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// From now on programs of this thread make a mistake, if there is one.
+pub(crate) fn plant(bug: Option<Bug>) {
+    if bug.is_some() {
+        PLANTED.set(bug);
     }
+}
+
+/// Whether the program makes this mistake, to whose place it has come.
+pub(crate) fn on(bug: Bug) -> bool {
+    let on = PLANTED.get() == Some(bug);
+    if on {
+        REACHED[bug as usize].fetch_add(1, Ordering::Relaxed);
+    }
+    on
+}
+
+/// Whether the server sends messages to those who are not in their rooms.
+pub(crate) fn leaks_rooms() -> bool {
+    let leaks = [Bug::LeakRoom, Bug::LeakNamespace, Bug::LeakPrivate];
+    PLANTED.get().is_some_and(|bug| leaks.contains(&bug))
 }

@@ -1,0 +1,36 @@
+//! The chat as the command is built from it: with its planted mistakes, none of which is switched on. Mutations are made in
+//! these sources.
+
+use crate::error::Error;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+#[path = "../../planted/src/edits.rs"]
+mod edits;
+
+/// Where the chat's sources are, from the root of the workspace.
+const CHAT: &str = "harness/chat/src";
+/// Where the mistakes are.
+const PLANTED: &str = "harness/planted";
+/// The folder of what is planted into the chat.
+pub(crate) const EDITS: &str = "harness/planted/edits";
+
+/// The chat's sources with the mistakes planted, by path from the root; none of a tree that has no edits.
+pub(crate) fn sources(root: &Path) -> Result<BTreeMap<String, String>, Error> {
+    if !root.join(EDITS).exists() {
+        return Ok(BTreeMap::new());
+    }
+    let mut sources = edits::sources(&root.join(CHAT));
+    let edits = edits::read(&root.join(EDITS)).map_err(Error::Planted)?;
+    edits::apply(&edits, &mut sources).map_err(Error::Planted)?;
+    for (name, file) in [("bugs.rs", "bugs.rs"), ("server/planted.rs", "planted.rs")] {
+        let path = root.join(PLANTED).join("src").join(file);
+        let text = fs::read_to_string(&path).map_err(|error| Error::file(&path, error))?;
+        sources.insert(name.to_owned(), text);
+    }
+    let sources = sources.into_iter();
+    Ok(sources
+        .map(|(name, text)| (format!("{CHAT}/{name}"), text))
+        .collect())
+}
