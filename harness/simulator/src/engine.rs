@@ -41,3 +41,15 @@ impl fmt::Display for Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_have_names() {
+        assert_eq!(Engine::Native.to_string(), "native");
+        #[cfg(feature = "turmoil")]
+        assert_eq!(Engine::Turmoil.to_string(), "turmoil");
+    }
+}

@@ -4,8 +4,8 @@ use squall_simulator::{Engine, Fault, Latency, Link, Loss, MachineId, World, sim
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 const BOTH: [Engine; 2] = [Engine::Native, Engine::Turmoil];
 const SECOND: Duration = Duration::from_secs(1);
@@ -97,6 +97,51 @@ fn a_server_that_lost_its_power_resets_the_connection_after_its_reboot() {
             world.at(7 * SECOND, Fault::Boot(server));
         });
         assert_eq!(numbers.last().unwrap(), "ConnectionReset", "{engine}");
+    }
+}
+
+#[test]
+fn a_machine_that_is_booted_again_has_its_timers_and_its_network_in_time() {
+    for engine in BOTH {
+        let answers = simulate_on(engine, 1, |world| {
+            world.set_default_link(fixed(5));
+            let server = world.machine("server", async || {
+                let socket = UdpSocket::bind("0.0.0.0:7").await.unwrap();
+                let mut buffer = [0; 1];
+                loop {
+                    let (_, peer) = socket.recv_from(&mut buffer).await.unwrap();
+                    sleep(Duration::from_millis(20)).await;
+                    socket.send_to(&buffer, peer).await.unwrap();
+                }
+            });
+            let address = world.address(server);
+            let (tell, told) = channel();
+            world.machine("client", move || {
+                let tell = tell.clone();
+                async move {
+                    let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+                    let mut buffer = [0; 1];
+                    for number in 0_u8..100 {
+                        socket.send_to(&[number], (address, 7)).await.unwrap();
+                        let answer = socket.recv_from(&mut buffer);
+                        if let Ok(answer) = timeout(Duration::from_millis(100), answer).await {
+                            answer.unwrap();
+                            tell.send(number).unwrap();
+                        }
+                        sleep_until(Instant::now() + Duration::from_millis(100)).await;
+                    }
+                }
+            });
+            world.at(2 * SECOND, Fault::PowerLoss(server));
+            world.at(4 * SECOND, Fault::Boot(server));
+            world.run_until(20 * SECOND).unwrap();
+            assert!(world.panics().is_empty(), "{:?}", world.panics());
+            told.try_iter().collect::<Vec<u8>>()
+        });
+        let lost: Vec<u8> = (0..100).filter(|it| !answers.contains(it)).collect();
+        assert!((9..=11).contains(&lost.len()), "{engine}: {lost:?}");
+        let in_a_row = lost.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        assert!(in_a_row, "{engine}: {lost:?}");
     }
 }
 

@@ -640,3 +640,66 @@ fn a_bridge_hears_two_groups_that_do_not_hear_each_other() {
     let bridge = who_hears_whom(&[(0, 1), (0, 2)]);
     assert_eq!(bridge, [(0, 3), (1, 2), (1, 3), (2, 3)]);
 }
+
+#[test]
+fn a_timer_expires_before_a_packet_that_is_under_way_arrives() {
+    let expired = simulate(1, |world| {
+        world.set_default_link(Link {
+            latency: Latency::Fixed(100 * MS),
+            ..Link::default()
+        });
+        let (tell, told) = channel();
+        let sleeper = world.machine("sleeper", move || {
+            let tell = tell.clone();
+            async move {
+                let _socket = UdpSocket::bind("0.0.0.0:7").await.unwrap();
+                sleep(10 * MS).await;
+                tell.send(now()).unwrap();
+            }
+        });
+        let address = world.address(sleeper);
+        world.machine("sender", move || async move {
+            let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+            socket.send_to(b"x", (address, 7)).await.unwrap();
+        });
+        world.run_until(SECOND).unwrap();
+        told.try_recv().expect("it has slept")
+    });
+    assert!((10 * MS..12 * MS).contains(&expired), "{expired:?}");
+}
+
+#[test]
+fn packets_that_arrive_in_the_same_nanosecond_wake_a_program_once() {
+    let wakes = simulate(1, |world| {
+        let (tell, told) = channel();
+        let receiver = world.machine("receiver", move || {
+            let tell = tell.clone();
+            async move {
+                let socket = UdpSocket::bind("0.0.0.0:7").await.unwrap();
+                loop {
+                    socket.readable().await.unwrap();
+                    let mut buffer = [0; 8];
+                    let mut got = 0;
+                    while socket.try_recv(&mut buffer).is_ok() {
+                        got += 1;
+                    }
+                    if got > 0 {
+                        tell.send(got).unwrap();
+                    }
+                }
+            }
+        });
+        let address = world.address(receiver);
+        for name in ["one", "two", "three"] {
+            world.machine(name, move || async move {
+                let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+                sleep(10 * MS).await;
+                socket.send_to(b"x", (address, 7)).await.unwrap();
+            });
+        }
+        world.run_until(SECOND).unwrap();
+        assert_eq!(world.panics(), []);
+        told.try_iter().collect::<Vec<u32>>()
+    });
+    assert_eq!(wakes, [3]);
+}

@@ -254,3 +254,69 @@ impl Scenario {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{plan, scenario};
+
+    #[test]
+    fn machines_are_servers_and_their_broker_clients_a_box_and_those_that_break_the_rules() {
+        assert_eq!(plan("clients.count = 2").machines(), 3);
+        let everybody = "cluster.servers = 3\n[clients]\ncount = 2\n[middlebox]\nkind = 'behaves'\n\
+                         [[hostile]]\nkind = 'half-open'\n[[hostile]]\nkind = 'half-open'";
+        assert_eq!(plan(everybody).machines(), 3 + 1 + 2 + 1 + 2);
+    }
+
+    #[test]
+    fn a_run_settles_for_twice_as_long_as_a_delivery_may_take_unless_it_says_for_how_long() {
+        let mut plan = plan("");
+        let delivery = plan.bounds().delivery;
+        assert_eq!(plan.settle(), delivery * 2);
+        plan.settle = Some(Duration::from_secs(7));
+        assert_eq!(plan.settle(), Duration::from_secs(7));
+    }
+
+    #[test]
+    fn a_command_repeats_the_run_in_a_shell() {
+        let mut plan = plan("");
+        let mut command = |source: &str, is_file| {
+            plan.source = source.to_owned();
+            plan.is_file = is_file;
+            plan.command()
+        };
+        assert_eq!(
+            command("my/a-b_c.toml", false),
+            "squall run my/a-b_c.toml --seed 1"
+        );
+        assert_eq!(command("plan.toml", true), "squall run plan.toml");
+        assert_eq!(command("Bob's.toml", true), r"squall run 'Bob'\''s.toml'");
+    }
+
+    #[test]
+    fn clients_are_in_the_namespace_of_their_own_or_in_the_root() {
+        let scenario = scenario("[client.bob]\nnamespace = '/admin'");
+        assert_eq!(scenario.namespace_of("alice"), "/");
+        assert_eq!(scenario.namespace_of("bob"), "/admin");
+    }
+
+    #[test]
+    fn all_rooms_are_those_that_somebody_is_in_or_speaks_to_each_once() {
+        let scenario = scenario(
+            "clients.rooms = ['lobby', 'garden']\nworkload.rooms = ['garden', 'cellar']\n\
+             [client.bob]\nrooms = ['cellar', 'lobby']",
+        );
+        assert_eq!(scenario.all_rooms(), ["lobby", "garden", "cellar"]);
+    }
+
+    #[test]
+    fn a_client_may_send_more_and_begin_later_than_the_others() {
+        let plan = plan(
+            "[workload]\nmessages = 3\nstart = '1s'\n[client.bob]\nmessages = 5\nstart = '9s'",
+        );
+        let [alice, bob] = [0, 1].map(|it| &plan.clients[it].messages);
+        assert_eq!((alice.len(), bob.len()), (3, 5));
+        let first = [alice, bob].map(|it| it[0].at.as_secs());
+        assert!(first[0] < 9 && first[1] >= 9, "{first:?}");
+    }
+}

@@ -402,3 +402,79 @@ fn stops_of_servers(plan: &Plan, ends: &Ends) -> Vec<Duration> {
     stops.sort();
     stops
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::plan;
+    use squall_simulator::simulate;
+
+    /// What machines of these names are in a plan.
+    fn roles(plan: &Plan, names: &[&str]) -> Vec<Role> {
+        let told = |world: &mut World| -> Vec<Role> {
+            let machines: Vec<_> = names
+                .iter()
+                .map(|name| world.machine(name, || ()))
+                .collect();
+            let roles = machines
+                .iter()
+                .map(|&id| tell_machine(plan, world, id).role);
+            roles.collect()
+        };
+        simulate(1, told)
+    }
+
+    #[test]
+    fn machines_are_what_the_plan_says_of_their_names() {
+        let names = [
+            "alice",
+            "server-1",
+            "server-2",
+            BROKER,
+            MIDDLEBOX,
+            "hostile-1",
+        ];
+        let all = plan("cluster.servers = 2\n[[hostile]]\nkind = 'half-open'");
+        use Role::{Broker, Client, Hostile, Proxy, Server};
+        assert_eq!(
+            roles(&all, &names),
+            [Client, Server, Server, Broker, Proxy, Hostile]
+        );
+        let alone = roles(&plan(""), &["alice", "server", "broker"]);
+        assert_eq!(alone, [Client, Server, Client]);
+    }
+
+    #[test]
+    fn rows_have_the_time_of_their_commit_if_it_was_told() {
+        let row = |id| StoredMessage {
+            id,
+            sender: "alice".to_owned(),
+            room: "lobby".to_owned(),
+            content: "m".to_owned(),
+            kind: squall_guarantees::Kind::Message,
+            client_offset: None,
+            nickname: None,
+            stored_at: None,
+        };
+        let mut told = Told::default();
+        told.stored.insert(2, Duration::from_secs(7));
+        let dated = dated(vec![row(1), row(2)], &told);
+        let times: Vec<_> = dated.iter().map(|row| (row.id, row.stored_at)).collect();
+        assert_eq!(times, [(1, None), (2, Some(Duration::from_secs(7)))]);
+    }
+
+    #[test]
+    fn the_ends_of_all_servers_count_in_the_order_of_time() {
+        let ends = |name: &str, times: &[u64]| {
+            let times = times.iter().map(|&at| Duration::from_secs(at)).collect();
+            (name.to_owned(), times)
+        };
+        let ends = Ends::from([
+            ends("server-1", &[2, 9]),
+            ends("server-2", &[5]),
+            ends("alice", &[7]),
+        ]);
+        let stops = stops_of_servers(&plan("cluster.servers = 2"), &ends);
+        assert_eq!(stops, [2, 5, 9].map(Duration::from_secs));
+    }
+}

@@ -257,6 +257,22 @@ mod tests {
     }
 
     #[test]
+    fn a_frozen_wall_clock_can_be_stepped_and_stands_still_there() {
+        let mut clocks = Clocks::default();
+        let before = clocks.wall(10 * SECOND);
+        clocks.change(10 * SECOND, ClockChange::FreezeWall);
+        let step = Duration::from_secs(7);
+        clocks.change(12 * SECOND, ClockChange::StepForward(step));
+        assert_eq!(clocks.wall(14 * SECOND), before + step);
+        clocks.change(14 * SECOND, ClockChange::StepBack(3 * step));
+        assert_eq!(clocks.wall(15 * SECOND), before - 2 * step);
+        assert_eq!(clocks.wall_time(15 * SECOND), before - 2 * step);
+        clocks.change(15 * SECOND, ClockChange::ThawWall);
+        let second = Duration::from_secs(1);
+        assert_eq!(clocks.wall(16 * SECOND), before - 2 * step + second);
+    }
+
+    #[test]
     fn a_timer_beyond_all_time_is_never_due_and_harms_nobody() {
         for ppm in [-999_999, 0, 100] {
             let clocks = drifting(ppm);

@@ -469,6 +469,15 @@ mod tests {
     }
 
     #[test]
+    fn who_cannot_write_because_another_writes_keeps_no_reader_out() {
+        let mut disk = Disk::default();
+        let [writer, other, reader] = [(); 3].map(|()| open(&mut disk, "/f"));
+        assert_eq!(disk.lock(writer, Lock::Reserved), Ok(true));
+        assert_eq!(disk.lock(other, Lock::Exclusive), Ok(false));
+        assert_eq!(disk.lock(reader, Lock::Shared), Ok(true));
+    }
+
+    #[test]
     fn a_writer_waits_pending_for_the_last_reader_and_lets_no_new_one_in() {
         let mut disk = Disk::default();
         let [reader, writer, late] = [(); 3].map(|()| open(&mut disk, "/f"));

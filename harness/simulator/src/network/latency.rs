@@ -204,6 +204,23 @@ mod tests {
     }
 
     #[test]
+    fn a_normal_latency_keeps_its_mean_and_its_deviation_when_neighbours_are_alike() {
+        let latency = Latency::Normal {
+            mean: 100 * MS,
+            deviation: 5 * MS,
+            min: Duration::ZERO,
+        };
+        for correlation in [0.0, 0.5] {
+            let drawn = drawn(&latency, correlation);
+            let mean = mean(&drawn);
+            let squares: Vec<f64> = drawn.iter().map(|ms| (ms - mean).powi(2)).collect();
+            let deviation = self::mean(&squares).sqrt();
+            assert!((99.0..101.0).contains(&mean), "{mean}");
+            assert!((4.5..5.5).contains(&deviation), "{deviation}");
+        }
+    }
+
+    #[test]
     fn a_latency_without_bound_becomes_the_ceiling() {
         let latency = Latency::Pareto {
             min: MS,

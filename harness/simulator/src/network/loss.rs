@@ -222,12 +222,25 @@ mod tests {
     fn four_states_without_bursts_are_single_losses() {
         let loss = Loss::FourState {
             p13: 0.0,
-            p31: 1.0,
+            p31: 0.1,
             p32: 0.0,
             p23: 1.0,
             p14: 0.05,
         };
         check(&loss, 0.05 / 1.05, 1.0);
+    }
+
+    #[test]
+    fn four_states_go_from_one_to_the_other_as_often_as_asked_for() {
+        let loss = Loss::FourState {
+            p13: 0.02,
+            p31: 0.1,
+            p32: 0.3,
+            p23: 0.05,
+            p14: 0.0,
+        };
+        // For each packet in state 1 there are 0.02 / 0.1 in state 3, and 0.3 / 0.05 of that in state 2.
+        check(&loss, 0.2 / (1.0 + 0.2 + 1.2), 1.0 / 0.4);
     }
 
     #[test]

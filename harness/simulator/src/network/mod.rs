@@ -544,6 +544,10 @@ mod tests {
             loss: Loss::from(1e-9),
             duplicate: 1e-9.into(),
             corrupt: 1e-9.into(),
+            reorder: Some(Reorder {
+                chance: 1e-9.into(),
+                by: Duration::from_secs(1),
+            }),
             ..Link::default()
         };
         world.network.change_direction(A, B, harmless, fault);

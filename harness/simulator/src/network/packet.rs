@@ -273,14 +273,48 @@ mod tests {
     #[test]
     fn damage_is_one_bit_anywhere() {
         let mut rng = stream(1, "test");
-        for _ in 0..100 {
-            let whole = data(ends()[0]);
+        let whole = data(ends()[0]);
+        let mut ever = vec![0; whole.0.len()];
+        for _ in 0..10_000 {
             let mut damaged = whole.clone();
             flip_a_bit(&mut damaged, &mut rng);
             let pairs = damaged.0.iter().zip(&whole.0);
             let bits: u32 = pairs.map(|(a, b)| (a ^ b).count_ones()).sum();
             assert_eq!(bits, 1);
+            for (ever, (a, b)) in ever.iter_mut().zip(damaged.0.iter().zip(&whole.0)) {
+                *ever |= a ^ b;
+            }
         }
+        assert!(ever.iter().all(|&bits| bits == 0xff), "{ever:x?}");
+    }
+
+    #[test]
+    fn a_flow_is_opened_by_a_syn_alone() {
+        let (alice, server) = ends()[0];
+        let opens = |syn, ack| {
+            let packet = tcp(alice, server, |segment| {
+                segment.set_syn(syn);
+                segment.set_ack(ack);
+            });
+            Segment::read(&packet).unwrap().opens
+        };
+        assert!(opens(true, false));
+        assert!(!opens(true, true) && !opens(false, true) && !opens(false, false));
+    }
+
+    #[test]
+    fn a_reset_of_what_acknowledges_nothing_acknowledges_all_of_it() {
+        let (alice, server) = ends()[0];
+        let segment = Segment::read(&syn(alice, server, 7)).unwrap();
+        let reset = Segment::read(&segment.reset_to_sender().unwrap()).unwrap();
+        assert_eq!(reset.acknowledges, Some(TcpSeqNumber(8)));
+    }
+
+    #[test]
+    fn icmp_about_a_packet_quotes_its_header_and_eight_bytes() {
+        let whole = data(ends()[0]);
+        let icmp = too_big(&whole, 1280).unwrap();
+        assert_eq!(icmp.0[20 + ICMP_HEADER..], whole.0[..20 + 8]);
     }
 
     #[test]

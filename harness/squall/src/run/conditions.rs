@@ -286,6 +286,78 @@ mod tests {
         assert_eq!(links[2].to_client.rate, None);
     }
 
+    /// What a link of this TOML does to alice's packets.
+    fn to_alice(link: &str) -> Direction {
+        links(&plan(&format!("[link]\n{link}")))[0].to_client
+    }
+
+    #[test]
+    fn a_link_is_as_slow_as_its_slowest_packets() {
+        let ms = Duration::from_millis;
+        let normal = "latency = { normal = { mean = '100ms', deviation = '10ms', min = '1ms' } }";
+        assert_eq!(to_alice(normal).latency, ms(150));
+        let held_back = "latency = '30ms'\nreorder = 0.1\nreorder-by = '40ms'";
+        assert_eq!(to_alice(held_back).latency, ms(70));
+    }
+
+    #[test]
+    fn what_a_link_loses_and_what_it_damages_are_lost_alike() {
+        let link = to_alice("loss = 0.25\ncorrupt = 0.5");
+        assert_eq!(link.loss_ppm, 625_000);
+        assert_eq!(link.next_loss_ppm, 625_000);
+        assert_eq!(to_alice("").next_loss_ppm, 0);
+    }
+
+    #[test]
+    fn losses_that_are_correlated_are_more_likely_after_a_loss() {
+        let link = to_alice("loss = 0.2\nloss-correlation = 0.5");
+        assert_eq!((link.loss_ppm, link.next_loss_ppm), (200_000, 600_000));
+    }
+
+    #[test]
+    fn a_link_that_is_bad_loses_as_much_as_it_does_then_until_it_recovers() {
+        let link = to_alice(
+            "loss = { gilbert-elliott = { fail = 0.1, recover = 0.3, bad = 0.8, good = 0.4 } }",
+        );
+        // A quarter of the time it is bad.
+        assert_eq!(link.loss_ppm, 500_000);
+        // 0.7 * 0.8 + 0.3 * 0.4.
+        assert_eq!(link.next_loss_ppm, 680_000);
+    }
+
+    #[test]
+    fn a_burst_of_four_states_lets_packets_through_and_ends() {
+        let link =
+            to_alice("loss = { four-state = { p13 = 0.02, p31 = 0.1, p32 = 0.3, p23 = 0.05 } }");
+        // For each packet in state 1 there are 0.2 in state 3 and 1.2 in state 2.
+        assert_eq!(link.loss_ppm, 83_333);
+        assert_eq!(link.next_loss_ppm, 600_000);
+    }
+
+    #[test]
+    fn a_burst_that_never_ends_is_all_there_is() {
+        let endless = |more: &str| {
+            to_alice(&format!(
+                "loss = {{ four-state = {{ p13 = 0.02, p31 = 0.0{more} }} }}"
+            ))
+        };
+        assert_eq!(endless(", p32 = 0.0").loss_ppm, 1_000_000);
+        assert_eq!(endless(", p32 = 0.3, p23 = 0.1").loss_ppm, 250_000);
+    }
+
+    #[test]
+    fn a_box_that_behaves_disturbs_nobody() {
+        let touched = |kind: &str| -> Vec<_> {
+            let plan = plan(&format!(
+                "[middlebox]\nkind = '{kind}'\nclients = ['bob']\nat = '2s'\nfor = '3s'"
+            ));
+            let disturbances = disturbances(&plan);
+            disturbances.iter().map(|it| it.client).collect()
+        };
+        assert_eq!(touched("stalls"), [Some(ClientId(1))]);
+        assert_eq!(touched("behaves"), []);
+    }
+
     #[test]
     fn a_link_that_changes_for_good_counts_with_the_worse_figures() {
         let rate = |fault: &str| {

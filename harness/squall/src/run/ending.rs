@@ -162,3 +162,122 @@ impl<'p> Watch<'p> {
         (self.progress.max(quiet_since) + wait).max(ends_at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_guarantees::Kind;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// A run that ends at 60 s as planned: its fault is over at 20 s, and it settles for 40 s.
+    fn plan() -> Plan {
+        crate::testing::plan(
+            "settle = '40s'\nworkload.messages = 0\n[[fault]]\nkind = 'kill'\nvictims = 'bob'\nat = '15s'\nfor = '5s'",
+        )
+    }
+
+    fn event(at: u64, kind: EventKind) -> Event {
+        Event {
+            at: seconds(at),
+            client: ClientId(0),
+            kind,
+        }
+    }
+
+    fn given(at: u64, operation: u64) -> Event {
+        event(
+            at,
+            EventKind::Invoked {
+                operation: OperationId(operation),
+                room: "lobby".to_owned(),
+                content: "m".to_owned(),
+                kind: Kind::Message,
+                size: None,
+                echo: true,
+            },
+        )
+    }
+
+    fn done(at: u64, operation: u64) -> Event {
+        event(
+            at,
+            EventKind::Ok {
+                operation: OperationId(operation),
+                acknowledged: true,
+            },
+        )
+    }
+
+    fn handled(at: u64, content: &str) -> Event {
+        event(
+            at,
+            EventKind::Delivered {
+                id: 1,
+                room: "lobby".to_owned(),
+                sender: "bob".to_owned(),
+                content: content.to_owned(),
+            },
+        )
+    }
+
+    #[test]
+    fn a_client_has_in_hand_what_it_was_given_and_what_has_not_come_to_its_end() {
+        let plan = plan();
+        let mut watch = Watch::new(&plan);
+        let mut events = vec![event(0, EventKind::Started), given(1, 1), given(2, 2)];
+        watch.read(&events);
+        assert_eq!(watch.in_hand(0, 0), 2);
+        assert_eq!(watch.in_hand(1, 0), 0);
+        events.push(done(3, 1));
+        watch.read(&events);
+        assert_eq!(watch.in_hand(0, 0), 1);
+        assert_eq!(watch.in_hand(0, 1), 0, "its program has ended");
+        events.push(event(4, EventKind::Started));
+        watch.read(&events);
+        assert_eq!(watch.in_hand(0, 1), 0, "it began with nothing in memory");
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_was_done_late_ends_as_planned() {
+        let plan = plan();
+        let mut watch = Watch::new(&plan);
+        assert_eq!(watch.due(false), seconds(60));
+        watch.read(&[given(30, 1), done(40, 1)]);
+        assert_eq!(watch.due(false), seconds(60));
+    }
+
+    #[test]
+    fn what_was_done_late_has_half_of_the_time_to_settle_for_what_follows() {
+        let plan = plan();
+        let mut watch = Watch::new(&plan);
+        let mut events = vec![given(1, 1), done(50, 1)];
+        watch.read(&events);
+        assert_eq!(watch.due(false), seconds(70));
+        events.push(handled(55, "m"));
+        watch.read(&events);
+        assert_eq!(watch.due(false), seconds(75));
+        events.extend([handled(58, "m"), done(59, 1)]);
+        watch.read(&events);
+        assert_eq!(watch.due(false), seconds(75), "nothing of that is new");
+    }
+
+    #[test]
+    fn whoever_is_still_sending_is_waited_for_as_long_as_an_answer_may_take() {
+        let plan = plan();
+        let mut watch = Watch::new(&plan);
+        let longest = plan.bounds().delivery + LONGEST_WAIT;
+        // From 20 s on, when the fault was over.
+        assert_eq!(watch.due(true), seconds(20) + longest);
+        watch.read(&[given(1, 1), given(1, 2), done(50, 1)]);
+        assert_eq!(watch.due(true), seconds(50) + longest);
+    }
+
+    #[test]
+    fn an_answer_may_take_three_minutes_and_a_run_an_hour_longer_than_planned() {
+        assert_eq!(LONGEST_WAIT, seconds(180));
+        assert_eq!(LIMIT, seconds(3_600));
+    }
+}

@@ -487,4 +487,55 @@ mod tests {
         };
         assert_eq!(silences(&plan, &Ends::new(), plan.ends_at()), [expected]);
     }
+
+    /// What clients and servers do not hear of each other: of whom, which server, which way.
+    fn unheard(faults: &str) -> Vec<(u32, String, Lost)> {
+        let plan = plan(faults);
+        let silences = silences(&plan, &Ends::new(), plan.ends_at()).into_iter();
+        silences
+            .map(|it| (it.client.0, it.server.unwrap_or_default(), it.lost))
+            .collect()
+    }
+
+    #[test]
+    fn who_stands_still_is_not_heard_and_who_is_not_running_is_no_silence() {
+        let of = |kind: &str, victims: &str| {
+            unheard(&format!(
+                "clients.names = ['alice']\n[[fault]]\nkind = '{kind}'\nvictims = {victims}\nat = '2s'\nfor = '3s'"
+            ))
+        };
+        let told = |lost| [(0, String::new(), lost)];
+        assert_eq!(of("pause", "'alice'"), told(Lost::ToServer));
+        assert_eq!(of("pause", "'server'"), told(Lost::ToClient));
+        assert_eq!(of("pause", "['alice', 'server']"), told(Lost::BothWays));
+        for victims in ["'alice'", "'server'", "['alice', 'server']"] {
+            assert_eq!(of("kill", victims), [], "{victims}");
+        }
+    }
+
+    #[test]
+    fn who_is_behind_a_box_has_nobody_but_the_box_to_hear() {
+        let behind = |faults: &str| {
+            unheard(&format!(
+                "clients.names = ['alice', 'bob']\ncluster.servers = 2\n\
+                 [middlebox]\nkind = 'behaves'\nclients = ['alice']\n\
+                 [[fault]]\nat = '2s'\nfor = '3s'\n{faults}"
+            ))
+        };
+        let both =
+            |client, servers: [&str; 2]| servers.map(|it| (client, it.to_owned(), Lost::BothWays));
+        let servers = ["server-1", "server-2"];
+        assert_eq!(
+            behind("kind = 'partition'\nvictims = 'bob'"),
+            both(1, servers)
+        );
+        let alice = behind("kind = 'partition'\nvictims = 'alice'");
+        assert_eq!(alice, both(0, ["", ""])[..1]);
+        let paused = behind("kind = 'pause'\nvictims = 'server-1'");
+        let expected = [(0, ""), (1, "server-1")];
+        assert_eq!(
+            paused,
+            expected.map(|(client, server)| (client, server.to_owned(), Lost::ToClient))
+        );
+    }
 }

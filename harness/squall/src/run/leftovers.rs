@@ -216,3 +216,242 @@ fn most_waiting(history: &History, at: Duration) -> Option<u64> {
     });
     (!stopped).then(|| ended.count() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use squall_guarantees::{Bounds, Cause, Client, Recovery, StoredMessage};
+
+    const ALICE: ClientId = ClientId(0);
+    const BOB: ClientId = ClientId(1);
+    const END: Duration = seconds(1_000);
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// A run of alice, who is in the lobby, and bob, who is in the garden. The server notices within ten seconds, and
+    /// keeps sessions for two hundred, so that those that ended since 780 s may wait.
+    fn history(events: impl IntoIterator<Item = (u64, ClientId, EventKind)>) -> History {
+        let client = |name: &str, room: &str| Client {
+            name: name.to_owned(),
+            namespace: "/".to_owned(),
+            rooms: vec![room.to_owned()],
+        };
+        let event = |(at, client, kind)| Event {
+            at: seconds(at),
+            client,
+            kind,
+        };
+        History {
+            clients: vec![client("alice", "lobby"), client("bob", "garden")],
+            events: events.into_iter().map(event).collect(),
+            bounds: Bounds {
+                server_detection: seconds(10),
+                recovery: Some(Recovery {
+                    window: seconds(200),
+                    outlives_server: false,
+                    tells_why: true,
+                }),
+                ..Bounds::default()
+            },
+            ended_at: END,
+            ..History::default()
+        }
+    }
+
+    fn connected() -> EventKind {
+        EventKind::Connected {
+            session: "s".to_owned(),
+            recovered: false,
+            refused: None,
+        }
+    }
+
+    fn closed() -> EventKind {
+        EventKind::SessionClosed {
+            session: "s".to_owned(),
+            reason: String::new(),
+            cause: Cause::TimedOut,
+            server: String::new(),
+        }
+    }
+
+    fn invoked(operation: u64, kind: Kind) -> EventKind {
+        EventKind::Invoked {
+            operation: OperationId(operation),
+            room: "lobby".to_owned(),
+            content: "m".to_owned(),
+            kind,
+            size: None,
+            echo: true,
+        }
+    }
+
+    fn done(operation: u64) -> EventKind {
+        EventKind::Ok {
+            operation: OperationId(operation),
+            acknowledged: true,
+        }
+    }
+
+    #[test]
+    fn whoever_runs_may_have_a_session_and_whoever_ended_as_long_as_nobody_need_have_noticed() {
+        let sessions = |events: &[(u64, ClientId, EventKind)]| {
+            let history = history(events.iter().cloned());
+            most(Held::Sessions, &history, END)
+        };
+        let started = (1, ALICE, EventKind::Started);
+        assert_eq!(sessions(&[]), Some(0));
+        assert_eq!(sessions(std::slice::from_ref(&started)), Some(1));
+        let stopped = |at| [started.clone(), (at, ALICE, EventKind::Stopped)];
+        assert_eq!(sessions(&stopped(989)), Some(0));
+        assert_eq!(sessions(&stopped(990)), Some(1));
+        let both = [started.clone(), (2, BOB, EventKind::Started)];
+        assert_eq!(sessions(&both), Some(2));
+        assert_eq!(sessions(&[(1_001, ALICE, EventKind::Started)]), Some(0));
+    }
+
+    #[test]
+    fn a_connection_in_the_place_of_another_may_have_a_session_beside_it_for_a_while() {
+        let sessions = |times: &[u64]| {
+            let connections = times.iter().map(|&at| (at, ALICE, connected()));
+            let history = history(
+                [(1, ALICE, EventKind::Started)]
+                    .into_iter()
+                    .chain(connections),
+            );
+            most(Held::Sessions, &history, END)
+        };
+        assert_eq!(sessions(&[2, 500, 989]), Some(1));
+        assert_eq!(sessions(&[2, 990, 995]), Some(3));
+    }
+
+    #[test]
+    fn as_many_sessions_may_wait_as_ended_within_the_window() {
+        let mut told = history([
+            (779, ALICE, closed()),
+            (780, ALICE, closed()),
+            (900, BOB, closed()),
+        ]);
+        assert_eq!(most(Held::WaitingSessions, &told, END), Some(2));
+        told.server_stops = vec![seconds(779)];
+        assert_eq!(most(Held::WaitingSessions, &told, END), Some(2));
+        told.server_stops = vec![seconds(800)];
+        assert_eq!(most(Held::WaitingSessions, &told, END), None);
+        told.bounds.recovery = None;
+        assert_eq!(most(Held::WaitingSessions, &told, END), Some(0));
+    }
+
+    #[test]
+    fn rooms_may_be_those_of_whoever_may_have_a_session_or_one_that_waits() {
+        let rooms = |events: &[(u64, ClientId, EventKind)]| {
+            let mut history = history(events.iter().cloned());
+            let row = |sender: &str, room: &str, kind| StoredMessage {
+                sender: sender.to_owned(),
+                room: room.to_owned(),
+                kind,
+                id: 1,
+                content: "m".to_owned(),
+                client_offset: None,
+                nickname: None,
+                stored_at: None,
+            };
+            history.database = vec![
+                row("alice", "attic", Kind::Join),
+                row("alice", "pantry", Kind::Join),
+                row("alice", "cellar", Kind::Message),
+                row("bob", "kitchen", Kind::Join),
+            ];
+            most(Held::Rooms, &history, END)
+        };
+        assert_eq!(rooms(&[]), Some(0));
+        let alice = (1, ALICE, EventKind::Started);
+        assert_eq!(rooms(std::slice::from_ref(&alice)), Some(3));
+        assert_eq!(rooms(&[(900, BOB, closed())]), Some(2));
+        assert_eq!(rooms(&[alice.clone(), (900, BOB, closed())]), Some(5));
+        assert_eq!(rooms(&[alice, (700, BOB, closed())]), Some(3));
+    }
+
+    #[test]
+    fn rows_of_an_outbox_may_be_those_that_have_not_come_to_their_end() {
+        let mut told = history([
+            (1, ALICE, invoked(1, Kind::Message)),
+            (2, ALICE, invoked(2, Kind::Message)),
+            (3, ALICE, invoked(3, Kind::Message)),
+            (4, ALICE, invoked(4, Kind::Typing)),
+            (5, BOB, invoked(5, Kind::Message)),
+            (6, ALICE, done(1)),
+        ]);
+        let expected = |history: &History| -> Vec<_> {
+            let leftovers = of_outboxes(&[Some(7), None], history).into_iter();
+            leftovers
+                .map(|it| (it.holder, it.count, it.expected_at_most))
+                .collect()
+        };
+        assert_eq!(expected(&told), [("alice".to_owned(), 7, 2)]);
+        let failing = |client, kind| squall_guarantees::Disturbance {
+            client: Some(client),
+            from: seconds(1),
+            until: None,
+            kind,
+        };
+        told.disturbances = vec![
+            failing(BOB, DisturbanceKind::Disk),
+            failing(ALICE, DisturbanceKind::Killed),
+        ];
+        assert_eq!(expected(&told).len(), 1);
+        told.disturbances
+            .push(failing(ALICE, DisturbanceKind::Disk));
+        assert_eq!(expected(&told), []);
+    }
+
+    #[test]
+    fn the_world_is_whole_when_its_faults_are_over_and_who_is_gone_for_good_is_none() {
+        let whole = |fault: &str| {
+            let plan = crate::testing::plan(&format!("[[fault]]\nat = '2s'\n{fault}"));
+            whole_since(&plan, END)
+        };
+        let killed = |victims: &str, until: &str| {
+            whole(&format!("kind = 'kill'\nvictims = {victims}\n{until}"))
+        };
+        assert_eq!(killed("'alice'", ""), seconds(2));
+        assert_eq!(killed("'alice'", "for = '3s'"), seconds(5));
+        assert_eq!(killed("['alice', 'server']", ""), END);
+        assert_eq!(whole("kind = 'partition'\nvictims = 'alice'"), END);
+        let partition = "kind = 'partition'\nvictims = 'alice'\nfor = '4s'";
+        assert_eq!(whole(partition), seconds(6));
+    }
+
+    #[test]
+    fn servers_are_asked_once_the_world_is_whole_and_nothing_of_those_that_have_ended_since() {
+        let asked = |plan: &str, ended_at: u64, server_ended: &[u64]| {
+            let plan = crate::testing::plan(plan);
+            let told = Told {
+                counted: IndexMap::from([(
+                    "server".to_owned(),
+                    (seconds(50), vec![(Held::Sessions, 3), (Held::Rooms, 4)]),
+                )]),
+                ..Told::default()
+            };
+            let ends = server_ended.iter().copied().map(seconds).collect();
+            let ends = IndexMap::from([("server".to_owned(), ends)]);
+            let mut history = history([(1, ALICE, EventKind::Started)]);
+            history.ended_at = seconds(ended_at);
+            history.bounds.delivery = seconds(20);
+            let leftovers = of_servers(&plan, &told, &ends, &history).into_iter();
+            leftovers
+                .map(|it| (it.what, it.count, it.expected_at_most))
+                .collect::<Vec<_>>()
+        };
+        let both = [(Held::Sessions, 3, 1), (Held::Rooms, 4, 1)];
+        assert_eq!(asked("", 100, &[]), both);
+        // Until 40 s a fault lasts, then the server has ten to notice and its clients twenty to come back.
+        let fault = "[[fault]]\nkind = 'partition'\nvictims = 'bob'\nat = '30s'\nfor = '10s'";
+        assert_eq!(asked(fault, 69, &[]), []);
+        assert_eq!(asked(fault, 70, &[]), both);
+        assert_eq!(asked("[[hostile]]\nkind = 'half-open'", 1_000, &[]), []);
+        assert_eq!(asked("", 100, &[50]), both);
+        assert_eq!(asked("", 100, &[51]), []);
+    }
+}

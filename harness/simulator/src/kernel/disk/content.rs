@@ -99,3 +99,31 @@ impl Overwritten {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_grows_is_one_change_until_something_else_happens_to_it() {
+        let mut log = Content::new(true, true);
+        for number in 0..10 {
+            log.write(number, b"x").unwrap();
+        }
+        assert_eq!(log.unsynced.len(), 1);
+        log.write(3, b"y").unwrap();
+        log.write(10, b"x").unwrap();
+        assert_eq!(log.unsynced.len(), 3);
+    }
+
+    #[test]
+    fn what_was_overwritten_after_a_log_has_grown_comes_back_when_it_is_lost() {
+        let mut log = Content::new(true, true);
+        log.write(0, b"synced").unwrap();
+        log.unsynced.clear();
+        log.write(6, b" and longer").unwrap();
+        log.write(0, b"S").unwrap();
+        log.lose();
+        assert_eq!(log.bytes, b"synced");
+    }
+}

@@ -83,3 +83,21 @@ impl Tree {
         Ok(node)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_may_be_read_and_executed_by_whom_the_original_may_and_written_by_nobody() {
+        let path = std::env::temp_dir().join(format!("squall-mount-{}", std::process::id()));
+        fs::write(&path, b"bytes").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+        let copied = Copied::read(&path);
+        fs::remove_file(&path).unwrap();
+        let Copied::File { bytes, mode } = copied.unwrap() else {
+            panic!("it is a file");
+        };
+        assert_eq!((&bytes[..], mode), (&b"bytes"[..], 0o550));
+    }
+}

@@ -1047,3 +1047,6 @@ impl Tree {
         std::mem::take(&mut self.hash.1).then_some(self.hash.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -223,6 +223,7 @@ mod tests {
         let chances = [(0.2, 0.0, 0.0), (0.0, 0.2, 0.0), (0.0, 0.0, 0.2)];
         for (read, write, sync) in chances {
             let mut disk = disk(DiskChange::Errors(DiskErrors { read, write, sync }));
+            assert!(!disk.is_slow());
             assert_eq!(disk.is_hard_to_read(), read > 0.0);
             let file = open(&mut disk, "/f");
             let mut failed = [0; 3];
