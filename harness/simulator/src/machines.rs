@@ -39,8 +39,6 @@ pub(crate) struct Machines {
     places: Places,
     /// Who has moved, because of which fault.
     moved: Vec<(MachineId, FaultId)>,
-    /// Who has lost power in a turn of its own, which the engine has not been told.
-    unplugged: Vec<MachineId>,
     /// Packets between card and link; empty but for a moment.
     outgoing: Vec<Packet>,
     shared: Rc<Shared>,
@@ -81,7 +79,6 @@ impl Machines {
             machines: Vec::new(),
             places: Places::default(),
             moved: Vec::new(),
-            unplugged: Vec::new(),
             outgoing: Vec::new(),
             shared: Rc::default(),
         }
@@ -220,14 +217,8 @@ impl Machines {
                 self.books.add(fault, Struck::Ended, 1);
                 let unsynced = fallen.unsynced as u64;
                 self.books.add(fault, Struck::Unsynced, unsynced);
-                self.unplugged.push(machine);
             }
         }
-    }
-
-    /// Who has lost power since this was asked last, without a fault that struck between turns.
-    pub(crate) fn take_unplugged(&mut self) -> Vec<MachineId> {
-        std::mem::take(&mut self.unplugged)
     }
 
     /// Takes the packets that a machine has sent through its network card to `take`, but for those

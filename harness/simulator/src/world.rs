@@ -306,16 +306,7 @@ impl World {
     }
 
     fn go_on_until(&mut self, limit: u64) -> Result<(), Error> {
-        let result = self.driver.run_until(limit, &mut self.machines);
-        self.tell_of_unplugged();
-        result
-    }
-
-    /// Tells the engine which machines have lost their power in a turn of their own.
-    fn tell_of_unplugged(&mut self) {
-        for machine in self.machines.take_unplugged() {
-            self.driver.set_power(machine, false);
-        }
+        self.driver.run_until(limit, &mut self.machines)
     }
 
     /// Runs `f` as if it were a program on the machine: with its disk, its clock, its entropy. A

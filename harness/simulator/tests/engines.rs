@@ -1,6 +1,6 @@
 //! One body, both engines: what a program sees of the world does not depend on what simulates it.
 
-use squall_simulator::{Engine, Fault, Latency, Link, Loss, MachineId, World, simulate_on};
+use squall_simulator::{Engine, Fault, Latency, Link, Loss, MachineId, World, now, simulate_on};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -142,6 +142,62 @@ fn a_machine_that_is_booted_again_has_its_timers_and_its_network_in_time() {
         assert!((9..=11).contains(&lost.len()), "{engine}: {lost:?}");
         let in_a_row = lost.windows(2).all(|pair| pair[1] == pair[0] + 1);
         assert!(in_a_row, "{engine}: {lost:?}");
+    }
+}
+
+#[test]
+fn what_has_left_a_machine_before_its_power_is_gone_arrives() {
+    for engine in BOTH {
+        let arrived = simulate_on(engine, 1, |world| {
+            world.set_default_link(fixed(100));
+            let (tell, told) = channel();
+            let receiver = world.machine("receiver", move || {
+                let tell = tell.clone();
+                async move {
+                    let socket = UdpSocket::bind("0.0.0.0:7").await.unwrap();
+                    socket.recv_from(&mut [0; 1]).await.unwrap();
+                    tell.send(now()).unwrap();
+                }
+            });
+            let address = world.address(receiver);
+            let sender = world.machine("sender", move || async move {
+                let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+                sleep(SECOND).await;
+                socket.send_to(b"x", (address, 7)).await.unwrap();
+            });
+            world.at(SECOND + Duration::from_millis(50), Fault::PowerLoss(sender));
+            world.run_until(2 * SECOND).unwrap();
+            told.try_recv().ok()
+        });
+        let arrived = arrived.unwrap_or_else(|| panic!("{engine}: it was lost"));
+        let late = arrived.abs_diff(SECOND + Duration::from_millis(100));
+        assert!(late < Duration::from_millis(5), "{engine}: {arrived:?}");
+    }
+}
+
+#[test]
+fn a_call_that_cannot_be_simulated_ends_the_run_at_once_on_each_engine() {
+    for engine in BOTH {
+        let (ended, ticks) = simulate_on(engine, 1, |world| {
+            let (tell, told) = channel();
+            world.machine("ticker", move || {
+                let tell = tell.clone();
+                async move {
+                    loop {
+                        sleep(Duration::from_millis(100)).await;
+                        tell.send(()).unwrap();
+                    }
+                }
+            });
+            world.machine("refused", || async {
+                sleep(SECOND).await;
+                let _ = std::os::unix::net::UnixDatagram::unbound();
+            });
+            let ended = world.run_until(10 * SECOND);
+            (ended, told.try_iter().count())
+        });
+        assert!(ended.is_err(), "{engine}");
+        assert!((9..=10).contains(&ticks), "{engine}: {ticks}");
     }
 }
 

@@ -7,11 +7,8 @@ use crate::machines::Machines;
 /// The interface of an engine. The world tells it what there is and what strikes it; it tells the
 /// [`Machines`] when a packet arrives and when a machine may run.
 pub(crate) trait Driver {
-    /// A machine was added. It has no power yet.
+    /// A machine was added. Whether it has power, the [`Machines`] know.
     fn add(&mut self, machine: MachineId);
-
-    /// A machine's power was switched.
-    fn set_power(&mut self, machine: MachineId, on: bool);
 
     /// A direction between two machines was cut, and with it what is held there, or is open again.
     fn set_cut(&mut self, from: MachineId, to: MachineId, cut: bool);

@@ -71,9 +71,8 @@ impl Native {
 }
 
 impl Driver for Native {
-    // What these two concern is asked of the machines when it matters.
+    // What it concerns is asked of the machines when it matters.
     fn add(&mut self, _: MachineId) {}
-    fn set_power(&mut self, _: MachineId, _: bool) {}
 
     fn set_cut(&mut self, from: MachineId, to: MachineId, cut: bool) {
         // All others ask the network when they arrive.

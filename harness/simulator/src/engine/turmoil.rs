@@ -3,8 +3,8 @@
 //! Turmoil schedules the hosts, keeps the time, and carries IP packets between them as datagrams of its
 //! UDP. A host's software is the machine's network card: it takes what turmoil delivers to the machine, lets the
 //! machine do what is due, and sends what the machine sends. Turmoil's latency is the least a link
-//! has, and its partitions, holds, crashes and bounces are the faults; what turmoil lacks (loss, jitter, rates, …)
-//! acts at the card, with the code of the native engine.
+//! has, and it partitions; what turmoil lacks (loss, jitter, rates, holds of one direction, …) acts at the card. A machine
+//! without power has its card: what has left the machine arrives.
 //!
 //! Turmoil's simulation is inside of tokio runtimes, and a machine's process has a runtime of its own;
 //! tokio allows no runtime inside of another. So turmoil runs on a thread beside the world's. The two never run at
@@ -15,7 +15,6 @@
 mod card;
 mod line;
 mod names;
-mod obstacles;
 
 use super::driver::Driver;
 use crate::entropy::Entropy;
@@ -27,9 +26,7 @@ use crate::time::nanos;
 use card::{Card, run_card};
 use line::{Answer, Leaving, Line, Report};
 use names::{Addresses, name};
-use obstacles::Obstacles;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -46,7 +43,6 @@ const DATAGRAMS: usize = 1 << 20;
 /// What the world tells turmoil's thread.
 enum Order {
     Add(MachineId),
-    SetPower(MachineId, bool),
     SetCut {
         from: MachineId,
         to: MachineId,
@@ -136,10 +132,6 @@ impl Driver for Turmoil {
         self.order(Order::Add(machine));
     }
 
-    fn set_power(&mut self, machine: MachineId, on: bool) {
-        self.order(Order::SetPower(machine, on));
-    }
-
     fn set_cut(&mut self, from: MachineId, to: MachineId, cut: bool) {
         self.order(Order::SetCut { from, to, cut });
     }
@@ -209,19 +201,17 @@ fn simulate(orders: &Receiver<Order>, line: Rc<Line>) {
         .udp_capacity(DATAGRAMS)
         .build();
     let mut hosts = Hosts::default();
-    let mut obstacles = Obstacles::default();
     for order in orders {
         match order {
             Order::Add(machine) => hosts.add(machine, &mut simulation, &line),
-            Order::SetPower(machine, on) => hosts.set_power(machine, on, &mut simulation),
-            Order::SetCut { from, to, cut } => {
-                let card = &hosts.cards[to.0 as usize];
-                obstacles.set_cut((from, to), cut, card, &mut simulation);
-            }
-            Order::SetHeld { from, to, held } => {
-                let card = &hosts.cards[to.0 as usize];
-                obstacles.set_held((from, to), held, card, &mut simulation);
-            }
+            Order::SetCut { from, to, cut } => match cut {
+                true => {
+                    hosts.cards[to.0 as usize].forget(from);
+                    simulation.partition_oneway(name(from), name(to));
+                }
+                false => simulation.repair_oneway(name(from), name(to)),
+            },
+            Order::SetHeld { from, to, held } => hosts.cards[to.0 as usize].set_held(from, held),
             Order::Attend(machine, answer) => hosts.cards[machine.0 as usize].put(answer),
             Order::RunUntil(limit) => {
                 while nanos(simulation.elapsed() + TICK) <= limit && !line.stopped.get() {
@@ -239,7 +229,6 @@ fn simulate(orders: &Receiver<Order>, line: Rc<Line>) {
 struct Hosts {
     cards: Vec<Rc<Card>>,
     addresses: Rc<RefCell<Addresses>>,
-    off: BTreeSet<MachineId>,
 }
 
 impl Hosts {
@@ -255,15 +244,5 @@ impl Hosts {
         let mut addresses = self.addresses.borrow_mut();
         addresses.of.push(address);
         addresses.whose.insert(address, machine);
-    }
-
-    fn set_power(&mut self, machine: MachineId, on: bool, simulation: &mut turmoil::Sim<'_>) {
-        if !on && self.off.insert(machine) {
-            simulation.crash(name(machine));
-            self.cards[machine.0 as usize].clear();
-        }
-        if on && self.off.remove(&machine) {
-            simulation.bounce(name(machine));
-        }
     }
 }

@@ -88,17 +88,14 @@ impl World {
             Fault::Boot(machine) => {
                 let starts = !self.machines[machine].has_process();
                 self.machines.books.add(id, Struck::Started, starts.into());
-                self.driver.set_power(machine, true);
                 return self.act(machine, Machine::boot);
             }
             Fault::PowerLoss(machine) => {
                 self.note_power_loss(id, machine);
-                self.driver.set_power(machine, false);
                 return self.act(machine, |this, now| this.power_loss(now, None));
             }
             Fault::TornPowerLoss { machine, sector } => {
                 self.note_power_loss(id, machine);
-                self.driver.set_power(machine, false);
                 return self.act(machine, |this, now| this.power_loss(now, Some(sector)));
             }
             Fault::Pause(machine) => {
@@ -185,9 +182,7 @@ impl World {
     }
 
     fn attend(&mut self, id: MachineId) -> Result<(), Error> {
-        let result = self.driver.attend(id, &mut self.machines);
-        self.tell_of_unplugged();
-        result
+        self.driver.attend(id, &mut self.machines)
     }
 
     /// What a meter of a machine counts from now on is the work of this fault, if it `begins` something, and

@@ -99,12 +99,6 @@ impl Card {
             .collect()
     }
 
-    /// The power is gone, and with it what had not left.
-    pub(super) fn clear(&self) {
-        self.leaving.borrow_mut().clear();
-        self.wake.set(None);
-    }
-
     /// Hands over to turmoil's network what is due.
     async fn send_due(&self, socket: &UdpSocket) -> turmoil::Result {
         let now = self.line.now.get();
@@ -122,7 +116,7 @@ impl Card {
                 .send_to(&packet.0, SocketAddr::new(address, PORT))
                 .await
             {
-                // The peer's card is off: the packet is lost, as on a wire.
+                // The peer's card has not begun: the packet is lost, as on a wire.
                 Err(error) if error.kind() != ErrorKind::ConnectionRefused => Err(error)?,
                 _ => {}
             }
