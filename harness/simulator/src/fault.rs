@@ -5,11 +5,12 @@ use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::disk::DiskChange;
 use crate::kernel::strikes::Strike;
-use crate::network::{Gateway, Link};
+use crate::network::{Gateway, Link, Rule};
 use std::time::Duration;
 
 /// Something that happens to machines or to the network.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Fault {
     /// Packets from the first machines to the others are dropped, also those under way.
     /// For a partition both ways, cut both ways. What is cut twice has to be mended twice.
@@ -67,6 +68,24 @@ pub enum Fault {
         to: Vec<MachineId>,
         /// Whether they disappear.
         swallow: bool,
+    },
+    /// A rule looks at each packet from the first machines to the others, and does something to those that it picks out.
+    Rule {
+        /// The senders.
+        from: Vec<MachineId>,
+        /// The receivers.
+        to: Vec<MachineId>,
+        /// What it does.
+        rule: Rule,
+    },
+    /// Ends a [`Fault::Rule`].
+    EndRule {
+        /// The senders.
+        from: Vec<MachineId>,
+        /// The receivers.
+        to: Vec<MachineId>,
+        /// The rule, or a clone of it.
+        rule: Rule,
     },
     /// A NAT or firewall begins to work between each machine of a group and each of the other; with
     /// `None` it is taken away.
@@ -194,6 +213,8 @@ impl Fault {
             Self::SwallowCloses { from, to, swallow } => {
                 of_links(format!("swallow closes {swallow}"), from, to)
             }
+            Self::Rule { from, to, .. } => of_links("rule".to_owned(), from, to),
+            Self::EndRule { from, to, .. } => of_links("end of a rule".to_owned(), from, to),
             Self::Gateway {
                 between: (a, b),
                 gateway,

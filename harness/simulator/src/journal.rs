@@ -75,7 +75,14 @@ pub struct SegmentHead<'p> {
 impl Passage {
     /// The packet as a TCP segment; none if it is something else.
     pub fn segment(&self) -> Option<SegmentHead<'_>> {
-        let packet = Packet::as_ip(&self.bytes)?;
+        SegmentHead::read(&self.bytes)
+    }
+}
+
+impl<'p> SegmentHead<'p> {
+    /// Reads a packet with its IP header; none if it is no TCP.
+    pub(crate) fn read(bytes: &'p [u8]) -> Option<Self> {
+        let packet = Packet::as_ip(bytes)?;
         if packet.protocol != IpProtocol::Tcp {
             return None;
         }

@@ -138,7 +138,9 @@ pub use kernel::cpu::WorkCost;
 pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};
 pub use kernel::strikes::Strike;
 pub use machine::Panic;
-pub use network::{Chance, Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder};
+pub use network::{
+    Chance, Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder, Rule, Ruling, Seen,
+};
 pub use places::Places;
 pub use process::{AsyncFunction, Ending, Function, Main};
 pub use world::{World, here, note, note_value, now, simulate, simulate_on};

@@ -374,3 +374,25 @@ times = 2
 "#
     ));
 }
+
+#[test]
+fn a_fault_of_packets_says_how_late_they_are_if_they_are_late_and_counts_from_one() {
+    insta::assert_snapshot!(mistakes(
+        r#"
+shows = "Something."
+
+[[fault]]
+kind = "packets"
+victims = "alice"
+at = "1s"
+nth = 0
+by = "1s"
+
+[[fault]]
+kind = "packets"
+victims = "alice"
+at = "1s"
+action = "delay"
+"#
+    ));
+}

@@ -94,3 +94,43 @@ fn one_packet_that_a_link_loses_can_be_let_through() {
     let same = run_sparing(&plan, arrived).expect("the run comes to its end");
     assert_eq!(same.digest, record.digest);
 }
+
+/// The record of a run in which something happens to packets between alice and the server, from 2 s to 12 s.
+fn with_packets_fault(fields: &str) -> Record {
+    let fault = "[[fault]]\nkind = 'packets'\nvictims = 'alice'\nat = '2s'\nfor = '10s'";
+    in_detail(&scenario(&format!("[workload]\nmessages = 20\n{fault}\n{fields}")).plan(1))
+}
+
+#[test]
+fn only_the_packets_that_a_fault_picks_out_are_dropped() {
+    let record = with_packets_fault("packets = 'data'\ndirection = 'to-victims'\nmin-bytes = 100");
+    let traffic = record.traffic.as_ref().expect("there are packets");
+    let refused = traffic.packets.iter();
+    let refused = refused.filter(|packet| packet.end == PacketEnd::Refused);
+    assert!(refused.clone().count() as u64 == record.faults[0].hits.expect("it is counted"));
+    assert!(refused.clone().count() > 0);
+    let place = |name: &str| record.machines.iter().position(|it| it.name == name);
+    for packet in refused {
+        assert_eq!(Some(packet.from as usize), place("server"));
+        assert_eq!(packet.to.map(|to| to as usize), place("alice"));
+        assert!(packet.bytes >= 100, "{packet:?}");
+    }
+}
+
+#[test]
+fn the_nth_packet_is_one_packet() {
+    let record = with_packets_fault("packets = 'data'\nnth = 3");
+    assert_eq!(record.faults[0].hits, Some(1));
+}
+
+#[test]
+fn what_is_delayed_or_doubled_is_counted_and_costs_no_message() {
+    for action in ["action = 'delay'\nby = '300ms'", "action = 'double'"] {
+        let record = with_packets_fault(action);
+        assert!(
+            record.faults[0].hits.expect("it is counted") > 20,
+            "{action}"
+        );
+        assert_eq!(record.history.database.len(), 60, "{action}");
+    }
+}

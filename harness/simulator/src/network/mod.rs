@@ -11,6 +11,7 @@
 //! | `chance` | how likely something happens, and how likely again |
 //! | `packet` | damage, and the packets that boxes on the path make |
 //! | `path` | a link at work |
+//! | `rule` | boxes that do something to the packets that they pick out |
 //! | `gateway` | NATs and firewalls that forget flows |
 
 mod bottleneck;
@@ -22,6 +23,7 @@ mod link;
 mod loss;
 mod packet;
 mod path;
+mod rule;
 
 pub use bottleneck::Rate;
 pub use chance::Chance;
@@ -31,14 +33,20 @@ pub use latency::Latency;
 pub use link::{Link, Mtu, Reorder};
 pub use loss::Loss;
 pub(crate) use packet::{is_intact, syn};
+pub use rule::{Rule, Ruling, Seen};
 
 use crate::entropy::stream;
 use crate::hits::{Books, Struck};
 use crate::ids::{FaultId, MachineId};
+use crate::journal::SegmentHead;
 use crate::kernel::Packet;
-use packet::Segment;
+use crate::time::nanos;
+use packet::{Segment, flip_a_bit};
 use path::Path;
+use rand_chacha::ChaCha8Rng;
+use rule::Rules;
 use rustc_hash::FxHashMap;
+use std::time::Duration;
 
 /// What the network carried so far, in IP packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +91,8 @@ struct Direction {
     loss: Option<FaultId>,
     /// FIN and RST do not get through.
     swallows_closes: Option<FaultId>,
+    /// None if it never had any.
+    rules: Option<Box<Rules>>,
     path: Path,
 }
 
@@ -162,6 +172,24 @@ impl Network {
         fault: FaultId,
     ) {
         self.directions.between(from, to).swallows_closes = swallow.then_some(fault);
+    }
+
+    /// From now on, a rule sees the packets of a direction.
+    pub(crate) fn add_rule(&mut self, from: MachineId, to: MachineId, rule: Rule, fault: FaultId) {
+        let names = [from, to].map(|id| &*self.directions.keys[id.0 as usize]);
+        let rng = stream_of(self.directions.seed, "rules", names);
+        let direction = self.directions.between(from, to);
+        let rules = direction
+            .rules
+            .get_or_insert_with(|| Box::new(Rules::new(rng)));
+        rules.add(fault, rule);
+    }
+
+    /// A rule sees the packets of a direction no more.
+    pub(crate) fn remove_rule(&mut self, from: MachineId, to: MachineId, rule: &Rule) {
+        if let Some(rules) = &mut self.directions.between(from, to).rules {
+            rules.remove(rule);
+        }
     }
 
     /// Puts a gateway between two machines, or takes it away.
@@ -258,6 +286,38 @@ impl Network {
             (direction.cuts.iter()).for_each(|&fault| books.add(fault, Struck::Cut, 1));
             return Fate::Dropped(Why::Cut);
         }
+        let (mut late, mut twice) = (Duration::ZERO, false);
+        if let Some(rules) = &mut direction.rules {
+            let seen = Seen {
+                at: Duration::from_nanos(now),
+                from,
+                to,
+                bytes: &packet.0,
+                segment: SegmentHead::read(&packet.0),
+                luck: 0.0,
+            };
+            for (fault, ruling) in rules.judge(seen) {
+                match ruling {
+                    Ruling::Pass => {}
+                    Ruling::Drop => {
+                        books.add(fault, Struck::Lost, 1);
+                        return Fate::Refused(Vec::new());
+                    }
+                    Ruling::Delay(by) => {
+                        books.add(fault, Struck::Delayed, 1);
+                        late += by;
+                    }
+                    Ruling::Double => {
+                        books.add(fault, Struck::Doubled, 1);
+                        twice = true;
+                    }
+                    Ruling::Damage => {
+                        books.add(fault, Struck::Damaged, 1);
+                        flip_a_bit(packet, &mut rules.rng);
+                    }
+                }
+            }
+        }
         if let Some(fault) = direction.swallows_closes
             && Segment::read(packet).is_some_and(|segment| segment.closes)
         {
@@ -304,7 +364,7 @@ impl Network {
                     .collect(),
             );
         }
-        let fate = direction.path.carry(link, now, packet, spared);
+        let mut fate = direction.path.carry(link, now, packet, spared);
         let changed = changed.map(|changed| (changed.fault, changed.other_times));
         let fault = changed.map(|(fault, _)| fault);
         let mut blame = |fault: Option<FaultId>, struck| {
@@ -336,6 +396,12 @@ impl Network {
                 }
             }
         }
+        if let Fate::Arrives { at, again } = &mut fate {
+            *at = at.saturating_add(nanos(late));
+            *again = again
+                .map(|again| again.saturating_add(nanos(late)))
+                .or(twice.then_some(*at));
+        }
         fate
     }
 }
@@ -353,17 +419,23 @@ impl Directions {
     fn between(&mut self, from: MachineId, to: MachineId) -> &mut Direction {
         let Self { seed, keys, used } = self;
         used.entry((from, to)).or_insert_with(|| {
-            let [from, to] = [from, to].map(|id| &keys[id.0 as usize]);
+            let names = [from, to].map(|id| &*keys[id.0 as usize]);
             Direction {
                 link: None,
                 changed: None,
                 cuts: Vec::new(),
                 loss: None,
                 swallows_closes: None,
-                path: Path::new(stream(*seed, &format!("link {from:?} {to:?}"))),
+                rules: None,
+                path: Path::new(stream_of(*seed, "link", names)),
             }
         })
     }
+}
+
+/// The random stream of a direction for this purpose.
+fn stream_of(seed: u64, purpose: &str, [from, to]: [&str; 2]) -> ChaCha8Rng {
+    stream(seed, &format!("{purpose} {from:?} {to:?}"))
 }
 
 fn pair(a: MachineId, b: MachineId) -> (MachineId, MachineId) {
@@ -373,7 +445,6 @@ fn pair(a: MachineId, b: MachineId) -> (MachineId, MachineId) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const A: MachineId = MachineId(0);
     const B: MachineId = MachineId(1);
@@ -534,6 +605,83 @@ mod tests {
         let hits = world.hits(fault);
         assert_eq!(hits.last(), Some(&(Struck::Delayed, hits[1].1)));
         assert_eq!(hits[0], (Struck::Overflowed, 1));
+    }
+
+    #[test]
+    fn a_rule_picks_out_packets_and_is_charged_with_what_it_does_to_them() {
+        let second = Duration::from_secs(1);
+        let late = Fate::Arrives {
+            at: 1_001_000_000,
+            again: None,
+        };
+        let twice = Fate::Arrives {
+            at: 1_000_000,
+            again: Some(1_000_000),
+        };
+        let cases = [
+            (Ruling::Drop, Struck::Lost, Fate::Refused(Vec::new())),
+            (Ruling::Delay(second), Struck::Delayed, late),
+            (Ruling::Double, Struck::Doubled, twice),
+            (Ruling::Damage, Struck::Damaged, ARRIVES),
+        ];
+        for (ruling, struck, expected) in cases {
+            let mut world = World::new();
+            let fault = world.books.open();
+            let rule = Rule::new(move |seen| match seen.bytes.len() {
+                1000 => ruling,
+                _ => Ruling::Pass,
+            });
+            world.network.add_rule(A, B, rule.clone(), fault);
+            let mut small = Packet(vec![0; 999]);
+            let books = &mut world.books;
+            assert_eq!(
+                world.network.send(0, A, B, &mut small, false, books),
+                ARRIVES
+            );
+            assert_eq!(world.send(B, A), ARRIVES);
+            assert_eq!(world.send(A, B), expected);
+            world.network.remove_rule(A, B, &rule);
+            assert_eq!(world.send(A, B), ARRIVES);
+            assert_eq!(world.hits(fault), [(struck, 1)]);
+        }
+    }
+
+    #[test]
+    fn all_rules_see_a_packet_until_one_drops_it() {
+        let mut world = World::new();
+        let faults = [(); 3].map(|()| world.books.open());
+        let rulings = [Ruling::Double, Ruling::Drop, Ruling::Damage];
+        for (fault, ruling) in faults.into_iter().zip(rulings) {
+            world
+                .network
+                .add_rule(A, B, Rule::new(move |_| ruling), fault);
+        }
+        assert_eq!(world.send(A, B), Fate::Refused(Vec::new()));
+        let hits = faults.map(|fault| world.hits(fault));
+        assert_eq!(hits[0], [(Struck::Doubled, 1)]);
+        assert_eq!(hits[1], [(Struck::Lost, 1)]);
+        assert_eq!(hits[2], []);
+    }
+
+    #[test]
+    fn the_luck_of_a_rule_moves_no_dice_of_the_link() {
+        let lossy = |with_rule: bool| {
+            let mut world = World::new();
+            world.network.set_default(Link {
+                loss: Loss::from(0.5),
+                ..Link::default()
+            });
+            if with_rule {
+                let fault = world.books.open();
+                let rule = Rule::new(|seen| match seen.luck < 0.0 {
+                    true => Ruling::Drop,
+                    false => Ruling::Pass,
+                });
+                world.network.add_rule(A, B, rule, fault);
+            }
+            (0..50).map(|_| world.send(A, B)).collect::<Vec<_>>()
+        };
+        assert_eq!(lossy(true), lossy(false));
     }
 
     #[test]

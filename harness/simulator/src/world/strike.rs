@@ -42,6 +42,16 @@ impl World {
                     self.machines.network.swallow_closes(a, b, swallow, id);
                 }
             }
+            Fault::Rule { from, to, rule } => {
+                for (a, b) in pairs(&from, &to) {
+                    self.machines.network.add_rule(a, b, rule.clone(), id);
+                }
+            }
+            Fault::EndRule { from, to, rule } => {
+                for (a, b) in pairs(&from, &to) {
+                    self.machines.network.remove_rule(a, b, &rule);
+                }
+            }
             Fault::Gateway {
                 between: (a, b),
                 gateway,

@@ -50,6 +50,19 @@ pub enum Direction {
     ToVictims,
 }
 
+impl Direction {
+    /// The field `direction`: both, unless something else is said.
+    pub(super) fn read(table: &mut Table<'_>, problems: &mut Problems) -> Self {
+        let directions = [
+            ("both", Direction::Both),
+            ("from-victims", Direction::FromVictims),
+            ("to-victims", Direction::ToVictims),
+        ];
+        let direction = table.word("direction", &directions, problems);
+        direction.unwrap_or(Direction::Both)
+    }
+}
+
 impl Division {
     pub(super) fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let shapes = ["split", "isolate", "bridge", "ring"].map(|word| (word, word));
@@ -63,12 +76,7 @@ impl Division {
             });
         }
         let bridge = (shape == "bridge").then(|| table.need("bridge", problems));
-        let directions = [
-            ("both", Direction::Both),
-            ("from-victims", Direction::FromVictims),
-            ("to-victims", Direction::ToVictims),
-        ];
-        let direction = table.word("direction", &directions, problems);
+        let direction = Direction::read(table, problems);
         let others = table.get("others", problems);
         Some(Division {
             shape: match bridge {
@@ -76,7 +84,7 @@ impl Division {
                 None if shape == "isolate" => Shape::Isolate,
                 None => Shape::Split,
             },
-            direction: direction.unwrap_or(Direction::Both),
+            direction,
             others,
         })
     }

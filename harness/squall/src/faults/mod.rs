@@ -13,6 +13,7 @@ mod flood;
 mod kind;
 mod machines;
 mod network;
+mod packets;
 mod partition;
 mod ports;
 mod victims;
@@ -24,6 +25,7 @@ pub use division::{Direction, Division, Shape};
 pub use flood::SynFlood;
 pub use machines::{Kill, Pause, PowerLoss, RestartLoop, SlowCpu, Stop, Suspend};
 pub use network::{AddressChange, Loss, OtherLink};
+pub use packets::{PacketAction, Packets, WhichPackets};
 pub use partition::{Hold, Partition};
 pub use ports::PortsUsedUp;
 pub use victims::Victims;
@@ -140,6 +142,7 @@ macro_rules! kinds {
 kinds! {
     "partition" => Partition,
     "loss" => Loss,
+    "packets" => Packets,
     "hold" => Hold,
     "link" => OtherLink,
     "address-change" => AddressChange,

@@ -21,9 +21,10 @@ enum Whom {
 }
 
 /// The kinds with their weights.
-const KINDS: [(u64, &str, Whom); 23] = [
+const KINDS: [(u64, &str, Whom); 24] = [
     (12, "partition", Whom::Anybody),
     (5, "loss", Whom::Clients),
+    (4, "packets", Whom::Clients),
     (4, "hold", Whom::Anybody),
     (5, "link", Whom::Clients),
     (5, "address-change", Whom::Clients),
@@ -229,6 +230,30 @@ fn details(kind: &str, drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
             }
         }
         "loss" => put("loss", links::percent(dice.between(3, 70))),
+        "packets" => {
+            let which = [
+                (1, "all"),
+                (2, "opening"),
+                (2, "closing"),
+                (4, "data"),
+                (2, "empty"),
+            ];
+            put("packets", dice.weighted(&which).into());
+            let directions = [(2, "both"), (2, "from-victims"), (2, "to-victims")];
+            put("direction", dice.weighted(&directions).into());
+            match dice.weighted(&[(4, "drop"), (2, "delay"), (1, "double"), (1, "damage")]) {
+                "delay" => {
+                    put("action", "delay".into());
+                    put("by", ms(dice.of_any_size(1, 3_000)));
+                }
+                action => put("action", action.into()),
+            }
+            // One packet at the right moment is worth as much as many.
+            match dice.chance(0.4) {
+                true => put("nth", number(dice.of_any_size(1, 40))),
+                false => put("probability", links::percent(dice.between(5, 100))),
+            }
+        }
         "link" => put("link", Value::Table(links::bad_link(dice))),
         "nat-forgets" => {
             put("idle", ms(dice.of_any_size(200, 5_000)));
