@@ -99,8 +99,8 @@ pub enum Fault {
     /// address disappear, so its connections hear nothing any more.
     Move(MachineId),
     /// Other programs on the machine take its ephemeral ports, until the power is lost or they give them
-    /// back. Its own program keeps those that it has. Who needs one and finds none is told
-    /// `EADDRNOTAVAIL` by `connect(2)`, `EADDRINUSE` by `bind(2)`.
+    /// back. Its own program keeps those that it has. When none is left, `connect(2)` fails with `EADDRNOTAVAIL` and
+    /// `bind(2)` with `EADDRINUSE`.
     UsePorts {
         /// The machine.
         machine: MachineId,

@@ -60,10 +60,9 @@
 //!
 //! # What is not simulated
 //!
-//! Signal handlers, other programs, Unix sockets with names. A program
-//! that asks for one of them stops the run with an [`Error`] that names the call, the machine and the remedy.
-//! What sockets and pipes can do is listed in `sockets.md`, beside this crate's manifest.
-//! Ordinary files are the host's; SQLite's files are on the machine's own simulated disk.
+//! Other processes and programs, among others. A program that asks for what is not simulated stops the run with an
+//! [`Error`] that names the call, the machine and the remedy. `sockets.md` and `system.md`, beside this crate's manifest,
+//! list what a program may ask for, and what stops the run.
 
 #![deny(unsafe_code)]
 

@@ -1,6 +1,11 @@
 //! Nothing of the host shows on a machine: what a program asks about itself and its computer is answered by the
 //! machine, and what it would do to the real process stops the run.
 
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "calls that a machine answers or refuses, with arguments that are made here"
+)]
+
 use squall_simulator::{Error, simulate};
 use std::ffi::{CStr, c_int};
 use std::fs::File;

@@ -61,7 +61,7 @@ pub struct PlannedMiddlebox {
     /// When it begins to do wrong.
     #[serde(with = "crate::text::time")]
     pub from: Duration,
-    /// When it ends to do so; none if that is the end of the run.
+    /// When it stops; none if it goes on to the end of the run.
     #[serde(default, with = "crate::text::time::option")]
     pub until: Option<Duration>,
 }

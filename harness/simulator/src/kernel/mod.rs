@@ -236,7 +236,7 @@ impl Kernel {
         self.hardware.clocks.read_monotonic(now)
     }
 
-    /// Other programs take all ephemeral ports but so many, or give them back.
+    /// Other programs take all ephemeral ports but this many, or give them back.
     pub(crate) fn leave_ports(&mut self, free: Option<u16>) {
         self.tcp.ports.leave(free);
         self.udp.ports.leave(free);

@@ -95,7 +95,7 @@ impl Ports {
         }
     }
 
-    /// Other programs take all ephemeral ports but so many, or give them back. Whoever has a port keeps it.
+    /// Other programs take all ephemeral ports but this many, or give them back. Ports in use stay with whoever has them.
     pub(super) fn leave(&mut self, free: Option<u16>) {
         let all = EPHEMERAL_PORTS;
         let free = free.map_or(all.len(), |free| all.len().min(free.into()));

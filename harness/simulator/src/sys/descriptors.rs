@@ -156,7 +156,7 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int 
         _ => {
             kernel.refuse(
                 format!("fcntl with command {command}"),
-                "leave this fcntl away",
+                "do without this fcntl",
             );
             Err(Errno(libc::EINVAL))
         }
@@ -200,7 +200,7 @@ unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_int) ->
         _ => {
             kernel.refuse(
                 format!("ioctl with request {request:#x}"),
-                "leave this ioctl away",
+                "do without this ioctl",
             );
             Err(Errno(libc::EINVAL))
         }

@@ -144,6 +144,7 @@ pub(super) unsafe fn receive_vectored(
     let received = kernel.receive_from(fd, as_room(&mut buffer), how)?;
     let mut rest = &buffer[..received.copied];
     for index in 0..count {
+        // SAFETY: the caller's.
         let target = unsafe {
             let part = &*parts.add(index);
             room(part.iov_base, part.iov_len)

@@ -71,7 +71,7 @@ const TIMER_REMEDY: &str = "use tokio::time, or a thread that sleeps";
 const WATCH_REMEDY: &str = "look at the files from time to time";
 const SHARED_REMEDY: &str = "a machine has one process: use memory of its own, or sockets";
 const DUPLICATE_REMEDY: &str = "duplicate it with dup or F_DUPFD, which give it a new number";
-const OUTSIDE_REMEDY: &str = "leave it away: it would be done to the real process or computer";
+const OUTSIDE_REMEDY: &str = "leave it out: it would be done to the real process or computer";
 
 refused! {
     fork, "a process", PROCESS_REMEDY, FAILED;

@@ -201,7 +201,7 @@ impl Kernel {
         name: c_int,
     ) -> Errno {
         let call = format!("{call} of level {level}, name {name}");
-        self.refuse(call, "leave this socket option away");
+        self.refuse(call, "do without this socket option");
         Errno(libc::ENOPROTOOPT)
     }
 }
