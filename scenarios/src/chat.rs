@@ -187,6 +187,9 @@ pub(crate) fn backoff<'t>(
 /// how late timers may be.
 const SLACK: Duration = Duration::from_millis(500);
 
+/// How long a client waits for an acknowledgement at most, if it is not told to wait longer from the beginning.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
+
 /// The waits that decide how soon a client is back, and has what it missed.
 pub(crate) struct Pace {
     pub(crate) ping_interval: Duration,
@@ -258,6 +261,8 @@ impl Chat {
                 window: self.recovery_window.min(),
                 outlives_server: self.recovery == Recovery::Sqlite,
                 tells_why: true,
+                packets: Some(self.limits.packets_a_session()),
+                sessions: Some(self.limits.waiting_sessions()),
             }),
             // The server notices, and tells at the next second. News that are on their way for longer
             // than a client waits for a sign of life end its connection.
@@ -266,6 +271,9 @@ impl Chat {
             }),
             backoff_first: Some((self.backoff_min * 2).min(self.backoff_max)),
             patience: Some(self.ack_timeout.min()),
+            patience_max: Some(LONGEST_PATIENCE.max(self.ack_timeout.min())),
+            // Some clients may try another carrier after the first.
+            attempt: Some(self.connect_timeout.min() * 2),
             // Who is answered later than that has sent again, or shows its user that something is wrong.
             acknowledgement: (self.to_server != ToServer::AtMostOnce)
                 .then(|| self.ack_timeout.min() + SLACK),
@@ -277,6 +285,13 @@ impl Chat {
                 // Over polling a page is one segment, which one message can fill.
                 _ => 1,
             }),
+            silence: Some(self.ping_interval.min() + self.ping_timeout.min()),
+            // What does not fit into a queue is missed at the next beat, and asked for until it comes.
+            prompt: (self.to_client == ToClient::CatchUp)
+                .then(|| self.ping_interval.min() * 3 + self.ack_timeout.min() * 3 + SLACK),
+            allowance: Some(self.limits.allowance()),
+            heartbeat: Some(self.ping_interval.min()),
+            rooms: Some(squall_planted::Limits::default().rooms as u32),
             ..bounds
         }
     }

@@ -84,6 +84,13 @@ planted! {
     "backoff-not-reset" BackoffNotReset breaks Reconnection in "restart-loop";
     "backoff-without-jitter" BackoffWithoutJitter breaks Reconnection in "crowd-reconnects";
     "patience-stays-up" PatienceStaysUp breaks Reconnection in "partition-again-and-again";
+    "backoff-never-grows" BackoffNeverGrows breaks Reconnection in "server-gone-for-good";
+    "one-retry-too-many" OneRetryTooMany breaks JustFailure in "retries-exhausted";
+    "asks-for-ever" AsksForEver breaks NoLeak in "catch-up-after-partition";
+    "hasty-watchdog" HastyWatchdog breaks Detection in "heartbeat-detects-silence";
+    "recovery-keeps-too-little" RecoveryKeepsTooLittle breaks Recovery in "recovery-websocket";
+    "allows-too-much" AllowsTooMuch breaks Fairness in "more-than-allowed";
+    "duplicate-unanswered" DuplicateUnanswered breaks Progress in "exactly-once-lost-ack";
     "presence-forgets-leaving" PresenceForgetsLeaving breaks Presence in "presence-after-kill";
     "presence-forgets-returned" PresenceForgetsReturned breaks Presence in "presence-after-silence";
     "presence-keeps-the-gone" PresenceKeepsTheGone breaks Presence in "presence-after-restart";

@@ -62,7 +62,7 @@ pub use limits::Limits;
 pub use message::{Content, EVERYBODY, Kind, Message, ROOT, full_name, room_of};
 pub use server::{
     Budget, Census, Origins, Recovery, Refusal, ServeError, ServerEvent, ServerOptions, ToClient,
-    serve,
+    rows_of_sessions, serve,
 };
 pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 pub use termination::Termination;

@@ -39,6 +39,7 @@ pub use door::Origins;
 pub use event::{Census, ServerEvent};
 pub use lines::Budget;
 pub use options::{Recovery, ServerOptions, ToClient};
+pub use recovery::rows_of_sessions;
 pub use squall_recovery::Refusal;
 
 use crate::Observer;

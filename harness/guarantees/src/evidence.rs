@@ -16,7 +16,7 @@ pub use recovery::{BadRecovery, Mistake};
 pub use stability::Uncaused;
 pub use uniqueness::Shared;
 
-use crate::{Leftover, Time, nanoseconds, seconds};
+use crate::{Held, Leftover, Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -207,6 +207,101 @@ pub enum Evidence {
         #[serde(with = "nanoseconds")]
         at: Time,
     },
+    /// Waits before connecting again do not grow, however often that fails.
+    NoGrowth {
+        /// The longest of those that should.
+        #[serde(with = "nanoseconds")]
+        longest: Time,
+        /// How many there were.
+        count: u64,
+        /// Whose, in the order of the names.
+        clients: Vec<String>,
+        /// When the last of them was over.
+        #[serde(with = "nanoseconds")]
+        at: Time,
+    },
+    /// A client waited for an acknowledgement that was overdue before, and too short or too long.
+    WrongPatience {
+        /// The client.
+        client: String,
+        /// When it gave up.
+        #[serde(with = "nanoseconds")]
+        at: Time,
+        /// How long it had waited.
+        #[serde(with = "nanoseconds")]
+        waited: Time,
+        /// How long it was to wait at least.
+        #[serde(with = "nanoseconds")]
+        least: Time,
+        /// How long it was to wait at most.
+        #[serde(with = "nanoseconds")]
+        most: Time,
+    },
+    /// An attempt to connect was not given up in time.
+    LongAttempt {
+        /// The client.
+        client: String,
+        /// When it began.
+        #[serde(with = "nanoseconds")]
+        from: Time,
+        /// When it ended; none if never.
+        #[serde(with = "nanoseconds::option")]
+        ended_at: Option<Time>,
+        /// How long it may take.
+        #[serde(with = "nanoseconds")]
+        bound: Time,
+    },
+    /// A message was tried more often than is allowed.
+    TooManyAttempts {
+        /// The message.
+        message: Message,
+        /// When.
+        #[serde(with = "nanoseconds")]
+        at: Time,
+        /// How often it had been tried then.
+        attempt: u32,
+        /// How often it may be.
+        allowed: u32,
+    },
+    /// A client told of a silence while it heard something.
+    HastyDetection {
+        /// The client.
+        client: String,
+        /// When it had heard something.
+        #[serde(with = "nanoseconds")]
+        heard_at: Time,
+        /// When it told of the silence.
+        #[serde(with = "nanoseconds")]
+        at: Time,
+        /// How long the silence has to be.
+        #[serde(with = "nanoseconds")]
+        bound: Time,
+    },
+    /// More of a client's messages are stored than it may send.
+    ServedTooMuch {
+        /// The client.
+        client: String,
+        /// When the one before them was stored.
+        #[serde(with = "nanoseconds")]
+        from: Time,
+        /// When the last of them was.
+        #[serde(with = "nanoseconds")]
+        until: Time,
+        /// How many there are.
+        count: u64,
+        /// How many it may send in a second, over time.
+        rate: u32,
+        /// How many it may send at once.
+        burst: u32,
+    },
+    /// A stored message's sender was never told what became of it.
+    NeverAnswered {
+        /// The message.
+        message: Message,
+        /// When it should have been told at the latest.
+        #[serde(with = "nanoseconds")]
+        due: Time,
+    },
     /// A client tried again too early, too late or never.
     BackOff {
         /// The client.
@@ -317,6 +412,8 @@ pub enum Flaw {
     OwnEcho,
     /// It is of a kind that must not be stored.
     NotToBeStored,
+    /// It was sent as something else: a message, a join, a leave, a nickname.
+    OtherKind,
 }
 
 impl Ending {
@@ -398,6 +495,7 @@ impl fmt::Display for Flaw {
             Flaw::NotEntitled => f.write_str("but is not entitled to the room"),
             Flaw::OwnEcho => f.write_str("but it was for everybody but its sender"),
             Flaw::NotToBeStored => f.write_str("but it must not be stored"),
+            Flaw::OtherKind => f.write_str("but it was sent as something else"),
         }
     }
 }
@@ -532,6 +630,20 @@ impl fmt::Display for Evidence {
             Evidence::Shared(shared) => shared.fmt(f),
             Evidence::Leak(Leftover {
                 holder,
+                what: Held::IdlePackets,
+                count,
+                expected_at_most,
+                at,
+            }) => {
+                let at = seconds(*at);
+                write!(
+                    f,
+                    "{holder} carried {count} packets until {at} while nobody said anything, "
+                )?;
+                write!(f, "and {expected_at_most} at most are signs of life.")
+            }
+            Evidence::Leak(Leftover {
+                holder,
                 what,
                 count,
                 expected_at_most,
@@ -591,6 +703,99 @@ impl fmt::Display for Evidence {
                 write!(
                     f,
                     "who loses the same server comes back at the same moment."
+                )
+            }
+            Evidence::NoGrowth {
+                longest,
+                count,
+                clients,
+                ..
+            } => {
+                let (clients, longest) = (some(clients, ", "), seconds(*longest));
+                write!(
+                    f,
+                    "None of {count} waits of {clients} after a failure was longer than {longest}: "
+                )?;
+                write!(f, "a server that is away is asked all the time.")
+            }
+            Evidence::WrongPatience {
+                client,
+                at,
+                waited,
+                least,
+                most,
+            } => {
+                let (at, waited) = (seconds(*at), seconds(*waited));
+                write!(
+                    f,
+                    "{client} gave up an acknowledgement at {at}, after {waited}; "
+                )?;
+                write!(
+                    f,
+                    "the wait must be {} to {}.",
+                    seconds(*least),
+                    seconds(*most)
+                )
+            }
+            Evidence::LongAttempt {
+                client,
+                from,
+                ended_at,
+                bound,
+            } => {
+                let (from, bound) = (seconds(*from), seconds(*bound));
+                write!(f, "{client} began to connect at {from}, ")?;
+                match ended_at {
+                    Some(at) => write!(f, "which ended only at {}; ", seconds(*at))?,
+                    None => write!(f, "which never ended; ")?,
+                }
+                write!(f, "{bound} are allowed.")
+            }
+            Evidence::TooManyAttempts {
+                message,
+                at,
+                attempt,
+                allowed,
+            } => {
+                let at = seconds(*at);
+                write!(
+                    f,
+                    "{message} was tried at {at} for time {attempt}; {allowed} are allowed."
+                )
+            }
+            Evidence::HastyDetection {
+                client,
+                heard_at,
+                at,
+                bound,
+            } => {
+                let (heard_at, at) = (seconds(*heard_at), seconds(*at));
+                write!(
+                    f,
+                    "{client} told of a silence at {at}, and had heard something at {heard_at}; "
+                )?;
+                write!(f, "a silence has to be {} long.", seconds(*bound))
+            }
+            Evidence::ServedTooMuch {
+                client,
+                from,
+                until,
+                count,
+                rate,
+                burst,
+            } => {
+                let (from, until) = (seconds(*from), seconds(*until));
+                write!(
+                    f,
+                    "{count} messages of {client} were stored from {from} to {until}; "
+                )?;
+                write!(f, "{rate} a second and {burst} at once are allowed.")
+            }
+            Evidence::NeverAnswered { message, due } => {
+                let due = seconds(*due);
+                write!(
+                    f,
+                    "{message}: its sender should have been told by {due} what became of it, and never was."
                 )
             }
             Evidence::BackOff {

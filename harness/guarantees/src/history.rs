@@ -343,6 +343,13 @@ pub struct Bounds {
     /// to wait before; none if nothing is said.
     #[serde(default, with = "nanoseconds::option")]
     pub patience: Option<Duration>,
+    /// The longest time for which a client ever waits for an acknowledgement: after each that was overdue it waits twice
+    /// as long, up to this; none if nothing is said.
+    #[serde(default, with = "nanoseconds::option")]
+    pub patience_max: Option<Duration>,
+    /// How long an attempt to connect may take; none if nothing is said.
+    #[serde(default, with = "nanoseconds::option")]
+    pub attempt: Option<Duration>,
     /// What is promised about sessions whose connection was lost; none if they end with it.
     pub recovery: Option<Recovery>,
     /// Who comes or goes is shown so to everybody within this time; none if nobody is told.
@@ -366,6 +373,22 @@ pub struct Bounds {
     /// all come at once.
     #[serde(default)]
     pub page: Option<u32>,
+    /// A client that hears something notices no silence before this time is over; none if nothing is said.
+    #[serde(default, with = "nanoseconds::option")]
+    pub silence: Option<Duration>,
+    /// While nothing disturbs a receiver that stays connected, it has a message within this time; none if nothing more is
+    /// said than of receivers that come back.
+    #[serde(default, with = "nanoseconds::option")]
+    pub prompt: Option<Duration>,
+    /// How many messages a client may send in a second, over time, and how many at once; none if nothing is said.
+    #[serde(default)]
+    pub allowance: Option<(u32, u32)>,
+    /// How often each connection gives signs of life; none if nothing is said.
+    #[serde(default, with = "nanoseconds::option")]
+    pub heartbeat: Option<Duration>,
+    /// How many rooms a client may join; none if nothing is said.
+    #[serde(default)]
+    pub rooms: Option<u32>,
 }
 
 impl Default for Bounds {
@@ -381,6 +404,8 @@ impl Default for Bounds {
             backoff_max: Duration::from_millis(7_500),
             backoff_first: None,
             patience: None,
+            patience_max: None,
+            attempt: None,
             recovery: None,
             presence: None,
             ephemeral: None,
@@ -388,6 +413,11 @@ impl Default for Bounds {
             retries: None,
             max_payload: None,
             page: None,
+            silence: None,
+            prompt: None,
+            allowance: None,
+            heartbeat: None,
+            rooms: None,
         }
     }
 }
@@ -403,6 +433,13 @@ pub struct Recovery {
     /// Whether a client that asks for a session and does not get it is told why.
     #[serde(default)]
     pub tells_why: bool,
+    /// How many packets are kept for each of them: who has missed more may be refused. None if nothing is said.
+    #[serde(default)]
+    pub packets: Option<u32>,
+    /// How many of them may wait at a time: one more, and the one that has waited longest is forgotten. None if nothing
+    /// is said.
+    #[serde(default)]
+    pub sessions: Option<u32>,
 }
 
 #[cfg(test)]

@@ -315,7 +315,16 @@ impl Chat {
             window: Time::from_millis(window),
             outlives_server,
             tells_why: false,
+            packets: None,
+            sessions: None,
         });
+        self
+    }
+
+    /// For each session so many packets are kept, and so many sessions may wait.
+    pub(crate) fn keeping(mut self, packets: u32, sessions: u32) -> Self {
+        let recovery = self.history.bounds.recovery.as_mut().expect("recovering");
+        (recovery.packets, recovery.sessions) = (Some(packets), Some(sessions));
         self
     }
 
@@ -335,6 +344,18 @@ impl Chat {
     /// A client waits this long for an acknowledgement when the last one came in time.
     pub(crate) fn patience(mut self, patience: u64) -> Self {
         self.history.bounds.patience = Some(Time::from_millis(patience));
+        self
+    }
+
+    /// It waits twice as long after each that was overdue, up to this.
+    pub(crate) fn patience_up_to(mut self, most: u64) -> Self {
+        self.history.bounds.patience_max = Some(Time::from_millis(most));
+        self
+    }
+
+    /// An attempt to connect is given up after this time.
+    pub(crate) fn attempts_within(mut self, bound: u64) -> Self {
+        self.history.bounds.attempt = Some(Time::from_millis(bound));
         self
     }
 
@@ -466,6 +487,15 @@ impl Chat {
         })
     }
 
+    pub(crate) fn unknown_because(self, at: u64, content: &str, cause: FailureCause) -> Self {
+        let reason = "no answer".to_owned();
+        self.operation(at, content, |operation| EventKind::Unknown {
+            operation,
+            reason,
+            cause,
+        })
+    }
+
     /// A message to the lobby of so many bytes.
     pub(crate) fn sent_large(mut self, at: u64, who: &str, content: &str, bytes: u64) -> Self {
         self = self.sent(at, who, [content]);
@@ -570,6 +600,30 @@ impl Chat {
     pub(crate) fn limits(mut self, retries: u32, max_payload: u64) -> Self {
         self.history.bounds.retries = Some(retries);
         self.history.bounds.max_payload = Some(max_payload);
+        self
+    }
+
+    /// A client notices no silence before this time is over.
+    pub(crate) fn silent_after(mut self, bound: u64) -> Self {
+        self.history.bounds.silence = Some(Time::from_millis(bound));
+        self
+    }
+
+    /// Who stays connected, and is not disturbed, has a message within this time.
+    pub(crate) fn prompt(mut self, bound: u64) -> Self {
+        self.history.bounds.prompt = Some(Time::from_millis(bound));
+        self
+    }
+
+    /// A client may send so many messages in a second, and so many at once.
+    pub(crate) fn allowing(mut self, rate: u32, burst: u32) -> Self {
+        self.history.bounds.allowance = Some((rate, burst));
+        self
+    }
+
+    /// A client may join so many rooms.
+    pub(crate) fn rooms_up_to(mut self, most: u32) -> Self {
+        self.history.bounds.rooms = Some(most);
         self
     }
 
@@ -696,6 +750,11 @@ impl Chat {
 
     pub(crate) fn server_stopped(mut self, at: u64) -> Self {
         self.history.server_stops.push(Time::from_millis(at));
+        self
+    }
+
+    pub(crate) fn ended(mut self, at: u64) -> Self {
+        self.history.ended_at = Time::from_millis(at);
         self
     }
 

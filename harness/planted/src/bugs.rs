@@ -129,6 +129,20 @@ pub enum Bug {
     BackoffWithoutJitter,
     /// *Reconnection.* The time for which the client waits for an acknowledgement never comes back down.
     PatienceStaysUp,
+    /// *Reconnection.* The client's back-off does not grow: a server that is away is asked all the time.
+    BackoffNeverGrows,
+    /// *Just failure.* The client tries a message once more than it may.
+    OneRetryTooMany,
+    /// *No leak.* The client asks for what it has missed again and again, though it has missed nothing.
+    AsksForEver,
+    /// *Detection.* The client takes a quarter of the time that a silence may last for a silence.
+    HastyWatchdog,
+    /// *Recovery.* The server keeps one packet for a session that waits, whatever it says.
+    RecoveryKeepsTooLittle,
+    /// *Fairness.* The server lets everybody say as much as they like.
+    AllowsTooMuch,
+    /// *Progress.* The server does not answer what it has stored already: its client tries for ever.
+    DuplicateUnanswered,
     /// *Recovery.* The server gives a client whose session is gone a new one, and says nothing of the old.
     RefusedWithoutReason,
     /// *No leak.* The server keeps a room when nobody is in it any more.

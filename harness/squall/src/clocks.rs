@@ -145,6 +145,9 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
             in_world(bound, if is_drawn { slowest } else { fastest })
         }),
         patience: (bounds.patience).map(|bound| in_world(bound, slowest)),
+        // It is told as the client has measured it.
+        patience_max: bounds.patience_max,
+        attempt: (bounds.attempt).map(|bound| in_world(bound, slowest)),
         recovery: bounds.recovery,
         presence: (bounds.presence).map(|bound| in_world(bound, slowest)),
         ephemeral: (bounds.ephemeral).map(|bound| in_world(bound, slowest)),
@@ -152,6 +155,12 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         retries: bounds.retries,
         max_payload: bounds.max_payload,
         page: bounds.page,
+        silence: (bounds.silence).map(|bound| in_world(bound, fastest)),
+        prompt: (bounds.prompt).map(|bound| in_world(bound, slowest)),
+        heartbeat: (bounds.heartbeat).map(|bound| in_world(bound, fastest)),
+        rooms: bounds.rooms,
+        // What a clock that is wrong lets through, nobody has said.
+        allowance: bounds.allowance.filter(|_| (slowest, fastest) == (0, 0)),
     }
 }
 

@@ -21,7 +21,7 @@ use ending::Ending;
 use hardships::Ends;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use squall_guarantees::{ClientId, Event, EventKind, History, StoredMessage, Unfinished};
+use squall_guarantees::{ClientId, Event, EventKind, Held, History, StoredMessage, Unfinished};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record, Role};
 use squall_simulator::{Engine, Fault, MachineId, Passage, Source, TraceEvent, World, simulate_on};
 use std::collections::BTreeMap;
@@ -176,6 +176,16 @@ struct Played {
     sources: Vec<Source>,
 }
 
+/// What was on the disks of machines when the run was over.
+struct Disks {
+    /// The messages.
+    database: Vec<StoredMessage>,
+    /// How many rows are in the outbox of each client, where that can be said.
+    outboxes: Vec<Option<u64>>,
+    /// What the machine that stores has kept for clients that may come back.
+    kept: Vec<(Held, u64)>,
+}
+
 /// `keep` says whether the record gets the packets.
 fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> {
     if keep {
@@ -225,9 +235,16 @@ fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> 
                 cause,
             }
         })?;
+    let keeper = machines[plan.servers().keeper()];
+    let kept = world.inside(keeper, || plan.system.kept());
     let outboxes = leftovers::rows_of_outboxes(plan, world, &machines, &told_so_far);
+    let disks = Disks {
+        database,
+        outboxes,
+        kept,
+    };
     let named = |machine: MachineId| world.name(machine).to_owned();
-    let history = history(plan, told_so_far, &ends, &ending, (database, &outboxes));
+    let history = history(plan, told_so_far, &ends, &ending, disks);
     let ids: Vec<MachineId> = machines.values().copied().collect();
     let traffic = keep.then(|| traffic::told(&ids, (&packets, missing), &history));
     let record = Record {
@@ -334,7 +351,11 @@ fn history(
     mut told: Told,
     ends: &Ends,
     ending: &Ending,
-    (database, outboxes): (Vec<StoredMessage>, &[Option<u64>]),
+    Disks {
+        database,
+        outboxes,
+        kept,
+    }: Disks,
 ) -> History {
     for (client, number) in plan.clients.iter().zip(0..) {
         for &at in &ends[&client.name] {
@@ -380,8 +401,12 @@ fn history(
         ..History::default()
     };
     history.leftovers = leftovers::of_servers(plan, &told, ends, &history);
-    let outboxes = leftovers::of_outboxes(outboxes, &history);
+    let outboxes = leftovers::of_outboxes(&outboxes, &history);
     history.leftovers.extend(outboxes);
+    let files = leftovers::of_files(plan, &kept, &history);
+    history.leftovers.extend(files);
+    let idle = leftovers::of_network(plan, ending.idle, &history);
+    history.leftovers.extend(idle);
     history
 }
 

@@ -12,7 +12,7 @@ use crate::text::{Problems, Table};
 use crate::transport::Transport;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use squall_guarantees::{Bounds, StoredMessage};
+use squall_guarantees::{Bounds, Held, StoredMessage};
 use std::fmt;
 
 /// A system that can be put to the test, with the options that a scenario gives it.
@@ -64,6 +64,11 @@ pub trait System:
         None
     }
 
+    /// What is kept beside what is stored, for clients that may come back. To be called like [`System::stored`].
+    fn kept(&self) -> Vec<(Held, u64)> {
+        Vec::new()
+    }
+
     /// How a peer of this name that breaks the rules can do so: it may hear these rooms.
     fn manners(&self, _name: &str, _rooms: &[String]) -> Manners {
         Manners::default()
@@ -95,6 +100,8 @@ pub trait Subject: fmt::Debug + Send + Sync {
     fn keeps_outboxes(&self) -> bool;
     /// [`System::unsent`].
     fn unsent(&self) -> Option<u64>;
+    /// [`System::kept`].
+    fn kept(&self) -> Vec<(Held, u64)>;
     /// [`System::manners`].
     fn manners(&self, name: &str, rooms: &[String]) -> Manners;
     /// Its options, as a plan's file has them.
@@ -145,6 +152,10 @@ impl<S: System> Subject for S {
 
     fn unsent(&self) -> Option<u64> {
         System::unsent(self)
+    }
+
+    fn kept(&self) -> Vec<(Held, u64)> {
+        System::kept(self)
     }
 
     fn manners(&self, name: &str, rooms: &[String]) -> Manners {

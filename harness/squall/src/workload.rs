@@ -28,7 +28,7 @@ pub struct Workload {
     pub rooms: Vec<String>,
     /// What the messages are, each as probable as its weight says.
     pub mix: Vec<(Act, u32)>,
-    /// How many bytes a binary message has; drawn for each.
+    /// How many bytes a binary or a long message has; drawn for each.
     pub size: Setting<u32>,
 }
 
@@ -45,6 +45,8 @@ pub enum Act {
     Private,
     /// Send bytes to a room.
     Binary,
+    /// Say something long to a room.
+    Long,
     /// Let a room know that something is being typed.
     Typing,
     /// Join a room.
@@ -57,12 +59,13 @@ pub enum Act {
 
 impl Act {
     /// Every act with its name.
-    pub const ALL: [(&'static str, Act); 9] = [
+    pub const ALL: [(&'static str, Act); 10] = [
         ("room", Act::Room),
         ("all", Act::All),
         ("others", Act::Others),
         ("private", Act::Private),
         ("binary", Act::Binary),
+        ("long", Act::Long),
         ("typing", Act::Typing),
         ("join", Act::Join),
         ("leave", Act::Leave),
@@ -224,6 +227,10 @@ impl Workload {
                 bytes.resize_with(size.max(bytes.len()), || acts.random());
                 plain(To::Room(next_room()?), Content::Binary(bytes))
             }
+            Act::Long => {
+                let size = draw_from(acts, self.size) as usize;
+                plain(To::Room(next_room()?), text(long(content, size, acts)))
+            }
             Act::Typing => of_kind(Kind::Typing, next_room()?, content),
             Act::Join => {
                 let outside = user.all_rooms.iter();
@@ -243,6 +250,24 @@ impl Workload {
             },
         })
     }
+}
+
+/// What long messages are made of: letters mostly, and what takes several bytes, or has to be escaped somewhere.
+const LETTERS: [char; 16] = [
+    'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', ' ', '.', 'ä', '€', '😀', '"', '\\', '\n',
+];
+
+/// A text that begins like this and has so many bytes, unless it is longer already.
+fn long(mut text: String, bytes: usize, acts: &mut ChaCha8Rng) -> String {
+    text.push(' ');
+    while text.len() < bytes {
+        let letter = LETTERS[acts.random_range(0..LETTERS.len())];
+        match text.len() + letter.len_utf8() <= bytes {
+            true => text.push(letter),
+            false => text.push('.'),
+        }
+    }
+    text
 }
 
 fn plain(to: To, content: Content) -> Message {

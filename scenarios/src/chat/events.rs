@@ -2,6 +2,7 @@
 
 use squall_guarantees::{Cause, EventKind, FailureCause, OperationId, RecoveryRefused};
 use squall_planted::{ClientEvent, Content, Kind, Message, Refusal, full_name};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// What a client of this namespace was told. Names of rooms become those of the database.
 pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
@@ -19,7 +20,7 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
             EventKind::Invoked {
                 operation: id(operation),
                 room: full_name(namespace, &room),
-                content: content.to_string(),
+                content: shown(content.to_string()),
                 kind: kind(said, nickname.as_deref()),
                 size: Some(size(&content)),
                 echo,
@@ -64,7 +65,7 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
             id,
             room: full_name(namespace, &room),
             sender,
-            content,
+            content: shown(content),
         },
         ClientEvent::Connecting { attempt } => EventKind::Connecting { attempt },
         ClientEvent::Connected {
@@ -85,6 +86,21 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
     }
 }
 
+/// The longest text that is told as it is, in bytes.
+const LONG: usize = 120;
+/// What is told of a longer one, beside its length and its digest.
+const BEGINNING: usize = 16;
+
+/// A content as it is told: a long one by its beginning, its length and its digest.
+pub(super) fn shown(content: String) -> String {
+    if content.len() <= LONG {
+        return content;
+    }
+    let beginning: String = content.chars().take(BEGINNING).collect();
+    let digest = xxh3_64(content.as_bytes());
+    format!("{beginning}… {} bytes {digest:016x}", content.len())
+}
+
 /// A row of the database.
 pub(super) fn from_row(row: squall_planted::StoredMessage) -> squall_guarantees::StoredMessage {
     let squall_planted::StoredMessage { id, message } = row;
@@ -93,7 +109,7 @@ pub(super) fn from_row(row: squall_planted::StoredMessage) -> squall_guarantees:
         id,
         sender: message.sender,
         room: message.room,
-        content: content.to_string(),
+        content: shown(content.to_string()),
         kind: kind(message.kind, message.nickname.as_deref()),
         client_offset: message.client_offset,
         nickname: message.nickname,

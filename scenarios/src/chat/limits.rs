@@ -23,6 +23,15 @@ pub struct Limits {
     pub recovery_sessions: Option<u32>,
     /// The most packets that are kept for one of them.
     pub recovery_packets: Option<u32>,
+    /// The most bytes that wait for a client to read them.
+    #[serde(default)]
+    pub queue_bytes: Option<u32>,
+    /// The most messages that a client may send in a second, over time.
+    #[serde(default)]
+    pub rate: Option<u32>,
+    /// The most that it may send at once.
+    #[serde(default)]
+    pub burst: Option<u32>,
 }
 
 impl Limits {
@@ -57,6 +66,9 @@ impl Limits {
             queue,
             recovery_sessions: positive("recovery-sessions", table, problems).map(|it| it.0),
             recovery_packets: positive("recovery-packets", table, problems).map(|it| it.0),
+            queue_bytes: queue_bytes(table, problems),
+            rate: positive("rate", table, problems).map(|it| it.0),
+            burst: positive("burst", table, problems).map(|it| it.0),
         }
     }
 
@@ -65,6 +77,27 @@ impl Limits {
         let mut options = ServerOptions::default();
         self.apply(&mut options);
         options.catch_up_page as u32
+    }
+
+    /// How many messages a client may send to such a server in a second, and at once.
+    pub(super) fn allowance(&self) -> (u32, u32) {
+        let mut options = ServerOptions::default();
+        self.apply(&mut options);
+        (options.limits.rate, options.limits.burst)
+    }
+
+    /// How many packets such a server keeps for a session.
+    pub(super) fn packets_a_session(&self) -> u32 {
+        let mut options = ServerOptions::default();
+        self.apply(&mut options);
+        options.recovery_packets as u32
+    }
+
+    /// How many sessions may wait at such a server.
+    pub(super) fn waiting_sessions(&self) -> u32 {
+        let mut options = ServerOptions::default();
+        self.apply(&mut options);
+        options.recovery_sessions as u32
     }
 
     /// Gives them to a server.
@@ -84,11 +117,28 @@ impl Limits {
                 *option = limit as usize;
             }
         }
+        if let Some(bytes) = self.queue_bytes {
+            options.budget.line = bytes.into();
+        }
+        options.limits.rate = self.rate.unwrap_or(options.limits.rate);
+        options.limits.burst = self.burst.unwrap_or(options.limits.burst);
         let most = options.queue / 4;
         options.catch_up_page = self
             .page
             .map_or(options.catch_up_page.min(most), |page| page as usize);
     }
+}
+
+/// The fewest bytes that may wait: less would not hold a message with what is around it.
+const FEWEST_BYTES: u32 = 1_000;
+
+fn queue_bytes(table: &mut Table<'_>, problems: &mut Problems) -> Option<u32> {
+    let (bytes, at) = positive("queue-bytes", table, problems)?;
+    if bytes < FEWEST_BYTES {
+        let what = format!("{bytes} bytes do not hold a message with what is around it");
+        problems.add(at, what, format!("Take {FEWEST_BYTES} or more."));
+    }
+    Some(bytes)
 }
 
 fn positive(
@@ -123,6 +173,9 @@ mod tests {
             queue: Some(114),
             recovery_sessions: Some(15),
             recovery_packets: Some(16),
+            queue_bytes: Some(1_700),
+            rate: Some(18),
+            burst: Some(19),
         });
         let given = [
             options.max_connections,
@@ -133,6 +186,8 @@ mod tests {
             options.recovery_packets,
         ];
         assert_eq!(given, [11, 12, 13, 114, 15, 16]);
+        let (rate, burst) = (options.limits.rate, options.limits.burst);
+        assert_eq!((options.budget.line, rate, burst), (1_700, 18, 19));
         let (usual, default) = (applied(Limits::default()), ServerOptions::default());
         assert_eq!(
             (usual.catch_up_page, usual.queue, usual.recovery_packets),

@@ -1,5 +1,6 @@
 //! How peers that break the rules know to speak to the chat.
 
+use super::events::shown;
 use serde_json::{Value, json};
 use squall_guarantees::EventKind;
 
@@ -34,7 +35,7 @@ pub(super) fn deliveries(text: &str) -> Vec<EventKind> {
 fn delivery(message: &Value) -> Option<EventKind> {
     let text = |place: usize| Some(message.get(place)?.as_str()?.to_owned());
     Some(EventKind::Delivered {
-        content: text(0)?,
+        content: shown(text(0)?),
         id: message.get(1)?.as_i64()?,
         room: text(2)?,
         sender: text(3)?,

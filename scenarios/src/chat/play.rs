@@ -6,7 +6,7 @@ use squall::Transport;
 use squall::{Content, Message, To};
 use squall::{Site, User};
 use squall_guarantees::EventKind;
-use squall_planted::{Client, ClientOptions, Kind, rows_in_outbox};
+use squall_planted::{Client, ClientOptions, Kind, Termination, rows_in_outbox};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,9 +52,15 @@ async fn use_chat(options: ClientOptions, user: User) {
     user.saw(EventKind::Started);
     let observed = user.clone();
     let observer = Arc::new(move |event| observed.saw(from_client(&observed.namespace, event)));
+    let stop = Termination::listen().expect("a machine has descriptors");
     let client = Client::start(options, observer);
-    user.act(|operation, message| client.send(operation, as_chat_says(message)))
-        .await;
+    let use_it = user.act(|operation, message| client.send(operation, as_chat_says(message)));
+    tokio::select! {
+        () = use_it => {}
+        () = stop.requested() => {}
+    }
+    // Who is asked to end takes leave first.
+    client.disconnect().await;
 }
 
 fn transport(transport: Transport) -> squall_planted::Transport {

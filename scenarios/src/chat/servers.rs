@@ -10,6 +10,7 @@ use squall::{BROKER, PORT, SERVER};
 use squall_guarantees::{ClientId, EventKind, Held, StoredMessage};
 use squall_planted::{
     Census, Database, Observer, ServerEvent, ServerOptions, StorageError, Termination,
+    rows_of_sessions,
 };
 use squall_simulator::{Latency, Link, note};
 use std::net::Ipv4Addr;
@@ -55,6 +56,18 @@ fn build_cluster(chat: &Chat, cluster: &Cluster, options: ServerOptions, site: &
 pub(super) fn stored() -> Result<Vec<StoredMessage>, StorageError> {
     let rows = Database::open(Path::new(DATABASE))?.all()?;
     Ok(rows.into_iter().map(from_row).collect())
+}
+
+/// What is kept beside it for sessions that wait.
+pub(super) fn kept() -> Vec<(Held, u64)> {
+    let rows = rows_of_sessions(Path::new(DATABASE));
+    let told = rows.map(|(sessions, packets)| {
+        [
+            (Held::StoredSessions, sessions as u64),
+            (Held::StoredPackets, packets as u64),
+        ]
+    });
+    told.into_iter().flatten().collect()
 }
 
 /// The broker's program.
@@ -164,5 +177,12 @@ fn held(census: Census) -> Vec<(Held, u64)> {
         (Held::Sessions, census.sessions as u64),
         (Held::WaitingSessions, census.waiting as u64),
         (Held::Rooms, census.rooms as u64),
+        (Held::Places, census.connections as u64),
+        (Held::Online, census.online as u64),
+        (Held::Unanswered, census.unanswered as u64),
+        (Held::GivenBytes, census.given_bytes as u64),
+        (Held::QueuedBytes, census.queued_bytes),
+        (Held::KeptPackets, census.kept_packets as u64),
+        (Held::UnsavedChanges, census.unsaved as u64),
     ]
 }

@@ -3,7 +3,7 @@
 use super::{Chat, manners, play, read, servers};
 use squall::text::{Problems, Table};
 use squall::{Draw, Manners, PlannedClient, Servers, Site, System, Transport};
-use squall_guarantees::{Bounds, StoredMessage};
+use squall_guarantees::{Bounds, Held, StoredMessage};
 use squall_planted::{EVERYBODY, full_name, room_of};
 
 impl System for Chat {
@@ -53,6 +53,10 @@ impl System for Chat {
 
     fn unsent(&self) -> Option<u64> {
         play::unsent()
+    }
+
+    fn kept(&self) -> Vec<(Held, u64)> {
+        servers::kept()
     }
 
     fn manners(&self, name: &str, rooms: &[String]) -> Manners {

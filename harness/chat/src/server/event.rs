@@ -46,7 +46,7 @@ pub enum ServerEvent {
     },
 }
 
-/// What a server holds. When all clients have left and the recovery window is over, it is nothing.
+/// What a server holds. When all clients have left, and nobody can come back any more, it is nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// TCP connections, each of which takes a place.
@@ -61,4 +61,12 @@ pub struct Census {
     pub online: usize,
     /// Messages whose senders wait for an answer of the cluster's broker.
     pub unanswered: usize,
+    /// Bytes of what clients want and have not got yet.
+    pub given_bytes: usize,
+    /// Bytes that wait for clients to read them.
+    pub queued_bytes: u64,
+    /// Packets that are kept for sessions to which somebody may come back.
+    pub kept_packets: usize,
+    /// Changes of sessions that the disk could not keep yet.
+    pub unsaved: usize,
 }

@@ -592,6 +592,7 @@ impl Exchange {
             .iter()
             .filter(|session| session.socket.is_some());
         let sessions = connected.count();
+        let kept = self.recovery.census();
         Census {
             connections,
             sessions,
@@ -599,6 +600,10 @@ impl Exchange {
             rooms: self.sessions.rooms(),
             online: self.presence.as_ref().map_or(0, Presence::count),
             unanswered: self.unanswered(),
+            given_bytes: self.given_bytes,
+            queued_bytes: self.queued(),
+            kept_packets: kept.packets,
+            unsaved: kept.unsaved,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::options::{Recovery, ServerOptions};
 use serde::{Deserialize, Serialize};
-use squall_recovery::{Memory, Options, Recovery as Sessions, Sqlite, StorageError};
+use squall_recovery::{Memory, Options, Recovery as Sessions, Sqlite, Storage, StorageError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,7 @@ pub(super) fn open(options: &ServerOptions, database: &Path) -> Result<Sessions,
         packets_max: options.recovery_packets,
         // The other half is for what is said otherwise.
         queued_max: options.queue / 2,
+        queued_bytes_max: usize::try_from(options.budget.line).unwrap_or(usize::MAX),
         ..Options::default()
     };
     match options.recovery {
@@ -47,6 +48,15 @@ pub(super) fn open(options: &ServerOptions, database: &Path) -> Result<Sessions,
         Recovery::Memory => Sessions::new(how, Memory),
         Recovery::Sqlite => Sessions::new(how, Sqlite::open(&beside(database))?),
     }
+}
+
+/// How many sessions, and packets for them, are kept beside a file of messages that no server has open; none if there is
+/// no such file, or it cannot be read.
+pub fn rows_of_sessions(database: &Path) -> Option<(usize, usize)> {
+    let path = beside(database);
+    // Opening would make one.
+    let saved = path.exists().then(|| Sqlite::open(&path)?.load())?.ok()?;
+    Some((saved.sessions.len(), saved.packets.len()))
 }
 
 /// The file of sessions beside a file of messages: `chat.db-sessions` beside `chat.db`.

@@ -1,4 +1,5 @@
-//! Detection: whoever hears nothing from its peer notices within the bound.
+//! Detection: whoever hears nothing from its peer notices within the bound, and nobody notices a silence while it hears
+//! something.
 //!
 //! The clock starts when the silence begins. The client notices by declaring its connection over,
 //! the server by closing the session. Each side counts only if it had a live connection when the
@@ -10,7 +11,7 @@
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
 use crate::{
-    ClientId, Direction, EventKind, Evidence, Excuse, Lost, Silence, Time, Verdict, counted,
+    Cause, ClientId, Direction, EventKind, Evidence, Excuse, Lost, Silence, Time, Verdict, counted,
 };
 use std::time::Duration;
 
@@ -31,7 +32,49 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             }
         }
     }
+    check_haste(index, &mut findings);
     findings.verdict(|noticed| format!("{} noticed", counted(noticed, "silence")))
+}
+
+/// Timers are as exact as milliseconds.
+const TOLERANCE: Duration = Duration::from_millis(5);
+
+/// Whether a client has told of a silence too soon after it had heard something.
+fn check_haste(index: &Index<'_>, findings: &mut Findings) {
+    let Some(bound) = index.history.bounds.silence else {
+        return;
+    };
+    let mut heard: Vec<Option<Time>> = vec![None; index.history.clients.len()];
+    for event in &index.history.events {
+        let heard = &mut heard[event.client.0 as usize];
+        match event.kind {
+            EventKind::Connected { .. }
+            | EventKind::Delivered { .. }
+            | EventKind::Online { .. }
+            | EventKind::Offline { .. }
+            | EventKind::Ok {
+                acknowledged: true, ..
+            } => *heard = Some(event.at),
+            EventKind::Disconnected {
+                cause: Cause::TimedOut,
+                ..
+            } => {
+                let Some(heard_at) = heard.take() else {
+                    continue;
+                };
+                if event.at + TOLERANCE < heard_at + bound {
+                    findings.add(event.at, || Evidence::HastyDetection {
+                        client: index.name(event.client),
+                        heard_at,
+                        at: event.at,
+                        bound,
+                    });
+                }
+            }
+            EventKind::Disconnected { .. } | EventKind::Stopped => *heard = None,
+            _ => {}
+        }
+    }
 }
 
 /// One side of a connection that is live when a silence begins, and hears nothing from then on.
@@ -228,6 +271,7 @@ fn sessions_of_clients<'h>(index: &Index<'h>) -> Vec<Vec<Session<'h>>> {
 
 #[cfg(test)]
 mod tests {
+    use crate::Cause;
     use crate::Guarantee::Detection;
     use crate::Lost::{BothWays, ToClient, ToServer};
     use crate::testing::chat;
@@ -461,5 +505,19 @@ mod tests {
         insta::assert_snapshot!(due(ToClient, [0, 1]), @"violated: alice had to notice the silence of server that began at 10.000 s by 16.100 s (session alice-1), but never did.");
         insta::assert_snapshot!(due(ToServer, [1, 0]), @"violated: server had to notice the silence of alice that began at 10.000 s by 14.900 s (session alice-1), but never did.");
         insta::assert_snapshot!(due(ToClient, [1, 0]), @"violated: alice had to notice the silence of server that began at 10.000 s by 14.300 s (session alice-1), but never did.");
+    }
+
+    #[test]
+    fn is_violated_by_a_client_that_tells_of_a_silence_while_it_hears_something() {
+        let told = |at| {
+            chat(["alice", "bob"])
+                .silent_after(4_000)
+                .sent(10_000, "bob", ["m1"])
+                .handled(10_100, "alice", ["m1"])
+                .disconnected_because(at, "alice", Cause::TimedOut)
+                .verdict(Detection)
+        };
+        insta::assert_snapshot!(told(14_095), @"not exercised");
+        insta::assert_snapshot!(told(14_094), @"violated: alice told of a silence at 14.094 s, and had heard something at 10.100 s; a silence has to be 4.000 s long.");
     }
 }

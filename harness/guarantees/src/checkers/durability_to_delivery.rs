@@ -3,8 +3,9 @@
 //!
 //! Time runs from the latest of three moments: the message was committed, the last fault that
 //! touched the receiver ended, and its program started (or its user came back). Connecting again
-//! does not start the clock anew, and being absent at the end is no excuse. Does not look at
-//! messages that are not stored (at-least-once does), nor at doubles.
+//! does not start the clock anew, and being absent at the end is no excuse. Where more is promised to a receiver that stays
+//! connected while nothing disturbs it, less time is given to such a one, on a link without losses and without a rate.
+//! Does not look at messages that are not stored (at-least-once does), nor at doubles.
 
 use crate::index::{Due, Index};
 use crate::verdict::Findings;
@@ -25,7 +26,11 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                 }
             };
             let handled_at = receiver.handled_at(id);
-            match (handled_at, index.due_to(&receiver, wanted, id)) {
+            let due = match index.prompt_due(&receiver, id) {
+                Some(due) if handled_at.is_none_or(|at| at > due) => Due::By(due),
+                _ => index.due_to(&receiver, wanted, id),
+            };
+            match (handled_at, due) {
                 (None, Due::By(due)) => findings.add(due, || Evidence::NotHandled {
                     message: index.message(id),
                     receiver: receiver.client.name.clone(),
@@ -232,5 +237,27 @@ mod tests {
         // Twice 1 kB at 1 kB/s.
         insta::assert_snapshot!(slow(7_014), @"held: 6 deliveries of stored messages");
         insta::assert_snapshot!(slow(7_015), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.011 s, stored as row 2) only at 7.015 s; it was due by 7.014 s.");
+    }
+
+    #[test]
+    fn gives_less_time_to_a_receiver_that_stays_connected_while_nothing_disturbs_it() {
+        let handled = |at| {
+            chat(["alice", "bob"])
+                .prompt(2_000)
+                .sent(10_000, "alice", ["m1"])
+                .acknowledged(10_100, "m1")
+                .stored(["m1"])
+                .committed(10_050)
+                .handled(10_100, "alice", ["m1"])
+                .handled(at, "bob", ["m1"])
+        };
+        insta::assert_snapshot!(handled(12_050).verdict(DurabilityToDelivery), @"held: 2 deliveries of stored messages");
+        insta::assert_snapshot!(handled(12_051).verdict(DurabilityToDelivery), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 12.051 s; it was due by 12.050 s.");
+        let disturbed = handled(12_051).disturbed(5_051, Some(5_060), Some("bob"));
+        insta::assert_snapshot!(disturbed.verdict(DurabilityToDelivery), @"held: 2 deliveries of stored messages");
+        let back = handled(12_051)
+            .disconnected(11_000, "bob")
+            .connected(11_100, "bob");
+        insta::assert_snapshot!(back.verdict(DurabilityToDelivery), @"held: 2 deliveries of stored messages");
     }
 }

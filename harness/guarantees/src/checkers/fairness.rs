@@ -1,4 +1,5 @@
-//! Fairness: nobody's acknowledgement waits longer than allowed because of what others do.
+//! Fairness: nobody's acknowledgement waits longer than allowed because of what others do, and nobody is served more than
+//! is allowed.
 //!
 //! A client sends its messages one after the other: the wait of one begins when the one before has
 //! come to its end. The time for which the sender or the server stands still does not count, nor does
@@ -7,16 +8,23 @@
 //! it then or within the delivery bound before (a fault works on for as long as it may take to be noticed and
 //! mended). It is not judged on a link with losses or a rate, where the answer may wait behind other things.
 //! Does not look at messages that are never acknowledged (at-least-once does).
+//!
+//! Who may send so many messages in a second, and so many at once, has no more of them stored in one session. Where a client
+//! waits for each acknowledgement, a message arrives after the one before is stored, so that this can be told from the
+//! rows.
 
 use crate::index::{Connection, Index, Invocation, time_for};
 use crate::verdict::Findings;
-use crate::{Asked, Cause, ClientId, Ending, Evidence, Excuse, NotJudged, Time, Verdict, counted};
+use crate::{
+    Asked, Cause, ClientId, Ending, EventKind, Evidence, Excuse, NotJudged, Time, Verdict, counted,
+};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let Some(bound) = index.history.bounds.acknowledgement else {
         return Verdict::NotExercised(Asked::default());
     };
     let mut findings = Findings::default();
+    check_allowance(index, &mut findings);
     let mut free_since = vec![Time::ZERO; index.history.clients.len()];
     for (id, content) in (0..).zip(&index.contents) {
         let Some(sent) = content.lasting_invocation() else {
@@ -51,6 +59,61 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         }
     }
     findings.verdict(|count| format!("{} in time", counted(count, "acknowledgement")))
+}
+
+/// Whether more of a client's messages are stored than it may send.
+fn check_allowance(index: &Index<'_>, findings: &mut Findings) {
+    let Some((rate, burst)) = index.history.bounds.allowance else {
+        return;
+    };
+    let clients = index.history.clients.len();
+    let mut stored: Vec<Vec<Time>> = vec![Vec::new(); clients];
+    for content in &index.contents {
+        let sent = content.lasting_invocation();
+        let row = content.rows.first().and_then(|row| row.stored_at);
+        if let (Some(sent), Some(at)) = (sent, row) {
+            stored[sent.sender.0 as usize].push(at);
+        }
+    }
+    let mut opened: Vec<Vec<Time>> = vec![Vec::new(); clients];
+    for event in &index.history.events {
+        if let EventKind::SessionOpened { .. } = event.kind {
+            opened[event.client.0 as usize].push(event.at);
+        }
+    }
+    for (number, (mut stored, opened)) in (0..).zip(stored.into_iter().zip(opened)) {
+        stored.sort_unstable();
+        let sessions =
+            stored.chunk_by(|one, other| !opened.iter().any(|at| one <= at && at <= other));
+        for session in sessions {
+            let Some((from, until, count)) = too_many(session, rate, burst) else {
+                continue;
+            };
+            findings.add(until, || Evidence::ServedTooMuch {
+                client: index.name(ClientId(number)),
+                from,
+                until,
+                count,
+                rate,
+                burst,
+            });
+        }
+    }
+}
+
+/// The first stretch in which there are more of these than a rate and a burst allow. The first of them may have been
+/// stored long after it came.
+fn too_many(stored: &[Time], rate: u32, burst: u32) -> Option<(Time, Time, u64)> {
+    for (last, &until) in stored.iter().enumerate() {
+        for (first, &from) in stored[..last].iter().enumerate() {
+            let count = (last - first) as u64;
+            let allowed = f64::from(burst) + (until - from).as_secs_f64() * f64::from(rate);
+            if count as f64 > allowed + 1.0 {
+                return Some((from, until, count));
+            }
+        }
+    }
+    None
 }
 
 /// The bound with what the sender's own link needs; none if that cannot be said.
@@ -254,5 +317,26 @@ mod tests {
         insta::assert_snapshot!(paused(13_000, "alice"), @"held: 1 acknowledgement in time");
         insta::assert_snapshot!(paused(13_000, "server"), @"held: 1 acknowledgement in time");
         insta::assert_snapshot!(paused(13_000, "bob"), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
+    }
+
+    #[test]
+    fn is_violated_by_a_client_of_whom_more_is_stored_than_it_may_send() {
+        let stored = |every: u64| {
+            let mut chat = chat(["alice"])
+                .acknowledged_within(2_000)
+                .links_without_limits()
+                .allowing(10, 3);
+            for number in 0..20 {
+                let (at, content) = (10_000 + number * every, format!("m{number}"));
+                chat = chat.sent(at, "alice", [&*content]);
+                chat = chat.stored([&*content]).committed(at + 10);
+                chat = chat.acknowledged(at + 20, &content);
+            }
+            chat
+        };
+        insta::assert_snapshot!(stored(100).verdict(Fairness), @"held: 20 acknowledgements in time");
+        insta::assert_snapshot!(stored(70).verdict(Fairness), @"violated: 14 messages of alice were stored from 10.010 s to 10.990 s; 10 a second and 3 at once are allowed.");
+        // Another session has an allowance of its own.
+        insta::assert_snapshot!(stored(70).connected(10_700, "alice").verdict(Fairness), @"held: 20 acknowledgements in time");
     }
 }

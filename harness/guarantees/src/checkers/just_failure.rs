@@ -6,7 +6,8 @@
 //! a later one overtakes, a disturbance was in the way of a server that refused the last attempt allowed, or
 //! something was wrong with the disk on which its client should have kept it. What a client tells of its attempts
 //! and of a size is believed only as far as the history bears it out. What nobody has given a cause for cannot be judged. What may have
-//! been stored or not has to be told as unknown; unknown ends are not looked at here.
+//! been stored or not has to be told as unknown; of unknown ends it is asked only that attempts were used up where that is
+//! the cause. No message is tried more often than is allowed.
 
 use crate::index::{Connection, ContentId, Incarnation, Index, Invocation};
 use crate::verdict::Findings;
@@ -15,6 +16,8 @@ use crate::{
     NotJudged, OperationId, Time, UnjustFailure, Verdict, counted,
 };
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// How much longer than its content a message may be told to be: what stands around it, and text in which each
 /// character is escaped, as JSON does with six.
@@ -40,13 +43,35 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                 operation,
                 reason,
                 cause,
+            }
+            | EventKind::Unknown {
+                operation,
+                reason,
+                cause: cause @ FailureCause::RetriesUsedUp { .. },
             } => (operation, reason, *cause),
+            EventKind::Retried { operation, attempt } => {
+                let id = contents.get(operation).map(|content| ids[content]);
+                let allowed = index.history.bounds.retries;
+                let allowed = allowed.map(|retries| retries.saturating_add(1));
+                if let (Some(id), Some(allowed)) = (id, allowed.filter(|most| attempt > most)) {
+                    findings.add(event.at, || Evidence::TooManyAttempts {
+                        message: index.message(id),
+                        at: event.at,
+                        attempt: *attempt,
+                        allowed,
+                    });
+                }
+                continue;
+            }
             _ => continue,
         };
         let Some(id) = contents.get(operation).map(|content| ids[content]) else {
             continue;
         };
+        let failed = matches!(event.kind, EventKind::Failed { .. });
         match injustice(index, event.client, event.at, id, cause) {
+            // What nobody knows may be stored.
+            Ok(None | Some(Injustice::Stored)) if !failed => {}
             Ok(None) => findings.held(),
             Err(open) => findings.leave_open(open),
             Ok(Some(injustice)) => findings.add(event.at, || {
@@ -98,6 +123,11 @@ fn injustice(
         FailureCause::NotAllowed if sent.is_some_and(|sent| sent.kind == Kind::Nickname) => {
             (!nickname_taken(index, client, at)).then_some(Injustice::Free)
         }
+        FailureCause::NotAllowed if sent.is_some_and(|sent| sent.kind == Kind::Join) => {
+            let rooms = rooms(index);
+            let most = bounds.rooms.filter(|most| rooms <= *most);
+            most.map(|most| Injustice::RoomForMore { rooms, most })
+        }
         FailureCause::NotAllowed => {
             let allowed = index.memberships.always(client, room);
             allowed.then_some(Injustice::Allowed)
@@ -134,6 +164,15 @@ fn may_send_again(index: &Index<'_>, sent: Option<&Invocation<'_>>) -> bool {
     allowed.is_none_or(|allowed| retries < allowed)
 }
 
+/// How many rooms there are for anybody to be in, as far as the history names them.
+fn rooms(index: &Index<'_>) -> u32 {
+    let clients = index.history.clients.iter();
+    let initial = clients.flat_map(|client| client.rooms.iter().map(String::as_str));
+    let named = index.rooms.keys().copied();
+    let rooms: BTreeSet<&str> = initial.chain(named).collect();
+    rooms.len() as u32
+}
+
 /// Whether somebody else of the client's namespace had taken a nickname by then: only then one can be refused as
 /// somebody else's.
 fn nickname_taken(index: &Index<'_>, client: ClientId, at: Time) -> bool {
@@ -151,7 +190,11 @@ fn nickname_taken(index: &Index<'_>, client: ClientId, at: Time) -> bool {
     others.any(|other| took(&other.name))
 }
 
-/// Whether the client's user had left, and was not back, at some moment between these two.
+/// How long a program takes to end that was told to, once it has said what became of its messages.
+const LEAVING: Duration = Duration::from_secs(3);
+
+/// Whether the client's user had left, and was not back, at some moment between these two; or its program was about to
+/// end.
 fn was_away(index: &Index<'_>, client: ClientId, from: Time, until: Time) -> bool {
     let mut lives = index
         .incarnations
@@ -164,7 +207,7 @@ fn was_away(index: &Index<'_>, client: ClientId, from: Time, until: Time) -> boo
             let back_at = next.or(life.stopped_at);
             let meant = matches!(step, Connection::Disconnected(_, Cause::Meant));
             meant && step.at() <= until && back_at.is_none_or(|back_at| from <= back_at)
-        })
+        }) || (life.stopped_at).is_some_and(|end| until <= end && end <= until + LEAVING)
     })
 }
 
@@ -300,6 +343,58 @@ mod tests {
     #[test]
     fn is_violated_by_a_client_that_could_not_keep_it_though_nothing_was_in_the_way() {
         insta::assert_snapshot!(failed(NotKept).verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though neither a disk nor a server was disturbed meanwhile.");
+    }
+
+    #[test]
+    fn believes_who_has_left_without_a_connection_if_its_program_ends() {
+        let ends = |at| failed(Left).stopped(at, "alice").verdict(JustFailure);
+        insta::assert_snapshot!(ends(13_500), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(ends(13_501), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
+    }
+
+    #[test]
+    fn is_violated_by_a_room_that_may_not_be_joined_though_all_of_them_may_be() {
+        let refused = |most| {
+            chat(["alice", "bob"])
+                .rooms_up_to(most)
+                .sent_as(Kind::Join, "garden", 10_000, "alice", "alice joins")
+                .failed_because(10_500, "alice joins", NotAllowed)
+                .verdict(JustFailure)
+        };
+        insta::assert_snapshot!(refused(1), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(refused(2), @"violated: `alice joins` (from alice to room garden, sent at 10.000 s) was told as failed at 10.500 s (no luck), though there are 2 rooms and 2 may be joined.");
+    }
+
+    #[test]
+    fn wants_no_message_to_be_tried_more_often_than_is_allowed() {
+        let tried = |retries| {
+            chat(["alice"])
+                .limits(retries, 1_000)
+                .sent(10_000, "alice", ["m1"])
+                .retried(11_000, "m1")
+                .verdict(JustFailure)
+        };
+        insta::assert_snapshot!(tried(1), @"not exercised");
+        insta::assert_snapshot!(tried(0), @"violated: `m1` (from alice to room lobby, sent at 10.000 s, retried once) was tried at 11.000 s for time 2; 1 are allowed.");
+    }
+
+    #[test]
+    fn wants_attempts_to_be_used_up_also_where_nobody_knows_what_became_of_it() {
+        let given_up = |attempts| {
+            chat(["alice"])
+                .limits(1, 1_000)
+                .sent(10_000, "alice", ["m1"])
+                .retried(11_000, "m1")
+                .stored(["m1"])
+                .unknown_because(12_000, "m1", RetriesUsedUp { attempts })
+                .verdict(JustFailure)
+        };
+        insta::assert_snapshot!(given_up(2), @"not exercised");
+        let early = chat(["alice"])
+            .limits(1, 1_000)
+            .sent(10_000, "alice", ["m1"])
+            .unknown_because(12_000, "m1", RetriesUsedUp { attempts: 1 });
+        insta::assert_snapshot!(early.verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 12.000 s (no answer), after 1 of 2 attempts.");
     }
 
     #[test]

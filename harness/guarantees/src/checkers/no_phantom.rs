@@ -64,12 +64,17 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) -> u64 {
     let mut rows = 0;
     for content in &index.contents {
         for StoredMessage {
-            id, sender, room, ..
+            id,
+            sender,
+            room,
+            kind,
+            ..
         } in &content.rows
         {
             rows += 1;
             let claim = Claim { sender, room };
-            let flaw = flaw_of_sending(index, content, claim).or_else(|| flaw_of_kind(content));
+            let flaw =
+                flaw_of_sending(index, content, claim).or_else(|| flaw_of_kind(content, *kind));
             let Some(flaw) = flaw else {
                 findings.held();
                 continue;
@@ -122,9 +127,12 @@ fn flaw_of_sending(index: &Index<'_>, content: &Content<'_>, claim: Claim<'_>) -
     }
 }
 
-fn flaw_of_kind(content: &Content<'_>) -> Option<Flaw> {
+fn flaw_of_kind(content: &Content<'_>, stored: Kind) -> Option<Flaw> {
     let sent = content.invocation.as_ref()?;
-    sent.kind.is_ephemeral().then_some(Flaw::NotToBeStored)
+    match sent.kind.is_ephemeral() {
+        true => Some(Flaw::NotToBeStored),
+        false => (sent.kind != stored).then_some(Flaw::OtherKind),
+    }
 }
 
 fn flaw_of_time(content: &Content<'_>, at: Time) -> Option<Flaw> {

@@ -3,11 +3,13 @@
 //!
 //! The bound is that of [`Index::due_to`]: it follows from the receiver's link and from what waits
 //! for it. Connecting again does not start the clock anew, and being absent at the end is no excuse.
-//! A receiver is one case, however many messages it misses. Does not look at order nor at doubles.
+//! A receiver is one case, however many messages it misses. And a sender that asks for acknowledgements, and is there, is
+//! told what became of a message that is stored. Does not look at order nor at doubles.
 
 use crate::index::{Connection, Due, Index, Receiver};
 use crate::verdict::Findings;
-use crate::{Evidence, Missing, NoProgress, NotJudged, Time, Verdict, counted};
+use crate::{Ending, Evidence, Missing, NoProgress, NotJudged, Time, Verdict, counted};
+use std::time::Duration;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -40,7 +42,44 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             }),
         }
     }
+    check_answers(index, &mut findings);
     findings.verdict(|receivers| format!("{} in time", counted(receivers, "receiver")))
+}
+
+/// How much longer than a delivery an answer may take: who has waited in vain several times waits so long before it asks
+/// again.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Whether everybody who is there has been told what became of its messages, as far as they are stored.
+fn check_answers(index: &Index<'_>, findings: &mut Findings) {
+    if index.history.bounds.acknowledgement.is_none() {
+        return;
+    }
+    let receivers = index.receivers();
+    for (id, content) in (0..).zip(&index.contents) {
+        let sent = content.lasting_invocation();
+        let Some(sent) = sent.filter(|sent| sent.ending == Ending::Open) else {
+            continue;
+        };
+        let sender = &receivers[sent.sender.0 as usize];
+        let life = sender.incarnation.filter(|life| life.started_at <= sent.at);
+        let (Some(stored_at), Some(_), Ok(wanted)) = (content.stored_at, life, sender.wants) else {
+            continue;
+        };
+        let due = (index.conditions.whole_since(sender.id))
+            .map(|whole| stored_at.max(whole).max(wanted))
+            .map(|since| since + index.history.bounds.delivery + PATIENCE);
+        match due {
+            Some(due) if due <= index.history.ended_at => {
+                findings.add(due, || Evidence::NeverAnswered {
+                    message: index.message(id),
+                    due,
+                });
+            }
+            Some(_) => findings.leave_open(NotJudged::EndedTooSoon),
+            None => findings.leave_open(NotJudged::FaultNeverEnded),
+        }
+    }
 }
 
 /// Above this share of further losses after one, in millionths, all packets of one attempt to connect after the other may
@@ -306,5 +345,23 @@ mod tests {
         insta::assert_snapshot!(gone(stored_message().in_no_room("bob")), @"held: 1 receiver in time");
         insta::assert_snapshot!(gone(stored_message()), @"held: 1 receiver in time (1 excused: its program was not running)");
         insta::assert_snapshot!(stored_message().in_no_room("bob").verdict(Progress), @"held: 2 receivers in time");
+    }
+
+    #[test]
+    fn wants_a_sender_to_be_told_what_became_of_a_message_that_is_stored() {
+        let chat = || {
+            chat(["alice", "bob"])
+                .acknowledged_within(1_000)
+                .ended(200_000)
+                .sent(10_000, "alice", ["m1"])
+                .stored(["m1"])
+                .committed(10_100)
+                .handled(10_200, "alice", ["m1"])
+                .handled(10_200, "bob", ["m1"])
+        };
+        insta::assert_snapshot!(chat().verdict(Progress), @"violated: `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1): its sender should have been told by 135.100 s what became of it, and never was.");
+        insta::assert_snapshot!(chat().acknowledged(11_000, "m1").verdict(Progress), @"held: 2 receivers in time");
+        insta::assert_snapshot!(chat().stopped(150_000, "alice").verdict(Progress), @"held: 1 receiver in time (1 excused: its program was not running)");
+        insta::assert_snapshot!(chat().disturbed(9_000, Some(190_000), Some("alice")).verdict(Progress), @"held: 2 receivers in time (1 not judged: the run ended before it was due)");
     }
 }

@@ -2,18 +2,22 @@
 //! within the back-off's bounds before it tries again.
 //!
 //! After a connection that was established the back-off starts over, so that wait is a short one, and those of
-//! a run are not all the same: who loses the same server would come back at the same moment. The time for
-//! which a client waits for an acknowledgement comes back down, too, when one has come in time.
+//! a run are not all the same: who loses the same server would come back at the same moment. With each failure the
+//! longest wait doubles, and no more than that, and the waits grow with it: a server that is away would be asked all the
+//! time. The time for which a client waits for an acknowledgement doubles, too, after each that was overdue, up to a
+//! limit, and comes back down when one has come in time. An attempt to connect is given up in time.
 //!
 //! The wait is between noticing that a connection, or an attempt, is over and the next attempt of
 //! the same incarnation. A program that runs on without trying again has waited too long, unless its
-//! user had left; the time for which it stood still does not count. A recovered session has its old id, as the checker of recovery wants. Does not
-//! look at how long an attempt takes, at whether one succeeds (durability-to-delivery asks only
-//! those who came back), nor at a program's first attempt, which waits for nothing.
+//! user had left; the time for which it stood still does not count. A recovered session has its old id, as the checker of
+//! recovery wants. Does not look at whether an attempt succeeds (progress does), nor for how long a program's first one
+//! waits.
 
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{Cause, ClientId, Ending, EventKind, Evidence, Excuse, Time, Verdict, counted};
+use crate::{
+    Cause, ClientId, Ending, EventKind, Evidence, Excuse, OperationId, Time, Verdict, counted,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,9 +30,12 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     check_sessions(index, &mut findings);
     for incarnation in &index.incarnations {
         check_waits(index, incarnation, &mut findings);
+        check_attempts(index, incarnation, &mut findings);
     }
     check_jitter(index, &mut findings);
+    check_growth(index, &mut findings);
     check_patience(index, &mut findings);
+    check_doubling(index, &mut findings);
     findings.verdict(|again| format!("{} after an earlier one", counted(again, "connection")))
 }
 
@@ -85,11 +92,7 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
             findings.excuse(Excuse::Left);
             continue;
         }
-        let established = position.checked_sub(1).map(|before| &steps[before]);
-        let first = bounds
-            .backoff_first
-            .filter(|_| established.is_some_and(is_connected));
-        let (min, max) = (bounds.backoff_min, first.unwrap_or(bounds.backoff_max));
+        let (min, max) = (bounds.backoff_min, ceiling(index, &steps[..=position]));
         let too_early = connecting_at.is_some() && wait < min;
         let too_late = wait > max + TOLERANCE;
         let whose = [Some(incarnation.client)];
@@ -113,6 +116,97 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
 
 fn is_connected(step: &Connection<'_>) -> bool {
     matches!(step, Connection::Connected(..))
+}
+
+/// The longest wait after these steps of a life, of which the last is an end: twice as long as after the end before,
+/// if there was no connection in between.
+fn ceiling(index: &Index<'_>, steps: &[Connection<'_>]) -> Time {
+    let bounds = &index.history.bounds;
+    let Some(first) = bounds.backoff_first else {
+        return bounds.backoff_max;
+    };
+    let since = steps.iter().rposition(is_connected).unwrap_or(0);
+    let ends = steps[since..].iter();
+    let ends = ends.filter(|step| matches!(step, Connection::Disconnected(..)));
+    let doubled = 2_u32.saturating_pow((ends.count() as u32).saturating_sub(1));
+    first.saturating_mul(doubled).min(bounds.backoff_max)
+}
+
+/// Whether an attempt to connect comes to its end in time.
+fn check_attempts(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut Findings) {
+    let Some(bound) = index.history.bounds.attempt else {
+        return;
+    };
+    let runs_until = incarnation.stopped_at.unwrap_or(index.history.ended_at);
+    let steps = &incarnation.connections;
+    for (position, step) in steps.iter().enumerate() {
+        let &Connection::Connecting(from) = step else {
+            continue;
+        };
+        let ended_at = steps.get(position + 1).map(Connection::at);
+        let until = ended_at.unwrap_or(runs_until);
+        if until <= from + bound + TOLERANCE {
+            continue;
+        }
+        let whose = [Some(incarnation.client)];
+        if until <= index.conditions.over(&whose, from, bound + TOLERANCE) {
+            findings.excuse(Excuse::StoodStill);
+            continue;
+        }
+        findings.add(from, || Evidence::LongAttempt {
+            client: index.name(incarnation.client),
+            from,
+            ended_at,
+            bound,
+        });
+    }
+}
+
+/// How improbable it must be that waits are drawn and do not grow, to say that they do not.
+const NO_CHANCE: f64 = 1e-6;
+
+/// Whether waits grow with the failures: if all that might be longer than the first one are not, that is no chance.
+fn check_growth(index: &Index<'_>, findings: &mut Findings) {
+    let bounds = &index.history.bounds;
+    let Some(first) = bounds.backoff_first else {
+        return;
+    };
+    let mut waits: Vec<(Time, Time, ClientId)> = Vec::new();
+    let mut chance = 1.0;
+    for life in &index.incarnations {
+        let steps = &life.connections;
+        for (position, pair) in steps.windows(2).enumerate() {
+            let [
+                Connection::Disconnected(from, cause),
+                Connection::Connecting(until),
+            ] = *pair
+            else {
+                continue;
+            };
+            let max = ceiling(index, &steps[..=position]);
+            if cause == Cause::Meant || max < first + TOLERANCE {
+                continue;
+            }
+            let (short, all) = (first - bounds.backoff_min, max - bounds.backoff_min);
+            chance *= (short + TOLERANCE).as_secs_f64() / (all + TOLERANCE).as_secs_f64();
+            waits.push((until, until.saturating_sub(from), life.client));
+        }
+    }
+    let longest = waits.iter().map(|&(_, wait, _)| wait).max();
+    match longest {
+        Some(longest) if longest <= first + TOLERANCE && chance < NO_CHANCE => {
+            let at = waits.iter().map(|&(at, ..)| at).max().unwrap_or_default();
+            let clients: BTreeSet<String> =
+                waits.iter().map(|&(.., who)| index.name(who)).collect();
+            findings.add(at, || Evidence::NoGrowth {
+                longest,
+                count: waits.len() as u64,
+                clients: clients.into_iter().collect(),
+                at,
+            });
+        }
+        _ => {}
+    }
 }
 
 /// As many waits of one length are no chance.
@@ -200,6 +294,47 @@ fn check_patience(index: &Index<'_>, findings: &mut Findings) {
                     bound,
                 }),
             }
+        }
+    }
+}
+
+/// Whether a client that waits in vain for the acknowledgement of a message waits twice as long for the next one, and
+/// never longer than the limit. Its connection ends then, so long after the message was put on it.
+fn check_doubling(index: &Index<'_>, findings: &mut Findings) {
+    let Some(limit) = index.history.bounds.patience_max else {
+        return;
+    };
+    let clients = index.history.clients.len();
+    let mut tried: Vec<Option<(OperationId, Time)>> = vec![None; clients];
+    let mut waited: Vec<Option<(OperationId, Time)>> = vec![None; clients];
+    for event in &index.history.events {
+        let client = event.client.0 as usize;
+        match event.kind {
+            EventKind::Started => (tried[client], waited[client]) = (None, None),
+            EventKind::Retried { operation, .. } => tried[client] = Some((operation, event.at)),
+            EventKind::Disconnected {
+                cause: Cause::Unanswered { after },
+                ..
+            } => {
+                let due =
+                    |&(_, at): &(OperationId, Time)| event.at.abs_diff(at + after) <= TOLERANCE;
+                let Some((operation, _)) = tried[client].filter(due) else {
+                    continue;
+                };
+                let before = waited[client].filter(|&(of, _)| of == operation);
+                let least = before.map_or(Time::ZERO, |(_, waited)| (waited * 2).min(limit));
+                waited[client] = Some((operation, after));
+                if after > limit + TOLERANCE || after + TOLERANCE < least {
+                    findings.add(event.at, || Evidence::WrongPatience {
+                        client: index.name(event.client),
+                        at: event.at,
+                        waited: after,
+                        least,
+                        most: limit,
+                    });
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -335,8 +470,8 @@ mod tests {
             .disconnected(5_000, "alice")
             .connecting(6_500, "alice")
             .disconnected(7_000, "alice")
-            .connecting(12_000, "alice")
-            .connected(12_100, "alice");
+            .connecting(11_000, "alice")
+            .connected(11_100, "alice");
         insta::assert_snapshot!(failed.verdict(Reconnection), @"held: 1 connection after an earlier one");
     }
 
@@ -390,5 +525,74 @@ mod tests {
         insta::assert_snapshot!(given(two(), "alice-1"), @"violated: bob was given session alice-1 at 12.100 s, which alice had been given at 0.000 s.");
         // There the checker of recovery says it.
         insta::assert_snapshot!(given(two().recovering(20_000, false), "alice-1"), @"held: 1 connection after an earlier one");
+    }
+
+    // Waits are 1 s to 2 s at first, and to 4 s and 5 s after further failures.
+
+    fn waits(lengths: &[u64]) -> String {
+        let (mut chat, mut now) = (chat(["alice"]).backoff_first(2_000), 10_000);
+        for length in lengths {
+            chat = chat.disconnected(now, "alice");
+            now += length;
+            chat = chat.connecting(now, "alice");
+            now += 10;
+        }
+        chat.connected(now, "alice").verdict(Reconnection)
+    }
+
+    #[test]
+    fn wants_the_longest_wait_to_double_with_each_failure_and_no_faster() {
+        insta::assert_snapshot!(waits(&[2_000, 4_000, 5_000]), @"held: 1 connection after an earlier one");
+        insta::assert_snapshot!(waits(&[2_000, 4_010, 5_000]), @"violated: alice was disconnected at 12.010 s and tried again at 16.020 s, after 4.010 s; the wait must be 1.000 s to 4.000 s.");
+    }
+
+    #[test]
+    fn is_violated_by_waits_that_never_grow_however_often_it_fails() {
+        insta::assert_snapshot!(waits(&[1_500; 9]), @"held: 1 connection after an earlier one");
+        insta::assert_snapshot!(waits(&[1_500; 12]), @"violated: None of 11 waits of alice after a failure was longer than 1.500 s: a server that is away is asked all the time.");
+        let mut grown = [1_500; 12];
+        grown[7] = 2_100;
+        insta::assert_snapshot!(waits(&grown), @"held: 1 connection after an earlier one");
+    }
+
+    #[test]
+    fn wants_an_attempt_to_be_given_up_in_time() {
+        let took = |length: u64| {
+            chat(["alice"])
+                .attempts_within(3_000)
+                .disconnected(10_000, "alice")
+                .connecting(12_000, "alice")
+                .connected(12_000 + length, "alice")
+        };
+        insta::assert_snapshot!(took(3_000).verdict(Reconnection), @"held: 1 connection after an earlier one");
+        insta::assert_snapshot!(took(3_100).verdict(Reconnection), @"violated: alice began to connect at 12.000 s, which ended only at 15.100 s; 3.000 s are allowed.");
+        let stood_still = took(3_100).standstill(13_000, 13_200, "alice");
+        insta::assert_snapshot!(stood_still.asked(Reconnection), @"1 judged; 1 excused: its program stood still");
+        let never = chat(["alice"])
+            .attempts_within(3_000)
+            .disconnected(10_000, "alice")
+            .connecting(12_000, "alice");
+        insta::assert_snapshot!(never.verdict(Reconnection), @"violated: alice began to connect at 12.000 s, which never ended; 3.000 s are allowed.");
+    }
+
+    #[test]
+    fn wants_the_wait_for_an_acknowledgement_to_double_up_to_the_limit() {
+        let waited = |times: &[u64]| {
+            let chat = chat(["alice"]).patience(1_000).patience_up_to(4_000);
+            let (mut chat, mut now) = (chat.sent(10_000, "alice", ["m1"]), 10_000);
+            for &time in times {
+                chat = chat.retried(now, "m1");
+                now += time;
+                let after = Time::from_millis(time);
+                chat = chat.disconnected_because(now, "alice", Cause::Unanswered { after });
+                chat = chat.connecting(now + 1_000, "alice");
+                chat = chat.connected(now + 1_000, "alice");
+                now += 1_000;
+            }
+            chat.verdict(Reconnection)
+        };
+        insta::assert_snapshot!(waited(&[1_000, 2_000, 4_000, 4_000]), @"held: 4 connections after an earlier one");
+        insta::assert_snapshot!(waited(&[1_000, 1_000]), @"violated: alice gave up an acknowledgement at 13.000 s, after 1.000 s; the wait must be 2.000 s to 4.000 s.");
+        insta::assert_snapshot!(waited(&[4_000, 8_000]), @"violated: alice gave up an acknowledgement at 23.000 s, after 8.000 s; the wait must be 4.000 s to 4.000 s.");
     }
 }

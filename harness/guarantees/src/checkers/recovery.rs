@@ -7,7 +7,8 @@
 //!   server, or is another client's; and both sides must say the same.
 //! - *Must it be?* Yes, if none of these is the case, also across a restart of a server that keeps its
 //!   sessions, and also if the client is back before the server has noticed that it was lost. A server
-//!   that says that it does not keep what was missed any more, or that too many are waiting, is excused.
+//!   that says that it does not keep what was missed any more, or that too many are waiting, is excused, as far as more
+//!   was said than it keeps for one, and as many have begun to wait since.
 //! - *Is its client told why not?* Where a server says so, the reason is the true one, or that the session is
 //!   unknown: nobody remembers for ever why it has ended.
 //! - *Is it whole?* From the first message that a recovered session handled in a room to the last one
@@ -20,8 +21,8 @@
 use crate::index::{ContentId, Due, Index, Receiver};
 use crate::verdict::Findings;
 use crate::{
-    Asked, BadRecovery, Cause, ClientId, EventKind, Evidence, Excuse, Mistake, NotJudged, Recovery,
-    RecoveryRefused, Time, Verdict, counted,
+    Asked, BadRecovery, Cause, ClientId, DisturbanceKind, EventKind, Evidence, Excuse, Mistake,
+    NotJudged, Recovery, RecoveryRefused, Time, Verdict, counted,
 };
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,9 @@ const TOLERANCE: Duration = Duration::from_millis(5);
 /// What a server that keeps sessions over its own end may keep them longer, as a share of the window:
 /// it does not write down every second for how long they have been waiting.
 const LONGER_OVER_RESTART: u32 = 20;
+
+/// How long after a disk works again a server may need to write down what it could not.
+const WRITTEN_AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -69,6 +73,10 @@ struct Sessions<'i, 'h> {
     /// What a session handled, in order, by content. Ordered, so that the findings are.
     handled: BTreeMap<(ClientId, &'h str), Vec<(Time, &'h str)>>,
     recovered: BTreeSet<&'h str>,
+    /// When each session was new.
+    began: FxHashMap<&'h str, Time>,
+    /// When sessions have lost their connections, in order.
+    closed: Vec<Time>,
     recoveries: u64,
     /// How often a session was rightly refused, by reason.
     refusals: BTreeMap<Lost, u64>,
@@ -148,6 +156,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
             connected: FxHashMap::default(),
             handled: BTreeMap::new(),
             recovered: BTreeSet::new(),
+            began: FxHashMap::default(),
+            closed: Vec::new(),
             recoveries: 0,
             refusals: BTreeMap::new(),
         }
@@ -185,6 +195,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 self.open(at, client, session, *recovered, findings);
             }
             EventKind::SessionClosed { session, cause, .. } => {
+                self.closed.push(at);
                 if let Some(known) = self.known.get_mut(&**session) {
                     // Who comes back on another connection has not been waiting.
                     known.closed_at = (*cause != Cause::Superseded).then_some(at);
@@ -218,6 +229,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
         recovered: bool,
         findings: &mut Findings,
     ) {
+        self.began.entry(session).or_insert(at);
         let before = self.last.get(&client).copied();
         let fate = before.and_then(|session| self.fate(session, at));
         let mistake = self.mistake(client, session, at).filter(|_| recovered);
@@ -291,9 +303,21 @@ impl<'i, 'h> Sessions<'i, 'h> {
         let window = self.options.window;
         Some(match waiting {
             Some(since) if at >= self.over(since, window) + TOLERANCE => Fate::Over(Lost::Expired),
-            Some(since) if at + TOLERANCE >= since + window => Fate::TooClose,
+            Some(since) if at + TOLERANCE >= self.noted_at(since) + window => Fate::TooClose,
             _ => Fate::Due(session, since),
         })
+    }
+
+    /// Since when a session has been waiting, as far as the server could write it down: with a disk that failed until
+    /// just before, not since the fault began.
+    fn noted_at(&self, since: Time) -> Time {
+        let disturbances = self.index.history.disturbances.iter();
+        let failing = disturbances.filter(|fault| {
+            let until = fault.until.map(|until| until + WRITTEN_AGAIN);
+            let touches = fault.from <= since && until.is_none_or(|until| since <= until);
+            fault.kind == DisturbanceKind::Disk && fault.client.is_none() && touches
+        });
+        failing.map(|fault| fault.from).min().unwrap_or(since)
     }
 
     /// When a time of the server's is over at the latest: its clock may stand still with it, or go on.
@@ -358,10 +382,14 @@ impl<'i, 'h> Sessions<'i, 'h> {
                     false => findings.held(),
                 }
             }
-            (Some(Fate::Due(..)), Some(RecoveryRefused::OffsetTooOld)) => {
+            (Some(Fate::Due(..)), Some(RecoveryRefused::OffsetTooOld))
+                if self.may_be_too_old(last.unwrap_or(session), at) =>
+            {
                 findings.excuse(Excuse::OffsetTooOld);
             }
-            (Some(Fate::Due(..)), Some(RecoveryRefused::NoRoom)) => {
+            (Some(Fate::Due(waiting, _)), Some(RecoveryRefused::NoRoom))
+                if self.may_make_room(waiting, at) =>
+            {
                 findings.excuse(Excuse::NoRoom);
             }
             (Some(Fate::Due(waiting, since)), _) => {
@@ -369,6 +397,31 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 findings.add(at, || self.bad(client, waiting, at, refused));
             }
         }
+    }
+
+    /// Whether more was said since this session was new than is kept for one.
+    fn may_be_too_old(&self, session: &str, at: Time) -> bool {
+        let (Some(most), Some(&began_at)) = (self.options.packets, self.began.get(session)) else {
+            return true;
+        };
+        let since = |stored_at: Time| began_at <= stored_at && stored_at <= at;
+        let rows = self.index.history.database.iter();
+        let said = rows.filter(|row| row.stored_at.is_none_or(since));
+        said.count() > most as usize
+    }
+
+    /// Whether so many have begun to wait since this session did as that it had to make room for them. What waited when
+    /// a server ended, nobody has told.
+    fn may_make_room(&self, session: &str, at: Time) -> bool {
+        let (Some(most), Some(known)) = (self.options.sessions, self.known.get(session)) else {
+            return true;
+        };
+        let Some(since) = known.closed_at else {
+            return true;
+        };
+        let since_then = self.closed.iter().filter(|closed| **closed >= since);
+        // One of them is its own.
+        since_then.count() > most as usize || self.stops(known, at).next().is_some()
     }
 
     fn bad(&self, client: ClientId, session: &str, at: Time, mistake: Mistake) -> Evidence {
@@ -822,5 +875,54 @@ mod tests {
         };
         insta::assert_snapshot!(back(28_994), @"violated: alice was given a new session at 28.994 s, although session alice-1 had been waiting since 9.000 s.");
         insta::assert_snapshot!(back(29_005), @"held: 0 sessions recovered, 1 refused: expired");
+    }
+
+    #[test]
+    fn believes_that_too_much_was_missed_only_if_more_was_said_than_is_kept() {
+        let refused = |packets| {
+            chat(["alice", "bob"])
+                .recovering(20_000, false)
+                .keeping(packets, 10)
+                .sent(5_000, "bob", ["m1"])
+                .stored(["m1"])
+                .committed(5_000)
+                .disconnected(10_000, "alice")
+                .session_closed(10_000, "alice")
+                .refused(12_000, "alice", RecoveryRefused::OffsetTooOld)
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(refused(0), @"not exercised (1 excused: too much was missed)");
+        insta::assert_snapshot!(refused(1), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
+    }
+
+    #[test]
+    fn believes_that_there_was_no_room_only_if_as_many_others_have_begun_to_wait() {
+        let refused = |sessions| {
+            chat(["alice", "bob"])
+                .recovering(20_000, false)
+                .keeping(10, sessions)
+                .disconnected(10_000, "alice")
+                .session_closed(10_000, "alice")
+                .session_closed(11_000, "bob")
+                .refused(12_000, "alice", RecoveryRefused::NoRoom)
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(refused(1), @"not exercised (1 excused: too many were waiting)");
+        insta::assert_snapshot!(refused(2), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
+    }
+
+    #[test]
+    fn cannot_say_when_a_session_expires_whose_server_ends_while_its_disk_fails() {
+        let back = |at| {
+            chat(["alice"])
+                .recovering(10_000, true)
+                .failing_disk(4_000, 9_900, None)
+                .server_stopped(10_000)
+                .disconnected(10_000, "alice")
+                .refused(at, "alice", RecoveryRefused::Expired)
+                .asked(Recovery)
+        };
+        insta::assert_snapshot!(back(13_000), @"1 judged");
+        insta::assert_snapshot!(back(14_000), @"0 judged; 1 not judged: too close to the limit of time");
     }
 }

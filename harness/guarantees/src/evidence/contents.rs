@@ -26,6 +26,8 @@ impl Evidence {
             | Evidence::NotHandled { message, .. }
             | Evidence::HandledLate { message, .. }
             | Evidence::Phantom { message, .. }
+            | Evidence::TooManyAttempts { message, .. }
+            | Evidence::NeverAnswered { message, .. }
             | Evidence::SlowAcknowledgement { message, .. } => vec![&message.content],
             Evidence::UnjustFailure(failure) => vec![&failure.message.content],
             Evidence::NoProgress(stuck) => match &stuck.missing {
@@ -41,6 +43,11 @@ impl Evidence {
             | Evidence::Shared(_)
             | Evidence::LongPatience { .. }
             | Evidence::NoJitter { .. }
+            | Evidence::NoGrowth { .. }
+            | Evidence::WrongPatience { .. }
+            | Evidence::LongAttempt { .. }
+            | Evidence::ServedTooMuch { .. }
+            | Evidence::HastyDetection { .. }
             | Evidence::BackOff { .. } => Vec::new(),
         }
     }

@@ -41,6 +41,13 @@ pub enum Injustice {
     },
     /// The sender was always in the room.
     Allowed,
+    /// All rooms that there are may be joined.
+    RoomForMore {
+        /// How many there are.
+        rooms: u32,
+        /// How many may be joined.
+        most: u32,
+    },
     /// The sender had a connection.
     Connected,
     /// It is of a kind that is kept until it is sent.
@@ -74,6 +81,12 @@ impl fmt::Display for UnjustFailure {
                 write!(f, "though it has {bytes} bytes and {limit} are allowed.")
             }
             Injustice::Allowed => f.write_str("though its sender was in the room all the time."),
+            Injustice::RoomForMore { rooms, most } => {
+                write!(
+                    f,
+                    "though there are {rooms} rooms and {most} may be joined."
+                )
+            }
             Injustice::Connected => f.write_str("though its sender was connected."),
             Injustice::Lasting => f.write_str("though it is to be kept until it is sent."),
             Injustice::Free => f.write_str("though nobody else had taken a nickname."),

@@ -227,6 +227,84 @@ impl Evidence {
                 who: clients.clone(),
                 what: format!("always waited {} before connecting again", seconds(*wait)),
             },
+            Evidence::NoGrowth {
+                longest,
+                clients,
+                at,
+                ..
+            } => Moment {
+                at: Some(*at),
+                who: clients.clone(),
+                what: format!(
+                    "never waited longer than {} before connecting again",
+                    seconds(*longest)
+                ),
+            },
+            Evidence::WrongPatience {
+                client,
+                at,
+                waited,
+                least,
+                ..
+            } => {
+                let how = if waited < least { "short" } else { "long" };
+                let what = format!(
+                    "waited too {how} for an acknowledgement, {}",
+                    seconds(*waited)
+                );
+                Moment::new(*at, [client], what)
+            }
+            Evidence::LongAttempt {
+                client,
+                from,
+                bound,
+                ..
+            } => Moment::new(
+                *from + *bound,
+                [client],
+                "should have given up by now to connect",
+            ),
+            Evidence::TooManyAttempts {
+                message,
+                at,
+                attempt,
+                ..
+            } => Moment::new(
+                *at,
+                [&message.sender],
+                format!("tried {} for time {attempt}", name(message)),
+            ),
+            Evidence::HastyDetection {
+                client,
+                heard_at,
+                at,
+                ..
+            } => Moment::new(
+                *at,
+                [client],
+                format!(
+                    "told of a silence, though it had heard something at {}",
+                    seconds(*heard_at)
+                ),
+            ),
+            Evidence::ServedTooMuch {
+                client,
+                until,
+                count,
+                ..
+            } => Moment::new(
+                *until,
+                [client],
+                format!("had {count} messages stored, more than it may send"),
+            ),
+            Evidence::NeverAnswered { message, due } => Moment::new(
+                *due,
+                [&message.sender],
+                format!(
+                    "should have been told by now what became of {}, and never is",
+                    name(message)
+                ),
+            ),
             Evidence::BackOff {
                 client,
                 disconnected_at,
@@ -455,6 +533,49 @@ mod tests {
                 at: at(4),
                 bound: at(2),
             },
+            Evidence::NoGrowth {
+                longest: at(1),
+                count: 12,
+                clients: vec!["alice".to_owned()],
+                at: at(9),
+            },
+            Evidence::WrongPatience {
+                client: client.clone(),
+                at: at(9),
+                waited: at(1),
+                least: at(2),
+                most: at(8),
+            },
+            Evidence::LongAttempt {
+                client: client.clone(),
+                from: at(2),
+                ended_at: None,
+                bound: at(4),
+            },
+            Evidence::TooManyAttempts {
+                message: message("m1"),
+                at: at(4),
+                attempt: 4,
+                allowed: 3,
+            },
+            Evidence::HastyDetection {
+                client: client.clone(),
+                heard_at: at(3),
+                at: at(4),
+                bound: at(4),
+            },
+            Evidence::ServedTooMuch {
+                client: client.clone(),
+                from: at(2),
+                until: at(4),
+                count: 30,
+                rate: 10,
+                burst: 3,
+            },
+            Evidence::NeverAnswered {
+                message: message("m1"),
+                due: at(4),
+            },
             Evidence::BackOff {
                 client: client.clone(),
                 disconnected_at: at(2),
@@ -514,6 +635,13 @@ mod tests {
         9.000 s bob: gave up an acknowledgement only after 8.000 s
         9.000 s alice, bob: always waited 1.000 s before connecting again
         4.000 s alice: was answered about `m1` too late: 2.000 s are allowed
+        9.000 s alice: never waited longer than 1.000 s before connecting again
+        9.000 s bob: waited too short for an acknowledgement, 1.000 s
+        6.000 s bob: should have given up by now to connect
+        4.000 s alice: tried `m1` for time 4
+        4.000 s bob: told of a silence, though it had heard something at 3.000 s
+        4.000 s bob: had 30 messages stored, more than it may send
+        4.000 s alice: should have been told by now what became of `m1`, and never is
         3.000 s bob: tried again too early, after 1.000 s
         9.000 s bob: tried again too late, after 7.000 s
         6.000 s bob: should have tried again by now, and never does

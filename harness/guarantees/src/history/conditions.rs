@@ -113,6 +113,22 @@ pub enum Held {
     QueuedBytes,
     /// Rows of an outbox.
     OutboxRows,
+    /// Users who are shown as online.
+    Online,
+    /// Messages whose senders wait for an answer from behind the server.
+    Unanswered,
+    /// Bytes of what clients want of a server and have not got.
+    GivenBytes,
+    /// Packets that are kept for sessions to which somebody may come back.
+    KeptPackets,
+    /// Rows of sessions in a file.
+    StoredSessions,
+    /// Rows of packets for sessions in a file.
+    StoredPackets,
+    /// Changes of sessions that the storage has not kept yet.
+    UnsavedChanges,
+    /// Packets that were under way while nobody said anything.
+    IdlePackets,
 }
 
 /// What had not come to its end when the run did.
@@ -138,6 +154,14 @@ impl Held {
             Held::Timers => "timers",
             Held::QueuedBytes => "queued bytes",
             Held::OutboxRows => "rows of an outbox",
+            Held::Online => "users shown as online",
+            Held::Unanswered => "unanswered messages",
+            Held::GivenBytes => "bytes of what clients want",
+            Held::KeptPackets => "packets for sessions",
+            Held::StoredSessions => "rows of sessions",
+            Held::StoredPackets => "rows of packets for sessions",
+            Held::UnsavedChanges => "unsaved changes of sessions",
+            Held::IdlePackets => "packets while nobody said anything",
         }
     }
 }

@@ -48,6 +48,9 @@ const AROUND: u32 = 4;
 /// Round trips for a page: it is asked for and comes; and over polling, Nagle's halves wait for one another.
 const FOR_A_PAGE: u32 = 2;
 
+/// What is large may come in pieces of so many bytes, each of which is asked for.
+const PIECE: u64 = 4_096;
+
 /// Above this share of losses, in millionths, a connection may stand still for as long as it likes.
 const HOPELESS_LOSS: u32 = 100_000;
 
@@ -112,6 +115,35 @@ impl<'h> Index<'h> {
             }
             _ => Due::Open(NotJudged::LinkTooSlow),
         }
+    }
+
+    /// When a receiver must have handled a stored content that stays connected, and is not disturbed then and within the
+    /// delivery bound before; none if nothing more is promised to it.
+    pub(crate) fn prompt_due(&self, receiver: &Receiver<'_, 'h>, id: ContentId) -> Option<Time> {
+        let (prompt, stored_at) = (self.history.bounds.prompt?, self.content(id).stored_at?);
+        // A program that starts again gets what came before it as it comes back.
+        receiver
+            .incarnation
+            .filter(|life| life.started_at <= stored_at)?;
+        let link = self.conditions.link(receiver.id);
+        let ways = [link.to_client, link.to_server];
+        if (ways.iter()).any(|way| way.rate.is_some() || way.loss_ppm > 0) {
+            return None;
+        }
+        let soon = stored_at + prompt;
+        if receiver.handled_at(id).is_some_and(|at| at <= soon) {
+            return Some(soon);
+        }
+        let (messages, bytes) = self.waiting_before(receiver, stored_at, id);
+        let pages = (self.history.bounds.page).map_or(0, |page| messages.div_ceil(page.max(1)));
+        let pages = pages + (bytes / PIECE) as u32;
+        let asking =
+            (link.to_client.latency + link.to_server.latency) * (AROUND + pages * FOR_A_PAGE);
+        let due = soon + asking;
+        let before = stored_at.saturating_sub(self.history.bounds.delivery);
+        let is_well = !self.conditions.disturbed(receiver.id, before, due)
+            && self.connected_throughout(receiver.id, stored_at, due);
+        (is_well && due <= self.history.ended_at).then_some(due)
     }
 
     /// When a message must be stored that was not acknowledged, if anything can be said.

@@ -128,7 +128,8 @@ fn worse_of(a: Capacity, b: Capacity) -> Capacity {
     }
 }
 
-/// Every fault, by whom it can touch: what strikes a server or the broker touches everybody.
+/// Every fault, by whom it can touch: what strikes a server or the broker touches everybody. Peers that break the rules
+/// touch nobody: that is what is asked of a server.
 pub(super) fn disturbances(plan: &Plan) -> Vec<Disturbance> {
     let mut disturbances = Vec::new();
     for fault in &plan.faults {
@@ -154,12 +155,6 @@ pub(super) fn disturbances(plan: &Plan) -> Vec<Disturbance> {
             kind: DisturbanceKind::Middlebox,
         }));
     }
-    disturbances.extend(plan.hostile.iter().map(|peer| Disturbance {
-        client: None,
-        from: peer.from,
-        until: peer.until,
-        kind: DisturbanceKind::Hostile,
-    }));
     disturbances
 }
 

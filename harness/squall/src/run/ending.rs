@@ -20,6 +20,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// to two for an answer. With nothing done for longer, nothing more is going to be.
 const LONGEST_WAIT: Duration = Duration::from_secs(3 * 60);
 
+/// The part of the time to settle for which it is counted what is sent though nothing is said: one of so many.
+const IDLE: u32 = 4;
+
 /// How often the run is looked at.
 const STEP: Duration = Duration::from_secs(1);
 
@@ -32,6 +35,8 @@ pub(super) struct Ending {
     pub(super) still_sending: Vec<u64>,
     /// Whether the run was still getting on when [`LIMIT`] was over.
     pub(super) limit_reached: bool,
+    /// Since when nothing was said, and how many packets were sent since; none if something was.
+    pub(super) idle: Option<(Duration, u64)>,
 }
 
 /// Lets time pass until the run has come to its end.
@@ -44,7 +49,12 @@ pub(super) fn run_to_the_end(
     machines: &IndexMap<String, MachineId>,
     log: &Log,
 ) -> Result<Ending, Error> {
+    // For the last part of the time to settle there is nothing to be done any more, as a rule.
+    world.run_until(plan.ends_at().saturating_sub(plan.settle() / IDLE))?;
+    let (idle_since, sent, told) = (world.now(), world.counts().sent, log.told().events.len());
     world.run_until(plan.ends_at())?;
+    let nothing_told = log.told().events.len() == told;
+    let idle = nothing_told.then(|| (idle_since, world.counts().sent - sent));
     let mut watch = Watch::new(plan);
     let limit = plan.ends_at() + LIMIT;
     loop {
@@ -61,8 +71,9 @@ pub(super) fn run_to_the_end(
         if now >= due.min(limit) {
             return Ok(Ending {
                 at: now,
-                still_sending: sending,
                 limit_reached: now < due,
+                idle: idle.filter(|_| now == plan.ends_at()),
+                still_sending: sending,
             });
         }
         world.run_until(due.min(limit).min(now + STEP))?;

@@ -21,17 +21,22 @@ pub(super) fn of_servers(
     history: &History,
 ) -> Vec<Leftover> {
     let at = history.ended_at;
-    let whole = whole_since(plan, at) + history.bounds.server_detection + history.bounds.delivery;
-    if at < whole || !plan.hostile.is_empty() {
+    if !is_whole(plan, history) {
         return Vec::new();
     }
+    let is_quiet = history
+        .unfinished
+        .still_sending
+        .iter()
+        .all(|count| *count == 0);
     let mut leftovers = Vec::new();
     for (server, (counted, held)) in &told.counted {
         if ends[server].iter().any(|end| end > counted) {
             continue;
         }
         for &(what, count) in held {
-            leftovers.extend(most(what, history, at).map(|expected_at_most| Leftover {
+            let most = most(what, history, (*counted, at), is_quiet);
+            leftovers.extend(most.map(|expected_at_most| Leftover {
                 holder: server.clone(),
                 what,
                 count,
@@ -43,14 +48,69 @@ pub(super) fn of_servers(
     leftovers
 }
 
+/// Whether all is well for as long as that everybody knows who is gone.
+fn is_whole(plan: &Plan, history: &History) -> bool {
+    let (at, bounds) = (history.ended_at, &history.bounds);
+    let whole = whole_since(plan, at) + bounds.server_detection + bounds.delivery;
+    whole <= at && plan.hostile.is_empty()
+}
+
+/// What the machine that stores has kept in files for clients that may come back.
+pub(super) fn of_files(plan: &Plan, kept: &[(Held, u64)], history: &History) -> Vec<Leftover> {
+    let at = history.ended_at;
+    if !is_whole(plan, history) {
+        return Vec::new();
+    }
+    let leftovers = kept.iter().filter_map(|&(what, count)| {
+        Some(Leftover {
+            holder: plan.servers().keeper().to_owned(),
+            what,
+            count,
+            expected_at_most: most(what, history, (at, at), true)?,
+            at,
+        })
+    });
+    leftovers.collect()
+}
+
+/// How many TCP connections a client has at most, of its session and of those that come to their end.
+const PLACES: u64 = 4;
+
 /// The most that a server may hold of this; none if nothing can be said of it.
-fn most(what: Held, history: &History, at: Duration) -> Option<u64> {
+fn most(
+    what: Held,
+    history: &History,
+    (counted, at): (Duration, Duration),
+    is_quiet: bool,
+) -> Option<u64> {
     match what {
-        Held::Sessions => Some(most_sessions(history, at)),
+        Held::Sessions | Held::Online => Some(most_sessions(history, at)),
         Held::WaitingSessions => most_waiting(history, at),
         Held::Rooms => most_waiting(history, at).map(|_| most_rooms(history, at)),
-        _ => None,
+        Held::Places => Some(most_sessions(history, at) * PLACES),
+        Held::Unanswered | Held::GivenBytes | Held::QueuedBytes | Held::UnsavedChanges => {
+            is_quiet.then_some(0)
+        }
+        Held::KeptPackets | Held::StoredPackets => most_packets(history, counted),
+        Held::StoredSessions => {
+            most_waiting(history, at).map(|waiting| most_sessions(history, at) + waiting)
+        }
+        Held::Timers | Held::OutboxRows | Held::IdlePackets => None,
     }
+}
+
+/// A packet for each message that was stored as long ago as somebody may still need it. What a server has kept when it
+/// ended, the next one keeps for as long again.
+fn most_packets(history: &History, at: Duration) -> Option<u64> {
+    let recovery = history.bounds.recovery.as_ref()?;
+    // It is looked through now and then.
+    let kept = history.bounds.server_detection + recovery.window + recovery.window / 20;
+    let since = at.saturating_sub(kept + Duration::from_secs(1));
+    let stops = &history.server_stops;
+    let stopped = stops.iter().any(|stop| (since..=at).contains(stop));
+    let rows = history.database.iter();
+    let rows = rows.filter(|row| row.stored_at.is_none_or(|stored_at| stored_at >= since));
+    (!stopped).then(|| rows.count() as u64)
 }
 
 /// Since when the world is whole for those who are still in it: users who are gone for good are no fault.
@@ -116,6 +176,49 @@ pub(super) fn of_outboxes(rows: &[Option<u64>], history: &History) -> Vec<Leftov
         });
     }
     leftovers
+}
+
+/// For each ping and each beat, the most packets that a connection needs: over polling, each is an answer to a request,
+/// with a request after it.
+const PACKETS: f64 = 40.0;
+/// What a server and its broker say to each other in a second: each a sign of life.
+const BROKERS_PACKETS: f64 = 8.0;
+/// The same for any reason.
+const FURTHER_PACKETS: f64 = 50.0;
+
+/// What was sent while nothing was said, and all was well: signs of life, and no more. Whoever asks again and again for
+/// what is not there can be heard by nobody else.
+pub(super) fn of_network(
+    plan: &Plan,
+    idle: Option<(Duration, u64)>,
+    history: &History,
+) -> Option<Leftover> {
+    let (since, sent) = idle?;
+    let at = history.ended_at;
+    let whole =
+        whole_since(plan, at) + history.bounds.server_detection + history.bounds.delivery / 2;
+    let unfinished = history
+        .unfinished
+        .still_sending
+        .iter()
+        .any(|count| *count > 0);
+    if whole > since || !plan.hostile.is_empty() || unfinished {
+        return None;
+    }
+    let seconds = at.saturating_sub(since).as_secs_f64();
+    let interval = history.bounds.heartbeat?.as_secs_f64();
+    let servers = plan.servers();
+    let through = if plan.middlebox.is_some() { 2.0 } else { 1.0 };
+    let clients = plan.clients.len() as f64 * PACKETS * (seconds / interval + 2.0) * through;
+    let brokers = if servers.broker { BROKERS_PACKETS } else { 0.0 };
+    let brokers = servers.names.len() as f64 * brokers * seconds;
+    Some(Leftover {
+        holder: "the network".to_owned(),
+        what: Held::IdlePackets,
+        count: sent,
+        expected_at_most: (clients + brokers + FURTHER_PACKETS) as u64,
+        at,
+    })
 }
 
 /// How many of a client's messages have not come to their end.
@@ -252,6 +355,8 @@ mod tests {
                     window: seconds(200),
                     outlives_server: false,
                     tells_why: true,
+                    packets: None,
+                    sessions: None,
                 }),
                 ..Bounds::default()
             },
@@ -299,7 +404,7 @@ mod tests {
     fn whoever_runs_may_have_a_session_and_whoever_ended_as_long_as_nobody_need_have_noticed() {
         let sessions = |events: &[(u64, ClientId, EventKind)]| {
             let history = history(events.iter().cloned());
-            most(Held::Sessions, &history, END)
+            most(Held::Sessions, &history, (END, END), true)
         };
         let started = (1, ALICE, EventKind::Started);
         assert_eq!(sessions(&[]), Some(0));
@@ -321,7 +426,7 @@ mod tests {
                     .into_iter()
                     .chain(connections),
             );
-            most(Held::Sessions, &history, END)
+            most(Held::Sessions, &history, (END, END), true)
         };
         assert_eq!(sessions(&[2, 500, 989]), Some(1));
         assert_eq!(sessions(&[2, 990, 995]), Some(3));
@@ -334,13 +439,22 @@ mod tests {
             (780, ALICE, closed()),
             (900, BOB, closed()),
         ]);
-        assert_eq!(most(Held::WaitingSessions, &told, END), Some(2));
+        assert_eq!(
+            most(Held::WaitingSessions, &told, (END, END), true),
+            Some(2)
+        );
         told.server_stops = vec![seconds(779)];
-        assert_eq!(most(Held::WaitingSessions, &told, END), Some(2));
+        assert_eq!(
+            most(Held::WaitingSessions, &told, (END, END), true),
+            Some(2)
+        );
         told.server_stops = vec![seconds(800)];
-        assert_eq!(most(Held::WaitingSessions, &told, END), None);
+        assert_eq!(most(Held::WaitingSessions, &told, (END, END), true), None);
         told.bounds.recovery = None;
-        assert_eq!(most(Held::WaitingSessions, &told, END), Some(0));
+        assert_eq!(
+            most(Held::WaitingSessions, &told, (END, END), true),
+            Some(0)
+        );
     }
 
     #[test]
@@ -363,7 +477,7 @@ mod tests {
                 row("alice", "cellar", Kind::Message),
                 row("bob", "kitchen", Kind::Join),
             ];
-            most(Held::Rooms, &history, END)
+            most(Held::Rooms, &history, (END, END), true)
         };
         assert_eq!(rooms(&[]), Some(0));
         let alice = (1, ALICE, EventKind::Started);
@@ -371,6 +485,32 @@ mod tests {
         assert_eq!(rooms(&[(900, BOB, closed())]), Some(2));
         assert_eq!(rooms(&[alice.clone(), (900, BOB, closed())]), Some(5));
         assert_eq!(rooms(&[alice, (700, BOB, closed())]), Some(3));
+    }
+
+    #[test]
+    fn packets_may_be_kept_for_what_was_said_within_the_window_and_nothing_waits_where_all_is_quiet()
+     {
+        let mut told = history([]);
+        let recovery = told.bounds.recovery.as_ref().expect("it recovers");
+        let kept = recovery.window + recovery.window / 20 + told.bounds.server_detection;
+        let row = |stored_at| StoredMessage {
+            sender: "alice".to_owned(),
+            room: "lobby".to_owned(),
+            kind: Kind::Message,
+            id: 1,
+            content: "m".to_owned(),
+            client_offset: None,
+            nickname: None,
+            stored_at: Some(stored_at),
+        };
+        told.database = vec![row(END - kept - seconds(2)), row(END - kept), row(END)];
+        let most = |what, told: &History, is_quiet| most(what, told, (END, END), is_quiet);
+        assert_eq!(most(Held::KeptPackets, &told, true), Some(2));
+        assert_eq!(most(Held::StoredPackets, &told, true), Some(2));
+        assert_eq!(most(Held::QueuedBytes, &told, true), Some(0));
+        assert_eq!(most(Held::QueuedBytes, &told, false), None);
+        told.server_stops = vec![END - seconds(1)];
+        assert_eq!(most(Held::KeptPackets, &told, true), None);
     }
 
     #[test]
