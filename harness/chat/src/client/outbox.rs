@@ -113,7 +113,6 @@ impl Outbox {
             let by = "typing was overtaken by more of it";
             return overtaken.map(|earlier| earlier.dropped(FailureCause::Overtaken, by));
         }
-        self.taken += 1;
         let number = match &self.disk {
             None => None,
             Some(Err(reason)) => {
@@ -128,6 +127,8 @@ impl Outbox {
                 }
             },
         };
+        // On the disk, numbers are counted there: what could not be kept has none.
+        self.taken = number.unwrap_or(self.taken + 1);
         self.queue_up(operation, number, message);
         None
     }
