@@ -15,18 +15,21 @@ struct Row {
 
 use Guarantee::{
     AcknowledgementTruth, AtLeastOnce, AtMostOnce, DurabilityToDelivery, EphemeralDelivery,
-    ExactlyOnce, Progress, Recovery, Stability, TotalOrder,
+    ExactlyOnce, Fairness, Presence, Progress, Recovery, Stability, TotalOrder,
 };
 
 const TABLE: &[Row] = &[
     Row {
         why: "clients send once and ask for no acknowledgement",
-        of: |world| world.word("chat.to-server") == Some("at-most-once"),
+        of: |world| {
+            let once = world.word("chat.to-server") == Some("at-most-once");
+            once && (!is_calm(world) || world.has("chat.rate") || may_be_refused(world))
+        },
         unpromised: &[AtLeastOnce, ExactlyOnce],
     },
     Row {
         why: "the server does not recognise what comes again",
-        of: |world| world.word("chat.to-server") == Some("at-least-once"),
+        of: |world| world.word("chat.to-server") == Some("at-least-once") && !is_calm(world),
         unpromised: &[AtMostOnce, ExactlyOnce],
     },
     Row {
@@ -84,6 +87,25 @@ const TABLE: &[Row] = &[
         unpromised: &[AtLeastOnce, ExactlyOnce, DurabilityToDelivery, Progress],
     },
     Row {
+        why: "peers that break the rules take the places of others",
+        of: |world| world.has("chat.max-connections") && world.has("hostile"),
+        unpromised: &[
+            AtLeastOnce,
+            ExactlyOnce,
+            DurabilityToDelivery,
+            Progress,
+            Stability,
+            Fairness,
+            Presence,
+            EphemeralDelivery,
+        ],
+    },
+    Row {
+        why: "who says more than it may has to wait",
+        of: |world| world.has("chat.rate"),
+        unpromised: &[EphemeralDelivery],
+    },
+    Row {
         why: "a session is ended that has more to get than its queue takes and the server keeps",
         of: |world| world.has("chat.recovery-packets"),
         unpromised: &[Stability],
@@ -97,6 +119,11 @@ const TABLE: &[Row] = &[
         why: "what is not repeated is lost with a polling answer that comes in pieces (FINDINGS.md)",
         of: |world| may_poll(world) && scatters_packets(world),
         unpromised: &[EphemeralDelivery],
+    },
+    Row {
+        why: "of a polling answer a segment is lost, and with it the connection (FINDINGS.md)",
+        of: |world| may_poll(world) && loses_packets(world) && is_large(world),
+        unpromised: &[Stability],
     },
     Row {
         why: "large packets vanish, and nobody is told",
@@ -166,6 +193,26 @@ fn scatters_packets(world: &Document) -> bool {
     })
 }
 
+/// Whether packets are lost on a link, or overtake one another.
+fn loses_packets(world: &Document) -> bool {
+    let own = world.names("client");
+    let own = own.iter().map(|client| format!("client.{client}.link"));
+    let mut links = std::iter::once("link".to_owned()).chain(own);
+    links.any(|link| {
+        let fields = ["loss", "reorder", "corrupt"];
+        fields
+            .iter()
+            .any(|field| world.has(&format!("{link}.{field}")))
+    })
+}
+
+/// Whether an answer may be longer than a segment.
+fn is_large(world: &Document) -> bool {
+    let acts = ["binary", "long"];
+    acts.iter()
+        .any(|act| world.has(&format!("workload.mix.{act}")))
+}
+
 fn publishes(world: &Document) -> bool {
     world.word("cluster.adapter") == Some("pub-sub")
 }
@@ -215,6 +262,22 @@ fn is_disturbed(world: &Document) -> bool {
     let hardships = ["fault", "middlebox", "hostile", "link", "clock"];
     let own = |client: &String| world.has(&format!("client.{client}.link"));
     hardships.iter().any(|table| world.has(table)) || world.names("client").iter().any(own)
+}
+
+/// Whether nothing goes wrong, and every packet takes its time and no more.
+fn is_calm(world: &Document) -> bool {
+    let own = world.names("client");
+    let own = own.iter().map(|client| format!("client.{client}.link"));
+    let mut links = std::iter::once("link".to_owned()).chain(own);
+    let hardships = ["fault", "middlebox", "clock"];
+    let is_good = |link: String| {
+        let fields = world.names(&link);
+        let is_fixed = world
+            .get(&format!("{link}.latency"))
+            .is_none_or(Value::is_str);
+        is_fixed && fields.iter().all(|field| field == "latency")
+    };
+    !hardships.iter().any(|table| world.has(table)) && links.all(is_good)
 }
 
 /// Whether every session is kept for as long as anybody can be away.

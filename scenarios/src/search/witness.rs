@@ -93,8 +93,8 @@ mod tests {
 
     #[test]
     fn a_witness_is_a_scenario_that_expects_what_was_broken_to_hold() {
-        let world = Document::parse("shows = '.'\n[chat]\nto-server = 'at-most-once'");
-        let world = world.expect("TOML");
+        let world = "shows = '.'\nlink.loss = '1%'\nchat.to-server = 'at-most-once'";
+        let world = Document::parse(world).expect("TOML");
         let evidence = "Bob read 2\nbefore 1.";
         let text = witness(&world, 17, &story(), evidence, &Yardstick::of_file(&world));
         let scenario = Document::parse(&text).expect("TOML").scenario();
@@ -110,6 +110,9 @@ mod tests {
 
         [chat]
         to-server = "at-most-once"
+
+        [link]
+        loss = "1%"
 
         [expect]
         at-least-once = "either"

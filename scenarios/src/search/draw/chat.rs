@@ -2,7 +2,7 @@
 //! limits are reached within seconds. They are not so small that the chat could not work at all: who gives a
 //! connection less time than its link needs for it, is promised nothing.
 
-use super::drawing::Drawing;
+use super::drawing::{Drawing, Theme};
 use super::links;
 use crate::search::dice::Dice;
 use crate::search::document::{ms, number};
@@ -10,9 +10,10 @@ use toml::{Table, Value};
 
 pub(super) fn draw(drawing: &mut Drawing) {
     let is_cluster = drawing.document.has("cluster");
+    let is_large = drawing.theme == Theme::Large;
     let (is_crowded, is_narrow) = (drawing.is_crowded(), links::is_narrow(&drawing.document));
     drawing.offer("chat.transport", |dice| {
-        word(match (is_narrow, is_crowded) {
+        word(match (is_narrow || is_large, is_crowded) {
             (true, _) => "websocket",
             (false, true) => dice.weighted(&[(3, "polling"), (1, "any")]),
             (false, false) => dice.weighted(&[
@@ -25,26 +26,46 @@ pub(super) fn draw(drawing: &mut Drawing) {
         })
     });
     drawing.sometimes(0.15, "chat.address", |_| word("name"));
-    drawing.sometimes(0.2, "chat.to-server", |dice| {
-        word(dice.weighted(&[(1, "at-least-once"), (1, "at-most-once")]))
-    });
+    let weak = if drawing.theme == Theme::Outboxes {
+        0.0
+    } else {
+        0.2
+    };
+    drawing.sometimes(
+        drawing.more(Theme::Calm, 0.5, weak),
+        "chat.to-server",
+        |dice| word(dice.weighted(&[(1, "at-least-once"), (1, "at-most-once")])),
+    );
     if !is_cluster {
-        drawing.sometimes(0.6, "chat.recovery", |dice| {
-            word(dice.weighted(&[(1, "memory"), (1, "sqlite")]))
+        let returns = drawing.theme == Theme::Returns;
+        let kept = if returns { 2 } else { 1 };
+        drawing.sometimes(if returns { 1.0 } else { 0.55 }, "chat.recovery", |dice| {
+            word(dice.weighted(&[(1, "memory"), (kept, "sqlite")]))
         });
     }
     if drawing.document.has("chat.recovery") {
-        drawing.sometimes(0.4, "chat.recovery-window", |dice| {
-            ms(dice.between(1_000, 20_000))
-        });
+        let longest = if drawing.theme == Theme::Returns {
+            10_000
+        } else {
+            20_000
+        };
+        drawing.sometimes(
+            drawing.more(Theme::Returns, 0.7, 0.4),
+            "chat.recovery-window",
+            |dice| ms(dice.between(1_000, longest)),
+        );
     }
-    if !is_crowded {
+    if ![Theme::Crowd, Theme::Limits, Theme::Large].contains(&drawing.theme) {
         drawing.sometimes(0.25, "chat.to-client", |_| word("live-only"));
     }
     if !is_cluster {
         drawing.sometimes(0.35, "chat.presence", |_| word("on"));
     }
-    drawing.sometimes(0.4, "chat.outbox", |_| word("disk"));
+    drawing.sometimes(
+        drawing.more(Theme::Outboxes, 1.0, 0.4),
+        "chat.outbox",
+        |_| word("disk"),
+    );
     drawing.sometimes(0.15, "chat.retries", |dice| number(dice.between(0, 5)));
     drawing.sometimes(0.15, "chat.max-payload", |dice| {
         number(dice.of_any_size(2_000, 100_000))
@@ -77,9 +98,19 @@ pub(super) fn draw(drawing: &mut Drawing) {
             .and_then(Value::as_integer);
         let most = queue.unwrap_or(128) as u64 / 4;
         drawing.sometimes(0.35, "chat.page", |dice| number(dice.of_any_size(1, most)));
+        // One message may exceed it alone.
+        drawing.sometimes(
+            drawing.more(Theme::Large, 0.5, 0.1),
+            "chat.queue-bytes",
+            |dice| number(dice.of_any_size(1_000, 40_000)),
+        );
+        if drawing.theme == Theme::Limits {
+            drawing.offer("chat.rate", |dice| number(dice.between(5, 40)));
+            drawing.offer("chat.burst", |dice| number(dice.between(3, 20)));
+        }
         if drawing.document.has("chat.recovery") {
             // A session whose queue is full, and that has missed more than is kept, is ended.
-            let few = if is_crowded { 0.0 } else { 0.2 };
+            let few = drawing.more(Theme::Crowd, 0.0, 0.2);
             drawing.sometimes(few, "chat.recovery-packets", |dice| {
                 number(dice.of_any_size(1, 60))
             });

@@ -1,6 +1,6 @@
 //! Who is in the world: clients, servers, rooms, and what is different for single clients.
 
-use super::drawing::{Drawing, Scale};
+use super::drawing::{Drawing, Scale, Theme};
 use super::links;
 use crate::search::document::{ms, number};
 use toml::Value;
@@ -26,23 +26,32 @@ pub(super) fn draw(drawing: &mut Drawing) {
     }
     let recovers = drawing.document.word("chat.recovery").unwrap_or("off") != "off";
     let has_bug = drawing.document.has("chat.bug");
-    if !recovers && !has_bug && drawing.chance("cluster", 0.2) {
+    let alone = [Theme::Returns, Theme::Limits, Theme::Large].contains(&drawing.theme);
+    let several = if alone { 0.0 } else { 0.15 };
+    if !recovers
+        && !has_bug
+        && drawing.chance("cluster", drawing.more(Theme::Cluster, 1.0, several))
+    {
         drawing.offer("cluster.servers", |dice| {
             number(dice.weighted(&[(6, 2), (3, 3), (1, 5)]))
         });
         drawing.sometimes(0.25, "cluster.adapter", |_| "pub-sub".into());
         drawing.sometimes(0.5, "cluster.latency", |dice| ms(dice.of_any_size(1, 40)));
     }
-    let rooms = drawing.dice("rooms").weighted(&[(5, 1), (3, 2), (2, 3)]);
+    let rooms = match drawing.theme {
+        Theme::Rooms => 3,
+        _ => drawing.dice("rooms").weighted(&[(5, 1), (3, 2), (2, 3)]),
+    };
     drawing.offer("clients.rooms", |_| names(&ROOMS[..rooms]));
 }
 
 /// `[client.NAME]`: after the chat's options, because a transport is one of them.
 pub(super) fn draw_own(drawing: &mut Drawing) {
-    let has_rooms = drawing.chance("rooms of their own", 0.3);
+    let has_rooms = drawing.chance("rooms of their own", drawing.more(Theme::Rooms, 0.8, 0.3));
     let has_namespaces = drawing.chance("namespaces", 0.12);
     let is_narrow = links::is_narrow(&drawing.document);
-    let has_transports = !is_narrow && drawing.chance("transports of their own", 0.25);
+    let may_poll = !is_narrow && drawing.theme != Theme::Large;
+    let has_transports = may_poll && drawing.chance("transports of their own", 0.25);
     let has_messages = drawing.chance("messages of their own", 0.4);
     let live_only = drawing.document.word("chat.to-client") == Some("live-only");
     for client in drawing.clients() {

@@ -13,6 +13,45 @@ pub(super) enum Scale {
     Large,
 }
 
+/// What a world is about. Drawn one by one, the things that belong together hardly ever come together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Theme {
+    /// Whatever comes.
+    Any,
+    /// Full queues: small ones, before clients that fetch what is in them from time to time only, while everybody talks
+    /// at once.
+    Crowd,
+    /// Sessions that wait for their clients: much is said meanwhile, and the window is short.
+    Returns,
+    /// Clients whose programs end, and go on with what is on their disks.
+    Outboxes,
+    /// Several servers, of which some lose the others.
+    Cluster,
+    /// Messages that come in pieces.
+    Large,
+    /// Users who come to rooms and leave them.
+    Rooms,
+    /// Clients who say more than they may.
+    Limits,
+    /// Nothing goes wrong: there is no excuse for anything.
+    Calm,
+}
+
+fn theme(seed: u64) -> Theme {
+    let themes = [
+        (40, Theme::Any),
+        (10, Theme::Crowd),
+        (15, Theme::Returns),
+        (6, Theme::Outboxes),
+        (8, Theme::Cluster),
+        (8, Theme::Large),
+        (5, Theme::Rooms),
+        (3, Theme::Limits),
+        (5, Theme::Calm),
+    ];
+    Dice::new(seed, "theme").weighted(&themes)
+}
+
 fn scale(seed: u64) -> Scale {
     let scales = [(78, Scale::Small), (19, Scale::Medium), (3, Scale::Large)];
     Dice::new(seed, "scale").weighted(&scales)
@@ -22,15 +61,17 @@ fn scale(seed: u64) -> Scale {
 pub(super) struct Drawing {
     seed: u64,
     pub(super) scale: Scale,
+    pub(super) theme: Theme,
     pub(super) document: Document,
 }
 
 impl Drawing {
-    /// Nothing is drawn yet but the scale.
+    /// Nothing is drawn yet but the scale and the theme.
     pub(super) fn new(seed: u64, document: Document) -> Self {
         Drawing {
             seed,
             scale: scale(seed),
+            theme: theme(seed),
             document,
         }
     }
@@ -45,10 +86,14 @@ impl Drawing {
         self.dice(&format!("whether {label}")).chance(probability)
     }
 
-    /// Whether the world is about full queues: small ones, before clients that fetch what is in them from time to time
-    /// only, while everybody talks at once. Drawn one by one, these hardly ever come together.
+    /// Whether the world is about full queues.
     pub(super) fn is_crowded(&self) -> bool {
-        self.chance("a crowd", 0.12)
+        self.theme == Theme::Crowd
+    }
+
+    /// This probability, or another one in worlds of a theme.
+    pub(super) fn more(&self, theme: Theme, more: f64, usual: f64) -> f64 {
+        if self.theme == theme { more } else { usual }
     }
 
     /// Decides what stands at a path, unless something does.

@@ -2,7 +2,7 @@
 //! of another fault, just before or after its end, at the limits of the heartbeat and of recovery, and at a system
 //! call in the middle of the victim's work.
 
-use super::drawing::{Drawing, Scale};
+use super::drawing::{Drawing, Scale, Theme};
 use super::links;
 use super::surroundings::table;
 use crate::search::dice::Dice;
@@ -51,9 +51,47 @@ const KINDS: [(u64, &str, Whom); 24] = [
 /// The kinds that end the victim's program: only one of them at a time for a machine.
 const ENDS_PROGRAMS: [&str; 4] = ["kill", "stop", "restart-loop", "power-loss"];
 
+/// How much more often a kind comes in worlds of a theme.
+fn emphasis(theme: Theme, kind: &str) -> u64 {
+    let kinds: &[&str] = match theme {
+        Theme::Returns => &[
+            "partition",
+            "hold",
+            "reset",
+            "half-open",
+            "kill",
+            "stop",
+            "restart-loop",
+            "power-loss",
+            "suspend",
+            "clock-step",
+            "disk-full",
+            "disk-error",
+        ],
+        Theme::Outboxes => &[
+            "kill",
+            "stop",
+            "restart-loop",
+            "power-loss",
+            "disk-full",
+            "disk-error",
+        ],
+        Theme::Cluster => &["partition", "hold", "kill", "stop", "pause", "power-loss"],
+        Theme::Large => &["partition", "reset", "address-change", "kill", "link"],
+        _ => &[],
+    };
+    if kinds.contains(&kind) { 4 } else { 1 }
+}
+
 pub(super) fn draw(drawing: &mut Drawing) {
+    if drawing.theme == Theme::Calm {
+        return;
+    }
     let mut dice = drawing.dice("faults");
     let count = match drawing.scale {
+        Scale::Small if drawing.theme == Theme::Returns => {
+            dice.weighted(&[(3, 1), (5, 2), (4, 3), (2, 5)])
+        }
         Scale::Small => dice.weighted(&[(1, 0), (5, 1), (9, 2), (4, 3), (1, 5)]),
         Scale::Medium => dice.weighted(&[(2, 1), (5, 2), (5, 3), (3, 5)]),
         Scale::Large => dice.weighted(&[(2, 1), (4, 2), (4, 4)]),
@@ -70,7 +108,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
             } else {
                 weight
             };
-            (weight, (kind, whom))
+            (weight * emphasis(drawing.theme, kind), (kind, whom))
         });
         kinds.push((1, dice.weighted(&all)));
     }
@@ -109,6 +147,10 @@ fn victims(drawing: &Drawing, whom: Whom, dice: &mut Dice) -> Vec<String> {
     let has_disks = drawing.document.word("chat.outbox") == Some("disk");
     let crew = match whom {
         Whom::Clients => clients,
+        Whom::Anybody | Whom::Keepers if drawing.theme == Theme::Outboxes && dice.chance(0.8) => {
+            clients
+        }
+        Whom::Anybody if drawing.theme == Theme::Cluster && dice.chance(0.85) => keepers,
         Whom::Keepers if has_disks && dice.chance(0.3) => clients,
         Whom::Keepers => keepers,
         // Servers of a cluster have more ways to go wrong, and so has one that keeps sessions.

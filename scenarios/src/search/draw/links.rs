@@ -1,6 +1,6 @@
 //! The links between clients and servers: good ones, usual ones, and bad ones.
 
-use super::drawing::Drawing;
+use super::drawing::{Drawing, Theme};
 use crate::search::dice::Dice;
 use crate::search::document::{Document, in_ms, ms, number};
 use toml::{Table, Value};
@@ -9,6 +9,10 @@ pub(super) fn draw(drawing: &mut Drawing) {
     if drawing.is_crowded() {
         // All that was said during a round trip waits for the next poll.
         drawing.offer("link.latency", |dice| ms(dice.between(20, 250)));
+        return;
+    }
+    if drawing.theme == Theme::Calm {
+        drawing.offer("link.latency", |dice| ms(dice.of_any_size(1, 250)));
         return;
     }
     if drawing.chance("a link of all", 0.5) {

@@ -1,11 +1,12 @@
 //! What stands around the chat: a box on the way, peers that break the rules, clocks that are wrong.
 
-use super::drawing::Drawing;
+use super::drawing::{Drawing, Theme};
 use crate::search::document::{ms, number};
 use toml::{Table, Value};
 
 pub(super) fn draw(drawing: &mut Drawing) {
-    if drawing.chance("a middlebox", 0.1) {
+    let is_calm = drawing.theme == Theme::Calm;
+    if !is_calm && drawing.chance("a middlebox", 0.1) {
         middlebox(drawing);
     }
     if !drawing.document.has("hostile") && drawing.chance("hostile peers", 0.15) {
@@ -31,7 +32,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
             drawing.document.push("hostile", table(fields));
         }
     }
-    if drawing.chance("wrong clocks", 0.1) {
+    if !is_calm && drawing.chance("wrong clocks", 0.1) {
         let machines = [drawing.servers(), drawing.clients()].concat();
         for machine in machines {
             if !drawing.chance(&format!("a wrong clock of {machine}"), 0.4) {

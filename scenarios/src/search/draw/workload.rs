@@ -1,15 +1,16 @@
 //! What the users do: a little for a long time, or much at once; of every kind, or of some.
 
-use super::drawing::{Drawing, Scale};
+use super::drawing::{Drawing, Scale, Theme};
 use crate::search::document::{ms, number};
 
 /// What a user can do, and how often it is the main thing in a world.
-const ACTS: [(&str, u64); 9] = [
+const ACTS: [(&str, u64); 10] = [
     ("room", 6),
     ("all", 2),
     ("others", 2),
     ("private", 2),
     ("binary", 3),
+    ("long", 3),
     ("join", 2),
     ("leave", 2),
     ("nickname", 2),
@@ -18,10 +19,13 @@ const ACTS: [(&str, u64); 9] = [
 
 pub(super) fn draw(drawing: &mut Drawing) {
     let scale = drawing.scale;
-    let is_crowded = drawing.is_crowded();
+    let (theme, is_crowded) = (drawing.theme, drawing.is_crowded());
     drawing.offer("workload.messages", |dice| {
         number(match scale {
             _ if is_crowded => dice.between(20, 60),
+            _ if theme == Theme::Returns => dice.between(10, 60),
+            _ if theme == Theme::Limits => dice.between(15, 50),
+            _ if theme == Theme::Large => dice.between(2, 12),
             Scale::Small => dice.of_any_size(3, 25),
             Scale::Medium => dice.of_any_size(10, 80),
             Scale::Large => dice.of_any_size(40, 250),
@@ -35,9 +39,10 @@ pub(super) fn draw(drawing: &mut Drawing) {
         false => ms(dice.of_any_size(1, 4_000)),
     });
     drawing.offer("workload.interval", |dice| {
-        let (least, most) = match is_crowded {
-            true => dice.weighted(&[(1, (0, 3)), (1, (1, 20))]),
-            false => dice.weighted(&[
+        let (least, most) = match theme {
+            Theme::Crowd | Theme::Limits => dice.weighted(&[(1, (0, 3)), (1, (1, 20))]),
+            Theme::Returns => dice.weighted(&[(1, (1, 60)), (3, (50, 500)), (1, (300, 1_500))]),
+            _ => dice.weighted(&[
                 (2, (0, 3)),
                 (3, (1, 60)),
                 (4, (50, 500)),
@@ -50,7 +55,12 @@ pub(super) fn draw(drawing: &mut Drawing) {
     if !drawing.document.has("workload.mix") {
         for (act, weight) in ACTS {
             // The usual thing is nearly always among them; the rest comes and goes.
-            let probability = if act == "room" { 0.85 } else { 0.3 };
+            let usual = if act == "room" { 0.85 } else { 0.3 };
+            let probability = match (theme, act) {
+                (Theme::Large, "long" | "binary") => 0.8,
+                (Theme::Rooms, "join" | "leave" | "private" | "nickname") => 0.8,
+                _ => usual,
+            };
             drawing.sometimes(probability, &format!("workload.mix.{act}"), |dice| {
                 number(dice.between(1, weight))
             });
@@ -59,7 +69,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
             drawing.document.put("workload.mix.all", 1);
         }
     }
-    if drawing.document.has("workload.mix.binary") {
+    let is_long = |act: &str| drawing.document.has(&format!("workload.mix.{act}"));
+    if is_long("binary") || is_long("long") {
         let text = drawing.document.text();
         let is_narrow = text.contains("rate = \"512kbit") || text.contains("preset");
         let somebody_polls = text.contains("polling") || text.contains("\"any\"");
@@ -67,11 +78,16 @@ pub(super) fn draw(drawing: &mut Drawing) {
             // The client library parses each segment of a polling answer as a whole one (FINDINGS.md), so that what
             // does not fit into one never arrives: known, and worth no further story.
             (true, _) => 1_000,
+            (false, true) if theme == Theme::Large => 30_000,
             (false, true) => 4_000,
             (false, false) => 60_000,
         };
-        drawing.sometimes(0.7, "workload.size", |dice| {
-            let size = dice.of_any_size(1, most);
+        let is_large = theme == Theme::Large;
+        drawing.sometimes(if is_large { 1.0 } else { 0.7 }, "workload.size", |dice| {
+            let size = match is_large {
+                true => dice.between(most / 4, most),
+                false => dice.of_any_size(1, most),
+            };
             match dice.chance(0.5) {
                 true => format!("1..{size}").into(),
                 false => number(size),
