@@ -525,7 +525,11 @@ impl Exchange {
         }
         let complete = page.len() == read;
         let sent = page.iter().all(|message| session.emit(message));
-        let upto = if complete { self.highest } else { session.head };
+        // What did not fit is still to come.
+        let upto = match complete && sent {
+            true => self.highest,
+            false => session.head,
+        };
         let synced = Synced {
             previous: session.head,
             upto,

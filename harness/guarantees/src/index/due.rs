@@ -49,7 +49,7 @@ const AROUND: u32 = 4;
 const FOR_A_PAGE: u32 = 2;
 
 /// What is large may come in pieces of so many bytes, each of which is asked for.
-const PIECE: u64 = 4_096;
+const PIECE: u64 = 8_192;
 
 /// Above this share of losses, in millionths, a connection may stand still for as long as it likes.
 const HOPELESS_LOSS: u32 = 100_000;
@@ -103,7 +103,7 @@ impl<'h> Index<'h> {
         let link = self.conditions.link(receiver.id);
         let round_trip = link.to_client.latency + link.to_server.latency;
         let (messages, bytes) = self.waiting_before(receiver, start, id);
-        let pages = (self.history.bounds.page).map_or(0, |page| messages.div_ceil(page.max(1)));
+        let pages = self.pages(messages) + (bytes / PIECE) as u32;
         let asking = round_trip * (AROUND + pages * FOR_A_PAGE);
         match time_for(bytes, link.to_client, link.to_server.latency) {
             Some(time) if due + asking + time <= self.history.ended_at => {
@@ -135,8 +135,7 @@ impl<'h> Index<'h> {
             return Some(soon);
         }
         let (messages, bytes) = self.waiting_before(receiver, stored_at, id);
-        let pages = (self.history.bounds.page).map_or(0, |page| messages.div_ceil(page.max(1)));
-        let pages = pages + (bytes / PIECE) as u32;
+        let pages = self.pages(messages) + (bytes / PIECE) as u32;
         let asking =
             (link.to_client.latency + link.to_server.latency) * (AROUND + pages * FOR_A_PAGE);
         let due = soon + asking;
@@ -144,6 +143,12 @@ impl<'h> Index<'h> {
         let is_well = !self.conditions.disturbed(receiver.id, before, due)
             && self.connected_throughout(receiver.id, stored_at, due);
         (is_well && due <= self.history.ended_at).then_some(due)
+    }
+
+    /// How often so many messages have to be asked for.
+    fn pages(&self, messages: u32) -> u32 {
+        let page = self.history.bounds.page;
+        page.map_or(0, |page| messages.div_ceil(page.max(1)))
     }
 
     /// When a message must be stored that was not acknowledged, if anything can be said.
