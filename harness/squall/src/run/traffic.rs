@@ -41,7 +41,7 @@ pub(super) fn told(
     }
     let left_out = packets.len().saturating_sub(PACKETS_MAX);
     if left_out > 0 {
-        keep_the_most_telling(&mut packets, history, &operations);
+        keep_the_most_telling(&mut packets, PACKETS_MAX, history, &operations);
     }
     Traffic {
         packets,
@@ -61,10 +61,11 @@ fn operations(history: &History) -> FxHashMap<&str, OperationId> {
     invoked.collect()
 }
 
-/// Leaves those that carry what the evidence is about, then what did not arrive, then what opens and closes
+/// Leaves so many: those that carry what the evidence is about, then what did not arrive, then what opens and closes
 /// connections, then what carries other messages.
 fn keep_the_most_telling(
     packets: &mut Vec<Packet>,
+    most: usize,
     history: &History,
     operations: &FxHashMap<&str, OperationId>,
 ) {
@@ -85,7 +86,7 @@ fn keep_the_most_telling(
         _ => 4,
     };
     packets.sort_by_key(|packet| (rank(packet), packet.number));
-    packets.truncate(PACKETS_MAX);
+    packets.truncate(most);
     packets.sort_by_key(|packet| packet.sent_at);
 }
 
@@ -377,6 +378,8 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use squall_guarantees::{ClientId, Event};
+    use std::time::Duration;
 
     fn stream(bytes: Vec<u8>) -> Stream {
         Stream {
@@ -436,5 +439,102 @@ mod tests {
         bytes.extend([0x81, 0x7e, 0xff, 0xff]);
         bytes.extend(b"\"one");
         assert_eq!(found(bytes, &["one"]), Vec::<u64>::new());
+    }
+
+    /// A history in which `lost` was acknowledged and is not stored, and nothing is known of `other`.
+    fn without_a_message() -> History {
+        let event = |at, kind| Event {
+            at: Duration::from_secs(at),
+            client: ClientId(0),
+            kind,
+        };
+        let invoked = |operation, content: &str| EventKind::Invoked {
+            operation: OperationId(operation),
+            room: "lobby".to_owned(),
+            content: content.to_owned(),
+            kind: squall_guarantees::Kind::Message,
+            size: None,
+            echo: true,
+        };
+        let acknowledged = EventKind::Ok {
+            operation: OperationId(0),
+            acknowledged: true,
+        };
+        History {
+            clients: vec![squall_guarantees::Client {
+                name: "alice".to_owned(),
+                namespace: "/".to_owned(),
+                rooms: vec!["lobby".to_owned()],
+            }],
+            events: vec![
+                event(1, invoked(0, "lost")),
+                event(2, acknowledged),
+                event(3, invoked(1, "other")),
+            ],
+            ended_at: Duration::from_secs(4),
+            ..History::default()
+        }
+    }
+
+    #[test]
+    fn of_too_many_packets_the_most_telling_are_kept_in_the_order_of_time() {
+        let packet = |number, end, segment: Option<Segment>, carries: &[u64]| Packet {
+            number,
+            from: 0,
+            to: Some(1),
+            sent_at: Duration::from_secs(number),
+            end,
+            bytes: 100,
+            segment,
+            carries: carries.iter().copied().map(OperationId).collect(),
+            says: String::new(),
+        };
+        let arrived = PacketEnd::Arrived(Duration::from_secs(9));
+        let segment = |syn, fin, rst| {
+            let (connection, port) = (1, 40_000);
+            Some(Segment {
+                connection,
+                port,
+                syn,
+                fin,
+                rst,
+                offset: 0,
+                payload: 0,
+                again: false,
+            })
+        };
+        let all = [
+            packet(1, arrived, segment(false, false, false), &[]),
+            packet(2, arrived, None, &[1]),
+            packet(3, arrived, segment(true, false, false), &[]),
+            packet(4, arrived, segment(false, true, false), &[]),
+            packet(5, arrived, segment(false, false, true), &[]),
+            packet(6, PacketEnd::Lost, None, &[]),
+            packet(7, arrived, None, &[0]),
+        ];
+        let history = without_a_message();
+        let kept = |most| {
+            let mut packets = all.to_vec();
+            keep_the_most_telling(&mut packets, most, &history, &operations(&history));
+            packets.iter().map(|it| it.number).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(1), [7]);
+        assert_eq!(kept(2), [6, 7]);
+        assert_eq!(kept(3), [3, 6, 7]);
+        assert_eq!(kept(5), [3, 4, 5, 6, 7]);
+        assert_eq!(kept(6), [2, 3, 4, 5, 6, 7]);
+        assert_eq!(kept(7), [1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn what_a_packet_says_is_one_line_without_what_is_no_letter_and_not_too_long() {
+        assert_eq!(in_one_line(br#"42["m","hi"]"#), r#"42["m","hi"]"#);
+        assert_eq!(in_one_line(b"\x81\x05a\nb\xff"), "a·b·");
+        let whole = "é".repeat(SAYS_MAX);
+        assert_eq!(in_one_line(whole.as_bytes()), whole);
+        assert_eq!(
+            in_one_line(format!("{whole}é").as_bytes()),
+            format!("{whole}…")
+        );
     }
 }

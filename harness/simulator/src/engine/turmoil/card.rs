@@ -112,13 +112,12 @@ impl Card {
             };
             let (to, packet) = due;
             let address = self.addresses.borrow().of[to.0 as usize];
-            match socket
-                .send_to(&packet.0, SocketAddr::new(address, PORT))
-                .await
+            let sent = socket.send_to(&packet.0, SocketAddr::new(address, PORT));
+            // A peer's card that has not begun refuses: the packet is lost, as on a wire.
+            if let Err(error) = sent.await
+                && error.kind() != ErrorKind::ConnectionRefused
             {
-                // The peer's card has not begun: the packet is lost, as on a wire.
-                Err(error) if error.kind() != ErrorKind::ConnectionRefused => Err(error)?,
-                _ => {}
+                return Err(error.into());
             }
         }
     }
