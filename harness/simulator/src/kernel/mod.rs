@@ -3,6 +3,9 @@
 //!
 //! The kernel outlives the process that runs on it: after a kill it still closes connections, and
 //! acknowledges what arrives. Only a loss of power ends it.
+//!
+//! What it is made of knows nothing of the kernel: sockets, pipes, threads and so on are data in `X.rs`, and what programs
+//! and the network do with them is in `X/calls.rs`.
 
 pub(crate) mod address;
 mod blocking;

@@ -75,9 +75,9 @@ fn change(change: impl FnOnce(&mut Environment) -> Result<(), Errno>) -> Option<
 ///
 /// `name` must be null or a C string.
 unsafe fn read_name<'a>(name: *const c_char) -> Result<&'a [u8], Errno> {
-    // SAFETY: the caller's.
     let name = match name.is_null() {
         true => &[],
+        // SAFETY: the caller's.
         false => unsafe { CStr::from_ptr(name) }.to_bytes(),
     };
     match name.is_empty() || name.contains(&b'=') {

@@ -4,6 +4,10 @@
 //! C libraries to them. Each asks which machine runs on this thread. If none does, the real system call is
 //! made: the test runner, other threads and other worlds of the process notice nothing. If one does, its
 //! kernel answers.
+//!
+//! From the ground up: `here` knows which world and machine run on this thread, `myself` which thread of the machine,
+//! `handlers` runs handlers of signals, `waiting` lets a thread wait, `answers` asks the kernel and answers as libc does. The
+//! entry points of each subject are in a file of its own.
 
 /// The entry points of a file. Naming them here also keeps the linker from dropping them.
 macro_rules! entry_points {

@@ -35,8 +35,9 @@ fn original(function: &Original) -> OfSemaphore {
 ///
 /// The semaphore must be the caller's, as for sem_wait(3).
 unsafe fn wait(semaphore: *mut sem_t, until: Option<u64>) -> c_int {
-    // SAFETY: the caller's. `errno` is that of the call before.
+    // SAFETY: the caller's.
     while unsafe { original(&TRYWAIT)(semaphore) } != 0 {
+        // SAFETY: `errno` is this thread's own.
         if unsafe { *libc::__errno_location() } != libc::EAGAIN {
             return -1;
         }
