@@ -245,12 +245,12 @@ fn a_file_that_expects_nothing_is_made_small_by_what_its_mode_promises() {
 fn worlds_that_complete_a_file_must_keep_what_the_file_wants_held_beyond_its_mode() {
     let folder = directory("explore-expected");
     let file = lossy_chat(&folder, "expect = { at-least-once = 'held' }");
-    let told = squall(&["explore", &file, "--seeds", "1"]);
+    let told = squall(&["explore", &file, "--seeds", "8"]);
     assert_eq!(told.status.code(), Some(1), "{told:?}");
     let told = String::from_utf8(told.stdout).expect("UTF-8");
     assert!(told.contains("at-least-once: not-stored"), "{told}");
     let file = lossy_chat(&folder, "");
-    let told = squall(&["explore", &file, "--seeds", "1"]);
+    let told = squall(&["explore", &file, "--seeds", "8"]);
     let told = String::from_utf8(told.stdout).expect("UTF-8");
     assert!(!told.contains("at-least-once"), "{told}");
 }

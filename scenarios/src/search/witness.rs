@@ -111,13 +111,13 @@ mod tests {
         [chat]
         to-server = "at-most-once"
 
-        [link]
-        loss = "1%"
-
         [expect]
         at-least-once = "either"
         exactly-once = "either"
         ordering = "held"
+
+        [link]
+        loss = "1%"
         "#);
     }
 

@@ -82,7 +82,8 @@ mod tests {
         Document::parse(text).expect("TOML")
     }
 
-    const WEAK: &str = "[chat]\nto-server = 'at-most-once'\n[expect]\nordering = 'either'\n";
+    const WEAK: &str =
+        "link.loss = '1%'\n[chat]\nto-server = 'at-most-once'\n[expect]\nordering = 'either'\n";
 
     #[test]
     fn a_file_as_it_stands_is_asked_what_it_expects_and_not_what_its_mode_promises() {
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_a_seed_adds_to_a_file_may_take_promises_away() {
-        let file = document("[expect]\nat-most-once = 'held'");
+        let file = document("link.loss = '1%'\n[expect]\nat-most-once = 'held'");
         let mut world = file.clone();
         world.put("chat.to-server", "at-least-once");
         let open = Yardstick::completing(&file).leaves_open(&world);
