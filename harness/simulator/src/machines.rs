@@ -9,7 +9,7 @@ use crate::hits::{Books, Hits, Meter, Struck};
 use crate::ids::{FaultId, MachineId};
 use crate::journal::{Journal, PassageEnd};
 use crate::kernel::strikes::{Fallen, Strike};
-use crate::kernel::{Addresses, Packet, Shared};
+use crate::kernel::{Addresses, Ip, Packet, Shared};
 use crate::machine::{Machine, Panic};
 use crate::network::fate::{Answer, Fate, Why};
 use crate::network::{Counts, Network, is_intact};
@@ -306,15 +306,17 @@ impl Machines {
     /// Who gets a packet of a machine. A network forwards nothing from an address that it has not
     /// given (RFC 2827).
     fn route(&self, from: MachineId, packet: &Packet) -> Option<MachineId> {
-        let destination = packet.destination()?;
+        let Ip {
+            source,
+            destination,
+            ..
+        } = packet.ip()?;
         if destination.is_loopback() {
             return Some(from);
         }
         let Addresses { v4, v6 } = self[from].addresses;
-        let is_own = |source: IpAddr| source == v4 || source == v6;
-        self.places
-            .at(destination)
-            .filter(|_| packet.source().is_some_and(is_own))
+        let is_own = source == v4 || source == v6;
+        self.places.at(destination).filter(|_| is_own)
     }
 
     /// A packet goes nowhere: from an address that its sender has left, or to one that its receiver has left.

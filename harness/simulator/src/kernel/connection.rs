@@ -784,7 +784,10 @@ impl Connection {
             self.receiver.finish();
             match self.state {
                 State::Established => self.state = State::CloseWait,
-                State::FinWait1 => self.state = State::Closing,
+                State::FinWait1 => {
+                    self.receiver.acknowledging.demand();
+                    self.state = State::Closing;
+                }
                 State::FinWait2 => {
                     self.wait(now);
                     self.acknowledge(now, outlet);

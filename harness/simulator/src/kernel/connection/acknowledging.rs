@@ -110,6 +110,12 @@ impl Acknowledging {
         self.interactive = interactive;
     }
 
+    /// The peer's FIN has come: whoever reads its end will soon answer or close, and that carries the acknowledgement.
+    pub(super) fn finished(&mut self) {
+        self.wanted = true;
+        self.interactive = true;
+    }
+
     /// The next one is due at once.
     pub(super) fn demand(&mut self) {
         self.wanted = true;
@@ -227,6 +233,15 @@ mod tests {
         assert!(acknowledging.decide(millis(60), SMALL, true, false, None));
         acknowledging.sent();
         assert!(takes(&mut acknowledging, millis(70), SMALL));
+    }
+
+    #[test]
+    fn a_fin_is_acknowledged_with_what_the_program_says_to_it() {
+        let mut acknowledging = Acknowledging::default();
+        assert!(takes(&mut acknowledging, 0, SMALL));
+        acknowledging.finished();
+        assert!(!acknowledging.decide(millis(1), 1, true, false, None));
+        assert_eq!(acknowledging.due(), Some(millis(41)));
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Receiver {
     pub(super) fn finish(&mut self) {
         self.is_finished = true;
         self.edge = self.edge.max(self.next());
-        self.acknowledging.demand();
+        self.acknowledging.finished();
     }
 
     /// RCV.NXT as the peer knows it.

@@ -264,7 +264,8 @@ impl Scoreboard {
         self.lost = 0;
     }
 
-    /// What is to be sent again first, in pieces of at most so many bytes.
+    /// What is to be sent again first, in pieces of at most so many bytes. Small segments behind it that have not arrived
+    /// go with it.
     pub(super) fn next_lost(&mut self, most: u32) -> Option<Block> {
         if self.lost == 0 {
             return None;
@@ -272,7 +273,8 @@ impl Scoreboard {
         while let Some(sent) = self.segments.get(self.hint) {
             if sent.is_lost && !sent.is_resent {
                 let block = (sent.seq, sent.end);
-                return Some(self.cut(self.hint, block, most));
+                self.cut(self.hint, block, most);
+                return Some(self.join(self.hint, most));
             }
             self.hint += 1;
         }
@@ -294,6 +296,25 @@ impl Scoreboard {
         self.sacked += u32::from(rest.is_sacked);
         self.segments.insert(place + 1, rest);
         (seq, at)
+    }
+
+    /// Makes one segment of this one and of those behind it, as far as they fit into so many bytes and the peer has told
+    /// of none of them (`tcp_retrans_collapse`).
+    fn join(&mut self, place: usize, most: u32) -> Block {
+        let Sent { seq, mut end, .. } = self.segments[place];
+        let mut joined = place + 1;
+        while let Some(next) = self.segments.get(joined)
+            && !next.is_sacked
+            && next.end - seq <= most
+        {
+            end = next.end;
+            self.lost -= u32::from(next.is_lost);
+            self.resent -= u32::from(next.is_resent);
+            joined += 1;
+        }
+        self.segments.drain(place + 1..joined);
+        self.segments[place].end = end;
+        (seq, end)
     }
 
     /// The last segment, at most so many bytes of its end, to be sent again as a probe.
@@ -372,15 +393,30 @@ mod tests {
         board.lose(Seq(20));
         board.lose(Seq(0));
         assert_eq!(board.in_flight(), 7);
-        assert_eq!(board.next_lost(1000), Some((Seq(0), Seq(10))));
+        assert_eq!(board.next_lost(10), Some((Seq(0), Seq(10))));
         board.resend(Seq(0), 50);
         assert_eq!(board.in_flight(), 8);
-        assert_eq!(board.next_lost(1000), Some((Seq(20), Seq(30))));
+        assert_eq!(board.next_lost(10), Some((Seq(20), Seq(30))));
         board.resend(Seq(20), 51);
-        assert_eq!(board.next_lost(1000), None);
+        assert_eq!(board.next_lost(10), None);
         board.lose(Seq(0));
-        assert_eq!(board.next_lost(1000), Some((Seq(0), Seq(10))));
+        assert_eq!(board.next_lost(10), Some((Seq(0), Seq(10))));
         assert_eq!((board.lost(), board.resent()), (2, 1));
+    }
+
+    #[test]
+    fn small_segments_are_sent_again_together_up_to_one_that_has_arrived() {
+        let mut board = ten();
+        sack(&mut board, &[(60, 70)]);
+        (0..5).for_each(|n| board.lose(Seq(n * 10)));
+        assert_eq!(board.next_lost(35), Some((Seq(0), Seq(30))));
+        board.resend(Seq(0), 50);
+        assert_eq!((board.len(), board.lost(), board.resent()), (8, 3, 1));
+        assert_eq!(board.in_flight(), 5);
+        assert_eq!(board.next_lost(1000), Some((Seq(30), Seq(60))));
+        board.resend(Seq(30), 51);
+        assert_eq!(board.next_lost(1000), None);
+        assert_eq!(board.len(), 6);
     }
 
     #[test]

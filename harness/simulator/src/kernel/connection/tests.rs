@@ -222,7 +222,6 @@ fn a_connection_from_its_beginning_to_its_end() {
      50 a 1+5 P.1
      60 b 1 .6
      80 a 6 F.1
-     90 b 1 .7
     120 b 1+3 P.7
     120 b 4 F.7
     130 a 7 .4
