@@ -11,6 +11,7 @@ use crate::kernel::disk::mount::Copied;
 use crate::kernel::disk::tree::ROOT;
 use crate::kernel::environment::{Environment, Setup};
 use crate::kernel::errno::Errno;
+use crate::kernel::preemption::Preemption;
 use crate::kernel::signals::{self, Sent, Target};
 use crate::kernel::strikes::{Fallen, Strike};
 use crate::kernel::{Addresses, Hardware, Kernel, Packet, Shared, SharedKernel, Unsupported};
@@ -135,6 +136,12 @@ impl Machine {
         kernel_now.set_now(now);
         kernel_now.process_is_dead = false;
         kernel_now.environment = Environment::new(&self.name, &self.setup);
+        if self.setup.preemptions > 0 {
+            let (name, process) = (&self.name, self.ends.len());
+            let label = format!("preemptions of machine {name}, process {process}");
+            let preemption = Preemption::new(self.setup.preemptions, stream(self.seed, &label));
+            kernel_now.threads.preempt_by(preemption);
+        }
         drop(kernel_now);
         *process = Some(Process::start(kernel, &self.program));
     }
@@ -322,6 +329,18 @@ impl Machine {
 
     pub(crate) fn set_work_cost(&mut self, cost: WorkCost) {
         self.with_hardware(|hardware| hardware.cpu.set_cost(cost));
+    }
+
+    /// When threads lost its processor to others though they could have gone on.
+    pub(crate) fn preempted(&self) -> Vec<Duration> {
+        let times = |hardware: &Hardware| {
+            let times = hardware.preempted.iter();
+            times.map(|&at| Duration::from_nanos(at)).collect()
+        };
+        match &self.state {
+            Power::Off(hardware) => times(hardware),
+            Power::On { kernel, .. } => times(&kernel.borrow().hardware),
+        }
     }
 
     /// The files on the machine's disk, and their sizes in bytes.

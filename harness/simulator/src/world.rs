@@ -167,6 +167,22 @@ impl World {
         self.machines[machine].set_work_cost(cost);
     }
 
+    /// From its next start on, each process of a machine is pre-empted so often: a thread that calls libc loses the
+    /// processor to the others though it could go on. The seed decides at which of its first calls (up to 65,536, and
+    /// rather early ones), and who of those that are ready runs. Where a process has one thread, nothing changes.
+    ///
+    /// Without it a thread runs until it waits, and then whoever became ready first: a race between two threads stays
+    /// unseen, if it takes more than that. Not every operation is a call: a lock of std's or tokio's that is free is taken
+    /// without the kernel.
+    pub fn set_preemptions(&mut self, machine: MachineId, times: u32) {
+        self.machines[machine].setup.preemptions = times;
+    }
+
+    /// When threads of a machine were pre-empted, in the order of time.
+    pub fn preempted(&self, machine: MachineId) -> Vec<Duration> {
+        self.machines[machine].preempted()
+    }
+
     /// Sets an environment variable for the programs of a machine, from their next start on. Nothing of the host's
     /// environment is on a machine. What a program sets for itself is gone with its process.
     ///

@@ -10,6 +10,8 @@ pub(crate) struct Setup {
     pub(crate) variables: BTreeMap<String, String>,
     /// Without the program's own name.
     pub(crate) arguments: Vec<String>,
+    /// How often a thread of a process loses the processor though it could go on.
+    pub(crate) preemptions: u32,
 }
 
 /// What is set on every machine unless somebody says otherwise. Clients of TLS libraries load all certificates of the host

@@ -30,6 +30,7 @@ mod options;
 mod packet;
 mod pipe;
 mod ports;
+pub(crate) mod preemption;
 pub(crate) mod signals;
 mod socket;
 pub(crate) mod strikes;
@@ -100,6 +101,8 @@ pub(crate) struct Hardware {
     pub(crate) disk: Disk,
     /// What is going to happen to it.
     pub(crate) strikes: Strikes,
+    /// When threads have lost its processor to others though they could have gone on.
+    pub(crate) preempted: Vec<u64>,
 }
 
 /// The operating system of one machine, from power on to power off.

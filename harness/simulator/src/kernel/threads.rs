@@ -7,6 +7,7 @@
 mod calls;
 
 use super::ids::{FlowId, ThreadId};
+use super::preemption::Preemption;
 use super::signals::SignalSet;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
@@ -104,6 +105,8 @@ pub(crate) struct Threads {
     of_boot: FxHashSet<usize>,
     /// The locks for readers and writers that are held here, and how often.
     held: FxHashMap<usize, u32>,
+    /// If they can lose the processor.
+    preemption: Option<Box<Preemption>>,
     barriers: FxHashMap<usize, Barrier>,
 }
 
@@ -248,6 +251,40 @@ impl Threads {
     /// The running thread lets all others go first that can run.
     pub(crate) fn step_back(&mut self, thread: ThreadId) {
         self.ready.push_back((thread, Outcome::Woken));
+    }
+
+    /// From now on the threads lose the processor as is said there.
+    pub(crate) fn preempt_by(&mut self, preemption: Preemption) {
+        self.preemption = Some(Box::new(preemption));
+    }
+
+    /// Whether a thread can lose the processor to another.
+    #[inline]
+    fn can_be_preempted(&self) -> bool {
+        self.preemption.is_some() && !self.is_alone()
+    }
+
+    /// The running thread makes a call. Says whether it loses the processor.
+    fn count_call(&mut self) -> bool {
+        let preemption = self.preemption.as_mut();
+        preemption.is_some_and(|preemption| preemption.count_call())
+    }
+
+    /// The running thread loses the processor to all others that can run.
+    pub(crate) fn preempt(&mut self, thread: ThreadId) {
+        if let Some(preemption) = &mut self.preemption {
+            preemption.lower(thread);
+        }
+        self.step_back(thread);
+    }
+
+    /// The one that is to run next.
+    fn take_ready(&mut self) -> Option<(ThreadId, Outcome)> {
+        let Some(preemption) = &mut self.preemption else {
+            return self.ready.pop_front();
+        };
+        let place = preemption.choose(self.ready.iter().map(|(thread, _)| *thread))?;
+        self.ready.remove(place)
     }
 
     /// `FUTEX_WAKE_BITSET`: wakes so many at the most; returns how many.

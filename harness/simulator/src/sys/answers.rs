@@ -6,15 +6,33 @@ use crate::kernel::Kernel;
 use crate::kernel::errno::Errno;
 use libc::c_int;
 
-/// As [`machine`](super::here::machine), for a system call that others can notice: a strike can fall at it.
+/// As [`machine`](super::here::machine), for a system call that others can notice: a strike can fall at it, and its
+/// thread can lose the processor behind it.
 pub(super) fn call<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
-    let mut struck = false;
+    let (mut struck, mut preempted) = (false, false);
     let answer = machine(|kernel| {
         struck = kernel.begin_call();
+        preempted = kernel.loses_processor();
         f(kernel)
     });
     if struck {
         waiting::step_back();
+    } else if preempted {
+        waiting::preempt();
+    }
+    answer
+}
+
+/// As [`machine`](super::here::machine), for a call that nobody else can notice: its thread can lose the processor
+/// behind it all the same.
+pub(super) fn unnoticed_call<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
+    let mut preempted = false;
+    let answer = machine(|kernel| {
+        preempted = kernel.loses_processor();
+        f(kernel)
+    });
+    if preempted {
+        waiting::preempt();
     }
     answer
 }

@@ -8,7 +8,7 @@
 //! this is how the two are told apart. Should another world not let go for long, then the machine looks again from time
 //! to time. A thread that is alone in its process can only be waited for by others, and so waits for them.
 
-use super::answers::fail;
+use super::answers::{fail, unnoticed_call};
 use super::here::{machine, other_worlds};
 use super::myself::has_others;
 use super::refuse::refuse;
@@ -131,6 +131,7 @@ fn wake(arguments: [usize; 6], bits: u32) -> Option<isize> {
     let [a, b, c] = rest;
     // SAFETY: the host's kernel takes the address for no more than a name.
     let others = unsafe { real::syscall(libc::SYS_futex, [address, operation, most, a, b, c]) };
+    unnoticed_call(|_| ());
     Some(woken as isize + others.max(0))
 }
 

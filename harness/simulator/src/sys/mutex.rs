@@ -4,6 +4,7 @@
 //! So a lock that another thread of the same machine holds is waited for here. One that another world holds
 //! is waited for as ever: it is free in a moment.
 
+use super::answers::unnoticed_call;
 use super::here::{EntryPoint, machine, world};
 use super::myself::has_others;
 use super::waiting;
@@ -42,6 +43,7 @@ pub(super) unsafe extern "C" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) 
         if !has_others() {
             return original(&LOCK)(mutex);
         }
+        unnoticed_call(|_| ());
         loop {
             let error = original(&TRYLOCK)(mutex);
             if error != libc::EBUSY {
@@ -60,7 +62,7 @@ pub(super) unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut pthread_mutex_t
     // SAFETY: the mutex is the caller's, as for pthread_mutex_unlock(3).
     let error = unsafe { original(&UNLOCK)(mutex) };
     if has_others() {
-        machine(|kernel| kernel.threads.wake(mutex as usize, 1, u32::MAX));
+        unnoticed_call(|kernel| kernel.threads.wake(mutex as usize, 1, u32::MAX));
     }
     error
 }

@@ -1,6 +1,6 @@
 //! Clocks, and the zone of their times. A machine's clocks show its own virtual time, which passes during a turn only if work costs time.
 
-use super::answers::fail;
+use super::answers::{fail, unnoticed_call};
 use super::audit::asked;
 use super::here::{EntryPoint, machine};
 use super::{parking_lot, spin};
@@ -31,7 +31,7 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_i
     let at_greeting = || parking_lot::clock_at_greeting().map(Some);
     let shown = at_greeting().or_else(|| {
         asked(|| Call::time("clock_gettime").of(name_of(clock)));
-        machine(|kernel| match clock {
+        unnoticed_call(|kernel| match clock {
             libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => {
                 Some(kernel.wall_clock())
             }

@@ -51,6 +51,15 @@ fn pass(wait: Wait, until: Option<u64>) -> Outcome {
     })
 }
 
+/// The thread that runs loses the processor to the others.
+pub(super) fn preempt() {
+    myself(|myself| {
+        machine(|kernel| kernel.threads.preempt(myself.id));
+        myself.give_back();
+    });
+    handle();
+}
+
 /// Lets the others run first that can.
 pub(super) fn step_back() {
     myself(|myself| {

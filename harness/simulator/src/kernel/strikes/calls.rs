@@ -5,6 +5,7 @@ use crate::kernel::Kernel;
 
 impl Kernel {
     /// The process begins a system call. True if that is where it is struck down.
+    #[inline]
     pub(crate) fn begin_call(&mut self) -> bool {
         let strikes = &mut self.hardware.strikes;
         if !strikes.at_work || self.process_is_dead {
@@ -15,6 +16,7 @@ impl Kernel {
     }
 
     /// Lets what is due strike, in the order of planning. A dead process can be struck no more.
+    #[cold]
     fn strike(&mut self) -> bool {
         let call = self.hardware.strikes.calls;
         while !self.process_is_dead {

@@ -14,7 +14,7 @@ impl Kernel {
         self.threads.rests_until = None;
         self.threads.expire(now);
         self.wake_from_kernel();
-        let Some((id, outcome)) = self.threads.ready.pop_front() else {
+        let Some((id, outcome)) = self.threads.take_ready() else {
             self.threads.changes = 0;
             return None;
         };
@@ -29,6 +29,21 @@ impl Kernel {
             .iter()
             .find(|live| live.thread.id() == id)?;
         Some((Rc::clone(&live.thread), outcome))
+    }
+
+    /// The thread that runs makes a call. Says whether it loses the processor to the others.
+    #[inline]
+    pub(crate) fn loses_processor(&mut self) -> bool {
+        self.threads.can_be_preempted() && self.counts_to_preemption()
+    }
+
+    #[cold]
+    fn counts_to_preemption(&mut self) -> bool {
+        let loses = !self.process_is_dead && self.threads.count_call();
+        if loses {
+            self.hardware.preempted.push(self.now);
+        }
+        loses
     }
 
     /// When a time slice that begins now is over.
