@@ -130,6 +130,36 @@ fn other_attributes_of_a_test_stay(world: &mut World) {
     );
 }
 
+/// Two clerks sell the last seat. Each looks whether it is free, and lets the lock go while the time is noted.
+fn sell_the_last_seat() {
+    let (free, sold) = (std::sync::Mutex::new(true), std::sync::Mutex::new(0));
+    std::thread::scope(|clerks| {
+        for _ in 0..2 {
+            clerks.spawn(|| {
+                let is_free = *free.lock().unwrap();
+                let _noted = std::time::SystemTime::now();
+                if is_free {
+                    *free.lock().unwrap() = false;
+                    *sold.lock().unwrap() += 1;
+                }
+            });
+        }
+    });
+    squall::always!(*sold.lock().unwrap() < 2, "no seat is sold twice");
+}
+
+#[squall::test(seeds = 60)]
+#[should_panic(expected = "no seat is sold twice")]
+fn a_race_between_two_threads_is_found(world: &mut World) {
+    world.machine("office", sell_the_last_seat);
+}
+
+#[squall::test(seeds = 60)]
+fn a_race_stays_unseen_where_a_thread_runs_until_it_waits(world: &mut World) {
+    world.machine("office", sell_the_last_seat);
+    world.no_preemptions();
+}
+
 /// A service that needs a while to end, as long as it is told.
 async fn end_slowly() {
     let me = std::env::args().nth(1);

@@ -64,6 +64,16 @@ pub(super) fn story(outcome: &Outcome) -> String {
             format!("{}: its program ends", observed.name(machine)),
         ));
     }
+    for &(machine, at) in &outcome.preempted {
+        lines.push((
+            at,
+            1,
+            format!(
+                "{}: a thread loses the processor to another",
+                observed.name(machine)
+            ),
+        ));
+    }
     for panic in &outcome.panics {
         let who = observed.name(panic.machine);
         lines.push((panic.at, 2, format!("{who}: panics: {}", panic.message)));

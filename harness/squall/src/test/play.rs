@@ -31,6 +31,8 @@ pub(super) struct Outcome {
     pub(super) verdicts: Vec<(String, Verdict)>,
     pub(super) panics: Vec<Panicked>,
     pub(super) ends: Vec<(usize, Duration)>,
+    /// When a thread lost the processor though it could have gone on.
+    pub(super) preempted: Vec<(usize, Duration)>,
     pub(super) observed: Observed,
     pub(super) trace: Vec<TraceEvent>,
 }
@@ -106,6 +108,10 @@ fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
             group: described.group,
             ..Machine::default()
         });
+    }
+    let preemptions = world.dice.count("preemptions", world.preemptions, 0);
+    for &id in &ids {
+        simulated.set_preemptions(id, preemptions);
     }
     let places = Places {
         names: &names,
@@ -186,6 +192,10 @@ fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
     });
     let ends = ends.iter().enumerate();
     let ends = ends.flat_map(|(place, ends)| ends.iter().map(move |&at| (place, at)));
+    let preempted = ids.iter().enumerate().flat_map(|(place, &id)| {
+        let times = simulated.preempted(id).into_iter();
+        times.map(move |at| (place, at))
+    });
     Outcome {
         digest: simulated.digest(),
         drawn: world.dice.drawn().to_vec(),
@@ -193,6 +203,7 @@ fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
         verdicts,
         panics,
         ends: ends.collect(),
+        preempted: preempted.collect(),
         observed,
         trace: simulated.trace().to_vec(),
     }

@@ -166,6 +166,7 @@ mod tests {
             verdicts: Vec::new(),
             panics: Vec::new(),
             ends: Vec::new(),
+            preempted: Vec::new(),
             observed: Observed::default(),
             trace: Vec::new(),
         }

@@ -23,6 +23,7 @@ pub struct World {
     pub(super) network: Network,
     pub(super) lasting: Setting<Duration>,
     pub(super) settling: Duration,
+    pub(super) preemptions: Setting<u32>,
     pub(super) may_panic: bool,
 }
 
@@ -91,6 +92,7 @@ impl World {
             network: Network::default(),
             lasting: Setting::Fixed(Duration::from_secs(30)),
             settling: Duration::from_secs(60),
+            preemptions: Setting::Between(0, 3),
             may_panic: false,
         }
     }
@@ -213,6 +215,19 @@ impl World {
     /// How long everything works after that, so that what must come to its end can; 60 s if nobody says.
     pub fn settling(&mut self, time: impl InSeconds) {
         self.settling = time.duration();
+    }
+
+    /// How often each process is pre-empted: a thread loses the processor to the others though it could go on, so that
+    /// races between them are found. Up to three times if nobody says. A process with one thread never is.
+    ///
+    /// It happens at calls of libc: a lock of std's that is free is taken without one.
+    pub fn preemptions(&mut self, times: impl Counts) {
+        self.preemptions = times.setting();
+    }
+
+    /// A thread runs until it waits.
+    pub fn no_preemptions(&mut self) {
+        self.preemptions = Setting::Fixed(0);
     }
 
     /// A program may panic, or end with an error.
