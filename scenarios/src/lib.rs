@@ -6,13 +6,11 @@
 //! | `library` | the named scenarios |
 //! | `planted`, `bugs` | the planted bugs, and the hunt for them |
 //! | `matrix` | every guarantee on every transport, in every mode, under every class of fault |
-//! | [`calibration`] | TCP in the simulated world beside theory and Linux |
 //! | [`search`] | worlds that a seed composes, and failing ones made small |
 //! | [`command`] | the command |
 #![forbid(unsafe_code)]
 
 mod bugs;
-pub mod calibration;
 mod chat;
 pub mod command;
 mod library;

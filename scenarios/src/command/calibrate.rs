@@ -1,21 +1,27 @@
-//! `squall calibrate`: what TCP does in the simulated world, beside what theory says and Linux does.
+//! `squall calibrate`: what TCP does in the simulated world, beside what it does on Linux.
 
-use super::exit::{Exit, Failure, complain, say, say_text};
+use super::exit::{Exit, Failure, complain, note, say, say_text};
 use super::format::one_of;
-use crate::calibration::{Row, calibrate as measure, table};
+use super::progress::spinner;
 use serde_json::json;
+use squall_calibration::{
+    Recording, Row, calibrate as measure, record, significant, stored, table,
+};
 use squall_reports::Format;
 use squall_reports::json::VERSION;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
-/// Measures TCP in the simulated world, and sets it beside theory and Linux.
+/// Measures TCP in the simulated world, and sets it beside Linux.
 ///
-/// Handshakes, repairs of losses, fetches, small writes, silent peers and goodputs, each with what was
-/// expected (a round trip; the rate of a link; what Linux 6.18 was measured to do), the ratio, and what
-/// decides it. It is the same each time, and the table in Markdown is quoted in harness/README.md. It
-/// takes a minute or two.
+/// Handshakes, repairs of losses, outages, fetches, small writes, silent peers and goodputs, each with what
+/// Linux was measured to do, the ratio, and what decides it. It is the same each time. It takes a minute
+/// or two.
 ///
-/// As JSON: in `calibration` a list of objects with what, world, expected, unit, ratio, bounds (a list
+/// With --record the Linux of this computer is measured instead, in some twenty minutes: with the rights of
+/// root, in network namespaces of its own. It changes nothing outside of them.
+///
+/// As JSON: in `calibration` a list of objects with what, world, linux, unit, ratio, bounds (a list
 /// of two) and why.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -25,22 +31,41 @@ pub(crate) struct Arguments {
     /// How to write it.
     #[arg(long, value_parser = one_of(&FORMATS), default_value = "text")]
     format: Format,
+
+    /// Measure the Linux of this computer, and write what comes out to this file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "linux"])]
+    record: Option<PathBuf>,
+
+    /// Measure only what has this in its name; the rest of the file stays.
+    #[arg(long, value_name = "TEXT", requires = "record")]
+    only: Option<String>,
+
+    /// Compare with this file, which --record has written, instead of the table that Squall brings along.
+    #[arg(long, value_name = "FILE")]
+    linux: Option<PathBuf>,
 }
 
 /// In which forms the measurements can be written.
 const FORMATS: [Format; 3] = [Format::Text, Format::Json, Format::Markdown];
 
 pub(crate) fn calibrate(arguments: &Arguments) -> Result<Exit, Failure> {
-    let rows = measure();
+    if let Some(file) = &arguments.record {
+        return write(file, arguments.only.as_deref());
+    }
+    let linux = match &arguments.linux {
+        None => stored(),
+        Some(file) => read(file)?,
+    };
+    let rows = measure(&linux).map_err(Failure::new)?;
     match arguments.format {
-        Format::Json => say(json(&rows)),
+        Format::Json => say(json(&rows, &linux.kernel)),
         // A line of its own ends it.
         Format::Markdown => say(table(&rows).trim_end()),
         // The others are not among FORMATS.
-        _ => say_text(text(&rows).trim_end()),
+        _ => say_text(text(&rows, &linux.kernel).trim_end()),
     }
     let mut exit = Exit::AsExpected;
-    for row in rows.iter().filter(|row| !row.bounds.contains(&row.ratio())) {
+    for row in rows.iter().filter(|row| !row.is_close()) {
         let (what, ratio, bounds) = (&row.what, row.ratio(), &row.bounds);
         complain(format_args!(
             "{what}: the ratio {ratio:.3} is outside {bounds:?}"
@@ -50,38 +75,70 @@ pub(crate) fn calibrate(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn text(rows: &[Row]) -> String {
-    let mut text = String::new();
+fn read(file: &Path) -> Result<Recording, Failure> {
+    let failure =
+        |error: &dyn std::fmt::Display| Failure::new(format_args!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| failure(&error))?;
+    toml::from_str(&text).map_err(|error| failure(&error))
+}
+
+fn write(file: &Path, only: Option<&str>) -> Result<Exit, Failure> {
+    let before = only.map(|_| read(file)).transpose()?;
+    // Whether the file can be written is not to be found out after twenty minutes.
+    let failure = |error: std::io::Error| {
+        Failure::new(format_args!("cannot write {}: {error}", file.display()))
+    };
+    (std::fs::OpenOptions::new().append(true).create(true))
+        .open(file)
+        .map_err(failure)?;
+    let bar = spinner("measurements");
+    let wanted = |what: &str| only.is_none_or(|text| what.contains(text));
+    let recording = record(wanted, |done, total| {
+        bar.set_position(done as u64);
+        bar.set_message(format!("of {total}"));
+    });
+    bar.finish_and_clear();
+    let mut recording = recording.map_err(|error| {
+        Failure::new(format_args!(
+            "this computer does not let us make network namespaces and TUN devices ({error}): run it as root, \
+             where /dev/net/tun is"
+        ))
+    })?;
+    if let Some(mut whole) = before {
+        whole.update(recording);
+        recording = whole;
+    }
+    let text = toml::to_string_pretty(&recording).map_err(Failure::new)?;
+    std::fs::write(file, text).map_err(failure)?;
+    note(format_args!(
+        "{} measurements of {}",
+        recording.answers.len(),
+        recording.kernel
+    ));
+    Ok(Exit::AsExpected)
+}
+
+fn text(rows: &[Row], kernel: &str) -> String {
+    let mut text = format!("The simulated world beside {kernel}:\n");
     for row in rows {
-        let Row {
-            what,
-            measured,
-            expected,
-            unit,
-            why,
-            ..
-        } = row;
-        let mark = if row.bounds.contains(&row.ratio()) {
-            ' '
-        } else {
-            '!'
-        };
-        let _ = writeln!(text, "{mark} {what}");
-        let ratio = row.ratio();
+        let mark = if row.is_close() { ' ' } else { '!' };
+        let _ = writeln!(text, "{mark} {}", row.what);
+        let (world, linux, unit) = (significant(row.world), significant(row.linux), row.unit);
+        let (ratio, why) = (row.ratio(), row.why);
         let _ = writeln!(
             text,
-            "      {measured:.3} {unit}, expected {expected:.3} {unit}: {ratio:.2}; {why}"
+            "      {world} {unit}, Linux {linux} {unit}: {ratio:.2}; {why}"
         );
     }
     text
 }
 
-fn json(rows: &[Row]) -> String {
+fn json(rows: &[Row], kernel: &str) -> String {
     let rows = rows.iter().map(|row| {
         json!({
             "what": row.what,
-            "world": row.measured,
-            "expected": row.expected,
+            "world": row.world,
+            "linux": row.linux,
             "unit": row.unit,
             "ratio": row.ratio(),
             "bounds": [row.bounds.start(), row.bounds.end()],
@@ -89,7 +146,10 @@ fn json(rows: &[Row]) -> String {
         })
     });
     let rows: Vec<_> = rows.collect();
-    format!("{:#}", json!({ "squall": VERSION, "calibration": rows }))
+    format!(
+        "{:#}",
+        json!({ "squall": VERSION, "kernel": kernel, "calibration": rows })
+    )
 }
 
 #[cfg(test)]
@@ -98,21 +158,23 @@ mod tests {
 
     #[test]
     fn a_measurement_is_told_in_words_and_one_out_of_bounds_is_marked() {
-        let row = |measured: f64| Row {
-            what: "handshake, 1ms each way".to_owned(),
-            measured,
-            expected: 2.0,
+        let row = |world: f64| Row {
+            what: "handshake, round trip 2 ms".to_owned(),
+            world,
+            linux: 2.0,
             unit: "ms",
             why: "a round trip",
             bounds: 0.99..=1.01,
         };
-        insta::assert_snapshot!(text(&[row(2.0), row(3.0)]), @r"
-          handshake, 1ms each way
-              2.000 ms, expected 2.000 ms: 1.00; a round trip
-        ! handshake, 1ms each way
-              3.000 ms, expected 2.000 ms: 1.50; a round trip
+        insta::assert_snapshot!(text(&[row(2.0), row(3.0)], "Linux 6.18"), @r"
+        The simulated world beside Linux 6.18:
+          handshake, round trip 2 ms
+              2.00 ms, Linux 2.00 ms: 1.00; a round trip
+        ! handshake, round trip 2 ms
+              3.00 ms, Linux 2.00 ms: 1.50; a round trip
         ");
-        let told: serde_json::Value = serde_json::from_str(&json(&[row(3.0)])).expect("JSON");
+        let told: serde_json::Value =
+            serde_json::from_str(&json(&[row(3.0)], "Linux 6.18")).expect("JSON");
         assert_eq!(told["calibration"][0]["ratio"], 1.5);
     }
 }

@@ -20,7 +20,12 @@ const FLOORS: [&[&str]; 5] = [
         "harness/middlebox",
         "harness/mutations",
     ],
-    &["harness/chat", "harness/parity", "reports"],
+    &[
+        "harness/calibration",
+        "harness/chat",
+        "harness/parity",
+        "reports",
+    ],
     &["harness/squall", "harness/planted"],
     &["scenarios"],
 ];

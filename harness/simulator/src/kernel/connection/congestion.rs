@@ -190,6 +190,14 @@ impl Congestion {
         self.threshold = self.threshold.max(threshold);
     }
 
+    /// A recovery is over: what is left of the window is the threshold. If the reduction was taken back before there was any
+    /// threshold, there is none, and the window stays.
+    pub(super) fn settle_at_threshold(&mut self) {
+        if self.threshold < u32::MAX {
+            self.settle(self.threshold);
+        }
+    }
+
     /// A reduction is over.
     pub(super) fn settle(&mut self, window: u32) {
         self.window = window;
@@ -349,6 +357,15 @@ mod tests {
         };
         congestion.usage.is_limited = true;
         congestion
+    }
+
+    #[test]
+    fn a_reduction_that_was_taken_back_before_there_was_a_threshold_leaves_the_window_as_it_was() {
+        let mut congestion = busy(10, u32::MAX);
+        congestion.reduce();
+        congestion.undo(10, u32::MAX);
+        congestion.settle_at_threshold();
+        assert_eq!(congestion.window, 10);
     }
 
     #[test]

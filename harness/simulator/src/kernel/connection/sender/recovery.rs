@@ -182,8 +182,8 @@ impl Sender {
     fn end_recovery(&mut self, arrived: &Arrived) {
         if self.may_undo(arrived) {
             self.undo(false);
-        } else {
-            self.congestion.settle(self.congestion.threshold);
+        } else if self.repair.undo.is_some() {
+            self.congestion.settle_at_threshold();
         }
         self.leave_repair();
     }
@@ -243,7 +243,7 @@ impl Sender {
             // The probe repaired a loss (RFC 8985, section 7.4.2).
             self.repair.probe = None;
             self.begin_reduction();
-            self.congestion.settle(self.congestion.threshold);
+            self.congestion.settle_at_threshold();
         } else if arrived.is_duplicate {
             self.repair.probe = None;
         }

@@ -1,0 +1,160 @@
+#![doc = include_str!("../README.md")]
+
+mod conversation;
+mod linux;
+mod question;
+mod questions;
+mod record;
+mod segment;
+mod stage;
+mod world;
+
+pub use record::{Recorded, Recording, Segments, record};
+
+use std::fmt::Write as _;
+use std::ops::RangeInclusive;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use world::InTheWorld;
+
+/// One thing that was measured in the world and on Linux.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What, under which conditions.
+    pub what: String,
+    /// What came out in the world.
+    pub world: f64,
+    /// What came out on Linux.
+    pub linux: f64,
+    /// The unit of both.
+    pub unit: &'static str,
+    /// What decides it.
+    pub why: &'static str,
+    /// Between what their ratio must be.
+    pub bounds: RangeInclusive<f64>,
+}
+
+impl Row {
+    /// The world's over Linux's.
+    pub fn ratio(&self) -> f64 {
+        self.world / self.linux
+    }
+
+    /// Whether the world comes close enough.
+    pub fn is_close(&self) -> bool {
+        self.bounds.contains(&self.ratio())
+    }
+}
+
+/// What [`record`] measured on Linux, as it is stored with this crate.
+pub fn stored() -> Recording {
+    toml::from_str(include_str!("../linux.toml")).expect("it is as it was written")
+}
+
+/// Measures the world, and sets it beside Linux, in the order of the recording.
+///
+/// # Errors
+///
+/// With what the recording does not tell, or tells of what is not measured any more.
+pub fn calibrate(linux: &Recording) -> Result<Vec<Row>, String> {
+    let questions = questions::all();
+    let at_once = thread::available_parallelism().map_or(1, Into::into);
+    let indices: Vec<_> = (0..questions.len()).rev().collect();
+    let mut measured = side_by_side(
+        &indices,
+        at_once,
+        |&index| (index, questions[index].means(&InTheWorld)),
+        |_| {},
+    );
+    measured.sort_by_key(|(index, _)| *index);
+    let answers = questions.iter().flat_map(|question| &question.answers);
+    let values = measured.into_iter().flat_map(|(_, values)| values);
+    let rows: Result<Vec<_>, String> = answers
+        .zip(values)
+        .map(|(answer, world)| {
+            let recorded = linux.answers.iter().find(|one| one.what == answer.what);
+            let recorded = recorded.ok_or_else(|| format!("not recorded: {}", answer.what))?;
+            Ok(Row {
+                what: answer.what.clone(),
+                world,
+                linux: match answer.best_counts {
+                    true => recorded.best(),
+                    false => recorded.mean(),
+                },
+                unit: answer.unit,
+                why: answer.why,
+                bounds: match answer.is_random {
+                    false => answer.bounds.clone(),
+                    true => {
+                        let doubt = recorded.doubt();
+                        *answer.bounds.start() - doubt..=*answer.bounds.end() + doubt
+                    }
+                },
+            })
+        })
+        .collect();
+    let rows = rows?;
+    let known = |what: &String| rows.iter().any(|row| row.what == *what);
+    match linux.answers.iter().find(|one| !known(&one.what)) {
+        Some(gone) => Err(format!("not measured any more: {}", gone.what)),
+        None => Ok(rows),
+    }
+}
+
+/// The segments of one conversation in the world, to be compared with [`Recording::conversation`].
+pub fn conversation_in_the_world() -> Segments {
+    conversation::held(&InTheWorld)
+}
+
+/// The rows as a table in Markdown.
+pub fn table(rows: &[Row]) -> String {
+    let mut table =
+        String::from("| what | world | Linux | ratio | why |\n|---|---:|---:|---:|---|\n");
+    for row in rows {
+        let (world, linux, unit) = (significant(row.world), significant(row.linux), row.unit);
+        let _ = writeln!(
+            table,
+            "| {} | {world} {unit} | {linux} {unit} | {:.2} | {} |",
+            row.what,
+            row.ratio(),
+            row.why
+        );
+    }
+    table
+}
+
+/// A value with the digits that mean something.
+pub fn significant(value: f64) -> String {
+    let digits = match value.abs() {
+        100.0.. => 0,
+        10.0.. => 1,
+        1.0.. => 2,
+        _ => 3,
+    };
+    format!("{value:.digits$}")
+}
+
+/// Does the work of all tasks, so many at a time, and says after each how many are done.
+fn side_by_side<T: Sync, R: Send>(
+    tasks: &[T],
+    at_once: usize,
+    work: impl Fn(&T) -> R + Sync,
+    progress: impl Fn(usize) + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = work(task);
+                    let mut results = results.lock().expect("nobody panicked");
+                    results.push(result);
+                    progress(results.len());
+                }
+            });
+        }
+    });
+    results.into_inner().expect("nobody panicked")
+}
