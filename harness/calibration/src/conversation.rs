@@ -1,10 +1,20 @@
 //! One conversation without a loss, of which every segment is compared.
 
-use crate::record::Segments;
 use crate::segment::count_from_zero;
 use crate::stage::{Conversation, Here, MS, SECOND, Stage, program};
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// What both sides of a conversation sent.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Segments {
+    /// The client's segments, one a line.
+    pub client: String,
+    /// The server's segments, one a line.
+    pub server: String,
+}
 
 /// Bytes of each request, and of the answer to it.
 const EXCHANGES: [(usize, usize); 6] = [

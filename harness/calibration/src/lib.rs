@@ -6,15 +6,16 @@ mod question;
 mod questions;
 mod record;
 mod segment;
+mod side_by_side;
 mod stage;
 mod world;
 
-pub use record::{Recorded, Recording, Segments, record};
+pub use conversation::Segments;
+pub use record::{Recorded, Recording, record};
 
+use side_by_side::side_by_side;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use world::InTheWorld;
 
@@ -133,28 +134,4 @@ pub fn significant(value: f64) -> String {
         _ => 3,
     };
     format!("{value:.digits$}")
-}
-
-/// Does the work of all tasks, so many at a time, and says after each how many are done.
-fn side_by_side<T: Sync, R: Send>(
-    tasks: &[T],
-    at_once: usize,
-    work: impl Fn(&T) -> R + Sync,
-    progress: impl Fn(usize) + Sync,
-) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..at_once {
-            scope.spawn(|| {
-                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = work(task);
-                    let mut results = results.lock().expect("nobody panicked");
-                    results.push(result);
-                    progress(results.len());
-                }
-            });
-        }
-    });
-    results.into_inner().expect("nobody panicked")
 }

@@ -1,8 +1,10 @@
 //! What Linux was measured to do: asking it, and the form in which that is stored.
 
+use crate::conversation::Segments;
 use crate::linux::OnLinux;
 use crate::question::Question;
-use crate::{conversation, questions, side_by_side};
+use crate::side_by_side::side_by_side;
+use crate::{conversation, questions};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
@@ -20,16 +22,6 @@ pub struct Recording {
     /// All that was measured.
     #[serde(rename = "answer")]
     pub answers: Vec<Recorded>,
-}
-
-/// What both sides of a conversation sent.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Segments {
-    /// The client's segments, one a line.
-    pub client: String,
-    /// The server's segments, one a line.
-    pub server: String,
 }
 
 /// One thing that was measured, several times.

@@ -1,6 +1,6 @@
 //! How a connection begins, and how often that is tried.
 
-use super::{accept, milliseconds};
+use super::peers::{accept, milliseconds};
 use crate::question::{Answer, Question, median};
 use crate::stage::{Conversation, MS, SECOND, Stage, Strike, program};
 use std::time::Duration;

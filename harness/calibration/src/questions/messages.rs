@@ -1,6 +1,6 @@
 //! Small messages, of which some are lost, and how long they take.
 
-use super::{accept, connect, milliseconds};
+use super::peers::{accept, connect, milliseconds};
 use crate::question::{Answer, Question, median};
 use crate::stage::{Conversation, Here, MS, Program, SECOND, Stage, Strike, program};
 use std::time::Duration;

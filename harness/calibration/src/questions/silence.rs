@@ -1,7 +1,7 @@
 //! A peer from which nothing comes any more.
 
-use super::connect;
 use super::messages::take_messages;
+use super::peers::connect;
 use crate::question::{Answer, Question, median};
 use crate::stage::{Conversation, MS, Observed, SECOND, Stage, Strike, program};
 use std::io::ErrorKind;

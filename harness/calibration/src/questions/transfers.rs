@@ -1,6 +1,6 @@
 //! Much data: how long it takes, and what arrives of it.
 
-use super::{accept, connect, milliseconds};
+use super::peers::{accept, connect, milliseconds};
 use crate::question::{Answer, Question, RANDOM, median};
 use crate::stage::{Conversation, Here, MS, Path, SECOND, Stage, program};
 use std::ops::Range;
