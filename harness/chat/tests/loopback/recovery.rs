@@ -165,7 +165,7 @@ async fn a_client_that_comes_back_before_its_server_has_noticed_supersedes_its_o
     bobs.connected().await;
     send_numbered(&ann, 0, 2);
     bobs.delivered(2).await;
-    cable.cut();
+    cable.tear();
     send_numbered(&ann, 2, 4);
     bobs.delivered(4).await;
     assert_eq!(bobs.contents(), numbered(0, 4));

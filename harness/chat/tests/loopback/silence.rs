@@ -13,40 +13,75 @@ use tokio::time::{Instant, sleep};
 /// A network cable between clients and a server.
 pub(crate) struct Cable {
     pub(crate) address: SocketAddr,
-    intact: watch::Sender<bool>,
+    state: watch::Sender<State>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Intact,
+    Cut,
+    /// The client's end is gone, and it knows; the server hears nothing any more.
+    Torn,
 }
 
 impl Cable {
     pub(crate) async fn to(server: SocketAddr) -> Self {
         let listener = listen("127.0.0.1:0").await;
         let address = listener.local_addr().unwrap();
-        let (intact, state) = watch::channel(true);
+        let (sender, state) = watch::channel(State::Intact);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (from_client, to_client) = client.into_split();
                 let server = TcpStream::connect(server).await.unwrap();
                 let (from_server, to_server) = server.into_split();
-                tokio::spawn(carry(from_client, to_server, state.clone()));
-                tokio::spawn(carry(from_server, to_client, state.clone()));
+                tokio::spawn(carry(from_client, to_server, state.clone(), false));
+                tokio::spawn(carry(from_server, to_client, state.clone(), true));
             }
         });
-        Self { address, intact }
+        Self {
+            address,
+            state: sender,
+        }
     }
 
     pub(crate) fn cut(&self) {
-        self.intact.send(false).unwrap();
+        self.state.send(State::Cut).unwrap();
     }
 
     pub(crate) fn mend(&self) {
-        self.intact.send(true).unwrap();
+        self.state.send(State::Intact).unwrap();
+    }
+
+    /// The client loses its connection, and the server is not told.
+    pub(crate) fn tear(&self) {
+        self.state.send(State::Torn).unwrap();
     }
 }
 
 /// Carries bytes one way. What arrives while the cable is cut waits, as TCP would send it again.
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<bool>) {
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut state: watch::Receiver<State>,
+    to_client: bool,
+) {
     let mut bytes = vec![0; 64 * 1024];
-    while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        let mended = state.wait_for(|intact| *intact).await.is_ok();
+    let mut torn = state.clone();
+    loop {
+        let is_torn = async { drop(torn.wait_for(|state| *state == State::Torn).await) };
+        let read = tokio::select! {
+            read = from.read(&mut bytes) => read,
+            () = is_torn => {
+                // The connection of the client is closed. That of the server stays as it is.
+                let _open = (!to_client).then_some(to);
+                return std::future::pending().await;
+            }
+        };
+        let Ok(count @ 1..) = read else { return };
+        let mended = state
+            .wait_for(|state| *state == State::Intact)
+            .await
+            .is_ok();
         if !mended || to.write_all(&bytes[..count]).await.is_err() {
             return;
         }
