@@ -8,6 +8,7 @@ extern crate squall_planted as squall_chat;
 mod support;
 
 #[path = "../../chat/tests/loopback/silence.rs"]
+#[allow(dead_code, reason = "it serves more tests elsewhere")]
 mod silence;
 
 use silence::stored_after_a_cut;
