@@ -53,13 +53,27 @@ pub fn stored() -> Recording {
     toml::from_str(include_str!("../linux.toml")).expect("it is as it was written")
 }
 
-/// Measures the world, and sets it beside Linux, in the order of the recording.
+/// Measures the world, and sets it beside Linux.
 ///
 /// # Errors
 ///
 /// With what the recording does not tell, or tells of what is not measured any more.
 pub fn calibrate(linux: &Recording) -> Result<Vec<Row>, String> {
     let questions = questions::all();
+    // Before the minutes that measuring takes.
+    let asked: Vec<&str> = (questions.iter().flat_map(|question| &question.answers))
+        .map(|answer| &*answer.what)
+        .collect();
+    if let Some(gone) = (linux.answers.iter()).find(|one| !asked.contains(&&*one.what)) {
+        return Err(format!("not measured any more: {}", gone.what));
+    }
+    let recorded = |what: &str| {
+        let found = linux.answers.iter().find(|one| one.what == what);
+        found.ok_or_else(|| format!("not recorded: {what}"))
+    };
+    for what in &asked {
+        recorded(what)?;
+    }
     let at_once = thread::available_parallelism().map_or(1, Into::into);
     let indices: Vec<_> = (0..questions.len()).rev().collect();
     let mut measured = side_by_side(
@@ -71,11 +85,10 @@ pub fn calibrate(linux: &Recording) -> Result<Vec<Row>, String> {
     measured.sort_by_key(|(index, _)| *index);
     let answers = questions.iter().flat_map(|question| &question.answers);
     let values = measured.into_iter().flat_map(|(_, values)| values);
-    let rows: Result<Vec<_>, String> = answers
+    answers
         .zip(values)
         .map(|(answer, world)| {
-            let recorded = linux.answers.iter().find(|one| one.what == answer.what);
-            let recorded = recorded.ok_or_else(|| format!("not recorded: {}", answer.what))?;
+            let recorded = recorded(&answer.what)?;
             Ok(Row {
                 what: answer.what.clone(),
                 world,
@@ -94,13 +107,7 @@ pub fn calibrate(linux: &Recording) -> Result<Vec<Row>, String> {
                 },
             })
         })
-        .collect();
-    let rows = rows?;
-    let known = |what: &String| rows.iter().any(|row| row.what == *what);
-    match linux.answers.iter().find(|one| !known(&one.what)) {
-        Some(gone) => Err(format!("not measured any more: {}", gone.what)),
-        None => Ok(rows),
-    }
+        .collect()
 }
 
 /// The segments of one conversation in the world, to be compared with [`Recording::conversation`].
