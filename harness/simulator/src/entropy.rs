@@ -49,6 +49,12 @@ impl Entropy {
         }
     }
 
+    /// From now on, what is drawn follows from another seed.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.seed = seed;
+        self.streams.clear();
+    }
+
     pub(crate) fn fill(&mut self, door: Door, bytes: &mut [u8]) {
         self.streams
             .entry((door, bytes.len()))

@@ -17,6 +17,7 @@ use crate::kernel::strikes::{Fallen, Strike};
 use crate::kernel::{Addresses, Hardware, Kernel, Packet, Shared, SharedKernel, Unsupported};
 use crate::process::{Process, Program};
 use crate::sys;
+use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -105,6 +106,33 @@ impl Machine {
             last_words: Vec::new(),
             state: Power::Off(Box::default()),
         }
+    }
+
+    /// From now on, what is random about it follows from another seed. What its programs have drawn before, they keep.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.seed = seed;
+        let disk = self.stream_of_disk();
+        self.with_hardware(|hardware| hardware.disk.reseed(disk));
+        if let Power::On { kernel, .. } = &self.state {
+            kernel.borrow_mut().entropy.reseed(seed);
+        }
+    }
+
+    /// This process of the host is a copy of another one: nothing of the machine is in both any more.
+    ///
+    /// # Errors
+    ///
+    /// If the host gives no more memory.
+    pub(crate) fn part_from_parent(&mut self) -> io::Result<()> {
+        match &self.state {
+            Power::On { kernel, .. } => sys::part_maps_from_parent(kernel),
+            Power::Off(_) => Ok(()),
+        }
+    }
+
+    /// What decides which of its disk's operations fail.
+    fn stream_of_disk(&self) -> ChaCha8Rng {
+        stream(self.seed, &format!("disk of {}", self.key))
     }
 
     /// Gives it other addresses. The connections it has keep theirs.
@@ -269,8 +297,8 @@ impl Machine {
     }
 
     pub(crate) fn change_disk(&mut self, change: DiskChange) {
-        let (seed, label) = (self.seed, format!("disk of {}", self.key));
-        self.with_hardware(|hardware| hardware.disk.change(change, || stream(seed, &label)));
+        let rng = self.stream_of_disk();
+        self.with_hardware(|hardware| hardware.disk.change(change, || rng));
     }
 
     /// What the machine has counted of something, since the world began.
@@ -449,7 +477,7 @@ impl Machine {
 
     /// Plans a strike in the middle of a turn, at one of the next calls of the process.
     pub(crate) fn arm(&mut self, fault: FaultId, call: u64, strike: Strike) {
-        let rng = stream(self.seed, &format!("disk of {}", self.key));
+        let rng = self.stream_of_disk();
         self.with_hardware(|hardware| hardware.strikes.arm(fault, call, strike, rng));
     }
 

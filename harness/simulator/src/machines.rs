@@ -16,6 +16,7 @@ use crate::network::{Counts, Network, is_intact};
 use crate::places::Places;
 use crate::process::Program;
 use crate::sys;
+use std::io;
 use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
 use std::rc::Rc;
@@ -98,6 +99,25 @@ impl Machines {
             program,
         ));
         id
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// This process is a copy of another one: nothing of the machines is in both any more, and from now on what is random
+    /// follows from this seed.
+    ///
+    /// # Errors
+    ///
+    /// If the host gives no more memory.
+    pub(crate) fn part_from_parent(&mut self, seed: u64) -> io::Result<()> {
+        self.seed = seed;
+        self.network.reseed(seed);
+        self.machines.iter_mut().try_for_each(|machine| {
+            machine.reseed(seed);
+            machine.part_from_parent()
+        })
     }
 
     /// The time, in nanoseconds since the world began.

@@ -1,5 +1,6 @@
 //! The world, as its user holds it: machines, links and faults in virtual time.
 
+mod fork;
 mod strike;
 
 use crate::audit::Source;

@@ -10,6 +10,11 @@ pub(crate) trait Driver {
     /// A machine was added. Whether it has power, the [`Machines`] know.
     fn add(&mut self, machine: MachineId);
 
+    /// Why a copy of this process could not go on with it: it has only the thread of the world. None if it can.
+    fn no_fork(&self) -> Option<&'static str> {
+        None
+    }
+
     /// A direction between two machines was cut, and with it what is held there, or is open again.
     fn set_cut(&mut self, from: MachineId, to: MachineId, cut: bool);
 

@@ -128,6 +128,10 @@ fn attend(machine: MachineId, machines: &mut Machines) -> (Answer, Result<(), Er
 }
 
 impl Driver for Turmoil {
+    fn no_fork(&self) -> Option<&'static str> {
+        Some("turmoil's engine runs in a thread of its own, which a copy does not have")
+    }
+
     fn add(&mut self, machine: MachineId) {
         self.order(Order::Add(machine));
     }

@@ -32,6 +32,9 @@ pub(crate) struct Remains {
 /// How often a child is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// How long a child that has answered is given before it is looked at again, at first.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(20);
+
 /// How long a child has to say what it is doing, before it is ended for taking too long.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -65,6 +68,29 @@ pub(crate) fn run(
     apart: impl FnOnce(),
     job: impl FnOnce() -> Vec<u8>,
 ) -> io::Result<Remains> {
+    Ok(start(bounds, apart, job)?.wait())
+}
+
+/// A child at work.
+pub(crate) struct Child {
+    process: pid_t,
+    /// When it has had its time, by the host's clock.
+    deadline: Instant,
+    memory: u64,
+    answer: File,
+    told: File,
+}
+
+/// Lets a child do the job, as [`run`], meanwhile.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn start(
+    bounds: Bounds,
+    apart: impl FnOnce(),
+    job: impl FnOnce() -> Vec<u8>,
+) -> io::Result<Child> {
     let (answer, to_answer) = pipe()?;
     let (told, to_tell) = pipe()?;
     // SAFETY: the child does nothing but its job, and ends.
@@ -86,9 +112,15 @@ pub(crate) fn run(
             };
             real::exit(code)
         }
-        child => {
+        process => {
             drop((to_answer, to_tell));
-            Ok(watch(child, bounds, answer.into(), told.into()))
+            Ok(Child {
+                process,
+                deadline: Instant::now() + bounds.time,
+                memory: bounds.memory,
+                answer: answer.into(),
+                told: told.into(),
+            })
         }
     }
 }
@@ -112,70 +144,98 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     }
 }
 
-fn watch(child: pid_t, bounds: Bounds, mut answer: File, mut told: File) -> Remains {
-    let mut heard = [Vec::new(), Vec::new()];
-    let deadline = Instant::now() + bounds.time;
-    let mut ended_for = None;
-    let mut asked = false;
-    let end = loop {
-        let [answered, words] = &mut heard;
-        hear(&mut answer, answered, &mut told, words, LOOK);
-        if words.len() > 2 * TOLD {
-            words.drain(..words.len() - TOLD);
-        }
-        if let Some(end) = real::try_wait(child) {
-            break end;
-        }
-        let late = Instant::now().saturating_duration_since(deadline);
-        if !late.is_zero() && !asked {
-            asked = true;
-            real::kill(child, ASK);
-        }
-        let too_much = if late > LAST_WORDS {
-            Some(End::TooLong)
-        } else if real::resident_memory(child) > bounds.memory {
-            Some(End::TooLarge)
-        } else {
-            None
+impl Child {
+    /// Waits for its end, which comes in time or is made.
+    pub(crate) fn wait(mut self) -> Remains {
+        let mut heard = [Vec::new(), Vec::new()];
+        let mut ended_for = None;
+        let mut asked = false;
+        let mut pause = SHORTEST_PAUSE;
+        let end = loop {
+            let [answered, words] = &mut heard;
+            let heard = hear(&mut self.answer, answered, &mut self.told, words, LOOK);
+            if words.len() > 2 * TOLD {
+                words.drain(..words.len() - TOLD);
+            }
+            if let Some(end) = real::try_wait(self.process) {
+                break end;
+            }
+            if heard == Heard::Ends {
+                // It is about to end, or it has closed what it was given and goes on.
+                std::thread::sleep(pause);
+                pause = LOOK.min(pause * 2);
+            }
+            let late = Instant::now().saturating_duration_since(self.deadline);
+            if !late.is_zero() && !asked {
+                asked = true;
+                real::kill(self.process, ASK);
+            }
+            let too_much = if late > LAST_WORDS {
+                Some(End::TooLong)
+            } else if real::resident_memory(self.process) > self.memory {
+                Some(End::TooLarge)
+            } else {
+                None
+            };
+            if too_much.is_some() && ended_for.is_none() {
+                ended_for = too_much;
+                real::kill(self.process, libc::SIGKILL);
+            }
         };
-        if too_much.is_some() && ended_for.is_none() {
-            ended_for = too_much;
-            real::kill(child, libc::SIGKILL);
-        }
-    };
-    let [answered, words] = &mut heard;
-    // What is still in the pipes. Nobody writes there any more, or it is a grandchild of no interest.
-    while hear(&mut answer, answered, &mut told, words, Duration::ZERO) {}
-    let told = words.split_off(words.len().saturating_sub(TOLD));
-    let end = ended_for.unwrap_or(match end {
-        End::Code(_) | End::Signal(_) if asked => End::TooLong,
-        end => end,
-    });
-    let done = end == End::Code(0) && answered.first() == Some(&DONE);
-    let answer = done.then(|| answered.split_off(1));
-    Remains { end, answer, told }
+        let [answered, words] = &mut heard;
+        // What is still in the pipes. Nobody writes there any more, or it is a grandchild of no interest.
+        while hear(
+            &mut self.answer,
+            answered,
+            &mut self.told,
+            words,
+            Duration::ZERO,
+        ) == Heard::Something
+        {}
+        let told = words.split_off(words.len().saturating_sub(TOLD));
+        let end = ended_for.unwrap_or(match end {
+            End::Code(_) | End::Signal(_) if asked => End::TooLong,
+            end => end,
+        });
+        let done = end == End::Code(0) && answered.first() == Some(&DONE);
+        let answer = done.then(|| answered.split_off(1));
+        Remains { end, answer, told }
+    }
 }
 
-/// Takes what has come through two pipes, and waits so long for something. False if nothing has come.
+/// What has come through two pipes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Something,
+    Nothing,
+    /// Nothing more will come through one of them.
+    Ends,
+}
+
+/// Takes what has come through two pipes, and waits so long for something.
 fn hear(
     one: &mut File,
     into_one: &mut Vec<u8>,
     other: &mut File,
     into_other: &mut Vec<u8>,
     limit: Duration,
-) -> bool {
+) -> Heard {
     let ready = real::wait_for_input([one.as_raw_fd(), other.as_raw_fd()], limit);
-    let mut heard = false;
+    let mut heard = Heard::Nothing;
     for (ready, pipe, into) in [(ready[0], one, into_one), (ready[1], other, into_other)] {
         let mut buffer = [0; 16 << 10];
-        if ready && let Ok(read @ 1..) = pipe.read(&mut buffer) {
-            into.extend_from_slice(&buffer[..read]);
-            heard = true;
+        if !ready {
+            continue;
         }
-    }
-    if !heard && ready.contains(&true) {
-        // The end of a pipe is always there to be read.
-        std::thread::sleep(limit);
+        match pipe.read(&mut buffer) {
+            Ok(read @ 1..) => {
+                into.extend_from_slice(&buffer[..read]);
+                heard = Heard::Something;
+            }
+            // The end of a pipe is always there to be read.
+            _ if heard == Heard::Nothing => heard = Heard::Ends,
+            _ => {}
+        }
     }
     heard
 }

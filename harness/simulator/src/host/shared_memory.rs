@@ -61,6 +61,19 @@ impl SharedMemory {
         Ok(())
     }
 
+    /// What this process has in common with the one that it is a copy of becomes its own, with the same bytes. Other maps of
+    /// it have to be made again.
+    ///
+    /// # Errors
+    ///
+    /// If the host gives no more.
+    pub(crate) fn part(&mut self) -> io::Result<()> {
+        let mut own = Self::new(self.length)?;
+        own.bytes_mut().copy_from_slice(self.bytes());
+        *self = own;
+        Ok(())
+    }
+
     /// The host's descriptor, to map it elsewhere.
     pub(crate) fn descriptor(&self) -> c_int {
         self.fd

@@ -32,4 +32,14 @@ struct Shared {
 struct Region {
     length: usize,
     node: Number,
+    place: Place,
+}
+
+/// What of a file is in memory, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// Where in the file it begins.
+    pub(crate) offset: u64,
+    /// What the program may do there, as for `mmap(2)`.
+    pub(crate) protection: i32,
 }

@@ -60,6 +60,7 @@ use files::{OpenFile, Working};
 use ids::ObjectId;
 pub(crate) use linger::Linger;
 use maps::Maps;
+pub(crate) use maps::Place;
 use names::Names;
 pub(crate) use packet::{HOPS, Ip, Packet};
 use pipe::PipeEnd;

@@ -124,6 +124,23 @@ impl Network {
         self.directions.keys.push(key.to_owned());
     }
 
+    /// From now on, random numbers of another seed decide.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        let Directions {
+            seed: own,
+            keys,
+            used,
+        } = &mut self.directions;
+        *own = seed;
+        for (&(from, to), direction) in used {
+            let names = [from, to].map(|id| &*keys[id.0 as usize]);
+            direction.path.reseed(stream_of(seed, "link", names));
+            if let Some(rules) = &mut direction.rules {
+                rules.rng = stream_of(seed, "rules", names);
+            }
+        }
+    }
+
     pub(crate) fn set_default(&mut self, link: Link) {
         self.default = link;
     }

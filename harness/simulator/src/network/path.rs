@@ -44,6 +44,11 @@ impl Path {
         }
     }
 
+    /// From now on, other random numbers decide.
+    pub(super) fn reseed(&mut self, rng: ChaCha8Rng) {
+        self.rng = rng;
+    }
+
     /// Whether a bit of the last packet that arrives was flipped.
     pub(super) fn has_damaged_last(&self) -> bool {
         self.last.damaged

@@ -170,10 +170,15 @@ pub(super) struct Prepared {
 /// As much as a backtrace takes, in bytes.
 const SIGNAL_STACK: usize = 256 << 10;
 
+/// The calling thread is a world's, and wants to be asked.
+pub(super) fn listen() {
+    real::mask_signal(ASK, false);
+}
+
 /// Prepares the calling thread, that of a world.
 pub(super) fn prepare_this_thread() -> Prepared {
     if is_isolated() {
-        real::mask_signal(ASK, false);
+        listen();
     }
     let mut stack = vec![0; SIGNAL_STACK];
     let new = libc::stack_t {

@@ -25,7 +25,7 @@ pub(super) struct WorldThread {
     /// The world's own context, while it is a thread of a machine.
     pub(super) hub: Context,
     /// The world's own thread, as the host numbers it.
-    pub(super) host_thread: c_int,
+    pub(super) host_thread: Cell<c_int>,
 }
 
 thread_local! {

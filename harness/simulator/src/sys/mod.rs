@@ -76,6 +76,7 @@ pub(crate) use audit::{asked_by_machine, sources, start_audit};
 pub(crate) use crash::is_isolated;
 #[cfg(tokio_unstable)]
 pub(crate) use entropy::seed_of_runtime;
+pub(crate) use files::part_maps_from_parent;
 pub(crate) use here::Note;
 pub(crate) use here::{
     ask_for_death, name_of_machine, note_failure, on_machine, set_world_time, world_time,
@@ -105,7 +106,7 @@ pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
         audits: Cell::new(false),
         audit: RefCell::default(),
         hub: Context::of_this_thread(),
-        host_thread: real::thread_id(),
+        host_thread: Cell::new(real::thread_id()),
     });
     WORLD.set(&raw const *world);
     WORLDS.fetch_add(1, Ordering::Relaxed);
@@ -128,6 +129,18 @@ impl Drop for WorldGuard {
         WORLD.set(ptr::null());
         WORLDS.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// This process is a copy of another one, with the thread of this world and no other: makes it one whose end harms nobody,
+/// and lets the world draw from another seed.
+pub(crate) fn part_from_parent(seed: u64) {
+    crash::isolate();
+    crash::listen();
+    WORLDS.store(1, Ordering::Relaxed);
+    here::world(|world| {
+        world.host_thread.set(real::thread_id());
+        world.entropy.borrow_mut().reseed(seed);
+    });
 }
 
 /// Prepares the process for worlds. Cheap after the first time.

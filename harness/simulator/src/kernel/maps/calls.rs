@@ -1,10 +1,11 @@
 //! The calls that map files into memory.
 
-use super::{PAGE, Region, Shared};
+use super::{Maps, PAGE, Place, Region, Shared};
 use crate::host::SharedMemory;
 use crate::kernel::Kernel;
 use crate::kernel::disk::tree::Number;
 use crate::kernel::errno::{Errno, Result};
+use std::io;
 
 impl Kernel {
     /// The bytes for a private map: what is in the file from an offset on.
@@ -46,10 +47,33 @@ impl Kernel {
     }
 
     /// A shared map of a file is at an address.
-    pub(crate) fn mapped(&mut self, address: usize, length: usize, fd: i32) {
+    pub(crate) fn mapped(&mut self, address: usize, length: usize, fd: i32, place: Place) {
         if let Ok(node) = self.node_to_map(fd, false) {
-            self.maps.regions.insert(address, Region { length, node });
+            let region = Region {
+                length,
+                node,
+                place,
+            };
+            self.maps.regions.insert(address, region);
         }
+    }
+
+    /// This process of the host is a copy of another one: the memory of files, which both have in common, becomes its own.
+    /// Says what has to be mapped again: the address, the length, the host's descriptor, and the rest.
+    ///
+    /// # Errors
+    ///
+    /// If the host gives no more.
+    pub(crate) fn part_from_parent(&mut self) -> io::Result<Vec<(usize, usize, i32, Place)>> {
+        let Maps { shared, regions } = &mut self.maps;
+        for shared in shared.values_mut() {
+            shared.memory.part()?;
+        }
+        let maps = regions.iter().filter_map(|(&address, region)| {
+            let memory = &shared.get(&region.node)?.memory;
+            Some((address, region.length, memory.descriptor(), region.place))
+        });
+        Ok(maps.collect())
     }
 
     fn node_to_map(&mut self, fd: i32, writes: bool) -> Result<Number> {

@@ -2,12 +2,13 @@
 
 use super::super::real;
 use super::answers::on_machine;
-use crate::kernel::FIRST_DESCRIPTOR;
 use crate::kernel::errno::Errno;
+use crate::kernel::{FIRST_DESCRIPTOR, Place, SharedKernel};
 use crate::sys::answers::{answer_int, fail};
 use crate::sys::here::{EntryPoint, machine};
 use crate::sys::refuse::refuse;
 use libc::{c_int, c_void, off_t, size_t};
+use std::io;
 
 const PAGE: u64 = 4096;
 
@@ -72,7 +73,8 @@ unsafe fn map_file(
             memory.unwrap_or(Err(Errno(libc::EBADF)))?,
             offset,
         )?;
-        machine(|kernel| kernel.mapped(address as usize, length, fd));
+        let mapped = Place { offset, protection };
+        machine(|kernel| kernel.mapped(address as usize, length, fd, mapped));
         return Ok(address);
     }
     let bytes = machine(|kernel| {
@@ -92,6 +94,32 @@ unsafe fn map_file(
         }
     }
     Ok(address)
+}
+
+/// This process is a copy of another one: nothing of the machine's files is in the memory of both any more.
+///
+/// # Errors
+///
+/// If the host gives no more.
+pub(crate) fn part_maps_from_parent(kernel: &SharedKernel) -> io::Result<()> {
+    let maps = kernel.borrow_mut().part_from_parent()?;
+    maps.into_iter()
+        .try_for_each(|(address, length, memory, place)| {
+            let flags = (libc::MAP_SHARED | libc::MAP_FIXED) as usize;
+            let arguments = [
+                address,
+                length,
+                place.protection as usize,
+                flags,
+                memory as usize,
+                place.offset as usize,
+            ];
+            // SAFETY: a map of the same part of the same file is there, and its program does not run.
+            match unsafe { real::syscall(libc::SYS_mmap, arguments) } {
+                -1 => Err(io::Error::last_os_error()),
+                _ => Ok(()),
+            }
+        })
 }
 
 #[unsafe(no_mangle)]

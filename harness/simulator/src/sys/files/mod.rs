@@ -10,6 +10,7 @@ mod streams;
 
 use crate::sys::here::EntryPoint;
 pub(super) use descriptors::lock_part;
+pub(crate) use maps::part_maps_from_parent;
 
 /// What these files define, for the check at the start.
 pub(super) fn all() -> Vec<EntryPoint> {

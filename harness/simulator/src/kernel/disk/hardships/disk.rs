@@ -43,6 +43,13 @@ impl Disk {
         }
     }
 
+    /// From now on, other random numbers decide which operations fail.
+    pub(crate) fn reseed(&mut self, rng: ChaCha8Rng) {
+        if let Some(hardships) = &mut self.hardships {
+            hardships.rng = rng;
+        }
+    }
+
     /// How long the process has to wait for what it has done since the last time, in nanoseconds.
     pub(crate) fn take_wait(&mut self) -> u64 {
         self.hardships
