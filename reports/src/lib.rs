@@ -9,9 +9,11 @@
 //! [`library`] puts the traffic of many runs into one table.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod brief;
 mod comparison;
 mod counts;
+mod curve;
 mod exploration;
 mod format;
 mod guilt;
@@ -35,8 +37,10 @@ mod uncompared;
 mod way;
 mod why;
 
+pub use answers::{Answer, Answers};
 pub use comparison::{Both, Comparison, Cost, Difference, Differs, Measured, Statement};
 pub use counts::Counts;
+pub use curve::{Curve, Point};
 pub use exploration::{Exploration, Finding, First, Summary, Tally};
 pub use format::Format;
 pub use guilt::{MOST_TELLING, most_telling};
@@ -47,7 +51,7 @@ pub use story::{Entry, tell};
 pub use styles::Styles;
 pub use traffic::{Packet, PacketEnd, Segment, Traffic};
 pub use uncompared::Uncompared;
-pub use why::{Answer, Nearest, Tally as Answers, Why, Without};
+pub use why::{Nearest, Why, Without};
 
 #[cfg(test)]
 mod testing;

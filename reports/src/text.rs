@@ -61,6 +61,9 @@ fn without_traffic(judged: &Judged, styles: &Styles, ways: bool) -> String {
     if let Some(why) = &judged.record.why {
         title(&mut text, "Causes", styles);
         paragraph(&mut text, &why.conclusion(), 2, styles);
+        if let Some(curve) = &why.curve {
+            paragraph(&mut text, &curve.words(), 2, styles);
+        }
     }
     title(&mut text, "Counts", styles);
     counts(&mut text, Counts::lines(&judged.record));

@@ -1,5 +1,7 @@
 //! Why a run went wrong: what it hangs on, as other runs of the same plan have shown.
 
+use crate::answers::{Answer, Answers};
+use crate::curve::Curve;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{Guarantee, Time, counted, nanoseconds, seconds};
 use std::fmt::Write;
@@ -12,7 +14,7 @@ pub struct Why {
     /// How: the kind of evidence. Another run shows the same only if this is the same as well.
     pub mechanism: String,
     /// The plan as it is, with other dice.
-    pub as_it_was: Tally,
+    pub as_it_was: Answers,
     /// The plan without one part, for each of its parts.
     pub without: Vec<Without>,
     /// The parts without which it holds, by their labels. If it takes several of which each would do without another,
@@ -24,21 +26,13 @@ pub struct Why {
     /// The run with other dice that held, and was alike the longest.
     #[serde(default)]
     pub nearest: Option<Nearest>,
+    /// How probable it was at each moment, if that was asked.
+    #[serde(default)]
+    pub curve: Option<Curve>,
     /// How many runs were played for it.
     pub runs: u64,
     /// Whether all was tried.
     pub done: bool,
-}
-
-/// What became of the violation in other runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// The same was violated in the same way.
-    pub violated: u64,
-    /// The guarantee held.
-    pub held: u64,
-    /// It was not put to the test, or was violated in another way.
-    pub otherwise: u64,
 }
 
 /// The plan without one of its parts.
@@ -51,19 +45,7 @@ pub struct Without {
     /// What became of the violation with the same dice; none if that was not tried.
     pub same_dice: Option<Answer>,
     /// And with others.
-    pub fresh: Tally,
-}
-
-/// What became of the violation in one run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Answer {
-    /// It is there, in the same way.
-    Violated,
-    /// The guarantee held.
-    Held,
-    /// The guarantee was not put to the test, or violated in another way.
-    Otherwise,
+    pub fresh: Answers,
 }
 
 /// A run with other dice that held.
@@ -78,52 +60,6 @@ pub struct Nearest {
     pub here: String,
     /// And in the other one.
     pub there: String,
-}
-
-impl Tally {
-    /// One more answer.
-    pub fn add(&mut self, answer: Answer) {
-        match answer {
-            Answer::Violated => self.violated += 1,
-            Answer::Held => self.held += 1,
-            Answer::Otherwise => self.otherwise += 1,
-        }
-    }
-
-    /// How many runs there were.
-    pub fn all(self) -> u64 {
-        self.violated + self.held + self.otherwise
-    }
-
-    /// `held 19 of 20, violated 1 of 20`, the more frequent first.
-    pub fn words(self) -> String {
-        let all = self.all();
-        let mut parts = [
-            (self.violated, "violated"),
-            (self.held, "held"),
-            (self.otherwise, "neither"),
-        ];
-        parts.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-        let there = parts.iter().filter(|(count, _)| *count > 0);
-        let words: Vec<String> = there
-            .map(|(count, what)| format!("{what} {count} of {all}"))
-            .collect();
-        match words.is_empty() {
-            true => "not tried".to_owned(),
-            false => words.join(", "),
-        }
-    }
-}
-
-impl Answer {
-    /// The answer in a word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Answer::Violated => "violated",
-            Answer::Held => "held",
-            Answer::Otherwise => "neither",
-        }
-    }
 }
 
 impl Without {
@@ -194,6 +130,14 @@ impl Why {
         if let Some(nearest) = &self.nearest {
             let _ = writeln!(text, "\n{}", nearest.words());
         }
+        if let Some(curve) = &self.curve {
+            let _ = writeln!(
+                text,
+                "\nhow probable it was at each moment:\n{}",
+                curve.text()
+            );
+            let _ = writeln!(text, "{}", curve.words());
+        }
         let runs = counted(self.runs, "run");
         let _ = write!(text, "\n{runs} played");
         text
@@ -225,7 +169,7 @@ mod tests {
             label: label.to_owned(),
             what: "kill of server".to_owned(),
             same_dice: Some(same),
-            fresh: Tally {
+            fresh: Answers {
                 held,
                 violated: 20 - held,
                 otherwise: 0,
@@ -238,7 +182,7 @@ mod tests {
         let why = Why {
             guarantee: Some(Guarantee::AtLeastOnce),
             mechanism: "not-stored, acknowledged".to_owned(),
-            as_it_was: Tally {
+            as_it_was: Answers {
                 violated: 19,
                 held: 1,
                 otherwise: 0,
@@ -255,6 +199,7 @@ mod tests {
                 here: "alice is told that `m1` is sent".to_owned(),
                 there: "alice loses its connection".to_owned(),
             }),
+            curve: None,
             runs: 63,
             done: true,
         };

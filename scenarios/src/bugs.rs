@@ -132,6 +132,7 @@ pub(crate) fn explain(
         guarantee: Some(planted.guarantee),
         dice,
         packets: false,
+        futures: 0,
         effort: &effort,
     };
     let began = Instant::now();

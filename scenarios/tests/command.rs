@@ -414,6 +414,8 @@ fn what_a_violation_hangs_on_is_told_and_is_on_the_page() {
         "at-most-once-partition",
         "--dice",
         "2",
+        "--futures",
+        "0",
         "--out",
         path,
     ];
@@ -424,11 +426,76 @@ fn what_a_violation_hangs_on_is_told_and_is_on_the_page() {
         told.contains("It hangs on fault 1 (partition between alice"),
         "{told}"
     );
+    assert!(!told.contains("decided"), "{told}");
     let page = std::fs::read_to_string(out.join("at-most-once-partition.seed-1.html"));
     let page = page.expect("the page");
     assert!(page.contains("It hangs on fault 1 (partition between alice"));
     let asked = ["why", "at-most-once-partition", "--guarantee", "ordering"];
     assert_eq!(exit_code(&[&asked[..], &["--dice", "0"]].concat()), 2);
+}
+
+/// Whether the message reaches the server before its end is decided by how long its packet is under way.
+const RACE: &str = r#"
+shows = "A message is sent shortly before the server ends."
+
+[clients]
+names = ["alice", "bob"]
+
+[client.bob]
+messages = 0
+
+[chat]
+to-server = "at-most-once"
+
+[link]
+latency = { uniform = ["10ms", "300ms"] }
+
+[workload]
+messages = 1
+start = "5s"
+
+[[fault]]
+kind = "kill"
+victims = "server"
+at = "5150ms"
+for = "1s"
+
+[expect]
+at-least-once = "either"
+"#;
+
+#[test]
+fn when_a_violation_was_decided_is_told_with_what_happened_then_and_so_again() {
+    let file = directory("race").with_extension("toml");
+    std::fs::write(&file, RACE).expect("a file");
+    let asked = [
+        "why",
+        file.to_str().expect("a path in UTF-8"),
+        "--seed",
+        "2",
+        "--dice",
+        "0",
+        "--futures",
+        "8",
+        "--format",
+        "json",
+    ];
+    let output = squall(&asked);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let curve = &told["why"]["curve"];
+    let points = curve["points"].as_array().expect("a list");
+    assert_eq!(points.len(), 25);
+    for point in points {
+        let violated = point["futures"]["violated"].as_u64().expect("a number");
+        let is_sent = point["at"].as_u64().expect("a time") >= 5_000_000_000;
+        assert_eq!(is_sent, violated == 8, "{told:#}");
+    }
+    let between = curve["between"].as_array().expect("a list");
+    assert_eq!(
+        between[0], "alice is given `alice 1` at 5.000 s",
+        "{told:#}"
+    );
+    assert_eq!(squall(&asked).stdout, output.stdout);
 }
 
 #[test]

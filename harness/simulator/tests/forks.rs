@@ -134,6 +134,53 @@ fn what_ends_a_copy_ends_neither_the_world_nor_the_other_copies() {
     insta::assert_snapshot!(String::from_utf8(told).unwrap(), @"[7], 101 true, it was ended by signal 6, [8]");
 }
 
+/// A server with threads, which are there when the world is copied, end with the process, and are there anew.
+fn with_threads(_: &[u8]) -> Vec<u8> {
+    simulate(1, |world| {
+        let server = world.machine("server", || {
+            let (tell, told) = std::sync::mpsc::channel();
+            let tellers = (1..=8).map(|number| {
+                let tell = tell.clone();
+                std::thread::spawn(move || {
+                    loop {
+                        std::thread::sleep(number * seconds(1));
+                        tell.send(number).unwrap();
+                    }
+                })
+            });
+            let _tellers: Vec<_> = tellers.collect();
+            for sum in told.iter().scan(0, |sum, number| {
+                *sum += number;
+                Some(*sum)
+            }) {
+                std::fs::write("/sum", format!("{sum}")).unwrap();
+            }
+        });
+        for at in [4, 9, 14] {
+            world.at(seconds(at), Fault::Kill(server));
+            world.at(seconds(at), Fault::Boot(server));
+        }
+        let mut sums = Vec::new();
+        for second in 1..20 {
+            let copies = world.fork([1, 2], Bounds::default(), |world, _| {
+                world.run_until(seconds(20)).unwrap();
+                world.read_file(server, "/sum").unwrap()
+            });
+            sums.extend(copies.into_iter().map(Result::unwrap));
+            world.run_until(seconds(second)).unwrap();
+        }
+        world.run_until(seconds(20)).unwrap();
+        let own = world.read_file(server, "/sum").unwrap();
+        vec![u8::from(sums.iter().all(|sum| *sum == own))]
+    })
+}
+
+#[test]
+fn a_copy_has_the_threads_of_its_machines_and_they_end_and_begin_there() {
+    let told = isolated(with_threads, &[], Bounds::default());
+    assert_eq!(told, Ok(vec![1]));
+}
+
 /// A program that has a file in memory, which it shares with the file.
 async fn maps_a_file() {
     let file = std::fs::File::options();

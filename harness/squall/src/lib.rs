@@ -171,7 +171,10 @@ pub use plan::Plan;
 #[cfg(feature = "scenarios")]
 pub use plan_file::is_plan;
 #[cfg(feature = "scenarios")]
-pub use run::{Audited, RunError, Trace, audit, capture, run, run_in_detail, run_sparing, trace};
+pub use run::{
+    Audited, Futures, RunError, Trace, audit, capture, futures, run, run_in_detail, run_sparing,
+    trace,
+};
 #[cfg(feature = "scenarios")]
 pub use scenario::*;
 #[cfg(feature = "scenarios")]

@@ -7,6 +7,7 @@
 
 mod conditions;
 mod ending;
+mod futures;
 mod hardships;
 mod leftovers;
 mod pcapng;
@@ -18,12 +19,15 @@ use crate::log::{Log, Told};
 use crate::plan::Plan;
 use crate::site::Site;
 use ending::Ending;
+pub use futures::{Futures, futures};
 use hardships::Ends;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{ClientId, Event, EventKind, Held, History, StoredMessage, Unfinished};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record, Role};
-use squall_simulator::{Engine, Fault, MachineId, Passage, Source, TraceEvent, World, simulate_on};
+use squall_simulator::{
+    Engine, Fault, FaultId, MachineId, Passage, Source, TraceEvent, World, simulate_on,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -191,6 +195,21 @@ fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> 
     if keep {
         world.keep_packets();
     }
+    let begun = begin(plan, world);
+    finish(plan, world, &begun, keep)
+}
+
+/// A run that has begun, or is somewhere on its way.
+struct Begun {
+    machines: IndexMap<String, MachineId>,
+    log: Log,
+    deeds: Deeds,
+    /// What has begun of each fault.
+    faults: Vec<Vec<FaultId>>,
+}
+
+/// Builds the world of a plan. No time has passed in it.
+fn begin(plan: &Plan, world: &mut World) -> Begun {
     let (log, deeds) = (Log::default(), Deeds::default());
     let machines = build(plan, world, &log, &deeds);
     for clock in &plan.clocks {
@@ -202,8 +221,25 @@ fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> 
                 .for_each(|change| world.change_clock(machine, change));
         }
     }
-    let begun = hardships::strike(world, &machines, plan);
-    let ending = ending::run_to_the_end(plan, world, &machines, &log).map_err(|cause| {
+    let faults = hardships::strike(world, &machines, plan);
+    Begun {
+        machines,
+        log,
+        deeds,
+        faults,
+    }
+}
+
+/// Lets the rest of the time pass, and collects what was left behind. `keep` says whether the record gets the packets that
+/// the world has kept.
+fn finish(plan: &Plan, world: &mut World, begun: &Begun, keep: bool) -> Result<Played, RunError> {
+    let Begun {
+        machines,
+        log,
+        deeds,
+        faults,
+    } = begun;
+    let ending = ending::run_to_the_end(plan, world, machines, log).map_err(|cause| {
         RunError::Simulator {
             scenario: plan.scenario.clone(),
             seed: plan.seed,
@@ -217,7 +253,7 @@ fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> 
     // Reading the database ends the server, which is no part of the run any more; nor is what its
     // observers are told of that end.
     let told_so_far = log.take();
-    let hits = begun.iter().map(|begun| hardships::hits(world, begun));
+    let hits = faults.iter().map(|begun| hardships::hits(world, begun));
     let hits: Vec<u64> = hits.collect();
     let ends = machines
         .iter()
@@ -237,7 +273,7 @@ fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> 
         })?;
     let keeper = machines[plan.servers().keeper()];
     let kept = world.inside(keeper, || plan.system.kept());
-    let outboxes = leftovers::rows_of_outboxes(plan, world, &machines, &told_so_far);
+    let outboxes = leftovers::rows_of_outboxes(plan, world, machines, &told_so_far);
     let disks = Disks {
         database,
         outboxes,
@@ -291,7 +327,7 @@ fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> 
     };
     Ok(Played {
         record,
-        machines,
+        machines: machines.clone(),
         packets,
         trace,
         sources,

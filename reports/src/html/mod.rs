@@ -3,6 +3,7 @@
 //! What strangers wrote, names and contents of messages, reaches the page as text only: the template escapes it, and
 //! `plain` shows what cannot be seen. The script holds no data; it reads the page. Without it the page says the same.
 
+mod curve;
 mod diagram;
 mod ladder;
 mod many;
@@ -234,6 +235,10 @@ fn causes(record: &Record, violated: bool) -> Markup {
                             td { (part.fresh.words()) }
                         } } }
                     } }
+                    @if let Some(told) = &why.curve {
+                        (curve::draw(told))
+                        p { (plain(&told.words())) }
+                    }
                     @if let Some(nearest) = &why.nearest { p { (plain(&nearest.words())) } }
                 }
             }

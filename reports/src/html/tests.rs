@@ -1,7 +1,8 @@
 use super::*;
 use crate::testing::{crowd, record, with_traffic};
-use crate::{Answer, Answers, Why, Without};
+use crate::{Answer, Answers, Curve, Point, Why, Without};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 #[test]
 fn a_run_as_a_page() {
@@ -138,6 +139,20 @@ fn what_a_violation_hangs_on_is_told_with_every_part_that_was_left_out() {
             part("loss", Answer::Violated),
         ],
         causes: vec!["fault 1".to_owned()],
+        curve: Some(Curve {
+            points: [(0, 10), (1, 90)]
+                .map(|(second, violated)| Point {
+                    at: Duration::from_secs(second),
+                    futures: Answers {
+                        violated,
+                        held: 100 - violated,
+                        otherwise: 0,
+                    },
+                })
+                .to_vec(),
+            closer: Vec::new(),
+            between: vec!["bob saw <b>".to_owned()],
+        }),
         done: true,
         ..Why::default()
     });
@@ -145,6 +160,8 @@ fn what_a_violation_hangs_on_is_told_with_every_part_that_was_left_out() {
     let hangs =
         "It hangs on fault 1 (partition between server and bob): without it, it does not happen.";
     assert!(page.contains(hangs) && page.contains("held 17 of 20, violated 3 of 20"));
+    let decided = "It was decided between 0.000 s and 1.000 s: of the futures of the one moment it happens in 10 of 100, of those of the other in 90. In between: bob saw &lt;b&gt;.";
+    assert!(page.contains(decided) && page.contains("<title>1.000 s: 90 of 100</title>"));
 }
 
 #[test]

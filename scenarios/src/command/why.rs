@@ -20,6 +20,9 @@ use std::time::Duration;
 /// The run is played again without each fault, each hostile peer, the middlebox, each wrong clock and each trait of the
 /// links, with the same dice and with others; then with each packet that a link has lost let through. And of the runs
 /// with other dice that held, the one that was alike the longest is told, and where it parts.
+///
+/// At last the world is copied at fifty moments, and each copy goes on with other dice: where most of them suddenly come to the
+/// same, it was decided.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -35,6 +38,10 @@ pub(crate) struct Arguments {
     /// With how many other dice each is played.
     #[arg(long, value_name = "N", default_value_t = 20)]
     dice: u64,
+    /// How many futures each of fifty moments on the way to the violation has: copies of the world that go on from there with
+    /// other dice, and tell how probable it was then; 0 leaves that out. It takes as long as so many runs.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    futures: u64,
     /// Leave out single packets.
     #[arg(long)]
     no_packets: bool,
@@ -59,6 +66,7 @@ Examples:
   squall why at-most-once-partition               what its violation hangs on
   squall why my-chat.toml --seed 17 --out why     the same on a page, in why/
   squall why p.toml --dice 200                    of a plan, with more dice
+  squall why p.toml --futures 100                 when it was decided, more exactly
 
 Exit codes:
   1  something is violated, and it is told what it hangs on
@@ -81,6 +89,7 @@ pub(crate) fn why(arguments: &Arguments) -> Result<Exit, Failure> {
         guarantee: arguments.guarantee,
         dice: arguments.dice,
         packets: !arguments.no_packets,
+        futures: arguments.futures,
         effort: &effort,
     };
     let bar = progress(1);

@@ -7,10 +7,10 @@
 
 use super::story::mechanism_of;
 use squall::parallel::{Effort, parallel};
-use squall::{Plan, RunError, run, run_in_detail, run_sparing};
+use squall::{Futures, Plan, RunError, futures, run, run_in_detail, run_sparing};
 use squall_guarantees::{EventKind, Guarantee, Time, Verdict, check, seconds};
 use squall_reports::{
-    Answer, Answers, Judged, Nearest, PacketEnd, Record, Why, Without, most_telling,
+    Answer, Answers, Curve, Judged, Nearest, PacketEnd, Point, Record, Why, Without, most_telling,
 };
 use squall_simulator::{Latency, Link};
 use std::sync::atomic::Ordering;
@@ -18,11 +18,17 @@ use std::sync::atomic::Ordering;
 /// How many lost packets are tried, those first that are nearest to the violation.
 const PACKETS_MAX: usize = 100;
 
+/// At so many moments on the way to a violation it is asked how probable it is, and at so many more where that rises most.
+const MOMENTS: u32 = 25;
+
+/// How much of what happened at the decisive moment is told.
+const TOLD: usize = 6;
+
 /// A cause makes a violation at least so many times as rare, when it is left out.
 const RARER: u64 = 4;
 
 /// How many runs `why` is going to play, as it is known so far, and how many it has played.
-type Progress<'p> = &'p mut dyn FnMut(u64, u64);
+type Progress<'p> = &'p mut (dyn FnMut(u64, u64) + Send);
 
 /// What to find out, and how hard to try.
 pub struct Question<'q> {
@@ -32,6 +38,8 @@ pub struct Question<'q> {
     pub dice: u64,
     /// Whether single packets are tried.
     pub packets: bool,
+    /// How many futures each of fifty moments has; none are looked at if it is 0.
+    pub futures: u64,
     /// How many runs at a time, and until when.
     pub effort: &'q Effort,
 }
@@ -69,8 +77,11 @@ pub fn why(
 struct Violated {
     guarantee: Guarantee,
     mechanism: String,
+    /// Whom it is about: who did it or was wronged, and whose message it is.
     who: Vec<String>,
     at: Time,
+    /// Whether it shows in what is stored at the end: what is told of its time is another one's then.
+    only_at_the_end: bool,
 }
 
 impl Violated {
@@ -78,11 +89,24 @@ impl Violated {
         let (judgement, violation) = most_telling(judged, wanted)?;
         let evidence = &violation.evidence;
         let moment = evidence.moment();
+        let history = &judged.record.history;
+        let contents = evidence.contents();
+        let given = history.events.iter().filter(|event| {
+            matches!(&event.kind, EventKind::Invoked { content, .. } if contents.contains(&&**content))
+        });
+        let senders = given.map(|event| &history.clients[event.client.0 as usize].name);
+        let mut who = moment.who.clone();
+        senders.for_each(|name| {
+            if !who.contains(name) {
+                who.push(name.clone());
+            }
+        });
         Some(Violated {
             guarantee: judgement.guarantee,
             mechanism: mechanism_of(evidence),
-            who: moment.who,
-            at: moment.at.unwrap_or(judged.record.history.ended_at),
+            only_at_the_end: moment.who == ["database"],
+            who,
+            at: moment.at.unwrap_or(history.ended_at),
         })
     }
 
@@ -201,6 +225,11 @@ impl Asking<'_> {
             causes.extend(saving.map(|part| part.label.clone()));
             without.extend(packets);
         }
+        let curve = match self.question.futures {
+            0 => None,
+            _ if self.is_over() => None,
+            _ => self.curve(),
+        };
         Why {
             guarantee: Some(self.violation.guarantee),
             mechanism: self.violation.mechanism.clone(),
@@ -209,9 +238,92 @@ impl Asking<'_> {
             without,
             causes,
             nearest,
+            curve,
             runs: self.runs,
             done: played == wanted && !self.is_over(),
         }
+    }
+
+    /// How probable it was at each moment up to when it came to pass, and more closely where that rises most.
+    fn curve(&mut self) -> Option<Curve> {
+        let end = match self.violation.only_at_the_end {
+            true => self.record.history.ended_at,
+            false => self.violation.at,
+        };
+        let points = self.points([Time::ZERO, end])?;
+        let mut curve = Curve {
+            points,
+            ..Curve::default()
+        };
+        if let Some(turn) = curve.turn()
+            && !self.is_over()
+        {
+            curve.closer = self.points(turn.map(|it| it.at))?;
+        }
+        if let Some(turn) = curve.turn() {
+            curve.between = self.between(turn.map(|it| it.at));
+        }
+        Some(curve)
+    }
+
+    /// What becomes of the futures of the moments from one to another. None if a run does not get that far.
+    fn points(&mut self, [from, until]: [Time; 2]) -> Option<Vec<Point>> {
+        let each = self.question.futures;
+        let place = |place| from + (until - from) * place / (MOMENTS - 1);
+        let moments: Vec<Time> = (0..MOMENTS).map(place).collect();
+        self.due += moments.len() as u64 * each;
+        let violation = &self.violation;
+        let judge = |record: &Record| violation.answer(record) as u8;
+        let (runs, due, progress) = (&mut self.runs, self.due, &mut self.progress);
+        let mut points = Vec::new();
+        let told = |at, answers: Vec<Option<u8>>| {
+            let mut futures = Answers::default();
+            for answer in answers.into_iter().flatten() {
+                futures.add(match answer {
+                    number if number == Answer::Violated as u8 => Answer::Violated,
+                    number if number == Answer::Held as u8 => Answer::Held,
+                    _ => Answer::Otherwise,
+                });
+            }
+            *runs += each;
+            progress(*runs, due);
+            points.push(Point { at, futures });
+        };
+        let question = Futures {
+            moments: &moments,
+            each,
+            effort: self.question.effort,
+        };
+        futures(self.plan, question, judge, told).ok()?;
+        Some(points)
+    }
+
+    /// What happened after one moment, and up to another: faults that began or ended, and what the clients that it is
+    /// about saw.
+    fn between(&self, [after, until]: [Time; 2]) -> Vec<String> {
+        let is_then = |at: &Time| (after..=until).contains(at) && *at > after;
+        let mut told: Vec<(Time, String)> = Vec::new();
+        for fault in &self.record.faults {
+            if is_then(&fault.from) {
+                told.push((fault.from, format!("{} begins", fault.what)));
+            }
+            if let Some(end) = fault.until.filter(is_then) {
+                told.push((end, format!("{} ends", fault.what)));
+            }
+        }
+        let history = &self.record.history;
+        for event in history.events.iter().filter(|event| is_then(&event.at)) {
+            let name = &history.clients[event.client.0 as usize].name;
+            if let Some(step) = step(&event.kind).filter(|_| self.violation.who.contains(name)) {
+                told.push((event.at, format!("{name} {step}")));
+            }
+        }
+        told.sort_by_key(|(at, _)| *at);
+        let more = told.len().saturating_sub(TOLD);
+        let first = told.into_iter().take(TOLD);
+        let first = first.map(|(at, what)| format!("{what} at {}", seconds(at)));
+        let rest = (more > 0).then(|| format!("and {more} more"));
+        first.chain(rest).collect()
     }
 
     fn is_over(&self) -> bool {
@@ -489,6 +601,7 @@ mod tests {
             guarantee: None,
             dice,
             packets: true,
+            futures: 0,
             effort: &effort,
         };
         let record = why(&plan(text, 1), &question, &mut |_, _| ()).expect("it comes to its end");

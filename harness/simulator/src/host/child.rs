@@ -94,9 +94,7 @@ pub(crate) fn start(
     let (answer, to_answer) = pipe()?;
     let (told, to_tell) = pipe()?;
     // SAFETY: the child does nothing but its job, and ends.
-    let child = unsafe { real::fork() };
-    match child {
-        -1 => Err(io::Error::last_os_error()),
+    match unsafe { real::fork() }? {
         0 => {
             GENERATION.fetch_add(1, Ordering::Relaxed);
             real::end_with_parent();

@@ -4,6 +4,7 @@ use super::end::End;
 use libc::{pid_t, pthread_t};
 use std::arch::asm;
 use std::ffi::{CStr, c_int, c_long, c_void};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -164,16 +165,26 @@ impl Original {
     }
 }
 
-/// Makes a copy of the process with the calling thread alone. 0 is the copy, -1 a failure.
+/// Makes a copy of the process with the calling thread alone. 0 is the copy.
+///
+/// It is not libc's `fork`: that one takes the stacks and thread-locals of all other threads back, in the copy, where a world goes on
+/// to use those that are [lent](super::Loan).
+///
+/// # Errors
+///
+/// As `fork(2)`.
 ///
 /// # Safety
 ///
-/// As `fork(2)`: what other threads had locked stays locked in the copy.
-pub(crate) unsafe fn fork() -> pid_t {
-    type Fork = unsafe extern "C" fn() -> pid_t;
-    static FORK: Original = Original::new(c"fork");
-    // SAFETY: the original has this type; the rest is the caller's.
-    unsafe { std::mem::transmute::<*mut c_void, Fork>(FORK.get())() }
+/// As `fork(2)`: what other threads had locked stays locked in the copy. To libc the calling thread has the number there that it
+/// had before.
+pub(crate) unsafe fn fork() -> io::Result<pid_t> {
+    // SAFETY: without flags it shares nothing, and the stack is that of the caller.
+    let child = unsafe { trap(libc::SYS_clone, [libc::SIGCHLD as _, 0, 0, 0, 0, 0]) };
+    match child {
+        0.. => Ok(child as pid_t),
+        error => Err(io::Error::from_raw_os_error(-error as c_int)),
+    }
 }
 
 /// Ends the process at once: no destructors, no buffers.

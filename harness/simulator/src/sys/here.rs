@@ -24,8 +24,8 @@ pub(super) struct WorldThread {
     pub(super) audit: RefCell<Audit>,
     /// The world's own context, while it is a thread of a machine.
     pub(super) hub: Context,
-    /// The world's own thread, as the host numbers it.
-    pub(super) host_thread: Cell<c_int>,
+    /// The world's own thread, as libc numbers it: also in a copy of the process, where it has another number.
+    pub(super) host_thread: c_int,
 }
 
 thread_local! {

@@ -106,7 +106,7 @@ pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
         audits: Cell::new(false),
         audit: RefCell::default(),
         hub: Context::of_this_thread(),
-        host_thread: Cell::new(real::thread_id()),
+        host_thread: real::thread_id(),
     });
     WORLD.set(&raw const *world);
     WORLDS.fetch_add(1, Ordering::Relaxed);
@@ -137,10 +137,7 @@ pub(crate) fn part_from_parent(seed: u64) {
     crash::isolate();
     crash::listen();
     WORLDS.store(1, Ordering::Relaxed);
-    here::world(|world| {
-        world.host_thread.set(real::thread_id());
-        world.entropy.borrow_mut().reseed(seed);
-    });
+    here::world(|world| world.entropy.borrow_mut().reseed(seed));
 }
 
 /// Prepares the process for worlds. Cheap after the first time.

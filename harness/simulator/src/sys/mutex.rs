@@ -76,7 +76,7 @@ unsafe fn is_held_here(mutex: *mut pthread_mutex_t) -> bool {
     // SAFETY: glibc keeps the holder's thread id behind the lock word and a count, on all machines
     // with 64 bits and for every kind of mutex; it is a part of its binary interface.
     let holder = unsafe { mutex.cast::<c_int>().add(2).read_volatile() };
-    world(|world| world.host_thread.get()) == Some(holder)
+    world(|world| world.host_thread) == Some(holder)
         || machine(|kernel| kernel.threads.is_on(holder)) == Some(true)
 }
 
