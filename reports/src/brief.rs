@@ -4,7 +4,7 @@ use crate::guilt::Guilt;
 use crate::story::{Entry, tell};
 use crate::way::{Step, Way, way};
 use crate::{Fault, Judged, Role};
-use squall_guarantees::{Evidence, Time, counted, seconds};
+use squall_guarantees::{NotStored, Time, counted, seconds};
 
 /// How many sentences there are at most.
 pub(crate) const SENTENCES_MAX: usize = 12;
@@ -27,9 +27,9 @@ pub(crate) fn brief(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
     };
     let at = guilt.at(&judged.record);
     // What is missing may have been lost after its sender was told of it.
-    let until = match guilt.violation.evidence {
-        Evidence::NotStored { .. } => judged.record.history.ended_at,
-        _ => at,
+    let until = match guilt.violation.evidence.is::<NotStored>() {
+        true => judged.record.history.ended_at,
+        false => at,
     };
     let mut sentences = faults(judged, guilt, until);
     if let Some(message) = guilt.message {

@@ -43,7 +43,7 @@ pub use counts::Counts;
 pub use curve::{Curve, Point};
 pub use exploration::{Exploration, Finding, First, Summary, Tally};
 pub use format::Format;
-pub use guilt::{MOST_TELLING, most_telling};
+pub use guilt::most_telling;
 pub use judged::{Judged, Judgement, Outcome};
 pub use record::*;
 pub use sight::Sight;

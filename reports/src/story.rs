@@ -143,7 +143,8 @@ fn tell_violations(story: &mut Groups, judged: &Judged) {
         let moment = violation.evidence.moment();
         let ended_at = judged.record.history.ended_at;
         let at = moment.at.map_or(ended_at, |at| at.min(ended_at));
-        story.add_violation(at, moment.who, moment.what, judgement.guarantee);
+        let (who, what) = (moment.who.clone(), moment.what.clone());
+        story.add_violation(at, who, what, judgement.guarantee);
     }
 }
 

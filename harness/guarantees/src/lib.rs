@@ -19,7 +19,6 @@ mod checkers;
 mod conditions;
 mod counted;
 mod evidence;
-mod guarantee;
 mod history;
 mod index;
 #[cfg(test)]
@@ -32,10 +31,9 @@ mod time;
 mod verdict;
 
 pub use asked::{Asked, Excuse, NotJudged};
-pub use checkers::check;
+pub use checkers::*;
 pub use counted::counted;
 pub use evidence::*;
-pub use guarantee::*;
 pub use history::*;
 pub use memberships::Memberships;
 pub use time::*;

@@ -4,12 +4,37 @@
 //! entitled to the room `lobby`, and the run ends at 60 s without a fault. Times are milliseconds.
 //! Sentences may come in any order; the history is sorted by time.
 
+use crate::evidence::{Message, Moment, Proof};
 use crate::index::Index;
 use crate::{
     Bounds, Capacity, Cause, Client, ClientId, Direction, Disturbance, DisturbanceKind, Event,
     EventKind, FailureCause, Guarantee, Held, History, Kind, Leftover, Lost, OperationId, Recovery,
-    RecoveryRefused, Silence, Standstill, StoredMessage, Time, Verdict,
+    RecoveryRefused, Silence, Standstill, StoredMessage, Time, Verdict, seconds,
 };
+
+/// A message of Alice's in evidence.
+pub(crate) fn message(content: &str) -> Message {
+    Message {
+        content: content.to_owned(),
+        sender: "alice".to_owned(),
+        room: "den".to_owned(),
+        sent_at: Some(Time::from_secs(1)),
+        retries: 0,
+        rows: Vec::new(),
+    }
+}
+
+/// What a story tells of this evidence, as text. Its fields are all documented.
+pub(crate) fn moment<P: Proof>(proof: P) -> String {
+    let facts = serde_json::to_value(&proof).expect("facts");
+    for field in facts.as_object().expect("a table").keys() {
+        let documented = P::FIELDS.contains(&format!("`{field}`"));
+        assert!(documented, "the fields of {} lack {field}", P::KIND);
+    }
+    let Moment { at, who, what } = proof.moment();
+    let at = at.map_or("at the end".to_owned(), seconds);
+    format!("{at} {}: {what}", who.join(", "))
+}
 
 #[derive(Clone)]
 pub(crate) struct Chat {

@@ -102,7 +102,7 @@ pub(crate) struct Findings {
 
 impl Findings {
     /// One more violation, seen at this time. Of two at the same time the first one told is kept.
-    pub(crate) fn add(&mut self, at: Time, evidence: impl FnOnce() -> Evidence) {
+    pub(crate) fn add<E: Into<Evidence>>(&mut self, at: Time, evidence: impl FnOnce() -> E) {
         self.asked.judged += 1;
         self.count += 1;
         if self
@@ -110,7 +110,7 @@ impl Findings {
             .as_ref()
             .is_none_or(|(earliest, _)| at < *earliest)
         {
-            self.earliest = Some((at, evidence()));
+            self.earliest = Some((at, evidence().into()));
         }
     }
 
@@ -156,9 +156,9 @@ impl Findings {
 mod tests {
     use super::*;
     use crate::Guarantee::AcknowledgementTruth;
-    use crate::History;
     use crate::index::Index;
     use crate::testing::{Chat, chat};
+    use crate::{History, Leak};
 
     fn acknowledged<const N: usize>(stored: [&str; N]) -> Chat {
         chat(["alice"])
@@ -202,7 +202,7 @@ mod tests {
             let history = chat(["alice"]).left(crate::Held::Rooms, 1, 0).history();
             let mut leftover = history.leftovers[0].clone();
             leftover.holder = holder.to_owned();
-            Evidence::Leak(leftover)
+            Evidence::from(Leak(leftover))
         };
         let at = Time::from_secs(9);
         let mut findings = Findings::default();

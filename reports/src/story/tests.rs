@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::record;
 use squall_guarantees::{
-    Asked, Cause, Event, Evidence, Flaw, Guarantee, Message, Place, RecoveryRefused, Time,
+    Asked, Cause, Event, Evidence, Flaw, Guarantee, Message, Phantom, Place, RecoveryRefused, Time,
     Violation,
 };
 use std::time::Duration;
@@ -72,7 +72,7 @@ fn a_run_that_only_violates_a_guarantee_is_not_told_as_one_in_which_nothing_went
     judged.judgements[0].verdict = Verdict::Violated(Box::new(Violation {
         count: 34,
         asked: Asked::default(),
-        evidence: Evidence::Phantom {
+        evidence: Evidence::from(Phantom {
             message: Message {
                 content: "m1".to_owned(),
                 sender: "alice".to_owned(),
@@ -86,7 +86,7 @@ fn a_run_that_only_violates_a_guarantee_is_not_told_as_one_in_which_nothing_went
                 at: Time::from_secs(2),
             },
             flaw: Flaw::NotEntitled,
-        },
+        }),
     }));
     assert_eq!(
         told(&judged),

@@ -1,9 +1,8 @@
 //! Stories: violations with the same mechanism, whatever the seed.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use squall_guarantees::{Ending, Evidence, Guarantee, Verdict};
-use squall_reports::{Judged, MOST_TELLING, Outcome};
+use squall_guarantees::{Ending, Evidence, Guarantee, NotStored, Verdict};
+use squall_reports::{Judged, Outcome};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -48,68 +47,36 @@ impl Story {
             };
             return Some((story, format!("{}: {}", panic.machine, panic.message)));
         }
-        MOST_TELLING.iter().find_map(|guarantee| {
-            if open.contains(guarantee) {
-                return None;
-            }
-            let mut judgements = judged.judgements.iter();
-            let judgement = judgements.find(|it| it.guarantee == *guarantee)?;
-            let Verdict::Violated(violation) = &judgement.verdict else {
-                return None;
-            };
-            if judgement.outcome() != Outcome::NotAsExpected {
-                return None;
-            }
-            if may_be_refused && is_known_to_its_sender(&violation.evidence) {
-                return None;
-            }
-            let story = Story {
-                subject: guarantee.to_string(),
-                mechanism: mechanism_of(&violation.evidence),
-            };
-            Some((story, violation.to_string()))
-        })
+        Guarantee::most_telling_first()
+            .into_iter()
+            .find_map(|guarantee| {
+                if open.contains(&guarantee) {
+                    return None;
+                }
+                let mut judgements = judged.judgements.iter();
+                let judgement = judgements.find(|it| it.guarantee == guarantee)?;
+                let Verdict::Violated(violation) = &judgement.verdict else {
+                    return None;
+                };
+                if judgement.outcome() != Outcome::NotAsExpected {
+                    return None;
+                }
+                if may_be_refused && is_known_to_its_sender(&violation.evidence) {
+                    return None;
+                }
+                let story = Story {
+                    subject: guarantee.to_string(),
+                    mechanism: violation.evidence.mechanism().to_owned(),
+                };
+                Some((story, violation.to_string()))
+            })
     }
 }
 
 /// Whether a message is missing of which its sender was told that nobody knows.
 fn is_known_to_its_sender(evidence: &Evidence) -> bool {
-    let unknown = |ending: &Ending| matches!(ending, Ending::Unknown(_));
-    matches!(evidence, Evidence::NotStored { ending, .. } if unknown(ending))
-}
-
-/// Of what kind evidence is, in words that are the same in another run.
-pub(super) fn mechanism_of(evidence: &Evidence) -> String {
-    mechanism(&serde_json::to_value(evidence).unwrap_or_default())
-}
-
-/// The words by which evidence says of what kind it is; names, times and numbers are left out.
-fn mechanism(evidence: &Value) -> String {
-    const WORDS: [&str; 8] = [
-        "kind",
-        "flaw",
-        "place",
-        "mistake",
-        "injustice",
-        "cause",
-        "missing",
-        "shared",
-    ];
-    let mut words = Vec::new();
-    collect(evidence, &WORDS, &mut words);
-    words.join(", ")
-}
-
-fn collect(value: &Value, names: &[&str], words: &mut Vec<String>) {
-    let Value::Object(fields) = value else { return };
-    // In the order of the names, not of the fields: the kind of evidence comes first.
-    for name in names {
-        match fields.get(*name) {
-            Some(Value::String(word)) => words.push(without_numbers(word)),
-            Some(inner) => collect(inner, names, words),
-            None => {}
-        }
-    }
+    let missing = evidence.proof::<NotStored>();
+    missing.is_some_and(|it| matches!(it.ending, Ending::Unknown(_)))
 }
 
 fn without_numbers(text: &str) -> String {
@@ -127,30 +94,21 @@ fn without_numbers(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn what_distinguishes_one_mechanism_from_another_is_kept_and_what_one_run_from_another_is_not()
-    {
-        let evidence = |client: &str, at: u64, mistake: &str| json!({ "kind": "bad-recovery", "client": client, "at": at, "mistake": { "mistake": mistake } });
-        let missing = mechanism(&evidence("alice", 3, "missing"));
-        assert_eq!(missing, "bad-recovery, missing");
-        assert_eq!(missing, mechanism(&evidence("bob", 4, "missing")));
-        assert_ne!(missing, mechanism(&evidence("alice", 3, "again")));
-    }
 
     #[test]
     fn what_its_sender_knows_to_be_unknown_is_no_story_and_what_nobody_told_it_is() {
-        let evidence = |ending| Evidence::NotStored {
-            message: squall_guarantees::Message {
-                content: "alice is Al".to_owned(),
-                sender: "alice".to_owned(),
-                room: "*".to_owned(),
-                sent_at: None,
-                retries: 1,
-                rows: Vec::new(),
-            },
-            ending,
+        let evidence = |ending| {
+            Evidence::from(NotStored {
+                message: squall_guarantees::Message {
+                    content: "alice is Al".to_owned(),
+                    sender: "alice".to_owned(),
+                    room: "*".to_owned(),
+                    sent_at: None,
+                    retries: 1,
+                    rows: Vec::new(),
+                },
+                ending,
+            })
         };
         let at = std::time::Duration::from_secs(1);
         assert!(is_known_to_its_sender(&evidence(Ending::Unknown(at))));

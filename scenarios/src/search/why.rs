@@ -5,7 +5,6 @@
 //! not happen. Leaving a part out moves the dice of all that comes after it, so that a race may be gone by chance:
 //! other dice tell that apart.
 
-use super::story::mechanism_of;
 use squall::parallel::{Effort, parallel};
 use squall::{Futures, Plan, RunError, futures, run, run_in_detail, run_sparing};
 use squall_guarantees::{EventKind, Guarantee, Time, Verdict, check, seconds};
@@ -92,7 +91,7 @@ impl Violated {
         let history = &judged.record.history;
         let contents = evidence.contents();
         let given = history.events.iter().filter(|event| {
-            matches!(&event.kind, EventKind::Invoked { content, .. } if contents.contains(&&**content))
+            matches!(&event.kind, EventKind::Invoked { content, .. } if contents.contains(content))
         });
         let senders = given.map(|event| &history.clients[event.client.0 as usize].name);
         let mut who = moment.who.clone();
@@ -103,7 +102,7 @@ impl Violated {
         });
         Some(Violated {
             guarantee: judgement.guarantee,
-            mechanism: mechanism_of(evidence),
+            mechanism: evidence.mechanism().to_owned(),
             only_at_the_end: moment.who == ["database"],
             who,
             at: moment.at.unwrap_or(history.ended_at),
@@ -117,7 +116,7 @@ impl Violated {
         match verdicts.next() {
             Some((_, Verdict::Held(_))) => Answer::Held,
             Some((_, Verdict::Violated(violation)))
-                if mechanism_of(&violation.evidence) == self.mechanism =>
+                if violation.evidence.mechanism() == self.mechanism =>
             {
                 Answer::Violated
             }

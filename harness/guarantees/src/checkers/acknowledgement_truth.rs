@@ -4,9 +4,10 @@
 //! Does not look at messages without an acknowledgement, at deliveries, nor at how often a message
 //! is stored. There is no period of grace: an acknowledgement is a statement about the past.
 
+use crate::evidence::{Ending, NotStored};
 use crate::index::Index;
 use crate::verdict::Findings;
-use crate::{Ending, Evidence, Verdict, counted};
+use crate::{Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -16,7 +17,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             continue;
         };
         if content.rows.is_empty() {
-            findings.add(at, || Evidence::NotStored {
+            findings.add(at, || NotStored {
                 message: index.message(id),
                 ending,
             });

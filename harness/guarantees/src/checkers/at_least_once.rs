@@ -8,9 +8,10 @@
 //! not look at deliveries, nor at how often a message is stored. A client that dies with unsent
 //! messages in memory does lose them, and that counts: nobody was told.
 
+use crate::evidence::{Ending, NotStored};
 use crate::index::{Content, Due, Index};
 use crate::verdict::Findings;
-use crate::{Ending, Evidence, Excuse, NotJudged, Verdict, counted};
+use crate::{Excuse, NotJudged, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -23,7 +24,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             Storing::Excused => findings.excuse(Excuse::ToldFailed),
             Storing::Open(reason) => findings.leave_open(reason),
             Storing::Stored => findings.held(),
-            Storing::Lost => findings.add(sent.at, || Evidence::NotStored {
+            Storing::Lost => findings.add(sent.at, || NotStored {
                 message: index.message(id),
                 ending: sent.ending,
             }),

@@ -4,9 +4,10 @@
 //! (no-phantom does). A receiver that restarts has forgotten what it handled, and may handle it
 //! again.
 
+use crate::evidence::HandledTwice;
 use crate::index::Index;
 use crate::verdict::Findings;
-use crate::{Evidence, Verdict, counted};
+use crate::{Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -18,7 +19,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                 findings.held();
                 continue;
             }
-            findings.add(delivery.at, || Evidence::HandledTwice {
+            findings.add(delivery.at, || HandledTwice {
                 message: index.message(delivery.content),
                 receiver: index.name(incarnation.client),
                 handled_at: incarnation

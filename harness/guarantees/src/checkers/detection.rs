@@ -8,11 +8,13 @@
 //! stands still does not count. Does
 //! not look at disconnections without a silence, nor at why a side says that it is over.
 
+mod evidence;
+
+pub use evidence::{HastyDetection, Undetected};
+
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{
-    Cause, ClientId, Direction, EventKind, Evidence, Excuse, Lost, Silence, Time, Verdict, counted,
-};
+use crate::{Cause, ClientId, Direction, EventKind, Excuse, Lost, Silence, Time, Verdict, counted};
 use std::time::Duration;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -63,7 +65,7 @@ fn check_haste(index: &Index<'_>, findings: &mut Findings) {
                     continue;
                 };
                 if event.at + TOLERANCE < heard_at + bound {
-                    findings.add(event.at, || Evidence::HastyDetection {
+                    findings.add(event.at, || HastyDetection {
                         client: index.name(event.client),
                         heard_at,
                         at: event.at,
@@ -115,8 +117,8 @@ impl Watch<'_> {
         }
     }
 
-    fn evidence(&self, silence: &Silence) -> Evidence {
-        Evidence::Undetected {
+    fn evidence(&self, silence: &Silence) -> Undetected {
+        Undetected {
             observer: self.observer.to_owned(),
             silent: self.silent.to_owned(),
             session: self.session.to_owned(),

@@ -7,9 +7,10 @@
 //! connected while nothing disturbs it, less time is given to such a one, on a link without losses and without a rate.
 //! Does not look at messages that are not stored (at-least-once does), nor at doubles.
 
+use crate::evidence::{HandledLate, NotHandled};
 use crate::index::{Due, Index};
 use crate::verdict::Findings;
-use crate::{Evidence, NotJudged, Verdict, counted};
+use crate::{NotJudged, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -31,13 +32,13 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                 _ => index.due_to(&receiver, wanted, id),
             };
             match (handled_at, due) {
-                (None, Due::By(due)) => findings.add(due, || Evidence::NotHandled {
+                (None, Due::By(due)) => findings.add(due, || NotHandled {
                     message: index.message(id),
                     receiver: receiver.client.name.clone(),
                     due,
                 }),
                 (Some(handled_at), Due::By(due)) if handled_at > due => {
-                    findings.add(due, || Evidence::HandledLate {
+                    findings.add(due, || HandledLate {
                         message: index.message(id),
                         receiver: receiver.client.name.clone(),
                         handled_at,

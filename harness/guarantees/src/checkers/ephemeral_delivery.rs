@@ -7,9 +7,10 @@
 //! two links need comes on top of the bound. Of what its sender was told that it failed, nothing is asked.
 //! Does not look at what reaches others (no-phantom does).
 
+use crate::evidence::{HandledLate, HandledTwice, NotHandled};
 use crate::index::{ContentId, Index, Invocation, time_for};
 use crate::verdict::Findings;
-use crate::{Asked, ClientId, Evidence, Excuse, NotJudged, Time, Verdict, counted};
+use crate::{Asked, ClientId, Excuse, NotJudged, Time, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let Some(bound) = index.history.bounds.ephemeral else {
@@ -43,7 +44,7 @@ fn judge(
     let times = lives.flat_map(|life| life.deliveries_of(id));
     let times: Vec<Time> = times.map(|delivery| delivery.at).collect();
     if let [_, again, ..] = times[..] {
-        return findings.add(again, || Evidence::HandledTwice {
+        return findings.add(again, || HandledTwice {
             message: index.message(id),
             receiver: index.name(receiver),
             handled_at: times.clone(),
@@ -65,13 +66,13 @@ fn judge(
             findings.excuse(Excuse::Disturbed);
         }
         _ if due > index.history.ended_at => findings.leave_open(NotJudged::EndedTooSoon),
-        Some(handled_at) => findings.add(due, || Evidence::HandledLate {
+        Some(handled_at) => findings.add(due, || HandledLate {
             message: index.message(id),
             receiver: index.name(receiver),
             handled_at,
             due,
         }),
-        None => findings.add(due, || Evidence::NotHandled {
+        None => findings.add(due, || NotHandled {
             message: index.message(id),
             receiver: index.name(receiver),
             due,

@@ -7,9 +7,12 @@
 //! missing too. Does not look at order, nor at how late a message came.
 
 use super::at_least_once::{Storing, storing};
+use crate::evidence::{HandledTwice, Message, Moment, NotHandled, NotStored, Proof};
 use crate::index::{Due, Index, Receiver};
 use crate::verdict::Findings;
-use crate::{Evidence, Excuse, Verdict, counted};
+use crate::{Excuse, Verdict, counted};
+use serde::{Deserialize, Serialize};
+use std::fmt;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -28,7 +31,7 @@ fn check_storing(index: &Index<'_>, findings: &mut Findings) -> u64 {
             continue;
         };
         if content.rows.len() > 1 {
-            findings.add(sent.at, || Evidence::StoredTwice {
+            findings.add(sent.at, || StoredTwice {
                 message: index.message(id),
             });
             continue;
@@ -41,7 +44,7 @@ fn check_storing(index: &Index<'_>, findings: &mut Findings) -> u64 {
                 findings.held();
                 messages += 1;
             }
-            Storing::Lost => findings.add(sent.at, || Evidence::NotStored {
+            Storing::Lost => findings.add(sent.at, || NotStored {
                 message: index.message(id),
                 ending: sent.ending,
             }),
@@ -61,7 +64,7 @@ fn check_handling(index: &Index<'_>, receiver: &Receiver<'_, '_>, findings: &mut
         let deliveries = deliveries.flat_map(|life| life.deliveries_of(id));
         let times: Vec<_> = deliveries.map(|delivery| delivery.at).collect();
         match times[..] {
-            [_, again, ..] => findings.add(again, || Evidence::HandledTwice {
+            [_, again, ..] => findings.add(again, || HandledTwice {
                 message: index.message(id),
                 receiver: receiver.client.name.clone(),
                 handled_at: times.clone(),
@@ -74,7 +77,7 @@ fn check_handling(index: &Index<'_>, receiver: &Receiver<'_, '_>, findings: &mut
             {
                 Err(excuse) => findings.excuse(excuse),
                 Ok(Due::Open(reason)) => findings.leave_open(reason),
-                Ok(Due::By(due)) => findings.add(due, || Evidence::NotHandled {
+                Ok(Due::By(due)) => findings.add(due, || NotHandled {
                     message: index.message(id),
                     receiver: receiver.client.name.clone(),
                     due,
@@ -84,15 +87,52 @@ fn check_handling(index: &Index<'_>, receiver: &Receiver<'_, '_>, findings: &mut
     }
 }
 
+/// A message is in the database more than once; `message.rows` has the ids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredTwice {
+    /// The message.
+    pub message: Message,
+}
+
+impl Proof for StoredTwice {
+    const KIND: &'static str = "stored-twice";
+    const FIELDS: &'static str = "`message`";
+
+    fn moment(&self) -> Moment {
+        let rows = self.message.rows.len();
+        let what = format!("has {} in {rows} rows", self.message.name());
+        Moment::of(None, "database", what)
+    }
+
+    fn contents(&self) -> Vec<&str> {
+        vec![&self.message.content]
+    }
+}
+
+impl fmt::Display for StoredTwice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (message, rows) = (&self.message, self.message.rows.len());
+        write!(f, "{message} has {rows} rows instead of one.")
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::StoredTwice;
     use crate::Guarantee::ExactlyOnce;
-    use crate::testing::{Chat, chat};
+    use crate::testing::{Chat, chat, message, moment};
 
     fn one_message() -> Chat {
         chat(["alice", "bob"])
             .sent(10, "alice", ["m1"])
             .acknowledged(12, "m1")
+    }
+
+    #[test]
+    fn that_a_message_is_stored_twice_is_told_at_the_end() {
+        let mut message = message("m1");
+        message.rows = vec![4, 5];
+        insta::assert_snapshot!(moment(StoredTwice { message }), @"at the end database: has `m1` in 2 rows");
     }
 
     #[test]

@@ -13,11 +13,13 @@
 //! waits for each acknowledgement, a message arrives after the one before is stored, so that this can be told from the
 //! rows.
 
+mod evidence;
+
+pub use evidence::{ServedTooMuch, SlowAcknowledgement};
+
 use crate::index::{Connection, Index, Invocation, time_for};
 use crate::verdict::Findings;
-use crate::{
-    Asked, Cause, ClientId, Ending, EventKind, Evidence, Excuse, NotJudged, Time, Verdict, counted,
-};
+use crate::{Asked, Cause, ClientId, Ending, EventKind, Excuse, NotJudged, Time, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let Some(bound) = index.history.bounds.acknowledgement else {
@@ -50,7 +52,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         } else if let Some(reason) = busy(index, sent.sender) {
             findings.leave_open(reason);
         } else {
-            findings.add(since, || Evidence::SlowAcknowledgement {
+            findings.add(since, || SlowAcknowledgement {
                 message: index.message(id),
                 since,
                 at,
@@ -89,7 +91,7 @@ fn check_allowance(index: &Index<'_>, findings: &mut Findings) {
             let Some((from, until, count)) = too_many(session, rate, burst) else {
                 continue;
             };
-            findings.add(until, || Evidence::ServedTooMuch {
+            findings.add(until, || ServedTooMuch {
                 client: index.name(ClientId(number)),
                 from,
                 until,

@@ -9,11 +9,15 @@
 //! been stored or not has to be told as unknown; of unknown ends it is asked only that attempts were used up where that is
 //! the cause. No message is tried more often than is allowed.
 
+mod evidence;
+
+pub use evidence::{Injustice, TooManyAttempts, UnjustFailure};
+
 use crate::index::{Connection, ContentId, Incarnation, Index, Invocation};
 use crate::verdict::Findings;
 use crate::{
-    Cause, ClientId, DisturbanceKind, EventKind, Evidence, FailureCause, Injustice, Kind,
-    NotJudged, OperationId, Time, UnjustFailure, Verdict, counted,
+    Cause, ClientId, DisturbanceKind, EventKind, FailureCause, Kind, NotJudged, OperationId, Time,
+    Verdict, counted,
 };
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -54,7 +58,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                 let allowed = index.history.bounds.retries;
                 let allowed = allowed.map(|retries| retries.saturating_add(1));
                 if let (Some(id), Some(allowed)) = (id, allowed.filter(|most| attempt > most)) {
-                    findings.add(event.at, || Evidence::TooManyAttempts {
+                    findings.add(event.at, || TooManyAttempts {
                         message: index.message(id),
                         at: event.at,
                         attempt: *attempt,
@@ -74,13 +78,11 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             Ok(None | Some(Injustice::Stored)) if !failed => {}
             Ok(None) => findings.held(),
             Err(open) => findings.leave_open(open),
-            Ok(Some(injustice)) => findings.add(event.at, || {
-                Evidence::UnjustFailure(UnjustFailure {
-                    message: index.message(id),
-                    at: event.at,
-                    reason: reason.clone(),
-                    injustice,
-                })
+            Ok(Some(injustice)) => findings.add(event.at, || UnjustFailure {
+                message: index.message(id),
+                at: event.at,
+                reason: reason.clone(),
+                injustice,
             }),
         }
     }

@@ -5,11 +5,13 @@
 //! Does not look at how often or in which order. That a row was stored after its sending cannot be
 //! seen from outside, so for rows only the sender and the room are compared.
 
+mod evidence;
+
+pub use evidence::{Flaw, Phantom, Place};
+
 use crate::index::{Content, Delivery, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{
-    ClientId, Evidence, Flaw, Kind, Message, Place, StoredMessage, Time, Verdict, counted,
-};
+use crate::{ClientId, Kind, Message, StoredMessage, Time, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -46,7 +48,7 @@ fn check_deliveries(index: &Index<'_>, findings: &mut Findings) -> u64 {
                 findings.held();
                 continue;
             };
-            findings.add(delivery.at, || Evidence::Phantom {
+            findings.add(delivery.at, || Phantom {
                 message: claim.message(content, content.rows.iter().map(|row| row.id).collect()),
                 place: Place::Receiver {
                     receiver: index.name(incarnation.client),
@@ -79,7 +81,7 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) -> u64 {
                 findings.held();
                 continue;
             };
-            findings.add(index.history.ended_at, || Evidence::Phantom {
+            findings.add(index.history.ended_at, || Phantom {
                 message: claim.message(content, vec![*id]),
                 place: Place::Database,
                 flaw,

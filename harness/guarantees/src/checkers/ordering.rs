@@ -5,10 +5,13 @@
 //! between senders (total-order does). What
 //! is not stored, such as typing, is sent past everything that waits, and promises no order.
 
+use crate::evidence::{Message, Moment, Proof};
 use crate::index::{Delivery, Index};
 use crate::verdict::Findings;
-use crate::{ClientId, Evidence, Verdict, counted};
+use crate::{ClientId, Time, Verdict, counted, nanoseconds, seconds};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -25,7 +28,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             };
             if last.0 > sent.order {
                 latest.insert((sent.sender, sent.room), last);
-                findings.add(delivery.at, || Evidence::OutOfOrder {
+                findings.add(delivery.at, || OutOfOrder {
                     receiver: index.name(incarnation.client),
                     earlier: index.message(delivery.content),
                     earlier_handled_at: delivery.at,
@@ -43,11 +46,70 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     })
 }
 
+/// A receiver handled a sender's later message before an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutOfOrder {
+    /// Who handled them.
+    pub receiver: String,
+    /// The message that was sent first.
+    pub earlier: Message,
+    /// When that one was handled.
+    #[serde(with = "nanoseconds")]
+    pub earlier_handled_at: Time,
+    /// The message that was sent second.
+    pub later: Message,
+    /// When that one was handled: before the other.
+    #[serde(with = "nanoseconds")]
+    pub later_handled_at: Time,
+}
+
+impl Proof for OutOfOrder {
+    const KIND: &'static str = "out-of-order";
+    const FIELDS: &'static str = "`receiver`; `earlier` and `later` (messages, by their sending); `earlier_handled_at`, `later_handled_at`";
+
+    fn moment(&self) -> Moment {
+        let (earlier, later) = (self.earlier.name(), self.later.name());
+        let what = format!("handled {earlier} only after {later}, which was sent later");
+        Moment::of(self.earlier_handled_at, &self.receiver, what)
+    }
+
+    fn contents(&self) -> Vec<&str> {
+        vec![&self.earlier.content, &self.later.content]
+    }
+}
+
+impl fmt::Display for OutOfOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (receiver, earlier, later) = (&self.receiver, &self.earlier, &self.later);
+        let (earlier_at, later_at) = (self.earlier_handled_at, self.later_handled_at);
+        write!(f, "{receiver} handled {later} at {}, ", seconds(later_at))?;
+        write!(
+            f,
+            "before {earlier}, which it handled at {}.",
+            seconds(earlier_at)
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::OutOfOrder;
     use crate::Guarantee::Ordering;
     use crate::Kind;
-    use crate::testing::chat;
+    use crate::Time;
+    use crate::testing::{chat, message, moment};
+
+    #[test]
+    fn is_violated_when_the_earlier_message_is_handled() {
+        let evidence = OutOfOrder {
+            receiver: "bob".to_owned(),
+            earlier: message("m1"),
+            earlier_handled_at: Time::from_secs(3),
+            later: message("m2"),
+            later_handled_at: Time::from_secs(2),
+        };
+        insta::assert_snapshot!(moment(evidence), @"3.000 s bob: handled `m1` only after `m2`, which was sent later");
+    }
 
     #[test]
     fn holds_when_messages_are_handled_as_sent() {

@@ -8,10 +8,14 @@
 //! which the observer or the server stands still does not count, and nothing else of a stretch is excused by it. Peers of whom the history says nothing are
 //! not looked at.
 
+mod evidence;
+
+pub use evidence::ShownWrongly;
+
 use crate::conditions::Stretch;
 use crate::index::Index;
 use crate::verdict::Findings;
-use crate::{Asked, Client, ClientId, EventKind, Evidence, Excuse, Time, Verdict, counted};
+use crate::{Asked, Client, ClientId, EventKind, Excuse, Time, Verdict, counted};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
@@ -265,9 +269,9 @@ impl Pair<'_, '_> {
         conditions.stood_still(&[None, observer], within)
     }
 
-    fn evidence(&self, wrong: Stretch, online: bool) -> Evidence {
+    fn evidence(&self, wrong: Stretch, online: bool) -> ShownWrongly {
         let clients = &self.index.history.clients;
-        Evidence::ShownWrongly {
+        ShownWrongly {
             observer: clients[self.observer].name.clone(),
             user: clients[self.user].name.clone(),
             online,

@@ -6,9 +6,13 @@
 //! A receiver is one case, however many messages it misses. And a sender that asks for acknowledgements, and is there, is
 //! told what became of a message that is stored. Does not look at order nor at doubles.
 
+mod evidence;
+
+pub use evidence::{Missing, NeverAnswered, NoProgress};
+
 use crate::index::{Connection, Due, Index, Receiver};
 use crate::verdict::Findings;
-use crate::{Ending, Evidence, Missing, NoProgress, NotJudged, Time, Verdict, counted};
+use crate::{Ending, NotJudged, Time, Verdict, counted};
 use std::time::Duration;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -32,13 +36,11 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         match stuck.map_or_else(|| messages(index, &receiver, wanted), Judgement::Stuck) {
             Judgement::OnItsWay => findings.held(),
             Judgement::Open(reason) => findings.leave_open(reason),
-            Judgement::Stuck((due, missing)) => findings.add(due, || {
-                Evidence::NoProgress(NoProgress {
-                    receiver: receiver.client.name.clone(),
-                    since,
-                    due,
-                    missing,
-                })
+            Judgement::Stuck((due, missing)) => findings.add(due, || NoProgress {
+                receiver: receiver.client.name.clone(),
+                since,
+                due,
+                missing,
             }),
         }
     }
@@ -71,7 +73,7 @@ fn check_answers(index: &Index<'_>, findings: &mut Findings) {
             .map(|since| since + index.history.bounds.delivery + PATIENCE);
         match due {
             Some(due) if due <= index.history.ended_at => {
-                findings.add(due, || Evidence::NeverAnswered {
+                findings.add(due, || NeverAnswered {
                     message: index.message(id),
                     due,
                 });

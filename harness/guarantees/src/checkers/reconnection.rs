@@ -13,11 +13,15 @@
 //! recovery wants. Does not look at whether an attempt succeeds (progress does), nor for how long a program's first one
 //! waits.
 
+mod evidence;
+
+pub use evidence::{
+    BackOff, LongAttempt, LongPatience, NoGrowth, NoJitter, SessionReused, WrongPatience,
+};
+
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{
-    Cause, ClientId, Ending, EventKind, Evidence, Excuse, OperationId, Time, Verdict, counted,
-};
+use crate::{Cause, ClientId, Ending, EventKind, Excuse, OperationId, Time, Verdict, counted};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -62,7 +66,7 @@ fn check_sessions(index: &Index<'_>, findings: &mut Findings) {
             }
             continue;
         };
-        findings.add(event.at, || Evidence::SessionReused {
+        findings.add(event.at, || SessionReused {
             session: session.clone(),
             earlier_client: index.name(earlier_client),
             earlier_at,
@@ -103,7 +107,7 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
         if too_late && end <= over() {
             findings.excuse(Excuse::StoodStill);
         } else if too_early || too_late {
-            findings.add(disconnected_at, || Evidence::BackOff {
+            findings.add(disconnected_at, || BackOff {
                 client: index.name(incarnation.client),
                 disconnected_at,
                 connecting_at,
@@ -153,7 +157,7 @@ fn check_attempts(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &m
             findings.excuse(Excuse::StoodStill);
             continue;
         }
-        findings.add(from, || Evidence::LongAttempt {
+        findings.add(from, || LongAttempt {
             client: index.name(incarnation.client),
             from,
             ended_at,
@@ -198,7 +202,7 @@ fn check_growth(index: &Index<'_>, findings: &mut Findings) {
             let at = waits.iter().map(|&(at, ..)| at).max().unwrap_or_default();
             let clients: BTreeSet<String> =
                 waits.iter().map(|&(.., who)| index.name(who)).collect();
-            findings.add(at, || Evidence::NoGrowth {
+            findings.add(at, || NoGrowth {
                 longest,
                 count: waits.len() as u64,
                 clients: clients.into_iter().collect(),
@@ -243,7 +247,7 @@ fn check_jitter(index: &Index<'_>, findings: &mut Findings) {
             let at = waits.iter().map(|&(at, ..)| at).max().unwrap_or_default();
             let clients: BTreeSet<String> =
                 waits.iter().map(|&(.., who)| index.name(who)).collect();
-            findings.add(at, || Evidence::NoJitter {
+            findings.add(at, || NoJitter {
                 wait,
                 count: waits.len() as u64,
                 clients: clients.into_iter().collect(),
@@ -286,7 +290,7 @@ fn check_patience(index: &Index<'_>, findings: &mut Findings) {
             match answered_at {
                 None => {}
                 Some(_) if after <= bound + TOLERANCE => findings.held(),
-                Some(answered_at) => findings.add(at, || Evidence::LongPatience {
+                Some(answered_at) => findings.add(at, || LongPatience {
                     client: index.name(life.client),
                     answered_at,
                     at,
@@ -325,7 +329,7 @@ fn check_doubling(index: &Index<'_>, findings: &mut Findings) {
                 let least = before.map_or(Time::ZERO, |(_, waited)| (waited * 2).min(limit));
                 waited[client] = Some((operation, after));
                 if after > limit + TOLERANCE || after + TOLERANCE < least {
-                    findings.add(event.at, || Evidence::WrongPatience {
+                    findings.add(event.at, || WrongPatience {
                         client: index.name(event.client),
                         at: event.at,
                         waited: after,

@@ -18,11 +18,15 @@
 //! Whether a client has left on purpose only the client's own side can say: a goodbye that the server
 //! heard may have been said in distress. Does not look at the private ids, which no history has.
 
+mod evidence;
+
+pub use evidence::{BadRecovery, Mistake};
+
 use crate::index::{ContentId, Due, Index, Receiver};
 use crate::verdict::Findings;
 use crate::{
-    Asked, BadRecovery, Cause, ClientId, DisturbanceKind, EventKind, Evidence, Excuse, Mistake,
-    NotJudged, Recovery, RecoveryRefused, Time, Verdict, counted,
+    Asked, Cause, ClientId, DisturbanceKind, EventKind, Excuse, NotJudged, Recovery,
+    RecoveryRefused, Time, Verdict, counted,
 };
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -424,7 +428,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
         since_then.count() > most as usize || self.stops(known, at).next().is_some()
     }
 
-    fn bad(&self, client: ClientId, session: &str, at: Time, mistake: Mistake) -> Evidence {
+    fn bad(&self, client: ClientId, session: &str, at: Time, mistake: Mistake) -> BadRecovery {
         bad(self.index, client, session, at, mistake)
     }
 }
@@ -498,13 +502,19 @@ fn check_messages(
     }
 }
 
-fn bad(index: &Index<'_>, client: ClientId, session: &str, at: Time, mistake: Mistake) -> Evidence {
-    Evidence::BadRecovery(BadRecovery {
+fn bad(
+    index: &Index<'_>,
+    client: ClientId,
+    session: &str,
+    at: Time,
+    mistake: Mistake,
+) -> BadRecovery {
+    BadRecovery {
         client: index.name(client),
         session: session.to_owned(),
         at,
         mistake,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -9,12 +9,13 @@
 //! carry, an end that nothing else explains is not judged. Does not look at attempts to connect, nor at a
 //! session of which its client has not been told: that was one. Progress does.
 
+mod evidence;
+
+pub use evidence::Uncaused;
+
 use crate::index::{Index, on_the_wire, time_for};
 use crate::verdict::Findings;
-use crate::{
-    Cause, ClientId, Direction, EventKind, Evidence, Excuse, NotJudged, Time, Uncaused, Verdict,
-    counted,
-};
+use crate::{Cause, ClientId, Direction, EventKind, Excuse, NotJudged, Time, Verdict, counted};
 use rustc_hash::FxHashSet;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -32,18 +33,16 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             _ if end.cause == Cause::Meant => findings.held(),
             Some(excuse) => findings.excuse(excuse),
             None if index.history.links.is_empty() => findings.leave_open(NotJudged::LinkUnknown),
-            None => findings.add(end.at, || {
-                Evidence::Uncaused(Uncaused {
-                    teller: match end.by_client {
-                        true => index.name(event.client),
-                        false => "server".to_owned(),
-                    },
-                    client: index.name(event.client),
-                    session: end.session.to_owned(),
-                    at: end.at,
-                    reason: end.reason.to_owned(),
-                    cause: end.cause,
-                })
+            None => findings.add(end.at, || Uncaused {
+                teller: match end.by_client {
+                    true => index.name(event.client),
+                    false => "server".to_owned(),
+                },
+                client: index.name(event.client),
+                session: end.session.to_owned(),
+                at: end.at,
+                reason: end.reason.to_owned(),
+                cause: end.cause,
             }),
         }
     }

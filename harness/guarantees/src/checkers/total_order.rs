@@ -7,8 +7,13 @@
 //! a place for each of its rows. With one sender only, agreement says
 //! no more than ordering does, and with one receiver nothing at all: neither counts as exercised.
 
+mod evidence;
+
+pub use evidence::{NoCommonOrder, Order};
+
+use crate::evidence::Evidence;
 use crate::index::{Content, ContentId, Delivery, Incarnation, Index, Invocation};
-use crate::{Asked, ClientId, Evidence, Excuse, Exercise, Order, Verdict, Violation, counted};
+use crate::{Asked, ClientId, Excuse, Exercise, Verdict, Violation, counted};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -35,12 +40,12 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let circle = graph.circle(start, &disordered);
     Verdict::Violated(Box::new(Violation {
         count: rooms.len() as u64,
-        evidence: Evidence::NoCommonOrder {
+        evidence: Evidence::from(NoCommonOrder {
             room: room_of(index, circle[0].from)
                 .unwrap_or_default()
                 .to_owned(),
             orders: smallest_contradiction(index, &circle),
-        },
+        }),
         asked: asked(index, rooms.len() as u64),
     }))
 }
@@ -326,10 +331,12 @@ fn order(index: &Index<'_>, receiver: u32, first: ContentId, second: ContentId) 
 
 #[cfg(test)]
 mod tests {
+    use super::NoCommonOrder;
     use crate::Guarantee::TotalOrder;
+    use crate::Verdict;
+    use crate::evidence::Evidence;
     use crate::index::Index;
     use crate::testing::{Chat, chat};
-    use crate::{Evidence, Verdict};
 
     fn three_messages() -> Chat {
         chat(["alice", "bob", "carol"])
@@ -515,10 +522,9 @@ mod tests {
     /// Panics unless each receiver saw the order that it is said to have seen, and these orders contradict:
     /// two of them directly, if any two do, and else all of them in a circle.
     fn proves(evidence: &Evidence, receivers: &[&str], seen: &[&Vec<&str>]) {
-        let Evidence::NoCommonOrder { orders, .. } = evidence else {
-            panic!("{evidence}");
-        };
-        for order in orders {
+        let orders = evidence.proof::<NoCommonOrder>();
+        let orders = orders.expect("of that kind").orders;
+        for order in &orders {
             let who = receivers.iter().position(|who| *who == order.receiver);
             let seen = seen[who.expect("a receiver")];
             let place = |message: &str| seen.iter().position(|other| *other == message);

@@ -5,9 +5,13 @@
 //! speaks. An offset that a client gave twice makes the server take one message for another. A nickname is
 //! its owner's, within a namespace, from the row with which it was taken until the owner takes another one.
 
+mod evidence;
+
+pub use evidence::Shared;
+
 use crate::index::Index;
 use crate::verdict::Findings;
-use crate::{ClientId, EventKind, Evidence, Shared, Time, Verdict, counted};
+use crate::{ClientId, EventKind, Time, Verdict, counted};
 use rustc_hash::FxHashMap;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -25,11 +29,11 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) {
         match contents.insert(row.id, &row.content) {
             Some(one) if one != row.content => {
                 findings.add(row.stored_at.unwrap_or(index.history.ended_at), || {
-                    Evidence::Shared(Shared::Id {
+                    Shared::Id {
                         id: row.id,
                         one: one.to_owned(),
                         other: row.content.clone(),
-                    })
+                    }
                 });
             }
             _ => {}
@@ -40,11 +44,11 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) {
         match offsets.insert(offset, row.id) {
             None => findings.held(),
             Some(one) => findings.add(row.stored_at.unwrap_or(index.history.ended_at), || {
-                Evidence::Shared(Shared::ClientOffset {
+                Shared::ClientOffset {
                     offset: offset.clone(),
                     one,
                     other: row.id,
-                })
+                }
             }),
         }
     }
@@ -60,12 +64,10 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) {
         };
         match *contents.entry(*id).or_insert(content) {
             one if one == content => findings.held(),
-            one => findings.add(event.at, || {
-                Evidence::Shared(Shared::Id {
-                    id: *id,
-                    one: one.to_owned(),
-                    other: content.clone(),
-                })
+            one => findings.add(event.at, || Shared::Id {
+                id: *id,
+                one: one.to_owned(),
+                other: content.clone(),
             }),
         }
     }
@@ -86,12 +88,12 @@ fn check_nicknames(index: &Index<'_>, findings: &mut Findings) {
         match owners.insert((namespace, nickname), &row.sender) {
             None => findings.held(),
             Some(owner) => findings.add(row.stored_at.unwrap_or(index.history.ended_at), || {
-                Evidence::Shared(Shared::Nickname {
+                Shared::Nickname {
                     nickname: nickname.clone(),
                     owner: owner.to_owned(),
                     other: row.sender.clone(),
                     row: row.id,
-                })
+                }
             }),
         }
     }
@@ -111,13 +113,11 @@ fn check_sessions(index: &Index<'_>, findings: &mut Findings) {
                 });
                 match earlier {
                     None => findings.held(),
-                    Some((owner, _)) => findings.add(event.at, || {
-                        Evidence::Shared(Shared::Session {
-                            session: session.clone(),
-                            owner: index.name(owner),
-                            other: index.name(event.client),
-                            at: event.at,
-                        })
+                    Some((owner, _)) => findings.add(event.at, || Shared::Session {
+                        session: session.clone(),
+                        owner: index.name(owner),
+                        other: index.name(event.client),
+                        at: event.at,
                     }),
                 }
             }

@@ -76,7 +76,7 @@ fn keep_the_most_telling(
     });
     let guilty: BTreeSet<OperationId> = evidence
         .flatten()
-        .filter_map(|content| operations.get(content).copied())
+        .filter_map(|content| operations.get(&**content).copied())
         .collect();
     let rank = |packet: &Packet| match &packet.segment {
         _ if packet.carries.iter().any(|it| guilty.contains(it)) => 0,

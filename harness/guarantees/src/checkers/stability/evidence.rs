@@ -1,5 +1,6 @@
 //! What shows that a connection or a session ended without a cause.
 
+use crate::evidence::{Moment, Proof};
 use crate::{Cause, Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -22,6 +23,17 @@ pub struct Uncaused {
     pub cause: Cause,
 }
 
+impl Proof for Uncaused {
+    const KIND: &'static str = "uncaused";
+    const FIELDS: &'static str = "`teller`, `client`, `session`, `at`, the `reason` that was told, and the `cause` that it would need";
+    const VARIETY: &'static [&'static str] = &["cause"];
+
+    fn moment(&self) -> Moment {
+        let what = format!("lost session {} without a cause", self.session);
+        Moment::of(self.at, &self.client, what)
+    }
+}
+
 impl fmt::Display for Uncaused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -41,5 +53,24 @@ impl fmt::Display for Uncaused {
             f,
             "({reason}); nothing had disturbed it and nobody meant it."
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::moment;
+
+    #[test]
+    fn its_moment_is_when_it_was_told_and_the_clients_whoever_tells_it() {
+        let uncaused = Uncaused {
+            teller: "server".to_owned(),
+            client: "bob".to_owned(),
+            session: "s1".to_owned(),
+            at: Time::from_secs(3),
+            reason: "heartbeat".to_owned(),
+            cause: Cause::TimedOut,
+        };
+        insta::assert_snapshot!(moment(uncaused), @"3.000 s bob: lost session s1 without a cause");
     }
 }

@@ -1,6 +1,6 @@
-//! What shows that a message was told as failed without a right to it.
+//! What shows that a message was told as failed without a right to it, or tried without one.
 
-use super::Message;
+use crate::evidence::{Message, Moment, Proof};
 use crate::{Time, counted, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -60,6 +60,21 @@ pub enum Injustice {
     NothingInTheWay,
 }
 
+impl Proof for UnjustFailure {
+    const KIND: &'static str = "unjust-failure";
+    const FIELDS: &'static str = "`message`, `at`, `reason`; `injustice`: `stored`, `attempts-left` (with `attempts`, `allowed`), `small-enough` (with `bytes`, `limit`), `allowed`, `room-for-more` (with `rooms`, `most`), `connected`, `lasting`, `free`, `stayed` or `nothing-in-the-way`";
+    const VARIETY: &'static [&'static str] = &["injustice"];
+
+    fn moment(&self) -> Moment {
+        let what = format!("was told that {} failed, unjustly", self.message.name());
+        Moment::of(self.at, &self.message.sender, what)
+    }
+
+    fn contents(&self) -> Vec<&str> {
+        vec![&self.message.content]
+    }
+}
+
 impl fmt::Display for UnjustFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (message, at, reason) = (&self.message, seconds(self.at), &self.reason);
@@ -95,5 +110,68 @@ impl fmt::Display for UnjustFailure {
                 f.write_str("though neither a disk nor a server was disturbed meanwhile.")
             }
         }
+    }
+}
+
+/// A message was tried more often than is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooManyAttempts {
+    /// The message.
+    pub message: Message,
+    /// When.
+    #[serde(with = "nanoseconds")]
+    pub at: Time,
+    /// How often it had been tried then.
+    pub attempt: u32,
+    /// How often it may be.
+    pub allowed: u32,
+}
+
+impl Proof for TooManyAttempts {
+    const KIND: &'static str = "too-many-attempts";
+    const FIELDS: &'static str =
+        "`message`, `at`, the number of the `attempt`, how many are `allowed`";
+
+    fn moment(&self) -> Moment {
+        let what = format!("tried {} for time {}", self.message.name(), self.attempt);
+        Moment::of(self.at, &self.message.sender, what)
+    }
+
+    fn contents(&self) -> Vec<&str> {
+        vec![&self.message.content]
+    }
+}
+
+impl fmt::Display for TooManyAttempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (message, at) = (&self.message, seconds(self.at));
+        let (attempt, allowed) = (self.attempt, self.allowed);
+        write!(f, "{message} was tried at {at} for time {attempt}; ")?;
+        write!(f, "{allowed} are allowed.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{message, moment};
+
+    #[test]
+    fn each_has_its_moment() {
+        let at = Time::from_secs;
+        let unjust = UnjustFailure {
+            message: message("m1"),
+            at: at(3),
+            reason: "no luck".to_owned(),
+            injustice: Injustice::Stored,
+        };
+        insta::assert_snapshot!(moment(unjust), @"3.000 s alice: was told that `m1` failed, unjustly");
+        let many = TooManyAttempts {
+            message: message("m1"),
+            at: at(4),
+            attempt: 4,
+            allowed: 3,
+        };
+        insta::assert_snapshot!(moment(many), @"4.000 s alice: tried `m1` for time 4");
     }
 }

@@ -1,6 +1,6 @@
 //! What shows that a session was not recovered as it should have been.
 
-use super::Message;
+use crate::evidence::{Message, Moment, Proof};
 use crate::{RecoveryRefused, Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -76,17 +76,26 @@ pub enum Mistake {
     },
 }
 
-impl BadRecovery {
-    /// The contents of the messages that it is about.
-    pub(super) fn contents(&self) -> Vec<&str> {
+impl Proof for BadRecovery {
+    const KIND: &'static str = "bad-recovery";
+    const FIELDS: &'static str = "`client`, `session`, `at`; `mistake`: `expired` (with `closed_at`), `ended-on-purpose`, `lost-with-server` (with `stopped_at`), `foreign` (with `owner`), `unknown`, `other-session` (with `had`), `one-sided`, `refused` (with `since`), `wrong-reason` (with the `truth` and what was `told`), `missing` or `again` (both with `message`)";
+    const VARIETY: &'static [&'static str] = &["mistake"];
+
+    fn moment(&self) -> Moment {
+        Moment::of(self.at, &self.client, self.in_short())
+    }
+
+    fn contents(&self) -> Vec<&str> {
         match &self.mistake {
             Mistake::Missing { message } | Mistake::Again { message } => vec![&message.content],
             _ => Vec::new(),
         }
     }
+}
 
-    /// The same in few words, as a predicate of the client.
-    pub(super) fn in_short(&self) -> String {
+impl BadRecovery {
+    /// What was wrong in few words, as a predicate of the client.
+    fn in_short(&self) -> String {
         let session = &self.session;
         match &self.mistake {
             Mistake::Expired { .. } => format!("recovered session {session}, which had expired"),
@@ -180,5 +189,26 @@ impl fmt::Display for BadRecovery {
             Mistake::OtherSession { had } => write!(f, "but had session {had} before."),
             _ => f.write_str("as one side says and the other does not."),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{message, moment};
+
+    #[test]
+    fn its_moment_is_when_the_client_came_back() {
+        let bad = |mistake| {
+            let (client, session) = ("bob".to_owned(), "s1".to_owned());
+            moment(BadRecovery {
+                client,
+                session,
+                at: Time::from_secs(2),
+                mistake,
+            })
+        };
+        insta::assert_snapshot!(bad(Mistake::Refused { since: Time::from_secs(1) }), @"2.000 s bob: was given a new session, although session s1 was waiting");
+        insta::assert_snapshot!(bad(Mistake::Missing { message: message("m1") }), @"2.000 s bob: recovered session s1 and never handled `m1`");
     }
 }

@@ -1,0 +1,115 @@
+//! What shows that somebody had to wait, or was served, more than its share.
+
+use crate::evidence::{Message, Moment, Proof};
+use crate::{Time, nanoseconds, seconds};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// An acknowledgement took too long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlowAcknowledgement {
+    /// The message.
+    pub message: Message,
+    /// Since when it was the sender's turn to send it.
+    #[serde(with = "nanoseconds")]
+    pub since: Time,
+    /// When it was acknowledged.
+    #[serde(with = "nanoseconds")]
+    pub at: Time,
+    /// How long it may take.
+    #[serde(with = "nanoseconds")]
+    pub bound: Time,
+}
+
+impl Proof for SlowAcknowledgement {
+    const KIND: &'static str = "slow-acknowledgement";
+    const FIELDS: &'static str = "`message`, `since`, `at`, `bound`";
+
+    fn moment(&self) -> Moment {
+        let (message, bound) = (self.message.name(), seconds(self.bound));
+        let what = format!("was answered about {message} too late: {bound} are allowed");
+        Moment::of(self.at, &self.message.sender, what)
+    }
+
+    fn contents(&self) -> Vec<&str> {
+        vec![&self.message.content]
+    }
+}
+
+impl fmt::Display for SlowAcknowledgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (message, since, at) = (&self.message, seconds(self.since), seconds(self.at));
+        write!(f, "{message} could be sent from {since} on ")?;
+        write!(f, "and was acknowledged at {at}; ")?;
+        write!(f, "{} are allowed.", seconds(self.bound))
+    }
+}
+
+/// More of a client's messages are stored than it may send.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedTooMuch {
+    /// The client.
+    pub client: String,
+    /// When the one before them was stored.
+    #[serde(with = "nanoseconds")]
+    pub from: Time,
+    /// When the last of them was.
+    #[serde(with = "nanoseconds")]
+    pub until: Time,
+    /// How many there are.
+    pub count: u64,
+    /// How many it may send in a second, over time.
+    pub rate: u32,
+    /// How many it may send at once.
+    pub burst: u32,
+}
+
+impl Proof for ServedTooMuch {
+    const KIND: &'static str = "served-too-much";
+    const FIELDS: &'static str = "`client`, `from`, `until`, the `count` of messages; the `rate` and `burst` that it is allowed";
+
+    fn moment(&self) -> Moment {
+        let count = self.count;
+        let what = format!("had {count} messages stored, more than it may send");
+        Moment::of(self.until, &self.client, what)
+    }
+}
+
+impl fmt::Display for ServedTooMuch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, client, rate, burst) = (self.count, &self.client, self.rate, self.burst);
+        let (from, until) = (seconds(self.from), seconds(self.until));
+        write!(
+            f,
+            "{count} messages of {client} were stored from {from} to {until}; "
+        )?;
+        write!(f, "{rate} a second and {burst} at once are allowed.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{message, moment};
+
+    #[test]
+    fn each_has_its_moment() {
+        let at = Time::from_secs;
+        let slow = SlowAcknowledgement {
+            message: message("m1"),
+            since: at(1),
+            at: at(4),
+            bound: at(2),
+        };
+        insta::assert_snapshot!(moment(slow), @"4.000 s alice: was answered about `m1` too late: 2.000 s are allowed");
+        let much = ServedTooMuch {
+            client: "bob".to_owned(),
+            from: at(2),
+            until: at(4),
+            count: 30,
+            rate: 10,
+            burst: 3,
+        };
+        insta::assert_snapshot!(moment(much), @"4.000 s bob: had 30 messages stored, more than it may send");
+    }
+}

@@ -1,0 +1,163 @@
+//! What becomes of a message and should not, as several guarantees see it.
+
+use super::{Ending, Message, Moment, Proof, some};
+use crate::{Time, nanoseconds, seconds};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A message is not in the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotStored {
+    /// The message.
+    pub message: Message,
+    /// What its sender was told.
+    pub ending: Ending,
+}
+
+impl Proof for NotStored {
+    const KIND: &'static str = "not-stored";
+    const FIELDS: &'static str = "`message`; `ending`: `kind` is `acknowledged`, `sent`, `failed`, `unknown` (each with `at`) or `open`";
+
+    fn moment(&self) -> Moment {
+        let what = format!("lacks {}, which {}", self.message.name(), self.ending);
+        Moment::of(self.ending.at(), "database", what)
+    }
+
+    fn contents(&self) -> Vec<&str> {
+        vec![&self.message.content]
+    }
+}
+
+impl fmt::Display for NotStored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NotStored { message, ending } = self;
+        write!(f, "{message} {ending} and is not in the database.")
+    }
+}
+
+/// A stored message never reached a receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotHandled {
+    /// The message.
+    pub message: Message,
+    /// Who should have handled it.
+    pub receiver: String,
+    /// By when.
+    #[serde(with = "nanoseconds")]
+    pub due: Time,
+}
+
+impl Proof for NotHandled {
+    const KIND: &'static str = "not-handled";
+    const FIELDS: &'static str =
+        "`message`, `receiver`, `due`: when it should have been handled at the latest";
+
+    fn moment(&self) -> Moment {
+        let message = self.message.name();
+        let what = format!("should have handled {message} by now, and never does");
+        Moment::of(self.due, &self.receiver, what)
+    }
+
+    fn contents(&self) -> Vec<&str> {
+        vec![&self.message.content]
+    }
+}
+
+impl fmt::Display for NotHandled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (message, receiver, due) = (&self.message, &self.receiver, seconds(self.due));
+        write!(
+            f,
+            "{receiver} never handled {message}; it was due by {due}."
+        )
+    }
+}
+
+/// A stored message reached a receiver too late.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandledLate {
+    /// The message.
+    pub message: Message,
+    /// Who handled it.
+    pub receiver: String,
+    /// When.
+    #[serde(with = "nanoseconds")]
+    pub handled_at: Time,
+    /// When it should have been handled at the latest.
+    #[serde(with = "nanoseconds")]
+    pub due: Time,
+}
+
+impl Proof for HandledLate {
+    const KIND: &'static str = "handled-late";
+    const FIELDS: &'static str = "`message`, `receiver`, `handled_at`, `due`";
+
+    fn moment(&self) -> Moment {
+        let (message, due) = (self.message.name(), seconds(self.due));
+        let what = format!("handled {message} too late: it was due by {due}");
+        Moment::of(self.handled_at, &self.receiver, what)
+    }
+
+    fn contents(&self) -> Vec<&str> {
+        vec![&self.message.content]
+    }
+}
+
+impl fmt::Display for HandledLate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (message, receiver) = (&self.message, &self.receiver);
+        let (handled_at, due) = (seconds(self.handled_at), seconds(self.due));
+        write!(f, "{receiver} handled {message} only at {handled_at}; ")?;
+        write!(f, "it was due by {due}.")
+    }
+}
+
+/// A receiver handled a message more than once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandledTwice {
+    /// The message.
+    pub message: Message,
+    /// Who handled it.
+    pub receiver: String,
+    /// Every time at which it was handled, ascending.
+    #[serde(with = "nanoseconds::list")]
+    pub handled_at: Vec<Time>,
+}
+
+impl Proof for HandledTwice {
+    const KIND: &'static str = "handled-twice";
+    const FIELDS: &'static str = "`message`, `receiver`, `handled_at`: every time";
+
+    fn moment(&self) -> Moment {
+        let what = format!("handled {} again", self.message.name());
+        Moment::of(self.handled_at.get(1).copied(), &self.receiver, what)
+    }
+
+    fn contents(&self) -> Vec<&str> {
+        vec![&self.message.content]
+    }
+}
+
+impl fmt::Display for HandledTwice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (message, receiver) = (&self.message, &self.receiver);
+        let times: Vec<String> = self.handled_at.iter().map(|&at| seconds(at)).collect();
+        let (count, times) = (times.len(), some(&times, ", "));
+        write!(f, "{receiver} handled {message} {count} times: at {times}.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{message, moment};
+
+    #[test]
+    fn each_has_its_moment() {
+        let (at, receiver) = (Time::from_secs, || "bob".to_owned());
+        insta::assert_snapshot!(moment(NotStored { message: message("m1"), ending: Ending::Acknowledged(at(2)) }), @"2.000 s database: lacks `m1`, which was acknowledged at 2.000 s");
+        insta::assert_snapshot!(moment(NotHandled { message: message("m1"), receiver: receiver(), due: at(9) }), @"9.000 s bob: should have handled `m1` by now, and never does");
+        insta::assert_snapshot!(moment(HandledLate { message: message("m1"), receiver: receiver(), handled_at: at(9), due: at(8) }), @"9.000 s bob: handled `m1` too late: it was due by 8.000 s");
+        insta::assert_snapshot!(moment(HandledTwice { message: message("m1"), receiver: receiver(), handled_at: vec![at(2), at(3)] }), @"3.000 s bob: handled `m1` again");
+    }
+}
