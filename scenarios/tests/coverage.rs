@@ -1,7 +1,6 @@
-//! The README's tables: of what is put to the test, which names every scenario and only scenarios, and of the guarantees.
+//! The README's table of what is put to the test names every scenario and only scenarios.
 
 use squall_cli::library;
-use squall_guarantees::Guarantee;
 use std::collections::BTreeSet;
 
 const README: &str = include_str!("../../README.md");
@@ -60,15 +59,4 @@ fn every_scenario_of_the_library_has_a_row() {
         .filter(|name| !named.contains(name.as_str()))
         .collect();
     assert!(missing.is_empty(), "no row of the README names {missing:?}");
-}
-
-#[test]
-fn the_table_of_guarantees_has_all_of_them_in_their_order() {
-    let section = README
-        .split_once("## What it decides")
-        .and_then(|(_, rest)| rest.split_once("\n## "));
-    let (section, _) = section.expect("the section is there");
-    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
-    let names: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
-    assert_eq!(names, Guarantee::ALL.map(Guarantee::name));
 }

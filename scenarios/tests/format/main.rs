@@ -2,4 +2,6 @@
 
 mod allowed;
 mod documentation;
+mod ordered;
+mod printed;
 mod schema;

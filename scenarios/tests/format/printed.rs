@@ -1,0 +1,112 @@
+//! What the documentation prints of the code: it stands between two marks, and a test keeps it equal.
+//!
+//! `SQUALL_PRINT=1 cargo test -p squall-cli --test format` writes it there.
+
+use crate::ordered::{self, Json};
+use serde_json::json;
+use squall_guarantees::{EvidenceKind, Guarantee};
+use std::path::Path;
+use std::sync::Mutex;
+
+const SCHEMA: &str = "scenarios/scenario.schema.json";
+
+/// Panics unless the file has this text between its marks of this name, and writes it there if it is told to.
+fn expect(file: &str, name: &str, text: &str) {
+    let (begin, end) = (
+        format!("<!-- printed: {name} -->"),
+        format!("<!-- end of {name} -->"),
+    );
+    replace(file, (&begin, &end), text);
+}
+
+/// The same between a text and the next line of this kind.
+fn replace(file: &str, (begin, end): (&str, &str), text: &str) {
+    /// Two of them may be in one file.
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _writing = WRITING.lock();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    let whole = std::fs::read_to_string(&path).expect("the file is there");
+    let (begin, end) = (format!("{begin}\n"), format!("{end}\n"));
+    let marks = whole.split_once(&begin).and_then(|(before, rest)| {
+        let mut lines = rest.split_inclusive('\n');
+        let inside: usize = lines
+            .by_ref()
+            .take_while(|line| **line != end)
+            .map(str::len)
+            .sum();
+        let (inside, after) = rest.split_at(inside);
+        Some((before, inside, after.strip_prefix(&end)?))
+    });
+    let Some((before, inside, after)) = marks else {
+        panic!("{file} lacks the marks {begin}{end}");
+    };
+    if inside == text {
+        return;
+    }
+    if std::env::var_os("SQUALL_PRINT").is_some() {
+        let whole = [before, &begin, text, &end, after].concat();
+        return std::fs::write(&path, whole).expect("the file can be written");
+    }
+    let mut lines = text.lines().zip(inside.lines().chain([""]));
+    let first = lines.find(|(printed, written)| printed != written);
+    panic!(
+        "{file} does not say what the code does; `SQUALL_PRINT=1 cargo test -p squall-cli --test format` writes it. \
+         The first line of the code that is another there: {first:#?}"
+    );
+}
+
+/// A table in Markdown.
+fn table<const N: usize>(heads: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let line = |cells: &[String; N]| format!("| {} |\n", cells.join(" | "));
+    let mut table = line(&heads.map(str::to_owned));
+    table.push_str(&format!("|{}\n", "---|".repeat(N)));
+    rows.into_iter().for_each(|row| table.push_str(&line(&row)));
+    table
+}
+
+fn quoted(name: impl std::fmt::Display) -> String {
+    format!("`{name}`")
+}
+
+#[test]
+fn every_guarantee_has_a_row_with_what_it_promises() {
+    let rows = Guarantee::ALL.map(|guarantee| {
+        let holds = guarantee.description();
+        let holds = holds.strip_prefix("Holds when ").expect("it begins so");
+        [quoted(guarantee), holds.trim_end_matches('.').to_owned()]
+    });
+    let table = table(["guarantee", "holds when"], rows);
+    expect("README.md", "guarantees", &table);
+}
+
+#[test]
+fn every_kind_of_evidence_has_a_row_with_its_fields() {
+    let mut kinds: Vec<(EvidenceKind, Vec<String>)> = Vec::new();
+    for guarantee in Guarantee::ALL {
+        for kind in guarantee.evidence() {
+            match kinds.iter_mut().find(|(known, _)| known == kind) {
+                Some((_, of)) => of.push(quoted(guarantee)),
+                None => kinds.push((*kind, vec![quoted(guarantee)])),
+            }
+        }
+    }
+    let rows = kinds
+        .into_iter()
+        .map(|(kind, of)| [quoted(kind.name), kind.fields.to_owned(), of.join(", ")]);
+    let heads = ["`evidence.kind`", "its own fields", "evidence of"];
+    expect("reports/README.md", "evidence", &table(heads, rows));
+}
+
+#[test]
+fn every_guarantee_is_known_to_editors() {
+    let guarantees = Guarantee::ALL.map(|guarantee| {
+        let fields: [(_, Json); 2] = [
+            ("description", guarantee.description().into()),
+            ("enum", json!(["held", "violated", "either"]).into()),
+        ];
+        (guarantee, ordered::table(fields))
+    });
+    let begin = "      \"description\": \"What is expected of each guarantee that the scenario is about.\",\n      \"properties\": {";
+    let text = ordered::table(guarantees).inside(3);
+    replace(SCHEMA, (begin, "      },"), &text);
+}
