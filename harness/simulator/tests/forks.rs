@@ -192,6 +192,7 @@ async fn maps_a_file() {
         .open("/mapped")
         .unwrap();
     file.set_len(4096).unwrap();
+    // SAFETY: the file is a page long, and nobody else maps it.
     let memory = unsafe { memmap(&file) };
     for second in 1.. {
         tokio::time::sleep(seconds(1)).await;
@@ -200,8 +201,14 @@ async fn maps_a_file() {
 }
 
 /// A page of a file.
+///
+/// # Safety
+///
+/// The file has that page, and nobody else reads or writes it in memory.
 unsafe fn memmap(file: &std::fs::File) -> &'static mut [u8] {
     use std::os::fd::AsRawFd;
+    // SAFETY: the descriptor is an open file's, the kernel chooses the place, and what it maps is a page long and
+    // stays mapped.
     unsafe {
         let both = libc::PROT_READ | libc::PROT_WRITE;
         let page = libc::mmap(
