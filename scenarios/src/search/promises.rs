@@ -1,7 +1,7 @@
 //! What a configuration does not promise: one table. Whatever else is violated in a world is a finding.
 
 use super::document::{Document, in_ms};
-use squall::{BROKER, SERVER};
+use squall::{BROKER, FaultKind, SERVER};
 use squall_guarantees::Guarantee;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
@@ -247,12 +247,8 @@ fn is_server_side(victim: &str) -> bool {
 
 /// Whether a fault ends the program of such a victim.
 fn programs_end(world: &Document, of: impl Fn(&str) -> bool) -> bool {
-    let ends = |fault: &&Table| {
-        matches!(
-            kind_of(fault),
-            "kill" | "stop" | "restart-loop" | "power-loss"
-        )
-    };
+    let ends =
+        |fault: &&Table| FaultKind::about(kind_of(fault)).is_some_and(|about| about.ends_programs);
     let faults = world.list("fault").into_iter().filter(ends);
     faults.flat_map(victims).any(of)
 }

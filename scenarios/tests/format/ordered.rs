@@ -6,6 +6,7 @@ use serde_json::Value;
 /// A piece of JSON.
 pub(crate) enum Json {
     Value(Value),
+    List(Vec<Json>),
     Table(Vec<(String, Json)>),
 }
 
@@ -40,6 +41,7 @@ impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Json::Value(value) => value.serialize(serializer),
+            Json::List(list) => list.serialize(serializer),
             Json::Table(fields) => {
                 let mut map = serializer.serialize_map(Some(fields.len()))?;
                 for (name, json) in fields {

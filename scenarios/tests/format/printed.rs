@@ -3,7 +3,9 @@
 //! `SQUALL_PRINT=1 cargo test -p squall-cli --test format` writes it there.
 
 use crate::ordered::{self, Json};
-use serde_json::json;
+use serde_json::{Value, json};
+use squall::FaultKind;
+use squall::about::{About, Field, Form, Needs};
 use squall_guarantees::{EvidenceKind, Guarantee};
 use std::path::Path;
 use std::sync::Mutex;
@@ -109,4 +111,78 @@ fn every_guarantee_is_known_to_editors() {
     let begin = "      \"description\": \"What is expected of each guarantee that the scenario is about.\",\n      \"properties\": {";
     let text = ordered::table(guarantees).inside(3);
     replace(SCHEMA, (begin, "      },"), &text);
+}
+
+#[test]
+fn every_kind_of_fault_has_a_row_with_what_happens() {
+    let rows = FaultKind::all().map(|(word, about)| [quoted(word), about.happens.to_owned()]);
+    let table = table(["`kind`", "what happens"], rows);
+    expect("scenarios/README.md", "faults", &table);
+}
+
+#[test]
+fn every_kind_of_fault_is_known_to_editors() {
+    let words = FaultKind::all().map(|(word, _)| word);
+    let kind = ordered::table([("enum", json!(words).into())]);
+    let kinds = FaultKind::all().map(|(word, about)| alternative(word, &about));
+    let begin = "    \"fault\": {\n      \"description\": \"Something that goes wrong.\",";
+    let fault = ordered::table([
+        ("type", "object".into()),
+        ("properties", ordered::table([("kind", kind)])),
+        ("required", json!(["kind"]).into()),
+        ("oneOf", Json::List(kinds.into())),
+    ]);
+    replace(SCHEMA, (begin, "    },"), &fault.inside(2));
+}
+
+/// What the schema says of one kind.
+fn alternative(word: &str, about: &About) -> Json {
+    let all = about.all_fields();
+    let kind = ("kind", ordered::table([("const", word.into())]));
+    let fields = all.iter().map(|field| (field.name, described(field)));
+    let needed = all.iter().filter(|field| field.needed);
+    let needed: Vec<&str> = ["kind"]
+        .into_iter()
+        .chain(needed.map(|it| it.name))
+        .collect();
+    let mut alternative = vec![
+        ("type", "object".into()),
+        (
+            "properties",
+            ordered::table([kind].into_iter().chain(fields)),
+        ),
+        ("required", json!(needed).into()),
+        ("additionalProperties", false.into()),
+    ];
+    if all.iter().any(|field| field.name == "times") {
+        let together = [
+            ("every", json!(["times"]).into()),
+            ("times", json!(["every"]).into()),
+        ];
+        alternative.push(("dependencies", ordered::table(together)));
+    }
+    let each = |names: &[&str]| -> Json {
+        let each = names.iter().map(|name| json!({ "required": [name] }));
+        each.collect::<Vec<Value>>().into()
+    };
+    match about.needs {
+        Needs::Nothing => {}
+        Needs::SomeOf(names) => alternative.push(("anyOf", each(names))),
+        Needs::OneOf(names) => alternative.push(("oneOf", each(names))),
+    }
+    ordered::table(alternative)
+}
+
+/// What the schema says of a field.
+fn described(field: &Field) -> Json {
+    let form: (_, Value) = match field.form {
+        Form::Words(words) => ("enum", json!(words)),
+        Form::Numbers(numbers) => ("enum", json!(numbers)),
+        Form::Duration => ("allOf", json!([{ "$ref": "#/definitions/duration-range" }])),
+        Form::Number => ("allOf", json!([{ "$ref": "#/definitions/number-range" }])),
+        Form::Probability => ("allOf", json!([{ "$ref": "#/definitions/probability" }])),
+        Form::Victims => ("allOf", json!([{ "$ref": "#/definitions/victims" }])),
+        Form::Link => ("allOf", json!([{ "$ref": "#/definitions/link" }])),
+    };
+    ordered::table([("description", field.says.into()), (form.0, form.1.into())])
 }

@@ -3,6 +3,8 @@
 use crate::allowed::{NOTHING, allowed, boxes, faults, in_table, of_box, of_chat, of_fault, top};
 use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::Value;
+use squall::FaultKind;
+use squall::about::Form;
 use std::collections::BTreeSet;
 
 const TEXT: &str = include_str!("../../scenario.schema.json");
@@ -208,14 +210,12 @@ fn every_word_is_one_that_the_code_reads() {
         assert_eq!(said(pointer), known(text), "{pointer}");
     }
     let fault = &schema["definitions"]["fault"];
-    for (kind, field) in [
-        ("partition", "shape"),
-        ("partition", "direction"),
-        ("reset", "to"),
-        ("half-open", "to"),
-        ("nat-forgets", "answer"),
-        ("suspend", "clocks"),
-    ] {
+    let of_faults = FaultKind::all().into_iter().flat_map(|(kind, about)| {
+        let fields = about.fields.iter();
+        let worded = fields.filter(|field| matches!(field.form, Form::Words(_)));
+        worded.map(move |field| (kind, field.name))
+    });
+    for (kind, field) in of_faults {
         let text = format!("[[fault]]\nkind = '{kind}'\n{field} = '{NOTHING}'");
         let said = words(&of_kind(fault, kind)["properties"][field]);
         assert_eq!(said, allowed(&text), "{kind}: {field}");

@@ -1,5 +1,6 @@
 //! Faults of boxes on the path: firewalls and NATs that reset, forget, and swallow.
 
+use super::about::{About, Aim, Drawn, Field, Told};
 use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
 use crate::cast::SERVER;
@@ -51,6 +52,21 @@ impl Ends {
             Ends::Both => vec![(victims.clone(), server.clone()), (server, victims)],
         }
     }
+}
+
+impl Told for Reset {
+    const ABOUT: About = About {
+        happens: "a box on the path forgets the connections that there are: their next packet \
+            is dropped and answered with RST, sent to `to`: `both` (default), `client` \
+            or `server`. New connections pass",
+        fields: &[Field::words(
+            "to",
+            "To whom the RST is sent. Default: both.",
+            &["both", "client", "server"],
+        )],
+        drawn: Drawn::new(7, Aim::Clients),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for Reset {
@@ -107,6 +123,28 @@ pub struct NatForgets {
     pub idle: Setting<Duration>,
     /// Whether it answers with RST to the client, or drops what it does not know.
     pub resets: bool,
+}
+
+impl Told for NatForgets {
+    const ABOUT: About = About {
+        happens: "a NAT forgets connections without packets for as long as `idle` ⇄ says \
+            (default `\"30s\"`), and drops their later packets; with `answer = \
+            \"reset\"` (default `\"drop\"`) it sends the client a RST for them",
+        fields: &[
+            Field::duration(
+                "idle",
+                "For how long a connection is remembered without packets. Default: \
+                    30s.",
+            ),
+            Field::words(
+                "answer",
+                "What becomes of later packets. Default: drop.",
+                &["drop", "reset"],
+            ),
+        ],
+        drawn: Drawn::new(2, Aim::Clients),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for NatForgets {
@@ -174,6 +212,20 @@ fn put_gateway(stage: &mut Stage<'_>, gateway: Gateway) {
 pub struct HalfOpen {
     /// Whose end of the connection does not get them.
     pub to: Ends,
+}
+
+impl Told for HalfOpen {
+    const ABOUT: About = About {
+        happens: "FIN and RST never arrive, so who closes a connection leaves the other end \
+            with half of it; `to` says whose end does not get them, as for `reset`",
+        fields: &[Field::words(
+            "to",
+            "Whose end gets no FIN and RST. Default: both.",
+            &["both", "client", "server"],
+        )],
+        drawn: Drawn::new(4, Aim::Clients),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for HalfOpen {

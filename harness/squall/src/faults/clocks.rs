@@ -1,5 +1,6 @@
 //! Faults of clocks. What is wrong with a clock from the beginning is in [`crate::clocks`].
 
+use super::about::{About, Aim, Drawn, Field, Needs, Told};
 use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
 use crate::clocks::{Drift, SLOWEST_PPM};
@@ -19,6 +20,20 @@ pub struct ClockStep {
     pub forward: bool,
     /// How far.
     pub by: Setting<Duration>,
+}
+
+impl Told for ClockStep {
+    const ABOUT: About = About {
+        happens: "the wall clock is set `forward` ⇄ or `back` ⇄, and put right when the fault \
+            is over; timers do not notice",
+        fields: &[
+            Field::duration("forward", "By how much the wall clock is set forward."),
+            Field::duration("back", "By how much it is set back."),
+        ],
+        needs: Needs::OneOf(&["forward", "back"]),
+        drawn: Drawn::new(2, Aim::Anybody),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for ClockStep {
@@ -66,6 +81,14 @@ impl Kind for ClockStep {
 #[serde(rename_all = "kebab-case")]
 pub struct ClockFreeze;
 
+impl Told for ClockFreeze {
+    const ABOUT: About = About {
+        happens: "the wall clock stands still, and is late from then on; timers do not notice",
+        drawn: Drawn::new(1, Aim::Anybody),
+        ..About::DEFAULT
+    };
+}
+
 impl Kind for ClockFreeze {
     fn read(_: &mut Table<'_>, _: &mut Problems) -> Option<Self> {
         Some(ClockFreeze)
@@ -95,6 +118,23 @@ impl Kind for ClockFreeze {
 pub struct ClockDrift {
     /// How much.
     pub drift: Drift,
+}
+
+impl Told for ClockDrift {
+    const ABOUT: About = About {
+        happens: "both clocks run too fast by `fast-ppm` ⇄ or too slowly by `slow-ppm` ⇄ \
+            millionths, and the timers with them",
+        fields: &[
+            Field::number(
+                "fast-ppm",
+                "By how many millionths both clocks are too fast.",
+            ),
+            Field::number("slow-ppm", "By how many millionths they are too slow."),
+        ],
+        needs: Needs::OneOf(&["fast-ppm", "slow-ppm"]),
+        drawn: Drawn::new(1, Aim::Anybody),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for ClockDrift {

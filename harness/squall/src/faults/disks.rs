@@ -1,5 +1,6 @@
 //! Faults of disks. SQLite's files are on them: the server's database.
 
+use super::about::{About, Aim, Drawn, Field, Needs, Told};
 use super::kind::{Hindrance, Kind, Order, Stage};
 use super::victims::Whom;
 use crate::dice::Draw;
@@ -17,6 +18,18 @@ use std::time::Duration;
 pub struct DiskFull {
     /// How many kilobytes fit after all.
     pub free_kb: Setting<u32>,
+}
+
+impl Told for DiskFull {
+    const ABOUT: About = About {
+        happens: "files cannot grow, or by `free-kb` ⇄ kilobytes together",
+        fields: &[Field::number(
+            "free-kb",
+            "By how many kilobytes files can still grow together.",
+        )],
+        drawn: Drawn::new(3, Aim::Keepers),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for DiskFull {
@@ -92,6 +105,21 @@ where
 #[serde(rename_all = "kebab-case")]
 pub struct DiskSlow(PerOperation<Duration>);
 
+impl Told for DiskSlow {
+    const ABOUT: About = About {
+        happens: "each `read` ⇄, `write` ⇄ or `sync` ⇄ takes that long, and the process waits; \
+            durations, at least one of them",
+        fields: &[
+            Field::duration("read", "How long each read takes."),
+            Field::duration("write", "How long each write takes."),
+            Field::duration("sync", "How long each sync takes."),
+        ],
+        needs: Needs::SomeOf(&["read", "write", "sync"]),
+        drawn: Drawn::new(3, Aim::Keepers),
+        ..About::DEFAULT
+    };
+}
+
 impl Kind for DiskSlow {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let remedy = "Write what takes how long, as in `sync = \"50ms\"`, `read` or `write`.";
@@ -135,6 +163,21 @@ impl Kind for DiskSlow {
 #[serde(rename_all = "kebab-case")]
 pub struct DiskError(PerOperation<f64>);
 
+impl Told for DiskError {
+    const ABOUT: About = About {
+        happens: "each `read` ⇄, `write` ⇄ or `sync` ⇄ fails with that probability, 0 to 1; at \
+            least one of them",
+        fields: &[
+            Field::probability("read", "The probability that a read fails."),
+            Field::probability("write", "The probability that a write fails."),
+            Field::probability("sync", "The probability that a sync fails."),
+        ],
+        needs: Needs::SomeOf(&["read", "write", "sync"]),
+        drawn: Drawn::new(3, Aim::Keepers),
+        ..About::DEFAULT
+    };
+}
+
 impl Kind for DiskError {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let remedy = "Write what fails how often, as in `write = 0.1`, `read` or `sync`.";
@@ -173,6 +216,15 @@ impl Kind for DiskError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct DiskLies;
+
+impl Told for DiskLies {
+    const ABOUT: About = About {
+        happens: "a sync says that everything is on the platter, and nothing is",
+        // It would excuse nearly everything.
+        drawn: Drawn::new(0, Aim::Keepers),
+        ..About::DEFAULT
+    };
+}
 
 impl Kind for DiskLies {
     fn read(_: &mut Table<'_>, _: &mut Problems) -> Option<Self> {

@@ -1,5 +1,6 @@
 //! Divisions: which machines do not hear which others, in any shape and one way or both.
 
+use super::about::Field;
 use super::victims::{Victims, Whom};
 use crate::cast::Clients;
 use crate::dice::Draw;
@@ -64,6 +65,24 @@ impl Direction {
 }
 
 impl Division {
+    pub(super) const FIELDS: &'static [Field] = &[
+        Field::words(
+            "shape",
+            "How the machines are divided.",
+            &["split", "isolate", "bridge", "ring"],
+        ),
+        Field::words(
+            "direction",
+            "Which packets do not pass.",
+            &["both", "from-victims", "to-victims"],
+        ),
+        Field::victims(
+            "others",
+            "Whom the victims do not hear. Default: everybody else.",
+        ),
+        Field::victims("bridge", "Who is on both sides of a bridge."),
+    ];
+
     pub(super) fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let shapes = ["split", "isolate", "bridge", "ring"].map(|word| (word, word));
         let shape = table.word("shape", &shapes, problems).unwrap_or("split");

@@ -1,5 +1,6 @@
 //! A flood of SYNs against a machine.
 
+use super::about::{About, Aim, Drawn, Field, Told};
 use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
 use crate::cast::PORT;
@@ -17,6 +18,19 @@ use std::time::Duration;
 pub struct SynFlood {
     /// How many in a second.
     pub rate: Setting<u32>,
+}
+
+impl Told for SynFlood {
+    const ABOUT: About = About {
+        happens: "so many SYNs in a second as `rate` ⇄ says (default 1000) arrive at the \
+            victims' chat port, from addresses that nobody has",
+        fields: &[Field::number(
+            "rate",
+            "How many SYNs in a second. Default: 1000.",
+        )],
+        drawn: Drawn::new(1, Aim::Keepers),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for SynFlood {

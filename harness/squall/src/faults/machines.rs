@@ -1,5 +1,6 @@
 //! Faults of machines: their processes and their power.
 
+use super::about::{About, Aim, Drawn, Field, Lasts, Needs, Told};
 use super::kind::{Hindrance, Kind, Order, Stage};
 use super::victims::Whom;
 use crate::dice::Draw;
@@ -16,6 +17,23 @@ use std::time::Duration;
 pub struct Kill {
     /// At which system call it is struck, in the middle of its work; if none, when it sleeps.
     pub at_call: Option<Setting<u32>>,
+}
+
+impl Told for Kill {
+    const ABOUT: About = About {
+        happens: "the process is killed; the machine's kernel goes on and closes its \
+            connections. With `at-call` ⇄ (as in `at-call = \"1..200\"`) it is struck at \
+            that one of its next system calls, in the middle of its work: between two \
+            syncs of a commit, or between a commit and the answer. Soon in any case: \
+            after a second, or half of `for`",
+        fields: &[Field::number(
+            "at-call",
+            "At which of its next system calls it is struck, from 1 on.",
+        )],
+        ends_programs: true,
+        drawn: Drawn::new(14, Aim::Anybody),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for Kill {
@@ -107,6 +125,21 @@ pub struct Stop {
 /// Long enough to say goodbye to everybody.
 const GRACE: Duration = Duration::from_secs(5);
 
+impl Told for Stop {
+    const ABOUT: About = About {
+        happens: "the process is asked to end (SIGTERM), and killed if it has not within \
+            `grace` ⇄ (default `\"5s\"`); the server says goodbye and closes its \
+            database",
+        fields: &[Field::duration(
+            "grace",
+            "How long it may take to end. Default: 5s.",
+        )],
+        ends_programs: true,
+        drawn: Drawn::new(6, Aim::Anybody),
+        ..About::DEFAULT
+    };
+}
+
 impl Kind for Stop {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let grace = table.get("grace", problems);
@@ -164,6 +197,27 @@ pub struct RestartLoop {
 
 /// The most kills of one restart loop.
 const MOST_RESTARTS: u32 = 10_000;
+
+impl Told for RestartLoop {
+    const ABOUT: About = About {
+        happens: "the process is killed `count` ⇄ times, a time `every` ⇄ from one kill to the \
+            next, and started again after `down` ⇄ (default `\"500ms\"`, at most half of \
+            `every`); this kind has no `for`",
+        fields: &[
+            Field::number("count", "How often it is killed.").needed(),
+            Field::duration("every", "From one kill to the next.").needed(),
+            Field::duration(
+                "down",
+                "From a kill to the next start. Default: 500ms, at most half of \
+                    `every`.",
+            ),
+        ],
+        lasts: Lasts::AsItSays,
+        ends_programs: true,
+        drawn: Drawn::new(4, Aim::Anybody),
+        ..About::DEFAULT
+    };
+}
 
 impl Kind for RestartLoop {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
@@ -247,6 +301,29 @@ pub struct PowerLoss {
     pub torn_sector: Option<usize>,
     /// As for a [`Kill`].
     pub at_call: Option<Setting<u32>>,
+}
+
+impl Told for PowerLoss {
+    const ABOUT: About = About {
+        happens: "the machine falls silent (with `at-call` ⇄ as for `kill`); what was not \
+            synced to its disk is gone; with `torn-sector = 512` or `4096` the seed says \
+            for each sector of so many bytes whether it is gone",
+        fields: &[
+            Field::number(
+                "at-call",
+                "At which of its next system calls it is struck, from 1 on.",
+            ),
+            Field::numbers(
+                "torn-sector",
+                "The size of sectors that survive or not, as the seed says; without \
+                    it, what was not synced is lost.",
+                &[512, 4096],
+            ),
+        ],
+        ends_programs: true,
+        drawn: Drawn::new(6, Aim::Keepers),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for PowerLoss {
@@ -333,6 +410,14 @@ impl Kind for PowerLoss {
 #[serde(rename_all = "kebab-case")]
 pub struct Pause;
 
+impl Told for Pause {
+    const ABOUT: About = About {
+        happens: "the process stands still, its kernel does not (SIGSTOP)",
+        drawn: Drawn::new(6, Aim::Anybody),
+        ..About::DEFAULT
+    };
+}
+
 impl Kind for Pause {
     fn read(_: &mut Table<'_>, _: &mut Problems) -> Option<Self> {
         Some(Pause)
@@ -366,6 +451,21 @@ impl Kind for Pause {
 pub struct Suspend {
     /// Whether its clocks jump to the right time afterwards. If not they are late from then on.
     pub clocks_jump: bool,
+}
+
+impl Told for Suspend {
+    const ABOUT: About = About {
+        happens: "the whole machine stands still, its kernel and its clocks included; up to \
+            1,000 packets wait for it. Afterwards its clocks `\"jump\"` to the right \
+            time, or with `clocks = \"stand-still\"` go on from where they stopped",
+        fields: &[Field::words(
+            "clocks",
+            "What the clocks do afterwards. Default: jump.",
+            &["jump", "stand-still"],
+        )],
+        drawn: Drawn::new(4, Aim::Anybody),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for Suspend {
@@ -411,6 +511,22 @@ pub struct SlowCpu {
     pub call: Setting<Duration>,
     /// Each thousand bytes that are sent or received.
     pub kilobyte: Setting<Duration>,
+}
+
+impl Told for SlowCpu {
+    const ABOUT: About = About {
+        happens: "work takes time: each `turn` ⇄ of the process from one sleep to the next, \
+            each system `call` ⇄ about a socket, each `kilobyte` ⇄ (1,000 bytes) that is \
+            sent or received; durations, at least one of them",
+        fields: &[
+            Field::duration("turn", "From one sleep to the next."),
+            Field::duration("call", "For a system call about a socket."),
+            Field::duration("kilobyte", "For 1,000 bytes that are sent or received."),
+        ],
+        needs: Needs::SomeOf(&["turn", "call", "kilobyte"]),
+        drawn: Drawn::new(3, Aim::Anybody),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for SlowCpu {

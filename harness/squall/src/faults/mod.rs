@@ -1,10 +1,11 @@
 //! Faults: what goes wrong in a scenario. One file for each subject, and in it all about its kinds.
 //!
-//! A kind of fault is a type that implements [`Kind`]: its own fields in a scenario file, whom it can
-//! hit, what the seed decides, its orders to the world, its words in the report, and what the
-//! checkers must know. To add one, write it into the file of its subject and its word into the list
-//! at [`kinds!`].
+//! A kind of fault is a type that implements [`Kind`] and [`Told`](about): its own fields in a scenario file, whom it can
+//! hit, what the seed decides, its orders to the world, its words in the report, what the
+//! checkers must know, and what readers do. To add one, write it into the file of its subject and its
+//! word into the list at [`kinds!`].
 
+pub mod about;
 mod boxes;
 mod clocks;
 mod disks;
@@ -18,6 +19,7 @@ mod partition;
 mod ports;
 mod victims;
 
+use about::{About, Told};
 pub use boxes::{Ends, HalfOpen, NatForgets, Reset};
 pub use clocks::{ClockDrift, ClockFreeze, ClockStep};
 pub use disks::{DiskError, DiskFull, DiskLies, DiskSlow};
@@ -108,6 +110,19 @@ macro_rules! kinds {
         const WORDS: &[&str] = &[$($word),+];
 
         impl FaultKind {
+            /// The words of all kinds, with what each tells of itself.
+            pub fn all() -> [(&'static str, About); WORDS.len()] {
+                [$(($word, $kind::ABOUT)),+]
+            }
+
+            /// What the kind of this word tells of itself; none if there is no such word.
+            pub fn about(word: &str) -> Option<About> {
+                match word {
+                    $($word => Some($kind::ABOUT),)+
+                    _ => None,
+                }
+            }
+
             /// Its word in scenario files.
             pub fn word(&self) -> &'static str {
                 match self {

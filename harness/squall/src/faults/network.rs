@@ -1,5 +1,6 @@
 //! Faults of links: losses, other links, other addresses.
 
+use super::about::{About, Aim, Drawn, Field, Lasts, Told};
 use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
 use crate::cast::SERVER;
@@ -17,6 +18,16 @@ use std::time::Duration;
 pub struct Loss {
     /// The probability, 0 to 1.
     pub loss: Setting<f64>,
+}
+
+impl Told for Loss {
+    const ABOUT: About = About {
+        happens: "packets between the server and the victims are lost with the probability in \
+            the field `loss` ⇄",
+        fields: &[Field::probability("loss", "The probability that a packet is lost.").needed()],
+        drawn: Drawn::new(5, Aim::Clients),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for Loss {
@@ -68,6 +79,16 @@ pub struct OtherLink {
     pub link: LinkChange,
 }
 
+impl Told for OtherLink {
+    const ABOUT: About = About {
+        happens: "the victims have another link for a while; the table `link` says what is \
+            different, as in `[link]`",
+        fields: &[Field::link("link", "What is different about the link.").needed()],
+        drawn: Drawn::new(5, Aim::Clients),
+        ..About::DEFAULT
+    };
+}
+
 impl Kind for OtherLink {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let wanted = "Write what is different, as in `link.preset = \"train\"` or \
@@ -111,6 +132,21 @@ impl Kind for OtherLink {
 pub struct AddressChange {
     /// What is different about the link over which the new address is reached.
     pub link: LinkChange,
+}
+
+impl Told for AddressChange {
+    const ABOUT: About = About {
+        happens: "the victims get another address, once, as when a phone leaves a wifi: \
+            nothing comes or goes under the old one. The table `link` may say what is \
+            different about their link from then on",
+        fields: &[Field::link(
+            "link",
+            "What is different about the link from then on.",
+        )],
+        lasts: Lasts::NoTime,
+        drawn: Drawn::new(5, Aim::Clients),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for AddressChange {

@@ -1,5 +1,6 @@
 //! Single packets: a box on the path picks them out by what they are, and drops, delays, doubles or damages them.
 
+use super::about::{About, Aim, Drawn, Field, Told};
 use super::division::Direction;
 use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
@@ -64,6 +65,51 @@ pub enum PacketAction {
     Double,
     /// A bit of it is flipped, and its receiver's checksums drop it.
     Damage,
+}
+
+impl Told for Packets {
+    const ABOUT: About = About {
+        happens: "something happens to single packets between the server and the victims. \
+            Which: `packets` = `all` (default), `opening` (SYN), `closing` (FIN or RST), \
+            `data` or `empty` (only an acknowledgement), in the `direction` of a \
+            `partition`, of `min-bytes` ⇄ to `max-bytes` ⇄ with their IP header, each \
+            with `probability` ⇄ (default 1), or of all these only number `nth` ⇄, from \
+            1. What: `action` = `drop` (default), `delay` (they arrive `by` ⇄ later, and \
+            others may overtake them), `double` or `damage`",
+        fields: &[
+            Field::words(
+                "packets",
+                "Which packets, by what they carry. Default: all.",
+                &["all", "opening", "closing", "data", "empty"],
+            ),
+            Field::words(
+                "direction",
+                "Which packets, by who sends them. Default: both.",
+                &["both", "from-victims", "to-victims"],
+            ),
+            Field::number(
+                "min-bytes",
+                "They have at least so many bytes, with their IP header.",
+            ),
+            Field::number(
+                "max-bytes",
+                "They have at most so many bytes, with their IP header.",
+            ),
+            Field::probability(
+                "probability",
+                "How likely each of them is picked out. Default: 1.",
+            ),
+            Field::number("nth", "Only this one of those that are picked out, from 1."),
+            Field::words(
+                "action",
+                "What happens to them. Default: drop.",
+                &["drop", "delay", "double", "damage"],
+            ),
+            Field::duration("by", "How much later they arrive."),
+        ],
+        drawn: Drawn::new(4, Aim::Clients),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for Packets {

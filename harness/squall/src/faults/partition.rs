@@ -1,5 +1,6 @@
 //! Partitions: machines do not hear others, and what is said meanwhile is dropped, or held and released.
 
+use super::about::{About, Aim, Drawn, Told};
 use super::division::{Division, Sides};
 use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
@@ -19,6 +20,16 @@ pub struct Partition(pub Division);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Hold(pub Division);
+
+impl Told for Partition {
+    const ABOUT: About = About {
+        happens: "packets between the victims and everybody else are dropped, also those under \
+            way; or it has another shape, see below",
+        fields: Division::FIELDS,
+        drawn: Drawn::new(12, Aim::Anybody),
+        ..About::DEFAULT
+    };
+}
 
 impl Kind for Partition {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
@@ -53,6 +64,16 @@ impl Kind for Partition {
     fn division(&self) -> Option<&Division> {
         Some(&self.0)
     }
+}
+
+impl Told for Hold {
+    const ABOUT: About = About {
+        happens: "the packets that a `partition` would drop are held, and all arrive when it \
+            is over",
+        fields: Division::FIELDS,
+        drawn: Drawn::new(4, Aim::Anybody),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for Hold {

@@ -1,5 +1,6 @@
 //! Ephemeral ports that are used up: nobody on the machine can begin a connection.
 
+use super::about::{About, Aim, Drawn, Field, Told};
 use super::kind::{Kind, Order, Stage};
 use super::victims::Whom;
 use crate::dice::Draw;
@@ -14,6 +15,20 @@ use squall_guarantees::{DisturbanceKind, counted};
 pub struct PortsUsedUp {
     /// How many they have left.
     pub free: Setting<u32>,
+}
+
+impl Told for PortsUsedUp {
+    const ABOUT: About = About {
+        happens: "other programs on the victims have taken all of the ephemeral ports but \
+            `free` ⇄ (default 0): existing connections stay, but no new one can be \
+            opened from there (EADDRNOTAVAIL)",
+        fields: &[Field::number(
+            "free",
+            "How many ports are left. Default: 0.",
+        )],
+        drawn: Drawn::new(1, Aim::Clients),
+        ..About::DEFAULT
+    };
 }
 
 impl Kind for PortsUsedUp {

@@ -7,49 +7,9 @@ use super::links;
 use super::surroundings::table;
 use crate::search::dice::Dice;
 use crate::search::document::{in_ms, ms, number};
+use squall::FaultKind;
+use squall::about::{About, Aim, Form, Lasts, Needs};
 use toml::{Table, Value};
-
-/// Whom a kind of fault strikes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Whom {
-    /// Clients.
-    Clients,
-    /// A server, the broker, or a client.
-    Anybody,
-    /// A machine with a disk that counts: a server, the broker; a client if its outbox is on it.
-    Keepers,
-}
-
-/// The kinds with their weights.
-const KINDS: [(u64, &str, Whom); 24] = [
-    (12, "partition", Whom::Anybody),
-    (5, "loss", Whom::Clients),
-    (4, "packets", Whom::Clients),
-    (4, "hold", Whom::Anybody),
-    (5, "link", Whom::Clients),
-    (5, "address-change", Whom::Clients),
-    (7, "reset", Whom::Clients),
-    (2, "nat-forgets", Whom::Clients),
-    (4, "half-open", Whom::Clients),
-    (1, "syn-flood", Whom::Keepers),
-    (1, "ports-used-up", Whom::Clients),
-    (14, "kill", Whom::Anybody),
-    (6, "stop", Whom::Anybody),
-    (4, "restart-loop", Whom::Anybody),
-    (6, "power-loss", Whom::Keepers),
-    (6, "pause", Whom::Anybody),
-    (4, "suspend", Whom::Anybody),
-    (3, "slow-cpu", Whom::Anybody),
-    (2, "clock-step", Whom::Anybody),
-    (1, "clock-freeze", Whom::Anybody),
-    (1, "clock-drift", Whom::Anybody),
-    (3, "disk-full", Whom::Keepers),
-    (3, "disk-slow", Whom::Keepers),
-    (3, "disk-error", Whom::Keepers),
-];
-
-/// The kinds that end the victim's program: only one of them at a time for a machine.
-const ENDS_PROGRAMS: [&str; 4] = ["kill", "stop", "restart-loop", "power-loss"];
 
 /// How much more often a kind comes in worlds of a theme.
 fn emphasis(theme: Theme, kind: &str) -> u64 {
@@ -98,24 +58,21 @@ pub(super) fn draw(drawing: &mut Drawing) {
     };
     // A swarm: some kinds, and these more than once.
     let variety = dice.between(1, 5) as usize;
-    let mut kinds: Vec<(u64, (&str, Whom))> = Vec::new();
+    let mut kinds: Vec<(u64, (&str, About))> = Vec::new();
     // What is kept on disk is kept for the end of a program.
     let ends = if keeps(drawing) { 4 } else { 1 };
     while kinds.len() < variety {
-        let all = KINDS.map(|(weight, kind, whom)| {
-            let weight = if ENDS_PROGRAMS.contains(&kind) {
-                weight * ends
-            } else {
-                weight
-            };
-            (weight * emphasis(drawing.theme, kind), (kind, whom))
+        let all = FaultKind::all().map(|(kind, about)| {
+            let ends = if about.ends_programs { ends } else { 1 };
+            let weight = about.drawn.weight * ends;
+            (weight * emphasis(drawing.theme, kind), (kind, about))
         });
         kinds.push((1, dice.weighted(&all)));
     }
     for number in 1..=count {
         let mut dice = drawing.dice(&format!("fault {number}"));
-        let (kind, whom) = dice.weighted(&kinds);
-        let victims = victims(drawing, whom, &mut dice);
+        let (kind, about) = dice.weighted(&kinds);
+        let victims = victims(drawing, about.drawn.aim, &mut dice);
         if victims.is_empty() {
             continue;
         }
@@ -124,7 +81,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
             ("at", ms(moment(drawing, &mut dice))),
         ]);
         fault.insert("victims".to_owned(), written(&victims));
-        details(kind, drawing, &mut dice, &mut fault);
+        details((kind, about), drawing, &mut dice, &mut fault);
         again(
             &mut drawing.dice(&format!("fault {number}, again")),
             &mut fault,
@@ -141,20 +98,20 @@ fn keeps(drawing: &Drawing) -> bool {
 }
 
 /// Who is struck: mostly one.
-fn victims(drawing: &Drawing, whom: Whom, dice: &mut Dice) -> Vec<String> {
+fn victims(drawing: &Drawing, aim: Aim, dice: &mut Dice) -> Vec<String> {
     let (clients, servers) = (drawing.clients(), drawing.servers());
     let keepers: Vec<String> = servers.into_iter().chain(drawing.broker()).collect();
     let has_disks = drawing.document.word("chat.outbox") == Some("disk");
-    let crew = match whom {
-        Whom::Clients => clients,
-        Whom::Anybody | Whom::Keepers if drawing.theme == Theme::Outboxes && dice.chance(0.8) => {
+    let crew = match aim {
+        Aim::Clients => clients,
+        Aim::Anybody | Aim::Keepers if drawing.theme == Theme::Outboxes && dice.chance(0.8) => {
             clients
         }
-        Whom::Anybody if drawing.theme == Theme::Cluster && dice.chance(0.85) => keepers,
-        Whom::Keepers if has_disks && dice.chance(0.3) => clients,
-        Whom::Keepers => keepers,
+        Aim::Anybody if drawing.theme == Theme::Cluster && dice.chance(0.85) => keepers,
+        Aim::Keepers if has_disks && dice.chance(0.3) => clients,
+        Aim::Keepers => keepers,
         // Servers of a cluster have more ways to go wrong, and so has one that keeps sessions.
-        Whom::Anybody
+        Aim::Anybody
             if dice.chance(if keeps(drawing) || drawing.broker().is_some() {
                 0.3
             } else {
@@ -163,11 +120,11 @@ fn victims(drawing: &Drawing, whom: Whom, dice: &mut Dice) -> Vec<String> {
         {
             clients
         }
-        Whom::Anybody => keepers,
+        Aim::Anybody => keepers,
     };
     let count = match dice.weighted(&[(7, 1), (2, 2), (1, usize::MAX)]) {
         // Two sides that are one have nobody on the other.
-        count if whom == Whom::Anybody => count.min(crew.len().max(2) - 1),
+        count if aim == Aim::Anybody => count.min(crew.len().max(2) - 1),
         count => count,
     };
     dice.some(&crew, count)
@@ -240,8 +197,8 @@ fn duration(drawing: &Drawing, dice: &mut Dice) -> u64 {
         .max(50)
 }
 
-/// The fields of a kind.
-fn details(kind: &str, drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
+/// The fields of a kind: of those that we know well what matters most, and of others what they tell of themselves.
+fn details((kind, about): (&str, About), drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
     let lasts = duration(drawing, dice);
     let mut put = |field: &str, value: Value| {
         fault.insert(field.to_owned(), value);
@@ -261,7 +218,8 @@ fn details(kind: &str, drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
             put("down", ms(dice.between(50, every / 2)));
             return;
         }
-        _ => put("for", ms(lasts)),
+        _ if about.lasts == Lasts::AsTold => put("for", ms(lasts)),
+        _ => {}
     }
     match kind {
         "partition" | "hold" => {
@@ -324,7 +282,11 @@ fn details(kind: &str, drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
             let side = *dice.one(&["fast-ppm", "slow-ppm"]);
             put(side, number(dice.of_any_size(10, 300_000)));
         }
-        "disk-full" if dice.chance(0.3) => put("free-kb", number(dice.of_any_size(1, 60))),
+        "disk-full" => {
+            if dice.chance(0.3) {
+                put("free-kb", number(dice.of_any_size(1, 60)));
+            }
+        }
         "disk-slow" => {
             let field = *dice.one(&["read", "write", "sync"]);
             put(field, ms(dice.of_any_size(1, 300)));
@@ -333,7 +295,35 @@ fn details(kind: &str, drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
             let field = *dice.one(&["write", "sync"]);
             put(field, Value::Float(dice.between(1, 60) as f64 / 100.0));
         }
-        _ => {}
+        _ => told(&about, dice, fault),
+    }
+}
+
+/// The fields that a kind tells of itself: those that it needs, and some of the others.
+fn told(about: &About, dice: &mut Dice, fault: &mut Table) {
+    let (some, is_one) = match about.needs {
+        Needs::Nothing => (&[][..], false),
+        Needs::SomeOf(fields) => (fields, false),
+        Needs::OneOf(fields) => (fields, true),
+    };
+    let chosen = (!some.is_empty()).then(|| *dice.one(some));
+    for field in about.fields {
+        let is_barred = is_one && some.contains(&field.name);
+        let is_there = field.needed || chosen == Some(field.name);
+        if !is_there && (is_barred || dice.chance(0.5)) {
+            continue;
+        }
+        let value = match field.form {
+            Form::Duration => ms(dice.of_any_size(1, 3_000)),
+            Form::Number => number(dice.of_any_size(1, 1_000)),
+            Form::Probability => links::percent(dice.between(5, 100)),
+            Form::Link => Value::Table(links::bad_link(dice)),
+            Form::Words(words) => (*dice.one(words)).into(),
+            Form::Numbers(numbers) => number(*dice.one(numbers)),
+            // Who else there is, only a kind that is known well can say.
+            Form::Victims => continue,
+        };
+        fault.insert(field.name.to_owned(), value);
     }
 }
 
@@ -341,7 +331,7 @@ fn details(kind: &str, drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
 fn clashes(drawing: &Drawing, fault: &Table) -> bool {
     let ends_programs = |fault: &Table| {
         let kind = fault["kind"].as_str().unwrap_or_default();
-        ENDS_PROGRAMS.contains(&kind)
+        FaultKind::about(kind).is_some_and(|about| about.ends_programs)
     };
     let named = |fault: &Table| match fault.get("victims") {
         Some(Value::Array(names)) => names.clone(),
@@ -359,4 +349,36 @@ fn clashes(drawing: &Drawing, fault: &Table) -> bool {
             && other_from <= until
             && named(other).iter().any(|name| victims.contains(name))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::document::Document;
+
+    #[test]
+    fn what_a_kind_tells_of_itself_is_enough_to_draw_it() {
+        // Of these, what a field may say hangs on the others.
+        let known_well = ["partition", "hold", "packets", "restart-loop"];
+        let kinds = FaultKind::all().into_iter();
+        for (kind, about) in kinds.filter(|(kind, _)| !known_well.contains(kind)) {
+            for seed in 0..20 {
+                let mut fault = table([
+                    ("kind", kind.into()),
+                    ("victims", "alice".into()),
+                    ("at", ms(1_000)),
+                ]);
+                if about.lasts == Lasts::AsTold {
+                    fault.insert("for".to_owned(), ms(1_000));
+                }
+                told(&about, &mut Dice::new(seed, kind), &mut fault);
+                let mut world = Document::default();
+                world.put("shows", "It.");
+                world.push("fault", fault);
+                if let Err(bad) = world.scenario() {
+                    panic!("{:?}\n{}", bad.problems, world.text());
+                }
+            }
+        }
+    }
 }
