@@ -264,7 +264,7 @@ fn tallies<'a>(runs: impl Iterator<Item = &'a Measured> + Clone) -> Vec<Tally> {
 
 /// Whether it is left to chance that a guarantee is violated, and is on both engines.
 fn is_race(native: &Tally, turmoil: &Tally) -> bool {
-    let left_open = matches!(native.expected, Some(Expected::Violated | Expected::Either));
+    let left_open = matches!(native.expected, Some(it) if it != Expected::Held);
     left_open && native.violated > 0 && turmoil.violated > 0
 }
 

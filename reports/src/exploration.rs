@@ -70,7 +70,7 @@ impl Summary {
 
 impl Summary {
     fn expects_nothing(&self) -> bool {
-        self.judgements.iter().all(|this| this.expected.is_none())
+        !self.judgements.iter().any(Judgement::is_named)
     }
 
     /// Each fault that struck nothing and each sight that was not seen, if that is what the outcome is about.
@@ -375,6 +375,7 @@ impl Tally {
 
     pub(crate) fn outcome(&self) -> Outcome {
         match (self.expected, self.held, self.violated) {
+            (Some(Expected::Anything), ..) => Outcome::AsExpected,
             (None | Some(Expected::Held), _, 1..) => Outcome::NotAsExpected,
             (Some(_), 0, 0) => Outcome::NotExercised,
             (Some(Expected::Violated), _, 0) => Outcome::NotAsExpected,

@@ -21,7 +21,7 @@ pub struct Judged {
 pub struct Judgement {
     /// The guarantee.
     pub guarantee: Guarantee,
-    /// What the scenario expects of it; none if it does not name it.
+    /// What the scenario expects of it; none if it does not name it, and it must hold if it is put to the test.
     pub expected: Option<Expected>,
     /// What the checker says.
     #[serde(flatten)]
@@ -58,17 +58,13 @@ impl fmt::Display for Outcome {
 impl Judged {
     /// Checks the record's history. Costs O(n log n) in the number of its events.
     pub fn new(record: Record) -> Self {
-        let expected = |guarantee| {
-            let mut expectations = record.expectations.iter();
-            expectations
-                .find(|named| named.guarantee == guarantee)
-                .map(|named| named.expected)
-        };
+        let named = record.expectations.iter();
+        let named: Vec<_> = named.map(|it| (it.guarantee, it.expected)).collect();
         let judgements: Vec<Judgement> = check(&record.history)
             .into_iter()
             .map(|(guarantee, verdict)| Judgement {
                 guarantee,
-                expected: expected(guarantee),
+                expected: Expected::of(guarantee, &named),
                 verdict,
             })
             .collect();
@@ -137,9 +133,14 @@ impl Judged {
 }
 
 impl Judgement {
+    /// Whether the scenario names it.
+    pub(crate) fn is_named(&self) -> bool {
+        !matches!(self.expected, None | Some(Expected::Anything))
+    }
+
     /// Whether there is nothing to tell of it: not exercised, and not named by the scenario.
     fn is_idle(&self) -> bool {
-        self.expected.is_none() && self.verdict == Verdict::NotExercised(Asked::default())
+        !self.is_named() && self.verdict == Verdict::NotExercised(Asked::default())
     }
 
     /// Whether the expectation was met. A guarantee that the scenario does not name need not be put to
@@ -147,6 +148,7 @@ impl Judgement {
     /// that could not be judged.
     pub fn outcome(&self) -> Outcome {
         match (self.expected, &self.verdict) {
+            (Some(Expected::Anything), _) => Outcome::AsExpected,
             (Some(Expected::Held), Verdict::Held(exercise))
                 if exercise.asked.leaves_much_open() =>
             {
@@ -191,7 +193,7 @@ mod tests {
     use crate::Expected::{Either, Held, Violated};
     use crate::testing::record;
     use crate::{Expectation, Panic, Sight};
-    use squall_guarantees::Guarantee::{AtMostOnce, Detection, Ordering};
+    use squall_guarantees::Guarantee::{AtMostOnce, Detection, Ordering, TotalOrder};
     use squall_guarantees::{Asked, Exercise, NotJudged};
     use std::time::Duration;
 
@@ -298,6 +300,37 @@ mod tests {
             judgement(Verdict::NotExercised(Asked::default())).outcome(),
             Outcome::AsExpected
         );
+    }
+
+    #[test]
+    fn what_is_promised_only_with_another_need_not_hold_where_that_one_need_not_unless_it_is_named()
+    {
+        let expected = |named: &[(Guarantee, Expected)]| Expected::of(TotalOrder, named);
+        assert_eq!(expected(&[(Ordering, Held)]), None);
+        for given_up in [Violated, Either] {
+            let anything = expected(&[(Ordering, given_up)]);
+            assert_eq!(anything, Some(Expected::Anything));
+            let named = expected(&[(Ordering, given_up), (TotalOrder, Held)]);
+            assert_eq!(named, Some(Held));
+        }
+    }
+
+    #[test]
+    fn where_anything_is_expected_no_verdict_is_a_finding() {
+        let judged = Judged::new(expecting(AtMostOnce, Violated));
+        let mut judgements = judged.judgements.into_iter();
+        let violated = judgements.find(|it| it.guarantee == AtMostOnce);
+        let mut judgement = violated.expect("every guarantee is judged");
+        for (expected, outcome) in [
+            (None, Outcome::NotAsExpected),
+            (Some(Expected::Anything), Outcome::AsExpected),
+        ] {
+            judgement.expected = expected;
+            assert_eq!(judgement.outcome(), outcome, "{expected:?}");
+            assert!(!judgement.is_named());
+        }
+        judgement.verdict = Verdict::NotExercised(Asked::default());
+        assert_eq!(judgement.outcome(), Outcome::AsExpected);
     }
 
     #[test]

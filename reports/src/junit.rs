@@ -1,7 +1,7 @@
 //! A run, or many, as JUnit's XML: a case for each guarantee. No time of the host is in it, so that the same run gives
 //! the same file; the seed is a property.
 
-use crate::{Exploration, Judged, Outcome, Record};
+use crate::{Expected, Exploration, Judged, Outcome, Record};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use squall_guarantees::counted;
 
@@ -13,8 +13,7 @@ pub fn render(judged: &Judged) -> String {
         suite.add_property(Property::new(name, value));
     }
     for judgement in &judged.judgements {
-        let expected = judgement.expected.is_some();
-        if !expected && !judgement.verdict.is_exercised() {
+        if !judgement.is_named() && !judgement.verdict.is_exercised() {
             continue;
         }
         let outcome = judgement.outcome();
@@ -52,7 +51,8 @@ pub fn render_exploration(exploration: &Exploration) -> String {
     suite.add_property(Property::new("runs", exploration.runs.to_string()));
     suite.add_property(Property::new("engine", exploration.engine.to_string()));
     for tally in &exploration.guarantees {
-        if tally.expected.is_none() && tally.held + tally.violated == 0 {
+        let is_named = !matches!(tally.expected, None | Some(Expected::Anything));
+        if !is_named && tally.held + tally.violated == 0 {
             continue;
         }
         let outcome = tally.outcome();

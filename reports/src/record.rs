@@ -187,7 +187,7 @@ pub struct Expectation {
     pub expected: Expected,
 }
 
-/// What a scenario expects of a guarantee.
+/// What is expected of a guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expected {
@@ -197,10 +197,12 @@ pub enum Expected {
     Violated,
     /// It is put to the test, and the seed decides what comes of it.
     Either,
+    /// Nothing: the scenario does not name it, and expects no hold of a guarantee without which it is not promised.
+    Anything,
 }
 
 impl Expected {
-    /// Every expectation, with its word in files and reports.
+    /// Every expectation that a scenario can have, with its word in files and reports.
     pub const ALL: [(&'static str, Expected); 3] = [
         ("held", Expected::Held),
         ("violated", Expected::Violated),
@@ -209,7 +211,26 @@ impl Expected {
 
     /// Its word in files and reports.
     pub fn word(self) -> &'static str {
-        Self::ALL[self as usize].0
+        match self {
+            Expected::Held => "held",
+            Expected::Violated => "violated",
+            Expected::Either => "either",
+            Expected::Anything => "anything",
+        }
+    }
+
+    /// What is expected of a guarantee where so much is expected of those that are named; none if it is not named, and
+    /// must hold if it is put to the test.
+    pub fn of(guarantee: Guarantee, named: &[(Guarantee, Expected)]) -> Option<Self> {
+        let expected = |wanted| {
+            let mut named = named.iter();
+            named
+                .find(|(it, _)| *it == wanted)
+                .map(|(_, expected)| *expected)
+        };
+        let gives_up = |other: &Guarantee| matches!(Expected::of(*other, named), Some(it) if it != Expected::Held);
+        let may_go = || guarantee.only_with().iter().any(gives_up);
+        expected(guarantee).or_else(|| may_go().then_some(Expected::Anything))
     }
 }
 

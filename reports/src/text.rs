@@ -14,18 +14,18 @@ const GROUNDS_COLUMN: usize = 51;
 
 /// The report of one run.
 pub fn render(judged: &Judged, styles: &Styles) -> String {
-    let mut text = without_traffic(judged, styles, true);
+    let mut text = without_traffic(judged, styles, false);
     counts(&mut text, Counts::traffic(&judged.record));
     text
 }
 
-/// The report of one run as it is reviewed: all but what moves with every packet, which
-/// [`library`](crate::library) has in one table, and but the ways of single messages.
+/// The report of one run as it is reviewed: all but what moves with every packet and what went well without being
+/// named, which [`library`](crate::library) has in two tables, and but the ways of single messages.
 pub fn render_for_review(judged: &Judged) -> String {
-    without_traffic(judged, &Styles::plain(), false)
+    without_traffic(judged, &Styles::plain(), true)
 }
 
-fn without_traffic(judged: &Judged, styles: &Styles, ways: bool) -> String {
+fn without_traffic(judged: &Judged, styles: &Styles, for_review: bool) -> String {
     let mut text = String::new();
     head(&mut text, judged, styles);
     title(
@@ -33,11 +33,12 @@ fn without_traffic(judged: &Judged, styles: &Styles, ways: bool) -> String {
         &format!("{:<26}{:<15}{}", "Guarantees", "verdict", "expected"),
         styles,
     );
-    for judgement in judged.told() {
+    let is_meant = |it: &&Judgement| it.is_named() || it.outcome() != Outcome::AsExpected;
+    for judgement in judged.told().filter(|it| !for_review || is_meant(it)) {
         guarantee(&mut text, judgement, styles);
     }
     let unexercised = judged.unexercised();
-    if !unexercised.is_empty() {
+    if !for_review && !unexercised.is_empty() {
         paragraph(
             &mut text,
             &format!("not exercised: {unexercised}"),
@@ -55,7 +56,7 @@ fn without_traffic(judged: &Judged, styles: &Styles, ways: bool) -> String {
     }
     title(&mut text, "Story", styles);
     story(&mut text, &tell(judged), styles);
-    if ways {
+    if !for_review {
         way_of_the_guilty(&mut text, judged, styles);
     }
     if let Some(why) = &judged.record.why {

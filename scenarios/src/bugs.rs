@@ -184,9 +184,8 @@ fn read(name: &str, text: &str) -> Scenario {
 
 /// Whether a violation is a finding: of what the scenario names as held, or does not name.
 fn must_hold(scenario: &Scenario, guarantee: Guarantee) -> bool {
-    let mut expectations = scenario.expect.iter();
-    let expected = expectations.find(|(named, _)| *named == guarantee);
-    matches!(expected, None | Some((_, Expected::Held)))
+    let expected = Expected::of(guarantee, &scenario.expect);
+    matches!(expected, None | Some(Expected::Held))
 }
 
 /// The guarantees that a run violates, and how.

@@ -153,6 +153,15 @@ pub fn unpromised(world: &Document) -> BTreeMap<Guarantee, &'static str> {
             unpromised.entry(guarantee).or_insert("the file expects it");
         }
     }
+    for guarantee in Guarantee::ALL {
+        let others = guarantee.only_with().iter();
+        let why = others
+            .filter_map(|other| unpromised.get(other).copied())
+            .next();
+        if let Some(why) = why {
+            unpromised.entry(guarantee).or_insert(why);
+        }
+    }
     unpromised
 }
 

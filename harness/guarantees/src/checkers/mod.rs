@@ -38,10 +38,11 @@ use std::str::FromStr;
 
 /// Makes the enum, the list and the texts from the rows. A row's variant is its name in another case,
 /// as serde writes it. Of two violations that one tells more whose number is smaller. What shows a violation, and is
-/// the checker's own, becomes a part of this crate's interface.
+/// the checker's own, becomes a part of this crate's interface. A guarantee may be promised only with others.
 macro_rules! table {
     ($($guarantee:ident: $name:literal, $checker:ident, tells $tells:literal,
-        $holds:literal, needs $needs:literal, shown by [$($proof:ty),+];)*) => {
+        $holds:literal, needs $needs:literal, shown by [$($proof:ty),+]
+        $(, only with [$($other:ident),+])?;)*) => {
         $(
             #[allow(unused_imports, unreachable_pub, reason = "some have no evidence of their own")]
             pub use $checker::*;
@@ -65,6 +66,7 @@ macro_rules! table {
             holds: $holds,
             needs: $needs,
             evidence: &[$(EvidenceKind::of::<$proof>()),+],
+            only_with: &[$($(Guarantee::$other),+)?],
             check: $checker::check,
         }),*];
     };
@@ -76,6 +78,7 @@ struct Row {
     holds: &'static str,
     needs: &'static str,
     evidence: &'static [EvidenceKind],
+    only_with: &'static [Guarantee],
     check: fn(&Index<'_>) -> Verdict,
 }
 
@@ -87,7 +90,8 @@ table! {
     TotalOrder: "total-order", total_order, tells 80,
         "Holds when all receivers of a room agree on the order of its messages.",
         needs "two receivers that share messages of two senders in one room",
-        shown by [NoCommonOrder];
+        shown by [NoCommonOrder],
+        only with [Ordering];
     AtMostOnce: "at-most-once", at_most_once, tells 60,
         "Holds when no receiver handles a message twice.",
         needs "a delivery",
@@ -189,6 +193,12 @@ impl Guarantee {
     /// The kinds of evidence that show a violation of it.
     pub fn evidence(self) -> &'static [EvidenceKind] {
         self.row().evidence
+    }
+
+    /// The guarantees without which this one is not promised: where one of them need not hold, this one need not
+    /// either, unless somebody says so.
+    pub fn only_with(self) -> &'static [Guarantee] {
+        self.row().only_with
     }
 
     /// Every guarantee, those first whose violation says most: what follows from another one comes late.
@@ -295,6 +305,14 @@ mod tests {
     fn an_unknown_name_is_told_with_the_allowed_ones() {
         let error = "exactly_once".parse::<Guarantee>().unwrap_err();
         insta::assert_snapshot!(error, @"there is no guarantee `exactly_once`; use one of `ordering`, `total-order`, `at-most-once`, `at-least-once`, `exactly-once`, `acknowledgement-truth`, `durability-to-delivery`, `no-phantom`, `detection`, `reconnection`, `recovery`, `presence`, `progress`, `stability`, `just-failure`, `no-leak`, `uniqueness`, `fairness`, `ephemeral-delivery`");
+    }
+
+    #[test]
+    fn a_guarantee_is_promised_only_with_those_that_stand_before_it() {
+        for guarantee in Guarantee::ALL {
+            let mut others = guarantee.only_with().iter();
+            assert!(others.all(|other| *other < guarantee), "{guarantee}");
+        }
     }
 
     #[test]
