@@ -164,6 +164,7 @@ impl Machine {
         kernel_now.set_now(now);
         kernel_now.process_is_dead = false;
         kernel_now.environment = Environment::new(&self.name, &self.setup);
+        kernel_now.hook = None;
         if self.setup.preemptions > 0 {
             let (name, process) = (&self.name, self.ends.len());
             let label = format!("preemptions of machine {name}, process {process}");

@@ -174,6 +174,9 @@ impl Process {
     pub(crate) fn turn(&self) {
         self.kernel.borrow_mut().begin_turn();
         sys::run_threads(&self.kernel);
+        if let Some(hook) = sys::take_hook_of_program() {
+            self.kernel.borrow_mut().hook = Some(hook);
+        }
     }
 
     /// Ends a dead process. As far as its threads come to their ends, their destructors run, but change nothing. Returns

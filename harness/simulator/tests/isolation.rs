@@ -302,3 +302,48 @@ fn a_job_of_another_library_is_refused() {
         "{refused}"
     );
 }
+
+/// Sets a hook that writes to a file, which goes with its process, and calls the one that was there, as many do.
+fn with_a_hook(_: &[u8]) -> Vec<u8> {
+    use squall_simulator::Fault;
+    simulate(1, |world| {
+        let server = world.machine("server", || {
+            if std::fs::exists("/started").unwrap() {
+                thread::sleep(SECOND);
+                panic!("without a hook");
+            }
+            std::fs::write("/started", "").unwrap();
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                let told = std::fs::read_to_string("/told").unwrap_or_default();
+                let message = panic.payload_as_str().unwrap_or_default();
+                std::fs::write("/told", format!("{told}{message}; ")).unwrap();
+                before(panic);
+            }));
+            thread::sleep(SECOND);
+            let worker = thread::spawn(|| panic!("in a thread"));
+            assert!(worker.join().is_err());
+            panic!("in the main thread");
+        });
+        world.machine("other", || {
+            thread::sleep(2 * SECOND);
+            panic!("of another machine");
+        });
+        world.at(10 * SECOND, Fault::Boot(server));
+        world.run_until(60 * SECOND).unwrap();
+        let told = world.read_file(server, "/told").unwrap();
+        let told = String::from_utf8(told).unwrap();
+        let panics = world.panics().iter();
+        let panics = panics.map(|panic| panic.message.split(" (").next().unwrap());
+        let panics = panics.collect::<Vec<_>>().join("; ");
+        format!("{panics}\n{told}").into_bytes()
+    })
+}
+
+#[test]
+fn a_hook_of_a_program_hides_no_panic_and_is_called_for_those_of_its_process_alone() {
+    let told = outcome(with_a_hook, BOUNDS).unwrap();
+    let (panics, of_hook) = told.split_once('\n').unwrap();
+    insta::assert_snapshot!(panics, @"in a thread; in the main thread; of another machine; without a hook");
+    insta::assert_snapshot!(of_hook, @"in a thread; in the main thread; ");
+}

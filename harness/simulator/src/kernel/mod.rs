@@ -71,7 +71,9 @@ use signals::{SignalDescriptor, Signals};
 use socket::Socket;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::panic::PanicHookInfo;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 use strikes::Strikes;
@@ -117,6 +119,8 @@ pub(crate) struct Kernel {
     pub(crate) blocked: Option<Blocked>,
     /// Message and backtrace of panics not yet reported.
     pub(crate) panics: Vec<(String, String)>,
+    /// What the process wants to be called at its panics.
+    pub(crate) hook: Option<Hook>,
     /// Set from the moment a process dies until it is taken apart: what it still does, in the turn in which it was
     /// struck or in its destructors, must change nothing.
     pub(crate) process_is_dead: bool,
@@ -145,6 +149,9 @@ pub(crate) struct Kernel {
     /// Wakes the main task of the process, if that is one.
     main_waker: Option<Waker>,
 }
+
+/// What is called at a panic.
+pub(crate) type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
 /// A kernel, shared between the world and the libc calls of the programs on it.
 pub(crate) type SharedKernel = Rc<RefCell<Kernel>>;
@@ -200,6 +207,7 @@ impl Kernel {
             unsupported: None,
             blocked: None,
             panics: Vec::new(),
+            hook: None,
             process_is_dead: false,
             threads: Threads::default(),
             environment: Environment::default(),

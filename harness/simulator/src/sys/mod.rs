@@ -49,6 +49,7 @@ mod myself;
 mod names;
 mod notes;
 mod options;
+mod panics;
 mod parking_lot;
 mod pipes;
 mod refuse;
@@ -83,14 +84,14 @@ pub(crate) use here::{
 };
 pub(crate) use myself::main_is_over;
 pub(crate) use notes::{keep_words, note, take_notes};
+pub(crate) use panics::take_hook_of_program;
 pub(crate) use threads::{end_threads, run_threads, start_main};
 
 use crate::entropy::Entropy;
 use crate::host::{Context, real};
-use here::{WORLD, WORLDS, WorldThread, machine};
+use here::{WORLD, WORLDS, WorldThread};
 use std::cell::{Cell, RefCell};
 
-use std::panic::PanicHookInfo;
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::Ordering;
@@ -159,7 +160,7 @@ pub(crate) fn install() {
         #[cfg(feature = "sqlite")]
         sqlite::install();
         crash::install();
-        report_panics_to_machines();
+        panics::install();
     });
 }
 
@@ -203,35 +204,4 @@ fn check_symbols() {
              shared library)"
         );
     }
-}
-
-/// A panic on a machine belongs to the run, and to nobody's terminal.
-fn report_panics_to_machines() {
-    let others = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let noted = machine(|kernel| {
-            if !kernel.process_is_dead {
-                let backtrace = std::backtrace::Backtrace::force_capture().to_string();
-                kernel.panics.push((describe(panic), backtrace));
-            }
-        });
-        // Nobody's, or the kernel's own: then it is everybody's.
-        if noted.is_none() {
-            others(panic);
-        }
-    }));
-}
-
-/// Place and message of a panic. Where cargo keeps the sources of crates is the host's affair.
-fn describe(panic: &PanicHookInfo) -> String {
-    let message = panic.payload_as_str().unwrap_or("(no message)");
-    let Some(place) = panic.location() else {
-        return message.to_owned();
-    };
-    let file = place.file();
-    let in_registry = file.split_once("/registry/src/");
-    let file = in_registry
-        .and_then(|(_, path)| path.split_once('/'))
-        .map_or(file, |(_, path)| path);
-    format!("{message} ({file}:{}:{})", place.line(), place.column())
 }
