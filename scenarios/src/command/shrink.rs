@@ -55,10 +55,11 @@ pub(crate) fn shrink(arguments: &Arguments) -> Result<Exit, Failure> {
     let fixed = read(arguments.file.as_deref())?;
     let (world, yardstick) = match &arguments.file {
         Some(_) if !arguments.open => (fixed.clone(), Yardstick::of_file(&fixed)),
-        _ => (
-            search::draw(arguments.seed, &fixed),
-            Yardstick::completing(&fixed),
-        ),
+        _ => {
+            let yardstick = Yardstick::completing(&fixed);
+            let world = search::compose(arguments.seed, &fixed, &yardstick).map_err(wrong)?;
+            (world, yardstick)
+        }
     };
     let stop = stop_on_ctrl_c()?;
     let seed = arguments.seed;

@@ -5,8 +5,7 @@
 //! merged into what one would have found ([`merge`](super::merge)), and what was ended early goes on where it was.
 
 use super::document::Document;
-use super::draw::draw;
-use super::play::{Finding, Played, play_whole};
+use super::play::{Finding, Played, play_composed};
 use super::size::Size;
 use super::story::Story;
 use super::stretch::Stretch;
@@ -104,30 +103,21 @@ pub fn explore(
     };
     let mut wrong = None;
     let yardstick = Yardstick::completing(fixed);
-    let play = |&seed: &u64| {
-        let world = draw(seed, fixed);
-        let played = play_whole(&world, seed, &yardstick, span.canary);
-        (world, played)
-    };
-    parallel(
-        span.stretch.left(),
-        effort,
-        play,
-        |seed, (world, played)| {
-            // What was under way when this became enough would depend on how many are played at a time.
-            if wrong.is_some() || (span.fail_fast && !exploration.stories.is_empty()) {
-                return effort.stop.store(true, Ordering::Relaxed);
-            }
-            match played {
-                Ok(played) => exploration.add(seed, world, played),
-                Err(bad) => wrong = Some(bad),
-            }
-            progress(Progress {
-                worlds: exploration.worlds,
-                stories: exploration.stories.len(),
-            });
-        },
-    );
+    let play = |&seed: &u64| play_composed(seed, fixed, &yardstick, span.canary);
+    parallel(span.stretch.left(), effort, play, |seed, played| {
+        // What was under way when this became enough would depend on how many are played at a time.
+        if wrong.is_some() || (span.fail_fast && !exploration.stories.is_empty()) {
+            return effort.stop.store(true, Ordering::Relaxed);
+        }
+        match played {
+            Ok((world, played)) => exploration.add(seed, world, played),
+            Err(bad) => wrong = Some(bad),
+        }
+        progress(Progress {
+            worlds: exploration.worlds,
+            stories: exploration.stories.len(),
+        });
+    });
     exploration.stretches = vec![Stretch {
         played: span.stretch.played + exploration.worlds,
         ..span.stretch

@@ -1,14 +1,15 @@
 //! Looking for what nobody made a scenario for: worlds that a seed composes, and failing ones made small.
 //!
-//! A world is a [`Document`]: a scenario file as data. [`draw`] completes one from a seed, so that whatever a
-//! scenario file can say may happen; what a user's file fixes stays as it is. [`explore`] plays many of them and
+//! A world is a [`Document`]: a scenario file as data. A seed [completes](compose) one, so that whatever a
+//! scenario file can say may happen; what a user's file fixes stays as it is. Half of the seeds then look at what
+//! happened in their world, and play it once more with a fault at such a moment. [`explore`] plays many worlds and
 //! groups what it finds into stories, [`shrink`] makes the world of a story small.
 //!
 //! | module | subject |
 //! |---|---|
 //! | `document` | a scenario file as data |
 //! | `dice` | what the seed decides, each value with a random stream of its own |
-//! | `draw` | seed → world, one file for each part of it |
+//! | `draw` | seed → world, one file for each part of it; and faults that are aimed at what happened in it |
 //! | `promises` | what a configuration does not promise |
 //! | `yardstick` | what must hold in a world |
 //! | `story` | violations with the same mechanism |
@@ -41,10 +42,9 @@ mod witness;
 mod yardstick;
 
 pub use document::Document;
-pub use draw::draw;
 pub use exploration::{Completeness, Exploration, Progress, Sighting, Span, Told, explore};
 pub use merge::{go_on, merge};
-pub use play::{Finding, play};
+pub use play::{Finding, compose, play};
 pub use promises::unpromised;
 pub use shrink::{Effort, Shrunk, shrink};
 pub use size::Size;

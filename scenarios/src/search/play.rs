@@ -1,13 +1,15 @@
 //! World → what was found.
 
 use super::canary;
+use super::dice::Dice;
 use super::document::Document;
+use super::draw::{aim, draw};
 use super::size::Size;
 use super::story::Story;
 use super::yardstick::Yardstick;
 use squall::{BadScenario, run};
 use squall_guarantees::{Guarantee, Verdict};
-use squall_reports::Judged;
+use squall_reports::{Judged, Record};
 use std::collections::BTreeSet;
 
 /// What a world brought to light.
@@ -40,16 +42,57 @@ pub fn play(
     seed: u64,
     yardstick: &Yardstick,
 ) -> Result<Option<Finding>, BadScenario> {
-    play_whole(world, seed, yardstick, false).map(|played| played.finding)
+    play_whole(world, seed, yardstick, false).map(|(played, _)| played.finding)
 }
 
+/// How many seeds of a hundred play their world once more, with a fault that is aimed at something that happened in it.
+const AIMED: f64 = 0.5;
+
+/// The world that `explore` plays with a seed, which completes what a document fixes.
+///
+/// # Errors
+/// If the document is no scenario.
+pub fn compose(
+    seed: u64,
+    fixed: &Document,
+    yardstick: &Yardstick,
+) -> Result<Document, BadScenario> {
+    play_composed(seed, fixed, yardstick, false).map(|(world, _)| world)
+}
+
+/// Plays the world that a seed has composed. If nothing is wrong in it, some seeds go on from what happened there: theirs
+/// is the same world with a further [aimed](aim) fault. Gives the world as well.
+///
 /// `canary`: whether this may be a run that is made to say what is not so.
-pub(super) fn play_whole(
+///
+/// # Errors
+/// If the document is no scenario.
+pub(super) fn play_composed(
+    seed: u64,
+    fixed: &Document,
+    yardstick: &Yardstick,
+    canary: bool,
+) -> Result<(Document, Played), BadScenario> {
+    let world = draw(seed, fixed);
+    let (played, record) = play_whole(&world, seed, yardstick, canary)?;
+    let goes_on = played.finding.is_none() && Dice::new(seed, "whether to aim").chance(AIMED);
+    let aimed = record.filter(|_| goes_on);
+    match aimed.and_then(|record| aim(seed, &world, &record)) {
+        None => Ok((world, played)),
+        Some(aimed) => {
+            let (played, _) = play_whole(&aimed, seed, yardstick, canary)?;
+            Ok((aimed, played))
+        }
+    }
+}
+
+/// Gives the record with it, if the run came to its end.
+fn play_whole(
     world: &Document,
     seed: u64,
     yardstick: &Yardstick,
     canary: bool,
-) -> Result<Played, BadScenario> {
+) -> Result<(Played, Option<Record>), BadScenario> {
     let open = yardstick.leaves_open(world);
     let may_be_refused = yardstick.may_be_refused(world);
     let mut world = world.clone();
@@ -66,12 +109,13 @@ pub(super) fn play_whole(
                 evidence: error.to_string(),
                 struck: Vec::new(),
             };
-            return Ok(Played {
+            let played = Played {
                 finding: Some(finding),
                 size,
                 exercised: Vec::new(),
                 struck: Vec::new(),
-            });
+            };
+            return Ok((played, None));
         }
     };
     if canary {
@@ -86,12 +130,13 @@ pub(super) fn play_whole(
     });
     let exercised = judged.judgements.iter();
     let exercised = exercised.filter(|it| !matches!(it.verdict, Verdict::NotExercised(_)));
-    Ok(Played {
+    let played = Played {
         finding,
         size,
         exercised: exercised.map(|it| it.guarantee).collect(),
         struck,
-    })
+    };
+    Ok((played, Some(judged.record)))
 }
 
 /// The kinds of those faults of a world that struck something, each once.

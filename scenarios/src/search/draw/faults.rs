@@ -92,6 +92,28 @@ pub(super) fn draw(drawing: &mut Drawing) {
     }
 }
 
+/// One more fault, at this moment in milliseconds, which strikes this client if it strikes clients.
+pub(super) fn one_more(drawing: &mut Drawing, mut dice: Dice, at: u64, client: Option<&str>) {
+    let all = FaultKind::all().map(|(kind, about)| {
+        let weight = about.drawn.weight * emphasis(drawing.theme, kind);
+        (weight, (kind, about))
+    });
+    let (kind, about) = dice.weighted(&all);
+    let victims = match client {
+        Some(client) if about.drawn.aim != Aim::Keepers => vec![client.to_owned()],
+        _ => victims(drawing, about.drawn.aim, &mut dice),
+    };
+    if victims.is_empty() {
+        return;
+    }
+    let mut fault = table([("kind", kind.into()), ("at", ms(at))]);
+    fault.insert("victims".to_owned(), written(&victims));
+    details((kind, about), drawing, &mut dice, &mut fault);
+    if !clashes(drawing, &fault) {
+        drawing.document.push("fault", fault);
+    }
+}
+
 /// Whether sessions outlive their server.
 fn keeps(drawing: &Drawing) -> bool {
     drawing.document.word("chat.recovery") == Some("sqlite")

@@ -5,6 +5,7 @@
 //! instead of a little of everything. Most worlds are small: three clients and two faults find most, and cost least.
 //! All faults end, and the run settles after the last of them, so that every promise has its time to be kept.
 
+mod aim;
 mod chat;
 mod clients;
 mod drawing;
@@ -14,10 +15,11 @@ mod surroundings;
 mod workload;
 
 use super::document::Document;
+pub(super) use aim::aim;
 use drawing::Drawing;
 
 /// Completes a document: what stands in it stays, the seed decides the rest.
-pub fn draw(seed: u64, fixed: &Document) -> Document {
+pub(super) fn draw(seed: u64, fixed: &Document) -> Document {
     let mut drawing = Drawing::new(seed, fixed.clone());
     drawing.offer("shows", |_| {
         format!("A world that seed {seed} has composed.").into()

@@ -366,7 +366,7 @@ fn digits(mut number: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::draw;
+    use crate::search::draw::draw;
     use crate::search::shrink::candidate::is_smaller;
     use crate::search::size::Size;
 
