@@ -1,14 +1,18 @@
 //! Mistakes in scenario files, as people see them.
 
+#[path = "../lists/mod.rs"]
+mod lists;
+
+use lists::abridged;
 use miette::GraphicalTheme;
 use squall::Scenario;
 use squall_cli::SYSTEMS;
 
 /// The report of a scenario file with mistakes, without colour.
 fn mistakes(text: &str) -> String {
-    Scenario::parse("chat.toml", text, SYSTEMS)
-        .expect_err("the scenario has a mistake")
-        .report(GraphicalTheme::unicode_nocolor(), 100)
+    let bad = Scenario::parse("chat.toml", text, SYSTEMS);
+    let bad = bad.expect_err("the scenario has a mistake");
+    abridged(&bad.report(GraphicalTheme::unicode_nocolor(), 100))
 }
 
 #[test]
