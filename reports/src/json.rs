@@ -49,11 +49,11 @@ pub(crate) fn to_json(document: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::record;
+    use crate::testing::{judged, record};
 
     #[test]
     fn a_run_as_json() {
-        insta::assert_snapshot!(render(&Judged::new(record())));
+        insta::assert_snapshot!(render(&judged(record())));
     }
 
     #[test]

@@ -123,18 +123,18 @@ fn whole(suite: TestSuite) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::record;
+    use crate::testing::{judged, record};
 
     #[test]
     fn a_run_as_junit() {
-        insta::assert_snapshot!(render(&Judged::new(record())));
+        insta::assert_snapshot!(render(&judged(record())));
     }
 
     #[test]
     fn what_xml_cannot_say_is_left_out_and_what_is_markup_is_escaped() {
         let mut record = record();
         record.scenario = "a<b>&\"\u{0}\u{1b}[31m]]>".to_owned();
-        let xml = render(&Judged::new(record));
+        let xml = render(&judged(record));
         let read = Report::deserialize_from_str(&xml).expect("XML that can be read back");
         assert_eq!(read.test_suites[0].name.as_str(), "a<b>&\"]]>");
         assert_eq!(read.failures, 2);

@@ -164,12 +164,12 @@ fn cut(text: &str, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::record;
+    use crate::testing::{judged, record};
     use std::time::Duration;
 
     #[test]
     fn a_run_as_markdown() {
-        insta::assert_snapshot!(render(&Judged::new(record())));
+        insta::assert_snapshot!(render(&judged(record())));
     }
 
     #[test]

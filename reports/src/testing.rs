@@ -5,8 +5,8 @@
 //! alice's last message is lost.
 
 use crate::{
-    Engine, Expectation, Expected, Fault, Incident, Machine, NetworkCounts, Packet, PacketEnd,
-    Record, Role, Segment, Traffic,
+    Engine, Expectation, Expected, Fault, Incident, Judged, Machine, NetworkCounts, Packet,
+    PacketEnd, Record, Role, Segment, Traffic,
 };
 use squall_guarantees::EventKind::{self, *};
 use squall_guarantees::{
@@ -14,6 +14,41 @@ use squall_guarantees::{
     StoredMessage,
 };
 use std::time::Duration;
+
+/// The guarantees in reviewed reports of this record. A further one changes nothing of how they are told.
+pub(crate) fn is_reviewed(guarantee: Guarantee) -> bool {
+    use Guarantee::*;
+    matches!(
+        guarantee,
+        Ordering
+            | TotalOrder
+            | AtMostOnce
+            | AtLeastOnce
+            | ExactlyOnce
+            | AcknowledgementTruth
+            | DurabilityToDelivery
+            | NoPhantom
+            | Detection
+            | Reconnection
+            | Recovery
+            | Presence
+            | Progress
+            | Stability
+            | JustFailure
+            | NoLeak
+            | Uniqueness
+            | Fairness
+            | EphemeralDelivery
+    )
+}
+
+/// The record, judged by these.
+pub(crate) fn judged(record: Record) -> Judged {
+    let mut judged = Judged::new(record);
+    let judgements = &mut judged.judgements;
+    judgements.retain(|judgement| is_reviewed(judgement.guarantee));
+    judged
+}
 
 const ALICE: ClientId = ClientId(0);
 const BOB: ClientId = ClientId(1);

@@ -205,12 +205,12 @@ pub(crate) fn paragraph(text: &mut String, words: &str, indent: usize, styles: &
 mod tests {
     use super::*;
     use crate::Engine;
-    use crate::testing::record;
+    use crate::testing::{judged, record};
     use std::time::Duration;
 
     #[test]
     fn a_run_as_plain_text() {
-        insta::assert_snapshot!(render(&Judged::new(record()), &Styles::plain()));
+        insta::assert_snapshot!(render(&judged(record()), &Styles::plain()));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 use super::*;
-use crate::testing::{crowd, record, with_traffic};
+use crate::testing::{crowd, judged, record, with_traffic};
 use crate::{Answer, Answers, Curve, Point, Why, Without};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[test]
 fn a_run_as_a_page() {
-    insta::assert_snapshot!(render(&Judged::new(with_traffic())));
+    insta::assert_snapshot!(render(&judged(with_traffic())));
 }
 
 #[test]
