@@ -1,6 +1,6 @@
 //! What the documentation prints of the code: it stands between two marks, and a test keeps it equal.
 //!
-//! `SQUALL_PRINT=1 cargo test -p squall-cli --test format` writes it there.
+//! `SQUALL_PRINT=1 cargo test -p squall-cli --test format printed` writes it there.
 
 use crate::ordered::{self, Json};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn replace(file: &str, (begin, end): (&str, &str), text: &str) {
     let mut lines = text.lines().zip(inside.lines().chain([""]));
     let first = lines.find(|(printed, written)| printed != written);
     panic!(
-        "{file} does not say what the code does; `SQUALL_PRINT=1 cargo test -p squall-cli --test format` writes it. \
+        "{file} does not say what the code does; `SQUALL_PRINT=1 cargo test -p squall-cli --test format printed` writes it. \
          The first line of the code that is another there: {first:#?}"
     );
 }
