@@ -12,6 +12,7 @@
 mod acknowledgement_truth;
 mod at_least_once;
 mod at_most_once;
+mod causal_order;
 mod detection;
 mod durability_to_delivery;
 mod ephemeral_delivery;
@@ -160,6 +161,11 @@ table! {
         "Holds when typing and the like arrive while all is well, once and in time.",
         needs "a bound for it, and typing between clients that are connected while nothing disturbs them",
         shown by [HandledTwice, HandledLate, NotHandled];
+    CausalOrder: "causal-order", causal_order, tells 85,
+        "Holds when no receiver handles a message before another one that its sender had handled before sending it.",
+        needs "a receiver that handles a message, and another one that its sender had handled before",
+        shown by [ReplyFirst],
+        only with [TotalOrder];
 }
 
 /// Checks every guarantee on a history, in the order of [`Guarantee::ALL`].
