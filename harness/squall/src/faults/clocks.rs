@@ -177,3 +177,130 @@ impl Kind for ClockDrift {
         self.drift.ppm()
     }
 }
+
+/// Both clocks run too fast or too slowly, until the wall clock is compared with a right one and set: as by NTP that was not
+/// to be reached for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ClockSync {
+    /// How much.
+    pub drift: Drift,
+}
+
+impl Told for ClockSync {
+    const ABOUT: About = About {
+        happens: "both clocks run wrong by `fast-ppm` ⇄ or `slow-ppm` ⇄ millionths, as for \
+            `clock-drift`, and when the fault is over the wall clock is set right at once, as \
+            by NTP",
+        fields: ClockDrift::ABOUT.fields,
+        needs: ClockDrift::ABOUT.needs,
+        drawn: Drawn::new(1, Aim::Anybody),
+        ..About::DEFAULT
+    };
+}
+
+impl Kind for ClockSync {
+    fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
+        let ClockDrift { drift } = ClockDrift::read(table, problems)?;
+        Some(ClockSync { drift })
+    }
+
+    fn draw(&self, fault: &str, draw: &mut Draw) -> Self {
+        let drift = self.drift.draw(fault, draw);
+        ClockSync { drift }
+    }
+
+    fn whom(&self) -> Whom {
+        Whom::Machines
+    }
+
+    fn disturbs(&self) -> Option<DisturbanceKind> {
+        Some(DisturbanceKind::Clock)
+    }
+
+    fn strike(&self, stage: &mut Stage<'_>) {
+        let Self { drift } = *self;
+        ClockDrift { drift }.strike(stage);
+        let ppm = drift.ppm();
+        let lasts = stage
+            .until
+            .map_or(Duration::ZERO, |until| until - stage.from);
+        let wrong = lasts.as_nanos() * u128::from(ppm.unsigned_abs()) / 1_000_000;
+        let wrong = Duration::from_nanos(wrong as u64);
+        let step = match ppm > 0 {
+            true => ClockChange::StepBack(wrong),
+            false => ClockChange::StepForward(wrong),
+        };
+        stage.end_each(|machine| Order::Clock(machine, step));
+    }
+
+    fn words(&self, victims: &str) -> String {
+        let ppm = self.drift.ppm();
+        format!("drift of the clocks of {victims} by {ppm} ppm, until they are set right")
+    }
+
+    fn drift_ppm(&self) -> i32 {
+        self.drift.ppm()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::plan;
+    use indexmap::IndexMap;
+    use rustc_hash::FxHashMap;
+    use squall_simulator::{now, simulate};
+    use std::sync::mpsc::channel;
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How many tenths of a second the wall clock of Alice's machine is ahead at each of these seconds.
+    fn ahead(fault: &str, seconds: [u32; 3]) -> [i64; 3] {
+        let fault = format!("[[fault]]\nvictims = 'alice'\nat = '10s'\nfor = '100s'\n{fault}");
+        simulate(1, |world| {
+            let plan = plan(&fault);
+            let (tell, told) = channel();
+            let machine = world.machine("alice", move || {
+                let tell = tell.clone();
+                async move {
+                    let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+                    for second in seconds {
+                        while now() < SECOND * second {
+                            tokio::time::sleep(SECOND / 100).await;
+                        }
+                        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+                        let ahead = (wall - began).as_secs_f64() - now().as_secs_f64();
+                        tell.send((ahead * 10.0).round() as i64).unwrap();
+                    }
+                }
+            });
+            let fault = &plan.faults[0];
+            let machines = IndexMap::from([("alice".to_owned(), machine)]);
+            fault.kind.kind().strike(&mut super::Stage {
+                world,
+                from: fault.from,
+                until: fault.until,
+                names: &fault.victims,
+                machines: &machines,
+                server: Vec::new(),
+                victims: vec![machine],
+                links: &FxHashMap::default(),
+                begun: Vec::new(),
+            });
+            world.run_until(SECOND * 200).unwrap();
+            told.try_iter().collect::<Vec<_>>().try_into().unwrap()
+        })
+    }
+
+    #[test]
+    fn a_clock_is_wrong_for_good_after_a_drift_and_right_when_it_was_synchronised() {
+        let seconds = [9, 60, 120];
+        for (side, wrong, left) in [("fast-ppm", 5, 10), ("slow-ppm", -5, -10)] {
+            let drift = ahead(&format!("kind = 'clock-drift'\n{side} = 10000"), seconds);
+            assert_eq!(drift, [0, wrong, left]);
+            let sync = ahead(&format!("kind = 'clock-sync'\n{side} = 10000"), seconds);
+            assert_eq!(sync, [0, wrong, 0]);
+        }
+    }
+}

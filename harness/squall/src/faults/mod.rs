@@ -21,7 +21,7 @@ mod victims;
 
 use about::{About, Told};
 pub use boxes::{Ends, HalfOpen, NatForgets, Reset};
-pub use clocks::{ClockDrift, ClockFreeze, ClockStep};
+pub use clocks::{ClockDrift, ClockFreeze, ClockStep, ClockSync};
 pub use disks::{DiskError, DiskFull, DiskLies, DiskSlow};
 pub use division::{Direction, Division, Shape};
 pub use flood::SynFlood;
@@ -176,6 +176,7 @@ kinds! {
     "clock-step" => ClockStep,
     "clock-freeze" => ClockFreeze,
     "clock-drift" => ClockDrift,
+    "clock-sync" => ClockSync,
     "disk-full" => DiskFull,
     "disk-slow" => DiskSlow,
     "disk-error" => DiskError,
