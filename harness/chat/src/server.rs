@@ -6,10 +6,11 @@
 //! [`guard`](self::guard).
 //!
 //! What comes from outside is not trusted. Names, rooms, offsets and lengths are checked, a client
-//! that sends something else gets told so, the number of connections is limited, in all and for
-//! each address, and one that sends no request, or cannot be written to, for `ping_interval` plus
-//! `ping_timeout` is closed, as is one whose request has a body that takes longer than that. What one session may
-//! send is limited in length and number ([`Limits`](crate::Limits)), and what waits for it to read in bytes ([`Budget`]).
+//! that sends something else gets told so, and the number of connections is limited, in all and for
+//! each address. A connection that cannot be written to for twice `ping_interval` plus
+//! `ping_timeout` is closed, as is one whose request has a body that takes longer than that, or that
+//! sends no request in that time and in 100 s. What one session may send is limited in length and
+//! number ([`Limits`](crate::Limits)), and what waits for it to read in bytes ([`Budget`]).
 //!
 //! How soon a dead client is noticed: engine.io's heartbeat sends a ping every `ping_interval` and
 //! waits `ping_timeout` for a pong. rust_socketio sends one pong unasked when it connects, which
@@ -77,6 +78,11 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How long a client may be in no namespace, at most. socketioxide keeps what belongs to it for as long, also when the
 /// client is gone.
 const STRANGER: Duration = Duration::from_secs(45);
+
+/// How long a connection may wait for its next request, or its first, at least: longer than HTTP clients keep one for
+/// it, reqwest for 90 s, and they open some that they need only later. A request on a connection that is closed under
+/// its hands is lost, and a polling client's session with it.
+const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// How long to wait before accepting again when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -197,7 +203,7 @@ fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter
     )
 }
 
-/// How long a connection may do nothing.
+/// How long a connection may do nothing, unless it waits for its next request.
 fn patience(options: &ServerOptions) -> Duration {
     let heartbeat = options.ping_interval.saturating_add(options.ping_timeout);
     heartbeat.saturating_mul(2)
@@ -211,12 +217,10 @@ async fn accept(
     alive: &watch::Sender<()>,
 ) -> Infallible {
     let options = &shared.options;
-    // A polling client that has a session may keep a connection idle for as long as that session lives: a request on
-    // one that is closed under its hands is lost, and the session with it.
     let patience = patience(options);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(patience.max(KEEP_ALIVE))
         .auto_date_header(false);
     let origins = Arc::new(options.origins.clone());
     let places = Places::new(options.max_connections, options.max_connections_per_address);

@@ -8,6 +8,7 @@ mod mistakes;
 mod packets;
 mod plan_files;
 mod plans;
+mod polling;
 mod workload;
 
 use squall::Scenario;
