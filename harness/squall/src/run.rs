@@ -7,6 +7,7 @@
 
 mod conditions;
 mod ending;
+mod ends;
 mod futures;
 mod hardships;
 mod leftovers;
@@ -23,7 +24,7 @@ pub use futures::{Futures, futures};
 use hardships::Ends;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use squall_guarantees::{ClientId, Event, EventKind, Held, History, StoredMessage, Unfinished};
+use squall_guarantees::{ClientId, Held, History, StoredMessage, Unfinished};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record, Role};
 use squall_simulator::{
     Engine, Fault, FaultId, MachineId, Passage, Source, TraceEvent, World, simulate_on,
@@ -393,17 +394,12 @@ fn history(
         kept,
     }: Disks,
 ) -> History {
-    for (client, number) in plan.clients.iter().zip(0..) {
-        for &at in &ends[&client.name] {
-            told.events.push(Event {
-                at,
-                client: ClientId(number),
-                kind: EventKind::Stopped,
-            });
-        }
-    }
-    // Stable: what happened at the same nanosecond keeps its order, and an end comes last.
-    told.events.sort_by_key(|event| event.at);
+    let clients = plan.clients.iter().zip(0..);
+    let ends_of_clients = clients.flat_map(|(client, number)| {
+        let ends = ends[&client.name].iter();
+        ends.map(move |&at| (ClientId(number), at))
+    });
+    ends::add(&mut told.events, ends_of_clients);
     let mut history = History {
         clients: plan
             .clients
