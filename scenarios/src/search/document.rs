@@ -30,6 +30,12 @@ impl Document {
         Scenario::parse("world.toml", &self.text(), SYSTEMS)
     }
 
+    /// All of it.
+    #[cfg(test)]
+    pub(super) fn table(&self) -> &Table {
+        &self.0
+    }
+
     /// What stands at a path such as `chat.transport`.
     pub fn get(&self, path: &str) -> Option<&Value> {
         let mut steps = path.split('.');

@@ -4,12 +4,12 @@
 //! first. Seeds are counted, not listed, so that there may be any number of them. What several machines have found is
 //! merged into what one would have found ([`merge`](super::merge)), and what was ended early goes on where it was.
 
+use super::batch::{batches, play_all};
 use super::document::Document;
-use super::play::{Finding, Played, play_composed};
+use super::play::{Finding, Played};
 use super::size::Size;
 use super::story::Story;
 use super::stretch::Stretch;
-use super::yardstick::Yardstick;
 use serde::{Deserialize, Serialize};
 use squall::BadScenario;
 use squall::parallel::{Effort, parallel};
@@ -102,22 +102,32 @@ pub fn explore(
         ..Exploration::default()
     };
     let mut wrong = None;
-    let yardstick = Yardstick::completing(fixed);
-    let play = |&seed: &u64| play_composed(seed, fixed, &yardstick, span.canary);
-    parallel(span.stretch.left(), effort, play, |seed, played| {
-        // What was under way when this became enough would depend on how many are played at a time.
-        if wrong.is_some() || (span.fail_fast && !exploration.stories.is_empty()) {
-            return effort.stop.store(true, Ordering::Relaxed);
-        }
-        match played {
-            Ok((world, played)) => exploration.add(seed, world, played),
-            Err(bad) => wrong = Some(bad),
-        }
-        progress(Progress {
-            worlds: exploration.worlds,
-            stories: exploration.stories.len(),
-        });
-    });
+    let play = |seeds: &Vec<u64>| play_all(fixed, seeds, span.canary);
+    parallel(
+        batches(span.stretch.left()),
+        effort,
+        play,
+        |seeds, played| {
+            let played = match played {
+                Ok(played) => played,
+                Err(bad) => {
+                    wrong = Some(bad);
+                    return effort.stop.store(true, Ordering::Relaxed);
+                }
+            };
+            for (seed, (world, played)) in seeds.into_iter().zip(played) {
+                // What was under way when this became enough would depend on how many are played at a time.
+                if wrong.is_some() || (span.fail_fast && !exploration.stories.is_empty()) {
+                    return effort.stop.store(true, Ordering::Relaxed);
+                }
+                exploration.add(seed, world, played);
+                progress(Progress {
+                    worlds: exploration.worlds,
+                    stories: exploration.stories.len(),
+                });
+            }
+        },
+    );
     exploration.stretches = vec![Stretch {
         played: span.stretch.played + exploration.worlds,
         ..span.stretch

@@ -15,6 +15,7 @@
 //! | `story` | violations with the same mechanism |
 //! | `size` | how large a world is |
 //! | `play` | world → what was found |
+//! | `batch` | some worlds in a process of their own |
 //! | `stretch` | which seeds, and how far it has come |
 //! | `exploration` | many worlds |
 //! | `merge` | what several machines have found |
@@ -24,6 +25,7 @@
 //! | `why` | what a violation hangs on |
 //! | `witness` | that world as a file that anybody can run |
 
+mod batch;
 pub(crate) mod canary;
 mod dice;
 mod document;

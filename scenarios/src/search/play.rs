@@ -7,13 +7,14 @@ use super::draw::{aim, draw};
 use super::size::Size;
 use super::story::Story;
 use super::yardstick::Yardstick;
+use serde::{Deserialize, Serialize};
 use squall::{BadScenario, run};
 use squall_guarantees::{Guarantee, Verdict};
 use squall_reports::{Judged, Record};
 use std::collections::BTreeSet;
 
 /// What a world brought to light.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// What went wrong.
     pub story: Story,
@@ -24,6 +25,7 @@ pub struct Finding {
 }
 
 /// What a world came to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Played {
     pub(super) finding: Option<Finding>,
     pub(super) size: Size,
@@ -31,6 +33,18 @@ pub(super) struct Played {
     pub(super) exercised: Vec<Guarantee>,
     /// The kinds of faults that struck something.
     pub(super) struck: Vec<String>,
+}
+
+impl Played {
+    /// A run that did not come to its end.
+    pub(super) fn stuck(finding: Finding, size: Size) -> Self {
+        Played {
+            finding: Some(finding),
+            size,
+            exercised: Vec::new(),
+            struck: Vec::new(),
+        }
+    }
 }
 
 /// Plays a world with a seed, and says what is wrong by this measure, if anything is.
@@ -109,13 +123,7 @@ fn play_whole(
                 evidence: error.to_string(),
                 struck: Vec::new(),
             };
-            let played = Played {
-                finding: Some(finding),
-                size,
-                exercised: Vec::new(),
-                struck: Vec::new(),
-            };
-            return Ok((played, None));
+            return Ok((Played::stuck(finding, size), None));
         }
     };
     if canary {

@@ -126,6 +126,11 @@ const TABLE: &[Row] = &[
         unpromised: &[Stability],
     },
     Row {
+        why: "much is said at once, a polling answer comes in pieces, and the client gives its connection up (FINDINGS.md)",
+        of: |world| may_poll(world) && scatters_packets(world) && is_crowded(world),
+        unpromised: &[Stability],
+    },
+    Row {
         why: "large packets vanish, and nobody is told",
         of: |world| world.get("link.icmp") == Some(&Value::Boolean(false)),
         unpromised: &[
@@ -220,6 +225,13 @@ fn is_large(world: &Document) -> bool {
     let acts = ["binary", "long"];
     acts.iter()
         .any(|act| world.has(&format!("workload.mix.{act}")))
+}
+
+/// Whether many messages may be in one answer: of several clients who say something every few milliseconds.
+fn is_crowded(world: &Document) -> bool {
+    let interval = world.word("workload.interval").unwrap_or_default();
+    let least = interval.split("..").next().unwrap_or_default();
+    clients(world) > 3 && ["0ms", "1ms"].contains(&least)
 }
 
 fn publishes(world: &Document) -> bool {

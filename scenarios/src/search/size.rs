@@ -7,7 +7,7 @@ use squall_guarantees::counted;
 use std::fmt;
 
 /// How large a world is; the smaller is the one with fewer faults, then clients, then messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Size {
     /// Faults, hostile peers, and a middlebox.

@@ -11,7 +11,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Story {
-    /// `ordering`, or what else went wrong: `panic`, `stuck`.
+    /// `ordering`, or what else went wrong: `panic`, `stuck`, `crash`.
     pub subject: String,
     /// The kind of evidence: `out-of-order`, `bad-recovery, missing`.
     pub mechanism: String,
@@ -29,6 +29,14 @@ impl Story {
         Story {
             subject: "stuck".to_owned(),
             mechanism: without_numbers(why),
+        }
+    }
+
+    /// The story of a run that has ended its process.
+    pub(super) fn crashed(how: &str) -> Self {
+        Story {
+            subject: "crash".to_owned(),
+            mechanism: without_numbers(how),
         }
     }
 

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ fn start() -> io::Result<UnixStream> {
     let mut process = Command::new("/proc/self/exe")
         .env(VARIABLE, "1")
         .stdin(Stdio::from(OwnedFd::from(theirs)))
+        // Ctrl-C is for who asks, who may want to hear what was found so far.
+        .process_group(0)
         .spawn()?;
     // It ends when we are gone. Somebody has to take note of that.
     std::thread::Builder::new()

@@ -96,7 +96,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
             .document
             .get("chat.queue")
             .and_then(Value::as_integer);
-        let most = queue.unwrap_or(128) as u64 / 4;
+        // A queue that is too small is told as a mistake of the file.
+        let most = (queue.unwrap_or(128) as u64 / 4).max(1);
         drawing.sometimes(0.35, "chat.page", |dice| number(dice.of_any_size(1, most)));
         // One message may exceed it alone.
         drawing.sometimes(

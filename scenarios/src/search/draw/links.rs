@@ -36,38 +36,116 @@ pub(super) fn link(dice: &mut Dice) -> Table {
     if dice.chance(0.15) {
         put(
             "preset",
-            (*dice.one(&["lan", "broadband", "mobile-4g", "satellite"])).into(),
+            (*dice.one(&["lan", "broadband", "mobile-4g", "satellite", "train"])).into(),
         );
         return link;
     }
     let usual = dice.of_any_size(1, 250);
+    let varies = dice.chance(0.35);
     put(
         "latency",
-        match dice.chance(0.3) {
-            true => uniform(usual, usual + dice.of_any_size(1, 100)),
+        match varies {
+            true => varying(dice, usual),
             false => ms(usual),
         },
     );
+    if varies && dice.chance(0.2) {
+        put("correlation", correlation(dice));
+    }
     if dice.chance(0.15) {
         put("rate", (*dice.one(&["512kbit", "2Mbit", "10Mbit"])).into());
+        if dice.chance(0.2) {
+            put("queue", (*dice.one(&["16kB", "64kB", "10MB"])).into());
+        }
     }
-    if dice.chance(0.1) {
-        put("loss", percent(dice.between(1, 4)));
-    }
-    if dice.chance(0.1) {
-        put("duplicate", percent(dice.between(1, 30)));
-    }
-    if dice.chance(0.1) {
-        put("reorder", percent(dice.between(1, 20)));
-        put("reorder-by", ms(dice.of_any_size(1, 60)));
-    }
-    if dice.chance(0.05) {
-        put("corrupt", percent(dice.between(1, 2)));
+    // What happens to packets, and how often it happens to several in a row.
+    let happens = [
+        ("loss", 0.1, 4),
+        ("duplicate", 0.1, 30),
+        ("reorder", 0.1, 20),
+        ("corrupt", 0.05, 2),
+    ];
+    for (what, chance, most) in happens {
+        if what == "loss" && dice.chance(0.02) {
+            put(what, bursts(dice));
+        } else if dice.chance(chance) {
+            put(what, percent(dice.between(1, most)));
+            if what == "reorder" {
+                put("reorder-by", ms(dice.of_any_size(1, 60)));
+            }
+            if dice.chance(0.2) {
+                put(&format!("{what}-correlation"), correlation(dice));
+            }
+        }
     }
     if dice.chance(0.06) {
         put("mtu", number(dice.between(600, 1_499)));
+        if dice.chance(0.1) {
+            put("icmp", false.into());
+        }
     }
     link
+}
+
+/// A latency that is drawn for each packet, of which most take about as long as usual.
+fn varying(dice: &mut Dice, usual: u64) -> Value {
+    let more = dice.of_any_size(1, 100);
+    match dice.weighted(&[(4, "uniform"), (1, "normal"), (1, "pareto")]) {
+        "normal" => distribution(
+            "normal",
+            [
+                ("mean", ms(usual + more)),
+                ("deviation", ms(more.div_ceil(6))),
+                ("min", ms(usual)),
+            ],
+        ),
+        "pareto" => distribution(
+            "pareto",
+            [
+                ("min", ms(usual)),
+                ("shape", Value::Float(dice.between(15, 40) as f64 / 10.0)),
+                ("max", ms(usual + 3 * more)),
+            ],
+        ),
+        _ => uniform(usual, usual + more),
+    }
+}
+
+fn distribution<const N: usize>(name: &str, fields: [(&str, Value); N]) -> Value {
+    let fields = fields.map(|(field, value)| (field.to_owned(), value));
+    let fields = Value::Table(Table::from_iter(fields));
+    Value::Table(Table::from_iter([(name.to_owned(), fields)]))
+}
+
+fn correlation(dice: &mut Dice) -> Value {
+    percent(dice.between(10, 90))
+}
+
+/// Losses in bursts.
+fn bursts(dice: &mut Dice) -> Value {
+    let mut share = |least, most| percent(dice.between(least, most));
+    let (leave, come_back) = (share(1, 10), share(10, 60));
+    match dice.chance(0.5) {
+        true => distribution(
+            "gilbert-elliott",
+            [
+                ("fail", leave),
+                ("recover", come_back),
+                ("bad", percent(100)),
+                ("good", percent(1)),
+            ],
+        ),
+        false => distribution(
+            "four-state",
+            [
+                ("p13", leave),
+                ("p31", come_back),
+                ("p32", percent(20)),
+                ("p23", percent(30)),
+                ("p14", percent(1)),
+            ],
+        ),
+    }
 }
 
 /// Whether a link of this world brings an answer of some kilobytes piece by piece. rust_socketio takes each segment of a
@@ -80,7 +158,9 @@ pub(super) fn is_narrow(world: &Document) -> bool {
     links.any(|link| {
         let preset = world.word(&format!("{link}.preset"));
         let is_slow_preset = preset.is_some_and(|preset| preset != "lan");
+        let loses_many = matches!(world.get(&format!("{link}.loss")), Some(Value::Table(_)));
         is_slow_preset
+            || loses_many
             || ["rate", "mtu"]
                 .iter()
                 .any(|field| world.has(&format!("{link}.{field}")))
@@ -96,10 +176,7 @@ pub(super) fn longest_way(world: &Document) -> u64 {
     let ways = links.filter(|link| world.has(link)).map(|link| {
         let field = |field: &str| world.get(&format!("{link}.{field}"));
         let latency = match field("latency") {
-            Some(Value::Table(drawn)) => {
-                let ends = drawn.get("uniform").and_then(Value::as_array);
-                ends.and_then(|ends| in_ms(ends.last()?)).unwrap_or(280)
-            }
+            Some(Value::Table(drawn)) => longest(drawn).unwrap_or(280),
             Some(fixed) => in_ms(fixed).unwrap_or(280),
             None => match field("preset").and_then(Value::as_str) {
                 Some("lan" | "broadband") | None => 20,
@@ -112,13 +189,23 @@ pub(super) fn longest_way(world: &Document) -> u64 {
     ways.max().unwrap_or(20).max(20)
 }
 
+/// Of a distribution, in milliseconds; of a normal one, what is hardly ever exceeded.
+fn longest(drawn: &Table) -> Option<u64> {
+    let of = |name: &str, field: &str| drawn.get(name)?.get(field).and_then(in_ms);
+    if let Some(ends) = drawn.get("uniform").and_then(Value::as_array) {
+        return in_ms(ends.last()?);
+    }
+    of("pareto", "max").or_else(|| Some(of("normal", "mean")? + 6 * of("normal", "deviation")?))
+}
+
 /// The fields of a link that has become bad for a while.
 pub(super) fn bad_link(dice: &mut Dice) -> Table {
     let mut link = Table::new();
     let mut put = |field: &str, value: Value| {
         link.insert(field.to_owned(), value);
     };
-    match dice.between(1, 5) {
+    match dice.between(1, 6) {
+        6 => put("loss", bursts(dice)),
         1 => put("latency", ms(dice.of_any_size(100, 3_000))),
         2 => put("rate", (*dice.one(&["16kbit", "64kbit"])).into()),
         3 => put("loss", percent(dice.between(5, 60))),

@@ -14,6 +14,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
         for peer in 1..=count {
             let mut dice = drawing.dice(&format!("hostile {peer}"));
             let kinds = [
+                "oversized",
                 "malformed",
                 "guesses",
                 "untimely",
@@ -32,6 +33,12 @@ pub(super) fn draw(drawing: &mut Drawing) {
             drawing.document.push("hostile", table(fields));
         }
     }
+    if !drawing.document.has("middlebox") {
+        // Behind a box, all have one address.
+        drawing.sometimes(0.08, "chat.max-connections-per-address", |dice| {
+            number(dice.between(8, 16))
+        });
+    }
     if !is_calm && drawing.chance("wrong clocks", 0.1) {
         let machines = [drawing.servers(), drawing.clients()].concat();
         for machine in machines {
@@ -45,9 +52,12 @@ pub(super) fn draw(drawing: &mut Drawing) {
                 "ahead"
             };
             drawing.offer(&path(side), |dice| ms(dice.of_any_size(1, 3_600_000)));
-            drawing.sometimes(0.4, &path("fast-ppm"), |dice| {
-                number(dice.of_any_size(1, 50_000))
-            });
+            let runs = if drawing.chance(&format!("the clock of {machine} is slow"), 0.3) {
+                "slow-ppm"
+            } else {
+                "fast-ppm"
+            };
+            drawing.sometimes(0.4, &path(runs), |dice| number(dice.of_any_size(1, 50_000)));
         }
     }
 }
@@ -58,13 +68,15 @@ fn middlebox(drawing: &mut Drawing) {
         return;
     }
     let mut dice = drawing.dice("middlebox");
-    let kind = *dice.one(&[
-        "behaves",
-        "cuts-websocket",
-        "buffers-polling",
-        "stalls",
-        "closes-idle",
-        "refuses-websocket",
+    let scatters = u64::from(drawing.document.has("cluster"));
+    let kind = dice.weighted(&[
+        (2, "behaves"),
+        (2, "cuts-websocket"),
+        (2, "buffers-polling"),
+        (2, "stalls"),
+        (2, "closes-idle"),
+        (2, "refuses-websocket"),
+        (scatters, "scatters"),
     ]);
     let mut fields = vec![
         ("kind", kind.into()),
@@ -72,7 +84,10 @@ fn middlebox(drawing: &mut Drawing) {
         ("for", ms(dice.of_any_size(1_000, 10_000))),
     ];
     match kind {
-        "cuts-websocket" => fields.push(("after", ms(dice.of_any_size(200, 8_000)))),
+        "cuts-websocket" => fields.push(match dice.chance(0.3) {
+            true => ("after-bytes", number(dice.of_any_size(1_000, 50_000))),
+            false => ("after", ms(dice.of_any_size(200, 8_000))),
+        }),
         "buffers-polling" => fields.push(("hold", ms(dice.of_any_size(10, 1_500)))),
         "closes-idle" => fields.push(("after", ms(dice.of_any_size(500, 10_000)))),
         _ => {}

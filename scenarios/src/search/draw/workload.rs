@@ -2,6 +2,7 @@
 
 use super::drawing::{Drawing, Scale, Theme};
 use crate::search::document::{ms, number};
+use toml::Value;
 
 /// What a user can do, and how often it is the main thing in a world.
 const ACTS: [(&str, u64); 10] = [
@@ -51,6 +52,9 @@ pub(super) fn draw(drawing: &mut Drawing) {
             ]),
         };
         format!("{least}ms..{most}ms").into()
+    });
+    drawing.sometimes(0.05, "workload.rooms", |_| {
+        Value::Array(vec!["lobby".into()])
     });
     if !drawing.document.has("workload.mix") {
         for (act, weight) in ACTS {
