@@ -6,11 +6,15 @@
 //! one order: the verdict and the command that repeats the run, the guarantees, the story, the
 //! counts. An [`Exploration`] sums up many runs of one scenario; a [`Comparison`] sets many runs on
 //! one engine beside the same runs on the other, and what was not compared is an [`Uncompared`];
-//! [`library`] puts the traffic of many runs into one table.
+//! [`library`] puts what many runs have in common into tables. What else the command tells has a module each: [`matrix`],
+//! [`audit`], [`parity`], [`calibration`], [`bugs`].
 #![forbid(unsafe_code)]
 
 mod answers;
+pub mod audit;
 mod brief;
+pub mod bugs;
+pub mod calibration;
 mod comparison;
 mod counts;
 mod curve;
@@ -24,8 +28,10 @@ pub mod junit;
 mod ladder;
 pub mod library;
 pub mod markdown;
+pub mod matrix;
 pub mod mermaid;
 mod natural;
+pub mod parity;
 mod record;
 mod sight;
 mod sights;

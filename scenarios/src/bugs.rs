@@ -99,13 +99,6 @@ pub(crate) struct Explained {
     pub(crate) asking: Duration,
 }
 
-impl Explained {
-    /// Whether a fault of its scenario is among the causes; none if the scenario has no part that could be one.
-    pub(crate) fn names_a_part(&self) -> Option<bool> {
-        (!self.why.without.is_empty()).then_some(!self.why.causes.is_empty())
-    }
-}
-
 /// Makes the run small in which a bug was caught, and asks what its violation hangs on, with so many other dice.
 ///
 /// # Errors

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod bugs;
+mod calibration;
 mod chat;
 pub mod command;
 mod library;
@@ -21,6 +22,7 @@ mod systems;
 mod tutorial;
 
 pub use bugs::{Caught, Hunt, hunt};
+pub use calibration::calibration;
 pub use chat::{Chat, Cluster, ServerAddress};
 pub use library::library;
 pub use planted::{PLANTED_BUGS, PlantedBug};

@@ -5,7 +5,8 @@
 use crate::systems::SYSTEMS;
 use squall::RunError;
 use squall::Scenario;
-use squall_guarantees::{Verdict, check};
+use squall_guarantees::{Guarantee, Verdict, check};
+use squall_reports::matrix::{self, Cell};
 
 /// The transports, as scenario files name them.
 pub(crate) const TRANSPORTS: [&str; 3] = ["websocket", "polling", "upgrade"];
@@ -66,36 +67,6 @@ pub(crate) struct Place {
     pub(crate) fault: usize,
 }
 
-/// What many runs said about one guarantee in one place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cell {
-    /// In how many runs it held.
-    pub(crate) held: u64,
-    /// In how many it was violated.
-    pub(crate) violated: u64,
-    /// The first seed with a violation.
-    pub(crate) first_violated: Option<u64>,
-}
-
-impl Cell {
-    /// Counts the verdict of a run with this seed.
-    pub(crate) fn add(&mut self, seed: u64, verdict: &Verdict) {
-        match verdict {
-            Verdict::Held(_) => self.held += 1,
-            Verdict::Violated(_) => {
-                self.violated += 1;
-                self.first_violated.get_or_insert(seed);
-            }
-            Verdict::NotExercised(_) => {}
-        }
-    }
-
-    /// Whether any run put the guarantee to the test here.
-    pub(crate) fn is_exercised(&self) -> bool {
-        self.held + self.violated > 0
-    }
-}
-
 impl Place {
     /// Every combination.
     pub(crate) fn all() -> Vec<Place> {
@@ -119,6 +90,17 @@ impl Place {
         let (class, _) = FAULTS[self.fault];
         let words = format!("matrix {} {mode} {class}", TRANSPORTS[self.transport]);
         words.replace(' ', "-")
+    }
+
+    /// The place in a report, with nothing found so far.
+    pub(crate) fn told(&self) -> matrix::Place {
+        matrix::Place {
+            transport: TRANSPORTS[self.transport].to_owned(),
+            mode: MODES[self.mode].0.to_owned(),
+            fault: FAULTS[self.fault].0.to_owned(),
+            scenario: self.name(),
+            cells: vec![Cell::default(); Guarantee::ALL.len()],
+        }
     }
 
     /// The place of this name.

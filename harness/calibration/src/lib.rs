@@ -14,7 +14,6 @@ pub use conversation::Segments;
 pub use record::{Recorded, Recording, record};
 
 use side_by_side::side_by_side;
-use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::thread;
 use world::InTheWorld;
@@ -40,11 +39,6 @@ impl Row {
     /// The world's over Linux's.
     pub fn ratio(&self) -> f64 {
         self.world / self.linux
-    }
-
-    /// Whether the world comes close enough.
-    pub fn is_close(&self) -> bool {
-        self.bounds.contains(&self.ratio())
     }
 }
 
@@ -113,32 +107,4 @@ pub fn calibrate(linux: &Recording) -> Result<Vec<Row>, String> {
 /// The segments of one conversation in the world, to be compared with [`Recording::conversation`].
 pub fn conversation_in_the_world() -> Segments {
     conversation::held(&InTheWorld)
-}
-
-/// The rows as a table in Markdown.
-pub fn table(rows: &[Row]) -> String {
-    let mut table =
-        String::from("| what | world | Linux | ratio | why |\n|---|---:|---:|---:|---|\n");
-    for row in rows {
-        let (world, linux, unit) = (significant(row.world), significant(row.linux), row.unit);
-        let _ = writeln!(
-            table,
-            "| {} | {world} {unit} | {linux} {unit} | {:.2} | {} |",
-            row.what,
-            row.ratio(),
-            row.why
-        );
-    }
-    table
-}
-
-/// A value with the digits that mean something.
-pub fn significant(value: f64) -> String {
-    let digits = match value.abs() {
-        100.0.. => 0,
-        10.0.. => 1,
-        1.0.. => 2,
-        _ => 3,
-    };
-    format!("{value:.digits$}")
 }

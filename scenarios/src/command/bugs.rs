@@ -7,9 +7,9 @@ use super::stop::stop_on_ctrl_c;
 use crate::bugs::{self, Explained, Hunt, hunt};
 use crate::planted::{PLANTED_BUGS, PlantedBug};
 use crate::search::Size;
-use serde_json::{Value, json};
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall_guarantees::counted;
+use squall_reports::bugs::{self as report, Bugs, FalseAlarm, WorldSize};
 use std::time::{Duration, Instant};
 
 /// Plants one bug after the other into the chat, and says by what each was caught.
@@ -73,17 +73,17 @@ pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
     if arguments.explain {
         let (all, is_whole) = explain(arguments, &hunts, &effort);
         failed |= !is_whole;
-        explained = Some(all);
+        explained = Some(all.into_iter().map(told_small).collect());
     }
-    say(arguments.format.written(
-        || {
-            let table = explained.as_deref().map(explained_text);
-            text(&hunts, arguments.seeds) + &table.unwrap_or_default()
-        },
-        || json(&hunts, arguments.seeds, explained.as_deref()),
-    ));
-    let bugs = counted(hunts.len() as u64, "bug");
-    note(format_args!("{bugs} hunted in {took:.1} s"));
+    let bugs = Bugs {
+        seeds: arguments.seeds,
+        bugs: hunts.iter().map(told).collect(),
+        explained,
+    };
+    let told = arguments.format.written(|| bugs.text(), || bugs.json());
+    say(told.trim_end());
+    let count = counted(hunts.len() as u64, "bug");
+    note(format_args!("{count} hunted in {took:.1} s"));
     Ok(match hunts.iter().all(Hunt::succeeded) {
         _ if failed => Exit::Failed,
         true if hunted < PLANTED_BUGS.len() as u64 => Exit::Interrupted,
@@ -117,206 +117,43 @@ fn explain(arguments: &Arguments, hunts: &[Hunt], effort: &Effort) -> (Vec<Expla
     (all, is_whole)
 }
 
-fn explained_text(all: &[Explained]) -> String {
-    let mut text = format!(
-        "\n\n{:32}{:>5}  {:>12}{:>12}{:>6}{:>8}{:>7}  causes\n",
-        "bug", "seed", "before", "after", "runs", "time", "why"
-    );
-    let size = |size: Size| format!("{}/{}/{}", size.clients, size.messages, size.faults);
-    for it in all {
-        let (runs, took, done) = it.shrinking;
-        let after = it.after.map_or_else(|| "-".to_owned(), size);
-        let open = if done { ' ' } else { '+' };
-        let causes = match it.names_a_part() {
-            None => "nothing could be left out".to_owned(),
-            Some(false) => "none: it happens without all of them".to_owned(),
-            Some(true) => it.why.causes.join(", "),
-        };
-        text += &format!(
-            "{:32}{:>5}  {:>12}{after:>12}{runs:>6}{:>6.1} s{open}{:>4.1} s  {causes}\n",
-            it.planted.name,
-            it.seed,
-            size(it.before),
-            took.as_secs_f64(),
-            it.asking.as_secs_f64(),
-        );
+fn told(hunt: &Hunt) -> report::Bug {
+    let caught = hunt.caught.as_ref();
+    let alarms = hunt.false_alarms.iter();
+    let alarms = alarms.map(|&(seed, guarantee)| FalseAlarm { seed, guarantee });
+    report::Bug {
+        bug: hunt.planted.name.to_owned(),
+        scenario: hunt.planted.scenario.to_owned(),
+        guarantee: hunt.planted.guarantee,
+        seed: caught.map(|caught| caught.seed),
+        evidence: caught.map(|caught| caught.evidence.clone()),
+        reached: hunt.reached,
+        false_alarms: alarms.collect(),
     }
-    text + &format!(
-        "\nSizes are clients/messages/faults; + ran out of time.\n{}",
-        summed_up(all)
-    )
 }
 
-/// What the table comes to.
-fn summed_up(all: &[Explained]) -> String {
-    let median = |mut values: Vec<usize>| {
-        values.sort_unstable();
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
-    let of = |what: fn(&Size) -> usize| {
-        median(
-            all.iter()
-                .filter_map(|it| it.after.as_ref())
-                .map(what)
-                .collect(),
-        )
-    };
-    let (clients, messages, faults) = (
-        of(|it| it.clients),
-        of(|it| it.messages),
-        of(|it| it.faults),
-    );
-    let times = all.iter().map(|it| it.shrinking.1.as_millis() as usize);
-    let worst = times.clone().max().unwrap_or_default();
-    let time = median(times.collect());
-    let count = |answer| all.iter().filter(|it| it.names_a_part() == answer).count();
-    format!(
-        "Median after shrinking: {clients} clients, {messages} messages, {faults} faults; {:.1} s, at most {:.1} s.\n\
-         Of {}, {} hang on a part of their scenario, {} happen without all parts, {} have none.",
-        time as f64 / 1e3,
-        worst as f64 / 1e3,
-        counted(all.len() as u64, "bug"),
-        count(Some(true)),
-        count(Some(false)),
-        count(None)
-    )
-}
-
-fn explained_json(all: &[Explained]) -> Value {
-    let rows = all.iter().map(|it| {
-        let (runs, took, done) = it.shrinking;
-        json!({
-            "bug": it.planted.name,
-            "scenario": it.planted.scenario,
-            "guarantee": it.planted.guarantee,
-            "seed": it.seed,
-            "before": it.before,
-            "after": it.after,
-            "runs": runs,
-            "seconds": took.as_secs_f64(),
-            "done": done,
-            "why": it.why,
-            "why_seconds": it.asking.as_secs_f64(),
-        })
-    });
-    rows.collect()
-}
-
-fn text(hunts: &[Hunt], seeds: u64) -> String {
-    let mut text = format!(
-        "{:32}{:>6}  {:24}{}\n",
-        "bug", "seed", "guarantee", "scenario"
-    );
-    for Hunt {
-        planted,
-        caught,
-        reached,
-        false_alarms,
-    } in hunts
-    {
-        let seed = caught.as_ref().map(|caught| caught.seed.to_string());
-        let seed = seed.unwrap_or_else(|| "never".to_owned());
-        let PlantedBug {
-            name,
-            guarantee,
-            scenario,
-            ..
-        } = planted;
-        text += &format!("{name:32}{seed:>6}  {guarantee:24}{scenario}\n");
-        if caught.is_none() {
-            text += &match reached {
-                0 => {
-                    "! never reached: no run came to where the chat makes this mistake\n".to_owned()
-                }
-                _ => format!("! reached {}, and not noticed\n", counted(*reached, "time")),
-            };
-        }
-        for (seed, guarantee) in false_alarms {
-            text += &format!("! the correct chat violates {guarantee} with seed {seed}\n");
-        }
+fn told_small(explained: Explained) -> report::Explained {
+    let (runs, took, done) = explained.shrinking;
+    report::Explained {
+        bug: explained.planted.name.to_owned(),
+        scenario: explained.planted.scenario.to_owned(),
+        guarantee: explained.planted.guarantee,
+        seed: explained.seed,
+        before: told_size(explained.before),
+        after: explained.after.map(told_size),
+        runs,
+        seconds: took.as_secs_f64(),
+        done,
+        why: explained.why,
+        why_seconds: explained.asking.as_secs_f64(),
     }
-    let caught = hunts.iter().filter(|hunt| hunt.caught.is_some()).count();
-    text + &format!(
-        "\n{caught} of {} caught within {}",
-        hunts.len(),
-        counted(seeds, "seed")
-    )
 }
 
-fn json(hunts: &[Hunt], seeds: u64, explained: Option<&[Explained]>) -> String {
-    let rows: Vec<_> = hunts
-        .iter()
-        .map(|hunt| {
-            let alarms: Vec<_> = hunt
-                .false_alarms
-                .iter()
-                .map(|(seed, guarantee)| json!({ "seed": seed, "guarantee": guarantee }))
-                .collect();
-            let caught = hunt.caught.as_ref();
-            json!({
-                "bug": hunt.planted.name,
-                "scenario": hunt.planted.scenario,
-                "seed": caught.map(|caught| caught.seed),
-                "guarantee": hunt.planted.guarantee,
-                "evidence": caught.map(|caught| &caught.evidence),
-                "reached": hunt.reached,
-                "false_alarms": alarms,
-            })
-        })
-        .collect();
-    let mut document = json!({ "squall": 1, "seeds": seeds, "bugs": rows });
-    if let Some(all) = explained {
-        document["explained"] = explained_json(all);
-    }
-    format!("{document:#}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use squall_reports::{Answer, Answers, Why, Without};
-
-    #[test]
-    fn a_bug_is_explained_in_a_line_and_all_of_them_are_summed_up() {
-        let size = |clients, messages, faults| Size {
-            faults,
-            clients,
-            messages,
-            text: 0,
-        };
-        let part = Without {
-            label: "fault 1".to_owned(),
-            what: "kill of server".to_owned(),
-            same_dice: Some(Answer::Held),
-            fresh: Answers::default(),
-        };
-        let explained = |causes: &[&str], after, done| Explained {
-            planted: PLANTED_BUGS[0],
-            seed: 1,
-            before: size(3, 60, 1),
-            after,
-            shrinking: (23, Duration::from_millis(19_960), done),
-            why: Why {
-                without: vec![part.clone()],
-                causes: causes.iter().map(|&cause| cause.to_owned()).collect(),
-                ..Why::default()
-            },
-            asking: Duration::from_secs(2),
-        };
-        let all = [
-            explained(&["fault 1"], Some(size(1, 17, 1)), true),
-            explained(&[], None, false),
-        ];
-        insta::assert_snapshot!(explained_text(&all), @r"
-
-
-        bug                              seed        before       after  runs    time    why  causes
-        ack-before-commit                   1        3/60/1      1/17/1    23  20.0 s  2.0 s  fault 1
-        ack-before-commit                   1        3/60/1           -    23  20.0 s+ 2.0 s  none: it happens without all of them
-
-        Sizes are clients/messages/faults; + ran out of time.
-        Median after shrinking: 1 clients, 17 messages, 1 faults; 20.0 s, at most 20.0 s.
-        Of 2 bugs, 1 hang on a part of their scenario, 1 happen without all parts, 0 have none.
-        ");
+fn told_size(size: Size) -> WorldSize {
+    WorldSize {
+        faults: size.faults,
+        clients: size.clients,
+        messages: size.messages,
+        text: size.text,
     }
 }

@@ -3,13 +3,9 @@
 use super::exit::{Exit, Failure, complain, note, say, say_text};
 use super::format::one_of;
 use super::progress::spinner;
-use serde_json::json;
-use squall_calibration::{
-    Recording, Row, calibrate as measure, record, significant, stored, table,
-};
+use crate::calibration::calibration;
+use squall_calibration::{Recording, record, stored};
 use squall_reports::Format;
-use squall_reports::json::VERSION;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Measures TCP in the simulated world, and sets it beside Linux.
@@ -56,19 +52,19 @@ pub(crate) fn calibrate(arguments: &Arguments) -> Result<Exit, Failure> {
         None => stored(),
         Some(file) => read(file)?,
     };
-    let rows = measure(&linux).map_err(Failure::new)?;
+    let calibration = calibration(&linux).map_err(Failure::new)?;
+    // A line of its own ends it.
     match arguments.format {
-        Format::Json => say(json(&rows, &linux.kernel)),
-        // A line of its own ends it.
-        Format::Markdown => say(table(&rows).trim_end()),
+        Format::Json => say(calibration.json().trim_end()),
+        Format::Markdown => say(calibration.markdown().trim_end()),
         // The others are not among FORMATS.
-        _ => say_text(text(&rows, &linux.kernel).trim_end()),
+        _ => say_text(calibration.text().trim_end()),
     }
     let mut exit = Exit::AsExpected;
-    for row in rows.iter().filter(|row| !row.is_close()) {
-        let (what, ratio, bounds) = (&row.what, row.ratio(), &row.bounds);
+    for row in calibration.rows.iter().filter(|row| !row.is_close()) {
+        let (what, ratio, [least, most]) = (&row.what, row.ratio, row.bounds);
         complain(format_args!(
-            "{what}: the ratio {ratio:.3} is outside {bounds:?}"
+            "{what}: the ratio {ratio:.3} is outside {least}..={most}"
         ));
         exit = Exit::NotAsExpected;
     }
@@ -116,65 +112,4 @@ fn write(file: &Path, only: Option<&str>) -> Result<Exit, Failure> {
         recording.kernel
     ));
     Ok(Exit::AsExpected)
-}
-
-fn text(rows: &[Row], kernel: &str) -> String {
-    let mut text = format!("The simulated world beside {kernel}:\n");
-    for row in rows {
-        let mark = if row.is_close() { ' ' } else { '!' };
-        let _ = writeln!(text, "{mark} {}", row.what);
-        let (world, linux, unit) = (significant(row.world), significant(row.linux), row.unit);
-        let (ratio, why) = (row.ratio(), row.why);
-        let _ = writeln!(
-            text,
-            "      {world} {unit}, Linux {linux} {unit}: {ratio:.2}; {why}"
-        );
-    }
-    text
-}
-
-fn json(rows: &[Row], kernel: &str) -> String {
-    let rows = rows.iter().map(|row| {
-        json!({
-            "what": row.what,
-            "world": row.world,
-            "linux": row.linux,
-            "unit": row.unit,
-            "ratio": row.ratio(),
-            "bounds": [row.bounds.start(), row.bounds.end()],
-            "why": row.why,
-        })
-    });
-    let rows: Vec<_> = rows.collect();
-    format!(
-        "{:#}",
-        json!({ "squall": VERSION, "kernel": kernel, "calibration": rows })
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_measurement_is_told_in_words_and_one_out_of_bounds_is_marked() {
-        let row = |world: f64| Row {
-            what: "handshake, round trip 2 ms".to_owned(),
-            world,
-            linux: 2.0,
-            unit: "ms",
-            why: "a round trip",
-            bounds: 0.99..=1.01,
-        };
-        insta::assert_snapshot!(text(&[row(2.0), row(3.0)], "Linux 6.18"), @r"
-        The simulated world beside Linux 6.18:
-          handshake, round trip 2 ms
-              2.00 ms, Linux 2.00 ms: 1.00; a round trip
-        ! handshake, round trip 2 ms
-              3.00 ms, Linux 2.00 ms: 1.50; a round trip
-        ");
-        let told: serde_json::Value =
-            serde_json::from_str(&json(&[row(3.0)], "Linux 6.18")).expect("JSON");
-        assert_eq!(told["calibration"][0]["ratio"], 1.5);
-    }
 }

@@ -5,12 +5,12 @@ use super::format::one_of;
 use super::output::say_whole;
 use super::progress::progress;
 use super::stop::stop_on_ctrl_c;
-use crate::matrix::{Cell, FAULTS, MODES, Place, TRANSPORTS, play};
-use serde_json::json;
+use crate::matrix::{MODES, Place, play};
 use squall::Scenario;
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall_guarantees::{Guarantee, counted};
 use squall_reports::Format;
+use squall_reports::matrix::{self, Matrix};
 use std::time::Instant;
 
 /// Plays every transport in every delivery mode under every class of fault, and prints what held.
@@ -51,9 +51,6 @@ const HOW_TO_REPEAT: &str = "\nEach column of a table is a scenario: `squall run
 /// In which forms a matrix can be written.
 const FORMATS: [Format; 3] = [Format::Text, Format::Json, Format::Markdown];
 
-/// What was found in each place.
-type Matrix = Vec<(Place, Vec<Cell>)>;
-
 pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
     let effort = Effort {
         jobs: arguments.jobs.map_or_else(default_jobs, usize::from),
@@ -64,7 +61,7 @@ pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
     let all = places.len() as u64 * arguments.seeds;
     let progress = progress(all);
     let began = Instant::now();
-    let (mut matrix, mut failed) = (Matrix::new(), false);
+    let (mut found, mut failed) = (Vec::<matrix::Place>::new(), false);
     let runs = places.iter().map(|place| (place, place.scenario()));
     let runs: Vec<_> = runs.collect();
     let runs = runs
@@ -75,10 +72,12 @@ pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
         progress.inc(1);
         match result {
             Ok(verdicts) => {
-                if matrix.last().is_none_or(|(last, _)| last != *place) {
-                    matrix.push((**place, vec![Cell::default(); Guarantee::ALL.len()]));
+                let name = place.name();
+                if found.last().is_none_or(|last| last.scenario != name) {
+                    found.push(place.told());
                 }
-                let cells = matrix.last_mut().into_iter().flat_map(|(_, cells)| cells);
+                let cells = found.last_mut().into_iter();
+                let cells = cells.flat_map(|place| &mut place.cells);
                 cells
                     .zip(&verdicts)
                     .for_each(|(cell, verdict)| cell.add(seed, verdict));
@@ -90,14 +89,18 @@ pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     });
     progress.finish_and_clear();
+    let matrix = Matrix {
+        seeds: arguments.seeds,
+        places: found,
+    };
     match arguments.format {
         Format::Text => {
-            say(tables(&matrix, &PLAIN));
+            say(matrix.text().trim_end());
             say_text(HOW_TO_REPEAT);
         }
-        Format::Markdown => say(tables(&matrix, &MARKDOWN)),
+        Format::Markdown => say(matrix.markdown().trim_end()),
         // The others are not among FORMATS.
-        _ => say_whole(&json(&matrix, arguments.seeds)),
+        _ => say_whole(&matrix.json()),
     }
     note(format_args!(
         "{} in {:.1} s",
@@ -112,12 +115,14 @@ pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 fn exit(matrix: &Matrix) -> Exit {
-    let strictest = MODES.len() - 1;
-    let strict = matrix.iter().filter(|(place, _)| place.mode == strictest);
-    let violated = strict
-        .flat_map(|(_, cells)| cells)
-        .any(|cell| cell.violated > 0);
-    let tested = |number: usize| matrix.iter().any(|(_, cells)| cells[number].is_exercised());
+    let (strictest, ..) = MODES[MODES.len() - 1];
+    let strict = matrix.places.iter().filter(|place| place.mode == strictest);
+    let mut cells = strict.flat_map(|place| &place.cells);
+    let violated = cells.any(|cell| cell.violated > 0);
+    let tested = |number: usize| {
+        let mut places = matrix.places.iter();
+        places.any(|place| place.cells[number].is_exercised())
+    };
     match (violated, (0..Guarantee::ALL.len()).all(tested)) {
         (true, _) => Exit::NotAsExpected,
         (false, false) => Exit::NotExercised,
@@ -125,121 +130,21 @@ fn exit(matrix: &Matrix) -> Exit {
     }
 }
 
-/// How a table is drawn.
-struct Drawing {
-    heading: &'static str,
-    before: &'static str,
-    between: &'static str,
-    /// Below the row of the columns' names.
-    ruler: Option<&'static str>,
-}
-
-const PLAIN: Drawing = Drawing {
-    heading: "",
-    before: "  ",
-    between: " ",
-    ruler: None,
-};
-const MARKDOWN: Drawing = Drawing {
-    heading: "### ",
-    before: "| ",
-    between: " | ",
-    ruler: Some("|---"),
-};
-
-fn tables(matrix: &Matrix, drawing: &Drawing) -> String {
-    let mut text = String::new();
-    for (transport, name) in TRANSPORTS.iter().enumerate() {
-        for (mode, (mode_name, ..)) in MODES.iter().enumerate() {
-            let cells: Vec<&Vec<Cell>> = (matrix.iter())
-                .filter(|(place, _)| place.transport == transport && place.mode == mode)
-                .map(|(_, cells)| cells)
-                .collect();
-            text += &format!("{}{name}, {mode_name}\n", drawing.heading);
-            text += &table(&cells, drawing);
-            text += "\n";
-        }
-    }
-    text.trim_end().to_owned()
-}
-
-fn table(places: &[&Vec<Cell>], drawing: &Drawing) -> String {
-    let widths: Vec<usize> = (0..FAULTS.len())
-        .map(|column| {
-            let cells = places.get(column).into_iter().copied().flatten();
-            let widest = cells.map(|cell| words(cell).len()).max();
-            FAULTS[column].0.len().max(widest.unwrap_or(0))
-        })
-        .collect();
-    let row = |name: &str, cells: &mut dyn Iterator<Item = String>| {
-        let cells: Vec<String> = cells
-            .zip(&widths)
-            .map(|(cell, &width)| format!("{cell:width$}"))
-            .collect();
-        let cells = cells.join(drawing.between);
-        let row = format!("{}{name:22}{}{cells}", drawing.before, drawing.between);
-        format!("{}\n", row.trim_end())
-    };
-    let names = FAULTS.iter().map(|(class, _)| (*class).to_owned());
-    let mut text = row("", &mut names.into_iter());
-    if let Some(ruler) = drawing.ruler {
-        text = format!("\n{text}{}|\n", ruler.repeat(FAULTS.len() + 1));
-    }
-    let mut unasked = Vec::new();
-    for (number, guarantee) in Guarantee::ALL.iter().enumerate() {
-        let mut cells = places.iter().map(|cells| words(&cells[number]));
-        match places.iter().any(|cells| cells[number].is_exercised()) {
-            true => text += &row(guarantee.name(), &mut cells),
-            false => unasked.push(guarantee.name()),
-        }
-    }
-    if !unasked.is_empty() {
-        text += &format!("\nNever put to the test here: {}.\n", unasked.join(", "));
-    }
-    text
-}
-
-fn words(cell: &Cell) -> String {
-    match cell.first_violated {
-        Some(seed) => format!("x{} @{seed}", cell.violated),
-        None if cell.held > 0 => cell.held.to_string(),
-        None => ".".to_owned(),
-    }
-}
-
-fn json(matrix: &Matrix, seeds: u64) -> String {
-    let cells: Vec<_> = matrix
-        .iter()
-        .flat_map(|(place, cells)| {
-            Guarantee::ALL.iter().zip(cells).map(|(guarantee, cell)| {
-                json!({
-                    "guarantee": guarantee,
-                    "transport": TRANSPORTS[place.transport],
-                    "mode": MODES[place.mode].0,
-                    "fault": FAULTS[place.fault].0,
-                    "scenario": place.name(),
-                    "held": cell.held,
-                    "violated": cell.violated,
-                    "not_exercised": seeds - cell.held - cell.violated,
-                    "first_violated": cell.first_violated,
-                })
-            })
-        })
-        .collect();
-    format!(
-        "{:#}",
-        json!({ "squall": 1, "seeds": seeds, "matrix": cells })
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use squall_reports::matrix::Cell;
 
     /// Everywhere all guarantees have this cell.
     fn everywhere(cell: Cell) -> Matrix {
-        let cells = |place| (place, vec![cell; Guarantee::ALL.len()]);
-        Place::all().into_iter().map(cells).collect()
+        let place = |place: Place| matrix::Place {
+            cells: vec![cell; Guarantee::ALL.len()],
+            ..place.told()
+        };
+        Matrix {
+            seeds: 3,
+            places: Place::all().into_iter().map(place).collect(),
+        }
     }
 
     const HELD: Cell = Cell {
@@ -257,37 +162,20 @@ mod tests {
     fn only_the_strictest_mode_must_hold() {
         let mut matrix = everywhere(HELD);
         assert_eq!(exit(&matrix), Exit::AsExpected);
-        let weaker = matrix.iter_mut().filter(|(place, _)| place.mode == 0);
-        weaker.for_each(|(_, cells)| cells[0] = VIOLATED);
+        let (weakest, ..) = MODES[0];
+        let places = matrix.places.iter_mut();
+        let weaker = places.filter(|place| place.mode == weakest);
+        weaker.for_each(|place| place.cells[0] = VIOLATED);
         assert_eq!(exit(&matrix), Exit::AsExpected);
-        matrix.last_mut().expect("a place").1[0] = VIOLATED;
+        matrix.places.last_mut().expect("a place").cells[0] = VIOLATED;
         assert_eq!(exit(&matrix), Exit::NotAsExpected);
     }
 
     #[test]
     fn a_guarantee_that_is_never_put_to_the_test_is_told() {
         let mut matrix = everywhere(HELD);
-        matrix
-            .iter_mut()
-            .for_each(|(_, cells)| cells[3] = Cell::default());
+        let places = matrix.places.iter_mut();
+        places.for_each(|place| place.cells[3] = Cell::default());
         assert_eq!(exit(&matrix), Exit::NotExercised);
-    }
-
-    #[test]
-    fn a_table_has_no_empty_row_and_says_what_is_missing() {
-        let mut cells = vec![HELD; Guarantee::ALL.len()];
-        cells[0] = Cell::default();
-        let text = table(&[&cells], &PLAIN);
-        assert_eq!(text.lines().count(), Guarantee::ALL.len() + 2);
-        assert!(
-            text.ends_with("Never put to the test here: ordering.\n"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn cells_say_how_often_and_with_which_seed() {
-        let cells = [HELD, VIOLATED, Cell::default()].map(|cell| words(&cell));
-        assert_eq!(cells, ["3", "x2 @7", "."]);
     }
 }

@@ -2,10 +2,9 @@
 
 use super::exit::{Exit, Failure, say};
 use super::format::TextOrJson;
-use anstyle::{AnsiColor, Style};
-use serde_json::json;
 use squall_parity::{Comparison, Outcome, compare_all};
-use squall_reports::json::VERSION;
+use squall_reports::Styles;
+use squall_reports::parity::{Agreement, Behaviour, Parity};
 
 /// Compares the simulated kernel with the real one, behaviour by behaviour.
 ///
@@ -21,66 +20,29 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn parity(arguments: &Arguments) -> Result<Exit, Failure> {
-    let comparisons = compare_all();
-    let json = || format!("{:#}", json!({ "squall": VERSION, "parity": comparisons }));
-    say(arguments.format.written(|| text(&comparisons), json));
-    let all_fine = comparisons.iter().all(|this| this.outcome.is_fine());
-    Ok(if all_fine {
-        Exit::AsExpected
-    } else {
-        Exit::NotAsExpected
+    let parity = Parity(compare_all().into_iter().map(behaviour).collect());
+    let text = || parity.text(&Styles::coloured());
+    let told = arguments.format.written(text, || parity.json());
+    say(told.trim_end());
+    Ok(match parity.is_fine() {
+        true => Exit::AsExpected,
+        false => Exit::NotAsExpected,
     })
 }
 
-fn text(comparisons: &[Comparison]) -> String {
-    let bold = Style::new().bold();
-    let mut text = String::new();
-    for group in comparisons.chunk_by(|a, b| a.group == b.group) {
-        text += &format!("{bold}{}{bold:#}\n", group[0].group);
-        for comparison in group {
-            text += &line(comparison);
-        }
-        text += "\n";
+fn behaviour(seen: Comparison) -> Behaviour {
+    Behaviour {
+        group: seen.group.to_owned(),
+        name: seen.name.to_owned(),
+        outcome: match seen.outcome {
+            Outcome::Same => Agreement::Same,
+            Outcome::Explained => Agreement::Explained,
+            Outcome::Different => Agreement::Different,
+            Outcome::Overexplained => Agreement::Overexplained,
+            Outcome::NotAvailable => Agreement::NotAvailable,
+        },
+        explanation: seen.explanation.map(str::to_owned),
+        real: seen.real,
+        simulated: seen.simulated,
     }
-    text + &summary(comparisons)
-}
-
-fn line(comparison: &Comparison) -> String {
-    let name = comparison.name.replace('_', " ");
-    let (word, color) = match comparison.outcome {
-        Outcome::Same => ("same", AnsiColor::Green),
-        Outcome::Explained => ("explained", AnsiColor::Yellow),
-        Outcome::Different => ("different", AnsiColor::Red),
-        Outcome::Overexplained => ("explained, but the same", AnsiColor::Red),
-        Outcome::NotAvailable => ("not available here", AnsiColor::Yellow),
-    };
-    let style = Style::new().fg_color(Some(color.into()));
-    let mut text = format!("  {name:<66}{style}{word}{style:#}\n");
-    if let Some(explanation) = comparison.explanation {
-        text += &format!("      {explanation}\n");
-    }
-    if matches!(comparison.outcome, Outcome::Explained | Outcome::Different) {
-        for (kernel, seen) in [
-            ("real", &comparison.real),
-            ("simulated", &comparison.simulated),
-        ] {
-            text += &format!("      {kernel}: {}\n", seen.join("; "));
-        }
-    }
-    text
-}
-
-fn summary(comparisons: &[Comparison]) -> String {
-    let count = |outcome| {
-        let same = comparisons.iter().filter(|this| this.outcome == outcome);
-        same.count()
-    };
-    format!(
-        "{} behaviours: {} same, {} explained, {} not available here, {} different.",
-        comparisons.len(),
-        count(Outcome::Same),
-        count(Outcome::Explained),
-        count(Outcome::NotAvailable),
-        count(Outcome::Different) + count(Outcome::Overexplained),
-    )
 }
