@@ -8,12 +8,12 @@ use crate::json::{VERSION, to_json};
 use crate::markdown::{inline, sign};
 use crate::text::{line, paragraph, styled, title};
 use crate::{Engine, Expected, Fault, Judged, Judgement, Outcome, Sight, Styles};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use squall_guarantees::{Guarantee, Verdict, counted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an exploration keeps of one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// The run's seed.
     pub seed: u64,
@@ -32,7 +32,7 @@ pub struct Summary {
 }
 
 /// What became of a fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Struck {
     /// What it was, in words.
     pub what: String,

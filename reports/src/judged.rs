@@ -17,7 +17,7 @@ pub struct Judged {
 }
 
 /// The verdict on one guarantee, and what the scenario expects of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {
     /// The guarantee.
     pub guarantee: Guarantee,

@@ -4,6 +4,7 @@
 //! error. Nothing here decides anything about a run.
 
 mod annotations;
+mod apart;
 mod audit_entropy;
 mod bugs;
 mod calibrate;

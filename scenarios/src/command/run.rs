@@ -1,6 +1,7 @@
 //! `squall run`: plays scenarios with one seed, or explores one or more of them with many.
 
 use super::annotations;
+use super::apart::Runs;
 use super::called;
 use super::engine::On;
 use super::exit::{Exit, Failure, complain, error_line, note, say, say_text};
@@ -15,7 +16,7 @@ use squall::parallel::{Effort, default_jobs, parallel};
 use squall::{Plan, RunError, Scenario};
 use squall_guarantees::counted;
 use squall_reports::html::Listed;
-use squall_reports::{Engine, Exploration, Format, Judged, Outcome, Summary};
+use squall_reports::{Engine, Exploration, Format, Judged, Outcome};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -249,18 +250,19 @@ fn explore(
     let began = Instant::now();
     let (mut summaries, mut failed) = (Vec::new(), false);
     let play = |seed, way: Way| play(&scenario.plan(seed).on(way.engine), way);
-    let in_short = Way {
-        in_detail: false,
-        ..way
-    };
-    let work = |&seed: &u64| play(seed, in_short).map(|judged| Summary::of(&judged));
-    let played = parallel(1..=seeds, effort, work, |_, result| {
-        progress.inc(1);
-        match result {
-            Ok(summary) => summaries.push(summary),
-            Err(error) => {
-                failed = true;
-                progress.suspend(|| complain(error_line(&error.to_string())));
+    let runs = Runs::all(scenario, seeds, way.engine, way.canary);
+    let mut played = 0;
+    let work = |runs: &Runs| runs.play(scenario);
+    parallel(runs, effort, work, |_, results| {
+        progress.inc(results.len() as u64);
+        played += results.len() as u64;
+        for result in results {
+            match result {
+                Ok(summary) => summaries.push(summary),
+                Err(error) => {
+                    failed = true;
+                    progress.suspend(|| complain(error_line(&error)));
+                }
             }
         }
     });
