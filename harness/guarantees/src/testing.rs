@@ -478,6 +478,16 @@ impl Chat {
         self.event(at, who, opened)
     }
 
+    /// The server recovers a session, and its client never hears of it.
+    pub(crate) fn reopened_only(self, at: u64, who: &str, session: &str) -> Self {
+        let opened = EventKind::SessionOpened {
+            session: session.to_owned(),
+            recovered: true,
+            server: String::new(),
+        };
+        self.event(at, who, opened)
+    }
+
     /// The server closes a session.
     pub(crate) fn closed(self, at: u64, who: &str, session: &str) -> Self {
         self.closed_because(at, who, session, Cause::TimedOut)

@@ -121,13 +121,11 @@ const TABLE: &[Row] = &[
         unpromised: &[EphemeralDelivery],
     },
     Row {
-        why: "of a polling answer a segment is lost, and with it the connection (FINDINGS.md)",
-        of: |world| may_poll(world) && loses_packets(world) && is_large(world),
-        unpromised: &[Stability],
-    },
-    Row {
-        why: "much is said at once, a polling answer comes in pieces, and the client gives its connection up (FINDINGS.md)",
-        of: |world| may_poll(world) && scatters_packets(world) && is_crowded(world),
+        why: "a polling answer comes in pieces, and the client gives its connection up (FINDINGS.md)",
+        of: |world| {
+            let in_pieces = scatters_packets(world) || loses_packets(world);
+            may_poll(world) && in_pieces && (is_large(world) || is_crowded(world))
+        },
         unpromised: &[Stability],
     },
     Row {

@@ -74,6 +74,8 @@ struct Sessions<'i, 'h> {
     opened: FxHashMap<ClientId, Opened<'h>>,
     /// The session that a client is connected with.
     connected: FxHashMap<ClientId, &'h str>,
+    /// When each client lost the connection that it last had.
+    had_until: FxHashMap<ClientId, Time>,
     /// What a session handled, in order, by content. Ordered, so that the findings are.
     handled: BTreeMap<(ClientId, &'h str), Vec<(Time, &'h str)>>,
     recovered: BTreeSet<&'h str>,
@@ -158,6 +160,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
             last: FxHashMap::default(),
             opened: FxHashMap::default(),
             connected: FxHashMap::default(),
+            had_until: FxHashMap::default(),
             handled: BTreeMap::new(),
             recovered: BTreeSet::new(),
             began: FxHashMap::default(),
@@ -188,6 +191,9 @@ impl<'i, 'h> Sessions<'i, 'h> {
             }
             EventKind::Disconnected { cause, .. } => {
                 let session = self.connected.remove(&client);
+                if session.is_some() {
+                    self.had_until.insert(client, at);
+                }
                 if let Some(known) = session.and_then(|session| self.known.get_mut(session)) {
                     known.lost_at = Some(at);
                     known.on_purpose |= *cause == Cause::Meant;
@@ -387,7 +393,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 }
             }
             (Some(Fate::Due(..)), Some(RecoveryRefused::OffsetTooOld))
-                if self.may_be_too_old(last.unwrap_or(session), at) =>
+                if self.may_be_too_old(last.unwrap_or(session), at)
+                    || self.has_missed_for_long(client, at) =>
             {
                 findings.excuse(Excuse::OffsetTooOld);
             }
@@ -412,6 +419,13 @@ impl<'i, 'h> Sessions<'i, 'h> {
         let rows = self.index.history.database.iter();
         let said = rows.filter(|row| row.stored_at.is_none_or(since));
         said.count() > most as usize
+    }
+
+    /// Whether it is longer than the window that this client had a connection. Its session may have been recovered for it
+    /// since, each time on a connection that broke before it got there; what it has missed is kept for a window.
+    fn has_missed_for_long(&self, client: ClientId, at: Time) -> bool {
+        let had_until = self.had_until.get(&client);
+        had_until.is_some_and(|&until| until + self.options.window <= at)
     }
 
     /// Whether so many have begun to wait since this session did as that it had to make room for them. What waited when
@@ -903,6 +917,24 @@ mod tests {
         };
         insta::assert_snapshot!(refused(0), @"not exercised (1 excused: too much was missed)");
         insta::assert_snapshot!(refused(1), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
+    }
+
+    #[test]
+    fn believes_that_too_much_was_missed_by_whom_no_connection_has_reached_for_longer_than_the_window()
+     {
+        let refused = |at| {
+            chat(["alice"])
+                .recovering(20_000, false)
+                .keeping(10, 10)
+                .disconnected(10_000, "alice")
+                .session_closed(10_000, "alice")
+                .reopened_only(25_000, "alice", "alice-1")
+                .closed(26_000, "alice", "alice-1")
+                .refused(at, "alice", RecoveryRefused::OffsetTooOld)
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(refused(29_999), @"violated: alice was given a new session at 29.999 s, although session alice-1 had been waiting since 26.000 s.");
+        insta::assert_snapshot!(refused(30_000), @"not exercised (1 excused: too much was missed)");
     }
 
     #[test]
