@@ -130,7 +130,14 @@ const TABLE: &[Row] = &[
     },
     Row {
         why: "large packets vanish, and nobody is told",
-        of: |world| world.get("link.icmp") == Some(&Value::Boolean(false)),
+        of: |world| {
+            let own = world.names("client");
+            let own = own
+                .iter()
+                .map(|client| format!("client.{client}.link.icmp"));
+            let mut all = std::iter::once("link.icmp".to_owned()).chain(own);
+            all.any(|link| world.get(&link) == Some(&Value::Boolean(false)))
+        },
         unpromised: &[
             AtLeastOnce,
             ExactlyOnce,

@@ -173,6 +173,14 @@ impl Outbox {
                 .end_head(|head| head.dropped(cause, reason))
                 .map(Step::Done);
         }
+        // What may not be sent twice is gone from the disk before it is sent. If that fails, it is tried again with whatever
+        // happens next.
+        if self.mode == ToServer::AtMostOnce
+            && let (Some(Ok(disk)), Some(number)) = (&self.disk, head.number)
+        {
+            disk.forget(number).ok()?;
+            head.number = None;
+        }
         head.attempts += 1;
         let (operation, attempt) = (head.operation, head.attempts);
         let retried = (attempt > 1).then_some(ClientEvent::Retried { operation, attempt });
@@ -322,6 +330,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Content;
 
     fn outbox(mode: ToServer, retries: Option<u32>, messages: u64) -> Outbox {
         let mut outbox = Outbox::open(&ClientOptions {
@@ -374,6 +383,37 @@ mod tests {
             id: Some(1),
             ..Receipt::default()
         }
+    }
+
+    #[test]
+    fn what_may_not_be_sent_twice_is_gone_from_the_disk_before_it_is_sent() {
+        let sent_again = |mode| {
+            let path = format!("outbox-{mode:?}-{:016x}.db", rand::random::<u64>());
+            let path = std::env::temp_dir().join(path);
+            let options = ClientOptions {
+                name: "ann".to_owned(),
+                to_server: mode,
+                outbox: Some(path.clone()),
+                ..ClientOptions::default()
+            };
+            let mut outbox = Outbox::open(&options);
+            for operation in 1..=2 {
+                let message = Message::to_room("lobby", format!("message {operation}"));
+                assert!(outbox.take(operation, message).is_none());
+            }
+            send(&mut outbox);
+            // The program ends before it hears what has become of it.
+            drop(outbox);
+            let mut next = Outbox::open(&options);
+            let again = send(&mut next).content;
+            drop(next);
+            std::fs::remove_file(path).expect("it is there");
+            again
+        };
+        let text = |number| Content::Text(format!("message {number}"));
+        assert_eq!(sent_again(ToServer::AtMostOnce), text(2));
+        assert_eq!(sent_again(ToServer::ExactlyOnce), text(1));
+        assert_eq!(sent_again(ToServer::AtLeastOnce), text(1));
     }
 
     #[test]
