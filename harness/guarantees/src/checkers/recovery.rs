@@ -74,8 +74,6 @@ struct Sessions<'i, 'h> {
     opened: FxHashMap<ClientId, Opened<'h>>,
     /// The session that a client is connected with.
     connected: FxHashMap<ClientId, &'h str>,
-    /// When each client lost the connection that it last had.
-    had_until: FxHashMap<ClientId, Time>,
     /// What a session handled, in order, by content. Ordered, so that the findings are.
     handled: BTreeMap<(ClientId, &'h str), Vec<(Time, &'h str)>>,
     recovered: BTreeSet<&'h str>,
@@ -160,7 +158,6 @@ impl<'i, 'h> Sessions<'i, 'h> {
             last: FxHashMap::default(),
             opened: FxHashMap::default(),
             connected: FxHashMap::default(),
-            had_until: FxHashMap::default(),
             handled: BTreeMap::new(),
             recovered: BTreeSet::new(),
             began: FxHashMap::default(),
@@ -191,9 +188,6 @@ impl<'i, 'h> Sessions<'i, 'h> {
             }
             EventKind::Disconnected { cause, .. } => {
                 let session = self.connected.remove(&client);
-                if session.is_some() {
-                    self.had_until.insert(client, at);
-                }
                 if let Some(known) = session.and_then(|session| self.known.get_mut(session)) {
                     known.lost_at = Some(at);
                     known.on_purpose |= *cause == Cause::Meant;
@@ -421,11 +415,17 @@ impl<'i, 'h> Sessions<'i, 'h> {
         said.count() > most as usize
     }
 
-    /// Whether it is longer than the window that this client had a connection. Its session may have been recovered for it
-    /// since, each time on a connection that broke before it got there; what it has missed is kept for a window.
+    /// Whether this client is still missing something that was stored longer ago than the window, for which it is kept. Its
+    /// session may have been recovered since, each time on a connection that broke before it had got there.
     fn has_missed_for_long(&self, client: ClientId, at: Time) -> bool {
-        let had_until = self.had_until.get(&client);
-        had_until.is_some_and(|&until| until + self.options.window <= at)
+        let receivers = self.index.receivers();
+        let receiver = &receivers[client.0 as usize];
+        let mut all = self.index.entitlements(client).into_iter();
+        all.any(|(_, id)| {
+            let stored_at = self.index.content(id).stored_at;
+            stored_at.is_some_and(|stored_at| stored_at + self.options.window <= at)
+                && receiver.handled_at(id).is_none_or(|handled| handled > at)
+        })
     }
 
     /// Whether so many have begun to wait since this session did as that it had to make room for them. What waited when
@@ -920,12 +920,14 @@ mod tests {
     }
 
     #[test]
-    fn believes_that_too_much_was_missed_by_whom_no_connection_has_reached_for_longer_than_the_window()
-     {
+    fn believes_that_too_much_was_missed_by_whom_something_has_not_reached_within_the_window() {
         let refused = |at| {
-            chat(["alice"])
+            chat(["alice", "bob"])
                 .recovering(20_000, false)
                 .keeping(10, 10)
+                .sent(9_900, "bob", ["m1"])
+                .stored(["m1"])
+                .committed(10_000)
                 .disconnected(10_000, "alice")
                 .session_closed(10_000, "alice")
                 .reopened_only(25_000, "alice", "alice-1")
