@@ -74,6 +74,8 @@ struct Sessions<'i, 'h> {
     opened: FxHashMap<ClientId, Opened<'h>>,
     /// The session that a client is connected with.
     connected: FxHashMap<ClientId, &'h str>,
+    /// When each client lost the connection that it last had.
+    had_until: FxHashMap<ClientId, Time>,
     /// What a session handled, in order, by content. Ordered, so that the findings are.
     handled: BTreeMap<(ClientId, &'h str), Vec<(Time, &'h str)>>,
     recovered: BTreeSet<&'h str>,
@@ -158,6 +160,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
             last: FxHashMap::default(),
             opened: FxHashMap::default(),
             connected: FxHashMap::default(),
+            had_until: FxHashMap::default(),
             handled: BTreeMap::new(),
             recovered: BTreeSet::new(),
             began: FxHashMap::default(),
@@ -188,6 +191,9 @@ impl<'i, 'h> Sessions<'i, 'h> {
             }
             EventKind::Disconnected { cause, .. } => {
                 let session = self.connected.remove(&client);
+                if session.is_some() {
+                    self.had_until.insert(client, at);
+                }
                 if let Some(known) = session.and_then(|session| self.known.get_mut(session)) {
                     known.lost_at = Some(at);
                     known.on_purpose |= *cause == Cause::Meant;
@@ -415,9 +421,14 @@ impl<'i, 'h> Sessions<'i, 'h> {
         said.count() > most as usize
     }
 
-    /// Whether this client is still missing something that was stored longer ago than the window, for which it is kept. Its
-    /// session may have been recovered since, each time on a connection that broke before it had got there.
+    /// Whether it is longer than the window that this client had a connection, or that something was stored that it is still
+    /// missing: what is missed is kept for a window. Its session may have been recovered since, each time on a connection
+    /// that broke too soon.
     fn has_missed_for_long(&self, client: ClientId, at: Time) -> bool {
+        let had_until = self.had_until.get(&client);
+        if had_until.is_some_and(|&until| until + self.options.window <= at) {
+            return true;
+        }
         let receivers = self.index.receivers();
         let receiver = &receivers[client.0 as usize];
         let mut all = self.index.entitlements(client).into_iter();
@@ -925,9 +936,26 @@ mod tests {
             chat(["alice", "bob"])
                 .recovering(20_000, false)
                 .keeping(10, 10)
-                .sent(9_900, "bob", ["m1"])
+                .sent(9_000, "bob", ["m1"])
                 .stored(["m1"])
-                .committed(10_000)
+                .committed(9_000)
+                .disconnected(10_000, "alice")
+                .session_closed(10_000, "alice")
+                .reopened_only(25_000, "alice", "alice-1")
+                .closed(26_000, "alice", "alice-1")
+                .refused(at, "alice", RecoveryRefused::OffsetTooOld)
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(refused(28_999), @"violated: alice was given a new session at 28.999 s, although session alice-1 had been waiting since 26.000 s.");
+        insta::assert_snapshot!(refused(29_000), @"not exercised (1 excused: too much was missed)");
+    }
+
+    #[test]
+    fn believes_that_too_much_was_missed_by_whom_no_connection_has_reached_within_the_window() {
+        let refused = |at| {
+            chat(["alice"])
+                .recovering(20_000, false)
+                .keeping(10, 10)
                 .disconnected(10_000, "alice")
                 .session_closed(10_000, "alice")
                 .reopened_only(25_000, "alice", "alice-1")
