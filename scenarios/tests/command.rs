@@ -1,8 +1,9 @@
 //! The `squall` command as people use it: what it prints, what it writes, how it ends.
 
 use std::io::Read;
+use std::iter;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 fn squall(arguments: &[&str]) -> Output {
@@ -776,6 +777,14 @@ fn ctrl_c_ends_an_exploration_after_the_runs_that_are_under_way_and_tells_what_w
     assert_eq!(output.status.code(), Some(130));
 }
 
+/// The state and the parent of a process in /proc.
+fn stat(process: &Path) -> Option<(String, String)> {
+    let stat = std::fs::read_to_string(process.join("stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut fields = rest.split(' ').map(str::to_owned);
+    Some((fields.next()?, fields.next()?))
+}
+
 #[test]
 fn sigterm_ends_an_exploration_as_ctrl_c_does() {
     let endless = "shows = 'Long.'\nworkload = { messages = 30000, interval = '1ms' }";
@@ -787,6 +796,13 @@ fn sigterm_ends_an_exploration_as_ctrl_c_does() {
         .stderr(Stdio::piped());
     let mut running = program.spawn().expect("squall starts");
     hear("runs per second", &mut running);
+    // The other one is played by a child of a child.
+    let players = loop {
+        match descendants(running.id()) {
+            players if players.len() >= 2 => break players,
+            _ => std::thread::yield_now(),
+        }
+    };
     send("TERM", &running);
     hear("Ctrl-C again ends at once", &mut running);
     send("TERM", &running);
@@ -794,6 +810,25 @@ fn sigterm_ends_an_exploration_as_ctrl_c_does() {
     assert_eq!(output.status.code(), Some(130));
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("lossy-link: as expected, 1 run"), "{told}");
+    // What plays its runs goes with it.
+    let is_there = |process: &PathBuf| stat(process).is_some_and(|(state, _)| state != "Z");
+    while players.iter().any(is_there) {
+        std::thread::yield_now();
+    }
+}
+
+/// The processes in /proc that this one has started, and those that these have.
+fn descendants(of: u32) -> Vec<PathBuf> {
+    let parent = of.to_string();
+    let all = std::fs::read_dir("/proc").expect("processes");
+    let all = all.filter_map(|it| Some(it.ok()?.path()));
+    let children = all.filter(|it| stat(it).is_some_and(|(_, of)| of == parent));
+    let with_theirs = children.flat_map(|child| {
+        let number = child.file_name().and_then(|it| it.to_str()?.parse().ok());
+        let theirs = number.map(descendants).unwrap_or_default();
+        iter::once(child).chain(theirs)
+    });
+    with_theirs.collect()
 }
 
 #[test]

@@ -182,9 +182,12 @@ fn a_stack_overflow_is_a_finding_on_every_thread() {
 
 #[test]
 fn a_loop_without_end_is_a_finding_with_its_place() {
+    // Where it is optimized, it has a name, and more than one instruction.
+    #[inline(never)]
     fn turn_round() {
+        let mut turns = 0;
         loop {
-            black_box(());
+            turns = black_box(turns + 1);
         }
     }
     let bounds = Bounds {

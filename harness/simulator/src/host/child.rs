@@ -93,11 +93,12 @@ pub(crate) fn start(
 ) -> io::Result<Child> {
     let (answer, to_answer) = pipe()?;
     let (told, to_tell) = pipe()?;
+    let parent = real::process();
     // SAFETY: the child does nothing but its job, and ends.
     match unsafe { real::fork() }? {
         0 => {
             GENERATION.fetch_add(1, Ordering::Relaxed);
-            real::end_with_parent();
+            real::end_with(parent);
             real::replace(libc::STDERR_FILENO, to_tell.as_raw_fd());
             apart();
             let code = match catch_unwind(AssertUnwindSafe(job)) {

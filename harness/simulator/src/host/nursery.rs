@@ -20,7 +20,7 @@ use std::time::Duration;
 /// What a child does: a function of this executable, because nothing else is known there.
 pub(crate) type Job = fn(&[u8]) -> Vec<u8>;
 
-/// The variable by which a process is told that it is a nursery.
+/// The variable by which a process is told that it is a nursery, and the number of whose it is.
 const VARIABLE: &str = "SQUALL_NURSERY";
 
 thread_local! {
@@ -51,7 +51,7 @@ pub(crate) fn run(job: Job, input: &[u8], bounds: Bounds) -> io::Result<Remains>
 fn start() -> io::Result<UnixStream> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut process = Command::new("/proc/self/exe")
-        .env(VARIABLE, "1")
+        .env(VARIABLE, real::process().to_string())
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         // Ctrl-C is for who asks, who may want to hear what was found so far.
         .process_group(0)
@@ -188,6 +188,10 @@ pub(crate) unsafe fn serve(apart: fn()) -> ! {
 }
 
 unsafe fn serve_all(apart: fn()) -> io::Result<()> {
+    let parent = env::var(VARIABLE).ok().and_then(|it| it.parse().ok());
+    let parent = parent.ok_or_else(|| io::Error::other("nobody has started this nursery"))?;
+    // It belongs to the thread that asks. After that nobody would hear what comes of a child's work.
+    real::end_with(parent);
     // SAFETY: nobody else has it.
     let mut line = unsafe { UnixStream::from_raw_fd(libc::STDIN_FILENO) };
     let nothing = File::open("/dev/null")?;

@@ -195,11 +195,23 @@ pub(crate) fn exit(code: c_int) -> ! {
     }
 }
 
-/// This process ends with its parent.
-pub(crate) fn end_with_parent() {
+/// The number of this process.
+pub(crate) fn process() -> pid_t {
+    // SAFETY: this call takes nothing.
+    unsafe { trap(libc::SYS_getpid, [0; 6]) as pid_t }
+}
+
+/// This process ends with the thread that has started it, which is one of `parent`; at once, if that is gone already.
+pub(crate) fn end_with(parent: pid_t) {
     let arguments = [libc::PR_SET_PDEATHSIG as _, libc::SIGKILL as _, 0, 0, 0, 0];
-    // SAFETY: this option takes a signal.
-    unsafe { trap(libc::SYS_prctl, arguments) };
+    // SAFETY: this option takes a signal, and the other call nothing.
+    let now = unsafe {
+        trap(libc::SYS_prctl, arguments);
+        trap(libc::SYS_getppid, [0; 6]) as pid_t
+    };
+    if now != parent {
+        exit(1);
+    }
 }
 
 /// Lets a descriptor stand for what another one stands for.
