@@ -4,7 +4,6 @@
 //! error. Nothing here decides anything about a run.
 
 mod annotations;
-mod apart;
 mod audit_entropy;
 mod bugs;
 mod calibrate;
@@ -20,6 +19,7 @@ mod explore;
 mod format;
 mod judge;
 mod list;
+mod many;
 mod matrix;
 mod merge;
 mod new;

@@ -6,10 +6,12 @@
 //! | `library` | the named scenarios |
 //! | `planted`, `bugs` | the planted bugs, and the hunt for them |
 //! | `matrix` | every guarantee on every transport, in every mode, under every class of fault |
+//! | `apart` | runs in processes of their own |
 //! | [`search`] | worlds that a seed composes, and failing ones made small |
 //! | [`command`] | the command |
 #![forbid(unsafe_code)]
 
+mod apart;
 mod bugs;
 mod calibration;
 mod chat;

@@ -1,22 +1,24 @@
 //! `squall run`: plays scenarios with one seed, or explores one or more of them with many.
 
 use super::annotations;
-use super::apart::Runs;
-use super::called;
+use super::called::{self, as_called};
 use super::engine::On;
 use super::exit::{Exit, Failure, complain, error_line, note, say, say_text};
 use super::format::one_of;
+use super::many::Many;
 use super::output::Output;
 use super::progress::{figure, progress};
 use super::selection::{Given, Limit, Selection, check_names, embedded};
 use super::stop::{stop_on_ctrl_c, time};
 use super::summary::{self, Summed};
+use crate::apart::{BOUNDS, WITHOUT_BOUNDS, batches, play_apart};
 use crate::search::canary;
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall::{Plan, RunError, Scenario};
 use squall_guarantees::counted;
 use squall_reports::html::Listed;
 use squall_reports::{Engine, Exploration, Format, Judged, Outcome};
+use squall_simulator::Bounds;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -79,6 +81,8 @@ struct Way {
     /// Whether the record keeps the packets.
     in_detail: bool,
     canary: bool,
+    /// What the process of some runs may use.
+    bounds: Bounds,
 }
 
 const EXAMPLES: &str = "\
@@ -120,6 +124,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         annotate: arguments.annotate,
         in_detail: output.shows_packets(),
         canary: arguments.canary,
+        bounds: match arguments.limit.no_limit {
+            true => WITHOUT_BOUNDS,
+            false => BOUNDS,
+        },
     };
     if let Some(again) = again {
         let plans = again.into_iter();
@@ -250,15 +258,29 @@ fn explore(
     let began = Instant::now();
     let (mut summaries, mut failed) = (Vec::new(), false);
     let play = |seed, way: Way| play(&scenario.plan(seed).on(way.engine), way);
-    let runs = Runs::all(scenario, seeds, way.engine, way.canary);
-    let mut played = 0;
-    let work = |runs: &Runs| runs.play(scenario);
-    parallel(runs, effort, work, |_, results| {
+    let many = Many {
+        source: scenario.source.clone(),
+        engine: way.engine,
+        canary: way.canary,
+    };
+    let (mut played, mut unreadable) = (0, None);
+    let work = |seeds: &Vec<u64>| play_apart(&many, seeds, way.bounds);
+    parallel(batches(1..=seeds), effort, work, |_, results| {
+        let results = match results {
+            Ok(results) => results,
+            Err(failure) => {
+                unreadable = Some(failure);
+                return effort.stop.store(true, Ordering::Relaxed);
+            }
+        };
         progress.inc(results.len() as u64);
         played += results.len() as u64;
         for result in results {
             match result {
-                Ok(summary) => summaries.push(summary),
+                Ok(mut summary) => {
+                    summary.command = as_called(&summary.command);
+                    summaries.push(summary);
+                }
                 Err(error) => {
                     failed = true;
                     progress.suspend(|| complain(error_line(&error)));
@@ -267,6 +289,9 @@ fn explore(
         }
     });
     progress.finish_and_clear();
+    if let Some(failure) = unreadable {
+        return Err(failure);
+    }
     let took = began.elapsed().as_secs_f64();
     if played == 0 {
         return Ok((Exit::Interrupted, None));

@@ -45,7 +45,7 @@ fn group(word: &str) -> Result<Group, String> {
 pub(crate) struct Limit {
     /// Begin a run however much memory and time it may take.
     #[arg(long)]
-    no_limit: bool,
+    pub(crate) no_limit: bool,
 }
 
 impl Limit {

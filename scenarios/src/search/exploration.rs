@@ -4,12 +4,13 @@
 //! first. Seeds are counted, not listed, so that there may be any number of them. What several machines have found is
 //! merged into what one would have found ([`merge`](super::merge)), and what was ended early goes on where it was.
 
-use super::batch::{batches, play_all};
 use super::document::Document;
 use super::play::{Finding, Played};
 use super::size::Size;
 use super::story::Story;
 use super::stretch::Stretch;
+use super::worlds::{Outcome, Worlds};
+use crate::apart::{BOUNDS, batches, play_apart};
 use serde::{Deserialize, Serialize};
 use squall::BadScenario;
 use squall::parallel::{Effort, parallel};
@@ -102,7 +103,11 @@ pub fn explore(
         ..Exploration::default()
     };
     let mut wrong = None;
-    let play = |seeds: &Vec<u64>| play_all(fixed, seeds, span.canary);
+    let worlds = Worlds {
+        fixed: fixed.clone(),
+        canary: span.canary,
+    };
+    let play = |seeds: &Vec<u64>| play_apart(&worlds, seeds, BOUNDS);
     parallel(
         batches(span.stretch.left()),
         effort,
@@ -115,7 +120,7 @@ pub fn explore(
                     return effort.stop.store(true, Ordering::Relaxed);
                 }
             };
-            for (seed, (world, played)) in seeds.into_iter().zip(played) {
+            for (seed, Outcome { world, played }) in seeds.into_iter().zip(played) {
                 // What was under way when this became enough would depend on how many are played at a time.
                 if wrong.is_some() || (span.fail_fast && !exploration.stories.is_empty()) {
                     return effort.stop.store(true, Ordering::Relaxed);

@@ -15,7 +15,7 @@
 //! | `story` | violations with the same mechanism |
 //! | `size` | how large a world is |
 //! | `play` | world → what was found |
-//! | `batch` | some worlds in a process of their own |
+//! | `worlds` | what there is to do with a seed |
 //! | `stretch` | which seeds, and how far it has come |
 //! | `exploration` | many worlds |
 //! | `merge` | what several machines have found |
@@ -25,7 +25,6 @@
 //! | `why` | what a violation hangs on |
 //! | `witness` | that world as a file that anybody can run |
 
-mod batch;
 pub(crate) mod canary;
 mod dice;
 mod document;
@@ -41,6 +40,7 @@ mod stretch;
 mod told;
 mod why;
 mod witness;
+mod worlds;
 mod yardstick;
 
 pub use document::Document;

@@ -1,0 +1,69 @@
+//! One scenario with many seeds: what there is to do with each of them, apart from others.
+
+use super::exit::Failure;
+use super::selection::{Given, read_any_one};
+use crate::apart::Work;
+use crate::search::canary;
+use serde::{Deserialize, Serialize};
+use squall::run;
+use squall_reports::{Engine, Judged, Summary};
+use squall_simulator::Crash;
+
+/// How the scenario is played.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Many {
+    /// How the command line names it.
+    pub source: String,
+    pub engine: Engine,
+    pub canary: bool,
+}
+
+impl Work for Many {
+    /// What is to be known of a run; or why it did not come to its end.
+    type Outcome = Result<Summary, String>;
+    type Error = Failure;
+
+    fn play(&self, seeds: &[u64]) -> Result<Vec<Self::Outcome>, Failure> {
+        let scenario = match read_any_one(&self.source)? {
+            Given::Scenario(scenario) => scenario,
+            Given::Plan(_) => {
+                let changed =
+                    "was a scenario, and is a plan now: leave it alone while it is played";
+                return Err(Failure::new(format_args!("{} {changed}", self.source)));
+            }
+        };
+        let play = |&seed: &u64| {
+            let mut record =
+                run(&scenario.plan(seed).on(self.engine)).map_err(|it| it.to_string())?;
+            if self.canary {
+                canary::sing(&mut record);
+            }
+            Ok(Summary::of(&Judged::new(record)))
+        };
+        Ok(seeds.iter().map(play).collect())
+    }
+
+    fn crashed(&self, seed: u64, crash: &Crash) -> Self::Outcome {
+        Err(format!("{}, seed {seed}: {crash}", self.source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apart::{BOUNDS, play_apart};
+
+    #[test]
+    fn runs_in_a_process_of_their_own_come_to_what_they_come_to_in_this_one() {
+        let many = Many {
+            source: "tutorial-undefined-offset".to_owned(),
+            engine: Engine::Native,
+            canary: false,
+        };
+        let seeds = [1, 2, 3];
+        let Ok(apart) = play_apart(&many, &seeds, BOUNDS) else {
+            panic!("it is in the library");
+        };
+        assert_eq!(Some(apart), many.play(&seeds).ok());
+    }
+}
