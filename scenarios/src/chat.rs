@@ -18,7 +18,7 @@ use squall::Servers;
 use squall::Setting;
 use squall::Transport;
 use squall::text::{Problems, Table};
-use squall_guarantees::Bounds;
+use squall_guarantees::{Bounds, Live};
 use squall_planted::{Bug, Recovery, SERVER_RETURNS_WITHIN, ToClient, ToServer};
 use std::time::Duration;
 use toml::Spanned;
@@ -186,6 +186,8 @@ pub(crate) fn backoff<'t>(
 /// How long a sign of life that was under way when a silence began may still be the last one, and
 /// how late timers may be.
 const SLACK: Duration = Duration::from_millis(500);
+/// What nothing keeps from coming comes within this time.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// How long a client waits for an acknowledgement at most, if it is not told to wait longer from the beginning.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
@@ -289,6 +291,14 @@ impl Chat {
             // What does not fit into a queue is missed at the next beat, and asked for until it comes.
             prompt: (self.to_client == ToClient::CatchUp)
                 .then(|| self.ping_interval.min() * 3 + self.ack_timeout.min() * 3 + SLACK),
+            live: (self.to_client == ToClient::CatchUp && self.cluster.is_none()).then(|| {
+                let (packets, bytes) = self.limits.queue();
+                Live {
+                    within: AT_ONCE,
+                    packets,
+                    bytes,
+                }
+            }),
             allowance: Some(self.limits.allowance()),
             heartbeat: Some(self.ping_interval.min()),
             rooms: Some(squall_planted::Limits::default().rooms as u32),

@@ -380,6 +380,10 @@ pub struct Bounds {
     /// said than of receivers that come back.
     #[serde(default, with = "nanoseconds::option")]
     pub prompt: Option<Duration>,
+    /// A receiver that is connected while nothing disturbs it, and whose queue has room, has a message at once; none if
+    /// nothing more is said than of those whose queue is full.
+    #[serde(default)]
+    pub live: Option<Live>,
     /// How many messages a client may send in a second, over time, and how many at once; none if nothing is said.
     #[serde(default)]
     pub allowance: Option<(u32, u32)>,
@@ -415,11 +419,24 @@ impl Default for Bounds {
             page: None,
             silence: None,
             prompt: None,
+            live: None,
             allowance: None,
             heartbeat: None,
             rooms: None,
         }
     }
+}
+
+/// When a message is not late: what is promised to receivers whose queue has room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// It is handled within this time, besides what its way and the pages before it take.
+    #[serde(with = "nanoseconds")]
+    pub within: Duration,
+    /// How many packets there is room for in a receiver's queue.
+    pub packets: u32,
+    /// And how many bytes.
+    pub bytes: u64,
 }
 
 /// What is promised about sessions whose connection was lost.

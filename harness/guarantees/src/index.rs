@@ -5,6 +5,7 @@
 //! iterated over, so that their order reaches no verdict.
 
 mod due;
+mod live;
 
 pub(crate) use due::{Due, Receiver, on_the_wire, time_for};
 

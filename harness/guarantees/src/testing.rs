@@ -8,8 +8,8 @@ use crate::evidence::{Message, Moment, Proof};
 use crate::index::Index;
 use crate::{
     Bounds, Capacity, Cause, Client, ClientId, Direction, Disturbance, DisturbanceKind, Event,
-    EventKind, FailureCause, Guarantee, Held, History, Kind, Leftover, Lost, OperationId, Recovery,
-    RecoveryRefused, Silence, Standstill, StoredMessage, Time, Verdict, seconds,
+    EventKind, FailureCause, Guarantee, Held, History, Kind, Leftover, Live, Lost, OperationId,
+    Recovery, RecoveryRefused, Silence, Standstill, StoredMessage, Time, Verdict, seconds,
 };
 
 /// A message of Alice's in evidence.
@@ -647,6 +647,16 @@ impl Chat {
     /// Who stays connected, and is not disturbed, has a message within this time.
     pub(crate) fn prompt(mut self, bound: u64) -> Self {
         self.history.bounds.prompt = Some(Time::from_millis(bound));
+        self
+    }
+
+    /// Whose queue has room, and is not disturbed, has a message within this time.
+    pub(crate) fn live(mut self, within: u64, packets: u32) -> Self {
+        self.history.bounds.live = Some(Live {
+            within: Time::from_millis(within),
+            packets,
+            bytes: 1 << 20,
+        });
         self
     }
 

@@ -6,7 +6,7 @@ use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table, choose_from};
 use serde::{Deserialize, Serialize};
-use squall_guarantees::Bounds;
+use squall_guarantees::{Bounds, Live};
 use squall_simulator::ClockChange;
 use std::time::Duration;
 
@@ -157,6 +157,10 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         page: bounds.page,
         silence: (bounds.silence).map(|bound| in_world(bound, fastest)),
         prompt: (bounds.prompt).map(|bound| in_world(bound, slowest)),
+        live: (bounds.live).map(|live| Live {
+            within: in_world(live.within, slowest),
+            ..live
+        }),
         heartbeat: (bounds.heartbeat).map(|bound| in_world(bound, fastest)),
         rooms: bounds.rooms,
         // What a clock that is wrong lets through, nobody has said.

@@ -86,6 +86,13 @@ impl Limits {
         (options.limits.rate, options.limits.burst)
     }
 
+    /// How many packets, and bytes, there is room for in a client's queue.
+    pub(super) fn queue(&self) -> (u32, u64) {
+        let mut options = ServerOptions::default();
+        self.apply(&mut options);
+        (options.queue as u32, options.budget.line)
+    }
+
     /// How many packets such a server keeps for a session.
     pub(super) fn packets_a_session(&self) -> u32 {
         let mut options = ServerOptions::default();

@@ -4,13 +4,14 @@
 //! Time runs from the latest of three moments: the message was committed, the last fault that
 //! touched the receiver ended, and its program started (or its user came back). Connecting again
 //! does not start the clock anew, and being absent at the end is no excuse. Where more is promised to a receiver that stays
-//! connected while nothing disturbs it, less time is given to such a one, on a link without losses and without a rate.
+//! connected while nothing disturbs it, less time is given to such a one, on a link without losses and without a rate; and
+//! least to one whose queue has room (`index/live.rs`).
 //! Does not look at messages that are not stored (at-least-once does), nor at doubles.
 
 use crate::evidence::{HandledLate, NotHandled};
 use crate::index::{Due, Index};
 use crate::verdict::Findings;
-use crate::{NotJudged, Verdict, counted};
+use crate::{NotJudged, Time, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -27,10 +28,10 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                 }
             };
             let handled_at = receiver.handled_at(id);
-            let due = match index.prompt_due(&receiver, id) {
-                Some(due) if handled_at.is_none_or(|at| at > due) => Due::By(due),
-                _ => index.due_to(&receiver, wanted, id),
-            };
+            let is_late = |due: &Time| handled_at.is_none_or(|at| at > *due);
+            let sooner = index.live_due(&receiver, id).filter(is_late);
+            let sooner = sooner.or_else(|| index.prompt_due(&receiver, id).filter(is_late));
+            let due = sooner.map_or_else(|| index.due_to(&receiver, wanted, id), Due::By);
             match (handled_at, due) {
                 (None, Due::By(due)) => findings.add(due, || NotHandled {
                     message: index.message(id),
@@ -260,5 +261,52 @@ mod tests {
             .disconnected(11_000, "bob")
             .connected(11_100, "bob");
         insta::assert_snapshot!(back.verdict(DurabilityToDelivery), @"held: 2 deliveries of stored messages");
+    }
+
+    /// Bob handles at this time what was committed at 10.050 s.
+    fn live(bob_connected: impl Fn(Chat) -> Chat, packets: u32, at: u64) -> String {
+        bob_connected(chat(["alice", "bob"]))
+            .live(1_000, packets)
+            .sent(10_000, "alice", ["m1"])
+            .acknowledged(10_100, "m1")
+            .stored(["m1"])
+            .committed(10_050)
+            .handled(10_100, "alice", ["m1"])
+            .handled(at, "bob", ["m1"])
+            .verdict(DurabilityToDelivery)
+    }
+
+    /// Bob was away with a fault until this time, and is connected again at 20 s.
+    fn back(until: u64) -> impl Fn(Chat) -> Chat {
+        move |chat| {
+            let away = chat.disturbed(8_000, Some(until), Some("bob"));
+            away.disconnected(9_000, "bob").connected(20_000, "bob")
+        }
+    }
+
+    #[test]
+    fn gives_least_time_to_a_receiver_whose_queue_has_room() {
+        insta::assert_snapshot!(live(|chat| chat, 4, 11_050), @"held: 2 deliveries of stored messages");
+        insta::assert_snapshot!(live(|chat| chat, 4, 11_051), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 11.051 s; it was due by 11.050 s.");
+        insta::assert_snapshot!(live(|chat| chat, 3, 11_051), @"held: 2 deliveries of stored messages");
+    }
+
+    #[test]
+    fn gives_least_time_also_to_what_was_missed_before_the_receiver_was_connected_again() {
+        let back = back(18_000);
+        insta::assert_snapshot!(live(&back, 8, 21_000), @"held: 2 deliveries of stored messages");
+        insta::assert_snapshot!(live(&back, 8, 21_001), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 21.001 s; it was due by 21.000 s.");
+        let again = |chat| {
+            let lost = back(chat).disconnected(20_500, "bob");
+            lost.connected(20_600, "bob")
+        };
+        insta::assert_snapshot!(live(again, 40, 21_600), @"held: 2 deliveries of stored messages");
+        insta::assert_snapshot!(live(again, 40, 21_601), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 21.601 s; it was due by 21.600 s.");
+    }
+
+    #[test]
+    fn gives_a_receiver_more_time_that_a_fault_has_just_left() {
+        insta::assert_snapshot!(live(back(18_999), 8, 21_001), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 21.001 s; it was due by 21.000 s.");
+        insta::assert_snapshot!(live(back(19_000), 8, 21_001), @"held: 2 deliveries of stored messages");
     }
 }

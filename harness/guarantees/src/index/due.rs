@@ -125,24 +125,33 @@ impl<'h> Index<'h> {
         receiver
             .incarnation
             .filter(|life| life.started_at <= stored_at)?;
-        let link = self.conditions.link(receiver.id);
-        let ways = [link.to_client, link.to_server];
-        if (ways.iter()).any(|way| way.rate.is_some() || way.loss_ppm > 0) {
+        if !self.is_free(receiver.id) {
             return None;
         }
         let soon = stored_at + prompt;
         if receiver.handled_at(id).is_some_and(|at| at <= soon) {
             return Some(soon);
         }
-        let (messages, bytes) = self.waiting_before(receiver, stored_at, id);
-        let pages = self.pages(messages) + (bytes / PIECE) as u32;
-        let asking =
-            (link.to_client.latency + link.to_server.latency) * (AROUND + pages * FOR_A_PAGE);
-        let due = soon + asking;
+        let due = soon + self.asking(receiver, stored_at, id);
         let before = stored_at.saturating_sub(self.history.bounds.delivery);
         let is_well = !self.conditions.disturbed(receiver.id, before, due)
             && self.connected_throughout(receiver.id, stored_at, due);
         (is_well && due <= self.history.ended_at).then_some(due)
+    }
+
+    /// Whether the link of this client loses nothing, and carries whatever it is given.
+    pub(super) fn is_free(&self, client: ClientId) -> bool {
+        let link = self.conditions.link(client);
+        let mut ways = [link.to_client, link.to_server].into_iter();
+        ways.all(|way| way.rate.is_none() && way.loss_ppm == 0)
+    }
+
+    /// What the way of a receiver takes, and asking for all that it had to get from `start` on until this content.
+    pub(super) fn asking(&self, receiver: &Receiver<'_, 'h>, start: Time, id: ContentId) -> Time {
+        let link = self.conditions.link(receiver.id);
+        let (messages, bytes) = self.waiting_before(receiver, start, id);
+        let pages = self.pages(messages) + (bytes / PIECE) as u32;
+        (link.to_client.latency + link.to_server.latency) * (AROUND + pages * FOR_A_PAGE)
     }
 
     /// How often so many messages have to be asked for.
