@@ -19,7 +19,7 @@ use squall::Setting;
 use squall::Transport;
 use squall::text::{Problems, Table};
 use squall_guarantees::{Bounds, Live};
-use squall_planted::{Bug, Recovery, SERVER_RETURNS_WITHIN, ToClient, ToServer};
+use squall_planted::{Bug, KEEP_ALIVE, Recovery, SERVER_RETURNS_WITHIN, ToClient, ToServer};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -301,6 +301,7 @@ impl Chat {
             }),
             allowance: Some(self.limits.allowance()),
             heartbeat: Some(self.ping_interval.min()),
+            keep_alive: Some(KEEP_ALIVE),
             rooms: Some(squall_planted::Limits::default().rooms as u32),
             ..bounds
         }

@@ -61,8 +61,8 @@ pub use cluster::{Adapter, Cluster, SERVER_RETURNS_WITHIN};
 pub use limits::Limits;
 pub use message::{Content, EVERYBODY, Kind, Message, ROOT, full_name, room_of};
 pub use server::{
-    Budget, Census, Origins, Recovery, Refusal, ServeError, ServerEvent, ServerOptions, ToClient,
-    rows_of_sessions, serve,
+    Budget, Census, KEEP_ALIVE, Origins, Recovery, Refusal, ServeError, ServerEvent, ServerOptions,
+    ToClient, rows_of_sessions, serve,
 };
 pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 pub use termination::Termination;

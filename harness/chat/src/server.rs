@@ -82,7 +82,7 @@ const STRANGER: Duration = Duration::from_secs(45);
 /// How long a connection may wait for its next request, or its first, at least: longer than HTTP clients keep one for
 /// it, reqwest for 90 s, and they open some that they need only later. A request on a connection that is closed under
 /// its hands is lost, and a polling client's session with it.
-const KEEP_ALIVE: Duration = Duration::from_secs(100);
+pub const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// How long to wait before accepting again when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

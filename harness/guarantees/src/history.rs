@@ -390,6 +390,10 @@ pub struct Bounds {
     /// How often each connection gives signs of life; none if nothing is said.
     #[serde(default, with = "nanoseconds::option")]
     pub heartbeat: Option<Duration>,
+    /// How long a server keeps a connection on which nothing comes; none if no longer than it needs to notice that its
+    /// client is gone.
+    #[serde(default, with = "nanoseconds::option")]
+    pub keep_alive: Option<Duration>,
     /// How many rooms a client may join; none if nothing is said.
     #[serde(default)]
     pub rooms: Option<u32>,
@@ -422,6 +426,7 @@ impl Default for Bounds {
             live: None,
             allowance: None,
             heartbeat: None,
+            keep_alive: None,
             rooms: None,
         }
     }

@@ -95,6 +95,7 @@ impl Books {
             next,
             sessions,
             packets,
+            forgotten,
             position,
         } = saved;
         let first = next - packets.len() as Sequence;
@@ -120,6 +121,9 @@ impl Books {
                 .max_disconnection
                 .checked_sub(gone.unwrap_or_default());
             books.restore(session, now, left)?;
+        }
+        for (number, sequence) in forgotten {
+            books.note(sequence, &[number]);
         }
         for packet in packets {
             let attachments = (!packet.attachments.is_empty()).then(|| packet.attachments.into());

@@ -10,6 +10,7 @@ pub use sqlite::Sqlite;
 
 use bytes::Bytes;
 use socketioxide_core::Str;
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// Keeps sessions and packets for the next process.
@@ -60,7 +61,8 @@ pub trait Storage: Send + 'static {
         act: &mut dyn FnMut(&mut dyn Storage) -> Result<(), StorageError>,
     ) -> Result<(), StorageError>;
 
-    /// Forgets the packets with numbers below this one, and notes until when the process is sure to be
+    /// Forgets the packets with numbers below this one, except which of them was the last for each session
+    /// ([`Saved::forgotten`]), and notes until when the process is sure to be
     /// alive, unless it calls this again before: a session that is connected when the process is
     /// killed was connected until then, at the latest.
     ///
@@ -83,6 +85,8 @@ pub struct Saved {
     pub sessions: Vec<SavedSession>,
     /// The packets, ascending by number and without a gap.
     pub packets: Vec<SavedPacket>,
+    /// Of sessions that were sent packets which have been [forgotten](Storage::tick), the number of the last of these.
+    pub forgotten: BTreeMap<u64, u64>,
     /// The highest [position](SavedPacket::position) ever kept.
     pub position: Option<i64>,
 }

@@ -162,6 +162,7 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
             ..live
         }),
         heartbeat: (bounds.heartbeat).map(|bound| in_world(bound, fastest)),
+        keep_alive: (bounds.keep_alive).map(|time| in_world(time, slowest)),
         rooms: bounds.rooms,
         // What a clock that is wrong lets through, nobody has said.
         allowance: bounds.allowance.filter(|_| (slowest, fastest) == (0, 0)),

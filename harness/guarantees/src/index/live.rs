@@ -9,7 +9,7 @@ use super::{Connection, ContentId, Index};
 use crate::{Live, Time};
 
 /// How much longer asking may take than it does where nothing else is said.
-const PATIENCE: u32 = 2;
+const PATIENCE: u32 = 3;
 
 /// How much of a queue is left for what nobody counts here: beats, answers, news of who is there.
 const ROOM_FOR_THE_REST: u64 = 4;

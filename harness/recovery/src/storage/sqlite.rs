@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, named_params, para
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const LAYOUT_VERSION: i64 = 2;
+const LAYOUT_VERSION: i64 = 3;
 
 const LAYOUT: &str = "
     CREATE TABLE storage (tag TEXT NOT NULL, alive_ms INTEGER, position INTEGER) STRICT;
@@ -23,7 +23,8 @@ const LAYOUT: &str = "
         data TEXT NOT NULL,
         since INTEGER NOT NULL,
         floor INTEGER,
-        away_since_ms INTEGER
+        away_since_ms INTEGER,
+        forgotten INTEGER
     ) STRICT;
     CREATE TABLE packets (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -32,7 +33,7 @@ const LAYOUT: &str = "
         receivers TEXT NOT NULL,
         position INTEGER
     ) STRICT;
-    PRAGMA user_version = 2;
+    PRAGMA user_version = 3;
 ";
 
 /// What the first layout lacks.
@@ -41,6 +42,14 @@ const FROM_VERSION_1: &str = "
     ALTER TABLE storage ADD COLUMN position INTEGER;
     ALTER TABLE packets ADD COLUMN position INTEGER;
     PRAGMA user_version = 2;
+    COMMIT;
+";
+
+/// What the second layout lacks.
+const FROM_VERSION_2: &str = "
+    BEGIN;
+    ALTER TABLE sessions ADD COLUMN forgotten INTEGER;
+    PRAGMA user_version = 3;
     COMMIT;
 ";
 
@@ -68,9 +77,14 @@ impl Sqlite {
         let connection = Connection::open(path).map_err(told)?;
         let version = take(&connection).map_err(told)?;
         let storage = Self { connection };
+        let from = |layouts: &[&str]| {
+            let mut layouts = layouts.iter();
+            layouts.try_for_each(|sql| storage.connection.execute_batch(sql))
+        };
         match version {
             0 => storage.create().map_err(told)?,
-            1 => (storage.connection.execute_batch(FROM_VERSION_1)).map_err(told)?,
+            1 => from(&[FROM_VERSION_1, FROM_VERSION_2]).map_err(told)?,
+            2 => from(&[FROM_VERSION_2]).map_err(told)?,
             LAYOUT_VERSION => {}
             found => {
                 return Err(StorageError::new(format!(
@@ -119,7 +133,15 @@ impl Sqlite {
         let mut packets = self
             .connection
             .prepare("SELECT * FROM packets ORDER BY sequence")?;
+        let mut forgotten = self
+            .connection
+            .prepare("SELECT number, forgotten FROM sessions WHERE forgotten IS NOT NULL")?;
+        let forgotten = forgotten.query_map([], |row| {
+            let pair: (i64, i64) = (row.get(0)?, row.get(1)?);
+            Ok((pair.0.cast_unsigned(), pair.1.cast_unsigned()))
+        })?;
         Ok(Saved {
+            forgotten: forgotten.collect::<Result<_, _>>()?,
             tag,
             next: highest.unwrap_or(0).cast_unsigned() + 1,
             sessions: sessions.query_map([], session)?.collect::<Result<_, _>>()?,
@@ -161,6 +183,14 @@ impl Sqlite {
              (SELECT position FROM packets WHERE sequence < ?2 UNION ALL SELECT storage.position))",
             params![milliseconds(alive_until), first],
         )?;
+        // So does what a session was sent last: its client may name it, however long nothing came after it.
+        transaction.execute(
+            "UPDATE sessions SET forgotten = last FROM
+             (SELECT receiver.value AS session, max(sequence) AS last
+              FROM packets, json_each(receivers) AS receiver WHERE sequence < ?1 GROUP BY 1)
+             WHERE number = session AND last >= since",
+            [first],
+        )?;
         transaction.execute("DELETE FROM packets WHERE sequence < ?1", [first])?;
         transaction.commit()
     }
@@ -198,8 +228,10 @@ impl Storage for Sqlite {
         };
         self.connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO sessions VALUES (:number, :namespace, :id, :private_id,
-                 :rooms, :data, :since, :floor, :away_since_ms)",
+                "INSERT INTO sessions VALUES (:number, :namespace, :id, :private_id,
+                 :rooms, :data, :since, :floor, :away_since_ms, NULL)
+                 ON CONFLICT (number) DO UPDATE SET (namespace, id, private_id, rooms, data, since, floor, away_since_ms) =
+                 (:namespace, :id, :private_id, :rooms, :data, :since, :floor, :away_since_ms)",
             )
             .and_then(save)
             .map(drop)
@@ -366,6 +398,42 @@ mod tests {
     }
 
     #[test]
+    fn the_last_packet_of_each_session_outlives_its_row() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut storage = Sqlite::open(&directory.path().join("sessions.db")).unwrap();
+        let opened_later = SavedSession {
+            since: 4,
+            ..saved(3)
+        };
+        for session in [saved(1), saved(2), opened_later] {
+            storage.save(&session).unwrap();
+        }
+        for (sequence, receivers) in [
+            (1, vec![1, 3]),
+            (2, vec![1, 2]),
+            (3, vec![2, 3]),
+            (4, vec![3]),
+        ] {
+            let packet = SavedPacket {
+                sequence,
+                event: "[]".into(),
+                attachments: Vec::new(),
+                receivers,
+                position: None,
+            };
+            storage.append(&packet).unwrap();
+        }
+        let forgotten = |storage: &mut Sqlite, first| {
+            storage.tick(first, time(1_000)).unwrap();
+            Vec::from_iter(storage.load().unwrap().forgotten)
+        };
+        assert_eq!(forgotten(&mut storage, 2), [(1, 1)]);
+        assert_eq!(forgotten(&mut storage, 4), [(1, 2), (2, 3)]);
+        storage.save(&saved(1)).unwrap();
+        assert_eq!(forgotten(&mut storage, 5), [(1, 2), (2, 3), (3, 4)]);
+    }
+
+    #[test]
     fn a_file_of_the_first_layout_is_read_on() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sessions.db");
@@ -373,8 +441,9 @@ mod tests {
         let layout = LAYOUT
             .replace(", position INTEGER", "")
             .replace("NOT NULL,\n        position INTEGER", "NOT NULL")
-            .replace("user_version = 2", "user_version = 1");
-        assert!(!layout.contains("position"));
+            .replace(",\n        forgotten INTEGER", "")
+            .replace("user_version = 3", "user_version = 1");
+        assert!(!layout.contains("position") && !layout.contains("forgotten"));
         old.execute_batch(&layout).unwrap();
         old.execute_batch("INSERT INTO storage VALUES ('old', 7);")
             .unwrap();

@@ -64,6 +64,36 @@ async fn a_session_outlives_a_server_that_was_killed() {
     assert_eq!(again.heard().await, ["four"]);
 }
 
+/// Regression: what its client had handled last was forgotten with all that is older than the window, so that the next
+/// server had never sent it.
+#[tokio::test(start_paused = true)]
+async fn a_session_outlives_its_server_also_if_its_client_was_sent_nothing_for_long() {
+    for handled in [true, false] {
+        let directory = TempDir::new().unwrap();
+        let server = Server::new(options(), open(&directory));
+        let mut client = Client::connect(&server).await;
+        server.say("one").await;
+        assert_eq!(client.heard().await, ["one"]);
+        client.stay(2 * WINDOW).await;
+        let directory = killed(&directory);
+        drop(server);
+        client.lose().await;
+
+        let next = Server::new(options(), open(&directory));
+        next.say("two").await;
+        if handled {
+            let (mut again, recovered) = client.reconnect(&next).await;
+            assert!(recovered);
+            assert_eq!(again.heard().await, ["two"]);
+        } else {
+            // It says that it has handled nothing, and what came first is gone.
+            client.offset = None;
+            let (again, _) = client.reconnect(&next).await;
+            assert_new(&next, &again, &client, Refusal::OffsetTooOld);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_that_was_ended_on_purpose_does_not_come_back_with_the_next_server() {
     let directory = TempDir::new().unwrap();

@@ -87,7 +87,7 @@ fn most(
         Held::Sessions | Held::Online => Some(most_sessions(history, at)),
         Held::WaitingSessions => most_waiting(history, at),
         Held::Rooms => most_waiting(history, at).map(|_| most_rooms(history, at)),
-        Held::Places => Some(most_sessions(history, at) * PLACES),
+        Held::Places => Some((most_sessions(history, at) + lost_connections(history, at)) * PLACES),
         Held::Unanswered | Held::GivenBytes | Held::QueuedBytes | Held::UnsavedChanges => {
             is_quiet.then_some(0)
         }
@@ -97,6 +97,23 @@ fn most(
         }
         Held::Timers | Held::OutboxRows | Held::IdlePackets => None,
     }
+}
+
+/// How many sessions' connections may have lost their clients without a word, so shortly before that the server keeps
+/// them: one for each time that something has struck a client.
+fn lost_connections(history: &History, at: Duration) -> u64 {
+    let Some(kept) = history.bounds.keep_alive else {
+        return 0;
+    };
+    let since = at.saturating_sub(kept + history.bounds.server_detection);
+    let struck = history.disturbances.iter();
+    let struck = struck.filter(|fault| fault.until.is_none_or(|until| until >= since));
+    let struck = struck.map(|fault| match fault.client {
+        Some(_) => 1,
+        None => history.clients.len(),
+    });
+    let silences = history.silences.iter().filter(|it| it.until >= since);
+    (struck.sum::<usize>() + silences.count()) as u64
 }
 
 /// A packet for each message that was stored as long ago as somebody may still need it. What a server has kept when it
@@ -323,7 +340,7 @@ fn most_waiting(history: &History, at: Duration) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_guarantees::{Bounds, Cause, Client, Recovery, StoredMessage};
+    use squall_guarantees::{Bounds, Cause, Client, Disturbance, Recovery, StoredMessage};
 
     const ALICE: ClientId = ClientId(0);
     const BOB: ClientId = ClientId(1);
@@ -593,5 +610,29 @@ mod tests {
         assert_eq!(asked("[[hostile]]\nkind = 'half-open'", 1_000, &[]), []);
         assert_eq!(asked("", 100, &[50]), both);
         assert_eq!(asked("", 100, &[51]), []);
+    }
+
+    #[test]
+    fn a_server_may_keep_connections_whose_clients_were_struck_within_the_time_for_which_it_keeps_them()
+     {
+        let places = |disturbances: &[(Option<ClientId>, u64)]| {
+            let mut history =
+                history([(0, ALICE, EventKind::Started), (0, BOB, EventKind::Started)]);
+            history.bounds.keep_alive = Some(seconds(100));
+            history.disturbances = disturbances
+                .iter()
+                .map(|&(client, until)| Disturbance {
+                    client,
+                    from: seconds(until - 1),
+                    until: Some(seconds(until)),
+                    kind: DisturbanceKind::Network,
+                })
+                .collect();
+            most(Held::Places, &history, (END, END), true)
+        };
+        assert_eq!(places(&[]), Some(8));
+        assert_eq!(places(&[(Some(ALICE), 889)]), Some(8));
+        assert_eq!(places(&[(Some(ALICE), 890)]), Some(12));
+        assert_eq!(places(&[(Some(ALICE), 890), (None, 950)]), Some(20));
     }
 }
