@@ -42,6 +42,8 @@ use tokio::time::Instant;
 
 /// The random bytes of a private id: 144 bits.
 const PRIVATE_ID_BYTES: usize = 18;
+/// Of so many sessions that are gone it is known why, at least, however few may wait.
+const ENDS_KNOWN: usize = 1_000;
 /// The longest private id or offset that is looked at.
 const CLAIM_MAX: usize = 64;
 
@@ -101,7 +103,11 @@ impl Books {
         let first = next - packets.len() as Sequence;
         let mut books = Self {
             log: Log::new(tag, first, options.bytes_max),
-            gone: Gone::new(options.retention(), options.sessions_max, now),
+            gone: Gone::new(
+                options.retention(),
+                options.sessions_max.max(ENDS_KNOWN),
+                now,
+            ),
             options,
             journal,
             position,

@@ -1,7 +1,8 @@
 //! Ephemeral delivery: typing and the like arrive while all is well, in time, and are never repeated
 //! later.
 //!
-//! All is well for a sender and a receiver that are in the room from beginning to end, are connected
+//! All is well for a sender that is in the room as far as it and the server know (joining waits in its queue, typing does
+//! not), and a receiver that is there from beginning to end. Both are connected
 //! from a bound before the sending until a bound after it, and are not disturbed meanwhile or within the
 //! delivery bound before (a fault works on for as long as it may take to be noticed and mended). What the
 //! two links need comes on top of the bound. Of what its sender was told that it failed, nothing is asked.
@@ -10,18 +11,23 @@
 use crate::evidence::{HandledLate, HandledTwice, NotHandled};
 use crate::index::{ContentId, Index, Invocation, time_for};
 use crate::verdict::Findings;
-use crate::{Asked, ClientId, Excuse, NotJudged, Time, Verdict, counted};
+use crate::{Asked, ClientId, Ending, Excuse, Kind, NotJudged, Time, Verdict, counted};
+use rustc_hash::FxHashMap;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let Some(bound) = index.history.bounds.ephemeral else {
         return Verdict::NotExercised(Asked::default());
     };
     let mut findings = Findings::default();
+    let changes = Changes::new(index);
     for (id, content) in (0..).zip(&index.contents) {
         let ephemeral = content.invocation.as_ref();
         let Some(sent) = ephemeral.filter(|sent| sent.kind.is_ephemeral()) else {
             continue;
         };
+        if !changes.are_known(sent) {
+            continue;
+        }
         for receiver in (0..index.history.clients.len() as u32).map(ClientId) {
             let own = receiver == sent.sender && !sent.echo;
             if !own && index.memberships.always(receiver, sent.room) {
@@ -30,6 +36,31 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         }
     }
     findings.verdict(|count| format!("{} while all was well", counted(count, "delivery")))
+}
+
+/// Who has asked to join or leave which room.
+struct Changes<'i, 'h>(FxHashMap<(ClientId, &'h str), Vec<&'i Invocation<'h>>>);
+
+impl<'i, 'h> Changes<'i, 'h> {
+    fn new(index: &'i Index<'h>) -> Self {
+        let mut changes: FxHashMap<_, Vec<_>> = FxHashMap::default();
+        let all = index
+            .contents
+            .iter()
+            .filter_map(|content| content.invocation.as_ref());
+        for change in all.filter(|sent| matches!(sent.kind, Kind::Join | Kind::Leave)) {
+            let of_room = changes.entry((change.sender, change.room)).or_default();
+            of_room.push(change);
+        }
+        Changes(changes)
+    }
+
+    /// Whether the sender had been told of all its own changes in the room when it sent this.
+    fn are_known(&self, sent: &Invocation<'_>) -> bool {
+        let before = self.0.get(&(sent.sender, sent.room)).into_iter().flatten();
+        let mut before = before.filter(|change| change.order < sent.order);
+        before.all(|change| matches!(change.ending, Ending::Acknowledged(at) if at <= sent.at))
+    }
 }
 
 fn judge(
@@ -159,6 +190,21 @@ mod tests {
             .room("garden", ["alice"])
             .typed(10_000, "garden", "alice", "t1");
         insta::assert_snapshot!(chat.verdict(EphemeralDelivery), @"not exercised");
+    }
+
+    #[test]
+    fn asks_nothing_of_a_sender_who_has_not_been_told_that_it_has_joined() {
+        let joined = |at| {
+            chat(["alice", "bob"])
+                .ephemeral_within(2_000)
+                .room("garden", ["bob"])
+                .sent_as(Kind::Join, "garden", 9_000, "alice", "j")
+                .acknowledged(at, "j")
+                .typed(10_000, "garden", "alice", "t1")
+                .verdict(EphemeralDelivery)
+        };
+        insta::assert_snapshot!(joined(10_000), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
+        insta::assert_snapshot!(joined(10_001), @"not exercised");
     }
 
     #[test]

@@ -382,7 +382,10 @@ impl<'i, 'h> Sessions<'i, 'h> {
             (Some(Fate::TooClose), _) => findings.leave_open(NotJudged::TooClose),
             (Some(Fate::Over(why)), told) => {
                 *self.refusals.entry(why).or_default() += 1;
-                match self.options.tells_why && !why.is_told_by(told) {
+                let crowded_out = why == Lost::Expired
+                    && told == Some(RecoveryRefused::NoRoom)
+                    && last.is_some_and(|gone| self.may_make_room(gone, at));
+                match self.options.tells_why && !why.is_told_by(told) && !crowded_out {
                     true => {
                         let truth = why.words().to_owned();
                         let mistake = Mistake::WrongReason { truth, told };
@@ -400,6 +403,11 @@ impl<'i, 'h> Sessions<'i, 'h> {
             }
             (Some(Fate::Due(waiting, _)), Some(RecoveryRefused::NoRoom))
                 if self.may_make_room(waiting, at) =>
+            {
+                findings.excuse(Excuse::NoRoom);
+            }
+            (Some(Fate::Due(waiting, _)), Some(RecoveryRefused::UnknownSession))
+                if self.may_have_forgotten_why(waiting, at) =>
             {
                 findings.excuse(Excuse::NoRoom);
             }
@@ -439,18 +447,32 @@ impl<'i, 'h> Sessions<'i, 'h> {
         })
     }
 
-    /// Whether so many have begun to wait since this session did as that it had to make room for them. What waited when
-    /// a server ended, nobody has told.
+    /// Whether so many have begun to wait since this session did, and before it expired, as that it had to make room for
+    /// them. What waited when a server ended, nobody has told.
     fn may_make_room(&self, session: &str, at: Time) -> bool {
+        self.is_crowded_out(session)
+            || (self.known.get(session)).is_none_or(|known| self.stops(known, at).next().is_some())
+    }
+
+    /// Whether it had to make room, and the server that knew this has ended.
+    fn may_have_forgotten_why(&self, session: &str, at: Time) -> bool {
+        let known = self.known.get(session);
+        self.is_crowded_out(session)
+            && known.is_some_and(|known| self.stops(known, at).next().is_some())
+    }
+
+    fn is_crowded_out(&self, session: &str) -> bool {
         let (Some(most), Some(known)) = (self.options.sessions, self.known.get(session)) else {
             return true;
         };
         let Some(since) = known.closed_at else {
             return true;
         };
-        let since_then = self.closed.iter().filter(|closed| **closed >= since);
+        let until = self.over(since, self.options.window) + TOLERANCE;
+        let since_then = self.closed.iter();
+        let since_then = since_then.filter(|closed| (since..=until).contains(*closed));
         // One of them is its own.
-        since_then.count() > most as usize || self.stops(known, at).next().is_some()
+        since_then.count() > most as usize
     }
 
     fn bad(&self, client: ClientId, session: &str, at: Time, mistake: Mistake) -> BadRecovery {
@@ -975,6 +997,44 @@ mod tests {
         };
         insta::assert_snapshot!(refused(1), @"not exercised (1 excused: too many were waiting)");
         insta::assert_snapshot!(refused(2), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
+    }
+
+    #[test]
+    fn believes_of_a_session_that_has_expired_that_it_made_room_before() {
+        let told = |bob_closed| {
+            chat(["alice", "bob"])
+                .recovering(20_000, false)
+                .telling_why()
+                .keeping(10, 1)
+                .disconnected(10_000, "alice")
+                .session_closed(10_000, "alice")
+                .session_closed(bob_closed, "bob")
+                .refused(40_000, "alice", RecoveryRefused::NoRoom)
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(told(30_000), @"held: 0 sessions recovered, 1 refused: expired");
+        insta::assert_snapshot!(told(31_000), @"violated: alice asked for session alice-1 at 40.000 s, which was expired, and was told that too many were waiting.");
+    }
+
+    #[test]
+    fn believes_that_a_session_is_unknown_that_made_room_at_a_server_that_has_ended() {
+        let told = |sessions, stopped: bool| {
+            let chat = chat(["alice", "bob"])
+                .recovering(20_000, true)
+                .keeping(10, sessions)
+                .disconnected(10_000, "alice")
+                .session_closed(10_000, "alice")
+                .session_closed(11_000, "bob");
+            let chat = match stopped {
+                true => chat.server_stopped(12_000),
+                false => chat,
+            };
+            chat.refused(14_000, "alice", RecoveryRefused::UnknownSession)
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(told(1, true), @"not exercised (1 excused: too many were waiting)");
+        insta::assert_snapshot!(told(1, false), @"violated: alice was given a new session at 14.000 s, although session alice-1 had been waiting since 10.000 s.");
+        insta::assert_snapshot!(told(2, true), @"violated: alice was given a new session at 14.000 s, although session alice-1 had been waiting since 10.000 s.");
     }
 
     #[test]

@@ -14,16 +14,21 @@ async fn the_session_that_has_waited_longest_makes_room() {
         Memory,
     );
     let mut clients = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..6 {
         let mut client = Client::connect(&server).await;
         client.lose().await;
         clients.push(client);
     }
-    let (first, recovered) = clients[0].reconnect(&server).await;
-    assert!(!recovered);
-    assert_new(&server, &first, &clients[0], Refusal::NoRoom);
-    assert!(clients[1].reconnect(&server).await.1);
-    assert!(clients[2].reconnect(&server).await.1);
+    // More of them are gone than may wait, and each is told why.
+    let mut there = Vec::new();
+    for gone in &clients[..4] {
+        let (next, recovered) = gone.reconnect(&server).await;
+        assert!(!recovered);
+        assert_new(&server, &next, gone, Refusal::NoRoom);
+        there.push(next);
+    }
+    assert!(clients[4].reconnect(&server).await.1);
+    assert!(clients[5].reconnect(&server).await.1);
 }
 
 #[tokio::test(start_paused = true)]
