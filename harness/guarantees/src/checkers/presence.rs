@@ -1,8 +1,8 @@
 //! Presence: who is shown online is who is online.
 //!
 //! A user *is* online while both its client and the server say that there is a connection, and *is*
-//! offline when its client says so, or its program has ended. In between, and before its program first
-//! starts, nothing is asked about it. A client is an observer while it is connected. Of an observer
+//! offline when its client says so, or its program has ended. In between, while it has a session that its client does not
+//! know of yet, and before its program first starts, nothing is asked about it. A client is an observer while it is connected. Of an observer
 //! that has had a user in one state for longer than the bound, it is asked that it does not show the
 //! other state for longer than the bound; in another namespace, a user is never online. The time for
 //! which the observer or the server stands still does not count, and nothing else of a stretch is excused by it. Peers of whom the history says nothing are
@@ -104,6 +104,8 @@ struct Teller<'h> {
     story: Story,
     connected_since: Option<Time>,
     sessions: FxHashSet<&'h str>,
+    /// Those of them that were opened while the client was not connected, and that it has not told of.
+    unheard: FxHashSet<&'h str>,
     /// Since when, and whether online; none while nobody can say.
     state: Option<(Time, bool)>,
     known: bool,
@@ -122,13 +124,18 @@ impl<'h> Teller<'h> {
             EventKind::Connected { .. } => {
                 self.disconnected(at);
                 self.connected_since = Some(at);
+                self.unheard.clear();
             }
             EventKind::Disconnected { .. } | EventKind::Connecting { .. } => self.disconnected(at),
             EventKind::SessionOpened { session, .. } => {
                 self.sessions.insert(session);
+                if self.connected_since.is_none() {
+                    self.unheard.insert(session);
+                }
             }
             EventKind::SessionClosed { session, .. } => {
                 self.sessions.remove(session.as_str());
+                self.unheard.remove(session.as_str());
             }
             EventKind::Online { user } => self.show(at, names.get(user.as_str()), true),
             EventKind::Offline { user } => self.show(at, names.get(user.as_str()), false),
@@ -140,6 +147,7 @@ impl<'h> Teller<'h> {
 
     fn server_stopped(&mut self, at: Time) {
         self.sessions.clear();
+        self.unheard.clear();
         self.decide(at);
     }
 
@@ -161,6 +169,7 @@ impl<'h> Teller<'h> {
             _ if !self.known => None,
             (Some(_), false) => Some(true),
             (Some(_), true) => None,
+            (None, _) if !self.unheard.is_empty() => None,
             (None, _) => Some(false),
         };
         if now == self.state.map(|(_, online)| online) {
@@ -344,6 +353,26 @@ mod tests {
             .hidden(21_000, "alice", ["bob"])
             .hidden(21_000, "bob", ["bob"]);
         insta::assert_snapshot!(chat.verdict(Presence), @"held: 4 changes shown in time");
+    }
+
+    #[test]
+    fn asks_nothing_about_a_user_who_has_a_session_and_does_not_know_of_it() {
+        let shown_until = |at| {
+            chat(["alice", "bob"])
+                .presence(8_000)
+                .shown(1_000, "alice", ["alice", "bob"])
+                .shown(1_000, "bob", ["alice", "bob"])
+                .disconnected(10_000, "bob")
+                .session_closed(10_000, "bob")
+                .hidden(11_000, "alice", ["bob"])
+                .opened_only(20_000, "bob", "bob-2")
+                .shown(20_100, "alice", ["bob"])
+                .closed(40_000, "bob", "bob-2")
+                .hidden(at, "alice", ["bob"])
+                .verdict(Presence)
+        };
+        insta::assert_snapshot!(shown_until(48_000), @"held: 6 changes shown in time");
+        insta::assert_snapshot!(shown_until(48_001), @"violated: alice showed bob as online from 40.000 s to 48.001 s, though bob was not; 8.000 s are allowed.");
     }
 
     #[test]
