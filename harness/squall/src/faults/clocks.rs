@@ -104,7 +104,7 @@ impl Kind for ClockFreeze {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         stage.begin_each(|machine| Order::Clock(machine, ClockChange::FreezeWall));
-        stage.end_each(|machine| Order::Clock(machine, ClockChange::ThawWall));
+        stage.end_last(|machine| Order::Clock(machine, ClockChange::ThawWall));
     }
 
     fn words(&self, victims: &str) -> String {
@@ -163,7 +163,7 @@ impl Kind for ClockDrift {
     fn strike(&self, stage: &mut Stage<'_>) {
         let ppm = self.drift.ppm();
         stage.begin_each(|machine| Order::Clock(machine, ClockChange::Drift { ppm }));
-        stage.end_each(|machine| Order::Clock(machine, ClockChange::Drift { ppm: 0 }));
+        stage.end_last(|machine| Order::Clock(machine, ClockChange::Drift { ppm: 0 }));
     }
 
     fn words(&self, victims: &str) -> String {
@@ -286,6 +286,7 @@ mod tests {
                 server: Vec::new(),
                 victims: vec![machine],
                 links: &FxHashMap::default(),
+                taken_over: Vec::new(),
                 begun: Vec::new(),
             });
             world.run_until(SECOND * 200).unwrap();

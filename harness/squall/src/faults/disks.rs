@@ -55,7 +55,7 @@ impl Kind for DiskFull {
     fn strike(&self, stage: &mut Stage<'_>) {
         let full = DiskChange::Free(u64::from(self.free_kb.min()) * 1000);
         stage.begin_each(|machine| Order::Disk(machine, full));
-        stage.end_each(|machine| Order::Disk(machine, DiskChange::Capacity(None)));
+        stage.end_last(|machine| Order::Disk(machine, DiskChange::Capacity(None)));
     }
 
     fn words(&self, victims: &str) -> String {
@@ -146,7 +146,7 @@ impl Kind for DiskSlow {
         });
         let none = DiskChange::Latency(DiskLatency::default());
         stage.begin_each(|machine| Order::Disk(machine, slow));
-        stage.end_each(|machine| Order::Disk(machine, none));
+        stage.end_last(|machine| Order::Disk(machine, none));
     }
 
     fn words(&self, victims: &str) -> String {
@@ -204,7 +204,7 @@ impl Kind for DiskError {
         });
         let none = DiskChange::Errors(DiskErrors::default());
         stage.begin_each(|machine| Order::Disk(machine, errors));
-        stage.end_each(|machine| Order::Disk(machine, none));
+        stage.end_last(|machine| Order::Disk(machine, none));
     }
 
     fn words(&self, victims: &str) -> String {
@@ -241,7 +241,7 @@ impl Kind for DiskLies {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         stage.begin_each(|machine| Order::Disk(machine, DiskChange::LyingSync(true)));
-        stage.end_each(|machine| Order::Disk(machine, DiskChange::LyingSync(false)));
+        stage.end_last(|machine| Order::Disk(machine, DiskChange::LyingSync(false)));
     }
 
     fn words(&self, victims: &str) -> String {

@@ -118,6 +118,8 @@ pub(crate) struct Stage<'w> {
     pub(crate) server: Vec<MachineId>,
     pub(crate) victims: Vec<MachineId>,
     pub(crate) links: &'w FxHashMap<MachineId, &'w PlannedLink>,
+    /// The victims that another fault of its kind has when it ends: for them nothing ends yet.
+    pub(crate) taken_over: Vec<MachineId>,
     /// The orders so far that begin it: what they strike, the fault has struck.
     pub(crate) begun: Vec<FaultId>,
 }
@@ -136,8 +138,11 @@ impl Stage<'_> {
         self.begin(down);
     }
 
-    /// Gives a client its usual link again, when the fault ends.
+    /// Gives a client its usual link again, when the last fault of the kind ends.
     pub(crate) fn link_back(&mut self, client: MachineId, usual: &PlannedLink) {
+        if self.taken_over.contains(&client) {
+            return;
+        }
         let [up, down] = self.directions(client, usual);
         self.end(up);
         self.end(down);
@@ -180,10 +185,25 @@ impl Stage<'_> {
         }
     }
 
-    /// An order about each victim for the time when the fault ends.
+    /// An order about each victim for the time when the fault ends, which takes back what this fault did and no other.
     pub(crate) fn end_each(&mut self, order: impl Fn(MachineId) -> Order) {
         for victim in self.victims.clone() {
             self.end(order(victim));
         }
+    }
+
+    /// An order about each victim for the time when the last fault of the kind ends.
+    pub(crate) fn end_last(&mut self, order: impl Fn(MachineId) -> Order) {
+        for victim in self.last_victims() {
+            self.end(order(victim));
+        }
+    }
+
+    /// The victims that no other fault of the kind has when this one ends.
+    pub(crate) fn last_victims(&self) -> Vec<MachineId> {
+        let victims = self.victims.iter().copied();
+        victims
+            .filter(|victim| !self.taken_over.contains(victim))
+            .collect()
     }
 }

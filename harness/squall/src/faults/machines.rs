@@ -433,7 +433,7 @@ impl Kind for Pause {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         stage.begin_each(Order::Pause);
-        stage.end_each(Order::Resume);
+        stage.end_last(Order::Resume);
     }
 
     fn words(&self, victims: &str) -> String {
@@ -486,7 +486,7 @@ impl Kind for Suspend {
     fn strike(&self, stage: &mut Stage<'_>) {
         let clocks_jump = self.clocks_jump;
         stage.begin_each(Order::Suspend);
-        stage.end_each(|machine| Order::Wake {
+        stage.end_last(|machine| Order::Wake {
             machine,
             clocks_jump,
         });
@@ -570,7 +570,7 @@ impl Kind for SlowCpu {
             byte_ps: self.kilobyte.min().as_nanos() as u64,
         };
         stage.begin_each(|machine| Order::Work(machine, cost));
-        stage.end_each(|machine| Order::Work(machine, WorkCost::default()));
+        stage.end_last(|machine| Order::Work(machine, WorkCost::default()));
     }
 
     fn words(&self, victims: &str) -> String {

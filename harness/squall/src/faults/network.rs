@@ -50,13 +50,12 @@ impl Kind for Loss {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        let between = (stage.server.clone(), stage.victims.clone());
         stage.begin(Order::Loss {
-            between: between.clone(),
+            between: (stage.server.clone(), stage.victims.clone()),
             loss: Some(self.loss.min()),
         });
         stage.end(Order::Loss {
-            between,
+            between: (stage.server.clone(), stage.last_victims()),
             loss: None,
         });
     }

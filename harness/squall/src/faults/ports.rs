@@ -60,7 +60,7 @@ impl Kind for PortsUsedUp {
     fn strike(&self, stage: &mut Stage<'_>) {
         let free = Some(self.free.min() as u16);
         stage.begin_each(|machine| Order::UsePorts { machine, free });
-        stage.end_each(|machine| Order::UsePorts {
+        stage.end_last(|machine| Order::UsePorts {
             machine,
             free: None,
         });

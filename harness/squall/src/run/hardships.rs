@@ -1,7 +1,7 @@
 //! The faults of a plan, as orders to the world and as what the checkers must know about them.
 //!
-//! Faults of one kind may overlap when the seed decides about times and victims. A machine that is
-//! down because of two faults is started again when the last of them is over.
+//! Faults of one kind may overlap when the seed decides about times and victims. Whoever has two of them is well again
+//! when the last is over.
 
 use crate::cast::MIDDLEBOX;
 use crate::client::PlannedClient;
@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use squall_guarantees::{ClientId, Lost, Silence, Standstill};
 use squall_simulator::{Fault as Order, FaultId, MachineId, World};
 use std::collections::HashSet;
+use std::mem::discriminant;
 use std::time::Duration;
 
 /// When the programs of each machine ended.
@@ -44,6 +45,7 @@ pub(super) fn strike(
             server: server.clone(),
             victims: victims.collect(),
             links: &links,
+            taken_over: taken_over(plan, fault, machines),
             begun: Vec::new(),
             world,
         };
@@ -58,6 +60,25 @@ pub(super) fn strike(
         }
     }
     begun
+}
+
+/// The victims of a fault that another one of its kind has at its end, and after it.
+fn taken_over(
+    plan: &Plan,
+    fault: &PlannedFault,
+    machines: &IndexMap<String, MachineId>,
+) -> Vec<MachineId> {
+    let Some(until) = fault.until else {
+        return Vec::new();
+    };
+    let kind = discriminant(&fault.kind);
+    let others = plan.faults.iter().filter(|other| {
+        let goes_on = other.from <= until && other.until.is_none_or(|end| end > until);
+        goes_on && discriminant(&other.kind) == kind
+    });
+    let victims = others.flat_map(|other| &other.victims);
+    let both = victims.filter(|name| fault.victims.contains(*name));
+    both.map(|name| machines[name.as_str()]).collect()
 }
 
 /// How often these orders have struck.
@@ -256,6 +277,48 @@ mod tests {
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_fault_ends_for_those_whom_no_other_fault_of_its_kind_has_by_then() {
+        let plan = plan(
+            r#"
+            [[fault]]
+            kind = "pause"
+            victims = ["server", "alice"]
+            at = "10s"
+            for = "10s"
+
+            [[fault]]
+            kind = "pause"
+            victims = ["server", "bob"]
+            at = "12s"
+            for = "2s"
+
+            [[fault]]
+            kind = "suspend"
+            victims = "bob"
+            at = "13s"
+            for = "5s"
+            "#,
+        );
+        let names = ["server", "alice", "bob"].map(str::to_owned);
+        let taken = squall_simulator::simulate(1, |world| {
+            let machines = names.map(|name| {
+                let machine = world.machine(&name, std::future::pending::<()>);
+                (name, machine)
+            });
+            let machines = IndexMap::from(machines);
+            let taken = plan.faults.iter().map(|fault| {
+                let taken = taken_over(&plan, fault, &machines).into_iter();
+                let name = |machine| machines.iter().find(|(_, it)| **it == machine);
+                taken
+                    .map(|it| name(it).expect("a name").0.clone())
+                    .collect()
+            });
+            taken.collect::<Vec<Vec<String>>>()
+        });
+        assert_eq!(taken, [vec![], vec!["server".to_owned()], vec![]]);
     }
 
     #[test]

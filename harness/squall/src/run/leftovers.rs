@@ -625,7 +625,7 @@ mod tests {
                     client,
                     from: seconds(until - 1),
                     until: Some(seconds(until)),
-                    kind: DisturbanceKind::Network,
+                    kind: DisturbanceKind::Address,
                 })
                 .collect();
             most(Held::Places, &history, (END, END), true)
