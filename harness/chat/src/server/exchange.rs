@@ -155,13 +155,35 @@ impl Exchange {
     /// under way when the connection was lost. Pages are not emitted to sessions, so nothing repeats this one; the
     /// client goes on with its catch-up, which brings what came later as well.
     pub(super) fn lacks_a_page(&self, state: &squall_recovery::Session, offset: i64) -> bool {
-        if !state.recovered() || self.to_client == ToClient::LiveOnly {
+        let session = self.recovered(state);
+        session.is_some_and(|session| session.live && offset < session.live_since())
+    }
+
+    /// Whether a client that comes back to its session over polling has missed more than it can read at once: all of that
+    /// would be in one answer (see [`fits_into_a_segment`]), and in the same one on each further connection. It goes
+    /// on with its catch-up, in pages that fit.
+    pub(super) fn would_be_torn(
+        &self,
+        (state, transport): (&squall_recovery::Session, TransportType),
+        login: &Login,
+    ) -> bool {
+        let polls = login.pages && matches!(transport, TransportType::Polling);
+        let Some(session) = self.recovered(state).filter(|_| polls) else {
             return false;
+        };
+        let (offset, page) = (login.server_offset, self.page + 1);
+        let missed = (self.database).after(offset, &session.name, session.rooms(), page);
+        missed.is_ok_and(|missed| missed.len() == page || !fits_into_a_segment(&missed))
+    }
+
+    /// The session that a client has come back to, if it catches up.
+    fn recovered(&self, state: &squall_recovery::Session) -> Option<&Session> {
+        if !state.recovered() || self.to_client == ToClient::LiveOnly {
+            return None;
         }
         let waiting = self.waiting.get(state.id()).copied();
         let number = waiting.or_else(|| self.sessions.find(state.id()));
-        let session = number.and_then(|number| self.sessions.get(number));
-        session.is_some_and(|session| session.live && offset < session.live_since())
+        number.and_then(|number| self.sessions.get(number))
     }
 
     /// Greets a client. It gets messages from now on, unless it has to catch up first; says whether

@@ -124,9 +124,12 @@ impl Shared {
             login.name = guest.name;
             socket.extensions.insert(Welcome(guest.rooms));
         }
-        if let Some(offset) = login.handled_up_to()
-            && self.with(|exchange| exchange.lacks_a_page(session, offset)) == Some(true)
-        {
+        let fetches_what_it_missed = |exchange: &mut Exchange| {
+            let handled = login.handled_up_to();
+            handled.is_some_and(|offset| exchange.lacks_a_page(session, offset))
+                || exchange.would_be_torn((session, socket.transport_type()), &login)
+        };
+        if self.with(fetches_what_it_missed) == Some(true) {
             session.leave_out_missed();
         }
         socket.extensions.insert(login);
