@@ -57,6 +57,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use lines::Lines;
 use page::with_page;
 use places::Places;
+use session::line;
 use socketioxide::SocketIo;
 use socketioxide::extract::TryData;
 use socketioxide::handler::ConnectHandler;
@@ -78,6 +79,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How long a client may be in no namespace, at most. socketioxide keeps what belongs to it for as long, also when the
 /// client is gone.
 const STRANGER: Duration = Duration::from_secs(45);
+/// How long a client that is in no namespace any more, or was refused, has to close its connection, at most.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// How long a connection may wait for its next request, or its first, at least: longer than HTTP clients keep one for
 /// it, reqwest for 90 s, and they open some that they need only later. A request on a connection that is closed under
@@ -129,7 +132,7 @@ pub async fn serve(
                 observer: observer.clone(),
                 failure: failure.clone(),
                 given: Notify::new(),
-                lines: Lines::new(options.budget),
+                lines: Lines::new(options.budget, patience(&options).min(CLOSING)),
             }),
             sessions.clone(),
         );
@@ -185,7 +188,11 @@ fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter
         let (admission, entry) = (shared.clone(), shared.clone());
         let admit = move |socket: SocketRef, session: Session, TryData(login): TryData<Login>| {
             let login = login.map_err(|error| error.to_string());
-            ready(admission.admit(&socket, &session, login))
+            let admitted = admission.admit(&socket, &session, login);
+            if let (Err(_), Some(line)) = (&admitted, line(&socket)) {
+                line.is_sent_away();
+            }
+            ready(admitted)
         };
         let enter = move |socket: SocketRef, session: Session| {
             entry.enter(socket, session);

@@ -91,7 +91,16 @@ impl Door {
         let polls = head.method == Method::GET && !upgrades;
         let line = match &id {
             _ if !ours => None,
-            Some(id) => self.lines.find(id),
+            Some(id) => {
+                let line = self.lines.find(id);
+                if line.as_ref().is_some_and(|line| line.has_ended()) {
+                    return told(
+                        StatusCode::BAD_REQUEST,
+                        "the server has ended this session\n",
+                    );
+                }
+                line
+            }
             None => {
                 let Some(line) = self.lines.open(self.wire.address) else {
                     let why = "too many clients are at the door; come back a little later\n";

@@ -219,8 +219,10 @@ impl Exchange {
         // There is room for it: the recovery layer leaves half of the queue to others. Should it fail, the
         // connection is lost already, and its end on its way to us.
         drop(socket.emit(wire::READY, &ready));
-        if let Some(line) = line(&socket) {
-            line.is_known();
+        let line_of_its_own = line(&socket).cloned();
+        let superseded = before.as_ref().and_then(|session| session.socket.as_ref());
+        if let Some(line) = superseded.and_then(line) {
+            line.leaves();
         }
         let (pieces, pages) = (login.pieces, login.pages);
         let mut session = match before {
@@ -244,6 +246,9 @@ impl Exchange {
             self.turns.push_back(number);
         }
         self.sessions.insert(number, session);
+        if let Some(line) = line_of_its_own {
+            line.enters();
+        }
         Ok(!live)
     }
 
@@ -258,7 +263,11 @@ impl Exchange {
         let Some(session) = self.sessions.get_mut(number) else {
             return false;
         };
-        let connected = session.socket.take().is_some();
+        let socket = session.socket.take();
+        if let Some(line) = socket.as_ref().and_then(line) {
+            line.leaves();
+        }
+        let connected = socket.is_some();
         if let (Some(presence), true) = (&mut self.presence, connected) {
             presence.went(&session.namespace, &session.name);
         }

@@ -4,7 +4,7 @@
 //! stopped reading would be listed as connected long after its heartbeat has failed. And a websocket
 //! lives in a task that nobody owns: it would keep running after its server is gone. Both are cured
 //! here, one level below: when nothing can be written for `write_timeout`, or when the server has
-//! ended, every read and write fails.
+//! ended, or ends the connection, every read and write fails.
 //!
 //! And whoever does not read is not read from without end: tungstenite keeps a pong for each ping that it reads,
 //! however many cannot be written.
@@ -29,7 +29,8 @@ use tokio::time::{Sleep, sleep};
 /// A TCP connection with a deadline for writes that ends with its server.
 pub(super) struct Guarded {
     stream: TcpStream,
-    server_ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Is there when the server has ended, or ends this connection.
+    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     given_up: bool,
@@ -51,10 +52,18 @@ impl Guarded {
         (write_timeout, unanswered_max): (Duration, u64),
         (place, wire): (Place, Arc<Wire>),
     ) -> Self {
-        let server_ended = Box::pin(async move { while server.changed().await.is_ok() {} });
+        let line = wire.clone();
+        let ended = Box::pin(async move {
+            let server_ends = async { while server.changed().await.is_ok() {} };
+            tokio::select! {
+                biased;
+                () = server_ends => {}
+                () = line.end() => {}
+            }
+        });
         Self {
             stream,
-            server_ended,
+            ended,
             write_timeout,
             stalled: None,
             given_up: false,
@@ -113,7 +122,7 @@ impl AsyncRead for Guarded {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.given_up || self.server_ended.as_mut().poll(context).is_ready() {
+        if self.given_up || self.ended.as_mut().poll(context).is_ready() {
             self.given_up = true;
             let given_up =
                 io::Error::new(ErrorKind::ConnectionAborted, "the server has given it up");

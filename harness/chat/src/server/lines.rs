@@ -3,8 +3,11 @@
 //!
 //! A handshake costs some 16 kB until it is known whether anybody comes in, and every line has a queue of what it was
 //! sent and has not read. Both have a budget, and nobody can spend another one's: there may be so many lines that are
-//! in no namespace yet, of one address and in all ([`Budget::strangers`]), and the queue of a line may hold its share
+//! in no namespace, of one address and in all ([`Budget::strangers`]), and the queue of a line may hold its share
 //! of what its address and the server may take ([`Line::has_room`]).
+//!
+//! A client that is refused, or sent away, closes its line. Not every client does (rust_socketio goes on polling and
+//! answering pings), so the server does it a little later.
 //!
 //! socketioxide does not tell how full a queue is. So it is counted what is put there, and what passes the wire.
 //! That is some more, for what is around it (frames, heads, pings); an estimate below zero is corrected at once. What
@@ -15,6 +18,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 /// How much memory clients may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +31,7 @@ pub struct Budget {
     pub address: u64,
     /// The most for all clients of the server.
     pub server: u64,
-    /// The most lines that are in no namespace yet: of one address, and in all.
+    /// The most lines that are in no namespace: of one address, and in all.
     pub strangers: (usize, usize),
 }
 
@@ -48,6 +54,7 @@ pub(super) struct Lines(Arc<Books>);
 
 struct Books {
     budget: Budget,
+    closing: Duration,
     by_id: Mutex<HashMap<String, Weak<Line>>>,
     counts: Mutex<Counts>,
     wires: AtomicUsize,
@@ -71,6 +78,16 @@ pub(super) struct Wire {
     books: Arc<Books>,
     pub(super) address: IpAddr,
     pub(super) written: AtomicU64,
+    /// Whether the server has ended it.
+    ended: watch::Sender<bool>,
+}
+
+impl Wire {
+    /// Is there when the server has ended it.
+    pub(super) async fn end(&self) {
+        // The sender is here.
+        drop(self.ended.subscribe().wait_for(|ended| *ended).await);
+    }
 }
 
 impl Drop for Wire {
@@ -84,8 +101,10 @@ pub(super) struct Line {
     books: Arc<Books>,
     address: IpAddr,
     id: OnceLock<String>,
-    /// Whether it is in a namespace.
-    known: AtomicBool,
+    /// In how many namespaces it is.
+    namespaces: AtomicUsize,
+    /// Whether the server has ended it.
+    ended: AtomicBool,
     /// The bytes that were put into its queue.
     put: AtomicU64,
     /// The bytes that were put there up to the last beat of the server, and up to the one before it.
@@ -97,9 +116,11 @@ pub(super) struct Line {
 }
 
 impl Lines {
-    pub(super) fn new(budget: Budget) -> Self {
+    /// `closing` is how long a client has to close its line that is in no namespace any more, or was refused.
+    pub(super) fn new(budget: Budget, closing: Duration) -> Self {
         Self(Arc::new(Books {
             budget,
+            closing,
             by_id: Mutex::default(),
             counts: Mutex::default(),
             wires: AtomicUsize::new(0),
@@ -113,6 +134,7 @@ impl Lines {
             books: self.0.clone(),
             address,
             written: AtomicU64::new(0),
+            ended: watch::Sender::new(false),
         })
     }
 
@@ -121,7 +143,7 @@ impl Lines {
         self.0.wires.load(Ordering::Relaxed)
     }
 
-    /// A line for one more client of this address, unless too many are in no namespace yet.
+    /// A line for one more client of this address, unless too many are in no namespace.
     pub(super) fn open(&self, address: IpAddr) -> Option<Arc<Line>> {
         let mut counts = self.0.counts();
         let (of_one, of_all) = self.0.budget.strangers;
@@ -138,7 +160,8 @@ impl Lines {
             books: self.0.clone(),
             address,
             id: OnceLock::new(),
-            known: AtomicBool::new(false),
+            namespaces: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
             put: AtomicU64::new(0),
             settled: Mutex::default(),
             polled: AtomicU64::new(0),
@@ -187,12 +210,46 @@ impl Line {
         }
     }
 
-    /// It is in a namespace.
-    pub(super) fn is_known(&self) {
-        if !self.known.swap(true, Ordering::Relaxed) {
+    /// It is in one more namespace.
+    pub(super) fn enters(&self) {
+        if self.namespaces.fetch_add(1, Ordering::Relaxed) == 0 {
             let forget = |count: &mut Count| count.strangers -= 1;
             self.books.counts().change(self.address, forget);
         }
+    }
+
+    /// It is in one namespace less.
+    pub(super) fn leaves(self: &Arc<Self>) {
+        if self.namespaces.fetch_sub(1, Ordering::Relaxed) == 1 {
+            let note = |count: &mut Count| count.strangers += 1;
+            self.books.counts().change(self.address, note);
+            self.is_sent_away();
+        }
+    }
+
+    /// Its client has nothing more to do here: if it does not close the line, and is in no namespace then, the server does.
+    pub(super) fn is_sent_away(self: &Arc<Self>) {
+        let (line, closing) = (Arc::downgrade(self), self.books.closing);
+        tokio::spawn(async move {
+            sleep(closing).await;
+            if let Some(line) = line.upgrade()
+                && line.namespaces.load(Ordering::Relaxed) == 0
+            {
+                line.end();
+            }
+        });
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some((wire, _)) = self.socket.get() {
+            wire.ended.send_replace(true);
+        }
+    }
+
+    /// Whether the server has ended it: its polls are not answered any more, and its heartbeat fails.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// It has a WebSocket from now on.
@@ -258,7 +315,7 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let stranger = !*self.known.get_mut();
+        let stranger = *self.namespaces.get_mut() == 0;
         self.books.counts().change(self.address, |count| {
             count.lines -= 1;
             count.strangers -= usize::from(stranger);
@@ -278,12 +335,13 @@ mod tests {
     const THERE: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
 
     fn lines() -> Lines {
-        Lines::new(Budget {
+        let budget = Budget {
             line: 100,
             address: 150,
             server: 240,
             strangers: (2, 3),
-        })
+        };
+        Lines::new(budget, Duration::ZERO)
     }
 
     #[test]
@@ -293,7 +351,7 @@ mod tests {
         let (first, second, there) = (open(HERE), open(HERE), open(THERE));
         assert!(open(HERE).is_none(), "too many of this address");
         assert!(open(THERE).is_none(), "too many in all");
-        first.as_ref().unwrap().is_known();
+        first.as_ref().unwrap().enters();
         let third = open(HERE);
         assert!(third.is_some());
         drop((first, second, third, there));
@@ -328,7 +386,7 @@ mod tests {
     fn whoever_shares_an_address_shares_its_budget_and_all_share_the_servers() {
         let lines = lines();
         let first = lines.open(HERE).unwrap();
-        first.is_known();
+        first.enters();
         assert_eq!(first.share(), 100);
         let second = lines.open(HERE).unwrap();
         assert_eq!(first.share(), 75, "half of the address's");

@@ -28,9 +28,8 @@ pub(super) type SessionNumber = u64;
 pub(super) struct Welcome(pub(super) Option<BTreeSet<String>>);
 
 /// The line of a socket; there is none where socketioxide is not behind our door.
-pub(super) fn line(socket: &SocketRef) -> Option<&Line> {
-    let line = socket.req_parts().extensions.get::<Arc<Line>>();
-    line.map(|line| &**line)
+pub(super) fn line(socket: &SocketRef) -> Option<&Arc<Line>> {
+    socket.req_parts().extensions.get::<Arc<Line>>()
 }
 
 /// One session of one client.
@@ -221,7 +220,7 @@ impl Session {
     /// How many bytes wait for its client to read them.
     pub(super) fn queued(&self) -> u64 {
         let line = self.socket.as_ref().and_then(line);
-        line.map_or(0, Line::queued)
+        line.map_or(0, |line| line.queued())
     }
 
     /// Counts one more message of this session.

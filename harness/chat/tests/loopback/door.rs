@@ -56,6 +56,37 @@ async fn only_so_many_lines_may_be_in_no_namespace() {
     timeout(Duration::from_secs(20), again).await.unwrap();
 }
 
+/// Regression: rust_socketio goes on answering pings, for ever.
+#[tokio::test]
+async fn who_has_left_or_was_refused_and_keeps_the_connection_is_cut_off() {
+    let scratch = Scratch::new("left-behind");
+    let options = ServerOptions {
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_millis(300),
+        ..ServerOptions::default()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let left = async {
+        let mut stock = Stock::connect(server.address, r#"{"name":"ann","rooms":["lobby"]}"#).await;
+        stock.say("41").await;
+        stock
+    };
+    let refused = Stock::connect(server.address, r#"{"name":"","rooms":["lobby"]}"#);
+    let (left, refused) = tokio::join!(left, refused);
+    for mut stock in [left, refused] {
+        let mut buffer = [0; 1 << 10];
+        let answer_pings = async {
+            while matches!(stock.stream.read(&mut buffer).await, Ok(1..)) {
+                // A pong, masked with zeros.
+                let pong = [0x81, 0x81, 0, 0, 0, 0, b'3'];
+                let _ = stock.stream.write_all(&pong).await;
+            }
+        };
+        let cut_off = timeout(Duration::from_secs(20), answer_pings).await;
+        assert!(cut_off.is_ok(), "it is still there");
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_does_not_arrive_ends_its_connection() {
     let scratch = Scratch::new("slow-body");

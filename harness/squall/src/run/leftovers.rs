@@ -100,7 +100,7 @@ fn most(
 }
 
 /// How many sessions' connections may have lost their clients without a word, so shortly before that the server keeps
-/// them: one for each time that something has struck a client.
+/// them: one for each time that something has struck a client, or that it says that its connection was lost.
 fn lost_connections(history: &History, at: Duration) -> u64 {
     let Some(kept) = history.bounds.keep_alive else {
         return 0;
@@ -113,7 +113,11 @@ fn lost_connections(history: &History, at: Duration) -> u64 {
         None => history.clients.len(),
     });
     let silences = history.silences.iter().filter(|it| it.until >= since);
-    (struck.sum::<usize>() + silences.count()) as u64
+    let lost = history
+        .events
+        .iter()
+        .filter(|event| event.at >= since && matches!(event.kind, EventKind::Disconnected { .. }));
+    (struck.sum::<usize>() + silences.count() + lost.count()) as u64
 }
 
 /// A packet for each message that was stored as long ago as somebody may still need it. What a server has kept when it
