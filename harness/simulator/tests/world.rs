@@ -285,6 +285,32 @@ fn a_killed_program_starts_anew_when_it_is_booted() {
 }
 
 #[test]
+fn a_program_that_is_killed_before_its_first_turn_does_not_wake_the_one_before() {
+    let starts = simulate(1, |world| {
+        let (tell, told) = channel();
+        // Waits for nothing that the end of its runtime would wake it for.
+        let machine = world.machine("server", move || {
+            tell.send(now().as_secs()).unwrap();
+            std::future::pending::<()>()
+        });
+        world.at(SECOND, Fault::Suspend(machine));
+        for second in [2, 4] {
+            world.at(second * SECOND, Fault::Kill(machine));
+            world.at((second + 1) * SECOND, Fault::Boot(machine));
+        }
+        let clocks_jump = true;
+        let wake = Fault::Wake {
+            machine,
+            clocks_jump,
+        };
+        world.at(6 * SECOND, wake);
+        world.run_until(7 * SECOND).unwrap();
+        drain(&told)
+    });
+    assert_eq!(starts, [0, 6]);
+}
+
+#[test]
 fn the_destructors_of_a_killed_program_say_nothing_to_the_world() {
     struct LastWords;
     impl Drop for LastWords {

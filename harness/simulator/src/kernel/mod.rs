@@ -119,6 +119,8 @@ pub(crate) struct Kernel {
     pub(crate) blocked: Option<Blocked>,
     /// Message and backtrace of panics not yet reported.
     pub(crate) panics: Vec<(String, String)>,
+    /// Those of the last panic of a dead process. It harms nobody, unless it is that of who ends the process.
+    pub(crate) panic_in_death: Option<(String, String)>,
     /// What the process wants to be called at its panics.
     pub(crate) hook: Option<Hook>,
     /// Set from the moment a process dies until it is taken apart: what it still does, in the turn in which it was
@@ -207,6 +209,7 @@ impl Kernel {
             unsupported: None,
             blocked: None,
             panics: Vec::new(),
+            panic_in_death: None,
             hook: None,
             process_is_dead: false,
             threads: Threads::default(),
@@ -433,13 +436,17 @@ impl Kernel {
         self.hardware.clocks.world_time(at)
     }
 
-    /// The main task asks whether the process is dead, and leaves a waker to be told.
+    /// The main task asks whether the process is dead, and leaves a waker to be told. That of a dead one leaves none: it
+    /// would be woken again with the next process, if that one ends before its own has asked.
     pub(crate) fn ask_for_death(&mut self, waker: &Waker) -> bool {
+        if self.process_is_dead {
+            return true;
+        }
         match &mut self.main_waker {
             Some(old) => old.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
-        self.process_is_dead
+        false
     }
 
     /// Who wants to be told that the process is dead. To be woken without holding the kernel.

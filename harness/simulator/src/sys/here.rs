@@ -77,7 +77,8 @@ pub(crate) fn on_machine<R>(kernel: &SharedKernel, f: impl FnOnce() -> R) -> R {
             // Tokio stops the panics of tasks. One that comes through here ends the world, and
             // the hook has kept it from the terminal.
             if std::thread::panicking() {
-                for (message, backtrace) in &self.kernel.borrow().panics {
+                let kernel = self.kernel.borrow();
+                for (message, backtrace) in kernel.panics.iter().chain(&kernel.panic_in_death) {
                     eprintln!("{message}\n{backtrace}");
                 }
             }

@@ -43,11 +43,13 @@ fn tell(panic: &PanicHookInfo<'_>, others: Option<&Hook>) {
         return;
     }
     let noted = machine(|kernel| {
+        let backtrace = std::backtrace::Backtrace::force_capture().to_string();
+        let told = (describe(panic), backtrace);
         if kernel.process_is_dead {
+            kernel.panic_in_death = Some(told);
             return None;
         }
-        let backtrace = std::backtrace::Backtrace::force_capture().to_string();
-        kernel.panics.push((describe(panic), backtrace));
+        kernel.panics.push(told);
         kernel.hook.clone()
     });
     let further = match &noted {

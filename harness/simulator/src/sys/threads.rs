@@ -65,8 +65,11 @@ unsafe extern "C" fn base(thread: *const ()) -> ! {
 /// Starts the main thread of a process. It runs when its turn comes, and with its end the process is over.
 pub(crate) fn start_main(kernel: &SharedKernel, main: impl FnOnce() + 'static) {
     let work = Box::new(|| {
-        // A panic has been noted.
-        let _ = catch_unwind(AssertUnwindSafe(main));
+        // A process that died before its first turn has not begun, and has nothing to bring to its end.
+        if machine(|kernel| kernel.process_is_dead) != Some(true) {
+            // A panic has been noted.
+            let _ = catch_unwind(AssertUnwindSafe(main));
+        }
         main_is_over();
         ptr::null_mut()
     });
