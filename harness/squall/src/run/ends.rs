@@ -1,11 +1,12 @@
 //! The ends of clients' programs among what their observers were told.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use squall_guarantees::{ClientId, Event, EventKind};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Adds them. What happened at the same nanosecond keeps its order, and an end comes after it, but before what
-/// the same client's next program does that is started at once.
+/// the same client's next program does that is started at once. It is the next one if one was running before.
 pub(super) fn add(events: &mut Vec<Event>, ends: impl Iterator<Item = (ClientId, Duration)>) {
     let ends: Vec<Event> = ends
         .map(|(client, at)| Event {
@@ -14,13 +15,17 @@ pub(super) fn add(events: &mut Vec<Event>, ends: impl Iterator<Item = (ClientId,
             kind: EventKind::Stopped,
         })
         .collect();
-    let all: FxHashSet<(ClientId, Duration)> =
-        ends.iter().map(|end| (end.client, end.at)).collect();
+    let all: BTreeSet<(ClientId, Duration)> = ends.iter().map(|end| (end.client, end.at)).collect();
+    let mut started: FxHashMap<ClientId, Duration> = FxHashMap::default();
     let mut restarted: FxHashSet<(ClientId, Duration)> = FxHashSet::default();
     let placed = std::mem::take(events).into_iter().map(|event| {
         let moment = (event.client, event.at);
-        if event.kind == EventKind::Started && all.contains(&moment) {
-            restarted.insert(moment);
+        if event.kind == EventKind::Started {
+            let before = started.insert(event.client, event.at);
+            let has_ended = |since| all.range((event.client, since)..moment).next().is_some();
+            if before.is_some_and(|since| !has_ended(since)) && all.contains(&moment) {
+                restarted.insert(moment);
+            }
         }
         (
             event.at,
@@ -39,26 +44,36 @@ pub(super) fn add(events: &mut Vec<Event>, ends: impl Iterator<Item = (ClientId,
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_program_that_is_started_at_the_moment_of_its_end_has_ended_before() {
-        let event = |milliseconds, client, kind| Event {
+    fn event(milliseconds: u64, client: u32, kind: EventKind) -> Event {
+        Event {
             at: Duration::from_millis(milliseconds),
             client: ClientId(client),
             kind,
-        };
-        let connecting = || EventKind::Connecting { attempt: 1 };
-        let mut events = vec![
+        }
+    }
+
+    fn connecting() -> EventKind {
+        EventKind::Connecting { attempt: 1 }
+    }
+
+    /// What happened to the first client, whose programs ended then.
+    fn with_ends<const N: usize>(mut events: Vec<Event>, ends: [u64; N]) -> Vec<EventKind> {
+        let ends = ends.map(|at| (ClientId(0), Duration::from_millis(at)));
+        add(&mut events, ends.into_iter());
+        events.into_iter().map(|event| event.kind).collect()
+    }
+
+    #[test]
+    fn a_program_that_is_started_at_the_moment_of_its_end_has_ended_before() {
+        let events = vec![
             event(0, 0, EventKind::Started),
             event(5, 0, connecting()),
             event(5, 0, EventKind::Started),
             event(5, 0, connecting()),
             event(7, 0, connecting()),
         ];
-        let end = |milliseconds| (ClientId(0), Duration::from_millis(milliseconds));
-        add(&mut events, [end(5), end(7)].into_iter());
-        let kinds: Vec<EventKind> = events.into_iter().map(|event| event.kind).collect();
         assert_eq!(
-            kinds,
+            with_ends(events, [5, 7]),
             [
                 EventKind::Started,
                 connecting(),
@@ -69,5 +84,15 @@ mod tests {
                 EventKind::Stopped,
             ]
         );
+    }
+
+    #[test]
+    fn a_program_that_ends_at_the_moment_of_its_start_was_started_before() {
+        let life = || [EventKind::Started, connecting(), EventKind::Stopped];
+        let begun = |at| [event(at, 0, EventKind::Started), event(at, 0, connecting())];
+        assert_eq!(with_ends(begun(0).to_vec(), [0]), life());
+        let again = [begun(0), begun(5)].concat();
+        assert_eq!(with_ends(again.clone(), [0, 5]), [life(), life()].concat());
+        assert_eq!(with_ends(again, [3, 5]), [life(), life()].concat());
     }
 }
