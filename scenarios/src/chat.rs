@@ -271,7 +271,8 @@ impl Chat {
             presence: (self.presence).then(|| {
                 bounds.server_detection + Duration::from_secs(1) + bounds.client_detection
             }),
-            backoff_first: Some((self.backoff_min * 2).min(self.backoff_max)),
+            backoff_first: (self.backoff_min < self.backoff_max)
+                .then(|| (self.backoff_min * 2).min(self.backoff_max)),
             patience: Some(self.ack_timeout.min()),
             patience_max: Some(LONGEST_PATIENCE.max(self.ack_timeout.min())),
             // Some clients may try another carrier after the first.
@@ -316,9 +317,35 @@ impl Chat {
 
 #[cfg(test)]
 mod tests {
-    use squall::MOST_ROOMS;
+    use crate::SYSTEMS;
     use squall::text::LONGEST_NAME;
+    use squall::{MOST_ROOMS, Scenario, run};
+    use squall_guarantees::{Guarantee, Verdict};
     use squall_planted::Limits;
+    use squall_reports::Judged;
+
+    #[test]
+    fn waits_of_one_length_are_as_different_as_the_clocks_that_measure_them() {
+        let text = r#"
+            shows = "Nothing is drawn, and everybody measures."
+            chat.backoff = { min = "800ms", max = "800ms" }
+            clock.alice.fast-ppm = 30_000
+            clock.bob.slow-ppm = 30_000
+            [[fault]]
+            kind = "restart-loop"
+            victims = "server"
+            at = "2s"
+            count = 5
+            every = "5s"
+            down = "100ms"
+        "#;
+        let scenario = Scenario::parse("test", text, SYSTEMS).expect("it is a scenario");
+        let judged = Judged::new(run(&scenario.plan(1)).expect("the run comes to its end"));
+        let is_about = |guarantee| guarantee == Guarantee::Reconnection;
+        let judgement = judged.judgements.iter().find(|it| is_about(it.guarantee));
+        let verdict = &judgement.expect("each is judged").verdict;
+        assert!(matches!(verdict, Verdict::Held(_)), "{verdict:?}");
+    }
 
     #[test]
     fn the_chat_allows_what_scenario_files_allow() {

@@ -336,7 +336,8 @@ pub struct Bounds {
     #[serde(with = "nanoseconds")]
     pub backoff_max: Duration,
     /// The longest wait after a connection that was established: the back-off starts over then. Where it is
-    /// longer than the shortest, waits are drawn at random. None if nothing is said.
+    /// longer than the shortest, waits are drawn at random. None if nothing is said, and where nothing is drawn: clocks that
+    /// drift apart put the two apart as well.
     #[serde(default, with = "nanoseconds::option")]
     pub backoff_first: Option<Duration>,
     /// How long a client waits for an acknowledgement after one that came within this time, however long it had
