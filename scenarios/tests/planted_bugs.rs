@@ -43,11 +43,14 @@ fn no_two_planted_bugs_have_the_same_name() {
 
 /// For each excuse a scenario in which its checker uses it, with something more in it, and a bug that would hide
 /// behind the excuse.
-const BEHIND: [(Excuse, Guarantee, &str, &str, &str); 8] = {
+const BEHIND: [(Excuse, Guarantee, &str, &str, &str); 9] = {
     use Excuse::*;
     use Guarantee::*;
     const KILLED: &str = "[[fault]]\nkind = 'kill'\nvictims = 'carol'\nat = '2s'";
     const NICKNAMES: &str = "[workload.mix]\nnickname = 2\nroom = 1";
+    const GIVEN_UP: &str = "[link]\nrate = '10kbit'\n\
+        [[fault]]\nkind = 'partition'\nvictims = ['alice', 'bob']\nat = '2s'\nfor = '9s'\n\
+        [[fault]]\nkind = 'partition'\nvictims = 'carol'\nat = '2s'\nfor = '12s'";
     [
         (
             NotRunning,
@@ -98,6 +101,13 @@ const BEHIND: [(Excuse, Guarantee, &str, &str, &str); 8] = {
             "recovery-without-rooms",
             "small-limits",
             "",
+        ),
+        (
+            UnderWay,
+            Ordering,
+            "catch-up-backwards",
+            "disk-full-at-most-once",
+            GIVEN_UP,
         ),
     ]
 };

@@ -38,6 +38,8 @@ pub enum Excuse {
     NoRoom,
     /// It is stored more than once, and so has no place of its own; exactly-once judges whether rightly.
     StoredAgain,
+    /// It was under way on a connection that its sender gave up, and nobody waited for an acknowledgement of it.
+    UnderWay,
 }
 
 /// Why nothing can be said of a case.
@@ -68,7 +70,7 @@ pub enum NotJudged {
 
 impl Excuse {
     /// Every excuse that there is.
-    pub const ALL: [Excuse; 9] = [
+    pub const ALL: [Excuse; 10] = [
         Excuse::NotRunning,
         Excuse::Left,
         Excuse::ToldFailed,
@@ -78,6 +80,7 @@ impl Excuse {
         Excuse::OffsetTooOld,
         Excuse::NoRoom,
         Excuse::StoredAgain,
+        Excuse::UnderWay,
     ];
 
     /// The excuse in words, to go after a number and a colon.
@@ -92,6 +95,7 @@ impl Excuse {
             Excuse::OffsetTooOld => "too much was missed",
             Excuse::NoRoom => "too many were waiting",
             Excuse::StoredAgain => "stored again",
+            Excuse::UnderWay => "still under way when its connection was given up",
         }
     }
 }

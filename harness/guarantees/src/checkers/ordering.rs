@@ -4,11 +4,16 @@
 //! not look at second times (at-most-once does), at gaps (exactly-once does), or at the order
 //! between senders (total-order does). What
 //! is not stored, such as typing, is sent past everything that waits, and promises no order.
+//!
+//! A message for whose acknowledgement nobody waits, or nobody waits any more, may still be under way on a connection that
+//! its sender has given up: TCP delivers it when it can. What the sender says on its next connection can be
+//! stored before it. That is excused if it was stored so; in which order receivers handle what is stored is judged all
+//! the same, and so is what went over one connection.
 
 use crate::evidence::{Message, Moment, Proof};
-use crate::index::{Delivery, Index};
+use crate::index::{Connection, Content, Delivery, Index};
 use crate::verdict::Findings;
-use crate::{ClientId, Time, Verdict, counted, nanoseconds, seconds};
+use crate::{ClientId, Ending, Excuse, Time, Verdict, counted, nanoseconds, seconds};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,6 +33,11 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             };
             if last.0 > sent.order {
                 latest.insert((sent.sender, sent.room), last);
+                let pair = [delivery, last.1].map(|delivery| index.content(delivery.content));
+                if was_overtaken_under_way(index, pair) {
+                    findings.excuse(Excuse::UnderWay);
+                    continue;
+                }
                 findings.add(delivery.at, || OutOfOrder {
                     receiver: index.name(incarnation.client),
                     earlier: index.message(delivery.content),
@@ -44,6 +54,32 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         let deliveries = counted(successors, "delivery");
         format!("{deliveries} that followed another of its sender")
     })
+}
+
+/// Whether the earlier one of a sender's messages was stored after the later one because it was under way on a connection
+/// that was over before the later one was sent: nobody had acknowledged it.
+fn was_overtaken_under_way(index: &Index<'_>, [earlier, later]: [&Content<'_>; 2]) -> bool {
+    let [first, second] = [earlier, later].map(|content| content.lasting_invocation());
+    let (Some(first), Some(second)) = (first, second) else {
+        return false;
+    };
+    let (Ending::Sent(from) | Ending::Unknown(from)) = first.ending else {
+        return false;
+    };
+    let until = second.ending.at().unwrap_or(Time::MAX);
+    let [row, later_row] = [earlier, later].map(|content| content.rows.first());
+    let was_stored_later = row.zip(later_row).is_some_and(|(row, it)| row.id > it.id);
+    let lives = index.incarnations.iter();
+    let mut ends = lives
+        .filter(|life| life.client == first.sender)
+        .flat_map(|life| {
+            let lost = life.connections.iter().filter_map(|step| match *step {
+                Connection::Disconnected(at, _) => Some(at),
+                _ => None,
+            });
+            lost.chain(life.stopped_at)
+        });
+    was_stored_later && ends.any(|at| (from..=until).contains(&at))
 }
 
 /// A receiver handled a sender's later message before an earlier one.
@@ -125,6 +161,45 @@ mod tests {
             .sent(10, "alice", ["m1", "m2", "m3"])
             .handled(20, "bob", ["m1", "m3", "m2"]);
         insta::assert_snapshot!(chat.verdict(Ordering), @"violated: bob handled `m3` (from alice to room lobby, sent at 0.012 s) at 0.021 s, before `m2` (from alice to room lobby, sent at 0.011 s), which it handled at 0.022 s.");
+    }
+
+    #[test]
+    fn excuses_what_was_under_way_on_a_connection_that_was_given_up_if_it_was_stored_so() {
+        // The first is told to be sent at 100 ms, the second when the connection is another one.
+        let chat = |lost, stored: [&str; 2]| {
+            chat(["alice", "bob"])
+                .sent(10, "alice", ["m1", "m2"])
+                .unacknowledged(100, "m1")
+                .disconnected(lost, "alice")
+                .connected(lost + 100, "alice")
+                .unacknowledged(500, "m2")
+                .stored(stored)
+                .handled(600, "bob", ["m2", "m1"])
+                .verdict(Ordering)
+        };
+        insta::assert_snapshot!(chat(100, ["m2", "m1"]), @"not exercised (1 excused: still under way when its connection was given up)");
+        insta::assert_snapshot!(chat(99, ["m2", "m1"]), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.011 s, stored as row 1) at 0.600 s, before `m1` (from alice to room lobby, sent at 0.010 s, stored as row 2), which it handled at 0.601 s.");
+        insta::assert_snapshot!(chat(501, ["m2", "m1"]), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.011 s, stored as row 1) at 0.600 s, before `m1` (from alice to room lobby, sent at 0.010 s, stored as row 2), which it handled at 0.601 s.");
+        insta::assert_snapshot!(chat(100, ["m1", "m2"]), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.011 s, stored as row 2) at 0.600 s, before `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1), which it handled at 0.601 s.");
+    }
+
+    #[test]
+    fn excuses_nothing_that_was_acknowledged_or_that_its_sender_still_has() {
+        let chat = |told: fn(crate::testing::Chat) -> crate::testing::Chat| {
+            let chat = chat(["alice", "bob"]).sent(10, "alice", ["m1", "m2"]);
+            told(chat)
+                .disconnected(200, "alice")
+                .connected(300, "alice")
+                .acknowledged(500, "m2")
+                .stored(["m2", "m1"])
+                .handled(600, "bob", ["m2", "m1"])
+                .verdict(Ordering)
+        };
+        let is_violated = |verdict: String| verdict.starts_with("violated");
+        assert!(is_violated(chat(|chat| chat.acknowledged(100, "m1"))));
+        assert!(is_violated(chat(|chat| chat)));
+        assert!(is_violated(chat(|chat| chat.failed(200, "m1"))));
+        assert!(!is_violated(chat(|chat| chat.unknown(200, "m1"))));
     }
 
     #[test]
