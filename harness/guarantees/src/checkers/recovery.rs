@@ -385,7 +385,11 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 let crowded_out = why == Lost::Expired
                     && told == Some(RecoveryRefused::NoRoom)
                     && last.is_some_and(|gone| self.may_make_room(gone, at));
-                match self.options.tells_why && !why.is_told_by(told) && !crowded_out {
+                // The next server does not know what the one before it knew.
+                let ended_with_it = told == Some(RecoveryRefused::ServerRestarted)
+                    && last.is_some_and(|gone| self.ended_with_server(gone, at));
+                let is_true = why.is_told_by(told) || crowded_out || ended_with_it;
+                match self.options.tells_why && !is_true {
                     true => {
                         let truth = why.words().to_owned();
                         let mistake = Mistake::WrongReason { truth, told };
@@ -450,15 +454,18 @@ impl<'i, 'h> Sessions<'i, 'h> {
     /// Whether so many have begun to wait since this session did, and before it expired, as that it had to make room for
     /// them. What waited when a server ended, nobody has told.
     fn may_make_room(&self, session: &str, at: Time) -> bool {
-        self.is_crowded_out(session)
-            || (self.known.get(session)).is_none_or(|known| self.stops(known, at).next().is_some())
+        self.is_crowded_out(session) || self.ended_with_server(session, at)
     }
 
     /// Whether it had to make room, and the server that knew this has ended.
     fn may_have_forgotten_why(&self, session: &str, at: Time) -> bool {
+        self.is_crowded_out(session) && self.ended_with_server(session, at)
+    }
+
+    /// Whether the server has ended that had opened it.
+    fn ended_with_server(&self, session: &str, at: Time) -> bool {
         let known = self.known.get(session);
-        self.is_crowded_out(session)
-            && known.is_some_and(|known| self.stops(known, at).next().is_some())
+        known.is_some_and(|known| self.stops(known, at).next().is_some())
     }
 
     fn is_crowded_out(&self, session: &str) -> bool {
@@ -997,6 +1004,24 @@ mod tests {
         };
         insta::assert_snapshot!(refused(1), @"not exercised (1 excused: too many were waiting)");
         insta::assert_snapshot!(refused(2), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
+    }
+
+    #[test]
+    fn believes_of_a_session_that_was_ended_on_purpose_that_it_was_lost_with_its_server_later() {
+        let told = |server_stops: bool| {
+            let left =
+                lost()
+                    .telling_why()
+                    .closed_because(10_001, "alice", "alice-1", Cause::Meant);
+            let left = match server_stops {
+                true => left.server_stopped(11_000),
+                false => left,
+            };
+            left.refused(12_000, "alice", RecoveryRefused::ServerRestarted)
+                .verdict(Recovery)
+        };
+        insta::assert_snapshot!(told(true), @"held: 0 sessions recovered, 1 refused: ended on purpose");
+        insta::assert_snapshot!(told(false), @"violated: alice asked for session alice-1 at 12.000 s, which was ended on purpose, and was told that it had ended with its server.");
     }
 
     #[test]
