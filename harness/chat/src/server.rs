@@ -132,7 +132,11 @@ pub async fn serve(
                 observer: observer.clone(),
                 failure: failure.clone(),
                 given: Notify::new(),
-                lines: Lines::new(options.budget, patience(&options).min(CLOSING)),
+                lines: Lines::new(
+                    options.budget,
+                    options.places(),
+                    patience(&options).min(CLOSING),
+                ),
             }),
             sessions.clone(),
         );

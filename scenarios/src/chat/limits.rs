@@ -90,7 +90,8 @@ impl Limits {
     pub(super) fn queue(&self) -> (u32, u64) {
         let mut options = ServerOptions::default();
         self.apply(&mut options);
-        (options.queue as u32, options.budget.line)
+        let places = options.places().unwrap_or(options.queue);
+        (places as u32, options.budget.line)
     }
 
     /// How many packets such a server keeps for a session.

@@ -3,6 +3,7 @@
 use crate::support::{Log, Play, client, noted, seconds, serve, serve_with};
 use serde_json::json;
 use socketioxide::extract::SocketRef;
+use socketioxide::socket::DisconnectReason;
 use squall_simulator::Fault;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -179,6 +180,40 @@ fn the_first_ping_is_sent_at_once_and_ends_a_polling_session_early() {
     // The ping interval is 5 s, and the time-out is 4 s more.
     let lived = *gone - *here;
     assert!(lived < seconds(5), "{lived:?}");
+}
+
+/// A ping that finds the queue full ends the connection there and then, as if its answer had not come: the client has
+/// no time at all to poll.
+#[test]
+fn a_ping_that_finds_the_queue_full_ends_the_connection_at_once() {
+    let play = Play {
+        server: |log: Log| {
+            serve(move |io| {
+                io.ns("/", async move |socket: SocketRef| {
+                    let told = log.clone();
+                    socket.on_disconnect(async move |reason: DisconnectReason| {
+                        told.add(format!("{reason:?}"));
+                    });
+                    // The ping is due at 5 s.
+                    sleep(seconds(4)).await;
+                    while socket.emit("row", &0).is_ok() {}
+                    sleep(seconds(2)).await;
+                    log.add("two seconds later");
+                });
+            })
+        },
+        client: async |server, _| {
+            let session = format!("{POLL}&sid={}", open(server).await);
+            // The first ping, and its answer.
+            ask(server, "GET", &session, "").await;
+            ask(server, "POST", &session, "3").await;
+        },
+        lasts: 20,
+    };
+    assert_eq!(
+        play.calmly().all(),
+        ["HeartbeatTimeout", "two seconds later"]
+    );
 }
 
 /// Who asks for no other protocol is told that the protocol is switched (RFC 9110, section 15.2.2).

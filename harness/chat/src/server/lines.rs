@@ -13,8 +13,11 @@
 //! That is some more, for what is around it (frames, heads, pings); an estimate below zero is corrected at once. What
 //! socketioxide loses (on an upgrade, say) does not pass; but what was put there before a ping that was answered is not
 //! there any more ([`Line::settle`]).
+//!
+//! The same count says how many packets are there, for one more budget: a ping that finds the queue full ends the
+//! connection at once, as if its answer had not come, so messages leave a few places free ([`Line::has_place`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -54,6 +57,7 @@ pub(super) struct Lines(Arc<Books>);
 
 struct Books {
     budget: Budget,
+    places: Option<usize>,
     closing: Duration,
     by_id: Mutex<HashMap<String, Weak<Line>>>,
     counts: Mutex<Counts>,
@@ -107,6 +111,8 @@ pub(super) struct Line {
     ended: AtomicBool,
     /// The bytes that were put into its queue.
     put: AtomicU64,
+    /// How many these were with each packet that is there still.
+    packets: Mutex<VecDeque<u64>>,
     /// The bytes that were put there up to the last beat of the server, and up to the one before it.
     settled: Mutex<(u64, u64)>,
     /// The bytes of answers to its polls.
@@ -117,9 +123,10 @@ pub(super) struct Line {
 
 impl Lines {
     /// `closing` is how long a client has to close its line that is in no namespace any more, or was refused.
-    pub(super) fn new(budget: Budget, closing: Duration) -> Self {
+    pub(super) fn new(budget: Budget, places: Option<usize>, closing: Duration) -> Self {
         Self(Arc::new(Books {
             budget,
+            places,
             closing,
             by_id: Mutex::default(),
             counts: Mutex::default(),
@@ -163,6 +170,7 @@ impl Lines {
             namespaces: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
             put: AtomicU64::new(0),
+            packets: Mutex::default(),
             settled: Mutex::default(),
             polled: AtomicU64::new(0),
             socket: OnceLock::new(),
@@ -264,13 +272,16 @@ impl Line {
         self.polled.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// So many bytes were put into its queue.
+    /// A packet of so many bytes was put into its queue.
     pub(super) fn takes(&self, bytes: u64) {
-        self.put.fetch_add(bytes, Ordering::Relaxed);
+        let put = self.put.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if self.books.places.is_some() {
+            self.packets().push_back(put);
+        }
     }
 
-    /// How many bytes wait in its queue.
-    pub(super) fn queued(&self) -> u64 {
+    /// How many bytes were put into its queue, and how many of them are not there any more.
+    fn flow(&self) -> (u64, u64) {
         let socket = self.socket.get();
         let written = socket.map_or(0, |(wire, before)| {
             wire.written.load(Ordering::Relaxed) - before
@@ -278,7 +289,27 @@ impl Line {
         let passed = self.polled.load(Ordering::Relaxed) + written;
         let put = self.put.fetch_max(passed, Ordering::Relaxed).max(passed);
         let (_, settled) = *self.settled();
-        put - passed.max(settled)
+        (put, passed.max(settled))
+    }
+
+    /// How many bytes wait in its queue.
+    pub(super) fn queued(&self) -> u64 {
+        let (put, gone) = self.flow();
+        put - gone
+    }
+
+    fn packets(&self) -> MutexGuard<'_, VecDeque<u64>> {
+        self.packets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a packet more may wait there, so that pings find a place.
+    pub(super) fn has_place(&self) -> bool {
+        let Some(places) = self.books.places else {
+            return true;
+        };
+        let ((_, gone), mut packets) = (self.flow(), self.packets());
+        while packets.pop_front_if(|put| *put <= gone).is_some() {}
+        packets.len() < places
     }
 
     /// To be called once per ping interval: whoever is there still has answered a ping since the call before the last.
@@ -341,7 +372,7 @@ mod tests {
             server: 240,
             strangers: (2, 3),
         };
-        Lines::new(budget, Duration::ZERO)
+        Lines::new(budget, Some(3), Duration::ZERO)
     }
 
     #[test]
@@ -380,6 +411,27 @@ mod tests {
         assert_eq!(line.queued(), 15);
         line.settle();
         assert_eq!(line.queued(), 5, "ten of them were lost on the way");
+    }
+
+    #[test]
+    fn messages_leave_places_for_pings_until_some_have_passed() {
+        let lines = lines();
+        let line = lines.open(HERE).unwrap();
+        for bytes in [10, 0, 10] {
+            assert!(line.has_place());
+            line.takes(bytes);
+        }
+        assert!(!line.has_place());
+        line.polls(9);
+        assert!(!line.has_place());
+        line.polls(1);
+        assert!(line.has_place(), "the first, and what came right behind it");
+        line.takes(10);
+        line.takes(10);
+        assert!(!line.has_place());
+        line.settle();
+        line.settle();
+        assert!(line.has_place(), "they were lost on the way");
     }
 
     #[test]

@@ -84,6 +84,16 @@ impl Default for ServerOptions {
     }
 }
 
+impl ServerOptions {
+    /// How many messages may be in a queue at a time: the rest is left to what cannot be put off, as pings. Where
+    /// sessions are kept, that layer leaves room.
+    #[must_use]
+    pub fn places(&self) -> Option<usize> {
+        let places = self.queue - (self.queue / 8).clamp(1, self.queue);
+        (self.recovery == Recovery::Off).then_some(places.max(1))
+    }
+}
+
 /// What the server promises its receivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -185,7 +185,7 @@ impl Session {
             return false;
         };
         let (line, bytes) = (line(socket), bytes as u64);
-        let fits = bytes == 0 || line.is_none_or(|line| line.has_room(bytes));
+        let fits = line.is_none_or(|line| line.has_place() && (bytes == 0 || line.has_room(bytes)));
         let taken = fits && socket.emit(event, data).is_ok();
         if let (Some(line), true) = (line, taken) {
             line.takes(bytes);
