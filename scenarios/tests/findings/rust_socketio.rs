@@ -1,11 +1,15 @@
 //! Defects of rust_socketio 0.6.0 (asynchronous) and rust_engineio 0.6.0.
 
 use crate::support::{Log, Play, client, listen, noted, seconds, serve};
+use axum::Router;
 use axum::body::Bytes;
+use axum::extract::Request;
+use axum::middleware::map_request;
 use futures_util::FutureExt;
 use rust_socketio::asynchronous::Client;
 use rust_socketio::{Event, Payload, TransportType};
 use serde_json::json;
+use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, SocketRef};
 use squall_simulator::Fault;
 use std::future::ready;
@@ -137,6 +141,37 @@ fn disconnecting_during_an_outage_does_not_stop_the_reconnection() {
     });
     let sessions = log.times("session");
     assert!(sessions.iter().any(|at| *at > seconds(10)), "{sessions:?}");
+}
+
+/// After the server has disconnected it from its namespace, `disconnect` cannot say goodbye, and leaves the
+/// connection of Engine.IO as it is: it polls, and answers pings, for ever.
+#[test]
+fn a_client_that_was_disconnected_polls_for_ever() {
+    let play = Play {
+        server: async |log: Log| {
+            let (layer, io) = SocketIo::builder().ping_interval(seconds(5)).build_layer();
+            io.ns("/", async |socket: SocketRef| drop(socket.disconnect()));
+            let asked = map_request(move |request: Request| {
+                log.add("asked");
+                ready(request)
+            });
+            let app = Router::new().layer(layer).layer(asked);
+            axum::serve(listen().await, app).await.unwrap();
+        },
+        client: async |server, log: Log| {
+            let socket = client(server).transport_type(TransportType::Polling);
+            let socket = socket.connect().await.unwrap();
+            sleep(seconds(2)).await;
+            if socket.disconnect().await.is_err() {
+                log.add("cannot say goodbye");
+            }
+        },
+        lasts: 120,
+    };
+    let log = play.calmly();
+    assert_eq!(log.count("cannot say goodbye"), 1);
+    let asked = log.times("asked");
+    assert!(asked.iter().any(|at| *at > seconds(110)), "{asked:?}");
 }
 
 /// What is emitted into an outage is sent, says the client; it neither arrives nor comes again after
