@@ -15,7 +15,7 @@
 //! | `story` | violations with the same mechanism |
 //! | `size` | how large a world is |
 //! | `play` | world → what was found |
-//! | `worlds` | what there is to do with a seed |
+//! | `worlds` | worlds in processes of their own |
 //! | `stretch` | which seeds, and how far it has come |
 //! | `exploration` | many worlds |
 //! | `merge` | what several machines have found |
@@ -46,7 +46,7 @@ mod yardstick;
 pub use document::Document;
 pub use exploration::{Completeness, Exploration, Progress, Sighting, Span, Told, explore};
 pub use merge::{go_on, merge};
-pub use play::{Finding, compose, play};
+pub use play::Finding;
 pub use promises::unpromised;
 pub use shrink::{Effort, Shrunk, shrink};
 pub use size::Size;
@@ -54,4 +54,5 @@ pub use story::Story;
 pub use stretch::Stretch;
 pub use why::{Question, why};
 pub use witness::{test_of, witness};
+pub use worlds::{compose, play};
 pub use yardstick::Yardstick;

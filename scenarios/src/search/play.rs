@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use squall::{BadScenario, run};
 use squall_guarantees::{Guarantee, Verdict};
 use squall_reports::{Judged, Record};
+use squall_simulator::Crash;
 use std::collections::BTreeSet;
 
 /// What a world brought to light.
@@ -36,6 +37,17 @@ pub(super) struct Played {
 }
 
 impl Played {
+    /// A run that has ended its process.
+    pub(super) fn crashed(world: &Document, seed: u64, crash: &Crash) -> Self {
+        let told = crash.to_string();
+        let finding = Finding {
+            story: Story::crashed(told.lines().next().unwrap_or_default()),
+            evidence: told,
+            struck: Vec::new(),
+        };
+        Played::stuck(finding, Size::of(world, seed).unwrap_or_default())
+    }
+
     /// A run that did not come to its end.
     pub(super) fn stuck(finding: Finding, size: Size) -> Self {
         Played {
@@ -47,57 +59,58 @@ impl Played {
     }
 }
 
-/// Plays a world with a seed, and says what is wrong by this measure, if anything is.
-///
-/// # Errors
-/// If the document is no scenario.
-pub fn play(
-    world: &Document,
-    seed: u64,
-    yardstick: &Yardstick,
-) -> Result<Option<Finding>, BadScenario> {
-    play_whole(world, seed, yardstick, false).map(|(played, _)| played.finding)
-}
-
 /// How many seeds of a hundred play their world once more, with a fault that is aimed at something that happened in it.
 const AIMED: f64 = 0.5;
 
-/// The world that `explore` plays with a seed, which completes what a document fixes.
-///
-/// # Errors
-/// If the document is no scenario.
-pub fn compose(
-    seed: u64,
-    fixed: &Document,
-    yardstick: &Yardstick,
-) -> Result<Document, BadScenario> {
-    play_composed(seed, fixed, yardstick, false).map(|(world, _)| world)
+/// The world that is played with a seed in the end.
+pub(super) enum Composed {
+    /// As the seed has drawn it, with what it came to.
+    Drawn(Document, Played),
+    /// With a further [aimed](aim) fault, not played yet.
+    Aimed(Document),
 }
 
-/// Plays the world that a seed has composed. If nothing is wrong in it, some seeds go on from what happened there: theirs
-/// is the same world with a further [aimed](aim) fault. Gives the world as well.
+impl Composed {
+    /// The world.
+    pub(super) fn world(self) -> Document {
+        match self {
+            Composed::Drawn(world, _) | Composed::Aimed(world) => world,
+        }
+    }
+}
+
+/// Draws the world of a seed, which completes what a document fixes, and plays it. If nothing is wrong in it, some seeds
+/// go on from what happened there: theirs is the same world with an aimed fault.
 ///
 /// `canary`: whether this may be a run that is made to say what is not so.
 ///
 /// # Errors
 /// If the document is no scenario.
-pub(super) fn play_composed(
+pub(super) fn compose(
     seed: u64,
     fixed: &Document,
     yardstick: &Yardstick,
     canary: bool,
-) -> Result<(Document, Played), BadScenario> {
+) -> Result<Composed, BadScenario> {
     let world = draw(seed, fixed);
     let (played, record) = play_whole(&world, seed, yardstick, canary)?;
     let goes_on = played.finding.is_none() && Dice::new(seed, "whether to aim").chance(AIMED);
     let aimed = record.filter(|_| goes_on);
-    match aimed.and_then(|record| aim(seed, &world, &record)) {
-        None => Ok((world, played)),
-        Some(aimed) => {
-            let (played, _) = play_whole(&aimed, seed, yardstick, canary)?;
-            Ok((aimed, played))
-        }
-    }
+    let aimed = aimed.and_then(|record| aim(seed, &world, &record));
+    Ok(aimed.map_or(Composed::Drawn(world, played), Composed::Aimed))
+}
+
+/// Plays a world with a seed, and says what is wrong by this measure, if anything is.
+///
+/// # Errors
+/// If the document is no scenario.
+pub(super) fn play(
+    world: &Document,
+    seed: u64,
+    yardstick: &Yardstick,
+    canary: bool,
+) -> Result<Played, BadScenario> {
+    play_whole(world, seed, yardstick, canary).map(|(played, _)| played)
 }
 
 /// Gives the record with it, if the run came to its end.

@@ -10,9 +10,10 @@ mod candidate;
 mod edits;
 
 use super::document::Document;
-use super::play::{Finding, play};
+use super::play::Finding;
 use super::size::Size;
 use super::story::Story;
+use super::worlds::play;
 use super::yardstick::Yardstick;
 use candidate::{Candidate, is_smaller};
 use squall::parallel::{self, parallel};

@@ -1,17 +1,49 @@
-//! What there is to do with a seed: the world it composes is played, apart from others.
+//! What there is to do with worlds, apart from others and from this process: what ends the process that plays one is a finding.
 
 use super::document::Document;
 use super::draw::draw;
-use super::play::{Finding, Played, play_composed};
-use super::size::Size;
-use super::story::Story;
+use super::play::{self, Composed, Finding, Played};
 use super::yardstick::Yardstick;
-use crate::apart::Work;
+use crate::apart::{BOUNDS, Work, play_apart};
 use serde::{Deserialize, Serialize};
 use squall::BadScenario;
 use squall_simulator::Crash;
 
-/// The worlds that complete what a document fixes.
+/// Plays a world with a seed, and says what is wrong by this measure, if anything is.
+///
+/// # Errors
+/// If the document is no scenario.
+pub fn play(
+    world: &Document,
+    seed: u64,
+    yardstick: &Yardstick,
+) -> Result<Option<Finding>, BadScenario> {
+    let trial = Trial {
+        world: world.clone(),
+        yardstick: yardstick.clone(),
+    };
+    let played = play_apart(&trial, &[seed], BOUNDS)?;
+    Ok(played.into_iter().find_map(|played| played.finding))
+}
+
+/// The world that `explore` plays with a seed, which completes what a document fixes.
+///
+/// # Errors
+/// If the document is no scenario.
+pub fn compose(
+    seed: u64,
+    fixed: &Document,
+    yardstick: &Yardstick,
+) -> Result<Document, BadScenario> {
+    let composing = Composing {
+        fixed: fixed.clone(),
+        yardstick: yardstick.clone(),
+    };
+    let composed = play_apart(&composing, &[seed], BOUNDS)?.into_iter().next();
+    Ok(composed.map_or_else(|| draw(seed, fixed), |World(world)| world))
+}
+
+/// Worlds that complete what a document fixes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Worlds {
     #[serde(with = "super::document::as_text")]
@@ -34,31 +66,84 @@ impl Work for Worlds {
     fn play(&self, seeds: &[u64]) -> Result<Vec<Outcome>, BadScenario> {
         let yardstick = Yardstick::completing(&self.fixed);
         let play = |&seed: &u64| {
-            let (world, played) = play_composed(seed, &self.fixed, &yardstick, self.canary)?;
+            let composed = play::compose(seed, &self.fixed, &yardstick, self.canary)?;
+            let (world, played) = match composed {
+                Composed::Drawn(world, played) => (world, played),
+                Composed::Aimed(world) => {
+                    let played = play::play(&world, seed, &yardstick, self.canary)?;
+                    (world, played)
+                }
+            };
             Ok(Outcome { world, played })
         };
         seeds.iter().map(play).collect()
     }
 
-    /// Whether that was with an aimed fault is not known.
     fn crashed(&self, seed: u64, crash: &Crash) -> Outcome {
-        let world = draw(seed, &self.fixed);
-        let told = crash.to_string();
-        let finding = Finding {
-            story: Story::crashed(told.lines().next().unwrap_or_default()),
-            evidence: told,
-            struck: Vec::new(),
-        };
-        let size = Size::of(&world, seed).unwrap_or_default();
-        let played = Played::stuck(finding, size);
+        let yardstick = Yardstick::completing(&self.fixed);
+        // It was a scenario when it crashed.
+        let world = compose(seed, &self.fixed, &yardstick);
+        let world = world.unwrap_or_else(|_| draw(seed, &self.fixed));
+        let played = Played::crashed(&world, seed, crash);
         Outcome { world, played }
+    }
+}
+
+/// A world as it stands.
+#[derive(Serialize, Deserialize)]
+struct Trial {
+    #[serde(with = "super::document::as_text")]
+    world: Document,
+    yardstick: Yardstick,
+}
+
+impl Work for Trial {
+    type Outcome = Played;
+    type Error = BadScenario;
+
+    fn play(&self, seeds: &[u64]) -> Result<Vec<Played>, BadScenario> {
+        let seeds = seeds.iter();
+        let played = seeds.map(|&seed| play::play(&self.world, seed, &self.yardstick, false));
+        played.collect()
+    }
+
+    fn crashed(&self, seed: u64, crash: &Crash) -> Played {
+        Played::crashed(&self.world, seed, crash)
+    }
+}
+
+/// A document to complete.
+#[derive(Serialize, Deserialize)]
+struct Composing {
+    #[serde(with = "super::document::as_text")]
+    fixed: Document,
+    yardstick: Yardstick,
+}
+
+#[derive(Serialize, Deserialize)]
+struct World(#[serde(with = "super::document::as_text")] Document);
+
+impl Work for Composing {
+    type Outcome = World;
+    type Error = BadScenario;
+
+    fn play(&self, seeds: &[u64]) -> Result<Vec<World>, BadScenario> {
+        let compose = |&seed: &u64| {
+            let composed = play::compose(seed, &self.fixed, &self.yardstick, false)?;
+            Ok(World(composed.world()))
+        };
+        seeds.iter().map(compose).collect()
+    }
+
+    /// Nothing has happened that a fault could be aimed at.
+    fn crashed(&self, seed: u64, _: &Crash) -> World {
+        World(draw(seed, &self.fixed))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apart::{BOUNDS, play_apart};
 
     fn worlds(fixed: &str) -> Worlds {
         Worlds {
@@ -81,17 +166,25 @@ mod tests {
     fn a_document_that_is_no_scenario_is_told_so() {
         let worlds = worlds("shows = 'It.'\n[chat]\nqueue = 1");
         assert!(play_apart(&worlds, &[1], BOUNDS).is_err());
+        assert!(play(&worlds.fixed, 1, &Yardstick::of_file(&worlds.fixed)).is_err());
     }
 
     #[test]
-    fn what_ends_the_process_is_a_finding_of_its_world() {
+    fn what_ends_the_process_is_a_finding_of_the_world_that_was_played() {
         let crash = Crash::Signalled {
             signal: 11,
             told: "machine server: a segmentation fault at 3.5s".to_owned(),
         };
-        let played = worlds("").crashed(7, &crash).played;
-        let finding = played.finding.expect("a finding");
-        assert_eq!(finding.story.to_string(), "crash: it was ended by signal #");
-        assert!(finding.evidence.contains("machine server"));
+        let worlds = worlds("");
+        let aimed = (1..=6).filter(|&seed| {
+            let played = worlds.play(&[seed]).expect("a world").remove(0);
+            let crashed = worlds.crashed(seed, &crash);
+            assert_eq!(crashed.world, played.world);
+            let finding = crashed.played.finding.expect("a finding");
+            assert_eq!(finding.story.to_string(), "crash: it was ended by signal #");
+            assert!(finding.evidence.contains("machine server"));
+            played.world != draw(seed, &worlds.fixed)
+        });
+        assert!((1..6).contains(&aimed.count()), "both kinds of worlds");
     }
 }

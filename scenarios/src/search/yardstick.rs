@@ -2,18 +2,19 @@
 
 use super::document::Document;
 use super::promises::{may_be_refused, unpromised};
+use serde::{Deserialize, Serialize};
 use squall_guarantees::Guarantee;
 use std::collections::BTreeSet;
 
 /// What a world is measured by.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Yardstick {
     /// What the file says to be violated or either. Kept here: a world that is made small loses what it can.
     open: BTreeSet<Guarantee>,
     by: By,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum By {
     /// The `[expect]` of the file, as `squall run` takes it.
     Expectations,
