@@ -1,4 +1,5 @@
-//! Tells crates that depend on this one where its sources are: `squall-planted` makes a copy of them.
+//! Tells crates that depend on this one where its sources are: `squall-planted` makes a copy of
+//! them.
 
 fn main() {
     let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");

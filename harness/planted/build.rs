@@ -1,4 +1,5 @@
-//! Copies the sources of the chat, plants the mistakes into the copy, and leaves it to the compiler.
+//! Copies the sources of the chat, plants the mistakes into the copy, and leaves it to the
+//! compiler.
 
 #[path = "src/edits.rs"]
 mod edits;

@@ -45,7 +45,8 @@ pub(crate) fn brief(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
     sentences.into_iter().map(|it| it.entry).collect()
 }
 
-/// The faults that had begun by then: those first that hit who is involved, or who stands between them.
+/// The faults that had begun by then: those first that hit who is involved, or who stands between
+/// them.
 fn faults(judged: &Judged, guilt: &Guilt<'_>, until: Time) -> Vec<Sentence> {
     let record = &judged.record;
     let touches = |fault: &Fault| {

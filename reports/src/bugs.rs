@@ -59,7 +59,8 @@ pub struct Explained {
     pub seed: u64,
     /// How large the run is.
     pub before: WorldSize,
-    /// How large the smallest that was found, with the same story; none if nothing could be made small.
+    /// How large the smallest that was found, with the same story; none if nothing could be made
+    /// small.
     pub after: Option<WorldSize>,
     /// How many runs were played to make it small.
     pub runs: u64,
@@ -93,7 +94,8 @@ impl WorldSize {
 }
 
 impl Explained {
-    /// Whether a fault of its scenario is among the causes; none if the scenario has no part that could be one.
+    /// Whether a fault of its scenario is among the causes; none if the scenario has no part that
+    /// could be one.
     fn names_a_part(&self) -> Option<bool> {
         (!self.why.without.is_empty()).then_some(!self.why.causes.is_empty())
     }

@@ -1,10 +1,11 @@
 //! The same runs of a scenario on both engines, side by side: does a verdict rest on the simulator?
 //!
-//! What must not differ is whether a guarantee held or was violated, and whether a machine panicked.
-//! A guarantee that one engine never put to the test is told, but contradicts nothing: from the same
-//! seed, the engines lose and delay other packets. For the same reason digests are not compared. And a
-//! race that is decided within a tick may be won with one seed here and with another one there: where a
-//! scenario does not promise that a guarantee holds, it is enough that both engines see it violated.
+//! What must not differ is whether a guarantee held or was violated, and whether a machine
+//! panicked. A guarantee that one engine never put to the test is told, but contradicts nothing:
+//! from the same seed, the engines lose and delay other packets. For the same reason digests are
+//! not compared. And a race that is decided within a tick may be won with one seed here and with
+//! another one there: where a scenario does not promise that a guarantee holds, it is enough that
+//! both engines see it violated.
 
 use crate::json::{VERSION, to_json};
 use crate::text::{line, paragraph, styled, title};
@@ -23,8 +24,8 @@ pub struct Comparison {
     pub seeds: u64,
     /// Whether there is no difference in a verdict; one in exercise or in a race is none.
     pub agree: bool,
-    /// In what the engines differ: in verdicts first, then in races and in exercise, each in the order of
-    /// [`Guarantee::ALL`].
+    /// In what the engines differ: in verdicts first, then in races and in exercise, each in the
+    /// order of [`Guarantee::ALL`].
     pub differences: Vec<Difference>,
     /// The verdicts per guarantee, in the order of [`Guarantee::ALL`].
     pub guarantees: Both<Vec<Tally>>,
@@ -62,8 +63,8 @@ pub struct Difference {
 pub enum Differs {
     /// Held on one engine, violated on the other.
     Verdict,
-    /// The same, but with other seeds both engines see it violated, and the scenario does not expect it
-    /// to hold.
+    /// The same, but with other seeds both engines see it violated, and the scenario does not
+    /// expect it to hold.
     Race,
     /// Held or violated on one engine, not exercised on the other.
     Exercise,
@@ -99,7 +100,8 @@ pub struct Cost {
 }
 
 impl Comparison {
-    /// Compares runs of a scenario, at least one on each engine; those of a pair have the same seed.
+    /// Compares runs of a scenario, at least one on each engine; those of a pair have the same
+    /// seed.
     pub fn new(scenario: impl Into<String>, mut runs: Vec<Both<Measured>>) -> Self {
         runs.sort_by_key(|pair| pair.native.summary.seed);
         let native = runs.iter().map(|pair| &pair.native);

@@ -79,8 +79,8 @@ impl Counts {
         ]
     }
 
-    /// What the network carried and how long it took, as `(what, how much)`, in the order of reports. All
-    /// of it moves as soon as a packet does.
+    /// What the network carried and how long it took, as `(what, how much)`, in the order of
+    /// reports. All of it moves as soon as a packet does.
     pub(crate) fn traffic(record: &Record) -> Vec<(&'static str, String)> {
         let network = &record.network;
         let (lost, cut) = (network.lost, network.cut);

@@ -1,5 +1,5 @@
-//! How probable a violation was at each moment of its run: of a world that goes on from there with other dice, how often
-//! it comes to the same. Where that jumps, it was decided.
+//! How probable a violation was at each moment of its run: of a world that goes on from there with
+//! other dice, how often it comes to the same. Where that jumps, it was decided.
 
 use crate::answers::Answers;
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,12 @@ use squall_guarantees::{Time, nanoseconds, seconds};
 pub struct Curve {
     /// In the order of time, over the whole way.
     pub points: Vec<Point>,
-    /// Between the two of those where it rises most, both included: the same, looked at more closely.
+    /// Between the two of those where it rises most, both included: the same, looked at more
+    /// closely.
     #[serde(default)]
     pub closer: Vec<Point>,
-    /// What happened where it rises most, in the order of time: faults, and what the clients in question saw.
+    /// What happened where it rises most, in the order of time: faults, and what the clients in
+    /// question saw.
     pub between: Vec<String>,
 }
 
@@ -39,8 +41,8 @@ impl Point {
 }
 
 impl Curve {
-    /// Between which two moments the violation became more probable by most, as far as is known; none if that is not
-    /// worth telling.
+    /// Between which two moments the violation became more probable by most, as far as is known;
+    /// none if that is not worth telling.
     pub fn turn(&self) -> Option<[&Point; 2]> {
         turn(&self.closer).or_else(|| turn(&self.points))
     }

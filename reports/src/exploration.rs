@@ -73,7 +73,8 @@ impl Summary {
         !self.judgements.iter().any(Judgement::is_named)
     }
 
-    /// Each fault that struck nothing and each sight that was not seen, if that is what the outcome is about.
+    /// Each fault that struck nothing and each sight that was not seen, if that is what the outcome
+    /// is about.
     fn shown_nothing(&self) -> impl Iterator<Item = String> {
         let is_idle =
             |fault: &Struck| self.outcome == Outcome::NotExercised && fault.hits == Some(0);

@@ -1,12 +1,12 @@
-//! What a report of one run is about: the violation that says most, the message that it is about, and a message of
-//! the same kind with which all went well.
+//! What a report of one run is about: the violation that says most, the message that it is about,
+//! and a message of the same kind with which all went well.
 
 use crate::{Judged, Judgement, Outcome, Record};
 use squall_guarantees::{EventKind, Guarantee, Moment, Verdict, Violation};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The violation that says most: what was not expected comes first. With a wanted guarantee, only its violation. None if
-/// nothing was violated.
+/// The violation that says most: what was not expected comes first. With a wanted guarantee, only
+/// its violation. None if nothing was violated.
 pub fn most_telling(
     judged: &Judged,
     wanted: Option<Guarantee>,
@@ -46,7 +46,8 @@ pub(crate) struct Guilt<'j> {
 }
 
 impl<'j> Guilt<'j> {
-    /// What a judged run is guilty of: what was not expected comes first. None if nothing was violated.
+    /// What a judged run is guilty of: what was not expected comes first. None if nothing was
+    /// violated.
     pub(crate) fn of(judged: &'j Judged) -> Option<Self> {
         let (judgement, violation) = most_telling(judged, None)?;
         Some(Guilt::by(judged, judgement, violation))
@@ -132,9 +133,9 @@ pub(crate) fn sender_of<'r>(record: &'r Record, content: &str) -> Option<&'r str
     machine_named(record, &row.sender)
 }
 
-/// A message with which all went well: said in the same room, stored once, and handled once by each of these
-/// receivers and by as many as possible. Of these one of the same sender, the last before this one or the first
-/// after it.
+/// A message with which all went well: said in the same room, stored once, and handled once by each
+/// of these receivers and by as many as possible. Of these one of the same sender, the last before
+/// this one or the first after it.
 fn healthy<'r>(
     record: &'r Record,
     content: &str,

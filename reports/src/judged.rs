@@ -21,7 +21,8 @@ pub struct Judged {
 pub struct Judgement {
     /// The guarantee.
     pub guarantee: Guarantee,
-    /// What the scenario expects of it; none if it does not name it, and it must hold if it is put to the test.
+    /// What the scenario expects of it; none if it does not name it, and it must hold if it is put
+    /// to the test.
     pub expected: Option<Expected>,
     /// What the checker says.
     #[serde(flatten)]
@@ -143,9 +144,9 @@ impl Judgement {
         !self.is_named() && self.verdict == Verdict::NotExercised(Asked::default())
     }
 
-    /// Whether the expectation was met. A guarantee that the scenario does not name need not be put to
-    /// the test; but if it is, it must hold. One that is to hold is not proved by a few cases beside many
-    /// that could not be judged.
+    /// Whether the expectation was met. A guarantee that the scenario does not name need not be put
+    /// to the test; but if it is, it must hold. One that is to hold is not proved by a few cases
+    /// beside many that could not be judged.
     pub fn outcome(&self) -> Outcome {
         match (self.expected, &self.verdict) {
             (Some(Expected::Anything), _) => Outcome::AsExpected,

@@ -1,4 +1,5 @@
-//! The way of a message as a ladder of text: a column for each place, a line for each station, 80 columns wide.
+//! The way of a message as a ladder of text: a column for each place, a line for each station, 80
+//! columns wide.
 
 use crate::way::{DATABASE, Step, Way};
 use crate::{PacketEnd, Record};
@@ -13,7 +14,8 @@ const LEFT: usize = 14;
 /// How many places have a column.
 const PLACES_MAX: usize = 5;
 
-/// The ladder, with a line that names the places. What happens at places without a column is left out.
+/// The ladder, with a line that names the places. What happens at places without a column is left
+/// out.
 pub(crate) fn ladder(record: &Record, way: &Way<'_>) -> String {
     let places = places(record, way);
     let column = WIDTH.saturating_sub(LEFT) / places.len().max(1);
@@ -52,8 +54,8 @@ pub(crate) fn ladder(record: &Record, way: &Way<'_>) -> String {
     text
 }
 
-/// The sender, who stands between, the database, and who handled the message or should have; as many as there is room
-/// for.
+/// The sender, who stands between, the database, and who handled the message or should have; as
+/// many as there is room for.
 fn places<'r>(record: &'r Record, way: &Way<'r>) -> Vec<&'r str> {
     let mut there: Vec<&str> = Vec::new();
     for station in &way.stations {

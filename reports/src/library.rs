@@ -1,5 +1,6 @@
-//! What many runs have in common, in two tables, so that it is reviewed here once and not in the report of each run:
-//! their traffic, which moves with every packet, and what became of each guarantee, named or not.
+//! What many runs have in common, in two tables, so that it is reviewed here once and not in the
+//! report of each run: their traffic, which moves with every packet, and what became of each
+//! guarantee, named or not.
 
 use crate::{Judged, Record};
 use squall_guarantees::{Guarantee, Verdict, seconds};

@@ -1,5 +1,5 @@
-//! What holds in a grid of scenarios: each guarantee over each transport, in each mode, under each class of fault. Text,
-//! JSON and Markdown.
+//! What holds in a grid of scenarios: each guarantee over each transport, in each mode, under each
+//! class of fault. Text, JSON and Markdown.
 
 use crate::json::{VERSION, to_json};
 use serde::Serialize;

@@ -82,7 +82,8 @@ pub fn render(judged: &Judged) -> String {
     text
 }
 
-/// A text that means nothing to Mermaid: one line, and what could end it or begin something else as an entity.
+/// A text that means nothing to Mermaid: one line, and what could end it or begin something else as
+/// an entity.
 fn word(text: &str) -> String {
     let mut shown = String::new();
     for c in text.chars().take(TEXT_MAX) {

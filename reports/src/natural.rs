@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// Compares two names: letters as letters, and digits that stand together as the number that they are.
+/// Compares two names: letters as letters, and digits that stand together as the number that they
+/// are.
 pub(crate) fn natural(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a, b);
     loop {

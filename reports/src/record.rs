@@ -103,7 +103,8 @@ pub struct Machine {
     /// What it is there for. In records from before it was told, a client.
     #[serde(default)]
     pub role: Role,
-    /// The rolling hash over what happened at it, in hexadecimal. Empty in records from before there was one.
+    /// The rolling hash over what happened at it, in hexadecimal. Empty in records from before
+    /// there was one.
     #[serde(default)]
     pub digest: String,
 }
@@ -131,8 +132,8 @@ pub struct Fault {
     /// Its name in the scenario, whatever the seed: `fault 2`, `middlebox`, `hostile-1`.
     #[serde(default)]
     pub label: String,
-    /// What it is, by its word in scenario files: `partition`; `middlebox` and `hostile` are two of them. Empty in
-    /// records from before it was told.
+    /// What it is, by its word in scenario files: `partition`; `middlebox` and `hostile` are two of
+    /// them. Empty in records from before it was told.
     #[serde(default)]
     pub kind: String,
     /// The machines that it hits, by name. Empty in records from before they were told.
@@ -146,8 +147,8 @@ pub struct Fault {
     /// When it ended; none if it lasted to the end of the run.
     #[serde(with = "nanoseconds::option")]
     pub until: Option<Duration>,
-    /// How often it struck: packets, connections, operations or machines, whatever it is about. None if
-    /// nobody counted.
+    /// How often it struck: packets, connections, operations or machines, whatever it is about.
+    /// None if nobody counted.
     #[serde(default)]
     pub hits: Option<u64>,
 }
@@ -197,7 +198,8 @@ pub enum Expected {
     Violated,
     /// It is put to the test, and the seed decides what comes of it.
     Either,
-    /// Nothing: the scenario does not name it, and expects no hold of a guarantee without which it is not promised.
+    /// Nothing: the scenario does not name it, and expects no hold of a guarantee without which it
+    /// is not promised.
     Anything,
 }
 
@@ -219,8 +221,8 @@ impl Expected {
         }
     }
 
-    /// What is expected of a guarantee where so much is expected of those that are named; none if it is not named, and
-    /// must hold if it is put to the test.
+    /// What is expected of a guarantee where so much is expected of those that are named; none if
+    /// it is not named, and must hold if it is put to the test.
     pub fn of(guarantee: Guarantee, named: &[(Guarantee, Expected)]) -> Option<Self> {
         let expected = |wanted| {
             let mut named = named.iter();

@@ -1,5 +1,5 @@
-//! What a scenario says that its runs must be seen to contain. A scenario that is named for retries and in
-//! which nobody retries shows nothing, whatever its verdicts.
+//! What a scenario says that its runs must be seen to contain. A scenario that is named for retries
+//! and in which nobody retries shows nothing, whatever its verdicts.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,6 +1,6 @@
-//! What a run was like: faults, what machines on the way did, ends and starts of programs, attempts and disconnections as each
-//! side saw them with their causes, retries, what was lost or doubled, and what violated a
-//! guarantee, in the order of virtual time.
+//! What a run was like: faults, what machines on the way did, ends and starts of programs, attempts
+//! and disconnections as each side saw them with their causes, retries, what was lost or doubled,
+//! and what violated a guarantee, in the order of virtual time.
 //!
 //! The story is for people, so it leaves out what went well (operations, deliveries, the first
 //! connections) and what the history in the JSON report tells better, such as session ids. What

@@ -15,7 +15,8 @@ use squall_guarantees::{
 };
 use std::time::Duration;
 
-/// The guarantees in reviewed reports of this record. A further one changes nothing of how they are told.
+/// The guarantees in reviewed reports of this record. A further one changes nothing of how they are
+/// told.
 pub(crate) fn is_reviewed(guarantee: Guarantee) -> bool {
     use Guarantee::*;
     matches!(

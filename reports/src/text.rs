@@ -19,8 +19,9 @@ pub fn render(judged: &Judged, styles: &Styles) -> String {
     text
 }
 
-/// The report of one run as it is reviewed: all but what moves with every packet and what went well without being
-/// named, which [`library`](crate::library) has in two tables, and but the ways of single messages.
+/// The report of one run as it is reviewed: all but what moves with every packet and what went well
+/// without being named, which [`library`](crate::library) has in two tables, and but the ways of
+/// single messages.
 pub fn render_for_review(judged: &Judged) -> String {
     without_traffic(judged, &Styles::plain(), true)
 }

@@ -8,7 +8,8 @@ use squall_guarantees::{OperationId, Time, nanoseconds};
 pub struct Traffic {
     /// In the order of their sending.
     pub packets: Vec<Packet>,
-    /// How many packets are not here, because there were too many: those that say least of what went wrong.
+    /// How many packets are not here, because there were too many: those that say least of what
+    /// went wrong.
     #[serde(default)]
     pub left_out: u64,
 }
@@ -16,7 +17,8 @@ pub struct Traffic {
 /// One IP packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Packet {
-    /// Its place among all packets that machines have sent in the run, from 1; 0 if a box on the way made it.
+    /// Its place among all packets that machines have sent in the run, from 1; 0 if a box on the
+    /// way made it.
     pub number: u64,
     /// Who sent it, as an index into [`Record::machines`](crate::Record::machines).
     pub from: u32,
@@ -36,7 +38,8 @@ pub struct Packet {
     /// The operations whose message it carries, or a part of it, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carries: Vec<OperationId>,
-    /// How what it carries begins, unmasked, in one line and cut short; empty if it carries nothing.
+    /// How what it carries begins, unmasked, in one line and cut short; empty if it carries
+    /// nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub says: String,
 }
@@ -66,7 +69,8 @@ pub enum PacketEnd {
 /// What a TCP segment says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
-    /// The connection, in the order in which connections were opened, from 1; 0 if its opening was not seen.
+    /// The connection, in the order in which connections were opened, from 1; 0 if its opening was
+    /// not seen.
     pub connection: u32,
     /// The port of the one that opened the connection, if it can be told.
     pub port: u16,

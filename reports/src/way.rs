@@ -1,5 +1,5 @@
-//! The way of one message, station by station: from the user who gave it to its client, over every packet that carried
-//! it, to the database and to whoever handled it.
+//! The way of one message, station by station: from the user who gave it to its client, over every
+//! packet that carried it, to the database and to whoever handled it.
 
 use crate::guilt::sender_of;
 use crate::{PacketEnd, Record, Role};
@@ -44,12 +44,14 @@ pub(crate) enum Step<'r> {
         end: PacketEnd,
         again: bool,
         number: u64,
-        /// How many packets are told as this one: the parts of a long message, or its repetitions to the same end.
+        /// How many packets are told as this one: the parts of a long message, or its repetitions
+        /// to the same end.
         count: u64,
     },
     /// It was committed as this row.
     Stored { row: i64 },
-    /// It was sent with the offset of another message, which is stored: the database takes it for that one.
+    /// It was sent with the offset of another message, which is stored: the database takes it for
+    /// that one.
     TakenFor {
         row: i64,
         content: &'r str,
@@ -160,8 +162,8 @@ impl Station<'_> {
 /// How many stations are told of one way at most; what is left out is counted.
 const STATIONS_MAX: usize = 40;
 
-/// The way of a message, as far as it concerns its sender and these receivers, who should have handled it; with an
-/// empty list, everybody.
+/// The way of a message, as far as it concerns its sender and these receivers, who should have
+/// handled it; with an empty list, everybody.
 pub(crate) fn way<'r>(record: &'r Record, content: &'r str, receivers: &[&str]) -> Way<'r> {
     let history = &record.history;
     let sender = sender_of(record, content);
@@ -284,7 +286,8 @@ pub(crate) fn way<'r>(record: &'r Record, content: &'r str, receivers: &[&str]) 
     }
 }
 
-/// Leaves the beginning and the end of a way that is too long, and what is wrong in between while there is room.
+/// Leaves the beginning and the end of a way that is too long, and what is wrong in between while
+/// there is room.
 fn shorten(stations: &mut Vec<Station<'_>>) -> usize {
     let all = stations.len();
     if all <= STATIONS_MAX {
@@ -302,7 +305,8 @@ fn shorten(stations: &mut Vec<Station<'_>>) -> usize {
     all - stations.len()
 }
 
-/// The first message that a client handled though an earlier row had not come: its offset has passed that one.
+/// The first message that a client handled though an earlier row had not come: its offset has
+/// passed that one.
 fn passed<'r>(
     record: &'r Record,
     receiver: &'r str,
@@ -360,8 +364,8 @@ fn taken_for<'r>(record: &'r Record, operation: OperationId, content: &str) -> O
     None
 }
 
-/// The packets that carried an operation's message between machines that it concerns, and how many there are between
-/// others. What follows at once from the same machine to the same is told as one.
+/// The packets that carried an operation's message between machines that it concerns, and how many
+/// there are between others. What follows at once from the same machine to the same is told as one.
 fn packets<'r>(
     record: &'r Record,
     operation: OperationId,

@@ -17,8 +17,8 @@ pub struct Why {
     pub as_it_was: Answers,
     /// The plan without one part, for each of its parts.
     pub without: Vec<Without>,
-    /// The parts without which it holds, by their labels. If it takes several of which each would do without another,
-    /// those of a smallest set that is enough.
+    /// The parts without which it holds, by their labels. If it takes several of which each would
+    /// do without another, those of a smallest set that is enough.
     pub causes: Vec<String>,
     /// Whether the causes are such a set: no part alone is needed.
     #[serde(default)]

@@ -1,13 +1,13 @@
 //! How long a minute of chat takes: whole runs with 3, 30 and 300 clients over websockets.
 //!
 //! A run is what `squall run` does for one seed, without the checkers and the report: it builds the
-//! world, lets the server and the clients chat for 60 virtual seconds, and reads the database at the
-//! end. Everything that goes into the digest counts as an event: a packet that is sent, its arrival, a
-//! turn of a machine, an operation of a client.
+//! world, lets the server and the clients chat for 60 virtual seconds, and reads the database at
+//! the end. Everything that goes into the digest counts as an event: a packet that is sent, its
+//! arrival, a turn of a machine, an operation of a client.
 //!
 //! Of 3 and of 30 clients, each sends a message every three seconds. 300 clients who did that would
-//! deliver 1.8 million messages to one another, so they send as many messages altogether as the 30 do:
-//! one each every thirty seconds.
+//! deliver 1.8 million messages to one another, so they send as many messages altogether as the 30
+//! do: one each every thirty seconds.
 
 #![forbid(unsafe_code)]
 #![expect(

@@ -4,7 +4,8 @@
 //! The chat is one that a tutorial could teach: the server keeps each message and emits it to
 //! everyone, the clients emit and forget. They are ordinary tokio programs. [`run`] gives each a
 //! machine and cuts alice off for a while; observers write a [`History`]; [`check`] says what the
-//! chat really promises. Put your server in place of [`serve`], and your client in place of [`chat`].
+//! chat really promises. Put your server in place of [`serve`], and your client in place of
+//! [`chat`].
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "an example shows its result")]
 
@@ -104,8 +105,8 @@ fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
             from: partition.start,
             until: partition.end,
         }],
-        // Socket.IO's defaults: a ping every 25 s, 20 s for the answer, reconnection after 1 to 5 s.
-        // Only what is observed is judged: here, neither the server's side nor single attempts.
+        // Socket.IO's defaults: a ping every 25 s, 20 s for the answer, reconnection after 1 to 5
+        // s. Only what is observed is judged: here, neither the server's side nor single attempts.
         bounds: Bounds {
             client_detection: Duration::from_secs(45),
             server_detection: Duration::from_secs(45),

@@ -1,6 +1,6 @@
-//! Runs in processes of their own, some in each. What their programs leave behind in memory goes with the process: a server
-//! that is killed with clients connected never gives all of it back, and an exploration is long. And whatever ends a
-//! process is a finding of the run that did it.
+//! Runs in processes of their own, some in each. What their programs leave behind in memory goes
+//! with the process: a server that is killed with clients connected never gives all of it back, and
+//! an exploration is long. And whatever ends a process is a finding of the run that did it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,7 +45,8 @@ pub(crate) fn batches(mut seeds: impl Iterator<Item = u64>) -> impl Iterator<Ite
     })
 }
 
-/// Does in a process of its own what [`Work::play`] does. Where that process ends early, each seed gets one of its own.
+/// Does in a process of its own what [`Work::play`] does. Where that process ends early, each seed
+/// gets one of its own.
 ///
 /// # Errors
 /// If it cannot be done with any seed.

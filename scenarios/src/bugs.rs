@@ -88,10 +88,11 @@ pub(crate) struct Explained {
     pub(crate) seed: u64,
     /// How large the run is.
     pub(crate) before: Size,
-    /// How large the smallest that was found, with the same story; none if the story is no violation of what is
-    /// promised, so that nothing could be made small.
+    /// How large the smallest that was found, with the same story; none if the story is no
+    /// violation of what is promised, so that nothing could be made small.
     pub(crate) after: Option<Size>,
-    /// How many runs were played to make it small, how long that took, and whether nothing was left to try.
+    /// How many runs were played to make it small, how long that took, and whether nothing was left
+    /// to try.
     pub(crate) shrinking: (u64, Duration, bool),
     /// What its violation hangs on.
     pub(crate) why: Why,
@@ -99,7 +100,8 @@ pub(crate) struct Explained {
     pub(crate) asking: Duration,
 }
 
-/// Makes the run small in which a bug was caught, and asks what its violation hangs on, with so many other dice.
+/// Makes the run small in which a bug was caught, and asks what its violation hangs on, with so
+/// many other dice.
 ///
 /// # Errors
 /// If a run cannot come to its end.

@@ -189,7 +189,8 @@ const SLACK: Duration = Duration::from_millis(500);
 /// What nothing keeps from coming comes within this time.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// How long a client waits for an acknowledgement at most, if it is not told to wait longer from the beginning.
+/// How long a client waits for an acknowledgement at most, if it is not told to wait longer from
+/// the beginning.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The waits that decide how soon a client is back, and has what it missed.
@@ -213,8 +214,8 @@ impl Pace {
         let connecting = self.connecting + self.backoff.1 * 2;
         Bounds {
             client_detection,
-            // rust_socketio's first pong comes unasked, and engineioxide keeps it as credit for the first
-            // ping: the server can be a whole interval late.
+            // rust_socketio's first pong comes unasked, and engineioxide keeps it as credit for the
+            // first ping: the server can be a whole interval late.
             server_detection: self.ping_interval * 2 + self.ping_timeout + SLACK,
             delivery: client_detection + connecting + self.ack_timeout * 5,
             backoff_min: self.backoff.0,
@@ -266,8 +267,8 @@ impl Chat {
                 packets: Some(self.limits.packets_a_session()),
                 sessions: Some(self.limits.waiting_sessions()),
             }),
-            // The server notices, and tells at the next second. News that are on their way for longer
-            // than a client waits for a sign of life end its connection.
+            // The server notices, and tells at the next second. News that are on their way for
+            // longer than a client waits for a sign of life end its connection.
             presence: (self.presence).then(|| {
                 bounds.server_detection + Duration::from_secs(1) + bounds.client_detection
             }),
@@ -277,7 +278,8 @@ impl Chat {
             patience_max: Some(LONGEST_PATIENCE.max(self.ack_timeout.min())),
             // Some clients may try another carrier after the first.
             attempt: Some(self.connect_timeout.min() * 2),
-            // Who is answered later than that has sent again, or shows its user that something is wrong.
+            // Who is answered later than that has sent again, or shows its user that something is
+            // wrong.
             acknowledgement: (self.to_server != ToServer::AtMostOnce)
                 .then(|| self.ack_timeout.min() + SLACK),
             ephemeral: Some(self.ack_timeout.min() + SLACK),
@@ -289,7 +291,8 @@ impl Chat {
                 _ => 1,
             }),
             silence: Some(self.ping_interval.min() + self.ping_timeout.min()),
-            // What does not fit into a queue is missed at the next beat, and asked for until it comes.
+            // What does not fit into a queue is missed at the next beat, and asked for until it
+            // comes.
             prompt: (self.to_client == ToClient::CatchUp)
                 .then(|| self.ping_interval.min() * 3 + self.ack_timeout.min() * 3 + SLACK),
             live: (self.to_client == ToClient::CatchUp && self.cluster.is_none()).then(|| {

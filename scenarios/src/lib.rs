@@ -1,4 +1,5 @@
-//! The command `squall`: our chat and that of Socket.IO's tutorial, put to the test by the named scenarios.
+//! The command `squall`: our chat and that of Socket.IO's tutorial, put to the test by the named
+//! scenarios.
 //!
 //! | module | subject |
 //! |---|---|

@@ -111,7 +111,8 @@ impl Place {
         all.find(|place| place.name() == name)
     }
 
-    /// The scenario file of this place. Of the weaker modes nothing is expected: they show what they lose.
+    /// The scenario file of this place. Of the weaker modes nothing is expected: they show what
+    /// they lose.
     pub(crate) fn file(&self) -> String {
         let (_, to_server, to_client, recovery) = MODES[self.mode];
         let (class, fault) = FAULTS[self.fault];

@@ -1,5 +1,5 @@
-//! The planted bugs: variants of the chat that each break one thing, and the named scenarios that must bring
-//! them to light.
+//! The planted bugs: variants of the chat that each break one thing, and the named scenarios that
+//! must bring them to light.
 
 use squall_guarantees::Guarantee;
 use squall_planted::Bug;

@@ -1,4 +1,5 @@
-//! The tutorial's chat in place of our own: `system = "tutorial"`, with the options in `[chat]` that it has.
+//! The tutorial's chat in place of our own: `system = "tutorial"`, with the options in `[chat]`
+//! that it has.
 //!
 //! Its messages have neither sender nor room. The contents of a run are unique, so that the plan
 //! tells both; a content that is not in the plan gets none, and is a phantom to the checkers.
@@ -47,8 +48,8 @@ pub struct Tutorial {
     /// The longest wait before a further attempt to connect.
     #[serde(with = "squall::text::time")]
     pub backoff_max: Duration,
-    /// How long a statement is on its way to the database, and its result on the way back; drawn for
-    /// each.
+    /// How long a statement is on its way to the database, and its result on the way back; drawn
+    /// for each.
     pub storage_delay: Setting<Duration>,
 }
 
@@ -182,7 +183,8 @@ impl Authors {
     }
 }
 
-/// The room for which the workload means a message. The tutorial knows only one, in which everybody is.
+/// The room for which the workload means a message. The tutorial knows only one, in which everybody
+/// is.
 fn room(message: &Message) -> String {
     match &message.to {
         To::Room(room) => room.clone(),

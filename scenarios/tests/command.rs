@@ -435,7 +435,8 @@ fn what_a_violation_hangs_on_is_told_and_is_on_the_page() {
     assert_eq!(exit_code(&[&asked[..], &["--dice", "0"]].concat()), 2);
 }
 
-/// Whether the message reaches the server before its end is decided by how long its packet is under way.
+/// Whether the message reaches the server before its end is decided by how long its packet is under
+/// way.
 const RACE: &str = r#"
 shows = "A message is sent shortly before the server ends."
 

@@ -192,7 +192,8 @@ fn a_story_becomes_a_small_witness_that_fails_for_everybody_and_a_test() {
     assert!(read(folder.join("witness.rs")).contains("fn no_phantom_"));
 }
 
-/// Messages are sent once, and a partition takes some: at-least-once is violated, which that mode does not promise.
+/// Messages are sent once, and a partition takes some: at-least-once is violated, which that mode
+/// does not promise.
 fn lossy_chat(folder: &Path, expect: &str) -> String {
     let path = folder.join("lossy.toml");
     let text = format!(

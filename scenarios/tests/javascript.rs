@@ -1,5 +1,5 @@
-//! The official JavaScript client as the judge of `squall serve`: over real sockets, with a network that
-//! breaks and a server that is killed and started again.
+//! The official JavaScript client as the judge of `squall serve`: over real sockets, with a network
+//! that breaks and a server that is killed and started again.
 //!
 //! Skipped with a message where Node.js or npm is missing, or the client cannot be installed.
 
@@ -95,7 +95,8 @@ fn it_recovers_and_retries_when_the_server_is_killed_and_started_again() {
     });
 }
 
-/// A server that stopped disconnected its clients from their namespaces, and they stayed away for good.
+/// A server that stopped disconnected its clients from their namespaces, and they stayed away for
+/// good.
 #[test]
 fn it_comes_back_when_the_server_was_stopped_and_started_again() {
     for recovery in ["off", "memory", "sqlite"] {

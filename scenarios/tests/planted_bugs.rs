@@ -41,8 +41,8 @@ fn no_two_planted_bugs_have_the_same_name() {
     assert_eq!(names.len(), PLANTED_BUGS.len());
 }
 
-/// For each excuse a scenario in which its checker uses it, with something more in it, and a bug that would hide
-/// behind the excuse.
+/// For each excuse a scenario in which its checker uses it, with something more in it, and a bug
+/// that would hide behind the excuse.
 const BEHIND: [(Excuse, Guarantee, &str, &str, &str); 9] = {
     use Excuse::*;
     use Guarantee::*;
@@ -112,7 +112,8 @@ const BEHIND: [(Excuse, Guarantee, &str, &str, &str); 9] = {
     ]
 };
 
-/// The verdicts on runs of a scenario, with something more in it and a bug, that violate a guarantee.
+/// The verdicts on runs of a scenario, with something more in it and a bug, that violate a
+/// guarantee.
 fn violations(
     guarantee: Guarantee,
     (bug, scenario, more): (&str, &str, &str),

@@ -1,4 +1,5 @@
-//! The verbs with which people begin: show, new, check; lists of runs, and what failed last time; what shells want.
+//! The verbs with which people begin: show, new, check; lists of runs, and what failed last time;
+//! what shells want.
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

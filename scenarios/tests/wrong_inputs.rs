@@ -1,4 +1,5 @@
-//! What people type wrongly, and what they are told: never nothing, never a panic, and always what to do instead.
+//! What people type wrongly, and what they are told: never nothing, never a panic, and always what
+//! to do instead.
 
 mod lists;
 

@@ -1,9 +1,10 @@
 //! Conversations on the Linux kernel of this computer.
 //!
-//! Each program has a thread with a network namespace of its own, and in it a TUN device. Between the two devices an
-//! [emulator] forwards packets after a delay, through a queue with a rate, and loses or cuts what it is told to. All
-//! three have real-time priority. That takes the rights of root. Nothing outside of the namespaces is changed, and they
-//! end with their threads; so what Linux remembers of destinations (`tcp_metrics`) is forgotten each time.
+//! Each program has a thread with a network namespace of its own, and in it a TUN device. Between
+//! the two devices an [emulator] forwards packets after a delay, through a queue with a rate, and
+//! loses or cuts what it is told to. All three have real-time priority. That takes the rights of
+//! root. Nothing outside of the namespaces is changed, and they end with their threads; so what
+//! Linux remembers of destinations (`tcp_metrics`) is forgotten each time.
 
 mod emulator;
 mod namespace;
@@ -70,7 +71,8 @@ impl Stage for OnLinux {
     }
 }
 
-/// Runs a program in a namespace of its own, until it is done or the time is over. The client waits for its start.
+/// Runs a program in a namespace of its own, until it is done or the time is over. The client waits
+/// for its start.
 fn run(
     address: Ipv4Addr,
     device: Sender<namespace::Tun>,

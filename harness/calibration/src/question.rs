@@ -3,8 +3,8 @@
 use crate::stage::Stage;
 use std::ops::RangeInclusive;
 
-/// How close the world has to come to Linux, and how close where the losses are random, beside what chance leaves open
-/// ([`Recorded::doubt`](crate::Recorded::doubt)).
+/// How close the world has to come to Linux, and how close where the losses are random, beside what
+/// chance leaves open ([`Recorded::doubt`](crate::Recorded::doubt)).
 pub(crate) const CLOSE: RangeInclusive<f64> = 0.85..=1.15;
 pub(crate) const RANDOM: RangeInclusive<f64> = 0.75..=1.25;
 
@@ -32,9 +32,11 @@ pub(crate) struct Answer {
     /// What decides it.
     pub(crate) why: &'static str,
     pub(crate) bounds: RangeInclusive<f64>,
-    /// It is a mean of what chance makes of it: the bounds are wider by how little is known of Linux's.
+    /// It is a mean of what chance makes of it: the bounds are wider by how little is known of
+    /// Linux's.
     pub(crate) is_random: bool,
-    /// Whatever disturbs it on a real computer makes it less, so of several runs the best one counts.
+    /// Whatever disturbs it on a real computer makes it less, so of several runs the best one
+    /// counts.
     pub(crate) best_counts: bool,
 }
 

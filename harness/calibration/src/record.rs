@@ -37,7 +37,8 @@ pub struct Recorded {
 }
 
 impl Recording {
-    /// Takes over what was measured anew. The conversation stays: it is held with everything else, one at a time.
+    /// Takes over what was measured anew. The conversation stays: it is held with everything else,
+    /// one at a time.
     pub fn update(&mut self, newer: Recording) {
         self.kernel = newer.kernel;
         for answer in newer.answers {
@@ -55,8 +56,8 @@ impl Recorded {
         self.values.iter().sum::<f64>() / self.values.len() as f64
     }
 
-    /// How far the mean of so many values may be from that of all that there could be: two standard errors, as a share
-    /// of it.
+    /// How far the mean of so many values may be from that of all that there could be: two standard
+    /// errors, as a share of it.
     pub fn doubt(&self) -> f64 {
         let (mean, count) = (self.mean(), self.values.len() as f64);
         let squares = self.values.iter().map(|value| (value - mean).powi(2));
@@ -69,8 +70,9 @@ impl Recorded {
     }
 }
 
-/// Measures what the Linux kernel of this computer does, as far as `wanted` wants it by its name. All of it takes some
-/// twenty minutes, the rights of root and `/dev/net/tun`. `progress` is told how many measurements of how many are done.
+/// Measures what the Linux kernel of this computer does, as far as `wanted` wants it by its name.
+/// All of it takes some twenty minutes, the rights of root and `/dev/net/tun`. `progress` is told
+/// how many measurements of how many are done.
 ///
 /// # Errors
 ///

@@ -10,8 +10,9 @@ pub(crate) struct Segment {
     /// When it was sent, from the client's start.
     pub(crate) at: Duration,
     pub(crate) from_client: bool,
-    /// Which flags it has: S, F, R and a dot for ACK, as tcpdump writes them. PSH is left out: Linux also sets it on the
-    /// last segment of whatever it has handed to the network card at once.
+    /// Which flags it has: S, F, R and a dot for ACK, as tcpdump writes them. PSH is left out:
+    /// Linux also sets it on the last segment of whatever it has handed to the network card at
+    /// once.
     pub(crate) flags: String,
     pub(crate) sequence: u32,
     pub(crate) acknowledges: Option<u32>,

@@ -1,4 +1,5 @@
-//! What a measurement needs of the place where it is taken: two computers, a path between them, and a clock.
+//! What a measurement needs of the place where it is taken: two computers, a path between them, and
+//! a clock.
 
 use crate::segment::Segment;
 use std::io;
@@ -68,8 +69,8 @@ pub(crate) const QUEUE: u64 = 1_500_000;
 /// Something that happens to the path at a time.
 #[derive(Clone)]
 pub(crate) enum Strike {
-    /// So many packets with new data from the client are lost, of which the first is sent at this time, and the others
-    /// at these distances.
+    /// So many packets with new data from the client are lost, of which the first is sent at this
+    /// time, and the others at these distances.
     Lose {
         at: Duration,
         count: u32,
@@ -145,7 +146,8 @@ impl Here {
     }
 }
 
-/// With CUBIC, which is what Linux comes with: somebody may have chosen another algorithm for this computer.
+/// With CUBIC, which is what Linux comes with: somebody may have chosen another algorithm for this
+/// computer.
 fn socket() -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket2::SockRef::from(&socket).set_tcp_congestion(b"cubic")?;

@@ -5,9 +5,10 @@
 //! cargo run --release --example abuse -- 127.0.0.1:3000 $!           # every case; or name some
 //! ```
 //!
-//! For a few seconds ten users say something ten times a second each, while somebody does the worst that the case is
-//! about, in the same room. Told are how long their acknowledgements took, and how much memory the server had before
-//! and at most (from `/proc`, if the number of its process is given). The load is bounded.
+//! For a few seconds ten users say something ten times a second each, while somebody does the worst
+//! that the case is about, in the same room. Told are how long their acknowledgements took, and how
+//! much memory the server had before and at most (from `/proc`, if the number of its process is
+//! given). The load is bounded.
 
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 

@@ -1,7 +1,8 @@
 //! Who may come in, and as whom.
 //!
-//! Without an [`Authenticate`], a client is whoever it says it is: it is sent that user's private messages, and the
-//! history of every room that it names. That is for tests, and for people who trust each other.
+//! Without an [`Authenticate`], a client is whoever it says it is: it is sent that user's private
+//! messages, and the history of every room that it names. That is for tests, and for people who
+//! trust each other.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,13 +17,13 @@ pub struct Guest {
     pub name: String,
     /// What the client shows for it: the field `token` of its `auth`.
     pub token: Option<String>,
-    /// The rooms that the user may be in; none: all of them. Whoever may be in a room may read what was said there
-    /// before. Everybody's room, and the user's own, are not among these.
+    /// The rooms that the user may be in; none: all of them. Whoever may be in a room may read what
+    /// was said there before. Everybody's room, and the user's own, are not among these.
     pub rooms: Option<BTreeSet<String>>,
 }
 
-/// Decides whether a guest may come in. It may change the guest's name and rooms; an error is told to the client, and
-/// should say what would be accepted.
+/// Decides whether a guest may come in. It may change the guest's name and rooms; an error is told
+/// to the client, and should say what would be accepted.
 ///
 /// It is asked for each connection, also when a session is recovered, and must not block.
 #[derive(Clone)]

@@ -2,8 +2,8 @@
 //!
 //! Each server's connection is a task of its own that reads the log from the database at its own
 //! pace. So there is no queue that could grow or lose something: the log is the queue, and a server
-//! that was away goes on where it has stopped. What is published passes through a channel of bounded
-//! length, and is lost to a server that does not keep up; nothing more is promised of it.
+//! that was away goes on where it has stopped. What is published passes through a channel of
+//! bounded length, and is lost to a server that does not keep up; nothing more is promised of it.
 
 use crate::Observer;
 use crate::cluster::{self, Notice, Outcome, Request};
@@ -49,8 +49,8 @@ struct Reading {
     upto: i64,
 }
 
-/// Serves the servers of a cluster until `shutdown` completes, then closes the database. Dropping the
-/// future ends the broker at once. The observer is told what is stored.
+/// Serves the servers of a cluster until `shutdown` completes, then closes the database. Dropping
+/// the future ends the broker at once. The observer is told what is stored.
 ///
 /// # Errors
 ///

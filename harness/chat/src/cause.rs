@@ -1,5 +1,5 @@
-//! Why something ended, as values: what is decided follows from these, and never from the words that
-//! stand beside them for people.
+//! Why something ended, as values: what is decided follows from these, and never from the words
+//! that stand beside them for people.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -22,8 +22,8 @@ pub enum Cause {
         /// The time allowed; none if it was the operating system's.
         after: Option<Duration>,
     },
-    /// The peer was heard, but something that was said was not taken or not acknowledged in time. The next
-    /// attempt needs a new connection.
+    /// The peer was heard, but something that was said was not taken or not acknowledged in time.
+    /// The next attempt needs a new connection.
     Unanswered {
         /// The time allowed.
         after: Duration,
@@ -78,11 +78,14 @@ pub enum FailureCause {
         /// What the server takes.
         limit: u64,
     },
-    /// Its sender may not send it: not in that room, under that nickname, or with that name for something.
+    /// Its sender may not send it: not in that room, under that nickname, or with that name for
+    /// something.
     NotAllowed,
-    /// The server could not store it at the time. It may be able to later, so nothing fails for this alone.
+    /// The server could not store it at the time. It may be able to later, so nothing fails for
+    /// this alone.
     NotStored,
-    /// There was no connection for what is worth sending only now, or the only one it may be sent on was lost.
+    /// There was no connection for what is worth sending only now, or the only one it may be sent
+    /// on was lost.
     NotConnected,
     /// It waited for its turn, and its user has said something of the kind since.
     Overtaken,

@@ -1,21 +1,21 @@
 //! The chat's client: keeps what the user gives it until it is safely stored, and hands on what
 //! arrives, in order and once.
 //!
-//! rust_socketio speaks the protocol; everything that makes a client reliable is here, because
-//! that library's own reconnection has no time-outs and forgets what was emitted meanwhile. For
-//! each connection the supervisor makes a new rust_socketio client (`connection`) on whatever carries
-//! it (`carriers`), decides what to send and when to give up (`outbox`), what to handle and what is
-//! missing (`inbox`), how to get what is large over a slow link (`pieces`), how long to wait before connecting again (`backoff`), and how long for an
-//! acknowledgement (`ack_timeout`).
+//! rust_socketio speaks the protocol; everything that makes a client reliable is here, because that
+//! library's own reconnection has no time-outs and forgets what was emitted meanwhile. For each
+//! connection the supervisor makes a new rust_socketio client (`connection`) on whatever carries it
+//! (`carriers`), decides what to send and when to give up (`outbox`), what to handle and what is
+//! missing (`inbox`), how to get what is large over a slow link (`pieces`), how long to wait before
+//! connecting again (`backoff`), and how long for an acknowledgement (`ack_timeout`).
 //!
 //! How soon a dead server is noticed: the server gives a sign of life every ping interval; a client
 //! that has heard nothing for the interval plus the time-out ends the connection. rust_socketio's
 //! own detection is not enough: it says nothing when the server closes cleanly, it sleeps while an
 //! emit is stuck, and it dies silently with its receive task.
 //!
-//! What the user says goes into the outbox at once, connected or not; with [`ClientOptions::outbox`]
-//! it is on the disk before [`Client::send`] returns, and a client that starts again goes on where the
-//! one before it ended.
+//! What the user says goes into the outbox at once, connected or not; with
+//! [`ClientOptions::outbox`] it is on the disk before [`Client::send`] returns, and a client that
+//! starts again goes on where the one before it ended.
 
 mod ack_timeout;
 mod backoff;
@@ -110,7 +110,8 @@ impl Client {
             ..
         } = self;
         drop(farewell);
-        // If it panicked, its observer has been told nothing more, and there is nobody to take leave of.
+        // If it panicked, its observer has been told nothing more, and there is nobody to take
+        // leave of.
         let _ = supervisor.await;
     }
 }

@@ -1,18 +1,19 @@
 //! Several servers, one chat: what the broker and its servers say to each other, over TCP.
 //!
-//! With [`Adapter::Log`] the broker owns the messages. It alone hands out ids, stores, and recognises
-//! retries; what it has stored is a log, which each server follows by offset into a file of its own.
-//! A server sends out and acknowledges what has come back to it in the log, so all servers send the
-//! same in the same order. One that has lost the broker closes its doors: its clients are told to go,
-//! and move on to another server. When it has the broker again it copies what it has missed, and only
-//! then lets somebody in.
+//! With [`Adapter::Log`] the broker owns the messages. It alone hands out ids, stores, and
+//! recognises retries; what it has stored is a log, which each server follows by offset into a file
+//! of its own. A server sends out and acknowledges what has come back to it in the log, so all
+//! servers send the same in the same order. One that has lost the broker closes its doors: its
+//! clients are told to go, and move on to another server. When it has the broker again it copies
+//! what it has missed, and only then lets somebody in.
 //!
 //! With [`Adapter::PubSub`] the broker is a database and a channel beside it, as in the setup that
 //! Socket.IO's documentation describes for Redis: a server stores, sends to its own clients, and
-//! publishes for the other servers. Nothing is repeated to a server that was away, and nothing orders
-//! what different servers publish. With [`ToClient::CatchUp`](crate::ToClient::CatchUp), which promises more
-//! than that, a server holds back what comes before its turn and reads what it has missed from the database: a
-//! client's cursor is only worth something if all servers send in the order of ids.
+//! publishes for the other servers. Nothing is repeated to a server that was away, and nothing
+//! orders what different servers publish. With [`ToClient::CatchUp`](crate::ToClient::CatchUp),
+//! which promises more than that, a server holds back what comes before its turn and reads what it
+//! has missed from the database: a client's cursor is only worth something if all servers send in
+//! the order of ids.
 //!
 //! | message | direction | |
 //! |---|---|---|
@@ -29,9 +30,10 @@
 //! Each is JSON after its length in four bytes. Both ends give a connection up after [`PATIENCE`]
 //! without a sign of life, or when it takes nothing for as long.
 //!
-//! Left out: several brokers, and who may connect to one. Until a server has noticed that it is cut off
-//! ([`PATIENCE`]), it may let a client in that has joined a room elsewhere meanwhile, and refuse its message. A broker whose disk loses what was synced
-//! is noticed only by servers that have more than it.
+//! Left out: several brokers, and who may connect to one. Until a server has noticed that it is cut
+//! off ([`PATIENCE`]), it may let a client in that has joined a room elsewhere meanwhile, and
+//! refuse its message. A broker whose disk loses what was synced is noticed only by servers that
+//! have more than it.
 
 use crate::storage::{NewMessage, StoredMessage};
 use bytes::Bytes;
@@ -67,8 +69,8 @@ pub struct Cluster {
     pub adapter: Adapter,
 }
 
-/// How the servers of a cluster hear of one another's messages. Socket.IO calls what forwards events
-/// between its servers an adapter.
+/// How the servers of a cluster hear of one another's messages. Socket.IO calls what forwards
+/// events between its servers an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Adapter {

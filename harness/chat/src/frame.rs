@@ -2,13 +2,13 @@
 //!
 //! rust_socketio hands over the first attachment of a binary event and nothing else, neither the
 //! event's other arguments nor a means to acknowledge it. So everything is in the attachment: the
-//! length of the JSON (four bytes, big-endian), the JSON, the bytes, and a digest of all this (eight
-//! bytes, XXH3). The digest is there because the library takes each piece of a polling body for a
-//! whole one: of bytes that arrive in pieces it would deliver the first.
+//! length of the JSON (four bytes, big-endian), the JSON, the bytes, and a digest of all this
+//! (eight bytes, XXH3). The digest is there because the library takes each piece of a polling body
+//! for a whole one: of bytes that arrive in pieces it would deliver the first.
 //!
-//! And its engine takes a byte 0x1e for the end of a packet, also in a binary WebSocket message, where
-//! Engine.IO knows no separator. So that byte does not occur: 0x1d and 0x1e are escaped by a 0x1d
-//! before them, and have 0x40 added.
+//! And its engine takes a byte 0x1e for the end of a packet, also in a binary WebSocket message,
+//! where Engine.IO knows no separator. So that byte does not occur: 0x1d and 0x1e are escaped by a
+//! 0x1d before them, and have 0x40 added.
 
 use crate::message::Content;
 use serde::Serialize;

@@ -13,9 +13,10 @@
 //!   `client/inbox.rs` decides what is handled and when something is missing.
 //! - [`Database`] (`storage`): SQLite. The id of a row is the message's place in the world.
 //! - [`Message`] (`message`): what a user can say, and to whom; an audience and a kind.
-//! - [`serve_broker`] (`broker`): one order for what the clients of several servers say. `cluster` is
-//!   what it and the servers say to each other, `server/follower.rs` the server's side of it.
-//! - [`Authenticate`] (`admission`): who may come in, and as whom; [`Tokens`] (`tokens`) are one way to know it.
+//! - [`serve_broker`] (`broker`): one order for what the clients of several servers say. `cluster`
+//!   is what it and the servers say to each other, `server/follower.rs` the server's side of it.
+//! - [`Authenticate`] (`admission`): who may come in, and as whom; [`Tokens`] (`tokens`) are one
+//!   way to know it.
 //! - `wire`: what the two say to each other; [`Limits`] (`limits`): how much of it is listened to.
 //! - [`Cause`], [`FailureCause`] (`cause`): why something ended, as values.
 //!
@@ -28,12 +29,12 @@
 //! 3. Every delivery names the one before it in the same stream. A client that misses a link of
 //!    this chain asks for what came after the last message it handled, page by page, and is
 //!    joined to the live stream in the same breath as the last page is sent.
-//! 4. With [`Recovery`], a session whose connection was lost waits for its client, and what is meant
-//!    for it waits too: see `squall-recovery`.
+//! 4. With [`Recovery`], a session whose connection was lost waits for its client, and what is
+//!    meant for it waits too: see `squall-recovery`.
 //!
-//! With several servers (`cluster`), a broker ([`serve_broker`]) stands in the place of the database,
-//! and each server sends out and acknowledges what comes back to it in the broker's log. So all of this
-//! stays true when a client moves on to another server.
+//! With several servers (`cluster`), a broker ([`serve_broker`]) stands in the place of the
+//! database, and each server sends out and acknowledges what comes back to it in the broker's log.
+//! So all of this stays true when a client moves on to another server.
 
 #![forbid(unsafe_code)]
 

@@ -48,8 +48,9 @@ pub(crate) fn namespace_of(full: &str) -> &str {
     parts(full).0
 }
 
-/// The namespace and the local name in a room's full name. A user's name, and so the user's own room, may have
-/// any character in it; what stands before the first separator is a namespace only if it looks like one.
+/// The namespace and the local name in a room's full name. A user's name, and so the user's own
+/// room, may have any character in it; what stands before the first separator is a namespace only
+/// if it looks like one.
 fn parts(full: &str) -> (&str, &str) {
     match full.split_once(IN_NAMESPACE) {
         Some((namespace, room)) if namespace.starts_with(ROOT) => (namespace, room),

@@ -8,9 +8,9 @@
 //! What comes from outside is not trusted. Names, rooms, offsets and lengths are checked, a client
 //! that sends something else gets told so, and the number of connections is limited, in all and for
 //! each address. A connection that cannot be written to for twice `ping_interval` plus
-//! `ping_timeout` is closed, as is one whose request has a body that takes longer than that, or that
-//! sends no request in that time and in 100 s. What one session may send is limited in length and
-//! number ([`Limits`](crate::Limits)), and what waits for it to read in bytes ([`Budget`]).
+//! `ping_timeout` is closed, as is one whose request has a body that takes longer than that, or
+//! that sends no request in that time and in 100 s. What one session may send is limited in length
+//! and number ([`Limits`](crate::Limits)), and what waits for it to read in bytes ([`Budget`]).
 //!
 //! How soon a dead client is noticed: engine.io's heartbeat sends a ping every `ping_interval` and
 //! waits `ping_timeout` for a pong. rust_socketio sends one pong unasked when it connects, which
@@ -76,15 +76,17 @@ use tokio::time::{sleep, timeout};
 
 /// How long a server that shuts down waits for its connections to close.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How long a client may be in no namespace, at most. socketioxide keeps what belongs to it for as long, also when the
-/// client is gone.
+/// How long a client may be in no namespace, at most. socketioxide keeps what belongs to it for as
+/// long, also when the client is gone.
 const STRANGER: Duration = Duration::from_secs(45);
-/// How long a client that is in no namespace any more, or was refused, has to close its connection, at most.
+/// How long a client that is in no namespace any more, or was refused, has to close its connection,
+/// at most.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// How long a connection may wait for its next request, or its first, at least: longer than HTTP clients keep one for
-/// it, reqwest for 90 s, and they open some that they need only later. A request on a connection that is closed under
-/// its hands is lost, and a polling client's session with it.
+/// How long a connection may wait for its next request, or its first, at least: longer than HTTP
+/// clients keep one for it, reqwest for 90 s, and they open some that they need only later. A
+/// request on a connection that is closed under its hands is lost, and a polling client's session
+/// with it.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// How long to wait before accepting again when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -106,8 +108,8 @@ pub enum ServeError {
 ///
 /// # Errors
 ///
-/// [`ServeError::Storage`] if the database cannot be opened, or fails later, other than for a while;
-/// [`ServeError::Heartbeat`] if the heartbeat's times are too short to be times.
+/// [`ServeError::Storage`] if the database cannot be opened, or fails later, other than for a
+/// while; [`ServeError::Heartbeat`] if the heartbeat's times are too short to be times.
 pub async fn serve(
     listener: TcpListener,
     database: &Path,
@@ -245,7 +247,8 @@ async fn accept(
                 let Some(place) = places.take(place, peer.ip()) else {
                     continue;
                 };
-                // Without it, Nagle's algorithm holds small packets back; a failure costs only time.
+                // Without it, Nagle's algorithm holds small packets back; a failure costs only
+                // time.
                 let _ = stream.set_nodelay(true);
                 let wire = shared.lines.wire(peer.ip());
                 let patient = (patience, options.max_payload);
@@ -276,8 +279,9 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     )
 }
 
-/// Ends every connection. Socket.IO's own clients connect again when they lose one; rust_socketio does not notice, so
-/// there is an event for it. `io.close()` waits for peers that have stopped reading.
+/// Ends every connection. Socket.IO's own clients connect again when they lose one; rust_socketio
+/// does not notice, so there is an event for it. `io.close()` waits for peers that have stopped
+/// reading.
 async fn say_goodbye(io: &SocketIo<RecoveryAdapter>, shared: &Shared) {
     shared.part();
     // Who does not take the goodbye in this time loses the connection with the process.

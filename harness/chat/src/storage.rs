@@ -3,9 +3,10 @@
 //!
 //! The id that SQLite gives a row is the message's place in the order of everything, so exactly one
 //! process may hand out ids: the database is opened in exclusive locking mode, and a second process
-//! is turned away at once. Every insert is its own transaction, or a part of one that was begun, and on disk when that
-//! is committed (`synchronous = FULL`). Calls run inline, without a pool of threads: one commit is short, and
-//! with no `await` around it the order of commits is the order of broadcasts.
+//! is turned away at once. Every insert is its own transaction, or a part of one that was begun,
+//! and on disk when that is committed (`synchronous = FULL`). Calls run inline, without a pool of
+//! threads: one commit is short, and with no `await` around it the order of commits is the order of
+//! broadcasts.
 //!
 //! Left out: deleting and editing messages, migration from other layouts.
 
@@ -172,8 +173,8 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// Whether the same may succeed later: the disk is full, or reports an error. What failed is not
-    /// in the database, and the database is as good as before.
+    /// Whether the same may succeed later: the disk is full, or reports an error. What failed is
+    /// not in the database, and the database is as good as before.
     pub fn may_pass(&self) -> bool {
         let Self::Sqlite { source, .. } = self else {
             return false;
@@ -184,7 +185,8 @@ impl StorageError {
         )
     }
 
-    /// Whether a server that could not begin because of it can later: the same, and of its sessions too.
+    /// Whether a server that could not begin because of it can later: the same, and of its sessions
+    /// too.
     fn lets_begin_later(&self) -> bool {
         match self {
             Self::Sessions(error) => error.may_pass(),
@@ -193,8 +195,8 @@ impl StorageError {
     }
 }
 
-/// Begins what needs the files of a server. A disk that is full or fails may have room or work again; so
-/// that is told and tried again, until it succeeds.
+/// Begins what needs the files of a server. A disk that is full or fails may have room or work
+/// again; so that is told and tried again, until it succeeds.
 pub(crate) async fn begin<T>(
     tell: impl Fn(String),
     mut begin: impl FnMut() -> Result<T, StorageError>,
@@ -295,12 +297,14 @@ impl Database {
         self.execute("BEGIN")
     }
 
-    /// Ends what [`begin`](Self::begin) began; see [`roll_back`](Self::roll_back) for when that fails.
+    /// Ends what [`begin`](Self::begin) began; see [`roll_back`](Self::roll_back) for when that
+    /// fails.
     pub(crate) fn commit(&self) -> Result<(), StorageError> {
         self.execute("COMMIT")
     }
 
-    /// Stores nothing of what there was since [`begin`](Self::begin), if that has not happened already.
+    /// Stores nothing of what there was since [`begin`](Self::begin), if that has not happened
+    /// already.
     pub(crate) fn roll_back(&self) {
         if !self.connection.is_autocommit() {
             // If it fails, the transaction is over: SQLite has rolled it back.
@@ -312,8 +316,8 @@ impl Database {
         (self.connection.execute_batch(sql)).map_err(|source| Self::error(&self.path, source))
     }
 
-    /// Stores a message, unless its client offset says that it is stored already. Each user has client offsets of
-    /// its own.
+    /// Stores a message, unless its client offset says that it is stored already. Each user has
+    /// client offsets of its own.
     ///
     /// # Errors
     ///
@@ -341,7 +345,8 @@ impl Database {
             })
     }
 
-    /// The id of the message that is stored under the same client offset, if it is the same message.
+    /// The id of the message that is stored under the same client offset, if it is the same
+    /// message.
     ///
     /// # Errors
     ///
@@ -401,8 +406,8 @@ impl Database {
         Ok(found)
     }
 
-    /// In which rooms the user has joined or left, and under which id: the last time that it did so in
-    /// each of them, up to an id.
+    /// In which rooms the user has joined or left, and under which id: the last time that it did so
+    /// in each of them, up to an id.
     ///
     /// # Errors
     ///

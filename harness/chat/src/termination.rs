@@ -1,7 +1,8 @@
 //! How a server hears that it should end: SIGTERM or SIGINT (Ctrl-C), from a `signalfd(2)`.
 //!
-//! `tokio::signal` has one set of handlers for the whole process, and every runtime in it hears every signal.
-//! A signalfd belongs to who opened it, and nothing runs in the middle of anything else.
+//! `tokio::signal` has one set of handlers for the whole process, and every runtime in it hears
+//! every signal. A signalfd belongs to who opened it, and nothing runs in the middle of anything
+//! else.
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -17,8 +18,8 @@ pub struct Termination {
 impl Termination {
     /// From now on, SIGTERM and SIGINT no longer end the process by themselves.
     ///
-    /// They are blocked on the calling thread and on those it starts later, so call this before other
-    /// threads are started.
+    /// They are blocked on the calling thread and on those it starts later, so call this before
+    /// other threads are started.
     ///
     /// # Errors
     ///
@@ -40,8 +41,8 @@ impl Termination {
         Ok(Self { signals })
     }
 
-    /// Completes at the first signal. A descriptor that cannot be read any more counts as one: nobody
-    /// could end such a server in good order.
+    /// Completes at the first signal. A descriptor that cannot be read any more counts as one:
+    /// nobody could end such a server in good order.
     pub async fn requested(self) {
         while let Ok(mut ready) = self.signals.readable().await {
             match self.signals.get_ref().read_signal() {

@@ -1,8 +1,9 @@
 //! Signed tokens: how a server can know who its users are without asking anybody.
 //!
-//! A token is a claim and a signature, in base64url, with a dot in between. The claim is JSON: who, in which rooms,
-//! until when. The signature is HMAC-SHA-256 (RFC 2104) of the claim's base64url under a secret that only those know
-//! who issue tokens and those who check them. Whoever has the token is the user: it belongs into HTTPS.
+//! A token is a claim and a signature, in base64url, with a dot in between. The claim is JSON: who,
+//! in which rooms, until when. The signature is HMAC-SHA-256 (RFC 2104) of the claim's base64url
+//! under a secret that only those know who issue tokens and those who check them. Whoever has the
+//! token is the user: it belongs into HTTPS.
 
 use crate::admission::{Authenticate, Guest};
 use base64::Engine;
@@ -154,7 +155,8 @@ mod tests {
             let mut bytes = token.clone().into_bytes();
             bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            // The last letter of a base64 text has bits that mean nothing; the decoder wants them to be zero.
+            // The last letter of a base64 text has bits that mean nothing; the decoder wants them
+            // to be zero.
             assert!(
                 check("alice", Some(changed.clone()), HOUR / 2).is_err(),
                 "{changed}"

@@ -22,15 +22,17 @@
 //! | `stopping` | server → client | [`Stopping`]: the server ends this connection because it stops; come back |
 //! | `refused` | server → client | [`Refused`]: something could not be accepted |
 //!
-//! A catch-up is *pulled* by a client that says so ([`Login::pages`]): the server answers a `sync` with one page and
-//! waits for the next request. The client's own pace keeps the page below the server's queue of 128 packets, and a
-//! page that got lost is asked for again. To others, page after page is sent as they read. Pulled, too, is a content of more than [`WHOLE`] bytes, piece by piece, by a
-//! client that says it can ([`Login::pieces`]): whatever a slow link carries, the heartbeat gets its turn.
+//! A catch-up is *pulled* by a client that says so ([`Login::pages`]): the server answers a `sync`
+//! with one page and waits for the next request. The client's own pace keeps the page below the
+//! server's queue of 128 packets, and a page that got lost is asked for again. To others, page
+//! after page is sent as they read. Pulled, too, is a content of more than [`WHOLE`] bytes, piece
+//! by piece, by a client that says it can ([`Login::pieces`]): whatever a slow link carries, the
+//! heartbeat gets its turn.
 //!
-//! Engine.IO's limit remains: what *one* packet takes on its way must be less than the server's ping time-out,
-//! which is the same for all clients. That is so for [`WHOLE`] bytes downwards, and for the longest message
-//! ([`Limits::content`]) upwards, on a link of 26 kbit/s with the default of 20 s; on a slower one, or with
-//! shorter time-outs, such a message never arrives.
+//! Engine.IO's limit remains: what *one* packet takes on its way must be less than the server's
+//! ping time-out, which is the same for all clients. That is so for [`WHOLE`] bytes downwards, and
+//! for the longest message ([`Limits::content`]) upwards, on a link of 26 kbit/s with the default
+//! of 20 s; on a slower one, or with shorter time-outs, such a message never arrives.
 
 #[cfg(test)]
 mod fuzz;
@@ -90,7 +92,8 @@ pub(crate) struct Login {
     /// What shows that it is that user, to a server that wants to know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
-    /// Whether it asks for each page of a catch-up. Otherwise the next one comes when the last one has been read.
+    /// Whether it asks for each page of a catch-up. Otherwise the next one comes when the last one
+    /// has been read.
     #[serde(default)]
     pub(crate) pages: bool,
     /// The session that it wants to come back to.
@@ -109,8 +112,8 @@ pub(crate) struct Claim {
 }
 
 impl Login {
-    /// The id up to which the client has handled everything, if it tells one: a client that asks for no pages and
-    /// leaves the offset out has told nothing.
+    /// The id up to which the client has handled everything, if it tells one: a client that asks
+    /// for no pages and leaves the offset out has told nothing.
     pub(crate) fn handled_up_to(&self) -> Option<i64> {
         (self.pages || self.server_offset > 0).then_some(self.server_offset)
     }
@@ -275,8 +278,8 @@ pub(crate) struct Receipt {
     pub(crate) retry: bool,
 }
 
-/// A message on its way to a receiver. There are so many of these that they travel as an array, without the
-/// names of their fields: see [`Positional`].
+/// A message on its way to a receiver. There are so many of these that they travel as an array,
+/// without the names of their fields: see [`Positional`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Positional", into = "Positional")]
 pub(crate) struct Delivery {
@@ -298,8 +301,8 @@ pub(crate) struct Delivery {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Particulars {
     /// The id of the message before this one in this session's stream, or the offset at which the
-    /// stream began; none if ids follow one another there. A receiver whose offset is lower has missed
-    /// something.
+    /// stream began; none if ids follow one another there. A receiver whose offset is lower has
+    /// missed something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<i64>,
     /// What it is.
@@ -319,8 +322,8 @@ impl Particulars {
     }
 }
 
-/// A [`Delivery`] in JSON: `[content, id, room, sender, sent_at_ms]`, and at the end an object of its
-/// particulars, if it has any.
+/// A [`Delivery`] in JSON: `[content, id, room, sender, sent_at_ms]`, and at the end an object of
+/// its particulars, if it has any.
 #[derive(Serialize, Deserialize)]
 struct Positional(
     Content,

@@ -36,9 +36,11 @@ pub enum Excuse {
     OffsetTooOld,
     /// Too many sessions were waiting, and the server said so.
     NoRoom,
-    /// It is stored more than once, and so has no place of its own; exactly-once judges whether rightly.
+    /// It is stored more than once, and so has no place of its own; exactly-once judges whether
+    /// rightly.
     StoredAgain,
-    /// It was under way on a connection that its sender gave up, and nobody waited for an acknowledgement of it.
+    /// It was under way on a connection that its sender gave up, and nobody waited for an
+    /// acknowledgement of it.
     UnderWay,
 }
 
@@ -56,7 +58,8 @@ pub enum NotJudged {
     LossesNeverEnd,
     /// Its sender had others to send first, and was still sending at the end.
     StillSending,
-    /// Its sender's program ended in the very moment in which it was given: nobody can say whether it was.
+    /// Its sender's program ended in the very moment in which it was given: nobody can say whether
+    /// it was.
     EndedWhileGiven,
     /// Nobody knows when it was stored.
     StoredAtUnknown,
@@ -136,12 +139,14 @@ impl Asked {
         left_out * 20 > self.judged + left_out
     }
 
-    /// Whether more than five in a hundred cases could not be judged: too many to call the rest a proof.
+    /// Whether more than five in a hundred cases could not be judged: too many to call the rest a
+    /// proof.
     pub fn leaves_much_open(&self) -> bool {
         self.not_judged() * 20 > self.judged + self.not_judged()
     }
 
-    /// What was left out, if it is more than a few in a hundred: to go behind the verdict's grounds.
+    /// What was left out, if it is more than a few in a hundred: to go behind the verdict's
+    /// grounds.
     pub fn remark(&self) -> Option<String> {
         self.is_partial().then(|| format!("({})", self.left_out()))
     }

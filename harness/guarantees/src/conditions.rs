@@ -57,7 +57,8 @@ impl<'h> Conditions<'h> {
             .any(|stretch| stretch.from <= until && from <= stretch.until)
     }
 
-    /// How long, between these two, at least one of the programs (`None`: the server's) stood still.
+    /// How long, between these two, at least one of the programs (`None`: the server's) stood
+    /// still.
     pub(crate) fn stood_still(&self, whose: &[Option<ClientId>], within: Stretch) -> Duration {
         let standstills = self.history.standstills.iter();
         let standstills = standstills.filter(|this| whose.contains(&this.client));
@@ -121,7 +122,8 @@ fn disturbances(history: &History) -> (Vec<Vec<Stretch>>, Vec<Time>) {
         // Somebody who tells only when the last fault ended means everybody, until then.
         add(None, Time::ZERO, history.healed_at);
     }
-    // Who does not hear one server of several has others to go to; what the fault does to whom is told apart.
+    // Who does not hear one server of several has others to go to; what the fault does to whom is
+    // told apart.
     for silence in history.silences.iter().filter(|it| it.server.is_none()) {
         add(Some(silence.client), silence.from, silence.until);
     }
@@ -313,7 +315,8 @@ mod tests {
         assert_eq!(over(&[(12_000, 13_000)]), ms(16_000));
         assert_eq!(over(&[(14_999, 20_000)]), ms(20_001));
         assert_eq!(over(&[(15_000, 20_000)]), ms(15_000));
-        // The first standstill makes room for a part of the second one, and that for the rest of it.
+        // The first standstill makes room for a part of the second one, and that for the rest of
+        // it.
         assert_eq!(over(&[(12_000, 13_000), (15_500, 17_000)]), ms(17_500));
     }
 

@@ -1,8 +1,9 @@
 //! The smallest evidence of a violation: which message, sent when, received by whom, when, how
 //! often. Plain data, and a paragraph of text for people.
 //!
-//! What a checker finds is a [`Proof`] of its own, which stands beside the checker; only what becomes of a message,
-//! which several of them find, is here. Whoever tells of a violation reads [`Evidence`], which every proof becomes.
+//! What a checker finds is a [`Proof`] of its own, which stands beside the checker; only what
+//! becomes of a message, which several of them find, is here. Whoever tells of a violation reads
+//! [`Evidence`], which every proof becomes.
 
 mod fates;
 mod message;
@@ -17,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// What shows that a guarantee was violated, as its checker knows it: facts, and as text a paragraph about them.
+/// What shows that a guarantee was violated, as its checker knows it: facts, and as text a
+/// paragraph about them.
 pub trait Proof: Serialize + fmt::Display {
     /// What it is called in reports: `out-of-order`.
     const KIND: &'static str;
@@ -31,8 +33,8 @@ pub trait Proof: Serialize + fmt::Display {
     /// What a story tells of it.
     fn moment(&self) -> Moment;
 
-    /// The contents of the messages that it is about, the one that went wrong first; empty if it is about something
-    /// else.
+    /// The contents of the messages that it is about, the one that went wrong first; empty if it is
+    /// about something else.
     fn contents(&self) -> Vec<&str> {
         Vec::new()
     }
@@ -90,7 +92,8 @@ impl<P: Proof> From<P> for Evidence {
     }
 }
 
-/// The words in these fields, and in those of them that are tables, each by which a table says of which variety it is.
+/// The words in these fields, and in those of them that are tables, each by which a table says of
+/// which variety it is.
 fn words<'f>(facts: &'f Map<String, Value>, names: &[&str], all: &mut Vec<&'f str>) {
     for name in names {
         match facts.get(*name) {
@@ -110,7 +113,8 @@ impl Evidence {
         &self.kind
     }
 
-    /// Of what kind and of which variety it is, in words that are the same in another run: `bad-recovery, missing`.
+    /// Of what kind and of which variety it is, in words that are the same in another run:
+    /// `bad-recovery, missing`.
     pub fn mechanism(&self) -> &str {
         &self.mechanism
     }
@@ -120,8 +124,8 @@ impl Evidence {
         &self.moment
     }
 
-    /// The contents of the messages that it is about, the one that went wrong first; empty if it is about something
-    /// else.
+    /// The contents of the messages that it is about, the one that went wrong first; empty if it is
+    /// about something else.
     pub fn contents(&self) -> &[String] {
         &self.contents
     }

@@ -335,17 +335,17 @@ pub struct Bounds {
     /// The longest wait before a further attempt to connect.
     #[serde(with = "nanoseconds")]
     pub backoff_max: Duration,
-    /// The longest wait after a connection that was established: the back-off starts over then. Where it is
-    /// longer than the shortest, waits are drawn at random. None if nothing is said, and where nothing is drawn: clocks that
-    /// drift apart put the two apart as well.
+    /// The longest wait after a connection that was established: the back-off starts over then.
+    /// Where it is longer than the shortest, waits are drawn at random. None if nothing is said,
+    /// and where nothing is drawn: clocks that drift apart put the two apart as well.
     #[serde(default, with = "nanoseconds::option")]
     pub backoff_first: Option<Duration>,
-    /// How long a client waits for an acknowledgement after one that came within this time, however long it had
-    /// to wait before; none if nothing is said.
+    /// How long a client waits for an acknowledgement after one that came within this time, however
+    /// long it had to wait before; none if nothing is said.
     #[serde(default, with = "nanoseconds::option")]
     pub patience: Option<Duration>,
-    /// The longest time for which a client ever waits for an acknowledgement: after each that was overdue it waits twice
-    /// as long, up to this; none if nothing is said.
+    /// The longest time for which a client ever waits for an acknowledgement: after each that was
+    /// overdue it waits twice as long, up to this; none if nothing is said.
     #[serde(default, with = "nanoseconds::option")]
     pub patience_max: Option<Duration>,
     /// How long an attempt to connect may take; none if nothing is said.
@@ -370,29 +370,31 @@ pub struct Bounds {
     /// How many bytes a message may have; none if nothing is said.
     #[serde(default)]
     pub max_payload: Option<u64>,
-    /// How many of the messages that a receiver has missed come with each page that it asks for, at least; none if
-    /// all come at once.
+    /// How many of the messages that a receiver has missed come with each page that it asks for, at
+    /// least; none if all come at once.
     #[serde(default)]
     pub page: Option<u32>,
-    /// A client that hears something notices no silence before this time is over; none if nothing is said.
+    /// A client that hears something notices no silence before this time is over; none if nothing
+    /// is said.
     #[serde(default, with = "nanoseconds::option")]
     pub silence: Option<Duration>,
-    /// While nothing disturbs a receiver that stays connected, it has a message within this time; none if nothing more is
-    /// said than of receivers that come back.
+    /// While nothing disturbs a receiver that stays connected, it has a message within this time;
+    /// none if nothing more is said than of receivers that come back.
     #[serde(default, with = "nanoseconds::option")]
     pub prompt: Option<Duration>,
-    /// A receiver that is connected while nothing disturbs it, and whose queue has room, has a message at once; none if
-    /// nothing more is said than of those whose queue is full.
+    /// A receiver that is connected while nothing disturbs it, and whose queue has room, has a
+    /// message at once; none if nothing more is said than of those whose queue is full.
     #[serde(default)]
     pub live: Option<Live>,
-    /// How many messages a client may send in a second, over time, and how many at once; none if nothing is said.
+    /// How many messages a client may send in a second, over time, and how many at once; none if
+    /// nothing is said.
     #[serde(default)]
     pub allowance: Option<(u32, u32)>,
     /// How often each connection gives signs of life; none if nothing is said.
     #[serde(default, with = "nanoseconds::option")]
     pub heartbeat: Option<Duration>,
-    /// How long a server keeps a connection on which nothing comes; none if no longer than it needs to notice that its
-    /// client is gone.
+    /// How long a server keeps a connection on which nothing comes; none if no longer than it needs
+    /// to notice that its client is gone.
     #[serde(default, with = "nanoseconds::option")]
     pub keep_alive: Option<Duration>,
     /// How many rooms a client may join; none if nothing is said.
@@ -456,11 +458,12 @@ pub struct Recovery {
     /// Whether a client that asks for a session and does not get it is told why.
     #[serde(default)]
     pub tells_why: bool,
-    /// How many packets are kept for each of them: who has missed more may be refused. None if nothing is said.
+    /// How many packets are kept for each of them: who has missed more may be refused. None if
+    /// nothing is said.
     #[serde(default)]
     pub packets: Option<u32>,
-    /// How many of them may wait at a time: one more, and the one that has waited longest is forgotten. None if nothing
-    /// is said.
+    /// How many of them may wait at a time: one more, and the one that has waited longest is
+    /// forgotten. None if nothing is said.
     #[serde(default)]
     pub sessions: Option<u32>,
 }

@@ -1,7 +1,7 @@
 //! What is true of the verdicts on any history, however it went: laws that no table of cases says.
 //!
-//! The histories are drawn, the same in every run of the tests: small chats in which everything happens that an
-//! event can tell, sensible or not.
+//! The histories are drawn, the same in every run of the tests: small chats in which everything
+//! happens that an event can tell, sensible or not.
 
 use crate::testing::{Chat, chat};
 use crate::{
@@ -163,8 +163,9 @@ proptest! {
         prop_assert_eq!(in_short(&history), in_short(&other));
     }
 
-    /// When a run begins does not matter, if nothing happens in its first seconds: that somebody was connected for a
-    /// while before is true from the beginning on of who is connected at the beginning.
+    /// When a run begins does not matter, if nothing happens in its first seconds: that somebody
+    /// was connected for a while before is true from the beginning on of who is connected at the
+    /// beginning.
     #[test]
     fn verdicts_do_not_depend_on_the_hour(steps in steps_from(2_000), links in links(), later in 1..1_000_000_u64) {
         let history = play(&steps, &links);
@@ -181,8 +182,9 @@ proptest! {
         prop_assert_eq!(in_short(&history), in_short(&other));
     }
 
-    /// A further fault, or a program that stood still, explains things. It accuses nobody, and no case disappears for
-    /// it: what it excuses is told. (Recovery asks a session only for what is due, and leaves the rest to others.)
+    /// A further fault, or a program that stood still, explains things. It accuses nobody, and no
+    /// case disappears for it: what it excuses is told. (Recovery asks a session only for what is
+    /// due, and leaves the rest to others.)
     #[test]
     fn an_excuse_accuses_nobody_and_hides_no_case(steps in steps_from(1), links in links(), excuse in excuses()) {
         let history = play(&steps, &links);

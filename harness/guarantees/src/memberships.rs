@@ -96,8 +96,8 @@ mod tests {
     const ALICE: ClientId = ClientId(0);
     const BOB: ClientId = ClientId(1);
 
-    /// Alice is in the garden all the time; bob joins with row 2, leaves with row 4, joins again with
-    /// row 6, and leaves the lobby with row 7.
+    /// Alice is in the garden all the time; bob joins with row 2, leaves with row 4, joins again
+    /// with row 6, and leaves the lobby with row 7.
     fn coming_and_going() -> Chat {
         chat(["alice", "bob"])
             .room("garden", ["alice"])

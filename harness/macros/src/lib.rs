@@ -1,18 +1,18 @@
 //! The attribute `#[squall::test]`.
 //!
-//! It reads what it needs of a function by hand: its attributes, its name, the rest. A parser of all of Rust would cost a
-//! user more seconds than everything else here.
+//! It reads what it needs of a function by hand: its attributes, its name, the rest. A parser of
+//! all of Rust would cost a user more seconds than everything else here.
 #![forbid(unsafe_code)]
 
 use proc_macro::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use std::str::FromStr;
 
-/// A test in a simulated world: the function describes machines, faults and what must hold; the test plays it with one seed
-/// after the other, each run in a process of its own.
+/// A test in a simulated world: the function describes machines, faults and what must hold; the
+/// test plays it with one seed after the other, each run in a process of its own.
 ///
-/// `#[squall::test]` plays 100 seeds, `#[squall::test(seeds = 1000)]` as many as it says. The function takes one argument,
-/// a `&mut squall::prelude::World`, and returns nothing. Other attributes of a test, such as `#[ignore]`, stay what they
-/// are.
+/// `#[squall::test]` plays 100 seeds, `#[squall::test(seeds = 1000)]` as many as it says. The
+/// function takes one argument, a `&mut squall::prelude::World`, and returns nothing. Other
+/// attributes of a test, such as `#[ignore]`, stay what they are.
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, function: TokenStream) -> TokenStream {
     match expand(arguments, function.clone()) {
@@ -56,7 +56,8 @@ fn expand(arguments: TokenStream, function: TokenStream) -> Result<TokenStream, 
     let within = within.chain(rest).chain(play).collect();
     let mut test: Vec<TokenTree> = attributes;
     test.extend(plain(
-        // Outside of a test, as in an example of documentation, it is a function that can be called.
+        // Outside of a test, as in an example of documentation, it is a function that can be
+        // called.
         "#[cfg_attr(test, ::core::prelude::v1::test)] #[cfg_attr(not(test), allow(dead_code))]",
     ));
     test.extend(head);

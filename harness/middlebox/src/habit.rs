@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep_until};
 pub enum Habit {
     /// Nothing.
     Behaves,
-    /// Sends each request to the next of its servers, whoever asks, instead of all that come from one
-    /// address to the same. Upgraded connections stay where they are.
+    /// Sends each request to the next of its servers, whoever asks, instead of all that come from
+    /// one address to the same. Upgraded connections stay where they are.
     Scatters,
     /// Answers a request to upgrade the connection with 403 (Forbidden), as filters do that let
     /// only plain HTTP pass.

@@ -8,7 +8,8 @@
 //!   server, as nginx does unless told otherwise, so that no answer depends on an earlier one.
 //! - `balance` chooses the server: of several, the same one for all that comes from one address.
 //! - `tunnel` carries the bytes of an upgraded connection, about which a proxy knows nothing more.
-//! - [`Habit`] says what it does wrong, [`Hours`] when, and an [`Observer`] is told of each [`Deed`].
+//! - [`Habit`] says what it does wrong, [`Hours`] when, and an [`Observer`] is told of each
+//!   [`Deed`].
 //!
 //! Left out: TLS, HTTP/2, caching, and everything that a proxy does to headers.
 

@@ -1,7 +1,7 @@
 //! The corpus: defects as pairs of what stands in a source and what is to stand there instead.
 //!
-//! A place is a snippet that occurs exactly once in its file, so a mutation survives refactoring for as long as its
-//! line does, and says so when it does not.
+//! A place is a snippet that occurs exactly once in its file, so a mutation survives refactoring
+//! for as long as its line does, and says so when it does not.
 
 use crate::error::Error;
 use serde::Deserialize;
@@ -80,7 +80,8 @@ impl Mutation {
         }
     }
 
-    /// Both in one: what the program is to do if the switch of this number is on, and what it does now.
+    /// Both in one: what the program is to do if the switch of this number is on, and what it does
+    /// now.
     pub(crate) fn switched(&self, number: usize) -> String {
         let (find, replace) = (&self.find, &self.replace);
         let both =

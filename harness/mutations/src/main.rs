@@ -1,13 +1,14 @@
-//! Scores Squall on a corpus of realistic defects: how many of them does it find, by what, after how many runs?
+//! Scores Squall on a corpus of realistic defects: how many of them does it find, by what, after
+//! how many runs?
 //!
 //! - `corpus`: the defects, as data in `corpus/*.toml`;
 //! - `switched`: one program with all of them in it, each behind a switch;
 //! - `plays`: the command with a switch on;
 //! - `score`: the table.
 //!
-//! Each defect is looked for with seed 1 of every scenario that comes to its line, the quickest first; then with more
-//! seeds of each; then with the matrix. Or it is looked for in worlds that nobody made a scenario for. The first verdict
-//! that is not as expected ends the search.
+//! Each defect is looked for with seed 1 of every scenario that comes to its line, the quickest
+//! first; then with more seeds of each; then with the matrix. Or it is looked for in worlds that
+//! nobody made a scenario for. The first verdict that is not as expected ends the search.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "it is a command")]

@@ -1,5 +1,5 @@
-//! The chat as the command is built from it: with its planted mistakes, none of which is switched on. Mutations are made in
-//! these sources.
+//! The chat as the command is built from it: with its planted mistakes, none of which is switched
+//! on. Mutations are made in these sources.
 
 use crate::error::Error;
 use std::collections::BTreeMap;
@@ -16,7 +16,8 @@ const PLANTED: &str = "harness/planted";
 /// The folder of what is planted into the chat.
 pub(crate) const EDITS: &str = "harness/planted/edits";
 
-/// The chat's sources with the mistakes planted, by path from the root; none of a tree that has no edits.
+/// The chat's sources with the mistakes planted, by path from the root; none of a tree that has no
+/// edits.
 pub(crate) fn sources(root: &Path) -> Result<BTreeMap<String, String>, Error> {
     if !root.join(EDITS).exists() {
         return Ok(BTreeMap::new());

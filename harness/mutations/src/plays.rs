@@ -1,5 +1,5 @@
-//! Plays of the command: with all switches off, to know what is normal and which switches a scenario comes to; and
-//! with one of them on.
+//! Plays of the command: with all switches off, to know what is normal and which switches a
+//! scenario comes to; and with one of them on.
 
 use crate::error::Error;
 use crate::parallel::side_by_side;

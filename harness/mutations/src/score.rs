@@ -14,10 +14,11 @@ pub(crate) struct Result<'a> {
 }
 
 pub(crate) enum Fate {
-    /// By this play, in these guarantees; none are told of explorations and of machines that panicked.
+    /// By this play, in these guarantees; none are told of explorations and of machines that
+    /// panicked.
     Found { by: String, violated: Vec<String> },
-    /// So many scenarios come to its line (the matrix counts as one), and none sees a difference: a checker is
-    /// missing, or a coincidence.
+    /// So many scenarios come to its line (the matrix counts as one), and none sees a difference: a
+    /// checker is missing, or a coincidence.
     Unseen { subjects: usize },
     /// No play comes to its line: a fault or a feature is missing.
     Unreached,

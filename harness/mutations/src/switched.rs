@@ -1,6 +1,7 @@
-//! One program with all defects in it, each behind a switch that is off (mutant schemata: Untch, Offutt and Harrold,
-//! 1993). It is built once, where sixty programs would be built sixty times; and it notes which switches a run has
-//! come to, so that nobody plays a scenario in which a defect cannot make a difference.
+//! One program with all defects in it, each behind a switch that is off (mutant schemata: Untch,
+//! Offutt and Harrold, 1993). It is built once, where sixty programs would be built sixty times;
+//! and it notes which switches a run has come to, so that nobody plays a scenario in which a defect
+//! cannot make a difference.
 
 use crate::corpus::Mutation;
 use crate::error::Error;
@@ -15,8 +16,8 @@ pub(crate) const ON: &str = "SQUALL_MUTATION_ON";
 /// The file for the numbers of the switches that a process has come to, one a line.
 pub(crate) const REACHED: &str = "SQUALL_MUTATION_REACHED";
 
-/// The crate of switches. It knows of no world: the environment is read past the simulated one, and what was
-/// reached is written when the process ends, outside of every simulation.
+/// The crate of switches. It knows of no world: the environment is read past the simulated one, and
+/// what was reached is written when the process ends, outside of every simulation.
 const SWITCH: &str = r#"
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
@@ -140,8 +141,8 @@ impl Switched {
         })
     }
 
-    /// Builds the command; returns its path. `release` is without link-time optimization, which would cost more
-    /// than it saves here.
+    /// Builds the command; returns its path. `release` is without link-time optimization, which
+    /// would cost more than it saves here.
     pub(crate) fn build(&self, target: &Path, profile: &str) -> Result<PathBuf, Error> {
         let output = Command::new(env!("CARGO"))
             .args([

@@ -1,8 +1,8 @@
 //! What a program tells whoever tests it.
 //!
-//! Each call is one line, and has no effect where nobody watches: then it reads one word of memory. In a simulated
-//! world of the crate `squall`, what is told becomes a part of the run's history, with its machine and virtual time, and
-//! guarantees are checked on it.
+//! Each call is one line, and has no effect where nobody watches: then it reads one word of memory.
+//! In a simulated world of the crate `squall`, what is told becomes a part of the run's history,
+//! with its machine and virtual time, and guarantees are checked on it.
 //!
 //! ```
 //! squall_observe::sent("order", 4711);
@@ -10,8 +10,8 @@
 //! squall_observe::always!(2 > 1, "the balance is never negative");
 //! ```
 //!
-//! A *topic* says what kind of thing it is; an *id* which one: whatever can be displayed. The same thing has the same id
-//! with sender and receiver.
+//! A *topic* says what kind of thing it is; an *id* which one: whatever can be displayed. The same
+//! thing has the same id with sender and receiver.
 #![forbid(unsafe_code)]
 
 use std::fmt::{Arguments, Display};
@@ -121,8 +121,8 @@ pub type Watcher = fn(Told);
 
 static WATCHER: OnceLock<Watcher> = OnceLock::new();
 
-/// From now on everything that programs of this process tell is told to `watcher`, on the thread that tells it. The
-/// first watcher of a process stays.
+/// From now on everything that programs of this process tell is told to `watcher`, on the thread
+/// that tells it. The first watcher of a process stays.
 pub fn watch(watcher: Watcher) {
     // Whoever came first stays.
     let _ = WATCHER.set(watcher);
@@ -161,7 +161,8 @@ pub fn acknowledged(topic: &str, id: impl Display) {
     tell(|| Told::Acknowledged(thing(topic, id)));
 }
 
-/// Tells that what was [`sent`] is given up and has had no effect. If it may have had one, tell nothing.
+/// Tells that what was [`sent`] is given up and has had no effect. If it may have had one, tell
+/// nothing.
 pub fn failed(topic: &str, id: impl Display) {
     tell(|| Told::Failed(thing(topic, id)));
 }
@@ -174,7 +175,8 @@ pub fn shows(object: &str, value: impl Display) {
     });
 }
 
-/// A call on a shared object, under way. One that is dropped without an answer may or may not have taken place.
+/// A call on a shared object, under way. One that is dropped without an answer may or may not have
+/// taken place.
 #[derive(Debug)]
 #[must_use = "the answer belongs to it"]
 pub struct Call(u64);
@@ -193,7 +195,8 @@ fn call(object: &str, action: impl FnOnce() -> Action) -> Call {
     Call(call)
 }
 
-/// Begins to read a register. An entry of a map is a register too, whose object is named after map and key.
+/// Begins to read a register. An entry of a map is a register too, whose object is named after map
+/// and key.
 pub fn reads(object: &str) -> Call {
     call(object, || Action::Read)
 }
@@ -294,16 +297,18 @@ macro_rules! __claim {
 
 /// What must be true whenever the program comes here. A run in which it is not fails, and goes on.
 ///
-/// `always!(balance >= 0, "no account is overdrawn: {account}")`. Where nobody watches, nothing is evaluated.
+/// `always!(balance >= 0, "no account is overdrawn: {account}")`. Where nobody watches, nothing is
+/// evaluated.
 #[macro_export]
 macro_rules! always {
     ($holds:expr, $($what:tt)+) => { $crate::__claim!(Always, $holds, $($what)+) };
 }
 
-/// What must be true here at least once in all the runs of a test: a retry, a full queue, a cache that misses. A test that
-/// never sees it tests less than it says.
+/// What must be true here at least once in all the runs of a test: a retry, a full queue, a cache
+/// that misses. A test that never sees it tests less than it says.
 ///
-/// `sometimes!(attempt > 1, "a request is tried again")`. Where nobody watches, nothing is evaluated.
+/// `sometimes!(attempt > 1, "a request is tried again")`. Where nobody watches, nothing is
+/// evaluated.
 #[macro_export]
 macro_rules! sometimes {
     ($holds:expr, $($what:tt)+) => { $crate::__claim!(Sometimes, $holds, $($what)+) };

@@ -1,11 +1,11 @@
-//! Is the simulated kernel what it claims to be? Each behaviour of the socket API has one body, an ordinary
-//! tokio program that notes what it sees. It runs on the real Linux kernel over its loopback, and on a
-//! simulated machine over that machine's loopback. The two lists of notes must be the same, or the difference
-//! must be explained in `differences.rs`.
+//! Is the simulated kernel what it claims to be? Each behaviour of the socket API has one body, an
+//! ordinary tokio program that notes what it sees. It runs on the real Linux kernel over its
+//! loopback, and on a simulated machine over that machine's loopback. The two lists of notes must
+//! be the same, or the difference must be explained in `differences.rs`.
 //!
-//! A body waits for what it wants to see, and never relies on how long something takes: the real kernel may
-//! be busy. What it does not want to see (that a datagram arrives, that a connection is made) it waits for
-//! as long as [`UNEXPECTED`].
+//! A body waits for what it wants to see, and never relies on how long something takes: the real
+//! kernel may be busy. What it does not want to see (that a datagram arrives, that a connection is
+//! made) it waits for as long as [`UNEXPECTED`].
 
 #![forbid(unsafe_code)]
 

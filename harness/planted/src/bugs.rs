@@ -2,8 +2,9 @@
 //! told to make exactly one mistake, and every checker has a chat that it must catch.
 //!
 //! The same value may be given to the server and to the clients; each side looks only at the
-//! mistakes that are its own. Nothing of this is active unless it is asked for. A mistake belongs to the thread on
-//! which a server or client begins, and a machine of the simulated world has threads of its own.
+//! mistakes that are its own. Nothing of this is active unless it is asked for. A mistake belongs
+//! to the thread on which a server or client begins, and a machine of the simulated world has
+//! threads of its own.
 
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
@@ -80,8 +81,8 @@ pub enum Bug {
     RecoveryWithoutRooms,
     /// *Recovery.* A recovered session is in the rooms of another client.
     RecoveryWrongRoom,
-    /// *Recovery.* The client names the first offset that it has seen instead of the last, and handles
-    /// again what comes again.
+    /// *Recovery.* The client names the first offset that it has seen instead of the last, and
+    /// handles again what comes again.
     RecoveryReplayedTwice,
     /// *Recovery.* The client throws away what it is sent before the greeting, which is what it has
     /// missed.
@@ -90,28 +91,32 @@ pub enum Bug {
     RecoveryAfterExpiry,
     /// *Recovery.* The server does not tell the client that its session is recovered.
     RecoveryOneSided,
-    /// *Exactly once, recovery.* The server does not send, when it starts, what its last process has stored
-    /// and was killed before it sent it.
+    /// *Exactly once, recovery.* The server does not send, when it starts, what its last process
+    /// has stored and was killed before it sent it.
     RecoveryForgetsUnsent,
-    /// *Exactly once, recovery.* The server takes a client for live again that has not got the last page of its catch-up.
+    /// *Exactly once, recovery.* The server takes a client for live again that has not got the last
+    /// page of its catch-up.
     RecoveryForgetsPage,
     /// *Recovery.* A recovered session has the id of its connection.
     RecoveryNewId,
-    /// *Durability to delivery.* A server of a cluster sends out what the channel brings as it comes, though its
-    /// clients take ids below their cursor for duplicates.
+    /// *Durability to delivery.* A server of a cluster sends out what the channel brings as it
+    /// comes, though its clients take ids below their cursor for duplicates.
     ChannelOutOfOrder,
-    /// *Progress.* The server sends large contents as a whole to clients that would ask for them piece by piece:
-    /// over a slow link such a message outlasts the heartbeat, on every connection again.
+    /// *Progress.* The server sends large contents as a whole to clients that would ask for them
+    /// piece by piece: over a slow link such a message outlasts the heartbeat, on every connection
+    /// again.
     LargeAsAWhole,
-    /// *Just failure.* The client takes what the server cannot store for now for what it will never store.
+    /// *Just failure.* The client takes what the server cannot store for now for what it will never
+    /// store.
     PutOffMeansFailed,
-    /// *Just failure.* When a message was sent as often as it may be, the client says that it has failed, though it
-    /// may be stored.
+    /// *Just failure.* When a message was sent as often as it may be, the client says that it has
+    /// failed, though it may be stored.
     UnknownMeansFailed,
-    /// *Progress.* A server that stops disconnects its clients from their namespaces, and they do what Socket.IO's own
-    /// clients do then: they stay away.
+    /// *Progress.* A server that stops disconnects its clients from their namespaces, and they do
+    /// what Socket.IO's own clients do then: they stay away.
     StopMeansForGood,
-    /// *Stability.* The client lets go of its connection after every message whose id is a multiple of twenty.
+    /// *Stability.* The client lets go of its connection after every message whose id is a multiple
+    /// of twenty.
     RestlessClient,
     /// *No leak.* The server keeps a session whose client has left for good.
     SessionOutlivesClient,
@@ -125,15 +130,19 @@ pub enum Bug {
     TypingRepeated,
     /// *Reconnection.* The client's back-off does not start over when a connection is established.
     BackoffNotReset,
-    /// *Reconnection.* The client's back-off is not drawn: who loses the same server comes back at the same moment.
+    /// *Reconnection.* The client's back-off is not drawn: who loses the same server comes back at
+    /// the same moment.
     BackoffWithoutJitter,
-    /// *Reconnection.* The time for which the client waits for an acknowledgement never comes back down.
+    /// *Reconnection.* The time for which the client waits for an acknowledgement never comes back
+    /// down.
     PatienceStaysUp,
-    /// *Reconnection.* The client's back-off does not grow: a server that is away is asked all the time.
+    /// *Reconnection.* The client's back-off does not grow: a server that is away is asked all the
+    /// time.
     BackoffNeverGrows,
     /// *Just failure.* The client tries a message once more than it may.
     OneRetryTooMany,
-    /// *No leak.* The client asks for what it has missed again and again, though it has missed nothing.
+    /// *No leak.* The client asks for what it has missed again and again, though it has missed
+    /// nothing.
     AsksForEver,
     /// *Detection.* The client takes a quarter of the time that a silence may last for a silence.
     HastyWatchdog,
@@ -141,9 +150,11 @@ pub enum Bug {
     RecoveryKeepsTooLittle,
     /// *Fairness.* The server lets everybody say as much as they like.
     AllowsTooMuch,
-    /// *Progress.* The server does not answer what it has stored already: its client tries for ever.
+    /// *Progress.* The server does not answer what it has stored already: its client tries for
+    /// ever.
     DuplicateUnanswered,
-    /// *Recovery.* The server gives a client whose session is gone a new one, and says nothing of the old.
+    /// *Recovery.* The server gives a client whose session is gone a new one, and says nothing of
+    /// the old.
     RefusedWithoutReason,
     /// *No leak.* The server keeps a room when nobody is in it any more.
     RoomOutlivesMembers,
@@ -151,7 +162,8 @@ pub enum Bug {
     OutboxKeepsWhatIsDone,
     /// *At least once.* The client puts a message on its disk when it is given the next one.
     OutboxOneBehind,
-    /// *Progress.* The client asks for the next page of a catch-up two seconds after it has got one.
+    /// *Progress.* The client asks for the next page of a catch-up two seconds after it has got
+    /// one.
     PagesOnATimer,
     /// *Progress.* A client whose attempt to connect fails does not try again.
     OneAttempt,
@@ -159,8 +171,8 @@ pub enum Bug {
     BackoffBeginsHigh,
     /// *Presence.* The server tells who comes, and not who leaves.
     PresenceForgetsLeaving,
-    /// *Presence.* The server takes a user for gone when one session ends, though the user is back with
-    /// another one.
+    /// *Presence.* The server takes a user for gone when one session ends, though the user is back
+    /// with another one.
     PresenceForgetsReturned,
     /// *Presence.* The client goes on showing who left while it was away.
     PresenceKeepsTheGone,

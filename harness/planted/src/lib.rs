@@ -1,8 +1,9 @@
 //! The chat with mistakes that can be switched on: what [`squall_chat`] is, and [`Bug`].
 //!
-//! A checker that is never seen to fail proves nothing. So the sources of the chat are copied when this crate is built,
-//! and mistakes are planted into the copy: `edits/` says where, `bugs.rs` which there are. A server or client makes the
-//! one that its options name, and none otherwise. The chat itself knows nothing of them.
+//! A checker that is never seen to fail proves nothing. So the sources of the chat are copied when
+//! this crate is built, and mistakes are planted into the copy: `edits/` says where, `bugs.rs`
+//! which there are. A server or client makes the one that its options name, and none otherwise. The
+//! chat itself knows nothing of them.
 
 #![forbid(unsafe_code)]
 

@@ -21,7 +21,8 @@ const TYPING_AGAIN: Duration = Duration::from_secs(5);
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(20);
 
 impl Shared {
-    /// What a server with a mistake does with a message that it may say; gives it back if there is nothing wrong with it.
+    /// What a server with a mistake does with a message that it may say; gives it back if there is
+    /// nothing wrong with it.
     pub(super) fn mistake(
         self: &Arc<Self>,
         number: SessionNumber,

@@ -27,8 +27,8 @@ pub(crate) const PACE: Duration = Duration::from_millis(10);
 /// socketioxide's own adapter, plus offsets, plus the books of [`Recovery`]. Choose it with
 /// `SocketIo::builder().with_adapter::<RecoveryAdapter>(recovery)`.
 ///
-/// Events without acknowledgement that are not volatile can be recovered. So that it is known who was
-/// sent what, each of them is put into each socket's queue by itself, in the order in which the
+/// Events without acknowledgement that are not volatile can be recovered. So that it is known who
+/// was sent what, each of them is put into each socket's queue by itself, in the order in which the
 /// sessions were opened; a full queue delays them and loses none.
 pub struct RecoveryAdapter {
     local: CoreLocalAdapter<Emitter>,

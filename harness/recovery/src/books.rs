@@ -4,8 +4,8 @@
 //!
 //! - *joining*: a connection has opened or claimed it, and its middlewares are running. It is sent
 //!   nothing yet; what is meant for it is noted.
-//! - *live*: what is meant for it is noted and sent, in this order. If its queue is full, the rest is
-//!   sent later, still in order.
+//! - *live*: what is meant for it is noted and sent, in this order. If its queue is full, the rest
+//!   is sent later, still in order.
 //! - *away*: its connection was lost. What is meant for it is noted until its time is over.
 //!
 //! So a session's list of packets is exact: what was meant for it, in order. Whatever follows the
@@ -83,8 +83,8 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    /// Opens the books, with what the storage knows. When the storage cannot keep something, `behind` is
-    /// told.
+    /// Opens the books, with what the storage knows. When the storage cannot keep something,
+    /// `behind` is told.
     pub(crate) fn open(
         options: Options,
         (storage, behind): (Box<dyn Storage>, Arc<Notify>),
@@ -196,8 +196,9 @@ impl Books {
         number
     }
 
-    /// The socket of the connection that has the session with this private id, if there is one, and if
-    /// `arrival` came after it: the client has given that connection up, and the server has not noticed.
+    /// The socket of the connection that has the session with this private id, if there is one, and
+    /// if `arrival` came after it: the client has given that connection up, and the server has not
+    /// noticed.
     pub(crate) fn superseded_by(
         &self,
         namespace: &Str,
@@ -217,8 +218,8 @@ impl Books {
     }
 
     /// Gives a session to the connection whose client knows its private id, if everything that the
-    /// client has missed since `offset` is still there. Without an offset, its client has not handled
-    /// a packet yet.
+    /// client has missed since `offset` is still there. Without an offset, its client has not
+    /// handled a packet yet.
     pub(crate) fn claim(
         &mut self,
         namespace: &Str,
@@ -309,7 +310,8 @@ impl Books {
         let handled = match offset {
             None => None,
             Some(Offset::Ours(sequence)) if sequence >= entry.since => Some(sequence),
-            // The client has it from an earlier session. It keeps it until it is sent something in this one.
+            // The client has it from an earlier session. It keeps it until it is sent something in
+            // this one.
             Some(Offset::Ours(_) | Offset::Anothers) if entry.floor.is_none() => None,
             Some(Offset::Ours(sequence)) => Some(sequence),
             Some(Offset::Anothers | Offset::None) => return Err(Refusal::OffsetUnknown),
@@ -362,7 +364,8 @@ impl Books {
         Some(rooms)
     }
 
-    /// The connection of a session is over. It waits for its client, unless it was ended on purpose.
+    /// The connection of a session is over. It waits for its client, unless it was ended on
+    /// purpose.
     pub(crate) fn leave(
         &mut self,
         namespace: &Str,
@@ -420,8 +423,8 @@ impl Books {
         self.strike_out(vec![number]);
     }
 
-    /// Forgets sessions in the storage as well. One that cannot be forgotten for good comes back with the
-    /// next process, and expires there.
+    /// Forgets sessions in the storage as well. One that cannot be forgotten for good comes back
+    /// with the next process, and expires there.
     fn strike_out(&mut self, sessions: Vec<Number>) {
         if !sessions.is_empty() {
             drop(self.journal.forget(sessions));
@@ -474,8 +477,8 @@ impl Books {
         self.journal.tick(self.log.first(), today)
     }
 
-    /// Keeps what the storage could not keep when it was asked to. Gives the sessions that may be sent more
-    /// now, each with its namespace.
+    /// Keeps what the storage could not keep when it was asked to. Gives the sessions that may be
+    /// sent more now, each with its namespace.
     pub(crate) fn resume(&mut self) -> Vec<(Str, Number)> {
         let receivers = self.journal.resume();
         self.with_namespaces(receivers)
@@ -506,8 +509,8 @@ impl Books {
         !self.journal.is_empty()
     }
 
-    /// Keeps a session as it is. A storage that fails for good has no other consequence than this: the next
-    /// process knows the session as it was kept last, or not at all.
+    /// Keeps a session as it is. A storage that fails for good has no other consequence than this:
+    /// the next process knows the session as it was kept last, or not at all.
     fn save_if_possible(&mut self, number: Number, away_since: Option<SystemTime>) {
         drop(self.save(number, away_since));
     }

@@ -1,7 +1,7 @@
 //! What there is in the books.
 
-/// What there is in the books at a moment: what must come to nothing when clients have gone and their
-/// time is over.
+/// What there is in the books at a moment: what must come to nothing when clients have gone and
+/// their time is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// The sessions that have a connection.

@@ -1,8 +1,8 @@
 //! Which packets are in the queues of connections: put there, and not seen on the wire yet.
 //!
-//! socketioxide does not tell how full a queue is, and a full one loses what the application says, and at
-//! the next ping the connection. What passes the wire is read there (`wire`), so it is known how much of
-//! a queue is ours, and the rest is left to others.
+//! socketioxide does not tell how full a queue is, and a full one loses what the application says,
+//! and at the next ping the connection. What passes the wire is read there (`wire`), so it is known
+//! how much of a queue is ours, and the rest is left to others.
 
 use crate::log::Sequence;
 use crate::number::Number;
@@ -43,7 +43,8 @@ impl Flow {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many packets of this layer are in the queue of a connection, and how many bytes they have.
+    /// How many packets of this layer are in the queue of a connection, and how many bytes they
+    /// have.
     pub(crate) fn queued(&self, socket: Sid) -> (usize, usize) {
         let all = self.lock();
         let queue = all.get(&socket);
@@ -58,8 +59,8 @@ impl Flow {
         queue.packets.insert(packet, Queued { session, bytes });
     }
 
-    /// A packet passes the wire, and so has everything that was put into the queue for the same session
-    /// before it.
+    /// A packet passes the wire, and so has everything that was put into the queue for the same
+    /// session before it.
     pub(crate) fn passes(&self, socket: Sid, packet: Sequence) {
         let mut all = self.lock();
         let Some(queue) = all.get_mut(&socket) else {

@@ -1,5 +1,5 @@
-//! Around the handlers of a namespace: a session is opened or claimed before the first middleware, and
-//! live before the connect handler.
+//! Around the handlers of a namespace: a session is opened or claimed before the first middleware,
+//! and live before the connect handler.
 
 use crate::adapter::{PACE, RecoveryAdapter};
 use crate::books::{Books, Connection, End};
@@ -24,9 +24,9 @@ use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
-/// For how long a goodbye may be under way on the old connection when the next one is greeted: longer than TCP
-/// holds back or repeats what it sent shortly before. Who comes back after a loss, before it was noticed, waits
-/// this long.
+/// For how long a goodbye may be under way on the old connection when the next one is greeted:
+/// longer than TCP holds back or repeats what it sent shortly before. Who comes back after a loss,
+/// before it was noticed, waits this long.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// The handlers of a namespace whose sessions can be recovered; see [`Recovery::protect`].
@@ -112,9 +112,9 @@ impl Claim {
 }
 
 impl Recovery {
-    /// Waits, before a connection takes a session from another one, for what its client may have said there
-    /// last. Who leaves and comes back in one breath has its goodbye under way on the old connection while it
-    /// makes the next, and nothing keeps the order between the two.
+    /// Waits, before a connection takes a session from another one, for what its client may have
+    /// said there last. Who leaves and comes back in one breath has its goodbye under way on the
+    /// old connection while it makes the next, and nothing keeps the order between the two.
     async fn hear_out(&self, socket: &Arc<Socket<RecoveryAdapter>>, auth: Option<&Value>) {
         let Some((private_id, _)) = Claim::read(auth) else {
             return;
@@ -164,9 +164,9 @@ impl Recovery {
         session
     }
 
-    /// Takes the session with this private id from a connection that its client has given up, though the
-    /// server has not noticed: who knows the private id and comes later has it by right. Gives that
-    /// connection's socket, which is to be ended.
+    /// Takes the session with this private id from a connection that its client has given up,
+    /// though the server has not noticed: who knows the private id and comes later has it by right.
+    /// Gives that connection's socket, which is to be ended.
     fn take_from(
         &self,
         books: &mut Books,
@@ -226,8 +226,9 @@ impl Recovery {
         books.leave(&namespace, socket.id, rooms(socket), kind(reason), now);
     }
 
-    /// Why a session's connection ended. One whose session has gone on without it ([`Recovery::lose`],
-    /// [`Session::superseded`]) was lost: that socketioxide disconnected it is how, and not why.
+    /// Why a session's connection ended. One whose session has gone on without it
+    /// ([`Recovery::lose`], [`Session::superseded`]) was lost: that socketioxide disconnected it is
+    /// how, and not why.
     pub(crate) fn reason(&self, session: &Session, told: DisconnectReason) -> DisconnectReason {
         let away = || (self.books()).is_some_and(|books| books.is_away(session.number()));
         match told {
@@ -252,7 +253,8 @@ impl Recovery {
             if let Some(mut books) = self.books() {
                 books.leave(local.path(), socket, rooms, End::Lost, now);
             }
-            // Without the lock: this calls the disconnect handler. A full queue waits for the heartbeat.
+            // Without the lock: this calls the disconnect handler. A full queue waits for the
+            // heartbeat.
             let _ = local.disconnect_socket(BroadcastOptions::new(socket));
         }
     }
@@ -275,8 +277,8 @@ fn kind(reason: DisconnectReason) -> End {
     }
 }
 
-/// Ends a connection that has no session any more; not now, because that calls the disconnect handler. A
-/// full queue has no place for the goodbye, and is waited for.
+/// Ends a connection that has no session any more; not now, because that calls the disconnect
+/// handler. A full queue has no place for the goodbye, and is waited for.
 fn end(socket: Arc<Socket<RecoveryAdapter>>) {
     tokio::spawn(async move {
         while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {

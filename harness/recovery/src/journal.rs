@@ -1,9 +1,10 @@
 //! Changes on their way to the storage: made at once, or as soon as the storage can again.
 //!
-//! A disk that is full for a while costs time and nothing else. What could not be kept waits here, in
-//! order, and what comes after it waits behind it; a packet that waits is not sent. Should the process
-//! die first, sessions come back as they were last kept, and what they were not sent is unknown to the
-//! next process: see [`Recovery::position`](crate::Recovery::position) for what can be done about that.
+//! A disk that is full for a while costs time and nothing else. What could not be kept waits here,
+//! in order, and what comes after it waits behind it; a packet that waits is not sent. Should the
+//! process die first, sessions come back as they were last kept, and what they were not sent is
+//! unknown to the next process: see [`Recovery::position`](crate::Recovery::position) for what can
+//! be done about that.
 
 use crate::log::Sequence;
 use crate::storage::{Memory, Saved, SavedPacket, SavedSession, Storage, StorageError};
@@ -107,12 +108,14 @@ impl Journal {
         }
     }
 
-    /// From now on changes wait, to be made together at the [`release`](Self::release) that belongs to this.
+    /// From now on changes wait, to be made together at the [`release`](Self::release) that belongs
+    /// to this.
     pub(crate) fn hold(&mut self) {
         self.held += 1;
     }
 
-    /// Makes what has waited since [`hold`](Self::hold). Gives the receivers of packets that may be sent now.
+    /// Makes what has waited since [`hold`](Self::hold). Gives the receivers of packets that may be
+    /// sent now.
     ///
     /// # Errors
     ///
@@ -129,8 +132,8 @@ impl Journal {
         }
     }
 
-    /// Makes what waits, as far as the storage can. Gives the receivers of packets that may be sent now,
-    /// one after the other.
+    /// Makes what waits, as far as the storage can. Gives the receivers of packets that may be sent
+    /// now, one after the other.
     pub(crate) fn resume(&mut self) -> Vec<u64> {
         self.make_waiting().0
     }

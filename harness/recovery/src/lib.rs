@@ -1,7 +1,8 @@
 //! Socket.IO's [connection state recovery](https://socket.io/docs/v4/connection-state-recovery) for
-//! [socketioxide](https://docs.rs/socketioxide) 0.18: a client that loses its connection for a moment
-//! gets its session id, its rooms, its data and all missed packets back. It works with the official
-//! clients, which then say `socket.recovered === true`, over WebSocket and HTTP long-polling.
+//! [socketioxide](https://docs.rs/socketioxide) 0.18: a client that loses its connection for a
+//! moment gets its session id, its rooms, its data and all missed packets back. It works with the
+//! official clients, which then say `socket.recovered === true`, over WebSocket and HTTP
+//! long-polling.
 //!
 //! ```no_run
 //! use squall_recovery::{Memory, Options, Recovery, RecoveryAdapter, Session, SocketRef};
@@ -28,54 +29,60 @@
 //!
 //! # Three parts
 //!
-//! - [`RecoveryAdapter`] gives each broadcast event an offset, its last argument, and writes down whom it
-//!   was for, before it is sent.
-//! - [`Recovery::protect`] wraps the handlers of a namespace. It opens a session for each connection, or
-//!   gives it the one that the client names in CONNECT's payload: `{"pid": …, "offset": …}`. Handlers
-//!   take the [`Session`] as an argument.
-//! - [`RecoveryService`] stands around socketioxide's service and puts the private id into its CONNECT
-//!   packets, `40{"sid":…,"pid":…}`, which socketioxide cannot do itself.
+//! - [`RecoveryAdapter`] gives each broadcast event an offset, its last argument, and writes down
+//!   whom it was for, before it is sent.
+//! - [`Recovery::protect`] wraps the handlers of a namespace. It opens a session for each
+//!   connection, or gives it the one that the client names in CONNECT's payload: `{"pid": …,
+//!   "offset": …}`. Handlers take the [`Session`] as an argument.
+//! - [`RecoveryService`] stands around socketioxide's service and puts the private id into its
+//!   CONNECT packets, `40{"sid":…,"pid":…}`, which socketioxide cannot do itself.
 //!
 //! # What holds
 //!
 //! - A recovered session is whole: same id, rooms, data; every event that was emitted to it, to its
-//!   rooms or to everybody and that its client has not handled, in order, once. Otherwise the client
-//!   gets a new session, and nothing of the old one; [`Session::refusal`] says why.
-//! - It holds again and again, for connections that were quiet for hours, for clients that were not sent
-//!   anything yet (they name the offset of an earlier session, or none), however much was missed, and on
-//!   named namespaces.
-//! - It holds for a client that is back before the server has noticed its loss, as when a phone changes
-//!   its network. Socket.IO's own server refuses it then, and so loses what it has sent into the dead
-//!   connection. Here the client's next connection supersedes the old one: it proves that it is the
-//!   client's by the private id, and that it is the later one by the order in which the server heard of
-//!   both. It waits for half a second first, because a client that leaves on purpose and comes back at once
-//!   may have its goodbye under way on the old connection. The client does nothing for that, so it works with the official ones. A client that had
-//!   two live connections with one private id would have the first ended.
-//! - Missed packets, like all events that are kept, go out in portions ([`Options::queued_max`]) that leave
-//!   room in the connection's queue for what the application sends beside them, and for pings.
+//!   rooms or to everybody and that its client has not handled, in order, once. Otherwise the
+//!   client gets a new session, and nothing of the old one; [`Session::refusal`] says why.
+//! - It holds again and again, for connections that were quiet for hours, for clients that were not
+//!   sent anything yet (they name the offset of an earlier session, or none), however much was
+//!   missed, and on named namespaces.
+//! - It holds for a client that is back before the server has noticed its loss, as when a phone
+//!   changes its network. Socket.IO's own server refuses it then, and so loses what it has sent
+//!   into the dead connection. Here the client's next connection supersedes the old one: it proves
+//!   that it is the client's by the private id, and that it is the later one by the order in which
+//!   the server heard of both. It waits for half a second first, because a client that leaves on
+//!   purpose and comes back at once may have its goodbye under way on the old connection. The
+//!   client does nothing for that, so it works with the official ones. A client that had two live
+//!   connections with one private id would have the first ended.
+//! - Missed packets, like all events that are kept, go out in portions ([`Options::queued_max`])
+//!   that leave room in the connection's queue for what the application sends beside them, and for
+//!   pings.
 //! - A session that either side has ended on purpose is gone.
-//! - With a [`Storage`] that lasts ([`Sqlite`]) it holds across restarts, also when the process was killed
-//!   or the power failed. A window goes on from the moment of the kill, to a twentieth of it.
+//! - With a [`Storage`] that lasts ([`Sqlite`]) it holds across restarts, also when the process was
+//!   killed or the power failed. A window goes on from the moment of the kill, to a twentieth of
+//!   it.
 //! - A storage that fails for a moment (a full disk, an error) delays events and loses none: see
 //!   [`Storage`], [`Census::unsaved`].
-//! - Hostile clients cannot make it grow: what is kept is limited by [`Options`], and a client that would
-//!   need what was dropped is refused. When clients have gone and their time is over, nothing is left
-//!   ([`Recovery::census`]).
+//! - Hostile clients cannot make it grow: what is kept is limited by [`Options`], and a client that
+//!   would need what was dropped is refused. When clients have gone and their time is over, nothing
+//!   is left ([`Recovery::census`]).
 //!
 //! # What to know
 //!
 //! - Use [`Session::id`] for what others are told, [`Session::emit`] for events to one client,
-//!   [`Session::join`] for rooms and [`Session::on_disconnect`] for the disconnect handler. The methods
-//!   of the socket with these names do not pass the adapter: what they do is not recovered, or only as
-//!   their documentation says.
-//! - Events with acknowledgement and volatile events are not recovered, as with Socket.IO's own server.
+//!   [`Session::join`] for rooms and [`Session::on_disconnect`] for the disconnect handler. The
+//!   methods of the socket with these names do not pass the adapter: what they do is not recovered,
+//!   or only as their documentation says.
+//! - Events with acknowledgement and volatile events are not recovered, as with Socket.IO's own
+//!   server.
 //! - Socket.IO's client takes *any* text at the end of an event for an offset. An event that is not
-//!   recovered should therefore not end with a text: a client that names it as its offset is refused.
-//! - An application that stores what it emits can be killed in between. It says where each event comes from
-//!   ([`Recovery::emit_at`]), and emits again when it starts what came after [`Recovery::position`]. What it emits
-//!   for one position more than once, to different sessions, it emits [together](Recovery::together).
-//! - If the process dies while its storage fails, sessions come back as they were last kept, and what was
-//!   not kept was sent to nobody.
+//!   recovered should therefore not end with a text: a client that names it as its offset is
+//!   refused.
+//! - An application that stores what it emits can be killed in between. It says where each event
+//!   comes from ([`Recovery::emit_at`]), and emits again when it starts what came after
+//!   [`Recovery::position`]. What it emits for one position more than once, to different sessions,
+//!   it emits [together](Recovery::together).
+//! - If the process dies while its storage fails, sessions come back as they were last kept, and
+//!   what was not kept was sent to nobody.
 //! - The common (JSON) parser only. One server process only: the books are not shared.
 
 #![forbid(unsafe_code)]
@@ -164,7 +171,8 @@ impl Recovery {
         Ok(recovery)
     }
 
-    /// No recovery: everything behaves as if this crate were not there, which is Socket.IO's default.
+    /// No recovery: everything behaves as if this crate were not there, which is Socket.IO's
+    /// default.
     #[must_use]
     pub fn off() -> Self {
         Self(None)
@@ -176,7 +184,8 @@ impl Recovery {
         self.0.is_some()
     }
 
-    /// Wraps the handlers of a namespace, middlewares included, so that its sessions can be recovered.
+    /// Wraps the handlers of a namespace, middlewares included, so that its sessions can be
+    /// recovered.
     #[must_use]
     pub fn protect<H>(&self, handler: H) -> Protected<H> {
         Protected {
@@ -185,8 +194,8 @@ impl Recovery {
         }
     }
 
-    /// Emits an event to some sessions of a namespace, which get it after their recovery if not before.
-    /// It is kept once, for all of them. While the storage fails for a moment, it waits.
+    /// Emits an event to some sessions of a namespace, which get it after their recovery if not
+    /// before. It is kept once, for all of them. While the storage fails for a moment, it waits.
     ///
     /// # Errors
     ///
@@ -201,10 +210,10 @@ impl Recovery {
         self.emit_from(namespace, sessions, (event, data), None)
     }
 
-    /// The same of an event that comes from a log of the application, such as the rows of its own database,
-    /// in ascending order of their `position` there. Between storing a row and emitting it the process may
-    /// be killed; so when it starts again, it emits once more what comes after [`Recovery::position`], to
-    /// the sessions that wait.
+    /// The same of an event that comes from a log of the application, such as the rows of its own
+    /// database, in ascending order of their `position` there. Between storing a row and emitting
+    /// it the process may be killed; so when it starts again, it emits once more what comes after
+    /// [`Recovery::position`], to the sessions that wait.
     ///
     /// # Errors
     ///
@@ -235,9 +244,9 @@ impl Recovery {
         }
     }
 
-    /// Does what `act` does to sessions and events as one: it is kept together, which for a disk is one
-    /// `fsync`, and events go out when it is. So a process that is killed in between has kept all of it, or
-    /// nothing. What else is changed meanwhile, by other threads, waits with it.
+    /// Does what `act` does to sessions and events as one: it is kept together, which for a disk is
+    /// one `fsync`, and events go out when it is. So a process that is killed in between has kept
+    /// all of it, or nothing. What else is changed meanwhile, by other threads, waits with it.
     ///
     /// # Errors
     ///
@@ -248,8 +257,8 @@ impl Recovery {
         held.release().map(|()| done)
     }
 
-    /// The highest position of [`Recovery::emit_at`] that the storage knows from earlier processes. What
-    /// came after it was sent to nobody.
+    /// The highest position of [`Recovery::emit_at`] that the storage knows from earlier processes.
+    /// What came after it was sent to nobody.
     #[must_use]
     pub fn position(&self) -> Option<i64> {
         self.books()?.position()
@@ -262,8 +271,8 @@ impl Recovery {
             .map_or_else(Census::default, |books| books.census())
     }
 
-    /// The sessions that wait for their clients, in the order in which they were opened. When a server
-    /// starts with a storage that lasts, these are the sessions of its last process.
+    /// The sessions that wait for their clients, in the order in which they were opened. When a
+    /// server starts with a storage that lasts, these are the sessions of its last process.
     #[must_use]
     pub fn waiting(&self) -> Vec<Session> {
         let books = self.books();
@@ -277,7 +286,8 @@ impl Recovery {
     pub fn close(&self) {
         if let Some(mut books) = self.books() {
             books.resume();
-            // Should this fail, the sessions have been away for a moment longer or shorter than they were.
+            // Should this fail, the sessions have been away for a moment longer or shorter than
+            // they were.
             drop(books.tick(Instant::now(), SystemTime::now()));
             books.close();
         }
@@ -333,8 +343,8 @@ impl Recovery {
         }
     }
 
-    /// Looks after expired sessions and a storage that is behind from now on, until the server is gone;
-    /// where there is no runtime yet, from the first connection on.
+    /// Looks after expired sessions and a storage that is behind from now on, until the server is
+    /// gone; where there is no runtime yet, from the first connection on.
     fn keep_time(&self) {
         let (Some(shared), Ok(runtime)) = (&self.0, Handle::try_current()) else {
             return;

@@ -1,5 +1,5 @@
-//! The packets of all sessions, in the order in which they were sent, and the names by which clients
-//! refer to them.
+//! The packets of all sessions, in the order in which they were sent, and the names by which
+//! clients refer to them.
 
 use bytes::Bytes;
 use socketioxide_core::{Str, Value};
@@ -43,9 +43,9 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// An empty log whose first packet will be number `first`. Its `tag` sets its offsets apart from
-    /// those of other logs, and from other texts that a client may take for one: Socket.IO's client
-    /// remembers any text that an event ends with.
+    /// An empty log whose first packet will be number `first`. Its `tag` sets its offsets apart
+    /// from those of other logs, and from other texts that a client may take for one: Socket.IO's
+    /// client remembers any text that an event ends with.
     pub(crate) fn new(tag: String, first: Sequence, bytes_max: usize) -> Self {
         Self {
             tag,
@@ -71,8 +71,8 @@ impl Log {
         self.packets.get(usize::try_from(index).ok()?)
     }
 
-    /// Appends a packet under the number [`next`](Self::next); older ones that are too much then are
-    /// dropped.
+    /// Appends a packet under the number [`next`](Self::next); older ones that are too much then
+    /// are dropped.
     pub(crate) fn push(&mut self, event: Str, attachments: Option<VecDeque<Bytes>>, sent: Instant) {
         let packet = Packet {
             event,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// How recovery is to behave. The names in brackets are those of Socket.IO's `connectionStateRecovery`.
+/// How recovery is to behave. The names in brackets are those of Socket.IO's
+/// `connectionStateRecovery`.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How long a session waits for its client after a disconnection was noticed
@@ -11,9 +12,9 @@ pub struct Options {
     /// Whether the middlewares of a namespace are left out when a session is recovered
     /// (`skipMiddlewares`).
     pub skip_middlewares: bool,
-    /// How long a dead connection may go unnoticed. Packets older than this have reached a client that
-    /// is still connected. At least the server's `pingInterval` plus `pingTimeout`; engineioxide
-    /// needs the interval twice for clients that send a pong unasked.
+    /// How long a dead connection may go unnoticed. Packets older than this have reached a client
+    /// that is still connected. At least the server's `pingInterval` plus `pingTimeout`;
+    /// engineioxide needs the interval twice for clients that send a pong unasked.
     pub detection: Duration,
     /// How often to look for sessions that have waited long enough, at most: twenty times in
     /// `max_disconnection` in any case. A storage that lasts is told as often that the process is
@@ -23,13 +24,14 @@ pub struct Options {
     /// forgotten.
     pub sessions_max: usize,
     /// The most packets that are put into the queue of a connection before one of them has left it.
-    /// socketioxide's `max_buffer_size` must leave room beside them for what is sent otherwise, or that
-    /// is lost, and with a ping the connection.
+    /// socketioxide's `max_buffer_size` must leave room beside them for what is sent otherwise, or
+    /// that is lost, and with a ping the connection.
     pub queued_max: usize,
-    /// The most bytes of packets that are put into the queue of a connection before one of them has left it; one
-    /// packet may exceed it alone.
+    /// The most bytes of packets that are put into the queue of a connection before one of them has
+    /// left it; one packet may exceed it alone.
     pub queued_bytes_max: usize,
-    /// The most bytes of packets in the queues of all connections together: each may have its share.
+    /// The most bytes of packets in the queues of all connections together: each may have its
+    /// share.
     pub all_queued_bytes_max: usize,
     /// The most packets that are kept for one session. One more, and the oldest is forgotten; a
     /// client that would need it is refused.
@@ -40,9 +42,9 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Socket.IO's two minutes and its `skipMiddlewares: true`; twice the default ping interval plus
-    /// the default ping time-out; half of socketioxide's queue of 128 packets, 256 KiB in it, and 256 MiB in all
-    /// queues; 10,000 sessions with 1,000 packets each, and 64 MiB of packets.
+    /// Socket.IO's two minutes and its `skipMiddlewares: true`; twice the default ping interval
+    /// plus the default ping time-out; half of socketioxide's queue of 128 packets, 256 KiB in it,
+    /// and 256 MiB in all queues; 10,000 sessions with 1,000 packets each, and 64 MiB of packets.
     fn default() -> Self {
         Self {
             max_disconnection: Duration::from_mins(2),
@@ -60,8 +62,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How long a packet may be needed, or asked for: as long as nobody notices that its receiver is gone,
-    /// and then until that one's time is over.
+    /// How long a packet may be needed, or asked for: as long as nobody notices that its receiver
+    /// is gone, and then until that one's time is over.
     pub(crate) fn retention(&self) -> Duration {
         self.detection + self.max_disconnection
     }

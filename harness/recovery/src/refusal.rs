@@ -35,8 +35,8 @@ pub enum Refusal {
     /// So many others have begun to wait since that it had to make room for them.
     #[error("the session had to make room for others")]
     NoRoom,
-    /// The session is in use by a connection that its client has made after this one. (The client has
-    /// given up this connection; what it had said on it before came late.)
+    /// The session is in use by a connection that its client has made after this one. (The client
+    /// has given up this connection; what it had said on it before came late.)
     #[error("a later connection of the client has the session")]
     Superseded,
     /// Packets after this offset are no longer there.

@@ -99,9 +99,9 @@ impl Session {
         self.0.number
     }
 
-    /// The public id, which stays the same when the session is recovered. The client knows this one as
-    /// `socket.id`; socketioxide's `socket.id` is that of the connection, and equal only at first.
-    /// The session is in the room of this name.
+    /// The public id, which stays the same when the session is recovered. The client knows this one
+    /// as `socket.id`; socketioxide's `socket.id` is that of the connection, and equal only at
+    /// first. The session is in the room of this name.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.0.id
@@ -126,8 +126,8 @@ impl Session {
         self.0.refusal
     }
 
-    /// Whether another connection of the client has the session by now: the client came back before the
-    /// server had noticed that this connection was lost.
+    /// Whether another connection of the client has the session by now: the client came back before
+    /// the server had noticed that this connection was lost.
     #[must_use]
     pub fn superseded(&self) -> bool {
         self.0.superseded.load(Ordering::Relaxed)
@@ -137,10 +137,11 @@ impl Session {
         self.0.superseded.store(true, Ordering::Relaxed);
     }
 
-    /// What the client has missed is not sent to it on this connection: the application sends that in a way of
-    /// its own, because it knows that the client lacks more than was emitted to the session. To be called in a
-    /// middleware ([`Options::skip_middlewares`](crate::Options::skip_middlewares) is off then); later, it has been
-    /// sent.
+    /// What the client has missed is not sent to it on this connection: the application sends that
+    /// in a way of its own, because it knows that the client lacks more than was emitted to the
+    /// session. To be called in a middleware
+    /// ([`Options::skip_middlewares`](crate::Options::skip_middlewares) is off then); later, it has
+    /// been sent.
     pub fn leave_out_missed(&self) {
         self.0.leaves_out.store(true, Ordering::Relaxed);
     }
@@ -236,9 +237,9 @@ impl Session {
         }
     }
 
-    /// Lets go of the connection, as if it had been lost: the session waits for its client, whatever
-    /// becomes of the connection. For clients that cannot close a connection without disconnecting
-    /// from the namespace, which would end the session.
+    /// Lets go of the connection, as if it had been lost: the session waits for its client,
+    /// whatever becomes of the connection. For clients that cannot close a connection without
+    /// disconnecting from the namespace, which would end the session.
     pub fn release(&self) {
         if let Some(socket) = self.0.socket.upgrade() {
             let recovery = &self.0.recovery;

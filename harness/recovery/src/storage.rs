@@ -15,9 +15,10 @@ use std::time::SystemTime;
 
 /// Keeps sessions and packets for the next process.
 ///
-/// A method that returns `Ok` promises that what it was given is there after a restart; after a power
-/// failure too, if a packet may be sent to anybody before it is lost: a session that is recovered must
-/// not miss what others have got. It is called under the lock of the layer, so it should be quick.
+/// A method that returns `Ok` promises that what it was given is there after a restart; after a
+/// power failure too, if a packet may be sent to anybody before it is lost: a session that is
+/// recovered must not miss what others have got. It is called under the lock of the layer, so it
+/// should be quick.
 ///
 /// What fails with an error that [may pass](StorageError::may_pass) is tried again, in the order in
 /// which it was asked for, until it succeeds.
@@ -50,8 +51,8 @@ pub trait Storage: Send + 'static {
     /// [`StorageError`] if it was not kept; then it is not sent either.
     fn append(&mut self, packet: &SavedPacket) -> Result<(), StorageError>;
 
-    /// Does what `act` asks of this storage as one: all of that is kept, or nothing. For a disk it is one
-    /// `fsync` instead of many.
+    /// Does what `act` asks of this storage as one: all of that is kept, or nothing. For a disk it
+    /// is one `fsync` instead of many.
     ///
     /// # Errors
     ///
@@ -61,10 +62,10 @@ pub trait Storage: Send + 'static {
         act: &mut dyn FnMut(&mut dyn Storage) -> Result<(), StorageError>,
     ) -> Result<(), StorageError>;
 
-    /// Forgets the packets with numbers below this one, except which of them was the last for each session
-    /// ([`Saved::forgotten`]), and notes until when the process is sure to be
-    /// alive, unless it calls this again before: a session that is connected when the process is
-    /// killed was connected until then, at the latest.
+    /// Forgets the packets with numbers below this one, except which of them was the last for each
+    /// session ([`Saved::forgotten`]), and notes until when the process is sure to be alive, unless
+    /// it calls this again before: a session that is connected when the process is killed was
+    /// connected until then, at the latest.
     ///
     /// # Errors
     ///
@@ -80,12 +81,13 @@ pub struct Saved {
     pub tag: String,
     /// The number of the next packet; one more than the highest ever kept.
     pub next: u64,
-    /// The sessions, ascending by number. Those that were connected when the last process ended have
-    /// been away since it was last known to be alive.
+    /// The sessions, ascending by number. Those that were connected when the last process ended
+    /// have been away since it was last known to be alive.
     pub sessions: Vec<SavedSession>,
     /// The packets, ascending by number and without a gap.
     pub packets: Vec<SavedPacket>,
-    /// Of sessions that were sent packets which have been [forgotten](Storage::tick), the number of the last of these.
+    /// Of sessions that were sent packets which have been [forgotten](Storage::tick), the number of
+    /// the last of these.
     pub forgotten: BTreeMap<u64, u64>,
     /// The highest [position](SavedPacket::position) ever kept.
     pub position: Option<i64>,

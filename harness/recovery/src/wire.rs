@@ -1,9 +1,9 @@
 //! What clients see: socketioxide's service with the private id in its CONNECT packets.
 //!
 //! Packets from a client need no change: its private id and offset are ordinary fields of CONNECT's
-//! payload, which handlers see. Of the packets to a client, only the answer to CONNECT is changed, and of
-//! those with an offset it is noted that they have left the queue. Over a WebSocket that is done in the
-//! stream (`frames`), over polling in the response's body.
+//! payload, which handlers see. Of the packets to a client, only the answer to CONNECT is changed,
+//! and of those with an offset it is noted that they have left the queue. Over a WebSocket that is
+//! done in the stream (`frames`), over polling in the response's body.
 
 mod frames;
 mod greeting;
@@ -32,9 +32,9 @@ const PATH: &str = "/socket.io";
 /// What the query of a poll contains.
 const POLLING: &str = "transport=polling";
 
-/// When the server has heard of a connection first: counts them, in a request's extensions. A client hears
-/// from the server before it says which session it wants, so a connection with a higher number is one that
-/// it has begun later.
+/// When the server has heard of a connection first: counts them, in a request's extensions. A
+/// client hears from the server before it says which session it wants, so a connection with a
+/// higher number is one that it has begun later.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival(pub(crate) u64);
 
@@ -54,7 +54,8 @@ impl Recovery {
         }
     }
 
-    /// Puts the wire's part of recovery around a layer of socketioxide: a layer for axum and others.
+    /// Puts the wire's part of recovery around a layer of socketioxide: a layer for axum and
+    /// others.
     #[must_use]
     pub fn around(&self, layer: SocketIoLayer<RecoveryAdapter>) -> Around {
         Around {
@@ -154,8 +155,8 @@ where
 }
 
 /// A poll that waits for its answer. If its connection closes before, the client is gone, as with
-/// Socket.IO's own server ("poll connection closed prematurely"); engineioxide would notice it at the
-/// next heartbeat, and refuse the client its session until then.
+/// Socket.IO's own server ("poll connection closed prematurely"); engineioxide would notice it at
+/// the next heartbeat, and refuse the client its session until then.
 struct Poll {
     recovery: Recovery,
     socket: Option<Sid>,

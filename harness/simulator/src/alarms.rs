@@ -1,8 +1,9 @@
-//! When each of many wants to be looked at next (a machine, a flow): one time for each, often changed.
+//! When each of many wants to be looked at next (a machine, a flow): one time for each, often
+//! changed.
 //!
-//! A heap that knows where each of its members stands. A plain queue would keep the overtaken times, and there
-//! are more of those than of the others. Each parent has four children: that is shallower than with two, and
-//! the four stand side by side in memory.
+//! A heap that knows where each of its members stands. A plain queue would keep the overtaken
+//! times, and there are more of those than of the others. Each parent has four children: that is
+//! shallower than with two, and the four stand side by side in memory.
 
 /// The earliest alarm comes first; of those at the same time, the one with the lowest number.
 #[derive(Default)]

@@ -1,8 +1,9 @@
-//! The audit: which sources of entropy and time the programs of a world used, who asked, and what reached
-//! the real host. Off unless asked for; it changes nothing in the run.
+//! The audit: which sources of entropy and time the programs of a world used, who asked, and what
+//! reached the real host. Off unless asked for; it changes nothing in the run.
 //!
-//! Left out: what no function of libc is there to answer (`rdtsc`, `environ`, `getauxval`), and what libc
-//! asks itself. Of files, only those that are opened are told, not those that are looked at (`stat`).
+//! Left out: what no function of libc is there to answer (`rdtsc`, `environ`, `getauxval`), and
+//! what libc asks itself. Of files, only those that are opened are told, not those that are looked
+//! at (`stat`).
 
 mod asker;
 
@@ -40,8 +41,9 @@ pub struct Source {
     pub host: bool,
     /// The machine's name; none for what was asked on the world's own thread while no machine ran.
     pub machine: Option<String>,
-    /// The crate that asked, with its version if it comes from a registry; none if that cannot be told.
-    /// What the compiler has inlined is told by debug information alone, so that builds may differ here.
+    /// The crate that asked, with its version if it comes from a registry; none if that cannot be
+    /// told. What the compiler has inlined is told by debug information alone, so that builds may
+    /// differ here.
     pub by: Option<String>,
     /// The crates that asked on its behalf, the one that called the function first.
     pub through: Vec<String>,

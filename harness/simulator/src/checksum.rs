@@ -1,7 +1,7 @@
 //! The Internet checksum (RFC 1071).
 
-/// The sum of 16-bit words in one's complement, in the byte order of the host: it does not depend on it
-/// (RFC 1071, section 2 B).
+/// The sum of 16-bit words in one's complement, in the byte order of the host: it does not depend
+/// on it (RFC 1071, section 2 B).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sum(u64);
 

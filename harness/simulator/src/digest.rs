@@ -9,8 +9,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 /// The hash of everything that happened so far: every packet, wake-up, fault and operation, with
 /// its virtual time. Two runs with equal digests did the same things at the same nanoseconds.
 ///
-/// Each machine has a digest of its own besides, of what happened at it. An event is hashed once and added to
-/// both.
+/// Each machine has a digest of its own besides, of what happened at it. An event is hashed once
+/// and added to both.
 #[derive(Default)]
 pub(crate) struct Digest {
     value: u64,
@@ -61,8 +61,9 @@ impl Digest {
         self.trace.as_deref().unwrap_or_default()
     }
 
-    /// Adds an event at the machine of this number. It is between two machines, or between one and itself, each of which
-    /// has a number that follows from its name. `what` is asked for words only when there is a trace to keep them in.
+    /// Adds an event at the machine of this number. It is between two machines, or between one and
+    /// itself, each of which has a number that follows from its name. `what` is asked for words
+    /// only when there is a trace to keep them in.
     pub(crate) fn add(
         &mut self,
         at: u64,

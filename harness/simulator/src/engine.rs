@@ -1,7 +1,7 @@
 //! Engines: what schedules the machines of a world, keeps its time and carries its packets.
 //!
-//! There are two, so that no verdict rests on one simulator alone. Both run the same machines with the same
-//! kernels; neither knows what a process, a socket or a disk is.
+//! There are two, so that no verdict rests on one simulator alone. Both run the same machines with
+//! the same kernels; neither knows what a process, a socket or a disk is.
 
 mod driver;
 mod native;

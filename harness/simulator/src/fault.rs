@@ -35,8 +35,8 @@ pub enum Fault {
         /// The probability, from 0 to 1.
         loss: Option<f64>,
     },
-    /// Packets from the first machines to the others are held, also those under way: they arrive when
-    /// all holds from their sender to their receiver have ended.
+    /// Packets from the first machines to the others are held, also those under way: they arrive
+    /// when all holds from their sender to their receiver have ended.
     Hold {
         /// The senders.
         from: Vec<MachineId>,
@@ -69,7 +69,8 @@ pub enum Fault {
         /// Whether they disappear.
         swallow: bool,
     },
-    /// A rule looks at each packet from the first machines to the others, and does something to those that it picks out.
+    /// A rule looks at each packet from the first machines to the others, and does something to
+    /// those that it picks out.
     Rule {
         /// The senders.
         from: Vec<MachineId>,
@@ -98,9 +99,9 @@ pub enum Fault {
     /// The machine gets another address, as when a phone leaves a wifi. Packets from and to the old
     /// address disappear, so its connections hear nothing any more.
     Move(MachineId),
-    /// Other programs on the machine take its ephemeral ports, until the power is lost or they give them
-    /// back. Its own program keeps those that it has. When none is left, `connect(2)` fails with `EADDRNOTAVAIL` and
-    /// `bind(2)` with `EADDRINUSE`.
+    /// Other programs on the machine take its ephemeral ports, until the power is lost or they give
+    /// them back. Its own program keeps those that it has. When none is left, `connect(2)` fails
+    /// with `EADDRNOTAVAIL` and `bind(2)` with `EADDRINUSE`.
     UsePorts {
         /// The machine.
         machine: MachineId,
@@ -121,19 +122,21 @@ pub enum Fault {
     /// The process is killed. Its kernel goes on: it closes the connections, and answers later
     /// segments with RST. The disk keeps what was written.
     Kill(MachineId),
-    /// The process is sent SIGTERM. One that has a handler for it (`tokio::signal`, `signal-hook`, `sigaction(2)`) or
-    /// reads it from a `signalfd(2)` can end in good order; any other one ends at once, like after a [`Fault::Kill`].
+    /// The process is sent SIGTERM. One that has a handler for it (`tokio::signal`, `signal-hook`,
+    /// `sigaction(2)`) or reads it from a `signalfd(2)` can end in good order; any other one ends
+    /// at once, like after a [`Fault::Kill`].
     Terminate(MachineId),
-    /// The process is stopped as a supervisor does it: it is sent SIGTERM, and is killed if the same process still runs
-    /// after the time of grace.
+    /// The process is stopped as a supervisor does it: it is sent SIGTERM, and is killed if the
+    /// same process still runs after the time of grace.
     Stop {
         /// The machine.
         machine: MachineId,
         /// How long it may take to end.
         grace: Duration,
     },
-    /// The process is sent a signal, by number (`signal(7)`): it runs a handler, or does by default what Linux does, and
-    /// SIGPIPE is ignored by default as in all programs of Rust. SIGSTOP is a [`Fault::Pause`], SIGCONT its end.
+    /// The process is sent a signal, by number (`signal(7)`): it runs a handler, or does by default
+    /// what Linux does, and SIGPIPE is ignored by default as in all programs of Rust. SIGSTOP is a
+    /// [`Fault::Pause`], SIGCONT its end.
     Signal {
         /// The machine.
         machine: MachineId,
@@ -163,7 +166,8 @@ pub enum Fault {
     Wake {
         /// The machine.
         machine: MachineId,
-        /// Whether its clocks jump to where they would be. If not they go on from where they stopped.
+        /// Whether its clocks jump to where they would be. If not they go on from where they
+        /// stopped.
         clocks_jump: bool,
     },
     /// Something is done to the machine's clocks.
@@ -172,15 +176,16 @@ pub enum Fault {
     Work(MachineId, WorkCost),
     /// Something is done to the machine's disk.
     Disk(MachineId, DiskChange),
-    /// Something strikes while the machine's process is at work, in the middle of a turn: at one of the system calls
-    /// that others can notice (on descriptors, on SQLite's files, [`note`](crate::note)). All other faults strike
-    /// between turns.
+    /// Something strikes while the machine's process is at work, in the middle of a turn: at one of
+    /// the system calls that others can notice (on descriptors, on SQLite's files,
+    /// [`note`](crate::note)). All other faults strike between turns.
     AtCall {
         /// The machine.
         machine: MachineId,
         /// Which of the calls that its processes make from now on; the first is 1.
         call: u64,
-        /// When it strikes, between turns, if there have not been so many calls; since the world began.
+        /// When it strikes, between turns, if there have not been so many calls; since the world
+        /// began.
         latest: Duration,
         /// What happens then: the call and all that would have followed it have no effect.
         strike: Strike,

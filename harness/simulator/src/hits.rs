@@ -1,7 +1,8 @@
-//! What each fault has struck. A fault that struck nothing proves nothing of the programs that lived through it.
+//! What each fault has struck. A fault that struck nothing proves nothing of the programs that
+//! lived through it.
 //!
-//! What happens on the network is noted where it happens. What happens inside of a machine is counted there as a
-//! whole, on [`Meter`]s; a fault has the difference since it began.
+//! What happens on the network is noted where it happens. What happens inside of a machine is
+//! counted there as a whole, on [`Meter`]s; a fault has the difference since it began.
 
 use crate::ids::{FaultId, MachineId};
 use crate::kernel::disk::{DiskChange, DiskErrors, DiskLatency, Troubles};
@@ -12,7 +13,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Struck {
-    /// A packet that a partition dropped, or that went from or to an address which the machine has left.
+    /// A packet that a partition dropped, or that went from or to an address which the machine has
+    /// left.
     Cut,
     /// A packet that was lost at random.
     Lost,

@@ -1,4 +1,5 @@
-//! Runs in processes of their own: what ends one of them is a finding, and not the end of everything.
+//! Runs in processes of their own: what ends one of them is a finding, and not the end of
+//! everything.
 
 use crate::host::{self, End, Remains};
 use std::io;
@@ -23,8 +24,8 @@ impl Default for Bounds {
     }
 }
 
-/// How an isolated run has ended that did not come to its end. `told` is what it wrote to its standard error: which
-/// machine did it, when in virtual time, and where.
+/// How an isolated run has ended that did not come to its end. `told` is what it wrote to its
+/// standard error: which machine did it, when in virtual time, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Crash {
@@ -66,12 +67,13 @@ pub enum Crash {
 
 /// Runs `job(input)` in a process of its own, and returns what it returns.
 ///
-/// The process is forked from one of the same executable in which nothing has happened yet. So what a run has changed
-/// in static memory is gone with it, the same job gives the same bytes whatever ran before and beside it, and whatever
-/// ends the process ends the run alone: `exit`, `abort`, a segmentation fault, an endless loop, memory without end.
+/// The process is forked from one of the same executable in which nothing has happened yet. So what
+/// a run has changed in static memory is gone with it, the same job gives the same bytes whatever
+/// ran before and beside it, and whatever ends the process ends the run alone: `exit`, `abort`, a
+/// segmentation fault, an endless loop, memory without end.
 ///
-/// The job is a function and not a closure, because that process knows the executable and nothing else: what it needs is
-/// in the input. It can [`simulate`](crate::simulate).
+/// The job is a function and not a closure, because that process knows the executable and nothing
+/// else: what it needs is in the input. It can [`simulate`](crate::simulate).
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! What became of every packet, for whoever wants to show it. Nothing of it goes into the digest, and a world that
-//! was not asked to keep it keeps nothing.
+//! What became of every packet, for whoever wants to show it. Nothing of it goes into the digest,
+//! and a world that was not asked to keep it keeps nothing.
 
 use crate::ids::MachineId;
 use crate::kernel::Packet;

@@ -60,9 +60,10 @@
 //!
 //! # What is not simulated
 //!
-//! Other processes and programs, among others. A program that asks for what is not simulated stops the run with an
-//! [`Error`] that names the call, the machine and the remedy. `sockets.md` and `system.md`, beside this crate's manifest,
-//! list what a program may ask for, and what stops the run.
+//! Other processes and programs, among others. A program that asks for what is not simulated stops
+//! the run with an [`Error`] that names the call, the machine and the remedy. `sockets.md` and
+//! `system.md`, beside this crate's manifest, list what a program may ask for, and what stops the
+//! run.
 
 #![deny(unsafe_code)]
 

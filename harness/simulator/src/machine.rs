@@ -108,7 +108,8 @@ impl Machine {
         }
     }
 
-    /// From now on, what is random about it follows from another seed. What its programs have drawn before, they keep.
+    /// From now on, what is random about it follows from another seed. What its programs have drawn
+    /// before, they keep.
     pub(crate) fn reseed(&mut self, seed: u64) {
         self.seed = seed;
         let disk = self.stream_of_disk();
@@ -118,7 +119,8 @@ impl Machine {
         }
     }
 
-    /// This process of the host is a copy of another one: nothing of the machine is in both any more.
+    /// This process of the host is a copy of another one: nothing of the machine is in both any
+    /// more.
     ///
     /// # Errors
     ///
@@ -243,8 +245,8 @@ impl Machine {
         &self.ends
     }
 
-    /// Takes the power away. Nothing is sent. What the disk had not synced is gone or, if writes are
-    /// torn, may be gone: sector by sector, of so many bytes each.
+    /// Takes the power away. Nothing is sent. What the disk had not synced is gone or, if writes
+    /// are torn, may be gone: sector by sector, of so many bytes each.
     pub(crate) fn power_loss(&mut self, now: u64, torn: Option<usize>) {
         self.resume(now, true);
         self.kill(now);
@@ -265,8 +267,8 @@ impl Machine {
         self.state = Power::Off(Box::new(hardware));
     }
 
-    /// Stops the whole machine and its clocks, or lets it go on. What arrives meanwhile waits at its
-    /// network card.
+    /// Stops the whole machine and its clocks, or lets it go on. What arrives meanwhile waits at
+    /// its network card.
     pub(crate) fn suspend(&mut self, now: u64) {
         if let Power::On {
             kernel, suspended, ..

@@ -1,7 +1,8 @@
 //! All machines of a world and the books about them: what an engine lets happen, happens here.
 //!
-//! An engine says *when*: that a packet arrives, that a machine may do what is due. What follows from it (the
-//! turn of the process, the packets it sends, the digest, the counts) is the same under every engine.
+//! An engine says *when*: that a packet arrives, that a machine may do what is due. What follows
+//! from it (the turn of the process, the packets it sends, the digest, the counts) is the same
+//! under every engine.
 
 use crate::digest::Digest;
 use crate::error::Error;
@@ -105,8 +106,8 @@ impl Machines {
         self.seed
     }
 
-    /// This process is a copy of another one: nothing of the machines is in both any more, and from now on what is random
-    /// follows from this seed.
+    /// This process is a copy of another one: nothing of the machines is in both any more, and from
+    /// now on what is random follows from this seed.
     ///
     /// # Errors
     ///
@@ -339,7 +340,8 @@ impl Machines {
         self.places.at(destination).filter(|_| is_own)
     }
 
-    /// A packet goes nowhere: from an address that its sender has left, or to one that its receiver has left.
+    /// A packet goes nowhere: from an address that its sender has left, or to one that its receiver
+    /// has left.
     fn blame_moves(&mut self, from: MachineId, packet: &Packet) {
         let Addresses { v4, v6 } = self[from].addresses;
         let is_own = |source: IpAddr| source == v4 || source == v6;

@@ -1,7 +1,8 @@
 //! Where machines are: each has a place of its own, which follows from its name.
 //!
-//! Addresses, streams of random numbers and digests go by places and not by the order in which machines are added. So a
-//! machine that is left out moves nobody else's dice, and a run without it stays comparable.
+//! Addresses, streams of random numbers and digests go by places and not by the order in which
+//! machines are added. So a machine that is left out moves nobody else's dice, and a run without it
+//! stays comparable.
 
 use crate::ids::MachineId;
 use crate::kernel::Addresses;
@@ -31,13 +32,14 @@ pub struct Places {
 }
 
 impl Places {
-    /// The IPv4 address of the next machine, if it has this name. A world to which machines with the same names are added in
-    /// the same order gives them the same addresses.
+    /// The IPv4 address of the next machine, if it has this name. A world to which machines with
+    /// the same names are added in the same order gives them the same addresses.
     pub fn next(&mut self, name: &str) -> Ipv4Addr {
         self.add(name).1.v4
     }
 
-    /// Gives the next machine a place, under its name. Of several that have one name, each but the first is numbered.
+    /// Gives the next machine a place, under its name. Of several that have one name, each but the
+    /// first is numbered.
     pub(crate) fn add(&mut self, name: &str) -> (MachineId, Addresses) {
         let id = MachineId(self.keys.len() as u32);
         let count = self.names.entry(name.to_owned()).or_default();

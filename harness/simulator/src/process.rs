@@ -1,10 +1,10 @@
 //! A process: its main thread, and how its turns begin and end.
 //!
-//! A turn begins when something has come that one of its threads waits for, and ends when all of them wait. With the
-//! end of its main thread a process is over, whatever the others do.
+//! A turn begins when something has come that one of its threads waits for, and ends when all of
+//! them wait. With the end of its main thread a process is over, whatever the others do.
 //!
-//! What a machine runs is what `main` is: a function ([`Main`]). An `async` one gets what `#[tokio::main]` would give it,
-//! on one thread.
+//! What a machine runs is what `main` is: a function ([`Main`]). An `async` one gets what
+//! `#[tokio::main]` would give it, on one thread.
 
 use crate::kernel::SharedKernel;
 use crate::sys;
@@ -20,8 +20,8 @@ use tokio::runtime::{Builder, Runtime};
 /// What a machine runs: its main thread calls it at every boot.
 pub(crate) type Program = Rc<dyn Fn()>;
 
-/// What a machine can run: what `main` can be, a function that returns nothing, a result or an exit code, or an
-/// asynchronous one of these.
+/// What a machine can run: what `main` can be, a function that returns nothing, a result or an exit
+/// code, or an asynchronous one of these.
 ///
 /// The process ends when it returns or panics. That it failed is noted as a panic would be
 /// ([`World::panics`](crate::World::panics)). It is called anew at every boot.
@@ -112,11 +112,13 @@ fn conclude(ending: impl Ending) {
     }
 }
 
-/// Runs an asynchronous program on a current-thread runtime, until it is over or its process is dead.
+/// Runs an asynchronous program on a current-thread runtime, until it is over or its process is
+/// dead.
 fn block_on<T: Future<Output: Ending>>(program: impl FnOnce() -> T) {
     let mut runtime = Builder::new_current_thread();
     runtime.enable_io().enable_time();
-    // Without the flag the runtime counts how many there were in this process, which only an isolated run knows.
+    // Without the flag the runtime counts how many there were in this process, which only an
+    // isolated run knows.
     #[cfg(tokio_unstable)]
     runtime.rng_seed(tokio::runtime::RngSeed::from_bytes(
         &sys::seed_of_runtime().to_le_bytes(),
@@ -142,7 +144,8 @@ fn block_on<T: Future<Output: Ending>>(program: impl FnOnce() -> T) {
     drop(runtime);
 }
 
-/// The runtime of a main task. With its end the process is over: the destructors of other tasks change nothing.
+/// The runtime of a main task. With its end the process is over: the destructors of other tasks
+/// change nothing.
 struct AtItsEnd(Option<Runtime>);
 
 impl Drop for AtItsEnd {
@@ -179,8 +182,8 @@ impl Process {
         }
     }
 
-    /// Ends a dead process. As far as its threads come to their ends, their destructors run, but change nothing. Returns
-    /// how many threads do not.
+    /// Ends a dead process. As far as its threads come to their ends, their destructors run, but
+    /// change nothing. Returns how many threads do not.
     pub(crate) fn end(self) -> usize {
         let kernel = self.kernel;
         let waker = kernel.borrow_mut().take_main_waker();

@@ -1,5 +1,5 @@
-//! What is to come (arrivals of packets, faults), in the order of virtual time. Events of the same nanosecond happen in the
-//! order in which they were planned.
+//! What is to come (arrivals of packets, faults), in the order of virtual time. Events of the same
+//! nanosecond happen in the order in which they were planned.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -37,8 +37,8 @@ use std::time::Duration;
 /// # Panics
 ///
 /// If `body` panics, if the program was linked in a way that leaves libc's own symbols in place
-/// (the message says which, and what to do), or if it was built without `--cfg tokio_unstable` and does not run
-/// [`isolated`](crate::isolated): then `select!` would depend on what ran before.
+/// (the message says which, and what to do), or if it was built without `--cfg tokio_unstable` and
+/// does not run [`isolated`](crate::isolated): then `select!` would depend on what ran before.
 pub fn simulate<T: Send>(seed: u64, body: impl FnOnce(&mut World) -> T + Send) -> T {
     simulate_on(Engine::Native, seed, body)
 }
@@ -92,18 +92,18 @@ pub fn here() -> Option<String> {
     sys::name_of_machine()
 }
 
-/// Notes an operation of the program that is running: it becomes a part of the digest. Outside of a world that
-/// has no effect.
+/// Notes an operation of the program that is running: it becomes a part of the digest. Outside of a
+/// world that has no effect.
 ///
-/// Says whether the operation takes place. It does not if the process is dead: if it was struck in the middle of its
-/// turn ([`Fault::AtCall`], also at this very call), or is being taken apart. Then whoever keeps a record of what
-/// the program does must not write it down.
+/// Says whether the operation takes place. It does not if the process is dead: if it was struck in
+/// the middle of its turn ([`Fault::AtCall`], also at this very call), or is being taken apart.
+/// Then whoever keeps a record of what the program does must not write it down.
 pub fn note(what: &str) -> bool {
     sys::note(digest::of(what), || what.to_owned())
 }
 
-/// The same of an operation that is a value, for those that are many: it is hashed as it is, and told in words only
-/// where a trace is kept.
+/// The same of an operation that is a value, for those that are many: it is hashed as it is, and
+/// told in words only where a trace is kept.
 pub fn note_value(what: &impl Hash, words: impl FnOnce() -> String) -> bool {
     sys::note(digest::of(what), words)
 }
@@ -140,10 +140,11 @@ impl World {
         }
     }
 
-    /// Adds a machine and boots it now. Its addresses and all that is random about it follow from the seed and its name:
-    /// leaving out another machine changes neither. (Of several with one name, it is a matter of which comes first.)
-    /// The program is what `main` is, an ordinary function or an asynchronous one, and
-    /// is called anew at each boot; the process ends when it returns or panics.
+    /// Adds a machine and boots it now. Its addresses and all that is random about it follow from
+    /// the seed and its name: leaving out another machine changes neither. (Of several with one
+    /// name, it is a matter of which comes first.) The program is what `main` is, an ordinary
+    /// function or an asynchronous one, and is called anew at each boot; the process ends when it
+    /// returns or panics.
     pub fn machine<Kind>(&mut self, name: &str, program: impl Main<Kind>) -> MachineId {
         let id = self.machines.add(name, Rc::new(move || program.run()));
         self.driver.add(id);
@@ -168,13 +169,14 @@ impl World {
         self.machines[machine].set_work_cost(cost);
     }
 
-    /// From its next start on, each process of a machine is pre-empted so often: a thread that calls libc loses the
-    /// processor to the others though it could go on. The seed decides at which of its first calls (up to 65,536, and
-    /// rather early ones), and who of those that are ready runs. Where a process has one thread, nothing changes.
+    /// From its next start on, each process of a machine is pre-empted so often: a thread that
+    /// calls libc loses the processor to the others though it could go on. The seed decides at
+    /// which of its first calls (up to 65,536, and rather early ones), and who of those that are
+    /// ready runs. Where a process has one thread, nothing changes.
     ///
-    /// Without it a thread runs until it waits, and then whoever became ready first: a race between two threads stays
-    /// unseen, if it takes more than that. Not every operation is a call: a lock of std's or tokio's that is free is taken
-    /// without the kernel.
+    /// Without it a thread runs until it waits, and then whoever became ready first: a race between
+    /// two threads stays unseen, if it takes more than that. Not every operation is a call: a lock
+    /// of std's or tokio's that is free is taken without the kernel.
     pub fn set_preemptions(&mut self, machine: MachineId, times: u32) {
         self.machines[machine].setup.preemptions = times;
     }
@@ -184,8 +186,9 @@ impl World {
         self.machines[machine].preempted()
     }
 
-    /// Sets an environment variable for the programs of a machine, from their next start on. Nothing of the host's
-    /// environment is on a machine. What a program sets for itself is gone with its process.
+    /// Sets an environment variable for the programs of a machine, from their next start on.
+    /// Nothing of the host's environment is on a machine. What a program sets for itself is gone
+    /// with its process.
     ///
     /// # Panics
     ///
@@ -202,9 +205,10 @@ impl World {
         variables.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Sets the arguments for the programs of a machine, from their next start on. The first that a program sees is its
-    /// own name, which is the machine's. Only a run that is isolated ([`isolated`](crate::isolated)) has arguments of its
-    /// own; elsewhere a program is told those of the host's process.
+    /// Sets the arguments for the programs of a machine, from their next start on. The first that a
+    /// program sees is its own name, which is the machine's. Only a run that is isolated
+    /// ([`isolated`](crate::isolated)) has arguments of its own; elsewhere a program is told those
+    /// of the host's process.
     ///
     /// # Panics
     ///
@@ -217,8 +221,9 @@ impl World {
         self.machines[machine].setup.arguments = arguments.collect();
     }
 
-    /// Copies a file or a directory of the host to a path of a machine, with all that is in it. Programs can read it there,
-    /// and not change it; nothing else of the host's files is on a machine. The directories on the way are made.
+    /// Copies a file or a directory of the host to a path of a machine, with all that is in it.
+    /// Programs can read it there, and not change it; nothing else of the host's files is on a
+    /// machine. The directories on the way are made.
     ///
     /// # Errors
     ///
@@ -232,8 +237,9 @@ impl World {
         self.machines[machine].mount(host.as_ref(), path.as_bytes())
     }
 
-    /// What is in a file of a machine, as its programs would read it now, whether it is on the disk or not; none if there
-    /// is no such file. Of SQLite's own files, [`World::inside`] tells with SQLite.
+    /// What is in a file of a machine, as its programs would read it now, whether it is on the disk
+    /// or not; none if there is no such file. Of SQLite's own files, [`World::inside`] tells with
+    /// SQLite.
     pub fn read_file(&mut self, machine: MachineId, path: &str) -> Option<Vec<u8>> {
         self.machines[machine].read_file(path.as_bytes())
     }
@@ -244,8 +250,8 @@ impl World {
         self.machines[machine].files()
     }
 
-    /// The machine's IPv4 address, in 10.0.0.0/8. It follows from the machine's name, and not from who else is there. The
-    /// machine keeps it until a [`Fault::Move`].
+    /// The machine's IPv4 address, in 10.0.0.0/8. It follows from the machine's name, and not from
+    /// who else is there. The machine keeps it until a [`Fault::Move`].
     pub fn address(&self, machine: MachineId) -> Ipv4Addr {
         self.machines[machine].addresses.v4
     }
@@ -289,8 +295,8 @@ impl World {
         self.faults.plan(when, Due::Fault(id, fault));
     }
 
-    /// What a fault of this world has struck so far. One that lasts, like a [`Fault::Cut`], goes on striking until
-    /// another one ends it; what that strikes counts for itself.
+    /// What a fault of this world has struck so far. One that lasts, like a [`Fault::Cut`], goes on
+    /// striking until another one ends it; what that strikes counts for itself.
     ///
     /// # Panics
     ///
@@ -336,8 +342,8 @@ impl World {
         sys::on_machine(&kernel, f)
     }
 
-    /// When the machine's processes ended, in the order of time: they were killed, lost their power,
-    /// or their main task returned or panicked.
+    /// When the machine's processes ended, in the order of time: they were killed, lost their
+    /// power, or their main task returned or panicked.
     pub fn ends(&self, machine: MachineId) -> &[Duration] {
         self.machines[machine].ends()
     }
@@ -352,8 +358,8 @@ impl World {
         self.machines.digest.value()
     }
 
-    /// The hash of everything that has happened at one machine: what it sent, what arrived, its turns, its
-    /// operations. When two runs differ, the digests of the machines tell where.
+    /// The hash of everything that has happened at one machine: what it sent, what arrived, its
+    /// turns, its operations. When two runs differ, the digests of the machines tell where.
     pub fn machine_digest(&self, machine: MachineId) -> u64 {
         self.machines.digest.of_machine(machine.0)
     }
@@ -368,8 +374,8 @@ impl World {
         &self.machines.panics
     }
 
-    /// From now on, note which sources of entropy and time are used, by whom, and what reaches the host.
-    /// The run stays the same, and takes longer.
+    /// From now on, note which sources of entropy and time are used, by whom, and what reaches the
+    /// host. The run stays the same, and takes longer.
     pub fn audit(&mut self) {
         sys::start_audit();
     }
@@ -390,20 +396,21 @@ impl World {
         self.machines.digest.trace()
     }
 
-    /// From now on, keep every packet and what becomes of it. The run stays the same, and takes more memory: up to
-    /// 256 MiB, after which packets are only counted.
+    /// From now on, keep every packet and what becomes of it. The run stays the same, and takes
+    /// more memory: up to 256 MiB, after which packets are only counted.
     pub fn keep_packets(&mut self) {
         self.machines.journal.open();
     }
 
-    /// The packets since [`World::keep_packets`], in the order of their sending, and how many are missing for want
-    /// of room.
+    /// The packets since [`World::keep_packets`], in the order of their sending, and how many are
+    /// missing for want of room.
     pub fn packets(&self) -> (&[Passage], u64) {
         self.machines.journal.passages()
     }
 
-    /// Lets one packet get through that a link would lose at random: the so-manieth that is sent, from 1, as
-    /// [`Passage::number`](crate::Passage::number) tells it. Until then the run is the same.
+    /// Lets one packet get through that a link would lose at random: the so-manieth that is sent,
+    /// from 1, as [`Passage::number`](crate::Passage::number) tells it. Until then the run is the
+    /// same.
     pub fn spare_packet(&mut self, number: u64) {
         self.machines.spared = Some(number);
     }

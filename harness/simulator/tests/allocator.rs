@@ -9,8 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Regression: mimalloc reads the clock and draws entropy while it allocates, also for the kernel of
-/// the machine that would have to answer.
+/// Regression: mimalloc reads the clock and draws entropy while it allocates, also for the kernel
+/// of the machine that would have to answer.
 #[test]
 fn an_allocator_may_make_system_calls_while_the_kernel_allocates() {
     let digest = || {

@@ -21,7 +21,8 @@ where
     })
 }
 
-/// The sources with this door that this file, in the crate of the simulator, used on the machine, or somebody on its behalf.
+/// The sources with this door that this file, in the crate of the simulator, used on the machine,
+/// or somebody on its behalf.
 fn of_this_test<'a>(sources: &'a [Source], door: &str) -> Vec<&'a Source> {
     let is_it = |source: &&Source| {
         source.machine.as_deref() == Some("server")

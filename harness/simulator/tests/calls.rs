@@ -1,5 +1,5 @@
-//! A process can be struck at any of its system calls, in the middle of a turn: what it did before has happened,
-//! and what it would have done afterwards has not.
+//! A process can be struck at any of its system calls, in the middle of a turn: what it did before
+//! has happened, and what it would have done afterwards has not.
 
 use rusqlite::Connection;
 use squall_simulator::{

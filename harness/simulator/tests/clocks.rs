@@ -139,8 +139,8 @@ fn a_timer_of_a_drifting_clock_needs_no_more_turns_than_that_of_a_right_one() {
     }
 }
 
-/// A client sends a byte into a partition of nine seconds, again and again. Returns when it arrives, in
-/// the world's time.
+/// A client sends a byte into a partition of nine seconds, again and again. Returns when it
+/// arrives, in the world's time.
 fn retransmission(ppm: i32) -> Duration {
     simulate(1, |world| {
         let (tell, told) = channel();
@@ -175,8 +175,9 @@ fn retransmission(ppm: i32) -> Duration {
 
 #[test]
 fn tcp_retransmits_by_the_clock_of_its_machine() {
-    // Sent at 1 s, and again after 200 ms and a round trip (of 2 ms in the world), then after twice as long each time.
-    // The seventh time it gets through. All but the round trips is by its own clock.
+    // Sent at 1 s, and again after 200 ms and a round trip (of 2 ms in the world), then after twice
+    // as long each time. The seventh time it gets through. All but the round trips is by its own
+    // clock.
     let (own, round_trips) = (SECOND + 64 * SECOND / 5, 65 * SECOND / 500);
     assert_near(retransmission(0), own + round_trips);
     assert_near(retransmission(250_000), own * 4 / 5 + round_trips);

@@ -1,4 +1,5 @@
-//! Locks, condition variables, semaphores and barriers of C libraries, between threads of a machine.
+//! Locks, condition variables, semaphores and barriers of C libraries, between threads of a
+//! machine.
 
 use libc::{pthread_barrier_t, pthread_cond_t, pthread_mutex_t, pthread_rwlock_t, timespec};
 use squall_simulator::{now, simulate};

@@ -261,7 +261,8 @@ fn a_slow_run_repeats_itself() {
     assert_eq!(digest(), digest());
 }
 
-/// A debug build of std asks whether a descriptor is open before it closes it, a release build does not.
+/// A debug build of std asks whether a descriptor is open before it closes it, a release build does
+/// not.
 #[test]
 fn closing_costs_one_call_in_every_build() {
     let took = simulate(1, |world| {

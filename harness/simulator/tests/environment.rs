@@ -1,4 +1,5 @@
-//! What a program is given when it starts: variables and arguments, those of its machine and not those of the host.
+//! What a program is given when it starts: variables and arguments, those of its machine and not
+//! those of the host.
 
 use squall_simulator::{Bounds, Fault, TraceEvent, World, isolated, note, simulate};
 use std::env;

@@ -1,5 +1,6 @@
-//! SQLite on a disk that fails: full, with errors, with syncs that lie, with writes that a power loss
-//! tears. What was committed safely stays, and what SQLite says is what an application would hear.
+//! SQLite on a disk that fails: full, with errors, with syncs that lie, with writes that a power
+//! loss tears. What was committed safely stays, and what SQLite says is what an application would
+//! hear.
 
 use rusqlite::{Connection, ErrorCode};
 use squall_simulator::{
@@ -183,8 +184,8 @@ fn a_read_error_is_told_to_who_reads() {
     assert_eq!(code, Some(ErrorCode::SystemIoFailure));
 }
 
-/// Every 100 ms until 6 s: whether everything could be read through a connection that is always open, and how long
-/// that took. Between 2 s and 4 s the disk has this trouble.
+/// Every 100 ms until 6 s: whether everything could be read through a connection that is always
+/// open, and how long that took. Between 2 s and 4 s the disk has this trouble.
 fn read_on(trouble: DiskChange, end: DiskChange) -> (Vec<(bool, Duration)>, Hits) {
     simulate(1, |world| {
         let (tell, told) = channel();

@@ -208,8 +208,9 @@ fn what_was_deleted_without_a_sync_is_back_after_a_power_loss() {
     assert_eq!(left(program, Fault::PowerLoss), ["/srv/it: one"]);
 }
 
-/// Every state that a torn power loss leaves of two changes of names that have nothing to do with one another, and of a
-/// third that has to do with the first, is one that can be: in the manner of ALICE.
+/// Every state that a torn power loss leaves of two changes of names that have nothing to do with
+/// one another, and of a third that has to do with the first, is one that can be: in the manner of
+/// ALICE.
 #[test]
 fn torn_power_losses_leave_each_state_that_can_be_and_no_other() {
     fn program() {

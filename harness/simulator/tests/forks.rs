@@ -134,7 +134,8 @@ fn what_ends_a_copy_ends_neither_the_world_nor_the_other_copies() {
     insta::assert_snapshot!(String::from_utf8(told).unwrap(), @"[7], 101 true, it was ended by signal 6, [8]");
 }
 
-/// A server with threads, which are there when the world is copied, end with the process, and are there anew.
+/// A server with threads, which are there when the world is copied, end with the process, and are
+/// there anew.
 fn with_threads(_: &[u8]) -> Vec<u8> {
     simulate(1, |world| {
         let server = world.machine("server", || {
@@ -207,8 +208,8 @@ async fn maps_a_file() {
 /// The file has that page, and nobody else reads or writes it in memory.
 unsafe fn memmap(file: &std::fs::File) -> &'static mut [u8] {
     use std::os::fd::AsRawFd;
-    // SAFETY: the descriptor is an open file's, the kernel chooses the place, and what it maps is a page long and
-    // stays mapped.
+    // SAFETY: the descriptor is an open file's, the kernel chooses the place, and what it maps is a
+    // page long and stays mapped.
     unsafe {
         let both = libc::PROT_READ | libc::PROT_WRITE;
         let page = libc::mmap(

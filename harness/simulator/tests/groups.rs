@@ -1,5 +1,5 @@
-//! A fault between two groups of machines concerns each machine of the one with each of the other, in the directions
-//! that it names, and nobody else; and it ends for each of them.
+//! A fault between two groups of machines concerns each machine of the one with each of the other,
+//! in the directions that it names, and nobody else; and it ends for each of them.
 
 use squall_simulator::{Engine, Fault, Link, Loss, MachineId, Places, World, simulate_on};
 use std::collections::BTreeSet;
@@ -18,8 +18,8 @@ const MACHINES: usize = 4;
 /// Who hears whom: (who speaks, who hears).
 type Heard = BTreeSet<(usize, usize)>;
 
-/// Everybody tells everybody else its number every 10 ms. Returns who heard whom in the 100 ms after each of these
-/// times; `strike` plans the faults.
+/// Everybody tells everybody else its number every 10 ms. Returns who heard whom in the 100 ms
+/// after each of these times; `strike` plans the faults.
 fn heard(
     engine: Engine,
     strike: impl FnOnce(&mut World, &[MachineId]) + Send,
@@ -86,8 +86,8 @@ fn is_forth(from: usize, to: usize) -> bool {
     from < 2 && to >= 2
 }
 
-/// The fault lasts from 200 ms to 500 ms. What holds before, meanwhile (once nothing of before is under way), and
-/// afterwards.
+/// The fault lasts from 200 ms to 500 ms. What holds before, meanwhile (once nothing of before is
+/// under way), and afterwards.
 fn before_meanwhile_after(
     engine: Engine,
     begin: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Fault + Send,

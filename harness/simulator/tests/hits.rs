@@ -1,5 +1,5 @@
-//! What faults have struck: each is charged with what it did, from its beginning to its end, and one that did
-//! nothing with nothing.
+//! What faults have struck: each is charged with what it did, from its beginning to its end, and
+//! one that did nothing with nothing.
 
 use rusqlite::Connection;
 use squall_simulator::{
@@ -15,7 +15,8 @@ use tokio::time::{sleep, timeout};
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
 
-/// A server that stores a row and looks at the wall clock for each byte that it hears, and answers it.
+/// A server that stores a row and looks at the wall clock for each byte that it hears, and answers
+/// it.
 async fn serve() {
     let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
     loop {
@@ -62,8 +63,8 @@ fn machines(world: &mut World) -> [MachineId; 3] {
     [server, client, silent]
 }
 
-/// What a fault at 2 s has struck at 6 s. At 4 s comes what ends it; if there is such a thing, it strikes
-/// nothing more.
+/// What a fault at 2 s has struck at 6 s. At 4 s comes what ends it; if there is such a thing, it
+/// strikes nothing more.
 fn struck(
     engine: Engine,
     fault: impl FnOnce([MachineId; 3]) -> Fault + Send,

@@ -1,5 +1,5 @@
-//! Nothing of the host shows on a machine: what a program asks about itself and its computer is answered by the
-//! machine, and what it would do to the real process stops the run.
+//! Nothing of the host shows on a machine: what a program asks about itself and its computer is
+//! answered by the machine, and what it would do to the real process stops the run.
 
 #![allow(
     clippy::undocumented_unsafe_blocks,
@@ -252,7 +252,8 @@ fn local_time_is_utc() {
 #[test]
 fn a_machine_cannot_write_run_or_send_anything_on_the_host() {
     use std::ptr::null_mut;
-    // SAFETY, here and below: the strings are C's, and nothing is done with what does not come to pass.
+    // SAFETY, here and below: the strings are C's, and nothing is done with what does not come to
+    // pass.
     let doors: [(&str, fn()); 34] = [
         ("fork (a process)", || {
             unsafe { libc::fork() };

@@ -244,7 +244,8 @@ fn statics_are_as_new_in_every_run() {
     }
 }
 
-/// Regression: a runtime that a program builds has the seeds of `select!` from a counter of the whole process.
+/// Regression: a runtime that a program builds has the seeds of `select!` from a counter of the
+/// whole process.
 #[test]
 fn what_libraries_count_for_the_whole_process_is_the_same_in_every_run() {
     fn choices() {
@@ -306,7 +307,8 @@ fn a_job_of_another_library_is_refused() {
     );
 }
 
-/// Sets a hook that writes to a file, which goes with its process, and calls the one that was there, as many do.
+/// Sets a hook that writes to a file, which goes with its process, and calls the one that was
+/// there, as many do.
 fn with_a_hook(_: &[u8]) -> Vec<u8> {
     use squall_simulator::Fault;
     simulate(1, |world| {

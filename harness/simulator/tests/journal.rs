@@ -8,8 +8,8 @@ use tokio::time::sleep;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server that answers each byte, and a client that says one ten times a second over a link that loses some; from
-/// 5 s on nothing gets through.
+/// A server that answers each byte, and a client that says one ten times a second over a link that
+/// loses some; from 5 s on nothing gets through.
 fn play(world: &mut World) {
     let server = world.machine("server", async || {
         let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();

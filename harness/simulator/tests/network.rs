@@ -96,8 +96,8 @@ fn packets_that_are_overtaken_change_nothing() {
         reorder: Some(reorder),
         ..Link::default()
     });
-    // Regression: what was far out of order was dropped, and a time-out waited for. What was sent again for nothing
-    // makes its original too old (PAWS), as on Linux.
+    // Regression: what was far out of order was dropped, and a time-out waited for. What was sent
+    // again for nothing makes its original too old (PAWS), as on Linux.
     assert!(took < SECOND / 4, "{took:?}");
 }
 

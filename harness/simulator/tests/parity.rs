@@ -1,5 +1,5 @@
-//! The simulated kernel beside the real one. The behaviours are those of `squall-parity`; `squall parity`
-//! prints the same table.
+//! The simulated kernel beside the real one. The behaviours are those of `squall-parity`; `squall
+//! parity` prints the same table.
 
 use squall_parity::{Comparison, cases, compare_all};
 use std::collections::BTreeSet;

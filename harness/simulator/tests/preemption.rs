@@ -1,4 +1,5 @@
-//! Pre-emption: the seed takes the processor from threads, and finds what is right only while nobody comes between.
+//! Pre-emption: the seed takes the processor from threads, and finds what is right only while
+//! nobody comes between.
 
 use squall_simulator::{World, simulate};
 use std::sync::mpsc::channel;

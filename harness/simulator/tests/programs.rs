@@ -1,4 +1,5 @@
-//! Any program is a machine: what `main` is on a computer it is on a machine, unmodified and deterministic.
+//! Any program is a machine: what `main` is on a computer it is on a machine, unmodified and
+//! deterministic.
 
 use squall_simulator::{Error, Fault, World, note, now, simulate};
 use std::collections::HashMap;
@@ -98,7 +99,8 @@ fn the_threads_of_a_runtime_end_with_their_world() {
     for seed in 0..20 {
         simulate(seed, |world| talk(world, echo_server_with_four_workers));
     }
-    // Other tests of this process have threads as well: some dozens, but not five for each of these worlds.
+    // Other tests of this process have threads as well: some dozens, but not five for each of these
+    // worlds.
     assert!(
         threads() < before + 60,
         "{before} before, {} after",
@@ -282,7 +284,8 @@ fn with_the_main_thread_all_others_end() {
     });
 }
 
-/// Lets a program run beside one that ticks. How many seconds have been ticked when it is over: time has not stood still.
+/// Lets a program run beside one that ticks. How many seconds have been ticked when it is over:
+/// time has not stood still.
 fn ticks_beside(program: impl Fn() + Send + 'static) -> (usize, Result<(), Error>) {
     simulate(1, |world| {
         let (tell, told) = channel();
@@ -345,7 +348,8 @@ fn who_yields_until_a_thread_has_done_something_sees_it() {
     assert_eq!(told, [true]);
 }
 
-/// Regression: an epoll that had events and that nobody waited for kept the main thread runnable, and time stood still.
+/// Regression: an epoll that had events and that nobody waited for kept the main thread runnable,
+/// and time stood still.
 #[test]
 fn a_runtime_that_nobody_runs_does_not_stop_time() {
     let idle_runtime = || {

@@ -1,5 +1,5 @@
-//! Signals as a program sees them: through a handler, a signalfd or `sigwait` if it wants to end in good order, as its
-//! end if not; and each machine for itself.
+//! Signals as a program sees them: through a handler, a signalfd or `sigwait` if it wants to end in
+//! good order, as its end if not; and each machine for itself.
 
 use axum::Router;
 use axum::routing::get;
@@ -125,7 +125,8 @@ extern "C" fn note_signal(signal: i32) {
 fn on_signal(signal: Signal, flags: SaFlags) {
     let handler = SigHandler::Handler(note_signal);
     let action = SigAction::new(handler, flags, SigSet::empty());
-    // SAFETY: the handler runs when a call is interrupted, and does nothing that could not be done there.
+    // SAFETY: the handler runs when a call is interrupted, and does nothing that could not be done
+    // there.
     unsafe { sigaction(signal, &action) }.unwrap();
 }
 
@@ -353,7 +354,8 @@ async fn ask(server: &'static str) {
     ));
 }
 
-/// Two services and their clients: the first is stopped and started again, the second hears nothing of that.
+/// Two services and their clients: the first is stopped and started again, the second hears nothing
+/// of that.
 fn graceful(_: &[u8]) -> Vec<u8> {
     let run = || {
         simulate(1, |world| {

@@ -1,5 +1,5 @@
-//! What sockets do between machines. What they do on one machine is compared with the real kernel's, in
-//! `parity`.
+//! What sockets do between machines. What they do on one machine is compared with the real
+//! kernel's, in `parity`.
 
 use socket2::{SockRef, TcpKeepalive};
 use squall_simulator::{Error, Fault, Latency, Link, Loss, MachineId, Places, World, simulate};

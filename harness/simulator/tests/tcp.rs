@@ -237,8 +237,8 @@ fn told(peer: &TcpStream, at: usize) -> u32 {
     u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-/// Where the smoothed round trip is in it, in microseconds, the congestion window, in segments, and how many segments
-/// were sent again.
+/// Where the smoothed round trip is in it, in microseconds, the congestion window, in segments, and
+/// how many segments were sent again.
 const ROUND_TRIP: usize = 68;
 const WINDOW: usize = 80;
 const RETRANSMISSIONS: usize = 100;
@@ -329,7 +329,8 @@ fn two_small_writes_wait_for_a_delayed_acknowledgement() {
     assert_eq!(requests_in_two_writes(true), [20, 20, 20]);
 }
 
-/// Regression: of 300 handshakes at once with a backlog of 128, those in excess of 256 were reset. Linux resets none.
+/// Regression: of 300 handshakes at once with a backlog of 128, those in excess of 256 were reset.
+/// Linux resets none.
 #[test]
 fn who_connects_in_a_crowd_is_not_reset() {
     const CROWD: usize = 300;

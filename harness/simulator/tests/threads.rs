@@ -478,7 +478,8 @@ fn database(patience: Duration) -> Connection {
     all
 }
 
-/// One thread holds SQLite's lock for two seconds; another waits for it so long, and tells how that ended and when.
+/// One thread holds SQLite's lock for two seconds; another waits for it so long, and tells how that
+/// ended and when.
 fn wait_for_lock(patience: Duration) -> (Result<usize, Option<ErrorCode>>, Duration) {
     let told = told_by(move |tell| async move {
         database(SECOND)

@@ -9,7 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server that answers with random numbers, and three clients that ask for them over a lossy link.
+/// A server that answers with random numbers, and three clients that ask for them over a lossy
+/// link.
 fn gossip(world: &mut World) {
     let latency = Latency::Uniform {
         min: Duration::from_millis(1),
@@ -54,7 +55,8 @@ fn gossip(world: &mut World) {
     world.run_until(10 * SECOND).unwrap();
 }
 
-/// The digests of a server and its two clients, who talk over a lossy link in a world where these others do so too.
+/// The digests of a server and its two clients, who talk over a lossy link in a world where these
+/// others do so too.
 fn digests_beside(others: &[&str]) -> Vec<u64> {
     let pair = |world: &mut World, server: &str, clients: [&str; 2]| {
         let server = world.machine(server, || async {

@@ -1,5 +1,5 @@
-//! `[clock.NAME]`: what is wrong with a machine's clocks from the beginning, and what drifting clocks
-//! do to promises about time.
+//! `[clock.NAME]`: what is wrong with a machine's clocks from the beginning, and what drifting
+//! clocks do to promises about time.
 
 use crate::cast::Clients;
 use crate::dice::Draw;

@@ -1,5 +1,5 @@
-//! What the middlebox did, in the order of virtual time. Unlike what clients and servers are told, it
-//! decides no verdict and is no part of the digest.
+//! What the middlebox did, in the order of virtual time. Unlike what clients and servers are told,
+//! it decides no verdict and is no part of the digest.
 
 use crate::cast::MIDDLEBOX;
 use crate::middlebox;
@@ -20,7 +20,8 @@ impl Deeds {
         Arc::new(move |deed| deeds.list().push((now(), deed)))
     }
 
-    /// How often it did wrong, as it was planned to: not counting that a server could not be reached.
+    /// How often it did wrong, as it was planned to: not counting that a server could not be
+    /// reached.
     pub(crate) fn planned(&self) -> u64 {
         let deeds = self.list();
         let planned = deeds.iter().filter(|(_, deed)| *deed != Deed::Unreachable);

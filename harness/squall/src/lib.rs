@@ -1,4 +1,5 @@
-//! Your own service in ten lines: its server, its clients, what goes wrong, and what must hold all the same.
+//! Your own service in ten lines: its server, its clients, what goes wrong, and what must hold all
+//! the same.
 //!
 //! ```
 //! use squall::prelude::*;
@@ -45,10 +46,11 @@
 //! # nothing_is_lost();
 //! ```
 //!
-//! `cargo test` plays that with a hundred seeds: real programs, unchanged, on machines of a simulated world, with virtual time and
-//! real TCP/IP. What the checks need, the programs or the clients tell in one line each, [`sent`], [`received`],
-//! [`acknowledged`], which have no effect elsewhere. When something breaks, the test tells the story of the smallest run in
-//! which it does, the seed, and the command that repeats it:
+//! `cargo test` plays that with a hundred seeds: real programs, unchanged, on machines of a
+//! simulated world, with virtual time and real TCP/IP. What the checks need, the programs or the
+//! clients tell in one line each, [`sent`], [`received`], [`acknowledged`], which have no effect
+//! elsewhere. When something breaks, the test tells the story of the smallest run in which it does,
+//! the seed, and the command that repeats it:
 //!
 //! | variable | what it does |
 //! |---|---|
@@ -58,15 +60,16 @@
 //! | `SQUALL_PLAN=FILE` | plays what was decided in a file: the smaller plan of a failure |
 //! | `SQUALL_OUT=FOLDER` | where stories, plans and runs are written; `target/squall` if nobody says |
 //!
-//! Add `squall` to your `dev-dependencies`; no flags are needed. What your own code tells is in the crate `squall-observe`,
-//! which depends on nothing. [`prelude`] has the faults and the guarantees, [`mod@test`] says how a test is played.
+//! Add `squall` to your `dev-dependencies`; no flags are needed. What your own code tells is in the
+//! crate `squall-observe`, which depends on nothing. [`prelude`] has the faults and the guarantees,
+//! [`mod@test`] says how a test is played.
 //!
 //! # Scenarios
 //!
 //! With the feature `scenarios`, for systems of your own that files and a command know.
 //!
-//! A `Scenario` is a checked file (`Scenario::parse`); with a seed it becomes a `Plan` in
-//! which nothing is open; `run` plays the plan in a simulated world and returns the record. What is put
+//! A `Scenario` is a checked file (`Scenario::parse`); with a seed it becomes a `Plan` in which
+//! nothing is open; `run` plays the plan in a simulated world and returns the record. What is put
 //! to the test is a `System`: yours.
 //!
 //! | module | subject |

@@ -35,8 +35,8 @@ impl Log {
         self.told().events.push(Event { at, client, kind });
     }
 
-    /// Writes down that a row was committed just now. A disk that loses one makes room for another with
-    /// its id.
+    /// Writes down that a row was committed just now. A disk that loses one makes room for another
+    /// with its id.
     pub fn stored(&self, id: i64) {
         if note(&format!("row {id} stored")) {
             self.told().stored.insert(id, now());

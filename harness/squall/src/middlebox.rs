@@ -210,8 +210,8 @@ impl PlannedMiddlebox {
         Some(format!("{MIDDLEBOX}'s {habit}"))
     }
 
-    /// Whether it does something to a connection or a request each time that it does wrong, instead of
-    /// only passing things on differently.
+    /// Whether it does something to a connection or a request each time that it does wrong, instead
+    /// of only passing things on differently.
     pub(crate) fn tells_deeds(&self) -> bool {
         match self.habit() {
             Habit::RefusesUpgrades | Habit::CutsUpgrades { .. } | Habit::ClosesIdle { .. } => true,

@@ -1,6 +1,7 @@
 //! The one loop over many runs: on all cores, within a budget of time, until somebody says stop.
 //!
-//! What there is to do is never listed in memory, so that a thousand million seeds cost no more than ten.
+//! What there is to do is never listed in memory, so that a thousand million seeds cost no more
+//! than ten.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -38,8 +39,9 @@ pub fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Does `work` for every job, and gives the results to `done` in the order of the jobs, whatever the order
-/// in which they are finished. Says how many were done: all, unless the time was over or somebody said stop.
+/// Does `work` for every job, and gives the results to `done` in the order of the jobs, whatever
+/// the order in which they are finished. Says how many were done: all, unless the time was over or
+/// somebody said stop.
 pub fn parallel<J: Send, R: Send>(
     jobs: impl IntoIterator<Item = J, IntoIter: Send>,
     effort: &Effort,

@@ -1,8 +1,9 @@
-//! Scenario × seed → plan: everything that the scenario leaves open is drawn here, and nowhere else.
+//! Scenario × seed → plan: everything that the scenario leaves open is drawn here, and nowhere
+//! else.
 //!
 //! Each value is drawn from a random stream of its own, which the seed and the value's label choose
-//! together (`fault 1: at`). So a new field in a scenario, or in this format, does not change what an
-//! old seed draws for the others. What the seed decides while the world runs (latencies, losses,
+//! together (`fault 1: at`). So a new field in a scenario, or in this format, does not change what
+//! an old seed draws for the others. What the seed decides while the world runs (latencies, losses,
 //! the entropy of the machines) is left to the simulator.
 
 use crate::cast::{Machines, ROOT, Servers};
@@ -52,14 +53,15 @@ pub struct Plan {
     pub middlebox: Option<PlannedMiddlebox>,
     /// Peers that break the rules.
     pub hostile: Vec<PlannedHostile>,
-    /// The clocks that are wrong from the beginning; every [`Setting`](crate::Setting) in them is [`Setting::Fixed`](crate::Setting::Fixed).
+    /// The clocks that are wrong from the beginning; every [`Setting`](crate::Setting) in them is
+    /// [`Setting::Fixed`](crate::Setting::Fixed).
     pub clocks: Vec<Clock>,
     /// What is expected, per guarantee.
     pub expect: Vec<(Guarantee, Expected)>,
     /// What must be seen in the run, or it shows nothing.
     pub exercises: Vec<Sight>,
-    /// How long the run goes on after the last message is due and the last fault is over; if none, as long as
-    /// [`Plan::settle`] says.
+    /// How long the run goes on after the last message is due and the last fault is over; if none,
+    /// as long as [`Plan::settle`] says.
     pub settle: Option<Duration>,
 }
 
@@ -69,8 +71,8 @@ impl Plan {
         Plan { engine, ..self }
     }
 
-    /// How many machines there are: servers and their broker, clients, those that break the rules, and
-    /// a proxy.
+    /// How many machines there are: servers and their broker, clients, those that break the rules,
+    /// and a proxy.
     pub fn machines(&self) -> usize {
         let servers = self.servers();
         let between = usize::from(servers.broker) + usize::from(self.middlebox.is_some());
@@ -82,15 +84,16 @@ impl Plan {
         self.system.servers()
     }
 
-    /// What the system promises about time, in the time of the world: its machines' clocks may drift.
+    /// What the system promises about time, in the time of the world: its machines' clocks may
+    /// drift.
     pub fn bounds(&self) -> Bounds {
         let of_faults = self.faults.iter().map(|it| it.kind.kind().drift_ppm());
         let of_clocks = self.clocks.iter().map(|clock| clock.drift.ppm());
         stretch(self.system.bounds(), of_faults.chain(of_clocks))
     }
 
-    /// How long the run goes on after the last message is due and the last fault is over: unless something
-    /// else is said, long enough to come back, and then to be delivered to.
+    /// How long the run goes on after the last message is due and the last fault is over: unless
+    /// something else is said, long enough to come back, and then to be delivered to.
     pub fn settle(&self) -> Duration {
         self.settle.unwrap_or_else(|| self.bounds().delivery * 2)
     }
@@ -106,8 +109,8 @@ impl Plan {
         turns.max().unwrap_or(Duration::ZERO) + self.settle()
     }
 
-    /// When the last fault is over, in a run that ends at this time: zero if there is none, the end of the
-    /// run if one does not end.
+    /// When the last fault is over, in a run that ends at this time: zero if there is none, the end
+    /// of the run if one does not end.
     pub fn healed_at(&self, end: Duration) -> Duration {
         let faults = self.faults.iter().map(|fault| fault.healed_at(end));
         let middlebox = self.middlebox.iter().map(|it| it.healed_at(end));

@@ -1,4 +1,5 @@
-//! Plan → record: builds the world of a plan, lets its time pass, and collects what was left behind.
+//! Plan → record: builds the world of a plan, lets its time pass, and collects what was left
+//! behind.
 //!
 //! Every machine runs the programs of its system as they are. What their observers are told is
 //! written down with its virtual time, and noted in the world's digest. When the time is over, the
@@ -81,8 +82,8 @@ pub fn run(plan: &Plan) -> Result<Record, RunError> {
     })
 }
 
-/// Plays a plan like [`run`], and keeps its packets in the record: the run is the same, takes a little longer, and
-/// can be shown packet by packet.
+/// Plays a plan like [`run`], and keeps its packets in the record: the run is the same, takes a
+/// little longer, and can be shown packet by packet.
 ///
 /// # Errors
 /// Like [`run`].
@@ -92,8 +93,8 @@ pub fn run_in_detail(plan: &Plan) -> Result<Record, RunError> {
     })
 }
 
-/// Plays a plan like [`run`], and gives its packets as a capture file, pcapng: the same run, with an interface for
-/// each machine. A packet that did not arrive says why in its comment.
+/// Plays a plan like [`run`], and gives its packets as a capture file, pcapng: the same run, with
+/// an interface for each machine. A packet that did not arrive says why in its comment.
 ///
 /// # Errors
 /// Like [`run`].
@@ -108,8 +109,8 @@ pub fn capture(plan: &Plan) -> Result<(Record, Vec<u8>), RunError> {
     })
 }
 
-/// Plays a plan like [`run`], but lets one packet get through that a link loses at random: the one with this
-/// [number](squall_reports::Packet::number). Until it is sent the run is the same.
+/// Plays a plan like [`run`], but lets one packet get through that a link loses at random: the one
+/// with this [number](squall_reports::Packet::number). Until it is sent the run is the same.
 ///
 /// # Errors
 /// Like [`run`].
@@ -146,8 +147,9 @@ pub struct Audited {
     pub sources: Vec<Source>,
 }
 
-/// Plays a plan like [`run`], and tells which sources of entropy and time it used, and who asked. What a
-/// library draws once for the whole process of the host is told of the first run of that process only.
+/// Plays a plan like [`run`], and tells which sources of entropy and time it used, and who asked.
+/// What a library draws once for the whole process of the host is told of the first run of that
+/// process only.
 ///
 /// # Errors
 /// Like [`run`].
@@ -231,8 +233,8 @@ fn begin(plan: &Plan, world: &mut World) -> Begun {
     }
 }
 
-/// Lets the rest of the time pass, and collects what was left behind. `keep` says whether the record gets the packets that
-/// the world has kept.
+/// Lets the rest of the time pass, and collects what was left behind. `keep` says whether the
+/// record gets the packets that the world has kept.
 fn finish(plan: &Plan, world: &mut World, begun: &Begun, keep: bool) -> Result<Played, RunError> {
     let Begun {
         machines,
@@ -370,8 +372,8 @@ fn build(plan: &Plan, world: &mut World, log: &Log, deeds: &Deeds) -> IndexMap<S
     site.finish()
 }
 
-/// Kills the process that has the database, as only a closed database can be read, and reads what is
-/// on the disk.
+/// Kills the process that has the database, as only a closed database can be read, and reads what
+/// is on the disk.
 fn read_database(
     plan: &Plan,
     world: &mut World,

@@ -2,9 +2,9 @@
 //! its file says them.
 //!
 //! A [`Scenario`] has been checked: names are unique, ranges are not empty, every fault hits
-//! machines that exist. What it leaves open (a [`Setting::Between`], [`Victims::Any`](crate::Victims)) is decided by
-//! the seed in [`crate::plan`]. What it says of the system that is put to the test, only that
-//! [`System`](crate::System) knows.
+//! machines that exist. What it leaves open (a [`Setting::Between`],
+//! [`Victims::Any`](crate::Victims)) is decided by the seed in [`crate::plan`]. What it says of the
+//! system that is put to the test, only that [`System`](crate::System) knows.
 
 use crate::cast::clients;
 use crate::clocks::Clock;
@@ -68,8 +68,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Reads a scenario's text, of one of these systems. `source` is the path of its file, or its name if it
-    /// is embedded.
+    /// Reads a scenario's text, of one of these systems. `source` is the path of its file, or its
+    /// name if it is embedded.
     ///
     /// # Errors
     /// All mistakes that could be found, each with its place in the text and a remedy.

@@ -1,4 +1,5 @@
-//! Where a system builds its machines: the world of a run, with the links and the middlebox of the plan.
+//! Where a system builds its machines: the world of a run, with the links and the middlebox of the
+//! plan.
 
 use crate::cast::{MIDDLEBOX, PORT};
 use crate::client::PlannedClient;
@@ -204,8 +205,9 @@ impl User {
         self.log.add(self.client, kind);
     }
 
-    /// What the user does from one start of its machine to its end: says each message when it is due, with
-    /// the number of its operation, which is unique in the run. What was due before is not said any more.
+    /// What the user does from one start of its machine to its end: says each message when it is
+    /// due, with the number of its operation, which is unique in the run. What was due before is
+    /// not said any more.
     pub async fn act(&self, mut say: impl FnMut(u64, &Message)) {
         let started_at = now();
         for (planned, operation) in self.due_from(started_at) {

@@ -1,5 +1,5 @@
-//! How much a scenario asks for, before anything of it is drawn: so that a run which would take all the
-//! memory, or days, is refused with its figures and not begun.
+//! How much a scenario asks for, before anything of it is drawn: so that a run which would take all
+//! the memory, or days, is refused with its figures and not begun.
 
 use crate::scenario::Scenario;
 use crate::setting::Setting;

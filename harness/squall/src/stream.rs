@@ -1,5 +1,5 @@
-//! The seed's decisions: each value from a random stream of its own, which the seed and the value's label
-//! choose together.
+//! The seed's decisions: each value from a random stream of its own, which the seed and the value's
+//! label choose together.
 
 use crate::setting::Setting;
 use rand::{RngExt, SeedableRng};
@@ -8,7 +8,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The random stream of this label: the same for the same seed, and apart from that of every other label.
+/// The random stream of this label: the same for the same seed, and apart from that of every other
+/// label.
 pub fn stream(seed: u64, label: &str) -> ChaCha8Rng {
     let mut stream = ChaCha8Rng::seed_from_u64(seed);
     stream.set_stream(xxh3_64(label.as_bytes()));

@@ -1,7 +1,7 @@
 //! What is put to the test: the seam at which a system of your own is put in place of ours.
 //!
-//! A [`System`] is what a scenario file says about it, and in a plan the same with nothing left open.
-//! Everything else in this crate holds it as a [`Subject`] and knows of none what it is.
+//! A [`System`] is what a scenario file says about it, and in a plan the same with nothing left
+//! open. Everything else in this crate holds it as a [`Subject`] and knows of none what it is.
 
 use crate::cast::Servers;
 use crate::client::PlannedClient;
@@ -39,8 +39,8 @@ pub trait System:
     /// What it promises about time, by its own clocks. Of a plan, as all that follows.
     fn bounds(&self) -> Bounds;
 
-    /// Builds the machines: the servers, and a client for each of [`Site::users`]. Their programs tell
-    /// what they see to the site's [`Log`](crate::Log).
+    /// Builds the machines: the servers, and a client for each of [`Site::users`]. Their programs
+    /// tell what they see to the site's [`Log`](crate::Log).
     fn build(&self, site: &mut Site<'_>);
 
     /// What is stored at the end. To be called inside of the machine that stores what counts, whose
@@ -58,13 +58,15 @@ pub trait System:
         false
     }
 
-    /// How many messages a client has on its disk that are not done; none if it keeps none there, or the disk
-    /// cannot be read. To be called inside of the client's machine, whose process has been killed.
+    /// How many messages a client has on its disk that are not done; none if it keeps none there,
+    /// or the disk cannot be read. To be called inside of the client's machine, whose process has
+    /// been killed.
     fn unsent(&self) -> Option<u64> {
         None
     }
 
-    /// What is kept beside what is stored, for clients that may come back. To be called like [`System::stored`].
+    /// What is kept beside what is stored, for clients that may come back. To be called like
+    /// [`System::stored`].
     fn kept(&self) -> Vec<(Held, u64)> {
         Vec::new()
     }

@@ -252,7 +252,8 @@ impl Workload {
     }
 }
 
-/// What long messages are made of: letters mostly, and what takes several bytes, or has to be escaped somewhere.
+/// What long messages are made of: letters mostly, and what takes several bytes, or has to be
+/// escaped somewhere.
 const LETTERS: [char; 16] = [
     'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', ' ', '.', 'ä', '€', '😀', '"', '\\', '\n',
 ];

@@ -1,6 +1,8 @@
-//! `#[squall::test]` as a user meets it: a service of a few lines, what passes, and what is said of what fails.
+//! `#[squall::test]` as a user meets it: a service of a few lines, what passes, and what is said of
+//! what fails.
 //!
-//! Tests that are meant to fail are ignored, and played by the others in a process of their own, as `cargo test` does.
+//! Tests that are meant to fail are ignored, and played by the others in a process of their own, as
+//! `cargo test` does.
 
 use squall::prelude::*;
 use std::net::SocketAddr;
@@ -11,7 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
-/// Takes orders, one a line, and confirms each. What it was told already it handles again, unless it remembers.
+/// Takes orders, one a line, and confirms each. What it was told already it handles again, unless
+/// it remembers.
 async fn serve(remembers: bool) {
     let listener = TcpListener::bind("0.0.0.0:3000").await.unwrap();
     let known = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
@@ -130,7 +133,8 @@ fn other_attributes_of_a_test_stay(world: &mut World) {
     );
 }
 
-/// Two clerks sell the last seat. Each looks whether it is free, and lets the lock go while the time is noted.
+/// Two clerks sell the last seat. Each looks whether it is free, and lets the lock go while the
+/// time is noted.
 fn sell_the_last_seat() {
     let (free, sold) = (std::sync::Mutex::new(true), std::sync::Mutex::new(0));
     std::thread::scope(|clerks| {

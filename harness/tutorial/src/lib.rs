@@ -2,7 +2,8 @@
 //! rust_socketio: a second system under test, and one with known hazards.
 //!
 //! It is translated step by step from <https://socket.io/docs/v4/tutorial/introduction>, with its
-//! names, its order of steps and its mistakes. Everybody is in one room, and messages have no sender.
+//! names, its order of steps and its mistakes. Everybody is in one room, and messages have no
+//! sender.
 //!
 //! - [`serve`] (`server`): a message is inserted, broadcast with its id, acknowledged; who connects
 //!   is sent all rows after its server offset.

@@ -1,9 +1,9 @@
 //! SQLite as the tutorial has it: `await db.run(…)` and `await db.each(…)`.
 //!
 //! In Node a statement is handed to one of libuv's four threads, and its result comes back to the
-//! program when that thread is through. Two statements that are under way together execute one after
-//! the other, and their results come back in any order. Here a statement waits a random time for its
-//! thread to begin, executes, and waits another for its result to be noticed.
+//! program when that thread is through. Two statements that are under way together execute one
+//! after the other, and their results come back in any order. Here a statement waits a random time
+//! for its thread to begin, executes, and waits another for its result to be noticed.
 
 use rand::RngExt;
 use rusqlite::{Connection, Error, params};

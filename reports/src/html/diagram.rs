@@ -1,7 +1,9 @@
-//! The space-time diagram of a run: a lane for each machine and for the database, packets as arrows between them.
+//! The space-time diagram of a run: a lane for each machine and for the database, packets as arrows
+//! between them.
 //!
-//! It is a picture as it stands. The page's script, where there is one, places everything anew when somebody zooms:
-//! so each thing carries its times in nanoseconds, `data-t` and `data-u`, and the number of its operation, `data-o`.
+//! It is a picture as it stands. The page's script, where there is one, places everything anew when
+//! somebody zooms: so each thing carries its times in nanoseconds, `data-t` and `data-u`, and the
+//! number of its operation, `data-o`.
 
 use super::plain::plain;
 use crate::guilt::Guilt;
@@ -118,7 +120,8 @@ impl<'r> Diagram<'r> {
         }
     }
 
-    /// The packets to draw, those that say most of all if there are too many, and how many are left out of each kind.
+    /// The packets to draw, those that say most of all if there are too many, and how many are left
+    /// out of each kind.
     fn packets(&self) -> (Vec<&'r Packet>, Vec<String>) {
         let Some(traffic) = &self.record.traffic else {
             let none = "The record has no packets: messages are drawn from what the clients and the database say.";
@@ -410,7 +413,8 @@ const TOLD: &str = "M0 9 4 2H-4Z";
 const COMMITTED: &str = "M-1.5-10H1.5V10H-1.5Z";
 const STOPPED: &str = "M0-7 7 0 0 7-7 0Z";
 
-/// Who gets a lane: everybody if there is room; otherwise who is involved, servers, who was hit, and the first others.
+/// Who gets a lane: everybody if there is room; otherwise who is involved, servers, who was hit,
+/// and the first others.
 fn lanes<'r>(record: &'r Record, guilt: Option<&Guilt<'_>>) -> Vec<&'r str> {
     let hit: BTreeSet<&str> = record
         .faults

@@ -1,5 +1,6 @@
-//! The way of one message as a ladder: a column for each place, a row for each station, from above to below. The rows
-//! are equally far apart, whatever the time between them; their times stand beside them.
+//! The way of one message as a ladder: a column for each place, a row for each station, from above
+//! to below. The rows are equally far apart, whatever the time between them; their times stand
+//! beside them.
 
 use super::diagram::short;
 use super::plain::plain;

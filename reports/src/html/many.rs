@@ -154,8 +154,8 @@ fn bar(held: u64, violated: u64, runs: u64) -> Markup {
     }
 }
 
-/// A file beside this one, as a link: what has a meaning in addresses is escaped (RFC 3986), so that no name is taken
-/// for another scheme or host.
+/// A file beside this one, as a link: what has a meaning in addresses is escaped (RFC 3986), so
+/// that no name is taken for another scheme or host.
 fn address(file: &str) -> String {
     let mut address = String::from("./");
     for byte in file.bytes() {

@@ -1,7 +1,8 @@
 //! A run as one page: a file of its own that asks nobody for anything.
 //!
-//! What strangers wrote, names and contents of messages, reaches the page as text only: the template escapes it, and
-//! `plain` shows what cannot be seen. The script holds no data; it reads the page. Without it the page says the same.
+//! What strangers wrote, names and contents of messages, reaches the page as text only: the
+//! template escapes it, and `plain` shows what cannot be seen. The script holds no data; it reads
+//! the page. Without it the page says the same.
 
 mod curve;
 mod diagram;

@@ -1,7 +1,9 @@
-//! Texts of strangers, made harmless for a page: what cannot be seen is shown, and what is too long is cut.
+//! Texts of strangers, made harmless for a page: what cannot be seen is shown, and what is too long
+//! is cut.
 //!
-//! The markup itself is escaped by the template. This is about what markup does not stop: controls, and characters
-//! that turn the direction of writing round (UAX #9), which would let a name pretend to be another text.
+//! The markup itself is escaped by the template. This is about what markup does not stop: controls,
+//! and characters that turn the direction of writing round (UAX #9), which would let a name pretend
+//! to be another text.
 
 /// How long a text is shown, in characters.
 const TEXT_MAX: usize = 400;

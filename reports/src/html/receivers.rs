@@ -66,7 +66,8 @@ pub(super) fn receivers(record: &Record, guilt: Option<&Guilt<'_>>) -> Markup {
     }
 }
 
-/// Of each of these clients, the stored messages of its rooms at the end, by how often it handled them.
+/// Of each of these clients, the stored messages of its rooms at the end, by how often it handled
+/// them.
 fn seen<'r>(record: &'r Record, clients: &[(&'r str, u32)]) -> Vec<Seen<'r>> {
     let history = &record.history;
     let mut handled: BTreeMap<(u32, &str), usize> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! What many composed worlds brought to light, as a page: the stories, and what was put to the test under which fault.
+//! What many composed worlds brought to light, as a page: the stories, and what was put to the test
+//! under which fault.
 
 use super::plain::plain;
 use super::shell::page;
@@ -21,7 +22,8 @@ pub struct Stories {
     pub kinds: Vec<String>,
     /// Each guarantee, and in how many worlds it was put to the test under each of these kinds.
     pub matrix: Vec<(String, Vec<u64>)>,
-    /// How likely a further world shows a guarantee under a kind of fault that none has shown, from 0 to 1.
+    /// How likely a further world shows a guarantee under a kind of fault that none has shown, from
+    /// 0 to 1.
     pub unseen: f64,
 }
 

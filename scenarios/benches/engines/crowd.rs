@@ -1,5 +1,5 @@
-//! The loads, and the programs of the machines. The same programs run on every engine, but for the chat's, whose
-//! libraries name tokio's own sockets: they can be run on our engines only.
+//! The loads, and the programs of the machines. The same programs run on every engine, but for the
+//! chat's, whose libraries name tokio's own sockets: they can be run on our engines only.
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -151,8 +151,8 @@ impl Crowd {
         }
     }
 
-    /// The program of a client of the chat: it connects before the first message is due, and writes a
-    /// message to all once in every period.
+    /// The program of a client of the chat: it connects before the first message is due, and writes
+    /// a message to all once in every period.
     pub(crate) fn chat_client(
         &self,
         client: u32,

@@ -1,27 +1,30 @@
-//! How much virtual time passes in a second of real time: our two engines beside plain turmoil-net and
-//! plain turmoil.
+//! How much virtual time passes in a second of real time: our two engines beside plain turmoil-net
+//! and plain turmoil.
 //!
 //! ```sh
 //! cargo bench -p squall-cli --bench engines            # all, in about four minutes
 //! cargo bench -p squall-cli --bench engines -- echo    # one load
 //! ```
 //!
-//! Crowds of 12 to 1002 machines, one of them a server, with a latency of one millisecond and four loads:
-//! *idle*, where nobody says anything; *heartbeat*, where each client has an open connection and exchanges a
-//! message for its echo every 25 seconds; *echo*, where it does so ten times a second; and *chat*, where the
-//! server and the clients are Squall's, over Socket.IO, and each client writes twice a minute to all. A column
-//! of the table is a function in [`ENGINES`]; the programs of the machines are in `crowd`.
+//! Crowds of 12 to 1002 machines, one of them a server, with a latency of one millisecond and four
+//! loads: *idle*, where nobody says anything; *heartbeat*, where each client has an open connection
+//! and exchanges a message for its echo every 25 seconds; *echo*, where it does so ten times a
+//! second; and *chat*, where the server and the clients are Squall's, over Socket.IO, and each
+//! client writes twice a minute to all. A column of the table is a function in [`ENGINES`]; the
+//! programs of the machines are in `crowd`.
 //!
-//! This is a plain program and not criterion's: a run of a large crowd takes seconds, and criterion would
-//! want ten of each. A run of less than a second is made three times, and the fastest counts. A run that
-//! is not over after three seconds is stopped; its figure has a star and is that of the part it got through, in
-//! which some clients may not even have begun: it flatters. Each load and size is measured on all engines
-//! before the next, so that a computer that is busy for a while favours none of them.
+//! This is a plain program and not criterion's: a run of a large crowd takes seconds, and criterion
+//! would want ten of each. A run of less than a second is made three times, and the fastest counts.
+//! A run that is not over after three seconds is stopped; its figure has a star and is that of the
+//! part it got through, in which some clients may not even have begun: it flatters. Each load and
+//! size is measured on all engines before the next, so that a computer that is busy for a while
+//! favours none of them.
 //!
-//! What is measured is the whole run, from the building of the world to its end. turmoil and turmoil-net
-//! are used as their documentation tells: `turmoil::Sim` and `fixture::ClientServer`, with the tick of 1 ms
-//! that is their default. They do not do the same work: on our engines the programs are unmodified, each
-//! with a runtime of its own, packets are bytes with checksums, and all goes into a digest.
+//! What is measured is the whole run, from the building of the world to its end. turmoil and
+//! turmoil-net are used as their documentation tells: `turmoil::Sim` and `fixture::ClientServer`,
+//! with the tick of 1 ms that is their default. They do not do the same work: on our engines the
+//! programs are unmodified, each with a runtime of its own, packets are bytes with checksums, and
+//! all goes into a digest.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
@@ -39,7 +42,8 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Runs a crowd, and says how much virtual time passed until it was over; none if it cannot be run there.
+/// Runs a crowd, and says how much virtual time passed until it was over; none if it cannot be run
+/// there.
 type Simulate = fn(&Crowd) -> Option<Duration>;
 
 /// The columns of the table. To add an engine, write a function that runs a crowd on it.

@@ -14,7 +14,8 @@ const LATENCY: Duration = Duration::from_millis(1);
 /// turmoil's tick: how far it goes in one step.
 const TICK: Duration = Duration::from_millis(1);
 
-/// How often an engine that runs on by itself is stopped for a look at the real clock, in a whole run.
+/// How often an engine that runs on by itself is stopped for a look at the real clock, in a whole
+/// run.
 const LOOKS: u32 = 1000;
 
 const PORT: u16 = 7;

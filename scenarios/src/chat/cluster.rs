@@ -1,7 +1,8 @@
 //! `[cluster]`: several servers in place of the one, and a broker between them.
 //!
-//! Each is a machine. A client connects to its own server, counted through in the order of the clients,
-//! and moves on to the next when that is lost; or it goes through the `[middlebox]`, which balances.
+//! Each is a machine. A client connects to its own server, counted through in the order of the
+//! clients, and moves on to the next when that is lost; or it goes through the `[middlebox]`, which
+//! balances.
 
 use serde::{Deserialize, Serialize};
 use squall::Draw;

@@ -1,4 +1,5 @@
-//! How much the chat's server keeps for its clients: limits that are seldom reached, unless a scenario makes them small.
+//! How much the chat's server keeps for its clients: limits that are seldom reached, unless a
+//! scenario makes them small.
 
 use serde::{Deserialize, Serialize};
 use squall::text::{Problems, Table};

@@ -31,7 +31,8 @@ pub(super) fn deliveries(text: &str) -> Vec<EventKind> {
     packets.collect()
 }
 
-/// A message as the chat's server tells it: the beginning of an array. The rest says nothing about a leak.
+/// A message as the chat's server tells it: the beginning of an array. The rest says nothing about
+/// a leak.
 fn delivery(message: &Value) -> Option<EventKind> {
     let text = |place: usize| Some(message.get(place)?.as_str()?.to_owned());
     Some(EventKind::Delivered {

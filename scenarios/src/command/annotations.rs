@@ -1,9 +1,10 @@
-//! What went wrong as annotations of a GitHub workflow: on the line of the scenario that it is about.
+//! What went wrong as annotations of a GitHub workflow: on the line of the scenario that it is
+//! about.
 
 use squall_reports::{Judged, Outcome};
 
-/// A command of a workflow for each guarantee that is not as expected, and for each panic. `source` is the file as the
-/// command line names it, and `text` what is in it.
+/// A command of a workflow for each guarantee that is not as expected, and for each panic. `source`
+/// is the file as the command line names it, and `text` what is in it.
 pub(super) fn of(judged: &Judged, source: &str, text: &str) -> Vec<String> {
     let record = &judged.record;
     let title = format!("{}, seed {}", record.scenario, record.seed);

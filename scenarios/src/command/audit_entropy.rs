@@ -1,4 +1,5 @@
-//! `squall audit-entropy`: what a run asked its simulated systems for, and what reached the real one.
+//! `squall audit-entropy`: what a run asked its simulated systems for, and what reached the real
+//! one.
 
 use super::engine::On;
 use super::exit::{Exit, Failure, say};
@@ -10,11 +11,12 @@ use squall_simulator::{Source as Asked, SourceKind as Kind};
 
 /// Names every source of entropy and time that a run used, and everything that reached the host.
 ///
-/// For each door of the operating system (getrandom, clock_gettime by clock, SQLite's own, the seed of tokio's
-/// runtime, …): how many calls, how many random bytes, by which crate, on which machines. Then what the host
-/// answered, where it could have told one run from another: files, system calls that are not simulated.
-/// The crate is that of the first function on the stack which does not merely pass the question on, as
-/// the standard library does. It takes debug information to tell, so a build without that may tell less.
+/// For each door of the operating system (getrandom, clock_gettime by clock, SQLite's own, the seed
+/// of tokio's runtime, …): how many calls, how many random bytes, by which crate, on which
+/// machines. Then what the host answered, where it could have told one run from another: files,
+/// system calls that are not simulated. The crate is that of the first function on the stack which
+/// does not merely pass the question on, as the standard library does. It takes debug information
+/// to tell, so a build without that may tell less.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The name of a scenario (see `squall list`), or a file.

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 /// Plants one bug after the other into the chat, and says by what each was caught.
 ///
 /// A checker that never fails proves nothing. Each planted bug is a variant of the chat that breaks
-/// one thing; it is played in the named scenario that is to bring it to light, seed by seed, until the
-/// guarantee that it breaks is violated. The correct chat is played with the same seeds, and must keep
-/// to that and to all that the scenario expects.
+/// one thing; it is played in the named scenario that is to bring it to light, seed by seed, until
+/// the guarantee that it breaks is violated. The correct chat is played with the same seeds, and
+/// must keep to that and to all that the scenario expects.
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]
 pub(crate) struct Arguments {

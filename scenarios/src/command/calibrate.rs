@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 /// Measures TCP in the simulated world, and sets it beside Linux.
 ///
-/// Handshakes, repairs of losses, outages, fetches, small writes, silent peers and goodputs, each with what
-/// Linux was measured to do, the ratio, and what decides it. It is the same each time. It takes a minute
-/// or two.
+/// Handshakes, repairs of losses, outages, fetches, small writes, silent peers and goodputs, each
+/// with what Linux was measured to do, the ratio, and what decides it. It is the same each time. It
+/// takes a minute or two.
 ///
-/// With --record the Linux of this computer is measured instead, in some twenty minutes: with the rights of
-/// root, in network namespaces of its own. It changes nothing outside of them.
+/// With --record the Linux of this computer is measured instead, in some twenty minutes: with the
+/// rights of root, in network namespaces of its own. It changes nothing outside of them.
 ///
 /// As JSON: in `calibration` a list of objects with what, world, linux, unit, ratio, bounds (a list
 /// of two) and why.
@@ -36,7 +36,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT", requires = "record")]
     only: Option<String>,
 
-    /// Compare with this file, which --record has written, instead of the table that Squall brings along.
+    /// Compare with this file, which --record has written, instead of the table that Squall brings
+    /// along.
     #[arg(long, value_name = "FILE")]
     linux: Option<PathBuf>,
 }

@@ -26,7 +26,8 @@ pub(super) fn tell(record: &mut Record) {
     record.command = as_called(&record.command);
 }
 
-/// What was typed: `cargo run`, which tells its programs their package, or the name or path of the program.
+/// What was typed: `cargo run`, which tells its programs their package, or the name or path of the
+/// program.
 fn program(is_run_by_cargo: bool, is_release: bool, name: &str) -> String {
     match (is_run_by_cargo, name) {
         (true, _) if is_release => "cargo run --release --".to_owned(),

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 /// Plays a run and writes its packets as a capture file (pcapng).
 ///
-/// Each machine is an interface, times are virtual and to the nanosecond, and a packet that did not arrive says why in
-/// its comment. The run is the same as without.
+/// Each machine is an interface, times are virtual and to the nanosecond, and a packet that did not
+/// arrive says why in its comment. The run is the same as without.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -9,8 +9,8 @@ use squall_reports::json::VERSION;
 
 /// Reads scenario files, or plans, and says what is wrong in them. Nothing is played.
 ///
-/// As JSON: in `files` a list of objects with file, kind (scenario or plan), and in `mistakes` a list of objects with
-/// line and column (from 1 on), what is wrong, and the remedy.
+/// As JSON: in `files` a list of objects with file, kind (scenario or plan), and in `mistakes` a
+/// list of objects with line and column (from 1 on), what is wrong, and the remedy.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

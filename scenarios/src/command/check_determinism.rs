@@ -20,8 +20,8 @@ use std::process::Command;
 pub(crate) struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// How often to play each run: the first time alone, then side by side, half of them in threads, a quarter
-    /// in processes, and a quarter in processes without address randomisation.
+    /// How often to play each run: the first time alone, then side by side, half of them in
+    /// threads, a quarter in processes, and a quarter in processes without address randomisation.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..))]
     runs: u32,
     /// The seed.
@@ -30,7 +30,8 @@ pub(crate) struct Arguments {
     /// How many runs at a time; as many as there are cores, if not given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// Writes what was compared, and the digests, for another build or computer to be checked against.
+    /// Writes what was compared, and the digests, for another build or computer to be checked
+    /// against.
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// Compares the digests with those of a certificate of another build or computer as well.
@@ -154,7 +155,8 @@ fn compare(plan: &Plan, arguments: &Arguments, jobs: usize) -> Result<Comparison
 }
 
 /// Does something, after which this thread starts processes as it did before; those that it starts
-/// meanwhile have their code, heap and stack at the same addresses each time, if the system allows that.
+/// meanwhile have their code, heap and stack at the same addresses each time, if the system allows
+/// that.
 fn with_fixed_addresses<T>(f: impl FnOnce() -> T) -> T {
     let before = personality::get();
     if let Ok(before) = before {

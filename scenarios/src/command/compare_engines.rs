@@ -17,14 +17,15 @@ use std::time::Instant;
 
 /// Runs scenarios on both engines, and sets the verdicts beside one another.
 ///
-/// Squall can simulate a world in two ways (see --engine of `squall run`). The machines and the chat
-/// on them are the same; what schedules them, keeps the time and delivers packets was written twice, by
-/// different people. So a verdict that both come to is no artefact of one of them. Their digests
-/// differ, because turmoil's time advances in ticks of 1 ms; their verdicts must not.
+/// Squall can simulate a world in two ways (see --engine of `squall run`). The machines and the
+/// chat on them are the same; what schedules them, keeps the time and delivers packets was written
+/// twice, by different people. So a verdict that both come to is no artefact of one of them. Their
+/// digests differ, because turmoil's time advances in ticks of 1 ms; their verdicts must not.
 ///
 /// For each scenario this prints in how many runs each guarantee held, was violated or was not
 /// exercised; each difference with the commands that repeat its first pair of runs; and what a run
-/// costs on each engine. Scenarios of very many machines are left out; each is told, with the reason.
+/// costs on each engine. Scenarios of very many machines are left out; each is told, with the
+/// reason.
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]
 pub(crate) struct Arguments {

@@ -12,8 +12,8 @@ pub(crate) enum Exit {
     AsExpected = 0,
     /// Something did not.
     NotAsExpected = 1,
-    /// Something that was expected to hold, or to be violated, was never put to the test; a fault struck
-    /// nothing; or nothing was expected at all.
+    /// Something that was expected to hold, or to be violated, was never put to the test; a fault
+    /// struck nothing; or nothing was expected at all.
     NotExercised = 2,
     /// The same run was different another time.
     NotDeterministic = 3,

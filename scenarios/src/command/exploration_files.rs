@@ -1,5 +1,5 @@
-//! The files of an exploration: what was found, for programs and for other machines, and on a page; and a scenario for
-//! each story.
+//! The files of an exploration: what was found, for programs and for other machines, and on a page;
+//! and a scenario for each story.
 
 use super::exit::Failure;
 use crate::search::{self, Document, Exploration, Told, Yardstick};

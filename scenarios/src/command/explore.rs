@@ -1,4 +1,5 @@
-//! `squall explore`: plays worlds that nobody made a scenario for, and tells what is wrong in stories.
+//! `squall explore`: plays worlds that nobody made a scenario for, and tells what is wrong in
+//! stories.
 
 use super::exit::{Exit, Failure, note, say};
 use super::exploration_files::{read_exploration, write};
@@ -19,30 +20,34 @@ const SEEDS: u64 = 1_000;
 
 /// Composes worlds from seeds, plays them, and tells what is wrong in any.
 ///
-/// A world is a scenario with everything that a scenario file can say: servers, clients, links, options near their
-/// limits, a workload, and faults that come again, overlap and are aimed. Whatever the chat of that configuration
-/// promises must hold. What is found is grouped into stories, by what goes wrong; `squall shrink` makes the world of
-/// one small.
+/// A world is a scenario with everything that a scenario file can say: servers, clients, links,
+/// options near their limits, a workload, and faults that come again, overlap and are aimed.
+/// Whatever the chat of that configuration promises must hold. What is found is grouped into
+/// stories, by what goes wrong; `squall shrink` makes the world of one small.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// A scenario file: what it says stays as it is, and the seed decides the rest. Without it, all is open.
+    /// A scenario file: what it says stays as it is, and the seed decides the rest. Without it, all
+    /// is open.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The seeds: `N` for 1 to N, or `N..M`. [default: 1000, or with --for as many as there is time for]
+    /// The seeds: `N` for 1 to N, or `N..M`. [default: 1000, or with --for as many as there is time
+    /// for]
     #[arg(long, value_name = "N..M", value_parser = seeds)]
     seeds: Option<RangeInclusive<u64>>,
     /// No world is begun when so much time has passed, as in `10m` or `90s`.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     longest: Option<Duration>,
-    /// The k-th of n parts of the seeds, for n machines that share the work. `auto`: as the machine says, in the
-    /// variables of a Slurm array job, of an indexed job of Kubernetes, or SQUALL_SHARD and SQUALL_SHARDS.
+    /// The k-th of n parts of the seeds, for n machines that share the work. `auto`: as the machine
+    /// says, in the variables of a Slurm array job, of an indexed job of Kubernetes, or
+    /// SQUALL_SHARD and SQUALL_SHARDS.
     #[arg(long, value_name = "K/N", value_parser = shard, default_value = "1/1")]
     shard: (u64, u64),
     /// How many worlds at a time; as many as there are cores, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// A directory for the smallest world of each story, as a scenario file, for `exploration.json`, and for a page.
+    /// A directory for the smallest world of each story, as a scenario file, for
+    /// `exploration.json`, and for a page.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on where the exploration in `--out` was ended, with the seeds that are left of it.
@@ -97,8 +102,8 @@ fn shard(text: &str) -> Result<(u64, u64), String> {
     }
 }
 
-/// Which machine of how many this is, by the variables that schedulers set: how many there are, the number of this
-/// one, and the number of the first one.
+/// Which machine of how many this is, by the variables that schedulers set: how many there are, the
+/// number of this one, and the number of the first one.
 fn shard_of(variable: impl Fn(&str) -> Option<String>) -> Result<(u64, u64), String> {
     const SCHEDULERS: [(&str, &str, &str); 3] = [
         ("SQUALL_SHARDS", "SQUALL_SHARD", "1"),
@@ -245,7 +250,8 @@ pub(super) fn read(file: Option<&Path>) -> Result<Document, Failure> {
     Document::parse(&text).map_err(Failure::new)
 }
 
-/// A world was no scenario: with the file, what it fixes does not go together with something that was drawn.
+/// A world was no scenario: with the file, what it fixes does not go together with something that
+/// was drawn.
 pub(super) fn wrong(bad: BadScenario) -> Failure {
     Failure::told(told(&bad))
 }

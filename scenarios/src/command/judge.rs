@@ -17,9 +17,9 @@ use std::time::Duration;
 
 /// Checks guarantees on a log in JSON Lines that any programs have written, of whatever language.
 ///
-/// Each line is an object with `at` (in seconds since any beginning), `who` (the program: `client-2`), `event` and its
-/// fields; the lines may be in any order. scenarios/README.md lists the events. Nothing is simulated, and what a log
-/// does not have is not judged.
+/// Each line is an object with `at` (in seconds since any beginning), `who` (the program:
+/// `client-2`), `event` and its fields; the lines may be in any order. scenarios/README.md lists
+/// the events. Nothing is simulated, and what a log does not have is not judged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -15,9 +15,9 @@ use std::time::Instant;
 
 /// Plays every transport in every delivery mode under every class of fault, and prints what held.
 ///
-/// One table for each transport and mode: a row for each guarantee that was put to the test, a column
-/// for each class of fault. Everything is expected to hold in the mode `exactly once`; what the weaker modes lose is
-/// shown, and is no failure.
+/// One table for each transport and mode: a row for each guarantee that was put to the test, a
+/// column for each class of fault. Everything is expected to hold in the mode `exactly once`; what
+/// the weaker modes lose is shown, and is no failure.
 #[derive(Debug, clap::Args)]
 #[command(after_help = NOTES)]
 pub(crate) struct Arguments {

@@ -9,14 +9,16 @@ use std::path::PathBuf;
 
 /// Merges what several machines have found into what one would have found.
 ///
-/// The order makes no difference, and the result is the same to the byte as if one machine had played all worlds.
+/// The order makes no difference, and the result is the same to the byte as if one machine had
+/// played all worlds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The directories that `squall explore --out` has written, or the `exploration.json` in them.
     #[arg(required = true, value_name = "DIR")]
     explorations: Vec<PathBuf>,
-    /// A directory for the smallest world of each story, as a scenario file, for `exploration.json`, and for a page.
+    /// A directory for the smallest world of each story, as a scenario file, for
+    /// `exploration.json`, and for a page.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]

@@ -186,7 +186,8 @@ impl Output {
     }
 }
 
-/// A line for a run as expected. What is not, is told: the verdict with the seed, what repeats it, the guarantees.
+/// A line for a run as expected. What is not, is told: the verdict with the seed, what repeats it,
+/// the guarantees.
 fn say_briefly(judged: &Judged) {
     let report = of_run(judged, Format::Text, true);
     let mut lines = report.lines();

@@ -8,11 +8,12 @@ use squall_reports::parity::{Agreement, Behaviour, Parity};
 
 /// Compares the simulated kernel with the real one, behaviour by behaviour.
 ///
-/// Each behaviour of the socket API has one body, which runs on this machine's Linux over its loopback and on
-/// a simulated machine. What the two saw must be the same, or the difference be explained.
+/// Each behaviour of the socket API has one body, which runs on this machine's Linux over its
+/// loopback and on a simulated machine. What the two saw must be the same, or the difference be
+/// explained.
 ///
-/// As text, what was seen is shown where it differs. As JSON: in `parity` a list of objects with group, name,
-/// outcome, explanation, real and simulated.
+/// As text, what was seen is shown where it differs. As JSON: in `parity` a list of objects with
+/// group, name, outcome, explanation, real and simulated.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]

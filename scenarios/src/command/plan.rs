@@ -7,8 +7,8 @@ use super::selection::read_one;
 
 /// Writes the plan of a scenario and a seed: everything that a run will do, with nothing left open.
 ///
-/// `squall run PLAN.toml` plays it: the same run, with the same digest. What stands in it can be changed:
-/// each value has a random stream of its own, so that changing one moves no other.
+/// `squall run PLAN.toml` plays it: the same run, with the same digest. What stands in it can be
+/// changed: each value has a random stream of its own, so that changing one moves no other.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

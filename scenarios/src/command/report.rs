@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// Writes the reports of runs from their records alone: nothing is played.
 ///
-/// A record is in the JSON report of a run (`squall run --out DIR`, or `--format json`). A directory stands for all JSON
-/// reports of runs in it, and gets a page that lists them. The guarantees are checked with the checkers of this build.
+/// A record is in the JSON report of a run (`squall run --out DIR`, or `--format json`). A
+/// directory stands for all JSON reports of runs in it, and gets a page that lists them. The
+/// guarantees are checked with the checkers of this build.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -38,8 +38,8 @@ const REPORTS: &str = "report";
 pub(crate) struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// What was not as expected last time, with the same seeds: as `summary.json` in the directory for the reports
-    /// says.
+    /// What was not as expected last time, with the same seeds: as `summary.json` in the directory
+    /// for the reports says.
     #[arg(long, group = "Selection", conflicts_with_all = ["seed", "seeds", "engine"])]
     failed: bool,
     /// The seed that decides everything the scenario leaves open. [default: 1]

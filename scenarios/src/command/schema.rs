@@ -5,8 +5,8 @@ use super::output::say_whole;
 
 /// Prints the JSON Schema (draft-07) of scenario files, for editors.
 ///
-/// An editor with a server for TOML (Taplo, Even Better TOML, tombi) completes and checks a file whose first line is
-/// `#:schema ./scenario.schema.json`.
+/// An editor with a server for TOML (Taplo, Even Better TOML, tombi) completes and checks a file
+/// whose first line is `#:schema ./scenario.schema.json`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {}

@@ -6,8 +6,9 @@ use textwrap::core::display_width;
 /// The widest that a paragraph is easy to read, and the narrowest that is still one.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=100;
 
-/// How wide a text on standard output should be, in columns: as COLUMNS says or the terminal, but at most 100. None in a
-/// file or a pipe of which nothing is said: there lines are as long as they are.
+/// How wide a text on standard output should be, in columns: as COLUMNS says or the terminal, but
+/// at most 100. None in a file or a pipe of which nothing is said: there lines are as long as they
+/// are.
 pub(super) fn width() -> Option<usize> {
     let said = std::env::var("COLUMNS").ok();
     let said = said.and_then(|columns| columns.trim().parse().ok());
@@ -54,7 +55,8 @@ fn wrapped(text: &str, width: usize) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Where a line goes on: behind its time, if it begins with one as those of a story do, and else below its first word.
+/// Where a line goes on: behind its time, if it begins with one as those of a story do, and else
+/// below its first word.
 fn hanging(line: &str) -> usize {
     let plain = anstream::adapter::strip_str(line).to_string();
     let words = plain.trim_start();

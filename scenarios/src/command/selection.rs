@@ -1,4 +1,5 @@
-//! The scenarios that a command line names: embedded ones by name, cells of the matrix by theirs, others by their file.
+//! The scenarios that a command line names: embedded ones by name, cells of the matrix by theirs,
+//! others by their file.
 
 use super::exit::{Failure, error_line};
 use super::screen::paragraph;
@@ -19,7 +20,8 @@ use wildmatch::WildMatch;
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Selection {
-    /// Names of scenarios (see `squall list`), or files; `'cluster-*'` stands for all names that begin so.
+    /// Names of scenarios (see `squall list`), or files; `'cluster-*'` stands for all names that
+    /// begin so.
     #[arg(value_name = "SCENARIO|FILE")]
     scenarios: Vec<String>,
     /// Every named scenario.
@@ -213,7 +215,8 @@ pub(crate) fn embedded(name: &str) -> Option<String> {
     text.or_else(|| Place::named(name).map(|place| place.file()))
 }
 
-/// The longest file that is read, in bytes. A scenario is a page or two, the plan of a crowd is longer.
+/// The longest file that is read, in bytes. A scenario is a page or two, the plan of a crowd is
+/// longer.
 const FILE_MAX: u64 = 16 * 1024 * 1024;
 
 /// Reads a file that can be a scenario or a plan: not one without an end.

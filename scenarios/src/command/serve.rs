@@ -28,19 +28,19 @@ pub(crate) struct Arguments {
     /// How long a sign of life may be overdue.
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = duration)]
     ping_timeout: Duration,
-    /// Where to keep the sessions of clients that may come back: `off`, `memory`, or `sqlite`, a file
-    /// beside that of the messages, which outlives the server.
+    /// Where to keep the sessions of clients that may come back: `off`, `memory`, or `sqlite`, a
+    /// file beside that of the messages, which outlives the server.
     #[arg(long, value_name = "WHERE", default_value = "off", value_parser = recovery)]
     recovery: Recovery,
     /// How long to keep them.
     #[arg(long, value_name = "DURATION", default_value = "2min", value_parser = duration)]
     recovery_window: Duration,
-    /// Let in everybody as whoever they say they are. Otherwise only those come in who show a token that was
-    /// issued with this server's secret.
+    /// Let in everybody as whoever they say they are. Otherwise only those come in who show a token
+    /// that was issued with this server's secret.
     #[arg(long)]
     open: bool,
-    /// The file of the secret; it is created if there is none. By default it is beside that of the messages:
-    /// `chat.db-secret`.
+    /// The file of the secret; it is created if there is none. By default it is beside that of the
+    /// messages: `chat.db-secret`.
     #[arg(long, value_name = "FILE")]
     secret: Option<PathBuf>,
     /// Print a token for this user, and do not serve.
@@ -52,7 +52,8 @@ pub(crate) struct Arguments {
     /// How long the token holds.
     #[arg(long, value_name = "DURATION", default_value = "720h", value_parser = duration)]
     valid: Duration,
-    /// Pages of this origin may use the server, beside its own: `https://chat.example`. May be repeated.
+    /// Pages of this origin may use the server, beside its own: `https://chat.example`. May be
+    /// repeated.
     #[arg(long, value_name = "ORIGIN")]
     origin: Vec<String>,
 }

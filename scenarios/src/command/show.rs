@@ -6,7 +6,8 @@ use super::selection::text_of;
 
 /// Prints a scenario, to be read or to be changed.
 ///
-/// Named scenarios, cells of the matrix (`matrix-polling-exactly-once-kill`), and files, which are checked before.
+/// Named scenarios, cells of the matrix (`matrix-polling-exactly-once-kill`), and files, which are
+/// checked before.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -1,4 +1,5 @@
-//! `squall shrink`: makes the world of a story small, and writes it down as a scenario that anybody can run.
+//! `squall shrink`: makes the world of a story small, and writes it down as a scenario that anybody
+//! can run.
 
 use super::exit::{Exit, Failure, complain, is_verbose, note, say};
 use super::explore::{read, wrong};
@@ -8,11 +9,12 @@ use squall::parallel::default_jobs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Makes a failing world small: the fewest faults, clients and messages with which the same goes wrong.
+/// Makes a failing world small: the fewest faults, clients and messages with which the same goes
+/// wrong.
 ///
-/// Without a file, or with `--open`, the world is the one that `squall explore` composes from the seed. Otherwise it is
-/// the scenario of the file, as `squall run FILE --seed N` plays it. What comes out is a scenario file with the seed
-/// that shows it.
+/// Without a file, or with `--open`, the world is the one that `squall explore` composes from the
+/// seed. Otherwise it is the scenario of the file, as `squall run FILE --seed N` plays it. What
+/// comes out is a scenario file with the seed that shows it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

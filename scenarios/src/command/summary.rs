@@ -118,7 +118,8 @@ impl Run {
     }
 }
 
-/// What was not as expected when the reports in this directory were written, with its seed and engine.
+/// What was not as expected when the reports in this directory were written, with its seed and
+/// engine.
 ///
 /// # Errors
 /// If nobody has written a summary there, or it cannot be read, or what it names cannot.

@@ -15,14 +15,16 @@ use squall_reports::{Format, Judged};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Says what a violation hangs on: the faults, or whatever else of the plan, without which it does not happen.
+/// Says what a violation hangs on: the faults, or whatever else of the plan, without which it does
+/// not happen.
 ///
-/// The run is played again without each fault, each hostile peer, the middlebox, each wrong clock and each trait of the
-/// links, with the same dice and with others; then with each packet that a link has lost let through. And of the runs
-/// with other dice that held, the one that was alike the longest is told, and where it parts.
+/// The run is played again without each fault, each hostile peer, the middlebox, each wrong clock
+/// and each trait of the links, with the same dice and with others; then with each packet that a
+/// link has lost let through. And of the runs with other dice that held, the one that was alike the
+/// longest is told, and where it parts.
 ///
-/// At last the world is copied at fifty moments, and each copy goes on with other dice: where most of them suddenly come to the
-/// same, it was decided.
+/// At last the world is copied at fifty moments, and each copy goes on with other dice: where most
+/// of them suddenly come to the same, it was decided.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -38,8 +40,9 @@ pub(crate) struct Arguments {
     /// With how many other dice each is played.
     #[arg(long, value_name = "N", default_value_t = 20)]
     dice: u64,
-    /// How many futures each of fifty moments on the way to the violation has: copies of the world that go on from there with
-    /// other dice, and tell how probable it was then; 0 leaves that out. It takes as long as so many runs.
+    /// How many futures each of fifty moments on the way to the violation has: copies of the world
+    /// that go on from there with other dice, and tell how probable it was then; 0 leaves that out.
+    /// It takes as long as so many runs.
     #[arg(long, value_name = "N", default_value_t = 20)]
     futures: u64,
     /// Leave out single packets.

@@ -1,5 +1,5 @@
-//! A canary for explorations: one run of a hundred is made to say that a message was handled twice, which
-//! it was not. An exploration that does not find that would not find anything as rare.
+//! A canary for explorations: one run of a hundred is made to say that a message was handled twice,
+//! which it was not. An exploration that does not find that would not find anything as rare.
 
 use squall_guarantees::EventKind;
 use squall_reports::Record;

@@ -1,4 +1,5 @@
-//! What the seed of a world decides: each value from a random stream of its own, chosen by the seed and a label.
+//! What the seed of a world decides: each value from a random stream of its own, chosen by the seed
+//! and a label.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;

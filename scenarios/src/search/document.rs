@@ -1,4 +1,5 @@
-//! A world as a document: what a scenario file says, as data that can be completed, edited and written.
+//! A world as a document: what a scenario file says, as data that can be completed, edited and
+//! written.
 
 use crate::systems::SYSTEMS;
 use squall::{BadScenario, Scenario};
@@ -128,7 +129,8 @@ pub(super) fn ms(milliseconds: u64) -> Value {
     })
 }
 
-/// The milliseconds of a duration, or of the longer end of a range; none if it is nothing of the kind.
+/// The milliseconds of a duration, or of the longer end of a range; none if it is nothing of the
+/// kind.
 pub(super) fn in_ms(value: &Value) -> Option<u64> {
     let text = value.as_str()?;
     let text = text.rsplit_once("..").map_or(text, |(_, end)| end).trim();

@@ -1,8 +1,10 @@
-//! Many worlds: each composed from its seed, played with it, and what they bring to light grouped into stories.
+//! Many worlds: each composed from its seed, played with it, and what they bring to light grouped
+//! into stories.
 //!
-//! What is found depends on the seeds only, not on how many worlds are played at a time or which of them is ready
-//! first. Seeds are counted, not listed, so that there may be any number of them. What several machines have found is
-//! merged into what one would have found ([`merge`](super::merge)), and what was ended early goes on where it was.
+//! What is found depends on the seeds only, not on how many worlds are played at a time or which of
+//! them is ready first. Seeds are counted, not listed, so that there may be any number of them.
+//! What several machines have found is merged into what one would have found
+//! ([`merge`](super::merge)), and what was ended early goes on where it was.
 
 use super::document::Document;
 use super::play::{Finding, Played};
@@ -25,8 +27,8 @@ pub struct Span {
     pub stretch: Stretch,
     /// Whether the first finding is enough.
     pub fail_fast: bool,
-    /// Whether one world of a hundred is made to say that a message was handled twice, which it was not: who does
-    /// not find that would not find anything as rare.
+    /// Whether one world of a hundred is made to say that a message was handled twice, which it was
+    /// not: who does not find that would not find anything as rare.
     pub canary: bool,
 }
 
@@ -91,7 +93,8 @@ pub struct Told {
 /// Plays the worlds of a span, which complete what a document fixes.
 ///
 /// # Errors
-/// If a world is no scenario, which is the document's fault: no world that the seed alone composes is.
+/// If a world is no scenario, which is the document's fault: no world that the seed alone composes
+/// is.
 pub fn explore(
     fixed: &Document,
     span: &Span,
@@ -121,7 +124,8 @@ pub fn explore(
                 }
             };
             for (seed, Outcome { world, played }) in seeds.into_iter().zip(played) {
-                // What was under way when this became enough would depend on how many are played at a time.
+                // What was under way when this became enough would depend on how many are played at
+                // a time.
                 if wrong.is_some() || (span.fail_fast && !exploration.stories.is_empty()) {
                     return effort.stop.store(true, Ordering::Relaxed);
                 }
@@ -206,8 +210,8 @@ impl Exploration {
         kinds.map(String::as_str).collect()
     }
 
-    /// How complete it is, as far as can be said of what nobody has seen. What is counted is which guarantee is put
-    /// to the test under which kind of fault.
+    /// How complete it is, as far as can be said of what nobody has seen. What is counted is which
+    /// guarantee is put to the test under which kind of fault.
     pub fn completeness(&self) -> Completeness {
         let sightings = || self.seen.values().flat_map(BTreeMap::values);
         let times = |times: u64| sightings().filter(|it| it.worlds == times).count() as f64;
@@ -233,10 +237,11 @@ impl Exploration {
 pub struct Completeness {
     /// How many kinds of things it has seen.
     pub seen: u64,
-    /// How many more there are at least, estimated from those that were seen once and twice (Chao 1984, corrected for
-    /// small numbers).
+    /// How many more there are at least, estimated from those that were seen once and twice (Chao
+    /// 1984, corrected for small numbers).
     pub unseen: f64,
-    /// How probable it is that what a further world shows is new: the share of what was seen once (Good 1953).
+    /// How probable it is that what a further world shows is new: the share of what was seen once
+    /// (Good 1953).
     pub new: f64,
     /// The last seed that has shown something new.
     pub last_new: Option<u64>,
@@ -285,7 +290,8 @@ impl Told {
         (self.seeds, self.always) = (seeds, always);
     }
 
-    /// How many further worlds without this story say with 99 % that it is mended, if it comes as often as it did.
+    /// How many further worlds without this story say with 99 % that it is mended, if it comes as
+    /// often as it did.
     pub fn worlds_to_be_sure(&self, worlds: u64) -> u64 {
         let share = self.seeds.len() as f64 / worlds as f64;
         (0.01_f64.ln() / (1.0 - share).ln()).ceil().max(1.0) as u64

@@ -30,8 +30,8 @@ pub fn merge(explorations: impl IntoIterator<Item = Exploration>) -> Result<Expl
     Ok(all)
 }
 
-/// An exploration that was ended early, and what it came to when it went on: the stretch of the second one says how far
-/// both have come.
+/// An exploration that was ended early, and what it came to when it went on: the stretch of the
+/// second one says how far both have come.
 pub fn go_on(before: Exploration, now: Exploration) -> Exploration {
     let stretches = now.stretches.clone();
     let mut all = before;

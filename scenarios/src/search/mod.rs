@@ -1,9 +1,11 @@
-//! Looking for what nobody made a scenario for: worlds that a seed composes, and failing ones made small.
+//! Looking for what nobody made a scenario for: worlds that a seed composes, and failing ones made
+//! small.
 //!
-//! A world is a [`Document`]: a scenario file as data. A seed [completes](compose) one, so that whatever a
-//! scenario file can say may happen; what a user's file fixes stays as it is. Half of the seeds then look at what
-//! happened in their world, and play it once more with a fault at such a moment. [`explore`] plays many worlds and
-//! groups what it finds into stories, [`shrink`] makes the world of a story small.
+//! A world is a [`Document`]: a scenario file as data. A seed [completes](compose) one, so that
+//! whatever a scenario file can say may happen; what a user's file fixes stays as it is. Half of
+//! the seeds then look at what happened in their world, and play it once more with a fault at such
+//! a moment. [`explore`] plays many worlds and groups what it finds into stories, [`shrink`] makes
+//! the world of a story small.
 //!
 //! | module | subject |
 //! |---|---|

@@ -59,7 +59,8 @@ impl Played {
     }
 }
 
-/// How many seeds of a hundred play their world once more, with a fault that is aimed at something that happened in it.
+/// How many seeds of a hundred play their world once more, with a fault that is aimed at something
+/// that happened in it.
 const AIMED: f64 = 0.5;
 
 /// The world that is played with a seed in the end.
@@ -79,8 +80,9 @@ impl Composed {
     }
 }
 
-/// Draws the world of a seed, which completes what a document fixes, and plays it. If nothing is wrong in it, some seeds
-/// go on from what happened there: theirs is the same world with an aimed fault.
+/// Draws the world of a seed, which completes what a document fixes, and plays it. If nothing is
+/// wrong in it, some seeds go on from what happened there: theirs is the same world with an aimed
+/// fault.
 ///
 /// `canary`: whether this may be a run that is made to say what is not so.
 ///

@@ -1,4 +1,5 @@
-//! What a configuration does not promise: one table. Whatever else is violated in a world is a finding.
+//! What a configuration does not promise: one table. Whatever else is violated in a world is a
+//! finding.
 
 use super::document::{Document, in_ms};
 use squall::{BROKER, FaultKind, SERVER};
@@ -177,8 +178,9 @@ pub fn unpromised(world: &Document) -> BTreeMap<Guarantee, &'static str> {
     unpromised
 }
 
-/// Whether users do what may be refused: take a nickname that is taken, say something where they are not any more. Who is
-/// refused when sending again is told that nobody knows what became of it, and it may be missing.
+/// Whether users do what may be refused: take a nickname that is taken, say something where they
+/// are not any more. Who is refused when sending again is told that nobody knows what became of it,
+/// and it may be missing.
 pub(super) fn may_be_refused(world: &Document) -> bool {
     let acts = ["nickname", "join", "leave"];
     acts.iter()
@@ -234,9 +236,9 @@ fn is_large(world: &Document) -> bool {
         .any(|act| world.has(&format!("workload.mix.{act}")))
 }
 
-/// Whether as much may be said while an answer to a poll is under way as the next one does not bring in one piece,
-/// though all of it arrives in the same moment: the library hands on what it reads, and it begins with 8 KiB (hyper's
-/// `INIT_BUFFER_SIZE`).
+/// Whether as much may be said while an answer to a poll is under way as the next one does not
+/// bring in one piece, though all of it arrives in the same moment: the library hands on what it
+/// reads, and it begins with 8 KiB (hyper's `INIT_BUFFER_SIZE`).
 fn says_much_at_once(world: &Document) -> bool {
     const FIRST_READ: u64 = 8 << 10;
     const ENVELOPE: u64 = 200;
@@ -268,7 +270,8 @@ fn says_much_at_once(world: &Document) -> bool {
     said * (size + ENVELOPE) > FIRST_READ
 }
 
-/// Whether many messages may be in one answer: of several clients who say something every few milliseconds.
+/// Whether many messages may be in one answer: of several clients who say something every few
+/// milliseconds.
 fn is_crowded(world: &Document) -> bool {
     let interval = world.word("workload.interval").unwrap_or_default();
     let least = interval.split("..").next().unwrap_or_default();

@@ -1,10 +1,11 @@
-//! Makes the world of a story small: edits of the document, each of which counts if the world that it leaves tells the
-//! same story.
+//! Makes the world of a story small: edits of the document, each of which counts if the world that
+//! it leaves tells the same story.
 //!
-//! Lists (faults, clients, hostile peers) lose halves before they lose single members (delta debugging: Zeller and
-//! Hildebrandt, 2002); what is left is brought to its defaults, numbers are made small, and times short and round. The
-//! passes are tried again until none of them helps. The dice of the world stay at first; if they do not show it any
-//! more, a few others are tried, because a change of the world moves what a race hangs on.
+//! Lists (faults, clients, hostile peers) lose halves before they lose single members (delta
+//! debugging: Zeller and Hildebrandt, 2002); what is left is brought to its defaults, numbers are
+//! made small, and times short and round. The passes are tried again until none of them helps. The
+//! dice of the world stay at first; if they do not show it any more, a few others are tried,
+//! because a change of the world moves what a race hangs on.
 
 mod candidate;
 mod edits;

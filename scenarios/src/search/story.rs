@@ -6,8 +6,8 @@ use squall_reports::{Judged, Outcome};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What went wrong, as far as it is the same in another world: the guarantee that says most about the mechanism,
-/// and the kind of evidence for it.
+/// What went wrong, as far as it is the same in another world: the guarantee that says most about
+/// the mechanism, and the kind of evidence for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Story {
@@ -40,8 +40,9 @@ impl Story {
         }
     }
 
-    /// The story of a run, and its evidence in words; none if nothing was violated but what is left open. Where
-    /// messages may be refused, that nobody knows what became of one may be told with right.
+    /// The story of a run, and its evidence in words; none if nothing was violated but what is left
+    /// open. Where messages may be refused, that nobody knows what became of one may be told with
+    /// right.
     pub(super) fn of(
         judged: &Judged,
         open: &BTreeSet<Guarantee>,

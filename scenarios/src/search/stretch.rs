@@ -75,7 +75,8 @@ impl fmt::Display for Stretch {
     }
 }
 
-/// The same seeds in as few stretches as possible: parts that are complete become one when they are all there.
+/// The same seeds in as few stretches as possible: parts that are complete become one when they are
+/// all there.
 pub(super) fn joined(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
     stretches.sort_by_key(|it| (it.first, it.last, it.parts, it.part));
     let mut joined: Vec<Stretch> = Vec::new();

@@ -1,9 +1,10 @@
-//! Why a run went wrong: the same plan is played again without each of its parts, with the same dice and with others.
+//! Why a run went wrong: the same plan is played again without each of its parts, with the same
+//! dice and with others.
 //!
-//! A part is what a plan could do without: a fault, a hostile peer, the middlebox, a clock that is wrong, a trait of the
-//! links, and at last single packets that a link has lost. What a violation hangs on are the parts without which it does
-//! not happen. Leaving a part out moves the dice of all that comes after it, so that a race may be gone by chance:
-//! other dice tell that apart.
+//! A part is what a plan could do without: a fault, a hostile peer, the middlebox, a clock that is
+//! wrong, a trait of the links, and at last single packets that a link has lost. What a violation
+//! hangs on are the parts without which it does not happen. Leaving a part out moves the dice of
+//! all that comes after it, so that a race may be gone by chance: other dice tell that apart.
 
 use squall::parallel::{Effort, parallel};
 use squall::{Futures, Plan, RunError, futures, run, run_in_detail, run_sparing};
@@ -17,7 +18,8 @@ use std::sync::atomic::Ordering;
 /// How many lost packets are tried, those first that are nearest to the violation.
 const PACKETS_MAX: usize = 100;
 
-/// At so many moments on the way to a violation it is asked how probable it is, and at so many more where that rises most.
+/// At so many moments on the way to a violation it is asked how probable it is, and at so many more
+/// where that rises most.
 const MOMENTS: u32 = 25;
 
 /// How much of what happened at the decisive moment is told.
@@ -43,8 +45,8 @@ pub struct Question<'q> {
     pub effort: &'q Effort,
 }
 
-/// Finds out what a violation in the run of a plan hangs on; gives that run's record with it, or nothing if nothing was
-/// violated.
+/// Finds out what a violation in the run of a plan hangs on; gives that run's record with it, or
+/// nothing if nothing was violated.
 ///
 /// # Errors
 /// If the plan cannot be played to its end.
@@ -79,7 +81,8 @@ struct Violated {
     /// Whom it is about: who did it or was wronged, and whose message it is.
     who: Vec<String>,
     at: Time,
-    /// Whether it shows in what is stored at the end: what is told of its time is another one's then.
+    /// Whether it shows in what is stored at the end: what is told of its time is another one's
+    /// then.
     only_at_the_end: bool,
 }
 
@@ -243,7 +246,8 @@ impl Asking<'_> {
         }
     }
 
-    /// How probable it was at each moment up to when it came to pass, and more closely where that rises most.
+    /// How probable it was at each moment up to when it came to pass, and more closely where that
+    /// rises most.
     fn curve(&mut self) -> Option<Curve> {
         let end = match self.violation.only_at_the_end {
             true => self.record.history.ended_at,
@@ -265,7 +269,8 @@ impl Asking<'_> {
         Some(curve)
     }
 
-    /// What becomes of the futures of the moments from one to another. None if a run does not get that far.
+    /// What becomes of the futures of the moments from one to another. None if a run does not get
+    /// that far.
     fn points(&mut self, [from, until]: [Time; 2]) -> Option<Vec<Point>> {
         let each = self.question.futures;
         let place = |place| from + (until - from) * place / (MOMENTS - 1);
@@ -297,8 +302,8 @@ impl Asking<'_> {
         Some(points)
     }
 
-    /// What happened after one moment, and up to another: faults that began or ended, and what the clients that it is
-    /// about saw.
+    /// What happened after one moment, and up to another: faults that began or ended, and what the
+    /// clients that it is about saw.
     fn between(&self, [after, until]: [Time; 2]) -> Vec<String> {
         let is_then = |at: &Time| (after..=until).contains(at) && *at > after;
         let mut told: Vec<(Time, String)> = Vec::new();
@@ -329,8 +334,8 @@ impl Asking<'_> {
         self.question.effort.stop.load(Ordering::Relaxed)
     }
 
-    /// A smallest set of parts that is enough, if none alone is needed: parts are left out one after the other for as
-    /// long as it happens. Nothing, if it happens without all of them.
+    /// A smallest set of parts that is enough, if none alone is needed: parts are left out one
+    /// after the other for as long as it happens. Nothing, if it happens without all of them.
     fn enough(&mut self, parts: &[Part]) -> Vec<String> {
         let mut kept: Vec<usize> = (0..parts.len()).collect();
         let happens = |this: &mut Self, kept: &[usize]| {
@@ -523,7 +528,8 @@ fn parts(plan: &Plan) -> Vec<Part> {
     parts
 }
 
-/// Where two runs part, as these clients see it; all clients, if none of them is one. None if they never do.
+/// Where two runs part, as these clients see it; all clients, if none of them is one. None if they
+/// never do.
 fn parting(here: &Record, there: &Record, who: &[String]) -> Option<Nearest> {
     let is_client = |name: &String| here.history.clients.iter().any(|it| it.name == *name);
     let wanted: Vec<&String> = who.iter().filter(|name| is_client(name)).collect();
@@ -558,7 +564,8 @@ fn parting(here: &Record, there: &Record, who: &[String]) -> Option<Nearest> {
     parted.min_by_key(|it| it.alike_until)
 }
 
-/// What a client sees of an event, without what is another one in each run; none if it is no client that sees it.
+/// What a client sees of an event, without what is another one in each run; none if it is no client
+/// that sees it.
 fn step(kind: &EventKind) -> Option<String> {
     Some(match kind {
         EventKind::Started => "starts".to_owned(),

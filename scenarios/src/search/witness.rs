@@ -1,5 +1,5 @@
-//! Witnesses: a story's world as a scenario file that anybody can run, with what goes wrong in it as a comment; and as
-//! a Rust test.
+//! Witnesses: a story's world as a scenario file that anybody can run, with what goes wrong in it
+//! as a comment; and as a Rust test.
 
 use super::document::Document;
 use super::story::Story;
@@ -9,8 +9,8 @@ use squall_guarantees::Guarantee;
 /// How wide comments are.
 const WIDTH: usize = 100;
 
-/// The scenario file of a world that tells a story with this seed. It expects what the yardstick asks, so that
-/// `squall run` says "not as expected" for as long as the defect is there.
+/// The scenario file of a world that tells a story with this seed. It expects what the yardstick
+/// asks, so that `squall run` says "not as expected" for as long as the defect is there.
 pub fn witness(
     world: &Document,
     seed: u64,
@@ -54,7 +54,8 @@ fn comment(text: &str) -> String {
     comment
 }
 
-/// A Rust test that plays a witness with its seed, and fails for as long as something is wrong in it.
+/// A Rust test that plays a witness with its seed, and fails for as long as something is wrong in
+/// it.
 pub fn test_of(witness: &str, seed: u64, story: &Story) -> String {
     let name: String = story.to_string().to_lowercase();
     let words = name.split(|c: char| !c.is_ascii_alphanumeric());

@@ -1,4 +1,5 @@
-//! What there is to do with worlds, apart from others and from this process: what ends the process that plays one is a finding.
+//! What there is to do with worlds, apart from others and from this process: what ends the process
+//! that plays one is a finding.
 
 use super::document::Document;
 use super::draw::draw;

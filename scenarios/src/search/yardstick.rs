@@ -1,4 +1,5 @@
-//! What must hold in a world: what the chat promises in that configuration, or what its file expects.
+//! What must hold in a world: what the chat promises in that configuration, or what its file
+//! expects.
 
 use super::document::Document;
 use super::promises::{may_be_refused, unpromised};
@@ -9,7 +10,8 @@ use std::collections::BTreeSet;
 /// What a world is measured by.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Yardstick {
-    /// What the file says to be violated or either. Kept here: a world that is made small loses what it can.
+    /// What the file says to be violated or either. Kept here: a world that is made small loses
+    /// what it can.
     open: BTreeSet<Guarantee>,
     by: By,
 }
@@ -20,13 +22,15 @@ enum By {
     Expectations,
     /// What the chat promises in the configuration of the world.
     Promises {
-        /// What the file that was completed wants held though its own configuration does not promise it.
+        /// What the file that was completed wants held though its own configuration does not
+        /// promise it.
         insisted: BTreeSet<Guarantee>,
     },
 }
 
 impl Yardstick {
-    /// Of a world that is a file as it stands: what the file expects, or what the chat promises if it expects nothing.
+    /// Of a world that is a file as it stands: what the file expects, or what the chat promises if
+    /// it expects nothing.
     pub fn of_file(file: &Document) -> Self {
         let by = match file.has("expect") {
             true => By::Expectations,
@@ -38,8 +42,8 @@ impl Yardstick {
         Self { open, by }
     }
 
-    /// Of the worlds that complete a file. What the seed adds may take a promise away, and then the file's `held` does
-    /// not ask for it; what the file says itself may not.
+    /// Of the worlds that complete a file. What the seed adds may take a promise away, and then the
+    /// file's `held` does not ask for it; what the file says itself may not.
     pub fn completing(fixed: &Document) -> Self {
         let unpromised = unpromised(fixed);
         let insists = |it: &Guarantee| expects(fixed, *it, "held") && unpromised.contains_key(it);

@@ -1,7 +1,7 @@
 //! Defects of real crates, each in a small world of its own that shows it.
 //!
-//! A test asserts that the defect is there: when an upgrade of the crate mends it, the test fails, and
-//! what works around the defect can go. `scenarios/FINDINGS.md` lists them.
+//! A test asserts that the defect is there: when an upgrade of the crate mends it, the test fails,
+//! and what works around the defect can go. `scenarios/FINDINGS.md` lists them.
 
 mod rust_socketio;
 mod socketioxide;

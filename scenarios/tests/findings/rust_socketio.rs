@@ -67,8 +67,8 @@ fn equal_ids_of_open_acknowledgements_panic_the_receive_task() {
     assert_eq!(log.count("asked"), UNANSWERED + ANSWERED);
 }
 
-/// There is no time-out anywhere in connecting: a server that accepts and says nothing is waited for
-/// without end.
+/// There is no time-out anywhere in connecting: a server that accepts and says nothing is waited
+/// for without end.
 #[test]
 fn connecting_to_a_silent_server_never_returns() {
     let play = Play {
@@ -143,8 +143,8 @@ fn disconnecting_during_an_outage_does_not_stop_the_reconnection() {
     assert!(sessions.iter().any(|at| *at > seconds(10)), "{sessions:?}");
 }
 
-/// After the server has disconnected it from its namespace, `disconnect` cannot say goodbye, and leaves the
-/// connection of Engine.IO as it is: it polls, and answers pings, for ever.
+/// After the server has disconnected it from its namespace, `disconnect` cannot say goodbye, and
+/// leaves the connection of Engine.IO as it is: it polls, and answers pings, for ever.
 #[test]
 fn a_client_that_was_disconnected_polls_for_ever() {
     let play = Play {
@@ -174,8 +174,8 @@ fn a_client_that_was_disconnected_polls_for_ever() {
     assert!(asked.iter().any(|at| *at > seconds(110)), "{asked:?}");
 }
 
-/// What is emitted into an outage is sent, says the client; it neither arrives nor comes again after
-/// the reconnection.
+/// What is emitted into an outage is sent, says the client; it neither arrives nor comes again
+/// after the reconnection.
 #[test]
 fn what_is_emitted_during_an_outage_is_lost_with_ok() {
     let play = Play {
@@ -339,8 +339,9 @@ fn asking_in_the_callback_of_an_acknowledgement_deadlocks_the_reception() {
     assert!(news.iter().all(|at| *at < seconds(5)), "{news:?}");
 }
 
-/// A byte 0x1e separates packets in a polling body only, but rust_engineio takes a binary WebSocket message apart
-/// at it as well. What follows is a packet of its own: whoever chooses the bytes forges events.
+/// A byte 0x1e separates packets in a polling body only, but rust_engineio takes a binary WebSocket
+/// message apart at it as well. What follows is a packet of its own: whoever chooses the bytes
+/// forges events.
 #[test]
 fn bytes_after_a_0x1e_in_a_binary_message_are_taken_for_another_packet() {
     const BYTES: Bytes = Bytes::from_static(b"ab\x1e42[\"news\",\"forged\"]");

@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// The connection of a client that says something right after `connect` is closed, because the packet
-/// finds no namespace yet.
+/// The connection of a client that says something right after `connect` is closed, because the
+/// packet finds no namespace yet.
 #[test]
 fn an_event_before_the_namespace_is_joined_closes_the_connection() {
     let after = |patience| {
@@ -155,8 +155,9 @@ fn an_upgrade_loses_the_packet_that_did_not_fit_into_a_polling_answer() {
     assert_eq!(play.calmly().all(), ["1", "3"]);
 }
 
-/// The first ping goes out when a session begins and not after the ping interval. Over polling it waits
-/// for a poll: a client that lets the time-out pass before it polls is given up within the interval.
+/// The first ping goes out when a session begins and not after the ping interval. Over polling it
+/// waits for a poll: a client that lets the time-out pass before it polls is given up within the
+/// interval.
 #[test]
 fn the_first_ping_is_sent_at_once_and_ends_a_polling_session_early() {
     let play = Play {
@@ -182,8 +183,8 @@ fn the_first_ping_is_sent_at_once_and_ends_a_polling_session_early() {
     assert!(lived < seconds(5), "{lived:?}");
 }
 
-/// A ping that finds the queue full ends the connection there and then, as if its answer had not come: the client has
-/// no time at all to poll.
+/// A ping that finds the queue full ends the connection there and then, as if its answer had not
+/// come: the client has no time at all to poll.
 #[test]
 fn a_ping_that_finds_the_queue_full_ends_the_connection_at_once() {
     let play = Play {

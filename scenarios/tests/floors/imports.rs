@@ -1,5 +1,5 @@
-//! Which file of a crate imports what from which other: read from the syntax, with re-exports followed to
-//! the file in which a name is defined.
+//! Which file of a crate imports what from which other: read from the syntax, with re-exports
+//! followed to the file in which a name is defined.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -153,8 +153,9 @@ impl Crate {
     }
 }
 
-/// All `.rs` files below a folder, as paths below `root`, in the order of their names.
-fn collect(folder: &Path, root: &Path, texts: &mut Vec<(String, String)>) {
+/// All `.rs` files below a folder that are not built, as paths below `root`, in the order of their
+/// names.
+pub(crate) fn collect(folder: &Path, root: &Path, texts: &mut Vec<(String, String)>) {
     let entries =
         std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries
@@ -162,7 +163,9 @@ fn collect(folder: &Path, root: &Path, texts: &mut Vec<(String, String)>) {
         .collect();
     paths.sort();
     for path in paths {
-        if path.is_dir() {
+        if path.ends_with("target") {
+            continue;
+        } else if path.is_dir() {
             collect(&path, root, texts);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let name = path
@@ -279,7 +282,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A path from the root, by syntax alone: what begins with a name is below this module, or outside.
+    /// A path from the root, by syntax alone: what begins with a name is below this module, or
+    /// outside.
     fn rooted(&self, path: &[String]) -> Option<Segments> {
         let (first, rest) = path.split_first()?;
         let mut start = match &**first {

@@ -1,9 +1,9 @@
-//! The house has floors: no two files of a crate import one another, however far around, and no crate
-//! imports one that stands above it.
+//! The house has floors: no two files of a crate import one another, however far around, and no
+//! crate imports one that stands above it.
 
 mod imports;
 
-use imports::{Arrow, Crate};
+use imports::{Arrow, Crate, collect};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -199,6 +199,31 @@ fn what_a_user_depends_on_imports_little() {
             .collect();
         assert!(others.is_empty(), "{path} imports {others:?}");
     }
+}
+
+/// Rows of tables and addresses cannot be broken.
+#[test]
+fn no_comment_is_wider_than_code_may_be() {
+    let config = std::fs::read_to_string(root().join("rustfmt.toml")).expect("rustfmt.toml");
+    let width = config
+        .lines()
+        .find_map(|it| it.strip_prefix("max_width = "));
+    let width: usize = width.and_then(|it| it.parse().ok()).expect("a width");
+    let mut sources = Vec::new();
+    for room in ["harness", "reports", "scenarios"] {
+        collect(&root().join(room), &root(), &mut sources);
+    }
+    let wide = sources.iter().flat_map(|(source, text)| {
+        let comments = text.lines().zip(1..).filter(|(line, _)| {
+            let comment = line.trim_start().strip_prefix("//").unwrap_or_default();
+            let comment = comment.trim_start_matches(['/', '!', ' ']);
+            !comment.starts_with('|') && !comment.contains("https://") && !comment.is_empty()
+        });
+        let wide = comments.filter(|(line, _)| line.chars().count() > width);
+        wide.map(move |(_, number)| format!("{source}:{number}"))
+    });
+    let wide: Vec<String> = wide.collect();
+    assert!(wide.is_empty(), "{wide:#?}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The format of scenario files, as the code reads it: the schema and the documentation say the same.
+//! The format of scenario files, as the code reads it: the schema and the documentation say the
+//! same.
 
 mod allowed;
 mod documentation;

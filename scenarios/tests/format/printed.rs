@@ -1,4 +1,5 @@
-//! What the documentation prints of the code: it stands between two marks, and a test keeps it equal.
+//! What the documentation prints of the code: it stands between two marks, and a test keeps it
+//! equal.
 //!
 //! `SQUALL_PRINT=1 cargo test -p squall-cli --test format printed` writes it there.
 
@@ -12,7 +13,8 @@ use std::sync::Mutex;
 
 const SCHEMA: &str = "scenarios/scenario.schema.json";
 
-/// Panics unless the file has this text between its marks of this name, and writes it there if it is told to.
+/// Panics unless the file has this text between its marks of this name, and writes it there if it
+/// is told to.
 fn expect(file: &str, name: &str, text: &str) {
     let (begin, end) = (
         format!("<!-- printed: {name} -->"),

@@ -1,5 +1,5 @@
-//! A served chat, a network that can be cut, and clients under Node.js. Everything has a time limit and
-//! ends with its owner.
+//! A served chat, a network that can be cut, and clients under Node.js. Everything has a time limit
+//! and ends with its owner.
 
 use serde_json::{Value, json};
 use std::fs;

@@ -1,9 +1,11 @@
-//! What is told of lists that grow: that they are there, and whole. Their names stand in the documentation.
+//! What is told of lists that grow: that they are there, and whole. Their names stand in the
+//! documentation.
 
 use squall::FaultKind;
 use squall_guarantees::Guarantee;
 
-/// The text with the names of all guarantees, and of all kinds of faults, in a word where they are all told.
+/// The text with the names of all guarantees, and of all kinds of faults, in a word where they are
+/// all told.
 pub(crate) fn abridged(text: &str) -> String {
     let guarantees = Guarantee::ALL.map(Guarantee::name);
     let faults = FaultKind::all().map(|(word, _)| word);

@@ -29,8 +29,8 @@ fn a_run_with_its_packets_is_the_same_run_and_has_all_of_them() {
     assert!(detailed.network.lost > 0);
 }
 
-/// For each transport: before a client handles a message, a packet with it has come to it from the server; and one
-/// with it has come to the server from its sender.
+/// For each transport: before a client handles a message, a packet with it has come to it from the
+/// server; and one with it has come to the server from its sender.
 #[test]
 fn every_message_travels_in_packets_that_are_known_to_carry_it() {
     for transport in ["websocket", "polling"] {
@@ -95,7 +95,8 @@ fn one_packet_that_a_link_loses_can_be_let_through() {
     assert_eq!(same.digest, record.digest);
 }
 
-/// The record of a run in which something happens to packets between alice and the server, from 2 s to 12 s.
+/// The record of a run in which something happens to packets between alice and the server, from 2 s
+/// to 12 s.
 fn with_packets_fault(fields: &str) -> Record {
     let fault = "[[fault]]\nkind = 'packets'\nvictims = 'alice'\nat = '2s'\nfor = '10s'";
     in_detail(&scenario(&format!("[workload]\nmessages = 20\n{fault}\n{fields}")).plan(1))

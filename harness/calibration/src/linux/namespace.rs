@@ -8,14 +8,16 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-/// The other end of a device: what is sent over the device is read here, what is written here arrives there.
+/// The other end of a device: what is sent over the device is read here, what is written here
+/// arrives there.
 pub(super) type Tun = File;
 
 const NAME: &[u8] = b"calibration\0";
 
 nix::ioctl_write_int!(set_tun, b'T', 202);
 
-/// Gives the calling thread a network of its own, with this address in a network of 256, and real-time priority.
+/// Gives the calling thread a network of its own, with this address in a network of 256, and
+/// real-time priority.
 pub(super) fn enter(address: Ipv4Addr) -> nix::Result<Tun> {
     unshare(CloneFlags::CLONE_NEWNET)?;
     let tun = OpenOptions::new()
@@ -83,7 +85,8 @@ fn socket_address(address: Ipv4Addr) -> libc::sockaddr_in {
     }
 }
 
-/// Asks for the processor before all that has no real-time priority. Without it, the measurement has more jitter.
+/// Asks for the processor before all that has no real-time priority. Without it, the measurement
+/// has more jitter.
 pub(super) fn take_priority() {
     let priority = libc::sched_param { sched_priority: 5 };
     // SAFETY: the parameter is valid for as long as the call takes.

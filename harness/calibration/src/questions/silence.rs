@@ -90,8 +90,8 @@ fn retransmissions() -> Question {
     })
 }
 
-/// Some data, and then nothing arrives any more in either direction. The client writes once more or waits, and tells
-/// how long it takes until it learns that the peer is gone.
+/// Some data, and then nothing arrives any more in either direction. The client writes once more or
+/// waits, and tells how long it takes until it learns that the peer is gone.
 fn silence(stage: &dyn Stage, prepare: Prepare, writes: bool, limit: u32) -> Observed {
     let client = program(move |here| async move {
         let mut peer = connect(&here).await;

@@ -221,7 +221,8 @@ fn goodput(megabits: u64, round_trip: u32, loss: f64) -> Question {
     }
 }
 
-/// How long and how often the world is asked: rather long, but where that is much work and little is random.
+/// How long and how often the world is asked: rather long, but where that is much work and little
+/// is random.
 struct Effort {
     /// From when to when arrivals are counted, in milliseconds.
     span: Range<u64>,
@@ -241,7 +242,8 @@ impl Effort {
             };
             return Effort { span, runs: 1 };
         }
-        // Mathis, Semke, Mahdavi: The Macroscopic Behavior of the TCP Congestion Avoidance Algorithm.
+        // Mathis, Semke, Mahdavi: The Macroscopic Behavior of the TCP Congestion Avoidance
+        // Algorithm.
         let expected = 1448.0 * 8e-3 * 1.22 / (f64::from(round_trip) * loss.sqrt());
         let is_limited_by_losses = expected < megabits as f64 * 2.0;
         let (until, runs) = match (is_limited_by_losses, expected) {

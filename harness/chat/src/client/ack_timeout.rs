@@ -1,8 +1,8 @@
 //! How long to wait for an acknowledgement.
 //!
 //! Whoever always waits for less than a round trip never sees an answer, and sends the same message
-//! for ever. So it goes as with TCP's segments (RFC 6298, section 5.5): twice as long after each acknowledgement
-//! that was overdue, until one comes as soon as the user thought.
+//! for ever. So it goes as with TCP's segments (RFC 6298, section 5.5): twice as long after each
+//! acknowledgement that was overdue, until one comes as soon as the user thought.
 
 use std::time::Duration;
 

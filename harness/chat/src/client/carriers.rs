@@ -1,10 +1,10 @@
 //! What carries the packets, and what else to try when it does not.
 //!
-//! rust_socketio does not fall back by itself, and Socket.IO's own client does so only with its option
-//! `tryAllTransports`. Here it works like that option, with a memory: when the first carrier has not
-//! led to a greeting, the same attempt goes on with the second; the one that did is the first one from
-//! then on. So a client that a filter keeps from its WebSocket comes back by polling at once,
-//! and finds the WebSocket again when polling fails.
+//! rust_socketio does not fall back by itself, and Socket.IO's own client does so only with its
+//! option `tryAllTransports`. Here it works like that option, with a memory: when the first carrier
+//! has not led to a greeting, the same attempt goes on with the second; the one that did is the
+//! first one from then on. So a client that a filter keeps from its WebSocket comes back by polling
+//! at once, and finds the WebSocket again when polling fails.
 
 use super::connection::Connection;
 use super::{ClientOptions, Transport};
@@ -44,8 +44,8 @@ impl Carriers {
         Self { first, second, tls }
     }
 
-    /// Makes a connection that the server has greeted; each carrier has the time-out for connecting.
-    /// An error tells why it is not to be had, for each carrier.
+    /// Makes a connection that the server has greeted; each carrier has the time-out for
+    /// connecting. An error tells why it is not to be had, for each carrier.
     pub(super) async fn connect(
         &mut self,
         options: &ClientOptions,

@@ -32,13 +32,14 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often to try to say goodbye. A connection that has not been told to end would go on
 /// answering pings as soon as its network heals, and its session would outlive its client.
 const GOODBYES: usize = 60;
-/// After so many attempts a connection is ended even if the server could not be told that the client will be back.
+/// After so many attempts a connection is ended even if the server could not be told that the
+/// client will be back.
 const LONELY_GOODBYES_FROM: usize = 3;
 /// How rust_socketio's report of a CONNECT_ERROR packet begins. It has no other sign.
 const CONNECT_ERROR: &str = "Received an ConnectError frame";
 
-/// What comes from the server, or about the connection to it. It is handed on several times, so what is large
-/// is in a box.
+/// What comes from the server, or about the connection to it. It is handed on several times, so
+/// what is large is in a box.
 #[derive(Debug)]
 pub(super) enum Signal {
     /// The greeting.
@@ -66,8 +67,8 @@ pub(super) enum Signal {
     Lost(End),
 }
 
-/// One connection. Dropping it says goodbye in the background: without that, rust_socketio's receive
-/// task would keep it alive, and answer the server's pings, for ever.
+/// One connection. Dropping it says goodbye in the background: without that, rust_socketio's
+/// receive task would keep it alive, and answer the server's pings, for ever.
 pub(super) struct Connection {
     client: Client,
     signals: mpsc::UnboundedReceiver<Signal>,
@@ -110,8 +111,8 @@ impl Connection {
             signals,
             sender,
             early: VecDeque::new(),
-            // What it claims is its session until the server says otherwise: given up without an answer, it is
-            // asked for again.
+            // What it claims is its session until the server says otherwise: given up without an
+            // answer, it is asked for again.
             recoverable: login.claim.is_some(),
         };
         let greeting = timeout_at(due, connection.greeting()).await;
@@ -181,8 +182,8 @@ impl Connection {
 
     /// Puts an event on the connection and asks for an acknowledgement, which comes as a signal if
     /// it comes at all. After one that did not come, the connection cannot be used for another:
-    /// rust_socketio draws the ids of acknowledgements from 0..999, remembers those that are overdue,
-    /// and two equal ones are the death of its receive task (one retry in a thousand).
+    /// rust_socketio draws the ids of acknowledgements from 0..999, remembers those that are
+    /// overdue, and two equal ones are the death of its receive task (one retry in a thousand).
     pub(super) fn emit_with_ack(
         &self,
         event: &'static str,
@@ -194,7 +195,8 @@ impl Connection {
             // The library hands over the whole argument list as one value.
             let arguments = first(payload).unwrap_or_default();
             let receipt = arguments.get(0).cloned().unwrap_or_default();
-            // Nobody listens to a connection that was given up; this holds for all that is sent here.
+            // Nobody listens to a connection that was given up; this holds for all that is sent
+            // here.
             let _ = sender.send(read(receipt, Signal::Receipt));
             nothing_to_wait_for()
         };
@@ -221,8 +223,8 @@ impl Drop for Connection {
     }
 }
 
-/// Why there is no connection. The words of rust_socketio are the same for all causes, so those of the cause
-/// follow. Whoever answers something else than the start of a connection has refused it.
+/// Why there is no connection. The words of rust_socketio are the same for all causes, so those of
+/// the cause follow. Whoever answers something else than the start of a connection has refused it.
 fn cannot_connect(error: &rust_socketio::Error) -> End {
     let causes = successors(error.source(), |&cause| cause.source());
     let network = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
@@ -256,8 +258,8 @@ async fn say_goodbye(client: Client, will_be_back: bool) {
     for attempt in 1..=GOODBYES {
         let goodbye = async {
             if will_be_back && client.emit(wire::GIVE_UP, json(&())).await.is_err() {
-                // A request that was broken off says nothing of the next one, which would bring the goodbye alone.
-                // Where there is no connection any more, there is no hurry.
+                // A request that was broken off says nothing of the next one, which would bring the
+                // goodbye alone. Where there is no connection any more, there is no hurry.
                 if attempt <= LONELY_GOODBYES_FROM {
                     return pending().await;
                 }
@@ -310,14 +312,16 @@ fn builder(
     }
 }
 
-/// What a callback returns here. It has no size, so that its box takes no memory; there is one for each event.
+/// What a callback returns here. It has no size, so that its box takes no memory; there is one for
+/// each event.
 fn nothing_to_wait_for() -> BoxFuture<'static, ()> {
     poll_fn(|_| Poll::Ready(())).boxed()
 }
 
 fn understand(event: &str, payload: Payload) -> Signal {
     if let Payload::Binary(frame) = &payload {
-        // The library takes all that is around the attachment for the event's name: `binary message,,OFFSET`.
+        // The library takes all that is around the attachment for the event's name: `binary
+        // message,,OFFSET`.
         return if event.contains(wire::BINARY_MESSAGE) {
             let offset = event.split_once(",,").map(|(_, offset)| offset.to_owned());
             frame::decode(frame).map_or(Signal::Noise, |delivery| {

@@ -28,7 +28,8 @@ pub enum ClientEvent {
         /// Whether the server acknowledged it (false for a mode that does not ask).
         acknowledged: bool,
     },
-    /// The message was not sent, or the server has refused the only attempt: it is not stored, and never will be.
+    /// The message was not sent, or the server has refused the only attempt: it is not stored, and
+    /// never will be.
     Failed {
         /// The operation that this ends.
         operation: u64,
@@ -82,8 +83,8 @@ pub enum ClientEvent {
         /// Why, for people.
         reason: String,
     },
-    /// The server shows a user as online. Without a connection, what was shown last may be out of date;
-    /// after the next one only the differences are told.
+    /// The server shows a user as online. Without a connection, what was shown last may be out of
+    /// date; after the next one only the differences are told.
     Online {
         /// The user's name.
         user: String,

@@ -29,8 +29,8 @@ impl Inbox {
         self.cursor
     }
 
-    /// Decides about a delivery. Without catch-up nothing is repeated, so whatever comes is handled:
-    /// a gap could not be filled, and what is late is no duplicate.
+    /// Decides about a delivery. Without catch-up nothing is repeated, so whatever comes is
+    /// handled: a gap could not be filled, and what is late is no duplicate.
     pub(super) fn judge(&mut self, delivery: &Delivery, catch_up: bool) -> Judgement {
         let judgement = self.consider(delivery, catch_up);
         if judgement == Judgement::Handle {

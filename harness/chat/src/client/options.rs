@@ -25,9 +25,10 @@ pub struct ClientOptions {
     pub transport: Transport,
     /// What is promised about the user's messages.
     pub to_server: ToServer,
-    /// How long to wait for an acknowledgement, and for a connection to take a packet, to begin with. After one
-    /// that was overdue the wait for the next is twice as long, up to a minute, until one comes within this time:
-    /// a time-out shorter than the round trip would send for ever.
+    /// How long to wait for an acknowledgement, and for a connection to take a packet, to begin
+    /// with. After one that was overdue the wait for the next is twice as long, up to a minute,
+    /// until one comes within this time: a time-out shorter than the round trip would send for
+    /// ever.
     pub ack_timeout: Duration,
     /// How often a message that was not acknowledged is tried again; none: for ever.
     pub retries: Option<u32>,

@@ -1,10 +1,10 @@
-//! What is sent next, and when to give up. A state machine: no clock, no connection; a disk, if what
-//! is in it shall outlive the program.
+//! What is sent next, and when to give up. A state machine: no clock, no connection; a disk, if
+//! what is in it shall outlive the program.
 //!
 //! Messages leave in the order in which the user gave them. In the modes that ask for an
 //! acknowledgement, the head of the queue stays there until it is acknowledged, so there is never
-//! more than one message under way and order survives every retry. A message that is not acknowledged
-//! after all its retries is given up, and the next one goes on.
+//! more than one message under way and order survives every retry. A message that is not
+//! acknowledged after all its retries is given up, and the next one goes on.
 //!
 //! That somebody is typing does not queue: it is sent past everything else, at once or never.
 
@@ -173,8 +173,8 @@ impl Outbox {
                 .end_head(|head| head.dropped(cause, reason))
                 .map(Step::Done);
         }
-        // What may not be sent twice is gone from the disk before it is sent. If that fails, it is tried again with whatever
-        // happens next.
+        // What may not be sent twice is gone from the disk before it is sent. If that fails, it is
+        // tried again with whatever happens next.
         if self.mode == ToServer::AtMostOnce
             && let (Some(Ok(disk)), Some(number)) = (&self.disk, head.number)
         {
@@ -209,8 +209,8 @@ impl Outbox {
         receipt.retry && head.is_some_and(|head| head.submission.tag == receipt.tag)
     }
 
-    /// The server's receipt has come; one for another message than the head, or one that puts it off, is
-    /// ignored.
+    /// The server's receipt has come; one for another message than the head, or one that puts it
+    /// off, is ignored.
     pub(super) fn acknowledged(&mut self, receipt: Receipt) -> Option<ClientEvent> {
         if receipt.retry || self.queue.front()?.submission.tag != receipt.tag {
             return None;
@@ -297,14 +297,15 @@ impl Pending {
         }
     }
 
-    /// What the user is told of a message that is sent no more. One that was put on a connection may be stored.
+    /// What the user is told of a message that is sent no more. One that was put on a connection
+    /// may be stored.
     fn dropped(self, cause: FailureCause, reason: impl Into<String>) -> ClientEvent {
         let never_sent = self.attempts == 0;
         self.ended(never_sent, cause, reason.into())
     }
 
-    /// What the user is told of a message whose last attempt the server has refused. Earlier ones may be
-    /// stored all the same, or still be under way.
+    /// What the user is told of a message whose last attempt the server has refused. Earlier ones
+    /// may be stored all the same, or still be under way.
     fn refused(self, cause: FailureCause, reason: String) -> ClientEvent {
         let sent_once = self.attempts == 1;
         self.ended(sent_once, cause, reason)

@@ -1,7 +1,7 @@
-//! A large content comes in pieces, each of which is asked for. So nothing ever queues up in front of the
-//! heartbeat for longer than a piece takes, however slow the link is, and a connection that is lost costs one
-//! piece: the next one goes on where it has ended. How much is asked for at a time follows from how long the
-//! last piece took. A state machine: no connection.
+//! A large content comes in pieces, each of which is asked for. So nothing ever queues up in front
+//! of the heartbeat for longer than a piece takes, however slow the link is, and a connection that
+//! is lost costs one piece: the next one goes on where it has ended. How much is asked for at a
+//! time follows from how long the last piece took. A state machine: no connection.
 //!
 //! What comes meanwhile and has an order waits behind the message.
 
@@ -25,7 +25,8 @@ const SLOWER: u32 = 2;
 /// The longest time a piece may take.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// The message that is being put together, if there is one. What has come of it outlives connections.
+/// The message that is being put together, if there is one. What has come of it outlives
+/// connections.
 #[derive(Debug)]
 pub(super) struct Pieces {
     message: Option<Parts>,

@@ -1,7 +1,7 @@
 //! Who is online, as this client shows it: what the server tells, put together again.
 //!
-//! News follow one another by version. Where one is missing, as after every new connection, the client
-//! waits for the whole roster, or asks for it, and tells its user only the differences.
+//! News follow one another by version. Where one is missing, as after every new connection, the
+//! client waits for the whole roster, or asks for it, and tells its user only the differences.
 
 use super::ClientEvent;
 use crate::wire;

@@ -156,7 +156,8 @@ impl Supervisor {
         self.connection = Some(connection);
         let session = ready.session.clone();
         let (recovered, refused) = (ready.recovered, ready.refused);
-        // As Socket.IO's own client does: an offset is kept until an event brings another, whatever the session.
+        // As Socket.IO's own client does: an offset is kept until an event brings another, whatever
+        // the session.
         let offset = self.claim.take().and_then(|claim| claim.offset);
         let private_id = ready.private_id.clone();
         self.claim = private_id.map(|pid| Claim { pid, offset });
@@ -191,7 +192,8 @@ impl Supervisor {
             // A page may be waiting behind what comes in pieces.
             let page = page.filter(|_| !self.pieces.is_busy());
             let piece = self.pieces.due();
-            // In a crowd there is nearly always a signal, and nothing else is worth a look before it.
+            // In a crowd there is nearly always a signal, and nothing else is worth a look before
+            // it.
             let event = match connection.next().now_or_never() {
                 Some(signal) => Happened::Signal(signal),
                 None => tokio::select! {
@@ -380,8 +382,8 @@ impl Supervisor {
         None
     }
 
-    /// The signal, unless its turn comes later: a message whose content has to be asked for, and what has its
-    /// place after such a one.
+    /// The signal, unless its turn comes later: a message whose content has to be asked for, and
+    /// what has its place after such a one.
     fn in_its_turn(&mut self, talk: &mut Conversation, signal: Signal) -> Option<Signal> {
         match signal {
             Signal::Piece(piece) => {

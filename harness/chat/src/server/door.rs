@@ -1,7 +1,8 @@
 //! What every request passes before anybody else sees it.
 //!
-//! - A browser says for which page it asks (`Origin`). Pages of other origins are let in if the server's owner has
-//!   named them; otherwise whatever page its user opens could speak in the user's name.
+//! - A browser says for which page it asks (`Origin`). Pages of other origins are let in if the
+//!   server's owner has named them; otherwise whatever page its user opens could speak in the
+//!   user's name.
 //! - A handshake gets a [`Line`], or is told to come later.
 //! - A body has to arrive in time: a heartbeat does not notice a POST that never ends.
 
@@ -173,7 +174,8 @@ fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
 }
 
 impl Origins {
-    /// Whether a request may come in. Gives the origin that its browser must be told is allowed, if there is one.
+    /// Whether a request may come in. Gives the origin that its browser must be told is allowed, if
+    /// there is one.
     fn check(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, &'static str> {
         let Some(origin) = headers.get(header::ORIGIN) else {
             return Ok(None);

@@ -31,22 +31,25 @@ pub enum ServerEvent {
         /// The id of its row.
         id: i64,
     },
-    /// What the server holds has changed since it was last told. It is looked at once per ping interval.
+    /// What the server holds has changed since it was last told. It is looked at once per ping
+    /// interval.
     Census(Census),
     /// The server has lost the broker of its cluster, or cannot reach it.
     CutOff {
         /// Why.
         reason: String,
     },
-    /// A message could not be stored, a page not read, or the files not be opened, because the disk is full or
-    /// fails. The client has been told, or asks again; the server goes on, or tries again to begin.
+    /// A message could not be stored, a page not read, or the files not be opened, because the disk
+    /// is full or fails. The client has been told, or asks again; the server goes on, or tries
+    /// again to begin.
     StorageFailed {
         /// What SQLite says.
         reason: String,
     },
 }
 
-/// What a server holds. When all clients have left, and nobody can come back any more, it is nothing.
+/// What a server holds. When all clients have left, and nobody can come back any more, it is
+/// nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// TCP connections, each of which takes a place.

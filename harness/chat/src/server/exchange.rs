@@ -1,7 +1,7 @@
 //! The one place where messages change hands: stored, then sent to everyone who is live, then
-//! acknowledged, a turn of them in one go (`turns`). Nothing here awaits, and everything runs under one lock, so the
-//! order of ids is the order of broadcasts, and a session joins the live stream at exactly the point
-//! where its catch-up ends.
+//! acknowledged, a turn of them in one go (`turns`). Nothing here awaits, and everything runs under
+//! one lock, so the order of ids is the order of broadcasts, and a session joins the live stream at
+//! exactly the point where its catch-up ends.
 //!
 //! A session is *live* or it is not. It is not while it catches up, and it ceases to be when its
 //! queue is full: from then on it gets nothing until it asks (`sync`), and the next beat tells it
@@ -9,11 +9,11 @@
 //! nothing to ask for, and what does not fit is lost, as that mode says.
 //!
 //! A crash between storing and broadcasting leaves a message that nobody was sent. Those who were
-//! connected have lost their connection to the same crash, and get it when they come back: by catching up,
-//! or because the next server sends it to the sessions that wait (`expect_clients`).
+//! connected have lost their connection to the same crash, and get it when they come back: by
+//! catching up, or because the next server sends it to the sessions that wait (`expect_clients`).
 //!
-//! Sessions are kept in the order of their arrival and every emit goes to one socket: socketioxide's
-//! own broadcast walks a hash set, and does not tell whose queue was full.
+//! Sessions are kept in the order of their arrival and every emit goes to one socket:
+//! socketioxide's own broadcast walks a hash set, and does not tell whose queue was full.
 
 mod broker;
 mod following;
@@ -112,8 +112,8 @@ impl Exchange {
         })
     }
 
-    /// Takes over the sessions of the last server, whose clients may come back, and sends them what it
-    /// stored and did not live to send.
+    /// Takes over the sessions of the last server, whose clients may come back, and sends them what
+    /// it stored and did not live to send.
     pub(super) fn expect_clients(&mut self) -> Result<(), StorageError> {
         let sent = self.recovery.position().unwrap_or_default();
         let mut all_sent = self.highest;
@@ -151,17 +151,18 @@ impl Exchange {
         self.arrivals
     }
 
-    /// Whether a client that comes back to its session lacks what made it live: the last page of its catch-up was
-    /// under way when the connection was lost. Pages are not emitted to sessions, so nothing repeats this one; the
-    /// client goes on with its catch-up, which brings what came later as well.
+    /// Whether a client that comes back to its session lacks what made it live: the last page of
+    /// its catch-up was under way when the connection was lost. Pages are not emitted to sessions,
+    /// so nothing repeats this one; the client goes on with its catch-up, which brings what came
+    /// later as well.
     pub(super) fn lacks_a_page(&self, state: &squall_recovery::Session, offset: i64) -> bool {
         let session = self.recovered(state);
         session.is_some_and(|session| session.live && offset < session.live_since())
     }
 
-    /// Whether a client that comes back to its session over polling has missed more than it can read at once: all of that
-    /// would be in one answer (see [`fits_into_a_segment`]), and in the same one on each further connection. It goes
-    /// on with its catch-up, in pages that fit.
+    /// Whether a client that comes back to its session over polling has missed more than it can
+    /// read at once: all of that would be in one answer (see [`fits_into_a_segment`]), and in the
+    /// same one on each further connection. It goes on with its catch-up, in pages that fit.
     pub(super) fn would_be_torn(
         &self,
         (state, transport): (&squall_recovery::Session, TransportType),
@@ -216,8 +217,8 @@ impl Exchange {
             content_max: self.limits.content,
             max_payload: options.max_payload,
         };
-        // There is room for it: the recovery layer leaves half of the queue to others. Should it fail, the
-        // connection is lost already, and its end on its way to us.
+        // There is room for it: the recovery layer leaves half of the queue to others. Should it
+        // fail, the connection is lost already, and its end on its way to us.
         drop(socket.emit(wire::READY, &ready));
         let line_of_its_own = line(&socket).cloned();
         let superseded = before.as_ref().and_then(|session| session.socket.as_ref());
@@ -278,7 +279,8 @@ impl Exchange {
         connected
     }
 
-    /// Forgets a session that has no connection, to which nobody can come back, and whose last words have been heard.
+    /// Forgets a session that has no connection, to which nobody can come back, and whose last
+    /// words have been heard.
     fn remove_if_over(&mut self, number: SessionNumber) {
         let over = self.sessions.get(number).is_some_and(|session| {
             session.socket.is_none() && session.given.is_empty() && !session.state.exists()
@@ -288,7 +290,8 @@ impl Exchange {
         }
     }
 
-    /// Lets every client know that the server stops, and gives the sessions that have a connection: id and user.
+    /// Lets every client know that the server stops, and gives the sessions that have a connection:
+    /// id and user.
     pub(super) fn part(&mut self) -> Vec<(String, String)> {
         let connected = self
             .sessions
@@ -302,8 +305,8 @@ impl Exchange {
         parting
     }
 
-    /// The client of this session comes with another connection. If the session has one still, it is over:
-    /// then this gives the user's name.
+    /// The client of this session comes with another connection. If the session has one still, it
+    /// is over: then this gives the user's name.
     pub(super) fn supersede(&mut self, state: &squall_recovery::Session) -> Option<String> {
         if !state.recovered() || self.waiting.contains_key(state.id()) {
             return None;
@@ -342,8 +345,8 @@ impl Exchange {
         session.map_or(Allowance::Refused, Session::count_message)
     }
 
-    /// Says what is wrong with a message, if anything is. Nothing is with one that is stored: of whoever has
-    /// left a room, for example, this may be a retry.
+    /// Says what is wrong with a message, if anything is. Nothing is with one that is stored: of
+    /// whoever has left a room, for example, this may be a retry.
     pub(super) fn check(
         &self,
         number: SessionNumber,
@@ -463,7 +466,8 @@ impl Exchange {
             self.sessions.sender_enters(message, *id)?;
         }
         if self.recovery.is_on() {
-            // Whoever is sent it, and with which delivery: it is kept for all of them, or for nobody.
+            // Whoever is sent it, and with which delivery: it is kept for all of them, or for
+            // nobody.
             let recovery = self.recovery.clone();
             recovery.together(|| self.publish(&stored))??;
         } else {
@@ -529,8 +533,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Sends a session one page of what comes after `offset`; with the last page it is live. A page that
-    /// cannot be read is not sent, and the client asks again.
+    /// Sends a session one page of what comes after `offset`; with the last page it is live. A page
+    /// that cannot be read is not sent, and the client asks again.
     pub(super) fn sync(&mut self, number: SessionNumber, offset: i64) -> Result<(), StorageError> {
         let Some(session) = self.sessions.get_mut(number) else {
             return Ok(());
@@ -582,8 +586,8 @@ impl Exchange {
         !self.behind.is_empty()
     }
 
-    /// Sends the next page to those who do not ask for it, as soon as they have read the last one: so their queues
-    /// keep room for what else is said, and for pings.
+    /// Sends the next page to those who do not ask for it, as soon as they have read the last one:
+    /// so their queues keep room for what else is said, and for pings.
     pub(super) fn push_pages(&mut self) -> Pushed {
         let behind = std::mem::take(&mut self.behind);
         let mut pushed = Pushed::Nothing;
@@ -657,8 +661,8 @@ impl Exchange {
         }
     }
 
-    /// Tells everybody who has come and gone since the last time. Whoever cannot take it now sees by
-    /// the next beat that something is missing.
+    /// Tells everybody who has come and gone since the last time. Whoever cannot take it now sees
+    /// by the next beat that something is missing.
     pub(super) fn tell_news_of_roster(&mut self) {
         let Some(presence) = &mut self.presence else {
             return;
@@ -701,11 +705,12 @@ impl Limits {
     }
 }
 
-/// Whether a page is so small that it comes in one segment, with the heads around it; a single message is taken for
-/// such. rust_socketio takes each segment of a polling body for a whole one, and a page is one body: a longer one would
-/// be torn again each time it is asked for.
+/// Whether a page is so small that it comes in one segment, with the heads around it; a single
+/// message is taken for such. rust_socketio takes each segment of a polling body for a whole one,
+/// and a page is one body: a longer one would be torn again each time it is asked for.
 fn fits_into_a_segment(page: &[StoredMessage]) -> bool {
-    /// What is left of an Ethernet frame beside the heads of IP, TCP and HTTP, and the packets around the page.
+    /// What is left of an Ethernet frame beside the heads of IP, TCP and HTTP, and the packets
+    /// around the page.
     const ROOM: usize = 1_000;
     /// What a message has beside its names and its content.
     const AROUND: usize = 120;

@@ -1,13 +1,13 @@
 //! A TCP connection that cannot outstay its welcome.
 //!
 //! socketioxide waits, on disconnection, for a writer that nothing can cancel: a peer that has
-//! stopped reading would be listed as connected long after its heartbeat has failed. And a websocket
-//! lives in a task that nobody owns: it would keep running after its server is gone. Both are cured
-//! here, one level below: when nothing can be written for `write_timeout`, or when the server has
-//! ended, or ends the connection, every read and write fails.
+//! stopped reading would be listed as connected long after its heartbeat has failed. And a
+//! websocket lives in a task that nobody owns: it would keep running after its server is gone. Both
+//! are cured here, one level below: when nothing can be written for `write_timeout`, or when the
+//! server has ended, or ends the connection, every read and write fails.
 //!
-//! And whoever does not read is not read from without end: tungstenite keeps a pong for each ping that it reads,
-//! however many cannot be written.
+//! And whoever does not read is not read from without end: tungstenite keeps a pong for each ping
+//! that it reads, however many cannot be written.
 //!
 //! Left out: a peer that reads one byte now and then is not stuck; the heartbeat and the session's
 //! bounded queue deal with that one.
@@ -44,8 +44,8 @@ pub(super) struct Guarded {
 
 impl Guarded {
     /// `server` is the receiving half of a channel whose sender the server holds while it lives;
-    /// `place` is given back when the connection is gone, and the wire is told what is written. While nothing can be
-    /// written, no more bytes are read than `unanswered_max`.
+    /// `place` is given back when the connection is gone, and the wire is told what is written.
+    /// While nothing can be written, no more bytes are read than `unanswered_max`.
     pub(super) fn new(
         stream: TcpStream,
         mut server: watch::Receiver<()>,

@@ -1,8 +1,8 @@
 //! What happens when a client knocks, comes in, says something and leaves: socketioxide's handlers.
 //!
-//! They put what a client wants into its session's queue (`exchange::turns`), in the order in which its packets
-//! come: before they return a future, which is ready at once. socketioxide runs the future of each event in a task of
-//! its own, and between tasks there is no order.
+//! They put what a client wants into its session's queue (`exchange::turns`), in the order in which
+//! its packets come: before they return a future, which is ready at once. socketioxide runs the
+//! future of each event in a task of its own, and between tasks there is no order.
 //!
 //! Nothing is believed: a payload of the wrong shape, a room that the sender is not in, a text that
 //! is too long, one message too many get a `refused` event, and an acknowledgement that says so if
@@ -248,8 +248,8 @@ impl Shared {
         }
     }
 
-    /// A message has come. Whether it may be said at all is decided here, when it arrives; the rest when its
-    /// turn comes.
+    /// A message has come. Whether it may be said at all is decided here, when it arrives; the rest
+    /// when its turn comes.
     fn receive(
         self: &Arc<Self>,
         number: SessionNumber,
@@ -292,8 +292,8 @@ impl Shared {
         self.given.notify_one();
     }
 
-    /// Does what clients want, turn by turn, for ever. Between two turns others run: those who read what clients
-    /// say next, and those who write to them.
+    /// Does what clients want, turn by turn, for ever. Between two turns others run: those who read
+    /// what clients say next, and those who write to them.
     pub(super) async fn work(&self) -> Infallible {
         loop {
             while self.take_turn() {
@@ -366,8 +366,8 @@ impl Shared {
         }
     }
 
-    /// Lets every client know that the server stops, and that it may come back. It is not disconnected from its
-    /// namespace: Socket.IO's own clients take that for good.
+    /// Lets every client know that the server stops, and that it may come back. It is not
+    /// disconnected from its namespace: Socket.IO's own clients take that for good.
     pub(super) fn part(&self) {
         let parting = self.with(Exchange::part).unwrap_or_default();
         for (session, client) in parting {
@@ -412,7 +412,8 @@ impl Shared {
         }
     }
 
-    /// Gives every session a sign of life, for ever, and tells what the server holds if that has changed.
+    /// Gives every session a sign of life, for ever, and tells what the server holds if that has
+    /// changed.
     pub(super) async fn beat(&self, connections: impl Fn() -> usize) -> Infallible {
         let mut told = None;
         loop {

@@ -1,21 +1,23 @@
-//! What clients have of the server before they have a session: a *line*, from the handshake of Engine.IO to its end,
-//! over whatever TCP connections; and how much memory each may take.
+//! What clients have of the server before they have a session: a *line*, from the handshake of
+//! Engine.IO to its end, over whatever TCP connections; and how much memory each may take.
 //!
-//! A handshake costs some 16 kB until it is known whether anybody comes in, and every line has a queue of what it was
-//! sent and has not read. Both have a budget, and nobody can spend another one's: there may be so many lines that are
-//! in no namespace, of one address and in all ([`Budget::strangers`]), and the queue of a line may hold its share
-//! of what its address and the server may take ([`Line::has_room`]).
+//! A handshake costs some 16 kB until it is known whether anybody comes in, and every line has a
+//! queue of what it was sent and has not read. Both have a budget, and nobody can spend another
+//! one's: there may be so many lines that are in no namespace, of one address and in all
+//! ([`Budget::strangers`]), and the queue of a line may hold its share of what its address and the
+//! server may take ([`Line::has_room`]).
 //!
-//! A client that is refused, or sent away, closes its line. Not every client does (rust_socketio goes on polling and
-//! answering pings), so the server does it a little later.
+//! A client that is refused, or sent away, closes its line. Not every client does (rust_socketio
+//! goes on polling and answering pings), so the server does it a little later.
 //!
-//! socketioxide does not tell how full a queue is. So it is counted what is put there, and what passes the wire.
-//! That is some more, for what is around it (frames, heads, pings); an estimate below zero is corrected at once. What
-//! socketioxide loses (on an upgrade, say) does not pass; but what was put there before a ping that was answered is not
-//! there any more ([`Line::settle`]).
+//! socketioxide does not tell how full a queue is. So it is counted what is put there, and what
+//! passes the wire. That is some more, for what is around it (frames, heads, pings); an estimate
+//! below zero is corrected at once. What socketioxide loses (on an upgrade, say) does not pass; but
+//! what was put there before a ping that was answered is not there any more ([`Line::settle`]).
 //!
-//! The same count says how many packets are there, for one more budget: a ping that finds the queue full ends the
-//! connection at once, as if its answer had not come, so messages leave a few places free ([`Line::has_place`]).
+//! The same count says how many packets are there, for one more budget: a ping that finds the queue
+//! full ends the connection at once, as if its answer had not come, so messages leave a few places
+//! free ([`Line::has_place`]).
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -39,8 +41,8 @@ pub struct Budget {
 }
 
 impl Default for Budget {
-    /// 256 KiB for each client, 64 MiB for an address, 256 MiB for the server; a thousand and four thousand lines
-    /// that are in no namespace.
+    /// 256 KiB for each client, 64 MiB for an address, 256 MiB for the server; a thousand and four
+    /// thousand lines that are in no namespace.
     fn default() -> Self {
         Self {
             line: 256 << 10,
@@ -100,7 +102,8 @@ impl Drop for Wire {
     }
 }
 
-/// A line. It ends when nobody has it any more; socketioxide has it as long as the connection of Engine.IO.
+/// A line. It ends when nobody has it any more; socketioxide has it as long as the connection of
+/// Engine.IO.
 pub(super) struct Line {
     books: Arc<Books>,
     address: IpAddr,
@@ -113,7 +116,8 @@ pub(super) struct Line {
     put: AtomicU64,
     /// How many these were with each packet that is there still.
     packets: Mutex<VecDeque<u64>>,
-    /// The bytes that were put there up to the last beat of the server, and up to the one before it.
+    /// The bytes that were put there up to the last beat of the server, and up to the one before
+    /// it.
     settled: Mutex<(u64, u64)>,
     /// The bytes of answers to its polls.
     polled: AtomicU64,
@@ -122,7 +126,8 @@ pub(super) struct Line {
 }
 
 impl Lines {
-    /// `closing` is how long a client has to close its line that is in no namespace any more, or was refused.
+    /// `closing` is how long a client has to close its line that is in no namespace any more, or
+    /// was refused.
     pub(super) fn new(budget: Budget, places: Option<usize>, closing: Duration) -> Self {
         Self(Arc::new(Books {
             budget,
@@ -235,7 +240,8 @@ impl Line {
         }
     }
 
-    /// Its client has nothing more to do here: if it does not close the line, and is in no namespace then, the server does.
+    /// Its client has nothing more to do here: if it does not close the line, and is in no
+    /// namespace then, the server does.
     pub(super) fn is_sent_away(self: &Arc<Self>) {
         let (line, closing) = (Arc::downgrade(self), self.books.closing);
         tokio::spawn(async move {
@@ -255,7 +261,8 @@ impl Line {
         }
     }
 
-    /// Whether the server has ended it: its polls are not answered any more, and its heartbeat fails.
+    /// Whether the server has ended it: its polls are not answered any more, and its heartbeat
+    /// fails.
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
@@ -312,7 +319,8 @@ impl Line {
         packets.len() < places
     }
 
-    /// To be called once per ping interval: whoever is there still has answered a ping since the call before the last.
+    /// To be called once per ping interval: whoever is there still has answered a ping since the
+    /// call before the last.
     pub(super) fn settle(&self) {
         let mut settled = self.settled();
         *settled = (self.put.load(Ordering::Relaxed), settled.0);

@@ -1,5 +1,5 @@
-//! What a monitor asks a server: whether it serves (`/healthz`), and how it is (`/metrics`, in the text format of
-//! Prometheus, version 0.0.4).
+//! What a monitor asks a server: whether it serves (`/healthz`), and how it is (`/metrics`, in the
+//! text format of Prometheus, version 0.0.4).
 
 use super::handlers::Shared;
 use super::histogram::{head, line};

@@ -20,8 +20,8 @@ pub struct ServerOptions {
     pub max_payload: u64,
     /// What a client gets of the messages that were sent while it was away.
     pub to_client: ToClient,
-    /// The most messages in one page of a catch-up. They share the queue of a socket with live messages: at most a
-    /// quarter of it.
+    /// The most messages in one page of a catch-up. They share the queue of a socket with live
+    /// messages: at most a quarter of it.
     pub catch_up_page: usize,
     /// The most packets that wait for a client to read them. socketioxide's `max_buffer_size`.
     pub queue: usize,
@@ -51,8 +51,8 @@ pub struct ServerOptions {
     /// The other servers, if there are any. The database is then this server's copy of the
     /// broker's messages.
     pub cluster: Option<Cluster>,
-    /// Whether clients are told who is online in their namespace. Everybody hears of everybody, so in
-    /// crowds that is what costs most.
+    /// Whether clients are told who is online in their namespace. Everybody hears of everybody, so
+    /// in crowds that is what costs most.
     pub presence: bool,
 }
 
@@ -85,8 +85,8 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
-    /// How many messages may be in a queue at a time: the rest is left to what cannot be put off, as pings. Where
-    /// sessions are kept, that layer leaves room.
+    /// How many messages may be in a queue at a time: the rest is left to what cannot be put off,
+    /// as pings. Where sessions are kept, that layer leaves room.
     #[must_use]
     pub fn places(&self) -> Option<usize> {
         let places = self.queue - (self.queue / 8).clamp(1, self.queue);

@@ -1,13 +1,13 @@
 //! Who is online, for those who want to see it.
 //!
-//! Every namespace has a roster of its users. What changes on it is told to all of the namespace once
-//! in a while and in one go ([`NEWS`]), under a version that counts up; whoever comes is sent the whole
-//! roster, and whoever has missed a change sees so by the version in the next news or the next beat,
-//! and asks for the whole. So the cost is that of the changes times those who hear of them, and a user
-//! who comes and goes between two tellings costs nothing.
+//! Every namespace has a roster of its users. What changes on it is told to all of the namespace
+//! once in a while and in one go ([`NEWS`]), under a version that counts up; whoever comes is sent
+//! the whole roster, and whoever has missed a change sees so by the version in the next news or the
+//! next beat, and asks for the whole. So the cost is that of the changes times those who hear of
+//! them, and a user who comes and goes between two tellings costs nothing.
 //!
-//! A user is online as long as one session has a connection: a client that comes back is there already
-//! when the server notices the end of its last connection.
+//! A user is online as long as one session has a connection: a client that comes back is there
+//! already when the server notices the end of its last connection.
 
 use crate::wire::Roster;
 use std::collections::{BTreeMap, BTreeSet};

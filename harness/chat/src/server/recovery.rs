@@ -18,7 +18,8 @@ pub(super) struct Kept {
     /// Whether its client asks for large contents piece by piece.
     #[serde(default)]
     pub(super) pieces: bool,
-    /// It has been sent everything for it up to this id, or up to what the recovery layer has emitted since.
+    /// It has been sent everything for it up to this id, or up to what the recovery layer has
+    /// emitted since.
     #[serde(default = "everything")]
     pub(super) upto: i64,
 }
@@ -50,8 +51,8 @@ pub(super) fn open(options: &ServerOptions, database: &Path) -> Result<Sessions,
     }
 }
 
-/// How many sessions, and packets for them, are kept beside a file of messages that no server has open; none if there is
-/// no such file, or it cannot be read.
+/// How many sessions, and packets for them, are kept beside a file of messages that no server has
+/// open; none if there is no such file, or it cannot be read.
 pub fn rows_of_sessions(database: &Path) -> Option<(usize, usize)> {
     let path = beside(database);
     // Opening would make one.

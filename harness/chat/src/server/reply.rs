@@ -32,8 +32,9 @@ pub(super) fn refuse(socket: &SocketRef, reason: String) {
 /// Disconnects a client; its session ends with this cause.
 pub(super) fn send_away(socket: &SocketRef, cause: Cause) {
     socket.extensions.insert(Meant(cause));
-    // An error says that it is gone already, or that its queue has no place for the goodbye: who goes on flooding
-    // is sent away by the next packet, and a server that shuts down closes all connections after this.
+    // An error says that it is gone already, or that its queue has no place for the goodbye: who
+    // goes on flooding is sent away by the next packet, and a server that shuts down closes all
+    // connections after this.
     let _ = socket.clone().disconnect();
 }
 

@@ -40,7 +40,8 @@ pub(super) struct Session {
     pub(super) state: squall_recovery::Session,
     pub(super) name: String,
     pub(super) namespace: String,
-    /// Changed together only with the index of rooms in `exchange::sessions`, once the session is there.
+    /// Changed together only with the index of rooms in `exchange::sessions`, once the session is
+    /// there.
     rooms: BTreeMap<String, i64>,
     pub(super) live: bool,
     /// Whether its client asks for large contents piece by piece.
@@ -150,14 +151,15 @@ impl Session {
         }
     }
 
-    /// From now on it gets everything that is for it, as there was nothing more up to the highest id there is.
+    /// From now on it gets everything that is for it, as there was nothing more up to the highest
+    /// id there is.
     pub(super) fn go_live(&mut self, highest: i64) {
         self.live = true;
         self.live_since = highest;
     }
 
-    /// The highest id there was when it became live: its client has handled what is for it up to there, or has not
-    /// got the page that said so.
+    /// The highest id there was when it became live: its client has handled what is for it up to
+    /// there, or has not got the page that said so.
     pub(super) fn live_since(&self) -> i64 {
         self.live_since
     }
@@ -267,8 +269,8 @@ impl Session {
         self.emit_link(&mut Link::of(stored))
     }
 
-    /// Puts a piece of a message's content into the socket's queue, if the message is for this session. One
-    /// that does not fit there is asked for again.
+    /// Puts a piece of a message's content into the socket's queue, if the message is for this
+    /// session. One that does not fit there is asked for again.
     pub(super) fn emit_piece(&self, request: PieceRequest, stored: Option<StoredMessage>) {
         let PieceRequest { id, from, most } = request;
         let is_mine = |stored: &StoredMessage| {

@@ -406,7 +406,8 @@ async fn that_somebody_is_typing_is_acknowledged() {
         .await;
 }
 
-/// Requests for what was missed were not limited at all: a flood of one second kept the server busy for thirteen.
+/// Requests for what was missed were not limited at all: a flood of one second kept the server busy
+/// for thirteen.
 #[tokio::test]
 async fn who_asks_for_too_much_is_refused_at_the_door() {
     let scratch = Scratch::new("sync-flood");
@@ -510,7 +511,8 @@ async fn a_user_joins_only_the_rooms_of_its_token() {
     .await;
 }
 
-/// Anybody could use up the client offsets of somebody else, whose messages were refused from then on.
+/// Anybody could use up the client offsets of somebody else, whose messages were refused from then
+/// on.
 #[tokio::test]
 async fn a_client_offset_belongs_to_the_user_who_uses_it() {
     let scratch = Scratch::new("offsets");

@@ -323,7 +323,8 @@ async fn the_handshake_says_what_the_server_was_told() {
     assert_eq!(handshake, expected);
 }
 
-/// One that outlasts the ping time-out on a slow link would end every connection on which it is sent.
+/// One that outlasts the ping time-out on a slow link would end every connection on which it is
+/// sent.
 #[tokio::test]
 async fn a_large_message_comes_in_pieces_and_what_follows_it_keeps_its_order() {
     let Three { clients, .. } = &three("pieces", quick_server()).await;

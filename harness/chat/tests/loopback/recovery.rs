@@ -1,6 +1,7 @@
 //! A client that loses its connection for a moment comes back to its session.
 //!
-//! Messages are not caught up with in these tests: what was missed comes with the recovery, or never.
+//! Messages are not caught up with in these tests: what was missed comes with the recovery, or
+//! never.
 
 use crate::silence::Cable;
 use crate::support::*;

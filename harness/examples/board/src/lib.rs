@@ -1,5 +1,5 @@
-//! A board over WebSockets: whoever posts, posts to all. The server keeps what was posted; a client that comes back says how
-//! much of it it has seen, and gets the rest.
+//! A board over WebSockets: whoever posts, posts to all. The server keeps what was posted; a client
+//! that comes back says how much of it it has seen, and gets the rest.
 
 use futures_util::{SinkExt, StreamExt};
 use std::io;

@@ -1,4 +1,5 @@
-//! A ledger in SQLite behind blocking sockets: a thread for each client, one entry a line, confirmed once it is stored.
+//! A ledger in SQLite behind blocking sockets: a thread for each client, one entry a line,
+//! confirmed once it is stored.
 
 use rusqlite::{Connection, Result as Sqlite};
 use std::io::{self, BufRead, BufReader, Write};

@@ -1,4 +1,5 @@
-//! Payments over HTTP: an axum server that books them, and a client that tries again when no answer comes in time.
+//! Payments over HTTP: an axum server that books them, and a client that tries again when no answer
+//! comes in time.
 
 use axum::Router;
 use axum::extract::State;

@@ -1,4 +1,5 @@
-//! An order desk: a server that takes orders, one a line, and confirms each; a client that tries again until it is confirmed.
+//! An order desk: a server that takes orders, one a line, and confirms each; a client that tries
+//! again until it is confirmed.
 
 use std::collections::HashSet;
 use std::io;

@@ -1,12 +1,13 @@
 //! Causal order: nobody handles a reply before the message that it may reply to.
 //!
-//! A message may reply to any other of its room that its sender had handled when it was given to the sender's client, in
-//! that life of the client's program. Looks at each incarnation of a receiver, at each message that it handles for the first
-//! time, and at the last one that its sender had handled before and that the receiver handles too: if receivers agree on
-//! the order of the others, which total-order says, all of them come before it then. Total order alone does not say it: who
-//! gets no echo has no place for its own message among those that it has handled. Does not look at messages of one
-//! sender (ordering does), at gaps, at second times, at what is stored more than once, nor at what is not stored,
-//! such as typing.
+//! A message may reply to any other of its room that its sender had handled when it was given to
+//! the sender's client, in that life of the client's program. Looks at each incarnation of a
+//! receiver, at each message that it handles for the first time, and at the last one that its
+//! sender had handled before and that the receiver handles too: if receivers agree on the order of
+//! the others, which total-order says, all of them come before it then. Total order alone does not
+//! say it: who gets no echo has no place for its own message among those that it has handled. Does
+//! not look at messages of one sender (ordering does), at gaps, at second times, at what is stored
+//! more than once, nor at what is not stored, such as typing.
 
 use crate::evidence::{Message, Moment, Proof};
 use crate::index::{ContentId, Incarnation, Index, Invocation};
@@ -16,8 +17,8 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How many messages of those that a sender had handled are tried at most, the last one first, until one is found that the
-/// receiver handled as well.
+/// How many messages of those that a sender had handled are tried at most, the last one first,
+/// until one is found that the receiver handled as well.
 const TRIED: usize = 64;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {

@@ -1,12 +1,12 @@
-//! Detection: whoever hears nothing from its peer notices within the bound, and nobody notices a silence while it hears
-//! something.
+//! Detection: whoever hears nothing from its peer notices within the bound, and nobody notices a
+//! silence while it hears something.
 //!
 //! The clock starts when the silence begins. The client notices by declaring its connection over,
 //! the server by closing the session. Each side counts only if it had a live connection when the
 //! silence began, if it is the side that hears nothing, if the silence outlasts its bound, and if
-//! its program does not end before the bound is over: the dead notice nothing. The time for which it
-//! stands still does not count. Does
-//! not look at disconnections without a silence, nor at why a side says that it is over.
+//! its program does not end before the bound is over: the dead notice nothing. The time for which
+//! it stands still does not count. Does not look at disconnections without a silence, nor at why a
+//! side says that it is over.
 
 mod evidence;
 
@@ -167,9 +167,10 @@ fn clients_watches<'h>(
     incarnations.iter().filter_map(watch).collect()
 }
 
-/// How long after a silence has begun the last sign of life from before may still come: as long as a packet is under
-/// way, and where one may be lost, as long again as its sender's kernel waits for an acknowledgement, which does not
-/// stand still with the program (RFC 6298: a second, or what the round trip makes of it).
+/// How long after a silence has begun the last sign of life from before may still come: as long as
+/// a packet is under way, and where one may be lost, as long again as its sender's kernel waits for
+/// an acknowledgement, which does not stand still with the program (RFC 6298: a second, or what the
+/// round trip makes of it).
 fn under_way(there: Direction, back: Direction) -> Time {
     const FIRST_TIMEOUT: Duration = Duration::from_secs(1);
     let round_trip = there.latency + back.latency;

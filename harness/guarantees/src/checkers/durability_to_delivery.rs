@@ -3,10 +3,11 @@
 //!
 //! Time runs from the latest of three moments: the message was committed, the last fault that
 //! touched the receiver ended, and its program started (or its user came back). Connecting again
-//! does not start the clock anew, and being absent at the end is no excuse. Where more is promised to a receiver that stays
-//! connected while nothing disturbs it, less time is given to such a one, on a link without losses and without a rate; and
-//! least to one whose queue has room (`index/live.rs`).
-//! Does not look at messages that are not stored (at-least-once does), nor at doubles.
+//! does not start the clock anew, and being absent at the end is no excuse. Where more is promised
+//! to a receiver that stays connected while nothing disturbs it, less time is given to such a one,
+//! on a link without losses and without a rate; and least to one whose queue has room
+//! (`index/live.rs`). Does not look at messages that are not stored (at-least-once does), nor at
+//! doubles.
 
 use crate::evidence::{HandledLate, NotHandled};
 use crate::index::{Due, Index};

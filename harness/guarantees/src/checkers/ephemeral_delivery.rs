@@ -1,12 +1,12 @@
-//! Ephemeral delivery: typing and the like arrive while all is well, in time, and are never repeated
-//! later.
+//! Ephemeral delivery: typing and the like arrive while all is well, in time, and are never
+//! repeated later.
 //!
-//! All is well for a sender that is in the room as far as it and the server know (joining waits in its queue, typing does
-//! not), and a receiver that is there from beginning to end. Both are connected
-//! from a bound before the sending until a bound after it, and are not disturbed meanwhile or within the
-//! delivery bound before (a fault works on for as long as it may take to be noticed and mended). What the
-//! two links need comes on top of the bound. Of what its sender was told that it failed, nothing is asked.
-//! Does not look at what reaches others (no-phantom does).
+//! All is well for a sender that is in the room as far as it and the server know (joining waits in
+//! its queue, typing does not), and a receiver that is there from beginning to end. Both are
+//! connected from a bound before the sending until a bound after it, and are not disturbed
+//! meanwhile or within the delivery bound before (a fault works on for as long as it may take to be
+//! noticed and mended). What the two links need comes on top of the bound. Of what its sender was
+//! told that it failed, nothing is asked. Does not look at what reaches others (no-phantom does).
 
 use crate::evidence::{HandledLate, HandledTwice, NotHandled};
 use crate::index::{ContentId, Index, Invocation, time_for};
@@ -119,8 +119,8 @@ fn is_well(index: &Index<'_>, client: ClientId, sent_at: Time, bound: Time, due:
         && index.connected_throughout(client, from, until)
 }
 
-/// What the ways of the two need; none if it cannot be said: packets are lost, or the way has a rate,
-/// and something else may be on it.
+/// What the ways of the two need; none if it cannot be said: packets are lost, or the way has a
+/// rate, and something else may be on it.
 fn way(index: &Index<'_>, sent: &Invocation<'_>, receiver: ClientId) -> Option<Time> {
     let to_server = index.conditions.link(sent.sender).to_server;
     let to_client = index.conditions.link(receiver).to_client;

@@ -1,17 +1,18 @@
-//! Fairness: nobody's acknowledgement waits longer than allowed because of what others do, and nobody is served more than
-//! is allowed.
+//! Fairness: nobody's acknowledgement waits longer than allowed because of what others do, and
+//! nobody is served more than is allowed.
 //!
 //! A client sends its messages one after the other: the wait of one begins when the one before has
-//! come to its end. The time for which the sender or the server stands still does not count, nor does
-//! what the sender's own link needs. A wait that is too long is excused if the sender was not connected when
-//! it began, if its connection ended for another reason than that no answer came, or if something disturbed
-//! it then or within the delivery bound before (a fault works on for as long as it may take to be noticed and
-//! mended). It is not judged on a link with losses or a rate, where the answer may wait behind other things.
-//! Does not look at messages that are never acknowledged (at-least-once does).
+//! come to its end. The time for which the sender or the server stands still does not count, nor
+//! does what the sender's own link needs. A wait that is too long is excused if the sender was not
+//! connected when it began, if its connection ended for another reason than that no answer came, or
+//! if something disturbed it then or within the delivery bound before (a fault works on for as long
+//! as it may take to be noticed and mended). It is not judged on a link with losses or a rate,
+//! where the answer may wait behind other things. Does not look at messages that are never
+//! acknowledged (at-least-once does).
 //!
-//! Who may send so many messages in a second, and so many at once, has no more of them stored in one session. Where a client
-//! waits for each acknowledgement, a message arrives after the one before is stored, so that this can be told from the
-//! rows.
+//! Who may send so many messages in a second, and so many at once, has no more of them stored in
+//! one session. Where a client waits for each acknowledgement, a message arrives after the one
+//! before is stored, so that this can be told from the rows.
 
 mod evidence;
 
@@ -103,8 +104,8 @@ fn check_allowance(index: &Index<'_>, findings: &mut Findings) {
     }
 }
 
-/// The first stretch in which there are more of these than a rate and a burst allow. The first of them may have been
-/// stored long after it came.
+/// The first stretch in which there are more of these than a rate and a burst allow. The first of
+/// them may have been stored long after it came.
 fn too_many(stored: &[Time], rate: u32, burst: u32) -> Option<(Time, Time, u64)> {
     for (last, &until) in stored.iter().enumerate() {
         for (first, &from) in stored[..last].iter().enumerate() {
@@ -130,8 +131,8 @@ fn disturbed(index: &Index<'_>, client: ClientId, since: Time, until: Time) -> b
     index.conditions.disturbed(client, from, until) || !waits(index, client, since, until)
 }
 
-/// Whether the client was connected when its wait began, and until its end, or until it gave up a connection
-/// because nobody answered on it.
+/// Whether the client was connected when its wait began, and until its end, or until it gave up a
+/// connection because nobody answered on it.
 fn waits(index: &Index<'_>, client: ClientId, since: Time, until: Time) -> bool {
     let mut lives = index.incarnations.iter();
     lives.any(|life| {

@@ -1,13 +1,15 @@
-//! Just failure: a message is told as failed only with a cause that the scenario gives, and what was
-//! told as failed is not stored.
+//! Just failure: a message is told as failed only with a cause that the scenario gives, and what
+//! was told as failed is not stored.
 //!
-//! The causes are: it was tried as often as is allowed, it is larger than is allowed, its sender was
-//! not always in the room, or somebody else had taken a nickname, its sender had no connection to send it on or had left, it is of a kind that
-//! a later one overtakes, a disturbance was in the way of a server that refused the last attempt allowed, or
-//! something was wrong with the disk on which its client should have kept it. What a client tells of its attempts
-//! and of a size is believed only as far as the history bears it out. What nobody has given a cause for cannot be judged. What may have
-//! been stored or not has to be told as unknown; of unknown ends it is asked only that attempts were used up where that is
-//! the cause. No message is tried more often than is allowed.
+//! The causes are: it was tried as often as is allowed, it is larger than is allowed, its sender
+//! was not always in the room, or somebody else had taken a nickname, its sender had no connection
+//! to send it on or had left, it is of a kind that a later one overtakes, a disturbance was in the
+//! way of a server that refused the last attempt allowed, or something was wrong with the disk on
+//! which its client should have kept it. What a client tells of its attempts and of a size is
+//! believed only as far as the history bears it out. What nobody has given a cause for cannot be
+//! judged. What may have been stored or not has to be told as unknown; of unknown ends it is asked
+//! only that attempts were used up where that is the cause. No message is tried more often than is
+//! allowed.
 
 mod evidence;
 
@@ -23,8 +25,8 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How much longer than its content a message may be told to be: what stands around it, and text in which each
-/// character is escaped, as JSON does with six.
+/// How much longer than its content a message may be told to be: what stands around it, and text in
+/// which each character is escaped, as JSON does with six.
 const ENVELOPE: u64 = 300;
 const ESCAPED: u64 = 6;
 
@@ -175,8 +177,8 @@ fn rooms(index: &Index<'_>) -> u32 {
     rooms.len() as u32
 }
 
-/// Whether somebody else of the client's namespace had taken a nickname by then: only then one can be refused as
-/// somebody else's.
+/// Whether somebody else of the client's namespace had taken a nickname by then: only then one can
+/// be refused as somebody else's.
 fn nickname_taken(index: &Index<'_>, client: ClientId, at: Time) -> bool {
     let own = index.client(client);
     let others = index.history.clients.iter();
@@ -195,8 +197,8 @@ fn nickname_taken(index: &Index<'_>, client: ClientId, at: Time) -> bool {
 /// How long a program takes to end that was told to, once it has said what became of its messages.
 const LEAVING: Duration = Duration::from_secs(3);
 
-/// Whether the client's user had left, and was not back, at some moment between these two; or its program was about to
-/// end.
+/// Whether the client's user had left, and was not back, at some moment between these two; or its
+/// program was about to end.
 fn was_away(index: &Index<'_>, client: ClientId, from: Time, until: Time) -> bool {
     let mut lives = index
         .incarnations
@@ -230,7 +232,8 @@ fn connected_at(index: &Index<'_>, client: ClientId, at: Time) -> bool {
             life.connections[..before].last(),
             Some(Connection::Connected(..))
         );
-        // What is lost with a connection is told at the moment at which that ends, by the client or before.
+        // What is lost with a connection is told at the moment at which that ends, by the client or
+        // before.
         let now = life.connections[before..].iter();
         let mut now = now.take_while(|step| step.at() == at);
         let ends_now = now.any(|step| matches!(step, Connection::Disconnected(..)));

@@ -1,13 +1,13 @@
-//! The guarantees, in one table, and their checkers: what each is called, what it promises, what puts it to the test,
-//! who checks it, and what shows a violation.
+//! The guarantees, in one table, and their checkers: what each is called, what it promises, what
+//! puts it to the test, who checks it, and what shows a violation.
 //!
-//! A further guarantee is a file here, with its checker, its evidence and its tests, a line that says so, and a row.
-//! Everything else follows from the row: files that name it, reports, the order in which they tell violations, and the
-//! documentation, of which tests print what is missing.
+//! A further guarantee is a file here, with its checker, its evidence and its tests, a line that
+//! says so, and a row. Everything else follows from the row: files that name it, reports, the order
+//! in which they tell violations, and the documentation, of which tests print what is missing.
 //!
 //! Every checker reads the same [`Index`], built once; all of them together cost O(n log n) in the
-//! number of events and entitlements (a message times a receiver of its room), as long as links have
-//! no limits that matter.
+//! number of events and entitlements (a message times a receiver of its room), as long as links
+//! have no limits that matter.
 
 mod acknowledgement_truth;
 mod at_least_once;
@@ -37,9 +37,10 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Makes the enum, the list and the texts from the rows. A row's variant is its name in another case,
-/// as serde writes it. Of two violations that one tells more whose number is smaller. What shows a violation, and is
-/// the checker's own, becomes a part of this crate's interface. A guarantee may be promised only with others.
+/// Makes the enum, the list and the texts from the rows. A row's variant is its name in another
+/// case, as serde writes it. Of two violations that one tells more whose number is smaller. What
+/// shows a violation, and is the checker's own, becomes a part of this crate's interface. A
+/// guarantee may be promised only with others.
 macro_rules! table {
     ($($guarantee:ident: $name:literal, $checker:ident, tells $tells:literal,
         $holds:literal, needs $needs:literal, shown by [$($proof:ty),+]
@@ -201,13 +202,14 @@ impl Guarantee {
         self.row().evidence
     }
 
-    /// The guarantees without which this one is not promised: where one of them need not hold, this one need not
-    /// either, unless somebody says so.
+    /// The guarantees without which this one is not promised: where one of them need not hold, this
+    /// one need not either, unless somebody says so.
     pub fn only_with(self) -> &'static [Guarantee] {
         self.row().only_with
     }
 
-    /// Every guarantee, those first whose violation says most: what follows from another one comes late.
+    /// Every guarantee, those first whose violation says most: what follows from another one comes
+    /// late.
     pub fn most_telling_first() -> [Guarantee; Guarantee::ALL.len()] {
         let mut all = Guarantee::ALL;
         all.sort_by_key(|guarantee| guarantee.row().tells);

@@ -1,6 +1,6 @@
 //! No phantom, no leak: whatever is handled or stored was sent before, by the sender and to the
-//! room that the server says, and reaches only clients that it is for: those who were in the room when
-//! it was stored, without the sender if there is no echo. What must not be stored is not.
+//! room that the server says, and reaches only clients that it is for: those who were in the room
+//! when it was stored, without the sender if there is no echo. What must not be stored is not.
 //!
 //! Does not look at how often or in which order. That a row was stored after its sending cannot be
 //! seen from outside, so for rows only the sender and the room are compared.
@@ -164,10 +164,10 @@ fn flaw_of_entitlement(
     (!entitled).then_some(Flaw::NotEntitled)
 }
 
-/// Whether the receiver had asked to enter the room before it handled the message, and the message was
-/// under way then: it is stored before the row of the join, but was not yet, as far as anybody knew,
-/// when the receiver asked. Such a one may overtake that row on its way. What was stored before is a
-/// phantom.
+/// Whether the receiver had asked to enter the room before it handled the message, and the message
+/// was under way then: it is stored before the row of the join, but was not yet, as far as anybody
+/// knew, when the receiver asked. Such a one may overtake that row on its way. What was stored
+/// before is a phantom.
 fn is_joining(
     index: &Index<'_>,
     receiver: ClientId,
@@ -186,9 +186,9 @@ fn is_joining(
     })
 }
 
-/// Whether the receiver was in the room and had not heard yet that it has left it: where messages come on several ways, one
-/// that is stored after the leave may overtake it. What comes after the receiver has handled its leave, or was
-/// told that it is stored, is a phantom.
+/// Whether the receiver was in the room and had not heard yet that it has left it: where messages
+/// come on several ways, one that is stored after the leave may overtake it. What comes after the
+/// receiver has handled its leave, or was told that it is stored, is a phantom.
 fn is_leaving(
     index: &Index<'_>,
     receiver: &Incarnation<'_>,

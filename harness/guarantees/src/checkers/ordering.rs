@@ -5,10 +5,11 @@
 //! between senders (total-order does). What
 //! is not stored, such as typing, is sent past everything that waits, and promises no order.
 //!
-//! A message for whose acknowledgement nobody waits, or nobody waits any more, may still be under way on a connection that
-//! its sender has given up: TCP delivers it when it can. What the sender says on its next connection can be
-//! stored before it. That is excused if it was stored so; in which order receivers handle what is stored is judged all
-//! the same, and so is what went over one connection.
+//! A message for whose acknowledgement nobody waits, or nobody waits any more, may still be under
+//! way on a connection that its sender has given up: TCP delivers it when it can. What the sender
+//! says on its next connection can be stored before it. That is excused if it was stored so; in
+//! which order receivers handle what is stored is judged all the same, and so is what went over one
+//! connection.
 
 use crate::evidence::{Message, Moment, Proof};
 use crate::index::{Connection, Content, Delivery, Index};
@@ -56,8 +57,9 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     })
 }
 
-/// Whether the earlier one of a sender's messages was stored after the later one because it was under way on a connection
-/// that was over before the later one was sent: nobody had acknowledged it.
+/// Whether the earlier one of a sender's messages was stored after the later one because it was
+/// under way on a connection that was over before the later one was sent: nobody had acknowledged
+/// it.
 fn was_overtaken_under_way(index: &Index<'_>, [earlier, later]: [&Content<'_>; 2]) -> bool {
     let [first, second] = [earlier, later].map(|content| content.lasting_invocation());
     let (Some(first), Some(second)) = (first, second) else {

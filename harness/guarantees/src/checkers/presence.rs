@@ -1,12 +1,13 @@
 //! Presence: who is shown online is who is online.
 //!
 //! A user *is* online while both its client and the server say that there is a connection, and *is*
-//! offline when its client says so, or its program has ended. In between, while it has a session that its client does not
-//! know of yet, and before its program first starts, nothing is asked about it. A client is an observer while it is connected. Of an observer
-//! that has had a user in one state for longer than the bound, it is asked that it does not show the
-//! other state for longer than the bound; in another namespace, a user is never online. The time for
-//! which the observer or the server stands still does not count, and nothing else of a stretch is excused by it. Peers of whom the history says nothing are
-//! not looked at.
+//! offline when its client says so, or its program has ended. In between, while it has a session
+//! that its client does not know of yet, and before its program first starts, nothing is asked
+//! about it. A client is an observer while it is connected. Of an observer that has had a user in
+//! one state for longer than the bound, it is asked that it does not show the other state for
+//! longer than the bound; in another namespace, a user is never online. The time for which the
+//! observer or the server stands still does not count, and nothing else of a stretch is excused by
+//! it. Peers of whom the history says nothing are not looked at.
 
 mod evidence;
 
@@ -104,7 +105,8 @@ struct Teller<'h> {
     story: Story,
     connected_since: Option<Time>,
     sessions: FxHashSet<&'h str>,
-    /// Those of them that were opened while the client was not connected, and that it has not told of.
+    /// Those of them that were opened while the client was not connected, and that it has not told
+    /// of.
     unheard: FxHashSet<&'h str>,
     /// Since when, and whether online; none while nobody can say.
     state: Option<(Time, bool)>,

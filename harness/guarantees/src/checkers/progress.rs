@@ -1,10 +1,11 @@
-//! Progress: once the network is whole for a receiver that wants to be there, it gets in, and handles
-//! all that it is entitled to within a bound.
+//! Progress: once the network is whole for a receiver that wants to be there, it gets in, and
+//! handles all that it is entitled to within a bound.
 //!
 //! The bound is that of [`Index::due_to`]: it follows from the receiver's link and from what waits
-//! for it. Connecting again does not start the clock anew, and being absent at the end is no excuse.
-//! A receiver is one case, however many messages it misses. And a sender that asks for acknowledgements, and is there, is
-//! told what became of a message that is stored. Does not look at order nor at doubles.
+//! for it. Connecting again does not start the clock anew, and being absent at the end is no
+//! excuse. A receiver is one case, however many messages it misses. And a sender that asks for
+//! acknowledgements, and is there, is told what became of a message that is stored. Does not look
+//! at order nor at doubles.
 
 mod evidence;
 
@@ -48,11 +49,12 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     findings.verdict(|receivers| format!("{} in time", counted(receivers, "receiver")))
 }
 
-/// How much longer than a delivery an answer may take: who has waited in vain several times waits so long before it asks
-/// again.
+/// How much longer than a delivery an answer may take: who has waited in vain several times waits
+/// so long before it asks again.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Whether everybody who is there has been told what became of its messages, as far as they are stored.
+/// Whether everybody who is there has been told what became of its messages, as far as they are
+/// stored.
 fn check_answers(index: &Index<'_>, findings: &mut Findings) {
     if index.history.bounds.acknowledgement.is_none() {
         return;
@@ -84,11 +86,11 @@ fn check_answers(index: &Index<'_>, findings: &mut Findings) {
     }
 }
 
-/// Above this share of further losses after one, in millionths, all packets of one attempt to connect after the other may
-/// be lost.
+/// Above this share of further losses after one, in millionths, all packets of one attempt to
+/// connect after the other may be lost.
 const BURSTS: u32 = 100_000;
-/// How many times the bound is given to attempts to connect then. (Without it, 2 of 10,000 runs of a link that loses 10 %
-/// in bursts of five were too late.)
+/// How many times the bound is given to attempts to connect then. (Without it, 2 of 10,000 runs of
+/// a link that loses 10 % in bursts of five were too late.)
 const UNLUCKY: u32 = 3;
 
 enum Judgement {

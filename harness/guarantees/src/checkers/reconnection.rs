@@ -1,17 +1,18 @@
 //! Reconnection: a connection never gets a session id that was used before, and a client waits
 //! within the back-off's bounds before it tries again.
 //!
-//! After a connection that was established the back-off starts over, so that wait is a short one, and those of
-//! a run are not all the same: who loses the same server would come back at the same moment. With each failure the
-//! longest wait doubles, and no more than that, and the waits grow with it: a server that is away would be asked all the
-//! time. The time for which a client waits for an acknowledgement doubles, too, after each that was overdue, up to a
-//! limit, and comes back down when one has come in time. An attempt to connect is given up in time.
+//! After a connection that was established the back-off starts over, so that wait is a short one,
+//! and those of a run are not all the same: who loses the same server would come back at the same
+//! moment. With each failure the longest wait doubles, and no more than that, and the waits grow
+//! with it: a server that is away would be asked all the time. The time for which a client waits
+//! for an acknowledgement doubles, too, after each that was overdue, up to a limit, and comes back
+//! down when one has come in time. An attempt to connect is given up in time.
 //!
 //! The wait is between noticing that a connection, or an attempt, is over and the next attempt of
-//! the same incarnation. A program that runs on without trying again has waited too long, unless its
-//! user had left; the time for which it stood still does not count. A recovered session has its old id, as the checker of
-//! recovery wants. Does not look at whether an attempt succeeds (progress does), nor for how long a program's first one
-//! waits.
+//! the same incarnation. A program that runs on without trying again has waited too long, unless
+//! its user had left; the time for which it stood still does not count. A recovered session has its
+//! old id, as the checker of recovery wants. Does not look at whether an attempt succeeds (progress
+//! does), nor for how long a program's first one waits.
 
 mod evidence;
 
@@ -122,8 +123,8 @@ fn is_connected(step: &Connection<'_>) -> bool {
     matches!(step, Connection::Connected(..))
 }
 
-/// The longest wait after these steps of a life, of which the last is an end: twice as long as after the end before,
-/// if there was no connection in between.
+/// The longest wait after these steps of a life, of which the last is an end: twice as long as
+/// after the end before, if there was no connection in between.
 fn ceiling(index: &Index<'_>, steps: &[Connection<'_>]) -> Time {
     let bounds = &index.history.bounds;
     let Some(first) = bounds.backoff_first else {
@@ -169,7 +170,8 @@ fn check_attempts(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &m
 /// How improbable it must be that waits are drawn and do not grow, to say that they do not.
 const NO_CHANCE: f64 = 1e-6;
 
-/// Whether waits grow with the failures: if all that might be longer than the first one are not, that is no chance.
+/// Whether waits grow with the failures: if all that might be longer than the first one are not,
+/// that is no chance.
 fn check_growth(index: &Index<'_>, findings: &mut Findings) {
     let bounds = &index.history.bounds;
     let Some(first) = bounds.backoff_first else {
@@ -257,9 +259,9 @@ fn check_jitter(index: &Index<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether the first wait for an acknowledgement that is given up after one came in time is not longer than
-/// it was at first. That one came in time is certain if it was not sent again, and came within the bound after
-/// the sender's turn to send it.
+/// Whether the first wait for an acknowledgement that is given up after one came in time is not
+/// longer than it was at first. That one came in time is certain if it was not sent again, and came
+/// within the bound after the sender's turn to send it.
 fn check_patience(index: &Index<'_>, findings: &mut Findings) {
     let Some(bound) = index.history.bounds.patience else {
         return;
@@ -302,8 +304,9 @@ fn check_patience(index: &Index<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether a client that waits in vain for the acknowledgement of a message waits twice as long for the next one, and
-/// never longer than the limit. Its connection ends then, so long after the message was put on it.
+/// Whether a client that waits in vain for the acknowledgement of a message waits twice as long for
+/// the next one, and never longer than the limit. Its connection ends then, so long after the
+/// message was put on it.
 fn check_doubling(index: &Index<'_>, findings: &mut Findings) {
     let Some(limit) = index.history.bounds.patience_max else {
         return;

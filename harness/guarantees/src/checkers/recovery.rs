@@ -1,22 +1,24 @@
-//! Recovery: after a temporary disconnection a client gets its session back, whole; and when it cannot,
-//! a new one, and nothing of the old.
+//! Recovery: after a temporary disconnection a client gets its session back, whole; and when it
+//! cannot, a new one, and nothing of the old.
 //!
 //! Four questions, each about every connection that follows another one of the same program:
 //!
 //! - *May it be recovered?* Not if the session has expired, was ended on purpose, was lost with its
 //!   server, or is another client's; and both sides must say the same.
-//! - *Must it be?* Yes, if none of these is the case, also across a restart of a server that keeps its
-//!   sessions, and also if the client is back before the server has noticed that it was lost. A server
-//!   that says that it does not keep what was missed any more, or that too many are waiting, is excused, as far as more
-//!   was said than it keeps for one, and as many have begun to wait since.
-//! - *Is its client told why not?* Where a server says so, the reason is the true one, or that the session is
-//!   unknown: nobody remembers for ever why it has ended.
-//! - *Is it whole?* From the first message that a recovered session handled in a room to the last one
-//!   (or, if it is there at the end, to the last one that is due), it has handled all that are for its
-//!   client, in the order of their ids, once.
+//! - *Must it be?* Yes, if none of these is the case, also across a restart of a server that keeps
+//!   its sessions, and also if the client is back before the server has noticed that it was lost. A
+//!   server that says that it does not keep what was missed any more, or that too many are waiting,
+//!   is excused, as far as more was said than it keeps for one, and as many have begun to wait
+//!   since.
+//! - *Is its client told why not?* Where a server says so, the reason is the true one, or that the
+//!   session is unknown: nobody remembers for ever why it has ended.
+//! - *Is it whole?* From the first message that a recovered session handled in a room to the last
+//!   one (or, if it is there at the end, to the last one that is due), it has handled all that are
+//!   for its client, in the order of their ids, once.
 //!
-//! Whether a client has left on purpose only the client's own side can say: a goodbye that the server
-//! heard may have been said in distress. Does not look at the private ids, which no history has.
+//! Whether a client has left on purpose only the client's own side can say: a goodbye that the
+//! server heard may have been said in distress. Does not look at the private ids, which no history
+//! has.
 
 mod evidence;
 
@@ -36,8 +38,8 @@ use std::time::Duration;
 /// the time at either end of a round trip.
 const TOLERANCE: Duration = Duration::from_millis(5);
 
-/// What a server that keeps sessions over its own end may keep them longer, as a share of the window:
-/// it does not write down every second for how long they have been waiting.
+/// What a server that keeps sessions over its own end may keep them longer, as a share of the
+/// window: it does not write down every second for how long they have been waiting.
 const LONGER_OVER_RESTART: u32 = 20;
 
 /// How long after a disk works again a server may need to write down what it could not.
@@ -318,8 +320,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
         })
     }
 
-    /// Since when a session has been waiting, as far as the server could write it down: with a disk that failed until
-    /// just before, not since the fault began.
+    /// Since when a session has been waiting, as far as the server could write it down: with a disk
+    /// that failed until just before, not since the fault began.
     fn noted_at(&self, since: Time) -> Time {
         let disturbances = self.index.history.disturbances.iter();
         let failing = disturbances.filter(|fault| {
@@ -330,7 +332,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
         failing.map(|fault| fault.from).min().unwrap_or(since)
     }
 
-    /// When a time of the server's is over at the latest: its clock may stand still with it, or go on.
+    /// When a time of the server's is over at the latest: its clock may stand still with it, or go
+    /// on.
     fn over(&self, from: Time, time: Duration) -> Time {
         self.index.conditions.over(&[None], from, time)
     }
@@ -433,9 +436,9 @@ impl<'i, 'h> Sessions<'i, 'h> {
         said.count() > most as usize
     }
 
-    /// Whether it is longer than the window that this client had a connection, or that something was stored that it is still
-    /// missing: what is missed is kept for a window. Its session may have been recovered since, each time on a connection
-    /// that broke too soon.
+    /// Whether it is longer than the window that this client had a connection, or that something
+    /// was stored that it is still missing: what is missed is kept for a window. Its session may
+    /// have been recovered since, each time on a connection that broke too soon.
     fn has_missed_for_long(&self, client: ClientId, at: Time) -> bool {
         let had_until = self.had_until.get(&client);
         if had_until.is_some_and(|&until| until + self.options.window <= at) {
@@ -451,8 +454,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
         })
     }
 
-    /// Whether so many have begun to wait since this session did, and before it expired, as that it had to make room for
-    /// them. What waited when a server ended, nobody has told.
+    /// Whether so many have begun to wait since this session did, and before it expired, as that it
+    /// had to make room for them. What waited when a server ended, nobody has told.
     fn may_make_room(&self, session: &str, at: Time) -> bool {
         self.is_crowded_out(session) || self.ended_with_server(session, at)
     }
@@ -900,7 +903,8 @@ mod tests {
         };
         insta::assert_snapshot!(back(2_000, 11_999), @"violated: alice recovered session alice-1 at 12.000 s, which was lost with its server at 11.999 s.");
         insta::assert_snapshot!(back(2_000, 12_000), @"held: 2 sessions recovered");
-        // What it opened in its last moment has ended with it, and so has what it had opened before.
+        // What it opened in its last moment has ended with it, and so has what it had opened
+        // before.
         insta::assert_snapshot!(back(2_000, 2_000), @"violated: alice recovered session alice-1 at 12.000 s, which was lost with its server at 2.000 s.");
         insta::assert_snapshot!(back(2_001, 2_000), @"violated: alice recovered session alice-1 at 2.001 s, which was lost with its server at 2.000 s.");
     }
@@ -959,8 +963,8 @@ mod tests {
         insta::assert_snapshot!(refused(1), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
     }
 
-    /// Here alice has lost her connection at 10 s, and another one, on which her session was recovered, too soon. Tells what
-    /// is thought of a refusal because she has missed too much.
+    /// Here alice has lost her connection at 10 s, and another one, on which her session was
+    /// recovered, too soon. Tells what is thought of a refusal because she has missed too much.
     fn too_much_missed(before: Chat, at: u64) -> String {
         before
             .recovering(20_000, false)

@@ -2,12 +2,13 @@
 //!
 //! Of the two sides of a connection the one that tells first is judged: what the other one tells of
 //! the same session is a consequence. An end has a cause if somebody meant it, if the client's
-//! program ended, if something disturbed the client within the delivery bound before (a fault works on
-//! for as long as it may take to be noticed and mended), or if the link explains a time-out: losses in
-//! a row, or the messages of the time before, if they keep it busy for longer than somebody waits for a
-//! heartbeat, or for an answer, as far as the teller says how long. Where nobody tells what the links
-//! carry, an end that nothing else explains is not judged. Does not look at attempts to connect, nor at a
-//! session of which its client has not been told: that was one. Progress does.
+//! program ended, if something disturbed the client within the delivery bound before (a fault works
+//! on for as long as it may take to be noticed and mended), or if the link explains a time-out:
+//! losses in a row, or the messages of the time before, if they keep it busy for longer than
+//! somebody waits for a heartbeat, or for an answer, as far as the teller says how long. Where
+//! nobody tells what the links carry, an end that nothing else explains is not judged. Does not
+//! look at attempts to connect, nor at a session of which its client has not been told: that was
+//! one. Progress does.
 
 mod evidence;
 
@@ -152,8 +153,8 @@ fn bytes_sent(index: &Index<'_>, from: Time, until: Time) -> u64 {
     sent.map(on_the_wire).sum()
 }
 
-/// Whether the client's link can be silent for as long as somebody waits: because of what it needs for
-/// these bytes, or because of losses.
+/// Whether the client's link can be silent for as long as somebody waits: because of what it needs
+/// for these bytes, or because of losses.
 fn link_explains(index: &Index<'_>, client: ClientId, patience: Time, bytes: u64) -> bool {
     let link = index.conditions.link(client);
     if losses_explain_silence(index, client, patience) {
@@ -166,8 +167,9 @@ fn link_explains(index: &Index<'_>, client: ClientId, patience: Time, bytes: u64
     ways.into_iter().any(|(there, back)| {
         let time = time_for(bytes, there, back.latency);
         let round_trip = there.latency + back.latency;
-        // What is small may have to wait for the acknowledgement of what went before (Nagle's algorithm, RFC 9293,
-        // section 3.7.4), and then takes its own way. On a link that takes no time that counts as nothing.
+        // What is small may have to wait for the acknowledgement of what went before (Nagle's
+        // algorithm, RFC 9293, section 3.7.4), and then takes its own way. On a link that takes no
+        // time that counts as nothing.
         time.is_none_or(|time| time + round_trip * 2 >= patience)
     })
 }
@@ -180,9 +182,9 @@ fn losses_explain_silence(index: &Index<'_>, client: ClientId, patience: Time) -
 }
 
 /// Whether it is no rarer than once in a million that as many packets in a row are lost as keep TCP
-/// silent for so long. Linux sends again 200 ms and a round trip after the first time, which may take twice as
-/// long as on average: what is in doubt is excused. It does so once more after as long (RFC 8985, section 7), and
-/// then after twice as long each time (RFC 6298, section 5.5).
+/// silent for so long. Linux sends again 200 ms and a round trip after the first time, which may
+/// take twice as long as on average: what is in doubt is excused. It does so once more after as
+/// long (RFC 8985, section 7), and then after twice as long each time (RFC 6298, section 5.5).
 fn losses_explain(direction: Direction, round_trip: Time, patience: Time) -> bool {
     const LEAST_WAIT: Time = Time::from_millis(200);
     let of_a_million = |packets| f64::from(packets) / 1e6;

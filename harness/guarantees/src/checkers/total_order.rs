@@ -3,9 +3,9 @@
 //! Each incarnation's sequence of first handlings is a chain; the chains together are a graph, and
 //! a common order exists if the graph has no circle. Successive messages suffice as edges, because
 //! order is transitive: the cost is that of a topological sort. Does not look at which order it is
-//! (the database's or another), at gaps, or at second times, nor at a message that is stored more than once: it has
-//! a place for each of its rows. With one sender only, agreement says
-//! no more than ordering does, and with one receiver nothing at all: neither counts as exercised.
+//! (the database's or another), at gaps, or at second times, nor at a message that is stored more
+//! than once: it has a place for each of its rows. With one sender only, agreement says no more
+//! than ordering does, and with one receiver nothing at all: neither counts as exercised.
 
 mod evidence;
 
@@ -478,8 +478,8 @@ mod tests {
         }
     }
 
-    /// Plays every combination of what these receivers can handle of these messages, and compares each
-    /// verdict with what follows from its words, and each evidence with what was handled.
+    /// Plays every combination of what these receivers can handle of these messages, and compares
+    /// each verdict with what follows from its words, and each evidence with what was handled.
     fn every_combination<const N: usize>(receivers: [&str; N], senders: &[(&str, &str)]) {
         let messages: Vec<&str> = senders.iter().map(|&(_, message)| message).collect();
         let sequences = sequences(&messages);
@@ -519,8 +519,8 @@ mod tests {
         }
     }
 
-    /// Panics unless each receiver saw the order that it is said to have seen, and these orders contradict:
-    /// two of them directly, if any two do, and else all of them in a circle.
+    /// Panics unless each receiver saw the order that it is said to have seen, and these orders
+    /// contradict: two of them directly, if any two do, and else all of them in a circle.
     fn proves(evidence: &Evidence, receivers: &[&str], seen: &[&Vec<&str>]) {
         let orders = evidence.proof::<NoCommonOrder>();
         let orders = orders.expect("of that kind").orders;

@@ -1,9 +1,11 @@
-//! Uniqueness: a session, the id of a message, a client's offset and a nickname belong to one at a time.
+//! Uniqueness: a session, the id of a message, a client's offset and a nickname belong to one at a
+//! time.
 //!
-//! A session is a client's from when the server opens it until the server closes it or ends. Ids are
-//! those of the rows and those that receivers were told; of two rows with one content exactly-once
-//! speaks. An offset that a client gave twice makes the server take one message for another. A nickname is
-//! its owner's, within a namespace, from the row with which it was taken until the owner takes another one.
+//! A session is a client's from when the server opens it until the server closes it or ends. Ids
+//! are those of the rows and those that receivers were told; of two rows with one content
+//! exactly-once speaks. An offset that a client gave twice makes the server take one message for
+//! another. A nickname is its owner's, within a namespace, from the row with which it was taken
+//! until the owner takes another one.
 
 mod evidence;
 

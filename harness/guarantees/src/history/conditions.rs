@@ -6,7 +6,8 @@ use crate::nanoseconds;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What the way between a client and the servers carries while nothing disturbs it, both directions.
+/// What the way between a client and the servers carries while nothing disturbs it, both
+/// directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
     /// What the server sends.

@@ -1,11 +1,12 @@
-//! What is due to whom, and when: the one answer for all checkers that ask whether something came to
-//! its end in time.
+//! What is due to whom, and when: the one answer for all checkers that ask whether something came
+//! to its end in time.
 //!
-//! To a receiver a message is due within the delivery bound, counted from the latest of three moments:
-//! it was committed, nothing disturbs the receiver any more, and the receiver wants to be there: its
-//! program runs and its user has not left. How often it connects in the meantime does not matter,
-//! nor whether it is connected at the end. What its link needs for all that waits before the message
-//! comes on top: the time for its bytes, and round trips for the pages in which it is asked for.
+//! To a receiver a message is due within the delivery bound, counted from the latest of three
+//! moments: it was committed, nothing disturbs the receiver any more, and the receiver wants to be
+//! there: its program runs and its user has not left. How often it connects in the meantime does
+//! not matter, nor whether it is connected at the end. What its link needs for all that waits
+//! before the message comes on top: the time for its bytes, and round trips for the pages in which
+//! it is asked for.
 
 use super::{Content, ContentId, Ending, Incarnation, Index, Invocation};
 use crate::index::Connection;
@@ -45,8 +46,8 @@ const OVERHEAD: u64 = 2;
 
 /// Round trips around all that waits: to connect, and what is sent again.
 const AROUND: u32 = 4;
-/// Round trips for a page: it is asked for and comes; over polling, Nagle's halves wait for one another, and requests for
-/// what is sent meanwhile.
+/// Round trips for a page: it is asked for and comes; over polling, Nagle's halves wait for one
+/// another, and requests for what is sent meanwhile.
 const FOR_A_PAGE: u32 = 3;
 
 /// What is large may come in pieces of so many bytes, each of which is asked for.
@@ -73,8 +74,8 @@ impl<'h> Index<'h> {
             .collect()
     }
 
-    /// What a receiver is entitled to: every content of the rooms that it is in at the end, as far as
-    /// the content is for it, with the room.
+    /// What a receiver is entitled to: every content of the rooms that it is in at the end, as far
+    /// as the content is for it, with the room.
     pub(crate) fn entitlements(&self, client: ClientId) -> Vec<(&'h str, ContentId)> {
         let rooms = self.memberships.at_the_end(client).into_iter();
         let contents = rooms.flat_map(|(room, since)| {
@@ -118,8 +119,8 @@ impl<'h> Index<'h> {
         }
     }
 
-    /// When a receiver must have handled a stored content that stays connected, and is not disturbed then and within the
-    /// delivery bound before; none if nothing more is promised to it.
+    /// When a receiver must have handled a stored content that stays connected, and is not
+    /// disturbed then and within the delivery bound before; none if nothing more is promised to it.
     pub(crate) fn prompt_due(&self, receiver: &Receiver<'_, 'h>, id: ContentId) -> Option<Time> {
         let (prompt, stored_at) = (self.history.bounds.prompt?, self.content(id).stored_at?);
         // A program that starts again gets what came before it as it comes back.
@@ -147,7 +148,8 @@ impl<'h> Index<'h> {
         ways.all(|way| way.rate.is_none() && way.loss_ppm == 0)
     }
 
-    /// What the way of a receiver takes, and asking for all that it had to get from `start` on until this content.
+    /// What the way of a receiver takes, and asking for all that it had to get from `start` on
+    /// until this content.
     pub(super) fn asking(&self, receiver: &Receiver<'_, 'h>, start: Time, id: ContentId) -> Time {
         let link = self.conditions.link(receiver.id);
         let (messages, bytes) = self.waiting_before(receiver, start, id);
@@ -195,8 +197,9 @@ impl<'h> Index<'h> {
         }
     }
 
-    /// Whether a connection of the receiver broke between these moments on a link that loses packets for
-    /// ever. How long TCP, or the next connection, then needs is chance; that it comes in the end is not.
+    /// Whether a connection of the receiver broke between these moments on a link that loses
+    /// packets for ever. How long TCP, or the next connection, then needs is chance; that it comes
+    /// in the end is not.
     fn losses_broke_in(&self, receiver: &Receiver<'_, 'h>, from: Time, until: Time) -> bool {
         let link = self.conditions.link(receiver.id);
         let loses = link.to_client.loss_ppm > 0 || link.to_server.loss_ppm > 0;
@@ -205,7 +208,8 @@ impl<'h> Index<'h> {
         loses && steps.unwrap_or_default().iter().any(broke)
     }
 
-    /// How many messages, and bytes, a receiver had to get from `start` on until this content, all included.
+    /// How many messages, and bytes, a receiver had to get from `start` on until this content, all
+    /// included.
     fn waiting_before(
         &self,
         receiver: &Receiver<'_, 'h>,
@@ -225,9 +229,9 @@ impl<'h> Index<'h> {
 
     /// Tells of every stored content when somebody knew at the latest that it was: the server says
     /// so, its sender was told, or somebody handled it. Rows are committed in the order of their
-    /// ids, so that whoever knows of a later row knows of all before. Where the server tells of its commits, a sender that
-    /// asked for no acknowledgement knows nothing of its message's: one that failed may be there all the same, when the
-    /// database is opened again.
+    /// ids, so that whoever knows of a later row knows of all before. Where the server tells of its
+    /// commits, a sender that asked for no acknowledgement knows nothing of its message's: one that
+    /// failed may be there all the same, when the database is opened again.
     pub(super) fn tell_when_stored(&mut self) {
         let mut rows: Vec<(i64, ContentId)> = (0..)
             .zip(&self.contents)
@@ -275,8 +279,9 @@ fn wants(incarnation: Option<&Incarnation<'_>>) -> Result<Time, Excuse> {
 }
 
 /// How long one direction needs for so many bytes, if the answers take `back`; none if it cannot be
-/// said, because too much is lost. With losses the rate is at most what Mathis et al., "The macroscopic
-/// behavior of the TCP congestion avoidance algorithm" (1997), give; half of it is taken.
+/// said, because too much is lost. With losses the rate is at most what Mathis et al., "The
+/// macroscopic behavior of the TCP congestion avoidance algorithm" (1997), give; half of it is
+/// taken.
 pub(crate) fn time_for(bytes: u64, direction: Direction, back: Duration) -> Option<Duration> {
     const SEGMENT: f64 = 1_460.0;
     if direction.loss_ppm >= HOPELESS_LOSS {
@@ -296,7 +301,8 @@ mod tests {
     use crate::testing::{Chat, chat};
     use crate::{Lost, seconds};
 
-    // In the chats of these tests a message is due 5 s after it is stored, and the run ends at 60 s.
+    // In the chats of these tests a message is due 5 s after it is stored, and the run ends at 60
+    // s.
 
     fn told(due: Due) -> String {
         match due {

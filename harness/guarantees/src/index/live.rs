@@ -1,8 +1,9 @@
 //! What comes at once: messages for a receiver that is connected while nothing disturbs it.
 //!
-//! Such a receiver is served from the moment it is connected, or the message is stored, whichever is later. It must not wait
-//! for anything but its way, and the pages of what it has missed before. That what is lost is noticed with the next beat
-//! is for others: for whom a fault has struck, and whose queue may have been full.
+//! Such a receiver is served from the moment it is connected, or the message is stored, whichever
+//! is later. It must not wait for anything but its way, and the pages of what it has missed before.
+//! That what is lost is noticed with the next beat is for others: for whom a fault has struck, and
+//! whose queue may have been full.
 
 use super::due::{Receiver, on_the_wire};
 use super::{Connection, ContentId, Index};
@@ -15,8 +16,8 @@ const PATIENCE: u32 = 3;
 const ROOM_FOR_THE_REST: u64 = 4;
 
 impl Index<'_> {
-    /// When a receiver must have handled a stored content that is connected while nothing disturbs it and its queue has
-    /// room; none if nothing more is promised to it than to others.
+    /// When a receiver must have handled a stored content that is connected while nothing disturbs
+    /// it and its queue has room; none if nothing more is promised to it than to others.
     pub(crate) fn live_due(&self, receiver: &Receiver<'_, '_>, id: ContentId) -> Option<Time> {
         let live = self.history.bounds.live?;
         let stored_at = self.content(id).stored_at?;

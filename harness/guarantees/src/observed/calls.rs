@@ -15,7 +15,8 @@ pub struct CallOf<'o> {
     pub action: &'o Action,
     /// When it began.
     pub called_at: Time,
-    /// What it was answered, and when. None if it never was: then it may have taken place, or may yet.
+    /// What it was answered, and when. None if it never was: then it may have taken place, or may
+    /// yet.
     pub answer: Option<(&'o Answer, Time)>,
     /// What of [`Observed::told`] belongs to it.
     pub told: Vec<usize>,
@@ -42,11 +43,12 @@ impl CallOf<'_> {
     }
 }
 
-/// The calls of a run on each object, in the order in which they began. Those that are known to have had no effect are
-/// left out.
+/// The calls of a run on each object, in the order in which they began. Those that are known to
+/// have had no effect are left out.
 pub fn calls(history: &Observed) -> BTreeMap<&str, Vec<CallOf<'_>>> {
     let mut calls: Vec<CallOf<'_>> = Vec::new();
-    // Numbers of calls belong to a process, and all machines of a run may share one: with the machine they are unique.
+    // Numbers of calls belong to a process, and all machines of a run may share one: with the
+    // machine they are unique.
     let mut open: BTreeMap<(usize, u64), usize> = BTreeMap::new();
     for (place, it) in history.told.iter().enumerate() {
         match &it.told {

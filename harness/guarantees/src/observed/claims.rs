@@ -1,7 +1,7 @@
 //! What programs claim of themselves: `always!`, `sometimes!` and `reachable!`.
 //!
-//! What must always be true is judged in each run. What must be true sometimes is *held* in a run that sees it and not put to
-//! the test in the others: a test looks whether any of its runs did.
+//! What must always be true is judged in each run. What must be true sometimes is *held* in a run
+//! that sees it and not put to the test in the others: a test looks whether any of its runs did.
 
 use super::verdict::Findings;
 use super::{Checker, Claim, Observed, Told, Verdict};

@@ -1,8 +1,9 @@
 //! How often what was sent arrives.
 //!
-//! A thing is due to each receiver within a bound, counted from the latest of three moments: it was sent, the world was
-//! whole again, the receiver's program was started last. Receivers whose program is gone at the end are excused; so is what
-//! was told as failed, and what its sender was killed with before it knew more.
+//! A thing is due to each receiver within a bound, counted from the latest of three moments: it was
+//! sent, the world was whole again, the receiver's program was started last. Receivers whose
+//! program is gone at the end are excused; so is what was told as failed, and what its sender was
+//! killed with before it knew more.
 
 use super::history::{acknowledged, failed, received, sent};
 use super::verdict::Findings;
@@ -11,7 +12,8 @@ use crate::{Time, counted, seconds};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How often what was sent must arrive. [`exactly_once`], [`at_least_once`], [`at_most_once`] and [`durable`] make one.
+/// How often what was sent must arrive. [`exactly_once`], [`at_least_once`], [`at_most_once`] and
+/// [`durable`] make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a guarantee is to be checked"]
 pub struct Delivery {
@@ -78,13 +80,15 @@ impl Delivery {
         self
     }
 
-    /// A program that was started again remembers nothing: to receive a thing again is no doubling then.
+    /// A program that was started again remembers nothing: to receive a thing again is no doubling
+    /// then.
     pub fn each_life(mut self) -> Self {
         self.each_life = true;
         self
     }
 
-    /// How long it may take once nothing stands in its way: a number of seconds, or a duration. 30 s if nobody says.
+    /// How long it may take once nothing stands in its way: a number of seconds, or a duration. 30
+    /// s if nobody says.
     pub fn within(mut self, time: impl InSeconds) -> Self {
         self.within = time.duration();
         self

@@ -63,7 +63,8 @@ pub struct Disturbance {
     pub until: Time,
 }
 
-/// Machines that were given a name together, and a topic of theirs: who and what a guarantee is about.
+/// Machines that were given a name together, and a topic of theirs: who and what a guarantee is
+/// about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The name of the group, or of a machine.
@@ -104,7 +105,8 @@ impl Observed {
             .map_or("nobody", |machine| &machine.name)
     }
 
-    /// What machines of a group have told of a topic, chosen by `kind`, in order, with its place in [`Observed::told`].
+    /// What machines of a group have told of a topic, chosen by `kind`, in order, with its place in
+    /// [`Observed::told`].
     pub(super) fn of<'o>(
         &'o self,
         group: &'o Group,
@@ -118,7 +120,8 @@ impl Observed {
         })
     }
 
-    /// Why nothing of a group's topic was seen, for whoever has mistyped it: what the group has told instead.
+    /// Why nothing of a group's topic was seen, for whoever has mistyped it: what the group has
+    /// told instead.
     pub(super) fn instead(
         &self,
         verb: &str,

@@ -1,7 +1,7 @@
 //! How long an acknowledgement takes while nothing disturbs.
 //!
-//! What a disturbance touches is left out: it may take as long as TCP's time-outs. So is what was sent in the time of grace
-//! after one, in which connections come back.
+//! What a disturbance touches is left out: it may take as long as TCP's time-outs. So is what was
+//! sent in the time of grace after one, in which connections come back.
 
 use super::history::{acknowledged, failed, sent};
 use super::verdict::Findings;
@@ -19,7 +19,8 @@ pub struct Latency {
     sent: Group,
 }
 
-/// What is sent while nothing disturbs is acknowledged in this time: a number of seconds, or a duration.
+/// What is sent while nothing disturbs is acknowledged in this time: a number of seconds, or a
+/// duration.
 pub fn acknowledged_within(bound: impl InSeconds) -> Latency {
     Latency {
         bound: bound.duration(),

@@ -1,9 +1,10 @@
-//! Whether the calls on an object can be explained by an order in which each happened at one moment between its beginning
-//! and its end: linearisability (Herlihy and Wing, 1990).
+//! Whether the calls on an object can be explained by an order in which each happened at one moment
+//! between its beginning and its end: linearisability (Herlihy and Wing, 1990).
 //!
-//! The search is that of Wing and Gong (1993) with Lowe's memory of what was tried: which calls have happened, and what they
-//! made of the object. It may take for ever, so it takes so many steps and no more, the same everywhere, and then leaves
-//! the object open. A call without an answer may happen at any time after its beginning, or never.
+//! The search is that of Wing and Gong (1993) with Lowe's memory of what was tried: which calls
+//! have happened, and what they made of the object. It may take for ever, so it takes so many steps
+//! and no more, the same everywhere, and then leaves the object open. A call without an answer may
+//! happen at any time after its beginning, or never.
 //!
 //! The evidence is the call without which all before it could still be explained.
 
@@ -101,8 +102,8 @@ struct Culprit<'a, 'o> {
     before: usize,
 }
 
-/// Finds, by halving, the shortest beginning of the run that cannot be explained. What cannot be explained can be no
-/// more so when more is known.
+/// Finds, by halving, the shortest beginning of the run that cannot be explained. What cannot be
+/// explained can be no more so when more is known.
 fn culprit<'a, 'o, M: Model>(model: &M, calls: &'a [CallOf<'o>], steps: usize) -> Culprit<'a, 'o> {
     let answered = |call: &'a CallOf<'o>| Some((call.answer?.1, call));
     let mut ends: Vec<(Time, &CallOf<'o>)> = calls.iter().filter_map(answered).collect();

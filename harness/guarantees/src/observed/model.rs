@@ -13,7 +13,8 @@ pub trait Model {
     /// At the beginning.
     fn beginning(&self) -> Self::State;
 
-    /// What a call makes of it; none if it could not have been answered so. Without an answer, any will do.
+    /// What a call makes of it; none if it could not have been answered so. Without an answer, any
+    /// will do.
     fn step(
         &self,
         state: &Self::State,

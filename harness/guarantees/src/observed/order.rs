@@ -1,7 +1,8 @@
 //! In which order things arrive.
 //!
-//! Each receiver gets the things of one sender in the order in which they were sent. Only what a program receives for the
-//! first time counts, and each life of a program begins anew: doubling and loss have guarantees of their own.
+//! Each receiver gets the things of one sender in the order in which they were sent. Only what a
+//! program receives for the first time counts, and each life of a program begins anew: doubling and
+//! loss have guarantees of their own.
 
 use super::history::{received, sent};
 use super::verdict::Findings;

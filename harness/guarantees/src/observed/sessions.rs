@@ -1,8 +1,9 @@
-//! What each client may expect of a register, however many copies there are: to see its own writes, and not to see time go
-//! backwards.
+//! What each client may expect of a register, however many copies there are: to see its own writes,
+//! and not to see time go backwards.
 //!
-//! A value tells which write it came from, so no value may be written twice: what was, is left out. A write is older than
-//! another if it ended before the other began; of two at the same time nothing is said.
+//! A value tells which write it came from, so no value may be written twice: what was, is left out.
+//! A write is older than another if it ended before the other began; of two at the same time
+//! nothing is said.
 
 use super::calls::{CallOf, calls};
 use super::verdict::Findings;
@@ -58,7 +59,8 @@ impl Checker for MonotonicReads {
     }
 }
 
-/// When a write began and, if it is known, ended. What was there before the first one began and ended before everything.
+/// When a write began and, if it is known, ended. What was there before the first one began and
+/// ended before everything.
 #[derive(Clone, Copy)]
 struct Written {
     began: Time,

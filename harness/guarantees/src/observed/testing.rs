@@ -1,4 +1,5 @@
-//! Runs in a few sentences, for the tests of the checkers. Times are in seconds; a run ends after 100.
+//! Runs in a few sentences, for the tests of the checkers. Times are in seconds; a run ends
+//! after 100.
 
 use super::{Action, Answer, Claim, Disturbance, Machine, Observation, Observed, Thing, Told};
 use std::time::Duration;

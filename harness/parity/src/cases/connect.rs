@@ -128,7 +128,8 @@ async fn a_refused_socket_can_be_asked_again_for_its_result(log: Log) -> io::Res
     Ok(())
 }
 
-/// A listener whose backlog is full, and the connections that fill it: who connects now gets no answer.
+/// A listener whose backlog is full, and the connections that fill it: who connects now gets no
+/// answer.
 async fn silent_listener() -> io::Result<(TcpListener, TcpStream)> {
     let listener = listener(0)?;
     let first = TcpStream::connect(listener.local_addr()?).await?;

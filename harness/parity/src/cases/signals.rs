@@ -1,5 +1,5 @@
-//! Signals that a program sends itself, masks, and calls that a signal interrupts. Handlers are not among them: on the real
-//! kernel they would be those of the whole process.
+//! Signals that a program sends itself, masks, and calls that a signal interrupts. Handlers are not
+//! among them: on the real kernel they would be those of the whole process.
 
 use crate::Log;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask, raise};

@@ -1,7 +1,7 @@
 //! A server to try a Socket.IO client or a protocol suite on, with and without recovery:
 //!
 //! ```sh
-//! cargo run --example protocol_server -- 127.0.0.1:3000 memory   # or: off, or the path of a SQLite file
+//! cargo run --example protocol_server -- 127.0.0.1:3000 memory   # or off, or the path of a file
 //! ```
 
 mod server;

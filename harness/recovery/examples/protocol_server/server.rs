@@ -1,4 +1,5 @@
-//! What the cases of the protocols expect of a server: it echoes, in the namespaces `/` and `/custom`.
+//! What the cases of the protocols expect of a server: it echoes, in the namespaces `/` and
+//! `/custom`.
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};

@@ -95,8 +95,8 @@ impl Books {
         }
     }
 
-    /// Puts what a live session was not sent yet into its socket's queue, as long as enough of that is
-    /// left for others: what waits to be kept first is not sent.
+    /// Puts what a live session was not sent yet into its socket's queue, as long as enough of that
+    /// is left for others: what waits to be kept first is not sent.
     pub(crate) fn deliver(
         &mut self,
         number: Number,
@@ -158,8 +158,8 @@ impl Books {
         progress
     }
 
-    /// What there is for a live session by now is not sent on this connection. It stays in the books, for a client
-    /// that comes back once more before it was sent anything.
+    /// What there is for a live session by now is not sent on this connection. It stays in the
+    /// books, for a client that comes back once more before it was sent anything.
     pub(crate) fn leave_out_missed(&mut self, number: Number) {
         let Some(entry) = self.sessions.get_mut(&number) else {
             return;

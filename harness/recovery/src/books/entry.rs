@@ -54,8 +54,8 @@ pub(super) enum Place {
 }
 
 impl Entry {
-    /// Whether a packet may be for it. When the books are opened again, packets of an earlier session
-    /// with the same number may still be there, and packets that its client has handled.
+    /// Whether a packet may be for it. When the books are opened again, packets of an earlier
+    /// session with the same number may still be there, and packets that its client has handled.
     pub(super) fn takes(&self, sequence: Sequence) -> bool {
         let ending = matches!(self.place, Place::Ending { .. });
         !ending && sequence >= self.since && Some(sequence) > self.floor

@@ -1,8 +1,9 @@
 //! Sessions and packets in a SQLite file.
 //!
-//! Every change, or all that are made together, are a transaction and on disk before the call returns
-//! (write-ahead log, `synchronous = FULL`): that costs one `fsync`. Without it, a power failure could take
-//! packets that others have received already, and a session recovered afterwards would miss them.
+//! Every change, or all that are made together, are a transaction and on disk before the call
+//! returns (write-ahead log, `synchronous = FULL`): that costs one `fsync`. Without it, a power
+//! failure could take packets that others have received already, and a session recovered afterwards
+//! would miss them.
 
 use super::{Saved, SavedPacket, SavedSession, Storage, StorageError, TAG_BYTES};
 use bytes::Bytes;
@@ -64,8 +65,8 @@ impl Sqlite {
     ///
     /// # Errors
     ///
-    /// [`StorageError`] if the file cannot be opened, belongs to another process, or holds something
-    /// else. It [may pass](StorageError::may_pass) if the disk is full or fails.
+    /// [`StorageError`] if the file cannot be opened, belongs to another process, or holds
+    /// something else. It [may pass](StorageError::may_pass) if the disk is full or fails.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         let told = |error: rusqlite::Error| {
             let what = format!("{}: {error}", path.display());
@@ -183,7 +184,8 @@ impl Sqlite {
              (SELECT position FROM packets WHERE sequence < ?2 UNION ALL SELECT storage.position))",
             params![milliseconds(alive_until), first],
         )?;
-        // So does what a session was sent last: its client may name it, however long nothing came after it.
+        // So does what a session was sent last: its client may name it, however long nothing came
+        // after it.
         transaction.execute(
             "UPDATE sessions SET forgotten = last FROM
              (SELECT receiver.value AS session, max(sequence) AS last
@@ -196,7 +198,8 @@ impl Sqlite {
     }
 }
 
-/// Takes the exclusive lock now, and keeps it; without a busy time-out, which would block the thread.
+/// Takes the exclusive lock now, and keeps it; without a busy time-out, which would block the
+/// thread.
 fn take(connection: &Connection) -> rusqlite::Result<i64> {
     connection.busy_timeout(Duration::ZERO)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
@@ -264,8 +267,8 @@ impl Storage for Sqlite {
     }
 }
 
-/// A disk that is full or reports errors may have room or work again: SQLite has rolled back what it was
-/// about to do.
+/// A disk that is full or reports errors may have room or work again: SQLite has rolled back what
+/// it was about to do.
 fn failed(error: rusqlite::Error) -> StorageError {
     match is_of_disk(&error) {
         true => StorageError::passing(error),

@@ -1,8 +1,8 @@
-//! A stream below a server's WebSocket, in which CONNECT packets are changed on their way out, and events
-//! with offsets are seen to leave.
+//! A stream below a server's WebSocket, in which CONNECT packets are changed on their way out, and
+//! events with offsets are seen to leave.
 //!
-//! What is written is a sequence of frames (RFC 6455, section 5.2), whole and without masks, since a
-//! server writes them. Text frames that begin like a CONNECT packet are held back until they are
+//! What is written is a sequence of frames (RFC 6455, section 5.2), whole and without masks, since
+//! a server writes them. Text frames that begin like a CONNECT packet are held back until they are
 //! complete; everything else passes as it comes.
 
 use super::greeting;

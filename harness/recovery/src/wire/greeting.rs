@@ -1,5 +1,5 @@
-//! The CONNECT packet to a client: `0{"sid":…}`, or `0/namespace,{"sid":…}`, behind Engine.IO's `4`; and
-//! what else is looked at on its way to a client.
+//! The CONNECT packet to a client: `0{"sid":…}`, or `0/namespace,{"sid":…}`, behind Engine.IO's
+//! `4`; and what else is looked at on its way to a client.
 //!
 //! Source: Socket.IO protocol, "Connection to a namespace"; Engine.IO protocol, "Payload".
 
@@ -26,7 +26,8 @@ struct Telling<'a> {
     pid: &'a str,
 }
 
-/// Whether a message that begins like this may be a CONNECT packet, or the one that opens a connection.
+/// Whether a message that begins like this may be a CONNECT packet, or the one that opens a
+/// connection.
 pub(super) fn begins(message: &[u8]) -> bool {
     let like = |start: &[u8; 2]| message.starts_with(&start[..message.len().min(2)]);
     like(b"40") || like(b"0{")

@@ -1,5 +1,5 @@
-//! Recovery as a client sees it: a server with the layer, and a client that speaks the protocol by hand
-//! over streams in memory, in virtual time.
+//! Recovery as a client sees it: a server with the layer, and a client that speaks the protocol by
+//! hand over streams in memory, in virtual time.
 
 mod failing;
 mod limits;

@@ -361,7 +361,8 @@ async fn what_a_client_has_missed_is_left_out_if_the_application_says_so_and_the
     assert_eq!(client.heard().await, ["missed", "later"]);
 }
 
-/// It was given the address of another network, say, and the server goes on waiting for the old connection.
+/// It was given the address of another network, say, and the server goes on waiting for the old
+/// connection.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_comes_back_before_its_loss_was_noticed_gets_its_session() {
     let server = Server::with_memory();
@@ -438,7 +439,8 @@ async fn a_client_that_comes_back_while_it_is_being_let_in_gets_its_session_once
     assert_eq!(again.heard().await, ["one"]);
 }
 
-/// The official client keeps the offset of the session that it had before until an event comes with another.
+/// The official client keeps the offset of the session that it had before until an event comes with
+/// another.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_was_sent_nothing_in_this_session_may_name_an_offset_of_an_earlier_one() {
     for same_server in [true, false] {

@@ -165,7 +165,8 @@ async fn a_deliberate_disconnection_ends_the_session() {
     }
 }
 
-/// `socket.disconnect().connect()` of the official client: two connections, and no order between them.
+/// `socket.disconnect().connect()` of the official client: two connections, and no order between
+/// them.
 #[tokio::test(start_paused = true)]
 async fn a_goodbye_that_is_under_way_while_its_client_comes_back_ends_the_session() {
     for (late, refusal) in [(0, true), (400, true), (600, false)] {

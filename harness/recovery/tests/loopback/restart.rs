@@ -11,7 +11,8 @@ fn open(directory: &TempDir) -> Sqlite {
     Sqlite::open(&directory.path().join("sessions.db")).expect("a storage")
 }
 
-/// The next process finds the file as it was at this moment: nothing is told about the end of this one.
+/// The next process finds the file as it was at this moment: nothing is told about the end of this
+/// one.
 fn killed(directory: &TempDir) -> TempDir {
     let next = TempDir::new().unwrap();
     for file in std::fs::read_dir(directory.path()).unwrap() {
@@ -64,8 +65,8 @@ async fn a_session_outlives_a_server_that_was_killed() {
     assert_eq!(again.heard().await, ["four"]);
 }
 
-/// Regression: what its client had handled last was forgotten with all that is older than the window, so that the next
-/// server had never sent it.
+/// Regression: what its client had handled last was forgotten with all that is older than the
+/// window, so that the next server had never sent it.
 #[tokio::test(start_paused = true)]
 async fn a_session_outlives_its_server_also_if_its_client_was_sent_nothing_for_long() {
     for handled in [true, false] {
@@ -164,8 +165,8 @@ async fn what_the_last_process_did_not_emit_of_a_log_is_known_to_the_next() {
     assert_eq!(last.recovery.position(), Some(6));
 }
 
-/// Two events for one position were two transactions, and a kill between them lost the second: the position
-/// said that it had been sent.
+/// Two events for one position were two transactions, and a kill between them lost the second: the
+/// position said that it had been sent.
 #[tokio::test(start_paused = true)]
 async fn what_is_emitted_together_is_known_to_the_next_process_as_a_whole_or_not_at_all() {
     let directory = TempDir::new().unwrap();

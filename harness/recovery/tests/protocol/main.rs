@@ -2,8 +2,8 @@
 //! <https://github.com/socketio/socket.io-protocol> (both in their version 4 and 5) state them, against
 //! `examples/protocol_server`: with recovery off, in memory and in SQLite; in virtual time.
 //!
-//! Each case is named by its number: `e` for the 24 of Engine.IO, `s` for the 16 that Socket.IO adds.
-//! Engine.IO says nothing of what messages mean, so its cases send Socket.IO's.
+//! Each case is named by its number: `e` for the 24 of Engine.IO, `s` for the 16 that Socket.IO
+//! adds. Engine.IO says nothing of what messages mean, so its cases send Socket.IO's.
 
 mod engine;
 #[path = "../../examples/protocol_server/server.rs"]

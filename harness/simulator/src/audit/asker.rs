@@ -20,8 +20,8 @@ const MESSENGERS: [&str; 6] = [
     "rand_core",
 ];
 
-/// Memory allocators serve all of the host's process, so when they look at a clock depends on more than
-/// one world, and decides about nothing in it.
+/// Memory allocators serve all of the host's process, so when they look at a clock depends on more
+/// than one world, and decides about nothing in it.
 const ALLOCATORS: [&str; 3] = ["libmimalloc-sys", "snmalloc-sys", "tikv-jemalloc-sys"];
 
 /// What `std`, `core` and `alloc` are told as.
@@ -39,15 +39,16 @@ enum Owner {
     Unknown,
 }
 
-/// What return addresses have been found to belong to: the functions inlined there, the innermost first.
+/// What return addresses have been found to belong to: the functions inlined there, the innermost
+/// first.
 #[derive(Default)]
 pub(super) struct Askers {
     owners: FxHashMap<*mut c_void, Vec<Owner>>,
 }
 
 impl Askers {
-    /// Who called the entry point from which this is called; none if it was the memory allocator. Walks up
-    /// the stack no further than needed.
+    /// Who called the entry point from which this is called; none if it was the memory allocator.
+    /// Walks up the stack no further than needed.
     pub(super) fn of_this_call(&mut self) -> Option<Asker> {
         let mut walk = Walk::default();
         let mut frames = 0;
@@ -136,8 +137,8 @@ fn owner(file: Option<&str>, symbol: Option<&str>) -> Owner {
     }
 }
 
-/// By the directory of the crate: in cargo's registry, where its build script works, or a project's own.
-/// Functions that were inlined have a file still, but no longer a path of modules.
+/// By the directory of the crate: in cargo's registry, where its build script works, or a project's
+/// own. Functions that were inlined have a file still, but no longer a path of modules.
 fn crate_of_file(file: &str) -> Option<String> {
     if let Some((_, path)) = file.split_once("/registry/src/") {
         // The registry, the crate, its files.
@@ -173,8 +174,8 @@ fn name_and_version(directory: &str) -> Option<String> {
     Some(format!("{} {}", &directory[..at], &directory[at + 1..]))
 }
 
-/// By the first segment of its path: `<squall_chat::Server as core::ops::Drop>::drop` is of `squall_chat`.
-/// A function of C has no such path.
+/// By the first segment of its path: `<squall_chat::Server as core::ops::Drop>::drop` is of
+/// `squall_chat`. A function of C has no such path.
 fn crate_of_symbol(symbol: &str) -> Option<String> {
     let path = symbol.trim_start_matches(|sign: char| !sign.is_alphabetic() && sign != '_');
     let path = ["dyn ", "mut ", "const "]

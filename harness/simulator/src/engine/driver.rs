@@ -10,7 +10,8 @@ pub(crate) trait Driver {
     /// A machine was added. Whether it has power, the [`Machines`] know.
     fn add(&mut self, machine: MachineId);
 
-    /// Why a copy of this process could not go on with it: it has only the thread of the world. None if it can.
+    /// Why a copy of this process could not go on with it: it has only the thread of the world.
+    /// None if it can.
     fn no_fork(&self) -> Option<&'static str> {
         None
     }

@@ -1,5 +1,5 @@
-//! The native engine: a discrete-event simulation. Time jumps from event to event, and an idle machine
-//! costs nothing.
+//! The native engine: a discrete-event simulation. Time jumps from event to event, and an idle
+//! machine costs nothing.
 //!
 //! There are two kinds of events: packets that arrive, and machines that wake up. At the same
 //! nanosecond the packets come first.

@@ -1,14 +1,16 @@
 //! The second engine: each machine is a host of [turmoil](https://docs.rs/turmoil)'s simulation.
 //!
-//! Turmoil schedules the hosts, keeps the time, and carries IP packets between them as datagrams of its
-//! UDP. A host's software is the machine's network card: it takes what turmoil delivers to the machine, lets the
-//! machine do what is due, and sends what the machine sends. Turmoil's latency is the least a link
-//! has, and it partitions; what turmoil lacks (loss, jitter, rates, holds of one direction, …) acts at the card. A machine
-//! without power has its card: what has left the machine arrives.
+//! Turmoil schedules the hosts, keeps the time, and carries IP packets between them as datagrams of
+//! its UDP. A host's software is the machine's network card: it takes what turmoil delivers to the
+//! machine, lets the machine do what is due, and sends what the machine sends. Turmoil's latency is
+//! the least a link has, and it partitions; what turmoil lacks (loss, jitter, rates, holds of one
+//! direction, …) acts at the card. A machine without power has its card: what has left the machine
+//! arrives.
 //!
-//! Turmoil's simulation is inside of tokio runtimes, and a machine's process has a runtime of its own;
-//! tokio allows no runtime inside of another. So turmoil runs on a thread beside the world's. The two never run at
-//! the same time: a card asks and waits for the answer, and the world waits while it is not asked.
+//! Turmoil's simulation is inside of tokio runtimes, and a machine's process has a runtime of its
+//! own; tokio allows no runtime inside of another. So turmoil runs on a thread beside the world's.
+//! The two never run at the same time: a card asks and waits for the answer, and the world waits
+//! while it is not asked.
 //!
 //! Time advances in ticks of one millisecond. What happens within a tick has the time of its end.
 

@@ -1,4 +1,5 @@
-//! A child of this process: a copy that does one thing, is watched meanwhile, and whose end harms nobody.
+//! A child of this process: a copy that does one thing, is watched meanwhile, and whose end harms
+//! nobody.
 
 use super::end::End;
 use super::real;
@@ -47,8 +48,8 @@ pub(crate) const ASK: c_int = libc::SIGXCPU;
 /// The code with which a child ends whose job has panicked, as a program of Rust does.
 const PANICKED: i32 = 101;
 
-/// How many processes lie between this one and the first: what was borrowed from a thread of another is not to be given
-/// back here.
+/// How many processes lie between this one and the first: what was borrowed from a thread of
+/// another is not to be given back here.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) fn generation() -> u32 {
@@ -57,8 +58,8 @@ pub(crate) fn generation() -> u32 {
 
 /// Does the job in a child, and waits for its end. `apart` is what the child does first.
 ///
-/// The child has the thread that called this, and no other: locks that another thread has at this moment are never let
-/// go there.
+/// The child has the thread that called this, and no other: locks that another thread has at this
+/// moment are never let go there.
 ///
 /// # Errors
 ///
@@ -182,7 +183,8 @@ impl Child {
             }
         };
         let [answered, words] = &mut heard;
-        // What is still in the pipes. Nobody writes there any more, or it is a grandchild of no interest.
+        // What is still in the pipes. Nobody writes there any more, or it is a grandchild of no
+        // interest.
         while hear(
             &mut self.answer,
             answered,

@@ -1,10 +1,11 @@
 //! Contexts: a stack and thread-locals that the thread which runs can become.
 //!
-//! [`switch`] leaves one for another within some ten nanoseconds: it stores what a function call must preserve on the
-//! old stack, changes stack pointer and thread pointer, and takes it from the new one. The host's kernel notices
-//! nothing: to it, the same thread goes on.
+//! [`switch`] leaves one for another within some ten nanoseconds: it stores what a function call
+//! must preserve on the old stack, changes stack pointer and thread pointer, and takes it from the
+//! new one. The host's kernel notices nothing: to it, the same thread goes on.
 //!
-//! A frame never changes its context, so what a compiler keeps of thread-locals across a call stays right.
+//! A frame never changes its context, so what a compiler keeps of thread-locals across a call stays
+//! right.
 
 use std::arch::naked_asm;
 use std::cell::UnsafeCell;
@@ -40,8 +41,8 @@ impl Context {
     ///
     /// # Safety
     ///
-    /// The memory below `stack_top` must be a stack that nobody else uses, and `thread_pointer` that of a thread which
-    /// does not run, both for as long as the context may run.
+    /// The memory below `stack_top` must be a stack that nobody else uses, and `thread_pointer`
+    /// that of a thread which does not run, both for as long as the context may run.
     pub(crate) unsafe fn new(
         stack_top: usize,
         thread_pointer: usize,
@@ -58,7 +59,8 @@ impl Context {
         }
     }
 
-    /// Leaves `self`, which must be the context that runs, for another. Returns when somebody comes back to `self`.
+    /// Leaves `self`, which must be the context that runs, for another. Returns when somebody comes
+    /// back to `self`.
     ///
     /// # Safety
     ///
@@ -111,14 +113,15 @@ mod processor {
         }
     }
 
-    /// Calls the base. RBP is zero, and there is no unwinding information: who walks the stack ends here.
+    /// Calls the base. RBP is zero, and there is no unwinding information: who walks the stack ends
+    /// here.
     #[unsafe(naked)]
     unsafe extern "C" fn first_frame() {
         naked_asm!("mov rdi, r12", "xor ebp, ebp", "call r13", "ud2")
     }
 
-    /// Stores the stack pointer in the first context and takes that of the second. The callee-saved registers and the
-    /// control words (System V ABI, section 3.2.1) travel on the stacks.
+    /// Stores the stack pointer in the first context and takes that of the second. The callee-saved
+    /// registers and the control words (System V ABI, section 3.2.1) travel on the stacks.
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn switch(from: *const Context, to: *const Context) {
         naked_asm!(
@@ -197,8 +200,8 @@ mod processor {
 
     pub(super) fn thread_pointer() -> usize {
         let pointer;
-        // SAFETY: the first word of a thread's control block is its own address (ELF handling for thread-local
-        // storage, section 3.4.6).
+        // SAFETY: the first word of a thread's control block is its own address (ELF handling for
+        // thread-local storage, section 3.4.6).
         unsafe { asm!("mov {}, fs:0", out(reg) pointer, options(nostack, readonly)) };
         pointer
     }
@@ -240,7 +243,8 @@ mod processor {
         }
     }
 
-    /// Calls the base. The frame pointer is zero, and there is no unwinding information: who walks the stack ends here.
+    /// Calls the base. The frame pointer is zero, and there is no unwinding information: who walks
+    /// the stack ends here.
     #[unsafe(naked)]
     unsafe extern "C" fn first_frame() {
         naked_asm!(
@@ -252,8 +256,8 @@ mod processor {
         )
     }
 
-    /// Stores the stack pointer in the first context and takes that of the second. The callee-saved registers (AAPCS64,
-    /// section 6.1) and FPCR travel on the stacks.
+    /// Stores the stack pointer in the first context and takes that of the second. The callee-saved
+    /// registers (AAPCS64, section 6.1) and FPCR travel on the stacks.
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn switch(from: *const Context, to: *const Context) {
         naked_asm!(

@@ -1,8 +1,9 @@
-//! What a context is made of: the stack and the thread-locals of a real thread, which is parked meanwhile.
+//! What a context is made of: the stack and the thread-locals of a real thread, which is parked
+//! meanwhile.
 //!
-//! A thread is started and parks at once. From then on nobody runs it: the stack below its few frames and its
-//! thread-locals are another's, who runs on them. At the end it is woken and ends as threads do, so that libc and the
-//! memory allocator get back what is theirs.
+//! A thread is started and parks at once. From then on nobody runs it: the stack below its few
+//! frames and its thread-locals are another's, who runs on them. At the end it is woken and ends as
+//! threads do, so that libc and the memory allocator get back what is theirs.
 
 use super::context::{Context, thread_pointer};
 use super::{child, real};
@@ -19,7 +20,8 @@ const OVER: u32 = 2;
 /// What is left to the frames of the parked thread, which waits in a function that does not inline.
 const PARKED: usize = 8 << 10;
 
-/// Creates a thread that does this: `pthread_create(3)` with attributes of the caller's choice. Returns its error.
+/// Creates a thread that does this: `pthread_create(3)` with attributes of the caller's choice.
+/// Returns its error.
 type Create<'a> = &'a mut dyn FnMut(
     &mut pthread_t,
     extern "C-unwind" fn(*mut c_void) -> *mut c_void,
@@ -53,8 +55,8 @@ struct Lent {
 }
 
 impl Loan {
-    /// Starts a thread and borrows its stack and thread-locals, on which `base(argument)` will run: when it is switched
-    /// to for the first time.
+    /// Starts a thread and borrows its stack and thread-locals, on which `base(argument)` will run:
+    /// when it is switched to for the first time.
     ///
     /// When it is all over the thread does `farewell`, and ends.
     ///
@@ -84,8 +86,9 @@ impl Loan {
         while state.load(Ordering::Acquire) == STARTING {
             real::wait(state, STARTING, None);
         }
-        // SAFETY: written before the state, and not changed any more. Below what it tells, the stack is nobody's, and
-        // the thread whose thread-locals these are does not run before the end of the loan.
+        // SAFETY: written before the state, and not changed any more. Below what it tells, the
+        // stack is nobody's, and the thread whose thread-locals these are does not run before the
+        // end of the loan.
         let context = unsafe {
             let lent = *(*parked).lent.get();
             Context::new(lent.stack_top, lent.thread_pointer, base, argument)
@@ -112,7 +115,8 @@ impl Loan {
             thread_pointer,
             ..
         } = unsafe { *self.parked.as_ref().lent.get() };
-        // They lie between the stack and the control block on x86_64, and behind the latter on aarch64.
+        // They lie between the stack and the control block on x86_64, and behind the latter on
+        // aarch64.
         match cfg!(target_arch = "x86_64") {
             true => (stack_top..thread_pointer).contains(&address),
             false => (thread_pointer..thread_pointer + MOST).contains(&address),
@@ -138,14 +142,14 @@ impl Loan {
 }
 
 impl Drop for Loan {
-    /// Lets the thread end, and waits for that. What lies on its stack is forgotten. A copy of the process has the stack,
-    /// but not the thread.
+    /// Lets the thread end, and waits for that. What lies on its stack is forgotten. A copy of the
+    /// process has the stack, but not the thread.
     fn drop(&mut self) {
         if self.generation != child::generation() {
             return;
         }
-        // SAFETY: this box is freed here and nowhere else, when the thread is gone. The thread was created joinable,
-        // and nobody else joins it.
+        // SAFETY: this box is freed here and nowhere else, when the thread is gone. The thread was
+        // created joinable, and nobody else joins it.
         unsafe {
             let state = &self.parked.as_ref().state;
             state.store(OVER, Ordering::Release);
@@ -162,7 +166,8 @@ extern "C-unwind" fn park(parked: *mut c_void) -> *mut c_void {
     real::block_signals();
     // SAFETY: the box of `Loan::new`, which outlives this thread.
     let parked = unsafe { &*parked.cast::<Parked>() };
-    // A memory allocator that keeps something for each thread gets it now, and takes it back from this thread.
+    // A memory allocator that keeps something for each thread gets it now, and takes it back from
+    // this thread.
     drop(std::hint::black_box(Box::new(0_u8)));
     wait_on_top(parked);
     (parked.farewell)();

@@ -1,4 +1,5 @@
-//! The real operating system below the simulated ones: its calls, and the contexts that its threads lend.
+//! The real operating system below the simulated ones: its calls, and the contexts that its threads
+//! lend.
 //!
 //! With `sys` the only place with `unsafe`. Nothing here knows a machine.
 

@@ -1,7 +1,8 @@
-//! A nursery: this executable once more, in a process that has done nothing yet and forks a child for each job.
+//! A nursery: this executable once more, in a process that has done nothing yet and forks a child
+//! for each job.
 //!
-//! Every child begins in the same state, whatever has happened in the process that asks: no static has been changed,
-//! and no other thread has locked anything.
+//! Every child begins in the same state, whatever has happened in the process that asks: no static
+//! has been changed, and no other thread has locked anything.
 
 use super::child::{self, Bounds, Remains};
 use super::end::End;
@@ -179,7 +180,8 @@ pub(crate) fn is_asked_for() -> bool {
 ///
 /// The process must be a nursery, with its one thread.
 pub(crate) unsafe fn serve(apart: fn()) -> ! {
-    // SAFETY: so it was started: its standard input is the line, and it has a copy of the same memory.
+    // SAFETY: so it was started: its standard input is the line, and it has a copy of the same
+    // memory.
     let code = match unsafe { serve_all(apart) } {
         Ok(()) => 0,
         Err(_) => 1,
@@ -190,7 +192,8 @@ pub(crate) unsafe fn serve(apart: fn()) -> ! {
 unsafe fn serve_all(apart: fn()) -> io::Result<()> {
     let parent = env::var(VARIABLE).ok().and_then(|it| it.parse().ok());
     let parent = parent.ok_or_else(|| io::Error::other("nobody has started this nursery"))?;
-    // It belongs to the thread that asks. After that nobody would hear what comes of a child's work.
+    // It belongs to the thread that asks. After that nobody would hear what comes of a child's
+    // work.
     real::end_with(parent);
     // SAFETY: nobody else has it.
     let mut line = unsafe { UnixStream::from_raw_fd(libc::STDIN_FILENO) };

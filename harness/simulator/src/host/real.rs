@@ -66,8 +66,8 @@ pub(crate) fn thread_id() -> c_int {
     unsafe { trap(libc::SYS_gettid, [0; 6]) as c_int }
 }
 
-/// Waits, on the host and at most this long, for somebody to [`wake`] those who wait for this word, if
-/// it has this value.
+/// Waits, on the host and at most this long, for somebody to [`wake`] those who wait for this word,
+/// if it has this value.
 pub(crate) fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) {
     let limit = limit.map(|limit| libc::timespec {
         tv_sec: limit.as_secs() as _,
@@ -83,7 +83,8 @@ pub(crate) fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) {
         0,
         0,
     ];
-    // SAFETY: the word and the time are valid for the call. However it ends, the caller looks again.
+    // SAFETY: the word and the time are valid for the call. However it ends, the caller looks
+    // again.
     unsafe { trap(libc::SYS_futex, arguments) };
 }
 
@@ -167,8 +168,8 @@ impl Original {
 
 /// Makes a copy of the process with the calling thread alone. 0 is the copy.
 ///
-/// It is not libc's `fork`: that one takes the stacks and thread-locals of all other threads back, in the copy, where a world goes on
-/// to use those that are [lent](super::Loan).
+/// It is not libc's `fork`: that one takes the stacks and thread-locals of all other threads back,
+/// in the copy, where a world goes on to use those that are [lent](super::Loan).
 ///
 /// # Errors
 ///
@@ -176,8 +177,8 @@ impl Original {
 ///
 /// # Safety
 ///
-/// As `fork(2)`: what other threads had locked stays locked in the copy. To libc the calling thread has the number there that it
-/// had before.
+/// As `fork(2)`: what other threads had locked stays locked in the copy. To libc the calling thread
+/// has the number there that it had before.
 pub(crate) unsafe fn fork() -> io::Result<pid_t> {
     // SAFETY: without flags it shares nothing, and the stack is that of the caller.
     let child = unsafe { trap(libc::SYS_clone, [libc::SIGCHLD as _, 0, 0, 0, 0, 0]) };
@@ -201,7 +202,8 @@ pub(crate) fn process() -> pid_t {
     unsafe { trap(libc::SYS_getpid, [0; 6]) as pid_t }
 }
 
-/// This process ends with the thread that has started it, which is one of `parent`; at once, if that is gone already.
+/// This process ends with the thread that has started it, which is one of `parent`; at once, if
+/// that is gone already.
 pub(crate) fn end_with(parent: pid_t) {
     let arguments = [libc::PR_SET_PDEATHSIG as _, libc::SIGKILL as _, 0, 0, 0, 0];
     // SAFETY: this option takes a signal, and the other call nothing.
@@ -247,7 +249,8 @@ pub(crate) fn resident_memory(process: pid_t) -> u64 {
     resident.unwrap_or(0_u64) * PAGE
 }
 
-/// Waits so long until there is something to be read from one of two descriptors, or their end. Says from which.
+/// Waits so long until there is something to be read from one of two descriptors, or their end.
+/// Says from which.
 pub(crate) fn wait_for_input(fds: [c_int; 2], limit: Duration) -> [bool; 2] {
     let mut asked = fds.map(|fd| libc::pollfd {
         fd,

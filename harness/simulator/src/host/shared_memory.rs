@@ -1,4 +1,5 @@
-//! Memory that can be mapped at several places at once: that of a machine's file, for `mmap(2)` with `MAP_SHARED`.
+//! Memory that can be mapped at several places at once: that of a machine's file, for `mmap(2)`
+//! with `MAP_SHARED`.
 
 use super::real;
 use libc::c_int;
@@ -61,8 +62,8 @@ impl SharedMemory {
         Ok(())
     }
 
-    /// What this process has in common with the one that it is a copy of becomes its own, with the same bytes. Other maps of
-    /// it have to be made again.
+    /// What this process has in common with the one that it is a copy of becomes its own, with the
+    /// same bytes. Other maps of it have to be made again.
     ///
     /// # Errors
     ///
@@ -79,8 +80,8 @@ impl SharedMemory {
         self.fd
     }
 
-    /// What is there now. Whoever has mapped it changes it only while it runs, and not while this is looked at: a world is
-    /// one thread.
+    /// What is there now. Whoever has mapped it changes it only while it runs, and not while this
+    /// is looked at: a world is one thread.
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: our view is so long, and nobody else runs as long as the caller looks.
         unsafe { std::slice::from_raw_parts(self.view, self.length) }

@@ -1,10 +1,11 @@
-//! Static memory that each simulated process has for itself: the tables of handlers that libraries for signals keep for
-//! all of a process, the arguments that std keeps, and `environ`.
+//! Static memory that each simulated process has for itself: the tables of handlers that libraries
+//! for signals keep for all of a process, the arguments that std keeps, and `environ`.
 //!
-//! What `tokio::signal` or `signal-hook` remember of one process would make them silent in the next, and would wake the
-//! wrong one. So they are exchanged at every change of the process that runs, as thread-locals are. That is sound only
-//! where no other thread can look at them meanwhile: in a process that runs for isolation, whose only running thread is
-//! the world's. Elsewhere nothing is exchanged, and such handlers are refused.
+//! What `tokio::signal` or `signal-hook` remember of one process would make them silent in the
+//! next, and would wake the wrong one. So they are exchanged at every change of the process that
+//! runs, as thread-locals are. That is sound only where no other thread can look at them meanwhile:
+//! in a process that runs for isolation, whose only running thread is the world's. Elsewhere
+//! nothing is exchanged, and such handlers are refused.
 //!
 //! They are found by their names in the executable's table of symbols.
 
@@ -48,7 +49,8 @@ pub(crate) struct Given {
     pub(crate) environment: *const *const c_char,
 }
 
-/// What is in these places for one process, while another one runs. Empty where nothing is exchanged.
+/// What is in these places for one process, while another one runs. Empty where nothing is
+/// exchanged.
 #[derive(Default)]
 pub(crate) struct Statics(Vec<u8>);
 
@@ -57,7 +59,8 @@ impl Statics {
     ///
     /// # Safety
     ///
-    /// From now on only one thread of this process may run, or none that uses one of these libraries.
+    /// From now on only one thread of this process may run, or none that uses one of these
+    /// libraries.
     pub(crate) unsafe fn separate() {
         let Some(mut found) = find() else {
             return;

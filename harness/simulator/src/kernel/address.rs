@@ -1,7 +1,7 @@
 //! Which addresses a machine has, and how a socket of either family writes them.
 //!
-//! Inside the kernel an IPv4 address is an IPv4 address. Only a program with an IPv6 socket sees it as
-//! `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2).
+//! Inside the kernel an IPv4 address is an IPv4 address. Only a program with an IPv6 socket sees it
+//! as `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

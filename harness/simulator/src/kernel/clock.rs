@@ -1,17 +1,17 @@
 //! A machine's clocks, apart from the time of the world.
 //!
-//! The *monotonic* clock (`CLOCK_MONOTONIC`, `CLOCK_BOOTTIME`) counts the machine's own time. It may drift:
-//! run faster or slower than the world, at a steady rate. It stands still while the machine is suspended.
-//! All timers of the machine (`epoll_wait`, TCP) count this time. The *wall* clock (`CLOCK_REALTIME`,
-//! `gettimeofday`, `time`) follows the monotonic one at a distance; somebody may step it or freeze it, and no
-//! timer notices.
+//! The *monotonic* clock (`CLOCK_MONOTONIC`, `CLOCK_BOOTTIME`) counts the machine's own time. It
+//! may drift: run faster or slower than the world, at a steady rate. It stands still while the
+//! machine is suspended. All timers of the machine (`epoll_wait`, TCP) count this time. The *wall*
+//! clock (`CLOCK_REALTIME`, `gettimeofday`, `time`) follows the monotonic one at a distance;
+//! somebody may step it or freeze it, and no timer notices.
 //!
-//! Machine time is a piecewise linear function of world time, in whole nanoseconds. It is kept as the last
-//! point at which its slope changed, so the conversions are exact and never go back, and a timer is due at
-//! the first nanosecond of the world at which the machine's clock has reached it.
+//! Machine time is a piecewise linear function of world time, in whole nanoseconds. It is kept as
+//! the last point at which its slope changed, so the conversions are exact and never go back, and a
+//! timer is due at the first nanosecond of the world at which the machine's clock has reached it.
 //!
-//! Left out: an NTP daemon that slews the clock, leap seconds, and the jump of the clocks at a reboot:
-//! the monotonic clock goes on counting from where it would be.
+//! Left out: an NTP daemon that slews the clock, leap seconds, and the jump of the clocks at a
+//! reboot: the monotonic clock goes on counting from where it would be.
 
 use std::time::Duration;
 
@@ -34,8 +34,9 @@ pub enum ClockChange {
     FreezeWall,
     /// The wall clock goes on from where it stopped, and is late from then on.
     ThawWall,
-    /// From now on both clocks run faster than the world by this many millionths of it, or slower if it
-    /// is negative. Timers expire accordingly. Below -999,999 it is taken for that: a clock never stops.
+    /// From now on both clocks run faster than the world by this many millionths of it, or slower
+    /// if it is negative. Timers expire accordingly. Below -999,999 it is taken for that: a clock
+    /// never stops.
     Drift {
         /// Millionths (ppm). Quartz crystals are within some 100 of them.
         ppm: i32,
@@ -75,8 +76,8 @@ impl Clocks {
         }
     }
 
-    /// The first time of the world at which the machine's time is `machine` or later; none while the
-    /// machine's time stands still.
+    /// The first time of the world at which the machine's time is `machine` or later; none while
+    /// the machine's time stands still.
     pub(crate) fn world_time(&self, machine: u64) -> Option<u64> {
         let left = machine.saturating_sub(self.machine);
         match self.drift_ppm {
@@ -167,7 +168,8 @@ impl Clocks {
         self.suspended = true;
     }
 
-    /// Lets both clocks go on from where they stopped, or (if they `jump`) from where they would be.
+    /// Lets both clocks go on from where they stopped, or (if they `jump`) from where they would
+    /// be.
     pub(crate) fn resume(&mut self, world: u64, jump: bool) {
         if !self.suspended {
             return;

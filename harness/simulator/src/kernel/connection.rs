@@ -1,8 +1,9 @@
 //! One end of a TCP connection: the protocol and nothing else (RFC 9293), as Linux has it.
 //!
-//! A state machine without input, output and clock: a segment, a call of the program or the time goes in, and
-//! segments come out through an [`Outlet`]. It knows neither addresses nor packets, neither descriptors nor errors
-//! of the operating system. All times are nanoseconds on a clock of its caller's.
+//! A state machine without input, output and clock: a segment, a call of the program or the time
+//! goes in, and segments come out through an [`Outlet`]. It knows neither addresses nor packets,
+//! neither descriptors nor errors of the operating system. All times are nanoseconds on a clock of
+//! its caller's.
 
 mod acknowledging;
 mod arrivals;
@@ -32,24 +33,24 @@ use std::mem::MaybeUninit;
 /// The first time-out of a SYN (RFC 6298, section 2.1).
 const SYN_TIME_OUT: u64 = millis(1000);
 
-/// How often a SYN is sent again after the same time (`tcp_syn_linear_timeouts`), and then after twice as long
-/// each time (`tcp_syn_retries`).
+/// How often a SYN is sent again after the same time (`tcp_syn_linear_timeouts`), and then after
+/// twice as long each time (`tcp_syn_retries`).
 const SYN_LINEAR: u32 = 4;
 const SYN_RETRIES: u32 = 6;
 
 /// How often the answer to a SYN is sent again (`tcp_synack_retries`).
 const ANSWER_RETRIES: u32 = 5;
 
-/// How long a closed connection waits for the peer's FIN (`tcp_fin_timeout`), and how long it remembers that it is
-/// over (`TCP_TIMEWAIT_LEN`).
+/// How long a closed connection waits for the peer's FIN (`tcp_fin_timeout`), and how long it
+/// remembers that it is over (`TCP_TIMEWAIT_LEN`).
 const FIN_LIMIT: u64 = millis(60_000);
 const TIME_WAIT: u64 = millis(60_000);
 
 /// So often at the most a segment that makes no sense is answered (`tcp_invalid_ratelimit`).
 const CHALLENGE_INTERVAL: u64 = millis(500);
 
-/// What a segment carries if the peer does not say (RFC 9293, MUST-15), and the least that Linux cuts to
-/// (`tcp_min_snd_mss`).
+/// What a segment carries if the peer does not say (RFC 9293, MUST-15), and the least that Linux
+/// cuts to (`tcp_min_snd_mss`).
 const DEFAULT_SEGMENT: u32 = 536;
 const LEAST_SEGMENT: u32 = 48;
 
@@ -601,7 +602,8 @@ impl Connection {
         }
     }
 
-    /// Whether a timestamp is older than the last one (PAWS, RFC 7323, section 5). It counts for 24 days.
+    /// Whether a timestamp is older than the last one (PAWS, RFC 7323, section 5). It counts for 24
+    /// days.
     fn is_stale(&self, now: u64, header: &Header) -> bool {
         match (header.stamps, self.stamps) {
             (Some((value, _)), Some((recent, at))) => {
@@ -838,8 +840,8 @@ impl Connection {
         }
     }
 
-    /// Whether a SYN may begin another connection between the same ends: this one is over, and it cannot be an old
-    /// one (RFC 9293, MAY-2; RFC 6191).
+    /// Whether a SYN may begin another connection between the same ends: this one is over, and it
+    /// cannot be an old one (RFC 9293, MAY-2; RFC 6191).
     pub(super) fn gives_way(&self, syn: &Header) -> bool {
         let is_newer = match (syn.stamps, self.stamps) {
             (Some((value, _)), Some((recent, _))) => (value.wrapping_sub(recent) as i32) > 0,

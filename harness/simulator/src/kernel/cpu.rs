@@ -1,14 +1,14 @@
 //! How long a machine's work takes.
 //!
-//! By default it takes no time. A machine may have a cost: for each turn of its process, for each system call
-//! on a descriptor, and for each byte that the process sends or receives. What a turn costs passes on the
-//! machine's clocks while the turn lasts, so the program can measure it. The turn is worked out at once, when
-//! it begins; its packets leave, and the next turn begins, when its time is over. A slow disk blocks the process in
-//! the same way.
+//! By default it takes no time. A machine may have a cost: for each turn of its process, for each
+//! system call on a descriptor, and for each byte that the process sends or receives. What a turn
+//! costs passes on the machine's clocks while the turn lasts, so the program can measure it. The
+//! turn is worked out at once, when it begins; its packets leave, and the next turn begins, when
+//! its time is over. A slow disk blocks the process in the same way.
 //!
-//! The kernel takes no time: as on Linux, interrupts come before processes, so a machine that is busy still
-//! acknowledges what arrives. What it would send again waits with the rest. Left out: several processors, and
-//! caches that are cold.
+//! The kernel takes no time: as on Linux, interrupts come before processes, so a machine that is
+//! busy still acknowledges what arrives. What it would send again waits with the rest. Left out:
+//! several processors, and caches that are cold.
 
 mod calls;
 

@@ -86,7 +86,8 @@ impl Packet {
         })
     }
 
-    /// The endpoints of the datagram that an ICMP message says found nobody, as its sender sees them.
+    /// The endpoints of the datagram that an ICMP message says found nobody, as its sender sees
+    /// them.
     pub(super) fn unreachable(&self) -> Option<Endpoints> {
         let capabilities = ChecksumCapabilities::default();
         let ip = self.ip()?;

@@ -59,8 +59,8 @@ impl Envelope {
         Packet(bytes)
     }
 
-    /// Writes the header of IP (RFC 791, section 3.1; RFC 8200, section 3) before so many bytes. Returns the sum of
-    /// what TCP's checksum covers of it (RFC 9293, section 3.1).
+    /// Writes the header of IP (RFC 791, section 3.1; RFC 8200, section 3) before so many bytes.
+    /// Returns the sum of what TCP's checksum covers of it (RFC 9293, section 3.1).
     fn write_ip(&self, bytes: &mut [u8], segment: usize) -> Sum {
         let length = segment as u16;
         match (self.endpoints.local.ip(), self.endpoints.peer.ip()) {

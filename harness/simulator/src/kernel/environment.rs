@@ -14,8 +14,9 @@ pub(crate) struct Setup {
     pub(crate) preemptions: u32,
 }
 
-/// What is set on every machine unless somebody says otherwise. Clients of TLS libraries load all certificates of the host
-/// for every connection pool, and OpenSSL its configuration; a machine has none.
+/// What is set on every machine unless somebody says otherwise. Clients of TLS libraries load all
+/// certificates of the host for every connection pool, and OpenSSL its configuration; a machine has
+/// none.
 const VARIABLES: [(&str, &str); 3] = [
     ("OPENSSL_CONF", "/dev/null"),
     ("SSL_CERT_DIR", "/dev/null"),

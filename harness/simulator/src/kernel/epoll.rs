@@ -1,7 +1,8 @@
 //! `epoll(7)` and `eventfd(2)`.
 //!
 //! Readiness is pushed, not scanned for: whatever changes an object tells the epoll that watches
-//! it, so a wait costs what is ready and not what is watched. An epoll can be watched by another one.
+//! it, so a wait costs what is ready and not what is watched. An epoll can be watched by another
+//! one.
 
 mod calls;
 
@@ -12,10 +13,10 @@ use std::collections::VecDeque;
 /// After so many looks without a wait, a process has used up its time slice.
 const LOOKS_PER_SLICE: u32 = 256;
 
-/// How many events a program gets at once. (Tokio's runtimes take up to 1024, and then let all their tasks run.) In a
-/// simulated world a crowd speaks in the same nanosecond; a server that heard all of it first would
-/// hold the answers to all of it in its queues, which takes memory and is more than the processor's
-/// caches hold. On a real network they come one after the other.
+/// How many events a program gets at once. (Tokio's runtimes take up to 1024, and then let all
+/// their tasks run.) In a simulated world a crowd speaks in the same nanosecond; a server that
+/// heard all of it first would hold the answers to all of it in its queues, which takes memory and
+/// is more than the processor's caches hold. On a real network they come one after the other.
 const EVENTS_AT_ONCE: usize = 64;
 
 /// What a program wants to be told about a descriptor.
@@ -83,8 +84,8 @@ struct Watched {
     queued: Option<u64>,
 }
 
-/// Descriptors in the order in which they became ready. Each has a ticket with which it can be taken off
-/// again, at no cost for the others.
+/// Descriptors in the order in which they became ready. Each has a ticket with which it can be
+/// taken off again, at no cost for the others.
 #[derive(Default)]
 struct ReadyList {
     fds: VecDeque<Option<i32>>,

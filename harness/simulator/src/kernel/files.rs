@@ -1,4 +1,5 @@
-//! Calls on files, directories and links: what `open(2)` and its like do with the machine's file system.
+//! Calls on files, directories and links: what `open(2)` and its like do with the machine's file
+//! system.
 
 mod calls;
 

@@ -1,4 +1,5 @@
-//! One end of a TCP connection as a program has it: the protocol's state machine, and what belongs to its socket.
+//! One end of a TCP connection as a program has it: the protocol's state machine, and what belongs
+//! to its socket.
 
 use super::connection::info::Info;
 use super::connection::segment::{Header, Segment};
@@ -65,8 +66,8 @@ pub(super) struct Changes {
     pub(super) notify: bool,
 }
 
-/// How a connection between two ends begins. `mtu` is the largest IP packet that gets to the peer, as far as is
-/// known.
+/// How a connection between two ends begins. `mtu` is the largest IP packet that gets to the peer,
+/// as far as is known.
 fn setup(endpoints: Endpoints, options: &Options, seed: u64, mtu: usize) -> Setup {
     Setup {
         first: Seq(first(seed)),
@@ -181,8 +182,8 @@ impl Flow {
         self.connection.set_quick(now, quick, &mut post);
     }
 
-    /// A segment arrived. What follows from it leaves at once, but for what the time is to decide: see
-    /// [`Flow::work`].
+    /// A segment arrived. What follows from it leaves at once, but for what the time is to decide:
+    /// see [`Flow::work`].
     pub(super) fn take(
         &mut self,
         now: u64,
@@ -365,8 +366,8 @@ impl Flow {
         self.is_over() && !self.was_established
     }
 
-    /// Whether it is still a connection with somebody. Once both sides have finished it is none, although
-    /// TCP may have to answer late packets for a while.
+    /// Whether it is still a connection with somebody. Once both sides have finished it is none,
+    /// although TCP may have to answer late packets for a while.
     pub(super) fn has_peer(&self) -> bool {
         !self.is_opening() && !self.is_over() && self.connection.state() != State::TimeWait
     }

@@ -10,7 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 /// The smallest path MTU that Linux believes in (`min_pmtu`).
 const MIN_PATH_MTU: u16 = 552;
 
-/// The smallest MTU of IPv6: every link carries it, and nobody believes in less (RFC 8201, section 4).
+/// The smallest MTU of IPv6: every link carries it, and nobody believes in less (RFC 8201,
+/// section 4).
 const MIN_MTU_V6: u16 = 1280;
 
 /// That a packet was too large (RFC 792 and RFC 1191, section 4; RFC 4443, section 3.2).

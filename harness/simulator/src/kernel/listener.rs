@@ -1,10 +1,11 @@
 //! Listeners: the handshakes in progress, and the connections that wait to be accepted.
 //!
-//! A SYN is answered, but nothing is built for it. What is kept is a [`Request`]: the SYN and the seed of the
-//! answer, a few hundred bytes. Should the handshake be completed, the same steps are taken again and lead to
-//! the same connection. So a flood of SYNs from forged addresses costs little, and since the oldest request
-//! gives way, it does not lock out the others. Who gave way is not answered again, but his handshake can still be
-//! completed, as with Linux's SYN cookies, which keep in the answer what we keep here.
+//! A SYN is answered, but nothing is built for it. What is kept is a [`Request`]: the SYN and the
+//! seed of the answer, a few hundred bytes. Should the handshake be completed, the same steps are
+//! taken again and lead to the same connection. So a flood of SYNs from forged addresses costs
+//! little, and since the oldest request gives way, it does not lock out the others. Who gave way is
+//! not answered again, but his handshake can still be completed, as with Linux's SYN cookies, which
+//! keep in the answer what we keep here.
 
 mod handshakes;
 

@@ -1,9 +1,9 @@
 //! Files in memory (`mmap(2)`): what is written to one of the two is in the other.
 //!
-//! A private map is a copy of the file as it was. A shared one is on memory that all shared maps of a file have in common. What
-//! calls write to the file is written there at once; what the program writes there is found when somebody reads the file,
-//! syncs it or unmaps it, and at the end of the process. A read beyond the last page of a file gives zeros, in place of
-//! SIGBUS.
+//! A private map is a copy of the file as it was. A shared one is on memory that all shared maps of
+//! a file have in common. What calls write to the file is written there at once; what the program
+//! writes there is found when somebody reads the file, syncs it or unmaps it, and at the end of the
+//! process. A read beyond the last page of a file gives zeros, in place of SIGBUS.
 
 mod calls;
 

@@ -1,11 +1,11 @@
-//! What a machine's operating system knows: its descriptors, its TCP, its entropy, and the hardware below:
-//! clocks, processor, disk.
+//! What a machine's operating system knows: its descriptors, its TCP, its entropy, and the hardware
+//! below: clocks, processor, disk.
 //!
 //! The kernel outlives the process that runs on it: after a kill it still closes connections, and
 //! acknowledges what arrives. Only a loss of power ends it.
 //!
-//! What it is made of knows nothing of the kernel: sockets, pipes, threads and so on are data in `X.rs`, and what programs
-//! and the network do with them is in `X/calls.rs`.
+//! What it is made of knows nothing of the kernel: sockets, pipes, threads and so on are data in
+//! `X.rs`, and what programs and the network do with them is in `X/calls.rs`.
 
 pub(crate) mod address;
 mod blocking;
@@ -119,12 +119,13 @@ pub(crate) struct Kernel {
     pub(crate) blocked: Option<Blocked>,
     /// Message and backtrace of panics not yet reported.
     pub(crate) panics: Vec<(String, String)>,
-    /// Those of the last panic of a dead process. It harms nobody, unless it is that of who ends the process.
+    /// Those of the last panic of a dead process. It harms nobody, unless it is that of who ends
+    /// the process.
     pub(crate) panic_in_death: Option<(String, String)>,
     /// What the process wants to be called at its panics.
     pub(crate) hook: Option<Hook>,
-    /// Set from the moment a process dies until it is taken apart: what it still does, in the turn in which it was
-    /// struck or in its destructors, must change nothing.
+    /// Set from the moment a process dies until it is taken apart: what it still does, in the turn
+    /// in which it was struck or in its destructors, must change nothing.
     pub(crate) process_is_dead: bool,
     pub(crate) threads: Threads,
     /// The variables and arguments of its process.
@@ -311,8 +312,8 @@ impl Kernel {
 
     /// Closes a descriptor. Says for what the caller has to wait, if for anything.
     ///
-    /// What the destructors of a dead process close stays open until [`Kernel::close_all`]: they run
-    /// in an order that depends on how many tasks other worlds have had.
+    /// What the destructors of a dead process close stays open until [`Kernel::close_all`]: they
+    /// run in an order that depends on how many tasks other worlds have had.
     pub(crate) fn close(&mut self, fd: i32) -> Result<Option<Linger>> {
         if self.process_is_dead {
             return Ok(None);
@@ -436,8 +437,9 @@ impl Kernel {
         self.hardware.clocks.world_time(at)
     }
 
-    /// The main task asks whether the process is dead, and leaves a waker to be told. That of a dead one leaves none: it
-    /// would be woken again with the next process, if that one ends before its own has asked.
+    /// The main task asks whether the process is dead, and leaves a waker to be told. That of a
+    /// dead one leaves none: it would be woken again with the next process, if that one ends before
+    /// its own has asked.
     pub(crate) fn ask_for_death(&mut self, waker: &Waker) -> bool {
         if self.process_is_dead {
             return true;

@@ -12,8 +12,8 @@ use std::time::Duration;
 /// Bytes of datagrams that may wait to be read (`rmem_default`).
 pub(super) const UDP_BUFFER: usize = 104 * 1024;
 
-/// What a program is told of the buffers of a connection whose sizes it has not set: they grow (`tcp_wmem`,
-/// `tcp_rmem`).
+/// What a program is told of the buffers of a connection whose sizes it has not set: they grow
+/// (`tcp_wmem`, `tcp_rmem`).
 const TCP_SEND_BUFFER: c_int = 16_384;
 const TCP_RECEIVE_BUFFER: c_int = 131_072;
 
@@ -34,7 +34,8 @@ pub(super) struct Options {
     pub(super) cork: bool,
     /// `TCP_CONGESTION`.
     pub(super) algorithm: Algorithm,
-    /// Acknowledgements wait for no answer, as far as a program has asked for that (`TCP_QUICKACK`).
+    /// Acknowledgements wait for no answer, as far as a program has asked for that
+    /// (`TCP_QUICKACK`).
     pub(super) quick_ack: bool,
     pub(super) reuse_address: bool,
     pub(super) reuse_port: bool,
@@ -116,7 +117,8 @@ fn buffer(wanted: c_int, least: usize) -> usize {
     (wanted.clamp(0, MAX_BUFFER) as usize).max(least)
 }
 
-/// What a program is told of a buffer: twice what is for its bytes, as Linux counts what it keeps beside them.
+/// What a program is told of a buffer: twice what is for its bytes, as Linux counts what it keeps
+/// beside them.
 fn told_buffer(set: Option<usize>, is_tcp: bool, of_tcp: c_int) -> c_int {
     match set {
         Some(size) => 2 * size as c_int,

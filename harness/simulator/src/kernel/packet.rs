@@ -81,8 +81,8 @@ impl Packet {
         self.ip().map(|ip| ip.source)
     }
 
-    /// Whether the kernel answers with it, without the process: it is no datagram and carries no data,
-    /// and neither opens nor closes a connection.
+    /// Whether the kernel answers with it, without the process: it is no datagram and carries no
+    /// data, and neither opens nor closes a connection.
     pub(super) fn is_of_the_kernel(&self) -> bool {
         let Some(ip) = self.ip() else {
             return false;

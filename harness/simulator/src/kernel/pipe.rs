@@ -1,5 +1,6 @@
-//! `pipe(7)` and pairs of Unix stream sockets (`unix(7)`): bytes from one descriptor to another of the same machine.
-//! A pair of sockets is two pipes, one each way. What is written can be read at once.
+//! `pipe(7)` and pairs of Unix stream sockets (`unix(7)`): bytes from one descriptor to another of
+//! the same machine. A pair of sockets is two pipes, one each way. What is written can be read at
+//! once.
 //!
 //! Left out: names (`bind`), datagrams, and descriptors in control messages.
 
@@ -15,7 +16,8 @@ use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Bytes that a pipe holds. (On Linux it holds 16 pages, and small writes may leave some of them half empty.)
+/// Bytes that a pipe holds. (On Linux it holds 16 pages, and small writes may leave some of them
+/// half empty.)
 const PIPE_CAPACITY: usize = 65_536;
 
 /// Bytes that are on their way from one Unix socket to another. (Linux counts its bookkeeping too.)
@@ -24,8 +26,8 @@ const SOCKET_CAPACITY: usize = 212_992;
 /// A write of so many bytes goes into a pipe as a whole or not at all (`PIPE_BUF`).
 const ATOMIC: usize = 4096;
 
-/// The name of a Unix socket, as `sockaddr_un` has it: a path without its zero at the end, or a zero and more. Nothing is
-/// no name.
+/// The name of a Unix socket, as `sockaddr_un` has it: a path without its zero at the end, or a
+/// zero and more. Nothing is no name.
 pub(crate) type UnixName = Vec<u8>;
 
 /// What a descriptor of a pipe, or of one of two sockets, stands for.
@@ -182,7 +184,8 @@ impl PipeEnd {
     }
 }
 
-/// Two Unix sockets that are connected: that of the one with the first name, and that of the other, which blocks.
+/// Two Unix sockets that are connected: that of the one with the first name, and that of the other,
+/// which blocks.
 pub(super) fn connected([one, other]: [UnixName; 2], nonblocking: bool) -> [PipeEnd; 2] {
     let (there, back) = (Queue::new(SOCKET_CAPACITY), Queue::new(SOCKET_CAPACITY));
     let mut here = PipeEnd::new(Kind::Socket, Some(&back), Some(&there), nonblocking);

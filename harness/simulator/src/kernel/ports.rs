@@ -1,7 +1,7 @@
 //! The local ports of one protocol: who has bound which address and port, and which ports are free.
 //!
-//! The rules are Linux's: two sockets may share a port if their addresses do not overlap, if both set
-//! `SO_REUSEADDR` (of TCP sockets none may be listening), or if both set `SO_REUSEPORT`.
+//! The rules are Linux's: two sockets may share a port if their addresses do not overlap, if both
+//! set `SO_REUSEADDR` (of TCP sockets none may be listening), or if both set `SO_REUSEPORT`.
 
 use super::errno::{Errno, Result};
 use super::ids::ObjectId;
@@ -44,7 +44,8 @@ impl Claim {
         self.fit(other.ip).is_some() || other.fit(self.ip).is_some()
     }
 
-    /// How well the claim fits an address: exactly, as the wildcard of its family, or as that of both.
+    /// How well the claim fits an address: exactly, as the wildcard of its family, or as that of
+    /// both.
     fn fit(&self, ip: IpAddr) -> Option<u8> {
         match self.ip {
             own if own == ip => Some(3),
@@ -95,7 +96,8 @@ impl Ports {
         }
     }
 
-    /// Other programs take all ephemeral ports but this many, or give them back. Ports in use stay with whoever has them.
+    /// Other programs take all ephemeral ports but this many, or give them back. Ports in use stay
+    /// with whoever has them.
     pub(super) fn leave(&mut self, free: Option<u16>) {
         let all = EPHEMERAL_PORTS;
         let free = free.map_or(all.len(), |free| all.len().min(free.into()));
@@ -210,7 +212,8 @@ impl Ports {
     }
 
     /// The socket that is to have a packet to this address and port from somebody unknown. Several
-    /// that fit equally well share them by `spread` if they set `SO_REUSEPORT`; else the last one gets all.
+    /// that fit equally well share them by `spread` if they set `SO_REUSEPORT`; else the last one
+    /// gets all.
     pub(super) fn listener(&self, ip: IpAddr, port: u16, spread: u64) -> Option<ObjectId> {
         let bindings = &self.ports.get(&port)?.bindings;
         let fit = |binding: &Binding| binding.claim.fit(ip).filter(|_| binding.listening);

@@ -1,11 +1,13 @@
 //! Pre-emption: a thread loses the processor though it could go on.
 //!
-//! Without it a thread of a process runs until it waits, and then whoever became ready first. An operating system may
-//! take the processor away at any moment, so what is right only as long as nobody comes between goes unnoticed. Here the
-//! seed decides, as in *A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs* (Burckhardt, Kothari,
-//! Musuvathi, Nagarakatte; ASPLOS 2010): each thread has a random priority, and of those that are ready the highest
-//! runs; at a few random calls the one that runs gets the lowest. A race that takes so few changes is found with a
-//! likelihood that does not depend on how long the program is, only on how many calls it makes.
+//! Without it a thread of a process runs until it waits, and then whoever became ready first. An
+//! operating system may take the processor away at any moment, so what is right only as long as
+//! nobody comes between goes unnoticed. Here the seed decides, as in *A Randomized Scheduler with
+//! Probabilistic Guarantees of Finding Bugs* (Burckhardt, Kothari, Musuvathi, Nagarakatte;
+//! ASPLOS 2010): each thread has a random priority, and of those that are ready the highest runs;
+//! at a few random calls the one that runs gets the lowest. A race that takes so few changes is
+//! found with a likelihood that does not depend on how long the program is, only on how many calls
+//! it makes.
 
 use super::ids::ThreadId;
 use rand::RngExt;

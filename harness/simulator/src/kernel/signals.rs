@@ -1,10 +1,13 @@
-//! Signals of a machine's process: what it does about each, which of its threads keep which away, and what is pending.
+//! Signals of a machine's process: what it does about each, which of its threads keep which away,
+//! and what is pending.
 //!
-//! A signal does to a process what it does on Linux (`signal(7)`): a handler of the process runs on one of its threads,
-//! nothing happens, or the process ends. It begins as programs of Rust do, with SIGPIPE ignored. A thread that waits is
-//! interrupted; who runs has to wait for the end of its turn to be interrupted, but for signals that it sends itself.
+//! A signal does to a process what it does on Linux (`signal(7)`): a handler of the process runs on
+//! one of its threads, nothing happens, or the process ends. It begins as programs of Rust do, with
+//! SIGPIPE ignored. A thread that waits is interrupted; who runs has to wait for the end of its
+//! turn to be interrupted, but for signals that it sends itself.
 //!
-//! Left out: process groups and sessions, and queues of real-time signals: each signal is pending once.
+//! Left out: process groups and sessions, and queues of real-time signals: each signal is pending
+//! once.
 
 mod calls;
 
@@ -34,7 +37,8 @@ const STOPS: [i32; 4] = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGT
 /// What does nothing to a process unless it says otherwise.
 const NOTHING: [i32; 4] = [libc::SIGCHLD, libc::SIGURG, libc::SIGWINCH, libc::SIGCONT];
 
-/// What a process does about a signal (`sigaction(2)`): a handler's address, or one of `SIG_DFL` and `SIG_IGN`.
+/// What a process does about a signal (`sigaction(2)`): a handler's address, or one of `SIG_DFL`
+/// and `SIG_IGN`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Action {
     pub(crate) handler: usize,

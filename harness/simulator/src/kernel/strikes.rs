@@ -1,11 +1,12 @@
-//! What strikes a machine while its process is at work: at one of its system calls, in the middle of a turn.
+//! What strikes a machine while its process is at work: at one of its system calls, in the middle
+//! of a turn.
 //!
-//! So a process can be killed between two syncs of a commit, or between the commit and the answer that should follow
-//! in the same turn. From that call on nothing the process does has an effect, as with the destructors of a dead one.
-//! Its turn ends there, and then the process is taken apart.
+//! So a process can be killed between two syncs of a commit, or between the commit and the answer
+//! that should follow in the same turn. From that call on nothing the process does has an effect,
+//! as with the destructors of a dead one. Its turn ends there, and then the process is taken apart.
 //!
-//! The calls that count are those that somebody else may notice: calls on descriptors, those of SQLite to its disk,
-//! and notes of operations.
+//! The calls that count are those that somebody else may notice: calls on descriptors, those of
+//! SQLite to its disk, and notes of operations.
 
 mod calls;
 
@@ -43,7 +44,8 @@ impl Strike {
 /// What is going to strike a machine, and what has.
 #[derive(Default)]
 pub(crate) struct Strikes {
-    /// Whether a turn of the process is worked out: what others do with the machine are no calls of its process.
+    /// Whether a turn of the process is worked out: what others do with the machine are no calls of
+    /// its process.
     at_work: bool,
     calls: u64,
     armed: Vec<Armed>,

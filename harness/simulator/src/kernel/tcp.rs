@@ -1,7 +1,7 @@
 //! All TCP connections and listeners of a machine: who gets which packet, and whose timer is due.
 //!
-//! A packet finds its flow by the two endpoints, a timer by its time. What a packet costs does not depend
-//! on how many connections the machine has.
+//! A packet finds its flow by the two endpoints, a timer by its time. What a packet costs does not
+//! depend on how many connections the machine has.
 
 mod calls;
 
@@ -309,8 +309,8 @@ impl Tcp {
         }
     }
 
-    /// Lets a flow take a segment. When it has something to do next is noted by [`Tcp::work`]: at once, or after
-    /// the process's turn.
+    /// Lets a flow take a segment. When it has something to do next is noted by [`Tcp::work`]: at
+    /// once, or after the process's turn.
     fn take(
         &mut self,
         id: FlowId,

@@ -1,8 +1,8 @@
 //! The threads of a process: which of them may run, and what the others wait for.
 //!
-//! These are only the books. Exactly one thread of a world runs at a time; `sys::threads` lets them run
-//! as it is written here. Whoever becomes ready first runs first, and who waits for the same thing is woken
-//! in the order in which the waiting began.
+//! These are only the books. Exactly one thread of a world runs at a time; `sys::threads` lets them
+//! run as it is written here. Whoever becomes ready first runs first, and who waits for the same
+//! thing is woken in the order in which the waiting began.
 
 mod calls;
 
@@ -15,7 +15,8 @@ use std::collections::hash_map::Entry;
 use std::ffi::c_void;
 use std::rc::Rc;
 
-/// After so many changes of the running thread without time passing, the threads have used up their slice.
+/// After so many changes of the running thread without time passing, the threads have used up their
+/// slice.
 const CHANGES_PER_SLICE: u32 = 4096;
 
 /// What a thread waits for, besides its time limit.
@@ -27,8 +28,8 @@ pub(crate) enum Wait {
         value: u32,
         bits: u32,
     },
-    /// A signal for what is at this address: a condition variable (`pthread_cond_wait(3)`), a semaphore, a barrier,
-    /// a lock for readers and writers.
+    /// A signal for what is at this address: a condition variable (`pthread_cond_wait(3)`), a
+    /// semaphore, a barrier, a lock for readers and writers.
     Condition(usize),
     /// The end of the thread with this handle (`pthread_join(3)`).
     End(usize),
@@ -304,7 +305,8 @@ impl Threads {
         );
     }
 
-    /// Whether the clock for a condition variable's time limits is the monotonic one, as it seldom is.
+    /// Whether the clock for a condition variable's time limits is the monotonic one, as it seldom
+    /// is.
     pub(crate) fn set_clock(&mut self, condition: usize, of_boot: bool) {
         match of_boot {
             true => self.of_boot.insert(condition),

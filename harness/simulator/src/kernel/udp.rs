@@ -1,7 +1,7 @@
 //! UDP (RFC 768), and of ICMP what UDP needs: that nobody listens on a port (RFC 1122, 4.1.3.1).
 //!
-//! A datagram finds its socket by the two endpoints if that is connected, by its port otherwise. Datagrams
-//! that are not read in time are dropped once they fill the receive buffer, as on Linux.
+//! A datagram finds its socket by the two endpoints if that is connected, by its port otherwise.
+//! Datagrams that are not read in time are dropped once they fill the receive buffer, as on Linux.
 
 mod calls;
 

@@ -1,7 +1,9 @@
-//! Unix stream sockets with names: a path of the file system, or a name of their own that begins with a zero (*abstract*).
+//! Unix stream sockets with names: a path of the file system, or a name of their own that begins
+//! with a zero (*abstract*).
 //!
-//! A socket is one of these until it is connected; then it is one end of two queues, as of a pair. Left out: datagrams and
-//! packets in sequence, descriptors that are sent along, and a `connect` that waits because too many wait already.
+//! A socket is one of these until it is connected; then it is one end of two queues, as of a pair.
+//! Left out: datagrams and packets in sequence, descriptors that are sent along, and a `connect`
+//! that waits because too many wait already.
 
 mod calls;
 

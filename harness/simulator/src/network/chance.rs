@@ -1,19 +1,21 @@
-//! Whether something happens to a packet: at random, and perhaps more likely after it has just happened.
+//! Whether something happens to a packet: at random, and perhaps more likely after it has just
+//! happened.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 /// How likely something happens to a packet. Both numbers are from 0 to 1.
 ///
-/// With the probability `correlation`, what became of the packet before becomes of this one; otherwise it
-/// is decided anew. So it happens as often as without a correlation, but in runs of
-/// `1 / ((1 - correlation) · (1 - probability))` packets on average, and the decisions about two successive
-/// packets have exactly this correlation coefficient.
+/// With the probability `correlation`, what became of the packet before becomes of this one;
+/// otherwise it is decided anew. So it happens as often as without a correlation, but in runs of `1
+/// / ((1 - correlation) · (1 - probability))` packets on average, and the decisions about two
+/// successive packets have exactly this correlation coefficient.
 ///
-/// netem gives the same two numbers (`loss 5% 25%`) another meaning: it mixes the uniform random number that
-/// decides with the last one (`get_crandom`), so that what has a small probability hardly ever happens. There,
-/// 5% with a correlation of 25% are 0.2%. (Salsano and others, *Definition of a general and intuitive loss
-/// model for packet networks and its implementation in the Netem module*, 2012, section 2.)
+/// netem gives the same two numbers (`loss 5% 25%`) another meaning: it mixes the uniform random
+/// number that decides with the last one (`get_crandom`), so that what has a small probability
+/// hardly ever happens. There, 5% with a correlation of 25% are 0.2%. (Salsano and others,
+/// *Definition of a general and intuitive loss model for packet networks and its implementation in
+/// the Netem module*, 2012, section 2.)
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Chance {
     /// The probability, over many packets.
@@ -33,8 +35,8 @@ impl From<f64> for Chance {
 }
 
 impl Chance {
-    /// Whether it happens to the next packet. `before` is whether it happened to the last one. Draws nothing of
-    /// what cannot happen, and nothing for a correlation that is not there.
+    /// Whether it happens to the next packet. `before` is whether it happened to the last one.
+    /// Draws nothing of what cannot happen, and nothing for a correlation that is not there.
     pub(super) fn strikes(self, before: &mut bool, rng: &mut ChaCha8Rng) -> bool {
         if self.probability == 0.0 {
             *before = false;
@@ -55,8 +57,8 @@ mod tests {
     use super::*;
     use crate::entropy::stream;
 
-    /// How often it happens to 200,000 packets, the correlation coefficient of successive ones, and how many
-    /// in a row it happens to.
+    /// How often it happens to 200,000 packets, the correlation coefficient of successive ones, and
+    /// how many in a row it happens to.
     fn measured(chance: Chance) -> (f64, f64, f64) {
         let (mut before, mut rng) = (false, stream(1, "test"));
         let struck: Vec<bool> = (0..200_000)

@@ -8,8 +8,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A NAT or stateful firewall between two machines. It forwards TCP segments of flows that it knows,
-/// and gets to know a flow by its SYN. Everything that is not TCP passes.
+/// A NAT or stateful firewall between two machines. It forwards TCP segments of flows that it
+/// knows, and gets to know a flow by its SYN. Everything that is not TCP passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
     /// It forgets a flow without packets for so long; never, if none. RFC 5382 (REQ-5) asks for at

@@ -3,11 +3,12 @@
 use super::{Chance, Latency, Loss, Rate};
 use std::time::Duration;
 
-/// The path from one machine to another. All probabilities are from 0 to 1, and are for each packet.
+/// The path from one machine to another. All probabilities are from 0 to 1, and are for each
+/// packet.
 ///
 /// A packet that is sent is, in this order: dropped if it is larger than the path's MTU; lost;
-/// doubled; queued for the bottleneck, or dropped by it; damaged; delayed. Packets keep their order,
-/// but for those that are held back.
+/// doubled; queued for the bottleneck, or dropped by it; damaged; delayed. Packets keep their
+/// order, but for those that are held back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
     /// How long a packet travels, after it left the bottleneck.
@@ -47,7 +48,8 @@ impl Default for Link {
 }
 
 impl Link {
-    /// Whether a packet takes the same time as on the other link, if it arrives and is not held back.
+    /// Whether a packet takes the same time as on the other link, if it arrives and is not held
+    /// back.
     pub(super) fn takes_the_time_of(&self, other: &Link) -> bool {
         self.latency == other.latency
             && self.correlation == other.correlation

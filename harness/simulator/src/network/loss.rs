@@ -22,8 +22,8 @@ pub enum Loss {
         /// A packet is lost while the link is good (netem's `1-k`).
         loss_good: f64,
     },
-    /// The Markov model of four states: 1, nothing is lost; 2, a packet gets through within a burst;
-    /// 3, lost in a burst; 4, lost alone, and then back to 1.
+    /// The Markov model of four states: 1, nothing is lost; 2, a packet gets through within a
+    /// burst; 3, lost in a burst; 4, lost alone, and then back to 1.
     FourState {
         /// From 1 to 3: a burst begins.
         p13: f64,
@@ -239,7 +239,8 @@ mod tests {
             p23: 0.05,
             p14: 0.0,
         };
-        // For each packet in state 1 there are 0.02 / 0.1 in state 3, and 0.3 / 0.05 of that in state 2.
+        // For each packet in state 1 there are 0.02 / 0.1 in state 3, and 0.3 / 0.05 of that in
+        // state 2.
         check(&loss, 0.2 / (1.0 + 0.2 + 1.2), 1.0 / 0.4);
     }
 

@@ -261,8 +261,8 @@ impl Network {
         direction.map_or(&[], |direction| &direction.cuts)
     }
 
-    /// Holds the packets of a direction; whether they were not held before. What is held twice has to be
-    /// released twice.
+    /// Holds the packets of a direction; whether they were not held before. What is held twice has
+    /// to be released twice.
     pub(crate) fn hold(&mut self, from: MachineId, to: MachineId, fault: FaultId) -> bool {
         let holds = self.holds.entry((from, to)).or_default();
         holds.push(fault);
@@ -286,9 +286,9 @@ impl Network {
         !self.holds.is_empty() && self.holds.contains_key(&(from, to))
     }
 
-    /// Decides what becomes of a packet sent at `now`, in nanoseconds. It may be damaged; one that is spared is not lost
-    /// at random. The faults that had a part
-    /// in it get that written in the books.
+    /// Decides what becomes of a packet sent at `now`, in nanoseconds. It may be damaged; one that
+    /// is spared is not lost at random. The faults that had a part in it get that written in the
+    /// books.
     pub(crate) fn send(
         &mut self,
         now: u64,

@@ -1,4 +1,5 @@
-//! What happens to the bytes of a packet on its way: damage, and packets that boxes on the path make.
+//! What happens to the bytes of a packet on its way: damage, and packets that boxes on the path
+//! make.
 
 use crate::checksum::Sum;
 use crate::kernel::{HOPS, Ip, Packet, is_segment_intact};
@@ -16,8 +17,8 @@ const ROUTER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 const TCP_HEADER: usize = 20;
 const ICMP_HEADER: usize = 8;
 
-/// How much of a packet ICMPv6 quotes: it makes no packet that is larger than the smallest MTU, 1280 bytes
-/// (RFC 4443, section 3.2).
+/// How much of a packet ICMPv6 quotes: it makes no packet that is larger than the smallest MTU,
+/// 1280 bytes (RFC 4443, section 3.2).
 const QUOTED_V6: usize = 1280 - 40 - ICMP_HEADER;
 
 /// Flips one bit.
@@ -151,8 +152,8 @@ fn tcp(from: SocketAddr, to: SocketAddr, fill: impl FnOnce(&mut TcpPacket<&mut [
     })
 }
 
-/// What tells the sender of a packet that it is too large: ICMP "fragmentation needed and DF set" (RFC 792;
-/// RFC 1191, section 4), or ICMPv6 "packet too big" (RFC 4443, section 3.2).
+/// What tells the sender of a packet that it is too large: ICMP "fragmentation needed and DF set"
+/// (RFC 792; RFC 1191, section 4), or ICMPv6 "packet too big" (RFC 4443, section 3.2).
 pub(super) fn too_big(packet: &Packet, mtu: u16) -> Option<Packet> {
     match packet.source()? {
         IpAddr::V4(sender) => {

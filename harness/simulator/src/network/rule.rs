@@ -42,8 +42,9 @@ pub enum Ruling {
     Damage,
 }
 
-/// Looks at each packet of a direction, one after the other in the order of sending, and says what becomes of it. For a
-/// run to be repeatable it may depend on nothing else. Two rules are equal if one is a clone of the other.
+/// Looks at each packet of a direction, one after the other in the order of sending, and says what
+/// becomes of it. For a run to be repeatable it may depend on nothing else. Two rules are equal if
+/// one is a clone of the other.
 #[derive(Clone)]
 pub struct Rule(Arc<dyn Fn(&Seen<'_>) -> Ruling + Send + Sync>);
 
@@ -88,7 +89,8 @@ impl Rules {
         self.rules.retain(|(_, other)| other != rule);
     }
 
-    /// What all rules do to a packet, in the order in which they began. What comes after a drop sees nothing.
+    /// What all rules do to a packet, in the order in which they began. What comes after a drop
+    /// sees nothing.
     pub(super) fn judge(&mut self, seen: Seen<'_>) -> Vec<(FaultId, Ruling)> {
         let mut rulings = Vec::new();
         for (fault, rule) in &self.rules {

@@ -46,7 +46,8 @@ pub(super) unsafe fn read_address(
     }
 }
 
-/// Writes an address where the caller wants it, cut to the room there is; `length` becomes its full length.
+/// Writes an address where the caller wants it, cut to the room there is; `length` becomes its full
+/// length.
 ///
 /// # Safety
 ///

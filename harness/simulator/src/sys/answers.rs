@@ -6,8 +6,8 @@ use crate::kernel::Kernel;
 use crate::kernel::errno::Errno;
 use libc::c_int;
 
-/// As [`machine`](super::here::machine), for a system call that others can notice: a strike can fall at it, and its
-/// thread can lose the processor behind it.
+/// As [`machine`](super::here::machine), for a system call that others can notice: a strike can
+/// fall at it, and its thread can lose the processor behind it.
 pub(super) fn call<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
     let (mut struck, mut preempted) = (false, false);
     let answer = machine(|kernel| {
@@ -23,8 +23,8 @@ pub(super) fn call<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
     answer
 }
 
-/// As [`machine`](super::here::machine), for a call that nobody else can notice: its thread can lose the processor
-/// behind it all the same.
+/// As [`machine`](super::here::machine), for a call that nobody else can notice: its thread can
+/// lose the processor behind it all the same.
 pub(super) fn unnoticed_call<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
     let mut preempted = false;
     let answer = machine(|kernel| {

@@ -1,5 +1,5 @@
-//! Tells the audit of a world what is asked at the entry points. A world without one pays for a look at a
-//! flag of its own.
+//! Tells the audit of a world what is asked at the entry points. A world without one pays for a
+//! look at a flag of its own.
 
 use super::here::{MACHINE, WORLD, WorldThread, machine, world};
 use crate::audit::{Audit, Call, Source};
@@ -17,8 +17,8 @@ pub(crate) fn sources() -> Vec<Source> {
     away(|audit| audit.sources()).unwrap_or_default()
 }
 
-/// Notes a call of the program that runs, or of the world itself. To be called by the entry point, before
-/// anything sets `errno`.
+/// Notes a call of the program that runs, or of the world itself. To be called by the entry point,
+/// before anything sets `errno`.
 pub(super) fn asked(call: impl FnOnce() -> Call) {
     if !is_on() {
         return;
@@ -50,8 +50,8 @@ fn note(machine: Option<String>, call: Call) {
     away(|audit| audit.note(machine, call));
 }
 
-/// The audit's own work allocates, reads files and takes locks. None of that is the program's, and none
-/// may reach its machine: meanwhile this thread has neither a machine nor a world.
+/// The audit's own work allocates, reads files and takes locks. None of that is the program's, and
+/// none may reach its machine: meanwhile this thread has neither a machine nor a world.
 fn away<R>(f: impl FnOnce(&mut Audit) -> R) -> Option<R> {
     struct Return {
         world: *const WorldThread,

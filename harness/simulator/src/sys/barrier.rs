@@ -1,7 +1,7 @@
 //! Barriers of C libraries (`pthread_barrier_wait(3)`), which wait inside of libc, unseen.
 //!
-//! On a machine, who has arrived at a barrier is written in the machine's books. Left out: a barrier that was made
-//! outside of the machine's process; it waits for real.
+//! On a machine, who has arrived at a barrier is written in the machine's books. Left out: a
+//! barrier that was made outside of the machine's process; it waits for real.
 
 use super::here::{EntryPoint, machine};
 use super::waiting;

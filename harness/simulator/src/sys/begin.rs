@@ -6,7 +6,8 @@ use super::install;
 use super::sqlite;
 use crate::host::{Statics, nursery};
 
-/// Where a process of this executable begins, before `main`: it may be a nursery, and then has no `main`.
+/// Where a process of this executable begins, before `main`: it may be a nursery, and then has no
+/// `main`.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static BEGIN: extern "C" fn() = begin;

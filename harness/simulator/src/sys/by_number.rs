@@ -1,5 +1,5 @@
-//! `syscall(2)`: calls by their number. On a machine each does what the function of the same name does, or is refused: a
-//! call that nobody knows would reach the host.
+//! `syscall(2)`: calls by their number. On a machine each does what the function of the same name
+//! does, or is refused: a call that nobody knows would reach the host.
 
 use super::answers::fail;
 use super::audit::asked;
@@ -41,7 +41,8 @@ macro_rules! functions {
         unsafe fn call(number: c_long, arguments: [usize; 6]) -> Option<isize> {
             let [a, b, c, d, e, f] = arguments;
             match number {
-                // SAFETY: the caller's; Linux passes all these arguments in registers, whatever their types and number.
+                // SAFETY: the caller's; Linux passes all these arguments in registers, whatever
+                // their types and number.
                 $(libc::$number => Some(unsafe { declared::$name(a, b, c, d, e, f) }),)*
                 _ => None,
             }

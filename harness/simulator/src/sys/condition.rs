@@ -1,9 +1,10 @@
-//! Condition variables of C and C++ libraries (`pthread_cond_wait(3)`), which wait inside of libc, unseen, as their
-//! locks do.
+//! Condition variables of C and C++ libraries (`pthread_cond_wait(3)`), which wait inside of libc,
+//! unseen, as their locks do.
 //!
-//! On a machine they are their addresses and no more: who waits for them is written in the machine's books. No
-//! other thread runs between the end of the lock and the beginning of the wait, so no signal is missed. Left out: a
-//! condition that several worlds share, of which each hears its own signals only.
+//! On a machine they are their addresses and no more: who waits for them is written in the
+//! machine's books. No other thread runs between the end of the lock and the beginning of the wait,
+//! so no signal is missed. Left out: a condition that several worlds share, of which each hears its
+//! own signals only.
 
 use super::here::{EntryPoint, machine};
 use super::mutex::{pthread_mutex_lock, pthread_mutex_unlock};

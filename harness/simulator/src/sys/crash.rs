@@ -1,7 +1,9 @@
-//! What ends the real process, and by whose doing: a fault of the processor, `abort(3)`, `exit(3)`, a run without end.
+//! What ends the real process, and by whose doing: a fault of the processor, `abort(3)`, `exit(3)`,
+//! a run without end.
 //!
 //! The machine is named before anything else is tried. In a process that runs for isolation
-//! ([`isolated`](crate::isolated)) the place follows, as a backtrace; elsewhere the end would not wait for that.
+//! ([`isolated`](crate::isolated)) the place follows, as a backtrace; elsewhere the end would not
+//! wait for that.
 
 use super::here::{EntryPoint, MACHINE};
 use super::{myself, world_time};
@@ -93,7 +95,8 @@ pub(crate) fn is_isolated() -> bool {
 }
 
 fn set_handler(signal: c_int, handler: Handler, flags: c_int) -> libc::sigaction {
-    // SAFETY: all zeroes is a value of this type; the original has this type, and takes a handler of this kind.
+    // SAFETY: all zeroes is a value of this type; the original has this type, and takes a handler
+    // of this kind.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as usize;
@@ -161,7 +164,8 @@ pub(super) fn isolate() {
     real::mask_signal(ASK, true);
 }
 
-/// What the thread of a world needs to tell of a fault: a stack for signals, as long as this exists.
+/// What the thread of a world needs to tell of a fault: a stack for signals, as long as this
+/// exists.
 pub(super) struct Prepared {
     before: libc::stack_t,
     _stack: Vec<u8>,
@@ -211,8 +215,8 @@ unsafe extern "C" fn abort() -> ! {
     unsafe { transmute::<*mut c_void, Abort>(ABORT.get())() }
 }
 
-/// The end of a process is the end of its main thread. There is no way back from here, and std remembers who
-/// came: nobody else could end the real process any more.
+/// The end of a process is the end of its main thread. There is no way back from here, and std
+/// remembers who came: nobody else could end the real process any more.
 pub(super) fn exit_on_machine(code: c_int) -> ! {
     tell(format_args!("exit({code})"));
     if is_isolated() {

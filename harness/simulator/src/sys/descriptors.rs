@@ -95,7 +95,8 @@ unsafe extern "C" fn close(fd: c_int) -> c_int {
             0
         }
         Some(Err(error)) => fail(error) as c_int,
-        // That of a process which has ended was closed with it: its owner only lives longer, outside of the machine.
+        // That of a process which has ended was closed with it: its owner only lives longer,
+        // outside of the machine.
         None if fd >= FIRST_DESCRIPTOR || shared::is_shared(fd) => 0,
         // SAFETY: closing a descriptor is safe for memory.
         None => unsafe { real::syscall(libc::SYS_close, [fd as _, 0, 0, 0, 0, 0]) as c_int },
@@ -120,8 +121,8 @@ fn wait_for_acknowledgement(linger: Linger) {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
     if fd >= FIRST_DESCRIPTOR && command == libc::F_GETFD {
-        // In a debug build, std asks this before it closes one, even when the machine is gone. So it must cost
-        // nothing, or time would depend on the build.
+        // In a debug build, std asks this before it closes one, even when the machine is gone. So
+        // it must cost nothing, or time would depend on the build.
         return libc::FD_CLOEXEC;
     }
     if fd < FIRST_DESCRIPTOR

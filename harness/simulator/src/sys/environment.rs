@@ -1,7 +1,8 @@
 //! Environment variables. A machine has its own, whatever the host's shell says.
 //!
-//! `environ` is a variable of the whole process, which is read without a call: `std::env::vars` does so. In a run that is
-//! isolated it is the simulated process's own, as are std's arguments (see [`Statics`]); elsewhere it is the host's.
+//! `environ` is a variable of the whole process, which is read without a call: `std::env::vars`
+//! does so. In a run that is isolated it is the simulated process's own, as are std's arguments
+//! (see [`Statics`]); elsewhere it is the host's.
 
 use super::answers::fail;
 use super::audit::asked;

@@ -1,12 +1,13 @@
-//! `futex(2)`, on which std, tokio and parking_lot build their locks, channels and parking. They call it
-//! through `syscall`, so a thread of a machine waits here and nowhere else.
+//! `futex(2)`, on which std, tokio and parking_lot build their locks, channels and parking. They
+//! call it through `syscall`, so a thread of a machine waits here and nowhere else.
 //!
-//! Worlds beside one another share the locks of the host's process: those of std's panic hook, of lazily
-//! built tables, of parking_lot's queues. Who waits for one of those waits for another world, really and for
-//! a moment, and no thread of its own machine may run meanwhile. They lie in the program's static memory, or who waits
-//! for them does so at a word on his own stack, as in parking_lot's queues; the locks of a machine hardly ever do, and
-//! this is how the two are told apart. Should another world not let go for long, then the machine looks again from time
-//! to time. A thread that is alone in its process can only be waited for by others, and so waits for them.
+//! Worlds beside one another share the locks of the host's process: those of std's panic hook, of
+//! lazily built tables, of parking_lot's queues. Who waits for one of those waits for another
+//! world, really and for a moment, and no thread of its own machine may run meanwhile. They lie in
+//! the program's static memory, or who waits for them does so at a word on his own stack, as in
+//! parking_lot's queues; the locks of a machine hardly ever do, and this is how the two are told
+//! apart. Should another world not let go for long, then the machine looks again from time to time.
+//! A thread that is alone in its process can only be waited for by others, and so waits for them.
 
 use super::answers::{fail, unnoticed_call};
 use super::here::{machine, other_worlds};
@@ -26,8 +27,8 @@ use std::time::Duration;
 /// How long another world may hold a lock before it is taken for one of the machine's own.
 const FOR_OTHER_WORLDS: Duration = Duration::from_millis(100);
 
-/// How long a machine waits before it looks again whether another world has let go of a lock after all, in nanoseconds
-/// of its own time: twice as long each time.
+/// How long a machine waits before it looks again whether another world has let go of a lock after
+/// all, in nanoseconds of its own time: twice as long each time.
 const FIRST_PAUSE: u64 = 1_000_000;
 const LAST_PAUSE: u64 = 1_000_000_000;
 
@@ -106,8 +107,8 @@ fn wait_for_other_worlds(word: &AtomicU32, value: u32, wait: &Wait) {
     }
 }
 
-/// Wakes the threads of the machine that wait for a word which has changed: another world has done that,
-/// and cannot wake them. False if there are none.
+/// Wakes the threads of the machine that wait for a word which has changed: another world has done
+/// that, and cannot wake them. False if there are none.
 pub(super) fn wake_changed(kernel: &SharedKernel) -> bool {
     let changed = |address: usize, value: u32| {
         // SAFETY: the thread that waits there keeps the word alive. It was aligned for the wait.
@@ -117,7 +118,8 @@ pub(super) fn wake_changed(kernel: &SharedKernel) -> bool {
     kernel.borrow_mut().threads.wake_changed(changed) > 0
 }
 
-/// Wakes those of the machine first, and then those of the host: another world may wait for the same lock.
+/// Wakes those of the machine first, and then those of the host: another world may wait for the
+/// same lock.
 fn wake(arguments: [usize; 6], bits: u32) -> Option<isize> {
     let [address, operation, most, rest @ ..] = arguments;
     let woken = machine(|kernel| kernel.threads.wake(address, most, bits)).unwrap_or(0);

@@ -1,4 +1,5 @@
-//! The handlers of signals: each runs on the thread that its signal interrupts, when that is resumed.
+//! The handlers of signals: each runs on the thread that its signal interrupts, when that is
+//! resumed.
 
 use super::here::{machine, note_failure};
 use super::myself;
@@ -25,7 +26,8 @@ impl Interruption {
     }
 }
 
-/// Runs the handlers of the signals that have come for the thread that runs; none if there were none.
+/// Runs the handlers of the signals that have come for the thread that runs; none if there were
+/// none.
 pub(super) fn handle() -> Option<Interruption> {
     let mut interruption = None;
     while let Some(delivery) = next() {
@@ -56,8 +58,9 @@ fn next() -> Option<Delivery> {
 ///
 /// The handler's address must be that of a handler of the kind that its flags say.
 unsafe fn run(Delivery { signal, action, .. }: &Delivery) {
-    // SAFETY: the caller's. What the kernel would say of the sender and of the registers is zero: the world has sent it,
-    // and it has interrupted a call. Both are larger than what is written there, and valid as zeroes.
+    // SAFETY: the caller's. What the kernel would say of the sender and of the registers is zero:
+    // the world has sent it, and it has interrupted a call. Both are larger than what is written
+    // there, and valid as zeroes.
     unsafe {
         if action.flags & libc::SA_SIGINFO == 0 {
             let handler = transmute::<usize, unsafe extern "C" fn(c_int)>(action.handler);

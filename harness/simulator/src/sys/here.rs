@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
-/// What the world of a thread shares with the libc calls made on it, also as a thread of its machines.
+/// What the world of a thread shares with the libc calls made on it, also as a thread of its
+/// machines.
 pub(super) struct WorldThread {
     pub(super) entropy: RefCell<Entropy>,
     pub(super) time: Cell<u64>,
@@ -24,7 +25,8 @@ pub(super) struct WorldThread {
     pub(super) audit: RefCell<Audit>,
     /// The world's own context, while it is a thread of a machine.
     pub(super) hub: Context,
-    /// The world's own thread, as libc numbers it: also in a copy of the process, where it has another number.
+    /// The world's own thread, as libc numbers it: also in a copy of the process, where it has
+    /// another number.
     pub(super) host_thread: c_int,
 }
 
@@ -33,16 +35,16 @@ thread_local! {
     /// thread's very end.
     pub(super) static WORLD: Cell<*const WorldThread> = const { Cell::new(ptr::null()) };
 
-    /// The kernel of the machine that runs on this thread; null if none does. It lives at least as long as
-    /// [`on_machine`], which sets it; on a thread of the machine, as long as that may run.
+    /// The kernel of the machine that runs on this thread; null if none does. It lives at least as
+    /// long as [`on_machine`], which sets it; on a thread of the machine, as long as that may run.
     pub(super) static MACHINE: Cell<*const RefCell<Kernel>> = const { Cell::new(ptr::null()) };
 }
 
 pub(super) fn world<R>(f: impl FnOnce(&WorldThread) -> R) -> Option<R> {
     let world = WORLD.get();
     // SAFETY: the pointer is null, or that of a box which its guard frees after setting it to null;
-    // and a guard cannot leave the thread on which it was made. On a thread of a machine it is the same
-    // pointer, and no machine outlives its world.
+    // and a guard cannot leave the thread on which it was made. On a thread of a machine it is the
+    // same pointer, and no machine outlives its world.
     unsafe { world.as_ref() }.map(f)
 }
 
@@ -51,8 +53,8 @@ pub(super) fn world<R>(f: impl FnOnce(&WorldThread) -> R) -> Option<R> {
 /// None also while the kernel is at work: then the call comes from the memory allocator that the
 /// kernel uses, which is the host's.
 pub(super) fn machine<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
-    // SAFETY: the pointer is null, or that of a kernel which `on_machine` borrows on this thread until it
-    // has set it back. A thread of a machine has it from there; see `threads`.
+    // SAFETY: the pointer is null, or that of a kernel which `on_machine` borrows on this thread
+    // until it has set it back. A thread of a machine has it from there; see `threads`.
     let kernel = unsafe { MACHINE.get().as_ref() }?;
     Some(f(&mut *kernel.try_borrow_mut().ok()?))
 }

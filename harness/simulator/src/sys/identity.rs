@@ -1,7 +1,8 @@
-//! Who a program is: the only process of its machine, and an ordinary user there. Nothing of the host shows.
+//! Who a program is: the only process of its machine, and an ordinary user there. Nothing of the
+//! host shows.
 //!
-//! What a process can do to itself or to others, the real one would do for all simulations in it: so it can only
-//! do what its machine can keep to itself.
+//! What a process can do to itself or to others, the real one would do for all simulations in it:
+//! so it can only do what its machine can keep to itself.
 
 use super::here::{EntryPoint, machine};
 use super::{crash, myself, note_failure};

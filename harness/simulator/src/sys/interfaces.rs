@@ -1,4 +1,5 @@
-//! The network interfaces of a machine: its loopback, and one card with the addresses it has at the moment.
+//! The network interfaces of a machine: its loopback, and one card with the addresses it has at the
+//! moment.
 
 use super::addresses::write_address;
 use super::answers::fail;
@@ -22,7 +23,8 @@ static IF_INDEXTONAME: Original = Original::new(c"if_indextoname");
 const LOOPBACK: &CStr = c"lo";
 const CARD: &CStr = c"eth0";
 
-/// One entry of the list. All entries are one allocation, which the original `freeifaddrs` frees as it does its own.
+/// One entry of the list. All entries are one allocation, which the original `freeifaddrs` frees as
+/// it does its own.
 #[repr(C)]
 struct Entry {
     entry: ifaddrs,
@@ -52,8 +54,8 @@ unsafe extern "C" fn getifaddrs(list: *mut *mut ifaddrs) -> c_int {
         (LOOPBACK, loopback, Ipv6Addr::LOCALHOST.into(), 128),
         (CARD, up, addresses.v6.into(), 64),
     ];
-    // SAFETY: zeroed memory for so many entries is so many entries: pointers that are null, and numbers. It is
-    // written within its bounds, and the place for the result is the caller's.
+    // SAFETY: zeroed memory for so many entries is so many entries: pointers that are null, and
+    // numbers. It is written within its bounds, and the place for the result is the caller's.
     unsafe {
         let entries = libc::calloc(all.len(), size_of::<Entry>()).cast::<Entry>();
         if entries.is_null() {

@@ -1,13 +1,15 @@
-//! The libc entry points: with `host` the only place with `unsafe`, and the border of the simulated world.
+//! The libc entry points: with `host` the only place with `unsafe`, and the border of the simulated
+//! world.
 //!
-//! The functions here have the names of libc's, so the linker binds std, mio, tokio, socket2 and the
-//! C libraries to them. Each asks which machine runs on this thread. If none does, the real system call is
-//! made: the test runner, other threads and other worlds of the process notice nothing. If one does, its
-//! kernel answers.
+//! The functions here have the names of libc's, so the linker binds std, mio, tokio, socket2 and
+//! the C libraries to them. Each asks which machine runs on this thread. If none does, the real
+//! system call is made: the test runner, other threads and other worlds of the process notice
+//! nothing. If one does, its kernel answers.
 //!
-//! From the ground up: `here` knows which world and machine run on this thread, `myself` which thread of the machine,
-//! `handlers` runs handlers of signals, `waiting` lets a thread wait, `answers` asks the kernel and answers as libc does. The
-//! entry points of each subject are in a file of its own.
+//! From the ground up: `here` knows which world and machine run on this thread, `myself` which
+//! thread of the machine, `handlers` runs handlers of signals, `waiting` lets a thread wait,
+//! `answers` asks the kernel and answers as libc does. The entry points of each subject are in a
+//! file of its own.
 
 /// The entry points of a file. Naming them here also keeps the linker from dropping them.
 macro_rules! entry_points {
@@ -132,8 +134,8 @@ impl Drop for WorldGuard {
     }
 }
 
-/// This process is a copy of another one, with the thread of this world and no other: makes it one whose end harms nobody,
-/// and lets the world draw from another seed.
+/// This process is a copy of another one, with the thread of this world and no other: makes it one
+/// whose end harms nobody, and lets the world draw from another seed.
 pub(crate) fn part_from_parent(seed: u64) {
     crash::isolate();
     crash::listen();

@@ -1,8 +1,8 @@
 //! The locks of C libraries (`pthread_mutex_lock(3)`), which wait inside of libc, unseen.
 //!
-//! A thread of a machine that waited there would keep the baton, and a holder without the baton never lets go.
-//! So a lock that another thread of the same machine holds is waited for here. One that another world holds
-//! is waited for as ever: it is free in a moment.
+//! A thread of a machine that waited there would keep the baton, and a holder without the baton
+//! never lets go. So a lock that another thread of the same machine holds is waited for here. One
+//! that another world holds is waited for as ever: it is free in a moment.
 
 use super::answers::unnoticed_call;
 use super::here::{EntryPoint, machine, world};

@@ -88,7 +88,8 @@ impl Thread {
         attributes: *const pthread_attr_t,
     ) -> Result<(), c_int> {
         let mut create = |thread: &mut pthread_t, main: ThreadMain, argument| {
-            // SAFETY: the original has this type; the attributes are the caller's, and the rest is as it wants it.
+            // SAFETY: the original has this type; the attributes are the caller's, and the rest is
+            // as it wants it.
             unsafe {
                 let original = transmute::<*mut c_void, PthreadCreate>(PTHREAD_CREATE.get());
                 original(thread, attributes, main, argument)
@@ -144,7 +145,8 @@ impl Thread {
         unreachable!("nobody resumes a thread that has ended")
     }
 
-    /// Runs the destructors of its thread-local variables, also of those that they use for the first time.
+    /// Runs the destructors of its thread-local variables, also of those that they use for the
+    /// first time.
     pub(super) fn destroy_locals(&self) {
         loop {
             let last = self.destructors.borrow_mut().pop();
@@ -173,7 +175,8 @@ impl Lent for Thread {
     fn resume(&self, outcome: Outcome) {
         self.outcome.set(outcome);
         world(|world| {
-            // SAFETY: the hub runs; the thread waits or has not begun, and lives while its context runs.
+            // SAFETY: the hub runs; the thread waits or has not begun, and lives while its context
+            // runs.
             unsafe { world.hub.switch_to(self.loan().context()) }
         });
     }
@@ -188,11 +191,12 @@ impl Lent for Thread {
 }
 
 impl Drop for Thread {
-    /// A thread that has not come to its end still has this destructor, the first: that of what parking_lot keeps of
-    /// it. The others are forgotten.
+    /// A thread that has not come to its end still has this destructor, the first: that of what
+    /// parking_lot keeps of it. The others are forgotten.
     fn drop(&mut self) {
         if let Some(&(destroy, object)) = self.destructors.get_mut().first() {
-            // SAFETY: its thread-locals are there as long as the loan, and the thread never runs again.
+            // SAFETY: its thread-locals are there as long as the loan, and the thread never runs
+            // again.
             unsafe { destroy(object) };
         }
     }
@@ -205,7 +209,8 @@ pub(super) fn forget_myself() {
     WORLD.set(ptr::null());
 }
 
-/// The main thread of the process has come to its end: what others do from here, and its destructors, changes nothing.
+/// The main thread of the process has come to its end: what others do from here, and its
+/// destructors, changes nothing.
 pub(crate) fn main_is_over() {
     machine(|kernel| kernel.process_is_dead = true);
 }

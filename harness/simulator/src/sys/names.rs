@@ -1,4 +1,5 @@
-//! Names: `getaddrinfo(3)` knows the machines of the world and nobody else. No question leaves the world.
+//! Names: `getaddrinfo(3)` knows the machines of the world and nobody else. No question leaves the
+//! world.
 
 use super::addresses::write_address;
 use super::here::{EntryPoint, machine};
@@ -132,8 +133,8 @@ fn look_up(
     }
 }
 
-/// In the order of RFC 6724, section 2.1: `::1` before IPv4 before the unique local addresses that machines
-/// have.
+/// In the order of RFC 6724, section 2.1: `::1` before IPv4 before the unique local addresses that
+/// machines have.
 fn addresses_of(node: &str, hints: &Hints) -> Result<Vec<IpAddr>, Failure> {
     if let Ok(address) = node.parse() {
         return Ok(vec![address]);
@@ -159,8 +160,8 @@ fn port_of(service: &str, hints: &Hints) -> Result<u16, Failure> {
     }
 }
 
-/// An entry of the result and its address, in one piece of memory, as glibc's `freeaddrinfo` frees it:
-/// a result may outlive its machine.
+/// An entry of the result and its address, in one piece of memory, as glibc's `freeaddrinfo` frees
+/// it: a result may outlive its machine.
 #[repr(C)]
 struct Entry {
     info: addrinfo,
@@ -174,8 +175,8 @@ const KINDS: [(c_int, c_int); 3] = [
     (libc::SOCK_RAW, libc::IPPROTO_IP),
 ];
 
-/// Writes the result: for each address an entry for each kind of socket, as Linux has it, or for the one
-/// that is wanted.
+/// Writes the result: for each address an entry for each kind of socket, as Linux has it, or for
+/// the one that is wanted.
 ///
 /// # Safety
 ///

@@ -1,9 +1,10 @@
 //! Panics: those of a machine belong to the run, and to nobody's terminal.
 //!
-//! std has one hook for all of the host's process, and it is ours. A program that sets one of its own takes its place
-//! until the turn is over; from then on ours is there again and calls the program's, as long as its process lives.
-//! (Only in an isolated run: elsewhere the other threads of the host have the same hook. A panic in the very turn in which
-//! a hook was set is told to that one only.)
+//! std has one hook for all of the host's process, and it is ours. A program that sets one of its
+//! own takes its place until the turn is over; from then on ours is there again and calls the
+//! program's, as long as its process lives. (Only in an isolated run: elsewhere the other threads
+//! of the host have the same hook. A panic in the very turn in which a hook was set is told to that
+//! one only.)
 
 use super::crash::is_isolated;
 use super::here::machine;
@@ -63,8 +64,8 @@ fn tell(panic: &PanicHookInfo<'_>, others: Option<&Hook>) {
     TELLING.set(false);
 }
 
-/// If a program has set a hook in the turn that is just over, this is it, and ours is there again. None elsewhere than in
-/// an isolated run.
+/// If a program has set a hook in the turn that is just over, this is it, and ours is there again.
+/// None elsewhere than in an isolated run.
 pub(crate) fn take_hook_of_program() -> Option<Hook> {
     if !is_isolated() {
         return None;

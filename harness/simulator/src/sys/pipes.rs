@@ -7,8 +7,8 @@ use crate::kernel::Kernel;
 use crate::kernel::errno::Errno;
 use libc::c_int;
 
-/// Lets the machine make two descriptors and writes them where the caller wants them; none if no machine
-/// runs.
+/// Lets the machine make two descriptors and writes them where the caller wants them; none if no
+/// machine runs.
 ///
 /// # Safety
 ///

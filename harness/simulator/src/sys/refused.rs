@@ -11,16 +11,16 @@ use libc::{c_int, c_uint, c_void};
 
 const PROCESS_REMEDY: &str = "give the other program a machine of its own";
 
-/// Whether a program of a machine wants to write to a descriptor of the host which is not its standard output or error. That
-/// stops the run.
+/// Whether a program of a machine wants to write to a descriptor of the host which is not its
+/// standard output or error. That stops the run.
 pub(super) fn writes_to_the_host(call: &str, fd: c_int) -> bool {
     let is_own = fd >= FIRST_DESCRIPTOR || matches!(fd, libc::STDOUT_FILENO | libc::STDERR_FILENO);
     let remedy = "open it on the machine: what is open outside of it is the real computer's";
     !is_own && fd >= 0 && refuse(&format!("{call}, to a descriptor of the host,"), remedy)
 }
 
-/// Functions that a machine does not do, with what they return then. They take up to six arguments, which Linux passes in
-/// registers, whatever their types.
+/// Functions that a machine does not do, with what they return then. They take up to six arguments,
+/// which Linux passes in registers, whatever their types.
 macro_rules! refused {
     ($($name:ident, $words:literal, $remedy:expr, $failure:expr;)*) => {$(
         #[unsafe(no_mangle)]
@@ -143,8 +143,8 @@ refused! {
     personality, "of the whole real process", OUTSIDE_REMEDY, FAILED;
 }
 
-/// A child of vfork(2) returns on the stack of its parent, which it could not do through us: what is asked for is a
-/// process, as of fork(2).
+/// A child of vfork(2) returns on the stack of its parent, which it could not do through us: what
+/// is asked for is a process, as of fork(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn vfork() -> isize {
     // SAFETY: the caller's: a copy has what the child may use, and more.
@@ -174,7 +174,8 @@ unsafe extern "C" fn clone(
     }
 }
 
-/// The whole time until SIGALRM; nothing is under way on a machine, so a time of nothing ends nothing.
+/// The whole time until SIGALRM; nothing is under way on a machine, so a time of nothing ends
+/// nothing.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn alarm(seconds: c_uint) -> c_uint {
     if machine(|_| ()).is_some() {
@@ -220,7 +221,8 @@ const HARMLESS: [c_int; 7] = [
     libc::PR_SET_VMA,
 ];
 
-/// Variadic in C. The real call, not libc's function: memory allocators make it before functions can be looked up.
+/// Variadic in C. The real call, not libc's function: memory allocators make it before functions
+/// can be looked up.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn prctl(option: c_int, a: usize, b: usize, c: usize, d: usize) -> c_int {
     if !HARMLESS.contains(&option) && refuse(&format!("prctl with option {option}"), OUTSIDE_REMEDY)

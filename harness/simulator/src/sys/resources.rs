@@ -184,7 +184,8 @@ unsafe extern "C" fn getloadavg(averages: *mut c_double, count: c_int) -> c_int 
     count
 }
 
-/// There are no limits but that of descriptors, and they can be set to anything: that changes nothing.
+/// There are no limits but that of descriptors, and they can be set to anything: that changes
+/// nothing.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn prlimit(
     process: pid_t,

@@ -1,7 +1,9 @@
-//! Locks for readers and writers of C libraries (`pthread_rwlock_rdlock(3)`), which wait inside of libc, unseen.
+//! Locks for readers and writers of C libraries (`pthread_rwlock_rdlock(3)`), which wait inside of
+//! libc, unseen.
 //!
-//! As with a mutex, a lock that a thread of the same machine holds is waited for in the machine's books. libc notes who
-//! writes and how many read, but not who reads: so the books also tell which locks are held here.
+//! As with a mutex, a lock that a thread of the same machine holds is waited for in the machine's
+//! books. libc notes who writes and how many read, but not who reads: so the books also tell which
+//! locks are held here.
 
 use super::here::{EntryPoint, machine};
 use super::time::time_at;
@@ -59,8 +61,8 @@ impl Way {
                 return error;
             }
             if machine(|kernel| kernel.threads.holds(lock as usize)) != Some(true) {
-                // Another world holds it, and lets it go in a moment: no time limit of this one counts.
-                // SAFETY: the caller's.
+                // Another world holds it, and lets it go in a moment: no time limit of this one
+                // counts. SAFETY: the caller's.
                 return unsafe { noted(lock, original(&self.lock)(lock)) };
             }
             match waiting::wait(Wait::Condition(lock as usize), until) {

@@ -1,5 +1,6 @@
-//! `select(2)` and `pselect(2)`, as `poll(2)` answers them. A simulated descriptor has a number that is too high for their
-//! sets, so on a machine there is nothing in them but standard input and output, and they are ways to sleep.
+//! `select(2)` and `pselect(2)`, as `poll(2)` answers them. A simulated descriptor has a number
+//! that is too high for their sets, so on a machine there is nothing in them but standard input and
+//! output, and they are ways to sleep.
 
 use super::events::{duration, poll_on_machine};
 use super::here::{EntryPoint, machine};
@@ -41,7 +42,8 @@ unsafe extern "C" fn select(
     other: *mut fd_set,
     limit: *mut timeval,
 ) -> c_int {
-    // SAFETY: the caller's, as for select(2). The time is changed as Linux does it for the real one.
+    // SAFETY: the caller's, as for select(2). The time is changed as Linux does it for the real
+    // one.
     unsafe {
         let wanted = limit.as_ref().map(|limit| timespec {
             tv_sec: limit.tv_sec,
@@ -71,8 +73,8 @@ unsafe extern "C" fn pselect(
     limit: *const timespec,
     mask: *const sigset_t,
 ) -> c_int {
-    // SAFETY: the caller's, as for pselect(2). The kernel would change the time that it is given, and wants to know how
-    // large the mask is.
+    // SAFETY: the caller's, as for pselect(2). The kernel would change the time that it is given,
+    // and wants to know how large the mask is.
     unsafe {
         let wanted = limit.as_ref();
         if machine(|_| ()).is_some() {

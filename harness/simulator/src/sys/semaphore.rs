@@ -1,6 +1,7 @@
 //! Semaphores of C libraries (`sem_wait(3)`), which wait inside of libc, unseen, as their locks do.
 //!
-//! The count is libc's. Who finds it at zero on a machine waits in the machine's books, as for a condition variable.
+//! The count is libc's. Who finds it at zero on a machine waits in the machine's books, as for a
+//! condition variable.
 
 use super::answers::fail;
 use super::handlers::Interruption;

@@ -1,8 +1,8 @@
 //! The one descriptor of the host that all machines share.
 //!
-//! A tokio runtime with signals duplicates a socket of the process, to which no machine's signal comes. A duplicate for
-//! each machine would let a crowd need as many open files of the host, and most shells allow 1,024. So all machines
-//! have the same one, and it stays open.
+//! A tokio runtime with signals duplicates a socket of the process, to which no machine's signal
+//! comes. A duplicate for each machine would let a crowd need as many open files of the host, and
+//! most shells allow 1,024. So all machines have the same one, and it stays open.
 
 use super::here::machine;
 use super::real;
@@ -18,7 +18,8 @@ struct Shared {
 
 static SHARED: OnceLock<Shared> = OnceLock::new();
 
-/// What a machine gets that duplicates a descriptor of the host; none if it is to have one of its own.
+/// What a machine gets that duplicates a descriptor of the host; none if it is to have one of its
+/// own.
 pub(super) fn duplicate(fd: c_int) -> Option<c_int> {
     machine(|_| ())?;
     let inode = inode_of_socket(fd)?;
@@ -30,7 +31,8 @@ pub(super) fn duplicate(fd: c_int) -> Option<c_int> {
             return None;
         }
         if SHARED.set(Shared { inode, duplicate }).is_err() {
-            // Another world was faster. SAFETY: closing a descriptor is safe for memory, and nobody else has this one.
+            // Another world was faster. SAFETY: closing a descriptor is safe for memory, and nobody
+            // else has this one.
             unsafe { real::syscall(libc::SYS_close, [duplicate as _, 0, 0, 0, 0, 0]) };
         }
     }

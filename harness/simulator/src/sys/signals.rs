@@ -1,9 +1,9 @@
-//! Signals: handlers, masks and waiting for them (`signal(7)`). All of them are the machine's process's own; what the
-//! host's process does about signals is never touched.
+//! Signals: handlers, masks and waiting for them (`signal(7)`). All of them are the machine's
+//! process's own; what the host's process does about signals is never touched.
 //!
-//! A handler runs on the thread that the signal interrupts, when that is resumed, on its ordinary stack. Handlers that a
-//! library shares among all of a process, as `tokio::signal` and `signal-hook` do, need the library's statics to be
-//! the simulated process's own: see [`Statics`].
+//! A handler runs on the thread that the signal interrupts, when that is resumed, on its ordinary
+//! stack. Handlers that a library shares among all of a process, as `tokio::signal` and
+//! `signal-hook` do, need the library's statics to be the simulated process's own: see [`Statics`].
 
 use super::answers::{answer_int, fail};
 use super::handlers::{conclude, handle};
@@ -246,7 +246,8 @@ unsafe extern "C" fn signalfd(fd: c_int, set: *const sigset_t, flags: c_int) -> 
     }
 }
 
-/// Handlers that all of a process shares cannot be a simulated process's own if its statics are not.
+/// Handlers that all of a process shares cannot be a simulated process's own if its statics are
+/// not.
 fn is_shared(action: &Action) -> bool {
     if matches!(action.handler, libc::SIG_DFL | libc::SIG_IGN) || Statics::are_separate() {
         return false;
@@ -409,7 +410,8 @@ unsafe extern "C" fn pause() -> c_int {
     if machine(|_| ()).is_some() {
         return wait_for_any();
     }
-    // SAFETY: this waits without a limit and without a descriptor, as pause(2) does, which aarch64 does not have.
+    // SAFETY: this waits without a limit and without a descriptor, as pause(2) does, which aarch64
+    // does not have.
     unsafe { real::syscall(libc::SYS_ppoll, [0; 6]) as c_int }
 }
 

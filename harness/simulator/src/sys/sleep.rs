@@ -114,9 +114,9 @@ unsafe extern "C" fn sleep(seconds: c_uint) -> c_uint {
     }
 }
 
-/// Who waits for another world to let go of a lock yields a few times. Then no thread of this machine may go
-/// first; but the other world must have the time that it needs. Who yields more often than that waits
-/// for another thread of its machine.
+/// Who waits for another world to let go of a lock yields a few times. Then no thread of this
+/// machine may go first; but the other world must have the time that it needs. Who yields more
+/// often than that waits for another thread of its machine.
 const YIELDS_FOR_OTHER_WORLDS: u32 = 16;
 static TIME_FOR_OTHER_WORLDS: timespec = timespec {
     tv_sec: 0,

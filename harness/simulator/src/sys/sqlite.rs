@@ -13,8 +13,8 @@
 //! - **Shared memory.** Connections have none in common here, so write-ahead logging needs
 //!   `PRAGMA locking_mode=EXCLUSIVE` *before* `PRAGMA journal_mode=WAL`. Without it SQLite keeps
 //!   the rollback journal and says so in the answer to the second pragma.
-//! - **A VFS asked for by name** (`?vfs=unix`): that is SQLite's own, with the machine's file system
-//!   and its shared memory.
+//! - **A VFS asked for by name** (`?vfs=unix`): that is SQLite's own, with the machine's file
+//!   system and its shared memory.
 
 mod page_cache;
 mod randomness;
@@ -54,8 +54,8 @@ pub(crate) fn prepare() {
 ///
 /// # Panics
 ///
-/// When SQLite has no VFS to fall back on, refuses ours, or began its work before [`randomness`] and
-/// [`page_cache`] could prepare it: nothing that a program does brings this about.
+/// When SQLite has no VFS to fall back on, refuses ours, or began its work before [`randomness`]
+/// and [`page_cache`] could prepare it: nothing that a program does brings this about.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -388,11 +388,12 @@ unsafe extern "C" fn fill_random(
     }
 }
 
-/// Answers how long it slept, in microseconds. A busy handler (`sqlite3_busy_timeout`) sleeps until another thread of
-/// the process has given up its lock, or it has waited long enough.
+/// Answers how long it slept, in microseconds. A busy handler (`sqlite3_busy_timeout`) sleeps until
+/// another thread of the process has given up its lock, or it has waited long enough.
 unsafe extern "C" fn sleep(vfs: *mut ffi::sqlite3_vfs, microseconds: c_int) -> c_int {
     if runs_on_machine() {
-        // SAFETY: it takes no pointer. It is our own, and so sleeps in virtual time, as threads of machines do.
+        // SAFETY: it takes no pointer. It is our own, and so sleeps in virtual time, as threads of
+        // machines do.
         unsafe { libc::usleep(microseconds.unsigned_abs()) };
         return microseconds;
     }

@@ -1,18 +1,21 @@
 //! Threads of a machine: contexts that the world's one thread becomes, one after the other.
 //!
-//! Each thread of each process, its main one too, has a stack and thread-locals of its own, which a parked thread of
-//! the host lends ([`Loan`]). The world's thread runs on them until they wait for something: a lock, a message, the
-//! end of another, a time, a socket. Then it is itself again (the *hub*) and becomes the next that is ready, or lets
-//! virtual time go on. So who runs when is decided by the books in `kernel::threads`, and not by the host.
+//! Each thread of each process, its main one too, has a stack and thread-locals of its own, which a
+//! parked thread of the host lends ([`Loan`]). The world's thread runs on them until they wait for
+//! something: a lock, a message, the end of another, a time, a socket. Then it is itself again (the
+//! *hub*) and becomes the next that is ready, or lets virtual time go on. So who runs when is
+//! decided by the books in `kernel::threads`, and not by the host.
 //!
 //! # Why this is sound
 //!
-//! A kernel is made of `Rc` and `RefCell`, which are neither `Send` nor `Sync`, and all threads of a machine enter it.
-//! To the host they are one thread: the world's. A context is left only in the functions here, which hold no borrow of
-//! the kernel meanwhile; and the parked thread that lends one touches nothing of the world before the loan is over.
+//! A kernel is made of `Rc` and `RefCell`, which are neither `Send` nor `Sync`, and all threads of
+//! a machine enter it. To the host they are one thread: the world's. A context is left only in the
+//! functions here, which hold no borrow of the kernel meanwhile; and the parked thread that lends
+//! one touches nothing of the world before the loan is over.
 //!
-//! A context of a dead process that does not come to its end is never run again. Its thread ends all the same and gives
-//! back stack and thread-locals; what only that stack knew is forgotten, as the memory of a process is that is killed.
+//! A context of a dead process that does not come to its end is never run again. Its thread ends
+//! all the same and gives back stack and thread-locals; what only that stack knew is forgotten, as
+//! the memory of a process is that is killed.
 
 use super::handlers::handle;
 use super::here::{EntryPoint, MACHINE, WORLD, machine};
@@ -42,7 +45,8 @@ static PTHREAD_DETACH: Original = Original::new(c"pthread_detach");
 static PTHREAD_EXIT: Original = Original::new(c"pthread_exit");
 static AT_THREAD_EXIT: Original = Original::new(c"__cxa_thread_atexit_impl");
 
-/// As much stack as the main thread of a process has on Linux, in bytes. What is not used takes no memory.
+/// As much stack as the main thread of a process has on Linux, in bytes. What is not used takes no
+/// memory.
 const MAIN_STACK: usize = 8 << 20;
 
 /// How often the threads of a dead process are let run to come to their ends.
@@ -62,10 +66,12 @@ unsafe extern "C" fn base(thread: *const ()) -> ! {
     thread.end(result)
 }
 
-/// Starts the main thread of a process. It runs when its turn comes, and with its end the process is over.
+/// Starts the main thread of a process. It runs when its turn comes, and with its end the process
+/// is over.
 pub(crate) fn start_main(kernel: &SharedKernel, main: impl FnOnce() + 'static) {
     let work = Box::new(|| {
-        // A process that died before its first turn has not begun, and has nothing to bring to its end.
+        // A process that died before its first turn has not begun, and has nothing to bring to its
+        // end.
         if machine(|kernel| kernel.process_is_dead) != Some(true) {
             // A panic has been noted.
             let _ = catch_unwind(AssertUnwindSafe(main));
@@ -137,7 +143,8 @@ unsafe extern "C" fn pthread_create(
 
 const HOST_REMEDY: &str = "allow more threads (ulimit -u) and memory maps (vm.max_map_count), or run fewer worlds at a time";
 
-/// A thread that lends its stack is joined by us, also if nobody else wants that. Says whether nobody does.
+/// A thread that lends its stack is joined by us, also if nobody else wants that. Says whether
+/// nobody does.
 ///
 /// # Safety
 ///
@@ -207,8 +214,8 @@ unsafe extern "C" fn pthread_exit(result: *mut c_void) -> ! {
     }
 }
 
-/// The destructors of thread-local variables: std and C++ register them here. Those of a machine's thread run on it,
-/// as its last act.
+/// The destructors of thread-local variables: std and C++ register them here. Those of a machine's
+/// thread run on it, as its last act.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __cxa_thread_atexit_impl(
     destroy: Destroy,
@@ -244,8 +251,8 @@ fn run_next(kernel: &SharedKernel) -> bool {
     true
 }
 
-/// Lets the threads of a dead process come to their ends, as far as they do. Returns how many do not: they never run
-/// again.
+/// Lets the threads of a dead process come to their ends, as far as they do. Returns how many do
+/// not: they never run again.
 pub(crate) fn end_threads(kernel: &SharedKernel) -> usize {
     let _statics = statics::enter(kernel);
     for _ in 0..CHANGES_AT_MOST {

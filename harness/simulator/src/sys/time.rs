@@ -1,4 +1,5 @@
-//! Clocks, and the zone of their times. A machine's clocks show its own virtual time, which passes during a turn only if work costs time.
+//! Clocks, and the zone of their times. A machine's clocks show its own virtual time, which passes
+//! during a turn only if work costs time.
 
 use super::answers::{fail, unnoticed_call};
 use super::audit::asked;
@@ -134,8 +135,8 @@ unsafe extern "C" fn localtime(time: *const time_t) -> *mut tm {
     }
 }
 
-/// The time of the machine at which a wait of the machine that runs is over: after this much time of a
-/// clock, or (absolute) when that shows it. None if no machine runs.
+/// The time of the machine at which a wait of the machine that runs is over: after this much time
+/// of a clock, or (absolute) when that shows it. None if no machine runs.
 pub(super) fn time_at(clock: clockid_t, absolute: bool, time: &timespec) -> Option<u64> {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let time = Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0));

@@ -1,4 +1,5 @@
-//! What calls on descriptors have in common: who answers, how they block, and the bytes that a program gives or wants.
+//! What calls on descriptors have in common: who answers, how they block, and the bytes that a
+//! program gives or wants.
 
 use super::answers::call;
 use super::handlers::Interruption;
@@ -22,7 +23,8 @@ pub(super) fn on_descriptor<R>(fd: c_int, f: impl FnOnce(&mut Kernel) -> R) -> O
     }
 }
 
-/// [`on_descriptor`] for calls that may block: the thread waits then until the descriptor is ready, and asks again.
+/// [`on_descriptor`] for calls that may block: the thread waits then until the descriptor is ready,
+/// and asks again.
 pub(super) fn may_block<T>(
     fd: c_int,
     mut f: impl FnMut(&mut Kernel) -> Result<T, Errno>,
@@ -70,7 +72,8 @@ pub(super) unsafe fn bytes<'a>(start: *const c_void, length: size_t) -> &'a [u8]
     }
 }
 
-/// As [`bytes`], to be written to: a program need not have initialised what it wants to have filled.
+/// As [`bytes`], to be written to: a program need not have initialised what it wants to have
+/// filled.
 ///
 /// # Safety
 ///

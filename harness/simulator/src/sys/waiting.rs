@@ -6,13 +6,13 @@ use super::myself::{Thread, myself};
 use super::streaks;
 use crate::kernel::threads::{Outcome, Wait};
 
-/// Lets the calling thread of a machine wait, and others run meanwhile. Whoever waits so looks again whether it is over:
-/// the handler of a signal ends the wait too.
+/// Lets the calling thread of a machine wait, and others run meanwhile. Whoever waits so looks
+/// again whether it is over: the handler of a signal ends the wait too.
 ///
 /// # Panics
 ///
-/// If there is no thread that could: in [`World::inside`](crate::World::inside) nobody else runs. There a wait for a
-/// time keeps the machine busy for so long.
+/// If there is no thread that could: in [`World::inside`](crate::World::inside) nobody else runs.
+/// There a wait for a time keeps the machine busy for so long.
 pub(super) fn wait(wait: Wait, until: Option<u64>) -> Outcome {
     wait_or_signal(wait, until).unwrap_or(Outcome::Woken)
 }

@@ -157,7 +157,8 @@ impl World {
         Ok(())
     }
 
-    /// The time is over in which a process could be struck at a call: it is struck now, if it was not.
+    /// The time is over in which a process could be struck at a call: it is struck now, if it was
+    /// not.
     pub(super) fn strike_at_last(&mut self, id: FaultId, machine: MachineId) -> Result<(), Error> {
         let fault = match self.machines[machine].disarm(id) {
             None => return Ok(()),
@@ -169,8 +170,8 @@ impl World {
         self.strike(id, fault)
     }
 
-    /// The time of grace is over that a process was given: it is killed, unless it has ended. `ended` is how many had by
-    /// then.
+    /// The time of grace is over that a process was given: it is killed, unless it has ended.
+    /// `ended` is how many had by then.
     pub(super) fn kill_at_last(&mut self, machine: MachineId, ended: usize) -> Result<(), Error> {
         if !self.machines[machine].has_process() || self.machines[machine].ends().len() > ended {
             return Ok(());
@@ -195,8 +196,8 @@ impl World {
         self.driver.attend(id, &mut self.machines)
     }
 
-    /// What a meter of a machine counts from now on is the work of this fault, if it `begins` something, and
-    /// not that of an earlier one.
+    /// What a meter of a machine counts from now on is the work of this fault, if it `begins`
+    /// something, and not that of an earlier one.
     fn measure(&mut self, fault: FaultId, machine: MachineId, meter: Meter, begins: bool) {
         let shows = self.machines[machine].shows(meter);
         self.machines.books.end(machine, meter, shows);

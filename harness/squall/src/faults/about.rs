@@ -1,4 +1,5 @@
-//! What a kind of fault tells of itself to those who do not strike with it: the documentation, editors, explorations.
+//! What a kind of fault tells of itself to those who do not strike with it: the documentation,
+//! editors, explorations.
 
 /// What every kind of fault has to tell of itself.
 pub(crate) trait Told {
@@ -9,7 +10,8 @@ pub(crate) trait Told {
 /// A kind of fault, for readers.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
-    /// What happens: its row in the documentation, with its fields in backquotes. ⇄ marks those that take a range.
+    /// What happens: its row in the documentation, with its fields in backquotes. ⇄ marks those
+    /// that take a range.
     pub happens: &'static str,
     /// The fields that are its own.
     pub fields: &'static [Field],

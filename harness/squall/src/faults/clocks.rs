@@ -178,8 +178,8 @@ impl Kind for ClockDrift {
     }
 }
 
-/// Both clocks run too fast or too slowly, until the wall clock is compared with a right one and set: as by NTP that was not
-/// to be reached for a while.
+/// Both clocks run too fast or too slowly, until the wall clock is compared with a right one and
+/// set: as by NTP that was not to be reached for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ClockSync {
@@ -255,7 +255,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// How many tenths of a second the wall clock of Alice's machine is ahead at each of these seconds.
+    /// How many tenths of a second the wall clock of Alice's machine is ahead at each of these
+    /// seconds.
     fn ahead(fault: &str, seconds: [u32; 3]) -> [i64; 3] {
         let fault = format!("[[fault]]\nvictims = 'alice'\nat = '10s'\nfor = '100s'\n{fault}");
         simulate(1, |world| {

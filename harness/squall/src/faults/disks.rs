@@ -79,7 +79,8 @@ impl<T: Drawable + Default> PerOperation<T>
 where
     Setting<T>: Value,
 {
-    /// The fields `read`, `write` and `sync`, of which there must be one: nothing, where one is missing.
+    /// The fields `read`, `write` and `sync`, of which there must be one: nothing, where one is
+    /// missing.
     fn read(table: &mut Table<'_>, remedy: &str, problems: &mut Problems) -> Option<Self> {
         table.at_least_one(&["read", "write", "sync"], remedy, problems)?;
         let none = Setting::Fixed(T::default());

@@ -34,8 +34,8 @@ pub enum Shape {
     Isolate,
     /// There are two sides, and these machines are on both.
     Bridge(Victims),
-    /// The victims stand in a ring, in their order, and each hears its two neighbours only. What they
-    /// and machines outside of the ring say to each other passes.
+    /// The victims stand in a ring, in their order, and each hears its two neighbours only. What
+    /// they and machines outside of the ring say to each other passes.
     Ring,
 }
 

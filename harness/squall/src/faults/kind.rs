@@ -185,7 +185,8 @@ impl Stage<'_> {
         }
     }
 
-    /// An order about each victim for the time when the fault ends, which takes back what this fault did and no other.
+    /// An order about each victim for the time when the fault ends, which takes back what this
+    /// fault did and no other.
     pub(crate) fn end_each(&mut self, order: impl Fn(MachineId) -> Order) {
         for victim in self.victims.clone() {
             self.end(order(victim));

@@ -101,7 +101,8 @@ fn words_of_call(call: Option<Setting<u32>>) -> String {
 /// How long a program may take to come to the system call at which it is struck.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Strikes each victim at one of its next system calls; soon in any case, and before it is started again.
+/// Strikes each victim at one of its next system calls; soon in any case, and before it is started
+/// again.
 fn strike_at(call: Setting<u32>, strike: Strike, stage: &mut Stage<'_>) {
     let lasts = stage.until.map(|until| (until - stage.from) / 2);
     let latest = stage.from + lasts.unwrap_or(SOON).min(SOON);
@@ -296,8 +297,8 @@ impl Kind for RestartLoop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PowerLoss {
-    /// The size of the sectors, in bytes, that survive or not when writes are torn; if none, what was
-    /// not synced is lost.
+    /// The size of the sectors, in bytes, that survive or not when writes are torn; if none, what
+    /// was not synced is lost.
     pub torn_sector: Option<usize>,
     /// As for a [`Kill`].
     pub at_call: Option<Setting<u32>>,

@@ -1,9 +1,9 @@
 //! Faults: what goes wrong in a scenario. One file for each subject, and in it all about its kinds.
 //!
-//! A kind of fault is a type that implements [`Kind`] and [`Told`](about): its own fields in a scenario file, whom it can
-//! hit, what the seed decides, its orders to the world, its words in the report, what the
-//! checkers must know, and what readers do. To add one, write it into the file of its subject and its
-//! word into the list at [`kinds!`].
+//! A kind of fault is a type that implements [`Kind`] and [`Told`](about): its own fields in a
+//! scenario file, whom it can hit, what the seed decides, its orders to the world, its words in the
+//! report, what the checkers must know, and what readers do. To add one, write it into the file of
+//! its subject and its word into the list at [`kinds!`].
 
 pub mod about;
 mod boxes;
@@ -55,8 +55,8 @@ pub struct Fault {
     pub victims: Victims,
     /// When it begins.
     pub at: Setting<Duration>,
-    /// How long it lasts; to the end of the run if none. A machine that was killed or lost its power
-    /// is started again afterwards.
+    /// How long it lasts; to the end of the run if none. A machine that was killed or lost its
+    /// power is started again afterwards.
     pub lasts: Option<Setting<Duration>>,
     /// How it comes again; once if none.
     pub repeats: Option<Repeats>,
@@ -326,7 +326,8 @@ fn repeats(
 }
 
 impl Fault {
-    /// A machine whose program an earlier fault has ended when this one does, whatever the seed, and will start again.
+    /// A machine whose program an earlier fault has ended when this one does, whatever the seed,
+    /// and will start again.
     fn conflict(&self, earlier: &Fault) -> Option<String> {
         let lasts = |fault: &Fault| {
             let lasts = fault.lasts.map(|lasts| lasts.min());
@@ -397,14 +398,14 @@ impl PlannedFault {
         named.unwrap_or_else(|| format!("fault {place}"))
     }
 
-    /// When the world is whole again, which ends at this time. What lasts to its end and leaves everybody
-    /// a way to everybody is a part of the world: what comes of it, the scenario expects.
+    /// When the world is whole again, which ends at this time. What lasts to its end and leaves
+    /// everybody a way to everybody is a part of the world: what comes of it, the scenario expects.
     pub(crate) fn healed_at(&self, end: Duration) -> Duration {
         self.ends().unwrap_or(end)
     }
 
-    /// When it ends, for those whom it touches; none if it never does. What leaves everybody a way, or spares
-    /// new connections, is over for them when they have found it.
+    /// When it ends, for those whom it touches; none if it never does. What leaves everybody a way,
+    /// or spares new connections, is over for them when they have found it.
     pub(crate) fn ends(&self) -> Option<Duration> {
         let kind = self.kind.kind();
         let leaves_a_way = kind.division().is_some_and(Division::leaves_a_way);

@@ -1,4 +1,5 @@
-//! Single packets: a box on the path picks them out by what they are, and drops, delays, doubles or damages them.
+//! Single packets: a box on the path picks them out by what they are, and drops, delays, doubles or
+//! damages them.
 
 use super::about::{About, Aim, Drawn, Field, Told};
 use super::division::Direction;

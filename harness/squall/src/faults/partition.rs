@@ -1,4 +1,5 @@
-//! Partitions: machines do not hear others, and what is said meanwhile is dropped, or held and released.
+//! Partitions: machines do not hear others, and what is said meanwhile is dropped, or held and
+//! released.
 
 use super::about::{About, Aim, Drawn, Told};
 use super::division::{Division, Sides};

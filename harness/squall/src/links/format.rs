@@ -135,7 +135,8 @@ fn mtu(table: &mut Table<'_>, problems: &mut Problems) -> Option<Setting<u32>> {
     Some(found.value)
 }
 
-/// `latency = "20ms"`, `{ uniform = ["10ms", "30ms"] }`, `{ normal = { … } }`, `{ pareto = { … } }`.
+/// `latency = "20ms"`, `{ uniform = ["10ms", "30ms"] }`, `{ normal = { … } }`, `{ pareto = { … }
+/// }`.
 fn latency(table: &mut Table<'_>, problems: &mut Problems) -> Option<Latency> {
     let raw = table.raw("latency")?;
     if raw.get_ref().as_table().is_none() {

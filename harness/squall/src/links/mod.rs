@@ -1,8 +1,8 @@
 //! Links: what a scenario says of the paths between the server and its clients, what the seed
 //! decides of it, and the simulator's links that come out.
 //!
-//! What a scenario says is a [`LinkChange`]: `[link]` changes the default, `[client.NAME.link]` what
-//! all have in common, and a fault what its victims have. So all of them are written alike.
+//! What a scenario says is a [`LinkChange`]: `[link]` changes the default, `[client.NAME.link]`
+//! what all have in common, and a fault what its victims have. So all of them are written alike.
 
 mod format;
 mod presets;

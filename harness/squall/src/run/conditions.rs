@@ -1,5 +1,5 @@
-//! Under which conditions a run took place, as the checkers are told: what the clients' links carry, and
-//! which fault could touch whom.
+//! Under which conditions a run took place, as the checkers are told: what the clients' links
+//! carry, and which fault could touch whom.
 
 use crate::cast::MIDDLEBOX;
 use crate::client::PlannedClient;
@@ -10,8 +10,8 @@ use squall_guarantees::{Capacity, ClientId, Direction, Disturbance, DisturbanceK
 use squall_simulator::{Chance, Latency, Link, Loss};
 use std::time::Duration;
 
-/// What each client's link carries while no fault strikes it. One that a fault changes for good counts
-/// with the worse of both.
+/// What each client's link carries while no fault strikes it. One that a fault changes for good
+/// counts with the worse of both.
 pub(super) fn links(plan: &Plan) -> Vec<Capacity> {
     let capacity = |client: &PlannedClient| {
         let faults = plan.faults.iter().filter(|fault| fault.hits(&client.name));
@@ -80,7 +80,8 @@ fn lost(loss: &Loss) -> f64 {
             p23,
             p14,
         } => {
-            // Relative to the time in state 1. A burst that is never left is all there is in the end.
+            // Relative to the time in state 1. A burst that is never left is all there is in the
+            // end.
             let ratio = |part: f64, whole: f64| if part == 0.0 { 0.0 } else { part / whole };
             let burst = ratio(p13, p31);
             if burst.is_infinite() {
@@ -128,8 +129,8 @@ fn worse_of(a: Capacity, b: Capacity) -> Capacity {
     }
 }
 
-/// Every fault, by whom it can touch: what strikes a server or the broker touches everybody. Peers that break the rules
-/// touch nobody: that is what is asked of a server.
+/// Every fault, by whom it can touch: what strikes a server or the broker touches everybody. Peers
+/// that break the rules touch nobody: that is what is asked of a server.
 pub(super) fn disturbances(plan: &Plan) -> Vec<Disturbance> {
     let mut disturbances = Vec::new();
     for fault in &plan.faults {

@@ -1,8 +1,9 @@
 //! When a run ends: not while messages are still being sent or handled for the first time.
 //!
-//! How long that takes does not follow from the plan. What waits in an outbox is sent one at a time, so
-//! it is a matter of round trips, of retries and of what a link carries. So the run is watched instead:
-//! it goes on from the planned end as long as it gets on, and at most for [`LIMIT`].
+//! How long that takes does not follow from the plan. What waits in an outbox is sent one at a
+//! time, so it is a matter of round trips, of retries and of what a link carries. So the run is
+//! watched instead: it goes on from the planned end as long as it gets on, and at most for
+//! [`LIMIT`].
 
 use crate::log::Log;
 use crate::plan::Plan;
@@ -13,14 +14,16 @@ use squall_simulator::{Error, MachineId, World};
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// How long a run goes on after its planned end, at most. What is still being sent then is not judged.
+/// How long a run goes on after its planned end, at most. What is still being sent then is not
+/// judged.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// A client that gets no acknowledgement waits up to a minute before it sends again, and TCP waits up
-/// to two for an answer. With nothing done for longer, nothing more is going to be.
+/// A client that gets no acknowledgement waits up to a minute before it sends again, and TCP waits
+/// up to two for an answer. With nothing done for longer, nothing more is going to be.
 const LONGEST_WAIT: Duration = Duration::from_secs(3 * 60);
 
-/// The part of the time to settle for which it is counted what is sent though nothing is said: one of so many.
+/// The part of the time to settle for which it is counted what is sent though nothing is said: one
+/// of so many.
 const IDLE: u32 = 4;
 
 /// How often the run is looked at.
@@ -150,8 +153,8 @@ impl<'p> Watch<'p> {
         }
     }
 
-    /// How many messages a client has in hand whose program has ended so often. One that does not run
-    /// has none: it sends nothing.
+    /// How many messages a client has in hand whose program has ended so often. One that does not
+    /// run has none: it sends nothing.
     fn in_hand(&self, number: usize, ends: usize) -> u64 {
         let client = &self.clients[number];
         match client.starts > ends {
@@ -160,8 +163,8 @@ impl<'p> Watch<'p> {
         }
     }
 
-    /// When the run is over, if nothing happens until then. What was done last has half of the time to
-    /// settle left for what follows from it.
+    /// When the run is over, if nothing happens until then. What was done last has half of the time
+    /// to settle left for what follows from it.
     fn due(&self, sending: bool) -> Duration {
         let (settle, ends_at) = (self.plan.settle(), self.plan.ends_at());
         let wait = match sending {

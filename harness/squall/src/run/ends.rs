@@ -5,8 +5,9 @@ use squall_guarantees::{ClientId, Event, EventKind};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Adds them. What happened at the same nanosecond keeps its order, and an end comes after it, but before what
-/// the same client's next program does that is started at once. It is the next one if one was running before.
+/// Adds them. What happened at the same nanosecond keeps its order, and an end comes after it, but
+/// before what the same client's next program does that is started at once. It is the next one if
+/// one was running before.
 pub(super) fn add(events: &mut Vec<Event>, ends: impl Iterator<Item = (ClientId, Duration)>) {
     let ends: Vec<Event> = ends
         .map(|(client, at)| Event {

@@ -1,4 +1,5 @@
-//! What else could have become of a run: its world goes on from a moment with other dice, many times.
+//! What else could have become of a run: its world goes on from a moment with other dice, many
+//! times.
 
 use super::{RunError, begin, engine_of, finish};
 use crate::parallel::Effort;
@@ -19,11 +20,13 @@ pub struct Futures<'f> {
     pub effort: &'f Effort,
 }
 
-/// Plays a plan once, and of each moment on its way each of so many futures: copies of the world, in processes of their
-/// own, which go on from there with other dice. `judge` makes a number of a future's record, and `told` is given the numbers for
-/// each moment in turn; of a future that did not come to its end there is none.
+/// Plays a plan once, and of each moment on its way each of so many futures: copies of the world,
+/// in processes of their own, which go on from there with other dice. `judge` makes a number of a
+/// future's record, and `told` is given the numbers for each moment in turn; of a future that did
+/// not come to its end there is none.
 ///
-/// No other run may be under way in this process: see [`World::fork`](squall_simulator::World::fork).
+/// No other run may be under way in this process: see
+/// [`World::fork`](squall_simulator::World::fork).
 ///
 /// # Errors
 /// Like [`run`](super::run), for the way from one moment to the next.

@@ -1,7 +1,7 @@
 //! The faults of a plan, as orders to the world and as what the checkers must know about them.
 //!
-//! Faults of one kind may overlap when the seed decides about times and victims. Whoever has two of them is well again
-//! when the last is over.
+//! Faults of one kind may overlap when the seed decides about times and victims. Whoever has two of
+//! them is well again when the last is over.
 
 use crate::cast::MIDDLEBOX;
 use crate::client::PlannedClient;
@@ -109,8 +109,8 @@ fn downtimes(plan: &Plan, machine: &str) -> Vec<(Duration, Option<Duration>)> {
     merged
 }
 
-/// When a client and a server could not hear each other, in a run that ended at this time, given when the
-/// programs of each machine ended.
+/// When a client and a server could not hear each other, in a run that ended at this time, given
+/// when the programs of each machine ended.
 pub(super) fn silences(plan: &Plan, ends: &Ends, end: Duration) -> Vec<Silence> {
     let mut silences = Vec::new();
     let servers = plan.servers().names;
@@ -211,8 +211,8 @@ pub(super) fn standstills(plan: &Plan, end: Duration) -> Vec<Standstill> {
     standstills
 }
 
-/// The faults for the record, in the order of their beginning, given how often each fault of the plan
-/// and its middlebox struck.
+/// The faults for the record, in the order of their beginning, given how often each fault of the
+/// plan and its middlebox struck.
 pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports::Fault> {
     let of_fault = |label: &str| label.split(',').next().map(str::to_owned);
     let labels = plan

@@ -1,6 +1,8 @@
-//! What servers and outboxes held when a run was over, beside the most that they may hold given who was there.
+//! What servers and outboxes held when a run was over, beside the most that they may hold given who
+//! was there.
 //!
-//! It is counted for a world that is whole for long enough: before that, nobody has to know yet who is gone.
+//! It is counted for a world that is whole for long enough: before that, nobody has to know yet who
+//! is gone.
 
 use crate::log::Told;
 use crate::plan::Plan;
@@ -11,9 +13,9 @@ use squall_guarantees::{
 use squall_simulator::{Fault, MachineId, World};
 use std::time::Duration;
 
-/// What the servers held at the end. They count once in each interval between pings, and tell when something
-/// has changed; nobody tells of a server that has ended since. Peers that break the rules have sessions of their
-/// own, so beside them nothing is said.
+/// What the servers held at the end. They count once in each interval between pings, and tell when
+/// something has changed; nobody tells of a server that has ended since. Peers that break the rules
+/// have sessions of their own, so beside them nothing is said.
 pub(super) fn of_servers(
     plan: &Plan,
     told: &Told,
@@ -73,7 +75,8 @@ pub(super) fn of_files(plan: &Plan, kept: &[(Held, u64)], history: &History) -> 
     leftovers.collect()
 }
 
-/// How many TCP connections a client has at most, of its session and of those that come to their end.
+/// How many TCP connections a client has at most, of its session and of those that come to their
+/// end.
 const PLACES: u64 = 4;
 
 /// The most that a server may hold of this; none if nothing can be said of it.
@@ -99,8 +102,9 @@ fn most(
     }
 }
 
-/// How many sessions' connections may have lost their clients without a word, so shortly before that the server keeps
-/// them: one for each time that something has struck a client, or that it says that its connection was lost.
+/// How many sessions' connections may have lost their clients without a word, so shortly before
+/// that the server keeps them: one for each time that something has struck a client, or that it
+/// says that its connection was lost.
 fn lost_connections(history: &History, at: Duration) -> u64 {
     let Some(kept) = history.bounds.keep_alive else {
         return 0;
@@ -120,8 +124,8 @@ fn lost_connections(history: &History, at: Duration) -> u64 {
     (struck.sum::<usize>() + silences.count() + lost.count()) as u64
 }
 
-/// A packet for each message that was stored as long ago as somebody may still need it. What a server has kept when it
-/// ended, the next one keeps for as long again.
+/// A packet for each message that was stored as long ago as somebody may still need it. What a
+/// server has kept when it ended, the next one keeps for as long again.
 fn most_packets(history: &History, at: Duration) -> Option<u64> {
     let recovery = history.bounds.recovery.as_ref()?;
     // It is looked through now and then.
@@ -134,7 +138,8 @@ fn most_packets(history: &History, at: Duration) -> Option<u64> {
     (!stopped).then(|| rows.count() as u64)
 }
 
-/// Since when the world is whole for those who are still in it: users who are gone for good are no fault.
+/// Since when the world is whole for those who are still in it: users who are gone for good are no
+/// fault.
 fn whole_since(plan: &Plan, end: Duration) -> Duration {
     let is_client = |name: &String| plan.clients.iter().any(|client| client.name == *name);
     let faults = plan.faults.iter().map(|fault| {
@@ -148,8 +153,8 @@ fn whole_since(plan: &Plan, end: Duration) -> Duration {
     faults.chain(middlebox).max().unwrap_or_default()
 }
 
-/// How many rows are left in the outbox of each client that runs at the end; none for the others. Their
-/// programs end with that: only a closed outbox can be read.
+/// How many rows are left in the outbox of each client that runs at the end; none for the others.
+/// Their programs end with that: only a closed outbox can be read.
 pub(super) fn rows_of_outboxes(
     plan: &Plan,
     world: &mut World,
@@ -174,8 +179,8 @@ pub(super) fn rows_of_outboxes(
     rows.into_iter().map(Option::flatten).collect()
 }
 
-/// What is left in outboxes, beside what was not done. Of a disk that fails nothing is said: what could not be
-/// taken from it is sent once more, and recognised.
+/// What is left in outboxes, beside what was not done. Of a disk that fails nothing is said: what
+/// could not be taken from it is sent once more, and recognised.
 pub(super) fn of_outboxes(rows: &[Option<u64>], history: &History) -> Vec<Leftover> {
     let mut leftovers = Vec::new();
     for (number, &rows) in (0..).zip(rows) {
@@ -199,16 +204,16 @@ pub(super) fn of_outboxes(rows: &[Option<u64>], history: &History) -> Vec<Leftov
     leftovers
 }
 
-/// For each ping and each beat, the most packets that a connection needs: over polling, each is an answer to a request,
-/// with a request after it.
+/// For each ping and each beat, the most packets that a connection needs: over polling, each is an
+/// answer to a request, with a request after it.
 const PACKETS: f64 = 40.0;
 /// What a server and its broker say to each other in a second: each a sign of life.
 const BROKERS_PACKETS: f64 = 8.0;
 /// The same for any reason.
 const FURTHER_PACKETS: f64 = 50.0;
 
-/// What was sent while nothing was said, and all was well: signs of life, and no more. Whoever asks again and again for
-/// what is not there can be heard by nobody else.
+/// What was sent while nothing was said, and all was well: signs of life, and no more. Whoever asks
+/// again and again for what is not there can be heard by nobody else.
 pub(super) fn of_network(
     plan: &Plan,
     idle: Option<(Duration, u64)>,
@@ -263,7 +268,8 @@ fn unfinished(history: &History, client: ClientId) -> u64 {
     open.len() as u64
 }
 
-/// The rooms of all who may have a session: those that they are in at first, and those that they have joined.
+/// The rooms of all who may have a session: those that they are in at first, and those that they
+/// have joined.
 fn most_rooms(history: &History, at: Duration) -> u64 {
     let mut rooms: IndexSet<&str> = IndexSet::new();
     for (client, number) in history.clients.iter().zip(0..) {
@@ -291,7 +297,8 @@ fn may_wait(client: ClientId, history: &History, at: Duration) -> bool {
     })
 }
 
-/// Since when sessions may have been waiting that wait still; none if they end with their connections.
+/// Since when sessions may have been waiting that wait still; none if they end with their
+/// connections.
 fn waits_since(history: &History, at: Duration) -> Option<Duration> {
     let recovery = history.bounds.recovery.as_ref()?;
     // They are looked through now and then, and those that outlive a server are dated less exactly.
@@ -299,8 +306,8 @@ fn waits_since(history: &History, at: Duration) -> Option<Duration> {
     Some(at.saturating_sub(kept))
 }
 
-/// One for each client, whose program ran at this time or so shortly before that the server need not have
-/// noticed, and one for each connection that came in the place of another since then.
+/// One for each client, whose program ran at this time or so shortly before that the server need
+/// not have noticed, and one for each connection that came in the place of another since then.
 fn most_sessions(history: &History, at: Duration) -> u64 {
     let clients = (0..history.clients.len() as u32).map(ClientId);
     clients
@@ -324,8 +331,8 @@ fn most_sessions_of(client: ClientId, history: &History, at: Duration) -> u64 {
     u64::from(there) + anew
 }
 
-/// As many as ended within the window; none if they end with their connections. Nothing is said where a server
-/// has ended within it: what it knew, the next one knows, and nobody told.
+/// As many as ended within the window; none if they end with their connections. Nothing is said
+/// where a server has ended within it: what it knew, the next one knows, and nobody told.
 fn most_waiting(history: &History, at: Duration) -> Option<u64> {
     let Some(since) = waits_since(history, at) else {
         return Some(0);
@@ -354,8 +361,9 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// A run of alice, who is in the lobby, and bob, who is in the garden. The server notices within ten seconds, and
-    /// keeps sessions for two hundred, so that those that ended since 780 s may wait.
+    /// A run of alice, who is in the lobby, and bob, who is in the garden. The server notices
+    /// within ten seconds, and keeps sessions for two hundred, so that those that ended since 780 s
+    /// may wait.
     fn history(events: impl IntoIterator<Item = (u64, ClientId, EventKind)>) -> History {
         let client = |name: &str, room: &str| Client {
             name: name.to_owned(),
@@ -607,7 +615,8 @@ mod tests {
         };
         let both = [(Held::Sessions, 3, 1), (Held::Rooms, 4, 1)];
         assert_eq!(asked("", 100, &[]), both);
-        // Until 40 s a fault lasts, then the server has ten to notice and its clients twenty to come back.
+        // Until 40 s a fault lasts, then the server has ten to notice and its clients twenty to
+        // come back.
         let fault = "[[fault]]\nkind = 'partition'\nvictims = 'bob'\nat = '30s'\nfor = '10s'";
         assert_eq!(asked(fault, 69, &[]), []);
         assert_eq!(asked(fault, 70, &[]), both);

@@ -1,7 +1,9 @@
 //! What the network carried as a capture file that Wireshark and its like read: pcapng
-//! (draft-ietf-opsawg-pcapng), an interface for each machine, times to the nanosecond, raw IP packets.
+//! (draft-ietf-opsawg-pcapng), an interface for each machine, times to the nanosecond, raw IP
+//! packets.
 //!
-//! A packet stands where it left, and once more where it arrived. One that did not arrive says why in a comment.
+//! A packet stands where it left, and once more where it arrived. One that did not arrive says why
+//! in a comment.
 
 use squall_simulator::{MachineId, Passage, PassageEnd};
 use std::time::Duration;

@@ -1,9 +1,10 @@
-//! What the network carried, as the record keeps it: each packet with its connection and what it carries of which
-//! message.
+//! What the network carried, as the record keeps it: each packet with its connection and what it
+//! carries of which message.
 //!
-//! The bytes of each direction of a connection are put together, what a WebSocket has masked is unmasked (RFC 6455,
-//! section 5.3), and every JSON string that is the content of a message marks the packets that it travelled in. What
-//! travels in pieces, in base64 or escaped is not recognised: then the packets are there, and say less.
+//! The bytes of each direction of a connection are put together, what a WebSocket has masked is
+//! unmasked (RFC 6455, section 5.3), and every JSON string that is the content of a message marks
+//! the packets that it travelled in. What travels in pieces, in base64 or escaped is not
+//! recognised: then the packets are there, and say less.
 
 use rustc_hash::FxHashMap;
 use squall_guarantees::{EventKind, History, OperationId, Verdict, check};
@@ -12,8 +13,8 @@ use squall_simulator::{MachineId, Passage, PassageEnd, SegmentHead};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-/// How many packets a record keeps. A chat of three over a minute sends 600; a record with so many is a file of a few
-/// megabytes.
+/// How many packets a record keeps. A chat of three over a minute sends 600; a record with so many
+/// is a file of a few megabytes.
 const PACKETS_MAX: usize = 20_000;
 
 /// How long an IP packet can be, in bytes.
@@ -22,7 +23,8 @@ const PACKET_MAX: usize = 64 << 10;
 /// How much of what a packet says is kept, in characters.
 const SAYS_MAX: usize = 96;
 
-/// The packets of a run with these machines, in the order of its record; `missing` packets the world has not kept.
+/// The packets of a run with these machines, in the order of its record; `missing` packets the
+/// world has not kept.
 pub(super) fn told(
     machines: &[MachineId],
     (passages, missing): (&[Passage], u64),
@@ -61,8 +63,8 @@ fn operations(history: &History) -> FxHashMap<&str, OperationId> {
     invoked.collect()
 }
 
-/// Leaves so many: those that carry what the evidence is about, then what did not arrive, then what opens and closes
-/// connections, then what carries other messages.
+/// Leaves so many: those that carry what the evidence is about, then what did not arrive, then what
+/// opens and closes connections, then what carries other messages.
 fn keep_the_most_telling(
     packets: &mut Vec<Packet>,
     most: usize,
@@ -441,7 +443,8 @@ mod tests {
         assert_eq!(found(bytes, &["one"]), Vec::<u64>::new());
     }
 
-    /// A history in which `lost` was acknowledged and is not stored, and nothing is known of `other`.
+    /// A history in which `lost` was acknowledged and is not stored, and nothing is known of
+    /// `other`.
     fn without_a_message() -> History {
         let event = |at, kind| Event {
             at: Duration::from_secs(at),

@@ -1,5 +1,5 @@
-//! What the seed decides in a test, each value under a label and from a stream of its own, and what is decided for it: by
-//! whoever makes a plan smaller, or plays one from a file.
+//! What the seed decides in a test, each value under a label and from a stream of its own, and what
+//! is decided for it: by whoever makes a plan smaller, or plays one from a file.
 
 use crate::setting::Setting;
 use crate::stream::{draw_from, stream};
@@ -143,7 +143,8 @@ impl Dice {
         value
     }
 
-    /// So many of these machines, given by place and name. Who is chosen stays chosen when others are there no more.
+    /// So many of these machines, given by place and name. Who is chosen stays chosen when others
+    /// are there no more.
     pub(super) fn some(
         &mut self,
         label: &str,

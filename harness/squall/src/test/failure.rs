@@ -1,4 +1,5 @@
-//! What a test says when it fails: which guarantee, the story, what was on, and how to see it again.
+//! What a test says when it fails: which guarantee, the story, what was on, and how to see it
+//! again.
 
 use super::play::Outcome;
 use squall_guarantees::observed::{Action, Answer, Observation, Observed, Thing, Told, Verdict};
@@ -32,8 +33,8 @@ pub(super) fn violations(outcome: &Outcome) -> String {
     text
 }
 
-/// What happened, as far as it belongs to the violations: faults, what became of the things in question, programs that
-/// ended.
+/// What happened, as far as it belongs to the violations: faults, what became of the things in
+/// question, programs that ended.
 pub(super) fn story(outcome: &Outcome) -> String {
     let observed = &outcome.observed;
     let mut lines: Vec<(Duration, u8, String)> = Vec::new();

@@ -7,8 +7,8 @@ use crate::setting::Setting;
 use squall_simulator::{Fault as Order, FaultId, Latency, Link, Loss, MachineId, Strike};
 use std::time::Duration;
 
-/// Something that goes wrong. [`partition`], [`kill`] and their like make one; if nothing else is said it begins between 1
-/// and 10 s after the world, and lasts for 1 to 10 s.
+/// Something that goes wrong. [`partition`], [`kill`] and their like make one; if nothing else is
+/// said it begins between 1 and 10 s after the world, and lasts for 1 to 10 s.
 #[derive(Clone, Debug)]
 #[must_use = "a fault is to be given to `world.faults`"]
 pub struct Fault {
@@ -69,7 +69,8 @@ pub fn latency(a: impl Into<Who>, b: impl Into<Who>, time: impl Times) -> Fault 
     Fault::new(Kind::Latency(a.into(), b.into(), time.setting()))
 }
 
-/// The program is killed, as by SIGKILL. It stays so unless [`Fault::restarting_after`] says otherwise.
+/// The program is killed, as by SIGKILL. It stays so unless [`Fault::restarting_after`] says
+/// otherwise.
 pub fn kill(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::Kill(who.into()))
 }
@@ -79,14 +80,14 @@ pub fn kill_at_work(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::KillAtWork(who.into()))
 }
 
-/// The program is asked to end (SIGTERM), which kills it if it does not listen. How long it may take says
-/// [`Fault::killing_after`].
+/// The program is asked to end (SIGTERM), which kills it if it does not listen. How long it may
+/// take says [`Fault::killing_after`].
 pub fn terminate(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::Terminate(who.into()))
 }
 
-/// The machine loses its power: it falls silent, and its disk loses what was not synced. It stays so unless
-/// [`Fault::restarting_after`] says otherwise.
+/// The machine loses its power: it falls silent, and its disk loses what was not synced. It stays
+/// so unless [`Fault::restarting_after`] says otherwise.
 pub fn power_loss(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::PowerLoss(who.into()))
 }
@@ -172,8 +173,8 @@ impl Fault {
         self
     }
 
-    /// How long a program that is asked to end may take before it is killed (SIGKILL), as by a supervisor: `10`. Without
-    /// this it is left alone.
+    /// How long a program that is asked to end may take before it is killed (SIGKILL), as by a
+    /// supervisor: `10`. Without this it is left alone.
     ///
     /// # Panics
     ///

@@ -1,10 +1,11 @@
 //! Tests in simulated worlds: what `#[squall::test]` plays.
 //!
-//! A test describes a [`World`]: machines that run programs as they are, what goes wrong, and what must hold. It is played
-//! with one seed after the other. Each run has a process of its own, forked from a copy of this executable in which nothing
-//! has happened: so a run depends on its seed alone, whatever statics the programs have, and what ends the process is a
-//! finding. When a guarantee breaks, the run is played again (is it the same?), made smaller while the same guarantee breaks,
-//! and told.
+//! A test describes a [`World`]: machines that run programs as they are, what goes wrong, and what
+//! must hold. It is played with one seed after the other. Each run has a process of its own, forked
+//! from a copy of this executable in which nothing has happened: so a run depends on its seed
+//! alone, whatever statics the programs have, and what ends the process is a finding. When a
+//! guarantee breaks, the run is played again (is it the same?), made smaller while the same
+//! guarantee breaks, and told.
 //!
 //! | file | subject |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! One run: a description and a seed, played in a world, and what came of it. This is what happens in a process of its own.
+//! One run: a description and a seed, played in a world, and what came of it. This is what happens
+//! in a process of its own.
 
 use super::dice::{Dice, Drawn, Fixed};
 use super::faults::{Places, Planned};

@@ -1,4 +1,5 @@
-//! What the environment says: `SQUALL_SEED`, `SQUALL_SEEDS`, `SQUALL_FOR`, `SQUALL_PLAN`, `SQUALL_OUT`.
+//! What the environment says: `SQUALL_SEED`, `SQUALL_SEEDS`, `SQUALL_FOR`, `SQUALL_PLAN`,
+//! `SQUALL_OUT`.
 
 use super::dice::Fixed;
 use std::env;
@@ -105,7 +106,8 @@ fn read_plan(text: &str) -> Result<(u64, Fixed), String> {
     Ok((seed, decided))
 }
 
-/// Where things are written if nobody says: beside what cargo has built. None if this executable lies elsewhere.
+/// Where things are written if nobody says: beside what cargo has built. None if this executable
+/// lies elsewhere.
 pub(super) fn default_out() -> Option<PathBuf> {
     let executable = env::current_exe().ok()?;
     let deps = executable

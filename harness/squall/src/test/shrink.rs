@@ -1,7 +1,8 @@
-//! A run that breaks a guarantee, made small: fewer faults, fewer machines, rounder and shorter times, while the same guarantee
-//! breaks.
+//! A run that breaks a guarantee, made small: fewer faults, fewer machines, rounder and shorter
+//! times, while the same guarantee breaks.
 //!
-//! Each value has a random stream of its own, so deciding one moves no other. Whatever is tried is played.
+//! Each value has a random stream of its own, so deciding one moves no other. Whatever is tried is
+//! played.
 
 use super::dice::{Drawn, Fixed, Value};
 use super::play::Outcome;

@@ -1,6 +1,7 @@
 //! What the programs of a run tell, written down as they tell it.
 //!
-//! A run has a process of its own, so that there is one list. All its machines run on one thread: nobody waits for it.
+//! A run has a process of its own, so that there is one list. All its machines run on one thread:
+//! nobody waits for it.
 
 use squall_observe::{Told, watch};
 use squall_simulator::{here, note, now};

@@ -12,7 +12,8 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A world, as a test describes it: who is in it, what goes wrong, what must hold. What is left open in it, the seed decides.
+/// A world, as a test describes it: who is in it, what goes wrong, what must hold. What is left
+/// open in it, the seed decides.
 pub struct World {
     pub(super) dice: Dice,
     pub(super) machines: Vec<Described>,
@@ -51,7 +52,8 @@ impl fmt::Debug for World {
     }
 }
 
-/// What each machine of a group runs: what `main` can be, given the machine's number in its group, from 0.
+/// What each machine of a group runs: what `main` can be, given the machine's number in its group,
+/// from 0.
 ///
 /// `Kind` tells functions and asynchronous functions apart, and is found by the compiler.
 pub trait Program<Kind>: 'static {
@@ -97,8 +99,8 @@ impl World {
         }
     }
 
-    /// Adds a machine that runs a program: what `main` is, `fn` or `async fn`, with `#[tokio::main]` or without, or a
-    /// closure. It begins anew at each start.
+    /// Adds a machine that runs a program: what `main` is, `fn` or `async fn`, with
+    /// `#[tokio::main]` or without, or a closure. It begins anew at each start.
     ///
     /// # Panics
     ///
@@ -110,8 +112,8 @@ impl World {
         self.add(name.to_owned(), name, build)
     }
 
-    /// Adds so many machines that run a program, given each machine's number, from 0. They are called `client-1`,
-    /// `client-2` and so on, and `client` means all of them.
+    /// Adds so many machines that run a program, given each machine's number, from 0. They are
+    /// called `client-1`, `client-2` and so on, and `client` means all of them.
     ///
     /// # Panics
     ///
@@ -156,25 +158,28 @@ impl World {
         Machine::new(place, address)
     }
 
-    /// Sets an environment variable for a machine's programs: `world.env(server, "PORT", "3000")`. Nothing of the
-    /// environment of the test is on a machine.
+    /// Sets an environment variable for a machine's programs: `world.env(server, "PORT", "3000")`.
+    /// Nothing of the environment of the test is on a machine.
     pub fn env(&mut self, machine: Machine, name: &str, value: &str) {
         let variables = &mut self.machines[machine.place()].variables;
         variables.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Sets the arguments of a machine's programs, behind their name: `world.args(server, ["--port", "3000"])`.
+    /// Sets the arguments of a machine's programs, behind their name: `world.args(server,
+    /// ["--port", "3000"])`.
     pub fn args<'a>(&mut self, machine: Machine, arguments: impl IntoIterator<Item = &'a str>) {
         let arguments = arguments.into_iter().map(str::to_owned);
         self.machines[machine.place()].arguments = arguments.collect();
     }
 
-    /// Something that goes wrong: `world.faults(partition(server, any(1, &clients)).lasting(1..30))`.
+    /// Something that goes wrong: `world.faults(partition(server, any(1,
+    /// &clients)).lasting(1..30))`.
     pub fn faults(&mut self, fault: Fault) {
         self.faults.push(fault);
     }
 
-    /// Something that must hold: `world.check(exactly_once().sent("client", "order").received("server", "order"))`.
+    /// Something that must hold: `world.check(exactly_once().sent("client",
+    /// "order").received("server", "order"))`.
     pub fn check(&mut self, checker: impl Checker + 'static) {
         self.checks.push(Box::new(checker));
     }
@@ -188,8 +193,8 @@ impl World {
         self.check(that(name, check));
     }
 
-    /// What happens at the very end on a machine, whose program is killed before: reading its disk, and telling what is
-    /// there.
+    /// What happens at the very end on a machine, whose program is killed before: reading its disk,
+    /// and telling what is there.
     pub fn finally(&mut self, machine: Machine, read: impl FnOnce() + 'static) {
         self.finally.push((machine.place(), Box::new(read)));
     }
@@ -212,13 +217,15 @@ impl World {
         self.lasting = time.setting();
     }
 
-    /// How long everything works after that, so that what must come to its end can; 60 s if nobody says.
+    /// How long everything works after that, so that what must come to its end can; 60 s if nobody
+    /// says.
     pub fn settling(&mut self, time: impl InSeconds) {
         self.settling = time.duration();
     }
 
-    /// How often each process is pre-empted: a thread loses the processor to the others though it could go on, so that
-    /// races between them are found. Up to three times if nobody says. A process with one thread never is.
+    /// How often each process is pre-empted: a thread loses the processor to the others though it
+    /// could go on, so that races between them are found. Up to three times if nobody says. A
+    /// process with one thread never is.
     ///
     /// It happens at calls of libc: a lock of std's that is free is taken without one.
     pub fn preemptions(&mut self, times: impl Counts) {

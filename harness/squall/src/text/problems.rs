@@ -31,8 +31,8 @@ pub struct Problem {
 }
 
 impl BadScenario {
-    /// The mistakes with the lines they are in and their remedies, for people who have so many columns. The theme
-    /// decides about colours.
+    /// The mistakes with the lines they are in and their remedies, for people who have so many
+    /// columns. The theme decides about colours.
     pub fn report(&self, theme: GraphicalTheme, width: usize) -> String {
         let mut report = String::new();
         GraphicalReportHandler::new_themed(theme)

@@ -126,7 +126,8 @@ impl Value for Duration {
     }
 }
 
-/// Reads a duration with its unit, to the nanosecond, or says what is wrong, as the end of a sentence.
+/// Reads a duration with its unit, to the nanosecond, or says what is wrong, as the end of a
+/// sentence.
 pub fn duration(word: &str) -> Result<Duration, String> {
     let (_, number, unit) = split_unit(word, "duration")?;
     let nanoseconds = match unit {
@@ -144,7 +145,8 @@ pub fn duration(word: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("has `{word}`, which is longer than the 1000h that are allowed"))
 }
 
-/// A decimal number so many times, rounded; none if that is too much. Twelve digits behind the point count.
+/// A decimal number so many times, rounded; none if that is too much. Twelve digits behind the
+/// point count.
 fn times(number: &str, factor: u64) -> Option<u64> {
     const PLACES: usize = 12;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));

@@ -1,5 +1,5 @@
-//! The determinism certificate: which runs were found to repeat themselves, and their digests. A JSON
-//! document; `README.md` of this crate explains its fields.
+//! The determinism certificate: which runs were found to repeat themselves, and their digests. A
+//! JSON document; `README.md` of this crate explains its fields.
 
 use crate::command::exit::Failure;
 use serde::{Deserialize, Serialize};

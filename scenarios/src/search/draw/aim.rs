@@ -1,6 +1,7 @@
-//! Faults at moments that matter: what happened in a world tells when a further fault of it strikes. Until then the
-//! world is the same, so that it strikes exactly then: while a client comes back, between a commit and its broadcast,
-//! in the middle of a page. At a time that is drawn without looking, it hardly ever would.
+//! Faults at moments that matter: what happened in a world tells when a further fault of it
+//! strikes. Until then the world is the same, so that it strikes exactly then: while a client comes
+//! back, between a commit and its broadcast, in the middle of a page. At a time that is drawn
+//! without looking, it hardly ever would.
 
 use super::drawing::{Drawing, Theme};
 use super::faults;
@@ -10,7 +11,8 @@ use squall_guarantees::{EventKind, Time};
 use squall_reports::Record;
 use std::collections::BTreeMap;
 
-/// What can happen, roughly: a moment of each kind is as probable as one of another, however often it comes.
+/// What can happen, roughly: a moment of each kind is as probable as one of another, however often
+/// it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Happening {
     Connecting,
@@ -34,8 +36,8 @@ enum Happening {
 /// How long after a connection what is handled is told apart from what comes later.
 const CATCHING_UP: Time = Time::from_secs(1);
 
-/// A world that has been played, with a further fault or two that strike at something that happened in it. None if
-/// nothing is to go wrong in it, or nothing happened.
+/// A world that has been played, with a further fault or two that strike at something that happened
+/// in it. None if nothing is to go wrong in it, or nothing happened.
 pub(in crate::search) fn aim(seed: u64, world: &Document, record: &Record) -> Option<Document> {
     let mut drawing = Drawing::new(seed, world.clone());
     if drawing.theme == Theme::Calm {

@@ -1,6 +1,7 @@
-//! The options of the chat: all modes, the strong ones more often, and figures that are small on purpose, so that
-//! limits are reached within seconds. They are not so small that the chat could not work at all: who gives a
-//! connection less time than its link needs for it, is promised nothing.
+//! The options of the chat: all modes, the strong ones more often, and figures that are small on
+//! purpose, so that limits are reached within seconds. They are not so small that the chat could
+//! not work at all: who gives a connection less time than its link needs for it, is promised
+//! nothing.
 
 use super::drawing::{Drawing, Theme};
 use super::links;
@@ -72,23 +73,26 @@ pub(super) fn draw(drawing: &mut Drawing) {
     });
     drawing.offer("chat.ping-interval", |dice| ms(dice.between(500, 6_000)));
     let way = links::longest_way(&drawing.document);
-    // With polling, an answer waits for the one before, and for the request that it comes on, and the halves of each
-    // request for one another (Nagle).
+    // With polling, an answer waits for the one before, and for the request that it comes on, and
+    // the halves of each request for one another (Nagle).
     let polls = drawing.document.word("chat.transport") != Some("websocket");
     let ways = if polls { 24 } else { 6 };
-    // The first ping comes at once, and an upgrade must be over before its answer is due (FINDINGS.md).
+    // The first ping comes at once, and an upgrade must be over before its answer is due
+    // (FINDINGS.md).
     drawing.offer("chat.ping-timeout", |dice| {
         ms((ways / 2).max(6) * way + dice.between(800, 4_000))
     });
     drawing.offer("chat.ack-timeout", |dice| {
         ms(ways * way + dice.between(300, 2_500))
     });
-    // A name, a connection, two requests, an upgrade, a namespace and a greeting, each there and back.
+    // A name, a connection, two requests, an upgrade, a namespace and a greeting, each there and
+    // back.
     drawing.offer("chat.connect-timeout", |dice| {
         ms(20 * way + dice.between(1_000, 4_000))
     });
     drawing.offer("chat.backoff", backoff);
-    // Who is away for long, or reads slowly, catches up: where nobody does, what does not fit is lost.
+    // Who is away for long, or reads slowly, catches up: where nobody does, what does not fit is
+    // lost.
     if drawing.document.word("chat.to-client") != Some("live-only") {
         let small = if is_crowded { 1.0 } else { 0.35 };
         drawing.sometimes(small, "chat.queue", |dice| number(dice.of_any_size(16, 64)));

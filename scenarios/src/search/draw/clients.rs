@@ -10,7 +10,8 @@ const ROOMS: [&str; 3] = ["lobby", "kitchen", "garden"];
 
 pub(super) fn draw(drawing: &mut Drawing) {
     if !drawing.document.has("clients.names") {
-        // The clients that a file names are among the first three, unless it says how many there are.
+        // The clients that a file names are among the first three, unless it says how many there
+        // are.
         let fewest = ["client", "clock", "fault", "middlebox"]
             .iter()
             .any(|table| drawing.document.has(table));

@@ -13,13 +13,14 @@ pub(super) enum Scale {
     Large,
 }
 
-/// What a world is about. Drawn one by one, the things that belong together hardly ever come together.
+/// What a world is about. Drawn one by one, the things that belong together hardly ever come
+/// together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Theme {
     /// Whatever comes.
     Any,
-    /// Full queues: small ones, before clients that fetch what is in them from time to time only, while everybody talks
-    /// at once.
+    /// Full queues: small ones, before clients that fetch what is in them from time to time only,
+    /// while everybody talks at once.
     Crowd,
     /// Sessions that wait for their clients: much is said meanwhile, and the window is short.
     Returns,

@@ -1,6 +1,6 @@
-//! What goes wrong: faults that come again, overlap, and are aimed at moments that matter: just after the beginning
-//! of another fault, just before or after its end, at the limits of the heartbeat and of recovery, and at a system
-//! call in the middle of the victim's work.
+//! What goes wrong: faults that come again, overlap, and are aimed at moments that matter: just
+//! after the beginning of another fault, just before or after its end, at the limits of the
+//! heartbeat and of recovery, and at a system call in the middle of the victim's work.
 
 use super::drawing::{Drawing, Scale, Theme};
 use super::links;
@@ -219,7 +219,8 @@ fn duration(drawing: &Drawing, dice: &mut Dice) -> u64 {
         .max(50)
 }
 
-/// The fields of a kind: of those that we know well what matters most, and of others what they tell of themselves.
+/// The fields of a kind: of those that we know well what matters most, and of others what they tell
+/// of themselves.
 fn details((kind, about): (&str, About), drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
     let lasts = duration(drawing, dice);
     let mut put = |field: &str, value: Value| {

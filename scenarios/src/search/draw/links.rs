@@ -148,9 +148,9 @@ fn bursts(dice: &mut Dice) -> Value {
     }
 }
 
-/// Whether a link of this world brings an answer of some kilobytes piece by piece. rust_socketio takes each segment of a
-/// polling body for a whole one (FINDINGS.md): who polls over such a link loses connections for that reason alone,
-/// which is known and worth no further story.
+/// Whether a link of this world brings an answer of some kilobytes piece by piece. rust_socketio
+/// takes each segment of a polling body for a whole one (FINDINGS.md): who polls over such a link
+/// loses connections for that reason alone, which is known and worth no further story.
 pub(super) fn is_narrow(world: &Document) -> bool {
     let own = world.names("client");
     let own = own.iter().map(|client| format!("client.{client}.link"));
@@ -167,8 +167,9 @@ pub(super) fn is_narrow(world: &Document) -> bool {
     })
 }
 
-/// How long a packet can be under way between a client and a server in a world, in milliseconds, while no fault makes
-/// it longer. What a preset is not known for is taken to be as far as a satellite.
+/// How long a packet can be under way between a client and a server in a world, in milliseconds,
+/// while no fault makes it longer. What a preset is not known for is taken to be as far as a
+/// satellite.
 pub(super) fn longest_way(world: &Document) -> u64 {
     let own = world.names("client");
     let own = own.iter().map(|client| format!("client.{client}.link"));

@@ -1,9 +1,10 @@
-//! Seed → world: completes a document with whatever a scenario file can say, each value drawn from a random stream
-//! of its own.
+//! Seed → world: completes a document with whatever a scenario file can say, each value drawn from
+//! a random stream of its own.
 //!
-//! A world is a swarm's: which features it has at all is drawn first, so that a world has some of them, many times,
-//! instead of a little of everything. Most worlds are small: three clients and two faults find most, and cost least.
-//! All faults end, and the run settles after the last of them, so that every promise has its time to be kept.
+//! A world is a swarm's: which features it has at all is drawn first, so that a world has some of
+//! them, many times, instead of a little of everything. Most worlds are small: three clients and
+//! two faults find most, and cost least. All faults end, and the run settles after the last of
+//! them, so that every promise has its time to be kept.
 
 mod aim;
 mod chat;
@@ -142,8 +143,8 @@ mod tests {
         assert!(missing.is_empty(), "{missing:#?}");
     }
 
-    /// The paths of all fields of a schema, but for the tables of faults, which tell of themselves; with the words that
-    /// may stand there.
+    /// The paths of all fields of a schema, but for the tables of faults, which tell of themselves;
+    /// with the words that may stand there.
     fn list_fields(
         root: &serde_json::Value,
         schema: &serde_json::Value,
@@ -211,7 +212,8 @@ mod tests {
         }
     }
 
-    /// The words that a scenario file has for them, as its reader lists them to who has written another one.
+    /// The words that a scenario file has for them, as its reader lists them to who has written
+    /// another one.
     fn kinds_of_faults() -> BTreeSet<String> {
         let wrong = "shows = '.'\n[[fault]]\nkind = 'nothing of the kind'";
         let wrong = Document::parse(wrong).expect("TOML").scenario();

@@ -1,4 +1,5 @@
-//! What stands around the chat: a box on the way, peers that break the rules, clocks that are wrong.
+//! What stands around the chat: a box on the way, peers that break the rules, clocks that are
+//! wrong.
 
 use super::drawing::{Drawing, Theme};
 use crate::search::document::{ms, number};

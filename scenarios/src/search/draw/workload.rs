@@ -32,7 +32,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
             Scale::Large => dice.of_any_size(40, 250),
         })
     });
-    // Where nobody catches up, who is not there at the beginning misses it, and nothing is promised.
+    // Where nobody catches up, who is not there at the beginning misses it, and nothing is
+    // promised.
     let live_only = drawing.document.word("chat.to-client") == Some("live-only");
     let all_in = drawing.milliseconds("chat.connect-timeout", 5_000);
     drawing.sometimes(0.8, "workload.start", |dice| match live_only {
@@ -79,8 +80,9 @@ pub(super) fn draw(drawing: &mut Drawing) {
         let is_narrow = text.contains("rate = \"512kbit") || text.contains("preset");
         let somebody_polls = text.contains("polling") || text.contains("\"any\"");
         let most = match (somebody_polls, is_narrow) {
-            // The client library parses each segment of a polling answer as a whole one (FINDINGS.md), so that what
-            // does not fit into one never arrives: known, and worth no further story.
+            // The client library parses each segment of a polling answer as a whole one
+            // (FINDINGS.md), so that what does not fit into one never arrives: known, and worth no
+            // further story.
             (true, _) => 1_000,
             (false, true) if theme == Theme::Large => 30_000,
             (false, true) => 4_000,

@@ -1,5 +1,5 @@
-//! The edits by which a world becomes smaller. Each is an edit of the document; whether it is any good is seen when
-//! the world is played.
+//! The edits by which a world becomes smaller. Each is an edit of the document; whether it is any
+//! good is seen when the world is played.
 
 use super::candidate::Candidate;
 use crate::search::document::{Document, in_ms, ms, number};

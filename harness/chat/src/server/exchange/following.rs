@@ -159,7 +159,8 @@ impl Exchange {
         self.broker.as_mut()?.ahead.remove(&next)
     }
 
-    /// There are messages up to this id; asks for those that have not come, unless it has asked already.
+    /// There are messages up to this id; asks for those that have not come, unless it has asked
+    /// already.
     fn notice_missing(&mut self, upto: i64) {
         let after = self.highest;
         if !self.keeps_order() || after >= upto {

@@ -1,5 +1,5 @@
-//! The sessions of a server in the order of their arrival, and which of them are in which room. So a message
-//! costs what it has receivers, however many others are connected.
+//! The sessions of a server in the order of their arrival, and which of them are in which room. So
+//! a message costs what it has receivers, however many others are connected.
 
 use crate::message::{full_name, namespace_of, room_of};
 use crate::server::session::{Session, SessionNumber};

@@ -1,11 +1,13 @@
-//! What clients want and have not got yet: a queue for each session, and turns in which all of them get on.
+//! What clients want and have not got yet: a queue for each session, and turns in which all of them
+//! get on.
 //!
-//! A turn takes one thing of each session after the other until it has enough, stores the messages among them in one
-//! transaction, and then does the rest. So a commit is paid for by many, and a session that wants a thousand things
-//! waits for itself: another one's message is in the next turn, or, behind a crowd, in the one after it.
+//! A turn takes one thing of each session after the other until it has enough, stores the messages
+//! among them in one transaction, and then does the rest. So a commit is paid for by many, and a
+//! session that wants a thousand things waits for itself: another one's message is in the next
+//! turn, or, behind a crowd, in the one after it.
 //!
-//! What changes what its session may do (it joins, it leaves), or shows what is stored (a page), is the last thing of
-//! its session in a turn, because what follows depends on it.
+//! What changes what its session may do (it joins, it leaves), or shows what is stored (a page), is
+//! the last thing of its session in a turn, because what follows depends on it.
 
 use super::Exchange;
 use crate::cause::Rejection;
@@ -18,8 +20,8 @@ use crate::wire::{self, Receipt, Submission};
 use squall_recovery::SocketRef;
 use tokio::time::Instant;
 
-/// The most things of a turn. What they are for others must fit into the queue of a socket, of which this is a
-/// quarter by default.
+/// The most things of a turn. What they are for others must fit into the queue of a socket, of
+/// which this is a quarter by default.
 const TURN: usize = 32;
 
 /// The most bytes that wait in the queue of a session, beside its first thing.
@@ -42,8 +44,8 @@ enum Outcome {
 }
 
 impl Exchange {
-    /// Takes something that a client wants. If too much waits already, a message is refused for now, and the rest is
-    /// lost: its client asks again.
+    /// Takes something that a client wants. If too much waits already, a message is refused for
+    /// now, and the rest is lost: its client asks again.
     pub(in crate::server) fn give(&mut self, number: SessionNumber, given: Given) {
         let Some(session) = self.sessions.get_mut(number) else {
             return;
@@ -74,8 +76,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`StorageError`] if something of it could not be done. If it [may pass](StorageError::may_pass), whom that
-    /// concerns has been told.
+    /// [`StorageError`] if something of it could not be done. If it [may
+    /// pass](StorageError::may_pass), whom that concerns has been told.
     pub(in crate::server) fn take_turn(&mut self) -> Result<(), StorageError> {
         let turn = self.next_turn();
         let numbers: Vec<SessionNumber> = turn.iter().map(|(number, _)| *number).collect();
@@ -120,9 +122,10 @@ impl Exchange {
         turn
     }
 
-    /// Stores messages, sends them to everyone who is live in their rooms, and acknowledges them, unless they are
-    /// there already or are not allowed: in this order, and without a pause. In a cluster, when they have come back
-    /// from the broker. What could not be stored for now is acknowledged as such, and nobody else hears of it.
+    /// Stores messages, sends them to everyone who is live in their rooms, and acknowledges them,
+    /// unless they are there already or are not allowed: in this order, and without a pause. In a
+    /// cluster, when they have come back from the broker. What could not be stored for now is
+    /// acknowledged as such, and nobody else hears of it.
     fn say_all(
         &mut self,
         messages: Vec<(SessionNumber, Submission, Reply)>,
@@ -181,8 +184,8 @@ impl Exchange {
         sent?
     }
 
-    /// Stores a message, or says why it is not. None if nothing is to be said of it: the broker has it, or its sender
-    /// is not there any more.
+    /// Stores a message, or says why it is not. None if nothing is to be said of it: the broker has
+    /// it, or its sender is not there any more.
     fn say(
         &mut self,
         number: SessionNumber,
@@ -280,7 +283,8 @@ impl Exchange {
         }
     }
 
-    /// Passes on that somebody is typing, and says that it is done: a client with retries would say it again.
+    /// Passes on that somebody is typing, and says that it is done: a client with retries would say
+    /// it again.
     fn hear_typing(
         &mut self,
         number: SessionNumber,

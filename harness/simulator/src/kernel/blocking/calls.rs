@@ -8,7 +8,8 @@ use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT};
 use std::time::Duration;
 
 impl Kernel {
-    /// The call would block. Unless its descriptor never does, the thread has to wait and ask again.
+    /// The call would block. Unless its descriptor never does, the thread has to wait and ask
+    /// again.
     pub(in crate::kernel) fn would_block(
         &mut self,
         never_blocks: bool,

@@ -1,5 +1,6 @@
-//! When what has arrived is acknowledged: at once, with data that goes the other way, or after a while (RFC 9293,
-//! section 3.8.6.3). The rules are Linux's, which come close to guessing what the program will do.
+//! When what has arrived is acknowledged: at once, with data that goes the other way, or after a
+//! while (RFC 9293, section 3.8.6.3). The rules are Linux's, which come close to guessing what the
+//! program will do.
 
 use super::clock::millis;
 
@@ -7,8 +8,9 @@ use super::clock::millis;
 const LEAST_DELAY: u64 = millis(40);
 const LARGEST_DELAY: u64 = millis(200);
 
-/// How many acknowledgements are not delayed at the beginning of a connection, after a pause, and after a
-/// segment that nobody needed (`TCP_MAX_QUICKACKS`): a sender in slow start lives from them.
+/// How many acknowledgements are not delayed at the beginning of a connection, after a pause, and
+/// after a segment that nobody needed (`TCP_MAX_QUICKACKS`): a sender in slow start lives from
+/// them.
 const QUICK: u32 = 16;
 
 /// What a segment carries at least if a peer said nothing (RFC 9293, section 3.7.1).
@@ -26,7 +28,8 @@ pub(super) struct Acknowledging {
     wanted: bool,
     /// It is to be acknowledged whatever the rules are.
     at_once: bool,
-    /// Segments with less than usual in them that came since the last acknowledgement: one, or more.
+    /// Segments with less than usual in them that came since the last acknowledgement: one, or
+    /// more.
     small: u8,
     /// When it is acknowledged at the latest.
     due: Option<u64>,
@@ -98,7 +101,8 @@ impl Acknowledging {
         self.wanted = true;
     }
 
-    /// The next acknowledgements are not delayed, and the program counts as one that does not answer.
+    /// The next acknowledgements are not delayed, and the program counts as one that does not
+    /// answer.
     pub(super) fn hurry(&mut self) {
         self.quick = self.quick.max(QUICK);
         self.interactive = false;
@@ -110,7 +114,8 @@ impl Acknowledging {
         self.interactive = interactive;
     }
 
-    /// The peer's FIN has come: whoever reads its end will soon answer or close, and that carries the acknowledgement.
+    /// The peer's FIN has come: whoever reads its end will soon answer or close, and that carries
+    /// the acknowledgement.
     pub(super) fn finished(&mut self) {
         self.wanted = true;
         self.interactive = true;
@@ -124,8 +129,8 @@ impl Acknowledging {
 
     /// Whether what came is acknowledged at once; if not, it will be in a while.
     ///
-    /// `unacknowledged` bytes are in order and not acknowledged; `opens` says that the window, told now, would
-    /// not be smaller than before; `has_gap` that some came out of order.
+    /// `unacknowledged` bytes are in order and not acknowledged; `opens` says that the window, told
+    /// now, would not be smaller than before; `has_gap` that some came out of order.
     pub(super) fn decide(
         &mut self,
         now: u64,
@@ -164,7 +169,8 @@ impl Acknowledging {
         self.wanted && (unacknowledged > self.segment || small && is_empty)
     }
 
-    /// It is due by now, and nothing has carried it. Linux takes that as a sign that the guess was wrong.
+    /// It is due by now, and nothing has carried it. Linux takes that as a sign that the guess was
+    /// wrong.
     pub(super) fn overdue(&mut self, time_out: u64) {
         self.due = None;
         if self.interactive {

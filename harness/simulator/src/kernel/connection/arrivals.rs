@@ -24,7 +24,8 @@ impl Arrivals {
         self.blocks.last().map(|&(_, end)| end)
     }
 
-    /// Notes a block. Returns what of it had been there before, if it is all of it or its beginning.
+    /// Notes a block. Returns what of it had been there before, if it is all of it or its
+    /// beginning.
     pub(super) fn insert(&mut self, (mut from, mut to): Block) -> Option<Block> {
         // The blocks that it touches.
         let first = self.blocks.partition_point(|&(_, end)| end < from);

@@ -1,7 +1,8 @@
 //! Bytes of a stream that wait: to be acknowledged, or to be read.
 //!
-//! They lie in pieces that exist only while something is in them, but for one that is kept for the next bytes. So a
-//! buffer may be as large as it likes, and a connection on which nothing was ever under way has none.
+//! They lie in pieces that exist only while something is in them, but for one that is kept for the
+//! next bytes. So a buffer may be as large as it likes, and a connection on which nothing was ever
+//! under way has none.
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;

@@ -1,4 +1,5 @@
-//! How much may be under way: CUBIC (RFC 9438) with HyStart, as Linux has them, and Reno (RFC 5681).
+//! How much may be under way: CUBIC (RFC 9438) with HyStart, as Linux has them, and Reno
+//! (RFC 5681).
 //!
 //! All windows are counted in segments, as Linux counts them.
 
@@ -11,12 +12,13 @@ pub(super) const FIRST_WINDOW: u32 = 10;
 /// No window is smaller when it was reduced.
 const LEAST_THRESHOLD: u32 = 2;
 
-/// RFC 9438, section 4: the constant C, and what a loss leaves of the window. Linux has them as 0.4 and 717/1024.
+/// RFC 9438, section 4: the constant C, and what a loss leaves of the window. Linux has them as 0.4
+/// and 717/1024.
 const C: f64 = 0.4;
 const BETA: f64 = 717.0 / 1024.0;
 
-/// HyStart looks at windows of so many segments or more; a train of acknowledgements has no gap longer than this; so
-/// many samples make the round trip of a round.
+/// HyStart looks at windows of so many segments or more; a train of acknowledgements has no gap
+/// longer than this; so many samples make the round trip of a round.
 const TRAIN_WINDOW: u32 = 16;
 const TRAIN_GAP: u64 = millis(2);
 const SAMPLES: u32 = 8;
@@ -109,7 +111,8 @@ impl Congestion {
         self.window < self.threshold
     }
 
-    /// A round trip was measured; what has been acknowledged ends at `una`, what has been sent at `nxt`.
+    /// A round trip was measured; what has been acknowledged ends at `una`, what has been sent at
+    /// `nxt`.
     pub(super) fn sample(&mut self, now: u64, sample: u64, una: Seq, nxt: Seq) {
         let cubic = &mut self.cubic;
         // What is measured right after a loss says little.
@@ -190,8 +193,8 @@ impl Congestion {
         self.threshold = self.threshold.max(threshold);
     }
 
-    /// A recovery is over: what is left of the window is the threshold. If the reduction was taken back before there was any
-    /// threshold, there is none, and the window stays.
+    /// A recovery is over: what is left of the window is the threshold. If the reduction was taken
+    /// back before there was any threshold, there is none, and the window stays.
     pub(super) fn settle_at_threshold(&mut self) {
         if self.threshold < u32::MAX {
             self.settle(self.threshold);
@@ -229,8 +232,9 @@ impl Congestion {
         (self.usage.used, self.usage.since) = (0, now);
     }
 
-    /// All has been sent that may be: so many segments are under way, what has been acknowledged ends at `una` and
-    /// what has been sent at `nxt`; `stopped` says that it was the window that allowed no more.
+    /// All has been sent that may be: so many segments are under way, what has been acknowledged
+    /// ends at `una` and what has been sent at `nxt`; `stopped` says that it was the window that
+    /// allowed no more.
     pub(super) fn used(
         &mut self,
         now: u64,

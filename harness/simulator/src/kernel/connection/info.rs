@@ -1,6 +1,7 @@
 //! What a connection tells of itself: `TCP_INFO` (`tcp(7)`; `linux/tcp.h`).
 
-/// The figures. Times are in microseconds, those of "last" in milliseconds ago; segments are counted, not bytes.
+/// The figures. Times are in microseconds, those of "last" in milliseconds ago; segments are
+/// counted, not bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Info {
     pub(crate) state: u8,

@@ -1,5 +1,5 @@
-//! Which segments are lost: those sent a round trip, and a little for reordering, before one that has arrived
-//! (RACK, RFC 8985).
+//! Which segments are lost: those sent a round trip, and a little for reordering, before one that
+//! has arrived (RACK, RFC 8985).
 
 use super::scoreboard::{Scoreboard, Sent};
 use super::sequence::Seq;
@@ -20,12 +20,13 @@ pub(super) struct Rack {
     round_trip: u64,
     /// Segments have overtaken one another.
     has_reordering: bool,
-    /// How much is waited for reordering, in quarters of the shortest round trip, less one; and for how long that
-    /// is so.
+    /// How much is waited for reordering, in quarters of the shortest round trip, less one; and for
+    /// how long that is so.
     wider: u32,
     recoveries: u32,
     widened_until: Option<Seq>,
-    /// Whatever was sent, in order of time; what was sent again or has arrived since is passed over.
+    /// Whatever was sent, in order of time; what was sent again or has arrived since is passed
+    /// over.
     order: VecDeque<(u64, Seq)>,
 }
 
@@ -57,8 +58,8 @@ impl Rack {
         self.has_reordering = true;
     }
 
-    /// The peer has got something twice: what was overtaken had been taken for lost too early. That counts once
-    /// in a round trip.
+    /// The peer has got something twice: what was overtaken had been taken for lost too early. That
+    /// counts once in a round trip.
     pub(super) fn widen(&mut self, una: Seq, nxt: Seq) {
         if self.widened_until.is_none_or(|until| una > until) {
             self.wider = (self.wider + 1).min(0xfe);
@@ -84,8 +85,8 @@ impl Rack {
         (least / 4).saturating_mul(quarters).min(smoothed)
     }
 
-    /// How much longer a segment may take until it is lost; none if it was not sent before one that has
-    /// arrived. `window` is what reordering is given.
+    /// How much longer a segment may take until it is lost; none if it was not sent before one that
+    /// has arrived. `window` is what reordering is given.
     fn left(&self, now: u64, at: u64, window: u64) -> u64 {
         (at + self.round_trip + window).saturating_sub(now)
     }
@@ -137,7 +138,8 @@ mod tests {
 
     const ROUND_TRIP: u64 = 100;
 
-    /// Five segments, sent at the times 1, 2, 3, 4, 5, of which the one at a place has arrived after a round trip.
+    /// Five segments, sent at the times 1, 2, 3, 4, 5, of which the one at a place has arrived
+    /// after a round trip.
     fn five(arrived: &[u32]) -> (Rack, Scoreboard, u64) {
         let (mut rack, mut board) = (Rack::default(), Scoreboard::default());
         for n in 0..5 {

@@ -1,4 +1,5 @@
-//! The receiving half: what arrives is put in order, and the window grows with what the program takes.
+//! The receiving half: what arrives is put in order, and the window grows with what the program
+//! takes.
 
 use super::acknowledging::Acknowledging;
 use super::arrivals::Arrivals;
@@ -7,13 +8,13 @@ use super::segment::{Block, Header};
 use super::sequence::Seq;
 use std::mem::MaybeUninit;
 
-/// How much may wait to be read, in bytes: at first and at most. Linux reckons with `tcp_rmem` = 131,072 bytes to
-/// 6 MiB, of which half is for what it keeps beside the bytes.
+/// How much may wait to be read, in bytes: at first and at most. Linux reckons with `tcp_rmem` =
+/// 131,072 bytes to 6 MiB, of which half is for what it keeps beside the bytes.
 const FIRST_WINDOW: usize = 65_535;
 const LARGEST_WINDOW: usize = 3 << 20;
 
-/// By how much windows are shifted so that the largest one can be told (RFC 7323, section 2.3), as Linux works
-/// it out from 6 MiB.
+/// By how much windows are shifted so that the largest one can be told (RFC 7323, section 2.3), as
+/// Linux works it out from 6 MiB.
 const SCALE: u8 = 7;
 
 /// The largest shift that means something (RFC 7323, section 2.3).
@@ -43,8 +44,8 @@ pub(super) struct Receiver {
     pub(super) acknowledging: Acknowledging,
 }
 
-/// How the buffer follows the program: what it takes in a round trip should fit twice (dynamic right-sizing;
-/// `tcp_moderate_rcvbuf`).
+/// How the buffer follows the program: what it takes in a round trip should fit twice (dynamic
+/// right-sizing; `tcp_moderate_rcvbuf`).
 #[derive(Debug, Default)]
 struct Growth {
     round_trip: Option<u64>,
@@ -137,8 +138,8 @@ impl Receiver {
         !self.arrivals.is_empty()
     }
 
-    /// Takes bytes that begin with a number; those outside of the window are left. Says whether any can be read
-    /// that could not before.
+    /// Takes bytes that begin with a number; those outside of the window are left. Says whether any
+    /// can be read that could not before.
     pub(super) fn take(&mut self, seq: Seq, bytes: &[u8]) -> bool {
         // Places counted from RCV.NXT: numbers that lie half of their space apart have no order.
         let begin = i64::from((seq - self.next) as i32);
@@ -178,8 +179,9 @@ impl Receiver {
         true
     }
 
-    /// Bytes came that are not taken, because what they came with makes no sense: they are not looked at. If all of
-    /// them were there already, the peer is told so, whose acknowledgement was lost.
+    /// Bytes came that are not taken, because what they came with makes no sense: they are not
+    /// looked at. If all of them were there already, the peer is told so, whose acknowledgement was
+    /// lost.
     pub(super) fn refuse(&mut self, seq: Seq, length: usize) {
         let begin = i64::from((seq - self.next) as i32);
         if begin < 0 && begin + length as i64 <= 0 {
@@ -194,8 +196,8 @@ impl Receiver {
         self.acknowledging.hurry();
     }
 
-    /// What a segment tells the peer: how far all has come, which window there is, and what came beside.
-    /// `sack` says that the peer understands SACK.
+    /// What a segment tells the peer: how far all has come, which window there is, and what came
+    /// beside. `sack` says that the peer understands SACK.
     pub(super) fn tell(&mut self, header: &mut Header, sack: bool) {
         header.ack = self.next();
         header.window = self.advertise();

@@ -1,5 +1,6 @@
-//! How long a round trip takes, and from that how long to wait for an acknowledgement (RFC 6298), with Linux's
-//! rule for the variance: it counts for at least 200 ms, and falls only once in a round trip.
+//! How long a round trip takes, and from that how long to wait for an acknowledgement (RFC 6298),
+//! with Linux's rule for the variance: it counts for at least 200 ms, and falls only once in a
+//! round trip.
 
 use super::clock::millis;
 use super::sequence::Seq;
@@ -45,8 +46,8 @@ impl Default for RoundTrip {
 }
 
 impl RoundTrip {
-    /// Something was acknowledged so long after it had been sent; all before `una` is now, and what has been sent
-    /// ends at `nxt`.
+    /// Something was acknowledged so long after it had been sent; all before `una` is now, and what
+    /// has been sent ends at `nxt`.
     pub(super) fn sample(&mut self, sample: u64, una: Seq, nxt: Seq) {
         let Some(smoothed) = self.smoothed else {
             self.smoothed = Some(sample.max(1));
@@ -58,8 +59,8 @@ impl RoundTrip {
         };
         let error = sample.abs_diff(smoothed);
         self.smoothed = Some((smoothed - smoothed / 8 + sample / 8).max(1));
-        // `deviation` moves by a quarter towards four times the error; if the round trip becomes shorter, by a
-        // 32nd: that is no reason to wait longer.
+        // `deviation` moves by a quarter towards four times the error; if the round trip becomes
+        // shorter, by a 32nd: that is no reason to wait longer.
         let aim = self.deviation / 4;
         self.deviation = match error.checked_sub(aim) {
             None => self.deviation - (aim - error),

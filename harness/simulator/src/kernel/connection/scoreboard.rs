@@ -1,4 +1,5 @@
-//! What was sent and is not acknowledged, and what is known of each segment of it (RFC 6675, section 3).
+//! What was sent and is not acknowledged, and what is known of each segment of it (RFC 6675,
+//! section 3).
 
 use super::segment::{Block, Blocks};
 use super::sequence::Seq;
@@ -18,8 +19,8 @@ pub(super) struct Sent {
     pub(super) is_lost: bool,
     /// It was sent again since.
     pub(super) is_resent: bool,
-    /// It was sent more than once: what comes back says nothing of the round trip (Karn's algorithm, RFC 6298,
-    /// section 3).
+    /// It was sent more than once: what comes back says nothing of the round trip (Karn's
+    /// algorithm, RFC 6298, section 3).
     pub(super) was_resent: bool,
 }
 
@@ -31,7 +32,8 @@ pub(super) struct Delivered {
     /// When the first and the last of those that were sent once were sent.
     pub(super) first_at: Option<u64>,
     pub(super) last_at: Option<u64>,
-    /// Of those that were sent once, and had not been selectively acknowledged: the one with the lowest number.
+    /// Of those that were sent once, and had not been selectively acknowledged: the one with the
+    /// lowest number.
     pub(super) lowest: Option<Seq>,
     /// One that was sent once, and before `high`, has arrived.
     pub(super) is_original: bool,
@@ -115,8 +117,8 @@ impl Scoreboard {
         self.segments.get(place).filter(|sent| sent.seq == seq)
     }
 
-    /// All before `una` has arrived. `high` is where the losses that are being repaired end. `each` sees those
-    /// segments of which that is news.
+    /// All before `una` has arrived. `high` is where the losses that are being repaired end. `each`
+    /// sees those segments of which that is news.
     pub(super) fn acknowledge(
         &mut self,
         una: Seq,
@@ -160,7 +162,8 @@ impl Scoreboard {
         let mut seen = Blocks::default();
         for &block in blocks {
             seen.push(block);
-            // A block that was told before, and has become longer at either end, is looked at there.
+            // A block that was told before, and has become longer at either end, is looked at
+            // there.
             let mut known = self.known.iter();
             match known.find(|(from, to)| *from < block.1 && block.0 < *to) {
                 None => self.sack_within(block, block, high, delivered, &mut each),
@@ -264,8 +267,8 @@ impl Scoreboard {
         self.lost = 0;
     }
 
-    /// What is to be sent again first, in pieces of at most so many bytes. Small segments behind it that have not arrived
-    /// go with it.
+    /// What is to be sent again first, in pieces of at most so many bytes. Small segments behind it
+    /// that have not arrived go with it.
     pub(super) fn next_lost(&mut self, most: u32) -> Option<Block> {
         if self.lost == 0 {
             return None;
@@ -298,8 +301,8 @@ impl Scoreboard {
         (seq, at)
     }
 
-    /// Makes one segment of this one and of those behind it, as far as they fit into so many bytes and the peer has told
-    /// of none of them (`tcp_retrans_collapse`).
+    /// Makes one segment of this one and of those behind it, as far as they fit into so many bytes
+    /// and the peer has told of none of them (`tcp_retrans_collapse`).
     fn join(&mut self, place: usize, most: u32) -> Block {
         let Sent { seq, mut end, .. } = self.segments[place];
         let mut joined = place + 1;

@@ -229,8 +229,8 @@ impl<'a> Segment<'a> {
         self.header.seq + self.length()
     }
 
-    /// What answers it if there is no connection that it could be for (RFC 9293, section 3.10.7.1); none if
-    /// it is a reset itself.
+    /// What answers it if there is no connection that it could be for (RFC 9293, section 3.10.7.1);
+    /// none if it is a reset itself.
     pub(crate) fn reset(&self) -> Option<Header> {
         if self.header.has(flag::RST) {
             return None;

@@ -1,6 +1,7 @@
 //! The sending half: what may leave when, and until when it is waited for.
 //!
-//! What acknowledgements change is in [`acknowledgement`], what is done about losses in [`recovery`].
+//! What acknowledgements change is in [`acknowledgement`], what is done about losses in
+//! [`recovery`].
 
 mod acknowledgement;
 mod recovery;
@@ -18,8 +19,9 @@ use super::scoreboard::Scoreboard;
 use super::sequence::Seq;
 use repair::{Phase, Repair};
 
-/// What a program may have written that is not acknowledged, in bytes: at first and at most. Linux begins with
-/// `tcp_wmem` = 16 KiB and, as soon as there is a connection, makes room for twice the window.
+/// What a program may have written that is not acknowledged, in bytes: at first and at most. Linux
+/// begins with `tcp_wmem` = 16 KiB and, as soon as there is a connection, makes room for twice the
+/// window.
 const FIRST_ROOM: usize = 46_080;
 const LARGEST_ROOM: usize = 4 << 20;
 
@@ -29,7 +31,8 @@ const SEGMENT_ROOM: usize = 2304;
 /// The least time that any timer is set for (`TCP_TIMEOUT_MIN`, two jiffies of a millisecond).
 const LEAST_TIMER: u64 = millis(2);
 
-/// How often the peer is asked for a window, or told something again, before it is given up (`tcp_retries2`).
+/// How often the peer is asked for a window, or told something again, before it is given up
+/// (`tcp_retries2`).
 const RETRIES: u32 = 15;
 
 /// For how long that is, by the shortest time-out there is (`tcp_retries2`): 924.6 s.
@@ -58,8 +61,8 @@ pub(crate) struct Wishes {
     pub(crate) no_delay: bool,
     /// They wait until there is more (`TCP_CORK`).
     pub(crate) cork: bool,
-    /// How long to wait for acknowledgements, in nanoseconds; zero stands for the system's own limits
-    /// (`TCP_USER_TIMEOUT`, RFC 5482).
+    /// How long to wait for acknowledgements, in nanoseconds; zero stands for the system's own
+    /// limits (`TCP_USER_TIMEOUT`, RFC 5482).
     pub(crate) patience: u64,
     /// Nobody waits for what becomes of it: less patience is enough (`tcp_orphan_retries`).
     pub(crate) is_abandoned: bool,
@@ -93,7 +96,8 @@ pub(super) struct Sender {
     segment: u32,
     /// The peer understands SACK.
     pub(super) sack: bool,
-    /// How much a program may have written that is not acknowledged, and whether it has set that itself.
+    /// How much a program may have written that is not acknowledged, and whether it has set that
+    /// itself.
     room: usize,
     is_room_fixed: bool,
     board: Scoreboard,
@@ -215,7 +219,8 @@ impl Sender {
         self.fin.is_some_and(|fin| fin < self.una)
     }
 
-    /// Makes room for twice the window. It does not become less again: a writer that was told of room finds it.
+    /// Makes room for twice the window. It does not become less again: a writer that was told of
+    /// room finds it.
     fn make_room(&mut self) {
         let segments = (self.congestion.window as usize).min(LARGEST_ROOM / SEGMENT_ROOM);
         if !self.is_room_fixed {
@@ -248,8 +253,8 @@ impl Sender {
         self.fin.get_or_insert(end);
     }
 
-    /// The handshake is complete: the peer has this window. A handshake that needed more than two tries begins
-    /// with a window of one segment.
+    /// The handshake is complete: the peer has this window. A handshake that needed more than two
+    /// tries begins with a window of one segment.
     pub(super) fn open(&mut self, seq: Seq, window: u32, tries: u32) {
         self.set_window(seq, window);
         if tries > 2 {
@@ -329,8 +334,8 @@ impl Sender {
         })
     }
 
-    /// Whether a segment that is not full has to wait (RFC 9293, section 3.7.4): for the acknowledgement of the
-    /// last one that was not, or for more.
+    /// Whether a segment that is not full has to wait (RFC 9293, section 3.7.4): for the
+    /// acknowledgement of the last one that was not, or for more.
     fn is_held(&self, wishes: &Wishes) -> bool {
         let small_under_way = self.small > self.una && self.small <= self.nxt;
         wishes.cork || !wishes.no_delay && !self.board.is_empty() && small_under_way
@@ -394,8 +399,8 @@ impl Sender {
         }
     }
 
-    /// Sets the timer anew after something has left or was acknowledged. `progress` says that the peer has
-    /// acknowledged something.
+    /// Sets the timer anew after something has left or was acknowledged. `progress` says that the
+    /// peer has acknowledged something.
     fn expect(&mut self, now: u64, progress: bool) {
         if self.board.is_empty() {
             self.timer = None;
@@ -423,8 +428,8 @@ impl Sender {
         self.timer = Some((Timer::Retransmission, at));
     }
 
-    /// How long after the last segment a probe leaves (RFC 8985, section 7.2). A single one may be acknowledged
-    /// late; Linux reckons with the least time-out.
+    /// How long after the last segment a probe leaves (RFC 8985, section 7.2). A single one may be
+    /// acknowledged late; Linux reckons with the least time-out.
     fn tail_loss_after(&self) -> u64 {
         let twice = 2 * self.round_trip.smoothed().unwrap_or(FIRST_TIME_OUT);
         match self.board.len() {

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::ops::{Add, AddAssign, Sub};
 
-/// A sequence number. Two of them can be compared if they lie within 2^31 of each other; whatever a peer
-/// sends has an order, if not always one that makes sense.
+/// A sequence number. Two of them can be compared if they lie within 2^31 of each other; whatever a
+/// peer sends has an order, if not always one that makes sense.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Seq(pub(crate) u32);
 

@@ -29,8 +29,8 @@ struct UnderWay {
     bytes: Vec<u8>,
 }
 
-/// What the path does to the n-th segment, counted from 0, with so many bytes of data, from an end: how much later than
-/// others it arrives; never, if none.
+/// What the path does to the n-th segment, counted from 0, with so many bytes of data, from an end:
+/// how much later than others it arrives; never, if none.
 type Fate = Box<dyn FnMut(usize, usize, usize) -> Option<u64>>;
 
 struct Pair {
@@ -157,7 +157,8 @@ impl Pair {
     }
 }
 
-/// What a host answers for a connection that it does not know any more. (RFC 9293, section 3.10.7.1)
+/// What a host answers for a connection that it does not know any more. (RFC 9293,
+/// section 3.10.7.1)
 fn refuse(segment: &Segment<'_>, sent: &mut Sent) {
     if !segment.header.has(flag::RST) {
         let header = Header {
@@ -386,7 +387,8 @@ fn who_never_answers_is_given_up_after_fifteen_minutes_or_as_long_as_the_program
 
 #[test]
 fn a_time_out_that_came_too_early_costs_nothing() {
-    // All is late by half a second once: the acknowledgements of the first sending arrive after the time-out.
+    // All is late by half a second once: the acknowledgements of the first sending arrive after the
+    // time-out.
     let mut pair =
         Pair::connected().losing(|number, _, _| Some(if number < 4 { millis(500) } else { 0 }));
     pair.write(0, &[1; 4 * 1448]);
@@ -422,8 +424,8 @@ fn a_full_receiver_is_asked_until_it_has_room() {
     assert_eq!(total, written);
 }
 
-/// Regression: the room shrank with the congestion window, so that a writer that had been told of room found none, and
-/// was never told again.
+/// Regression: the room shrank with the congestion window, so that a writer that had been told of
+/// room found none, and was never told again.
 #[test]
 fn room_to_write_does_not_become_less() {
     let mut pair = Pair::connected();
@@ -660,7 +662,8 @@ proptest! {
         }
     }
 
-    /// Whatever somebody sends, in whatever state: nothing panics, and no more is kept than there is room for.
+    /// Whatever somebody sends, in whatever state: nothing panics, and no more is kept than there
+    /// is room for.
     #[test]
     fn hostile_segments_do_no_harm(segments in proptest::collection::vec(hostile(), 1..60), finishes in any::<bool>()) {
         let mut pair = Pair::connected();

@@ -45,8 +45,8 @@ impl Kernel {
         self.hardware.cpu.charged = 0;
     }
 
-    /// Moves the packets that may leave to the end of `packets`: while a turn lasts, only those that
-    /// the kernel sends on its own.
+    /// Moves the packets that may leave to the end of `packets`: while a turn lasts, only those
+    /// that the kernel sends on its own.
     pub(crate) fn take_departing(&mut self, packets: &mut Vec<Packet>) {
         if !self.is_busy() {
             self.flush();

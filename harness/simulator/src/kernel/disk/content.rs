@@ -7,9 +7,11 @@ pub(super) struct Content {
     pub(super) bytes: Vec<u8>,
     /// What was overwritten since the last sync, oldest first.
     pub(super) unsynced: Vec<Overwritten>,
-    /// Whether there is anything to lose at a loss of power. A file without a name dies with its last handle.
+    /// Whether there is anything to lose at a loss of power. A file without a name dies with its
+    /// last handle.
     pub(super) is_logged: bool,
-    /// Whether writes that only make the file longer, one behind the other, count as one: a program's log has many.
+    /// Whether writes that only make the file longer, one behind the other, count as one: a
+    /// program's log has many.
     merges: bool,
 }
 
@@ -30,7 +32,8 @@ impl Content {
         }
     }
 
-    /// Copies what is at `offset` into the buffer, and says how many bytes there were before the end.
+    /// Copies what is at `offset` into the buffer, and says how many bytes there were before the
+    /// end.
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> usize {
         let length = self.bytes.len();
         let start = length.min(usize::try_from(offset).unwrap_or(usize::MAX));

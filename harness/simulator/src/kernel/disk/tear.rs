@@ -1,9 +1,9 @@
 //! A loss of power that tears writes.
 //!
-//! A disk writes whole sectors, in an order of its own. Of all that was written since the last sync, each
-//! sector of each write survives or not, as the seed says; so does each change of a file's size. A write
-//! across several sectors can be torn within, and a later write can survive an earlier one. Within a
-//! sector nothing is torn: that is what a drive promises.
+//! A disk writes whole sectors, in an order of its own. Of all that was written since the last
+//! sync, each sector of each write survives or not, as the seed says; so does each change of a
+//! file's size. A write across several sectors can be torn within, and a later write can survive an
+//! earlier one. Within a sector nothing is torn: that is what a drive promises.
 
 use super::Disk;
 use super::content::Content;

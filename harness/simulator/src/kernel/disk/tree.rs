@@ -1,13 +1,15 @@
-//! The file system of a machine: directories, files, symbolic links and devices, and what of them is surely on the platter.
+//! The file system of a machine: directories, files, symbolic links and devices, and what of them
+//! is surely on the platter.
 //!
-//! A file's content is on the platter when the file has been synced, its name when its directory has been; the names that
-//! lead to a directory are there with it. A loss of power takes away all other changes of names, each as a whole: a file is
-//! renamed or it is not, but what was renamed later may be there when what was renamed earlier is not, as far as these are
-//! about different names. A file system of Linux keeps more than that, and promises no more (POSIX does not even promise
-//! this much of the names of directories).
+//! A file's content is on the platter when the file has been synced, its name when its directory
+//! has been; the names that lead to a directory are there with it. A loss of power takes away all
+//! other changes of names, each as a whole: a file is renamed or it is not, but what was renamed
+//! later may be there when what was renamed earlier is not, as far as these are about different
+//! names. A file system of Linux keeps more than that, and promises no more (POSIX does not even
+//! promise this much of the names of directories).
 //!
-//! Left out: users (everything belongs to the one user, whose permissions are those of the mode), pipes with names,
-//! extended attributes, quotas.
+//! Left out: users (everything belongs to the one user, whose permissions are those of the mode),
+//! pipes with names, extended attributes, quotas.
 
 use super::content::Content;
 use crate::kernel::disk::error::DiskError;
@@ -30,7 +32,8 @@ const PATH_MAX: usize = 4096;
 /// How many symbolic links may be followed for one path.
 const LINKS_MAX: u32 = 40;
 
-/// After so many changes of names without a sync, the older half is on the platter: the kernel has written it back.
+/// After so many changes of names without a sync, the older half is on the platter: the kernel has
+/// written it back.
 const CHANGES_MAX: usize = 4096;
 
 /// What is there when a machine is new, and can be written to by its programs.
@@ -262,8 +265,8 @@ impl Tree {
         }
     }
 
-    /// Where a path leads (`path_resolution(7)`), from a directory if it is relative. `follows` says whether a symbolic link
-    /// at its end is followed.
+    /// Where a path leads (`path_resolution(7)`), from a directory if it is relative. `follows`
+    /// says whether a symbolic link at its end is followed.
     pub(crate) fn look_up(&self, start: Number, path: &[u8], follows: bool) -> Result<Place> {
         if path.is_empty() {
             return Err(Errno(libc::ENOENT));
@@ -603,7 +606,8 @@ impl Tree {
         }
     }
 
-    /// The names of a directory with what they lead to, in the order of the names, and itself and the one above.
+    /// The names of a directory with what they lead to, in the order of the names, and itself and
+    /// the one above.
     pub(crate) fn list(&self, directory: Number) -> Result<Vec<(Vec<u8>, Number, u32)>> {
         let kind = |number: Number| self.stat(number).map_or(0, |stat| stat.mode);
         let own = [(&b"."[..], directory), (b"..", self.parent(directory))];
@@ -850,7 +854,8 @@ impl Tree {
         }
     }
 
-    /// A name that was made and is taken away again before either was on the platter: as if nothing had been.
+    /// A name that was made and is taken away again before either was on the platter: as if nothing
+    /// had been.
     fn cancels(&mut self, change: &Change) -> bool {
         let [part] = &change.parts[..] else {
             return false;
@@ -898,7 +903,8 @@ impl Tree {
         };
     }
 
-    /// The names of a directory are one for each directory in it, and its own two; none if it is gone.
+    /// The names of a directory are one for each directory in it, and its own two; none if it is
+    /// gone.
     fn count_directories(&mut self, directory: Number) {
         let Ok(entries) = self.entries(directory) else {
             return;
@@ -912,7 +918,8 @@ impl Tree {
         }
     }
 
-    /// Brings onto the platter what was done to a node: a file's content, a directory's names and those that lead there.
+    /// Brings onto the platter what was done to a node: a file's content, a directory's names and
+    /// those that lead there.
     pub(crate) fn sync(&mut self, number: Number) {
         if let Ok(content) = self.content(number) {
             content.unsynced.clear();
@@ -973,8 +980,8 @@ impl Tree {
         self.nodes.retain(|_, node| !gone(node));
     }
 
-    /// The power is gone, and all that was not synced; or, if `torn` says so, of each change of names and of each sector
-    /// of so many bytes the seed says whether it is.
+    /// The power is gone, and all that was not synced; or, if `torn` says so, of each change of
+    /// names and of each sector of so many bytes the seed says whether it is.
     pub(crate) fn power_loss(&mut self, mut torn: Option<(usize, &mut ChaCha8Rng)>) {
         if self.unsynced() == 0 {
             return;
@@ -984,7 +991,8 @@ impl Tree {
         for change in journal {
             let survives = match &mut torn {
                 None => false,
-                // What is about the same names as something that is lost cannot be there without it.
+                // What is about the same names as something that is lost cannot be there without
+                // it.
                 Some(_) if undone.iter().any(|lost| lost.is_about(&change)) => false,
                 Some((_, rng)) => rng.random_bool(0.5),
             };

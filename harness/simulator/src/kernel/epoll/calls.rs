@@ -69,8 +69,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// When a wait of `epoll_wait(2)` for so many milliseconds is over; none if it never is. A look that does not wait
-    /// is over now, unless the process has done nothing but look.
+    /// When a wait of `epoll_wait(2)` for so many milliseconds is over; none if it never is. A look
+    /// that does not wait is over now, unless the process has done nothing but look.
     pub(crate) fn epoll_limit(&mut self, timeout_ms: i32) -> Option<u64> {
         let timeout_ms = u64::try_from(timeout_ms).ok()?;
         self.looks += 1;

@@ -52,7 +52,8 @@ impl Tcp {
         Some(Established { flow, peer })
     }
 
-    /// Nobody listens any more. Who is in the middle of a handshake learns of it when the handshake goes on.
+    /// Nobody listens any more. Who is in the middle of a handshake learns of it when the handshake
+    /// goes on.
     pub(in crate::kernel) fn close_listener(&mut self, socket: ObjectId, now: u64) {
         let Some(listener) = self.listeners.remove(&socket) else {
             return;
@@ -65,8 +66,8 @@ impl Tcp {
         }
     }
 
-    /// A SYN from somebody unknown. It is dropped, to be sent again, when no connection more can wait to be
-    /// accepted.
+    /// A SYN from somebody unknown. It is dropped, to be sent again, when no connection more can
+    /// wait to be accepted.
     pub(in crate::kernel) fn request(
         &mut self,
         endpoints: Endpoints,
@@ -166,7 +167,8 @@ impl Tcp {
             return None;
         };
         if segment.header.has(flag::SYN) && !segment.header.has(flag::RST) {
-            // The SYN again, as its sender has seen no answer; or a new one, which is an attempt anew.
+            // The SYN again, as its sender has seen no answer; or a new one, which is an attempt
+            // anew.
             request.syn = segment.header;
             self.answer(id, now);
             return None;

@@ -20,8 +20,8 @@ impl Kernel {
         Ok(bytes)
     }
 
-    /// The host's descriptor of the memory for a shared map, which is at least so long. [`Kernel::mapped`] tells where it
-    /// is then.
+    /// The host's descriptor of the memory for a shared map, which is at least so long.
+    /// [`Kernel::mapped`] tells where it is then.
     pub(crate) fn memory_to_map(&mut self, fd: i32, end: u64, writes: bool) -> Result<i32> {
         let node = self.node_to_map(fd, writes)?;
         let no_memory = |_| Errno(libc::ENOMEM);
@@ -58,8 +58,9 @@ impl Kernel {
         }
     }
 
-    /// This process of the host is a copy of another one: the memory of files, which both have in common, becomes its own.
-    /// Says what has to be mapped again: the address, the length, the host's descriptor, and the rest.
+    /// This process of the host is a copy of another one: the memory of files, which both have in
+    /// common, becomes its own. Says what has to be mapped again: the address, the length, the
+    /// host's descriptor, and the rest.
     ///
     /// # Errors
     ///
@@ -113,7 +114,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// `msync(2)`: what was written to memory is in the file, and on the disk if somebody waits for that.
+    /// `msync(2)`: what was written to memory is in the file, and on the disk if somebody waits for
+    /// that.
     pub(crate) fn sync_map(&mut self, address: usize, length: usize, waits: bool) -> Result<()> {
         let end = address.saturating_add(length);
         let there = self.maps.regions.range(..end);

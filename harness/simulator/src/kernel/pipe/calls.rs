@@ -140,7 +140,8 @@ impl Kernel {
         Ok(queue.map_or(0, |queue| queue.borrow().bytes.len()))
     }
 
-    /// `shutdown(2)`. To Linux it is the same whether the one will not read or the other will not write.
+    /// `shutdown(2)`. To Linux it is the same whether the one will not read or the other will not
+    /// write.
     pub(in crate::kernel) fn shutdown_unix(
         &mut self,
         fd: i32,
@@ -188,7 +189,8 @@ impl Kernel {
         }
     }
 
-    /// Whoever is at the other end of this one, which is closed before anybody has had it, is told so.
+    /// Whoever is at the other end of this one, which is closed before anybody has had it, is told
+    /// so.
     pub(in crate::kernel) fn reset_peer(&mut self, end: &PipeEnd) {
         let peer = end.incoming.as_ref().and_then(|it| it.borrow().writer);
         if let Some(Ok(Object::Pipe(peer))) = peer.map(|peer| self.object(peer)) {

@@ -11,7 +11,8 @@ use crate::kernel::{Kernel, Object};
 use std::mem::MaybeUninit;
 
 impl Kernel {
-    /// A signal for the process, or for one of its threads. What interrupts a thread waits there until it runs.
+    /// A signal for the process, or for one of its threads. What interrupts a thread waits there
+    /// until it runs.
     pub(crate) fn signal(&mut self, signal: i32, target: Target) -> Sent {
         let threads = match target {
             Target::Process => self.threads.ids(),
@@ -50,7 +51,8 @@ impl Kernel {
         }
     }
 
-    /// Takes a pending signal for which this thread has to run a handler. True in its place if the process ends.
+    /// Takes a pending signal for which this thread has to run a handler. True in its place if the
+    /// process ends.
     pub(crate) fn take_signal(
         &mut self,
         thread: ThreadId,

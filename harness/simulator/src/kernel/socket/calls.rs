@@ -175,7 +175,8 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// `ENETUNREACH` if it is of the other family, `EINVAL` if it is the loopback's and the peer is not.
+    /// `ENETUNREACH` if it is of the other family, `EINVAL` if it is the loopback's and the peer is
+    /// not.
     pub(in crate::kernel) fn source(&mut self, fd: i32, peer: SocketAddr) -> Result<IpAddr> {
         let addresses = self.addresses;
         let socket = self.socket_at(fd)?;
@@ -408,7 +409,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// The last descriptor of a socket is closed. What it leaves behind is brought to an end by the kernel.
+    /// The last descriptor of a socket is closed. What it leaves behind is brought to an end by the
+    /// kernel.
     pub(in crate::kernel) fn close_socket(&mut self, id: ObjectId, socket: &Socket) {
         match &socket.state {
             State::Idle => {}

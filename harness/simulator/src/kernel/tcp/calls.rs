@@ -31,7 +31,8 @@ impl Kernel {
         }
     }
 
-    /// Lets TCP send what follows from what arrived, and what the process wrote, since the last time.
+    /// Lets TCP send what follows from what arrived, and what the process wrote, since the last
+    /// time.
     pub(in crate::kernel) fn flush(&mut self) {
         while let Some(flow) = self.tcp.dirty.pop_front() {
             let watcher = self.tcp.work(flow, self.now);

@@ -5,7 +5,8 @@ use crate::kernel::{Kernel, Object, SLICE};
 use std::rc::Rc;
 
 impl Kernel {
-    /// Who runs next and how its wait has ended; none if all wait, or have used up their time slice.
+    /// Who runs next and how its wait has ended; none if all wait, or have used up their time
+    /// slice.
     pub(crate) fn next_thread(&mut self) -> Option<(Rc<dyn Lent>, Outcome)> {
         let now = self.time_of_process();
         if self.threads.rests_until.is_some_and(|rested| now < rested) {
@@ -51,8 +52,8 @@ impl Kernel {
         self.time_of_process().saturating_add(SLICE)
     }
 
-    /// In a dead process, ends the next wait that has a time limit; nobody else sees that time passes. False if there is
-    /// none.
+    /// In a dead process, ends the next wait that has a time limit; nobody else sees that time
+    /// passes. False if there is none.
     pub(crate) fn wait_for_next_limit(&mut self) -> bool {
         let rested = self.threads.rests_until.take();
         let limit = match self.threads.ready.is_empty() {

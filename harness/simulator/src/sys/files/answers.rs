@@ -20,7 +20,8 @@ pub(super) fn on_machine(f: impl FnOnce(&mut Kernel) -> Result<i64, Errno>) -> O
     Some(answer(result))
 }
 
-/// Lets the machine answer a call on one of its descriptors; none if the host has to, which it does for what only asks.
+/// Lets the machine answer a call on one of its descriptors; none if the host has to, which it does
+/// for what only asks.
 ///
 /// # Errors
 ///
@@ -57,7 +58,8 @@ pub(super) fn here(path: &[u8]) -> At<'_> {
     }
 }
 
-/// Entry points that a machine answers as `$body` says, and the host as libc's function of the same name.
+/// Entry points that a machine answers as `$body` says, and the host as libc's function of the same
+/// name.
 macro_rules! file_calls {
     ($($name:ident($($argument:ident: $type:ty),*) -> $output:ty = $answer:expr;)*) => {$(
         #[unsafe(no_mangle)]
@@ -68,7 +70,8 @@ macro_rules! file_calls {
                     Err(_) => unreachable!(),
                 }
             });
-            // SAFETY: the arguments are the caller's, as for the function of this name, and so the original takes them.
+            // SAFETY: the arguments are the caller's, as for the function of this name, and so the
+            // original takes them.
             unsafe {
                 let answered: Option<isize> = $answer;
                 answered.map_or_else(

@@ -274,8 +274,8 @@ unsafe extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
     }
 }
 
-/// What `fcntl(2)` does with locks on parts of a file: those of a process do not meet those of another, because a machine
-/// has one process.
+/// What `fcntl(2)` does with locks on parts of a file: those of a process do not meet those of
+/// another, because a machine has one process.
 pub(in crate::sys) fn lock_part(
     kernel: &mut Kernel,
     fd: c_int,

@@ -1,4 +1,5 @@
-//! Files in memory: `mmap(2)` and its like. What is no file of a machine is the host's memory, and its allocators'.
+//! Files in memory: `mmap(2)` and its like. What is no file of a machine is the host's memory, and
+//! its allocators'.
 
 use super::super::real;
 use super::answers::on_machine;
@@ -96,7 +97,8 @@ unsafe fn map_file(
     Ok(address)
 }
 
-/// This process is a copy of another one: nothing of the machine's files is in the memory of both any more.
+/// This process is a copy of another one: nothing of the machine's files is in the memory of both
+/// any more.
 ///
 /// # Errors
 ///
@@ -114,7 +116,8 @@ pub(crate) fn part_maps_from_parent(kernel: &SharedKernel) -> io::Result<()> {
                 memory as usize,
                 place.offset as usize,
             ];
-            // SAFETY: a map of the same part of the same file is there, and its program does not run.
+            // SAFETY: a map of the same part of the same file is there, and its program does not
+            // run.
             match unsafe { real::syscall(libc::SYS_mmap, arguments) } {
                 -1 => Err(io::Error::last_os_error()),
                 _ => Ok(()),

@@ -1,5 +1,6 @@
-//! Files: the entry points of what works with names, with descriptors of files, and with directories. On a machine they
-//! are on its own file system; of the host's files only those are there that a test has mounted.
+//! Files: the entry points of what works with names, with descriptors of files, and with
+//! directories. On a machine they are on its own file system; of the host's files only those are
+//! there that a test has mounted.
 
 mod answers;
 mod descriptors;

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 const HERE: c_int = libc::AT_FDCWD;
 
-/// Opens a file: on the machine, or else on the host with the real call and not with libc's function, because memory
-/// allocators open files before functions can be looked up.
+/// Opens a file: on the machine, or else on the host with the real call and not with libc's
+/// function, because memory allocators open files before functions can be looked up.
 ///
 /// # Safety
 ///
@@ -338,7 +338,8 @@ fn owned(user: uid_t, group: gid_t) -> Result<(), Errno> {
 type Getcwd = unsafe extern "C" fn(*mut c_char, size_t) -> *mut c_char;
 type Realpath = unsafe extern "C" fn(*const c_char, *mut c_char) -> *mut c_char;
 
-/// Copies a path with its zero to a place of the caller's, or to memory of its own if there is none.
+/// Copies a path with its zero to a place of the caller's, or to memory of its own if there is
+/// none.
 ///
 /// # Safety
 ///
@@ -403,7 +404,8 @@ unsafe extern "C" fn realpath(path: *const c_char, place: *mut c_char) -> *mut c
     }
 }
 
-/// Fills the six `X` before the end of a template until there is nothing of that name, as `mkstemp(3)` and its like do.
+/// Fills the six `X` before the end of a template until there is nothing of that name, as
+/// `mkstemp(3)` and its like do.
 ///
 /// # Safety
 ///

@@ -1,4 +1,5 @@
-//! Files of C's library (`fopen(3)`): streams of glibc's that come to the machine for what they read and write.
+//! Files of C's library (`fopen(3)`): streams of glibc's that come to the machine for what they
+//! read and write.
 
 use super::super::audit::asked;
 use super::answers::{file_calls, here, on_machine};

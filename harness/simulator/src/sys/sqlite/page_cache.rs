@@ -1,11 +1,12 @@
 //! A page cache that forgets while its machine's disk has trouble with reads.
 //!
-//! SQLite reads a page once and keeps it for as long as the connection is open and nobody else writes, so a disk that
-//! is slow to read, or fails, would strike nobody who has read a small database before. While such a hardship lasts,
-//! a connection finds in its cache only the pages that it is using, as on a computer that is short of memory, and
-//! reads the others from the disk.
+//! SQLite reads a page once and keeps it for as long as the connection is open and nobody else
+//! writes, so a disk that is slow to read, or fails, would strike nobody who has read a small
+//! database before. While such a hardship lasts, a connection finds in its cache only the pages
+//! that it is using, as on a computer that is short of memory, and reads the others from the disk.
 //!
-//! The cache can be replaced only before SQLite is first used, as its mutexes can (see [`super::randomness`]).
+//! The cache can be replaced only before SQLite is first used, as its mutexes can (see
+//! [`super::randomness`]).
 
 use crate::sys::here::machine;
 use libsqlite3_sys as ffi;
@@ -23,8 +24,8 @@ static ORIGINAL: OnceLock<(Fetch, Shrink)> = OnceLock::new();
 
 /// # Panics
 ///
-/// When the cache was not replaced: the linker dropped what runs before `main`, or something else that runs before
-/// `main` uses SQLite.
+/// When the cache was not replaced: the linker dropped what runs before `main`, or something else
+/// that runs before `main` uses SQLite.
 pub(super) fn assert_prepared() {
     assert!(
         ORIGINAL.get().is_some(),
@@ -35,8 +36,9 @@ pub(super) fn assert_prepared() {
 /// Replaces the cache of pages. Before SQLite is first used, and on the only thread.
 pub(super) fn replace() {
     let mut methods = MaybeUninit::<ffi::sqlite3_pcache_methods2>::zeroed();
-    // SAFETY: no other thread exists yet that could use SQLite meanwhile, and SQLite is not initialised. It writes
-    // the table of its own cache, for which all zeroes is a value as well, and copies the one that it is given.
+    // SAFETY: no other thread exists yet that could use SQLite meanwhile, and SQLite is not
+    // initialised. It writes the table of its own cache, for which all zeroes is a value as well,
+    // and copies the one that it is given.
     unsafe {
         let read = ffi::sqlite3_config(ffi::SQLITE_CONFIG_GETPCACHE2, methods.as_mut_ptr());
         let methods = methods.assume_init();
@@ -66,8 +68,8 @@ unsafe extern "C" fn fetch(
     let Some(&(fetch, shrink)) = ORIGINAL.get() else {
         return ptr::null_mut();
     };
-    // SAFETY: SQLite's own functions and arguments. Nobody uses the pages that are forgotten: asked for another
-    // page, the cache may do the same of its own accord.
+    // SAFETY: SQLite's own functions and arguments. Nobody uses the pages that are forgotten: asked
+    // for another page, the cache may do the same of its own accord.
     unsafe {
         if machine(|kernel| kernel.hardware.disk.is_hard_to_read()) == Some(true) {
             shrink(cache);

@@ -51,7 +51,8 @@ pub(super) fn assert_prepared() {
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = before_main;
 
-/// Whatever else happens before `main` may want this done first: the linker decides about the order.
+/// Whatever else happens before `main` may want this done first: the linker decides about the
+/// order.
 pub(super) extern "C" fn before_main() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

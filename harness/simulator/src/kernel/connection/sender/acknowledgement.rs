@@ -1,4 +1,5 @@
-//! What an acknowledgement changes: what is under way, how long round trips take, what the peer has room for.
+//! What an acknowledgement changes: what is under way, how long round trips take, what the peer has
+//! room for.
 
 use super::{Sender, Timer};
 use crate::kernel::connection::clock::{millis, stamp};
@@ -26,8 +27,8 @@ pub(in crate::kernel::connection) struct Arrived {
 pub(in crate::kernel::connection) struct Absurd;
 
 impl Sender {
-    /// The peer acknowledges, and has a window of so many bytes. `has_data` says that the segment carries
-    /// something as well.
+    /// The peer acknowledges, and has a window of so many bytes. `has_data` says that the segment
+    /// carries something as well.
     pub(in crate::kernel::connection) fn acknowledge(
         &mut self,
         now: u64,
@@ -173,7 +174,8 @@ impl Sender {
         };
         let mut sample = first.or(selected.first_at).map(|at| now - at);
         if sample.is_none() && arrived.advanced {
-            // What was sent more than once: the timestamp tells which was answered (RFC 7323, section 4.1).
+            // What was sent more than once: the timestamp tells which was answered (RFC 7323,
+            // section 4.1).
             let age = arrived
                 .echo
                 .map(|echo| stamp(now).wrapping_sub(echo) as i32);

@@ -1,5 +1,5 @@
-//! What is done about losses: fast recovery with proportional rate reduction (RFC 6937), time-outs (RFC 5681), and
-//! taking both back when nothing was lost (RFC 5682, RFC 3522).
+//! What is done about losses: fast recovery with proportional rate reduction (RFC 6937), time-outs
+//! (RFC 5681), and taking both back when nothing was lost (RFC 5682, RFC 3522).
 
 use super::repair::Phase;
 use super::{
@@ -35,8 +35,8 @@ impl Sender {
         self.repair.doubtful = Some(self.repair.doubtful.unwrap_or(0) + 1);
     }
 
-    /// Decides what an acknowledgement means for the losses, and for the window. Says whether it has set a timer
-    /// for what was overtaken.
+    /// Decides what an acknowledgement means for the losses, and for the window. Says whether it
+    /// has set a timer for what was overtaken.
     pub(super) fn judge(
         &mut self,
         now: u64,
@@ -154,7 +154,8 @@ impl Sender {
         self.congestion.reduce();
     }
 
-    /// Proportional rate reduction (RFC 6937): for what arrives something may leave, less than before.
+    /// Proportional rate reduction (RFC 6937): for what arrives something may leave, less than
+    /// before.
     fn reduce(&mut self, delivered: u32, advanced: bool, lost_more: bool) {
         if delivered == 0 {
             return;
@@ -249,7 +250,8 @@ impl Sender {
         }
     }
 
-    /// After a time-out: it may have come too early (F-RTO, RFC 5682, section 3.1). As [`Sender::judge`].
+    /// After a time-out: it may have come too early (F-RTO, RFC 5682, section 3.1). As
+    /// [`Sender::judge`].
     fn judge_loss(&mut self, now: u64, arrived: &Arrived, delivered: &Delivered) -> bool {
         let recovered = self.una >= self.repair.high;
         if arrived.advanced && self.may_undo(arrived) {
@@ -285,7 +287,8 @@ impl Sender {
         self.find_losses(now, arrived)
     }
 
-    /// Whether what was lost waits for something new, which is to leave first. If nothing new can, it does not.
+    /// Whether what was lost waits for something new, which is to leave first. If nothing new can,
+    /// it does not.
     pub(super) fn sends_new_only(&mut self, wishes: &Wishes) -> bool {
         if self.repair.new_only
             && self.nxt == self.repair.high
@@ -329,7 +332,8 @@ impl Sender {
         self.repair.probe = None;
     }
 
-    /// What the path carries has become less: whatever was larger is sent again at once (RFC 1191, section 6.5).
+    /// What the path carries has become less: whatever was larger is sent again at once (RFC 1191,
+    /// section 6.5).
     pub(in crate::kernel::connection) fn shrink(&mut self, segment: u32) {
         if segment >= self.segment {
             return;
@@ -379,8 +383,8 @@ impl Sender {
         }
     }
 
-    /// Sends something new or the last segment again, so that the peer tells what is missing (RFC 8985, section
-    /// 7.3).
+    /// Sends something new or the last segment again, so that the peer tells what is missing (RFC
+    /// 8985, section 7.3).
     fn probe_tail(&mut self, now: u64) -> Option<Departure> {
         let mut probe = None;
         if self.repair.probe.is_none() {
@@ -438,8 +442,8 @@ impl Sender {
         self.strikes > 0 && self.struck_at.is_some_and(|struck| now - struck >= limit)
     }
 
-    /// Asks a peer without room for a window, with what it must not take or with what fits (RFC 9293, section
-    /// 3.8.6.1).
+    /// Asks a peer without room for a window, with what it must not take or with what fits (RFC
+    /// 9293, section 3.8.6.1).
     fn probe_window(&mut self, now: u64, wishes: &Wishes) -> Result<Option<Departure>, GivenUp> {
         self.timer = None;
         if !self.board.is_empty() || !self.has_unsent() {

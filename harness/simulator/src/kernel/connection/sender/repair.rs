@@ -24,8 +24,8 @@ pub(super) struct Repair {
     /// Segments that have arrived, and left, since.
     pub(super) delivered: u32,
     pub(super) left: u32,
-    /// From where on retransmissions may turn out to have been needless, and how many of them the peer has not
-    /// yet told as such; none before the first.
+    /// From where on retransmissions may turn out to have been needless, and how many of them the
+    /// peer has not yet told as such; none before the first.
     pub(super) undo: Option<Seq>,
     pub(super) doubtful: Option<u32>,
     /// Whether the time-out itself may have been needless (F-RTO, RFC 5682).
