@@ -83,6 +83,8 @@ impl Stage {
         on: Option<usize>,
         reached: &Path,
     ) -> Result<Ended, Error> {
+        // Whatever was played before has left its own.
+        let _ = fs::remove_file(reached);
         let told = reached.with_extension("told");
         let output = File::create(&told).map_err(|error| Error::file(&told, error))?;
         let mut command = Command::new(&self.command);
@@ -138,13 +140,11 @@ impl Stage {
         let reached = self.scratch.join(format!("normal-{name}.reached"));
         let began = Instant::now();
         let ended = self.play(play, None, &reached)?;
-        let numbers = fs::read_to_string(&reached).unwrap_or_default();
+        let flags = fs::read(&reached).unwrap_or_default();
+        let numbers = flags.iter().zip(0..).filter(|(flag, _)| **flag != 0);
         let normal = Normal {
             usable: !ended.is_finding() && !ended.took_too_long(),
-            reached: numbers
-                .lines()
-                .filter_map(|line| line.parse().ok())
-                .collect(),
+            reached: numbers.map(|(_, number)| number).collect(),
             seconds: began.elapsed().as_secs_f64(),
         };
         let json = serde_json::to_string(&normal).expect("it has text keys only");

@@ -13,53 +13,60 @@ use std::process::{Command, Stdio};
 
 /// Which switch is on: its number.
 pub(crate) const ON: &str = "SQUALL_MUTATION_ON";
-/// The file for the numbers of the switches that a process has come to, one a line.
+/// The file that tells which switches a play has come to: a byte for each, which is not zero then.
 pub(crate) const REACHED: &str = "SQUALL_MUTATION_REACHED";
 
-/// The crate of switches. It knows of no world: the environment is read past the simulated one, and
-/// what was reached is written when the process ends, outside of every simulation.
+/// The crate of switches. It knows of no world: the environment is read before there is any, in each
+/// process that plays, and what is reached is noted in memory that all of them share with the file.
 const SWITCH: &str = r#"
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::fs::OpenOptions;
+use std::os::fd::AsRawFd;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
-const UNREAD: usize = usize::MAX;
-const NONE: usize = usize::MAX - 1;
+const NONE: usize = usize::MAX;
 
-static ON: AtomicUsize = AtomicUsize::new(UNREAD);
-static REACHED: [AtomicBool; COUNT] = [const { AtomicBool::new(false) }; COUNT];
+static ON: AtomicUsize = AtomicUsize::new(NONE);
+static REACHED: AtomicPtr<AtomicBool> = AtomicPtr::new(null_mut());
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEGIN: extern "C" fn() = begin;
 
 unsafe extern "C" {
-    fn atexit(end: extern "C" fn()) -> i32;
+    fn mmap(at: *mut u8, length: usize, may: i32, how: i32, file: i32, from: i64) -> *mut u8;
 }
 
 pub fn on(number: usize) -> bool {
-    if !REACHED[number].load(Relaxed) {
-        REACHED[number].store(true, Relaxed);
+    // It would not be linked otherwise.
+    std::hint::black_box(&BEGIN);
+    let reached = REACHED.load(Relaxed);
+    if !reached.is_null() {
+        // SAFETY: there is a byte for each number, and nobody ever unmaps it.
+        unsafe { (*reached.add(number)).store(true, Relaxed) };
     }
-    let on = match ON.load(Relaxed) {
-        UNREAD => begin(),
-        on => on,
-    };
-    on == number
+    ON.load(Relaxed) == number
 }
 
 fn variable(name: &str) -> Option<String> {
     std::env::vars_os().find(|(key, _)| key == name)?.1.into_string().ok()
 }
 
-fn begin() -> usize {
-    let on = variable("SQUALL_MUTATION_ON").and_then(|on| on.parse().ok()).unwrap_or(NONE);
-    if ON.swap(on, Relaxed) == UNREAD {
-        // SAFETY: the function takes nothing and does not unwind.
-        unsafe { atexit(end) };
-    }
-    on
+extern "C" fn begin() {
+    let on = variable("SQUALL_MUTATION_ON").and_then(|on| on.parse().ok());
+    ON.store(on.unwrap_or(NONE), Relaxed);
+    let flags = variable("SQUALL_MUTATION_REACHED").and_then(|file| share(&file));
+    REACHED.store(flags.unwrap_or(null_mut()), Relaxed);
 }
 
-extern "C" fn end() {
-    let Some(file) = variable("SQUALL_MUTATION_REACHED") else { return };
-    let reached = (0..COUNT).filter(|&number| REACHED[number].load(Relaxed));
-    let lines: String = reached.map(|number| format!("{number}\n")).collect();
-    let _ = std::fs::write(file, lines);
+fn share(file: &str) -> Option<*mut AtomicBool> {
+    const READ_AND_WRITE: i32 = 3;
+    const SHARED: i32 = 1;
+    let file = OpenOptions::new().read(true).write(true).create(true).open(file).ok()?;
+    file.set_len(COUNT as u64).ok()?;
+    // SAFETY: it is a mapping of its own, of a file that is long enough.
+    let flags = unsafe { mmap(null_mut(), COUNT, READ_AND_WRITE, SHARED, file.as_raw_fd(), 0) };
+    (flags as isize != -1).then(|| flags.cast())
 }
 "#;
 
