@@ -786,6 +786,23 @@ fn stat(process: &Path) -> Option<(String, String)> {
     Some((fields.next()?, fields.next()?))
 }
 
+/// Regression: the runs in which a weakness does not show were listed as not as expected.
+#[test]
+fn an_exploration_that_is_as_expected_is_so_in_the_summary() {
+    let out = directory("explored-summary");
+    let folder = out.to_str().expect("UTF-8");
+    let name = "reset-injected-without-retries";
+    let explored = squall(&["run", name, "--seeds", "13", "--out", folder]);
+    assert_eq!(explored.status.code(), Some(0));
+    let told = String::from_utf8_lossy(&explored.stdout).into_owned();
+    assert!(told.contains("first with seed 13"), "{told}");
+    let summary = std::fs::read_to_string(out.join("summary.json")).expect("a summary");
+    let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
+    let runs = summary["runs"].as_array().expect("runs");
+    let outcomes: Vec<_> = runs.iter().map(|run| &run["outcome"]).collect();
+    assert_eq!(outcomes, ["as-expected"], "{told}");
+}
+
 #[test]
 fn sigterm_ends_an_exploration_as_ctrl_c_does() {
     let endless = "shows = 'Long.'\nworkload = { messages = 30000, interval = '1ms' }";

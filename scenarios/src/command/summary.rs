@@ -60,7 +60,8 @@ impl Summed {
         });
     }
 
-    /// Many runs of a scenario: the first of each finding, or that there is none.
+    /// Many runs of a scenario: the first of each finding, or that all of them together are as
+    /// expected. A weakness that most of them show need not be in each.
     pub(super) fn add_exploration(&mut self, exploration: &Exploration, source: &str) {
         let run = |seed, outcome| Run {
             scenario: exploration.scenario.clone(),
@@ -69,12 +70,14 @@ impl Summed {
             engine: exploration.engine,
             outcome: Some(outcome),
         };
+        let is_as_expected = exploration.outcome == Outcome::AsExpected;
+        if is_as_expected || exploration.findings.is_empty() {
+            self.runs.push(run(1, exploration.outcome));
+            return;
+        }
         let findings = exploration.findings.iter();
         self.runs
             .extend(findings.map(|it| run(it.first.seed, it.outcome)));
-        if exploration.findings.is_empty() {
-            self.runs.push(run(1, exploration.outcome));
-        }
     }
 
     /// How many were as expected, and which were not.
