@@ -16,8 +16,9 @@ pub(crate) const ON: &str = "SQUALL_MUTATION_ON";
 /// The file that tells which switches a play has come to: a byte for each, which is not zero then.
 pub(crate) const REACHED: &str = "SQUALL_MUTATION_REACHED";
 
-/// The crate of switches. It knows of no world: the environment is read before there is any, in each
-/// process that plays, and what is reached is noted in memory that all of them share with the file.
+/// The crate of switches. It knows of no world: the environment is read before there is any, in
+/// each process that plays, and what is reached is noted in memory that all of them share with the
+/// file.
 const SWITCH: &str = r#"
 use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;
