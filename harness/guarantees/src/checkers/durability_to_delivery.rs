@@ -242,18 +242,19 @@ mod tests {
         insta::assert_snapshot!(slow(7_015), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.011 s, stored as row 2) only at 7.015 s; it was due by 7.014 s.");
     }
 
+    /// Bob handles at this time what was committed at 10.050 s.
+    fn committed(chat: Chat, at: u64) -> Chat {
+        chat.sent(10_000, "alice", ["m1"])
+            .acknowledged(10_100, "m1")
+            .stored(["m1"])
+            .committed(10_050)
+            .handled(10_100, "alice", ["m1"])
+            .handled(at, "bob", ["m1"])
+    }
+
     #[test]
     fn gives_less_time_to_a_receiver_that_stays_connected_while_nothing_disturbs_it() {
-        let handled = |at| {
-            chat(["alice", "bob"])
-                .prompt(2_000)
-                .sent(10_000, "alice", ["m1"])
-                .acknowledged(10_100, "m1")
-                .stored(["m1"])
-                .committed(10_050)
-                .handled(10_100, "alice", ["m1"])
-                .handled(at, "bob", ["m1"])
-        };
+        let handled = |at| committed(chat(["alice", "bob"]).prompt(2_000), at);
         insta::assert_snapshot!(handled(12_050).verdict(DurabilityToDelivery), @"held: 2 deliveries of stored messages");
         insta::assert_snapshot!(handled(12_051).verdict(DurabilityToDelivery), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 12.051 s; it was due by 12.050 s.");
         let disturbed = handled(12_051).disturbed(5_051, Some(5_060), Some("bob"));
@@ -264,17 +265,9 @@ mod tests {
         insta::assert_snapshot!(back.verdict(DurabilityToDelivery), @"held: 2 deliveries of stored messages");
     }
 
-    /// Bob handles at this time what was committed at 10.050 s.
     fn live(bob_connected: impl Fn(Chat) -> Chat, packets: u32, at: u64) -> String {
-        bob_connected(chat(["alice", "bob"]))
-            .live(1_000, packets)
-            .sent(10_000, "alice", ["m1"])
-            .acknowledged(10_100, "m1")
-            .stored(["m1"])
-            .committed(10_050)
-            .handled(10_100, "alice", ["m1"])
-            .handled(at, "bob", ["m1"])
-            .verdict(DurabilityToDelivery)
+        let chat = bob_connected(chat(["alice", "bob"])).live(1_000, packets);
+        committed(chat, at).verdict(DurabilityToDelivery)
     }
 
     /// Bob was away with a fault until this time, and is connected again at 20 s.

@@ -35,15 +35,20 @@ impl Index<'_> {
             if receiver.handled_at(id).is_some_and(|at| at <= due) {
                 return Some(due);
             }
-            let due = due + self.asking(receiver, start, id) * PATIENCE;
             // What struck before may have left something on a connection that was there already.
             let before = start.saturating_sub(self.history.bounds.delivery);
             let struck = before.max(connected_at.saturating_sub(live.within));
-            let is_well = due <= self.history.ended_at
-                && self.connected_throughout(receiver.id, start, due)
-                && !self.conditions.disturbed(receiver.id, struck, due)
-                && self.has_room(live, struck, due);
-            is_well.then_some(due)
+            let is_well = |due| {
+                due <= self.history.ended_at
+                    && self.connected_throughout(receiver.id, start, due)
+                    && !self.conditions.disturbed(receiver.id, struck, due)
+            };
+            // Asked twice, because what comes between looks at everything that was said.
+            if !is_well(due) {
+                return None;
+            }
+            let due = due + self.asking(receiver, start, id) * PATIENCE;
+            (is_well(due) && self.has_room(live, struck, due)).then_some(due)
         });
         dues.next()
     }
