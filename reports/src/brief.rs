@@ -3,7 +3,7 @@
 use crate::guilt::Guilt;
 use crate::story::{Entry, tell};
 use crate::way::{Step, Way, way};
-use crate::{Fault, Judged, Role};
+use crate::{InjectedFault, Judged, Role};
 use squall_guarantees::{NotStored, Time, counted, seconds};
 
 /// How many sentences there are at most.
@@ -49,7 +49,7 @@ pub(crate) fn brief(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
 /// them.
 fn faults(judged: &Judged, guilt: &Guilt<'_>, until: Time) -> Vec<Sentence> {
     let record = &judged.record;
-    let touches = |fault: &Fault| {
+    let touches = |fault: &InjectedFault| {
         let mut machines = record.machines.iter();
         let central = machines
             .any(|machine| machine.role > Role::Hostile && fault.victims.contains(&machine.name));
@@ -160,7 +160,7 @@ mod tests {
     fn what_is_lost_after_its_sender_was_told_of_it_is_told_with_the_fault_that_came_between() {
         let mut record = with_traffic();
         record.history.database.clear();
-        record.faults.push(Fault {
+        record.faults.push(InjectedFault {
             label: "fault 2".to_owned(),
             kind: "power-loss".to_owned(),
             victims: vec!["server".to_owned()],
@@ -178,7 +178,7 @@ mod tests {
     fn of_several_faults_the_causes_are_told_before_all_else() {
         let mut record = with_traffic();
         record.faults = (0..30)
-            .map(|number| Fault {
+            .map(|number| InjectedFault {
                 label: format!("fault {number}"),
                 what: format!("pause {number}"),
                 ..record.faults[0].clone()

@@ -7,7 +7,7 @@
 use crate::json::{VERSION, to_json};
 use crate::markdown::{inline, sign};
 use crate::text::{line, paragraph, styled, title};
-use crate::{Engine, Expected, Fault, Judged, Judgement, Outcome, Sight, Styles};
+use crate::{Engine, Expected, InjectedFault, Judged, Judgement, Outcome, Sight, Styles};
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{Guarantee, Verdict, counted};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,7 +51,7 @@ impl Summary {
             )
         });
         let faults = judged.record.faults.iter().map(|fault| {
-            let Fault {
+            let InjectedFault {
                 label, what, hits, ..
             } = fault.clone();
             (label, Struck { what, hits })

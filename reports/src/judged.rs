@@ -1,6 +1,6 @@
 //! A record with the verdicts on it, compared with what its scenario expects.
 
-use crate::{Expected, Fault, Record};
+use crate::{Expected, InjectedFault, Record};
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{Asked, Guarantee, Verdict, check};
 use std::fmt;
@@ -98,7 +98,7 @@ impl Judged {
             format!("The scenario does not name {guarantee}, and it was violated.")
         });
         let idle = self.record.idle_faults().map(|fault| {
-            let Fault { label, what, .. } = fault;
+            let InjectedFault { label, what, .. } = fault;
             format!("{label} struck nothing: {what}.")
         });
         let unseen = self

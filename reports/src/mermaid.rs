@@ -2,7 +2,7 @@
 
 use crate::guilt::Guilt;
 use crate::way::{Step, way};
-use crate::{Fault, Judged, Role};
+use crate::{InjectedFault, Judged, Role};
 use squall_guarantees::{Time, seconds};
 use std::fmt::Write;
 
@@ -50,7 +50,7 @@ pub fn render(judged: &Judged) -> String {
         let what = word(&format!("{} {what}", seconds(at)));
         let _ = writeln!(text, "    Note over m0,m{last}: {what}");
     };
-    let mut faults: Vec<&Fault> = record
+    let mut faults: Vec<&InjectedFault> = record
         .faults
         .iter()
         .filter(|it| it.hits != Some(0))

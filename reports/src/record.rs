@@ -29,7 +29,7 @@ pub struct Record {
     /// Every machine, in the order of creation.
     pub machines: Vec<Machine>,
     /// What the scenario did to the world, in order of its beginning.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<InjectedFault>,
     /// What machines on the way did of their own, in order of time.
     #[serde(default)]
     pub incidents: Vec<Incident>,
@@ -57,7 +57,7 @@ pub struct Record {
 
 impl Record {
     /// The faults that struck nothing.
-    pub fn idle_faults(&self) -> impl Iterator<Item = &Fault> {
+    pub fn idle_faults(&self) -> impl Iterator<Item = &InjectedFault> {
         self.faults.iter().filter(|fault| fault.hits == Some(0))
     }
 }
@@ -128,7 +128,7 @@ pub enum Role {
 
 /// One injected hardship.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
+pub struct InjectedFault {
     /// Its name in the scenario, whatever the seed: `fault 2`, `middlebox`, `hostile-1`.
     #[serde(default)]
     pub label: String,

@@ -5,13 +5,13 @@
 //! alice's last message is lost.
 
 use crate::{
-    Engine, Expectation, Expected, Fault, Incident, Judged, Machine, NetworkCounts, Packet,
+    Engine, Expectation, Expected, Incident, InjectedFault, Judged, Machine, NetworkCounts, Packet,
     PacketEnd, Record, Role, Segment, Traffic,
 };
 use squall_guarantees::EventKind::{self, *};
 use squall_guarantees::{
-    Bounds, Cause, Client, ClientId, Event, Guarantee, History, Kind, Lost, OperationId, Silence,
-    StoredMessage,
+    Bounds, Client, ClientId, EndCause, Event, Guarantee, History, Lost, MessageKind, OperationId,
+    Silence, StoredMessage,
 };
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ pub(crate) fn record() -> Record {
             machine("alice", "10.0.0.2"),
             machine("bob", "10.0.0.3"),
         ],
-        faults: vec![Fault {
+        faults: vec![InjectedFault {
             label: "fault 1".into(),
             kind: "partition".into(),
             victims: vec!["bob".into()],
@@ -197,7 +197,7 @@ pub(crate) fn crowd(clients: u32, messages: u32) -> Record {
                 operation,
                 room: room(client),
                 content: content.clone(),
-                kind: Kind::Message,
+                kind: MessageKind::Message,
                 size: None,
                 echo: true,
             },
@@ -220,7 +220,7 @@ pub(crate) fn crowd(clients: u32, messages: u32) -> Record {
             sender: format!("client-{client}"),
             room: room(client),
             content: content.clone(),
-            kind: Kind::Message,
+            kind: MessageKind::Message,
             client_offset: None,
             nickname: None,
             stored_at: Some(at),
@@ -255,7 +255,7 @@ fn history() -> History {
         sender: "alice".into(),
         room: "lobby".into(),
         content: content.into(),
-        kind: Kind::Message,
+        kind: MessageKind::Message,
         client_offset: None,
         nickname: None,
         stored_at: None,
@@ -352,7 +352,7 @@ fn events() -> Vec<Event> {
             SessionClosed {
                 session: "s2".into(),
                 reason: "heartbeat".into(),
-                cause: Cause::TimedOut,
+                cause: EndCause::TimedOut,
                 server: String::new(),
             },
         ),
@@ -378,7 +378,7 @@ fn events() -> Vec<Event> {
             BOB,
             Disconnected {
                 reason: "nothing heard for 3.9 s".into(),
-                cause: Cause::TimedOut,
+                cause: EndCause::TimedOut,
             },
         ),
         at(6_500, BOB, Connecting { attempt: 1 }),
@@ -387,7 +387,7 @@ fn events() -> Vec<Event> {
             BOB,
             Disconnected {
                 reason: "the attempt took too long".into(),
-                cause: Cause::GaveUp {
+                cause: EndCause::GaveUp {
                     after: Some(ms(1_000)),
                 },
             },
@@ -422,7 +422,7 @@ fn invoked(operation: OperationId, content: &str) -> EventKind {
         operation,
         room: "lobby".into(),
         content: content.into(),
-        kind: Kind::Message,
+        kind: MessageKind::Message,
         size: None,
         echo: true,
     }

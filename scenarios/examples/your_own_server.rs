@@ -18,11 +18,11 @@ use socketioxide::SocketIo;
 use socketioxide::extract::{Data, SocketRef};
 use squall_guarantees::EventKind::{Connected, Delivered, Disconnected, Failed, Invoked};
 use squall_guarantees::{
-    Bounds, Cause, ClientId, Event, EventKind, FailureCause, History, Kind, OperationId,
+    Bounds, ClientId, EndCause, Event, EventKind, FailureCause, History, MessageKind, OperationId,
     StoredMessage,
 };
 use squall_guarantees::{Lost, Silence, Verdict, check};
-use squall_simulator::{Fault, note, now, simulate};
+use squall_simulator::{Intervention, note, now, simulate};
 use std::future::ready;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -62,13 +62,13 @@ fn run(seed: u64, cut_off: Duration) -> (History, u64) {
             let observer = Observer { client, log };
             world.machine(observer.name(), move || chat(address, observer.clone()))
         });
-        // A partition is a cut in each direction. `Fault` lists what else can go wrong.
+        // A partition is a cut in each direction. `Intervention` lists what else can go wrong.
         let partition = Duration::from_secs(30)..Duration::from_secs(30) + cut_off;
         for (a, b) in [(server, alice), (alice, server)] {
             let (from, to) = (vec![a], vec![b]);
-            world.at(partition.start, Fault::Cut { from, to });
+            world.at(partition.start, Intervention::Cut { from, to });
             let (from, to) = (vec![a], vec![b]);
-            world.at(partition.end, Fault::Mend { from, to });
+            world.at(partition.end, Intervention::Mend { from, to });
         }
         let ended = world.run_until(END);
         ended.expect("these programs ask for nothing that is not simulated");
@@ -89,7 +89,7 @@ fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
         sender: sender(text),
         room: room(),
         content: text.clone(),
-        kind: Kind::Message,
+        kind: MessageKind::Message,
         client_offset: None,
         nickname: None,
         stored_at: None,
@@ -165,7 +165,7 @@ async fn chat(server: SocketAddr, observer: Observer) {
             "error",
             observer.hears(|reason, _| Disconnected {
                 reason,
-                cause: Cause::Unknown,
+                cause: EndCause::Unknown,
             }),
         )
         .connect();
@@ -180,7 +180,7 @@ async fn chat(server: SocketAddr, observer: Observer) {
             operation,
             room: room(),
             content: content.clone(),
-            kind: Kind::Message,
+            kind: MessageKind::Message,
             size: None,
             echo: true,
         });

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use squall_simulator::{Bounds, Crash, isolated};
+use squall_simulator::{Crash, ProcessLimits, isolated};
 use std::iter;
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use std::time::Duration;
 const RUNS: usize = 16;
 
 /// What one process may use: far more than any run that a computer can play.
-pub(crate) const BOUNDS: Bounds = Bounds {
+pub(crate) const BOUNDS: ProcessLimits = ProcessLimits {
     time: Duration::from_secs(60 * 60),
     memory: 8 << 30,
 };
 
 /// For runs that may be larger than that.
-pub(crate) const WITHOUT_BOUNDS: Bounds = Bounds {
+pub(crate) const WITHOUT_BOUNDS: ProcessLimits = ProcessLimits {
     time: Duration::MAX,
     memory: u64::MAX,
 };
@@ -53,7 +53,7 @@ pub(crate) fn batches(mut seeds: impl Iterator<Item = u64>) -> impl Iterator<Ite
 pub(crate) fn play_apart<W: Work>(
     work: &W,
     seeds: &[u64],
-    bounds: Bounds,
+    bounds: ProcessLimits,
 ) -> Result<Vec<W::Outcome>, W::Error> {
     let input = serde_json::to_vec(&(work, seeds)).unwrap_or_default();
     match isolated(play_in_process::<W>, &input, bounds) {

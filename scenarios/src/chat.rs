@@ -19,7 +19,7 @@ use squall::Setting;
 use squall::Transport;
 use squall::text::{Problems, Table};
 use squall_guarantees::{Bounds, Live};
-use squall_planted::{Bug, KEEP_ALIVE, Recovery, SERVER_RETURNS_WITHIN, ToClient, ToServer};
+use squall_planted::{Bug, KEEP_ALIVE, RecoveryMode, SERVER_RETURNS_WITHIN, ToClient, ToServer};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -68,7 +68,7 @@ pub struct Chat {
     #[serde(with = "squall::text::time")]
     pub backoff_max: Duration,
     /// Where the server keeps sessions that wait for their clients.
-    pub recovery: Recovery,
+    pub recovery: RecoveryMode,
     /// How long they wait.
     pub recovery_window: Setting<Duration>,
     /// Whether the server tells who is online.
@@ -92,10 +92,10 @@ const TO_CLIENT: [(&str, ToClient); 2] = [
     ("live-only", ToClient::LiveOnly),
     ("catch-up", ToClient::CatchUp),
 ];
-const RECOVERY: [(&str, Recovery); 3] = [
-    ("off", Recovery::Off),
-    ("memory", Recovery::Memory),
-    ("sqlite", Recovery::Sqlite),
+const RECOVERY: [(&str, RecoveryMode); 3] = [
+    ("off", RecoveryMode::Off),
+    ("memory", RecoveryMode::Memory),
+    ("sqlite", RecoveryMode::Sqlite),
 ];
 
 fn read(file: &mut Table<'_>, problems: &mut Problems) -> Chat {
@@ -260,12 +260,14 @@ impl Chat {
         let bounds = pace.bounds();
         Bounds {
             delivery: bounds.delivery + servers_return,
-            recovery: (self.recovery != Recovery::Off).then(|| squall_guarantees::Recovery {
-                window: self.recovery_window.min(),
-                outlives_server: self.recovery == Recovery::Sqlite,
-                tells_why: true,
-                packets: Some(self.limits.packets_a_session()),
-                sessions: Some(self.limits.waiting_sessions()),
+            recovery: (self.recovery != RecoveryMode::Off).then(|| {
+                squall_guarantees::RecoveryBounds {
+                    window: self.recovery_window.min(),
+                    outlives_server: self.recovery == RecoveryMode::Sqlite,
+                    tells_why: true,
+                    packets: Some(self.limits.packets_a_session()),
+                    sessions: Some(self.limits.waiting_sessions()),
+                }
             }),
             // The server notices, and tells at the next second. News that are on their way for
             // longer than a client waits for a sign of life end its connection.

@@ -16,7 +16,7 @@ use squall::text::{Problems, Table};
 use squall::{Content, Message, To};
 use squall::{PORT, SERVER, Servers};
 use squall::{Site, User};
-use squall_guarantees::{Bounds, Cause, EventKind, Kind, OperationId, StoredMessage};
+use squall_guarantees::{Bounds, EndCause, EventKind, MessageKind, OperationId, StoredMessage};
 use squall_tutorial::{Client, ClientEvent, ClientOptions, ServerOptions};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -129,7 +129,7 @@ impl System for Tutorial {
                 sender,
                 room,
                 content: row.content,
-                kind: Kind::Message,
+                kind: MessageKind::Message,
                 client_offset,
                 nickname: None,
                 stored_at: None,
@@ -223,7 +223,7 @@ async fn visit(options: ClientOptions, user: User, authors: Authors) {
             operation: OperationId(operation),
             room: room(message),
             content: content.clone(),
-            kind: Kind::Message,
+            kind: MessageKind::Message,
             size: None,
             echo: true,
         });
@@ -262,7 +262,7 @@ fn kind(event: ClientEvent, authors: &Authors) -> EventKind {
         },
         ClientEvent::Disconnected { reason } => EventKind::Disconnected {
             reason,
-            cause: Cause::Unknown,
+            cause: EndCause::Unknown,
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::segment::Segment;
 use crate::stage::{Clock, Conversation, Here, MS, Observed, PORT, Path, QUEUE, Stage, Strike};
-use squall_simulator::{Fault, Latency, Link, Loss, MachineId, Rate, World, simulate};
+use squall_simulator::{Intervention, Latency, Link, Loss, MachineId, Rate, World, simulate};
 use std::sync::mpsc::channel;
 
 /// Two machines and a link between them.
@@ -74,17 +74,17 @@ fn schedule(
                     loss: Loss::from(loss),
                     ..link.clone()
                 });
-                world.at(at, Fault::Link { from, to, link });
+                world.at(at, Intervention::Link { from, to, link });
             }
         }
         Strike::Cut { at } => {
             for (from, to) in both {
-                world.at(at, Fault::Cut { from, to });
+                world.at(at, Intervention::Cut { from, to });
             }
         }
         Strike::Mend { at } => {
             for (from, to) in both {
-                world.at(at, Fault::Mend { from, to });
+                world.at(at, Intervention::Mend { from, to });
             }
         }
     }

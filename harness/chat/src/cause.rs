@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Why a connection, an attempt to make one, or a session is over, as the side that tells it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum EndCause {
     /// This side's own user or program ended it on purpose.
     Meant,
     /// The peer said goodbye. Programs do so in distress as well as when their user means it.
@@ -42,22 +42,22 @@ pub enum Cause {
     Malformed,
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for EndCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cause::Meant => f.write_str("ended on purpose"),
-            Cause::PeerMeant => f.write_str("the other side said goodbye"),
-            Cause::Silent { after: Some(time) } => write!(f, "silent for {time:?}"),
-            Cause::Silent { after: None } => f.write_str("silent for too long"),
-            Cause::GaveUp { after: Some(time) } => write!(f, "given up after {time:?}"),
-            Cause::GaveUp { after: None } => f.write_str("given up by the operating system"),
-            Cause::Unanswered { after } => write!(f, "no answer within {after:?}"),
-            Cause::Closed => f.write_str("the connection was lost"),
-            Cause::Refused => f.write_str("refused by the other side"),
-            Cause::Stopping => f.write_str("the server shuts down"),
-            Cause::Superseded => f.write_str("the session came back on another connection"),
-            Cause::Overflow => f.write_str("far more was sent than is allowed"),
-            Cause::Malformed => f.write_str("what was sent cannot be understood"),
+            EndCause::Meant => f.write_str("ended on purpose"),
+            EndCause::PeerMeant => f.write_str("the other side said goodbye"),
+            EndCause::Silent { after: Some(time) } => write!(f, "silent for {time:?}"),
+            EndCause::Silent { after: None } => f.write_str("silent for too long"),
+            EndCause::GaveUp { after: Some(time) } => write!(f, "given up after {time:?}"),
+            EndCause::GaveUp { after: None } => f.write_str("given up by the operating system"),
+            EndCause::Unanswered { after } => write!(f, "no answer within {after:?}"),
+            EndCause::Closed => f.write_str("the connection was lost"),
+            EndCause::Refused => f.write_str("refused by the other side"),
+            EndCause::Stopping => f.write_str("the server shuts down"),
+            EndCause::Superseded => f.write_str("the session came back on another connection"),
+            EndCause::Overflow => f.write_str("far more was sent than is allowed"),
+            EndCause::Malformed => f.write_str("what was sent cannot be understood"),
         }
     }
 }
@@ -121,12 +121,12 @@ impl From<String> for Rejection {
 /// How a connection came to its end: as a value, and in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct End {
-    pub(crate) cause: Cause,
+    pub(crate) cause: EndCause,
     pub(crate) reason: String,
 }
 
 impl End {
-    pub(crate) fn new(cause: Cause, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(cause: EndCause, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Self { cause, reason }
     }

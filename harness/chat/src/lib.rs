@@ -18,7 +18,7 @@
 //! - [`Authenticate`] (`admission`): who may come in, and as whom; [`Tokens`] (`tokens`) are one
 //!   way to know it.
 //! - `wire`: what the two say to each other; [`Limits`] (`limits`): how much of it is listened to.
-//! - [`Cause`], [`FailureCause`] (`cause`): why something ended, as values.
+//! - [`EndCause`], [`FailureCause`] (`cause`): why something ended, as values.
 //!
 //! How a message stays whole on its way, in short:
 //!
@@ -29,7 +29,7 @@
 //! 3. Every delivery names the one before it in the same stream. A client that misses a link of
 //!    this chain asks for what came after the last message it handled, page by page, and is
 //!    joined to the live stream in the same breath as the last page is sent.
-//! 4. With [`Recovery`], a session whose connection was lost waits for its client, and what is
+//! 4. With [`RecoveryMode`], a session whose connection was lost waits for its client, and what is
 //!    meant for it waits too: see `squall-recovery`.
 //!
 //! With several servers (`cluster`), a broker ([`serve_broker`]) stands in the place of the
@@ -56,14 +56,14 @@ use std::sync::Arc;
 
 pub use admission::{Authenticate, Guest};
 pub use broker::serve_broker;
-pub use cause::{Cause, FailureCause};
+pub use cause::{EndCause, FailureCause};
 pub use client::{Client, ClientEvent, ClientOptions, ToServer, Transport, rows_in_outbox};
 pub use cluster::{Adapter, Cluster, SERVER_RETURNS_WITHIN};
 pub use limits::Limits;
-pub use message::{Content, EVERYBODY, Kind, Message, ROOT, full_name, room_of};
+pub use message::{Content, EVERYBODY, Message, MessageKind, ROOT, full_name, room_of};
 pub use server::{
-    Budget, Census, KEEP_ALIVE, Origins, Recovery, Refusal, ServeError, ServerEvent, ServerOptions,
-    ToClient, rows_of_sessions, serve,
+    Budget, Census, KEEP_ALIVE, Origins, RecoveryMode, Refusal, ServeError, ServerEvent,
+    ServerOptions, ToClient, rows_of_sessions, serve,
 };
 pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 pub use termination::Termination;

@@ -4,9 +4,9 @@
 //! join there is one of everybody ([`EVERYBODY`]), and one for each user ([`room_of`]). Without
 //! `echo`, a message is for everybody in its room but its sender.
 //!
-//! The kind decides what is promised. [`Kind::Typing`] is worth nothing a second later: it is sent
-//! to those who are there, once, or not at all. Everything else is stored, and delivered as the
-//! server's and the client's modes say.
+//! The kind decides what is promised. [`MessageKind::Typing`] is worth nothing a second later: it
+//! is sent to those who are there, once, or not at all. Everything else is stored, and delivered as
+//! the server's and the client's modes say.
 
 use crate::limits::Limits;
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,7 @@ pub struct Message {
     /// Whether it is for its sender too.
     pub echo: bool,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MessageKind,
     /// The sender wants to be called this from here on. No two users of a namespace have the same
     /// nickname.
     pub nickname: Option<String>,
@@ -77,7 +77,7 @@ pub struct Message {
 /// What a message is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum MessageKind {
     /// Something said, in words or bytes.
     #[default]
     Message,
@@ -105,7 +105,7 @@ impl Message {
         Message {
             room: room.into(),
             echo: true,
-            kind: Kind::Message,
+            kind: MessageKind::Message,
             nickname: None,
             content: content.into(),
         }
@@ -133,20 +133,20 @@ impl Message {
     }
 }
 
-impl Kind {
-    pub(crate) const ALL: [(Kind, &'static str); 4] = [
-        (Kind::Message, "message"),
-        (Kind::Join, "join"),
-        (Kind::Leave, "leave"),
-        (Kind::Typing, "typing"),
+impl MessageKind {
+    pub(crate) const ALL: [(MessageKind, &'static str); 4] = [
+        (MessageKind::Message, "message"),
+        (MessageKind::Join, "join"),
+        (MessageKind::Leave, "leave"),
+        (MessageKind::Typing, "typing"),
     ];
 
     pub(crate) fn is_message(&self) -> bool {
-        *self == Kind::Message
+        *self == MessageKind::Message
     }
 
     pub(crate) fn name(self) -> &'static str {
-        Kind::ALL[self as usize].1
+        MessageKind::ALL[self as usize].1
     }
 }
 

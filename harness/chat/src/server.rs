@@ -39,7 +39,7 @@ mod session;
 pub use door::Origins;
 pub use event::{Census, ServerEvent};
 pub use lines::Budget;
-pub use options::{Recovery, ServerOptions, ToClient};
+pub use options::{RecoveryMode, ServerOptions, ToClient};
 pub use recovery::rows_of_sessions;
 pub use squall_recovery::Refusal;
 

@@ -10,7 +10,7 @@
 //!
 //! Left out: deleting and editing messages, migration from other layouts.
 
-use crate::message::{Content, Kind, namespace_of};
+use crate::message::{Content, MessageKind, namespace_of};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, named_params};
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ pub struct NewMessage {
     /// Whether it is for its sender too.
     pub echo: bool,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MessageKind,
     /// The sender's new nickname.
     pub nickname: Option<String>,
     /// What it says.
@@ -416,7 +416,7 @@ impl Database {
         &self,
         user: &str,
         upto: i64,
-    ) -> Result<BTreeMap<String, (i64, Kind)>, StorageError> {
+    ) -> Result<BTreeMap<String, (i64, MessageKind)>, StorageError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM messages WHERE sender = :user AND kind IN ('join', 'leave')
              AND id <= :upto ORDER BY id"
@@ -611,16 +611,18 @@ impl FromSql for Content {
     }
 }
 
-impl ToSql for Kind {
+impl ToSql for MessageKind {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.name().into())
     }
 }
 
-impl FromSql for Kind {
+impl FromSql for MessageKind {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let name = value.as_str()?;
-        let known = Kind::ALL.into_iter().find(|(_, known)| *known == name);
+        let known = MessageKind::ALL
+            .into_iter()
+            .find(|(_, known)| *known == name);
         known.map(|(kind, _)| kind).ok_or(FromSqlError::InvalidType)
     }
 }

@@ -40,7 +40,7 @@ mod fuzz;
 use crate::cause::{FailureCause, Rejection};
 use crate::frame::{self, Framed};
 use crate::limits::Limits;
-use crate::message::{Content, Kind, Message, check_room};
+use crate::message::{Content, Message, MessageKind, check_room};
 use serde::{Deserialize, Serialize};
 use squall_recovery::Refusal;
 
@@ -175,7 +175,7 @@ pub(crate) struct Submission {
     pub(crate) echo: bool,
     /// What it is.
     #[serde(default)]
-    pub(crate) kind: Kind,
+    pub(crate) kind: MessageKind,
     /// The sender's new nickname.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) nickname: Option<String>,
@@ -220,7 +220,7 @@ impl Submission {
 
     /// Says what is wrong with it, whoever sends it, if anything is.
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), Rejection> {
-        if let Kind::Join | Kind::Leave = self.kind {
+        if let MessageKind::Join | MessageKind::Leave = self.kind {
             check_room(&self.room, limits)?;
         }
         if let Some(nickname) = &self.nickname {
@@ -306,8 +306,8 @@ pub(crate) struct Particulars {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<i64>,
     /// What it is.
-    #[serde(default, skip_serializing_if = "Kind::is_message")]
-    pub(crate) kind: Kind,
+    #[serde(default, skip_serializing_if = "MessageKind::is_message")]
+    pub(crate) kind: MessageKind,
     /// The sender's new nickname.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) nickname: Option<String>,

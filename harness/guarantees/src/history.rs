@@ -107,7 +107,7 @@ pub enum EventKind {
         content: String,
         /// What the message is; `message_kind` in files, where `kind` is the event's.
         #[serde(default, rename = "message_kind")]
-        kind: Kind,
+        kind: MessageKind,
         /// How many bytes the message has; none if as many as the content.
         #[serde(default)]
         size: Option<u64>,
@@ -182,7 +182,7 @@ pub enum EventKind {
         reason: String,
         /// Why.
         #[serde(default)]
-        cause: Cause,
+        cause: EndCause,
     },
     /// The client shows a user as online from now on.
     Online {
@@ -210,9 +210,10 @@ pub enum EventKind {
         session: String,
         /// Why, for people.
         reason: String,
-        /// Why. [`Cause::PeerMeant`] says that the client took leave, not that its user meant it.
+        /// Why. [`EndCause::PeerMeant`] says that the client took leave, not that its user meant
+        /// it.
         #[serde(default)]
-        cause: Cause,
+        cause: EndCause,
         /// Which server of a cluster; empty if there is only one.
         #[serde(default)]
         server: String,
@@ -222,7 +223,7 @@ pub enum EventKind {
 /// What a message is, which decides what is promised about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum MessageKind {
     /// Something said, in words or bytes.
     #[default]
     Message,
@@ -237,10 +238,10 @@ pub enum Kind {
     Typing,
 }
 
-impl Kind {
+impl MessageKind {
     /// Whether such a message is never stored.
     pub fn is_ephemeral(self) -> bool {
-        self == Kind::Typing
+        self == MessageKind::Typing
     }
 }
 
@@ -261,7 +262,7 @@ pub struct StoredMessage {
     pub content: String,
     /// What the message is.
     #[serde(default)]
-    pub kind: Kind,
+    pub kind: MessageKind,
     /// The id that the client gave it, so that a second try is known as one.
     #[serde(default)]
     pub client_offset: Option<String>,
@@ -352,7 +353,7 @@ pub struct Bounds {
     #[serde(default, with = "nanoseconds::option")]
     pub attempt: Option<Duration>,
     /// What is promised about sessions whose connection was lost; none if they end with it.
-    pub recovery: Option<Recovery>,
+    pub recovery: Option<RecoveryBounds>,
     /// Who comes or goes is shown so to everybody within this time; none if nobody is told.
     #[serde(default, with = "nanoseconds::option")]
     pub presence: Option<Duration>,
@@ -449,7 +450,7 @@ pub struct Live {
 
 /// What is promised about sessions whose connection was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recovery {
+pub struct RecoveryBounds {
     /// They wait for their clients this long.
     #[serde(with = "nanoseconds")]
     pub window: Duration,
@@ -486,7 +487,7 @@ mod tests {
         else {
             panic!("an invocation");
         };
-        assert_eq!((kind, size, echo), (Kind::Message, None, true));
+        assert_eq!((kind, size, echo), (MessageKind::Message, None, true));
     }
 
     #[test]
@@ -503,7 +504,7 @@ mod tests {
             .standstill(31, 41, "server")
             .disturbed(1, None, Some("bob"))
             .latency("bob", 100, 300)
-            .disconnected_because(42, "bob", Cause::GaveUp { after: None })
+            .disconnected_because(42, "bob", EndCause::GaveUp { after: None })
             .refused(43, "bob", RecoveryRefused::NoRoom)
             .history();
         let text = serde_json::to_string(&history).unwrap();
@@ -513,13 +514,13 @@ mod tests {
     #[test]
     fn only_typing_is_never_stored() {
         let kinds = [
-            Kind::Message,
-            Kind::Join,
-            Kind::Leave,
-            Kind::Nickname,
-            Kind::Typing,
+            MessageKind::Message,
+            MessageKind::Join,
+            MessageKind::Leave,
+            MessageKind::Nickname,
+            MessageKind::Typing,
         ];
-        let ephemeral = kinds.map(Kind::is_ephemeral);
+        let ephemeral = kinds.map(MessageKind::is_ephemeral);
         assert_eq!(ephemeral, [false, false, false, false, true]);
     }
 }

@@ -12,8 +12,8 @@ pub(crate) use due::{Due, Receiver, on_the_wire, time_for};
 use crate::conditions::Conditions;
 use crate::memberships::Memberships;
 use crate::{
-    Cause, Client, ClientId, Ending, EventKind, History, Kind, Message, OperationId, StoredMessage,
-    Time,
+    Client, ClientId, EndCause, Ending, EventKind, History, Message, MessageKind, OperationId,
+    StoredMessage, Time,
 };
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ pub(crate) struct Content<'h> {
 pub(crate) struct Invocation<'h> {
     pub(crate) sender: ClientId,
     pub(crate) room: &'h str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MessageKind,
     pub(crate) echo: bool,
     /// How many bytes it has.
     pub(crate) size: u64,
@@ -108,7 +108,7 @@ pub(crate) struct Delivery<'h> {
 pub(crate) enum Connection<'h> {
     Connecting(Time),
     Connected(Time, &'h str),
-    Disconnected(Time, Cause),
+    Disconnected(Time, EndCause),
 }
 
 impl<'h> Index<'h> {

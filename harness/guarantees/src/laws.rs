@@ -5,8 +5,8 @@
 
 use crate::testing::{Chat, chat};
 use crate::{
-    Cause, ClientId, Disturbance, DisturbanceKind, FailureCause, Guarantee, History, Kind, Lost,
-    Standstill, Time, Verdict, check,
+    ClientId, Disturbance, DisturbanceKind, EndCause, FailureCause, Guarantee, History, Lost,
+    MessageKind, Standstill, Time, Verdict, check,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -55,10 +55,10 @@ fn play(steps: &[Step], links: &[(u64, u32)]) -> History {
             (0..8, _) => {
                 let content = format!("m{}", sent.len());
                 let kind = match what {
-                    0 => Kind::Typing,
-                    1 => Kind::Leave,
-                    2 => Kind::Join,
-                    _ => Kind::Message,
+                    0 => MessageKind::Typing,
+                    1 => MessageKind::Leave,
+                    2 => MessageKind::Join,
+                    _ => MessageKind::Message,
                 };
                 sent.push(content.clone());
                 chat.sent_as(kind, ROOMS[which % 2], at, who, &content)
@@ -71,8 +71,8 @@ fn play(steps: &[Step], links: &[(u64, u32)]) -> History {
             (16, Some(earlier)) => chat.retried(at, &earlier),
             (17, Some(earlier)) => chat.failed_because(at, &earlier, FailureCause::NotConnected),
             (18, Some(earlier)) => chat.unknown(at, &earlier),
-            (19 | 20, _) => chat.disconnected_because(at, who, Cause::TimedOut),
-            (21, _) => chat.disconnected_because(at, who, Cause::Meant),
+            (19 | 20, _) => chat.disconnected_because(at, who, EndCause::TimedOut),
+            (21, _) => chat.disconnected_because(at, who, EndCause::Meant),
             (22, _) => chat.connecting(at, who),
             (23 | 24, _) => chat.connected(at, who),
             (25, _) => chat.recovered(at, who, &format!("{who}-1")),

@@ -1,10 +1,11 @@
 //! Who is in which room, and since when, in terms of the database's ids.
 //!
-//! A client is in its rooms from the beginning. Rows of the kinds [`Kind::Join`] and
-//! [`Kind::Leave`] change that: whoever joins is entitled to what comes from its row on, whoever
-//! leaves to what comes up to its row. So entitlement does not depend on who was told what when.
+//! A client is in its rooms from the beginning. Rows of the kinds [`MessageKind::Join`] and
+//! [`MessageKind::Leave`] change that: whoever joins is entitled to what comes from its row on,
+//! whoever leaves to what comes up to its row. So entitlement does not depend on who was told what
+//! when.
 
-use crate::{Client, ClientId, History, Kind};
+use crate::{Client, ClientId, History, MessageKind};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -27,10 +28,11 @@ impl<'h> Memberships<'h> {
         let mut changes: Vec<BTreeMap<&str, Vec<(i64, bool)>>> = Vec::new();
         changes.resize_with(clients.len(), BTreeMap::new);
         for row in &history.database {
-            if let (Kind::Join | Kind::Leave, Some(&client)) = (row.kind, numbers.get(&*row.sender))
+            if let (MessageKind::Join | MessageKind::Leave, Some(&client)) =
+                (row.kind, numbers.get(&*row.sender))
             {
                 let of_room = changes[client].entry(&row.room).or_default();
-                of_room.push((row.id, row.kind == Kind::Join));
+                of_room.push((row.id, row.kind == MessageKind::Join));
             }
         }
         Memberships { clients, changes }
@@ -102,12 +104,12 @@ mod tests {
         chat(["alice", "bob"])
             .room("garden", ["alice"])
             .sent_to("garden", 1, "alice", ["1"])
-            .sent_as(Kind::Join, "garden", 2, "bob", "2")
+            .sent_as(MessageKind::Join, "garden", 2, "bob", "2")
             .sent_to("garden", 3, "alice", ["3"])
-            .sent_as(Kind::Leave, "garden", 4, "bob", "4")
+            .sent_as(MessageKind::Leave, "garden", 4, "bob", "4")
             .sent_to("garden", 5, "alice", ["5"])
-            .sent_as(Kind::Join, "garden", 6, "bob", "6")
-            .sent_as(Kind::Leave, "lobby", 7, "bob", "7")
+            .sent_as(MessageKind::Join, "garden", 6, "bob", "6")
+            .sent_as(MessageKind::Leave, "lobby", 7, "bob", "7")
             .stored(["1", "2", "3", "4", "5", "6", "7"])
     }
 

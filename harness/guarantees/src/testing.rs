@@ -7,9 +7,10 @@
 use crate::evidence::{Message, Moment, Proof};
 use crate::index::Index;
 use crate::{
-    Bounds, Capacity, Cause, Client, ClientId, Direction, Disturbance, DisturbanceKind, Event,
-    EventKind, FailureCause, Guarantee, Held, History, Kind, Leftover, Live, Lost, OperationId,
-    Recovery, RecoveryRefused, Silence, Standstill, StoredMessage, Time, Verdict, seconds,
+    Bounds, Capacity, Client, ClientId, Direction, Disturbance, DisturbanceKind, EndCause, Event,
+    EventKind, FailureCause, Guarantee, Held, History, Leftover, Live, Lost, MessageKind,
+    OperationId, RecoveryBounds, RecoveryRefused, Silence, Standstill, StoredMessage, Time,
+    Verdict, seconds,
 };
 
 /// A message of Alice's in evidence.
@@ -134,19 +135,26 @@ impl Chat {
         contents: [&str; N],
     ) -> Self {
         for (at, content) in (at..).zip(contents) {
-            self = self.sent_as(Kind::Message, room, at, who, content);
+            self = self.sent_as(MessageKind::Message, room, at, who, content);
         }
         self
     }
 
     /// A message of any kind.
-    pub(crate) fn sent_as(self, kind: Kind, room: &str, at: u64, who: &str, content: &str) -> Self {
+    pub(crate) fn sent_as(
+        self,
+        kind: MessageKind,
+        room: &str,
+        at: u64,
+        who: &str,
+        content: &str,
+    ) -> Self {
         self.invoked(at, who, (room, content), kind, true)
     }
 
     /// A message to the lobby that is not for its sender.
     pub(crate) fn sent_to_others(self, at: u64, who: &str, content: &str) -> Self {
-        self.invoked(at, who, ("lobby", content), Kind::Message, false)
+        self.invoked(at, who, ("lobby", content), MessageKind::Message, false)
     }
 
     fn invoked(
@@ -154,7 +162,7 @@ impl Chat {
         at: u64,
         who: &str,
         (room, content): (&str, &str),
-        kind: Kind,
+        kind: MessageKind,
         echo: bool,
     ) -> Self {
         let operation = OperationId(self.history.events.len() as u64);
@@ -266,7 +274,7 @@ impl Chat {
     /// The latest row takes a nickname.
     pub(crate) fn taking(mut self, nickname: &str) -> Self {
         let row = self.history.database.last_mut().expect("a row");
-        (row.kind, row.nickname) = (Kind::Nickname, Some(nickname.to_owned()));
+        (row.kind, row.nickname) = (MessageKind::Nickname, Some(nickname.to_owned()));
         self
     }
 
@@ -336,7 +344,7 @@ impl Chat {
 
     /// Sessions wait for their clients this long.
     pub(crate) fn recovering(mut self, window: u64, outlives_server: bool) -> Self {
-        self.history.bounds.recovery = Some(Recovery {
+        self.history.bounds.recovery = Some(RecoveryBounds {
             window: Time::from_millis(window),
             outlives_server,
             tells_why: false,
@@ -429,17 +437,17 @@ impl Chat {
             who,
             EventKind::Disconnected {
                 reason: "silence".to_owned(),
-                cause: Cause::Unknown,
+                cause: EndCause::Unknown,
             },
         )
     }
 
     /// The server closes the client's first session.
     pub(crate) fn session_closed(self, at: u64, who: &str) -> Self {
-        self.session_closed_because(at, who, Cause::TimedOut)
+        self.session_closed_because(at, who, EndCause::TimedOut)
     }
 
-    pub(crate) fn session_closed_because(self, at: u64, who: &str, cause: Cause) -> Self {
+    pub(crate) fn session_closed_because(self, at: u64, who: &str, cause: EndCause) -> Self {
         let (session, reason) = (format!("{who}-1"), String::new());
         let closed = EventKind::SessionClosed {
             session,
@@ -450,7 +458,7 @@ impl Chat {
         self.event(at, who, closed)
     }
 
-    pub(crate) fn disconnected_because(self, at: u64, who: &str, cause: Cause) -> Self {
+    pub(crate) fn disconnected_because(self, at: u64, who: &str, cause: EndCause) -> Self {
         let reason = "its own".to_owned();
         self.event(at, who, EventKind::Disconnected { reason, cause })
     }
@@ -490,10 +498,10 @@ impl Chat {
 
     /// The server closes a session.
     pub(crate) fn closed(self, at: u64, who: &str, session: &str) -> Self {
-        self.closed_because(at, who, session, Cause::TimedOut)
+        self.closed_because(at, who, session, EndCause::TimedOut)
     }
 
-    pub(crate) fn closed_because(self, at: u64, who: &str, session: &str, cause: Cause) -> Self {
+    pub(crate) fn closed_because(self, at: u64, who: &str, session: &str, cause: EndCause) -> Self {
         let closed = EventKind::SessionClosed {
             session: session.to_owned(),
             reason: "heartbeat".to_owned(),
@@ -546,7 +554,7 @@ impl Chat {
 
     /// Typing, for everybody else in the room.
     pub(crate) fn typed(self, at: u64, room: &str, who: &str, content: &str) -> Self {
-        self.invoked(at, who, (room, content), Kind::Typing, false)
+        self.invoked(at, who, (room, content), MessageKind::Typing, false)
     }
 
     pub(crate) fn handled_with_id(mut self, at: u64, who: &str, content: &str, id: i64) -> Self {
@@ -853,7 +861,7 @@ impl Chat {
     }
 
     /// What the content was sent as; a message if nobody sent it.
-    fn kind_of(&self, wanted: &str) -> Kind {
+    fn kind_of(&self, wanted: &str) -> MessageKind {
         let mut events = self.history.events.iter();
         let kind = events.find_map(|event| match &event.kind {
             EventKind::Invoked { content, kind, .. } if content == wanted => Some(*kind),

@@ -260,7 +260,7 @@ impl Call {
 /// What a claim is about.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub enum ClaimKind {
     /// `always!`
     Always,
     /// `sometimes!`
@@ -271,16 +271,16 @@ pub enum Kind {
 
 /// What the macros do where somebody watches.
 #[doc(hidden)]
-pub fn claim(kind: Kind, holds: bool, what: Arguments<'_>, place: &str) {
+pub fn claim(kind: ClaimKind, holds: bool, what: Arguments<'_>, place: &str) {
     let claim = Claim {
         what: what.to_string(),
         holds,
         place: place.to_owned(),
     };
     tell(|| match kind {
-        Kind::Always => Told::Always(claim),
-        Kind::Sometimes => Told::Sometimes(claim),
-        Kind::Reachable => Told::Reached(claim),
+        ClaimKind::Always => Told::Always(claim),
+        ClaimKind::Sometimes => Told::Sometimes(claim),
+        ClaimKind::Reachable => Told::Reached(claim),
     });
 }
 
@@ -290,7 +290,7 @@ macro_rules! __claim {
     ($kind:ident, $holds:expr, $($what:tt)+) => {
         if $crate::is_watched() {
             let place = ::core::concat!(::core::file!(), ":", ::core::line!());
-            $crate::claim($crate::Kind::$kind, $holds, ::core::format_args!($($what)+), place);
+            $crate::claim($crate::ClaimKind::$kind, $holds, ::core::format_args!($($what)+), place);
         }
     };
 }

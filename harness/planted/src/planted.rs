@@ -5,7 +5,7 @@ use super::handlers::Shared;
 use super::reply::Reply;
 use super::session::SessionNumber;
 use crate::bugs::{Bug, on};
-use crate::message::Kind;
+use crate::message::MessageKind;
 use crate::wire::{Receipt, Submission};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Shared {
         message: Submission,
         reply: Reply,
     ) -> Option<(Submission, Reply)> {
-        if message.kind == Kind::Typing {
+        if message.kind == MessageKind::Typing {
             if on(Bug::TypingRepeated) {
                 self.repeat_typing(number, message.clone());
             }

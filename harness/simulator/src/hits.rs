@@ -62,7 +62,8 @@ pub enum Struck {
     DiskLie,
     /// A write that was not synced when the power was lost.
     Unsynced,
-    /// A system call of a process, at which a [`Fault::AtCall`](crate::Fault::AtCall) struck.
+    /// A system call of a process, at which a [`Intervention::AtCall`](crate::Intervention::AtCall)
+    /// struck.
     Call,
 }
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 /// What an isolated run may use. What takes more is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub struct ProcessLimits {
     /// How long it may take, in real time.
     pub time: Duration,
     /// How much memory it may have in use at once, in bytes.
     pub memory: u64,
 }
 
-impl Default for Bounds {
+impl Default for ProcessLimits {
     /// A minute, and 4 GiB.
     fn default() -> Self {
         Self {
@@ -45,13 +45,13 @@ pub enum Crash {
         /// Its last words.
         told: String,
     },
-    /// It took longer than [`Bounds::time`].
+    /// It took longer than [`ProcessLimits::time`].
     #[error("it took too long\n{told}")]
     TookTooLong {
         /// Its last words.
         told: String,
     },
-    /// It used more than [`Bounds::memory`].
+    /// It used more than [`ProcessLimits::memory`].
     #[error("it used too much memory\n{told}")]
     UsedTooMuchMemory {
         /// Its last words.
@@ -78,7 +78,11 @@ pub enum Crash {
 /// # Errors
 ///
 /// If it did not come to its end.
-pub fn isolated(job: fn(&[u8]) -> Vec<u8>, input: &[u8], bounds: Bounds) -> Result<Vec<u8>, Crash> {
+pub fn isolated(
+    job: fn(&[u8]) -> Vec<u8>,
+    input: &[u8],
+    bounds: ProcessLimits,
+) -> Result<Vec<u8>, Crash> {
     conclude(host::nursery::run(job, input, bounds.into()))
 }
 
@@ -96,8 +100,8 @@ pub(crate) fn conclude(remains: io::Result<Remains>) -> Result<Vec<u8>, Crash> {
     }
 }
 
-impl From<Bounds> for host::Bounds {
-    fn from(Bounds { time, memory }: Bounds) -> Self {
+impl From<ProcessLimits> for host::ProcessLimits {
+    fn from(ProcessLimits { time, memory }: ProcessLimits) -> Self {
         Self { time, memory }
     }
 }

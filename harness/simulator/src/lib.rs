@@ -7,7 +7,7 @@
 //! same nanoseconds.
 //!
 //! ```
-//! use squall_simulator::{Fault, simulate};
+//! use squall_simulator::{Intervention, simulate};
 //! use std::time::Duration;
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //! use tokio::net::{TcpListener, TcpStream};
@@ -93,13 +93,13 @@ mod engine;
 mod entropy;
 #[forbid(unsafe_code)]
 mod error;
-mod fault;
 #[forbid(unsafe_code)]
 mod hits;
 #[allow(unsafe_code)]
 mod host;
 #[forbid(unsafe_code)]
 mod ids;
+mod intervention;
 mod isolation;
 #[forbid(unsafe_code)]
 mod journal;
@@ -128,10 +128,10 @@ pub use audit::{Source, SourceKind};
 pub use digest::TraceEvent;
 pub use engine::Engine;
 pub use error::Error;
-pub use fault::Fault;
 pub use hits::{Hits, Struck};
 pub use ids::{FaultId, MachineId};
-pub use isolation::{Bounds, Crash, isolated};
+pub use intervention::Intervention;
+pub use isolation::{Crash, ProcessLimits, isolated};
 pub use journal::{Passage, PassageEnd, SegmentHead};
 pub use kernel::clock::ClockChange;
 pub use kernel::cpu::WorkCost;

@@ -8,9 +8,9 @@ use crate::digest::{self, TraceEvent};
 use crate::engine::{Driver, Engine};
 use crate::entropy::Entropy;
 use crate::error::Error;
-use crate::fault::Fault;
 use crate::hits::Hits;
 use crate::ids::{FaultId, MachineId};
+use crate::intervention::Intervention;
 use crate::journal::Passage;
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
@@ -96,8 +96,8 @@ pub fn here() -> Option<String> {
 /// world that has no effect.
 ///
 /// Says whether the operation takes place. It does not if the process is dead: if it was struck in
-/// the middle of its turn ([`Fault::AtCall`], also at this very call), or is being taken apart.
-/// Then whoever keeps a record of what the program does must not write it down.
+/// the middle of its turn ([`Intervention::AtCall`], also at this very call), or is being taken
+/// apart. Then whoever keeps a record of what the program does must not write it down.
 pub fn note(what: &str) -> bool {
     sys::note(digest::of(what), || what.to_owned())
 }
@@ -120,10 +120,11 @@ pub struct World {
 
 /// What happens at its time.
 enum Due {
-    Fault(FaultId, Fault),
-    /// The last moment of a [`Fault::AtCall`] of a machine.
+    Intervention(FaultId, Intervention),
+    /// The last moment of a [`Intervention::AtCall`] of a machine.
     Latest(FaultId, MachineId),
-    /// The end of the grace of a [`Fault::Stop`], for the process that ran when so many had ended.
+    /// The end of the grace of a [`Intervention::Stop`], for the process that ran when so many had
+    /// ended.
     Grace {
         machine: MachineId,
         ended: usize,
@@ -148,23 +149,23 @@ impl World {
     pub fn machine<Kind>(&mut self, name: &str, program: impl Main<Kind>) -> MachineId {
         let id = self.machines.add(name, Rc::new(move || program.run()));
         self.driver.add(id);
-        self.at(self.now(), Fault::Boot(id));
+        self.at(self.now(), Intervention::Boot(id));
         id
     }
 
     /// Does something to a machine's clocks now, before its program is started: such a clock was
-    /// never right. See [`Fault::Clock`] for later.
+    /// never right. See [`Intervention::Clock`] for later.
     pub fn change_clock(&mut self, machine: MachineId, change: ClockChange) {
         let now = self.machines.now();
         self.machines[machine].change_clock(now, change);
     }
 
-    /// Does something to a machine's disk now. See [`Fault::Disk`] for later.
+    /// Does something to a machine's disk now. See [`Intervention::Disk`] for later.
     pub fn change_disk(&mut self, machine: MachineId, change: DiskChange) {
         self.machines[machine].change_disk(change);
     }
 
-    /// What the work of a machine costs from the beginning. See [`Fault::Work`] for later.
+    /// What the work of a machine costs from the beginning. See [`Intervention::Work`] for later.
     pub fn set_work_cost(&mut self, machine: MachineId, cost: WorkCost) {
         self.machines[machine].set_work_cost(cost);
     }
@@ -251,7 +252,7 @@ impl World {
     }
 
     /// The machine's IPv4 address, in 10.0.0.0/8. It follows from the machine's name, and not from
-    /// who else is there. The machine keeps it until a [`Fault::Move`].
+    /// who else is there. The machine keeps it until a [`Intervention::Move`].
     pub fn address(&self, machine: MachineId) -> Ipv4Addr {
         self.machines[machine].addresses.v4
     }
@@ -284,19 +285,19 @@ impl World {
 
     /// Plans a fault for a time since the world began; for now, if that has passed. It strikes
     /// before anything else that happens at that time. What it strikes is told by [`World::hits`].
-    pub fn at(&mut self, when: Duration, fault: Fault) -> FaultId {
+    pub fn at(&mut self, when: Duration, fault: Intervention) -> FaultId {
         let id = self.machines.books.open();
         self.plan(when, id, fault);
         id
     }
 
-    fn plan(&mut self, when: Duration, id: FaultId, fault: Fault) {
+    fn plan(&mut self, when: Duration, id: FaultId, fault: Intervention) {
         let when = nanos(when).max(self.machines.now());
-        self.faults.plan(when, Due::Fault(id, fault));
+        self.faults.plan(when, Due::Intervention(id, fault));
     }
 
-    /// What a fault of this world has struck so far. One that lasts, like a [`Fault::Cut`], goes on
-    /// striking until another one ends it; what that strikes counts for itself.
+    /// What a fault of this world has struck so far. One that lasts, like a [`Intervention::Cut`],
+    /// goes on striking until another one ends it; what that strikes counts for itself.
     ///
     /// # Panics
     ///
@@ -318,7 +319,7 @@ impl World {
                 self.machines.set_now(at);
             }
             match due {
-                Due::Fault(id, fault) => self.strike(id, fault)?,
+                Due::Intervention(id, fault) => self.strike(id, fault)?,
                 Due::Latest(id, machine) => self.strike_at_last(id, machine)?,
                 Due::Grace { machine, ended } => self.kill_at_last(machine, ended)?,
             }

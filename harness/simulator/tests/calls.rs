@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 use squall_simulator::{
-    DiskChange, DiskErrors, Engine, Fault, MachineId, Strike, Struck, World, note, simulate,
+    DiskChange, DiskErrors, Engine, Intervention, MachineId, Strike, Struck, World, note, simulate,
     simulate_on,
 };
 use std::future::pending;
@@ -55,7 +55,7 @@ fn strike(
     call: u64,
     strike: Strike,
 ) -> squall_simulator::FaultId {
-    let fault = Fault::AtCall {
+    let fault = Intervention::AtCall {
         machine,
         call,
         latest: 9 * STEP,
@@ -243,8 +243,8 @@ fn a_disk_can_begin_to_fail_between_two_commits_of_a_turn() {
             world.run_until(2 * STEP).unwrap();
             let (told, errors) = (told.try_iter().collect::<Vec<bool>>(), world.hits(fault));
             let none = DiskChange::Errors(DiskErrors::default());
-            world.at(2 * STEP, Fault::Disk(machine, none));
-            world.at(2 * STEP, Fault::Kill(machine));
+            world.at(2 * STEP, Intervention::Disk(machine, none));
+            world.at(2 * STEP, Intervention::Kill(machine));
             world.run_until(3 * STEP).unwrap();
             let kept = world.inside(machine, numbers);
             (told, kept, errors.of(Struck::DiskError))
@@ -301,7 +301,7 @@ fn a_process_that_makes_too_few_calls_is_struck_at_last_and_one_that_was_struck_
         });
         let at_last = strike(world, idle, 1000, Strike::Kill);
         let at_call = strike(world, busy, 10, Strike::Kill);
-        world.at(4 * STEP, Fault::Boot(busy));
+        world.at(4 * STEP, Intervention::Boot(busy));
         world.run_until(10 * STEP).unwrap();
         assert_eq!(world.ends(idle), [9 * STEP]);
         assert_eq!(world.hits(at_last).of(Struck::Ended), 1);

@@ -1,6 +1,6 @@
 //! Clocks that are wrong: what a program sees of them, and when its timers expire.
 
-use squall_simulator::{ClockChange, Fault, MachineId, World, now, simulate};
+use squall_simulator::{ClockChange, Intervention, MachineId, World, now, simulate};
 use std::future::pending;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -34,7 +34,10 @@ where
 
 fn at(seconds: u64, change: ClockChange) -> impl FnOnce(&mut World, MachineId) {
     move |world, machine| {
-        world.at(SECOND * seconds as u32, Fault::Clock(machine, change));
+        world.at(
+            SECOND * seconds as u32,
+            Intervention::Clock(machine, change),
+        );
     }
 }
 
@@ -87,8 +90,14 @@ fn all_readers_of_the_wall_clock_see_the_step() {
 #[test]
 fn a_frozen_wall_clock_stands_still_while_timers_go_on() {
     let freeze = |world: &mut World, machine| {
-        world.at(2 * SECOND, Fault::Clock(machine, ClockChange::FreezeWall));
-        world.at(7 * SECOND, Fault::Clock(machine, ClockChange::ThawWall));
+        world.at(
+            2 * SECOND,
+            Intervention::Clock(machine, ClockChange::FreezeWall),
+        );
+        world.at(
+            7 * SECOND,
+            Intervention::Clock(machine, ClockChange::ThawWall),
+        );
     };
     let (wall, monotonic, world) = run(freeze, || measure(sleep(10 * SECOND)));
     assert!((wall - 5.0).abs() < 0.01, "{wall}");
@@ -162,11 +171,11 @@ fn retransmission(ppm: i32) -> Duration {
         });
         world.change_clock(client, ClockChange::Drift { ppm });
         let (from, to) = (vec![client], vec![server]);
-        let mend = Fault::Mend {
+        let mend = Intervention::Mend {
             from: from.clone(),
             to: to.clone(),
         };
-        world.at(SECOND / 2, Fault::Cut { from, to });
+        world.at(SECOND / 2, Intervention::Cut { from, to });
         world.at(10 * SECOND, mend);
         world.run_until(60 * SECOND).unwrap();
         told.try_recv().expect("the byte arrives")
@@ -199,8 +208,8 @@ fn suspended(clocks_jump: bool) -> Vec<(u64, u64)> {
                 }
             }
         });
-        world.at(5 * SECOND - SECOND / 4, Fault::Suspend(machine));
-        let wake = Fault::Wake {
+        world.at(5 * SECOND - SECOND / 4, Intervention::Suspend(machine));
+        let wake = Intervention::Wake {
             machine,
             clocks_jump,
         };
@@ -259,8 +268,8 @@ fn what_arrives_at_a_suspended_machine_waits_at_its_network_card() {
             let _kept = TcpStream::connect((address, 80)).await.unwrap();
             pending::<()>().await
         });
-        world.at(SECOND, Fault::Suspend(server));
-        let wake = Fault::Wake {
+        world.at(SECOND, Intervention::Suspend(server));
+        let wake = Intervention::Wake {
             machine: server,
             clocks_jump: true,
         };

@@ -1,7 +1,7 @@
 //! Work that takes time: when packets leave, when the next turn begins, what the program can
 //! measure of it, and that the kernel goes on meanwhile.
 
-use squall_simulator::{DiskChange, DiskLatency, Fault, WorkCost, World, now, simulate};
+use squall_simulator::{DiskChange, DiskLatency, Intervention, WorkCost, World, now, simulate};
 use std::future::pending;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -90,8 +90,11 @@ fn a_machine_is_slow_for_as_long_as_the_fault_lasts() {
         ..WorkCost::default()
     };
     let took = echoes(move |world, server| {
-        world.at(SECOND + 150 * MS, Fault::Work(server, cost));
-        world.at(SECOND + 500 * MS, Fault::Work(server, WorkCost::default()));
+        world.at(SECOND + 150 * MS, Intervention::Work(server, cost));
+        world.at(
+            SECOND + 500 * MS,
+            Intervention::Work(server, WorkCost::default()),
+        );
     });
     assert_eq!(took[0], 2 * MS);
     assert_eq!(took[2], 52 * MS);
@@ -222,7 +225,7 @@ fn a_slow_disk_blocks_the_process_for_its_time() {
         };
         world.at(
             SECOND / 2,
-            Fault::Disk(machine, DiskChange::Latency(latency)),
+            Intervention::Disk(machine, DiskChange::Latency(latency)),
         );
         world.run_until(60 * SECOND).unwrap();
         told.try_recv().unwrap()

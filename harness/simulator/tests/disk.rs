@@ -2,7 +2,7 @@
 //! nothing of it is shared with other machines, with the real files, or with other simulations.
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use squall_simulator::{Fault, World, simulate};
+use squall_simulator::{Intervention, World, simulate};
 use std::future::pending;
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ fn two_lives<K: Send + 'static, R: Send>(
             pending::<()>().await
         });
         let fault = match end {
-            End::Kill => Fault::Kill(machine),
-            End::PowerLoss => Fault::PowerLoss(machine),
+            End::Kill => Intervention::Kill(machine),
+            End::PowerLoss => Intervention::PowerLoss(machine),
         };
         world.at(Duration::from_secs(1), fault);
         world.run_until(Duration::from_secs(2)).unwrap();
@@ -188,7 +188,7 @@ fn a_connection_that_outlives_its_process_fails_and_says_so() {
         let machine = world.machine("server", pending::<()>);
         world.run_until(Duration::ZERO).unwrap();
         let old = world.inside(machine, || chat(ROLLBACK));
-        world.at(Duration::from_secs(1), Fault::Kill(machine));
+        world.at(Duration::from_secs(1), Intervention::Kill(machine));
         world.run_until(Duration::from_secs(1)).unwrap();
         let failed = world
             .inside(machine, || say(&old, "from another life"))

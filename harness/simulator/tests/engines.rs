@@ -1,6 +1,8 @@
 //! One body, both engines: what a program sees of the world does not depend on what simulates it.
 
-use squall_simulator::{Engine, Fault, Latency, Link, Loss, MachineId, World, now, simulate_on};
+use squall_simulator::{
+    Engine, Intervention, Latency, Link, Loss, MachineId, World, now, simulate_on,
+};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -83,7 +85,7 @@ fn a_round_trip_takes_twice_the_latency() {
 fn a_killed_server_ends_the_stream() {
     for engine in BOTH {
         let (numbers, _) = told(engine, 1, fixed(5), |world, server, _| {
-            world.at(5 * SECOND, Fault::Kill(server));
+            world.at(5 * SECOND, Intervention::Kill(server));
         });
         assert_eq!(numbers.last().unwrap(), "UnexpectedEof", "{engine}");
     }
@@ -93,8 +95,8 @@ fn a_killed_server_ends_the_stream() {
 fn a_server_that_lost_its_power_resets_the_connection_after_its_reboot() {
     for engine in BOTH {
         let (numbers, _) = told(engine, 1, fixed(5), |world, server, _| {
-            world.at(5 * SECOND, Fault::PowerLoss(server));
-            world.at(7 * SECOND, Fault::Boot(server));
+            world.at(5 * SECOND, Intervention::PowerLoss(server));
+            world.at(7 * SECOND, Intervention::Boot(server));
         });
         assert_eq!(numbers.last().unwrap(), "ConnectionReset", "{engine}");
     }
@@ -132,8 +134,8 @@ fn a_machine_that_is_booted_again_has_its_timers_and_its_network_in_time() {
                     }
                 }
             });
-            world.at(2 * SECOND, Fault::PowerLoss(server));
-            world.at(4 * SECOND, Fault::Boot(server));
+            world.at(2 * SECOND, Intervention::PowerLoss(server));
+            world.at(4 * SECOND, Intervention::Boot(server));
             world.run_until(20 * SECOND).unwrap();
             assert!(world.panics().is_empty(), "{:?}", world.panics());
             told.try_iter().collect::<Vec<u8>>()
@@ -165,7 +167,10 @@ fn what_has_left_a_machine_before_its_power_is_gone_arrives() {
                 sleep(SECOND).await;
                 socket.send_to(b"x", (address, 7)).await.unwrap();
             });
-            world.at(SECOND + Duration::from_millis(50), Fault::PowerLoss(sender));
+            world.at(
+                SECOND + Duration::from_millis(50),
+                Intervention::PowerLoss(sender),
+            );
             world.run_until(2 * SECOND).unwrap();
             told.try_recv().ok()
         });
@@ -209,12 +214,12 @@ fn a_partition_delays_and_loses_nothing() {
                 let (from, to) = (vec![from], vec![to]);
                 world.at(
                     5 * SECOND,
-                    Fault::Cut {
+                    Intervention::Cut {
                         from: from.clone(),
                         to: to.clone(),
                     },
                 );
-                world.at(8 * SECOND, Fault::Mend { from, to });
+                world.at(8 * SECOND, Intervention::Mend { from, to });
             }
         });
         let expected: Vec<String> = (0..numbers.len())
@@ -259,8 +264,8 @@ fn each_engine_repeats_itself() {
                 ..fixed(5)
             };
             told(engine, 3, link, |world, server, _| {
-                world.at(5 * SECOND, Fault::PowerLoss(server));
-                world.at(7 * SECOND, Fault::Boot(server));
+                world.at(5 * SECOND, Intervention::PowerLoss(server));
+                world.at(7 * SECOND, Intervention::Boot(server));
             })
             .1
         };

@@ -1,7 +1,7 @@
 //! What a program is given when it starts: variables and arguments, those of its machine and not
 //! those of the host.
 
-use squall_simulator::{Bounds, Fault, TraceEvent, World, isolated, note, simulate};
+use squall_simulator::{Intervention, ProcessLimits, TraceEvent, World, isolated, note, simulate};
 use std::env;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn a_variable_is_that_of_its_machine() {
         // For the next start.
         world.run_until(SECOND).unwrap();
         world.set_variable(one, "PORT", "8080");
-        world.at(2 * SECOND, Fault::Boot(one));
+        world.at(2 * SECOND, Intervention::Boot(one));
         world.run_until(3 * SECOND).unwrap();
         let seen = [
             r#"0 Some("80")"#,
@@ -64,7 +64,7 @@ fn what_a_program_sets_for_itself_is_gone_with_its_process() {
             see(env::var("COLOUR").ok());
             set_var("COLOUR", "blue");
         });
-        world.at(SECOND, Fault::Boot(machine));
+        world.at(SECOND, Intervention::Boot(machine));
         world.run_until(2 * SECOND).unwrap();
         let seen = |second: u64| {
             let values = ["None", r#"Some("red")"#, r#"Some("green")"#, "None"];
@@ -78,7 +78,7 @@ fn what_a_program_sets_for_itself_is_gone_with_its_process() {
 /// Regression: `std::env::vars` showed the host's environment, and `args` its arguments.
 #[test]
 fn a_program_sees_all_that_it_was_given_and_nothing_of_the_host() {
-    let told = isolated(given, &[], Bounds::default()).unwrap();
+    let told = isolated(given, &[], ProcessLimits::default()).unwrap();
     let told = String::from_utf8(told).unwrap();
     let variables = |own: &str| {
         let null = "/dev/null";

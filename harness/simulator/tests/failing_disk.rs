@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, ErrorCode};
 use squall_simulator::{
-    DiskChange, DiskErrors, DiskLatency, Fault, Hits, MachineId, Struck, World, simulate,
+    DiskChange, DiskErrors, DiskLatency, Hits, Intervention, MachineId, Struck, World, simulate,
 };
 use std::future::pending;
 use std::sync::mpsc::channel;
@@ -60,7 +60,7 @@ fn store(
         strike(world, machine);
         world.run_until(10 * SECOND).unwrap();
         assert_eq!(world.panics(), []);
-        world.at(10 * SECOND, Fault::Kill(machine));
+        world.at(10 * SECOND, Intervention::Kill(machine));
         world.run_until(10 * SECOND).unwrap();
         let kept = world.inside(machine, || open(pragmas).and_then(|all| numbers(&all)));
         (told.try_iter().collect(), kept)
@@ -73,7 +73,7 @@ fn stored(told: &[Result<u32, ErrorCode>]) -> Vec<u32> {
 
 fn tear(sector: usize) -> impl FnOnce(&mut World, MachineId) {
     move |world, machine| {
-        world.at(3 * SECOND, Fault::TornPowerLoss { machine, sector });
+        world.at(3 * SECOND, Intervention::TornPowerLoss { machine, sector });
     }
 }
 
@@ -116,9 +116,9 @@ fn what_was_not_synced_survives_in_part() {
 #[test]
 fn a_full_disk_refuses_to_store_until_there_is_room_again() {
     let (told, kept) = store(1, SAFE, |world, machine| {
-        world.at(3 * SECOND, Fault::Disk(machine, DiskChange::Free(0)));
+        world.at(3 * SECOND, Intervention::Disk(machine, DiskChange::Free(0)));
         let room = DiskChange::Capacity(None);
-        world.at(5 * SECOND, Fault::Disk(machine, room));
+        world.at(5 * SECOND, Intervention::Disk(machine, room));
     });
     let refused: Vec<_> = told.iter().filter_map(|told| told.err()).collect();
     assert!(refused.len() > 10, "{told:?}");
@@ -154,9 +154,12 @@ fn what_a_failing_disk_did_not_take_is_refused_and_not_there() {
                 write: 0.3,
                 sync: 0.3,
             };
-            world.at(2 * SECOND, Fault::Disk(machine, DiskChange::Errors(errors)));
+            world.at(
+                2 * SECOND,
+                Intervention::Disk(machine, DiskChange::Errors(errors)),
+            );
             let none = DiskChange::Errors(DiskErrors::default());
-            world.at(6 * SECOND, Fault::Disk(machine, none));
+            world.at(6 * SECOND, Intervention::Disk(machine, none));
         });
         let refused: Vec<_> = told.iter().filter_map(|told| told.err()).collect();
         assert!(refused.contains(&ErrorCode::SystemIoFailure), "{told:?}");
@@ -176,7 +179,10 @@ fn a_read_error_is_told_to_who_reads() {
             read: 1.0,
             ..DiskErrors::default()
         };
-        world.at(SECOND, Fault::Disk(machine, DiskChange::Errors(errors)));
+        world.at(
+            SECOND,
+            Intervention::Disk(machine, DiskChange::Errors(errors)),
+        );
         world.run_until(SECOND).unwrap();
         world.inside(machine, || open(SAFE).and_then(|all| numbers(&all)))
     });
@@ -203,8 +209,8 @@ fn read_on(trouble: DiskChange, end: DiskChange) -> (Vec<(bool, Duration)>, Hits
                 }
             }
         });
-        let fault = world.at(2 * SECOND, Fault::Disk(machine, trouble));
-        world.at(4 * SECOND, Fault::Disk(machine, end));
+        let fault = world.at(2 * SECOND, Intervention::Disk(machine, trouble));
+        world.at(4 * SECOND, Intervention::Disk(machine, end));
         world.run_until(6 * SECOND).unwrap();
         assert_eq!(world.panics(), []);
         (told.try_iter().collect(), world.hits(fault))
@@ -246,9 +252,9 @@ fn a_sync_that_lies_loses_what_was_committed_safely() {
         let (told, kept) = store(1, SAFE, move |world, machine| {
             world.at(
                 2 * SECOND,
-                Fault::Disk(machine, DiskChange::LyingSync(lies)),
+                Intervention::Disk(machine, DiskChange::LyingSync(lies)),
             );
-            world.at(3 * SECOND, Fault::PowerLoss(machine));
+            world.at(3 * SECOND, Intervention::PowerLoss(machine));
         });
         stored(&told).len() - kept.unwrap().len()
     };
@@ -265,7 +271,7 @@ fn the_files_of_a_machine_can_be_listed_with_and_without_power() {
         });
         world.run_until(SECOND).unwrap();
         let before = world.files(machine);
-        world.at(SECOND, Fault::PowerLoss(machine));
+        world.at(SECOND, Intervention::PowerLoss(machine));
         world.run_until(SECOND).unwrap();
         (before, world.files(machine))
     });

@@ -1,7 +1,7 @@
 //! A machine's file system, as programs meet it: its own, in memory, with what a disk does to it.
 
 use squall_simulator::{
-    DiskChange, DiskErrors, DiskLatency, Fault, MachineId, TraceEvent, World, note, simulate,
+    DiskChange, DiskErrors, DiskLatency, Intervention, MachineId, TraceEvent, World, note, simulate,
 };
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -84,7 +84,7 @@ async fn log_with_tokio() {
 #[test]
 fn tokio_writes_logs_which_can_be_looked_at_afterwards() {
     run(log_with_tokio, |world, machine| {
-        world.at(5 * SECOND, Fault::Boot(machine));
+        world.at(5 * SECOND, Intervention::Boot(machine));
         world.run_until(10 * SECOND).unwrap();
         assert_eq!(told(world), ["3 3", "8 6"]);
         let log = world.read_file(machine, "/var/log/it").unwrap();
@@ -96,7 +96,7 @@ fn tokio_writes_logs_which_can_be_looked_at_afterwards() {
 }
 
 /// What is left of what a program did.
-fn left(program: fn(), fault: impl FnOnce(MachineId) -> Fault + Send) -> Vec<String> {
+fn left(program: fn(), fault: impl FnOnce(MachineId) -> Intervention + Send) -> Vec<String> {
     run(program, |world, machine| {
         world.run_until(SECOND).unwrap();
         let fault = fault(machine);
@@ -143,7 +143,7 @@ fn a_kill_loses_nothing_and_a_power_loss_all_that_was_not_synced() {
         unnamed.sync_all().unwrap();
     }
     assert_eq!(
-        left(program, Fault::Kill),
+        left(program, Intervention::Kill),
         [
             "/data/both: one ",
             "/data/half: one two",
@@ -153,7 +153,7 @@ fn a_kill_loses_nothing_and_a_power_loss_all_that_was_not_synced() {
     );
     // With `both` the name of `neither` was synced, and not its content.
     assert_eq!(
-        left(program, Fault::PowerLoss),
+        left(program, Intervention::PowerLoss),
         ["/data/both: one ", "/data/half: one ", "/data/neither: "]
     );
 }
@@ -173,7 +173,7 @@ fn replace(content: &str, syncs_file: bool, syncs_directory: bool) {
 
 #[test]
 fn what_is_renamed_is_there_as_a_whole_or_as_it_was() {
-    let after = |program: fn()| left(program, Fault::PowerLoss);
+    let after = |program: fn()| left(program, Intervention::PowerLoss);
     assert_eq!(
         after(|| {
             replace("one", true, true);
@@ -204,8 +204,8 @@ fn what_was_deleted_without_a_sync_is_back_after_a_power_loss() {
         replace("one", true, true);
         fs::remove_file("/srv/it").unwrap();
     };
-    assert_eq!(left(program, Fault::Kill), [""; 0]);
-    assert_eq!(left(program, Fault::PowerLoss), ["/srv/it: one"]);
+    assert_eq!(left(program, Intervention::Kill), [""; 0]);
+    assert_eq!(left(program, Intervention::PowerLoss), ["/srv/it: one"]);
 }
 
 /// Every state that a torn power loss leaves of two changes of names that have nothing to do with
@@ -227,7 +227,7 @@ fn torn_power_losses_leave_each_state_that_can_be_and_no_other() {
         seen.insert(simulate(seed, |world| {
             let machine = world.machine("machine", program);
             let sector = 512;
-            world.at(SECOND, Fault::TornPowerLoss { machine, sector });
+            world.at(SECOND, Intervention::TornPowerLoss { machine, sector });
             world.run_until(2 * SECOND).unwrap();
             let files = world.files(machine).into_iter();
             let names = files.map(|(path, _)| path.file_name().unwrap().to_owned());
@@ -321,7 +321,7 @@ fn a_disk_that_lies_about_files_loses_what_it_said_it_had() {
     };
     let files = run(program, |world, machine| {
         world.change_disk(machine, DiskChange::LyingSync(true));
-        world.at(SECOND, Fault::PowerLoss(machine));
+        world.at(SECOND, Intervention::PowerLoss(machine));
         world.run_until(2 * SECOND).unwrap();
         world.files(machine)
     });
@@ -354,7 +354,7 @@ fn a_process_begins_at_the_root_and_goes_where_it_wants() {
         tell(fs::exists("/data/of/mine/a").unwrap());
     }
     run(program, |world, machine| {
-        world.at(SECOND, Fault::Boot(machine));
+        world.at(SECOND, Intervention::Boot(machine));
         world.run_until(2 * SECOND).unwrap();
         let seen = |second: u64| {
             let paths = ["/", "/bin/machine", "/data/of", "/data/of/mine/a"];
@@ -386,8 +386,8 @@ fn files_of_the_host_are_there_where_a_test_mounts_them_and_can_only_be_read() {
         assert_eq!(again.kind(), ErrorKind::AlreadyExists);
         let nothing = world.mount(machine, "/no/such/path", "/etc/b").unwrap_err();
         assert_eq!(nothing.kind(), ErrorKind::NotFound);
-        world.at(SECOND, Fault::PowerLoss(machine));
-        world.at(2 * SECOND, Fault::Boot(machine));
+        world.at(SECOND, Intervention::PowerLoss(machine));
+        world.at(2 * SECOND, Intervention::Boot(machine));
         world.run_until(3 * SECOND).unwrap();
         let read_only = "ReadOnlyFilesystem";
         let seen = |second: u64| {
@@ -463,7 +463,7 @@ fn the_files_of_a_dead_process_change_no_more() {
     }
     simulate(1, |world| {
         let machine = world.machine("machine", program);
-        world.at(SECOND, Fault::Kill(machine));
+        world.at(SECOND, Intervention::Kill(machine));
         world.run_until(2 * SECOND).unwrap();
         assert_eq!(world.files(machine), [("/srv/early".into(), 1)]);
     });
@@ -586,8 +586,8 @@ fn what_is_in_memory_survives_a_kill_and_if_it_was_synced_a_power_loss() {
         map.copy_from_slice(b"two");
         std::thread::sleep(60 * SECOND);
     }
-    assert_eq!(left(program, Fault::Kill), ["/srv/it: two"]);
-    assert_eq!(left(program, Fault::PowerLoss), ["/srv/it: one"]);
+    assert_eq!(left(program, Intervention::Kill), ["/srv/it: two"]);
+    assert_eq!(left(program, Intervention::PowerLoss), ["/srv/it: one"]);
 }
 
 /// SQLite's own VFS, with write-ahead logging and shared memory, on the machine's file system.
@@ -626,11 +626,11 @@ fn an_ordinary_sqlite_with_wal_runs_on_the_file_system() {
         std::thread::sleep(60 * SECOND);
     }
     run(program, |world, machine| {
-        world.at(3 * SECOND, Fault::Kill(machine));
-        world.at(4 * SECOND, Fault::Boot(machine));
+        world.at(3 * SECOND, Intervention::Kill(machine));
+        world.at(4 * SECOND, Intervention::Boot(machine));
         let sector = 512;
-        world.at(7 * SECOND, Fault::TornPowerLoss { machine, sector });
-        world.at(8 * SECOND, Fault::Boot(machine));
+        world.at(7 * SECOND, Intervention::TornPowerLoss { machine, sector });
+        world.at(8 * SECOND, Intervention::Boot(machine));
         world.run_until(10 * SECOND).unwrap();
         let seen = [
             "1 (0, 10, \"ok\")",

@@ -1,6 +1,8 @@
 //! A world that goes on more than once.
 
-use squall_simulator::{Bounds, Crash, Fault, Link, Loss, MachineId, World, isolated, simulate};
+use squall_simulator::{
+    Crash, Intervention, Link, Loss, MachineId, ProcessLimits, World, isolated, simulate,
+};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -48,7 +50,7 @@ fn futures(
     counter: MachineId,
     dice: impl IntoIterator<Item = u64>,
 ) -> Vec<String> {
-    let told = world.fork(dice, Bounds::default(), |world, _| {
+    let told = world.fork(dice, ProcessLimits::default(), |world, _| {
         world.run_until(seconds(20)).unwrap();
         heard(world, counter).into_bytes()
     });
@@ -76,7 +78,7 @@ fn fork_at_ten(_: &[u8]) -> Vec<u8> {
 
 #[test]
 fn copies_of_a_world_share_its_past_and_the_dice_decide_about_their_futures() {
-    let told = isolated(fork_at_ten, &[], Bounds::default()).unwrap();
+    let told = isolated(fork_at_ten, &[], ProcessLimits::default()).unwrap();
     let told = String::from_utf8(told).unwrap();
     let told: Vec<&str> = told.lines().collect();
     let [
@@ -111,7 +113,7 @@ fn end_differently(_: &[u8]) -> Vec<u8> {
     simulate(1, |world| {
         counting(world);
         world.run_until(seconds(2)).unwrap();
-        let ends = world.fork(0..4, Bounds::default(), |_, dice| match dice {
+        let ends = world.fork(0..4, ProcessLimits::default(), |_, dice| match dice {
             0 => vec![7],
             1 => panic!("as it was to be"),
             2 => std::process::abort(),
@@ -130,7 +132,7 @@ fn end_differently(_: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_ends_a_copy_ends_neither_the_world_nor_the_other_copies() {
-    let told = isolated(end_differently, &[], Bounds::default()).unwrap();
+    let told = isolated(end_differently, &[], ProcessLimits::default()).unwrap();
     insta::assert_snapshot!(String::from_utf8(told).unwrap(), @"[7], 101 true, it was ended by signal 6, [8]");
 }
 
@@ -158,12 +160,12 @@ fn with_threads(_: &[u8]) -> Vec<u8> {
             }
         });
         for at in [4, 9, 14] {
-            world.at(seconds(at), Fault::Kill(server));
-            world.at(seconds(at), Fault::Boot(server));
+            world.at(seconds(at), Intervention::Kill(server));
+            world.at(seconds(at), Intervention::Boot(server));
         }
         let mut sums = Vec::new();
         for second in 1..20 {
-            let copies = world.fork([1, 2], Bounds::default(), |world, _| {
+            let copies = world.fork([1, 2], ProcessLimits::default(), |world, _| {
                 world.run_until(seconds(20)).unwrap();
                 world.read_file(server, "/sum").unwrap()
             });
@@ -178,7 +180,7 @@ fn with_threads(_: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_copy_has_the_threads_of_its_machines_and_they_end_and_begin_there() {
-    let told = isolated(with_threads, &[], Bounds::default());
+    let told = isolated(with_threads, &[], ProcessLimits::default());
     assert_eq!(told, Ok(vec![1]));
 }
 
@@ -229,14 +231,14 @@ fn fork_with_a_map(_: &[u8]) -> Vec<u8> {
     simulate(1, |world| {
         let machine = world.machine("machine", maps_a_file);
         world.run_until(seconds(5)).unwrap();
-        let copy = world.fork([1], Bounds::default(), |world, _| {
+        let copy = world.fork([1], ProcessLimits::default(), |world, _| {
             world.run_until(seconds(50)).unwrap();
-            world.at(seconds(50), Fault::Kill(machine));
+            world.at(seconds(50), Intervention::Kill(machine));
             world.run_until(seconds(51)).unwrap();
             vec![world.read_file(machine, "/mapped").unwrap()[0]]
         });
         let copy = copy[0].as_ref().unwrap()[0];
-        world.at(seconds(6), Fault::Kill(machine));
+        world.at(seconds(6), Intervention::Kill(machine));
         world.run_until(seconds(7)).unwrap();
         vec![copy, world.read_file(machine, "/mapped").unwrap()[0]]
     })
@@ -244,7 +246,7 @@ fn fork_with_a_map(_: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_file_in_memory_is_each_copys_own() {
-    let told = isolated(fork_with_a_map, &[], Bounds::default()).unwrap();
+    let told = isolated(fork_with_a_map, &[], ProcessLimits::default()).unwrap();
     assert_eq!(told, [50, 5]);
 }
 
@@ -252,7 +254,7 @@ fn a_file_in_memory_is_each_copys_own() {
 #[cfg(feature = "turmoil")]
 fn a_world_on_turmoil_cannot_be_forked_and_says_why() {
     let ends = squall_simulator::simulate_on(squall_simulator::Engine::Turmoil, 1, |world| {
-        world.fork([1], Bounds::default(), |_, _| Vec::new())
+        world.fork([1], ProcessLimits::default(), |_, _| Vec::new())
     });
     insta::assert_snapshot!(ends[0].as_ref().unwrap_err(), @"it could not be isolated: turmoil's engine runs in a thread of its own, which a copy does not have");
 }

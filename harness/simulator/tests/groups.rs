@@ -1,7 +1,7 @@
 //! A fault between two groups of machines concerns each machine of the one with each of the other,
 //! in the directions that it names, and nobody else; and it ends for each of them.
 
-use squall_simulator::{Engine, Fault, Link, Loss, MachineId, Places, World, simulate_on};
+use squall_simulator::{Engine, Intervention, Link, Loss, MachineId, Places, World, simulate_on};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::mpsc::channel;
@@ -90,8 +90,8 @@ fn is_forth(from: usize, to: usize) -> bool {
 /// under way), and afterwards.
 fn before_meanwhile_after(
     engine: Engine,
-    begin: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Fault + Send,
-    end: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Fault + Send,
+    begin: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Intervention + Send,
+    end: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Intervention + Send,
 ) -> Vec<Heard> {
     let strike = move |world: &mut World, machines: &[MachineId]| {
         let (a, b) = groups(machines);
@@ -108,14 +108,14 @@ fn a_cut_and_a_hold_are_one_way_and_for_all() {
         let expected = [all.clone(), all_but(is_forth), all];
         let cut = before_meanwhile_after(
             engine,
-            |from, to| Fault::Cut { from, to },
-            |from, to| Fault::Mend { from, to },
+            |from, to| Intervention::Cut { from, to },
+            |from, to| Intervention::Mend { from, to },
         );
         assert_eq!(cut, expected, "{engine}");
         let held = before_meanwhile_after(
             engine,
-            |from, to| Fault::Hold { from, to },
-            |from, to| Fault::Release { from, to },
+            |from, to| Intervention::Hold { from, to },
+            |from, to| Intervention::Release { from, to },
         );
         assert_eq!(held, expected, "{engine}");
     }
@@ -127,11 +127,11 @@ fn a_loss_is_both_ways_and_a_link_is_one_way_and_both_are_for_all() {
         let all = all_but(|_, _| false);
         let lost = before_meanwhile_after(
             engine,
-            |a, b| Fault::Loss {
+            |a, b| Intervention::Loss {
                 between: (a, b),
                 loss: Some(1.0),
             },
-            |a, b| Fault::Loss {
+            |a, b| Intervention::Loss {
                 between: (a, b),
                 loss: None,
             },
@@ -144,7 +144,7 @@ fn a_loss_is_both_ways_and_a_link_is_one_way_and_both_are_for_all() {
                     loss: Loss::from(loss),
                     ..Link::default()
                 });
-                Fault::Link { from, to, link }
+                Intervention::Link { from, to, link }
             }
         };
         let lossy = before_meanwhile_after(engine, link(1.0), link(0.0));

@@ -3,8 +3,8 @@
 
 use rusqlite::Connection;
 use squall_simulator::{
-    ClockChange, DiskChange, DiskErrors, DiskLatency, Engine, Fault, Gateway, Latency, Link, Loss,
-    MachineId, Struck, WorkCost, World, simulate, simulate_on,
+    ClockChange, DiskChange, DiskErrors, DiskLatency, Engine, Gateway, Intervention, Latency, Link,
+    Loss, MachineId, Struck, WorkCost, World, simulate, simulate_on,
 };
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime};
@@ -67,8 +67,8 @@ fn machines(world: &mut World) -> [MachineId; 3] {
 /// strikes nothing more.
 fn struck(
     engine: Engine,
-    fault: impl FnOnce([MachineId; 3]) -> Fault + Send,
-    end: impl FnOnce([MachineId; 3]) -> Option<Fault> + Send,
+    fault: impl FnOnce([MachineId; 3]) -> Intervention + Send,
+    end: impl FnOnce([MachineId; 3]) -> Option<Intervention> + Send,
 ) -> Vec<Struck> {
     simulate_on(engine, 1, |world| {
         let machines = machines(world);
@@ -104,7 +104,7 @@ fn link(change: impl FnOnce(&mut Link)) -> Box<Link> {
     link
 }
 
-fn no_end(_: [MachineId; 3]) -> Option<Fault> {
+fn no_end(_: [MachineId; 3]) -> Option<Intervention> {
     None
 }
 
@@ -116,11 +116,11 @@ fn faults_of_the_network_are_charged_with_packets() {
             engine,
             |all| {
                 let (from, to) = cut(all);
-                Fault::Cut { from, to }
+                Intervention::Cut { from, to }
             },
             |all| {
                 let (from, to) = cut(all);
-                Some(Fault::Mend { from, to })
+                Some(Intervention::Mend { from, to })
             },
         );
         assert_eq!(hits, [Struck::Cut], "{engine}");
@@ -128,22 +128,22 @@ fn faults_of_the_network_are_charged_with_packets() {
             engine,
             |all| {
                 let (from, to) = cut(all);
-                Fault::Hold { from, to }
+                Intervention::Hold { from, to }
             },
             |all| {
                 let (from, to) = cut(all);
-                Some(Fault::Release { from, to })
+                Some(Intervention::Release { from, to })
             },
         );
         assert_eq!(hits, [Struck::Held], "{engine}");
         let hits = struck(
             engine,
-            |[server, client, _]| Fault::Loss {
+            |[server, client, _]| Intervention::Loss {
                 between: both(client, server),
                 loss: Some(0.5),
             },
             |[server, client, _]| {
-                Some(Fault::Loss {
+                Some(Intervention::Loss {
                     between: both(client, server),
                     loss: None,
                 })
@@ -155,12 +155,12 @@ fn faults_of_the_network_are_charged_with_packets() {
             |all| {
                 let (from, to) = cut(all);
                 let link = link(|link| link.latency = Latency::Fixed(30 * MS));
-                Fault::Link { from, to, link }
+                Intervention::Link { from, to, link }
             },
             |all| {
                 let (from, to) = cut(all);
                 let link = Box::default();
-                Some(Fault::Link { from, to, link })
+                Some(Intervention::Link { from, to, link })
             },
         );
         assert_eq!(hits, [Struck::Delayed], "{engine}");
@@ -176,7 +176,7 @@ fn a_gateway_that_forgets_is_charged_with_the_connections_it_breaks() {
             knows_old: false,
             resets: vec![client],
         };
-        let fault = Fault::Gateway {
+        let fault = Intervention::Gateway {
             between: both(client, server),
             gateway: Some(gateway),
         };
@@ -190,9 +190,17 @@ fn a_gateway_that_forgets_is_charged_with_the_connections_it_breaks() {
 
 #[test]
 fn a_machine_that_moves_away_loses_its_connections_and_what_they_say() {
-    let hits = struck(Engine::Native, |[_, client, _]| Fault::Move(client), no_end);
+    let hits = struck(
+        Engine::Native,
+        |[_, client, _]| Intervention::Move(client),
+        no_end,
+    );
     assert_eq!(hits, [Struck::Cut, Struck::Connection]);
-    let hits = struck(Engine::Native, |[_, _, silent]| Fault::Move(silent), no_end);
+    let hits = struck(
+        Engine::Native,
+        |[_, _, silent]| Intervention::Move(silent),
+        no_end,
+    );
     assert_eq!(hits, []);
 }
 
@@ -200,7 +208,7 @@ fn a_machine_that_moves_away_loses_its_connections_and_what_they_say() {
 fn swallowed_closes_forged_syns_and_refused_ports_are_counted() {
     let hits = struck(
         Engine::Native,
-        |[server, client, _]| Fault::SwallowCloses {
+        |[server, client, _]| Intervention::SwallowCloses {
             from: vec![server],
             to: vec![client],
             swallow: true,
@@ -211,15 +219,15 @@ fn swallowed_closes_forged_syns_and_refused_ports_are_counted() {
     assert_eq!(hits, []);
     let hits = simulate(1, |world| {
         let [server, client, _] = machines(world);
-        let swallow = Fault::SwallowCloses {
+        let swallow = Intervention::SwallowCloses {
             from: vec![server],
             to: vec![client],
             swallow: true,
         };
         let swallow = world.at(2 * SECOND, swallow);
-        let kill = world.at(3 * SECOND, Fault::Kill(server));
-        let again = world.at(3 * SECOND, Fault::Kill(server));
-        let boot = world.at(3 * SECOND, Fault::Boot(server));
+        let kill = world.at(3 * SECOND, Intervention::Kill(server));
+        let again = world.at(3 * SECOND, Intervention::Kill(server));
+        let boot = world.at(3 * SECOND, Intervention::Boot(server));
         world.run_until(4 * SECOND).unwrap();
         [swallow, kill, again, boot].map(|id| world.hits(id))
     });
@@ -229,7 +237,7 @@ fn swallowed_closes_forged_syns_and_refused_ports_are_counted() {
     assert_eq!(hits[3].of(Struck::Started), 1);
     let hits = struck(
         Engine::Native,
-        |[server, ..]| Fault::SynFlood {
+        |[server, ..]| Intervention::SynFlood {
             to: server,
             port: 7,
             interval: 10 * MS,
@@ -240,18 +248,18 @@ fn swallowed_closes_forged_syns_and_refused_ports_are_counted() {
     assert_eq!(hits, [Struck::Forged]);
     let ports = simulate(1, |world| {
         let [_, client, silent] = machines(world);
-        let take = |machine| Fault::UsePorts {
+        let take = |machine| Intervention::UsePorts {
             machine,
             free: Some(0),
         };
         let taken = world.at(2 * SECOND, take(client));
         let in_vain = world.at(2 * SECOND, take(silent));
-        world.at(2 * SECOND, Fault::Kill(client));
-        world.at(2 * SECOND, Fault::Boot(client));
+        world.at(2 * SECOND, Intervention::Kill(client));
+        world.at(2 * SECOND, Intervention::Boot(client));
         world.run_until(3 * SECOND).unwrap();
         let before = world.hits(taken);
         // The count outlasts the kernel that counted.
-        world.at(3 * SECOND, Fault::PowerLoss(client));
+        world.at(3 * SECOND, Intervention::PowerLoss(client));
         world.run_until(4 * SECOND).unwrap();
         assert_eq!(world.hits(taken), before);
         [taken, in_vain].map(|id| world.hits(id).of(Struck::Port))
@@ -261,9 +269,9 @@ fn swallowed_closes_forged_syns_and_refused_ports_are_counted() {
 
 #[test]
 fn faults_of_a_machine_are_charged_with_what_they_stopped() {
-    let pause = |[_, client, _]: [MachineId; 3]| Fault::Pause(client);
+    let pause = |[_, client, _]: [MachineId; 3]| Intervention::Pause(client);
     assert_eq!(struck(Engine::Native, pause, no_end), [Struck::Stopped]);
-    let suspend = |[_, client, _]: [MachineId; 3]| Fault::Suspend(client);
+    let suspend = |[_, client, _]: [MachineId; 3]| Intervention::Suspend(client);
     assert_eq!(struck(Engine::Native, suspend, no_end), [Struck::Stopped]);
     let hits = struck(
         Engine::Native,
@@ -272,38 +280,39 @@ fn faults_of_a_machine_are_charged_with_what_they_stopped() {
                 turn: MS,
                 ..WorkCost::default()
             };
-            Fault::Work(server, cost)
+            Intervention::Work(server, cost)
         },
-        |[server, ..]| Some(Fault::Work(server, WorkCost::default())),
+        |[server, ..]| Some(Intervention::Work(server, WorkCost::default())),
     );
     assert_eq!(hits, [Struck::Turn]);
     let step = ClockChange::StepBack(SECOND);
     let hits = struck(
         Engine::Native,
-        |[server, ..]| Fault::Clock(server, step),
+        |[server, ..]| Intervention::Clock(server, step),
         no_end,
     );
     assert_eq!(hits, [Struck::ClockRead]);
     // Its program never asks what time it is.
     let hits = struck(
         Engine::Native,
-        |[_, _, silent]| Fault::Clock(silent, step),
+        |[_, _, silent]| Intervention::Clock(silent, step),
         no_end,
     );
     assert_eq!(hits, []);
-    let drift =
-        |ppm| move |[server, ..]: [MachineId; 3]| Fault::Clock(server, ClockChange::Drift { ppm });
+    let drift = |ppm| {
+        move |[server, ..]: [MachineId; 3]| Intervention::Clock(server, ClockChange::Drift { ppm })
+    };
     let hits = struck(Engine::Native, drift(100), |all| Some(drift(0)(all)));
     assert_eq!(hits, [Struck::ClockRead]);
     let off = simulate(1, |world| {
         let [server, ..] = machines(world);
-        world.at(SECOND, Fault::PowerLoss(server));
+        world.at(SECOND, Intervention::PowerLoss(server));
         let faults = [
-            Fault::Pause(server),
-            Fault::Suspend(server),
-            Fault::Kill(server),
-            Fault::Terminate(server),
-            Fault::PowerLoss(server),
+            Intervention::Pause(server),
+            Intervention::Suspend(server),
+            Intervention::Kill(server),
+            Intervention::Terminate(server),
+            Intervention::PowerLoss(server),
         ];
         let ids = faults.map(|fault| world.at(2 * SECOND, fault));
         world.run_until(3 * SECOND).unwrap();
@@ -345,11 +354,11 @@ fn faults_of_a_disk_are_charged_with_the_operations_they_spoiled() {
     for (begin, end, expected) in cases {
         let hits = struck(
             Engine::Native,
-            |[server, ..]| Fault::Disk(server, begin),
-            |[server, ..]| Some(Fault::Disk(server, end)),
+            |[server, ..]| Intervention::Disk(server, begin),
+            |[server, ..]| Some(Intervention::Disk(server, end)),
         );
         assert_eq!(hits, [expected], "{begin:?}");
-        let in_vain = |[_, client, _]: [MachineId; 3]| Fault::Disk(client, begin);
+        let in_vain = |[_, client, _]: [MachineId; 3]| Intervention::Disk(client, begin);
         assert_eq!(struck(Engine::Native, in_vain, no_end), [], "{begin:?}");
     }
 }
@@ -366,7 +375,7 @@ fn a_loss_of_power_tells_how_much_was_not_synced() {
                 std::future::pending::<()>().await;
                 drop(all);
             });
-            let id = world.at(SECOND, Fault::PowerLoss(machine));
+            let id = world.at(SECOND, Intervention::PowerLoss(machine));
             world.run_until(2 * SECOND).unwrap();
             assert_eq!(world.hits(id).of(Struck::Ended), 1);
             world.hits(id).of(Struck::Unsynced)
@@ -388,13 +397,13 @@ fn what_is_under_way_when_a_partition_begins_is_its_first_hit() {
             world.set_link(client, server, link);
             let (from, to) = (vec![client], vec![server]);
             // The first SYN is under way, the next one follows later.
-            let id = world.at(500 * MS, Fault::Cut { from, to });
+            let id = world.at(500 * MS, Intervention::Cut { from, to });
             world.run_until(900 * MS).unwrap();
             let (from, to) = (vec![client], vec![server]);
             assert!(world.hits(id).is_empty());
             world.run_until(5 * SECOND + 100 * MS).unwrap();
             let hits = world.hits(id).of(Struck::Cut);
-            world.at(world.now(), Fault::Mend { from, to });
+            world.at(world.now(), Intervention::Mend { from, to });
             (hits, world.counts().delivered)
         });
         assert!(cut >= 1, "{engine}");
@@ -409,13 +418,13 @@ fn faults_between_machines_that_never_speak_strike_nothing() {
         Engine::Native,
         |all| {
             let (from, to) = between(all);
-            Fault::Cut { from, to }
+            Intervention::Cut { from, to }
         },
         no_end,
     );
     assert_eq!(hits, []);
     let loss_of = |loss| {
-        move |[server, client, _]: [MachineId; 3]| Fault::Loss {
+        move |[server, client, _]: [MachineId; 3]| Intervention::Loss {
             between: both(client, server),
             loss: Some(loss),
         }
@@ -423,7 +432,7 @@ fn faults_between_machines_that_never_speak_strike_nothing() {
     assert_eq!(struck(Engine::Native, loss_of(0.0), no_end), []);
     assert_eq!(struck(Engine::Native, loss_of(1.0), no_end), [Struck::Lost]);
     let gateway = |idle| {
-        move |[server, client, _]: [MachineId; 3]| Fault::Gateway {
+        move |[server, client, _]: [MachineId; 3]| Intervention::Gateway {
             between: both(client, server),
             gateway: Some(Gateway {
                 idle: Some(idle),
@@ -435,7 +444,7 @@ fn faults_between_machines_that_never_speak_strike_nothing() {
     assert_eq!(struck(Engine::Native, gateway(SECOND), no_end), []);
     let hits = struck(Engine::Native, gateway(50 * MS), no_end);
     assert_eq!(hits, [Struck::Refused, Struck::Connection]);
-    let unlikely = |[server, client, _]: [MachineId; 3]| Fault::Link {
+    let unlikely = |[server, client, _]: [MachineId; 3]| Intervention::Link {
         from: vec![client],
         to: vec![server],
         link: link(|link| link.loss = Loss::from(1e-9)),

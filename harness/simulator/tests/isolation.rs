@@ -1,6 +1,6 @@
 //! A run in a process of its own: whatever ends it is a finding of the run, and nobody else's end.
 
-use squall_simulator::{Bounds, Crash, isolated, note, simulate};
+use squall_simulator::{Crash, ProcessLimits, isolated, note, simulate};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: ProcessLimits = ProcessLimits {
     time: Duration::from_secs(30),
     memory: 1 << 30,
 };
@@ -32,12 +32,12 @@ fn run(program: fn()) -> Vec<u8> {
     })
 }
 
-fn outcome(job: fn(&[u8]) -> Vec<u8>, bounds: Bounds) -> Result<String, Crash> {
+fn outcome(job: fn(&[u8]) -> Vec<u8>, bounds: ProcessLimits) -> Result<String, Crash> {
     isolated(job, &[], bounds).map(|told| String::from_utf8(told).unwrap())
 }
 
 /// What a run has left behind that must not come to its end: it names the machine and the time.
-fn told_by(job: fn(&[u8]) -> Vec<u8>, bounds: Bounds) -> (Crash, String) {
+fn told_by(job: fn(&[u8]) -> Vec<u8>, bounds: ProcessLimits) -> (Crash, String) {
     let crash = outcome(job, bounds).unwrap_err();
     let told = match &crash {
         Crash::Exited { told, .. }
@@ -190,7 +190,7 @@ fn a_loop_without_end_is_a_finding_with_its_place() {
             turns = black_box(turns + 1);
         }
     }
-    let bounds = Bounds {
+    let bounds = ProcessLimits {
         time: SECOND / 2,
         ..BOUNDS
     };
@@ -204,7 +204,7 @@ fn a_loop_without_end_is_a_finding_with_its_place() {
 
 #[test]
 fn a_job_that_takes_too_long_outside_of_a_world_is_ended_as_well() {
-    let bounds = Bounds {
+    let bounds = ProcessLimits {
         time: SECOND / 10,
         ..BOUNDS
     };
@@ -220,7 +220,7 @@ fn a_job_that_takes_too_long_outside_of_a_world_is_ended_as_well() {
 
 #[test]
 fn memory_without_end_is_a_finding() {
-    let bounds = Bounds {
+    let bounds = ProcessLimits {
         memory: 256 << 20,
         ..BOUNDS
     };
@@ -310,7 +310,7 @@ fn a_job_of_another_library_is_refused() {
 /// Sets a hook that writes to a file, which goes with its process, and calls the one that was
 /// there, as many do.
 fn with_a_hook(_: &[u8]) -> Vec<u8> {
-    use squall_simulator::Fault;
+    use squall_simulator::Intervention;
     simulate(1, |world| {
         let server = world.machine("server", || {
             if std::fs::exists("/started").unwrap() {
@@ -334,7 +334,7 @@ fn with_a_hook(_: &[u8]) -> Vec<u8> {
             thread::sleep(2 * SECOND);
             panic!("of another machine");
         });
-        world.at(10 * SECOND, Fault::Boot(server));
+        world.at(10 * SECOND, Intervention::Boot(server));
         world.run_until(60 * SECOND).unwrap();
         let told = world.read_file(server, "/told").unwrap();
         let told = String::from_utf8(told).unwrap();

@@ -1,6 +1,6 @@
 //! What became of every packet: the same run with it and without, and every packet with its end.
 
-use squall_simulator::{Fault, Link, Loss, Passage, PassageEnd, World, simulate};
+use squall_simulator::{Intervention, Link, Loss, Passage, PassageEnd, World, simulate};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,7 +32,7 @@ fn play(world: &mut World) {
     });
     world.at(
         5 * SECOND,
-        Fault::Cut {
+        Intervention::Cut {
             from: vec![client],
             to: vec![server],
         },

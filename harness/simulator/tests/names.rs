@@ -1,6 +1,6 @@
 //! Names: a machine finds the others of its world by name, and nobody else.
 
-use squall_simulator::{Fault, simulate};
+use squall_simulator::{Intervention, simulate};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -107,8 +107,8 @@ fn a_lookup_that_is_under_way_when_its_machine_is_killed_harms_nobody() {
                 }
             });
             for second in 1..5 {
-                world.at(second * SECOND, Fault::Kill(client));
-                world.at(second * SECOND, Fault::Boot(client));
+                world.at(second * SECOND, Intervention::Kill(client));
+                world.at(second * SECOND, Intervention::Boot(client));
             }
             world.run_until(6 * SECOND).unwrap();
             world.digest()

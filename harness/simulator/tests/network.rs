@@ -1,8 +1,8 @@
 //! What programs see of the network: real TCP through links with all that can happen to a packet.
 
 use squall_simulator::{
-    Counts, Engine, Fault, Gateway, Latency, Link, Loss, MachineId, Mtu, Rate, Reorder, World, now,
-    simulate, simulate_on,
+    Counts, Engine, Gateway, Intervention, Latency, Link, Loss, MachineId, Mtu, Rate, Reorder,
+    World, now, simulate, simulate_on,
 };
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
@@ -314,12 +314,15 @@ const ENGINES: &[Engine] = &[Engine::Native];
 /// Holds the packets from one machine to another, from and until these milliseconds.
 fn hold(world: &mut World, (from, to): (MachineId, MachineId), begin: u64, end: u64) {
     let (from, to) = (vec![from], vec![to]);
-    let hold = Fault::Hold {
+    let hold = Intervention::Hold {
         from: from.clone(),
         to: to.clone(),
     };
     world.at(Duration::from_millis(begin), hold);
-    world.at(Duration::from_millis(end), Fault::Release { from, to });
+    world.at(
+        Duration::from_millis(end),
+        Intervention::Release { from, to },
+    );
 }
 
 #[test]
@@ -376,12 +379,12 @@ fn what_is_held_where_a_partition_begins_is_lost_and_the_rest_stays_held() {
                     hold(world, (b, a), 1500, 6500);
                 }
                 let (from, to) = (vec![a], vec![b]);
-                let cut = Fault::Cut {
+                let cut = Intervention::Cut {
                     from: from.clone(),
                     to: to.clone(),
                 };
                 world.at(Duration::from_millis(2500), cut);
-                world.at(Duration::from_millis(4500), Fault::Mend { from, to });
+                world.at(Duration::from_millis(4500), Intervention::Mend { from, to });
                 world.run_until(Duration::from_millis(7900)).unwrap();
                 [heard_by_a, heard_by_b].map(|heard| heard.try_iter().collect::<Vec<_>>())
             });
@@ -407,7 +410,7 @@ fn what_is_held_twice_is_released_twice() {
 
 /// A gateway between the two from four seconds and a half on.
 fn gateway_at_4_5(world: &mut World, a: MachineId, b: MachineId, gateway: Gateway) {
-    let fault = Fault::Gateway {
+    let fault = Intervention::Gateway {
         between: (vec![a], vec![b]),
         gateway: Some(gateway),
     };
@@ -517,7 +520,7 @@ fn a_machine_with_a_new_address_talks_over_new_connections_only() {
             }
         });
         let before = world.address(client);
-        world.at(SECOND, Fault::Move(client));
+        world.at(SECOND, Intervention::Move(client));
         world.run_until(60 * SECOND).unwrap();
         assert_eq!(world.panics(), []);
         let addresses = [before.into(), world.address(client).into()];
@@ -530,13 +533,13 @@ fn a_machine_with_a_new_address_talks_over_new_connections_only() {
 #[test]
 fn swallowed_closes_leave_a_half_open_connection() {
     let told = chat(Engine::Native, SECOND, |world, server, client| {
-        let swallow = Fault::SwallowCloses {
+        let swallow = Intervention::SwallowCloses {
             from: vec![server],
             to: vec![client],
             swallow: true,
         };
         world.at(4 * SECOND, swallow);
-        world.at(Duration::from_millis(4500), Fault::Kill(server));
+        world.at(Duration::from_millis(4500), Intervention::Kill(server));
     });
     assert_eq!(told, ["0", "1", "2", "3", "4"], "and silence");
 }
@@ -544,7 +547,7 @@ fn swallowed_closes_leave_a_half_open_connection() {
 #[test]
 fn a_syn_flood_fills_the_backlog_and_leaves_connections_alone() {
     let told = chat(Engine::Native, SECOND, |world, server, _| {
-        let flood = Fault::SynFlood {
+        let flood = Intervention::SynFlood {
             to: server,
             port: 7,
             interval: MS,
@@ -574,7 +577,7 @@ fn a_zero_window_is_probed_until_the_reader_goes_on() {
             }
         });
         // The update of the window is lost, so that only a probe can find out.
-        let lose = |loss| Fault::Loss {
+        let lose = |loss| Intervention::Loss {
             between: (vec![server], vec![client]),
             loss,
         };
@@ -619,7 +622,7 @@ fn who_hears_whom(cuts: &[(usize, usize)]) -> Vec<(usize, usize)> {
         for &(a, b) in cuts {
             for (from, to) in [(a, b), (b, a)] {
                 let (from, to) = (vec![machines[from]], vec![machines[to]]);
-                world.at(Duration::ZERO, Fault::Cut { from, to });
+                world.at(Duration::ZERO, Intervention::Cut { from, to });
             }
         }
         world.run_until(10 * SECOND).unwrap();

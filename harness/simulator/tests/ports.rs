@@ -1,6 +1,6 @@
 //! Ephemeral ports that other programs have used up.
 
-use squall_simulator::{Fault, now, simulate};
+use squall_simulator::{Intervention, now, simulate};
 use std::net::Ipv4Addr;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn told<F: Future<Output = String> + Send>(
                 }
             }
         });
-        let ports = |free| Fault::UsePorts {
+        let ports = |free| Intervention::UsePorts {
             machine: client,
             free,
         };

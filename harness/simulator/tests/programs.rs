@@ -1,7 +1,7 @@
 //! Any program is a machine: what `main` is on a computer it is on a machine, unmodified and
 //! deterministic.
 
-use squall_simulator::{Error, Fault, World, note, now, simulate};
+use squall_simulator::{Error, Intervention, World, note, now, simulate};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
@@ -162,7 +162,7 @@ fn a_connect_with_a_time_limit_waits_for_it_on_the_main_thread() {
         let (tell, told) = channel();
         let silent = world.machine("silent", std::future::pending::<()>);
         let address = (world.address(silent), 7).into();
-        world.at(Duration::ZERO, Fault::PowerLoss(silent));
+        world.at(Duration::ZERO, Intervention::PowerLoss(silent));
         world.machine("client", move || {
             let start = Instant::now();
             let error = TcpStream::connect_timeout(&address, 3 * SECOND).unwrap_err();
@@ -209,8 +209,8 @@ fn thread_locals_begin_anew_with_every_boot_and_end_with_their_process() {
             thread::park();
         });
         for second in 1..4 {
-            world.at(second * SECOND, Fault::Kill(server));
-            world.at(second * SECOND, Fault::Boot(server));
+            world.at(second * SECOND, Intervention::Kill(server));
+            world.at(second * SECOND, Intervention::Boot(server));
         }
         world.run_until(5 * SECOND).unwrap();
         told.try_iter().collect::<Vec<_>>()

@@ -6,7 +6,9 @@ use axum::routing::get;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
-use squall_simulator::{Bounds, Error, Fault, Struck, TraceEvent, isolated, simulate};
+use squall_simulator::{
+    Error, Intervention, ProcessLimits, Struck, TraceEvent, isolated, simulate,
+};
 use std::future::pending;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -41,7 +43,7 @@ fn a_program_that_listens_can_take_its_time() {
             assert_eq!(asked_to_end().await, Signal::SIGTERM);
             sleep(SECOND).await;
         });
-        world.at(5 * SECOND, Fault::Terminate(server));
+        world.at(5 * SECOND, Intervention::Terminate(server));
         world.run_until(20 * SECOND).unwrap();
         assert_eq!(world.panics(), []);
         assert_eq!(world.ends(server), [6 * SECOND]);
@@ -52,7 +54,7 @@ fn a_program_that_listens_can_take_its_time() {
 fn a_program_that_does_not_listen_ends_at_once() {
     simulate(1, |world| {
         let server = world.machine("server", pending::<()>);
-        world.at(5 * SECOND, Fault::Terminate(server));
+        world.at(5 * SECOND, Intervention::Terminate(server));
         world.run_until(20 * SECOND).unwrap();
         assert_eq!(world.ends(server), [5 * SECOND]);
     });
@@ -65,7 +67,7 @@ fn a_signal_is_for_one_machine_only() {
             asked_to_end().await;
         };
         let [first, second] = ["first", "second"].map(|name| world.machine(name, listener));
-        world.at(5 * SECOND, Fault::Terminate(first));
+        world.at(5 * SECOND, Intervention::Terminate(first));
         world.run_until(20 * SECOND).unwrap();
         assert_eq!(world.ends(first), [5 * SECOND]);
         assert_eq!(world.ends(second), []);
@@ -80,7 +82,7 @@ fn a_signal_that_comes_before_the_descriptor_waits_for_it() {
             sleep(10 * SECOND).await;
             asked_to_end().await;
         });
-        world.at(5 * SECOND, Fault::Terminate(server));
+        world.at(5 * SECOND, Intervention::Terminate(server));
         world.run_until(20 * SECOND).unwrap();
         assert_eq!(world.ends(server), [10 * SECOND]);
     });
@@ -95,8 +97,8 @@ fn a_program_that_is_started_again_has_nothing_blocked_and_nothing_pending() {
             asked_to_end().await;
         });
         for start in [5, 10, 15] {
-            world.at(start * SECOND, Fault::Terminate(server));
-            world.at(start * SECOND + SECOND, Fault::Boot(server));
+            world.at(start * SECOND, Intervention::Terminate(server));
+            world.at(start * SECOND + SECOND, Intervention::Boot(server));
         }
         world.run_until(20 * SECOND).unwrap();
         assert_eq!(world.panics(), []);
@@ -143,7 +145,7 @@ fn a_handler_is_that_of_its_machine_and_of_this_process_of_it() {
         let listens = world.machine("listens", listens);
         let does_not = world.machine("does not", || std::thread::sleep(60 * SECOND));
         for machine in [listens, does_not] {
-            world.at(5 * SECOND, Fault::Terminate(machine));
+            world.at(5 * SECOND, Intervention::Terminate(machine));
         }
         world.run_until(60 * SECOND).unwrap();
         assert_eq!(world.ends(does_not), [5 * SECOND]);
@@ -166,9 +168,9 @@ fn a_process_that_does_not_end_in_its_time_of_grace_is_killed() {
         });
         for machine in [hurries, dawdles] {
             let grace = 10 * SECOND;
-            world.at(5 * SECOND, Fault::Stop { machine, grace });
+            world.at(5 * SECOND, Intervention::Stop { machine, grace });
             // Another process of the machine is not meant.
-            world.at(12 * SECOND, Fault::Boot(machine));
+            world.at(12 * SECOND, Intervention::Boot(machine));
         }
         world.run_until(30 * SECOND).unwrap();
         assert_eq!(world.panics(), []);
@@ -185,7 +187,7 @@ fn a_signal_does_by_default_what_it_does_on_linux() {
                 sleep(SECOND).await;
             }
         });
-        let send = |signal| Fault::Signal { machine, signal };
+        let send = |signal| Intervention::Signal { machine, signal };
         for nothing in [libc::SIGCHLD, libc::SIGWINCH, libc::SIGPIPE, 0, 65, -1] {
             world.at(SECOND, send(nothing));
         }
@@ -220,7 +222,7 @@ fn a_call_with_sa_restart_goes_on_and_others_are_interrupted() {
             };
             let machine = world.machine("machine", reads);
             let signal = libc::SIGUSR1;
-            world.at(5 * SECOND, Fault::Signal { machine, signal });
+            world.at(5 * SECOND, Intervention::Signal { machine, signal });
             world.run_until(60 * SECOND).unwrap();
             assert_eq!(world.panics(), []);
             assert_eq!(notes(world).join(", "), expected);
@@ -250,7 +252,7 @@ fn a_thread_hears_what_it_does_not_keep_away() {
         });
         let signal = libc::SIGUSR1;
         for second in [5, 10] {
-            world.at(second * SECOND, Fault::Signal { machine, signal });
+            world.at(second * SECOND, Intervention::Signal { machine, signal });
         }
         world.run_until(60 * SECOND).unwrap();
         assert_eq!(world.panics(), []);
@@ -368,12 +370,12 @@ fn graceful(_: &[u8]) -> Vec<u8> {
                 }
             });
             let (machine, grace) = (one, 10 * SECOND);
-            let fault = Fault::Stop { machine, grace };
+            let fault = Intervention::Stop { machine, grace };
             world.at(4 * SECOND, fault);
-            world.at(8 * SECOND, Fault::Boot(one));
+            world.at(8 * SECOND, Intervention::Boot(one));
             let signal = libc::SIGINT;
             let machine = other;
-            world.at(30 * SECOND, Fault::Signal { machine, signal });
+            world.at(30 * SECOND, Intervention::Signal { machine, signal });
             world.run_until(60 * SECOND).unwrap();
             assert_eq!(world.panics(), []);
             let told = format!(
@@ -391,7 +393,7 @@ fn graceful(_: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_service_of_axum_ends_in_good_order_twice_in_a_process() {
-    let told = isolated(graceful, &[], Bounds::default()).unwrap();
+    let told = isolated(graceful, &[], ProcessLimits::default()).unwrap();
     let stopped = r#""4 SIGTERM", "6 ended in good order", "6 other: done", "6 one: done""#;
     let asked_again = r#""22 other: done", "22 one: done""#;
     let interrupted = r#""30 SIGINT", "30 ended in good order""#;
@@ -429,7 +431,7 @@ fn hooked(_: &[u8]) -> Vec<u8> {
         });
         for (second, place, signal) in [(1, 0, libc::SIGHUP), (2, 1, libc::SIGTERM), (3, 0, 15)] {
             let machine = machines[place];
-            world.at(second * SECOND, Fault::Signal { machine, signal });
+            world.at(second * SECOND, Intervention::Signal { machine, signal });
         }
         world.run_until(10 * SECOND).unwrap();
         assert_eq!(world.panics(), []);
@@ -439,7 +441,7 @@ fn hooked(_: &[u8]) -> Vec<u8> {
 
 #[test]
 fn signal_hook_hears_the_signals_of_its_machine() {
-    let told = isolated(hooked, &[], Bounds::default()).unwrap();
+    let told = isolated(hooked, &[], ProcessLimits::default()).unwrap();
     let told = String::from_utf8(told).unwrap();
     assert_eq!(told, "1 signal 1, 2 signal 15, 3 signal 15");
 }

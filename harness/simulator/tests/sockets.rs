@@ -2,7 +2,9 @@
 //! kernel's, in `parity`.
 
 use socket2::{SockRef, TcpKeepalive};
-use squall_simulator::{Error, Fault, Latency, Link, Loss, MachineId, Places, World, simulate};
+use squall_simulator::{
+    Error, Intervention, Latency, Link, Loss, MachineId, Places, World, simulate,
+};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, channel};
@@ -210,7 +212,7 @@ fn a_reader_that_stops_for_two_hours_loses_nothing() {
 fn isolate(world: &mut World, at: Duration, server: MachineId, client: MachineId) {
     for (from, to) in [(server, client), (client, server)] {
         let (from, to) = (vec![from], vec![to]);
-        world.at(at, Fault::Cut { from, to });
+        world.at(at, Intervention::Cut { from, to });
     }
 }
 
@@ -286,7 +288,7 @@ fn a_flood_of_forged_syns_locks_nobody_out() {
         });
         world.at(
             SECOND,
-            Fault::SynFlood {
+            Intervention::SynFlood {
                 to: server,
                 port: 80,
                 interval: Duration::from_micros(100),
@@ -337,7 +339,7 @@ fn a_close_with_a_linger_time_takes_a_round_trip_or_until_the_time_is_over() {
             let told = tell(world, "client", || linger(close_on_a_thread));
             if server_dies {
                 // After the handshake, and before the last words arrive.
-                world.at(Duration::from_millis(120), Fault::PowerLoss(server));
+                world.at(Duration::from_millis(120), Intervention::PowerLoss(server));
             }
             world.run_until(60 * SECOND).unwrap();
             told.try_recv().unwrap()

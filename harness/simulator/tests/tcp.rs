@@ -1,6 +1,6 @@
 //! Two programs talk over the simulated network.
 
-use squall_simulator::{Fault, Latency, Link, Loss, simulate};
+use squall_simulator::{Intervention, Latency, Link, Loss, simulate};
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::sync::mpsc::channel;
@@ -115,7 +115,7 @@ fn the_peer_of_a_killed_program_reads_the_end_of_the_stream() {
                     .unwrap();
             }
         });
-        world.at(Duration::from_secs(1), Fault::Kill(server));
+        world.at(Duration::from_secs(1), Intervention::Kill(server));
         world.run_until(Duration::from_secs(2)).unwrap();
         told.try_recv().unwrap()
     });
@@ -138,8 +138,8 @@ fn after_a_power_loss_the_new_kernel_resets_old_connections() {
                 tell.send((error.kind(), squall_simulator::now())).unwrap();
             }
         });
-        world.at(Duration::from_secs(1), Fault::PowerLoss(server));
-        world.at(Duration::from_secs(5), Fault::Boot(server));
+        world.at(Duration::from_secs(1), Intervention::PowerLoss(server));
+        world.at(Duration::from_secs(5), Intervention::Boot(server));
         world.run_until(Duration::from_secs(60)).unwrap();
         told.try_recv().unwrap()
     });
@@ -167,12 +167,12 @@ fn a_partition_is_silence_and_tcp_goes_on_after_it() {
             let (from, to) = (vec![from], vec![to]);
             world.at(
                 Duration::from_secs(1),
-                Fault::Cut {
+                Intervention::Cut {
                     from: from.clone(),
                     to: to.clone(),
                 },
             );
-            world.at(Duration::from_secs(10), Fault::Mend { from, to });
+            world.at(Duration::from_secs(10), Intervention::Mend { from, to });
         }
         world.run_until(Duration::from_secs(60)).unwrap();
         (told.try_recv().unwrap(), world.counts().cut)
@@ -209,8 +209,8 @@ fn a_handshake_with_a_killed_server_is_none_with_its_successor() {
             }
         });
         // The SYN arrives after 20 ms, the end of the handshake after 60 ms.
-        world.at(ms(50), Fault::Kill(server));
-        world.at(ms(55), Fault::Boot(server));
+        world.at(ms(50), Intervention::Kill(server));
+        world.at(ms(55), Intervention::Boot(server));
         world.run_until(Duration::from_secs(10)).unwrap();
         assert!(world.panics().is_empty(), "{:?}", world.panics());
         (told.try_recv().unwrap(), told.try_recv().unwrap())
@@ -275,7 +275,10 @@ fn a_connection_tells_of_its_round_trips_window_and_losses() {
                 ..Link::default()
             });
             let (from, to) = (vec![client], vec![server]);
-            world.at(Duration::from_secs_f64(at), Fault::Link { from, to, link });
+            world.at(
+                Duration::from_secs_f64(at),
+                Intervention::Link { from, to, link },
+            );
         }
         world.run_until(Duration::from_secs(10)).unwrap();
         assert_eq!(world.panics(), []);

@@ -1,7 +1,7 @@
 //! Threads of a machine: they take turns, they take virtual time, and they end with their process.
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use squall_simulator::{Fault, World, note, now, simulate};
+use squall_simulator::{Intervention, World, note, now, simulate};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -281,7 +281,7 @@ fn busy_world(world: &mut World) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });
-    world.at(5 * SECOND, Fault::Kill(server));
+    world.at(5 * SECOND, Intervention::Kill(server));
     world.run_until(8 * SECOND).unwrap();
 }
 
@@ -332,7 +332,7 @@ fn the_threads_of_a_killed_process_end_with_it() {
             spawn_blocking(|| ()).await.unwrap();
             std::future::pending::<()>().await;
         });
-        world.at(SECOND, Fault::Kill(server));
+        world.at(SECOND, Intervention::Kill(server));
         world.run_until(2 * SECOND).unwrap();
         (before, threads_of_the_host())
     });
@@ -360,7 +360,7 @@ fn a_thread_that_does_not_end_is_left_behind_with_a_note() {
                 std::future::pending::<()>().await;
             }
         });
-        world.at(Duration::from_millis(2500), Fault::Kill(server));
+        world.at(Duration::from_millis(2500), Intervention::Kill(server));
         world.run_until(5 * SECOND).unwrap();
         let told: Vec<_> = told.try_iter().take(2).collect();
         assert_eq!(told, [SECOND, 2 * SECOND]);
@@ -385,8 +385,8 @@ fn the_threads_of_a_paused_process_stand_still() {
                 std::future::pending::<()>().await;
             }
         });
-        world.at(Duration::from_millis(1500), Fault::Pause(machine));
-        world.at(Duration::from_millis(3500), Fault::Resume(machine));
+        world.at(Duration::from_millis(1500), Intervention::Pause(machine));
+        world.at(Duration::from_millis(3500), Intervention::Resume(machine));
         world.run_until(10 * SECOND).unwrap();
         drain(&told)
     });
@@ -462,7 +462,7 @@ fn a_thread_that_waits_for_a_socket_ends_with_its_process() {
                 std::future::pending::<()>().await;
             }
         });
-        world.at(SECOND, Fault::Kill(server));
+        world.at(SECOND, Intervention::Kill(server));
         world.run_until(2 * SECOND).unwrap();
         assert_eq!(drain(&told), [true]);
         let left_behind = "threads did not end with their process";

@@ -1,6 +1,6 @@
 //! What a world promises: it repeats itself, it is alone, and it says what it cannot do.
 
-use squall_simulator::{Error, Fault, Latency, Link, Loss, World, note, now, simulate};
+use squall_simulator::{Error, Intervention, Latency, Link, Loss, World, note, now, simulate};
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
@@ -95,12 +95,12 @@ fn digests_beside(others: &[&str]) -> Vec<u64> {
         for (number, name) in others.iter().enumerate() {
             let clients = [&*format!("{name} one"), &*format!("{name} two")];
             let other = pair(world, name, clients);
-            world.at(number as u32 * SECOND, Fault::Move(other[1]));
+            world.at(number as u32 * SECOND, Intervention::Move(other[1]));
         }
         let asked = pair(world, "server", ["alice", "bob"]);
-        world.at(SECOND, Fault::Move(asked[1]));
-        world.at(2 * SECOND, Fault::Kill(asked[1]));
-        world.at(3 * SECOND, Fault::Boot(asked[1]));
+        world.at(SECOND, Intervention::Move(asked[1]));
+        world.at(2 * SECOND, Intervention::Kill(asked[1]));
+        world.at(3 * SECOND, Intervention::Boot(asked[1]));
         world.run_until(10 * SECOND).unwrap();
         asked.map(|machine| world.machine_digest(machine)).to_vec()
     })
@@ -265,8 +265,8 @@ fn a_paused_process_does_nothing_until_it_is_resumed() {
     let ticks = simulate(1, |world| {
         let (tell, told) = channel();
         let machine = world.machine("server", move || tick_until_the_end(tell.clone()));
-        world.at(Duration::from_millis(1500), Fault::Pause(machine));
-        world.at(Duration::from_millis(3500), Fault::Resume(machine));
+        world.at(Duration::from_millis(1500), Intervention::Pause(machine));
+        world.at(Duration::from_millis(3500), Intervention::Resume(machine));
         world.run_until(4 * SECOND).unwrap();
         drain(&told)
     });
@@ -278,8 +278,8 @@ fn a_killed_program_starts_anew_when_it_is_booted() {
     let ticks = simulate(1, |world| {
         let (tell, told) = channel();
         let machine = world.machine("server", move || tick_until_the_end(tell.clone()));
-        world.at(Duration::from_millis(1500), Fault::Kill(machine));
-        world.at(10 * SECOND, Fault::Boot(machine));
+        world.at(Duration::from_millis(1500), Intervention::Kill(machine));
+        world.at(10 * SECOND, Intervention::Boot(machine));
         world.run_until(11 * SECOND).unwrap();
         drain(&told)
     });
@@ -295,13 +295,13 @@ fn a_program_that_is_killed_before_its_first_turn_does_not_wake_the_one_before()
             tell.send(now().as_secs()).unwrap();
             std::future::pending::<()>()
         });
-        world.at(SECOND, Fault::Suspend(machine));
+        world.at(SECOND, Intervention::Suspend(machine));
         for second in [2, 4] {
-            world.at(second * SECOND, Fault::Kill(machine));
-            world.at((second + 1) * SECOND, Fault::Boot(machine));
+            world.at(second * SECOND, Intervention::Kill(machine));
+            world.at((second + 1) * SECOND, Intervention::Boot(machine));
         }
         let clocks_jump = true;
-        let wake = Fault::Wake {
+        let wake = Intervention::Wake {
             machine,
             clocks_jump,
         };
@@ -326,7 +326,7 @@ fn the_destructors_of_a_killed_program_say_nothing_to_the_world() {
             let _last_words = LastWords;
             std::future::pending::<()>().await;
         });
-        world.at(SECOND, Fault::Kill(machine));
+        world.at(SECOND, Intervention::Kill(machine));
         world.run_until(2 * SECOND).unwrap();
         assert!(world.trace().iter().all(|event| event.what != "farewell"));
     });
@@ -414,7 +414,7 @@ fn a_killed_server_closes_its_connections_in_the_same_order_each_time() {
                     let _ = peer.read_u8().await;
                 });
             }
-            world.at(SECOND, Fault::Kill(server));
+            world.at(SECOND, Intervention::Kill(server));
             world.run_until(2 * SECOND).unwrap();
             world.digest()
         })

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use squall_guarantees::{ClientId, Held, History, StoredMessage, Unfinished};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record, Role};
 use squall_simulator::{
-    Engine, Fault, FaultId, MachineId, Passage, Source, TraceEvent, World, simulate_on,
+    Engine, FaultId, Intervention, MachineId, Passage, Source, TraceEvent, World, simulate_on,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -379,7 +379,7 @@ fn read_database(
     world: &mut World,
     keeper: MachineId,
 ) -> Result<Vec<StoredMessage>, String> {
-    world.at(world.now(), Fault::Kill(keeper));
+    world.at(world.now(), Intervention::Kill(keeper));
     // A killed process calls nothing any more, so nothing can be refused.
     let _ = world.run_until(world.now());
     world.inside(keeper, || plan.system.stored(&plan.clients))
@@ -510,7 +510,7 @@ mod tests {
             sender: "alice".to_owned(),
             room: "lobby".to_owned(),
             content: "m".to_owned(),
-            kind: squall_guarantees::Kind::Message,
+            kind: squall_guarantees::MessageKind::Message,
             client_offset: None,
             nickname: None,
             stored_at: None,

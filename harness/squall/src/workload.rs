@@ -11,7 +11,7 @@ use crate::stream::draw_from;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use squall_guarantees::Kind;
+use squall_guarantees::MessageKind;
 use std::time::Duration;
 
 /// What the users do.
@@ -92,8 +92,8 @@ pub struct Message {
     /// To whom.
     pub to: To,
     /// What it is.
-    pub kind: Kind,
-    /// The sender wants to be called this from here on: of a [`Kind::Nickname`].
+    pub kind: MessageKind,
+    /// The sender wants to be called this from here on: of a [`MessageKind::Nickname`].
     pub nickname: Option<String>,
     /// What it says.
     pub content: Content,
@@ -231,20 +231,20 @@ impl Workload {
                 let size = draw_from(acts, self.size) as usize;
                 plain(To::Room(next_room()?), text(long(content, size, acts)))
             }
-            Act::Typing => of_kind(Kind::Typing, next_room()?, content),
+            Act::Typing => of_kind(MessageKind::Typing, next_room()?, content),
             Act::Join => {
                 let outside = user.all_rooms.iter();
                 let room = pick(acts, outside.filter(|room| !user.rooms.contains(room)))?;
                 user.rooms.push(room.clone());
-                of_kind(Kind::Join, room.clone(), content)
+                of_kind(MessageKind::Join, room.clone(), content)
             }
             Act::Leave => {
                 let inside = 0..user.rooms.len();
                 let position = pick(acts, inside.filter(|_| user.rooms.len() > 1))?;
-                of_kind(Kind::Leave, user.rooms.remove(position), content)
+                of_kind(MessageKind::Leave, user.rooms.remove(position), content)
             }
             Act::Nickname => Message {
-                kind: Kind::Nickname,
+                kind: MessageKind::Nickname,
                 nickname: pick(acts, NICKNAMES.into_iter()).map(str::to_owned),
                 ..plain(To::All, text(content))
             },
@@ -274,13 +274,13 @@ fn long(mut text: String, bytes: usize, acts: &mut ChaCha8Rng) -> String {
 fn plain(to: To, content: Content) -> Message {
     Message {
         to,
-        kind: Kind::Message,
+        kind: MessageKind::Message,
         nickname: None,
         content,
     }
 }
 
-fn of_kind(kind: Kind, room: String, content: String) -> Message {
+fn of_kind(kind: MessageKind, room: String, content: String) -> Message {
     Message {
         kind,
         ..plain(To::Room(room), Content::Text(content))

@@ -214,7 +214,7 @@ impl<'r> Diagram<'r> {
         (markup, missing)
     }
 
-    fn fault(&self, fault: &crate::Fault) -> Markup {
+    fn fault(&self, fault: &crate::InjectedFault) -> Markup {
         let end = self.record.history.ended_at;
         let until = fault.until.unwrap_or(end).min(end);
         let of_victims = fault

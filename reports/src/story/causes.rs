@@ -1,31 +1,31 @@
 //! Causes in words.
 
-use squall_guarantees::{Cause, FailureCause, RecoveryRefused, seconds};
+use squall_guarantees::{EndCause, FailureCause, RecoveryRefused, seconds};
 
 /// Why a connection, an attempt or a session is over. The peer is the server if a client tells it,
 /// and the other way round.
-pub(super) fn of_end(cause: Cause, reason: &str, peer: &str) -> String {
+pub(super) fn of_end(cause: EndCause, reason: &str, peer: &str) -> String {
     match cause {
-        Cause::Unknown => reason.to_owned(),
-        Cause::Meant => "on purpose".to_owned(),
-        Cause::PeerMeant => format!("the {peer} said goodbye"),
-        Cause::GaveUp { after: Some(after) } => {
+        EndCause::Unknown => reason.to_owned(),
+        EndCause::Meant => "on purpose".to_owned(),
+        EndCause::PeerMeant => format!("the {peer} said goodbye"),
+        EndCause::GaveUp { after: Some(after) } => {
             format!("gave up after {} without a greeting", seconds(after))
         }
-        Cause::Unanswered { after } => {
+        EndCause::Unanswered { after } => {
             format!(
                 "the {peer} did not take or acknowledge something within {}",
                 seconds(after)
             )
         }
-        Cause::Stopping => "the server is stopping".to_owned(),
-        Cause::Superseded => "the client came back on another connection".to_owned(),
-        Cause::TimedOut => with_reason(&format!("the {peer} was silent for too long"), reason),
-        Cause::GaveUp { after: None } => with_reason("gave up", reason),
-        Cause::Closed => with_reason("the connection was lost", reason),
-        Cause::Refused => with_reason(&format!("the {peer} refused"), reason),
-        Cause::Overflow => with_reason("too much was waiting", reason),
-        Cause::Malformed => with_reason(&format!("the {peer} sent what has no meaning"), reason),
+        EndCause::Stopping => "the server is stopping".to_owned(),
+        EndCause::Superseded => "the client came back on another connection".to_owned(),
+        EndCause::TimedOut => with_reason(&format!("the {peer} was silent for too long"), reason),
+        EndCause::GaveUp { after: None } => with_reason("gave up", reason),
+        EndCause::Closed => with_reason("the connection was lost", reason),
+        EndCause::Refused => with_reason(&format!("the {peer} refused"), reason),
+        EndCause::Overflow => with_reason("too much was waiting", reason),
+        EndCause::Malformed => with_reason(&format!("the {peer} sent what has no meaning"), reason),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::causes;
 use super::groups::{Happening, Span, plain};
 use rustc_hash::FxHashSet;
-use squall_guarantees::{Cause, EventKind, Time};
+use squall_guarantees::{EndCause, EventKind, Time};
 use std::collections::BTreeMap;
 
 /// One client, from event to event.
@@ -64,7 +64,7 @@ impl<'h> Life<'h> {
             // What became of its attempt, the client tells.
             EventKind::SessionClosed {
                 session,
-                cause: Cause::PeerMeant,
+                cause: EndCause::PeerMeant,
                 ..
             } if !self.sessions.contains(&**session) => None,
             EventKind::SessionClosed {

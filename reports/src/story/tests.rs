@@ -1,8 +1,8 @@
 use super::*;
 use crate::testing::record;
 use squall_guarantees::{
-    Asked, Cause, Event, Evidence, Flaw, Guarantee, Message, Phantom, Place, RecoveryRefused, Time,
-    Violation,
+    Asked, EndCause, Event, Evidence, Flaw, Guarantee, Message, Phantom, Place, RecoveryRefused,
+    Time, Violation,
 };
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn told_of(events: impl IntoIterator<Item = (u64, EventKind)>) -> Vec<String> {
     told(&judged)
 }
 
-fn closed(session: &str, cause: Cause, server: &str) -> EventKind {
+fn closed(session: &str, cause: EndCause, server: &str) -> EventKind {
     EventKind::SessionClosed {
         session: session.to_owned(),
         reason: "ClientNSDisconnect".to_owned(),
@@ -43,7 +43,7 @@ fn closed(session: &str, cause: Cause, server: &str) -> EventKind {
     }
 }
 
-fn disconnected(cause: Cause) -> EventKind {
+fn disconnected(cause: EndCause) -> EventKind {
     EventKind::Disconnected {
         reason: "no greeting".to_owned(),
         cause,
@@ -96,14 +96,14 @@ fn a_run_that_only_violates_a_guarantee_is_not_told_as_one_in_which_nothing_went
 
 #[test]
 fn attempts_that_fail_for_the_same_reason_are_one_sentence_however_far_apart() {
-    let gave_up = Cause::GaveUp {
+    let gave_up = EndCause::GaveUp {
         after: Some(Duration::from_secs(5)),
     };
     let attempts = (1..=10).flat_map(|attempt| {
         let at = 20_000 * attempt;
         [
             (at, disconnected(gave_up)),
-            (at + 900, closed("s", Cause::PeerMeant, "")),
+            (at + 900, closed("s", EndCause::PeerMeant, "")),
         ]
     });
     assert_eq!(
@@ -119,9 +119,9 @@ fn attempts_that_fail_for_the_same_reason_are_one_sentence_however_far_apart() {
 #[test]
 fn attempts_that_fail_for_two_reasons_are_two_sentences() {
     let events = [
-        (1_000, disconnected(Cause::Refused)),
-        (2_000, disconnected(Cause::Closed)),
-        (3_000, disconnected(Cause::Refused)),
+        (1_000, disconnected(EndCause::Refused)),
+        (2_000, disconnected(EndCause::Closed)),
+        (3_000, disconnected(EndCause::Refused)),
         (4_000, connected("s1", None)),
     ];
     assert_eq!(
@@ -138,8 +138,8 @@ fn attempts_that_fail_for_two_reasons_are_two_sentences() {
 fn the_end_of_a_session_is_told_with_its_cause_and_the_server_that_saw_it() {
     let events = [
         (1_000, connected("s1", None)),
-        (2_000, disconnected(Cause::TimedOut)),
-        (4_000, closed("s1", Cause::PeerMeant, "server-2")),
+        (2_000, disconnected(EndCause::TimedOut)),
+        (4_000, closed("s1", EndCause::PeerMeant, "server-2")),
         (5_000, connected("s2", Some(RecoveryRefused::Expired))),
     ];
     assert_eq!(

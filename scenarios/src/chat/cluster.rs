@@ -9,7 +9,7 @@ use squall::Draw;
 use squall::Setting;
 use squall::text::{Problems, Table};
 use squall::{Servers, server_name};
-use squall_planted::{Adapter, Bug, Recovery};
+use squall_planted::{Adapter, Bug, RecoveryMode};
 use std::time::Duration;
 
 /// The most servers of a cluster.
@@ -31,7 +31,7 @@ pub struct Cluster {
 pub(super) fn read(
     mut table: Table<'_>,
     bug: Option<Bug>,
-    recovery: Recovery,
+    recovery: RecoveryMode,
     presence: bool,
     problems: &mut Problems,
 ) -> Option<Cluster> {
@@ -47,7 +47,7 @@ pub(super) fn read(
     if bug.is_some() {
         let what = "bugs are planted into a chat with one server";
         problems.add(span, what, "Leave out `[cluster]`, or `bug`.");
-    } else if recovery != Recovery::Off {
+    } else if recovery != RecoveryMode::Off {
         let what = "sessions are recovered by one server, not by another one";
         problems.add(span, what, "Leave out `[cluster]`, or `recovery`.");
     } else if presence {

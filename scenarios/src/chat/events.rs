@@ -1,7 +1,7 @@
 //! What the observers of the chat are told, as events of the history.
 
-use squall_guarantees::{Cause, EventKind, FailureCause, OperationId, RecoveryRefused};
-use squall_planted::{ClientEvent, Content, Kind, Message, Refusal, full_name};
+use squall_guarantees::{EndCause, EventKind, FailureCause, OperationId, RecoveryRefused};
+use squall_planted::{ClientEvent, Content, Message, MessageKind, Refusal, full_name};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What a client of this namespace was told. Names of rooms become those of the database.
@@ -118,20 +118,20 @@ pub(super) fn from_row(row: squall_planted::StoredMessage) -> squall_guarantees:
 }
 
 /// Why a connection or a session is over.
-pub(super) fn end(cause: squall_planted::Cause) -> Cause {
-    use squall_planted::Cause as Chat;
+pub(super) fn end(cause: squall_planted::EndCause) -> EndCause {
+    use squall_planted::EndCause as Chat;
     match cause {
-        Chat::Meant => Cause::Meant,
-        Chat::PeerMeant => Cause::PeerMeant,
-        Chat::Silent { .. } => Cause::TimedOut,
-        Chat::GaveUp { after } => Cause::GaveUp { after },
-        Chat::Unanswered { after } => Cause::Unanswered { after },
-        Chat::Closed => Cause::Closed,
-        Chat::Refused => Cause::Refused,
-        Chat::Stopping => Cause::Stopping,
-        Chat::Superseded => Cause::Superseded,
-        Chat::Overflow => Cause::Overflow,
-        Chat::Malformed => Cause::Malformed,
+        Chat::Meant => EndCause::Meant,
+        Chat::PeerMeant => EndCause::PeerMeant,
+        Chat::Silent { .. } => EndCause::TimedOut,
+        Chat::GaveUp { after } => EndCause::GaveUp { after },
+        Chat::Unanswered { after } => EndCause::Unanswered { after },
+        Chat::Closed => EndCause::Closed,
+        Chat::Refused => EndCause::Refused,
+        Chat::Stopping => EndCause::Stopping,
+        Chat::Superseded => EndCause::Superseded,
+        Chat::Overflow => EndCause::Overflow,
+        Chat::Malformed => EndCause::Malformed,
     }
 }
 
@@ -159,13 +159,13 @@ fn size(content: &Content) -> u64 {
 }
 
 /// Who takes a nickname says so in a message.
-fn kind(kind: Kind, nickname: Option<&str>) -> squall_guarantees::Kind {
+fn kind(kind: MessageKind, nickname: Option<&str>) -> squall_guarantees::MessageKind {
     match kind {
-        Kind::Message if nickname.is_some() => squall_guarantees::Kind::Nickname,
-        Kind::Message => squall_guarantees::Kind::Message,
-        Kind::Join => squall_guarantees::Kind::Join,
-        Kind::Leave => squall_guarantees::Kind::Leave,
-        Kind::Typing => squall_guarantees::Kind::Typing,
+        MessageKind::Message if nickname.is_some() => squall_guarantees::MessageKind::Nickname,
+        MessageKind::Message => squall_guarantees::MessageKind::Message,
+        MessageKind::Join => squall_guarantees::MessageKind::Join,
+        MessageKind::Leave => squall_guarantees::MessageKind::Leave,
+        MessageKind::Typing => squall_guarantees::MessageKind::Typing,
     }
 }
 

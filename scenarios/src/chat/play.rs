@@ -6,7 +6,7 @@ use squall::Transport;
 use squall::{Content, Message, To};
 use squall::{Site, User};
 use squall_guarantees::EventKind;
-use squall_planted::{Client, ClientOptions, Kind, Termination, rows_in_outbox};
+use squall_planted::{Client, ClientOptions, MessageKind, Termination, rows_in_outbox};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ fn as_chat_says(message: &Message) -> squall_planted::Message {
     Chat {
         kind,
         // Who types is not shown it.
-        echo: plain.echo && kind != Kind::Typing,
+        echo: plain.echo && kind != MessageKind::Typing,
         nickname: message.nickname.clone(),
         ..plain
     }
@@ -100,12 +100,14 @@ fn content(content: &Content) -> squall_planted::Content {
 }
 
 /// Who takes a nickname says so in a message.
-fn kind(kind: squall_guarantees::Kind) -> Kind {
+fn kind(kind: squall_guarantees::MessageKind) -> MessageKind {
     match kind {
-        squall_guarantees::Kind::Message | squall_guarantees::Kind::Nickname => Kind::Message,
-        squall_guarantees::Kind::Join => Kind::Join,
-        squall_guarantees::Kind::Leave => Kind::Leave,
-        squall_guarantees::Kind::Typing => Kind::Typing,
+        squall_guarantees::MessageKind::Message | squall_guarantees::MessageKind::Nickname => {
+            MessageKind::Message
+        }
+        squall_guarantees::MessageKind::Join => MessageKind::Join,
+        squall_guarantees::MessageKind::Leave => MessageKind::Leave,
+        squall_guarantees::MessageKind::Typing => MessageKind::Typing,
     }
 }
 

@@ -18,7 +18,7 @@ use squall::{Plan, RunError, Scenario};
 use squall_guarantees::counted;
 use squall_reports::html::Listed;
 use squall_reports::{Engine, Exploration, Format, Judged, Outcome};
-use squall_simulator::Bounds;
+use squall_simulator::ProcessLimits;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -82,7 +82,7 @@ struct Way {
     in_detail: bool,
     canary: bool,
     /// What the process of some runs may use.
-    bounds: Bounds,
+    bounds: ProcessLimits,
 }
 
 const EXAMPLES: &str = "\

@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure, note};
 use squall_planted::{
-    Database, Origins, Recovery, SECRET_MIN, ServerEvent, ServerOptions, Termination, Tokens,
+    Database, Origins, RecoveryMode, SECRET_MIN, ServerEvent, ServerOptions, Termination, Tokens,
 };
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// Where to keep the sessions of clients that may come back: `off`, `memory`, or `sqlite`, a
     /// file beside that of the messages, which outlives the server.
     #[arg(long, value_name = "WHERE", default_value = "off", value_parser = recovery)]
-    recovery: Recovery,
+    recovery: RecoveryMode,
     /// How long to keep them.
     #[arg(long, value_name = "DURATION", default_value = "2min", value_parser = duration)]
     recovery_window: Duration,
@@ -58,11 +58,11 @@ pub(crate) struct Arguments {
     origin: Vec<String>,
 }
 
-fn recovery(text: &str) -> Result<Recovery, String> {
+fn recovery(text: &str) -> Result<RecoveryMode, String> {
     match text {
-        "off" => Ok(Recovery::Off),
-        "memory" => Ok(Recovery::Memory),
-        "sqlite" => Ok(Recovery::Sqlite),
+        "off" => Ok(RecoveryMode::Off),
+        "memory" => Ok(RecoveryMode::Memory),
+        "sqlite" => Ok(RecoveryMode::Sqlite),
         _ => Err("it is `off`, `memory` or `sqlite`".into()),
     }
 }

@@ -11,7 +11,7 @@ use rust_socketio::{Event, Payload, TransportType};
 use serde_json::json;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, SocketRef};
-use squall_simulator::Fault;
+use squall_simulator::Intervention;
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -114,8 +114,8 @@ fn the_limit_of_reconnection_attempts_is_ignored() {
         lasts: 120,
     };
     let (log, _) = play.run(|world, server, _| {
-        world.at(seconds(5), Fault::Kill(server));
-        world.at(seconds(5), Fault::Boot(server));
+        world.at(seconds(5), Intervention::Kill(server));
+        world.at(seconds(5), Intervention::Boot(server));
     });
     assert!(log.count("attempt") > 20, "{}", log.count("attempt"));
 }
@@ -136,8 +136,8 @@ fn disconnecting_during_an_outage_does_not_stop_the_reconnection() {
         lasts: 30,
     };
     let (log, _) = play.run(|world, server, _| {
-        world.at(seconds(5), Fault::Kill(server));
-        world.at(seconds(10), Fault::Boot(server));
+        world.at(seconds(5), Intervention::Kill(server));
+        world.at(seconds(10), Intervention::Boot(server));
     });
     let sessions = log.times("session");
     assert!(sessions.iter().any(|at| *at > seconds(10)), "{sessions:?}");
@@ -201,12 +201,12 @@ fn what_is_emitted_during_an_outage_is_lost_with_ok() {
     let (log, _) = play.run(|world, server, client| {
         for (from, to) in [(server, client), (client, server)] {
             let (from, to) = (vec![from], vec![to]);
-            let cut = Fault::Cut {
+            let cut = Intervention::Cut {
                 from: from.clone(),
                 to: to.clone(),
             };
             world.at(seconds(5), cut);
-            world.at(seconds(40), Fault::Mend { from, to });
+            world.at(seconds(40), Intervention::Mend { from, to });
         }
     });
     assert_eq!(log.count("sent"), 1);

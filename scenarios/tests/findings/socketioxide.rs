@@ -4,7 +4,7 @@ use crate::support::{Log, Play, client, noted, seconds, serve, serve_with};
 use serde_json::json;
 use socketioxide::extract::SocketRef;
 use socketioxide::socket::DisconnectReason;
-use squall_simulator::Fault;
+use squall_simulator::Intervention;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -87,7 +87,7 @@ fn a_peer_that_stops_reading_stays_connected() {
             lasts: 60,
         };
         let (log, _) = play.run(|world, _, client| {
-            world.at(seconds(3), Fault::Pause(client));
+            world.at(seconds(3), Intervention::Pause(client));
         });
         log.count("gone")
     };

@@ -2,7 +2,7 @@
 
 use crate::scenario;
 use squall::{Message, To};
-use squall_guarantees::Kind;
+use squall_guarantees::MessageKind;
 
 fn said_by_alice(text: &str) -> Vec<Message> {
     let messages = scenario(text).plan(1).clients[0].messages.clone();
@@ -36,7 +36,7 @@ fn weights_decide_what_is_said() {
     let messages = said_by_alice("workload = { messages = 200, mix = { all = 3, typing = 1 } }");
     let typing = messages
         .iter()
-        .filter(|message| message.kind == Kind::Typing);
+        .filter(|message| message.kind == MessageKind::Typing);
     let typing = typing.count();
     assert_eq!(messages.len(), 200);
     assert!((30..70).contains(&typing), "{typing}");
@@ -54,8 +54,8 @@ fn nobody_talks_to_rooms_it_is_not_in() {
     for message in messages {
         let room = room(&message).to_owned();
         match message.kind {
-            Kind::Join => inside.push(room),
-            Kind::Leave => inside.retain(|left| *left != room),
+            MessageKind::Join => inside.push(room),
+            MessageKind::Leave => inside.retain(|left| *left != room),
             _ => assert!(inside.contains(&room), "{message:?} in {inside:?}"),
         }
     }

@@ -5,7 +5,7 @@
 //! cleanly; whoever owns a [`Connection`] has to watch for silence.
 
 use super::ClientOptions;
-use crate::cause::{Cause, End};
+use crate::cause::{End, EndCause};
 use crate::frame;
 use crate::wire::{self, Beat, Delivery, Login, Piece, Ready, Receipt, Roster, Synced, Typing};
 use futures_util::FutureExt;
@@ -99,7 +99,7 @@ impl Connection {
         let gave_up = |what| {
             let after = Some(limit);
             End::new(
-                Cause::GaveUp { after },
+                EndCause::GaveUp { after },
                 format!("no {what} within {limit:?}"),
             )
         };
@@ -229,9 +229,9 @@ fn cannot_connect(error: &rust_socketio::Error) -> End {
     let causes = successors(error.source(), |&cause| cause.source());
     let network = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
     let cause = match network.map(io::Error::kind).last() {
-        None | Some(io::ErrorKind::ConnectionRefused) => Cause::Refused,
-        Some(io::ErrorKind::TimedOut) => Cause::GaveUp { after: None },
-        Some(_) => Cause::Closed,
+        None | Some(io::ErrorKind::ConnectionRefused) => EndCause::Refused,
+        Some(io::ErrorKind::TimedOut) => EndCause::GaveUp { after: None },
+        Some(_) => EndCause::Closed,
     };
     let because = error.source().map(|cause| format!(": {cause}"));
     let because = because.unwrap_or_default();
@@ -243,11 +243,11 @@ fn understand_error(text: String) -> End {
     use rust_socketio::Error::{IncompletePacket, InvalidPacket};
     let malformed = [IncompletePacket(), InvalidPacket()];
     let cause = if text.starts_with(CONNECT_ERROR) {
-        Cause::Refused
+        EndCause::Refused
     } else if malformed.iter().any(|error| error.to_string() == text) {
-        Cause::Malformed
+        EndCause::Malformed
     } else {
-        Cause::Closed
+        EndCause::Closed
     };
     End::new(cause, text)
 }
@@ -296,7 +296,7 @@ fn builder(
         .reconnect(false)
         .on(
             Event::Close,
-            lost(|_| End::new(Cause::PeerMeant, "the server has ended the session")),
+            lost(|_| End::new(EndCause::PeerMeant, "the server has ended the session")),
         )
         .on(
             Event::Error,
@@ -384,9 +384,9 @@ fn within(
 ) -> Emit {
     async move {
         match timeout(limit, act).await {
-            Ok(outcome) => outcome.map_err(|error| End::new(Cause::Closed, error.to_string())),
+            Ok(outcome) => outcome.map_err(|error| End::new(EndCause::Closed, error.to_string())),
             Err(_) => Err(End::new(
-                Cause::Unanswered { after: limit },
+                EndCause::Unanswered { after: limit },
                 format!("the connection did not take a packet within {limit:?}"),
             )),
         }

@@ -1,7 +1,7 @@
 //! What a client's observer is told.
 
-use crate::cause::{Cause, FailureCause};
-use crate::message::{Kind, Message};
+use crate::cause::{EndCause, FailureCause};
+use crate::message::{Message, MessageKind};
 use squall_recovery::Refusal;
 
 /// What the client's observer is told.
@@ -56,7 +56,7 @@ pub enum ClientEvent {
         /// The sender's name.
         sender: String,
         /// What it is.
-        kind: Kind,
+        kind: MessageKind,
         /// The sender wants to be called this from here on.
         nickname: Option<String>,
         /// The message: words, or the number and the digest of bytes.
@@ -79,7 +79,7 @@ pub enum ClientEvent {
     /// The connection, or the attempt to connect, is over.
     Disconnected {
         /// Why.
-        cause: Cause,
+        cause: EndCause,
         /// Why, for people.
         reason: String,
     },

@@ -11,7 +11,7 @@
 use super::disk::{Disk, Kept};
 use super::{ClientEvent, ClientOptions, ToServer};
 use crate::cause::{FailureCause, Rejection};
-use crate::message::{Kind, Message};
+use crate::message::{Message, MessageKind};
 use crate::wire::{Ready, Receipt, Submission};
 use std::collections::VecDeque;
 
@@ -101,7 +101,7 @@ impl Outbox {
                 reason,
             })
         };
-        if message.kind == Kind::Typing {
+        if message.kind == MessageKind::Typing {
             if self.connection.is_none() {
                 let reason = "there is no connection, and typing does not wait for one";
                 return failed(FailureCause::NotConnected, reason.to_owned());
@@ -366,7 +366,7 @@ mod tests {
 
     fn typing() -> Message {
         Message {
-            kind: Kind::Typing,
+            kind: MessageKind::Typing,
             ..Message::to_others("…")
         }
     }

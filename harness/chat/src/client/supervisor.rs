@@ -12,8 +12,8 @@ use super::roster::Roster;
 use super::shared::Shared;
 use super::{ClientEvent, ClientOptions, ToServer};
 use crate::Observer;
-use crate::cause::{Cause, End};
-use crate::message::{Content, Kind};
+use crate::cause::{End, EndCause};
+use crate::message::{Content, MessageKind};
 use crate::wire::{self, Claim, Delivery, Login, Ready, SyncRequest};
 use futures_util::FutureExt;
 use std::convert::Infallible;
@@ -186,7 +186,7 @@ impl Supervisor {
         loop {
             self.speak(&mut talk);
             let Some(connection) = &mut self.connection else {
-                return End::new(Cause::Closed, "closed");
+                return End::new(EndCause::Closed, "closed");
             };
             let (silence, ack, page) = (talk.silence_due(), talk.ack_due(), talk.page_due());
             // A page may be waiting behind what comes in pieces.
@@ -289,7 +289,7 @@ impl Supervisor {
                 talk.heard = Instant::now();
                 let after = Some(talk.patience);
                 return Some(End::new(
-                    Cause::Silent { after },
+                    EndCause::Silent { after },
                     format!("the server has been silent for {:?}", talk.patience),
                 ));
             }
@@ -304,7 +304,7 @@ impl Supervisor {
                 let limit = self.ack_timeout.current();
                 self.ack_timeout.overdue();
                 return Some(End::new(
-                    Cause::Unanswered { after: limit },
+                    EndCause::Unanswered { after: limit },
                     format!("no acknowledgement within {limit:?}"),
                 ));
             }
@@ -323,7 +323,7 @@ impl Supervisor {
         let signal = self.in_its_turn(talk, signal)?;
         match signal {
             Signal::Lost(end) => return Some(end),
-            Signal::Stopping => return Some(End::new(Cause::Stopping, "the server stops")),
+            Signal::Stopping => return Some(End::new(EndCause::Stopping, "the server stops")),
             Signal::Delivery(delivery, offset) => match self.judge(talk, &delivery, offset) {
                 Judgement::Handle => {
                     self.tell(ClientEvent::Delivered {
@@ -360,7 +360,7 @@ impl Supervisor {
                 id: 0,
                 room: typing.room,
                 sender: typing.sender,
-                kind: Kind::Typing,
+                kind: MessageKind::Typing,
                 nickname: None,
                 content: typing.content.into(),
             }),
@@ -431,7 +431,7 @@ impl Supervisor {
         if let Some(connection) = self.connection.take() {
             // Whether the server has heard it makes no difference to who leaves.
             let _ = timeout(FAREWELL, connection.close()).await;
-            self.tell_end(End::new(Cause::Meant, "the user has left"));
+            self.tell_end(End::new(EndCause::Meant, "the user has left"));
         }
         let left = self.shared.outbox().abandon();
         left.into_iter().for_each(|event| self.tell(event));

@@ -1,6 +1,6 @@
 //! What a server's observer is told.
 
-use crate::cause::Cause;
+use crate::cause::EndCause;
 use squall_recovery::Refusal;
 
 /// What the server's observer is told.
@@ -24,7 +24,7 @@ pub enum ServerEvent {
         /// The user's name.
         client: String,
         /// Why.
-        cause: Cause,
+        cause: EndCause,
     },
     /// A message was committed to the database: the server's, or the broker's in a cluster.
     Stored {

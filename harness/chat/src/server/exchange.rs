@@ -27,13 +27,13 @@ use super::histogram::Histogram;
 use super::presence::Presence;
 use super::recovery::Kept;
 use super::session::{
-    Allowance, Link, Session, SessionNumber, Welcome, changed, delivery, framed, line,
+    Allowance, ChatSession, Fanout, SessionNumber, Welcome, changed, delivery, framed, line,
 };
 use super::{Census, ServerEvent, ServerOptions, ToClient};
 use crate::Observer;
 use crate::cause::Rejection;
 use crate::limits::Limits;
-use crate::message::{Kind, full_name, is_open, nickname_taken};
+use crate::message::{MessageKind, full_name, is_open, nickname_taken};
 use crate::storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 use crate::wire::{self, Beat, Login, PieceRequest, Ready, Receipt, Stopping, Submission, Synced};
 use broker::Broker;
@@ -128,7 +128,7 @@ impl Exchange {
             all_sent = all_sent.min(upto);
             let number = self.next_number();
             self.waiting.insert(state.id().to_owned(), number);
-            let session = Session::waiting(state, kept, upto, &self.limits);
+            let session = ChatSession::waiting(state, kept, upto, &self.limits);
             self.sessions.insert(number, session);
         }
         let unsent = self.database.log_after(all_sent, usize::MAX)?;
@@ -178,7 +178,7 @@ impl Exchange {
     }
 
     /// The session that a client has come back to, if it catches up.
-    fn recovered(&self, state: &squall_recovery::Session) -> Option<&Session> {
+    fn recovered(&self, state: &squall_recovery::Session) -> Option<&ChatSession> {
         if !state.recovered() || self.to_client == ToClient::LiveOnly {
             return None;
         }
@@ -228,7 +228,7 @@ impl Exchange {
         let (pieces, pages) = (login.pieces, login.pages);
         let mut session = match before {
             Some(session) => session.resumed(socket, state),
-            None => Session::new((socket, state), login, memberships, &self.limits),
+            None => ChatSession::new((socket, state), login, memberships, &self.limits),
         };
         match live && !session.live {
             true => session.go_live(self.highest),
@@ -318,7 +318,7 @@ impl Exchange {
 
     /// How many bytes wait for clients to read them, beside what the recovery layer has put there.
     pub(super) fn queued(&self) -> u64 {
-        self.sessions.iter().map(Session::queued).sum()
+        self.sessions.iter().map(ChatSession::queued).sum()
     }
 
     /// How many bytes there are of what clients want and have not got yet.
@@ -342,7 +342,7 @@ impl Exchange {
     /// Counts one more message of a session that is still there.
     pub(super) fn count_message(&mut self, number: SessionNumber) -> Allowance {
         let session = self.sessions.get_mut(number);
-        session.map_or(Allowance::Refused, Session::count_message)
+        session.map_or(Allowance::Refused, ChatSession::count_message)
     }
 
     /// Says what is wrong with a message, if anything is. Nothing is with one that is stored: of
@@ -366,26 +366,28 @@ impl Exchange {
 
     fn check_new(
         &self,
-        session: &Session,
+        session: &ChatSession,
         submission: &Submission,
     ) -> Result<Result<(), Rejection>, StorageError> {
         if let Err(refusal) = submission.check(&self.limits) {
             return Ok(Err(refusal));
         }
-        if submission.kind == Kind::Join && !session.may_enter(&submission.room) {
+        if submission.kind == MessageKind::Join && !session.may_enter(&submission.room) {
             return Ok(Err("this room is not for this user".to_owned().into()));
         }
         let room = full_name(&session.namespace, &submission.room);
         let member = session.rooms().contains_key(&room);
         let may = match submission.kind {
-            Kind::Join => member || session.rooms().len() < self.limits.rooms + OWN_ROOMS,
-            Kind::Message | Kind::Typing => member || is_open(&submission.room, &self.limits),
-            Kind::Leave => member,
+            MessageKind::Join => member || session.rooms().len() < self.limits.rooms + OWN_ROOMS,
+            MessageKind::Message | MessageKind::Typing => {
+                member || is_open(&submission.room, &self.limits)
+            }
+            MessageKind::Leave => member,
         };
         if !may {
             let most = self.limits.rooms;
             let reason = match submission.kind {
-                Kind::Join => format!("rooms: at most {most} allowed; leave one first"),
+                MessageKind::Join => format!("rooms: at most {most} allowed; leave one first"),
                 _ => "the sender is not in this room; join it first".to_owned(),
             };
             return Ok(Err(reason.into()));
@@ -462,7 +464,7 @@ impl Exchange {
     fn broadcast(&mut self, stored: StoredMessage) -> Result<(), StorageError> {
         let StoredMessage { id, message } = &stored;
         self.highest = self.highest.max(*id);
-        if message.kind == Kind::Join {
+        if message.kind == MessageKind::Join {
             self.sessions.sender_enters(message, *id)?;
         }
         if self.recovery.is_on() {
@@ -473,7 +475,7 @@ impl Exchange {
         } else {
             self.send(&stored);
         }
-        if message.kind == Kind::Leave {
+        if message.kind == MessageKind::Leave {
             self.sessions.sender_leaves(message)?;
         }
         Ok(())
@@ -481,7 +483,7 @@ impl Exchange {
 
     /// Sends a message to everyone it is for, one by one.
     fn send(&mut self, stored: &StoredMessage) {
-        let mut link = Link::of(stored);
+        let mut link = Fanout::of(stored);
         // What a channel brings out of order may be older than a member's join.
         let is_late = stored.id < self.highest;
         for (number, place) in self.sessions.receivers(&stored.message) {
@@ -730,7 +732,7 @@ fn fits_into_a_segment(page: &[StoredMessage]) -> bool {
 }
 
 /// What is stored of a session's submission.
-fn message(session: &Session, submission: Submission) -> NewMessage {
+fn message(session: &ChatSession, submission: Submission) -> NewMessage {
     let Submission {
         room,
         echo,
@@ -762,7 +764,7 @@ fn unix_milliseconds() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
+    use crate::MessageKind;
 
     fn row(content: &str) -> StoredMessage {
         let message = NewMessage {
@@ -770,7 +772,7 @@ mod tests {
             sender: "alice".to_owned(),
             room: "lobby".to_owned(),
             echo: true,
-            kind: Kind::Message,
+            kind: MessageKind::Message,
             nickname: None,
             content: content.into(),
             sent_at_ms: 0,

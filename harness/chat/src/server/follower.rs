@@ -6,7 +6,7 @@
 
 use super::ServerEvent;
 use super::handlers::Shared;
-use crate::cause::Cause;
+use crate::cause::EndCause;
 use crate::cluster::{
     self, Adapter, BEAT, Cluster, Notice, PATIENCE, PAUSE, Receiver, Request, Sender,
 };
@@ -29,7 +29,7 @@ impl Shared {
             let reason = error.to_string();
             (self.observer)(ServerEvent::CutOff { reason });
             if cluster.adapter == Adapter::Log {
-                self.send_away(Cause::Meant);
+                self.send_away(EndCause::Meant);
             }
             sleep(PAUSE).await;
         }

@@ -1,7 +1,7 @@
 //! What clients want of the server.
 
 use super::reply::Reply;
-use crate::message::Kind;
+use crate::message::MessageKind;
 use crate::wire::{PieceRequest, Submission};
 
 /// Something that a client wants.
@@ -22,7 +22,7 @@ const AROUND: usize = 256;
 impl Given {
     /// Whether what its session wants next does not depend on it.
     pub(super) fn stands_alone(&self) -> bool {
-        matches!(self, Given::Message(said, _) if said.kind == Kind::Message)
+        matches!(self, Given::Message(said, _) if said.kind == MessageKind::Message)
     }
 
     /// How much memory it takes while it waits, in bytes.

@@ -16,7 +16,7 @@ use super::session::{Allowance, SessionNumber, Welcome};
 use super::{ServerEvent, ServerOptions, presence};
 use crate::Observer;
 use crate::admission::Guest;
-use crate::cause::{Cause, Rejection};
+use crate::cause::{EndCause, Rejection};
 use crate::frame;
 use crate::storage::StorageError;
 use crate::wire::{self, Login, PieceRequest, Submission, SyncRequest};
@@ -190,7 +190,7 @@ impl Shared {
         let client = login.name.clone();
         state.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| {
             let cause = match session.superseded() {
-                true => Cause::Superseded,
+                true => EndCause::Superseded,
                 false => cause(&socket, reason),
             };
             shared.leave(number, &session, &client, cause);
@@ -200,7 +200,7 @@ impl Shared {
         let client = login.name.clone();
         socket.on(wire::GIVE_UP, move || {
             session.release();
-            shared.leave(number, &session, &client, Cause::Closed);
+            shared.leave(number, &session, &client, EndCause::Closed);
             ready(())
         });
         // The socket may be gone already, and its disconnection handled before there was a handler.
@@ -212,7 +212,7 @@ impl Shared {
             (self.observer)(ServerEvent::SessionClosed {
                 session: session.clone(),
                 client,
-                cause: Cause::Superseded,
+                cause: EndCause::Superseded,
             });
         }
         let (client, recovered) = (name.clone(), state.recovered());
@@ -233,11 +233,11 @@ impl Shared {
         self.see_to_who_is_behind();
         // On several threads it may have gone just now, before there was a session to close.
         if !socket.connected() {
-            self.leave(number, &state, &name, Cause::Closed);
+            self.leave(number, &state, &name, EndCause::Closed);
         }
     }
 
-    fn leave(&self, number: SessionNumber, session: &Session, client: &str, cause: Cause) {
+    fn leave(&self, number: SessionNumber, session: &Session, client: &str, cause: EndCause) {
         if self.with(|exchange| exchange.close(number)) == Some(true) {
             let (session, client) = (session.id().to_owned(), client.to_owned());
             (self.observer)(ServerEvent::SessionClosed {
@@ -277,7 +277,7 @@ impl Shared {
         let allowance = counted.unwrap_or(Allowance::Refused);
         if allowance == Allowance::Exhausted {
             // Whoever floods a server does not listen to it.
-            send_away(socket, Cause::Overflow);
+            send_away(socket, EndCause::Overflow);
         }
         allowance
     }
@@ -358,7 +358,7 @@ impl Shared {
     }
 
     /// Disconnects every client.
-    pub(super) fn send_away(&self, cause: Cause) {
+    pub(super) fn send_away(&self, cause: EndCause) {
         // The lock is released before the loop: disconnecting calls the handler, which takes it.
         let sockets = self.lock().as_ref().map(Exchange::sockets);
         for socket in sockets.unwrap_or_default() {
@@ -371,7 +371,7 @@ impl Shared {
     pub(super) fn part(&self) {
         let parting = self.with(Exchange::part).unwrap_or_default();
         for (session, client) in parting {
-            let cause = Cause::Stopping;
+            let cause = EndCause::Stopping;
             (self.observer)(ServerEvent::SessionClosed {
                 session,
                 client,
@@ -431,17 +431,17 @@ impl Shared {
 }
 
 /// What socketioxide's reasons mean.
-fn cause(socket: &SocketRef, reason: DisconnectReason) -> Cause {
+fn cause(socket: &SocketRef, reason: DisconnectReason) -> EndCause {
     use DisconnectReason as Reason;
     match reason {
-        Reason::TransportClose | Reason::TransportError => Cause::Closed,
-        Reason::HeartbeatTimeout => Cause::Silent { after: None },
-        Reason::PacketParsingError | Reason::MultipleHttpPollingError => Cause::Malformed,
-        Reason::ClientNSDisconnect => Cause::PeerMeant,
+        Reason::TransportClose | Reason::TransportError => EndCause::Closed,
+        Reason::HeartbeatTimeout => EndCause::Silent { after: None },
+        Reason::PacketParsingError | Reason::MultipleHttpPollingError => EndCause::Malformed,
+        Reason::ClientNSDisconnect => EndCause::PeerMeant,
         Reason::ServerNSDisconnect => {
             let meant = socket.extensions.get::<Meant>();
-            meant.map_or(Cause::Meant, |Meant(cause)| cause)
+            meant.map_or(EndCause::Meant, |Meant(cause)| cause)
         }
-        Reason::ClosingServer => Cause::Stopping,
+        Reason::ClosingServer => EndCause::Stopping,
     }
 }

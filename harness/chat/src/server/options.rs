@@ -41,7 +41,7 @@ pub struct ServerOptions {
     /// How much is listened to.
     pub limits: Limits,
     /// Where sessions are kept that wait for their clients.
-    pub recovery: Recovery,
+    pub recovery: RecoveryMode,
     /// How long they wait. Socket.IO's `maxDisconnectionDuration`.
     pub recovery_window: Duration,
     /// How many may wait at a time.
@@ -74,7 +74,7 @@ impl Default for ServerOptions {
             origins: Origins::default(),
             namespaces: vec![ROOT.to_owned()],
             limits: Limits::default(),
-            recovery: Recovery::Off,
+            recovery: RecoveryMode::Off,
             recovery_window: Duration::from_mins(2),
             recovery_sessions: 10_000,
             recovery_packets: 1_000,
@@ -90,7 +90,7 @@ impl ServerOptions {
     #[must_use]
     pub fn places(&self) -> Option<usize> {
         let places = self.queue - (self.queue / 8).clamp(1, self.queue);
-        (self.recovery == Recovery::Off).then_some(places.max(1))
+        (self.recovery == RecoveryMode::Off).then_some(places.max(1))
     }
 }
 
@@ -106,7 +106,7 @@ pub enum ToClient {
 /// Where the sessions are kept that wait for their clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Recovery {
+pub enum RecoveryMode {
     /// Nowhere: a client that comes back gets a new session.
     #[default]
     Off,

@@ -1,6 +1,6 @@
 //! Connection state recovery: which sessions wait for their clients, and where they are kept.
 
-use super::options::{Recovery, ServerOptions};
+use super::options::{RecoveryMode, ServerOptions};
 use serde::{Deserialize, Serialize};
 use squall_recovery::{Memory, Options, Recovery as Sessions, Sqlite, Storage, StorageError};
 use std::collections::BTreeMap;
@@ -45,9 +45,9 @@ pub(super) fn open(options: &ServerOptions, database: &Path) -> Result<Sessions,
         ..Options::default()
     };
     match options.recovery {
-        Recovery::Off => Ok(Sessions::off()),
-        Recovery::Memory => Sessions::new(how, Memory),
-        Recovery::Sqlite => Sessions::new(how, Sqlite::open(&beside(database))?),
+        RecoveryMode::Off => Ok(Sessions::off()),
+        RecoveryMode::Memory => Sessions::new(how, Memory),
+        RecoveryMode::Sqlite => Sessions::new(how, Sqlite::open(&beside(database))?),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a client is told of what it has said: a receipt, a refusal, a goodbye.
 
-use crate::cause::Cause;
+use crate::cause::EndCause;
 use crate::wire::{self, Receipt, Refused};
 use socketioxide::extract::AckSender;
 use squall_recovery::{RecoveryAdapter, SocketRef};
@@ -30,7 +30,7 @@ pub(super) fn refuse(socket: &SocketRef, reason: String) {
 }
 
 /// Disconnects a client; its session ends with this cause.
-pub(super) fn send_away(socket: &SocketRef, cause: Cause) {
+pub(super) fn send_away(socket: &SocketRef, cause: EndCause) {
     socket.extensions.insert(Meant(cause));
     // An error says that it is gone already, or that its queue has no place for the goodbye: who
     // goes on flooding is sent away by the next packet, and a server that shuts down closes all
@@ -40,4 +40,4 @@ pub(super) fn send_away(socket: &SocketRef, cause: Cause) {
 
 /// Why this server has disconnected a client.
 #[derive(Clone, Copy)]
-pub(super) struct Meant(pub(super) Cause);
+pub(super) struct Meant(pub(super) EndCause);

@@ -6,7 +6,7 @@ use super::lines::Line;
 use super::recovery::Kept;
 use crate::frame;
 use crate::limits::Limits;
-use crate::message::{Content, EVERYBODY, Kind, full_name, local_name, room_of};
+use crate::message::{Content, EVERYBODY, MessageKind, full_name, local_name, room_of};
 use crate::storage::{NewMessage, StorageError, StoredMessage};
 use crate::wire::{self, Delivery, Login, Particulars, Piece, PieceRequest, Typing, WHOLE};
 use bytes::Bytes;
@@ -33,7 +33,7 @@ pub(super) fn line(socket: &SocketRef) -> Option<&Arc<Line>> {
 }
 
 /// One session of one client.
-pub(super) struct Session {
+pub(super) struct ChatSession {
     /// None while it waits for its client.
     pub(super) socket: Option<SocketRef>,
     /// What a client can come back to.
@@ -71,12 +71,12 @@ pub(super) enum Allowance {
     Exhausted,
 }
 
-impl Session {
+impl ChatSession {
     /// A session in the rooms that the client asks for, as changed by what it has joined and left.
     pub(super) fn new(
         (socket, state): (SocketRef, squall_recovery::Session),
         login: Login,
-        memberships: BTreeMap<String, (i64, Kind)>,
+        memberships: BTreeMap<String, (i64, MessageKind)>,
         limits: &Limits,
     ) -> Self {
         let Login {
@@ -266,7 +266,7 @@ impl Session {
     /// Puts a message into the socket's queue, as the next link of the session's chain. Says
     /// whether there was room.
     pub(super) fn emit(&mut self, stored: &StoredMessage) -> bool {
-        self.emit_link(&mut Link::of(stored))
+        self.emit_link(&mut Fanout::of(stored))
     }
 
     /// Puts a piece of a message's content into the socket's queue, if the message is for this
@@ -294,7 +294,7 @@ impl Session {
     }
 
     /// The same with a message that goes to others as well.
-    pub(super) fn emit_link(&mut self, link: &mut Link<'_>) -> bool {
+    pub(super) fn emit_link(&mut self, link: &mut Fanout<'_>) -> bool {
         let accepted = match link.after(self.head, self.pieces) {
             Written::Text(json) => self.emit_sized(wire::CHAT_MESSAGE, json, json.get().len()),
             Written::Binary(frame) => self.emit_sized(wire::BINARY_MESSAGE, frame, frame.len()),
@@ -320,14 +320,14 @@ impl Session {
 pub(super) fn changed(
     rooms: &mut BTreeMap<String, i64>,
     namespace: &str,
-    memberships: BTreeMap<String, (i64, Kind)>,
+    memberships: BTreeMap<String, (i64, MessageKind)>,
 ) {
     for (room, (id, kind)) in memberships {
         if full_name(namespace, local_name(&room)) != room {
             continue;
         }
         match kind {
-            Kind::Join => rooms.insert(room, id),
+            MessageKind::Join => rooms.insert(room, id),
             _ => rooms.remove(&room),
         };
     }
@@ -335,7 +335,7 @@ pub(super) fn changed(
 
 /// A message on its way to many sessions. Most of them had the same message before it, and what is
 /// written for one of those is for all of them.
-pub(super) struct Link<'a> {
+pub(super) struct Fanout<'a> {
     stored: &'a StoredMessage,
     /// As it was written last, after which message, and whether its content may be left out.
     written: Option<((i64, bool), Written)>,
@@ -347,7 +347,7 @@ enum Written {
     Binary(Bytes),
 }
 
-impl<'a> Link<'a> {
+impl<'a> Fanout<'a> {
     pub(super) fn of(stored: &'a StoredMessage) -> Self {
         let written = None;
         Self { stored, written }
@@ -414,7 +414,7 @@ pub(super) fn framed(delivery: &Delivery) -> Option<Bytes> {
 mod tests {
     use super::*;
 
-    fn stored(kind: Kind) -> StoredMessage {
+    fn stored(kind: MessageKind) -> StoredMessage {
         StoredMessage {
             id: 9,
             message: NewMessage {
@@ -430,7 +430,7 @@ mod tests {
         }
     }
 
-    fn json<'a>(link: &'a mut Link<'_>, previous: i64) -> &'a str {
+    fn json<'a>(link: &'a mut Fanout<'_>, previous: i64) -> &'a str {
         match link.after(previous, false) {
             Written::Text(json) => json.get(),
             Written::Binary(_) => panic!("words are no frame"),
@@ -439,8 +439,8 @@ mod tests {
 
     #[test]
     fn a_message_names_the_one_that_its_receiver_had_before_it() {
-        let stored = stored(Kind::Message);
-        let mut link = Link::of(&stored);
+        let stored = stored(MessageKind::Message);
+        let mut link = Fanout::of(&stored);
         for previous in [3, 3, 7, 8, 3] {
             let delivery: Delivery = serde_json::from_str(json(&mut link, previous)).unwrap();
             assert_eq!((delivery.id, delivery.previous()), (9, previous));
@@ -449,9 +449,9 @@ mod tests {
 
     #[test]
     fn what_a_message_is_goes_without_saying_if_it_is_only_that() {
-        for (kind, said) in [(Kind::Message, false), (Kind::Join, true)] {
+        for (kind, said) in [(MessageKind::Message, false), (MessageKind::Join, true)] {
             let stored = stored(kind);
-            let mut link = Link::of(&stored);
+            let mut link = Fanout::of(&stored);
             let json = json(&mut link, 3);
             assert_eq!(json.contains("kind"), said);
             let delivery: Delivery = serde_json::from_str(json).unwrap();

@@ -2,8 +2,8 @@
 
 use crate::support::*;
 use squall_chat::{
-    Cause, ClientEvent, ClientOptions, Database, Message, Recovery, ServerEvent, ServerOptions,
-    ToClient, ToServer, Transport,
+    ClientEvent, ClientOptions, Database, EndCause, Message, RecoveryMode, ServerEvent,
+    ServerOptions, ToClient, ToServer, Transport,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -219,7 +219,7 @@ async fn a_server_that_is_told_to_stop_says_goodbye_and_frees_the_database() {
             matches!(
                 event,
                 ClientEvent::Disconnected {
-                    cause: Cause::Stopping,
+                    cause: EndCause::Stopping,
                     ..
                 }
             )
@@ -243,7 +243,11 @@ async fn a_server_that_is_told_to_stop_says_goodbye_and_frees_the_database() {
 /// Socket.IO's own clients do not come back when they are disconnected from their namespace.
 #[tokio::test]
 async fn a_server_that_stops_disconnects_nobody_from_a_namespace() {
-    for recovery in [Recovery::Off, Recovery::Memory, Recovery::Sqlite] {
+    for recovery in [
+        RecoveryMode::Off,
+        RecoveryMode::Memory,
+        RecoveryMode::Sqlite,
+    ] {
         let scratch = Scratch::new("restart-is-no-goodbye");
         let options = ServerOptions {
             recovery,

@@ -87,7 +87,7 @@ async fn bytes_and_typing_cross_from_server_to_server() {
     ann.send(1, Message::to_room("lobby", vec![0, 30, 255]));
     bobs.delivered(1).await;
     let typing = Message {
-        kind: squall_chat::Kind::Typing,
+        kind: squall_chat::MessageKind::Typing,
         ..Message::to_room("lobby", "ann is typing")
     };
     ann.send(2, typing);

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use squall_chat::{
-    Authenticate, Budget, ClientEvent, ClientOptions, Limits, Message, Origins, Recovery,
+    Authenticate, Budget, ClientEvent, ClientOptions, Limits, Message, Origins, RecoveryMode,
     SECRET_MIN, ServerOptions, Tokens, Transport,
 };
 use std::collections::BTreeSet;
@@ -362,7 +362,7 @@ async fn a_client_that_asks_for_nothing_is_sent_all_that_it_has_missed_and_goes_
 async fn a_client_that_tells_no_offset_gets_only_what_it_missed_when_its_session_is_recovered() {
     let scratch = Scratch::new("stock-recovered");
     let options = ServerOptions {
-        recovery: Recovery::Memory,
+        recovery: RecoveryMode::Memory,
         ..quick_server()
     };
     let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
@@ -494,7 +494,7 @@ async fn a_user_joins_only_the_rooms_of_its_token() {
     let (ann, anns) = join(with_token("ann", "ann", server.address));
     anns.connected().await;
     let enter = |room: &str| Message {
-        kind: squall_chat::Kind::Join,
+        kind: squall_chat::MessageKind::Join,
         ..Message::to_room(room, "hello")
     };
     ann.send(1, enter("vault"));

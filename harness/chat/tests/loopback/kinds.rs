@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use squall_chat::{
-    Cause, Client, ClientEvent, ClientOptions, Content, EVERYBODY, Kind, Limits, Message,
+    Client, ClientEvent, ClientOptions, Content, EVERYBODY, EndCause, Limits, Message, MessageKind,
     ServerOptions, Transport,
 };
 use std::time::Duration;
@@ -33,7 +33,7 @@ async fn three(test: &str, options: ServerOptions) -> Three {
     }
 }
 
-fn of_kind(kind: Kind, room: &str, content: &str) -> Message {
+fn of_kind(kind: MessageKind, room: &str, content: &str) -> Message {
     Message {
         kind,
         ..Message::to_room(room, content)
@@ -67,14 +67,14 @@ async fn a_message_reaches_whom_it_is_for() {
 async fn who_joins_gets_what_comes_from_then_on_until_it_leaves() {
     let Three { clients, .. } = &three("join", quick_server()).await;
     let [(ann, anns), (bob, bobs), _] = clients;
-    ann.send(1, of_kind(Kind::Join, "attic", "ann joins"));
+    ann.send(1, of_kind(MessageKind::Join, "attic", "ann joins"));
     ann.send(2, Message::to_room("attic", "before"));
     anns.delivered(2).await;
-    bob.send(3, of_kind(Kind::Join, "attic", "bob joins"));
+    bob.send(3, of_kind(MessageKind::Join, "attic", "bob joins"));
     bobs.delivered(1).await;
     ann.send(4, Message::to_room("attic", "meanwhile"));
     bobs.delivered(2).await;
-    bob.send(5, of_kind(Kind::Leave, "attic", "bob leaves"));
+    bob.send(5, of_kind(MessageKind::Leave, "attic", "bob leaves"));
     anns.delivered(5).await;
     ann.send(6, Message::to_room("attic", "after"));
     anns.delivered(6).await;
@@ -93,11 +93,11 @@ async fn who_joins_or_leaves_does_so_with_all_its_sessions() {
     earliers.connected().await;
     laters.connected().await;
     sleep(Duration::from_millis(50)).await;
-    earlier.send(1, of_kind(Kind::Join, "attic", "ann joins"));
+    earlier.send(1, of_kind(MessageKind::Join, "attic", "ann joins"));
     laters.delivered(1).await;
     later.send(2, Message::to_room("attic", "from the other session"));
     laters.delivered(2).await;
-    earlier.send(3, of_kind(Kind::Leave, "attic", "ann leaves"));
+    earlier.send(3, of_kind(MessageKind::Leave, "attic", "ann leaves"));
     laters.delivered(3).await;
     later.send(4, Message::to_room("attic", "from outside"));
     has_failed(&laters, 4).await;
@@ -112,9 +112,9 @@ async fn a_server_that_restarts_knows_who_is_in_which_room() {
     } = three("rejoin", quick_server()).await;
     let [(ann, anns), (bob, bobs), _] = &clients;
     let address = server.address;
-    ann.send(1, of_kind(Kind::Join, "attic", "ann joins"));
+    ann.send(1, of_kind(MessageKind::Join, "attic", "ann joins"));
     anns.delivered(1).await;
-    bob.send(2, of_kind(Kind::Leave, "lobby", "bob leaves"));
+    bob.send(2, of_kind(MessageKind::Leave, "lobby", "bob leaves"));
     bobs.delivered(1).await;
     server.kill().await;
     let _again = Server::start(&address.to_string(), &scratch.database(), quick_server()).await;
@@ -160,7 +160,7 @@ async fn typing_reaches_the_others_and_is_not_stored() {
     } = three("typing", quick_server()).await;
     let [(ann, anns), (_, bobs), _] = &clients;
     let typing = Message {
-        kind: Kind::Typing,
+        kind: MessageKind::Typing,
         ..Message::to_others("ann is typing")
     };
     ann.send(1, typing);
@@ -257,11 +257,14 @@ async fn who_sends_too_much_waits_and_who_floods_is_disconnected() {
     anns.delivered(12).await;
     // Typing waits for nothing.
     for number in 12..400 {
-        ann.send(number, of_kind(Kind::Typing, EVERYBODY, "ann is typing"));
+        ann.send(
+            number,
+            of_kind(MessageKind::Typing, EVERYBODY, "ann is typing"),
+        );
         sleep(Duration::from_millis(1)).await;
     }
     let overflow = |event: &ClientEvent| {
-        let cause = Cause::PeerMeant;
+        let cause = EndCause::PeerMeant;
         matches!(event, ClientEvent::Disconnected { cause: told, .. } if *told == cause)
     };
     anns.wait_until("disconnected", |events| events.iter().any(overflow))

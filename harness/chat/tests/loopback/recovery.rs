@@ -6,8 +6,8 @@
 use crate::silence::Cable;
 use crate::support::*;
 use squall_chat::{
-    Cause, ClientEvent, ClientOptions, Content, Database, Kind, NewMessage, Recovery, Refusal,
-    ServerEvent, ServerOptions, ToClient, Transport,
+    ClientEvent, ClientOptions, Content, Database, EndCause, MessageKind, NewMessage, RecoveryMode,
+    Refusal, ServerEvent, ServerOptions, ToClient, Transport,
 };
 use std::time::Duration;
 use tokio::time::sleep;
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 /// Long enough for both sides to notice a silence.
 const OUTAGE: Duration = Duration::from_millis(1_300);
 
-fn recovering(recovery: Recovery) -> ServerOptions {
+fn recovering(recovery: RecoveryMode) -> ServerOptions {
     ServerOptions {
         to_client: ToClient::LiveOnly,
         recovery,
@@ -46,7 +46,7 @@ async fn connected_again(log: &Log<ClientEvent>, times: usize) {
 async fn a_lost_connection_costs_neither_session_nor_messages() {
     for transport in [Transport::Websocket, Transport::Polling] {
         let scratch = Scratch::new(&format!("recovery-{transport:?}"));
-        let options = recovering(Recovery::Memory);
+        let options = recovering(RecoveryMode::Memory);
         let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
         let cable = Cable::to(server.address).await;
         let (ann, anns) = join(quick_client("ann", server.address));
@@ -75,7 +75,7 @@ async fn a_lost_connection_costs_neither_session_nor_messages() {
 
 #[tokio::test]
 async fn a_session_outlives_its_server_only_where_it_is_kept() {
-    for (recovery, outlives) in [(Recovery::Memory, false), (Recovery::Sqlite, true)] {
+    for (recovery, outlives) in [(RecoveryMode::Memory, false), (RecoveryMode::Sqlite, true)] {
         let scratch = Scratch::new(&format!("restart-{recovery:?}"));
         let options = recovering(recovery);
         let server = Server::start("127.0.0.1:0", &scratch.database(), options.clone()).await;
@@ -100,7 +100,7 @@ async fn a_session_outlives_its_server_only_where_it_is_kept() {
 }
 
 /// What a server leaves behind that is killed between storing a message and sending it.
-fn store_unsent(database: &std::path::Path, content: &str, kind: Kind) {
+fn store_unsent(database: &std::path::Path, content: &str, kind: MessageKind) {
     let database = Database::open(database).unwrap();
     let message = NewMessage {
         client_offset: None,
@@ -119,7 +119,7 @@ fn store_unsent(database: &std::path::Path, content: &str, kind: Kind) {
 #[tokio::test]
 async fn what_a_server_stored_and_did_not_live_to_send_is_sent_by_the_next() {
     let scratch = Scratch::new("unsent");
-    let options = recovering(Recovery::Sqlite);
+    let options = recovering(RecoveryMode::Sqlite);
     let server = Server::start("127.0.0.1:0", &scratch.database(), options.clone()).await;
     let address = server.address;
     let (ann, anns) = join(quick_client("ann", address));
@@ -130,7 +130,7 @@ async fn what_a_server_stored_and_did_not_live_to_send_is_sent_by_the_next() {
     bobs.delivered(2).await;
     ann.disconnect().await;
     server.kill().await;
-    store_unsent(&scratch.database(), "message 2", Kind::Message);
+    store_unsent(&scratch.database(), "message 2", MessageKind::Message);
     for connections in 2..=3 {
         let next = Server::start(&address.to_string(), &scratch.database(), options.clone()).await;
         connected_again(&bobs, connections).await;
@@ -150,7 +150,7 @@ async fn a_client_that_comes_back_before_its_server_has_noticed_supersedes_its_o
     let scratch = Scratch::new("superseded");
     let options = ServerOptions {
         ping_interval: Duration::from_secs(1),
-        ..recovering(Recovery::Memory)
+        ..recovering(RecoveryMode::Memory)
     };
     let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
     let (cable, other) = (
@@ -174,7 +174,7 @@ async fn a_client_that_comes_back_before_its_server_has_noticed_supersedes_its_o
     assert_eq!(sessions[1], (sessions[0].0.clone(), true));
     let superseded = |event: &&ServerEvent| {
         matches!(event, ServerEvent::SessionClosed { client, cause, .. }
-            if client == "bob" && *cause == Cause::Superseded)
+            if client == "bob" && *cause == EndCause::Superseded)
     };
     let events = server.events.all();
     assert_eq!(events.iter().filter(superseded).count(), 1, "{events:#?}");
@@ -185,7 +185,7 @@ async fn both_sides_are_told_why_a_session_is_refused() {
     let scratch = Scratch::new("refused");
     let options = ServerOptions {
         recovery_window: Duration::from_millis(200),
-        ..recovering(Recovery::Memory)
+        ..recovering(RecoveryMode::Memory)
     };
     let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
     let cable = Cable::to(server.address).await;
@@ -210,7 +210,7 @@ async fn both_sides_are_told_why_a_session_is_refused() {
 #[tokio::test]
 async fn without_recovery_every_connection_has_a_session_of_its_own() {
     let scratch = Scratch::new("no-recovery");
-    let options = recovering(Recovery::Off);
+    let options = recovering(RecoveryMode::Off);
     let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
     let cable = Cable::to(server.address).await;
     let (_bob, bobs) = join(quick_client("bob", cable.address));

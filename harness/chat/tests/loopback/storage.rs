@@ -1,7 +1,7 @@
 //! The database on a real file system.
 
 use crate::support::Scratch;
-use squall_chat::{Database, Inserted, Kind, NewMessage, StorageError};
+use squall_chat::{Database, Inserted, MessageKind, NewMessage, StorageError};
 
 fn open(scratch: &Scratch) -> Result<Database, StorageError> {
     Database::open(&scratch.database())
@@ -13,7 +13,7 @@ fn message(client_offset: Option<&str>, room: &str, content: &str) -> NewMessage
         sender: "ann".to_owned(),
         room: room.to_owned(),
         echo: true,
-        kind: Kind::Message,
+        kind: MessageKind::Message,
         nickname: None,
         content: content.into(),
         sent_at_ms: 0,

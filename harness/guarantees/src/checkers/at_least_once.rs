@@ -64,7 +64,7 @@ pub(super) fn storing(index: &Index<'_>, content: &Content<'_>) -> Storing {
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::AtLeastOnce;
-    use crate::Kind;
+    use crate::MessageKind;
     use crate::testing::chat;
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn asks_nothing_of_typing() {
-        let chat = chat(["alice"]).sent_as(Kind::Typing, "lobby", 10, "alice", "t1");
+        let chat = chat(["alice"]).sent_as(MessageKind::Typing, "lobby", 10, "alice", "t1");
         insta::assert_snapshot!(chat.verdict(AtLeastOnce), @"not exercised");
     }
 

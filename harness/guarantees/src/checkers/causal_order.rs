@@ -158,7 +158,7 @@ mod tests {
     use super::ReplyFirst;
     use crate::Guarantee::{CausalOrder, Ordering, TotalOrder};
     use crate::testing::{Chat, chat, message, moment};
-    use crate::{Kind, Time};
+    use crate::{MessageKind, Time};
 
     /// Bob replies to Alice's question when he has handled it. Nobody gets an echo.
     fn reply() -> Chat {
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn says_nothing_of_typing_of_second_times_and_of_what_is_stored_again() {
         let typing = chat(["alice", "bob", "carol"])
-            .sent_as(Kind::Typing, "lobby", 10, "alice", "t1")
+            .sent_as(MessageKind::Typing, "lobby", 10, "alice", "t1")
             .handled(20, "bob", ["t1"])
             .sent_to_others(30, "bob", "m1")
             .handled(40, "carol", ["m1", "t1"]);

@@ -14,7 +14,9 @@ pub use evidence::{HastyDetection, Undetected};
 
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{Cause, ClientId, Direction, EventKind, Excuse, Lost, Silence, Time, Verdict, counted};
+use crate::{
+    ClientId, Direction, EndCause, EventKind, Excuse, Lost, Silence, Time, Verdict, counted,
+};
 use std::time::Duration;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -58,7 +60,7 @@ fn check_haste(index: &Index<'_>, findings: &mut Findings) {
                 acknowledged: true, ..
             } => *heard = Some(event.at),
             EventKind::Disconnected {
-                cause: Cause::TimedOut,
+                cause: EndCause::TimedOut,
                 ..
             } => {
                 let Some(heard_at) = heard.take() else {
@@ -132,7 +134,7 @@ impl Watch<'_> {
 /// The client's side, in the incarnation that has a connection just before the silence begins.
 fn clients_watches<'h>(
     index: &Index<'h>,
-    (incarnations, sessions): (&[&Incarnation<'h>], &[Session<'h>]),
+    (incarnations, sessions): (&[&Incarnation<'h>], &[ServedSession<'h>]),
     silence: &Silence,
 ) -> Vec<Watch<'h>> {
     if silence.lost == Lost::ToServer {
@@ -184,7 +186,7 @@ fn under_way(there: Direction, back: Direction) -> Time {
 /// stops takes its sessions with it, and closes none.
 fn servers_watches<'h>(
     index: &Index<'h>,
-    sessions: &[Session<'h>],
+    sessions: &[ServedSession<'h>],
     silence: &Silence,
 ) -> Vec<Watch<'h>> {
     if silence.lost == Lost::ToClient {
@@ -195,8 +197,8 @@ fn servers_watches<'h>(
     let under_way = under_way(link.to_server, link.to_client);
     let bound = index.history.bounds.server_detection + under_way;
     let due = index.conditions.over(&[None], silence.from, bound);
-    let watch = |session: &Session<'h>| {
-        let &Session {
+    let watch = |session: &ServedSession<'h>| {
+        let &ServedSession {
             id,
             opened_at,
             closed_at,
@@ -221,14 +223,14 @@ fn servers_watches<'h>(
 }
 
 /// A session as the server sees it.
-struct Session<'h> {
+struct ServedSession<'h> {
     id: &'h str,
     server: &'h str,
     opened_at: Time,
     closed_at: Option<Time>,
 }
 
-impl Session<'_> {
+impl ServedSession<'_> {
     /// Whether it is with the server that the silence is about.
     fn is_with(&self, silence: &Silence) -> bool {
         let server = silence.server.as_deref();
@@ -244,8 +246,8 @@ fn incarnations_of_clients<'i, 'h>(index: &'i Index<'h>) -> Vec<Vec<&'i Incarnat
     clients
 }
 
-fn sessions_of_clients<'h>(index: &Index<'h>) -> Vec<Vec<Session<'h>>> {
-    let mut clients: Vec<Vec<Session<'h>>> = Vec::new();
+fn sessions_of_clients<'h>(index: &Index<'h>) -> Vec<Vec<ServedSession<'h>>> {
+    let mut clients: Vec<Vec<ServedSession<'h>>> = Vec::new();
     clients.resize_with(index.history.clients.len(), Vec::new);
     for event in &index.history.events {
         let ClientId(client) = event.client;
@@ -254,7 +256,7 @@ fn sessions_of_clients<'h>(index: &Index<'h>) -> Vec<Vec<Session<'h>>> {
             EventKind::SessionOpened {
                 session, server, ..
             } => {
-                sessions.push(Session {
+                sessions.push(ServedSession {
                     id: session,
                     server,
                     opened_at: event.at,
@@ -274,7 +276,7 @@ fn sessions_of_clients<'h>(index: &Index<'h>) -> Vec<Vec<Session<'h>>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::Cause;
+    use crate::EndCause;
     use crate::Guarantee::Detection;
     use crate::Lost::{BothWays, ToClient, ToServer};
     use crate::testing::chat;
@@ -517,7 +519,7 @@ mod tests {
                 .silent_after(4_000)
                 .sent(10_000, "bob", ["m1"])
                 .handled(10_100, "alice", ["m1"])
-                .disconnected_because(at, "alice", Cause::TimedOut)
+                .disconnected_because(at, "alice", EndCause::TimedOut)
                 .verdict(Detection)
         };
         insta::assert_snapshot!(told(14_095), @"not exercised");

@@ -61,7 +61,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::DurabilityToDelivery;
-    use crate::Kind;
+    use crate::MessageKind;
     use crate::testing::{Chat, chat};
 
     fn stored_message() -> Chat {
@@ -127,7 +127,7 @@ mod tests {
         let chat = chat(["alice", "bob"])
             .room("garden", ["alice"])
             .sent_to("garden", 10, "alice", ["m1"])
-            .sent_as(Kind::Join, "garden", 11, "bob", "bob joins")
+            .sent_as(MessageKind::Join, "garden", 11, "bob", "bob joins")
             .sent_to("garden", 12, "alice", ["m2"])
             .stored(["m1", "bob joins", "m2"])
             .handled(14, "alice", ["m1", "bob joins", "m2"])

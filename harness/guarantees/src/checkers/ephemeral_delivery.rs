@@ -11,7 +11,7 @@
 use crate::evidence::{HandledLate, HandledTwice, NotHandled};
 use crate::index::{ContentId, Index, Invocation, time_for};
 use crate::verdict::Findings;
-use crate::{Asked, ClientId, Ending, Excuse, Kind, NotJudged, Time, Verdict, counted};
+use crate::{Asked, ClientId, Ending, Excuse, MessageKind, NotJudged, Time, Verdict, counted};
 use rustc_hash::FxHashMap;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -48,7 +48,8 @@ impl<'i, 'h> Changes<'i, 'h> {
             .contents
             .iter()
             .filter_map(|content| content.invocation.as_ref());
-        for change in all.filter(|sent| matches!(sent.kind, Kind::Join | Kind::Leave)) {
+        for change in all.filter(|sent| matches!(sent.kind, MessageKind::Join | MessageKind::Leave))
+        {
             let of_room = changes.entry((change.sender, change.room)).or_default();
             of_room.push(change);
         }
@@ -133,7 +134,7 @@ fn way(index: &Index<'_>, sent: &Invocation<'_>, receiver: ClientId) -> Option<T
 mod tests {
     use crate::Guarantee::EphemeralDelivery;
     use crate::testing::{Chat, chat};
-    use crate::{Kind, Lost};
+    use crate::{Lost, MessageKind};
 
     // In the chats of these tests typing has to arrive within 2 s.
 
@@ -198,7 +199,7 @@ mod tests {
             chat(["alice", "bob"])
                 .ephemeral_within(2_000)
                 .room("garden", ["bob"])
-                .sent_as(Kind::Join, "garden", 9_000, "alice", "j")
+                .sent_as(MessageKind::Join, "garden", 9_000, "alice", "j")
                 .acknowledged(at, "j")
                 .typed(10_000, "garden", "alice", "t1")
                 .verdict(EphemeralDelivery)
@@ -213,7 +214,8 @@ mod tests {
             .ephemeral_within(2_000)
             .sent(10_000, "alice", ["m1"]);
         insta::assert_snapshot!(stored.verdict(EphemeralDelivery), @"not exercised");
-        let unbound = chat(["alice", "bob"]).sent_as(Kind::Typing, "lobby", 10, "alice", "t1");
+        let unbound =
+            chat(["alice", "bob"]).sent_as(MessageKind::Typing, "lobby", 10, "alice", "t1");
         insta::assert_snapshot!(unbound.verdict(EphemeralDelivery), @"not exercised");
     }
 
@@ -287,7 +289,7 @@ mod tests {
     #[test]
     fn asks_for_the_echo_of_a_sender_that_wants_one() {
         let alone = chat(["alice"]).ephemeral_within(2_000);
-        let alone = alone.sent_as(Kind::Typing, "lobby", 10_000, "alice", "t1");
+        let alone = alone.sent_as(MessageKind::Typing, "lobby", 10_000, "alice", "t1");
         insta::assert_snapshot!(alone.clone().verdict(EphemeralDelivery), @"violated: alice never handled `t1` (from alice to room lobby, sent at 10.000 s); it was due by 12.000 s.");
         insta::assert_snapshot!(alone.handled(10_100, "alice", ["t1"]).verdict(EphemeralDelivery), @"held: 1 delivery while all was well");
     }

@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn asks_nothing_about_typing() {
         let chat = chat(["alice", "bob"])
-            .sent_as(crate::Kind::Typing, "lobby", 10, "alice", "t1")
+            .sent_as(crate::MessageKind::Typing, "lobby", 10, "alice", "t1")
             .acknowledged(12, "t1");
         insta::assert_snapshot!(chat.verdict(ExactlyOnce), @"not exercised");
     }

@@ -20,7 +20,9 @@ pub use evidence::{ServedTooMuch, SlowAcknowledgement};
 
 use crate::index::{Connection, Index, Invocation, time_for};
 use crate::verdict::Findings;
-use crate::{Asked, Cause, ClientId, Ending, EventKind, Excuse, NotJudged, Time, Verdict, counted};
+use crate::{
+    Asked, ClientId, EndCause, Ending, EventKind, Excuse, NotJudged, Time, Verdict, counted,
+};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let Some(bound) = index.history.bounds.acknowledgement else {
@@ -142,7 +144,7 @@ fn waits(index: &Index<'_>, client: ClientId, since: Time, until: Time) -> bool 
         let connected = matches!(steps[..before].last(), Some(Connection::Connected(..)));
         let waits = match steps.get(before) {
             Some(&Connection::Disconnected(at, cause)) if at <= until => {
-                matches!(cause, Cause::Unanswered { .. })
+                matches!(cause, EndCause::Unanswered { .. })
             }
             _ => true,
         };
@@ -180,7 +182,7 @@ impl Index<'_> {
 mod tests {
     use crate::Guarantee::Fairness;
     use crate::testing::{Chat, chat};
-    use crate::{Cause, Lost};
+    use crate::{EndCause, Lost};
 
     // In the chats of these tests an acknowledgement may take 2 s.
 
@@ -259,8 +261,8 @@ mod tests {
                 .verdict(Fairness)
         };
         let after = crate::Time::from_secs(2);
-        insta::assert_snapshot!(given_up(Cause::Unanswered { after }), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
-        insta::assert_snapshot!(given_up(Cause::Closed), @"not exercised (1 excused: a fault touched it)");
+        insta::assert_snapshot!(given_up(EndCause::Unanswered { after }), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) could be sent from 10.000 s on and was acknowledged at 13.000 s; 2.000 s are allowed.");
+        insta::assert_snapshot!(given_up(EndCause::Closed), @"not exercised (1 excused: a fault touched it)");
     }
 
     #[test]
@@ -290,7 +292,7 @@ mod tests {
     #[test]
     fn asks_nothing_of_a_connection_that_was_not_there_when_the_wait_began_or_ended_meanwhile() {
         let closed = |at| {
-            let chat = waited(13_000).disconnected_because(at, "alice", Cause::Closed);
+            let chat = waited(13_000).disconnected_because(at, "alice", EndCause::Closed);
             chat.verdict(Fairness)
         };
         insta::assert_snapshot!(closed(13_000), @"not exercised (1 excused: a fault touched it)");

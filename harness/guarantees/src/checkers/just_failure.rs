@@ -18,8 +18,8 @@ pub use evidence::{Injustice, TooManyAttempts, UnjustFailure};
 use crate::index::{Connection, ContentId, Incarnation, Index, Invocation};
 use crate::verdict::Findings;
 use crate::{
-    Cause, ClientId, DisturbanceKind, EventKind, FailureCause, Kind, NotJudged, OperationId, Time,
-    Verdict, counted,
+    ClientId, DisturbanceKind, EndCause, EventKind, FailureCause, MessageKind, NotJudged,
+    OperationId, Time, Verdict, counted,
 };
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -124,10 +124,10 @@ fn injustice(
             };
             (bytes <= limit).then_some(Injustice::SmallEnough { bytes, limit })
         }
-        FailureCause::NotAllowed if sent.is_some_and(|sent| sent.kind == Kind::Nickname) => {
+        FailureCause::NotAllowed if sent.is_some_and(|sent| sent.kind == MessageKind::Nickname) => {
             (!nickname_taken(index, client, at)).then_some(Injustice::Free)
         }
-        FailureCause::NotAllowed if sent.is_some_and(|sent| sent.kind == Kind::Join) => {
+        FailureCause::NotAllowed if sent.is_some_and(|sent| sent.kind == MessageKind::Join) => {
             let rooms = rooms(index);
             let most = bounds.rooms.filter(|most| rooms <= *most);
             most.map(|most| Injustice::RoomForMore { rooms, most })
@@ -188,7 +188,7 @@ fn nickname_taken(index: &Index<'_>, client: ClientId, at: Time) -> bool {
         let mut rows = index.history.database.iter();
         rows.any(|row| {
             let before = row.stored_at.is_none_or(|stored_at| stored_at <= at);
-            row.kind == Kind::Nickname && row.sender == name && before
+            row.kind == MessageKind::Nickname && row.sender == name && before
         })
     };
     others.any(|other| took(&other.name))
@@ -209,7 +209,7 @@ fn was_away(index: &Index<'_>, client: ClientId, from: Time, until: Time) -> boo
         steps.any(|(place, step)| {
             let next = life.connections.get(place + 1).map(Connection::at);
             let back_at = next.or(life.stopped_at);
-            let meant = matches!(step, Connection::Disconnected(_, Cause::Meant));
+            let meant = matches!(step, Connection::Disconnected(_, EndCause::Meant));
             meant && step.at() <= until && back_at.is_none_or(|back_at| from <= back_at)
         }) || (life.stopped_at).is_some_and(|end| until <= end && end <= until + LEAVING)
     })
@@ -249,7 +249,7 @@ mod tests {
     };
     use crate::Guarantee::JustFailure;
     use crate::testing::{Chat, chat};
-    use crate::{Cause, FailureCause, Kind, Lost};
+    use crate::{EndCause, FailureCause, Lost, MessageKind};
 
     // In the chats of these tests there are two retries, and a message may have 1000 bytes.
 
@@ -307,7 +307,7 @@ mod tests {
             .failed_because(10_500, "m1", NotAllowed);
         insta::assert_snapshot!(outsider.verdict(JustFailure), @"held: 1 failure with a cause");
         let left = chat(["alice"])
-            .sent_as(Kind::Leave, "lobby", 9_000, "alice", "alice leaves")
+            .sent_as(MessageKind::Leave, "lobby", 9_000, "alice", "alice leaves")
             .stored(["alice leaves"])
             .sent(10_000, "alice", ["m1"])
             .failed_because(10_500, "m1", NotAllowed);
@@ -362,7 +362,7 @@ mod tests {
         let refused = |most| {
             chat(["alice", "bob"])
                 .rooms_up_to(most)
-                .sent_as(Kind::Join, "garden", 10_000, "alice", "alice joins")
+                .sent_as(MessageKind::Join, "garden", 10_000, "alice", "alice joins")
                 .failed_because(10_500, "alice joins", NotAllowed)
                 .verdict(JustFailure)
         };
@@ -417,19 +417,19 @@ mod tests {
             let chat = failed(Left).disconnected_because(at, who, cause);
             chat.verdict(JustFailure)
         };
-        insta::assert_snapshot!(left(10_500, "alice", Cause::Meant), @"held: 1 failure with a cause");
-        insta::assert_snapshot!(left(10_501, "alice", Cause::Meant), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
-        insta::assert_snapshot!(left(10_500, "bob", Cause::Meant), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
-        insta::assert_snapshot!(left(10_500, "alice", Cause::Closed), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
+        insta::assert_snapshot!(left(10_500, "alice", EndCause::Meant), @"held: 1 failure with a cause");
+        insta::assert_snapshot!(left(10_501, "alice", EndCause::Meant), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
+        insta::assert_snapshot!(left(10_500, "bob", EndCause::Meant), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
+        insta::assert_snapshot!(left(10_500, "alice", EndCause::Closed), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
     }
 
     #[test]
     fn lets_a_nickname_be_refused_if_somebody_else_took_one() {
         let refused = |taken_by: &str| {
             chat(["alice", "bob"])
-                .sent_as(Kind::Nickname, "lobby", 9_000, taken_by, "joker")
+                .sent_as(MessageKind::Nickname, "lobby", 9_000, taken_by, "joker")
                 .stored(["joker"])
-                .sent_as(Kind::Nickname, "lobby", 10_000, "alice", "joker too")
+                .sent_as(MessageKind::Nickname, "lobby", 10_000, "alice", "joker too")
                 .failed_because(10_500, "joker too", NotAllowed)
                 .verdict(JustFailure)
         };
@@ -468,14 +468,14 @@ mod tests {
     fn does_not_believe_that_a_user_has_left_who_is_back() {
         let back = |left_at, back_at| {
             failed(Left)
-                .disconnected_because(left_at, "alice", Cause::Meant)
+                .disconnected_because(left_at, "alice", EndCause::Meant)
                 .connecting(back_at, "alice")
                 .verdict(JustFailure)
         };
         insta::assert_snapshot!(back(9_000, 10_000), @"held: 1 failure with a cause");
         insta::assert_snapshot!(back(9_000, 9_999), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
         insta::assert_snapshot!(back(10_200, 10_300), @"held: 1 failure with a cause");
-        let anew = failed(Left).disconnected_because(9_000, "alice", Cause::Meant);
+        let anew = failed(Left).disconnected_because(9_000, "alice", EndCause::Meant);
         insta::assert_snapshot!(anew.clone().verdict(JustFailure), @"held: 1 failure with a cause");
         insta::assert_snapshot!(anew.restarted(9_999, "alice").verdict(JustFailure), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its user had not left.");
     }
@@ -485,10 +485,10 @@ mod tests {
         let refused = |stored_at, namespace| {
             chat(["alice", "bob"])
                 .namespace(namespace, "bob")
-                .sent_as(Kind::Nickname, "lobby", 9_000, "bob", "joker")
+                .sent_as(MessageKind::Nickname, "lobby", 9_000, "bob", "joker")
                 .stored(["joker"])
                 .committed(stored_at)
-                .sent_as(Kind::Nickname, "lobby", 10_000, "alice", "joker too")
+                .sent_as(MessageKind::Nickname, "lobby", 10_000, "alice", "joker too")
                 .failed_because(10_500, "joker too", NotAllowed)
                 .verdict(JustFailure)
         };
@@ -498,7 +498,7 @@ mod tests {
         let said = chat(["alice", "bob"])
             .sent(9_000, "bob", ["words"])
             .stored(["words"])
-            .sent_as(Kind::Nickname, "lobby", 10_000, "alice", "joker")
+            .sent_as(MessageKind::Nickname, "lobby", 10_000, "alice", "joker")
             .failed_because(10_500, "joker", NotAllowed);
         insta::assert_snapshot!(said.verdict(JustFailure), @"violated: `joker` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though nobody else had taken a nickname.");
     }

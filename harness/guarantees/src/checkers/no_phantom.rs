@@ -11,7 +11,7 @@ pub use evidence::{Flaw, Phantom, Place};
 
 use crate::index::{Content, Delivery, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{ClientId, Kind, Message, StoredMessage, Time, Verdict, counted};
+use crate::{ClientId, Message, MessageKind, StoredMessage, Time, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
@@ -129,7 +129,7 @@ fn flaw_of_sending(index: &Index<'_>, content: &Content<'_>, claim: Claim<'_>) -
     }
 }
 
-fn flaw_of_kind(content: &Content<'_>, stored: Kind) -> Option<Flaw> {
+fn flaw_of_kind(content: &Content<'_>, stored: MessageKind) -> Option<Flaw> {
     let sent = content.invocation.as_ref()?;
     match sent.kind.is_ephemeral() {
         true => Some(Flaw::NotToBeStored),
@@ -180,7 +180,7 @@ fn is_joining(
     index.contents.iter().any(|join| {
         join.invocation.as_ref().is_some_and(|sent| {
             let own = sent.sender == receiver && sent.room == delivery.room;
-            let asked = sent.kind == Kind::Join && sent.at <= delivery.at;
+            let asked = sent.kind == MessageKind::Join && sent.at <= delivery.at;
             own && asked && overtakes(join) && under_way(sent.at)
         })
     })
@@ -200,12 +200,12 @@ fn is_leaving(
         let sent = leave.invocation.as_ref();
         sent.is_some_and(|sent| {
             let told_at = sent.ending.at();
-            sent.kind == Kind::Leave && told_at.is_none_or(|at| delivery.at <= at)
+            sent.kind == MessageKind::Leave && told_at.is_none_or(|at| delivery.at <= at)
         })
     };
     let last_change = (0..).zip(&index.contents).filter(|(_, change)| {
         let changes = change.rows.first().is_some_and(|row| {
-            let kind = matches!(row.kind, Kind::Join | Kind::Leave);
+            let kind = matches!(row.kind, MessageKind::Join | MessageKind::Leave);
             kind && row.sender == index.client(receiver.client).name && row.room == delivery.room
         });
         changes && row(change) < row(content)
@@ -223,7 +223,7 @@ fn is_leaving(
 #[cfg(test)]
 mod tests {
     use crate::Guarantee::NoPhantom;
-    use crate::Kind;
+    use crate::MessageKind;
     use crate::testing::{Chat, chat};
 
     fn one_message() -> Chat {
@@ -286,9 +286,9 @@ mod tests {
             .room("garden", ["alice"])
             .sent_to("garden", 10, "alice", ["m1"])
             .acknowledged(10, "m1")
-            .sent_as(Kind::Join, "garden", 11, "bob", "bob joins")
+            .sent_as(MessageKind::Join, "garden", 11, "bob", "bob joins")
             .sent_to("garden", 12, "alice", ["m2"])
-            .sent_as(Kind::Leave, "garden", 13, "bob", "bob leaves")
+            .sent_as(MessageKind::Leave, "garden", 13, "bob", "bob leaves")
             .sent_to("garden", 14, "alice", ["m3"])
             .stored(["m1", "bob joins", "m2", "bob leaves", "m3"])
             .handled(20, "bob", ["bob joins", "m2", "bob leaves"]);
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn is_violated_by_typing_that_is_stored() {
         let chat = chat(["alice", "bob"])
-            .sent_as(Kind::Typing, "lobby", 10, "alice", "t1")
+            .sent_as(MessageKind::Typing, "lobby", 10, "alice", "t1")
             .handled(20, "bob", ["t1"]);
         insta::assert_snapshot!(chat.clone().verdict(NoPhantom), @"held: 1 delivery and 0 rows");
         insta::assert_snapshot!(chat.stored(["t1"]).verdict(NoPhantom), @"violated: The database has `t1` (from alice to room lobby, sent at 0.010 s, stored as row 1), but it must not be stored.");
@@ -323,7 +323,7 @@ mod tests {
             chat(["alice", "bob"])
                 .room("garden", ["alice"])
                 .sent_to("garden", 10, "alice", ["m1"])
-                .sent_as(Kind::Join, "garden", 20, "bob", "bob joins")
+                .sent_as(MessageKind::Join, "garden", 20, "bob", "bob joins")
                 .stored(["m1"])
                 .committed(stored_at)
                 .stored(["bob joins"])
@@ -343,7 +343,7 @@ mod tests {
                 .room("garden", ["alice"])
                 .sent_to("garden", 10, "alice", ["m1"])
                 .acknowledged(acknowledged_at, "m1")
-                .sent_as(Kind::Join, "garden", 20, "bob", "bob joins")
+                .sent_as(MessageKind::Join, "garden", 20, "bob", "bob joins")
                 .stored(["m1", "bob joins"])
                 .handled(30, "bob", ["m1"])
                 .verdict(NoPhantom)
@@ -356,7 +356,7 @@ mod tests {
     fn allows_what_overtakes_a_leave_until_the_receiver_knows_that_it_has_left() {
         let left = || {
             chat(["alice", "bob"])
-                .sent_as(Kind::Leave, "lobby", 10, "bob", "l1")
+                .sent_as(MessageKind::Leave, "lobby", 10, "bob", "l1")
                 .sent(12, "alice", ["m1"])
                 .stored(["l1", "m1"])
         };
@@ -366,7 +366,7 @@ mod tests {
         insta::assert_snapshot!(told.verdict(NoPhantom), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.012 s, stored as row 2) at 0.020 s, but is not entitled to the room.");
         // Who was in the room before, and comes back later, has left it all the same.
         let back = left()
-            .sent_as(Kind::Join, "lobby", 30, "bob", "j1")
+            .sent_as(MessageKind::Join, "lobby", 30, "bob", "j1")
             .stored(["j1"])
             .handled(20, "bob", ["l1", "m1"]);
         insta::assert_snapshot!(back.verdict(NoPhantom), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.012 s, stored as row 2) at 0.021 s, but is not entitled to the room.");
@@ -391,9 +391,9 @@ mod tests {
             };
             chat.handled(30, "bob", ["m1"]).verdict(NoPhantom)
         };
-        insta::assert_snapshot!(outside(Kind::Join, true), @"held: 1 delivery and 2 rows");
-        insta::assert_snapshot!(outside(Kind::Message, true), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s, stored as row 1) at 0.030 s, but is not entitled to the room.");
-        insta::assert_snapshot!(outside(Kind::Join, false), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s) at 0.030 s, but is not entitled to the room.");
+        insta::assert_snapshot!(outside(MessageKind::Join, true), @"held: 1 delivery and 2 rows");
+        insta::assert_snapshot!(outside(MessageKind::Message, true), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s, stored as row 1) at 0.030 s, but is not entitled to the room.");
+        insta::assert_snapshot!(outside(MessageKind::Join, false), @"violated: bob handled `m1` (from alice to room garden, sent at 0.010 s) at 0.030 s, but is not entitled to the room.");
     }
 
     #[test]
@@ -403,7 +403,7 @@ mod tests {
                 .room("garden", ["alice"])
                 .room("attic", ["alice"])
                 .sent_to("garden", 10, "alice", ["m1"])
-                .sent_as(Kind::Join, room, 20, who, "a join")
+                .sent_as(MessageKind::Join, room, 20, who, "a join")
                 .stored(["m1"])
                 .committed(20)
                 .stored(["a join"])
@@ -428,18 +428,18 @@ mod tests {
                 .verdict(NoPhantom)
         };
         let phantom = "violated: bob handled `m1` (from alice to room garden, sent at 0.012 s, stored as row 2) at 0.020 s, but is not entitled to the room.";
-        assert_eq!(outside(Kind::Leave, "carol", "garden"), phantom);
-        assert_eq!(outside(Kind::Leave, "bob", "lobby"), phantom);
-        assert_eq!(outside(Kind::Message, "bob", "garden"), phantom);
+        assert_eq!(outside(MessageKind::Leave, "carol", "garden"), phantom);
+        assert_eq!(outside(MessageKind::Leave, "bob", "lobby"), phantom);
+        assert_eq!(outside(MessageKind::Message, "bob", "garden"), phantom);
         // Who was not in has not left.
-        assert_eq!(outside(Kind::Leave, "bob", "garden"), phantom);
+        assert_eq!(outside(MessageKind::Leave, "bob", "garden"), phantom);
     }
 
     #[test]
     fn asks_the_last_change_before_the_message_whether_it_is_a_leave_of_the_receiver() {
         let changed = |with: fn(Chat) -> Chat| {
             let chat = chat(["alice", "bob", "carol"])
-                .sent_as(Kind::Leave, "lobby", 10, "bob", "bob leaves")
+                .sent_as(MessageKind::Leave, "lobby", 10, "bob", "bob leaves")
                 .stored(["bob leaves"]);
             with(chat)
                 .sent(15, "alice", ["m1"])
@@ -450,12 +450,12 @@ mod tests {
         insta::assert_snapshot!(changed(|chat| chat), @"held: 1 delivery and 2 rows");
         // What others change, what bob changes elsewhere, and what is no change does not matter.
         let carol_leaves = |chat: Chat| {
-            let chat = chat.sent_as(Kind::Leave, "lobby", 11, "carol", "carol leaves");
+            let chat = chat.sent_as(MessageKind::Leave, "lobby", 11, "carol", "carol leaves");
             chat.stored(["carol leaves"])
         };
         insta::assert_snapshot!(changed(carol_leaves), @"held: 1 delivery and 3 rows");
         let bob_joins_elsewhere = |chat: Chat| {
-            let chat = chat.sent_as(Kind::Join, "attic", 11, "bob", "bob joins");
+            let chat = chat.sent_as(MessageKind::Join, "attic", 11, "bob", "bob joins");
             chat.stored(["bob joins"])
         };
         insta::assert_snapshot!(changed(bob_joins_elsewhere), @"held: 1 delivery and 3 rows");
@@ -463,15 +463,15 @@ mod tests {
         insta::assert_snapshot!(changed(bob_says), @"held: 1 delivery and 3 rows");
         // The leave of which bob was told is the later one.
         let twice = |chat: Chat| {
-            chat.sent_as(Kind::Join, "lobby", 11, "bob", "bob joins")
-                .sent_as(Kind::Leave, "lobby", 12, "bob", "bob leaves again")
+            chat.sent_as(MessageKind::Join, "lobby", 11, "bob", "bob joins")
+                .sent_as(MessageKind::Leave, "lobby", 12, "bob", "bob leaves again")
                 .stored(["bob joins", "bob leaves again"])
                 .acknowledged(14, "bob leaves again")
         };
         insta::assert_snapshot!(changed(twice), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.015 s, stored as row 4) at 0.020 s, but is not entitled to the room.");
         let first_told = |chat: Chat| {
-            chat.sent_as(Kind::Join, "lobby", 11, "bob", "bob joins")
-                .sent_as(Kind::Leave, "lobby", 12, "bob", "bob leaves again")
+            chat.sent_as(MessageKind::Join, "lobby", 11, "bob", "bob joins")
+                .sent_as(MessageKind::Leave, "lobby", 12, "bob", "bob leaves again")
                 .stored(["bob joins", "bob leaves again"])
                 .acknowledged(14, "bob leaves")
         };
@@ -482,7 +482,7 @@ mod tests {
     fn allows_what_comes_in_the_nanosecond_in_which_the_receiver_is_told_that_it_has_left() {
         let told = |at| {
             chat(["alice", "bob"])
-                .sent_as(Kind::Leave, "lobby", 10, "bob", "l1")
+                .sent_as(MessageKind::Leave, "lobby", 10, "bob", "l1")
                 .sent(12, "alice", ["m1"])
                 .stored(["l1", "m1"])
                 .acknowledged(at, "l1")

@@ -133,7 +133,7 @@ impl fmt::Display for OutOfOrder {
 mod tests {
     use super::OutOfOrder;
     use crate::Guarantee::Ordering;
-    use crate::Kind;
+    use crate::MessageKind;
     use crate::Time;
     use crate::testing::{chat, message, moment};
 
@@ -225,7 +225,7 @@ mod tests {
     fn says_nothing_about_typing() {
         let chat = chat(["alice", "bob"])
             .sent(10, "alice", ["m1"])
-            .sent_as(Kind::Typing, "lobby", 11, "alice", "t1")
+            .sent_as(MessageKind::Typing, "lobby", 11, "alice", "t1")
             .handled(20, "bob", ["t1", "m1"]);
         insta::assert_snapshot!(chat.verdict(Ordering), @"not exercised");
     }

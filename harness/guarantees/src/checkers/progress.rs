@@ -171,7 +171,7 @@ fn messages(index: &Index<'_>, receiver: &Receiver<'_, '_>, wanted: Time) -> Jud
 mod tests {
     use crate::Guarantee::Progress;
     use crate::testing::{Chat, chat};
-    use crate::{Cause, Lost};
+    use crate::{EndCause, Lost};
 
     // In the chats of these tests a message is due 5 s after it is stored.
 
@@ -226,14 +226,14 @@ mod tests {
         let stopped = stored_message().stopped(13, "bob");
         insta::assert_snapshot!(stopped.verdict(Progress), @"held: 1 receiver in time (1 excused: its program was not running)");
         let left = |cause| stored_message().disconnected_because(13, "bob", cause);
-        insta::assert_snapshot!(left(Cause::Meant).verdict(Progress), @"held: 1 receiver in time (1 excused: its user had left)");
-        insta::assert_snapshot!(left(Cause::PeerMeant).verdict(Progress), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.013 s it should have been back; from 0.013 s on it was not connected.");
+        insta::assert_snapshot!(left(EndCause::Meant).verdict(Progress), @"held: 1 receiver in time (1 excused: its user had left)");
+        insta::assert_snapshot!(left(EndCause::PeerMeant).verdict(Progress), @"violated: Nothing disturbed bob from 0.000 s on, and by 5.013 s it should have been back; from 0.013 s on it was not connected.");
     }
 
     #[test]
     fn counts_for_who_left_from_the_moment_it_comes_back() {
         let back = stored_message()
-            .disconnected_because(13, "bob", Cause::Meant)
+            .disconnected_because(13, "bob", EndCause::Meant)
             .connecting(30_000, "bob")
             .connected(30_010, "bob");
         insta::assert_snapshot!(back.clone().handled(35_000, "bob", ["m1"]).verdict(Progress), @"held: 2 receivers in time");
@@ -312,7 +312,7 @@ mod tests {
     fn gives_three_times_the_bound_to_connect_over_a_link_that_loses_in_bursts_and_no_more() {
         let lost = |at, next_loss_ppm| {
             let chat = stored_message().handled(20, "bob", ["m1"]);
-            let chat = chat.disconnected_because(at, "bob", Cause::TimedOut);
+            let chat = chat.disconnected_because(at, "bob", EndCause::TimedOut);
             chat.bursts("bob", 20_000, next_loss_ppm).verdict(Progress)
         };
         insta::assert_snapshot!(lost(55_000, 100_000), @"violated: Nothing disturbed bob from 0.000 s on, and by 60.000 s it should have been back; from 55.000 s on it was not connected.");

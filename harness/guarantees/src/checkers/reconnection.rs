@@ -22,7 +22,7 @@ pub use evidence::{
 
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{Cause, ClientId, Ending, EventKind, Excuse, OperationId, Time, Verdict, counted};
+use crate::{ClientId, EndCause, Ending, EventKind, Excuse, OperationId, Time, Verdict, counted};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -92,7 +92,7 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
         };
         let end = connecting_at.unwrap_or(runs_until);
         let wait = end.saturating_sub(disconnected_at);
-        if cause == Cause::Meant {
+        if cause == EndCause::Meant {
             // Its user decides whether and when to come back.
             findings.excuse(Excuse::Left);
             continue;
@@ -190,7 +190,7 @@ fn check_growth(index: &Index<'_>, findings: &mut Findings) {
                 continue;
             };
             let max = ceiling(index, &steps[..=position]);
-            if cause == Cause::Meant || max < first + TOLERANCE {
+            if cause == EndCause::Meant || max < first + TOLERANCE {
                 continue;
             }
             let (short, all) = (first - bounds.backoff_min, max - bounds.backoff_min);
@@ -235,7 +235,7 @@ fn check_jitter(index: &Index<'_>, findings: &mut Findings) {
                 Connection::Connected(..),
                 Connection::Disconnected(from, cause),
                 Connection::Connecting(until),
-            ] if cause != Cause::Meant => Some((until, until - from, life.client)),
+            ] if cause != EndCause::Meant => Some((until, until - from, life.client)),
             _ => None,
         }));
     }
@@ -281,7 +281,7 @@ fn check_patience(index: &Index<'_>, findings: &mut Findings) {
     for life in &index.incarnations {
         let mut checked_until = life.started_at;
         for step in &life.connections {
-            let &Connection::Disconnected(at, Cause::Unanswered { after }) = step else {
+            let &Connection::Disconnected(at, EndCause::Unanswered { after }) = step else {
                 continue;
             };
             let own = endings.iter().filter(|(ended_at, client, in_time)| {
@@ -320,7 +320,7 @@ fn check_doubling(index: &Index<'_>, findings: &mut Findings) {
             EventKind::Started => (tried[client], waited[client]) = (None, None),
             EventKind::Retried { operation, .. } => tried[client] = Some((operation, event.at)),
             EventKind::Disconnected {
-                cause: Cause::Unanswered { after },
+                cause: EndCause::Unanswered { after },
                 ..
             } => {
                 let due =
@@ -350,7 +350,7 @@ fn check_doubling(index: &Index<'_>, findings: &mut Findings) {
 mod tests {
     use crate::Guarantee::Reconnection;
     use crate::testing::{Chat, chat};
-    use crate::{Cause, Time};
+    use crate::{EndCause, Time};
 
     // In the chats of these tests the wait is 1 s to 5 s.
 
@@ -451,8 +451,8 @@ mod tests {
             let chat = chat(["alice"]).disconnected_because(10_000, "alice", cause);
             chat.verdict(Reconnection)
         };
-        insta::assert_snapshot!(left(crate::Cause::Meant), @"not exercised (1 excused: its user had left)");
-        insta::assert_snapshot!(left(crate::Cause::PeerMeant), @"violated: alice was disconnected at 10.000 s and ran on without trying again; the wait must be 1.000 s to 5.000 s.");
+        insta::assert_snapshot!(left(crate::EndCause::Meant), @"not exercised (1 excused: its user had left)");
+        insta::assert_snapshot!(left(crate::EndCause::PeerMeant), @"violated: alice was disconnected at 10.000 s and ran on without trying again; the wait must be 1.000 s to 5.000 s.");
     }
 
     /// Alice is lost so often, and each time back after this wait.
@@ -498,7 +498,7 @@ mod tests {
                 .patience(2_000)
                 .sent(10_000, "alice", ["m1"])
                 .acknowledged(answered_at, "m1")
-                .disconnected_because(20_000, "alice", Cause::Unanswered { after })
+                .disconnected_because(20_000, "alice", EndCause::Unanswered { after })
                 .connecting(21_000, "alice")
                 .connected(21_100, "alice")
                 .verdict(Reconnection)
@@ -514,7 +514,7 @@ mod tests {
         let mut chat = chat(["alice"]).backoff_first(2_000);
         for at in [5_000, 10_000, 15_000, 20_000] {
             chat = chat
-                .disconnected_because(at, "alice", Cause::Meant)
+                .disconnected_because(at, "alice", EndCause::Meant)
                 .connecting(at + 1_500, "alice")
                 .connected(at + 1_600, "alice");
         }
@@ -591,7 +591,7 @@ mod tests {
                 chat = chat.retried(now, "m1");
                 now += time;
                 let after = Time::from_millis(time);
-                chat = chat.disconnected_because(now, "alice", Cause::Unanswered { after });
+                chat = chat.disconnected_because(now, "alice", EndCause::Unanswered { after });
                 chat = chat.connecting(now + 1_000, "alice");
                 chat = chat.connected(now + 1_000, "alice");
                 now += 1_000;

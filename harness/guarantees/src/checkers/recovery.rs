@@ -27,7 +27,7 @@ pub use evidence::{BadRecovery, Mistake};
 use crate::index::{ContentId, Due, Index, Receiver};
 use crate::verdict::Findings;
 use crate::{
-    Asked, Cause, ClientId, DisturbanceKind, EventKind, Excuse, NotJudged, Recovery,
+    Asked, ClientId, DisturbanceKind, EndCause, EventKind, Excuse, NotJudged, RecoveryBounds,
     RecoveryRefused, Time, Verdict, counted,
 };
 use rustc_hash::FxHashMap;
@@ -69,7 +69,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
 /// What is known of sessions at a point of the history.
 struct Sessions<'i, 'h> {
     index: &'i Index<'h>,
-    options: &'h Recovery,
+    options: &'h RecoveryBounds,
     known: FxHashMap<&'h str, Known>,
     /// The session that a program had last, and the one that the server last opened for it.
     last: FxHashMap<ClientId, &'h str>,
@@ -154,7 +154,7 @@ struct Opened<'h> {
 }
 
 impl<'i, 'h> Sessions<'i, 'h> {
-    fn new(index: &'i Index<'h>, options: &'h Recovery) -> Self {
+    fn new(index: &'i Index<'h>, options: &'h RecoveryBounds) -> Self {
         Self {
             index,
             options,
@@ -198,7 +198,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 }
                 if let Some(known) = session.and_then(|session| self.known.get_mut(session)) {
                     known.lost_at = Some(at);
-                    known.on_purpose |= *cause == Cause::Meant;
+                    known.on_purpose |= *cause == EndCause::Meant;
                 }
             }
             EventKind::SessionOpened {
@@ -210,9 +210,11 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 self.closed.push(at);
                 if let Some(known) = self.known.get_mut(&**session) {
                     // Who comes back on another connection has not been waiting.
-                    known.closed_at = (*cause != Cause::Superseded).then_some(at);
-                    known.on_purpose |=
-                        matches!(cause, Cause::Meant | Cause::Malformed | Cause::Overflow);
+                    known.closed_at = (*cause != EndCause::Superseded).then_some(at);
+                    known.on_purpose |= matches!(
+                        cause,
+                        EndCause::Meant | EndCause::Malformed | EndCause::Overflow
+                    );
                 }
             }
             EventKind::Connected {
@@ -578,7 +580,7 @@ fn bad(
 mod tests {
     use crate::Guarantee::Recovery;
     use crate::testing::{Chat, chat};
-    use crate::{Cause, RecoveryRefused};
+    use crate::{EndCause, RecoveryRefused};
 
     // In the chats of these tests a session waits 20 s, and is lost with its server.
 
@@ -619,7 +621,7 @@ mod tests {
             .recovering(20_000, false)
             .disconnected(10_000, "alice");
         insta::assert_snapshot!(back.clone().connected(12_000, "alice").verdict(Recovery), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
-        let superseded = back.closed_because(12_000, "alice", "alice-1", Cause::Superseded);
+        let superseded = back.closed_because(12_000, "alice", "alice-1", EndCause::Superseded);
         let recovered = superseded.clone().recovered(12_000, "alice", "alice-1");
         insta::assert_snapshot!(recovered.verdict(Recovery), @"held: 1 session recovered");
         insta::assert_snapshot!(superseded.connected(12_000, "alice").verdict(Recovery), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
@@ -635,9 +637,9 @@ mod tests {
                 .connected(12_000, "alice")
                 .verdict(Recovery)
         };
-        insta::assert_snapshot!(left(Cause::Meant, Cause::PeerMeant), @"held: 0 sessions recovered, 1 refused: ended on purpose");
-        insta::assert_snapshot!(left(Cause::Closed, Cause::PeerMeant), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.001 s.");
-        insta::assert_snapshot!(left(Cause::Closed, Cause::Malformed), @"held: 0 sessions recovered, 1 refused: ended on purpose");
+        insta::assert_snapshot!(left(EndCause::Meant, EndCause::PeerMeant), @"held: 0 sessions recovered, 1 refused: ended on purpose");
+        insta::assert_snapshot!(left(EndCause::Closed, EndCause::PeerMeant), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.001 s.");
+        insta::assert_snapshot!(left(EndCause::Closed, EndCause::Malformed), @"held: 0 sessions recovered, 1 refused: ended on purpose");
     }
 
     #[test]
@@ -738,7 +740,7 @@ mod tests {
     #[test]
     fn is_violated_by_a_session_that_was_ended_on_purpose() {
         let chat = lost()
-            .closed_because(10_001, "alice", "alice-1", Cause::Meant)
+            .closed_because(10_001, "alice", "alice-1", EndCause::Meant)
             .recovered(12_000, "alice", "alice-1")
             .handled(12_100, "alice", ["m2", "m3"]);
         insta::assert_snapshot!(chat.verdict(Recovery), @"violated: alice recovered session alice-1 at 12.000 s, which had been ended on purpose.");
@@ -869,12 +871,12 @@ mod tests {
             (NoRoom, false, false),
         ] {
             assert_eq!(
-                told(Cause::Meant, false, refused),
+                told(EndCause::Meant, false, refused),
                 on_purpose,
                 "{refused:?}"
             );
             assert_eq!(
-                told(Cause::Closed, true, refused),
+                told(EndCause::Closed, true, refused),
                 with_server,
                 "{refused:?}"
             );
@@ -1016,7 +1018,7 @@ mod tests {
             let left =
                 lost()
                     .telling_why()
-                    .closed_because(10_001, "alice", "alice-1", Cause::Meant);
+                    .closed_because(10_001, "alice", "alice-1", EndCause::Meant);
             let left = match server_stops {
                 true => left.server_stopped(11_000),
                 false => left,

@@ -16,7 +16,7 @@ pub use evidence::Uncaused;
 
 use crate::index::{Index, on_the_wire, time_for};
 use crate::verdict::Findings;
-use crate::{Cause, ClientId, Direction, EventKind, Excuse, NotJudged, Time, Verdict, counted};
+use crate::{ClientId, Direction, EndCause, EventKind, Excuse, NotJudged, Time, Verdict, counted};
 use rustc_hash::FxHashSet;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -31,7 +31,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         };
         let excuse = excuse(index, event.client, life, &end);
         match excuse {
-            _ if end.cause == Cause::Meant => findings.held(),
+            _ if end.cause == EndCause::Meant => findings.held(),
             Some(excuse) => findings.excuse(excuse),
             None if index.history.links.is_empty() => findings.leave_open(NotJudged::LinkUnknown),
             None => findings.add(end.at, || Uncaused {
@@ -74,7 +74,7 @@ struct End<'h> {
     session: &'h str,
     at: Time,
     reason: &'h str,
-    cause: Cause,
+    cause: EndCause,
     by_client: bool,
 }
 
@@ -131,14 +131,16 @@ fn excuse(index: &Index<'_>, client: ClientId, life: &Life<'_>, end: &End<'_>) -
     }
     let heartbeat = bounds.client_detection.min(bounds.server_detection);
     let patience = match end.cause {
-        Cause::GaveUp { after: Some(after) } | Cause::Unanswered { after } => after.min(heartbeat),
+        EndCause::GaveUp { after: Some(after) } | EndCause::Unanswered { after } => {
+            after.min(heartbeat)
+        }
         _ => heartbeat,
     };
     let busy = bytes_sent(index, since, end.at);
     let explained = match end.cause {
-        Cause::Refused | Cause::Malformed | Cause::Stopping => false,
+        EndCause::Refused | EndCause::Malformed | EndCause::Stopping => false,
         // Whoever waits in vain says so, but for a transport that looks after its heartbeat itself.
-        Cause::Closed if end.by_client => losses_explain_silence(index, client, patience),
+        EndCause::Closed if end.by_client => losses_explain_silence(index, client, patience),
         _ => link_explains(index, client, patience, busy),
     };
     explained.then_some(Excuse::LinkExplains)
@@ -203,7 +205,7 @@ mod tests {
     use super::losses_explain;
     use crate::Guarantee::Stability;
     use crate::testing::{Chat, chat};
-    use crate::{Cause, Direction, Lost, Time};
+    use crate::{Direction, EndCause, Lost, Time};
 
     /// A chat of which somebody has told what its links carry: whatever comes.
     fn told<const N: usize>(clients: [&str; N]) -> Chat {
@@ -237,8 +239,8 @@ mod tests {
             let chat = told(["alice"]).disconnected_because(10_000, "alice", cause);
             chat.verdict(Stability)
         };
-        insta::assert_snapshot!(ended(Cause::Meant), @"held: 1 connection");
-        insta::assert_snapshot!(ended(Cause::PeerMeant), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(ended(EndCause::Meant), @"held: 1 connection");
+        insta::assert_snapshot!(ended(EndCause::PeerMeant), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
     }
 
     #[test]
@@ -311,13 +313,13 @@ mod tests {
                 .verdict(Stability)
         };
         // In 3 s TCP sends again four times.
-        insta::assert_snapshot!(ended(63_096, Cause::TimedOut), @"not exercised (1 excused: the link explains it)");
-        insta::assert_snapshot!(ended(63_095, Cause::TimedOut), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(ended(63_096, EndCause::TimedOut), @"not exercised (1 excused: the link explains it)");
+        insta::assert_snapshot!(ended(63_095, EndCause::TimedOut), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
         // In half a second twice.
         let after = Some(crate::Time::from_millis(500));
-        insta::assert_snapshot!(ended(10_000, Cause::GaveUp { after }), @"not exercised (1 excused: the link explains it)");
-        insta::assert_snapshot!(ended(9_999, Cause::GaveUp { after }), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
-        insta::assert_snapshot!(ended(0, Cause::TimedOut), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(ended(10_000, EndCause::GaveUp { after }), @"not exercised (1 excused: the link explains it)");
+        insta::assert_snapshot!(ended(9_999, EndCause::GaveUp { after }), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(ended(0, EndCause::TimedOut), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
     }
 
     #[test]
@@ -327,7 +329,7 @@ mod tests {
             told(["alice"])
                 .link("alice", 1_000, 0)
                 .sent_large(9_000, "alice", "m1", 1_000)
-                .disconnected_because(10_000, "alice", Cause::GaveUp { after })
+                .disconnected_because(10_000, "alice", EndCause::GaveUp { after })
                 .verdict(Stability)
         };
         insta::assert_snapshot!(ended(2_600), @"not exercised (1 excused: the link explains it)");
@@ -381,11 +383,11 @@ mod tests {
             chat.disconnected_because(10_000, "alice", cause)
                 .verdict(Stability)
         };
-        insta::assert_snapshot!(ended(Cause::TimedOut), @"not exercised (1 excused: the link explains it)");
-        insta::assert_snapshot!(ended(Cause::Closed), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
-        insta::assert_snapshot!(ended(Cause::Refused), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(ended(EndCause::TimedOut), @"not exercised (1 excused: the link explains it)");
+        insta::assert_snapshot!(ended(EndCause::Closed), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(ended(EndCause::Refused), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
         let lossy = told(["alice"]).link("alice", 1_000_000, 200_000);
-        let lossy = lossy.disconnected_because(10_000, "alice", Cause::Closed);
+        let lossy = lossy.disconnected_because(10_000, "alice", EndCause::Closed);
         insta::assert_snapshot!(lossy.verdict(Stability), @"not exercised (1 excused: the link explains it)");
     }
 
@@ -394,7 +396,7 @@ mod tests {
         let closed = || {
             told(["alice"])
                 .opened_only(9_000, "alice", "alice-2")
-                .closed_because(10_000, "alice", "alice-2", Cause::PeerMeant)
+                .closed_because(10_000, "alice", "alice-2", EndCause::PeerMeant)
         };
         insta::assert_snapshot!(closed().verdict(Stability), @"held: 1 connection");
         let known = closed().connected_unopened(9_500, "alice", "alice-2");
@@ -409,9 +411,9 @@ mod tests {
             chat.closed_because(10_000, "alice", "alice-1", cause)
                 .verdict(Stability)
         };
-        insta::assert_snapshot!(ended(Cause::Closed), @"not exercised (1 excused: the link explains it)");
-        insta::assert_snapshot!(ended(Cause::Stopping), @"violated: server told at 10.000 s that the session alice-1 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
-        insta::assert_snapshot!(ended(Cause::Malformed), @"violated: server told at 10.000 s that the session alice-1 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(ended(EndCause::Closed), @"not exercised (1 excused: the link explains it)");
+        insta::assert_snapshot!(ended(EndCause::Stopping), @"violated: server told at 10.000 s that the session alice-1 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(ended(EndCause::Malformed), @"violated: server told at 10.000 s that the session alice-1 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
     }
 
     #[test]

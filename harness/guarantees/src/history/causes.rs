@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Why a connection, an attempt to connect or a session is over, as the side that tells it knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Cause {
+pub enum EndCause {
     /// Nobody has said.
     #[default]
     Unknown,

@@ -10,7 +10,7 @@
 
 use super::{Content, ContentId, Ending, Incarnation, Index, Invocation};
 use crate::index::Connection;
-use crate::{Cause, Client, ClientId, Direction, Excuse, NotJudged, Time};
+use crate::{Client, ClientId, Direction, EndCause, Excuse, NotJudged, Time};
 use std::time::Duration;
 
 /// When something has to be done at the latest, or why nothing can be said.
@@ -266,7 +266,8 @@ fn wants(incarnation: Option<&Incarnation<'_>>) -> Result<Time, Excuse> {
         return Err(Excuse::NotRunning);
     };
     let steps = &incarnation.connections;
-    let meant = |step: &Connection<'_>| matches!(step, Connection::Disconnected(_, Cause::Meant));
+    let meant =
+        |step: &Connection<'_>| matches!(step, Connection::Disconnected(_, EndCause::Meant));
     let back = steps
         .iter()
         .rposition(meant)
@@ -353,7 +354,7 @@ mod tests {
         insta::assert_snapshot!(due_to_bob(stored().restarted(11_000, "bob")), @"by 17.000 s");
         let back = |at| {
             stored()
-                .disconnected_because(1_000, "bob", Cause::Meant)
+                .disconnected_because(1_000, "bob", EndCause::Meant)
                 .connecting(at, "bob")
                 .connected(at + 50, "bob")
         };

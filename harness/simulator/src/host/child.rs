@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// What a child may use.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+pub(crate) struct ProcessLimits {
     /// How long, in real time.
     pub(crate) time: Duration,
     /// How many bytes of memory at once.
@@ -65,7 +65,7 @@ pub(crate) fn generation() -> u32 {
 ///
 /// If the host gives no process, pipe or descriptor more.
 pub(crate) fn run(
-    bounds: Bounds,
+    bounds: ProcessLimits,
     apart: impl FnOnce(),
     job: impl FnOnce() -> Vec<u8>,
 ) -> io::Result<Remains> {
@@ -88,7 +88,7 @@ pub(crate) struct Child {
 ///
 /// As [`run`].
 pub(crate) fn start(
-    bounds: Bounds,
+    bounds: ProcessLimits,
     apart: impl FnOnce(),
     job: impl FnOnce() -> Vec<u8>,
 ) -> io::Result<Child> {

@@ -4,7 +4,7 @@
 //! Every child begins in the same state, whatever has happened in the process that asks: no static
 //! has been changed, and no other thread has locked anything.
 
-use super::child::{self, Bounds, Remains};
+use super::child::{self, ProcessLimits, Remains};
 use super::end::End;
 use super::real;
 use libc::{c_int, c_void};
@@ -34,7 +34,7 @@ thread_local! {
 /// # Errors
 ///
 /// If the host gives no process more, or the job is not of this executable.
-pub(crate) fn run(job: Job, input: &[u8], bounds: Bounds) -> io::Result<Remains> {
+pub(crate) fn run(job: Job, input: &[u8], bounds: ProcessLimits) -> io::Result<Remains> {
     let place = place_of(job)?;
     NURSERY.with_borrow_mut(|nursery| {
         let mut line = match nursery.take() {
@@ -89,7 +89,7 @@ fn place_of(job: Job) -> io::Result<usize> {
     }
 }
 
-fn ask(line: &mut UnixStream, place: usize, input: &[u8], bounds: Bounds) -> io::Result<()> {
+fn ask(line: &mut UnixStream, place: usize, input: &[u8], bounds: ProcessLimits) -> io::Result<()> {
     let time = u64::try_from(bounds.time.as_nanos()).unwrap_or(u64::MAX);
     for number in [place as u64, time, bounds.memory] {
         send_number(line, number)?;
@@ -213,7 +213,7 @@ unsafe fn serve_all(apart: fn()) -> io::Result<()> {
             real::replace(libc::STDIN_FILENO as c_int, nothing.as_raw_fd());
             apart();
         };
-        let remains = child::run(Bounds { time, memory }, apart, || job(&input));
+        let remains = child::run(ProcessLimits { time, memory }, apart, || job(&input));
         tell(&mut line, remains)?;
     }
 }

@@ -18,16 +18,16 @@ use rand_chacha::ChaCha8Rng;
 /// Something that can strike in the middle of a turn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Strike {
-    /// As [`Fault::Kill`](crate::Fault::Kill).
+    /// As [`Intervention::Kill`](crate::Intervention::Kill).
     Kill,
-    /// As [`Fault::PowerLoss`](crate::Fault::PowerLoss).
+    /// As [`Intervention::PowerLoss`](crate::Intervention::PowerLoss).
     PowerLoss,
-    /// As [`Fault::TornPowerLoss`](crate::Fault::TornPowerLoss).
+    /// As [`Intervention::TornPowerLoss`](crate::Intervention::TornPowerLoss).
     TornPowerLoss {
         /// The size of a sector in bytes.
         sector: usize,
     },
-    /// As [`Fault::Disk`](crate::Fault::Disk).
+    /// As [`Intervention::Disk`](crate::Intervention::Disk).
     Disk(DiskChange),
 }
 

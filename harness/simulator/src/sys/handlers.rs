@@ -84,7 +84,7 @@ pub(super) fn conclude(sent: Sent, signal: impl std::fmt::Display) {
             myself::end_process();
         }
         Sent::Stops => {
-            let remedy = "let the world do it, with Fault::Pause";
+            let remedy = "let the world do it, with Intervention::Pause";
             refuse("a signal that stops the program itself", remedy);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::host::child::{self, Child};
-use crate::isolation::{Bounds, Crash, conclude};
+use crate::isolation::{Crash, ProcessLimits, conclude};
 use crate::sys;
 use std::collections::VecDeque;
 use std::io;
@@ -13,12 +13,12 @@ impl World {
     /// Lets copies of this world go on from now, each with other dice, and returns what `go_on`
     /// returns in each of them, in the order of the dice. This world stays as it is.
     ///
-    /// A copy is a process of its own, forked from this one ([`Bounds`] says what it may use), and
-    /// whatever ends it is a finding like any other. From the moment of the fork all that is random
-    /// in it follows from the seed and the number of the dice: what links do to packets, what disks
-    /// do, what the machines' programs ask their kernel for. What a program has drawn before, the
-    /// state of a generator of its own above all, it keeps; and faults that are planned strike at
-    /// the times that they have. The same dice give the same future.
+    /// A copy is a process of its own, forked from this one ([`ProcessLimits`] says what it may
+    /// use), and whatever ends it is a finding like any other. From the moment of the fork all that
+    /// is random in it follows from the seed and the number of the dice: what links do to packets,
+    /// what disks do, what the machines' programs ask their kernel for. What a program has drawn
+    /// before, the state of a generator of its own above all, it keeps; and faults that are planned
+    /// strike at the times that they have. The same dice give the same future.
     ///
     /// As many copies run at once as there are processors. They have no other thread of this
     /// process: what is locked by another one at this moment is locked in them for ever, so a
@@ -31,7 +31,7 @@ impl World {
     pub fn fork(
         &mut self,
         dice: impl IntoIterator<Item = u64>,
-        bounds: Bounds,
+        bounds: ProcessLimits,
         mut go_on: impl FnMut(&mut World, u64) -> Vec<u8>,
     ) -> Vec<Result<Vec<u8>, Crash>> {
         let at_once = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -53,7 +53,7 @@ impl World {
     fn copy(
         &mut self,
         dice: u64,
-        bounds: Bounds,
+        bounds: ProcessLimits,
         go_on: impl FnOnce(&mut World, u64) -> Vec<u8>,
     ) -> io::Result<Child> {
         if let Some(why) = self.driver.no_fork() {

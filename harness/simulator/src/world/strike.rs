@@ -2,9 +2,9 @@
 
 use super::{Due, World};
 use crate::error::Error;
-use crate::fault::Fault;
 use crate::hits::{Meter, Struck};
 use crate::ids::{FaultId, MachineId};
+use crate::intervention::Intervention;
 use crate::kernel::clock::ClockChange;
 use crate::kernel::cpu::WorkCost;
 use crate::kernel::strikes::Strike;
@@ -15,13 +15,15 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 impl World {
-    pub(super) fn strike(&mut self, id: FaultId, fault: Fault) -> Result<(), Error> {
+    pub(super) fn strike(&mut self, id: FaultId, fault: Intervention) -> Result<(), Error> {
         let (machine, words) = fault.describe(|machine| self.name(machine));
         self.machines.tell("fault", machine, words);
         match fault {
-            Fault::Cut { from, to } => pairs(&from, &to).for_each(|(a, b)| self.cut(a, b, id)),
-            Fault::Mend { from, to } => pairs(&from, &to).for_each(|(a, b)| self.mend(a, b)),
-            Fault::Loss {
+            Intervention::Cut { from, to } => {
+                pairs(&from, &to).for_each(|(a, b)| self.cut(a, b, id))
+            }
+            Intervention::Mend { from, to } => pairs(&from, &to).for_each(|(a, b)| self.mend(a, b)),
+            Intervention::Loss {
                 between: (a, b),
                 loss,
             } => {
@@ -29,30 +31,34 @@ impl World {
                     self.machines.network.set_loss(a, b, loss, id);
                 }
             }
-            Fault::Hold { from, to } => pairs(&from, &to).for_each(|(a, b)| self.hold(a, b, id)),
-            Fault::Release { from, to } => pairs(&from, &to).for_each(|(a, b)| self.release(a, b)),
-            Fault::Link { from, to, link } => {
+            Intervention::Hold { from, to } => {
+                pairs(&from, &to).for_each(|(a, b)| self.hold(a, b, id))
+            }
+            Intervention::Release { from, to } => {
+                pairs(&from, &to).for_each(|(a, b)| self.release(a, b))
+            }
+            Intervention::Link { from, to, link } => {
                 for (a, b) in pairs(&from, &to) {
                     let link = (*link).clone();
                     self.machines.network.change_direction(a, b, link, id);
                 }
             }
-            Fault::SwallowCloses { from, to, swallow } => {
+            Intervention::SwallowCloses { from, to, swallow } => {
                 for (a, b) in pairs(&from, &to) {
                     self.machines.network.swallow_closes(a, b, swallow, id);
                 }
             }
-            Fault::Rule { from, to, rule } => {
+            Intervention::Rule { from, to, rule } => {
                 for (a, b) in pairs(&from, &to) {
                     self.machines.network.add_rule(a, b, rule.clone(), id);
                 }
             }
-            Fault::EndRule { from, to, rule } => {
+            Intervention::EndRule { from, to, rule } => {
                 for (a, b) in pairs(&from, &to) {
                     self.machines.network.remove_rule(a, b, &rule);
                 }
             }
-            Fault::Gateway {
+            Intervention::Gateway {
                 between: (a, b),
                 gateway,
             } => {
@@ -62,26 +68,26 @@ impl World {
                     self.machines.network.set_gateway(a, b, gateway, now, id);
                 }
             }
-            Fault::Move(machine) => self.machines.move_away(machine, id),
-            Fault::UsePorts { machine, free } => {
+            Intervention::Move(machine) => self.machines.move_away(machine, id),
+            Intervention::UsePorts { machine, free } => {
                 self.measure(id, machine, Meter::Ports, free.is_some());
                 self.machines[machine].leave_ports(free);
             }
-            Fault::SynFlood {
+            Intervention::SynFlood {
                 to,
                 port,
                 interval,
                 until,
             } => return self.flood(id, to, port, interval, until),
-            Fault::Kill(machine) => {
+            Intervention::Kill(machine) => {
                 self.note_process(id, machine, Struck::Ended);
                 return self.act(machine, Machine::kill);
             }
-            Fault::Terminate(machine) => {
+            Intervention::Terminate(machine) => {
                 self.note_process(id, machine, Struck::Ended);
                 return self.act(machine, |this, now| this.signal(now, libc::SIGTERM));
             }
-            Fault::Stop { machine, grace } => {
+            Intervention::Stop { machine, grace } => {
                 self.note_process(id, machine, Struck::Ended);
                 let ended = self.machines[machine].ends().len();
                 if self.machines[machine].has_process() {
@@ -90,39 +96,41 @@ impl World {
                 }
                 return self.act(machine, |this, now| this.signal(now, libc::SIGTERM));
             }
-            Fault::Signal { machine, signal } => {
+            Intervention::Signal { machine, signal } => {
                 let runs = self.machines[machine].has_process();
                 self.machines.books.add(id, Struck::Signalled, runs.into());
                 return self.act(machine, |this, now| this.signal(now, signal));
             }
-            Fault::Boot(machine) => {
+            Intervention::Boot(machine) => {
                 let starts = !self.machines[machine].has_process();
                 self.machines.books.add(id, Struck::Started, starts.into());
                 return self.act(machine, Machine::boot);
             }
-            Fault::PowerLoss(machine) => {
+            Intervention::PowerLoss(machine) => {
                 self.note_power_loss(id, machine);
                 return self.act(machine, |this, now| this.power_loss(now, None));
             }
-            Fault::TornPowerLoss { machine, sector } => {
+            Intervention::TornPowerLoss { machine, sector } => {
                 self.note_power_loss(id, machine);
                 return self.act(machine, |this, now| this.power_loss(now, Some(sector)));
             }
-            Fault::Pause(machine) => {
+            Intervention::Pause(machine) => {
                 self.note_process(id, machine, Struck::Stopped);
                 return self.act(machine, |this, _| this.set_paused(true));
             }
-            Fault::Resume(machine) => return self.act(machine, |this, _| this.set_paused(false)),
-            Fault::Suspend(machine) => {
+            Intervention::Resume(machine) => {
+                return self.act(machine, |this, _| this.set_paused(false));
+            }
+            Intervention::Suspend(machine) => {
                 let stops = self.machines[machine].has_power();
                 self.machines.books.add(id, Struck::Stopped, stops.into());
                 return self.act(machine, Machine::suspend);
             }
-            Fault::Wake {
+            Intervention::Wake {
                 machine,
                 clocks_jump,
             } => return self.act(machine, |this, now| this.resume(now, clocks_jump)),
-            Fault::Clock(machine, change) => {
+            Intervention::Clock(machine, change) => {
                 match change {
                     ClockChange::Drift { ppm } => {
                         self.measure(id, machine, Meter::ClockReads, ppm != 0);
@@ -134,16 +142,16 @@ impl World {
                 }
                 return self.act(machine, |this, now| this.change_clock(now, change));
             }
-            Fault::Work(machine, cost) => {
+            Intervention::Work(machine, cost) => {
                 self.measure(id, machine, Meter::Turns, cost != WorkCost::default());
                 return self.act(machine, |this, _| this.set_work_cost(cost));
             }
-            Fault::Disk(machine, change) => {
+            Intervention::Disk(machine, change) => {
                 let (meter, fails) = Meter::of(change);
                 self.measure(id, machine, meter, fails);
                 return self.act(machine, |this, _| this.change_disk(change));
             }
-            Fault::AtCall {
+            Intervention::AtCall {
                 machine,
                 call,
                 latest,
@@ -162,10 +170,12 @@ impl World {
     pub(super) fn strike_at_last(&mut self, id: FaultId, machine: MachineId) -> Result<(), Error> {
         let fault = match self.machines[machine].disarm(id) {
             None => return Ok(()),
-            Some(Strike::Kill) => Fault::Kill(machine),
-            Some(Strike::PowerLoss) => Fault::PowerLoss(machine),
-            Some(Strike::TornPowerLoss { sector }) => Fault::TornPowerLoss { machine, sector },
-            Some(Strike::Disk(change)) => Fault::Disk(machine, change),
+            Some(Strike::Kill) => Intervention::Kill(machine),
+            Some(Strike::PowerLoss) => Intervention::PowerLoss(machine),
+            Some(Strike::TornPowerLoss { sector }) => {
+                Intervention::TornPowerLoss { machine, sector }
+            }
+            Some(Strike::Disk(change)) => Intervention::Disk(machine, change),
         };
         self.strike(id, fault)
     }
@@ -268,7 +278,7 @@ impl World {
         // Not at the same time again, or the world would stand still.
         let next = self.now() + interval.max(Duration::from_nanos(1));
         if next <= until {
-            let flood = Fault::SynFlood {
+            let flood = Intervention::SynFlood {
                 to,
                 port,
                 interval,

@@ -1,7 +1,7 @@
 //! Faults of boxes on the path: firewalls and NATs that reset, forget, and swallow.
 
 use super::about::{About, Aim, Drawn, Field, Told};
-use super::kind::{Kind, Order, Stage};
+use super::kind::{FaultBehaviour, Intervention, Stage};
 use super::victims::Whom;
 use crate::cast::SERVER;
 use crate::dice::Draw;
@@ -69,7 +69,7 @@ impl Told for Reset {
     };
 }
 
-impl Kind for Reset {
+impl FaultBehaviour for Reset {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let to = Ends::read(table, problems);
         Some(Reset { to })
@@ -147,7 +147,7 @@ impl Told for NatForgets {
     };
 }
 
-impl Kind for NatForgets {
+impl FaultBehaviour for NatForgets {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let idle = table.positive("idle", problems);
         let answers = [("drop", false), ("reset", true)];
@@ -196,11 +196,11 @@ impl Kind for NatForgets {
 /// Puts a gateway between the server and the victims for the time of the fault.
 fn put_gateway(stage: &mut Stage<'_>, gateway: Gateway) {
     let between = (stage.server.clone(), stage.victims.clone());
-    stage.begin(Order::Gateway {
+    stage.begin(Intervention::Gateway {
         between: between.clone(),
         gateway: Some(gateway),
     });
-    stage.end(Order::Gateway {
+    stage.end(Intervention::Gateway {
         between,
         gateway: None,
     });
@@ -228,7 +228,7 @@ impl Told for HalfOpen {
     };
 }
 
-impl Kind for HalfOpen {
+impl FaultBehaviour for HalfOpen {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let to = Ends::read(table, problems);
         Some(HalfOpen { to })
@@ -244,7 +244,7 @@ impl Kind for HalfOpen {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         for (from, to) in self.to.ways(stage) {
-            let swallow = |swallow| Order::SwallowCloses {
+            let swallow = |swallow| Intervention::SwallowCloses {
                 from: from.clone(),
                 to: to.clone(),
                 swallow,

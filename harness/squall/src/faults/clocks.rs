@@ -1,7 +1,7 @@
 //! Faults of clocks. What is wrong with a clock from the beginning is in [`crate::clocks`].
 
 use super::about::{About, Aim, Drawn, Field, Needs, Told};
-use super::kind::{Kind, Order, Stage};
+use super::kind::{FaultBehaviour, Intervention, Stage};
 use super::victims::Whom;
 use crate::clocks::{Drift, SLOWEST_PPM};
 use crate::dice::Draw;
@@ -36,7 +36,7 @@ impl Told for ClockStep {
     };
 }
 
-impl Kind for ClockStep {
+impl FaultBehaviour for ClockStep {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let remedy = "Write either `forward = \"1h\"` or `back = \"1h\"`.";
         let field = table.exactly_one(&["forward", "back"], remedy, problems)?;
@@ -65,8 +65,8 @@ impl Kind for ClockStep {
             (true, [forward, back]) => [forward, back],
             (false, [forward, back]) => [back, forward],
         };
-        stage.begin_each(|machine| Order::Clock(machine, step));
-        stage.end_each(|machine| Order::Clock(machine, undo));
+        stage.begin_each(|machine| Intervention::Clock(machine, step));
+        stage.end_each(|machine| Intervention::Clock(machine, undo));
     }
 
     fn words(&self, victims: &str) -> String {
@@ -89,7 +89,7 @@ impl Told for ClockFreeze {
     };
 }
 
-impl Kind for ClockFreeze {
+impl FaultBehaviour for ClockFreeze {
     fn read(_: &mut Table<'_>, _: &mut Problems) -> Option<Self> {
         Some(ClockFreeze)
     }
@@ -103,8 +103,8 @@ impl Kind for ClockFreeze {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        stage.begin_each(|machine| Order::Clock(machine, ClockChange::FreezeWall));
-        stage.end_last(|machine| Order::Clock(machine, ClockChange::ThawWall));
+        stage.begin_each(|machine| Intervention::Clock(machine, ClockChange::FreezeWall));
+        stage.end_last(|machine| Intervention::Clock(machine, ClockChange::ThawWall));
     }
 
     fn words(&self, victims: &str) -> String {
@@ -137,7 +137,7 @@ impl Told for ClockDrift {
     };
 }
 
-impl Kind for ClockDrift {
+impl FaultBehaviour for ClockDrift {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let remedy = format!(
             "Write either `fast-ppm` or `slow-ppm`, in millionths, `slow-ppm` up to {SLOWEST_PPM}."
@@ -162,8 +162,8 @@ impl Kind for ClockDrift {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         let ppm = self.drift.ppm();
-        stage.begin_each(|machine| Order::Clock(machine, ClockChange::Drift { ppm }));
-        stage.end_last(|machine| Order::Clock(machine, ClockChange::Drift { ppm: 0 }));
+        stage.begin_each(|machine| Intervention::Clock(machine, ClockChange::Drift { ppm }));
+        stage.end_last(|machine| Intervention::Clock(machine, ClockChange::Drift { ppm: 0 }));
     }
 
     fn words(&self, victims: &str) -> String {
@@ -199,7 +199,7 @@ impl Told for ClockSync {
     };
 }
 
-impl Kind for ClockSync {
+impl FaultBehaviour for ClockSync {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let ClockDrift { drift } = ClockDrift::read(table, problems)?;
         Some(ClockSync { drift })
@@ -231,7 +231,7 @@ impl Kind for ClockSync {
             true => ClockChange::StepBack(wrong),
             false => ClockChange::StepForward(wrong),
         };
-        stage.end_each(|machine| Order::Clock(machine, step));
+        stage.end_each(|machine| Intervention::Clock(machine, step));
     }
 
     fn words(&self, victims: &str) -> String {

@@ -1,7 +1,7 @@
 //! Faults of disks. SQLite's files are on them: the server's database.
 
 use super::about::{About, Aim, Drawn, Field, Needs, Told};
-use super::kind::{Hindrance, Kind, Order, Stage};
+use super::kind::{FaultBehaviour, Hindrance, Intervention, Stage};
 use super::victims::Whom;
 use crate::dice::Draw;
 use crate::setting::Setting;
@@ -32,7 +32,7 @@ impl Told for DiskFull {
     };
 }
 
-impl Kind for DiskFull {
+impl FaultBehaviour for DiskFull {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let free_kb = table.get("free-kb", problems);
         let free_kb = free_kb.unwrap_or(Setting::Fixed(0));
@@ -54,8 +54,8 @@ impl Kind for DiskFull {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         let full = DiskChange::Free(u64::from(self.free_kb.min()) * 1000);
-        stage.begin_each(|machine| Order::Disk(machine, full));
-        stage.end_last(|machine| Order::Disk(machine, DiskChange::Capacity(None)));
+        stage.begin_each(|machine| Intervention::Disk(machine, full));
+        stage.end_last(|machine| Intervention::Disk(machine, DiskChange::Capacity(None)));
     }
 
     fn words(&self, victims: &str) -> String {
@@ -121,7 +121,7 @@ impl Told for DiskSlow {
     };
 }
 
-impl Kind for DiskSlow {
+impl FaultBehaviour for DiskSlow {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let remedy = "Write what takes how long, as in `sync = \"50ms\"`, `read` or `write`.";
         PerOperation::read(table, remedy, problems).map(DiskSlow)
@@ -146,8 +146,8 @@ impl Kind for DiskSlow {
             sync: self.0.sync.min(),
         });
         let none = DiskChange::Latency(DiskLatency::default());
-        stage.begin_each(|machine| Order::Disk(machine, slow));
-        stage.end_last(|machine| Order::Disk(machine, none));
+        stage.begin_each(|machine| Intervention::Disk(machine, slow));
+        stage.end_last(|machine| Intervention::Disk(machine, none));
     }
 
     fn words(&self, victims: &str) -> String {
@@ -179,7 +179,7 @@ impl Told for DiskError {
     };
 }
 
-impl Kind for DiskError {
+impl FaultBehaviour for DiskError {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let remedy = "Write what fails how often, as in `write = 0.1`, `read` or `sync`.";
         PerOperation::read(table, remedy, problems).map(DiskError)
@@ -204,8 +204,8 @@ impl Kind for DiskError {
             sync: self.0.sync.min(),
         });
         let none = DiskChange::Errors(DiskErrors::default());
-        stage.begin_each(|machine| Order::Disk(machine, errors));
-        stage.end_last(|machine| Order::Disk(machine, none));
+        stage.begin_each(|machine| Intervention::Disk(machine, errors));
+        stage.end_last(|machine| Intervention::Disk(machine, none));
     }
 
     fn words(&self, victims: &str) -> String {
@@ -227,7 +227,7 @@ impl Told for DiskLies {
     };
 }
 
-impl Kind for DiskLies {
+impl FaultBehaviour for DiskLies {
     fn read(_: &mut Table<'_>, _: &mut Problems) -> Option<Self> {
         Some(DiskLies)
     }
@@ -241,8 +241,8 @@ impl Kind for DiskLies {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        stage.begin_each(|machine| Order::Disk(machine, DiskChange::LyingSync(true)));
-        stage.end_last(|machine| Order::Disk(machine, DiskChange::LyingSync(false)));
+        stage.begin_each(|machine| Intervention::Disk(machine, DiskChange::LyingSync(true)));
+        stage.end_last(|machine| Intervention::Disk(machine, DiskChange::LyingSync(false)));
     }
 
     fn words(&self, victims: &str) -> String {

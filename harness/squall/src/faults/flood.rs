@@ -1,7 +1,7 @@
 //! A flood of SYNs against a machine.
 
 use super::about::{About, Aim, Drawn, Field, Told};
-use super::kind::{Kind, Order, Stage};
+use super::kind::{FaultBehaviour, Intervention, Stage};
 use super::victims::Whom;
 use crate::cast::PORT;
 use crate::dice::Draw;
@@ -33,7 +33,7 @@ impl Told for SynFlood {
     };
 }
 
-impl Kind for SynFlood {
+impl FaultBehaviour for SynFlood {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let found = table.placed::<Setting<u32>>("rate", problems);
         let rate = found.map_or(Setting::Fixed(1000), |found| {
@@ -62,7 +62,7 @@ impl Kind for SynFlood {
     fn strike(&self, stage: &mut Stage<'_>) {
         let interval = Duration::from_secs(1) / self.rate.min();
         let until = stage.until.unwrap_or(Duration::MAX);
-        stage.begin_each(|to| Order::SynFlood {
+        stage.begin_each(|to| Intervention::SynFlood {
             to,
             port: PORT,
             interval,

@@ -8,12 +8,12 @@ use crate::text::{Problems, Table};
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxHashMap;
 use squall_guarantees::{DisturbanceKind, Lost};
-pub(crate) use squall_simulator::Fault as Order;
+pub(crate) use squall_simulator::Intervention;
 use squall_simulator::{FaultId, Link, MachineId, World};
 use std::time::Duration;
 
 /// Everything about one kind of fault.
-pub(crate) trait Kind {
+pub(crate) trait FaultBehaviour {
     /// Reads the fields that are its own; none if one without a default is missing or wrong.
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self>
     where
@@ -35,7 +35,7 @@ pub(crate) trait Kind {
         None
     }
 
-    /// Gives the world its orders. A machine that is down is started again by the runner.
+    /// Intervenes in the world. A machine that is down is started again by the runner.
     fn strike(&self, stage: &mut Stage<'_>);
 
     /// The fault in the report, with its victims.
@@ -120,7 +120,7 @@ pub(crate) struct Stage<'w> {
     pub(crate) links: &'w FxHashMap<MachineId, &'w PlannedLink>,
     /// The victims that another fault of its kind has when it ends: for them nothing ends yet.
     pub(crate) taken_over: Vec<MachineId>,
-    /// The orders so far that begin it: what they strike, the fault has struck.
+    /// The interventions so far that begin it: what they strike, the fault has struck.
     pub(crate) begun: Vec<FaultId>,
 }
 
@@ -148,55 +148,56 @@ impl Stage<'_> {
         self.end(down);
     }
 
-    fn directions(&self, client: MachineId, link: &PlannedLink) -> [Order; 2] {
+    fn directions(&self, client: MachineId, link: &PlannedLink) -> [Intervention; 2] {
         let (client, server) = (vec![client], self.server.clone());
-        let order = |from: &Vec<MachineId>, to: &Vec<MachineId>, link: &Link| Order::Link {
-            from: from.clone(),
-            to: to.clone(),
-            link: Box::new(link.clone()),
-        };
+        let intervention =
+            |from: &Vec<MachineId>, to: &Vec<MachineId>, link: &Link| Intervention::Link {
+                from: from.clone(),
+                to: to.clone(),
+                link: Box::new(link.clone()),
+            };
         [
-            order(&client, &server, &link.up),
-            order(&server, &client, &link.down),
+            intervention(&client, &server, &link.up),
+            intervention(&server, &client, &link.down),
         ]
     }
 
-    /// An order for the time when the fault begins.
-    pub(crate) fn begin(&mut self, order: Order) {
-        self.strike_at(self.from, order);
+    /// An intervention for the time when the fault begins.
+    pub(crate) fn begin(&mut self, intervention: Intervention) {
+        self.strike_at(self.from, intervention);
     }
 
-    /// An order for this time, by which the fault strikes.
-    pub(crate) fn strike_at(&mut self, at: Duration, order: Order) {
-        self.begun.push(self.world.at(at, order));
+    /// An intervention for this time, by which the fault strikes.
+    pub(crate) fn strike_at(&mut self, at: Duration, intervention: Intervention) {
+        self.begun.push(self.world.at(at, intervention));
     }
 
-    /// An order for the time when the fault ends, if it does.
-    pub(crate) fn end(&mut self, order: Order) {
+    /// An intervention for the time when the fault ends, if it does.
+    pub(crate) fn end(&mut self, intervention: Intervention) {
         if let Some(until) = self.until {
-            self.world.at(until, order);
+            self.world.at(until, intervention);
         }
     }
 
-    /// An order about each victim for the time when the fault begins.
-    pub(crate) fn begin_each(&mut self, order: impl Fn(MachineId) -> Order) {
+    /// An intervention about each victim for the time when the fault begins.
+    pub(crate) fn begin_each(&mut self, intervention: impl Fn(MachineId) -> Intervention) {
         for victim in self.victims.clone() {
-            self.begin(order(victim));
+            self.begin(intervention(victim));
         }
     }
 
-    /// An order about each victim for the time when the fault ends, which takes back what this
-    /// fault did and no other.
-    pub(crate) fn end_each(&mut self, order: impl Fn(MachineId) -> Order) {
+    /// An intervention about each victim for the time when the fault ends, which takes back what
+    /// this fault did and no other.
+    pub(crate) fn end_each(&mut self, intervention: impl Fn(MachineId) -> Intervention) {
         for victim in self.victims.clone() {
-            self.end(order(victim));
+            self.end(intervention(victim));
         }
     }
 
-    /// An order about each victim for the time when the last fault of the kind ends.
-    pub(crate) fn end_last(&mut self, order: impl Fn(MachineId) -> Order) {
+    /// An intervention about each victim for the time when the last fault of the kind ends.
+    pub(crate) fn end_last(&mut self, intervention: impl Fn(MachineId) -> Intervention) {
         for victim in self.last_victims() {
-            self.end(order(victim));
+            self.end(intervention(victim));
         }
     }
 

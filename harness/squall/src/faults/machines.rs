@@ -1,7 +1,7 @@
 //! Faults of machines: their processes and their power.
 
 use super::about::{About, Aim, Drawn, Field, Lasts, Needs, Told};
-use super::kind::{Hindrance, Kind, Order, Stage};
+use super::kind::{FaultBehaviour, Hindrance, Intervention, Stage};
 use super::victims::Whom;
 use crate::dice::Draw;
 use crate::setting::Setting;
@@ -36,7 +36,7 @@ impl Told for Kill {
     };
 }
 
-impl Kind for Kill {
+impl FaultBehaviour for Kill {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let at_call = read_call(table, problems);
         Some(Kill { at_call })
@@ -57,7 +57,7 @@ impl Kind for Kill {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         match self.at_call {
-            None => stage.begin_each(Order::Kill),
+            None => stage.begin_each(Intervention::Kill),
             Some(call) => strike_at(call, Strike::Kill, stage),
         }
     }
@@ -107,7 +107,7 @@ fn strike_at(call: Setting<u32>, strike: Strike, stage: &mut Stage<'_>) {
     let lasts = stage.until.map(|until| (until - stage.from) / 2);
     let latest = stage.from + lasts.unwrap_or(SOON).min(SOON);
     let call = call.min().into();
-    stage.begin_each(|machine| Order::AtCall {
+    stage.begin_each(|machine| Intervention::AtCall {
         machine,
         call,
         latest,
@@ -141,7 +141,7 @@ impl Told for Stop {
     };
 }
 
-impl Kind for Stop {
+impl FaultBehaviour for Stop {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let grace = table.get("grace", problems);
         let grace = grace.unwrap_or(Setting::Fixed(GRACE));
@@ -162,12 +162,12 @@ impl Kind for Stop {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        stage.begin_each(Order::Terminate);
+        stage.begin_each(Intervention::Terminate);
         // Whoever is started again before that has had less time to end.
         let limit = stage.from + self.grace.min();
         let limit = stage.until.map_or(limit, |until| limit.min(until));
         for victim in stage.victims.clone() {
-            stage.strike_at(limit, Order::Kill(victim));
+            stage.strike_at(limit, Intervention::Kill(victim));
         }
     }
 
@@ -220,7 +220,7 @@ impl Told for RestartLoop {
     };
 }
 
-impl Kind for RestartLoop {
+impl FaultBehaviour for RestartLoop {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let count = table.need::<Setting<u32>>("count", problems);
         let every = table.need::<Setting<Duration>>("every", problems);
@@ -268,7 +268,7 @@ impl Kind for RestartLoop {
     fn strike(&self, stage: &mut Stage<'_>) {
         for (kill, _) in self.downtimes(stage.from, None) {
             for victim in stage.victims.clone() {
-                stage.strike_at(kill, Order::Kill(victim));
+                stage.strike_at(kill, Intervention::Kill(victim));
             }
         }
     }
@@ -327,7 +327,7 @@ impl Told for PowerLoss {
     };
 }
 
-impl Kind for PowerLoss {
+impl FaultBehaviour for PowerLoss {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let at_call = read_call(table, problems);
         let Some(found) = table.placed::<u32>("torn-sector", problems) else {
@@ -374,8 +374,8 @@ impl Kind for PowerLoss {
             return strike_at(call, strike, stage);
         }
         stage.begin_each(|machine| match torn {
-            None => Order::PowerLoss(machine),
-            Some(sector) => Order::TornPowerLoss { machine, sector },
+            None => Intervention::PowerLoss(machine),
+            Some(sector) => Intervention::TornPowerLoss { machine, sector },
         });
     }
 
@@ -419,7 +419,7 @@ impl Told for Pause {
     };
 }
 
-impl Kind for Pause {
+impl FaultBehaviour for Pause {
     fn read(_: &mut Table<'_>, _: &mut Problems) -> Option<Self> {
         Some(Pause)
     }
@@ -433,8 +433,8 @@ impl Kind for Pause {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        stage.begin_each(Order::Pause);
-        stage.end_last(Order::Resume);
+        stage.begin_each(Intervention::Pause);
+        stage.end_last(Intervention::Resume);
     }
 
     fn words(&self, victims: &str) -> String {
@@ -469,7 +469,7 @@ impl Told for Suspend {
     };
 }
 
-impl Kind for Suspend {
+impl FaultBehaviour for Suspend {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let clocks = [("jump", true), ("stand-still", false)];
         let clocks_jump = table.word("clocks", &clocks, problems).unwrap_or(true);
@@ -486,8 +486,8 @@ impl Kind for Suspend {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         let clocks_jump = self.clocks_jump;
-        stage.begin_each(Order::Suspend);
-        stage.end_last(|machine| Order::Wake {
+        stage.begin_each(Intervention::Suspend);
+        stage.end_last(|machine| Intervention::Wake {
             machine,
             clocks_jump,
         });
@@ -530,7 +530,7 @@ impl Told for SlowCpu {
     };
 }
 
-impl Kind for SlowCpu {
+impl FaultBehaviour for SlowCpu {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         table.at_least_one(
             &["turn", "call", "kilobyte"],
@@ -570,8 +570,8 @@ impl Kind for SlowCpu {
             // A nanosecond for a thousand bytes is a picosecond for each.
             byte_ps: self.kilobyte.min().as_nanos() as u64,
         };
-        stage.begin_each(|machine| Order::Work(machine, cost));
-        stage.end_last(|machine| Order::Work(machine, WorkCost::default()));
+        stage.begin_each(|machine| Intervention::Work(machine, cost));
+        stage.end_last(|machine| Intervention::Work(machine, WorkCost::default()));
     }
 
     fn words(&self, victims: &str) -> String {

@@ -1,9 +1,9 @@
 //! Faults: what goes wrong in a scenario. One file for each subject, and in it all about its kinds.
 //!
-//! A kind of fault is a type that implements [`Kind`] and [`Told`](about): its own fields in a
-//! scenario file, whom it can hit, what the seed decides, its orders to the world, its words in the
-//! report, what the checkers must know, and what readers do. To add one, write it into the file of
-//! its subject and its word into the list at [`kinds!`].
+//! A kind of fault is a type that implements [`FaultBehaviour`] and [`Told`](about): its own fields
+//! in a scenario file, whom it can hit, what the seed decides, its interventions in the world, its
+//! words in the report, what the checkers must know, and what readers do. To add one, write it into
+//! the file of its subject and its word into the list at [`kinds!`].
 
 pub mod about;
 mod boxes;
@@ -38,7 +38,7 @@ use crate::setting::Setting;
 use crate::text::{Problems, Table, choose_from};
 use division::Sides;
 use indexmap::IndexSet;
-pub(crate) use kind::{Hindrance, Kind, Stage};
+pub(crate) use kind::{FaultBehaviour, Hindrance, Stage};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::time::Duration;
@@ -130,7 +130,7 @@ macro_rules! kinds {
                 }
             }
 
-            pub(crate) fn kind(&self) -> &dyn Kind {
+            pub(crate) fn kind(&self) -> &dyn FaultBehaviour {
                 match self {
                     $(Self::$kind(kind) => kind),+
                 }

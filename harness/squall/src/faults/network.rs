@@ -1,7 +1,7 @@
 //! Faults of links: losses, other links, other addresses.
 
 use super::about::{About, Aim, Drawn, Field, Lasts, Told};
-use super::kind::{Kind, Order, Stage};
+use super::kind::{FaultBehaviour, Intervention, Stage};
 use super::victims::Whom;
 use crate::cast::SERVER;
 use crate::dice::Draw;
@@ -30,7 +30,7 @@ impl Told for Loss {
     };
 }
 
-impl Kind for Loss {
+impl FaultBehaviour for Loss {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let loss = table.need("loss", problems)?.value;
         Some(Loss { loss })
@@ -50,11 +50,11 @@ impl Kind for Loss {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        stage.begin(Order::Loss {
+        stage.begin(Intervention::Loss {
             between: (stage.server.clone(), stage.victims.clone()),
             loss: Some(self.loss.min()),
         });
-        stage.end(Order::Loss {
+        stage.end(Intervention::Loss {
             between: (stage.server.clone(), stage.last_victims()),
             loss: None,
         });
@@ -88,7 +88,7 @@ impl Told for OtherLink {
     };
 }
 
-impl Kind for OtherLink {
+impl FaultBehaviour for OtherLink {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let wanted = "Write what is different, as in `link.preset = \"train\"` or \
             `link = { latency = \"200ms\" }`; its fields are those of `[link]`.";
@@ -148,7 +148,7 @@ impl Told for AddressChange {
     };
 }
 
-impl Kind for AddressChange {
+impl FaultBehaviour for AddressChange {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let link = links::read_named(table, problems);
         Some(AddressChange { link })
@@ -172,7 +172,7 @@ impl Kind for AddressChange {
     }
 
     fn strike(&self, stage: &mut Stage<'_>) {
-        stage.begin_each(Order::Move);
+        stage.begin_each(Intervention::Move);
         for (victim, link) in stage.links() {
             stage.relink(victim, &self.link.on(&link));
         }

@@ -3,7 +3,7 @@
 
 use super::about::{About, Aim, Drawn, Field, Told};
 use super::division::Direction;
-use super::kind::{Kind, Order, Stage};
+use super::kind::{FaultBehaviour, Intervention, Stage};
 use super::victims::Whom;
 use crate::cast::SERVER;
 use crate::dice::Draw;
@@ -113,7 +113,7 @@ impl Told for Packets {
     };
 }
 
-impl Kind for Packets {
+impl FaultBehaviour for Packets {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let which = [
             ("all", WhichPackets::All),
@@ -222,9 +222,9 @@ impl Kind for Packets {
         let rule = self.rule();
         for (from, to) in self.ways(stage) {
             let (rule, again) = (rule.clone(), (from.clone(), to.clone(), rule.clone()));
-            stage.begin(Order::Rule { from, to, rule });
+            stage.begin(Intervention::Rule { from, to, rule });
             let (from, to, rule) = again;
-            stage.end(Order::EndRule { from, to, rule });
+            stage.end(Intervention::EndRule { from, to, rule });
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::about::{About, Aim, Drawn, Told};
 use super::division::{Division, Sides};
-use super::kind::{Kind, Order, Stage};
+use super::kind::{FaultBehaviour, Intervention, Stage};
 use super::victims::Whom;
 use crate::dice::Draw;
 use crate::text::{Problems, Table};
@@ -32,7 +32,7 @@ impl Told for Partition {
     };
 }
 
-impl Kind for Partition {
+impl FaultBehaviour for Partition {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         Division::read(table, problems).map(Partition)
     }
@@ -53,8 +53,8 @@ impl Kind for Partition {
         strike(
             &self.0,
             stage,
-            |from, to| Order::Cut { from, to },
-            |from, to| Order::Mend { from, to },
+            |from, to| Intervention::Cut { from, to },
+            |from, to| Intervention::Mend { from, to },
         );
     }
 
@@ -77,7 +77,7 @@ impl Told for Hold {
     };
 }
 
-impl Kind for Hold {
+impl FaultBehaviour for Hold {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         Division::read(table, problems).map(Hold)
     }
@@ -98,8 +98,8 @@ impl Kind for Hold {
         strike(
             &self.0,
             stage,
-            |from, to| Order::Hold { from, to },
-            |from, to| Order::Release { from, to },
+            |from, to| Intervention::Hold { from, to },
+            |from, to| Intervention::Release { from, to },
         );
     }
 
@@ -112,13 +112,13 @@ impl Kind for Hold {
     }
 }
 
-/// Orders for all packets that do not pass, from senders to receivers, at the beginning and at the
-/// end of the fault. As few as there can be: machines with the same receivers share one.
+/// Interventions for all packets that do not pass, from senders to receivers, at the beginning and
+/// at the end of the fault. As few as there can be: machines with the same receivers share one.
 fn strike(
     division: &Division,
     stage: &mut Stage<'_>,
-    begin: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Order,
-    end: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Order,
+    begin: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Intervention,
+    end: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Intervention,
 ) {
     let sides = Sides::new(division, stage.names);
     let is_client = |machine: &MachineId| stage.links.contains_key(machine);

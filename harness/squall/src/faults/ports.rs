@@ -1,7 +1,7 @@
 //! Ephemeral ports that are used up: nobody on the machine can begin a connection.
 
 use super::about::{About, Aim, Drawn, Field, Told};
-use super::kind::{Kind, Order, Stage};
+use super::kind::{FaultBehaviour, Intervention, Stage};
 use super::victims::Whom;
 use crate::dice::Draw;
 use crate::setting::Setting;
@@ -31,7 +31,7 @@ impl Told for PortsUsedUp {
     };
 }
 
-impl Kind for PortsUsedUp {
+impl FaultBehaviour for PortsUsedUp {
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
         let found = table.placed::<Setting<u32>>("free", problems);
         let free = found.map_or(Setting::Fixed(0), |found| {
@@ -59,8 +59,8 @@ impl Kind for PortsUsedUp {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         let free = Some(self.free.min() as u16);
-        stage.begin_each(|machine| Order::UsePorts { machine, free });
-        stage.end_last(|machine| Order::UsePorts {
+        stage.begin_each(|machine| Intervention::UsePorts { machine, free });
+        stage.end_last(|machine| Intervention::UsePorts {
             machine,
             free: None,
         });

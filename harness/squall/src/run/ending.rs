@@ -180,7 +180,7 @@ impl<'p> Watch<'p> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_guarantees::Kind;
+    use squall_guarantees::MessageKind;
 
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -208,7 +208,7 @@ mod tests {
                 operation: OperationId(operation),
                 room: "lobby".to_owned(),
                 content: "m".to_owned(),
-                kind: Kind::Message,
+                kind: MessageKind::Message,
                 size: None,
                 echo: true,
             },

@@ -5,7 +5,7 @@ use super::{RunError, begin, engine_of, finish};
 use crate::parallel::Effort;
 use crate::plan::Plan;
 use squall_reports::Record;
-use squall_simulator::{Bounds, simulate_on};
+use squall_simulator::{ProcessLimits, simulate_on};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ pub fn futures(
                     seed: plan.seed,
                     cause,
                 })?;
-            let answers = world.fork(1..=each, Bounds::default(), |world, _| {
+            let answers = world.fork(1..=each, ProcessLimits::default(), |world, _| {
                 let played = finish(plan, world, &begun, false);
                 played.map_or(Vec::new(), |played| vec![judge(&played.record)])
             });

@@ -1,4 +1,5 @@
-//! The faults of a plan, as orders to the world and as what the checkers must know about them.
+//! The faults of a plan, as interventions in the world and as what the checkers must know about
+//! them.
 //!
 //! Faults of one kind may overlap when the seed decides about times and victims. Whoever has two of
 //! them is well again when the last is over.
@@ -9,7 +10,7 @@ use crate::faults::{Hindrance, PlannedFault, Stage};
 use crate::plan::Plan;
 use indexmap::IndexMap;
 use squall_guarantees::{ClientId, Lost, Silence, Standstill};
-use squall_simulator::{Fault as Order, FaultId, MachineId, World};
+use squall_simulator::{FaultId, Intervention, MachineId, World};
 use std::collections::HashSet;
 use std::mem::discriminant;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use std::time::Duration;
 /// When the programs of each machine ended.
 pub(super) type Ends = IndexMap<String, Vec<Duration>>;
 
-/// Gives the world its orders. For each fault of the plan, those that begin it.
+/// Intervenes in the world. For each fault of the plan, those that begin it.
 pub(super) fn strike(
     world: &mut World,
     machines: &IndexMap<String, MachineId>,
@@ -55,7 +56,7 @@ pub(super) fn strike(
     for (name, machine) in machines {
         for (_, until) in downtimes(plan, name) {
             if let Some(until) = until {
-                world.at(until, Order::Boot(*machine));
+                world.at(until, Intervention::Boot(*machine));
             }
         }
     }
@@ -81,9 +82,9 @@ fn taken_over(
     both.map(|name| machines[name.as_str()]).collect()
 }
 
-/// How often these orders have struck.
+/// How often these interventions have struck.
 pub(super) fn hits(world: &World, begun: &[FaultId]) -> u64 {
-    let hits = begun.iter().map(|&order| world.hits(order));
+    let hits = begun.iter().map(|&intervention| world.hits(intervention));
     hits.map(|hits| hits.iter().map(|(_, count)| count).sum::<u64>())
         .sum()
 }
@@ -213,7 +214,7 @@ pub(super) fn standstills(plan: &Plan, end: Duration) -> Vec<Standstill> {
 
 /// The faults for the record, in the order of their beginning, given how often each fault of the
 /// plan and its middlebox struck.
-pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports::Fault> {
+pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports::InjectedFault> {
     let of_fault = |label: &str| label.split(',').next().map(str::to_owned);
     let labels = plan
         .faults
@@ -228,7 +229,7 @@ pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports:
         .iter()
         .zip(hits)
         .zip(1..)
-        .map(|((fault, &hits), number)| squall_reports::Fault {
+        .map(|((fault, &hits), number)| squall_reports::InjectedFault {
             label: fault.label(number),
             kind: fault.kind.word().to_owned(),
             victims: fault.victims.iter().cloned().collect(),
@@ -239,7 +240,7 @@ pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports:
             until: fault.until,
         })
         .chain(plan.middlebox.iter().filter_map(|middlebox| {
-            Some(squall_reports::Fault {
+            Some(squall_reports::InjectedFault {
                 label: MIDDLEBOX.to_owned(),
                 kind: MIDDLEBOX.to_owned(),
                 victims: middlebox.clients.clone(),
@@ -249,15 +250,19 @@ pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports:
                 until: middlebox.until,
             })
         }))
-        .chain(plan.hostile.iter().map(|peer| squall_reports::Fault {
-            label: peer.name.clone(),
-            kind: "hostile".to_owned(),
-            victims: plan.servers().names,
-            hits: None,
-            what: peer.words(),
-            from: peer.from,
-            until: peer.until,
-        }))
+        .chain(
+            plan.hostile
+                .iter()
+                .map(|peer| squall_reports::InjectedFault {
+                    label: peer.name.clone(),
+                    kind: "hostile".to_owned(),
+                    victims: plan.servers().names,
+                    hits: None,
+                    what: peer.words(),
+                    from: peer.from,
+                    until: peer.until,
+                }),
+        )
         .collect();
     faults.sort_by_key(|fault| fault.from);
     faults

@@ -8,9 +8,9 @@ use crate::log::Told;
 use crate::plan::Plan;
 use indexmap::{IndexMap, IndexSet};
 use squall_guarantees::{
-    ClientId, DisturbanceKind, Event, EventKind, Held, History, Kind, Leftover, OperationId,
+    ClientId, DisturbanceKind, Event, EventKind, Held, History, Leftover, MessageKind, OperationId,
 };
-use squall_simulator::{Fault, MachineId, World};
+use squall_simulator::{Intervention, MachineId, World};
 use std::time::Duration;
 
 /// What the servers held at the end. They count once in each interval between pings, and tell when
@@ -170,7 +170,7 @@ pub(super) fn rows_of_outboxes(
         let starts = told.events.iter().filter(started).count();
         let runs = plan.system.keeps_outboxes() && starts > world.ends(machine).len();
         rows.push(runs.then(|| {
-            world.at(world.now(), Fault::Kill(machine));
+            world.at(world.now(), Intervention::Kill(machine));
             // A killed process calls nothing any more, so nothing can be refused.
             let _ = world.run_until(world.now());
             world.inside(machine, || plan.system.unsent())
@@ -280,7 +280,8 @@ fn most_rooms(history: &History, at: Duration) -> u64 {
         }
         rooms.extend(client.rooms.iter().map(String::as_str));
         let joined = history.database.iter();
-        let joined = joined.filter(|row| row.kind == Kind::Join && row.sender == client.name);
+        let joined =
+            joined.filter(|row| row.kind == MessageKind::Join && row.sender == client.name);
         rooms.extend(joined.map(|row| &*row.room));
     }
     rooms.len() as u64
@@ -351,7 +352,7 @@ fn most_waiting(history: &History, at: Duration) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_guarantees::{Bounds, Cause, Client, Disturbance, Recovery, StoredMessage};
+    use squall_guarantees::{Bounds, Client, Disturbance, EndCause, RecoveryBounds, StoredMessage};
 
     const ALICE: ClientId = ClientId(0);
     const BOB: ClientId = ClientId(1);
@@ -380,7 +381,7 @@ mod tests {
             events: events.into_iter().map(event).collect(),
             bounds: Bounds {
                 server_detection: seconds(10),
-                recovery: Some(Recovery {
+                recovery: Some(RecoveryBounds {
                     window: seconds(200),
                     outlives_server: false,
                     tells_why: true,
@@ -406,12 +407,12 @@ mod tests {
         EventKind::SessionClosed {
             session: "s".to_owned(),
             reason: String::new(),
-            cause: Cause::TimedOut,
+            cause: EndCause::TimedOut,
             server: String::new(),
         }
     }
 
-    fn invoked(operation: u64, kind: Kind) -> EventKind {
+    fn invoked(operation: u64, kind: MessageKind) -> EventKind {
         EventKind::Invoked {
             operation: OperationId(operation),
             room: "lobby".to_owned(),
@@ -501,10 +502,10 @@ mod tests {
                 stored_at: None,
             };
             history.database = vec![
-                row("alice", "attic", Kind::Join),
-                row("alice", "pantry", Kind::Join),
-                row("alice", "cellar", Kind::Message),
-                row("bob", "kitchen", Kind::Join),
+                row("alice", "attic", MessageKind::Join),
+                row("alice", "pantry", MessageKind::Join),
+                row("alice", "cellar", MessageKind::Message),
+                row("bob", "kitchen", MessageKind::Join),
             ];
             most(Held::Rooms, &history, (END, END), true)
         };
@@ -525,7 +526,7 @@ mod tests {
         let row = |stored_at| StoredMessage {
             sender: "alice".to_owned(),
             room: "lobby".to_owned(),
-            kind: Kind::Message,
+            kind: MessageKind::Message,
             id: 1,
             content: "m".to_owned(),
             client_offset: None,
@@ -545,11 +546,11 @@ mod tests {
     #[test]
     fn rows_of_an_outbox_may_be_those_that_have_not_come_to_their_end() {
         let mut told = history([
-            (1, ALICE, invoked(1, Kind::Message)),
-            (2, ALICE, invoked(2, Kind::Message)),
-            (3, ALICE, invoked(3, Kind::Message)),
-            (4, ALICE, invoked(4, Kind::Typing)),
-            (5, BOB, invoked(5, Kind::Message)),
+            (1, ALICE, invoked(1, MessageKind::Message)),
+            (2, ALICE, invoked(2, MessageKind::Message)),
+            (3, ALICE, invoked(3, MessageKind::Message)),
+            (4, ALICE, invoked(4, MessageKind::Typing)),
+            (5, BOB, invoked(5, MessageKind::Message)),
             (6, ALICE, done(1)),
         ]);
         let expected = |history: &History| -> Vec<_> {

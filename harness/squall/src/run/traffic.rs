@@ -455,7 +455,7 @@ mod tests {
             operation: OperationId(operation),
             room: "lobby".to_owned(),
             content: content.to_owned(),
-            kind: squall_guarantees::Kind::Message,
+            kind: squall_guarantees::MessageKind::Message,
             size: None,
             echo: true,
         };

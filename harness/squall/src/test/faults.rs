@@ -4,7 +4,7 @@ use super::dice::Dice;
 use super::ranges::{Chances, Counts, Times};
 use super::who::Who;
 use crate::setting::Setting;
-use squall_simulator::{Fault as Order, FaultId, Latency, Link, Loss, MachineId, Strike};
+use squall_simulator::{FaultId, Intervention, Latency, Link, Loss, MachineId, Strike};
 use std::time::Duration;
 
 /// Something that goes wrong. [`partition`], [`kill`] and their like make one; if nothing else is
@@ -252,7 +252,7 @@ pub(super) struct Planned {
     /// The machines whose programs it ends, and in which time.
     pub(super) kills: Vec<usize>,
     pub(super) latest: Duration,
-    orders: Vec<(Duration, Order)>,
+    interventions: Vec<(Duration, Intervention)>,
 }
 
 /// The machines of a world, by place.
@@ -306,8 +306,10 @@ impl Fault {
             false => Duration::ZERO,
         };
         let end = from + lasting;
-        let mut orders = Vec::new();
-        let mut both = |begin: Order, over: Order| orders.extend([(from, begin), (end, over)]);
+        let mut interventions = Vec::new();
+        let mut both = |begin: Intervention, over: Intervention| {
+            interventions.extend([(from, begin), (end, over)])
+        };
         let choose = |dice: &mut Dice, who: &Who, part: &str| {
             who.choose(&format!("{label}, {part}"), dice, world.names)
         };
@@ -324,8 +326,10 @@ impl Fault {
                 let (a, b) = (world.ids(&a), world.ids(&b));
                 for (from, to) in [(a.clone(), b.clone()), (b, a)] {
                     match self.kind {
-                        Kind::Hold(..) => both(hold_order(&from, &to), Order::Release { from, to }),
-                        _ => both(cut_order(&from, &to), Order::Mend { from, to }),
+                        Kind::Hold(..) => {
+                            both(holding(&from, &to), Intervention::Release { from, to })
+                        }
+                        _ => both(cutting(&from, &to), Intervention::Mend { from, to }),
                     }
                 }
                 words
@@ -334,14 +338,14 @@ impl Fault {
                 let (a, b) = (choose(dice, a, "senders"), choose(dice, b, "receivers"));
                 let words = format!("partition from {} to {}", world.names(&a), world.names(&b));
                 let (from, to) = (world.ids(&a), world.ids(&b));
-                both(cut_order(&from, &to), Order::Mend { from, to });
+                both(cutting(&from, &to), Intervention::Mend { from, to });
                 words
             }
             Kind::Isolate(who) => {
                 let who = choose(dice, who, "whom");
                 let (a, b) = (world.ids(&who), world.ids(&world.others(&who)));
                 for (from, to) in [(a.clone(), b.clone()), (b, a)] {
-                    both(cut_order(&from, &to), Order::Mend { from, to });
+                    both(cutting(&from, &to), Intervention::Mend { from, to });
                 }
                 format!("isolation of {}", world.names(&who))
             }
@@ -356,13 +360,13 @@ impl Fault {
                 );
                 let between = (world.ids(&a), world.ids(&b));
                 let (begin, over) = (between.clone(), between);
-                let begin = Order::Loss {
+                let begin = Intervention::Loss {
                     between: begin,
                     loss: Some(chance),
                 };
                 both(
                     begin,
-                    Order::Loss {
+                    Intervention::Loss {
                         between: over,
                         loss: None,
                     },
@@ -384,12 +388,12 @@ impl Fault {
                 };
                 for (from, to) in [(a.clone(), b.clone()), (b, a)] {
                     both(
-                        Order::Link {
+                        Intervention::Link {
                             from: from.clone(),
                             to: to.clone(),
                             link: Box::new(slow.clone()),
                         },
-                        Order::Link {
+                        Intervention::Link {
                             from,
                             to,
                             link: Box::new(world.link.clone()),
@@ -407,19 +411,19 @@ impl Fault {
                     grace = Some(dice.time(&format!("{label}, grace"), time));
                 }
                 for id in world.ids(&kills) {
-                    let order = match self.kind {
+                    let intervention = match self.kind {
                         Kind::Terminate(_) => match grace {
-                            None => Order::Terminate(id),
-                            Some(grace) => Order::Stop { machine: id, grace },
+                            None => Intervention::Terminate(id),
+                            Some(grace) => Intervention::Stop { machine: id, grace },
                         },
-                        Kind::PowerLoss(_) => Order::PowerLoss(id),
-                        Kind::TornPowerLoss(_) => Order::TornPowerLoss {
+                        Kind::PowerLoss(_) => Intervention::PowerLoss(id),
+                        Kind::TornPowerLoss(_) => Intervention::TornPowerLoss {
                             machine: id,
                             sector: 4096,
                         },
-                        _ => Order::Kill(id),
+                        _ => Intervention::Kill(id),
                     };
-                    orders.push((from, order));
+                    interventions.push((from, intervention));
                 }
                 format!("{} of {}", self.kind.word(), world.names(&kills))
             }
@@ -429,9 +433,9 @@ impl Fault {
                 for machine in world.ids(&kills) {
                     let (call, latest) = (call.into(), from + SOON);
                     let strike = Strike::Kill;
-                    orders.push((
+                    interventions.push((
                         from,
-                        Order::AtCall {
+                        Intervention::AtCall {
                             machine,
                             call,
                             latest,
@@ -445,10 +449,12 @@ impl Fault {
                 let who = choose(dice, who, "whom");
                 for machine in world.ids(&who) {
                     match self.kind {
-                        Kind::Pause(_) => both(Order::Pause(machine), Order::Resume(machine)),
+                        Kind::Pause(_) => {
+                            both(Intervention::Pause(machine), Intervention::Resume(machine))
+                        }
                         _ => both(
-                            Order::Suspend(machine),
-                            Order::Wake {
+                            Intervention::Suspend(machine),
+                            Intervention::Wake {
                                 machine,
                                 clocks_jump: true,
                             },
@@ -462,8 +468,8 @@ impl Fault {
                 let moves = world
                     .ids(&who)
                     .into_iter()
-                    .map(|id| (from, Order::Move(id)));
-                orders.extend(moves);
+                    .map(|id| (from, Intervention::Move(id)));
+                interventions.extend(moves);
                 format!("new address of {}", world.names(&who))
             }
         };
@@ -473,11 +479,11 @@ impl Fault {
         };
         let restart = self.restarts.map(|after| {
             let restart = latest + dice.time(&format!("{label}, restarts after"), after);
-            orders.extend(
+            interventions.extend(
                 world
                     .ids(&kills)
                     .into_iter()
-                    .map(|id| (restart, Order::Boot(id))),
+                    .map(|id| (restart, Intervention::Boot(id))),
             );
             restart
         });
@@ -492,27 +498,27 @@ impl Fault {
             until,
             kills,
             latest,
-            orders,
+            interventions,
         }
     }
 }
 
-fn cut_order(from: &[MachineId], to: &[MachineId]) -> Order {
+fn cutting(from: &[MachineId], to: &[MachineId]) -> Intervention {
     let (from, to) = (from.to_vec(), to.to_vec());
-    Order::Cut { from, to }
+    Intervention::Cut { from, to }
 }
 
-fn hold_order(from: &[MachineId], to: &[MachineId]) -> Order {
+fn holding(from: &[MachineId], to: &[MachineId]) -> Intervention {
     let (from, to) = (from.to_vec(), to.to_vec());
-    Order::Hold { from, to }
+    Intervention::Hold { from, to }
 }
 
 impl Planned {
     pub(super) fn strike(&mut self, world: &mut squall_simulator::World) -> Vec<FaultId> {
-        let orders = std::mem::take(&mut self.orders);
-        orders
+        let interventions = std::mem::take(&mut self.interventions);
+        interventions
             .into_iter()
-            .map(|(at, order)| world.at(at, order))
+            .map(|(at, intervention)| world.at(at, intervention))
             .collect()
     }
 }

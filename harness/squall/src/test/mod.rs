@@ -47,7 +47,7 @@ use play::{Asked, Outcome};
 use settings::Settings;
 use squall_guarantees::counted;
 use squall_guarantees::observed::{Told, Verdict};
-use squall_simulator::{Bounds, Crash, isolated};
+use squall_simulator::{Crash, ProcessLimits, isolated};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -68,7 +68,7 @@ pub struct Test {
 }
 
 /// What a run may use of the host.
-const BOUNDS: Bounds = Bounds {
+const LIMITS: ProcessLimits = ProcessLimits {
     time: Duration::from_secs(60),
     memory: 4 << 30,
 };
@@ -159,7 +159,7 @@ impl Test {
         let fixed = fixed.clone();
         let asked = Asked { seed, fixed, trace };
         let asked = serde_json::to_vec(&asked).expect("what is asked for can be written");
-        let answer = isolated(self.play, &asked, BOUNDS)?;
+        let answer = isolated(self.play, &asked, LIMITS)?;
         Ok(serde_json::from_slice(&answer).expect("a run answers so"))
     }
 

@@ -8,7 +8,7 @@ use super::world::World;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::observed::{Disturbance, Machine, Observation, Observed, Verdict};
 use squall_guarantees::seconds;
-use squall_simulator::{Fault as Order, FaultId, MachineId, TraceEvent, simulate};
+use squall_simulator::{FaultId, Intervention, MachineId, TraceEvent, simulate};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -234,7 +234,7 @@ fn read_at_the_end(
     lives: usize,
 ) -> Vec<Observation> {
     let now = simulated.now();
-    simulated.at(now, Order::Kill(id));
+    simulated.at(now, Intervention::Kill(id));
     // A killed program calls nothing any more, so nothing can be refused.
     let _ = simulated.run_until(now);
     listen();

@@ -9,13 +9,13 @@ use tokio::sync::mpsc;
 /// The broker, as the exchange sees it.
 pub(super) struct Broker {
     pub(super) adapter: Adapter,
-    pub(super) link: Option<Link>,
+    pub(super) link: Option<BrokerConnection>,
     /// What has come before its turn, by id.
     pub(super) ahead: BTreeMap<i64, StoredMessage>,
 }
 
 /// A connection to the broker.
-pub(super) struct Link {
+pub(super) struct BrokerConnection {
     pub(super) requests: mpsc::UnboundedSender<Request>,
     /// How far the log went when the connection was made.
     pub(super) log_end: i64,

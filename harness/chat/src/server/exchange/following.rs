@@ -1,11 +1,11 @@
 //! The exchange of a server in a cluster: what its clients say goes to the broker, and what comes
 //! from the broker goes to them.
 
-use super::broker::{Broker, Link, Waiting};
+use super::broker::{Broker, BrokerConnection, Waiting};
 use super::{Exchange, message};
 use crate::cause::Rejection;
 use crate::cluster::{Adapter, Notice, Outcome, Request};
-use crate::message::Kind;
+use crate::message::MessageKind;
 use crate::server::ToClient;
 use crate::server::reply::Reply;
 use crate::server::session::SessionNumber;
@@ -43,7 +43,7 @@ impl Exchange {
     ) -> Result<(), StorageError> {
         self.database.check_copy(log_end)?;
         if let Some(broker) = &mut self.broker {
-            broker.link = Some(Link {
+            broker.link = Some(BrokerConnection {
                 requests,
                 log_end,
                 asked: 0,
@@ -115,7 +115,7 @@ impl Exchange {
     pub(in crate::server) fn heed(&mut self, notice: Notice) -> Result<(), StorageError> {
         match notice {
             Notice::Entry { message } => self.take_in(message),
-            Notice::Published { message } if message.message.kind == Kind::Typing => {
+            Notice::Published { message } if message.message.kind == MessageKind::Typing => {
                 self.tell_typing(None, &message.message);
                 Ok(())
             }

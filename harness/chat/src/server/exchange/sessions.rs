@@ -2,7 +2,7 @@
 //! a message costs what it has receivers, however many others are connected.
 
 use crate::message::{full_name, namespace_of, room_of};
-use crate::server::session::{Session, SessionNumber};
+use crate::server::session::{ChatSession, SessionNumber};
 use crate::storage::{NewMessage, StorageError};
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +11,7 @@ use std::ops::{Index, IndexMut};
 #[derive(Default)]
 pub(super) struct Sessions {
     arrived: BTreeMap<SessionNumber, Place>,
-    places: Slab<Session>,
+    places: Slab<ChatSession>,
     /// By full name.
     rooms: HashMap<String, BTreeMap<SessionNumber, Place>>,
 }
@@ -21,7 +21,7 @@ pub(super) struct Sessions {
 pub(super) struct Place(usize);
 
 impl Sessions {
-    pub(super) fn insert(&mut self, number: SessionNumber, session: Session) {
+    pub(super) fn insert(&mut self, number: SessionNumber, session: ChatSession) {
         let place = Place(self.places.vacant_key());
         for room in session.rooms().keys() {
             self.enter(room, number, place);
@@ -30,7 +30,7 @@ impl Sessions {
         self.arrived.insert(number, place);
     }
 
-    pub(super) fn remove(&mut self, number: SessionNumber) -> Option<Session> {
+    pub(super) fn remove(&mut self, number: SessionNumber) -> Option<ChatSession> {
         let place = self.arrived.remove(&number)?;
         let session = self.places.remove(place.0);
         for room in session.rooms().keys() {
@@ -39,11 +39,11 @@ impl Sessions {
         Some(session)
     }
 
-    pub(super) fn get(&self, number: SessionNumber) -> Option<&Session> {
+    pub(super) fn get(&self, number: SessionNumber) -> Option<&ChatSession> {
         self.arrived.get(&number).map(|&place| &self[place])
     }
 
-    pub(super) fn get_mut(&mut self, number: SessionNumber) -> Option<&mut Session> {
+    pub(super) fn get_mut(&mut self, number: SessionNumber) -> Option<&mut ChatSession> {
         let place = *self.arrived.get(&number)?;
         Some(&mut self[place])
     }
@@ -55,7 +55,7 @@ impl Sessions {
         Some(*number)
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Session> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &ChatSession> {
         self.arrived.values().map(|&place| &self[place])
     }
 
@@ -127,15 +127,15 @@ impl Sessions {
 }
 
 impl Index<Place> for Sessions {
-    type Output = Session;
+    type Output = ChatSession;
 
-    fn index(&self, place: Place) -> &Session {
+    fn index(&self, place: Place) -> &ChatSession {
         &self.places[place.0]
     }
 }
 
 impl IndexMut<Place> for Sessions {
-    fn index_mut(&mut self, place: Place) -> &mut Session {
+    fn index_mut(&mut self, place: Place) -> &mut ChatSession {
         &mut self.places[place.0]
     }
 }

@@ -11,7 +11,7 @@
 
 use super::Exchange;
 use crate::cause::Rejection;
-use crate::message::Kind;
+use crate::message::MessageKind;
 use crate::server::given::Given;
 use crate::server::reply::{Reply, refuse};
 use crate::server::session::SessionNumber;
@@ -84,7 +84,7 @@ impl Exchange {
         let (mut messages, mut rest) = (Vec::new(), Vec::new());
         for (number, given) in turn {
             match given {
-                Given::Message(submission, reply) if submission.kind != Kind::Typing => {
+                Given::Message(submission, reply) if submission.kind != MessageKind::Typing => {
                     messages.push((number, submission, reply));
                 }
                 other => rest.push((number, other)),

@@ -1,7 +1,7 @@
 //! What shows that a connection or a session ended without a cause.
 
 use crate::evidence::{Moment, Proof};
-use crate::{Cause, Time, nanoseconds, seconds};
+use crate::{EndCause, Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub struct Uncaused {
     /// Why, as the teller says it to people.
     pub reason: String,
     /// Why, as a value.
-    pub cause: Cause,
+    pub cause: EndCause,
 }
 
 impl Proof for Uncaused {
@@ -69,7 +69,7 @@ mod tests {
             session: "s1".to_owned(),
             at: Time::from_secs(3),
             reason: "heartbeat".to_owned(),
-            cause: Cause::TimedOut,
+            cause: EndCause::TimedOut,
         };
         insta::assert_snapshot!(moment(uncaused), @"3.000 s bob: lost session s1 without a cause");
     }

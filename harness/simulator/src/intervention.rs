@@ -1,4 +1,5 @@
-//! What can happen to machines and to the network between them.
+//! How a test intervenes in the world: what can be done to machines and to the network between
+//! them.
 
 use crate::ids::MachineId;
 use crate::kernel::clock::ClockChange;
@@ -8,10 +9,11 @@ use crate::kernel::strikes::Strike;
 use crate::network::{Gateway, Link, Rule};
 use std::time::Duration;
 
-/// Something that happens to machines or to the network.
+/// Something that is done to machines or to the network from outside. A fault begins with one and
+/// usually ends with another.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum Intervention {
     /// Packets from the first machines to the others are dropped, also those under way.
     /// For a partition both ways, cut both ways. What is cut twice has to be mended twice.
     Cut {
@@ -20,7 +22,7 @@ pub enum Fault {
         /// The receivers.
         to: Vec<MachineId>,
     },
-    /// Ends a [`Fault::Cut`].
+    /// Ends a [`Intervention::Cut`].
     Mend {
         /// The senders.
         from: Vec<MachineId>,
@@ -43,7 +45,7 @@ pub enum Fault {
         /// The receivers.
         to: Vec<MachineId>,
     },
-    /// Ends a [`Fault::Hold`].
+    /// Ends a [`Intervention::Hold`].
     Release {
         /// The senders.
         from: Vec<MachineId>,
@@ -79,7 +81,7 @@ pub enum Fault {
         /// What it does.
         rule: Rule,
     },
-    /// Ends a [`Fault::Rule`].
+    /// Ends a [`Intervention::Rule`].
     EndRule {
         /// The senders.
         from: Vec<MachineId>,
@@ -124,7 +126,7 @@ pub enum Fault {
     Kill(MachineId),
     /// The process is sent SIGTERM. One that has a handler for it (`tokio::signal`, `signal-hook`,
     /// `sigaction(2)`) or reads it from a `signalfd(2)` can end in good order; any other one ends
-    /// at once, like after a [`Fault::Kill`].
+    /// at once, like after a [`Intervention::Kill`].
     Terminate(MachineId),
     /// The process is stopped as a supervisor does it: it is sent SIGTERM, and is killed if the
     /// same process still runs after the time of grace.
@@ -136,7 +138,7 @@ pub enum Fault {
     },
     /// The process is sent a signal, by number (`signal(7)`): it runs a handler, or does by default
     /// what Linux does, and SIGPIPE is ignored by default as in all programs of Rust. SIGSTOP is a
-    /// [`Fault::Pause`], SIGCONT its end.
+    /// [`Intervention::Pause`], SIGCONT its end.
     Signal {
         /// The machine.
         machine: MachineId,
@@ -157,12 +159,12 @@ pub enum Fault {
     Boot(MachineId),
     /// The process does not run, as after SIGSTOP; its kernel does.
     Pause(MachineId),
-    /// Ends a [`Fault::Pause`].
+    /// Ends a [`Intervention::Pause`].
     Resume(MachineId),
     /// The whole machine stands still, its kernel and its clocks included, like a virtual machine
     /// that is moved to another host. Up to 1,000 packets wait at its network card.
     Suspend(MachineId),
-    /// Ends a [`Fault::Suspend`].
+    /// Ends a [`Intervention::Suspend`].
     Wake {
         /// The machine.
         machine: MachineId,
@@ -192,7 +194,7 @@ pub enum Fault {
     },
 }
 
-impl Fault {
+impl Intervention {
     /// Whom it strikes first, and what it is in words.
     pub(crate) fn describe<'a>(&self, name: impl Fn(MachineId) -> &'a str) -> (MachineId, String) {
         let names = |machines: &[MachineId]| {
