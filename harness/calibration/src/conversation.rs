@@ -1,4 +1,4 @@
-//! One conversation without a loss, of which every segment is compared.
+//! One conversation without losses, compared segment by segment.
 
 use crate::segment::count_from_zero;
 use crate::stage::{Conversation, Here, MS, SECOND, Stage, program};
@@ -16,7 +16,7 @@ pub struct Segments {
     pub server: String,
 }
 
-/// Bytes of each request, and of the answer to it.
+/// Bytes in each request and in its answer.
 const EXCHANGES: [(usize, usize); 6] = [
     (100, 100),
     (1, 5_000),
@@ -26,7 +26,7 @@ const EXCHANGES: [(usize, usize); 6] = [
     (20_000, 100),
 ];
 
-/// Lets a client ask and a server answer, and writes down what they sent.
+/// Lets a client ask and a server answer, and records what they sent.
 pub(crate) fn held(stage: &dyn Stage) -> Segments {
     let conversation = Conversation {
         keep_packets: true,
@@ -48,7 +48,7 @@ pub(crate) fn held(stage: &dyn Stage) -> Segments {
     }
 }
 
-/// Asks, waits for the answer, and pauses: for longer than any delayed acknowledgement.
+/// Asks, waits for the answer, and pauses for longer than any delayed acknowledgement.
 async fn ask(here: Here) {
     let mut peer = here.connect().await.expect("it listens");
     peer.set_nodelay(true).expect("a connection");

@@ -21,17 +21,17 @@ use world::InTheWorld;
 /// One thing that was measured in the world and on Linux.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// What, under which conditions.
+    /// What was measured, and under which conditions.
     pub what: String,
-    /// What came out in the world.
+    /// The result in the world.
     pub world: f64,
-    /// What came out on Linux.
+    /// The result on Linux.
     pub linux: f64,
     /// The unit of both.
     pub unit: &'static str,
     /// What decides it.
     pub why: &'static str,
-    /// Between what their ratio must be.
+    /// The bounds of their ratio.
     pub bounds: RangeInclusive<f64>,
 }
 
@@ -47,14 +47,14 @@ pub fn stored() -> Recording {
     toml::from_str(include_str!("../linux.toml")).expect("it is as it was written")
 }
 
-/// Measures the world, and sets it beside Linux.
+/// Measures the world and compares it with Linux.
 ///
 /// # Errors
 ///
-/// With what the recording does not tell, or tells of what is not measured any more.
+/// If an answer is missing from the recording, or the recording has one that is no longer measured.
 pub fn calibrate(linux: &Recording) -> Result<Vec<Row>, String> {
     let questions = questions::all();
-    // Before the minutes that measuring takes.
+    // Checked before the minutes of measuring.
     let asked: Vec<&str> = (questions.iter().flat_map(|question| &question.answers))
         .map(|answer| &*answer.what)
         .collect();
@@ -104,7 +104,7 @@ pub fn calibrate(linux: &Recording) -> Result<Vec<Row>, String> {
         .collect()
 }
 
-/// The segments of one conversation in the world, to be compared with [`Recording::conversation`].
+/// The segments of one conversation in the world, for comparison with [`Recording::conversation`].
 pub fn conversation_in_the_world() -> Segments {
     conversation::held(&InTheWorld)
 }

@@ -1,10 +1,10 @@
 //! Conversations on the Linux kernel of this computer.
 //!
-//! Each program has a thread with a network namespace of its own, and in it a TUN device. Between
-//! the two devices an [emulator] forwards packets after a delay, through a queue with a rate, and
-//! loses or cuts what it is told to. All three have real-time priority. That takes the rights of
-//! root. Nothing outside of the namespaces is changed, and they end with their threads; so what
-//! Linux remembers of destinations (`tcp_metrics`) is forgotten each time.
+//! Each program has a thread in its own network namespace, which contains a TUN device. Between the
+//! two devices an [emulator] forwards packets after a delay, through a queue with a rate, and drops
+//! packets or cuts the path as instructed. All three threads have real-time priority, so this needs
+//! root. Nothing outside the namespaces is changed, and they end with their threads, so what Linux
+//! remembers about destinations (`tcp_metrics`) is forgotten each time.
 
 mod emulator;
 mod namespace;
@@ -20,14 +20,14 @@ use tokio::sync::oneshot;
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 1);
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 2);
 
-/// How long everything has to be set up before the client starts.
+/// How long all the setup may take before the client starts.
 const HEAD_START: Duration = Duration::from_millis(300);
 
 /// Two namespaces and an emulator between them.
 pub(crate) struct OnLinux;
 
 impl OnLinux {
-    /// Finds out whether this computer lets us make namespaces and devices.
+    /// Checks whether this computer lets us create namespaces and devices.
     pub(crate) fn is_possible() -> nix::Result<()> {
         let tried = thread::spawn(|| namespace::enter(CLIENT).map(drop));
         tried.join().expect("it does not panic")
@@ -71,8 +71,8 @@ impl Stage for OnLinux {
     }
 }
 
-/// Runs a program in a namespace of its own, until it is done or the time is over. The client waits
-/// for its start.
+/// Runs a program in its own namespace until it finishes or time runs out. The client waits for its
+/// start time.
 fn run(
     address: Ipv4Addr,
     device: Sender<namespace::Tun>,

@@ -1,30 +1,30 @@
-//! What is asked of both: a way to measure, and what comes out of it.
+//! What is asked of both sides: how to measure, and what results.
 
 use crate::stage::Stage;
 use std::ops::RangeInclusive;
 
-/// How close the world has to come to Linux, and how close where the losses are random, beside what
-/// chance leaves open ([`Recorded::doubt`](crate::Recorded::doubt)).
+/// How close the world has to come to Linux, and how close where losses are random, in addition to
+/// the uncertainty left by chance ([`Recorded::doubt`](crate::Recorded::doubt)).
 pub(crate) const CLOSE: RangeInclusive<f64> = 0.85..=1.15;
 pub(crate) const RANDOM: RangeInclusive<f64> = 0.75..=1.25;
 
 /// A way to measure.
 pub(crate) type Ask = dyn Fn(&dyn Stage, u64) -> Vec<f64> + Send + Sync;
 
-/// What is measured in one go.
+/// Values that are measured together.
 pub(crate) struct Question {
     pub(crate) answers: Vec<Answer>,
-    /// Measures, with a seed for what is random.
+    /// Measures, with a seed for the randomness.
     pub(crate) ask: Box<Ask>,
-    /// How many times it is asked in the world, with seeds from 1. The mean is told.
+    /// How many times it is asked in the world, with seeds starting at 1. The mean is reported.
     pub(crate) runs: u32,
     /// How many times Linux is asked.
     pub(crate) linux_runs: u32,
-    /// It needs a processor of Linux for itself.
+    /// It needs a whole processor when measured on Linux.
     pub(crate) is_heavy: bool,
 }
 
-/// A value that comes out.
+/// One resulting value.
 #[derive(Clone)]
 pub(crate) struct Answer {
     pub(crate) what: String,
@@ -32,16 +32,15 @@ pub(crate) struct Answer {
     /// What decides it.
     pub(crate) why: &'static str,
     pub(crate) bounds: RangeInclusive<f64>,
-    /// It is a mean of what chance makes of it: the bounds are wider by how little is known of
-    /// Linux's.
+    /// It is a mean over random outcomes: the bounds are widened by the uncertainty of Linux's
+    /// value.
     pub(crate) is_random: bool,
-    /// Whatever disturbs it on a real computer makes it less, so of several runs the best one
-    /// counts.
+    /// Any disturbance on a real computer lowers it, so the best of several runs counts.
     pub(crate) best_counts: bool,
 }
 
 impl Question {
-    /// One that is the same each time.
+    /// An answer that is the same each time.
     pub(crate) fn new(
         answers: Vec<Answer>,
         ask: impl Fn(&dyn Stage) -> Vec<f64> + Send + Sync + 'static,
@@ -55,7 +54,7 @@ impl Question {
         }
     }
 
-    /// The means of what came out of its runs.
+    /// The means of the results of its runs.
     pub(crate) fn means(&self, stage: &dyn Stage) -> Vec<f64> {
         let mut means = vec![0.0; self.answers.len()];
         for seed in 1..=u64::from(self.runs) {
@@ -81,7 +80,7 @@ impl Answer {
     }
 }
 
-/// The middle one; infinite if there is none.
+/// The median; infinite if there are no values.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.get(values.len() / 2);

@@ -1,4 +1,4 @@
-//! What Linux was measured to do: asking it, and the form in which that is stored.
+//! What Linux was measured to do: measuring it, and the stored form.
 
 use crate::conversation::Segments;
 use crate::linux::OnLinux;
@@ -8,18 +8,18 @@ use crate::{conversation, questions};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
-/// How many measurements are taken at the same time. Most of the time they wait.
+/// How many measurements run at the same time. They spend most of their time waiting.
 const AT_ONCE: usize = 40;
 
 /// What Linux did.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recording {
-    /// Its name, release and machine, as `uname` tells them.
+    /// Its name, release and machine, as reported by `uname`.
     pub kernel: String,
     /// The segments of one conversation, each direction in the order of sending.
     pub conversation: Segments,
-    /// All that was measured.
+    /// Everything that was measured.
     #[serde(rename = "answer")]
     pub answers: Vec<Recorded>,
 }
@@ -28,17 +28,16 @@ pub struct Recording {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recorded {
-    /// What, under which conditions.
+    /// What was measured, and under which conditions.
     pub what: String,
     /// The unit of the values.
     pub unit: String,
-    /// What came out, each time.
+    /// The result of each run.
     pub values: Vec<f64>,
 }
 
 impl Recording {
-    /// Takes over what was measured anew. The conversation stays: it is held with everything else,
-    /// one at a time.
+    /// Replaces whatever was measured again. The conversation is kept.
     pub fn update(&mut self, newer: Recording) {
         self.kernel = newer.kernel;
         for answer in newer.answers {
@@ -56,8 +55,7 @@ impl Recorded {
         self.values.iter().sum::<f64>() / self.values.len() as f64
     }
 
-    /// How far the mean of so many values may be from that of all that there could be: two standard
-    /// errors, as a share of it.
+    /// How far this mean may be from the true mean: two standard errors, as a fraction of it.
     pub fn doubt(&self) -> f64 {
         let (mean, count) = (self.mean(), self.values.len() as f64);
         let squares = self.values.iter().map(|value| (value - mean).powi(2));
@@ -70,13 +68,13 @@ impl Recorded {
     }
 }
 
-/// Measures what the Linux kernel of this computer does, as far as `wanted` wants it by its name.
-/// All of it takes some twenty minutes, the rights of root and `/dev/net/tun`. `progress` is told
-/// how many measurements of how many are done.
+/// Measures what the Linux kernel of this computer does, for the names that `wanted` accepts. All
+/// of it takes about twenty minutes, and needs root and `/dev/net/tun`. `progress` receives the
+/// number of finished measurements and the total.
 ///
 /// # Errors
 ///
-/// If namespaces or devices cannot be made.
+/// If namespaces or devices cannot be created.
 pub fn record(
     wanted: impl Fn(&str) -> bool,
     progress: impl Fn(usize, usize) + Sync,
@@ -84,7 +82,7 @@ pub fn record(
     OnLinux::is_possible()?;
     let mut questions = questions::all();
     questions.retain(|question| question.answers.iter().any(|answer| wanted(&answer.what)));
-    // The longest come last in the table, and are begun first.
+    // The longest come last in the table, and are started first.
     let mut runs: Vec<(usize, u64)> = Vec::new();
     for (index, question) in questions.iter().enumerate().rev() {
         runs.extend((1..=u64::from(question.linux_runs)).map(|seed| (index, seed)));
@@ -112,7 +110,7 @@ fn collect(questions: &[Question], answered: &[(usize, Vec<f64>)]) -> Vec<Record
             all.push(Recorded {
                 what: answer.what.clone(),
                 unit: answer.unit.to_owned(),
-                // Four digits are more than the jitter leaves.
+                // The jitter leaves fewer than four significant digits.
                 values: of_it.map(|(_, values)| round(values[place])).collect(),
             });
         }

@@ -1,4 +1,5 @@
-//! What a segment says, with numbers that do not depend on where its connection began to count.
+//! The contents of a segment, with numbers that do not depend on the connection's initial sequence
+//! numbers.
 
 use smoltcp::wire::{IpProtocol, Ipv4Packet, TcpOption, TcpPacket};
 use std::fmt;
@@ -7,12 +8,11 @@ use std::time::Duration;
 /// A segment that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
-    /// When it was sent, from the client's start.
+    /// When it was sent, counted from the client's start.
     pub(crate) at: Duration,
     pub(crate) from_client: bool,
-    /// Which flags it has: S, F, R and a dot for ACK, as tcpdump writes them. PSH is left out:
-    /// Linux also sets it on the last segment of whatever it has handed to the network card at
-    /// once.
+    /// Its flags: S, F, R and a dot for ACK, as tcpdump writes them. PSH is left out: Linux also
+    /// sets it on the last segment of whatever it hands to the network card in one go.
     pub(crate) flags: String,
     pub(crate) sequence: u32,
     pub(crate) acknowledges: Option<u32>,
@@ -23,7 +23,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Reads an IPv4 packet; none if it is no segment.
+    /// Reads an IPv4 packet; none if it is not a TCP segment.
     pub(crate) fn read(bytes: &[u8], at: Duration, from_client: bool) -> Option<Segment> {
         let ip = Ipv4Packet::new_checked(bytes).ok()?;
         if ip.next_header() != IpProtocol::Tcp {
@@ -50,7 +50,7 @@ impl Segment {
         })
     }
 
-    /// The number of the byte behind its data.
+    /// The number of the byte after its data.
     pub(crate) fn end(&self) -> u32 {
         self.sequence.wrapping_add(self.length as u32)
     }
@@ -78,7 +78,7 @@ fn options(mut bytes: &[u8]) -> Vec<&'static str> {
     names
 }
 
-/// Lets both directions count from zero, as captures are shown.
+/// Makes both directions count from zero, as captures are shown.
 pub(crate) fn count_from_zero(segments: &mut [Segment]) {
     let first = |from_client: bool, segments: &[Segment]| {
         let mut of_it = segments.iter().filter(|one| one.from_client == from_client);

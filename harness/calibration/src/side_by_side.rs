@@ -1,10 +1,11 @@
-//! Work that is done by several threads.
+//! Work shared between several threads.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Does the work of all tasks, so many at a time, and says after each how many are done.
+/// Does the work of all tasks, up to a given number at a time, and reports after each how many are
+/// done.
 pub(crate) fn side_by_side<T: Sync, R: Send>(
     tasks: &[T],
     at_once: usize,

@@ -1,5 +1,5 @@
-//! What a measurement needs of the place where it is taken: two computers, a path between them, and
-//! a clock.
+//! What a measurement needs from the place where it is made: two computers, a path between them,
+//! and a clock.
 
 use crate::segment::Segment;
 use std::io;
@@ -16,7 +16,7 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// Where conversations take place.
 pub(crate) trait Stage: Sync {
-    /// Lets a server and a client talk until they are done or the time is over.
+    /// Lets a server and a client talk until they are done or time runs out.
     fn play(&self, conversation: Conversation) -> Observed;
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Conversation {
     pub(crate) path: Path,
     pub(crate) server: Program,
     pub(crate) client: Program,
-    /// How long it lasts, from the client's start.
+    /// How long it lasts, counted from the client's start.
     pub(crate) until: Duration,
     pub(crate) strikes: Vec<Strike>,
     /// Whether to keep the packets.
@@ -35,7 +35,7 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    /// Over a path that is only long, without a strike.
+    /// Over a path that only has latency, without a strike.
     pub(crate) fn plain(round_trip: Duration, server: Program, client: Program) -> Conversation {
         Conversation {
             path: Path {
@@ -53,13 +53,13 @@ impl Conversation {
     }
 }
 
-/// What packets meet on their way, in both directions.
+/// What packets meet on their way in either direction.
 #[derive(Clone)]
 pub(crate) struct Path {
     pub(crate) round_trip: Duration,
     /// With a queue of [`QUEUE`] bytes in front of it.
     pub(crate) bits_per_second: Option<u64>,
-    /// The share of packets that are lost at random.
+    /// The fraction of packets lost at random.
     pub(crate) loss: f64,
 }
 
@@ -69,14 +69,14 @@ pub(crate) const QUEUE: u64 = 1_500_000;
 /// Something that happens to the path at a time.
 #[derive(Clone)]
 pub(crate) enum Strike {
-    /// So many packets with new data from the client are lost, of which the first is sent at this
-    /// time, and the others at these distances.
+    /// This many packets with new data from the client are lost: the first sent at this time, the
+    /// others at these intervals.
     Lose {
         at: Duration,
         count: u32,
         apart: Duration,
     },
-    /// From then on nothing arrives, nor does what is under way.
+    /// From then on nothing arrives; packets in flight are lost.
     Cut { at: Duration },
     /// Packets arrive again.
     Mend { at: Duration },
@@ -90,7 +90,7 @@ impl Strike {
     }
 }
 
-/// A program, as a function of where it runs.
+/// A program, as a function of the place where it runs.
 pub(crate) type Program = Arc<dyn Fn(Here) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
 
 pub(crate) fn program<F>(program: impl Fn(Here) -> F + Send + Sync + 'static) -> Program
@@ -100,10 +100,10 @@ where
     Arc::new(move |here| Box::pin(program(here)))
 }
 
-/// What a program knows of the place where it runs.
+/// What a program knows about the place where it runs.
 #[derive(Clone)]
 pub(crate) struct Here {
-    /// Where the server listens; for itself, at all addresses.
+    /// Where the server listens; the server itself uses all addresses.
     pub(crate) server: SocketAddr,
     pub(crate) clock: Clock,
     tell: Sender<(u64, f64)>,
@@ -118,9 +118,9 @@ impl Here {
         }
     }
 
-    /// Tells what was measured: a name or number, and a value.
+    /// Reports a measurement: a name or number, and a value.
     pub(crate) fn tell(&self, name: u64, value: f64) {
-        // At the end of a conversation nobody listens any more.
+        // At the end of a conversation, the receiver is gone.
         let _ = self.tell.send((name, value));
     }
 
@@ -146,8 +146,7 @@ impl Here {
     }
 }
 
-/// With CUBIC, which is what Linux comes with: somebody may have chosen another algorithm for this
-/// computer.
+/// With CUBIC, the default of Linux: this computer may be configured with another algorithm.
 fn socket() -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket2::SockRef::from(&socket).set_tcp_congestion(b"cubic")?;
@@ -158,13 +157,13 @@ fn socket() -> io::Result<TcpSocket> {
 #[derive(Clone, Copy)]
 pub(crate) enum Clock {
     World,
-    /// It started then.
+    /// The instant of the start.
     Real(Instant),
 }
 
-/// What came out of a conversation.
+/// The result of a conversation.
 pub(crate) struct Observed {
-    /// What the programs told.
+    /// What the programs reported.
     pub(crate) told: Vec<(u64, f64)>,
     /// The segments, if they were to be kept, in the order of their sending.
     pub(crate) segments: Vec<Segment>,

@@ -65,7 +65,7 @@ fn schedule(
     let both = [(client, server), (server, client)].map(|(from, to)| (vec![from], vec![to]));
     match *strike {
         Strike::Lose { at, count, apart } => {
-            // Not a partition: that would drop what is under way as well.
+            // Not a partition: that would also drop packets in flight.
             let last = at + apart * (count - 1);
             let margin = MS * 2 / 5;
             for (at, loss) in [(at - margin, 1.0), (last + margin, 0.0)] {

@@ -1,4 +1,4 @@
-//! TCP in the simulated world has the segments of Linux's, and the table of Linux is whole.
+//! TCP in the simulated world sends the same segments as Linux, and the table of Linux is complete.
 
 use squall_calibration::{Segments, conversation_in_the_world, stored};
 

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// How long a body waits for what should not happen.
+/// How long a body waits for something that should not happen.
 pub const UNEXPECTED: Duration = Duration::from_millis(300);
 
 /// How long a body may take. On a simulated machine this is virtual time.
@@ -21,7 +21,7 @@ pub(crate) type Body = fn(Log) -> Pin<Box<dyn Future<Output = io::Result<()>> + 
 /// One behaviour.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// What it is about: `connect`, `udp`, …
+    /// Its subject: `connect`, `udp`, …
     pub group: &'static str,
     /// The behaviour, as a sentence with underscores.
     pub name: &'static str,
@@ -34,20 +34,20 @@ pub struct Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The notes are the same.
+    /// The notes match.
     Same,
     /// They differ, and [`Comparison::explanation`] says why.
     Explained,
     /// They differ.
     Different,
-    /// There is an explanation, but nothing to explain.
+    /// There is an explanation, but no difference.
     Overexplained,
     /// The real kernel here cannot run it.
     NotAvailable,
 }
 
 impl Outcome {
-    /// Whether a comparison may end like this.
+    /// Whether this outcome is acceptable.
     pub fn is_fine(self) -> bool {
         !matches!(self, Outcome::Different | Outcome::Overexplained)
     }
@@ -80,7 +80,8 @@ impl Case {
         if available {
             real = self.on_real_kernel();
             if real != simulated && explanation.is_none() {
-                // Others use the real kernel as well, and may have taken a port or the processor.
+                // The real kernel is shared; another program may have taken a port or the
+                // processor.
                 real = self.on_real_kernel();
             }
         }
@@ -102,7 +103,7 @@ impl Case {
     }
 
     fn on_real_kernel(&self) -> Vec<String> {
-        // A runtime and a thread of its own: what one body leaves behind is nothing to the next.
+        // A separate runtime and thread: what one body leaves behind does not affect the next.
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
                 let runtime = tokio::runtime::Builder::new_current_thread()
@@ -125,7 +126,7 @@ impl Case {
             let (tell, told) = channel();
             world.machine("machine", move || {
                 let tell = tell.clone();
-                // The world outlives the program, and with it the receiver.
+                // The world outlives both the program and the receiver.
                 async move { drop(tell.send(case.notes().await)) }
             });
             if let Err(error) = world.run_until(2 * LIMIT) {

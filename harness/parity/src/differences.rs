@@ -1,4 +1,4 @@
-//! Where the simulated kernel differs from the real one, and why that is as it should be.
+//! Where the simulated kernel differs from the real one, and why that is acceptable.
 
 const DIFFERENCES: &[(&str, &str)] = &[];
 

@@ -1,11 +1,11 @@
 //! Is the simulated kernel what it claims to be? Each behaviour of the socket API has one body, an
-//! ordinary tokio program that notes what it sees. It runs on the real Linux kernel over its
+//! ordinary tokio program that notes what it observes. It runs on the real Linux kernel over its
 //! loopback, and on a simulated machine over that machine's loopback. The two lists of notes must
 //! be the same, or the difference must be explained in `differences.rs`.
 //!
 //! A body waits for what it wants to see, and never relies on how long something takes: the real
-//! kernel may be busy. What it does not want to see (that a datagram arrives, that a connection is
-//! made) it waits for as long as [`UNEXPECTED`].
+//! kernel may be busy. For something that must not happen (a datagram arriving, a connection being
+//! made) it waits for [`UNEXPECTED`].
 
 #![forbid(unsafe_code)]
 
@@ -22,7 +22,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
     cases::all()
 }
 
-/// Compares all behaviours, the groups beside one another, and returns them in their order.
+/// Compares all behaviours, the groups in parallel, and returns them in order.
 pub fn compare_all() -> Vec<Comparison> {
     let cases: Vec<&Case> = cases().collect();
     std::thread::scope(|scope| {

@@ -1,10 +1,10 @@
-//! What a body sees.
+//! What a body observes.
 
 use std::fmt::{Debug, Display};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The notes of a body, in the order in which it took them.
+/// The notes of a body, in the order in which it made them.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -20,7 +20,7 @@ impl Log {
         self.say(format_args!("{what}: {value:?}"));
     }
 
-    /// Notes what a call returned: the value, or the kind and the number of the error.
+    /// Notes what a call returned: the value, or the kind and number of the error.
     pub fn result<T: Debug>(&self, what: &str, result: io::Result<T>) {
         match result {
             Ok(value) => self.value(what, value),

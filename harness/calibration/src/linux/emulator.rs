@@ -1,4 +1,4 @@
-//! A network between two devices: a delay, a rate with a queue, losses, and what strikes it.
+//! A network between two devices: a delay, a rate with a queue, losses, and the strikes on it.
 
 use super::namespace::{Tun, take_priority};
 use crate::segment::Segment;
@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// It looks at least as often whether it is to stop.
+/// The longest time between checks of whether to stop.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// A packet of a TUN device, at most.
+/// The largest packet of a TUN device.
 const PACKET: usize = 1 << 16;
 
 /// A thread that forwards packets.
@@ -28,7 +28,7 @@ pub(super) struct Emulator {
 }
 
 impl Emulator {
-    /// Between the devices of a client and a server. Times are counted from `start`.
+    /// Starts it between the devices of a client and a server. Times are counted from `start`.
     pub(super) fn start(
         [client, server]: [Tun; 2],
         conversation: &Conversation,
@@ -65,7 +65,7 @@ impl Emulator {
         Emulator { thread, stop }
     }
 
-    /// What was sent, if it was to be kept.
+    /// What was sent, if it was to be kept. Stops the thread.
     pub(super) fn stop(self) -> Vec<Segment> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the emulator does not panic")
@@ -73,10 +73,10 @@ impl Emulator {
 }
 
 struct Network {
-    /// From the client, and from the server.
+    /// From the client and from the server.
     directions: [Direction; 2],
     start: Instant,
-    /// Those to come, the first first.
+    /// The strikes to come, earliest first.
     strikes: VecDeque<Strike>,
     is_cut: bool,
     segments: Option<Vec<Segment>>,
@@ -88,9 +88,9 @@ struct Direction {
     bits_per_second: Option<u64>,
     loss: f64,
     dice: ChaCha8Rng,
-    /// Under way, with the time of arrival.
+    /// In flight, with the arrival time.
     queue: VecDeque<(Instant, Vec<u8>)>,
-    /// When the rate lets the next packet through.
+    /// When the rate allows the next packet.
     free_at: Instant,
     /// How many packets with new data are to be lost.
     to_lose: u32,
@@ -113,7 +113,7 @@ impl Network {
         }
     }
 
-    /// Hands over what has arrived. Says when the next packet will.
+    /// Hands over what has arrived. Returns when the next packet will.
     fn deliver(&mut self, to: [&Tun; 2]) -> Instant {
         let mut next = Instant::now() + PATIENCE;
         for (direction, mut to) in self.directions.iter_mut().zip(to) {
@@ -122,7 +122,7 @@ impl Network {
                     next = next.min(*due);
                     break;
                 }
-                // A device that takes no more loses it, as a network card does.
+                // If the device accepts no more, the packet is lost, as with a network card.
                 let _ = to.write(packet);
                 direction.queue.pop_front();
             }
@@ -130,10 +130,10 @@ impl Network {
         next
     }
 
-    /// Does what is to happen by now. Says when the next strike will come.
+    /// Applies the strikes that are due. Returns when the next one is.
     fn strike(&mut self) -> Instant {
         while let Some(strike) = self.strikes.front() {
-            // What is lost is the next packet, which may be sent a little early.
+            // The next packet is the one lost; it may be sent slightly early.
             let early = match strike {
                 Strike::Lose { apart, .. } => *apart / 2,
                 _ => Duration::ZERO,
@@ -190,7 +190,7 @@ impl Direction {
         self.loss > 0.0 && self.dice.random_bool(self.loss)
     }
 
-    /// Puts a packet into the queue, if there is room.
+    /// Queues a packet, if there is room.
     fn send(&mut self, packet: &[u8], now: Instant) {
         let mut due = now;
         if let Some(rate) = self.bits_per_second {
@@ -207,7 +207,7 @@ impl Direction {
     }
 }
 
-/// Waits for a packet, or for this time.
+/// Waits for a packet, or until this time.
 fn wait(client: &Tun, server: &Tun, until: Instant) {
     let left = until.saturating_duration_since(Instant::now());
     let mut devices = [client, server].map(|tun| PollFd::new(tun.as_fd(), PollFlags::POLLIN));

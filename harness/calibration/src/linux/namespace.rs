@@ -8,16 +8,16 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-/// The other end of a device: what is sent over the device is read here, what is written here
-/// arrives there.
+/// The other end of a device: what the device sends is read here, and what is written here arrives
+/// at it.
 pub(super) type Tun = File;
 
 const NAME: &[u8] = b"calibration\0";
 
 nix::ioctl_write_int!(set_tun, b'T', 202);
 
-/// Gives the calling thread a network of its own, with this address in a network of 256, and
-/// real-time priority.
+/// Gives the calling thread its own network, with this address in a /24 network, and real-time
+/// priority.
 pub(super) fn enter(address: Ipv4Addr) -> nix::Result<Tun> {
     unshare(CloneFlags::CLONE_NEWNET)?;
     let tun = OpenOptions::new()
@@ -50,9 +50,9 @@ fn request() -> libc::ifreq {
 
 /// Gives the device its address and switches it on.
 fn set_up(address: Ipv4Addr) -> nix::Result<()> {
-    // SAFETY: it only makes a descriptor.
+    // SAFETY: it only creates a descriptor.
     let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
-    // SAFETY: the descriptor was just made, and is nobody else's.
+    // SAFETY: the descriptor was just created, and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(Errno::result(socket)?) };
     let ask = |what: libc::c_ulong, request: &libc::ifreq| {
         // SAFETY: the request is a valid `ifreq` for as long as the call takes.
@@ -85,8 +85,8 @@ fn socket_address(address: Ipv4Addr) -> libc::sockaddr_in {
     }
 }
 
-/// Asks for the processor before all that has no real-time priority. Without it, the measurement
-/// has more jitter.
+/// Requests the processor ahead of everything without real-time priority. Without this, the
+/// measurement has more jitter.
 pub(super) fn take_priority() {
     let priority = libc::sched_param { sched_priority: 5 };
     // SAFETY: the parameter is valid for as long as the call takes.

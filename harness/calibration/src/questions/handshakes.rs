@@ -1,4 +1,4 @@
-//! How a connection begins, and how often that is tried.
+//! How a connection begins, and how often that is attempted.
 
 use super::peers::{accept, milliseconds};
 use crate::question::{Answer, Question, median};
@@ -37,10 +37,10 @@ fn handshake(round_trip: u32) -> Question {
     })
 }
 
-/// How many times a SYN is sent again (`tcp_syn_retries`, of which four are at equal distances).
+/// How many times a SYN is sent again (`tcp_syn_retries`, the first four at equal intervals).
 const RETRANSMISSIONS: usize = 10;
 
-/// When a SYN is sent again that is not answered.
+/// When an unanswered SYN is retransmitted.
 fn syns() -> Question {
     let answers = (1..=RETRANSMISSIONS).map(|number| {
         Answer::new(

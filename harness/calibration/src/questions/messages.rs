@@ -1,4 +1,4 @@
-//! Small messages, of which some are lost, and how long they take.
+//! Small messages, some of them lost, and how long they take.
 
 use super::peers::{accept, connect, milliseconds};
 use crate::question::{Answer, Question, median};
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// When the messages begin.
 const START: Duration = Duration::from_secs(2);
 
-/// Bytes of a message.
+/// Bytes per message.
 const MESSAGE: usize = 100;
 
 const RACK: &str = "RACK: a round trip and a quarter, or three that arrived behind it";
@@ -63,7 +63,7 @@ fn loss_in_a_stream(round_trip: u32, apart: u32) -> Question {
     })
 }
 
-/// Several in a row are lost: how long the first of them takes, and the last.
+/// Several in a row are lost: how long the first and the last of them take.
 fn burst(round_trip: u32, count: u32) -> Question {
     let answers = ["first", "last"].map(|which| {
         let what = format!(
@@ -84,7 +84,7 @@ fn burst(round_trip: u32, count: u32) -> Question {
     })
 }
 
-/// Messages at equal distances.
+/// Messages at equal intervals.
 struct Stream {
     round_trip: u32,
     apart: Duration,
@@ -92,7 +92,8 @@ struct Stream {
 }
 
 impl Stream {
-    /// Loses so many from each of these numbers on, and says how long these took, in milliseconds.
+    /// Loses `count` messages starting at each of these numbers, and reports how long those took,
+    /// in milliseconds.
     fn late(&self, stage: &dyn Stage, lost: &[u64], count: u32) -> Vec<f64> {
         pick(&self.messages(stage, lost, count), lost)
     }
@@ -139,7 +140,7 @@ fn give_messages(count: u32, apart: Duration) -> Program {
     })
 }
 
-/// Tells how long each message was under way, in milliseconds.
+/// Reports how long each message was in flight, in milliseconds.
 pub(super) async fn take_messages(here: Here) {
     let mut peer = accept(&here).await;
     let mut message = [0; MESSAGE];
@@ -151,7 +152,7 @@ pub(super) async fn take_messages(here: Here) {
     }
 }
 
-/// Nothing arrives for a while: how long the message takes that waits longest.
+/// Nothing arrives for a while: how long the longest-waiting message takes.
 fn outage(milliseconds: u32) -> Question {
     let answer = Answer::new(
         format!(

@@ -1,4 +1,4 @@
-//! Everything that is asked.
+//! All questions.
 
 mod handshakes;
 mod messages;

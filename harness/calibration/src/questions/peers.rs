@@ -1,9 +1,9 @@
-//! How both sides come together.
+//! How the two sides meet.
 
 use crate::stage::Here;
 use tokio::net::TcpStream;
 
-/// The first who comes.
+/// The first client to connect.
 pub(super) async fn accept(here: &Here) -> TcpStream {
     let listener = here.listen().expect("a free port");
     let (peer, _) = listener.accept().await.expect("somebody comes");

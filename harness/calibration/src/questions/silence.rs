@@ -1,4 +1,4 @@
-//! A peer from which nothing comes any more.
+//! A peer that has gone silent.
 
 use super::messages::take_messages;
 use super::peers::connect;
@@ -50,7 +50,7 @@ type Prepare = fn(&socket2::SockRef<'_>);
 /// When the peer goes silent.
 const CUT: Duration = Duration::from_secs(12);
 
-/// How long it takes until the peer is given up.
+/// How long it takes to give up on the peer.
 fn given_up(
     what: &'static str,
     why: &'static str,
@@ -64,7 +64,7 @@ fn given_up(
     })
 }
 
-/// When data is sent again that nobody acknowledges.
+/// When unacknowledged data is retransmitted.
 fn retransmissions() -> Question {
     const RETRANSMISSIONS: usize = 8;
     let answers = (1..=RETRANSMISSIONS).map(|number| {
@@ -91,7 +91,7 @@ fn retransmissions() -> Question {
 }
 
 /// Some data, and then nothing arrives any more in either direction. The client writes once more or
-/// waits, and tells how long it takes until it learns that the peer is gone.
+/// waits, and reports how long it takes to learn that the peer is gone.
 fn silence(stage: &dyn Stage, prepare: Prepare, writes: bool, limit: u32) -> Observed {
     let client = program(move |here| async move {
         let mut peer = connect(&here).await;

@@ -1,4 +1,4 @@
-//! Much data: how long it takes, and what arrives of it.
+//! Bulk data: how long it takes, and how much of it arrives.
 
 use super::peers::{accept, connect, milliseconds};
 use crate::question::{Answer, Question, RANDOM, median};
@@ -33,7 +33,7 @@ pub(super) fn questions() -> Vec<Question> {
     questions
 }
 
-/// Gives as many bytes as it is asked for.
+/// Sends as many bytes as requested.
 async fn give(here: Here) {
     let mut peer = accept(&here).await;
     if let Ok(bytes) = peer.read_u32().await {
@@ -68,7 +68,7 @@ fn fetch(round_trip: u32, bytes: u32) -> Question {
     })
 }
 
-/// A request that ends with the end of its direction, as in HTTP/1.0; the answer comes after it.
+/// A request that ends by closing its direction, as in HTTP/1.0; the answer follows.
 fn half_close() -> Question {
     let answer = Answer::new(
         "a request whose direction is then closed, and 50 kB in answer, with connect, round trip 100 ms",
@@ -103,7 +103,7 @@ fn half_close() -> Question {
     })
 }
 
-/// When the window of a reader is probed that has stopped.
+/// When the window of a reader that has stopped is probed.
 fn zero_window() -> Question {
     const PROBES: usize = 6;
     let answers = (1..=PROBES).map(|number| {
@@ -145,7 +145,7 @@ fn zero_window() -> Question {
     })
 }
 
-/// Takes all there is, and tells when how many bytes came.
+/// Reads everything there is, and reports when how many bytes came.
 async fn swallow(here: Here) {
     let mut peer = accept(&here).await;
     let mut buffer = vec![0; 1 << 18];
@@ -213,7 +213,7 @@ fn goodput(megabits: u64, round_trip: u32, loss: f64) -> Question {
         runs: effort.runs,
         linux_runs: match (loss > 0.0, round_trip) {
             (false, _) => 4,
-            // Few losses, long remembered: runs differ by a factor of four.
+            // Losses are few and have long effects: runs differ by a factor of four.
             (true, 100..) => 32,
             (true, _) => 8,
         },
@@ -221,10 +221,10 @@ fn goodput(megabits: u64, round_trip: u32, loss: f64) -> Question {
     }
 }
 
-/// How long and how often the world is asked: rather long, but where that is much work and little
-/// is random.
+/// How long and how often the world is asked: generously, except where that is expensive and there
+/// is little randomness.
 struct Effort {
-    /// From when to when arrivals are counted, in milliseconds.
+    /// The period in which arrivals are counted, in milliseconds.
     span: Range<u64>,
     runs: u32,
 }

@@ -1,4 +1,4 @@
-//! Ports: who may have which at the same time.
+//! Ports: which sockets may share one at the same time.
 
 use super::{ANY_PORT, listener, local, pair};
 use crate::Log;

@@ -1,4 +1,4 @@
-//! Sockets that block their thread, as std's do, on a thread beside the one that runs the tasks.
+//! Sockets that block their thread, as std's do, on a thread next to the one that runs the tasks.
 
 use super::{ANY_PORT, end, free_port, local, pair, reset, settle};
 use crate::{Log, UNEXPECTED};
@@ -29,7 +29,7 @@ cases!("blocking":
     time_limits_are_told,
 );
 
-/// One end of a connection that blocks, and the other that does not.
+/// One end of a connection that blocks, and one that does not.
 async fn mixed_pair() -> io::Result<(StdStream, TcpStream)> {
     let (client, server) = pair().await?;
     let client = client.into_std()?;
@@ -162,7 +162,7 @@ async fn two_threads_talk(log: Log) -> io::Result<()> {
     Ok(())
 }
 
-/// How a call went, and whether it has waited for its limit.
+/// How a call ended, and whether it waited until its limit.
 fn limited<T>(call: impl FnOnce() -> io::Result<T>) -> (io::Result<T>, bool) {
     let start = Instant::now();
     let result = call();

@@ -1,4 +1,4 @@
-//! The ends of a connection: by halves, in order, or with a reset.
+//! How a connection ends: half-closed, in order, or with a reset.
 
 use super::{end, fill, happens, pair, raw_socket, reset, settle};
 use crate::{Log, UNEXPECTED};
@@ -144,7 +144,7 @@ async fn the_peer_of_a_closed_connection(log: Log) -> io::Result<()> {
     Ok(())
 }
 
-/// The peer is gone; the first write learns it from a reset.
+/// The peer is gone; the first write provokes the reset that says so.
 async fn write_to_the_gone() -> io::Result<TcpStream> {
     let (client, mut server) = pair().await?;
     drop(client);
@@ -203,7 +203,7 @@ async fn a_linger_time_does_not_lose_bytes(log: Log) -> io::Result<()> {
     Ok(())
 }
 
-/// A connection whose peer has not read what was written, how much that was, and the peer.
+/// A connection whose peer has not read what was written, how much was written, and the peer.
 async fn unread(linger: Duration) -> io::Result<(TcpStream, usize, TcpStream)> {
     let (client, server) = pair().await?;
     SockRef::from(&client).set_linger(Some(linger))?;

@@ -128,8 +128,8 @@ async fn a_refused_socket_can_be_asked_again_for_its_result(log: Log) -> io::Res
     Ok(())
 }
 
-/// A listener whose backlog is full, and the connections that fill it: who connects now gets no
-/// answer.
+/// A listener whose backlog is full, and the connections that fill it: further connection attempts
+/// get no answer.
 async fn silent_listener() -> io::Result<(TcpListener, TcpStream)> {
     let listener = listener(0)?;
     let first = TcpStream::connect(listener.local_addr()?).await?;
@@ -219,7 +219,7 @@ async fn a_socket_can_be_dropped_while_it_connects(log: Log) -> io::Result<()> {
     let (listener, _first) = silent_listener().await?;
     let attempt = TcpStream::connect(listener.local_addr()?);
     log.value("connects", super::happens(attempt).await);
-    // The dropped one never gets into the queue; the one after it does.
+    // The dropped one never enters the queue; the next one does.
     listener.accept().await?;
     let next = TcpStream::connect(listener.local_addr()?).await?;
     let (_, peer) = listener.accept().await?;

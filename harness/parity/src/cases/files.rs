@@ -1,4 +1,4 @@
-//! Files, directories and links, as std and C's calls show them.
+//! Files, directories and links, as seen through std and C's calls.
 
 use super::Scratch;
 use crate::Log;
@@ -575,7 +575,7 @@ async fn permissions_are_kept(log: Log) -> io::Result<()> {
 
 async fn what_may_not_be_written(log: Log) -> io::Result<()> {
     if nix::unistd::geteuid().is_root() {
-        // Who may do everything is told nothing.
+        // Root is not denied anything.
         for (what, answer) in [
             ("write", Some(ErrorKind::PermissionDenied)),
             ("remove", None),

@@ -1,4 +1,4 @@
-//! IPv6, alone and together with IPv4.
+//! IPv6, alone and alongside IPv4.
 
 use super::{happens, raw_socket};
 use crate::Log;

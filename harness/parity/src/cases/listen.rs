@@ -1,4 +1,4 @@
-//! Listening, and the queue of connections that wait to be accepted.
+//! Listening, and the queue of connections waiting to be accepted.
 
 use super::{ANY_PORT, happens, listener, local, pair, raw_socket, reset, settle};
 use crate::Log;
@@ -165,7 +165,7 @@ async fn an_accepted_connection_inherits_options(log: Log) -> io::Result<()> {
 }
 
 async fn a_listener_that_is_shut_down_refuses(log: Log) -> io::Result<()> {
-    // A port that the kernel chose would be given back.
+    // A port chosen by the kernel would be given back.
     let listener = TcpListener::bind(local(super::free_port().await?)).await?;
     let address = listener.local_addr()?;
     let own = SockRef::from(&listener);

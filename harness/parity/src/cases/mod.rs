@@ -1,6 +1,6 @@
-//! The behaviours, a file for each group, and what their bodies have in common.
+//! The behaviours, one file per group, and what their bodies share.
 
-/// The table of a group: each body is an `async fn(Log) -> io::Result<()>`.
+/// The table of a group. Each body is an `async fn(Log) -> io::Result<()>`.
 macro_rules! cases {
     ($group:literal: $($name:ident),* $(,)?) => {
         pub(super) const CASES: &[crate::Case] = &[$(crate::Case {
@@ -65,7 +65,7 @@ const fn is_ipv6(group: &str) -> bool {
     matches!(group.as_bytes(), b"ipv6")
 }
 
-/// A directory of its own, gone with this.
+/// A private directory, removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -85,7 +85,7 @@ impl Drop for Scratch {
     }
 }
 
-/// The loopback, with a port that the kernel chooses.
+/// Loopback, with a port chosen by the kernel.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A port on the loopback.
@@ -93,7 +93,7 @@ fn local(port: u16) -> SocketAddr {
     SocketAddr::new(ANY_PORT.ip(), port)
 }
 
-/// The two ends of a connection: the one that connected, the one that was accepted.
+/// The two ends of a connection: the one that connected and the one that was accepted.
 async fn pair() -> io::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind(ANY_PORT).await?;
     let client = TcpStream::connect(listener.local_addr()?).await?;
@@ -106,26 +106,26 @@ async fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(ANY_PORT).await?.local_addr()?.port())
 }
 
-/// A listener with a backlog of its own.
+/// A listener with this backlog.
 fn listener(backlog: u32) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(ANY_PORT)?;
     socket.listen(backlog)
 }
 
-/// A TCP socket that only `socket2` knows how to use, and that never blocks.
+/// A TCP socket that only `socket2` can use, and that never blocks.
 fn raw_socket(domain: Domain, kind: Type) -> io::Result<Socket> {
     let socket = Socket::new(domain, kind, None)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
-/// The socket registered with tokio, which tells of any socket as it tells of a stream.
+/// The socket registered with tokio, which reports on any socket as it does on a stream.
 fn watched(socket: &Socket) -> io::Result<TcpStream> {
     TcpStream::from_std(socket.try_clone()?.into())
 }
 
-/// Waits until a connection that [`Socket::connect`] began is made or has failed.
+/// Waits until a connection started by [`Socket::connect`] is established or has failed.
 async fn until_connected(socket: &Socket) -> io::Result<()> {
     watched(socket)?.writable().await
 }
@@ -135,7 +135,7 @@ async fn end(stream: &mut TcpStream) -> io::Result<()> {
     stream.read_to_end(&mut Vec::new()).await.map(drop)
 }
 
-/// Gives what was sent the time to arrive, where there is nothing to wait for.
+/// Allows time for data to arrive where there is nothing to wait for.
 async fn settle() {
     sleep(UNEXPECTED / 3).await;
 }
@@ -143,7 +143,7 @@ async fn settle() {
 /// Writes until there is no room, and returns how much that was.
 async fn fill(stream: &TcpStream) -> io::Result<usize> {
     let mut written = 0;
-    // Once more after a pause: what is under way may make room when it arrives.
+    // Again after a pause: data in flight may make room when it arrives.
     for _ in 0..3 {
         loop {
             match stream.try_write(&[7; 16 * 1024]) {

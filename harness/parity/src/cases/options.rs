@@ -1,4 +1,4 @@
-//! Socket options: what they are at first, what can be set, what is refused.
+//! Socket options: their defaults, what can be set, what is refused.
 
 use super::{ANY_PORT, pair, raw_socket};
 use crate::Log;

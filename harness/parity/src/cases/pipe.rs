@@ -20,7 +20,7 @@ cases!("pipe":
     a_pipe_is_no_socket_and_knows_its_ends,
 );
 
-/// A pipe of which tokio knows that it can be written to.
+/// A pipe that tokio knows to be writable.
 async fn pipe() -> io::Result<(Sender, Receiver)> {
     let (sender, receiver) = pipe::pipe()?;
     sender.writable().await?;

@@ -1,4 +1,4 @@
-//! What a program is told about a socket without asking it: `epoll(7)`, as tokio shows it.
+//! What a program learns about a socket without polling it: `epoll(7)`, as tokio shows it.
 
 use super::{ANY_PORT, fill, happens, pair, raw_socket, reset, settle, watched};
 use crate::Log;
@@ -39,14 +39,14 @@ cases!("readiness":
     epolls_that_watch_one_another,
 );
 
-/// What an epoll has to tell right now: the data of the events.
+/// What an epoll reports right now: the data of the events.
 fn told(epoll: &Epoll) -> io::Result<Vec<u64>> {
     let mut events = [EpollEvent::empty(); 4];
     let count = epoll.wait(&mut events, EpollTimeout::ZERO)?;
     Ok(events[..count].iter().map(EpollEvent::data).collect())
 }
 
-/// An epoll that tells `data` when there is something to read.
+/// An epoll that reports `data` when there is something to read.
 fn watch(file: impl std::os::fd::AsFd, data: u64) -> io::Result<Epoll> {
     let epoll = Epoll::new(EpollCreateFlags::empty())?;
     epoll.add(file, EpollEvent::new(EpollFlags::EPOLLIN, data))?;
@@ -75,7 +75,7 @@ async fn who_is_not_watched_any_more_is_still_watched_by_others(log: Log) -> io:
     Ok(())
 }
 
-/// Regression: `epoll_wait` said `EBADF`.
+/// Regression: `epoll_wait` returned `EBADF`.
 async fn closing_one_of_two_duplicates_ends_no_watch(log: Log) -> io::Result<()> {
     let (mut one, other) = UnixStream::pair()?;
     let duplicate = other.try_clone()?;
@@ -131,7 +131,7 @@ async fn no_room_for_events_is_an_error(log: Log) -> io::Result<()> {
     Ok(())
 }
 
-/// What tokio knows of a connection after everything has arrived.
+/// What tokio knows about a connection after everything has arrived.
 async fn ready(stream: &TcpStream) -> io::Result<String> {
     settle().await;
     let all = Interest::READABLE | Interest::WRITABLE;

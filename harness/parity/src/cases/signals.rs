@@ -1,5 +1,5 @@
-//! Signals that a program sends itself, masks, and calls that a signal interrupts. Handlers are not
-//! among them: on the real kernel they would be those of the whole process.
+//! Signals that a program sends to itself or masks, and calls interrupted by a signal. Handlers are
+//! not covered: on the real kernel they would belong to the whole process.
 
 use crate::Log;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask, raise};
@@ -16,7 +16,7 @@ cases!("signals":
     nobody_keeps_sigkill_away,
 );
 
-/// Keeps these away from this thread.
+/// Blocks these signals in this thread.
 fn keep_away(signals: &[Signal]) -> io::Result<SigSet> {
     let set: SigSet = signals.iter().copied().collect();
     set.thread_block()?;

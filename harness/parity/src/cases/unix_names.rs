@@ -1,4 +1,4 @@
-//! Unix stream sockets with names: of the file system, and of their own.
+//! Named Unix stream sockets: in the file system, and abstract.
 
 use super::{Scratch, happens};
 use crate::Log;
@@ -29,7 +29,7 @@ cases!("unix-names":
     calls_in_the_wrong_order,
 );
 
-/// Whether an address has a path, a name of its own, or none.
+/// Whether an address has a path, an abstract name, or neither.
 fn kind(address: io::Result<SocketAddr>, path: &Path) -> io::Result<&'static str> {
     let address = address?;
     Ok(match (address.as_pathname(), address.as_abstract_name()) {
@@ -112,7 +112,7 @@ async fn a_name_of_its_own(log: Log) -> io::Result<()> {
     log.result("client's peer", kind(client.peer_addr(), none));
     drop((listener, server, client));
     log.success("after it is closed", UnixListener::bind_addr(&address));
-    // A client's name is free when the client is gone, too.
+    // A client's name, too, is free once the client is gone.
     let listener = UnixListener::bind_addr(&address)?;
     let own = format!("\0squall-parity-client-{}", std::process::id());
     for _ in 0..2 {
