@@ -1,20 +1,20 @@
-//! When each of many wants to be looked at next (a machine, a flow): one time for each, often
-//! changed.
+//! When each of many things (machines, flows) wants attention next: one time for each, changed
+//! often.
 //!
-//! A heap that knows where each of its members stands. A plain queue would keep the overtaken
-//! times, and there are more of those than of the others. Each parent has four children: that is
-//! shallower than with two, and the four stand side by side in memory.
+//! A heap that knows where each of its members is. A plain queue would keep outdated times, and
+//! there are more of those than of valid ones. Each parent has four children: that makes it
+//! shallower than with two, and the four are adjacent in memory.
 
-/// The earliest alarm comes first; of those at the same time, the one with the lowest number.
+/// The earliest alarm comes first; among those at the same time, the one with the lowest number.
 #[derive(Default)]
 pub(crate) struct Alarms {
-    /// A heap of which each parent is before its children.
+    /// A heap in which each parent comes before its children.
     heap: Vec<Alarm>,
     /// Where each number stands in the heap, or [`ABSENT`].
     places: Vec<u32>,
 }
 
-/// A time in nanoseconds (the upper half), and whose it is: comparing two is one comparison.
+/// A time in nanoseconds (the upper half), and its owner: comparing two takes one comparison.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Alarm(u128);
 
@@ -37,13 +37,13 @@ const ABSENT: u32 = u32::MAX;
 const CHILDREN: usize = 4;
 
 impl Alarms {
-    /// The earliest alarm: its time, and whose it is.
+    /// The earliest alarm: its time, and its owner.
     pub(crate) fn first(&self) -> Option<(u64, u32)> {
         let first = self.heap.first()?;
         Some((first.at(), first.number()))
     }
 
-    /// Sets the alarm of a number anew, or (with `None`) takes it back.
+    /// Replaces the alarm of a number, or (with `None`) removes it.
     pub(crate) fn set(&mut self, number: u32, at: Option<u64>) {
         let index = number as usize;
         if index >= self.places.len() {
@@ -71,7 +71,7 @@ impl Alarms {
         }
     }
 
-    /// Puts the last alarm where one was taken away.
+    /// Puts the last alarm where one was removed.
     fn fill(&mut self, place: usize) {
         let Some(last) = self.heap.pop() else {
             return;
@@ -82,7 +82,7 @@ impl Alarms {
         }
     }
 
-    /// Puts an alarm here, or further to the front if parents are after it. Returns its place.
+    /// Puts an alarm here, or further to the front while parents come after it. Returns its place.
     fn rise(&mut self, mut place: usize, alarm: Alarm) -> usize {
         while place > 0 {
             let parent = (place - 1) / CHILDREN;
@@ -96,7 +96,7 @@ impl Alarms {
         place
     }
 
-    /// Puts an alarm here, or further to the back if children are before it.
+    /// Puts an alarm here, or further to the back while children come before it.
     fn sink(&mut self, mut place: usize, alarm: Alarm) {
         loop {
             let first = CHILDREN * place + 1;

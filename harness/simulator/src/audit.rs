@@ -1,9 +1,9 @@
-//! The audit: which sources of entropy and time the programs of a world used, who asked, and what
-//! reached the real host. Off unless asked for; it changes nothing in the run.
+//! The audit: which sources of entropy and time the programs of a world used, which code asked, and
+//! what reached the real host. Off unless asked for; it changes nothing in the run.
 //!
-//! Left out: what no function of libc is there to answer (`rdtsc`, `environ`, `getauxval`), and
-//! what libc asks itself. Of files, only those that are opened are told, not those that are looked
-//! at (`stat`).
+//! Not covered: what is not obtained through a function of libc (`rdtsc`, `environ`, `getauxval`),
+//! and what libc itself asks for. Of files, only opening them is reported, not looking at them
+//! (`stat`).
 
 mod asker;
 
@@ -18,42 +18,43 @@ use std::collections::BTreeMap;
 pub enum SourceKind {
     /// Random bytes.
     Entropy,
-    /// What a clock shows.
+    /// A clock reading.
     Time,
-    /// A variable of the environment.
+    /// An environment variable.
     Environment,
-    /// A file to be opened. SQLite's are on the machine's own disk and not among these.
+    /// A file being opened. SQLite's are on the machine's own disk and not included.
     File,
-    /// A system call by its number that the simulator does not know.
+    /// A system call by number that the simulator does not know.
     SystemCall,
 }
 
-/// All calls of one machine and one crate at one door of the operating system.
+/// All calls from one machine and one crate to one door of the operating system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Source {
     /// What was asked for.
     pub kind: SourceKind,
     /// The function: of libc, of SQLite's VFS, or of the machine itself.
     pub door: Cow<'static, str>,
-    /// What tells calls of the same function apart: the clock, the path, the variable, the number.
+    /// What distinguishes calls of the same function: the clock, the path, the variable, the
+    /// number.
     pub what: Option<Cow<'static, str>>,
-    /// Whether the real host answered. What it says is not decided by the seed.
+    /// Whether the real host answered. Its answer does not depend on the seed.
     pub host: bool,
-    /// The machine's name; none for what was asked on the world's own thread while no machine ran.
+    /// The machine's name; none for calls on the world's own thread while no machine ran.
     pub machine: Option<String>,
-    /// The crate that asked, with its version if it comes from a registry; none if that cannot be
-    /// told. What the compiler has inlined is told by debug information alone, so that builds may
-    /// differ here.
+    /// The crate that asked, with its version if it comes from a registry; none if it cannot be
+    /// determined. Inlined functions are known only from debug information, so builds may differ
+    /// here.
     pub by: Option<String>,
-    /// The crates that asked on its behalf, the one that called the function first.
+    /// The crates that called on its behalf, starting with the one that called the function first.
     pub through: Vec<String>,
-    /// How often.
+    /// How many calls.
     pub calls: u64,
     /// How many random bytes were given; 0 for other kinds.
     pub bytes: u64,
 }
 
-/// One call, before it is known who makes it.
+/// One call, before its caller is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) kind: SourceKind,
@@ -106,7 +107,7 @@ impl Call {
         self
     }
 
-    /// Whether the host answers, rather than the machine that runs, if any, or the world.
+    /// Whether the host answers, rather than the running machine, if any, or the world.
     fn reaches_host(&self, on_machine: bool) -> bool {
         match self.kind {
             SourceKind::Entropy => self.what.as_ref().is_some_and(|what| what.starts_with('/')),
@@ -116,7 +117,7 @@ impl Call {
     }
 }
 
-/// What tells sources apart, in the order in which they are told.
+/// What distinguishes sources, in the order in which they are reported.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     kind: SourceKind,
@@ -133,7 +134,7 @@ struct Tally {
     bytes: u64,
 }
 
-/// The books of one world's audit.
+/// The accounts of one world's audit.
 #[derive(Default)]
 pub(crate) struct Audit {
     tallies: BTreeMap<Key, Tally>,
@@ -141,7 +142,7 @@ pub(crate) struct Audit {
 }
 
 impl Audit {
-    /// Notes a call of the function that calls this one.
+    /// Notes a call to the function that calls this one.
     pub(crate) fn note(&mut self, machine: Option<String>, call: Call) {
         let Some(asker) = self.askers.of_this_call() else {
             return;

@@ -1,12 +1,12 @@
 //! The Internet checksum (RFC 1071).
 
-/// The sum of 16-bit words in one's complement, in the byte order of the host: it does not depend
-/// on it (RFC 1071, section 2 B).
+/// The one's complement sum of 16-bit words, in the byte order of the host, which does not matter
+/// (RFC 1071, section 2 B).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sum(u64);
 
 impl Sum {
-    /// Adds bytes; after an odd number of them no more can follow.
+    /// Adds bytes; after an odd number of them no more may follow.
     pub(crate) fn add(self, bytes: &[u8]) -> Self {
         let (words, rest) = bytes.as_chunks::<4>();
         let sum: u64 = words
@@ -18,7 +18,7 @@ impl Sum {
         Self(self.0 + sum + u64::from(u32::from_ne_bytes(last)))
     }
 
-    /// The checksum, as it stands in a header: zero over bytes that contain their own.
+    /// The checksum as it appears in a header: zero over bytes that contain their own checksum.
     pub(crate) fn finish(self) -> [u8; 2] {
         let mut sum = self.0;
         while sum > 0xffff {
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn it_is_the_checksum_of_rfc_1071() {
-        // The example of section 3.
+        // The example in section 3.
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
         assert_eq!(Sum::default().add(&bytes).finish(), [!0xdd, !0xf2]);
         assert_eq!(Sum::default().add(&[0xff; 3]).finish(), [0x00, 0xff]);

@@ -6,11 +6,11 @@ use std::hash::{Hash, Hasher as _};
 use std::time::Duration;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
-/// The hash of everything that happened so far: every packet, wake-up, fault and operation, with
-/// its virtual time. Two runs with equal digests did the same things at the same nanoseconds.
+/// The hash of everything that has happened so far: every packet, wake-up, fault and operation,
+/// with its virtual time. Two runs with equal digests did the same things at the same nanoseconds.
 ///
-/// Each machine has a digest of its own besides, of what happened at it. An event is hashed once
-/// and added to both.
+/// Each machine also has its own digest of what happened on it. An event is hashed once and added
+/// to both.
 #[derive(Default)]
 pub(crate) struct Digest {
     value: u64,
@@ -46,13 +46,13 @@ impl Digest {
         self.value
     }
 
-    /// The hash of what happened at one machine.
+    /// The hash of what happened on one machine.
     pub(crate) fn of_machine(&self, machine: u32) -> u64 {
         let digest = self.of_machines.get(machine as usize);
         digest.copied().unwrap_or_default()
     }
 
-    /// From now on, keep every event in words as well.
+    /// From now on, also keeps every event in words.
     pub(crate) fn record_trace(&mut self) {
         self.trace.get_or_insert_default();
     }
@@ -61,9 +61,9 @@ impl Digest {
         self.trace.as_deref().unwrap_or_default()
     }
 
-    /// Adds an event at the machine of this number. It is between two machines, or between one and
-    /// itself, each of which has a number that follows from its name. `what` is asked for words
-    /// only when there is a trace to keep them in.
+    /// Adds an event on the machine with this number. It is between two machines, or between one
+    /// and itself, each of which has a number that follows from its name. `what` is called only
+    /// when there is a trace to keep the words in.
     pub(crate) fn add(
         &mut self,
         at: u64,
@@ -98,14 +98,14 @@ impl Digest {
     }
 }
 
-/// The hash of a value that a program tells of.
+/// The hash of a value reported by a program.
 pub(crate) fn of<T: Hash + ?Sized>(value: &T) -> u64 {
     let mut hasher = Xxh3::new();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
-/// Adds an event to a digest. Which one came first matters.
+/// Adds an event to a digest. The order matters.
 fn extend(digest: u64, event: u64) -> u64 {
     xxh3_64_with_seed(&event.to_le_bytes(), digest)
 }

@@ -1,4 +1,4 @@
-//! Engines: what schedules the machines of a world, keeps its time and carries its packets.
+//! Engines: they schedule the machines of a world, keep its time and carry its packets.
 //!
 //! There are two, so that no verdict rests on one simulator alone. Both run the same machines with
 //! the same kernels; neither knows what a process, a socket or a disk is.

@@ -1,29 +1,29 @@
-//! Randomness. Everything random in a world comes from here, and from the seed alone.
+//! Randomness. Everything random in a world comes from here, and depends on the seed alone.
 //!
-//! Each user of randomness has a stream of its own, named by a label: an additional draw in one
-//! place then shifts nothing elsewhere.
+//! Each user of randomness has its own stream, named by a label, so an additional draw in one place
+//! shifts nothing elsewhere.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A generator for what `label` names, in the world with this seed.
+/// A generator for the use named by `label`, in the world with this seed.
 pub(crate) fn stream(seed: u64, label: &str) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(xxh3_64_with_seed(label.as_bytes(), seed))
 }
 
-/// Which door of the operating system the bytes were asked at.
+/// The door of the operating system through which the bytes were requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Door {
-    /// `getrandom(2)`, also through `syscall`.
+    /// `getrandom(2)`, including through `syscall`.
     Getrandom,
     /// `getentropy(3)`: OpenSSL's pool.
     Getentropy,
     /// SQLite's `xRandomness`.
     #[cfg(feature = "sqlite")]
     Sqlite,
-    /// Initial sequence numbers and ports of the machine's TCP.
+    /// Initial sequence numbers and ports for the machine's TCP.
     Tcp,
     /// The seed of a process's tokio runtime.
     #[cfg(tokio_unstable)]
@@ -33,7 +33,7 @@ pub(crate) enum Door {
 /// The entropy of one machine, or of the world itself.
 ///
 /// Some libraries draw once per operating system process and keep the result for all simulations in
-/// it. So that this shifts nobody else's draws, every door has a stream per length asked.
+/// it. To keep this from shifting other draws, every door has one stream per requested length.
 pub(crate) struct Entropy {
     seed: u64,
     owner: String,
@@ -49,7 +49,7 @@ impl Entropy {
         }
     }
 
-    /// From now on, what is drawn follows from another seed.
+    /// Makes all further draws follow from another seed.
     pub(crate) fn reseed(&mut self, seed: u64) {
         self.seed = seed;
         self.streams.clear();

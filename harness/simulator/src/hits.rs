@@ -1,8 +1,8 @@
-//! What each fault has struck. A fault that struck nothing proves nothing of the programs that
-//! lived through it.
+//! What each fault has struck. A fault that struck nothing proves nothing about the programs that
+//! survived it.
 //!
-//! What happens on the network is noted where it happens. What happens inside of a machine is
-//! counted there as a whole, on [`Meter`]s; a fault has the difference since it began.
+//! What happens on the network is noted where it happens. What happens inside a machine is counted
+//! there as a whole, on [`Meter`]s; a fault is credited with the difference since it began.
 
 use crate::ids::{FaultId, MachineId};
 use crate::kernel::disk::{DiskChange, DiskErrors, DiskLatency, Troubles};
@@ -13,8 +13,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Struck {
-    /// A packet that a partition dropped, or that went from or to an address which the machine has
-    /// left.
+    /// A packet that a partition dropped, or that was sent from or to an address that its machine
+    /// has left.
     Cut,
     /// A packet that was lost at random.
     Lost,
@@ -22,47 +22,47 @@ pub enum Struck {
     Overflowed,
     /// A packet that was larger than the link's MTU.
     TooLarge,
-    /// A packet that arrived twice.
+    /// A packet that was duplicated.
     Doubled,
-    /// A packet of which a bit was flipped.
+    /// A packet in which a bit was flipped.
     Damaged,
-    /// A packet that took another time than it would have taken without the fault.
+    /// A packet that took more or less time than it would have without the fault.
     Delayed,
-    /// A packet that was sent while its direction was held.
+    /// A packet sent while its direction was held.
     Held,
     /// A FIN or RST that disappeared.
     Swallowed,
-    /// A segment of a flow that a gateway had forgotten.
+    /// A segment belonging to a flow that a gateway had forgotten.
     Refused,
-    /// A SYN from an address that nobody has.
+    /// A SYN from an address that no machine has.
     Forged,
-    /// A connection: one that a gateway had forgotten, or whose machine has moved away.
+    /// A connection: one that a gateway had forgotten, or whose machine has moved.
     Connection,
     /// A process that ended.
     Ended,
     /// A process that was started.
     Started,
-    /// A process, or a whole machine with power, that stood still.
+    /// A process, or a whole machine with power, that was stopped.
     Stopped,
     /// A process that was sent a signal.
     Signalled,
-    /// A request for a port when there was none.
+    /// A request for a port when none was left.
     Port,
-    /// A look at a clock after the change.
+    /// A clock reading after the change.
     ClockRead,
     /// A turn of a process that took time.
     Turn,
     /// A write that found the disk full.
     DiskFull,
-    /// An operation of a disk that took time.
+    /// A disk operation that took time.
     DiskSlow,
-    /// An operation of a disk that failed.
+    /// A disk operation that failed.
     DiskError,
-    /// A sync that brought nothing onto the platter.
+    /// A sync that wrote nothing to the platter.
     DiskLie,
-    /// A write that was not synced when the power was lost.
+    /// A write that was not yet synced when power was lost.
     Unsynced,
-    /// A system call of a process, at which a [`Intervention::AtCall`](crate::Intervention::AtCall)
+    /// A system call of a process, where an [`Intervention::AtCall`](crate::Intervention::AtCall)
     /// struck.
     Call,
 }
@@ -127,7 +127,7 @@ impl Hits {
     }
 }
 
-/// Something that a machine counts over its whole life, whatever the faults.
+/// Something that a machine counts over its whole life, regardless of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meter {
     Ports,
@@ -141,7 +141,7 @@ pub(crate) enum Meter {
 }
 
 impl Meter {
-    /// What counts the work of a change of a disk, and whether there will be any.
+    /// The meter for the effects of a disk change, and whether there will be any.
     pub(crate) fn of(change: DiskChange) -> (Self, bool) {
         match change {
             DiskChange::Capacity(capacity) => (Self::DiskFull, capacity.is_some()),
@@ -152,7 +152,7 @@ impl Meter {
         }
     }
 
-    /// What it shows of a disk, if it counts anything there.
+    /// What it reads for a disk, if it counts anything there.
     pub(crate) fn of_disk(self, troubles: &Troubles) -> u64 {
         match self {
             Self::DiskFull => troubles.full,
@@ -183,12 +183,12 @@ pub(crate) struct Books {
     running: Vec<Running>,
 }
 
-/// A fault that lasts, in a machine.
+/// A lasting fault in a machine.
 struct Running {
     fault: FaultId,
     machine: MachineId,
     meter: Meter,
-    /// What the meter showed when the fault began.
+    /// The reading of the meter when the fault began.
     from: u64,
 }
 
@@ -203,7 +203,7 @@ impl Books {
         self.hits[fault.0 as usize].add(struck, count);
     }
 
-    /// From now on, what this meter counts is the work of this fault.
+    /// From now on, what this meter counts is attributed to this fault.
     pub(crate) fn begin(&mut self, fault: FaultId, machine: MachineId, meter: Meter, shows: u64) {
         let from = shows;
         self.running.push(Running {
@@ -214,7 +214,7 @@ impl Books {
         });
     }
 
-    /// What this meter counts is no fault's work any more.
+    /// What this meter counts is no longer attributed to any fault.
     pub(crate) fn end(&mut self, machine: MachineId, meter: Meter, shows: u64) {
         let over = |running: &mut Running| (running.machine, running.meter) == (machine, meter);
         for Running { fault, from, .. } in self.running.extract_if(.., over) {

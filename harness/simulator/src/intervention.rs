@@ -9,50 +9,50 @@ use crate::kernel::strikes::Strike;
 use crate::network::{Gateway, Link, Rule};
 use std::time::Duration;
 
-/// Something that is done to machines or to the network from outside. A fault begins with one and
-/// usually ends with another.
+/// Something done to machines or to the network from outside. A fault begins with one and usually
+/// ends with another.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Intervention {
-    /// Packets from the first machines to the others are dropped, also those under way.
-    /// For a partition both ways, cut both ways. What is cut twice has to be mended twice.
+    /// Packets from the first machines to the others are dropped, including those in flight. For a
+    /// partition both ways, cut both ways. What is cut twice has to be mended twice.
     Cut {
         /// The senders.
         from: Vec<MachineId>,
         /// The receivers.
         to: Vec<MachineId>,
     },
-    /// Ends a [`Intervention::Cut`].
+    /// Ends an [`Intervention::Cut`].
     Mend {
         /// The senders.
         from: Vec<MachineId>,
         /// The receivers.
         to: Vec<MachineId>,
     },
-    /// Packets between the two groups, both ways, are lost with this probability; with `None`
-    /// again with that of their link.
+    /// Packets between the two groups, both ways, are lost with this probability; `None` restores
+    /// that of their link.
     Loss {
         /// The two groups.
         between: (Vec<MachineId>, Vec<MachineId>),
         /// The probability, from 0 to 1.
         loss: Option<f64>,
     },
-    /// Packets from the first machines to the others are held, also those under way: they arrive
-    /// when all holds from their sender to their receiver have ended.
+    /// Packets from the first machines to the others are held, including those in flight: they
+    /// arrive when all holds from their sender to their receiver have ended.
     Hold {
         /// The senders.
         from: Vec<MachineId>,
         /// The receivers.
         to: Vec<MachineId>,
     },
-    /// Ends a [`Intervention::Hold`].
+    /// Ends an [`Intervention::Hold`].
     Release {
         /// The senders.
         from: Vec<MachineId>,
         /// The receivers.
         to: Vec<MachineId>,
     },
-    /// The path from the first machines to the others is another one from now on.
+    /// From now on, the path from the first machines to the others is a different one.
     Link {
         /// The senders.
         from: Vec<MachineId>,
@@ -61,8 +61,8 @@ pub enum Intervention {
         /// What the path is like.
         link: Box<Link>,
     },
-    /// FIN and RST from the first machines to the others disappear, or do so no more. Who closes a
-    /// connection meanwhile leaves the other end with a half-open one.
+    /// FIN and RST from the first machines to the others disappear, or no longer do. Closing a
+    /// connection in the meantime leaves the other end half-open.
     SwallowCloses {
         /// The senders.
         from: Vec<MachineId>,
@@ -71,8 +71,8 @@ pub enum Intervention {
         /// Whether they disappear.
         swallow: bool,
     },
-    /// A rule looks at each packet from the first machines to the others, and does something to
-    /// those that it picks out.
+    /// A rule examines each packet from the first machines to the others, and acts on those that it
+    /// matches.
     Rule {
         /// The senders.
         from: Vec<MachineId>,
@@ -81,7 +81,7 @@ pub enum Intervention {
         /// What it does.
         rule: Rule,
     },
-    /// Ends a [`Intervention::Rule`].
+    /// Ends an [`Intervention::Rule`].
     EndRule {
         /// The senders.
         from: Vec<MachineId>,
@@ -90,86 +90,86 @@ pub enum Intervention {
         /// The rule, or a clone of it.
         rule: Rule,
     },
-    /// A NAT or firewall begins to work between each machine of a group and each of the other; with
-    /// `None` it is taken away.
+    /// A NAT or firewall is put between each machine of one group and each of the other; `None`
+    /// removes it.
     Gateway {
         /// The two groups.
         between: (Vec<MachineId>, Vec<MachineId>),
         /// What it does.
         gateway: Option<Gateway>,
     },
-    /// The machine gets another address, as when a phone leaves a wifi. Packets from and to the old
-    /// address disappear, so its connections hear nothing any more.
+    /// The machine gets another address, like a phone that leaves a wifi network. Packets from and
+    /// to the old address disappear, so its connections hear nothing any more.
     Move(MachineId),
-    /// Other programs on the machine take its ephemeral ports, until the power is lost or they give
-    /// them back. Its own program keeps those that it has. When none is left, `connect(2)` fails
-    /// with `EADDRNOTAVAIL` and `bind(2)` with `EADDRINUSE`.
+    /// Other programs on the machine take its ephemeral ports, until power is lost or they release
+    /// them. The machine's own program keeps those that it has. When none is left, `connect(2)`
+    /// fails with `EADDRNOTAVAIL` and `bind(2)` with `EADDRINUSE`.
     UsePorts {
         /// The machine.
         machine: MachineId,
-        /// How many they leave; with `None` they give them all back.
+        /// How many they leave free; with `None` they release them all.
         free: Option<u16>,
     },
-    /// SYNs from addresses that nobody has arrive at a port of a machine.
+    /// SYNs from addresses that no machine has arrive at a port of a machine.
     SynFlood {
         /// The machine.
         to: MachineId,
         /// The port.
         port: u16,
-        /// The time from one to the next.
+        /// The time between two of them.
         interval: Duration,
-        /// When the last may arrive, since the world began.
+        /// When the last one may arrive, since the world began.
         until: Duration,
     },
     /// The process is killed. Its kernel goes on: it closes the connections, and answers later
     /// segments with RST. The disk keeps what was written.
     Kill(MachineId),
     /// The process is sent SIGTERM. One that has a handler for it (`tokio::signal`, `signal-hook`,
-    /// `sigaction(2)`) or reads it from a `signalfd(2)` can end in good order; any other one ends
-    /// at once, like after a [`Intervention::Kill`].
+    /// `sigaction(2)`) or reads it from a `signalfd(2)` can end in good order; any other ends at
+    /// once, as after an [`Intervention::Kill`].
     Terminate(MachineId),
-    /// The process is stopped as a supervisor does it: it is sent SIGTERM, and is killed if the
-    /// same process still runs after the time of grace.
+    /// The process is stopped as a supervisor would do it: it is sent SIGTERM, and is killed if the
+    /// same process is still running after the grace period.
     Stop {
         /// The machine.
         machine: MachineId,
-        /// How long it may take to end.
+        /// The grace period.
         grace: Duration,
     },
-    /// The process is sent a signal, by number (`signal(7)`): it runs a handler, or does by default
-    /// what Linux does, and SIGPIPE is ignored by default as in all programs of Rust. SIGSTOP is a
-    /// [`Intervention::Pause`], SIGCONT its end.
+    /// The process is sent a signal, by number (`signal(7)`): it runs a handler, or takes the
+    /// default action of Linux, except that SIGPIPE is ignored by default as in all Rust programs.
+    /// SIGSTOP is an [`Intervention::Pause`], SIGCONT its end.
     Signal {
         /// The machine.
         machine: MachineId,
-        /// From 1 to 64, as `libc::SIGHUP`. Another number is no signal, and nothing happens.
+        /// From 1 to 64, as `libc::SIGHUP`. Any other number is not a signal, and nothing happens.
         signal: i32,
     },
-    /// The machine falls silent. Writes that were not synced are lost.
+    /// The machine falls silent. Unsynced writes are lost.
     PowerLoss(MachineId),
-    /// The same, but of the writes that were not synced the seed says for each sector whether it
-    /// is lost.
+    /// The same, except that the seed decides for each sector of the unsynced writes whether it is
+    /// lost.
     TornPowerLoss {
         /// The machine.
         machine: MachineId,
         /// The size of a sector in bytes: 512 or 4096 on real disks.
         sector: usize,
     },
-    /// The program is started again, after a power loss on a new kernel.
+    /// The program is started again; after a power loss, on a new kernel.
     Boot(MachineId),
-    /// The process does not run, as after SIGSTOP; its kernel does.
+    /// The process does not run, as after SIGSTOP, but its kernel does.
     Pause(MachineId),
-    /// Ends a [`Intervention::Pause`].
+    /// Ends an [`Intervention::Pause`].
     Resume(MachineId),
-    /// The whole machine stands still, its kernel and its clocks included, like a virtual machine
-    /// that is moved to another host. Up to 1,000 packets wait at its network card.
+    /// The whole machine stops, including its kernel and clocks, like a virtual machine being moved
+    /// to another host. Up to 1,000 packets wait at its network card.
     Suspend(MachineId),
-    /// Ends a [`Intervention::Suspend`].
+    /// Ends an [`Intervention::Suspend`].
     Wake {
         /// The machine.
         machine: MachineId,
-        /// Whether its clocks jump to where they would be. If not they go on from where they
-        /// stopped.
+        /// Whether its clocks jump to where they would have been. If not, they continue from where
+        /// they stopped.
         clocks_jump: bool,
     },
     /// Something is done to the machine's clocks.
@@ -179,23 +179,23 @@ pub enum Intervention {
     /// Something is done to the machine's disk.
     Disk(MachineId, DiskChange),
     /// Something strikes while the machine's process is at work, in the middle of a turn: at one of
-    /// the system calls that others can notice (on descriptors, on SQLite's files,
+    /// the system calls with effects that others can notice (on descriptors, on SQLite's files,
     /// [`note`](crate::note)). All other faults strike between turns.
     AtCall {
         /// The machine.
         machine: MachineId,
-        /// Which of the calls that its processes make from now on; the first is 1.
+        /// Which of the calls that its processes make from now on, counted from 1.
         call: u64,
-        /// When it strikes, between turns, if there have not been so many calls; since the world
-        /// began.
+        /// When it strikes, between turns, if there have not been that many calls by then; since
+        /// the world began.
         latest: Duration,
-        /// What happens then: the call and all that would have followed it have no effect.
+        /// What happens then: neither the call nor anything after it takes effect.
         strike: Strike,
     },
 }
 
 impl Intervention {
-    /// Whom it strikes first, and what it is in words.
+    /// The machine it strikes first, and its description in words.
     pub(crate) fn describe<'a>(&self, name: impl Fn(MachineId) -> &'a str) -> (MachineId, String) {
         let names = |machines: &[MachineId]| {
             let names: Vec<_> = machines.iter().map(|&machine| name(machine)).collect();

@@ -1,16 +1,15 @@
-//! Runs in processes of their own: what ends one of them is a finding, and not the end of
-//! everything.
+//! Runs in separate processes: what ends one of them is a finding, and not the end of everything.
 
 use crate::host::{self, End, Remains};
 use std::io;
 use std::time::Duration;
 
-/// What an isolated run may use. What takes more is ended.
+/// What an isolated run may use. If it uses more, it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessLimits {
     /// How long it may take, in real time.
     pub time: Duration,
-    /// How much memory it may have in use at once, in bytes.
+    /// How much memory it may use at once, in bytes.
     pub memory: u64,
 }
 
@@ -24,8 +23,8 @@ impl Default for ProcessLimits {
     }
 }
 
-/// How an isolated run has ended that did not come to its end. `told` is what it wrote to its
-/// standard error: which machine did it, when in virtual time, and where.
+/// How an isolated run ended that did not finish. `told` is what it wrote to its standard error:
+/// which machine caused it, when in virtual time, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Crash {
@@ -57,7 +56,7 @@ pub enum Crash {
         /// Its last words.
         told: String,
     },
-    /// It has not begun: the host can bear no more, or cannot do it at all.
+    /// It has not begun: the host has no more resources, or cannot do it at all.
     #[error("it could not be isolated: {why}")]
     NotBegun {
         /// Why not.
@@ -65,19 +64,19 @@ pub enum Crash {
     },
 }
 
-/// Runs `job(input)` in a process of its own, and returns what it returns.
+/// Runs `job(input)` in a separate process, and returns what it returns.
 ///
-/// The process is forked from one of the same executable in which nothing has happened yet. So what
-/// a run has changed in static memory is gone with it, the same job gives the same bytes whatever
-/// ran before and beside it, and whatever ends the process ends the run alone: `exit`, `abort`, a
-/// segmentation fault, an endless loop, memory without end.
+/// The process is forked from one of the same executable in which nothing has happened yet. So a
+/// run's changes to static memory vanish with it, the same job returns the same bytes whatever ran
+/// before or beside it, and whatever ends the process ends only the run: `exit`, `abort`, a
+/// segmentation fault, an endless loop, unlimited memory use.
 ///
-/// The job is a function and not a closure, because that process knows the executable and nothing
-/// else: what it needs is in the input. It can [`simulate`](crate::simulate).
+/// The job is a function and not a closure, because that process knows only the executable;
+/// everything else it needs is in the input. It can [`simulate`](crate::simulate).
 ///
 /// # Errors
 ///
-/// If it did not come to its end.
+/// If it did not finish.
 pub fn isolated(
     job: fn(&[u8]) -> Vec<u8>,
     input: &[u8],

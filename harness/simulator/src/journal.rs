@@ -1,5 +1,5 @@
-//! What became of every packet, for whoever wants to show it. Nothing of it goes into the digest,
-//! and a world that was not asked to keep it keeps nothing.
+//! What became of every packet, for display. None of it goes into the digest, and a world that was
+//! not asked to keep it keeps nothing.
 
 use crate::ids::MachineId;
 use crate::kernel::Packet;
@@ -10,21 +10,21 @@ use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How many bytes of packets are kept at most: later packets are counted only.
+/// How many bytes of packets are kept at most; later packets are only counted.
 const BYTES_MAX: usize = 256 << 20;
 
-/// One IP packet on its way from a machine to another.
+/// One IP packet on its way from one machine to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passage {
-    /// Its place among all packets that machines have sent, from 1; 0 if a box on the way made it.
+    /// Its number among all packets sent by machines, from 1; 0 if a middlebox created it.
     pub number: u64,
-    /// Who sent it.
+    /// The sender.
     pub from: MachineId,
-    /// Who has its destination's address; none if nobody has it.
+    /// The machine with its destination address; none if there is none.
     pub to: Option<MachineId>,
     /// When it left, in virtual time.
     pub sent_at: Duration,
-    /// The packet, with its IP header. If a link has damaged it, as it arrived.
+    /// The packet, with its IP header. If a link damaged it, as it arrived.
     pub bytes: Vec<u8>,
     /// What became of it.
     pub end: PassageEnd,
@@ -33,9 +33,9 @@ pub struct Passage {
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassageEnd {
-    /// It was still on its way, or held back, when the run ended.
+    /// It was still in flight, or held, when the run ended.
     UnderWay,
-    /// It arrived; a second copy of it is not told.
+    /// It arrived. A second copy of it is not reported.
     Arrived(Duration),
     /// It arrived, and the receiver's checksums dropped it.
     Damaged(Duration),
@@ -45,30 +45,30 @@ pub enum PassageEnd {
     Overflowed,
     /// A partition dropped it, or its receiver was off.
     Cut,
-    /// A box on the way dropped it: a gateway, a firewall, or a link for which it was too large.
+    /// A middlebox dropped it: a gateway, a firewall, or a link for which it was too large.
     Refused,
-    /// Nobody has the address that it was for, or its sender has left the one that it is from.
+    /// No machine has its destination address, or its sender has left its source address.
     Nowhere,
 }
 
-/// What a TCP segment says (RFC 9293, section 3.1).
+/// The header of a TCP segment (RFC 9293, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentHead<'p> {
-    /// Where it is from.
+    /// The source.
     pub source: SocketAddr,
-    /// Where it is going.
+    /// The destination.
     pub destination: SocketAddr,
-    /// The number of its first byte.
+    /// The sequence number of its first byte.
     pub sequence: u32,
-    /// The number of the byte that is expected next, if it acknowledges anything.
+    /// The sequence number expected next, if it acknowledges anything.
     pub acknowledges: Option<u32>,
     /// It opens a connection.
     pub syn: bool,
-    /// It is the last one of its direction.
+    /// It is the last one in its direction.
     pub fin: bool,
-    /// It breaks the connection off.
+    /// It aborts the connection.
     pub rst: bool,
-    /// What it carries.
+    /// Its data.
     pub payload: &'p [u8],
 }
 
@@ -80,7 +80,7 @@ impl Passage {
 }
 
 impl<'p> SegmentHead<'p> {
-    /// Reads a packet with its IP header; none if it is no TCP.
+    /// Reads a packet with its IP header; none if it is not TCP.
     pub(crate) fn read(bytes: &'p [u8]) -> Option<Self> {
         let packet = Packet::as_ip(bytes)?;
         if packet.protocol != IpProtocol::Tcp {
@@ -110,12 +110,12 @@ struct Pages {
     passages: Vec<Passage>,
     bytes: usize,
     left_out: u64,
-    /// Those under way, by sender, receiver and the hash of their bytes, the first first.
+    /// Those in flight, by sender, receiver and the hash of their bytes, oldest first.
     under_way: FxHashMap<(MachineId, MachineId, u64), VecDeque<usize>>,
 }
 
 impl Journal {
-    /// From now on, keep all packets.
+    /// From now on, keeps all packets.
     pub(crate) fn open(&mut self) {
         self.0.get_or_insert_default();
     }
@@ -125,7 +125,7 @@ impl Journal {
         (self.0.as_ref()).map_or((&[], 0), |pages| (&pages.passages, pages.left_out))
     }
 
-    /// A packet leaves a machine, and has come to this end already or is under way.
+    /// A packet leaves a machine, and has met its end already or is in flight.
     pub(crate) fn sent(
         &mut self,
         number: u64,
@@ -155,7 +155,7 @@ impl Journal {
         });
     }
 
-    /// A packet that was under way has come to its end.
+    /// A packet in flight has met its end.
     pub(crate) fn ended(
         &mut self,
         from: MachineId,

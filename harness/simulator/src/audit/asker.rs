@@ -1,16 +1,16 @@
-//! Who makes a call: the crates on the stack, from the libc function outwards.
+//! Finds the caller: the crates on the stack, from the libc function outwards.
 
 use rustc_hash::FxHashMap;
 use std::ffi::c_void;
 
-/// The crate that asked, and those that asked on its behalf, the innermost first.
+/// The crate that asked, and those that called on its behalf, innermost first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Asker {
     pub(super) by: Option<String>,
     pub(super) through: Vec<String>,
 }
 
-/// Crates that ask for others: who called them is worth more than their own name.
+/// Crates that call on behalf of others: their callers matter more than they do.
 const MESSENGERS: [&str; 6] = [
     STD,
     "fastrand",
@@ -20,17 +20,17 @@ const MESSENGERS: [&str; 6] = [
     "rand_core",
 ];
 
-/// Memory allocators serve all of the host's process, so when they look at a clock depends on more
-/// than one world, and decides about nothing in it.
+/// Memory allocators serve all of the host's process, so when they read a clock depends on more
+/// than one world, and affects nothing in it.
 const ALLOCATORS: [&str; 3] = ["libmimalloc-sys", "snmalloc-sys", "tikv-jemalloc-sys"];
 
-/// What `std`, `core` and `alloc` are told as.
+/// The name under which `std`, `core` and `alloc` are reported.
 const STD: &str = "std";
 
-/// So many frames are looked at: a messenger may have been called from deep inside another one.
+/// How many frames are examined: a messenger may have been called from deep inside another one.
 const FRAMES: usize = 64;
 
-/// Whose code a frame is.
+/// Which code a frame belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owner {
     /// The entry points of the simulated system, and what they call.
@@ -39,7 +39,7 @@ enum Owner {
     Unknown,
 }
 
-/// What return addresses have been found to belong to: the functions inlined there, the innermost
+/// What return addresses have been found to belong to: the functions inlined there, innermost
 /// first.
 #[derive(Default)]
 pub(super) struct Askers {
@@ -47,8 +47,8 @@ pub(super) struct Askers {
 }
 
 impl Askers {
-    /// Who called the entry point from which this is called; none if it was the memory allocator.
-    /// Walks up the stack no further than needed.
+    /// The caller of the entry point that called this; none if it was the memory allocator. Walks
+    /// up the stack no further than needed.
     pub(super) fn of_this_call(&mut self) -> Option<Asker> {
         let mut walk = Walk::default();
         let mut frames = 0;
@@ -76,14 +76,14 @@ fn owners_of(frame: &backtrace::Frame) -> Vec<Owner> {
 /// The way from the audit outwards.
 #[derive(Default)]
 struct Walk {
-    /// Whether the system's own frames have begun; before them come those of the audit.
+    /// Whether the system's own frames have begun; the audit's come before them.
     in_system: bool,
     /// The crates since the last frame of the system.
     crates: Vec<String>,
 }
 
 impl Walk {
-    /// Takes the next frame. True if it is that of the asker.
+    /// Takes the next frame. True if it is the asker's.
     fn pass(&mut self, owner: &Owner) -> bool {
         match owner {
             Owner::System => {
@@ -92,7 +92,8 @@ impl Walk {
                 false
             }
             Owner::Crate(name) if self.in_system => {
-                // The standard library is between any two crates: closures, iterators, futures.
+                // The standard library appears between any two crates: closures, iterators,
+                // futures.
                 let is_news = !self.crates.contains(name);
                 if is_news && (name != STD || self.crates.is_empty()) {
                     self.crates.push(name.clone());
@@ -118,9 +119,9 @@ fn bare(name: &str) -> &str {
     name.split(' ').next().unwrap_or(name)
 }
 
-/// Whose code it is, from where its source was and what it is called.
+/// Whose code it is, judged by its source file and its symbol.
 fn owner(file: Option<&str>, symbol: Option<&str>) -> Owner {
-    // An entry point has the name of a libc function: only its file tells that it is one.
+    // An entry point has the name of a libc function: only its file identifies it.
     let sources = file!().trim_end_matches("audit/asker.rs");
     let is_system = |file: &str| {
         let after = file.split_once(sources);
@@ -137,8 +138,8 @@ fn owner(file: Option<&str>, symbol: Option<&str>) -> Owner {
     }
 }
 
-/// By the directory of the crate: in cargo's registry, where its build script works, or a project's
-/// own. Functions that were inlined have a file still, but no longer a path of modules.
+/// By the directory of the crate: in cargo's registry, in its build script's output, or in a
+/// project. Inlined functions still have a file, but no longer a module path.
 fn crate_of_file(file: &str) -> Option<String> {
     if let Some((_, path)) = file.split_once("/registry/src/") {
         // The registry, the crate, its files.
@@ -161,7 +162,7 @@ fn crate_of_file(file: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Where the standard library was compiled, and what is in it from elsewhere.
+/// Where the standard library was compiled, and the third-party code in it.
 const STD_SOURCES: [&str; 3] = ["/rustc/", "/rustlib/src/rust/", "/rust/deps/"];
 
 /// `hyper-util-0.1.20` is `hyper-util 0.1.20`.
@@ -174,8 +175,8 @@ fn name_and_version(directory: &str) -> Option<String> {
     Some(format!("{} {}", &directory[..at], &directory[at + 1..]))
 }
 
-/// By the first segment of its path: `<squall_chat::Server as core::ops::Drop>::drop` is of
-/// `squall_chat`. A function of C has no such path.
+/// By the first segment of its path: `<squall_chat::Server as core::ops::Drop>::drop` belongs to
+/// `squall_chat`. A C function has no such path.
 fn crate_of_symbol(symbol: &str) -> Option<String> {
     let path = symbol.trim_start_matches(|sign: char| !sign.is_alphabetic() && sign != '_');
     let path = ["dyn ", "mut ", "const "]

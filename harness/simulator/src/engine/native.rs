@@ -1,8 +1,8 @@
 //! The native engine: a discrete-event simulation. Time jumps from event to event, and an idle
 //! machine costs nothing.
 //!
-//! There are two kinds of events: packets that arrive, and machines that wake up. At the same
-//! nanosecond the packets come first.
+//! There are two kinds of events: a packet arrives, or a machine wakes up. At the same nanosecond
+//! the packets come first.
 
 use super::driver::Driver;
 use crate::alarms::Alarms;
@@ -17,7 +17,7 @@ pub(super) struct Native {
     arrivals: Queue<Arrival>,
     /// When each machine wants to run next.
     wakes: Alarms,
-    /// What would have arrived, had it not been held. In the order of arrival.
+    /// What would have arrived if it had not been held, in order of arrival.
     held: Vec<Arrival>,
 }
 
@@ -35,7 +35,7 @@ impl Native {
         }
         let Arrival { from, to, packet } = arrival;
         machines.receive(from, to, packet);
-        // Packets of the same nanosecond are one interrupt: the process runs after the last.
+        // Packets in the same nanosecond are one interrupt: the process runs after the last.
         let next = self.arrivals.peek();
         let more = next.is_some_and(|(at, next)| at == machines.now() && next.to == to);
         if machines[to].is_runnable() && !more {
@@ -45,7 +45,7 @@ impl Native {
         Ok(())
     }
 
-    /// Takes the machine's packets under way and plans its next wake-up.
+    /// Takes the machine's outgoing packets and schedules its next wake-up.
     fn settle(&mut self, machine: MachineId, machines: &mut Machines) {
         machines.departures(machine, |departure| {
             if !departure.cut {
@@ -71,11 +71,11 @@ impl Native {
 }
 
 impl Driver for Native {
-    // What it concerns is asked of the machines when it matters.
+    // The machines are asked about it when it matters.
     fn add(&mut self, _: MachineId) {}
 
     fn set_cut(&mut self, from: MachineId, to: MachineId, cut: bool) {
-        // All others ask the network when they arrive.
+        // All other packets ask the network when they arrive.
         if cut && !self.held.is_empty() {
             (self.held).retain(|arrival| (arrival.from, arrival.to) != (from, to));
         }
@@ -99,7 +99,7 @@ impl Driver for Native {
 
     fn run_until(&mut self, limit: u64, machines: &mut Machines) -> Result<(), Error> {
         while let Some((at, wakes)) = self.next().filter(|&(at, _)| at <= limit) {
-            // A machine that is late was paused, or struck by a fault since.
+            // A late machine has been paused or struck by a fault.
             machines.set_now(at.max(machines.now()));
             if let Some(machine) = wakes {
                 self.attend(machine, machines)?;

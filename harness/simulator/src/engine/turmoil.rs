@@ -2,17 +2,18 @@
 //!
 //! Turmoil schedules the hosts, keeps the time, and carries IP packets between them as datagrams of
 //! its UDP. A host's software is the machine's network card: it takes what turmoil delivers to the
-//! machine, lets the machine do what is due, and sends what the machine sends. Turmoil's latency is
-//! the least a link has, and it partitions; what turmoil lacks (loss, jitter, rates, holds of one
-//! direction, …) acts at the card. A machine without power has its card: what has left the machine
+//! machine, makes the machine do what is due, and sends what the machine sends. Turmoil provides a
+//! link's minimum latency, and partitions; what turmoil lacks (loss, jitter, rates, one-way holds,
+//! …) is done at the card. A machine without power keeps its card: what has left the machine
 //! arrives.
 //!
-//! Turmoil's simulation is inside of tokio runtimes, and a machine's process has a runtime of its
-//! own; tokio allows no runtime inside of another. So turmoil runs on a thread beside the world's.
-//! The two never run at the same time: a card asks and waits for the answer, and the world waits
-//! while it is not asked.
+//! Turmoil's simulation runs inside tokio runtimes, and a machine's process has its own runtime;
+//! tokio does not allow a runtime inside another. So turmoil has a thread beside the world's. The
+//! two never run at the same time: a card asks and waits for the answer, and the world waits until
+//! it is asked.
 //!
-//! Time advances in ticks of one millisecond. What happens within a tick has the time of its end.
+//! Time advances in ticks of one millisecond. Whatever happens within a tick gets the time of its
+//! end.
 
 mod card;
 mod line;
@@ -36,10 +37,10 @@ use std::time::Duration;
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// Turmoil wants to know how long a simulation may last. Longer than anybody waits.
+/// Turmoil wants to know how long a simulation may last. This is longer than any run.
 const LIFETIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// More datagrams than can be under way to one machine: a network drops packets, a card does not.
+/// More datagrams than can be in flight to one machine: a network drops packets, a card does not.
 const DATAGRAMS: usize = 1 << 20;
 
 /// What the world tells turmoil's thread.
@@ -61,7 +62,7 @@ enum Order {
 
 /// The world's side.
 pub(super) struct Turmoil {
-    /// None only while the engine is dropped: turmoil's thread ends when these do.
+    /// None only while the engine is being dropped: turmoil's thread ends with these.
     ends: Option<Ends>,
     thread: Option<JoinHandle<()>>,
 }
@@ -107,7 +108,7 @@ impl Turmoil {
     }
 }
 
-/// Lets a machine do what is due, and says what it did.
+/// Makes a machine do what is due, and returns what it did.
 fn attend(machine: MachineId, machines: &mut Machines) -> (Answer, Result<(), Error>) {
     let result = machines.run(machine);
     let now = machines.now();
@@ -196,7 +197,7 @@ impl Drop for Turmoil {
     }
 }
 
-/// The whole life of turmoil's thread.
+/// The main function of turmoil's thread.
 fn simulate(orders: &Receiver<Order>, line: Rc<Line>) {
     let mut simulation = turmoil::Builder::new()
         .rng_seed(0)
@@ -224,7 +225,7 @@ fn simulate(orders: &Receiver<Order>, line: Rc<Line>) {
                     line.now.set(nanos(simulation.elapsed() + TICK));
                     simulation.step().expect("a card never fails");
                 }
-                // A world that has gone does not listen; then there are no more orders.
+                // A world that is gone does not listen; there are no more orders then.
                 let _ = line.reports.send(Report::Done);
             }
         }

@@ -1,5 +1,4 @@
-//! A child of this process: a copy that does one thing, is watched meanwhile, and whose end harms
-//! nobody.
+//! A child of this process: a copy that does one job under supervision, and whose end does no harm.
 
 use super::end::End;
 use super::real;
@@ -20,50 +19,51 @@ pub(crate) struct ProcessLimits {
     pub(crate) memory: u64,
 }
 
-/// What a child has left behind.
+/// What a child leaves behind.
 #[derive(Debug)]
 pub(crate) struct Remains {
     pub(crate) end: End,
-    /// What the job returned, if it did.
+    /// What the job returned, if it returned.
     pub(crate) answer: Option<Vec<u8>>,
-    /// What it wrote to its standard error, the end of it.
+    /// The end of what it wrote to its standard error.
     pub(crate) told: Vec<u8>,
 }
 
-/// How often a child is looked at.
+/// How often a child is checked.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How long a child that has answered is given before it is looked at again, at first.
+/// How long to wait, at first, before a child that has answered is checked again.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(20);
 
-/// How long a child has to say what it is doing, before it is ended for taking too long.
+/// How long a child that took too long has to say what it is doing before it is killed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// As much of the standard error is kept, in bytes.
+/// How much of the standard error is kept, in bytes.
 const TOLD: usize = 64 << 10;
 
 /// Asks a child for its last words.
 pub(crate) const ASK: c_int = libc::SIGXCPU;
 
-/// The code with which a child ends whose job has panicked, as a program of Rust does.
+/// The exit code of a child whose job has panicked, as of any Rust program.
 const PANICKED: i32 = 101;
 
 /// How many processes lie between this one and the first: what was borrowed from a thread of
-/// another is not to be given back here.
+/// another process must not be given back here.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Does the job in a child, and waits for its end. `apart` is what the child does first.
+/// Does the job in a child, and waits for the child to end. `apart` is the first thing the child
+/// does.
 ///
-/// The child has the thread that called this, and no other: locks that another thread has at this
-/// moment are never let go there.
+/// The child has only the calling thread: locks held by other threads at this moment are never
+/// released there.
 ///
 /// # Errors
 ///
-/// If the host gives no process, pipe or descriptor more.
+/// If the host provides no more processes, pipes or descriptors.
 pub(crate) fn run(
     bounds: ProcessLimits,
     apart: impl FnOnce(),
@@ -75,14 +75,14 @@ pub(crate) fn run(
 /// A child at work.
 pub(crate) struct Child {
     process: pid_t,
-    /// When it has had its time, by the host's clock.
+    /// When its time is up, by the host's clock.
     deadline: Instant,
     memory: u64,
     answer: File,
     told: File,
 }
 
-/// Lets a child do the job, as [`run`], meanwhile.
+/// Starts a child that does the job as in [`run`], without waiting.
 ///
 /// # Errors
 ///
@@ -95,7 +95,7 @@ pub(crate) fn start(
     let (answer, to_answer) = pipe()?;
     let (told, to_tell) = pipe()?;
     let parent = real::process();
-    // SAFETY: the child does nothing but its job, and ends.
+    // SAFETY: the child only does its job, and ends.
     match unsafe { real::fork() }? {
         0 => {
             GENERATION.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +103,7 @@ pub(crate) fn start(
             real::replace(libc::STDERR_FILENO, to_tell.as_raw_fd());
             apart();
             let code = match catch_unwind(AssertUnwindSafe(job)) {
-                // Whoever calls `exit(0)` has not answered.
+                // A child that calls `exit(0)` has not answered.
                 Ok(result) => match answer_with(to_answer, &result) {
                     Ok(()) => 0,
                     Err(_) => PANICKED,
@@ -135,7 +135,7 @@ fn answer_with(to: OwnedFd, result: &[u8]) -> io::Result<()> {
 
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [0; 2];
-    // SAFETY: there is room for two descriptors, which are nobody else's when there are some.
+    // SAFETY: there is room for two descriptors; if there are any, only we have them.
     unsafe {
         match libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) {
             0 => Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1]))),
@@ -145,7 +145,7 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 impl Child {
-    /// Waits for its end, which comes in time or is made.
+    /// Waits for the child to end, in time or by force.
     pub(crate) fn wait(mut self) -> Remains {
         let mut heard = [Vec::new(), Vec::new()];
         let mut ended_for = None;
@@ -161,7 +161,7 @@ impl Child {
                 break end;
             }
             if heard == Heard::Ends {
-                // It is about to end, or it has closed what it was given and goes on.
+                // It is about to end, or has closed what it was given and goes on.
                 std::thread::sleep(pause);
                 pause = LOOK.min(pause * 2);
             }
@@ -183,8 +183,8 @@ impl Child {
             }
         };
         let [answered, words] = &mut heard;
-        // What is still in the pipes. Nobody writes there any more, or it is a grandchild of no
-        // interest.
+        // What is still in the pipes. No process writes there any more, except perhaps a
+        // grandchild, which does not matter.
         while hear(
             &mut self.answer,
             answered,
@@ -204,16 +204,16 @@ impl Child {
     }
 }
 
-/// What has come through two pipes.
+/// What has come through the two pipes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Heard {
     Something,
     Nothing,
-    /// Nothing more will come through one of them.
+    /// At least one of them has reached its end.
     Ends,
 }
 
-/// Takes what has come through two pipes, and waits so long for something.
+/// Takes what has come through the two pipes, waiting up to `limit` for something.
 fn hear(
     one: &mut File,
     into_one: &mut Vec<u8>,
@@ -233,7 +233,7 @@ fn hear(
                 into.extend_from_slice(&buffer[..read]);
                 heard = Heard::Something;
             }
-            // The end of a pipe is always there to be read.
+            // The end of a pipe is always readable.
             _ if heard == Heard::Nothing => heard = Heard::Ends,
             _ => {}
         }

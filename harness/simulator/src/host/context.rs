@@ -1,11 +1,12 @@
-//! Contexts: a stack and thread-locals that the thread which runs can become.
+//! Contexts: a stack and thread-locals that the running thread can switch to.
 //!
-//! [`switch`] leaves one for another within some ten nanoseconds: it stores what a function call
-//! must preserve on the old stack, changes stack pointer and thread pointer, and takes it from the
-//! new one. The host's kernel notices nothing: to it, the same thread goes on.
+//! [`switch`] goes from one to another in about ten nanoseconds: it saves the registers that a
+//! function call must preserve on the old stack, changes the stack pointer and the thread pointer,
+//! and restores them from the new stack. The host's kernel notices nothing: to it, the same thread
+//! goes on.
 //!
-//! A frame never changes its context, so what a compiler keeps of thread-locals across a call stays
-//! right.
+//! A frame never changes its context, so what the compiler caches about thread-locals across a call
+//! stays valid.
 
 use std::arch::naked_asm;
 use std::cell::UnsafeCell;
@@ -16,7 +17,7 @@ pub(super) fn thread_pointer() -> usize {
     processor::thread_pointer()
 }
 
-/// What is kept of a context that does not run. The rest lies on its stack.
+/// What is kept of a context that is not running. The rest is on its stack.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Context {
@@ -25,11 +26,11 @@ pub(crate) struct Context {
     thread_pointer: usize,
 }
 
-/// What a context begins with. It must not return.
+/// The entry function of a context. It must not return.
 type Base = unsafe extern "C" fn(argument: *const ()) -> !;
 
 impl Context {
-    /// The context of the thread that runs.
+    /// The context of the running thread.
     pub(crate) fn of_this_thread() -> Self {
         Self {
             stack_pointer: UnsafeCell::new(0),
@@ -37,12 +38,12 @@ impl Context {
         }
     }
 
-    /// A context that begins with `base(argument)` when it runs for the first time.
+    /// A context that starts with `base(argument)` when it first runs.
     ///
     /// # Safety
     ///
-    /// The memory below `stack_top` must be a stack that nobody else uses, and `thread_pointer`
-    /// that of a thread which does not run, both for as long as the context may run.
+    /// The memory below `stack_top` must be a stack that nothing else uses, and `thread_pointer`
+    /// must belong to a thread that does not run, both for as long as the context may run.
     pub(crate) unsafe fn new(
         stack_top: usize,
         thread_pointer: usize,
@@ -51,7 +52,7 @@ impl Context {
     ) -> Self {
         let frame = FirstFrame::new(base, argument);
         let place = ((stack_top & !15) - size_of::<FirstFrame>()) as *mut FirstFrame;
-        // SAFETY: the caller's: a stack, and it is aligned.
+        // SAFETY: guaranteed by the caller: it is a stack, and it is aligned.
         unsafe { place.write(frame) };
         Self {
             stack_pointer: UnsafeCell::new(place as usize),
@@ -59,14 +60,14 @@ impl Context {
         }
     }
 
-    /// Leaves `self`, which must be the context that runs, for another. Returns when somebody comes
-    /// back to `self`.
+    /// Leaves `self`, which must be the running context, for another. Returns when something
+    /// switches back to `self`.
     ///
     /// # Safety
     ///
-    /// `other` must be a context that does not run and may, now and until it switches in turn.
+    /// `other` must be a context that is not running and may run, now and until it switches away.
     pub(crate) unsafe fn switch_to(&self, other: &Self) {
-        // SAFETY: the caller's; both live while their frames do.
+        // SAFETY: guaranteed by the caller; both live while their frames do.
         unsafe {
             if processor_changes_thread_pointer() {
                 switch(self, other);
@@ -82,10 +83,10 @@ mod processor {
     use super::{Base, Context, OnceLock, naked_asm};
     use std::arch::asm;
 
-    /// What the first switch to a context takes from its stack, from the bottom.
+    /// What the first switch to a context pops from its stack, from the bottom.
     #[repr(C)]
     pub(super) struct FirstFrame {
-        /// MXCSR and the x87 control word, as the processor begins with.
+        /// MXCSR and the x87 control word, with the processor's initial values.
         controls: [u32; 2],
         r15: usize,
         r14: usize,
@@ -113,15 +114,14 @@ mod processor {
         }
     }
 
-    /// Calls the base. RBP is zero, and there is no unwinding information: who walks the stack ends
-    /// here.
+    /// Calls the base. RBP is zero, and there is no unwinding information: stack walks end here.
     #[unsafe(naked)]
     unsafe extern "C" fn first_frame() {
         naked_asm!("mov rdi, r12", "xor ebp, ebp", "call r13", "ud2")
     }
 
-    /// Stores the stack pointer in the first context and takes that of the second. The callee-saved
-    /// registers and the control words (System V ABI, section 3.2.1) travel on the stacks.
+    /// Stores the stack pointer in the first context and loads that of the second. The callee-saved
+    /// registers and the control words (System V ABI, section 3.2.1) are saved on the stacks.
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn switch(from: *const Context, to: *const Context) {
         naked_asm!(
@@ -151,7 +151,7 @@ mod processor {
         )
     }
 
-    /// As [`switch`], where only the host's kernel may change FS (`arch_prctl(2)`).
+    /// As [`switch`], if only the host's kernel may change FS (`arch_prctl(2)`).
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn switch_by_system_call(
         from: *const Context,
@@ -194,7 +194,7 @@ mod processor {
         /// In `AT_HWCAP2`, see Documentation/arch/x86/elf_auxvec.rst of Linux.
         const HWCAP2_FSGSBASE: u64 = 1 << 1;
         static MAY: OnceLock<bool> = OnceLock::new();
-        // SAFETY: this function only looks something up.
+        // SAFETY: this function only looks up a value.
         *MAY.get_or_init(|| unsafe { libc::getauxval(libc::AT_HWCAP2) } & HWCAP2_FSGSBASE != 0)
     }
 
@@ -212,7 +212,7 @@ mod processor {
     use super::{Base, Context, naked_asm};
     use std::arch::asm;
 
-    /// What the first switch to a context takes from its stack, from the bottom.
+    /// What the first switch to a context pops from its stack, from the bottom.
     #[repr(C)]
     pub(super) struct FirstFrame {
         x19: *const (),
@@ -223,7 +223,7 @@ mod processor {
         back: unsafe extern "C" fn(),
         /// d8 to d15.
         floats: [u64; 8],
-        /// FPCR, as the processor begins with.
+        /// FPCR, with the processor's initial value.
         control: u64,
         _end: u64,
     }
@@ -243,8 +243,8 @@ mod processor {
         }
     }
 
-    /// Calls the base. The frame pointer is zero, and there is no unwinding information: who walks
-    /// the stack ends here.
+    /// Calls the base. The frame pointer is zero, and there is no unwinding information: stack
+    /// walks end here.
     #[unsafe(naked)]
     unsafe extern "C" fn first_frame() {
         naked_asm!(
@@ -256,8 +256,8 @@ mod processor {
         )
     }
 
-    /// Stores the stack pointer in the first context and takes that of the second. The callee-saved
-    /// registers (AAPCS64, section 6.1) and FPCR travel on the stacks.
+    /// Stores the stack pointer in the first context and loads that of the second. The callee-saved
+    /// registers (AAPCS64, section 6.1) and FPCR are saved on the stacks.
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn switch(from: *const Context, to: *const Context) {
         naked_asm!(
@@ -299,7 +299,7 @@ mod processor {
 
     /// Never needed: programs may always change TPIDR_EL0.
     pub(super) unsafe fn switch_by_system_call(from: *const Context, to: *const Context) {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { switch(from, to) }
     }
 
@@ -317,5 +317,5 @@ mod processor {
 
 use processor::{FirstFrame, processor_changes_thread_pointer, switch, switch_by_system_call};
 
-/// The stack must be aligned to 16 bytes where the base is called.
+/// The stack must be aligned to 16 bytes when the base is called.
 const _: () = assert!(size_of::<FirstFrame>().is_multiple_of(16));

@@ -1,14 +1,14 @@
-//! How a process of the host has ended.
+//! How a host process ended.
 
-/// How a child has ended.
+/// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// With this code.
     Code(i32),
     /// By this signal.
     Signal(i32),
-    /// It was ended because it took too long.
+    /// It was killed because it took too long.
     TooLong,
-    /// It was ended because it took too much memory.
+    /// It was killed because it used too much memory.
     TooLarge,
 }

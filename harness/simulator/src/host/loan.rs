@@ -1,9 +1,9 @@
-//! What a context is made of: the stack and the thread-locals of a real thread, which is parked
-//! meanwhile.
+//! What a context is made of: the stack and the thread-locals of a real thread, which is parked in
+//! the meantime.
 //!
-//! A thread is started and parks at once. From then on nobody runs it: the stack below its few
-//! frames and its thread-locals are another's, who runs on them. At the end it is woken and ends as
-//! threads do, so that libc and the memory allocator get back what is theirs.
+//! A thread is started and parks at once. From then on it does not run: a borrower runs on the
+//! stack below its few frames, with its thread-locals. Finally it is woken and ends as threads do,
+//! so that libc and the memory allocator get back what is theirs.
 
 use super::context::{Context, thread_pointer};
 use super::{child, real};
@@ -17,10 +17,11 @@ const STARTING: u32 = 0;
 const LENT: u32 = 1;
 const OVER: u32 = 2;
 
-/// What is left to the frames of the parked thread, which waits in a function that does not inline.
+/// The space left to the frames of the parked thread, which waits in a function that is not
+/// inlined.
 const PARKED: usize = 8 << 10;
 
-/// Creates a thread that does this: `pthread_create(3)` with attributes of the caller's choice.
+/// Creates a thread that runs this: `pthread_create(3)` with attributes of the caller's choice.
 /// Returns its error.
 type Create<'a> = &'a mut dyn FnMut(
     &mut pthread_t,
@@ -34,16 +35,16 @@ pub(crate) struct Loan {
     context: Context,
     thread: pthread_t,
     parked: ptr::NonNull<Parked>,
-    /// In which process the thread is.
+    /// The process that the thread is in.
     generation: u32,
 }
 
-/// What the parked thread and its borrower know of one another.
+/// State shared by the parked thread and its borrower.
 struct Parked {
     state: AtomicU32,
     /// Written before `state` is [`LENT`].
     lent: UnsafeCell<Lent>,
-    /// What the thread does before it ends.
+    /// What the thread does just before it ends.
     farewell: fn(),
 }
 
@@ -55,10 +56,10 @@ struct Lent {
 }
 
 impl Loan {
-    /// Starts a thread and borrows its stack and thread-locals, on which `base(argument)` will run:
-    /// when it is switched to for the first time.
+    /// Starts a thread and borrows its stack and thread-locals. `base(argument)` will run on them
+    /// when they are first switched to.
     ///
-    /// When it is all over the thread does `farewell`, and ends.
+    /// When the loan ends, the thread calls `farewell` and ends.
     ///
     /// # Errors
     ///
@@ -77,7 +78,7 @@ impl Loan {
         let mut thread = 0;
         let error = create(&mut thread, park, parked.cast());
         if error != 0 {
-            // SAFETY: the box of a moment ago; no thread has it.
+            // SAFETY: this box was just created; no thread has it.
             drop(unsafe { Box::from_raw(parked) });
             return Err(error);
         }
@@ -86,9 +87,9 @@ impl Loan {
         while state.load(Ordering::Acquire) == STARTING {
             real::wait(state, STARTING, None);
         }
-        // SAFETY: written before the state, and not changed any more. Below what it tells, the
-        // stack is nobody's, and the thread whose thread-locals these are does not run before the
-        // end of the loan.
+        // SAFETY: written before the state, and not changed any more. Below the address given
+        // there, the stack is unused, and the thread that owns these thread-locals does not run
+        // before the end of the loan.
         let context = unsafe {
             let lent = *(*parked).lent.get();
             Context::new(lent.stack_top, lent.thread_pointer, base, argument)
@@ -115,8 +116,8 @@ impl Loan {
             thread_pointer,
             ..
         } = unsafe { *self.parked.as_ref().lent.get() };
-        // They lie between the stack and the control block on x86_64, and behind the latter on
-        // aarch64.
+        // They lie between the stack and the control block on x86_64, and after the control block
+        // on aarch64.
         match cfg!(target_arch = "x86_64") {
             true => (stack_top..thread_pointer).contains(&address),
             false => (thread_pointer..thread_pointer + MOST).contains(&address),
@@ -129,12 +130,12 @@ impl Loan {
         unsafe { (*self.parked.as_ref().lent.get()).stack_top }
     }
 
-    /// The thread that lends, as libc names it. On the context, `pthread_self(3)` is this.
+    /// The lending thread's handle in libc. On the context, `pthread_self(3)` returns this.
     pub(crate) fn thread(&self) -> pthread_t {
         self.thread
     }
 
-    /// The thread that lends, as the host numbers it: the holder of what is locked on the context.
+    /// The lending thread's number on the host: the owner of locks taken on the context.
     pub(crate) fn number(&self) -> c_int {
         // SAFETY: written before the loan began.
         unsafe { (*self.parked.as_ref().lent.get()).number }
@@ -142,14 +143,14 @@ impl Loan {
 }
 
 impl Drop for Loan {
-    /// Lets the thread end, and waits for that. What lies on its stack is forgotten. A copy of the
-    /// process has the stack, but not the thread.
+    /// Makes the thread end, and waits for that. Whatever is on its stack is forgotten. A copy of
+    /// the process has the stack, but not the thread.
     fn drop(&mut self) {
         if self.generation != child::generation() {
             return;
         }
-        // SAFETY: this box is freed here and nowhere else, when the thread is gone. The thread was
-        // created joinable, and nobody else joins it.
+        // SAFETY: this box is freed here and nowhere else, after the thread is gone. The thread was
+        // created joinable, and nothing else joins it.
         unsafe {
             let state = &self.parked.as_ref().state;
             state.store(OVER, Ordering::Release);
@@ -160,14 +161,13 @@ impl Drop for Loan {
     }
 }
 
-/// The whole life of a thread that lends.
+/// The main function of a lending thread.
 extern "C-unwind" fn park(parked: *mut c_void) -> *mut c_void {
-    // A signal would be handled on the stack that is lent.
+    // A signal would be handled on the lent stack.
     real::block_signals();
     // SAFETY: the box of `Loan::new`, which outlives this thread.
     let parked = unsafe { &*parked.cast::<Parked>() };
-    // A memory allocator that keeps something for each thread gets it now, and takes it back from
-    // this thread.
+    // A memory allocator with per-thread state creates it now, and reclaims it from this thread.
     drop(std::hint::black_box(Box::new(0_u8)));
     wait_on_top(parked);
     (parked.farewell)();
@@ -189,7 +189,7 @@ fn wait_on_top(parked: &Parked) {
         thread_pointer: thread_pointer(),
         number: real::thread_id(),
     };
-    // SAFETY: nobody looks before the state has changed.
+    // SAFETY: it is not read before the state has changed.
     unsafe { *parked.lent.get() = lent };
     parked.state.store(LENT, Ordering::Release);
     real::wake(&parked.state);

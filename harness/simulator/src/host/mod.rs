@@ -1,7 +1,7 @@
-//! The real operating system below the simulated ones: its calls, and the contexts that its threads
-//! lend.
+//! The real operating system below the simulated ones: its calls, and the contexts lent by its
+//! threads.
 //!
-//! With `sys` the only place with `unsafe`. Nothing here knows a machine.
+//! Apart from `sys`, the only module with `unsafe`. Nothing here knows about machines.
 
 pub(crate) mod child;
 mod context;

@@ -1,8 +1,8 @@
-//! A nursery: this executable once more, in a process that has done nothing yet and forks a child
+//! A nursery: this executable run again, as a process that has done nothing yet and forks a child
 //! for each job.
 //!
-//! Every child begins in the same state, whatever has happened in the process that asks: no static
-//! has been changed, and no other thread has locked anything.
+//! Every child begins in the same state, whatever has happened in the requesting process: no static
+//! has changed, and no other thread holds a lock.
 
 use super::child::{self, ProcessLimits, Remains};
 use super::end::End;
@@ -18,22 +18,22 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// What a child does: a function of this executable, because nothing else is known there.
+/// What a child does: a function of this executable, because a child knows nothing else.
 pub(crate) type Job = fn(&[u8]) -> Vec<u8>;
 
-/// The variable by which a process is told that it is a nursery, and the number of whose it is.
+/// The variable that tells a process that it is a nursery, and the process id of its parent.
 const VARIABLE: &str = "SQUALL_NURSERY";
 
 thread_local! {
-    /// The nursery of this thread. It ends with it.
+    /// The nursery of this thread. It ends with the thread.
     static NURSERY: RefCell<Option<UnixStream>> = const { RefCell::new(None) };
 }
 
-/// Lets a child do the job, in a nursery of this thread.
+/// Does the job in a child of this thread's nursery.
 ///
 /// # Errors
 ///
-/// If the host gives no process more, or the job is not of this executable.
+/// If the host provides no more processes, or the job is not in this executable.
 pub(crate) fn run(job: Job, input: &[u8], bounds: ProcessLimits) -> io::Result<Remains> {
     let place = place_of(job)?;
     NURSERY.with_borrow_mut(|nursery| {
@@ -43,7 +43,7 @@ pub(crate) fn run(job: Job, input: &[u8], bounds: ProcessLimits) -> io::Result<R
         };
         ask(&mut line, place, input, bounds)?;
         let remains = hear(&mut line)?;
-        // After an error it would not be known what comes next.
+        // After an error, the state of the line is unknown.
         *nursery = Some(line);
         remains
     })
@@ -54,10 +54,10 @@ fn start() -> io::Result<UnixStream> {
     let mut process = Command::new("/proc/self/exe")
         .env(VARIABLE, real::process().to_string())
         .stdin(Stdio::from(OwnedFd::from(theirs)))
-        // Ctrl-C is for who asks, who may want to hear what was found so far.
+        // Ctrl-C is for the requesting process, which may want to report what was found so far.
         .process_group(0)
         .spawn()?;
-    // It ends when we are gone. Somebody has to take note of that.
+    // It ends when we do. Something has to reap it.
     std::thread::Builder::new()
         .name("nursery".to_owned())
         .stack_size(64 << 10)
@@ -65,7 +65,7 @@ fn start() -> io::Result<UnixStream> {
     Ok(ours)
 }
 
-/// Where the executable lies in memory, which is another place in every process.
+/// Where the executable is in memory, which differs between processes.
 fn base_of(address: *const c_void) -> Option<usize> {
     let mut found = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
     // SAFETY: the place is ours; the function only looks something up.
@@ -79,7 +79,7 @@ pub(super) fn base() -> Option<usize> {
     base_of(base as *const c_void)
 }
 
-/// Where a job begins, counted from the base.
+/// The offset of a job from the base.
 fn place_of(job: Job) -> io::Result<usize> {
     match (base_of(job as *const c_void), base()) {
         (Some(of_job), Some(base)) if of_job == base => Ok(job as usize - base),
@@ -174,14 +174,14 @@ pub(crate) fn is_asked_for() -> bool {
     env::var_os(VARIABLE).is_some()
 }
 
-/// The whole life of a nursery. `apart` is what its children do first.
+/// The main function of a nursery. `apart` is the first thing its children do.
 ///
 /// # Safety
 ///
 /// The process must be a nursery, with its one thread.
 pub(crate) unsafe fn serve(apart: fn()) -> ! {
-    // SAFETY: so it was started: its standard input is the line, and it has a copy of the same
-    // memory.
+    // SAFETY: it was started that way: its standard input is the line, and it has a copy of the
+    // same memory.
     let code = match unsafe { serve_all(apart) } {
         Ok(()) => 0,
         Err(_) => 1,
@@ -192,22 +192,23 @@ pub(crate) unsafe fn serve(apart: fn()) -> ! {
 unsafe fn serve_all(apart: fn()) -> io::Result<()> {
     let parent = env::var(VARIABLE).ok().and_then(|it| it.parse().ok());
     let parent = parent.ok_or_else(|| io::Error::other("nobody has started this nursery"))?;
-    // It belongs to the thread that asks. After that nobody would hear what comes of a child's
-    // work.
+    // It belongs to the requesting thread. Once that is gone, the results of a child's work would
+    // go nowhere.
     real::end_with(parent);
-    // SAFETY: nobody else has it.
+    // SAFETY: nothing else owns it.
     let mut line = unsafe { UnixStream::from_raw_fd(libc::STDIN_FILENO) };
     let nothing = File::open("/dev/null")?;
     let base = base().ok_or_else(|| io::Error::other("this executable has no address"))?;
     loop {
         let Ok(place) = receive_number(&mut line) else {
-            // Nobody asks any more.
+            // The requesting process is gone.
             return Ok(());
         };
         let time = Duration::from_nanos(receive_number(&mut line)?);
         let memory = receive_number(&mut line)?;
         let input = receive(&mut line)?;
-        // SAFETY: who asks has the same executable, and has found a function of this type there.
+        // SAFETY: the requesting process has the same executable, and has found a function of this
+        // type there.
         let job = unsafe { std::mem::transmute::<usize, Job>(base + place as usize) };
         let apart = || {
             real::replace(libc::STDIN_FILENO as c_int, nothing.as_raw_fd());

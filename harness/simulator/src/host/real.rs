@@ -10,13 +10,13 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Makes a system call as libc's `syscall` would, without calling anything that is ours.
+/// Makes a system call as libc's `syscall` would, without calling any of our own functions.
 ///
 /// # Safety
 ///
 /// As for the system call.
 pub(crate) unsafe fn syscall(number: c_long, arguments: [usize; 6]) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     let result = unsafe { trap(number, arguments) };
     match result {
         -4095..=-1 => {
@@ -31,7 +31,7 @@ pub(crate) unsafe fn syscall(number: c_long, arguments: [usize; 6]) -> isize {
 #[cfg(target_arch = "x86_64")]
 unsafe fn trap(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
     let result;
-    // SAFETY: the x86_64 convention of Linux (syscall(2)): the kernel destroys rcx and r11.
+    // SAFETY: the x86_64 convention of Linux (syscall(2)): the kernel clobbers rcx and r11.
     unsafe {
         asm!(
             "syscall",
@@ -60,14 +60,14 @@ unsafe fn trap(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
     result
 }
 
-/// The number that the host gave to the calling thread.
+/// The host's number for the calling thread.
 pub(crate) fn thread_id() -> c_int {
-    // SAFETY: this call takes nothing and cannot fail.
+    // SAFETY: this call has no arguments and cannot fail.
     unsafe { trap(libc::SYS_gettid, [0; 6]) as c_int }
 }
 
-/// Waits, on the host and at most this long, for somebody to [`wake`] those who wait for this word,
-/// if it has this value.
+/// Waits on the host, if the word has this value, until [`wake`] is called for it, or at most this
+/// long.
 pub(crate) fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) {
     let limit = limit.map(|limit| libc::timespec {
         tv_sec: limit.as_secs() as _,
@@ -83,15 +83,15 @@ pub(crate) fn wait(word: &AtomicU32, value: u32, limit: Option<Duration>) {
         0,
         0,
     ];
-    // SAFETY: the word and the time are valid for the call. However it ends, the caller looks
+    // SAFETY: the word and the time are valid for the call. However it ends, the caller checks
     // again.
     unsafe { trap(libc::SYS_futex, arguments) };
 }
 
-/// Wakes one who waits for this word.
+/// Wakes one waiter for this word.
 pub(crate) fn wake(word: &AtomicU32) {
     let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
-    // SAFETY: the kernel takes the word for no more than a name.
+    // SAFETY: the kernel uses the word only as a name.
     unsafe {
         trap(
             libc::SYS_futex,
@@ -100,16 +100,17 @@ pub(crate) fn wake(word: &AtomicU32) {
     };
 }
 
-/// Keeps all signals away from the calling thread, libc's own included.
+/// Blocks all signals in the calling thread, including libc's own.
 pub(crate) fn block_signals() {
     let all = u64::MAX;
     let set = &raw const all as usize;
     let arguments = [libc::SIG_BLOCK as _, set, 0, size_of_val(&all), 0, 0];
-    // SAFETY: the set is ours and has the size of the kernel's; no place is given for the old one.
+    // SAFETY: the set is ours and has the size that the kernel expects; no place is given for the
+    // old one.
     unsafe { trap(libc::SYS_rt_sigprocmask, arguments) };
 }
 
-/// Keeps a signal away from the calling thread, or not any more.
+/// Blocks a signal in the calling thread, or unblocks it.
 pub(crate) fn mask_signal(signal: c_int, keep_away: bool) {
     let only = 1_u64 << (signal - 1);
     let how = if keep_away {
@@ -123,11 +124,11 @@ pub(crate) fn mask_signal(signal: c_int, keep_away: bool) {
     unsafe { trap(libc::SYS_rt_sigprocmask, arguments) };
 }
 
-/// Waits until a thread has ended, for real.
+/// Waits until a thread has really ended.
 ///
 /// # Safety
 ///
-/// The thread must be joinable, and nobody else may join it.
+/// The thread must be joinable, and nothing else may join it.
 pub(crate) unsafe fn join(thread: pthread_t) {
     type PthreadJoin = unsafe extern "C" fn(pthread_t, *mut *mut c_void) -> c_int;
     static PTHREAD_JOIN: Original = Original::new(c"pthread_join");
@@ -138,7 +139,7 @@ pub(crate) unsafe fn join(thread: pthread_t) {
     }
 }
 
-/// libc's own function of a name that we define too, looked up once.
+/// Libc's own version of a function that we define too, looked up once.
 pub(crate) struct Original {
     name: &'static CStr,
     found: AtomicPtr<c_void>,
@@ -166,10 +167,10 @@ impl Original {
     }
 }
 
-/// Makes a copy of the process with the calling thread alone. 0 is the copy.
+/// Makes a copy of the process that has only the calling thread. Returns 0 in the copy.
 ///
-/// It is not libc's `fork`: that one takes the stacks and thread-locals of all other threads back,
-/// in the copy, where a world goes on to use those that are [lent](super::Loan).
+/// This is not libc's `fork`: in the copy, that one reclaims the stacks and thread-locals of all
+/// other threads, but a world continues to use those that are [lent](super::Loan).
 ///
 /// # Errors
 ///
@@ -177,10 +178,10 @@ impl Original {
 ///
 /// # Safety
 ///
-/// As `fork(2)`: what other threads had locked stays locked in the copy. To libc the calling thread
-/// has the number there that it had before.
+/// As `fork(2)`: what other threads had locked stays locked in the copy. There, libc still believes
+/// the calling thread to have its old number.
 pub(crate) unsafe fn fork() -> io::Result<pid_t> {
-    // SAFETY: without flags it shares nothing, and the stack is that of the caller.
+    // SAFETY: without flags nothing is shared, and the stack is that of the caller.
     let child = unsafe { trap(libc::SYS_clone, [libc::SIGCHLD as _, 0, 0, 0, 0, 0]) };
     match child {
         0.. => Ok(child as pid_t),
@@ -191,22 +192,22 @@ pub(crate) unsafe fn fork() -> io::Result<pid_t> {
 /// Ends the process at once: no destructors, no buffers.
 pub(crate) fn exit(code: c_int) -> ! {
     loop {
-        // SAFETY: nothing comes after.
+        // SAFETY: nothing follows.
         unsafe { trap(libc::SYS_exit_group, [code as _, 0, 0, 0, 0, 0]) };
     }
 }
 
 /// The number of this process.
 pub(crate) fn process() -> pid_t {
-    // SAFETY: this call takes nothing.
+    // SAFETY: this call has no arguments.
     unsafe { trap(libc::SYS_getpid, [0; 6]) as pid_t }
 }
 
-/// This process ends with the thread that has started it, which is one of `parent`; at once, if
-/// that is gone already.
+/// Makes this process end together with the thread that started it, which belongs to `parent`; or
+/// at once, if that is already gone.
 pub(crate) fn end_with(parent: pid_t) {
     let arguments = [libc::PR_SET_PDEATHSIG as _, libc::SIGKILL as _, 0, 0, 0, 0];
-    // SAFETY: this option takes a signal, and the other call nothing.
+    // SAFETY: this option takes a signal, and the other call has no arguments.
     let now = unsafe {
         trap(libc::SYS_prctl, arguments);
         trap(libc::SYS_getppid, [0; 6]) as pid_t
@@ -216,7 +217,7 @@ pub(crate) fn end_with(parent: pid_t) {
     }
 }
 
-/// Lets a descriptor stand for what another one stands for.
+/// Makes a descriptor refer to what another one refers to.
 pub(crate) fn replace(fd: c_int, with: c_int) {
     // SAFETY: the descriptors are the caller's.
     unsafe { trap(libc::SYS_dup3, [with as _, fd as _, 0, 0, 0, 0]) };
@@ -227,12 +228,12 @@ pub(crate) fn kill(process: pid_t, signal: c_int) {
     unsafe { trap(libc::SYS_kill, [process as _, signal as _, 0, 0, 0, 0]) };
 }
 
-/// How a child has ended, if it has.
+/// How a child ended, if it has.
 pub(crate) fn try_wait(child: pid_t) -> Option<End> {
     let mut status: c_int = 0;
     let place = &raw mut status as usize;
     let arguments = [child as _, place, libc::WNOHANG as _, 0, 0, 0];
-    // SAFETY: the place is ours, and no other is given.
+    // SAFETY: the place is ours, and no other pointer is given.
     let ended = unsafe { trap(libc::SYS_wait4, arguments) };
     match ended {
         0 => None,
@@ -241,7 +242,7 @@ pub(crate) fn try_wait(child: pid_t) -> Option<End> {
     }
 }
 
-/// How much memory a process has in use, in bytes; none if that cannot be told.
+/// How much memory a process has in use, in bytes; zero if unknown.
 pub(crate) fn resident_memory(process: pid_t) -> u64 {
     const PAGE: u64 = 4096;
     let told = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
@@ -249,8 +250,8 @@ pub(crate) fn resident_memory(process: pid_t) -> u64 {
     resident.unwrap_or(0_u64) * PAGE
 }
 
-/// Waits so long until there is something to be read from one of two descriptors, or their end.
-/// Says from which.
+/// Waits, at most this long, until one of two descriptors has something to read or has ended.
+/// Returns which of them.
 pub(crate) fn wait_for_input(fds: [c_int; 2], limit: Duration) -> [bool; 2] {
     let mut asked = fds.map(|fd| libc::pollfd {
         fd,
@@ -267,7 +268,7 @@ pub(crate) fn wait_for_input(fds: [c_int; 2], limit: Duration) -> [bool; 2] {
     asked.map(|asked| asked.revents != 0)
 }
 
-/// A file of the host in memory, to be read.
+/// A host file mapped into memory for reading.
 pub(crate) struct Mapped {
     start: *const u8,
     length: usize,
@@ -280,7 +281,7 @@ impl Mapped {
         let length = usize::try_from(file.metadata().ok()?.len()).ok()?;
         let (protection, flags) = (libc::PROT_READ as usize, libc::MAP_PRIVATE as usize);
         let arguments = [0, length, protection, flags, file.as_raw_fd() as _, 0];
-        // SAFETY: a new place, of the host's choice.
+        // SAFETY: this is a new mapping, placed by the host.
         match unsafe { trap(libc::SYS_mmap, arguments) } {
             -4095..=0 => None,
             start => Some(Self {
@@ -291,14 +292,14 @@ impl Mapped {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: it is mapped as long as this is there; nobody writes to an executable that runs.
+        // SAFETY: it stays mapped as long as `self` exists; a running executable is not written to.
         unsafe { std::slice::from_raw_parts(self.start, self.length) }
     }
 }
 
 impl Drop for Mapped {
     fn drop(&mut self) {
-        // SAFETY: nobody has a reference into it any more.
+        // SAFETY: no reference into it is left.
         unsafe { trap(libc::SYS_munmap, [self.start as _, self.length, 0, 0, 0, 0]) };
     }
 }

@@ -1,11 +1,11 @@
-//! Memory that can be mapped at several places at once: that of a machine's file, for `mmap(2)`
-//! with `MAP_SHARED`.
+//! Memory that can be mapped in several places at once, for a machine's files under `mmap(2)` with
+//! `MAP_SHARED`.
 
 use super::real;
 use libc::c_int;
 use std::io;
 
-/// Pages of the host without a name, and our own view of all of them.
+/// Anonymous pages of the host, and our own view of all of them.
 pub(crate) struct SharedMemory {
     fd: c_int,
     view: *mut u8,
@@ -13,11 +13,11 @@ pub(crate) struct SharedMemory {
 }
 
 impl SharedMemory {
-    /// Zeros, at least so many bytes.
+    /// At least this many bytes, all zero.
     ///
     /// # Errors
     ///
-    /// If the host gives no more.
+    /// If the host provides no more.
     pub(crate) fn new(length: usize) -> io::Result<Self> {
         let name = c"squall-file".as_ptr();
         let flags = libc::MFD_CLOEXEC as usize;
@@ -35,7 +35,7 @@ impl SharedMemory {
         Ok(memory)
     }
 
-    /// As [`SharedMemory::new`], for what is there already.
+    /// As [`SharedMemory::new`], for memory that exists already.
     pub(crate) fn grow(&mut self, length: usize) -> io::Result<()> {
         const PAGE: usize = 4096;
         let length = length.max(1).next_multiple_of(PAGE);
@@ -43,7 +43,7 @@ impl SharedMemory {
             return Ok(());
         }
         let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
-        // SAFETY: the descriptor is ours; a new place, of the host's choice.
+        // SAFETY: the descriptor is ours; this is a new mapping, placed by the host.
         let view = unsafe {
             if real::syscall(libc::SYS_ftruncate, [self.fd as _, length, 0, 0, 0, 0]) < 0 {
                 return Err(io::Error::last_os_error());
@@ -62,12 +62,12 @@ impl SharedMemory {
         Ok(())
     }
 
-    /// What this process has in common with the one that it is a copy of becomes its own, with the
-    /// same bytes. Other maps of it have to be made again.
+    /// After a fork, replaces the memory shared with the original process by a private copy. Other
+    /// mappings of it have to be made again.
     ///
     /// # Errors
     ///
-    /// If the host gives no more.
+    /// If the host provides no more.
     pub(crate) fn part(&mut self) -> io::Result<()> {
         let mut own = Self::new(self.length)?;
         own.bytes_mut().copy_from_slice(self.bytes());
@@ -75,27 +75,27 @@ impl SharedMemory {
         Ok(())
     }
 
-    /// The host's descriptor, to map it elsewhere.
+    /// The host's descriptor, for mapping it elsewhere.
     pub(crate) fn descriptor(&self) -> c_int {
         self.fd
     }
 
-    /// What is there now. Whoever has mapped it changes it only while it runs, and not while this
-    /// is looked at: a world is one thread.
+    /// The current content. A process that has mapped it changes it only while it runs, and not
+    /// during this borrow: a world is one thread.
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: our view is so long, and nobody else runs as long as the caller looks.
+        // SAFETY: our view has this length, and nothing else runs while the caller looks.
         unsafe { std::slice::from_raw_parts(self.view, self.length) }
     }
 
-    /// As [`SharedMemory::bytes`], to be changed.
+    /// As [`SharedMemory::bytes`], but mutable.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: the same.
+        // SAFETY: as above.
         unsafe { std::slice::from_raw_parts_mut(self.view, self.length) }
     }
 
     fn leave_view(&mut self) {
         if !self.view.is_null() {
-            // SAFETY: nobody has a reference into it.
+            // SAFETY: no reference into it is left.
             unsafe { real::syscall(libc::SYS_munmap, [self.view as _, self.length, 0, 0, 0, 0]) };
         }
     }

@@ -1,13 +1,13 @@
-//! Static memory that each simulated process has for itself: the tables of handlers that libraries
-//! for signals keep for all of a process, the arguments that std keeps, and `environ`.
+//! Static memory of which each simulated process has its own: the process-wide handler tables of
+//! signal libraries, the arguments kept by std, and `environ`.
 //!
-//! What `tokio::signal` or `signal-hook` remember of one process would make them silent in the
-//! next, and would wake the wrong one. So they are exchanged at every change of the process that
-//! runs, as thread-locals are. That is sound only where no other thread can look at them meanwhile:
-//! in a process that runs for isolation, whose only running thread is the world's. Elsewhere
-//! nothing is exchanged, and such handlers are refused.
+//! What `tokio::signal` or `signal-hook` remember from one process would silence them in the next,
+//! and would wake the wrong one. So these statics are swapped whenever the running process changes,
+//! as thread-locals are. That is sound only where no other thread can access them: in a process
+//! that runs for isolation, whose only running thread is the world's. Elsewhere nothing is swapped,
+//! and such handlers are refused.
 //!
-//! They are found by their names in the executable's table of symbols.
+//! They are found by their names in the executable's symbol table.
 
 use super::{nursery, real};
 use object::read::elf::{ElfFile64, FileHeader};
@@ -16,7 +16,7 @@ use std::ffi::c_char;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// Whose statics they are.
+/// The crates that own them.
 const OWNERS: [&str; 5] = [
     "tokio::signal::",
     "signal_hook_registry::",
@@ -25,17 +25,17 @@ const OWNERS: [&str; 5] = [
     "std::sys::args::",
 ];
 
-/// What libc calls the variable in which the environment is.
+/// Libc's name for the variable that holds the environment.
 const ENVIRON: &str = "environ";
 
-/// What is exchanged in this process; unset where nothing is.
+/// What is swapped in this process; unset if nothing is.
 static PLACES: OnceLock<Places> = OnceLock::new();
 
 struct Places {
     ranges: Vec<Range<usize>>,
-    /// What is there before anybody has used it.
+    /// Their content before first use.
     pristine: Vec<u8>,
-    /// Where among these bytes std's arguments are: how many, and where.
+    /// Where in these bytes std's arguments are: the count, and the pointer.
     arguments: [Option<usize>; 2],
     environment: Option<usize>,
 }
@@ -43,23 +43,23 @@ struct Places {
 /// What a process is given.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Given {
-    /// How many arguments there are, and where.
+    /// How many arguments there are, and where they are.
     pub(crate) arguments: (usize, *const *const c_char),
     /// What `environ` points to.
     pub(crate) environment: *const *const c_char,
 }
 
-/// What is in these places for one process, while another one runs. Empty where nothing is
-/// exchanged.
+/// The content of these places for one process, while another one runs. Empty if nothing is
+/// swapped.
 #[derive(Default)]
 pub(crate) struct Statics(Vec<u8>);
 
 impl Statics {
-    /// Finds them. To be called where nothing has happened yet.
+    /// Finds them. To be called before anything else has happened.
     ///
     /// # Safety
     ///
-    /// From now on only one thread of this process may run, or none that uses one of these
+    /// From now on, only one thread of this process may run, or none that uses one of these
     /// libraries.
     pub(crate) unsafe fn separate() {
         let Some(mut found) = find() else {
@@ -72,7 +72,8 @@ impl Statics {
         }
         found.sort_by_key(|(_, range)| range.start);
         found.dedup_by_key(|(_, range)| range.start);
-        // SAFETY: the symbols say that this is initialised memory of the executable and of libc.
+        // SAFETY: according to the symbols, this is initialised memory of the executable and of
+        // libc.
         let read = |range: &Range<usize>| unsafe {
             std::slice::from_raw_parts(range.start as *const u8, range.len())
         };
@@ -84,7 +85,7 @@ impl Statics {
         };
         for (name, range) in found {
             let here = Some(places.pristine.len());
-            // Compilers give parts of a variable a number.
+            // Compilers append a number to parts of a variable.
             let name = name.split('.').next().unwrap_or_default();
             match name.rsplit("::").next() {
                 Some(ENVIRON) => places.environment = here,
@@ -103,12 +104,12 @@ impl Statics {
         PLACES.get().is_some()
     }
 
-    /// Whether a handler of this name keeps what it knows there.
+    /// Whether a handler with this name keeps its state there.
     pub(crate) fn is_of_shared(name: &str) -> bool {
         OWNERS.iter().any(|owner| name.contains(owner))
     }
 
-    /// Those of a process that begins.
+    /// The statics of a new process.
     pub(crate) fn new(given: Given) -> Self {
         let Some(places) = PLACES.get() else {
             return Self::default();
@@ -128,7 +129,7 @@ impl Statics {
         Self(here)
     }
 
-    /// Lets `environ` point somewhere else, for the process that runs.
+    /// Points `environ` somewhere else, for the running process.
     pub(crate) fn set_environment(environment: *const *const c_char) {
         let Some(places) = PLACES.get() else {
             return;
@@ -140,12 +141,12 @@ impl Statics {
             is_it
         });
         if let Some(range) = range {
-            // SAFETY: this is `environ`, and nobody else looks at it; see `separate`.
+            // SAFETY: this is `environ`, and nothing else accesses it; see `separate`.
             unsafe { (range.start as *mut *const *const c_char).write(environment) };
         }
     }
 
-    /// Puts what is here there, and keeps here what was there.
+    /// Swaps the content kept here with that of the places.
     pub(crate) fn exchange(&mut self) {
         let (Some(places), false) = (PLACES.get(), self.0.is_empty()) else {
             return;
@@ -153,7 +154,7 @@ impl Statics {
         let mut rest = &mut self.0[..];
         for range in &places.ranges {
             let (here, others) = rest.split_at_mut(range.len());
-            // SAFETY: static memory of the executable that nobody else looks at; see `separate`.
+            // SAFETY: static memory of the executable that nothing else accesses; see `separate`.
             unsafe {
                 std::ptr::swap_nonoverlapping(here.as_mut_ptr(), range.start as *mut u8, here.len())
             };
@@ -162,12 +163,12 @@ impl Statics {
     }
 }
 
-/// Where they are; none if the executable has no table of symbols.
+/// Where they are; none if the executable has no symbol table.
 fn find() -> Option<Vec<(String, Range<usize>)>> {
     let base = nursery::base()?;
     let executable = real::Mapped::executable()?;
     let file = ElfFile64::<object::Endianness>::parse(executable.bytes()).ok()?;
-    // An executable that is always at the same address has absolute symbols.
+    // An executable with a fixed load address has absolute symbols.
     let is_absolute = file.elf_header().e_type(file.endian()) == object::elf::ET_EXEC;
     let base = if is_absolute { 0 } else { base };
     let mut has_symbols = false;

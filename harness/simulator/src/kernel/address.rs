@@ -1,11 +1,11 @@
-//! Which addresses a machine has, and how a socket of either family writes them.
+//! Which addresses a machine has, and how a socket of either family represents them.
 //!
 //! Inside the kernel an IPv4 address is an IPv4 address. Only a program with an IPv6 socket sees it
 //! as `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The addresses of a machine, beside those of its loopback.
+/// The addresses of a machine, apart from loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Addresses {
     pub(crate) v4: Ipv4Addr,
@@ -33,11 +33,11 @@ impl Addresses {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     V4,
-    /// With IPv4 as well, unless `IPV6_V6ONLY` is set.
+    /// Includes IPv4, unless `IPV6_V6ONLY` is set.
     V6,
 }
 
-/// The address that a packet to the unspecified one goes to: this machine, as on Linux.
+/// Where a packet to the unspecified address goes: this machine, as on Linux.
 pub(super) fn reachable(to: SocketAddr) -> SocketAddr {
     let ip = match to.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

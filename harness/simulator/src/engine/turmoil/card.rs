@@ -26,15 +26,15 @@ pub(super) struct Card {
     machine: MachineId,
     line: Rc<Line>,
     addresses: Rc<RefCell<Addresses>>,
-    /// What waits for its time to leave, in the order of that time and then of sending.
+    /// Packets waiting for their time to leave, ordered by that time and then by sending.
     leaving: RefCell<BTreeMap<(u64, u64), (MachineId, Packet)>>,
     sent: Cell<u64>,
-    /// Whose packets are held.
+    /// The machines whose packets are held.
     held_from: RefCell<BTreeSet<MachineId>>,
-    /// What has arrived from them, in the order of arrival.
+    /// What has arrived from them, in order of arrival.
     held: RefCell<Vec<(MachineId, Packet)>>,
     wake: Cell<Option<u64>>,
-    /// Something was put on the card from outside of its own turn.
+    /// Something was put on the card from outside its own turn.
     changed: Notify,
 }
 
@@ -57,7 +57,7 @@ impl Card {
         }
     }
 
-    /// Takes what the machine did.
+    /// Takes over what the machine did.
     fn take(&self, answer: Answer) {
         let mut leaving = self.leaving.borrow_mut();
         for Leaving { to, packet, at } in answer.departures {
@@ -67,13 +67,13 @@ impl Card {
         self.wake.set(answer.wake);
     }
 
-    /// Takes what the machine did outside of its card's turn.
+    /// Takes over what the machine did outside its card's turn.
     pub(super) fn put(&self, answer: Answer) {
         self.take(answer);
         self.changed.notify_one();
     }
 
-    /// The packets of a machine are held from now on, or arrive now.
+    /// From now on the packets of a machine are held, or arrive.
     pub(super) fn set_held(&self, from: MachineId, held: bool) {
         let mut held_from = self.held_from.borrow_mut();
         match held {
@@ -83,12 +83,12 @@ impl Card {
         self.changed.notify_one();
     }
 
-    /// What is held of a machine's packets is lost.
+    /// Loses the held packets of a machine.
     pub(super) fn forget(&self, from: MachineId) {
         self.held.borrow_mut().retain(|&(sender, _)| sender != from);
     }
 
-    /// What the machine gets of all that has arrived.
+    /// What the machine receives of all that has arrived.
     fn pass(&self, arrived: Vec<(MachineId, Packet)>) -> Vec<(MachineId, Packet)> {
         let (mut held, held_from) = (self.held.borrow_mut(), self.held_from.borrow());
         if held.is_empty() && held_from.is_empty() {
@@ -99,7 +99,7 @@ impl Card {
             .collect()
     }
 
-    /// Hands over to turmoil's network what is due.
+    /// Hands what is due to turmoil's network.
     async fn send_due(&self, socket: &UdpSocket) -> turmoil::Result {
         let now = self.line.now.get();
         loop {
@@ -113,7 +113,7 @@ impl Card {
             let (to, packet) = due;
             let address = self.addresses.borrow().of[to.0 as usize];
             let sent = socket.send_to(&packet.0, SocketAddr::new(address, PORT));
-            // A peer's card that has not begun refuses: the packet is lost, as on a wire.
+            // The card of a peer that has not started refuses: the packet is lost, as on a wire.
             if let Err(error) = sent.await
                 && error.kind() != ErrorKind::ConnectionRefused
             {
@@ -122,7 +122,7 @@ impl Card {
         }
     }
 
-    /// When the card has to do something by itself.
+    /// When the card next has to act by itself.
     fn next(&self) -> Option<u64> {
         let leaving = self
             .leaving
@@ -138,7 +138,7 @@ impl Card {
             .is_some_and(|wake| wake <= self.line.now.get())
     }
 
-    /// What has arrived by now, after a first datagram.
+    /// Everything that has arrived by now, following a first datagram.
     fn drain(
         &self,
         socket: &UdpSocket,

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender};
 
-/// What turmoil's thread tells the world.
+/// What turmoil's thread reports to the world.
 pub(super) enum Report {
     /// A machine's card has these packets for it, or its time has come.
     Ask {
@@ -14,7 +14,7 @@ pub(super) enum Report {
         now: u64,
         arrived: Vec<(MachineId, Packet)>,
     },
-    /// The time of the order is over.
+    /// The time span of the order has passed.
     Done,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Leaving {
     pub(super) at: u64,
 }
 
-/// The connection of the cards to the world. On turmoil's thread.
+/// The connection between the cards and the world. Lives on turmoil's thread.
 pub(super) struct Line {
     pub(super) reports: Sender<Report>,
     pub(super) answers: Receiver<Answer>,
@@ -53,7 +53,7 @@ impl Line {
         })
     }
 
-    /// Asks the world what a machine does now. A world that has gone wants everything to stop.
+    /// Asks the world what a machine does now. If the world is gone, everything is to stop.
     pub(super) fn ask(&self, machine: MachineId, arrived: Vec<(MachineId, Packet)>) -> Answer {
         let now = self.now.get();
         let asked = self.reports.send(Report::Ask {
