@@ -1,4 +1,4 @@
-//! How much a verdict was asked: how many cases were judged, and how many were not, each by reason.
+//! How much a verdict was asked: how many cases were judged, how many were not, and why.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -6,12 +6,12 @@ use std::fmt;
 /// How many cases of a guarantee a run had, and what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
-    /// Those of which the verdict says something: right or wrong.
+    /// Cases about which the verdict says something: right or wrong.
     pub judged: u64,
-    /// Those in which nothing was promised.
+    /// Cases in which nothing was promised.
     #[serde(default)]
     pub excused: Vec<(Excuse, u64)>,
-    /// Those of which nothing can be said.
+    /// Cases about which nothing can be said.
     #[serde(default)]
     pub not_judged: Vec<(NotJudged, u64)>,
 }
@@ -20,31 +20,31 @@ pub struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Excuse {
-    /// The program that should have done it did not run at the end.
+    /// The program that should have done it was not running at the end.
     NotRunning,
     /// The user had left on purpose.
     Left,
-    /// The user was told that the message failed; just-failure judges whether rightly.
+    /// The user was told that the message failed; just-failure judges whether rightly so.
     ToldFailed,
-    /// The program stood still for so long.
+    /// The program stood still for the whole time.
     StoodStill,
     /// A fault touched it.
     Disturbed,
-    /// The figures of the link explain it.
+    /// The link's properties explain it.
     LinkExplains,
-    /// The server does not keep any more what the client has missed, and said so.
+    /// The server no longer keeps what the client missed, and said so.
     OffsetTooOld,
     /// Too many sessions were waiting, and the server said so.
     NoRoom,
-    /// It is stored more than once, and so has no place of its own; exactly-once judges whether
-    /// rightly.
+    /// It is stored more than once, and so has no single place in the order; exactly-once judges
+    /// whether rightly so.
     StoredAgain,
-    /// It was under way on a connection that its sender gave up, and nobody waited for an
-    /// acknowledgement of it.
+    /// It was under way on a connection that its sender gave up, and the sender was not waiting for
+    /// an acknowledgement.
     UnderWay,
 }
 
-/// Why nothing can be said of a case.
+/// Why nothing can be said about a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotJudged {
@@ -52,27 +52,27 @@ pub enum NotJudged {
     EndedTooSoon,
     /// The fault that touched it never ended.
     FaultNeverEnded,
-    /// The link cannot carry so much in the time of the run.
+    /// The link cannot carry this much within the run.
     LinkTooSlow,
-    /// It came late, after a connection that broke on a link which loses packets for ever.
+    /// It came late, after a connection broke on a link that loses packets throughout.
     LossesNeverEnd,
     /// Its sender had others to send first, and was still sending at the end.
     StillSending,
-    /// Its sender's program ended in the very moment in which it was given: nobody can say whether
-    /// it was.
+    /// Its sender's program ended at the very moment the message was given to it: nobody can say
+    /// whether it got it.
     EndedWhileGiven,
     /// Nobody knows when it was stored.
     StoredAtUnknown,
-    /// Nobody has said why.
+    /// No cause was given.
     CauseUnknown,
-    /// Nobody has said what the link carries.
+    /// Nothing is known about what the link carries.
     LinkUnknown,
-    /// It is too close to a limit of time to say on which side of it.
+    /// It is too close to a time limit to say on which side it falls.
     TooClose,
 }
 
 impl Excuse {
-    /// Every excuse that there is.
+    /// Every excuse.
     pub const ALL: [Excuse; 10] = [
         Excuse::NotRunning,
         Excuse::Left,
@@ -86,7 +86,7 @@ impl Excuse {
         Excuse::UnderWay,
     ];
 
-    /// The excuse in words, to go after a number and a colon.
+    /// The excuse in words, to follow a number and a colon.
     pub fn words(self) -> &'static str {
         match self {
             Excuse::NotRunning => "its program was not running",
@@ -104,7 +104,7 @@ impl Excuse {
 }
 
 impl NotJudged {
-    /// The reason in words, to go after a number and a colon.
+    /// The reason in words, to follow a number and a colon.
     pub fn words(self) -> &'static str {
         match self {
             NotJudged::EndedTooSoon => "the run ended before it was due",
@@ -133,7 +133,7 @@ impl Asked {
     }
 
     /// Whether more than five in a hundred cases were excused or could not be judged, so that a
-    /// report says so beside the verdict.
+    /// report says so next to the verdict.
     pub fn is_partial(&self) -> bool {
         let left_out = self.excused() + self.not_judged();
         left_out * 20 > self.judged + left_out
@@ -145,8 +145,7 @@ impl Asked {
         self.not_judged() * 20 > self.judged + self.not_judged()
     }
 
-    /// What was left out, if it is more than a few in a hundred: to go behind the verdict's
-    /// grounds.
+    /// What was left out, if more than a few in a hundred: follows the verdict's grounds.
     pub fn remark(&self) -> Option<String> {
         self.is_partial().then(|| format!("({})", self.left_out()))
     }
@@ -167,7 +166,8 @@ impl Asked {
     }
 }
 
-/// One more of this reason. The list is in the order of reasons, whichever came first.
+/// Counts one more case for this reason. The list is in the order of the reasons, whichever came
+/// first.
 fn count<R: Ord + Copy>(reasons: &mut Vec<(R, u64)>, reason: R) {
     match reasons.binary_search_by_key(&reason, |&(reason, _)| reason) {
         Ok(place) => reasons[place].1 += 1,
@@ -243,10 +243,10 @@ mod tests {
         };
         assert!(!open(95, 0, 5));
         assert!(open(94, 0, 6));
-        // One of twenty is five in a hundred, and one of nineteen is more.
+        // One in twenty is five in a hundred; one in nineteen is more.
         assert!(!open(19, 0, 1));
         assert!(open(18, 0, 1));
-        // What is excused has been looked at.
+        // Excused cases have been looked at.
         assert!(!open(19, 100, 1));
         assert!(open(18, 100, 1));
         assert!(!open(0, 0, 0));

@@ -1,5 +1,5 @@
-//! What a history's conditions mean for one client: when something disturbed it, since when all is
-//! well for it, and what its way carries.
+//! What a history's conditions mean for one client: when something disturbed it, since when all has
+//! been well for it, and what its path carries.
 
 use crate::{Capacity, ClientId, DisturbanceKind, History, Time};
 use std::time::Duration;
@@ -24,13 +24,13 @@ impl Stretch {
     }
 }
 
-/// What disturbed each client, and how its programs stood still.
+/// What disturbed each client, and when its programs stood still.
 #[derive(Debug)]
 pub(crate) struct Conditions<'h> {
     history: &'h History,
-    /// Of each client.
+    /// For each client.
     disturbances: Vec<Vec<Stretch>>,
-    /// When the last of each client's disturbances ended that was not to be lived with.
+    /// When the last of each client's disturbances ended, except those that it has to live with.
     whole_since: Vec<Time>,
 }
 
@@ -44,21 +44,21 @@ impl<'h> Conditions<'h> {
         }
     }
 
-    /// Since when nothing disturbs this client any more; none if something does until the end.
+    /// Since when nothing has disturbed this client; none if something does until the end.
     pub(crate) fn whole_since(&self, client: ClientId) -> Option<Time> {
         let whole = self.whole_since[client.0 as usize];
         (whole < self.history.ended_at || whole.is_zero()).then_some(whole)
     }
 
-    /// Whether something disturbed this client between these two, both included.
+    /// Whether something disturbed this client between these two moments, both included.
     pub(crate) fn disturbed(&self, client: ClientId, from: Time, until: Time) -> bool {
         self.disturbances[client.0 as usize]
             .iter()
             .any(|stretch| stretch.from <= until && from <= stretch.until)
     }
 
-    /// How long, between these two, at least one of the programs (`None`: the server's) stood
-    /// still.
+    /// How long, between these two moments, at least one of the programs (`None`: the server's)
+    /// stood still.
     pub(crate) fn stood_still(&self, whose: &[Option<ClientId>], within: Stretch) -> Duration {
         let standstills = self.history.standstills.iter();
         let standstills = standstills.filter(|this| whose.contains(&this.client));
@@ -78,8 +78,8 @@ impl<'h> Conditions<'h> {
         sum
     }
 
-    /// When a bound that began at `from` is over for these programs: what they stand still before
-    /// that does not count.
+    /// When a bound that began at `from` ends for these programs, not counting the time for which
+    /// they stand still before that.
     pub(crate) fn over(&self, whose: &[Option<ClientId>], from: Time, bound: Duration) -> Time {
         let mut over = from;
         loop {
@@ -92,16 +92,16 @@ impl<'h> Conditions<'h> {
         }
     }
 
-    /// What the way of this client carries.
+    /// What the path of this client carries.
     pub(crate) fn link(&self, client: ClientId) -> Capacity {
         let links = &self.history.links;
         links.get(client.0 as usize).copied().unwrap_or_default()
     }
 }
 
-/// All that disturbed each client: faults, silences, standstills and
-/// ends of the server. What did not end, ends with the run. And when the last of them ended: a box
-/// that is on the way for good is no fault that ends, but a way that clients have to live with.
+/// Everything that disturbed each client: faults, silences, standstills and ends of the server.
+/// Anything that did not end ends with the run. Also when the last of them ended: a permanent
+/// middlebox is no fault that ends, but a path that clients have to live with.
 fn disturbances(history: &History) -> (Vec<Vec<Stretch>>, Vec<Time>) {
     let mut everybody = Vec::new();
     let mut clients = vec![Vec::new(); history.clients.len()];
@@ -119,11 +119,11 @@ fn disturbances(history: &History) -> (Vec<Vec<Stretch>>, Vec<Time>) {
         add(fault.client, fault.from, until);
     }
     if history.disturbances.is_empty() && !history.healed_at.is_zero() {
-        // Somebody who tells only when the last fault ended means everybody, until then.
+        // A history that says only when the last fault ended means every client, until then.
         add(None, Time::ZERO, history.healed_at);
     }
-    // Who does not hear one server of several has others to go to; what the fault does to whom is
-    // told apart.
+    // A client that does not hear one of several servers has others to go to; what the fault does
+    // to each client is reported separately.
     for silence in history.silences.iter().filter(|it| it.server.is_none()) {
         add(Some(silence.client), silence.from, silence.until);
     }
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn all_is_well_since_the_last_of_all_that_disturbed_has_ended() {
         type Told = fn(Chat) -> Chat;
-        // Of alice and of bob.
+        // For alice and for bob.
         let whole = |told: Told| {
             ask(told(chat(["alice", "bob"])), |conditions| {
                 [ALICE, BOB].map(|who| conditions.whole_since(who))
@@ -237,7 +237,7 @@ mod tests {
             // A server that ends with the run has disturbed nobody.
             (|chat| chat.server_stopped(60_000), [since(0), since(0)]),
             (|chat| chat.healed(7), [since(7), since(7)]),
-            // Where the faults are told one by one, they say more.
+            // Where faults are reported one by one, they say more.
             (
                 |chat| chat.healed(7).disturbed(1, Some(2), Some("bob")),
                 [since(0), since(2)],
@@ -315,8 +315,7 @@ mod tests {
         assert_eq!(over(&[(12_000, 13_000)]), ms(16_000));
         assert_eq!(over(&[(14_999, 20_000)]), ms(20_001));
         assert_eq!(over(&[(15_000, 20_000)]), ms(15_000));
-        // The first standstill makes room for a part of the second one, and that for the rest of
-        // it.
+        // The first standstill extends the bound into the second, and that extends it further.
         assert_eq!(over(&[(12_000, 13_000), (15_500, 17_000)]), ms(17_500));
     }
 

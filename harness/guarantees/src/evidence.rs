@@ -1,9 +1,9 @@
 //! The smallest evidence of a violation: which message, sent when, received by whom, when, how
 //! often. Plain data, and a paragraph of text for people.
 //!
-//! What a checker finds is a [`Proof`] of its own, which stands beside the checker; only what
-//! becomes of a message, which several of them find, is here. Whoever tells of a violation reads
-//! [`Evidence`], which every proof becomes.
+//! What a checker finds is its own [`Proof`], next to the checker; only the fates of a message,
+//! which several of them find, are here. Code that reports violations reads [`Evidence`], which
+//! every proof becomes.
 
 mod fates;
 mod message;
@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// What shows that a guarantee was violated, as its checker knows it: facts, and as text a
-/// paragraph about them.
+/// What shows that a guarantee was violated, as its checker knows it: facts, and a paragraph about
+/// them as text.
 pub trait Proof: Serialize + fmt::Display {
     /// What it is called in reports: `out-of-order`.
     const KIND: &'static str;
@@ -27,14 +27,14 @@ pub trait Proof: Serialize + fmt::Display {
     /// Its fields, each in backquotes, for the documentation of reports.
     const FIELDS: &'static str;
 
-    /// The fields that tell of which variety it is, those first that say most.
+    /// The fields that say which variety it is, the most telling first.
     const VARIETY: &'static [&'static str] = &[];
 
     /// What a story tells of it.
     fn moment(&self) -> Moment;
 
-    /// The contents of the messages that it is about, the one that went wrong first; empty if it is
-    /// about something else.
+    /// The contents of the messages that it concerns, the one that went wrong first; empty if it
+    /// concerns something else.
     fn contents(&self) -> Vec<&str> {
         Vec::new()
     }
@@ -92,8 +92,8 @@ impl<P: Proof> From<P> for Evidence {
     }
 }
 
-/// The words in these fields, and in those of them that are tables, each by which a table says of
-/// which variety it is.
+/// The words in these fields and, where a field is a table, the word by which the table says which
+/// variety it is.
 fn words<'f>(facts: &'f Map<String, Value>, names: &[&str], all: &mut Vec<&'f str>) {
     for name in names {
         match facts.get(*name) {
@@ -113,8 +113,7 @@ impl Evidence {
         &self.kind
     }
 
-    /// Of what kind and of which variety it is, in words that are the same in another run:
-    /// `bad-recovery, missing`.
+    /// Its kind and variety, in words that are the same in another run: `bad-recovery, missing`.
     pub fn mechanism(&self) -> &str {
         &self.mechanism
     }
@@ -124,8 +123,8 @@ impl Evidence {
         &self.moment
     }
 
-    /// The contents of the messages that it is about, the one that went wrong first; empty if it is
-    /// about something else.
+    /// The contents of the messages that it concerns, the one that went wrong first; empty if it
+    /// concerns something else.
     pub fn contents(&self) -> &[String] {
         &self.contents
     }

@@ -19,7 +19,7 @@ pub struct ClientId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OperationId(pub u64);
 
-/// All that the checkers are given.
+/// Everything that the checkers are given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// The chat's clients.
@@ -36,8 +36,8 @@ pub struct History {
     /// When the server's program ended, ascending: by itself, killed, or with its power.
     #[serde(with = "nanoseconds::list")]
     pub server_stops: Vec<Time>,
-    /// What the way of each client carries, in the order of clients; a client that is not in the
-    /// list has a way without limits.
+    /// What each client's path carries, in the order of clients; a client that is not in the list
+    /// has a path without limits.
     #[serde(default)]
     pub links: Vec<Capacity>,
     /// Every fault, by whom it can touch.
@@ -46,7 +46,7 @@ pub struct History {
     /// What was held at the end, where somebody counted it.
     #[serde(default)]
     pub leftovers: Vec<Leftover>,
-    /// What had not come to its end when the run did.
+    /// What was still unfinished when the run ended.
     #[serde(default)]
     pub unfinished: Unfinished,
     /// What is promised about time.
@@ -64,11 +64,11 @@ pub struct History {
 pub struct Client {
     /// The user's name, unique in the run.
     pub name: String,
-    /// The namespace that this client connects to. Who is in another one is not shown to it.
+    /// The namespace that this client connects to. Users of other namespaces are not shown to it.
     #[serde(default = "root")]
     pub namespace: String,
     /// The rooms this client is entitled to from the beginning. In Socket.IO everything is a room:
-    /// also the one of all clients, and the one in which a client is alone, for private messages.
+    /// there is also one with all clients, and one for each client alone, for private messages.
     pub rooms: Vec<String>,
 }
 
@@ -79,12 +79,12 @@ fn root() -> String {
 /// One thing that happened to a client, or on the server about a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// When.
+    /// When it happened.
     #[serde(with = "nanoseconds")]
     pub at: Time,
     /// To whom, or about whom.
     pub client: ClientId,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
 }
@@ -108,10 +108,10 @@ pub enum EventKind {
         /// What the message is; `message_kind` in files, where `kind` is the event's.
         #[serde(default, rename = "message_kind")]
         kind: MessageKind,
-        /// How many bytes the message has; none if as many as the content.
+        /// How many bytes the message has; none if as many as its content.
         #[serde(default)]
         size: Option<u64>,
-        /// Whether the message is for its sender too, as far as the sender is in the room.
+        /// Whether the message is for its sender too, if the sender is in the room.
         #[serde(default = "echoed")]
         echo: bool,
     },
@@ -119,7 +119,7 @@ pub enum EventKind {
     Retried {
         /// The operation that is tried again.
         operation: OperationId,
-        /// How many attempts there have been, this one included.
+        /// How many attempts there have been, including this one.
         attempt: u32,
     },
     /// The client told the user that the message is sent. With a mode that waits for
@@ -189,7 +189,7 @@ pub enum EventKind {
         /// The user's name.
         user: String,
     },
-    /// The client does not show that user as online any more. A program that starts shows nobody.
+    /// The client no longer shows that user as online. A program that starts shows nobody.
     Offline {
         /// The user's name.
         user: String,
@@ -198,7 +198,7 @@ pub enum EventKind {
     SessionOpened {
         /// The id of the Socket.IO session.
         session: String,
-        /// Whether the server says that the session was there before.
+        /// Whether the server says that the session existed before.
         recovered: bool,
         /// Which server of a cluster; empty if there is only one.
         #[serde(default)]
@@ -210,7 +210,7 @@ pub enum EventKind {
         session: String,
         /// Why, for people.
         reason: String,
-        /// Why. [`EndCause::PeerMeant`] says that the client took leave, not that its user meant
+        /// Why. [`EndCause::PeerMeant`] says that the client said goodbye, not that its user meant
         /// it.
         #[serde(default)]
         cause: EndCause,
@@ -227,14 +227,14 @@ pub enum MessageKind {
     /// Something said, in words or bytes.
     #[default]
     Message,
-    /// The sender enters the room: from this row on its messages are for the sender too.
+    /// The sender enters the room: from this row on, the room's messages are for the sender too.
     Join,
-    /// The sender leaves the room: its later messages are not for the sender any more.
+    /// The sender leaves the room: the room's later messages are no longer for the sender.
     Leave,
     /// The sender takes another nickname.
     Nickname,
-    /// The sender is typing. It is never stored, and reaches those who are there just now: all that
-    /// is promised is that it comes at most once, and to nobody else.
+    /// The sender is typing. It is never stored, and reaches the clients that are there just then:
+    /// all that is promised is that it comes at most once, and to nobody else.
     Typing,
 }
 
@@ -263,18 +263,18 @@ pub struct StoredMessage {
     /// What the message is.
     #[serde(default)]
     pub kind: MessageKind,
-    /// The id that the client gave it, so that a second try is known as one.
+    /// The id that the client gave it, so that a retry is recognised as one.
     #[serde(default)]
     pub client_offset: Option<String>,
     /// The nickname that its sender takes with it.
     #[serde(default)]
     pub nickname: Option<String>,
-    /// When it was committed, where the server tells: before that it is due to nobody.
+    /// When it was committed, where the server tells: before that it is not due.
     #[serde(default, with = "nanoseconds::option")]
     pub stored_at: Option<Time>,
 }
 
-/// A time in which packets between a client and a server were all lost, one way at least.
+/// A time in which all packets between a client and a server were lost, in at least one direction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Silence {
     /// The client.
@@ -282,7 +282,7 @@ pub struct Silence {
     /// The server, as sessions name it ([`EventKind::SessionOpened`]); none if it is any of them.
     #[serde(default)]
     pub server: Option<String>,
-    /// Which way the packets were lost.
+    /// In which direction the packets were lost.
     pub lost: Lost,
     /// When it began.
     #[serde(with = "nanoseconds")]
@@ -292,8 +292,8 @@ pub struct Silence {
     pub until: Time,
 }
 
-/// A time in which a program did not run, or did everything late. What it has to notice or to do in
-/// time is not asked of it then.
+/// A time in which a program did not run, or did everything late. What it would have to notice or
+/// to do in time is not asked of it then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standstill {
     /// Whose; `None` for the server.
@@ -306,11 +306,11 @@ pub struct Standstill {
     pub until: Time,
 }
 
-/// The way on which packets are lost.
+/// The direction in which packets are lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lost {
-    /// Both ways: a partition, or one of the two has no power.
+    /// Both directions: a partition, or one of the two has no power.
     BothWays,
     /// From the client to the server only: the client still hears the server.
     ToServer,
@@ -330,23 +330,23 @@ pub struct Bounds {
     /// What is stored reaches every entitled receiver within this time after the network heals.
     #[serde(with = "nanoseconds")]
     pub delivery: Duration,
-    /// The shortest wait before a further attempt to connect.
+    /// The shortest wait before another attempt to connect.
     #[serde(with = "nanoseconds")]
     pub backoff_min: Duration,
-    /// The longest wait before a further attempt to connect.
+    /// The longest wait before another attempt to connect.
     #[serde(with = "nanoseconds")]
     pub backoff_max: Duration,
-    /// The longest wait after a connection that was established: the back-off starts over then.
-    /// Where it is longer than the shortest, waits are drawn at random. None if nothing is said,
-    /// and where nothing is drawn: clocks that drift apart put the two apart as well.
+    /// The longest wait after an established connection: the back-off starts over then. Where it is
+    /// longer than the shortest, waits are drawn at random. None if nothing is said, and where
+    /// nothing is drawn: drifting clocks also set the two apart.
     #[serde(default, with = "nanoseconds::option")]
     pub backoff_first: Option<Duration>,
     /// How long a client waits for an acknowledgement after one that came within this time, however
     /// long it had to wait before; none if nothing is said.
     #[serde(default, with = "nanoseconds::option")]
     pub patience: Option<Duration>,
-    /// The longest time for which a client ever waits for an acknowledgement: after each that was
-    /// overdue it waits twice as long, up to this; none if nothing is said.
+    /// The longest time for which a client ever waits for an acknowledgement: after each overdue
+    /// one it waits twice as long, up to this; none if nothing is said.
     #[serde(default, with = "nanoseconds::option")]
     pub patience_max: Option<Duration>,
     /// How long an attempt to connect may take; none if nothing is said.
@@ -354,18 +354,19 @@ pub struct Bounds {
     pub attempt: Option<Duration>,
     /// What is promised about sessions whose connection was lost; none if they end with it.
     pub recovery: Option<RecoveryBounds>,
-    /// Who comes or goes is shown so to everybody within this time; none if nobody is told.
+    /// A user who comes or goes is shown so to everyone within this time; none if nobody is told.
     #[serde(default, with = "nanoseconds::option")]
     pub presence: Option<Duration>,
-    /// What reaches only those who are there just now, as typing, reaches them within this time;
-    /// none if nothing is promised about it.
+    /// What reaches only the clients that are there just then, such as typing, reaches them within
+    /// this time; none if nothing is promised about it.
     #[serde(default, with = "nanoseconds::option")]
     pub ephemeral: Option<Duration>,
     /// A message is acknowledged within this time while nothing disturbs its sender, whatever
     /// others do; none if nothing is promised about it.
     #[serde(default, with = "nanoseconds::option")]
     pub acknowledgement: Option<Duration>,
-    /// How often a message is put on a connection again before it may fail; none if for ever.
+    /// How often a message is put on a connection again before it may fail; none if any number of
+    /// times.
     #[serde(default)]
     pub retries: Option<u32>,
     /// How many bytes a message may have; none if nothing is said.
@@ -375,19 +376,19 @@ pub struct Bounds {
     /// least; none if all come at once.
     #[serde(default)]
     pub page: Option<u32>,
-    /// A client that hears something notices no silence before this time is over; none if nothing
-    /// is said.
+    /// A client that hears something notices no silence before this time has passed; none if
+    /// nothing is said.
     #[serde(default, with = "nanoseconds::option")]
     pub silence: Option<Duration>,
-    /// While nothing disturbs a receiver that stays connected, it has a message within this time;
-    /// none if nothing more is said than of receivers that come back.
+    /// While nothing disturbs a receiver that stays connected, it gets a message within this time;
+    /// none if no more is promised than to receivers that come back.
     #[serde(default, with = "nanoseconds::option")]
     pub prompt: Option<Duration>,
-    /// A receiver that is connected while nothing disturbs it, and whose queue has room, has a
-    /// message at once; none if nothing more is said than of those whose queue is full.
+    /// A receiver that is connected while nothing disturbs it, and whose queue has room, gets a
+    /// message at once; none if no more is promised than to those whose queue is full.
     #[serde(default)]
     pub live: Option<Live>,
-    /// How many messages a client may send in a second, over time, and how many at once; none if
+    /// How many messages a client may send per second, over time, and how many at once; none if
     /// nothing is said.
     #[serde(default)]
     pub allowance: Option<(u32, u32)>,
@@ -436,15 +437,15 @@ impl Default for Bounds {
     }
 }
 
-/// When a message is not late: what is promised to receivers whose queue has room.
+/// When a message is in time: what is promised to receivers whose queue has room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Live {
-    /// It is handled within this time, besides what its way and the pages before it take.
+    /// It is handled within this time, plus what its path and the pages before it take.
     #[serde(with = "nanoseconds")]
     pub within: Duration,
     /// How many packets there is room for in a receiver's queue.
     pub packets: u32,
-    /// And how many bytes.
+    /// How many bytes there is room for.
     pub bytes: u64,
 }
 
@@ -454,16 +455,16 @@ pub struct RecoveryBounds {
     /// They wait for their clients this long.
     #[serde(with = "nanoseconds")]
     pub window: Duration,
-    /// Whether they wait also when their server ends.
+    /// Whether they keep waiting when their server ends.
     pub outlives_server: bool,
     /// Whether a client that asks for a session and does not get it is told why.
     #[serde(default)]
     pub tells_why: bool,
-    /// How many packets are kept for each of them: who has missed more may be refused. None if
-    /// nothing is said.
+    /// How many packets are kept for each of them: a client that has missed more may be refused.
+    /// None if nothing is said.
     #[serde(default)]
     pub packets: Option<u32>,
-    /// How many of them may wait at a time: one more, and the one that has waited longest is
+    /// How many of them may wait at a time: with one more, the one that has waited longest is
     /// forgotten. None if nothing is said.
     #[serde(default)]
     pub sessions: Option<u32>,

@@ -1,8 +1,8 @@
-//! A history, arranged once for all checkers: what is known of every message, and what every
+//! A history, arranged once for all checkers: what is known about every message, and what every
 //! incarnation of a client went through.
 //!
-//! Building it costs O(n log n) in the number of events; the hash maps are only looked up in, never
-//! iterated over, so that their order reaches no verdict.
+//! Building it costs O(n log n) in the number of events; the hash maps are only used for look-ups,
+//! never iterated over, so that their order reaches no verdict.
 
 mod due;
 mod live;
@@ -32,12 +32,12 @@ pub(crate) struct Index<'h> {
     pub(crate) rooms: BTreeMap<&'h str, Vec<ContentId>>,
     pub(crate) memberships: Memberships<'h>,
     pub(crate) conditions: Conditions<'h>,
-    /// When the last of each client's messages came to its end, by number of client, and which it
-    /// was in the order of all.
+    /// When the last of each client's messages ended, by client number, and its place in the order
+    /// of all.
     last_endings: Vec<Option<(u32, Time)>>,
 }
 
-/// What is known of one content, which is to say of one message.
+/// What is known about one content, that is, about one message.
 #[derive(Default)]
 pub(crate) struct Content<'h> {
     pub(crate) content: &'h str,
@@ -75,7 +75,7 @@ pub(crate) struct Incarnation<'h> {
     /// What it handled, in order.
     pub(crate) deliveries: Vec<Delivery<'h>>,
     /// Positions in `deliveries`, ordered by content and then by position: the deliveries of one
-    /// content stand together, the first one first.
+    /// content are adjacent, the first one first.
     by_content: Vec<u32>,
     /// Its connections, in order: attempts, successes and ends.
     pub(crate) connections: Vec<Connection<'h>>,
@@ -163,7 +163,7 @@ impl<'h> Index<'h> {
         }
     }
 
-    /// What is known of a content.
+    /// What is known about a content.
     pub(crate) fn content(&self, id: ContentId) -> &Content<'h> {
         &self.contents[id as usize]
     }
@@ -227,7 +227,7 @@ impl Invocation<'_> {
 }
 
 impl<'h> Incarnation<'h> {
-    /// The deliveries of one content, in order of time.
+    /// The deliveries of one content, in time order.
     pub(crate) fn deliveries_of(&self, content: ContentId) -> impl Iterator<Item = &Delivery<'h>> {
         let start = self
             .by_content
@@ -260,7 +260,7 @@ impl<'h> Incarnation<'h> {
     }
 }
 
-/// The index in the making.
+/// The index under construction.
 struct Builder<'h> {
     index: Index<'h>,
     content_ids: FxHashMap<&'h str, ContentId>,
@@ -348,7 +348,7 @@ impl<'h> Builder<'h> {
             EventKind::Disconnected { cause, .. } => {
                 self.connection(client, Connection::Disconnected(at, *cause));
             }
-            // Read by the checker of presence only.
+            // Read only by the presence checker.
             EventKind::Online { .. } | EventKind::Offline { .. } => {}
             // The server's view; it says nothing about the client's program.
             EventKind::SessionOpened { .. } | EventKind::SessionClosed { .. } => {}
@@ -395,8 +395,8 @@ impl<'h> Builder<'h> {
         self.running(client, step.at()).connections.push(step);
     }
 
-    /// The client's running incarnation. One begins if there is none, so that a history that does
-    /// not tell of starts is understood too.
+    /// The client's running incarnation. One begins if there is none, so that a history without
+    /// starts is understood too.
     fn running(&mut self, client: ClientId, at: Time) -> &mut Incarnation<'h> {
         let incarnations = &mut self.index.incarnations;
         let running = *self.running[client.0 as usize].get_or_insert_with(|| {

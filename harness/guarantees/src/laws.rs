@@ -1,7 +1,8 @@
-//! What is true of the verdicts on any history, however it went: laws that no table of cases says.
+//! What is true of the verdicts on any history, however it went: laws that no table of cases
+//! states.
 //!
-//! The histories are drawn, the same in every run of the tests: small chats in which everything
-//! happens that an event can tell, sensible or not.
+//! The histories are drawn, the same ones in every run of the tests: small chats in which
+//! everything happens that an event can express, sensible or not.
 
 use crate::testing::{Chat, chat};
 use crate::{
@@ -28,7 +29,7 @@ fn always_the_same() -> ProptestConfig {
 /// Something that happens, to a client and perhaps to an earlier message, at some millisecond.
 type Step = (u64, usize, usize, u8);
 
-/// A history in which these happen, in this order of numbers, on links as drawn.
+/// A history in which these happen, in this order, on links as drawn.
 fn play(steps: &[Step], links: &[(u64, u32)]) -> History {
     let mut steps = steps.to_vec();
     steps.sort_unstable();
@@ -88,14 +89,14 @@ fn play(steps: &[Step], links: &[(u64, u32)]) -> History {
     in_order(chat)
 }
 
-/// The server's ends and the rows in their order, as a history has them.
+/// Sorts the server's ends and the rows, as a history has them.
 fn in_order(chat: Chat) -> History {
     let mut history = chat.history();
     history.server_stops.sort_unstable();
     history
 }
 
-/// What is compared: the verdict's word, how many violations, and how much was asked.
+/// What is compared: the verdict's word, the number of violations, and how much was asked.
 fn in_short(history: &History) -> Vec<String> {
     let verdicts = check(history).into_iter();
     let short = verdicts.map(|(guarantee, verdict)| {
@@ -125,7 +126,7 @@ fn links() -> impl Strategy<Value = Vec<(u64, u32)>> {
     vec((latency, prop_oneof![Just(0), Just(20_000)]), CLIENTS.len())
 }
 
-/// A fault, and a standstill, that were not there: of one client, or of everybody.
+/// A fault and a standstill that are added: of one client, or of everyone.
 fn excuses() -> impl Strategy<Value = (Disturbance, Standstill)> {
     let whose = || proptest::option::of((0..CLIENTS.len() as u32).prop_map(ClientId));
     (whose(), 1..60_000_u64, 1..20_000_u64).prop_map(|(client, from, length)| {
@@ -150,7 +151,7 @@ fn excuses() -> impl Strategy<Value = (Disturbance, Standstill)> {
 proptest! {
     #![proptest_config(always_the_same())]
 
-    /// Whoever is named first in a history has no advantage of it.
+    /// The client named first in a history has no advantage from it.
     #[test]
     fn verdicts_do_not_depend_on_the_order_of_clients(steps in steps_from(1), links in links(), by in 1..3_u32) {
         let history = play(&steps, &links);
@@ -163,9 +164,8 @@ proptest! {
         prop_assert_eq!(in_short(&history), in_short(&other));
     }
 
-    /// When a run begins does not matter, if nothing happens in its first seconds: that somebody
-    /// was connected for a while before is true from the beginning on of who is connected at the
-    /// beginning.
+    /// When a run begins does not matter, if nothing happens in its first seconds: a client
+    /// connected at the beginning counts as having been connected for a while before.
     #[test]
     fn verdicts_do_not_depend_on_the_hour(steps in steps_from(2_000), links in links(), later in 1..1_000_000_u64) {
         let history = play(&steps, &links);
@@ -182,8 +182,8 @@ proptest! {
         prop_assert_eq!(in_short(&history), in_short(&other));
     }
 
-    /// A further fault, or a program that stood still, explains things. It accuses nobody, and no
-    /// case disappears for it: what it excuses is told. (Recovery asks a session only for what is
+    /// An added fault, or a program that stood still, explains things. It accuses nobody, and makes
+    /// no case disappear: what it excuses is reported. (Recovery asks a session only for what is
     /// due, and leaves the rest to others.)
     #[test]
     fn an_excuse_accuses_nobody_and_hides_no_case(steps in steps_from(1), links in links(), excuse in excuses()) {

@@ -1,9 +1,9 @@
 //! Who is in which room, and since when, in terms of the database's ids.
 //!
 //! A client is in its rooms from the beginning. Rows of the kinds [`MessageKind::Join`] and
-//! [`MessageKind::Leave`] change that: whoever joins is entitled to what comes from its row on,
-//! whoever leaves to what comes up to its row. So entitlement does not depend on who was told what
-//! when.
+//! [`MessageKind::Leave`] change that: a client that joins is entitled to messages from that row
+//! on, one that leaves to messages up to that row. So entitlement does not depend on who was told
+//! what when.
 
 use crate::{Client, ClientId, History, MessageKind};
 use rustc_hash::FxHashMap;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct Memberships<'h> {
     clients: &'h [Client],
-    /// Of every client that ever joined or left a room: the ids at which it did, ascending, and
+    /// For every client that ever joined or left a room: the ids at which it did, ascending, and
     /// whether it joined.
     changes: Vec<BTreeMap<&'h str, Vec<(i64, bool)>>>,
 }
@@ -41,7 +41,7 @@ impl<'h> Memberships<'h> {
     /// Whether the client is entitled to what is stored in the room under this id.
     pub fn entitles(&self, client: ClientId, room: &str, id: i64) -> bool {
         let mut changes = self.changes(client, room).iter();
-        // Whoever joins or leaves with this row is told of it.
+        // A client that joins or leaves with this row is told about it.
         self.is_in_before(client, room, id) || changes.any(|&(change, _)| change == id)
     }
 

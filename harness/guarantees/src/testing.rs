@@ -1,8 +1,8 @@
 //! Small chats for the checkers' tests: a history is written as a few sentences.
 //!
 //! Unless a test says otherwise, every client starts and connects at 0 s as session `NAME-1`, is
-//! entitled to the room `lobby`, and the run ends at 60 s without a fault. Times are milliseconds.
-//! Sentences may come in any order; the history is sorted by time.
+//! entitled to the room `lobby`, and the run ends at 60 s without a fault. Times are in
+//! milliseconds. Sentences may come in any order; the history is sorted by time.
 
 use crate::evidence::{Message, Moment, Proof};
 use crate::index::Index;
@@ -13,7 +13,7 @@ use crate::{
     Verdict, seconds,
 };
 
-/// A message of Alice's in evidence.
+/// A message of Alice's as evidence.
 pub(crate) fn message(content: &str) -> Message {
     Message {
         content: content.to_owned(),
@@ -25,7 +25,7 @@ pub(crate) fn message(content: &str) -> Message {
     }
 }
 
-/// What a story tells of this evidence, as text. Its fields are all documented.
+/// What a story tells about this evidence, as text. Its fields are all documented.
 pub(crate) fn moment<P: Proof>(proof: P) -> String {
     let facts = serde_json::to_value(&proof).expect("facts");
     for field in facts.as_object().expect("a table").keys() {
@@ -294,7 +294,7 @@ impl Chat {
         self.given(at, who, session, [false, false])
     }
 
-    /// The client and the server both say that it is a session of before.
+    /// The client and the server both say that it is an earlier session.
     pub(crate) fn recovered(self, at: u64, who: &str, session: &str) -> Self {
         self.given(at, who, session, [true, true])
     }
@@ -303,7 +303,7 @@ impl Chat {
         self.given(at, who, session, [true, false])
     }
 
-    /// A session, and whether the server and the client say that it is one of before.
+    /// A session, and whether the server and the client say that it is an earlier one.
     fn given(self, at: u64, who: &str, session: &str, [by_server, by_client]: [bool; 2]) -> Self {
         let (session, recovered) = (session.to_owned(), by_server);
         let opened = EventKind::SessionOpened {
@@ -354,14 +354,14 @@ impl Chat {
         self
     }
 
-    /// For each session so many packets are kept, and so many sessions may wait.
+    /// This many packets are kept for each session, and this many sessions may wait.
     pub(crate) fn keeping(mut self, packets: u32, sessions: u32) -> Self {
         let recovery = self.history.bounds.recovery.as_mut().expect("recovering");
         (recovery.packets, recovery.sessions) = (Some(packets), Some(sessions));
         self
     }
 
-    /// Who asks for a session and does not get it is told why.
+    /// A client that asks for a session and does not get it is told why.
     pub(crate) fn telling_why(mut self) -> Self {
         let recovery = self.history.bounds.recovery.as_mut().expect("recovering");
         recovery.tells_why = true;
@@ -380,7 +380,7 @@ impl Chat {
         self
     }
 
-    /// It waits twice as long after each that was overdue, up to this.
+    /// It waits twice as long after each overdue one, up to this.
     pub(crate) fn patience_up_to(mut self, most: u64) -> Self {
         self.history.bounds.patience_max = Some(Time::from_millis(most));
         self
@@ -418,7 +418,7 @@ impl Chat {
         self
     }
 
-    /// The observer does not show them any more.
+    /// The observer no longer shows them.
     pub(crate) fn hidden<const N: usize>(
         mut self,
         at: u64,
@@ -476,7 +476,7 @@ impl Chat {
         self
     }
 
-    /// The server opens a session of which the client says nothing.
+    /// The server opens a session that the client does not report.
     pub(crate) fn opened_only(self, at: u64, who: &str, session: &str) -> Self {
         let opened = EventKind::SessionOpened {
             session: session.to_owned(),
@@ -539,7 +539,7 @@ impl Chat {
         })
     }
 
-    /// A message to the lobby of so many bytes.
+    /// A message of this many bytes to the lobby.
     pub(crate) fn sent_large(mut self, at: u64, who: &str, content: &str, bytes: u64) -> Self {
         self = self.sent(at, who, [content]);
         if let Some(Event {
@@ -552,7 +552,7 @@ impl Chat {
         self
     }
 
-    /// Typing, for everybody else in the room.
+    /// Typing, for everyone else in the room.
     pub(crate) fn typed(self, at: u64, room: &str, who: &str, content: &str) -> Self {
         self.invoked(at, who, (room, content), MessageKind::Typing, false)
     }
@@ -569,14 +569,15 @@ impl Chat {
         self
     }
 
-    /// Somebody has told what the clients' ways carry: whatever comes.
+    /// The clients' paths are known: they carry whatever comes.
     pub(crate) fn links_without_limits(mut self) -> Self {
         let clients = self.history.clients.len();
         self.history.links = vec![Capacity::default(); clients];
         self
     }
 
-    /// The client's way carries so many bytes a second, and loses so many packets of a million.
+    /// The client's path carries this many bytes per second, and loses this many packets in a
+    /// million.
     pub(crate) fn link(mut self, who: &str, rate: u64, loss_ppm: u32) -> Self {
         let direction = Direction {
             rate: Some(rate),
@@ -590,7 +591,7 @@ impl Chat {
         self
     }
 
-    /// A packet needs so long from the client to the server, and so long back.
+    /// A packet needs this long from the client to the server, and this long back.
     pub(crate) fn latency(mut self, who: &str, to_server: u64, to_client: u64) -> Self {
         let link = self.link_of(who);
         link.to_server.latency = Time::from_millis(to_server);
@@ -598,7 +599,7 @@ impl Chat {
         self
     }
 
-    /// Of what the client sends, or of what it is sent, so many packets of a million are lost.
+    /// How many packets in a million are lost of what the client sends, and of what it is sent.
     pub(crate) fn loses(mut self, who: &str, to_server: u32, to_client: u32) -> Self {
         let link = self.link_of(who);
         link.to_server.loss_ppm = to_server;
@@ -606,7 +607,7 @@ impl Chat {
         self
     }
 
-    /// What the client sends, and what it is sent, takes its way at so many bytes a second.
+    /// At how many bytes per second the client can send and receive.
     pub(crate) fn carries(
         mut self,
         who: &str,
@@ -626,14 +627,15 @@ impl Chat {
         &mut links[client]
     }
 
-    /// The client's way loses so many packets of a million, and so many that follow a lost one.
+    /// The client's path loses this many packets in a million, and this many of those that follow a
+    /// lost one.
     pub(crate) fn bursts(mut self, who: &str, loss_ppm: u32, next_loss_ppm: u32) -> Self {
         self = self.link(who, 1_000_000, loss_ppm);
         self.link_of(who).to_client.next_loss_ppm = next_loss_ppm;
         self
     }
 
-    /// Of what it has missed, a receiver gets so many messages at a time.
+    /// A receiver gets this many of the messages that it has missed at a time.
     pub(crate) fn page(mut self, messages: u32) -> Self {
         self.history.bounds.page = Some(messages);
         self
@@ -646,19 +648,19 @@ impl Chat {
         self
     }
 
-    /// A client notices no silence before this time is over.
+    /// A client notices no silence before this time has passed.
     pub(crate) fn silent_after(mut self, bound: u64) -> Self {
         self.history.bounds.silence = Some(Time::from_millis(bound));
         self
     }
 
-    /// Who stays connected, and is not disturbed, has a message within this time.
+    /// A receiver that stays connected, and is not disturbed, gets a message within this time.
     pub(crate) fn prompt(mut self, bound: u64) -> Self {
         self.history.bounds.prompt = Some(Time::from_millis(bound));
         self
     }
 
-    /// Whose queue has room, and is not disturbed, has a message within this time.
+    /// A receiver whose queue has room, and that is not disturbed, gets a message within this time.
     pub(crate) fn live(mut self, within: u64, packets: u32) -> Self {
         self.history.bounds.live = Some(Live {
             within: Time::from_millis(within),
@@ -668,13 +670,13 @@ impl Chat {
         self
     }
 
-    /// A client may send so many messages in a second, and so many at once.
+    /// A client may send this many messages per second, and this many at once.
     pub(crate) fn allowing(mut self, rate: u32, burst: u32) -> Self {
         self.history.bounds.allowance = Some((rate, burst));
         self
     }
 
-    /// A client may join so many rooms.
+    /// A client may join this many rooms.
     pub(crate) fn rooms_up_to(mut self, most: u32) -> Self {
         self.history.bounds.rooms = Some(most);
         self
@@ -690,7 +692,7 @@ impl Chat {
         self
     }
 
-    /// The server holds so much at the end, of which so much may be left.
+    /// The server holds this much at the end, of which this much may be left.
     pub(crate) fn left(mut self, what: Held, count: u64, expected_at_most: u64) -> Self {
         self.history.leftovers.push(Leftover {
             holder: "server".to_owned(),
@@ -702,7 +704,7 @@ impl Chat {
         self
     }
 
-    /// The rows that are stored so far, each with the offset that its client gave it.
+    /// The rows stored so far, each with the offset that its client gave it.
     pub(crate) fn offsets<const N: usize>(mut self, offsets: [&str; N]) -> Self {
         for (row, offset) in self.history.database.iter_mut().zip(offsets) {
             row.client_offset = Some(offset.to_owned());
@@ -726,7 +728,7 @@ impl Chat {
         chat
     }
 
-    /// A fault, of everybody or of one client, that may never end.
+    /// A fault, of everyone or of one client, that may never end.
     pub(crate) fn disturbed(mut self, from: u64, until: Option<u64>, who: Option<&str>) -> Self {
         self.history.disturbances.push(Disturbance {
             client: who.map(|who| self.client(who)),
@@ -737,7 +739,7 @@ impl Chat {
         self
     }
 
-    /// A box is on the client's way for good.
+    /// There is a permanent middlebox on the client's path.
     pub(crate) fn behind_a_box(mut self, who: &str) -> Self {
         self = self.disturbed(0, None, Some(who));
         if let Some(disturbance) = self.history.disturbances.last_mut() {
@@ -772,14 +774,14 @@ impl Chat {
         self
     }
 
-    /// The last silence is that of one server of several.
+    /// The last silence is that of one of several servers.
     pub(crate) fn silent(mut self, server: &str) -> Self {
         let silence = self.history.silences.last_mut().expect("a silence");
         silence.server = Some(server.to_owned());
         self
     }
 
-    /// Every session so far is of this server.
+    /// Every session so far belongs to this server.
     pub(crate) fn served_by(mut self, server: &str) -> Self {
         for event in &mut self.history.events {
             if let EventKind::SessionOpened { server: of, .. } = &mut event.kind {

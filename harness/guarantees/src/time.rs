@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Virtual time since the start of the run.
 pub type Time = Duration;
 
-/// Virtual time for people, to the millisecond: `12.345 s`. What is below is cut off, not rounded.
+/// Virtual time for people, to the millisecond: `12.345 s`. Digits beyond that are cut off, not
+/// rounded.
 pub fn seconds(time: Time) -> String {
     format!("{}.{:03} s", time.as_secs(), time.subsec_millis())
 }

@@ -33,7 +33,7 @@ impl Verdict {
         !matches!(self, Verdict::NotExercised(_))
     }
 
-    /// How many cases it speaks of, and how many it leaves out.
+    /// How many cases it covers, and how many it leaves out.
     pub fn asked(&self) -> &Asked {
         match self {
             Verdict::Held(exercise) => &exercise.asked,
@@ -65,7 +65,7 @@ impl fmt::Display for Exercise {
 /// How a guarantee was violated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// How many violations the run has in all; for the total order, how many rooms have none.
+    /// How many violations the run has in all; for the total order, how many rooms lack one.
     pub count: u64,
     /// The earliest of them.
     pub evidence: Evidence,
@@ -101,7 +101,7 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// One more violation, seen at this time. Of two at the same time the first one told is kept.
+    /// One more violation, seen at this time. Of two at the same time the first reported is kept.
     pub(crate) fn add<E: Into<Evidence>>(&mut self, at: Time, evidence: impl FnOnce() -> E) {
         self.asked.judged += 1;
         self.count += 1;
@@ -124,7 +124,7 @@ impl Findings {
         self.asked.excuse(reason);
     }
 
-    /// One more case of which nothing can be said.
+    /// One more case about which nothing can be said.
     pub(crate) fn leave_open(&mut self, reason: NotJudged) {
         self.asked.leave_open(reason);
     }

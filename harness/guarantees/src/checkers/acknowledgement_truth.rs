@@ -2,7 +2,7 @@
 //! end, whatever happened to the server in between.
 //!
 //! Does not look at messages without an acknowledgement, at deliveries, nor at how often a message
-//! is stored. There is no period of grace: an acknowledgement is a statement about the past.
+//! is stored. There is no grace period: an acknowledgement is a statement about the past.
 
 use crate::evidence::{Ending, NotStored};
 use crate::index::Index;

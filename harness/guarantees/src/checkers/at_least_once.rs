@@ -2,11 +2,11 @@
 //! the user was told that it failed.
 //!
 //! A message that was not acknowledged gets time: the delivery bound, from its sending or from the
-//! end of the last fault that touched its sender, whichever is later; a run that ends before says
-//! nothing about it, nor does one at whose end the sender is still busy with those before it. That
-//! nobody can tell what became of a message is no excuse for ever. Does
-//! not look at deliveries, nor at how often a message is stored. A client that dies with unsent
-//! messages in memory does lose them, and that counts: nobody was told.
+//! end of the last fault that touched its sender, whichever is later. A run that ends earlier says
+//! nothing about it, nor does a run that ends while the sender is still busy with the messages
+//! before it. "Nobody can tell what became of it" is no excuse for ever. Does not look at
+//! deliveries, nor at how often a message is stored. A client that dies with unsent messages in
+//! memory does lose them, and that counts: nobody was told.
 
 use crate::evidence::{Ending, NotStored};
 use crate::index::{Content, Due, Index};
@@ -157,7 +157,7 @@ mod tests {
         };
         insta::assert_snapshot!(busy(55_000).verdict(AtLeastOnce), @"held: 1 message (2 not judged: still sending at the end)");
         insta::assert_snapshot!(busy(54_999).verdict(AtLeastOnce), @"violated: `m2` (from alice to room lobby, sent at 0.011 s) was never answered and is not in the database. And 1 more violation.");
-        // Whoever is done with a later one has forgotten those before.
+        // A sender that is done with a later message has forgotten the earlier ones.
         let forgotten = busy(55_000).stored(["m3"]).acknowledged(55_001, "m3");
         insta::assert_snapshot!(forgotten.verdict(AtLeastOnce), @"violated: `m2` (from alice to room lobby, sent at 0.011 s) was never answered and is not in the database.");
     }

@@ -1,8 +1,8 @@
 //! At most once: no incarnation of a receiver handles a message twice.
 //!
-//! Does not look at how often a message is stored (exactly-once does), nor whether anybody sent it
-//! (no-phantom does). A receiver that restarts has forgotten what it handled, and may handle it
-//! again.
+//! Does not look at how often a message is stored (exactly-once does), nor at whether it was ever
+//! sent (no-phantom does). A receiver that restarts has forgotten what it handled, and may handle
+//! it again.
 
 use crate::evidence::HandledTwice;
 use crate::index::Index;

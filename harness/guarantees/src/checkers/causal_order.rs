@@ -1,13 +1,13 @@
-//! Causal order: nobody handles a reply before the message that it may reply to.
+//! Causal order: no receiver handles a reply before the message that it may reply to.
 //!
-//! A message may reply to any other of its room that its sender had handled when it was given to
-//! the sender's client, in that life of the client's program. Looks at each incarnation of a
-//! receiver, at each message that it handles for the first time, and at the last one that its
+//! A message may reply to any other message of its room that its sender had handled when it was
+//! given to the sender's client, in that life of the client's program. Looks at each incarnation of
+//! a receiver, at each message that it handles for the first time, and at the last message that its
 //! sender had handled before and that the receiver handles too: if receivers agree on the order of
-//! the others, which total-order says, all of them come before it then. Total order alone does not
-//! say it: who gets no echo has no place for its own message among those that it has handled. Does
-//! not look at messages of one sender (ordering does), at gaps, at second times, at what is stored
-//! more than once, nor at what is not stored, such as typing.
+//! the others, which total-order checks, then all of them come before it. Total order alone is not
+//! enough: a client that gets no echo has no place for its own message among those that it has
+//! handled. Does not look at messages of one sender (ordering does), at gaps, at repeats, at what
+//! is stored more than once, nor at what is not stored, such as typing.
 
 use crate::evidence::{Message, Moment, Proof};
 use crate::index::{ContentId, Incarnation, Index, Invocation};
@@ -17,8 +17,8 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How many messages of those that a sender had handled are tried at most, the last one first,
-/// until one is found that the receiver handled as well.
+/// How many of the messages that a sender had handled are tried at most, the last one first, until
+/// one is found that the receiver handled as well.
 const TRIED: usize = 64;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -62,7 +62,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     })
 }
 
-/// What a life of a client has handled in each room, of others, and when it did for the first time.
+/// What one life of a client has handled in each room from others, and when it first did.
 type Read<'h> = FxHashMap<&'h str, Vec<(Time, ContentId)>>;
 
 fn read<'h>(index: &Index<'h>, life: &Incarnation<'h>) -> Read<'h> {
@@ -77,7 +77,7 @@ fn read<'h>(index: &Index<'h>, life: &Incarnation<'h>) -> Read<'h> {
     read
 }
 
-/// What its sender had handled in its room when a message was given to it.
+/// What its sender had handled in the room when the message was given to it.
 fn known<'r>(index: &Index<'_>, read: &'r [Read<'_>], id: ContentId) -> &'r [(Time, ContentId)] {
     let Some(reply) = ordered(index, id) else {
         return &[];
@@ -91,14 +91,14 @@ fn known<'r>(index: &Index<'_>, read: &'r [Read<'_>], id: ContentId) -> &'r [(Ti
     &all[..all.partition_point(|(at, _)| *at < reply.at)]
 }
 
-/// The message that has one place in its room's order, if the content is one.
+/// The message with a single place in its room's order, if the content has one.
 fn ordered<'i, 'h>(index: &'i Index<'h>, id: ContentId) -> Option<&'i Invocation<'h>> {
     let content = index.content(id);
     let sent = content.lasting_invocation();
     sent.filter(|_| content.rows.len() < 2)
 }
 
-/// A receiver handled a message before one that its sender had handled before it sent it.
+/// A receiver handled a message before another one that its sender had already handled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplyFirst {
     /// Who handled them.
@@ -110,7 +110,7 @@ pub struct ReplyFirst {
     pub message_handled_at: Time,
     /// The message that came second for its sender.
     pub reply: Message,
-    /// When the receiver handled that one: before the other.
+    /// When the receiver handled it: before the other.
     #[serde(with = "nanoseconds")]
     pub reply_handled_at: Time,
     /// When the sender of the reply had handled the message.
@@ -160,7 +160,7 @@ mod tests {
     use crate::testing::{Chat, chat, message, moment};
     use crate::{MessageKind, Time};
 
-    /// Bob replies to Alice's question when he has handled it. Nobody gets an echo.
+    /// Bob replies to Alice's question once he has handled it. Nobody gets an echo.
     fn reply() -> Chat {
         chat(["alice", "bob", "carol"])
             .sent_to_others(10, "alice", "question")

@@ -1,12 +1,12 @@
-//! Detection: whoever hears nothing from its peer notices within the bound, and nobody notices a
-//! silence while it hears something.
+//! Detection: a side that hears nothing from its peer notices within the bound, and no side notices
+//! a silence while it hears something.
 //!
 //! The clock starts when the silence begins. The client notices by declaring its connection over,
-//! the server by closing the session. Each side counts only if it had a live connection when the
+//! the server by closing the session. A side counts only if it had a live connection when the
 //! silence began, if it is the side that hears nothing, if the silence outlasts its bound, and if
-//! its program does not end before the bound is over: the dead notice nothing. The time for which
-//! it stands still does not count. Does not look at disconnections without a silence, nor at why a
-//! side says that it is over.
+//! its program does not end within the bound: the dead notice nothing. Time during which its
+//! program stands still does not count. Does not look at disconnections without a silence, nor at
+//! the reason a side gives.
 
 mod evidence;
 
@@ -40,10 +40,10 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     findings.verdict(|noticed| format!("{} noticed", counted(noticed, "silence")))
 }
 
-/// Timers are as exact as milliseconds.
+/// Timers are accurate to a millisecond.
 const TOLERANCE: Duration = Duration::from_millis(5);
 
-/// Whether a client has told of a silence too soon after it had heard something.
+/// Whether a client reported a silence too soon after it had heard something.
 fn check_haste(index: &Index<'_>, findings: &mut Findings) {
     let Some(bound) = index.history.bounds.silence else {
         return;
@@ -91,7 +91,7 @@ struct Watch<'h> {
     noticed_at: Option<Time>,
     /// When the observer's program ends.
     dies_at: Option<Time>,
-    /// When it must have noticed: what its program stands still before that does not count.
+    /// When it must have noticed, not counting time for which its program stood still.
     due: Time,
 }
 
@@ -169,8 +169,8 @@ fn clients_watches<'h>(
     incarnations.iter().filter_map(watch).collect()
 }
 
-/// How long after a silence has begun the last sign of life from before may still come: as long as
-/// a packet is under way, and where one may be lost, as long again as its sender's kernel waits for
+/// How long after a silence has begun the last sign of life from before may still arrive: as long
+/// as a packet is under way, plus, where one may be lost, as long as its sender's kernel waits for
 /// an acknowledgement, which does not stand still with the program (RFC 6298: a second, or what the
 /// round trip makes of it).
 fn under_way(there: Direction, back: Direction) -> Time {
@@ -231,7 +231,7 @@ struct ServedSession<'h> {
 }
 
 impl ServedSession<'_> {
-    /// Whether it is with the server that the silence is about.
+    /// Whether the silence is about the server of this session.
     fn is_with(&self, silence: &Silence) -> bool {
         let server = silence.server.as_deref();
         server.is_none_or(|server| server == self.server)
@@ -405,7 +405,7 @@ mod tests {
 
     #[test]
     fn asks_the_server_about_every_session_and_not_only_the_newest() {
-        // The server has not noticed yet that the first one is over when the second one begins.
+        // The server has not yet noticed that the first one is over when the second one begins.
         let chat = chat(["alice"])
             .disconnected(8_000, "alice")
             .connected(9_000, "alice")
@@ -506,7 +506,7 @@ mod tests {
         };
         insta::assert_snapshot!(due(ToClient, [0, 0]), @"violated: alice had to notice the silence of server that began at 10.000 s by 14.300 s (session alice-1), but never did.");
         insta::assert_snapshot!(due(ToServer, [0, 0]), @"violated: server had to notice the silence of alice that began at 10.000 s by 13.100 s (session alice-1), but never did.");
-        // What is lost on the way to who listens.
+        // Packets lost on the way to the side that listens.
         insta::assert_snapshot!(due(ToClient, [0, 1]), @"violated: alice had to notice the silence of server that began at 10.000 s by 16.100 s (session alice-1), but never did.");
         insta::assert_snapshot!(due(ToServer, [1, 0]), @"violated: server had to notice the silence of alice that began at 10.000 s by 14.900 s (session alice-1), but never did.");
         insta::assert_snapshot!(due(ToClient, [1, 0]), @"violated: alice had to notice the silence of server that began at 10.000 s by 14.300 s (session alice-1), but never did.");

@@ -2,12 +2,12 @@
 //! there, in time.
 //!
 //! Time runs from the latest of three moments: the message was committed, the last fault that
-//! touched the receiver ended, and its program started (or its user came back). Connecting again
-//! does not start the clock anew, and being absent at the end is no excuse. Where more is promised
-//! to a receiver that stays connected while nothing disturbs it, less time is given to such a one,
-//! on a link without losses and without a rate; and least to one whose queue has room
+//! touched the receiver ended, and its program started (or its user came back). Reconnecting does
+//! not restart the clock, and being absent at the end is no excuse. Where more is promised to a
+//! receiver that stays connected while nothing disturbs it, such a receiver gets less time, on a
+//! link without losses and without a rate; one whose queue has room gets the least
 //! (`index/live.rs`). Does not look at messages that are not stored (at-least-once does), nor at
-//! doubles.
+//! duplicates.
 
 use crate::evidence::{HandledLate, NotHandled};
 use crate::index::{Due, Index};
@@ -242,7 +242,7 @@ mod tests {
         insta::assert_snapshot!(slow(7_015), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.011 s, stored as row 2) only at 7.015 s; it was due by 7.014 s.");
     }
 
-    /// Bob handles at this time what was committed at 10.050 s.
+    /// Bob handles, at this time, what was committed at 10.050 s.
     fn committed(chat: Chat, at: u64) -> Chat {
         chat.sent(10_000, "alice", ["m1"])
             .acknowledged(10_100, "m1")
@@ -270,7 +270,7 @@ mod tests {
         committed(chat, at).verdict(DurabilityToDelivery)
     }
 
-    /// Bob was away with a fault until this time, and is connected again at 20 s.
+    /// A fault kept Bob away until this time; he is connected again at 20 s.
     fn back(until: u64) -> impl Fn(Chat) -> Chat {
         move |chat| {
             let away = chat.disturbed(8_000, Some(until), Some("bob"));

@@ -2,11 +2,12 @@
 //! repeated later.
 //!
 //! All is well for a sender that is in the room as far as it and the server know (joining waits in
-//! its queue, typing does not), and a receiver that is there from beginning to end. Both are
-//! connected from a bound before the sending until a bound after it, and are not disturbed
-//! meanwhile or within the delivery bound before (a fault works on for as long as it may take to be
-//! noticed and mended). What the two links need comes on top of the bound. Of what its sender was
-//! told that it failed, nothing is asked. Does not look at what reaches others (no-phantom does).
+//! its queue, typing does not), and for a receiver that is there from beginning to end. Both are
+//! connected from one bound before the sending until one bound after it, and are not disturbed in
+//! that time or within the delivery bound before it (a fault has after-effects for as long as it
+//! may take to be noticed and mended). What the two links need is added to the bound. Nothing is
+//! asked about messages that the sender was told had failed. Does not look at what reaches others
+//! (no-phantom does).
 
 use crate::evidence::{HandledLate, HandledTwice, NotHandled};
 use crate::index::{ContentId, Index, Invocation, time_for};
@@ -56,7 +57,7 @@ impl<'i, 'h> Changes<'i, 'h> {
         Changes(changes)
     }
 
-    /// Whether the sender had been told of all its own changes in the room when it sent this.
+    /// Whether the sender had been told about all its own changes in the room when it sent this.
     fn are_known(&self, sent: &Invocation<'_>) -> bool {
         let before = self.0.get(&(sent.sender, sent.room)).into_iter().flatten();
         let mut before = before.filter(|change| change.order < sent.order);
@@ -120,8 +121,8 @@ fn is_well(index: &Index<'_>, client: ClientId, sent_at: Time, bound: Time, due:
         && index.connected_throughout(client, from, until)
 }
 
-/// What the ways of the two need; none if it cannot be said: packets are lost, or the way has a
-/// rate, and something else may be on it.
+/// What the paths of the two need; none if it cannot be said: packets are lost, or the path has a
+/// rate and may be carrying something else.
 fn way(index: &Index<'_>, sent: &Invocation<'_>, receiver: ClientId) -> Option<Time> {
     let to_server = index.conditions.link(sent.sender).to_server;
     let to_client = index.conditions.link(receiver).to_client;
@@ -176,7 +177,7 @@ mod tests {
         };
         insta::assert_snapshot!(cut("alice", 7_000, 8_000), @"not exercised (1 excused: a fault touched it)");
         insta::assert_snapshot!(cut("bob", 12_000, 13_000), @"not exercised (1 excused: a fault touched it)");
-        // A fault works on for the delivery bound, which is 5 s in these chats.
+        // A fault has after-effects for the delivery bound, which is 5 s in these chats.
         insta::assert_snapshot!(cut("bob", 4_000, 5_000), @"not exercised (1 excused: a fault touched it)");
         insta::assert_snapshot!(cut("bob", 4_000, 4_999), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");
         insta::assert_snapshot!(cut("alice", 12_001, 13_000), @"violated: bob never handled `t1` (from alice to room garden, sent at 10.000 s); it was due by 12.000 s.");

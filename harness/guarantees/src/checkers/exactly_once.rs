@@ -2,9 +2,10 @@
 //! stays or comes back, its sender included.
 //!
 //! What counts is the last life of a receiver's program, if it runs at the end and its user has not
-//! left; whether it is connected just then does not matter. Messages that failed may be missing but
-//! not double, and those that had no time yet (see at-least-once and durability-to-delivery) may be
-//! missing too. Does not look at order, nor at how late a message came.
+//! left; whether it is connected just then does not matter. Failed messages may be missing but not
+//! duplicated; messages that have not had enough time (see at-least-once and
+//! durability-to-delivery) may be missing too. Does not look at order, nor at how late a message
+//! came.
 
 use super::at_least_once::{Storing, storing};
 use crate::evidence::{HandledTwice, Message, Moment, NotHandled, NotStored, Proof};

@@ -1,18 +1,18 @@
-//! Fairness: nobody's acknowledgement waits longer than allowed because of what others do, and
-//! nobody is served more than is allowed.
+//! Fairness: no client's acknowledgement waits longer than allowed because of what others do, and
+//! no client is served more than is allowed.
 //!
-//! A client sends its messages one after the other: the wait of one begins when the one before has
-//! come to its end. The time for which the sender or the server stands still does not count, nor
-//! does what the sender's own link needs. A wait that is too long is excused if the sender was not
-//! connected when it began, if its connection ended for another reason than that no answer came, or
-//! if something disturbed it then or within the delivery bound before (a fault works on for as long
-//! as it may take to be noticed and mended). It is not judged on a link with losses or a rate,
-//! where the answer may wait behind other things. Does not look at messages that are never
-//! acknowledged (at-least-once does).
+//! A client sends its messages one after another: the wait for one begins when the previous one has
+//! ended. Time for which the sender or the server stands still does not count, nor does what the
+//! sender's own link needs. A wait that is too long is excused if the sender was not connected when
+//! it began, if its connection ended for a reason other than a missing answer, or if something
+//! disturbed it then or within the delivery bound before (a fault has after-effects for as long as
+//! it may take to be noticed and mended). It is not judged on a link with losses or a rate, where
+//! the answer may wait behind other things. Does not look at messages that are never acknowledged
+//! (at-least-once does).
 //!
-//! Who may send so many messages in a second, and so many at once, has no more of them stored in
-//! one session. Where a client waits for each acknowledgement, a message arrives after the one
-//! before is stored, so that this can be told from the rows.
+//! A client that may send only so many messages per second, and so many at once, has no more than
+//! that stored in one session. Where a client waits for each acknowledgement, a message arrives
+//! after the previous one is stored, so the rows show this.
 
 mod evidence;
 
@@ -66,7 +66,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     findings.verdict(|count| format!("{} in time", counted(count, "acknowledgement")))
 }
 
-/// Whether more of a client's messages are stored than it may send.
+/// Whether more of a client's messages are stored than it was allowed to send.
 fn check_allowance(index: &Index<'_>, findings: &mut Findings) {
     let Some((rate, burst)) = index.history.bounds.allowance else {
         return;
@@ -106,8 +106,8 @@ fn check_allowance(index: &Index<'_>, findings: &mut Findings) {
     }
 }
 
-/// The first stretch in which there are more of these than a rate and a burst allow. The first of
-/// them may have been stored long after it came.
+/// The first stretch that contains more of these than a rate and a burst allow. The first of them
+/// may have been stored long after it arrived.
 fn too_many(stored: &[Time], rate: u32, burst: u32) -> Option<(Time, Time, u64)> {
     for (last, &until) in stored.iter().enumerate() {
         for (first, &from) in stored[..last].iter().enumerate() {
@@ -121,7 +121,7 @@ fn too_many(stored: &[Time], rate: u32, burst: u32) -> Option<(Time, Time, u64)>
     None
 }
 
-/// The bound with what the sender's own link needs; none if that cannot be said.
+/// The bound plus what the sender's own link needs; none if that cannot be said.
 fn bound_for(index: &Index<'_>, sent: &Invocation<'_>, bound: Time) -> Option<Time> {
     let link = index.conditions.link(sent.sender);
     let there = time_for(sent.size, link.to_server, link.to_client.latency)?;
@@ -133,8 +133,8 @@ fn disturbed(index: &Index<'_>, client: ClientId, since: Time, until: Time) -> b
     index.conditions.disturbed(client, from, until) || !waits(index, client, since, until)
 }
 
-/// Whether the client was connected when its wait began, and until its end, or until it gave up a
-/// connection because nobody answered on it.
+/// Whether the client was connected from the start of its wait until the end, or until it gave up a
+/// connection because no answer came on it.
 fn waits(index: &Index<'_>, client: ClientId, since: Time, until: Time) -> bool {
     let mut lives = index.incarnations.iter();
     lives.any(|life| {
@@ -164,7 +164,7 @@ fn busy(index: &Index<'_>, client: ClientId) -> Option<NotJudged> {
 }
 
 impl Index<'_> {
-    /// Whether one connection of the client lasts from the one moment to the other.
+    /// Whether one connection of the client lasts from one moment to the other.
     pub(crate) fn connected_throughout(&self, client: ClientId, from: Time, until: Time) -> bool {
         let mut lives = self.incarnations.iter();
         lives.any(|life| {
@@ -236,9 +236,9 @@ mod tests {
     #[test]
     fn does_not_count_what_the_senders_own_link_needs() {
         let slow = |at| waited(at).link("alice", 1, 0).verdict(Fairness);
-        // Twice the two bytes of `m1` at one byte a second.
+        // Twice the two bytes of `m1` at one byte per second.
         insta::assert_snapshot!(slow(16_000), @"held: 1 acknowledgement in time");
-        // There the answer may have waited behind something else.
+        // Here the answer may have waited behind something else.
         insta::assert_snapshot!(slow(16_001), @"not exercised (1 not judged: the link cannot carry so much)");
         let lossy = waited(12_001).link("alice", 1_000_000, 1);
         insta::assert_snapshot!(lossy.verdict(Fairness), @"not exercised (1 not judged: the losses of the link never end)");

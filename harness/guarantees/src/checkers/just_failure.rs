@@ -1,15 +1,15 @@
-//! Just failure: a message is told as failed only with a cause that the scenario gives, and what
-//! was told as failed is not stored.
+//! Just failure: a message is reported as failed only for a cause that the scenario gives, and a
+//! message reported as failed is not stored.
 //!
-//! The causes are: it was tried as often as is allowed, it is larger than is allowed, its sender
-//! was not always in the room, or somebody else had taken a nickname, its sender had no connection
-//! to send it on or had left, it is of a kind that a later one overtakes, a disturbance was in the
-//! way of a server that refused the last attempt allowed, or something was wrong with the disk on
-//! which its client should have kept it. What a client tells of its attempts and of a size is
-//! believed only as far as the history bears it out. What nobody has given a cause for cannot be
-//! judged. What may have been stored or not has to be told as unknown; of unknown ends it is asked
-//! only that attempts were used up where that is the cause. No message is tried more often than is
-//! allowed.
+//! The causes are: it was tried as often as is allowed; it is larger than is allowed; its sender
+//! was not always in the room, or somebody else had taken a nickname; its sender had no connection
+//! to send it on, or had left; it is of a kind that a later one overtakes; a disturbance was in the
+//! way of a server that refused the last attempt allowed; or something was wrong with the disk on
+//! which its client should have kept it. What a client says about its attempts and about a size is
+//! believed only as far as the history bears it out. A failure without a given cause cannot be
+//! judged. A message that may or may not have been stored has to be reported as unknown; of unknown
+//! outcomes it is asked only that attempts were used up where that is the cause. No message is
+//! tried more often than is allowed.
 
 mod evidence;
 
@@ -25,8 +25,8 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How much longer than its content a message may be told to be: what stands around it, and text in
-/// which each character is escaped, as JSON does with six.
+/// How much larger than its content a message may be reported to be: its envelope, and text in
+/// which each character is escaped, as JSON does with six bytes.
 const ENVELOPE: u64 = 300;
 const ESCAPED: u64 = 6;
 
@@ -76,7 +76,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         };
         let failed = matches!(event.kind, EventKind::Failed { .. });
         match injustice(index, event.client, event.at, id, cause) {
-            // What nobody knows may be stored.
+            // A message with an unknown outcome may be stored.
             Ok(None | Some(Injustice::Stored)) if !failed => {}
             Ok(None) => findings.held(),
             Err(open) => findings.leave_open(open),
@@ -91,7 +91,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     findings.verdict(|failures| format!("{} with a cause", counted(failures, "failure")))
 }
 
-/// Why the failure should not have been told, if so.
+/// Why the failure should not have been reported, if so.
 fn injustice(
     index: &Index<'_>,
     client: ClientId,
@@ -144,7 +144,7 @@ fn injustice(
             (!ephemeral).then_some(Injustice::Lasting)
         }
         FailureCause::Left => (!was_away(index, client, sent_at, at)).then_some(Injustice::Stayed),
-        // Who may send again waits until the server can store it.
+        // A sender that may send again waits until the server can store it.
         FailureCause::Refused if may_send_again(index, sent) => {
             let attempts = sent.map_or(0, |sent| sent.retries) + 1;
             let allowed = bounds.retries.map(|retries| retries.saturating_add(1));
@@ -168,7 +168,7 @@ fn may_send_again(index: &Index<'_>, sent: Option<&Invocation<'_>>) -> bool {
     allowed.is_none_or(|allowed| retries < allowed)
 }
 
-/// How many rooms there are for anybody to be in, as far as the history names them.
+/// How many rooms there are that anybody can be in, as far as the history names them.
 fn rooms(index: &Index<'_>) -> u32 {
     let clients = index.history.clients.iter();
     let initial = clients.flat_map(|client| client.rooms.iter().map(String::as_str));
@@ -177,7 +177,7 @@ fn rooms(index: &Index<'_>) -> u32 {
     rooms.len() as u32
 }
 
-/// Whether somebody else of the client's namespace had taken a nickname by then: only then one can
+/// Whether somebody else in the client's namespace had taken a nickname by then: only then can one
 /// be refused as somebody else's.
 fn nickname_taken(index: &Index<'_>, client: ClientId, at: Time) -> bool {
     let own = index.client(client);
@@ -194,10 +194,11 @@ fn nickname_taken(index: &Index<'_>, client: ClientId, at: Time) -> bool {
     others.any(|other| took(&other.name))
 }
 
-/// How long a program takes to end that was told to, once it has said what became of its messages.
+/// How long a program takes to end after it was told to, once it has said what became of its
+/// messages.
 const LEAVING: Duration = Duration::from_secs(3);
 
-/// Whether the client's user had left, and was not back, at some moment between these two; or its
+/// Whether the client's user had left, and was not back, at some moment between these two, or its
 /// program was about to end.
 fn was_away(index: &Index<'_>, client: ClientId, from: Time, until: Time) -> bool {
     let mut lives = index
@@ -232,8 +233,8 @@ fn connected_at(index: &Index<'_>, client: ClientId, at: Time) -> bool {
             life.connections[..before].last(),
             Some(Connection::Connected(..))
         );
-        // What is lost with a connection is told at the moment at which that ends, by the client or
-        // before.
+        // What is lost with a connection is reported at the moment the connection ends, by the
+        // client or earlier.
         let now = life.connections[before..].iter();
         let mut now = now.take_while(|step| step.at() == at);
         let ends_now = now.any(|step| matches!(step, Connection::Disconnected(..)));
@@ -251,7 +252,7 @@ mod tests {
     use crate::testing::{Chat, chat};
     use crate::{EndCause, FailureCause, Lost, MessageKind};
 
-    // In the chats of these tests there are two retries, and a message may have 1000 bytes.
+    // In the chats of these tests there are two retries, and a message may have up to 1000 bytes.
 
     fn failed(cause: FailureCause) -> Chat {
         chat(["alice", "bob"])
@@ -293,7 +294,7 @@ mod tests {
         let large = |bytes| failed(TooLarge { bytes, limit: 10 }).verdict(JustFailure);
         insta::assert_snapshot!(large(1_001), @"held: 1 failure with a cause");
         insta::assert_snapshot!(large(1_000), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though it has 1000 bytes and 1000 are allowed.");
-        // Six times its two bytes and what stands around them.
+        // Six times its two bytes, plus the envelope.
         insta::assert_snapshot!(large(1_812), @"held: 1 failure with a cause");
         insta::assert_snapshot!(large(1_813), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though it has 2 bytes and 1000 are allowed.");
     }
@@ -455,7 +456,7 @@ mod tests {
     #[test]
     fn knows_of_a_connection_by_the_life_that_had_it_at_that_moment() {
         let told = |with: fn(Chat) -> Chat| with(failed(NotConnected)).verdict(JustFailure);
-        // It came back at the very moment.
+        // It came back at that very moment.
         insta::assert_snapshot!(told(|chat| chat.disconnected(10_400, "alice").connected(10_500, "alice")), @"held: 1 failure with a cause");
         insta::assert_snapshot!(told(|chat| chat.disconnected(10_400, "alice").connected(10_499, "alice")), @"violated: `m1` (from alice to room lobby, sent at 10.000 s) was told as failed at 10.500 s (no luck), though its sender was connected.");
         // The program that was connected has ended.

@@ -1,9 +1,10 @@
 //! The guarantees, in one table, and their checkers: what each is called, what it promises, what
 //! puts it to the test, who checks it, and what shows a violation.
 //!
-//! A further guarantee is a file here, with its checker, its evidence and its tests, a line that
-//! says so, and a row. Everything else follows from the row: files that name it, reports, the order
-//! in which they tell violations, and the documentation, of which tests print what is missing.
+//! A new guarantee is a file here, with its checker, its evidence and its tests, a line that
+//! declares it, and a row. Everything else follows from the row: the names in files, reports, the
+//! order in which they list violations, and the documentation, for which tests print what is
+//! missing.
 //!
 //! Every checker reads the same [`Index`], built once; all of them together cost O(n log n) in the
 //! number of events and entitlements (a message times a receiver of its room), as long as links
@@ -38,9 +39,9 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Makes the enum, the list and the texts from the rows. A row's variant is its name in another
-/// case, as serde writes it. Of two violations that one tells more whose number is smaller. What
-/// shows a violation, and is the checker's own, becomes a part of this crate's interface. A
-/// guarantee may be promised only with others.
+/// case, as serde writes it. Of two violations, the one with the smaller number tells more.
+/// Evidence of a checker's own becomes part of this crate's interface. A guarantee may be promised
+/// only together with others.
 macro_rules! table {
     ($($guarantee:ident: $name:literal, $checker:ident, tells $tells:literal,
         $holds:literal, needs $needs:literal, shown by [$($proof:ty),+]
@@ -192,7 +193,7 @@ impl Guarantee {
         self.row().holds
     }
 
-    /// What a run must contain to put the guarantee to the test, to go after "needs".
+    /// What a run must contain to put the guarantee to the test, to follow "needs".
     pub fn exercised_when(self) -> &'static str {
         self.row().needs
     }
@@ -203,12 +204,12 @@ impl Guarantee {
     }
 
     /// The guarantees without which this one is not promised: where one of them need not hold, this
-    /// one need not either, unless somebody says so.
+    /// one need not either, unless stated otherwise.
     pub fn only_with(self) -> &'static [Guarantee] {
         self.row().only_with
     }
 
-    /// Every guarantee, those first whose violation says most: what follows from another one comes
+    /// Every guarantee, those whose violation says most first: what follows from another one comes
     /// late.
     pub fn most_telling_first() -> [Guarantee; Guarantee::ALL.len()] {
         let mut all = Guarantee::ALL;
@@ -241,7 +242,7 @@ impl fmt::Display for Guarantee {
     }
 }
 
-/// A name that is no guarantee's.
+/// A name that no guarantee has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no guarantee `{name}`; use one of {allowed}", allowed = allowed_names())]
 pub struct UnknownGuarantee {

@@ -1,7 +1,7 @@
-//! No leak: when clients have gone and windows have passed, nothing of them is left.
+//! No leak: once clients have gone and windows have passed, nothing of them is left.
 //!
-//! Whoever counts says how many there may be, given who is still there. Does not look at a run in
-//! which nobody counted.
+//! The side that counts says how many there may be, given who is still there. Does not look at a
+//! run in which nothing was counted.
 
 use crate::evidence::{Moment, Proof};
 use crate::index::Index;

@@ -1,9 +1,10 @@
-//! No phantom, no leak: whatever is handled or stored was sent before, by the sender and to the
-//! room that the server says, and reaches only clients that it is for: those who were in the room
-//! when it was stored, without the sender if there is no echo. What must not be stored is not.
+//! No phantom, no leak: a message that is handled or stored was sent before, by the sender and to
+//! the room that the server names, and reaches only the clients it is for: those that were in the
+//! room when it was stored, without the sender if there is no echo. Messages that must not be
+//! stored are not stored.
 //!
-//! Does not look at how often or in which order. That a row was stored after its sending cannot be
-//! seen from outside, so for rows only the sender and the room are compared.
+//! Does not look at how often or in which order. Whether a row was stored after its sending cannot
+//! be seen from outside, so for rows only the sender and the room are compared.
 
 mod evidence;
 
@@ -165,9 +166,9 @@ fn flaw_of_entitlement(
 }
 
 /// Whether the receiver had asked to enter the room before it handled the message, and the message
-/// was under way then: it is stored before the row of the join, but was not yet, as far as anybody
-/// knew, when the receiver asked. Such a one may overtake that row on its way. What was stored
-/// before is a phantom.
+/// was under way then: its row comes before the row of the join, but as far as anybody knew it was
+/// not stored yet when the receiver asked. Such a message may overtake that row on its way. One
+/// that was stored before is a phantom.
 fn is_joining(
     index: &Index<'_>,
     receiver: ClientId,
@@ -186,8 +187,8 @@ fn is_joining(
     })
 }
 
-/// Whether the receiver was in the room and had not heard yet that it has left it: where messages
-/// come on several ways, one that is stored after the leave may overtake it. What comes after the
+/// Whether the receiver was in the room and had not yet heard that it has left: where messages take
+/// several paths, one that is stored after the leave may overtake it. Anything that comes after the
 /// receiver has handled its leave, or was told that it is stored, is a phantom.
 fn is_leaving(
     index: &Index<'_>,
@@ -364,7 +365,7 @@ mod tests {
         insta::assert_snapshot!(left().handled(20, "bob", ["l1", "m1"]).verdict(NoPhantom), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.012 s, stored as row 2) at 0.021 s, but is not entitled to the room.");
         let told = left().acknowledged(19, "l1").handled(20, "bob", ["m1"]);
         insta::assert_snapshot!(told.verdict(NoPhantom), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.012 s, stored as row 2) at 0.020 s, but is not entitled to the room.");
-        // Who was in the room before, and comes back later, has left it all the same.
+        // A client that was in the room before, and comes back later, has left it all the same.
         let back = left()
             .sent_as(MessageKind::Join, "lobby", 30, "bob", "j1")
             .stored(["j1"])
@@ -431,7 +432,7 @@ mod tests {
         assert_eq!(outside(MessageKind::Leave, "carol", "garden"), phantom);
         assert_eq!(outside(MessageKind::Leave, "bob", "lobby"), phantom);
         assert_eq!(outside(MessageKind::Message, "bob", "garden"), phantom);
-        // Who was not in has not left.
+        // A client that was not in has not left.
         assert_eq!(outside(MessageKind::Leave, "bob", "garden"), phantom);
     }
 
@@ -448,7 +449,8 @@ mod tests {
                 .verdict(NoPhantom)
         };
         insta::assert_snapshot!(changed(|chat| chat), @"held: 1 delivery and 2 rows");
-        // What others change, what bob changes elsewhere, and what is no change does not matter.
+        // What others change, what bob changes elsewhere, and anything that is no change do not
+        // matter.
         let carol_leaves = |chat: Chat| {
             let chat = chat.sent_as(MessageKind::Leave, "lobby", 11, "carol", "carol leaves");
             chat.stored(["carol leaves"])
@@ -461,7 +463,7 @@ mod tests {
         insta::assert_snapshot!(changed(bob_joins_elsewhere), @"held: 1 delivery and 3 rows");
         let bob_says = |chat: Chat| chat.sent(11, "bob", ["words"]).stored(["words"]);
         insta::assert_snapshot!(changed(bob_says), @"held: 1 delivery and 3 rows");
-        // The leave of which bob was told is the later one.
+        // Bob was told about the later leave.
         let twice = |chat: Chat| {
             chat.sent_as(MessageKind::Join, "lobby", 11, "bob", "bob joins")
                 .sent_as(MessageKind::Leave, "lobby", 12, "bob", "bob leaves again")

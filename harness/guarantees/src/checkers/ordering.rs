@@ -1,15 +1,15 @@
 //! Ordering: what one sender sends to one room, every receiver handles in the order of sending.
 //!
-//! Looks at each incarnation of a receiver, and at the first time it handles each message. Does
-//! not look at second times (at-most-once does), at gaps (exactly-once does), or at the order
-//! between senders (total-order does). What
-//! is not stored, such as typing, is sent past everything that waits, and promises no order.
+//! Looks at each incarnation of a receiver, and at the first time it handles each message. Does not
+//! look at repeats (at-most-once does), at gaps (exactly-once does), or at the order between
+//! senders (total-order does). A message that is not stored, such as typing, is sent past
+//! everything that waits, and promises no order.
 //!
-//! A message for whose acknowledgement nobody waits, or nobody waits any more, may still be under
-//! way on a connection that its sender has given up: TCP delivers it when it can. What the sender
-//! says on its next connection can be stored before it. That is excused if it was stored so; in
-//! which order receivers handle what is stored is judged all the same, and so is what went over one
-//! connection.
+//! A message whose acknowledgement the sender does not wait for, or no longer waits for, may still
+//! be under way on a connection that its sender has given up: TCP delivers it when it can. What the
+//! sender says on its next connection can be stored before it. That is excused if it was stored
+//! that way; the order in which receivers handle what is stored is judged all the same, and so are
+//! messages that went over one connection.
 
 use crate::evidence::{Message, Moment, Proof};
 use crate::index::{Connection, Content, Delivery, Index};
@@ -22,7 +22,7 @@ use std::fmt;
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
     for incarnation in &index.incarnations {
-        // Of each sender and room, the message handled so far that was sent last.
+        // For each sender and room, the message handled so far that was sent last.
         let mut latest: FxHashMap<(ClientId, &str), (u32, &Delivery<'_>)> = FxHashMap::default();
         for delivery in incarnation.first_deliveries() {
             let Some(sent) = index.content(delivery.content).lasting_invocation() else {
@@ -57,9 +57,9 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     })
 }
 
-/// Whether the earlier one of a sender's messages was stored after the later one because it was
-/// under way on a connection that was over before the later one was sent: nobody had acknowledged
-/// it.
+/// Whether the earlier of two messages of a sender was stored after the later one because it was
+/// still under way on a connection that ended before the later one was sent: it had not been
+/// acknowledged.
 fn was_overtaken_under_way(index: &Index<'_>, [earlier, later]: [&Content<'_>; 2]) -> bool {
     let [first, second] = [earlier, later].map(|content| content.lasting_invocation());
     let (Some(first), Some(second)) = (first, second) else {
@@ -91,12 +91,12 @@ pub struct OutOfOrder {
     pub receiver: String,
     /// The message that was sent first.
     pub earlier: Message,
-    /// When that one was handled.
+    /// When it was handled.
     #[serde(with = "nanoseconds")]
     pub earlier_handled_at: Time,
     /// The message that was sent second.
     pub later: Message,
-    /// When that one was handled: before the other.
+    /// When it was handled: before the other.
     #[serde(with = "nanoseconds")]
     pub later_handled_at: Time,
 }
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn excuses_what_was_under_way_on_a_connection_that_was_given_up_if_it_was_stored_so() {
-        // The first is told to be sent at 100 ms, the second when the connection is another one.
+        // The first is reported as sent at 100 ms, the second on a later connection.
         let chat = |lost, stored: [&str; 2]| {
             chat(["alice", "bob"])
                 .sent(10, "alice", ["m1", "m2"])

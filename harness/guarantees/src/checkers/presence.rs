@@ -1,13 +1,13 @@
-//! Presence: who is shown online is who is online.
+//! Presence: users shown as online are online.
 //!
 //! A user *is* online while both its client and the server say that there is a connection, and *is*
 //! offline when its client says so, or its program has ended. In between, while it has a session
-//! that its client does not know of yet, and before its program first starts, nothing is asked
-//! about it. A client is an observer while it is connected. Of an observer that has had a user in
-//! one state for longer than the bound, it is asked that it does not show the other state for
-//! longer than the bound; in another namespace, a user is never online. The time for which the
-//! observer or the server stands still does not count, and nothing else of a stretch is excused by
-//! it. Peers of whom the history says nothing are not looked at.
+//! that its client does not know about yet, and before its program first starts, nothing is asked
+//! about it. A client is an observer while it is connected. When a user has been in one state for
+//! longer than the bound, an observer must not show it in the other state for longer than the
+//! bound; a user of another namespace is never online. Time for which the observer or the server
+//! stands still does not count, but excuses nothing else of a stretch. Peers that the history says
+//! nothing about are not looked at.
 
 mod evidence;
 
@@ -40,14 +40,14 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     findings.verdict(|right| format!("{} shown in time", counted(right, "change")))
 }
 
-/// What there is to know of every client, by its number.
+/// What is known about every client, by its number.
 #[derive(Default, Clone)]
 struct Story {
-    /// When the client says that it is connected.
+    /// When the client says it is connected.
     connected: Vec<Stretch>,
     /// When it is online or offline beyond doubt; ascending.
     states: Vec<(Stretch, bool)>,
-    /// What it shows of each user: from when on, and whether as online.
+    /// What it shows of each user: from when, and whether as online.
     shown: BTreeMap<usize, Vec<(Time, bool)>>,
 }
 
@@ -81,7 +81,7 @@ impl Stories {
         Self(stories.collect())
     }
 
-    /// The users of the observer's namespace, and whoever else it was shown.
+    /// The users of the observer's namespace, and any others that it was shown.
     fn asked_about(&self, index: &Index<'_>, observer: usize) -> Vec<usize> {
         let clients = &index.history.clients;
         let story = &self.0[observer];
@@ -105,10 +105,9 @@ struct Teller<'h> {
     story: Story,
     connected_since: Option<Time>,
     sessions: FxHashSet<&'h str>,
-    /// Those of them that were opened while the client was not connected, and that it has not told
-    /// of.
+    /// Sessions that were opened while the client was not connected, and that it has not reported.
     unheard: FxHashSet<&'h str>,
-    /// Since when, and whether online; none while nobody can say.
+    /// Since when, and whether online; none while it is unknown.
     state: Option<(Time, bool)>,
     known: bool,
 }
@@ -165,7 +164,7 @@ impl<'h> Teller<'h> {
         }
     }
 
-    /// What can be said of the client from now on.
+    /// What can be said about the client from now on.
     fn decide(&mut self, at: Time) {
         let now = match (self.connected_since, self.sessions.is_empty()) {
             _ if !self.known => None,
@@ -245,8 +244,8 @@ impl Pair<'_, '_> {
         }
     }
 
-    /// Whether there is a stretch in which the user is shown in another state for longer than the
-    /// bound; the first one, unless somebody stood still for so long that it is excused.
+    /// Whether there is a stretch in which the user is shown in the wrong state for longer than the
+    /// bound; the first one, unless standstills excuse it.
     fn shown_wrongly(&self, shown: &[(Time, bool)], asked: Stretch, online: bool) -> Shown {
         let before = shown.partition_point(|&(at, _)| at <= asked.from);
         let first = before.checked_sub(1).is_some_and(|last| shown[last].1);

@@ -2,10 +2,10 @@
 //! handles all that it is entitled to within a bound.
 //!
 //! The bound is that of [`Index::due_to`]: it follows from the receiver's link and from what waits
-//! for it. Connecting again does not start the clock anew, and being absent at the end is no
-//! excuse. A receiver is one case, however many messages it misses. And a sender that asks for
+//! for it. Reconnecting does not restart the clock, and being absent at the end is no excuse. A
+//! receiver is one case, however many messages it misses. In addition, a sender that asks for
 //! acknowledgements, and is there, is told what became of a message that is stored. Does not look
-//! at order nor at doubles.
+//! at order nor at duplicates.
 
 mod evidence;
 
@@ -21,7 +21,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     for receiver in index.receivers() {
         let wanted = match receiver.wants {
             Ok(wanted) => wanted,
-            // Who is in no room, as a peer that means harm, is no receiver.
+            // A client in no room, such as a hostile peer, is no receiver.
             Err(_) if receiver.client.rooms.is_empty() => continue,
             Err(excuse) => {
                 findings.excuse(excuse);
@@ -49,11 +49,11 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     findings.verdict(|receivers| format!("{} in time", counted(receivers, "receiver")))
 }
 
-/// How much longer than a delivery an answer may take: who has waited in vain several times waits
-/// so long before it asks again.
+/// How much longer than a delivery an answer may take: a sender that has waited in vain several
+/// times waits this long before it asks again.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Whether everybody who is there has been told what became of its messages, as far as they are
+/// Whether every sender that is there has been told what became of its messages, as far as they are
 /// stored.
 fn check_answers(index: &Index<'_>, findings: &mut Findings) {
     if index.history.bounds.acknowledgement.is_none() {
@@ -86,11 +86,11 @@ fn check_answers(index: &Index<'_>, findings: &mut Findings) {
     }
 }
 
-/// Above this share of further losses after one, in millionths, all packets of one attempt to
-/// connect after the other may be lost.
+/// Above this share of further losses after one, in millionths, attempts to connect may lose all
+/// their packets one after another.
 const BURSTS: u32 = 100_000;
-/// How many times the bound is given to attempts to connect then. (Without it, 2 of 10,000 runs of
-/// a link that loses 10 % in bursts of five were too late.)
+/// How many times the bound attempts to connect are then given. (Without it, 2 of 10,000 runs of a
+/// link that loses 10 % in bursts of five were too late.)
 const UNLUCKY: u32 = 3;
 
 enum Judgement {
@@ -126,7 +126,7 @@ fn is_connected(step: &Connection<'_>) -> bool {
     matches!(step, Connection::Connected(..))
 }
 
-/// Whether the receiver has handled in time all that is due to it.
+/// Whether the receiver has handled in time everything that is due to it.
 fn messages(index: &Index<'_>, receiver: &Receiver<'_, '_>, wanted: Time) -> Judgement {
     let (mut due_ones, mut handled) = (0, 0);
     let mut open = None;

@@ -1,18 +1,18 @@
 //! Reconnection: a connection never gets a session id that was used before, and a client waits
 //! within the back-off's bounds before it tries again.
 //!
-//! After a connection that was established the back-off starts over, so that wait is a short one,
-//! and those of a run are not all the same: who loses the same server would come back at the same
-//! moment. With each failure the longest wait doubles, and no more than that, and the waits grow
-//! with it: a server that is away would be asked all the time. The time for which a client waits
-//! for an acknowledgement doubles, too, after each that was overdue, up to a limit, and comes back
-//! down when one has come in time. An attempt to connect is given up in time.
+//! After an established connection the back-off starts over, so the wait is a short one, and the
+//! waits of a run are not all the same: clients that lose the same server would come back at the
+//! same moment. With each failure the longest wait doubles, and no more than that, and the waits
+//! grow with it: otherwise a server that is away would be asked all the time. The time for which a
+//! client waits for an acknowledgement also doubles, after each one that was overdue, up to a
+//! limit, and comes back down when one has come in time. An attempt to connect is given up in time.
 //!
-//! The wait is between noticing that a connection, or an attempt, is over and the next attempt of
-//! the same incarnation. A program that runs on without trying again has waited too long, unless
-//! its user had left; the time for which it stood still does not count. A recovered session has its
-//! old id, as the checker of recovery wants. Does not look at whether an attempt succeeds (progress
-//! does), nor for how long a program's first one waits.
+//! The wait is the time between noticing that a connection, or an attempt, is over and the next
+//! attempt of the same incarnation. A program that keeps running without trying again has waited
+//! too long, unless its user had left; the time for which it stood still does not count. A
+//! recovered session has its old id, as the recovery checker wants. Does not look at whether an
+//! attempt succeeds (progress does), nor at how long a program waits before its first one.
 
 mod evidence;
 
@@ -93,7 +93,7 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
         let end = connecting_at.unwrap_or(runs_until);
         let wait = end.saturating_sub(disconnected_at);
         if cause == EndCause::Meant {
-            // Its user decides whether and when to come back.
+            // The user decides whether and when to come back.
             findings.excuse(Excuse::Left);
             continue;
         }
@@ -123,7 +123,7 @@ fn is_connected(step: &Connection<'_>) -> bool {
     matches!(step, Connection::Connected(..))
 }
 
-/// The longest wait after these steps of a life, of which the last is an end: twice as long as
+/// The longest wait after these steps of a life, the last of which is an end: twice as long as
 /// after the end before, if there was no connection in between.
 fn ceiling(index: &Index<'_>, steps: &[Connection<'_>]) -> Time {
     let bounds = &index.history.bounds;
@@ -137,7 +137,7 @@ fn ceiling(index: &Index<'_>, steps: &[Connection<'_>]) -> Time {
     first.saturating_mul(doubled).min(bounds.backoff_max)
 }
 
-/// Whether an attempt to connect comes to its end in time.
+/// Whether attempts to connect end in time.
 fn check_attempts(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut Findings) {
     let Some(bound) = index.history.bounds.attempt else {
         return;
@@ -167,11 +167,11 @@ fn check_attempts(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &m
     }
 }
 
-/// How improbable it must be that waits are drawn and do not grow, to say that they do not.
+/// How improbable it must be that waits are drawn and do not grow before we say that they do not.
 const NO_CHANCE: f64 = 1e-6;
 
-/// Whether waits grow with the failures: if all that might be longer than the first one are not,
-/// that is no chance.
+/// Whether waits grow with the failures: if none of the waits that might be longer than the first
+/// one are, that is no coincidence.
 fn check_growth(index: &Index<'_>, findings: &mut Findings) {
     let bounds = &index.history.bounds;
     let Some(first) = bounds.backoff_first else {
@@ -215,10 +215,10 @@ fn check_growth(index: &Index<'_>, findings: &mut Findings) {
     }
 }
 
-/// As many waits of one length are no chance.
+/// This many waits of one length are no coincidence.
 const SUSPICIOUS: usize = 4;
 
-/// Whether the waits after connections that were established are drawn.
+/// Whether the waits after established connections are drawn.
 fn check_jitter(index: &Index<'_>, findings: &mut Findings) {
     let bounds = &index.history.bounds;
     if bounds
@@ -259,9 +259,9 @@ fn check_jitter(index: &Index<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether the first wait for an acknowledgement that is given up after one came in time is not
-/// longer than it was at first. That one came in time is certain if it was not sent again, and came
-/// within the bound after the sender's turn to send it.
+/// Whether the first wait for an acknowledgement that is given up after one that came in time is no
+/// longer than it was at first. An acknowledgement certainly came in time if the message was not
+/// sent again, and it came within the bound after the sender's turn to send it.
 fn check_patience(index: &Index<'_>, findings: &mut Findings) {
     let Some(bound) = index.history.bounds.patience else {
         return;
@@ -305,7 +305,7 @@ fn check_patience(index: &Index<'_>, findings: &mut Findings) {
 }
 
 /// Whether a client that waits in vain for the acknowledgement of a message waits twice as long for
-/// the next one, and never longer than the limit. Its connection ends then, so long after the
+/// the next one, and never longer than the limit. Its connection ends then, that long after the
 /// message was put on it.
 fn check_doubling(index: &Index<'_>, findings: &mut Findings) {
     let Some(limit) = index.history.bounds.patience_max else {
@@ -455,7 +455,7 @@ mod tests {
         insta::assert_snapshot!(left(crate::EndCause::PeerMeant), @"violated: alice was disconnected at 10.000 s and ran on without trying again; the wait must be 1.000 s to 5.000 s.");
     }
 
-    /// Alice is lost so often, and each time back after this wait.
+    /// Alice is lost once for each of these waits, and comes back after it.
     fn lost_again_and_again<const N: usize>(waits: [u64; N]) -> Chat {
         let mut chat = chat(["alice", "bob"]).backoff_first(2_000);
         for (at, wait) in (5_000..).step_by(5_000).zip(waits) {
@@ -471,7 +471,7 @@ mod tests {
     fn is_violated_by_a_back_off_that_does_not_start_over() {
         insta::assert_snapshot!(lost_again_and_again([2_005]).verdict(Reconnection), @"held: 1 connection after an earlier one");
         insta::assert_snapshot!(lost_again_and_again([2_006]).verdict(Reconnection), @"violated: alice was disconnected at 5.000 s and tried again at 7.006 s, after 2.006 s; the wait must be 1.000 s to 2.000 s.");
-        // After an attempt that failed it goes on.
+        // After a failed attempt the back-off goes on.
         let failed = chat(["alice"])
             .backoff_first(2_000)
             .disconnected(5_000, "alice")
@@ -505,7 +505,7 @@ mod tests {
         };
         insta::assert_snapshot!(given_up(11_999, 2_005), @"held: 2 connections after an earlier one");
         insta::assert_snapshot!(given_up(11_999, 2_006), @"violated: alice gave up an acknowledgement at 20.000 s, after 2.006 s, though the one before had come in time, at 11.999 s; 2.000 s are allowed.");
-        // That answer was late itself.
+        // That answer itself was late.
         insta::assert_snapshot!(given_up(12_000, 4_000), @"held: 1 connection after an earlier one");
     }
 
@@ -530,11 +530,11 @@ mod tests {
         let two = || chat(["alice", "bob"]);
         insta::assert_snapshot!(given(two(), "bob-1"), @"held: 1 connection after an earlier one");
         insta::assert_snapshot!(given(two(), "alice-1"), @"violated: bob was given session alice-1 at 12.100 s, which alice had been given at 0.000 s.");
-        // There the checker of recovery says it.
+        // Here the recovery checker reports it.
         insta::assert_snapshot!(given(two().recovering(20_000, false), "alice-1"), @"held: 1 connection after an earlier one");
     }
 
-    // Waits are 1 s to 2 s at first, and to 4 s and 5 s after further failures.
+    // Waits are 1 s to 2 s at first, then up to 4 s and 5 s after further failures.
 
     fn waits(lengths: &[u64]) -> String {
         let (mut chat, mut now) = (chat(["alice"]).backoff_first(2_000), 10_000);

@@ -1,22 +1,22 @@
-//! Recovery: after a temporary disconnection a client gets its session back, whole; and when it
-//! cannot, a new one, and nothing of the old.
+//! Recovery: after a temporary disconnection a client gets its session back, whole; if it cannot,
+//! it gets a new one, with nothing of the old.
 //!
-//! Four questions, each about every connection that follows another one of the same program:
+//! There are four questions about every connection that follows another one of the same program:
 //!
 //! - *May it be recovered?* Not if the session has expired, was ended on purpose, was lost with its
 //!   server, or is another client's; and both sides must say the same.
 //! - *Must it be?* Yes, if none of these is the case, also across a restart of a server that keeps
 //!   its sessions, and also if the client is back before the server has noticed that it was lost. A
-//!   server that says that it does not keep what was missed any more, or that too many are waiting,
-//!   is excused, as far as more was said than it keeps for one, and as many have begun to wait
-//!   since.
-//! - *Is its client told why not?* Where a server says so, the reason is the true one, or that the
-//!   session is unknown: nobody remembers for ever why it has ended.
+//!   server that says that it no longer keeps what was missed, or that too many sessions are
+//!   waiting, is excused, provided that more was said than it keeps for one session, or that as
+//!   many have begun to wait since.
+//! - *Is its client told why not?* Where a server gives a reason, it is the true one, or that the
+//!   session is unknown: no server remembers for ever why it has ended.
 //! - *Is it whole?* From the first message that a recovered session handled in a room to the last
-//!   one (or, if it is there at the end, to the last one that is due), it has handled all that are
+//!   one (or, if it is there at the end, to the last one that is due), it has handled every message
 //!   for its client, in the order of their ids, once.
 //!
-//! Whether a client has left on purpose only the client's own side can say: a goodbye that the
+//! Only the client's own side can say whether a client has left on purpose: a goodbye that the
 //! server heard may have been said in distress. Does not look at the private ids, which no history
 //! has.
 
@@ -34,15 +34,15 @@ use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How much later than it should a session may expire: timers fire late, and two sides may take
-/// the time at either end of a round trip.
+/// How much later than it should a session may expire: timers fire late, and the two sides may
+/// measure the time at opposite ends of a round trip.
 const TOLERANCE: Duration = Duration::from_millis(5);
 
-/// What a server that keeps sessions over its own end may keep them longer, as a share of the
-/// window: it does not write down every second for how long they have been waiting.
+/// How much longer a server that keeps sessions across its own end may keep them, as a share of the
+/// window: it does not write down every second how long they have been waiting.
 const LONGER_OVER_RESTART: u32 = 20;
 
-/// How long after a disk works again a server may need to write down what it could not.
+/// How long a server may need, after a disk works again, to write down what it could not.
 const WRITTEN_AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
@@ -66,22 +66,22 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     findings.verdict(|_| what)
 }
 
-/// What is known of sessions at a point of the history.
+/// What is known about sessions at a point of the history.
 struct Sessions<'i, 'h> {
     index: &'i Index<'h>,
     options: &'h RecoveryBounds,
     known: FxHashMap<&'h str, Known>,
-    /// The session that a program had last, and the one that the server last opened for it.
+    /// The session that a program last had, and the one that the server last opened for it.
     last: FxHashMap<ClientId, &'h str>,
     opened: FxHashMap<ClientId, Opened<'h>>,
     /// The session that a client is connected with.
     connected: FxHashMap<ClientId, &'h str>,
-    /// When each client lost the connection that it last had.
+    /// When each client lost its latest connection.
     had_until: FxHashMap<ClientId, Time>,
     /// What a session handled, in order, by content. Ordered, so that the findings are.
     handled: BTreeMap<(ClientId, &'h str), Vec<(Time, &'h str)>>,
     recovered: BTreeSet<&'h str>,
-    /// When each session was new.
+    /// When each session began.
     began: FxHashMap<&'h str, Time>,
     /// When sessions have lost their connections, in order.
     closed: Vec<Time>,
@@ -135,9 +135,9 @@ impl Lost {
 /// What must become of a session whose client comes back.
 #[derive(Clone, Copy)]
 enum Fate<'h> {
-    /// It must be recovered: it had been waiting, or lost, since then.
+    /// It must be recovered: it has been waiting, or lost, since then.
     Due(&'h str, Time),
-    /// It cannot be.
+    /// It cannot be recovered.
     Over(Lost),
     /// It is about to expire.
     TooClose,
@@ -149,7 +149,7 @@ struct Opened<'h> {
     recovered: bool,
     /// What should have become of the session that the client had before, if any.
     fate: Option<Fate<'h>>,
-    /// Whether something was wrong with it already.
+    /// Whether it was already found to be wrong.
     mistaken: bool,
 }
 
@@ -172,7 +172,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
         }
     }
 
-    /// What was asked, in words: how many were recovered, and why how many were not.
+    /// What was asked, in words: how many were recovered, and how many were not and why.
     fn what(&self) -> String {
         let recovered = counted(self.recoveries, "session");
         let refusals = self.refusals.iter();
@@ -209,7 +209,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
             EventKind::SessionClosed { session, cause, .. } => {
                 self.closed.push(at);
                 if let Some(known) = self.known.get_mut(&**session) {
-                    // Who comes back on another connection has not been waiting.
+                    // A client that comes back on another connection has not been waiting.
                     known.closed_at = (*cause != EndCause::Superseded).then_some(at);
                     known.on_purpose |= matches!(
                         cause,
@@ -302,7 +302,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
     }
 
     /// What must become of this session if its client comes back at this time; none if the server
-    /// has never told of it.
+    /// has never reported it.
     fn fate(&self, session: &'h str, at: Time) -> Option<Fate<'h>> {
         let known = self.known.get(session)?;
         let stopped_at = self.stops(known, at).next();
@@ -322,8 +322,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
         })
     }
 
-    /// Since when a session has been waiting, as far as the server could write it down: with a disk
-    /// that failed until just before, not since the fault began.
+    /// Since when a session has been waiting, as far as the server could write it down: if the disk
+    /// failed until just before, this is when the fault began.
     fn noted_at(&self, since: Time) -> Time {
         let disturbances = self.index.history.disturbances.iter();
         let failing = disturbances.filter(|fault| {
@@ -334,13 +334,13 @@ impl<'i, 'h> Sessions<'i, 'h> {
         failing.map(|fault| fault.from).min().unwrap_or(since)
     }
 
-    /// When a time of the server's is over at the latest: its clock may stand still with it, or go
-    /// on.
+    /// The latest moment at which a time measured by the server ends: its clock may stand still
+    /// with it, or go on.
     fn over(&self, from: Time, time: Duration) -> Time {
         self.index.conditions.over(&[None], from, time)
     }
 
-    /// The client says that it has its session of before.
+    /// The client says that it has its earlier session.
     fn recover(&mut self, at: Time, client: ClientId, session: &'h str, findings: &mut Findings) {
         let last = self.last.insert(client, session);
         self.connected.insert(client, session);
@@ -390,7 +390,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
                 let crowded_out = why == Lost::Expired
                     && told == Some(RecoveryRefused::NoRoom)
                     && last.is_some_and(|gone| self.may_make_room(gone, at));
-                // The next server does not know what the one before it knew.
+                // The next server does not know what the previous one knew.
                 let ended_with_it = told == Some(RecoveryRefused::ServerRestarted)
                     && last.is_some_and(|gone| self.ended_with_server(gone, at));
                 let is_true = why.is_told_by(told) || crowded_out || ended_with_it;
@@ -427,7 +427,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
         }
     }
 
-    /// Whether more was said since this session was new than is kept for one.
+    /// Whether more was said since this session began than is kept for one session.
     fn may_be_too_old(&self, session: &str, at: Time) -> bool {
         let (Some(most), Some(&began_at)) = (self.options.packets, self.began.get(session)) else {
             return true;
@@ -438,9 +438,9 @@ impl<'i, 'h> Sessions<'i, 'h> {
         said.count() > most as usize
     }
 
-    /// Whether it is longer than the window that this client had a connection, or that something
-    /// was stored that it is still missing: what is missed is kept for a window. Its session may
-    /// have been recovered since, each time on a connection that broke too soon.
+    /// Whether this client has had no connection, or has been missing something stored, for longer
+    /// than the window: what is missed is kept for one window. Its session may have been recovered
+    /// since, each time on a connection that broke too soon.
     fn has_missed_for_long(&self, client: ClientId, at: Time) -> bool {
         let had_until = self.had_until.get(&client);
         if had_until.is_some_and(|&until| until + self.options.window <= at) {
@@ -456,8 +456,8 @@ impl<'i, 'h> Sessions<'i, 'h> {
         })
     }
 
-    /// Whether so many have begun to wait since this session did, and before it expired, as that it
-    /// had to make room for them. What waited when a server ended, nobody has told.
+    /// Whether so many sessions have begun to wait since this one did, and before it expired, that
+    /// it had to make room for them. What was waiting when a server ended is unknown.
     fn may_make_room(&self, session: &str, at: Time) -> bool {
         self.is_crowded_out(session) || self.ended_with_server(session, at)
     }
@@ -467,7 +467,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
         self.is_crowded_out(session) && self.ended_with_server(session, at)
     }
 
-    /// Whether the server has ended that had opened it.
+    /// Whether the server that opened it has ended.
     fn ended_with_server(&self, session: &str, at: Time) -> bool {
         let known = self.known.get(session);
         known.is_some_and(|known| self.stops(known, at).next().is_some())
@@ -523,7 +523,7 @@ fn check_messages(
             let Some(&content) = by_text.get(content) else {
                 continue;
             };
-            // What was stored more than once comes once for each of its rows.
+            // A message that was stored more than once comes once for each of its rows.
             let mut ids = index.content(content).rows.iter().map(|row| row.id);
             match ids.find(|id| Some(*id) > highest) {
                 Some(id) => highest = Some(id),
@@ -781,12 +781,12 @@ mod tests {
 
     #[test]
     fn is_violated_by_missed_messages_of_which_none_comes_though_they_are_due() {
-        // Only what is known to be stored is due.
+        // Only messages known to be stored are due.
         let back = || lost().recovered(12_000, "alice", "alice-1");
         insta::assert_snapshot!(back().verdict(Recovery), @"held: 1 session recovered");
         insta::assert_snapshot!(back().acknowledged(300, "m3").verdict(Recovery), @"violated: alice recovered session alice-1 and went on, but never handled `m2` (from bob to room lobby, sent at 0.101 s, stored as row 2). And 1 more violation.");
         insta::assert_snapshot!(back().acknowledged(300, "m2").verdict(Recovery), @"violated: alice recovered session alice-1 and went on, but never handled `m2` (from bob to room lobby, sent at 0.101 s, stored as row 2).");
-        // Who is gone again at the end has had no time.
+        // A client that is gone again at the end has had no time.
         let gone = back().acknowledged(300, "m3").disconnected(15_000, "alice");
         insta::assert_snapshot!(gone.verdict(Recovery), @"held: 1 session recovered");
     }
@@ -905,8 +905,8 @@ mod tests {
         };
         insta::assert_snapshot!(back(2_000, 11_999), @"violated: alice recovered session alice-1 at 12.000 s, which was lost with its server at 11.999 s.");
         insta::assert_snapshot!(back(2_000, 12_000), @"held: 2 sessions recovered");
-        // What it opened in its last moment has ended with it, and so has what it had opened
-        // before.
+        // Sessions that it opened in its last moment have ended with it, and so have those that it
+        // had opened before.
         insta::assert_snapshot!(back(2_000, 2_000), @"violated: alice recovered session alice-1 at 12.000 s, which was lost with its server at 2.000 s.");
         insta::assert_snapshot!(back(2_001, 2_000), @"violated: alice recovered session alice-1 at 2.001 s, which was lost with its server at 2.000 s.");
     }
@@ -965,8 +965,8 @@ mod tests {
         insta::assert_snapshot!(refused(1), @"violated: alice was given a new session at 12.000 s, although session alice-1 had been waiting since 10.000 s.");
     }
 
-    /// Here alice has lost her connection at 10 s, and another one, on which her session was
-    /// recovered, too soon. Tells what is thought of a refusal because she has missed too much.
+    /// Alice has lost her connection at 10 s, and then, too soon, another one on which her session
+    /// was recovered. Returns what is thought of a refusal because she has missed too much.
     fn too_much_missed(before: Chat, at: u64) -> String {
         before
             .recovering(20_000, false)

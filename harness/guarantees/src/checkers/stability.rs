@@ -1,14 +1,14 @@
 //! Stability: no connection and no session ends without a cause.
 //!
-//! Of the two sides of a connection the one that tells first is judged: what the other one tells of
-//! the same session is a consequence. An end has a cause if somebody meant it, if the client's
-//! program ended, if something disturbed the client within the delivery bound before (a fault works
-//! on for as long as it may take to be noticed and mended), or if the link explains a time-out:
-//! losses in a row, or the messages of the time before, if they keep it busy for longer than
-//! somebody waits for a heartbeat, or for an answer, as far as the teller says how long. Where
-//! nobody tells what the links carry, an end that nothing else explains is not judged. Does not
-//! look at attempts to connect, nor at a session of which its client has not been told: that was
-//! one. Progress does.
+//! Of the two sides of a connection the one that reports first is judged: what the other one
+//! reports about the same session is a consequence. An end has a cause if somebody meant it, if the
+//! client's program ended, if something disturbed the client within the delivery bound before (a
+//! fault has after-effects for as long as it may take to be noticed and mended), or if the link
+//! explains a time-out: losses in a row, or the messages of the time before, if they keep it busy
+//! for longer than that side waits for a heartbeat, or for an answer, as far as it says how long.
+//! Where nothing is known about what the links carry, an end that nothing else explains is not
+//! judged. Does not look at attempts to connect, nor at a session that its client has not been told
+//! about: that was one. Progress does.
 
 mod evidence;
 
@@ -47,7 +47,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
             }),
         }
     }
-    // What did not end, as far as either side tells, has been stable.
+    // A connection that did not end, as far as either side reports, has been stable.
     let lasts = |life: &&Life<'_>| {
         let open = life.connected;
         open.is_some_and(|session| !life.ended.contains(session))
@@ -56,20 +56,20 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     findings.verdict(|connections| counted(connections, "connection"))
 }
 
-/// What is known of a client on the way through the history.
+/// What is known about a client at a point of the history.
 #[derive(Default)]
 struct Life<'h> {
     /// The session with which it is connected.
     connected: Option<&'h str>,
-    /// The sessions that its client was told of.
+    /// The sessions that the client was told about.
     known: FxHashSet<&'h str>,
-    /// The sessions whose end one side has told.
+    /// The sessions whose end one side has reported.
     ended: FxHashSet<&'h str>,
-    /// When its program ended last.
+    /// When its program last ended.
     stopped_at: Option<Time>,
 }
 
-/// The end of a connection or session, told for the first time.
+/// The end of a connection or session, reported for the first time.
 struct End<'h> {
     session: &'h str,
     at: Time,
@@ -121,7 +121,7 @@ fn excuse(index: &Index<'_>, client: ClientId, life: &Life<'_>, end: &End<'_>) -
     let bounds = &index.history.bounds;
     let since = end.at.saturating_sub(bounds.delivery);
     let recently = |at: Time| at + bounds.server_detection >= end.at;
-    // The session of a program that has started again is no session of the one that ended.
+    // The session of a restarted program is not the session of the one that ended.
     let of_now = life.connected == Some(end.session);
     if !end.by_client && !of_now && life.stopped_at.is_some_and(recently) {
         return Some(Excuse::NotRunning);
@@ -139,7 +139,8 @@ fn excuse(index: &Index<'_>, client: ClientId, life: &Life<'_>, end: &End<'_>) -
     let busy = bytes_sent(index, since, end.at);
     let explained = match end.cause {
         EndCause::Refused | EndCause::Malformed | EndCause::Stopping => false,
-        // Whoever waits in vain says so, but for a transport that looks after its heartbeat itself.
+        // A client that waits in vain says so, except on a transport that looks after its own
+        // heartbeat.
         EndCause::Closed if end.by_client => losses_explain_silence(index, client, patience),
         _ => link_explains(index, client, patience, busy),
     };
@@ -155,7 +156,7 @@ fn bytes_sent(index: &Index<'_>, from: Time, until: Time) -> u64 {
     sent.map(on_the_wire).sum()
 }
 
-/// Whether the client's link can be silent for as long as somebody waits: because of what it needs
+/// Whether the client's link can be silent for as long as a side waits: because of what it needs
 /// for these bytes, or because of losses.
 fn link_explains(index: &Index<'_>, client: ClientId, patience: Time, bytes: u64) -> bool {
     let link = index.conditions.link(client);
@@ -169,9 +170,9 @@ fn link_explains(index: &Index<'_>, client: ClientId, patience: Time, bytes: u64
     ways.into_iter().any(|(there, back)| {
         let time = time_for(bytes, there, back.latency);
         let round_trip = there.latency + back.latency;
-        // What is small may have to wait for the acknowledgement of what went before (Nagle's
-        // algorithm, RFC 9293, section 3.7.4), and then takes its own way. On a link that takes no
-        // time that counts as nothing.
+        // A small packet may have to wait for the acknowledgement of an earlier one (Nagle's
+        // algorithm, RFC 9293, section 3.7.4), and then makes its own trip. On a link that takes no
+        // time this costs nothing.
         time.is_none_or(|time| time + round_trip * 2 >= patience)
     })
 }
@@ -183,10 +184,11 @@ fn losses_explain_silence(index: &Index<'_>, client: ClientId, patience: Time) -
         || losses_explain(link.to_server, round_trip, patience)
 }
 
-/// Whether it is no rarer than once in a million that as many packets in a row are lost as keep TCP
-/// silent for so long. Linux sends again 200 ms and a round trip after the first time, which may
-/// take twice as long as on average: what is in doubt is excused. It does so once more after as
-/// long (RFC 8985, section 7), and then after twice as long each time (RFC 6298, section 5.5).
+/// Whether it happens at least once in a million times that enough packets in a row are lost to
+/// keep TCP silent for this long. Linux sends again 200 ms and a round trip after the first time,
+/// which may take twice as long as on average: doubtful cases are excused. It does so once more
+/// after the same time (RFC 8985, section 7), and then after twice as long each time (RFC 6298,
+/// section 5.5).
 fn losses_explain(direction: Direction, round_trip: Time, patience: Time) -> bool {
     const LEAST_WAIT: Time = Time::from_millis(200);
     let of_a_million = |packets| f64::from(packets) / 1e6;
@@ -207,12 +209,13 @@ mod tests {
     use crate::testing::{Chat, chat};
     use crate::{Direction, EndCause, Lost, Time};
 
-    /// A chat of which somebody has told what its links carry: whatever comes.
+    /// A chat in which the links are known: they carry whatever comes.
     fn told<const N: usize>(clients: [&str; N]) -> Chat {
         chat(clients).links_without_limits()
     }
 
-    // In the chats of these tests what disturbs works on for 5 s, and the server has 3 s to notice.
+    // In the chats of these tests disturbances have after-effects for 5 s, and the server has 3 s
+    // to notice.
 
     #[test]
     fn holds_when_connections_last() {
@@ -260,7 +263,7 @@ mod tests {
     #[test]
     fn excuses_the_session_of_a_program_that_ended_as_long_as_the_server_may_take() {
         let closed = |at| {
-            // Of an earlier session, as that of the program ended with it.
+            // It belongs to an earlier session, as the program's session ended with it.
             told(["alice"])
                 .connected(9_000, "alice")
                 .stopped(10_000, "alice")
@@ -437,7 +440,7 @@ mod tests {
             };
             losses_explain(direction, Time::ZERO, Time::from_millis(patience))
         };
-        // One for the first 200 ms, two for 400 ms, three for 800 ms, four for 1.6 s.
+        // One loss for the first 200 ms, two for 400 ms, three for 800 ms, four for 1.6 s.
         for (loss_ppm, longest) in [(2, 200), (1_100, 400), (11_000, 800), (32_000, 1_600)] {
             assert!(explain(loss_ppm, 0, longest), "{loss_ppm}");
             assert!(!explain(loss_ppm, 0, longest + 1), "{loss_ppm}");
@@ -447,7 +450,7 @@ mod tests {
         assert!(explain(2, 510_000, 400));
         assert!(!explain(2, 490_000, 400));
         assert!(!explain(0, 1_000_000, 200));
-        // Losses that bursts make rarer after one are no rarer than at first.
+        // Where bursts would make losses rarer after one, they are no rarer than at first.
         assert!(explain(1_100, 1, 400));
     }
 

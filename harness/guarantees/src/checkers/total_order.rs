@@ -1,11 +1,11 @@
 //! Total order: there is one order of a room's messages that every receiver's order agrees with.
 //!
 //! Each incarnation's sequence of first handlings is a chain; the chains together are a graph, and
-//! a common order exists if the graph has no circle. Successive messages suffice as edges, because
-//! order is transitive: the cost is that of a topological sort. Does not look at which order it is
-//! (the database's or another), at gaps, or at second times, nor at a message that is stored more
-//! than once: it has a place for each of its rows. With one sender only, agreement says no more
-//! than ordering does, and with one receiver nothing at all: neither counts as exercised.
+//! a common order exists if the graph has no cycle. Edges between successive messages suffice,
+//! because order is transitive: the cost is that of a topological sort. Does not look at which
+//! order it is (the database's or another), at gaps, at repeats, nor at a message that is stored
+//! more than once: it has a place for each of its rows. With only one sender, agreement says no
+//! more than ordering does, and with one receiver it says nothing: neither counts as exercised.
 
 mod evidence;
 
@@ -65,7 +65,7 @@ fn asked(index: &Index<'_>, judged: u64) -> Asked {
     asked
 }
 
-/// The message that has a place in its room's order, if the content is one.
+/// The message with a single place in its room's order, if the content has one.
 fn ordered<'i, 'h>(content: &'i Content<'h>) -> Option<&'i Invocation<'h>> {
     let sent = content.lasting_invocation();
     sent.filter(|_| content.rows.len() < 2)
@@ -123,7 +123,7 @@ fn shared_messages(index: &Index<'_>) -> u64 {
         .sum()
 }
 
-/// One receiver handled `from`, and `to` as the next one of the same room.
+/// One receiver handled `from`, and then `to` as the next one of the same room.
 #[derive(Clone, Copy)]
 struct Edge {
     from: ContentId,
@@ -132,12 +132,12 @@ struct Edge {
     receiver: u32,
 }
 
-/// All receivers' chains. A content belongs to one room, so one graph holds all rooms.
+/// All receivers' chains. A content belongs to one room, so one graph covers all rooms.
 struct Graph {
     nodes: usize,
-    /// Ordered by `from`, without repetitions of `from` and `to`.
+    /// Ordered by `from`, without repeated pairs of `from` and `to`.
     edges: Vec<Edge>,
-    /// Where each node's edges begin, and at last the number of edges.
+    /// Where each node's edges begin, followed by the number of edges.
     starts: Vec<usize>,
 }
 
@@ -179,7 +179,7 @@ impl Graph {
         &self.edges[self.starts[node as usize]..self.starts[node as usize + 1]]
     }
 
-    /// The nodes on circles and between them, ascending; none if there is a common order.
+    /// The nodes on cycles and between them, ascending; none if there is a common order.
     fn nodes_without_an_order(&self) -> Vec<ContentId> {
         let mut disordered = vec![true; self.nodes];
         self.remove_sources(&mut disordered);
@@ -198,7 +198,8 @@ impl Graph {
             .collect()
     }
 
-    /// Kahn's algorithm: takes away what nothing remaining points to, until nothing more can go.
+    /// Kahn's algorithm: removes nodes that no remaining node points to, until none are left to
+    /// remove.
     fn remove_sources(&self, remaining: &mut [bool]) {
         let mut incoming = vec![0_u32; self.nodes];
         for edge in self
@@ -222,8 +223,8 @@ impl Graph {
         }
     }
 
-    /// A circle near `start`, the shortest through its first node. Every disordered node has a
-    /// disordered successor, so that a walk along them must come back to where it was.
+    /// A cycle near `start`, the shortest through its first node. Every disordered node has a
+    /// disordered successor, so a walk along them must come back to where it was.
     fn circle(&self, start: ContentId, disordered: &[ContentId]) -> Vec<Edge> {
         let next = |node| {
             let mut edges = self.edges_of(node).iter();
@@ -239,7 +240,7 @@ impl Graph {
         self.shortest_way_back(node)
     }
 
-    /// Breadth first from a node that is on a circle, until an edge leads back to it.
+    /// Breadth-first from a node on a cycle, until an edge leads back to it.
     fn shortest_way_back(&self, home: ContentId) -> Vec<Edge> {
         let mut came_by: FxHashMap<ContentId, Edge> = FxHashMap::default();
         let mut queue = VecDeque::from([home]);
@@ -264,8 +265,8 @@ impl Graph {
     }
 }
 
-/// Two messages that two receivers of the circle handled in different orders, or the whole circle
-/// if no two of them disagree directly.
+/// Two messages that two receivers of the cycle handled in different orders, or the whole cycle if
+/// no two of them disagree directly.
 fn smallest_contradiction(index: &Index<'_>, circle: &[Edge]) -> Vec<Order> {
     let receivers: BTreeSet<u32> = circle.iter().map(|edge| edge.receiver).collect();
     for &one in &receivers {
@@ -285,8 +286,8 @@ fn smallest_contradiction(index: &Index<'_>, circle: &[Edge]) -> Vec<Order> {
 }
 
 /// Two messages of this one's room that `one` handled in this order and `other` the other way
-/// round. If there are such two at all, then there are two that follow each other among those that
-/// both handled.
+/// round. If there are two such messages at all, then there are two that follow each other among
+/// those that both handled.
 fn disagreement(
     index: &Index<'_>,
     one: u32,
@@ -438,7 +439,7 @@ mod tests {
         assert_eq!(chat.asked(TotalOrder), "2 judged");
     }
 
-    /// Every way in which somebody can handle some of these, in some order.
+    /// Every way in which a receiver can handle some of these, in some order.
     fn sequences<'m>(messages: &[&'m str]) -> Vec<Vec<&'m str>> {
         let mut all = vec![Vec::new()];
         for (place, &first) in messages.iter().enumerate() {
@@ -460,7 +461,7 @@ mod tests {
         })
     }
 
-    /// How many messages are shared in a way that says something, counted as the words have it.
+    /// How many messages are shared in a way that says something, counted as the definition has it.
     fn shared(seen: &[&Vec<&str>], senders: &[(&str, &str)]) -> usize {
         let by_two = |message: &&str| seen.iter().filter(|seen| seen.contains(message)).count() > 1;
         let messages: Vec<_> = senders
@@ -479,7 +480,8 @@ mod tests {
     }
 
     /// Plays every combination of what these receivers can handle of these messages, and compares
-    /// each verdict with what follows from its words, and each evidence with what was handled.
+    /// each verdict with what follows from the definition, and each piece of evidence with what was
+    /// handled.
     fn every_combination<const N: usize>(receivers: [&str; N], senders: &[(&str, &str)]) {
         let messages: Vec<&str> = senders.iter().map(|&(_, message)| message).collect();
         let sequences = sequences(&messages);
@@ -520,7 +522,7 @@ mod tests {
     }
 
     /// Panics unless each receiver saw the order that it is said to have seen, and these orders
-    /// contradict: two of them directly, if any two do, and else all of them in a circle.
+    /// contradict: two of them directly, if any two do, otherwise all of them in a cycle.
     fn proves(evidence: &Evidence, receivers: &[&str], seen: &[&Vec<&str>]) {
         let orders = evidence.proof::<NoCommonOrder>();
         let orders = orders.expect("of that kind").orders;

@@ -1,9 +1,9 @@
-//! Uniqueness: a session, the id of a message, a client's offset and a nickname belong to one at a
+//! Uniqueness: a session, a message id, a client's offset and a nickname each have one owner at a
 //! time.
 //!
 //! A session is a client's from when the server opens it until the server closes it or ends. Ids
-//! are those of the rows and those that receivers were told; of two rows with one content
-//! exactly-once speaks. An offset that a client gave twice makes the server take one message for
+//! are those of the rows and those that receivers were told; two rows with one content are a matter
+//! for exactly-once. An offset that a client gave twice makes the server take one message for
 //! another. A nickname is its owner's, within a namespace, from the row with which it was taken
 //! until the owner takes another one.
 
@@ -55,7 +55,7 @@ fn check_rows(index: &Index<'_>, findings: &mut Findings) {
         }
     }
     for event in &index.history.events {
-        // What is not stored has no id.
+        // A message that is not stored has no id.
         let EventKind::Delivered {
             id: id @ 1..,
             content,
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn tells_of_what_rows_share_when_the_second_was_stored() {
-        // What is shared later does not hide it.
+        // An offset that is shared later does not hide it.
         let chat = two_rows(["undefined-0", "undefined-0"]).committed(20);
         let shared = chat.connected_as(12_000, "bob", "alice-1");
         insta::assert_snapshot!(shared.verdict(Uniqueness), @"violated: The rows 1 and 2 have both the client's offset undefined-0. And 1 more violation.");

@@ -1,4 +1,4 @@
-//! What becomes of a message and should not, as several guarantees see it.
+//! What can wrongly become of a message, as several guarantees see it.
 
 use super::{Ending, Message, Moment, Proof, some};
 use crate::{Time, nanoseconds, seconds};
@@ -80,10 +80,10 @@ pub struct HandledLate {
     pub message: Message,
     /// Who handled it.
     pub receiver: String,
-    /// When.
+    /// When it was handled.
     #[serde(with = "nanoseconds")]
     pub handled_at: Time,
-    /// When it should have been handled at the latest.
+    /// The latest moment at which it should have been handled.
     #[serde(with = "nanoseconds")]
     pub due: Time,
 }
@@ -119,7 +119,7 @@ pub struct HandledTwice {
     pub message: Message,
     /// Who handled it.
     pub receiver: String,
-    /// Every time at which it was handled, ascending.
+    /// Each time it was handled, ascending.
     #[serde(with = "nanoseconds::list")]
     pub handled_at: Vec<Time>,
 }

@@ -1,4 +1,4 @@
-//! A message in evidence, and what its sender was told of it.
+//! A message in evidence, and what its sender was told about it.
 
 use crate::{Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use std::fmt;
 /// A message in evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// The message itself.
+    /// Its content.
     pub content: String,
     /// Who sent it.
     pub sender: String,
@@ -22,7 +22,7 @@ pub struct Message {
     pub rows: Vec<i64>,
 }
 
-/// What became of an operation, as its user was told.
+/// How an operation ended, as its user was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "at", rename_all = "kebab-case")]
 pub enum Ending {

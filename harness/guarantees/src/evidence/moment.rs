@@ -1,13 +1,13 @@
-//! Evidence in few words, at its time: for the story of a run.
+//! Evidence in a few words, with its time: for the story of a run.
 
 use crate::{Time, nanoseconds};
 use serde::{Deserialize, Serialize};
 
-/// When a violation came to pass, to whom, and what it was.
+/// When a violation happened, to whom, and what it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
-    /// When it was complete: when the wrong thing happened, or when the right one was due at the
-    /// latest. None if only the end of the run shows it.
+    /// When it was complete: when the wrong thing happened, or the latest moment at which the right
+    /// one was due. None if only the end of the run shows it.
     #[serde(with = "nanoseconds::option")]
     pub at: Option<Time>,
     /// Who did it, or did not do it: clients, `server`, or `database`.
@@ -17,7 +17,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// What one did, or did not do, at this time.
+    /// What somebody did, or did not do, at this time.
     pub fn of(at: impl Into<Option<Time>>, who: &str, what: impl Into<String>) -> Self {
         Moment {
             at: at.into(),

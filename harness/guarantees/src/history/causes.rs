@@ -1,15 +1,15 @@
-//! Why something ended, as values: each side knows its own reasons by their spelling, and says here
+//! Why something ended, as values: each side has its own wording for its reasons, and says here
 //! what they mean. What the checkers excuse follows from these and never from a text.
 
 use crate::nanoseconds;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Why a connection, an attempt to connect or a session is over, as the side that tells it knows.
+/// Why a connection, an attempt to connect or a session is over, as the reporting side knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndCause {
-    /// Nobody has said.
+    /// Not given.
     #[default]
     Unknown,
     /// This side's own user or program ended it on purpose.
@@ -25,15 +25,15 @@ pub enum EndCause {
         #[serde(default, with = "nanoseconds::option")]
         after: Option<Duration>,
     },
-    /// The peer was heard, but did not take or acknowledge something in the time allowed for it.
+    /// The peer was heard, but did not take or acknowledge something in the time allowed.
     Unanswered {
         /// The time allowed.
         #[serde(with = "nanoseconds")]
         after: Duration,
     },
-    /// The connection was closed or reset under it.
+    /// The connection was closed or reset underneath.
     Closed,
-    /// The peer answered that it will not have it.
+    /// The peer refused it.
     Refused,
     /// The server shuts down.
     Stopping,
@@ -45,11 +45,11 @@ pub enum EndCause {
     Malformed,
 }
 
-/// Why a user was told that a message failed, or that nobody can tell what became of it.
+/// Why a user was told that a message failed, or that its fate is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureCause {
-    /// Nobody has said.
+    /// Not given.
     #[default]
     Unknown,
     /// It was tried as often as is allowed, and never acknowledged.
@@ -64,15 +64,15 @@ pub enum FailureCause {
         /// What is allowed.
         limit: u64,
     },
-    /// The sender may not do that: not in the room, a nickname of somebody else.
+    /// The sender may not do that: it is not in the room, or the nickname is somebody else's.
     NotAllowed,
     /// There was no connection to send it on, and the mode keeps nothing for later.
     NotConnected,
     /// The server answered that it could not.
     Refused,
-    /// It waited for its turn, and its user has said something of the kind since.
+    /// It was waiting for its turn, and its user has since said something of the same kind.
     Overtaken,
-    /// It was to be kept on the client's disk first, and could not be.
+    /// It was to be kept on the client's disk first, which was not possible.
     NotKept,
     /// Its user has left.
     Left,
@@ -82,26 +82,26 @@ pub enum FailureCause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecoveryRefused {
-    /// The window was over.
+    /// The window had passed.
     Expired,
     /// The server knows no such session.
     UnknownSession,
-    /// The server does not keep any more what the client has missed.
+    /// The server no longer keeps what the client has missed.
     OffsetTooOld,
-    /// The server never sent what the client says to have had last.
+    /// The server never sent what the client claims to have had last.
     OffsetUnknown,
-    /// The server has started anew since, and sessions end with it.
+    /// The server has restarted since, and sessions end with it.
     ServerRestarted,
     /// The client had left on purpose.
     LeftOnPurpose,
-    /// An older attempt of a client that has its session already.
+    /// An older attempt by a client that already has its session.
     Superseded,
     /// Too many sessions were waiting.
     NoRoom,
 }
 
 impl RecoveryRefused {
-    /// The reason in words, to go after "told that".
+    /// The reason in words, to follow "told that".
     pub(crate) fn words(self) -> &'static str {
         match self {
             RecoveryRefused::Expired => "it had expired",

@@ -1,12 +1,12 @@
-//! Under which conditions a run took place: what the links carry, what disturbed whom and how long,
-//! and what was left when it ended. An excuse must follow from these.
+//! The conditions under which a run took place: what the links carry, what disturbed whom and for
+//! how long, and what was left when it ended. An excuse must follow from these.
 
 use super::{ClientId, Time};
 use crate::nanoseconds;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What the way between a client and the servers carries while nothing disturbs it, both
+/// What the path between a client and the servers carries while nothing disturbs it, in both
 /// directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
@@ -16,19 +16,19 @@ pub struct Capacity {
     pub to_server: Direction,
 }
 
-/// What one direction of a way carries in the long run.
+/// What one direction of a path carries in the long run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Direction {
     /// Bytes per second; none if unlimited.
     #[serde(default)]
     pub rate: Option<u64>,
-    /// The longest time that a packet is under way, one way, queues not included.
+    /// The longest time that a packet is under way, one way, not including queues.
     #[serde(default, with = "nanoseconds")]
     pub latency: Duration,
-    /// How many of a million packets are lost in the long run.
+    /// How many in a million packets are lost in the long run.
     #[serde(default)]
     pub loss_ppm: u32,
-    /// How many of a million packets that follow a lost one are lost too: more than `loss_ppm` if
+    /// How many in a million packets that follow a lost one are lost too: more than `loss_ppm` if
     /// losses come in bursts.
     #[serde(default)]
     pub next_loss_ppm: u32,
@@ -37,7 +37,7 @@ pub struct Direction {
 /// A fault, by whom it can touch and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disturbance {
-    /// Whom it can touch; none for everybody, as what happens to a server.
+    /// Whom it can touch; none for everyone, such as what happens to a server.
     pub client: Option<ClientId>,
     /// When it began.
     #[serde(with = "nanoseconds")]
@@ -54,11 +54,11 @@ pub struct Disturbance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DisturbanceKind {
-    /// All packets are lost, one way at least.
+    /// All packets are lost, in at least one direction.
     Cut,
-    /// Some packets are lost, doubled, damaged or come in another order.
+    /// Some packets are lost, duplicated, damaged or reordered.
     Lossy,
-    /// The way is slow, or lets less through.
+    /// The path is slow, or lets less through.
     Slow,
     /// A program was killed, or has no power.
     Killed,
@@ -66,9 +66,9 @@ pub enum DisturbanceKind {
     Paused,
     /// A disk is full, broken or slow.
     Disk,
-    /// A clock jumps or goes wrong.
+    /// A clock jumps or runs wrong.
     Clock,
-    /// A box on the way interferes: a proxy, a firewall, address translation.
+    /// A middlebox interferes: a proxy, a firewall, address translation.
     Middlebox,
     /// A peer that means harm.
     Hostile,
@@ -118,34 +118,34 @@ pub enum Held {
     Online,
     /// Messages whose senders wait for an answer from behind the server.
     Unanswered,
-    /// Bytes of what clients want of a server and have not got.
+    /// Bytes of what clients want from a server and have not got.
     GivenBytes,
-    /// Packets that are kept for sessions to which somebody may come back.
+    /// Packets that are kept for sessions that may be resumed.
     KeptPackets,
     /// Rows of sessions in a file.
     StoredSessions,
     /// Rows of packets for sessions in a file.
     StoredPackets,
-    /// Changes of sessions that the storage has not kept yet.
+    /// Changes to sessions that are not in the storage yet.
     UnsavedChanges,
     /// Packets that were under way while nobody said anything.
     IdlePackets,
 }
 
-/// What had not come to its end when the run did.
+/// What was still unfinished when the run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
     /// How many messages of each client were neither acknowledged nor given up, in the order of
     /// clients; a client that is not in the list has none.
     #[serde(default)]
     pub still_sending: Vec<u64>,
-    /// Whether the run ended because of its limit of time, and not because all was done.
+    /// Whether the run ended because of its time limit, and not because all was done.
     #[serde(default)]
     pub cut_off: bool,
 }
 
 impl Held {
-    /// What it is, to go after a number.
+    /// What it is, to follow a number.
     pub fn words(self) -> &'static str {
         match self {
             Held::Sessions => "sessions",

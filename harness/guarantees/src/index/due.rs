@@ -1,19 +1,19 @@
-//! What is due to whom, and when: the one answer for all checkers that ask whether something came
-//! to its end in time.
+//! What is due to whom, and when: the one answer for all checkers that ask whether something ended
+//! in time.
 //!
-//! To a receiver a message is due within the delivery bound, counted from the latest of three
+//! A message is due to a receiver within the delivery bound, counted from the latest of three
 //! moments: it was committed, nothing disturbs the receiver any more, and the receiver wants to be
-//! there: its program runs and its user has not left. How often it connects in the meantime does
-//! not matter, nor whether it is connected at the end. What its link needs for all that waits
-//! before the message comes on top: the time for its bytes, and round trips for the pages in which
-//! it is asked for.
+//! there, that is, its program runs and its user has not left. It does not matter how often it
+//! connects in the meantime, nor whether it is connected at the end. Added to that is what its link
+//! needs for everything queued before the message: the time for the bytes, and round trips for the
+//! pages that it asks for.
 
 use super::{Content, ContentId, Ending, Incarnation, Index, Invocation};
 use crate::index::Connection;
 use crate::{Client, ClientId, Direction, EndCause, Excuse, NotJudged, Time};
 use std::time::Duration;
 
-/// When something has to be done at the latest, or why nothing can be said.
+/// The latest moment at which something has to be done, or why nothing can be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     By(Time),
@@ -32,28 +32,28 @@ pub(crate) struct Receiver<'i, 'h> {
 }
 
 impl<'h> Receiver<'_, 'h> {
-    /// When it handled a content first, in the last life of its program.
+    /// When it first handled a content, in the last life of its program.
     pub(crate) fn handled_at(&self, content: ContentId) -> Option<Time> {
         let first = self.incarnation?.deliveries_of(content).next();
         first.map(|delivery| delivery.at)
     }
 }
 
-/// What a message takes on the wire besides its content, and how much more than its bytes a packet
-/// may have: base64 over polling, headers, and what is sent again on another connection.
+/// What a message takes on the wire besides its content, and how much larger than its bytes a
+/// packet may be: base64 over polling, headers, and what is sent again on another connection.
 const ENVELOPE: u64 = 300;
 const OVERHEAD: u64 = 2;
 
-/// Round trips around all that waits: to connect, and what is sent again.
+/// Round trips in addition to everything that waits: to connect, and for what is sent again.
 const AROUND: u32 = 4;
-/// Round trips for a page: it is asked for and comes; over polling, Nagle's halves wait for one
+/// Round trips for a page: to ask for it and get it; over polling, Nagle's halves waiting for one
 /// another, and requests for what is sent meanwhile.
 const FOR_A_PAGE: u32 = 3;
 
-/// What is large may come in pieces of so many bytes, each of which is asked for.
+/// A large message may come in pieces of this many bytes, each of which is asked for.
 const PIECE: u64 = 8_192;
 
-/// Above this share of losses, in millionths, a connection may stand still for as long as it likes.
+/// Above this share of losses, in millionths, a connection may stand still for any length of time.
 const HOPELESS_LOSS: u32 = 100_000;
 
 impl<'h> Index<'h> {
@@ -74,8 +74,8 @@ impl<'h> Index<'h> {
             .collect()
     }
 
-    /// What a receiver is entitled to: every content of the rooms that it is in at the end, as far
-    /// as the content is for it, with the room.
+    /// What a receiver is entitled to: every content, with its room, of the rooms that it is in at
+    /// the end, if the content is for it.
     pub(crate) fn entitlements(&self, client: ClientId) -> Vec<(&'h str, ContentId)> {
         let rooms = self.memberships.at_the_end(client).into_iter();
         let contents = rooms.flat_map(|(room, since)| {
@@ -86,7 +86,8 @@ impl<'h> Index<'h> {
         contents.collect()
     }
 
-    /// When a receiver that wants to be there since `wanted` must have handled a stored content.
+    /// When a receiver that has wanted to be there since `wanted` must have handled a stored
+    /// content.
     pub(crate) fn due_to(&self, receiver: &Receiver<'_, 'h>, wanted: Time, id: ContentId) -> Due {
         let Some(stored_at) = self.content(id).stored_at else {
             return Due::Open(NotJudged::StoredAtUnknown);
@@ -119,11 +120,11 @@ impl<'h> Index<'h> {
         }
     }
 
-    /// When a receiver must have handled a stored content that stays connected, and is not
-    /// disturbed then and within the delivery bound before; none if nothing more is promised to it.
+    /// When a receiver that stays connected, and is not disturbed then or within the delivery bound
+    /// before, must have handled a stored content; none if no more is promised to it.
     pub(crate) fn prompt_due(&self, receiver: &Receiver<'_, 'h>, id: ContentId) -> Option<Time> {
         let (prompt, stored_at) = (self.history.bounds.prompt?, self.content(id).stored_at?);
-        // A program that starts again gets what came before it as it comes back.
+        // A restarted program gets earlier messages when it comes back.
         receiver
             .incarnation
             .filter(|life| life.started_at <= stored_at)?;
@@ -148,8 +149,8 @@ impl<'h> Index<'h> {
         ways.all(|way| way.rate.is_none() && way.loss_ppm == 0)
     }
 
-    /// What the way of a receiver takes, and asking for all that it had to get from `start` on
-    /// until this content.
+    /// What the receiver's path takes, including asking for everything that it had to get from
+    /// `start` on until this content.
     pub(super) fn asking(&self, receiver: &Receiver<'_, 'h>, start: Time, id: ContentId) -> Time {
         let link = self.conditions.link(receiver.id);
         let (messages, bytes) = self.waiting_before(receiver, start, id);
@@ -157,21 +158,21 @@ impl<'h> Index<'h> {
         (link.to_client.latency + link.to_server.latency) * (AROUND + pages * FOR_A_PAGE)
     }
 
-    /// How often so many messages have to be asked for.
+    /// How many pages this many messages take.
     fn pages(&self, messages: u32) -> u32 {
         let page = self.history.bounds.page;
         page.map_or(0, |page| messages.div_ceil(page.max(1)))
     }
 
-    /// When a message must be stored that was not acknowledged, if anything can be said.
+    /// When a message that was not acknowledged must be stored, if anything can be said.
     pub(crate) fn storing_due(&self, sent: &Invocation<'_>) -> Due {
         let Some(whole) = self.conditions.whole_since(sent.sender) else {
             return Due::Open(NotJudged::FaultNeverEnded);
         };
         let bound = self.history.bounds.delivery;
         let due = self.in_time(sent.at.max(whole) + bound);
-        // Messages are sent one after the other. Who has ended none after this one, and ended one a
-        // moment ago, is on the way to it.
+        // Messages are sent one after another. A sender that has ended none after this one, and
+        // ended one a moment ago, is on its way to it.
         let on_its_way =
             |&(order, at): &(u32, Time)| order < sent.order && at + bound >= self.history.ended_at;
         let last = self.last_endings[sent.sender.0 as usize];
@@ -184,7 +185,7 @@ impl<'h> Index<'h> {
         }
     }
 
-    /// Whether the sender's program ended in the moment of the sending.
+    /// Whether the sender's program ended at the moment of sending.
     fn ended_with(&self, sent: &Invocation<'_>) -> bool {
         let mut lives = self.incarnations.iter();
         lives.any(|life| life.client == sent.sender && life.stopped_at == Some(sent.at))
@@ -198,8 +199,8 @@ impl<'h> Index<'h> {
     }
 
     /// Whether a connection of the receiver broke between these moments on a link that loses
-    /// packets for ever. How long TCP, or the next connection, then needs is chance; that it comes
-    /// in the end is not.
+    /// packets throughout. How long TCP, or the next connection, then needs is a matter of chance;
+    /// that it comes in the end is not.
     fn losses_broke_in(&self, receiver: &Receiver<'_, 'h>, from: Time, until: Time) -> bool {
         let link = self.conditions.link(receiver.id);
         let loses = link.to_client.loss_ppm > 0 || link.to_server.loss_ppm > 0;
@@ -208,8 +209,8 @@ impl<'h> Index<'h> {
         loses && steps.unwrap_or_default().iter().any(broke)
     }
 
-    /// How many messages, and bytes, a receiver had to get from `start` on until this content, all
-    /// included.
+    /// How many messages, and bytes, a receiver had to get from `start` up to and including this
+    /// content.
     fn waiting_before(
         &self,
         receiver: &Receiver<'_, 'h>,
@@ -227,11 +228,12 @@ impl<'h> Index<'h> {
         })
     }
 
-    /// Tells of every stored content when somebody knew at the latest that it was: the server says
-    /// so, its sender was told, or somebody handled it. Rows are committed in the order of their
-    /// ids, so that whoever knows of a later row knows of all before. Where the server tells of its
-    /// commits, a sender that asked for no acknowledgement knows nothing of its message's: one that
-    /// failed may be there all the same, when the database is opened again.
+    /// Sets, for every stored content, the latest moment at which somebody knew that it was stored:
+    /// the server says so, its sender was told, or somebody handled it. Rows are committed in the
+    /// order of their ids, so knowing about a later row means knowing about all earlier ones. Where
+    /// the server reports its commits, a sender that asked for no acknowledgement knows nothing
+    /// about its message's commit: one that failed may be there all the same, when the database is
+    /// opened again.
     pub(super) fn tell_when_stored(&mut self) {
         let mut rows: Vec<(i64, ContentId)> = (0..)
             .zip(&self.contents)
@@ -279,10 +281,10 @@ fn wants(incarnation: Option<&Incarnation<'_>>) -> Result<Time, Excuse> {
     }
 }
 
-/// How long one direction needs for so many bytes, if the answers take `back`; none if it cannot be
-/// said, because too much is lost. With losses the rate is at most what Mathis et al., "The
+/// How long one direction needs for this many bytes, if the answers take `back`; none if it cannot
+/// be said, because too much is lost. With losses the rate is at most what Mathis et al., "The
 /// macroscopic behavior of the TCP congestion avoidance algorithm" (1997), give; half of it is
-/// taken.
+/// used.
 pub(crate) fn time_for(bytes: u64, direction: Direction, back: Duration) -> Option<Duration> {
     const SEGMENT: f64 = 1_460.0;
     if direction.loss_ppm >= HOPELESS_LOSS {
@@ -335,7 +337,7 @@ mod tests {
         told(index.storing_due(sent.expect("it was sent")))
     }
 
-    /// A message that takes so many bytes on the wire, envelope and all, committed at this time.
+    /// A message that takes this many bytes on the wire, envelope and all, committed at this time.
     fn message(bytes: u64, committed: u64) -> Chat {
         chat(["alice", "bob"])
             .sent_large(10, "alice", "m1", bytes / OVERHEAD - ENVELOPE)
@@ -379,7 +381,7 @@ mod tests {
         let far = |committed| message(2_000, committed).latency("bob", 100, 300);
         insta::assert_snapshot!(due_to_bob(far(12_000)), @"by 18.600 s");
         insta::assert_snapshot!(due_to_bob(message(2_000, 12_000).latency("alice", 100, 300)), @"by 17.000 s");
-        // 2 kB at 1 kB/s come on top: what the receiver gets, not what it sends.
+        // 2 kB at 1 kB/s are added: what the receiver gets, not what it sends.
         let slow = |committed| far(committed).carries("bob", Some(1), Some(1_000));
         insta::assert_snapshot!(due_to_bob(slow(12_000)), @"by 20.600 s");
         insta::assert_snapshot!(due_to_bob(slow(51_400)), @"by 60.000 s");
@@ -466,7 +468,7 @@ mod tests {
             (2_000, way(Some(1_000), 300, 0), 100, Some(2_000)),
             (7, way(Some(1), 0, 0), 0, Some(7_000)),
             (7, way(Some(0), 0, 0), 0, None),
-            // 1460 bytes in 0.4 s, by a tenth, and six tenths of that: 21.9 kB/s.
+            // 1460 bytes in 0.4 s, divided by a tenth, and six tenths of that: 21.9 kB/s.
             (43_800, way(None, 300, 10_000), 100, Some(2_000)),
             (43_800, way(Some(10_000_000), 100, 10_000), 300, Some(2_000)),
             (43_800, way(Some(21_900), 300, 10_000), 100, Some(2_000)),
@@ -475,7 +477,7 @@ mod tests {
             (876_000, way(None, 0, 10_000), 0, Some(1_000)),
             (876_000, way(None, 4, 10_000), 6, Some(1_000)),
             (7, way(None, 2_000_000, 1_000), 0, Some(505)),
-            // Less than a byte a second.
+            // Less than one byte per second.
             (7, way(None, 20_000_000, 99_999), 0, None),
             (7, way(None, 0, 99_999), 0, Some(0)),
             (7, way(None, 0, 100_000), 0, None),
@@ -514,9 +516,9 @@ mod tests {
         };
         insta::assert_snapshot!(to_be_stored(behind(55_000)), @"still sending at the end");
         insta::assert_snapshot!(to_be_stored(behind(54_999)), @"by 5.012 s");
-        // It has told that it cannot tell: it is done with this one.
+        // It has said that it cannot tell: it is done with this one.
         insta::assert_snapshot!(to_be_stored(behind(55_000).unknown(55_001, "m1")), @"by 5.012 s");
-        // What was to be stored after the end is told so, busy or not.
+        // A message that was to be stored after the end is reported so, busy or not.
         let late = chat(["alice", "bob"])
             .sent(58_000, "alice", ["m1"])
             .sent(57_000, "alice", ["m0"])
@@ -533,7 +535,7 @@ mod tests {
         insta::assert_snapshot!(to_be_stored(ended(10, "alice")), @"its sender's program ended while it was given");
         insta::assert_snapshot!(to_be_stored(ended(11, "alice")), @"by 5.010 s");
         insta::assert_snapshot!(to_be_stored(ended(10, "bob")), @"by 5.010 s");
-        // It has told of it afterwards: it had been given.
+        // The sender reported it afterwards: so it had been given to it.
         insta::assert_snapshot!(to_be_stored(ended(10, "alice").unknown(9_500, "m1")), @"by 5.010 s");
     }
 
@@ -562,12 +564,12 @@ mod tests {
         insta::assert_snapshot!(stored(two().acknowledged(30, "m2").handled(40, "bob", ["m1"])), @"0.030 s 0.030 s");
         insta::assert_snapshot!(stored(two().acknowledged(50, "m2").handled(40, "bob", ["m1"])), @"0.040 s 0.050 s");
         insta::assert_snapshot!(stored(two().committed(45).handled(40, "bob", ["m2"])), @"0.045 s 0.045 s");
-        // The server has told of the first commit, and not of the second.
+        // The server has reported the first commit, and not the second.
         let one = chat(["alice", "bob"]).sent(10, "alice", ["m1", "m2"]);
         let one = one.stored(["m1"]).committed(45).stored(["m2"]);
         insta::assert_snapshot!(stored(one.clone().unacknowledged(30, "m2")), @"0.045 s -");
         insta::assert_snapshot!(stored(one.acknowledged(50, "m2")), @"0.045 s 0.050 s");
-        // What has no row is not stored, whoever handles it.
+        // A message without a row is not stored, whoever handles it.
         let lost = chat(["alice", "bob"]).sent(10, "alice", ["m1", "m2"]);
         insta::assert_snapshot!(stored(lost.acknowledged(20, "m1").handled(21, "bob", ["m2"])), @"- -");
     }

@@ -1,23 +1,23 @@
 //! What comes at once: messages for a receiver that is connected while nothing disturbs it.
 //!
 //! Such a receiver is served from the moment it is connected, or the message is stored, whichever
-//! is later. It must not wait for anything but its way, and the pages of what it has missed before.
-//! That what is lost is noticed with the next beat is for others: for whom a fault has struck, and
-//! whose queue may have been full.
+//! is later. It must not wait for anything but its path and the pages of what it missed before.
+//! Noticing a loss only with the next beat is allowed for others: those that a fault has struck,
+//! and whose queue may have been full.
 
 use super::due::{Receiver, on_the_wire};
 use super::{Connection, ContentId, Index};
 use crate::{Live, Time};
 
-/// How much longer asking may take than it does where nothing else is said.
+/// How much longer asking may take than where nothing else is said.
 const PATIENCE: u32 = 3;
 
-/// How much of a queue is left for what nobody counts here: beats, answers, news of who is there.
+/// How much of a queue is left for what is not counted here: beats, answers, news of who is there.
 const ROOM_FOR_THE_REST: u64 = 4;
 
 impl Index<'_> {
-    /// When a receiver must have handled a stored content that is connected while nothing disturbs
-    /// it and its queue has room; none if nothing more is promised to it than to others.
+    /// When a receiver that is connected while nothing disturbs it, and whose queue has room, must
+    /// have handled a stored content; none if no more is promised to it than to others.
     pub(crate) fn live_due(&self, receiver: &Receiver<'_, '_>, id: ContentId) -> Option<Time> {
         let live = self.history.bounds.live?;
         let stored_at = self.content(id).stored_at?;
@@ -35,7 +35,7 @@ impl Index<'_> {
             if receiver.handled_at(id).is_some_and(|at| at <= due) {
                 return Some(due);
             }
-            // What struck before may have left something on a connection that was there already.
+            // An earlier fault may have left something on a connection that already existed.
             let before = start.saturating_sub(self.history.bounds.delivery);
             let struck = before.max(connected_at.saturating_sub(live.within));
             let is_well = |due| {
@@ -43,7 +43,7 @@ impl Index<'_> {
                     && self.connected_throughout(receiver.id, start, due)
                     && !self.conditions.disturbed(receiver.id, struck, due)
             };
-            // Asked twice, because what comes between looks at everything that was said.
+            // Checked twice, because the check in between looks at everything that was said.
             if !is_well(due) {
                 return None;
             }
@@ -53,7 +53,7 @@ impl Index<'_> {
         dues.next()
     }
 
-    /// Whether all that was said between these two has room in a queue.
+    /// Whether everything that was said between these two moments fits in a queue.
     fn has_room(&self, live: Live, from: Time, until: Time) -> bool {
         let within = |at: Time| (from..=until).contains(&at);
         let contents = self.contents.iter().filter(|content| {

@@ -7,23 +7,23 @@ use std::collections::BTreeMap;
 /// A call on a shared object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallOf<'o> {
-    /// On which object.
+    /// The object.
     pub object: &'o str,
-    /// By which machine, as an index into [`Observed::machines`].
+    /// The machine that made it, as an index into [`Observed::machines`].
     pub machine: usize,
     /// What it asks for.
     pub action: &'o Action,
     /// When it began.
     pub called_at: Time,
-    /// What it was answered, and when. None if it never was: then it may have taken place, or may
-    /// yet.
+    /// The answer, and when it came. None if there never was one: then the call may have taken
+    /// place, or may yet.
     pub answer: Option<(&'o Answer, Time)>,
-    /// What of [`Observed::told`] belongs to it.
+    /// Which of [`Observed::told`] belong to it.
     pub told: Vec<usize>,
 }
 
 impl CallOf<'_> {
-    /// In words, without who and when.
+    /// In words, without machine and time.
     pub(super) fn words(&self) -> String {
         let answer = self.answer.map(|(answer, _)| answer);
         match (self.action, answer) {
@@ -43,11 +43,11 @@ impl CallOf<'_> {
     }
 }
 
-/// The calls of a run on each object, in the order in which they began. Those that are known to
-/// have had no effect are left out.
+/// The calls of a run on each object, in the order in which they began. Calls known to have had no
+/// effect are left out.
 pub fn calls(history: &Observed) -> BTreeMap<&str, Vec<CallOf<'_>>> {
     let mut calls: Vec<CallOf<'_>> = Vec::new();
-    // Numbers of calls belong to a process, and all machines of a run may share one: with the
+    // Call numbers belong to a process, and all machines of a run may share one: together with the
     // machine they are unique.
     let mut open: BTreeMap<(usize, u64), usize> = BTreeMap::new();
     for (place, it) in history.told.iter().enumerate() {

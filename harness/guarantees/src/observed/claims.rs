@@ -1,13 +1,14 @@
-//! What programs claim of themselves: `always!`, `sometimes!` and `reachable!`.
+//! What programs claim about themselves: `always!`, `sometimes!` and `reachable!`.
 //!
-//! What must always be true is judged in each run. What must be true sometimes is *held* in a run
-//! that sees it and not put to the test in the others: a test looks whether any of its runs did.
+//! Claims that must always be true are judged in each run. A claim that must be true sometimes is
+//! *held* in a run that sees it and not exercised in the others: a test checks whether any of its
+//! runs saw it.
 
 use super::verdict::Findings;
 use super::{Checker, Claim, Observed, Told, Verdict};
 use crate::seconds;
 
-/// Whether what programs claim is so. [`always`], [`sometimes`] and [`reachable`] make one.
+/// Whether what programs claim is true. [`always`], [`sometimes`] and [`reachable`] make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a guarantee is to be checked"]
 pub struct Claims(Kind);
@@ -19,17 +20,17 @@ enum Kind {
     Reachable(String),
 }
 
-/// What programs claim with `always!` is so.
+/// What programs claim with `always!` is true.
 pub fn always() -> Claims {
     Claims(Kind::Always)
 }
 
-/// What programs claim with `sometimes!`, in these words, is so at least once.
+/// What programs claim with `sometimes!`, in these words, is true at least once.
 pub fn sometimes(what: &str) -> Claims {
     Claims(Kind::Sometimes(what.to_owned()))
 }
 
-/// Some program comes to the `reachable!` with these words.
+/// Some program reaches the `reachable!` with these words.
 pub fn reachable(what: &str) -> Claims {
     Claims(Kind::Reachable(what.to_owned()))
 }

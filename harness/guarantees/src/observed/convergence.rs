@@ -23,7 +23,7 @@ pub fn converges(who: &str) -> Convergence {
 }
 
 impl Convergence {
-    /// How long they may take once the world is whole and they are started; 30 s if nobody says.
+    /// How long they may take once the world is whole and they are started; 30 s by default.
     pub fn within(mut self, time: impl InSeconds) -> Self {
         self.within = time.duration();
         self
@@ -36,7 +36,7 @@ impl Checker for Convergence {
     }
 
     fn check(&self, history: &Observed) -> Verdict {
-        // What each replica shows last, by object.
+        // What each replica last showed, by object.
         let mut shown: BTreeMap<&str, BTreeMap<usize, (usize, Time, &str)>> = BTreeMap::new();
         for (place, it) in history.told.iter().enumerate() {
             let machine = &history.machines[it.machine];

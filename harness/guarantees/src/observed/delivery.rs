@@ -1,9 +1,9 @@
-//! How often what was sent arrives.
+//! How often things that were sent arrive.
 //!
 //! A thing is due to each receiver within a bound, counted from the latest of three moments: it was
-//! sent, the world was whole again, the receiver's program was started last. Receivers whose
-//! program is gone at the end are excused; so is what was told as failed, and what its sender was
-//! killed with before it knew more.
+//! sent, the world was whole again, and the receiver's program last started. Receivers whose
+//! program is gone at the end are excused; so are things reported as failed, and those whose sender
+//! was killed before it knew more.
 
 use super::history::{acknowledged, failed, received, sent};
 use super::verdict::Findings;
@@ -12,8 +12,8 @@ use crate::{Time, counted, seconds};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How often what was sent must arrive. [`exactly_once`], [`at_least_once`], [`at_most_once`] and
-/// [`durable`] make one.
+/// How often things that were sent must arrive. [`exactly_once`], [`at_least_once`],
+/// [`at_most_once`] and [`durable`] make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a guarantee is to be checked"]
 pub struct Delivery {
@@ -53,7 +53,7 @@ impl Delivery {
         }
     }
 
-    /// What is sent: what machines of this group, or this one, tell as sent under this topic.
+    /// What is sent: what machines of this group, or this machine, tell as sent under this topic.
     pub fn sent(mut self, who: &str, topic: &str) -> Self {
         self.sent = Some(Group::new(who, topic));
         self
@@ -73,29 +73,29 @@ impl Delivery {
         self
     }
 
-    /// Where it must arrive: at one of this group, whichever; all of them count together.
+    /// Where it must arrive: at any one machine of this group; all of them count together.
     pub fn received_by_one_of(mut self, who: &str, topic: &str) -> Self {
         self.received = Some(Group::new(who, topic));
         self.by = By::OneOfThem;
         self
     }
 
-    /// A program that was started again remembers nothing: to receive a thing again is no doubling
-    /// then.
+    /// A program that was restarted remembers nothing: receiving a thing again is then no
+    /// duplicate.
     pub fn each_life(mut self) -> Self {
         self.each_life = true;
         self
     }
 
     /// How long it may take once nothing stands in its way: a number of seconds, or a duration. 30
-    /// s if nobody says.
+    /// s by default.
     pub fn within(mut self, time: impl InSeconds) -> Self {
         self.within = time.duration();
         self
     }
 }
 
-/// What is sent arrives, and arrives once.
+/// What is sent arrives once.
 pub fn exactly_once() -> Delivery {
     Delivery::new("exactly once", true, true, false)
 }
@@ -278,7 +278,7 @@ impl Delivery {
     }
 }
 
-/// What was sent, in the order of its first sending.
+/// What was sent, in the order of first sending.
 fn things<'o>(history: &'o Observed, from: &'o Group) -> Vec<Thing<'o>> {
     let mut things: Vec<Thing<'o>> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
@@ -328,7 +328,8 @@ fn arrivals<'o>(history: &'o Observed, to: &'o Group) -> BTreeMap<&'o str, Vec<A
     arrivals
 }
 
-/// What has arrived that nobody sent: whoever may send such things, not only the group in question.
+/// What has arrived that nobody sent: any machine may send such things, not only the group in
+/// question.
 fn phantoms(history: &Observed, to: &Group, from: &Group, findings: &mut Findings) {
     let topic = &from.topic;
     let mut known: Vec<&str> = history
@@ -456,7 +457,7 @@ mod tests {
         insta::assert_snapshot!(lost(orders().killed(3, "client", Some(4))), @"held in 1 case; 1 not judged: its sender was killed before it knew more");
         let known = orders().acknowledged(2, "client", "order", "7");
         insta::assert_snapshot!(lost(known.killed(3, "client", Some(4))), @"violated: worker-2 never received `7`; client sent it at 1.000 s and got acknowledged at 2.000 s. It was due by 31.000 s.");
-        // It was told as failed.
+        // It was reported as failed.
         insta::assert_snapshot!(lost(orders().failed(3, "client", "order", "7")), @"held in 1 case; 1 not judged: it was told as failed");
         // The world was whole too late, or in time.
         insta::assert_snapshot!(lost(orders().disturbed(1, 71)), @"held in 1 case; 1 not judged: the run ended too soon after it was sent");

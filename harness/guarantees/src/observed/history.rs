@@ -4,16 +4,16 @@ use crate::{Time, nanoseconds};
 use serde::{Deserialize, Serialize};
 use squall_observe::{Thing, Told};
 
-/// What the programs of a run have told, and what the checkers must know besides.
+/// What the programs of a run have told, and what else the checkers must know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// The machines, in the order of their creation.
     pub machines: Vec<Machine>,
     /// What was told, in the order of virtual time.
     pub told: Vec<Observation>,
-    /// What disturbed the world, in the order of its beginning.
+    /// What disturbed the world, in the order in which it began.
     pub disturbances: Vec<Disturbance>,
-    /// When the last of that was over.
+    /// When the last of these ended.
     #[serde(with = "nanoseconds")]
     pub healed_at: Time,
     /// When the run ended.
@@ -26,15 +26,15 @@ pub struct Observed {
 pub struct Machine {
     /// Its name, unique in the run: `client-2`.
     pub name: String,
-    /// The name it was given together with others, or its own: `client`.
+    /// The name that it shares with others, or its own: `client`.
     pub group: String,
-    /// When its program was killed, or lost its power.
+    /// When its program was killed, or lost power.
     #[serde(with = "nanoseconds::list")]
     pub killed: Vec<Time>,
-    /// When its program was started last.
+    /// When its program last started.
     #[serde(with = "nanoseconds")]
     pub booted_at: Time,
-    /// Whether its program was killed and not started again.
+    /// Whether its program was killed and not restarted.
     pub is_gone: bool,
 }
 
@@ -52,7 +52,7 @@ pub struct Observation {
     pub told: Told,
 }
 
-/// A time in which something was wrong on purpose.
+/// A time in which something was deliberately wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disturbance {
     /// Since when.
@@ -63,8 +63,7 @@ pub struct Disturbance {
     pub until: Time,
 }
 
-/// Machines that were given a name together, and a topic of theirs: who and what a guarantee is
-/// about.
+/// Machines that share a name, and a topic of theirs: who and what a guarantee is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The name of the group, or of a machine.
@@ -83,14 +82,14 @@ impl Group {
 }
 
 impl Machine {
-    /// Whether it is called so, or its group is.
+    /// Whether this is its name, or its group's.
     pub fn is(&self, who: &str) -> bool {
         self.name == who || self.group == who
     }
 }
 
 impl Observed {
-    /// The machines of this name or group, as indices.
+    /// The machines with this name or in this group, as indices.
     pub fn members(&self, who: &str) -> Vec<usize> {
         let all = self.machines.iter().enumerate();
         all.filter(|(_, machine)| machine.is(who))
@@ -98,15 +97,15 @@ impl Observed {
             .collect()
     }
 
-    /// The name of the machine that has told something.
+    /// The name of a machine.
     pub fn name(&self, machine: usize) -> &str {
         self.machines
             .get(machine)
             .map_or("nobody", |machine| &machine.name)
     }
 
-    /// What machines of a group have told of a topic, chosen by `kind`, in order, with its place in
-    /// [`Observed::told`].
+    /// What machines of a group have told about a topic, chosen by `kind`, in order, with its place
+    /// in [`Observed::told`].
     pub(super) fn of<'o>(
         &'o self,
         group: &'o Group,
@@ -120,8 +119,8 @@ impl Observed {
         })
     }
 
-    /// Why nothing of a group's topic was seen, for whoever has mistyped it: what the group has
-    /// told instead.
+    /// Why nothing about a group's topic was seen, for an author who mistyped it: what the group
+    /// has told instead.
     pub(super) fn instead(
         &self,
         verb: &str,

@@ -1,7 +1,7 @@
 //! How long an acknowledgement takes while nothing disturbs.
 //!
-//! What a disturbance touches is left out: it may take as long as TCP's time-outs. So is what was
-//! sent in the time of grace after one, in which connections come back.
+//! Anything that a disturbance touches is left out: it may take as long as TCP's time-outs. So is
+//! anything sent in the grace period after one, in which connections come back.
 
 use super::history::{acknowledged, failed, sent};
 use super::verdict::Findings;
@@ -19,7 +19,7 @@ pub struct Latency {
     sent: Group,
 }
 
-/// What is sent while nothing disturbs is acknowledged in this time: a number of seconds, or a
+/// What is sent while nothing disturbs is acknowledged within this time: a number of seconds, or a
 /// duration.
 pub fn acknowledged_within(bound: impl InSeconds) -> Latency {
     Latency {
@@ -30,13 +30,13 @@ pub fn acknowledged_within(bound: impl InSeconds) -> Latency {
 }
 
 impl Latency {
-    /// What is sent: what machines of this group, or this one, tell as sent under this topic.
+    /// What is sent: what machines of this group, or this machine, tell as sent under this topic.
     pub fn sent(mut self, who: &str, topic: &str) -> Self {
         self.sent = Group::new(who, topic);
         self
     }
 
-    /// For how long nothing must have disturbed before; 30 s if nobody says.
+    /// How long there must have been no disturbance before; 30 s by default.
     pub fn undisturbed_for(mut self, grace: impl InSeconds) -> Self {
         self.grace = grace.duration();
         self

@@ -2,11 +2,11 @@
 //! between its beginning and its end: linearisability (Herlihy and Wing, 1990).
 //!
 //! The search is that of Wing and Gong (1993) with Lowe's memory of what was tried: which calls
-//! have happened, and what they made of the object. It may take for ever, so it takes so many steps
-//! and no more, the same everywhere, and then leaves the object open. A call without an answer may
-//! happen at any time after its beginning, or never.
+//! have happened, and what they made of the object. It may take for ever, so it takes a fixed
+//! number of steps, the same everywhere, and then leaves the object open. A call without an answer
+//! may happen at any time after its beginning, or never.
 //!
-//! The evidence is the call without which all before it could still be explained.
+//! The evidence is the call without which everything before it could still be explained.
 
 use super::calls::{CallOf, calls};
 use super::verdict::Findings;
@@ -14,7 +14,7 @@ use super::{Checker, Model, Observed, Verdict};
 use crate::{Time, counted, seconds};
 use rustc_hash::FxHashSet;
 
-/// Whether calls have happened one after the other. [`linearizable`] makes one.
+/// Whether calls happened one after another. [`linearizable`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a guarantee is to be checked"]
 pub struct Linearizable<M> {
@@ -23,7 +23,7 @@ pub struct Linearizable<M> {
     steps: usize,
 }
 
-/// The calls on each object have happened one after the other, as far as anybody can tell:
+/// The calls on each object happened one after another, as far as anybody can tell:
 /// `linearizable(Register::default())`, `linearizable(Queue).on("jobs")`.
 pub fn linearizable<M: Model>(model: M) -> Linearizable<M> {
     Linearizable {
@@ -34,13 +34,13 @@ pub fn linearizable<M: Model>(model: M) -> Linearizable<M> {
 }
 
 impl<M> Linearizable<M> {
-    /// Only objects whose names begin so are asked about; each of them alone.
+    /// Only objects whose names begin with this are asked about, each by itself.
     pub fn on(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.prefix);
         self
     }
 
-    /// How many steps the search may take for one object; 200,000 if nobody says.
+    /// How many steps the search may take for one object; 200,000 by default.
     pub fn steps(mut self, steps: usize) -> Self {
         self.steps = steps;
         self
@@ -102,8 +102,8 @@ struct Culprit<'a, 'o> {
     before: usize,
 }
 
-/// Finds, by halving, the shortest beginning of the run that cannot be explained. What cannot be
-/// explained can be no more so when more is known.
+/// Finds, by bisection, the shortest beginning of the run that cannot be explained. If a beginning
+/// cannot be explained, knowing more will not help.
 fn culprit<'a, 'o, M: Model>(model: &M, calls: &'a [CallOf<'o>], steps: usize) -> Culprit<'a, 'o> {
     let answered = |call: &'a CallOf<'o>| Some((call.answer?.1, call));
     let mut ends: Vec<(Time, &CallOf<'o>)> = calls.iter().filter_map(answered).collect();
@@ -136,7 +136,7 @@ fn explain<M: Model>(model: &M, calls: &[CallOf<'_>], known: Time, steps: usize)
     let mut open = vec![beginning];
     while let Some((happened, state)) = open.pop() {
         let left = (0..calls.len()).filter(|&call| !happened[call]);
-        // Whatever began after one of these ended, happened after it.
+        // A call that began after one of these ended happened after it.
         let Some(end) = left.clone().filter_map(|call| Some(answers[call]?.1)).min() else {
             return Search::Explained;
         };
@@ -261,7 +261,7 @@ mod tests {
         insta::assert_snapshot!(check.check(&run.history()), @"not put to the test: 1 not judged: too many calls at a time to be decided");
     }
 
-    /// The search against trying all orders, on small histories with every kind of answer.
+    /// Compares the search with trying all orders, on small histories with every kind of answer.
     #[test]
     fn agrees_with_trying_all_orders() {
         let mut state = 7_u64;
@@ -298,7 +298,7 @@ mod tests {
         assert!(seen.iter().all(|&count| count > 200), "{seen:?}");
     }
 
-    /// Whether the calls that are left can follow in some order.
+    /// Whether the remaining calls can follow in some order.
     fn any_order(done: &mut Vec<usize>, calls: &[CallOf<'_>], state: &Option<String>) -> bool {
         let left: Vec<usize> = (0..calls.len())
             .filter(|call| !done.contains(call))

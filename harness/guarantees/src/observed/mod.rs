@@ -1,7 +1,8 @@
-//! Guarantees of any service, on what its programs have told: [`Observed`] in, [`Verdict`]s out.
+//! Guarantees for any service, based on what its programs have told: [`Observed`] in, [`Verdict`]s
+//! out.
 //!
-//! A [`Checker`] is a name and a function of the history. Those here are built in a line, as in
-//! `exactly_once().sent("client", "order").received("worker", "order")`; a closure is one too
+//! A [`Checker`] is a name and a function of the history. Those here are built in one line, as in
+//! `exactly_once().sent("client", "order").received("worker", "order")`; a closure works too
 //! ([`that`]).
 //!
 //! | file | subject |

@@ -1,4 +1,4 @@
-//! What a shared object is: which answers are right, if its calls happen one after the other.
+//! What a shared object is: which answers are right, if its calls happen one after another.
 
 use super::{Action, Answer};
 use std::collections::VecDeque;
@@ -10,11 +10,11 @@ pub trait Model {
     /// All there is to know of the object.
     type State: Clone + Eq + Hash + Debug;
 
-    /// At the beginning.
+    /// The state at the beginning.
     fn beginning(&self) -> Self::State;
 
-    /// What a call makes of it; none if it could not have been answered so. Without an answer, any
-    /// will do.
+    /// What a call makes of it; none if it could not have been answered that way. If there was no
+    /// answer, any will do.
     fn step(
         &self,
         state: &Self::State,

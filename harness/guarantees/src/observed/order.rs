@@ -1,8 +1,8 @@
-//! In which order things arrive.
+//! The order in which things arrive.
 //!
 //! Each receiver gets the things of one sender in the order in which they were sent. Only what a
-//! program receives for the first time counts, and each life of a program begins anew: doubling and
-//! loss have guarantees of their own.
+//! program receives for the first time counts, and each life of a program begins anew: duplicates
+//! and loss have guarantees of their own.
 
 use super::history::{received, sent};
 use super::verdict::Findings;
@@ -27,7 +27,7 @@ pub fn in_order() -> Order {
 }
 
 impl Order {
-    /// What is sent: what machines of this group, or this one, tell as sent under this topic.
+    /// What is sent: what machines of this group, or this machine, tell as sent under this topic.
     pub fn sent(mut self, who: &str, topic: &str) -> Self {
         self.sent = Group::new(who, topic);
         self
@@ -40,7 +40,7 @@ impl Order {
     }
 }
 
-/// What a program got last of a sender.
+/// What a program last got from a sender.
 #[derive(Clone, Copy)]
 struct Last<'o> {
     number: usize,

@@ -1,8 +1,8 @@
 //! What each client may expect of a register, however many copies there are: to see its own writes,
 //! and not to see time go backwards.
 //!
-//! A value tells which write it came from, so no value may be written twice: what was, is left out.
-//! A write is older than another if it ended before the other began; of two at the same time
+//! A value tells which write it came from, so no value may be written twice: a repeated value is
+//! left out. A write is older than another if it ended before the other began; of two that overlap
 //! nothing is said.
 
 use super::calls::{CallOf, calls};
@@ -21,12 +21,12 @@ pub struct ReadYourWrites;
 #[must_use = "a guarantee is to be checked"]
 pub struct MonotonicReads;
 
-/// Who has written a register reads that, or something newer.
+/// A client that has written a register reads that, or something newer.
 pub fn read_your_writes() -> ReadYourWrites {
     ReadYourWrites
 }
 
-/// Who has read a register reads that, or something newer.
+/// A client that has read a register reads that, or something newer.
 pub fn monotonic_reads() -> MonotonicReads {
     MonotonicReads
 }
@@ -59,7 +59,7 @@ impl Checker for MonotonicReads {
     }
 }
 
-/// When a write began and, if it is known, ended. What was there before the first one began and
+/// When a write began and, if known, ended. A value that was there before the first write began and
 /// ended before everything.
 #[derive(Clone, Copy)]
 struct Written {
@@ -78,7 +78,7 @@ impl Written {
     }
 }
 
-/// Judges each read beside all earlier calls of its client that `counts` chooses.
+/// Judges each read against all earlier calls of its client that `counts` chooses.
 fn judge(history: &Observed, counts: impl Fn(&CallOf<'_>, usize, Time) -> Option<Time>) -> Verdict {
     let mut findings = Findings::default();
     for (object, calls) in calls(history) {

@@ -10,7 +10,7 @@ pub(super) struct Run {
     calls: u64,
 }
 
-/// A run with these machines. What stands before the last `-` is the name of their group.
+/// A run with these machines. The part before the last `-` is the name of their group.
 pub(super) fn run(machines: &[&str]) -> Run {
     let machine = |name: &&str| Machine {
         name: (*name).to_owned(),
@@ -131,7 +131,7 @@ impl Run {
         self.calls(from, who, Action::Read, Some((until, answer)))
     }
 
-    /// A machine's program is killed, and perhaps started again.
+    /// A machine's program is killed, and perhaps restarted.
     pub(super) fn killed(mut self, time: u64, who: &str, restarted: Option<u64>) -> Self {
         let machine = self.machine(who);
         let machine = &mut self.history.machines[machine];

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Decides one guarantee.
 pub trait Checker {
-    /// Its name, in reports and when plans are made smaller: no two of a test are alike.
+    /// Its name, in reports and during shrinking: unique within a test.
     fn name(&self) -> String;
 
     /// What it says of a run.
@@ -34,11 +34,11 @@ pub enum Verdict {
         at: Time,
         /// The earliest violation, in a sentence.
         why: String,
-        /// What of [`Observed::told`] belongs to it.
+        /// Which of [`Observed::told`] belong to it.
         told: Vec<usize>,
         /// How many violations there are in all.
         count: u64,
-        /// In how many cases it held or not.
+        /// How many cases were judged, held or not.
         judged: u64,
     },
     /// It was not put to the test. That is not a pass.
@@ -83,12 +83,12 @@ impl Findings {
         self.judged += 1;
     }
 
-    /// One more case of which nothing can be said, or in which nothing was promised.
+    /// One more case about which nothing can be said, or in which nothing was promised.
     pub(super) fn leave_out(&mut self, why: &str) {
         *self.left_out.entry(why.to_owned()).or_default() += 1;
     }
 
-    /// One more violation. Of two at the same time the first one told is kept.
+    /// One more violation. Of two at the same time the first reported is kept.
     pub(super) fn violated(&mut self, at: Time, told: Vec<usize>, why: impl FnOnce() -> String) {
         self.judged += 1;
         self.violations += 1;
@@ -101,7 +101,7 @@ impl Findings {
         }
     }
 
-    /// What comes of it; `missing` says what was not seen, if nothing was judged.
+    /// The resulting verdict; `missing` says what was not seen, if nothing was judged.
     pub(super) fn verdict(self, missing: impl FnOnce() -> String) -> Verdict {
         let (judged, left_out) = (self.judged, self.left_out);
         match self.earliest {
@@ -178,7 +178,7 @@ impl<F: Fn(&Observed) -> Result<(), String>> Checker for That<F> {
 
 /// A length of time: a number of seconds, or a [`Duration`].
 pub trait InSeconds {
-    /// The same as a duration. What is negative is zero.
+    /// The same as a duration. Negative numbers are zero.
     fn duration(self) -> Duration;
 }
 

@@ -1,4 +1,4 @@
-//! What shows that a silence was not noticed in time, or where there was none.
+//! What shows that a silence was not noticed in time, or that one was noticed where there was none.
 
 use crate::evidence::{Moment, Proof};
 use crate::{Time, nanoseconds, seconds};
@@ -54,7 +54,7 @@ impl fmt::Display for Undetected {
     }
 }
 
-/// A client told of a silence while it heard something.
+/// A client reported a silence while it heard something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HastyDetection {
     /// The client.
@@ -62,7 +62,7 @@ pub struct HastyDetection {
     /// When it had heard something.
     #[serde(with = "nanoseconds")]
     pub heard_at: Time,
-    /// When it told of the silence.
+    /// When it reported the silence.
     #[serde(with = "nanoseconds")]
     pub at: Time,
     /// How long the silence has to be.

@@ -1,4 +1,4 @@
-//! What shows that somebody had to wait, or was served, more than its share.
+//! What shows that a client had to wait, or was served, more than its share.
 
 use crate::evidence::{Message, Moment, Proof};
 use crate::{Time, nanoseconds, seconds};
@@ -45,7 +45,7 @@ impl fmt::Display for SlowAcknowledgement {
     }
 }
 
-/// More of a client's messages are stored than it may send.
+/// More of a client's messages are stored than it was allowed to send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServedTooMuch {
     /// The client.
@@ -53,12 +53,12 @@ pub struct ServedTooMuch {
     /// When the one before them was stored.
     #[serde(with = "nanoseconds")]
     pub from: Time,
-    /// When the last of them was.
+    /// When the last of them was stored.
     #[serde(with = "nanoseconds")]
     pub until: Time,
     /// How many there are.
     pub count: u64,
-    /// How many it may send in a second, over time.
+    /// How many it may send per second, over time.
     pub rate: u32,
     /// How many it may send at once.
     pub burst: u32,

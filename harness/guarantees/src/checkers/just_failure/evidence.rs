@@ -1,11 +1,11 @@
-//! What shows that a message was told as failed without a right to it, or tried without one.
+//! What shows that a message was reported as failed, or tried, without justification.
 
 use crate::evidence::{Message, Moment, Proof};
 use crate::{Time, counted, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A message that was told as failed, and should not have been.
+/// A message that was reported as failed, and should not have been.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnjustFailure {
     /// The message.
@@ -15,11 +15,11 @@ pub struct UnjustFailure {
     pub at: Time,
     /// Why, as the user was told.
     pub reason: String,
-    /// Why that is not right.
+    /// Why that is wrong.
     pub injustice: Injustice,
 }
 
-/// Why a failure should not have been told.
+/// Why a failure should not have been reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "injustice", rename_all = "kebab-case")]
 pub enum Injustice {
@@ -41,11 +41,11 @@ pub enum Injustice {
     },
     /// The sender was always in the room.
     Allowed,
-    /// All rooms that there are may be joined.
+    /// All existing rooms may be joined.
     RoomForMore {
-        /// How many there are.
+        /// How many rooms there are.
         rooms: u32,
-        /// How many may be joined.
+        /// How many rooms may be joined.
         most: u32,
     },
     /// The sender had a connection.
@@ -118,10 +118,10 @@ impl fmt::Display for UnjustFailure {
 pub struct TooManyAttempts {
     /// The message.
     pub message: Message,
-    /// When.
+    /// When it was tried.
     #[serde(with = "nanoseconds")]
     pub at: Time,
-    /// How often it had been tried then.
+    /// How often it had been tried by then.
     pub attempt: u32,
     /// How often it may be.
     pub allowed: u32,

@@ -5,7 +5,7 @@ use crate::{Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A message appeared that was not sent like this.
+/// A message appeared that was not sent that way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phantom {
     /// The message, with the sender and the room that the server claims.
@@ -52,7 +52,7 @@ pub enum Flaw {
     },
     /// The receiver is not entitled to the room, or was not when the message was stored.
     NotEntitled,
-    /// It was for everybody but its sender.
+    /// It was for everyone but its sender.
     OwnEcho,
     /// It is of a kind that must not be stored.
     NotToBeStored,
@@ -94,7 +94,7 @@ impl fmt::Display for Phantom {
 }
 
 impl fmt::Display for Flaw {
-    /// As the end of a sentence about who has the message.
+    /// As the end of a sentence that says who has the message.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Flaw::NeverSent => f.write_str("but nobody sent it"),

@@ -1,4 +1,4 @@
-//! What shows that somebody was shown as what it was not.
+//! What shows that a user was shown in the wrong state.
 
 use crate::evidence::{Moment, Proof};
 use crate::{Time, nanoseconds, seconds};
@@ -8,16 +8,16 @@ use std::fmt;
 /// A client showed another one as online that was not, or the other way round, for too long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownWrongly {
-    /// Who showed it.
+    /// The client that showed it.
     pub observer: String,
-    /// Of whom.
+    /// The user that was shown.
     pub user: String,
     /// Whether the user was online.
     pub online: bool,
     /// Since when it was shown wrongly.
     #[serde(with = "nanoseconds")]
     pub from: Time,
-    /// When that ended: it was put right, or the user's state changed, or the observer went.
+    /// When that ended: it was put right, the user's state changed, or the observer went.
     #[serde(with = "nanoseconds")]
     pub until: Time,
     /// How long it may last.

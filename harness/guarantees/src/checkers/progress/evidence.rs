@@ -1,11 +1,11 @@
-//! What shows that a receiver, or a sender, got nowhere.
+//! What shows that a receiver, or a sender, made no progress.
 
 use crate::evidence::{Message, Moment, Proof};
 use crate::{Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A receiver that wanted to be there, with a network that was whole for it, and got nowhere.
+/// A receiver that wanted to be there, with a network that was whole for it, and made no progress.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoProgress {
     /// Who.
@@ -13,7 +13,7 @@ pub struct NoProgress {
     /// Since when it wanted to be there and nothing disturbed it.
     #[serde(with = "nanoseconds")]
     pub since: Time,
-    /// By when it should have got on.
+    /// By when it should have made progress.
     #[serde(with = "nanoseconds")]
     pub due: Time,
     /// What was missing.
@@ -36,7 +36,7 @@ pub enum Missing {
         due: u64,
         /// How many of them it handled in time.
         handled: u64,
-        /// The first that was not.
+        /// The first that it did not.
         first: Message,
     },
 }

@@ -10,9 +10,9 @@ use std::fmt;
 pub struct SessionReused {
     /// The session's id.
     pub session: String,
-    /// Who had it before.
+    /// Who had it first.
     pub earlier_client: String,
-    /// Since when.
+    /// When.
     #[serde(with = "nanoseconds")]
     pub earlier_at: Time,
     /// Who got it again.
@@ -95,17 +95,17 @@ impl fmt::Display for BackOff {
     }
 }
 
-/// Clients that lose their connections come back after waits that are all the same.
+/// Clients that lose their connections come back after identical waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoJitter {
-    /// How long each of them was.
+    /// How long each wait was.
     #[serde(with = "nanoseconds")]
     pub wait: Time,
     /// How many there were.
     pub count: u64,
-    /// Whose, in the order of the names.
+    /// Whose they were, in name order.
     pub clients: Vec<String>,
-    /// When the last of them was over.
+    /// When the last of them ended.
     #[serde(with = "nanoseconds")]
     pub at: Time,
 }
@@ -138,17 +138,17 @@ impl fmt::Display for NoJitter {
     }
 }
 
-/// Waits before connecting again do not grow, however often that fails.
+/// Waits before reconnecting do not grow, however often that fails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoGrowth {
-    /// The longest of those that should.
+    /// The longest of those that should have grown.
     #[serde(with = "nanoseconds")]
     pub longest: Time,
     /// How many there were.
     pub count: u64,
-    /// Whose, in the order of the names.
+    /// Whose they were, in name order.
     pub clients: Vec<String>,
-    /// When the last of them was over.
+    /// When the last of them ended.
     #[serde(with = "nanoseconds")]
     pub at: Time,
 }
@@ -222,13 +222,13 @@ pub struct LongPatience {
     /// When the last acknowledgement came.
     #[serde(with = "nanoseconds")]
     pub answered_at: Time,
-    /// When the client gave up the next one.
+    /// When the client gave up waiting for the next one.
     #[serde(with = "nanoseconds")]
     pub at: Time,
-    /// How long it had waited for that.
+    /// How long it had waited for it.
     #[serde(with = "nanoseconds")]
     pub waited: Time,
-    /// How long it was to wait.
+    /// How long it should have waited at most.
     #[serde(with = "nanoseconds")]
     pub bound: Time,
 }
@@ -260,7 +260,8 @@ impl fmt::Display for LongPatience {
     }
 }
 
-/// A client waited for an acknowledgement that was overdue before, and too short or too long.
+/// A client waited for an acknowledgement after an overdue one, and waited too short or too long a
+/// time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrongPatience {
     /// The client.
@@ -271,10 +272,10 @@ pub struct WrongPatience {
     /// How long it had waited.
     #[serde(with = "nanoseconds")]
     pub waited: Time,
-    /// How long it was to wait at least.
+    /// The least time it should have waited.
     #[serde(with = "nanoseconds")]
     pub least: Time,
-    /// How long it was to wait at most.
+    /// The most time it should have waited.
     #[serde(with = "nanoseconds")]
     pub most: Time,
 }

@@ -5,7 +5,7 @@ use crate::{RecoveryRefused, Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A session that was recovered badly, or wrongly, or wrongly not.
+/// A session that was recovered badly or wrongly, or wrongly not recovered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadRecovery {
     /// Whose connection it was.
@@ -57,7 +57,7 @@ pub enum Mistake {
         #[serde(with = "nanoseconds")]
         since: Time,
     },
-    /// It could not come back, and the client was told another reason, or none.
+    /// It could not come back, and the client was given another reason, or none.
     WrongReason {
         /// What had become of it.
         truth: String,
@@ -94,7 +94,7 @@ impl Proof for BadRecovery {
 }
 
 impl BadRecovery {
-    /// What was wrong in few words, as a predicate of the client.
+    /// What was wrong, in a few words, as a predicate of the client.
     fn in_short(&self) -> String {
         let session = &self.session;
         match &self.mistake {

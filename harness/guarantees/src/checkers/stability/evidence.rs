@@ -5,7 +5,7 @@ use crate::{EndCause, Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A connection or a session that ended though nobody meant it and nothing had disturbed it.
+/// A connection or a session that ended though nobody meant it to and nothing had disturbed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uncaused {
     /// Who says that it is over: a client's name or `server`.
@@ -17,7 +17,7 @@ pub struct Uncaused {
     /// When.
     #[serde(with = "nanoseconds")]
     pub at: Time,
-    /// Why, as the teller says it to people.
+    /// Why, as reported to people.
     pub reason: String,
     /// Why, as a value.
     pub cause: EndCause,

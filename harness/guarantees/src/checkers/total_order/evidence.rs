@@ -10,7 +10,7 @@ use std::fmt;
 pub struct NoCommonOrder {
     /// The room.
     pub room: String,
-    /// Two contradicting orders if two receivers disagree; otherwise a circle of them.
+    /// Two contradicting orders if two receivers disagree; otherwise a cycle of them.
     pub orders: Vec<Order>,
 }
 

@@ -1,11 +1,11 @@
-//! What shows that something belonged to two at a time.
+//! What shows that something had two owners at a time.
 
 use crate::evidence::{Moment, Proof};
 use crate::{Time, nanoseconds, seconds};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Something that is to be one's own and was somebody else's too.
+/// Something that should have one owner and had two.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "shared", rename_all = "kebab-case")]
 pub enum Shared {
@@ -15,7 +15,7 @@ pub enum Shared {
         session: String,
         /// Whose it was.
         owner: String,
-        /// Who got it as well.
+        /// Who also got it.
         other: String,
         /// When.
         #[serde(with = "nanoseconds")]
@@ -45,7 +45,7 @@ pub enum Shared {
         nickname: String,
         /// Who had it.
         owner: String,
-        /// Who took it as well.
+        /// Who also took it.
         other: String,
         /// With which row.
         row: i64,
