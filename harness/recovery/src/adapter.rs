@@ -1,4 +1,4 @@
-//! The adapter: broadcasts pass through here, so here they get their offsets.
+//! The adapter: all broadcasts pass through it, so this is where they get their offsets.
 
 use crate::Recovery;
 use crate::books::{Books, Progress, Sent};
@@ -27,9 +27,9 @@ pub(crate) const PACE: Duration = Duration::from_millis(10);
 /// socketioxide's own adapter, plus offsets, plus the books of [`Recovery`]. Choose it with
 /// `SocketIo::builder().with_adapter::<RecoveryAdapter>(recovery)`.
 ///
-/// Events without acknowledgement that are not volatile can be recovered. So that it is known who
-/// was sent what, each of them is put into each socket's queue by itself, in the order in which the
-/// sessions were opened; a full queue delays them and loses none.
+/// Events without acknowledgement that are not volatile can be recovered. To know which session was
+/// sent what, the adapter puts each of them into each socket's queue separately, in the order in
+/// which the sessions were opened; a full queue delays them and loses none.
 pub struct RecoveryAdapter {
     local: CoreLocalAdapter<Emitter>,
     recovery: Recovery,
@@ -140,7 +140,7 @@ impl RecoveryAdapter {
         Ok(())
     }
 
-    /// Gives a session what it was not given yet, now or as its queue empties.
+    /// Sends a session what it has not been sent yet, now or as its queue empties.
     pub(crate) fn deliver(&self, books: &mut Books, session: Number) {
         match books.deliver(session, |socket, packet| self.emit(socket, packet)) {
             Progress::Done => {}
@@ -165,7 +165,7 @@ impl RecoveryAdapter {
         }
     }
 
-    /// Ends a connection that could not be given everything. Without its lock, because that calls
+    /// Ends a connection that could not be sent everything. Without its lock, because this calls
     /// the disconnect handler.
     fn end(&self, books: &mut Books, session: Number) {
         let Some(socket) = books.disown(session) else {
@@ -200,7 +200,7 @@ async fn deliver_later(adapter: Weak<RecoveryAdapter>, session: Number) {
     }
 }
 
-/// The arguments of a packet that can be sent again: an event that asks for no acknowledgement.
+/// The arguments of a packet that can be sent again: an event without acknowledgement.
 fn recoverable(packet: &PacketData) -> Option<&Value> {
     match packet {
         PacketData::Event(value, None) | PacketData::BinaryEvent(value, None) => {

@@ -1,16 +1,16 @@
-//! The books: which sessions there are, which packets each of them was sent, who may come back.
+//! The books: which sessions exist, which packets each of them was sent, which may be recovered.
 //!
-//! Nothing here knows a socket or a clock. A session is in one of three places:
+//! Nothing here knows about sockets or clocks. A session is in one of three places:
 //!
-//! - *joining*: a connection has opened or claimed it, and its middlewares are running. It is sent
-//!   nothing yet; what is meant for it is noted.
-//! - *live*: what is meant for it is noted and sent, in this order. If its queue is full, the rest
-//!   is sent later, still in order.
-//! - *away*: its connection was lost. What is meant for it is noted until its time is over.
+//! - *joining*: a connection has opened or claimed it, and its middlewares are running. Nothing is
+//!   sent to it yet; packets for it are noted.
+//! - *live*: packets for it are noted and then sent. If its queue is full, the rest is sent later,
+//!   still in order.
+//! - *away*: its connection was lost. Packets for it are noted until its time is up.
 //!
-//! So a session's list of packets is exact: what was meant for it, in order. Whatever follows the
-//! offset that its client names is what the client has missed, and if a part of that is no longer
-//! there, the session cannot be recovered.
+//! So a session's list of packets is exact: everything meant for it, in order. Whatever follows the
+//! offset that its client names is what the client has missed; if part of that is no longer there,
+//! the session cannot be recovered.
 
 mod delivery;
 mod entry;
@@ -42,27 +42,27 @@ use tokio::time::Instant;
 
 /// The random bytes of a private id: 144 bits.
 const PRIVATE_ID_BYTES: usize = 18;
-/// Of so many sessions that are gone it is known why, at least, however few may wait.
+/// The number of ended sessions whose reason is kept at least, however few may wait.
 const ENDS_KNOWN: usize = 1_000;
-/// The longest private id or offset that is looked at.
+/// The longest private id or offset that is accepted.
 const CLAIM_MAX: usize = 64;
 
 /// A connection that wants a session.
 #[derive(Clone)]
 pub(crate) struct Connection {
     pub(crate) socket: Sid,
-    /// Counts connections in the order in which the server heard of them, if it is known.
+    /// The place of this connection in the order in which the server heard of them, if known.
     pub(crate) arrival: Option<u64>,
-    /// Its socket, as long as there is one.
+    /// Its socket, while it exists.
     pub(crate) alive: Weak<dyn Any + Send + Sync>,
 }
 
-/// How the connection of a session has ended.
+/// How the connection of a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Without a word: its client may come back.
+    /// Without a goodbye: its client may come back.
     Lost,
-    /// One side has said that it is over.
+    /// One side said goodbye.
     OnPurpose,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct Books {
     options: Options,
     log: Log,
     journal: Journal,
-    /// The highest position that the last process has kept.
+    /// The highest position kept by the last process.
     position: Option<i64>,
     flow: Flow,
     sessions: BTreeMap<Number, Entry>,
@@ -83,8 +83,8 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    /// Opens the books, with what the storage knows. When the storage cannot keep something,
-    /// `behind` is told.
+    /// Opens the books with what the storage knows. `behind` is notified when the storage cannot
+    /// keep something.
     pub(crate) fn open(
         options: Options,
         (storage, behind): (Box<dyn Storage>, Arc<Notify>),
@@ -146,7 +146,8 @@ impl Books {
         left: Option<Duration>,
     ) -> Result<(), StorageError> {
         let number = session.number;
-        // Whoever has expired meanwhile is forgotten at the next tick, and refused until then.
+        // A session that has expired meanwhile is forgotten at the next tick, and refused until
+        // then.
         let deadline = now + left.unwrap_or_default();
         let entry = Entry {
             namespace: session.namespace,
@@ -196,9 +197,9 @@ impl Books {
         number
     }
 
-    /// The socket of the connection that has the session with this private id, if there is one, and
-    /// if `arrival` came after it: the client has given that connection up, and the server has not
-    /// noticed.
+    /// The socket of the connection that has the session with this private id, if there is one and
+    /// `arrival` came after it: the client has given that connection up without the server
+    /// noticing.
     pub(crate) fn superseded_by(
         &self,
         namespace: &Str,
@@ -217,8 +218,8 @@ impl Books {
         }
     }
 
-    /// Gives a session to the connection whose client knows its private id, if everything that the
-    /// client has missed since `offset` is still there. Without an offset, its client has not
+    /// Gives a session to a connection whose client knows its private id, if everything that the
+    /// client has missed since `offset` is still there. No offset means that the client has not
     /// handled a packet yet.
     pub(crate) fn claim(
         &mut self,
@@ -270,7 +271,7 @@ impl Books {
         }
     }
 
-    /// Until when the session may be claimed, if nobody has it.
+    /// When the session's time to be claimed ends, if no connection has it.
     fn claimable(&mut self, number: Number) -> Result<Instant, Refusal> {
         let entry = &self.sessions[&number];
         match &entry.place {
@@ -288,7 +289,7 @@ impl Books {
                     _ => Err(Refusal::Unknown),
                 }
             }
-            // Its end was not told, so nobody knows whether it was on purpose.
+            // No end was reported, so it is unknown whether it was on purpose.
             Place::Live { .. } | Place::Ending { .. } => {
                 self.forget(number, Refusal::Unknown);
                 Err(Refusal::Unknown)
@@ -296,7 +297,7 @@ impl Books {
         }
     }
 
-    /// The last packet that the client has handled, if all that follow are there.
+    /// The last packet that the client has handled, if all later ones are still there.
     fn check_offset(
         &self,
         number: Number,
@@ -310,7 +311,7 @@ impl Books {
         let handled = match offset {
             None => None,
             Some(Offset::Ours(sequence)) if sequence >= entry.since => Some(sequence),
-            // The client has it from an earlier session. It keeps it until it is sent something in
+            // The client has it from an earlier session, and keeps it until it is sent something in
             // this one.
             Some(Offset::Ours(_) | Offset::Anothers) if entry.floor.is_none() => None,
             Some(Offset::Ours(sequence)) => Some(sequence),
@@ -328,7 +329,7 @@ impl Books {
         }
     }
 
-    /// The connection of a joining session was turned away, or lost, before it was live.
+    /// The connection of a joining session was refused or lost before the session was live.
     pub(crate) fn abandon(&mut self, number: Number, socket: Option<Sid>) {
         let Some(entry) = self.sessions.get_mut(&number) else {
             return;
@@ -345,8 +346,9 @@ impl Books {
         }
     }
 
-    /// Makes a joining session live, and names its rooms. What it has missed is not sent yet:
-    /// [`deliver`](Self::deliver) does that. None if the session is another connection's by now.
+    /// Makes a joining session live, and returns its rooms. What it has missed is not sent yet:
+    /// [`deliver`](Self::deliver) does that. None if the session belongs to another connection by
+    /// now.
     pub(crate) fn enter(&mut self, number: Number, connection: Connection) -> Option<Vec<String>> {
         let entry = self.sessions.get_mut(&number)?;
         if entry.socket != Some(connection.socket) {
@@ -364,8 +366,8 @@ impl Books {
         Some(rooms)
     }
 
-    /// The connection of a session is over. It waits for its client, unless it was ended on
-    /// purpose.
+    /// The connection of a session has ended. The session waits for its client, unless the end was
+    /// on purpose.
     pub(crate) fn leave(
         &mut self,
         namespace: &Str,
@@ -423,8 +425,8 @@ impl Books {
         self.strike_out(vec![number]);
     }
 
-    /// Forgets sessions in the storage as well. One that cannot be forgotten for good comes back
-    /// with the next process, and expires there.
+    /// Forgets sessions in the storage too. One that cannot be deleted there comes back with the
+    /// next process, and expires then.
     fn strike_out(&mut self, sessions: Vec<Number>) {
         if !sessions.is_empty() {
             drop(self.journal.forget(sessions));
@@ -446,11 +448,11 @@ impl Books {
         self.gone.insert(entry.private_id, why);
     }
 
-    /// Forgets what has waited long enough, and tells the storage that we are alive.
+    /// Forgets what has waited long enough, and records in the storage that we are alive.
     ///
     /// # Errors
     ///
-    /// [`StorageError`] if the storage could not be told.
+    /// [`StorageError`] if the storage could not be updated.
     pub(crate) fn tick(&mut self, now: Instant, today: SystemTime) -> Result<(), StorageError> {
         let lost: Vec<(Number, Option<Sid>)> = self
             .sessions
@@ -477,8 +479,8 @@ impl Books {
         self.journal.tick(self.log.first(), today)
     }
 
-    /// Keeps what the storage could not keep when it was asked to. Gives the sessions that may be
-    /// sent more now, each with its namespace.
+    /// Keeps what the storage could not keep when it was asked to. Returns the sessions that may
+    /// now be sent more, each with its namespace.
     pub(crate) fn resume(&mut self) -> Vec<(Str, Number)> {
         let receivers = self.journal.resume();
         self.with_namespaces(receivers)
@@ -489,7 +491,7 @@ impl Books {
         self.journal.hold();
     }
 
-    /// See [`Journal::release`]. Gives what [`resume`](Self::resume) does.
+    /// See [`Journal::release`]. Returns what [`resume`](Self::resume) does.
     pub(crate) fn release(&mut self) -> Result<Vec<(Str, Number)>, StorageError> {
         let receivers = self.journal.release()?;
         Ok(self.with_namespaces(receivers))
@@ -509,8 +511,8 @@ impl Books {
         !self.journal.is_empty()
     }
 
-    /// Keeps a session as it is. A storage that fails for good has no other consequence than this:
-    /// the next process knows the session as it was kept last, or not at all.
+    /// Keeps a session as it is. If the storage fails for good, the only consequence is that the
+    /// next process knows the session as it was last kept, or not at all.
     fn save_if_possible(&mut self, number: Number, away_since: Option<SystemTime>) {
         drop(self.save(number, away_since));
     }

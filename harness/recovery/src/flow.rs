@@ -1,8 +1,8 @@
-//! Which packets are in the queues of connections: put there, and not seen on the wire yet.
+//! Which packets are in the queues of connections: put there, but not yet seen on the wire.
 //!
-//! socketioxide does not tell how full a queue is, and a full one loses what the application says,
-//! and at the next ping the connection. What passes the wire is read there (`wire`), so it is known
-//! how much of a queue is ours, and the rest is left to others.
+//! socketioxide does not report how full a queue is, and a full one loses what the application
+//! sends, and at the next ping the connection itself. We watch what passes the wire (`wire`), so we
+//! know how much of a queue is ours, and leave the rest to others.
 
 use crate::log::Sequence;
 use crate::number::Number;
@@ -10,7 +10,7 @@ use socketioxide::socket::Sid;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// By connection; it has one queue, whatever its namespaces. Clones share it.
+/// By connection: each has one queue, whatever its namespaces. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flow(Arc<Mutex<HashMap<Sid, Queue>>>);
 
@@ -43,8 +43,7 @@ impl Flow {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many packets of this layer are in the queue of a connection, and how many bytes they
-    /// have.
+    /// The number of packets of this layer in the queue of a connection, and their bytes.
     pub(crate) fn queued(&self, socket: Sid) -> (usize, usize) {
         let all = self.lock();
         let queue = all.get(&socket);
@@ -59,8 +58,8 @@ impl Flow {
         queue.packets.insert(packet, Queued { session, bytes });
     }
 
-    /// A packet passes the wire, and so has everything that was put into the queue for the same
-    /// session before it.
+    /// A packet passes the wire; so everything queued before it for the same session has passed
+    /// too.
     pub(crate) fn passes(&self, socket: Sid, packet: Sequence) {
         let mut all = self.lock();
         let Some(queue) = all.get_mut(&socket) else {

@@ -1,4 +1,4 @@
-//! Around the handlers of a namespace: a session is opened or claimed before the first middleware,
+//! Wraps the handlers of a namespace: a session is opened or claimed before the first middleware,
 //! and live before the connect handler.
 
 use crate::adapter::{PACE, RecoveryAdapter};
@@ -24,9 +24,9 @@ use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
-/// For how long a goodbye may be under way on the old connection when the next one is greeted:
-/// longer than TCP holds back or repeats what it sent shortly before. Who comes back after a loss,
-/// before it was noticed, waits this long.
+/// How long a goodbye may still be in flight on the old connection when the next one is greeted:
+/// longer than TCP delays what was sent shortly before, or takes to retransmit it. A client that
+/// reconnects before its loss was noticed waits this long.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// The handlers of a namespace whose sessions can be recovered; see [`Recovery::protect`].
@@ -47,7 +47,7 @@ where
         let session = socket.extensions.get::<Session>();
         match session.is_none_or(|session| self.recovery.enter(&session, &socket)) {
             true => self.handler.call(socket, auth),
-            // While it was joining, its client has come with another connection.
+            // While the session was joining, its client has made another connection.
             false => end(socket),
         }
     }
@@ -84,7 +84,7 @@ where
     }
 }
 
-/// Gives a session back if its connection is not let in.
+/// Gives a session back if its connection is refused.
 struct Admitting<'a>(&'a Recovery, Option<(Number, Sid)>);
 
 impl Drop for Admitting<'_> {
@@ -95,7 +95,7 @@ impl Drop for Admitting<'_> {
     }
 }
 
-/// What a client that comes back adds to its `auth`: `{"pid": …, "offset": …}`.
+/// What a returning client adds to its `auth`: `{"pid": …, "offset": …}`.
 #[derive(Debug, Default, Deserialize)]
 struct Claim {
     pid: Option<String>,
@@ -103,7 +103,7 @@ struct Claim {
 }
 
 impl Claim {
-    /// Anything else than two texts is no claim.
+    /// Anything other than two texts is not a claim.
     fn read(auth: Option<&Value>) -> Option<(String, Option<String>)> {
         let text = auth?.as_str()?;
         let claim: Self = serde_json::from_str(text).ok()?;
@@ -112,9 +112,9 @@ impl Claim {
 }
 
 impl Recovery {
-    /// Waits, before a connection takes a session from another one, for what its client may have
-    /// said there last. Who leaves and comes back in one breath has its goodbye under way on the
-    /// old connection while it makes the next, and nothing keeps the order between the two.
+    /// Before a connection takes a session from another one, waits for what its client may have
+    /// said last on the old one. A client that disconnects and reconnects at once has its goodbye
+    /// in flight on the old connection while it opens the new one, and nothing orders the two.
     async fn hear_out(&self, socket: &Arc<Socket<RecoveryAdapter>>, auth: Option<&Value>) {
         let Some((private_id, _)) = Claim::read(auth) else {
             return;
@@ -164,9 +164,9 @@ impl Recovery {
         session
     }
 
-    /// Takes the session with this private id from a connection that its client has given up,
-    /// though the server has not noticed: who knows the private id and comes later has it by right.
-    /// Gives that connection's socket, which is to be ended.
+    /// Takes the session with this private id from a connection that its client has given up
+    /// without the server noticing: the client that knows the private id and connected later owns
+    /// it. Returns the old connection's socket, which is to be disconnected.
     fn take_from(
         &self,
         books: &mut Books,
@@ -187,8 +187,8 @@ impl Recovery {
         Some(socket)
     }
 
-    /// Makes a session live: in its rooms again, and given what it has missed, in one breath. Says
-    /// whether it is still this connection's.
+    /// Makes a session live: atomically, it is back in its rooms and given what it has missed.
+    /// Returns whether it still belongs to this connection.
     fn enter(&self, session: &Session, socket: &Arc<Socket<RecoveryAdapter>>) -> bool {
         let Some(mut books) = self.books() else {
             return true;
@@ -209,14 +209,15 @@ impl Recovery {
             adapter.deliver(&mut books, session.number());
         }
         drop(books);
-        // The socket may be gone already, and its disconnection handled before there was a handler.
+        // The socket may be gone already, and its disconnection handled before a handler was
+        // registered.
         if !socket.connected() {
             self.leave(socket, DisconnectReason::TransportClose);
         }
         true
     }
 
-    /// A connection is over.
+    /// A connection has ended.
     pub(crate) fn leave(&self, socket: &Socket<RecoveryAdapter>, reason: DisconnectReason) {
         let Some(mut books) = self.books() else {
             return;
@@ -226,9 +227,9 @@ impl Recovery {
         books.leave(&namespace, socket.id, rooms(socket), kind(reason), now);
     }
 
-    /// Why a session's connection ended. One whose session has gone on without it
+    /// Why a session's connection ended. A connection whose session has continued without it
     /// ([`Recovery::lose`], [`Session::superseded`]) was lost: that socketioxide disconnected it is
-    /// how, and not why.
+    /// how, not why.
     pub(crate) fn reason(&self, session: &Session, told: DisconnectReason) -> DisconnectReason {
         let away = || (self.books()).is_some_and(|books| books.is_away(session.number()));
         match told {
@@ -239,9 +240,9 @@ impl Recovery {
         }
     }
 
-    /// A connection is lost, in all its namespaces, though socketioxide has not noticed.
+    /// A connection is lost, in all its namespaces, but socketioxide has not noticed.
     pub(crate) fn lose(&self, socket: Sid) {
-        // A server that is being torn down has no runtime any more, and nobody to tell.
+        // A server that is shutting down has no runtime any more, and no client to tell.
         if Handle::try_current().is_err() {
             return;
         }
@@ -253,15 +254,15 @@ impl Recovery {
             if let Some(mut books) = self.books() {
                 books.leave(local.path(), socket, rooms, End::Lost, now);
             }
-            // Without the lock: this calls the disconnect handler. A full queue waits for the
+            // Without the lock: this calls the disconnect handler. A full queue is left to the
             // heartbeat.
             let _ = local.disconnect_socket(BroadcastOptions::new(socket));
         }
     }
 }
 
-/// Whether a session is over, or just its connection: it is if one side has said so, or has spoken
-/// nonsense. (Socket.IO's `RECOVERABLE_DISCONNECT_REASONS` are the others.)
+/// Whether a session has ended, or just its connection: the session has if either side said goodbye
+/// or sent something invalid. (The others are Socket.IO's `RECOVERABLE_DISCONNECT_REASONS`.)
 fn kind(reason: DisconnectReason) -> End {
     use DisconnectReason::{
         ClientNSDisconnect, ClosingServer, HeartbeatTimeout, MultipleHttpPollingError,
@@ -277,8 +278,8 @@ fn kind(reason: DisconnectReason) -> End {
     }
 }
 
-/// Ends a connection that has no session any more; not now, because that calls the disconnect
-/// handler. A full queue has no place for the goodbye, and is waited for.
+/// Ends a connection that has no session any more; not right now, because that calls the disconnect
+/// handler. If its queue is full, waits until there is room for the goodbye.
 fn end(socket: Arc<Socket<RecoveryAdapter>>) {
     tokio::spawn(async move {
         while let Err(SocketError::InternalChannelFull) = socket.clone().disconnect() {

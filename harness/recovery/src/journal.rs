@@ -1,10 +1,10 @@
-//! Changes on their way to the storage: made at once, or as soon as the storage can again.
+//! Changes on their way to the storage: made at once, or as soon as the storage works again.
 //!
-//! A disk that is full for a while costs time and nothing else. What could not be kept waits here,
-//! in order, and what comes after it waits behind it; a packet that waits is not sent. Should the
-//! process die first, sessions come back as they were last kept, and what they were not sent is
-//! unknown to the next process: see [`Recovery::position`](crate::Recovery::position) for what can
-//! be done about that.
+//! A disk that is full for a while only costs time. What could not be kept waits here, in order,
+//! and what comes after it waits behind it; a packet that waits is not sent. If the process dies
+//! first, sessions come back as they were last kept, and the next process does not know what they
+//! were never sent: see [`Recovery::position`](crate::Recovery::position) for what to do about
+//! that.
 
 use crate::log::Sequence;
 use crate::storage::{Memory, Saved, SavedPacket, SavedSession, Storage, StorageError};
@@ -19,16 +19,16 @@ const TOGETHER: usize = 256;
 pub(crate) struct Journal {
     storage: Box<dyn Storage>,
     waiting: VecDeque<Change>,
-    /// How many have asked that changes wait, to be made together.
+    /// How many callers have asked to hold changes, so that they are made together.
     held: usize,
-    /// Of the packets among them.
+    /// The bytes of the packets among them.
     bytes: usize,
     bytes_max: usize,
-    /// Is told when something begins to wait.
+    /// Notified when something begins to wait.
     behind: Arc<Notify>,
 }
 
-/// What is to be kept.
+/// Something to be kept.
 enum Change {
     Save(SavedSession),
     Forget(Vec<u64>),
@@ -75,7 +75,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// [`StorageError`] if it cannot be kept, or too much waits already; then it is forgotten.
+    /// [`StorageError`] if it cannot be kept, or too much waits already; then it is dropped.
     pub(crate) fn append(&mut self, packet: SavedPacket) -> Result<(), StorageError> {
         if self.bytes.saturating_add(packet.bytes()) > self.bytes_max && !self.is_empty() {
             let reason = "it has failed for so long that the packets that wait for it fill the memory \
@@ -108,14 +108,13 @@ impl Journal {
         }
     }
 
-    /// From now on changes wait, to be made together at the [`release`](Self::release) that belongs
-    /// to this.
+    /// From now on changes wait, to be made together at the matching [`release`](Self::release).
     pub(crate) fn hold(&mut self) {
         self.held += 1;
     }
 
-    /// Makes what has waited since [`hold`](Self::hold). Gives the receivers of packets that may be
-    /// sent now.
+    /// Makes what has waited since [`hold`](Self::hold). Returns the receivers of packets that may
+    /// be sent now.
     ///
     /// # Errors
     ///
@@ -132,8 +131,8 @@ impl Journal {
         }
     }
 
-    /// Makes what waits, as far as the storage can. Gives the receivers of packets that may be sent
-    /// now, one after the other.
+    /// Makes the waiting changes, as far as the storage can, one by one. Returns the receivers of
+    /// packets that may be sent now.
     pub(crate) fn resume(&mut self) -> Vec<u64> {
         self.make_waiting().0
     }
@@ -144,7 +143,7 @@ impl Journal {
             let (storage, waiting) = (&mut self.storage, &self.waiting);
             let many = waiting.len().min(TOGETHER);
             let made = match many {
-                // It is one thing anyway.
+                // It is a single change anyway.
                 1 => waiting[0].make(&mut **storage),
                 _ => storage.together(&mut |storage| {
                     let mut some = waiting.iter().take(many);
@@ -194,7 +193,7 @@ impl Journal {
         self.waiting.len()
     }
 
-    /// Nothing is kept any more, and the storage is closed.
+    /// From now on nothing is kept, and the storage is closed.
     pub(crate) fn close(&mut self) {
         self.waiting.clear();
         self.bytes = 0;

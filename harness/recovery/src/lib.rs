@@ -29,60 +29,58 @@
 //!
 //! # Three parts
 //!
-//! - [`RecoveryAdapter`] gives each broadcast event an offset, its last argument, and writes down
-//!   whom it was for, before it is sent.
+//! - [`RecoveryAdapter`] gives each broadcast event an offset, as its last argument, and records
+//!   whom it is for before it is sent.
 //! - [`Recovery::protect`] wraps the handlers of a namespace. It opens a session for each
 //!   connection, or gives it the one that the client names in CONNECT's payload: `{"pid": …,
 //!   "offset": …}`. Handlers take the [`Session`] as an argument.
-//! - [`RecoveryService`] stands around socketioxide's service and puts the private id into its
-//!   CONNECT packets, `40{"sid":…,"pid":…}`, which socketioxide cannot do itself.
+//! - [`RecoveryService`] wraps socketioxide's service and puts the private id into its CONNECT
+//!   packets, `40{"sid":…,"pid":…}`, which socketioxide cannot do itself.
 //!
 //! # What holds
 //!
 //! - A recovered session is whole: same id, rooms, data; every event that was emitted to it, to its
-//!   rooms or to everybody and that its client has not handled, in order, once. Otherwise the
-//!   client gets a new session, and nothing of the old one; [`Session::refusal`] says why.
-//! - It holds again and again, for connections that were quiet for hours, for clients that were not
-//!   sent anything yet (they name the offset of an earlier session, or none), however much was
-//!   missed, and on named namespaces.
+//!   rooms or to everyone and that its client has not handled, in order, once. Otherwise the client
+//!   gets a new session, and nothing of the old one; [`Session::refusal`] says why.
+//! - This holds again and again: for connections that were quiet for hours, for clients that have
+//!   not been sent anything yet (they name the offset of an earlier session, or none), however much
+//!   was missed, and on named namespaces.
 //! - It holds for a client that is back before the server has noticed its loss, as when a phone
-//!   changes its network. Socket.IO's own server refuses it then, and so loses what it has sent
-//!   into the dead connection. Here the client's next connection supersedes the old one: it proves
-//!   that it is the client's by the private id, and that it is the later one by the order in which
-//!   the server heard of both. It waits for half a second first, because a client that leaves on
-//!   purpose and comes back at once may have its goodbye under way on the old connection. The
-//!   client does nothing for that, so it works with the official ones. A client that had two live
-//!   connections with one private id would have the first ended.
+//!   changes networks. Socket.IO's own server refuses it then, and so loses what it has sent into
+//!   the dead connection. Here the client's next connection supersedes the old one: the private id
+//!   proves that it is the client's, and the order in which the server heard of both proves that it
+//!   is the later one. It waits for half a second first, because a client that leaves on purpose
+//!   and comes back at once may have its goodbye in flight on the old connection. The client need
+//!   not do anything, so this works with the official ones. If a client had two live connections
+//!   with one private id, the first would be ended.
 //! - Missed packets, like all events that are kept, go out in portions ([`Options::queued_max`])
-//!   that leave room in the connection's queue for what the application sends beside them, and for
-//!   pings.
+//!   that leave room in the connection's queue for what else the application sends, and for pings.
 //! - A session that either side has ended on purpose is gone.
-//! - With a [`Storage`] that lasts ([`Sqlite`]) it holds across restarts, also when the process was
-//!   killed or the power failed. A window goes on from the moment of the kill, to a twentieth of
-//!   it.
+//! - With a [`Storage`] that lasts ([`Sqlite`]) it holds across restarts, even if the process was
+//!   killed or the power failed. After a kill, a session's window counts from the moment of the
+//!   kill, to within a twentieth of it.
 //! - A storage that fails for a moment (a full disk, an error) delays events and loses none: see
 //!   [`Storage`], [`Census::unsaved`].
 //! - Hostile clients cannot make it grow: what is kept is limited by [`Options`], and a client that
-//!   would need what was dropped is refused. When clients have gone and their time is over, nothing
+//!   would need what was dropped is refused. Once clients have gone and their time is up, nothing
 //!   is left ([`Recovery::census`]).
 //!
 //! # What to know
 //!
-//! - Use [`Session::id`] for what others are told, [`Session::emit`] for events to one client,
+//! - Use [`Session::id`] for what other clients see, [`Session::emit`] for events to one client,
 //!   [`Session::join`] for rooms and [`Session::on_disconnect`] for the disconnect handler. The
-//!   methods of the socket with these names do not pass the adapter: what they do is not recovered,
-//!   or only as their documentation says.
-//! - Events with acknowledgement and volatile events are not recovered, as with Socket.IO's own
-//!   server.
-//! - Socket.IO's client takes *any* text at the end of an event for an offset. An event that is not
-//!   recovered should therefore not end with a text: a client that names it as its offset is
-//!   refused.
-//! - An application that stores what it emits can be killed in between. It says where each event
-//!   comes from ([`Recovery::emit_at`]), and emits again when it starts what came after
-//!   [`Recovery::position`]. What it emits for one position more than once, to different sessions,
-//!   it emits [together](Recovery::together).
+//!   methods of the socket with these names bypass the adapter: what they do is not recovered, or
+//!   only as their documentation says.
+//! - Events with acknowledgement and volatile events are not recovered; nor does Socket.IO's own
+//!   server recover them.
+//! - Socket.IO's client takes *any* text at the end of an event for an offset. So an event that is
+//!   not recovered should not end with a text: a client that names it as its offset is refused.
+//! - An application that stores what it emits can be killed in between. So it should say where each
+//!   event comes from ([`Recovery::emit_at`]), and when it starts, emit again what came after
+//!   [`Recovery::position`]. If it emits several events for one position, to different sessions, it
+//!   should do so [together](Recovery::together).
 //! - If the process dies while its storage fails, sessions come back as they were last kept, and
-//!   what was not kept was sent to nobody.
+//!   what was not kept was never sent.
 //! - The common (JSON) parser only. One server process only: the books are not shared.
 
 #![forbid(unsafe_code)]
@@ -123,7 +121,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long to wait before a storage that has failed is asked again.
+/// How long to wait before retrying a storage that has failed.
 const RETRY: Duration = Duration::from_millis(200);
 
 /// A socket of a server with recovery.
@@ -142,7 +140,7 @@ struct Shared {
     /// How many connections the server has heard of.
     arrivals: AtomicU64,
     keeps_time: AtomicBool,
-    /// The storage is behind, and should be asked again soon.
+    /// Notified when the storage is behind, and should be retried soon.
     behind: Arc<Notify>,
 }
 
@@ -171,14 +169,13 @@ impl Recovery {
         Ok(recovery)
     }
 
-    /// No recovery: everything behaves as if this crate were not there, which is Socket.IO's
-    /// default.
+    /// No recovery: everything behaves as if this crate were not there, as is Socket.IO's default.
     #[must_use]
     pub fn off() -> Self {
         Self(None)
     }
 
-    /// Whether there is any recovery.
+    /// Whether recovery is on.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.0.is_some()
@@ -195,7 +192,7 @@ impl Recovery {
     }
 
     /// Emits an event to some sessions of a namespace, which get it after their recovery if not
-    /// before. It is kept once, for all of them. While the storage fails for a moment, it waits.
+    /// before. It is kept once, for all of them. It waits while the storage fails for a moment.
     ///
     /// # Errors
     ///
@@ -210,10 +207,10 @@ impl Recovery {
         self.emit_from(namespace, sessions, (event, data), None)
     }
 
-    /// The same of an event that comes from a log of the application, such as the rows of its own
-    /// database, in ascending order of their `position` there. Between storing a row and emitting
-    /// it the process may be killed; so when it starts again, it emits once more what comes after
-    /// [`Recovery::position`], to the sessions that wait.
+    /// Like [`emit`](Self::emit), for an event that comes from a log of the application, such as
+    /// the rows of its own database, in ascending order of their `position` there. The process may
+    /// be killed between storing a row and emitting it; so when it starts again, it should emit to
+    /// the waiting sessions again what comes after [`Recovery::position`].
     ///
     /// # Errors
     ///
@@ -244,9 +241,9 @@ impl Recovery {
         }
     }
 
-    /// Does what `act` does to sessions and events as one: it is kept together, which for a disk is
-    /// one `fsync`, and events go out when it is. So a process that is killed in between has kept
-    /// all of it, or nothing. What else is changed meanwhile, by other threads, waits with it.
+    /// Does what `act` does to sessions and events atomically: it is kept together, which for a
+    /// disk is one `fsync`, and events are sent once it is. So a process that is killed in between
+    /// has kept all of it, or nothing. Changes made meanwhile by other threads wait with it.
     ///
     /// # Errors
     ///
@@ -258,13 +255,13 @@ impl Recovery {
     }
 
     /// The highest position of [`Recovery::emit_at`] that the storage knows from earlier processes.
-    /// What came after it was sent to nobody.
+    /// Nothing after it was ever sent.
     #[must_use]
     pub fn position(&self) -> Option<i64> {
         self.books()?.position()
     }
 
-    /// What there is in the books.
+    /// What is in the books.
     #[must_use]
     pub fn census(&self) -> Census {
         self.books()
@@ -282,11 +279,12 @@ impl Recovery {
             .collect()
     }
 
-    /// Closes the storage, for a server that ends. What happens from now on is not kept.
+    /// Closes the storage, for a server that is shutting down. What happens from now on is not
+    /// kept.
     pub fn close(&self) {
         if let Some(mut books) = self.books() {
             books.resume();
-            // Should this fail, the sessions have been away for a moment longer or shorter than
+            // If this fails, the sessions merely count as away for a moment longer or shorter than
             // they were.
             drop(books.tick(Instant::now(), SystemTime::now()));
             books.close();
@@ -343,7 +341,7 @@ impl Recovery {
         }
     }
 
-    /// Looks after expired sessions and a storage that is behind from now on, until the server is
+    /// From now on, looks after expired sessions and a storage that is behind, until the server is
     /// gone; where there is no runtime yet, from the first connection on.
     fn keep_time(&self) {
         let (Some(shared), Ok(runtime)) = (&self.0, Handle::try_current()) else {
@@ -364,14 +362,14 @@ impl Recovery {
         });
     }
 
-    /// Does what is due; says whether the storage could not do all of it.
+    /// Does what is due; returns whether the storage could not do all of it.
     fn look_after(&self, pulse: Duration) -> bool {
         let Some(mut books) = self.books() else {
             return false;
         };
         let sessions = books.resume();
         self.deliver(&mut books, sessions);
-        // Until the next time, we are alive.
+        // We count as alive until the next time.
         let alive_until = SystemTime::now() + pulse;
         let told = books.tick(Instant::now(), alive_until);
         told.is_err_and(|error| error.may_pass()) || books.is_behind()
@@ -404,7 +402,7 @@ impl<'a> Held<'a> {
 }
 
 impl Drop for Held<'_> {
-    /// After a panic: what was done so far is kept, as without this.
+    /// After a panic: what has been done so far is kept, as it would be without this.
     fn drop(&mut self) {
         drop(self.end());
     }

@@ -10,18 +10,18 @@ use tokio::time::Instant;
 /// The place of a packet in the log. Never used twice within one log.
 pub(crate) type Sequence = u64;
 
-/// One event, ready to be sent again.
+/// One event, ready to be resent.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
     /// The arguments as JSON, the offset last.
     pub(crate) event: Str,
-    /// What the placeholders in the arguments stand for.
+    /// What the placeholders in the arguments refer to.
     pub(crate) attachments: Option<VecDeque<Bytes>>,
     sent: Instant,
 }
 
 impl Packet {
-    /// What socketioxide is given to send.
+    /// What we give socketioxide to send.
     pub(crate) fn value(&self) -> Value {
         Value::Str(self.event.clone(), self.attachments.clone())
     }
@@ -32,7 +32,7 @@ impl Packet {
     }
 }
 
-/// A run of packets without a gap: the oldest leave first.
+/// A run of packets without a gap: the oldest are dropped first.
 #[derive(Debug)]
 pub(crate) struct Log {
     tag: String,
@@ -43,7 +43,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// An empty log whose first packet will be number `first`. Its `tag` sets its offsets apart
+    /// An empty log whose first packet will be number `first`. Its `tag` distinguishes its offsets
     /// from those of other logs, and from other texts that a client may take for one: Socket.IO's
     /// client remembers any text that an event ends with.
     pub(crate) fn new(tag: String, first: Sequence, bytes_max: usize) -> Self {
@@ -71,8 +71,8 @@ impl Log {
         self.packets.get(usize::try_from(index).ok()?)
     }
 
-    /// Appends a packet under the number [`next`](Self::next); older ones that are too much then
-    /// are dropped.
+    /// Appends a packet under the number [`next`](Self::next), and drops old ones to stay within
+    /// the limit.
     pub(crate) fn push(&mut self, event: Str, attachments: Option<VecDeque<Bytes>>, sent: Instant) {
         let packet = Packet {
             event,
@@ -115,12 +115,12 @@ impl Log {
         }
     }
 
-    /// How many bytes the packets have.
+    /// How many bytes the packets take.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// A private id that tells whose it is, as offsets do.
+    /// A private id that shows which log it belongs to, as offsets do.
     pub(crate) fn private_id(&self, secret: &str) -> String {
         format!("{}.{secret}", self.tag)
     }
@@ -131,7 +131,7 @@ impl Log {
         rest.is_some_and(|rest| rest.starts_with('.'))
     }
 
-    /// Whether a private id is like one of ours.
+    /// Whether a private id looks like one of ours.
     pub(crate) fn could_be_anothers(&self, private_id: &str) -> bool {
         let tag = private_id.split_once('.');
         tag.is_some_and(|(tag, _)| tag.len() == self.tag.len())
@@ -145,19 +145,19 @@ pub(crate) enum Offset {
     Ours(Sequence),
     /// An offset of another log.
     Anothers,
-    /// Another text, at the end of some event.
+    /// Any other text, at the end of some event.
     None,
 }
 
-/// The tag and the number of an offset.
+/// Splits an offset into tag and number.
 fn split(offset: &str) -> Option<(&str, Sequence)> {
     let (tag, number) = offset.rsplit_once('-')?;
     let sequence = Sequence::from_str_radix(number, 16).ok()?;
-    // A number can be written in several ways; an offset cannot.
+    // A number can be written in several ways; an offset only in one.
     (format!("{sequence:x}") == number).then_some((tag, sequence))
 }
 
-/// The number of the packet whose event ends like this: `…,"tag-1a"]`.
+/// The number of the packet whose event ends with these bytes: `…,"tag-1a"]`.
 pub(crate) fn at_end(event: &[u8]) -> Option<Sequence> {
     let offset = event
         .strip_suffix(b"\"]")?

@@ -2,42 +2,43 @@
 
 use std::time::Duration;
 
-/// How recovery is to behave. The names in brackets are those of Socket.IO's
+/// How recovery should behave. The names in parentheses are those of Socket.IO's
 /// `connectionStateRecovery`.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long a session waits for its client after a disconnection was noticed
+    /// How long a session waits for its client after its disconnection was noticed
     /// (`maxDisconnectionDuration`).
     pub max_disconnection: Duration,
-    /// Whether the middlewares of a namespace are left out when a session is recovered
+    /// Whether a namespace's middlewares are skipped when a session is recovered
     /// (`skipMiddlewares`).
     pub skip_middlewares: bool,
-    /// How long a dead connection may go unnoticed. Packets older than this have reached a client
+    /// How long a dead connection may go unnoticed: packets older than this have reached any client
     /// that is still connected. At least the server's `pingInterval` plus `pingTimeout`;
-    /// engineioxide needs the interval twice for clients that send a pong unasked.
+    /// engineioxide needs the interval twice for clients that send unsolicited pongs.
     pub detection: Duration,
-    /// How often to look for sessions that have waited long enough, at most: twenty times in
-    /// `max_disconnection` in any case. A storage that lasts is told as often that the process is
-    /// alive, so a session whose server was killed may be kept for so much longer, and not shorter.
+    /// The longest interval between looks for sessions that have waited long enough; there are at
+    /// least twenty looks in `max_disconnection`. A storage that lasts is told each time that the
+    /// process is alive, so after a kill a session may be kept longer by up to this much, but not
+    /// shorter.
     pub tick: Duration,
-    /// The most sessions that wait at a time. One more, and the one that has waited longest is
+    /// The most sessions that wait at a time. Beyond that, the one that has waited longest is
     /// forgotten.
     pub sessions_max: usize,
     /// The most packets that are put into the queue of a connection before one of them has left it.
-    /// socketioxide's `max_buffer_size` must leave room beside them for what is sent otherwise, or
-    /// that is lost, and with a ping the connection.
+    /// socketioxide's `max_buffer_size` must leave room beside them for what else is sent;
+    /// otherwise that is lost, and if it is a ping, so is the connection.
     pub queued_max: usize,
     /// The most bytes of packets that are put into the queue of a connection before one of them has
-    /// left it; one packet may exceed it alone.
+    /// left it; a single packet may exceed this.
     pub queued_bytes_max: usize,
     /// The most bytes of packets in the queues of all connections together: each may have its
     /// share.
     pub all_queued_bytes_max: usize,
-    /// The most packets that are kept for one session. One more, and the oldest is forgotten; a
+    /// The most packets that are kept for one session. Beyond that, the oldest is forgotten; a
     /// client that would need it is refused.
     pub packets_max: usize,
     /// The most bytes of packets that are kept for all sessions together; a packet counts once,
-    /// however many sessions it is for. One more, and the oldest packets are forgotten, as above.
+    /// however many sessions it is for. Beyond that, the oldest packets are forgotten, as above.
     pub bytes_max: usize,
 }
 
@@ -62,8 +63,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How long a packet may be needed, or asked for: as long as nobody notices that its receiver
-    /// is gone, and then until that one's time is over.
+    /// How long a packet may be needed, or asked for: until its receiver's loss is noticed, and
+    /// then until that session's time is up.
     pub(crate) fn retention(&self) -> Duration {
         self.detection + self.max_disconnection
     }

@@ -18,25 +18,25 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
-    /// No session has this private id: it is invented, or its session ended so long ago that nobody
-    /// remembers why.
+    /// No session has this private id: it is made up, or its session ended so long ago that the
+    /// reason has been forgotten.
     #[error("no session has this private id")]
     Unknown,
-    /// Another server has given out this private id, or this one before it was restarted without a
+    /// Another server issued this private id, or this one did before it was restarted without a
     /// storage that lasts.
     #[error("the session was another server's, or has ended with this one's last process")]
     ServerRestarted,
-    /// One side has ended the session on purpose.
+    /// One side ended the session on purpose.
     #[error("the session was ended on purpose")]
     LeftOnPurpose,
     /// The session has waited longer than `max_disconnection`.
     #[error("the session has expired")]
     Expired,
-    /// So many others have begun to wait since that it had to make room for them.
+    /// The session had to make room: too many others have begun to wait since.
     #[error("the session had to make room for others")]
     NoRoom,
-    /// The session is in use by a connection that its client has made after this one. (The client
-    /// has given up this connection; what it had said on it before came late.)
+    /// The session is in use by a connection that its client made after this one. (The client has
+    /// given this connection up; what it said on it before came late.)
     #[error("a later connection of the client has the session")]
     Superseded,
     /// Packets after this offset are no longer there.

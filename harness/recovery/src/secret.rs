@@ -1,4 +1,4 @@
-//! Texts that nobody can guess.
+//! Unguessable texts.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 ///
 /// # Panics
 ///
-/// If the operating system has no entropy to give, for then there is nothing to protect a session.
+/// If the operating system has no entropy to give, as then nothing could protect a session.
 pub(crate) fn draw(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     getrandom::fill(&mut random).expect("the operating system gives entropy");

@@ -1,4 +1,4 @@
-//! What a server's handlers know of a session.
+//! What a server's handlers know about a session.
 
 use crate::adapter::RecoveryAdapter;
 use crate::number::Number;
@@ -16,7 +16,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-/// The session of a connection: an extractor for the handlers of a namespace that is under
+/// The session of a connection: an extractor for the handlers of a namespace wrapped by
 /// [`Recovery::protect`].
 #[derive(Clone)]
 pub struct Session(Arc<Parts>);
@@ -99,15 +99,15 @@ impl Session {
         self.0.number
     }
 
-    /// The public id, which stays the same when the session is recovered. The client knows this one
-    /// as `socket.id`; socketioxide's `socket.id` is that of the connection, and equal only at
+    /// The public id, which stays the same when the session is recovered. The client knows it as
+    /// `socket.id`; socketioxide's `socket.id` is that of the connection, which only equals it at
     /// first. The session is in the room of this name.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// The path of its namespace.
+    /// The path of the session's namespace.
     #[must_use]
     pub fn namespace(&self) -> &str {
         &self.0.namespace
@@ -120,7 +120,7 @@ impl Session {
         self.0.recovered
     }
 
-    /// Why the client did not get the session that it asked for, if it asked for one.
+    /// Why the client did not get the session it asked for, if it asked for one.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         self.0.refusal
@@ -137,11 +137,10 @@ impl Session {
         self.0.superseded.store(true, Ordering::Relaxed);
     }
 
-    /// What the client has missed is not sent to it on this connection: the application sends that
-    /// in a way of its own, because it knows that the client lacks more than was emitted to the
-    /// session. To be called in a middleware
-    /// ([`Options::skip_middlewares`](crate::Options::skip_middlewares) is off then); later, it has
-    /// been sent.
+    /// What the client has missed is not sent on this connection: the application sends it in its
+    /// own way, because it knows that the client lacks more than was emitted to the session. Call
+    /// this in a middleware (so [`Options::skip_middlewares`](crate::Options::skip_middlewares)
+    /// must be off); later, it has already been sent.
     pub fn leave_out_missed(&self) {
         self.0.leaves_out.store(true, Ordering::Relaxed);
     }
@@ -153,18 +152,19 @@ impl Session {
     }
 
     /// The private id, for a client that is not shown the CONNECT packet. It is a secret between
-    /// server and client: who knows it can take the session over. None without recovery.
+    /// server and client: any client that knows it can take the session over. None without
+    /// recovery.
     #[must_use]
     pub fn private_id(&self) -> Option<&str> {
         self.0.private_id.as_deref()
     }
 
-    /// Joins a room. The room is kept, like the session, when the process is killed; one that was
-    /// joined through the socket is noticed when the connection is lost, and not before.
+    /// Joins a room. The room is kept, like the session, if the process is killed; a room joined
+    /// through the socket is only noticed when the connection is lost.
     ///
     /// # Errors
     ///
-    /// [`StorageError`] if it cannot be kept; then the room is not joined.
+    /// [`StorageError`] if this cannot be kept; then the room is not joined.
     pub fn join(&self, room: impl Into<String>) -> Result<(), StorageError> {
         let (room, socket) = (room.into(), self.0.socket.upgrade());
         let Some(mut books) = self.0.recovery.books() else {
@@ -182,7 +182,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`StorageError`] if that could not be kept; the room is left all the same.
+    /// [`StorageError`] if this could not be kept; the room is left all the same.
     pub fn leave(&self, room: impl Into<String>) -> Result<(), StorageError> {
         let room = room.into();
         let mut books = self.0.recovery.books();
@@ -197,7 +197,7 @@ impl Session {
     }
 
     /// What was last given to [`set_data`](Self::set_data), in this connection or an earlier one of
-    /// the session; none if that was nothing, or something else. Socket.IO's `socket.data`.
+    /// the session; none if there is nothing, or it is of another type. Socket.IO's `socket.data`.
     #[must_use]
     pub fn data<T: DeserializeOwned>(&self) -> Option<T> {
         let data = self.0.recovery.books()?.data(self.0.number);
@@ -218,14 +218,15 @@ impl Session {
     }
 
     /// Emits an event to this session, which gets it after its recovery if not before. What
-    /// socketioxide's own `socket.emit` sends is lost with the connection: it passes no adapter.
+    /// socketioxide's own `socket.emit` sends is lost with the connection: it bypasses the adapter.
     ///
     /// # Errors
     ///
     /// [`StorageError`] if the event is not JSON, or could not be kept; then it is not sent.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), StorageError> {
         let Some(mut books) = self.0.recovery.books() else {
-            // A connection that is closed or full loses it, as without this crate.
+            // If the connection is closed or its queue full, the event is lost, as without this
+            // crate.
             let socket = self.0.socket.upgrade();
             socket.inspect(|socket| drop(socket.emit(event, data)));
             return Ok(());
@@ -237,9 +238,9 @@ impl Session {
         }
     }
 
-    /// Lets go of the connection, as if it had been lost: the session waits for its client,
-    /// whatever becomes of the connection. For clients that cannot close a connection without
-    /// disconnecting from the namespace, which would end the session.
+    /// Detaches the session from the connection, as if that had been lost: the session waits for
+    /// its client, whatever becomes of the connection. For clients that cannot close a connection
+    /// without disconnecting from the namespace, which would end the session.
     pub fn release(&self) {
         if let Some(socket) = self.0.socket.upgrade() {
             let recovery = &self.0.recovery;
@@ -247,7 +248,7 @@ impl Session {
         }
     }
 
-    /// Whether the session is still there: it has a connection, or waits for one.
+    /// Whether the session still exists: it has a connection, or waits for one.
     #[must_use]
     pub fn exists(&self) -> bool {
         let books = self.0.recovery.books();
@@ -277,7 +278,7 @@ impl Session {
 }
 
 impl std::fmt::Debug for Session {
-    /// Without the private id, which must not get into a log file.
+    /// Without the private id, which must not end up in a log file.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Session")

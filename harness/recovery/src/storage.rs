@@ -1,7 +1,7 @@
-//! Where sessions and packets are kept beyond the life of a process.
+//! Where sessions and packets are kept beyond the lifetime of a process.
 //!
 //! The working state is always in memory, in one place, whatever the storage. A [`Storage`] is its
-//! journal: it is told of every change *before* the change can be seen from outside, and gives back
+//! journal: it is told of every change *before* the change is visible from outside, and returns
 //! what it knows when the next process starts.
 
 mod sqlite;
@@ -15,13 +15,13 @@ use std::time::SystemTime;
 
 /// Keeps sessions and packets for the next process.
 ///
-/// A method that returns `Ok` promises that what it was given is there after a restart; after a
-/// power failure too, if a packet may be sent to anybody before it is lost: a session that is
-/// recovered must not miss what others have got. It is called under the lock of the layer, so it
-/// should be quick.
+/// A method that returns `Ok` promises that what it was given is still there after a restart. If it
+/// could be lost in a power failure, no packet may be sent before it is safe from that too: a
+/// recovered session must not miss what others have received. Methods are called under the layer's
+/// lock, so they should be quick.
 ///
-/// What fails with an error that [may pass](StorageError::may_pass) is tried again, in the order in
-/// which it was asked for, until it succeeds.
+/// What fails with an error that [may pass](StorageError::may_pass) is retried in the order in
+/// which it was requested, until it succeeds.
 pub trait Storage: Send + 'static {
     /// Everything that was kept. Called once, first.
     ///
@@ -44,15 +44,15 @@ pub trait Storage: Send + 'static {
     /// [`StorageError`] if they are still there.
     fn forget(&mut self, sessions: &[u64]) -> Result<(), StorageError>;
 
-    /// Keeps a packet and whom it is for. It is sent when this has returned.
+    /// Keeps a packet and its receivers. It is sent once this has returned.
     ///
     /// # Errors
     ///
     /// [`StorageError`] if it was not kept; then it is not sent either.
     fn append(&mut self, packet: &SavedPacket) -> Result<(), StorageError>;
 
-    /// Does what `act` asks of this storage as one: all of that is kept, or nothing. For a disk it
-    /// is one `fsync` instead of many.
+    /// Runs `act`, keeping all that it asks of this storage, or nothing. For a disk this is one
+    /// `fsync` instead of many.
     ///
     /// # Errors
     ///
@@ -63,9 +63,9 @@ pub trait Storage: Send + 'static {
     ) -> Result<(), StorageError>;
 
     /// Forgets the packets with numbers below this one, except which of them was the last for each
-    /// session ([`Saved::forgotten`]), and notes until when the process is sure to be alive, unless
-    /// it calls this again before: a session that is connected when the process is killed was
-    /// connected until then, at the latest.
+    /// session ([`Saved::forgotten`]), and notes until when the process is alive for certain,
+    /// unless it calls this again before then: a session that is connected when the process is
+    /// killed was connected until then at the latest.
     ///
     /// # Errors
     ///
@@ -76,8 +76,8 @@ pub trait Storage: Send + 'static {
 /// What a storage knows when a process starts.
 #[derive(Debug, Default)]
 pub struct Saved {
-    /// What sets the offsets of this storage apart from those of others: a random text, the same
-    /// for as long as the storage lives.
+    /// What distinguishes the offsets of this storage from those of others: a random text, the same
+    /// for the lifetime of the storage.
     pub tag: String,
     /// The number of the next packet; one more than the highest ever kept.
     pub next: u64,
@@ -86,14 +86,14 @@ pub struct Saved {
     pub sessions: Vec<SavedSession>,
     /// The packets, ascending by number and without a gap.
     pub packets: Vec<SavedPacket>,
-    /// Of sessions that were sent packets which have been [forgotten](Storage::tick), the number of
-    /// the last of these.
+    /// For sessions that were sent packets which have been [forgotten](Storage::tick), the number
+    /// of the last of these.
     pub forgotten: BTreeMap<u64, u64>,
     /// The highest [position](SavedPacket::position) ever kept.
     pub position: Option<i64>,
 }
 
-/// A session that is kept.
+/// A session as it is kept.
 #[derive(Clone, Debug)]
 pub struct SavedSession {
     /// Its number, unique in this storage.
@@ -116,7 +116,7 @@ pub struct SavedSession {
     pub away_since: Option<SystemTime>,
 }
 
-/// A packet that is kept.
+/// A packet as it is kept.
 #[derive(Clone, Debug)]
 pub struct SavedPacket {
     /// Its number.
@@ -132,14 +132,14 @@ pub struct SavedPacket {
 }
 
 impl SavedPacket {
-    /// How much it is, roughly.
+    /// Its size, roughly.
     pub(crate) fn bytes(&self) -> usize {
         let attachments: usize = self.attachments.iter().map(Bytes::len).sum();
         self.event.len() + attachments + size_of_val(&*self.receivers)
     }
 }
 
-/// Why a storage could not do what it was asked.
+/// Why a storage could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 #[error("the storage of sessions failed: {source}")]
 pub struct StorageError {
@@ -156,7 +156,7 @@ impl StorageError {
         }
     }
 
-    /// The same of something that may succeed later: the disk is full, say. Nothing was changed.
+    /// The same for something that may succeed later: say, the disk is full. Nothing was changed.
     pub fn passing(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self {
             may_pass: true,
@@ -164,14 +164,14 @@ impl StorageError {
         }
     }
 
-    /// Whether the same may succeed later.
+    /// Whether the same request may succeed later.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         self.may_pass
     }
 }
 
-/// Keeps nothing: sessions end with the process. Socket.IO's in-memory adapter does the same.
+/// Keeps nothing: sessions end with the process, as with Socket.IO's in-memory adapter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory;
 
@@ -208,5 +208,5 @@ impl Storage for Memory {
     }
 }
 
-/// The length of a tag: enough that two storages never draw the same.
+/// The length of a tag: enough that no two storages draw the same.
 const TAG_BYTES: usize = 9;

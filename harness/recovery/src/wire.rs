@@ -1,9 +1,9 @@
 //! What clients see: socketioxide's service with the private id in its CONNECT packets.
 //!
 //! Packets from a client need no change: its private id and offset are ordinary fields of CONNECT's
-//! payload, which handlers see. Of the packets to a client, only the answer to CONNECT is changed,
-//! and of those with an offset it is noted that they have left the queue. Over a WebSocket that is
-//! done in the stream (`frames`), over polling in the response's body.
+//! payload, which handlers see. Of the packets to a client, only the answer to CONNECT is changed;
+//! those with an offset are noted as having left the queue. Over WebSocket this is done in the
+//! stream (`frames`), over polling in the response's body.
 
 mod frames;
 mod greeting;
@@ -32,9 +32,9 @@ const PATH: &str = "/socket.io";
 /// What the query of a poll contains.
 const POLLING: &str = "transport=polling";
 
-/// When the server has heard of a connection first: counts them, in a request's extensions. A
-/// client hears from the server before it says which session it wants, so a connection with a
-/// higher number is one that it has begun later.
+/// When the server first heard of a connection, as a count in a request's extensions. A client
+/// hears from the server before it says which session it wants, so the connection with the higher
+/// number is the one it made later.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival(pub(crate) u64);
 
@@ -42,7 +42,7 @@ pub(crate) struct Arrival(pub(crate) u64);
 type Upgraded = Frames<TokioIo<hyper::upgrade::Upgraded>>;
 
 impl Recovery {
-    /// Puts the wire's part of recovery around a service of socketioxide.
+    /// Wraps a service of socketioxide in recovery's part of the wire.
     pub fn around_service<S: Clone>(
         &self,
         inner: SocketIoService<S, RecoveryAdapter>,
@@ -54,8 +54,7 @@ impl Recovery {
         }
     }
 
-    /// Puts the wire's part of recovery around a layer of socketioxide: a layer for axum and
-    /// others.
+    /// Wraps a layer of socketioxide in recovery's part of the wire: a layer for axum and others.
     #[must_use]
     pub fn around(&self, layer: SocketIoLayer<RecoveryAdapter>) -> Around {
         Around {
@@ -80,7 +79,7 @@ impl<S: Clone> Layer<S> for Around {
     }
 }
 
-/// A service of socketioxide whose clients are told their private ids.
+/// A service of socketioxide that tells clients their private ids.
 #[derive(Clone)]
 pub struct RecoveryService<S> {
     inner: S,
@@ -89,7 +88,7 @@ pub struct RecoveryService<S> {
 }
 
 impl<S> RecoveryService<S> {
-    /// Says under which path Socket.IO is served, if not under `/socket.io`.
+    /// Sets the path under which Socket.IO is served, if not `/socket.io`.
     #[must_use]
     pub fn at_path(self, path: &'static str) -> Self {
         Self { path, ..self }
@@ -154,8 +153,8 @@ where
     }
 }
 
-/// A poll that waits for its answer. If its connection closes before, the client is gone, as with
-/// Socket.IO's own server ("poll connection closed prematurely"); engineioxide would notice it at
+/// A poll that waits for its answer. If its connection closes first, the client is gone, as with
+/// Socket.IO's own server ("poll connection closed prematurely"); engineioxide would only notice at
 /// the next heartbeat, and refuse the client its session until then.
 struct Poll {
     recovery: Recovery,
@@ -171,7 +170,7 @@ impl Drop for Poll {
 }
 
 impl Recovery {
-    /// The end of an event passes the wire; so its packet has left the queue.
+    /// The end of an event passes the wire, so its packet has left the queue.
     fn passes(&self, socket: Sid, end: &[u8]) {
         if let (Some(shared), Some(packet)) = (&self.0, log::at_end(end)) {
             shared.flow.passes(socket, packet);
@@ -200,7 +199,7 @@ fn head<B>(request: &Request<B>) -> Request<()> {
 }
 
 /// A request for a WebSocket. The inner service checks and answers it; it finds no connection to
-/// take over, because that is ours, and gets the one that we have put a layer around.
+/// take over, because we have that, and gets the one that we have wrapped.
 async fn upgraded<S, R, E>(
     mut service: RecoveryService<S>,
     upgrade: Option<OnUpgrade>,

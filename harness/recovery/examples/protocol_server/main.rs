@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let service = service.clone();
         tokio::spawn(async move {
             let served = http1::Builder::new().serve_connection(TokioIo::new(connection), service);
-            // A client that goes away in the middle of a request is nothing to tell of.
+            // A client that disconnects in the middle of a request is not worth reporting.
             served.with_upgrades().await.ok();
         });
     }

@@ -1,5 +1,4 @@
-//! What the cases of the protocols expect of a server: it echoes, in the namespaces `/` and
-//! `/custom`.
+//! What the protocol test cases expect of a server: it echoes, in the namespaces `/` and `/custom`.
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -17,17 +16,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower_service::Service as Serve;
 
-/// How often there is a ping.
+/// How often the server pings.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_millis(300);
-/// How long the answer to it may take.
+/// How long the answer to a ping may take.
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long a connection may be without a namespace.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) type Service = RecoveryService<SocketIoService<Elsewhere, RecoveryAdapter>>;
 
-/// - It tells who connects what it was given: the event `auth` with CONNECT's payload.
-/// - It answers `message` with `message-back`, and the same arguments.
+/// - It reports CONNECT's payload to each client that connects, in the event `auth`.
+/// - It answers `message` with `message-back` and the same arguments.
 /// - It acknowledges `message-with-ack` with its arguments.
 pub(crate) fn service(recovery: &Recovery) -> Service {
     let (service, io) = SocketIo::builder()
@@ -46,7 +45,7 @@ async fn greet_and_echo(socket: SocketRef, TryData(auth): TryData<rmpv::Value>) 
     socket.on(
         "message",
         async |socket: SocketRef, Data(said): Data<Arguments>| {
-            // An error says that the client is gone.
+            // An error means that the client is gone.
             socket.emit("message-back", &said).ok();
         },
     );
@@ -60,7 +59,7 @@ async fn greet_and_echo(socket: SocketRef, TryData(auth): TryData<rmpv::Value>) 
     socket.emit("auth", &auth.unwrap_or(nothing)).ok();
 }
 
-/// What there is beside Socket.IO: nothing.
+/// What is served besides Socket.IO: nothing.
 #[derive(Clone)]
 pub(crate) struct Elsewhere;
 
@@ -102,7 +101,7 @@ impl<'de> Deserialize<'de> for Arguments {
                 Ok(Arguments(arguments))
             }
         }
-        // JSON does not ask how many there are.
+        // JSON does not ask for the number of arguments.
         deserializer.deserialize_tuple(0, Each)
     }
 }

@@ -1,4 +1,4 @@
-//! Packets: whom they are for, and how far they have come.
+//! Packets: which sessions they are for, and how far they have got.
 
 use super::Books;
 use super::entry::Place;
@@ -18,24 +18,24 @@ use tokio::time::Instant;
 pub(crate) enum Sent {
     Taken,
     QueueFull,
-    /// The socket is closed; its disconnection will be told.
+    /// The socket is closed; its disconnection will be reported.
     Closed,
 }
 
-/// How far the packets of a session have come.
+/// How far the packets of a session have got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// There is nothing more to send, or nobody to send it to.
+    /// There is nothing more to send, or no connection to send it on.
     Done,
-    /// The queue is full, or as full as it may be.
+    /// The queue is full, or as full as we may make it.
     Later,
     /// Packets that were not sent yet had to be forgotten: the connection must end.
     Gap,
 }
 
 impl Books {
-    /// Whom a broadcast is for, ascending: `connected` are the sockets that socketioxide found,
-    /// and the sockets among them without a session are given back.
+    /// The sessions that a broadcast is for, ascending: `connected` are the sockets that
+    /// socketioxide found; those without a session are returned as well.
     pub(crate) fn receivers(
         &self,
         namespace: &Str,
@@ -55,7 +55,7 @@ impl Books {
         (receivers, strangers)
     }
 
-    /// Writes a packet into the books of everyone it is for. It must not be sent before.
+    /// Writes a packet into the books of every session it is for. It must not be sent before that.
     pub(crate) fn publish(
         &mut self,
         (event, attachments): (&Str, Option<VecDeque<Bytes>>),
@@ -95,8 +95,8 @@ impl Books {
         }
     }
 
-    /// Puts what a live session was not sent yet into its socket's queue, as long as enough of that
-    /// is left for others: what waits to be kept first is not sent.
+    /// Puts what a live session has not been sent yet into its socket's queue, as long as that
+    /// leaves enough room for others. What still waits to be kept is not sent.
     pub(crate) fn deliver(
         &mut self,
         number: Number,
@@ -109,7 +109,7 @@ impl Books {
             return Progress::Done;
         };
         let unkept = self.journal.first_waiting().unwrap_or(Sequence::MAX);
-        // What leaves the queue of a connection that does not come through our service is not seen.
+        // We do not see what leaves the queue of a connection that bypasses our service.
         let share = self.options.all_queued_bytes_max / self.by_socket.len().max(1);
         let bytes_max = self.options.queued_bytes_max.min(share);
         let (mut room, mut bytes) = match (entry.arrival, self.flow.queued(socket)) {
@@ -158,8 +158,8 @@ impl Books {
         progress
     }
 
-    /// What there is for a live session by now is not sent on this connection. It stays in the
-    /// books, for a client that comes back once more before it was sent anything.
+    /// What a live session has missed so far is not sent on this connection. It stays in the books,
+    /// for a client that reconnects before it was sent anything.
     pub(crate) fn leave_out_missed(&mut self, number: Number) {
         let Some(entry) = self.sessions.get_mut(&number) else {
             return;
@@ -170,12 +170,13 @@ impl Books {
         }
     }
 
-    /// Somebody is to wait until the queue of a live session empties; says whether nobody did yet.
+    /// Notes that a task waits for the queue of a live session to empty; returns whether none did
+    /// before.
     pub(crate) fn wait(&mut self, number: Number) -> bool {
         !self.set_waiting(number, true)
     }
 
-    /// Nobody waits any more.
+    /// No task waits any more.
     pub(crate) fn stop_waiting(&mut self, number: Number) {
         self.set_waiting(number, false);
     }
@@ -187,7 +188,7 @@ impl Books {
         }
     }
 
-    /// Ends a live session that has missed something, and names the socket that must be ended.
+    /// Ends a live session that has missed something, and returns the socket to be disconnected.
     pub(crate) fn disown(&mut self, number: Number) -> Option<Sid> {
         let entry = self.sessions.get_mut(&number)?;
         let Place::Live { connection, .. } = &entry.place else {

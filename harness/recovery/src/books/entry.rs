@@ -40,7 +40,7 @@ pub(super) enum Place {
     Live {
         /// The last packet that was put into the socket's queue.
         sent: Option<Sequence>,
-        /// Whether somebody waits for that queue to empty.
+        /// Whether a task waits for that queue to empty.
         waiting: bool,
         connection: Weak<dyn Any + Send + Sync>,
     },
@@ -54,14 +54,14 @@ pub(super) enum Place {
 }
 
 impl Entry {
-    /// Whether a packet may be for it. When the books are opened again, packets of an earlier
-    /// session with the same number may still be there, and packets that its client has handled.
+    /// Whether a packet may be for it. After the books are reopened, they may still hold packets of
+    /// an earlier session with the same number, and packets that its client has handled.
     pub(super) fn takes(&self, sequence: Sequence) -> bool {
         let ending = matches!(self.place, Place::Ending { .. });
         !ending && sequence >= self.since && Some(sequence) > self.floor
     }
 
-    /// Where the packets begin that come after this one.
+    /// The index of the first packet after this one.
     pub(super) fn after(&self, sequence: Option<Sequence>) -> usize {
         self.packets
             .partition_point(|&packet| Some(packet) <= sequence)
@@ -81,7 +81,7 @@ impl Entry {
         options.except.iter().any(excepted) || (sender && options.sid == self.socket)
     }
 
-    /// Whether the connection has gone without a word.
+    /// Whether the connection was lost without a goodbye.
     pub(super) fn is_lost(&self) -> bool {
         match &self.place {
             Place::Joining { connection, .. }

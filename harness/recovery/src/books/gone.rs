@@ -1,18 +1,18 @@
-//! Why sessions are gone, for clients that ask for them.
+//! Why sessions are gone, for clients that ask.
 
 use crate::refusal::Refusal;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The ends of sessions by private id, for once to twice as long as asked for.
+/// The ends of sessions by private id, kept for one to two times the requested period.
 #[derive(Debug)]
 pub(super) struct Gone {
     recent: HashMap<String, Refusal>,
     older: HashMap<String, Refusal>,
     turned: Instant,
     age: Duration,
-    /// The most recent ones. Of more than these, nobody is told why.
+    /// How many of the most recent ones are kept. For others, the reason is not known.
     most: usize,
 }
 

@@ -1,14 +1,14 @@
-//! Where the sessions are that have no connection: socketioxide knows only the rooms of sockets.
+//! Where to find sessions without a connection: socketioxide knows only the rooms of sockets.
 
 use crate::number::Number;
 use socketioxide_core::Str;
 use socketioxide_core::adapter::{BroadcastFlags, BroadcastOptions};
 use std::collections::{BTreeSet, HashMap};
 
-/// The sessions that are not live, by namespace and room. It is looked up, and never walked along.
+/// The sessions that are not live, by namespace and room. Only looked up, never iterated over.
 #[derive(Debug, Default)]
 pub(super) struct Absent {
-    /// Under no room: all of the namespace.
+    /// With no room: the whole namespace.
     rooms: HashMap<(Str, Option<String>), BTreeSet<Number>>,
 }
 
@@ -32,7 +32,7 @@ impl Absent {
         }
     }
 
-    /// Those that a broadcast is for, with those that it leaves out still among them.
+    /// Those that a broadcast may be for, including those it excludes.
     pub(super) fn matching(&self, namespace: &Str, options: &BroadcastOptions) -> BTreeSet<Number> {
         let of = |room: Option<String>| self.rooms.get(&(namespace.clone(), room));
         if options.rooms.is_empty() {

@@ -1,4 +1,4 @@
-//! What a session is called, and what the application keeps with it.
+//! What a session is called, and the data that the application keeps with it.
 
 use super::Books;
 use super::entry::{Entry, Place};
@@ -11,7 +11,7 @@ use socketioxide_core::Str;
 use std::collections::BTreeSet;
 
 impl Books {
-    /// The ids that the client of a connection is to be told.
+    /// The ids to send to the client of a connection.
     pub(crate) fn ids(&self, namespace: &Str, socket: Sid) -> Option<(&str, &str)> {
         let number = self.by_socket.get(&(namespace.clone(), socket))?;
         let entry = &self.sessions[number];
@@ -52,7 +52,7 @@ impl Books {
         }
     }
 
-    /// Nothing is kept any more, and the storage is closed.
+    /// From now on nothing is kept, and the storage is closed.
     pub(crate) fn close(&mut self) {
         self.journal.close();
     }
@@ -63,7 +63,7 @@ impl Books {
         entry.map_or(Json::Null, |entry| entry.data.clone())
     }
 
-    /// Changes the application's data. Before the session is live, nothing is written yet.
+    /// Changes the application's data. Nothing is written until the session is live.
     pub(crate) fn set_data(&mut self, number: Number, data: Json) -> Result<(), StorageError> {
         self.change(number, |entry| entry.data = data)
     }
@@ -90,7 +90,7 @@ impl Books {
             Place::Joining { .. } => {
                 self.absent.remove(&entry.namespace, &entry.rooms, number);
                 change(entry);
-                // A new session gets nothing before it is live.
+                // A new session is sent nothing before it is live.
                 if let Place::Joining {
                     deadline: Some(_), ..
                 } = entry.place

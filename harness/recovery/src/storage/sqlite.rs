@@ -1,9 +1,9 @@
 //! Sessions and packets in a SQLite file.
 //!
-//! Every change, or all that are made together, are a transaction and on disk before the call
-//! returns (write-ahead log, `synchronous = FULL`): that costs one `fsync`. Without it, a power
-//! failure could take packets that others have received already, and a session recovered afterwards
-//! would miss them.
+//! Every change, or group of changes made together, is a transaction, and is on disk before the
+//! call returns (write-ahead log, `synchronous = FULL`): that costs one `fsync`. Without it, a
+//! power failure could lose packets that other clients have already received, and a session
+//! recovered afterwards would miss them.
 
 use super::{Saved, SavedPacket, SavedSession, Storage, StorageError, TAG_BYTES};
 use bytes::Bytes;
@@ -105,7 +105,7 @@ impl Sqlite {
         ))
     }
 
-    /// Whoever was connected until the last process ended is away from now on.
+    /// Sessions that were connected until the last process ended are away from now on.
     fn send_away(&self) -> rusqlite::Result<usize> {
         let sql = "UPDATE sessions SET away_since_ms = (SELECT alive_ms FROM storage)
                    WHERE away_since_ms IS NULL";
@@ -119,7 +119,7 @@ impl Sqlite {
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        // SQLite remembers the highest number ever given, also when its row is gone.
+        // SQLite remembers the highest number ever used, even if its row is gone.
         let highest: Option<i64> = self
             .connection
             .query_row(
@@ -184,8 +184,8 @@ impl Sqlite {
              (SELECT position FROM packets WHERE sequence < ?2 UNION ALL SELECT storage.position))",
             params![milliseconds(alive_until), first],
         )?;
-        // So does what a session was sent last: its client may name it, however long nothing came
-        // after it.
+        // So does the last packet sent to a session: its client may name it, however long nothing
+        // came after it.
         transaction.execute(
             "UPDATE sessions SET forgotten = last FROM
              (SELECT receiver.value AS session, max(sequence) AS last
@@ -198,7 +198,7 @@ impl Sqlite {
     }
 }
 
-/// Takes the exclusive lock now, and keeps it; without a busy time-out, which would block the
+/// Takes the exclusive lock now, and keeps it; without a busy timeout, which would block the
 /// thread.
 fn take(connection: &Connection) -> rusqlite::Result<i64> {
     connection.busy_timeout(Duration::ZERO)?;
@@ -256,7 +256,7 @@ impl Storage for Sqlite {
         self.connection.execute_batch("BEGIN").map_err(failed)?;
         let done = act(self).and_then(|()| self.connection.execute_batch("COMMIT").map_err(failed));
         if done.is_err() {
-            // Some errors have ended the transaction already, with nothing of it kept.
+            // Some errors have already rolled the transaction back.
             drop(self.connection.execute_batch("ROLLBACK"));
         }
         done
@@ -267,8 +267,8 @@ impl Storage for Sqlite {
     }
 }
 
-/// A disk that is full or reports errors may have room or work again: SQLite has rolled back what
-/// it was about to do.
+/// A disk that is full or reports errors may recover: SQLite has rolled back what it was about to
+/// do.
 fn failed(error: rusqlite::Error) -> StorageError {
     match is_of_disk(&error) {
         true => StorageError::passing(error),
@@ -313,7 +313,7 @@ fn unreadable(column: &str) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnName(format!("{column} cannot be read"))
 }
 
-/// Attachments in one blob: each behind its length, eight bytes, the most significant first.
+/// Attachments in one blob, each preceded by its length: eight bytes, most significant first.
 fn join(attachments: &[Bytes]) -> Vec<u8> {
     let mut joined = Vec::new();
     for attachment in attachments {

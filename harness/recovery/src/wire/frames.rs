@@ -1,8 +1,8 @@
-//! A stream below a server's WebSocket, in which CONNECT packets are changed on their way out, and
-//! events with offsets are seen to leave.
+//! A stream below a server's WebSocket that changes outgoing CONNECT packets, and notes when events
+//! with offsets leave.
 //!
-//! What is written is a sequence of frames (RFC 6455, section 5.2), whole and without masks, since
-//! a server writes them. Text frames that begin like a CONNECT packet are held back until they are
+//! What is written is a sequence of whole frames (RFC 6455, section 5.2), without masks, since a
+//! server writes them. Text frames that begin like a CONNECT packet are held back until they are
 //! complete; everything else passes as it comes.
 
 use super::greeting;
@@ -13,11 +13,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The first byte of a text frame that is a whole message.
+/// The first byte of a text frame that holds a whole message.
 const WHOLE_TEXT: u8 = 0x81;
-/// The bits of a frame's second byte that tell the length.
+/// The bits of a frame's second byte that hold the length.
 const LENGTH_BITS: u8 = 0x7f;
-/// The longest payload whose length fits into the second byte, and what it says for longer ones.
+/// The longest payload whose length fits into the second byte; larger values there announce a
+/// longer one.
 const SHORT_MAX: usize = 125;
 const LENGTH_IN_2: u8 = 126;
 const LENGTH_IN_8: u8 = 127;
@@ -26,17 +27,17 @@ const GREETING_MAX: usize = 4096;
 /// The bytes of a message that show what it is.
 const BEGINNING: usize = 2;
 
-/// The longest end of an event that shows its offset.
+/// The longest end of an event in which its offset can show.
 const ENDING_MAX: usize = 64;
 
-/// A stream whose written frames are looked at.
+/// A stream that watches the frames written to it.
 pub(crate) struct Frames<S> {
     stream: S,
     recovery: Recovery,
-    /// The connection, as soon as it is known.
+    /// The connection, once it is known.
     socket: Option<Sid>,
     state: State,
-    /// The end of the frame that passes, if it is an event.
+    /// The end of the passing frame, if it is an event.
     ending: Option<Vec<u8>>,
     /// What is ready to be written.
     out: Vec<u8>,
@@ -44,11 +45,11 @@ pub(crate) struct Frames<S> {
 }
 
 enum State {
-    /// The beginning of a frame: header, and enough of the payload to decide.
+    /// The beginning of a frame: its header, and enough of the payload to decide.
     Beginning(Vec<u8>),
-    /// So many bytes of the frame are left, and pass.
+    /// This many bytes of the frame are left, and pass through.
     Passing(u64),
-    /// A CONNECT packet, of which so many bytes are missing.
+    /// A CONNECT packet that still lacks this many bytes.
     Holding(Vec<u8>, usize),
 }
 
@@ -124,13 +125,13 @@ impl<S> Frames<S> {
     }
 }
 
-/// What there is of the payload of a frame that begins like this, if it is that of an event.
+/// The available part of the payload of a frame that begins like this, if it is an event.
 fn event(begun: &[u8]) -> Option<&[u8]> {
     let (_, payload) = header(begun)?;
     (begun[0] == WHOLE_TEXT && greeting::is_event(payload)).then_some(payload)
 }
 
-/// The length of a frame's payload, and what there is of it.
+/// The length of a frame's payload, and the available part of it.
 fn header(begun: &[u8]) -> Option<(u64, &[u8])> {
     let &[_, second, ref rest @ ..] = begun else {
         return None;
@@ -148,7 +149,7 @@ fn header(begun: &[u8]) -> Option<(u64, &[u8])> {
     })
 }
 
-/// What to do with a frame that begins like this, if that can be told already.
+/// What to do with a frame that begins like this, if that is clear already.
 fn decide(begun: &[u8]) -> Option<State> {
     let (length, payload) = header(begun)?;
     let kind = begun[0];
@@ -201,7 +202,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Frames<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // Nothing is taken before everything that was taken has left.
+        // Nothing is accepted before everything accepted earlier has left.
         ready!(self.poll_out(context))?;
         self.take(bytes);
         // If it cannot leave now, the next write, flush or shutdown waits for it.
@@ -237,7 +238,7 @@ mod tests {
     use super::*;
     use tokio::io::AsyncWriteExt;
 
-    /// A frame as a server writes it.
+    /// A frame as written by a server.
     fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![kind];
         match payload.len() {

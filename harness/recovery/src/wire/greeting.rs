@@ -1,5 +1,5 @@
-//! The CONNECT packet to a client: `0{"sid":…}`, or `0/namespace,{"sid":…}`, behind Engine.IO's
-//! `4`; and what else is looked at on its way to a client.
+//! The CONNECT packet to a client: `0{"sid":…}`, or `0/namespace,{"sid":…}`, after Engine.IO's `4`;
+//! and whatever else we look at on its way to a client.
 //!
 //! Source: Socket.IO protocol, "Connection to a namespace"; Engine.IO protocol, "Payload".
 
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 use socketioxide::socket::Sid;
 use socketioxide_core::Str;
 
-/// What sets the packets of a payload apart.
+/// What separates the packets of a payload.
 const SEPARATOR: char = '\u{1e}';
-/// The namespace that is not named.
+/// The namespace that goes unnamed.
 const MAIN: &str = "/";
 
-/// What socketioxide says.
+/// What socketioxide sends.
 #[derive(Deserialize)]
 struct Told {
     sid: String,
 }
 
-/// What the client is to be told.
+/// What the client is sent.
 #[derive(Serialize)]
 struct Telling<'a> {
     sid: &'a str,
@@ -33,8 +33,8 @@ pub(super) fn begins(message: &[u8]) -> bool {
     like(b"40") || like(b"0{")
 }
 
-/// The message of Engine.IO that is to be sent in place of this one, if it is a CONNECT packet of a
-/// connection with a session.
+/// The Engine.IO message to send in place of this one, if it is the CONNECT packet of a connection
+/// with a session.
 pub(super) fn in_message(recovery: &Recovery, message: &str) -> Option<String> {
     let packet = message.strip_prefix("40")?;
     let json = packet.find('{')?;
@@ -50,13 +50,13 @@ pub(super) fn in_message(recovery: &Recovery, message: &str) -> Option<String> {
     Some(format!("40{named}{telling}"))
 }
 
-/// The connection that the first message of a server opens: `0{"sid":…}`.
+/// The connection that is opened by a server's first message: `0{"sid":…}`.
 pub(super) fn opened(message: &str) -> Option<Sid> {
     let told: Told = serde_json::from_str(message.strip_prefix('0')?).ok()?;
     told.sid.parse().ok()
 }
 
-/// Whether a message that begins like this is an event of Socket.IO.
+/// Whether a message that begins like this is a Socket.IO event.
 pub(super) fn is_event(message: &[u8]) -> bool {
     message.starts_with(b"42") || message.starts_with(b"45")
 }
@@ -67,7 +67,7 @@ pub(super) fn events(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
     packets.filter(|packet| is_event(packet))
 }
 
-/// The payload that is to be sent in place of this one, if there is a CONNECT packet in it.
+/// The payload to send in place of this one, if it contains a CONNECT packet.
 pub(super) fn in_payload(recovery: &Recovery, payload: &[u8]) -> Option<String> {
     let payload = str::from_utf8(payload).ok()?;
     let mut packets = payload.split(SEPARATOR);

@@ -1,4 +1,4 @@
-//! A storage that fails for a moment costs time and nothing else.
+//! A storage that fails for a moment only costs time.
 
 use crate::support::{Client, Server, options};
 use squall_recovery::{Options, Saved, SavedPacket, SavedSession, Sqlite, Storage, StorageError};
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-/// A file on a disk that is full as long as the test says so.
+/// A file on a disk that is full for as long as the test says so.
 struct OnFullDisk {
     file: Sqlite,
     full: Arc<AtomicBool>,
@@ -89,7 +89,7 @@ async fn what_cannot_be_kept_is_not_sent_until_it_can() {
     assert_eq!(client.heard().await, ["two", "three", "four"]);
     assert_eq!(late.heard().await, ["four"]);
 
-    // And it is all in the file.
+    // And all of it is in the file.
     let next_directory = TempDir::new().unwrap();
     for file in std::fs::read_dir(directory.path()).unwrap() {
         let file = file.unwrap();

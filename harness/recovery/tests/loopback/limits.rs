@@ -1,4 +1,4 @@
-//! What is kept is limited, and whoever would need more is refused.
+//! What is kept is limited, and a client that would need more is refused.
 
 use crate::support::{Client, Server, assert_new, options};
 use squall_recovery::{Census, Memory, Options, Refusal};
@@ -19,7 +19,7 @@ async fn the_session_that_has_waited_longest_makes_room() {
         client.lose().await;
         clients.push(client);
     }
-    // More of them are gone than may wait, and each is told why.
+    // More clients are gone than may wait, and each learns why it is refused.
     let mut there = Vec::new();
     for gone in &clients[..4] {
         let (next, recovered) = gone.reconnect(&server).await;

@@ -52,7 +52,7 @@ async fn packets_that_were_sent_and_did_not_arrive_are_missed_packets() {
     let mut client = Client::connect(&server).await;
     server.say("one").await;
     assert_eq!(client.heard().await, ["one"]);
-    // They are in the connection when it breaks.
+    // They are in flight when the connection breaks.
     server.say("two").await;
     server.say("three").await;
     client.lose().await;
@@ -264,7 +264,8 @@ async fn an_application_may_have_a_disconnect_handler_of_its_own() {
     assert!(client.reconnect(&server).await.1);
 }
 
-/// A server whose namespace has a middleware that counts its calls, and can be told to refuse.
+/// A server whose namespace has a middleware that counts its calls, and can be told to refuse
+/// clients.
 async fn with_middleware(skip: bool) -> (Server, Arc<AtomicUsize>, Arc<AtomicBool>) {
     let options = Options {
         skip_middlewares: skip,
@@ -352,7 +353,7 @@ async fn what_a_client_has_missed_is_left_out_if_the_application_says_so_and_the
     assert!(recovered);
     server.say("later").await;
     assert_eq!(client.heard().await, ["later"]);
-    // As if that had been lost with the connection.
+    // As if that packet had been lost with the connection.
     client.offset = None;
     client.lose().await;
     leaves_out.store(false, Ordering::Relaxed);
@@ -361,7 +362,7 @@ async fn what_a_client_has_missed_is_left_out_if_the_application_says_so_and_the
     assert_eq!(client.heard().await, ["missed", "later"]);
 }
 
-/// It was given the address of another network, say, and the server goes on waiting for the old
+/// Say it was given an address in another network, and the server goes on waiting for the old
 /// connection.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_comes_back_before_its_loss_was_noticed_gets_its_session() {
@@ -393,7 +394,7 @@ async fn a_client_that_comes_back_before_its_loss_was_noticed_gets_its_session()
     );
     let census = server.recovery.census();
     assert_eq!((census.connected, census.waiting), (1, 0));
-    // What the old connection says late is not about the session any more.
+    // What arrives late on the old connection does not affect the session any more.
     client.send("41").await;
     again.reconnect_later(&server, "four").await;
 }
@@ -439,8 +440,7 @@ async fn a_client_that_comes_back_while_it_is_being_let_in_gets_its_session_once
     assert_eq!(again.heard().await, ["one"]);
 }
 
-/// The official client keeps the offset of the session that it had before until an event comes with
-/// another.
+/// The official client keeps the offset of its previous session until an event brings another.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_was_sent_nothing_in_this_session_may_name_an_offset_of_an_earlier_one() {
     for same_server in [true, false] {
@@ -475,7 +475,7 @@ async fn what_is_sent_beside_missed_packets_finds_room_in_the_queue() {
     client.message().await;
     client.lose().await;
     for number in 0..300 {
-        // Some of them longer than what is held back to be looked at.
+        // Some of them longer than what is held back for inspection.
         server.say(&number.to_string().repeat(number * 10)).await;
     }
     let (mut again, recovered) = client.reconnect(&server).await;
@@ -498,7 +498,7 @@ struct Poll {
 }
 
 impl Poll {
-    /// Connects, and gives the first packets of the server.
+    /// Connects, and returns the first packets from the server.
     async fn connect(service: crate::support::Service, auth: Value) -> (Self, String) {
         let mut poll = Self {
             service,
@@ -512,7 +512,7 @@ impl Poll {
         (poll, answer)
     }
 
-    /// The next packets that are more than a ping.
+    /// The next packets, ignoring payloads that are only a ping.
     async fn poll(&mut self) -> String {
         loop {
             let packets = self.request("GET", "").await;
@@ -571,7 +571,8 @@ async fn a_session_is_recovered_over_polling() {
     assert!(missed.starts_with("42[\"said\",\"two\",\""), "{missed}");
 }
 
-/// As when the client's network changes: engineioxide would go on waiting for the next poll.
+/// As when the client's network changes: otherwise engineioxide would go on waiting for the next
+/// poll.
 #[tokio::test(start_paused = true)]
 async fn a_session_can_be_recovered_at_once_when_a_poll_was_cut_off() {
     let server = Server::with_memory();
@@ -587,7 +588,7 @@ async fn a_session_can_be_recovered_at_once_when_a_poll_was_cut_off() {
     sleep(Duration::from_millis(10)).await;
     poll.abort();
     sleep(Duration::from_millis(10)).await;
-    // Not as if the server had disconnected the client, though that is how socketioxide is told.
+    // Not as if the server had disconnected the client, though that is how socketioxide reports it.
     assert_eq!(told_why.try_recv(), Ok(DisconnectReason::TransportClose));
     server.say("one").await;
     let (_, packets) = Poll::connect(server.service.clone(), json!({"pid": told["pid"]})).await;

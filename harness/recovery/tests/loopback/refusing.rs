@@ -1,4 +1,4 @@
-//! When a session is not recovered, nothing of it is.
+//! When a session is not recovered, no part of it is.
 
 use crate::support::{Client, Server, WINDOW, assert_new, options};
 use serde_json::json;
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// A client that has heard `one`, has lost its connection and has missed `two`.
+/// A client that has received `one`, lost its connection and missed `two`.
 async fn lost(server: &Server) -> Client {
     let mut client = Client::connect(server).await;
     server.say("one").await;
@@ -75,7 +75,7 @@ async fn a_claim_of_the_wrong_shape_is_no_claim() {
     }
 }
 
-/// What a client has said on a connection that it has given up can arrive late.
+/// What a client said on a connection that it has given up can arrive late.
 #[tokio::test(start_paused = true)]
 async fn a_session_is_refused_to_a_connection_that_is_older_than_the_one_that_has_it() {
     let server = Server::with_memory();

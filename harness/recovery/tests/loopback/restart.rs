@@ -1,4 +1,4 @@
-//! What outlives a server.
+//! What survives the end of a server.
 
 use crate::support::{Client, Server, WINDOW, assert_new, options};
 use squall_recovery::{Options, Refusal, Sqlite};
@@ -11,8 +11,8 @@ fn open(directory: &TempDir) -> Sqlite {
     Sqlite::open(&directory.path().join("sessions.db")).expect("a storage")
 }
 
-/// The next process finds the file as it was at this moment: nothing is told about the end of this
-/// one.
+/// The next process finds the file as it was at this moment: it learns nothing of how this one
+/// ended.
 fn killed(directory: &TempDir) -> TempDir {
     let next = TempDir::new().unwrap();
     for file in std::fs::read_dir(directory.path()).unwrap() {
@@ -65,8 +65,8 @@ async fn a_session_outlives_a_server_that_was_killed() {
     assert_eq!(again.heard().await, ["four"]);
 }
 
-/// Regression: what its client had handled last was forgotten with all that is older than the
-/// window, so that the next server had never sent it.
+/// Regression: the last packet handled by the client was forgotten with everything older than the
+/// window, so for the next server it had never been sent.
 #[tokio::test(start_paused = true)]
 async fn a_session_outlives_its_server_also_if_its_client_was_sent_nothing_for_long() {
     for handled in [true, false] {
@@ -87,7 +87,7 @@ async fn a_session_outlives_its_server_also_if_its_client_was_sent_nothing_for_l
             assert!(recovered);
             assert_eq!(again.heard().await, ["two"]);
         } else {
-            // It says that it has handled nothing, and what came first is gone.
+            // It claims that it has handled nothing, but the first packet is gone.
             client.offset = None;
             let (again, _) = client.reconnect(&next).await;
             assert_new(&next, &again, &client, Refusal::OffsetTooOld);
@@ -106,7 +106,7 @@ async fn a_session_that_was_ended_on_purpose_does_not_come_back_with_the_next_se
     assert!(!client.reconnect(&next).await.1);
 }
 
-/// In real time: a storage goes by the calendar.
+/// In real time: a storage uses the calendar.
 #[tokio::test]
 async fn a_session_expires_while_its_server_is_down() {
     let directory = TempDir::new().unwrap();
@@ -125,7 +125,7 @@ async fn a_session_expires_while_its_server_is_down() {
     assert_new(&next, &again, &client, Refusal::Expired);
 }
 
-/// In real time, because the file has the time of day.
+/// In real time, because the file stores the time of day.
 #[tokio::test]
 async fn a_session_is_kept_for_its_window_from_the_kill_of_its_server_on() {
     let directory = TempDir::new().unwrap();
@@ -158,7 +158,7 @@ async fn what_the_last_process_did_not_emit_of_a_log_is_known_to_the_next() {
     }
     let next = Server::new(options(), open(&killed(&directory)));
     assert_eq!(next.recovery.position(), Some(6));
-    // Also when their packets have been forgotten.
+    // Even when their packets have been forgotten.
     sleep(options().detection + 2 * WINDOW).await;
     assert_eq!(server.recovery.census().packets, 0);
     let last = Server::new(options(), open(&killed(&directory)));
@@ -166,7 +166,7 @@ async fn what_the_last_process_did_not_emit_of_a_log_is_known_to_the_next() {
 }
 
 /// Two events for one position were two transactions, and a kill between them lost the second: the
-/// position said that it had been sent.
+/// position claimed that it had been sent.
 #[tokio::test(start_paused = true)]
 async fn what_is_emitted_together_is_known_to_the_next_process_as_a_whole_or_not_at_all() {
     let directory = TempDir::new().unwrap();

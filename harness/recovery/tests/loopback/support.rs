@@ -28,7 +28,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 pub(crate) type Service = RecoveryService<SocketIoService<Elsewhere, RecoveryAdapter>>;
 
-/// What an application serves beside Socket.IO: here nothing.
+/// What an application serves besides Socket.IO: here nothing.
 #[derive(Clone)]
 pub(crate) struct Elsewhere;
 
@@ -54,9 +54,9 @@ pub(crate) fn build(recovery: &Recovery) -> (Service, SocketIo<RecoveryAdapter>)
     (recovery.around_service(service), io)
 }
 
-/// How long the tests' sessions wait.
+/// How long the sessions of these tests wait.
 pub(crate) const WINDOW: Duration = Duration::from_secs(120);
-/// Long enough for everything that needs no waiting.
+/// Long enough for everything that does not have to wait.
 const SOON: Duration = Duration::from_secs(1);
 
 pub(crate) struct Server {
@@ -66,7 +66,7 @@ pub(crate) struct Server {
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
-/// What a connect handler was told.
+/// What a connect handler saw.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) socket: SocketRef,
@@ -77,7 +77,7 @@ pub(crate) struct Seen {
 }
 
 impl Server {
-    /// In its namespaces `/` and `/chat`, it puts new sessions into the room `lobby` and notes
+    /// In its namespaces `/` and `/chat`, it puts new sessions into the room `lobby` and stores
     /// `{"visits": 1}` with them.
     pub(crate) fn new(options: Options, storage: impl Storage) -> Self {
         let recovery = Recovery::new(options, storage).expect("the storage is in order");
@@ -122,7 +122,7 @@ impl Server {
         self.io.to("lobby").emit("said", text).await.expect("said");
     }
 
-    /// What the latest connect handler was told.
+    /// What the latest connect handler saw.
     pub(crate) fn latest(&self) -> Seen {
         let seen = self.seen.lock().expect("not poisoned");
         seen.last().expect("somebody has come in").clone()
@@ -167,7 +167,7 @@ impl Client {
         client
     }
 
-    /// Opens a connection, and does not say yet who it is.
+    /// Opens a connection, but does not say yet who it is.
     pub(crate) async fn open(server: &Server, namespace: &str) -> Self {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let service = TowerToHyperService::new(server.service.clone());
@@ -205,8 +205,8 @@ impl Client {
         self.pid = greeting["pid"].as_str().unwrap_or_default().to_owned();
     }
 
-    /// Connects again with what this client knows, as the official client does; gives also whether
-    /// that one would say `recovered`.
+    /// Connects again with what this client knows, as the official client does; also returns
+    /// whether that client would say `recovered`.
     pub(crate) async fn reconnect(&self, server: &Server) -> (Self, bool) {
         let namespace = match self.prefix.trim_end_matches(',') {
             "" => "/",
@@ -243,7 +243,7 @@ impl Client {
         self.send(&message).await;
     }
 
-    /// The next message of Engine.IO that is no ping; none if nothing comes.
+    /// The next Engine.IO message other than a ping; none if nothing comes.
     pub(crate) async fn message(&mut self) -> Option<String> {
         loop {
             match timeout(SOON, self.socket.next()).await.ok()?? {
@@ -256,7 +256,7 @@ impl Client {
         }
     }
 
-    /// The arguments of the next event without the offset, which is kept; none if nothing comes.
+    /// The arguments of the next event without the offset, which is stored; none if nothing comes.
     pub(crate) async fn event(&mut self) -> Option<Value> {
         let message = self.message().await?;
         let start = message.find('[').unwrap_or_else(|| panic!("{message}"));
@@ -271,7 +271,7 @@ impl Client {
         Some(Value::from(arguments))
     }
 
-    /// What was said, until nothing more comes.
+    /// What is received until nothing more comes.
     pub(crate) async fn heard(&mut self) -> Vec<String> {
         let mut heard = Vec::new();
         while let Some(event) = self.event().await {
@@ -289,7 +289,7 @@ impl Client {
     }
 }
 
-/// A stream in memory has no reset; dropping one end is the nearest thing.
+/// A stream in memory has no reset; dropping one end comes closest.
 trait Shut {
     fn shutdown_now(&mut self);
 }
@@ -301,7 +301,7 @@ impl Shut for DuplexStream {
     }
 }
 
-/// Asserts that a client got a new session and nothing of its old one.
+/// Asserts that a client got a new session, and nothing of its old one.
 pub(crate) fn assert_new(server: &Server, client: &Client, old: &Client, refusal: Refusal) {
     let seen = server.latest();
     assert!(!seen.session.recovered());

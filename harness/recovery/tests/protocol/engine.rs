@@ -231,7 +231,7 @@ async fn e19_a_websocket_without_pongs_ends() {
         let opened = Instant::now();
         websocket.ends().await;
         let lasted = opened.elapsed();
-        // A timer of tokio is a millisecond late.
+        // Timers in tokio are a millisecond late.
         let most = PING_INTERVAL + PING_TIMEOUT + Duration::from_millis(2);
         assert!(lasted >= PING_TIMEOUT && lasted <= most, "{lasted:?}");
     }

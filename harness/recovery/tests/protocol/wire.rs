@@ -1,4 +1,4 @@
-//! Clients that know nothing: every byte is the test's.
+//! Clients without any logic: the test writes every byte.
 
 use crate::server::{Service, service};
 use bytes::Bytes;
@@ -18,15 +18,15 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tower_service::Service as _;
 
-/// Longer than anything takes that is to happen in a test.
+/// Longer than anything that should happen in a test takes.
 const LONG: Duration = Duration::from_secs(10);
 
 /// What separates the packets of a payload.
 pub(crate) const SEPARATOR: char = '\u{1e}';
 
-/// A server of a test.
+/// A server under test.
 pub(crate) struct Server {
-    /// Which one, for messages.
+    /// Which one it is, for messages.
     pub(crate) name: &'static str,
     service: Service,
     recovers: bool,
@@ -92,7 +92,7 @@ impl Server {
         }
     }
 
-    /// Asks for a WebSocket; none if the server refuses it.
+    /// Requests a WebSocket; none if the server refuses it.
     pub(crate) async fn try_websocket(&self, query: &str) -> Option<Websocket> {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let service = TowerToHyperService::new(self.service.clone());
@@ -114,7 +114,8 @@ impl Server {
         (websocket, serde_json::from_str(handshake).expect("JSON"))
     }
 
-    /// Opens a session over WebSocket and connects it to a namespace; the greeting has been read.
+    /// Opens a session over WebSocket and connects it to a namespace; the greeting has already been
+    /// read.
     pub(crate) async fn connected(&self) -> Websocket {
         let (mut websocket, _) = self.websocket().await;
         websocket.send("40").await;
@@ -165,13 +166,13 @@ impl Polling<'_> {
         self.server.request(method, &query, body).await
     }
 
-    /// Sends what the server takes.
+    /// Sends a payload that the server must accept.
     pub(crate) async fn send(&self, payload: &str) {
         let answer = self.post(payload).await;
         assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "ok"));
     }
 
-    /// The packets of the next payload that has something else than a ping, without pings.
+    /// The packets of the next payload that holds more than a ping, without pings.
     pub(crate) async fn said(&self) -> Vec<String> {
         loop {
             let answer = self.get().await;
@@ -184,7 +185,7 @@ impl Polling<'_> {
         }
     }
 
-    /// Whether the server knows it still. A session that it knows is asked for a packet.
+    /// Whether the server still knows the session. If it does, it is asked for a packet.
     pub(crate) async fn is_open(&self) -> bool {
         self.get().await.status == StatusCode::OK
     }
@@ -194,7 +195,7 @@ impl Polling<'_> {
 pub(crate) struct Websocket(WebSocketStream<DuplexStream>);
 
 impl Websocket {
-    /// Sends a packet; one that the server does not want any more is lost.
+    /// Sends a packet; if the server no longer accepts it, it is lost.
     pub(crate) async fn send(&mut self, packet: &str) {
         self.0.send(Message::text(packet)).await.ok();
     }
@@ -212,7 +213,7 @@ impl Websocket {
         }
     }
 
-    /// The next packet that is no ping.
+    /// The next packet other than a ping.
     pub(crate) async fn said(&mut self) -> String {
         loop {
             let packet = self.next().await.expect("the connection is open");
@@ -232,7 +233,7 @@ impl Websocket {
         }
     }
 
-    /// Asserts that the server closes the connection, whatever it says before.
+    /// Asserts that the server closes the connection, whatever it sends before.
     pub(crate) async fn ends(&mut self) {
         while self.frame().await.is_some() {}
     }
