@@ -1,5 +1,4 @@
-//! Copies the sources of the chat, plants the mistakes into the copy, and leaves it to the
-//! compiler.
+//! Copies the sources of the chat, plants the mistakes into the copy, and hands it to the compiler.
 
 #[path = "src/edits.rs"]
 mod edits;
@@ -29,7 +28,7 @@ fn main() {
     ] {
         sources.insert(name.to_owned(), text.to_owned());
     }
-    // What is included has no inner attributes: they are in `src/lib.rs`.
+    // Included sources must not have inner attributes: these are in `src/lib.rs`.
     let root = sources.get_mut("lib.rs").expect("a crate has a root");
     *root = without_inner_attributes(root);
     for (name, text) in sources {
@@ -50,7 +49,7 @@ fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).expect("what cargo has given can be written");
 }
 
-/// A source without what says something about all of it, which an included one cannot have.
+/// A source without inner attributes and inner documentation, which an included source cannot have.
 fn without_inner_attributes(source: &str) -> String {
     let inner = |line: &&str| line.starts_with("//!") || line.starts_with("#![");
     let lines = source.lines().filter(|line| !inner(line));

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// How long an act that only wants to be answered waits for the answer.
+/// How long an act that only wants an answer waits for it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often slow peers move.
 const SLOW: Duration = Duration::from_secs(1);
-/// How many phrases an act of a flood has.
+/// How many phrases one act of a flood sends.
 const FLOOD: usize = 100;
 /// How many bytes are too many.
 const TOO_LARGE: usize = 2_000_000;
@@ -46,7 +46,7 @@ impl Act {
         Peer::connect(self.options.server, &self.ear).await
     }
 
-    /// A WebSocket on which Engine.IO has shaken hands.
+    /// A WebSocket after Engine.IO's handshake.
     async fn websocket(&self) -> Result<Peer> {
         let path = format!("{SOCKET_IO}&transport=websocket");
         let mut peer = Peer::websocket(self.options.server, &path, &self.ear).await?;
@@ -54,7 +54,7 @@ impl Act {
         Ok(peer)
     }
 
-    /// A WebSocket on which the server has let the hostile peer in, or said that it does not.
+    /// A WebSocket on which the server has admitted or refused the hostile peer.
     async fn logged_in(&self) -> Result<Peer> {
         let mut peer = self.websocket().await?;
         peer.say(&format!("40{}", self.options.login)).await?;
@@ -76,7 +76,7 @@ impl Act {
         Ok(sid.unwrap_or_default().to_owned())
     }
 
-    /// Answers that come within the patience.
+    /// Listens for answers, for as long as its patience lasts.
     async fn listen(&self, peer: &mut Peer) -> Result<()> {
         let listen = async {
             loop {
@@ -121,7 +121,7 @@ impl Act {
                 peer.write(&frame).await?;
                 self.listen(&mut peer).await
             }
-            // In a frame, before or after having been let in.
+            // In a frame, before or after logging in.
             place => {
                 let mut peer = match place {
                     3 => self.websocket().await?,
@@ -173,7 +173,7 @@ impl Act {
                 peer.write(&frame(BINARY, large.as_bytes())).await?;
                 self.listen(&mut peer).await?;
             }
-            // Many layers, and few bytes.
+            // Many layers, few bytes.
             _ => {
                 let mut peer = self.logged_in().await?;
                 peer.say(&format!("42{}", "[".repeat(100_000))).await?;
@@ -218,15 +218,15 @@ impl Act {
         let rows: [&[&str]; 6] = [
             // Before CONNECT.
             &[&event, &event, &login],
-            // A second CONNECT, and one to a namespace that is not there.
+            // A second CONNECT, and one to a namespace that does not exist.
             &[&login, &login, "40/admin,", &event],
             // After DISCONNECT.
             &[&login, "41", &event, &login, &event],
-            // Acknowledgements that nobody asked for.
+            // Unsolicited acknowledgements.
             &[&login, "430[]", "43999999[1]", "430[]"],
-            // An upgrade on what is a WebSocket already, pongs without a ping.
+            // An upgrade of what is already a WebSocket, and pongs without a ping.
             &[&login, "2probe", "5", "3", "3", "3", "6"],
-            // Attachments that do not come, and some that nobody announced.
+            // Attachments that do not come, and some that were not announced.
             &[
                 &login,
                 "451-[\"x\",{\"_placeholder\":true,\"num\":0}]",
@@ -242,7 +242,7 @@ impl Act {
                     tokio::join!(self.ask("GET", &query, b""), self.ask("GET", &query, b""));
                 one.and(other).map(drop)
             }
-            // An upgrade that begins and does not go on.
+            // An upgrade that begins and is never finished.
             1 => {
                 let sid = self.polling_session().await?;
                 let path = format!("{SOCKET_IO}&transport=websocket&sid={sid}");
@@ -261,7 +261,7 @@ impl Act {
         }
     }
 
-    /// Gives a sign of life now and then, so that nothing but the silence of its ear is wrong.
+    /// Gives signs of life now and then, so that the only thing wrong is that it does not read.
     async fn read_slowly(&mut self) -> Result<()> {
         let mut peer = self.websocket().await?;
         peer.say(&format!("40{}", self.options.login)).await?;

@@ -1,12 +1,12 @@
 //! A client of a Socket.IO server that breaks the rules.
 //!
 //! This is ordinary tokio code over raw TCP, because a client library would not send what is sent
-//! here. It knows Engine.IO 4 and Socket.IO 5 as their protocol documents have them, and neither a
-//! particular server nor a simulator. What it says to get in, and what a client of the server may
-//! say, it is given.
+//! here. It knows Engine.IO 4 and Socket.IO 5 as their protocol documents define them, but no
+//! particular server and no simulator. It is given what to say to log in, and what a client of the
+//! server may say.
 //!
-//! An attack is a row of *acts*, one after each pace, each on connections of its own ([`attack`]).
-//! The acts of a [`Hostility`] are in `acts`; `packets` makes and breaks packets, `peer` speaks
+//! An attack is a series of *acts*, one after each pace, each on its own connections ([`attack`]).
+//! The acts of a [`Hostility`] are in `acts`; `packets` makes and breaks packets; `peer` speaks
 //! HTTP and WebSocket as far as a rule-breaker must.
 
 #![forbid(unsafe_code)]
@@ -25,10 +25,10 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// How many acts may be under way: as many as one address can have connections, and some to spare.
+/// How many acts may run at once: as many as one address can have connections, and some to spare.
 const ACTS: usize = 20_000;
 
-/// Attacks for ever. Dropping the future closes all connections.
+/// Attacks forever. Dropping the future closes all connections.
 pub async fn attack(options: HostileOptions, ear: Ear) -> Infallible {
     let options = Arc::new(options);
     let mut acts = JoinSet::new();
@@ -40,7 +40,7 @@ pub async fn attack(options: HostileOptions, ear: Ear) -> Infallible {
                 ear: ear.clone(),
                 chance: ChaCha8Rng::seed_from_u64(rand::random()),
             };
-            // An error is the answer that a hostile peer has to expect.
+            // Errors are what a hostile peer has to expect.
             acts.spawn(async move { act.perform().await.unwrap_or_default() });
         }
         sleep(options.pace).await;

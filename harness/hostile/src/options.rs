@@ -1,19 +1,20 @@
-//! What a hostile peer is to do, and who is told what it hears.
+//! What a hostile peer should do, and who is told what it hears.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a hostile peer is to do.
+/// What a hostile peer should do.
 #[derive(Clone, Debug)]
 pub struct HostileOptions {
-    /// Whom it attacks.
+    /// The server it attacks.
     pub server: SocketAddr,
     /// How.
     pub hostility: Hostility,
     /// The time from one act to the next.
     pub pace: Duration,
-    /// What it says to get in: the `auth` of Socket.IO's CONNECT, a JSON object with some field.
+    /// What it says to log in: the `auth` of Socket.IO's CONNECT, a JSON object with at least one
+    /// field.
     pub login: String,
     /// What a client may say to the server: events with their arguments, as JSON arrays.
     pub phrases: Vec<String>,
@@ -28,10 +29,10 @@ pub enum Hostility {
     Flood,
     /// Messages, frames, bodies and heads that are too large, or claim to be.
     Oversized,
-    /// Session ids and private ids (of connection state recovery) that it has not been given.
+    /// Session ids and private ids (of connection state recovery) that it was not given.
     Guesses,
-    /// Packets at the wrong time: events before CONNECT, a second CONNECT, acknowledgements that
-    /// nobody asked for, an upgrade that does not begin, two polls at once.
+    /// Packets at the wrong time: events before CONNECT, a second CONNECT, unsolicited
+    /// acknowledgements, an upgrade that does not begin, two polls at once.
     Untimely,
     /// Logs in, gives signs of life and never reads.
     SlowReader,
@@ -39,9 +40,9 @@ pub enum Hostility {
     SlowWriter,
     /// Opens a connection and says nothing.
     HalfOpen,
-    /// Packets that announce more binary attachments than anybody could keep.
+    /// Packets that announce more binary attachments than any server could keep.
     AttachmentBomb,
 }
 
-/// Is told every text that the hostile peer hears, as one Engine.IO packet or HTTP body.
+/// Called with every text that the hostile peer hears, as one Engine.IO packet or HTTP body.
 pub type Ear = Arc<dyn Fn(&str) + Send + Sync>;

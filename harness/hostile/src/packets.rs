@@ -1,9 +1,9 @@
-//! Packets of Engine.IO and Socket.IO, right ones and broken ones.
+//! Packets of Engine.IO and Socket.IO, valid and broken.
 
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
-/// Right packets of every type, some of them at a time when they make no sense.
+/// Valid packets of every type, some of them at times when they make no sense.
 pub(crate) fn corpus(login: &str, phrases: &[String]) -> Vec<String> {
     let mut corpus: Vec<String> = [
         "2",
@@ -31,7 +31,7 @@ pub(crate) fn corpus(login: &str, phrases: &[String]) -> Vec<String> {
     corpus
 }
 
-/// Values that parsers stumble over.
+/// Values on which parsers stumble.
 const STUMBLING_BLOCKS: [&[u8]; 16] = [
     b"",
     b"\0",

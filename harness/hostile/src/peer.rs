@@ -1,5 +1,5 @@
 //! HTTP and WebSocket, as far as a rule-breaker must speak them: what is sent can be anything, what
-//! comes is read leniently.
+//! is received is read leniently.
 
 use crate::options::Ear;
 use std::io::{Error, ErrorKind, Result};
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-/// Where Socket.IO lives, with the revision of Engine.IO's protocol.
+/// Where Socket.IO is served, with the revision of Engine.IO's protocol.
 pub(crate) const SOCKET_IO: &str = "/socket.io/?EIO=4";
 
 /// The longest frame or body that is read.
@@ -44,7 +44,7 @@ impl Peer {
         }
     }
 
-    /// One request on a connection of its own; returns the body of the answer.
+    /// One request on its own connection; returns the body of the answer.
     pub(crate) async fn ask(
         server: SocketAddr,
         method: &str,
@@ -77,7 +77,7 @@ impl Peer {
         self.write(&frame(TEXT, text.as_bytes())).await
     }
 
-    /// The next text frame; others are passed over.
+    /// The next text frame; others are skipped.
     pub(crate) async fn hear(&mut self) -> Result<String> {
         loop {
             let opcode = self.stream.read_u8().await? & 0x0f;

@@ -1,8 +1,8 @@
 //! Which of several servers a request goes to.
 //!
-//! A session of Engine.IO lives in one server, and over polling it is many requests, so all of them
-//! have to reach that one. Here what is sticky is the client's address, as with nginx's `ip_hash`.
-//! Left out: stickiness by cookie, which the client would have to keep.
+//! A session of Engine.IO lives in one server, and over polling it consists of many requests, which
+//! all have to reach that server. Here stickiness goes by the client's address, as with nginx's
+//! `ip_hash`. Left out: stickiness by cookie, which the client would have to keep.
 
 use crate::habit::Habit;
 use crate::options::MiddleboxOptions;
@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What a balancer remembers.
 #[derive(Default)]
 pub(crate) struct Balance {
-    /// How many requests were scattered so far.
+    /// How many requests have been scattered so far.
     scattered: AtomicUsize,
 }
 
 impl Balance {
-    /// Which server's turn it is with a request from this address.
+    /// The server whose turn it is for a request from this address.
     pub(crate) fn turn(&self, options: &MiddleboxOptions, client: IpAddr) -> usize {
         let servers = options.servers.len().max(1);
         if options.habit == Habit::Scatters && options.hours.open() {

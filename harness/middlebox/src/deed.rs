@@ -1,8 +1,8 @@
-//! What a middlebox does of its own, for whoever wants to know.
+//! What a middlebox does on its own account, for observers.
 
 use std::sync::Arc;
 
-/// What a middlebox did to a connection or a request, instead of passing on what one side said.
+/// What a middlebox did to a connection or request instead of passing on what one side sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
     /// Answered a request to upgrade the connection with 403 (Forbidden).
@@ -13,10 +13,10 @@ pub enum Deed {
     ClosedIdle,
     /// Answered a request with 504 (Gateway Timeout): the server took too long.
     TimedOut,
-    /// Answered a request with 502 (Bad Gateway): no server could be reached, or its answer broke
-    /// off.
+    /// Answered a request with 502 (Bad Gateway): no server could be reached, or its answer was cut
+    /// short.
     Unreachable,
 }
 
-/// Is told what a middlebox does, when it does it.
+/// Called with each deed of a middlebox as it happens.
 pub type Observer = Arc<dyn Fn(Deed) + Send + Sync>;

@@ -4,42 +4,42 @@ use std::future::pending;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// What a middlebox does to the connections that go through it.
+/// What a middlebox does to the connections that pass through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Habit {
     /// Nothing.
     Behaves,
-    /// Sends each request to the next of its servers, whoever asks, instead of all that come from
-    /// one address to the same. Upgraded connections stay where they are.
+    /// Sends each request to the next of its servers, whatever the client, instead of all from one
+    /// address to the same server. Upgraded connections stay where they are.
     Scatters,
-    /// Answers a request to upgrade the connection with 403 (Forbidden), as filters do that let
-    /// only plain HTTP pass.
+    /// Answers a request to upgrade the connection with 403 (Forbidden), like filters that only let
+    /// plain HTTP pass.
     RefusesUpgrades,
-    /// Closes an upgraded connection when it has lived for this long, or carried this many bytes,
-    /// both ways together; whichever comes first.
+    /// Closes an upgraded connection when it has lived this long or carried this many bytes in both
+    /// directions together, whichever comes first.
     CutsUpgrades {
-        /// The longest life.
+        /// The longest lifetime.
         after: Option<Duration>,
         /// The most bytes.
         after_bytes: Option<u64>,
     },
-    /// Passes an answer on only when it is complete, and this much later, as virus scanners do.
+    /// Passes an answer on only once it is complete, and this much later, as virus scanners do.
     BuffersAnswers {
         /// How long a complete answer is held.
         hold: Duration,
     },
-    /// Accepts connections and forwards nothing, in either direction. What has been held is
-    /// forwarded when the hours are over.
+    /// Accepts connections but forwards nothing, in either direction. What was held back is
+    /// forwarded when the hours end.
     Stalls,
-    /// Gives up what has been silent for this long: closes an upgraded connection, and answers a
-    /// request in place of the server with 504 (Gateway Timeout). nginx's `proxy_read_timeout`.
+    /// Gives up on what has been silent for this long: closes an upgraded connection, and answers a
+    /// request with 504 (Gateway Timeout) in place of the server. nginx's `proxy_read_timeout`.
     ClosesIdle {
         /// The longest silence.
         after: Duration,
     },
 }
 
-/// A stretch of time in which a middlebox follows its habit.
+/// The period in which a middlebox follows its habit.
 #[derive(Clone, Copy, Debug)]
 pub struct Hours {
     from: Instant,
@@ -47,7 +47,7 @@ pub struct Hours {
 }
 
 impl Hours {
-    /// From `begin` to `end`, both counted from now; without an end for ever.
+    /// From `begin` to `end`, both counted from now; without an end, forever.
     pub fn new(begin: Duration, end: Option<Duration>) -> Self {
         let now = Instant::now();
         Self {
@@ -56,14 +56,14 @@ impl Hours {
         }
     }
 
-    /// Whether it is time now.
+    /// Whether the hours include this moment.
     pub(crate) fn open(&self) -> bool {
         let now = Instant::now();
         self.from <= now && self.until.is_none_or(|until| now < until)
     }
 
-    /// Waits until this time, or for the beginning of the hours if that is later; for ever if the
-    /// hours are over by then.
+    /// Waits until this time, or until the hours begin if that is later; forever if they will have
+    /// ended by then.
     pub(crate) async fn reached(&self, due: Instant) {
         let due = due.max(self.from);
         match self.until {
@@ -72,7 +72,7 @@ impl Hours {
         }
     }
 
-    /// Waits for the end of the hours, if it is time now.
+    /// Waits for the end of the hours, if they include this moment.
     pub(crate) async fn over(&self) {
         if self.open() {
             match self.until {

@@ -1,13 +1,13 @@
-//! A middlebox: a reverse proxy between clients and one or several servers, with one of the habits
+//! A middlebox: a reverse proxy between clients and one or more servers, with one of the habits
 //! that break long-lived connections on their way through real networks.
 //!
 //! This is ordinary tokio code. It knows HTTP/1.1 (RFC 9112) and its upgrades, as proxies do; it
 //! knows neither Socket.IO nor a simulator.
 //!
-//! - [`serve`] accepts connections. For each request `proxy` opens a connection of its own to the
-//!   server, as nginx does unless told otherwise, so that no answer depends on an earlier one.
-//! - `balance` chooses the server: of several, the same one for all that comes from one address.
-//! - `tunnel` carries the bytes of an upgraded connection, about which a proxy knows nothing more.
+//! - [`serve`] accepts connections. For each request `proxy` opens a separate connection to the
+//!   server, as nginx does by default, so that no answer depends on an earlier one.
+//! - `balance` chooses the server: if there are several, always the same one for one address.
+//! - `tunnel` carries the bytes of an upgraded connection, of which a proxy knows nothing else.
 //! - [`Habit`] says what it does wrong, [`Hours`] when, and an [`Observer`] is told of each
 //!   [`Deed`].
 //!
@@ -39,12 +39,12 @@ use tokio::time::sleep;
 /// How long to wait when the system has no descriptor left for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Forwards what comes to the listener, for ever, and tells the observer what it does of its own.
-/// Dropping the future closes all connections.
+/// Forwards what comes to the listener, forever, and tells the observer of its own deeds. Dropping
+/// the future closes all connections.
 ///
 /// # Errors
 ///
-/// If the listener does not work: it is closed, or is none.
+/// If the listener does not work: it is closed, or not a listener.
 pub async fn serve(
     listener: TcpListener,
     options: MiddleboxOptions,
@@ -56,7 +56,8 @@ pub async fn serve(
         while visits.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, client)) => {
-                // Nagle's algorithm would hold small packets back; a failure costs only time.
+                // Nagle's algorithm would hold back small packets; failing to disable it only costs
+                // time.
                 let _ = stream.set_nodelay(true);
                 let visit = Visit {
                     options: options.clone(),
@@ -69,7 +70,7 @@ pub async fn serve(
             }
             Err(error) => match error.kind() {
                 ErrorKind::InvalidInput => return Err(error),
-                // accept(2) tells errors of the new connection: the peer has changed its mind.
+                // accept(2) reports errors of the new connection: the peer has changed its mind.
                 ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset => {}
                 _ => sleep(ACCEPT_PAUSE).await,
             },

@@ -1,4 +1,4 @@
-//! What a middlebox is to do.
+//! What a middlebox should do.
 
 use crate::habit::{Habit, Hours};
 use std::future::pending;
@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a middlebox is to do.
+/// What a middlebox should do.
 #[derive(Clone, Debug)]
 pub struct MiddleboxOptions {
-    /// Where it forwards everything to. With more than one it is a load balancer.
+    /// Where it forwards everything. With more than one server it is a load balancer.
     pub servers: Vec<SocketAddr>,
     /// What it does wrong.
     pub habit: Habit,
@@ -23,7 +23,7 @@ impl MiddleboxOptions {
         self.habit == Habit::RefusesUpgrades && self.hours.open()
     }
 
-    /// Whether an upgraded connection that has carried so many bytes is cut now.
+    /// Whether an upgraded connection that has carried this many bytes is cut now.
     pub(crate) fn has_carried_enough(&self, bytes: u64) -> bool {
         match self.habit {
             Habit::CutsUpgrades {
@@ -34,14 +34,14 @@ impl MiddleboxOptions {
         }
     }
 
-    /// Waits as long as nothing is forwarded.
+    /// Waits while nothing is forwarded.
     pub(crate) async fn stall(&self) {
         if self.habit == Habit::Stalls {
             self.hours.over().await;
         }
     }
 
-    /// How long an answer is held that is passed on complete; none if it is passed on as it comes.
+    /// How long a complete answer is held back; none if answers are passed on as they come.
     pub(crate) fn holds_answers(&self) -> Option<Duration> {
         match self.habit {
             Habit::BuffersAnswers { hold } if self.hours.open() => Some(hold),
@@ -49,7 +49,7 @@ impl MiddleboxOptions {
         }
     }
 
-    /// Waits until an upgraded connection is too old; `opened` says since when it is one.
+    /// Waits until an upgraded connection is too old; `opened` is the time of its upgrade.
     pub(crate) async fn too_old(&self, opened: Instant) {
         match self.habit {
             Habit::CutsUpgrades {
@@ -59,7 +59,7 @@ impl MiddleboxOptions {
         }
     }
 
-    /// Waits until there has been silence for too long; `heard` tells when something was heard.
+    /// Waits until the silence has lasted too long; `heard` returns when something was last heard.
     pub(crate) async fn too_quiet(&self, heard: impl Fn() -> Instant) {
         let Habit::ClosesIdle { after } = self.habit else {
             return pending().await;

@@ -1,5 +1,5 @@
-//! One client's connection: its requests are forwarded one after the other, until one of them
-//! turns it into a tunnel.
+//! One client's connection: its requests are forwarded one by one, until one of them turns it into
+//! a tunnel.
 
 use crate::balance::Balance;
 use crate::deed::{Deed, Observer};
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-/// What a middlebox knows of one client's connection.
+/// What a middlebox knows about one client's connection.
 pub(crate) struct Visit {
     pub(crate) options: Arc<MiddleboxOptions>,
     pub(crate) observer: Observer,
@@ -33,7 +33,8 @@ pub(crate) struct Visit {
 type Body = BoxBody<Bytes, hyper::Error>;
 
 impl Visit {
-    /// Serves the connection to its end. Errors are the client's, and end only its connection.
+    /// Serves the connection until it ends. Errors are the client's, and end only its own
+    /// connection.
     pub(crate) async fn receive(self, stream: TcpStream) {
         let service = hyper::service::service_fn(|request| self.answer(request));
         let served = server::conn::http1::Builder::new()
@@ -90,7 +91,7 @@ impl Visit {
         let stream = connect(&self.options.servers, turn).await?;
         let _ = stream.set_nodelay(true);
         let (mut server, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        // It ends with the answer, or when nobody waits for that any more.
+        // It ends with the answer, or when no one waits for the answer any more.
         tokio::spawn(connection.with_upgrades());
         let client = hyper::upgrade::on(&mut request);
         if !request.headers().contains_key(UPGRADE) {
@@ -107,7 +108,7 @@ impl Visit {
         self.pass_on(answer).await
     }
 
-    /// The answer as the client gets it: piece by piece as it comes, or whole and late.
+    /// The answer as the client gets it: piece by piece as it arrives, or whole and late.
     async fn pass_on(
         &self,
         answer: Response<Incoming>,
@@ -122,7 +123,7 @@ impl Visit {
     }
 }
 
-/// Connects to the server whose turn it is; if that cannot be reached, to the next one that can.
+/// Connects to the server whose turn it is, or else to the next one that can be reached.
 async fn connect(servers: &[SocketAddr], turn: usize) -> io::Result<TcpStream> {
     let mut failed = io::ErrorKind::AddrNotAvailable.into();
     for server in servers.iter().cycle().skip(turn).take(servers.len()) {
@@ -138,7 +139,7 @@ fn boxed(whole: Full<Bytes>) -> Body {
     whole.map_err(|never| match never {}).boxed()
 }
 
-/// They are about one connection and not to be forwarded (RFC 9110, section 7.6.1).
+/// They apply to one connection and must not be forwarded (RFC 9110, section 7.6.1).
 fn drop_connection_headers(headers: &mut HeaderMap) {
     for name in [CONNECTION, UPGRADE, TE, TRAILER, TRANSFER_ENCODING] {
         headers.remove(name);

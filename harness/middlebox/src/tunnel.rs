@@ -14,9 +14,9 @@ const PIECE: usize = 16 * 1024;
 
 /// What a middlebox sees of a tunnel.
 struct Traffic {
-    /// When something was heard last.
+    /// When something was last heard.
     heard: Instant,
-    /// How many bytes it has carried, both ways together.
+    /// How many bytes it has carried, in both directions together.
     bytes: u64,
 }
 
@@ -44,14 +44,14 @@ pub(crate) async fn carry(
     };
     tokio::select! {
         biased;
-        // An error of one side ends both; there is nobody to tell.
+        // An error on one side ends both; there is no one to report it to.
         _ = pumps => {}
         () = options.too_old(opened) => observer(Deed::CutUpgrade),
         () = options.too_quiet(|| seen(&traffic).heard) => observer(Deed::ClosedIdle),
     }
 }
 
-/// Carries one direction to its end, and passes that on.
+/// Carries one direction to its end, and passes the end on.
 async fn pump(
     mut from: ReadHalf<TokioIo<Upgraded>>,
     mut to: WriteHalf<TokioIo<Upgraded>>,

@@ -14,15 +14,15 @@ const GET: &str = "GET /hello HTTP/1.1\r\nHost: server\r\n\r\n";
 const UPGRADE: &str =
     "GET /echo HTTP/1.1\r\nHost: server\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 
-/// A server that answers a request with `hello, `, later with `world`, and echoes the bytes of a
-/// connection that was upgraded.
+/// A server that answers a request with `hello, `, later with `world`, and echoes the bytes of an
+/// upgraded connection.
 async fn server() -> SocketAddr {
     let listener = TcpListener::bind(LOCALHOST).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            // A client that leaves early is no concern of the server.
+            // A client that leaves early does not concern the server.
             tokio::spawn(async move { answer(stream).await.unwrap_or_default() });
         }
     });
@@ -72,7 +72,7 @@ async fn before(server: SocketAddr, habit: Habit, hours: Hours) -> BufReader<Tcp
     BufReader::new(TcpStream::connect(address).await.unwrap())
 }
 
-/// The address of a middlebox before these servers.
+/// The address of a middlebox in front of these servers.
 async fn middlebox(servers: Vec<SocketAddr>, habit: Habit, hours: Hours) -> SocketAddr {
     observed(servers, habit, hours, Arc::new(|_| ())).await
 }
@@ -97,7 +97,7 @@ async fn observed(
     address
 }
 
-/// What a middlebox tells of one connection, on which this is written at once.
+/// The deeds of a middlebox on one connection, to which this is written at once.
 async fn deeds(server: SocketAddr, habit: Habit, written: &str) -> Vec<Deed> {
     let told = Arc::new(Mutex::new(Vec::new()));
     let deeds = told.clone();
@@ -110,7 +110,7 @@ async fn deeds(server: SocketAddr, habit: Habit, written: &str) -> Vec<Deed> {
     told.clone()
 }
 
-/// The statuses of answers to so many clients that ask one after the other.
+/// The statuses of the answers to this many clients, one after another.
 async fn statuses(servers: Vec<SocketAddr>, habit: Habit, count: usize) -> Vec<u16> {
     let address = middlebox(servers, habit, Hours::new(ms(0), None)).await;
     let mut statuses = Vec::new();
@@ -139,7 +139,7 @@ async fn other_server() -> SocketAddr {
     address
 }
 
-/// Sends a request and returns the status of the answer, and its headers.
+/// Sends a request and returns the status and headers of the answer.
 async fn ask(stream: &mut BufReader<TcpStream>, request: &str) -> (u16, String) {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut head = String::new();

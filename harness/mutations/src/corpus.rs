@@ -1,7 +1,7 @@
-//! The corpus: defects as pairs of what stands in a source and what is to stand there instead.
+//! The corpus: each defect is a snippet of a source and its replacement.
 //!
-//! A place is a snippet that occurs exactly once in its file, so a mutation survives refactoring
-//! for as long as its line does, and says so when it does not.
+//! A snippet must occur exactly once in its file, so a mutation survives refactoring for as long as
+//! its line does, and is reported when it does not.
 
 use crate::error::Error;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-/// A defect that somebody might have made.
+/// A defect that a programmer might have introduced.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mutation {
@@ -20,12 +20,12 @@ pub(crate) struct Mutation {
     pub(crate) shows: String,
     /// The source, from the root of the workspace.
     pub(crate) file: String,
-    /// What stands directly before the snippet, if the snippet alone is not unique.
+    /// The text directly before the snippet, if the snippet alone is not unique.
     #[serde(default)]
     before: String,
     /// An expression, or statements with their semicolons.
     find: String,
-    /// What is to stand there instead.
+    /// Its replacement.
     replace: String,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Mutation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Class {
-    /// Any use of the feature shows it, or one fault.
+    /// Any use of the feature shows it, or a single fault.
     Easy,
     /// It takes a coincidence: a certain moment, a full queue, several features at once.
     Hard,
@@ -45,7 +45,7 @@ struct Listing {
     mutation: Vec<Mutation>,
 }
 
-/// Reads every file of a folder, in the order of their names.
+/// Reads every file of a folder, in order of name.
 pub(crate) fn read(folder: &Path) -> Result<Vec<Mutation>, Error> {
     let mut files: Vec<_> = fs::read_dir(folder)
         .map_err(|error| Error::file(folder, error))?
@@ -63,11 +63,11 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<Mutation>, Error> {
 }
 
 impl Mutation {
-    /// Where its snippet stands in a source.
+    /// Where the snippet is in a source.
     ///
     /// # Errors
     ///
-    /// How often the snippet occurs, if that is not once.
+    /// The number of times the snippet occurs, if that is not once.
     pub(crate) fn place(&self, source: &str) -> Result<Range<usize>, usize> {
         let anchor = format!("{}{}", self.before, self.find);
         let mut places = source.match_indices(&anchor);
@@ -80,8 +80,8 @@ impl Mutation {
         }
     }
 
-    /// Both in one: what the program is to do if the switch of this number is on, and what it does
-    /// now.
+    /// Both versions in one: what the program does if the switch of this number is on, and what it
+    /// does now.
     pub(crate) fn switched(&self, number: usize) -> String {
         let (find, replace) = (&self.find, &self.replace);
         let both =

@@ -1,14 +1,14 @@
-//! Scores Squall on a corpus of realistic defects: how many of them does it find, by what, after
-//! how many runs?
+//! Scores Squall on a corpus of realistic defects: how many does it find, by what, after how many
+//! runs?
 //!
 //! - `corpus`: the defects, as data in `corpus/*.toml`;
 //! - `switched`: one program with all of them in it, each behind a switch;
 //! - `plays`: the command with a switch on;
 //! - `score`: the table.
 //!
-//! Each defect is looked for with seed 1 of every scenario that comes to its line, the quickest
-//! first; then with more seeds of each; then with the matrix. Or it is looked for in worlds that
-//! nobody made a scenario for. The first verdict that is not as expected ends the search.
+//! Each defect is looked for with seed 1 of every scenario that reaches its line, the quickest
+//! first; then with more seeds of each; then with the matrix. Alternatively, it is looked for in
+//! generated worlds. The first verdict that is not as expected ends the search.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "it is a command")]
@@ -93,7 +93,7 @@ enum By {
     Explore,
 }
 
-/// How many worlds are played by one call of the command.
+/// How many worlds one call of the command plays.
 const BATCH: u32 = 5;
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
@@ -117,7 +117,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says whether every mutation that was asked for applies.
+/// Returns whether every requested mutation applies.
 fn score(options: &Options) -> Result<bool, Error> {
     let corpus = corpus::read(&options.corpus)?;
     if let Some(unknown) =
@@ -188,7 +188,7 @@ fn score(options: &Options) -> Result<bool, Error> {
         .all(|result| !matches!(result.fate, Fate::Stale(_))))
 }
 
-/// Plays until one play says that something is wrong.
+/// Plays until a play finds something wrong.
 fn look_for(
     number: usize,
     options: &Options,

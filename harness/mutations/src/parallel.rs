@@ -1,9 +1,9 @@
-//! Many things at a time.
+//! Doing many things at a time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Does something with each of many, so many at a time; the results are in their order.
+/// Does something with each item, up to so many at a time; the results are in the items' order.
 pub(crate) fn side_by_side<T: Sync, R: Send>(
     all: &[T],
     jobs: usize,

@@ -1,4 +1,4 @@
-//! The chat as the command is built from it: with its planted mistakes, none of which is switched
+//! The chat from which the command is built: with its planted mistakes, none of which is switched
 //! on. Mutations are made in these sources.
 
 use crate::error::Error;
@@ -11,12 +11,12 @@ mod edits;
 
 /// Where the chat's sources are, from the root of the workspace.
 const CHAT: &str = "harness/chat/src";
-/// Where the mistakes are.
+/// Where the planted mistakes are.
 const PLANTED: &str = "harness/planted";
-/// The folder of what is planted into the chat.
+/// The folder of the edits that plant them.
 pub(crate) const EDITS: &str = "harness/planted/edits";
 
-/// The chat's sources with the mistakes planted, by path from the root; none of a tree that has no
+/// The chat's sources with the mistakes planted, by path from the root; empty for a tree without
 /// edits.
 pub(crate) fn sources(root: &Path) -> Result<BTreeMap<String, String>, Error> {
     if !root.join(EDITS).exists() {

@@ -1,5 +1,5 @@
-//! Plays of the command: with all switches off, to know what is normal and which switches a
-//! scenario comes to; and with one of them on.
+//! Plays of the command: with all switches off, to learn what is normal and which switches a
+//! scenario reaches; and with one of them on.
 
 use crate::error::Error;
 use crate::parallel::side_by_side;
@@ -14,19 +14,19 @@ use std::time::{Duration, Instant};
 
 /// The exit code of the command for "not as expected".
 const NOT_AS_EXPECTED: i32 = 1;
-/// How often to look whether a play has ended.
+/// How often to check whether a play has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What is asked of the command.
+/// What the command is asked to play.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Play {
     /// One scenario with seed 1, as `run --all` does with each.
     Once(String),
     /// One scenario with the seeds from 1 to this.
     Seeds(String, u32),
-    /// The whole matrix with so many seeds.
+    /// The whole matrix with this many seeds.
     Matrix(u32),
-    /// So many worlds that nobody made a scenario for, beginning with the one of this seed.
+    /// A range of generated worlds: the seed of the first, and how many.
     Worlds(u32, u32),
 }
 
@@ -35,14 +35,14 @@ pub(crate) enum Play {
 pub(crate) struct Ended {
     /// None if it took too long.
     code: Option<i32>,
-    /// The guarantees that were violated, and not meant to be; of worlds, their stories.
+    /// The guarantees that were violated unexpectedly; for worlds, their stories.
     pub(crate) violated: Vec<String>,
-    /// How many runs it was.
+    /// How many runs it took.
     pub(crate) runs: u32,
 }
 
 impl Ended {
-    /// Whether it says that something is wrong.
+    /// Whether it found something wrong.
     pub(crate) fn is_finding(&self) -> bool {
         self.code == Some(NOT_AS_EXPECTED)
     }
@@ -55,7 +55,7 @@ impl Ended {
 /// A play without any defect.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Normal {
-    /// Whether it was as expected; what is not can find nothing.
+    /// Whether it was as expected; otherwise it cannot find anything.
     pub(crate) usable: bool,
     reached: BTreeSet<usize>,
     pub(crate) seconds: f64,
@@ -76,14 +76,14 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Plays with one switch on, or with none.
+    /// Plays with one switch on, or none.
     pub(crate) fn play(
         &self,
         play: &Play,
         on: Option<usize>,
         reached: &Path,
     ) -> Result<Ended, Error> {
-        // Whatever was played before has left its own.
+        // An earlier play has left its own.
         let _ = fs::remove_file(reached);
         let told = reached.with_extension("told");
         let output = File::create(&told).map_err(|error| Error::file(&told, error))?;
@@ -103,7 +103,7 @@ impl Stage {
         let due = Instant::now() + self.longest;
         let code = loop {
             match child.try_wait().map_err(failed)? {
-                // A signal is a crash of the command: it has no code, and is no verdict.
+                // A signal means that the command crashed: there is no exit code, and no verdict.
                 Some(status) => break Some(status.code().unwrap_or(-1)),
                 None if Instant::now() >= due => {
                     let _ = child.kill();
@@ -126,7 +126,7 @@ impl Stage {
         })
     }
 
-    /// Plays without a defect, or remembers having done so with this very command.
+    /// Plays without a defect, or returns the remembered result of doing so with this very command.
     pub(crate) fn normal(&self, play: &Play) -> Result<Normal, Error> {
         let name = play.arguments().join("_").replace('/', "-");
         let kept = self.scratch.join(format!("normal-{name}.json"));
@@ -152,7 +152,7 @@ impl Stage {
         Ok(normal)
     }
 
-    /// What is normal for many plays, several at a time.
+    /// What is normal for each of many plays, several at a time.
     pub(crate) fn normals(
         &self,
         plays: &[Play],
@@ -189,7 +189,7 @@ impl Play {
             .collect()
     }
 
-    /// What is played, whatever the seeds.
+    /// What is played, regardless of seeds.
     pub(crate) fn subject(&self) -> &str {
         match self {
             Play::Once(name) | Play::Seeds(name, _) => name,
@@ -198,7 +198,7 @@ impl Play {
         }
     }
 
-    /// How many runs it is; none if that is the command's affair.
+    /// How many runs it is; zero if the command decides.
     pub(crate) fn runs(&self) -> u32 {
         match self {
             Play::Once(_) => 1,
@@ -220,7 +220,8 @@ impl std::fmt::Display for Play {
     }
 }
 
-/// The guarantees of a report's table that were violated though expected to hold, or not named.
+/// The guarantees in a report's table that were violated though expected to hold, or not mentioned
+/// in the expectation.
 fn violated(report: &str) -> Vec<String> {
     let rows = report.lines().filter_map(|line| {
         let mut columns = line.strip_prefix("  ")?.split_whitespace();
@@ -231,7 +232,7 @@ fn violated(report: &str) -> Vec<String> {
     rows.collect()
 }
 
-/// The stories of an exploration, and how many worlds were played until they were found.
+/// The stories of an exploration, and how many worlds were played to find them.
 fn worlds(report: &str) -> (Vec<String>, u32) {
     let mut lines = report.lines();
     let played = lines.next().and_then(|head| head.split(' ').next());

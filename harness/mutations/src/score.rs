@@ -8,23 +8,23 @@ use std::time::Duration;
 pub(crate) struct Result<'a> {
     pub(crate) mutation: &'a Mutation,
     pub(crate) fate: Fate,
-    /// How many runs of scenarios it took, the matrix left out.
+    /// How many runs of scenarios it took, not counting the matrix.
     pub(crate) runs: u32,
     pub(crate) took: Duration,
 }
 
 pub(crate) enum Fate {
-    /// By this play, in these guarantees; none are told of explorations and of machines that
+    /// By this play, through these guarantees; empty for explorations and for machines that
     /// panicked.
     Found { by: String, violated: Vec<String> },
-    /// So many scenarios come to its line (the matrix counts as one), and none sees a difference: a
+    /// This many scenarios reach its line (the matrix counts as one), and none sees a difference: a
     /// checker is missing, or a coincidence.
     Unseen { subjects: usize },
-    /// No play comes to its line: a fault or a feature is missing.
+    /// No play reaches its line: a fault or a feature is missing.
     Unreached,
-    /// The time was over before all was tried.
+    /// Time ran out before everything was tried.
     Unfinished,
-    /// The source is another one now.
+    /// The source has changed since.
     Stale(String),
 }
 
@@ -69,7 +69,7 @@ fn class(class: Class) -> &'static str {
     }
 }
 
-/// The score by class, in which what is stale does not count.
+/// The score by class, not counting stale mutations.
 pub(crate) fn summary(results: &[Result<'_>]) -> String {
     let count = |which: &[Class]| {
         let counted = results

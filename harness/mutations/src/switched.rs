@@ -1,7 +1,7 @@
-//! One program with all defects in it, each behind a switch that is off (mutant schemata: Untch,
-//! Offutt and Harrold, 1993). It is built once, where sixty programs would be built sixty times;
-//! and it notes which switches a run has come to, so that nobody plays a scenario in which a defect
-//! cannot make a difference.
+//! One program containing all defects, each behind a switch that is off (mutant schemata: Untch,
+//! Offutt and Harrold, 1993). It is built once instead of once per defect; and it notes which
+//! switches a run has reached, so that no scenario is played in which a defect cannot make a
+//! difference.
 
 use crate::corpus::Mutation;
 use crate::error::Error;
@@ -13,12 +13,12 @@ use std::process::{Command, Stdio};
 
 /// Which switch is on: its number.
 pub(crate) const ON: &str = "SQUALL_MUTATION_ON";
-/// The file that tells which switches a play has come to: a byte for each, which is not zero then.
+/// The file that says which switches a play has reached: one byte for each, non-zero if reached.
 pub(crate) const REACHED: &str = "SQUALL_MUTATION_REACHED";
 
-/// The crate of switches. It knows of no world: the environment is read before there is any, in
-/// each process that plays, and what is reached is noted in memory that all of them share with the
-/// file.
+/// The crate of switches. It knows nothing of worlds: the environment is read before there is any,
+/// in each process that plays, and what is reached is noted in memory that all of them share with
+/// the file.
 const SWITCH: &str = r#"
 use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;
@@ -71,7 +71,7 @@ fn share(file: &str) -> Option<*mut AtomicBool> {
 }
 "#;
 
-/// The crates of the chat, and of the copy of it from which the command is built.
+/// The crates of the chat, and of the copy from which the command is built.
 const CHAT: &str = "harness/chat";
 const PLANTED: &str = "harness/planted";
 
@@ -83,7 +83,7 @@ pub(crate) struct Switched {
 }
 
 impl Switched {
-    /// Copies what has changed since the last time, so that what was built stays built.
+    /// Copies what has changed since the last time, so that what was built need not be rebuilt.
     pub(crate) fn copy(from: &Path, to: &Path, corpus: &[Mutation]) -> Result<Self, Error> {
         let mut stale = BTreeMap::new();
         let planted = planted::sources(from)?;
@@ -104,7 +104,7 @@ impl Switched {
         let mut crates: BTreeSet<&str> =
             switches.keys().filter_map(|file| crate_of(file)).collect();
         if crates.contains(CHAT) {
-            // It is a copy.
+            // It is a copy of the chat.
             crates.insert(PLANTED);
         }
         files.extend(planted.keys().map(PathBuf::from));
@@ -118,7 +118,7 @@ impl Switched {
                 None => fs::read(&path).map_err(|error| Error::file(&path, error))?,
             };
             if name.starts_with(planted::EDITS) {
-                // They are made.
+                // These edits have been made already.
                 bytes = b"edit = []\n".to_vec();
             }
             if let Some(numbers) = switches.get(&*name) {
@@ -149,8 +149,8 @@ impl Switched {
         })
     }
 
-    /// Builds the command; returns its path. `release` is without link-time optimization, which
-    /// would cost more than it saves here.
+    /// Builds the command and returns its path. `release` means without link-time optimization,
+    /// which would cost more time here than it saves.
     pub(crate) fn build(&self, target: &Path, profile: &str) -> Result<PathBuf, Error> {
         let output = Command::new(env!("CARGO"))
             .args([
@@ -224,7 +224,7 @@ fn with_switches(source: &str, numbers: &[usize], corpus: &[Mutation]) -> Result
     Ok(text)
 }
 
-/// Every file but what was built, reported or versioned, by its path from the root.
+/// Every file other than what was built, reported or versioned, by its path from the root.
 fn list(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
     let path = root.join(folder);
     for entry in fs::read_dir(&path).map_err(|error| Error::file(&path, error))? {

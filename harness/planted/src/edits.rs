@@ -1,4 +1,4 @@
-//! Edits of sources: what is found is replaced.
+//! Edits of sources: find and replace.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ use std::path::Path;
 pub(crate) struct Edit {
     /// The file, as a path below `src`.
     pub(crate) file: String,
-    /// Whole lines, which occur once.
+    /// Whole lines, which occur exactly once.
     pub(crate) find: String,
-    /// The lines in their place.
+    /// The lines that replace them.
     pub(crate) replace: String,
 }
 
@@ -23,7 +23,7 @@ struct Edits {
     edit: Vec<Edit>,
 }
 
-/// All edits of a folder's files, in the order of the files' names.
+/// All edits in a folder's files, in order of file name.
 ///
 /// # Errors
 /// A sentence that says what cannot be read.
@@ -65,7 +65,7 @@ pub(crate) fn sources(folder: &Path) -> BTreeMap<String, String> {
     sources
 }
 
-/// Makes the edits, one after the other.
+/// Makes the edits, one after another.
 ///
 /// # Errors
 /// A sentence that says which edits do not apply.
@@ -77,7 +77,7 @@ pub(crate) fn apply(edits: &[Edit], sources: &mut BTreeMap<String, String>) -> R
         replace,
     } in edits
     {
-        // A newline before, so that it begins with a line.
+        // A newline in front, so that the match begins at the start of a line.
         let lines = |snippet: &str| format!("\n{snippet}");
         let source = sources.get(file).map(|source| format!("\n{source}"));
         let times = source

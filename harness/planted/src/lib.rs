@@ -2,8 +2,8 @@
 //!
 //! A checker that is never seen to fail proves nothing. So the sources of the chat are copied when
 //! this crate is built, and mistakes are planted into the copy: `edits/` says where, `bugs.rs`
-//! which there are. A server or client makes the one that its options name, and none otherwise. The
-//! chat itself knows nothing of them.
+//! lists them. A server or client makes only the one that its options name. The chat itself knows
+//! nothing of them.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Planted mistakes of the server that need more than a line. See [`Bug`](crate::Bug).
+//! Planted mistakes of the server that take more than a line. See [`Bug`](crate::Bug).
 
 use super::given::Given;
 use super::handlers::Shared;
@@ -11,18 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How long an acknowledged message is kept in memory only.
+/// How long an acknowledged message is only in memory.
 const COMMIT_DELAY: Duration = Duration::from_millis(500);
-/// How long everybody but the first waits.
+/// How long all but the first sender wait.
 const DISFAVOUR: Duration = Duration::from_secs(3);
-/// After how long somebody seems to be typing again.
+/// When a user seems to be typing again.
 const TYPING_AGAIN: Duration = Duration::from_secs(5);
-/// The pause between two messages of a catch-up that runs beside the live stream.
+/// The pause between two messages of a catch-up that runs alongside the live stream.
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(20);
 
 impl Shared {
-    /// What a server with a mistake does with a message that it may say; gives it back if there is
-    /// nothing wrong with it.
+    /// What a server with a mistake does with an allowed message; returns it if the mistake does
+    /// not concern it.
     pub(super) fn mistake(
         self: &Arc<Self>,
         number: SessionNumber,

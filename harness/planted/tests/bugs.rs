@@ -1,6 +1,6 @@
 //! Planted mistakes must show: a bug that changes nothing proves nothing about a checker.
 
-// The tests of the chat have it, and mean the chat with their `squall_chat`.
+// The included tests of the chat depend on it, and mean the chat by `squall_chat`.
 extern crate squall_planted as squall_chat;
 
 #[path = "../../chat/tests/loopback/support.rs"]

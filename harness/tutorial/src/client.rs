@@ -1,5 +1,5 @@
-//! The tutorial's `index.html`, and what `socket.io-client` does for it: a queue of messages that
-//! are sent one at a time (`retries`, `ackTimeout`), and reconnection.
+//! The tutorial's `index.html`, and what `socket.io-client` does for it: a queue of messages sent
+//! one at a time (`retries`, `ackTimeout`), and reconnection.
 
 use crate::CHAT_MESSAGE;
 use futures_util::FutureExt;
@@ -17,29 +17,29 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// How the client is to behave.
+/// How the client should behave.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// The server: its address or name, and its port.
     pub server: String,
     /// How long to wait for an acknowledgement; 10 s in the tutorial.
     pub ack_timeout: Duration,
-    /// How often a message that was not acknowledged is sent again; 3 in the tutorial.
+    /// How often an unacknowledged message is resent; 3 in the tutorial.
     pub retries: u32,
     /// How long to wait for a connection; socket.io-client's `timeout`.
     pub connect_timeout: Duration,
-    /// The shortest and the longest wait before connecting again.
+    /// The shortest and the longest wait before reconnecting.
     pub backoff: (Duration, Duration),
 }
 
-/// What a client tells: what the user sees, and what happens to the connection.
+/// What a client reports: what the user sees, and what happens to the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// The message is sent once more.
+    /// The message is sent again.
     Retried {
         /// The user's number of the message.
         operation: u64,
-        /// How many attempts there have been, this one included.
+        /// How many attempts there have been, including this one.
         attempt: u32,
     },
     /// The server has acknowledged the message.
@@ -64,17 +64,17 @@ pub enum ClientEvent {
         /// `socket.id`.
         id: String,
     },
-    /// The connection, or the attempt to connect, is over.
+    /// The connection, or the attempt to connect, has ended.
     Disconnected {
         /// Why.
         reason: String,
     },
 }
 
-/// Is told everything that happens, when it happens.
+/// Called with everything that happens, as it happens.
 pub type Observer = Arc<dyn Fn(ClientEvent) + Send + Sync>;
 
-/// A page that is open in a browser. Dropping it closes the page.
+/// A page open in a browser. Dropping it closes the page.
 pub struct Client {
     page: Arc<Page>,
     connection: JoinHandle<Infallible>,
@@ -177,7 +177,7 @@ impl Page {
                     attempt = 0;
                     let reason = self.converse(&mut connection).await;
                     self.state().id = None;
-                    // Nobody waits for a goodbye that may never be sent.
+                    // Nothing waits for a goodbye that may never be sent.
                     tokio::spawn(async move { connection.socket.disconnect().await });
                     reason
                 }
@@ -190,7 +190,7 @@ impl Page {
         }
     }
 
-    /// Connects, and waits until the server has let the socket in.
+    /// Connects, and waits until the server has admitted the socket.
     async fn connect(&self) -> Result<Connection, String> {
         let (sender, mut signals) = mpsc::unbounded_channel();
         let auth = json!({ "serverOffset": self.state().server_offset });
@@ -219,9 +219,9 @@ impl Page {
         })
     }
 
-    /// Sends what is in the queue and shows what comes, until the connection is over; says why.
+    /// Sends what is in the queue and shows what arrives, until the connection ends; returns why.
     async fn converse(&self, connection: &mut Connection) -> String {
-        // When the acknowledgement of the queue's first message is overdue, if it is under way.
+        // When the acknowledgement of the queue's first message is overdue, if that has been sent.
         let mut due = None;
         loop {
             if due.is_none()
@@ -247,7 +247,7 @@ impl Page {
                 },
                 () = until(due) => {
                     due = None;
-                    // The user is not told: the tutorial's emit has no callback.
+                    // The user does not learn of it: the tutorial's emit has no callback.
                     self.take_off(|first| first.attempts > self.options.retries);
                 }
                 () = self.queued.notified() => {}
@@ -290,7 +290,7 @@ impl Page {
         }
     }
 
-    /// Takes the first message off the queue if it is like that.
+    /// Takes the first message off the queue if it satisfies this.
     fn take_off(&self, like_that: impl FnOnce(&Queued) -> bool) -> bool {
         let mut state = self.state();
         if !state.queue.front().is_some_and(like_that) {

@@ -1,22 +1,22 @@
 //! The chat of Socket.IO's tutorial ("Server delivery", "Client delivery"), on socketioxide and
-//! rust_socketio: a second system under test, and one with known hazards.
+//! rust_socketio: a second system under test, with known hazards.
 //!
 //! It is translated step by step from <https://socket.io/docs/v4/tutorial/introduction>, with its
-//! names, its order of steps and its mistakes. Everybody is in one room, and messages have no
+//! names, its order of steps and its mistakes. All users are in one room, and messages have no
 //! sender.
 //!
-//! - [`serve`] (`server`): a message is inserted, broadcast with its id, acknowledged; who connects
-//!   is sent all rows after its server offset.
+//! - [`serve`] (`server`): a message is inserted, broadcast with its id, then acknowledged; a
+//!   client that connects is sent all rows after its server offset.
 //! - [`Client`] (`client`): keeps the id of the last message as its server offset, names a message
 //!   `${socket.id}-${counter}`, and sends one at a time until it is acknowledged, `retries` times.
 //! - `storage`: SQLite as the package `sqlite` offers it to Node: every statement goes to a pool of
-//!   threads and comes back in its own time.
+//!   threads, and its result comes back some time later.
 //!
 //! What had to be different: `socket.recovered` is always false, because socketioxide has no
-//! connection state recovery; and rust_socketio does not tell a socket's id, so a random one of the
-//! same shape stands for it, a new one with each connection.
+//! connection state recovery; and rust_socketio does not report a socket's id, so a random one of
+//! the same shape takes its place, a new one with each connection.
 //!
-//! This is ordinary tokio code, and knows no simulator.
+//! This is ordinary tokio code, and knows nothing of simulators.
 
 #![forbid(unsafe_code)]
 

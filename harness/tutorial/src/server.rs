@@ -14,15 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// How the server is to behave.
+/// How the server should behave.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// Socket.IO's `pingInterval`.
     pub ping_interval: Duration,
     /// Socket.IO's `pingTimeout`.
     pub ping_timeout: Duration,
-    /// How long a statement is on its way to one of the database's threads, and its result on the
-    /// way back; drawn for each.
+    /// How long a statement takes to reach one of the database's threads, and its result to come
+    /// back; drawn for each.
     pub storage: RangeInclusive<Duration>,
 }
 
@@ -33,7 +33,7 @@ struct Auth {
     server_offset: i64,
 }
 
-/// Serves the chat for ever.
+/// Serves the chat forever.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ async fn receive(io: &SocketIo, db: &Database, msg: &str, client_offset: &str, a
             let _ = io.emit(CHAT_MESSAGE, &(msg, last_id)).await;
             let _ = ack.send(&());
         }
-        // The message was already inserted, so the client is told.
+        // The message is already there, so the client is told.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
             let _ = ack.send(&());
         }

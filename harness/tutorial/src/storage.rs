@@ -1,9 +1,9 @@
-//! SQLite as the tutorial has it: `await db.run(…)` and `await db.each(…)`.
+//! SQLite as the tutorial uses it: `await db.run(…)` and `await db.each(…)`.
 //!
 //! In Node a statement is handed to one of libuv's four threads, and its result comes back to the
-//! program when that thread is through. Two statements that are under way together execute one
-//! after the other, and their results come back in any order. Here a statement waits a random time
-//! for its thread to begin, executes, and waits another for its result to be noticed.
+//! program when that thread is done. Two statements in flight at the same time execute one after
+//! the other, and their results come back in any order. Here a statement waits a random time for
+//! its thread to begin, executes, and waits another random time for its result to be noticed.
 
 use rand::RngExt;
 use rusqlite::{Connection, Error, params};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-/// The size of libuv's pool of threads unless it is told otherwise.
+/// The default size of libuv's thread pool.
 const THREADS: usize = 4;
 
 const LAYOUT: &str = "
@@ -42,7 +42,7 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// `way` is how long a statement is on its way to a thread, and its result on the way back.
+    /// `way` is how long a statement takes to reach a thread, and its result to come back.
     pub(crate) fn open(path: &Path, way: RangeInclusive<Duration>) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.execute_batch(LAYOUT)?;
@@ -79,7 +79,7 @@ impl Database {
         &self,
         statement: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        // Nobody closes the semaphore.
+        // The semaphore is never closed.
         let _thread = self.threads.acquire().await;
         sleep(self.one_way()).await;
         let result = statement(
@@ -97,11 +97,11 @@ impl Database {
     }
 }
 
-/// What is in the database, in the order of ids, each row with the offset that its client gave it.
+/// What is in the database, in the order of ids, each row with its client's offset.
 ///
 /// # Errors
 ///
-/// What SQLite says, if it cannot be read.
+/// SQLite's error, if it cannot be read.
 pub fn rows(path: &Path) -> Result<Vec<(Row, Option<String>)>, Error> {
     let connection = Connection::open(path)?;
     connection.execute_batch(LAYOUT)?;

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// A database file that is removed when the test ends.
+/// A database file that is removed at the end of the test.
 struct Scratch(PathBuf);
 
 impl Scratch {

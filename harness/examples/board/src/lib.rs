@@ -1,5 +1,5 @@
-//! A board over WebSockets: whoever posts, posts to all. The server keeps what was posted; a client
-//! that comes back says how much of it it has seen, and gets the rest.
+//! A board over WebSockets: each post goes to all clients. The server keeps all posts; a returning
+//! client says how many of them it has seen, and gets the rest.
 
 use futures_util::{SinkExt, StreamExt};
 use std::io;
@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{accept_async, client_async};
 
-/// All that was posted, in order.
+/// All posts, in order.
 type Posts = Arc<watch::Sender<Vec<String>>>;
 
-/// The server: what its `main` is.
+/// The server: the body of its `main`.
 #[tokio::main]
 pub async fn server() -> io::Result<()> {
     let listener = TcpListener::bind("0.0.0.0:8080").await?;
@@ -33,7 +33,7 @@ async fn attend(stream: TcpStream, posts: Posts) -> Result<(), Error> {
         return Ok(());
     };
     let mut news = posts.subscribe();
-    // Who has seen more than there is wants nothing of what there is.
+    // A client that claims to have seen more posts than exist gets none of them.
     let mut seen = seen.parse().unwrap_or(0).min(news.borrow().len());
     news.mark_changed();
     loop {
@@ -67,16 +67,16 @@ async fn attend(stream: TcpStream, posts: Posts) -> Result<(), Error> {
     }
 }
 
-/// Whether a client that comes back asks for what it has missed.
+/// Whether a returning client asks for what it has missed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum CatchUp {
-    /// It gets all since what it has seen.
+    /// It gets everything after what it has seen.
     Yes,
     /// It gets what is posted from now on.
     No,
 }
 
-/// The client: posts ten times, once a second, and reads all that is posted.
+/// The client: posts ten times, once a second, and reads all posts.
 pub async fn client(server: SocketAddr, me: usize, catch_up: CatchUp) {
     let mut posts = (1..=10).map(|number| format!("{me}/{number}"));
     let (mut seen, mut waiting, mut next) = (0, None, Instant::now());
@@ -95,7 +95,7 @@ pub async fn client(server: SocketAddr, me: usize, catch_up: CatchUp) {
     }
 }
 
-/// One connection, as long as it lasts.
+/// One connection, until it ends.
 async fn talk(
     server: SocketAddr,
     posts: &mut impl Iterator<Item = String>,

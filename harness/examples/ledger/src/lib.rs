@@ -9,16 +9,16 @@ use std::time::Duration;
 
 const FILE: &str = "ledger.db";
 
-/// How SQLite is told to write: `PRAGMA synchronous`.
+/// How SQLite writes: `PRAGMA synchronous`.
 #[derive(Clone, Copy)]
 pub enum Synchronous {
-    /// What is committed is on the disk.
+    /// Committed data is on the disk.
     Full,
-    /// The operating system writes it when it likes.
+    /// The operating system writes it when it pleases.
     Off,
 }
 
-/// The server: what its `main` is.
+/// The server: the body of its `main`.
 pub fn server(synchronous: Synchronous) -> io::Result<()> {
     open(synchronous).expect("the ledger can be opened");
     let listener = TcpListener::bind("0.0.0.0:7000")?;
@@ -60,7 +60,7 @@ fn attend(stream: TcpStream, synchronous: Synchronous) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells every entry that is in the ledger.
+/// Reports every entry in the ledger.
 pub fn tell_all() {
     let ledger = open(Synchronous::Full).expect("the ledger can be opened");
     let mut entries = ledger
@@ -74,7 +74,7 @@ pub fn tell_all() {
     }
 }
 
-/// The client: ten entries, one a second, each tried until it is confirmed.
+/// The client: ten entries, one a second, each retried until it is confirmed.
 pub fn client(server: SocketAddr, me: usize) {
     for number in 1..=10 {
         let entry = format!("{me}/{number}");

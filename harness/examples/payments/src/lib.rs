@@ -1,4 +1,4 @@
-//! Payments over HTTP: an axum server that books them, and a client that tries again when no answer
+//! Payments over HTTP: an axum server that books them, and a client that retries when no answer
 //! comes in time.
 
 use axum::Router;
@@ -16,7 +16,7 @@ use tokio::time::sleep;
 /// What has been booked, by idempotency key.
 type Booked = Arc<Mutex<HashSet<String>>>;
 
-/// The server: what its `main` is.
+/// The server: the body of its `main`.
 #[tokio::main]
 pub async fn server() -> io::Result<()> {
     let app = Router::new()
@@ -35,7 +35,7 @@ async fn pay(State(booked): State<Booked>, headers: HeaderMap, payment: String) 
     StatusCode::CREATED
 }
 
-/// The client: ten payments, one a second, each tried until it is confirmed.
+/// The client: ten payments, one a second, each retried until it is confirmed.
 pub async fn client(server: SocketAddr, me: usize, with_keys: bool) -> Result<(), reqwest::Error> {
     let http = reqwest::Client::builder()
         .no_proxy()

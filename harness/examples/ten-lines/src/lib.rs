@@ -1,5 +1,5 @@
-//! An order desk: a server that takes orders, one a line, and confirms each; a client that tries
-//! again until it is confirmed.
+//! An order desk: a server that takes orders, one a line, and confirms each; a client that retries
+//! until its order is confirmed.
 
 use std::collections::HashSet;
 use std::io;
@@ -10,13 +10,13 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-/// The server: what its `main` is.
+/// The server: the body of its `main`.
 #[tokio::main]
 pub async fn server() -> io::Result<()> {
     serve(true).await
 }
 
-/// The server as it was first written: an order that comes again is carried out again.
+/// The server as first written: an order that is repeated is carried out again.
 #[tokio::main]
 pub async fn forgetful_server() -> io::Result<()> {
     serve(false).await

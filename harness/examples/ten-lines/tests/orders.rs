@@ -19,7 +19,7 @@ fn every_order_is_carried_out_once(world: &mut World) {
     );
 }
 
-/// The defect that the test above has found in the first version, kept so that it stays found.
+/// The defect that the test above found in the first version, kept so that it is still found.
 #[squall::test(seeds = 100)]
 #[should_panic(expected = "server received `")]
 fn a_server_that_forgets_carries_some_out_twice(world: &mut World) {
