@@ -13,13 +13,13 @@ pub const BROKER: &str = "broker";
 /// The name of the middlebox's machine, in scenario files and in reports.
 pub const MIDDLEBOX: &str = "middlebox";
 
-/// The namespace that every client is in that asks for no other.
+/// The namespace of every client that asks for no other.
 pub const ROOT: &str = "/";
 
 /// The port at which servers listen.
 pub const PORT: u16 = 3000;
 
-/// Machines that have a name together.
+/// Machines that share a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crew {
     /// The clients.
@@ -60,7 +60,7 @@ impl Crew {
 pub struct Servers {
     /// Those to which clients connect, in order.
     pub names: Vec<String>,
-    /// Whether a broker stands between them: a machine called [`BROKER`].
+    /// Whether there is a broker between them: a machine called [`BROKER`].
     pub broker: bool,
 }
 
@@ -75,7 +75,7 @@ impl Default for Servers {
 }
 
 impl Servers {
-    /// So many servers, and a broker between them.
+    /// This many servers, with a broker between them.
     pub fn around_a_broker(count: u32) -> Self {
         Servers {
             names: (1..=count).map(server_name).collect(),
@@ -88,7 +88,7 @@ impl Servers {
         self.broker.then_some(BROKER)
     }
 
-    /// The machine whose storage is the truth: the broker's, or the only server's.
+    /// The machine whose storage is authoritative: the broker's, or the only server's.
     pub fn keeper(&self) -> &str {
         self.broker().unwrap_or(&self.names[0])
     }
@@ -119,12 +119,12 @@ pub(crate) struct Clients {
     pub(crate) count: Setting<u32>,
     pub(crate) names: Vec<String>,
     pub(crate) rooms: Vec<String>,
-    /// The servers that are there whatever the seed.
+    /// The servers that exist whatever the seed.
     pub(crate) servers: Servers,
 }
 
 impl Clients {
-    /// Clients of the one server that there is if nothing else is said.
+    /// Clients of the single server that exists by default.
     fn new(count: Setting<u32>, names: Vec<String>, rooms: Vec<String>) -> Self {
         Clients {
             count,
@@ -134,14 +134,14 @@ impl Clients {
         }
     }
 
-    /// Every machine that is there whatever the seed.
+    /// Every machine that exists whatever the seed.
     pub(crate) fn machines(&self) -> impl Iterator<Item = &str> + Clone {
         let servers = self.servers.names.iter().map(String::as_str);
         let clients = self.certain().iter().map(String::as_str);
         servers.chain(self.servers.broker()).chain(clients)
     }
 
-    /// The clients that are there whatever the seed.
+    /// The clients that exist whatever the seed.
     pub(crate) fn certain(&self) -> &[String] {
         &self.names[..self.names.len().min(self.count.min() as usize)]
     }
@@ -153,7 +153,7 @@ const NAMES: [&str; 20] = [
     "leo", "mia", "noah", "olivia", "paul", "quinn", "ruth", "sam", "tina",
 ];
 
-/// The largest number of clients: each has an address of its own in a network of this size.
+/// The largest number of clients: each has its own address in a network of this size.
 const CLIENTS_MAX: u32 = 50_000;
 
 pub(crate) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients {
@@ -219,7 +219,7 @@ fn named(count: Setting<u32>, rooms: Vec<String>) -> Clients {
     Clients::new(count, names.collect(), rooms)
 }
 
-/// The most rooms that a client is in.
+/// The most rooms that a client can be in.
 pub const MOST_ROOMS: usize = 64;
 
 /// The rooms a client is in.

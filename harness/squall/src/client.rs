@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct PlannedClient {
     /// Its name.
     pub name: String,
-    /// Its namespace.
+    /// Its name.
     pub namespace: String,
     /// The rooms that it is in at first.
     pub rooms: Vec<String>,
@@ -19,6 +19,6 @@ pub struct PlannedClient {
     pub transport: Transport,
     /// Its link to the server.
     pub link: PlannedLink,
-    /// What its user sends, in the order of time.
+    /// What its user sends, in time order.
     pub messages: Vec<PlannedMessage>,
 }

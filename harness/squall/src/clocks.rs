@@ -20,7 +20,7 @@ const FASTEST_PPM: u32 = 9_000_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Clock {
-    /// Whose.
+    /// The machine's name.
     pub machine: String,
     /// How far the wall clock is ahead.
     pub ahead: Option<Setting<Duration>>,
@@ -64,7 +64,7 @@ impl Drift {
         }
     }
 
-    /// Millionths, negative if the clock is slow. Of a plan, in which nothing is open.
+    /// In millionths, negative if the clock is slow. For a plan, in which nothing is open.
     pub(crate) fn ppm(&self) -> i32 {
         self.fast_ppm.min() as i32 - self.slow_ppm.min() as i32
     }
@@ -114,7 +114,7 @@ impl Clock {
         }
     }
 
-    /// What has been done to the clocks before the machine is started. Of a plan.
+    /// What has been done to the clocks before the machine starts. For a plan.
     pub(crate) fn changes(&self) -> Vec<ClockChange> {
         let forward = self.ahead.map(|by| ClockChange::StepForward(by.min()));
         let back = self.behind.map(|by| ClockChange::StepBack(by.min()));
@@ -124,7 +124,7 @@ impl Clock {
     }
 }
 
-/// The bounds in the world's time of what is promised by clocks that drift by these millionths.
+/// Bounds promised by clocks that drift by these millionths, converted to the world's time.
 pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Bounds {
     let (slowest, fastest) = drifts.fold((0, 0), |(slowest, fastest), ppm| {
         (slowest.min(ppm), fastest.max(ppm))
@@ -141,7 +141,7 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         backoff_max: in_world(bounds.backoff_max, slowest),
         backoff_first: (bounds.backoff_first).map(|bound| in_world(bound, slowest)),
         patience: (bounds.patience).map(|bound| in_world(bound, slowest)),
-        // It is told as the client has measured it.
+        // It is reported as the client measured it.
         patience_max: bounds.patience_max,
         attempt: (bounds.attempt).map(|bound| in_world(bound, slowest)),
         recovery: bounds.recovery,
@@ -160,7 +160,7 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         heartbeat: (bounds.heartbeat).map(|bound| in_world(bound, fastest)),
         keep_alive: (bounds.keep_alive).map(|time| in_world(time, slowest)),
         rooms: bounds.rooms,
-        // What a clock that is wrong lets through, nobody has said.
+        // What a wrong clock lets through is not specified.
         allowance: bounds.allowance.filter(|_| (slowest, fastest) == (0, 0)),
     }
 }

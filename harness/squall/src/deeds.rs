@@ -9,19 +9,18 @@ use squall_simulator::now;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What was told so far.
+/// What was reported so far.
 #[derive(Clone, Default)]
 pub(crate) struct Deeds(Arc<Mutex<Vec<(Duration, Deed)>>>);
 
 impl Deeds {
-    /// Writes down what is done, when it is done.
+    /// Records what is done, when it is done.
     pub(crate) fn observer(&self) -> Observer {
         let deeds = self.clone();
         Arc::new(move |deed| deeds.list().push((now(), deed)))
     }
 
-    /// How often it did wrong, as it was planned to: not counting that a server could not be
-    /// reached.
+    /// How often it misbehaved as planned: not counting that a server could not be reached.
     pub(crate) fn planned(&self) -> u64 {
         let deeds = self.list();
         let planned = deeds.iter().filter(|(_, deed)| *deed != Deed::Unreachable);

@@ -1,11 +1,11 @@
-//! The seed's decisions about a scenario.
+//! What the seed decides about a scenario.
 
 use crate::cast::Machines;
 use crate::setting::Setting;
 use crate::stream::{Drawable, draw_from, stream};
 use rand_chacha::ChaCha8Rng;
 
-/// The seed's decisions.
+/// What the seed decides.
 pub struct Draw {
     seed: u64,
     drawn: Vec<(String, String)>,
@@ -28,7 +28,7 @@ impl Draw {
         self.drawn
     }
 
-    /// The random stream of this label.
+    /// The random stream with this label.
     pub fn stream(&self, label: &str) -> ChaCha8Rng {
         stream(self.seed, label)
     }
@@ -47,7 +47,7 @@ impl Draw {
         self.drawn.push((label.to_owned(), value));
     }
 
-    /// Decides a value like [`Draw::value`], for a plan that is written like a scenario.
+    /// Decides a value like [`Draw::value`], for a plan, which is written like a scenario.
     pub fn fixed<T: Drawable>(&mut self, label: &str, setting: Setting<T>) -> Setting<T> {
         Setting::Fixed(self.value(label, setting))
     }

@@ -1,5 +1,5 @@
-//! What scenarios are about: the headings of `squall list`, in the order in which a chat's promises
-//! build on one another.
+//! What scenarios are about: the headings of `squall list`, ordered so that a chat's promises build
+//! on one another.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ pub enum Group {
     Ordering,
     /// What a chat without acknowledgements promises, and loses.
     AtMostOnce,
-    /// What retries promise, and double.
+    /// What retries promise, and duplicate.
     AtLeastOnce,
     /// Retries, recognised by the server.
     ExactlyOnce,
-    /// Who comes back gets what was missed.
+    /// Clients that come back get what they missed.
     CatchUp,
     /// Connection state recovery.
     Recovery,
-    /// Dead peers are noticed, and connections made again.
+    /// Dead peers are noticed, and connections are re-established.
     DetectionAndReconnection,
     /// Who gets what: rooms, namespaces, private messages, kinds of messages.
     RoomsAndNamespaces,
@@ -30,11 +30,11 @@ pub enum Group {
     Crowds,
     /// Disks and processes that fail.
     Storage,
-    /// Clocks that are wrong, processors that are slow, programs that stand still.
+    /// Wrong clocks, slow processors, programs that stand still.
     Machines,
     /// Links and middleboxes that misbehave.
     Network,
-    /// A cluster: servers, the broker between them, the balancer before them.
+    /// A cluster: servers, the broker between them, the balancer in front of them.
     SeveralServers,
 }
 

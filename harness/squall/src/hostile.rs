@@ -1,8 +1,8 @@
 //! `[[hostile]]`: peers that break the rules.
 //!
 //! Each is a machine of the world that runs `squall-hostile`. It may hear the rooms that it names
-//! when it logs in; whatever message of another room it hears is a delivery in the history, so that
-//! a leak to an attacker is a leak to the checkers.
+//! when it logs in; any message it hears from another room is a delivery in the history, so a leak
+//! to an attacker is a leak to the checkers.
 
 use crate::cast::Clients;
 use crate::dice::Draw;
@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use toml::Spanned;
 use toml::de::DeValue;
 
-/// How the machines of hostile peers are called, before their number.
+/// What the names of hostile peers' machines begin with, before their number.
 pub(crate) const PREFIX: &str = "hostile-";
 
 /// A hostile peer of a scenario.
@@ -33,7 +33,7 @@ pub struct Hostile {
     pub rooms: Vec<String>,
     /// When it begins.
     pub at: Setting<Duration>,
-    /// For how long; to the end of the run if none.
+    /// How long it goes on; until the end of the run if none.
     pub lasts: Option<Setting<Duration>>,
 }
 
@@ -53,7 +53,7 @@ pub struct PlannedHostile {
     /// When it begins.
     #[serde(with = "crate::text::time")]
     pub from: Duration,
-    /// When it ends; none if that is the end of the run.
+    /// When it ends; none if at the end of the run.
     #[serde(default, with = "crate::text::time::option")]
     pub until: Option<Duration>,
 }
@@ -169,7 +169,7 @@ impl Hostile {
 }
 
 impl PlannedHostile {
-    /// What it does in the report, as something that begins and ends.
+    /// What it does, in the report, as something that begins and ends.
     pub(crate) fn words(&self) -> String {
         let name = &self.name;
         let (kind, _) = KINDS[self.kind as usize];
@@ -177,7 +177,7 @@ impl PlannedHostile {
         format!("attack by {name} ({kind}, {rate} per second)")
     }
 
-    /// The peer's program. `leak` is told of messages that are not for its ears.
+    /// The peer's program. `leak` is told about messages that it should not hear.
     pub(crate) async fn program(
         self,
         server: SocketAddr,
@@ -213,14 +213,15 @@ fn is_leak(heard: &EventKind, rooms: &[String]) -> bool {
     matches!(heard, EventKind::Delivered { room, .. } if !rooms.contains(room))
 }
 
-/// How a peer that breaks the rules knows to speak to a system, as far as it keeps to them.
+/// How a hostile peer knows to speak to a system, as far as it keeps to the rules.
 #[derive(Clone, Debug)]
 pub struct Manners {
     /// What it logs in with, as JSON.
     pub login: String,
-    /// What it may say, as JSON: events that cost much, that are not allowed, that do not exist.
+    /// What it may say, as JSON: events that are expensive, that are not allowed, that do not
+    /// exist.
     pub phrases: Vec<String>,
-    /// The rooms that it is in without naming them: what is said there is for its ears too.
+    /// The rooms that it is in without naming them: it may hear what is said there too.
     pub rooms: Vec<String>,
     /// The messages in what it hears: an Engine.IO packet, or several in a polling body.
     pub hear: fn(&str) -> Vec<EventKind>,

@@ -47,30 +47,30 @@
 //! ```
 //!
 //! `cargo test` plays that with a hundred seeds: real programs, unchanged, on machines of a
-//! simulated world, with virtual time and real TCP/IP. What the checks need, the programs or the
-//! clients tell in one line each, [`sent`], [`received`], [`acknowledged`], which have no effect
-//! elsewhere. When something breaks, the test tells the story of the smallest run in which it does,
-//! the seed, and the command that repeats it:
+//! simulated world, with virtual time and real TCP/IP. The programs or the clients tell what the
+//! checks need, in one line each, [`sent`], [`received`], [`acknowledged`], which have no effect
+//! elsewhere. When something breaks, the test prints the story of the smallest run in which it
+//! does, the seed, and the command that repeats it:
 //!
 //! | variable | what it does |
 //! |---|---|
 //! | `SQUALL_SEED=17` | plays this seed alone |
-//! | `SQUALL_SEEDS=1000` | plays so many seeds |
-//! | `SQUALL_FOR=10m` | plays seeds for so long |
+//! | `SQUALL_SEEDS=1000` | plays this many seeds |
+//! | `SQUALL_FOR=10m` | plays seeds for this long |
 //! | `SQUALL_PLAN=FILE` | plays what was decided in a file: the smaller plan of a failure |
-//! | `SQUALL_OUT=FOLDER` | where stories, plans and runs are written; `target/squall` if nobody says |
+//! | `SQUALL_OUT=FOLDER` | where stories, plans and runs are written; `target/squall` by default |
 //!
-//! Add `squall` to your `dev-dependencies`; no flags are needed. What your own code tells is in the
-//! crate `squall-observe`, which depends on nothing. [`prelude`] has the faults and the guarantees,
-//! [`mod@test`] says how a test is played.
+//! Add `squall` to your `dev-dependencies`; no flags are needed. What your own code calls to tell
+//! is in the crate `squall-observe`, which has no dependencies. [`prelude`] has the faults and the
+//! guarantees, [`mod@test`] says how a test is played.
 //!
 //! # Scenarios
 //!
-//! With the feature `scenarios`, for systems of your own that files and a command know.
+//! With the feature `scenarios`, for your own systems that files and a command know about.
 //!
 //! A `Scenario` is a checked file (`Scenario::parse`); with a seed it becomes a `Plan` in which
-//! nothing is open; `run` plays the plan in a simulated world and returns the record. What is put
-//! to the test is a `System`: yours.
+//! nothing is open; `run` plays the plan in a simulated world and returns the record. The system
+//! under test is a `System`: yours.
 //!
 //! | module | subject |
 //! |---|---|

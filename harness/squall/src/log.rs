@@ -17,16 +17,16 @@ pub struct Log(Arc<Mutex<Told>>);
 pub(crate) struct Told {
     /// What happened to clients, or on the server about them.
     pub(crate) events: Vec<Event>,
-    /// When each row was committed to the database that is the truth.
+    /// When each row was committed to the authoritative database.
     pub(crate) stored: FxHashMap<i64, Duration>,
-    /// What each server held when it was counted last, and when that was.
+    /// What each server held when it was last counted, and when that was.
     pub(crate) counted: IndexMap<String, (Duration, Vec<(Held, u64)>)>,
 }
 
 impl Log {
-    /// Writes down what happened to a client just now, and makes it a part of the digest.
+    /// Records what happened to a client just now, and adds it to the digest.
     pub fn add(&self, client: ClientId, kind: EventKind) {
-        // What a dead program would say has not happened.
+        // A dead program's words never happened.
         let words = || format!("client {}: {kind:?}", client.0);
         if !note_value(&(client, &kind), words) {
             return;
@@ -35,27 +35,26 @@ impl Log {
         self.told().events.push(Event { at, client, kind });
     }
 
-    /// Writes down that a row was committed just now. A disk that loses one makes room for another
-    /// with its id.
+    /// Records that a row was committed just now. If a disk loses one, another row may get its id.
     pub fn stored(&self, id: i64) {
         if note(&format!("row {id} stored")) {
             self.told().stored.insert(id, now());
         }
     }
 
-    /// Writes down what a server holds now; the census is what the digest knows of it.
+    /// Records what a server holds now; the census is what goes into the digest.
     pub fn counted(&self, server: &str, census: impl Debug, held: Vec<(Held, u64)>) {
         if note(&format!("{server} holds {census:?}")) {
             self.told().counted.insert(server.to_owned(), (now(), held));
         }
     }
 
-    /// All that was written down.
+    /// Everything that was recorded.
     pub(crate) fn take(&self) -> Told {
         std::mem::take(&mut *self.told())
     }
 
-    /// What was written down, to be read in place.
+    /// What was recorded, to be read in place.
     pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
         // A program that panicked elsewhere has not left a half-written event behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

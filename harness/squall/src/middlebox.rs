@@ -1,6 +1,6 @@
 //! `[middlebox]`: a proxy between some clients and the server, and what it does wrong.
 //!
-//! The proxy is a machine of the world that runs `squall-middlebox`. It stands beside the server:
+//! The proxy is a machine of the world that runs `squall-middlebox`. It stands next to the server:
 //! between the two is the world's default link, and a client's own link leads to the middlebox.
 
 use crate::cast::{Clients, Crew, MIDDLEBOX, PORT, SERVER};
@@ -23,9 +23,9 @@ pub struct Middlebox {
     pub kind: MiddleboxKind,
     /// Who can reach the server only through it.
     pub clients: Victims,
-    /// When it begins to do wrong; until then it is a good proxy.
+    /// When it begins to misbehave; until then it is a good proxy.
     pub at: Setting<Duration>,
-    /// For how long; to the end of the run if none.
+    /// For how long; until the end of the run if none.
     pub lasts: Option<Setting<Duration>>,
 }
 
@@ -58,10 +58,10 @@ pub struct PlannedMiddlebox {
     pub kind: MiddleboxKind,
     /// The clients that can reach the server only through it.
     pub clients: Vec<String>,
-    /// When it begins to do wrong.
+    /// When it begins to misbehave.
     #[serde(with = "crate::text::time")]
     pub from: Duration,
-    /// When it stops; none if it goes on to the end of the run.
+    /// When it stops; none if it goes on until the end of the run.
     #[serde(default, with = "crate::text::time::option")]
     pub until: Option<Duration>,
 }
@@ -185,7 +185,8 @@ impl PlannedMiddlebox {
         self.clients.iter().any(|served| served == client)
     }
 
-    /// What it does wrong in the report, as something that begins and ends; nothing if it does not.
+    /// What it does wrong, in the report, as something that begins and ends; nothing if it does
+    /// nothing wrong.
     pub(crate) fn words(&self) -> Option<String> {
         let clients = self.clients.join(", ");
         let habit = match self.habit() {
@@ -210,8 +211,8 @@ impl PlannedMiddlebox {
         Some(format!("{MIDDLEBOX}'s {habit}"))
     }
 
-    /// Whether it does something to a connection or a request each time that it does wrong, instead
-    /// of only passing things on differently.
+    /// Whether it acts on a connection or a request each time that it misbehaves, instead of only
+    /// forwarding differently.
     pub(crate) fn tells_deeds(&self) -> bool {
         match self.habit() {
             Habit::RefusesUpgrades | Habit::CutsUpgrades { .. } | Habit::ClosesIdle { .. } => true,
@@ -221,13 +222,13 @@ impl PlannedMiddlebox {
         }
     }
 
-    /// What its clients and the server do not hear of each other meanwhile.
+    /// What its clients and the server do not hear of each other in the meantime.
     pub(crate) fn silence(&self) -> Option<Lost> {
         (self.kind == MiddleboxKind::Stalls).then_some(Lost::BothWays)
     }
 
     /// When the world is whole again. A habit that lasts to the end of the run and lets something
-    /// through is a part of the world: what comes of it, the scenario expects.
+    /// through is part of the world: the scenario expects what comes of it.
     pub(crate) fn healed_at(&self, end: Duration) -> Duration {
         let lasting = if self.silence().is_some() {
             end
@@ -238,7 +239,7 @@ impl PlannedMiddlebox {
     }
 }
 
-/// What it did of its own, in the report.
+/// What it did of its own accord, in the report.
 pub(crate) fn told(deed: Deed) -> &'static str {
     match deed {
         Deed::RefusedUpgrade => "answered a request for a WebSocket with 403 (Forbidden)",
@@ -249,7 +250,8 @@ pub(crate) fn told(deed: Deed) -> &'static str {
     }
 }
 
-/// The middlebox's program: forwards to the servers what comes to its own port of the same number.
+/// The middlebox's program: forwards to the servers what comes to its own port with the same
+/// number.
 pub(crate) async fn program(
     planned: PlannedMiddlebox,
     servers: Vec<SocketAddr>,

@@ -1,7 +1,6 @@
-//! The one loop over many runs: on all cores, within a budget of time, until somebody says stop.
+//! The one loop over many runs: on all cores, within a time budget, until it is told to stop.
 //!
-//! What there is to do is never listed in memory, so that a thousand million seeds cost no more
-//! than ten.
+//! The jobs are never listed in memory, so a billion seeds cost no more than ten.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -9,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-/// Set when nothing more shall be begun; whatever was begun comes to its end.
+/// Set when nothing more is to be begun; jobs already begun are finished.
 pub type Stop = Arc<AtomicBool>;
 
 /// How much may be done at a time, and until when.
@@ -17,14 +16,14 @@ pub type Stop = Arc<AtomicBool>;
 pub struct Effort {
     /// How many jobs at a time.
     pub jobs: usize,
-    /// How long jobs are begun, at most.
+    /// How long new jobs are begun, at most.
     pub longest: Option<Duration>,
     /// Set to end it early.
     pub stop: Stop,
 }
 
 impl Default for Effort {
-    /// As many jobs at a time as there are cores, to the last.
+    /// As many jobs at a time as there are cores, until all are done.
     fn default() -> Self {
         Effort {
             jobs: default_jobs(),
@@ -40,8 +39,8 @@ pub fn default_jobs() -> usize {
 }
 
 /// Does `work` for every job, and gives the results to `done` in the order of the jobs, whatever
-/// the order in which they are finished. Says how many were done: all, unless the time was over or
-/// somebody said stop.
+/// order they finish in. Returns how many were done: all, unless the time ran out or it was told to
+/// stop.
 pub fn parallel<J: Send, R: Send>(
     jobs: impl IntoIterator<Item = J, IntoIter: Send>,
     effort: &Effort,
@@ -117,7 +116,7 @@ mod tests {
         let work = |job: &u64| {
             effort.stop.fetch_or(*job == 20, Ordering::Relaxed);
         };
-        // More seeds than fit into any memory.
+        // More seeds than would fit in any memory.
         let done = parallel(0..u64::MAX, &effort, work, |job, ()| last = job);
         assert!((21..30).contains(&done), "{done}");
         assert_eq!(last + 1, done);

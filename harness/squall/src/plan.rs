@@ -1,10 +1,10 @@
 //! Scenario × seed → plan: everything that the scenario leaves open is drawn here, and nowhere
 //! else.
 //!
-//! Each value is drawn from a random stream of its own, which the seed and the value's label choose
-//! together (`fault 1: at`). So a new field in a scenario, or in this format, does not change what
-//! an old seed draws for the others. What the seed decides while the world runs (latencies, losses,
-//! the entropy of the machines) is left to the simulator.
+//! Each value is drawn from its own random stream, determined by the seed and the value's label
+//! (`fault 1: at`). So a new field in a scenario, or in this format, does not change what an old
+//! seed draws for the others. What the seed decides while the world runs (latencies, losses, the
+//! entropy of the machines) is left to the simulator.
 
 use crate::cast::{Machines, ROOT, Servers};
 use crate::client::PlannedClient;
@@ -25,7 +25,7 @@ use squall_reports::{Engine, Expected, Sight};
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// A scenario in which nothing is open any more.
+/// A scenario in which nothing is left open.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The scenario's name.
@@ -34,16 +34,16 @@ pub struct Plan {
     pub shows: String,
     /// How the command line names the scenario.
     pub source: String,
-    /// Whether its source is a file with this very plan in it.
+    /// Whether its source is a file containing this very plan.
     pub is_file: bool,
     /// The seed.
     pub seed: u64,
-    /// What simulates the world. It decides nothing of what the plan says.
+    /// The engine that simulates the world. It decides nothing that the plan says.
     pub engine: Engine,
     /// What was drawn, as (what, value), in the order of the scenario. The times of single messages
-    /// are left out: the history tells them.
+    /// are left out: they are in the history.
     pub drawn: Vec<(String, String)>,
-    /// What is put to the test. Nothing in it is open.
+    /// The system under test. Nothing in it is open.
     pub system: Box<dyn Subject>,
     /// The clients, in order.
     pub clients: Vec<PlannedClient>,
@@ -58,10 +58,10 @@ pub struct Plan {
     pub clocks: Vec<Clock>,
     /// What is expected, per guarantee.
     pub expect: Vec<(Guarantee, Expected)>,
-    /// What must be seen in the run, or it shows nothing.
+    /// What must be seen in the run; otherwise it shows nothing.
     pub exercises: Vec<Sight>,
-    /// How long the run goes on after the last message is due and the last fault is over; if none,
-    /// as long as [`Plan::settle`] says.
+    /// How long the run goes on after the last message is due and the last fault has ended; if
+    /// none, as long as [`Plan::settle`] says.
     pub settle: Option<Duration>,
 }
 
@@ -71,8 +71,7 @@ impl Plan {
         Plan { engine, ..self }
     }
 
-    /// How many machines there are: servers and their broker, clients, those that break the rules,
-    /// and a proxy.
+    /// How many machines there are: servers and their broker, clients, hostile peers, and a proxy.
     pub fn machines(&self) -> usize {
         let servers = self.servers();
         let between = usize::from(servers.broker) + usize::from(self.middlebox.is_some());
@@ -92,8 +91,8 @@ impl Plan {
         stretch(self.system.bounds(), of_faults.chain(of_clocks))
     }
 
-    /// How long the run goes on after the last message is due and the last fault is over: unless
-    /// something else is said, long enough to come back, and then to be delivered to.
+    /// How long the run goes on after the last message is due and the last fault has ended: by
+    /// default, long enough for clients to come back and then be delivered to.
     pub fn settle(&self) -> Duration {
         self.settle.unwrap_or_else(|| self.bounds().delivery * 2)
     }
@@ -109,20 +108,20 @@ impl Plan {
         turns.max().unwrap_or(Duration::ZERO) + self.settle()
     }
 
-    /// When the last fault is over, in a run that ends at this time: zero if there is none, the end
-    /// of the run if one does not end.
+    /// When the last fault ends, in a run that ends at this time: zero if there is none, the end of
+    /// the run if one does not end.
     pub fn healed_at(&self, end: Duration) -> Duration {
         let faults = self.faults.iter().map(|fault| fault.healed_at(end));
         let middlebox = self.middlebox.iter().map(|it| it.healed_at(end));
         faults.chain(middlebox).max().unwrap_or(Duration::ZERO)
     }
 
-    /// The command that repeats the run, for who has `squall`.
+    /// The command that repeats the run, for someone who has `squall`.
     pub fn command(&self) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
         let source = match self.source.chars().all(plain) {
             true => self.source.clone(),
-            // For a POSIX shell: nothing has a meaning between apostrophes but the apostrophe.
+            // For a POSIX shell: between apostrophes nothing but the apostrophe has a meaning.
             false => format!("'{}'", self.source.replace('\'', r"'\''")),
         };
         let engine = match self.engine {
@@ -153,7 +152,7 @@ impl Scenario {
             .zip(1..)
             .map(|(fault, number)| fault.draw(number, &mut draw))
             .collect();
-        // The first times stand where the scenario has them.
+        // First occurrences stand where the scenario has them.
         let again: Vec<_> = faults
             .iter_mut()
             .flat_map(|times| times.split_off(1))
@@ -246,7 +245,7 @@ impl Scenario {
         own.unwrap_or_else(|| ROOT.to_owned())
     }
 
-    /// Every room that somebody is in at first, or that messages go to.
+    /// Every room that a client is in at first, or that messages go to.
     fn all_rooms(&self) -> Vec<String> {
         let own = self.overrides.iter().flat_map(|own| &own.rooms).flatten();
         let rooms = self.rooms.iter().chain(&self.workload.rooms).chain(own);

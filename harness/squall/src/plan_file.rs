@@ -18,7 +18,7 @@ use toml::Spanned;
 /// The version of the file: the value of its first field.
 const VERSION: u32 = 1;
 
-/// All of it, with the options of its system written (`toml::Value`) or not read yet.
+/// All of it, with the options of its system either written (`toml::Value`) or not yet read.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct File<Options> {
@@ -45,7 +45,7 @@ struct File<Options> {
     clients: Vec<PlannedClient>,
 }
 
-/// Whether a text is a plan's, and no scenario's.
+/// Whether a text is a plan, and not a scenario.
 pub fn is_plan(text: &str) -> bool {
     let field = |line: &str| {
         line.split('=')
@@ -56,7 +56,7 @@ pub fn is_plan(text: &str) -> bool {
 }
 
 impl Plan {
-    /// The plan as a file, from which [`Plan::parse`] makes the same one.
+    /// The plan as a file, which [`Plan::parse`] turns into the same plan.
     pub fn to_toml(&self) -> String {
         let options = self.system.written().expect("options are tables of TOML");
         let plan = self.clone();
@@ -81,7 +81,7 @@ impl Plan {
         toml::to_string(&file).expect("a plan is a table of TOML")
     }
 
-    /// Reads a plan's file, of one of these systems. `source` is its path.
+    /// Reads a plan's file, for one of these systems. `source` is its path.
     ///
     /// # Errors
     /// The first mistake, with its place in the text and a remedy.
@@ -94,7 +94,7 @@ impl Plan {
     }
 }
 
-/// What helps with whatever is wrong in a plan.
+/// What helps with anything that is wrong in a plan.
 const REMEDY: &str = "`squall plan SCENARIO --seed N` writes plans: compare with one.";
 
 fn read(source: &str, text: &str, systems: &Systems, problems: &mut Problems) -> Option<Plan> {
@@ -146,7 +146,7 @@ fn read(source: &str, text: &str, systems: &Systems, problems: &mut Problems) ->
     Some(plan)
 }
 
-/// Complains of machines that the plan does not have.
+/// Complains about machines that the plan does not have.
 fn check(plan: &Plan, text: &str, problems: &mut Problems) {
     if plan.clients.is_empty() {
         problems.add(0..0, "the plan has no clients", REMEDY);
@@ -170,7 +170,7 @@ fn check(plan: &Plan, text: &str, problems: &mut Problems) {
     }
 }
 
-/// Where a name stands in quotes, the last time: faults stand behind most else.
+/// The last place where a name stands in quotes: faults come after most other things.
 fn place_of(name: &str, text: &str) -> Range<usize> {
     let quoted = format!("\"{name}\"");
     text.rfind(&quoted).map_or(0..0, |at| at..at + quoted.len())

@@ -1,4 +1,4 @@
-//! All that a test in a simulated world needs: `use squall::prelude::*;`.
+//! Everything that a test in a simulated world needs: `use squall::prelude::*;`.
 
 pub use crate::test::{
     Fault, Machine, Machines, Who, World, any, hold, isolate, kill, kill_at_work, latency, loss,

@@ -2,7 +2,7 @@
 //! behind.
 //!
 //! Every machine runs the programs of its system as they are. What their observers are told is
-//! written down with its virtual time, and noted in the world's digest. When the time is over, the
+//! recorded with its virtual time, and added to the world's digest. When the time has passed, the
 //! process of the server, or of the broker, is killed, and the database is read from what is on its
 //! disk.
 
@@ -72,7 +72,7 @@ pub struct Trace {
     pub events: Vec<TraceEvent>,
 }
 
-/// Plays a plan in a world of its own, on a thread of its own.
+/// Plays a plan in its own world, on its own thread.
 ///
 /// # Errors
 /// If the world cannot go on, or the database cannot be read at the end.
@@ -109,7 +109,7 @@ pub fn capture(plan: &Plan) -> Result<(Record, Vec<u8>), RunError> {
     })
 }
 
-/// Plays a plan like [`run`], but lets one packet get through that a link loses at random: the one
+/// Plays a plan like [`run`], but lets one packet through that a link would lose at random: the one
 /// with this [number](squall_reports::Packet::number). Until it is sent the run is the same.
 ///
 /// # Errors
@@ -121,7 +121,7 @@ pub fn run_sparing(plan: &Plan, packet: u64) -> Result<Record, RunError> {
     })
 }
 
-/// Plays a plan like [`run`], and tells everything that went into its digest.
+/// Plays a plan like [`run`], and returns everything that went into its digest.
 ///
 /// # Errors
 /// Like [`run`].
@@ -147,9 +147,9 @@ pub struct Audited {
     pub sources: Vec<Source>,
 }
 
-/// Plays a plan like [`run`], and tells which sources of entropy and time it used, and who asked.
-/// What a library draws once for the whole process of the host is told of the first run of that
-/// process only.
+/// Plays a plan like [`run`], and reports which sources of entropy and time it used, and who asked.
+/// What a library draws once for the whole host process is reported only for the first run of that
+/// process.
 ///
 /// # Errors
 /// Like [`run`].
@@ -174,7 +174,7 @@ fn engine_of(plan: &Plan) -> Result<Engine, RunError> {
     }
 }
 
-/// The record of a run, and what the world has kept beside it if it was told to.
+/// The record of a run, and what else the world has kept if it was told to.
 struct Played {
     record: Record,
     machines: IndexMap<String, MachineId>,
@@ -183,13 +183,13 @@ struct Played {
     sources: Vec<Source>,
 }
 
-/// What was on the disks of machines when the run was over.
+/// What was on the machines' disks when the run was over.
 struct Disks {
     /// The messages.
     database: Vec<StoredMessage>,
-    /// How many rows are in the outbox of each client, where that can be said.
+    /// How many rows are in the outbox of each client, where known.
     outboxes: Vec<Option<u64>>,
-    /// What the machine that stores has kept for clients that may come back.
+    /// What the storing machine has kept for clients that may come back.
     kept: Vec<(Held, u64)>,
 }
 
@@ -202,7 +202,7 @@ fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> 
     finish(plan, world, &begun, keep)
 }
 
-/// A run that has begun, or is somewhere on its way.
+/// A run that has begun, or is somewhere along the way.
 struct Begun {
     machines: IndexMap<String, MachineId>,
     log: Log,
@@ -211,7 +211,7 @@ struct Begun {
     faults: Vec<Vec<FaultId>>,
 }
 
-/// Builds the world of a plan. No time has passed in it.
+/// Builds the world of a plan. No time has passed in it yet.
 fn begin(plan: &Plan, world: &mut World) -> Begun {
     let (log, deeds) = (Log::default(), Deeds::default());
     let machines = build(plan, world, &log, &deeds);
@@ -253,8 +253,8 @@ fn finish(plan: &Plan, world: &mut World, begun: &Begun, keep: bool) -> Result<P
         .values()
         .map(|&id| tell_machine(plan, world, id))
         .collect();
-    // Reading the database ends the server, which is no part of the run any more; nor is what its
-    // observers are told of that end.
+    // Reading the database ends the server, which is no longer part of the run; nor is what its
+    // observers are told about that end.
     let told_so_far = log.take();
     let hits = faults.iter().map(|begun| hardships::hits(world, begun));
     let hits: Vec<u64> = hits.collect();
@@ -354,7 +354,7 @@ fn tell_machine(plan: &Plan, world: &World, id: MachineId) -> Machine {
     }
 }
 
-/// Sets up the machines and their links: the system's, and those that break the rules.
+/// Sets up the machines and their links: the system's, and those of hostile peers.
 fn build(plan: &Plan, world: &mut World, log: &Log, deeds: &Deeds) -> IndexMap<String, MachineId> {
     let middlebox = plan.middlebox.as_ref();
     let mut site = Site::new(world, &plan.clients, middlebox, log.clone(), deeds.clone());
@@ -372,15 +372,15 @@ fn build(plan: &Plan, world: &mut World, log: &Log, deeds: &Deeds) -> IndexMap<S
     site.finish()
 }
 
-/// Kills the process that has the database, as only a closed database can be read, and reads what
-/// is on the disk.
+/// Kills the process that has the database open, as only a closed database can be read, and reads
+/// what is on the disk.
 fn read_database(
     plan: &Plan,
     world: &mut World,
     keeper: MachineId,
 ) -> Result<Vec<StoredMessage>, String> {
     world.at(world.now(), Intervention::Kill(keeper));
-    // A killed process calls nothing any more, so nothing can be refused.
+    // A killed process makes no more calls, so nothing can be refused.
     let _ = world.run_until(world.now());
     world.inside(keeper, || plan.system.stored(&plan.clients))
 }
@@ -453,7 +453,7 @@ fn dated(rows: Vec<StoredMessage>, told: &Told) -> Vec<StoredMessage> {
     dated.collect()
 }
 
-/// When the programs of servers ended, whichever.
+/// When any server's program ended.
 fn stops_of_servers(plan: &Plan, ends: &Ends) -> Vec<Duration> {
     let servers = plan.servers().names;
     let stops = servers.iter().flat_map(|server| ends[server].clone());
@@ -468,7 +468,7 @@ mod tests {
     use crate::testing::plan;
     use squall_simulator::simulate;
 
-    /// What machines of these names are in a plan.
+    /// What machines with these names are in a plan.
     fn roles(plan: &Plan, names: &[&str]) -> Vec<Role> {
         let told = |world: &mut World| -> Vec<Role> {
             let machines: Vec<_> = names

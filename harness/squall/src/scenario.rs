@@ -1,10 +1,10 @@
 //! A scenario: the machines, links, chat options, workload, faults and expectations of a run, as
-//! its file says them.
+//! stated in its file.
 //!
 //! A [`Scenario`] has been checked: names are unique, ranges are not empty, every fault hits
-//! machines that exist. What it leaves open (a [`Setting::Between`],
-//! [`Victims::Any`](crate::Victims)) is decided by the seed in [`crate::plan`]. What it says of the
-//! system that is put to the test, only that [`System`](crate::System) knows.
+//! machines that exist. The seed decides what it leaves open (a [`Setting::Between`],
+//! [`Victims::Any`](crate::Victims)) in [`crate::plan`]. What it says about the system under test
+//! is known only to that [`System`](crate::System).
 
 use crate::cast::clients;
 use crate::clocks::Clock;
@@ -30,13 +30,14 @@ use toml::de::DeTable;
 pub struct Scenario {
     /// Its name: the file's, without `.toml`.
     pub name: String,
-    /// How the command line names it: its name if it is embedded, else the path of its file.
+    /// How the command line names it: its name if it is embedded, otherwise the path of its file.
     pub source: String,
     /// What it shows, in a sentence.
     pub shows: String,
-    /// What it is about, the heading it stands under in `squall list`; every embedded one has one.
+    /// What it is about, the heading under which `squall list` shows it; every embedded scenario
+    /// has one.
     pub group: Option<Group>,
-    /// What is put to the test.
+    /// The system under test.
     pub system: Box<dyn Subject>,
     /// How many clients there are.
     pub clients: Setting<u32>,
@@ -44,9 +45,9 @@ pub struct Scenario {
     pub names: Vec<String>,
     /// The rooms of every client that has none of its own.
     pub rooms: Vec<String>,
-    /// The links between the server and its clients, unless a client's own says otherwise.
+    /// The links between the server and its clients, unless a client has its own.
     pub link: LinkChange,
-    /// What is different for single clients.
+    /// What is different for individual clients.
     pub overrides: Vec<Override>,
     /// What the users do.
     pub workload: Workload,
@@ -60,15 +61,15 @@ pub struct Scenario {
     pub clocks: Vec<Clock>,
     /// What is expected, per guarantee.
     pub expect: Vec<(Guarantee, Expected)>,
-    /// What must be seen in a run, or it shows nothing.
+    /// What must be seen in a run; otherwise it shows nothing.
     pub exercises: Vec<Sight>,
-    /// How long the run goes on after the last message is due and the last fault is over; if none,
-    /// twice as long as delivery may take.
+    /// How long the run goes on after the last message is due and the last fault has ended; if
+    /// none, twice as long as delivery may take.
     pub settle: Option<Setting<Duration>>,
 }
 
 impl Scenario {
-    /// Reads a scenario's text, of one of these systems. `source` is the path of its file, or its
+    /// Reads a scenario's text, for one of these systems. `source` is the path of its file, or its
     /// name if it is embedded.
     ///
     /// # Errors

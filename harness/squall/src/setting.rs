@@ -5,7 +5,7 @@
 pub enum Setting<T> {
     /// This value.
     Fixed(T),
-    /// A value between these two, which are both possible.
+    /// A value between these two, both inclusive.
     Between(T, T),
 }
 

@@ -22,18 +22,18 @@ use tokio::time::sleep;
 pub struct Site<'w> {
     /// The world.
     pub world: &'w mut World,
-    /// The clients of the plan, each of whom wants a machine.
+    /// The clients of the plan, each of which needs a machine.
     pub clients: &'w [PlannedClient],
     /// Where observers write what they see.
     pub log: Log,
     middlebox: Option<&'w PlannedMiddlebox>,
     deeds: Deeds,
     machines: IndexMap<String, MachineId>,
-    /// Those of the machines to which clients connect.
+    /// The machines to which clients connect.
     servers: IndexMap<String, MachineId>,
 }
 
-/// Somebody who uses the system, and what it is going to do.
+/// Someone who uses the system, and what they are going to do.
 #[derive(Clone, Debug)]
 pub struct User {
     /// Its number.
@@ -46,7 +46,7 @@ pub struct User {
     pub rooms: Vec<String>,
     /// What carries its packets.
     pub transport: Transport,
-    /// Where it can reach the servers, the first first.
+    /// Where it can reach the servers, in the order in which it tries them.
     pub doors: Vec<Door>,
     /// Where its observers write what they see.
     pub log: Log,
@@ -112,7 +112,7 @@ impl<'w> Site<'w> {
         (self.world.address(machine), PORT).into()
     }
 
-    /// Everybody who will use the system. To be asked for once, when all servers are there.
+    /// Everyone who will use the system. Call this once, when all servers exist.
     pub fn users(&mut self) -> Vec<User> {
         let servers: Vec<_> = self.servers.values().map(|&it| self.address(it)).collect();
         let middlebox = self.middlebox.map(|planned| {
@@ -186,7 +186,7 @@ impl<'w> Site<'w> {
     /// What was built, by name, in order.
     ///
     /// # Panics
-    /// If the system has forgotten a client.
+    /// If the system has left out a client.
     pub(crate) fn finish(self) -> IndexMap<String, MachineId> {
         for client in self.clients {
             let name = &client.name;
@@ -206,8 +206,8 @@ impl User {
     }
 
     /// What the user does from one start of its machine to its end: says each message when it is
-    /// due, with the number of its operation, which is unique in the run. What was due before is
-    /// not said any more.
+    /// due, with the number of its operation, which is unique in the run. Messages that were due
+    /// earlier are no longer said.
     pub async fn act(&self, mut say: impl FnMut(u64, &Message)) {
         let started_at = now();
         for (planned, operation) in self.due_from(started_at) {

@@ -1,5 +1,5 @@
-//! How much a scenario asks for, before anything of it is drawn: so that a run which would take all
-//! the memory, or days, is refused with its figures and not begun.
+//! How much a scenario asks for, before any of it is drawn: a run that would take all the memory,
+//! or days, is refused with its figures and not begun.
 
 use crate::scenario::Scenario;
 use crate::setting::Setting;
@@ -8,30 +8,30 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// The most that a run of a scenario can come to, whatever the seed. Upper bounds, not estimates.
+/// The most that a run of a scenario can amount to, whatever the seed. Upper bounds, not estimates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// How many clients there are.
     pub clients: u64,
     /// How many messages they send.
     pub messages: u64,
-    /// How many times a message is handled by a client. Each of these is in the record, with some
-    /// hundred bytes.
+    /// How many times a message is handled by a client. Each of these is in the record, with about
+    /// a hundred bytes.
     pub deliveries: u64,
     /// How long the run takes in simulated time, if every message is sent when it is due.
     pub time: Duration,
-    /// How many signs of life are exchanged meanwhile.
+    /// How many signs of life are exchanged in that time.
     pub heartbeats: u64,
 }
 
-/// The most deliveries and messages of a run: they take some 3 GB, and minutes.
+/// The most deliveries and messages of a run: they take about 3 GB, and minutes.
 const HANDLED_MAX: u64 = 10_000_000;
 
 /// The most signs of life of a run: they take minutes.
 const HEARTBEATS_MAX: u64 = 10_000_000;
 
 impl Size {
-    /// Why a run of this size is not begun unless somebody insists; nothing if it may be.
+    /// Why a run of this size is not begun unless the user insists; nothing if it may be.
     pub fn excess(&self) -> Option<String> {
         let (clients, handled) = (
             Figure(self.clients),
@@ -63,7 +63,7 @@ impl Scenario {
     /// How large a run can be.
     pub fn size(&self) -> Size {
         let clients = u64::from(self.clients.max());
-        // Of what is different for a client, only what it is sent and sends makes it larger.
+        // Of what is different for a client, only what it is sent and sends makes the run larger.
         let plain = clients.saturating_sub(self.overrides.len() as u64);
         let own = self.overrides.iter().map(|own| own.messages);
         let own = own.map(|messages| most(messages.unwrap_or(self.workload.messages)));
@@ -104,7 +104,7 @@ impl Scenario {
         rooms.into_values().max().unwrap_or(0)
     }
 
-    /// When the last message is due at the latest.
+    /// The latest moment at which the last message is due.
     fn last_message(&self) -> Duration {
         let everybody = (self.workload.start, self.workload.messages);
         let own = self.overrides.iter().map(|own| {

@@ -1,5 +1,5 @@
-//! The seed's decisions: each value from a random stream of its own, which the seed and the value's
-//! label choose together.
+//! What the seed decides: each value comes from its own random stream, determined by the seed and
+//! the value's label.
 
 use crate::setting::Setting;
 use rand::{RngExt, SeedableRng};
@@ -8,17 +8,17 @@ use std::fmt::Debug;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The random stream of this label: the same for the same seed, and apart from that of every other
-/// label.
+/// The random stream with this label: the same for the same seed, and independent of that of every
+/// other label.
 pub fn stream(seed: u64, label: &str) -> ChaCha8Rng {
     let mut stream = ChaCha8Rng::seed_from_u64(seed);
     stream.set_stream(xxh3_64(label.as_bytes()));
     stream
 }
 
-/// A value that a range can be drawn of.
+/// A value that can be drawn from a range.
 pub trait Drawable: PartialOrd + Copy + Debug {
-    /// A value between the two, which are both possible, that people can read.
+    /// A value between the two, both inclusive, that people can read.
     fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self;
 }
 
@@ -31,7 +31,7 @@ impl Drawable for u32 {
 impl Drawable for f64 {
     fn between(stream: &mut ChaCha8Rng, min: Self, max: Self) -> Self {
         let value = stream.random_range(min..=max);
-        // Four decimals are enough for people, except in a range that has hardly any with four.
+        // Four decimals are enough for people, except in a range too narrow for four.
         match max - min {
             wide if wide >= 1e-2 => (value * 1e4).round() / 1e4,
             _ => value,
@@ -50,7 +50,7 @@ pub(crate) fn draw_from<T: Drawable>(stream: &mut ChaCha8Rng, setting: Setting<T
     match setting {
         Setting::Fixed(value) => value,
         Setting::Between(min, max) => {
-            // What is rounded for people may have left the range, at either end.
+            // A value rounded for people may have left the range, at either end.
             match T::between(stream, min, max) {
                 value if value < min => min,
                 value if value > max => max,

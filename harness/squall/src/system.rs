@@ -1,7 +1,7 @@
-//! What is put to the test: the seam at which a system of your own is put in place of ours.
+//! The system under test: the seam at which your own system takes the place of ours.
 //!
 //! A [`System`] is what a scenario file says about it, and in a plan the same with nothing left
-//! open. Everything else in this crate holds it as a [`Subject`] and knows of none what it is.
+//! open. Everything else in this crate holds it as a [`Subject`] and does not know what it is.
 
 use crate::cast::Servers;
 use crate::client::PlannedClient;
@@ -22,13 +22,14 @@ pub trait System:
     /// What scenario files call it: `system = "chat"`.
     const NAME: &'static str;
 
-    /// Reads its own tables of a scenario file. What is wrong in them is a problem, with a remedy.
+    /// Reads its own tables of a scenario file. Anything wrong in them becomes a problem, with a
+    /// remedy.
     fn read(file: &mut Table<'_>, problems: &mut Problems) -> Self;
 
-    /// The machines on the server's side that are there whatever the seed; in a plan, all of them.
+    /// The machines on the server's side that exist whatever the seed; in a plan, all of them.
     fn servers(&self) -> Servers;
 
-    /// What carries the packets of a client that does not say so itself; none if the seed says.
+    /// What carries the packets of a client that does not say so itself; none if the seed decides.
     fn transport(&self) -> Option<Transport> {
         Some(Transport::Websocket)
     }
@@ -36,14 +37,15 @@ pub trait System:
     /// Decides what is open.
     fn draw(&self, draw: &mut Draw) -> Self;
 
-    /// What it promises about time, by its own clocks. Of a plan, as all that follows.
+    /// What it promises about time, by its own clocks. This method and all that follow are called
+    /// on a plan.
     fn bounds(&self) -> Bounds;
 
     /// Builds the machines: the servers, and a client for each of [`Site::users`]. Their programs
     /// tell what they see to the site's [`Log`](crate::Log).
     fn build(&self, site: &mut Site<'_>);
 
-    /// What is stored at the end. To be called inside of the machine that stores what counts, whose
+    /// What is stored at the end. To be called inside the machine that stores what counts, whose
     /// process has been killed: [`Servers::keeper`].
     ///
     /// # Errors
@@ -53,31 +55,31 @@ pub trait System:
     /// The rooms whose messages a client may receive at first, as they are called in the history.
     fn entitlements(&self, client: &PlannedClient) -> Vec<String>;
 
-    /// Whether what a client has not sent yet outlives its program.
+    /// Whether a client's unsent messages outlive its program.
     fn keeps_outboxes(&self) -> bool {
         false
     }
 
-    /// How many messages a client has on its disk that are not done; none if it keeps none there,
-    /// or the disk cannot be read. To be called inside of the client's machine, whose process has
-    /// been killed.
+    /// How many unfinished messages a client has on its disk; none if it keeps none there, or the
+    /// disk cannot be read. To be called inside the client's machine, whose process has been
+    /// killed.
     fn unsent(&self) -> Option<u64> {
         None
     }
 
-    /// What is kept beside what is stored, for clients that may come back. To be called like
-    /// [`System::stored`].
+    /// What is kept in addition to what is stored, for clients that may come back. To be called
+    /// like [`System::stored`].
     fn kept(&self) -> Vec<(Held, u64)> {
         Vec::new()
     }
 
-    /// How a peer of this name that breaks the rules can do so: it may hear these rooms.
+    /// How a hostile peer with this name can break the rules: it may hear these rooms.
     fn manners(&self, _name: &str, _rooms: &[String]) -> Manners {
         Manners::default()
     }
 }
 
-/// Some [`System`], whichever. Implemented for each.
+/// Any [`System`]. Implemented for each.
 pub trait Subject: fmt::Debug + Send + Sync {
     /// [`System::NAME`].
     fn name(&self) -> &'static str;
@@ -199,5 +201,5 @@ impl Known {
     }
 }
 
-/// The systems that scenario files can name; the first one is meant where they name none.
+/// The systems that scenario files can name; the first is the default.
 pub type Systems = [Known];

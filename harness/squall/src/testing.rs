@@ -1,4 +1,4 @@
-//! What tests of several files share: plans of a system that is never built.
+//! What tests in several files share: plans of a system that is never built.
 
 use crate::cast::Servers;
 use crate::client::PlannedClient;
@@ -55,7 +55,7 @@ pub(crate) fn plan(text: &str) -> Plan {
     scenario(text).plan(1)
 }
 
-/// The scenario of this text, but for what it shows.
+/// The scenario with this text, except for what it shows.
 pub(crate) fn scenario(text: &str) -> Scenario {
     let text = format!("shows = 'Something.'\n{text}");
     match Scenario::parse("test", &text, &[Known::of::<Unbuilt>()]) {

@@ -14,7 +14,7 @@ pub enum Transport {
     Polling,
     /// The handshake over polling, then a WebSocket.
     Upgrade,
-    /// One WebSocket from the start, or polling where that is not to be had.
+    /// One WebSocket from the start, or polling where that is not available.
     WebsocketOrPolling,
 }
 
@@ -27,7 +27,7 @@ impl Transport {
         ("websocket-or-polling", Transport::WebsocketOrPolling),
     ];
 
-    /// Decides about a client's: one of the first three.
+    /// Decides a client's: one of the first three.
     pub(crate) fn draw(client: &str, draw: &mut Draw) -> Self {
         let label = format!("{client}: transport");
         let [all @ .., _] = Transport::ALL;

@@ -1,5 +1,5 @@
 //! What the users do: what they say, to whom, and when. Drawn from the seed for each user, each of
-//! its messages from streams of its own.
+//! its messages from its own streams.
 
 mod format;
 
@@ -26,7 +26,7 @@ pub struct Workload {
     /// The rooms that messages are sent to, in turn, as far as the sender is in them; if empty, all
     /// of the sender's rooms.
     pub rooms: Vec<String>,
-    /// What the messages are, each as probable as its weight says.
+    /// What the messages are, each with a probability proportional to its weight.
     pub mix: Vec<(Act, u32)>,
     /// How many bytes a binary or a long message has; drawn for each.
     pub size: Setting<u32>,
@@ -37,9 +37,9 @@ pub struct Workload {
 pub enum Act {
     /// Say something to a room.
     Room,
-    /// Say something to everybody.
+    /// Say something to everyone.
     All,
-    /// Say something to everybody else.
+    /// Say something to everyone else.
     Others,
     /// Say something to one other user.
     Private,
@@ -47,7 +47,7 @@ pub enum Act {
     Binary,
     /// Say something long to a room.
     Long,
-    /// Let a room know that something is being typed.
+    /// Show a room that something is being typed.
     Typing,
     /// Join a room.
     Join,
@@ -77,7 +77,7 @@ impl Act {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlannedMessage {
-    /// When.
+    /// When it is due.
     #[serde(with = "crate::text::time")]
     pub at: Duration,
     /// What; its content is unique in the run.
@@ -89,11 +89,11 @@ pub struct PlannedMessage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Message {
-    /// To whom.
+    /// Whom it is for.
     pub to: To,
     /// What it is.
     pub kind: MessageKind,
-    /// The sender wants to be called this from here on: of a [`MessageKind::Nickname`].
+    /// The name that the sender wants from here on, for a [`MessageKind::Nickname`].
     pub nickname: Option<String>,
     /// What it says.
     pub content: Content,
@@ -103,11 +103,11 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum To {
-    /// Everybody in this room, the sender too.
+    /// Everyone in this room, including the sender.
     Room(String),
-    /// Everybody in the namespace, the sender too.
+    /// Everyone in the namespace, including the sender.
     All,
-    /// Everybody in the namespace but the sender.
+    /// Everyone in the namespace except the sender.
     Others,
     /// One other user.
     User(String),
@@ -149,19 +149,19 @@ mod hexadecimal {
 /// The nicknames that users choose from. There are few, so that some are taken.
 const NICKNAMES: [&str; 5] = ["ace", "king", "queen", "jack", "joker"];
 
-/// One user: who it is, and what it knows of the world.
+/// One user: who it is, and what it knows about the world.
 pub(crate) struct Speaker<'a> {
     pub(crate) name: &'a str,
     /// The rooms that it is in.
     pub(crate) rooms: Vec<String>,
-    /// The rooms that there are.
+    /// The rooms that exist.
     pub(crate) all_rooms: &'a [String],
-    /// Everybody in its namespace, the user too.
+    /// Everyone in its namespace, including the user.
     pub(crate) peers: &'a [&'a str],
 }
 
 impl Workload {
-    /// What a user says. A message for which there is nobody and no room is left out.
+    /// What a user says. A message for which there is no recipient and no room is left out.
     pub(crate) fn draw(&self, mut user: Speaker<'_>, draw: &mut Draw) -> Vec<PlannedMessage> {
         let name = user.name;
         let count = draw.value(&format!("{name}: messages"), self.messages);
@@ -215,7 +215,7 @@ impl Workload {
             Act::Private => {
                 let peers = user.peers;
                 let position = pick(acts, 0..peers.len())?;
-                // Whoever would talk to itself talks to the next one.
+                // A user that would talk to itself talks to the next one.
                 let next = peers[(position + 1) % peers.len()];
                 let to = Some(peers[position]).filter(|peer| *peer != user.name);
                 let to = to.or(Some(next).filter(|peer| *peer != user.name))?;
@@ -252,13 +252,13 @@ impl Workload {
     }
 }
 
-/// What long messages are made of: letters mostly, and what takes several bytes, or has to be
-/// escaped somewhere.
+/// What long messages are made of: mostly letters, and characters that take several bytes, or have
+/// to be escaped somewhere.
 const LETTERS: [char; 16] = [
     'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', ' ', '.', 'ä', '€', '😀', '"', '\\', '\n',
 ];
 
-/// A text that begins like this and has so many bytes, unless it is longer already.
+/// A text that begins like this and has this many bytes, unless it is longer already.
 fn long(mut text: String, bytes: usize, acts: &mut ChaCha8Rng) -> String {
     text.push(' ');
     while text.len() < bytes {
@@ -287,7 +287,7 @@ fn of_kind(kind: MessageKind, room: String, content: String) -> Message {
     }
 }
 
-/// One of these; none if there are none.
+/// One of these; none if the iterator is empty.
 fn pick<T>(acts: &mut ChaCha8Rng, from: impl Iterator<Item = T> + Clone) -> Option<T> {
     let count = from.clone().count();
     from.clone().nth(acts.random_range(0..count.max(1)))

@@ -1,7 +1,7 @@
-//! `#[squall::test]` as a user meets it: a service of a few lines, what passes, and what is said of
-//! what fails.
+//! `#[squall::test]` as a user meets it: a service of a few lines, what passes, and what is said
+//! when something fails.
 //!
-//! Tests that are meant to fail are ignored, and played by the others in a process of their own, as
+//! Tests that are meant to fail are ignored, and played by the others in a separate process, as
 //! `cargo test` does.
 
 use squall::prelude::*;
@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
-/// Takes orders, one a line, and confirms each. What it was told already it handles again, unless
-/// it remembers.
+/// Takes orders, one per line, and confirms each. It handles repeated orders again, unless it
+/// remembers.
 async fn serve(remembers: bool) {
     let listener = TcpListener::bind("0.0.0.0:3000").await.unwrap();
     let known = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
@@ -38,13 +38,13 @@ async fn serve(remembers: bool) {
     }
 }
 
-/// The server as a program: with a runtime of its own, and two workers.
+/// The server as a program: with its own runtime, and two workers.
 #[tokio::main(worker_threads = 2)]
 async fn server_main() {
     serve(true).await;
 }
 
-/// Sends an order a second, ten in all, and tries each again until it is confirmed.
+/// Sends an order every second, ten in all, and retries each until it is confirmed.
 async fn order(server: SocketAddr, me: usize) {
     for number in 0..10 {
         let id = format!("{me}/{number}");
@@ -133,7 +133,7 @@ fn other_attributes_of_a_test_stay(world: &mut World) {
     );
 }
 
-/// Two clerks sell the last seat. Each looks whether it is free, and lets the lock go while the
+/// Two clerks sell the last seat. Each checks whether it is free, and releases the lock while the
 /// time is noted.
 fn sell_the_last_seat() {
     let (free, sold) = (std::sync::Mutex::new(true), std::sync::Mutex::new(0));
@@ -261,7 +261,7 @@ mod failing {
         world.machine("server", || squall::shows("count", ticks()));
     }
 
-    /// What the processor has counted, which a program can ask without its operating system.
+    /// The processor's cycle counter, which a program can read without its operating system.
     fn ticks() -> u64 {
         // SAFETY: the instruction reads a counter.
         #[cfg(target_arch = "x86_64")]
@@ -284,7 +284,8 @@ mod failing {
     }
 }
 
-/// What a test says when it is played with these variables, without what names this computer.
+/// What a test says when it is played with these variables, without anything that identifies this
+/// computer.
 fn played(test: &str, variables: &[(&str, &str)]) -> (bool, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([
@@ -323,7 +324,7 @@ fn failure(test: &str) -> String {
     without_lines(text[..until].trim_end())
 }
 
-/// Without the numbers of lines of this file: they say nothing.
+/// Without the line numbers of this file: they mean nothing.
 fn without_lines(text: &str) -> String {
     let mut parts = text.split("ten_lines.rs:");
     let first = parts.next().unwrap_or_default().to_owned();

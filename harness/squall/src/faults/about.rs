@@ -1,7 +1,7 @@
-//! What a kind of fault tells of itself to those who do not strike with it: the documentation,
+//! What a kind of fault says about itself to code that does not strike with it: the documentation,
 //! editors, explorations.
 
-/// What every kind of fault has to tell of itself.
+/// What every kind of fault has to say about itself.
 pub(crate) trait Told {
     /// All of it.
     const ABOUT: About;
@@ -13,11 +13,11 @@ pub struct About {
     /// What happens: its row in the documentation, with its fields in backquotes. ⇄ marks those
     /// that take a range.
     pub happens: &'static str,
-    /// The fields that are its own.
+    /// Its own fields.
     pub fields: &'static [Field],
-    /// Which of them there must be, beside those that are needed.
+    /// Which of them must be present, in addition to those that are needed.
     pub needs: Needs,
-    /// Who says how long it lasts.
+    /// What determines how long it lasts.
     pub lasts: Lasts,
     /// Whether the victims' programs end.
     pub ends_programs: bool,
@@ -26,7 +26,7 @@ pub struct About {
 }
 
 impl About {
-    /// Of a kind without fields, which lasts as long as the scenario says and ends no program.
+    /// For a kind without fields, which lasts as long as the scenario says and ends no program.
     pub(crate) const DEFAULT: About = About {
         happens: "",
         fields: &[],
@@ -36,7 +36,7 @@ impl About {
         drawn: Drawn::new(3, Aim::Anybody),
     };
 
-    /// All fields that it has in a scenario file: its own, and those of every kind.
+    /// All fields that it has in a scenario file: its own, and those that every kind has.
     pub fn all_fields(&self) -> Vec<Field> {
         let shared: &[Field] = match self.lasts {
             Lasts::AsTold => &[VICTIMS, AT, FOR, EVERY, TIMES],
@@ -56,32 +56,32 @@ const EVERY: Field = Field::duration(
 );
 const TIMES: Field = Field::number("times", "How many times there are, the first included.");
 
-/// Which fields there must be.
+/// Which fields must be present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Those that are needed each.
+    /// Each field that is needed.
     Nothing,
     /// At least one of these.
     SomeOf(&'static [&'static str]),
-    /// One of these, and no other.
+    /// Exactly one of these.
     OneOf(&'static [&'static str]),
 }
 
-/// Who says how long a fault lasts, and whether it comes again.
+/// What determines how long a fault lasts, and whether it comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasts {
     /// The scenario does: `for`, `every`, `times`.
     AsTold,
     /// It takes no time: there is no `for`.
     NoTime,
-    /// Its own fields do, and there is none of the others.
+    /// Its own fields do, and it has none of the others.
     AsItSays,
 }
 
 /// How explorations draw a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drawn {
-    /// How often, beside the others; never if zero.
+    /// How often, relative to the others; never if zero.
     pub weight: u64,
     /// Whom it strikes.
     pub aim: Aim,
@@ -100,7 +100,7 @@ pub enum Aim {
     Clients,
     /// A server, the broker, or a client.
     Anybody,
-    /// A machine with a disk that counts: a server, the broker; a client if its outbox is on it.
+    /// A machine whose disk matters: a server, the broker, or a client with its outbox on it.
     Keepers,
 }
 
@@ -111,13 +111,13 @@ pub struct Field {
     pub name: &'static str,
     /// What it says, in a sentence.
     pub says: &'static str,
-    /// What may stand there.
+    /// What it may contain.
     pub form: Form,
     /// Whether it has no default.
     pub needed: bool,
 }
 
-/// What may stand in a field.
+/// What a field may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A duration, or a range of them.

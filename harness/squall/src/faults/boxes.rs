@@ -1,4 +1,4 @@
-//! Faults of boxes on the path: firewalls and NATs that reset, forget, and swallow.
+//! Faults of middleboxes: firewalls and NATs that reset, forget, and swallow.
 
 use super::about::{About, Aim, Drawn, Field, Told};
 use super::kind::{FaultBehaviour, Intervention, Stage};
@@ -12,12 +12,12 @@ use squall_guarantees::DisturbanceKind;
 use squall_simulator::{Gateway, MachineId};
 use std::time::Duration;
 
-/// A box on the path forgets the connections that there are, answers their next packet with RST to
-/// one end or both, and lets new connections pass.
+/// A middlebox forgets the existing connections, answers their next packet with RST to one end or
+/// both, and lets new connections pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Reset {
-    /// Who is sent a RST; the other end hears nothing.
+    /// Who is sent an RST; the other end hears nothing.
     pub to: Ends,
 }
 
@@ -115,13 +115,13 @@ impl FaultBehaviour for Reset {
     }
 }
 
-/// A NAT between the victims and the server, which forgets connections that were idle.
+/// A NAT between the victims and the server, which forgets idle connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct NatForgets {
     /// How long one must be idle.
     pub idle: Setting<Duration>,
-    /// Whether it answers with RST to the client, or drops what it does not know.
+    /// Whether it answers unknown packets with RST to the client, or drops them.
     pub resets: bool,
 }
 
@@ -193,7 +193,7 @@ impl FaultBehaviour for NatForgets {
     }
 }
 
-/// Puts a gateway between the server and the victims for the time of the fault.
+/// Puts a gateway between the server and the victims for the duration of the fault.
 fn put_gateway(stage: &mut Stage<'_>, gateway: Gateway) {
     let between = (stage.server.clone(), stage.victims.clone());
     stage.begin(Intervention::Gateway {
@@ -206,11 +206,11 @@ fn put_gateway(stage: &mut Stage<'_>, gateway: Gateway) {
     });
 }
 
-/// FIN and RST never arrive: who closes leaves the other end with a half-open connection.
+/// FIN and RST never arrive: an end that closes leaves the other one with a half-open connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct HalfOpen {
-    /// Whose end of the connection does not get them.
+    /// Which end of the connection does not get them.
     pub to: Ends,
 }
 

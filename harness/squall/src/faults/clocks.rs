@@ -1,4 +1,4 @@
-//! Faults of clocks. What is wrong with a clock from the beginning is in [`crate::clocks`].
+//! Faults of clocks. Clocks that are wrong from the beginning are in [`crate::clocks`].
 
 use super::about::{About, Aim, Drawn, Field, Needs, Told};
 use super::kind::{FaultBehaviour, Intervention, Stage};
@@ -12,7 +12,7 @@ use squall_guarantees::DisturbanceKind;
 use squall_simulator::ClockChange;
 use std::time::Duration;
 
-/// The wall clock is set forward or back; when the fault is over, it is put right.
+/// The wall clock is set forward or back; when the fault ends, it is put right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ClockStep {
@@ -178,8 +178,8 @@ impl FaultBehaviour for ClockDrift {
     }
 }
 
-/// Both clocks run too fast or too slowly, until the wall clock is compared with a right one and
-/// set: as by NTP that was not to be reached for a while.
+/// Both clocks run too fast or too slowly, until the wall clock is compared with a correct one and
+/// set: as by NTP after it could not be reached for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ClockSync {

@@ -1,4 +1,4 @@
-//! Faults of disks. SQLite's files are on them: the server's database.
+//! Faults of disks. They hold SQLite's files: the server's database.
 
 use super::about::{About, Aim, Drawn, Field, Needs, Told};
 use super::kind::{FaultBehaviour, Hindrance, Intervention, Stage};
@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct DiskFull {
-    /// How many kilobytes fit after all.
+    /// How many more kilobytes still fit.
     pub free_kb: Setting<u32>,
 }
 
@@ -63,15 +63,15 @@ impl FaultBehaviour for DiskFull {
     }
 }
 
-/// A value for each operation of a disk.
+/// A value for each disk operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(serialize = "T: Scalar", deserialize = "T: Scalar"))]
 struct PerOperation<T> {
-    /// Of a read.
+    /// For a read.
     read: Setting<T>,
-    /// Of a write.
+    /// For a write.
     write: Setting<T>,
-    /// Of a sync.
+    /// For a sync.
     sync: Setting<T>,
 }
 
@@ -79,8 +79,8 @@ impl<T: Drawable + Default> PerOperation<T>
 where
     Setting<T>: Value,
 {
-    /// The fields `read`, `write` and `sync`, of which there must be one: nothing, where one is
-    /// missing.
+    /// The fields `read`, `write` and `sync`, at least one of which must be present: a missing one
+    /// has no effect.
     fn read(table: &mut Table<'_>, remedy: &str, problems: &mut Problems) -> Option<Self> {
         table.at_least_one(&["read", "write", "sync"], remedy, problems)?;
         let none = Setting::Fixed(T::default());
@@ -101,7 +101,7 @@ where
     }
 }
 
-/// The disk is slow, and whoever uses it waits: how long for each operation.
+/// The disk is slow, and its users wait: how long for each operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct DiskSlow(PerOperation<Duration>);
@@ -213,7 +213,7 @@ impl FaultBehaviour for DiskError {
     }
 }
 
-/// A sync only says that everything is on the platter.
+/// A sync only claims that everything is on the platter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct DiskLies;

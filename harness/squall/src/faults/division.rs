@@ -9,7 +9,7 @@ use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::Lost;
 
-/// The fewest machines of which a ring keeps some apart.
+/// The smallest ring that keeps some of its machines apart.
 const SMALLEST_RING: usize = 4;
 
 /// Who does not hear whom.
@@ -20,7 +20,7 @@ pub struct Division {
     pub shape: Shape,
     /// Which packets between the victims and the others do not pass.
     pub direction: Direction,
-    /// Whom the victims are divided from; everybody else if none.
+    /// Whom the victims are divided from; everyone else if none.
     pub others: Option<Victims>,
 }
 
@@ -28,14 +28,14 @@ pub struct Division {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
-    /// The victims are one side, the others are the other side.
+    /// The victims are one side, the others are the other.
     Split,
     /// Each victim is alone.
     Isolate,
     /// There are two sides, and these machines are on both.
     Bridge(Victims),
-    /// The victims stand in a ring, in their order, and each hears its two neighbours only. What
-    /// they and machines outside of the ring say to each other passes.
+    /// The victims form a ring, in their order, and each hears only its two neighbours. What they
+    /// and machines outside the ring say to each other passes.
     Ring,
 }
 
@@ -43,7 +43,7 @@ pub enum Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// All.
+    /// All of them.
     Both,
     /// Those that the victims send.
     FromVictims,
@@ -52,7 +52,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The field `direction`: both, unless something else is said.
+    /// The field `direction`: both by default.
     pub(super) fn read(table: &mut Table<'_>, problems: &mut Problems) -> Self {
         let directions = [
             ("both", Direction::Both),
@@ -87,7 +87,7 @@ impl Division {
         let shapes = ["split", "isolate", "bridge", "ring"].map(|word| (word, word));
         let shape = table.word("shape", &shapes, problems).unwrap_or("split");
         if shape == "ring" {
-            // It has no sides: neither others nor directions.
+            // It has no sides, so neither others nor directions.
             return Some(Division {
                 shape: Shape::Ring,
                 direction: Direction::Both,
@@ -108,7 +108,7 @@ impl Division {
         })
     }
 
-    /// Complains of machines that are not there, and of rings that are too small.
+    /// Complains about machines that do not exist, and about rings that are too small.
     pub(super) fn check(
         &self,
         victims: &Placed<Victims>,
@@ -150,7 +150,7 @@ impl Division {
         }
     }
 
-    /// Whether every machine still has a way to every other one, over others.
+    /// Whether every machine can still reach every other one, perhaps through others.
     pub(super) fn leaves_a_way(&self) -> bool {
         matches!(self.shape, Shape::Bridge(_) | Shape::Ring)
     }
@@ -176,7 +176,7 @@ impl Division {
     }
 }
 
-/// A division among certain machines.
+/// A division among particular machines.
 pub(crate) struct Sides<'d> {
     shape: &'d Shape,
     direction: Direction,
@@ -203,7 +203,7 @@ impl<'d> Sides<'d> {
         }
     }
 
-    /// What a client and a server, or the box before it, do not hear of each other.
+    /// What a client and a server, or the middlebox in front of it, do not hear of each other.
     pub(crate) fn silence(&self, client: &str, server: &str) -> Option<Lost> {
         let (to_server, to_client) = (self.divide(client, server), self.divide(server, client));
         match (to_server, to_client) {

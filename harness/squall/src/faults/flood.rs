@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use squall_guarantees::DisturbanceKind;
 use std::time::Duration;
 
-/// SYNs from addresses that nobody has arrive at the chat's port, and nobody goes on with their
-/// handshakes.
+/// SYNs from addresses that nobody has arrive at the chat's port, and their handshakes are never
+/// completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SynFlood {
-    /// How many in a second.
+    /// How many per second.
     pub rate: Setting<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! What every kind of fault has to say of itself, and what it strikes with.
+//! What every kind of fault has to say about itself, and how it strikes.
 
 use super::division::Division;
 use super::victims::Whom;
@@ -14,12 +14,12 @@ use std::time::Duration;
 
 /// Everything about one kind of fault.
 pub(crate) trait FaultBehaviour {
-    /// Reads the fields that are its own; none if one without a default is missing or wrong.
+    /// Reads its own fields; none if one without a default is missing or wrong.
     fn read(table: &mut Table<'_>, problems: &mut Problems) -> Option<Self>
     where
         Self: Sized;
 
-    /// Decides what its own fields leave open. `fault` is the beginning of their labels.
+    /// Decides what its own fields leave open. Their labels begin with `fault`.
     fn draw(&self, _fault: &str, _draw: &mut Draw) -> Self
     where
         Self: Sized + Clone,
@@ -35,7 +35,7 @@ pub(crate) trait FaultBehaviour {
         None
     }
 
-    /// Intervenes in the world. A machine that is down is started again by the runner.
+    /// Intervenes in the world. The runner restarts a machine that is down.
     fn strike(&self, stage: &mut Stage<'_>);
 
     /// The fault in the report, with its victims.
@@ -46,15 +46,15 @@ pub(crate) trait FaultBehaviour {
         None
     }
 
-    /// What it does to those whom it touches; nothing if its figures are such that it does nothing.
+    /// What it does to those it touches; nothing if its parameters make it harmless.
     fn disturbs(&self) -> Option<DisturbanceKind>;
 
-    /// Whether it strikes what there is when it begins, and spares what comes later.
+    /// Whether it strikes only what exists when it begins, and spares what comes later.
     fn spares_what_comes(&self) -> bool {
         false
     }
 
-    /// The link of a victim from then on, of a fault that changes it for good.
+    /// A victim's link from then on, for a fault that changes it permanently.
     fn link_for_good(&self, _usual: &PlannedLink) -> Option<PlannedLink> {
         None
     }
@@ -64,17 +64,17 @@ pub(crate) trait FaultBehaviour {
         None
     }
 
-    /// How much too fast the victims' clocks run meanwhile, in millionths.
+    /// How much too fast the victims' clocks run in the meantime, in millionths.
     fn drift_ppm(&self) -> i32 {
         0
     }
 
-    /// How long it lasts, of a kind whose own fields say so. Such a kind has no field `for`.
+    /// How long it lasts, for a kind whose own fields say so. Such a kind has no field `for`.
     fn duration(&self) -> Option<Duration> {
         None
     }
 
-    /// Whether it comes again by its own fields. Such a kind has no field `times`.
+    /// Whether its own fields make it come again. Such a kind has no field `times`.
     fn repeats_itself(&self) -> bool {
         false
     }
@@ -84,7 +84,7 @@ pub(crate) trait FaultBehaviour {
         false
     }
 
-    /// When the victims' programs do not run, of a fault that lasts so long: from and until.
+    /// When the victims' programs do not run, for a fault that lasts this long: from and until.
     fn downtimes(
         &self,
         _from: Duration,
@@ -94,7 +94,7 @@ pub(crate) trait FaultBehaviour {
     }
 }
 
-/// What keeps a program that runs from doing its work in time.
+/// What keeps a running program from doing its work in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hindrance {
     /// It does nothing, and says nothing.
@@ -110,7 +110,7 @@ pub(crate) struct Stage<'w> {
     pub(crate) from: Duration,
     /// When it ends; none if it lasts to the end of the run.
     pub(crate) until: Option<Duration>,
-    /// The victims by name, in the order of the machines; of a ring, in the ring's.
+    /// The victims by name, in the order of the machines; for a ring, in the ring's.
     pub(crate) names: &'w IndexSet<String>,
     /// All machines of the world, by name.
     pub(crate) machines: &'w IndexMap<String, MachineId>,
@@ -118,9 +118,10 @@ pub(crate) struct Stage<'w> {
     pub(crate) server: Vec<MachineId>,
     pub(crate) victims: Vec<MachineId>,
     pub(crate) links: &'w FxHashMap<MachineId, &'w PlannedLink>,
-    /// The victims that another fault of its kind has when it ends: for them nothing ends yet.
+    /// The victims that another fault of the same kind still has when this one ends: for them
+    /// nothing ends yet.
     pub(crate) taken_over: Vec<MachineId>,
-    /// The interventions so far that begin it: what they strike, the fault has struck.
+    /// The interventions that begin it, so far: what they strike, the fault has struck.
     pub(crate) begun: Vec<FaultId>,
 }
 
@@ -131,14 +132,14 @@ impl Stage<'_> {
         self.victims.iter().filter_map(link_of).collect()
     }
 
-    /// Gives a client another link from the beginning of the fault on.
+    /// Gives a client another link from the beginning of the fault.
     pub(crate) fn relink(&mut self, client: MachineId, link: &PlannedLink) {
         let [up, down] = self.directions(client, link);
         self.begin(up);
         self.begin(down);
     }
 
-    /// Gives a client its usual link again, when the last fault of the kind ends.
+    /// Gives a client its usual link back, when the last fault of the kind ends.
     pub(crate) fn link_back(&mut self, client: MachineId, usual: &PlannedLink) {
         if self.taken_over.contains(&client) {
             return;
@@ -162,39 +163,39 @@ impl Stage<'_> {
         ]
     }
 
-    /// An intervention for the time when the fault begins.
+    /// An intervention at the time the fault begins.
     pub(crate) fn begin(&mut self, intervention: Intervention) {
         self.strike_at(self.from, intervention);
     }
 
-    /// An intervention for this time, by which the fault strikes.
+    /// An intervention at this time, by which the fault strikes.
     pub(crate) fn strike_at(&mut self, at: Duration, intervention: Intervention) {
         self.begun.push(self.world.at(at, intervention));
     }
 
-    /// An intervention for the time when the fault ends, if it does.
+    /// An intervention at the time the fault ends, if it does.
     pub(crate) fn end(&mut self, intervention: Intervention) {
         if let Some(until) = self.until {
             self.world.at(until, intervention);
         }
     }
 
-    /// An intervention about each victim for the time when the fault begins.
+    /// An intervention on each victim at the time the fault begins.
     pub(crate) fn begin_each(&mut self, intervention: impl Fn(MachineId) -> Intervention) {
         for victim in self.victims.clone() {
             self.begin(intervention(victim));
         }
     }
 
-    /// An intervention about each victim for the time when the fault ends, which takes back what
-    /// this fault did and no other.
+    /// An intervention on each victim at the time the fault ends, which undoes what this fault did
+    /// and no other.
     pub(crate) fn end_each(&mut self, intervention: impl Fn(MachineId) -> Intervention) {
         for victim in self.victims.clone() {
             self.end(intervention(victim));
         }
     }
 
-    /// An intervention about each victim for the time when the last fault of the kind ends.
+    /// An intervention on each victim at the time the last fault of the kind ends.
     pub(crate) fn end_last(&mut self, intervention: impl Fn(MachineId) -> Intervention) {
         for victim in self.last_victims() {
             self.end(intervention(victim));

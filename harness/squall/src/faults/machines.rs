@@ -15,7 +15,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Kill {
-    /// At which system call it is struck, in the middle of its work; if none, when it sleeps.
+    /// At which system call it is struck, in the middle of its work; if none, while it sleeps.
     pub at_call: Option<Setting<u32>>,
 }
 
@@ -77,7 +77,7 @@ impl FaultBehaviour for Kill {
     }
 }
 
-/// Reads at which of its system calls a program is struck. The first one is 1.
+/// Reads at which of its system calls a program is struck. The first is 1.
 fn read_call(table: &mut Table<'_>, problems: &mut Problems) -> Option<Setting<u32>> {
     let found = table.placed::<Setting<u32>>("at-call", problems)?;
     if found.value.min() == 0 {
@@ -98,11 +98,11 @@ fn words_of_call(call: Option<Setting<u32>>) -> String {
     })
 }
 
-/// How long a program may take to come to the system call at which it is struck.
+/// How long a program may take to reach the system call at which it is struck.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Strikes each victim at one of its next system calls; soon in any case, and before it is started
-/// again.
+/// Strikes each victim at one of its next system calls; soon in any case, and before it is
+/// restarted.
 fn strike_at(call: Setting<u32>, strike: Strike, stage: &mut Stage<'_>) {
     let lasts = stage.until.map(|until| (until - stage.from) / 2);
     let latest = stage.from + lasts.unwrap_or(SOON).min(SOON);
@@ -115,7 +115,7 @@ fn strike_at(call: Setting<u32>, strike: Strike, stage: &mut Stage<'_>) {
     });
 }
 
-/// The program is asked to end (SIGTERM), and killed if it has not after a while.
+/// The program is asked to end (SIGTERM), and killed if it has not ended after a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Stop {
@@ -123,7 +123,7 @@ pub struct Stop {
     pub grace: Setting<Duration>,
 }
 
-/// Long enough to say goodbye to everybody.
+/// Long enough to say goodbye to everyone.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl Told for Stop {
@@ -163,7 +163,7 @@ impl FaultBehaviour for Stop {
 
     fn strike(&self, stage: &mut Stage<'_>) {
         stage.begin_each(Intervention::Terminate);
-        // Whoever is started again before that has had less time to end.
+        // A program that is restarted before that has had less time to end.
         let limit = stage.from + self.grace.min();
         let limit = stage.until.map_or(limit, |until| limit.min(until));
         for victim in stage.victims.clone() {
@@ -184,15 +184,15 @@ impl FaultBehaviour for Stop {
     }
 }
 
-/// The program is killed and started again, over and over.
+/// The program is killed and restarted, over and over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RestartLoop {
     /// How often it is killed.
     pub count: Setting<u32>,
-    /// From one kill to the next.
+    /// The time from one kill to the next.
     pub every: Setting<Duration>,
-    /// From a kill to the next start.
+    /// The time from a kill to the next start.
     pub down: Setting<Duration>,
 }
 
@@ -293,12 +293,12 @@ impl FaultBehaviour for RestartLoop {
     }
 }
 
-/// The machine goes silent at once, and forgets all that is not on its disk.
+/// The machine goes silent at once, and forgets everything that is not on its disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PowerLoss {
-    /// The size of the sectors, in bytes, that survive or not when writes are torn; if none, what
-    /// was not synced is lost.
+    /// The size in bytes of the sectors that survive or not when writes are torn; if none, unsynced
+    /// data is lost.
     pub torn_sector: Option<usize>,
     /// As for a [`Kill`].
     pub at_call: Option<Setting<u32>>,
@@ -450,7 +450,7 @@ impl FaultBehaviour for Pause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Suspend {
-    /// Whether its clocks jump to the right time afterwards. If not they are late from then on.
+    /// Whether its clocks jump to the right time afterwards. If not, they are late from then on.
     pub clocks_jump: bool,
 }
 
@@ -506,11 +506,11 @@ impl FaultBehaviour for Suspend {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SlowCpu {
-    /// Each time that the program is woken and runs until it sleeps again.
+    /// For each time that the program wakes and runs until it sleeps again.
     pub turn: Setting<Duration>,
-    /// Each system call about a socket or another descriptor.
+    /// For each system call on a socket or another descriptor.
     pub call: Setting<Duration>,
-    /// Each thousand bytes that are sent or received.
+    /// For each thousand bytes sent or received.
     pub kilobyte: Setting<Duration>,
 }
 
@@ -567,7 +567,7 @@ impl FaultBehaviour for SlowCpu {
         let cost = WorkCost {
             turn: self.turn.min(),
             call: self.call.min(),
-            // A nanosecond for a thousand bytes is a picosecond for each.
+            // A nanosecond per thousand bytes is a picosecond per byte.
             byte_ps: self.kilobyte.min().as_nanos() as u64,
         };
         stage.begin_each(|machine| Intervention::Work(machine, cost));

@@ -1,9 +1,10 @@
-//! Faults: what goes wrong in a scenario. One file for each subject, and in it all about its kinds.
+//! Faults: what goes wrong in a scenario. Each subject has one file, with everything about its
+//! kinds.
 //!
 //! A kind of fault is a type that implements [`FaultBehaviour`] and [`Told`](about): its own fields
 //! in a scenario file, whom it can hit, what the seed decides, its interventions in the world, its
-//! words in the report, what the checkers must know, and what readers do. To add one, write it into
-//! the file of its subject and its word into the list at [`kinds!`].
+//! words in the report, what the checkers must know, and what readers do. To add one, write it in
+//! the file of its subject and add its word to the list at [`kinds!`].
 
 pub mod about;
 mod boxes;
@@ -46,7 +47,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 pub(crate) use victims::Whom;
 
-/// One hardship, as a scenario says it.
+/// One fault, as a scenario states it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     /// What happens.
@@ -55,19 +56,19 @@ pub struct Fault {
     pub victims: Victims,
     /// When it begins.
     pub at: Setting<Duration>,
-    /// How long it lasts; to the end of the run if none. A machine that was killed or lost its
-    /// power is started again afterwards.
+    /// How long it lasts; until the end of the run if none. A machine that was killed or lost its
+    /// power is restarted afterwards.
     pub lasts: Option<Setting<Duration>>,
-    /// How it comes again; once if none.
+    /// How it comes again; only once if none.
     pub repeats: Option<Repeats>,
 }
 
 /// How a fault comes again. Each time, the seed decides anew when, for how long, and whom it hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeats {
-    /// From one beginning to the next.
+    /// The time from one beginning to the next.
     pub every: Setting<Duration>,
-    /// How many times there are, the first included.
+    /// How many times it happens, including the first.
     pub times: Setting<u32>,
 }
 
@@ -78,15 +79,16 @@ pub struct PlannedFault {
     /// What happens; every [`Setting`] in it is [`Setting::Fixed`].
     #[serde(flatten)]
     pub kind: FaultKind,
-    /// Whom it hits, by name, in the order of the machines; of a ring, in the ring's.
+    /// Whom it hits, by name, in the order of the machines; for a ring, in the ring's.
     pub victims: IndexSet<String>,
     /// When it begins.
     #[serde(with = "crate::text::time")]
     pub from: Duration,
-    /// When it ends; none if it lasts to the end of the run.
+    /// When it ends; none if it lasts until the end of the run.
     #[serde(default, with = "crate::text::time::option")]
     pub until: Option<Duration>,
-    /// What reports call it, if not by its place: which time of which fault of the scenario it is.
+    /// What reports call it, if not by its position: which occurrence of which fault of the
+    /// scenario it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
 }
@@ -110,12 +112,12 @@ macro_rules! kinds {
         const WORDS: &[&str] = &[$($word),+];
 
         impl FaultKind {
-            /// The words of all kinds, with what each tells of itself.
+            /// The words of all kinds, with what each says about itself.
             pub fn all() -> [(&'static str, About); WORDS.len()] {
                 [$(($word, $kind::ABOUT)),+]
             }
 
-            /// What the kind of this word tells of itself; none if there is no such word.
+            /// What the kind with this word says about itself; none if there is no such word.
             pub fn about(word: &str) -> Option<About> {
                 match word {
                     $($word => Some($kind::ABOUT),)+
@@ -136,7 +138,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Reads the kind of this word; none if there is no such word, or if the kind cannot
+            /// Reads the kind with this word; none if there is no such word, or if the kind cannot
             /// be read.
             fn read(word: &str, table: &mut Table<'_>, problems: &mut Problems) -> Option<Self> {
                 match word {
@@ -218,7 +220,8 @@ pub(crate) fn read<'t>(
     faults
 }
 
-/// One fault, and where it says when; none if something without a default is missing or wrong.
+/// One fault, and where in the file it says when; none if something without a default is missing or
+/// wrong.
 fn read_one(
     mut table: Table<'_>,
     clients: &Clients,
@@ -255,10 +258,10 @@ fn read_one(
     Some((fault, at.at))
 }
 
-/// The most times that a fault comes.
+/// The most times that a fault can come.
 const MOST_TIMES: u32 = 1_000;
 
-/// `every` and `times`, of a fault of this kind that lasts so long each time.
+/// `every` and `times`, for a fault of this kind that lasts this long each time.
 fn repeats(
     table: &mut Table<'_>,
     kind: Option<&FaultKind>,
@@ -266,7 +269,7 @@ fn repeats(
     problems: &mut Problems,
 ) -> Option<Repeats> {
     let Some(kind) = kind else {
-        // They are right, whatever is wrong with it.
+        // They are fine, whatever is wrong with it.
         table.raw("every");
         table.raw("times");
         return None;
@@ -326,8 +329,8 @@ fn repeats(
 }
 
 impl Fault {
-    /// A machine whose program an earlier fault has ended when this one does, whatever the seed,
-    /// and will start again.
+    /// A machine whose program an earlier fault has already ended when this one would, whatever the
+    /// seed, and will restart.
     fn conflict(&self, earlier: &Fault) -> Option<String> {
         let lasts = |fault: &Fault| {
             let lasts = fault.lasts.map(|lasts| lasts.min());
@@ -347,7 +350,7 @@ impl Fault {
         own.iter().find(|name| others.contains(*name)).cloned()
     }
 
-    /// Decides what the fault leaves open: all times of it, in their order.
+    /// Decides what the fault leaves open: all its occurrences, in order.
     pub(crate) fn draw(&self, number: usize, draw: &mut Draw) -> Vec<PlannedFault> {
         let label = format!("fault {number}");
         let mut all = vec![self.draw_once(&label, None, draw)];
@@ -367,7 +370,7 @@ impl Fault {
         all
     }
 
-    /// Decides one time of it, which begins then if that is decided already.
+    /// Decides one occurrence of it, which begins then if that is already decided.
     fn draw_once(&self, fault: &str, from: Option<Duration>, draw: &mut Draw) -> PlannedFault {
         let kind = self.kind.draw(fault, draw);
         let label = format!("{fault}: victims");
@@ -392,20 +395,21 @@ impl Fault {
 }
 
 impl PlannedFault {
-    /// What reports call it, at this place of its plan, from 1 on.
+    /// What reports call it, at this position in its plan, counted from 1.
     pub fn label(&self, place: usize) -> String {
         let named = self.label.clone();
         named.unwrap_or_else(|| format!("fault {place}"))
     }
 
-    /// When the world is whole again, which ends at this time. What lasts to its end and leaves
-    /// everybody a way to everybody is a part of the world: what comes of it, the scenario expects.
+    /// When the world is whole again, if it ends at this time. A fault that lasts to its end and
+    /// leaves every machine a path to every other is part of the world: the scenario expects what
+    /// comes of it.
     pub(crate) fn healed_at(&self, end: Duration) -> Duration {
         self.ends().unwrap_or(end)
     }
 
-    /// When it ends, for those whom it touches; none if it never does. What leaves everybody a way,
-    /// or spares new connections, is over for them when they have found it.
+    /// When it ends, for those it touches; none if it never does. A fault that leaves every machine
+    /// a path, or spares new connections, is over for them once they have found one.
     pub(crate) fn ends(&self) -> Option<Duration> {
         let kind = self.kind.kind();
         let leaves_a_way = kind.division().is_some_and(Division::leaves_a_way);
@@ -425,7 +429,7 @@ impl PlannedFault {
         Some(Sides::new(division, &self.victims))
     }
 
-    /// Whether the machine of this name is a victim.
+    /// Whether this machine is a victim.
     pub(crate) fn hits(&self, machine: &str) -> bool {
         self.victims.contains(machine)
     }

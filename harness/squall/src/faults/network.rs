@@ -74,7 +74,7 @@ impl FaultBehaviour for Loss {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct OtherLink {
-    /// What is different about it.
+    /// How it differs.
     pub link: LinkChange,
 }
 
@@ -124,12 +124,12 @@ impl FaultBehaviour for OtherLink {
     }
 }
 
-/// The victims get another address, as when a phone leaves a wifi: their connections hear nothing
-/// any more. With another link, if the scenario says so.
+/// The victims get another address, as when a phone leaves a wifi: their connections no longer hear
+/// anything. They also get another link, if the scenario says so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct AddressChange {
-    /// What is different about the link over which the new address is reached.
+    /// How the link over which the new address is reached differs.
     pub link: LinkChange,
 }
 

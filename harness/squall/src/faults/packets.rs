@@ -1,4 +1,4 @@
-//! Single packets: a box on the path picks them out by what they are, and drops, delays, doubles or
+//! Single packets: a middlebox picks them out by what they are, and drops, delays, duplicates or
 //! damages them.
 
 use super::about::{About, Aim, Drawn, Field, Told};
@@ -19,19 +19,19 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Packets {
-    /// WhichPackets packets, by what they carry.
+    /// Which packets, by what they carry.
     pub packets: WhichPackets,
-    /// WhichPackets, by who sends them.
+    /// Which packets, by who sends them.
     pub direction: Direction,
-    /// They have at least so many bytes, with their IP header.
+    /// They have at least this many bytes, including their IP header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_bytes: Option<Setting<u32>>,
-    /// And at most so many.
+    /// They have at most this many bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<Setting<u32>>,
-    /// How likely each of them is picked out, from 0 to 1.
+    /// How likely each of them is to be picked out, from 0 to 1.
     pub probability: Setting<f64>,
-    /// Only this one of those that are picked out, from 1; all of them if none.
+    /// Only the one with this number among those picked out, counted from 1; all of them if none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nth: Option<Setting<u32>>,
     /// What happens to them.
@@ -42,15 +42,15 @@ pub struct Packets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhichPackets {
-    /// All.
+    /// All of them.
     All,
     /// Those that open a connection: SYN, with or without ACK.
     Opening,
     /// Those that end one: FIN or RST.
     Closing,
-    /// Those that carry something of what is said.
+    /// Those that carry data.
     Data,
-    /// Those that carry nothing, and only acknowledge.
+    /// Those that carry no data, and only acknowledge.
     Empty,
 }
 
@@ -60,7 +60,7 @@ pub enum WhichPackets {
 pub enum PacketAction {
     /// It does not arrive.
     Drop,
-    /// It arrives so much later, and others may overtake it.
+    /// It arrives this much later, and others may overtake it.
     Delay(Setting<Duration>),
     /// It arrives twice.
     Double,

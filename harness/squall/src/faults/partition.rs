@@ -1,5 +1,5 @@
-//! Partitions: machines do not hear others, and what is said meanwhile is dropped, or held and
-//! released.
+//! Partitions: machines do not hear others, and what is said in the meantime is dropped, or held
+//! and released.
 
 use super::about::{About, Aim, Drawn, Told};
 use super::division::{Division, Sides};
@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use squall_guarantees::DisturbanceKind;
 use squall_simulator::MachineId;
 
-/// Packets that a division does not let pass are dropped, also those under way.
+/// Packets that a division does not let pass are dropped, including those under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Partition(pub Division);
 
-/// Packets that a division does not let pass are held, and arrive when it is over.
+/// Packets that a division does not let pass are held, and arrive when it ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Hold(pub Division);
@@ -113,7 +113,8 @@ impl FaultBehaviour for Hold {
 }
 
 /// Interventions for all packets that do not pass, from senders to receivers, at the beginning and
-/// at the end of the fault. As few as there can be: machines with the same receivers share one.
+/// at the end of the fault. There are as few as possible: machines with the same receivers share
+/// one.
 fn strike(
     division: &Division,
     stage: &mut Stage<'_>,
@@ -126,7 +127,7 @@ fn strike(
         stage.machines.iter().partition(|(_, id)| is_client(id));
     let mut senders: IndexMap<Vec<MachineId>, Vec<MachineId>> = IndexMap::new();
     for (from, id) in stage.machines {
-        // Clients say nothing to one another, and they may be many.
+        // Clients say nothing to one another, and there may be many of them.
         let clients = clients.iter().filter(|_| !is_client(id));
         let receivers = hubs.iter().chain(clients);
         let cut = receivers.filter(|(to, _)| sides.divide(from, to));

@@ -1,4 +1,4 @@
-//! Ephemeral ports that are used up: nobody on the machine can begin a connection.
+//! Ephemeral ports that are used up: no program on the machine can open a connection.
 
 use super::about::{About, Aim, Drawn, Field, Told};
 use super::kind::{FaultBehaviour, Intervention, Stage};
@@ -9,11 +9,11 @@ use crate::text::{Problems, Table};
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{DisturbanceKind, counted};
 
-/// Other programs on the victims have taken the ports from which connections begin.
+/// Other programs on the victims have taken the ports from which connections are opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PortsUsedUp {
-    /// How many they have left.
+    /// How many are left.
     pub free: Setting<u32>,
 }
 
@@ -74,5 +74,5 @@ impl FaultBehaviour for PortsUsedUp {
     }
 }
 
-/// Linux has no more, unless it is told to (`ip_local_port_range`).
+/// Linux has no more by default (`ip_local_port_range`).
 const MOST: u32 = 28_232;

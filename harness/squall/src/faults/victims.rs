@@ -29,7 +29,7 @@ impl From<Vec<String>> for Victims {
 }
 
 impl From<Victims> for Vec<String> {
-    /// Of a plan, in which nothing is open.
+    /// For a plan, in which nothing is open.
     fn from(victims: Victims) -> Self {
         victims.names().to_vec()
     }
@@ -71,7 +71,7 @@ impl Value for Victims {
 }
 
 impl Whom {
-    /// Complains of victims that are not there, or that the fault cannot hit.
+    /// Complains about victims that do not exist, or that the fault cannot hit.
     pub(crate) fn check(
         self,
         victims: &Placed<Victims>,
@@ -90,7 +90,7 @@ impl Whom {
             Victims::Any(count, crew) => (Some(count), *crew),
         };
         let all = crew.certain(clients);
-        // What can hit one of them can hit all.
+        // A fault that can hit one of them can hit all.
         let objection = all.first().and_then(|one| self.objection(one, clients));
         objection.into_iter().for_each(&mut complain);
         let (there_are, crew) = (all.len(), crew.name());
@@ -103,7 +103,7 @@ impl Whom {
         }
     }
 
-    /// Why the machine of this name cannot be hit, and whom to name instead.
+    /// Why this machine cannot be hit, and whom to name instead.
     fn objection(self, name: &str, clients: &Clients) -> Option<(String, String)> {
         let crew = match self {
             Whom::Clients => Crew::Clients,
@@ -155,7 +155,7 @@ impl Victims {
         victims
     }
 
-    /// Decides who they are, and in which order they stand: as they are named, or as the seed says.
+    /// Decides who they are, and in which order: as they are named, or as the seed says.
     pub(crate) fn line_up(&self, label: &str, draw: &mut Draw) -> Vec<String> {
         let victims = self.pick(label, draw);
         if !matches!(self, Victims::Named(_)) {
@@ -178,7 +178,7 @@ impl Victims {
         all
     }
 
-    /// Their names, when nothing is open any more.
+    /// Their names, once nothing is open.
     pub(crate) fn names(&self) -> &[String] {
         match self {
             Victims::Named(names) => names,
@@ -186,7 +186,7 @@ impl Victims {
         }
     }
 
-    /// Their names in a sentence, when nothing is open any more.
+    /// Their names in a sentence, once nothing is open.
     pub(crate) fn words(&self) -> String {
         self.names().join(", ")
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-/// The table `link` in another table.
+/// The table `link` inside another table.
 pub(crate) fn read_named(table: &mut Table<'_>, problems: &mut Problems) -> LinkChange {
     let link = table.table("link", problems);
     read(link, problems)
@@ -61,7 +61,8 @@ fn path(table: &mut Table<'_>, problems: &mut Problems) -> PathChange {
     }
 }
 
-/// Complains of fields that mean nothing without others, and of correlations that are too large.
+/// Complains about fields that mean nothing without others, and about correlations that are too
+/// large.
 fn check(table: &Table<'_>, change: &PathChange, problems: &mut Problems) {
     let mut needs = |field: &str, given: bool, other: &str, there: bool, example: &str| {
         if given && !there {

@@ -1,8 +1,9 @@
-//! Links: what a scenario says of the paths between the server and its clients, what the seed
-//! decides of it, and the simulator's links that come out.
+//! Links: what a scenario says about the paths between the server and its clients, what the seed
+//! decides about them, and the simulator's links that result.
 //!
 //! What a scenario says is a [`LinkChange`]: `[link]` changes the default, `[client.NAME.link]`
-//! what all have in common, and a fault what its victims have. So all of them are written alike.
+//! changes the common link, and a fault changes its victims' links. So all of them are written
+//! alike.
 
 mod format;
 mod presets;
@@ -18,11 +19,11 @@ use serde::{Deserialize, Serialize};
 use squall_simulator::{Chance, Link, Mtu, Rate, Reorder};
 use std::time::Duration;
 
-/// What is different on the two directions of a path.
+/// What is different in the two directions of a path.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LinkChange {
-    /// The name of the preset that it begins with.
+    /// The name of the preset that it starts from.
     pub preset: Option<String>,
     /// From a client to the server.
     #[serde(default)]
@@ -32,35 +33,35 @@ pub struct LinkChange {
     pub down: PathChange,
 }
 
-/// What is different on one direction. What is none stays as it is.
+/// What is different in one direction. A field that is none stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PathChange {
     /// How long a packet is under way.
     pub latency: Option<Latency>,
-    /// How much successive latencies have in common, 0 to 1.
+    /// How much successive latencies are correlated, 0 to 1.
     pub correlation: Option<Setting<f64>>,
     /// Which packets are lost.
     pub loss: Option<Loss>,
-    /// How much the losses of successive packets have in common, 0 to 1, if they are random.
+    /// How much the losses of successive packets are correlated, 0 to 1, if they are random.
     pub loss_correlation: Option<Setting<f64>>,
     /// How much the path carries.
     pub rate: Option<Setting<BitRate>>,
-    /// How much may wait for it.
+    /// How much may queue for it.
     pub queue: Option<Setting<Size>>,
     /// The probability that a packet arrives twice, 0 to 1.
     pub duplicate: Option<Setting<f64>>,
-    /// How much that has in common with the packet before, 0 to 1.
+    /// How much this is correlated with the previous packet, 0 to 1.
     pub duplicate_correlation: Option<Setting<f64>>,
     /// The probability that a bit of a packet is flipped, 0 to 1.
     pub corrupt: Option<Setting<f64>>,
-    /// How much that has in common with the packet before, 0 to 1.
+    /// How much this is correlated with the previous packet, 0 to 1.
     pub corrupt_correlation: Option<Setting<f64>>,
     /// The probability that a packet is held back, 0 to 1.
     pub reorder: Option<Setting<f64>>,
-    /// How much that has in common with the packet before, 0 to 1.
+    /// How much this is correlated with the previous packet, 0 to 1.
     pub reorder_correlation: Option<Setting<f64>>,
-    /// How long.
+    /// For how long.
     pub reorder_by: Option<Setting<Duration>>,
     /// The largest packet that gets through, in bytes.
     pub mtu: Option<Setting<u32>>,
@@ -72,7 +73,7 @@ pub struct PathChange {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Latency {
-    /// Each packet of a run as long as any other; a range is drawn once per run.
+    /// The same for all packets of a run; a range is drawn once per run.
     Fixed(Setting<Duration>),
     /// Drawn for each packet.
     Drawn(Distribution),
@@ -82,7 +83,7 @@ pub enum Latency {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distribution {
-    /// Every value between the two is as probable as any other.
+    /// Every value between the two is equally probable.
     Uniform {
         /// The shortest.
         #[serde(with = "crate::text::time")]
@@ -103,7 +104,7 @@ pub enum Distribution {
         #[serde(with = "crate::text::time")]
         min: Duration,
     },
-    /// A Pareto distribution with a ceiling: mostly short, and now and then very long.
+    /// A Pareto distribution with a ceiling: mostly short, occasionally very long.
     Pareto {
         /// The shortest.
         #[serde(with = "crate::text::time")]
@@ -125,7 +126,7 @@ pub enum Loss {
     Random(Setting<f64>),
     /// In bursts: `fail`, `recover`, the loss while bad, the loss while good.
     GilbertElliott([Setting<f64>; 4]),
-    /// The model of four states: `p13`, `p31`, `p32`, `p23`, `p14`.
+    /// The four-state model: `p13`, `p31`, `p32`, `p23`, `p14`.
     FourState([Setting<f64>; 5]),
 }
 
@@ -154,7 +155,7 @@ impl Default for PlannedLink {
 }
 
 impl From<LinkChange> for PlannedLink {
-    /// Of a change in which nothing is open.
+    /// From a change in which nothing is open.
     fn from(change: LinkChange) -> Self {
         change.on(&PlannedLink::default())
     }
@@ -171,7 +172,7 @@ impl From<PlannedLink> for LinkChange {
 }
 
 impl LinkChange {
-    /// Decides what it leaves open. What is said for both directions is drawn once.
+    /// Decides what it leaves open. A value given for both directions is drawn once.
     pub(crate) fn draw(&self, label: &str, draw: &mut Draw) -> Self {
         if self.up == self.down {
             let both = self.up.draw(label, draw);
@@ -188,7 +189,7 @@ impl LinkChange {
         }
     }
 
-    /// The link that comes out when nothing is open any more.
+    /// The resulting link, once nothing is open.
     pub(crate) fn on(&self, link: &PlannedLink) -> PlannedLink {
         PlannedLink {
             up: self.up.on(link.up.clone()),
@@ -244,7 +245,7 @@ impl PathChange {
         }
     }
 
-    /// What is different about a link from [`PlannedLink::default`].
+    /// How a link differs from [`PlannedLink::default`].
     fn to(link: &Link) -> Self {
         let fixed = |value: f64| (value != 0.0).then_some(Setting::Fixed(value));
         let (loss, loss_correlation) = match link.loss {
@@ -335,7 +336,7 @@ impl PathChange {
         }
     }
 
-    /// Which packets are lost, where these were lost before.
+    /// Which packets are lost, given which were lost before.
     fn loss_on(&self, before: squall_simulator::Loss) -> squall_simulator::Loss {
         use squall_simulator::Loss::Random;
         let usual = match before {
@@ -353,7 +354,7 @@ impl PathChange {
     }
 }
 
-/// How likely something happens that was so likely before.
+/// How likely something is to happen, given how likely it was before.
 fn chance(
     probability: Option<Setting<f64>>,
     correlation: Option<Setting<f64>>,
@@ -365,7 +366,7 @@ fn chance(
     }
 }
 
-/// How long a packet is held back that is to be overtaken, if the scenario does not say.
+/// How long a packet is held back so that others overtake it, if the scenario does not say.
 const REORDER_BY: Duration = Duration::from_millis(10);
 
 /// Decides the values of one direction.
@@ -410,7 +411,7 @@ impl Loss {
 }
 
 impl From<Loss> for squall_simulator::Loss {
-    /// Of a loss in which nothing is open.
+    /// From a loss in which nothing is open.
     fn from(loss: Loss) -> Self {
         match loss {
             Loss::Random(loss) => Self::from(loss.min()),
@@ -458,7 +459,7 @@ impl From<squall_simulator::Latency> for Latency {
 }
 
 impl From<Latency> for squall_simulator::Latency {
-    /// Of a latency in which nothing is open.
+    /// From a latency in which nothing is open.
     fn from(latency: Latency) -> Self {
         match latency {
             Latency::Fixed(latency) => Self::Fixed(latency.min()),

@@ -1,4 +1,4 @@
-//! Under which conditions a run took place, as the checkers are told: what the clients' links
+//! The conditions under which a run took place, as the checkers are told: what the clients' links
 //! carry, and which fault could touch whom.
 
 use crate::cast::MIDDLEBOX;
@@ -10,8 +10,8 @@ use squall_guarantees::{Capacity, ClientId, Direction, Disturbance, DisturbanceK
 use squall_simulator::{Chance, Latency, Link, Loss};
 use std::time::Duration;
 
-/// What each client's link carries while no fault strikes it. One that a fault changes for good
-/// counts with the worse of both.
+/// What each client's link carries while no fault strikes it. If a fault changes it permanently,
+/// the worse of both counts.
 pub(super) fn links(plan: &Plan) -> Vec<Capacity> {
     let capacity = |client: &PlannedClient| {
         let faults = plan.faults.iter().filter(|fault| fault.hits(&client.name));
@@ -47,7 +47,7 @@ fn longest(latency: &Latency) -> Duration {
     match *latency {
         Latency::Fixed(latency) => latency,
         Latency::Uniform { max, .. } | Latency::Pareto { max, .. } => max,
-        // Beyond five deviations is one packet of three millions.
+        // Beyond five deviations there is one packet in three million.
         Latency::Normal {
             mean,
             deviation,
@@ -56,7 +56,7 @@ fn longest(latency: &Latency) -> Duration {
     }
 }
 
-/// The part of all packets that is lost in the long run: what the models' Markov chains settle at.
+/// The share of all packets that is lost in the long run: what the models' Markov chains settle at.
 fn lost(loss: &Loss) -> f64 {
     match *loss {
         Loss::Random(chance) => chance.probability,
@@ -93,11 +93,11 @@ fn lost(loss: &Loss) -> f64 {
     }
 }
 
-/// The part of the packets after a lost one that are lost too.
+/// The share of the packets after a lost one that are lost too.
 fn lost_again(loss: &Loss) -> f64 {
     match *loss {
         Loss::Random(chance) => again(chance),
-        // After a loss the state is the bad one, as far as losses of the good one can be neglected.
+        // After a loss the state is the bad one, as far as losses in the good one are negligible.
         Loss::GilbertElliott {
             recover,
             loss_bad,
@@ -108,7 +108,7 @@ fn lost_again(loss: &Loss) -> f64 {
     }
 }
 
-/// How often something happens to the packet after one to which it has happened.
+/// How often something happens to a packet right after it has happened to one.
 fn again(chance: Chance) -> f64 {
     match chance.probability {
         0.0 => 0.0,
@@ -129,8 +129,8 @@ fn worse_of(a: Capacity, b: Capacity) -> Capacity {
     }
 }
 
-/// Every fault, by whom it can touch: what strikes a server or the broker touches everybody. Peers
-/// that break the rules touch nobody: that is what is asked of a server.
+/// Every fault, by whom it can touch: a fault that strikes a server or the broker touches everyone.
+/// Hostile peers touch nobody: that is what a server is supposed to ensure.
 pub(super) fn disturbances(plan: &Plan) -> Vec<Disturbance> {
     let mut disturbances = Vec::new();
     for fault in &plan.faults {
@@ -159,7 +159,7 @@ pub(super) fn disturbances(plan: &Plan) -> Vec<Disturbance> {
     disturbances
 }
 
-/// Whom a fault can touch; `None` for everybody.
+/// Whom a fault can touch; `None` for everyone.
 fn touched(plan: &Plan, fault: &PlannedFault) -> Vec<Option<ClientId>> {
     let servers = plan.servers();
     let on_servers_side: Vec<&str> = (servers.names.iter().map(String::as_str))
@@ -180,7 +180,7 @@ fn touched(plan: &Plan, fault: &PlannedFault) -> Vec<Option<ClientId>> {
             };
             let middlebox = plan.middlebox.as_ref();
             match middlebox.is_some_and(|it| it.serves(client)) {
-                // What a client behind the box says goes on to the servers from there.
+                // What a client behind the middlebox says goes on to the servers from there.
                 true => divides(&[client], &[MIDDLEBOX]) || divides(&[MIDDLEBOX], &on_servers_side),
                 false => divides(&[client], &on_servers_side),
             }
@@ -315,7 +315,7 @@ mod tests {
         let link = to_alice(
             "loss = { gilbert-elliott = { fail = 0.1, recover = 0.3, bad = 0.8, good = 0.4 } }",
         );
-        // A quarter of the time it is bad.
+        // It is bad a quarter of the time.
         assert_eq!(link.loss_ppm, 500_000);
         // 0.7 * 0.8 + 0.3 * 0.4.
         assert_eq!(link.next_loss_ppm, 680_000);

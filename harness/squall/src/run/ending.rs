@@ -1,8 +1,8 @@
 //! When a run ends: not while messages are still being sent or handled for the first time.
 //!
 //! How long that takes does not follow from the plan. What waits in an outbox is sent one at a
-//! time, so it is a matter of round trips, of retries and of what a link carries. So the run is
-//! watched instead: it goes on from the planned end as long as it gets on, and at most for
+//! time, so it depends on round trips, on retries and on what a link carries. So the run is watched
+//! instead: it goes on from the planned end as long as it makes progress, but no longer than
 //! [`LIMIT`].
 
 use crate::log::Log;
@@ -19,14 +19,14 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) const LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// A client that gets no acknowledgement waits up to a minute before it sends again, and TCP waits
-/// up to two for an answer. With nothing done for longer, nothing more is going to be.
+/// up to two for an answer. If nothing has happened for longer than that, nothing more will.
 const LONGEST_WAIT: Duration = Duration::from_secs(3 * 60);
 
-/// The part of the time to settle for which it is counted what is sent though nothing is said: one
-/// of so many.
+/// Packets that are sent while nothing is said are counted during this fraction of the settling
+/// time: one part in this many.
 const IDLE: u32 = 4;
 
-/// How often the run is looked at.
+/// How often the run is checked.
 const STEP: Duration = Duration::from_secs(1);
 
 /// How a run came to its end.
@@ -34,15 +34,16 @@ const STEP: Duration = Duration::from_secs(1);
 pub(super) struct Ending {
     /// When.
     pub(super) at: Duration,
-    /// How many messages each client had in hand then: given to it, and their end not told.
+    /// How many messages each client had in hand then: given to it, with no end reported.
     pub(super) still_sending: Vec<u64>,
-    /// Whether the run was still getting on when [`LIMIT`] was over.
+    /// Whether the run was still making progress when [`LIMIT`] was reached.
     pub(super) limit_reached: bool,
-    /// Since when nothing was said, and how many packets were sent since; none if something was.
+    /// Since when nothing was said, and how many packets were sent since; none if something was
+    /// said.
     pub(super) idle: Option<(Duration, u64)>,
 }
 
-/// Lets time pass until the run has come to its end.
+/// Lets time pass until the run has ended.
 ///
 /// # Errors
 /// If a machine did something that the simulator cannot do.
@@ -52,7 +53,7 @@ pub(super) fn run_to_the_end(
     machines: &IndexMap<String, MachineId>,
     log: &Log,
 ) -> Result<Ending, Error> {
-    // For the last part of the time to settle there is nothing to be done any more, as a rule.
+    // In the last part of the settling time there is normally nothing left to do.
     world.run_until(plan.ends_at().saturating_sub(plan.settle() / IDLE))?;
     let (idle_since, sent, told) = (world.now(), world.counts().sent, log.told().events.len());
     world.run_until(plan.ends_at())?;
@@ -89,9 +90,9 @@ struct Watch<'p> {
     clients: Vec<Sending>,
     /// Who has handled what.
     handled: FxHashSet<(ClientId, u64)>,
-    /// When the last message came to its end, or was handled for the first time.
+    /// When a message last ended, or was handled for the first time.
     progress: Duration,
-    /// How many events were looked at.
+    /// How many events have been read.
     read: usize,
 }
 
@@ -123,7 +124,7 @@ impl<'p> Watch<'p> {
     }
 
     fn see(&mut self, event: &Event) {
-        // Hostile peers are behind the clients. Nobody waits for them.
+        // Hostile peers come after the clients. The run does not wait for them.
         let Some(client) = self.clients.get_mut(event.client.0 as usize) else {
             return;
         };
@@ -153,8 +154,8 @@ impl<'p> Watch<'p> {
         }
     }
 
-    /// How many messages a client has in hand whose program has ended so often. One that does not
-    /// run has none: it sends nothing.
+    /// How many messages a client has in hand, given how often its program has ended. A client that
+    /// is not running has none: it sends nothing.
     fn in_hand(&self, number: usize, ends: usize) -> u64 {
         let client = &self.clients[number];
         match client.starts > ends {
@@ -163,8 +164,8 @@ impl<'p> Watch<'p> {
         }
     }
 
-    /// When the run is over, if nothing happens until then. What was done last has half of the time
-    /// to settle left for what follows from it.
+    /// When the run is over, if nothing happens until then. Half of the settling time is left for
+    /// what follows from the last thing that was done.
     fn due(&self, sending: bool) -> Duration {
         let (settle, ends_at) = (self.plan.settle(), self.plan.ends_at());
         let wait = match sending {
@@ -186,7 +187,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// A run that ends at 60 s as planned: its fault is over at 20 s, and it settles for 40 s.
+    /// A run that ends at 60 s as planned: its fault ends at 20 s, and it settles for 40 s.
     fn plan() -> Plan {
         crate::testing::plan(
             "settle = '40s'\nworkload.messages = 0\n[[fault]]\nkind = 'kill'\nvictims = 'bob'\nat = '15s'\nfor = '5s'",
@@ -283,7 +284,7 @@ mod tests {
         let plan = plan();
         let mut watch = Watch::new(&plan);
         let longest = plan.bounds().delivery + LONGEST_WAIT;
-        // From 20 s on, when the fault was over.
+        // From 20 s on, when the fault ended.
         assert_eq!(watch.due(true), seconds(20) + longest);
         watch.read(&[given(1, 1), given(1, 2), done(50, 1)]);
         assert_eq!(watch.due(true), seconds(50) + longest);

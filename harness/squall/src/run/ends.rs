@@ -1,13 +1,13 @@
-//! The ends of clients' programs among what their observers were told.
+//! Inserts the ends of clients' programs into what their observers were told.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use squall_guarantees::{ClientId, Event, EventKind};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Adds them. What happened at the same nanosecond keeps its order, and an end comes after it, but
-/// before what the same client's next program does that is started at once. It is the next one if
-/// one was running before.
+/// Adds them. Events at the same nanosecond keep their order; an end comes after them, but before
+/// anything that the same client's next program does if it is restarted at once. It is the next
+/// program's if one was running before.
 pub(super) fn add(events: &mut Vec<Event>, ends: impl Iterator<Item = (ClientId, Duration)>) {
     let ends: Vec<Event> = ends
         .map(|(client, at)| Event {
@@ -57,7 +57,7 @@ mod tests {
         EventKind::Connecting { attempt: 1 }
     }
 
-    /// What happened to the first client, whose programs ended then.
+    /// What happened to the first client, whose programs ended at these times.
     fn with_ends<const N: usize>(mut events: Vec<Event>, ends: [u64; N]) -> Vec<EventKind> {
         let ends = ends.map(|at| (ClientId(0), Duration::from_millis(at)));
         add(&mut events, ends.into_iter());

@@ -1,4 +1,4 @@
-//! What else could have become of a run: its world goes on from a moment with other dice, many
+//! What else could have become of a run: its world goes on from some moment with other dice, many
 //! times.
 
 use super::{RunError, begin, engine_of, finish};
@@ -12,24 +12,24 @@ use std::time::{Duration, Instant};
 /// Which futures to look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Futures<'f> {
-    /// From when on other dice decide, in the order of time.
+    /// The moments from which other dice decide, in time order.
     pub moments: &'f [Duration],
-    /// How many futures each moment has: the dice are 1 to this.
+    /// How many futures each moment has: the dice are 1 to this number.
     pub each: u64,
-    /// Until when to look at further moments.
+    /// How long to look at further moments.
     pub effort: &'f Effort,
 }
 
-/// Plays a plan once, and of each moment on its way each of so many futures: copies of the world,
-/// in processes of their own, which go on from there with other dice. `judge` makes a number of a
-/// future's record, and `told` is given the numbers for each moment in turn; of a future that did
-/// not come to its end there is none.
+/// Plays a plan once, and from each moment along the way this many futures: copies of the world, in
+/// their own processes, which go on from there with other dice. `judge` turns a future's record
+/// into a number, and `told` is given the numbers for each moment in turn; a future that did not
+/// reach its end has none.
 ///
-/// No other run may be under way in this process: see
+/// No other run may be in progress in this process: see
 /// [`World::fork`](squall_simulator::World::fork).
 ///
 /// # Errors
-/// Like [`run`](super::run), for the way from one moment to the next.
+/// Like [`run`](super::run), for the stretch from one moment to the next.
 pub fn futures(
     plan: &Plan,
     Futures {

@@ -1,8 +1,8 @@
 //! The faults of a plan, as interventions in the world and as what the checkers must know about
 //! them.
 //!
-//! Faults of one kind may overlap when the seed decides about times and victims. Whoever has two of
-//! them is well again when the last is over.
+//! Faults of one kind may overlap when the seed decides about times and victims. A machine hit by
+//! two of them is well again when the last one ends.
 
 use crate::cast::MIDDLEBOX;
 use crate::client::PlannedClient;
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// When the programs of each machine ended.
 pub(super) type Ends = IndexMap<String, Vec<Duration>>;
 
-/// Intervenes in the world. For each fault of the plan, those that begin it.
+/// Intervenes in the world. Returns, for each fault of the plan, the interventions that begin it.
 pub(super) fn strike(
     world: &mut World,
     machines: &IndexMap<String, MachineId>,
@@ -134,7 +134,7 @@ pub(super) fn silences(plan: &Plan, ends: &Ends, end: Duration) -> Vec<Silence> 
                 }));
             };
             match sides {
-                // The box is all that it hears, whichever server speaks through it.
+                // The middlebox is all that it hears, whichever server speaks through it.
                 Some(sides) if behind => silence(sides.silence(&client.name, MIDDLEBOX), None),
                 None if behind => silence(unheard(fault, &client.name, &servers), None),
                 _ => {
@@ -175,7 +175,7 @@ fn strikes(fault: &PlannedFault, ends: &Ends, until: Duration) -> Option<Duratio
 }
 
 /// What a client and the server do not hear of each other because of a fault. A program that stands
-/// still says nothing, but what it is told waits for it.
+/// still says nothing, but what it is told is kept for it.
 fn unheard(fault: &PlannedFault, client: &str, servers: &[String]) -> Option<Lost> {
     let kind = fault.kind.kind();
     let server = servers.iter().any(|server| fault.hits(server));
@@ -212,7 +212,7 @@ pub(super) fn standstills(plan: &Plan, end: Duration) -> Vec<Standstill> {
     standstills
 }
 
-/// The faults for the record, in the order of their beginning, given how often each fault of the
+/// The faults for the record, in the order in which they begin, given how often each fault of the
 /// plan and its middlebox struck.
 pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports::InjectedFault> {
     let of_fault = |label: &str| label.split(',').next().map(str::to_owned);
@@ -233,7 +233,7 @@ pub(super) fn told(plan: &Plan, hits: &[u64], deeds: u64) -> Vec<squall_reports:
             label: fault.label(number),
             kind: fault.kind.word().to_owned(),
             victims: fault.victims.iter().cloned().collect(),
-            // Of what comes again, one time that strikes is enough.
+            // For a fault that comes again, one occurrence that strikes is enough.
             hits: (hits > 0 || !others_strike(&fault.label(number))).then_some(hits),
             what: fault.words(),
             from: fault.from,
@@ -556,7 +556,8 @@ mod tests {
         assert_eq!(silences(&plan, &Ends::new(), plan.ends_at()), [expected]);
     }
 
-    /// What clients and servers do not hear of each other: of whom, which server, which way.
+    /// What clients and servers do not hear of each other: which client, which server, which
+    /// direction.
     fn unheard(faults: &str) -> Vec<(u32, String, Lost)> {
         let plan = plan(faults);
         let silences = silences(&plan, &Ends::new(), plan.ends_at()).into_iter();

@@ -1,8 +1,8 @@
-//! What servers and outboxes held when a run was over, beside the most that they may hold given who
-//! was there.
+//! What servers and outboxes held when a run was over, next to the most that they may hold given
+//! who was there.
 //!
-//! It is counted for a world that is whole for long enough: before that, nobody has to know yet who
-//! is gone.
+//! It is counted only if the world has been whole for long enough: before that, nobody has to know
+//! yet who is gone.
 
 use crate::log::Told;
 use crate::plan::Plan;
@@ -13,9 +13,9 @@ use squall_guarantees::{
 use squall_simulator::{Intervention, MachineId, World};
 use std::time::Duration;
 
-/// What the servers held at the end. They count once in each interval between pings, and tell when
-/// something has changed; nobody tells of a server that has ended since. Peers that break the rules
-/// have sessions of their own, so beside them nothing is said.
+/// What the servers held at the end. They count once in each interval between pings, and report it
+/// when something has changed; nothing is known about a server that has ended since. Hostile peers
+/// have their own sessions, so with them nothing is said.
 pub(super) fn of_servers(
     plan: &Plan,
     told: &Told,
@@ -50,14 +50,14 @@ pub(super) fn of_servers(
     leftovers
 }
 
-/// Whether all is well for as long as that everybody knows who is gone.
+/// Whether all has been well for so long that everyone knows who is gone.
 fn is_whole(plan: &Plan, history: &History) -> bool {
     let (at, bounds) = (history.ended_at, &history.bounds);
     let whole = whole_since(plan, at) + bounds.server_detection + bounds.delivery;
     whole <= at && plan.hostile.is_empty()
 }
 
-/// What the machine that stores has kept in files for clients that may come back.
+/// What the storing machine has kept in files for clients that may come back.
 pub(super) fn of_files(plan: &Plan, kept: &[(Held, u64)], history: &History) -> Vec<Leftover> {
     let at = history.ended_at;
     if !is_whole(plan, history) {
@@ -75,11 +75,10 @@ pub(super) fn of_files(plan: &Plan, kept: &[(Held, u64)], history: &History) -> 
     leftovers.collect()
 }
 
-/// How many TCP connections a client has at most, of its session and of those that come to their
-/// end.
+/// How many TCP connections a client has at most: that of its session and those that are closing.
 const PLACES: u64 = 4;
 
-/// The most that a server may hold of this; none if nothing can be said of it.
+/// The most that a server may hold of this; none if nothing can be said about it.
 fn most(
     what: Held,
     history: &History,
@@ -102,9 +101,9 @@ fn most(
     }
 }
 
-/// How many sessions' connections may have lost their clients without a word, so shortly before
-/// that the server keeps them: one for each time that something has struck a client, or that it
-/// says that its connection was lost.
+/// How many sessions' connections may have lost their clients without a word, so recently that the
+/// server still keeps them: one for each time that something has struck a client, or that a client
+/// says its connection was lost.
 fn lost_connections(history: &History, at: Duration) -> u64 {
     let Some(kept) = history.bounds.keep_alive else {
         return 0;
@@ -124,11 +123,11 @@ fn lost_connections(history: &History, at: Duration) -> u64 {
     (struck.sum::<usize>() + silences.count() + lost.count()) as u64
 }
 
-/// A packet for each message that was stored as long ago as somebody may still need it. What a
-/// server has kept when it ended, the next one keeps for as long again.
+/// One packet for each message that was stored recently enough for somebody to need it still. What
+/// a server has kept when it ends, the next one keeps for as long again.
 fn most_packets(history: &History, at: Duration) -> Option<u64> {
     let recovery = history.bounds.recovery.as_ref()?;
-    // It is looked through now and then.
+    // Expired ones are removed only now and then.
     let kept = history.bounds.server_detection + recovery.window + recovery.window / 20;
     let since = at.saturating_sub(kept + Duration::from_secs(1));
     let stops = &history.server_stops;
@@ -138,8 +137,8 @@ fn most_packets(history: &History, at: Duration) -> Option<u64> {
     (!stopped).then(|| rows.count() as u64)
 }
 
-/// Since when the world is whole for those who are still in it: users who are gone for good are no
-/// fault.
+/// Since when the world has been whole for those who are still in it: users who are gone for good
+/// are no fault.
 fn whole_since(plan: &Plan, end: Duration) -> Duration {
     let is_client = |name: &String| plan.clients.iter().any(|client| client.name == *name);
     let faults = plan.faults.iter().map(|fault| {
@@ -154,7 +153,7 @@ fn whole_since(plan: &Plan, end: Duration) -> Duration {
 }
 
 /// How many rows are left in the outbox of each client that runs at the end; none for the others.
-/// Their programs end with that: only a closed outbox can be read.
+/// This ends their programs: only a closed outbox can be read.
 pub(super) fn rows_of_outboxes(
     plan: &Plan,
     world: &mut World,
@@ -171,7 +170,7 @@ pub(super) fn rows_of_outboxes(
         let runs = plan.system.keeps_outboxes() && starts > world.ends(machine).len();
         rows.push(runs.then(|| {
             world.at(world.now(), Intervention::Kill(machine));
-            // A killed process calls nothing any more, so nothing can be refused.
+            // A killed process makes no more calls, so nothing can be refused.
             let _ = world.run_until(world.now());
             world.inside(machine, || plan.system.unsent())
         }));
@@ -179,8 +178,8 @@ pub(super) fn rows_of_outboxes(
     rows.into_iter().map(Option::flatten).collect()
 }
 
-/// What is left in outboxes, beside what was not done. Of a disk that fails nothing is said: what
-/// could not be taken from it is sent once more, and recognised.
+/// What is left in outboxes, next to what was not done. Nothing is said about a failing disk: what
+/// could not be removed from it is sent once more, and recognised.
 pub(super) fn of_outboxes(rows: &[Option<u64>], history: &History) -> Vec<Leftover> {
     let mut leftovers = Vec::new();
     for (number, &rows) in (0..).zip(rows) {
@@ -204,16 +203,16 @@ pub(super) fn of_outboxes(rows: &[Option<u64>], history: &History) -> Vec<Leftov
     leftovers
 }
 
-/// For each ping and each beat, the most packets that a connection needs: over polling, each is an
+/// The most packets that a connection needs for each ping and each beat: over polling, each is an
 /// answer to a request, with a request after it.
 const PACKETS: f64 = 40.0;
-/// What a server and its broker say to each other in a second: each a sign of life.
+/// What a server and its broker say to each other per second: all of it signs of life.
 const BROKERS_PACKETS: f64 = 8.0;
-/// The same for any reason.
+/// An allowance for anything else.
 const FURTHER_PACKETS: f64 = 50.0;
 
-/// What was sent while nothing was said, and all was well: signs of life, and no more. Whoever asks
-/// again and again for what is not there can be heard by nobody else.
+/// What was sent while nothing was said, and all was well: signs of life, and no more. A program
+/// that asks again and again for what is not there cannot be noticed in any other way.
 pub(super) fn of_network(
     plan: &Plan,
     idle: Option<(Duration, u64)>,
@@ -247,7 +246,7 @@ pub(super) fn of_network(
     })
 }
 
-/// How many of a client's messages have not come to their end.
+/// How many of a client's messages have not ended.
 fn unfinished(history: &History, client: ClientId) -> u64 {
     let mut open: IndexSet<OperationId> = IndexSet::new();
     for event in history.events.iter().filter(|event| event.client == client) {
@@ -298,17 +297,18 @@ fn may_wait(client: ClientId, history: &History, at: Duration) -> bool {
     })
 }
 
-/// Since when sessions may have been waiting that wait still; none if they end with their
+/// Since when sessions that are still waiting may have been waiting; none if they end with their
 /// connections.
 fn waits_since(history: &History, at: Duration) -> Option<Duration> {
     let recovery = history.bounds.recovery.as_ref()?;
-    // They are looked through now and then, and those that outlive a server are dated less exactly.
+    // Expired ones are removed only now and then, and those that outlive a server are dated less
+    // exactly.
     let kept = recovery.window + recovery.window / 20 + history.bounds.server_detection;
     Some(at.saturating_sub(kept))
 }
 
-/// One for each client, whose program ran at this time or so shortly before that the server need
-/// not have noticed, and one for each connection that came in the place of another since then.
+/// One for each client whose program ran at this time, or so shortly before that the server need
+/// not have noticed, and one for each connection that has replaced another since then.
 fn most_sessions(history: &History, at: Duration) -> u64 {
     let clients = (0..history.clients.len() as u32).map(ClientId);
     clients
@@ -333,7 +333,7 @@ fn most_sessions_of(client: ClientId, history: &History, at: Duration) -> u64 {
 }
 
 /// As many as ended within the window; none if they end with their connections. Nothing is said
-/// where a server has ended within it: what it knew, the next one knows, and nobody told.
+/// where a server has ended within it: its successor knows what it knew, and nobody reports it.
 fn most_waiting(history: &History, at: Duration) -> Option<u64> {
     let Some(since) = waits_since(history, at) else {
         return Some(0);
@@ -362,9 +362,9 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// A run of alice, who is in the lobby, and bob, who is in the garden. The server notices
-    /// within ten seconds, and keeps sessions for two hundred, so that those that ended since 780 s
-    /// may wait.
+    /// A run with alice, who is in the lobby, and bob, who is in the garden. The server notices
+    /// within ten seconds, and keeps sessions for two hundred, so those that ended since 780 s may
+    /// wait.
     fn history(events: impl IntoIterator<Item = (u64, ClientId, EventKind)>) -> History {
         let client = |name: &str, room: &str| Client {
             name: name.to_owned(),
@@ -616,8 +616,8 @@ mod tests {
         };
         let both = [(Held::Sessions, 3, 1), (Held::Rooms, 4, 1)];
         assert_eq!(asked("", 100, &[]), both);
-        // Until 40 s a fault lasts, then the server has ten to notice and its clients twenty to
-        // come back.
+        // A fault lasts until 40 s, then the server has ten seconds to notice and its clients
+        // twenty to come back.
         let fault = "[[fault]]\nkind = 'partition'\nvictims = 'bob'\nat = '30s'\nfor = '10s'";
         assert_eq!(asked(fault, 69, &[]), []);
         assert_eq!(asked(fault, 70, &[]), both);

@@ -1,8 +1,8 @@
-//! What the network carried as a capture file that Wireshark and its like read: pcapng
-//! (draft-ietf-opsawg-pcapng), an interface for each machine, times to the nanosecond, raw IP
+//! What the network carried, as a capture file that Wireshark and the like can read: pcapng
+//! (draft-ietf-opsawg-pcapng), with an interface for each machine, times in nanoseconds, raw IP
 //! packets.
 //!
-//! A packet stands where it left, and once more where it arrived. One that did not arrive says why
+//! A packet is listed where it left, and again where it arrived. One that did not arrive says why
 //! in a comment.
 
 use squall_simulator::{MachineId, Passage, PassageEnd};
@@ -20,7 +20,7 @@ const INTERFACE_NAME: u16 = 2;
 const RESOLUTION: u16 = 9;
 const FLAGS: u16 = 2;
 
-/// Of the flags of a packet, its direction: into the machine or out of it.
+/// A packet's direction flag: into the machine or out of it.
 const INBOUND: u32 = 1;
 const OUTBOUND: u32 = 2;
 
@@ -28,7 +28,7 @@ const OUTBOUND: u32 = 2;
 pub(super) fn file(machines: &[(MachineId, &str)], passages: &[Passage]) -> Vec<u8> {
     let mut file = Vec::new();
     let mut header = Vec::new();
-    // The mark of this byte order, version 1.0, a length that nobody has counted.
+    // The byte-order magic, version 1.0, and an unspecified length.
     header.extend(0x1a2b_3c4d_u32.to_le_bytes());
     header.extend([1, 0, 0, 0]);
     header.extend(u64::MAX.to_le_bytes());
@@ -55,7 +55,7 @@ pub(super) fn file(machines: &[(MachineId, &str)], passages: &[Passage]) -> Vec<
             sightings.push((at, 1, to, passage, INBOUND, fate));
         }
     }
-    // Stable: what was sent first stands first.
+    // Stable: what was sent first comes first.
     sightings.sort_by_key(|it| (it.0, it.1));
     for (at, _, interface, passage, direction, fate) in sightings {
         let nanoseconds = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
@@ -77,7 +77,7 @@ pub(super) fn file(machines: &[(MachineId, &str)], passages: &[Passage]) -> Vec<
     file
 }
 
-/// When a packet was at its receiver, and what became of it, if it is worth a word.
+/// When a packet reached its receiver, and what became of it, if worth mentioning.
 fn fate(end: PassageEnd) -> (Option<Duration>, &'static str) {
     match end {
         PassageEnd::Arrived(at) => (Some(at), ""),

@@ -1,10 +1,10 @@
-//! What the network carried, as the record keeps it: each packet with its connection and what it
-//! carries of which message.
+//! What the network carried, as the record keeps it: each packet with its connection and which
+//! message parts it carries.
 //!
-//! The bytes of each direction of a connection are put together, what a WebSocket has masked is
+//! The bytes of each direction of a connection are reassembled, masked WebSocket frames are
 //! unmasked (RFC 6455, section 5.3), and every JSON string that is the content of a message marks
-//! the packets that it travelled in. What travels in pieces, in base64 or escaped is not
-//! recognised: then the packets are there, and say less.
+//! the packets that it travelled in. Content that travels in pieces, in base64 or escaped is not
+//! recognised: the packets are still there, but say less.
 
 use rustc_hash::FxHashMap;
 use squall_guarantees::{EventKind, History, OperationId, Verdict, check};
@@ -13,8 +13,8 @@ use squall_simulator::{MachineId, Passage, PassageEnd, SegmentHead};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-/// How many packets a record keeps. A chat of three over a minute sends 600; a record with so many
-/// is a file of a few megabytes.
+/// How many packets a record keeps. A chat of three over a minute sends 600; a record with this
+/// many is a file of a few megabytes.
 const PACKETS_MAX: usize = 20_000;
 
 /// How long an IP packet can be, in bytes.
@@ -23,8 +23,8 @@ const PACKET_MAX: usize = 64 << 10;
 /// How much of what a packet says is kept, in characters.
 const SAYS_MAX: usize = 96;
 
-/// The packets of a run with these machines, in the order of its record; `missing` packets the
-/// world has not kept.
+/// The packets of a run with these machines, in the order of its record; the world has not kept
+/// `missing` packets.
 pub(super) fn told(
     machines: &[MachineId],
     (passages, missing): (&[Passage], u64),
@@ -63,8 +63,8 @@ fn operations(history: &History) -> FxHashMap<&str, OperationId> {
     invoked.collect()
 }
 
-/// Leaves so many: those that carry what the evidence is about, then what did not arrive, then what
-/// opens and closes connections, then what carries other messages.
+/// Keeps this many packets: first those that carry what the evidence is about, then those that did
+/// not arrive, then those that open and close connections, then those that carry other messages.
 fn keep_the_most_telling(
     packets: &mut Vec<Packet>,
     most: usize,
@@ -92,12 +92,12 @@ fn keep_the_most_telling(
     packets.sort_by_key(|packet| packet.sent_at);
 }
 
-/// Reads one packet after the other, and knows the connections so far.
+/// Reads one packet after another, and keeps track of the connections so far.
 struct Reader {
     /// The place of each machine in the record.
     places: FxHashMap<MachineId, u32>,
     streams: Vec<Stream>,
-    /// The latest stream from one end to another.
+    /// The latest stream from one endpoint to another.
     open: FxHashMap<(SocketAddr, SocketAddr), usize>,
     connections: u32,
 }
@@ -105,7 +105,7 @@ struct Reader {
 /// One direction of a connection.
 struct Stream {
     connection: u32,
-    /// The port of the one that opened the connection.
+    /// The port of the side that opened the connection.
     port: u16,
     /// The number of the first byte.
     begins: u32,
@@ -119,7 +119,7 @@ struct Stream {
 struct Piece {
     packet: usize,
     first: usize,
-    /// Behind the last.
+    /// One past the last byte.
     end: usize,
 }
 
@@ -152,7 +152,7 @@ impl Reader {
     fn follow(&mut self, segment: &SegmentHead<'_>, packet: usize) -> Segment {
         let stream = self.stream(segment);
         let data = segment.sequence.wrapping_add(u32::from(segment.syn));
-        // What lies before the beginning is a probe of a connection that has nothing to say.
+        // Data before the beginning is a probe on an idle connection.
         let offset = data.wrapping_sub(stream.begins);
         let (first, last) = (offset as usize, offset as usize + segment.payload.len());
         let known = stream.bytes.len();
@@ -221,12 +221,12 @@ fn end(end: PassageEnd) -> PacketEnd {
 }
 
 impl Stream {
-    /// Unmasks what a WebSocket has masked, from where HTTP has become one.
+    /// Unmasks masked WebSocket frames, from where HTTP was upgraded.
     fn unmask(&mut self) {
         let Some(mut at) = self.upgrade() else { return };
         while let Some(frame) = Frame::read(&self.bytes[at..]) {
             let payload = (at + frame.header).min(self.bytes.len());
-            // The head says nothing to people.
+            // The head means nothing to people.
             self.bytes[at..payload].fill(0);
             let end = payload.saturating_add(frame.length).min(self.bytes.len());
             if let Some(mask) = frame.mask {
@@ -241,7 +241,7 @@ impl Stream {
         }
     }
 
-    /// Behind the head of the request, or of the answer, that makes it a WebSocket.
+    /// The position after the head of the request, or of the answer, that makes it a WebSocket.
     fn upgrade(&self) -> Option<usize> {
         const END: &[u8] = b"\r\n\r\n";
         let mut from = 0;
@@ -274,7 +274,8 @@ impl Stream {
         }
     }
 
-    /// Where contents of messages stand, each as a JSON string: first byte, and behind the last.
+    /// Where contents of messages stand, each as a JSON string: the first byte, and one past the
+    /// last.
     fn contents(
         &self,
         operations: &FxHashMap<&str, OperationId>,
@@ -293,7 +294,7 @@ impl Stream {
                     found.push((first, last, operation));
                     at = last + 1;
                 }
-                // The quote may have ended a string, or stand in the middle of bytes.
+                // The quote may have ended a string, or be in the middle of binary data.
                 None => at = first,
             }
         }
@@ -312,7 +313,8 @@ fn content(text: &str, operations: &FxHashMap<&str, OperationId>) -> Option<Oper
     }
 }
 
-/// How long a JSON string is that begins here, without its closing quote; none if it does not end.
+/// The length of a JSON string that begins here, without its closing quote; none if it does not
+/// end.
 fn string_length(bytes: &[u8]) -> Option<usize> {
     let mut escaped = false;
     bytes.iter().position(|&byte| {
@@ -328,7 +330,7 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
         .position(|window| window == wanted)
 }
 
-/// Bytes for people: what is no letter is a dot.
+/// Bytes for people: anything that is not a letter becomes a dot.
 fn in_one_line(bytes: &[u8]) -> String {
     let cut = &bytes[..bytes.len().min(4 * SAYS_MAX)];
     let text = String::from_utf8_lossy(cut);
@@ -443,7 +445,7 @@ mod tests {
         assert_eq!(found(bytes, &["one"]), Vec::<u64>::new());
     }
 
-    /// A history in which `lost` was acknowledged and is not stored, and nothing is known of
+    /// A history in which `lost` was acknowledged and is not stored, and nothing is known about
     /// `other`.
     fn without_a_message() -> History {
         let event = |at, kind| Event {

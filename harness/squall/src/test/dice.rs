@@ -1,5 +1,5 @@
-//! What the seed decides in a test, each value under a label and from a stream of its own, and what
-//! is decided for it: by whoever makes a plan smaller, or plays one from a file.
+//! What the seed decides in a test, each value under a label and from its own stream, and what is
+//! decided in advance: by shrinking, or by a plan played from a file.
 
 use crate::setting::Setting;
 use crate::stream::{draw_from, stream};
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// What is decided beforehand, by label: as values are written.
+/// What is decided in advance, by label: values as they are written.
 pub(super) type Fixed = BTreeMap<String, String>;
 
 pub(super) struct Dice {
@@ -24,7 +24,7 @@ pub(super) struct Drawn {
     /// What it is.
     pub(super) label: String,
     pub(super) value: Value,
-    /// The simplest that it can be.
+    /// The simplest it can be.
     pub(super) least: Value,
 }
 
@@ -65,7 +65,7 @@ impl Dice {
         &self.drawn
     }
 
-    /// What is decided beforehand and belongs to nothing.
+    /// What is decided in advance but belongs to nothing.
     pub(super) fn left_over(&self) -> Vec<&str> {
         let known = |label: &str| self.drawn.iter().any(|drawn| drawn.label == label);
         let labels = self.fixed.keys().map(String::as_str);
@@ -83,7 +83,7 @@ impl Dice {
         });
     }
 
-    /// What is decided beforehand for this label, if anything is.
+    /// What is decided in advance for this label, if anything.
     fn decided<T>(&self, label: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text = self.fixed.get(label)?;
         let value = read(text.trim());
@@ -125,7 +125,7 @@ impl Dice {
         value
     }
 
-    /// Whether a fault happens, which can be decided against.
+    /// Whether a fault happens; a plan can decide that it does not.
     pub(super) fn happens(&mut self, label: &str, probability: f64) -> bool {
         let drawn = || {
             let dice = Setting::Between(0.0, 1.0);
@@ -143,8 +143,8 @@ impl Dice {
         value
     }
 
-    /// So many of these machines, given by place and name. Who is chosen stays chosen when others
-    /// are there no more.
+    /// This many of these machines, given by place and name. A chosen machine stays chosen when
+    /// machines are removed from the end of the list.
     pub(super) fn some(
         &mut self,
         label: &str,
@@ -161,7 +161,7 @@ impl Dice {
         let drawn = || {
             let mut stream = stream(self.seed, label);
             let count = draw_from(&mut stream, count) as usize;
-            // A rank for each name, whoever else there is.
+            // A rank for each place in the list, whatever comes after it.
             let mut order: Vec<usize> = (0..MOST).collect();
             order.shuffle(&mut stream);
             let mut ranked: Vec<(usize, usize)> = Vec::new();
@@ -189,7 +189,7 @@ impl Dice {
     }
 }
 
-/// How many machines of a group have a rank of their own.
+/// How many machines of a group have their own rank.
 const MOST: usize = 1024;
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! What a test says when it fails: which guarantee, the story, what was on, and how to see it
-//! again.
+//! What a test says when it fails: which guarantee, the story, the faults, and how to see it again.
 
 use super::play::Outcome;
 use squall_guarantees::observed::{Action, Answer, Observation, Observed, Thing, Told, Verdict};
@@ -33,7 +32,7 @@ pub(super) fn violations(outcome: &Outcome) -> String {
     text
 }
 
-/// What happened, as far as it belongs to the violations: faults, what became of the things in
+/// What happened, as far as it belongs to the violations: faults, the fate of the things in
 /// question, programs that ended.
 pub(super) fn story(outcome: &Outcome) -> String {
     let observed = &outcome.observed;
@@ -110,7 +109,7 @@ pub(super) fn story(outcome: &Outcome) -> String {
     text
 }
 
-/// What was told about the things that the violations are about.
+/// What was told about the things that the violations concern.
 fn concerned(outcome: &Outcome) -> Vec<&Observation> {
     let observed = &outcome.observed;
     let evidence = outcome.verdicts.iter().filter_map(|it| match &it.1 {

@@ -1,4 +1,4 @@
-//! What can go wrong in a test: whom it hits, when, and how long, each said or left to the seed.
+//! What can go wrong in a test: whom it hits, when, and how long, each fixed or left to the seed.
 
 use super::dice::Dice;
 use super::ranges::{Chances, Counts, Times};
@@ -7,8 +7,8 @@ use crate::setting::Setting;
 use squall_simulator::{FaultId, Intervention, Latency, Link, Loss, MachineId, Strike};
 use std::time::Duration;
 
-/// Something that goes wrong. [`partition`], [`kill`] and their like make one; if nothing else is
-/// said it begins between 1 and 10 s after the world, and lasts for 1 to 10 s.
+/// Something that goes wrong. [`partition`], [`kill`] and the like make one; by default it begins
+/// between 1 and 10 s after the world, and lasts for 1 to 10 s.
 #[derive(Clone, Debug)]
 #[must_use = "a fault is to be given to `world.faults`"]
 pub struct Fault {
@@ -39,12 +39,12 @@ enum Kind {
     NewAddress(Who),
 }
 
-/// No packet passes between the two, either way.
+/// No packet passes between the two, in either direction.
 pub fn partition(a: impl Into<Who>, b: impl Into<Who>) -> Fault {
     Fault::new(Kind::Partition(a.into(), b.into()))
 }
 
-/// No packet passes from the first to the second; the others do.
+/// No packet passes from the first to the second; those the other way do.
 pub fn one_way(from: impl Into<Who>, to: impl Into<Who>) -> Fault {
     Fault::new(Kind::OneWay(from.into(), to.into()))
 }
@@ -54,7 +54,7 @@ pub fn isolate(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::Isolate(who.into()))
 }
 
-/// Packets between the two wait, and arrive when it is over.
+/// Packets between the two wait, and arrive when it ends.
 pub fn hold(a: impl Into<Who>, b: impl Into<Who>) -> Fault {
     Fault::new(Kind::Hold(a.into(), b.into()))
 }
@@ -69,7 +69,7 @@ pub fn latency(a: impl Into<Who>, b: impl Into<Who>, time: impl Times) -> Fault 
     Fault::new(Kind::Latency(a.into(), b.into(), time.setting()))
 }
 
-/// The program is killed, as by SIGKILL. It stays so unless [`Fault::restarting_after`] says
+/// The program is killed, as by SIGKILL. It stays down unless [`Fault::restarting_after`] says
 /// otherwise.
 pub fn kill(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::Kill(who.into()))
@@ -80,19 +80,19 @@ pub fn kill_at_work(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::KillAtWork(who.into()))
 }
 
-/// The program is asked to end (SIGTERM), which kills it if it does not listen. How long it may
-/// take says [`Fault::killing_after`].
+/// The program is asked to end (SIGTERM), which kills it if it has no handler.
+/// [`Fault::killing_after`] says how long it may take.
 pub fn terminate(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::Terminate(who.into()))
 }
 
-/// The machine loses its power: it falls silent, and its disk loses what was not synced. It stays
-/// so unless [`Fault::restarting_after`] says otherwise.
+/// The machine loses its power: it falls silent, and its disk loses unsynced data. It stays down
+/// unless [`Fault::restarting_after`] says otherwise.
 pub fn power_loss(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::PowerLoss(who.into()))
 }
 
-/// The same, but of what was not synced some sectors are written and some are not.
+/// The same, but some unsynced sectors are written and some are not.
 pub fn torn_power_loss(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::TornPowerLoss(who.into()))
 }
@@ -107,7 +107,7 @@ pub fn suspend(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::Suspend(who.into()))
 }
 
-/// The machine gets another address; its connections hear nothing any more.
+/// The machine gets another address; its connections no longer hear anything.
 pub fn new_address(who: impl Into<Who>) -> Fault {
     Fault::new(Kind::NewAddress(who.into()))
 }
@@ -129,14 +129,14 @@ impl Fault {
         }
     }
 
-    /// When it begins, since the beginning of the world: `2..8`.
+    /// When it begins, counted from the beginning of the world: `2..8`.
     #[track_caller]
     pub fn between(mut self, times: impl Times) -> Self {
         self.begins = times.setting();
         self
     }
 
-    /// When it begins, since the beginning of the world: `5`.
+    /// When it begins, counted from the beginning of the world: `5`.
     #[track_caller]
     pub fn at(self, time: impl Times) -> Self {
         self.between(time)
@@ -146,7 +146,7 @@ impl Fault {
     ///
     /// # Panics
     ///
-    /// If it is over as soon as it has begun, as a kill is.
+    /// If it ends as soon as it begins, as a kill does.
     #[track_caller]
     pub fn lasting(mut self, time: impl Times) -> Self {
         assert!(
@@ -158,7 +158,7 @@ impl Fault {
         self
     }
 
-    /// How long after its end the program is started again: `1..5`.
+    /// How long after it ends the program is restarted: `1..5`.
     ///
     /// # Panics
     ///
@@ -178,7 +178,7 @@ impl Fault {
     ///
     /// # Panics
     ///
-    /// If it is no [`terminate`].
+    /// If it is not a [`terminate`].
     #[track_caller]
     pub fn killing_after(mut self, time: impl Times) -> Self {
         assert!(
@@ -189,14 +189,14 @@ impl Fault {
         self
     }
 
-    /// How often it happens, each time with dice of its own: `1..4`.
+    /// How often it happens, each time with its own dice: `1..4`.
     #[track_caller]
     pub fn times(mut self, times: impl Counts) -> Self {
         self.times = times.setting();
         self
     }
 
-    /// With which probability it happens at all.
+    /// The probability that it happens at all.
     #[track_caller]
     pub fn with_probability(mut self, probability: f64) -> Self {
         let Setting::Fixed(probability) = Chances::setting(probability) else {
@@ -240,16 +240,16 @@ impl Kind {
     }
 }
 
-/// A fault in a plan: nothing is open any more.
+/// A fault in a plan: nothing is left open.
 #[derive(Clone, Debug)]
 pub(super) struct Planned {
     /// The same whatever the seed: `fault 2`.
     pub(super) label: String,
     pub(super) what: String,
     pub(super) from: Duration,
-    /// When all of it is over; none if it stays.
+    /// When all of it has ended; none if it stays.
     pub(super) until: Option<Duration>,
-    /// The machines whose programs it ends, and in which time.
+    /// The machines whose programs it ends, and when.
     pub(super) kills: Vec<usize>,
     pub(super) latest: Duration,
     interventions: Vec<(Duration, Intervention)>,
@@ -279,11 +279,11 @@ impl Places<'_> {
     }
 }
 
-/// How long a program may take to come to the system call at which it is killed.
+/// How long a program may take to reach the system call at which it is killed.
 const SOON: Duration = Duration::from_secs(1);
 
 impl Fault {
-    /// Decides what is open. `number` is its place among all faults, from 1.
+    /// Decides what is open. `number` is its place among all faults, counted from 1.
     pub(super) fn plan(&self, number: usize, dice: &mut Dice, world: &Places<'_>) -> Vec<Planned> {
         let label = format!("fault {number} ({})", self.kind.word());
         let times = dice.count(&format!("{label}, times"), self.times, 1);

@@ -1,11 +1,11 @@
 //! Tests in simulated worlds: what `#[squall::test]` plays.
 //!
 //! A test describes a [`World`]: machines that run programs as they are, what goes wrong, and what
-//! must hold. It is played with one seed after the other. Each run has a process of its own, forked
-//! from a copy of this executable in which nothing has happened: so a run depends on its seed
-//! alone, whatever statics the programs have, and what ends the process is a finding. When a
+//! must hold. It is played with one seed after another. Each run has its own process, forked from a
+//! copy of this executable in which nothing has happened: so a run depends on its seed alone,
+//! whatever statics the programs have, and anything that ends the process is a finding. When a
 //! guarantee breaks, the run is played again (is it the same?), made smaller while the same
-//! guarantee breaks, and told.
+//! guarantee breaks, and reported.
 //!
 //! | file | subject |
 //! |---|---|
@@ -53,7 +53,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// A test, as `#[squall::test]` writes it down.
+/// A test, as `#[squall::test]` generates it.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Test {
@@ -61,7 +61,7 @@ pub struct Test {
     pub module: &'static str,
     /// The function's name.
     pub name: &'static str,
-    /// How many seeds are played if nobody says.
+    /// How many seeds are played by default.
     pub seeds: u64,
     /// The job of a run's process.
     pub play: fn(&[u8]) -> Vec<u8>,
@@ -73,7 +73,7 @@ const LIMITS: ProcessLimits = ProcessLimits {
     memory: 4 << 30,
 };
 
-/// How much is tried to make a failing run smaller.
+/// How much effort goes into making a failing run smaller.
 const SHRINKING: shrink::Effort = shrink::Effort {
     runs: 150,
     time: Duration::from_secs(15),
@@ -83,7 +83,7 @@ const SHRINKING: shrink::Effort = shrink::Effort {
 ///
 /// # Panics
 ///
-/// If it fails, with all that is known.
+/// If it fails, with everything that is known.
 #[doc(hidden)]
 #[track_caller]
 pub fn run(test: Test) {
@@ -96,11 +96,11 @@ pub fn run(test: Test) {
 /// What all runs of a test have shown together.
 #[derive(Default)]
 struct Shown {
-    /// Of each guarantee, whether a run has put it to the test, or else why not.
+    /// For each guarantee, whether a run has exercised it, or else why not.
     exercised: BTreeMap<String, Option<String>>,
-    /// Of each fault, whether it has struck anything.
+    /// For each fault, whether it has struck anything.
     struck: BTreeMap<String, bool>,
-    /// Of each `sometimes!`, whether it was ever so.
+    /// For each `sometimes!`, whether it was ever true.
     sometimes: BTreeMap<String, bool>,
 }
 
@@ -133,7 +133,7 @@ impl Shown {
 
     /// What was never seen: a test that shows nothing is no test.
     fn complaints(&self) -> Vec<String> {
-        // What programs claim is judged where there is something: not all do.
+        // What programs claim is judged only where they claim something: not all do.
         let asked = self.exercised.iter().filter(|it| *it.0 != "always");
         let unasked = asked.filter_map(|(name, why)| {
             Some(format!("{name}: not put to the test: {}", why.as_ref()?))
@@ -256,7 +256,7 @@ impl Test {
         format!("{variable}={value} cargo test {}", self.path())
     }
 
-    /// All that is to be said of a run that breaks something.
+    /// Everything there is to say about a run that breaks something.
     fn tell(
         &self,
         settings: &Settings,

@@ -16,9 +16,9 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Asked {
     pub(super) seed: u64,
-    /// What is decided beforehand.
+    /// What is decided in advance.
     pub(super) fixed: Fixed,
-    /// Whether everything that goes into the digest is to be told.
+    /// Whether to return everything that goes into the digest.
     pub(super) trace: bool,
 }
 
@@ -59,14 +59,14 @@ pub(super) struct Panicked {
 
 /// The name of the verdict on panics.
 pub(super) const NO_PANIC: &str = "no panic";
-/// The name of the verdict on what cannot be simulated.
+/// The name of the verdict on things that cannot be simulated.
 pub(super) const SIMULATED: &str = "everything can be simulated";
 
 /// Plays what is asked for: the job of a run's process.
 ///
 /// # Panics
 ///
-/// If the description makes no sense: that ends the process, and is told by the test.
+/// If the description makes no sense: that ends the process, and the test reports it.
 #[doc(hidden)]
 pub fn play(asked: &[u8], describe: fn(&mut World)) -> Vec<u8> {
     let asked: Asked = serde_json::from_slice(asked).expect("the test has written it");
@@ -225,7 +225,7 @@ fn observations(names: &[String], ends: &[Vec<Duration>]) -> Vec<Observation> {
     heard().into_iter().filter_map(observation).collect()
 }
 
-/// Kills a machine's program, and lets somebody read what it has left.
+/// Kills a machine's program, and lets a closure read what it has left.
 fn read_at_the_end(
     simulated: &mut squall_simulator::World,
     id: MachineId,
@@ -235,7 +235,7 @@ fn read_at_the_end(
 ) -> Vec<Observation> {
     let now = simulated.now();
     simulated.at(now, Intervention::Kill(id));
-    // A killed program calls nothing any more, so nothing can be refused.
+    // A killed program makes no more calls, so nothing can be refused.
     let _ = simulated.run_until(now);
     listen();
     simulated.inside(id, read);
@@ -244,7 +244,7 @@ fn read_at_the_end(
     told
 }
 
-/// Which of a machine's ends were by whose doing, and whether it is there in the end.
+/// Which of a machine's ends had which cause, and whether it is there in the end.
 fn tell_lives(machine: &mut Machine, place: usize, planned: &[Planned], ends: &[Duration]) {
     let of_machine = planned.iter().filter(|fault| fault.kills.contains(&place));
     let mut boots: Vec<Duration> = vec![Duration::ZERO];
@@ -307,7 +307,7 @@ fn verdict_on(panics: &[Panicked], observed: &Observed) -> Verdict {
     }
 }
 
-/// A closure of the test may panic, as `assert!` does: then it does not hold.
+/// A closure of the test may panic, as `assert!` does: then the guarantee does not hold.
 fn judge(check: &dyn squall_guarantees::observed::Checker, observed: &Observed) -> Verdict {
     catch_unwind(AssertUnwindSafe(|| check.check(observed))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();

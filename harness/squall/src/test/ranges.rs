@@ -1,4 +1,4 @@
-//! What a test can leave to the seed: a number says it, a range leaves it open.
+//! What a test can leave to the seed: a number fixes it, a range leaves it open.
 
 use crate::setting::Setting;
 use squall_guarantees::observed::InSeconds;
@@ -12,7 +12,8 @@ pub trait Times {
     fn setting(self) -> Setting<Duration>;
 }
 
-/// One after the other, because a later version may well say that a range is a length of time.
+/// Written out one by one, because a later version of `squall-guarantees` may make a range a length
+/// of time.
 macro_rules! times {
     ($($number:ty),*) => {$(
         impl Times for $number {
@@ -107,7 +108,7 @@ impl Counts for RangeInclusive<i32> {
     }
 }
 
-/// So many milliseconds, for ranges below a second: `ms(20)..ms(300)`.
+/// This many milliseconds, for ranges below a second: `ms(20)..ms(300)`.
 pub fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }

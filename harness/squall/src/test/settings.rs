@@ -6,18 +6,18 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What a test shall do.
+/// What a test is to do.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Settings {
-    /// This seed alone.
+    /// Only this seed.
     pub(super) seed: Option<u64>,
-    /// So many seeds, from 1.
+    /// This many seeds, from 1.
     pub(super) seeds: Option<u64>,
-    /// One seed after the other for so long, and as many as without it at least.
+    /// One seed after another for this long, but at least as many as without it.
     pub(super) length: Option<Duration>,
-    /// What is decided beforehand, and the seed of it.
+    /// What is decided in advance, and the seed that goes with it.
     pub(super) plan: Option<(u64, Fixed)>,
-    /// Where what is found is written.
+    /// Where findings are written.
     pub(super) out: Option<PathBuf>,
 }
 
@@ -80,10 +80,10 @@ fn length(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The plan as a file, that [`read_plan`] reads.
+/// The plan as a file that [`read_plan`] can read.
 pub(super) fn write_plan(head: &str, seed: u64, fixed: &Fixed) -> String {
     let mut table = toml::Table::new();
-    // Seeds use all 64 bits, numbers of TOML one less.
+    // Seeds use all 64 bits, TOML's numbers one less.
     table.insert("seed".to_owned(), toml::Value::String(seed.to_string()));
     let fixed = fixed
         .iter()
@@ -106,8 +106,8 @@ fn read_plan(text: &str) -> Result<(u64, Fixed), String> {
     Ok((seed, decided))
 }
 
-/// Where things are written if nobody says: beside what cargo has built. None if this executable
-/// lies elsewhere.
+/// Where things are written by default: next to what cargo has built. None if this executable is
+/// somewhere else.
 pub(super) fn default_out() -> Option<PathBuf> {
     let executable = env::current_exe().ok()?;
     let deps = executable
@@ -116,7 +116,7 @@ pub(super) fn default_out() -> Option<PathBuf> {
     Some(deps.parent()?.parent()?.join("squall"))
 }
 
-/// A path as short as it can be said here.
+/// The shortest form of a path as seen from here.
 pub(super) fn short(path: &Path) -> String {
     let here = env::current_dir().ok();
     let short = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));

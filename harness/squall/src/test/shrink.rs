@@ -1,8 +1,8 @@
 //! A run that breaks a guarantee, made small: fewer faults, fewer machines, rounder and shorter
 //! times, while the same guarantee breaks.
 //!
-//! Each value has a random stream of its own, so deciding one moves no other. Whatever is tried is
-//! played.
+//! Each value has its own random stream, so deciding one changes no other. Everything that is tried
+//! is played.
 
 use super::dice::{Drawn, Fixed, Value};
 use super::play::Outcome;
@@ -38,7 +38,7 @@ pub(super) fn shrink(
     };
     loop {
         let before = best.fixed.clone();
-        // Each step of the stairs, for every value that there is when it is its turn.
+        // Each step of the stairs, for every value that exists when its turn comes.
         for step in STAIRS {
             let mut place = 0;
             while let Some(drawn) = best.outcome.drawn.get(place).cloned() {
@@ -63,7 +63,8 @@ pub(super) fn shrink(
     }
 }
 
-/// Plays a plan, without what it decides that is not asked any more because something else is gone.
+/// Plays a plan, without those of its decisions that no longer apply because something else is
+/// gone.
 fn played(
     mut fixed: Fixed,
     play: &mut impl FnMut(&Fixed) -> Option<Outcome>,
@@ -76,7 +77,7 @@ fn played(
 /// What to try for a value, the boldest first.
 type Step = fn(&Drawn) -> Vec<Value>;
 
-/// First what takes most away.
+/// The steps that take away most come first.
 const STAIRS: [Step; 4] = [without_fault, fewer, shorter, rounder];
 
 fn without_fault(drawn: &Drawn) -> Vec<Value> {

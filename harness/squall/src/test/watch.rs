@@ -1,7 +1,7 @@
 //! What the programs of a run tell, written down as they tell it.
 //!
-//! A run has a process of its own, so that there is one list. All its machines run on one thread:
-//! nobody waits for it.
+//! A run has its own process, so there is one list. All its machines run on one thread: nobody
+//! waits for the lock.
 
 use squall_observe::{Told, watch};
 use squall_simulator::{here, note, now};
@@ -15,7 +15,8 @@ pub(super) type Heard = (Duration, String, Told);
 #[derive(Default)]
 struct Ears {
     heard: Vec<Heard>,
-    /// What was claimed, on which machine, and whether it was so: told once each, however often.
+    /// What was claimed, on which machine, and whether it was true: reported once each, however
+    /// often claimed.
     claimed: BTreeSet<(String, String, String, bool)>,
 }
 
@@ -27,7 +28,7 @@ pub(super) fn listen() {
     watch(hear);
 }
 
-/// All that was told since.
+/// Everything that was told since.
 pub(super) fn heard() -> Vec<Heard> {
     let ears = ears().take();
     ears.map(|ears| ears.heard).unwrap_or_default()
@@ -38,7 +39,7 @@ fn ears() -> std::sync::MutexGuard<'static, Option<Ears>> {
 }
 
 fn hear(told: Told) {
-    // What is told outside of all machines, by the test itself, belongs to no run.
+    // What the test itself tells, outside all machines, belongs to no run.
     let Some(machine) = here() else {
         return;
     };
@@ -55,7 +56,7 @@ fn hear(told: Told) {
             return;
         }
     }
-    // What a dead program would tell has not happened.
+    // What a dead program would tell never happened.
     if !note(&format!("{told:?}")) {
         return;
     }

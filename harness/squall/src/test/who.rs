@@ -23,7 +23,7 @@ impl Machine {
         self.place
     }
 
-    /// A port of the machine, for whoever connects to it: `server.at(3000)`. It is displayed as
+    /// A port of the machine, to connect to: `server.at(3000)`. It is displayed as
     /// `10.93.7.201:3000`, so it can be put into a URL.
     pub fn at(self, port: u16) -> SocketAddr {
         (self.address, port).into()

@@ -12,8 +12,8 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A world, as a test describes it: who is in it, what goes wrong, what must hold. What is left
-/// open in it, the seed decides.
+/// A world, as a test describes it: who is in it, what goes wrong, what must hold. The seed decides
+/// what it leaves open.
 pub struct World {
     pub(super) dice: Dice,
     pub(super) machines: Vec<Described>,
@@ -39,7 +39,7 @@ pub(super) struct Described {
     pub(super) arguments: Vec<String>,
 }
 
-/// Adds a machine of this name to a world.
+/// Adds a machine with this name to a world.
 #[doc(hidden)]
 pub type Build = Box<dyn FnOnce(&mut squall_simulator::World, &str) -> MachineId>;
 
@@ -52,10 +52,10 @@ impl fmt::Debug for World {
     }
 }
 
-/// What each machine of a group runs: what `main` can be, given the machine's number in its group,
-/// from 0.
+/// What each machine of a group runs: anything that `main` can be, given the machine's number in
+/// its group, from 0.
 ///
-/// `Kind` tells functions and asynchronous functions apart, and is found by the compiler.
+/// `Kind` distinguishes functions from asynchronous functions, and is inferred by the compiler.
 pub trait Program<Kind>: 'static {
     /// Adds the machine with this number.
     #[doc(hidden)]
@@ -99,12 +99,12 @@ impl World {
         }
     }
 
-    /// Adds a machine that runs a program: what `main` is, `fn` or `async fn`, with
+    /// Adds a machine that runs a program: anything that `main` can be, `fn` or `async fn`, with
     /// `#[tokio::main]` or without, or a closure. It begins anew at each start.
     ///
     /// # Panics
     ///
-    /// If there is a machine or a group of this name already.
+    /// If a machine or a group with this name exists already.
     #[track_caller]
     pub fn machine<Kind>(&mut self, name: &str, program: impl Main<Kind>) -> Machine {
         let build: Build = Box::new(move |world, name| world.machine(name, program));
@@ -112,12 +112,12 @@ impl World {
         self.add(name.to_owned(), name, build)
     }
 
-    /// Adds so many machines that run a program, given each machine's number, from 0. They are
+    /// Adds this many machines that run a program, given each machine's number, from 0. They are
     /// called `client-1`, `client-2` and so on, and `client` means all of them.
     ///
     /// # Panics
     ///
-    /// If there is a machine or a group of this name already.
+    /// If a machine or a group with this name exists already.
     #[track_caller]
     pub fn machines<F, T, Kind>(&mut self, count: impl Counts, name: &str, program: F) -> Machines
     where
@@ -159,14 +159,14 @@ impl World {
     }
 
     /// Sets an environment variable for a machine's programs: `world.env(server, "PORT", "3000")`.
-    /// Nothing of the environment of the test is on a machine.
+    /// Machines see nothing of the test's own environment.
     pub fn env(&mut self, machine: Machine, name: &str, value: &str) {
         let variables = &mut self.machines[machine.place()].variables;
         variables.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Sets the arguments of a machine's programs, behind their name: `world.args(server,
-    /// ["--port", "3000"])`.
+    /// Sets the arguments of a machine's programs, after their name: `world.args(server, ["--port",
+    /// "3000"])`.
     pub fn args<'a>(&mut self, machine: Machine, arguments: impl IntoIterator<Item = &'a str>) {
         let arguments = arguments.into_iter().map(str::to_owned);
         self.machines[machine.place()].arguments = arguments.collect();
@@ -184,7 +184,8 @@ impl World {
         self.checks.push(Box::new(checker));
     }
 
-    /// Something of your own that must hold of all that was told; an error says why it does not.
+    /// Something of your own that must hold for everything that was told; an error says why it does
+    /// not.
     pub fn check_that(
         &mut self,
         name: &str,
@@ -193,41 +194,40 @@ impl World {
         self.check(that(name, check));
     }
 
-    /// What happens at the very end on a machine, whose program is killed before: reading its disk,
+    /// What happens at the very end on a machine, whose program is killed first: reading its disk,
     /// and telling what is there.
     pub fn finally(&mut self, machine: Machine, read: impl FnOnce() + 'static) {
         self.finally.push((machine.place(), Box::new(read)));
     }
 
-    /// How long packets need between any two machines, each way; 1 ms if nobody says.
+    /// How long packets need between any two machines, each way; 1 ms by default.
     #[track_caller]
     pub fn latency(&mut self, time: impl Times) {
         self.network.latency = time.setting();
     }
 
-    /// How likely a packet is lost between any two machines; 0 if nobody says.
+    /// How likely a packet is to be lost between any two machines; 0 by default.
     #[track_caller]
     pub fn loss(&mut self, chance: impl Chances) {
         self.network.loss = chance.setting();
     }
 
-    /// How long the world lasts, if its faults do not last longer; 30 s if nobody says.
+    /// How long the world lasts, if its faults do not last longer; 30 s by default.
     #[track_caller]
     pub fn lasting(&mut self, time: impl Times) {
         self.lasting = time.setting();
     }
 
-    /// How long everything works after that, so that what must come to its end can; 60 s if nobody
-    /// says.
+    /// How long everything works after that, so that everything that must end can; 60 s by default.
     pub fn settling(&mut self, time: impl InSeconds) {
         self.settling = time.duration();
     }
 
     /// How often each process is pre-empted: a thread loses the processor to the others though it
-    /// could go on, so that races between them are found. Up to three times if nobody says. A
-    /// process with one thread never is.
+    /// could go on, so that races between them are found. Up to three times by default. A process
+    /// with one thread never is.
     ///
-    /// It happens at calls of libc: a lock of std's that is free is taken without one.
+    /// It happens at libc calls: taking a free lock of std's makes none.
     pub fn preemptions(&mut self, times: impl Counts) {
         self.preemptions = times.setting();
     }

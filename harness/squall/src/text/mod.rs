@@ -1,5 +1,5 @@
-//! Reading TOML with places: every mistake is told with where it is, what is allowed there and what
-//! to do, and none hides the next one.
+//! Reading TOML with places: every mistake is reported with where it is, what is allowed there and
+//! what to do, and none hides the next one.
 
 mod nearest;
 mod problems;

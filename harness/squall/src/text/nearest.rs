@@ -1,6 +1,6 @@
 //! Suggests what someone meant who mistyped a name.
 
-/// The candidate with the fewest typing mistakes, if a third of its letters at most are wrong.
+/// The candidate with the fewest typing mistakes, if at most a third of its letters are wrong.
 pub fn nearest<'c>(typed: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     candidates
         .map(|candidate| (strsim::osa_distance(typed, candidate), candidate))

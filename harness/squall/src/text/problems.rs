@@ -31,7 +31,7 @@ pub struct Problem {
 }
 
 impl BadScenario {
-    /// The mistakes with the lines they are in and their remedies, for people who have so many
+    /// The mistakes with the lines they are in and their remedies, for people, in this many
     /// columns. The theme decides about colours.
     pub fn report(&self, theme: GraphicalTheme, width: usize) -> String {
         let mut report = String::new();
@@ -70,7 +70,7 @@ impl miette::Diagnostic for Problem {
 }
 
 impl Problem {
-    /// Its line and column, from 1 on; a column is a character.
+    /// Its line and column, counted from 1; a column is a character.
     pub fn place(&self) -> (usize, usize) {
         let text = self.text.inner();
         let before = &text[..text.floor_char_boundary(self.at.start)];
@@ -101,7 +101,7 @@ impl Problems {
         });
     }
 
-    /// What is told of a file in which these were found.
+    /// What is reported about a file in which these were found.
     pub(crate) fn into_bad_scenario(
         mut self,
         kind: &'static str,

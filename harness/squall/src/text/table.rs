@@ -1,5 +1,5 @@
 //! Reads a TOML table field by field, goes on after a mistake, and knows at the end which fields
-//! nobody asked for.
+//! were never asked for.
 //!
 //! serde would stop at the first mistake; people who write a scenario want to see all of them.
 
@@ -14,9 +14,9 @@ use toml::de::{DeTable, DeValue};
 
 /// A table that is being read. [`Table::finish`] must be called at the end.
 pub struct Table<'t> {
-    /// How messages call it: `[chat]`, `[[fault]] 2`.
+    /// What messages call it: `[chat]`, `[[fault]] 2`.
     pub title: String,
-    /// Where it stands in the text.
+    /// Its place in the text.
     pub span: Range<usize>,
     fields: Option<&'t DeTable<'t>>,
     asked: Vec<&'static str>,
@@ -72,7 +72,7 @@ impl<'t> Table<'t> {
         self.placed(field, problems).map(|placed| placed.value)
     }
 
-    /// The field's value; that it is missing is a mistake too.
+    /// The field's value; a missing field is a mistake too.
     pub fn need<V: Value>(
         &mut self,
         field: &'static str,
@@ -82,7 +82,7 @@ impl<'t> Table<'t> {
         self.placed(field, problems)
     }
 
-    /// That the field is missing is a mistake.
+    /// Reports a missing field as a mistake.
     pub fn require(&self, field: &str, wanted: &str, problems: &mut Problems) {
         if self
             .fields
@@ -145,7 +145,7 @@ impl<'t> Table<'t> {
         None
     }
 
-    /// The one of these fields that is there; complains if it is none or several.
+    /// The one of these fields that is there; complains if there is none or several.
     pub fn exactly_one(
         &mut self,
         fields: &[&'static str],
@@ -177,7 +177,7 @@ impl<'t> Table<'t> {
             })
     }
 
-    /// Whether the table is not there at all, or not a table.
+    /// Whether the table is missing, or is not a table.
     pub fn is_missing(&self) -> bool {
         self.fields.is_none()
     }
@@ -218,7 +218,7 @@ impl<'t> Table<'t> {
         entries
     }
 
-    /// Reports the fields that nobody asked for.
+    /// Reports the fields that were never asked for.
     pub fn finish(self, problems: &mut Problems) {
         for (key, _) in self.entries() {
             if !self.asked.contains(&key.value) {

@@ -27,7 +27,7 @@ pub trait Scalar: Copy + PartialOrd {
     /// What is wrong with it, as the end of a sentence that begins with the field's name.
     fn from_word(word: &str) -> Result<Self, String>;
 
-    /// Writes it so that [`Scalar::from_word`] reads the very same.
+    /// Writes it so that [`Scalar::from_word`] reads exactly the same.
     fn to_word(self) -> String;
 }
 
@@ -145,7 +145,7 @@ pub fn duration(word: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("has `{word}`, which is longer than the 1000h that are allowed"))
 }
 
-/// A decimal number so many times, rounded; none if that is too much. Twelve digits behind the
+/// A decimal number times this factor, rounded; none if that is too large. Twelve digits after the
 /// point count.
 fn times(number: &str, factor: u64) -> Option<u64> {
     const PLACES: usize = 12;
@@ -157,8 +157,8 @@ fn times(number: &str, factor: u64) -> Option<u64> {
     u64::try_from(product / unit).ok()
 }
 
-/// Reads a number of one of these units as a whole number above zero, or says what is wrong, as the
-/// end of a sentence. `what` is what the number is.
+/// Reads a number with one of these units as a whole number above zero, or says what is wrong, as
+/// the end of a sentence. `what` says what the number is.
 pub fn number_with_unit(word: &str, units: &[(&str, u64)], what: &str) -> Result<u64, String> {
     let (number, _, unit) = split_unit(word, what)?;
     let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
@@ -189,10 +189,10 @@ fn split_unit<'w>(word: &'w str, what: &str) -> Result<(f64, &'w str, &'w str), 
     }
 }
 
-/// Rates and sizes stay far from what a 64-bit integer can count.
+/// Rates and sizes stay far below the limits of a 64-bit integer.
 const LARGEST: f64 = 1e12;
 
-/// Sums of durations stay far from what virtual time can count.
+/// Sums of durations stay far below the limits of virtual time.
 const LONGEST: Duration = Duration::from_secs(1000 * 3600);
 
 impl Value for u32 {

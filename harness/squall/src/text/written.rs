@@ -1,4 +1,4 @@
-//! Values in a plan's file, spelled like those of a scenario's.
+//! Values in a plan's file, spelled like those in a scenario's.
 
 use super::values::{Scalar, duration, setting};
 use crate::setting::Setting;
@@ -100,7 +100,7 @@ pub mod time {
     }
 }
 
-/// A number that may be larger than TOML's.
+/// A number that may exceed TOML's range.
 pub(crate) mod seed {
     use super::*;
 
