@@ -1,23 +1,23 @@
 //! The attribute `#[squall::test]`.
 //!
-//! It reads what it needs of a function by hand: its attributes, its name, the rest. A parser of
-//! all of Rust would cost a user more seconds than everything else here.
+//! It extracts what it needs from a function by hand: its attributes, its name, the rest. A parser
+//! for all of Rust would cost a user more seconds than everything else here.
 #![forbid(unsafe_code)]
 
 use proc_macro::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use std::str::FromStr;
 
 /// A test in a simulated world: the function describes machines, faults and what must hold; the
-/// test plays it with one seed after the other, each run in a process of its own.
+/// test plays it with one seed after another, each run in its own process.
 ///
 /// `#[squall::test]` plays 100 seeds, `#[squall::test(seeds = 1000)]` as many as it says. The
 /// function takes one argument, a `&mut squall::prelude::World`, and returns nothing. Other
-/// attributes of a test, such as `#[ignore]`, stay what they are.
+/// attributes of a test, such as `#[ignore]`, are kept.
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, function: TokenStream) -> TokenStream {
     match expand(arguments, function.clone()) {
         Ok(test) => test,
-        // The function stays, so that there is no second complaint about its absence.
+        // The function stays, so that its absence causes no second error.
         Err(wrong) => [complaint(&wrong), function].into_iter().collect(),
     }
 }
@@ -51,12 +51,12 @@ fn expand(arguments: TokenStream, function: TokenStream) -> Result<TokenStream, 
         ),
         name.span(),
     );
-    // The function itself stands within the test that has its name.
+    // The function itself is nested inside the test that has its name.
     let within = head.iter().cloned().chain([name.clone().into()]);
     let within = within.chain(rest).chain(play).collect();
     let mut test: Vec<TokenTree> = attributes;
     test.extend(plain(
-        // Outside of a test, as in an example of documentation, it is a function that can be
+        // Outside a test, as in an example in the documentation, it is a function that can be
         // called.
         "#[cfg_attr(test, ::core::prelude::v1::test)] #[cfg_attr(not(test), allow(dead_code))]",
     ));
@@ -91,7 +91,7 @@ fn seeds(arguments: TokenStream) -> Result<String, Wrong> {
     }
 }
 
-/// What is needed of a function.
+/// What is needed from a function.
 struct Function {
     attributes: Vec<TokenTree>,
     /// `fn`, and nothing before it.
@@ -122,7 +122,7 @@ fn read(function: TokenStream) -> Result<Function, Wrong> {
                     word.span(),
                 );
             }
-            // A visibility: nobody else calls a test.
+            // A visibility: no other code calls a test.
             Some(TokenTree::Ident(_) | TokenTree::Group(_)) => {}
             Some(other) => return wrong("this belongs to a function", other.span()),
             None => return wrong("this belongs to a function", Span::call_site()),
@@ -155,9 +155,9 @@ fn plain(code: &str) -> TokenStream {
     code.parse().expect("this is Rust")
 }
 
-/// Code whose mistakes, if any, are told at this place.
+/// Code whose errors, if any, are reported at this place.
 fn spanned(code: &str, at: Span) -> TokenStream {
-    // Names in it are resolved where the test stands.
+    // Names in it are resolved where the test is.
     let at = at.resolved_at(Span::call_site());
     plain(code)
         .into_iter()

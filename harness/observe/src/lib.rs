@@ -1,8 +1,8 @@
 //! What a program tells whoever tests it.
 //!
-//! Each call is one line, and has no effect where nobody watches: then it reads one word of memory.
-//! In a simulated world of the crate `squall`, what is told becomes a part of the run's history,
-//! with its machine and virtual time, and guarantees are checked on it.
+//! Each call is one line, and has no effect unless somebody watches: then it only reads one word of
+//! memory. In a simulated world of the crate `squall`, what is told becomes part of the run's
+//! history, with its machine and virtual time, and guarantees are checked on it.
 //!
 //! ```
 //! squall_observe::sent("order", 4711);
@@ -10,8 +10,8 @@
 //! squall_observe::always!(2 > 1, "the balance is never negative");
 //! ```
 //!
-//! A *topic* says what kind of thing it is; an *id* which one: whatever can be displayed. The same
-//! thing has the same id with sender and receiver.
+//! A *topic* says what kind of thing it is, an *id* which one: anything that can be displayed. The
+//! same thing has the same id at its sender and its receiver.
 #![forbid(unsafe_code)]
 
 use std::fmt::{Arguments, Display};
@@ -23,28 +23,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Told {
-    /// It has given something out of its hands.
+    /// It has handed something off.
     Sent(Thing),
-    /// Something has come to it, and counts as done from now on.
+    /// Something has reached it, and counts as done from now on.
     Received(Thing),
-    /// It was told that what it sent has arrived.
+    /// It was told that something it sent has arrived.
     Acknowledged(Thing),
-    /// It gives up what it sent, and knows that it has no effect.
+    /// It gives up something it sent, and knows that it had no effect.
     Failed(Thing),
-    /// It begins a call on an object that is shared with others.
+    /// It begins a call on a shared object.
     Called {
         /// Which call, in this process.
         call: u64,
-        /// On which object.
+        /// The object.
         object: String,
         /// What it asks for.
         action: Action,
     },
-    /// A call has come to its end.
+    /// A call has ended.
     Returned {
         /// Which call.
         call: u64,
-        /// With which answer.
+        /// The answer.
         answer: Answer,
     },
     /// What it shows for an object now.
@@ -54,9 +54,9 @@ pub enum Told {
         /// Its value.
         value: String,
     },
-    /// Something that must always be true was asked.
+    /// Something that must always be true was checked.
     Always(Claim),
-    /// Something that must be true at least once in all runs was asked.
+    /// Something that must be true at least once in all runs was checked.
     Sometimes(Claim),
     /// A place that must be reached at least once in all runs was reached.
     Reached(Claim),
@@ -80,15 +80,15 @@ pub enum Action {
     Read,
     /// Another value for a register.
     Write(String),
-    /// Another value for a register, if it has this one.
+    /// Another value for a register, if it has the first one.
     CompareAndSet(String, String),
-    /// One more in a queue.
+    /// Append a value to a queue.
     Push(String),
-    /// The oldest in a queue.
+    /// Take the oldest value from a queue.
     Pop,
 }
 
-/// What a call was answered.
+/// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Answer {
@@ -98,13 +98,13 @@ pub enum Answer {
     Refused,
     /// This value.
     Value(String),
-    /// There is nothing.
+    /// There was nothing.
     Nothing,
     /// It has not taken place, and never will.
     Failed,
 }
 
-/// What is claimed, and whether it is so.
+/// What is claimed, and whether it is true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Claim {
@@ -116,15 +116,15 @@ pub struct Claim {
     pub place: String,
 }
 
-/// Is told everything.
+/// A function that is told everything.
 pub type Watcher = fn(Told);
 
 static WATCHER: OnceLock<Watcher> = OnceLock::new();
 
-/// From now on everything that programs of this process tell is told to `watcher`, on the thread
-/// that tells it. The first watcher of a process stays.
+/// From now on everything that programs of this process tell goes to `watcher`, on the thread that
+/// tells it. The first watcher of a process stays.
 pub fn watch(watcher: Watcher) {
-    // Whoever came first stays.
+    // The first one stays.
     let _ = WATCHER.set(watcher);
 }
 
@@ -146,12 +146,12 @@ fn thing(topic: &str, id: impl Display) -> Thing {
     }
 }
 
-/// Tells that something is sent: call it before it leaves your hands.
+/// Tells that something is sent: call it before you hand it off.
 pub fn sent(topic: &str, id: impl Display) {
     tell(|| Told::Sent(thing(topic, id)));
 }
 
-/// Tells that something has come, and counts as done from now on.
+/// Tells that something has arrived, and counts as done from now on.
 pub fn received(topic: &str, id: impl Display) {
     tell(|| Told::Received(thing(topic, id)));
 }
@@ -167,7 +167,7 @@ pub fn failed(topic: &str, id: impl Display) {
     tell(|| Told::Failed(thing(topic, id)));
 }
 
-/// Tells what this program shows for an object now: replicas that have come to rest show the same.
+/// Tells what this program shows for an object now: replicas that have settled show the same.
 pub fn shows(object: &str, value: impl Display) {
     tell(|| Told::Shows {
         object: object.to_owned(),
@@ -175,8 +175,8 @@ pub fn shows(object: &str, value: impl Display) {
     });
 }
 
-/// A call on a shared object, under way. One that is dropped without an answer may or may not have
-/// taken place.
+/// A call on a shared object, in progress. One that is dropped without an answer may or may not
+/// have taken place.
 #[derive(Debug)]
 #[must_use = "the answer belongs to it"]
 pub struct Call(u64);
@@ -195,8 +195,8 @@ fn call(object: &str, action: impl FnOnce() -> Action) -> Call {
     Call(call)
 }
 
-/// Begins to read a register. An entry of a map is a register too, whose object is named after map
-/// and key.
+/// Begins to read a register. A map's entry is a register too, whose object is named after map and
+/// key.
 pub fn reads(object: &str) -> Call {
     call(object, || Action::Read)
 }
@@ -213,12 +213,12 @@ pub fn compares_and_sets(object: &str, old: impl Display, new: impl Display) -> 
     })
 }
 
-/// Begins to put something at the end of a queue.
+/// Begins to append a value to a queue.
 pub fn pushes(object: &str, value: impl Display) -> Call {
     call(object, || Action::Push(value.to_string()))
 }
 
-/// Begins to take the oldest out of a queue.
+/// Begins to take the oldest value out of a queue.
 pub fn pops(object: &str) -> Call {
     call(object, || Action::Pop)
 }
@@ -236,12 +236,12 @@ impl Call {
         self.ends(|| Answer::Done);
     }
 
-    /// The register had another value than the one to be replaced.
+    /// The register's value was not the one to be replaced.
     pub fn refused(self) {
         self.ends(|| Answer::Refused);
     }
 
-    /// This is what it got.
+    /// This is the value it got.
     pub fn got(self, value: impl Display) {
         self.ends(|| Answer::Value(value.to_string()));
     }
@@ -269,7 +269,7 @@ pub enum ClaimKind {
     Reachable,
 }
 
-/// What the macros do where somebody watches.
+/// What the macros do when somebody watches.
 #[doc(hidden)]
 pub fn claim(kind: ClaimKind, holds: bool, what: Arguments<'_>, place: &str) {
     let claim = Claim {
@@ -295,20 +295,20 @@ macro_rules! __claim {
     };
 }
 
-/// What must be true whenever the program comes here. A run in which it is not fails, and goes on.
+/// Something that must be true whenever the program gets here. A run in which it is not true fails,
+/// but goes on.
 ///
-/// `always!(balance >= 0, "no account is overdrawn: {account}")`. Where nobody watches, nothing is
+/// `always!(balance >= 0, "no account is overdrawn: {account}")`. If nobody watches, nothing is
 /// evaluated.
 #[macro_export]
 macro_rules! always {
     ($holds:expr, $($what:tt)+) => { $crate::__claim!(Always, $holds, $($what)+) };
 }
 
-/// What must be true here at least once in all the runs of a test: a retry, a full queue, a cache
-/// that misses. A test that never sees it tests less than it says.
+/// Something that must be true here at least once in all the runs of a test: a retry, a full queue,
+/// a cache miss. A test that never sees it tests less than it says.
 ///
-/// `sometimes!(attempt > 1, "a request is tried again")`. Where nobody watches, nothing is
-/// evaluated.
+/// `sometimes!(attempt > 1, "a request is tried again")`. If nobody watches, nothing is evaluated.
 #[macro_export]
 macro_rules! sometimes {
     ($holds:expr, $($what:tt)+) => { $crate::__claim!(Sometimes, $holds, $($what)+) };
