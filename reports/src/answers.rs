@@ -37,7 +37,7 @@ impl Answer {
 }
 
 impl Answers {
-    /// One more answer.
+    /// Adds one more answer.
     pub fn add(&mut self, answer: Answer) {
         match answer {
             Answer::Violated => self.violated += 1,

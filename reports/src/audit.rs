@@ -1,4 +1,4 @@
-//! What a run asked its simulated systems for, and what reached the host: text and JSON.
+//! What a run asked of its simulated systems, and what reached the host: text and JSON.
 
 use crate::json::{VERSION, to_json};
 use crate::text::{line, styled};
@@ -13,11 +13,11 @@ pub struct Audit {
     pub scenario: String,
     /// The seed.
     pub seed: u64,
-    /// What simulated the run.
+    /// The engine that simulated the run.
     pub engine: Engine,
     /// The digest of the run, in hexadecimal: the same as without an audit.
     pub digest: String,
-    /// By kind, door, machine and crate.
+    /// Sorted by kind, door, machine and crate.
     pub sources: Vec<Source>,
 }
 
@@ -28,15 +28,16 @@ pub struct Source {
     pub kind: SourceKind,
     /// The function: of libc, of SQLite's VFS, or of the machine itself.
     pub door: String,
-    /// What tells calls of the same function apart: the clock, the path, the variable, the number.
+    /// What distinguishes calls of the same function: the clock, the path, the variable, the
+    /// number.
     pub what: Option<String>,
-    /// Whether the real host answered. What it says is not decided by the seed.
+    /// Whether the real host answered. The seed does not decide its answers.
     pub host: bool,
     /// The machine's name; none for what was asked while no machine ran.
     pub machine: Option<String>,
-    /// The crate that asked; none if that cannot be told.
+    /// The crate that asked; none if unknown.
     pub by: Option<String>,
-    /// The crates that asked on its behalf, the one that called the function first.
+    /// The crates that asked on its behalf, starting with the one that called the function.
     pub through: Vec<String>,
     /// How often.
     pub calls: u64,
@@ -50,13 +51,13 @@ pub struct Source {
 pub enum SourceKind {
     /// Random bytes.
     Entropy,
-    /// What a clock shows.
+    /// A clock reading.
     Time,
-    /// A variable of the environment.
+    /// An environment variable.
     Environment,
     /// A file to be opened.
     File,
-    /// A system call by its number that is not simulated.
+    /// A system call that is not simulated, by its number.
     SystemCall,
 }
 
@@ -108,7 +109,7 @@ impl Audit {
         })
     }
 
-    /// The sources that are wanted, by door and by crate; nothing if there are none.
+    /// The selected sources, by door and by crate; nothing if there are none.
     fn section(
         &self,
         text: &mut String,
@@ -127,7 +128,7 @@ impl Audit {
                 Some(what) => line(text, format_args!("  {door}({what})")),
                 None => line(text, format_args!("  {door}")),
             }
-            // Machine by machine, as they come.
+            // Machine by machine, in order.
             let mut of_door = of_door.to_vec();
             of_door.sort_by_key(|source| (&source.by, &source.through));
             for of_crate in of_door.chunk_by(|a, b| (&a.by, &a.through) == (&b.by, &b.through)) {
@@ -137,7 +138,7 @@ impl Audit {
     }
 }
 
-/// So many machines are named, with their calls.
+/// How many machines are named, with their calls.
 const NAMED: usize = 5;
 
 /// What one crate asked at one door: on all its machines, and on each.

@@ -9,16 +9,16 @@ use squall_guarantees::{NotStored, Time, counted, seconds};
 /// How many sentences there are at most.
 pub(crate) const SENTENCES_MAX: usize = 12;
 
-/// The rank of what is not told.
+/// The rank of sentences that are left out.
 const NOT_TOLD: u32 = 6;
 
-/// A sentence, and how much it says: the lower the more.
+/// A sentence, and how much it says: the lower, the more.
 struct Sentence {
     rank: u32,
     entry: Entry,
 }
 
-/// Tells how the violation came to pass. Without one, what happened at all.
+/// Tells how the violation happened. Without one, tells what happened at all.
 pub(crate) fn brief(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
     let Some(guilt) = guilt else {
         let mut story = tell(judged);
@@ -26,7 +26,7 @@ pub(crate) fn brief(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
         return story;
     };
     let at = guilt.at(&judged.record);
-    // What is missing may have been lost after its sender was told of it.
+    // A missing message may have been lost after its sender was told about it.
     let until = match guilt.violation.evidence.is::<NotStored>() {
         true => judged.record.history.ended_at,
         false => at,
@@ -40,12 +40,12 @@ pub(crate) fn brief(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Vec<Entry> {
     sentences.retain(|it| it.rank < NOT_TOLD);
     sentences.sort_by_key(|it| (it.rank, it.entry.at.abs_diff(at)));
     sentences.truncate(SENTENCES_MAX);
-    // The effect comes last of what happens at the same time.
+    // Of what happens at the same time, the effect comes last.
     sentences.sort_by_key(|it| (it.entry.at, !it.entry.violates.is_empty()));
     sentences.into_iter().map(|it| it.entry).collect()
 }
 
-/// The faults that had begun by then: those first that hit who is involved, or who stands between
+/// The faults that had begun by then: first those that hit the machines involved, or those between
 /// them.
 fn faults(judged: &Judged, guilt: &Guilt<'_>, until: Time) -> Vec<Sentence> {
     let record = &judged.record;
@@ -97,7 +97,7 @@ fn of_way(way: &Way<'_>, at: Time) -> Vec<Sentence> {
             | Step::Stored { .. }
             | Step::Passed { .. }
             | Step::TakenFor { .. } => 1,
-            // The violation says the same, or it is no part of what led to it.
+            // The violation says the same, or this had no part in what led to it.
             Step::NeverStored | Step::NeverHandled => NOT_TOLD,
             _ if station.at > at => NOT_TOLD,
             what if what.is_bad() => 2,
@@ -114,7 +114,7 @@ fn of_way(way: &Way<'_>, at: Time) -> Vec<Sentence> {
     stations.collect()
 }
 
-/// What the story of the run says of those who are involved, and the violation itself.
+/// What the story of the run says about those involved, and the violation itself.
 fn of_story(judged: &Judged, guilt: &Guilt<'_>, until: Time) -> Vec<Sentence> {
     let record = &judged.record;
     let servers = record.machines.iter().filter(|it| it.role >= Role::Server);

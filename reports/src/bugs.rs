@@ -1,4 +1,4 @@
-//! Planted bugs, and by what each was caught: text and JSON.
+//! Planted bugs, and how each was caught: text and JSON.
 
 use crate::Why;
 use crate::json::{VERSION, to_json};
@@ -6,47 +6,47 @@ use crate::text::line;
 use serde::Serialize;
 use squall_guarantees::{Guarantee, counted};
 
-/// What came of the hunt for each planted bug.
+/// The outcome of the hunt for each planted bug.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bugs {
     /// After how many seeds a bug was given up.
     pub seeds: u64,
     /// The bugs.
     pub bugs: Vec<Bug>,
-    /// What the runs of those hang on that were caught, if somebody asked.
+    /// The causes of those that were caught, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explained: Option<Vec<Explained>>,
 }
 
-/// A planted bug, and what came of the hunt for it.
+/// A planted bug, and the outcome of the hunt for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Bug {
     /// Its name.
     pub bug: String,
-    /// The scenario that is to bring it to light.
+    /// The scenario that should expose it.
     pub scenario: String,
     /// The guarantee that it breaks.
     pub guarantee: Guarantee,
-    /// The first seed with which it was caught; none if with no seed.
+    /// The first seed with which it was caught; none if it never was.
     pub seed: Option<u64>,
-    /// How its guarantee was violated then, in words.
+    /// How its guarantee was violated in that run, in words.
     pub evidence: Option<String>,
-    /// How often the chat came to where it makes the mistake.
+    /// How often the chat reached the place where it makes the mistake.
     pub reached: u64,
-    /// What the correct chat violated with the same seeds: it should be nothing.
+    /// What the correct chat violated with the same seeds: this should be empty.
     pub false_alarms: Vec<FalseAlarm>,
 }
 
-/// A violation of what holds.
+/// A violation of something that holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FalseAlarm {
-    /// With this seed.
+    /// The seed.
     pub seed: u64,
-    /// Of this guarantee.
+    /// The guarantee.
     pub guarantee: Guarantee,
 }
 
-/// What a planted bug looks like when its run was made small, and what it hangs on.
+/// What a planted bug looks like once its run was made small, and what causes it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explained {
     /// Its name.
@@ -59,8 +59,8 @@ pub struct Explained {
     pub seed: u64,
     /// How large the run is.
     pub before: WorldSize,
-    /// How large the smallest that was found, with the same story; none if nothing could be made
-    /// small.
+    /// How large the smallest run found is, with the same story; none if nothing could be made
+    /// smaller.
     pub after: Option<WorldSize>,
     /// How many runs were played to make it small.
     pub runs: u64,
@@ -68,7 +68,7 @@ pub struct Explained {
     pub seconds: f64,
     /// Whether nothing was left to try.
     pub done: bool,
-    /// What its violation hangs on.
+    /// What its violation depends on.
     pub why: Why,
     /// How long it took to find that out.
     pub why_seconds: f64,
@@ -83,7 +83,7 @@ pub struct WorldSize {
     pub clients: usize,
     /// Messages of all clients together.
     pub messages: usize,
-    /// Bytes of its text: what it says beside that.
+    /// Bytes of its text: everything else that it says.
     pub text: usize,
 }
 
@@ -94,8 +94,8 @@ impl WorldSize {
 }
 
 impl Explained {
-    /// Whether a fault of its scenario is among the causes; none if the scenario has no part that
-    /// could be one.
+    /// Whether a fault of its scenario is among the causes; none if no part of the scenario could
+    /// be one.
     fn names_a_part(&self) -> Option<bool> {
         (!self.why.without.is_empty()).then_some(!self.why.causes.is_empty())
     }
@@ -204,7 +204,7 @@ fn explanations(all: &[Explained]) -> String {
     text
 }
 
-/// What the table comes to.
+/// The table in a sentence.
 fn summed_up(all: &[Explained]) -> String {
     let of = |what: fn(&WorldSize) -> usize| {
         let sizes = all.iter().filter_map(|it| it.after.as_ref());

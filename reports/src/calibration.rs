@@ -1,35 +1,35 @@
-//! What the TCP of the simulated world does beside that of Linux: text, JSON and Markdown.
+//! How the TCP of the simulated world compares with that of Linux: text, JSON and Markdown.
 
 use crate::json::{VERSION, to_json};
 use crate::text::line;
 use serde::Serialize;
 
-/// Measurements of the world and of a Linux.
+/// Measurements of the world and of a Linux kernel.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Calibration {
-    /// The Linux.
+    /// The Linux kernel.
     pub kernel: String,
     /// What was measured.
     #[serde(rename = "calibration")]
     pub rows: Vec<Measurement>,
 }
 
-/// One thing that was measured in both.
+/// One thing that was measured on both.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Measurement {
-    /// What, under which conditions.
+    /// What was measured, and under which conditions.
     pub what: String,
-    /// What came out in the world.
+    /// The result in the world.
     pub world: f64,
-    /// What came out on Linux.
+    /// The result on Linux.
     pub linux: f64,
     /// The unit of both.
     pub unit: String,
-    /// The world's over Linux's.
+    /// The world's divided by Linux's.
     pub ratio: f64,
-    /// Between what the ratio must be.
+    /// The limits that the ratio must stay within.
     pub bounds: [f64; 2],
-    /// What decides it.
+    /// What determines it.
     pub why: String,
 }
 
@@ -42,7 +42,7 @@ impl Measurement {
 }
 
 impl Calibration {
-    /// For the terminal: what is not close enough is marked.
+    /// For the terminal: rows that are not close enough are marked.
     pub fn text(&self) -> String {
         let mut text = format!("The simulated world beside {}:\n", self.kernel);
         for row in &self.rows {
@@ -100,7 +100,7 @@ impl Calibration {
     }
 }
 
-/// A value with the digits that mean something.
+/// A value with its significant digits.
 fn significant(value: f64) -> String {
     let digits = match value.abs() {
         100.0.. => 0,

@@ -1,11 +1,11 @@
 //! The same runs of a scenario on both engines, side by side: does a verdict rest on the simulator?
 //!
-//! What must not differ is whether a guarantee held or was violated, and whether a machine
-//! panicked. A guarantee that one engine never put to the test is told, but contradicts nothing:
-//! from the same seed, the engines lose and delay other packets. For the same reason digests are
-//! not compared. And a race that is decided within a tick may be won with one seed here and with
-//! another one there: where a scenario does not promise that a guarantee holds, it is enough that
-//! both engines see it violated.
+//! Engines must agree on whether a guarantee held or was violated, and on whether a machine
+//! panicked. A guarantee that one engine never exercised is reported, but is no contradiction: with
+//! the same seed, the engines lose and delay different packets. For the same reason digests are not
+//! compared. And a race that is decided within a tick may be won with one seed on one engine and
+//! with another seed on the other: where a scenario does not promise that a guarantee holds, it is
+//! enough that both engines see it violated.
 
 use crate::json::{VERSION, to_json};
 use crate::text::{line, paragraph, styled, title};
@@ -22,32 +22,32 @@ pub struct Comparison {
     pub scenario: String,
     /// How many seeds were run on both engines.
     pub seeds: u64,
-    /// Whether there is no difference in a verdict; one in exercise or in a race is none.
+    /// Whether the verdicts agree; a difference in exercise or in a race does not count.
     pub agree: bool,
-    /// In what the engines differ: in verdicts first, then in races and in exercise, each in the
-    /// order of [`Guarantee::ALL`].
+    /// Where the engines differ: verdicts first, then races and exercise, each in the order of
+    /// [`Guarantee::ALL`].
     pub differences: Vec<Difference>,
     /// The verdicts per guarantee, in the order of [`Guarantee::ALL`].
     pub guarantees: Both<Vec<Tally>>,
-    /// What the runs cost. The only part that is not the same another time.
+    /// What the runs cost. The only part that varies from one time to the next.
     pub cost: Both<Cost>,
 }
 
 /// One of something for each engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Both<T> {
-    /// That of the native engine.
+    /// For the native engine.
     pub native: T,
-    /// That of turmoil.
+    /// For turmoil.
     pub turmoil: T,
 }
 
-/// Something about which the engines do not say the same with some seeds.
+/// Something on which the engines disagree with some seeds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// In what.
+    /// In which way.
     pub differs: Differs,
-    /// About what: a guarantee's name, or `no-panic`.
+    /// What it concerns: a guarantee's name, or `no-panic`.
     pub what: String,
     /// With how many seeds.
     pub seeds: u64,
@@ -57,7 +57,7 @@ pub struct Difference {
     pub first: Both<Statement>,
 }
 
-/// In what two verdicts differ. The worse is the smaller.
+/// In which way two verdicts differ. The worse is the smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Differs {
@@ -75,13 +75,13 @@ pub enum Differs {
 pub struct Measured {
     /// What it showed.
     pub summary: Summary,
-    /// The real time from its beginning to its record.
+    /// The real time from the start of the run to its record.
     pub wall: Duration,
     /// The virtual time that passed in it.
     pub simulated: Duration,
 }
 
-/// What an engine says in one run.
+/// What an engine reports for one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Statement {
     /// The verdict with what it rests on, in words.
@@ -93,14 +93,14 @@ pub struct Statement {
 /// What runs cost on one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Cost {
-    /// Real seconds from a run's beginning to its record. Runs at the same time slow one another.
+    /// Real seconds from a run's start to its record. Concurrent runs slow each other down.
     pub wall_seconds_per_run: f64,
-    /// Virtual seconds that pass in a real second.
+    /// Virtual seconds that pass per real second.
     pub simulated_seconds_per_real_second: f64,
 }
 
 impl Comparison {
-    /// Compares runs of a scenario, at least one on each engine; those of a pair have the same
+    /// Compares runs of a scenario, at least one on each engine; both runs of a pair have the same
     /// seed.
     pub fn new(scenario: impl Into<String>, mut runs: Vec<Both<Measured>>) -> Self {
         runs.sort_by_key(|pair| pair.native.summary.seed);
@@ -247,7 +247,7 @@ impl Difference {
 }
 
 impl Cost {
-    /// Of all runs, of which there is at least one.
+    /// The cost of all these runs, of which there is at least one.
     fn of<'a>(runs: impl Iterator<Item = &'a Measured> + Clone) -> Self {
         let wall: Duration = runs.clone().map(|run| run.wall).sum();
         let simulated: Duration = runs.clone().map(|run| run.simulated).sum();
@@ -264,13 +264,13 @@ fn tallies<'a>(runs: impl Iterator<Item = &'a Measured> + Clone) -> Vec<Tally> {
     tallies.to_vec()
 }
 
-/// Whether it is left to chance that a guarantee is violated, and is on both engines.
+/// Whether a violation of the guarantee is left to chance, and happens on both engines.
 fn is_race(native: &Tally, turmoil: &Tally) -> bool {
     let left_open = matches!(native.expected, Some(it) if it != Expected::Held);
     left_open && native.violated > 0 && turmoil.violated > 0
 }
 
-/// In what the pairs of runs, ascending by seed, differ.
+/// Where the pairs of runs, ascending by seed, differ.
 fn differences(runs: &[Both<Measured>], guarantees: &Both<Vec<Tally>>) -> Vec<Difference> {
     let tallies = guarantees.native.iter().zip(&guarantees.turmoil);
     let races: Vec<bool> = tallies
@@ -306,7 +306,7 @@ fn differences(runs: &[Both<Measured>], guarantees: &Both<Vec<Tally>>) -> Vec<Di
     differences.into_values().collect()
 }
 
-/// What a run says about one of the things in which engines may differ.
+/// What a run says about one of the things on which engines may differ.
 struct Answer {
     what: String,
     /// None if it was not exercised.
@@ -314,7 +314,7 @@ struct Answer {
     statement: Statement,
 }
 
-/// Every run's answers, in one order.
+/// Every run's answers, always in the same order.
 fn answers(run: &Summary) -> impl Iterator<Item = Answer> {
     let statement = |says| Statement {
         says,
@@ -386,7 +386,7 @@ mod tests {
         })
     }
 
-    /// What the checker says of the hand-made run.
+    /// What the checker says about the hand-made run.
     fn violated() -> Verdict {
         let verdicts = check(&record().history).into_iter();
         let mut at_most_once = verdicts.filter(|(this, _)| *this == Guarantee::AtMostOnce);

@@ -9,11 +9,11 @@ use squall_guarantees::EventKind;
 pub struct Counts {
     /// Messages that users gave to their clients.
     pub messages: u64,
-    /// Of these: reported as sent, with or without an acknowledgement.
+    /// How many of these were reported as sent, with or without an acknowledgement.
     pub ok: u64,
-    /// Of these: reported as failed.
+    /// How many of these were reported as failed.
     pub failed: u64,
-    /// Of these: given up as unknown.
+    /// How many of these were given up as unknown.
     pub unknown: u64,
     /// How often clients put a message on a connection again.
     pub retries: u64,
@@ -54,7 +54,7 @@ impl Counts {
         counts
     }
 
-    /// What people and the chat did, as `(what, how much)`, in the order of reports.
+    /// What people and the chat did, as `(what, how much)`, in the order in which reports list it.
     pub(crate) fn lines(record: &Record) -> Vec<(&'static str, String)> {
         let Counts {
             messages,
@@ -79,8 +79,8 @@ impl Counts {
         ]
     }
 
-    /// What the network carried and how long it took, as `(what, how much)`, in the order of
-    /// reports. All of it moves as soon as a packet does.
+    /// What the network carried and how long it took, as `(what, how much)`, in the order in which
+    /// reports list it. All of it changes as soon as a packet does.
     pub(crate) fn traffic(record: &Record) -> Vec<(&'static str, String)> {
         let network = &record.network;
         let (lost, cut) = (network.lost, network.cut);

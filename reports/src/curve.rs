@@ -1,39 +1,38 @@
-//! How probable a violation was at each moment of its run: of a world that goes on from there with
-//! other dice, how often it comes to the same. Where that jumps, it was decided.
+//! How probable a violation was at each moment of its run: how often a world that goes on from
+//! there with other dice comes to the same. It was decided where that jumps.
 
 use crate::answers::Answers;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{Time, nanoseconds, seconds};
 
-/// How probable a violation was, from the beginning of its run on.
+/// How probable a violation was, from the beginning of its run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Curve {
-    /// In the order of time, over the whole way.
+    /// In time order, over the whole run.
     pub points: Vec<Point>,
-    /// Between the two of those where it rises most, both included: the same, looked at more
-    /// closely.
+    /// Between the two points where it rises most, both included: the same, in more detail.
     #[serde(default)]
     pub closer: Vec<Point>,
-    /// What happened where it rises most, in the order of time: faults, and what the clients in
-    /// question saw.
+    /// What happened where it rises most, in time order: faults, and what the clients in question
+    /// saw.
     pub between: Vec<String>,
 }
 
 /// What became of the futures of one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
-    /// From when on other dice decided.
+    /// The moment from which other dice decided.
     #[serde(with = "nanoseconds")]
     pub at: Time,
-    /// What they came to.
+    /// How they ended.
     pub futures: Answers,
 }
 
-/// By so much a probability has to rise from one moment to the next to be told, of a hundred.
+/// How much a probability, in per cent, has to rise from one moment to the next to be reported.
 const JUMP: u64 = 20;
 
 impl Point {
-    /// How probable the violation was then, of a hundred; none if nothing came of any future.
+    /// How probable the violation was then, in per cent; none if no future reached its end.
     pub fn percent(&self) -> Option<u64> {
         let all = self.futures.all();
         (all > 0).then(|| (self.futures.violated * 100 + all / 2) / all)
@@ -41,8 +40,8 @@ impl Point {
 }
 
 impl Curve {
-    /// Between which two moments the violation became more probable by most, as far as is known;
-    /// none if that is not worth telling.
+    /// The two moments between which the violation's probability rose most, as far as is known;
+    /// none if the rise is not worth reporting.
     pub fn turn(&self) -> Option<[&Point; 2]> {
         turn(&self.closer).or_else(|| turn(&self.points))
     }
@@ -75,7 +74,7 @@ impl Curve {
         }
     }
 
-    /// The rows of bars, with their times, in lines.
+    /// The rows of bars, with their times, as lines.
     pub fn text(&self) -> String {
         let rows = [&self.points, &self.closer].into_iter();
         let rows = rows.filter_map(|points| {
@@ -94,12 +93,12 @@ fn turn(points: &[Point]) -> Option<[&Point; 2]> {
         after.percent()?.checked_sub(before)
     };
     let rising = pairs.filter(|pair| rise(pair) >= Some(JUMP));
-    // The first of those that rise alike.
+    // The first of equal rises.
     let most = rising.rev().max_by_key(rise)?;
     Some([most.0, most.1])
 }
 
-/// The probabilities as a row of bars, each moment one: `▁▁▂▇█`.
+/// The probabilities as a row of bars, one per moment: `▁▁▂▇█`.
 fn bars(points: &[Point]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let bar = |point: &Point| match point.percent() {

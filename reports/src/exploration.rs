@@ -1,8 +1,8 @@
 //! Many runs of one scenario with different seeds, summed up: which guarantee was violated how
 //! often, first with which seed, and what went wrong together.
 //!
-//! The result does not depend on the order in which the runs ended. How fast they were is no part
-//! of it: the same seeds give the same report.
+//! The result does not depend on the order in which the runs ended. It says nothing about how fast
+//! they were: the same seeds give the same report.
 
 use crate::json::{VERSION, to_json};
 use crate::markdown::{inline, sign};
@@ -27,7 +27,7 @@ pub struct Summary {
     pub panics: Vec<String>,
     /// The faults, in the order of their labels.
     pub faults: BTreeMap<String, Struck>,
-    /// What the run was to show, and did not.
+    /// What the run was meant to show, and did not.
     pub unseen: BTreeSet<Sight>,
 }
 
@@ -36,12 +36,12 @@ pub struct Summary {
 pub struct Struck {
     /// What it was, in words.
     pub what: String,
-    /// How often it struck; none if nobody counted.
+    /// How often it struck; none if not counted.
     pub hits: Option<u64>,
 }
 
 impl Summary {
-    /// Keeps what an exploration needs, and lets go of the history.
+    /// Keeps what an exploration needs, and drops the history.
     pub fn of(judged: &Judged) -> Self {
         let panics = judged.record.panics.iter().map(|panic| {
             format!(
@@ -73,8 +73,8 @@ impl Summary {
         !self.judgements.iter().any(Judgement::is_named)
     }
 
-    /// Each fault that struck nothing and each sight that was not seen, if that is what the outcome
-    /// is about.
+    /// Each fault that struck nothing and each sight that was not seen, if the outcome is about
+    /// them.
     fn shown_nothing(&self) -> impl Iterator<Item = String> {
         let is_idle =
             |fault: &Struck| self.outcome == Outcome::NotExercised && fault.hits == Some(0);
@@ -91,26 +91,27 @@ impl Summary {
 pub struct Exploration {
     /// The scenario's name.
     pub scenario: String,
-    /// What simulated the runs.
+    /// The engine that simulated the runs.
     pub engine: Engine,
-    /// What must hold must never be violated, and be put to the test in one run at least; what must
-    /// be violated must be seen to be, in one run at least; and no machine may panic.
+    /// Guarantees that must hold must never be violated, and must be exercised in at least one run;
+    /// those that must be violated must be seen to be, in at least one run; and no machine may
+    /// panic.
     pub outcome: Outcome,
     /// How many runs there were.
     pub runs: u64,
     /// How many of them went as expected.
     pub as_expected: u64,
-    /// What went wrong, in groups: most severe first, then most frequent first.
+    /// What went wrong, in groups: the most severe first, then the most frequent.
     pub findings: Vec<Finding>,
     /// The verdicts per guarantee, in the order of [`Guarantee::ALL`].
     pub guarantees: Vec<Tally>,
-    /// The faults that struck nothing in any run: by their labels, what they were in the first one.
+    /// The faults that struck nothing in any run: by label, what they were in the first run.
     pub idle_faults: BTreeMap<String, String>,
-    /// What the runs were to show, and none did.
+    /// What the runs were meant to show, and none did.
     pub unseen: BTreeSet<Sight>,
 }
 
-/// Runs in which the same things were not as expected.
+/// Runs in which the same things differed from what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Their outcome.
@@ -130,7 +131,7 @@ pub struct First {
     pub seed: u64,
     /// The command that repeats it.
     pub command: String,
-    /// What shows the violation in this run; empty if the finding is another one.
+    /// What shows the violation in this run; empty if the finding is of another kind.
     pub evidence: String,
 }
 
@@ -139,7 +140,7 @@ pub struct First {
 pub struct Tally {
     /// The guarantee.
     pub guarantee: Guarantee,
-    /// What the scenario expects of it; none if it does not name it.
+    /// What the scenario expects of it; none if the scenario does not name it.
     pub expected: Option<Expected>,
     /// In how many runs it held.
     pub held: u64,
@@ -448,7 +449,7 @@ mod tests {
     use crate::Expected::{Either, Held, Violated};
     use crate::testing::{is_reviewed, judged, record};
 
-    /// Seeds 4, 3, 2, 1: two violations, one run without a test of detection, one good run.
+    /// Seeds 4, 3, 2, 1: two violations, one run that does not exercise detection, one good run.
     fn exploration() -> Exploration {
         let run = |seed| {
             let mut record = record();
@@ -532,7 +533,7 @@ mod tests {
         assert_eq!(outcome(Some(Either), 0, 0), Outcome::NotExercised);
     }
 
-    /// Explores example runs, as [`record`] has them but for the hits of their fault.
+    /// Explores example runs, like [`record`] except for the hits of their fault.
     fn with_hits(hits: &[Option<u64>]) -> Exploration {
         let run = |(hits, seed): (&Option<u64>, u64)| {
             let mut record = record();

@@ -1,4 +1,4 @@
-//! In which form a report is written.
+//! The form in which a report is written.
 
 /// The form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,11 +7,11 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
-    /// For pages on the web, as the summary of a CI job.
+    /// For web pages, such as the summary of a CI job.
     Markdown,
-    /// A page of its own.
+    /// A self-contained page.
     Html,
-    /// For test runners and what collects their results.
+    /// For test runners and tools that collect their results.
     Junit,
     /// A sequence diagram of what went wrong.
     Mermaid,
@@ -52,7 +52,7 @@ impl Format {
         }
     }
 
-    /// How the names of files in this form end, without the dot.
+    /// The file extension for this form, without the dot.
     pub fn extension(self) -> &'static str {
         match self {
             Format::Text => "txt",
@@ -64,7 +64,7 @@ impl Format {
         }
     }
 
-    /// Whether many runs can be summed up in it; a diagram is of one run.
+    /// Whether it can summarise many runs; a diagram shows only one.
     pub fn sums_up(self) -> bool {
         self != Format::Mermaid
     }

@@ -1,12 +1,12 @@
-//! What a report of one run is about: the violation that says most, the message that it is about,
-//! and a message of the same kind with which all went well.
+//! What a report of one run is about: the most telling violation, the message that it concerns, and
+//! a message of the same kind with which all went well.
 
 use crate::{Judged, Judgement, Outcome, Record};
 use squall_guarantees::{EventKind, Guarantee, Moment, Verdict, Violation};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The violation that says most: what was not expected comes first. With a wanted guarantee, only
-/// its violation. None if nothing was violated.
+/// The most telling violation: unexpected ones come first. If a guarantee is given, only its
+/// violation. None if nothing was violated.
 pub fn most_telling(
     judged: &Judged,
     wanted: Option<Guarantee>,
@@ -31,29 +31,29 @@ pub fn most_telling(
 pub(crate) struct Guilt<'j> {
     pub(crate) judgement: &'j Judgement,
     pub(crate) violation: &'j Violation,
-    /// When it came to pass, to whom, and what it was.
+    /// When it happened, to whom, and what it was.
     pub(crate) moment: &'j Moment,
     /// The message that went wrong; none if it is about something else.
     pub(crate) message: Option<&'j str>,
-    /// The others of the evidence.
+    /// The other messages of the evidence.
     pub(crate) others: Vec<&'j str>,
-    /// A message with which all went well, to be set beside the first.
+    /// A message with which all went well, to compare with the first.
     pub(crate) healthy: Option<&'j str>,
     /// The clients that were wronged, or did wrong.
     pub(crate) receivers: Vec<&'j str>,
-    /// The machines that it is about: the sender of the message first.
+    /// The machines that it concerns: the sender of the message first.
     pub(crate) involved: Vec<&'j str>,
 }
 
 impl<'j> Guilt<'j> {
-    /// What a judged run is guilty of: what was not expected comes first. None if nothing was
+    /// What a judged run is guilty of: unexpected violations come first. None if nothing was
     /// violated.
     pub(crate) fn of(judged: &'j Judged) -> Option<Self> {
         let (judgement, violation) = most_telling(judged, None)?;
         Some(Guilt::by(judged, judgement, violation))
     }
 
-    /// What else was violated, about other messages than this, those first that say most.
+    /// What else was violated, about other messages than this one, the most telling first.
     pub(crate) fn others_of(&self, judged: &'j Judged) -> Vec<Self> {
         let mut known: Vec<&str> = self.message.into_iter().collect();
         let mut others = Vec::new();
@@ -107,7 +107,7 @@ impl<'j> Guilt<'j> {
         }
     }
 
-    /// When it was complete; at the end of the run, if only that shows it.
+    /// When it was complete; at the end of the run if only that shows it.
     pub(crate) fn at(&self, record: &Record) -> squall_guarantees::Time {
         let end = record.history.ended_at;
         self.moment.at.map_or(end, |at| at.min(end))
@@ -120,7 +120,7 @@ fn machine_named<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
     names.find(|machine| *machine == name)
 }
 
-/// Whose client was given a message.
+/// The user whose client was given a message.
 pub(crate) fn sender_of<'r>(record: &'r Record, content: &str) -> Option<&'r str> {
     let history = &record.history;
     let given = history.events.iter().find(|event| {
@@ -134,8 +134,8 @@ pub(crate) fn sender_of<'r>(record: &'r Record, content: &str) -> Option<&'r str
 }
 
 /// A message with which all went well: said in the same room, stored once, and handled once by each
-/// of these receivers and by as many as possible. Of these one of the same sender, the last before
-/// this one or the first after it.
+/// of these receivers and by as many others as possible. Of these, one from the same sender, the
+/// last before this one or the first after it.
 fn healthy<'r>(
     record: &'r Record,
     content: &str,

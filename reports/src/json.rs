@@ -1,11 +1,11 @@
-//! A run for programs: everything, in one versioned JSON document. `README.md` beside this crate
+//! A run for programs: everything, in one versioned JSON document. `README.md` next to this crate
 //! explains every field.
 
 use crate::{Counts, Engine, Entry, Judged, Judgement, Outcome, Record, tell};
 use serde::Serialize;
 
 /// The version of the document: the value of its first field, `squall`. It grows when a field
-/// changes its meaning or goes away, not when one is added.
+/// changes its meaning or is removed, not when one is added.
 pub const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ pub fn render(judged: &Judged) -> String {
     })
 }
 
-/// Our own documents have string keys and no fallible fields, so that writing them cannot fail.
+/// Our own documents have string keys and no fallible fields, so writing them cannot fail.
 pub(crate) fn to_json(document: &impl Serialize) -> String {
     let mut json = serde_json::to_string_pretty(document).expect("our documents are valid JSON");
     json.push('\n');

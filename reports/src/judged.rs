@@ -1,4 +1,4 @@
-//! A record with the verdicts on it, compared with what its scenario expects.
+//! A record with its verdicts, compared with what its scenario expects.
 
 use crate::{Expected, InjectedFault, Record};
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,8 @@ pub struct Judged {
 pub struct Judgement {
     /// The guarantee.
     pub guarantee: Guarantee,
-    /// What the scenario expects of it; none if it does not name it, and it must hold if it is put
-    /// to the test.
+    /// What the scenario expects of it; none if the scenario does not name it, and then it must
+    /// hold if it is exercised.
     pub expected: Option<Expected>,
     /// What the checker says.
     #[serde(flatten)]
@@ -35,13 +35,12 @@ pub struct Judgement {
 pub enum Outcome {
     /// Every expectation was met, and nothing else was violated.
     AsExpected,
-    /// The scenario expects nothing of any guarantee, so that nothing can be said of it.
+    /// The scenario expects nothing of any guarantee, so nothing can be said about it.
     NothingExpected,
-    /// No expectation was disappointed, but one was never put to the test, a fault struck nothing,
-    /// or what the scenario is to show was not seen.
+    /// No expectation was disappointed, but one was never exercised, a fault struck nothing, or
+    /// something that the scenario should show was not seen.
     NotExercised,
-    /// A guarantee was violated that was not expected to be, or held against the expectation, or a
-    /// machine panicked.
+    /// A guarantee was unexpectedly violated, or unexpectedly held, or a machine panicked.
     NotAsExpected,
 }
 
@@ -87,7 +86,8 @@ impl Judged {
         }
     }
 
-    /// What of the outcome does not stand beside a guarantee that the scenario names, in sentences.
+    /// The parts of the outcome that are not shown next to a guarantee that the scenario names, in
+    /// sentences.
     pub fn warnings(&self) -> Vec<String> {
         let nothing = self.record.expectations.is_empty();
         let nothing = nothing.then(|| {
@@ -120,7 +120,8 @@ impl Judged {
             .filter(violated)
     }
 
-    /// The judgements that a report tells one by one: of what was exercised, or should have been.
+    /// The judgements that a report tells one by one: those that were exercised, or should have
+    /// been.
     pub(crate) fn told(&self) -> impl Iterator<Item = &Judgement> {
         self.judgements.iter().filter(|this| !this.is_idle())
     }
@@ -139,14 +140,14 @@ impl Judgement {
         !matches!(self.expected, None | Some(Expected::Anything))
     }
 
-    /// Whether there is nothing to tell of it: not exercised, and not named by the scenario.
+    /// Whether there is nothing to say about it: not exercised, and not named by the scenario.
     fn is_idle(&self) -> bool {
         !self.is_named() && self.verdict == Verdict::NotExercised(Asked::default())
     }
 
-    /// Whether the expectation was met. A guarantee that the scenario does not name need not be put
-    /// to the test; but if it is, it must hold. One that is to hold is not proved by a few cases
-    /// beside many that could not be judged.
+    /// Whether the expectation was met. A guarantee that the scenario does not name need not be
+    /// exercised; but if it is, it must hold. One that is to hold is not proved by a few cases if
+    /// many others could not be judged.
     pub fn outcome(&self) -> Outcome {
         match (self.expected, &self.verdict) {
             (Some(Expected::Anything), _) => Outcome::AsExpected,
@@ -166,7 +167,7 @@ impl Judgement {
         }
     }
 
-    /// The expectation in a word, or `-` without one.
+    /// The expectation in a word, or `-` if there is none.
     pub fn expected_word(&self) -> &'static str {
         self.expected.map_or("-", Expected::word)
     }
@@ -199,7 +200,7 @@ mod tests {
     use std::time::Duration;
 
     /// In the record of these tests ordering holds, at-most-once is violated, and detection is not
-    /// exercised, as its silences are taken away. Of the others, anything is expected.
+    /// exercised, as its silences are removed. Of the others, anything is expected.
     fn expecting(guarantee: Guarantee, expected: Expected) -> Record {
         let mut record = record();
         record.history.silences.clear();

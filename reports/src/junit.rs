@@ -1,5 +1,5 @@
-//! A run, or many, as JUnit's XML: a case for each guarantee. No time of the host is in it, so that
-//! the same run gives the same file; the seed is a property.
+//! One or many runs as JUnit's XML: a case for each guarantee. It contains no host time, so the
+//! same run gives the same file; the seed is a property.
 
 use crate::{Expected, Exploration, Judged, Outcome, Record};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};

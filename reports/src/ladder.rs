@@ -8,7 +8,7 @@ use squall_guarantees::seconds;
 /// How wide a line is.
 const WIDTH: usize = 80;
 
-/// Where the first column begins: behind the times.
+/// Where the first column begins: after the times.
 const LEFT: usize = 14;
 
 /// How many places have a column.
@@ -54,8 +54,8 @@ pub(crate) fn ladder(record: &Record, way: &Way<'_>) -> String {
     text
 }
 
-/// The sender, who stands between, the database, and who handled the message or should have; as
-/// many as there is room for.
+/// The sender, those in between, the database, and those that handled the message or should have;
+/// as many as there is room for.
 fn places<'r>(record: &'r Record, way: &Way<'r>) -> Vec<&'r str> {
     let mut there: Vec<&str> = Vec::new();
     for station in &way.stations {
@@ -96,7 +96,7 @@ fn sign(what: &Step<'_>) -> char {
 struct Line(Vec<char>);
 
 impl Line {
-    /// Writes over what stands there; what does not fit is cut.
+    /// Overwrites what is there; what does not fit is cut.
     fn put(&mut self, at: usize, text: &str) {
         let room = WIDTH.saturating_sub(at);
         for (place, c) in text.chars().take(room).enumerate() {
@@ -107,7 +107,7 @@ impl Line {
         }
     }
 
-    /// From one column to another; what does not arrive ends on the way.
+    /// From one column to another; if the packet does not arrive, it ends halfway.
     fn arrow(&mut self, from: usize, to: usize, end: PacketEnd) {
         let (first, last) = (from.min(to) + 1, from.max(to));
         let length = last - first;

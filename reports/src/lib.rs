@@ -5,9 +5,10 @@
 //! them with what the scenario expects; [`text`], [`json`] and [`markdown`] write it down, all in
 //! one order: the verdict and the command that repeats the run, the guarantees, the story, the
 //! counts. An [`Exploration`] sums up many runs of one scenario; a [`Comparison`] sets many runs on
-//! one engine beside the same runs on the other, and what was not compared is an [`Uncompared`];
-//! [`library`] puts what many runs have in common into tables. What else the command tells has a
-//! module each: [`matrix`], [`audit`], [`parity`], [`calibration`], [`bugs`].
+//! one engine next to the same runs on the other, and a scenario that was not compared is an
+//! [`Uncompared`]; [`library`] puts what many runs have in common into tables. Whatever else the
+//! command reports has its own module: [`matrix`], [`audit`], [`parity`], [`calibration`],
+//! [`bugs`].
 #![forbid(unsafe_code)]
 
 mod answers;

@@ -1,5 +1,5 @@
 //! What many runs have in common, in two tables, so that it is reviewed here once and not in the
-//! report of each run: their traffic, which moves with every packet, and what became of each
+//! report of each run: their traffic, which changes with every packet, and what became of each
 //! guarantee, named or not.
 
 use crate::{Judged, Record};
@@ -30,7 +30,7 @@ pub fn render<'r>(records: impl IntoIterator<Item = &'r Record>) -> String {
     table
 }
 
-/// In how many of these runs each guarantee held, was violated, and was not put to the test.
+/// In how many of these runs each guarantee held, was violated, and was not exercised.
 pub fn render_guarantees(runs: &[Judged]) -> String {
     let mut table = format!(
         "{:<24}{:>9}{:>10}{:>15}\n",

@@ -1,6 +1,6 @@
 //! A run for the summary page of a continuous-integration job.
 //!
-//! Such a page takes no more than 1 MiB, for all the runs of a step together, so everything that
+//! Such a page holds no more than 1 MiB, for all the runs of a step together, so everything that
 //! can be long is cut: a run takes at most [`SIZE_MAX`] bytes. The JSON report has the rest.
 
 use crate::story::{Piece, abridge};
@@ -8,13 +8,13 @@ use crate::text::line;
 use crate::{Counts, Entry, Judged, Outcome, Panic, tell};
 use squall_guarantees::seconds;
 
-/// No report of one run is longer, in bytes.
+/// The largest report of one run, in bytes.
 pub const SIZE_MAX: usize = 64 * 1024;
 
 /// How much of one text is shown, in bytes.
 const TEXT_MAX: usize = 600;
 
-/// How much of a story's entry is shown, in bytes, of who and of what.
+/// How much of a story's entry is shown, in bytes, each of who and of what.
 const ENTRY_MAX: usize = 200;
 
 /// How much of one backtrace is shown, in bytes and in lines.

@@ -1,14 +1,14 @@
-//! What holds in a grid of scenarios: each guarantee over each transport, in each mode, under each
+//! What holds in a grid of scenarios: each guarantee for each transport, in each mode, under each
 //! class of fault. Text, JSON and Markdown.
 
 use crate::json::{VERSION, to_json};
 use serde::Serialize;
 use squall_guarantees::{Guarantee, Verdict};
 
-/// What was found in each place of the grid, those of a transport and a mode beside one another.
+/// What was found in each place of the grid; places with the same transport and mode are adjacent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matrix {
-    /// With how many seeds each place was played.
+    /// How many seeds each place was played with.
     pub seeds: u64,
     /// The places.
     pub places: Vec<Place>,
@@ -23,7 +23,7 @@ pub struct Place {
     pub mode: String,
     /// The class of fault.
     pub fault: String,
-    /// What it is called as a scenario.
+    /// The name of the scenario.
     pub scenario: String,
     /// What became of each guarantee, in the order of [`Guarantee::ALL`].
     pub cells: Vec<Cell>,
@@ -72,7 +72,7 @@ struct Drawing {
     heading: &'static str,
     before: &'static str,
     between: &'static str,
-    /// Below the row of the columns' names.
+    /// Below the header row.
     ruler: Option<&'static str>,
 }
 
@@ -215,7 +215,7 @@ mod tests {
         }
     }
 
-    /// Two places: ordering was never put to the test, and total order was violated in one.
+    /// Two places: ordering was never exercised, and total order was violated in one.
     fn matrix() -> Matrix {
         let mut cells = vec![HELD; Guarantee::ALL.len()];
         cells[0] = Cell::default();

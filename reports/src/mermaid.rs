@@ -1,4 +1,4 @@
-//! What went wrong in a run as a sequence diagram for Mermaid: the way of the guilty message.
+//! What went wrong in a run, as a sequence diagram for Mermaid: the way of the guilty message.
 
 use crate::guilt::Guilt;
 use crate::way::{Step, way};
@@ -82,8 +82,8 @@ pub fn render(judged: &Judged) -> String {
     text
 }
 
-/// A text that means nothing to Mermaid: one line, and what could end it or begin something else as
-/// an entity.
+/// A text that means nothing to Mermaid: on one line, with entities for anything that could end it
+/// or begin something else.
 fn word(text: &str) -> String {
     let mut shown = String::new();
     for c in text.chars().take(TEXT_MAX) {

@@ -2,8 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// Compares two names: letters as letters, and digits that stand together as the number that they
-/// are.
+/// Compares two names: letters as letters, and adjacent digits as the number they form.
 pub(crate) fn natural(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a, b);
     loop {
@@ -35,7 +34,7 @@ impl<'n> Piece<'n> {
     }
 }
 
-/// Takes the first part of what is left of a name: all digits that it begins with, or one letter.
+/// Takes the first part of the rest of a name: all digits that it begins with, or one letter.
 fn piece<'n>(rest: &mut &'n str) -> Option<Piece<'n>> {
     let first = rest.chars().next()?;
     let digits = rest

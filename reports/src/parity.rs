@@ -1,11 +1,11 @@
-//! The behaviours of the simulated kernel, each beside the real one's: text and JSON.
+//! The behaviours of the simulated kernel, each next to the real one's: text and JSON.
 
 use crate::Styles;
 use crate::json::{VERSION, to_json};
 use crate::text::{line, styled};
 use serde::Serialize;
 
-/// Behaviours that were seen on both kernels; those of a group stand together.
+/// Behaviours that were seen on both kernels; those of a group are adjacent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Parity(pub Vec<Behaviour>);
@@ -44,7 +44,7 @@ pub enum Agreement {
 }
 
 impl Agreement {
-    /// Whether it may be so.
+    /// Whether this is acceptable.
     pub fn is_fine(self) -> bool {
         !matches!(self, Agreement::Different | Agreement::Overexplained)
     }
@@ -61,7 +61,7 @@ impl Agreement {
 }
 
 impl Parity {
-    /// For the terminal: what was seen is told where it differs.
+    /// For the terminal: observations are shown where they differ.
     pub fn text(&self, styles: &Styles) -> String {
         let mut text = String::new();
         for group in self.0.chunk_by(|a, b| a.group == b.group) {
@@ -102,7 +102,7 @@ impl Parity {
         })
     }
 
-    /// Whether the kernels may compare like this in all of them.
+    /// Whether all of them are acceptable.
     pub fn is_fine(&self) -> bool {
         self.0.iter().all(|behaviour| behaviour.outcome.is_fine())
     }

@@ -1,4 +1,4 @@
-//! All that a run left behind. Every report is computed from this and from nothing else.
+//! Everything that a run left behind. Every report is computed from this and from nothing else.
 
 use crate::sight::Sight;
 use crate::traffic::Traffic;
@@ -8,7 +8,8 @@ use squall_guarantees::{Guarantee, History, nanoseconds};
 use std::fmt;
 use std::time::Duration;
 
-/// All that a run left behind. The same scenario and seed give the same record, byte for byte.
+/// Everything that a run left behind. The same scenario and seed give the same record, byte for
+/// byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// The scenario's name.
@@ -17,7 +18,7 @@ pub struct Record {
     pub description: String,
     /// The seed that decided everything the scenario left open.
     pub seed: u64,
-    /// What simulated the run.
+    /// The engine that simulated the run.
     #[serde(default)]
     pub engine: Engine,
     /// The command that repeats the run.
@@ -28,9 +29,9 @@ pub struct Record {
     pub drawn: Vec<(String, String)>,
     /// Every machine, in the order of creation.
     pub machines: Vec<Machine>,
-    /// What the scenario did to the world, in order of its beginning.
+    /// What the scenario did to the world, in the order in which it began.
     pub faults: Vec<InjectedFault>,
-    /// What machines on the way did of their own, in order of time.
+    /// What machines on the path did of their own accord, in time order.
     #[serde(default)]
     pub incidents: Vec<Incident>,
     /// Machines that panicked.
@@ -39,15 +40,15 @@ pub struct Record {
     pub history: History,
     /// What the scenario expects, per guarantee it names.
     pub expectations: Vec<Expectation>,
-    /// What must be seen in the run, or it shows nothing.
+    /// What must be seen in the run; otherwise it shows nothing.
     #[serde(default)]
     pub exercises: Vec<Sight>,
     /// What the network carried.
     pub network: NetworkCounts,
-    /// What it carried, packet by packet, if somebody asked for it.
+    /// What it carried, packet by packet, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<Traffic>,
-    /// What a violation of it hangs on, if somebody asked.
+    /// What a violation of it depends on, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Why>,
     /// How long the run took in virtual time.
@@ -66,10 +67,10 @@ impl Record {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
-    /// The simulator's own. Records from before there was another do not name it.
+    /// The simulator's own. Records from before there was another engine do not name it.
     #[default]
     Native,
-    /// The simulation of the crate turmoil.
+    /// The simulation by the crate turmoil.
     Turmoil,
 }
 
@@ -83,7 +84,7 @@ impl fmt::Display for Engine {
 }
 
 impl Engine {
-    /// `, on turmoil`: what people are told beside the seed. Nothing for the native engine, because
+    /// `, on turmoil`: what people are shown next to the seed. Empty for the native engine, because
     /// runs on the other are the exception.
     pub fn aside(self) -> &'static str {
         match self {
@@ -100,11 +101,11 @@ pub struct Machine {
     pub name: String,
     /// Its IPv4 address.
     pub address: String,
-    /// What it is there for. In records from before it was told, a client.
+    /// What it is there for. In records from before this field, a client.
     #[serde(default)]
     pub role: Role,
-    /// The rolling hash over what happened at it, in hexadecimal. Empty in records from before
-    /// there was one.
+    /// The rolling hash over what happened on it, in hexadecimal. Empty in records from before this
+    /// field.
     #[serde(default)]
     pub digest: String,
 }
@@ -126,17 +127,17 @@ pub enum Role {
     Broker,
 }
 
-/// One injected hardship.
+/// One injected fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InjectedFault {
     /// Its name in the scenario, whatever the seed: `fault 2`, `middlebox`, `hostile-1`.
     #[serde(default)]
     pub label: String,
     /// What it is, by its word in scenario files: `partition`; `middlebox` and `hostile` are two of
-    /// them. Empty in records from before it was told.
+    /// them. Empty in records from before this field.
     #[serde(default)]
     pub kind: String,
-    /// The machines that it hits, by name. Empty in records from before they were told.
+    /// The machines that it hits, by name. Empty in records from before this field.
     #[serde(default)]
     pub victims: Vec<String>,
     /// What it was and whom it hit, in words: `partition between server and alice`.
@@ -147,13 +148,13 @@ pub struct InjectedFault {
     /// When it ended; none if it lasted to the end of the run.
     #[serde(with = "nanoseconds::option")]
     pub until: Option<Duration>,
-    /// How often it struck: packets, connections, operations or machines, whatever it is about.
-    /// None if nobody counted.
+    /// How often it struck: packets, connections, operations or machines, depending on the fault.
+    /// None if not counted.
     #[serde(default)]
     pub hits: Option<u64>,
 }
 
-/// What a machine between clients and servers did of its own.
+/// What a machine between clients and servers did of its own accord.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
     /// When.
@@ -175,7 +176,7 @@ pub struct Panic {
     pub machine: String,
     /// The message, with file and line.
     pub message: String,
-    /// The backtrace; it names the build's symbols and is no part of the digest.
+    /// The backtrace; it names the build's symbols and is not part of the digest.
     pub backtrace: String,
 }
 
@@ -196,10 +197,10 @@ pub enum Expected {
     Held,
     /// The mode is weak, and must be seen to be weak.
     Violated,
-    /// It is put to the test, and the seed decides what comes of it.
+    /// It is put to the test, and the seed decides the result.
     Either,
-    /// Nothing: the scenario does not name it, and expects no hold of a guarantee without which it
-    /// is not promised.
+    /// Nothing: the scenario does not name it, and does not expect some guarantee to hold without
+    /// which this one is not promised.
     Anything,
 }
 
@@ -221,8 +222,8 @@ impl Expected {
         }
     }
 
-    /// What is expected of a guarantee where so much is expected of those that are named; none if
-    /// it is not named, and must hold if it is put to the test.
+    /// What is expected of a guarantee, given what is expected of those that are named; none if it
+    /// is not named, and must hold if it is exercised.
     pub fn of(guarantee: Guarantee, named: &[(Guarantee, Expected)]) -> Option<Self> {
         let expected = |wanted| {
             let mut named = named.iter();

@@ -1,5 +1,5 @@
-//! What a scenario says that its runs must be seen to contain. A scenario that is named for retries
-//! and in which nobody retries shows nothing, whatever its verdicts.
+//! What a scenario says must be seen in its runs. A scenario that is named for retries shows
+//! nothing if nothing is retried, whatever its verdicts.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -14,11 +14,11 @@ pub enum Sight {
     GivenUp,
     /// A client told its user that a message failed.
     Failures,
-    /// A connection that a client had, or was about to have, came to its end.
+    /// A connection that a client had, or was about to have, ended.
     Disconnections,
     /// A client got its old session back.
     Recoveries,
-    /// A client connected again and did not get its old session back.
+    /// A client reconnected and did not get its old session back.
     NewSessions,
     /// A client's program ended.
     Stops,

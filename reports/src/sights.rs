@@ -1,4 +1,4 @@
-//! Looking for what a scenario says that its runs must contain.
+//! Looks for what a scenario says must be seen in its runs.
 
 use crate::record::Record;
 use crate::sight::Sight;
@@ -34,7 +34,7 @@ impl Sight {
 }
 
 impl Record {
-    /// What the scenario says is to be seen, and is not.
+    /// What the scenario says must be seen, and was not.
     pub fn unseen(&self) -> impl Iterator<Item = Sight> {
         let sights = self.exercises.iter().copied();
         sights.filter(|sight| sight.count(self) == 0)

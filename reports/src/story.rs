@@ -1,11 +1,11 @@
-//! What a run was like: faults, what machines on the way did, ends and starts of programs, attempts
-//! and disconnections as each side saw them with their causes, retries, what was lost or doubled,
-//! and what violated a guarantee, in the order of virtual time.
+//! What a run was like: faults, what machines on the path did, ends and starts of programs,
+//! attempts and disconnections as each side saw them with their causes, retries, what was lost or
+//! duplicated, and what violated a guarantee, in the order of virtual time.
 //!
 //! The story is for people, so it leaves out what went well (operations, deliveries, the first
-//! connections) and what the history in the JSON report tells better, such as session ids. What
-//! happens to many clients at about the same time becomes one entry. What violates a guarantee is
-//! never left out.
+//! connections) and what the history in the JSON report shows better, such as session ids. Things
+//! that happen to many clients at about the same time become one entry. What violates a guarantee
+//! is never left out.
 
 mod causes;
 mod entry;
@@ -23,7 +23,7 @@ use squall_guarantees::{
 };
 use std::collections::BTreeMap;
 
-/// Tells a run's story, in the order of time.
+/// Tells a run's story, in time order.
 pub fn tell(judged: &Judged) -> Vec<Entry> {
     let (record, mut story) = (&judged.record, Groups::default());
     tell_the_world(&mut story, record);
@@ -36,7 +36,7 @@ pub fn tell(judged: &Judged) -> Vec<Entry> {
     story.into_entries()
 }
 
-/// Faults, what machines on the way did, and panics.
+/// Faults, what machines on the path did, and panics.
 fn tell_the_world(story: &mut Groups, record: &Record) {
     for fault in &record.faults {
         match fault.until {
@@ -102,7 +102,7 @@ fn tell_events(story: &mut Groups, history: &History) {
     }
 }
 
-/// What is missing or doubled at the end, seen from the database.
+/// What is missing or duplicated at the end, as seen from the database.
 fn tell_losses(story: &mut Groups, history: &History) {
     let at_the_end = Span::once(history.ended_at);
     let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
@@ -134,7 +134,7 @@ fn tell_losses(story: &mut Groups, history: &History) {
     }
 }
 
-/// The first violation of each guarantee that was violated, whatever its evidence is.
+/// The first violation of each violated guarantee, whatever its evidence.
 fn tell_violations(story: &mut Groups, judged: &Judged) {
     for judgement in &judged.judgements {
         let Verdict::Violated(violation) = &judgement.verdict else {
@@ -148,12 +148,12 @@ fn tell_violations(story: &mut Groups, judged: &Judged) {
     }
 }
 
-/// Of every client, the stored messages of its rooms that it never handled, ascending by id.
+/// For every client, the stored messages of its rooms that it never handled, ascending by id.
 fn missed_rows(history: &History) -> Vec<(&str, Vec<&StoredMessage>)> {
     let mut handled: Vec<FxHashSet<&str>> = vec![FxHashSet::default(); history.clients.len()];
     for event in &history.events {
         match &event.kind {
-            // What is not for its sender is as good as handled.
+            // A message that is not for its sender is as good as handled.
             EventKind::Delivered { content, .. }
             | EventKind::Invoked {
                 content,
@@ -189,16 +189,16 @@ fn missed_rows(history: &History) -> Vec<(&str, Vec<&StoredMessage>)> {
 /// How many entries a report shows at most, besides those that violate a guarantee: about a screen.
 const SHOWN: usize = 48;
 
-/// A piece of a story that is cut to a screen.
+/// A piece of a story that is cut to fit a screen.
 pub(crate) enum Piece<'s> {
     /// An entry.
     Entry(&'s Entry),
-    /// So many entries that are not shown.
+    /// This many entries that are not shown.
     LeftOut(usize),
 }
 
-/// A story cut to a screen: its beginning, its end, what violates a guarantee, and between them how
-/// many entries are left out.
+/// A story cut to fit a screen: its beginning, its end, what violates a guarantee, and between them
+/// how many entries are left out.
 pub(crate) fn abridge(story: &[Entry]) -> Vec<Piece<'_>> {
     let (beginning, end) = match story.len() {
         0..=SHOWN => (story.len(), story.len()),

@@ -21,7 +21,7 @@ pub struct Styles {
     pub width: usize,
 }
 
-/// How wide a text is where nobody says otherwise: in files and pipes.
+/// The default width of a text: in files and pipes.
 const WIDTH: usize = 100;
 
 impl Styles {
@@ -62,7 +62,7 @@ impl Styles {
         }
     }
 
-    /// The style of a verdict that nobody expected anything of.
+    /// The style of a verdict for which there was no expectation.
     pub(crate) fn of_verdict(&self, verdict: &Verdict) -> Style {
         match verdict {
             Verdict::Held(_) | Verdict::NotExercised(_) => self.faint,

@@ -15,8 +15,8 @@ use squall_guarantees::{
 };
 use std::time::Duration;
 
-/// The guarantees in reviewed reports of this record. A further one changes nothing of how they are
-/// told.
+/// The guarantees in reviewed reports of this record. A new guarantee does not change how they are
+/// reported.
 pub(crate) fn is_reviewed(guarantee: Guarantee) -> bool {
     use Guarantee::*;
     matches!(
@@ -160,7 +160,8 @@ pub(crate) fn with_traffic() -> Record {
     }
 }
 
-/// So many clients, each of whom says as much in a room for ten; more packets than a page can draw.
+/// This many clients, each of which sends this many messages to a room of ten; more packets than a
+/// page can draw.
 pub(crate) fn crowd(clients: u32, messages: u32) -> Record {
     let mut record = record();
     let room = |client: u32| format!("room {}", client / 10);
@@ -203,7 +204,7 @@ pub(crate) fn crowd(clients: u32, messages: u32) -> Record {
             },
         ));
         if number % 100 == 0 {
-            // All but its sender.
+            // Everyone except its sender.
             let others = (client / 10 * 10..client / 10 * 10 + 10).filter(|it| *it != client);
             for other in others {
                 let delivered = Delivered {

@@ -9,7 +9,7 @@ use anstyle::Style;
 use squall_guarantees::seconds;
 use std::fmt::Write;
 
-/// Where the table of guarantees tells what a verdict rests on.
+/// Where the table of guarantees shows what a verdict rests on.
 const GROUNDS_COLUMN: usize = 51;
 
 /// The report of one run.
@@ -19,9 +19,9 @@ pub fn render(judged: &Judged, styles: &Styles) -> String {
     text
 }
 
-/// The report of one run as it is reviewed: all but what moves with every packet and what went well
-/// without being named, which [`library`](crate::library) has in two tables, and but the ways of
-/// single messages.
+/// The report of one run as it is reviewed: without anything that changes with every packet or that
+/// went well without being named, both of which [`library`](crate::library) has in two tables, and
+/// without the ways of single messages.
 pub fn render_for_review(judged: &Judged) -> String {
     without_traffic(judged, &Styles::plain(), true)
 }
@@ -126,7 +126,7 @@ fn head(text: &mut String, judged: &Judged, styles: &Styles) {
     }
 }
 
-/// Name, verdict and expectation, and what the verdict rests on: in the same line if it fits.
+/// Name, verdict and expectation, and what the verdict rests on: on the same line if it fits.
 fn guarantee(text: &mut String, judgement: &Judgement, styles: &Styles) {
     let outcome = judgement.outcome();
     let style = match judgement.expected {

@@ -1,4 +1,4 @@
-//! What the network carried, packet by packet: kept in a record when somebody wants to see it.
+//! What the network carried, packet by packet: kept in a record when asked for.
 
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{OperationId, Time, nanoseconds};
@@ -6,9 +6,9 @@ use squall_guarantees::{OperationId, Time, nanoseconds};
 /// The packets of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
-    /// In the order of their sending.
+    /// In the order in which they were sent.
     pub packets: Vec<Packet>,
-    /// How many packets are not here, because there were too many: those that say least of what
+    /// How many packets are left out, because there were too many: those that say least about what
     /// went wrong.
     #[serde(default)]
     pub left_out: u64,
@@ -17,12 +17,12 @@ pub struct Traffic {
 /// One IP packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Packet {
-    /// Its place among all packets that machines have sent in the run, from 1; 0 if a box on the
-    /// way made it.
+    /// Its place among all packets that machines have sent in the run, counted from 1; 0 if a
+    /// middlebox made it.
     pub number: u64,
     /// Who sent it, as an index into [`Record::machines`](crate::Record::machines).
     pub from: u32,
-    /// Who it was for; none if nobody has the address.
+    /// Which machine it was for; none if no machine has the address.
     pub to: Option<u32>,
     /// When it left.
     #[serde(with = "nanoseconds")]
@@ -30,7 +30,7 @@ pub struct Packet {
     /// What became of it.
     #[serde(flatten)]
     pub end: PacketEnd,
-    /// How long it is, in bytes, with its IP header.
+    /// How long it is, in bytes, including its IP header.
     pub bytes: u32,
     /// What it says as a TCP segment; none if it is something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ pub struct Packet {
     /// The operations whose message it carries, or a part of it, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carries: Vec<OperationId>,
-    /// How what it carries begins, unmasked, in one line and cut short; empty if it carries
+    /// The beginning of what it carries, unmasked, on one line and cut short; empty if it carries
     /// nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub says: String,
@@ -58,9 +58,9 @@ pub enum PacketEnd {
     Overflowed,
     /// A partition dropped it, or its receiver was off.
     Cut,
-    /// A box on the way dropped it, or it was too large for the link.
+    /// A middlebox dropped it, or it was too large for the link.
     Refused,
-    /// Nobody has the address that it was for, or its sender has left its own.
+    /// No machine has the address that it was for, or its sender has left its own.
     Nowhere,
     /// It was under way, or held back, when the run ended.
     UnderWay,
@@ -69,10 +69,10 @@ pub enum PacketEnd {
 /// What a TCP segment says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
-    /// The connection, in the order in which connections were opened, from 1; 0 if its opening was
-    /// not seen.
+    /// The connection, numbered from 1 in the order in which connections were opened; 0 if its
+    /// opening was not seen.
     pub connection: u32,
-    /// The port of the one that opened the connection, if it can be told.
+    /// The port of the side that opened the connection, if known.
     pub port: u16,
     /// It opens the connection.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -80,14 +80,14 @@ pub struct Segment {
     /// It is the last one of its direction.
     #[serde(default, skip_serializing_if = "is_false")]
     pub fin: bool,
-    /// It breaks the connection off.
+    /// It aborts the connection.
     #[serde(default, skip_serializing_if = "is_false")]
     pub rst: bool,
-    /// Where what it carries begins in all that its sender has sent on the connection, in bytes.
+    /// Where its payload begins in everything that its sender has sent on the connection, in bytes.
     pub offset: u32,
     /// How many bytes it carries.
     pub payload: u32,
-    /// It carries what was sent before.
+    /// It carries data that was sent before.
     #[serde(default, skip_serializing_if = "is_false")]
     pub again: bool,
 }
@@ -97,7 +97,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl PacketEnd {
-    /// When it was at its receiver, if it came so far.
+    /// When it reached its receiver, if it did.
     pub fn arrived_at(self) -> Option<Time> {
         match self {
             PacketEnd::Arrived(at) | PacketEnd::Damaged(at) => Some(at),

@@ -1,4 +1,4 @@
-//! A scenario that was not run on both engines, and why: a gap in a comparison must be seen.
+//! A scenario that was not run on both engines, and why: a gap in a comparison must be visible.
 
 use crate::Styles;
 use crate::json::{VERSION, to_json};
@@ -19,7 +19,7 @@ pub struct Uncompared {
 }
 
 impl Uncompared {
-    /// If there are more machines in the scenario than are compared.
+    /// Returns one if the scenario has more machines than are compared.
     pub fn new(scenario: impl Into<String>, machines: usize, most_machines: usize) -> Self {
         Uncompared {
             scenario: scenario.into(),

@@ -1,5 +1,5 @@
-//! The way of one message, station by station: from the user who gave it to its client, over every
-//! packet that carried it, to the database and to whoever handled it.
+//! The way of one message, station by station: from the user who gave it to its client, through
+//! every packet that carried it, to the database and to the clients that handled it.
 
 use crate::guilt::sender_of;
 use crate::{PacketEnd, Record, Role};
@@ -13,9 +13,9 @@ pub(crate) const DATABASE: &str = "database";
 pub(crate) struct Way<'r> {
     /// What it says.
     pub(crate) content: &'r str,
-    /// Who said it, if anybody did.
+    /// Who said it, if known.
     pub(crate) sender: Option<&'r str>,
-    /// Its stations, in the order of time.
+    /// Its stations, in time order.
     pub(crate) stations: Vec<Station<'r>>,
     /// How many packets and deliveries are not among them, because they concern others.
     pub(crate) left_out: usize,
@@ -44,8 +44,8 @@ pub(crate) enum Step<'r> {
         end: PacketEnd,
         again: bool,
         number: u64,
-        /// How many packets are told as this one: the parts of a long message, or its repetitions
-        /// to the same end.
+        /// How many packets this one stands for: the parts of a long message, or its repetitions
+        /// with the same end.
         count: u64,
     },
     /// It was committed as this row.
@@ -59,11 +59,11 @@ pub(crate) enum Step<'r> {
     },
     /// The user was told that it is sent.
     Ok { acknowledged: bool },
-    /// The user was told that it failed, or that nobody knows.
+    /// The user was told that it failed, or that its fate is unknown.
     GivenUp { how: &'static str, why: &'r str },
-    /// A receiver handled it, for the so-manieth time.
+    /// A receiver handled it, for the `times`-th time.
     Handled { row: i64, times: u32 },
-    /// A receiver handled one that was stored later, and has not had it.
+    /// A receiver handled one that was stored later, without having had this one.
     Passed { row: i64, content: &'r str },
     /// A receiver never handled it.
     NeverHandled,
@@ -108,7 +108,7 @@ impl Step<'_> {
 }
 
 impl Station<'_> {
-    /// What happened, as a sentence about the place. `it` is what the message is called.
+    /// What happened, as a sentence about the place. `it` is the name for the message.
     pub(crate) fn words(&self, it: &str) -> String {
         match &self.what {
             Step::Given { room } => format!("was given {it} by its user, for room {room}"),
@@ -159,11 +159,11 @@ impl Station<'_> {
     }
 }
 
-/// How many stations are told of one way at most; what is left out is counted.
+/// How many stations of one way are shown at most; those left out are counted.
 const STATIONS_MAX: usize = 40;
 
-/// The way of a message, as far as it concerns its sender and these receivers, who should have
-/// handled it; with an empty list, everybody.
+/// The way of a message, as far as it concerns its sender and these receivers, which should have
+/// handled it; with an empty list, everyone.
 pub(crate) fn way<'r>(record: &'r Record, content: &'r str, receivers: &[&str]) -> Way<'r> {
     let history = &record.history;
     let sender = sender_of(record, content);
@@ -286,8 +286,8 @@ pub(crate) fn way<'r>(record: &'r Record, content: &'r str, receivers: &[&str]) 
     }
 }
 
-/// Leaves the beginning and the end of a way that is too long, and what is wrong in between while
-/// there is room.
+/// Keeps the beginning and the end of a way that is too long, and what is wrong in between as far
+/// as there is room.
 fn shorten(stations: &mut Vec<Station<'_>>) -> usize {
     let all = stations.len();
     if all <= STATIONS_MAX {
@@ -305,8 +305,8 @@ fn shorten(stations: &mut Vec<Station<'_>>) -> usize {
     all - stations.len()
 }
 
-/// The first message that a client handled though an earlier row had not come: its offset has
-/// passed that one.
+/// The first message that a client handled though an earlier row had not come: its offset has moved
+/// past that row.
 fn passed<'r>(
     record: &'r Record,
     receiver: &'r str,
@@ -365,7 +365,8 @@ fn taken_for<'r>(record: &'r Record, operation: OperationId, content: &str) -> O
 }
 
 /// The packets that carried an operation's message between machines that it concerns, and how many
-/// there are between others. What follows at once from the same machine to the same is told as one.
+/// there are between others. Packets that follow at once between the same machines are shown as
+/// one.
 fn packets<'r>(
     record: &'r Record,
     operation: OperationId,

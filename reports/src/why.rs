@@ -1,4 +1,4 @@
-//! Why a run went wrong: what it hangs on, as other runs of the same plan have shown.
+//! Why a run went wrong: what it depends on, as other runs of the same plan have shown.
 
 use crate::answers::{Answer, Answers};
 use crate::curve::Curve;
@@ -6,45 +6,46 @@ use serde::{Deserialize, Serialize};
 use squall_guarantees::{Guarantee, Time, counted, nanoseconds, seconds};
 use std::fmt::Write;
 
-/// What a violation hangs on.
+/// What a violation depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// The guarantee that was violated.
     pub guarantee: Option<Guarantee>,
-    /// How: the kind of evidence. Another run shows the same only if this is the same as well.
+    /// How it was violated: the kind of evidence. Another run shows the same only if this is the
+    /// same as well.
     pub mechanism: String,
     /// The plan as it is, with other dice.
     pub as_it_was: Answers,
     /// The plan without one part, for each of its parts.
     pub without: Vec<Without>,
-    /// The parts without which it holds, by their labels. If it takes several of which each would
-    /// do without another, those of a smallest set that is enough.
+    /// The parts without which it holds, by label. If no single part is needed, a smallest set
+    /// of parts that are enough for it.
     pub causes: Vec<String>,
-    /// Whether the causes are such a set: no part alone is needed.
+    /// Whether the causes are such a set: no single part is needed.
     #[serde(default)]
     pub together: bool,
-    /// The run with other dice that held, and was alike the longest.
+    /// The run with other dice that held, and stayed the same the longest.
     #[serde(default)]
     pub nearest: Option<Nearest>,
-    /// How probable it was at each moment, if that was asked.
+    /// How probable it was at each moment, if asked for.
     #[serde(default)]
     pub curve: Option<Curve>,
-    /// How many runs were played for it.
+    /// How many runs it took.
     pub runs: u64,
-    /// Whether all was tried.
+    /// Whether everything was tried.
     pub done: bool,
 }
 
 /// The plan without one of its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Without {
-    /// What it is called: `fault 2`, `middlebox`, `hostile-1`, `loss`, `packet 512`.
+    /// Its name: `fault 2`, `middlebox`, `hostile-1`, `loss`, `packet 512`.
     pub label: String,
     /// The part in words.
     pub what: String,
     /// What became of the violation with the same dice; none if that was not tried.
     pub same_dice: Option<Answer>,
-    /// And with others.
+    /// What became of it with other dice.
     pub fresh: Answers,
 }
 
@@ -53,12 +54,12 @@ pub struct Without {
 pub struct Nearest {
     /// Its dice.
     pub seed: u64,
-    /// Until when both runs are alike, as far as their clients can tell.
+    /// Until when both runs are the same, as far as their clients can tell.
     #[serde(with = "nanoseconds")]
     pub alike_until: Time,
-    /// What happens then in the run that failed.
+    /// What happens next in the run that failed.
     pub here: String,
-    /// And in the other one.
+    /// What happens next in the other one.
     pub there: String,
 }
 
@@ -79,7 +80,7 @@ impl Why {
         self.causes.iter().any(|cause| cause == label)
     }
 
-    /// What it hangs on, in a sentence or two.
+    /// What it depends on, in a sentence or two.
     pub fn conclusion(&self) -> String {
         let what = |label: &String| {
             let mut parts = self.without.iter();
@@ -145,7 +146,7 @@ impl Why {
 }
 
 impl Nearest {
-    /// Where the two runs part, in words.
+    /// Where the two runs diverge, in words.
     pub fn words(&self) -> String {
         let Nearest {
             seed,

@@ -1,8 +1,8 @@
 //! The space-time diagram of a run: a lane for each machine and for the database, packets as arrows
 //! between them.
 //!
-//! It is a picture as it stands. The page's script, where there is one, places everything anew when
-//! somebody zooms: so each thing carries its times in nanoseconds, `data-t` and `data-u`, and the
+//! It is a static picture. The page's script, where there is one, repositions everything when a
+//! reader zooms: so each element carries its times in nanoseconds, `data-t` and `data-u`, and the
 //! number of its operation, `data-o`.
 
 use super::plain::plain;
@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use squall_guarantees::{EventKind, OperationId, Time, counted, seconds};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where the lanes begin and end, and how far they are apart, in the picture's own units.
+/// Where the lanes begin and end, and how far apart they are, in the picture's own units.
 const LEFT: f64 = 130.0;
 const RIGHT: f64 = 1180.0;
 const LANE: f64 = 36.0;
@@ -28,7 +28,7 @@ const PACKETS_MAX: usize = 3_000;
 /// How many marks (given, stored, handled) are drawn at most.
 const MARKS_MAX: usize = 3_000;
 
-/// How many times stand at the upper edge.
+/// How many times are shown at the upper edge.
 const TICKS: usize = 7;
 
 /// What is drawn, and what is not.
@@ -70,7 +70,8 @@ impl<'r> Diagram<'r> {
         }
     }
 
-    /// The time that the guilty message takes, with a little before and after; none without one.
+    /// The time that the guilty message takes, with a little before and after; none if there is no
+    /// such message.
     pub(super) fn guilty_span(&self) -> Option<(Time, Time)> {
         let guilty = self.guilty?;
         let packets = self.record.traffic.iter().flat_map(|it| &it.packets);
@@ -120,8 +121,8 @@ impl<'r> Diagram<'r> {
         }
     }
 
-    /// The packets to draw, those that say most of all if there are too many, and how many are left
-    /// out of each kind.
+    /// The packets to draw, the most telling ones if there are too many, and how many of each kind
+    /// are left out.
     fn packets(&self) -> (Vec<&'r Packet>, Vec<String>) {
         let Some(traffic) = &self.record.traffic else {
             let none = "The record has no packets: messages are drawn from what the clients and the database say.";
@@ -173,7 +174,7 @@ impl<'r> Diagram<'r> {
         (shown, missing.collect())
     }
 
-    /// The picture, and what is not in it.
+    /// The picture, and what is missing from it.
     pub(super) fn draw(&self) -> (Markup, Vec<String>) {
         let (packets, mut missing) = self.packets();
         let lanes_missing = self.record.machines.len() + 1 - self.lanes.len();
@@ -285,7 +286,7 @@ impl<'r> Diagram<'r> {
         let to = packet.to.and_then(|to| self.lane_of(to)).unwrap_or(from);
         let arrived = packet.end.has_arrived();
         let until = packet.end.arrived_at().unwrap_or(packet.sent_at);
-        // What is lost comes as far as this.
+        // A lost packet comes this far.
         let part = if arrived { 1.0 } else { 0.6 };
         let (x1, y1) = (self.x(packet.sent_at), self.y(from));
         let (x2, y2) = (self.x(until), y1 + (self.y(to) - y1) * part);
@@ -406,15 +407,16 @@ impl<'r> Diagram<'r> {
     }
 }
 
-/// The shapes of marks: a triangle upwards, a circle's worth of a square, a tick, a bar, a rhomb.
+/// The shapes of marks: a triangle pointing up, a square, a triangle pointing down, a bar, a
+/// rhombus.
 const GIVEN: &str = "M0-9 4-2H-4Z";
 const HANDLED: &str = "M-3-3H3V3H-3Z";
 const TOLD: &str = "M0 9 4 2H-4Z";
 const COMMITTED: &str = "M-1.5-10H1.5V10H-1.5Z";
 const STOPPED: &str = "M0-7 7 0 0 7-7 0Z";
 
-/// Who gets a lane: everybody if there is room; otherwise who is involved, servers, who was hit,
-/// and the first others.
+/// Which machines get a lane: all of them if there is room; otherwise those involved, servers,
+/// those that were hit, and the first of the others.
 fn lanes<'r>(record: &'r Record, guilt: Option<&Guilt<'_>>) -> Vec<&'r str> {
     let hit: BTreeSet<&str> = record
         .faults
@@ -448,7 +450,7 @@ fn anchor(tick: usize) -> &'static str {
     }
 }
 
-/// A name that fits beside its lane.
+/// A name that fits next to its lane.
 pub(super) fn short(name: &str) -> String {
     const MOST: usize = 16;
     let shown = plain(name);
@@ -458,7 +460,7 @@ pub(super) fn short(name: &str) -> String {
     }
 }
 
-/// A content that fits into a line beside others.
+/// A content that fits into a line next to others.
 pub(super) fn cut(content: &str) -> String {
     const MOST: usize = 60;
     match content.char_indices().nth(MOST) {

@@ -1,6 +1,6 @@
-//! The way of one message as a ladder: a column for each place, a row for each station, from above
-//! to below. The rows are equally far apart, whatever the time between them; their times stand
-//! beside them.
+//! The way of one message as a ladder: a column for each place, a row for each station, from top to
+//! bottom. The rows are evenly spaced, whatever the time between them; their times are shown next
+//! to them.
 
 use super::diagram::short;
 use super::plain::plain;
@@ -14,7 +14,7 @@ const COLUMN: f64 = 104.0;
 const ROW: f64 = 30.0;
 const TOP: f64 = 40.0;
 
-/// The places of some ways, in one order: that of the machines, then the database.
+/// The places of some ways, in a fixed order: that of the machines, then the database.
 pub(super) fn places<'r>(record: &'r Record, ways: &[&Way<'r>]) -> Vec<&'r str> {
     let machines = record.machines.iter();
     let mut machines: Vec<_> = machines.map(|it| (it.role, it.name.as_str())).collect();
@@ -85,7 +85,7 @@ pub(super) fn draw(way: &Way<'_>, places: &[&str], class: &str, id: &str) -> Mar
     }
 }
 
-/// The same as a list, which anybody can read.
+/// The same as a list, which anyone can read.
 pub(super) fn list(way: &Way<'_>) -> Markup {
     html! {
         ol.story {

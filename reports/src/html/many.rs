@@ -22,7 +22,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// A run, whose page is this file beside the index.
+    /// A run, whose page is this file next to the index.
     pub fn of_run(judged: &Judged, file: String) -> Self {
         let record = &judged.record;
         let violated = judged.judgements.iter();
@@ -39,7 +39,7 @@ impl Listed {
         }
     }
 
-    /// An exploration, whose page is this file beside the index.
+    /// An exploration, whose page is this file next to the index.
     pub fn of_exploration(exploration: &Exploration, file: String) -> Self {
         let violated = exploration.guarantees.iter().filter(|it| it.violated > 0);
         let idle = exploration.guarantees.iter();
@@ -61,7 +61,7 @@ impl Listed {
     }
 }
 
-/// The page that lists these, what went worst first.
+/// The page that lists these, the worst first.
 pub fn index(listed: &[Listed]) -> String {
     let mut order: Vec<&Listed> = listed.iter().collect();
     order.sort_by_key(|it| (std::cmp::Reverse(it.outcome), &it.scenario, &it.which));
@@ -154,7 +154,7 @@ fn bar(held: u64, violated: u64, runs: u64) -> Markup {
     }
 }
 
-/// A file beside this one, as a link: what has a meaning in addresses is escaped (RFC 3986), so
+/// A file next to this one, as a link: characters with a meaning in URLs are escaped (RFC 3986), so
 /// that no name is taken for another scheme or host.
 fn address(file: &str) -> String {
     let mut address = String::from("./");

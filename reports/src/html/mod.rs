@@ -1,7 +1,7 @@
-//! A run as one page: a file of its own that asks nobody for anything.
+//! A run as one page: a self-contained file that loads nothing.
 //!
-//! What strangers wrote, names and contents of messages, reaches the page as text only: the
-//! template escapes it, and `plain` shows what cannot be seen. The script holds no data; it reads
+//! What strangers wrote, such as names and contents of messages, reaches the page as text only: the
+//! template escapes it, and `plain` shows invisible characters. The script holds no data; it reads
 //! the page. Without it the page says the same.
 
 mod curve;
@@ -25,7 +25,7 @@ use shell::{class_of, page};
 use squall_guarantees::{Excuse, NotJudged, Verdict, seconds};
 pub use stories::{Stories, Told, stories};
 
-/// How many lines of a list are shown at most: drawn values, panics, incidents.
+/// How many entries of a list are shown at most: drawn values, panics, incidents.
 const LIST_MAX: usize = 200;
 
 /// The page of one run.
@@ -175,7 +175,7 @@ fn stations(judged: &Judged, guilt: Option<&Guilt<'_>>) -> Markup {
     }
 }
 
-/// The ways of the messages that a violation is about, and of a healthy one.
+/// The ways of the messages that a violation concerns, and of a healthy one.
 fn ways(record: &Record, guilt: &Guilt<'_>, id: &str) -> Markup {
     let contents = guilt.message.into_iter();
     let contents = contents.chain(guilt.others.iter().copied().take(1));

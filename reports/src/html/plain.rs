@@ -1,14 +1,14 @@
-//! Texts of strangers, made harmless for a page: what cannot be seen is shown, and what is too long
-//! is cut.
+//! Strangers' texts, made harmless for a page: invisible characters are shown, and long texts are
+//! cut.
 //!
-//! The markup itself is escaped by the template. This is about what markup does not stop: controls,
-//! and characters that turn the direction of writing round (UAX #9), which would let a name pretend
-//! to be another text.
+//! The markup itself is escaped by the template. This is about what escaping does not stop: control
+//! characters, and characters that reverse the writing direction (UAX #9), which would let a name
+//! pretend to be another text.
 
-/// How long a text is shown, in characters.
+/// How much of a text is shown, in characters.
 const TEXT_MAX: usize = 400;
 
-/// A text that shows all of itself, in one line, and not too much.
+/// A text with all its characters visible, on one line, and not too long.
 pub(super) fn plain(text: &str) -> String {
     let mut shown = String::new();
     for c in text.chars().take(TEXT_MAX) {

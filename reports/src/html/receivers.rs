@@ -1,4 +1,4 @@
-//! What each receiver should have seen, and saw.
+//! What each receiver should have seen, and what it saw.
 
 use super::diagram::cut;
 use super::plain::plain;
@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use squall_guarantees::{ClientId, EventKind, Memberships, seconds};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many receivers are told at most.
+/// How many receivers are listed at most.
 const RECEIVERS_MAX: usize = 50;
 
 /// How many messages are shown on each side of the guilty one.
@@ -24,7 +24,7 @@ struct Seen<'r> {
     never: usize,
 }
 
-/// A table of the receivers, and for those who are involved what they handled about the message.
+/// A table of the receivers, and for those involved what they handled around the message.
 pub(super) fn receivers(record: &Record, guilt: Option<&Guilt<'_>>) -> Markup {
     let clients = record.history.clients.iter().zip(0..);
     let mut clients: Vec<(&str, u32)> = clients.map(|(it, number)| (&*it.name, number)).collect();
@@ -66,7 +66,7 @@ pub(super) fn receivers(record: &Record, guilt: Option<&Guilt<'_>>) -> Markup {
     }
 }
 
-/// Of each of these clients, the stored messages of its rooms at the end, by how often it handled
+/// For each of these clients, the stored messages of its rooms at the end, by how often it handled
 /// them.
 fn seen<'r>(record: &'r Record, clients: &[(&'r str, u32)]) -> Vec<Seen<'r>> {
     let history = &record.history;
@@ -122,7 +122,7 @@ fn seen<'r>(record: &'r Record, clients: &[(&'r str, u32)]) -> Vec<Seen<'r>> {
     seen.collect()
 }
 
-/// The rows of the database about a message, and when a receiver handled each.
+/// The rows of the database around a message, and when a receiver handled each.
 pub(super) fn around(record: &Record, name: &str, message: &str) -> Markup {
     let history = &record.history;
     let rows = &history.database;

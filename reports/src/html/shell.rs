@@ -1,4 +1,4 @@
-//! What every page has around it: the head of the document, its style and its script.
+//! What surrounds every page: the head of the document, its style and its script.
 
 use crate::Outcome;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -31,7 +31,7 @@ pub(super) fn page(title: &str, body: Markup) -> String {
     text
 }
 
-/// The class of what has this outcome.
+/// The class for this outcome.
 pub(super) fn class_of(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::AsExpected => "good",

@@ -20,10 +20,10 @@ pub struct Stories {
     pub unexercised: Vec<String>,
     /// The kinds of faults that struck, the columns of the matrix.
     pub kinds: Vec<String>,
-    /// Each guarantee, and in how many worlds it was put to the test under each of these kinds.
+    /// Each guarantee, and in how many worlds it was exercised under each of these kinds.
     pub matrix: Vec<(String, Vec<u64>)>,
-    /// How likely a further world shows a guarantee under a kind of fault that none has shown, from
-    /// 0 to 1.
+    /// How likely another world is to show a guarantee under a kind of fault that none has shown,
+    /// from 0 to 1.
     pub unseen: f64,
 }
 
@@ -32,13 +32,13 @@ pub struct Stories {
 pub struct Told {
     /// What goes wrong.
     pub story: String,
-    /// The seeds of all worlds that tell it.
+    /// The seeds of all worlds that show it.
     pub seeds: Vec<u64>,
     /// The kinds of faults that struck in all of them.
     pub always: Vec<String>,
     /// The seed of the smallest world.
     pub seed: u64,
-    /// How large that is, in words.
+    /// How large that world is, in words.
     pub size: String,
     /// The evidence in it.
     pub evidence: String,

@@ -64,7 +64,7 @@ fn what_strangers_wrote_is_text_wherever_it_stands() {
     }
 }
 
-/// The names of all tags and of all attributes of a page, as a reader of HTML finds them.
+/// The names of all tags and attributes of a page, as an HTML parser finds them.
 fn tags(page: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut tags, mut attributes) = (BTreeSet::new(), BTreeSet::new());
     let script = page.find("<script>").expect("there is a script");

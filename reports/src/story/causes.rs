@@ -2,8 +2,8 @@
 
 use squall_guarantees::{EndCause, FailureCause, RecoveryRefused, seconds};
 
-/// Why a connection, an attempt or a session is over. The peer is the server if a client tells it,
-/// and the other way round.
+/// Why a connection, an attempt or a session is over. The peer is the server if a client reports
+/// it, and vice versa.
 pub(super) fn of_end(cause: EndCause, reason: &str, peer: &str) -> String {
     match cause {
         EndCause::Unknown => reason.to_owned(),
@@ -61,7 +61,7 @@ pub(super) fn of_refusal(refused: RecoveryRefused) -> &'static str {
     }
 }
 
-/// What a cause leaves open, its side's own words may tell; often they say the same.
+/// What a cause leaves open, that side's own words may say; often they say the same.
 fn with_reason(words: &str, reason: &str) -> String {
     match words.contains(reason) {
         true => words.to_owned(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Equal things become one entry if they are no further apart than this.
 const TOGETHER: Duration = Duration::from_secs(1);
 
-/// Retries and other things that are counted go on being one entry for as long as this.
+/// Retries and other things that are counted stay one entry for this long.
 const COUNTED_TOGETHER: Duration = Duration::from_secs(10);
 
 /// What can happen; equal things are merged.
@@ -44,7 +44,7 @@ struct Group {
     violates: Vec<Guarantee>,
 }
 
-/// A story while it is collected.
+/// A story under construction.
 #[derive(Default)]
 pub(super) struct Groups {
     groups: Vec<Group>,
@@ -88,7 +88,7 @@ impl Groups {
         self.add(Span::once(at), who, plain(what), None);
     }
 
-    /// Adds what violates a guarantee. Several may be violated by the same.
+    /// Adds something that violates a guarantee. It may violate several.
     pub(super) fn add_violation(
         &mut self,
         at: Time,
@@ -112,7 +112,7 @@ impl Groups {
         });
     }
 
-    /// The entries in the order of time.
+    /// The entries in time order.
     pub(super) fn into_entries(self) -> Vec<Entry> {
         let mut entries: Vec<Entry> = self.groups.into_iter().map(Group::into_entry).collect();
         entries.sort_by_key(|entry| entry.at);

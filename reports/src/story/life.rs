@@ -1,4 +1,4 @@
-//! What the story must remember of a client to tell what happens to it.
+//! What the story must remember about a client to tell what happens to it.
 
 use super::causes;
 use super::groups::{Happening, Span, plain};
@@ -14,7 +14,7 @@ pub(super) struct Life<'h> {
     connected_before: bool,
     /// The sessions that the client knows it had.
     sessions: FxHashSet<&'h str>,
-    /// The attempts to connect that have failed since the last established connection, by why.
+    /// The attempts to connect that have failed since the last established connection, by reason.
     failed: BTreeMap<String, Span>,
     handled: FxHashSet<&'h str>,
 }
@@ -61,7 +61,7 @@ impl<'h> Life<'h> {
                 let why = causes::of_end(*cause, reason, "server");
                 Some(plain(format!("noticed the disconnection: {why}")))
             }
-            // What became of its attempt, the client tells.
+            // The client reports what became of its attempt.
             EventKind::SessionClosed {
                 session,
                 cause: EndCause::PeerMeant,
@@ -96,7 +96,7 @@ impl<'h> Life<'h> {
         }
     }
 
-    /// The attempts to connect that failed in a row: told once an event ends the row.
+    /// The attempts to connect that failed in a row: returned once an event ends the row.
     pub(super) fn failed_attempts(&mut self, kind: &EventKind) -> Vec<(Happening, Span)> {
         match kind {
             EventKind::Started | EventKind::Stopped | EventKind::Connected { .. } => {
@@ -106,7 +106,7 @@ impl<'h> Life<'h> {
         }
     }
 
-    /// The attempts to connect that have failed since the last connection, by why they did.
+    /// The attempts to connect that have failed since the last connection, by reason.
     pub(super) fn last_attempts(&mut self) -> Vec<(Happening, Span)> {
         let failed = std::mem::take(&mut self.failed).into_iter();
         failed

@@ -15,7 +15,7 @@ fn told(judged: &Judged) -> Vec<String> {
         .collect()
 }
 
-/// The story of a client with these events and of nothing else.
+/// The story of a client with these events and nothing else.
 fn told_of(events: impl IntoIterator<Item = (u64, EventKind)>) -> Vec<String> {
     let mut record = record();
     record.faults.clear();
@@ -175,7 +175,7 @@ fn long_story(violating: &[usize]) -> Vec<Entry> {
     (0..1_000).map(entry).collect()
 }
 
-/// The seconds of the entries shown, and a minus before how many are left out.
+/// The seconds of the entries shown, and the negated number of entries left out.
 fn shown(story: &[Entry]) -> Vec<i64> {
     let pieces = abridge(story).into_iter();
     pieces
