@@ -81,10 +81,10 @@
 //! | `clocks` | clocks that are wrong from the beginning |
 //! | `links` | the paths between the servers and their clients |
 //! | `middlebox`, `hostile`, `workload`, `overrides`, `client` | the other tables of a scenario |
-//! | `system`, `site`, `log` | the seam: what is put to the test, where it is built, what it tells |
+//! | `system`, `site`, `log` | the seam: the system under test, where it is built, what it tells |
 //! | `scenario`, `group` | what a scenario is: all tables together |
 //! | `size` | how much a scenario asks for |
-//! | `plan`, `plan_file` | scenario × seed → plan, which can be written to a file and played from it |
+//! | `plan`, `plan_file` | scenario × seed → plan; writing it to a file and playing it from there |
 //! | `run` | plan → record |
 //! | `parallel` | many runs on all cores |
 //! | [`mod@test`], [`prelude`] | tests of your own service in a few lines |

@@ -1,4 +1,4 @@
-//! Links that people know, as figures to start from.
+//! Links that people know, as figures to begin with.
 //!
 //! | preset | latency, one way | down, up | what else | source |
 //! |---|---|---|---|---|
@@ -17,7 +17,7 @@ const MS: Duration = Duration::from_millis(1);
 /// The names of all presets.
 pub(super) const NAMES: [&str; 5] = ["lan", "broadband", "mobile-4g", "train", "satellite"];
 
-/// What a preset changes; nothing if there is none with this name.
+/// What a preset changes; nothing, if there is none of this name.
 pub(super) fn preset(name: &'static str) -> LinkChange {
     let (latency, [down, up], both) = match name {
         "lan" => (
