@@ -1,5 +1,4 @@
-//! Tells crates that depend on this one where its sources are: `squall-planted` makes a copy of
-//! them.
+//! Tells crates that depend on this one where its sources are: `squall-planted` copies them.
 
 fn main() {
     let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");

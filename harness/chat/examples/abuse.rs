@@ -1,13 +1,13 @@
-//! Does to a chat's server what one bad client can do, and measures what the others notice of it:
+//! Does to a chat's server what one bad client can do, and measures how much the others notice:
 //!
 //! ```sh
 //! cargo run --release -- serve --open --database /tmp/abuse.db &
 //! cargo run --release --example abuse -- 127.0.0.1:3000 $!           # every case; or name some
 //! ```
 //!
-//! For a few seconds ten users say something ten times a second each, while somebody does the worst
-//! that the case is about, in the same room. Told are how long their acknowledgements took, and how
-//! much memory the server had before and at most (from `/proc`, if the number of its process is
+//! For a few seconds ten users each send ten messages a second, while an attacker in the same room
+//! does the worst that the case is about. The report says how long the users' acknowledgements
+//! took, and how much memory the server had before and at most (from `/proc`, if its process id is
 //! given). The load is bounded.
 
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
@@ -25,9 +25,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// How long the worst goes on.
+/// How long the attack lasts.
 const ATTACK: Duration = Duration::from_secs(5);
-/// How long an answer is waited for after that.
+/// How long to wait for answers after that.
 const PATIENCE: Duration = Duration::from_secs(30);
 const USERS: usize = 10;
 const BETWEEN: Duration = Duration::from_millis(100);
@@ -36,21 +36,21 @@ type Anything<T> = Result<T, Box<dyn Error + Send + Sync>>;
 type Write = SplitSink<WebSocketStream<TcpStream>, Message>;
 type Read = SplitStream<WebSocketStream<TcpStream>>;
 
-/// What somebody does while the others talk.
+/// What the attacker does while the others talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Case {
     Nothing,
-    /// So many messages a second.
+    /// This many messages a second.
     Says(u32),
     /// As much as the connection takes, of one event.
     Floods(&'static str),
-    /// WebSocket pings, and reads nothing.
+    /// Sends WebSocket pings, and reads nothing.
     PingsUnread,
-    /// The same after it was let in, with messages for itself.
+    /// The same after logging in, with messages to itself.
     EchoesUnread,
     /// A hundred clients that do not read, and 26 MB of messages for them.
     CrowdUnread,
-    /// Handshakes over polling, and nothing after them.
+    /// Handshakes over polling, with nothing after them.
     Handshakes,
     /// Requests whose bodies never come.
     SlowBodies,
@@ -101,7 +101,7 @@ async fn main() -> Anything<()> {
     for (name, case) in CASES {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
             measure(&server, process, name, case).await?;
-            // What was begun ends, and its memory is given back, before the next.
+            // What was begun ends, and its memory is released, before the next case.
             sleep(Duration::from_secs(2)).await;
         }
     }
@@ -168,7 +168,7 @@ async fn highest(process: Option<u32>, over: Arc<AtomicBool>) -> Option<u64> {
     most
 }
 
-/// A connection with a WebSocket, before the namespace is joined.
+/// A WebSocket connection before it joins the namespace.
 async fn connect(server: &str) -> Anything<WebSocketStream<TcpStream>> {
     let stream = TcpStream::connect(server).await?;
     stream.set_nodelay(true)?;
@@ -182,7 +182,7 @@ fn text(packet: impl Into<String>) -> Message {
 
 async fn enter(server: &str, name: &str) -> Anything<(Write, Read)> {
     let (mut write, mut read) = connect(server).await?.split();
-    // Nobody is interested in what was said before.
+    // The attacker is not interested in earlier messages.
     let login = format!(r#"40{{"name":"{name}","rooms":["lobby"]}}"#);
     write.send(text(login)).await?;
     loop {
@@ -212,7 +212,7 @@ impl User {
         })
     }
 
-    /// Says something now and then, and gives how long the answers took, and how many never came.
+    /// Says something now and then; returns how long the answers took, and how many never came.
     async fn talk(mut self, over: Arc<AtomicBool>) -> (Vec<Duration>, usize) {
         let mut asked: Vec<Option<Instant>> = Vec::new();
         let mut waits = Vec::new();
@@ -253,7 +253,7 @@ impl User {
     }
 }
 
-/// Does its worst until then, and gives what is to be told of it.
+/// Attacks until then, and returns what to report about it.
 async fn attack(server: &str, case: Case, until: Instant) -> Anything<String> {
     let going_on = || Instant::now() < until;
     let mut done = 0_u64;
@@ -376,7 +376,7 @@ async fn attack(server: &str, case: Case, until: Instant) -> Anything<String> {
     Ok(format!(" {done} done"))
 }
 
-/// Sends something on a connection that nobody reads; says whether the server still takes it.
+/// Sends something on a connection that is never read; returns whether the server still accepts it.
 async fn unread(write: &mut Write, message: Message) -> bool {
     timeout(Duration::from_secs(1), write.send(message))
         .await

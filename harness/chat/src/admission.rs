@@ -1,38 +1,38 @@
-//! Who may come in, and as whom.
+//! Who is admitted, and as whom.
 //!
 //! Without an [`Authenticate`], a client is whoever it says it is: it is sent that user's private
-//! messages, and the history of every room that it names. That is for tests, and for people who
-//! trust each other.
+//! messages, and the history of every room that it names. That is meant for tests, and for people
+//! who trust each other.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// Somebody who wants to come in.
+/// A client that asks to be admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guest {
     /// The namespace.
     pub namespace: String,
-    /// Who the client says it is. The server's users are told apart by these names.
+    /// Who the client says it is. This name identifies a user to the server.
     pub name: String,
-    /// What the client shows for it: the field `token` of its `auth`.
+    /// The client's proof of it: the field `token` of its `auth`.
     pub token: Option<String>,
-    /// The rooms that the user may be in; none: all of them. Whoever may be in a room may read what
-    /// was said there before. Everybody's room, and the user's own, are not among these.
+    /// The rooms that the user may be in; none: all of them. A user who may be in a room may read
+    /// its past messages. The room of all users, and the user's own, are not among these.
     pub rooms: Option<BTreeSet<String>>,
 }
 
-/// Decides whether a guest may come in. It may change the guest's name and rooms; an error is told
-/// to the client, and should say what would be accepted.
+/// Decides whether a guest is admitted. It may change the guest's name and rooms; an error is
+/// passed to the client, and should say what would be accepted.
 ///
-/// It is asked for each connection, also when a session is recovered, and must not block.
+/// It is called for each connection, even when a session is recovered, and must not block.
 #[derive(Clone)]
 pub struct Authenticate(Arc<Decide>);
 
 type Decide = dyn Fn(&mut Guest) -> Result<(), String> + Send + Sync;
 
 impl Authenticate {
-    /// Decides like this.
+    /// Decides with this function.
     pub fn new(decide: impl Fn(&mut Guest) -> Result<(), String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(decide))
     }

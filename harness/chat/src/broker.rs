@@ -1,9 +1,10 @@
-//! The broker of a cluster: stores what the servers' clients say, in one order for all of them.
+//! The broker of a cluster: stores what the servers' clients say, in a single order for all of
+//! them.
 //!
-//! Each server's connection is a task of its own that reads the log from the database at its own
-//! pace. So there is no queue that could grow or lose something: the log is the queue, and a server
-//! that was away goes on where it has stopped. What is published passes through a channel of
-//! bounded length, and is lost to a server that does not keep up; nothing more is promised of it.
+//! Each server's connection is a separate task that reads the log from the database at its own
+//! pace. So there is no queue that could grow or lose anything: the log is the queue, and a server
+//! that was away continues where it stopped. What is published passes through a channel of bounded
+//! length, and is lost to a server that does not keep up; that is all that is promised about it.
 
 use crate::Observer;
 use crate::cluster::{self, Notice, Outcome, Request};
@@ -22,18 +23,18 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
-/// How many messages of the log are read at a time.
+/// How many log messages are read at a time.
 const PAGE: usize = 64;
-/// How much may be published before the slowest server has heard of it.
+/// How much may be published before the slowest server has received it.
 const CHANNEL: usize = 1024;
 /// How long to wait before accepting again when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the connections of all servers share.
 struct Shared {
-    /// Nothing once the broker has ended.
+    /// None once the broker has ended.
     database: Mutex<Option<Database>>,
-    /// The highest id there is.
+    /// The highest id in use.
     highest: watch::Sender<i64>,
     /// What was published, and by which connection.
     channel: broadcast::Sender<(u64, StoredMessage)>,
@@ -41,7 +42,7 @@ struct Shared {
     observer: Observer<ServerEvent>,
 }
 
-/// How much of the log a server still gets.
+/// How much of the log a server still has to be sent.
 struct Reading {
     /// It has everything up to this id, or does not want it.
     cursor: i64,
@@ -54,8 +55,7 @@ struct Reading {
 ///
 /// # Errors
 ///
-/// [`ServeError::Storage`] if the database cannot be opened, or fails later in a way that does not
-/// pass.
+/// [`ServeError::Storage`] if the database cannot be opened, or later fails for good.
 pub async fn serve_broker(
     listener: TcpListener,
     database: &Path,
@@ -91,7 +91,7 @@ pub async fn serve_broker(
     Ok(database.map_or(Ok(()), Database::close)?)
 }
 
-/// Accepts servers for ever. When this is dropped, their connections are closed.
+/// Accepts servers forever. When this is dropped, their connections are closed.
 async fn accept(listener: TcpListener, shared: &Arc<Shared>) -> Infallible {
     let mut connections = JoinSet::new();
     for number in 0.. {
@@ -99,7 +99,7 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>) -> Infallible {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let shared = shared.clone();
-                // How it ends is the server's concern: it connects again.
+                // How it ends is the server's concern: it reconnects.
                 connections.spawn(async move { attend(&shared, number, stream).await });
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -108,7 +108,7 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>) -> Infallible {
     unreachable!("nobody connects so often")
 }
 
-/// Serves one server to the end of its connection.
+/// Serves one server until its connection ends.
 async fn attend(shared: &Shared, number: u64, stream: TcpStream) -> io::Result<Infallible> {
     let (mut requests, mut notices) = cluster::ends::<Request, Notice>(stream);
     let Request::Follow { offset } = requests.next().await? else {
@@ -126,7 +126,7 @@ async fn attend(shared: &Shared, number: u64, stream: TcpStream) -> io::Result<I
     notices.say(&welcome).await?;
     let mut answer = None;
     loop {
-        // What is in the log is told before what became of a message in it.
+        // A message's log entry is sent before the outcome of storing it.
         for message in shared.next_page(&mut reading)? {
             notices.say(&Notice::Entry { message }).await?;
         }
@@ -147,7 +147,7 @@ async fn attend(shared: &Shared, number: u64, stream: TcpStream) -> io::Result<I
                 Ok((publisher, message)) if publisher != number => {
                     notices.say(&Notice::Published { message }).await?;
                 }
-                // Its own, or more than it could keep up with.
+                // What it published itself, or more than it could keep up with.
                 _ => {}
             },
             () = sleep_until(notices.beat_due()) => {
@@ -163,38 +163,38 @@ impl Shared {
         self.database.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the database. What fails and may not succeed later ends the broker.
+    /// Does something with the database. A failure that will not pass ends the broker.
     fn attempt<T>(&self, act: impl FnOnce(&Database) -> Result<T, StorageError>) -> io::Result<T> {
         let done = self.lock().as_ref().map(act);
         done.ok_or(io::ErrorKind::ConnectionAborted)?
             .map_err(|error| {
                 let told = io::Error::other(error.to_string());
                 if !error.may_pass() {
-                    // Nobody listens once the broker has begun to end.
+                    // There is no receiver once the broker has begun to end.
                     let _ = self.failure.send(error);
                 }
                 told
             })
     }
 
-    /// Whether there is more of the log for a server that has come so far.
+    /// Whether there is more of the log for a server that has got this far.
     fn is_behind(&self, reading: &Reading) -> bool {
         reading.cursor < reading.upto.min(*self.highest.borrow())
     }
 
-    /// The next messages of the log for a server, and moves its cursor.
+    /// Returns the next log messages for a server, and moves its cursor.
     fn next_page(&self, reading: &mut Reading) -> io::Result<Vec<StoredMessage>> {
         if !self.is_behind(reading) {
             return Ok(Vec::new());
         }
         let mut page = self.attempt(|database| database.log_after(reading.cursor, PAGE))?;
         page.retain(|message| message.id <= reading.upto);
-        // If the last of them is missing, there is no more to be had.
+        // If the last of them is missing, there is no more to read.
         reading.cursor = page.last().map_or(reading.upto, |message| message.id);
         Ok(page)
     }
 
-    /// Does what a server asks for; an answer if one is due.
+    /// Carries out a server's request; returns an answer if one is due.
     fn heed(&self, connection: u64, request: Request) -> Option<Notice> {
         match request {
             Request::Store { number, message } => {
@@ -202,7 +202,7 @@ impl Shared {
                 Some(Notice::Stored { number, outcome })
             }
             Request::Publish { message } => {
-                // An error means that nobody else is there.
+                // An error means that no other server is connected.
                 let _ = self.channel.send((connection, message));
                 None
             }

@@ -1,44 +1,45 @@
-//! Why something ended, as values: what is decided follows from these, and never from the words
-//! that stand beside them for people.
+//! Why something ended, as values: decisions depend on these, and never on the accompanying words,
+//! which are for people.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// Why a connection, an attempt to make one, or a session is over, as the side that tells it knows.
+/// Why a connection, an attempt to make one, or a session ended, as known to the side that reports
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndCause {
     /// This side's own user or program ended it on purpose.
     Meant,
-    /// The peer said goodbye. Programs do so in distress as well as when their user means it.
+    /// The peer said goodbye. Programs do so in trouble as well as when their user intends it.
     PeerMeant,
-    /// Nothing was heard from the peer for as long as a silence may be.
+    /// Nothing was heard from the peer for longer than a silence may last.
     Silent {
-        /// How long that is, where this side has measured it.
+        /// How long that is, where this side measured it.
         after: Option<Duration>,
     },
-    /// A connection was not to be had in the time allowed for it.
+    /// No connection could be made in the time allowed.
     GaveUp {
-        /// The time allowed; none if it was the operating system's.
+        /// The time allowed; none if the operating system set it.
         after: Option<Duration>,
     },
-    /// The peer was heard, but something that was said was not taken or not acknowledged in time.
+    /// The peer was heard, but something sent to it was not accepted or not acknowledged in time.
     /// The next attempt needs a new connection.
     Unanswered {
         /// The time allowed.
         after: Duration,
     },
-    /// The connection was closed or reset under it, or let go by a peer that means to come back.
+    /// The connection was closed or reset, or dropped by a peer that intends to come back.
     Closed,
-    /// The peer answered that it will not have it, or answered in another protocol.
+    /// The peer answered with a refusal, or in another protocol.
     Refused,
-    /// The server shuts down, or cannot serve any more.
+    /// The server is shutting down, or cannot serve any more.
     Stopping,
     /// The same session came back on another connection.
     Superseded,
-    /// The peer sent far more than it may.
+    /// The peer sent far more than allowed.
     Overflow,
-    /// What the peer sent cannot be understood.
+    /// What the peer sent does not make sense.
     Malformed,
 }
 
@@ -62,32 +63,31 @@ impl fmt::Display for EndCause {
     }
 }
 
-/// Why a message failed, or why nobody can tell what became of it.
+/// Why a message failed, or why its fate is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureCause {
-    /// It was put on a connection as often as is allowed, and not acknowledged.
+    /// It was sent as often as allowed without being acknowledged.
     RetriesUsedUp {
-        /// How often that was.
+        /// How often it was sent.
         attempts: u32,
     },
-    /// It is larger than the server takes.
+    /// It is larger than the server accepts.
     TooLarge {
         /// Its size, or that of a packet with it.
         bytes: u64,
-        /// What the server takes.
+        /// The server's limit.
         limit: u64,
     },
-    /// Its sender may not send it: not in that room, under that nickname, or with that name for
-    /// something.
+    /// Its sender may not send it: not in that room, under that nickname, or with a name like that.
     NotAllowed,
     /// The server could not store it at the time. It may be able to later, so nothing fails for
-    /// this alone.
+    /// this reason alone.
     NotStored,
-    /// There was no connection for what is worth sending only now, or the only one it may be sent
-    /// on was lost.
+    /// There was no connection for something that is only worth sending now, or the only connection
+    /// on which it may be sent was lost.
     NotConnected,
-    /// It waited for its turn, and its user has said something of the kind since.
+    /// It was waiting its turn, and its user has said something of the same kind since.
     Overtaken,
     /// The outbox's file cannot be read or written.
     NotKept,
@@ -95,7 +95,7 @@ pub enum FailureCause {
     Left,
 }
 
-/// Why something was refused: as a value, and in words with the remedy.
+/// Why something was refused: as a value, and in words that include the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rejection {
     pub(crate) cause: FailureCause,
@@ -103,14 +103,14 @@ pub(crate) struct Rejection {
 }
 
 impl Rejection {
-    /// Of what may be accepted later.
+    /// A refusal of something that may be accepted later.
     pub(crate) fn for_now(reason: String) -> Self {
         let cause = FailureCause::NotStored;
         Self { cause, reason }
     }
 }
 
-/// Most of what is refused is not allowed.
+/// Most refusals are for what is not allowed.
 impl From<String> for Rejection {
     fn from(reason: String) -> Self {
         let cause = FailureCause::NotAllowed;
@@ -118,7 +118,7 @@ impl From<String> for Rejection {
     }
 }
 
-/// How a connection came to its end: as a value, and in words.
+/// How a connection ended: as a value, and in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct End {
     pub(crate) cause: EndCause,

@@ -1,21 +1,21 @@
-//! The chat's client: keeps what the user gives it until it is safely stored, and hands on what
+//! The chat's client: keeps what the user gives it until it is safely stored, and passes on what
 //! arrives, in order and once.
 //!
 //! rust_socketio speaks the protocol; everything that makes a client reliable is here, because that
-//! library's own reconnection has no time-outs and forgets what was emitted meanwhile. For each
-//! connection the supervisor makes a new rust_socketio client (`connection`) on whatever carries it
-//! (`carriers`), decides what to send and when to give up (`outbox`), what to handle and what is
-//! missing (`inbox`), how to get what is large over a slow link (`pieces`), how long to wait before
-//! connecting again (`backoff`), and how long for an acknowledgement (`ack_timeout`).
+//! library's own reconnection has no timeouts and forgets what was emitted meanwhile. For each
+//! connection the supervisor makes a new rust_socketio client (`connection`) over one of its
+//! transports (`carriers`). It decides what to send and when to give up (`outbox`), what to handle
+//! and what is missing (`inbox`), how to get large contents over a slow link (`pieces`), and how
+//! long to wait before reconnecting (`backoff`) and for an acknowledgement (`ack_timeout`).
 //!
 //! How soon a dead server is noticed: the server gives a sign of life every ping interval; a client
-//! that has heard nothing for the interval plus the time-out ends the connection. rust_socketio's
-//! own detection is not enough: it says nothing when the server closes cleanly, it sleeps while an
-//! emit is stuck, and it dies silently with its receive task.
+//! that has heard nothing for the interval plus the timeout ends the connection. rust_socketio's
+//! own detection is not enough: it stays silent when the server closes cleanly, sleeps while an
+//! emit is stuck, and dies silently with its receive task.
 //!
 //! What the user says goes into the outbox at once, connected or not; with
 //! [`ClientOptions::outbox`] it is on the disk before [`Client::send`] returns, and a client that
-//! starts again goes on where the one before it ended.
+//! restarts continues where the previous one ended.
 
 mod ack_timeout;
 mod backoff;
@@ -47,7 +47,7 @@ use supervisor::Supervisor;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
-/// How many messages are left in an outbox on the disk, which no client has open.
+/// How many messages are left in an outbox on the disk that no client has open.
 ///
 /// # Errors
 ///
@@ -58,11 +58,11 @@ pub fn rows_in_outbox(path: &Path) -> Result<usize, StorageError> {
     Ok(kept.len())
 }
 
-/// A user's connection to the chat, however often it has to be made again.
+/// A user's connection to the chat, however often it has to be remade.
 pub struct Client {
     shared: Arc<Shared>,
     observer: Observer<ClientEvent>,
-    /// Dropping it tells the supervisor to take its leave.
+    /// Dropping it tells the supervisor to say goodbye.
     farewell: oneshot::Sender<Infallible>,
     supervisor: JoinHandle<()>,
 }
@@ -89,8 +89,8 @@ impl Client {
         }
     }
 
-    /// Gives a message to the client, connected or not. What becomes of it, the observer is told
-    /// under this operation's number, which the caller chooses.
+    /// Gives a message to the client, connected or not. The observer learns its fate under this
+    /// operation's number, which the caller chooses.
     pub fn send(&self, operation: u64, message: Message) {
         (self.observer)(ClientEvent::Invoked {
             operation,
@@ -101,8 +101,8 @@ impl Client {
         self.shared.given.notify_one();
     }
 
-    /// Takes leave of the server, and returns when that is done or has taken too long. Messages
-    /// that are not acknowledged yet have failed, or it is unknown what became of them.
+    /// Says goodbye to the server, and returns when that is done or has taken too long. Messages
+    /// that are not acknowledged by then have failed, or their fate is unknown.
     pub async fn disconnect(self) {
         let Self {
             farewell,
@@ -110,8 +110,8 @@ impl Client {
             ..
         } = self;
         drop(farewell);
-        // If it panicked, its observer has been told nothing more, and there is nobody to take
-        // leave of.
+        // If it panicked, its observer has not been told anything more, and there is no server to
+        // say goodbye to.
         let _ = supervisor.await;
     }
 }

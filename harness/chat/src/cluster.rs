@@ -2,38 +2,38 @@
 //!
 //! With [`Adapter::Log`] the broker owns the messages. It alone hands out ids, stores, and
 //! recognises retries; what it has stored is a log, which each server follows by offset into a file
-//! of its own. A server sends out and acknowledges what has come back to it in the log, so all
-//! servers send the same in the same order. One that has lost the broker closes its doors: its
-//! clients are told to go, and move on to another server. When it has the broker again it copies
-//! what it has missed, and only then lets somebody in.
+//! of its own. A server sends out and acknowledges only what has come back to it in the log, so all
+//! servers send the same messages in the same order. A server that has lost the broker closes its
+//! doors: its clients are told to leave, and move on to another server. Once it has reached the
+//! broker again it copies what it has missed, and only then admits clients.
 //!
-//! With [`Adapter::PubSub`] the broker is a database and a channel beside it, as in the setup that
+//! With [`Adapter::PubSub`] the broker is a database with a channel beside it, as in the setup that
 //! Socket.IO's documentation describes for Redis: a server stores, sends to its own clients, and
 //! publishes for the other servers. Nothing is repeated to a server that was away, and nothing
-//! orders what different servers publish. With [`ToClient::CatchUp`](crate::ToClient::CatchUp),
-//! which promises more than that, a server holds back what comes before its turn and reads what it
-//! has missed from the database: a client's cursor is only worth something if all servers send in
-//! the order of ids.
+//! orders what different servers publish. [`ToClient::CatchUp`](crate::ToClient::CatchUp) promises
+//! more than that, so with it a server holds back what comes before its turn and reads what it has
+//! missed from the database: a client's cursor only means something if all servers send in the
+//! order of ids.
 //!
 //! | message | direction | |
 //! |---|---|---|
-//! | [`Request::Follow`] | server → broker | the first: from which offset on it wants the log, if it does |
+//! | [`Request::Follow`] | server → broker | the first: where to start in the log, if at all |
 //! | [`Notice::Welcome`] | broker → server | the first: how far the log goes |
 //! | [`Notice::Entry`] | broker → server | the next message of the log |
 //! | [`Request::Store`] | server → broker | a client's message, answered with [`Notice::Stored`] |
-//! | [`Notice::Stored`] | broker → server | what became of it; its entry has come before |
-//! | [`Request::Read`] | server → broker | what of the log it has missed, answered with [`Notice::Entry`] |
+//! | [`Notice::Stored`] | broker → server | what became of it; its entry was sent before |
+//! | [`Request::Read`] | server → broker | a part of the log, answered with [`Notice::Entry`] |
 //! | [`Request::Publish`] | server → broker | something for all other servers, once |
 //! | [`Notice::Published`] | broker → server | something that another server has published |
 //! | `Beat` | both | nothing was said for [`BEAT`] |
 //!
-//! Each is JSON after its length in four bytes. Both ends give a connection up after [`PATIENCE`]
-//! without a sign of life, or when it takes nothing for as long.
+//! Each message is JSON preceded by its length in four bytes. Both ends give up a connection after
+//! [`PATIENCE`] without a sign of life, or when it accepts nothing for as long.
 //!
-//! Left out: several brokers, and who may connect to one. Until a server has noticed that it is cut
-//! off ([`PATIENCE`]), it may let a client in that has joined a room elsewhere meanwhile, and
-//! refuse its message. A broker whose disk loses what was synced is noticed only by servers that
-//! have more than it.
+//! Left out: several brokers, and control over who may connect to one. Until a server has noticed
+//! that it is cut off ([`PATIENCE`]), it may admit a client that has joined a room elsewhere
+//! meanwhile, and refuse its message. A broker whose disk loses synced data is noticed only by
+//! servers that have more than it.
 
 use crate::storage::{NewMessage, StoredMessage};
 use bytes::Bytes;
@@ -49,47 +49,47 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 
-/// After how long each end says something, if there is nothing to say.
+/// How long each end is silent before it gives a sign of life.
 pub(crate) const BEAT: Duration = Duration::from_secs(1);
-/// After how long without a sign of life an end gives the connection up.
+/// How long without a sign of life before an end gives up the connection.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
-/// How long a server waits before it looks for the broker again.
+/// How long a server waits before it tries to reach the broker again.
 pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 
-/// How late a server of a cluster may be back after the broker is: an attempt to connect that comes
-/// to nothing, and a pause.
+/// How much later than the broker a server of a cluster may be back: one failed attempt to connect,
+/// and a pause.
 pub const SERVER_RETURNS_WITHIN: Duration = PATIENCE.saturating_add(PAUSE);
 
-/// What a server of a cluster knows of the rest.
+/// What a server of a cluster knows about the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cluster {
     /// Where the broker listens.
     pub broker: SocketAddr,
-    /// How the servers hear of one another's messages.
+    /// How the servers learn of one another's messages.
     pub adapter: Adapter,
 }
 
-/// How the servers of a cluster hear of one another's messages. Socket.IO calls what forwards
-/// events between its servers an adapter.
+/// How the servers of a cluster learn of one another's messages. Socket.IO calls the component that
+/// forwards events between its servers an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Adapter {
     /// They follow the broker's log.
     Log,
-    /// They publish, and hear what others publish while they are connected.
+    /// They publish, and receive what others publish while they are connected.
     PubSub,
 }
 
 /// From a server to the broker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// The first request: send me the log from after this id; or none of it.
+    /// The first request: send me the log after this id; or none of it.
     Follow { offset: Option<i64> },
-    /// Store this, and tell me under my number what became of it.
+    /// Store this, and tell me its fate under my number.
     Store { number: u64, message: NewMessage },
     /// Send me what is stored after the first id, up to the second.
     Read { after: i64, upto: i64 },
-    /// Tell this to the other servers. Its id is zero if it is not stored.
+    /// Pass this to the other servers. Its id is zero if it is not stored.
     Publish { message: StoredMessage },
     /// A sign of life.
     Beat,
@@ -102,7 +102,7 @@ pub(crate) enum Notice {
     Welcome { highest: i64 },
     /// The next message of the log.
     Entry { message: StoredMessage },
-    /// What became of the message of this number.
+    /// The fate of the message with this number.
     Stored { number: u64, outcome: Outcome },
     /// Another server has published this.
     Published { message: StoredMessage },
@@ -110,7 +110,7 @@ pub(crate) enum Notice {
     Beat { highest: i64 },
 }
 
-/// What became of a message that the broker was to store.
+/// The fate of a message that the broker was asked to store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Outcome {
     /// It is new and has this id.
@@ -123,14 +123,14 @@ pub(crate) enum Outcome {
     Later(String),
 }
 
-/// The end of a connection at which something comes out.
+/// The receiving end of a connection.
 pub(crate) struct Receiver<T> {
     frames: FramedRead<OwnedReadHalf, LengthDelimitedCodec>,
     heard: Instant,
     kind: PhantomData<T>,
 }
 
-/// The end of a connection into which something is put.
+/// The sending end of a connection.
 pub(crate) struct Sender<T> {
     frames: FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>,
     said: Instant,
@@ -141,7 +141,7 @@ pub(crate) struct Sender<T> {
 pub(crate) fn ends<Incoming, Outgoing>(
     stream: TcpStream,
 ) -> (Receiver<Incoming>, Sender<Outgoing>) {
-    // Without it, Nagle's algorithm holds small packets back; a failure costs only time.
+    // Nagle's algorithm would hold back small packets; failing to disable it only costs time.
     let _ = stream.set_nodelay(true);
     let (from, to) = stream.into_split();
     let (kind, heard) = (PhantomData, Instant::now());
@@ -161,7 +161,7 @@ impl<T: DeserializeOwned> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// If the connection is over, or silent for too long, or if what comes makes no sense.
+    /// If the connection has ended, has been silent for too long, or brings something senseless.
     pub(crate) async fn next(&mut self) -> io::Result<T> {
         let frame = timeout_at(self.heard + PATIENCE, self.frames.next()).await?;
         let frame = frame.ok_or(io::ErrorKind::UnexpectedEof)??;
@@ -175,7 +175,7 @@ impl<T: Serialize> Sender<T> {
     ///
     /// # Errors
     ///
-    /// If the connection is over, or takes nothing for too long.
+    /// If the connection has ended, or accepts nothing for too long.
     pub(crate) async fn say(&mut self, what: &T) -> io::Result<()> {
         self.said = Instant::now();
         let frame = Bytes::from(serde_json::to_vec(what)?);

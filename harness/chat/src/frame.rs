@@ -1,32 +1,32 @@
 //! A JSON document and bytes in one: how binary messages travel.
 //!
-//! rust_socketio hands over the first attachment of a binary event and nothing else, neither the
-//! event's other arguments nor a means to acknowledge it. So everything is in the attachment: the
-//! length of the JSON (four bytes, big-endian), the JSON, the bytes, and a digest of all this
-//! (eight bytes, XXH3). The digest is there because the library takes each piece of a polling body
-//! for a whole one: of bytes that arrive in pieces it would deliver the first.
+//! rust_socketio passes on the first attachment of a binary event and nothing else, neither the
+//! event's other arguments nor a way to acknowledge it. So everything is in the attachment: the
+//! length of the JSON (four bytes, big-endian), the JSON, the bytes, and a digest of it all (eight
+//! bytes, XXH3). The digest is there because the library takes each chunk of a polling body for the
+//! whole: it would deliver the first chunk of bytes that arrive in several.
 //!
-//! And its engine takes a byte 0x1e for the end of a packet, also in a binary WebSocket message,
-//! where Engine.IO knows no separator. So that byte does not occur: 0x1d and 0x1e are escaped by a
-//! 0x1d before them, and have 0x40 added.
+//! Its engine also takes a byte 0x1e for the end of a packet, even in a binary WebSocket message,
+//! where Engine.IO has no separator. So that byte must not occur: 0x1d and 0x1e are escaped by
+//! adding 0x40 and putting a 0x1d in front.
 
 use crate::message::Content;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What separates the packets of a polling body, and what stands before it if it is meant as such.
+/// The byte that separates the packets of a polling body, and the one that escapes it.
 const SEPARATOR: u8 = 0x1e;
 const ESCAPE: u8 = 0x1d;
 const ESCAPED: u8 = 0x40;
 
-/// What has a content and travels in one piece with it.
+/// Something with a content that travels in one frame with it.
 pub(crate) trait Framed: Serialize + DeserializeOwned {
-    /// Where the content is.
+    /// Its content.
     fn content(&mut self) -> &mut Content;
 }
 
-/// Puts both into one.
+/// Joins both into one.
 pub(crate) fn encode(header: &impl Serialize, bytes: &[u8]) -> Vec<u8> {
     let json = serde_json::to_vec(header).expect("our payloads have text keys only");
     let length = u32::try_from(json.len()).expect("headers are short");
@@ -58,7 +58,7 @@ fn unescape(frame: &[u8]) -> Result<Vec<u8>, String> {
     Ok(plain)
 }
 
-/// Takes them apart again; says what is wrong if they cannot be.
+/// Takes them apart again; an error says what is wrong with the frame.
 pub(crate) fn decode<T: Framed>(frame: &[u8]) -> Result<T, String> {
     let frame = unescape(frame)?;
     let (plain, digest) = frame

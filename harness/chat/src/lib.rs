@@ -7,34 +7,35 @@
 //!
 //! - [`serve`] (`server`): socketioxide behind axum and hyper. `server/exchange.rs` holds the one
 //!   place where a message is stored, broadcast and acknowledged, with no `await` in between;
-//!   `server/guard.rs` keeps stuck and unwanted connections from living for ever.
+//!   `server/guard.rs` keeps stuck and unwanted connections from living forever.
 //! - [`Client`] (`client`): rust_socketio under a supervisor. `client/supervisor.rs` connects,
 //!   listens and speaks; `client/outbox.rs` decides what is sent and when to give up;
 //!   `client/inbox.rs` decides what is handled and when something is missing.
 //! - [`Database`] (`storage`): SQLite. The id of a row is the message's place in the world.
-//! - [`Message`] (`message`): what a user can say, and to whom; an audience and a kind.
-//! - [`serve_broker`] (`broker`): one order for what the clients of several servers say. `cluster`
-//!   is what it and the servers say to each other, `server/follower.rs` the server's side of it.
-//! - [`Authenticate`] (`admission`): who may come in, and as whom; [`Tokens`] (`tokens`) are one
-//!   way to know it.
-//! - `wire`: what the two say to each other; [`Limits`] (`limits`): how much of it is listened to.
+//! - [`Message`] (`message`): what a user can say, and to whom; its audience and kind.
+//! - [`serve_broker`] (`broker`): a single order for what the clients of several servers say.
+//!   `cluster` is the protocol between it and the servers, `server/follower.rs` the server's side.
+//! - [`Authenticate`] (`admission`): who is admitted, and as whom; [`Tokens`] (`tokens`) are one
+//!   way to know.
+//! - `wire`: what server and client say to each other; [`Limits`] (`limits`): how much of it is
+//!   accepted.
 //! - [`EndCause`], [`FailureCause`] (`cause`): why something ended, as values.
 //!
-//! How a message stays whole on its way, in short:
+//! How a message gets through safely, in short:
 //!
-//! 1. The client numbers its messages under an identity of its own (not the socket's id, which
-//!    does not exist offline) and sends one at a time until it is acknowledged.
+//! 1. The client numbers its messages under its own identity (not the socket's id, which is
+//!    undefined offline) and sends one at a time until it is acknowledged.
 //! 2. The server inserts, broadcasts in the order of ids, and only then acknowledges. A message
-//!    that it has already is acknowledged again with the stored id, and not broadcast again.
+//!    that it already has is acknowledged again with the stored id, and not broadcast again.
 //! 3. Every delivery names the one before it in the same stream. A client that misses a link of
-//!    this chain asks for what came after the last message it handled, page by page, and is
-//!    joined to the live stream in the same breath as the last page is sent.
-//! 4. With [`RecoveryMode`], a session whose connection was lost waits for its client, and what is
-//!    meant for it waits too: see `squall-recovery`.
+//!    this chain requests what came after the last message it handled, page by page; it joins the
+//!    live stream in the same atomic step in which the last page is sent.
+//! 4. With [`RecoveryMode`], a session whose connection was lost waits for its client, and so do
+//!    its messages: see `squall-recovery`.
 //!
-//! With several servers (`cluster`), a broker ([`serve_broker`]) stands in the place of the
-//! database, and each server sends out and acknowledges what comes back to it in the broker's log.
-//! So all of this stays true when a client moves on to another server.
+//! With several servers (`cluster`), a broker ([`serve_broker`]) takes the place of the database,
+//! and each server sends out and acknowledges what comes back to it in the broker's log. So all of
+//! this stays true when a client moves on to another server.
 
 #![forbid(unsafe_code)]
 
@@ -69,6 +70,6 @@ pub use storage::{Database, Inserted, NewMessage, StorageError, StoredMessage};
 pub use termination::Termination;
 pub use tokens::{SECRET_MIN, Tokens};
 
-/// Is told everything that happens, at the moment it happens. It is called from inside the
-/// program, sometimes with a lock held: it must not block and must not call back into this crate.
+/// Called with everything that happens, as it happens. It is called from inside the program,
+/// sometimes with a lock held: it must not block and must not call back into this crate.
 pub type Observer<E> = Arc<dyn Fn(E) + Send + Sync>;

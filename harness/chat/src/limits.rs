@@ -1,7 +1,7 @@
-//! How much is listened to.
+//! How much is accepted.
 
-/// The limits of what the server listens to. What is beyond them is refused, with the limit in the
-/// answer. Lengths are bytes of UTF-8.
+/// The limits on what the server accepts. What exceeds them is refused, with the limit in the
+/// answer. Lengths are in bytes of UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest name or nickname of a user, and the longest name of a room.
@@ -12,9 +12,9 @@ pub struct Limits {
     pub content: usize,
     /// The longest tag or client offset.
     pub identity: usize,
-    /// The most bytes of messages in one page of a catch-up (one message may exceed it alone).
+    /// The most bytes of messages in one page of a catch-up (a single message may exceed it).
     pub page_bytes: usize,
-    /// How many messages a session may send in a second, over time. One that goes on sending ten
+    /// How many messages a session may send per second, over time. One that goes on sending ten
     /// times as many is disconnected.
     pub rate: u32,
     /// How many it may send at once.
@@ -36,7 +36,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Says what is wrong with a name, if anything is.
+    /// Says what is wrong with a name, if anything.
     pub(crate) fn check_name(&self, what: &str, name: &str) -> Result<(), String> {
         let (length, most) = (name.len(), self.name);
         match (1..=most).contains(&length) {

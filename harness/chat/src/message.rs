@@ -1,36 +1,36 @@
 //! What a user can say, and to whom. A message has an audience and a kind.
 //!
 //! The audience is a room, because in Socket.IO everything is a room: besides the rooms that users
-//! join there is one of everybody ([`EVERYBODY`]), and one for each user ([`room_of`]). Without
-//! `echo`, a message is for everybody in its room but its sender.
+//! join there is one of all users ([`EVERYBODY`]), and one for each user ([`room_of`]). Without
+//! `echo`, a message is for everyone in its room except its sender.
 //!
-//! The kind decides what is promised. [`MessageKind::Typing`] is worth nothing a second later: it
-//! is sent to those who are there, once, or not at all. Everything else is stored, and delivered as
-//! the server's and the client's modes say.
+//! The kind decides what is promised. [`MessageKind::Typing`] is worthless a second later: it is
+//! sent once to the sessions that are there, or not at all. Everything else is stored, and
+//! delivered as the server's and the client's modes say.
 
 use crate::limits::Limits;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The room of everybody in a namespace.
+/// The room of all users in a namespace.
 pub const EVERYBODY: &str = "*";
 
-/// The namespace that everybody is in who asks for no other.
+/// The namespace of clients that ask for no other.
 pub const ROOT: &str = "/";
 
-/// Begins the name of a user's own room.
+/// The prefix of the name of a user's own room.
 const PRIVATE: char = '@';
 
-/// Stands between a namespace and a room.
+/// The separator between a namespace and a room.
 const IN_NAMESPACE: char = '#';
 
-/// The room in which a user is alone: for private messages.
+/// The room that only this user is in: for private messages.
 pub fn room_of(user: &str) -> String {
     format!("{PRIVATE}{user}")
 }
 
-/// The name by which the database knows a room of this namespace.
+/// The name of a room of this namespace in the database.
 pub fn full_name(namespace: &str, room: &str) -> String {
     match namespace {
         ROOT => room.to_owned(),
@@ -38,7 +38,7 @@ pub fn full_name(namespace: &str, room: &str) -> String {
     }
 }
 
-/// The name by which those inside its namespace know a room.
+/// The name of a room inside its namespace.
 pub(crate) fn local_name(full: &str) -> &str {
     parts(full).1
 }
@@ -49,8 +49,8 @@ pub(crate) fn namespace_of(full: &str) -> &str {
 }
 
 /// The namespace and the local name in a room's full name. A user's name, and so the user's own
-/// room, may have any character in it; what stands before the first separator is a namespace only
-/// if it looks like one.
+/// room, may contain any character; what precedes the first separator is a namespace only if it
+/// looks like one.
 fn parts(full: &str) -> (&str, &str) {
     match full.split_once(IN_NAMESPACE) {
         Some((namespace, room)) if namespace.starts_with(ROOT) => (namespace, room),
@@ -58,49 +58,48 @@ fn parts(full: &str) -> (&str, &str) {
     }
 }
 
-/// Something that a user says.
+/// Something said by a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The room that it is for.
+    /// The room it is for.
     pub room: String,
     /// Whether it is for its sender too.
     pub echo: bool,
-    /// What it is.
+    /// Its kind.
     pub kind: MessageKind,
-    /// The sender wants to be called this from here on. No two users of a namespace have the same
-    /// nickname.
+    /// The sender's nickname from here on. No two users of a namespace have the same nickname.
     pub nickname: Option<String>,
-    /// What it says.
+    /// Its content.
     pub content: Content,
 }
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MessageKind {
-    /// Something said, in words or bytes.
+    /// Something said, in text or bytes.
     #[default]
     Message,
-    /// The sender enters the room, which is told. What was said there before is not for it.
+    /// The sender enters the room, which is announced. The room's earlier messages are not for it.
     Join,
-    /// The sender leaves the room, which is told.
+    /// The sender leaves the room, which is announced.
     Leave,
-    /// The sender is typing. Sent once to those who are there, never stored, never repeated, not
-    /// even kept until there is a connection: Socket.IO calls this volatile.
+    /// The sender is typing. Sent once to the sessions that are there, never stored, never
+    /// repeated, not even kept until there is a connection: Socket.IO calls this volatile.
     Typing,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Words.
+    /// Text.
     Text(String),
     /// Bytes.
     Binary(Vec<u8>),
 }
 
 impl Message {
-    /// A message to a room, its sender included.
+    /// A message to a room, including its sender.
     pub fn to_room(room: impl Into<String>, content: impl Into<Content>) -> Self {
         Message {
             room: room.into(),
@@ -111,12 +110,12 @@ impl Message {
         }
     }
 
-    /// A message to everybody in the namespace, its sender included.
+    /// A message to everyone in the namespace, including its sender.
     pub fn to_all(content: impl Into<Content>) -> Self {
         Message::to_room(EVERYBODY, content)
     }
 
-    /// A message to everybody in the namespace but its sender.
+    /// A message to everyone in the namespace except its sender.
     pub fn to_others(content: impl Into<Content>) -> Self {
         Message {
             echo: false,
@@ -156,7 +155,7 @@ impl Content {
         self.as_bytes().len()
     }
 
-    /// Its bytes, those of UTF-8 if it is words.
+    /// Its bytes; for text, in UTF-8.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             Content::Text(text) => text.as_bytes(),
@@ -164,7 +163,7 @@ impl Content {
         }
     }
 
-    /// A content of the same sort that says nothing.
+    /// An empty content of the same sort.
     pub(crate) fn emptied(&self) -> Content {
         match self {
             Content::Text(_) => Content::Text(String::new()),
@@ -173,7 +172,7 @@ impl Content {
     }
 }
 
-/// Words as they are; bytes as their number and their digest.
+/// Text as it is; bytes as their length and digest.
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -213,7 +212,7 @@ impl From<Vec<u8>> for Content {
     }
 }
 
-/// In JSON, words are a string and bytes are nothing: they travel behind the JSON.
+/// In JSON, text is a string and bytes are null: they travel after the JSON.
 impl Serialize for Content {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -232,7 +231,7 @@ impl<'de> Deserialize<'de> for Content {
     }
 }
 
-/// Says what is wrong with the name of a room that users join, if anything is.
+/// Says what is wrong with the name of a room that users join, if anything.
 pub(crate) fn check_room(name: &str, limits: &Limits) -> Result<(), String> {
     limits.check_name("a room's name", name)?;
     if name.starts_with([PRIVATE, '*']) || name.contains(IN_NAMESPACE) {
@@ -244,7 +243,7 @@ pub(crate) fn check_room(name: &str, limits: &Limits) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether everybody in the namespace may write to the room without being in it.
+/// Whether everyone in the namespace may write to the room without being in it.
 pub(crate) fn is_open(room: &str, limits: &Limits) -> bool {
     let user = room.strip_prefix(PRIVATE);
     room == EVERYBODY || user.is_some_and(|user| limits.check_name("user", user).is_ok())
@@ -269,7 +268,7 @@ mod tests {
         }
     }
 
-    /// What was sent to a user called `ann#lobby` seemed to be said in the lobby.
+    /// What was sent to a user called `ann#lobby` seemed to have been said in the lobby.
     #[test]
     fn the_own_room_of_a_user_is_not_taken_for_another_because_of_the_name() {
         for namespace in [ROOT, "/other"] {

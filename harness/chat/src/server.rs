@@ -1,21 +1,21 @@
-//! The chat's server: accepts connections, lets clients in, hands their messages to the exchange.
+//! The chat's server: accepts connections, admits clients, hands their messages to the exchange.
 //!
-//! It is one current program with nothing global: several servers can live in one process, and
+//! It is one concurrent program without global state: several servers can live in one process, and
 //! when the future of [`serve`] ends or is dropped, every connection ends and the database is
-//! closed. socketioxide keeps a websocket in a task of its own; those end through
+//! closed. socketioxide keeps a WebSocket in a separate task; those end through
 //! [`guard`](self::guard).
 //!
 //! What comes from outside is not trusted. Names, rooms, offsets and lengths are checked, a client
-//! that sends something else gets told so, and the number of connections is limited, in all and for
-//! each address. A connection that cannot be written to for twice `ping_interval` plus
-//! `ping_timeout` is closed, as is one whose request has a body that takes longer than that, or
-//! that sends no request in that time and in 100 s. What one session may send is limited in length
-//! and number ([`Limits`](crate::Limits)), and what waits for it to read in bytes ([`Budget`]).
+//! that sends anything else is told so, and the number of connections is limited, in total and per
+//! address. A connection that cannot be written to for twice `ping_interval` plus `ping_timeout` is
+//! closed, as is one whose request has a body that takes longer than that, or that sends no request
+//! in that time and in 100 s. What one session may send is limited in length and number
+//! ([`Limits`](crate::Limits)), and what waits for it to read, in bytes ([`Budget`]).
 //!
 //! How soon a dead client is noticed: engine.io's heartbeat sends a ping every `ping_interval` and
-//! waits `ping_timeout` for a pong. rust_socketio sends one pong unasked when it connects, which
-//! engineioxide keeps as credit, so with this client it takes up to twice the interval plus the
-//! time-out.
+//! waits `ping_timeout` for a pong. rust_socketio sends one unsolicited pong when it connects,
+//! which engineioxide keeps as credit, so with this client it takes up to twice the interval plus
+//! the timeout.
 
 mod door;
 mod event;
@@ -76,29 +76,28 @@ use tokio::time::{sleep, timeout};
 
 /// How long a server that shuts down waits for its connections to close.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How long a client may be in no namespace, at most. socketioxide keeps what belongs to it for as
-/// long, also when the client is gone.
+/// How long a client may be in no namespace, at most. socketioxide keeps its data for as long, even
+/// if the client is gone.
 const STRANGER: Duration = Duration::from_secs(45);
 /// How long a client that is in no namespace any more, or was refused, has to close its connection,
 /// at most.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// How long a connection may wait for its next request, or its first, at least: longer than HTTP
-/// clients keep one for it, reqwest for 90 s, and they open some that they need only later. A
-/// request on a connection that is closed under its hands is lost, and a polling client's session
-/// with it.
+/// How long a connection may wait for its first or next request, at least: longer than HTTP clients
+/// keep idle connections (reqwest: 90 s); they also open some that they only need later. If a
+/// connection is closed just as a request is sent on it, the request is lost, and a polling
+/// client's session with it.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// How long to wait before accepting again when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Why a server or a broker ended, other than by being told to.
+/// Why a server or broker ended, other than on request.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The options contradict themselves.
+    /// The options contradict each other.
     #[error("ping_interval and ping_timeout must be at least one millisecond")]
     Heartbeat,
-    /// The database could not be opened, or failed in a way that does not pass
-    /// ([`StorageError::may_pass`]).
+    /// The database could not be opened, or failed for good ([`StorageError::may_pass`]).
     #[error("the database failed, and with it the server: {0}")]
     Storage(#[from] StorageError),
 }
@@ -108,8 +107,8 @@ pub enum ServeError {
 ///
 /// # Errors
 ///
-/// [`ServeError::Storage`] if the database cannot be opened, or fails later, other than for a
-/// while; [`ServeError::Heartbeat`] if the heartbeat's times are too short to be times.
+/// [`ServeError::Storage`] if the database cannot be opened, or later fails for good;
+/// [`ServeError::Heartbeat`] if the heartbeat's times are too short to be usable.
 pub async fn serve(
     listener: TcpListener,
     database: &Path,
@@ -151,7 +150,7 @@ pub async fn serve(
         () = &mut shutdown => return Ok(()),
         begun = storage::begin(tell, begin) => begun?,
     };
-    // Every connection holds a receiver; they end when this sender is dropped.
+    // Every connection holds a receiver, and ends when this sender is dropped.
     let (alive, _) = watch::channel(());
 
     let outcome = tokio::select! {
@@ -164,7 +163,7 @@ pub async fn serve(
         never = doorway.0.tell_roster() => match never {},
         never = doorway.0.work() => match never {},
     };
-    // What has arrived is done, whatever becomes of its answer.
+    // What has arrived is carried out, whatever becomes of its answer.
     doorway.0.finish();
     say_goodbye(&io, &doorway.0).await;
     drop(alive);
@@ -176,7 +175,7 @@ pub async fn serve(
         .map_err(ServeError::Storage)
 }
 
-/// Socket.IO and a page for those who come with a browser.
+/// Socket.IO, and a page for browsers.
 fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter>, Router) {
     let options = &shared.options;
     let max_message = usize::try_from(options.max_payload).unwrap_or(usize::MAX);
@@ -216,13 +215,13 @@ fn build(shared: &Arc<Shared>, sessions: &Sessions) -> (SocketIo<RecoveryAdapter
     )
 }
 
-/// How long a connection may do nothing, unless it waits for its next request.
+/// How long a connection may be stuck, other than waiting for its next request.
 fn patience(options: &ServerOptions) -> Duration {
     let heartbeat = options.ping_interval.saturating_add(options.ping_timeout);
     heartbeat.saturating_mul(2)
 }
 
-/// Accepts connections for ever.
+/// Accepts connections forever.
 async fn accept(
     listener: TcpListener,
     app: Router,
@@ -237,7 +236,7 @@ async fn accept(
         .auto_date_header(false);
     let origins = Arc::new(options.origins.clone());
     let places = Places::new(options.max_connections, options.max_connections_per_address);
-    // Plain HTTP connections end with this set; upgraded ones leave it and are on their own.
+    // Plain HTTP connections end with this set; upgraded ones leave it.
     let mut connections = JoinSet::new();
     loop {
         let place = places.one_of_all().await;
@@ -247,7 +246,7 @@ async fn accept(
                 let Some(place) = places.take(place, peer.ip()) else {
                     continue;
                 };
-                // Without it, Nagle's algorithm holds small packets back; a failure costs only
+                // Nagle's algorithm would hold back small packets; failing to disable it only costs
                 // time.
                 let _ = stream.set_nodelay(true);
                 let wire = shared.lines.wire(peer.ip());
@@ -279,11 +278,10 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     )
 }
 
-/// Ends every connection. Socket.IO's own clients connect again when they lose one; rust_socketio
-/// does not notice, so there is an event for it. `io.close()` waits for peers that have stopped
-/// reading.
+/// Ends every connection. Socket.IO's own clients reconnect when they lose one; rust_socketio does
+/// not notice, so there is an event for it. `io.close()` waits for peers that have stopped reading.
 async fn say_goodbye(io: &SocketIo<RecoveryAdapter>, shared: &Shared) {
     shared.part();
-    // Who does not take the goodbye in this time loses the connection with the process.
+    // A client that does not accept the goodbye in this time loses the connection with the process.
     let _ = timeout(FAREWELL, io.close()).await;
 }

@@ -1,12 +1,11 @@
 //! Where messages are kept: one SQLite table, as in Socket.IO's chat tutorial, plus sender, room,
-//! kind and time. Who is in which room, and who has which nickname, is told by messages too.
+//! kind and time. Messages also record who is in which room, and who has which nickname.
 //!
-//! The id that SQLite gives a row is the message's place in the order of everything, so exactly one
+//! The id that SQLite gives a row is the message's place in the overall order, so exactly one
 //! process may hand out ids: the database is opened in exclusive locking mode, and a second process
-//! is turned away at once. Every insert is its own transaction, or a part of one that was begun,
-//! and on disk when that is committed (`synchronous = FULL`). Calls run inline, without a pool of
-//! threads: one commit is short, and with no `await` around it the order of commits is the order of
-//! broadcasts.
+//! is rejected at once. Every insert is a transaction, or part of one already begun, and is on disk
+//! when that is committed (`synchronous = FULL`). Calls run inline, without a thread pool: a commit
+//! is short, and with no `await` around it the order of commits is the order of broadcasts.
 //!
 //! Left out: deleting and editing messages, migration from other layouts.
 
@@ -42,8 +41,8 @@ const LAYOUT: &str = "
     PRAGMA user_version = 3;
 ";
 
-/// In the second layout a client offset belonged to one message of all users. The namespace is as
-/// [`namespace_of`] has it.
+/// In the second layout a client offset belonged to one message among all users. The namespace is
+/// as [`namespace_of`] returns it.
 const FROM_VERSION_2: &str = "
     DROP INDEX messages_by_room;
     DROP INDEX memberships;
@@ -61,7 +60,7 @@ const COPY_FROM_VERSION_2: &str = "
 const COLUMNS: &str =
     "id, client_offset, content, sender, room, echo, kind, nickname, sent_at_ms, namespace";
 
-/// The columns but the first, as [`NewMessage::values`] names them.
+/// The columns except the first, as [`NewMessage::values`] names them.
 const VALUES: &str =
     ":client_offset, :content, :sender, :room, :echo, :kind, :nickname, :sent_at_ms, :namespace";
 
@@ -72,7 +71,7 @@ pub struct Database {
     path: PathBuf,
 }
 
-/// A [`Content`] as a whole, in JSON alone.
+/// A [`Content`] entirely in JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Content", rename_all = "kebab-case")]
 enum WholeContent {
@@ -80,10 +79,10 @@ enum WholeContent {
     Binary(Vec<u8>),
 }
 
-/// A message that has no id yet.
+/// A message without an id yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewMessage {
-    /// The message's identity on the client, by which a retry is recognised.
+    /// The message's identity on the client, by which retries are recognised.
     pub client_offset: Option<String>,
     /// The sender's name.
     pub sender: String,
@@ -91,14 +90,14 @@ pub struct NewMessage {
     pub room: String,
     /// Whether it is for its sender too.
     pub echo: bool,
-    /// What it is.
+    /// Its kind.
     pub kind: MessageKind,
     /// The sender's new nickname.
     pub nickname: Option<String>,
-    /// What it says.
+    /// Its content.
     #[serde(with = "WholeContent")]
     pub content: Content,
-    /// When it arrived, in milliseconds of the Unix epoch.
+    /// When it arrived, in milliseconds since the Unix epoch.
     pub sent_at_ms: i64,
 }
 
@@ -120,7 +119,7 @@ pub enum Inserted {
     Duplicate(i64),
 }
 
-/// Why the database could not do what it was asked.
+/// Why the database could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// Another process has it.
@@ -140,7 +139,7 @@ pub enum StorageError {
         /// The version it claims.
         found: i64,
     },
-    /// A client offset came twice, with different messages.
+    /// A client offset was used twice, for different messages.
     #[error(
         "client offset {0:?} was used for another message before; a client offset must never be \
          used twice"
@@ -149,7 +148,7 @@ pub enum StorageError {
     /// The file of sessions cannot be written.
     #[error(transparent)]
     Sessions(#[from] squall_recovery::StorageError),
-    /// A server's copy of the messages has more of them than the broker.
+    /// A server's copy of the messages holds more of them than the broker.
     #[error(
         "{} has messages up to {ours}, and the broker has none above {brokers}: it is no copy of the \
          broker's; choose another file, or remove it to copy them all again", path.display()
@@ -174,7 +173,7 @@ pub enum StorageError {
 
 impl StorageError {
     /// Whether the same may succeed later: the disk is full, or reports an error. What failed is
-    /// not in the database, and the database is as good as before.
+    /// not in the database, which is otherwise unaffected.
     pub fn may_pass(&self) -> bool {
         let Self::Sqlite { source, .. } = self else {
             return false;
@@ -185,8 +184,8 @@ impl StorageError {
         )
     }
 
-    /// Whether a server that could not begin because of it can later: the same, and of its sessions
-    /// too.
+    /// Whether a server that could not start because of it can start later: as above, and for its
+    /// sessions too.
     fn lets_begin_later(&self) -> bool {
         match self {
             Self::Sessions(error) => error.may_pass(),
@@ -195,8 +194,8 @@ impl StorageError {
     }
 }
 
-/// Begins what needs the files of a server. A disk that is full or fails may have room or work
-/// again; so that is told and tried again, until it succeeds.
+/// Starts what needs the files of a server. A disk that is full or fails may recover; so a failure
+/// is reported and retried until it succeeds.
 pub(crate) async fn begin<T>(
     tell: impl Fn(String),
     mut begin: impl FnMut() -> Result<T, StorageError>,
@@ -210,7 +209,7 @@ pub(crate) async fn begin<T>(
     }
 }
 
-/// How long a server that could not begin waits before it tries again.
+/// How long a server that could not start waits before it retries.
 const BEGIN_AGAIN: Duration = Duration::from_millis(200);
 
 impl Database {
@@ -219,7 +218,7 @@ impl Database {
     /// # Errors
     ///
     /// [`StorageError::InUse`] if another process has it, [`StorageError::Layout`] if it holds
-    /// something else, [`StorageError::Sqlite`] for all that can go wrong with files.
+    /// something else, [`StorageError::Sqlite`] for anything else that can go wrong with files.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         let failed = |source| Self::error(path, source);
         let connection = open_exclusively(path).map_err(failed)?;
@@ -275,7 +274,7 @@ impl Database {
         Ok(())
     }
 
-    /// Complains if there are more messages than the broker has, so that this is no copy of them.
+    /// Fails if there are more messages than the broker has, so that this is not a copy of them.
     ///
     /// # Errors
     ///
@@ -292,22 +291,20 @@ impl Database {
         }
     }
 
-    /// From now on nothing is on disk before [`commit`](Self::commit), and then all of it.
+    /// From now on nothing is on disk until [`commit`](Self::commit), and then all of it.
     pub(crate) fn begin(&self) -> Result<(), StorageError> {
         self.execute("BEGIN")
     }
 
-    /// Ends what [`begin`](Self::begin) began; see [`roll_back`](Self::roll_back) for when that
-    /// fails.
+    /// Ends what [`begin`](Self::begin) began; if it fails, see [`roll_back`](Self::roll_back).
     pub(crate) fn commit(&self) -> Result<(), StorageError> {
         self.execute("COMMIT")
     }
 
-    /// Stores nothing of what there was since [`begin`](Self::begin), if that has not happened
-    /// already.
+    /// Discards everything since [`begin`](Self::begin), if that has not happened already.
     pub(crate) fn roll_back(&self) {
         if !self.connection.is_autocommit() {
-            // If it fails, the transaction is over: SQLite has rolled it back.
+            // If this fails, the transaction has ended: SQLite has rolled it back.
             drop(self.execute("ROLLBACK"));
         }
     }
@@ -316,8 +313,8 @@ impl Database {
         (self.connection.execute_batch(sql)).map_err(|source| Self::error(&self.path, source))
     }
 
-    /// Stores a message, unless its client offset says that it is stored already. Each user has
-    /// client offsets of its own.
+    /// Stores a message, unless its client offset shows that it is stored already. Each user has
+    /// separate client offsets.
     ///
     /// # Errors
     ///
@@ -345,8 +342,7 @@ impl Database {
             })
     }
 
-    /// The id of the message that is stored under the same client offset, if it is the same
-    /// message.
+    /// The id of the message stored under the same client offset, if it is the same message.
     ///
     /// # Errors
     ///
@@ -371,7 +367,7 @@ impl Database {
     }
 
     /// The first `limit` messages for this reader in these rooms whose id is greater than `offset`,
-    /// ascending. Of each room only what has come since the id beside its name.
+    /// ascending. For each room, only those from the id beside its name on.
     ///
     /// # Errors
     ///
@@ -384,7 +380,7 @@ impl Database {
         limit: usize,
     ) -> Result<Vec<StoredMessage>, StorageError> {
         // One walk along the index per room, then a merge: the cost is that of the answer, not of
-        // everything that other rooms have talked about meanwhile.
+        // everything said in other rooms meanwhile.
         let sql = format!(
             "SELECT {COLUMNS} FROM messages WHERE room = :room AND id >= :first
              AND (echo OR sender <> :reader) ORDER BY id LIMIT :limit"
@@ -428,7 +424,7 @@ impl Database {
             .collect())
     }
 
-    /// Whether somebody else has this nickname in the namespace to which the room belongs.
+    /// Whether another user has this nickname in the room's namespace.
     ///
     /// # Errors
     ///
@@ -473,7 +469,7 @@ impl Database {
         self.select(&sql, named_params! { ":offset": offset, ":limit": limit })
     }
 
-    /// The message of this id, if there is one.
+    /// The message with this id, if there is one.
     ///
     /// # Errors
     ///
@@ -492,7 +488,7 @@ impl Database {
         self.select(&format!("SELECT {COLUMNS} FROM messages ORDER BY id"), &[])
     }
 
-    /// The highest id there is; zero if there is none.
+    /// The highest id in use; zero if there is none.
     ///
     /// # Errors
     ///
@@ -506,7 +502,7 @@ impl Database {
     }
 
     /// Writes everything into the one file and releases it. Dropping does the same, but cannot
-    /// tell what went wrong.
+    /// report what went wrong.
     ///
     /// # Errors
     ///
@@ -543,7 +539,7 @@ impl Database {
 }
 
 /// Opens a file for this process alone: takes the exclusive lock now, not at the first write, and
-/// keeps it. Without a busy time-out: SQLite would wait by blocking the thread.
+/// keeps it. Without a busy timeout: SQLite would block the thread while waiting.
 pub(crate) fn open_exclusively(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::ZERO)?;

@@ -1,15 +1,14 @@
-//! How a server hears that it should end: SIGTERM or SIGINT (Ctrl-C), from a `signalfd(2)`.
+//! How a server learns that it should end: SIGTERM or SIGINT (Ctrl-C), from a `signalfd(2)`.
 //!
-//! `tokio::signal` has one set of handlers for the whole process, and every runtime in it hears
-//! every signal. A signalfd belongs to who opened it, and nothing runs in the middle of anything
-//! else.
+//! `tokio::signal` has one set of handlers for the whole process, and every runtime in it sees
+//! every signal. A signalfd belongs to whoever opened it, and nothing is interrupted.
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io;
 use tokio::io::unix::AsyncFd;
 
-/// The requests of the operating system to end.
+/// The operating system's requests to end.
 #[derive(Debug)]
 pub struct Termination {
     signals: AsyncFd<SignalFd>,
@@ -42,7 +41,7 @@ impl Termination {
     }
 
     /// Completes at the first signal. A descriptor that cannot be read any more counts as one:
-    /// nobody could end such a server in good order.
+    /// otherwise such a server could never be ended cleanly.
     pub async fn requested(self) {
         while let Ok(mut ready) = self.signals.readable().await {
             match self.signals.get_ref().read_signal() {

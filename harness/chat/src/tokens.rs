@@ -1,9 +1,9 @@
-//! Signed tokens: how a server can know who its users are without asking anybody.
+//! Signed tokens: how a server can know its users without asking another service.
 //!
-//! A token is a claim and a signature, in base64url, with a dot in between. The claim is JSON: who,
-//! in which rooms, until when. The signature is HMAC-SHA-256 (RFC 2104) of the claim's base64url
-//! under a secret that only those know who issue tokens and those who check them. Whoever has the
-//! token is the user: it belongs into HTTPS.
+//! A token is a claim and a signature, in base64url, separated by a dot. The claim is JSON: who, in
+//! which rooms, until when. The signature is HMAC-SHA-256 (RFC 2104) of the claim's base64url under
+//! a secret shared only by those who issue tokens and those who check them. The bearer of the token
+//! is the user: send it only over HTTPS.
 
 use crate::admission::{Authenticate, Guest};
 use base64::Engine;
@@ -14,7 +14,7 @@ use sha2::Sha256;
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The shortest secret: as many bytes as the signature has.
+/// The shortest secret: as long as the signature.
 pub const SECRET_MIN: usize = 32;
 
 /// Issues tokens and checks them.
@@ -29,7 +29,7 @@ struct Claim {
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rooms: Option<BTreeSet<String>>,
-    /// In seconds of the Unix epoch.
+    /// In seconds since the Unix epoch.
     until: u64,
 }
 
@@ -41,7 +41,7 @@ impl Tokens {
         (secret.len() >= SECRET_MIN).then_some(Self { signer })
     }
 
-    /// A token for this user, who may be in these rooms (none: in all), until then.
+    /// A token for this user, who may be in these rooms (none: all) until then.
     #[must_use]
     pub fn issue(&self, name: &str, rooms: Option<BTreeSet<String>>, until: SystemTime) -> String {
         let claim = Claim {
@@ -55,7 +55,7 @@ impl Tokens {
         format!("{claim}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// Lets in whoever shows a token of these, as the user for whom it was issued.
+    /// Admits clients that show one of these tokens, as the user for whom it was issued.
     #[must_use]
     pub fn authenticate(self) -> Authenticate {
         Authenticate::new(move |guest| self.check(guest, SystemTime::now()))
@@ -68,7 +68,7 @@ impl Tokens {
         let invalid = || "token: it was not issued by this server".to_owned();
         let (claim, signature) = token.split_once('.').ok_or_else(invalid)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| invalid())?;
-        // In the same time whichever byte is wrong.
+        // In constant time, whichever byte is wrong.
         (self.signed(claim).verify_slice(&signature)).map_err(|_| invalid())?;
         let claim = URL_SAFE_NO_PAD.decode(claim).map_err(|_| invalid())?;
         let Claim { name, rooms, until } = serde_json::from_slice(&claim).map_err(|_| invalid())?;
@@ -155,8 +155,8 @@ mod tests {
             let mut bytes = token.clone().into_bytes();
             bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            // The last letter of a base64 text has bits that mean nothing; the decoder wants them
-            // to be zero.
+            // The last letter of a base64 text has unused bits; the decoder requires them to be
+            // zero.
             assert!(
                 check("alice", Some(changed.clone()), HOUR / 2).is_err(),
                 "{changed}"

@@ -1,38 +1,40 @@
 //! What server and client say to each other: the events of the chat's namespaces and their
-//! payloads. All are JSON, but for the `binary message` (see [`frame`](crate::frame)).
+//! payloads. All are JSON, except the `binary message` (see [`frame`](crate::frame)).
 //!
 //! | event | direction | payload |
 //! |---|---|---|
 //! | CONNECT's `auth` | client → server | [`Login`] |
-//! | `ready` | server → client | [`Ready`]: the first event but for what a recovered session has missed; the client says nothing before it |
+//! | `ready` | server → client | [`Ready`]: the client says nothing before it |
 //! | `chat message` | client → server | [`Submission`], acknowledged with a [`Receipt`] if asked |
 //! | `chat message` | server → client | [`Delivery`] |
 //! | `binary message` | client → server | a frame of a [`Submission`]; answered with a `receipt` |
 //! | `binary message` | server → client | a frame of a [`Delivery`] |
 //! | `receipt` | server → client | [`Receipt`], where Socket.IO's acknowledgements do not work |
 //! | `typing` | server → client | [`Typing`] |
-//! | `piece` | client → server | [`PieceRequest`]: more of a content that was told of by its length |
+//! | `piece` | client → server | [`PieceRequest`]: more of a content announced by its length |
 //! | `piece` | server → client | a frame of a [`Piece`] |
 //! | `sync` | client → server | [`SyncRequest`] |
-//! | `give up` | client → server | nothing: the client closes this connection, and means to come back |
+//! | `give up` | client → server | nothing: it closes this connection, but intends to come back |
 //! | `synced` | server → client | [`Synced`]: the end of a page |
 //! | `beat` | server → client | [`Beat`]: once per ping interval |
-//! | `roster` | server → client | [`Roster`]: who is online, the whole or what has changed |
-//! | `who` | client → server | nothing: the client has missed a change, and wants the whole `roster` |
-//! | `stopping` | server → client | [`Stopping`]: the server ends this connection because it stops; come back |
+//! | `roster` | server → client | [`Roster`]: who is online, in whole or just the changes |
+//! | `who` | client → server | nothing: it has missed a change, and wants the whole `roster` |
+//! | `stopping` | server → client | [`Stopping`]: it shuts down and disconnects; come back |
 //! | `refused` | server → client | [`Refused`]: something could not be accepted |
 //!
-//! A catch-up is *pulled* by a client that says so ([`Login::pages`]): the server answers a `sync`
-//! with one page and waits for the next request. The client's own pace keeps the page below the
-//! server's queue of 128 packets, and a page that got lost is asked for again. To others, page
-//! after page is sent as they read. Pulled, too, is a content of more than [`WHOLE`] bytes, piece
-//! by piece, by a client that says it can ([`Login::pieces`]): whatever a slow link carries, the
+//! `ready` is the first event, except for what a recovered session has missed.
+//!
+//! A catch-up is *pulled* by a client that says it does so ([`Login::pages`]): the server answers a
+//! `sync` with one page and waits for the next request. The client's own pace keeps the page below
+//! the server's queue of 128 packets, and a lost page is requested again. Other clients are sent
+//! page after page as they read. A content of more than [`WHOLE`] bytes is also pulled, piece by
+//! piece, by a client that says it can ([`Login::pieces`]): whatever a slow link carries, the
 //! heartbeat gets its turn.
 //!
-//! Engine.IO's limit remains: what *one* packet takes on its way must be less than the server's
-//! ping time-out, which is the same for all clients. That is so for [`WHOLE`] bytes downwards, and
-//! for the longest message ([`Limits::content`]) upwards, on a link of 26 kbit/s with the default
-//! of 20 s; on a slower one, or with shorter time-outs, such a message never arrives.
+//! Engine.IO's limit remains: *one* packet must take less time on its way than the server's ping
+//! timeout, which is the same for all clients. On a link of 26 kbit/s with the default of 20 s,
+//! this holds for [`WHOLE`] bytes downwards, and for the longest message ([`Limits::content`])
+//! upwards; on a slower link, or with a shorter timeout, such a message never arrives.
 
 #[cfg(test)]
 mod fuzz;
@@ -48,32 +50,32 @@ use squall_recovery::Refusal;
 pub(crate) const READY: &str = "ready";
 /// The name of a message, in both directions.
 pub(crate) const CHAT_MESSAGE: &str = "chat message";
-/// The name of a message that says something in bytes, in both directions.
+/// The name of a message with binary content, in both directions.
 pub(crate) const BINARY_MESSAGE: &str = "binary message";
 /// The name of the receipt for such a message.
 pub(crate) const RECEIPT: &str = "receipt";
 /// The name of a request for a piece of a large content, and of the piece.
 pub(crate) const PIECE: &str = "piece";
-/// The name of a sign that somebody is typing.
+/// The name of a typing notice.
 pub(crate) const TYPING: &str = "typing";
 /// The name of a request for what was missed.
 pub(crate) const SYNC: &str = "sync";
-/// The name of the event by which a client lets go of a connection and not of its session.
+/// The name of the event by which a client gives up a connection but not its session.
 pub(crate) const GIVE_UP: &str = "give up";
 /// The name of the event that ends a page.
 pub(crate) const SYNCED: &str = "synced";
 /// The name of the sign of life.
 pub(crate) const BEAT: &str = "beat";
-/// The name of what tells who is online.
+/// The name of the event that says who is online.
 pub(crate) const ROSTER: &str = "roster";
-/// The name of a request for all who are online.
+/// The name of a request for everyone who is online.
 pub(crate) const WHO: &str = "who";
-/// The name of the event by which a server that stops takes leave.
+/// The name of a server's goodbye when it shuts down.
 pub(crate) const STOPPING: &str = "stopping";
 /// The name of a refusal.
 pub(crate) const REFUSED: &str = "refused";
 
-/// How long a content may be that is sent as a whole, in bytes: 3.3 s at 40 kbit/s.
+/// The longest content that is sent whole, in bytes: 3.3 s at 40 kbit/s.
 pub(crate) const WHOLE: usize = 16 * 1024;
 
 /// Who a client is and what it has seen: the `auth` payload of Socket.IO's CONNECT packet.
@@ -89,7 +91,7 @@ pub(crate) struct Login {
     /// Whether it asks for a large content piece by piece.
     #[serde(default)]
     pub(crate) pieces: bool,
-    /// What shows that it is that user, to a server that wants to know.
+    /// Proof that it is that user, for a server that asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
     /// Whether it asks for each page of a catch-up. Otherwise the next one comes when the last one
@@ -101,7 +103,7 @@ pub(crate) struct Login {
     pub(crate) claim: Option<Claim>,
 }
 
-/// What a client adds that comes back: Socket.IO's connection state recovery.
+/// What a returning client adds: Socket.IO's connection state recovery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Claim {
     /// The session's private id.
@@ -112,13 +114,13 @@ pub(crate) struct Claim {
 }
 
 impl Login {
-    /// The id up to which the client has handled everything, if it tells one: a client that asks
-    /// for no pages and leaves the offset out has told nothing.
+    /// The id up to which the client has handled everything, if it says so: a client that asks for
+    /// no pages and leaves the offset out says nothing.
     pub(crate) fn handled_up_to(&self) -> Option<i64> {
         (self.pages || self.server_offset > 0).then_some(self.server_offset)
     }
 
-    /// Says what is wrong with it, if anything is.
+    /// Says what is wrong with it, if anything.
     pub(crate) fn check(&self, limits: &Limits, highest: i64) -> Result<(), String> {
         limits.check_name("the user's name", &self.name)?;
         let (count, most) = (self.rooms.len(), limits.rooms);
@@ -139,11 +141,11 @@ pub(crate) struct Ready {
     pub(crate) session: String,
     /// Whether the server repeats what was missed.
     pub(crate) catch_up: bool,
-    /// Whether messages come by themselves from now on; otherwise the first page of what was missed
-    /// comes first.
+    /// Whether messages come unasked from now on; otherwise the first page of what was missed comes
+    /// first.
     #[serde(default)]
     pub(crate) live: bool,
-    /// Whether this is a session that was there before.
+    /// Whether this is an earlier session.
     #[serde(default)]
     pub(crate) recovered: bool,
     /// Why it is not the one that the client asked for, if it asked for one.
@@ -156,9 +158,9 @@ pub(crate) struct Ready {
     pub(crate) ping_interval_ms: u64,
     /// How late a sign of life may be, in milliseconds.
     pub(crate) ping_timeout_ms: u64,
-    /// The longest message, in bytes: the server takes no longer one.
+    /// The longest message that the server accepts, in bytes.
     pub(crate) content_max: usize,
-    /// The longest packet, in bytes: whoever sends a longer one is disconnected.
+    /// The longest packet, in bytes: a client that sends a longer one is disconnected.
     pub(crate) max_payload: u64,
 }
 
@@ -173,15 +175,15 @@ pub(crate) struct Submission {
     /// Whether it is for its sender too.
     #[serde(default = "echoed")]
     pub(crate) echo: bool,
-    /// What it is.
+    /// Its kind.
     #[serde(default)]
     pub(crate) kind: MessageKind,
     /// The sender's new nickname.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) nickname: Option<String>,
-    /// What it says.
+    /// Its content.
     pub(crate) content: Content,
-    /// The message's identity, by which a retry is recognised; none if it shall not be.
+    /// The message's identity, by which a retry is recognised; none if it should not be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_offset: Option<String>,
 }
@@ -206,7 +208,7 @@ impl Submission {
         }
     }
 
-    /// How long a packet with it is at most, in bytes, on whatever transport.
+    /// The most bytes that a packet with it can have, on any transport.
     pub(crate) fn packet_length(&self) -> u64 {
         /// The packets' types, the event's name, the number of an acknowledgement.
         const AROUND: u64 = 128;
@@ -218,7 +220,7 @@ impl Submission {
         AROUND.saturating_add(length as u64)
     }
 
-    /// Says what is wrong with it, whoever sends it, if anything is.
+    /// Says what is wrong with it, whoever sends it, if anything.
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), Rejection> {
         if let MessageKind::Join | MessageKind::Leave = self.kind {
             check_room(&self.room, limits)?;
@@ -264,7 +266,7 @@ fn echoed() -> bool {
 /// The server's acknowledgement.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Receipt {
-    /// The tag of the message that this is about.
+    /// The tag of the message it is for.
     pub(crate) tag: String,
     /// The id under which the message is stored; none if it was refused.
     pub(crate) id: Option<i64>,
@@ -278,12 +280,12 @@ pub(crate) struct Receipt {
     pub(crate) retry: bool,
 }
 
-/// A message on its way to a receiver. There are so many of these that they travel as an array,
-/// without the names of their fields: see [`Positional`].
+/// A message on its way to a receiver. There are so many of these that they travel as arrays,
+/// without field names: see [`Positional`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Positional", into = "Positional")]
 pub(crate) struct Delivery {
-    /// What it says.
+    /// Its content.
     pub(crate) content: Content,
     /// The message's id in the database.
     pub(crate) id: i64,
@@ -291,9 +293,9 @@ pub(crate) struct Delivery {
     pub(crate) room: String,
     /// The sender's name.
     pub(crate) sender: String,
-    /// When the server stored it, in milliseconds of the Unix epoch.
+    /// When the server stored it, in milliseconds since the Unix epoch.
     pub(crate) sent_at_ms: i64,
-    /// What else there is to say of it.
+    /// Anything else about it.
     pub(crate) particulars: Particulars,
 }
 
@@ -301,17 +303,17 @@ pub(crate) struct Delivery {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Particulars {
     /// The id of the message before this one in this session's stream, or the offset at which the
-    /// stream began; none if ids follow one another there. A receiver whose offset is lower has
+    /// stream began; none if the ids are consecutive there. A receiver whose offset is lower has
     /// missed something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<i64>,
-    /// What it is.
+    /// Its kind.
     #[serde(default, skip_serializing_if = "MessageKind::is_message")]
     pub(crate) kind: MessageKind,
     /// The sender's new nickname.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) nickname: Option<String>,
-    /// How many bytes the content has, if it is not here but has to be asked for.
+    /// How many bytes the content has, if it is not included but has to be requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) length: Option<usize>,
 }
@@ -322,8 +324,8 @@ impl Particulars {
     }
 }
 
-/// A [`Delivery`] in JSON: `[content, id, room, sender, sent_at_ms]`, and at the end an object of
-/// its particulars, if it has any.
+/// A [`Delivery`] in JSON: `[content, id, room, sender, sent_at_ms]`, followed by an object of its
+/// particulars, if it has any.
 #[derive(Serialize, Deserialize)]
 struct Positional(
     Content,
@@ -379,9 +381,9 @@ impl Framed for Delivery {
 pub(crate) struct PieceRequest {
     /// The message's id.
     pub(crate) id: i64,
-    /// How many bytes of it have come.
+    /// How many bytes of it have arrived.
     pub(crate) from: usize,
-    /// How many more there may be in one piece.
+    /// The most bytes that one piece may have.
     pub(crate) most: usize,
 }
 
@@ -392,7 +394,7 @@ pub(crate) struct Piece {
     pub(crate) id: i64,
     /// How many bytes of it come before this piece.
     pub(crate) from: usize,
-    /// How many bytes it has in all; zero if it is not for this client, or not any more.
+    /// How many bytes there are in total; zero if it is not for this client, or not any more.
     pub(crate) total: usize,
     /// The bytes.
     pub(crate) content: Content,
@@ -404,14 +406,14 @@ impl Framed for Piece {
     }
 }
 
-/// Somebody is typing, on its way to those who are there.
+/// A typing notice, on its way to those who are there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Typing {
     /// The room.
     pub(crate) room: String,
     /// Who.
     pub(crate) sender: String,
-    /// What the sender's client says of it.
+    /// What the sender's client says about it.
     pub(crate) content: Content,
 }
 
@@ -425,11 +427,11 @@ pub(crate) struct SyncRequest {
 /// The end of a page.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Synced {
-    /// The id of the page's last message, or the offset that was asked for if it was empty.
+    /// The id of the page's last message, or the requested offset if it was empty.
     pub(crate) previous: i64,
     /// There is nothing more for this client up to this id.
     pub(crate) upto: i64,
-    /// Whether this was the last page: from here on messages come by themselves.
+    /// Whether this was the last page: from here on messages come unasked.
     pub(crate) live: bool,
 }
 
@@ -438,7 +440,8 @@ pub(crate) struct Synced {
 pub(crate) struct Beat {
     /// The id of the last message in this session's stream; none if the session is not live.
     pub(crate) head: Option<i64>,
-    /// The version of the roster that the client should have; none if the server tells of nobody.
+    /// The version of the roster that the client should have; none if the server does not report
+    /// who is online.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) roster: Option<u64>,
 }
@@ -446,17 +449,17 @@ pub(crate) struct Beat {
 /// Who is online in the namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Roster {
-    /// The version that this changes; none if it is the whole.
+    /// The version that this changes; none if it is the whole roster.
     pub(crate) after: Option<u64>,
-    /// The version that this makes. It counts up in one connection, and says nothing about another.
+    /// The resulting version. It counts up within one connection, and means nothing on another.
     pub(crate) version: u64,
-    /// Who has come; all who are there if it is the whole.
+    /// Who has come; everyone who is there, if it is the whole roster.
     pub(crate) came: Vec<String>,
     /// Who has gone.
     pub(crate) went: Vec<String>,
 }
 
-/// "I stop. Come back when I am there again." There may be more to say of it one day.
+/// "I am shutting down. Come back when I am up again." It may get fields one day.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Stopping {}
 
@@ -467,7 +470,7 @@ pub(crate) struct Refused {
     pub(crate) reason: String,
 }
 
-/// Says what is wrong with an offset, if anything is.
+/// Says what is wrong with an offset, if anything.
 pub(crate) fn check_offset(offset: i64, highest: i64) -> Result<(), String> {
     if (0..=highest).contains(&offset) {
         return Ok(());

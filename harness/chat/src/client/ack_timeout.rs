@@ -1,15 +1,15 @@
 //! How long to wait for an acknowledgement.
 //!
-//! Whoever always waits for less than a round trip never sees an answer, and sends the same message
-//! for ever. So it goes as with TCP's segments (RFC 6298, section 5.5): twice as long after each
-//! acknowledgement that was overdue, until one comes as soon as the user thought.
+//! A client that always waits for less than a round trip never sees an answer, and sends the same
+//! message forever. So the wait behaves as for TCP's segments (RFC 6298, section 5.5): it doubles
+//! after each overdue acknowledgement, until one comes within the time the user chose.
 
 use std::time::Duration;
 
-/// The longest wait, if the user does not ask for more (RFC 6298, section 2.5: at least a minute).
+/// The longest wait, unless the user asks for more (RFC 6298, section 2.5: at least a minute).
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// It outlives connections, as the path to the server does.
+/// It outlives connections, because it depends on the path to the server, which does too.
 #[derive(Debug)]
 pub(super) struct AckTimeout {
     min: Duration,
@@ -17,7 +17,7 @@ pub(super) struct AckTimeout {
 }
 
 impl AckTimeout {
-    /// Never waits for less than `min`, and at first for no longer.
+    /// Never waits for less than `min`, and initially no longer.
     pub(super) fn new(min: Duration) -> Self {
         Self { min, current: min }
     }

@@ -1,5 +1,5 @@
-//! How long to wait before connecting again: twice as long after each failure, within bounds, and
-//! at random, so that clients that lost the same server do not all come back at the same moment.
+//! How long to wait before reconnecting: twice as long after each failure, within bounds, and
+//! random, so that clients that lost the same server do not all come back at the same moment.
 
 use rand::RngExt;
 use std::time::Duration;

@@ -1,10 +1,10 @@
-//! What carries the packets, and what else to try when it does not.
+//! What carries the packets, and what to try when that does not work.
 //!
 //! rust_socketio does not fall back by itself, and Socket.IO's own client does so only with its
-//! option `tryAllTransports`. Here it works like that option, with a memory: when the first carrier
-//! has not led to a greeting, the same attempt goes on with the second; the one that did is the
-//! first one from then on. So a client that a filter keeps from its WebSocket comes back by polling
-//! at once, and finds the WebSocket again when polling fails.
+//! option `tryAllTransports`. This works like that option, but with a memory: if the first carrier
+//! does not lead to a greeting, the same attempt continues with the second; the one that worked is
+//! the first one from then on. So a client whose WebSocket is blocked by a filter comes back by
+//! polling at once, and returns to the WebSocket when polling fails.
 
 use super::connection::Connection;
 use super::{ClientOptions, Transport};
@@ -30,8 +30,8 @@ impl Carriers {
                 (TransportType::Websocket, Some(TransportType::Polling))
             }
         };
-        // Only the HTTP client of polling wants one, and would load the system's certificates for
-        // every connection otherwise. Nothing here is encrypted.
+        // Only the HTTP client for polling needs one, and would otherwise load the system's
+        // certificates for every connection. Nothing here is encrypted.
         let tls = match transport {
             Transport::Websocket => None,
             Transport::Polling | Transport::Upgrade | Transport::WebsocketOrPolling => {
@@ -44,8 +44,8 @@ impl Carriers {
         Self { first, second, tls }
     }
 
-    /// Makes a connection that the server has greeted; each carrier has the time-out for
-    /// connecting. An error tells why it is not to be had, for each carrier.
+    /// Makes a connection that the server has greeted; each carrier gets the timeout for
+    /// connecting. An error says, for each carrier, why there is none.
     pub(super) async fn connect(
         &mut self,
         options: &ClientOptions,

@@ -1,8 +1,8 @@
-//! One connection through rust_socketio, with a time-out around everything it does.
+//! One connection through rust_socketio, with a timeout around everything it does.
 //!
-//! The library's callbacks run in its receive task, one after the other, and delay its pongs; so
-//! they only push into a channel. Its connection ends without a word when the server closes
-//! cleanly; whoever owns a [`Connection`] has to watch for silence.
+//! The library's callbacks run one by one in its receive task, and delay its pongs; so they only
+//! push into a channel. Its connection ends silently when the server closes cleanly; so the owner
+//! of a [`Connection`] has to watch for silence.
 
 use super::ClientOptions;
 use crate::cause::{End, EndCause};
@@ -29,28 +29,29 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long one attempt to say goodbye may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often to try to say goodbye. A connection that has not been told to end would go on
-/// answering pings as soon as its network heals, and its session would outlive its client.
+/// How often to try to say goodbye. A connection that was not told to end would go on answering
+/// pings as soon as its network heals, and its session would outlive its client.
 const GOODBYES: usize = 60;
-/// After so many attempts a connection is ended even if the server could not be told that the
-/// client will be back.
+/// From this attempt on, a connection is ended even if the server could not be told that the client
+/// will be back.
 const LONELY_GOODBYES_FROM: usize = 3;
-/// How rust_socketio's report of a CONNECT_ERROR packet begins. It has no other sign.
+/// How rust_socketio's report of a CONNECT_ERROR packet begins. There is no other way to recognise
+/// it.
 const CONNECT_ERROR: &str = "Received an ConnectError frame";
 
-/// What comes from the server, or about the connection to it. It is handed on several times, so
-/// what is large is in a box.
+/// What comes from the server, or concerns the connection to it. It is passed along several times,
+/// so large values are boxed.
 #[derive(Debug)]
 pub(super) enum Signal {
     /// The greeting.
     Ready(Box<Ready>),
     /// A message, and the offset by which its session can be recovered.
     Delivery(Box<Delivery>, Option<String>),
-    /// More of a large content.
+    /// Part of a large content.
     Piece(Box<Piece>),
     /// The end of a page.
     Synced(Synced),
-    /// Somebody is typing.
+    /// A user is typing.
     Typing(Box<Typing>),
     /// A sign of life.
     Beat(Beat),
@@ -58,17 +59,17 @@ pub(super) enum Signal {
     Roster(Box<Roster>),
     /// An acknowledgement.
     Receipt(Box<Receipt>),
-    /// The server stops, and ends the connection.
+    /// The server is shutting down, and ends the connection.
     Stopping,
-    /// Something that needs no answer: a refusal (the receipt or a time-out tells the same), or
-    /// something that is not understood.
+    /// Something that needs no reaction: a refusal (the receipt or a timeout says the same), or
+    /// something unintelligible.
     Noise,
-    /// The connection is over.
+    /// The connection has ended.
     Lost(End),
 }
 
 /// One connection. Dropping it says goodbye in the background: without that, rust_socketio's
-/// receive task would keep it alive, and answer the server's pings, for ever.
+/// receive task would keep it alive, and answer the server's pings, forever.
 pub(super) struct Connection {
     client: Client,
     signals: mpsc::UnboundedReceiver<Signal>,
@@ -79,11 +80,11 @@ pub(super) struct Connection {
     recoverable: bool,
 }
 
-/// What an emit comes to.
+/// The result of an emit.
 pub(super) type Emit = BoxFuture<'static, Result<(), End>>;
 
 impl Connection {
-    /// Connects and waits for the greeting, within the time-out for connecting.
+    /// Connects and waits for the greeting, within the timeout for connecting.
     pub(super) async fn open(
         options: &ClientOptions,
         server: &str,
@@ -111,8 +112,8 @@ impl Connection {
             signals,
             sender,
             early: VecDeque::new(),
-            // What it claims is its session until the server says otherwise: given up without an
-            // answer, it is asked for again.
+            // The session it claims is its own until the server says otherwise: if this connection
+            // is given up before the answer, it claims it again.
             recoverable: login.claim.is_some(),
         };
         let greeting = timeout_at(due, connection.greeting()).await;
@@ -132,7 +133,7 @@ impl Connection {
                 Signal::Lost(end) => return Err(end),
                 // What a recovered session has missed comes before the greeting.
                 missed @ Signal::Delivery(..) => missed_packets.push_back(missed),
-                // Should something else come, it is not for us.
+                // Anything else that comes is not for us.
                 _ => {}
             }
         }
@@ -147,14 +148,14 @@ impl Connection {
         self.signals.recv().await.unwrap_or(Signal::Noise)
     }
 
-    /// These signals are next, before whatever is next now.
+    /// Queues these signals in front of all others.
     pub(super) fn go_on_with(&mut self, signals: Vec<Signal>) {
         for signal in signals.into_iter().rev() {
             self.early.push_front(signal);
         }
     }
 
-    /// Puts an event on the connection, within a time-out.
+    /// Puts an event on the connection, within a timeout.
     pub(super) fn emit(
         &self,
         event: &'static str,
@@ -165,8 +166,8 @@ impl Connection {
         within(limit, async move { client.emit(event, payload).await })
     }
 
-    /// Puts a message on the connection that says something in bytes. The server's receipt is an
-    /// event of its own.
+    /// Puts a message with binary content on the connection. The server's receipt is a separate
+    /// event.
     pub(super) fn emit_binary(
         &self,
         header: &impl Serialize,
@@ -181,9 +182,9 @@ impl Connection {
     }
 
     /// Puts an event on the connection and asks for an acknowledgement, which comes as a signal if
-    /// it comes at all. After one that did not come, the connection cannot be used for another:
-    /// rust_socketio draws the ids of acknowledgements from 0..999, remembers those that are
-    /// overdue, and two equal ones are the death of its receive task (one retry in a thousand).
+    /// at all. After one that did not come, the connection cannot be used for another:
+    /// rust_socketio draws the ids of acknowledgements from 0..999 and remembers overdue ones, and
+    /// two equal ids kill its receive task (one retry in a thousand).
     pub(super) fn emit_with_ack(
         &self,
         event: &'static str,
@@ -192,11 +193,10 @@ impl Connection {
     ) -> Emit {
         let (client, payload, sender) = (self.client.clone(), json(payload), self.sender.clone());
         let acknowledged = move |payload: Payload, _: Client| {
-            // The library hands over the whole argument list as one value.
+            // The library passes the whole argument list as one value.
             let arguments = first(payload).unwrap_or_default();
             let receipt = arguments.get(0).cloned().unwrap_or_default();
-            // Nobody listens to a connection that was given up; this holds for all that is sent
-            // here.
+            // A connection that was given up has no receiver; this applies to everything sent here.
             let _ = sender.send(read(receipt, Signal::Receipt));
             nothing_to_wait_for()
         };
@@ -207,8 +207,8 @@ impl Connection {
         })
     }
 
-    /// Says goodbye, and returns when that is done. (The goodbye of dropping it then finds nothing
-    /// to do.)
+    /// Says goodbye, and returns when that is done. (The goodbye on drop then has nothing left to
+    /// do.)
     pub(super) async fn close(self) {
         say_goodbye(self.client.clone(), false).await;
     }
@@ -216,15 +216,16 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Outside of a runtime, its tasks are gone, and the connection with them.
+        // Outside of a runtime, its tasks are gone, and so is the connection.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(say_goodbye(self.client.clone(), self.recoverable));
         }
     }
 }
 
-/// Why there is no connection. The words of rust_socketio are the same for all causes, so those of
-/// the cause follow. Whoever answers something else than the start of a connection has refused it.
+/// Why there is no connection. rust_socketio uses the same words for all causes, so those of the
+/// cause are appended. A peer that answers with anything other than the start of a connection has
+/// refused it.
 fn cannot_connect(error: &rust_socketio::Error) -> End {
     let causes = successors(error.source(), |&cause| cause.source());
     let network = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
@@ -238,7 +239,7 @@ fn cannot_connect(error: &rust_socketio::Error) -> End {
     End::new(cause, format!("cannot connect: {error}{because}"))
 }
 
-/// What rust_socketio's event of an error means, which is a text.
+/// Interprets the text of rust_socketio's error event.
 fn understand_error(text: String) -> End {
     use rust_socketio::Error::{IncompletePacket, InvalidPacket};
     let malformed = [IncompletePacket(), InvalidPacket()];
@@ -253,20 +254,20 @@ fn understand_error(text: String) -> End {
 }
 
 /// rust_socketio cannot close a connection without disconnecting from the namespace, which ends the
-/// session. A client that means to come back to it says so first.
+/// session. A client that intends to come back to it says so first.
 async fn say_goodbye(client: Client, will_be_back: bool) {
     for attempt in 1..=GOODBYES {
         let goodbye = async {
             if will_be_back && client.emit(wire::GIVE_UP, json(&())).await.is_err() {
-                // A request that was broken off says nothing of the next one, which would bring the
-                // goodbye alone. Where there is no connection any more, there is no hurry.
+                // A request that was broken off tells nothing about the next one, which would carry
+                // the goodbye alone. Where there is no connection any more, there is no hurry.
                 if attempt <= LONELY_GOODBYES_FROM {
                     return pending().await;
                 }
             }
             client.disconnect().await
         };
-        // An error says that there is no connection any more.
+        // An error means that there is no connection any more.
         if timeout(GOODBYE_TIMEOUT, goodbye).await.is_ok() {
             return;
         }
@@ -312,15 +313,15 @@ fn builder(
     }
 }
 
-/// What a callback returns here. It has no size, so that its box takes no memory; there is one for
-/// each event.
+/// What a callback returns here. It is zero-sized, so boxing it takes no memory; there is one per
+/// event.
 fn nothing_to_wait_for() -> BoxFuture<'static, ()> {
     poll_fn(|_| Poll::Ready(())).boxed()
 }
 
 fn understand(event: &str, payload: Payload) -> Signal {
     if let Payload::Binary(frame) = &payload {
-        // The library takes all that is around the attachment for the event's name: `binary
+        // The library takes everything around the attachment for the event's name: `binary
         // message,,OFFSET`.
         return if event.contains(wire::BINARY_MESSAGE) {
             let offset = event.split_once(",,").map(|(_, offset)| offset.to_owned());
@@ -352,7 +353,7 @@ fn read<T: DeserializeOwned>(payload: Value, signal: impl FnOnce(T) -> Signal) -
     serde_json::from_value(payload).map_or(Signal::Noise, signal)
 }
 
-/// What Socket.IO's own client takes for the offset of an event: a text at its end.
+/// What Socket.IO's own client takes for the offset of an event: a text as its last argument.
 fn offset(payload: &Payload) -> Option<String> {
     match payload {
         Payload::Text(values) => values.last()?.as_str().map(ToOwned::to_owned),

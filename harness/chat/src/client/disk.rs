@@ -1,9 +1,8 @@
-//! The outbox on the client's disk: what is not done yet outlives the program.
+//! The outbox on the client's disk: unfinished messages survive the program.
 //!
-//! A message is on the disk before its user hears that it was taken, and is gone from it when it is
-//! done. The client's identity is kept beside the messages, and their numbers are never used again:
-//! so a message that was under way when the program ended is recognised by the server when it comes
-//! again.
+//! A message is on the disk before its user learns that it was accepted, and is removed when it is
+//! done. The client's identity is kept beside the messages, and their numbers are never reused: so
+//! the server recognises a message that was in flight when the program ended and is sent again.
 
 use crate::message::Message;
 use crate::storage::open_exclusively;
@@ -28,7 +27,7 @@ const LAYOUT: &str = "
 #[derive(Debug)]
 pub(super) struct Disk(Connection);
 
-/// A message that an earlier program did not get done.
+/// A message that an earlier program did not finish.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) number: i64,
@@ -43,7 +42,7 @@ impl Disk {
         Ok(Disk(connection))
     }
 
-    /// The client's identity: the one that is kept, or a new one.
+    /// The client's identity: the stored one, or a new one.
     pub(super) fn identity(&self, name: &str) -> rusqlite::Result<String> {
         let kept = self
             .0
@@ -58,7 +57,7 @@ impl Disk {
         Ok(identity)
     }
 
-    /// The highest number that was ever used.
+    /// The highest number ever used.
     pub(super) fn last_number(&self) -> rusqlite::Result<i64> {
         let last = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'";
         let last = self.0.query_row(last, [], |row| row.get(0)).optional()?;

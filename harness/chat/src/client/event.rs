@@ -14,14 +14,14 @@ pub enum ClientEvent {
         /// The message.
         message: Message,
     },
-    /// The message is put on a connection once more.
+    /// The message is put on a connection again.
     Retried {
-        /// The operation that is tried again.
+        /// The operation that is retried.
         operation: u64,
-        /// How many attempts there have been, this one included.
+        /// How many attempts there have been, including this one.
         attempt: u32,
     },
-    /// The message is sent.
+    /// The message has been sent.
     Ok {
         /// The operation that this ends.
         operation: u64,
@@ -55,11 +55,11 @@ pub enum ClientEvent {
         room: String,
         /// The sender's name.
         sender: String,
-        /// What it is.
+        /// The kind of message.
         kind: MessageKind,
-        /// The sender wants to be called this from here on.
+        /// The sender's nickname from here on.
         nickname: Option<String>,
-        /// The message: words, or the number and the digest of bytes.
+        /// The message: its text, or the length and digest of its bytes.
         content: String,
     },
     /// The client begins to connect.
@@ -76,20 +76,20 @@ pub enum ClientEvent {
         /// Why it is not, if the client asked for that one.
         refused: Option<Refusal>,
     },
-    /// The connection, or the attempt to connect, is over.
+    /// The connection, or the attempt to connect, has ended.
     Disconnected {
         /// Why.
         cause: EndCause,
         /// Why, for people.
         reason: String,
     },
-    /// The server shows a user as online. Without a connection, what was shown last may be out of
-    /// date; after the next one only the differences are told.
+    /// The server shows a user as online. Without a connection, what was last shown may be out of
+    /// date; after the next one only the differences are reported.
     Online {
         /// The user's name.
         user: String,
     },
-    /// The server does not show that user as online any more.
+    /// The server no longer shows that user as online.
     Offline {
         /// The user's name.
         user: String,

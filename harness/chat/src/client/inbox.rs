@@ -1,8 +1,8 @@
 //! What is handled, and what is missing. A pure state machine: no clock, no connection.
 //!
 //! The *cursor* is the server offset: everything up to it has been handled. It only grows. A
-//! delivery at or below it is a duplicate; one whose predecessor in the stream is above it has lost
-//! its predecessor, and must wait until that has been sent again.
+//! delivery at or below it is a duplicate; if the predecessor of a delivery in the stream is above
+//! it, that predecessor was lost, and the delivery must wait until it has been sent again.
 
 use crate::wire::{Beat, Delivery, Synced};
 
@@ -29,8 +29,8 @@ impl Inbox {
         self.cursor
     }
 
-    /// Decides about a delivery. Without catch-up nothing is repeated, so whatever comes is
-    /// handled: a gap could not be filled, and what is late is no duplicate.
+    /// Decides about a delivery. Without catch-up nothing is repeated, so everything that comes is
+    /// handled: a gap could not be filled, and a late delivery is not a duplicate.
     pub(super) fn judge(&mut self, delivery: &Delivery, catch_up: bool) -> Judgement {
         let judgement = self.consider(delivery, catch_up);
         if judgement == Judgement::Handle {
@@ -50,7 +50,7 @@ impl Inbox {
         Judgement::Handle
     }
 
-    /// Takes note of the end of a page. Says whether the catch-up is complete.
+    /// Notes the end of a page. Returns whether the catch-up is complete.
     pub(super) fn page_ended(&mut self, page: &Synced) -> bool {
         if page.previous > self.cursor {
             return false;
@@ -59,8 +59,7 @@ impl Inbox {
         page.live
     }
 
-    /// Whether a beat tells of something that has not arrived, or that the server has stopped
-    /// sending.
+    /// Whether a beat shows that something has not arrived, or that the server has stopped sending.
     pub(super) fn is_behind(&self, beat: Beat) -> bool {
         beat.head.is_none_or(|head| head > self.cursor)
     }

@@ -1,23 +1,23 @@
-//! How a client is to behave.
+//! How a client should behave.
 
 use crate::message::ROOT;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a client is to behave.
+/// How a client should behave.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// The user's name, 1 to 64 bytes.
     pub name: String,
-    /// The server: its address or name, and its port: `chat:3000`.
+    /// The server: its address or name, and its port, as in `chat:3000`.
     pub server: String,
-    /// The other servers of the same chat. A client whose server is lost, or does not let it in,
+    /// The other servers of the same chat. A client that loses its server, or is refused by it,
     /// tries the next one.
     pub other_servers: Vec<String>,
-    /// What shows that the user is who the name says, to a server that wants to know.
+    /// Proof that the user is who the name says, for a server that asks.
     pub token: Option<String>,
-    /// The namespace; one of those that the server has.
+    /// The namespace; one that the server has.
     pub namespace: String,
     /// The rooms whose messages the client wants, 1 to 64 of them.
     pub rooms: Vec<String>,
@@ -25,18 +25,18 @@ pub struct ClientOptions {
     pub transport: Transport,
     /// What is promised about the user's messages.
     pub to_server: ToServer,
-    /// How long to wait for an acknowledgement, and for a connection to take a packet, to begin
-    /// with. After one that was overdue the wait for the next is twice as long, up to a minute,
-    /// until one comes within this time: a time-out shorter than the round trip would send for
-    /// ever.
+    /// How long to wait, initially, for an acknowledgement, and for a connection to accept a
+    /// packet. After an overdue one the wait for the next doubles, up to a minute, until one comes
+    /// within this time: with a timeout shorter than the round trip, the client would resend
+    /// forever.
     pub ack_timeout: Duration,
-    /// How often a message that was not acknowledged is tried again; none: for ever.
+    /// How often an unacknowledged message is retried; none: forever.
     pub retries: Option<u32>,
-    /// The file that keeps what is not acknowledged yet; none: what the program has in memory when
-    /// it ends is lost.
+    /// The file that keeps what is not acknowledged yet; none: what is in memory when the program
+    /// ends is lost.
     pub outbox: Option<PathBuf>,
-    /// How long to wait for a connection that the server has greeted; twice as long in all with
-    /// [`Transport::WebsocketOrPolling`], when the first carrier does not answer.
+    /// How long to wait for a connection that the server has greeted; twice as long in total with
+    /// [`Transport::WebsocketOrPolling`], if the first carrier does not answer.
     pub connect_timeout: Duration,
     /// The shortest wait before connecting again.
     pub backoff_min: Duration,
@@ -77,7 +77,7 @@ pub enum Transport {
     Polling,
     /// The handshake over polling, then a WebSocket.
     Upgrade,
-    /// One WebSocket from the start, or polling where that is not to be had.
+    /// One WebSocket from the start, or polling if that is not possible.
     WebsocketOrPolling,
 }
 
@@ -89,6 +89,6 @@ pub enum ToServer {
     AtMostOnce,
     /// Sent until acknowledged, one at a time. Stored twice when an acknowledgement was lost.
     AtLeastOnce,
-    /// The same, with a client offset by which the server recognises a message it has.
+    /// The same, with a client offset by which the server recognises a message that it has.
     ExactlyOnce,
 }

@@ -1,12 +1,12 @@
-//! What is sent next, and when to give up. A state machine: no clock, no connection; a disk, if
-//! what is in it shall outlive the program.
+//! What to send next, and when to give up. A state machine: no clock, no connection; a disk, if its
+//! content should outlive the program.
 //!
-//! Messages leave in the order in which the user gave them. In the modes that ask for an
+//! Messages leave in the order in which the user gave them. In modes that ask for an
 //! acknowledgement, the head of the queue stays there until it is acknowledged, so there is never
-//! more than one message under way and order survives every retry. A message that is not
-//! acknowledged after all its retries is given up, and the next one goes on.
+//! more than one message in flight, and every retry keeps the order. A message that is still
+//! unacknowledged after all its retries is given up, and the next one follows.
 //!
-//! That somebody is typing does not queue: it is sent past everything else, at once or never.
+//! Typing notices do not queue: they overtake everything else, and are sent at once or never.
 
 use super::disk::{Disk, Kept};
 use super::{ClientEvent, ClientOptions, ToServer};
@@ -20,18 +20,18 @@ use std::collections::VecDeque;
 pub(super) struct Outbox {
     mode: ToServer,
     retries: Option<u32>,
-    /// Where the queue is kept, if anywhere; or why it cannot be.
+    /// Where the queue is kept, if anywhere; or why that is impossible.
     disk: Option<Result<Disk, String>>,
     /// The client's own identity: the name for people, a random number for uniqueness. It has
-    /// nothing to do with the socket's id, which changes, and does not exist offline.
+    /// nothing to do with the socket's id, which changes, and is undefined offline.
     identity: String,
     taken: i64,
     queue: VecDeque<Pending>,
-    /// Whether the head of the queue is under way.
+    /// Whether the head of the queue is in flight.
     waiting: bool,
     /// What the server said when it greeted us, while there is a connection.
     connection: Option<Ready>,
-    /// What is worth sending only now.
+    /// Something that is only worth sending now.
     whisper: Option<Pending>,
 }
 
@@ -49,14 +49,14 @@ struct Pending {
 pub(super) enum Step {
     /// Put this on the connection; tell the user about the attempt if it is not the first.
     Send(Submission, Option<ClientEvent>),
-    /// Put this on the connection, and forget it.
+    /// Put this on the connection, and forget about it.
     Whisper(Submission),
     /// Tell the user; the message is done.
     Done(ClientEvent),
 }
 
 impl Outbox {
-    /// An outbox with what an earlier program left on the disk.
+    /// An outbox containing what an earlier program left on the disk.
     pub(super) fn open(options: &ClientOptions) -> Self {
         let mut outbox = Self {
             mode: options.to_server,
@@ -92,7 +92,7 @@ impl Outbox {
         Ok(disk)
     }
 
-    /// Takes a message from the user. An event if that is all there is to it.
+    /// Takes a message from the user. Returns an event if that settles it.
     pub(super) fn take(&mut self, operation: u64, message: Message) -> Option<ClientEvent> {
         let failed = |cause, reason| {
             Some(ClientEvent::Failed {
@@ -127,7 +127,7 @@ impl Outbox {
                 }
             },
         };
-        // On the disk, numbers are counted there: what could not be kept has none.
+        // Numbers on the disk are counted there: a message that could not be kept has none.
         self.taken = number.unwrap_or(self.taken + 1);
         self.queue_up(operation, number, message);
         None
@@ -146,8 +146,8 @@ impl Outbox {
         self.connection = Some(ready.clone());
     }
 
-    /// What to do next: with what is worth sending only now, or with the head of the queue; nothing
-    /// if that is under way.
+    /// What to do next: with something only worth sending now, or with the head of the queue;
+    /// nothing if that is in flight.
     pub(super) fn next(&mut self) -> Option<Step> {
         if let Some(whisper) = &mut self.whisper
             && whisper.attempts == 0
@@ -173,8 +173,8 @@ impl Outbox {
                 .end_head(|head| head.dropped(cause, reason))
                 .map(Step::Done);
         }
-        // What may not be sent twice is gone from the disk before it is sent. If that fails, it is
-        // tried again with whatever happens next.
+        // A message that may not be sent twice is removed from the disk before it is sent. If that
+        // fails, it is retried with whatever happens next.
         if self.mode == ToServer::AtMostOnce
             && let (Some(Ok(disk)), Some(number)) = (&self.disk, head.number)
         {
@@ -197,19 +197,19 @@ impl Outbox {
         self.end_head(|head| head.sent(false))
     }
 
-    /// The connection has taken what was worth sending only then.
+    /// The connection has taken what was only worth sending then.
     pub(super) fn whispered(&mut self) -> Option<ClientEvent> {
         let whisper = self.whisper.take_if(|whisper| whisper.attempts > 0)?;
         Some(whisper.sent(false))
     }
 
-    /// Whether the receipt is for the head, which the server cannot store for now.
+    /// Whether the receipt is for the head, and says that the server cannot store it for now.
     pub(super) fn is_put_off(&self, receipt: &Receipt) -> bool {
         let head = self.queue.front();
         receipt.retry && head.is_some_and(|head| head.submission.tag == receipt.tag)
     }
 
-    /// The server's receipt has come; one for another message than the head, or one that puts it
+    /// The server's receipt has come; one for a message other than the head, or one that puts it
     /// off, is ignored.
     pub(super) fn acknowledged(&mut self, receipt: Receipt) -> Option<ClientEvent> {
         if receipt.retry || self.queue.front()?.submission.tag != receipt.tag {
@@ -241,8 +241,8 @@ impl Outbox {
         done
     }
 
-    /// The user leaves: what was never put on a connection has failed, the rest is unknown. What is
-    /// on the disk stays there for another time.
+    /// The user leaves: what was never put on a connection has failed, the fate of the rest is
+    /// unknown. What is on the disk stays there for another time.
     pub(super) fn abandon(&mut self) -> Vec<ClientEvent> {
         let left = std::mem::take(&mut self.queue);
         let left = left.into_iter().filter(|pending| pending.number.is_none());
@@ -255,7 +255,7 @@ impl Outbox {
         self.waiting = false;
         let head = self.queue.pop_front()?;
         if let (Some(Ok(disk)), Some(number)) = (&self.disk, head.number) {
-            // If this fails, the message is sent once more another time, and recognised.
+            // If this fails, the message is sent again another time, and recognised.
             let _ = disk.forget(number);
         }
         Some(event(head))
@@ -263,7 +263,7 @@ impl Outbox {
 }
 
 impl Ready {
-    /// Why the server would not take a message, if that is known. A packet that is too long would
+    /// Why the server would refuse a message, if that is known. A packet that is too long would
     /// cost the connection, again and again.
     fn refuses(&self, message: &Submission) -> Option<Rejection> {
         let too_large = |what, bytes: u64, limit: u64| Rejection {
@@ -297,15 +297,15 @@ impl Pending {
         }
     }
 
-    /// What the user is told of a message that is sent no more. One that was put on a connection
-    /// may be stored.
+    /// What the user is told about a message that is not sent any more. One that was put on a
+    /// connection may be stored.
     fn dropped(self, cause: FailureCause, reason: impl Into<String>) -> ClientEvent {
         let never_sent = self.attempts == 0;
         self.ended(never_sent, cause, reason.into())
     }
 
-    /// What the user is told of a message whose last attempt the server has refused. Earlier ones
-    /// may be stored all the same, or still be under way.
+    /// What the user is told about a message whose last attempt the server has refused. Earlier
+    /// attempts may be stored all the same, or still be in flight.
     fn refused(self, cause: FailureCause, reason: String) -> ClientEvent {
         let sent_once = self.attempts == 1;
         self.ended(sent_once, cause, reason)
@@ -403,7 +403,7 @@ mod tests {
                 assert!(outbox.take(operation, message).is_none());
             }
             send(&mut outbox);
-            // The program ends before it hears what has become of it.
+            // The program ends before it learns what has become of it.
             drop(outbox);
             let mut next = Outbox::open(&options);
             let again = send(&mut next).content;

@@ -1,9 +1,9 @@
-//! A large content comes in pieces, each of which is asked for. So nothing ever queues up in front
-//! of the heartbeat for longer than a piece takes, however slow the link is, and a connection that
-//! is lost costs one piece: the next one goes on where it has ended. How much is asked for at a
-//! time follows from how long the last piece took. A state machine: no connection.
+//! Large contents come in pieces, each of which is requested. So however slow the link is, nothing
+//! queues in front of the heartbeat for longer than a piece takes, and a lost connection costs one
+//! piece: the next connection continues from there. How much is requested at a time depends on how
+//! long the last piece took. A state machine: no connection.
 //!
-//! What comes meanwhile and has an order waits behind the message.
+//! Anything ordered that comes meanwhile waits behind the message.
 
 use super::connection::Signal;
 use crate::message::Content;
@@ -12,31 +12,31 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How many bytes are asked for at first, at least, and at most.
+/// How many bytes to request at first, at least, and at most.
 const FIRST: usize = 4 * 1024;
 const LEAST: usize = 512;
 const MOST: usize = 32 * 1024;
-/// A piece that comes within this time was a small one.
+/// A piece that comes within this time was small.
 const QUICK: Duration = Duration::from_secs(1);
-/// One that takes longer than this was a large one.
+/// One that takes longer than this was large.
 const SLOW: Duration = Duration::from_secs(4);
-/// How many times as long as before a piece may take after one that was overdue.
+/// After an overdue piece, the next one may take this many times as long.
 const SLOWER: u32 = 2;
 /// The longest time a piece may take.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// The message that is being put together, if there is one. What has come of it outlives
+/// The message that is being assembled, if there is one. The part that has arrived outlives
 /// connections.
 #[derive(Debug)]
 pub(super) struct Pieces {
     message: Option<Parts>,
-    /// Whether this connection has told of that message.
+    /// Whether that message was announced on this connection.
     told: bool,
     /// What came after it.
     behind: VecDeque<Signal>,
-    /// How many bytes to ask for.
+    /// How many bytes to request.
     size: usize,
-    /// Since when a piece is awaited, and when it is overdue.
+    /// When the awaited piece was requested, and when it is overdue.
     asked: Option<(Instant, Instant)>,
     limit: Duration,
 }
@@ -50,7 +50,7 @@ struct Parts {
 }
 
 impl Pieces {
-    /// At first a piece may take as long as `limit`.
+    /// Initially a piece may take as long as `limit`.
     pub(super) fn new(limit: Duration) -> Self {
         Self {
             message: None,
@@ -62,12 +62,12 @@ impl Pieces {
         }
     }
 
-    /// Whether a message is being put together on this connection.
+    /// Whether a message is being assembled on this connection.
     pub(super) fn is_busy(&self) -> bool {
         self.told
     }
 
-    /// The server tells of a message of `total` bytes whose content has to be asked for.
+    /// The server announces a message of `total` bytes whose content has to be requested.
     pub(super) fn begin(&mut self, delivery: Box<Delivery>, offset: Option<String>, total: usize) {
         let before = self.message.take();
         let before =
@@ -81,12 +81,12 @@ impl Pieces {
         });
     }
 
-    /// Something has come that has its place after the message.
+    /// Something has come whose place is after the message.
     pub(super) fn wait(&mut self, signal: Signal) {
         self.behind.push_back(signal);
     }
 
-    /// What to ask for now, if anything.
+    /// What to request now, if anything.
     pub(super) fn ask(&mut self, now: Instant) -> Option<PieceRequest> {
         if !self.told || self.asked.is_some() {
             return None;
@@ -100,19 +100,19 @@ impl Pieces {
         })
     }
 
-    /// When the piece that was asked for is overdue.
+    /// When the requested piece is overdue.
     pub(super) fn due(&self) -> Option<Instant> {
         self.asked.map(|(_, due)| due)
     }
 
-    /// It did not come in time: a smaller one is asked for, and has longer.
+    /// It did not come in time: a smaller one is requested, and gets longer.
     pub(super) fn overdue(&mut self) {
         self.asked = None;
         self.size = (self.size / 2).max(LEAST);
         self.limit = (self.limit * SLOWER).min(LONGEST.max(self.limit));
     }
 
-    /// The connection is lost. What has come is kept; what waits behind it comes again.
+    /// The connection is lost. What has arrived is kept; what waits behind it will come again.
     pub(super) fn disconnected(&mut self) {
         if self.asked.is_some() {
             self.overdue();
@@ -121,13 +121,13 @@ impl Pieces {
         self.behind.clear();
     }
 
-    /// A piece has come. With the last one, the whole message and what waited behind it.
+    /// A piece has come. With the last one, returns the whole message and what waited behind it.
     pub(super) fn add(&mut self, piece: &Piece, now: Instant) -> Vec<Signal> {
         let awaited = |parts: &&mut Parts| {
             parts.delivery.id == piece.id && (parts.come.len() == piece.from || piece.total == 0)
         };
         let Some(parts) = self.message.as_mut().filter(awaited).filter(|_| self.told) else {
-            // It was asked for twice.
+            // It was requested twice.
             return Vec::new();
         };
         if let Some((since, _)) = self.asked.take() {
@@ -148,7 +148,7 @@ impl Pieces {
 }
 
 impl Parts {
-    /// Nothing if the server says that it is not for this client any more.
+    /// None if the server says that it is not for this client any more.
     fn into_signal(self) -> Option<Signal> {
         let Parts {
             mut delivery,

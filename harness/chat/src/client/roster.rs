@@ -1,7 +1,7 @@
-//! Who is online, as this client shows it: what the server tells, put together again.
+//! Who is online, as this client shows it: assembled from what the server reports.
 //!
-//! News follow one another by version. Where one is missing, as after every new connection, the
-//! client waits for the whole roster, or asks for it, and tells its user only the differences.
+//! Changes are numbered by version. If one is missing, as after every new connection, the client
+//! waits for the whole roster, or requests it, and tells its user only the differences.
 
 use super::ClientEvent;
 use crate::wire;
@@ -11,19 +11,19 @@ use std::collections::BTreeSet;
 #[derive(Default)]
 pub(super) struct Roster {
     shown: BTreeSet<String>,
-    /// None until the server has sent the whole on this connection.
+    /// None until the server has sent the whole roster on this connection.
     version: Option<u64>,
-    /// The whole has to be asked for.
+    /// The whole roster has to be requested.
     wanted: bool,
 }
 
 impl Roster {
-    /// There is a new connection: versions begin anew, and the server sends the whole.
+    /// There is a new connection: versions start over, and the server sends the whole roster.
     pub(super) fn connected(&mut self) {
         (self.version, self.wanted) = (None, false);
     }
 
-    /// Takes in what the server tells; returns what is different for the user.
+    /// Takes in what the server reports; returns what has changed for the user.
     pub(super) fn hear(&mut self, news: wire::Roster) -> Vec<ClientEvent> {
         let wire::Roster {
             after,
@@ -58,12 +58,12 @@ impl Roster {
         changes
     }
 
-    /// A beat tells the version that this client should have.
+    /// A beat carries the version that this client should have.
     pub(super) fn compare(&mut self, version: Option<u64>) {
         self.wanted |= version.is_some() && version != self.version;
     }
 
-    /// Whether the whole has to be asked for, which the caller does now.
+    /// Whether the whole roster has to be requested; the caller does so now.
     pub(super) fn ask(&mut self) -> bool {
         std::mem::take(&mut self.wanted)
     }

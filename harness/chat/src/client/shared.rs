@@ -1,10 +1,10 @@
-//! What a user's side of a client and its supervisor share.
+//! What the user's side of a client shares with its supervisor.
 
 use super::outbox::Outbox;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// What the user's side and the supervisor share.
+/// What the user's side shares with the supervisor.
 pub(super) struct Shared {
     pub(super) outbox: Mutex<Outbox>,
     /// Something was put into the outbox.

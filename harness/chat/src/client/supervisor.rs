@@ -1,5 +1,5 @@
-//! Keeps a client connected: one connection after the other, with a wait in between, for as long
-//! as the user wants. While there is a connection it listens, speaks, and watches for silence.
+//! Keeps a client connected: one connection after another, with a wait in between, for as long as
+//! the user wants. While there is a connection it listens, speaks, and watches for silence.
 
 use super::ack_timeout::AckTimeout;
 use super::backoff::Backoff;
@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// How long a client that leaves waits for its goodbye to be sent.
+/// How long a departing client waits for its goodbye to be sent.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The longest silence that a server may ask for.
@@ -39,24 +39,24 @@ pub(super) struct Supervisor {
     pieces: Pieces,
     ack_timeout: AckTimeout,
     carriers: Carriers,
-    /// What makes the server give the session back.
+    /// Makes the server give the session back.
     claim: Option<Claim>,
     connection: Option<Connection>,
-    /// How many servers were tried so far, each as often as it was.
+    /// How many servers have been tried so far, counting repeats.
     tried: usize,
 }
 
-/// What is under way on a connection.
+/// What is in progress on a connection.
 struct Conversation {
     catch_up: bool,
-    /// How long a silence may be.
+    /// How long a silence may last.
     patience: Duration,
     heard: Instant,
     /// At most one emit at a time, so that a stuck one cannot be overtaken.
     emit: Option<(Emit, Emitted)>,
-    /// Since when the acknowledgement of the message under way is awaited, and when it is overdue.
+    /// Since when the acknowledgement of the message in flight is awaited, and when it is overdue.
     ack: Option<(Instant, Instant)>,
-    /// The server has said that it cannot store that message for now: it is due again at that time.
+    /// The server has said that it cannot store that message for now: it is retried at that time.
     put_off: bool,
     catching_up: CatchingUp,
 }
@@ -72,11 +72,11 @@ enum Emitted {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CatchingUp {
-    /// Messages come by themselves.
+    /// Messages come unasked.
     Live,
-    /// Something is missing, and has to be asked for.
+    /// Something is missing, and has to be requested.
     Wanted,
-    /// It has been asked for; at this time it is overdue.
+    /// It has been requested; at this time it is overdue.
     Asked(Instant),
 }
 
@@ -106,7 +106,7 @@ impl Supervisor {
         }
     }
 
-    /// Runs until the user leaves, which dropping the other end of `farewell` tells.
+    /// Runs until the user leaves, which is signalled by dropping the other end of `farewell`.
     pub(super) async fn run(mut self, farewell: oneshot::Receiver<Infallible>) {
         tokio::select! {
             biased;
@@ -156,7 +156,7 @@ impl Supervisor {
         self.connection = Some(connection);
         let session = ready.session.clone();
         let (recovered, refused) = (ready.recovered, ready.refused);
-        // As Socket.IO's own client does: an offset is kept until an event brings another, whatever
+        // As in Socket.IO's own client: an offset is kept until an event brings another, whatever
         // the session.
         let offset = self.claim.take().and_then(|claim| claim.offset);
         let private_id = ready.private_id.clone();
@@ -169,7 +169,7 @@ impl Supervisor {
         Ok(ready)
     }
 
-    /// The first server first, and then one after the other.
+    /// The first server first, and then the others in turn.
     fn next_server(&mut self) -> String {
         let others = &self.options.other_servers;
         let turn = self.tried % (others.len() + 1);
@@ -178,7 +178,7 @@ impl Supervisor {
         other.unwrap_or(&self.options.server).clone()
     }
 
-    /// Listens and speaks until the connection is over; says why it is.
+    /// Listens and speaks until the connection ends; returns why it did.
     async fn converse(&mut self, ready: Ready) -> End {
         let mut talk = Conversation::new(&ready, self.options.ack_timeout);
         self.shared.outbox().connected(&ready);
@@ -189,10 +189,10 @@ impl Supervisor {
                 return End::new(EndCause::Closed, "closed");
             };
             let (silence, ack, page) = (talk.silence_due(), talk.ack_due(), talk.page_due());
-            // A page may be waiting behind what comes in pieces.
+            // A page may be held up by what comes in pieces.
             let page = page.filter(|_| !self.pieces.is_busy());
             let piece = self.pieces.due();
-            // In a crowd there is nearly always a signal, and nothing else is worth a look before
+            // In a crowd there is nearly always a signal, and nothing else is worth checking before
             // it.
             let event = match connection.next().now_or_never() {
                 Some(signal) => Happened::Signal(signal),
@@ -213,7 +213,7 @@ impl Supervisor {
         }
     }
 
-    /// Puts the next thing on the connection, if nothing is being put there already.
+    /// Puts the next thing on the connection, unless something is being put there already.
     fn speak(&mut self, talk: &mut Conversation) {
         let limit = self.options.ack_timeout;
         while talk.emit.is_none() {
@@ -251,7 +251,7 @@ impl Supervisor {
                     let acknowledged = self.options.to_server != ToServer::AtMostOnce;
                     let limit = self.ack_timeout.current();
                     let emit = match (&message.content, acknowledged) {
-                        // Answered with an event: see `frame`.
+                        // Answered by an event: see `frame`.
                         (Content::Binary(bytes), _) => {
                             connection.emit_binary(&message, bytes, limit)
                         }
@@ -266,7 +266,7 @@ impl Supervisor {
         }
     }
 
-    /// Deals with what has happened; an end means that the connection is over.
+    /// Handles what has happened; returns an end if the connection has ended.
     fn react(&mut self, talk: &mut Conversation, event: Happened) -> Option<End> {
         match event {
             Happened::Signal(signal) => return self.listen(talk, signal),
@@ -310,7 +310,7 @@ impl Supervisor {
             }
             Happened::PieceOverdue => self.pieces.overdue(),
             Happened::PageOverdue => talk.catching_up = CatchingUp::Wanted,
-            // It is in the outbox already, and the next thing to say is looked for in any case.
+            // It is in the outbox already, and we look for the next thing to say in any case.
             Happened::Given => {}
         }
         None
@@ -376,14 +376,14 @@ impl Supervisor {
                     self.tell(event);
                 }
             }
-            // There is one greeting, and it has come; pieces have been put together.
+            // There is only one greeting, which has come; pieces have been assembled.
             Signal::Ready(_) | Signal::Piece(_) | Signal::Noise => {}
         }
         None
     }
 
-    /// The signal, unless its turn comes later: a message whose content has to be asked for, and
-    /// what has its place after such a one.
+    /// Returns the signal, unless its turn comes later: a message whose content has to be
+    /// requested, or something whose place is after such a message.
     fn in_its_turn(&mut self, talk: &mut Conversation, signal: Signal) -> Option<Signal> {
         match signal {
             Signal::Piece(piece) => {
@@ -429,7 +429,7 @@ impl Supervisor {
     /// Says goodbye to the server, if there is one, and tells the user what became of the rest.
     async fn take_leave(&mut self) {
         if let Some(connection) = self.connection.take() {
-            // Whether the server has heard it makes no difference to who leaves.
+            // Whether the server has heard it makes no difference to a client that leaves.
             let _ = timeout(FAREWELL, connection.close()).await;
             self.tell_end(End::new(EndCause::Meant, "the user has left"));
         }
@@ -458,7 +458,7 @@ enum Happened {
 }
 
 impl Conversation {
-    /// The first page comes without being asked for.
+    /// The first page comes unasked.
     fn new(ready: &Ready, page_limit: Duration) -> Self {
         let now = Instant::now();
         let patience_ms = ready.ping_interval_ms.saturating_add(ready.ping_timeout_ms);
@@ -477,7 +477,7 @@ impl Conversation {
         }
     }
 
-    /// Waits for the emit that is under way, if there is one.
+    /// Waits for the emit in progress, if there is one.
     async fn emitted(&mut self) -> (Result<(), End>, Emitted) {
         let Some((emit, what)) = &mut self.emit else {
             return pending().await;
@@ -502,7 +502,7 @@ impl Conversation {
         }
     }
 
-    /// Something of the page has come: it is not overdue as long as more of it comes.
+    /// Part of the page has come: it is not overdue as long as more of it comes.
     fn page_goes_on(&mut self, limit: Duration) {
         if let CatchingUp::Asked(due) = &mut self.catching_up {
             *due = Instant::now() + limit;

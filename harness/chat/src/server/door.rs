@@ -1,9 +1,9 @@
-//! What every request passes before anybody else sees it.
+//! What every request passes through first.
 //!
-//! - A browser says for which page it asks (`Origin`). Pages of other origins are let in if the
-//!   server's owner has named them; otherwise whatever page its user opens could speak in the
-//!   user's name.
-//! - A handshake gets a [`Line`], or is told to come later.
+//! - A browser names the page that makes a request (`Origin`). Pages of other origins are admitted
+//!   only if the server's owner has listed them; otherwise any page that a user opens could speak
+//!   in the user's name.
+//! - A handshake gets a [`Line`], or is told to come back later.
 //! - A body has to arrive in time: a heartbeat does not notice a POST that never ends.
 
 use super::lines::{Line, Lines, Wire};
@@ -133,7 +133,7 @@ impl Door {
     }
 }
 
-/// Reads from the answer to a handshake over polling what the line is called.
+/// Reads the line's id from the answer to a handshake over polling.
 async fn name(line: &Arc<Line>, answer: Answer) -> Answer {
     let (head, body) = answer.into_parts();
     if body
@@ -174,7 +174,7 @@ fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
 }
 
 impl Origins {
-    /// Whether a request may come in. Gives the origin that its browser must be told is allowed, if
+    /// Whether a request is admitted. Returns the origin to report as allowed to its browser, if
     /// there is one.
     fn check(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, &'static str> {
         let Some(origin) = headers.get(header::ORIGIN) else {
@@ -202,7 +202,7 @@ impl Origins {
 struct InTime {
     body: Incoming,
     patience: Duration,
-    /// When it is late; none as long as it has not been waited for.
+    /// When it is late; none until it is first awaited.
     due: Option<Pin<Box<Sleep>>>,
 }
 

@@ -6,18 +6,18 @@ use squall_recovery::Refusal;
 /// What the server's observer is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerEvent {
-    /// A client was let in.
+    /// A client was admitted.
     SessionOpened {
         /// The id of the Socket.IO session.
         session: String,
         /// The user's name.
         client: String,
-        /// Whether it is one that was there before.
+        /// Whether it is an earlier session.
         recovered: bool,
         /// Why it is not the one that the client asked for, if it asked for one.
         refused: Option<Refusal>,
     },
-    /// A client's session is over.
+    /// A client's session has ended.
     SessionClosed {
         /// The id of the Socket.IO session.
         session: String,
@@ -31,7 +31,7 @@ pub enum ServerEvent {
         /// The id of its row.
         id: i64,
     },
-    /// What the server holds has changed since it was last told. It is looked at once per ping
+    /// What the server holds has changed since it was last reported. It is checked once per ping
     /// interval.
     Census(Census),
     /// The server has lost the broker of its cluster, or cannot reach it.
@@ -39,37 +39,36 @@ pub enum ServerEvent {
         /// Why.
         reason: String,
     },
-    /// A message could not be stored, a page not read, or the files not be opened, because the disk
-    /// is full or fails. The client has been told, or asks again; the server goes on, or tries
-    /// again to begin.
+    /// A message could not be stored, a page not read, or the files not opened, because the disk is
+    /// full or fails. The client has been told, or will ask again; the server carries on, or
+    /// retries its start.
     StorageFailed {
         /// What SQLite says.
         reason: String,
     },
 }
 
-/// What a server holds. When all clients have left, and nobody can come back any more, it is
-/// nothing.
+/// What a server holds. When all clients have left, and none can come back any more, this is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// TCP connections, each of which takes a place.
+    /// TCP connections, each of which occupies a place.
     pub connections: usize,
     /// Sessions with a connection.
     pub sessions: usize,
     /// Sessions that wait for their clients.
     pub waiting: usize,
-    /// Rooms with somebody in them, connected or not.
+    /// Rooms with a user in them, connected or not.
     pub rooms: usize,
     /// Users who are shown as online.
     pub online: usize,
-    /// Messages whose senders wait for an answer of the cluster's broker.
+    /// Messages whose senders wait for an answer from the cluster's broker.
     pub unanswered: usize,
-    /// Bytes of what clients want and have not got yet.
+    /// Bytes of what clients have asked for and not received yet.
     pub given_bytes: usize,
     /// Bytes that wait for clients to read them.
     pub queued_bytes: u64,
-    /// Packets that are kept for sessions to which somebody may come back.
+    /// Packets that are kept for sessions that may be recovered.
     pub kept_packets: usize,
-    /// Changes of sessions that the disk could not keep yet.
+    /// Changes of sessions that the disk has not been able to keep yet.
     pub unsaved: usize,
 }

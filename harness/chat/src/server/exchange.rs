@@ -1,19 +1,19 @@
-//! The one place where messages change hands: stored, then sent to everyone who is live, then
-//! acknowledged, a turn of them in one go (`turns`). Nothing here awaits, and everything runs under
+//! The one place where messages change hands: a turn of them at a time (`turns`) is stored, then
+//! sent to everyone who is live, then acknowledged. Nothing here awaits, and everything runs under
 //! one lock, so the order of ids is the order of broadcasts, and a session joins the live stream at
 //! exactly the point where its catch-up ends.
 //!
 //! A session is *live* or it is not. It is not while it catches up, and it ceases to be when its
 //! queue is full: from then on it gets nothing until it asks (`sync`), and the next beat tells it
-//! that it should. So a full queue delays and never loses. In [`ToClient::LiveOnly`] there is
-//! nothing to ask for, and what does not fit is lost, as that mode says.
+//! to. So a full queue delays but never loses. In [`ToClient::LiveOnly`] there is nothing to ask
+//! for, and what does not fit is lost, as that mode says.
 //!
-//! A crash between storing and broadcasting leaves a message that nobody was sent. Those who were
-//! connected have lost their connection to the same crash, and get it when they come back: by
-//! catching up, or because the next server sends it to the sessions that wait (`expect_clients`).
+//! A crash between storing and broadcasting leaves a message that was never sent. Receivers that
+//! were connected have lost their connection to the same crash, and get it when they come back: by
+//! catching up, or because the next server sends it to the waiting sessions (`expect_clients`).
 //!
-//! Sessions are kept in the order of their arrival and every emit goes to one socket:
-//! socketioxide's own broadcast walks a hash set, and does not tell whose queue was full.
+//! Sessions are kept in order of arrival and every emit goes to one socket: socketioxide's own
+//! broadcast iterates over a hash set, and does not report whose queue was full.
 
 mod broker;
 mod following;
@@ -55,33 +55,33 @@ pub(super) struct Exchange {
     observer: Observer<ServerEvent>,
     sessions: Sessions,
     arrivals: SessionNumber,
-    /// Where clients can come back to their sessions.
+    /// What lets clients come back to their sessions.
     recovery: Recovery,
     /// The sessions that wait for their clients, by id.
     waiting: HashMap<String, SessionNumber>,
     /// Who is online, if clients are told.
     presence: Option<Presence>,
-    /// The sessions that want something, in the order of their turns.
+    /// The sessions that want something, in order of their turns.
     turns: VecDeque<SessionNumber>,
     /// The sessions that have missed something, and do not ask for it.
     behind: BTreeSet<SessionNumber>,
-    /// How many bytes there are in the queues of what clients want.
+    /// How many bytes there are in the queues of client requests.
     given_bytes: usize,
-    /// How long it took to store what was said.
+    /// How long it took to store messages.
     commits: Histogram,
 }
 
-/// The rooms that a session is in without asking: everybody's, and its own.
+/// The rooms that a session is in without asking: that of all users, and its own.
 const OWN_ROOMS: usize = 2;
 
-/// Whether somebody was sent a page who did not ask for it.
+/// Whether a page was sent to a session that did not ask for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Pushed {
-    /// Nobody waits for one.
+    /// No session waits for one.
     Nothing,
-    /// Somebody does, and has not read the last one yet.
+    /// A session does, but has not read the last one yet.
     Later,
-    /// Somebody is about to be.
+    /// A session is about to be sent one.
     Some,
 }
 
@@ -113,7 +113,7 @@ impl Exchange {
     }
 
     /// Takes over the sessions of the last server, whose clients may come back, and sends them what
-    /// it stored and did not live to send.
+    /// that server stored but did not live to send.
     pub(super) fn expect_clients(&mut self) -> Result<(), StorageError> {
         let sent = self.recovery.position().unwrap_or_default();
         let mut all_sent = self.highest;
@@ -122,7 +122,7 @@ impl Exchange {
                 continue;
             };
             let upto = kept.upto.max(sent).min(self.highest);
-            // It may have died before it noted that somebody has joined or left, too.
+            // It may also have died before it noted that a user joined or left.
             let memberships = self.database.memberships(&kept.name, upto)?;
             changed(&mut kept.rooms, state.namespace(), memberships);
             all_sent = all_sent.min(upto);
@@ -140,7 +140,7 @@ impl Exchange {
         })?
     }
 
-    /// The highest id there is.
+    /// The highest id in use.
     pub(super) fn highest(&self) -> i64 {
         self.highest
     }
@@ -151,18 +151,17 @@ impl Exchange {
         self.arrivals
     }
 
-    /// Whether a client that comes back to its session lacks what made it live: the last page of
-    /// its catch-up was under way when the connection was lost. Pages are not emitted to sessions,
-    /// so nothing repeats this one; the client goes on with its catch-up, which brings what came
-    /// later as well.
+    /// Whether a returning client lacks what made it live: the last page of its catch-up was in
+    /// flight when the connection was lost. Pages are not emitted to sessions, so nothing repeats
+    /// this one; the client continues its catch-up, which also brings what came later.
     pub(super) fn lacks_a_page(&self, state: &squall_recovery::Session, offset: i64) -> bool {
         let session = self.recovered(state);
         session.is_some_and(|session| session.live && offset < session.live_since())
     }
 
-    /// Whether a client that comes back to its session over polling has missed more than it can
-    /// read at once: all of that would be in one answer (see [`fits_into_a_segment`]), and in the
-    /// same one on each further connection. It goes on with its catch-up, in pages that fit.
+    /// Whether a client that returns to its session over polling has missed more than it can read
+    /// at once: all of that would be in one answer (see [`fits_into_a_segment`]), and in the same
+    /// one on each further connection. It continues its catch-up, in pages that fit.
     pub(super) fn would_be_torn(
         &self,
         (state, transport): (&squall_recovery::Session, TransportType),
@@ -187,8 +186,8 @@ impl Exchange {
         number.and_then(|number| self.sessions.get(number))
     }
 
-    /// Greets a client. It gets messages from now on, unless it has to catch up first; says whether
-    /// it has to.
+    /// Greets a client. It gets messages from now on, unless it has to catch up first; returns
+    /// whether it has to.
     pub(super) fn open(
         &mut self,
         number: SessionNumber,
@@ -196,7 +195,7 @@ impl Exchange {
         login: Login,
         options: &ServerOptions,
     ) -> Result<bool, StorageError> {
-        // First what can fail: whoever is greeted has a session.
+        // First what can fail: a client that is greeted has a session.
         let memberships = self.database.memberships(&login.name, i64::MAX)?;
         let welcome = socket.extensions.get::<Welcome>();
         let before = self.waiting.remove(state.id());
@@ -217,8 +216,8 @@ impl Exchange {
             content_max: self.limits.content,
             max_payload: options.max_payload,
         };
-        // There is room for it: the recovery layer leaves half of the queue to others. Should it
-        // fail, the connection is lost already, and its end on its way to us.
+        // There is room for it: the recovery layer leaves half of the queue to others. If it fails
+        // nevertheless, the connection is already lost, and we are about to learn of it.
         drop(socket.emit(wire::READY, &ready));
         let line_of_its_own = line(&socket).cloned();
         let superseded = before.as_ref().and_then(|session| session.socket.as_ref());
@@ -258,8 +257,8 @@ impl Exchange {
         self.database.close()
     }
 
-    /// The connection of a session is over, and with it the session, unless its client may come
-    /// back. Says whether there was one.
+    /// The connection of a session has ended, and with it the session, unless its client may come
+    /// back. Returns whether there was a connection.
     pub(super) fn close(&mut self, number: SessionNumber) -> bool {
         let Some(session) = self.sessions.get_mut(number) else {
             return false;
@@ -279,8 +278,8 @@ impl Exchange {
         connected
     }
 
-    /// Forgets a session that has no connection, to which nobody can come back, and whose last
-    /// words have been heard.
+    /// Forgets a session that has no connection, cannot be recovered, and whose last words have
+    /// been heard.
     fn remove_if_over(&mut self, number: SessionNumber) {
         let over = self.sessions.get(number).is_some_and(|session| {
             session.socket.is_none() && session.given.is_empty() && !session.state.exists()
@@ -290,8 +289,8 @@ impl Exchange {
         }
     }
 
-    /// Lets every client know that the server stops, and gives the sessions that have a connection:
-    /// id and user.
+    /// Tells every client that the server is shutting down, and returns the sessions that have a
+    /// connection: id and user.
     pub(super) fn part(&mut self) -> Vec<(String, String)> {
         let connected = self
             .sessions
@@ -305,8 +304,8 @@ impl Exchange {
         parting
     }
 
-    /// The client of this session comes with another connection. If the session has one still, it
-    /// is over: then this gives the user's name.
+    /// The client of this session has made another connection. If the session still has a
+    /// connection, that has ended: then this returns the user's name.
     pub(super) fn supersede(&mut self, state: &squall_recovery::Session) -> Option<String> {
         if !state.recovered() || self.waiting.contains_key(state.id()) {
             return None;
@@ -316,22 +315,22 @@ impl Exchange {
         self.close(number).then_some(name)
     }
 
-    /// How many bytes wait for clients to read them, beside what the recovery layer has put there.
+    /// How many bytes wait for clients to read them, not counting those from the recovery layer.
     pub(super) fn queued(&self) -> u64 {
         self.sessions.iter().map(ChatSession::queued).sum()
     }
 
-    /// How many bytes there are of what clients want and have not got yet.
+    /// How many bytes there are of what clients have asked for and not received yet.
     pub(super) fn given_bytes(&self) -> usize {
         self.given_bytes
     }
 
-    /// How long it took to store what was said.
+    /// How long it took to store messages.
     pub(super) fn commits(&self) -> Histogram {
         self.commits
     }
 
-    /// The sockets of all sessions, in the order of arrival.
+    /// The sockets of all sessions, in order of arrival.
     pub(super) fn sockets(&self) -> Vec<SocketRef> {
         self.sessions
             .iter()
@@ -345,8 +344,8 @@ impl Exchange {
         session.map_or(Allowance::Refused, ChatSession::count_message)
     }
 
-    /// Says what is wrong with a message, if anything is. Nothing is with one that is stored: of
-    /// whoever has left a room, for example, this may be a retry.
+    /// Says what is wrong with a message, if anything. A stored message is always right: it may be
+    /// a retry by a user who has left the room since, for example.
     pub(super) fn check(
         &self,
         number: SessionNumber,
@@ -401,7 +400,7 @@ impl Exchange {
     }
 
     /// Stores a message, unless it is there already. Returns the receipt, and the message if it is
-    /// new; nothing if the sender has left. When it is committed, the observer is to be told.
+    /// new; none if the sender has left. The observer must be told once it is committed.
     pub(super) fn insert(
         &mut self,
         number: SessionNumber,
@@ -435,7 +434,7 @@ impl Exchange {
         (self.observer)(ServerEvent::Stored { id: *id });
     }
 
-    /// Tells everyone who is there that somebody is typing.
+    /// Tells everyone who is there that a user is typing.
     pub(super) fn relay_typing(
         &mut self,
         number: SessionNumber,
@@ -458,9 +457,10 @@ impl Exchange {
         }
     }
 
-    /// Lets everyone who is live in its room have a message that was just stored. Who joins with it
-    /// is in the room before, who leaves with it until after: with all its sessions, for a message
-    /// may arrive late, by a connection that its client has given up for another one.
+    /// Sends a message that was just stored to everyone who is live in its room. A sender who joins
+    /// with it is in the room before it is sent, one who leaves with it until after: with all its
+    /// sessions, because a message may arrive late, on a connection that its client has given up
+    /// for another.
     fn broadcast(&mut self, stored: StoredMessage) -> Result<(), StorageError> {
         let StoredMessage { id, message } = &stored;
         self.highest = self.highest.max(*id);
@@ -468,8 +468,7 @@ impl Exchange {
             self.sessions.sender_enters(message, *id)?;
         }
         if self.recovery.is_on() {
-            // Whoever is sent it, and with which delivery: it is kept for all of them, or for
-            // nobody.
+            // All its receivers and deliveries are kept, or none of them.
             let recovery = self.recovery.clone();
             recovery.together(|| self.publish(&stored))??;
         } else {
@@ -481,7 +480,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Sends a message to everyone it is for, one by one.
+    /// Sends a message to each of its receivers separately.
     fn send(&mut self, stored: &StoredMessage) {
         let mut link = Fanout::of(stored);
         // What a channel brings out of order may be older than a member's join.
@@ -491,8 +490,8 @@ impl Exchange {
             if !session.live || (is_late && session.has_joined_after(stored)) {
                 continue;
             }
-            // Whoever cannot take a message now falls out of the live stream and has to ask for
-            // it; without catch-up there is nobody to ask.
+            // A session that cannot take a message now falls out of the live stream and has to ask
+            // for it; without catch-up that is impossible.
             session.live = session.emit_link(&mut link) || self.to_client == ToClient::LiveOnly;
             if !session.live && !session.pages {
                 self.behind.insert(number);
@@ -500,8 +499,8 @@ impl Exchange {
         }
     }
 
-    /// Sends a message to everyone it is for, connected or not, in one go: it is kept once. No link
-    /// of a chain, because what a session is sent this way has no gaps.
+    /// Sends a message to all its receivers, connected or not, together: it is kept once. It is not
+    /// a link of a chain, because what a session is sent this way has no gaps.
     fn publish(&mut self, stored: &StoredMessage) -> Result<(), StorageError> {
         let mut places = self.sessions.receivers(&stored.message);
         places.retain(|&(_, place)| {
@@ -535,8 +534,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Sends a session one page of what comes after `offset`; with the last page it is live. A page
-    /// that cannot be read is not sent, and the client asks again.
+    /// Sends a session one page of what comes after `offset`; with the last page it becomes live. A
+    /// page that cannot be read is not sent, and the client asks again.
     pub(super) fn sync(&mut self, number: SessionNumber, offset: i64) -> Result<(), StorageError> {
         let Some(session) = self.sessions.get_mut(number) else {
             return Ok(());
@@ -550,7 +549,8 @@ impl Exchange {
             .socket
             .as_ref()
             .map(|socket| socket.transport_type());
-        // Whoever does not ask is none of ours, and can read an answer in several segments.
+        // A client that does not ask is not one of ours, and can read an answer in several
+        // segments.
         let polls = session.pages && matches!(transport, Some(TransportType::Polling));
         let mut page =
             self.database
@@ -562,7 +562,7 @@ impl Exchange {
         }
         let complete = page.len() == read;
         let sent = page.iter().all(|message| session.emit(message));
-        // What did not fit is still to come.
+        // What did not fit comes later.
         let upto = match complete && sent {
             true => self.highest,
             false => session.head,
@@ -572,7 +572,7 @@ impl Exchange {
             upto,
             live: complete && sent,
         };
-        // If this event does not fit into the queue, the client must not be taken for live: it
+        // If this event does not fit into the queue, the client must not be considered live: it
         // would not know, and would ask again.
         if session.emit_event(wire::SYNCED, &synced) && synced.live {
             session.go_live(self.highest);
@@ -583,13 +583,13 @@ impl Exchange {
         session.keep()
     }
 
-    /// Whether somebody has missed something, and does not ask for it.
+    /// Whether a session has missed something, and does not ask for it.
     pub(super) fn is_anybody_behind(&self) -> bool {
         !self.behind.is_empty()
     }
 
-    /// Sends the next page to those who do not ask for it, as soon as they have read the last one:
-    /// so their queues keep room for what else is said, and for pings.
+    /// Sends the next page to sessions that do not ask for it, as soon as they have read the last
+    /// one: so their queues keep room for other traffic and pings.
     pub(super) fn push_pages(&mut self) -> Pushed {
         let behind = std::mem::take(&mut self.behind);
         let mut pushed = Pushed::Nothing;
@@ -613,7 +613,7 @@ impl Exchange {
         pushed
     }
 
-    /// Sends a session more of a large content.
+    /// Sends a session the next part of a large content.
     pub(super) fn send_piece(
         &self,
         number: SessionNumber,
@@ -625,7 +625,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// What this server holds, beside its connections.
+    /// What this server holds, besides its connections.
     pub(super) fn census(&self, connections: usize) -> Census {
         let all = self.sessions.iter().count();
         let connected = self
@@ -648,7 +648,7 @@ impl Exchange {
         }
     }
 
-    /// Tells every session that the server is there, and how far its stream has come.
+    /// Tells every session that the server is there, and how far its stream has got.
     pub(super) fn beat(&mut self) {
         self.forget_expired();
         for session in self.sessions.iter() {
@@ -657,14 +657,14 @@ impl Exchange {
                 roster: (self.presence.as_ref())
                     .map(|presence| presence.version(&session.namespace)),
             };
-            // A full queue means that the session has things to read already.
+            // A full queue means that the session has something to read anyway.
             session.emit_event(wire::BEAT, &beat);
             session.settle();
         }
     }
 
-    /// Tells everybody who has come and gone since the last time. Whoever cannot take it now sees
-    /// by the next beat that something is missing.
+    /// Tells everyone who has come and gone since the last time. A session that cannot take it now
+    /// sees from the next beat that something is missing.
     pub(super) fn tell_news_of_roster(&mut self) {
         let Some(presence) = &mut self.presence else {
             return;
@@ -677,14 +677,14 @@ impl Exchange {
         }
     }
 
-    /// Tells a session all who are online.
+    /// Tells a session everyone who is online.
     pub(super) fn tell_whole_roster(&self, number: SessionNumber) {
         if let (Some(presence), Some(session)) = (&self.presence, self.sessions.get(number)) {
             session.emit_event(wire::ROSTER, &presence.whole(&session.namespace));
         }
     }
 
-    /// Forgets the sessions to which nobody can come back any more.
+    /// Forgets the sessions that can no longer be recovered.
     fn forget_expired(&mut self) {
         let (sessions, given_bytes) = (&mut self.sessions, &mut self.given_bytes);
         self.waiting.retain(|_, number| {
@@ -707,14 +707,14 @@ impl Limits {
     }
 }
 
-/// Whether a page is so small that it comes in one segment, with the heads around it; a single
-/// message is taken for such. rust_socketio takes each segment of a polling body for a whole one,
-/// and a page is one body: a longer one would be torn again each time it is asked for.
+/// Whether a page is small enough to come in one segment, including the headers around it; a single
+/// message always counts as such. rust_socketio takes each segment of a polling body for a whole
+/// one, and a page is one body: a longer one would be torn again each time it is requested.
 fn fits_into_a_segment(page: &[StoredMessage]) -> bool {
-    /// What is left of an Ethernet frame beside the heads of IP, TCP and HTTP, and the packets
+    /// The room in an Ethernet frame besides the headers of IP, TCP and HTTP, and the packets
     /// around the page.
     const ROOM: usize = 1_000;
-    /// What a message has beside its names and its content.
+    /// What a message takes besides its names and content.
     const AROUND: usize = 120;
     let bytes = page.iter().map(|row| {
         let NewMessage {
@@ -725,13 +725,13 @@ fn fits_into_a_segment(page: &[StoredMessage]) -> bool {
             ..
         } = &row.message;
         let nickname = nickname.as_ref().map_or(0, String::len);
-        // As base64, or with characters that JSON escapes, content is longer than it is.
+        // In base64, or with characters that JSON escapes, content takes more room.
         AROUND + sender.len() + room.len() + nickname + content.len() * 4 / 3
     });
     page.len() <= 1 || bytes.sum::<usize>() <= ROOM
 }
 
-/// What is stored of a session's submission.
+/// What is stored for a session's submission.
 fn message(session: &ChatSession, submission: Submission) -> NewMessage {
     let Submission {
         room,

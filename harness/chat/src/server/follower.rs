@@ -1,7 +1,7 @@
-//! A server's connection to the broker of its cluster: made again whenever it is lost.
+//! A server's connection to the broker of its cluster: remade whenever it is lost.
 //!
 //! Reading and writing do not wait for each other: the broker, too, may be stuck with a write until
-//! it is read from. While there is no broker, no client is let in (see
+//! it is read from. While there is no broker, no client is admitted (see
 //! [`Adapter`](crate::Adapter)).
 
 use super::ServerEvent;
@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 impl Shared {
-    /// Keeps this server a part of its cluster, if it is in one, for ever.
+    /// Keeps this server part of its cluster, if it is in one, forever.
     pub(in crate::server) async fn follow(&self) -> Infallible {
         let Some(cluster) = self.options.cluster else {
             return pending().await;
@@ -35,7 +35,7 @@ impl Shared {
         }
     }
 
-    /// One connection to the broker, to its end.
+    /// One connection to the broker, until it ends.
     async fn attend(&self, cluster: Cluster) -> io::Result<Infallible> {
         let stream = timeout(PATIENCE, TcpStream::connect(cluster.broker)).await??;
         let (notices, mut broker) = cluster::ends::<Notice, Request>(stream);
@@ -49,7 +49,7 @@ impl Shared {
         match never {}
     }
 
-    /// Hears what the broker says. When the server has what it has missed, its doors are opened.
+    /// Listens to the broker. Once the server has what it has missed, its doors are opened.
     async fn listen(
         &self,
         mut notices: Receiver<Notice>,

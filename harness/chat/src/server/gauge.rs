@@ -3,8 +3,9 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Lets so many things through in a second over time, and so many at once. It remembers one moment:
-/// that up to which everything let through is paid for (the generic cell rate algorithm).
+/// Admits a limited number of things per second over time, and a limited number at once. It
+/// remembers one moment: the one up to which everything admitted is paid for (the generic cell rate
+/// algorithm).
 #[derive(Debug)]
 pub(super) struct Gauge {
     each: Duration,
@@ -22,7 +23,7 @@ impl Gauge {
         }
     }
 
-    /// Whether one more is let through.
+    /// Whether to admit one more.
     pub(super) fn admits(&mut self, now: Instant) -> bool {
         let paid_until = self.paid_until.max(now) + self.each;
         let admitted = paid_until - now <= self.at_once;

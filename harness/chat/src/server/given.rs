@@ -1,10 +1,10 @@
-//! What clients want of the server.
+//! What clients ask of the server.
 
 use super::reply::Reply;
 use crate::message::MessageKind;
 use crate::wire::{PieceRequest, Submission};
 
-/// Something that a client wants.
+/// Something that a client asks for.
 pub(super) enum Given {
     /// To say something.
     Message(Submission, Reply),
@@ -16,11 +16,11 @@ pub(super) enum Given {
     Who,
 }
 
-/// What something takes beside what it says, in bytes, roughly.
+/// What a request takes besides its content, in bytes, roughly.
 const AROUND: usize = 256;
 
 impl Given {
-    /// Whether what its session wants next does not depend on it.
+    /// Whether its session's next request is independent of it.
     pub(super) fn stands_alone(&self) -> bool {
         matches!(self, Given::Message(said, _) if said.kind == MessageKind::Message)
     }

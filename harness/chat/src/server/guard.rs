@@ -1,16 +1,16 @@
 //! A TCP connection that cannot outstay its welcome.
 //!
-//! socketioxide waits, on disconnection, for a writer that nothing can cancel: a peer that has
+//! On disconnection, socketioxide waits for a writer that nothing can cancel: a peer that has
 //! stopped reading would be listed as connected long after its heartbeat has failed. And a
-//! websocket lives in a task that nobody owns: it would keep running after its server is gone. Both
+//! WebSocket lives in a task without an owner: it would keep running after its server is gone. Both
 //! are cured here, one level below: when nothing can be written for `write_timeout`, or when the
 //! server has ended, or ends the connection, every read and write fails.
 //!
-//! And whoever does not read is not read from without end: tungstenite keeps a pong for each ping
-//! that it reads, however many cannot be written.
+//! Also, we do not read without limit from a peer that does not read: tungstenite keeps a pong for
+//! each ping that it reads, however many cannot be written.
 //!
 //! Left out: a peer that reads one byte now and then is not stuck; the heartbeat and the session's
-//! bounded queue deal with that one.
+//! bounded queue deal with it.
 
 use super::lines::Wire;
 use super::places::Place;
@@ -29,13 +29,13 @@ use tokio::time::{Sleep, sleep};
 /// A TCP connection with a deadline for writes that ends with its server.
 pub(super) struct Guarded {
     stream: TcpStream,
-    /// Is there when the server has ended, or ends this connection.
+    /// Completes when the server has ended, or ends this connection.
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     given_up: bool,
     reader: Option<Waker>,
-    /// The bytes that were read since everything was written, less what was written since.
+    /// The bytes read since everything was written, minus those written since.
     unanswered: u64,
     unanswered_max: u64,
     wire: Arc<Wire>,
@@ -44,8 +44,8 @@ pub(super) struct Guarded {
 
 impl Guarded {
     /// `server` is the receiving half of a channel whose sender the server holds while it lives;
-    /// `place` is given back when the connection is gone, and the wire is told what is written.
-    /// While nothing can be written, no more bytes are read than `unanswered_max`.
+    /// `place` is given back when the connection is gone, and `wire` counts what is written. While
+    /// nothing can be written, no more than `unanswered_max` bytes are read.
     pub(super) fn new(
         stream: TcpStream,
         mut server: watch::Receiver<()>,
@@ -83,7 +83,7 @@ impl Guarded {
         }
     }
 
-    /// Starts the clock when a write cannot go on, stops it when it can.
+    /// Starts the timer when a write cannot continue, stops it when it can.
     fn watch<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -105,7 +105,7 @@ impl Guarded {
             return Poll::Pending;
         }
         self.given_up = true;
-        // The task that reads is another one, and it is the one that ends the session.
+        // The reading task is a separate one, and it is the one that ends the session.
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
@@ -167,7 +167,7 @@ impl AsyncWrite for Guarded {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.stream).poll_flush(context);
         if progress.is_ready() {
-            // Nobody above flushes before all that was to be written is.
+            // The layers above flush only once everything has been written.
             self.unanswered = 0;
         }
         self.watch(context, progress)

@@ -1,12 +1,13 @@
-//! What happens when a client knocks, comes in, says something and leaves: socketioxide's handlers.
+//! What happens when a client connects, is admitted, says something and leaves: socketioxide's
+//! handlers.
 //!
-//! They put what a client wants into its session's queue (`exchange::turns`), in the order in which
+//! They put a client's requests into its session's queue (`exchange::turns`), in the order in which
 //! its packets come: before they return a future, which is ready at once. socketioxide runs the
-//! future of each event in a task of its own, and between tasks there is no order.
+//! future of each event in a separate task, and tasks run in no particular order.
 //!
-//! Nothing is believed: a payload of the wrong shape, a room that the sender is not in, a text that
-//! is too long, one message too many get a `refused` event, and an acknowledgement that says so if
-//! one was asked for.
+//! Nothing is trusted: a malformed payload, a room that the sender is not in, a text that is too
+//! long, one message too many get a `refused` event, and an acknowledgement that says so if one was
+//! requested.
 
 use super::exchange::{Exchange, Pushed, refuse_message};
 use super::given::Given;
@@ -32,23 +33,23 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
-/// How often it is looked whether a client that is sent pages has read the last one.
+/// How often to check whether a client that is sent pages has read the last one.
 const PACE: Duration = Duration::from_millis(5);
 
 /// What the handlers of all sockets share.
 pub(super) struct Shared {
-    /// Nothing once the server has ended: handlers that are still running find a closed door.
+    /// None once the server has ended: handlers that are still running find a closed door.
     pub(super) exchange: Mutex<Option<Exchange>>,
     pub(super) options: ServerOptions,
     pub(super) observer: Observer<ServerEvent>,
     pub(super) failure: mpsc::UnboundedSender<StorageError>,
-    /// A client wants something.
+    /// A client has asked for something.
     pub(super) given: Notify,
     pub(super) lines: Lines,
 }
 
-/// Closes the database and the sessions when the server's future is dropped, whoever still holds a
-/// reference.
+/// Closes the database and the sessions when the server's future is dropped, even if there are
+/// other references.
 pub(super) struct Doorway(pub(super) Arc<Shared>, pub(super) Sessions);
 
 impl Drop for Doorway {
@@ -69,7 +70,8 @@ impl Shared {
         self.lock().as_mut().map(act)
     }
 
-    /// The same with something that can fail. That ends the server, unless it may succeed later.
+    /// The same with something that can fail. A failure ends the server, unless it may succeed
+    /// later.
     pub(super) fn attempt<T>(
         &self,
         act: impl FnOnce(&mut Exchange) -> Result<T, StorageError>,
@@ -82,15 +84,15 @@ impl Shared {
                 None
             }
             Err(error) => {
-                // Nobody listens once the server has begun to end.
+                // There is no receiver once the server has begun to end.
                 let _ = self.failure.send(error);
                 None
             }
         }
     }
 
-    /// Decides whether a client is let in; what it is told otherwise goes into Socket.IO's
-    /// CONNECT_ERROR packet.
+    /// Decides whether a client is admitted; if not, the reason goes into Socket.IO's CONNECT_ERROR
+    /// packet.
     pub(super) fn admit(
         &self,
         socket: &SocketRef,
@@ -136,7 +138,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Lets a client in. All handlers are registered before the client hears of it.
+    /// Admits a client. All handlers are registered before the client hears of it.
     pub(super) fn enter(self: &Arc<Self>, socket: SocketRef, state: Session) {
         let Some(login) = socket.extensions.remove::<Login>() else {
             return;
@@ -203,7 +205,8 @@ impl Shared {
             shared.leave(number, &session, &client, EndCause::Closed);
             ready(())
         });
-        // The socket may be gone already, and its disconnection handled before there was a handler.
+        // The socket may be gone already, and its disconnection handled before a handler was
+        // registered.
         if !socket.connected() {
             return;
         }
@@ -231,7 +234,7 @@ impl Shared {
             self.attempt(|exchange| exchange.sync(number, offset));
         }
         self.see_to_who_is_behind();
-        // On several threads it may have gone just now, before there was a session to close.
+        // With several threads it may have gone just now, before there was a session to close.
         if !socket.connected() {
             self.leave(number, &state, &name, EndCause::Closed);
         }
@@ -248,8 +251,8 @@ impl Shared {
         }
     }
 
-    /// A message has come. Whether it may be said at all is decided here, when it arrives; the rest
-    /// when its turn comes.
+    /// A message has come. Whether it may be said at all is decided here, on arrival; the rest when
+    /// its turn comes.
     fn receive(
         self: &Arc<Self>,
         number: SessionNumber,
@@ -261,7 +264,7 @@ impl Shared {
             (Allowance::Exhausted, _) => return,
             (_, Err(error)) => (String::new(), error.into(), false),
             (Allowance::Granted, Ok(message)) => return self.accept(number, message, reply),
-            // Whoever has sent too many may send this one a little later.
+            // A sender of too many may send this one a little later.
             (Allowance::Refused, Ok(message)) => {
                 let most = self.options.limits.rate;
                 let reason = format!("at most {most} messages a second allowed");
@@ -271,12 +274,12 @@ impl Shared {
         refuse_message(socket, tag, refusal, retry, reply);
     }
 
-    /// Counts something that a client wants. Who goes far beyond what is allowed is sent away.
+    /// Counts a client's request. A client that goes far beyond what is allowed is disconnected.
     fn count(&self, number: SessionNumber, socket: &SocketRef) -> Allowance {
         let counted = self.with(|exchange| exchange.count_message(number));
         let allowance = counted.unwrap_or(Allowance::Refused);
         if allowance == Allowance::Exhausted {
-            // Whoever floods a server does not listen to it.
+            // A client that floods a server does not listen to it.
             send_away(socket, EndCause::Overflow);
         }
         allowance
@@ -286,14 +289,14 @@ impl Shared {
         self.give(number, Given::Message(message, reply));
     }
 
-    /// Puts something that a client wants into its queue.
+    /// Puts a client's request into its queue.
     pub(super) fn give(&self, number: SessionNumber, given: Given) {
         self.with(|exchange| exchange.give(number, given));
         self.given.notify_one();
     }
 
-    /// Does what clients want, turn by turn, for ever. Between two turns others run: those who read
-    /// what clients say next, and those who write to them.
+    /// Carries out what clients ask for, turn by turn, forever. Between turns other tasks run:
+    /// those that read the next requests, and those that write to clients.
     pub(super) async fn work(&self) -> Infallible {
         loop {
             while self.take_turn() {
@@ -307,19 +310,19 @@ impl Shared {
         }
     }
 
-    /// Lets those be sent more who have missed something and do not ask for it.
+    /// Lets more be sent to sessions that have missed something and do not ask for it.
     pub(super) fn see_to_who_is_behind(&self) {
         if self.with(|exchange| exchange.is_anybody_behind()) == Some(true) {
             self.given.notify_one();
         }
     }
 
-    /// Does what is in the queues now.
+    /// Carries out what is in the queues now.
     pub(super) fn finish(&self) {
         while self.take_turn() {}
     }
 
-    /// Says whether there was anything to do.
+    /// Returns whether there was anything to do.
     fn take_turn(&self) -> bool {
         let there_was = self.with(|exchange| exchange.has_work()) == Some(true);
         if there_was {
@@ -366,8 +369,8 @@ impl Shared {
         }
     }
 
-    /// Lets every client know that the server stops, and that it may come back. It is not
-    /// disconnected from its namespace: Socket.IO's own clients take that for good.
+    /// Tells every client that the server is shutting down, and that it may come back. Clients are
+    /// not disconnected from their namespaces: Socket.IO's own clients take that as final.
     pub(super) fn part(&self) {
         let parting = self.with(Exchange::part).unwrap_or_default();
         for (session, client) in parting {
@@ -380,7 +383,7 @@ impl Shared {
         }
     }
 
-    /// Answers a request for more of a large content. It counts like a message.
+    /// Answers a request for more of a large content. It counts as a message.
     fn send_piece(
         &self,
         number: SessionNumber,
@@ -394,14 +397,14 @@ impl Shared {
         }
     }
 
-    /// Answers who is online. A question counts like a message.
+    /// Answers who is online. The question counts as a message.
     fn tell_who(&self, number: SessionNumber, socket: &SocketRef) {
         if self.count(number, socket) == Allowance::Granted {
             self.give(number, Given::Who);
         }
     }
 
-    /// Tells who comes and goes, for ever, if clients are told.
+    /// Reports who comes and goes, forever, if clients are told.
     pub(super) async fn tell_roster(&self) -> Infallible {
         if !self.options.presence {
             return pending().await;
@@ -412,7 +415,7 @@ impl Shared {
         }
     }
 
-    /// Gives every session a sign of life, for ever, and tells what the server holds if that has
+    /// Gives every session a sign of life, forever, and reports what the server holds if that has
     /// changed.
     pub(super) async fn beat(&self, connections: impl Fn() -> usize) -> Infallible {
         let mut told = None;

@@ -1,4 +1,4 @@
-//! How long something took, each time, in the text format of Prometheus.
+//! How long something took each time, in the text format of Prometheus.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 /// The upper bounds of the histogram's buckets, in milliseconds.
 const BUCKETS: [u64; 10] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000];
 
-/// How long something took, each time.
+/// How long something took each time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Histogram {
-    /// How often it took no longer than the bucket's bound, and longer than the one before.
+    /// How often it took no longer than the bucket's bound, but longer than the previous one's.
     counts: [u64; BUCKETS.len()],
     count: u64,
     sum: Duration,

@@ -1,19 +1,19 @@
-//! What clients have of the server before they have a session: a *line*, from the handshake of
+//! What clients occupy in the server before they have a session: a *line*, from the handshake of
 //! Engine.IO to its end, over whatever TCP connections; and how much memory each may take.
 //!
-//! A handshake costs some 16 kB until it is known whether anybody comes in, and every line has a
-//! queue of what it was sent and has not read. Both have a budget, and nobody can spend another
-//! one's: there may be so many lines that are in no namespace, of one address and in all
+//! A handshake costs some 16 kB until it is known whether its client joins a namespace, and every
+//! line has a queue of what it was sent and has not read. Both have a budget, and no client can
+//! spend another's: the number of lines in no namespace is limited, per address and in total
 //! ([`Budget::strangers`]), and the queue of a line may hold its share of what its address and the
 //! server may take ([`Line::has_room`]).
 //!
-//! A client that is refused, or sent away, closes its line. Not every client does (rust_socketio
-//! goes on polling and answering pings), so the server does it a little later.
+//! A client that is refused, or disconnected, should close its line. Not every client does
+//! (rust_socketio goes on polling and answering pings), so the server does it a little later.
 //!
-//! socketioxide does not tell how full a queue is. So it is counted what is put there, and what
-//! passes the wire. That is some more, for what is around it (frames, heads, pings); an estimate
-//! below zero is corrected at once. What socketioxide loses (on an upgrade, say) does not pass; but
-//! what was put there before a ping that was answered is not there any more ([`Line::settle`]).
+//! socketioxide does not report how full a queue is. So we count what is put there, and what passes
+//! the wire. The latter is a little more, because of what is around it (frames, headers, pings); an
+//! estimate below zero is corrected at once. What socketioxide loses (on an upgrade, say) does not
+//! pass; but what was put there before a ping that was answered is gone by then ([`Line::settle`]).
 //!
 //! The same count says how many packets are there, for one more budget: a ping that finds the queue
 //! full ends the connection at once, as if its answer had not come, so messages leave a few places
@@ -30,19 +30,19 @@ use tokio::time::sleep;
 /// How much memory clients may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// The most bytes that wait for one client to read them. One message may exceed it alone.
+    /// The most bytes that wait for one client to read them. A single message may exceed it.
     pub line: u64,
     /// The most for all clients of one IP address together.
     pub address: u64,
     /// The most for all clients of the server.
     pub server: u64,
-    /// The most lines that are in no namespace: of one address, and in all.
+    /// The most lines in no namespace: per address, and in total.
     pub strangers: (usize, usize),
 }
 
 impl Default for Budget {
-    /// 256 KiB for each client, 64 MiB for an address, 256 MiB for the server; a thousand and four
-    /// thousand lines that are in no namespace.
+    /// 256 KiB for each client, 64 MiB for an address, 256 MiB for the server; one thousand and
+    /// four thousand lines in no namespace.
     fn default() -> Self {
         Self {
             line: 256 << 10,
@@ -79,7 +79,7 @@ struct Count {
     strangers: usize,
 }
 
-/// A TCP connection: whose, and how many bytes were written to it.
+/// A TCP connection: its address, and how many bytes were written to it.
 pub(super) struct Wire {
     books: Arc<Books>,
     pub(super) address: IpAddr,
@@ -89,9 +89,9 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Is there when the server has ended it.
+    /// Completes when the server has ended it.
     pub(super) async fn end(&self) {
-        // The sender is here.
+        // The sender exists as long as `self`.
         drop(self.ended.subscribe().wait_for(|ended| *ended).await);
     }
 }
@@ -102,32 +102,31 @@ impl Drop for Wire {
     }
 }
 
-/// A line. It ends when nobody has it any more; socketioxide has it as long as the connection of
-/// Engine.IO.
+/// A line. It ends when its last reference is dropped; socketioxide keeps one for as long as the
+/// connection of Engine.IO.
 pub(super) struct Line {
     books: Arc<Books>,
     address: IpAddr,
     id: OnceLock<String>,
-    /// In how many namespaces it is.
+    /// How many namespaces it is in.
     namespaces: AtomicUsize,
     /// Whether the server has ended it.
     ended: AtomicBool,
     /// The bytes that were put into its queue.
     put: AtomicU64,
-    /// How many these were with each packet that is there still.
+    /// That count after each packet that is still there.
     packets: Mutex<VecDeque<u64>>,
-    /// The bytes that were put there up to the last beat of the server, and up to the one before
-    /// it.
+    /// The bytes put there up to the server's last beat, and up to the one before it.
     settled: Mutex<(u64, u64)>,
-    /// The bytes of answers to its polls.
+    /// The bytes in the answers to its polls.
     polled: AtomicU64,
-    /// Its WebSocket, with what was written there before.
+    /// Its WebSocket, with the number of bytes written there before.
     socket: OnceLock<(Arc<Wire>, u64)>,
 }
 
 impl Lines {
-    /// `closing` is how long a client has to close its line that is in no namespace any more, or
-    /// was refused.
+    /// `closing` is how long a client has to close a line that is in no namespace any more, or was
+    /// refused.
     pub(super) fn new(budget: Budget, places: Option<usize>, closing: Duration) -> Self {
         Self(Arc::new(Books {
             budget,
@@ -182,12 +181,12 @@ impl Lines {
         }))
     }
 
-    /// The line of this id.
+    /// The line with this id.
     pub(super) fn find(&self, id: &str) -> Option<Arc<Line>> {
         self.0.by_id().get(id)?.upgrade()
     }
 
-    /// How many there are.
+    /// How many lines there are.
     pub(super) fn count(&self) -> usize {
         self.0.counts().all.lines
     }
@@ -215,7 +214,7 @@ impl Counts {
 }
 
 impl Line {
-    /// Under this id later requests name it.
+    /// Later requests name it by this id.
     pub(super) fn is_called(self: &Arc<Self>, id: &str) {
         if self.id.set(id.to_owned()).is_ok() {
             let weak = Arc::downgrade(self);
@@ -231,7 +230,7 @@ impl Line {
         }
     }
 
-    /// It is in one namespace less.
+    /// It is in one namespace fewer.
     pub(super) fn leaves(self: &Arc<Self>) {
         if self.namespaces.fetch_sub(1, Ordering::Relaxed) == 1 {
             let note = |count: &mut Count| count.strangers += 1;
@@ -240,7 +239,7 @@ impl Line {
         }
     }
 
-    /// Its client has nothing more to do here: if it does not close the line, and is in no
+    /// Its client has no more business here: if the client does not close the line, and is in no
     /// namespace then, the server does.
     pub(super) fn is_sent_away(self: &Arc<Self>) {
         let (line, closing) = (Arc::downgrade(self), self.books.closing);
@@ -270,16 +269,16 @@ impl Line {
     /// It has a WebSocket from now on.
     pub(super) fn moves_to(&self, wire: &Arc<Wire>) {
         let before = wire.written.load(Ordering::Relaxed);
-        // A second one is refused by socketioxide.
+        // socketioxide refuses a second one.
         drop(self.socket.set((wire.clone(), before)));
     }
 
-    /// A poll was answered with so many bytes.
+    /// A poll was answered with this many bytes.
     pub(super) fn polls(&self, bytes: u64) {
         self.polled.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// A packet of so many bytes was put into its queue.
+    /// A packet of this many bytes was put into its queue.
     pub(super) fn takes(&self, bytes: u64) {
         let put = self.put.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if self.books.places.is_some() {
@@ -287,7 +286,7 @@ impl Line {
         }
     }
 
-    /// How many bytes were put into its queue, and how many of them are not there any more.
+    /// How many bytes were put into its queue, and how many of them have left it.
     fn flow(&self) -> (u64, u64) {
         let socket = self.socket.get();
         let written = socket.map_or(0, |(wire, before)| {
@@ -309,7 +308,7 @@ impl Line {
         self.packets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a packet more may wait there, so that pings find a place.
+    /// Whether another packet may wait there while leaving room for pings.
     pub(super) fn has_place(&self) -> bool {
         let Some(places) = self.books.places else {
             return true;
@@ -319,8 +318,8 @@ impl Line {
         packets.len() < places
     }
 
-    /// To be called once per ping interval: whoever is there still has answered a ping since the
-    /// call before the last.
+    /// To be called once per ping interval: a client that is still there has answered a ping since
+    /// the call before the last.
     pub(super) fn settle(&self) {
         let mut settled = self.settled();
         *settled = (self.put.load(Ordering::Relaxed), settled.0);
@@ -330,13 +329,13 @@ impl Line {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether so many bytes more may wait there: always if nothing does.
+    /// Whether this many more bytes may wait there: always, if the queue is empty.
     pub(super) fn has_room(&self, bytes: u64) -> bool {
         let queued = self.queued();
         queued == 0 || queued.saturating_add(bytes) <= self.share()
     }
 
-    /// What it may take: as much as everybody else of its address, and of the server.
+    /// What it may take: an equal share of what its address, and the server, may take.
     fn share(&self) -> u64 {
         let Budget {
             line,

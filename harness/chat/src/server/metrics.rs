@@ -1,5 +1,5 @@
-//! What a monitor asks a server: whether it serves (`/healthz`), and how it is (`/metrics`, in the
-//! text format of Prometheus, version 0.0.4).
+//! What a monitor asks of a server: whether it serves (`/healthz`), and how it is doing
+//! (`/metrics`, in the text format of Prometheus, version 0.0.4).
 
 use super::handlers::Shared;
 use super::histogram::{head, line};
@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 
 impl Shared {
-    /// Whether clients are let in.
+    /// Whether clients are admitted.
     pub(super) fn health(&self) -> (StatusCode, &'static str) {
         match self.with(|exchange| exchange.is_open()) {
             Some(true) => (StatusCode::OK, "ok\n"),

@@ -1,4 +1,4 @@
-//! How a server is to behave.
+//! How a server should behave.
 
 use super::door::Origins;
 use super::lines::Budget;
@@ -9,7 +9,7 @@ use crate::message::ROOT;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How a server is to behave.
+/// How a server should behave.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// Time between two pings, and between two beats of the chat. Socket.IO's `pingInterval`.
@@ -18,10 +18,10 @@ pub struct ServerOptions {
     pub ping_timeout: Duration,
     /// The largest packet or polling body that is accepted, in bytes. Socket.IO's `maxPayload`.
     pub max_payload: u64,
-    /// What a client gets of the messages that were sent while it was away.
+    /// Which of the messages that were sent while a client was away it is sent later.
     pub to_client: ToClient,
     /// The most messages in one page of a catch-up. They share the queue of a socket with live
-    /// messages: at most a quarter of it.
+    /// messages, and may fill a quarter of it.
     pub catch_up_page: usize,
     /// The most packets that wait for a client to read them. socketioxide's `max_buffer_size`.
     pub queue: usize,
@@ -32,15 +32,15 @@ pub struct ServerOptions {
     pub max_connections_per_address: usize,
     /// How much memory clients may take.
     pub budget: Budget,
-    /// Who may come in; none: everybody, as whoever they say they are.
+    /// Who is admitted; none: every client, under any name it gives.
     pub authenticate: Option<Authenticate>,
     /// Which pages of browsers may use the server.
     pub origins: Origins,
     /// The namespaces that clients may connect to. Each has its own users, rooms and nicknames.
     pub namespaces: Vec<String>,
-    /// How much is listened to.
+    /// How much is accepted.
     pub limits: Limits,
-    /// Where sessions are kept that wait for their clients.
+    /// Where sessions that wait for their clients are kept.
     pub recovery: RecoveryMode,
     /// How long they wait. Socket.IO's `maxDisconnectionDuration`.
     pub recovery_window: Duration,
@@ -51,14 +51,14 @@ pub struct ServerOptions {
     /// The other servers, if there are any. The database is then this server's copy of the
     /// broker's messages.
     pub cluster: Option<Cluster>,
-    /// Whether clients are told who is online in their namespace. Everybody hears of everybody, so
-    /// in crowds that is what costs most.
+    /// Whether clients are told who is online in their namespace. Every client hears of every
+    /// other, so in crowds this costs more than anything else.
     pub presence: bool,
 }
 
 impl Default for ServerOptions {
     /// Socket.IO's documented defaults (server options: `pingInterval`, `pingTimeout`,
-    /// `maxHttpBufferSize`), and catching up.
+    /// `maxHttpBufferSize`), with catching up.
     fn default() -> Self {
         Self {
             ping_interval: Duration::from_secs(25),
@@ -85,8 +85,8 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
-    /// How many messages may be in a queue at a time: the rest is left to what cannot be put off,
-    /// as pings. Where sessions are kept, that layer leaves room.
+    /// How many messages may be in a queue at a time: the rest is left to what cannot wait, such as
+    /// pings. Where sessions are kept, the recovery layer leaves room.
     #[must_use]
     pub fn places(&self) -> Option<usize> {
         let places = self.queue - (self.queue / 8).clamp(1, self.queue);
@@ -98,16 +98,16 @@ impl ServerOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToClient {
-    /// Messages go to those who are connected, at most once; what is missed is missed.
+    /// Messages go to connected clients, at most once; what is missed is missed.
     LiveOnly,
-    /// A client that comes back gets what it has missed, by its server offset.
+    /// A returning client gets what it has missed, according to its server offset.
     CatchUp,
 }
-/// Where the sessions are kept that wait for their clients.
+/// Where sessions that wait for their clients are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecoveryMode {
-    /// Nowhere: a client that comes back gets a new session.
+    /// Nowhere: a returning client gets a new session.
     #[default]
     Off,
     /// In memory: they end with the server.

@@ -1,5 +1,5 @@
-//! A chat for browsers, at `/`: what is in the folder `page`, with Socket.IO's own client beside
-//! it, so that nothing is fetched from anywhere else.
+//! A chat for browsers, at `/`: the files of the folder `page`, together with Socket.IO's own
+//! client, so that nothing is fetched from anywhere else.
 
 use axum::Router;
 use axum::routing::get;
@@ -26,8 +26,8 @@ const FILES: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// Scripts and connections of this server only: what users say is shown as text, and could do
-/// nothing if it were not.
+/// Scripts and connections of this server only: what users say is shown as text, and could do no
+/// harm if it were not.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -39,7 +39,7 @@ pub(super) fn with_page(router: Router) -> Router {
             let headers: [(HeaderName, &str); 3] = [
                 (CONTENT_TYPE, kind),
                 (CONTENT_SECURITY_POLICY, POLICY),
-                // The server may be another one tomorrow.
+                // The server may be a different version tomorrow.
                 (CACHE_CONTROL, "no-cache"),
             ];
             router.route(path, get(move || ready((headers.clone(), content))))

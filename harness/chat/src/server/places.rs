@@ -1,4 +1,4 @@
-//! How many connections there may be: in all, and from one address.
+//! How many connections there may be: in total, and per address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -34,7 +34,7 @@ impl Places {
         permit.expect("nobody closes the semaphore")
     }
 
-    /// A place for a connection from this address, unless it has as many as it may have.
+    /// A place for a connection from this address, unless it has as many as allowed.
     pub(super) fn take(&self, one_of_all: OwnedSemaphorePermit, address: IpAddr) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(address).or_default();

@@ -1,19 +1,19 @@
-//! Who is online, for those who want to see it.
+//! Who is online, for clients that show it.
 //!
-//! Every namespace has a roster of its users. What changes on it is told to all of the namespace
-//! once in a while and in one go ([`NEWS`]), under a version that counts up; whoever comes is sent
-//! the whole roster, and whoever has missed a change sees so by the version in the next news or the
-//! next beat, and asks for the whole. So the cost is that of the changes times those who hear of
-//! them, and a user who comes and goes between two tellings costs nothing.
+//! Every namespace has a roster of its users. Changes are announced to the whole namespace together
+//! and at intervals ([`NEWS`]), under a version that counts up. A client that connects is sent the
+//! whole roster; one that has missed a change sees it from the version in the next news or the next
+//! beat, and requests the whole. So the cost is the number of changes times the number of clients
+//! that hear of them, and a user who comes and goes between two announcements costs nothing.
 //!
-//! A user is online as long as one session has a connection: a client that comes back is there
-//! already when the server notices the end of its last connection.
+//! A user is online as long as one session has a connection: a returning client is already there
+//! when the server notices the end of its last connection.
 
 use crate::wire::Roster;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How often changes are told.
+/// How often changes are announced.
 pub(super) const NEWS: Duration = Duration::from_secs(1);
 
 /// The rosters of all namespaces.
@@ -27,11 +27,11 @@ pub(super) struct Presence {
 struct Namespace {
     /// How many connected sessions each user has.
     sessions: BTreeMap<String, usize>,
-    /// The roster as it was told.
+    /// The roster as last announced.
     told: BTreeSet<String>,
-    /// How often it was told.
+    /// How often it was announced.
     version: u64,
-    /// Whose number of sessions has changed since.
+    /// The users whose number of sessions has changed since.
     touched: BTreeSet<String>,
 }
 
@@ -63,14 +63,14 @@ impl Presence {
         namespaces.map(|namespace| namespace.sessions.len()).sum()
     }
 
-    /// The version of a namespace's roster, as it was told.
+    /// The version of a namespace's roster, as announced.
     pub(super) fn version(&self, namespace: &str) -> u64 {
         self.namespaces
             .get(namespace)
             .map_or(0, |namespace| namespace.version)
     }
 
-    /// A namespace's whole roster, as it was told.
+    /// A namespace's whole roster, as announced.
     pub(super) fn whole(&self, namespace: &str) -> Roster {
         let namespace = self.namespaces.get(namespace);
         Roster {

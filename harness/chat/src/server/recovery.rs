@@ -11,20 +11,20 @@ use std::path::{Path, PathBuf};
 pub(super) struct Kept {
     /// The user's name.
     pub(super) name: String,
-    /// By full name; with the id from which on the room's messages are for this client.
+    /// By full name; with the id from which the room's messages are for this client.
     pub(super) rooms: BTreeMap<String, i64>,
     /// Whether it has caught up.
     pub(super) live: bool,
     /// Whether its client asks for large contents piece by piece.
     #[serde(default)]
     pub(super) pieces: bool,
-    /// It has been sent everything for it up to this id, or up to what the recovery layer has
-    /// emitted since.
+    /// It has been sent everything up to this id that is for it, or up to what the recovery layer
+    /// has emitted since.
     #[serde(default = "everything")]
     pub(super) upto: i64,
 }
 
-/// What earlier versions of this program have kept.
+/// What earlier versions of this program kept.
 fn everything() -> i64 {
     i64::MAX
 }
@@ -34,12 +34,12 @@ pub(super) fn open(options: &ServerOptions, database: &Path) -> Result<Sessions,
     let heartbeat = options.ping_interval.saturating_mul(2);
     let how = Options {
         max_disconnection: options.recovery_window,
-        // A client that is let in again may have other rights now.
+        // A client that is admitted again may have different rights now.
         skip_middlewares: false,
         detection: heartbeat.saturating_add(options.ping_timeout),
         sessions_max: options.recovery_sessions,
         packets_max: options.recovery_packets,
-        // The other half is for what is said otherwise.
+        // The other half is for everything else that is sent.
         queued_max: options.queue / 2,
         queued_bytes_max: usize::try_from(options.budget.line).unwrap_or(usize::MAX),
         ..Options::default()
@@ -55,7 +55,7 @@ pub(super) fn open(options: &ServerOptions, database: &Path) -> Result<Sessions,
 /// open; none if there is no such file, or it cannot be read.
 pub fn rows_of_sessions(database: &Path) -> Option<(usize, usize)> {
     let path = beside(database);
-    // Opening would make one.
+    // Opening it would create one.
     let saved = path.exists().then(|| Sqlite::open(&path)?.load())?.ok()?;
     Some((saved.sessions.len(), saved.packets.len()))
 }

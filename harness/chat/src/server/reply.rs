@@ -1,4 +1,4 @@
-//! What a client is told of what it has said: a receipt, a refusal, a goodbye.
+//! What a client is told in answer to what it said: a receipt, a refusal, a goodbye.
 
 use crate::cause::EndCause;
 use crate::wire::{self, Receipt, Refused};
@@ -7,14 +7,14 @@ use squall_recovery::{RecoveryAdapter, SocketRef};
 
 /// How the sender of a message is answered.
 pub(super) enum Reply {
-    /// As Socket.IO means it.
+    /// As Socket.IO defines it.
     Acknowledgement(AckSender<RecoveryAdapter>),
-    /// With an event, because rust_socketio cannot be told of a binary event's acknowledgement.
+    /// With an event, because rust_socketio cannot receive the acknowledgement of a binary event.
     Event(SocketRef),
 }
 
 impl Reply {
-    /// Answers. A receipt that finds no room in the queue is lost; the client will ask again.
+    /// Answers. A receipt for which the queue has no room is lost; the client will ask again.
     pub(super) fn send(self, receipt: &Receipt) {
         let _ = match self {
             Reply::Acknowledgement(ack) => ack.send(receipt).map_err(drop),
@@ -32,9 +32,9 @@ pub(super) fn refuse(socket: &SocketRef, reason: String) {
 /// Disconnects a client; its session ends with this cause.
 pub(super) fn send_away(socket: &SocketRef, cause: EndCause) {
     socket.extensions.insert(Meant(cause));
-    // An error says that it is gone already, or that its queue has no place for the goodbye: who
-    // goes on flooding is sent away by the next packet, and a server that shuts down closes all
-    // connections after this.
+    // An error means that it is gone already, or that its queue has no place for the goodbye: a
+    // client that goes on flooding is disconnected at its next packet, and a server that shuts down
+    // closes all connections after this.
     let _ = socket.clone().disconnect();
 }
 

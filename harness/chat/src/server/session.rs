@@ -1,4 +1,4 @@
-//! A client that was let in, as the server sees it.
+//! A client that was admitted, as the server sees it.
 
 use super::gauge::Gauge;
 use super::given::Given;
@@ -17,17 +17,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// How many times as much as it may send a session can try to, before it is disconnected.
+/// How many times its allowance a session can try to send before it is disconnected.
 const FLOOD: u32 = 10;
 
-/// Counts the sessions of one server in the order of their arrival.
+/// Counts the sessions of one server in order of arrival.
 pub(super) type SessionNumber = u64;
 
 /// The rooms that the user of a socket may be in, if not all.
 #[derive(Clone)]
 pub(super) struct Welcome(pub(super) Option<BTreeSet<String>>);
 
-/// The line of a socket; there is none where socketioxide is not behind our door.
+/// The line of a socket; none if socketioxide is not behind our door.
 pub(super) fn line(socket: &SocketRef) -> Option<&Arc<Line>> {
     socket.req_parts().extensions.get::<Arc<Line>>()
 }
@@ -36,43 +36,43 @@ pub(super) fn line(socket: &SocketRef) -> Option<&Arc<Line>> {
 pub(super) struct ChatSession {
     /// None while it waits for its client.
     pub(super) socket: Option<SocketRef>,
-    /// What a client can come back to.
+    /// What the client can come back to.
     pub(super) state: squall_recovery::Session,
     pub(super) name: String,
     pub(super) namespace: String,
-    /// Changed together only with the index of rooms in `exchange::sessions`, once the session is
-    /// there.
+    /// Once the session exists, only changed together with the index of rooms in
+    /// `exchange::sessions`.
     rooms: BTreeMap<String, i64>,
     pub(super) live: bool,
     /// Whether its client asks for large contents piece by piece.
     pub(super) pieces: bool,
-    /// Whether its client asks for each page of a catch-up. Otherwise they come by themselves.
+    /// Whether its client asks for each page of a catch-up. Otherwise they come unasked.
     pub(super) pages: bool,
     /// The id of the last message in this session's stream.
     pub(super) head: i64,
-    /// The highest id there was when it became live.
+    /// The highest id in use when it became live.
     live_since: i64,
-    /// What its client wants, in the order in which it came.
+    /// Its client's requests, in order of arrival.
     pub(super) given: VecDeque<Given>,
-    /// How much that is.
+    /// How many bytes these take.
     pub(super) given_bytes: usize,
     allowed: Gauge,
     endured: Gauge,
 }
 
-/// What a session may do with one more message.
+/// What a session may do with another message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Allowance {
     /// Send it.
     Granted,
     /// Nothing: it has sent too many.
     Refused,
-    /// Leave: it has sent far too many.
+    /// Leave: the session has sent far too many.
     Exhausted,
 }
 
 impl ChatSession {
-    /// A session in the rooms that the client asks for, as changed by what it has joined and left.
+    /// A session in the rooms that the client asks for, changed by what it has joined and left.
     pub(super) fn new(
         (socket, state): (SocketRef, squall_recovery::Session),
         login: Login,
@@ -151,20 +151,20 @@ impl ChatSession {
         }
     }
 
-    /// From now on it gets everything that is for it, as there was nothing more up to the highest
-    /// id there is.
+    /// From now on it gets everything that is for it, as there was nothing more for it up to the
+    /// highest id in use.
     pub(super) fn go_live(&mut self, highest: i64) {
         self.live = true;
         self.live_since = highest;
     }
 
-    /// The highest id there was when it became live: its client has handled what is for it up to
+    /// The highest id in use when it became live: its client has handled everything for it up to
     /// there, or has not got the page that said so.
     pub(super) fn live_since(&self) -> i64 {
         self.live_since
     }
 
-    /// Notes what the next server has to know, if sessions are kept.
+    /// Notes what the next server needs to know, if sessions are kept.
     pub(super) fn keep(&self) -> Result<(), StorageError> {
         let kept = Kept {
             name: self.name.clone(),
@@ -176,12 +176,13 @@ impl ChatSession {
         Ok(self.state.set_data(&kept)?)
     }
 
-    /// Puts a small event into the socket's queue; says whether there is one, and room in it.
+    /// Puts a small event into the socket's queue; returns whether there is a socket, with room in
+    /// its queue.
     pub(super) fn emit_event(&self, event: &str, data: &impl Serialize) -> bool {
         self.emit_sized(event, data, 0)
     }
 
-    /// The same with one of so many bytes, for which its client's budget must have room.
+    /// The same for an event of this many bytes, for which its client's budget must have room.
     fn emit_sized(&self, event: &str, data: &impl Serialize, bytes: usize) -> bool {
         let Some(socket) = &self.socket else {
             return false;
@@ -195,7 +196,7 @@ impl ChatSession {
         taken
     }
 
-    /// It is in none but these rooms, everybody's and its own, whatever it has joined before.
+    /// It is only in these rooms, that of all users and its own, whatever it joined before.
     pub(super) fn stay_within(&mut self, rooms: &BTreeSet<String>) {
         let own = [EVERYBODY.to_owned(), room_of(&self.name)];
         self.rooms.retain(|room, _| {
@@ -235,7 +236,7 @@ impl ChatSession {
         }
     }
 
-    /// The rooms that it is in by full name, with the id from which on their messages are for it.
+    /// The rooms that it is in by full name, with the id from which their messages are for it.
     pub(super) fn rooms(&self) -> &BTreeMap<String, i64> {
         &self.rooms
     }
@@ -263,14 +264,14 @@ impl ChatSession {
         since.is_some_and(|since| stored.id < *since)
     }
 
-    /// Puts a message into the socket's queue, as the next link of the session's chain. Says
+    /// Puts a message into the socket's queue, as the next link of the session's chain. Returns
     /// whether there was room.
     pub(super) fn emit(&mut self, stored: &StoredMessage) -> bool {
         self.emit_link(&mut Fanout::of(stored))
     }
 
     /// Puts a piece of a message's content into the socket's queue, if the message is for this
-    /// session. One that does not fit there is asked for again.
+    /// session. If it does not fit, the client asks for it again.
     pub(super) fn emit_piece(&self, request: PieceRequest, stored: Option<StoredMessage>) {
         let PieceRequest { id, from, most } = request;
         let is_mine = |stored: &StoredMessage| {
@@ -293,7 +294,7 @@ impl ChatSession {
         self.emit_sized(wire::PIECE, &frame, frame.len());
     }
 
-    /// The same with a message that goes to others as well.
+    /// The same for a message that others get as well.
     pub(super) fn emit_link(&mut self, link: &mut Fanout<'_>) -> bool {
         let accepted = match link.after(self.head, self.pieces) {
             Written::Text(json) => self.emit_sized(wire::CHAT_MESSAGE, json, json.get().len()),
@@ -305,7 +306,7 @@ impl ChatSession {
         accepted
     }
 
-    /// Tells the client that somebody is typing, if there is room for that just now.
+    /// Tells the client that a user is typing, if there is room for that right now.
     pub(super) fn emit_typing(&self, message: &NewMessage) {
         let typing = Typing {
             room: local_name(&message.room).to_owned(),
@@ -333,11 +334,11 @@ pub(super) fn changed(
     }
 }
 
-/// A message on its way to many sessions. Most of them had the same message before it, and what is
-/// written for one of those is for all of them.
+/// A message on its way to many sessions. Most of them had the same message before it, so what is
+/// serialised for one of those serves all of them.
 pub(super) struct Fanout<'a> {
     stored: &'a StoredMessage,
-    /// As it was written last, after which message, and whether its content may be left out.
+    /// As last serialised: after which message, and whether its content may be left out.
     written: Option<((i64, bool), Written)>,
 }
 
@@ -373,7 +374,7 @@ impl Written {
     }
 }
 
-/// A message on its way, after another one; with `pieces`, without a content that is large.
+/// A message to be delivered after another one; with `pieces`, a large content is left out.
 pub(super) fn delivery(
     StoredMessage { id, message }: &StoredMessage,
     previous: i64,
@@ -399,13 +400,13 @@ pub(super) fn delivery(
     }
 }
 
-/// The frame of a message that says something in bytes.
+/// The frame of a message with binary content.
 pub(super) fn framed(delivery: &Delivery) -> Option<Bytes> {
     match &delivery.content {
         Content::Binary(bytes) if delivery.particulars.length.is_none() => {
             Some(frame::encode(delivery, bytes).into())
         }
-        // What has to be asked for is only told of.
+        // A content that has to be requested is only announced.
         _ => None,
     }
 }

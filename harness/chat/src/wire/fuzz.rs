@@ -1,4 +1,4 @@
-//! Whatever comes in place of a payload is refused or within the limits, and never a panic.
+//! Anything in place of a payload is refused or within the limits, and never causes a panic.
 
 use super::*;
 use proptest::collection::{hash_map, vec};
@@ -35,7 +35,7 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A right payload, in which some fields are something else or missing.
+/// A correct payload in which some fields are replaced or missing.
 fn nearly(right: Value) -> impl Strategy<Value = Value> {
     let fields: Vec<String> = right
         .as_object()

@@ -1,4 +1,4 @@
-//! The chat on the real kernel's loopback: server and clients, whole.
+//! The chat on the real kernel's loopback: complete servers and clients.
 
 use crate::support::*;
 use squall_chat::{
@@ -191,7 +191,7 @@ async fn a_silent_server_is_noticed() {
         connect_timeout: Duration::from_millis(200),
         ..quick_client("ann", address)
     };
-    // The kernel accepts, and nobody answers.
+    // The kernel accepts, but nothing answers.
     let (_ann, anns) = join(options);
     anns.wait_until("the client has given up a connection", |events| {
         events
@@ -284,7 +284,7 @@ async fn a_client_that_leaves_leaves_no_session() {
         .await;
 }
 
-/// Packets of a client that means no good: Engine.IO messages (`4`) with Socket.IO packets.
+/// Packets of a malicious client: Engine.IO messages (`4`) with Socket.IO packets.
 const HOSTILE: &[&str] = &[
     "40",
     "40null",
@@ -304,7 +304,7 @@ const HOSTILE: &[&str] = &[
     "",
 ];
 
-/// What such a client may say after it was let in.
+/// What such a client may say after logging in.
 const RUDE: &[&str] = &[
     "42[]",
     r#"42["chat message"]"#,
@@ -357,7 +357,7 @@ async fn a_client_that_stops_reading_is_given_up_and_disturbs_nobody() {
     eve.say(r#"40{"name":"eve","rooms":["lobby"],"offset":0}"#)
         .await;
     let (ann, anns) = join(quick_client("ann", server.address));
-    // More than the kernel buffers on both ends.
+    // More than the kernel buffers at both ends.
     for number in 0..250 {
         ann.send(number, Message::to_room("lobby", "x".repeat(60_000)));
     }
@@ -402,7 +402,7 @@ async fn a_large_message_cannot_be_asked_for_by_whom_it_is_not_for() {
     );
 }
 
-/// A websocket client that knows nothing of Socket.IO.
+/// A WebSocket client that knows nothing about Socket.IO.
 struct Hostile {
     stream: TcpStream,
     heard: Vec<u8>,
@@ -421,7 +421,7 @@ impl Hostile {
         hostile
     }
 
-    /// Sends one text frame (RFC 6455, section 5.2), masked with zeros, and hears what comes.
+    /// Sends one text frame (RFC 6455, section 5.2), masked with zeros, and reads what comes.
     async fn say(&mut self, packet: &str) {
         let length = u8::try_from(packet.len()).unwrap();
         let mut frame = vec![0x81];
@@ -442,7 +442,7 @@ impl Hostile {
         self.heard.extend(&buffer[..length]);
     }
 
-    /// All that has come so far, once this has.
+    /// Everything received so far, once this is among it.
     async fn hear_until(&mut self, awaited: &str) -> String {
         for _ in 0..1_000 {
             let heard = String::from_utf8_lossy(&self.heard).into_owned();

@@ -108,7 +108,7 @@ async fn a_nickname_that_is_taken_on_one_server_is_taken_on_the_other() {
         nickname: Some("boss".to_owned()),
         ..Message::to_all("is the boss")
     };
-    // At the same moment: no server can know of the other's.
+    // At the same moment: no server can know about the other's.
     ann.send(1, name.clone());
     bob.send(2, name);
     let refused = |events: &[ClientEvent]| {
@@ -220,7 +220,8 @@ impl Scratch {
     }
 }
 
-/// A client takes ids below its cursor for duplicates: what a server sent out as it came was lost.
+/// A client takes ids below its cursor for duplicates: what a server sent out in order of arrival
+/// was lost.
 #[tokio::test]
 async fn over_a_channel_without_order_who_catches_up_misses_nothing() {
     let scratch = Scratch::new("cluster-channel");

@@ -1,4 +1,4 @@
-//! What clients may take of the server, and who is let in at all.
+//! How much of the server's resources clients may take, and which are admitted at all.
 
 use crate::support::*;
 use squall_chat::{
@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Asks with HTTP and gives the whole answer.
+/// Makes an HTTP request and returns the whole answer.
 async fn ask(server: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(server).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -56,7 +56,7 @@ async fn only_so_many_lines_may_be_in_no_namespace() {
     timeout(Duration::from_secs(20), again).await.unwrap();
 }
 
-/// Regression: rust_socketio goes on answering pings, for ever.
+/// Regression: rust_socketio goes on answering pings forever.
 #[tokio::test]
 async fn who_has_left_or_was_refused_and_keeps_the_connection_is_cut_off() {
     let scratch = Scratch::new("left-behind");
@@ -105,7 +105,7 @@ async fn a_body_that_does_not_arrive_ends_its_connection() {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // The ping interval and time-out, twice, and no more than what a busy machine adds.
+    // Twice the ping interval and timeout, plus only what a busy machine adds.
     let ended = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
     assert!(ended.is_ok(), "it is still open");
 }
@@ -120,14 +120,14 @@ async fn who_does_not_read_is_not_read_from_without_end() {
         Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
-    // A ping with 125 bytes, masked with zeros, often.
+    // A ping with 125 bytes, masked with zeros, many times.
     let mut ping = vec![0x89, 0x80 | 125, 0, 0, 0, 0];
     ping.extend([b'x'; 125]);
     let pings = ping.repeat(1_000);
     let mut sent = 0_u64;
     while let Ok(Ok(())) = timeout(Duration::from_secs(2), stream.write_all(&pings)).await {
         sent += pings.len() as u64;
-        // What the kernel's buffers hold both ways, and a megabyte.
+        // What the kernel's buffers hold in both directions, and a megabyte.
         assert!(
             sent < 64 << 20,
             "it took {sent} bytes of pings, and keeps as much"
@@ -240,7 +240,7 @@ async fn pages_of_other_origins_are_turned_away_unless_they_are_named() {
     );
 }
 
-/// A client of Socket.IO that knows nothing of the chat: it asks for nothing.
+/// A Socket.IO client that knows nothing about the chat: it asks for nothing.
 pub(crate) struct Stock {
     stream: TcpStream,
     heard: Vec<u8>,
@@ -280,7 +280,7 @@ impl Stock {
         self.stream.write_all(&frame).await.unwrap();
     }
 
-    /// All that has come so far, once this holds of it.
+    /// Everything received so far, once this holds for it.
     pub(crate) async fn hear_until(&mut self, holds: impl Fn(&str) -> bool) -> String {
         let mut buffer = vec![0; 1 << 16];
         let hear = async {
@@ -297,7 +297,7 @@ impl Stock {
         timeout(Duration::from_secs(60), hear).await.unwrap()
     }
 
-    /// The ids of this many messages, in the order in which they come.
+    /// The ids of this many messages, in order of arrival.
     pub(crate) async fn hear_messages(&mut self, count: usize) -> Vec<i64> {
         const BEGINNING: &[u8] = b"42[\"chat message\",[";
         let mut ids = Vec::new();
@@ -340,7 +340,7 @@ impl Stock {
     }
 }
 
-/// It was sent one page, and then nothing ever, because pages had to be asked for.
+/// It was sent one page, and then nothing ever again, because pages had to be requested.
 #[tokio::test]
 async fn a_client_that_asks_for_nothing_is_sent_all_that_it_has_missed_and_goes_live() {
     let scratch = Scratch::new("stock");
@@ -357,7 +357,7 @@ async fn a_client_that_asks_for_nothing_is_sent_all_that_it_has_missed_and_goes_
     assert_eq!(stock.hear_messages(1).await, [301]);
 }
 
-/// It was taken for one that lacks a page, and was sent everything again.
+/// It was taken for a client that lacks a page, and was sent everything again.
 #[tokio::test]
 async fn a_client_that_tells_no_offset_gets_only_what_it_missed_when_its_session_is_recovered() {
     let scratch = Scratch::new("stock-recovered");
@@ -392,7 +392,7 @@ async fn a_client_that_tells_no_offset_gets_only_what_it_missed_when_its_session
     assert_eq!(stock.hear_messages(1).await, [5]);
 }
 
-/// A client with retries said it again and again.
+/// A client with retries repeated it again and again.
 #[tokio::test]
 async fn that_somebody_is_typing_is_acknowledged() {
     let scratch = Scratch::new("typing-ack");
@@ -406,8 +406,8 @@ async fn that_somebody_is_typing_is_acknowledged() {
         .await;
 }
 
-/// Requests for what was missed were not limited at all: a flood of one second kept the server busy
-/// for thirteen.
+/// Requests for missed messages were not limited at all: one second of flooding kept the server
+/// busy for thirteen.
 #[tokio::test]
 async fn who_asks_for_too_much_is_refused_at_the_door() {
     let scratch = Scratch::new("sync-flood");
@@ -431,7 +431,7 @@ async fn who_asks_for_too_much_is_refused_at_the_door() {
     for _ in 0..200 {
         stock.say(r#"42["sync",{"offset":0}]"#).await;
     }
-    // Who goes far beyond that is disconnected.
+    // A client that goes far beyond that is disconnected.
     stock.hear_until(|heard| heard.contains("\u{2}41")).await;
 }
 
@@ -511,8 +511,7 @@ async fn a_user_joins_only_the_rooms_of_its_token() {
     .await;
 }
 
-/// Anybody could use up the client offsets of somebody else, whose messages were refused from then
-/// on.
+/// Any user could use up another's client offsets, whose messages were refused from then on.
 #[tokio::test]
 async fn a_client_offset_belongs_to_the_user_who_uses_it() {
     let scratch = Scratch::new("offsets");

@@ -1,4 +1,4 @@
-//! What a client does that a filter keeps from its WebSocket.
+//! What a client does when a filter blocks its WebSocket.
 
 use crate::support::{
     Scratch, Server, join, listen, numbered, quick_client, quick_server, send_numbered,
@@ -8,7 +8,7 @@ use squall_middlebox::{Habit, Hours, MiddleboxOptions};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A filter in front of the server; says where it listens.
+/// A filter in front of the server; returns where it listens.
 async fn filter(server: SocketAddr) -> SocketAddr {
     let listener = listen("127.0.0.1:0").await;
     let address = listener.local_addr().unwrap();

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-/// Three clients of one server; what they say is in everybody's room or in `lobby`.
+/// Three clients of one server; what they say is in the room of all users or in `lobby`.
 struct Three {
     server: Server,
     clients: [(Client, Log<ClientEvent>); 3],
@@ -24,7 +24,7 @@ async fn three(test: &str, options: ServerOptions) -> Three {
     for (_, log) in &clients {
         log.connected().await;
     }
-    // Until the catch-up of nothing is over.
+    // Until the catch-up, which has nothing to send, has ended.
     sleep(Duration::from_millis(50)).await;
     Three {
         server,
@@ -83,7 +83,7 @@ async fn who_joins_gets_what_comes_from_then_on_until_it_leaves() {
     assert_eq!(bobs.contents(), ["bob joins", "meanwhile", "bob leaves"]);
 }
 
-/// The connection that a client has given up may outlive it, and bring what was on its way.
+/// The connection that a client has given up may outlive it, and bring what was in flight.
 #[tokio::test]
 async fn who_joins_or_leaves_does_so_with_all_its_sessions() {
     let scratch = Scratch::new("sessions");
@@ -255,7 +255,7 @@ async fn who_sends_too_much_waits_and_who_floods_is_disconnected() {
         ann.send(number, Message::to_all(format!("{number}")));
     }
     anns.delivered(12).await;
-    // Typing waits for nothing.
+    // Typing notices do not wait for acknowledgements.
     for number in 12..400 {
         ann.send(
             number,
@@ -326,8 +326,8 @@ async fn the_handshake_says_what_the_server_was_told() {
     assert_eq!(handshake, expected);
 }
 
-/// One that outlasts the ping time-out on a slow link would end every connection on which it is
-/// sent.
+/// A message that outlasts the ping timeout on a slow link would end every connection on which it
+/// is sent.
 #[tokio::test]
 async fn a_large_message_comes_in_pieces_and_what_follows_it_keeps_its_order() {
     let Three { clients, .. } = &three("pieces", quick_server()).await;

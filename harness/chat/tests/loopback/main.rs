@@ -1,4 +1,4 @@
-//! The chat on the real kernel: loopback sockets, real files, short time-outs.
+//! The chat on the real kernel: loopback sockets, real files, short timeouts.
 
 mod chat;
 mod cluster;

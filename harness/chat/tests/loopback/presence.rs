@@ -13,7 +13,7 @@ fn telling() -> ServerOptions {
     }
 }
 
-/// Who is online, as the observer was told.
+/// Who is online, according to the observer.
 fn shown(events: &[ClientEvent]) -> BTreeSet<&str> {
     let mut shown = BTreeSet::new();
     for event in events {

@@ -1,7 +1,6 @@
-//! A client that loses its connection for a moment comes back to its session.
+//! A client that briefly loses its connection comes back to its session.
 //!
-//! Messages are not caught up with in these tests: what was missed comes with the recovery, or
-//! never.
+//! There is no catch-up in these tests: what was missed comes with the recovery, or never.
 
 use crate::silence::Cable;
 use crate::support::*;
@@ -23,7 +22,7 @@ fn recovering(recovery: RecoveryMode) -> ServerOptions {
     }
 }
 
-/// The sessions that a client was given, and whether they were its own already.
+/// The sessions that a client was given, and whether they were recovered.
 fn sessions(log: &Log<ClientEvent>) -> Vec<(String, bool)> {
     let session = |event| match event {
         ClientEvent::Connected {
@@ -99,7 +98,7 @@ async fn a_session_outlives_its_server_only_where_it_is_kept() {
     }
 }
 
-/// What a server leaves behind that is killed between storing a message and sending it.
+/// What a server leaves behind when it is killed between storing a message and sending it.
 fn store_unsent(database: &std::path::Path, content: &str, kind: MessageKind) {
     let database = Database::open(database).unwrap();
     let message = NewMessage {

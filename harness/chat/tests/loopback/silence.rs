@@ -58,7 +58,7 @@ impl Cable {
     }
 }
 
-/// Carries bytes one way. What arrives while the cable is cut waits, as TCP would send it again.
+/// Carries bytes one way. What arrives while the cable is cut waits, as TCP would retransmit it.
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -72,7 +72,7 @@ async fn carry(
         let read = tokio::select! {
             read = from.read(&mut bytes) => read,
             () = is_torn => {
-                // The connection of the client is closed. That of the server stays as it is.
+                // The client's connection is closed. The server's stays as it is.
                 let _open = (!to_client).then_some(to);
                 return std::future::pending().await;
             }
@@ -110,8 +110,8 @@ async fn a_server_that_falls_silent_is_noticed_within_interval_plus_timeout() {
     );
 }
 
-/// Sends while the cable is cut, so that acknowledgements do not come in time; then mends it.
-/// Returns what the database holds.
+/// Sends while the cable is cut, so that acknowledgements are late; then mends it. Returns what the
+/// database holds.
 pub(crate) async fn stored_after_a_cut(test: &str, options: ServerOptions) -> Vec<String> {
     let scratch = Scratch::new(test);
     let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;

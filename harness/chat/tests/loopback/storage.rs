@@ -126,7 +126,7 @@ fn a_full_or_failing_disk_may_pass_and_a_broken_database_does_not() {
     }
 }
 
-/// Of two users who took it in different rooms, both had it.
+/// Two users who took it in different rooms both had it.
 #[test]
 fn a_nickname_is_taken_in_all_rooms_of_its_namespace_until_its_user_takes_another() {
     let scratch = Scratch::new("nicknames");
@@ -146,7 +146,7 @@ fn a_nickname_is_taken_in_all_rooms_of_its_namespace_until_its_user_takes_anothe
     assert!(!is_taken("lobby", "bob"));
 }
 
-/// Version 2 had client offsets that belonged to one message of all users.
+/// Version 2 had client offsets that belonged to one message among all users.
 #[test]
 fn a_file_of_the_second_layout_is_brought_up_to_date() {
     let scratch = Scratch::new("layout-2");

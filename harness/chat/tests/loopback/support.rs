@@ -1,4 +1,4 @@
-//! Servers and clients on real loopback sockets, with short time-outs, and logs to wait on.
+//! Servers and clients on real loopback sockets, with short timeouts, and logs to wait on.
 
 use squall_chat::{
     Client, ClientEvent, ClientOptions, Message, Observer, ServeError, ServerEvent, ServerOptions,
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// A directory that is removed when the test ends.
+/// A directory that is removed at the end of the test.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -68,14 +68,14 @@ impl Server {
         self.task.await.unwrap()
     }
 
-    /// As a killed process: no goodbye.
+    /// As when a process is killed: no goodbye.
     pub(crate) async fn kill(self) {
         self.task.abort();
         let _ = self.task.await;
     }
 }
 
-/// A port that was used a moment ago may still be busy with the end of its connections.
+/// A port that was in use a moment ago may still be busy with the end of its connections.
 pub(crate) async fn listen(address: &str) -> TcpListener {
     for _ in 0..100 {
         if let Ok(listener) = TcpListener::bind(address).await {

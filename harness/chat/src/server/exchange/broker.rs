@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 pub(super) struct Broker {
     pub(super) adapter: Adapter,
     pub(super) link: Option<BrokerConnection>,
-    /// What has come before its turn, by id.
+    /// Messages that have come before their turn, by id.
     pub(super) ahead: BTreeMap<i64, StoredMessage>,
 }
 
@@ -20,9 +20,9 @@ pub(super) struct BrokerConnection {
     /// How far the log went when the connection was made.
     pub(super) log_end: i64,
     pub(super) asked: u64,
-    /// Up to which id the server has asked for what it has missed.
+    /// The id up to which the server has requested what it has missed.
     pub(super) read_upto: i64,
-    /// Who waits for the broker's answer, by the number of the question.
+    /// The senders that wait for the broker's answer, by request number.
     pub(super) waiting: BTreeMap<u64, Waiting>,
 }
 
@@ -43,7 +43,7 @@ impl Broker {
 
     pub(super) fn say(&self, request: Request) {
         if let Some(link) = &self.link {
-            // A connection that is over loses it; the client's retry is on its own way.
+            // If the connection has ended, the request is lost; the client will retry anyway.
             let _ = link.requests.send(request);
         }
     }

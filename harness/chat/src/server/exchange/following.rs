@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
 impl Exchange {
-    /// Whether clients are let in. Without the broker, what a server knows is growing old.
+    /// Whether clients are admitted. Without the broker, a server's knowledge gets out of date.
     pub(in crate::server) fn is_open(&self) -> bool {
         match &self.broker {
             Some(Broker {
@@ -27,7 +27,8 @@ impl Exchange {
         }
     }
 
-    /// The highest id that a client can know. What other servers publish, it may know before us.
+    /// The highest id that a client can know. It may learn of what other servers publish before we
+    /// do.
     pub(in crate::server) fn highest_known(&self) -> i64 {
         match &self.broker {
             Some(broker) if broker.adapter == Adapter::PubSub => i64::MAX,
@@ -55,14 +56,14 @@ impl Exchange {
         Ok(())
     }
 
-    /// There is none any more. Whoever waits for an answer will ask again.
+    /// There is none any more. Clients that wait for an answer will ask again.
     pub(in crate::server) fn cut_off(&mut self) {
         if let Some(broker) = &mut self.broker {
             broker.link = None;
         }
     }
 
-    /// Gives a message to the broker, if there is one; otherwise it comes back.
+    /// Gives a message to the broker, if there is one; otherwise returns it.
     pub(super) fn hand_on(
         &mut self,
         number: SessionNumber,
@@ -104,14 +105,14 @@ impl Exchange {
         link.map_or(0, |link| link.waiting.len())
     }
 
-    /// Lets the other servers know of something that is not in the log.
+    /// Tells the other servers about something that is not in the log.
     pub(super) fn tell_servers(&self, message: StoredMessage) {
         if let Some(broker) = &self.broker {
             broker.say(Request::Publish { message });
         }
     }
 
-    /// Deals with what the broker says.
+    /// Handles what the broker says.
     pub(in crate::server) fn heed(&mut self, notice: Notice) -> Result<(), StorageError> {
         match notice {
             Notice::Entry { message } => self.take_in(message),
@@ -129,7 +130,7 @@ impl Exchange {
         }
     }
 
-    /// Copies a message and sends it out; if its turn has not come, when it has.
+    /// Copies a message and sends it out, now or when its turn has come.
     fn take_in(&mut self, message: StoredMessage) -> Result<(), StorageError> {
         if !self.keeps_order() {
             self.database.copy(&message)?;
@@ -147,7 +148,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Whether this server has to put in order what the channel brings, because clients rely on it.
+    /// Whether this server has to put into order what the channel brings, because clients rely on
+    /// it.
     fn keeps_order(&self) -> bool {
         let broker = self.broker.as_ref();
         let unordered = broker.is_some_and(|broker| broker.adapter == Adapter::PubSub);
@@ -159,7 +161,7 @@ impl Exchange {
         self.broker.as_mut()?.ahead.remove(&next)
     }
 
-    /// There are messages up to this id; asks for those that have not come, unless it has asked
+    /// There are messages up to this id; requests those that have not come, unless it has done so
     /// already.
     fn notice_missing(&mut self, upto: i64) {
         let after = self.highest;
@@ -175,7 +177,7 @@ impl Exchange {
         }
     }
 
-    /// Answers the sender of a message that the broker has stored, or has not.
+    /// Tells the sender of a message whether the broker has stored it.
     fn answer(&mut self, number: u64, outcome: Outcome) -> Result<(), StorageError> {
         let Some(broker) = &mut self.broker else {
             return Ok(());
@@ -196,7 +198,7 @@ impl Exchange {
             refusal,
             retry,
         };
-        // Through the log it has come already.
+        // With the log, it has already come that way.
         if let (Adapter::PubSub, Outcome::New(id)) = (broker.adapter, outcome) {
             let message = waiting.message;
             let message = StoredMessage { id, message };

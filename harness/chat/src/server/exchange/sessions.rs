@@ -1,5 +1,5 @@
-//! The sessions of a server in the order of their arrival, and which of them are in which room. So
-//! a message costs what it has receivers, however many others are connected.
+//! The sessions of a server in order of arrival, and which of them are in which room. So the cost
+//! of a message depends on its receivers, however many other sessions are connected.
 
 use crate::message::{full_name, namespace_of, room_of};
 use crate::server::session::{ChatSession, SessionNumber};
@@ -48,7 +48,7 @@ impl Sessions {
         Some(&mut self[place])
     }
 
-    /// The session with this id. Looks at one after the other.
+    /// The session with this id. A linear search.
     pub(super) fn find(&self, id: &str) -> Option<SessionNumber> {
         let mut numbers = self.arrived.iter();
         let (number, _) = numbers.find(|(_, place)| self[**place].state.id() == id)?;
@@ -59,12 +59,12 @@ impl Sessions {
         self.arrived.values().map(|&place| &self[place])
     }
 
-    /// How many rooms have somebody in them.
+    /// How many rooms are not empty.
     pub(super) fn rooms(&self) -> usize {
         self.rooms.len()
     }
 
-    /// Who gets a message, live or not.
+    /// The receivers of a message, live or not.
     pub(super) fn receivers(&self, message: &NewMessage) -> Vec<(SessionNumber, Place)> {
         let asked = self.rooms.get(&message.room);
         let copy = |(&number, &place): (&SessionNumber, &Place)| (number, place);
@@ -73,12 +73,14 @@ impl Sessions {
             true => asked
                 .filter(|&(_, place)| self[place].is_for(message))
                 .collect(),
-            // Most messages are for all in the room, of whom there are many: nobody is looked at.
+            // Most messages are for everyone in the room, which may be many: no need to check each
+            // one.
             false => asked.collect(),
         }
     }
 
-    /// Lets the sender of a message enter its room, to whom messages from this id on are for it.
+    /// Lets the sender of a message enter its room; the room's messages from this id on are for the
+    /// sender.
     pub(super) fn sender_enters(
         &mut self,
         message: &NewMessage,

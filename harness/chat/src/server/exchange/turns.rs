@@ -1,13 +1,13 @@
-//! What clients want and have not got yet: a queue for each session, and turns in which all of them
-//! get on.
+//! What clients have asked for and not received yet: a queue for each session, and turns in which
+//! all of them make progress.
 //!
-//! A turn takes one thing of each session after the other until it has enough, stores the messages
-//! among them in one transaction, and then does the rest. So a commit is paid for by many, and a
-//! session that wants a thousand things waits for itself: another one's message is in the next
-//! turn, or, behind a crowd, in the one after it.
+//! A turn takes one request of each session in rotation until it has enough, stores the messages
+//! among them in one transaction, and then does the rest. So many requests share one commit, and a
+//! session with a thousand requests only delays itself: a message of another session is in the next
+//! turn or, behind a crowd, in the one after it.
 //!
-//! What changes what its session may do (it joins, it leaves), or shows what is stored (a page), is
-//! the last thing of its session in a turn, because what follows depends on it.
+//! A request that changes what its session may do (it joins, it leaves), or that shows what is
+//! stored (a page), is the last one of its session in a turn, because what follows depends on it.
 
 use super::Exchange;
 use crate::cause::Rejection;
@@ -20,14 +20,14 @@ use crate::wire::{self, Receipt, Submission};
 use squall_recovery::SocketRef;
 use tokio::time::Instant;
 
-/// The most things of a turn. What they are for others must fit into the queue of a socket, of
-/// which this is a quarter by default.
+/// The most requests in a turn. What they send to other clients must fit into the queue of a
+/// socket, of which this is a quarter by default.
 const TURN: usize = 32;
 
-/// The most bytes that wait in the queue of a session, beside its first thing.
+/// The most bytes that wait in the queue of a session, not counting its first request.
 const WAITING: usize = 1024 * 1024;
 
-/// The most bytes that wait in all of these queues together, in the same way.
+/// The most bytes that wait in all of these queues together, counted in the same way.
 const ALL_WAITING: usize = 64 * 1024 * 1024;
 
 /// A message whose turn it is.
@@ -44,8 +44,8 @@ enum Outcome {
 }
 
 impl Exchange {
-    /// Takes something that a client wants. If too much waits already, a message is refused for
-    /// now, and the rest is lost: its client asks again.
+    /// Takes a client's request. If too much waits already, a message is refused for now, and
+    /// anything else is lost: its client asks again.
     pub(in crate::server) fn give(&mut self, number: SessionNumber, given: Given) {
         let Some(session) = self.sessions.get_mut(number) else {
             return;
@@ -67,17 +67,17 @@ impl Exchange {
         session.given.push_back(given);
     }
 
-    /// Whether a client wants something.
+    /// Whether any client has a request waiting.
     pub(in crate::server) fn has_work(&self) -> bool {
         !self.turns.is_empty()
     }
 
-    /// Does what is next for as many sessions as a turn has room for.
+    /// Carries out the next request of as many sessions as a turn has room for.
     ///
     /// # Errors
     ///
-    /// [`StorageError`] if something of it could not be done. If it [may
-    /// pass](StorageError::may_pass), whom that concerns has been told.
+    /// [`StorageError`] if part of it could not be done. If it [may pass](StorageError::may_pass),
+    /// the clients concerned have been told.
     pub(in crate::server) fn take_turn(&mut self) -> Result<(), StorageError> {
         let turn = self.next_turn();
         let numbers: Vec<SessionNumber> = turn.iter().map(|(number, _)| *number).collect();
@@ -123,9 +123,9 @@ impl Exchange {
     }
 
     /// Stores messages, sends them to everyone who is live in their rooms, and acknowledges them,
-    /// unless they are there already or are not allowed: in this order, and without a pause. In a
-    /// cluster, when they have come back from the broker. What could not be stored for now is
-    /// acknowledged as such, and nobody else hears of it.
+    /// in this order and without a pause, unless they are there already or are not allowed. In a
+    /// cluster, this happens when they have come back from the broker. What could not be stored for
+    /// now is acknowledged as such, and no other client hears of it.
     fn say_all(
         &mut self,
         messages: Vec<(SessionNumber, Submission, Reply)>,
@@ -135,7 +135,7 @@ impl Exchange {
         }
         let mut said = Vec::new();
         let mut unsaid = messages.into_iter();
-        // One alone is a transaction anyway.
+        // A single insert is a transaction anyway.
         let many = unsaid.len() > 1 && self.broker.is_none();
         let began = Instant::now();
         let stored = match many {
@@ -184,7 +184,7 @@ impl Exchange {
         sent?
     }
 
-    /// Stores a message, or says why it is not. None if nothing is to be said of it: the broker has
+    /// Stores a message, or says why not. None if there is nothing to say about it: the broker has
     /// it, or its sender is not there any more.
     fn say(
         &mut self,
@@ -217,7 +217,7 @@ impl Exchange {
         }
     }
 
-    /// Sends out what is stored now.
+    /// Sends out what has now been stored.
     fn tell_all(&mut self, said: &mut [Said]) -> Result<(), StorageError> {
         let new = said.iter_mut().filter_map(|said| match &mut said.outcome {
             Outcome::Stored(_, new) => new.take(),
@@ -229,7 +229,7 @@ impl Exchange {
             .try_for_each(|stored| self.broadcast(stored))
     }
 
-    /// Nothing of this is stored; it may be later.
+    /// None of this is stored; it may be later.
     fn put_off(
         &self,
         said: Vec<Said>,
@@ -266,7 +266,7 @@ impl Exchange {
         recovery.together(|| {
             let each = rest.into_iter();
             let done = each.map(|(number, given)| self.do_alone(number, given));
-            // All of it is done, and the first error told.
+            // All of it is done, and the first error returned.
             done.fold(Ok(()), Result::and)
         })?
     }
@@ -283,8 +283,7 @@ impl Exchange {
         }
     }
 
-    /// Passes on that somebody is typing, and says that it is done: a client with retries would say
-    /// it again.
+    /// Passes on that a user is typing, and acknowledges it: a client with retries would repeat it.
     fn hear_typing(
         &mut self,
         number: SessionNumber,
