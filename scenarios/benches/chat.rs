@@ -1,11 +1,11 @@
-//! How long a minute of chat takes: whole runs with 3, 30 and 300 clients over websockets.
+//! How long a minute of chat takes: whole runs with 3, 30 and 300 clients over WebSockets.
 //!
 //! A run is what `squall run` does for one seed, without the checkers and the report: it builds the
 //! world, lets the server and the clients chat for 60 virtual seconds, and reads the database at
-//! the end. Everything that goes into the digest counts as an event: a packet that is sent, its
-//! arrival, a turn of a machine, an operation of a client.
+//! the end. Everything in the digest counts as an event: a packet sent, its arrival, a turn of a
+//! machine, an operation of a client.
 //!
-//! Of 3 and of 30 clients, each sends a message every three seconds. 300 clients who did that would
+//! With 3 and with 30 clients, each sends a message every three seconds. 300 such clients would
 //! deliver 1.8 million messages to one another, so they send as many messages altogether as the 30
 //! do: one each every thirty seconds.
 
@@ -22,7 +22,7 @@ use squall_guarantees::EventKind;
 use squall_reports::Record;
 use std::time::{Duration, Instant};
 
-/// How many clients there are, and how many seconds each waits from one message to its next.
+/// How many clients there are, and how many seconds each waits between messages.
 const CROWDS: [(u32, u32); 3] = [(3, 3), (30, 3), (300, 30)];
 
 /// The virtual time of a run, in seconds.
@@ -30,7 +30,7 @@ const MINUTE: u32 = 60;
 
 fn main() {
     let plans = CROWDS.map(|(clients, interval)| plan(clients, interval));
-    // `cargo test --benches` runs this without `--bench`: then it is enough that it works.
+    // `cargo test --benches` runs this without `--bench`: then it only has to work.
     if std::env::args().any(|argument| argument == "--bench") {
         print_table(&plans);
     }
@@ -39,7 +39,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// The clients begin one after the other, and their last message is due before the minute is over.
+/// The clients start one by one, and their last message is due before the minute ends.
 fn plan(clients: u32, interval: u32) -> Plan {
     let text = format!(
         r#"
@@ -105,7 +105,7 @@ fn best_of_three(plan: &Plan) -> (Record, Duration) {
         .expect("three is more than none")
 }
 
-/// How many messages the clients handled: a chat that loses any would be measured in vain.
+/// How many messages the clients handled: there is no point in measuring a chat that loses any.
 fn deliveries(plan: &Plan, record: &Record) -> usize {
     let events = record.history.events.iter();
     let deliveries = events
@@ -122,7 +122,7 @@ fn deliveries(plan: &Plan, record: &Record) -> usize {
 
 fn measure(criterion: &mut Criterion, plans: &[Plan]) {
     let mut group = criterion.benchmark_group("a minute of chat");
-    // A run with 300 clients takes long: ten of them are enough, and all samples equally long.
+    // A run with 300 clients is slow: ten of them are enough, in samples of equal length.
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     for plan in plans {
         let events = trace(plan).expect("the chat can be simulated").events.len();

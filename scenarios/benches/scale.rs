@@ -4,12 +4,12 @@
 //! cargo bench -p squall-cli --bench scale
 //! ```
 //!
-//! Every line of the tables is measured in a process of its own, so that the processor time and the
-//! memory are those of that line alone. The server and the clients are the chat's, with its default
-//! options and over websockets; the world's links take one millisecond.
+//! Each line of the tables is measured in a separate process, so that its processor time and memory
+//! are those of that line alone. The server and the clients are the chat's, with its default
+//! options and over WebSockets; the world's links take one millisecond.
 //!
-//! On loopback the server has one thread and all clients share another, which is as little work
-//! for the real kernel as two programs can make. There the clients send as fast as they are
+//! On loopback the server has one thread and all clients share another, which is as little work as
+//! two programs can make for the real kernel. There the clients send as fast as they are
 //! acknowledged; in the world they do so too, and virtual time follows.
 
 #![forbid(unsafe_code)]
@@ -38,7 +38,7 @@ use tokio::time::sleep;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The argument by which this program asks itself to measure one crowd.
+/// The argument with which this program calls itself to measure one crowd.
 const MEASURE: &str = "--measure";
 
 const PORT: u16 = 3000;
@@ -46,13 +46,13 @@ const PORT: u16 = 3000;
 /// How long a packet travels in the world.
 const LATENCY: Duration = Duration::from_millis(1);
 
-/// The virtual time between two looks at what was delivered.
+/// The virtual time between two checks of what was delivered.
 const STEP: Duration = Duration::from_millis(100);
 
-/// After this real time a crowd on loopback is stuck.
+/// After this much real time a crowd on loopback is stuck.
 const STUCK: Duration = Duration::from_secs(120);
 
-/// Clients that connect, and then write to everybody.
+/// Clients that connect, and then write to all.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Crowd {
     floor: Floor,
@@ -61,15 +61,16 @@ struct Crowd {
     writers: usize,
     /// How many messages each of them writes.
     messages: usize,
-    /// One client after the other connects within this time.
+    /// The clients connect one by one within this time.
     #[serde(with = "millis")]
     arrive_within: Duration,
-    /// How long the clients stay, in virtual time; on loopback they leave when all is delivered.
+    /// How long the clients stay, in virtual time; on loopback they leave once everything is
+    /// delivered.
     #[serde(with = "millis")]
     stay: Duration,
 }
 
-/// What the programs stand on.
+/// What the programs run on.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 enum Floor {
     World,
@@ -81,22 +82,22 @@ impl Crowd {
         self.writers * self.messages * self.clients
     }
 
-    /// When everybody has come, and the first word is said.
+    /// When all clients are connected, and the first message is sent.
     fn complete_at(&self) -> Duration {
         self.arrive_within * 2
     }
 }
 
-/// What a crowd took.
+/// What a crowd cost.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Cost {
     /// Processor time of all threads, in seconds.
     processor: f64,
-    /// That part of it between the first word and the last delivery.
+    /// The part of it between the first message and the last delivery.
     talking: f64,
     /// Real time, in seconds.
     real: f64,
-    /// The most memory the process had, in MiB.
+    /// The most memory used by the process, in MiB.
     memory: f64,
 }
 
@@ -112,14 +113,14 @@ fn main() {
             );
         }
         Some("--bench") => print_tables(),
-        // `cargo test --benches` runs this without `--bench`: then it is enough that it works.
+        // `cargo test --benches` runs this without `--bench`: then it only has to work.
         _ => {
             measure(talkative(Floor::World, 5, 2));
         }
     }
 }
 
-/// A crowd in which everybody writes to everybody.
+/// A crowd in which all write to all.
 fn talkative(floor: Floor, clients: usize, messages: usize) -> Crowd {
     Crowd {
         floor,
@@ -204,7 +205,7 @@ fn best_of_three(crowd: Crowd) -> Cost {
     costs.into_iter().min_by(least).expect("three")
 }
 
-/// Measures a crowd in a process of its own.
+/// Measures a crowd in a separate process.
 fn measure_apart(crowd: Crowd) -> Cost {
     let program = std::env::current_exe().expect("this program is a file");
     let crowd = serde_json::to_string(&crowd).expect("a crowd is plain data");
@@ -337,7 +338,7 @@ async fn use_chat(
         ..ClientOptions::default()
     };
     let client = Client::start(options, observer);
-    // Everybody is there before the first message, so that each is delivered live.
+    // All are there before the first message, so that each message is delivered live.
     sleep(crowd.complete_at() - arrives).await;
     if number < crowd.writers {
         for message in 0..crowd.messages {
@@ -360,13 +361,13 @@ fn counter(delivered: &Arc<AtomicUsize>) -> Observer<ClientEvent> {
     })
 }
 
-/// What all threads of this process have had of the processors, in seconds.
+/// The processor time used by all threads of this process, in seconds.
 fn processor_time() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// The most memory this process has had, in MiB (proc(5), `VmHWM`).
+/// The most memory used by this process, in MiB (proc(5), `VmHWM`).
 fn peak_memory() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has /proc");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -376,7 +377,7 @@ fn peak_memory() -> f64 {
         / 1024.0
 }
 
-/// A duration in JSON: a number of milliseconds.
+/// A duration in JSON: milliseconds as a number.
 mod millis {
     use serde::{Deserialize, Deserializer, Serializer};
     use std::time::Duration;

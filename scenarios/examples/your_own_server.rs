@@ -1,11 +1,10 @@
 //! How to test **your own** Socket.IO server with Squall's crates:
 //! `cargo run --release --example your_own_server -p squall-cli`
 //!
-//! The chat is one that a tutorial could teach: the server keeps each message and emits it to
+//! The chat is one that a tutorial might teach: the server keeps each message and emits it to
 //! everyone, the clients emit and forget. They are ordinary tokio programs. [`run`] gives each a
-//! machine and cuts alice off for a while; observers write a [`History`]; [`check`] says what the
-//! chat really promises. Put your server in place of [`serve`], and your client in place of
-//! [`chat`].
+//! machine and cuts alice off for a while; observers record a [`History`]; [`check`] says what the
+//! chat really promises. Replace [`serve`] with your server, and [`chat`] with your client.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "an example shows its result")]
 
@@ -48,12 +47,12 @@ fn main() {
     println!("\ndigest {digest:016x}: the same seed gives the same run, to the last byte");
 }
 
-/// Plays the chat in a world of its own, with alice cut off for some time. Returns what was
-/// observed, and the digest of everything that happened.
+/// Plays the chat in a world of its own, with alice cut off for a while. Returns what was observed,
+/// and the digest of everything that happened.
 fn run(seed: u64, cut_off: Duration) -> (History, u64) {
     simulate(seed, |world| {
         let (stored, log) = (Stored::default(), Log::default());
-        // A machine makes its program anew at each boot: that is why the closures clone.
+        // A machine creates its program anew at each boot, so the closures clone.
         let table = stored.clone();
         let server = world.machine("server", move || serve(table.clone()));
         let address = SocketAddr::from((world.address(server), 3000));
@@ -77,7 +76,8 @@ fn run(seed: u64, cut_off: Duration) -> (History, u64) {
     })
 }
 
-/// All that the checkers need: what happened, what went wrong on purpose, and what is promised.
+/// Everything that the checkers need: what happened, what went wrong on purpose, and what is
+/// promised.
 fn history(stored: &Stored, log: &Log, partition: Range<Duration>) -> History {
     let client = |name: &str| squall_guarantees::Client {
         name: name.to_owned(),
@@ -144,7 +144,7 @@ async fn serve(stored: Stored) {
     axum::serve(listener, app).await.unwrap();
 }
 
-/// A client's program: says something every five seconds. rust_socketio connects again by itself.
+/// A client's program: says something every five seconds. rust_socketio reconnects by itself.
 async fn chat(server: SocketAddr, observer: Observer) {
     let welcome = |session, _| Connected {
         session,
@@ -171,7 +171,8 @@ async fn chat(server: SocketAddr, observer: Observer) {
         .connect();
     let client = client.await.expect("the server is there");
     for number in 1.. {
-        // Before the first, too: a server that has not let us in yet would end the connection.
+        // Before the first message, too: a server that has not admitted us yet would close the
+        // connection.
         sleep(Duration::from_secs(5)).await;
         let operation = OperationId(u64::from(observer.client.0) << 32 | number);
         // The checkers know a message by its content, so no two are alike.
@@ -208,10 +209,10 @@ fn sender(text: &str) -> String {
     text.split(' ').next().unwrap_or_default().to_owned()
 }
 
-/// What happened to the clients, in the order of virtual time.
+/// What happened to the clients, in order of virtual time.
 type Log = Arc<Mutex<Vec<Event>>>;
 
-/// Writes down what happens to one client.
+/// Records what happens to one client.
 #[derive(Clone)]
 struct Observer {
     client: ClientId,
@@ -224,7 +225,7 @@ impl Observer {
     }
 
     fn note(&self, kind: EventKind) {
-        // What is noted becomes a part of the digest. What a dead program would do does not happen.
+        // What is noted becomes part of the digest. A dead program's actions have no effect.
         if !note(&format!("{} {kind:?}", self.name())) {
             return;
         }
@@ -232,7 +233,7 @@ impl Observer {
         self.log.lock().unwrap().push(Event { at, client, kind });
     }
 
-    /// A callback that notes what is made of the packet's text and of the id after it, if any.
+    /// A callback that notes what `what` makes of the packet's text and of the id after it, if any.
     fn hears(
         &self,
         packet: fn(String, i64) -> EventKind,

@@ -1,6 +1,7 @@
-//! Runs in processes of their own, some in each. What their programs leave behind in memory goes
-//! with the process: a server that is killed with clients connected never gives all of it back, and
-//! an exploration is long. And whatever ends a process is a finding of the run that did it.
+//! Runs in separate processes, several per process. What their programs leave behind in memory goes
+//! away with the process: a server that is killed with clients connected never gives all of it
+//! back, and an exploration is long. And whatever ends a process is a finding of the run that
+//! caused it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,7 +12,7 @@ use std::time::Duration;
 /// How many runs one process plays: starting it costs as much as a small one.
 const RUNS: usize = 16;
 
-/// What one process may use: far more than any run that a computer can play.
+/// What one process may use: far more than any run that a computer can play needs.
 pub(crate) const BOUNDS: ProcessLimits = ProcessLimits {
     time: Duration::from_secs(60 * 60),
     memory: 8 << 30,
@@ -23,21 +24,21 @@ pub(crate) const WITHOUT_BOUNDS: ProcessLimits = ProcessLimits {
     memory: u64::MAX,
 };
 
-/// What is to be done with each of some seeds.
+/// What is to be done with each of several seeds.
 pub(crate) trait Work: Serialize + DeserializeOwned {
-    /// What it comes to.
+    /// Its result.
     type Outcome: Serialize + DeserializeOwned;
     /// Why it cannot be done with any seed.
     type Error;
 
-    /// Does it in this process, and tells the outcomes in the order of the seeds.
+    /// Does it in this process, and returns the outcomes in the order of the seeds.
     fn play(&self, seeds: &[u64]) -> Result<Vec<Self::Outcome>, Self::Error>;
 
-    /// What it came to with a seed that has ended its process.
+    /// The result for a seed that has ended its process.
     fn crashed(&self, seed: u64, crash: &Crash) -> Self::Outcome;
 }
 
-/// Takes seeds by batches, each of them for one process.
+/// Takes seeds in batches, each for one process.
 pub(crate) fn batches(mut seeds: impl Iterator<Item = u64>) -> impl Iterator<Item = Vec<u64>> {
     iter::from_fn(move || {
         let batch: Vec<u64> = seeds.by_ref().take(RUNS).collect();
@@ -45,8 +46,8 @@ pub(crate) fn batches(mut seeds: impl Iterator<Item = u64>) -> impl Iterator<Ite
     })
 }
 
-/// Does in a process of its own what [`Work::play`] does. Where that process ends early, each seed
-/// gets one of its own.
+/// Does in a separate process what [`Work::play`] does. If that process ends early, each seed gets
+/// a process of its own.
 ///
 /// # Errors
 /// If it cannot be done with any seed.
@@ -57,7 +58,7 @@ pub(crate) fn play_apart<W: Work>(
 ) -> Result<Vec<W::Outcome>, W::Error> {
     let input = serde_json::to_vec(&(work, seeds)).unwrap_or_default();
     match isolated(play_in_process::<W>, &input, bounds) {
-        // What is wrong with the work itself is told here, where somebody can hear it.
+        // What is wrong with the work itself is reported here, where it can be seen.
         Ok(answer) => serde_json::from_slice(&answer).or_else(|_| work.play(seeds)),
         Err(Crash::NotBegun { .. }) => work.play(seeds),
         Err(crash) => match seeds {
@@ -74,7 +75,7 @@ pub(crate) fn play_apart<W: Work>(
     }
 }
 
-/// In the process of its own. If there is nothing wrong with the work, the answer can be read.
+/// Runs in the separate process. If there is nothing wrong with the work, the answer can be read.
 fn play_in_process<W: Work>(input: &[u8]) -> Vec<u8> {
     let Ok((work, seeds)) = serde_json::from_slice::<(W, Vec<u64>)>(input) else {
         return Vec::new();

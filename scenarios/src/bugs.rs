@@ -13,16 +13,16 @@ use squall_reports::{Expected, Why};
 use std::time::{Duration, Instant};
 use toml::Table;
 
-/// What came of the hunt for a bug.
+/// The result of the hunt for a bug.
 #[derive(Clone, Debug)]
 pub struct Hunt {
     /// The bug.
     pub planted: PlantedBug,
     /// The first seed with which it was caught, and by what.
     pub caught: Option<Caught>,
-    /// How often the chat came to where it makes the mistake, in the runs of the hunt.
+    /// How often the chat reached the place of the mistake, in the runs of the hunt.
     pub reached: u64,
-    /// What the correct chat violated with the same seeds: it should be nothing.
+    /// What the correct chat violated with the same seeds: should be empty.
     pub false_alarms: Vec<(u64, Guarantee)>,
 }
 
@@ -46,7 +46,7 @@ impl Hunt {
 /// guarantee is violated.
 ///
 /// # Errors
-/// If a run cannot come to its end.
+/// If a run cannot finish.
 ///
 /// # Panics
 /// If the bug's scenario is not in the library, which a test rules out.
@@ -79,7 +79,7 @@ pub fn hunt(planted: PlantedBug, seeds: u64) -> Result<Hunt, RunError> {
     })
 }
 
-/// What a planted bug looks like when its run was made small, and what it hangs on.
+/// What a planted bug looks like once its run was shrunk, and the cause of its violation.
 #[derive(Clone, Debug)]
 pub(crate) struct Explained {
     /// The bug.
@@ -88,23 +88,22 @@ pub(crate) struct Explained {
     pub(crate) seed: u64,
     /// How large the run is.
     pub(crate) before: Size,
-    /// How large the smallest that was found, with the same story; none if the story is no
-    /// violation of what is promised, so that nothing could be made small.
+    /// How large the smallest run found with the same story is; none if the story is not a
+    /// violation of a promise, so that nothing could be shrunk.
     pub(crate) after: Option<Size>,
-    /// How many runs were played to make it small, how long that took, and whether nothing was left
-    /// to try.
+    /// How many runs shrinking took, how long it took, and whether nothing was left to try.
     pub(crate) shrinking: (u64, Duration, bool),
-    /// What its violation hangs on.
+    /// The cause of its violation.
     pub(crate) why: Why,
     /// How long it took to find that out.
     pub(crate) asking: Duration,
 }
 
-/// Makes the run small in which a bug was caught, and asks what its violation hangs on, with so
-/// many other dice.
+/// Shrinks the run in which a bug was caught, and finds the cause of its violation, with this many
+/// other dice.
 ///
 /// # Errors
-/// If a run cannot come to its end.
+/// If a run cannot finish.
 ///
 /// # Panics
 /// Like [`hunt`].
@@ -177,13 +176,14 @@ fn read(name: &str, text: &str) -> Scenario {
     scenario.unwrap_or_else(|bad| panic!("{bad}: {:?}", bad.problems))
 }
 
-/// Whether a violation is a finding: of what the scenario names as held, or does not name.
+/// Whether a violation is a finding: if the scenario expects the guarantee to hold, or does not
+/// mention it.
 fn must_hold(scenario: &Scenario, guarantee: Guarantee) -> bool {
     let expected = Expected::of(guarantee, &scenario.expect);
     matches!(expected, None | Some(Expected::Held))
 }
 
-/// The guarantees that a run violates, and how.
+/// The guarantees that a run violates, with the evidence.
 fn violations(scenario: &Scenario, seed: u64) -> Result<Vec<(Guarantee, String)>, RunError> {
     let record = squall::run(&scenario.plan(seed))?;
     let violated = check(&record.history).into_iter();

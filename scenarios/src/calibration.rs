@@ -1,13 +1,13 @@
-//! The TCP of the simulated world beside that of a Linux, for reports.
+//! The TCP of the simulated world compared with that of a Linux, for reports.
 
 use squall_calibration::{Recording, Row, calibrate};
 use squall_reports::calibration::{Calibration, Measurement};
 
-/// Measures the world, and sets it beside what was recorded.
+/// Measures the world, and compares it with what was recorded.
 ///
 /// # Errors
 ///
-/// With what the recording does not tell, or tells of what is not measured any more.
+/// What the recording lacks, or what it contains that is not measured any more.
 pub fn calibration(linux: &Recording) -> Result<Calibration, String> {
     Ok(Calibration {
         kernel: linux.kernel.clone(),

@@ -1,4 +1,4 @@
-//! `[chat]`: the options of our chat, of its real server and clients.
+//! `[chat]`: the options of our chat, with its real server and clients.
 
 mod cluster;
 mod events;
@@ -24,7 +24,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-/// What clients know of the server.
+/// How clients address the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerAddress {
@@ -39,9 +39,9 @@ pub enum ServerAddress {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Chat {
-    /// What carries the packets; none: the seed says so of each client.
+    /// What carries the packets; none: the seed decides for each client.
     pub transport: Option<Transport>,
-    /// What clients know of the server.
+    /// How clients address the server.
     pub address: ServerAddress,
     /// How messages are delivered from the clients to the server.
     pub to_server: ToServer,
@@ -55,11 +55,11 @@ pub struct Chat {
     pub ack_timeout: Setting<Duration>,
     /// How long a client waits for a connection that the server has greeted.
     pub connect_timeout: Setting<Duration>,
-    /// How often a client tries again to send a message; without end if none.
+    /// How often a client retries a message; none: forever.
     pub retries: Option<u32>,
-    /// Whether what a client has not sent yet is on its disk, and outlives its program.
+    /// Whether what a client has not sent yet is on its disk, and survives its program.
     pub outbox_on_disk: bool,
-    /// The longest packet, in bytes, that the server takes.
+    /// The longest packet that the server accepts, in bytes.
     pub max_payload: u32,
     /// The shortest wait before a further attempt to connect.
     #[serde(with = "squall::text::time")]
@@ -71,13 +71,13 @@ pub struct Chat {
     pub recovery: RecoveryMode,
     /// How long they wait.
     pub recovery_window: Setting<Duration>,
-    /// Whether the server tells who is online.
+    /// Whether the server reports who is online.
     pub presence: bool,
-    /// How much its server keeps for its clients.
+    /// How much the server keeps for its clients.
     pub limits: Limits,
     /// The servers and their broker, if there is more than the one server.
     pub cluster: Option<Cluster>,
-    /// A bug to plant into the chat, to see a checker fail.
+    /// A bug to plant in the chat, to see a checker fail.
     pub bug: Option<Bug>,
 }
 
@@ -154,7 +154,7 @@ fn read(file: &mut Table<'_>, problems: &mut Problems) -> Chat {
     }
 }
 
-// What is meant if nothing else is said.
+// The defaults.
 pub(crate) const PING_INTERVAL: Setting<Duration> = Setting::Fixed(Duration::from_secs(5));
 pub(crate) const PING_TIMEOUT: Setting<Duration> = Setting::Fixed(Duration::from_secs(4));
 pub(crate) const ACK_TIMEOUT: Setting<Duration> = Setting::Fixed(Duration::from_secs(2));
@@ -183,17 +183,17 @@ pub(crate) fn backoff<'t>(
     Some((min, max))
 }
 
-/// How long a sign of life that was under way when a silence began may still be the last one, and
+/// How long a sign of life that was in flight when a silence began may still be the last one, and
 /// how late timers may be.
 const SLACK: Duration = Duration::from_millis(500);
-/// What nothing keeps from coming comes within this time.
+/// What is not held up arrives within this time.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// How long a client waits for an acknowledgement at most, if it is not told to wait longer from
-/// the beginning.
+/// How long a client waits for an acknowledgement at most, unless it is told to wait longer from
+/// the start.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
 
-/// The waits that decide how soon a client is back, and has what it missed.
+/// The waits that decide how soon a client is back and has what it missed.
 pub(crate) struct Pace {
     pub(crate) ping_interval: Duration,
     pub(crate) ping_timeout: Duration,
@@ -208,14 +208,14 @@ impl Pace {
     /// What socketioxide and rust_socketio can promise with these.
     pub(crate) fn bounds(&self) -> Bounds {
         let client_detection = self.ping_interval + self.ping_timeout + SLACK;
-        // The client notices that its connection is dead, waits, gives up an attempt that was
-        // under way when the network healed, waits again, and then has as much time as for some
-        // messages that must be sent twice.
+        // The client notices that its connection is dead, waits, gives up an attempt that was in
+        // progress when the network healed, waits again, and then has enough time to send some
+        // messages twice.
         let connecting = self.connecting + self.backoff.1 * 2;
         Bounds {
             client_detection,
-            // rust_socketio's first pong comes unasked, and engineioxide keeps it as credit for the
-            // first ping: the server can be a whole interval late.
+            // rust_socketio's first pong is unsolicited, and engineioxide keeps it as credit for
+            // the first ping: the server can be a whole interval late.
             server_detection: self.ping_interval * 2 + self.ping_timeout + SLACK,
             delivery: client_detection + connecting + self.ack_timeout * 5,
             backoff_min: self.backoff.0,
@@ -239,13 +239,13 @@ impl Chat {
         }
     }
 
-    /// What it promises about time, when nothing in it is open any more.
+    /// What it promises about time, once nothing in it is open any more.
     fn bounds(&self) -> Bounds {
         let carriers = match self.transport {
             Some(Transport::WebsocketOrPolling) => 2,
             _ => 1,
         };
-        // After the broker, its servers have to come back first.
+        // The servers have to come back after the broker.
         let servers_return = match self.cluster {
             Some(_) => SERVER_RETURNS_WITHIN,
             None => Duration::ZERO,
@@ -269,8 +269,8 @@ impl Chat {
                     sessions: Some(self.limits.waiting_sessions()),
                 }
             }),
-            // The server notices, and tells at the next second. News that are on their way for
-            // longer than a client waits for a sign of life end its connection.
+            // The server notices, and announces it at the next second. News in flight for longer
+            // than a client waits for a sign of life end its connection.
             presence: (self.presence).then(|| {
                 bounds.server_detection + Duration::from_secs(1) + bounds.client_detection
             }),
@@ -278,10 +278,10 @@ impl Chat {
                 .then(|| (self.backoff_min * 2).min(self.backoff_max)),
             patience: Some(self.ack_timeout.min()),
             patience_max: Some(LONGEST_PATIENCE.max(self.ack_timeout.min())),
-            // Some clients may try another carrier after the first.
+            // Some clients may try a second carrier.
             attempt: Some(self.connect_timeout.min() * 2),
-            // Who is answered later than that has sent again, or shows its user that something is
-            // wrong.
+            // A client that gets its answer later than that has resent, or reports a problem to its
+            // user.
             acknowledgement: (self.to_server != ToServer::AtMostOnce)
                 .then(|| self.ack_timeout.min() + SLACK),
             ephemeral: Some(self.ack_timeout.min() + SLACK),
@@ -289,11 +289,11 @@ impl Chat {
             max_payload: Some(self.max_payload.into()),
             page: (self.to_client == ToClient::CatchUp).then(|| match self.transport {
                 Some(Transport::Websocket) => self.limits.messages_a_page(),
-                // Over polling a page is one segment, which one message can fill.
+                // Over polling a page is one segment, which a single message can fill.
                 _ => 1,
             }),
             silence: Some(self.ping_interval.min() + self.ping_timeout.min()),
-            // What does not fit into a queue is missed at the next beat, and asked for until it
+            // What does not fit into a queue is missed at the next beat, and requested until it
             // comes.
             prompt: (self.to_client == ToClient::CatchUp)
                 .then(|| self.ping_interval.min() * 3 + self.ack_timeout.min() * 3 + SLACK),
@@ -313,7 +313,7 @@ impl Chat {
         }
     }
 
-    /// The machines on the servers' side that are there whatever the seed.
+    /// The servers' machines that exist whatever the seed.
     fn servers(&self) -> Servers {
         let cluster = self.cluster.as_ref();
         cluster.map_or_else(Servers::default, Cluster::servers)

@@ -1,4 +1,4 @@
-//! The `squall` command: what it understands, one module for each subcommand.
+//! The `squall` command: what it accepts, one module for each subcommand.
 //!
 //! What people ask for goes to standard output; progress, speed and complaints go to standard
 //! error. Nothing here decides anything about a run.
@@ -122,7 +122,7 @@ enum Command {
     Trace(trace::Arguments),
 }
 
-/// Understands the command line, does what it says, and returns the exit code.
+/// Reads the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {
     let exit = match Arguments::try_parse() {
         Ok(arguments) => {
@@ -135,7 +135,7 @@ pub fn main() -> ExitCode {
                 clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion
             );
             match asked_for {
-                // Nobody is left to be told if even this cannot be written.
+                // If even this cannot be written, there is no one left to tell.
                 true => drop(usage.print()),
                 false => complain(screen::fit(usage.render().ansi().to_string().trim_end())),
             }

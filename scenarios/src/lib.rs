@@ -7,8 +7,8 @@
 //! | `library` | the named scenarios |
 //! | `planted`, `bugs` | the planted bugs, and the hunt for them |
 //! | `matrix` | every guarantee on every transport, in every mode, under every class of fault |
-//! | `apart` | runs in processes of their own |
-//! | [`search`] | worlds that a seed composes, and failing ones made small |
+//! | `apart` | runs in separate processes |
+//! | [`search`] | worlds that a seed composes, and failing ones shrunk |
 //! | [`command`] | the command |
 #![forbid(unsafe_code)]
 

@@ -18,7 +18,7 @@ pub fn library() -> Vec<Scenario> {
             Err(bad) => panic!("{bad}: {:?}", bad.problems),
         })
         .collect();
-    // Stable: within a group the names stay sorted.
+    // A stable sort: within a group the names stay sorted.
     library.sort_by_key(|scenario| scenario.group);
     library
 }
@@ -28,7 +28,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
     LIBRARY.iter().map(|(name, _)| *name)
 }
 
-/// The text of a named scenario, if there is one of this name.
+/// The text of a named scenario, if there is one with this name.
 pub(crate) fn text(name: &str) -> Option<&'static str> {
     let mut texts = LIBRARY.iter();
     texts.find(|(this, _)| *this == name).map(|(_, text)| *text)

@@ -4,7 +4,8 @@
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
-/// A world is thousands of small things, packed closely here: crowds run up to a third faster.
+/// A world consists of thousands of small objects, which this packs closely: crowds run up to a
+/// third faster.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

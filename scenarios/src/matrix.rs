@@ -1,5 +1,5 @@
 //! The guarantee matrix: every guarantee, on every transport, in every delivery mode, under every
-//! class of fault. Each combination of the axes is a scenario of its own, written here as its file
+//! class of fault. Each combination of the axes is a separate scenario, written here as its file
 //! would be, and played with many seeds.
 
 use crate::systems::SYSTEMS;
@@ -11,7 +11,7 @@ use squall_reports::matrix::{self, Cell};
 /// The transports, as scenario files name them.
 pub(crate) const TRANSPORTS: [&str; 3] = ["websocket", "polling", "upgrade"];
 
-/// The delivery modes: their name, what is promised to the server, and to the client, and whether
+/// The delivery modes: their names, what is promised to the server and to the client, and whether
 /// the server keeps sessions whose connection was lost.
 pub(crate) const MODES: [(&str, &str, &str, &str); 3] = [
     ("at most once", "at-most-once", "live-only", "off"),
@@ -84,7 +84,7 @@ impl Place {
         places
     }
 
-    /// What it is called as a scenario: `matrix-polling-exactly-once-power-loss`.
+    /// Its name as a scenario: `matrix-polling-exactly-once-power-loss`.
     pub(crate) fn name(&self) -> String {
         let (mode, ..) = MODES[self.mode];
         let (class, _) = FAULTS[self.fault];
@@ -92,7 +92,7 @@ impl Place {
         words.replace(' ', "-")
     }
 
-    /// The place in a report, with nothing found so far.
+    /// The place in a report, with nothing found yet.
     pub(crate) fn told(&self) -> matrix::Place {
         matrix::Place {
             transport: TRANSPORTS[self.transport].to_owned(),
@@ -103,7 +103,7 @@ impl Place {
         }
     }
 
-    /// The place of this name.
+    /// The place with this name.
     pub(crate) fn named(name: &str) -> Option<Place> {
         let mut all = Place::all()
             .into_iter()
@@ -111,7 +111,7 @@ impl Place {
         all.find(|place| place.name() == name)
     }
 
-    /// The scenario file of this place. Of the weaker modes nothing is expected: they show what
+    /// The scenario file of this place. Nothing is expected of the weaker modes: they show what
     /// they lose.
     pub(crate) fn file(&self) -> String {
         let (_, to_server, to_client, recovery) = MODES[self.mode];
@@ -157,7 +157,7 @@ impl Place {
 /// The verdicts of a scenario with this seed, in the order of the guarantees.
 ///
 /// # Errors
-/// If the run cannot come to its end.
+/// If the run cannot finish.
 pub(crate) fn play(scenario: &Scenario, seed: u64) -> Result<Vec<Verdict>, RunError> {
     let record = squall::run(&scenario.plan(seed))?;
     let verdicts = check(&record.history).into_iter();

@@ -1,8 +1,8 @@
-//! The tutorial's chat in place of our own: `system = "tutorial"`, with the options in `[chat]`
+//! The tutorial's chat instead of our own: `system = "tutorial"`, with those options in `[chat]`
 //! that it has.
 //!
-//! Its messages have neither sender nor room. The contents of a run are unique, so that the plan
-//! tells both; a content that is not in the plan gets none, and is a phantom to the checkers.
+//! Its messages have neither sender nor room. The contents of a run are unique, so the plan
+//! supplies both; a content that is not in the plan gets none, and is a phantom to the checkers.
 
 use crate::chat::{
     ACK_TIMEOUT, BACKOFF, CONNECT_TIMEOUT, PING_INTERVAL, PING_TIMEOUT, Pace, backoff,
@@ -40,7 +40,7 @@ pub struct Tutorial {
     pub ack_timeout: Setting<Duration>,
     /// How long a client waits for a connection that the server has greeted.
     pub connect_timeout: Setting<Duration>,
-    /// How often a client tries again to send a message.
+    /// How often a client retries a message.
     pub retries: u32,
     /// The shortest wait before a further attempt to connect.
     #[serde(with = "squall::text::time")]
@@ -48,8 +48,8 @@ pub struct Tutorial {
     /// The longest wait before a further attempt to connect.
     #[serde(with = "squall::text::time")]
     pub backoff_max: Duration,
-    /// How long a statement is on its way to the database, and its result on the way back; drawn
-    /// for each.
+    /// How long a statement takes to reach the database, and its result to come back; drawn for
+    /// each.
     pub storage_delay: Setting<Duration>,
 }
 
@@ -72,7 +72,7 @@ impl System for Tutorial {
             ping_timeout: ping_timeout.unwrap_or(PING_TIMEOUT),
             ack_timeout: ack_timeout.unwrap_or(ACK_TIMEOUT),
             connect_timeout: connect_timeout.unwrap_or(CONNECT_TIMEOUT),
-            // As the tutorial's page says.
+            // As on the tutorial's page.
             retries: retries.unwrap_or(3),
             backoff_min,
             backoff_max,
@@ -163,7 +163,7 @@ impl Tutorial {
     }
 }
 
-/// Who sends which message to which room.
+/// Which message was sent by whom to which room.
 #[derive(Clone)]
 struct Authors(Arc<BTreeMap<String, (String, String)>>);
 
@@ -183,8 +183,8 @@ impl Authors {
     }
 }
 
-/// The room for which the workload means a message. The tutorial knows only one, in which everybody
-/// is.
+/// The room for which the workload intends a message. The tutorial has only one, with all users in
+/// it.
 fn room(message: &Message) -> String {
     match &message.to {
         To::Room(room) => room.clone(),
@@ -193,7 +193,7 @@ fn room(message: &Message) -> String {
     }
 }
 
-/// What the tutorial's users say is words.
+/// The tutorial's users only say text.
 fn content(message: &Message) -> String {
     match &message.content {
         Content::Text(text) => text.clone(),
@@ -211,7 +211,7 @@ async fn serve(options: ServerOptions) {
     served.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// A client's program: what a user does from one start of the machine to its end.
+/// A client's program: what a user does from the start of the machine to its end.
 async fn visit(options: ClientOptions, user: User, authors: Authors) {
     user.saw(EventKind::Started);
     let observed = user.clone();

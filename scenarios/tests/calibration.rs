@@ -1,4 +1,4 @@
-//! TCP in the simulated world does what Linux does, and the documentation says what it does.
+//! TCP in the simulated world does what Linux does, and what the documentation says.
 
 use squall_calibration::stored;
 use squall_cli::calibration;

@@ -20,7 +20,7 @@ fn exit_code(arguments: &[&str]) -> i32 {
         .expect("squall ends by itself")
 }
 
-/// A directory of this test's own, empty.
+/// An empty directory for this test alone.
 fn directory(test: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = std::fs::remove_dir_all(&path);
@@ -349,7 +349,7 @@ fn reports_become_whole_files_in_every_format() {
     assert_eq!(std::fs::read(&page).expect("the page again"), first);
 }
 
-/// Reads a capture file as its blocks: the kind of each, and what is between its lengths.
+/// Reads a capture file as blocks: the kind of each, and what is between its lengths.
 fn blocks(mut file: &[u8]) -> Vec<(u32, Vec<u8>)> {
     let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
     let mut blocks = Vec::new();
@@ -382,7 +382,7 @@ fn a_capture_has_an_interface_for_each_machine_and_every_packet_with_its_end() {
         block.windows(comment.len()).any(|window| window == comment)
     });
     assert_eq!(lost.count() as u64, number("lost"));
-    // Where Wireshark's reader is installed, it has to find nothing wrong.
+    // Where Wireshark's reader is installed, it must find nothing wrong.
     if let Ok(output) = Command::new("tshark").args(["-r", path]).output() {
         assert!(
             output.status.success(),
@@ -435,8 +435,7 @@ fn what_a_violation_hangs_on_is_told_and_is_on_the_page() {
     assert_eq!(exit_code(&[&asked[..], &["--dice", "0"]].concat()), 2);
 }
 
-/// Whether the message reaches the server before its end is decided by how long its packet is under
-/// way.
+/// Whether the message reaches the server before the end depends on how long its packet takes.
 const RACE: &str = r#"
 shows = "A message is sent shortly before the server ends."
 
@@ -682,7 +681,7 @@ fn serving_a_database_in_use_says_so_before_anything_else() {
     );
 }
 
-/// Sends the program a signal, once it has said something. Ctrl-C is INT.
+/// Sends the program a signal once it has printed something. Ctrl-C is INT.
 fn interrupt(mut program: Command, signal: &str) -> Output {
     let mut running = program
         .stdout(Stdio::piped())
@@ -707,7 +706,7 @@ fn send(signal: &str, to: &Child) {
     assert!(sent.expect("kill(1)").success());
 }
 
-/// Reads standard error until this has been said.
+/// Reads standard error until this is printed.
 fn hear(words: &str, from: &mut Child) {
     let mut heard = String::new();
     let said = from.stderr.as_mut().expect("a pipe");
@@ -744,7 +743,7 @@ fn ctrl_c_ends_an_exploration_after_the_runs_that_are_under_way_and_tells_what_w
         "shows = 'Many.'\nsettle = '1s'\nworkload.messages = 1\n[expect]\nordering = 'either'";
     let many = scenario("ctrl-c-many", text);
     let mut program = Command::new(env!("CARGO_BIN_EXE_squall"));
-    // More seeds than there is memory for, and time.
+    // More seeds than there is memory or time for.
     program
         .args([
             "run",
@@ -758,7 +757,7 @@ fn ctrl_c_ends_an_exploration_after_the_runs_that_are_under_way_and_tells_what_w
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut running = program.spawn().expect("squall starts");
-    // It says nothing before: so this waits until it runs at all.
+    // It prints nothing before: so this waits until it runs at all.
     let caught = format!("/proc/{}/status", running.id());
     let is_ready = |status: &str| {
         let mut caught = status
@@ -828,14 +827,14 @@ fn sigterm_ends_an_exploration_as_ctrl_c_does() {
     assert_eq!(output.status.code(), Some(130));
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("lossy-link: as expected, 1 run"), "{told}");
-    // What plays its runs goes with it.
+    // The processes that play its runs go away with it.
     let is_there = |process: &PathBuf| stat(process).is_some_and(|(state, _)| state != "Z");
     while players.iter().any(is_there) {
         std::thread::yield_now();
     }
 }
 
-/// The processes in /proc that this one has started, and those that these have.
+/// The processes in /proc that this one started, and their descendants.
 fn descendants(of: u32) -> Vec<PathBuf> {
     let parent = of.to_string();
     let all = std::fs::read_dir("/proc").expect("processes");
@@ -928,7 +927,7 @@ fn paragraphs_and_stories_are_as_wide_as_the_terminal() {
 fn the_second_ctrl_c_ends_an_exploration_at_once_with_130_and_whole_reports() {
     let out = directory("ctrl-c-run");
     let mut program = Command::new(env!("CARGO_BIN_EXE_squall"));
-    // The first scenario is explored in a moment, the second would take for ever.
+    // The first scenario takes only a moment to explore, the second would take forever.
     let endless = "shows = \"Endless.\"\nworkload = { messages = 300000, interval = \"1ms\" }";
     let endless = scenario("ctrl-c-endless", endless);
     program

@@ -1,11 +1,11 @@
-//! The README's table of what is put to the test names every scenario and only scenarios.
+//! The README's table of what is tested names every scenario and only scenarios.
 
 use squall_cli::library;
 use std::collections::BTreeSet;
 
 const README: &str = include_str!("../../README.md");
 
-/// The rows of the table: what is said, and the scenarios. Rows in bold are headings.
+/// The rows of the table: the statement, and its scenarios. Rows in bold are headings.
 fn rows() -> Vec<(&'static str, Vec<&'static str>)> {
     let section = README
         .split_once("## What of the documentation is put to the test")

@@ -10,7 +10,7 @@ fn squall(arguments: &[&str]) -> Output {
         .expect("squall starts")
 }
 
-/// A directory of this test's own, empty.
+/// An empty directory for this test alone.
 fn directory(test: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = std::fs::remove_dir_all(&path);
@@ -18,7 +18,7 @@ fn directory(test: &str) -> PathBuf {
     path
 }
 
-/// A file that fixes a small chat with this bug, and leaves its users and its hardships open.
+/// A file that fixes a small chat with this bug, and leaves its users and faults open.
 fn small_chat(folder: &Path, bug: &str) -> String {
     let path = folder.join("chat.toml");
     let text = format!(
@@ -36,7 +36,7 @@ fn read(path: PathBuf) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The seeds that the exploration in this directory found something with.
+/// The seeds with which the exploration in this directory found something.
 fn seeds(folder: &Path) -> Vec<u64> {
     let told: serde_json::Value =
         serde_json::from_str(&read(folder.join("exploration.json"))).expect("JSON");

@@ -8,10 +8,10 @@ use squall_cli::library;
 static MEMORY: PeakAlloc = PeakAlloc;
 
 /// What an attack may cost beyond the same run without it: the attacker's own buffers, the packets
-/// on their way, and what the server keeps of it.
+/// in flight, and what the server keeps.
 const MOST: usize = 64 << 20;
 
-/// How much memory a run of this scenario needs at its worst moment.
+/// The most memory that a run of this scenario needs at any moment.
 fn memory(scenario: &Scenario) -> usize {
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
@@ -19,7 +19,7 @@ fn memory(scenario: &Scenario) -> usize {
     MEMORY.peak_usage() - before
 }
 
-/// The only test of memory in this program, because others would allocate at the same time.
+/// The only memory test in this program, because others would allocate at the same time.
 #[test]
 fn the_memory_that_hostile_peers_cost_is_bounded() {
     let library = library();

@@ -1,5 +1,5 @@
 //! The official JavaScript client as the judge of `squall serve`: over real sockets, with a network
-//! that breaks and a server that is killed and started again.
+//! that breaks and a server that is killed and restarted.
 //!
 //! Skipped with a message where Node.js or npm is missing, or the client cannot be installed.
 
@@ -95,7 +95,7 @@ fn it_recovers_and_retries_when_the_server_is_killed_and_started_again() {
     });
 }
 
-/// A server that stopped disconnected its clients from their namespaces, and they stayed away for
+/// A server that shut down disconnected its clients from their namespaces, and they stayed away for
 /// good.
 #[test]
 fn it_comes_back_when_the_server_was_stopped_and_started_again() {
@@ -114,7 +114,8 @@ fn it_comes_back_when_the_server_was_stopped_and_started_again() {
     }
 }
 
-/// Over polling it was sent one old message, and then nothing ever: pages had to be asked for.
+/// Over polling it was sent one old message, and then nothing ever again: pages had to be
+/// requested.
 #[test]
 fn it_is_sent_all_that_it_has_missed_and_what_comes_then() {
     each_transport("missed", |transport| {

@@ -1,7 +1,7 @@
-//! The named scenarios, each with seed 1: they go as they expect, and their reports are the
-//! reviewed ones in `reports/snapshots`. Runs are byte-equal, so nothing is redacted; what moves
-//! with every packet, and what becomes of guarantees whether they are named or not, stands in
-//! tables of their own.
+//! The named scenarios, each with seed 1: they turn out as they expect, and their reports are the
+//! reviewed ones in `reports/snapshots`. Runs are equal byte for byte, so nothing is redacted; what
+//! changes with every packet, and the verdicts on guarantees whether expected or not, have tables
+//! of their own.
 
 use squall::run;
 use squall_cli::library;

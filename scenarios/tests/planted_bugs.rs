@@ -1,5 +1,5 @@
 //! A checker that never fails proves nothing. Each planted bug of the chat is caught within a few
-//! seeds, and the correct chat is not, as `squall bugs` tells for many seeds.
+//! seeds, and the correct chat is not, as `squall bugs` shows for many seeds.
 
 use squall::{Scenario, run};
 use squall_cli::{Hunt, PLANTED_BUGS, PlantedBug, SYSTEMS, hunt};
@@ -41,7 +41,7 @@ fn no_two_planted_bugs_have_the_same_name() {
     assert_eq!(names.len(), PLANTED_BUGS.len());
 }
 
-/// For each excuse a scenario in which its checker uses it, with something more in it, and a bug
+/// For each excuse, a scenario in which its checker uses it, with something more in it, and a bug
 /// that would hide behind the excuse.
 const BEHIND: [(Excuse, Guarantee, &str, &str, &str); 9] = {
     use Excuse::*;
@@ -112,8 +112,7 @@ const BEHIND: [(Excuse, Guarantee, &str, &str, &str); 9] = {
     ]
 };
 
-/// The verdicts on runs of a scenario, with something more in it and a bug, that violate a
-/// guarantee.
+/// The violations of a guarantee in runs of a scenario, with something more in it and a bug.
 fn violations(
     guarantee: Guarantee,
     (bug, scenario, more): (&str, &str, &str),
@@ -144,7 +143,7 @@ fn is_seen_beside(excuse: Excuse, guarantee: Guarantee, planted: (&str, &str, &s
     })
 }
 
-/// Where a bound gives more time: a bug that would hide in it.
+/// Where a bound gives more time: a bug that would hide within it.
 const WITHIN: [(Guarantee, &str, &str, &str); 2] = {
     use Guarantee::*;
     const LOSSES: &str = "[link]\nloss = 0.02";
@@ -178,7 +177,8 @@ fn no_excuse_hides_a_bug() {
         .collect();
     assert!(hidden.is_empty(), "{hidden:#?}");
     let mut excuses: BTreeSet<Excuse> = BEHIND.iter().map(|behind| behind.0).collect();
-    // In a world nobody leaves on purpose and stays: that one is tried in the checkers' own tests.
+    // In a world no client leaves on purpose and stays away: that excuse is tested with the
+    // checkers.
     excuses.insert(Excuse::Left);
     assert_eq!(excuses.into_iter().collect::<Vec<_>>(), Excuse::ALL);
 }

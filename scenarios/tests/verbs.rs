@@ -1,5 +1,5 @@
-//! The verbs with which people begin: show, new, check; lists of runs, and what failed last time;
-//! what shells want.
+//! The verbs with which people start: show, new, check; lists of runs, and what failed last time;
+//! what shells need.
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ fn squall(folder: &Path, arguments: &[&str]) -> Output {
     program.output().expect("squall starts")
 }
 
-/// What it says, and how it ends.
+/// Its output and exit code.
 fn told(folder: &Path, arguments: &[&str]) -> (String, i32) {
     let output = squall(folder, arguments);
     let code = output.status.code().expect("squall ends by itself");
@@ -23,7 +23,7 @@ fn json(folder: &Path, arguments: &[&str]) -> Value {
     serde_json::from_slice(&squall(folder, arguments).stdout).expect("JSON")
 }
 
-/// A folder of this test's own, empty.
+/// An empty folder for this test alone.
 fn folder(test: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
         .join("verbs")
@@ -37,9 +37,9 @@ fn write(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).expect("a file");
 }
 
-/// A moment's run, as expected.
+/// A very short run, as expected.
 const RIGHT: &str = "shows = 'One message.'\nsettle = '1s'\nclients.count = 2\nworkload.messages = 1\nexpect.exactly-once = 'held'\n";
-/// The same, against its expectation.
+/// The same, contrary to its expectation.
 const WRONG: &str = "shows = 'One message.'\nsettle = '1s'\nclients.count = 2\nworkload.messages = 1\nexpect.exactly-once = 'violated'\n";
 
 #[test]
@@ -174,7 +174,7 @@ fn a_list_of_runs_has_a_line_for_each_pass_and_a_summary() {
     let (verbose, _) = told(&folder, &[&run[..], &["-v"]].concat());
     let second = verbose.lines().nth(1).expect("a line");
     assert!(second.starts_with("repeat with: "), "{verbose}");
-    // Reports that are printed have a summary below.
+    // Printed reports are followed by a summary.
     let (printed, _) = told(&folder, &["run", "right.toml", "wrong.toml"]);
     assert!(
         printed.ends_with("\n1 of 2 runs as expected\n  not as expected: wrong\n"),
@@ -333,7 +333,7 @@ fn a_log_of_any_programs_is_judged() {
     let (text, code) = judge("at-least-once");
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("`8`"), "{text}");
-    // No worker got two of one client.
+    // No worker got two from one client.
     assert_eq!(judge("in-order").1, 2);
     let registers = [
         "judge",

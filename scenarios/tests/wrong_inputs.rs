@@ -96,7 +96,7 @@ const FILES: &[&str] = &[
     "shows = \"A verdict that is none.\"\n[expect]\nexactly-once = \"hold\"",
 ];
 
-/// The folder in which all is typed.
+/// The folder in which everything is typed.
 fn prepare() -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("wrong-inputs");
     let _ = std::fs::remove_dir_all(&path);
@@ -125,7 +125,7 @@ fn write(folder: &Path, name: &str, what: impl AsRef<[u8]>) {
     std::fs::write(folder.join(name), what).expect("a file");
 }
 
-/// What is said on standard output and on standard error, and the exit code.
+/// The standard output, standard error and exit code.
 fn squall(folder: &Path, arguments: &[&str]) -> (String, String, i32) {
     let output = Command::new(env!("CARGO_BIN_EXE_squall"))
         .args(arguments)

@@ -33,8 +33,8 @@
 //!
 //! Engine.IO's limit remains: *one* packet must take less time on its way than the server's ping
 //! timeout, which is the same for all clients. On a link of 26 kbit/s with the default of 20 s,
-//! this holds for [`WHOLE`] bytes downwards, and for the longest message ([`Limits::content`])
-//! upwards; on a slower link, or with a shorter timeout, such a message never arrives.
+//! this holds for [`WHOLE`] bytes downstream, and for the longest message ([`Limits::content`])
+//! upstream; on a slower link, or with a shorter timeout, such a message never arrives.
 
 #[cfg(test)]
 mod fuzz;

@@ -1,5 +1,5 @@
-//! The loads, and the programs of the machines. The same programs run on every engine, but for the
-//! chat's, whose libraries name tokio's own sockets: they can be run on our engines only.
+//! The loads, and the machines' programs. The same programs run on every engine, except the chat's,
+//! whose libraries name tokio's own sockets: these only run on our engines.
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -46,19 +46,19 @@ pub(crate) const LOADS: [Load; 4] = [
     },
 ];
 
-/// Who talks how often, and for how long.
+/// Which clients talk, how often, and for how long.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) name: &'static str,
     pub(crate) talk: Talk,
     /// When the first client says something.
     begins: Duration,
-    /// The time from one message of a client to its next.
+    /// The time between two messages of a client.
     period: Duration,
     pub(crate) virtual_time: Duration,
 }
 
-/// What the machines have to say to one another.
+/// What the machines say to one another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Talk {
     Nothing,
@@ -66,14 +66,14 @@ pub(crate) enum Talk {
     Chat,
 }
 
-/// A load on a number of machines, and how far it has come.
+/// A load on a number of machines, and its progress.
 #[derive(Clone)]
 pub(crate) struct Crowd {
     pub(crate) load: Load,
     pub(crate) clients: u32,
-    /// When it has to be stopped, in real time.
+    /// When it must be stopped, in real time.
     deadline: Instant,
-    /// How many answers or messages the clients have got.
+    /// How many answers or messages the clients have received.
     heard: Arc<AtomicU64>,
 }
 
@@ -92,7 +92,7 @@ impl Crowd {
         self.load.begins + self.load.period / self.clients * client
     }
 
-    /// Whether the run ends here, with this much virtual time passed.
+    /// Whether the run ends here, after this much virtual time.
     pub(crate) fn is_over(&self, virtual_time: Duration) -> bool {
         virtual_time >= self.load.virtual_time || Instant::now() >= self.deadline
     }
@@ -101,7 +101,7 @@ impl Crowd {
         self.heard.load(Ordering::Relaxed)
     }
 
-    /// An engine that is fast because it does not do the work is no use.
+    /// An engine that is fast because it skips the work is no use.
     pub(crate) fn assert_that_all_were_answered(&self, virtual_time: Duration) {
         let said: u64 = (0..self.clients)
             .map(|client| virtual_time.saturating_sub(self.start(client)))
@@ -113,7 +113,7 @@ impl Crowd {
             Talk::Chat => said * u64::from(self.clients),
         };
         let heard = self.heard();
-        // The last message of each client, or to each, may be under way.
+        // The last message of each client, or to each, may be in flight.
         assert!(
             (due.saturating_sub(self.clients.into())..=due).contains(&heard),
             "{} clients heard {heard} messages in {virtual_time:?} of {}, {due} were due",
@@ -122,8 +122,8 @@ impl Crowd {
         );
     }
 
-    /// A client's program: it connects when its turn has come, and then exchanges a message for its
-    /// answer once in every period, without end.
+    /// A client's program: it connects when its turn comes, and then exchanges a message for its
+    /// answer once per period, forever.
     pub(crate) fn client<S, C>(
         &self,
         client: u32,
@@ -151,8 +151,8 @@ impl Crowd {
         }
     }
 
-    /// The program of a client of the chat: it connects before the first message is due, and writes
-    /// a message to all once in every period.
+    /// A chat client's program: it connects before the first message is due, and sends a message to
+    /// all once per period.
     pub(crate) fn chat_client(
         &self,
         client: u32,
@@ -187,8 +187,8 @@ impl Crowd {
     }
 }
 
-/// The server's program: it sends back what it gets, on all connections in one task, because
-/// turmoil-net's fixture knows of no other task which machine it belongs to.
+/// The server's program: it echoes what it gets, on all connections in one task, because
+/// turmoil-net's fixture does not know which machine any other task belongs to.
 pub(crate) async fn server<S, A>(accept: impl Fn() -> A)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -212,7 +212,7 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(mut client: S) {
     }
 }
 
-/// The program of the chat's server.
+/// The chat server's program.
 pub(crate) async fn chat_server(listener: tokio::net::TcpListener) {
     let (database, options) = (Path::new("chat.db"), ServerOptions::default());
     serve(listener, database, options, Arc::new(|_| ()), pending())

@@ -7,24 +7,24 @@
 //! ```
 //!
 //! Crowds of 12 to 1002 machines, one of them a server, with a latency of one millisecond and four
-//! loads: *idle*, where nobody says anything; *heartbeat*, where each client has an open connection
-//! and exchanges a message for its echo every 25 seconds; *echo*, where it does so ten times a
-//! second; and *chat*, where the server and the clients are Squall's, over Socket.IO, and each
-//! client writes twice a minute to all. A column of the table is a function in [`ENGINES`]; the
-//! programs of the machines are in `crowd`.
+//! loads: *idle*, where no client says anything; *heartbeat*, where each client has an open
+//! connection and exchanges a message for its echo every 25 seconds; *echo*, where it does so ten
+//! times a second; and *chat*, where the server and the clients are Squall's, over Socket.IO, and
+//! each client writes to all twice a minute. Each column of the table is a function in [`ENGINES`];
+//! the machines' programs are in `crowd`.
 //!
-//! This is a plain program and not criterion's: a run of a large crowd takes seconds, and criterion
-//! would want ten of each. A run of less than a second is made three times, and the fastest counts.
-//! A run that is not over after three seconds is stopped; its figure has a star and is that of the
-//! part it got through, in which some clients may not even have begun: it flatters. Each load and
-//! size is measured on all engines before the next, so that a computer that is busy for a while
-//! favours none of them.
+//! This is a plain program rather than criterion's: a run of a large crowd takes seconds, and
+//! criterion would need ten of each. A run of less than a second is made three times, and the
+//! fastest counts. A run that has not ended after three seconds is stopped; its figure has a star
+//! and covers the part it got through, in which some clients may not even have started: it
+//! flatters. Each load and size is measured on all engines before the next, so that a computer that
+//! is busy for a while favours none of them.
 //!
-//! What is measured is the whole run, from the building of the world to its end. turmoil and
-//! turmoil-net are used as their documentation tells: `turmoil::Sim` and `fixture::ClientServer`,
-//! with the tick of 1 ms that is their default. They do not do the same work: on our engines the
-//! programs are unmodified, each with a runtime of its own, packets are bytes with checksums, and
-//! all goes into a digest.
+//! The measurement covers the whole run, from building the world to its end. turmoil and
+//! turmoil-net are used as their documentation says: `turmoil::Sim` and `fixture::ClientServer`,
+//! with their default tick of 1 ms. They do not do the same work: on our engines the programs are
+//! unmodified, each with its own runtime, packets are bytes with checksums, and everything goes
+//! into a digest.
 
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
@@ -38,12 +38,12 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-/// As in `squall`, and for all engines.
+/// The same as in `squall`, for all engines.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Runs a crowd, and says how much virtual time passed until it was over; none if it cannot be run
-/// there.
+/// Runs a crowd, and returns how much virtual time passed until it ended; none if the engine cannot
+/// run it.
 type Simulate = fn(&Crowd) -> Option<Duration>;
 
 /// The columns of the table. To add an engine, write a function that runs a crowd on it.
@@ -54,14 +54,14 @@ const ENGINES: [(&str, Simulate); 4] = [
     ("turmoil 0.7.2", simulators::turmoil),
 ];
 
-/// The numbers of machines, the server included.
+/// The numbers of machines, including the server.
 const MACHINES: [u32; 6] = [12, 32, 102, 202, 502, 1002];
 
 /// A run that takes less real time than this is repeated.
 const SHORT: Duration = Duration::from_secs(1);
 
 fn main() {
-    // `cargo test --benches` runs this without `--bench`: then it is enough that it works.
+    // `cargo test --benches` runs this without `--bench`: then it only has to work.
     let benchmark = std::env::args().any(|argument| argument == "--bench");
     // How much real time a run may take.
     let (sizes, budget) = match benchmark {
@@ -94,7 +94,7 @@ fn main() {
     }
 }
 
-/// How far an engine came, and how long it took.
+/// How far an engine got, and how long it took.
 struct Measurement {
     virtual_time: Duration,
     real_time: Duration,
@@ -105,7 +105,7 @@ struct Measurement {
 impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let speed = self.virtual_time.as_secs_f64() / self.real_time.as_secs_f64();
-        // Three digits say enough.
+        // Three digits are enough.
         let decimals = (2.0 - speed.log10().floor()).clamp(0.0, 5.0) as usize;
         let star = if self.stopped { "*" } else { "" };
         write!(f, "{speed:.decimals$}{star}")

@@ -1,4 +1,4 @@
-//! The engines: each runs a crowd, and says how much virtual time passed until it was over.
+//! The engines: each runs a crowd, and returns how much virtual time passed until it ended.
 
 use crate::crowd::{Crowd, Talk, chat_server, server};
 use squall_simulator::{Engine, Latency, Link, simulate_on};
@@ -11,11 +11,11 @@ use turmoil_net::fixture::ClientServer;
 /// How long a packet travels, on every engine.
 const LATENCY: Duration = Duration::from_millis(1);
 
-/// turmoil's tick: how far it goes in one step.
+/// turmoil's tick: the length of one step.
 const TICK: Duration = Duration::from_millis(1);
 
-/// How often an engine that runs on by itself is stopped for a look at the real clock, in a whole
-/// run.
+/// How often per run an engine that would run to the end by itself is stopped to read the real
+/// clock.
 const LOOKS: u32 = 1000;
 
 const PORT: u16 = 7;
@@ -110,7 +110,7 @@ pub(crate) fn turmoil_net(crowd: &Crowd) -> Option<Duration> {
             crowd.client(client, TcpStream::connect(server_address)),
         );
     }
-    // The fixture runs until its last host's program ends: that one looks at the clocks.
+    // The fixture runs until its last host's program ends: this is the one that reads the clocks.
     let program = crowd.client(0, TcpStream::connect(server_address));
     let crowd = crowd.clone();
     let virtual_time = hosts.run("client-0", async move {

@@ -1,6 +1,6 @@
-//! `[cluster]`: several servers in place of the one, and a broker between them.
+//! `[cluster]`: several servers instead of one, and a broker between them.
 //!
-//! Each is a machine. A client connects to its own server, counted through in the order of the
+//! Each is a machine. A client connects to its own server, assigned in rotation in the order of the
 //! clients, and moves on to the next when that is lost; or it goes through the `[middlebox]`, which
 //! balances.
 
@@ -21,9 +21,9 @@ const MOST: u32 = 16;
 pub struct Cluster {
     /// How many servers there are.
     pub servers: Setting<u32>,
-    /// How they hear of one another's messages.
+    /// How they learn of one another's messages.
     pub adapter: Adapter,
-    /// How long a packet is under way between each server and the broker.
+    /// How long a packet takes between each server and the broker.
     pub latencies: Vec<Setting<Duration>>,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn read(
 }
 
 impl Cluster {
-    /// The machines that are there whatever the seed.
+    /// The machines that exist whatever the seed.
     pub(super) fn servers(&self) -> Servers {
         Servers::around_a_broker(self.servers.min())
     }

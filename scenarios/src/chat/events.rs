@@ -1,10 +1,10 @@
-//! What the observers of the chat are told, as events of the history.
+//! What the observers of the chat report, as events of the history.
 
 use squall_guarantees::{EndCause, EventKind, FailureCause, OperationId, RecoveryRefused};
 use squall_planted::{ClientEvent, Content, Message, MessageKind, Refusal, full_name};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What a client of this namespace was told. Names of rooms become those of the database.
+/// What a client of this namespace reported. Names of rooms become those of the database.
 pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
     let id = OperationId;
     match event {
@@ -86,12 +86,12 @@ pub(super) fn from_client(namespace: &str, event: ClientEvent) -> EventKind {
     }
 }
 
-/// The longest text that is told as it is, in bytes.
+/// The longest text that is recorded in full, in bytes.
 const LONG: usize = 120;
-/// What is told of a longer one, beside its length and its digest.
+/// How much of a longer one is recorded, besides its length and digest.
 const BEGINNING: usize = 16;
 
-/// A content as it is told: a long one by its beginning, its length and its digest.
+/// A content as recorded: a long one as its beginning, length and digest.
 pub(super) fn shown(content: String) -> String {
     if content.len() <= LONG {
         return content;
@@ -117,7 +117,7 @@ pub(super) fn from_row(row: squall_planted::StoredMessage) -> squall_guarantees:
     }
 }
 
-/// Why a connection or a session is over.
+/// Why a connection or a session ended.
 pub(super) fn end(cause: squall_planted::EndCause) -> EndCause {
     use squall_planted::EndCause as Chat;
     match cause {
@@ -149,7 +149,7 @@ fn failure(cause: squall_planted::FailureCause) -> FailureCause {
     }
 }
 
-/// A binary message is told by its digest, which is shorter than it is.
+/// A binary message is recorded as its digest, which is shorter.
 fn size(content: &Content) -> u64 {
     let bytes = match content {
         Content::Text(text) => text.len(),
@@ -158,7 +158,7 @@ fn size(content: &Content) -> u64 {
     bytes as u64
 }
 
-/// Who takes a nickname says so in a message.
+/// A user takes a nickname by way of a message.
 fn kind(kind: MessageKind, nickname: Option<&str>) -> squall_guarantees::MessageKind {
     match kind {
         MessageKind::Message if nickname.is_some() => squall_guarantees::MessageKind::Nickname,

@@ -1,14 +1,14 @@
-//! How much the chat's server keeps for its clients: limits that are seldom reached, unless a
+//! How much the chat's server keeps for its clients: limits that are rarely reached, unless a
 //! scenario makes them small.
 
 use serde::{Deserialize, Serialize};
 use squall::text::{Problems, Table};
 use squall_planted::ServerOptions;
 
-/// The smallest queue in which a page of one message leaves room for the rest.
+/// The smallest queue in which a page of one message leaves room for everything else.
 const SMALLEST_QUEUE: u32 = 16;
 
-/// Limits of a server; its default where there is none.
+/// Limits of a server; where there is none, its default holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Limits {
@@ -27,7 +27,7 @@ pub struct Limits {
     /// The most bytes that wait for a client to read them.
     #[serde(default)]
     pub queue_bytes: Option<u32>,
-    /// The most messages that a client may send in a second, over time.
+    /// The most messages that a client may send per second, over time.
     #[serde(default)]
     pub rate: Option<u32>,
     /// The most that it may send at once.
@@ -80,14 +80,14 @@ impl Limits {
         options.catch_up_page as u32
     }
 
-    /// How many messages a client may send to such a server in a second, and at once.
+    /// How many messages a client may send to such a server per second, and at once.
     pub(super) fn allowance(&self) -> (u32, u32) {
         let mut options = ServerOptions::default();
         self.apply(&mut options);
         (options.limits.rate, options.limits.burst)
     }
 
-    /// How many packets, and bytes, there is room for in a client's queue.
+    /// The packets and bytes for which a client's queue has room.
     pub(super) fn queue(&self) -> (u32, u64) {
         let mut options = ServerOptions::default();
         self.apply(&mut options);
@@ -109,7 +109,7 @@ impl Limits {
         options.recovery_sessions as u32
     }
 
-    /// Gives them to a server.
+    /// Sets them in a server's options.
     pub(super) fn apply(&self, options: &mut ServerOptions) {
         let pairs = [
             (self.connections, &mut options.max_connections),
@@ -138,7 +138,7 @@ impl Limits {
     }
 }
 
-/// The fewest bytes that may wait: less would not hold a message with what is around it.
+/// The fewest bytes that may wait: less would not hold a message and what surrounds it.
 const FEWEST_BYTES: u32 = 1_000;
 
 fn queue_bytes(table: &mut Table<'_>, problems: &mut Problems) -> Option<u32> {

@@ -1,10 +1,10 @@
-//! How peers that break the rules know to speak to the chat.
+//! How to speak to the chat, for peers that break the rules.
 
 use super::events::shown;
 use serde_json::{Value, json};
 use squall_guarantees::EventKind;
 
-/// A login of this name that may hear these rooms.
+/// A login under this name that may receive the messages of these rooms.
 pub(super) fn login(name: &str, rooms: &[String]) -> String {
     json!({ "name": name, "rooms": rooms, "offset": 0 }).to_string()
 }
@@ -20,7 +20,7 @@ pub(super) fn phrases() -> Vec<String> {
     phrases.iter().map(Value::to_string).collect()
 }
 
-/// The messages in what a peer heard: an Engine.IO packet, or several in a polling body.
+/// The messages in what a peer received: an Engine.IO packet, or several in a polling body.
 pub(super) fn deliveries(text: &str) -> Vec<EventKind> {
     let packets = text.split('\x1e').filter_map(|packet| {
         let event = packet.strip_prefix("42")?;
@@ -31,7 +31,7 @@ pub(super) fn deliveries(text: &str) -> Vec<EventKind> {
     packets.collect()
 }
 
-/// A message as the chat's server tells it: the beginning of an array. The rest says nothing about
+/// A message as the chat's server sends it: the beginning of an array. The rest says nothing about
 /// a leak.
 fn delivery(message: &Value) -> Option<EventKind> {
     let text = |place: usize| Some(message.get(place)?.as_str()?.to_owned());

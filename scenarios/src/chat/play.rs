@@ -10,7 +10,7 @@ use squall_planted::{Client, ClientOptions, MessageKind, Termination, rows_in_ou
 use std::path::Path;
 use std::sync::Arc;
 
-/// The file of what is not sent yet, on the disk of a client's machine.
+/// The file of unsent messages, on the disk of a client's machine.
 const OUTBOX: &str = "outbox.db";
 
 /// A machine for each user.
@@ -47,7 +47,7 @@ fn options(chat: &Chat, user: &User) -> ClientOptions {
     }
 }
 
-/// A client's program: what a user does from one start of the machine to its end.
+/// A client's program: what a user does from the start of the machine to its end.
 async fn use_chat(options: ClientOptions, user: User) {
     user.saw(EventKind::Started);
     let observed = user.clone();
@@ -59,7 +59,7 @@ async fn use_chat(options: ClientOptions, user: User) {
         () = use_it => {}
         () = stop.requested() => {}
     }
-    // Who is asked to end takes leave first.
+    // A client that is asked to end says goodbye first.
     client.disconnect().await;
 }
 
@@ -72,7 +72,7 @@ fn transport(transport: Transport) -> squall_planted::Transport {
     }
 }
 
-/// A message of the workload, as the chat says it.
+/// A message of the workload, in the chat's types.
 fn as_chat_says(message: &Message) -> squall_planted::Message {
     use squall_planted::Message as Chat;
     let content = content(&message.content);
@@ -85,7 +85,7 @@ fn as_chat_says(message: &Message) -> squall_planted::Message {
     let kind = kind(message.kind);
     Chat {
         kind,
-        // Who types is not shown it.
+        // A typing notice is not shown to its sender.
         echo: plain.echo && kind != MessageKind::Typing,
         nickname: message.nickname.clone(),
         ..plain
@@ -99,7 +99,7 @@ fn content(content: &Content) -> squall_planted::Content {
     }
 }
 
-/// Who takes a nickname says so in a message.
+/// A user takes a nickname by way of a message.
 fn kind(kind: squall_guarantees::MessageKind) -> MessageKind {
     match kind {
         squall_guarantees::MessageKind::Message | squall_guarantees::MessageKind::Nickname => {

@@ -1,4 +1,5 @@
-//! The server's side of a world of the chat: the one server, or a cluster of them and its broker.
+//! The server's side of a world of the chat: the single server, or a cluster of them and its
+//! broker.
 
 use super::events::{end, from_row};
 use super::{Chat, Cluster};
@@ -58,7 +59,7 @@ pub(super) fn stored() -> Result<Vec<StoredMessage>, StorageError> {
     Ok(rows.into_iter().map(from_row).collect())
 }
 
-/// What is kept beside it for sessions that wait.
+/// What is kept beside it for waiting sessions.
 pub(super) fn kept() -> Vec<(Held, u64)> {
     let rows = rows_of_sessions(Path::new(DATABASE));
     let told = rows.map(|(sessions, packets)| {
@@ -115,7 +116,7 @@ fn options(chat: &Chat, clients: &[PlannedClient]) -> ServerOptions {
     options
 }
 
-/// What a server is told, under its name if there are several.
+/// Records what a server reports, under its name if there are several.
 fn observer(chat: &Chat, server: &str, site: &Site<'_>) -> Observer<ServerEvent> {
     let log: Log = site.log.clone();
     let keeps_the_truth = chat.servers().keeper() == server;
@@ -155,16 +156,16 @@ fn observer(chat: &Chat, server: &str, site: &Site<'_>) -> Observer<ServerEvent>
                 (client, closed)
             }
             ServerEvent::Stored { id } if keeps_the_truth => return log.stored(id),
-            // A copy.
+            // It is a copy.
             ServerEvent::Stored { .. } => return,
             ServerEvent::Census(census) => return log.counted(&holder, census, held(census)),
-            // The client that this happened to is told, and its history says what came of it.
+            // The affected client is told, and its history says what came of it.
             ServerEvent::StorageFailed { reason } | ServerEvent::CutOff { reason } => {
                 note(&format!("server: {reason}"));
                 return;
             }
         };
-        // Anybody else is a hostile peer, of whom nothing is promised.
+        // Anyone else is a hostile peer, about which nothing is promised.
         if let Some(number) = names.get_index_of(&name) {
             log.add(ClientId(number as u32), kind);
         }

@@ -38,7 +38,7 @@ impl System for Chat {
         servers::stored().map_err(|error| error.to_string())
     }
 
-    /// Its own, everybody's, and the one in which it is alone.
+    /// Its own, that of all users, and the one in which it is alone.
     fn entitlements(&self, client: &PlannedClient) -> Vec<String> {
         let own = [EVERYBODY.to_owned(), room_of(&client.name)];
         let rooms = client.rooms.iter().cloned().chain(own);

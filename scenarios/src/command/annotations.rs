@@ -1,10 +1,9 @@
-//! What went wrong as annotations of a GitHub workflow: on the line of the scenario that it is
-//! about.
+//! What went wrong as annotations of a GitHub workflow: on the line of the scenario concerned.
 
 use squall_reports::{Judged, Outcome};
 
-/// A command of a workflow for each guarantee that is not as expected, and for each panic. `source`
-/// is the file as the command line names it, and `text` what is in it.
+/// A workflow command for each guarantee that is not as expected, and for each panic. `source` is
+/// the file as named on the command line, and `text` its content.
 pub(super) fn of(judged: &Judged, source: &str, text: &str) -> Vec<String> {
     let record = &judged.record;
     let title = format!("{}, seed {}", record.scenario, record.seed);
@@ -39,14 +38,14 @@ pub(super) fn of(judged: &Judged, source: &str, text: &str) -> Vec<String> {
     wrong.chain(panics).collect()
 }
 
-/// A message: what ends it, or begins an escape, is escaped.
+/// A message: whatever ends it, or begins an escape, is escaped.
 fn data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-/// A property: what ends it as well.
+/// A property: whatever ends that, too.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

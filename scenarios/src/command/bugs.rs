@@ -92,7 +92,7 @@ pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
     })
 }
 
-/// Explains each bug that was caught; says whether none of them failed.
+/// Explains each bug that was caught; returns whether none of them failed.
 fn explain(arguments: &Arguments, hunts: &[Hunt], effort: &Effort) -> (Vec<Explained>, bool) {
     let caught = hunts.iter();
     let caught = caught.filter_map(|hunt| Some((hunt.planted, hunt.caught.as_ref()?.seed)));

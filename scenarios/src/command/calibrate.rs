@@ -1,4 +1,4 @@
-//! `squall calibrate`: what TCP does in the simulated world, beside what it does on Linux.
+//! `squall calibrate`: what TCP does in the simulated world, compared with Linux.
 
 use super::exit::{Exit, Failure, complain, note, say, say_text};
 use super::format::one_of;
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     linux: Option<PathBuf>,
 }
 
-/// In which forms the measurements can be written.
+/// The forms in which the measurements can be written.
 const FORMATS: [Format; 3] = [Format::Text, Format::Json, Format::Markdown];
 
 pub(crate) fn calibrate(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -54,7 +54,7 @@ pub(crate) fn calibrate(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(file) => read(file)?,
     };
     let calibration = calibration(&linux).map_err(Failure::new)?;
-    // A line of its own ends it.
+    // It ends with its own line break.
     match arguments.format {
         Format::Json => say(calibration.json().trim_end()),
         Format::Markdown => say(calibration.markdown().trim_end()),
@@ -81,7 +81,7 @@ fn read(file: &Path) -> Result<Recording, Failure> {
 
 fn write(file: &Path, only: Option<&str>) -> Result<Exit, Failure> {
     let before = only.map(|_| read(file)).transpose()?;
-    // Whether the file can be written is not to be found out after twenty minutes.
+    // We do not want to find out after twenty minutes that the file cannot be written.
     let failure = |error: std::io::Error| {
         Failure::new(format_args!("cannot write {}: {error}", file.display()))
     };

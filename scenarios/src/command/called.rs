@@ -1,13 +1,13 @@
-//! What this program is called by who called it: reports tell a command that can be typed again.
+//! How the caller invoked this program: reports suggest commands that can be typed again.
 
 use squall_reports::Record;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-/// What a record calls it, whoever has played the run.
+/// What a record calls it, however the run was played.
 const CANONICAL: &str = "squall ";
 
-/// A command as who has called this program can repeat it.
+/// A command in the form in which the caller of this program can repeat it.
 pub(super) fn as_called(command: &str) -> String {
     static PROGRAM: OnceLock<String> = OnceLock::new();
     let program = PROGRAM.get_or_init(|| {
@@ -21,12 +21,12 @@ pub(super) fn as_called(command: &str) -> String {
     }
 }
 
-/// Lets the record of a run tell it.
+/// Adapts the commands in the record of a run.
 pub(super) fn tell(record: &mut Record) {
     record.command = as_called(&record.command);
 }
 
-/// What was typed: `cargo run`, which tells its programs their package, or the name or path of the
+/// What was typed: `cargo run`, which tells programs their package, or the name or path of the
 /// program.
 fn program(is_run_by_cargo: bool, is_release: bool, name: &str) -> String {
     match (is_run_by_cargo, name) {
@@ -37,7 +37,7 @@ fn program(is_run_by_cargo: bool, is_release: bool, name: &str) -> String {
     }
 }
 
-/// For a POSIX shell: nothing has a meaning between apostrophes but the apostrophe.
+/// For a POSIX shell: between apostrophes, only the apostrophe has a meaning.
 fn quoted(name: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     match name.chars().all(plain) {

@@ -1,4 +1,4 @@
-//! `squall check`: reads scenario files and says what is wrong in them. Nothing is played.
+//! `squall check`: reads scenario files and says what is wrong with them. Nothing is played.
 
 use super::exit::{Exit, Failure, complain, is_quiet, say, say_text};
 use super::format::TextOrJson;
@@ -53,7 +53,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// What it is, in few words.
+/// What it is, in a few words.
 fn words(given: &Given) -> String {
     match given {
         Given::Plan(plan) => format!("a plan of {}, seed {}", plan.scenario, plan.seed),

@@ -1,5 +1,5 @@
 //! `squall check-determinism`: the same run again and again, in fresh threads and in fresh
-//! processes, must leave the same digest; with a certificate, on other builds and computers too.
+//! processes, must produce the same digest; with a certificate, on other builds and computers too.
 
 mod certificate;
 
@@ -114,7 +114,7 @@ enum Comparison {
     Different(String),
 }
 
-/// The first run has the computer for itself; its repeats are played side by side.
+/// The first run has the computer to itself; its repeats are played side by side.
 fn compare(plan: &Plan, arguments: &Arguments, jobs: usize) -> Result<Comparison, Failure> {
     let reference = in_thread(plan)?;
     let place = |run| match run {
@@ -154,13 +154,13 @@ fn compare(plan: &Plan, arguments: &Arguments, jobs: usize) -> Result<Comparison
     })
 }
 
-/// Does something, after which this thread starts processes as it did before; those that it starts
-/// meanwhile have their code, heap and stack at the same addresses each time, if the system allows
-/// that.
+/// Runs `f`, during which the processes that this thread starts have their code, heap and stack at
+/// the same addresses each time, if the system allows that. Afterwards it starts processes as
+/// before.
 fn with_fixed_addresses<T>(f: impl FnOnce() -> T) -> T {
     let before = personality::get();
     if let Ok(before) = before {
-        // Some containers forbid it: then this is one more fresh process.
+        // Some containers forbid it: then this is just another fresh process.
         let _ = personality::set(before | Persona::ADDR_NO_RANDOMIZE);
     }
     let result = f();
@@ -191,7 +191,7 @@ fn in_process(plan: &Plan) -> Result<Trace, Failure> {
     serde_json::from_slice(&output.stdout).map_err(Failure::new)
 }
 
-/// The first event that is not the same, in words.
+/// The first event that differs, in words.
 fn first_difference(reference: &Trace, repeat: &Trace) -> Option<String> {
     if reference == repeat {
         return None;

@@ -1,4 +1,4 @@
-//! `squall compare-engines`: the same runs on both engines must come to the same verdicts.
+//! `squall compare-engines`: the same runs must give the same verdicts on both engines.
 
 use super::called;
 use super::exit::{Exit, Failure, complain, error_line, note, say};
@@ -79,7 +79,7 @@ pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
         match too_large(scenario, arguments) {
             Some(uncompared) => {
                 let text = || uncompared.text(&Styles::coloured().within(paragraph()));
-                // Of a document, a line break of its own is the end.
+                // In a document, its own line break ends it.
                 let json = || uncompared.json().trim_end().to_owned();
                 say(arguments.format.written(text, json));
             }
@@ -97,7 +97,7 @@ pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(exits.into_iter().max().unwrap_or(Exit::AsExpected))
 }
 
-/// The scenario, if it has too many machines with one of the seeds.
+/// The scenario, if it has too many machines with any of the seeds.
 fn too_large(scenario: &Scenario, arguments: &Arguments) -> Option<Uncompared> {
     let machines = (1..=arguments.seeds).map(|seed| scenario.plan(seed).machines());
     let (machines, most) = (machines.max()?, arguments.most_machines);

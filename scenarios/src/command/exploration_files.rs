@@ -1,21 +1,21 @@
-//! The files of an exploration: what was found, for programs and for other machines, and on a page;
-//! and a scenario for each story.
+//! The files of an exploration: the findings, for programs and other machines, and on a page; and a
+//! scenario for each story.
 
 use super::exit::Failure;
 use crate::search::{self, Document, Exploration, Told, Yardstick};
 use std::path::Path;
 
-/// What everything is in that is not a scenario.
+/// The file with everything that is not a scenario.
 const NAME: &str = "exploration.json";
 /// The page that shows it.
 const PAGE: &str = "exploration.html";
 /// The largest such file that is read, in bytes.
 const LARGEST: u64 = 1 << 30;
 
-/// Writes it into a directory, which is made if it is not there.
+/// Writes it into a directory, which is created if it does not exist.
 ///
 /// # Errors
-/// If that cannot be done, in words for people.
+/// If that fails, in words for people.
 pub(super) fn write(exploration: &Exploration, directory: &Path) -> Result<(), Failure> {
     let failed = |error| {
         let directory = directory.display();
@@ -40,7 +40,8 @@ fn witness(told: &Told) -> String {
         evidence,
         ..
     } = told;
-    // What the completed file insisted on is the story's own subject, or nothing of this witness.
+    // What the completed file insisted on is the story's own subject, or does not concern this
+    // witness.
     let yardstick = Yardstick::completing(&Document::default());
     search::witness(world, *seed, story, evidence, &yardstick)
 }

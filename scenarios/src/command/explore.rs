@@ -1,5 +1,4 @@
-//! `squall explore`: plays worlds that nobody made a scenario for, and tells what is wrong in
-//! stories.
+//! `squall explore`: plays generated worlds, and reports what is wrong as stories.
 
 use super::exit::{Exit, Failure, note, say};
 use super::exploration_files::{read_exploration, write};
@@ -15,7 +14,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The seeds of an exploration that is given neither seeds nor a time.
+/// How many seeds an exploration has if neither seeds nor a time is given.
 const SEEDS: u64 = 1_000;
 
 /// Composes worlds from seeds, plays them, and tells what is wrong in any.
@@ -72,7 +71,7 @@ Examples:
   squall merge found-*/ --out found               what all of them have found
   squall explore --resume --out found --for 10m   ten minutes more";
 
-/// `1000`, or `1001..2000` with both ends.
+/// `1000`, or `1001..2000`, both ends included.
 fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
     let wanted = "write a number, or two as in 1001..2000";
     let number = |text: &str| text.trim().parse::<u64>().map_err(|_| wanted.to_owned());
@@ -86,7 +85,7 @@ fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
     }
 }
 
-/// More machines than anybody has.
+/// More machines than anyone has.
 const MOST_SHARDS: u64 = 1_000_000;
 
 /// `3/64`, or `auto`.
@@ -102,8 +101,8 @@ fn shard(text: &str) -> Result<(u64, u64), String> {
     }
 }
 
-/// Which machine of how many this is, by the variables that schedulers set: how many there are, the
-/// number of this one, and the number of the first one.
+/// Which of how many machines this is, according to the variables that schedulers set: how many
+/// there are, the number of this one, and the number of the first one.
 fn shard_of(variable: impl Fn(&str) -> Option<String>) -> Result<(u64, u64), String> {
     const SCHEDULERS: [(&str, &str, &str); 3] = [
         ("SQUALL_SHARDS", "SQUALL_SHARD", "1"),
@@ -161,7 +160,7 @@ pub(crate) fn explore(arguments: &Arguments) -> Result<Exit, Failure> {
     let now = told.map_err(wrong)?;
     let played = now.worlds;
     let exploration = match before {
-        // What the stretch says includes what was played before.
+        // The stretch includes what was played before.
         Some(before) => search::go_on(before, now),
         None => now,
     };
@@ -181,7 +180,7 @@ pub(crate) fn explore(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 impl Arguments {
-    /// The seeds that are asked for.
+    /// The requested seeds.
     fn stretch(&self) -> Stretch {
         let default = match self.longest {
             Some(_) => 1..=u64::MAX,
@@ -199,7 +198,7 @@ impl Arguments {
     }
 }
 
-/// The seeds that an exploration has not come to.
+/// The seeds that an exploration has not reached.
 fn left_of(exploration: &Exploration) -> Result<Stretch, Failure> {
     match exploration.stretches.as_slice() {
         [stretch] if !stretch.is_complete() => Ok(*stretch),
@@ -215,7 +214,7 @@ fn left_of(exploration: &Exploration) -> Result<Stretch, Failure> {
 /// Prints what was found. As JSON it is what `--out` writes into `exploration.json`.
 ///
 /// # Errors
-/// If JSON cannot hold it.
+/// If JSON cannot represent it.
 pub(super) fn say_exploration(
     exploration: &Exploration,
     format: TextOrJson,
@@ -230,13 +229,13 @@ pub(super) fn say_exploration(
 /// The scenario file that a world completes; without one, nothing is fixed.
 ///
 /// # Errors
-/// If it cannot be read or is no scenario, in words for people.
+/// If it cannot be read or is not a scenario, in words for people.
 pub(super) fn read(file: Option<&Path>) -> Result<Document, Failure> {
     let Some(file) = file else {
         return Ok(Document::default());
     };
     let name = file.display().to_string();
-    // Tells every mistake with its place.
+    // Reports every mistake with its place.
     let scenario = super::selection::read_one(&name)?;
     if scenario.system.name() != "chat" {
         let what = format!("{name} is about the tutorial's chat, and worlds are composed for ours");
@@ -250,8 +249,8 @@ pub(super) fn read(file: Option<&Path>) -> Result<Document, Failure> {
     Document::parse(&text).map_err(Failure::new)
 }
 
-/// A world was no scenario: with the file, what it fixes does not go together with something that
-/// was drawn.
+/// A world was not a scenario: if there is a file, what it fixes does not go together with
+/// something that was drawn.
 pub(super) fn wrong(bad: BadScenario) -> Failure {
     Failure::told(told(&bad))
 }

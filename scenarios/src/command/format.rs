@@ -1,4 +1,4 @@
-//! The option `--format`: all of them, or those in which a command can write.
+//! The option `--format`: all formats, or those that a command can write.
 
 use super::screen::fit;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -18,7 +18,7 @@ impl TextOrJson {
         self.format == Format::Text
     }
 
-    /// Calls the one that writes in this form.
+    /// Calls the function that writes this format.
     pub(super) fn written(
         self,
         text: impl FnOnce() -> String,
@@ -31,7 +31,7 @@ impl TextOrJson {
     }
 }
 
-/// Reads a format that is one of these.
+/// Accepts one of these formats.
 pub(super) fn one_of(formats: &'static [Format]) -> impl TypedValueParser<Value = Format> {
     let word = |format: &Format| PossibleValue::new(format.word()).help(format.purpose());
     PossibleValuesParser::new(formats.iter().map(word)).map(|word| {

@@ -1,4 +1,4 @@
-//! `squall judge`: guarantees of any service, checked on a log that its programs have written.
+//! `squall judge`: guarantees of any service, checked on a log written by its programs.
 
 use super::exit::{Exit, Failure, say};
 use super::format::TextOrJson;
@@ -190,7 +190,7 @@ impl Arguments {
 /// The longest log that is read, in bytes.
 const LONGEST: u64 = 1 << 30;
 
-/// A line of a log: when, who, and the rest of it.
+/// A line of a log: when, who, and everything else in it.
 struct Line {
     at: Duration,
     number: usize,
@@ -228,7 +228,7 @@ fn read(path: &Path) -> Result<Observed, Failure> {
             lines.push(line.map_err(|what| Failure::new(format!("{name}:{number}: {what}")))?);
         }
     }
-    // Programs write one log each; put together they are in no order.
+    // Each program writes its own log; put together they are in no order.
     lines.sort_by_key(|line| line.at);
     observed(lines).map_err(|(number, what)| Failure::new(format!("{name}:{number}: {what}")))
 }
@@ -253,14 +253,14 @@ fn line(text: &str, number: usize) -> Result<Line, String> {
     })
 }
 
-/// A field that must be there.
+/// A required field.
 fn take(fields: &mut Map<String, Value>, name: &str) -> Result<String, String> {
     let value = fields.remove(name);
     let words = value.as_ref().and_then(words);
     words.ok_or_else(|| format!("it has no `{name}`, a text or a number"))
 }
 
-/// A text, or a number or a truth as one.
+/// A text; or a number or boolean as text.
 fn words(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -269,7 +269,7 @@ fn words(value: &Value) -> Option<String> {
     }
 }
 
-/// What the lines tell; the number of the first that tells nothing, and why.
+/// What the lines report; or the number of the first that reports nothing, and why.
 fn observed(lines: Vec<Line>) -> Result<Observed, (usize, String)> {
     let mut observed = Observed::default();
     let mut disturbed: Option<Duration> = None;
@@ -320,7 +320,7 @@ fn observed(lines: Vec<Line>) -> Result<Observed, (usize, String)> {
     Ok(observed)
 }
 
-/// The place of who has written a line, which is new if nobody knows it.
+/// The place of the machine that has written a line, which is added if it is not known yet.
 fn place(machines: &mut Vec<Machine>, line: &Line) -> usize {
     if let Some(known) = machines.iter().position(|it| it.name == line.who) {
         return known;

@@ -1,4 +1,4 @@
-//! One scenario with many seeds: what there is to do with each of them, apart from others.
+//! One scenario with many seeds: the work for each of them, done in separate processes.
 
 use super::exit::Failure;
 use super::selection::{Given, read_any_one};
@@ -12,14 +12,14 @@ use squall_simulator::Crash;
 /// How the scenario is played.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Many {
-    /// How the command line names it.
+    /// Its name on the command line.
     pub source: String,
     pub engine: Engine,
     pub canary: bool,
 }
 
 impl Work for Many {
-    /// What is to be known of a run; or why it did not come to its end.
+    /// What we need to know about a run; or why it did not finish.
     type Outcome = Result<Summary, String>;
     type Error = Failure;
 

@@ -1,4 +1,4 @@
-//! `squall matrix`: what holds, over which transport, in which mode, under which class of fault.
+//! `squall matrix`: what holds over which transport, in which mode, under which class of fault.
 
 use super::exit::{Exit, Failure, complain, error_line, note, say, say_text};
 use super::format::one_of;
@@ -48,7 +48,7 @@ Exit codes:
 const HOW_TO_REPEAT: &str = "\nEach column of a table is a scenario: `squall run matrix-polling-exactly-once-power-loss --seed 7` plays one run, \
     `squall show matrix-polling-exactly-once-power-loss` prints it.";
 
-/// In which forms a matrix can be written.
+/// The forms in which a matrix can be written.
 const FORMATS: [Format; 3] = [Format::Text, Format::Json, Format::Markdown];
 
 pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use squall_reports::matrix::Cell;
 
-    /// Everywhere all guarantees have this cell.
+    /// All guarantees have this cell everywhere.
     fn everywhere(cell: Cell) -> Matrix {
         let place = |place: Place| matrix::Place {
             cells: vec![cell; Guarantee::ALL.len()],

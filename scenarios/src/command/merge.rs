@@ -1,4 +1,4 @@
-//! `squall merge`: what several machines have found, as one of them would have found it.
+//! `squall merge`: the findings of several machines, as a single machine would have found them.
 
 use super::exit::{Exit, Failure};
 use super::exploration_files::{read_exploration, write};

@@ -1,4 +1,4 @@
-//! `squall new`: a scenario file to begin with.
+//! `squall new`: a scenario file to start from.
 
 use super::exit::{Exit, Failure, note, say};
 use super::selection::text_of;
@@ -24,7 +24,7 @@ Examples:
   squall run my-chat.toml                         play it
   squall new my-chat.toml --from lossy-link       a named one to begin with";
 
-/// What it begins with.
+/// The file that it writes.
 const TEXT: &str = include_str!("new.toml");
 
 pub(crate) fn new(arguments: &Arguments) -> Result<Exit, Failure> {

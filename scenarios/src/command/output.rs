@@ -1,4 +1,4 @@
-//! Where reports go: to standard output, or to files that are always whole.
+//! Where reports go: to standard output, or to files, which are always complete.
 
 use super::exit::{Failure, INTERRUPTED, is_quiet, is_verbose, say};
 use super::screen::{fit, paragraph};
@@ -16,13 +16,13 @@ use std::sync::{Mutex, PoisonError};
 /// Held while a report is being written.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// Ends the program as one that was stopped with Ctrl-C, between two reports.
+/// Ends the program as if stopped with Ctrl-C, between two reports.
 pub(super) fn exit_interrupted() -> ! {
     let _until_written = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     std::process::exit(INTERRUPTED)
 }
 
-/// Takes reports.
+/// Receives reports.
 pub(crate) struct Output {
     directory: Option<PathBuf>,
     formats: Vec<Format>,
@@ -68,7 +68,7 @@ impl Output {
         }
     }
 
-    /// Takes the report of a run.
+    /// Receives the report of a run.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -83,7 +83,7 @@ impl Output {
         self.write_run(judged)
     }
 
-    /// Writes the report of a run into files, and says nothing.
+    /// Writes the report of a run into files, without printing anything.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -98,7 +98,7 @@ impl Output {
         self.write(&stem, |format| Some(of_run(judged, format, false)))
     }
 
-    /// Takes the report of an exploration: prints it, and writes it into files as well.
+    /// Receives the report of an exploration: prints it, and writes it into files as well.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -115,7 +115,7 @@ impl Output {
         self.write(&stem, |format| of_exploration(exploration, format, false))
     }
 
-    /// A run as the index has it.
+    /// A run as listed in the index.
     pub(crate) fn listed(&self, judged: &Judged) -> Listed {
         let Record {
             scenario,
@@ -127,7 +127,7 @@ impl Output {
         Listed::of_run(judged, file_name(&stem))
     }
 
-    /// An exploration as the index has it.
+    /// An exploration as listed in the index.
     pub(crate) fn listed_exploration(&self, exploration: &Exploration, seeds: u64) -> Listed {
         let stem = stem(&exploration.scenario, exploration.engine);
         let stem = format!("{stem}.seeds-1-to-{seeds}");
@@ -186,8 +186,8 @@ impl Output {
     }
 }
 
-/// A line for a run as expected. What is not, is told: the verdict with the seed, what repeats it,
-/// the guarantees.
+/// A single line for a run as expected. Otherwise more: the verdict with the seed, how to repeat
+/// it, the guarantees.
 fn say_briefly(judged: &Judged) {
     let report = of_run(judged, Format::Text, true);
     let mut lines = report.lines();
@@ -208,7 +208,7 @@ fn say_briefly(judged: &Judged) {
         .take_while(is_told);
     let mut is_wrong = false;
     for line in guarantees {
-        // What a verdict rests on stands below it, further to the right.
+        // What a verdict rests on is below it, indented.
         is_wrong = line.starts_with(['!', '?']) || (is_wrong && line.starts_with("      "));
         if is_wrong {
             say(line);
@@ -221,13 +221,13 @@ fn file_name(stem: &str) -> String {
     format!("{stem}.{}", Format::Html.extension())
 }
 
-/// Where the page of a run of an exploration is, seen from the exploration's.
+/// The page of a run of an exploration, relative to the exploration's page.
 fn link(exploration: &Exploration, seed: u64) -> String {
     let stem = stem(&exploration.scenario, exploration.engine);
     file_name(&format!("{stem}.seed-{seed}"))
 }
 
-/// How the names of a scenario's reports begin: those of another engine are files of their own.
+/// The prefix of the names of a scenario's reports: another engine's reports are separate files.
 fn stem(scenario: &str, engine: Engine) -> String {
     match engine {
         Engine::Native => scenario.to_owned(),
@@ -238,10 +238,10 @@ fn stem(scenario: &str, engine: Engine) -> String {
 /// The longest record that is read, in bytes.
 const RECORD_MAX: u64 = 1 << 30;
 
-/// Reads the record in a JSON report of a run, or one that stands alone.
+/// Reads the record in a JSON report of a run, or a record on its own.
 ///
 /// # Errors
-/// That the file cannot be read, or holds no record.
+/// The file cannot be read, or holds no record.
 pub(super) fn read_record(path: &Path) -> Result<Record, Failure> {
     let failed = |what: String| Failure::new(format!("{}: {what}", path.display()));
     let mut text = String::new();
@@ -274,12 +274,12 @@ pub(super) fn read_record(path: &Path) -> Result<Record, Failure> {
     })
 }
 
-/// Writes a file under another name first: whoever looks finds it whole, or not at all.
+/// Writes a file under another name first: a reader finds it complete, or not at all.
 pub(super) fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     write_bytes(path, text.as_bytes())
 }
 
-/// [`write_whole`] of what is no text.
+/// [`write_whole`] for what is not text.
 pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let unfinished = path.with_added_extension("tmp");
@@ -287,7 +287,7 @@ pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::rename(&unfinished, path)
 }
 
-/// Reports end with a line break of their own.
+/// Reports end with their own line break.
 pub(crate) fn say_whole(report: &str) {
     say(report.strip_suffix('\n').unwrap_or(report));
 }

@@ -1,4 +1,4 @@
-//! `squall parity`: the simulated kernel beside the real one.
+//! `squall parity`: the simulated kernel compared with the real one.
 
 use super::exit::{Exit, Failure, say};
 use super::format::TextOrJson;

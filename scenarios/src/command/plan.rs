@@ -1,4 +1,4 @@
-//! `squall plan`: what the seed makes of a scenario, as a file that can be played.
+//! `squall plan`: what the seed makes of a scenario, as a playable file.
 
 use super::engine::On;
 use super::exit::{Exit, Failure};

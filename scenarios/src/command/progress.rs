@@ -1,10 +1,10 @@
-//! How far a long command has come.
+//! The progress of a long command.
 
 use super::exit::is_quiet;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::fmt::Write;
 
-/// A bar on standard error, if that is a terminal and something may be said there.
+/// A bar on standard error, if that is a terminal and output is wanted there.
 pub(crate) fn progress(runs: u64) -> ProgressBar {
     match is_quiet() {
         true => ProgressBar::hidden(),
@@ -12,7 +12,7 @@ pub(crate) fn progress(runs: u64) -> ProgressBar {
     }
 }
 
-/// So many of what has no known end, and a message.
+/// A count of something with no known end, and a message.
 pub(crate) fn spinner(of: &str) -> ProgressBar {
     match is_quiet() {
         true => ProgressBar::hidden(),
@@ -39,7 +39,7 @@ fn style(template: &str) -> ProgressStyle {
         })
 }
 
-/// A speed with as many digits as mean something: `118`, `0.5`.
+/// A speed with as many digits as are significant: `118`, `0.5`.
 pub(super) fn figure(per_second: f64) -> String {
     match per_second {
         few if few < 10.0 => format!("{few:.1}"),

@@ -1,4 +1,4 @@
-//! `squall report`: the reports of a run, computed again from its record.
+//! `squall report`: the reports of a run, recomputed from its record.
 
 use super::exit::{Exit, Failure, complain, say};
 use super::format::one_of;
@@ -49,7 +49,7 @@ pub(crate) fn report(arguments: &Arguments) -> Result<Exit, Failure> {
         for file in &files {
             match read_record(file) {
                 Ok(record) => records.push((file, record)),
-                // Other documents may lie beside the records.
+                // There may be other documents beside the records.
                 Err(what) if single => return Err(what),
                 Err(what) if is_damaged(file) => {
                     failed = true;

@@ -1,4 +1,4 @@
-//! `squall run`: plays scenarios with one seed, or explores one or more of them with many.
+//! `squall run`: plays scenarios with one seed, or explores one or more with many.
 
 use super::annotations;
 use super::called::{self, as_called};
@@ -23,9 +23,9 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// The seed of a run that is given none.
+/// The default seed of a run.
 const SEED: u64 = 1;
-/// Where the reports of `--all` go if nothing else is said.
+/// Where the reports of `--all` go by default.
 const REPORTS: &str = "report";
 
 /// Plays scenarios and says which guarantees held.
@@ -76,12 +76,12 @@ pub(crate) struct Arguments {
 #[derive(Clone, Copy)]
 struct Way {
     engine: Engine,
-    /// Whether what is not as expected is printed for a GitHub workflow.
+    /// Whether unexpected results are printed for a GitHub workflow.
     annotate: bool,
     /// Whether the record keeps the packets.
     in_detail: bool,
     canary: bool,
-    /// What the process of some runs may use.
+    /// The resources that a process with some of the runs may use.
     bounds: ProcessLimits,
 }
 
@@ -147,7 +147,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// What is given, if it is open to a seed.
+/// The given scenarios, if all of them are open to a seed.
 fn scenarios(given: Vec<Given>) -> Result<Vec<Scenario>, Failure> {
     let open = given.into_iter().map(|given| match given {
         Given::Scenario(scenario) => Ok(*scenario),
@@ -326,7 +326,7 @@ fn exit_of(outcome: Outcome) -> Exit {
     }
 }
 
-/// The exit code of several runs: a failure of ours outweighs what was found, and what went wrong
+/// The exit code for several runs: our own failures outweigh findings, and what went wrong
 /// outweighs what was not tried.
 fn worst(results: Vec<Exit>) -> Exit {
     [

@@ -1,4 +1,4 @@
-//! `squall schema`: what a scenario file can have, for editors.
+//! `squall schema`: what a scenario file can contain, for editors.
 
 use super::exit::{Exit, Failure};
 use super::output::say_whole;

@@ -1,14 +1,13 @@
-//! How wide the place is in which people read, and texts that fit into it.
+//! How wide the output for people is, and texts that fit into it.
 
 use std::io::IsTerminal;
 use textwrap::core::display_width;
 
-/// The widest that a paragraph is easy to read, and the narrowest that is still one.
+/// The narrowest and the widest that a paragraph may be to be easily read.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=100;
 
-/// How wide a text on standard output should be, in columns: as COLUMNS says or the terminal, but
-/// at most 100. None in a file or a pipe of which nothing is said: there lines are as long as they
-/// are.
+/// How wide a text on standard output should be, in columns: as COLUMNS or the terminal says, but
+/// at most 100. None for a file or pipe without COLUMNS: lines are not wrapped there.
 pub(super) fn width() -> Option<usize> {
     let said = std::env::var("COLUMNS").ok();
     let said = said.and_then(|columns| columns.trim().parse().ok());
@@ -23,12 +22,12 @@ pub(super) fn width() -> Option<usize> {
     Some(width.clamp(*WIDTHS.start(), *WIDTHS.end()))
 }
 
-/// How wide a paragraph is where a text may be of any width.
+/// How wide a paragraph is where a text may have any width.
 pub(super) fn paragraph() -> usize {
     width().unwrap_or(*WIDTHS.end())
 }
 
-/// A text for people, whose long lines go on below where their words begin.
+/// A text for people; long lines continue below the place where their words begin.
 pub(super) fn fit(text: &str) -> String {
     match width() {
         Some(width) => wrapped(text, width),
@@ -38,7 +37,7 @@ pub(super) fn fit(text: &str) -> String {
 
 fn wrapped(text: &str, width: usize) -> String {
     let lines = text.split('\n').map(|line| {
-        // A command is to be copied.
+        // A command must remain copyable.
         let is_command = line.trim_start().starts_with("repeat with: ");
         if display_width(line) <= width || is_command {
             return line.to_owned();
@@ -55,8 +54,8 @@ fn wrapped(text: &str, width: usize) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Where a line goes on: behind its time, if it begins with one as those of a story do, and else
-/// below its first word.
+/// Where a line continues: after its time, if it begins with one as those of a story do, and
+/// otherwise below its first word.
 fn hanging(line: &str) -> usize {
     let plain = anstream::adapter::strip_str(line).to_string();
     let words = plain.trim_start();

@@ -1,5 +1,5 @@
-//! The scenarios that a command line names: embedded ones by name, cells of the matrix by theirs,
-//! others by their file.
+//! The scenarios named on a command line: embedded ones and cells of the matrix by name, others by
+//! file.
 
 use super::exit::{Failure, error_line};
 use super::screen::paragraph;
@@ -32,7 +32,7 @@ pub(crate) struct Selection {
     group: Option<Group>,
 }
 
-/// A group by its name, with hyphens for its spaces if somebody wants no quotes.
+/// A group by its name; hyphens may replace its spaces, to avoid quotes.
 fn group(word: &str) -> Result<Group, String> {
     let hyphens = |name: &str| name.replace(' ', "-");
     let mut all = Group::ALL.into_iter();
@@ -54,7 +54,7 @@ impl Limit {
     /// Lets pass what a computer can play.
     ///
     /// # Errors
-    /// How much too much each of the others is.
+    /// By how much each of the others exceeds that.
     pub(crate) fn check<'s>(
         &self,
         scenarios: impl IntoIterator<Item = &'s Scenario>,
@@ -78,10 +78,10 @@ impl Limit {
     }
 }
 
-/// Makes sure that the reports of what has these names and sources can be told apart by the names.
+/// Makes sure that the reports of items with these names and sources have different names.
 ///
 /// # Errors
-/// Two that have the same.
+/// Two items with the same name.
 pub(crate) fn check_names<'s>(
     named: impl IntoIterator<Item = (&'s str, &'s str)>,
 ) -> Result<(), Failure> {
@@ -98,15 +98,16 @@ pub(crate) fn check_names<'s>(
 }
 
 impl Selection {
-    /// Whether it stands for many, whose reports nobody wants to see one after the other.
+    /// Whether it selects many scenarios, whose reports would be too much to read one after
+    /// another.
     pub(crate) fn is_list(&self) -> bool {
         self.all || self.group.is_some()
     }
 
-    /// Reads them, in the order of the command line.
+    /// Reads them, in command-line order.
     ///
     /// # Errors
-    /// All names that are unknown and all mistakes in all files, in words for people.
+    /// All unknown names and all mistakes in all files, in words for people.
     pub(crate) fn read(&self) -> Result<Vec<Scenario>, Failure> {
         self.each(read, |scenario| scenario)
     }
@@ -153,7 +154,7 @@ impl Selection {
     }
 }
 
-/// The names for which a pattern stands; of what is no pattern, itself.
+/// The names that match a pattern; anything else stands for itself.
 fn expanded(given: &str) -> Result<Vec<String>, String> {
     if !given.contains(['*', '?']) || Path::new(given).exists() {
         return Ok(vec![given.to_owned()]);
@@ -161,7 +162,7 @@ fn expanded(given: &str) -> Result<Vec<String>, String> {
     let pattern = WildMatch::new(given);
     let cells = Place::all().into_iter().map(|place| place.name());
     let names = library::names().map(str::to_owned);
-    // Hundreds of cells are meant only by who names them.
+    // The hundreds of matrix cells are only matched if meant explicitly.
     let names = names.chain(cells.filter(|_| given.starts_with("matrix-")));
     let names: Vec<String> = names.filter(|name| pattern.matches(name)).collect();
     match names.is_empty() {
@@ -172,15 +173,15 @@ fn expanded(given: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// Reads the one that is given.
+/// Reads the given scenario.
 ///
 /// # Errors
-/// That the name is unknown or all mistakes in the file, in words for people.
+/// That the name is unknown, or all mistakes in the file, in words for people.
 pub(crate) fn read_one(given: &str) -> Result<Scenario, Failure> {
     read(given).map_err(Failure::told)
 }
 
-/// Reads the one that is given, which may be a plan.
+/// Reads the given scenario or plan.
 ///
 /// # Errors
 /// Like [`read_one`].
@@ -188,14 +189,14 @@ pub(crate) fn read_any_one(given: &str) -> Result<Given, Failure> {
     read_given(given).map_err(|unread| Failure::told(unread.told()))
 }
 
-/// The text of the one that is given, which can be played.
+/// The text of the given scenario, which can be played.
 ///
 /// # Errors
 /// Like [`read_one`].
 pub(crate) fn text_of(given: &str) -> Result<String, Failure> {
     read_any_one(given)?;
     match embedded(given) {
-        // Where the schema is, seen from the library, is nowhere else.
+        // The path to the schema only fits the library's own folder.
         Some(text) => Ok(
             match text
                 .strip_prefix("#:schema ")
@@ -209,17 +210,17 @@ pub(crate) fn text_of(given: &str) -> Result<String, Failure> {
     }
 }
 
-/// The text of what has this name: a named scenario, or a cell of the matrix.
+/// The text of a named scenario, or of a cell of the matrix, with this name.
 pub(crate) fn embedded(name: &str) -> Option<String> {
     let text = library::text(name).map(str::to_owned);
     text.or_else(|| Place::named(name).map(|place| place.file()))
 }
 
-/// The longest file that is read, in bytes. A scenario is a page or two, the plan of a crowd is
+/// The longest file that is read, in bytes. A scenario is a page or two; the plan of a crowd is
 /// longer.
 const FILE_MAX: u64 = 16 * 1024 * 1024;
 
-/// Reads a file that can be a scenario or a plan: not one without an end.
+/// Reads a file that may be a scenario or a plan: not an endless one.
 fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let mut file = File::open(path)?.take(FILE_MAX + 1);
@@ -231,7 +232,7 @@ fn read_text(path: &Path) -> io::Result<String> {
     }
 }
 
-/// What a command line names: a scenario, or the plan of one.
+/// What is named on a command line: a scenario, or the plan of one.
 #[derive(Clone, Debug)]
 pub(crate) enum Given {
     Scenario(Box<Scenario>),
@@ -245,7 +246,7 @@ impl From<Scenario> for Given {
 }
 
 impl Given {
-    /// It, if it is open to a seed.
+    /// The scenario, if it is open to a seed.
     pub(crate) fn scenario(&self) -> Option<&Scenario> {
         match self {
             Given::Scenario(scenario) => Some(scenario),
@@ -253,7 +254,7 @@ impl Given {
         }
     }
 
-    /// The plan of its run: with this seed on this engine, unless it is a plan already.
+    /// The plan of its run: with this seed on this engine, unless it is already a plan.
     pub(crate) fn plan(self, seed: u64, engine: Engine) -> Plan {
         match self {
             Given::Scenario(scenario) => scenario.plan(seed).on(engine),
@@ -261,7 +262,7 @@ impl Given {
         }
     }
 
-    /// Its name, and where it is from.
+    /// Its name and source.
     pub(crate) fn called(&self) -> (&str, &str) {
         match self {
             Given::Scenario(scenario) => (&scenario.name, &scenario.source),
@@ -303,7 +304,7 @@ fn read(given: &str) -> Result<Scenario, String> {
     }
 }
 
-/// Reads the one that is given, which may be a plan.
+/// Reads the given scenario or plan.
 ///
 /// # Errors
 /// Why it cannot be played.

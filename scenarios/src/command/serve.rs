@@ -1,4 +1,4 @@
-//! `squall serve`: the server that the scenarios put to the test, on real sockets.
+//! `squall serve`: the server that the scenarios test, on real sockets.
 
 use super::exit::{Exit, Failure, note};
 use squall_planted::{
@@ -96,7 +96,7 @@ pub(crate) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::AsExpected)
 }
 
-/// Issues and checks tokens with the secret of the server, which is made at the first time.
+/// Issues and checks tokens with the server's secret, which is created the first time.
 fn tokens(arguments: &Arguments) -> Result<Tokens, Failure> {
     let beside = || {
         let mut path = arguments.database.clone().into_os_string();
@@ -120,7 +120,7 @@ fn tokens(arguments: &Arguments) -> Result<Tokens, Failure> {
     })
 }
 
-/// Makes a secret that only the owner of the server can read.
+/// Creates a secret that only the server's owner can read.
 fn make_secret(path: &Path) -> io::Result<Vec<u8>> {
     let secret: [u8; SECRET_MIN] = rand::random();
     let mut options = OpenOptions::new();
@@ -155,7 +155,7 @@ async fn serve_until_told(arguments: &Arguments, tokens: Option<Tokens>) -> Resu
         presence: true,
         ..ServerOptions::default()
     };
-    // Opened once before anything is announced: nobody is told of a server that cannot be.
+    // Opened once before anything is announced: a server that cannot work is not announced.
     let opened = Database::open(&arguments.database).and_then(Database::close);
     opened.map_err(Failure::new)?;
     let database = arguments.database.display();

@@ -1,4 +1,4 @@
-//! What a shell wants to know of the command: completions, and pages of its manual.
+//! What a shell needs to know about the command: completions, and manual pages.
 
 use super::exit::{Exit, Failure, say};
 use super::output::{say_whole, write_bytes};
@@ -69,7 +69,7 @@ fn cannot(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!("{} cannot be written: {error}", path.display()))
 }
 
-/// The name of a page and its text.
+/// A page's name and text.
 fn page(command: Command) -> Result<(String, Vec<u8>), Failure> {
     let page = clap_mangen::Man::new(command);
     let mut text = Vec::new();

@@ -1,5 +1,4 @@
-//! `squall shrink`: makes the world of a story small, and writes it down as a scenario that anybody
-//! can run.
+//! `squall shrink`: shrinks the world of a story, and writes it as a scenario that anyone can run.
 
 use super::exit::{Exit, Failure, complain, is_verbose, note, say};
 use super::explore::{read, wrong};
@@ -50,7 +49,7 @@ Examples:
   squall shrink my-chat.toml --seed 17    a scenario of your own that fails
   squall shrink --seed 4711 --out small.toml --emit-test tests/small.rs";
 
-/// How many other dice are tried where an edit changes who is there.
+/// How many other dice to try when an edit changes which machines there are.
 const DICE: u64 = 3;
 
 pub(crate) fn shrink(arguments: &Arguments) -> Result<Exit, Failure> {

@@ -1,4 +1,4 @@
-//! The options of every command about how it speaks.
+//! Options of every command that control its output.
 
 use super::exit::set_volume;
 use clap::ValueEnum;
@@ -27,7 +27,7 @@ enum When {
 }
 
 impl Speech {
-    /// Speaks so from here on.
+    /// Applies these from here on.
     pub(super) fn begin(self) {
         set_volume(i8::from(self.verbose) - i8::from(self.quiet));
         let choice = match self.color {

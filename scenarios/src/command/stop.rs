@@ -6,8 +6,8 @@ use squall::parallel::Stop;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// The first Ctrl-C or SIGTERM ends the work in good order, so that nothing that was found is lost;
-/// the second at once.
+/// The first Ctrl-C or SIGTERM ends the work cleanly, so that no finding is lost; the second ends
+/// it at once.
 ///
 /// # Errors
 /// If the system does not let us know.

@@ -17,7 +17,7 @@ pub(super) const NAME: &str = "summary.json";
 /// The longest one that is read, in bytes.
 const LONGEST: u64 = 1 << 26;
 
-/// What became of many runs, in the order in which they were asked for.
+/// What became of many runs, in the order in which they were requested.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Summed {
     squall: u32,
@@ -28,16 +28,16 @@ pub(super) struct Summed {
 #[derive(Debug, Serialize, Deserialize)]
 struct Run {
     scenario: String,
-    /// How the command line names it.
+    /// Its name on the command line.
     source: String,
     seed: u64,
     engine: Engine,
-    /// Nothing if Squall itself has failed.
+    /// None if Squall itself failed.
     outcome: Option<Outcome>,
 }
 
 impl Summed {
-    /// One more run.
+    /// Adds a run.
     pub(super) fn add(&mut self, judged: &Judged, source: &str) {
         let record = &judged.record;
         self.runs.push(Run {
@@ -49,7 +49,7 @@ impl Summed {
         });
     }
 
-    /// One more, which did not come to its end.
+    /// Adds a run that did not finish.
     pub(super) fn add_failure(&mut self, plan: &Plan) {
         self.runs.push(Run {
             scenario: plan.scenario.clone(),
@@ -60,8 +60,8 @@ impl Summed {
         });
     }
 
-    /// Many runs of a scenario: the first of each finding, or that all of them together are as
-    /// expected. A weakness that most of them show need not be in each.
+    /// Adds many runs of a scenario: the first of each finding, or that all of them together are as
+    /// expected. A weakness that shows in most of them need not show in each.
     pub(super) fn add_exploration(&mut self, exploration: &Exploration, source: &str) {
         let run = |seed, outcome| Run {
             scenario: exploration.scenario.clone(),
@@ -121,11 +121,10 @@ impl Run {
     }
 }
 
-/// What was not as expected when the reports in this directory were written, with its seed and
-/// engine.
+/// What was not as expected when the reports in this directory were written, with seed and engine.
 ///
 /// # Errors
-/// If nobody has written a summary there, or it cannot be read, or what it names cannot.
+/// If there is no summary, or the summary or anything it names cannot be read.
 pub(super) fn what_failed(directory: &Path) -> Result<Vec<(Given, u64, Engine)>, Failure> {
     let path = directory.join(NAME);
     let name = path.display();

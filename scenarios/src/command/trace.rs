@@ -1,5 +1,5 @@
-//! The hidden `squall trace`: one run with everything that went into its digest, as JSON. It is
-//! how `squall check-determinism` repeats a run in a fresh process.
+//! The hidden `squall trace`: one run with everything that went into its digest, as JSON. `squall
+//! check-determinism` uses it to repeat a run in a fresh process.
 
 use super::engine::On;
 use super::exit::{Exit, Failure, say};

@@ -1,4 +1,4 @@
-//! `squall why`: what a violation hangs on.
+//! `squall why`: the cause of a violation.
 
 use super::called;
 use super::engine::On;

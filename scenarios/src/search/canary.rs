@@ -1,11 +1,11 @@
-//! A canary for explorations: one run of a hundred is made to say that a message was handled twice,
-//! which it was not. An exploration that does not find that would not find anything as rare.
+//! A canary for explorations: one run in a hundred is made to report falsely that a message was
+//! handled twice. An exploration that does not find that would not find anything as rare.
 
 use squall_guarantees::EventKind;
 use squall_reports::Record;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Makes the record wrong, if it is the one of a hundred.
+/// Falsifies the record, if its run is the one in a hundred.
 pub(crate) fn sing(record: &mut Record) {
     if !is_chosen(record.seed) {
         return;

@@ -1,4 +1,4 @@
-//! What the seed of a world decides: each value from a random stream of its own, chosen by the seed
+//! What the seed of a world decides: each value from a separate random stream, chosen by the seed
 //! and a label.
 
 use rand::RngExt;
@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 pub(super) struct Dice(ChaCha8Rng);
 
 impl Dice {
-    /// The stream of this label. Labels of worlds are apart from those of plans.
+    /// The stream with this label. Labels of worlds are distinct from those of plans.
     pub(super) fn new(seed: u64, label: &str) -> Self {
         Dice(squall::stream(seed, &format!("world: {label}")))
     }
@@ -18,12 +18,13 @@ impl Dice {
         self.0.random_bool(probability)
     }
 
-    /// A number between two, which are both possible.
+    /// A number between these two, both inclusive.
     pub(super) fn between(&mut self, min: u64, max: u64) -> u64 {
         self.0.random_range(min..=max)
     }
 
-    /// A number between two, both at least 1, as likely between 1 and 10 as between 10 and 100.
+    /// A number between these two, both at least 1, as likely between 1 and 10 as between 10
+    /// and 100.
     pub(super) fn of_any_size(&mut self, min: u64, max: u64) -> u64 {
         let (low, high) = (bits(min), bits(max));
         let size = self.between(low.into(), high.into()) as u32;
@@ -31,7 +32,7 @@ impl Dice {
         self.between(from.max(min), (from * 2 - 1).min(max))
     }
 
-    /// One of these, each as probable as its weight.
+    /// One of these, with probability proportional to its weight.
     pub(super) fn weighted<T: Copy>(&mut self, all: &[(u64, T)]) -> T {
         let sum = all.iter().map(|(weight, _)| weight).sum::<u64>();
         let mut left = self.between(1, sum);
@@ -49,7 +50,7 @@ impl Dice {
         &all[self.between(0, all.len() as u64 - 1) as usize]
     }
 
-    /// So many of these, or all if there are fewer, in a random order.
+    /// This many of these, or all if there are fewer, in random order.
     pub(super) fn some<T: Clone>(&mut self, all: &[T], count: usize) -> Vec<T> {
         let mut left: Vec<T> = all.to_vec();
         let count = count.min(left.len());

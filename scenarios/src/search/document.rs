@@ -1,4 +1,4 @@
-//! A world as a document: what a scenario file says, as data that can be completed, edited and
+//! A world as a document: the content of a scenario file, as data that can be completed, edited and
 //! written.
 
 use crate::systems::SYSTEMS;
@@ -18,46 +18,46 @@ impl Document {
         text.parse().map(Document)
     }
 
-    /// The text of a scenario file that says the same.
+    /// The text of an equivalent scenario file.
     pub fn text(&self) -> String {
         self.0.to_string()
     }
 
-    /// The scenario that the file says.
+    /// The scenario in the file.
     ///
     /// # Errors
-    /// All mistakes that the file has.
+    /// All mistakes in the file.
     pub fn scenario(&self) -> Result<Scenario, BadScenario> {
         Scenario::parse("world.toml", &self.text(), SYSTEMS)
     }
 
-    /// All of it.
+    /// The whole table.
     #[cfg(test)]
     pub(super) fn table(&self) -> &Table {
         &self.0
     }
 
-    /// What stands at a path such as `chat.transport`.
+    /// The value at a path such as `chat.transport`.
     pub fn get(&self, path: &str) -> Option<&Value> {
         let mut steps = path.split('.');
         let first = self.0.get(steps.next()?);
         steps.fold(first, |value, step| value?.get(step))
     }
 
-    /// The text that stands at a path.
+    /// The text at a path.
     pub fn word(&self, path: &str) -> Option<&str> {
         self.get(path)?.as_str()
     }
 
-    /// Whether something stands at a path.
+    /// Whether there is a value at a path.
     pub fn has(&self, path: &str) -> bool {
         self.get(path).is_some()
     }
 
-    /// Writes a value to a path, in place of what stands there. Tables on the way are made.
+    /// Writes a value to a path, replacing any value there. Missing tables on the way are created.
     ///
     /// # Panics
-    /// If something on the way is no table.
+    /// If something on the way is not a table.
     pub fn put(&mut self, path: &str, value: impl Into<Value>) {
         let (tables, last) = path.rsplit_once('.').unwrap_or(("", path));
         let mut table = &mut self.0;
@@ -72,7 +72,7 @@ impl Document {
         table.insert(last.to_owned(), value.into());
     }
 
-    /// Takes away what stands at a path.
+    /// Removes the value at a path.
     pub fn remove(&mut self, path: &str) -> Option<Value> {
         match path.rsplit_once('.') {
             None => self.0.remove(path),
@@ -85,7 +85,7 @@ impl Document {
         }
     }
 
-    /// The names of the tables and values below a path; the document's own if it is empty.
+    /// The names of the tables and values below a path; those of the whole document if it is empty.
     pub fn names(&self, path: &str) -> Vec<String> {
         let table = match path {
             "" => Some(&self.0),
@@ -114,14 +114,14 @@ impl Document {
         }
     }
 
-    /// Replaces a whole list; an empty one is left out.
+    /// Replaces a whole list; an empty one is removed.
     pub fn set_list(&mut self, name: &str, tables: Vec<Table>) {
         self.0.remove(name);
         tables.into_iter().for_each(|table| self.push(name, table));
     }
 }
 
-/// A duration as a scenario file writes it.
+/// A duration as written in a scenario file.
 pub(super) fn ms(milliseconds: u64) -> Value {
     Value::String(match milliseconds % 1000 {
         0 => format!("{}s", milliseconds / 1000),
@@ -129,8 +129,7 @@ pub(super) fn ms(milliseconds: u64) -> Value {
     })
 }
 
-/// The milliseconds of a duration, or of the longer end of a range; none if it is nothing of the
-/// kind.
+/// The milliseconds of a duration, or of the longer end of a range; none if it is neither.
 pub(super) fn in_ms(value: &Value) -> Option<u64> {
     let text = value.as_str()?;
     let text = text.rsplit_once("..").map_or(text, |(_, end)| end).trim();
@@ -148,7 +147,7 @@ pub(super) fn in_ms(value: &Value) -> Option<u64> {
     Some((number * factor).round() as u64)
 }
 
-/// A number as a scenario file writes it.
+/// A number as written in a scenario file.
 pub(super) fn number(number: u64) -> Value {
     Value::Integer(number as i64)
 }

@@ -1,10 +1,11 @@
-//! Many worlds: each composed from its seed, played with it, and what they bring to light grouped
-//! into stories.
+//! Many worlds: each composed from its seed and played with it, with what they bring to light
+//! grouped into stories.
 //!
-//! What is found depends on the seeds only, not on how many worlds are played at a time or which of
-//! them is ready first. Seeds are counted, not listed, so that there may be any number of them.
-//! What several machines have found is merged into what one would have found
-//! ([`merge`](super::merge)), and what was ended early goes on where it was.
+//! The findings depend only on the seeds, not on how many worlds are played at a time or which of
+//! them finishes first. Seeds are counted, not listed, so there may be any number of them. The
+//! findings of several machines are merged into what a single one would have found
+//! ([`merge`](super::merge)), and an exploration that was ended early can continue where it
+//! stopped.
 
 use super::document::Document;
 use super::play::{Finding, Played};
@@ -25,14 +26,14 @@ use std::sync::atomic::Ordering;
 pub struct Span {
     /// Their seeds.
     pub stretch: Stretch,
-    /// Whether the first finding is enough.
+    /// Whether to stop at the first finding.
     pub fail_fast: bool,
-    /// Whether one world of a hundred is made to say that a message was handled twice, which it was
-    /// not: who does not find that would not find anything as rare.
+    /// Whether one world in a hundred is made to report falsely that a message was handled twice:
+    /// an exploration that does not find that would not find anything as rare.
     pub canary: bool,
 }
 
-/// How far an exploration has come.
+/// The progress of an exploration.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// How many worlds have been played.
@@ -45,7 +46,7 @@ pub struct Progress {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exploration {
-    /// The version of Squall that has played them.
+    /// The version of Squall that played them.
     pub squall: String,
     /// Which seeds were played.
     pub stretches: Vec<Stretch>,
@@ -63,9 +64,9 @@ pub struct Exploration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sighting {
-    /// In how many.
+    /// In how many of them.
     pub worlds: u64,
-    /// The least of their seeds.
+    /// The lowest of their seeds.
     pub first: u64,
 }
 
@@ -77,13 +78,13 @@ pub struct Told {
     pub story: Story,
     /// The seeds of all worlds that tell it, in order.
     pub seeds: Vec<u64>,
-    /// The kinds of faults that struck in every one of them.
+    /// The kinds of faults that struck in all of them.
     pub always: Vec<String>,
     /// The seed of the smallest world.
     pub seed: u64,
     /// How large that is.
     pub size: Size,
-    /// The evidence in that one, in words.
+    /// The evidence in that world, in words.
     pub evidence: String,
     /// The smallest world, as a scenario file.
     #[serde(with = "super::document::as_text")]
@@ -93,8 +94,8 @@ pub struct Told {
 /// Plays the worlds of a span, which complete what a document fixes.
 ///
 /// # Errors
-/// If a world is no scenario, which is the document's fault: no world that the seed alone composes
-/// is.
+/// If a world is not a scenario, which is the document's fault: every world that the seed alone
+/// composes is one.
 pub fn explore(
     fixed: &Document,
     span: &Span,
@@ -124,8 +125,8 @@ pub fn explore(
                 }
             };
             for (seed, Outcome { world, played }) in seeds.into_iter().zip(played) {
-                // What was under way when this became enough would depend on how many are played at
-                // a time.
+                // At this point, what else is being played depends on how many are played at a
+                // time.
                 if wrong.is_some() || (span.fail_fast && !exploration.stories.is_empty()) {
                     return effort.stop.store(true, Ordering::Relaxed);
                 }
@@ -182,7 +183,7 @@ impl Exploration {
         }
     }
 
-    /// Puts the stories that are told most often first.
+    /// Sorts the most frequent stories to the front.
     pub(super) fn settle(&mut self) {
         self.stories.sort_by(|one, other| {
             let more = other.seeds.len().cmp(&one.seeds.len());
@@ -210,7 +211,7 @@ impl Exploration {
         kinds.map(String::as_str).collect()
     }
 
-    /// How complete it is, as far as can be said of what nobody has seen. What is counted is which
+    /// How complete it is, as far as can be said about what has not been seen. It counts which
     /// guarantee is put to the test under which kind of fault.
     pub fn completeness(&self) -> Completeness {
         let sightings = || self.seen.values().flat_map(BTreeMap::values);
@@ -240,10 +241,10 @@ pub struct Completeness {
     /// How many more there are at least, estimated from those that were seen once and twice (Chao
     /// 1984, corrected for small numbers).
     pub unseen: f64,
-    /// How probable it is that what a further world shows is new: the share of what was seen once
+    /// The probability that a further world shows something new: the share of what was seen once
     /// (Good 1953).
     pub new: f64,
-    /// The last seed that has shown something new.
+    /// The last seed that showed something new.
     pub last_new: Option<u64>,
 }
 
@@ -263,7 +264,7 @@ impl Sighting {
 }
 
 impl Told {
-    /// One more world tells it.
+    /// Another world tells it.
     fn again(&mut self, seed: u64, world: Document, size: Size, finding: Finding) {
         self.add(Told {
             story: finding.story,
@@ -290,8 +291,8 @@ impl Told {
         (self.seeds, self.always) = (seeds, always);
     }
 
-    /// How many further worlds without this story say with 99 % that it is mended, if it comes as
-    /// often as it did.
+    /// How many further worlds without this story show with 99 % confidence that it is fixed, if it
+    /// occurs as often as it did.
     pub fn worlds_to_be_sure(&self, worlds: u64) -> u64 {
         let share = self.seeds.len() as f64 / worlds as f64;
         (0.01_f64.ln() / (1.0 - share).ln()).ceil().max(1.0) as u64

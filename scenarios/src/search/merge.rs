@@ -1,13 +1,13 @@
-//! What several machines have found, as one of them would have found it.
+//! The findings of several machines, as a single machine would have found them.
 
 use super::exploration::Exploration;
 use super::stretch::joined;
 use std::collections::btree_map::Entry;
 
-/// Merges explorations of different seeds. The order in which they come makes no difference.
+/// Merges explorations of different seeds, in any order.
 ///
 /// # Errors
-/// If a seed was played in two of them, or two are of different versions, in words.
+/// If a seed was played in two of them, or two have different versions, in words.
 pub fn merge(explorations: impl IntoIterator<Item = Exploration>) -> Result<Exploration, String> {
     let mut explorations = explorations.into_iter();
     let mut all = explorations.next().unwrap_or_default();
@@ -30,8 +30,8 @@ pub fn merge(explorations: impl IntoIterator<Item = Exploration>) -> Result<Expl
     Ok(all)
 }
 
-/// An exploration that was ended early, and what it came to when it went on: the stretch of the
-/// second one says how far both have come.
+/// An exploration that was ended early, merged with its continuation: the second one's stretch says
+/// how far both have got.
 pub fn go_on(before: Exploration, now: Exploration) -> Exploration {
     let stretches = now.stretches.clone();
     let mut all = before;

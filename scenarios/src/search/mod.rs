@@ -1,31 +1,30 @@
-//! Looking for what nobody made a scenario for: worlds that a seed composes, and failing ones made
-//! small.
+//! Looking for what no scenario covers: worlds that a seed composes, and failing ones shrunk.
 //!
 //! A world is a [`Document`]: a scenario file as data. A seed [completes](compose) one, so that
-//! whatever a scenario file can say may happen; what a user's file fixes stays as it is. Half of
+//! anything a scenario file can say may happen; what a user's file fixes stays as it is. Half of
 //! the seeds then look at what happened in their world, and play it once more with a fault at such
-//! a moment. [`explore`] plays many worlds and groups what it finds into stories, [`shrink`] makes
+//! a moment. [`explore`] plays many worlds and groups its findings into stories, [`shrink`] makes
 //! the world of a story small.
 //!
 //! | module | subject |
 //! |---|---|
 //! | `document` | a scenario file as data |
-//! | `dice` | what the seed decides, each value with a random stream of its own |
-//! | `draw` | seed → world, one file for each part of it; and faults that are aimed at what happened in it |
+//! | `dice` | what the seed decides, each value with a separate random stream |
+//! | `draw` | seed → world, one file per part; and faults aimed at what happened in it |
 //! | `promises` | what a configuration does not promise |
 //! | `yardstick` | what must hold in a world |
 //! | `story` | violations with the same mechanism |
 //! | `size` | how large a world is |
-//! | `play` | world → what was found |
-//! | `worlds` | worlds in processes of their own |
-//! | `stretch` | which seeds, and how far it has come |
+//! | `play` | world → findings |
+//! | `worlds` | worlds in separate processes |
+//! | `stretch` | which seeds, and how far that has got |
 //! | `exploration` | many worlds |
-//! | `merge` | what several machines have found |
-//! | `canary` | a world of a hundred that says what is not so, to be found |
+//! | `merge` | the findings of several machines |
+//! | `canary` | one world in a hundred that reports something false, to be found |
 //! | `told` | an exploration in words |
 //! | `shrink` | the smallest world with the same story |
-//! | `why` | what a violation hangs on |
-//! | `witness` | that world as a file that anybody can run |
+//! | `why` | the cause of a violation |
+//! | `witness` | that world as a file that anyone can run |
 
 pub(crate) mod canary;
 mod dice;

@@ -1,4 +1,4 @@
-//! World → what was found.
+//! World → findings.
 
 use super::canary;
 use super::dice::Dice;
@@ -25,7 +25,7 @@ pub struct Finding {
     pub struck: Vec<String>,
 }
 
-/// What a world came to.
+/// The result of playing a world.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Played {
     pub(super) finding: Option<Finding>,
@@ -37,7 +37,7 @@ pub(super) struct Played {
 }
 
 impl Played {
-    /// A run that has ended its process.
+    /// A run that ended its process.
     pub(super) fn crashed(world: &Document, seed: u64, crash: &Crash) -> Self {
         let told = crash.to_string();
         let finding = Finding {
@@ -48,7 +48,7 @@ impl Played {
         Played::stuck(finding, Size::of(world, seed).unwrap_or_default())
     }
 
-    /// A run that did not come to its end.
+    /// A run that did not finish.
     pub(super) fn stuck(finding: Finding, size: Size) -> Self {
         Played {
             finding: Some(finding),
@@ -59,13 +59,13 @@ impl Played {
     }
 }
 
-/// How many seeds of a hundred play their world once more, with a fault that is aimed at something
-/// that happened in it.
+/// The fraction of seeds that play their world once more, with a fault aimed at something that
+/// happened in it.
 const AIMED: f64 = 0.5;
 
-/// The world that is played with a seed in the end.
+/// The world that is finally played with a seed.
 pub(super) enum Composed {
-    /// As the seed has drawn it, with what it came to.
+    /// As drawn by the seed, with its result.
     Drawn(Document, Played),
     /// With a further [aimed](aim) fault, not played yet.
     Aimed(Document),
@@ -81,13 +81,13 @@ impl Composed {
 }
 
 /// Draws the world of a seed, which completes what a document fixes, and plays it. If nothing is
-/// wrong in it, some seeds go on from what happened there: theirs is the same world with an aimed
+/// wrong in it, some seeds build on what happened there: their world is the same one with an aimed
 /// fault.
 ///
-/// `canary`: whether this may be a run that is made to say what is not so.
+/// `canary`: whether this may be a run that is made to report something false.
 ///
 /// # Errors
-/// If the document is no scenario.
+/// If the document is not a scenario.
 pub(super) fn compose(
     seed: u64,
     fixed: &Document,
@@ -102,10 +102,10 @@ pub(super) fn compose(
     Ok(aimed.map_or(Composed::Drawn(world, played), Composed::Aimed))
 }
 
-/// Plays a world with a seed, and says what is wrong by this measure, if anything is.
+/// Plays a world with a seed, and returns what is wrong by this yardstick, if anything.
 ///
 /// # Errors
-/// If the document is no scenario.
+/// If the document is not a scenario.
 pub(super) fn play(
     world: &Document,
     seed: u64,
@@ -115,7 +115,7 @@ pub(super) fn play(
     play_whole(world, seed, yardstick, canary).map(|(played, _)| played)
 }
 
-/// Gives the record with it, if the run came to its end.
+/// Returns the record as well, if the run finished.
 fn play_whole(
     world: &Document,
     seed: u64,
@@ -125,7 +125,7 @@ fn play_whole(
     let open = yardstick.leaves_open(world);
     let may_be_refused = yardstick.may_be_refused(world);
     let mut world = world.clone();
-    // What the yardstick asks is asked of the verdicts, not of what the file says about them.
+    // The yardstick judges by the verdicts, not by what the file says about them.
     world.remove("expect");
     let scenario = world.scenario()?;
     let plan = scenario.plan(seed);
@@ -162,7 +162,7 @@ fn play_whole(
     Ok((played, Some(judged.record)))
 }
 
-/// The kinds of those faults of a world that struck something, each once.
+/// The kinds of a world's faults that struck something, each once.
 fn struck(world: &Document, judged: &Judged) -> Vec<String> {
     let faults = world.list("fault");
     let kind = |label: &str| {

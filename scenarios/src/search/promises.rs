@@ -1,4 +1,4 @@
-//! What a configuration does not promise: one table. Whatever else is violated in a world is a
+//! What a configuration does not promise: one table. Anything else that is violated in a world is a
 //! finding.
 
 use super::document::{Document, in_ms};
@@ -7,7 +7,7 @@ use squall_guarantees::Guarantee;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
-/// Why some guarantees are not promised, and of which worlds it is true.
+/// Why some guarantees are not promised, and in which worlds.
 struct Row {
     why: &'static str,
     of: fn(&Document) -> bool,
@@ -159,7 +159,7 @@ pub fn unpromised(world: &Document) -> BTreeMap<Guarantee, &'static str> {
             unpromised.entry(guarantee).or_insert(row.why);
         }
     }
-    // A file that expects a violation, or either, promises nothing of it.
+    // A file that expects a violation, or either, promises nothing about it.
     for guarantee in Guarantee::ALL {
         let expected = world.word(&format!("expect.{guarantee}"));
         if matches!(expected, Some("violated" | "either")) {
@@ -178,9 +178,9 @@ pub fn unpromised(world: &Document) -> BTreeMap<Guarantee, &'static str> {
     unpromised
 }
 
-/// Whether users do what may be refused: take a nickname that is taken, say something where they
-/// are not any more. Who is refused when sending again is told that nobody knows what became of it,
-/// and it may be missing.
+/// Whether users do what may be refused: take a nickname that is in use, or say something where
+/// they are no longer members. A user whose retry is refused is told that the message's fate is
+/// unknown, and it may be missing.
 pub(super) fn may_be_refused(world: &Document) -> bool {
     let acts = ["nickname", "join", "leave"];
     acts.iter()
@@ -201,7 +201,7 @@ fn may_poll(world: &Document) -> bool {
             .any(|client| polls(&format!("client.{client}.transport")))
 }
 
-/// Whether packets that left together arrive one after the other.
+/// Whether packets that left together arrive one after another.
 fn scatters_packets(world: &Document) -> bool {
     let own = world.names("client");
     let own = own.iter().map(|client| format!("client.{client}.link"));
@@ -236,9 +236,9 @@ fn is_large(world: &Document) -> bool {
         .any(|act| world.has(&format!("workload.mix.{act}")))
 }
 
-/// Whether as much may be said while an answer to a poll is under way as the next one does not
-/// bring in one piece, though all of it arrives in the same moment: the library hands on what it
-/// reads, and it begins with 8 KiB (hyper's `INIT_BUFFER_SIZE`).
+/// Whether more may be said during a poll than the next answer delivers in one piece, even though
+/// it all arrives at the same moment: the library passes on what it reads, and its first read is 8
+/// KiB (hyper's `INIT_BUFFER_SIZE`).
 fn says_much_at_once(world: &Document) -> bool {
     const FIRST_READ: u64 = 8 << 10;
     const ENVELOPE: u64 = 200;
@@ -270,7 +270,7 @@ fn says_much_at_once(world: &Document) -> bool {
     said * (size + ENVELOPE) > FIRST_READ
 }
 
-/// Whether many messages may be in one answer: of several clients who say something every few
+/// Whether many messages may be in one answer: from several clients that say something every few
 /// milliseconds.
 fn is_crowded(world: &Document) -> bool {
     let interval = world.word("workload.interval").unwrap_or_default();
@@ -305,7 +305,7 @@ fn victims(fault: &Table) -> Vec<&str> {
     }
 }
 
-/// Whether these are servers, or their broker.
+/// Whether it is a server, or the broker.
 fn is_server_side(victim: &str) -> bool {
     victim.contains(SERVER) || victim == BROKER
 }
@@ -325,7 +325,7 @@ fn is_disturbed(world: &Document) -> bool {
     hardships.iter().any(|table| world.has(table)) || world.names("client").iter().any(own)
 }
 
-/// Whether nothing goes wrong, and every packet takes its time and no more.
+/// Whether nothing goes wrong, and every packet takes its usual time.
 fn is_calm(world: &Document) -> bool {
     let own = world.names("client");
     let own = own.iter().map(|client| format!("client.{client}.link"));
@@ -341,7 +341,7 @@ fn is_calm(world: &Document) -> bool {
     !hardships.iter().any(|table| world.has(table)) && links.all(is_good)
 }
 
-/// Whether every session is kept for as long as anybody can be away.
+/// Whether every session is kept for as long as any client can be away.
 fn sessions_bridge(world: &Document) -> bool {
     let recovery = world.word("chat.recovery").unwrap_or("off");
     let outlives_server = recovery == "sqlite" || !programs_end(world, is_server_side);
@@ -362,7 +362,7 @@ fn sessions_bridge(world: &Document) -> bool {
         return false;
     };
     let figure = |path, default| world.get(path).and_then(in_ms).unwrap_or(default);
-    // To notice, twice, and to come back, several times.
+    // Time to notice, twice, and to come back, several times.
     let besides = 2 * figure("chat.ping-interval", 5_000)
         + 2 * figure("chat.ping-timeout", 4_000)
         + 4 * figure("chat.connect-timeout", 5_000)
@@ -371,7 +371,7 @@ fn sessions_bridge(world: &Document) -> bool {
     recovery != "off" && outlives_server && clients_stay && away + besides < window
 }
 
-/// Whether somebody speaks before everybody can be there, or a fault keeps somebody from coming in.
+/// Whether a client speaks before all can be there, or a fault keeps one from coming in.
 fn begins_early(world: &Document) -> bool {
     let time = |path: &str| world.get(path).and_then(in_ms);
     let attempt = time("chat.connect-timeout").unwrap_or(5_000);

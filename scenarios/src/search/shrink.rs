@@ -1,11 +1,11 @@
-//! Makes the world of a story small: edits of the document, each of which counts if the world that
-//! it leaves tells the same story.
+//! Makes the world of a story small by editing the document; an edit is kept if the resulting world
+//! tells the same story.
 //!
 //! Lists (faults, clients, hostile peers) lose halves before they lose single members (delta
-//! debugging: Zeller and Hildebrandt, 2002); what is left is brought to its defaults, numbers are
-//! made small, and times short and round. The passes are tried again until none of them helps. The
-//! dice of the world stay at first; if they do not show it any more, a few others are tried,
-//! because a change of the world moves what a race hangs on.
+//! debugging: Zeller and Hildebrandt, 2002); what is left is reset to its defaults, numbers are
+//! made small, and times short and round. The passes are repeated until none of them helps. The
+//! dice of the world stay at first; if the story no longer shows with them, a few others are tried,
+//! because a change to the world shifts what a race depends on.
 
 mod candidate;
 mod edits;
@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A world that was made small.
+/// A world that was shrunk.
 #[derive(Clone, Debug)]
 pub struct Shrunk {
     /// The world.
@@ -44,13 +44,13 @@ pub struct Shrunk {
 pub struct Effort {
     /// How many worlds at a time.
     pub jobs: usize,
-    /// No edit is tried when so much time has passed.
+    /// After this time, no further edit is tried.
     pub longest: Duration,
-    /// How many other dice are tried for an edit that changes who is there.
+    /// How many other dice are tried for an edit that changes which machines there are.
     pub dice: u64,
 }
 
-/// Makes a world small that tells a story with a seed; none if it does not.
+/// Shrinks a world that tells a story with a seed; none if it does not.
 pub fn shrink(
     world: &Document,
     seed: u64,
@@ -60,7 +60,7 @@ pub fn shrink(
     stop: &AtomicBool,
 ) -> Option<Shrunk> {
     let mut world = world.clone();
-    // What is expected is the yardstick's, and nothing to make small.
+    // Expectations belong to the yardstick, and are not shrunk.
     world.remove("expect");
     let finding = tells(&world, seed, story, yardstick)?;
     let mut shrinking = Shrinking {
@@ -129,7 +129,7 @@ impl Shrinking<'_> {
         Instant::now() >= self.due || self.stop.load(Ordering::Relaxed)
     }
 
-    /// Leaves out halves of a list, then quarters, and at last single members.
+    /// Leaves out halves of a list, then quarters, and finally single members.
     fn halve(
         &mut self,
         count: impl Fn(&Document) -> usize,
@@ -148,7 +148,7 @@ impl Shrinking<'_> {
         }
     }
 
-    /// Keeps the first of these worlds that tells the story; says whether there is one.
+    /// Keeps the first of these worlds that tells the story; returns whether there is one.
     fn try_all(&mut self, candidates: Vec<Candidate>) -> bool {
         let size = Size::of(&self.now.world, self.now.seed);
         let fresh = candidates.into_iter().filter(|it| {
@@ -177,7 +177,7 @@ impl Shrinking<'_> {
         false
     }
 
-    /// Plays each with the dice of now, and if need be with others.
+    /// Plays each with the current dice, and if necessary with others.
     fn play_side_by_side(&mut self, some: &[Candidate]) -> Vec<Option<(u64, Finding)>> {
         let (seed, story, dice) = (self.now.seed, self.story, self.effort.dice);
         let yardstick = self.yardstick;

@@ -16,18 +16,18 @@ pub struct Size {
     pub clients: usize,
     /// Messages of all clients together.
     pub messages: usize,
-    /// Bytes of its text: what it says beside that.
+    /// Bytes of its text: whatever else it says.
     pub text: usize,
 }
 
 impl Size {
-    /// The size of a world with a seed; none if it is no scenario.
+    /// The size of a world with a seed; none if it is not a scenario.
     pub fn of(world: &Document, seed: u64) -> Option<Self> {
         let scenario = world.scenario().ok()?;
         Some(Size::of_plan(world, &scenario.plan(seed)))
     }
 
-    /// The size of a world from which this plan was made.
+    /// The size of the world from which this plan was made.
     pub(super) fn of_plan(world: &Document, plan: &Plan) -> Self {
         let messages = plan.clients.iter().map(|client| client.messages.len());
         Size {

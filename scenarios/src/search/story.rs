@@ -6,7 +6,7 @@ use squall_reports::{Judged, Outcome};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What went wrong, as far as it is the same in another world: the guarantee that says most about
+/// What went wrong, in so far as it can recur in another world: the guarantee that says most about
 /// the mechanism, and the kind of evidence for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +24,7 @@ impl fmt::Display for Story {
 }
 
 impl Story {
-    /// The story of a run that could not come to its end.
+    /// The story of a run that could not finish.
     pub(super) fn stuck(why: &str) -> Self {
         Story {
             subject: "stuck".to_owned(),
@@ -32,7 +32,7 @@ impl Story {
         }
     }
 
-    /// The story of a run that has ended its process.
+    /// The story of a run that ended its process.
     pub(super) fn crashed(how: &str) -> Self {
         Story {
             subject: "crash".to_owned(),
@@ -40,9 +40,9 @@ impl Story {
         }
     }
 
-    /// The story of a run, and its evidence in words; none if nothing was violated but what is left
-    /// open. Where messages may be refused, that nobody knows what became of one may be told with
-    /// right.
+    /// The story of a run, and its evidence in words; none if nothing was violated other than what
+    /// is left open. Where messages may be refused, it may be correct to report that the fate of
+    /// one is unknown.
     pub(super) fn of(
         judged: &Judged,
         open: &BTreeSet<Guarantee>,
@@ -82,7 +82,7 @@ impl Story {
     }
 }
 
-/// Whether a message is missing of which its sender was told that nobody knows.
+/// Whether a message is missing whose sender was told that its fate is unknown.
 fn is_known_to_its_sender(evidence: &Evidence) -> bool {
     let missing = evidence.proof::<NotStored>();
     missing.is_some_and(|it| matches!(it.ending, Ending::Unknown(_)))

@@ -1,11 +1,11 @@
-//! Which seeds are played: a range, or the k-th of n parts of it, and how far that has come.
+//! Which seeds are played: a range, or the k-th of n parts of it, and how far that has got.
 //!
-//! Seeds are counted, not listed, so that there may be any number of them.
+//! Seeds are counted, not listed, so there may be any number of them.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Some seeds, in order, of which the first ones have been played.
+/// Some seeds, in order, the first of which have been played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stretch {
@@ -13,9 +13,9 @@ pub struct Stretch {
     pub first: u64,
     /// The last one.
     pub last: u64,
-    /// Which part it is, counted from 1: the seeds go round.
+    /// Which part it is, counted from 1: seeds are dealt out in turn.
     pub part: u64,
-    /// Of how many parts.
+    /// The number of parts.
     pub parts: u64,
     /// How many of its seeds have been played.
     pub played: u64,
@@ -35,7 +35,7 @@ impl Stretch {
         self.left().next().is_none()
     }
 
-    /// The seed at this place in it, if there is one, whether it is played or not.
+    /// The seed at this place in it, if there is one, whether played or not.
     fn seed(&self, place: u64) -> Option<u64> {
         let ahead = place.checked_mul(self.parts)?;
         self.first.checked_add(self.part - 1)?.checked_add(ahead)
@@ -47,7 +47,7 @@ impl Stretch {
         let until = last(self)?.min(last(other)?);
         let from = self.seed(0)?.max(other.seed(0)?);
         let is_of = |it: &Stretch, seed: u64| (seed - it.first) % it.parts == it.part - 1;
-        // After so many seeds of the one, its places in the rounds of the other come again.
+        // After this many seeds of `self`, its places in the rounds of `other` repeat.
         let own = (from..=until)
             .take(self.parts as usize)
             .find(|&seed| is_of(self, seed))?;
@@ -75,8 +75,7 @@ impl fmt::Display for Stretch {
     }
 }
 
-/// The same seeds in as few stretches as possible: parts that are complete become one when they are
-/// all there.
+/// The same seeds in as few stretches as possible: once all parts are complete, they become one.
 pub(super) fn joined(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
     stretches.sort_by_key(|it| (it.first, it.last, it.parts, it.part));
     let mut joined: Vec<Stretch> = Vec::new();
@@ -98,7 +97,7 @@ pub(super) fn joined(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
     let mut stretches: Vec<Stretch> = Vec::new();
     for next in joined {
         match stretches.last_mut() {
-            // The one goes on where the other ends.
+            // One continues where the other ends.
             Some(last)
                 if last.is_complete()
                     && (last.parts, next.parts) == (1, 1)

@@ -5,7 +5,7 @@ use squall_guarantees::{Guarantee, counted};
 use squall_reports::html;
 use std::fmt::Write;
 
-/// How many seeds of a story are told; all of them are in the file.
+/// How many seeds of a story are listed; all of them are in the file.
 const SEEDS: usize = 5;
 
 impl Exploration {
@@ -42,7 +42,7 @@ impl Exploration {
         text
     }
 
-    /// The same as a page, beside the files of its stories.
+    /// The same as a page, to go beside the files of its stories.
     pub fn page(&self) -> String {
         let kinds: Vec<&str> = self.kinds().into_iter().collect();
         let matrix = Guarantee::ALL.map(|guarantee| {

@@ -1,10 +1,10 @@
 //! Why a run went wrong: the same plan is played again without each of its parts, with the same
 //! dice and with others.
 //!
-//! A part is what a plan could do without: a fault, a hostile peer, the middlebox, a clock that is
-//! wrong, a trait of the links, and at last single packets that a link has lost. What a violation
-//! hangs on are the parts without which it does not happen. Leaving a part out moves the dice of
-//! all that comes after it, so that a race may be gone by chance: other dice tell that apart.
+//! A part is anything that a plan could do without: a fault, a hostile peer, the middlebox, a wrong
+//! clock, a trait of the links, and finally single packets lost on a link. The causes of a
+//! violation are the parts without which it does not happen. Leaving a part out moves the dice of
+//! everything after it, so a race may be gone by chance: other dice reveal that.
 
 use squall::parallel::{Effort, parallel};
 use squall::{Futures, Plan, RunError, futures, run, run_in_detail, run_sparing};
@@ -15,38 +15,38 @@ use squall_reports::{
 use squall_simulator::{Latency, Link};
 use std::sync::atomic::Ordering;
 
-/// How many lost packets are tried, those first that are nearest to the violation.
+/// How many lost packets are tried, starting with those nearest to the violation.
 const PACKETS_MAX: usize = 100;
 
-/// At so many moments on the way to a violation it is asked how probable it is, and at so many more
-/// where that rises most.
+/// The number of moments on the way to a violation at which we estimate how probable it is; as many
+/// again are placed where that rises most.
 const MOMENTS: u32 = 25;
 
-/// How much of what happened at the decisive moment is told.
+/// How many events at the decisive moment are reported.
 const TOLD: usize = 6;
 
-/// A cause makes a violation at least so many times as rare, when it is left out.
+/// A cause, when left out, makes a violation at least this many times rarer.
 const RARER: u64 = 4;
 
-/// How many runs `why` is going to play, as it is known so far, and how many it has played.
+/// How many runs `why` is going to play, as far as is known, and how many it has played.
 type Progress<'p> = &'p mut (dyn FnMut(u64, u64) + Send);
 
 /// What to find out, and how hard to try.
 pub struct Question<'q> {
     /// The guarantee that was violated; none: the one whose violation says most.
     pub guarantee: Option<Guarantee>,
-    /// With how many other dice each is played.
+    /// How many other dice each is played with.
     pub dice: u64,
     /// Whether single packets are tried.
     pub packets: bool,
-    /// How many futures each of fifty moments has; none are looked at if it is 0.
+    /// How many futures each of fifty moments has; 0: none are examined.
     pub futures: u64,
     /// How many runs at a time, and until when.
     pub effort: &'q Effort,
 }
 
-/// Finds out what a violation in the run of a plan hangs on; gives that run's record with it, or
-/// nothing if nothing was violated.
+/// Finds the cause of a violation in the run of a plan; returns that run's record including it, or
+/// none if nothing was violated.
 ///
 /// # Errors
 /// If the plan cannot be played to its end.
@@ -74,15 +74,14 @@ pub fn why(
     Ok(Some(record))
 }
 
-/// What is asked for in other runs.
+/// What we look for in other runs.
 struct Violated {
     guarantee: Guarantee,
     mechanism: String,
-    /// Whom it is about: who did it or was wronged, and whose message it is.
+    /// The clients involved: who did it or was wronged, and whose message it is.
     who: Vec<String>,
     at: Time,
-    /// Whether it shows in what is stored at the end: what is told of its time is another one's
-    /// then.
+    /// Whether it only shows in what is stored at the end: then `at` is the time of another event.
     only_at_the_end: bool,
 }
 
@@ -246,8 +245,8 @@ impl Asking<'_> {
         }
     }
 
-    /// How probable it was at each moment up to when it came to pass, and more closely where that
-    /// rises most.
+    /// How probable it was at each moment until it happened, and in more detail where that rises
+    /// most.
     fn curve(&mut self) -> Option<Curve> {
         let end = match self.violation.only_at_the_end {
             true => self.record.history.ended_at,
@@ -269,7 +268,7 @@ impl Asking<'_> {
         Some(curve)
     }
 
-    /// What becomes of the futures of the moments from one to another. None if a run does not get
+    /// What becomes of the futures of the moments between these two. None if a run does not get
     /// that far.
     fn points(&mut self, [from, until]: [Time; 2]) -> Option<Vec<Point>> {
         let each = self.question.futures;
@@ -303,7 +302,7 @@ impl Asking<'_> {
     }
 
     /// What happened after one moment, and up to another: faults that began or ended, and what the
-    /// clients that it is about saw.
+    /// clients involved saw.
     fn between(&self, [after, until]: [Time; 2]) -> Vec<String> {
         let is_then = |at: &Time| (after..=until).contains(at) && *at > after;
         let mut told: Vec<(Time, String)> = Vec::new();
@@ -334,8 +333,8 @@ impl Asking<'_> {
         self.question.effort.stop.load(Ordering::Relaxed)
     }
 
-    /// A smallest set of parts that is enough, if none alone is needed: parts are left out one
-    /// after the other for as long as it happens. Nothing, if it happens without all of them.
+    /// A minimal set of parts that is enough, if no single one is necessary: parts are left out one
+    /// by one for as long as the violation happens. Empty if it happens without any of them.
     fn enough(&mut self, parts: &[Part]) -> Vec<String> {
         let mut kept: Vec<usize> = (0..parts.len()).collect();
         let happens = |this: &mut Self, kept: &[usize]| {
@@ -401,16 +400,16 @@ impl Asking<'_> {
             same_dice: Some(answer),
             fresh: Answers::default(),
         });
-        // Those that change nothing are many, and say nothing.
+        // Those that change nothing are many, and uninteresting.
         told.filter(|it| it.same_dice == Some(Answer::Held))
             .collect()
     }
 }
 
-/// Whether it does not happen without this part, and not by chance.
+/// Whether the violation does not happen without this part, other than by chance.
 fn is_cause(part: &Without, as_it_was: Answers) -> bool {
     let gone = !matches!(part.same_dice, None | Some(Answer::Violated));
-    // With other dice it may be rare as it is: then they tell nothing.
+    // It may be rare with other dice anyway: then they prove nothing.
     let rarer = as_it_was.violated == 0 || part.fresh.violated * RARER <= as_it_was.violated;
     gone && rarer
 }
@@ -435,7 +434,7 @@ impl Part {
         }
     }
 
-    /// The plan without it. The run ends when it would have ended.
+    /// The plan without it. The run ends when it would have ended with it.
     fn left_out(&self, plan: &Plan) -> Plan {
         let end = plan.ends_at();
         let mut without = plan.clone();
@@ -448,10 +447,10 @@ impl Part {
     }
 }
 
-/// Takes a trait away from a link.
+/// Removes a trait from a link.
 type Plain = fn(&mut Link);
 
-/// The traits of links, each with what takes it away.
+/// The traits of links, each with what removes it.
 const TRAITS: [(&str, Plain); 7] = [
     ("loss", |link| link.loss = Link::default().loss),
     ("duplication", |link| {
@@ -475,7 +474,7 @@ fn parts(plan: &Plan) -> Vec<Part> {
     let mut parts = Vec::new();
     for (fault, number) in plan.faults.iter().zip(1..) {
         let this = fault.clone();
-        // By what it is: its place is another one when others are gone.
+        // By value: its place changes when others are gone.
         let leave_out = move |plan: &mut Plan| {
             if let Some(place) = plan.faults.iter().position(|it| *it == this) {
                 plan.faults.remove(place);
@@ -528,8 +527,8 @@ fn parts(plan: &Plan) -> Vec<Part> {
     parts
 }
 
-/// Where two runs part, as these clients see it; all clients, if none of them is one. None if they
-/// never do.
+/// Where two runs diverge, as these clients see it; or all clients, if none of them is one. None if
+/// they never do.
 fn parting(here: &Record, there: &Record, who: &[String]) -> Option<Nearest> {
     let is_client = |name: &String| here.history.clients.iter().any(|it| it.name == *name);
     let wanted: Vec<&String> = who.iter().filter(|name| is_client(name)).collect();
@@ -564,8 +563,7 @@ fn parting(here: &Record, there: &Record, who: &[String]) -> Option<Nearest> {
     parted.min_by_key(|it| it.alike_until)
 }
 
-/// What a client sees of an event, without what is another one in each run; none if it is no client
-/// that sees it.
+/// What a client sees of an event, without what differs in every run; none if no client sees it.
 fn step(kind: &EventKind) -> Option<String> {
     Some(match kind {
         EventKind::Started => "starts".to_owned(),
@@ -638,7 +636,7 @@ mod tests {
             let part = part(same, tally(violated, 20 - violated));
             assert_eq!(is_cause(&part, as_it_was), expected, "{same:?} {violated}");
         }
-        // A race that other dice do not show: only its own say anything.
+        // A race that other dice do not show: only its own dice say anything.
         let rare = part(Some(Answer::Held), tally(0, 20));
         assert!(is_cause(&rare, tally(0, 20)));
     }

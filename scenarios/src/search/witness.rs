@@ -1,5 +1,5 @@
-//! Witnesses: a story's world as a scenario file that anybody can run, with what goes wrong in it
-//! as a comment; and as a Rust test.
+//! Witnesses: a story's world as a scenario file that anyone can run, with what goes wrong in it as
+//! a comment; and as a Rust test.
 
 use super::document::Document;
 use super::story::Story;
@@ -10,7 +10,7 @@ use squall_guarantees::Guarantee;
 const WIDTH: usize = 100;
 
 /// The scenario file of a world that tells a story with this seed. It expects what the yardstick
-/// asks, so that `squall run` says "not as expected" for as long as the defect is there.
+/// asks, so `squall run` says "not as expected" for as long as the defect is there.
 pub fn witness(
     world: &Document,
     seed: u64,

@@ -1,5 +1,5 @@
-//! What there is to do with worlds, apart from others and from this process: what ends the process
-//! that plays one is a finding.
+//! What is done with worlds, separately from one another and from this process: whatever ends the
+//! process that plays one is a finding.
 
 use super::document::Document;
 use super::draw::draw;
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use squall::BadScenario;
 use squall_simulator::Crash;
 
-/// Plays a world with a seed, and says what is wrong by this measure, if anything is.
+/// Plays a world with a seed, and returns what is wrong by this yardstick, if anything.
 ///
 /// # Errors
-/// If the document is no scenario.
+/// If the document is not a scenario.
 pub fn play(
     world: &Document,
     seed: u64,
@@ -30,7 +30,7 @@ pub fn play(
 /// The world that `explore` plays with a seed, which completes what a document fixes.
 ///
 /// # Errors
-/// If the document is no scenario.
+/// If the document is not a scenario.
 pub fn compose(
     seed: u64,
     fixed: &Document,
@@ -52,7 +52,7 @@ pub(super) struct Worlds {
     pub canary: bool,
 }
 
-/// What a world came to, with the world.
+/// The result of a world, with the world.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Outcome {
     #[serde(with = "super::document::as_text")]
@@ -90,7 +90,7 @@ impl Work for Worlds {
     }
 }
 
-/// A world as it stands.
+/// A world as it is.
 #[derive(Serialize, Deserialize)]
 struct Trial {
     #[serde(with = "super::document::as_text")]

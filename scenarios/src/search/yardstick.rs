@@ -10,26 +10,26 @@ use std::collections::BTreeSet;
 /// What a world is measured by.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Yardstick {
-    /// What the file says to be violated or either. Kept here: a world that is made small loses
-    /// what it can.
+    /// What the file expects to be violated, or either. Kept here, because a world that is shrunk
+    /// loses whatever it can.
     open: BTreeSet<Guarantee>,
     by: By,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum By {
-    /// The `[expect]` of the file, as `squall run` takes it.
+    /// The `[expect]` of the file, as `squall run` uses it.
     Expectations,
     /// What the chat promises in the configuration of the world.
     Promises {
-        /// What the file that was completed wants held though its own configuration does not
-        /// promise it.
+        /// What the completed file expects to hold although its own configuration does not promise
+        /// it.
         insisted: BTreeSet<Guarantee>,
     },
 }
 
 impl Yardstick {
-    /// Of a world that is a file as it stands: what the file expects, or what the chat promises if
+    /// For a world that is an unchanged file: what the file expects, or what the chat promises if
     /// it expects nothing.
     pub fn of_file(file: &Document) -> Self {
         let by = match file.has("expect") {
@@ -42,8 +42,8 @@ impl Yardstick {
         Self { open, by }
     }
 
-    /// Of the worlds that complete a file. What the seed adds may take a promise away, and then the
-    /// file's `held` does not ask for it; what the file says itself may not.
+    /// For the worlds that complete a file. What the seed adds may cancel a promise, and then the
+    /// file's `held` does not demand it; what the file itself says may not.
     pub fn completing(fixed: &Document) -> Self {
         let unpromised = unpromised(fixed);
         let insists = |it: &Guarantee| expects(fixed, *it, "held") && unpromised.contains_key(it);
@@ -62,13 +62,13 @@ impl Yardstick {
         open
     }
 
-    /// Whether a message may be missing of which its sender was told that nobody knows.
+    /// Whether a message may be missing whose sender was told that its fate is unknown.
     pub(super) fn may_be_refused(&self, world: &Document) -> bool {
         matches!(self.by, By::Promises { .. }) && may_be_refused(world)
     }
 }
 
-/// What a file says to be violated or either.
+/// What a file expects to be violated, or either.
 fn open(file: &Document) -> BTreeSet<Guarantee> {
     let is_open = |it: &Guarantee| expects(file, *it, "violated") || expects(file, *it, "either");
     Guarantee::ALL.into_iter().filter(is_open).collect()
@@ -116,7 +116,8 @@ mod tests {
     fn a_completed_file_is_asked_for_what_it_wants_held_though_its_mode_does_not_promise_it() {
         let file = document(&format!("{WEAK}exactly-once = 'held'"));
         let open = Yardstick::completing(&file).leaves_open(&file);
-        // The order of all is promised with that of each sender only, and so may others be.
+        // The overall order is promised only together with that of each sender, and others may be
+        // too.
         assert!(open.is_superset(&BTreeSet::from([Ordering, TotalOrder, AtLeastOnce])));
         assert!(!open.contains(&ExactlyOnce));
     }

@@ -1,13 +1,13 @@
-//! Defects of real crates, each in a small world of its own that shows it.
+//! Defects of real crates, each shown in a small world of its own.
 //!
-//! A test asserts that the defect is there: when an upgrade of the crate mends it, the test fails,
-//! and what works around the defect can go. `scenarios/FINDINGS.md` lists them.
+//! Each test asserts that the defect is there: when an upgrade of the crate fixes it, the test
+//! fails, and the workaround can be removed. `scenarios/FINDINGS.md` lists them.
 
 mod rust_socketio;
 mod socketioxide;
 mod support;
 
-/// The page names every test here, and no other.
+/// The page names every test here, and no others.
 #[test]
 fn the_page_of_findings_is_complete() {
     let page = include_str!("../../FINDINGS.md");

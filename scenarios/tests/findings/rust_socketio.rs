@@ -18,9 +18,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// The ids of acknowledgements are drawn at random from 0 to 998. An answer to the latest question
-/// panics the task that receives everything, if an older one with the same id is open. What is sent
-/// afterwards is sent, and said to be.
+/// The ids of acknowledgements are drawn at random from 0 to 998. If an older request with the same
+/// id is still open, the answer to the latest one panics the task that receives everything. What is
+/// sent afterwards is sent, and reported as sent.
 #[test]
 fn equal_ids_of_open_acknowledgements_panic_the_receive_task() {
     const UNANSWERED: usize = 300;
@@ -67,8 +67,8 @@ fn equal_ids_of_open_acknowledgements_panic_the_receive_task() {
     assert_eq!(log.count("asked"), UNANSWERED + ANSWERED);
 }
 
-/// There is no time-out anywhere in connecting: a server that accepts and says nothing is waited
-/// for without end.
+/// There is no timeout anywhere in connecting: it waits forever for a server that accepts and says
+/// nothing.
 #[test]
 fn connecting_to_a_silent_server_never_returns() {
     let play = Play {
@@ -89,7 +89,7 @@ fn connecting_to_a_silent_server_never_returns() {
     assert_eq!(play.calmly().all(), ["accepted"]);
 }
 
-/// When the attempts are used up, the loop around them begins again.
+/// When the attempts are used up, the surrounding loop starts over.
 #[test]
 fn the_limit_of_reconnection_attempts_is_ignored() {
     let boots = Arc::new(AtomicUsize::new(0));
@@ -120,7 +120,7 @@ fn the_limit_of_reconnection_attempts_is_ignored() {
     assert!(log.count("attempt") > 20, "{}", log.count("attempt"));
 }
 
-/// A client that takes its leave during an outage is back as soon as the outage is over.
+/// A client that says goodbye during an outage is back as soon as the outage ends.
 #[test]
 fn disconnecting_during_an_outage_does_not_stop_the_reconnection() {
     let play = Play {
@@ -144,7 +144,7 @@ fn disconnecting_during_an_outage_does_not_stop_the_reconnection() {
 }
 
 /// After the server has disconnected it from its namespace, `disconnect` cannot say goodbye, and
-/// leaves the connection of Engine.IO as it is: it polls, and answers pings, for ever.
+/// leaves the connection of Engine.IO as it is: it polls, and answers pings, forever.
 #[test]
 fn a_client_that_was_disconnected_polls_for_ever() {
     let play = Play {
@@ -174,7 +174,7 @@ fn a_client_that_was_disconnected_polls_for_ever() {
     assert!(asked.iter().any(|at| *at > seconds(110)), "{asked:?}");
 }
 
-/// What is emitted into an outage is sent, says the client; it neither arrives nor comes again
+/// The client reports what is emitted during an outage as sent; it neither arrives nor is resent
 /// after the reconnection.
 #[test]
 fn what_is_emitted_during_an_outage_is_lost_with_ok() {
@@ -214,8 +214,8 @@ fn what_is_emitted_during_an_outage_is_lost_with_ok() {
     assert_eq!(log.count("arrived"), 0);
 }
 
-/// Each piece of a polling answer is parsed as if it were a whole payload, so that an answer of
-/// several TCP segments loses messages.
+/// Each piece of a polling answer is parsed as if it were a whole payload, so an answer of several
+/// TCP segments loses messages.
 #[test]
 fn a_polling_answer_in_pieces_loses_messages() {
     const MESSAGES: usize = 50;
@@ -243,7 +243,7 @@ fn a_polling_answer_in_pieces_loses_messages() {
     assert!(arrive(1000) < MESSAGES);
 }
 
-/// An event of the server that is called `error` or `close` cannot be told from the end of the
+/// An event from the server that is called `error` or `close` cannot be told from the end of the
 /// connection.
 #[test]
 fn an_event_called_error_arrives_as_an_error_of_the_connection() {
@@ -265,7 +265,7 @@ fn an_event_called_error_arrives_as_an_error_of_the_connection() {
     assert_eq!(play.calmly().all(), ["error", "close"]);
 }
 
-/// A WebSocket that the server closes in good order ends without a word.
+/// A WebSocket that the server closes cleanly ends silently.
 #[test]
 fn a_close_in_good_order_fires_no_callback() {
     let play = Play {
@@ -339,9 +339,9 @@ fn asking_in_the_callback_of_an_acknowledgement_deadlocks_the_reception() {
     assert!(news.iter().all(|at| *at < seconds(5)), "{news:?}");
 }
 
-/// A byte 0x1e separates packets in a polling body only, but rust_engineio takes a binary WebSocket
-/// message apart at it as well. What follows is a packet of its own: whoever chooses the bytes
-/// forges events.
+/// A byte 0x1e separates packets in a polling body only, but rust_engineio also splits binary
+/// WebSocket messages at it. What follows becomes a separate packet: a sender that chooses the
+/// bytes can forge events.
 #[test]
 fn bytes_after_a_0x1e_in_a_binary_message_are_taken_for_another_packet() {
     const BYTES: Bytes = Bytes::from_static(b"ab\x1e42[\"news\",\"forged\"]");

@@ -42,7 +42,7 @@ fn an_event_before_the_namespace_is_joined_closes_the_connection() {
 }
 
 /// A loop that emits more than 128 packets without an await fills the queue of the socket, and the
-/// rest are errors: a catch-up in one go ends there.
+/// rest are errors: a catch-up in a single loop ends there.
 #[test]
 fn a_socket_takes_no_more_than_its_queue_in_one_go() {
     let play = Play {
@@ -65,8 +65,8 @@ fn a_socket_takes_no_more_than_its_queue_in_one_go() {
     assert_eq!((log.count("taken"), log.count("row")), (128, 128));
 }
 
-/// The handler of a disconnection waits for a writer that waits for the peer. A client that stands
-/// still, with its window full, has a session long after its heartbeat is overdue.
+/// The disconnect handler waits for a writer that waits for the peer. A client that stops reading,
+/// with its window full, has a session long after its heartbeat is overdue.
 #[test]
 fn a_peer_that_stops_reading_stays_connected() {
     let leaves = |length: usize| {
@@ -93,11 +93,11 @@ fn a_peer_that_stops_reading_stays_connected() {
     };
     // A heartbeat of 5 s and 4 s ends a silent client if nothing is stuck.
     assert_eq!(leaves(1), 1);
-    // Each second more than the buffers of both sides can grow by.
+    // More per second than the buffers of both sides can grow.
     assert_eq!(leaves(1_500_000), 0);
 }
 
-/// `SocketIo::close` calls no handler of a disconnection, and to emit afterwards is a panic.
+/// `SocketIo::close` calls no disconnect handler, and emitting afterwards panics.
 #[test]
 fn closing_the_server_calls_no_disconnect_handler_and_makes_emitting_panic() {
     let play = Play {
@@ -129,7 +129,7 @@ fn closing_the_server_calls_no_disconnect_handler_and_makes_emitting_panic() {
 }
 
 /// A packet that polling has taken from the queue, and put aside because the answer was full, is
-/// forgotten when the client upgrades to a WebSocket.
+/// lost when the client upgrades to a WebSocket.
 #[test]
 fn an_upgrade_loses_the_packet_that_did_not_fit_into_a_polling_answer() {
     let play = Play {
@@ -155,9 +155,8 @@ fn an_upgrade_loses_the_packet_that_did_not_fit_into_a_polling_answer() {
     assert_eq!(play.calmly().all(), ["1", "3"]);
 }
 
-/// The first ping goes out when a session begins and not after the ping interval. Over polling it
-/// waits for a poll: a client that lets the time-out pass before it polls is given up within the
-/// interval.
+/// The first ping is sent when a session begins, not after the ping interval. Over polling it waits
+/// for a poll: a client that lets the timeout pass before it polls is given up within the interval.
 #[test]
 fn the_first_ping_is_sent_at_once_and_ends_a_polling_session_early() {
     let play = Play {
@@ -178,13 +177,13 @@ fn the_first_ping_is_sent_at_once_and_ends_a_polling_session_early() {
     let ([here], [gone]) = (&log.times("here")[..], &log.times("gone")[..]) else {
         panic!("{:?}", log.all());
     };
-    // The ping interval is 5 s, and the time-out is 4 s more.
+    // The ping interval is 5 s, and the timeout is 4 s more.
     let lived = *gone - *here;
     assert!(lived < seconds(5), "{lived:?}");
 }
 
-/// A ping that finds the queue full ends the connection there and then, as if its answer had not
-/// come: the client has no time at all to poll.
+/// A ping that finds the queue full ends the connection at once, as if its answer had not come: the
+/// client has no time at all to poll.
 #[test]
 fn a_ping_that_finds_the_queue_full_ends_the_connection_at_once() {
     let play = Play {
@@ -217,7 +216,8 @@ fn a_ping_that_finds_the_queue_full_ends_the_connection_at_once() {
     );
 }
 
-/// Who asks for no other protocol is told that the protocol is switched (RFC 9110, section 15.2.2).
+/// A client that asks for no other protocol is told that protocols are switched (RFC 9110,
+/// section 15.2.2).
 #[test]
 fn a_request_without_an_upgrade_header_is_answered_with_101() {
     let play = Play {
@@ -237,7 +237,7 @@ fn a_request_without_an_upgrade_header_is_answered_with_101() {
     assert_eq!(play.calmly().all(), ["HTTP/1.1 101"]);
 }
 
-/// Until socketioxide-core 0.20 a server kept as many attachments as a packet announced.
+/// Before socketioxide-core 0.20 a server kept as many attachments as a packet announced.
 #[test]
 fn more_attachments_than_ten_thousand_are_refused_when_they_are_announced() {
     let after_announcing = |attachments: &'static str| {
@@ -295,7 +295,7 @@ async fn open(server: SocketAddr) -> String {
     sid.to_owned()
 }
 
-/// Asks for a WebSocket, and does not wait for the answer.
+/// Requests a WebSocket, without waiting for the answer.
 async fn upgraded(server: SocketAddr, query: &str) -> TcpStream {
     let mut socket = TcpStream::connect(server).await.unwrap();
     let request = format!(
@@ -307,7 +307,7 @@ async fn upgraded(server: SocketAddr, query: &str) -> TcpStream {
     socket
 }
 
-/// A short text as a frame of a WebSocket, with a mask of zeros.
+/// A short text as a WebSocket frame, with a mask of zeros.
 fn frame(text: &str) -> Vec<u8> {
     let length = u8::try_from(text.len()).expect("the text is short");
     assert!(length < 126, "the length has one byte");

@@ -53,9 +53,10 @@ pub(crate) fn seconds(seconds: u64) -> Duration {
 pub(crate) struct Play<S, C> {
     /// The server's program.
     pub(crate) server: S,
-    /// The client's program, which is told where the server is. What it returns is kept to the end.
+    /// The client's program, which is given the server's address. What it returns is kept to the
+    /// end.
     pub(crate) client: C,
-    /// How long it takes, in seconds.
+    /// How long the world runs, in seconds.
     pub(crate) lasts: u64,
 }
 
@@ -108,12 +109,12 @@ impl<S, C> Play<S, C> {
     }
 }
 
-/// Serves Socket.IO, with handlers of this test. The heartbeat is 5 s and 4 s.
+/// Serves Socket.IO with this test's handlers. The heartbeat is 5 s and 4 s.
 pub(crate) async fn serve(handlers: impl FnOnce(&SocketIo)) {
     serve_with(|io| io, handlers).await;
 }
 
-/// The same, with options of this test.
+/// The same, with this test's options.
 pub(crate) async fn serve_with(
     configure: impl FnOnce(SocketIoBuilder) -> SocketIoBuilder,
     handlers: impl FnOnce(&SocketIo),

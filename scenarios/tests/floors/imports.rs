@@ -1,18 +1,18 @@
-//! Which file of a crate imports what from which other: read from the syntax, with re-exports
-//! followed to the file in which a name is defined.
+//! Which file of a crate imports what from which other: read from the syntax, following re-exports
+//! to the file in which a name is defined.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
-/// One file uses a name of another.
+/// One file uses a name from another.
 pub(crate) struct Arrow {
     /// The file that imports, as a path below `src`.
     pub from: String,
     /// The file that defines.
     pub to: String,
-    /// The first name that was seen.
+    /// The first name found.
     pub name: String,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Arrow {
 pub(crate) struct Crate {
     /// As Rust spells it: `squall_chat`.
     pub name: String,
-    /// By the path of the module: empty for the root, `["a", "b"]` for `crate::a::b`.
+    /// By module path: empty for the root, `["a", "b"]` for `crate::a::b`.
     modules: BTreeMap<Segments, Module>,
 }
 
@@ -29,13 +29,13 @@ type Segments = Vec<String>;
 #[derive(Default)]
 struct Module {
     file: String,
-    /// The names of its items that are no modules of their own.
+    /// The names of its items that are not modules.
     items: BTreeSet<String>,
-    /// Names that it offers and that others define: the name and the path in full.
+    /// Names that it re-exports and that others define: the name and the full path.
     renamed: BTreeMap<String, Segments>,
-    /// Modules all of whose names it offers.
+    /// Modules all of whose names it re-exports.
     globs: Vec<Segments>,
-    /// Every path that it uses, as it stands there.
+    /// Every path that it uses, as written there.
     paths: Vec<Segments>,
 }
 
@@ -65,7 +65,7 @@ impl Crate {
         this
     }
 
-    /// The crate that these files make up.
+    /// The crate made up of these files.
     pub(crate) fn of_texts<'t>(
         name: &str,
         texts: impl IntoIterator<Item = (&'t str, &'t str)>,
@@ -88,7 +88,8 @@ impl Crate {
         }
     }
 
-    /// Who imports from whom. A module that only declares or re-exports another does not import it.
+    /// Which file imports from which. A module that only declares or re-exports another does not
+    /// import it.
     pub(crate) fn arrows(&self) -> Vec<Arrow> {
         let mut arrows: BTreeMap<(String, String), String> = BTreeMap::new();
         for (place, module) in &self.modules {
@@ -153,8 +154,8 @@ impl Crate {
     }
 }
 
-/// All `.rs` files below a folder that are not built, as paths below `root`, in the order of their
-/// names.
+/// All `.rs` files below a folder that are not build output, as paths below `root`, in order of
+/// name.
 pub(crate) fn collect(folder: &Path, root: &Path, texts: &mut Vec<(String, String)>) {
     let entries =
         std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -237,7 +238,7 @@ impl Reader<'_> {
         items.iter().for_each(|item| self.visit_item(item));
     }
 
-    /// Notes what a `use` brings: an import, or, if it is visible elsewhere, an offer.
+    /// Notes what a `use` brings: an import, or, if it is visible elsewhere, a re-export.
     fn uses(&mut self, tree: &UseTree, before: &[String], offers: bool) {
         let extended = |name: &syn::Ident| {
             before
@@ -282,8 +283,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A path from the root, by syntax alone: what begins with a name is below this module, or
-    /// outside.
+    /// A path from the root, by syntax alone: a path that starts with a name is below this module,
+    /// or outside.
     fn rooted(&self, path: &[String]) -> Option<Segments> {
         let (first, rest) = path.split_first()?;
         let mut start = match &**first {
@@ -336,7 +337,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
-    /// Who may see an item is no import.
+    /// An item's visibility is not an import.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 
     fn visit_path(&mut self, path: &'ast syn::Path) {

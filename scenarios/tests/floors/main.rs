@@ -1,5 +1,5 @@
-//! The house has floors: no two files of a crate import one another, however far around, and no
-//! crate imports one that stands above it.
+//! The house has floors: no two files of a crate import each other, even indirectly, and no crate
+//! imports one above it.
 
 mod imports;
 
@@ -93,14 +93,14 @@ fn no_files_of_a_crate_import_one_another_in_a_circle() {
     }
 }
 
-/// The room of a file: the file itself, or the folder, that stands directly in `src`.
+/// The room of a file: the file itself, or the folder, directly in `src`.
 fn room(file: &str) -> &str {
     let inside = file.split_once("/src/").map_or(file, |(_, inside)| inside);
     let room = inside.split('/').next().unwrap_or(inside);
     room.strip_suffix(".rs").unwrap_or(room)
 }
 
-/// So the rooms of a crate stand above one another, from what imports nothing up to `lib`.
+/// So the rooms of a crate are layered, from those that import nothing up to `lib`.
 #[test]
 fn no_rooms_of_a_crate_import_one_another_in_a_circle() {
     for (_, path) in crates() {
@@ -168,7 +168,7 @@ fn every_member_of_the_workspace_has_a_floor_and_imports_from_below() {
     }
 }
 
-/// Crates that may import no other member of the workspace but these.
+/// Crates that may import no other member of the workspace except these.
 const NARROW: [(&str, &[&str]); 2] = [
     ("reports", &["squall_guarantees"]),
     (
@@ -201,7 +201,7 @@ fn what_a_user_depends_on_imports_little() {
     }
 }
 
-/// Rows of tables and addresses cannot be broken.
+/// Table rows and addresses cannot be broken.
 #[test]
 fn no_comment_is_wider_than_code_may_be() {
     let config = std::fs::read_to_string(root().join("rustfmt.toml")).expect("rustfmt.toml");

@@ -1,13 +1,13 @@
-//! What is allowed at a place of a scenario file: the code is asked, by a mistake there.
+//! What is allowed at a place of a scenario file: found out by making a mistake there.
 
 use squall::Scenario;
 use squall_cli::SYSTEMS;
 use std::collections::BTreeSet;
 
-/// A word that is nothing anywhere.
+/// A word that has no meaning anywhere.
 pub(crate) const NOTHING: &str = "zzz";
 
-/// What the code says is allowed where this text has [`NOTHING`].
+/// What the code lists as allowed in place of [`NOTHING`] in this text.
 pub(crate) fn allowed(text: &str) -> BTreeSet<String> {
     let bad = Scenario::parse("nothing.toml", text, SYSTEMS).expect_err("it has a mistake");
     let problem = bad.problems.iter().find(|it| it.what.contains(NOTHING));
@@ -21,7 +21,7 @@ pub(crate) fn allowed(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// A table with a field that is none.
+/// The fields of a table, found out by a field that does not exist.
 pub(crate) fn in_table(table: &str) -> BTreeSet<String> {
     allowed(&format!("[{table}]\n{NOTHING} = 1"))
 }
@@ -31,10 +31,10 @@ pub(crate) fn faults() -> BTreeSet<String> {
     allowed(&format!("[[fault]]\nkind = '{NOTHING}'"))
 }
 
-/// The fields of a fault of this kind, and of all its shapes.
+/// The fields of a fault of this kind, in all its shapes.
 pub(crate) fn of_fault(kind: &str) -> BTreeSet<String> {
     let of = |own: &str| allowed(&format!("[[fault]]\nkind = '{kind}'\n{own}{NOTHING} = 1"));
-    // Whether it has a `for` is known only when its own fields are right.
+    // Whether it has a `for` is only known once its own fields are correct.
     let mut fields = of("count = 2\nevery = '2s'\n");
     if fields.contains("shape") {
         fields.extend(of("shape = 'bridge'\n"));
@@ -42,12 +42,12 @@ pub(crate) fn of_fault(kind: &str) -> BTreeSet<String> {
     fields
 }
 
-/// The kinds of boxes.
+/// The kinds of middleboxes.
 pub(crate) fn boxes() -> BTreeSet<String> {
     allowed(&format!("[middlebox]\nkind = '{NOTHING}'"))
 }
 
-/// The fields of a box of this kind.
+/// The fields of a middlebox of this kind.
 pub(crate) fn of_box(kind: &str) -> BTreeSet<String> {
     allowed(&format!("[middlebox]\nkind = '{kind}'\n{NOTHING} = 1"))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 const README: &str = include_str!("../../README.md");
 
-/// What stands below a heading, until the next one.
+/// The text below a heading, up to the next one.
 fn section(heading: &str) -> &'static str {
     let (_, rest) = README
         .split_once(&format!("\n{heading}"))
@@ -28,7 +28,7 @@ fn rows(heading: &str, column: &str) -> Vec<&'static str> {
     rows
 }
 
-/// The words in the first column of such rows.
+/// The words in the first column of these rows.
 fn documented(heading: &str, column: &str) -> BTreeSet<String> {
     let firsts = rows(heading, column).into_iter();
     let firsts = firsts.map(|row| row.split('|').nth(1).expect("a column"));
@@ -69,7 +69,7 @@ fn every_table_of_fields_has_those_that_the_code_reads() {
         assert_eq!(documented(heading, "field"), known, "{heading}");
     }
     let mut link = documented("### `[link]`", "field");
-    // In the words before the table.
+    // These are in the text before the table.
     link.extend(["up", "down"].map(str::to_owned));
     assert_eq!(link, in_table("link"));
 }

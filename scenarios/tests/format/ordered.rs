@@ -1,4 +1,4 @@
-//! JSON whose fields stay in the order in which they were given, as the schema has them.
+//! JSON that keeps its fields in the order in which they were given, as in the schema.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub(crate) fn table<N: ToString>(fields: impl IntoIterator<Item = (N, Json)>) ->
 }
 
 impl Json {
-    /// The lines between its first and its last, so many levels further in.
+    /// The lines between its first and its last, indented by this many levels.
     pub(crate) fn inside(&self, level: usize) -> String {
         let text = serde_json::to_string_pretty(self).expect("JSON");
         let lines: Vec<&str> = text.lines().collect();

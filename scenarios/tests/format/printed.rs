@@ -1,5 +1,4 @@
-//! What the documentation prints of the code: it stands between two marks, and a test keeps it
-//! equal.
+//! Documentation printed by the code: it stands between two marks, and a test keeps it up to date.
 //!
 //! `SQUALL_PRINT=1 cargo test -p squall-cli --test format printed` writes it there.
 
@@ -13,8 +12,8 @@ use std::sync::Mutex;
 
 const SCHEMA: &str = "scenarios/scenario.schema.json";
 
-/// Panics unless the file has this text between its marks of this name, and writes it there if it
-/// is told to.
+/// Panics unless the file has this text between its marks with this name; writes it there if told
+/// to.
 fn expect(file: &str, name: &str, text: &str) {
     let (begin, end) = (
         format!("<!-- printed: {name} -->"),
@@ -137,7 +136,7 @@ fn every_kind_of_fault_is_known_to_editors() {
     replace(SCHEMA, (begin, "    },"), &fault.inside(2));
 }
 
-/// What the schema says of one kind.
+/// What the schema says about one kind.
 fn alternative(word: &str, about: &About) -> Json {
     let all = about.all_fields();
     let kind = ("kind", ordered::table([("const", word.into())]));
@@ -175,7 +174,7 @@ fn alternative(word: &str, about: &About) -> Json {
     ordered::table(alternative)
 }
 
-/// What the schema says of a field.
+/// What the schema says about a field.
 fn described(field: &Field) -> Json {
     let form: (_, Value) = match field.form {
         Form::Words(words) => ("enum", json!(words)),

@@ -1,4 +1,4 @@
-//! `scenario.schema.json`: editors know from it what a scenario file can have.
+//! `scenario.schema.json`: from it, editors know what a scenario file can contain.
 
 use crate::allowed::{NOTHING, allowed, boxes, faults, in_table, of_box, of_chat, of_fault, top};
 use boon::{Compiler, SchemaIndex, Schemas};
@@ -28,7 +28,7 @@ impl Judge {
         Judge(schemas, index)
     }
 
-    /// Why a scenario file is none.
+    /// Why a scenario file is not valid.
     fn complaint(&self, text: &str) -> Option<String> {
         let table: toml::Table = text.parse().expect("TOML");
         let document = serde_json::to_value(table).expect("no dates");
@@ -41,7 +41,7 @@ fn set(words: impl IntoIterator<Item = impl ToString>) -> BTreeSet<String> {
     words.into_iter().map(|word| word.to_string()).collect()
 }
 
-/// The fields that a schema knows, in all its alternatives.
+/// The fields known to a schema, in all its alternatives.
 fn fields(of: &Value) -> BTreeSet<String> {
     let own = of["properties"].as_object().into_iter().flatten();
     let mut fields: BTreeSet<String> = own.map(|(name, _)| name.clone()).collect();

@@ -1,4 +1,4 @@
-//! A headless Chromium, told what to do over its DevTools protocol.
+//! A headless Chromium, controlled over its DevTools protocol.
 
 use super::support::directory;
 use serde_json::{Value, json};
@@ -12,19 +12,19 @@ use tungstenite::{Message, WebSocket, client};
 /// How long anything may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A browser. It ends with this.
+/// A browser. It ends when this is dropped.
 pub(crate) struct Browser {
     process: Child,
     tools: WebSocket<TcpStream>,
     commands: u64,
 }
 
-/// A page in it, of a user of its own.
+/// A page in it, with a user of its own.
 #[derive(Clone)]
 pub(crate) struct Page(String);
 
 impl Browser {
-    /// Starts one, or says why that cannot be.
+    /// Starts one, or says why that is impossible.
     pub(crate) fn start() -> Result<Self, String> {
         let profile = format!("--user-data-dir={}", directory().display());
         let mut process = Command::new("chromium")
@@ -50,7 +50,7 @@ impl Browser {
             .by_ref()
             .map_while(Result::ok)
             .find_map(|line| Some(line.strip_prefix("DevTools listening on ")?.to_owned()));
-        // What it says later must not fill the pipe.
+        // Its later output must not fill the pipe.
         thread::spawn(move || told.for_each(drop));
         let Some(address) = address else {
             let _ = process.kill();
@@ -71,7 +71,7 @@ impl Browser {
         })
     }
 
-    /// Opens a page whose storage is shared with no other.
+    /// Opens a page that shares its storage with no other.
     pub(crate) fn open(&mut self, url: &str) -> Page {
         let context = self.command("Target.createBrowserContext", json!({}), None);
         let target = json!({"url": url, "browserContextId": context["browserContextId"]});
@@ -100,7 +100,7 @@ impl Browser {
     pub(crate) fn wait_for(&mut self, page: &Page, expression: &str, wanted: &Value) {
         let due = Instant::now() + LIMIT;
         loop {
-            // A page that is being loaded has nothing to be evaluated in.
+            // A page that is loading has nothing to evaluate in.
             let value = self.try_to_evaluate(page, expression);
             if value.as_ref() == Ok(wanted) {
                 return;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long to listen for what should not come.
+/// How long to listen for something that should not come.
 const SETTLE: Duration = Duration::from_millis(300);
 /// How long npm may take.
 const INSTALL_LIMIT: Duration = Duration::from_secs(180);
@@ -150,7 +150,7 @@ impl Chat {
         assert!(server.0.wait().expect("it is ours").success());
     }
 
-    /// Where a browser finds it.
+    /// The address for a browser.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.network.address)
     }
@@ -250,7 +250,7 @@ pub(crate) struct Client {
     _process: Running,
 }
 
-/// What the client says of a connection.
+/// What the client reports about a connection.
 #[derive(Debug)]
 pub(crate) struct Connected {
     pub(crate) id: String,
@@ -301,7 +301,7 @@ impl Client {
         self.wait_for("disconnect");
     }
 
-    /// Waits until exactly this has been heard, since the beginning, in this order.
+    /// Waits until exactly these have been received since the beginning, in this order.
     pub(crate) fn hears(&mut self, contents: &[&str]) {
         while self.heard.len() < contents.len() {
             self.wait_for("message");
@@ -310,7 +310,7 @@ impl Client {
         assert_eq!(self.heard, contents, "{}", self.name);
     }
 
-    /// Waits until exactly this has been acknowledged, since the beginning, in this order.
+    /// Waits until exactly these have been acknowledged since the beginning, in this order.
     pub(crate) fn was_acknowledged(&mut self, contents: &[&str]) {
         while self.acknowledged.len() < contents.len() {
             self.wait_for("acknowledged");
@@ -363,7 +363,7 @@ fn lines(stream: impl BufRead + Send + 'static) -> Receiver<String> {
     let (sender, lines) = channel();
     thread::spawn(move || {
         for line in stream.lines().map_while(Result::ok) {
-            // Nobody listens any more, but the stream must not fill up.
+            // The receiver is gone, but the stream must not fill up.
             let _ = sender.send(line);
         }
     });

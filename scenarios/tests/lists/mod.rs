@@ -1,11 +1,11 @@
-//! What is told of lists that grow: that they are there, and whole. Their names stand in the
+//! What is said about lists that grow: that they are there, and complete. Their names are in the
 //! documentation.
 
 use squall::FaultKind;
 use squall_guarantees::Guarantee;
 
-/// The text with the names of all guarantees, and of all kinds of faults, in a word where they are
-/// all told.
+/// The text, with a single word where it lists the names of all guarantees, or of all kinds of
+/// faults.
 pub(crate) fn abridged(text: &str) -> String {
     let guarantees = Guarantee::ALL.map(Guarantee::name);
     let faults = FaultKind::all().map(|(word, _)| word);
@@ -13,7 +13,7 @@ pub(crate) fn abridged(text: &str) -> String {
     without(&text, &faults, "ALL KINDS OF FAULTS")
 }
 
-/// The text with a word for these names, each in backquotes and in this order.
+/// The text with a word in place of these names, each in backquotes and in this order.
 fn without(text: &str, names: &[&str], word: &str) -> String {
     let [first, .., last] = names else {
         panic!("a list of two or more");
@@ -26,7 +26,7 @@ fn without(text: &str, names: &[&str], word: &str) -> String {
         let all = list[..end].split('`').skip(1).step_by(2);
         let (list, after) = match all.eq(names.iter().copied()) {
             true => (word, &list[end..]),
-            // Another list begins like it.
+            // Another list begins the same way.
             false => list.split_at(first.len()),
         };
         told.extend([before, list]);

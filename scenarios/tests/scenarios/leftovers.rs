@@ -1,4 +1,4 @@
-//! What servers hold when a run is over.
+//! What servers hold when a run ends.
 
 use crate::scenario;
 use squall::run;

@@ -14,7 +14,7 @@ mod workload;
 use squall::Scenario;
 use squall_cli::SYSTEMS;
 
-/// The scenario of this text, but for what it shows.
+/// The scenario with this text, apart from `shows`.
 fn scenario(text: &str) -> Scenario {
     let text = format!("shows = 'Something.'\n{text}");
     match Scenario::parse("test", &text, SYSTEMS) {

@@ -1,4 +1,4 @@
-//! Runs with their packets: the same runs, and what the packets say of their messages.
+//! Runs with their packets: the same runs, and what the packets say about their messages.
 
 use crate::scenario;
 use squall::{Plan, run, run_in_detail, run_sparing};
@@ -29,8 +29,8 @@ fn a_run_with_its_packets_is_the_same_run_and_has_all_of_them() {
     assert!(detailed.network.lost > 0);
 }
 
-/// For each transport: before a client handles a message, a packet with it has come to it from the
-/// server; and one with it has come to the server from its sender.
+/// For each transport: before a client handles a message, a packet with it has arrived from the
+/// server; and one with it has arrived at the server from its sender.
 #[test]
 fn every_message_travels_in_packets_that_are_known_to_carry_it() {
     for transport in ["websocket", "polling"] {
@@ -88,7 +88,7 @@ fn one_packet_that_a_link_loses_can_be_let_through() {
     let first = lost.next().expect("a lost packet");
     let spared = run_sparing(&plan, first.number).expect("the run comes to its end");
     assert_ne!(spared.digest, record.digest);
-    // Not lost: then nothing is spared.
+    // Not a lost one: then nothing is spared.
     let arrived = traffic.packets.iter().find(|it| it.end.has_arrived());
     let arrived = arrived.expect("one that arrived").number;
     let same = run_sparing(&plan, arrived).expect("the run comes to its end");

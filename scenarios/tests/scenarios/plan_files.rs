@@ -54,7 +54,7 @@ fn a_plan_from_a_file_is_repeated_from_its_file() {
     assert_eq!(plan.command(), "squall run p.toml");
 }
 
-/// What is said of a plan that was changed like this.
+/// What is said about a plan that was changed like this.
 fn mistakes(change: (&str, &str)) -> String {
     let plan = scenario(
         "clients.names = ['ann', 'ben']\nworkload.messages = 1\nfault = [{ kind = 'pause', \

@@ -149,7 +149,7 @@ fn a_run_settles_after_the_last_fault_and_the_last_message() {
     assert_eq!(plan.ends_at(), Duration::from_secs(17));
 }
 
-/// A fault that comes again, and one after it in the file.
+/// A fault that recurs, and one after it in the file.
 const TUNNELS: &str = r#"
 shows = "Tunnels."
 clients.count = 6
@@ -176,7 +176,7 @@ fn a_fault_that_comes_again_is_drawn_anew_each_time() {
     let (mut counts, mut same) = (BTreeSet::new(), BTreeSet::new());
     for seed in 1..=20 {
         let faults = scenario.plan(seed).faults;
-        // Those of the file keep their places, and so their labels.
+        // The others in the file keep their places, and so their labels.
         assert_eq!(faults[1].label(2), "fault 2");
         let mut times = faults.clone();
         times.remove(1);

@@ -4,8 +4,8 @@ use crate::scenario;
 use squall::run;
 use squall_guarantees::EventKind;
 
-/// A client that polls has a second connection, which is idle for long once nothing is said any
-/// more. It takes that one for its next request when the first has an answer under way.
+/// A polling client has a second connection, which is idle for long once nothing is said any more.
+/// It uses that one for its next request while the first waits for an answer.
 #[test]
 fn an_idle_connection_of_a_polling_client_is_not_closed_under_its_next_request() {
     let scenario = scenario(

@@ -1,5 +1,5 @@
-//! The determinism certificate: which runs were found to repeat themselves, and their digests. A
-//! JSON document; `README.md` of this crate explains its fields.
+//! The determinism certificate: which runs were found to be repeatable, and their digests. A JSON
+//! document; `README.md` of this crate explains its fields.
 
 use crate::command::exit::Failure;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub(super) struct Certificate {
     pub(super) runs: Vec<Certified>,
 }
 
-/// What played the runs. It is told, and nothing depends on it.
+/// What played the runs. For information only: nothing depends on it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Build {
     squall: String,
@@ -27,7 +27,7 @@ struct Build {
     architecture: String,
 }
 
-/// A run that was found to repeat itself.
+/// A run that was found to be repeatable.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Certified {
     scenario: String,
@@ -86,7 +86,7 @@ impl Certificate {
     }
 
     /// # Errors
-    /// If the file cannot be read, or is no certificate of this version.
+    /// If the file cannot be read, or is not a certificate of this version.
     pub(super) fn read(file: &Path) -> Result<Self, Failure> {
         let bad = |why: &dyn std::fmt::Display| {
             Failure::new(format_args!(
@@ -121,7 +121,7 @@ impl Certificate {
     /// How a run differs from what is certified here, in words; none if it does not.
     ///
     /// # Errors
-    /// If the certificate does not have the run.
+    /// If the run is not in the certificate.
     pub(super) fn difference(&self, run: &Certified) -> Result<Option<String>, Failure> {
         let certified = self.runs.iter().find(|other| other.is_of_the_same_run(run));
         let Some(certified) = certified else {
@@ -154,7 +154,7 @@ impl Certificate {
     }
 }
 
-/// Which machines have other digests in one run than in the other, in words.
+/// Which machines have different digests in the two runs, in words.
 pub(super) fn different_machines(
     one: &BTreeMap<String, String>,
     other: &BTreeMap<String, String>,

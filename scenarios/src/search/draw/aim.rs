@@ -1,7 +1,7 @@
-//! Faults at moments that matter: what happened in a world tells when a further fault of it
-//! strikes. Until then the world is the same, so that it strikes exactly then: while a client comes
-//! back, between a commit and its broadcast, in the middle of a page. At a time that is drawn
-//! without looking, it hardly ever would.
+//! Faults at moments that matter: what happened in a world decides when another fault strikes it.
+//! Until then the world is the same, so the fault strikes exactly then: while a client comes back,
+//! between a commit and its broadcast, in the middle of a page. At a random time, it hardly ever
+//! would.
 
 use super::drawing::{Drawing, Theme};
 use super::faults;
@@ -11,8 +11,7 @@ use squall_guarantees::{EventKind, Time};
 use squall_reports::Record;
 use std::collections::BTreeMap;
 
-/// What can happen, roughly: a moment of each kind is as probable as one of another, however often
-/// it comes.
+/// What can happen, roughly: every kind of moment is equally probable, however often it occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Happening {
     Connecting,
@@ -25,7 +24,7 @@ enum Happening {
     Failed,
     Stored,
     Handled,
-    /// As one of the first after the client has come back.
+    /// As one of the first after the client came back.
     CaughtUp,
     SessionOpened,
     SessionClosed,
@@ -33,11 +32,11 @@ enum Happening {
     FaultEnded,
 }
 
-/// How long after a connection what is handled is told apart from what comes later.
+/// How long after a connection handled messages count as caught up.
 const CATCHING_UP: Time = Time::from_secs(1);
 
-/// A world that has been played, with a further fault or two that strike at something that happened
-/// in it. None if nothing is to go wrong in it, or nothing happened.
+/// A world that has been played, with one or two more faults that strike at something that happened
+/// in it. None if nothing is supposed to go wrong in it, or nothing happened.
 pub(in crate::search) fn aim(seed: u64, world: &Document, record: &Record) -> Option<Document> {
     let mut drawing = Drawing::new(seed, world.clone());
     if drawing.theme == Theme::Calm {
@@ -60,7 +59,7 @@ pub(in crate::search) fn aim(seed: u64, world: &Document, record: &Record) -> Op
     (drawing.document != *world).then_some(drawing.document)
 }
 
-/// Mostly just after it, so that what follows from it is on its way; in milliseconds.
+/// Mostly just after it, so that its consequences are in flight; in milliseconds.
 fn close_to(at: Time, dice: &mut Dice) -> u64 {
     let at = at.as_millis() as u64;
     match dice.between(1, 10) {
@@ -70,7 +69,7 @@ fn close_to(at: Time, dice: &mut Dice) -> u64 {
     }
 }
 
-/// The moments of a run, by what happened, with the client to whom it did.
+/// The moments of a run, by what happened, with the client concerned.
 fn happened(record: &Record) -> BTreeMap<Happening, Vec<(Time, Option<&str>)>> {
     let history = &record.history;
     let mut happened: BTreeMap<Happening, Vec<(Time, Option<&str>)>> = BTreeMap::new();

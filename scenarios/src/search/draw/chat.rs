@@ -1,7 +1,6 @@
-//! The options of the chat: all modes, the strong ones more often, and figures that are small on
-//! purpose, so that limits are reached within seconds. They are not so small that the chat could
-//! not work at all: who gives a connection less time than its link needs for it, is promised
-//! nothing.
+//! The options of the chat: all modes, the strong ones more often, and deliberately small figures,
+//! so that limits are reached within seconds. They are not so small that the chat could not work at
+//! all: nothing is promised if a connection gets less time than its link needs.
 
 use super::drawing::{Drawing, Theme};
 use super::links;
@@ -73,11 +72,11 @@ pub(super) fn draw(drawing: &mut Drawing) {
     });
     drawing.offer("chat.ping-interval", |dice| ms(dice.between(500, 6_000)));
     let way = links::longest_way(&drawing.document);
-    // With polling, an answer waits for the one before, and for the request that it comes on, and
-    // the halves of each request for one another (Nagle).
+    // With polling, an answer waits for the one before and for the request that it answers, and the
+    // halves of each request wait for each other (Nagle).
     let polls = drawing.document.word("chat.transport") != Some("websocket");
     let ways = if polls { 24 } else { 6 };
-    // The first ping comes at once, and an upgrade must be over before its answer is due
+    // The first ping comes at once, and an upgrade must be finished before its answer is due
     // (FINDINGS.md).
     drawing.offer("chat.ping-timeout", |dice| {
         ms((ways / 2).max(6) * way + dice.between(800, 4_000))
@@ -85,14 +84,14 @@ pub(super) fn draw(drawing: &mut Drawing) {
     drawing.offer("chat.ack-timeout", |dice| {
         ms(ways * way + dice.between(300, 2_500))
     });
-    // A name, a connection, two requests, an upgrade, a namespace and a greeting, each there and
-    // back.
+    // A name, a connection, two requests, an upgrade, a namespace and a greeting: a round trip
+    // each.
     drawing.offer("chat.connect-timeout", |dice| {
         ms(20 * way + dice.between(1_000, 4_000))
     });
     drawing.offer("chat.backoff", backoff);
-    // Who is away for long, or reads slowly, catches up: where nobody does, what does not fit is
-    // lost.
+    // A client that is away for long, or reads slowly, catches up: without catch-up, what does not
+    // fit is lost.
     if drawing.document.word("chat.to-client") != Some("live-only") {
         let small = if is_crowded { 1.0 } else { 0.35 };
         drawing.sometimes(small, "chat.queue", |dice| number(dice.of_any_size(16, 64)));
@@ -100,10 +99,10 @@ pub(super) fn draw(drawing: &mut Drawing) {
             .document
             .get("chat.queue")
             .and_then(Value::as_integer);
-        // A queue that is too small is told as a mistake of the file.
+        // A queue that is too small is reported as a mistake in the file.
         let most = (queue.unwrap_or(128) as u64 / 4).max(1);
         drawing.sometimes(0.35, "chat.page", |dice| number(dice.of_any_size(1, most)));
-        // One message may exceed it alone.
+        // A single message may exceed it.
         drawing.sometimes(
             drawing.more(Theme::Large, 0.5, 0.1),
             "chat.queue-bytes",
@@ -114,7 +113,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
             drawing.offer("chat.burst", |dice| number(dice.between(3, 20)));
         }
         if drawing.document.has("chat.recovery") {
-            // A session whose queue is full, and that has missed more than is kept, is ended.
+            // A session with a full queue that has missed more than is kept is ended.
             let few = drawing.more(Theme::Crowd, 0.0, 0.2);
             drawing.sometimes(few, "chat.recovery-packets", |dice| {
                 number(dice.of_any_size(1, 60))

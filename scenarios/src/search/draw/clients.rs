@@ -1,11 +1,11 @@
-//! Who is in the world: clients, servers, rooms, and what is different for single clients.
+//! The clients, servers and rooms of the world, and what is different for single clients.
 
 use super::drawing::{Drawing, Scale, Theme};
 use super::links;
 use crate::search::document::{ms, number};
 use toml::Value;
 
-/// Rooms beside the lobby.
+/// Rooms besides the lobby.
 const ROOMS: [&str; 3] = ["lobby", "kitchen", "garden"];
 
 pub(super) fn draw(drawing: &mut Drawing) {
@@ -72,7 +72,7 @@ pub(super) fn draw_own(drawing: &mut Drawing) {
             });
         }
         if has_messages {
-            // Some only listen, some talk all the time, some begin late.
+            // Some only listen, some talk all the time, some start late.
             drawing.sometimes(0.5, &own("messages"), |dice| {
                 number(dice.weighted(&[(4, 0), (2, 1), (3, 30), (1, 100)]))
             });

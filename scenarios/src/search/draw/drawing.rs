@@ -1,4 +1,4 @@
-//! A document that is being completed: what stands in it stays, what is missing is drawn.
+//! A document that is being completed: what it says stays, what is missing is drawn.
 
 use crate::search::dice::Dice;
 use crate::search::document::{Document, in_ms};
@@ -13,26 +13,26 @@ pub(super) enum Scale {
     Large,
 }
 
-/// What a world is about. Drawn one by one, the things that belong together hardly ever come
-/// together.
+/// What a world is about. If everything were drawn independently, things that belong together would
+/// hardly ever coincide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Theme {
-    /// Whatever comes.
+    /// Anything.
     Any,
-    /// Full queues: small ones, before clients that fetch what is in them from time to time only,
-    /// while everybody talks at once.
+    /// Full queues: small ones, for clients that only fetch their content from time to time, while
+    /// all talk at once.
     Crowd,
     /// Sessions that wait for their clients: much is said meanwhile, and the window is short.
     Returns,
-    /// Clients whose programs end, and go on with what is on their disks.
+    /// Clients whose programs end, and continue with what is on their disks.
     Outboxes,
-    /// Several servers, of which some lose the others.
+    /// Several servers, some of which lose contact with the others.
     Cluster,
     /// Messages that come in pieces.
     Large,
-    /// Users who come to rooms and leave them.
+    /// Users who join and leave rooms.
     Rooms,
-    /// Clients who say more than they may.
+    /// Clients that say more than they may.
     Limits,
     /// Nothing goes wrong: there is no excuse for anything.
     Calm,
@@ -67,7 +67,7 @@ pub(super) struct Drawing {
 }
 
 impl Drawing {
-    /// Nothing is drawn yet but the scale and the theme.
+    /// Nothing has been drawn yet except the scale and the theme.
     pub(super) fn new(seed: u64, document: Document) -> Self {
         Drawing {
             seed,
@@ -77,7 +77,7 @@ impl Drawing {
         }
     }
 
-    /// The random stream of this label.
+    /// The random stream with this label.
     pub(super) fn dice(&self, label: &str) -> Dice {
         Dice::new(self.seed, label)
     }
@@ -92,12 +92,12 @@ impl Drawing {
         self.theme == Theme::Crowd
     }
 
-    /// This probability, or another one in worlds of a theme.
+    /// The usual probability, or another one in worlds of a theme.
     pub(super) fn more(&self, theme: Theme, more: f64, usual: f64) -> f64 {
         if self.theme == theme { more } else { usual }
     }
 
-    /// Decides what stands at a path, unless something does.
+    /// Decides the value at a path, unless there is one.
     pub(super) fn offer(&mut self, path: &str, value: impl FnOnce(&mut Dice) -> Value) {
         if !self.document.has(path) {
             let value = value(&mut self.dice(path));
@@ -117,7 +117,7 @@ impl Drawing {
         }
     }
 
-    /// The names of the clients that are there whatever the seed.
+    /// The names of the clients that exist whatever the seed.
     pub(super) fn clients(&self) -> Vec<String> {
         let mut cast = Document::default();
         cast.put("shows", "Who is there.");
@@ -129,7 +129,7 @@ impl Drawing {
                 scenario.names.truncate(scenario.clients.min() as usize);
                 scenario.names
             }
-            // The file is wrong; who reads the world will be told.
+            // The file is wrong; reading the world will report that.
             Err(_) => Vec::new(),
         }
     }
@@ -139,7 +139,7 @@ impl Drawing {
         let several = match self.document.get("cluster.servers") {
             None => return vec![SERVER.to_owned()],
             Some(Value::Integer(count)) => *count,
-            // Two are there whatever the seed.
+            // Two exist whatever the seed.
             Some(_) => 2,
         };
         (1..=several).map(|it| format!("{SERVER}-{it}")).collect()
@@ -150,7 +150,7 @@ impl Drawing {
         self.document.has("cluster").then(|| BROKER.to_owned())
     }
 
-    /// A duration of the document in milliseconds, or what it is by default.
+    /// A duration of the document in milliseconds, or its default.
     pub(super) fn milliseconds(&self, path: &str, default: u64) -> u64 {
         let value = self.document.get(path);
         value.and_then(in_ms).unwrap_or(default)

@@ -1,6 +1,6 @@
-//! What goes wrong: faults that come again, overlap, and are aimed at moments that matter: just
-//! after the beginning of another fault, just before or after its end, at the limits of the
-//! heartbeat and of recovery, and at a system call in the middle of the victim's work.
+//! What goes wrong: faults that recur, overlap, and are aimed at moments that matter: just after
+//! the beginning of another fault, just before or after its end, at the limits of the heartbeat and
+//! of recovery, and at a system call in the middle of the victim's work.
 
 use super::drawing::{Drawing, Scale, Theme};
 use super::links;
@@ -11,7 +11,7 @@ use squall::FaultKind;
 use squall::about::{About, Aim, Form, Lasts, Needs};
 use toml::{Table, Value};
 
-/// How much more often a kind comes in worlds of a theme.
+/// How much more often a kind occurs in worlds of a theme.
 fn emphasis(theme: Theme, kind: &str) -> u64 {
     let kinds: &[&str] = match theme {
         Theme::Returns => &[
@@ -56,10 +56,10 @@ pub(super) fn draw(drawing: &mut Drawing) {
         Scale::Medium => dice.weighted(&[(2, 1), (5, 2), (5, 3), (3, 5)]),
         Scale::Large => dice.weighted(&[(2, 1), (4, 2), (4, 4)]),
     };
-    // A swarm: some kinds, and these more than once.
+    // A swarm: some kinds, each of them more than once.
     let variety = dice.between(1, 5) as usize;
     let mut kinds: Vec<(u64, (&str, About))> = Vec::new();
-    // What is kept on disk is kept for the end of a program.
+    // Data is kept on disk for when a program ends.
     let ends = if keeps(drawing) { 4 } else { 1 };
     while kinds.len() < variety {
         let all = FaultKind::all().map(|(kind, about)| {
@@ -92,7 +92,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
     }
 }
 
-/// One more fault, at this moment in milliseconds, which strikes this client if it strikes clients.
+/// Adds one more fault, at this moment in milliseconds, which strikes this client if it strikes
+/// clients.
 pub(super) fn one_more(drawing: &mut Drawing, mut dice: Dice, at: u64, client: Option<&str>) {
     let all = FaultKind::all().map(|(kind, about)| {
         let weight = about.drawn.weight * emphasis(drawing.theme, kind);
@@ -119,7 +120,7 @@ fn keeps(drawing: &Drawing) -> bool {
     drawing.document.word("chat.recovery") == Some("sqlite")
 }
 
-/// Who is struck: mostly one.
+/// The victims: mostly one.
 fn victims(drawing: &Drawing, aim: Aim, dice: &mut Dice) -> Vec<String> {
     let (clients, servers) = (drawing.clients(), drawing.servers());
     let keepers: Vec<String> = servers.into_iter().chain(drawing.broker()).collect();
@@ -132,7 +133,7 @@ fn victims(drawing: &Drawing, aim: Aim, dice: &mut Dice) -> Vec<String> {
         Aim::Anybody if drawing.theme == Theme::Cluster && dice.chance(0.85) => keepers,
         Aim::Keepers if has_disks && dice.chance(0.3) => clients,
         Aim::Keepers => keepers,
-        // Servers of a cluster have more ways to go wrong, and so has one that keeps sessions.
+        // Servers of a cluster have more ways to go wrong, and so has a server that keeps sessions.
         Aim::Anybody
             if dice.chance(if keeps(drawing) || drawing.broker().is_some() {
                 0.3
@@ -145,7 +146,7 @@ fn victims(drawing: &Drawing, aim: Aim, dice: &mut Dice) -> Vec<String> {
         Aim::Anybody => keepers,
     };
     let count = match dice.weighted(&[(7, 1), (2, 2), (1, usize::MAX)]) {
-        // Two sides that are one have nobody on the other.
+        // If one side has all the machines, no machine is on the other.
         count if aim == Aim::Anybody => count.min(crew.len().max(2) - 1),
         count => count,
     };
@@ -159,7 +160,7 @@ fn written(victims: &[String]) -> Value {
     }
 }
 
-/// When a fault begins: anywhere in the workload, or close to a moment of an earlier fault.
+/// When a fault begins: any time in the workload, or close to a moment of an earlier fault.
 fn moment(drawing: &Drawing, dice: &mut Dice) -> u64 {
     let earlier = drawing.document.list("fault");
     if !earlier.is_empty() && dice.chance(0.55) {
@@ -178,12 +179,12 @@ fn moment(drawing: &Drawing, dice: &mut Dice) -> u64 {
     }
 }
 
-/// From and until of a fault, in milliseconds.
+/// When a fault begins and ends, in milliseconds.
 fn lasts(fault: &Table) -> (u64, u64) {
     let field = |name: &str| fault.get(name).and_then(in_ms).unwrap_or(0);
     let from = field("at");
     let number = |name: &str| fault.get(name).and_then(Value::as_integer);
-    // The last time begins after all but one of them.
+    // The last occurrence comes after all the others.
     let times = number("count").or(number("times").map(|times| times - 1));
     (
         from,
@@ -191,7 +192,7 @@ fn lasts(fault: &Table) -> (u64, u64) {
     )
 }
 
-/// Some faults come again, soon after they are over or after a while.
+/// Some faults recur, soon after they end or after a while.
 fn again(dice: &mut Dice, fault: &mut Table) {
     let lasts = fault.get("for").and_then(in_ms);
     if let Some(lasts) = lasts.filter(|_| dice.chance(0.1)) {
@@ -201,7 +202,7 @@ fn again(dice: &mut Dice, fault: &mut Table) {
     }
 }
 
-/// How long a fault lasts: short, long, or close to a limit that the chat has.
+/// How long a fault lasts: short, long, or close to one of the chat's limits.
 fn duration(drawing: &Drawing, dice: &mut Dice) -> u64 {
     let heartbeat = drawing.milliseconds("chat.ping-interval", 5_000)
         + drawing.milliseconds("chat.ping-timeout", 4_000);
@@ -219,15 +220,15 @@ fn duration(drawing: &Drawing, dice: &mut Dice) -> u64 {
         .max(50)
 }
 
-/// The fields of a kind: of those that we know well what matters most, and of others what they tell
-/// of themselves.
+/// The fields of a kind: for those that we know well, what matters most; for others, what they
+/// declare.
 fn details((kind, about): (&str, About), drawing: &Drawing, dice: &mut Dice, fault: &mut Table) {
     let lasts = duration(drawing, dice);
     let mut put = |field: &str, value: Value| {
         fault.insert(field.to_owned(), value);
     };
     match kind {
-        // They strike at once; how long the box keeps doing so matters little.
+        // They strike at once; how long the middlebox keeps doing so matters little.
         "address-change" => return,
         "reset" => {
             put("for", ms(dice.of_any_size(100, 3_000)));
@@ -286,7 +287,7 @@ fn details((kind, about): (&str, About), drawing: &Drawing, dice: &mut Dice, fau
         "syn-flood" => put("rate", number(dice.of_any_size(10, 1_000))),
         "ports-used-up" => put("free", number(dice.between(0, 2))),
         "kill" | "power-loss" => {
-            // When a machine fell silent in the middle of its work is not told to the checkers yet.
+            // The checkers are not told yet when a machine stopped in the middle of its work.
             if kind == "kill" && dice.chance(0.6) {
                 put("at-call", number(dice.of_any_size(1, 400)));
             }
@@ -322,7 +323,7 @@ fn details((kind, about): (&str, About), drawing: &Drawing, dice: &mut Dice, fau
     }
 }
 
-/// The fields that a kind tells of itself: those that it needs, and some of the others.
+/// The fields that a kind declares: those that it requires, and some of the others.
 fn told(about: &About, dice: &mut Dice, fault: &mut Table) {
     let (some, is_one) = match about.needs {
         Needs::Nothing => (&[][..], false),
@@ -343,7 +344,7 @@ fn told(about: &About, dice: &mut Dice, fault: &mut Table) {
             Form::Link => Value::Table(links::bad_link(dice)),
             Form::Words(words) => (*dice.one(words)).into(),
             Form::Numbers(numbers) => number(*dice.one(numbers)),
-            // Who else there is, only a kind that is known well can say.
+            // Only a kind that is known well can say which other machines there are.
             Form::Victims => continue,
         };
         fault.insert(field.name.to_owned(), value);
@@ -381,7 +382,7 @@ mod tests {
 
     #[test]
     fn what_a_kind_tells_of_itself_is_enough_to_draw_it() {
-        // Of these, what a field may say hangs on the others.
+        // In these, what a field may say depends on the others.
         let known_well = ["partition", "hold", "packets", "restart-loop"];
         let kinds = FaultKind::all().into_iter();
         for (kind, about) in kinds.filter(|(kind, _)| !known_well.contains(kind)) {

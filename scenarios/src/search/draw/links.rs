@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 pub(super) fn draw(drawing: &mut Drawing) {
     if drawing.is_crowded() {
-        // All that was said during a round trip waits for the next poll.
+        // Everything said during a round trip waits for the next poll.
         drawing.offer("link.latency", |dice| ms(dice.between(20, 250)));
         return;
     }
@@ -27,7 +27,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
     }
 }
 
-/// The fields of a link that carries what a chat says.
+/// The fields of a link that can carry a chat's traffic.
 pub(super) fn link(dice: &mut Dice) -> Table {
     let mut link = Table::new();
     let mut put = |field: &str, value: Value| {
@@ -58,7 +58,7 @@ pub(super) fn link(dice: &mut Dice) -> Table {
             put("queue", (*dice.one(&["16kB", "64kB", "10MB"])).into());
         }
     }
-    // What happens to packets, and how often it happens to several in a row.
+    // What happens to packets, and how often to several in a row.
     let happens = [
         ("loss", 0.1, 4),
         ("duplicate", 0.1, 30),
@@ -87,7 +87,7 @@ pub(super) fn link(dice: &mut Dice) -> Table {
     link
 }
 
-/// A latency that is drawn for each packet, of which most take about as long as usual.
+/// A latency that is drawn for each packet, mostly close to the usual one.
 fn varying(dice: &mut Dice, usual: u64) -> Value {
     let more = dice.of_any_size(1, 100);
     match dice.weighted(&[(4, "uniform"), (1, "normal"), (1, "pareto")]) {
@@ -148,9 +148,9 @@ fn bursts(dice: &mut Dice) -> Value {
     }
 }
 
-/// Whether a link of this world brings an answer of some kilobytes piece by piece. rust_socketio
-/// takes each segment of a polling body for a whole one (FINDINGS.md): who polls over such a link
-/// loses connections for that reason alone, which is known and worth no further story.
+/// Whether a link of this world delivers an answer of some kilobytes in pieces. rust_socketio takes
+/// each segment of a polling body for a whole one (FINDINGS.md): a client that polls over such a
+/// link loses connections for that reason alone, which is known and not worth another story.
 pub(super) fn is_narrow(world: &Document) -> bool {
     let own = world.names("client");
     let own = own.iter().map(|client| format!("client.{client}.link"));
@@ -167,9 +167,8 @@ pub(super) fn is_narrow(world: &Document) -> bool {
     })
 }
 
-/// How long a packet can be under way between a client and a server in a world, in milliseconds,
-/// while no fault makes it longer. What a preset is not known for is taken to be as far as a
-/// satellite.
+/// How long a packet can take between a client and a server in a world, in milliseconds, while no
+/// fault makes it longer. A preset not known here is assumed to be as far away as a satellite.
 pub(super) fn longest_way(world: &Document) -> u64 {
     let own = world.names("client");
     let own = own.iter().map(|client| format!("client.{client}.link"));
@@ -190,7 +189,8 @@ pub(super) fn longest_way(world: &Document) -> u64 {
     ways.max().unwrap_or(20).max(20)
 }
 
-/// Of a distribution, in milliseconds; of a normal one, what is hardly ever exceeded.
+/// The longest latency of a distribution, in milliseconds; for a normal one, what is hardly ever
+/// exceeded.
 fn longest(drawn: &Table) -> Option<u64> {
     let of = |name: &str, field: &str| drawn.get(name)?.get(field).and_then(in_ms);
     if let Some(ends) = drawn.get("uniform").and_then(Value::as_array) {

@@ -1,10 +1,10 @@
-//! Seed → world: completes a document with whatever a scenario file can say, each value drawn from
-//! a random stream of its own.
+//! Seed → world: completes a document with anything that a scenario file can say, each value drawn
+//! from a separate random stream.
 //!
-//! A world is a swarm's: which features it has at all is drawn first, so that a world has some of
-//! them, many times, instead of a little of everything. Most worlds are small: three clients and
-//! two faults find most, and cost least. All faults end, and the run settles after the last of
-//! them, so that every promise has its time to be kept.
+//! Worlds form a swarm: first it is drawn which features a world has at all, so that it has some of
+//! them many times, instead of a little of everything. Most worlds are small: three clients and two
+//! faults find the most, and cost the least. All faults end, and the run settles after the last of
+//! them, so that there is time for every promise to be kept.
 
 mod aim;
 mod chat;
@@ -19,7 +19,7 @@ use super::document::Document;
 pub(super) use aim::aim;
 use drawing::Drawing;
 
-/// Completes a document: what stands in it stays, the seed decides the rest.
+/// Completes a document: what it says stays, the seed decides the rest.
 pub(super) fn draw(seed: u64, fixed: &Document) -> Document {
     let mut drawing = Drawing::new(seed, fixed.clone());
     drawing.offer("shows", |_| {
@@ -80,7 +80,7 @@ mod tests {
         let worlds: Vec<Document> = (1..=500).map(world).collect();
         let faults = worlds.iter().flat_map(|world| world.list("fault"));
         let drawn: BTreeSet<&str> = faults.filter_map(|fault| fault["kind"].as_str()).collect();
-        // Nothing is promised on a disk that lies, so that nothing would be found there.
+        // Nothing is promised on a disk that lies, so nothing would be found there.
         let mut all = kinds_of_faults();
         assert!(all.remove("disk-lies"));
         assert_eq!(
@@ -94,7 +94,7 @@ mod tests {
 
     const DEFAULT: &str = "it is so where nothing is said";
 
-    /// What a world never says of itself, each with the reason.
+    /// What a world never says, each with the reason.
     const NEVER_DRAWN: &[(&str, &str)] = &[
         ("group", "it is in no library"),
         ("system", "it is the chat's"),
@@ -143,8 +143,8 @@ mod tests {
         assert!(missing.is_empty(), "{missing:#?}");
     }
 
-    /// The paths of all fields of a schema, but for the tables of faults, which tell of themselves;
-    /// with the words that may stand there.
+    /// The paths of all fields of a schema, except in the tables of faults, which declare their
+    /// own; with the words allowed there.
     fn list_fields(
         root: &serde_json::Value,
         schema: &serde_json::Value,
@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    /// The paths of what stands in a world, and the words there. Who is named is `*`.
+    /// The paths in a world, and the words there. Names are replaced by `*`.
     fn list_drawn(table: &toml::Table, path: &str, drawn: &mut BTreeSet<String>) {
         for (name, value) in table {
             let name = match path {
@@ -212,8 +212,7 @@ mod tests {
         }
     }
 
-    /// The words that a scenario file has for them, as its reader lists them to who has written
-    /// another one.
+    /// Their words in a scenario file, as its reader lists them after an unknown one.
     fn kinds_of_faults() -> BTreeSet<String> {
         let wrong = "shows = '.'\n[[fault]]\nkind = 'nothing of the kind'";
         let wrong = Document::parse(wrong).expect("TOML").scenario();

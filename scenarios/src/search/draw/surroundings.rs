@@ -1,5 +1,4 @@
-//! What stands around the chat: a box on the way, peers that break the rules, clocks that are
-//! wrong.
+//! What surrounds the chat: a middlebox, peers that break the rules, and wrong clocks.
 
 use super::drawing::{Drawing, Theme};
 use crate::search::document::{ms, number};
@@ -35,7 +34,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
         }
     }
     if !drawing.document.has("middlebox") {
-        // Behind a box, all have one address.
+        // Behind a middlebox, all have one address.
         drawing.sometimes(0.08, "chat.max-connections-per-address", |dice| {
             number(dice.between(8, 16))
         });
@@ -63,7 +62,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
     }
 }
 
-/// A box that is on the way of some clients, and in the end lets everybody pass.
+/// A middlebox between some clients and the servers, which in the end lets everything pass.
 fn middlebox(drawing: &mut Drawing) {
     if drawing.document.has("middlebox") {
         return;

@@ -1,4 +1,5 @@
-//! What the users do: a little for a long time, or much at once; of every kind, or of some.
+//! What the users do: a little over a long time, or much at once; everything, or only some kinds of
+//! things.
 
 use super::drawing::{Drawing, Scale, Theme};
 use crate::search::document::{ms, number};
@@ -32,7 +33,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
             Scale::Large => dice.of_any_size(40, 250),
         })
     });
-    // Where nobody catches up, who is not there at the beginning misses it, and nothing is
+    // Without catch-up, a client that is not there at the beginning misses it, and nothing is
     // promised.
     let live_only = drawing.document.word("chat.to-client") == Some("live-only");
     let all_in = drawing.milliseconds("chat.connect-timeout", 5_000);
@@ -59,7 +60,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
     });
     if !drawing.document.has("workload.mix") {
         for (act, weight) in ACTS {
-            // The usual thing is nearly always among them; the rest comes and goes.
+            // The usual thing is nearly always included; the rest varies.
             let usual = if act == "room" { 0.85 } else { 0.3 };
             let probability = match (theme, act) {
                 (Theme::Large, "long" | "binary") => 0.8,
@@ -81,8 +82,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
         let somebody_polls = text.contains("polling") || text.contains("\"any\"");
         let most = match (somebody_polls, is_narrow) {
             // The client library parses each segment of a polling answer as a whole one
-            // (FINDINGS.md), so that what does not fit into one never arrives: known, and worth no
-            // further story.
+            // (FINDINGS.md), so that what does not fit into one never arrives: known, and not worth
+            // another story.
             (true, _) => 1_000,
             (false, true) if theme == Theme::Large => 30_000,
             (false, true) => 4_000,

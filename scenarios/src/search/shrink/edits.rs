@@ -1,14 +1,14 @@
-//! The edits by which a world becomes smaller. Each is an edit of the document; whether it is any
-//! good is seen when the world is played.
+//! The edits by which a world becomes smaller. Each edits the document; whether it is any good is
+//! seen when the world is played.
 
 use super::candidate::Candidate;
 use crate::search::document::{Document, in_ms, ms, number};
 use toml::{Table, Value};
 
-/// What a pass has to offer for a world, the best first.
+/// What a pass offers for a world, best first.
 type Pass = fn(&Document) -> Vec<Candidate>;
 
-/// The passes beside those that leave out members of lists: what takes away most comes first.
+/// The passes other than those that leave out members of lists: what removes most comes first.
 pub(super) const PASSES: [Pass; 6] = [
     without_tables,
     with_fewer_messages,
@@ -18,7 +18,7 @@ pub(super) const PASSES: [Pass; 6] = [
     with_rounder_times,
 ];
 
-/// Tables and values without which a world may be no scenario, or one that never heals.
+/// Tables and values without which a world may not be a scenario, or never heals.
 const NEEDED: [&str; 7] = ["shows", "kind", "victims", "at", "for", "count", "every"];
 
 fn candidate(edit: String, structural: bool, world: Document) -> Candidate {
@@ -105,7 +105,7 @@ pub(super) fn without_clients(world: &Document, without: &[usize]) -> Option<Can
     ))
 }
 
-/// Who is named, but these; none if nobody is left.
+/// The named ones except these; none if no name is left.
 fn without_names(named: &Value, gone: &[String]) -> Option<Value> {
     let stays = |name: &Value| gone.iter().all(|gone| name.as_str() != Some(gone));
     match named {
@@ -155,7 +155,7 @@ fn without(world: &Document, path: &str, structural: bool) -> Candidate {
     candidate(format!("leave out {path}"), structural, world)
 }
 
-/// Lets all clients send less, and single ones nothing.
+/// Lets all clients send less, or single ones nothing.
 fn with_fewer_messages(world: &Document) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     let mut offer = |path: &str, messages: u64| {
@@ -198,7 +198,7 @@ fn fewer(now: u64) -> Vec<u64> {
     fewer
 }
 
-/// The number that stands here, or the larger end of a range.
+/// The number in this value, or the larger end of a range.
 fn largest(value: Option<&Value>) -> Option<u64> {
     match value? {
         Value::Integer(number) => u64::try_from(*number).ok(),
@@ -207,7 +207,7 @@ fn largest(value: Option<&Value>) -> Option<u64> {
     }
 }
 
-/// Lets each fault strike fewer.
+/// Lets each fault strike fewer machines.
 fn with_fewer_victims(world: &Document) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for (place, fault) in world.list("fault").into_iter().enumerate() {
@@ -234,7 +234,7 @@ fn with_fault(world: &Document, place: usize, edit: impl FnOnce(&mut Table)) -> 
     world
 }
 
-/// Leaves out what is optional, value by value: the default holds.
+/// Leaves out what is optional, value by value: the default then holds.
 fn without_values(world: &Document) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for path in leaves(world) {
@@ -275,7 +275,7 @@ fn leaves(world: &Document) -> Vec<String> {
     leaves
 }
 
-/// Makes numbers small that count something.
+/// Reduces numbers that count something.
 fn with_smaller_numbers(world: &Document) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for path in ["workload.size", "cluster.servers"] {
@@ -305,7 +305,7 @@ fn with_smaller_numbers(world: &Document) -> Vec<Candidate> {
     candidates
 }
 
-/// Makes times short, and round.
+/// Makes times short and round.
 fn with_rounder_times(world: &Document) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for path in leaves(world) {
@@ -343,7 +343,7 @@ fn single_time(value: &Value) -> Option<u64> {
     in_ms(value).filter(|_| !is_range)
 }
 
-/// Shorter times, and such that are told with fewer digits.
+/// Shorter times, written with fewer digits.
 fn rounder(now: u64) -> Vec<u64> {
     let mut rounder = vec![now / 2 / 1000 * 1000];
     for step in [1_000, 100, 10] {
@@ -355,7 +355,7 @@ fn rounder(now: u64) -> Vec<u64> {
     rounder
 }
 
-/// How many digits it takes to tell a number, but for zeros at its end.
+/// How many digits it takes to write a number, not counting zeros at its end.
 fn digits(mut number: u64) -> u32 {
     while number > 0 && number.is_multiple_of(10) {
         number /= 10;
