@@ -44,7 +44,7 @@ pub struct Options {
 
 impl Default for Options {
     /// Socket.IO's two minutes and its `skipMiddlewares: true`; twice the default ping interval
-    /// plus the default ping time-out; half of socketioxide's queue of 128 packets, 256 KiB in it,
+    /// plus the default ping timeout; half of socketioxide's queue of 128 packets, 256 KiB in it,
     /// and 256 MiB in all queues; 10,000 sessions with 1,000 packets each, and 64 MiB of packets.
     fn default() -> Self {
         Self {

@@ -35,8 +35,8 @@ const commands = {
   },
   // The low-level connection is lost, as in Socket.IO's documentation of recovery.
   drop: () => socket.io.engine.close(),
-  // The user leaves, and comes back in the same breath: the goodbye is under way on one connection while the
-  // next is made.
+  // The user leaves, and comes back in the same breath: the goodbye is in flight on one connection
+  // while the next is made.
   leave: () => socket.disconnect().connect(),
 };
 

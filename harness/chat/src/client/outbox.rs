@@ -189,7 +189,7 @@ impl Outbox {
         Some(Step::Send(submission, retried))
     }
 
-    /// The connection has taken the message. Where nobody asks for an acknowledgement, it is done.
+    /// The connection has taken the message. In modes without acknowledgement, it is done.
     pub(super) fn emitted(&mut self) -> Option<ClientEvent> {
         if self.mode != ToServer::AtMostOnce {
             return None;
