@@ -1,10 +1,10 @@
 //! A deterministic world of simulated machines that run **unmodified** programs.
 //!
-//! [`simulate`] starts a world on a thread of its own. The world has machines, each with an
-//! operating system that answers the libc calls of the programs on it (sockets, epoll, clocks,
-//! entropy), a network of links that carries real TCP/IP segments between them, and a queue of
-//! events in virtual time. The seed decides everything: the same seed gives the same bytes at the
-//! same nanoseconds.
+//! [`simulate`] starts a world on its own thread. The world has machines, each with an operating
+//! system that answers the libc calls of the programs on it (sockets, epoll, clocks, entropy), a
+//! network of links that carries real TCP/IP segments between them, and a queue of events in
+//! virtual time. The seed decides everything: the same seed gives the same bytes at the same
+//! nanoseconds.
 //!
 //! ```
 //! use squall_simulator::{Intervention, simulate};
@@ -37,32 +37,32 @@
 //! assert_eq!(heard, "hello");
 //! ```
 //!
-//! # The rooms
+//! # The modules
 //!
 //! | module | subject |
 //! |---|---|
-//! | `world` | what a user of the simulator holds: machines, links, faults, time |
-//! | `engine` | what schedules the machines, keeps the time and carries the packets: two of them |
+//! | `world` | what a user of the simulator works with: machines, links, faults, time |
+//! | `engine` | schedules the machines, keeps the time and carries the packets; there are two |
 //! | `machines` | all machines of a world, and the books about them |
-//! | `places` | who is where: addresses and streams of random numbers follow from names |
-//! | `queue`, `alarms` | what is to come, in the order of virtual time |
+//! | `places` | where machines are: addresses and streams of random numbers, from their names |
+//! | `queue`, `alarms` | future events, in the order of virtual time |
 //! | `hits` | what each fault has struck |
-//! | `journal` | what became of each packet, for whoever wants to show it |
+//! | `journal` | what became of each packet, for display |
 //! | `network` | what happens to a packet between two machines |
-//! | `machine` | a computer: its kernel, its process, its power |
-//! | `process` | what `main` is on a machine, and how the turns of a process begin and end |
-//! | `kernel` | what a machine's operating system knows: descriptors, epoll, TCP, clocks, processor, disk |
+//! | `machine` | a computer: its kernel, process and power |
+//! | `process` | the `main` of a machine, and how the turns of a process begin and end |
+//! | `kernel` | a machine's operating system: descriptors, epoll, TCP, clocks, processor, disk |
 //! | `sys` | the libc entry points |
-//! | `host` | the real calls and contexts below; it and `sys` are the only places with `unsafe` |
-//! | `isolation` | runs in processes of their own |
+//! | `host` | the real calls and contexts below; with `sys`, the only place with `unsafe` |
+//! | `isolation` | runs in separate processes |
 //! | `audit` | which sources of entropy and time were used, and what reached the host |
-//! | `entropy`, `digest` | where randomness comes from, and the hash of all that happened |
+//! | `entropy`, `digest` | where randomness comes from, and the hash of everything that happened |
 //!
 //! # What is not simulated
 //!
 //! Other processes and programs, among others. A program that asks for what is not simulated stops
 //! the run with an [`Error`] that names the call, the machine and the remedy. `sockets.md` and
-//! `system.md`, beside this crate's manifest, list what a program may ask for, and what stops the
+//! `system.md`, next to this crate's manifest, list what a program may ask for and what stops the
 //! run.
 
 #![deny(unsafe_code)]

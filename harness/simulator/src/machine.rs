@@ -1,4 +1,5 @@
-//! A simulated computer: its hardware, its kernel while it has power, its process while it runs.
+//! A simulated computer: its hardware, its kernel while it has power, and its process while one is
+//! running.
 
 use crate::audit::Call;
 use crate::entropy::{Entropy, stream};
@@ -33,13 +34,13 @@ pub struct Panic {
     pub machine: MachineId,
     /// The message, with file, line and column.
     pub message: String,
-    /// The backtrace. It names the symbols of the build, and is no part of the digest.
+    /// The backtrace. It contains the symbols of the build, and is not part of the digest.
     pub backtrace: String,
 }
 
 pub(crate) struct Machine {
     pub(crate) name: String,
-    /// What its streams of random numbers are named after.
+    /// The name of its streams of random numbers.
     key: String,
     pub(crate) addresses: Addresses,
     program: Program,
@@ -49,9 +50,9 @@ pub(crate) struct Machine {
     boots: u32,
     /// When its processes ended.
     ends: Vec<Duration>,
-    /// How often its earlier kernels had no port to give.
+    /// How often its earlier kernels had no port left.
     ports_refused: u64,
-    /// What it sent in the turn in which it lost its power, and before that.
+    /// What it sent in the turn in which it lost power, and earlier.
     last_words: Vec<Packet>,
     state: Power,
 }
@@ -62,12 +63,13 @@ enum Power {
         kernel: SharedKernel,
         process: Option<Process>,
         paused: bool,
-        /// What arrived while the machine is suspended; none while it is not.
+        /// What has arrived while the machine is suspended; none if it is not.
         suspended: Option<Vec<Packet>>,
     },
 }
 
-/// How many packets wait for a suspended machine: as many as in the queue of a Linux tap device.
+/// How many packets wait for a suspended machine: as many as fit into the queue of a Linux tap
+/// device.
 const CARD_QUEUE: usize = 1000;
 
 /// What a machine did in a turn.
@@ -76,9 +78,9 @@ pub(crate) struct Turn {
     pub(crate) ran: bool,
     pub(crate) panics: Vec<(String, String)>,
     pub(crate) unsupported: Option<Unsupported>,
-    /// Threads of a process that has ended which did not end with it.
+    /// Threads of an ended process that did not end with it.
     pub(crate) abandoned_threads: usize,
-    /// What struck it meanwhile.
+    /// What struck it during the turn.
     pub(crate) fallen: Vec<Fallen>,
     /// The hash of its files, if they have changed.
     pub(crate) files: Option<u64>,
@@ -108,8 +110,8 @@ impl Machine {
         }
     }
 
-    /// From now on, what is random about it follows from another seed. What its programs have drawn
-    /// before, they keep.
+    /// From now on, its randomness follows from another seed. What its programs have drawn before,
+    /// they keep.
     pub(crate) fn reseed(&mut self, seed: u64) {
         self.seed = seed;
         let disk = self.stream_of_disk();
@@ -119,12 +121,11 @@ impl Machine {
         }
     }
 
-    /// This process of the host is a copy of another one: nothing of the machine is in both any
-    /// more.
+    /// This host process is a fork of another one: stops sharing any memory of the machine with it.
     ///
     /// # Errors
     ///
-    /// If the host gives no more memory.
+    /// If the host provides no more memory.
     pub(crate) fn part_from_parent(&mut self) -> io::Result<()> {
         match &self.state {
             Power::On { kernel, .. } => sys::part_maps_from_parent(kernel),
@@ -132,12 +133,12 @@ impl Machine {
         }
     }
 
-    /// What decides which of its disk's operations fail.
+    /// The stream that decides which of its disk operations fail.
     fn stream_of_disk(&self) -> ChaCha8Rng {
         stream(self.seed, &format!("disk of {}", self.key))
     }
 
-    /// Gives it other addresses. The connections it has keep theirs.
+    /// Gives it other addresses. Existing connections keep theirs.
     pub(crate) fn set_addresses(&mut self, addresses: Addresses) {
         self.addresses = addresses;
         if let Power::On { kernel, .. } = &self.state {
@@ -149,8 +150,8 @@ impl Machine {
         matches!(self.state, Power::On { .. })
     }
 
-    /// Starts the program: with a new kernel if the power was off, on the old one otherwise.
-    /// Does nothing while a process runs.
+    /// Starts the program: with a new kernel if the power was off, on the old one otherwise. Does
+    /// nothing if a process is running.
     pub(crate) fn boot(&mut self, now: u64) {
         self.power_on(now);
         let Power::On {
@@ -215,7 +216,7 @@ impl Machine {
         end_process(kernel, process, &mut self.ends, now);
     }
 
-    /// Sends the process a signal, if there is one.
+    /// Sends a signal to the process, if there is one.
     pub(crate) fn signal(&mut self, now: u64, signal: i32) {
         let Power::On {
             kernel,
@@ -240,13 +241,13 @@ impl Machine {
         }
     }
 
-    /// When its processes ended, in whatever way; in the order of time.
+    /// When its processes ended, for whatever reason; in order of time.
     pub(crate) fn ends(&self) -> &[Duration] {
         &self.ends
     }
 
-    /// Takes the power away. Nothing is sent. What the disk had not synced is gone or, if writes
-    /// are torn, may be gone: sector by sector, of so many bytes each.
+    /// Cuts the power. Nothing is sent. Unsynced data on disk is lost or, if writes are torn, may
+    /// be lost, sector by sector of the given size.
     pub(crate) fn power_loss(&mut self, now: u64, torn: Option<usize>) {
         self.resume(now, true);
         self.kill(now);
@@ -267,8 +268,8 @@ impl Machine {
         self.state = Power::Off(Box::new(hardware));
     }
 
-    /// Stops the whole machine and its clocks, or lets it go on. What arrives meanwhile waits at
-    /// its network card.
+    /// Stops the whole machine and its clocks. Packets that arrive in the meantime wait at its
+    /// network card.
     pub(crate) fn suspend(&mut self, now: u64) {
         if let Power::On {
             kernel, suspended, ..
@@ -279,7 +280,8 @@ impl Machine {
         }
     }
 
-    /// Ends a suspension. The clocks jump to where they would be, or go on from where they stopped.
+    /// Ends a suspension. The clocks jump to where they would have been, or continue from where
+    /// they stopped.
     pub(crate) fn resume(&mut self, now: u64, clocks_jump: bool) {
         if let Power::On {
             kernel, suspended, ..
@@ -304,7 +306,7 @@ impl Machine {
         self.with_hardware(|hardware| hardware.disk.change(change, || rng));
     }
 
-    /// What the machine has counted of something, since the world began.
+    /// The reading of a meter, since the world began.
     pub(crate) fn shows(&self, meter: Meter) -> u64 {
         let of_hardware = |hardware: &Hardware| match meter {
             Meter::Ports => self.ports_refused,
@@ -328,7 +330,7 @@ impl Machine {
         }
     }
 
-    /// How many writes a loss of power would take away or tear.
+    /// How many writes a power loss would destroy or tear.
     pub(crate) fn unsynced(&mut self) -> usize {
         self.with_hardware(|hardware| hardware.disk.unsynced())
     }
@@ -341,7 +343,7 @@ impl Machine {
         }
     }
 
-    /// Whether a process runs, if only for it to be stopped.
+    /// Whether a process is running, even if only to be stopped.
     pub(crate) fn has_process(&self) -> bool {
         matches!(
             &self.state,
@@ -362,7 +364,7 @@ impl Machine {
         self.with_hardware(|hardware| hardware.cpu.set_cost(cost));
     }
 
-    /// When threads lost its processor to others though they could have gone on.
+    /// When threads lost its processor to others although they could have continued.
     pub(crate) fn preempted(&self) -> Vec<Duration> {
         let times = |hardware: &Hardware| {
             let times = hardware.preempted.iter();
@@ -391,7 +393,7 @@ impl Machine {
         })
     }
 
-    /// Copies a file or directory of the host to a path, where it can only be read.
+    /// Copies a host file or directory to a path, read-only.
     pub(crate) fn mount(&mut self, host: &Path, path: &[u8]) -> io::Result<()> {
         let copy = Copied::read(host)?;
         self.with_hardware(|hardware| hardware.disk.tree.mount(copy, path))
@@ -405,7 +407,7 @@ impl Machine {
         }
     }
 
-    /// Stops the process, like SIGSTOP, or lets it go on. Its kernel works all the time.
+    /// Stops the process, like SIGSTOP, or continues it. Its kernel keeps working.
     pub(crate) fn set_paused(&mut self, pause: bool) {
         if let Power::On { paused, .. } = &mut self.state {
             *paused = pause;
@@ -431,7 +433,7 @@ impl Machine {
         }
     }
 
-    /// Lets the machine do what is due by now.
+    /// Makes the machine do what is due by now.
     pub(crate) fn run(&mut self, now: u64) -> Turn {
         let mut turn = Turn::default();
         let Power::On {
@@ -484,7 +486,7 @@ impl Machine {
         self.with_hardware(|hardware| hardware.strikes.arm(fault, call, strike, rng));
     }
 
-    /// Takes back what was planned so, unless it has struck.
+    /// Withdraws such a strike, unless it has happened.
     pub(crate) fn disarm(&mut self, fault: FaultId) -> Option<Strike> {
         self.with_hardware(|hardware| hardware.strikes.disarm(fault))
     }
@@ -502,7 +504,7 @@ impl Machine {
         }
     }
 
-    /// When the machine wants to run next, if nothing arrives before.
+    /// When the machine next wants to run, if nothing arrives before.
     pub(crate) fn next_wake(&self) -> Option<u64> {
         let Power::On {
             kernel,
@@ -536,7 +538,7 @@ impl Machine {
         }
     }
 
-    /// The kernel, powering the machine on without starting its program if need be.
+    /// The kernel. If necessary, powers the machine on without starting its program.
     pub(crate) fn kernel(&mut self, now: u64) -> SharedKernel {
         self.power_on(now);
         match &self.state {

@@ -1,8 +1,8 @@
-//! Where machines are: each has a place of its own, which follows from its name.
+//! Where machines are: each has its own place, derived from its name.
 //!
-//! Addresses, streams of random numbers and digests go by places and not by the order in which
-//! machines are added. So a machine that is left out moves nobody else's dice, and a run without it
-//! stays comparable.
+//! Addresses, streams of random numbers and digests depend on places, not on the order in which
+//! machines are added. So leaving out a machine does not change the dice of the others, and a run
+//! without it stays comparable.
 
 use crate::ids::MachineId;
 use crate::kernel::Addresses;
@@ -10,36 +10,37 @@ use rustc_hash::FxHashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The networks of the machines, IPv4 with 8 bits and IPv6 with 64.
+/// The networks of the machines: an 8-bit prefix for IPv4, and a 64-bit prefix for IPv6.
 const NETWORK: u32 = u32::from_be_bytes([10, 0, 0, 0]);
 const NETWORK_V6: u128 = 0xfd00 << 112;
 
-/// As many hosts are in it as there are numbers of 24 bits.
+/// Its size: one host for each 24-bit number.
 const HOSTS: u32 = 1 << 24;
 
-/// The places of a world's machines, for whoever needs their addresses before there is a world.
+/// The places of a world's machines, for code that needs their addresses before there is a world.
 #[derive(Debug, Default)]
 pub struct Places {
-    /// Under which key each machine goes, in the order in which they were added.
+    /// The key of each machine, in the order in which they were added.
     keys: Vec<String>,
     tags: Vec<u32>,
     /// How many machines have this name.
     names: FxHashMap<String, u32>,
-    /// Who has, or had, the host of this number, and how many addresses the machine had before.
+    /// Which machine has, or had, the host with this number, and how many addresses the machine had
+    /// before.
     hosts: FxHashMap<u32, (MachineId, usize)>,
     /// How many addresses each machine has had.
     moves: Vec<usize>,
 }
 
 impl Places {
-    /// The IPv4 address of the next machine, if it has this name. A world to which machines with
-    /// the same names are added in the same order gives them the same addresses.
+    /// The IPv4 address of the next machine, if it has this name. A world whose machines are added
+    /// with the same names in the same order assigns the same addresses.
     pub fn next(&mut self, name: &str) -> Ipv4Addr {
         self.add(name).1.v4
     }
 
-    /// Gives the next machine a place, under its name. Of several that have one name, each but the
-    /// first is numbered.
+    /// Gives the next machine a place under its name. If several share a name, all but the first
+    /// are numbered.
     pub(crate) fn add(&mut self, name: &str) -> (MachineId, Addresses) {
         let id = MachineId(self.keys.len() as u32);
         let count = self.names.entry(name.to_owned()).or_default();
@@ -67,7 +68,7 @@ impl Places {
             moves => format!("{key}, moved {moves}"),
         };
         let mut host = xxh3_64(wanted.as_bytes()) as u32 % HOSTS;
-        // The first and the last are no hosts.
+        // The first and the last are not hosts.
         while [0, HOSTS - 1].contains(&host) || self.hosts.contains_key(&host) {
             host = (host + 1) % HOSTS;
         }
@@ -78,12 +79,12 @@ impl Places {
         }
     }
 
-    /// What a machine's streams of random numbers are named after: no two have the same.
+    /// The name of a machine's streams of random numbers: no two are the same.
     pub(crate) fn key(&self, id: MachineId) -> &str {
         &self.keys[id.0 as usize]
     }
 
-    /// What stands for a machine in digests.
+    /// What represents a machine in digests.
     pub(crate) fn tag(&self, id: MachineId) -> u32 {
         self.tags[id.0 as usize]
     }

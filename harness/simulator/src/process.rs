@@ -1,9 +1,9 @@
 //! A process: its main thread, and how its turns begin and end.
 //!
-//! A turn begins when something has come that one of its threads waits for, and ends when all of
-//! them wait. With the end of its main thread a process is over, whatever the others do.
+//! A turn begins when something has arrived that one of its threads waits for, and ends when all of
+//! them wait. A process ends with its main thread, whatever the others do.
 //!
-//! What a machine runs is what `main` is: a function ([`Main`]). An `async` one gets what
+//! A machine runs what a `main` can be: a function ([`Main`]). An `async` one gets what
 //! `#[tokio::main]` would give it, on one thread.
 
 use crate::kernel::SharedKernel;
@@ -20,13 +20,13 @@ use tokio::runtime::{Builder, Runtime};
 /// What a machine runs: its main thread calls it at every boot.
 pub(crate) type Program = Rc<dyn Fn()>;
 
-/// What a machine can run: what `main` can be, a function that returns nothing, a result or an exit
-/// code, or an asynchronous one of these.
+/// What a machine can run, which is what `main` can be: a function that returns nothing, a result
+/// or an exit code, or an asynchronous one of these.
 ///
-/// The process ends when it returns or panics. That it failed is noted as a panic would be
-/// ([`World::panics`](crate::World::panics)). It is called anew at every boot.
+/// The process ends when it returns or panics. A failure is noted as a panic would be
+/// ([`World::panics`](crate::World::panics)). It is called again at every boot.
 ///
-/// `Kind` tells functions and asynchronous functions apart, and is found by the compiler.
+/// `Kind` distinguishes functions from asynchronous functions, and is inferred by the compiler.
 pub trait Main<Kind>: 'static {
     /// Runs the program, on the main thread of a process.
     #[doc(hidden)]
@@ -63,7 +63,7 @@ where
 
 /// What `main` can return.
 pub trait Ending {
-    /// Why the program has failed; none if it has not.
+    /// Why the program failed; none if it did not.
     #[doc(hidden)]
     fn failure(self) -> Option<String>;
 }
@@ -74,10 +74,10 @@ impl Ending for () {
     }
 }
 
-/// How stable Rust can name `!`, the type of what never returns.
+/// A way to name `!`, the type of something that never returns, in stable Rust.
 #[doc(hidden)]
 pub trait Returns {
-    /// What is returned.
+    /// The return type.
     type Type;
 }
 
@@ -112,13 +112,13 @@ fn conclude(ending: impl Ending) {
     }
 }
 
-/// Runs an asynchronous program on a current-thread runtime, until it is over or its process is
+/// Runs an asynchronous program on a current-thread runtime, until it finishes or its process is
 /// dead.
 fn block_on<T: Future<Output: Ending>>(program: impl FnOnce() -> T) {
     let mut runtime = Builder::new_current_thread();
     runtime.enable_io().enable_time();
-    // Without the flag the runtime counts how many there were in this process, which only an
-    // isolated run knows.
+    // Without the flag, the runtime's seed depends on how many runtimes there have been in this
+    // process, which only an isolated run can know.
     #[cfg(tokio_unstable)]
     runtime.rng_seed(tokio::runtime::RngSeed::from_bytes(
         &sys::seed_of_runtime().to_le_bytes(),
@@ -144,14 +144,14 @@ fn block_on<T: Future<Output: Ending>>(program: impl FnOnce() -> T) {
     drop(runtime);
 }
 
-/// The runtime of a main task. With its end the process is over: the destructors of other tasks
-/// change nothing.
+/// The runtime of a main task. The process ends with it: the destructors of other tasks change
+/// nothing.
 struct AtItsEnd(Option<Runtime>);
 
 impl Drop for AtItsEnd {
     fn drop(&mut self) {
         sys::main_is_over();
-        // A destructor that panics harms nobody.
+        // A panic in a destructor does no harm.
         let _ = catch_unwind(AssertUnwindSafe(|| {
             if let Some(runtime) = self.0.take() {
                 runtime.shutdown_background();
@@ -173,7 +173,7 @@ impl Process {
         }
     }
 
-    /// Runs the process until all its threads wait, or it is dead.
+    /// Runs the process until all its threads wait or it is dead.
     pub(crate) fn turn(&self) {
         self.kernel.borrow_mut().begin_turn();
         sys::run_threads(&self.kernel);
@@ -182,8 +182,8 @@ impl Process {
         }
     }
 
-    /// Ends a dead process. As far as its threads come to their ends, their destructors run, but
-    /// change nothing. Returns how many threads do not.
+    /// Ends a dead process. The destructors of threads that finish run, but change nothing. Returns
+    /// how many threads do not finish.
     pub(crate) fn end(self) -> usize {
         let kernel = self.kernel;
         let waker = kernel.borrow_mut().take_main_waker();

@@ -1,10 +1,10 @@
-//! What is to come (arrivals of packets, faults), in the order of virtual time. Events of the same
+//! Future events (arrivals of packets, faults), in the order of virtual time. Events at the same
 //! nanosecond happen in the order in which they were planned.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A priority queue by `(time, sequence number)`. The events themselves stay where they are.
+/// A priority queue by `(time, sequence number)`. The events themselves are not moved.
 pub(crate) struct Queue<E> {
     heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
     events: Vec<Option<E>>,

@@ -1,4 +1,4 @@
-//! The world, as its user holds it: machines, links and faults in virtual time.
+//! The world as its user sees it: machines, links and faults in virtual time.
 
 mod fork;
 mod strike;
@@ -31,8 +31,8 @@ use std::time::Duration;
 
 /// Runs `body` in a new world, on a new thread, and returns what it returns.
 ///
-/// A world needs a thread of its own: the first `HashMap` and the first random number of a thread
-/// decide about all later ones. Worlds in other threads are not affected.
+/// A world needs its own thread: the first `HashMap` and the first random number of a thread
+/// determine all later ones. Worlds on other threads are not affected.
 ///
 /// # Panics
 ///
@@ -43,7 +43,7 @@ pub fn simulate<T: Send>(seed: u64, body: impl FnOnce(&mut World) -> T + Send) -
     simulate_on(Engine::Native, seed, body)
 }
 
-/// [`simulate`], on an engine of choice.
+/// [`simulate`] on the given engine.
 ///
 /// # Panics
 ///
@@ -82,49 +82,49 @@ pub fn simulate_on<T: Send>(
 /// Futures of unoptimised builds are large.
 const STACK: usize = 16 << 20;
 
-/// The virtual time since the world began. Zero outside of a world.
+/// The virtual time since the world began. Zero outside a world.
 pub fn now() -> Duration {
     sys::world_time()
 }
 
-/// The name of the machine whose program is running. None outside of a world.
+/// The name of the machine whose program is running. None outside a world.
 pub fn here() -> Option<String> {
     sys::name_of_machine()
 }
 
-/// Notes an operation of the program that is running: it becomes a part of the digest. Outside of a
-/// world that has no effect.
+/// Notes an operation of the program that is running: it becomes part of the digest. Has no effect
+/// outside a world.
 ///
-/// Says whether the operation takes place. It does not if the process is dead: if it was struck in
-/// the middle of its turn ([`Intervention::AtCall`], also at this very call), or is being taken
-/// apart. Then whoever keeps a record of what the program does must not write it down.
+/// Returns whether the operation takes place. It does not if the process is dead: if it was struck
+/// in the middle of its turn ([`Intervention::AtCall`], possibly at this very call), or is being
+/// taken apart. In that case a record of what the program does must leave it out.
 pub fn note(what: &str) -> bool {
     sys::note(digest::of(what), || what.to_owned())
 }
 
-/// The same of an operation that is a value, for those that are many: it is hashed as it is, and
-/// told in words only where a trace is kept.
+/// The same for an operation that is a value, for use with frequent operations: it is hashed as it
+/// is, and put into words only if a trace is kept.
 pub fn note_value(what: &impl Hash, words: impl FnOnce() -> String) -> bool {
     sys::note(digest::of(what), words)
 }
 
-/// A world of machines. [`simulate`] makes one.
+/// A world of machines. Created by [`simulate`].
 pub struct World {
     // Dropped first: it may wait for a thread that asks the machines.
     driver: Box<dyn Driver>,
     machines: Machines,
     faults: Queue<Due>,
-    /// SYNs that came from nowhere.
+    /// How many SYNs came from nowhere.
     flooded: u32,
 }
 
-/// What happens at its time.
+/// What happens at a planned time.
 enum Due {
     Intervention(FaultId, Intervention),
-    /// The last moment of a [`Intervention::AtCall`] of a machine.
+    /// The latest time of an [`Intervention::AtCall`] on a machine.
     Latest(FaultId, MachineId),
-    /// The end of the grace of a [`Intervention::Stop`], for the process that ran when so many had
-    /// ended.
+    /// The end of the grace period of an [`Intervention::Stop`], for the process that ran when
+    /// `ended` processes had ended.
     Grace {
         machine: MachineId,
         ended: usize,
@@ -141,11 +141,11 @@ impl World {
         }
     }
 
-    /// Adds a machine and boots it now. Its addresses and all that is random about it follow from
-    /// the seed and its name: leaving out another machine changes neither. (Of several with one
-    /// name, it is a matter of which comes first.) The program is what `main` is, an ordinary
-    /// function or an asynchronous one, and is called anew at each boot; the process ends when it
-    /// returns or panics.
+    /// Adds a machine and boots it now. Its addresses and all its randomness follow from the seed
+    /// and its name: leaving out another machine changes neither. (Among several with the same
+    /// name, the order matters.) The program is what a `main` can be, an ordinary function or an
+    /// asynchronous one, and is called again at each boot; the process ends when it returns or
+    /// panics.
     pub fn machine<Kind>(&mut self, name: &str, program: impl Main<Kind>) -> MachineId {
         let id = self.machines.add(name, Rc::new(move || program.run()));
         self.driver.add(id);
@@ -153,7 +153,7 @@ impl World {
         id
     }
 
-    /// Does something to a machine's clocks now, before its program is started: such a clock was
+    /// Does something to a machine's clocks now, before its program is started, so that they were
     /// never right. See [`Intervention::Clock`] for later.
     pub fn change_clock(&mut self, machine: MachineId, change: ClockChange) {
         let now = self.machines.now();
@@ -170,30 +170,30 @@ impl World {
         self.machines[machine].set_work_cost(cost);
     }
 
-    /// From its next start on, each process of a machine is pre-empted so often: a thread that
-    /// calls libc loses the processor to the others though it could go on. The seed decides at
-    /// which of its first calls (up to 65,536, and rather early ones), and who of those that are
-    /// ready runs. Where a process has one thread, nothing changes.
+    /// From its next start on, each process of a machine is pre-empted `times` times: a thread that
+    /// calls libc loses the processor to the others although it could continue. The seed decides at
+    /// which of its first calls (up to 65,536, and rather early ones), and which of the ready
+    /// threads runs. Nothing changes for a process with a single thread.
     ///
-    /// Without it a thread runs until it waits, and then whoever became ready first: a race between
-    /// two threads stays unseen, if it takes more than that. Not every operation is a call: a lock
-    /// of std's or tokio's that is free is taken without the kernel.
+    /// Without it, a thread runs until it waits, and then the one that became ready first: a race
+    /// between two threads stays unseen if it takes more than that. Not every operation is a call:
+    /// taking a free lock of std's or tokio's does not involve the kernel.
     pub fn set_preemptions(&mut self, machine: MachineId, times: u32) {
         self.machines[machine].setup.preemptions = times;
     }
 
-    /// When threads of a machine were pre-empted, in the order of time.
+    /// When threads of a machine were pre-empted, in order of time.
     pub fn preempted(&self, machine: MachineId) -> Vec<Duration> {
         self.machines[machine].preempted()
     }
 
-    /// Sets an environment variable for the programs of a machine, from their next start on.
-    /// Nothing of the host's environment is on a machine. What a program sets for itself is gone
-    /// with its process.
+    /// Sets an environment variable for the programs of a machine, from their next start on. None
+    /// of the host's environment exists on a machine. Variables set by a program vanish with its
+    /// process.
     ///
     /// # Panics
     ///
-    /// If the name is empty or has a `=` in it, or there is a zero in one of them.
+    /// If the name is empty or contains `=`, or either contains a zero byte.
     #[track_caller]
     pub fn set_variable(&mut self, machine: MachineId, name: &str, value: &str) {
         let is_name = !name.is_empty() && !name.contains(['=', '\0']);
@@ -206,14 +206,14 @@ impl World {
         variables.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Sets the arguments for the programs of a machine, from their next start on. The first that a
-    /// program sees is its own name, which is the machine's. Only a run that is isolated
-    /// ([`isolated`](crate::isolated)) has arguments of its own; elsewhere a program is told those
-    /// of the host's process.
+    /// Sets the arguments for the programs of a machine, from their next start on. The first one
+    /// that a program sees is its own name, which is the machine's. Only an isolated run
+    /// ([`isolated`](crate::isolated)) has its own arguments; elsewhere a program sees those of the
+    /// host process.
     ///
     /// # Panics
     ///
-    /// If there is a zero in one of them.
+    /// If one of them contains a zero byte.
     #[track_caller]
     pub fn set_arguments(&mut self, machine: MachineId, arguments: &[&str]) {
         let has_zero = arguments.iter().find(|argument| argument.contains('\0'));
@@ -222,13 +222,13 @@ impl World {
         self.machines[machine].setup.arguments = arguments.collect();
     }
 
-    /// Copies a file or a directory of the host to a path of a machine, with all that is in it.
-    /// Programs can read it there, and not change it; nothing else of the host's files is on a
-    /// machine. The directories on the way are made.
+    /// Copies a host file or directory, with everything in it, to a path on a machine. Programs can
+    /// read it there but not change it; no other host files exist on a machine. Missing parent
+    /// directories are created.
     ///
     /// # Errors
     ///
-    /// If the host's cannot be read, or there is something at the path already.
+    /// If the host's file cannot be read, or if something exists at the path already.
     pub fn mount(
         &mut self,
         machine: MachineId,
@@ -238,26 +238,26 @@ impl World {
         self.machines[machine].mount(host.as_ref(), path.as_bytes())
     }
 
-    /// What is in a file of a machine, as its programs would read it now, whether it is on the disk
-    /// or not; none if there is no such file. Of SQLite's own files, [`World::inside`] tells with
-    /// SQLite.
+    /// The content of a file on a machine, as its programs would read it now, whether or not it is
+    /// on the platter; none if there is no such file. For SQLite's own files, use SQLite in
+    /// [`World::inside`].
     pub fn read_file(&mut self, machine: MachineId, path: &str) -> Option<Vec<u8>> {
         self.machines[machine].read_file(path.as_bytes())
     }
 
-    /// The files on a machine's disk and their sizes in bytes, in the order of their names.
-    /// [`World::read_file`] and [`World::inside`] read them.
+    /// The files on a machine's disk and their sizes in bytes, sorted by name. [`World::read_file`]
+    /// and [`World::inside`] read them.
     pub fn files(&self, machine: MachineId) -> Vec<(PathBuf, u64)> {
         self.machines[machine].files()
     }
 
-    /// The machine's IPv4 address, in 10.0.0.0/8. It follows from the machine's name, and not from
-    /// who else is there. The machine keeps it until a [`Intervention::Move`].
+    /// The machine's IPv4 address, in 10.0.0.0/8. It follows from the machine's name, and does not
+    /// depend on other machines. The machine keeps it until an [`Intervention::Move`].
     pub fn address(&self, machine: MachineId) -> Ipv4Addr {
         self.machines[machine].addresses.v4
     }
 
-    /// The machine's IPv6 address, in fd00::/64, which changes together with the other one.
+    /// The machine's IPv6 address, in fd00::/64, which changes together with the IPv4 address.
     pub fn address_v6(&self, machine: MachineId) -> Ipv6Addr {
         self.machines[machine].addresses.v6
     }
@@ -267,24 +267,25 @@ impl World {
         &self.machines[machine].name
     }
 
-    /// What connects all machines that have no link of their own.
+    /// The link between machines that have no link of their own.
     pub fn set_default_link(&mut self, link: Link) {
         self.machines.network.set_default(link);
     }
 
-    /// What connects two machines, both ways.
+    /// The link between two machines, both ways.
     pub fn set_link(&mut self, a: MachineId, b: MachineId, link: Link) {
         self.set_direction(a, b, link.clone());
         self.set_direction(b, a, link);
     }
 
-    /// What connects a machine with another, one way.
+    /// The link from one machine to another, one way.
     pub fn set_direction(&mut self, from: MachineId, to: MachineId, link: Link) {
         self.machines.network.set_direction(from, to, link);
     }
 
-    /// Plans a fault for a time since the world began; for now, if that has passed. It strikes
-    /// before anything else that happens at that time. What it strikes is told by [`World::hits`].
+    /// Plans a fault for a time since the world began; or for now, if that time has passed. It
+    /// strikes before anything else that happens at that time. [`World::hits`] reports what it
+    /// strikes.
     pub fn at(&mut self, when: Duration, fault: Intervention) -> FaultId {
         let id = self.machines.books.open();
         self.plan(when, id, fault);
@@ -296,8 +297,8 @@ impl World {
         self.faults.plan(when, Due::Intervention(id, fault));
     }
 
-    /// What a fault of this world has struck so far. One that lasts, like a [`Intervention::Cut`],
-    /// goes on striking until another one ends it; what that strikes counts for itself.
+    /// What a fault of this world has struck so far. One that lasts, like an [`Intervention::Cut`],
+    /// continues to strike until another one ends it; what that one strikes is counted separately.
     ///
     /// # Panics
     ///
@@ -306,7 +307,7 @@ impl World {
         self.machines.hits(fault)
     }
 
-    /// Lets time pass until `when`, everything at that very time included.
+    /// Lets time pass up to and including `when`.
     ///
     /// # Errors
     ///
@@ -334,7 +335,7 @@ impl World {
     }
 
     /// Runs `f` as if it were a program on the machine: with its disk, its clock, its entropy. A
-    /// machine without power gets it, but its program is not started.
+    /// machine without power is powered on, but its program is not started.
     pub fn inside<T>(&mut self, machine: MachineId, f: impl FnOnce() -> T) -> T {
         let now = self.machines.now();
         let kernel = self.machines[machine].kernel(now);
@@ -343,8 +344,8 @@ impl World {
         sys::on_machine(&kernel, f)
     }
 
-    /// When the machine's processes ended, in the order of time: they were killed, lost their
-    /// power, or their main task returned or panicked.
+    /// When the machine's processes ended, in order of time: because they were killed or lost
+    /// power, or because their main task returned or panicked.
     pub fn ends(&self, machine: MachineId) -> &[Duration] {
         self.machines[machine].ends()
     }
@@ -359,13 +360,13 @@ impl World {
         self.machines.digest.value()
     }
 
-    /// The hash of everything that has happened at one machine: what it sent, what arrived, its
-    /// turns, its operations. When two runs differ, the digests of the machines tell where.
+    /// The hash of everything that has happened on one machine: what it sent, what arrived, its
+    /// turns, its operations. If two runs differ, the digests of the machines show where.
     pub fn machine_digest(&self, machine: MachineId) -> u64 {
         self.machines.digest.of_machine(machine.0)
     }
 
-    /// What the network carried.
+    /// What the network has carried.
     pub fn counts(&self) -> Counts {
         self.machines.counts
     }
@@ -375,42 +376,42 @@ impl World {
         &self.machines.panics
     }
 
-    /// From now on, note which sources of entropy and time are used, by whom, and what reaches the
-    /// host. The run stays the same, and takes longer.
+    /// From now on, notes which sources of entropy and time are used, by which code, and what
+    /// reaches the host. The run stays the same, but takes longer.
     pub fn audit(&mut self) {
         sys::start_audit();
     }
 
-    /// What was used since [`World::audit`], in an order that depends on nothing else.
+    /// What has been used since [`World::audit`], in a well-defined order.
     pub fn sources(&self) -> Vec<Source> {
         sys::sources()
     }
 
-    /// From now on, keep in words what goes into the digest.
+    /// From now on, keeps what goes into the digest in words.
     pub fn record_trace(&mut self) {
         self.machines.digest.record_trace();
         sys::keep_words();
     }
 
-    /// What went into the digest since [`World::record_trace`].
+    /// What has gone into the digest since [`World::record_trace`].
     pub fn trace(&self) -> &[TraceEvent] {
         self.machines.digest.trace()
     }
 
-    /// From now on, keep every packet and what becomes of it. The run stays the same, and takes
+    /// From now on, keeps every packet and what becomes of it. The run stays the same, but takes
     /// more memory: up to 256 MiB, after which packets are only counted.
     pub fn keep_packets(&mut self) {
         self.machines.journal.open();
     }
 
-    /// The packets since [`World::keep_packets`], in the order of their sending, and how many are
-    /// missing for want of room.
+    /// The packets since [`World::keep_packets`], in the order of sending, and how many are missing
+    /// for lack of room.
     pub fn packets(&self) -> (&[Passage], u64) {
         self.machines.journal.passages()
     }
 
-    /// Lets one packet get through that a link would lose at random: the so-manieth that is sent,
-    /// from 1, as [`Passage::number`](crate::Passage::number) tells it. Until then the run is the
+    /// Saves one packet from being lost at random on a link: the one with this number among those
+    /// sent, from 1, as in [`Passage::number`](crate::Passage::number). Up to then the run is the
     /// same.
     pub fn spare_packet(&mut self, number: u64) {
         self.machines.spared = Some(number);

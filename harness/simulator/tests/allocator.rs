@@ -1,4 +1,4 @@
-//! A program may bring its own memory allocator, and that makes libc calls whenever it likes.
+//! A program may bring its own memory allocator, which makes libc calls whenever it likes.
 
 use mimalloc::MiMalloc;
 use squall_simulator::simulate;
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Regression: mimalloc reads the clock and draws entropy while it allocates, also for the kernel
+/// Regression: mimalloc reads the clock and draws entropy while it allocates, even for the kernel
 /// of the machine that would have to answer.
 #[test]
 fn an_allocator_may_make_system_calls_while_the_kernel_allocates() {

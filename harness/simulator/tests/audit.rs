@@ -1,4 +1,4 @@
-//! An audit tells what a program asked its system for, and what reached the host.
+//! An audit reports what a program requested from its system, and what reached the host.
 
 use squall_simulator::{Source, SourceKind, World, simulate};
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Runs a program alone, and tells what it used.
+/// Runs a program alone, and returns what it used.
 fn audited<F, Fut>(program: F) -> Vec<Source>
 where
     F: Fn() -> Fut + Send + 'static,
@@ -21,8 +21,8 @@ where
     })
 }
 
-/// The sources with this door that this file, in the crate of the simulator, used on the machine,
-/// or somebody on its behalf.
+/// The sources behind this door that were used on the machine by this file, in the crate of the
+/// simulator, or on its behalf.
 fn of_this_test<'a>(sources: &'a [Source], door: &str) -> Vec<&'a Source> {
     let is_it = |source: &&Source| {
         source.machine.as_deref() == Some("server")
@@ -37,7 +37,7 @@ fn entropy_is_told_with_its_bytes_and_who_asked() {
     let sources = audited(|| async {
         for _ in 0..3 {
             let mut bytes = [0_u8; 20];
-            // SAFETY: the buffer has so many bytes.
+            // SAFETY: the buffer has this many bytes.
             unsafe {
                 libc::getrandom(bytes.as_mut_ptr().cast(), 20, 0);
                 libc::syscall(libc::SYS_getrandom, bytes.as_mut_ptr(), 10_usize, 0);
@@ -72,7 +72,7 @@ fn the_keys_of_hash_maps_are_drawn_once_per_thread_by_std() {
 fn clocks_are_told_apart() {
     let sources = audited(|| async {
         let _ = (Instant::now(), Instant::now(), SystemTime::now());
-        // SAFETY: without a place for it, the time is returned only.
+        // SAFETY: without a place for it, the time is only returned.
         unsafe { libc::time(std::ptr::null_mut()) };
     });
     let clocks = of_this_test(&sources, "clock_gettime");
@@ -130,7 +130,7 @@ fn no_file_that_a_program_opens_is_the_hosts() {
 fn variables_and_system_calls_that_are_the_hosts_are_told() {
     let sources = audited(|| async {
         assert!(std::env::var("HOME").is_err());
-        // SAFETY: this call only asks.
+        // SAFETY: this call is only a query.
         unsafe { libc::syscall(libc::SYS_membarrier, 0, 0) };
     });
     let [variable] = of_this_test(&sources, "getenv")[..] else {
@@ -147,7 +147,7 @@ fn variables_and_system_calls_that_are_the_hosts_are_told() {
     assert_eq!((call.what.as_deref(), call.host), (Some(&*number), true));
 }
 
-/// What a run with hash maps, clocks and timers comes to.
+/// The digest of a run with hash maps, clocks and timers.
 fn digest(prepare: impl FnOnce(&mut World) + Send) -> u64 {
     simulate(7, |world| {
         prepare(world);

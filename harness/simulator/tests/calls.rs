@@ -1,5 +1,5 @@
 //! A process can be struck at any of its system calls, in the middle of a turn: what it did before
-//! has happened, and what it would have done afterwards has not.
+//! took effect, and nothing it would have done afterwards did.
 
 use rusqlite::Connection;
 use squall_simulator::{
@@ -16,13 +16,13 @@ use tokio::time::sleep;
 
 const BOTH: [Engine; 2] = [Engine::Native, Engine::Turmoil];
 
-/// Programs go to work after one of these, and are struck from a half of it on.
+/// Programs start working after one of these, and are struck from half of one on.
 const STEP: Duration = Duration::from_millis(20);
 
-/// More calls than it takes to store a row, and to tell somebody.
+/// More calls than it takes to store a row and tell a client.
 const CALLS: u64 = 60;
 
-/// More than it takes to store three.
+/// More than it takes to store three rows.
 const CALLS_FOR_THREE: u64 = 120;
 
 fn open() -> Connection {
@@ -36,7 +36,7 @@ fn insert(all: &Connection, number: u32) -> rusqlite::Result<usize> {
     all.execute("INSERT INTO n VALUES (?1)", [number])
 }
 
-/// The numbers that are stored, in a database that is whole.
+/// The numbers stored, in a database that is intact.
 fn numbers() -> Vec<u32> {
     let all = open();
     let integrity: String = all
@@ -48,7 +48,7 @@ fn numbers() -> Vec<u32> {
     numbers.collect::<Result<_, _>>().unwrap()
 }
 
-/// Strikes at this call after half a step, or at last after nine.
+/// Strikes at this call after half a step, or at the latest after nine.
 fn strike(
     world: &mut World,
     machine: MachineId,
@@ -64,7 +64,7 @@ fn strike(
     world.at(STEP / 2, fault)
 }
 
-/// What became of a row that a server stores, notes, and tells a client of, all in one turn.
+/// What became of a row that a server stores, notes, and reports to a client, all in one turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Outcome {
     hot_journal: bool,
@@ -143,7 +143,7 @@ fn a_process_dies_between_any_two_of_its_calls() {
                     "{engine} {what:?}: {outcomes:?}"
                 );
             };
-            // Between two syncs of the commit: the journal says how to go back, and SQLite does.
+            // Between two syncs of the commit: the journal says how to roll back, and SQLite does.
             some(|it| it.hot_journal && !it.stored);
             // Between the commit and what follows it in the same turn.
             some(|it| it.stored && !it.noted);
@@ -175,7 +175,7 @@ fn what_a_connection_was_told_before_the_strike_arrives_and_nothing_after_it() {
                     let (mut peer, _) = listener.accept().await.unwrap();
                     sleep(STEP).await;
                     for number in 0..10 {
-                        // A dead process has no sockets, and nobody hears it complain.
+                        // A dead process has no sockets, and nothing sees its panic.
                         peer.write_u8(number).await.unwrap();
                         if note("written") {
                             tell.send(number).unwrap();

@@ -1,4 +1,4 @@
-//! Clocks that are wrong: what a program sees of them, and when its timers expire.
+//! Wrong clocks: what a program sees of them, and when its timers expire.
 
 use squall_simulator::{ClockChange, Intervention, MachineId, World, now, simulate};
 use std::future::pending;
@@ -41,7 +41,7 @@ fn at(seconds: u64, change: ClockChange) -> impl FnOnce(&mut World, MachineId) {
     }
 }
 
-/// How far the three clocks have come after `program`: wall (in seconds, may be negative),
+/// How far the three clocks have advanced after `program`: wall (in seconds, may be negative),
 /// monotonic, world.
 async fn measure(program: impl Future<Output = ()>) -> (f64, Duration, Duration) {
     let (wall, monotonic, world) = (SystemTime::now(), Instant::now(), now());
@@ -126,7 +126,7 @@ fn a_clock_that_begins_to_drift_reschedules_a_timer_that_is_running() {
     assert_near(world, 15 * SECOND);
 }
 
-/// No rounding between the clocks makes a timer fire before its time and look again and again.
+/// Rounding between the clocks never makes a timer fire early and check again and again.
 #[test]
 fn a_timer_of_a_drifting_clock_needs_no_more_turns_than_that_of_a_right_one() {
     let turns = |ppm| {
@@ -184,15 +184,15 @@ fn retransmission(ppm: i32) -> Duration {
 
 #[test]
 fn tcp_retransmits_by_the_clock_of_its_machine() {
-    // Sent at 1 s, and again after 200 ms and a round trip (of 2 ms in the world), then after twice
-    // as long each time. The seventh time it gets through. All but the round trips is by its own
-    // clock.
+    // Sent at 1 s, and again after 200 ms and a round trip (of 2 ms in the world), then at
+    // intervals that double each time. The seventh time it gets through. Everything but the round
+    // trips is by its own clock.
     let (own, round_trips) = (SECOND + 64 * SECOND / 5, 65 * SECOND / 500);
     assert_near(retransmission(0), own + round_trips);
     assert_near(retransmission(250_000), own * 4 / 5 + round_trips);
 }
 
-/// A machine that counts the seconds of its own clock; a suspension from 5 s to 9 s. Returns when
+/// A machine counts the seconds of its own clock, and is suspended from 5 s to 9 s. Returns when
 /// the program woke up, on its own clock and in the world.
 fn suspended(clocks_jump: bool) -> Vec<(u64, u64)> {
     simulate(1, |world| {
@@ -273,7 +273,7 @@ fn what_arrives_at_a_suspended_machine_waits_at_its_network_card() {
             machine: server,
             clocks_jump: true,
         };
-        // Before the client sends its SYN again.
+        // Before the client resends its SYN.
         world.at(2 * SECOND + SECOND / 2, wake);
         world
             .run_until(2 * SECOND + SECOND / 2 + SECOND / 100)

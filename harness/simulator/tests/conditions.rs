@@ -13,16 +13,16 @@ use tokio::task::spawn_blocking;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A number that a C library guards with its lock, and tells of with its condition variable.
+/// A number guarded by a C library's lock, whose changes are signalled by its condition variable.
 struct Guarded {
     lock: UnsafeCell<pthread_mutex_t>,
     changed: UnsafeCell<pthread_cond_t>,
     number: Cell<u32>,
 }
 
-// SAFETY: the number is looked at with the lock only.
+// SAFETY: the number is accessed only under the lock.
 unsafe impl Send for Guarded {}
-// SAFETY: as before.
+// SAFETY: as above.
 unsafe impl Sync for Guarded {}
 
 impl Guarded {
@@ -34,10 +34,10 @@ impl Guarded {
         })
     }
 
-    /// One whose time limits are told by this clock.
+    /// One with time limits on this clock.
     fn by_clock(clock: libc::clockid_t) -> Arc<Self> {
         let guarded = Self::new();
-        // SAFETY: nobody has used the condition variable yet.
+        // SAFETY: the condition variable has not been used yet.
         unsafe {
             let mut attributes = std::mem::zeroed();
             libc::pthread_condattr_init(&raw mut attributes);
@@ -57,7 +57,7 @@ impl Guarded {
         }
     }
 
-    /// Waits until the number is not zero, takes one off, and says when that was.
+    /// Waits until the number is not zero, decrements it, and returns when that was.
     fn take(&self) -> Duration {
         self.locked(|| {
             while self.number.get() == 0 {
@@ -79,13 +79,13 @@ impl Guarded {
     }
 
     fn broadcast(&self) {
-        // SAFETY: as before.
+        // SAFETY: as above.
         unsafe { libc::pthread_cond_broadcast(self.changed.get()) };
     }
 
-    /// Waits, until a clock shows so much more, for somebody to signal.
+    /// Waits for a signal until a clock has advanced this much.
     fn wait_for(&self, clock: libc::clockid_t, time: Duration) -> c_int {
-        // SAFETY: all is this value's or this function's.
+        // SAFETY: everything is this value's or this function's.
         self.locked(|| unsafe {
             let mut until: timespec = std::mem::zeroed();
             libc::clock_gettime(clock, &raw mut until);
@@ -96,7 +96,7 @@ impl Guarded {
     }
 }
 
-/// Lets a program run alone for a minute. What it tells is the result.
+/// Lets a program run alone for a minute, and returns what it reports.
 fn told_by<T, F, Fut>(program: F) -> Vec<T>
 where
     T: Send + 'static,
@@ -207,14 +207,14 @@ fn a_signal_ends_a_wait_before_its_time_limit() {
 /// A semaphore of a C library.
 struct Semaphore(UnsafeCell<libc::sem_t>);
 
-// SAFETY: all calls on it are made for several threads.
+// SAFETY: all calls on it are thread-safe.
 unsafe impl Send for Semaphore {}
-// SAFETY: as before.
+// SAFETY: as above.
 unsafe impl Sync for Semaphore {}
 
 impl Semaphore {
     fn new(count: u32) -> Arc<Self> {
-        // SAFETY: all zeroes is a value, which nobody has used yet.
+        // SAFETY: all zeroes is a valid value, and it has not been used yet.
         unsafe {
             let semaphore = Arc::new(Self(std::mem::zeroed()));
             libc::sem_init(semaphore.0.get(), 0, count);
@@ -223,13 +223,13 @@ impl Semaphore {
     }
 
     fn wait(&self) -> Duration {
-        // SAFETY: it has been made.
+        // SAFETY: it has been initialised.
         assert_eq!(unsafe { libc::sem_wait(self.0.get()) }, 0);
         now()
     }
 
     fn post(&self) {
-        // SAFETY: as before.
+        // SAFETY: as above.
         assert_eq!(unsafe { libc::sem_post(self.0.get()) }, 0);
     }
 }
@@ -258,7 +258,7 @@ fn a_wait_for_a_semaphore_with_a_time_limit_takes_virtual_time() {
     let told = told_by(|tell| async move {
         let wait = move || {
             let semaphore = Semaphore::new(0);
-            // SAFETY: the semaphore has been made, and the time is this function's.
+            // SAFETY: the semaphore has been initialised, and the time is this function's.
             let result = unsafe {
                 let mut until: timespec = std::mem::zeroed();
                 libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut until);
@@ -273,12 +273,12 @@ fn a_wait_for_a_semaphore_with_a_time_limit_takes_virtual_time() {
     assert_eq!(told, [(-1, Some(libc::ETIMEDOUT), 2 * SECOND)]);
 }
 
-/// A lock for readers and writers of a C library.
+/// A read-write lock of a C library.
 struct Shared(UnsafeCell<pthread_rwlock_t>);
 
-// SAFETY: all calls on it are made for several threads.
+// SAFETY: all calls on it are thread-safe.
 unsafe impl Send for Shared {}
-// SAFETY: as before.
+// SAFETY: as above.
 unsafe impl Sync for Shared {}
 
 unsafe extern "C" {
@@ -286,7 +286,7 @@ unsafe extern "C" {
     fn pthread_rwlock_timedwrlock(lock: *mut pthread_rwlock_t, until: *const timespec) -> c_int;
 }
 
-/// A function of libc that takes one.
+/// A function of libc that acquires one.
 type Take = unsafe extern "C" fn(*mut pthread_rwlock_t) -> c_int;
 
 impl Shared {
@@ -294,7 +294,7 @@ impl Shared {
         Arc::new(Self(UnsafeCell::new(libc::PTHREAD_RWLOCK_INITIALIZER)))
     }
 
-    /// Holds it for a second; says when that began.
+    /// Holds it for a second; returns when that began.
     fn hold(&self, take: Take) -> Duration {
         // SAFETY: the lock is this value's.
         unsafe {
@@ -347,15 +347,15 @@ fn a_wait_for_a_lock_with_a_time_limit_takes_virtual_time() {
 /// A barrier of a C library.
 struct Barrier(UnsafeCell<pthread_barrier_t>);
 
-// SAFETY: all calls on it are made for several threads.
+// SAFETY: all calls on it are thread-safe.
 unsafe impl Send for Barrier {}
-// SAFETY: as before.
+// SAFETY: as above.
 unsafe impl Sync for Barrier {}
 
 #[test]
 fn threads_meet_at_a_barrier_again_and_again() {
     let told = told_by(|tell| async move {
-        // SAFETY: all zeroes is a value, which nobody has used yet.
+        // SAFETY: all zeroes is a valid value, and it has not been used yet.
         let barrier = unsafe {
             let barrier = Arc::new(Barrier(std::mem::zeroed()));
             libc::pthread_barrier_init(barrier.0.get(), std::ptr::null(), 3);
@@ -365,7 +365,7 @@ fn threads_meet_at_a_barrier_again_and_again() {
             let barrier = Arc::clone(&barrier);
             let meet = move || {
                 thread::sleep(seconds * SECOND);
-                // SAFETY: it has been made.
+                // SAFETY: it has been initialised.
                 (
                     unsafe { libc::pthread_barrier_wait(barrier.0.get()) },
                     now(),

@@ -1,5 +1,5 @@
 //! Work that takes time: when packets leave, when the next turn begins, what the program can
-//! measure of it, and that the kernel goes on meanwhile.
+//! measure of it, and that the kernel keeps working.
 
 use squall_simulator::{DiskChange, DiskLatency, Intervention, WorkCost, World, now, simulate};
 use std::future::pending;
@@ -12,7 +12,7 @@ use tokio::time::sleep;
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server that answers every byte, and a client that sends ten, one after the other. Returns how
+/// A server that answers every byte, and a client that sends ten, one after another. Returns how
 /// long each answer took.
 fn echoes(prepare: impl FnOnce(&mut World, squall_simulator::MachineId) + Send) -> Vec<Duration> {
     simulate(1, |world| {
@@ -127,7 +127,7 @@ fn a_program_can_measure_its_own_work() {
     assert!(measured >= 5 * MS, "{measured:?}");
 }
 
-/// Requests that come faster than they are answered wait for their turn.
+/// Requests that come faster than they are answered have to wait.
 #[test]
 fn an_overloaded_server_falls_behind() {
     let took = simulate(1, |world| {
@@ -170,7 +170,7 @@ fn an_overloaded_server_falls_behind() {
     assert!(took >= 300 * MS, "{took:?}");
 }
 
-/// The kernel of a busy machine acknowledges what arrives: nobody sends it again.
+/// The kernel of a busy machine acknowledges what arrives, so it is not resent.
 #[test]
 fn a_busy_machine_causes_no_retransmissions() {
     let packets = |turn| {
@@ -230,7 +230,7 @@ fn a_slow_disk_blocks_the_process_for_its_time() {
         world.run_until(60 * SECOND).unwrap();
         told.try_recv().unwrap()
     });
-    // The journal is synced twice (its content, then its header) or once, and the database.
+    // The journal is synced twice (content, then header) or once, and then the database.
     assert!((200 * MS..=400 * MS).contains(&inserted), "{inserted:?}");
     assert!(woke >= SECOND + inserted, "{woke:?}");
 }
@@ -264,7 +264,7 @@ fn a_slow_run_repeats_itself() {
     assert_eq!(digest(), digest());
 }
 
-/// A debug build of std asks whether a descriptor is open before it closes it, a release build does
+/// A debug build of std checks whether a descriptor is open before closing it; a release build does
 /// not.
 #[test]
 fn closing_costs_one_call_in_every_build() {

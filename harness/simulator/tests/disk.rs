@@ -1,5 +1,5 @@
 //! SQLite on the disk of a simulated machine: what survives which end of a process, and that
-//! nothing of it is shared with other machines, with the real files, or with other simulations.
+//! nothing is shared with other machines, with real files, or with other simulations.
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use squall_simulator::{Intervention, World, simulate};
@@ -13,7 +13,7 @@ enum End {
     PowerLoss,
 }
 
-/// Runs `first` as the program of a machine, which keeps what that returns until its process ends;
+/// Runs `first` as the program of a machine, which keeps the returned value until its process ends;
 /// then `second` on the same machine.
 fn two_lives<K: Send + 'static, R: Send>(
     first: impl Fn() -> K + Copy + Send + Sync + 'static,
@@ -44,7 +44,7 @@ fn on_machine<R: Send>(seed: u64, program: impl FnOnce() -> R + Send) -> R {
     })
 }
 
-/// The ways of a database to be safe: pragmas to begin with, the first of them the journal's.
+/// How a database can be made safe: initial pragmas, the first of which is the journal's.
 const WAL: &str = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;";
 const ROLLBACK: &str = "PRAGMA journal_mode=DELETE;";
 
@@ -128,7 +128,7 @@ fn a_transaction_that_was_cut_short_is_rolled_back_at_the_next_start() {
     for journal in [WAL, ROLLBACK] {
         for end in [End::Kill, End::PowerLoss] {
             let first = move || {
-                // With a cache of one page, SQLite writes into the files long before the commit.
+                // With a cache of one page, SQLite writes to the files long before the commit.
                 let connection = chat(&format!("{journal} PRAGMA cache_size=1;"));
                 say(&connection, "before").unwrap();
                 connection.execute_batch("BEGIN").unwrap();
@@ -150,7 +150,7 @@ fn a_destructor_of_a_dead_process_does_not_touch_the_disk() {
         say(&connection, "in the log").unwrap();
         connection
     };
-    // Closing a database in order empties its log, and a kill is no order.
+    // Closing a database normally empties its log, but a kill does not.
     let frames: i64 = two_lives(first, End::Kill, || {
         let connection = chat(WAL);
         connection

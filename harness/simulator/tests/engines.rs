@@ -27,8 +27,8 @@ async fn echo() {
     }
 }
 
-/// A client that sends a number every 100 ms over one connection, tells each that comes back, and
-/// tells how the connection ended.
+/// A client that sends a number every 100 ms over one connection, reports each that comes back, and
+/// reports how the connection ended.
 async fn count(address: std::net::Ipv4Addr, tell: Sender<String>) {
     let mut peer = TcpStream::connect((address, 7)).await.unwrap();
     for number in 0_u8.. {
@@ -41,7 +41,7 @@ async fn count(address: std::net::Ipv4Addr, tell: Sender<String>) {
     }
 }
 
-/// What the counting client was told within a minute, on an engine, with these hardships.
+/// What the counting client reports within a minute, on this engine, with these faults.
 fn told(
     engine: Engine,
     seed: u64,
@@ -72,7 +72,7 @@ fn fixed(milliseconds: u64) -> Link {
 fn a_round_trip_takes_twice_the_latency() {
     for engine in BOTH {
         let (numbers, _) = told(engine, 1, fixed(25), |_, _, _| ());
-        // The handshake takes 50 ms, then each number 50 ms and the wait of 100 ms.
+        // The handshake takes 50 ms, then each number 50 ms plus the wait of 100 ms.
         assert!(
             (125..=133).contains(&numbers.len()),
             "{engine}: {}",

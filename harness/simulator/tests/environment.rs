@@ -1,4 +1,4 @@
-//! What a program is given when it starts: variables and arguments, those of its machine and not
+//! What a program receives when it starts: variables and arguments, those of its machine and not
 //! those of the host.
 
 use squall_simulator::{Intervention, ProcessLimits, TraceEvent, World, isolated, note, simulate};
@@ -21,7 +21,7 @@ fn see(what: impl std::fmt::Debug) {
 }
 
 fn set_var(name: &str, value: &str) {
-    // SAFETY: the other threads of a machine's process are not there or wait.
+    // SAFETY: the other threads of a machine's process do not exist or are waiting.
     unsafe { env::set_var(name, value) };
 }
 

@@ -1,6 +1,5 @@
-//! SQLite on a disk that fails: full, with errors, with syncs that lie, with writes that a power
-//! loss tears. What was committed safely stays, and what SQLite says is what an application would
-//! hear.
+//! SQLite on a disk that fails: full, with errors, with lying syncs, with writes torn by a power
+//! loss. What was safely committed stays, and SQLite reports what an application would see.
 
 use rusqlite::{Connection, ErrorCode};
 use squall_simulator::{
@@ -37,8 +36,8 @@ fn numbers(connection: &Connection) -> rusqlite::Result<Vec<u32>> {
     all.query_map([], |row| row.get(0))?.collect()
 }
 
-/// A machine that stores a number every 100 ms with `pragmas`, and tells how each attempt ended.
-/// `strike` plans the faults. Returns what it told, and what is on the disk after 10 s.
+/// A machine that stores a number every 100 ms with `pragmas`, and reports how each attempt ended.
+/// `strike` plans the faults. Returns the reports, and what is on the disk after 10 s.
 fn store(
     seed: u64,
     pragmas: &'static str,
@@ -108,7 +107,7 @@ fn what_was_not_synced_survives_in_part() {
             world.files(machine)
         })
     };
-    // The same seed tears in the same way, another one in another.
+    // The same seed tears in the same way, another seed in another.
     assert_eq!(all(1), all(1));
     assert!((2..20).any(|seed| all(seed) != all(1)));
 }
@@ -190,8 +189,8 @@ fn a_read_error_is_told_to_who_reads() {
     assert_eq!(code, Some(ErrorCode::SystemIoFailure));
 }
 
-/// Every 100 ms until 6 s: whether everything could be read through a connection that is always
-/// open, and how long that took. Between 2 s and 4 s the disk has this trouble.
+/// Every 100 ms until 6 s: whether everything could be read through a connection that stays open,
+/// and how long that took. Between 2 s and 4 s the disk has this trouble.
 fn read_on(trouble: DiskChange, end: DiskChange) -> (Vec<(bool, Duration)>, Hits) {
     simulate(1, |world| {
         let (tell, told) = channel();

@@ -1,4 +1,4 @@
-//! A machine's file system, as programs meet it: its own, in memory, with what a disk does to it.
+//! A machine's file system as programs see it: private, in memory, with the behaviour of a disk.
 
 use squall_simulator::{
     DiskChange, DiskErrors, DiskLatency, Intervention, MachineId, TraceEvent, World, note, simulate,
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What the programs of a run have told, each with its second.
+/// What the programs of a run have reported, each with its second.
 fn told(world: &World) -> Vec<String> {
     let told = |event: &TraceEvent| {
         let what = event.what.strip_prefix("tells ")?;
@@ -95,7 +95,7 @@ fn tokio_writes_logs_which_can_be_looked_at_afterwards() {
     });
 }
 
-/// What is left of what a program did.
+/// What remains of what a program did.
 fn left(program: fn(), fault: impl FnOnce(MachineId) -> Intervention + Send) -> Vec<String> {
     run(program, |world, machine| {
         world.run_until(SECOND).unwrap();
@@ -131,7 +131,7 @@ fn a_kill_loses_nothing_and_a_power_loss_all_that_was_not_synced() {
                 file.sync_data().unwrap();
             }
             if named {
-                // The directory's own name is there with what is in it.
+                // The directory's own name is synced along with its contents.
                 sync_directory("/data");
             }
             if name.ends_with("half") {
@@ -151,14 +151,14 @@ fn a_kill_loses_nothing_and_a_power_loss_all_that_was_not_synced() {
             "/data/unnamed: content without a name"
         ]
     );
-    // With `both` the name of `neither` was synced, and not its content.
+    // With `both`, the name of `neither` was synced, but not its content.
     assert_eq!(
         left(program, Intervention::PowerLoss),
         ["/data/both: one ", "/data/half: one ", "/data/neither: "]
     );
 }
 
-/// Writes a file as one does that must never be half there.
+/// Writes a file that must never be seen half-written.
 fn replace(content: &str, syncs_file: bool, syncs_directory: bool) {
     let mut file = File::create("/srv/new").unwrap();
     file.write_all(content.as_bytes()).unwrap();
@@ -188,7 +188,7 @@ fn what_is_renamed_is_there_as_a_whole_or_as_it_was() {
         }),
         ["/srv/it: one"]
     );
-    // The classic: a name without its content.
+    // The classic: a name without content.
     assert_eq!(
         after(|| {
             replace("one", true, true);
@@ -208,9 +208,8 @@ fn what_was_deleted_without_a_sync_is_back_after_a_power_loss() {
     assert_eq!(left(program, Intervention::PowerLoss), ["/srv/it: one"]);
 }
 
-/// Every state that a torn power loss leaves of two changes of names that have nothing to do with
-/// one another, and of a third that has to do with the first, is one that can be: in the manner of
-/// ALICE.
+/// A torn power loss after two unrelated changes of names, and a third that is related to the
+/// first, leaves only permissible states, and each of them: in the manner of ALICE.
 #[test]
 fn torn_power_losses_leave_each_state_that_can_be_and_no_other() {
     fn program() {
@@ -402,7 +401,7 @@ fn files_of_the_host_are_there_where_a_test_mounts_them_and_can_only_be_read() {
 #[test]
 fn programs_of_c_find_their_files_too() {
     fn program() {
-        // SAFETY: the strings and places are of this function, and long enough.
+        // SAFETY: the strings and places are this function's, and long enough.
         unsafe {
             let file = libc::fopen(c"/srv/of-c".as_ptr(), c"w+".as_ptr());
             libc::fputs(c"one\ntwo\n".as_ptr(), file);
@@ -469,16 +468,16 @@ fn the_files_of_a_dead_process_change_no_more() {
     });
 }
 
-/// Maps a file, all of it.
+/// Maps a whole file.
 ///
 /// # Safety
 ///
-/// It must not be cut as long as the result is used.
+/// The file must not be truncated as long as the result is used.
 unsafe fn map<'a>(file: &File, flags: libc::c_int) -> &'a mut [u8] {
     use std::os::fd::AsRawFd;
     let length = file.metadata().unwrap().len() as usize;
     let both = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: the caller's; a new place, of the system's choice.
+    // SAFETY: guaranteed by the caller; this is a new mapping, placed by the system.
     unsafe {
         let place = std::ptr::null_mut();
         let place = libc::mmap(place, length, both, flags, file.as_raw_fd(), 0);
@@ -492,7 +491,7 @@ unsafe fn map<'a>(file: &File, flags: libc::c_int) -> &'a mut [u8] {
     }
 }
 
-/// What a program sees of files in memory.
+/// What a program sees of mapped files.
 fn see_maps(path: &std::path::Path) -> Vec<String> {
     use std::os::unix::fs::FileExt;
     let _ = fs::remove_file(path);
@@ -503,7 +502,7 @@ fn see_maps(path: &std::path::Path) -> Vec<String> {
         .clone();
     let file = options.open(path).unwrap();
     file.write_all_at(&[b'-'; 5000], 0).unwrap();
-    // SAFETY: the file is not cut before the maps are gone.
+    // SAFETY: the file is not truncated while the maps exist.
     let (private, one, other) = unsafe {
         let shared = libc::MAP_SHARED;
         (
@@ -577,7 +576,7 @@ fn what_is_in_memory_survives_a_kill_and_if_it_was_synced_a_power_loss() {
         file.set_len(3).unwrap();
         file.sync_all().unwrap();
         sync_directory("/srv");
-        // SAFETY: the file is never cut.
+        // SAFETY: the file is never truncated.
         let map = unsafe { map(&file, libc::MAP_SHARED) };
         map.copy_from_slice(b"one");
         // SAFETY: these are the bytes of the map.
@@ -647,7 +646,7 @@ fn an_ordinary_sqlite_with_wal_runs_on_the_file_system() {
     assert!(!std::path::Path::new("/srv/db").exists());
 }
 
-/// Its end overflowed, and so many zeros were asked for as the map was to be long.
+/// Regression: its end overflowed, and as many zeros were requested as the map was to be long.
 #[test]
 fn a_map_that_is_longer_than_all_memory_is_refused_or_holds_what_the_file_has() {
     fn maps() {
@@ -656,7 +655,7 @@ fn a_map_that_is_longer_than_all_memory_is_refused_or_holds_what_the_file_has() 
         let file = File::open("/short").unwrap();
         let map = |length: usize, flags| {
             let place = std::ptr::null_mut();
-            // SAFETY: a new place, which nothing else looks at.
+            // SAFETY: this is a new mapping, which nothing else accesses.
             unsafe { libc::mmap(place, length, libc::PROT_READ, flags, file.as_raw_fd(), 0) }
         };
         for flags in [libc::MAP_SHARED, libc::MAP_PRIVATE] {

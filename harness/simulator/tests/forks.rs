@@ -1,4 +1,4 @@
-//! A world that goes on more than once.
+//! A world with several continuations.
 
 use squall_simulator::{
     Crash, Intervention, Link, Loss, MachineId, ProcessLimits, World, isolated, simulate,
@@ -11,7 +11,7 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A machine counts what another one sends it, one datagram a second, of which half are lost.
+/// A machine counts what another one sends it: one datagram per second, half of which are lost.
 fn counting(world: &mut World) -> MachineId {
     let counter = world.machine("counter", async || {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 7)).await.unwrap();
@@ -136,8 +136,8 @@ fn what_ends_a_copy_ends_neither_the_world_nor_the_other_copies() {
     insta::assert_snapshot!(String::from_utf8(told).unwrap(), @"[7], 101 true, it was ended by signal 6, [8]");
 }
 
-/// A server with threads, which are there when the world is copied, end with the process, and are
-/// there anew.
+/// A server with threads, which exist when the world is copied, end with the process, and are then
+/// started again.
 fn with_threads(_: &[u8]) -> Vec<u8> {
     simulate(1, |world| {
         let server = world.machine("server", || {
@@ -184,7 +184,7 @@ fn a_copy_has_the_threads_of_its_machines_and_they_end_and_begin_there() {
     assert_eq!(told, Ok(vec![1]));
 }
 
-/// A program that has a file in memory, which it shares with the file.
+/// A program that maps a file and shares the memory with it.
 async fn maps_a_file() {
     let file = std::fs::File::options();
     let file = file
@@ -195,7 +195,7 @@ async fn maps_a_file() {
         .open("/mapped")
         .unwrap();
     file.set_len(4096).unwrap();
-    // SAFETY: the file is a page long, and nobody else maps it.
+    // SAFETY: the file is one page long, and nothing else maps it.
     let memory = unsafe { memmap(&file) };
     for second in 1.. {
         tokio::time::sleep(seconds(1)).await;
@@ -203,15 +203,15 @@ async fn maps_a_file() {
     }
 }
 
-/// A page of a file.
+/// Maps a page of a file.
 ///
 /// # Safety
 ///
-/// The file has that page, and nobody else reads or writes it in memory.
+/// The file must have that page, and nothing else may access it in memory.
 unsafe fn memmap(file: &std::fs::File) -> &'static mut [u8] {
     use std::os::fd::AsRawFd;
-    // SAFETY: the descriptor is an open file's, the kernel chooses the place, and what it maps is a
-    // page long and stays mapped.
+    // SAFETY: the descriptor is that of an open file, the kernel chooses the place, and the mapping
+    // is one page long and stays.
     unsafe {
         let both = libc::PROT_READ | libc::PROT_WRITE;
         let page = libc::mmap(

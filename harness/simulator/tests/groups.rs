@@ -1,5 +1,5 @@
-//! A fault between two groups of machines concerns each machine of the one with each of the other,
-//! in the directions that it names, and nobody else; and it ends for each of them.
+//! A fault between two groups of machines affects each machine of one group with each of the other,
+//! in the directions that it names, and no others; and it ends for each of them.
 
 use squall_simulator::{Engine, Intervention, Link, Loss, MachineId, Places, World, simulate_on};
 use std::collections::BTreeSet;
@@ -15,11 +15,11 @@ const MS: Duration = Duration::from_millis(1);
 /// How many machines there are: two groups of two.
 const MACHINES: usize = 4;
 
-/// Who hears whom: (who speaks, who hears).
+/// Who hears whom: (speaker, listener).
 type Heard = BTreeSet<(usize, usize)>;
 
-/// Everybody tells everybody else its number every 10 ms. Returns who heard whom in the 100 ms
-/// after each of these times; `strike` plans the faults.
+/// Every machine sends its number to every other one every 10 ms. Returns who heard whom in the 100
+/// ms after each of these times; `strike` plans the faults.
 fn heard(
     engine: Engine,
     strike: impl FnOnce(&mut World, &[MachineId]) + Send,
@@ -40,7 +40,7 @@ fn heard(
                         loop {
                             for other in (0..MACHINES).filter(|&other| other != own) {
                                 let address = (addresses[other], 7);
-                                // A peer that is gone may have been told of by ICMP.
+                                // ICMP may have reported that a peer is gone.
                                 let _ = socket.send_to(&[own as u8], address).await;
                             }
                             sleep(10 * MS).await;
@@ -69,7 +69,7 @@ fn heard(
     })
 }
 
-/// All who can hear one another, but for what `cut` says.
+/// All pairs, except those for which `cut` is true.
 fn all_but(cut: impl Fn(usize, usize) -> bool) -> Heard {
     (0..MACHINES)
         .flat_map(|from| (0..MACHINES).map(move |to| (from, to)))
@@ -86,8 +86,8 @@ fn is_forth(from: usize, to: usize) -> bool {
     from < 2 && to >= 2
 }
 
-/// The fault lasts from 200 ms to 500 ms. What holds before, meanwhile (once nothing of before is
-/// under way), and afterwards.
+/// The fault lasts from 200 ms to 500 ms. Returns what holds before, during (once earlier packets
+/// are no longer in flight), and after it.
 fn before_meanwhile_after(
     engine: Engine,
     begin: impl Fn(Vec<MachineId>, Vec<MachineId>) -> Intervention + Send,

@@ -1,5 +1,5 @@
 //! What faults have struck: each is charged with what it did, from its beginning to its end, and
-//! one that did nothing with nothing.
+//! one that did nothing is charged with nothing.
 
 use rusqlite::Connection;
 use squall_simulator::{
@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
 
-/// A server that stores a row and looks at the wall clock for each byte that it hears, and answers
+/// A server that stores a row and reads the wall clock for each byte that it receives, and answers
 /// it.
 async fn serve() {
     let listener = TcpListener::bind("0.0.0.0:7").await.unwrap();
@@ -33,7 +33,7 @@ async fn serve() {
     }
 }
 
-/// Opens the database anew, so that it is read from the disk.
+/// Reopens the database, so that it is read from the disk.
 fn store() {
     if let Ok(all) = Connection::open("all.db") {
         let _ = all.execute_batch("CREATE TABLE IF NOT EXISTS n (n); INSERT INTO n VALUES (1)");
@@ -54,7 +54,7 @@ async fn speak(server: Ipv4Addr) {
     }
 }
 
-/// Server and client, and somebody who is silent.
+/// Server and client, and a silent machine.
 fn machines(world: &mut World) -> [MachineId; 3] {
     let server = world.machine("server", serve);
     let address = world.address(server);
@@ -63,8 +63,8 @@ fn machines(world: &mut World) -> [MachineId; 3] {
     [server, client, silent]
 }
 
-/// What a fault at 2 s has struck at 6 s. At 4 s comes what ends it; if there is such a thing, it
-/// strikes nothing more.
+/// What a fault at 2 s has struck by 6 s. What ends it, if anything, comes at 4 s; then it strikes
+/// nothing more.
 fn struck(
     engine: Engine,
     fault: impl FnOnce([MachineId; 3]) -> Intervention + Send,
@@ -80,7 +80,7 @@ fn struck(
         });
         world.run_until(2 * SECOND - MS).unwrap();
         assert!(world.hits(id).is_empty(), "{:?}", world.hits(id));
-        // What is under way at the end arrives.
+        // What is in flight at the end arrives.
         world.run_until(4 * SECOND + 500 * MS).unwrap();
         let at_end = world.hits(id);
         world.run_until(6 * SECOND).unwrap();
@@ -97,7 +97,7 @@ fn both<T>(a: T, b: T) -> (Vec<T>, Vec<T>) {
     (vec![a], vec![b])
 }
 
-/// A link of one way with this change.
+/// A one-way link with this change.
 fn link(change: impl FnOnce(&mut Link)) -> Box<Link> {
     let mut link = Box::<Link>::default();
     change(&mut link);
@@ -215,7 +215,7 @@ fn swallowed_closes_forged_syns_and_refused_ports_are_counted() {
         },
         no_end,
     );
-    // Nobody closes anything.
+    // No connection is closed.
     assert_eq!(hits, []);
     let hits = simulate(1, |world| {
         let [server, client, _] = machines(world);
@@ -258,7 +258,7 @@ fn swallowed_closes_forged_syns_and_refused_ports_are_counted() {
         world.at(2 * SECOND, Intervention::Boot(client));
         world.run_until(3 * SECOND).unwrap();
         let before = world.hits(taken);
-        // The count outlasts the kernel that counted.
+        // The count outlives the kernel that counted.
         world.at(3 * SECOND, Intervention::PowerLoss(client));
         world.run_until(4 * SECOND).unwrap();
         assert_eq!(world.hits(taken), before);
@@ -292,7 +292,7 @@ fn faults_of_a_machine_are_charged_with_what_they_stopped() {
         no_end,
     );
     assert_eq!(hits, [Struck::ClockRead]);
-    // Its program never asks what time it is.
+    // Its program never reads a clock.
     let hits = struck(
         Engine::Native,
         |[_, _, silent]| Intervention::Clock(silent, step),
@@ -396,7 +396,7 @@ fn what_is_under_way_when_a_partition_begins_is_its_first_hit() {
             };
             world.set_link(client, server, link);
             let (from, to) = (vec![client], vec![server]);
-            // The first SYN is under way, the next one follows later.
+            // The first SYN is in flight, the next one follows later.
             let id = world.at(500 * MS, Intervention::Cut { from, to });
             world.run_until(900 * MS).unwrap();
             let (from, to) = (vec![client], vec![server]);

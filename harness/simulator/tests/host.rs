@@ -1,5 +1,5 @@
-//! Nothing of the host shows on a machine: what a program asks about itself and its computer is
-//! answered by the machine, and what it would do to the real process stops the run.
+//! Nothing of the host is visible on a machine: what a program asks about itself and its computer
+//! is answered by the machine, and what it would do to the real process stops the run.
 
 #![allow(
     clippy::undocumented_unsafe_blocks,
@@ -57,7 +57,7 @@ fn refusal(program: fn()) -> String {
 #[test]
 fn a_program_is_the_first_process_of_its_machine_and_an_ordinary_user() {
     let numbers = || {
-        // SAFETY: these calls take nothing.
+        // SAFETY: these calls have no arguments.
         unsafe {
             let thread = libc::syscall(libc::SYS_gettid);
             let user = [
@@ -76,7 +76,7 @@ fn a_program_is_the_first_process_of_its_machine_and_an_ordinary_user() {
 #[test]
 fn threads_are_numbered_by_their_machine() {
     let of_threads = found(|| {
-        // SAFETY: this call takes nothing.
+        // SAFETY: this call has no arguments.
         [(); 3].map(|()| thread::spawn(|| unsafe { libc::gettid() }).join().unwrap())
     });
     assert_eq!(of_threads, [2, 3, 4]);
@@ -129,7 +129,7 @@ fn a_program_that_exits_ends_the_real_process_with_the_remedy() {
 #[test]
 fn processors_memory_and_limits_are_the_machines() {
     let resources = found(|| {
-        // SAFETY: the place is this function's, and all zeroes is a value of it.
+        // SAFETY: the place is this function's, and all zeroes is a valid value for it.
         unsafe {
             let mut info: libc::sysinfo = std::mem::zeroed();
             libc::sysinfo(&raw mut info);
@@ -153,7 +153,7 @@ fn processors_memory_and_limits_are_the_machines() {
 fn processor_time_is_the_machines() {
     let times = found(|| {
         thread::sleep(Duration::from_millis(250));
-        // SAFETY: the place is this function's, and all zeroes is a value of it.
+        // SAFETY: the place is this function's, and all zeroes is a valid value for it.
         unsafe {
             let mut usage: libc::rusage = std::mem::zeroed();
             libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
@@ -172,7 +172,7 @@ fn processor_time_is_the_machines() {
 fn the_interfaces_are_the_loopback_and_a_card_with_the_machines_addresses() {
     let interfaces = found(|| {
         let mut found = Vec::new();
-        // SAFETY: the list is read as getifaddrs(3) says, and then freed.
+        // SAFETY: the list is read as getifaddrs(3) describes, and then freed.
         unsafe {
             let mut list = std::ptr::null_mut();
             assert_eq!(libc::getifaddrs(&raw mut list), 0);
@@ -209,7 +209,7 @@ fn the_interfaces_are_the_loopback_and_a_card_with_the_machines_addresses() {
 ///
 /// An IPv4 or IPv6 address.
 unsafe fn ip(address: *const libc::sockaddr) -> IpAddr {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         match c_int::from((*address).sa_family) {
             libc::AF_INET => (*address.cast::<libc::sockaddr_in>())
@@ -238,7 +238,7 @@ fn a_machine_has_no_files_that_describe_the_host() {
 #[test]
 fn local_time_is_utc() {
     let hour = found(|| {
-        // SAFETY: both places are this function's, and all zeroes is a value.
+        // SAFETY: both places are this function's, and all zeroes is a valid value.
         unsafe {
             let mut parts = std::mem::zeroed();
             libc::localtime_r(&3600, &raw mut parts);
@@ -252,8 +252,7 @@ fn local_time_is_utc() {
 #[test]
 fn a_machine_cannot_write_run_or_send_anything_on_the_host() {
     use std::ptr::null_mut;
-    // SAFETY, here and below: the strings are C's, and nothing is done with what does not come to
-    // pass.
+    // SAFETY, here and below: these are C strings, and the results of failing calls are not used.
     let doors: [(&str, fn()); 34] = [
         ("fork (a process)", || {
             unsafe { libc::fork() };
@@ -377,12 +376,12 @@ fn a_machine_cannot_write_run_or_send_anything_on_the_host() {
     assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
 }
 
-/// A descriptor that was open before there was a machine.
+/// A descriptor opened before there was a machine.
 static OF_THE_HOST: AtomicI32 = AtomicI32::new(-1);
 
 #[test]
 fn what_harms_nobody_is_done_by_the_machine() {
-    // SAFETY: the places are of this function.
+    // SAFETY: the places are this function's.
     let answers = found(|| unsafe {
         let mut none = 0;
         let mut set = std::mem::zeroed();
@@ -407,14 +406,14 @@ fn what_harms_nobody_is_done_by_the_machine() {
     let child = (-1, Some(libc::ECHILD));
     let rest = (0, [0, 0], 1, 0);
     assert_eq!(answers, (0, 300, true, (0o022, 0o077), child, rest));
-    // SAFETY: this call takes no pointer.
+    // SAFETY: this call takes no pointers.
     assert_ne!(unsafe { libc::fcntl(1, libc::F_GETFD) }, -1);
 }
 
 #[test]
 fn a_program_that_ends_at_once_ends_its_own_process_alone() {
     simulate(1, |world| {
-        // SAFETY: these calls take no pointer.
+        // SAFETY: these calls take no pointers.
         let ends = |code: c_int| {
             move || {
                 thread::sleep(SECOND);
@@ -449,16 +448,16 @@ fn a_crowd_needs_no_more_open_files_of_the_host_than_a_few_machines() {
             all.count()
         })
     };
-    // Other tests open files meanwhile.
+    // Other tests open files in the meantime.
     let (few, many) = (opened(2), opened(200));
     assert!(many < few + 100, "{few} of few machines, {many} of many");
 }
 
-/// Regression: the second `close` said that all was well.
+/// Regression: the second `close` reported success.
 #[test]
 fn a_descriptor_is_closed_once() {
     let closed = found(|| {
-        // SAFETY: nobody else has this descriptor, and its number is never given again.
+        // SAFETY: nothing else has this descriptor, and its number is never reused.
         unsafe {
             let fd = libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0);
             let first = libc::close(fd);

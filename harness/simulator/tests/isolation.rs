@@ -1,4 +1,4 @@
-//! A run in a process of its own: whatever ends it is a finding of the run, and nobody else's end.
+//! A run in a separate process: whatever ends it is a finding of the run, and ends nothing else.
 
 use squall_simulator::{Crash, ProcessLimits, isolated, note, simulate};
 use std::hint::black_box;
@@ -13,7 +13,7 @@ const BOUNDS: ProcessLimits = ProcessLimits {
     memory: 1 << 30,
 };
 
-/// Lets a machine run a program for a simulated minute, and tells how that ended.
+/// Lets a machine run a program for a simulated minute, and returns how that ended.
 fn run(program: fn()) -> Vec<u8> {
     simulate(1, |world| {
         world.machine("bystander", std::future::pending::<()>);
@@ -36,7 +36,7 @@ fn outcome(job: fn(&[u8]) -> Vec<u8>, bounds: ProcessLimits) -> Result<String, C
     isolated(job, &[], bounds).map(|told| String::from_utf8(told).unwrap())
 }
 
-/// What a run has left behind that must not come to its end: it names the machine and the time.
+/// What a run that must not finish leaves behind: it names the machine and the time.
 fn told_by(job: fn(&[u8]) -> Vec<u8>, bounds: ProcessLimits) -> (Crash, String) {
     let crash = outcome(job, bounds).unwrap_err();
     let told = match &crash {
@@ -182,7 +182,7 @@ fn a_stack_overflow_is_a_finding_on_every_thread() {
 
 #[test]
 fn a_loop_without_end_is_a_finding_with_its_place() {
-    // Where it is optimized, it has a name, and more than one instruction.
+    // When optimised, it has a name, and more than one instruction.
     #[inline(never)]
     fn turn_round() {
         let mut turns = 0;
@@ -244,8 +244,8 @@ fn statics_are_as_new_in_every_run() {
     }
 }
 
-/// Regression: a runtime that a program builds has the seeds of `select!` from a counter of the
-/// whole process.
+/// Regression: a runtime built by a program takes its seeds for `select!` from a process-wide
+/// counter.
 #[test]
 fn what_libraries_count_for_the_whole_process_is_the_same_in_every_run() {
     fn choices() {
@@ -307,8 +307,8 @@ fn a_job_of_another_library_is_refused() {
     );
 }
 
-/// Sets a hook that writes to a file, which goes with its process, and calls the one that was
-/// there, as many do.
+/// Sets a hook that writes to a file, which goes with its process, and calls the previous one, as
+/// many do.
 fn with_a_hook(_: &[u8]) -> Vec<u8> {
     use squall_simulator::Intervention;
     simulate(1, |world| {

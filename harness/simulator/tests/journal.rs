@@ -1,4 +1,5 @@
-//! What became of every packet: the same run with it and without, and every packet with its end.
+//! What became of every packet: the run is the same with and without it, and every packet has its
+//! end.
 
 use squall_simulator::{Intervention, Link, Loss, Passage, PassageEnd, World, simulate};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::time::sleep;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server that answers each byte, and a client that says one ten times a second over a link that
+/// A server that answers each byte, and a client that sends one ten times a second over a link that
 /// loses some; from 5 s on nothing gets through.
 fn play(world: &mut World) {
     let server = world.machine("server", async || {

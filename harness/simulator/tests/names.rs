@@ -1,4 +1,4 @@
-//! Names: a machine finds the others of its world by name, and nobody else.
+//! Names: a machine finds the others of its world by name, and nothing else.
 
 use squall_simulator::{Intervention, simulate};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream, lookup_host};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What a client tells in a world with a server named `chat` that greets on port 3000.
+/// What a client reports in a world with a server named `chat` that greets on port 3000.
 fn told_by<T, F, Fut>(program: F) -> T
 where
     T: Send + 'static,
@@ -31,7 +31,7 @@ where
     })
 }
 
-/// What a machine of this name has for addresses, with port 80.
+/// The addresses of a machine with this name, with port 80.
 fn addresses_of(name: &str) -> [String; 2] {
     simulate(1, |world| {
         let machine = world.machine(name, std::future::pending::<()>);

@@ -1,4 +1,5 @@
-//! What programs see of the network: real TCP through links with all that can happen to a packet.
+//! What programs see of the network: real TCP through links, with everything that can happen to a
+//! packet.
 
 use squall_simulator::{
     Counts, Engine, Gateway, Intervention, Latency, Link, Loss, MachineId, Mtu, Rate, Reorder,
@@ -34,14 +35,14 @@ fn content() -> Vec<u8> {
     (0..LENGTH as u32).map(|i| ((i * 31) >> 3) as u8).collect()
 }
 
-/// Sends bytes from a server to a client through a link, and checks that they are the same there.
+/// Sends bytes from a server to a client through a link, and checks that they arrive unchanged.
 /// Returns how long that took, and what the network counted.
 #[track_caller]
 fn transfer(link: Link) -> (Duration, Counts) {
     transfer_over(IPV4, link)
 }
 
-/// Versions of IP, as where a machine has an address.
+/// Versions of IP, each as a function that returns a machine's address.
 const IPV4: fn(&World, MachineId) -> IpAddr = |world, machine| world.address(machine).into();
 const IPV6: fn(&World, MachineId) -> IpAddr = |world, machine| world.address_v6(machine).into();
 
@@ -96,8 +97,8 @@ fn packets_that_are_overtaken_change_nothing() {
         reorder: Some(reorder),
         ..Link::default()
     });
-    // Regression: what was far out of order was dropped, and a time-out waited for. What was sent
-    // again for nothing makes its original too old (PAWS), as on Linux.
+    // Regression: segments far out of order were dropped, and had to wait for a time-out. A
+    // needless retransmission makes its original too old (PAWS), as on Linux.
     assert!(took < SECOND / 4, "{took:?}");
 }
 
@@ -158,7 +159,7 @@ fn a_router_says_that_packets_are_too_large_and_they_become_smaller() {
             },
         );
         assert!((1..50).contains(&counts.cut), "{counts:?}");
-        // Regression: what was too large was sent again after a time-out only.
+        // Regression: what was too large was resent only after a time-out.
         assert!(took < SECOND / 4, "{took:?}");
     }
 }
@@ -259,7 +260,7 @@ async fn echo() {
     }
 }
 
-/// Says something each second and tells what comes back: `3` at three seconds, or how the
+/// Says something each second and reports what comes back: `3` at three seconds, or how the
 /// connection ended.
 async fn chatter(address: IpAddr, pause: Duration, tell: Sender<String>) {
     let mut peer = TcpStream::connect((address, 7)).await.unwrap();
@@ -279,7 +280,7 @@ async fn chatter(address: IpAddr, pause: Duration, tell: Sender<String>) {
     }
 }
 
-/// What the chatterer was told within a minute with these hardships.
+/// What the chatterer reports within a minute with these faults.
 fn chat(
     engine: Engine,
     pause: Duration,
@@ -311,7 +312,7 @@ const ENGINES: &[Engine] = &[Engine::Native, Engine::Turmoil];
 #[cfg(not(feature = "turmoil"))]
 const ENGINES: &[Engine] = &[Engine::Native];
 
-/// Holds the packets from one machine to another, from and until these milliseconds.
+/// Holds the packets from one machine to another, between these milliseconds.
 fn hold(world: &mut World, (from, to): (MachineId, MachineId), begin: u64, end: u64) {
     let (from, to) = (vec![from], vec![to]);
     let hold = Intervention::Hold {
@@ -336,7 +337,7 @@ fn what_is_held_arrives_when_it_is_released() {
     }
 }
 
-/// Sends its peer a datagram each second, and tells when it gets one.
+/// Sends its peer a datagram each second, and reports when it receives one.
 async fn call_out(peer: &str, tell: Sender<u64>) {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 7)).await.unwrap();
     let (mut seconds, mut byte) = (interval(SECOND), [0]);
@@ -408,7 +409,7 @@ fn what_is_held_twice_is_released_twice() {
     assert_eq!(told[..5], ["0", "1", "2", "8", "9"]);
 }
 
-/// A gateway between the two from four seconds and a half on.
+/// A gateway between the two, from 4.5 s on.
 fn gateway_at_4_5(world: &mut World, a: MachineId, b: MachineId, gateway: Gateway) {
     let fault = Intervention::Gateway {
         between: (vec![a], vec![b]),
@@ -558,7 +559,8 @@ fn a_syn_flood_fills_the_backlog_and_leaves_connections_alone() {
     assert!(told.len() > 50, "{told:?}");
 }
 
-/// A reader that stops: its window closes, the writer probes, and all arrives when it goes on.
+/// A reader stops: its window closes, the writer probes, and everything arrives when the reader
+/// continues.
 #[test]
 fn a_zero_window_is_probed_until_the_reader_goes_on() {
     let (took, probes) = simulate(1, |world| {
@@ -576,7 +578,7 @@ fn a_zero_window_is_probed_until_the_reader_goes_on() {
                 tell.send(now()).unwrap();
             }
         });
-        // The update of the window is lost, so that only a probe can find out.
+        // The window update is lost, so only a probe can find out.
         let lose = |loss| Intervention::Loss {
             between: (vec![server], vec![client]),
             loss,
@@ -595,7 +597,7 @@ fn a_zero_window_is_probed_until_the_reader_goes_on() {
     assert!(took > 100 * SECOND, "{took:?}");
 }
 
-/// Who of four machines can connect to whom, when these are cut off from each other.
+/// Which of four machines can connect to which, when these are cut off from each other.
 fn who_hears_whom(cuts: &[(usize, usize)]) -> Vec<(usize, usize)> {
     simulate(1, |world| {
         let (tell, told) = channel();

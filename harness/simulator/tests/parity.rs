@@ -1,5 +1,5 @@
-//! The simulated kernel beside the real one. The behaviours are those of `squall-parity`; `squall
-//! parity` prints the same table.
+//! The simulated kernel compared with the real one. The behaviours are those of `squall-parity`;
+//! `squall parity` prints the same table.
 
 use squall_parity::{Comparison, cases, compare_all};
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 #[test]
 fn every_difference_from_the_real_kernel_is_explained() {
     let mut comparisons = compare_all();
-    // A body that does not get to its end compares little.
+    // A body that does not finish compares little.
     let is_over = |notes: &[String]| notes.last().is_none_or(|note| note != "never ended");
     comparisons.retain(|comparison: &Comparison| {
         !comparison.outcome.is_fine() || !is_over(&comparison.simulated)

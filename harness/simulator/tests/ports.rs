@@ -17,8 +17,8 @@ async fn accept_all() {
     }
 }
 
-/// What becomes of a program that does something each second, from half a second on, while its
-/// machine has so many ports from second 2 to second 5.
+/// What becomes of a program that does something each second, starting at half a second, while its
+/// machine has this many ports from second 2 to second 5.
 fn told<F: Future<Output = String> + Send>(
     free: u16,
     act: impl Fn(Ipv4Addr, u64) -> F + Copy + Send + Sync + 'static,
@@ -70,7 +70,7 @@ fn a_port_that_is_left_serves_one_connection_at_a_time() {
     let told = told(1, |server, second| async move {
         let connected = TcpStream::connect((server, 7)).await;
         let told = said(connected.as_ref().map_err(|error| error.kind().into()));
-        // The connection of second 2 lives on, and has the port.
+        // The connection of second 2 lives on, and keeps its port.
         if second == 2 {
             std::mem::forget(connected);
         }

@@ -1,5 +1,5 @@
-//! Pre-emption: the seed takes the processor from threads, and finds what is right only while
-//! nobody comes between.
+//! Pre-emption: the seed takes the processor from threads, and finds code that is correct only as
+//! long as no other thread intervenes.
 
 use squall_simulator::{World, simulate};
 use std::sync::mpsc::channel;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const SEEDS: std::ops::Range<u64> = 1..60;
 
-/// What a program of two threads has counted to, and the digest of the run.
+/// What a program with two threads has counted up to, and the digest of the run.
 fn count(seed: u64, preemptions: u32, add: fn(&Mutex<u32>)) -> (u32, u64) {
     simulate(seed, |world: &mut World| {
         let (tell, told) = channel();
@@ -36,7 +36,7 @@ fn count(seed: u64, preemptions: u32, add: fn(&Mutex<u32>)) -> (u32, u64) {
     })
 }
 
-/// The lock is let go between reading and writing, while the time is looked at.
+/// The lock is released between reading and writing, while the time is read.
 fn carelessly(counter: &Mutex<u32>) {
     let read = *counter.lock().unwrap();
     let _ = Instant::now();

@@ -1,4 +1,4 @@
-//! Any program is a machine: what `main` is on a computer it is on a machine, unmodified and
+//! Any program can be a machine: a `main` is on a machine what it is on a computer, unmodified and
 //! deterministic.
 
 use squall_simulator::{Error, Intervention, World, note, now, simulate};
@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Lets a program run alone for a minute. What it tells is the result.
+/// Lets a program run alone for a minute, and returns what it reports.
 fn told_by<T: Send + 'static>(program: impl Fn(Sender<T>) + Send + 'static) -> Vec<T> {
     simulate(1, |world| {
         let (tell, told) = channel();
@@ -44,7 +44,7 @@ async fn serve() {
         tokio::spawn(async move {
             let mut buffer = [0; 64];
             while let Ok(read @ 1..) = peer.read(&mut buffer).await {
-                // Some of the work is done beside the event loop.
+                // Some of the work is done outside the event loop.
                 let text = buffer[..read].to_vec();
                 let loud = tokio::task::spawn_blocking(move || text.to_ascii_uppercase());
                 let loud = loud.await.unwrap();
@@ -56,7 +56,7 @@ async fn serve() {
     }
 }
 
-/// A client that blocks, with std's sockets.
+/// A blocking client, with std's sockets.
 fn blocking_client(tell: &Sender<String>) -> io::Result<()> {
     let mut server = TcpStream::connect("server:7")?;
     for word in ["one", "two", "three"] {
@@ -99,7 +99,7 @@ fn the_threads_of_a_runtime_end_with_their_world() {
     for seed in 0..20 {
         simulate(seed, |world| talk(world, echo_server_with_four_workers));
     }
-    // Other tests of this process have threads as well: some dozens, but not five for each of these
+    // Other tests in this process have threads, too: some dozens, but not five for each of these
     // worlds.
     assert!(
         threads() < before + 60,
@@ -143,7 +143,8 @@ fn a_machine_goes_on_while_the_main_thread_of_another_joins_a_thread_that_waits_
                 peer.set_read_timeout(Some(5 * SECOND)).unwrap();
                 peer.read_to_string(&mut text).map(|_| text)
             });
-            // Regression: this ended the whole process, and with a time limit it was `EAGAIN`.
+            // Regression: this ended the whole process, and with a time limit it failed with
+            // `EAGAIN`.
             tell.send(heard.join().unwrap().unwrap()).unwrap();
         });
         world.machine("client", || {
@@ -284,8 +285,8 @@ fn with_the_main_thread_all_others_end() {
     });
 }
 
-/// Lets a program run beside one that ticks. How many seconds have been ticked when it is over:
-/// time has not stood still.
+/// Lets a program run beside one that ticks. Returns how many seconds have been ticked when it
+/// ends: time has not stopped.
 fn ticks_beside(program: impl Fn() + Send + 'static) -> (usize, Result<(), Error>) {
     simulate(1, |world| {
         let (tell, told) = channel();
@@ -348,8 +349,8 @@ fn who_yields_until_a_thread_has_done_something_sees_it() {
     assert_eq!(told, [true]);
 }
 
-/// Regression: an epoll that had events and that nobody waited for kept the main thread runnable,
-/// and time stood still.
+/// Regression: an epoll with events but without a waiter kept the main thread runnable, and time
+/// stood still.
 #[test]
 fn a_runtime_that_nobody_runs_does_not_stop_time() {
     let idle_runtime = || {

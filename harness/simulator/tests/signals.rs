@@ -1,5 +1,5 @@
 //! Signals as a program sees them: through a handler, a signalfd or `sigwait` if it wants to end in
-//! good order, as its end if not; and each machine for itself.
+//! good order, otherwise as its end; and each machine has its own.
 
 use axum::Router;
 use axum::routing::get;
@@ -106,12 +106,12 @@ fn a_program_that_is_started_again_has_nothing_blocked_and_nothing_pending() {
     });
 }
 
-/// The program has heard something.
+/// Notes what the program has heard.
 fn hear(what: &str) {
     squall_simulator::note(&format!("hears {what}"));
 }
 
-/// What was heard in a run, each with its second.
+/// What was heard in a run, with the second of each.
 fn notes(world: &squall_simulator::World) -> Vec<String> {
     let heard = |event: &TraceEvent| {
         let what = event.what.strip_prefix("hears ")?;
@@ -127,8 +127,7 @@ extern "C" fn note_signal(signal: i32) {
 fn on_signal(signal: Signal, flags: SaFlags) {
     let handler = SigHandler::Handler(note_signal);
     let action = SigAction::new(handler, flags, SigSet::empty());
-    // SAFETY: the handler runs when a call is interrupted, and does nothing that could not be done
-    // there.
+    // SAFETY: the handler runs when a call is interrupted, and does only what is allowed there.
     unsafe { sigaction(signal, &action) }.unwrap();
 }
 
@@ -149,7 +148,7 @@ fn a_handler_is_that_of_its_machine_and_of_this_process_of_it() {
         }
         world.run_until(60 * SECOND).unwrap();
         assert_eq!(world.ends(does_not), [5 * SECOND]);
-        // std sleeps on for the rest.
+        // std continues to sleep for the rest.
         assert_eq!(world.ends(listens), [40 * SECOND]);
         assert_eq!(notes(world), ["5 signal 15", "20 slept"]);
     });
@@ -169,7 +168,7 @@ fn a_process_that_does_not_end_in_its_time_of_grace_is_killed() {
         for machine in [hurries, dawdles] {
             let grace = 10 * SECOND;
             world.at(5 * SECOND, Intervention::Stop { machine, grace });
-            // Another process of the machine is not meant.
+            // Another process of the machine is not affected.
             world.at(12 * SECOND, Intervention::Boot(machine));
         }
         world.run_until(30 * SECOND).unwrap();
@@ -245,7 +244,7 @@ fn a_thread_hears_what_it_does_not_keep_away() {
                 std::thread::sleep(20 * SECOND);
                 hear("woken");
             });
-            // The main thread keeps it away, and so is not woken.
+            // The main thread blocks it, and so is not woken.
             std::thread::sleep(15 * SECOND);
             hear("main");
             waits.join().unwrap();
@@ -306,7 +305,7 @@ fn who_writes_to_nobody_is_told_so_by_sigpipe_if_he_wants_to() {
             hear(&format!("{:?}", write(&mut file)));
             on_signal(Signal::SIGPIPE, SaFlags::empty());
             hear(&format!("{:?}", write(&mut file)));
-            // std asks for no signal where it can.
+            // std suppresses the signal where it can.
             hear(&format!("{:?}", one.write(b"x").unwrap_err().kind()));
         });
         world.run_until(SECOND).unwrap();
@@ -321,7 +320,7 @@ fn who_writes_to_nobody_is_told_so_by_sigpipe_if_he_wants_to() {
     });
 }
 
-/// A service as axum's documentation has it: it ends in good order when it is asked to.
+/// A service as in axum's documentation: it ends in good order when asked to.
 async fn serve() {
     let app = Router::new().route(
         "/",
@@ -356,8 +355,8 @@ async fn ask(server: &'static str) {
     ));
 }
 
-/// Two services and their clients: the first is stopped and started again, the second hears nothing
-/// of that.
+/// Two services and their clients: the first is stopped and restarted, and the second does not
+/// notice.
 fn graceful(_: &[u8]) -> Vec<u8> {
     let run = || {
         simulate(1, |world| {
@@ -401,7 +400,7 @@ fn a_service_of_axum_ends_in_good_order_twice_in_a_process() {
         String::from_utf8(told).unwrap(),
         format!("[{stopped}, {asked_again}, {interrupted}] ([6.003s], [30s])")
     );
-    // What happened there is nothing to the signals of this process.
+    // What happened there does not affect the signals of this process.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -413,7 +412,7 @@ fn a_service_of_axum_ends_in_good_order_twice_in_a_process() {
     });
 }
 
-/// `signal-hook`, on a thread of its own.
+/// `signal-hook`, on a separate thread.
 fn hooked(_: &[u8]) -> Vec<u8> {
     simulate(1, |world| {
         world.record_trace();

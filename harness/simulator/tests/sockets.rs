@@ -1,5 +1,5 @@
-//! What sockets do between machines. What they do on one machine is compared with the real
-//! kernel's, in `parity`.
+//! What sockets do between machines. Their behaviour on one machine is compared with the real
+//! kernel's in `parity`.
 
 use socket2::{SockRef, TcpKeepalive};
 use squall_simulator::{
@@ -29,7 +29,7 @@ where
     told
 }
 
-/// Accepts one connection, sends the peer's address to it, and says it too.
+/// Accepts one connection, sends the peer's address to it, and also returns it.
 async fn greet(bind: &str) -> SocketAddr {
     let listener = TcpListener::bind(bind).await.unwrap();
     let (mut stream, peer) = listener.accept().await.unwrap();
@@ -149,7 +149,7 @@ fn a_machine_without_a_server_answers_datagrams_with_port_unreachable() {
     });
 }
 
-/// What a datagram does to a world.
+/// The effect of sending a datagram on a world.
 fn send(payload: usize, to: &str) -> Result<(), Error> {
     let to: SocketAddr = to.parse().unwrap();
     simulate(1, |world| {
@@ -184,7 +184,7 @@ fn broadcast_and_multicast_stop_the_run_with_a_remedy() {
     }
 }
 
-/// Takes a connection, and reads nothing from it until it is told to.
+/// Accepts a connection, and reads nothing from it for this long.
 async fn read_after(pause: Duration) -> usize {
     let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
     let (mut stream, _) = listener.accept().await.unwrap();
@@ -307,7 +307,7 @@ fn a_flood_of_forged_syns_locks_nobody_out() {
     });
 }
 
-/// Connects, writes, and closes with a linger time in whatever way. Returns how long that took.
+/// Connects, writes, and closes with a linger time in the given way. Returns how long that took.
 async fn linger<F: Future<Output = ()>>(close: impl FnOnce(TcpStream) -> F) -> Duration {
     let mut stream = TcpStream::connect("server:80").await.unwrap();
     SockRef::from(&stream)

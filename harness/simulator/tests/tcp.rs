@@ -184,8 +184,8 @@ fn a_partition_is_silence_and_tcp_goes_on_after_it() {
     assert!(cut > 0);
 }
 
-/// Regression: a listener that was closed left its handshakes behind, and the next listener on the
-/// port counted them as its own.
+/// Regression: a closed listener left its handshakes behind, and the next listener on the port
+/// counted them as its own.
 #[test]
 fn a_handshake_with_a_killed_server_is_none_with_its_successor() {
     let ms = Duration::from_millis;
@@ -219,11 +219,11 @@ fn a_handshake_with_a_killed_server_is_none_with_its_successor() {
     assert_eq!(second, Ok(4));
 }
 
-/// A number of `struct tcp_info` (`netinet/tcp.h`), at an offset in bytes.
+/// A field of `struct tcp_info` (`netinet/tcp.h`), at an offset in bytes.
 fn told(peer: &TcpStream, at: usize) -> u32 {
     let mut bytes = [0_u8; 104];
     let mut length = bytes.len() as libc::socklen_t;
-    // SAFETY: the option is written into `bytes`, and not more than there is room for.
+    // SAFETY: the option is written into `bytes`, which has enough room.
     let result = unsafe {
         libc::getsockopt(
             peer.as_raw_fd(),
@@ -237,8 +237,8 @@ fn told(peer: &TcpStream, at: usize) -> u32 {
     u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-/// Where the smoothed round trip is in it, in microseconds, the congestion window, in segments, and
-/// how many segments were sent again.
+/// The offsets of the smoothed round trip, in microseconds, the congestion window, in segments, and
+/// the number of retransmitted segments.
 const ROUND_TRIP: usize = 68;
 const WINDOW: usize = 80;
 const RETRANSMISSIONS: usize = 100;
@@ -325,7 +325,7 @@ fn requests_in_two_writes(no_delay: bool) -> Vec<u64> {
     })
 }
 
-/// Regression: what a program wrote in one turn left together, so that this was never seen.
+/// Regression: whatever a program wrote in one turn left together, so this was never seen.
 #[test]
 fn two_small_writes_wait_for_a_delayed_acknowledgement() {
     assert_eq!(requests_in_two_writes(false), [40, 80, 80]);

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Lets a program run alone for a minute. What it tells is the result.
+/// Lets a program run alone for a minute, and returns what it reports.
 fn told_by<T, F, Fut>(program: F) -> Vec<T>
 where
     T: Send + 'static,
@@ -252,7 +252,7 @@ fn a_panic_of_a_thread_is_told_like_any_other() {
     });
 }
 
-/// Workers that draw random numbers and exchange messages, and a client that is told of it.
+/// Workers that draw random numbers and exchange messages, and a client that is told the results.
 fn busy_world(world: &mut World) {
     let server = world.machine("server", || async {
         let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
@@ -336,7 +336,7 @@ fn the_threads_of_a_killed_process_end_with_it() {
         world.run_until(2 * SECOND).unwrap();
         (before, threads_of_the_host())
     });
-    // Other tests of this process have threads as well, and theirs may end meanwhile.
+    // Other tests in this process have threads, too, and theirs may end in the meantime.
     assert!(
         after <= before + 2,
         "{before} threads before, {after} after"
@@ -471,15 +471,15 @@ fn a_thread_that_waits_for_a_socket_ends_with_its_process() {
     });
 }
 
-/// Opens the database on which threads get in one another's way, and waits so long for a lock.
+/// Opens the database that the threads contend for, with this time limit for its lock.
 fn database(patience: Duration) -> Connection {
     let all = Connection::open("all.db").unwrap();
     all.busy_timeout(patience).unwrap();
     all
 }
 
-/// One thread holds SQLite's lock for two seconds; another waits for it so long, and tells how that
-/// ended and when.
+/// One thread holds SQLite's lock for two seconds; another waits for it with this limit, and
+/// reports how that ended and when.
 fn wait_for_lock(patience: Duration) -> (Result<usize, Option<ErrorCode>>, Duration) {
     let told = told_by(move |tell| async move {
         database(SECOND)

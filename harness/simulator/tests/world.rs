@@ -1,4 +1,4 @@
-//! What a world promises: it repeats itself, it is alone, and it says what it cannot do.
+//! What a world guarantees: it is repeatable, it is isolated, and it says what it cannot do.
 
 use squall_simulator::{Error, Intervention, Latency, Link, Loss, World, note, now, simulate};
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server that answers with random numbers, and three clients that ask for them over a lossy
+/// A server that answers with random numbers, and three clients that request them over a lossy
 /// link.
 fn gossip(world: &mut World) {
     let latency = Latency::Uniform {
@@ -56,7 +56,7 @@ fn gossip(world: &mut World) {
 }
 
 /// The digests of a server and its two clients, who talk over a lossy link in a world where these
-/// others do so too.
+/// others do the same.
 fn digests_beside(others: &[&str]) -> Vec<u64> {
     let pair = |world: &mut World, server: &str, clients: [&str; 2]| {
         let server = world.machine(server, || async {
@@ -290,7 +290,7 @@ fn a_killed_program_starts_anew_when_it_is_booted() {
 fn a_program_that_is_killed_before_its_first_turn_does_not_wake_the_one_before() {
     let starts = simulate(1, |world| {
         let (tell, told) = channel();
-        // Waits for nothing that the end of its runtime would wake it for.
+        // Does not wait for anything that the end of its runtime would wake it for.
         let machine = world.machine("server", move || {
             tell.send(now().as_secs()).unwrap();
             std::future::pending::<()>()
@@ -395,8 +395,8 @@ fn outside_of_worlds_the_real_operating_system_answers() {
     assert!(SystemTime::now() > SystemTime::UNIX_EPOCH + 1_767_225_600 * SECOND);
 }
 
-/// Regression: tokio drops the tasks of a runtime in the order of ids that count for the whole
-/// operating system process, so a killed server closed its connections in another order each time.
+/// Regression: tokio drops the tasks of a runtime in the order of process-wide ids, so a killed
+/// server closed its connections in a different order each time.
 #[test]
 fn a_killed_server_closes_its_connections_in_the_same_order_each_time() {
     let digest = || {
@@ -423,7 +423,7 @@ fn a_killed_server_closes_its_connections_in_the_same_order_each_time() {
     assert!((0..40).all(|_| digest() == first));
 }
 
-/// Regression: a program that panics before its main task exists ended the world.
+/// Regression: a program that panicked before its main task existed ended the world.
 #[test]
 fn a_panic_before_the_main_task_is_told_like_any_other() {
     simulate(1, |world| {

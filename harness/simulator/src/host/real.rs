@@ -224,7 +224,7 @@ pub(crate) fn replace(fd: c_int, with: c_int) {
 }
 
 pub(crate) fn kill(process: pid_t, signal: c_int) {
-    // SAFETY: this call takes no pointer.
+    // SAFETY: this call takes no pointers.
     unsafe { trap(libc::SYS_kill, [process as _, signal as _, 0, 0, 0, 0]) };
 }
 

@@ -1,29 +1,30 @@
-//! A machine's clocks, apart from the time of the world.
+//! A machine's clocks, as distinct from the time of the world.
 //!
 //! The *monotonic* clock (`CLOCK_MONOTONIC`, `CLOCK_BOOTTIME`) counts the machine's own time. It
-//! may drift: run faster or slower than the world, at a steady rate. It stands still while the
-//! machine is suspended. All timers of the machine (`epoll_wait`, TCP) count this time. The *wall*
-//! clock (`CLOCK_REALTIME`, `gettimeofday`, `time`) follows the monotonic one at a distance;
-//! somebody may step it or freeze it, and no timer notices.
+//! may drift: run faster or slower than the world, at a steady rate. It stops while the machine is
+//! suspended. All timers of the machine (`epoll_wait`, TCP) count this time. The *wall* clock
+//! (`CLOCK_REALTIME`, `gettimeofday`, `time`) follows the monotonic one at an offset; it can be
+//! stepped or frozen, and no timer notices.
 //!
 //! Machine time is a piecewise linear function of world time, in whole nanoseconds. It is kept as
-//! the last point at which its slope changed, so the conversions are exact and never go back, and a
-//! timer is due at the first nanosecond of the world at which the machine's clock has reached it.
+//! the last point at which its slope changed, so conversions are exact and never go back, and a
+//! timer is due at the first nanosecond of the world when the machine's clock has reached it.
 //!
-//! Left out: an NTP daemon that slews the clock, leap seconds, and the jump of the clocks at a
-//! reboot: the monotonic clock goes on counting from where it would be.
+//! Not modelled: an NTP daemon that slews the clock, leap seconds, and clock jumps at a reboot: the
+//! monotonic clock continues as if there had been none.
 
 use std::time::Duration;
 
 /// The wall clock when the world begins: 2026-01-01T00:00:00Z, in nanoseconds since the Unix epoch.
 const WALL_CLOCK_AT_START: i128 = 1_767_225_600 * 1_000_000_000;
 
-/// What the monotonic clock shows when the world begins. A day, so that programs may look back.
+/// The initial value of the monotonic clock when the world begins. A day, so that programs may look
+/// back.
 const MONOTONIC_CLOCK_AT_START: u64 = 86_400 * 1_000_000_000;
 
 const MILLION: i64 = 1_000_000;
 
-/// Something that is done to the clocks of a machine.
+/// Something done to the clocks of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockChange {
     /// The wall clock is set forward. No timer notices.
@@ -32,32 +33,32 @@ pub enum ClockChange {
     StepBack(Duration),
     /// The wall clock stops.
     FreezeWall,
-    /// The wall clock goes on from where it stopped, and is late from then on.
+    /// The wall clock continues from where it stopped, and is late from then on.
     ThawWall,
     /// From now on both clocks run faster than the world by this many millionths of it, or slower
-    /// if it is negative. Timers expire accordingly. Below -999,999 it is taken for that: a clock
-    /// never stops.
+    /// if it is negative. Timers expire accordingly. Anything below -999,999 counts as that: a
+    /// clock never stops.
     Drift {
-        /// Millionths (ppm). Quartz crystals are within some 100 of them.
+        /// Parts per million (ppm). Quartz crystals are typically within 100.
         ppm: i32,
     },
 }
 
-/// The clocks of one machine. They run on while its power is off.
+/// The clocks of one machine. They keep running while its power is off.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clocks {
-    /// When the slope last changed: in the world's time, in nanoseconds since it began,
+    /// When the slope last changed: in the world's time, in nanoseconds since the world began,
     world: u64,
-    /// and in the machine's.
+    /// and in the machine's time.
     machine: u64,
-    /// How much faster than the world, in millionths.
+    /// How much faster it runs than the world, in millionths.
     drift_ppm: i64,
     suspended: bool,
-    /// How far the wall clock is ahead of where it would be had nobody touched it, in nanoseconds.
+    /// How far the wall clock is ahead of where it would be if left alone, in nanoseconds.
     ahead: i128,
     /// What the wall clock shows while it is frozen, in nanoseconds since the Unix epoch.
     frozen: Option<i128>,
-    /// How often a program looked at the wall clock, and at the monotonic one.
+    /// How often a program read the wall clock, and the monotonic one.
     wall_reads: u64,
     monotonic_reads: u64,
 }
@@ -77,7 +78,7 @@ impl Clocks {
     }
 
     /// The first time of the world at which the machine's time is `machine` or later; none while
-    /// the machine's time stands still.
+    /// the machine's time is stopped.
     pub(crate) fn world_time(&self, machine: u64) -> Option<u64> {
         let left = machine.saturating_sub(self.machine);
         match self.drift_ppm {
@@ -94,17 +95,17 @@ impl Clocks {
         (MILLION + self.drift_ppm) as u64
     }
 
-    /// How often a program looked at the wall clock.
+    /// How often a program read the wall clock.
     pub(crate) fn wall_reads(&self) -> u64 {
         self.wall_reads
     }
 
-    /// How often a program looked at any clock.
+    /// How often a program read any clock.
     pub(crate) fn reads(&self) -> u64 {
         self.wall_reads + self.monotonic_reads
     }
 
-    /// A program is shown the monotonic clock when the machine's time is `machine`.
+    /// A program reads the monotonic clock when the machine's time is `machine`.
     pub(crate) fn read_monotonic(&mut self, machine: u64) -> Duration {
         self.monotonic_reads += 1;
         self.monotonic(machine)
@@ -114,13 +115,13 @@ impl Clocks {
         Duration::from_nanos(MONOTONIC_CLOCK_AT_START.saturating_add(machine))
     }
 
-    /// A program is shown the wall clock when the machine's time is `machine`.
+    /// A program reads the wall clock when the machine's time is `machine`.
     pub(crate) fn read_wall(&mut self, machine: u64) -> Duration {
         self.wall_reads += 1;
         self.wall(machine)
     }
 
-    /// What the wall clock shows to the machine itself, when its time is `machine`.
+    /// The wall clock as the machine itself sees it, when its time is `machine`.
     pub(crate) fn wall_time(&self, machine: u64) -> Duration {
         self.wall(machine)
     }
@@ -168,8 +169,8 @@ impl Clocks {
         self.suspended = true;
     }
 
-    /// Lets both clocks go on from where they stopped, or (if they `jump`) from where they would
-    /// be.
+    /// Makes both clocks continue from where they stopped, or (if they `jump`) from where they
+    /// would have been.
     pub(crate) fn resume(&mut self, world: u64, jump: bool) {
         if !self.suspended {
             return;

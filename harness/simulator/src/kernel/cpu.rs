@@ -3,12 +3,12 @@
 //! By default it takes no time. A machine may have a cost: for each turn of its process, for each
 //! system call on a descriptor, and for each byte that the process sends or receives. What a turn
 //! costs passes on the machine's clocks while the turn lasts, so the program can measure it. The
-//! turn is worked out at once, when it begins; its packets leave, and the next turn begins, when
-//! its time is over. A slow disk blocks the process in the same way.
+//! turn is computed at once when it begins; its packets leave, and the next turn begins, when its
+//! time has passed. A slow disk blocks the process in the same way.
 //!
-//! The kernel takes no time: as on Linux, interrupts come before processes, so a machine that is
-//! busy still acknowledges what arrives. What it would send again waits with the rest. Left out:
-//! several processors, and caches that are cold.
+//! The kernel takes no time: as on Linux, interrupts come before processes, so a busy machine still
+//! acknowledges what arrives. Retransmissions wait with the rest. Not modelled: multiple processors
+//! and cold caches.
 
 mod calls;
 
@@ -18,11 +18,11 @@ use std::time::Duration;
 /// What work costs on a machine. Nothing, by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkCost {
-    /// Each time that the process is woken and runs until it sleeps again.
+    /// For each time the process is woken and runs until it sleeps again.
     pub turn: Duration,
-    /// Each system call on a descriptor.
+    /// For each system call on a descriptor.
     pub call: Duration,
-    /// Each byte that is sent or received, in picoseconds.
+    /// For each byte sent or received, in picoseconds.
     pub byte_ps: u64,
 }
 
@@ -32,13 +32,13 @@ pub(crate) struct Cpu {
     turn: u64,
     call: u64,
     byte_ps: u64,
-    /// What the turn that is running has cost so far, in nanoseconds.
+    /// What the running turn has cost so far, in nanoseconds.
     charged: u64,
-    /// Until when the last turn lasts, in the machine's time.
+    /// When the last turn ends, in the machine's time.
     busy_until: Option<u64>,
     /// How many turns took time.
     slow_turns: u64,
-    /// Packets with something to say. They leave when the turn is over.
+    /// Packets with content. They leave when the turn is over.
     held: Vec<Packet>,
 }
 
@@ -61,7 +61,7 @@ impl Cpu {
         self.busy_until
     }
 
-    /// The process has to wait so long, in nanoseconds.
+    /// Makes the process wait this long, in nanoseconds.
     pub(crate) fn charge(&mut self, nanos: u64) {
         self.charged = self.charged.saturating_add(nanos);
     }
@@ -76,7 +76,7 @@ impl Cpu {
         }
     }
 
-    /// Forgets what was going on.
+    /// Forgets what was in progress.
     pub(crate) fn power_loss(&mut self) {
         (self.charged, self.busy_until) = (0, None);
         self.held.clear();

@@ -1,4 +1,4 @@
-//! Datagrams as packets, and the ICMP messages about those that nobody wants (RFC 792, RFC 4443).
+//! Datagrams as packets, and the ICMP messages about unwanted ones (RFC 792, RFC 4443).
 
 use super::packet::{Endpoints, HOPS, Packet};
 use smoltcp::phy::ChecksumCapabilities;
@@ -8,7 +8,7 @@ use smoltcp::wire::{
 };
 use std::net::{IpAddr, SocketAddr};
 
-/// How much of an unwanted datagram comes back, in bytes. Its ports are within the first eight.
+/// How many bytes of an unwanted datagram are returned. Its ports are within the first eight.
 const QUOTED: usize = 512;
 
 impl Packet {
@@ -46,7 +46,7 @@ impl Packet {
         Some((endpoints, udp.payload()))
     }
 
-    /// The answer to a datagram for a port that nobody has bound.
+    /// The answer to a datagram for a port that is not bound.
     pub(super) fn port_unreachable(&self) -> Option<Self> {
         let capabilities = ChecksumCapabilities::default();
         let ip = self.ip()?;
@@ -86,8 +86,8 @@ impl Packet {
         })
     }
 
-    /// The endpoints of the datagram that an ICMP message says found nobody, as its sender sees
-    /// them.
+    /// The endpoints of the datagram that an ICMP message reports as undeliverable, as its sender
+    /// sees them.
     pub(super) fn unreachable(&self) -> Option<Endpoints> {
         let capabilities = ChecksumCapabilities::default();
         let ip = self.ip()?;

@@ -1,25 +1,27 @@
-//! The disk of one machine: its files, who has them open, and what is surely on the platter.
+//! The disk of one machine: its files, which processes have them open, and what is certainly on the
+//! platter.
 //!
-//! It models what a database needs to know of a disk. A write is seen by every process of the
-//! machine at once, but it is only *written back* when the file is synced: a killed process loses
-//! nothing, a power loss takes away whatever was not synced. The disk belongs to the machine and
+//! It models what matters to a database about a disk. A write is visible at once to every process
+//! of the machine, but is *written back* only when the file is synced: a killed process loses
+//! nothing, a power loss destroys whatever was not synced. The disk belongs to the machine and
 //! outlives its processes; open files and locks belong to the process and end with it.
 //!
-//! SQLite's files are here by name alone; all others are in the machine's file system ([`tree`]).
+//! SQLite's files are here, and only by name; all others are in the machine's file system
+//! ([`tree`]).
 //!
-//! What SQLite's files leave out, and why:
+//! What SQLite's files lack, and why:
 //! - **Directories.** A path is only a name, and every parent exists. Creating and deleting a file
-//!   is durable at once, as if each were followed by a sync of the directory; its *content* is
-//!   not. SQLite syncs the directory after it has created a journal, but (unless
-//!   `synchronous=EXTRA`) not after it has deleted one, so the commit of a rollback journal is a
-//!   little safer here than on ext4.
+//!   is durable at once, as if each were followed by a sync of the directory; its *content* is not.
+//!   SQLite syncs the directory after it has created a journal, but (unless `synchronous=EXTRA`)
+//!   not after it has deleted one, so committing a rollback journal is a little safer here than on
+//!   ext4.
 //! - **Permissions, links and memory maps.** SQLite's own files need none of them.
 //!
-//! How a disk can fail its owner (full, slow, with errors, with syncs that lie, with writes that
-//! are torn by a power loss) is told in [`hardships`] and [`tear`].
+//! How a disk can fail its owner (full, slow, errors, lying syncs, writes torn by a power loss) is
+//! described in [`hardships`] and [`tear`].
 //!
-//! Cost follows what is written, not how large a file is: the content is kept once, as processes
-//! see it, with an undo log of the bytes that were overwritten since the last sync.
+//! The cost depends on what is written, not on the size of a file: the content is kept once, as
+//! processes see it, with an undo log of the bytes that were overwritten since the last sync.
 
 mod content;
 pub(crate) mod error;
@@ -48,24 +50,24 @@ pub(crate) struct Disk {
     files: BTreeMap<FileNumber, File>,
     handles: BTreeMap<Handle, FileNumber>,
     files_created: FileNumber,
-    /// What is there besides: the machine's file system.
+    /// Everything else: the machine's file system.
     pub(crate) tree: Tree,
-    /// None of a disk that was always in order.
+    /// None for a disk that never had a problem.
     hardships: Option<Box<Hardships>>,
 }
 
-/// An inode number: a file keeps it when its name is deleted or given to another file.
+/// An inode number: a file keeps it when its name is deleted or reused for another file.
 type FileNumber = u64;
 
-/// A file that a process has open.
+/// A file opened by a process.
 ///
-/// No two handles are ever equal, not even of different disks: whoever still holds one after its
-/// process is gone, or carries it to another machine, gets [`DiskError::Stale`] and never somebody
-/// else's file.
+/// No two handles are ever equal, not even from different disks: one that is still held after its
+/// process is gone, or is carried to another machine, yields [`DiskError::Stale`] and never another
+/// file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Handle(u64);
 
-/// What [`Disk::open`] does about a file that is not there, or is.
+/// What [`Disk::open`] does if a file exists, or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OpenMode {
     /// The file must exist.
@@ -82,11 +84,11 @@ pub(crate) enum OpenMode {
 pub(crate) enum Lock {
     /// No lock.
     None,
-    /// May read, beside other readers and one writer that has not begun to write the file.
+    /// May read, along with other readers and one writer that has not begun to write the file.
     Shared,
-    /// Intends to write: one at a time, beside readers.
+    /// Intends to write: only one at a time, along with readers.
     Reserved,
-    /// Waits for the readers to leave; lets no new ones in.
+    /// Waits for the readers to leave; admits no new ones.
     Pending,
     /// Writes, alone.
     Exclusive,
@@ -94,13 +96,13 @@ pub(crate) enum Lock {
 
 struct File {
     content: Content,
-    /// Who has the file open, and how far each has locked it.
+    /// Which handles have the file open, and the lock of each.
     locks: BTreeMap<Handle, Lock>,
 }
 
 impl File {
-    /// Whether a name leads to the file. One without a name dies with its last handle and leaves
-    /// nothing to lose at power loss, so its writes need not be logged.
+    /// Whether a name leads to the file. A nameless file dies with its last handle and has nothing
+    /// to lose in a power loss, so its writes need not be logged.
     fn is_named(&self) -> bool {
         self.content.is_logged
     }
@@ -122,13 +124,13 @@ impl Disk {
         Ok(self.add_handle(number))
     }
 
-    /// Opens a new file without a name: it is gone when it is closed.
+    /// Opens a new nameless file, which is deleted when it is closed.
     pub(crate) fn open_temporary(&mut self) -> Handle {
         let number = self.create_file(false);
         self.add_handle(number)
     }
 
-    /// Closes a handle and gives up its lock. A stale one is closed already.
+    /// Closes a handle and releases its lock. A stale handle is closed already.
     pub(crate) fn close(&mut self, handle: Handle) {
         if let Some(number) = self.handles.remove(&handle) {
             if let Some(file) = self.files.get_mut(&number) {
@@ -138,7 +140,7 @@ impl Disk {
         }
     }
 
-    /// Deletes the name `path`. Who has the file open keeps it until he closes it.
+    /// Deletes the name `path`. Handles of the file keep it until they are closed.
     pub(crate) fn delete(&mut self, path: &Path) -> Result<(), DiskError> {
         let number = self.names.remove(path).ok_or(DiskError::NotFound)?;
         if let Some(file) = self.files.get_mut(&number) {
@@ -149,14 +151,15 @@ impl Disk {
         Ok(())
     }
 
-    /// The size in bytes of the file called `path`, or `None` when there is none.
+    /// The size in bytes of the file called `path`, or `None` if there is none.
     pub(crate) fn find(&self, path: &Path) -> Option<u64> {
         self.files
             .get(self.names.get(path)?)
             .map(|file| file.content.bytes.len() as u64)
     }
 
-    /// Reads at `offset` into `buffer` and says how many bytes there were before the file's end.
+    /// Reads at `offset` into `buffer` and returns how many bytes there were before the end of the
+    /// file.
     pub(crate) fn read_at(
         &mut self,
         handle: Handle,
@@ -167,7 +170,7 @@ impl Disk {
         Ok(self.file(handle)?.content.read(offset, buffer))
     }
 
-    /// Writes all of `bytes` at `offset`. A gap behind the old end is filled with zeros.
+    /// Writes all of `bytes` at `offset`. A gap after the old end is filled with zeros.
     pub(crate) fn write_at(
         &mut self,
         handle: Handle,
@@ -181,7 +184,7 @@ impl Disk {
         self.file(handle)?.content.write(start, bytes)
     }
 
-    /// Makes the file `size` bytes long; what is added is zeros.
+    /// Makes the file `size` bytes long, filling any extension with zeros.
     pub(crate) fn truncate(&mut self, handle: Handle, size: u64) -> Result<(), DiskError> {
         let size = usize::try_from(size).map_err(|_| DiskError::NoSpace)?;
         self.meet_hardships(Operation::Write)?;
@@ -189,7 +192,7 @@ impl Disk {
         self.file(handle)?.content.truncate(size)
     }
 
-    /// Brings all that was written to the file, through any handle, onto the platter.
+    /// Writes back everything written to the file, through any handle.
     pub(crate) fn sync(&mut self, handle: Handle) -> Result<(), DiskError> {
         self.meet_hardships(Operation::Sync)?;
         let lies = self.lies();
@@ -200,13 +203,13 @@ impl Disk {
         Ok(())
     }
 
-    /// How many writes are not on the platter.
+    /// How many writes are not yet on the platter.
     pub(crate) fn unsynced(&self) -> usize {
         let files = self.files.values().map(|file| file.content.unsynced.len());
         files.sum::<usize>() + self.tree.unsynced()
     }
 
-    /// All files that have a name, and their sizes in bytes; in the order of their names.
+    /// All files with a name, and their sizes in bytes; sorted by name.
     pub(crate) fn list(&self) -> Vec<(PathBuf, u64)> {
         let size = |number| {
             self.files
@@ -228,9 +231,10 @@ impl Disk {
     }
 
     /// Raises the lock of `handle` to `wanted`, if the locks of the other handles allow it, and
-    /// says whether it is now at least that. It never waits.
+    /// returns whether it is now at least that. It never waits.
     ///
-    /// Who wants [`Lock::Exclusive`] while others still read gets [`Lock::Pending`] and `false`.
+    /// A handle that wants [`Lock::Exclusive`] while others still read gets [`Lock::Pending`] and
+    /// `false`.
     pub(crate) fn lock(&mut self, handle: Handle, wanted: Lock) -> Result<bool, DiskError> {
         let locks = &mut self.file(handle)?.locks;
         let others = locks
@@ -257,7 +261,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Whether any handle of this file, this one included, has [`Lock::Reserved`] or more.
+    /// Whether any handle of this file, including this one, has [`Lock::Reserved`] or more.
     pub(crate) fn is_reserved(&mut self, handle: Handle) -> Result<bool, DiskError> {
         Ok(self
             .file(handle)?
@@ -266,8 +270,8 @@ impl Disk {
             .any(|lock| *lock >= Lock::Reserved))
     }
 
-    /// The process is gone, in whatever way: its files are closed and its locks given up. What it
-    /// wrote stays.
+    /// The process is gone, for whatever reason: its files are closed and its locks released. What
+    /// it wrote stays.
     pub(crate) fn process_gone(&mut self) {
         self.handles.clear();
         self.files.retain(|_, file| file.is_named());
@@ -277,7 +281,7 @@ impl Disk {
         self.tree.process_gone();
     }
 
-    /// The power is gone, hence the process too, and every write that was not synced.
+    /// Power is lost, and with it the process and every unsynced write.
     pub(crate) fn power_loss(&mut self) {
         self.process_gone();
         for file in self.files.values_mut() {
@@ -297,8 +301,8 @@ impl Disk {
     }
 
     fn add_handle(&mut self, number: FileNumber) -> Handle {
-        // Counted over all disks of the operating system process. The numbers therefore differ from
-        // run to run, but nothing of a run can see them, and their order within a disk is the same.
+        // Counted over all disks of the operating system process. So the numbers differ from run to
+        // run, but nothing in a run can see them, and their order within a disk is the same.
         static OPENED: AtomicU64 = AtomicU64::new(0);
         let handle = Handle(OPENED.fetch_add(1, Ordering::Relaxed));
         self.handles.insert(handle, number);
@@ -332,7 +336,7 @@ mod tests {
         disk.open(Path::new(path), OpenMode::Create).unwrap()
     }
 
-    /// What a process that opens the file now reads in it.
+    /// What a process reads that opens the file now.
     fn content(disk: &mut Disk, path: &str) -> Vec<u8> {
         let handle = disk.open(Path::new(path), OpenMode::Existing).unwrap();
         let mut bytes = vec![0; disk.size(handle).unwrap() as usize];

@@ -12,14 +12,14 @@ const TCP: u8 = 6;
 const V4: usize = 20;
 const V6: usize = 40;
 
-/// Where the segments of one end of a connection go to.
+/// Where the segments of one end of a connection go.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Envelope {
     pub(super) endpoints: Endpoints,
     pub(super) hops: u8,
 }
 
-/// Packs segments, and lays them beside others that are to leave.
+/// Packs segments, and puts them with others that are to be sent.
 pub(super) struct Post<'a> {
     pub(super) envelope: Envelope,
     pub(super) outgoing: &'a mut Vec<Packet>,
@@ -32,7 +32,7 @@ impl Outlet for Post<'_> {
 }
 
 impl Envelope {
-    /// An answer to somebody with whom there is no connection.
+    /// An answer to a peer without a connection.
     pub(super) fn new(endpoints: Endpoints) -> Self {
         Self {
             endpoints,
@@ -59,8 +59,8 @@ impl Envelope {
         Packet(bytes)
     }
 
-    /// Writes the header of IP (RFC 791, section 3.1; RFC 8200, section 3) before so many bytes.
-    /// Returns the sum of what TCP's checksum covers of it (RFC 9293, section 3.1).
+    /// Writes the IP header (RFC 791, section 3.1; RFC 8200, section 3) for a segment of `segment`
+    /// bytes. Returns the sum of the part covered by TCP's checksum (RFC 9293, section 3.1).
     fn write_ip(&self, bytes: &mut [u8], segment: usize) -> Sum {
         let length = segment as u16;
         match (self.endpoints.local.ip(), self.endpoints.peer.ip()) {
@@ -88,7 +88,7 @@ impl Envelope {
     }
 }
 
-/// Whether bytes are a segment, and its checksum is right between these addresses.
+/// Whether bytes are a segment with the right checksum for these addresses.
 pub(crate) fn is_segment_intact(bytes: &[u8], from: IpAddr, to: IpAddr) -> bool {
     let below = pseudo(bytes.len() as u16);
     let below = match (from, to) {
@@ -98,7 +98,7 @@ pub(crate) fn is_segment_intact(bytes: &[u8], from: IpAddr, to: IpAddr) -> bool 
     below.add(bytes).finish() == [0, 0] && Segment::read(bytes).is_some()
 }
 
-/// The sum of the pseudo header, addresses left out.
+/// The sum of the pseudo header, without addresses.
 fn pseudo(length: u16) -> Sum {
     let [high, low] = length.to_be_bytes();
     Sum::default().add(&[0, TCP, high, low])

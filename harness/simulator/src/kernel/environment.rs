@@ -1,43 +1,42 @@
-//! What a process is given when it starts, and changes for itself: variables, arguments.
+//! What a process receives when it starts, and can change for itself: variables and arguments.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
-/// What the programs of a machine are given at every start.
+/// What the programs of a machine receive at every start.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Setup {
     pub(crate) variables: BTreeMap<String, String>,
     /// Without the program's own name.
     pub(crate) arguments: Vec<String>,
-    /// How often a thread of a process loses the processor though it could go on.
+    /// How often a thread of a process loses the processor although it could continue.
     pub(crate) preemptions: u32,
 }
 
-/// What is set on every machine unless somebody says otherwise. Clients of TLS libraries load all
-/// certificates of the host for every connection pool, and OpenSSL its configuration; a machine has
-/// none.
+/// What is set on every machine by default. Clients of TLS libraries load all of the host's
+/// certificates for every connection pool, and OpenSSL its configuration; a machine has none.
 const VARIABLES: [(&str, &str); 3] = [
     ("OPENSSL_CONF", "/dev/null"),
     ("SSL_CERT_DIR", "/dev/null"),
     ("SSL_CERT_FILE", "/dev/null"),
 ];
 
-/// The variables and arguments of one process, as C has them.
+/// The variables and arguments of one process, in C's form.
 #[derive(Default)]
 pub(crate) struct Environment {
-    /// `NAME=value`, in the order of their setting.
+    /// `NAME=value`, in the order in which they were set.
     variables: Vec<CString>,
-    /// What was set and is no more. Who asked for it may still look there.
+    /// What was set before and no longer is. A caller of `getenv` may still have pointers to it.
     former: Vec<CString>,
-    /// Where the variables are, and null.
+    /// Pointers to the variables, followed by null.
     places: Vec<*const c_char>,
     arguments: Vec<CString>,
     argument_places: Vec<*const c_char>,
 }
 
 impl Environment {
-    /// That of a program which is called `name`.
+    /// The environment of a program called `name`.
     pub(crate) fn new(name: &str, setup: &Setup) -> Self {
         let mut this = Self::default();
         let known = VARIABLES.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -56,7 +55,7 @@ impl Environment {
     /// The value of a variable, if it is set.
     pub(crate) fn get(&self, name: &[u8]) -> Option<&CStr> {
         let entry = &self.variables[self.position(name)?];
-        // Behind the sign of equality, which is there.
+        // After the equals sign, which is there.
         CStr::from_bytes_with_nul(&entry.as_bytes_with_nul()[name.len() + 1..]).ok()
     }
 
@@ -89,7 +88,7 @@ impl Environment {
         self.places.as_ptr()
     }
 
-    /// How many arguments there are, the program's name with them, and where.
+    /// How many arguments there are, including the program's name, and where they are.
     pub(crate) fn arguments(&self) -> (usize, *const *const c_char) {
         (self.arguments.len(), self.argument_places.as_ptr())
     }
@@ -112,7 +111,7 @@ fn places(strings: &[CString]) -> Vec<*const c_char> {
     places.chain([ptr::null()]).collect()
 }
 
-/// Whoever sets something has checked that there is no zero in it.
+/// Callers have checked that there is no zero byte in it.
 fn c_string(bytes: impl Into<Vec<u8>>) -> CString {
     CString::new(bytes).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! How a system call fails.
+//! How system calls fail.
 
 /// An error number of the operating system (`errno(3)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,18 +1,18 @@
-//! Calls on files, directories and links: what `open(2)` and its like do with the machine's file
+//! Calls on files, directories and links: what `open(2)` and the like do with the machine's file
 //! system.
 
 mod calls;
 
 use super::disk::tree::{Number, ROOT};
 
-/// For whom a `flock(2)` has to wait: no lock of C has this address.
+/// The address that a waiting `flock(2)` waits at: no C lock has it.
 pub(crate) const LOCKS: usize = 1;
 
-/// A file that was opened (an *open file description*): duplicates of a descriptor share it.
+/// An open file (*open file description*): duplicates of a descriptor share it.
 pub(super) struct OpenFile {
     node: Number,
     offset: u64,
-    /// As `open(2)` was given them.
+    /// As passed to `open(2)`.
     flags: i32,
     lock: FileLock,
 }
@@ -26,7 +26,7 @@ pub(crate) enum FileLock {
     Exclusive,
 }
 
-/// Where the process is, and what it takes away from the permissions of what it makes.
+/// The working directory of the process, and the permissions it removes from what it creates.
 pub(super) struct Working {
     directory: Number,
     mask: u32,
@@ -41,7 +41,7 @@ impl Default for Working {
     }
 }
 
-/// A path, and the directory from which it leads if it is relative: a descriptor, or `AT_FDCWD`.
+/// A path, and the directory from which it starts if it is relative: a descriptor, or `AT_FDCWD`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At<'a> {
     pub(crate) directory: i32,

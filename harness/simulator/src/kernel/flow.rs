@@ -1,5 +1,5 @@
-//! One end of a TCP connection as a program has it: the protocol's state machine, and what belongs
-//! to its socket.
+//! One end of a TCP connection as a program has it: the protocol's state machine, and the state of
+//! its socket.
 
 use super::connection::info::Info;
 use super::connection::segment::{Header, Segment};
@@ -18,25 +18,25 @@ use std::time::Duration;
 /// The largest IP packet, as on Ethernet.
 pub(super) const MTU: usize = 1500;
 
-/// What the headers of IP and TCP take of a packet, options left out.
+/// The size of the headers of IP and TCP, without options.
 const HEADERS_V4: usize = 40;
 const HEADERS_V6: usize = 60;
 
-/// Who answers for a flow.
+/// What is responsible for a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     /// A socket of the process.
     Socket(ObjectId),
     /// Its listener, until the connection is accepted.
     Listener,
-    /// Nobody: the process closed it, and the kernel brings it to an end.
+    /// Nothing: the process has closed it, and the kernel finishes it.
     Nobody,
 }
 
 pub(super) struct Flow {
     pub(super) endpoints: Endpoints,
     pub(super) owner: Owner,
-    /// What it takes of its local port.
+    /// What it occupies of its local port.
     pub(super) claim: Claim,
     /// Whether it is on the kernel's list of flows to poll.
     pub(super) dirty: bool,
@@ -47,11 +47,11 @@ pub(super) struct Flow {
     peer_finished: bool,
     read_shut: bool,
     write_shut: bool,
-    /// A write found no room: the program waits to be told when there is some.
+    /// A write found no room: the program waits for some.
     writer_waits: bool,
 }
 
-/// What a step is compared with.
+/// The state before a step, for comparison.
 struct Snapshot {
     state: State,
     received: usize,
@@ -62,12 +62,12 @@ struct Snapshot {
 pub(super) struct Changes {
     /// The handshake is complete.
     pub(super) established: bool,
-    /// Whoever watches the socket should look again.
+    /// Watchers of the socket should check it again.
     pub(super) notify: bool,
 }
 
-/// How a connection between two ends begins. `mtu` is the largest IP packet that gets to the peer,
-/// as far as is known.
+/// How a connection between two ends begins. `mtu` is the largest IP packet known to reach the
+/// peer.
 fn setup(endpoints: Endpoints, options: &Options, seed: u64, mtu: usize) -> Setup {
     Setup {
         first: Seq(first(seed)),
@@ -79,7 +79,7 @@ fn setup(endpoints: Endpoints, options: &Options, seed: u64, mtu: usize) -> Setu
     }
 }
 
-/// Bytes that a packet of a size carries.
+/// How many bytes a packet of size `mtu` carries.
 fn segment(endpoints: Endpoints, mtu: usize) -> u16 {
     let headers = match endpoints.local.is_ipv4() {
         true => HEADERS_V4,
@@ -88,7 +88,7 @@ fn segment(endpoints: Endpoints, mtu: usize) -> u16 {
     mtu.saturating_sub(headers) as u16
 }
 
-/// The initial sequence number that follows from a seed (the finaliser of SplitMix64).
+/// The initial sequence number derived from a seed (the finaliser of SplitMix64).
 fn first(seed: u64) -> u32 {
     let mixed = (seed ^ seed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -155,7 +155,7 @@ impl Flow {
         }
     }
 
-    /// From now on, no packet is larger than this. What was larger is sent again at once.
+    /// From now on, no packet is larger than this. Whatever was larger is resent at once.
     pub(super) fn set_mtu(&mut self, mtu: usize, now: u64, outgoing: &mut Vec<Packet>) {
         let mut post = self.post(outgoing);
         let segment = segment(self.endpoints, mtu);
@@ -182,7 +182,7 @@ impl Flow {
         self.connection.set_quick(now, quick, &mut post);
     }
 
-    /// A segment arrived. What follows from it leaves at once, but for what the time is to decide:
+    /// A segment arrived. What follows from it is sent at once, except for what depends on time:
     /// see [`Flow::work`].
     pub(super) fn take(
         &mut self,
@@ -196,7 +196,7 @@ impl Flow {
         self.changes_since(before)
     }
 
-    /// Sends what is due. Says what that changed, and when it is to be done again.
+    /// Sends what is due. Returns what that changed, and when to call it again.
     pub(super) fn work(&mut self, now: u64, outgoing: &mut Vec<Packet>) -> (Changes, Option<u64>) {
         if self.connection.next().is_none_or(|next| next > now) && !self.connection.is_opening() {
             return (Changes::default(), self.connection.next());
@@ -307,8 +307,8 @@ impl Flow {
         Ok(())
     }
 
-    /// The process lets go of the connection. Data that it did not read makes this a reset
-    /// (RFC 1122, 4.2.2.13), and so does a linger time of zero.
+    /// The process closes the connection. Unread data makes this a reset (RFC 1122, 4.2.2.13), and
+    /// so does a linger time of zero.
     pub(super) fn close(&mut self, now: u64, outgoing: &mut Vec<Packet>) {
         let unread = self.waiting_bytes() > 0;
         if unread || self.options.linger == Some(Duration::ZERO) {
@@ -328,7 +328,7 @@ impl Flow {
         self.connection.abort(&mut post);
     }
 
-    /// What `poll(2)` would say.
+    /// What `poll(2)` would report.
     pub(super) fn readiness(&self) -> u32 {
         if self.is_opening() {
             return 0;
@@ -366,13 +366,13 @@ impl Flow {
         self.is_over() && !self.was_established
     }
 
-    /// Whether it is still a connection with somebody. Once both sides have finished it is none,
-    /// although TCP may have to answer late packets for a while.
+    /// Whether it still has a peer. Once both sides have finished it has none, although TCP may
+    /// have to answer late packets for a while.
     pub(super) fn has_peer(&self) -> bool {
         !self.is_opening() && !self.is_over() && self.connection.state() != State::TimeWait
     }
 
-    /// Whether the peer has not yet acknowledged that nothing more comes.
+    /// Whether the peer has not yet acknowledged the FIN.
     pub(super) fn is_closing(&self) -> bool {
         matches!(
             self.connection.state(),
@@ -395,7 +395,7 @@ impl Flow {
         self.connection.info(now, headers)
     }
 
-    /// Whether it only remembers a connection that is over, and this SYN begins another.
+    /// Whether it only remembers an ended connection, and this SYN begins another.
     pub(super) fn gives_way(&self, syn: &Header) -> bool {
         self.owner == Owner::Nobody && self.connection.gives_way(syn)
     }

@@ -1,5 +1,5 @@
-//! What routers tell a machine: that a packet was too large for the path. Linux adapts its segments
-//! (path MTU discovery, RFC 1191 and RFC 8201); other ICMP messages are not understood.
+//! What routers report to a machine: that a packet was too large for the path. Linux adapts its
+//! segments (path MTU discovery, RFC 1191 and RFC 8201); other ICMP messages are ignored.
 
 mod learning;
 
@@ -7,23 +7,24 @@ use super::packet::{Endpoints, Packet};
 use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv6Packet};
 use std::net::{IpAddr, SocketAddr};
 
-/// The smallest path MTU that Linux believes in (`min_pmtu`).
+/// The smallest path MTU that Linux accepts (`min_pmtu`).
 const MIN_PATH_MTU: u16 = 552;
 
-/// The smallest MTU of IPv6: every link carries it, and nobody believes in less (RFC 8201,
+/// The smallest MTU of IPv6: every link supports it, and smaller values are ignored (RFC 8201,
 /// section 4).
 const MIN_MTU_V6: u16 = 1280;
 
-/// That a packet was too large (RFC 792 and RFC 1191, section 4; RFC 4443, section 3.2).
+/// The message that a packet was too large (RFC 792 and RFC 1191, section 4; RFC 4443, section
+/// 3.2).
 pub(super) struct TooBig {
-    /// Of the flow that the packet was of.
+    /// The flow that the packet belonged to.
     endpoints: Endpoints,
-    /// The largest that gets through, in bytes.
+    /// The largest packet that gets through, in bytes.
     mtu: u16,
 }
 
 impl TooBig {
-    /// Reads a packet; none if it does not say this of a TCP segment.
+    /// Reads a packet; none if it is not such a message about a TCP segment.
     pub(super) fn read(packet: &Packet) -> Option<Self> {
         let ip = packet.ip()?;
         let (mtu, quoted) = match (ip.protocol, ip.payload) {
@@ -41,7 +42,7 @@ impl TooBig {
     }
 }
 
-/// The ends of the TCP segment at whose beginning an ICMP message ends, as its sender sees them.
+/// The ends of the TCP segment quoted at the end of an ICMP message, as its sender sees them.
 fn endpoints_of_quoted(icmp: IpProtocol, quoted: &[u8]) -> Option<Endpoints> {
     let (source, destination, protocol, header): (IpAddr, IpAddr, _, _) = match icmp {
         IpProtocol::Icmp => {

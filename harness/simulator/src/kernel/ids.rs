@@ -1,4 +1,4 @@
-//! By which the objects, connections and threads of a machine are known to its kernel.
+//! How a machine's kernel identifies objects, connections and threads.
 
 /// An object of the kernel, as an index into its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,11 +13,11 @@ pub(crate) struct FlowId(pub(super) usize);
 pub(crate) struct ThreadId(pub(super) u32);
 
 impl ThreadId {
-    /// As Linux numbers the threads of the first process of a container.
+    /// As Linux numbers the threads of a container's first process.
     pub(crate) fn number(self) -> i32 {
         self.0 as i32 + 1
     }
 }
 
-/// The thread with whose end the process ends.
+/// The thread that ends the process when it ends.
 pub(crate) const MAIN: ThreadId = ThreadId(0);

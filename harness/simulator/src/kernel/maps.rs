@@ -1,9 +1,9 @@
-//! Files in memory (`mmap(2)`): what is written to one of the two is in the other.
+//! Files in memory (`mmap(2)`): what is written to either one appears in the other.
 //!
-//! A private map is a copy of the file as it was. A shared one is on memory that all shared maps of
-//! a file have in common. What calls write to the file is written there at once; what the program
-//! writes there is found when somebody reads the file, syncs it or unmaps it, and at the end of the
-//! process. A read beyond the last page of a file gives zeros, in place of SIGBUS.
+//! A private map is a copy of the file as it was. A shared one uses memory common to all shared
+//! maps of a file. What calls write to the file is written there at once; what the program writes
+//! there is found when the file is read, synced or unmapped, and at the end of the process. A read
+//! beyond the last page of a file yields zeros instead of SIGBUS.
 
 mod calls;
 
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// The unit in which changes are looked for, in bytes.
 const PAGE: usize = 4096;
 
-/// The files of a process that are in memory.
+/// The files that a process has mapped.
 #[derive(Default)]
 pub(super) struct Maps {
     shared: BTreeMap<Number, Shared>,
@@ -35,11 +35,11 @@ struct Region {
     place: Place,
 }
 
-/// What of a file is in memory, and how.
+/// Which part of a file is in memory, and how.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
-    /// Where in the file it begins.
+    /// Where it begins in the file.
     pub(crate) offset: u64,
-    /// What the program may do there, as for `mmap(2)`.
+    /// The program's access to it, as for `mmap(2)`.
     pub(crate) protection: i32,
 }

@@ -2,10 +2,10 @@
 //! below: clocks, processor, disk.
 //!
 //! The kernel outlives the process that runs on it: after a kill it still closes connections, and
-//! acknowledges what arrives. Only a loss of power ends it.
+//! acknowledges what arrives. Only a power loss ends it.
 //!
-//! What it is made of knows nothing of the kernel: sockets, pipes, threads and so on are data in
-//! `X.rs`, and what programs and the network do with them is in `X/calls.rs`.
+//! Its parts know nothing about the kernel: sockets, pipes, threads and so on are data in `X.rs`,
+//! and what programs and the network do with them is in `X/calls.rs`.
 
 pub(crate) mod address;
 mod blocking;
@@ -83,28 +83,28 @@ use threads::Threads;
 use udp::Udp;
 use unix::{Key, UnixSocket};
 
-/// Simulated descriptors begin here: the real kernel gives out none as high.
+/// Simulated descriptors start here: the real kernel hands out none this high.
 pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
 
-/// How long a used-up time slice lasts: what keeps a process that never sleeps from stopping time.
+/// The length of a used-up time slice: this keeps a process that never sleeps from stopping time.
 const SLICE: u64 = 1_000_000;
 
-/// A call that the simulator does not know how to answer.
+/// A call that the simulator cannot answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Unsupported {
     pub(crate) call: String,
     pub(crate) remedy: &'static str,
 }
 
-/// What of a machine outlasts a loss of power.
+/// The parts of a machine that survive a power loss.
 #[derive(Default)]
 pub(crate) struct Hardware {
     pub(crate) clocks: Clocks,
     pub(crate) cpu: Cpu,
     pub(crate) disk: Disk,
-    /// What is going to happen to it.
+    /// Planned strikes.
     pub(crate) strikes: Strikes,
-    /// When threads have lost its processor to others though they could have gone on.
+    /// When threads have lost its processor to others although they could have continued.
     pub(crate) preempted: Vec<u64>,
 }
 
@@ -115,26 +115,26 @@ pub(crate) struct Kernel {
     pub(crate) entropy: Entropy,
     pub(crate) hardware: Hardware,
     pub(crate) unsupported: Option<Unsupported>,
-    /// For what the last call would have had to wait.
+    /// What the last call would have had to wait for.
     pub(crate) blocked: Option<Blocked>,
     /// Message and backtrace of panics not yet reported.
     pub(crate) panics: Vec<(String, String)>,
-    /// Those of the last panic of a dead process. It harms nobody, unless it is that of who ends
-    /// the process.
+    /// Those of the last panic of a dead process. It does no harm, unless it comes from the code
+    /// that ends the process.
     pub(crate) panic_in_death: Option<(String, String)>,
-    /// What the process wants to be called at its panics.
+    /// What the process wants to be called when it panics.
     pub(crate) hook: Option<Hook>,
-    /// Set from the moment a process dies until it is taken apart: what it still does, in the turn
-    /// in which it was struck or in its destructors, must change nothing.
+    /// Set from the moment a process dies until it is taken apart: whatever it still does, in the
+    /// turn in which it was struck or in its destructors, must change nothing.
     pub(crate) process_is_dead: bool,
     pub(crate) threads: Threads,
     /// The variables and arguments of its process.
     pub(crate) environment: Environment,
-    /// What its process has in static memory, while another one runs.
+    /// The process's static memory, while another one runs.
     pub(crate) statics: Statics,
     /// Threads that did not end with their process, not yet reported.
     pub(crate) abandoned_threads: usize,
-    /// The machine's own time, in nanoseconds: what its timers count.
+    /// The machine's own time, in nanoseconds, on which its timers are based.
     now: u64,
     descriptors: FxHashMap<i32, ObjectId>,
     shared: Rc<Shared>,
@@ -143,26 +143,26 @@ pub(crate) struct Kernel {
     signals: Signals,
     working: Working,
     maps: Maps,
-    /// Which Unix socket has which name.
+    /// The names of Unix sockets.
     unix_names: BTreeMap<Key, ObjectId>,
     tcp: Tcp,
     udp: Udp,
-    /// How often the process has looked at an epoll in this turn.
+    /// How often the process has polled an epoll in this turn.
     looks: u32,
     /// Wakes the main task of the process, if that is one.
     main_waker: Option<Waker>,
 }
 
-/// What is called at a panic.
+/// What to call at a panic.
 pub(crate) type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
-/// A kernel, shared between the world and the libc calls of the programs on it.
+/// A kernel, shared by the world and the libc calls of the programs on it.
 pub(crate) type SharedKernel = Rc<RefCell<Kernel>>;
 
-/// What the kernels of all machines of a world share.
+/// State shared by the kernels of all machines of a world.
 pub(crate) struct Shared {
-    /// A number is never used twice, so that whoever holds on to a descriptor of a process that has
-    /// ended cannot touch another's.
+    /// A number is never reused, so a stale descriptor of an ended process cannot affect another
+    /// process.
     next_descriptor: Cell<i32>,
     pub(crate) names: RefCell<Names>,
 }
@@ -176,13 +176,13 @@ impl Default for Shared {
     }
 }
 
-/// An object, and how many descriptors it has.
+/// An object, and the number of its descriptors.
 struct Slot {
     object: Object,
     descriptors: u32,
 }
 
-/// What a descriptor stands for.
+/// What a descriptor refers to.
 enum Object {
     Epoll(Epoll),
     Event(EventCounter),
@@ -240,7 +240,7 @@ impl Kernel {
         self.now = now;
     }
 
-    /// The machine's own time as its process sees it: with what the turn has cost so far.
+    /// The machine's own time as its process sees it: including what the turn has cost so far.
     pub(crate) fn time_of_process(&self) -> u64 {
         self.now.saturating_add(self.hardware.cpu.charged())
     }
@@ -255,13 +255,13 @@ impl Kernel {
         self.hardware.clocks.read_monotonic(now)
     }
 
-    /// Other programs take all ephemeral ports but this many, or give them back.
+    /// Other programs take all but this many ephemeral ports, or release them.
     pub(crate) fn leave_ports(&mut self, free: Option<u16>) {
         self.tcp.ports.leave(free);
         self.udp.ports.leave(free);
     }
 
-    /// How often there was no ephemeral port to give.
+    /// How often no ephemeral port was available.
     pub(crate) fn ports_refused(&self) -> u64 {
         self.tcp.ports.refused() + self.udp.ports.refused()
     }
@@ -271,12 +271,12 @@ impl Kernel {
         self.tcp.connections()
     }
 
-    /// The processor time that the process is told: as if it had worked all the time.
+    /// The processor time reported to the process: as if it had worked all the time.
     pub(crate) fn processor_time(&self) -> Duration {
         Duration::from_nanos(self.time_of_process())
     }
 
-    /// The process waits for what the disk did for it.
+    /// Makes the process wait for its disk operations.
     pub(crate) fn wait_for_disk(&mut self) {
         let waited = self.hardware.disk.take_wait();
         self.hardware.cpu.charge(waited);
@@ -287,7 +287,8 @@ impl Kernel {
         self.shared.names.borrow().find(name)
     }
 
-    /// Notes a call that cannot be simulated: the run ends after this turn. The first one counts.
+    /// Notes a call that cannot be simulated: the run ends after this turn. Only the first one
+    /// counts.
     pub(crate) fn refuse(&mut self, call: impl Into<String>, remedy: &'static str) {
         if !self.process_is_dead {
             let call = call.into();
@@ -295,7 +296,7 @@ impl Kernel {
         }
     }
 
-    /// Closes everything the process had open, as the operating system does when a process ends.
+    /// Closes everything the process has open, as the operating system does when a process ends.
     pub(crate) fn close_all(&mut self) {
         let mut open: Vec<i32> = self.descriptors.keys().copied().collect();
         open.sort_unstable();
@@ -310,10 +311,10 @@ impl Kernel {
         self.abandon_work();
     }
 
-    /// Closes a descriptor. Says for what the caller has to wait, if for anything.
+    /// Closes a descriptor. Returns what the caller has to wait for, if anything.
     ///
-    /// What the destructors of a dead process close stays open until [`Kernel::close_all`]: they
-    /// run in an order that depends on how many tasks other worlds have had.
+    /// What the destructors of a dead process close stays open until [`Kernel::close_all`]: their
+    /// order depends on how many tasks other worlds have had.
     pub(crate) fn close(&mut self, fd: i32) -> Result<Option<Linger>> {
         if self.process_is_dead {
             return Ok(None);
@@ -420,26 +421,26 @@ impl Kernel {
         self.threads_wake().is_some_and(|at| at <= self.now)
     }
 
-    /// When the process wants to run next, if no descriptor becomes ready before.
+    /// When the process next wants to run, unless a descriptor becomes ready before.
     pub(crate) fn process_wake(&self) -> Option<u64> {
         let wake = self.threads_wake()?;
         Some(wake.max(self.hardware.cpu.busy_until().unwrap_or(wake)))
     }
 
-    /// When something is due that the process has no part in.
+    /// When something is due that does not involve the process.
     pub(crate) fn kernel_wake(&self) -> Option<u64> {
         let timers = [self.next_timer(), self.hardware.cpu.busy_until()];
         timers.into_iter().flatten().min()
     }
 
-    /// When in the time of the world the machine's own time is `at` or later.
+    /// When the machine's own time reaches `at`, in the time of the world.
     pub(crate) fn world_time(&self, at: u64) -> Option<u64> {
         self.hardware.clocks.world_time(at)
     }
 
-    /// The main task asks whether the process is dead, and leaves a waker to be told. That of a
-    /// dead one leaves none: it would be woken again with the next process, if that one ends before
-    /// its own has asked.
+    /// The main task asks whether the process is dead, and leaves a waker to be notified. For a
+    /// dead process no waker is kept: it would be woken again with the next process, should that
+    /// one end before its own task has asked.
     pub(crate) fn ask_for_death(&mut self, waker: &Waker) -> bool {
         if self.process_is_dead {
             return true;
@@ -451,7 +452,7 @@ impl Kernel {
         false
     }
 
-    /// Who wants to be told that the process is dead. To be woken without holding the kernel.
+    /// The waker to wake when the process has died. To be woken without holding the kernel.
     pub(crate) fn take_main_waker(&mut self) -> Option<Waker> {
         self.main_waker.take()
     }

@@ -4,13 +4,12 @@ use super::Addresses;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Which machine has which name. Names are compared as host names are, without regard to case
-/// (RFC 4343).
+/// The machines' names. They are compared like host names, ignoring case (RFC 4343).
 #[derive(Default)]
 pub(crate) struct Names(BTreeMap<String, Addresses>);
 
 impl Names {
-    /// Gives a name to a machine, from now on.
+    /// Gives a machine a name, from now on.
     pub(crate) fn set(&mut self, name: &str, addresses: Addresses) {
         self.0.insert(name.to_ascii_lowercase(), addresses);
     }

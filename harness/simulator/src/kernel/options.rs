@@ -12,17 +12,18 @@ use std::time::Duration;
 /// Bytes of datagrams that may wait to be read (`rmem_default`).
 pub(super) const UDP_BUFFER: usize = 104 * 1024;
 
-/// What a program is told of the buffers of a connection whose sizes it has not set: they grow
+/// The buffer sizes reported for a connection whose program has not set them: they grow
 /// (`tcp_wmem`, `tcp_rmem`).
 const TCP_SEND_BUFFER: c_int = 16_384;
 const TCP_RECEIVE_BUFFER: c_int = 131_072;
 
-/// The largest buffer a program can ask for (`rmem_max`, `wmem_max`), and the smallest it gets.
+/// The largest buffer that a program can request (`rmem_max`, `wmem_max`), and the smallest it
+/// gets.
 const MAX_BUFFER: c_int = 212_992;
 const MIN_SEND_BUFFER: usize = 2304;
 const MIN_RECEIVE_BUFFER: usize = 1152;
 
-/// The names of `TCP_CONGESTION`, and how long they are in memory (`TCP_CA_NAME_MAX`).
+/// The names for `TCP_CONGESTION`, and their length in memory (`TCP_CA_NAME_MAX`).
 const ALGORITHMS: [(&str, Algorithm); 2] = [("cubic", Algorithm::Cubic), ("reno", Algorithm::Reno)];
 const ALGORITHM_NAME: usize = 16;
 
@@ -30,11 +31,11 @@ const ALGORITHM_NAME: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Options {
     pub(super) no_delay: bool,
-    /// Hold back what does not fill a segment (`TCP_CORK`).
+    /// Hold back segments that are not full (`TCP_CORK`).
     pub(super) cork: bool,
     /// `TCP_CONGESTION`.
     pub(super) algorithm: Algorithm,
-    /// Acknowledgements wait for no answer, as far as a program has asked for that
+    /// Acknowledgements do not wait for an answer, as far as a program has requested that
     /// (`TCP_QUICKACK`).
     pub(super) quick_ack: bool,
     pub(super) reuse_address: bool,
@@ -47,19 +48,19 @@ pub(super) struct Options {
     /// The time between them (`tcp_keepalive_intvl`), in seconds, and how many there are.
     pub(super) keep_interval: c_int,
     pub(super) keep_count: c_int,
-    /// In milliseconds; zero stands for the system's own limits.
+    /// In milliseconds; zero means the system's own limits.
     pub(super) user_timeout: c_int,
-    /// `SO_LINGER`: zero resets on close; any other time is how long that may wait.
+    /// `SO_LINGER`: zero resets on close; any other time is how long closing may wait.
     pub(super) linger: Option<Duration>,
-    /// How long a call that receives, or sends, may wait (`SO_RCVTIMEO`, `SO_SNDTIMEO`).
+    /// How long a receiving call, and a sending call, may wait (`SO_RCVTIMEO`, `SO_SNDTIMEO`).
     pub(super) time_limits: [Option<Duration>; 2],
     pub(super) ttl: u8,
     pub(super) hop_limit: u8,
-    /// Remembered, and without effect: no link looks at them.
+    /// Remembered, but without effect: no link looks at it.
     pub(super) type_of_service: c_int,
     pub(super) traffic_class: c_int,
-    /// Payload in bytes. Linux counts its bookkeeping too, so it tells a program twice as much.
-    /// None stands for the system's own sizes.
+    /// Payload in bytes. Linux also counts its bookkeeping, so it reports twice as much to a
+    /// program. None means the system's own sizes.
     pub(super) send_buffer: Option<usize>,
     pub(super) receive_buffer: Option<usize>,
 }
@@ -93,7 +94,7 @@ impl Options {
 }
 
 impl Options {
-    /// What the sender of a connection has to mind.
+    /// The options that concern the sender of a connection.
     pub(super) fn wishes(&self) -> Wishes {
         Wishes {
             no_delay: self.no_delay,
@@ -103,7 +104,7 @@ impl Options {
         }
     }
 
-    /// The hops of a packet from this address.
+    /// The hop limit of a packet from this address.
     pub(super) fn hops(&self, source: IpAddr) -> u8 {
         match source {
             IpAddr::V4(_) => self.ttl,
@@ -117,8 +118,8 @@ fn buffer(wanted: c_int, least: usize) -> usize {
     (wanted.clamp(0, MAX_BUFFER) as usize).max(least)
 }
 
-/// What a program is told of a buffer: twice what is for its bytes, as Linux counts what it keeps
-/// beside them.
+/// The buffer size reported to a program: twice that of the payload, since Linux includes its
+/// bookkeeping.
 fn told_buffer(set: Option<usize>, is_tcp: bool, of_tcp: c_int) -> c_int {
     match set {
         Some(size) => 2 * size as c_int,
@@ -134,7 +135,7 @@ fn within(value: c_int, allowed: std::ops::RangeInclusive<c_int>) -> Result<c_in
     }
 }
 
-/// A number of hops; -1 stands for the default.
+/// A hop limit; -1 means the default.
 fn hops(value: c_int, least: c_int) -> Result<u8> {
     match value {
         -1 => Ok(HOPS),

@@ -1,4 +1,4 @@
-//! IP packets, of both versions: what a kernel needs to know of one before it knows whose it is.
+//! IP packets, of both versions: what a kernel needs to know about one before it knows its socket.
 
 use super::connection::segment::{Segment, flag};
 use rustc_hash::FxHasher;
@@ -7,7 +7,7 @@ use smoltcp::wire::{IpProtocol, IpRepr, Ipv4Packet, Ipv6Packet};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
-/// The hops of a packet, unless a program says otherwise (`ip_default_ttl`).
+/// The hop limit of a packet, unless a program sets another (`ip_default_ttl`).
 pub(crate) const HOPS: u8 = 64;
 
 /// An IP packet on its way.
@@ -22,7 +22,7 @@ pub(super) struct Endpoints {
 }
 
 impl Hash for Endpoints {
-    /// Of a machine's own addresses there are few: they tell nothing apart that the ports do not.
+    /// A machine has few addresses of its own: they distinguish nothing that the ports do not.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let ports = u64::from(self.local.port()) << 48 | u64::from(self.peer.port()) << 32;
         let address = match self.peer.ip() {
@@ -37,7 +37,7 @@ impl Hash for Endpoints {
 }
 
 impl Endpoints {
-    /// A number that is always the same for the same two ends, to choose between equals with.
+    /// A number that is always the same for the same two ends, for choosing between equals.
     pub(super) fn spread(&self) -> u64 {
         let mut hasher = FxHasher::default();
         self.hash(&mut hasher);
@@ -45,7 +45,7 @@ impl Endpoints {
     }
 }
 
-/// What an IP header says.
+/// The contents of an IP header.
 pub(crate) struct Ip<'a> {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
@@ -54,8 +54,8 @@ pub(crate) struct Ip<'a> {
 }
 
 impl Packet {
-    /// A packet between two addresses of one version; `fill` writes
-    /// so many bytes that follow the header.
+    /// A packet between two addresses of one version; `fill` writes the `length` bytes after the
+    /// header.
     pub(crate) fn new(
         (source, destination): (IpAddr, IpAddr),
         protocol: IpProtocol,
@@ -71,17 +71,17 @@ impl Packet {
         Self(bytes)
     }
 
-    /// Where it is going; none if it is not even an IP header.
+    /// Its destination; none if it is too short for an IP header.
     pub(crate) fn destination(&self) -> Option<IpAddr> {
         self.ip().map(|ip| ip.destination)
     }
 
-    /// Where it says that it comes from.
+    /// The source that it claims.
     pub(crate) fn source(&self) -> Option<IpAddr> {
         self.ip().map(|ip| ip.source)
     }
 
-    /// Whether the kernel answers with it, without the process: it is no datagram and carries no
+    /// Whether it is an answer of the kernel, without the process: it is not a datagram, carries no
     /// data, and neither opens nor closes a connection.
     pub(super) fn is_of_the_kernel(&self) -> bool {
         let Some(ip) = self.ip() else {
@@ -102,7 +102,7 @@ impl Packet {
         Self::as_ip(&self.0)
     }
 
-    /// What the IP header of these bytes says; none if it is none.
+    /// The contents of the IP header of these bytes; none if there is none.
     pub(crate) fn as_ip(bytes: &[u8]) -> Option<Ip<'_>> {
         match bytes.first()? >> 4 {
             4 => {

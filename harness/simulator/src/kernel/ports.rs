@@ -1,7 +1,8 @@
-//! The local ports of one protocol: who has bound which address and port, and which ports are free.
+//! The local ports of one protocol: which sockets have bound which address and port, and which
+//! ports are free.
 //!
 //! The rules are Linux's: two sockets may share a port if their addresses do not overlap, if both
-//! set `SO_REUSEADDR` (of TCP sockets none may be listening), or if both set `SO_REUSEPORT`.
+//! set `SO_REUSEADDR` (and, for TCP sockets, none is listening), or if both set `SO_REUSEPORT`.
 
 use super::errno::{Errno, Result};
 use super::ids::ObjectId;
@@ -13,18 +14,18 @@ use std::ops::Range;
 /// Linux's range of ephemeral ports (`ip_local_port_range`).
 const EPHEMERAL_PORTS: Range<u16> = 32768..61000;
 
-/// The protocols that have ports.
+/// The protocols with ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Tcp,
     Udp,
 }
 
-/// A claim on addresses of a port.
+/// A claim on a port, for one or more addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     ip: IpAddr,
-    /// The wildcard of IPv6, for IPv4 as well.
+    /// The IPv6 wildcard, which includes IPv4.
     dual_stack: bool,
     reuse_address: bool,
     reuse_port: bool,
@@ -44,7 +45,7 @@ impl Claim {
         self.fit(other.ip).is_some() || other.fit(self.ip).is_some()
     }
 
-    /// How well the claim fits an address: exactly, as the wildcard of its family, or as that of
+    /// How well the claim matches an address: exactly, as the wildcard of its family, or as that of
     /// both.
     fn fit(&self, ip: IpAddr) -> Option<u8> {
         match self.ip {
@@ -61,30 +62,31 @@ impl Claim {
 struct Binding {
     claim: Claim,
     socket: ObjectId,
-    /// Whether packets from strangers are for it: a TCP listener, or a UDP socket without a peer.
+    /// Whether it receives packets from unknown peers: a TCP listener, or a UDP socket without a
+    /// peer.
     listening: bool,
 }
 
-/// Who uses a port.
+/// The users of a port.
 #[derive(Default)]
 struct Port {
     bindings: Vec<Binding>,
-    /// The claims of connections, and how many have the same one: a server's are all alike.
+    /// The claims of connections, and how many connections have each: a server's are all the same.
     connections: Vec<(Claim, usize)>,
 }
 
 pub(super) struct Ports {
     protocol: Protocol,
     ports: FxHashMap<u16, Port>,
-    /// The ephemeral ports that no other program has.
+    /// The ephemeral ports that no other program has taken.
     ephemeral: Range<u16>,
     next: u16,
-    /// How often it had none of them.
+    /// How often none of them was available.
     refused: u64,
 }
 
 impl Ports {
-    /// `first` decides at which port the search for a free one begins.
+    /// `first` decides where the search for a free port begins.
     pub(super) fn new(protocol: Protocol, first: u64) -> Self {
         let offset = first % EPHEMERAL_PORTS.len() as u64;
         Self {
@@ -96,24 +98,24 @@ impl Ports {
         }
     }
 
-    /// Other programs take all ephemeral ports but this many, or give them back. Ports in use stay
-    /// with whoever has them.
+    /// Other programs take all but this many ephemeral ports, or release them. Ports in use stay
+    /// with their users.
     pub(super) fn leave(&mut self, free: Option<u16>) {
         let all = EPHEMERAL_PORTS;
         let free = free.map_or(all.len(), |free| all.len().min(free.into()));
         self.ephemeral = all.start..all.start + free as u16;
     }
 
-    /// How often somebody wanted an ephemeral port, and there was none.
+    /// How often an ephemeral port was requested and none was available.
     pub(super) fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// Binds a socket to the wanted port, or to a free one if that is zero.
+    /// Binds a socket to the wanted port, or to a free one if it is zero.
     ///
     /// # Errors
     ///
-    /// `EADDRINUSE` if somebody else has it, or if none is free.
+    /// `EADDRINUSE` if another socket has it, or if none is free.
     pub(super) fn bind(&mut self, claim: Claim, port: u16, socket: ObjectId) -> Result<SocketAddr> {
         let port = match port {
             0 => self
@@ -146,11 +148,11 @@ impl Ports {
             || connections.any(|(other, _)| excludes(other, false))
     }
 
-    /// From now on, packets from strangers to the socket's port are for it.
+    /// From now on, the socket receives packets from unknown peers to its port.
     ///
     /// # Errors
     ///
-    /// `EADDRINUSE` if a listener shares the port that may not.
+    /// `EADDRINUSE` if another listener has the port and may not share it.
     pub(super) fn listen(&mut self, claim: Claim, port: u16, socket: ObjectId) -> Result<()> {
         if self.conflicts(&claim, port, socket) {
             return Err(Errno(libc::EADDRINUSE));
@@ -159,7 +161,7 @@ impl Ports {
         Ok(())
     }
 
-    /// Whether packets from strangers to the socket's port are for it.
+    /// Sets whether the socket receives packets from unknown peers to its port.
     pub(super) fn set_listening(&mut self, port: u16, socket: ObjectId, listening: bool) {
         let bindings = self.ports.get_mut(&port).map(|port| &mut port.bindings);
         for binding in bindings.into_iter().flatten() {
@@ -186,7 +188,7 @@ impl Ports {
         }
     }
 
-    /// A connection is over.
+    /// A connection has ended.
     pub(super) fn disconnect(&mut self, claim: Claim, port: u16) {
         let Some(users) = self.ports.get_mut(&port) else {
             return;
@@ -211,9 +213,9 @@ impl Ports {
         }
     }
 
-    /// The socket that is to have a packet to this address and port from somebody unknown. Several
-    /// that fit equally well share them by `spread` if they set `SO_REUSEPORT`; else the last one
-    /// gets all.
+    /// The socket that receives a packet to this address and port from an unknown peer. If several
+    /// match equally well, they share by `spread` if they set `SO_REUSEPORT`; otherwise the last
+    /// one gets everything.
     pub(super) fn listener(&self, ip: IpAddr, port: u16, spread: u64) -> Option<ObjectId> {
         let bindings = &self.ports.get(&port)?.bindings;
         let fit = |binding: &Binding| binding.claim.fit(ip).filter(|_| binding.listening);
@@ -232,7 +234,7 @@ impl Ports {
         of_the_best().nth(chosen).map(|binding| binding.socket)
     }
 
-    /// A port that nobody has bound, and for which `is_free` holds.
+    /// A port that is not bound, and for which `is_free` holds.
     pub(super) fn choose(&mut self, is_free: impl Fn(u16) -> bool) -> Option<u16> {
         self.find_ephemeral(|ports, port| {
             let bound = ports.ports.get(&port);

@@ -1,26 +1,26 @@
-//! Pre-emption: a thread loses the processor though it could go on.
+//! Pre-emption: a thread loses the processor although it could continue.
 //!
-//! Without it a thread of a process runs until it waits, and then whoever became ready first. An
-//! operating system may take the processor away at any moment, so what is right only as long as
-//! nobody comes between goes unnoticed. Here the seed decides, as in *A Randomized Scheduler with
-//! Probabilistic Guarantees of Finding Bugs* (Burckhardt, Kothari, Musuvathi, Nagarakatte;
-//! ASPLOS 2010): each thread has a random priority, and of those that are ready the highest runs;
-//! at a few random calls the one that runs gets the lowest. A race that takes so few changes is
-//! found with a likelihood that does not depend on how long the program is, only on how many calls
-//! it makes.
+//! Without it, a thread of a process runs until it waits, and then the one that became ready first.
+//! A real operating system may take the processor away at any moment, so code that is correct only
+//! as long as no other thread intervenes would go unnoticed. Here the seed decides, as in *A
+//! Randomized Scheduler with Probabilistic Guarantees of Finding Bugs* (Burckhardt, Kothari,
+//! Musuvathi, Nagarakatte; ASPLOS 2010): each thread has a random priority, and the ready thread
+//! with the highest one runs; at a few random calls the running thread gets the lowest. The
+//! probability of finding a race that needs that few switches does not depend on how long the
+//! program is, only on how many calls it makes.
 
 use super::ids::ThreadId;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// Calls are drawn from the first two to the power of one of these.
+/// Calls are drawn from the first 2^n, for an n in this range.
 const FEWEST: u32 = 3;
 const MOST: u32 = 16;
 
 /// When the threads of a process lose the processor, and in which order they get it.
 pub(crate) struct Preemption {
     dice: ChaCha8Rng,
-    /// At which calls, the last first.
+    /// At which calls, last first.
     at: Vec<u64>,
     calls: u64,
     priorities: Vec<(ThreadId, i64)>,
@@ -28,9 +28,9 @@ pub(crate) struct Preemption {
 }
 
 impl Preemption {
-    /// So many times in the life of a process.
+    /// `times` is how often in the life of a process.
     pub(crate) fn new(times: u32, mut dice: ChaCha8Rng) -> Self {
-        // Programs that make few calls and those that make many are struck alike.
+        // Programs with few calls are struck as well as those with many.
         let draw = |_| {
             let calls = 1 << dice.random_range(FEWEST..=MOST);
             dice.random_range(1..=calls)
@@ -46,7 +46,7 @@ impl Preemption {
         }
     }
 
-    /// A thread makes a call. Says whether it loses the processor.
+    /// A thread makes a call. Returns whether it loses the processor.
     pub(super) fn count_call(&mut self) -> bool {
         self.calls += 1;
         let due = self.at.last().is_some_and(|&at| at <= self.calls);
@@ -56,14 +56,14 @@ impl Preemption {
         due
     }
 
-    /// This thread is to run only when no other can.
+    /// From now on, this thread runs only when no other can.
     pub(super) fn lower(&mut self, thread: ThreadId) {
         self.lowest -= 1;
         let lowest = self.lowest;
         *self.priority(thread) = lowest;
     }
 
-    /// The place of the one that is to run.
+    /// The place of the one that runs next.
     pub(super) fn choose(&mut self, ready: impl Iterator<Item = ThreadId>) -> Option<usize> {
         let mut best = None;
         for (place, thread) in ready.enumerate() {

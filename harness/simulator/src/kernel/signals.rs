@@ -1,13 +1,13 @@
-//! Signals of a machine's process: what it does about each, which of its threads keep which away,
-//! and what is pending.
+//! Signals of a machine's process: what it does about each, which of its threads block which, and
+//! what is pending.
 //!
 //! A signal does to a process what it does on Linux (`signal(7)`): a handler of the process runs on
-//! one of its threads, nothing happens, or the process ends. It begins as programs of Rust do, with
-//! SIGPIPE ignored. A thread that waits is interrupted; who runs has to wait for the end of its
-//! turn to be interrupted, but for signals that it sends itself.
+//! one of its threads, nothing happens, or the process ends. It begins as Rust programs do, with
+//! SIGPIPE ignored. A waiting thread is interrupted; a running one is interrupted only at the end
+//! of its turn, except by signals that it sends to itself.
 //!
-//! Left out: process groups and sessions, and queues of real-time signals: each signal is pending
-//! once.
+//! Not modelled: process groups and sessions, and queues of real-time signals: each signal is
+//! pending once.
 
 mod calls;
 
@@ -15,7 +15,7 @@ use super::epoll::Watches;
 use super::ids::{ObjectId, ThreadId};
 use std::collections::BTreeMap;
 
-/// A set of signals, as the kernel has it: bit 0 is signal 1.
+/// A set of signals in the kernel's representation: bit 0 is signal 1.
 pub(crate) type SignalSet = u64;
 
 /// The set that contains only this signal.
@@ -23,18 +23,18 @@ pub(crate) fn only(signal: i32) -> SignalSet {
     u32::try_from(signal - 1).map_or(0, |bit| 1_u64.checked_shl(bit).unwrap_or(0))
 }
 
-/// Whether there is a signal of this number.
+/// Whether there is a signal with this number.
 pub(crate) fn exists(signal: i32) -> bool {
     only(signal) != 0
 }
 
-/// What no program can keep away or handle.
+/// Signals that no program can block or handle.
 const UNSTOPPABLE: [i32; 2] = [libc::SIGKILL, libc::SIGSTOP];
 
-/// What stops a process unless it says otherwise.
+/// Signals that stop a process by default.
 const STOPS: [i32; 4] = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
-/// What does nothing to a process unless it says otherwise.
+/// Signals that do nothing to a process by default.
 const NOTHING: [i32; 4] = [libc::SIGCHLD, libc::SIGURG, libc::SIGWINCH, libc::SIGCONT];
 
 /// What a process does about a signal (`sigaction(2)`): a handler's address, or one of `SIG_DFL`
@@ -43,12 +43,12 @@ const NOTHING: [i32; 4] = [libc::SIGCHLD, libc::SIGURG, libc::SIGWINCH, libc::SI
 pub(crate) struct Action {
     pub(crate) handler: usize,
     pub(crate) flags: i32,
-    /// What is kept away while the handler runs, besides the signal itself.
+    /// What is blocked while the handler runs, besides the signal itself.
     pub(crate) mask: SignalSet,
 }
 
 impl Action {
-    /// Nothing, or what happens by default.
+    /// `SIG_IGN` or `SIG_DFL`.
     pub(crate) fn of(handler: usize) -> Self {
         Self {
             handler,
@@ -66,42 +66,42 @@ enum Effect {
     Runs(Action),
 }
 
-/// What is done with a signal that was sent.
+/// The effect of a signal that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// It is pending, was ignored, or is being handled.
+    /// It is pending, ignored, or being handled.
     Taken,
     /// It ends the process.
     Ends,
     /// It stops the process.
     Stops,
-    /// It lets a stopped process go on.
+    /// It continues a stopped process.
     Continues,
 }
 
-/// What a thread has to do about a signal that has come.
+/// What a thread has to do about a signal that has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delivery {
     pub(crate) signal: i32,
     pub(crate) action: Action,
-    /// What the thread keeps away again when the handler has returned.
+    /// The mask to restore when the handler has returned.
     pub(crate) mask: SignalSet,
 }
 
-/// Whom a signal is for.
+/// The target of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// Any thread that does not keep it away.
+    /// Any thread that does not block it.
     Process,
-    /// This one.
+    /// This thread.
     Thread(ThreadId),
 }
 
 /// The signals of one process.
 pub(super) struct Signals {
-    /// Those about which the process has said something.
+    /// The actions that the process has set.
     actions: BTreeMap<i32, Action>,
-    /// What each thread keeps away.
+    /// What each thread blocks.
     blocked: BTreeMap<ThreadId, SignalSet>,
     pending: SignalSet,
     pending_of: BTreeMap<ThreadId, SignalSet>,
@@ -132,7 +132,7 @@ impl Signals {
         self.pending | self.pending_of.get(&thread).copied().unwrap_or(0)
     }
 
-    /// A pending signal of these is pending no more: the lowest, and the thread's own first.
+    /// Takes a pending signal of a set: the lowest, and the thread's own first.
     fn take(&mut self, thread: ThreadId, wanted: SignalSet) -> Option<i32> {
         let own = self.pending_of.entry(thread).or_default();
         let from = if *own & wanted != 0 {

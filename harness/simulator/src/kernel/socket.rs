@@ -1,4 +1,4 @@
-//! The socket calls, as `socket(7)` and `tcp(7)` describe them, on what TCP and UDP offer.
+//! The socket calls, as `socket(7)` and `tcp(7)` describe them, on top of TCP and UDP.
 
 mod addresses;
 mod calls;
@@ -13,12 +13,12 @@ use std::net::SocketAddr;
 /// A socket as the process sees it.
 pub(super) struct Socket {
     pub(super) family: Family,
-    /// Where it was bound to, by `bind` or because a call needed it.
+    /// What it is bound to, by `bind` or because a call needed it.
     pub(super) bound: Option<SocketAddr>,
     pub(super) state: State,
     pub(super) options: Options,
     pub(super) nonblocking: bool,
-    /// A `connect` has begun and no later one has said that it succeeded.
+    /// A `connect` has begun, and no later one has reported its success.
     pub(super) connecting: bool,
     pub(super) watches: Watches,
 }
@@ -28,7 +28,7 @@ pub(super) enum State {
     Idle,
     /// Waiting for connections.
     Listening,
-    /// One end of a connection, in whatever state that is.
+    /// One end of a connection, in any state.
     Connected(FlowId),
     /// UDP.
     Datagrams(Box<Mailbox>),

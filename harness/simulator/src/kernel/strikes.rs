@@ -1,12 +1,12 @@
-//! What strikes a machine while its process is at work: at one of its system calls, in the middle
-//! of a turn.
+//! Strikes on a machine while its process is at work: at one of its system calls, in the middle of
+//! a turn.
 //!
 //! So a process can be killed between two syncs of a commit, or between the commit and the answer
-//! that should follow in the same turn. From that call on nothing the process does has an effect,
+//! that should follow in the same turn. From that call on, nothing the process does has any effect,
 //! as with the destructors of a dead one. Its turn ends there, and then the process is taken apart.
 //!
-//! The calls that count are those that somebody else may notice: calls on descriptors, those of
-//! SQLite to its disk, and notes of operations.
+//! Only calls with effects that others may notice count: calls on descriptors, SQLite's calls to
+//! its disk, and notes of operations.
 
 mod calls;
 
@@ -41,11 +41,11 @@ impl Strike {
     }
 }
 
-/// What is going to strike a machine, and what has.
+/// What is going to strike a machine, and what already has.
 #[derive(Default)]
 pub(crate) struct Strikes {
-    /// Whether a turn of the process is worked out: what others do with the machine are no calls of
-    /// its process.
+    /// Whether a turn of the process is being computed: what others do with the machine does not
+    /// count as calls of its process.
     at_work: bool,
     calls: u64,
     armed: Vec<Armed>,
@@ -57,17 +57,17 @@ struct Armed {
     /// The call at which it strikes.
     at: u64,
     strike: Strike,
-    /// For a disk on which something begins to be random.
+    /// For a disk that becomes random in some way.
     rng: ChaCha8Rng,
 }
 
-/// A strike that has fallen.
+/// A strike that has happened.
 pub(crate) struct Fallen {
     pub(crate) fault: FaultId,
     pub(crate) strike: Strike,
-    /// The count of the call.
+    /// The number of the call.
     pub(crate) call: u64,
-    /// What the disk had seen by then.
+    /// The disk's troubles up to then.
     pub(crate) troubles: Troubles,
     /// How many writes were not synced.
     pub(crate) unsynced: usize,
@@ -76,7 +76,7 @@ pub(crate) struct Fallen {
 }
 
 impl Strikes {
-    /// Plans a strike at one of the next calls: the first is 1.
+    /// Plans a strike at one of the next calls, counted from 1.
     pub(crate) fn arm(&mut self, fault: FaultId, call: u64, strike: Strike, rng: ChaCha8Rng) {
         let at = self.calls.saturating_add(call.max(1));
         self.armed.push(Armed {
@@ -87,13 +87,13 @@ impl Strikes {
         });
     }
 
-    /// Takes a strike back, unless it has fallen.
+    /// Withdraws a strike, unless it has happened.
     pub(crate) fn disarm(&mut self, fault: FaultId) -> Option<Strike> {
         let place = self.armed.iter().position(|armed| armed.fault == fault)?;
         Some(self.armed.remove(place).strike)
     }
 
-    /// What has fallen since this was asked last.
+    /// The strikes that have happened since the last call.
     pub(crate) fn take_fallen(&mut self) -> Vec<Fallen> {
         std::mem::take(&mut self.fallen)
     }

@@ -1,6 +1,6 @@
-//! All TCP connections and listeners of a machine: who gets which packet, and whose timer is due.
+//! All TCP connections and listeners of a machine: which one gets a packet, and whose timer is due.
 //!
-//! A packet finds its flow by the two endpoints, a timer by its time. What a packet costs does not
+//! A packet finds its flow by its two endpoints, a timer by its time. The cost of a packet does not
 //! depend on how many connections the machine has.
 
 mod calls;
@@ -24,16 +24,16 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 
-/// A connection that a listener has ready.
+/// An established connection from a listener.
 pub(super) struct Established {
     pub(super) flow: FlowId,
     pub(super) peer: SocketAddr,
 }
 
-/// What two endpoints have between them.
+/// What exists between two endpoints.
 pub(super) enum Entry {
     Flow(Box<Flow>),
-    /// A handshake that the peer has begun and not completed.
+    /// A handshake begun by the peer and not completed.
     Request(Box<Request>),
 }
 
@@ -46,17 +46,17 @@ pub(super) struct Tcp {
     by_endpoints: FxHashMap<Endpoints, FlowId>,
     dirty: VecDeque<FlowId>,
     timers: Alarms,
-    /// The largest packets to destinations of which a router said that less than usual gets there.
-    /// (Linux forgets it after ten minutes.)
+    /// The path MTUs to destinations for which a router has reported less than usual. (Linux
+    /// forgets them after ten minutes.)
     pub(super) path_mtus: FxHashMap<IpAddr, u16>,
-    /// Closed connections of which a thread waits to hear that the peer has everything.
+    /// Closed connections for which a thread waits until the peer has received everything.
     pub(super) lingering: Vec<FlowId>,
     seed: u64,
     requests: u64,
 }
 
 impl Tcp {
-    /// `seed` decides the ports and the initial sequence numbers.
+    /// `seed` determines the ports and the initial sequence numbers.
     pub(super) fn new(seed: u64) -> Self {
         Self {
             ports: Ports::new(Protocol::Tcp, seed),
@@ -94,20 +94,20 @@ impl Tcp {
         matches!(self.flows[flow.0], Some(Entry::Flow(_))).then_some(flow)
     }
 
-    /// The largest IP packet that gets to a destination, as far as is known.
+    /// The largest IP packet known to reach a destination.
     pub(super) fn mtu_to(&self, destination: IpAddr) -> usize {
         let known = self.path_mtus.get(&destination);
         known.map_or(MTU, |&mtu| usize::from(mtu))
     }
 
-    /// The flow's time is to be looked at anew.
+    /// The flow's timer has to be checked again.
     fn touch(&mut self, id: FlowId) {
         if !std::mem::replace(&mut self.flow_mut(id).dirty, true) {
             self.dirty.push_back(id);
         }
     }
 
-    /// Lets a flow do something from which packets may follow.
+    /// Makes a flow do something that may produce packets.
     pub(super) fn with<T>(
         &mut self,
         id: FlowId,
@@ -120,13 +120,13 @@ impl Tcp {
         act(flow, &mut self.outgoing)
     }
 
-    /// The seed of another flow. Any odd constant spreads the seeds.
+    /// The seed of the next flow. Any odd constant spreads the seeds.
     pub(super) fn next_seed(&mut self) -> u64 {
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.seed
     }
 
-    /// Numbers the handshakes that peers begin.
+    /// Numbers the handshakes begun by peers.
     pub(super) fn next_request(&mut self) -> u64 {
         self.requests += 1;
         self.requests
@@ -145,7 +145,7 @@ impl Tcp {
         id
     }
 
-    /// The handshake that a peer had begun is complete.
+    /// A handshake begun by the peer is complete.
     pub(super) fn complete(&mut self, id: FlowId, flow: Flow, now: u64) {
         self.ports.connect(flow.claim, flow.endpoints.local.port());
         self.flows[id.0] = Some(Entry::Flow(Box::new(flow)));
@@ -167,7 +167,7 @@ impl Tcp {
         self.free.push(id);
     }
 
-    /// How many connections there are, those of incomplete handshakes left out.
+    /// How many connections there are, not counting incomplete handshakes.
     pub(super) fn connections(&self) -> usize {
         let entries = self.flows.iter().flatten();
         entries
@@ -179,7 +179,7 @@ impl Tcp {
         self.timers.set(id.0 as u32, at);
     }
 
-    /// Begins a connection; from a port of its own choice if that of `local` is zero.
+    /// Begins a connection; from a port chosen here if that of `local` is zero.
     pub(super) fn connect(
         &mut self,
         mut local: SocketAddr,
@@ -256,7 +256,7 @@ impl Tcp {
         })
     }
 
-    /// The process closes a connection. The kernel brings it to an end.
+    /// The process closes a connection. The kernel finishes it.
     pub(super) fn close(&mut self, flow: FlowId, now: u64) {
         self.with(flow, |flow, outgoing| flow.close(now, outgoing));
         self.work(flow, now);
@@ -309,8 +309,8 @@ impl Tcp {
         }
     }
 
-    /// Lets a flow take a segment. When it has something to do next is noted by [`Tcp::work`]: at
-    /// once, or after the process's turn.
+    /// Passes a segment to a flow. When the flow next has something to do is noted by
+    /// [`Tcp::work`]: at once, or after the process's turn.
     fn take(
         &mut self,
         id: FlowId,
@@ -326,7 +326,7 @@ impl Tcp {
         }
     }
 
-    /// Lets a flow send what is due, and sets its timer. Returns the socket to notify.
+    /// Makes a flow send what is due, and sets its timer. Returns the socket to notify.
     pub(super) fn work(&mut self, id: FlowId, now: u64) -> Option<ObjectId> {
         let Some(Entry::Flow(flow)) = &mut self.flows[id.0] else {
             return None;
@@ -338,7 +338,7 @@ impl Tcp {
         self.follow(id, changes)
     }
 
-    /// Does what follows from a change. Returns the socket to notify.
+    /// Acts on a change. Returns the socket to notify.
     fn follow(&mut self, id: FlowId, changes: Changes) -> Option<ObjectId> {
         let flow = self.flow(id);
         match flow.owner {
@@ -358,7 +358,7 @@ impl Tcp {
         }
     }
 
-    /// A timer goes off. Returns the socket to notify.
+    /// A timer fires. Returns the socket to notify.
     fn run_timer(&mut self, id: FlowId, now: u64) -> Option<ObjectId> {
         match self.flows[id.0] {
             Some(Entry::Flow(_)) => self.work(id, now),
@@ -402,7 +402,7 @@ impl Tcp {
         None
     }
 
-    /// Nobody is there: the answer is a reset (RFC 9293, section 3.10.7.1).
+    /// No flow matches: the answer is a reset (RFC 9293, section 3.10.7.1).
     fn refuse(&mut self, endpoints: Endpoints, segment: &Segment<'_>) {
         if let Some(reset) = segment.reset() {
             let mut post = Post {

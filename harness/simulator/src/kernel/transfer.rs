@@ -2,23 +2,23 @@
 
 use std::net::SocketAddr;
 
-/// How to receive.
+/// How a call receives.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct How {
-    /// Leave it where it is (`MSG_PEEK`).
+    /// Leave the data in place (`MSG_PEEK`).
     pub(crate) peek: bool,
-    /// Never block, whatever the socket would do (`MSG_DONTWAIT`).
+    /// Never block, regardless of the socket (`MSG_DONTWAIT`).
     pub(crate) at_once: bool,
 }
 
 /// What was received.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Received {
-    /// Bytes that are in the buffer now.
+    /// Bytes copied to the buffer.
     pub(crate) copied: usize,
-    /// Bytes of the datagram, of which a short buffer lost the rest.
+    /// The length of the datagram, whose end is lost if the buffer is too short.
     pub(crate) full: usize,
-    /// Who sent it. A connection does not say.
+    /// The sender. None for a connection.
     pub(crate) from: Option<SocketAddr>,
 }
 

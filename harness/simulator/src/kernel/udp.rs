@@ -1,7 +1,8 @@
-//! UDP (RFC 768), and of ICMP what UDP needs: that nobody listens on a port (RFC 1122, 4.1.3.1).
+//! UDP (RFC 768), and the part of ICMP that it needs: that no socket listens on a port (RFC 1122,
+//! 4.1.3.1).
 //!
-//! A datagram finds its socket by the two endpoints if that is connected, by its port otherwise.
-//! Datagrams that are not read in time are dropped once they fill the receive buffer, as on Linux.
+//! A datagram finds its socket by the two endpoints if the socket is connected, and by its port
+//! otherwise. Unread datagrams are dropped once they fill the receive buffer, as on Linux.
 
 mod calls;
 
@@ -16,10 +17,11 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 
-/// What a waiting datagram costs beside its payload: Linux's `sk_buff` and the slack around it.
+/// The cost of a waiting datagram in addition to its payload: Linux's `sk_buff` and the slack
+/// around it.
 const OVERHEAD: usize = 768;
 
-/// The largest payloads: 65535 bytes less the headers that count.
+/// The largest payloads: 65535 bytes less the headers that count towards it.
 const MAX_PAYLOAD_V4: usize = 65_507;
 const MAX_PAYLOAD_V6: usize = 65_527;
 
@@ -29,7 +31,7 @@ struct Datagram {
     payload: Vec<u8>,
 }
 
-/// What a UDP socket has that others have not.
+/// What only UDP sockets have.
 #[derive(Default)]
 pub(super) struct Mailbox {
     /// Set by `connect`.
@@ -77,19 +79,19 @@ impl Mailbox {
         self.error.take()
     }
 
-    /// The payload of the first datagram that waits, in bytes (`FIONREAD`).
+    /// The payload length of the first waiting datagram, in bytes (`FIONREAD`).
     pub(super) fn first_length(&self) -> usize {
         self.waiting.front().map_or(0, |first| first.payload.len())
     }
 
-    /// Linux notes the wish also when it says that there is no peer.
+    /// Linux records the request even when it reports that there is no peer.
     pub(super) fn shutdown(&mut self, read: bool, write: bool) -> Result<()> {
         self.read_shut |= read;
         self.write_shut |= write;
         self.endpoints.map(drop).ok_or(Errno(libc::ENOTCONN))
     }
 
-    /// What `poll(2)` would say.
+    /// What `poll(2)` would report.
     pub(super) fn readiness(&self) -> u32 {
         let mut events = EPOLLOUT as u32;
         for (applies, event) in [
@@ -129,7 +131,7 @@ impl Udp {
         })
     }
 
-    /// A socket has another peer than before, or none.
+    /// A socket's peer has changed, or is gone.
     pub(super) fn reconnect(
         &mut self,
         id: ObjectId,

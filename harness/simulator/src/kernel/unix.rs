@@ -1,9 +1,9 @@
-//! Unix stream sockets with names: a path of the file system, or a name of their own that begins
-//! with a zero (*abstract*).
+//! Named Unix stream sockets: the name is a path in the file system, or an *abstract* name that
+//! begins with a zero byte.
 //!
-//! A socket is one of these until it is connected; then it is one end of two queues, as of a pair.
-//! Left out: datagrams and packets in sequence, descriptors that are sent along, and a `connect`
-//! that waits because too many wait already.
+//! A socket is one of these until it is connected; then it is one end of two queues, as in a pair.
+//! Not modelled: datagrams and sequenced packets, passing descriptors, and a `connect` that waits
+//! because the backlog is full.
 
 mod calls;
 
@@ -20,19 +20,19 @@ const MAX_BACKLOG: usize = 4096;
 pub(super) struct UnixSocket {
     name: UnixName,
     listens: Option<Backlog>,
-    /// Nobody can connect to it any more.
+    /// No socket can connect to it any more.
     is_shut: bool,
     pub(super) nonblocking: bool,
     pub(super) watches: Watches,
 }
 
-/// Who has connected and is not accepted yet.
+/// Connections that have not been accepted.
 struct Backlog {
     most: usize,
     waiting: VecDeque<PipeEnd>,
 }
 
-/// How a socket is found.
+/// How to find a socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     File(Number),
@@ -48,7 +48,7 @@ impl UnixSocket {
         }
     }
 
-    /// `shutdown(2)` before it is connected.
+    /// `shutdown(2)` before connecting.
     pub(super) fn shut(&mut self) {
         self.is_shut = true;
     }

@@ -1,26 +1,26 @@
-//! Whether something happens to a packet: at random, and perhaps more likely after it has just
+//! Whether something happens to a packet: at random, and perhaps more likely if it has just
 //! happened.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// How likely something happens to a packet. Both numbers are from 0 to 1.
+/// How likely something is to happen to a packet. Both numbers are from 0 to 1.
 ///
-/// With the probability `correlation`, what became of the packet before becomes of this one;
-/// otherwise it is decided anew. So it happens as often as without a correlation, but in runs of `1
-/// / ((1 - correlation) · (1 - probability))` packets on average, and the decisions about two
+/// With the probability `correlation`, a packet meets the same fate as the one before; otherwise
+/// its fate is decided afresh. So it happens as often as without correlation, but in runs of `1 /
+/// ((1 - correlation) · (1 - probability))` packets on average, and the decisions about two
 /// successive packets have exactly this correlation coefficient.
 ///
-/// netem gives the same two numbers (`loss 5% 25%`) another meaning: it mixes the uniform random
-/// number that decides with the last one (`get_crandom`), so that what has a small probability
-/// hardly ever happens. There, 5% with a correlation of 25% are 0.2%. (Salsano and others,
+/// netem interprets the same two numbers (`loss 5% 25%`) differently: it mixes the uniform random
+/// number that decides with the last one (`get_crandom`), so events of small probability hardly
+/// ever happen. There, 5% with a correlation of 25% amounts to 0.2%. (Salsano and others,
 /// *Definition of a general and intuitive loss model for packet networks and its implementation in
 /// the Netem module*, 2012, section 2.)
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Chance {
     /// The probability, over many packets.
     pub probability: f64,
-    /// How much successive packets have in common: 0 if nothing, below 1.
+    /// How much successive packets depend on each other: 0 if not at all, below 1.
     pub correlation: f64,
 }
 
@@ -36,7 +36,7 @@ impl From<f64> for Chance {
 
 impl Chance {
     /// Whether it happens to the next packet. `before` is whether it happened to the last one.
-    /// Draws nothing of what cannot happen, and nothing for a correlation that is not there.
+    /// Draws nothing if it cannot happen, and nothing for a correlation of zero.
     pub(super) fn strikes(self, before: &mut bool, rng: &mut ChaCha8Rng) -> bool {
         if self.probability == 0.0 {
             *before = false;
@@ -47,7 +47,7 @@ impl Chance {
     }
 }
 
-/// Decides with this probability. What cannot happen, and what must, draws nothing.
+/// Decides with this probability. Draws nothing for 0 or 1.
 pub(super) fn happens(probability: f64, rng: &mut ChaCha8Rng) -> bool {
     probability > 0.0 && (probability >= 1.0 || rng.random_bool(probability))
 }
@@ -58,7 +58,7 @@ mod tests {
     use crate::entropy::stream;
 
     /// How often it happens to 200,000 packets, the correlation coefficient of successive ones, and
-    /// how many in a row it happens to.
+    /// the mean length of runs.
     fn measured(chance: Chance) -> (f64, f64, f64) {
         let (mut before, mut rng) = (false, stream(1, "test"));
         let struck: Vec<bool> = (0..200_000)

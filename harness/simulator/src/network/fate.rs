@@ -12,9 +12,9 @@ pub(crate) enum Fate {
         /// And once more.
         again: Option<u64>,
     },
-    /// It does not.
+    /// It does not arrive.
     Dropped(Why),
-    /// A box on the path drops it, and may answer.
+    /// A middlebox drops it, and may answer.
     Refused(Vec<Answer>),
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Why {
     Cut,
 }
 
-/// A packet that a box on the path sends.
+/// A packet sent by a middlebox.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) to: MachineId,

@@ -1,4 +1,4 @@
-//! Boxes that forward only the flows they know: NATs and stateful firewalls, which forget.
+//! Middleboxes that forward only the flows they know: NATs and stateful firewalls, which forget.
 
 use super::packet::Segment;
 use crate::ids::{FaultId, MachineId};
@@ -9,29 +9,28 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A NAT or stateful firewall between two machines. It forwards TCP segments of flows that it
-/// knows, and gets to know a flow by its SYN. Everything that is not TCP passes.
+/// knows, and learns of a flow by its SYN. Everything but TCP passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
-    /// It forgets a flow without packets for so long; never, if none. RFC 5382 (REQ-5) asks for at
-    /// least two hours and four minutes; many forget after some minutes.
+    /// It forgets a flow after this long without packets; never, if none. RFC 5382 (REQ-5) asks for
+    /// at least two hours and four minutes; many forget after a few minutes.
     pub idle: Option<Duration>,
-    /// Whether it knows the flows that there were before it began: a box that was restarted does
-    /// not.
+    /// Whether it knows flows from before it began: a restarted middlebox does not.
     pub knows_old: bool,
-    /// Which of the two machines it sends a RST for a segment of a flow that it does not know. The
+    /// Which of the two machines it sends a RST when it sees a segment of an unknown flow. The
     /// segment itself is dropped.
     pub resets: Vec<MachineId>,
 }
 
-/// A gateway at work.
+/// A gateway in operation.
 pub(super) struct Working {
     gateway: Gateway,
-    /// What put it there.
+    /// The fault that put it there.
     pub(super) fault: FaultId,
     began: u64,
     /// When the last packet of each known flow passed. The smaller end of the flow is first.
     flows: FxHashMap<(SocketAddr, SocketAddr), u64>,
-    /// The flows of which it has refused something.
+    /// The flows of which it has refused a segment.
     refused: FxHashSet<(SocketAddr, SocketAddr)>,
 }
 
@@ -46,7 +45,7 @@ impl Working {
         }
     }
 
-    /// Whether it lets a segment pass at this time, in nanoseconds.
+    /// Whether a segment may pass at this time, in nanoseconds.
     pub(super) fn lets_pass(&mut self, now: u64, segment: &Segment) -> bool {
         let flow = flow(segment);
         let seen = match self.flows.get(&flow) {
@@ -61,12 +60,12 @@ impl Working {
         known
     }
 
-    /// It refuses a segment. Whether it is the first one of its flow.
+    /// Refuses a segment. Returns whether it is the first one of its flow.
     pub(super) fn refuses_first(&mut self, segment: &Segment) -> bool {
         self.refused.insert(flow(segment))
     }
 
-    /// What it answers to a segment of a flow that it does not know.
+    /// The answers to a segment of an unknown flow.
     pub(super) fn resets(
         &self,
         segment: &Segment,
@@ -83,7 +82,7 @@ impl Working {
     }
 }
 
-/// The flow of a segment, whichever way that goes.
+/// The flow of a segment, regardless of direction.
 fn flow(segment: &Segment) -> (SocketAddr, SocketAddr) {
     let (a, b) = (segment.source, segment.destination);
     (a.min(b), a.max(b))

@@ -1,4 +1,4 @@
-//! How long packets travel: distributions, and how much successive packets have in common.
+//! How long packets travel: distributions, and the correlation of successive packets.
 
 use crate::time::nanos;
 use rand::RngExt;
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub enum Latency {
     /// Always the same.
     Fixed(Duration),
-    /// Anything between the two, all equally likely.
+    /// Uniformly distributed between the two.
     Uniform {
         /// The shortest.
         min: Duration,
@@ -25,28 +25,28 @@ pub enum Latency {
         mean: Duration,
         /// Its standard deviation.
         deviation: Duration,
-        /// The floor: what is drawn below it becomes it.
+        /// The floor: smaller values are raised to it.
         min: Duration,
     },
-    /// Pareto distributed: mostly near the shortest, and now and then very long. The probability to
-    /// be longer than `t` is `(min / t)^shape`.
+    /// Pareto distributed: mostly near the shortest, and occasionally very long. The probability of
+    /// being longer than `t` is `(min / t)^shape`.
     Pareto {
         /// The shortest, and the scale of the distribution.
         min: Duration,
-        /// The tail index: the smaller, the more long ones. Above 1 the mean is
-        /// `min · shape / (shape - 1)`; below, it has no bound.
+        /// The tail index: the smaller, the more long latencies. Above 1 the mean is `min · shape /
+        /// (shape - 1)`; below, it is unbounded.
         shape: f64,
-        /// The ceiling: what is drawn above it becomes it.
+        /// The ceiling: larger values are lowered to it.
         max: Duration,
     },
 }
 
 impl Latency {
-    /// The latency of the next packet, in nanoseconds. `last` is where the latencies stood at the
-    /// packet before, as a standard normal variable.
+    /// The latency of the next packet, in nanoseconds. `last` is the previous packet's latency, as
+    /// a standard normal variable.
     ///
     /// Correlated latencies are an autoregressive process of that variable, so the distribution
-    /// stays what it is. (netem mixes the uniform random numbers instead, which narrows it.)
+    /// stays the same. (netem mixes the uniform random numbers instead, which narrows it.)
     pub(super) fn draw(
         &self,
         correlation: f64,
@@ -145,7 +145,7 @@ mod tests {
         values.iter().sum::<f64>() / values.len() as f64
     }
 
-    /// How much neighbours have in common: the correlation coefficient at lag one.
+    /// The correlation coefficient of neighbours (at lag one).
     fn correlation_of(values: &[f64]) -> f64 {
         let mean = mean(values);
         let products = |lag: usize| -> f64 {
@@ -179,7 +179,7 @@ mod tests {
         };
         for correlation in [0.0, 0.5] {
             let drawn = drawn(&latency, correlation);
-            // (20 / 40)^3 of them are longer than 40 ms.
+            // (20 / 40)^3 of them exceed 40 ms.
             let long = drawn.iter().filter(|&&ms| ms > 40.0).count();
             assert!((2200..2800).contains(&long), "{long}");
             assert!((29.0..31.0).contains(&mean(&drawn)), "{}", mean(&drawn));

@@ -1,33 +1,32 @@
-//! What one direction of the path between two machines is like.
+//! The properties of one direction of the path between two machines.
 
 use super::{Chance, Latency, Loss, Rate};
 use std::time::Duration;
 
-/// The path from one machine to another. All probabilities are from 0 to 1, and are for each
+/// The path from one machine to another. All probabilities are from 0 to 1 and apply to each
 /// packet.
 ///
 /// A packet that is sent is, in this order: dropped if it is larger than the path's MTU; lost;
-/// doubled; queued for the bottleneck, or dropped by it; damaged; delayed. Packets keep their
-/// order, but for those that are held back.
+/// duplicated; queued for the bottleneck, or dropped by it; damaged; delayed. Packets keep their
+/// order, except for those that are held back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
-    /// How long a packet travels, after it left the bottleneck.
+    /// How long a packet travels after leaving the bottleneck.
     pub latency: Latency,
-    /// How much the latencies of successive packets have in common: a correlation coefficient, 0 if
-    /// nothing, below 1.
+    /// The correlation coefficient of the latencies of successive packets: 0 for none, below 1.
     pub correlation: f64,
     /// How packets are lost.
     pub loss: Loss,
-    /// What the path carries in a second; without a rate it carries everything at once.
+    /// What the path carries per second; without a rate it carries everything at once.
     pub rate: Option<Rate>,
-    /// How likely a packet arrives twice.
+    /// The chance that a packet arrives twice.
     pub duplicate: Chance,
-    /// How likely one bit of a packet is flipped. The checksums of the machine that gets
-    /// it notice, and it is dropped there.
+    /// The chance that one bit of a packet is flipped. The receiver's checksums notice, and it is
+    /// dropped there.
     pub corrupt: Chance,
-    /// Packets that are held back on the way, so that later ones overtake them.
+    /// Packets that are held back on the way, so later ones overtake them.
     pub reorder: Option<Reorder>,
-    /// The largest IP packet that gets through; without one, what a network card sends.
+    /// The largest IP packet that gets through; without one, whatever a network card sends.
     pub mtu: Option<Mtu>,
 }
 
@@ -48,8 +47,7 @@ impl Default for Link {
 }
 
 impl Link {
-    /// Whether a packet takes the same time as on the other link, if it arrives and is not held
-    /// back.
+    /// Whether packets that arrive and are not held back take the same time as on the other link.
     pub(super) fn takes_the_time_of(&self, other: &Link) -> bool {
         self.latency == other.latency
             && self.correlation == other.correlation
@@ -57,20 +55,20 @@ impl Link {
     }
 }
 
-/// Packets that are held back. (netem lets the chosen packets go ahead instead; who overtakes whom
-/// looks the same to the receiver.)
+/// Packets that are held back. (netem lets the chosen packets go ahead instead; to the receiver,
+/// that looks the same.)
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reorder {
-    /// How likely a packet is held back.
+    /// The chance that a packet is held back.
     pub chance: Chance,
-    /// How long, beyond its latency.
+    /// For how long, in addition to its latency.
     pub by: Duration,
 }
 
-/// The largest IP packet that a path carries, with its header.
+/// The largest IP packet that a path carries, including its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mtu {
-    /// In bytes. Linux does not believe in less than 552 (`min_pmtu`), over IPv6 in less than 1280.
+    /// In bytes. Linux ignores anything below 552 (`min_pmtu`), or below 1280 over IPv6.
     pub bytes: u16,
     /// Whether the sender of a larger packet is told (ICMP "fragmentation needed", RFC 1191; ICMPv6
     /// "packet too big", RFC 8201), or the packet just disappears because a firewall drops ICMP:

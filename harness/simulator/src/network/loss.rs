@@ -10,20 +10,20 @@ use rand_chacha::ChaCha8Rng;
 pub enum Loss {
     /// Each packet at random.
     Random(Chance),
-    /// The Gilbert-Elliott model: the link is good or bad, and changes from packet to packet.
-    /// It is bad for `1 / recover` packets on average.
+    /// The Gilbert-Elliott model: the link is good or bad, and may change after each packet. It is
+    /// bad for `1 / recover` packets on average.
     GilbertElliott {
-        /// From good to bad (netem's `p`).
+        /// The probability of going from good to bad (netem's `p`).
         fail: f64,
-        /// From bad to good (netem's `r`).
+        /// The probability of going from bad to good (netem's `r`).
         recover: f64,
-        /// A packet is lost while the link is bad (netem's `1-h`).
+        /// The probability of losing a packet while the link is bad (netem's `1-h`).
         loss_bad: f64,
-        /// A packet is lost while the link is good (netem's `1-k`).
+        /// The probability of losing a packet while the link is good (netem's `1-k`).
         loss_good: f64,
     },
-    /// The Markov model of four states: 1, nothing is lost; 2, a packet gets through within a
-    /// burst; 3, lost in a burst; 4, lost alone, and then back to 1.
+    /// The four-state Markov model: 1, no loss; 2, a packet gets through within a burst; 3, lost in
+    /// a burst; 4, a single loss, and then back to 1.
     FourState {
         /// From 1 to 3: a burst begins.
         p13: f64,
@@ -31,9 +31,9 @@ pub enum Loss {
         p31: f64,
         /// From 3 to 2: a packet of it gets through.
         p32: f64,
-        /// From 2 to 3: the burst goes on.
+        /// From 2 to 3: the burst continues.
         p23: f64,
-        /// From 1 to 4: a packet is lost alone.
+        /// From 1 to 4: a single packet is lost.
         p14: f64,
     },
 }
@@ -45,7 +45,7 @@ impl From<f64> for Loss {
     }
 }
 
-/// In which state a link is.
+/// The state of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
     /// Good; state 1; the last packet was not lost.
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::entropy::stream;
 
-    /// The share of 100,000 packets that is lost, and how many in a row on average.
+    /// The fraction of 100,000 packets that are lost, and how many in a row on average.
     fn measured(loss: &Loss) -> (f64, f64) {
         let (mut state, mut rng) = (State::default(), stream(1, "test"));
         let lost: Vec<bool> = (0..100_000)
@@ -161,7 +161,7 @@ mod tests {
             loss_bad: 1.0,
             loss_good: 0.0,
         };
-        // Bad for p / (p + r) of the packets, for 1 / r of them at a time.
+        // Bad for p / (p + r) of the packets, for 1 / r of them at a time on average.
         check(&loss, 0.01 / 0.21, 5.0);
     }
 

@@ -1,5 +1,4 @@
-//! What happens to the bytes of a packet on its way: damage, and packets that boxes on the path
-//! make.
+//! What happens to the bytes of a packet on its way: damage, and packets created by middleboxes.
 
 use crate::checksum::Sum;
 use crate::kernel::{HOPS, Ip, Packet, is_segment_intact};
@@ -10,15 +9,16 @@ use smoltcp::wire::{
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A router on the path, as the source of ICMP: addresses for documentation (RFC 5737, RFC 3849).
+/// A router on the path, as the source of ICMP: addresses reserved for documentation (RFC 5737, RFC
+/// 3849).
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const ROUTER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
 const TCP_HEADER: usize = 20;
 const ICMP_HEADER: usize = 8;
 
-/// How much of a packet ICMPv6 quotes: it makes no packet that is larger than the smallest MTU,
-/// 1280 bytes (RFC 4443, section 3.2).
+/// How much of a packet ICMPv6 quotes: its packets are no larger than the smallest MTU, 1280 bytes
+/// (RFC 4443, section 3.2).
 const QUOTED_V6: usize = 1280 - 40 - ICMP_HEADER;
 
 /// Flips one bit.
@@ -29,10 +29,10 @@ pub(super) fn flip_a_bit(packet: &mut Packet, rng: &mut ChaCha8Rng) {
     }
 }
 
-/// Whether the checksums of a packet are right, as the kernel that gets it sees.
+/// Whether the checksums of a packet are right, as its receiver's kernel sees it.
 pub(crate) fn is_intact(packet: &Packet) -> bool {
     packet.ip().is_some_and(|ip| {
-        // The header of IPv6 has no checksum.
+        // IPv6 headers have no checksum.
         let header = usize::from(packet.0[0] & 0x0f) * 4;
         let is_header_intact = ip.source.is_ipv6() || checksum(&packet.0[..header]) == [0, 0];
         is_header_intact && is_payload_intact(&ip)
@@ -52,7 +52,7 @@ fn is_payload_intact(ip: &Ip<'_>) -> bool {
                 .is_ok_and(|icmp| icmp.verify_checksum(&from, &to)),
             _ => false,
         },
-        // IPv6 relies on the checksums of what it carries (RFC 8200, 8.1).
+        // IPv6 relies on the checksums of its payload (RFC 8200, 8.1).
         _ => ip.source.is_ipv4(),
     }
 }
@@ -61,7 +61,7 @@ fn checksum(bytes: &[u8]) -> [u8; 2] {
     Sum::default().add(bytes).finish()
 }
 
-/// What a box on the path reads of a TCP segment.
+/// What a middlebox reads of a TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) source: SocketAddr,
@@ -78,7 +78,7 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Reads a packet; none if it is no TCP.
+    /// Reads a packet; none if it is not TCP.
     pub(super) fn read(packet: &Packet) -> Option<Self> {
         let ip = packet.ip().filter(|ip| ip.protocol == IpProtocol::Tcp)?;
         let tcp = TcpPacket::new_checked(ip.payload).ok()?;
@@ -94,7 +94,7 @@ impl Segment {
         })
     }
 
-    /// A reset for the sender of this segment, as if from its peer: with the sequence number that
+    /// A reset for the sender of this segment, as if from its peer: it has the sequence number that
     /// the sender expects next (RFC 9293, 3.10.7.1). None if it is a reset itself.
     pub(super) fn reset_to_sender(&self) -> Option<Packet> {
         let (sequence, acknowledges) = match self.acknowledges {
@@ -105,7 +105,7 @@ impl Segment {
         (!self.reset).then(reset)
     }
 
-    /// A reset for the receiver of this segment in its place, as if from its sender.
+    /// A reset for the receiver of this segment, in place of it, as if from its sender.
     pub(super) fn reset_to_receiver(&self) -> Packet {
         reset(
             self.source,
@@ -139,7 +139,7 @@ pub(crate) fn syn(from: SocketAddr, to: SocketAddr, sequence: i32) -> Packet {
     })
 }
 
-/// A TCP segment without options and data.
+/// A TCP segment without options or data.
 fn tcp(from: SocketAddr, to: SocketAddr, fill: impl FnOnce(&mut TcpPacket<&mut [u8]>)) -> Packet {
     let ips = (from.ip(), to.ip());
     Packet::new(ips, IpProtocol::Tcp, HOPS, TCP_HEADER, |bytes| {
@@ -152,8 +152,8 @@ fn tcp(from: SocketAddr, to: SocketAddr, fill: impl FnOnce(&mut TcpPacket<&mut [
     })
 }
 
-/// What tells the sender of a packet that it is too large: ICMP "fragmentation needed and DF set"
-/// (RFC 792; RFC 1191, section 4), or ICMPv6 "packet too big" (RFC 4443, section 3.2).
+/// Tells the sender of a packet that it is too large: ICMP "fragmentation needed and DF set" (RFC
+/// 792; RFC 1191, section 4), or ICMPv6 "packet too big" (RFC 4443, section 3.2).
 pub(super) fn too_big(packet: &Packet, mtu: u16) -> Option<Packet> {
     match packet.source()? {
         IpAddr::V4(sender) => {
@@ -180,7 +180,7 @@ pub(super) fn too_big(packet: &Packet, mtu: u16) -> Option<Packet> {
     }
 }
 
-/// An ICMP message that ends with the beginning of a packet.
+/// An ICMP message that ends with the first bytes of a packet.
 fn icmp(
     ips: (IpAddr, IpAddr),
     protocol: IpProtocol,
@@ -206,7 +206,7 @@ mod tests {
         [(v4(2, 40_000), v4(1, 80)), (v6(2, 40_000), v6(1, 80))]
     }
 
-    /// A segment of ten bytes from Alice to the server.
+    /// A ten-byte segment from Alice to the server.
     fn data((alice, server): (SocketAddr, SocketAddr)) -> Packet {
         let ips = (alice.ip(), server.ip());
         Packet::new(ips, IpProtocol::Tcp, HOPS, TCP_HEADER + 10, |bytes| {
@@ -222,7 +222,7 @@ mod tests {
         })
     }
 
-    /// A datagram of ten bytes.
+    /// A ten-byte datagram.
     fn datagram((alice, server): (SocketAddr, SocketAddr)) -> Packet {
         let ips = (alice.ip(), server.ip());
         Packet::new(ips, IpProtocol::Udp, HOPS, 18, |bytes| {

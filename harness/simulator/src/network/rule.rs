@@ -1,4 +1,4 @@
-//! Rules: a box on the path looks at each packet, and does something to those that it picks out.
+//! Rules: a middlebox examines each packet, and acts on those that it matches.
 
 use crate::ids::{FaultId, MachineId};
 use crate::journal::SegmentHead;
@@ -14,15 +14,15 @@ use std::time::Duration;
 pub struct Seen<'p> {
     /// When it was sent, in virtual time.
     pub at: Duration,
-    /// Who sent it.
+    /// The sender.
     pub from: MachineId,
-    /// Who is to get it.
+    /// The receiver.
     pub to: MachineId,
     /// The packet, with its IP header.
     pub bytes: &'p [u8],
     /// The packet as a TCP segment; none if it is something else.
     pub segment: Option<SegmentHead<'p>>,
-    /// A number from 0 up to 1 that the seed draws for this packet.
+    /// A number from 0 to below 1 that the seed draws for this packet.
     pub luck: f64,
 }
 
@@ -34,22 +34,22 @@ pub enum Ruling {
     Pass,
     /// It does not arrive.
     Drop,
-    /// It arrives so much later, and others may overtake it.
+    /// It arrives this much later, and others may overtake it.
     Delay(Duration),
     /// It arrives twice.
     Double,
-    /// A bit of it is flipped, so that its receiver's checksums drop it.
+    /// One of its bits is flipped, so its receiver's checksums drop it.
     Damage,
 }
 
-/// Looks at each packet of a direction, one after the other in the order of sending, and says what
-/// becomes of it. For a run to be repeatable it may depend on nothing else. Two rules are equal if
-/// one is a clone of the other.
+/// Examines each packet of a direction, in the order of sending, and decides what becomes of it.
+/// For a run to be repeatable, it must depend on nothing else. Two rules are equal if one is a
+/// clone of the other.
 #[derive(Clone)]
 pub struct Rule(Arc<dyn Fn(&Seen<'_>) -> Ruling + Send + Sync>);
 
 impl Rule {
-    /// A rule that this function makes.
+    /// A rule that applies this function.
     pub fn new(judge: impl Fn(&Seen<'_>) -> Ruling + Send + Sync + 'static) -> Self {
         Self(Arc::new(judge))
     }
@@ -89,8 +89,8 @@ impl Rules {
         self.rules.retain(|(_, other)| other != rule);
     }
 
-    /// What all rules do to a packet, in the order in which they began. What comes after a drop
-    /// sees nothing.
+    /// What all rules do to a packet, in the order in which they began. Once one drops it, the rest
+    /// do not see it.
     pub(super) fn judge(&mut self, seen: Seen<'_>) -> Vec<(FaultId, Ruling)> {
         let mut rulings = Vec::new();
         for (fault, rule) in &self.rules {

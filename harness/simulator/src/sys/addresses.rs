@@ -5,14 +5,14 @@ use crate::kernel::errno::Errno;
 use libc::{c_int, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// What `AF_INET6` addresses are at least: the older ones had no scope (RFC 2133).
+/// The least length of `AF_INET6` addresses: older ones had no scope (RFC 2133).
 const V6_LEAST: usize = size_of::<sockaddr_in6>() - 4;
 
-/// Reads an address that a program gave; none of the family `AF_UNSPEC`.
+/// Reads an address given by a program; none if its family is `AF_UNSPEC`.
 ///
 /// # Errors
 ///
-/// `EINVAL` if it is too short for its family, `EAFNOSUPPORT` if it is not of IP.
+/// `EINVAL` if it is too short for its family, `EAFNOSUPPORT` if it is not an IP address.
 ///
 /// # Safety
 ///
@@ -23,7 +23,7 @@ pub(super) unsafe fn read_address(
 ) -> Result<Option<SocketAddr>, Errno> {
     let mut bytes = [0; size_of::<sockaddr_in6>()];
     let given = (length as usize).min(bytes.len());
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { std::ptr::copy_nonoverlapping(address.cast(), bytes.as_mut_ptr(), given) };
     let family = c_int::from(u16::from_ne_bytes([bytes[0], bytes[1]]));
     let port = u16::from_be_bytes([bytes[2], bytes[3]]);
@@ -46,8 +46,8 @@ pub(super) unsafe fn read_address(
     }
 }
 
-/// Writes an address where the caller wants it, cut to the room there is; `length` becomes its full
-/// length.
+/// Writes an address where the caller wants it, truncated to the room available; `length` is set to
+/// its full length.
 ///
 /// # Safety
 ///
@@ -73,7 +73,7 @@ pub(super) unsafe fn write_address(
         }
     };
     bytes[..2].copy_from_slice(&(family as u16).to_ne_bytes());
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let room = (*length as usize).min(full);
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), address.cast(), room);
@@ -81,7 +81,7 @@ pub(super) unsafe fn write_address(
     }
 }
 
-/// Reads the name of a Unix socket that a program gave; none if the address is of another family.
+/// Reads the name of a Unix socket given by a program; none if the address is of another family.
 ///
 /// # Errors
 ///
@@ -98,7 +98,7 @@ pub(super) unsafe fn read_unix_address(
     if address.is_null() || length < size_of::<u16>() {
         return Err(Errno(libc::EINVAL));
     }
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     let bytes = unsafe { std::slice::from_raw_parts(address.cast::<u8>(), length) };
     let (family, name) = bytes.split_at(size_of::<u16>());
     if c_int::from(u16::from_ne_bytes([family[0], family[1]])) != libc::AF_UNIX {
@@ -114,7 +114,7 @@ pub(super) unsafe fn read_unix_address(
     Ok(Some(name[..end].to_vec()))
 }
 
-/// Writes the address of a Unix socket: its family and its name, with a zero behind a path.
+/// Writes the address of a Unix socket: its family and its name, with a zero byte after a path.
 ///
 /// # Safety
 ///
@@ -133,7 +133,7 @@ pub(super) unsafe fn write_unix_address(
     };
     let family = (libc::AF_UNIX as u16).to_ne_bytes();
     let bytes = [&family[..], name, end].concat();
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let room = (*length as usize).min(bytes.len());
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), address.cast(), room);

@@ -1,4 +1,4 @@
-//! How an entry point asks the machine that runs, and answers as libc does.
+//! How an entry point asks the running machine, and answers as libc does.
 
 use super::here::machine;
 use super::{spin, streaks, waiting};
@@ -6,8 +6,8 @@ use crate::kernel::Kernel;
 use crate::kernel::errno::Errno;
 use libc::c_int;
 
-/// As [`machine`](super::here::machine), for a system call that others can notice: a strike can
-/// fall at it, and its thread can lose the processor behind it.
+/// As [`machine`](super::here::machine), for a system call whose effects others can notice: a
+/// strike can happen at it, and its thread can lose the processor after it.
 pub(super) fn call<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
     let (mut struck, mut preempted) = (false, false);
     let answer = machine(|kernel| {
@@ -23,8 +23,8 @@ pub(super) fn call<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
     answer
 }
 
-/// As [`machine`](super::here::machine), for a call that nobody else can notice: its thread can
-/// lose the processor behind it all the same.
+/// As [`machine`](super::here::machine), for a call that nothing else can notice: its thread can
+/// still lose the processor after it.
 pub(super) fn unnoticed_call<R>(f: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
     let mut preempted = false;
     let answer = machine(|kernel| {

@@ -1,5 +1,5 @@
-//! Tells the audit of a world what is asked at the entry points. A world without one pays for a
-//! look at a flag of its own.
+//! Reports calls at the entry points to the audit of a world. Without an audit, the cost is one
+//! check of a flag.
 
 use super::here::{MACHINE, WORLD, WorldThread, machine, world};
 use crate::audit::{Audit, Call, Source};
@@ -12,12 +12,12 @@ pub(crate) fn start_audit() {
     world(|world| world.audits.set(true));
 }
 
-/// What has been noted.
+/// What was noted.
 pub(crate) fn sources() -> Vec<Source> {
     away(|audit| audit.sources()).unwrap_or_default()
 }
 
-/// Notes a call of the program that runs, or of the world itself. To be called by the entry point,
+/// Notes a call by the running program, or by the world itself. To be called by the entry point,
 /// before anything sets `errno`.
 pub(super) fn asked(call: impl FnOnce() -> Call) {
     if !is_on() {
@@ -29,12 +29,12 @@ pub(super) fn asked(call: impl FnOnce() -> Call) {
     ) {
         (true, _) => note(None, call()),
         (false, Some(name)) => note(Some(name), call()),
-        // The memory allocator of a kernel at work, which is the host's.
+        // The memory allocator of a busy kernel, which is the host's.
         (false, None) => {}
     }
 }
 
-/// Notes what a machine asked for itself: no program runs on it.
+/// Notes what a machine asked for itself, without a program running on it.
 pub(crate) fn asked_by_machine(name: &str, call: impl FnOnce() -> Call) {
     if is_on() {
         note(Some(name.to_owned()), call());
@@ -51,7 +51,7 @@ fn note(machine: Option<String>, call: Call) {
 }
 
 /// The audit's own work allocates, reads files and takes locks. None of that is the program's, and
-/// none may reach its machine: meanwhile this thread has neither a machine nor a world.
+/// none may reach its machine, so this thread has neither a machine nor a world during it.
 fn away<R>(f: impl FnOnce(&mut Audit) -> R) -> Option<R> {
     struct Return {
         world: *const WorldThread,

@@ -1,7 +1,7 @@
-//! Barriers of C libraries (`pthread_barrier_wait(3)`), which wait inside of libc, unseen.
+//! Barriers of C libraries (`pthread_barrier_wait(3)`), which would wait unseen inside libc.
 //!
-//! On a machine, who has arrived at a barrier is written in the machine's books. Left out: a
-//! barrier that was made outside of the machine's process; it waits for real.
+//! On a machine, arrivals at a barrier are recorded in the machine's books. Not covered: a barrier
+//! created outside the machine's process; it waits for real.
 
 use super::here::{EntryPoint, machine};
 use super::waiting;
@@ -21,7 +21,7 @@ static DESTROY: Original = Original::new(c"pthread_barrier_destroy");
 
 /// libc's own function on a barrier.
 fn original(function: &Original) -> OfBarrier {
-    // SAFETY: the two that are asked for have this type.
+    // SAFETY: the two functions passed have this type.
     unsafe { transmute::<*mut c_void, OfBarrier>(function.get()) }
 }
 
@@ -31,7 +31,7 @@ unsafe extern "C" fn pthread_barrier_init(
     attributes: *const pthread_barrierattr_t,
     count: c_uint,
 ) -> c_int {
-    // SAFETY: all are the caller's, as for pthread_barrier_init(3); the original has this type.
+    // SAFETY: guaranteed by the caller, as for pthread_barrier_init(3); the original has this type.
     let error = unsafe { transmute::<*mut c_void, Init>(INIT.get())(barrier, attributes, count) };
     if error == 0 {
         machine(|kernel| kernel.threads.set_barrier(barrier as usize, Some(count)));
@@ -42,7 +42,7 @@ unsafe extern "C" fn pthread_barrier_init(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_barrier_destroy(barrier: *mut pthread_barrier_t) -> c_int {
     machine(|kernel| kernel.threads.set_barrier(barrier as usize, None));
-    // SAFETY: the barrier is the caller's. To libc, nobody waits at it.
+    // SAFETY: the barrier is the caller's. As far as libc knows, no thread waits at it.
     unsafe { original(&DESTROY)(barrier) }
 }
 
@@ -63,7 +63,7 @@ unsafe extern "C" fn pthread_barrier_wait(barrier: *mut pthread_barrier_t) -> c_
     }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         pthread_barrier_init,

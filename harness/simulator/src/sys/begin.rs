@@ -1,4 +1,4 @@
-//! Where a process of this executable begins.
+//! Where processes of this executable begin.
 
 use super::crash::isolate;
 use super::install;
@@ -6,18 +6,19 @@ use super::install;
 use super::sqlite;
 use crate::host::{Statics, nursery};
 
-/// Where a process of this executable begins, before `main`: it may be a nursery, and then has no
-/// `main`.
+/// The beginning of a process of this executable, before `main`: it may be a nursery, in which case
+/// `main` never runs.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static BEGIN: extern "C" fn() = begin;
 
 extern "C" fn begin() {
     if nursery::is_asked_for() {
-        // The linker decides what comes first of all that is done before `main`: this may.
+        // The linker decides the order of initialisers that run before `main`: this may be the
+        // first.
         #[cfg(feature = "sqlite")]
         sqlite::prepare();
-        // SAFETY: nothing else has begun, and what is forked from here runs one world at a time.
+        // SAFETY: nothing else has started, and what is forked from here runs one world at a time.
         unsafe {
             Statics::separate();
             install();

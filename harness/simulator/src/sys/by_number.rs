@@ -1,5 +1,5 @@
-//! `syscall(2)`: calls by their number. On a machine each does what the function of the same name
-//! does, or is refused: a call that nobody knows would reach the host.
+//! `syscall(2)`: calls by number. On a machine, each does what the function of the same name does,
+//! or is refused: an unknown call would reach the host.
 
 use super::answers::fail;
 use super::audit::asked;
@@ -12,7 +12,7 @@ use crate::audit::Call;
 use crate::kernel::errno::Errno;
 use libc::{c_long, c_uint, c_void};
 
-/// What only concerns the memory of the process and its threads, which are the host's.
+/// Calls that concern only the memory of the process and its threads, which are the host's.
 const OF_MEMORY: [c_long; 7] = [
     libc::SYS_mprotect,
     libc::SYS_madvise,
@@ -23,17 +23,17 @@ const OF_MEMORY: [c_long; 7] = [
     libc::SYS_set_robust_list,
 ];
 
-/// Functions by the number of the system call that they are.
+/// Maps the numbers of system calls to functions.
 macro_rules! functions {
     ($($number:ident $name:ident;)*) => {
-        // The functions are ours or libc's, which come to ours or stay inside of the process.
+        // The functions are either ours, or libc's, which call ours or stay inside the process.
         mod declared {
             unsafe extern "C" {
                 $(pub(super) fn $name(a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> isize;)*
             }
         }
 
-        /// Calls the function of this number; none if there is none.
+        /// Calls the function with this number; none if there is none.
         ///
         /// # Safety
         ///
@@ -41,8 +41,8 @@ macro_rules! functions {
         unsafe fn call(number: c_long, arguments: [usize; 6]) -> Option<isize> {
             let [a, b, c, d, e, f] = arguments;
             match number {
-                // SAFETY: the caller's; Linux passes all these arguments in registers, whatever
-                // their types and number.
+                // SAFETY: guaranteed by the caller; Linux passes all these arguments in registers,
+                // whatever their types and number.
                 $(libc::$number => Some(unsafe { declared::$name(a, b, c, d, e, f) }),)*
                 _ => None,
             }
@@ -130,7 +130,7 @@ functions! {
     SYS_exit_group _exit;
 }
 
-/// The answer of a function, which may be an int: then its upper half is nothing.
+/// The result of a function, which may be an int: then its upper half is undefined.
 fn widened(answer: isize) -> isize {
     const FAILED: isize = u32::MAX as isize;
     match answer {
@@ -139,8 +139,8 @@ fn widened(answer: isize) -> isize {
     }
 }
 
-/// Variadic in C; Linux passes these arguments in registers, but for the last on x86_64, which
-/// no system call that takes fewer misses.
+/// Variadic in C; Linux passes these arguments in registers, except for the last on x86_64, which
+/// is not missed by any system call that takes fewer.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn syscall(
     number: c_long,
@@ -151,7 +151,7 @@ unsafe extern "C" fn syscall(
     e: usize,
     f: usize,
 ) -> c_long {
-    // SAFETY: the caller's, as for the system call.
+    // SAFETY: guaranteed by the caller, as for the system call.
     unsafe {
         let arguments = [a, b, c, d, e, f];
         let answered = match number {
@@ -176,7 +176,7 @@ fn unknown(number: c_long) -> isize {
     fail(Errno(libc::ENOSYS))
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![syscall]
 }

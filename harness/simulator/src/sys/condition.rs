@@ -1,10 +1,9 @@
-//! Condition variables of C and C++ libraries (`pthread_cond_wait(3)`), which wait inside of libc,
-//! unseen, as their locks do.
+//! Condition variables of C and C++ libraries (`pthread_cond_wait(3)`), which would wait unseen
+//! inside libc, as their locks do.
 //!
-//! On a machine they are their addresses and no more: who waits for them is written in the
-//! machine's books. No other thread runs between the end of the lock and the beginning of the wait,
-//! so no signal is missed. Left out: a condition that several worlds share, of which each hears its
-//! own signals only.
+//! On a machine they are nothing but addresses: their waiters are recorded in the machine's books.
+//! No other thread runs between releasing the lock and beginning the wait, so no signal is missed.
+//! Not covered: a condition shared by several worlds, each of which sees only its own signals.
 
 use super::here::{EntryPoint, machine};
 use super::mutex::{pthread_mutex_lock, pthread_mutex_unlock};
@@ -39,18 +38,18 @@ static CLOCKWAIT: Original = Original::new(c"pthread_cond_clockwait");
 
 /// libc's own function on a condition.
 fn original(function: &Original) -> OfCondition {
-    // SAFETY: the three that are asked for have this type.
+    // SAFETY: the three functions passed have this type.
     unsafe { transmute::<*mut c_void, OfCondition>(function.get()) }
 }
 
-/// Notes by which clock waits for the condition are timed.
+/// Notes which clock is used for timed waits on the condition.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_cond_init(
     condition: *mut pthread_cond_t,
     attributes: *const pthread_condattr_t,
 ) -> c_int {
     let mut clock = libc::CLOCK_REALTIME;
-    // SAFETY: the caller's, as for pthread_cond_init(3); the original has this type.
+    // SAFETY: guaranteed by the caller, as for pthread_cond_init(3); the original has this type.
     unsafe {
         if !attributes.is_null() {
             libc::pthread_condattr_getclock(attributes, &raw mut clock);
@@ -66,7 +65,7 @@ unsafe extern "C" fn pthread_cond_init(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_cond_destroy(condition: *mut pthread_cond_t) -> c_int {
     machine(|kernel| kernel.threads.set_clock(condition as usize, false));
-    // SAFETY: the condition is the caller's. To libc, nobody waits for it.
+    // SAFETY: the condition is the caller's. As far as libc knows, no thread waits for it.
     unsafe { original(&DESTROY)(condition) }
 }
 
@@ -88,17 +87,17 @@ unsafe extern "C" fn pthread_cond_broadcast(condition: *mut pthread_cond_t) -> c
     }
 }
 
-/// Waits on a machine, without the lock.
+/// Waits on a machine, releasing the lock.
 ///
 /// # Safety
 ///
-/// Both must be the caller's, as for pthread_cond_wait(3).
+/// Both must be valid, as for pthread_cond_wait(3).
 unsafe fn wait(
     condition: *mut pthread_cond_t,
     mutex: *mut pthread_mutex_t,
     until: Option<u64>,
 ) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let error = pthread_mutex_unlock(mutex);
         if error != 0 {
@@ -169,7 +168,7 @@ unsafe extern "C" fn pthread_cond_clockwait(
     }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         pthread_cond_init,

@@ -1,9 +1,9 @@
-//! What ends the real process, and by whose doing: a fault of the processor, `abort(3)`, `exit(3)`,
-//! a run without end.
+//! What ends the real process, and which machine caused it: a processor exception, `abort(3)`,
+//! `exit(3)`, an endless run.
 //!
 //! The machine is named before anything else is tried. In a process that runs for isolation
-//! ([`isolated`](crate::isolated)) the place follows, as a backtrace; elsewhere the end would not
-//! wait for that.
+//! ([`isolated`](crate::isolated)) a backtrace follows; elsewhere the process would not live long
+//! enough for that.
 
 use super::here::{EntryPoint, MACHINE};
 use super::{myself, world_time};
@@ -24,14 +24,14 @@ static ABORT: Original = Original::new(c"abort");
 
 const FAULTS: [c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
 
-/// Who handled faults before.
+/// The previous fault handlers.
 static BEFORE: [OnceLock<libc::sigaction>; FAULTS.len()] =
     [const { OnceLock::new() }; FAULTS.len()];
 
 /// Whether this process runs for isolation.
 static ISOLATED: AtomicBool = AtomicBool::new(false);
 
-/// The standard error, without a lock or memory of its own.
+/// The standard error, without locks or allocation.
 struct Words;
 
 impl Write for Words {
@@ -50,7 +50,7 @@ impl Write for Words {
     }
 }
 
-/// Tells what has happened on the machine that runs; false if none does.
+/// Reports what happened on the running machine; false if there is none.
 fn tell(what: impl fmt::Display) -> bool {
     // SAFETY: as in `machine`.
     let Some(kernel) = (unsafe { MACHINE.get().as_ref() }) else {
@@ -67,7 +67,7 @@ fn tell(what: impl fmt::Display) -> bool {
     true
 }
 
-/// Tells who has called whom, from here: the last frames of a stack that may have thousands.
+/// Reports the call stack from here: the last frames, since there may be thousands.
 fn tell_place() {
     const FRAMES: u32 = 40;
     let mut frames = 0;
@@ -89,14 +89,14 @@ fn tell_place() {
     MACHINE.set(machine);
 }
 
-/// Whether the end of this process harms nobody.
+/// Whether the end of this process does no harm.
 pub(crate) fn is_isolated() -> bool {
     ISOLATED.load(Ordering::Relaxed)
 }
 
 fn set_handler(signal: c_int, handler: Handler, flags: c_int) -> libc::sigaction {
-    // SAFETY: all zeroes is a value of this type; the original has this type, and takes a handler
-    // of this kind.
+    // SAFETY: all zeroes is a valid value of this type; the original has this type, and takes a
+    // handler of this kind.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as usize;
@@ -108,7 +108,7 @@ fn set_handler(signal: c_int, handler: Handler, flags: c_int) -> libc::sigaction
     }
 }
 
-/// From now on, faults are told with their machine.
+/// From now on, faults are reported with their machine.
 pub(super) fn install() {
     ABORT.get();
     for (signal, before) in FAULTS.into_iter().zip(&BEFORE) {
@@ -117,7 +117,7 @@ pub(super) fn install() {
 }
 
 unsafe extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    // SAFETY: the host's description of the fault.
+    // SAFETY: this is the host's description of the fault.
     let address = unsafe { (*info).si_addr() } as usize;
     let what = match signal {
         _ if myself::is_below_stack(address) => "its stack has overflowed",
@@ -129,12 +129,12 @@ unsafe extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut
     let before = FAULTS.iter().position(|&fault| fault == signal);
     let before = before.and_then(|place| BEFORE[place].get());
     match before {
-        // SAFETY: what was there before takes what we take.
+        // SAFETY: the previous handler takes the arguments that we take.
         Some(before) if MACHINE.get().is_null() && before.sa_flags & libc::SA_SIGINFO != 0 => unsafe {
             transmute::<usize, Handler>(before.sa_sigaction)(signal, info, context);
         },
         _ => {
-            // It happens again when this handler returns, and then ends the process.
+            // It recurs when this handler returns, and then ends the process.
             set_default(signal);
             tell(what);
         }
@@ -156,30 +156,30 @@ unsafe extern "C" fn on_ask(_: c_int, _: *mut siginfo_t, _: *mut c_void) {
     real::exit(1);
 }
 
-/// Makes this process one whose end harms nobody.
+/// Makes this a process whose end does no harm.
 pub(super) fn isolate() {
     ISOLATED.store(true, Ordering::Relaxed);
     set_handler(ASK, on_ask, 0);
-    // A world's thread wants to be asked, and no other.
+    // Only a world's thread handles this signal.
     real::mask_signal(ASK, true);
 }
 
-/// What the thread of a world needs to tell of a fault: a stack for signals, as long as this
-/// exists.
+/// What a world's thread needs in order to report a fault: a signal stack, which lasts as long as
+/// this value.
 pub(super) struct Prepared {
     before: libc::stack_t,
     _stack: Vec<u8>,
 }
 
-/// As much as a backtrace takes, in bytes.
+/// What a backtrace needs, in bytes.
 const SIGNAL_STACK: usize = 256 << 10;
 
-/// The calling thread is a world's, and wants to be asked.
+/// The calling thread is a world's, and handles the signal.
 pub(super) fn listen() {
     real::mask_signal(ASK, false);
 }
 
-/// Prepares the calling thread, that of a world.
+/// Prepares the calling thread, which is a world's.
 pub(super) fn prepare_this_thread() -> Prepared {
     if is_isolated() {
         listen();
@@ -191,7 +191,7 @@ pub(super) fn prepare_this_thread() -> Prepared {
         ss_size: SIGNAL_STACK,
     };
     let mut before = MaybeUninit::zeroed();
-    // SAFETY: the stack is there until the old one is set back, and nobody else uses it.
+    // SAFETY: the stack exists until the old one is restored, and nothing else uses it.
     unsafe {
         libc::sigaltstack(&raw const new, before.as_mut_ptr());
         Prepared {
@@ -203,7 +203,7 @@ pub(super) fn prepare_this_thread() -> Prepared {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        // SAFETY: what was there before, or none.
+        // SAFETY: this restores the previous stack, or none.
         unsafe { libc::sigaltstack(&raw const self.before, std::ptr::null_mut()) };
     }
 }
@@ -215,8 +215,8 @@ unsafe extern "C" fn abort() -> ! {
     unsafe { transmute::<*mut c_void, Abort>(ABORT.get())() }
 }
 
-/// The end of a process is the end of its main thread. There is no way back from here, and std
-/// remembers who came: nobody else could end the real process any more.
+/// Exiting a process means ending its main thread. There is no way back from here, and std
+/// remembers the thread that came here: no other one could end the real process any more.
 pub(super) fn exit_on_machine(code: c_int) -> ! {
     tell(format_args!("exit({code})"));
     if is_isolated() {
@@ -230,7 +230,7 @@ pub(super) fn exit_on_machine(code: c_int) -> ! {
     std::process::abort();
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![abort]
 }

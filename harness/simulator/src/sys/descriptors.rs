@@ -1,4 +1,4 @@
-//! Calls on descriptors of any kind: read, write, close, and the two catch-alls fcntl and ioctl.
+//! Calls on descriptors of any kind: read, write, close, and the catch-alls fcntl and ioctl.
 
 use super::answers::{answer, answer_int, fail};
 use super::files::lock_part;
@@ -14,7 +14,7 @@ use libc::{c_int, c_ulong, c_void, iovec, size_t, ssize_t};
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, length: size_t) -> ssize_t {
-    // Nobody types on a machine.
+    // Machines have no keyboard input.
     if fd == libc::STDIN_FILENO && machine(|_| ()).is_some() {
         return 0;
     }
@@ -67,7 +67,7 @@ unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssi
     unsafe {
         let result = may_block(fd, |kernel| {
             match send_vectored(kernel, fd, parts, count as usize, None, false) {
-                // A pipe.
+                // It is a pipe.
                 Err(Errno(libc::ENOTSOCK)) => {
                     let write = |start: *mut c_void, length| kernel.send(fd, bytes(start, length));
                     vectored(parts, count as usize, write).map(|written| written as i64)
@@ -84,7 +84,7 @@ unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssi
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn close(fd: c_int) -> c_int {
-    // What the real process has as its standard streams stays open: others have them too.
+    // The real process's standard streams stay open: they are shared.
     if (0..=libc::STDERR_FILENO).contains(&fd) && machine(|_| ()).is_some() {
         return 0;
     }
@@ -95,10 +95,10 @@ unsafe extern "C" fn close(fd: c_int) -> c_int {
             0
         }
         Some(Err(error)) => fail(error) as c_int,
-        // That of a process which has ended was closed with it: its owner only lives longer,
-        // outside of the machine.
+        // A descriptor of an ended process was closed with it: only its owner, outside the machine,
+        // lives longer.
         None if fd >= FIRST_DESCRIPTOR || shared::is_shared(fd) => 0,
-        // SAFETY: closing a descriptor is safe for memory.
+        // SAFETY: closing a descriptor is memory-safe.
         None => unsafe { real::syscall(libc::SYS_close, [fd as _, 0, 0, 0, 0, 0]) as c_int },
     }
 }
@@ -107,7 +107,7 @@ unsafe extern "C" fn close(fd: c_int) -> c_int {
 unsafe extern "C" fn dup(fd: c_int) -> c_int {
     match on_descriptor(fd, |kernel| kernel.duplicate(fd)) {
         Some(result) => answer_int(result),
-        // SAFETY: this call takes no pointer.
+        // SAFETY: this call takes no pointers.
         None => unsafe { real::syscall(libc::SYS_dup, [fd as _, 0, 0, 0, 0, 0]) as c_int },
     }
 }
@@ -121,8 +121,8 @@ fn wait_for_acknowledgement(linger: Linger) {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
     if fd >= FIRST_DESCRIPTOR && command == libc::F_GETFD {
-        // In a debug build, std asks this before it closes one, even when the machine is gone. So
-        // it must cost nothing, or time would depend on the build.
+        // In a debug build, std calls this before closing a descriptor, even when the machine is
+        // gone. So it must cost nothing, or time would depend on the build.
         return libc::FD_CLOEXEC;
     }
     if fd < FIRST_DESCRIPTOR
@@ -164,25 +164,25 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int 
     });
     match result {
         Some(result) => answer_int(result),
-        // SAFETY: the caller's, as for fcntl(2).
+        // SAFETY: guaranteed by the caller, as for fcntl(2).
         None => unsafe {
             real::syscall(libc::SYS_fcntl, [fd as _, command as _, argument, 0, 0, 0]) as c_int
         },
     }
 }
 
-/// What programs of C call that know files of more than 2 GiB; the same on 64 bits.
+/// Called by C programs that support files larger than 2 GiB; the same on 64 bits.
 ///
 /// # Safety
 ///
 /// As for `fcntl(2)`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { fcntl(fd, command, argument) }
 }
 
-/// Variadic in C, as [`fcntl`] is.
+/// Variadic in C, like [`fcntl`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_int) -> c_int {
     let result = on_descriptor(fd, |kernel| match request {
@@ -208,7 +208,7 @@ unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_int) ->
     });
     match result {
         Some(result) => answer_int(result),
-        // SAFETY: the caller's, as for ioctl(2).
+        // SAFETY: guaranteed by the caller, as for ioctl(2).
         None => unsafe {
             real::syscall(
                 libc::SYS_ioctl,
@@ -218,7 +218,7 @@ unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_int) ->
     }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         read, write, readv, writev, close, dup, fcntl, fcntl64, ioctl

@@ -1,4 +1,4 @@
-//! Entropy.
+//! Random bytes.
 
 use super::audit::asked;
 use super::here::{EntryPoint, WorldThread, machine, world};
@@ -8,13 +8,13 @@ use crate::entropy::Door;
 use libc::{c_int, c_uint, c_void, size_t, ssize_t};
 use std::slice;
 
-/// Fills the bytes from the machine that runs, or from the world if none does: the first
-/// `HashMap` of a thread may be the world's own. False outside of a world.
+/// Fills the bytes from the running machine, or from the world if none is running: the first
+/// `HashMap` of a thread may be the world's own. False outside a world.
 fn fill(door: Door, bytes: &mut [u8]) -> bool {
     if machine(|kernel| kernel.entropy.fill(door, bytes)).is_some() {
         return true;
     }
-    // Borrowed already: the world's memory allocator asks, which is the host's.
+    // Already borrowed: this comes from the world's memory allocator, which is the host's.
     let of_world = |world: &WorldThread| {
         world
             .entropy
@@ -36,7 +36,7 @@ unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uin
 ///
 /// As for getrandom(2).
 pub(super) unsafe fn fill_or_get(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if fill(Door::Getrandom, zeroed(buffer, length)) {
             return length as ssize_t;
@@ -51,8 +51,8 @@ pub(super) unsafe fn fill_or_get(buffer: *mut c_void, length: size_t, flags: c_u
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getentropy(buffer: *mut c_void, length: size_t) -> c_int {
     asked(|| Call::entropy("getentropy", length));
-    // SAFETY: the buffer is the caller's, as for getentropy(3), which gives at most 256 bytes:
-    // for so few getrandom(2) is never interrupted.
+    // SAFETY: the buffer is the caller's, as for getentropy(3), which returns at most 256 bytes:
+    // for that few, getrandom(2) is never interrupted.
     unsafe {
         if fill(Door::Getentropy, zeroed(buffer, length)) {
             return 0;
@@ -73,7 +73,7 @@ unsafe extern "C" fn getentropy(buffer: *mut c_void, length: size_t) -> c_int {
 unsafe fn zeroed<'a>(start: *mut c_void, length: size_t) -> &'a mut [u8] {
     match length {
         0 => &mut [],
-        // SAFETY: the caller's; after the first call all bytes are initialised.
+        // SAFETY: guaranteed by the caller; after the first call all bytes are initialised.
         _ => unsafe {
             start.cast::<u8>().write_bytes(0, length);
             slice::from_raw_parts_mut(start.cast(), length)
@@ -81,12 +81,12 @@ unsafe fn zeroed<'a>(start: *mut c_void, length: size_t) -> &'a mut [u8] {
     }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![getrandom, getentropy]
 }
 
-/// The seed of a runtime, from the entropy of the machine that runs.
+/// The seed of a runtime, from the entropy of the running machine.
 #[cfg(tokio_unstable)]
 pub(crate) fn seed_of_runtime() -> u64 {
     use crate::audit::Call;

@@ -1,7 +1,7 @@
-//! Environment variables. A machine has its own, whatever the host's shell says.
+//! Environment variables. A machine has its own, whatever the host has.
 //!
-//! `environ` is a variable of the whole process, which is read without a call: `std::env::vars`
-//! does so. In a run that is isolated it is the simulated process's own, as are std's arguments
+//! `environ` is a variable of the whole process, and is read without a call, for example by
+//! `std::env::vars`. In an isolated run it is the simulated process's own, as are std's arguments
 //! (see [`Statics`]); elsewhere it is the host's.
 
 use super::answers::fail;
@@ -46,7 +46,7 @@ unsafe extern "C" fn secure_getenv(name: *const c_char) -> *mut c_char {
 ///
 /// `name` must be a C string.
 unsafe fn look_up(door: &'static str, name: *const c_char, original: &Original) -> *mut c_char {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     let wanted = unsafe { CStr::from_ptr(name) };
     asked(|| Call::variable(door, wanted.to_string_lossy().into_owned()));
     machine(|kernel| {
@@ -57,7 +57,7 @@ unsafe fn look_up(door: &'static str, name: *const c_char, original: &Original) 
     .unwrap_or_else(|| unsafe { transmute::<*mut c_void, Getenv>(original.get())(name) })
 }
 
-/// Changes the variables of the process that runs; none if no machine runs.
+/// Changes the variables of the running process; none if no machine is running.
 fn change(change: impl FnOnce(&mut Environment) -> Result<(), Errno>) -> Option<c_int> {
     let changed = machine(|kernel: &mut Kernel| {
         change(&mut kernel.environment)?;
@@ -78,7 +78,7 @@ fn change(change: impl FnOnce(&mut Environment) -> Result<(), Errno>) -> Option<
 unsafe fn read_name<'a>(name: *const c_char) -> Result<&'a [u8], Errno> {
     let name = match name.is_null() {
         true => &[],
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         false => unsafe { CStr::from_ptr(name) }.to_bytes(),
     };
     match name.is_empty() || name.contains(&b'=') {
@@ -89,7 +89,7 @@ unsafe fn read_name<'a>(name: *const c_char) -> Result<&'a [u8], Errno> {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn setenv(name: *const c_char, value: *const c_char, overwrite: c_int) -> c_int {
-    // SAFETY: the caller's, as for setenv(3); the original has this type.
+    // SAFETY: guaranteed by the caller, as for setenv(3); the original has this type.
     unsafe {
         change(|environment| {
             let name = read_name(name)?;
@@ -104,7 +104,7 @@ unsafe extern "C" fn setenv(name: *const c_char, value: *const c_char, overwrite
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn unsetenv(name: *const c_char) -> c_int {
-    // SAFETY: the caller's, as for unsetenv(3); the original has this type.
+    // SAFETY: guaranteed by the caller, as for unsetenv(3); the original has this type.
     unsafe {
         change(|environment| {
             environment.unset(read_name(name)?);
@@ -114,10 +114,10 @@ unsafe extern "C" fn unsetenv(name: *const c_char) -> c_int {
     }
 }
 
-/// The string is copied: changes of it afterwards change nothing.
+/// The string is copied: later changes to it have no effect.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn putenv(entry: *const c_char) -> c_int {
-    // SAFETY: the caller's, as for putenv(3); the original has this type.
+    // SAFETY: guaranteed by the caller, as for putenv(3); the original has this type.
     unsafe {
         change(|environment| {
             let entry = CStr::from_ptr(entry).to_bytes();
@@ -142,7 +142,7 @@ unsafe extern "C" fn clearenv() -> c_int {
     .unwrap_or_else(|| unsafe { transmute::<*mut c_void, OfAll>(CLEARENV.get())() })
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![getenv, secure_getenv, setenv, unsetenv, putenv, clearenv]
 }

@@ -17,20 +17,20 @@ use std::time::Duration;
 unsafe extern "C" fn epoll_create1(flags: c_int) -> c_int {
     match machine(|kernel| kernel.epoll_create()) {
         Some(fd) => fd,
-        // SAFETY: this call takes no pointer.
+        // SAFETY: this call takes no pointers.
         None => unsafe {
             real::syscall(libc::SYS_epoll_create1, [flags as _, 0, 0, 0, 0, 0]) as c_int
         },
     }
 }
 
-/// The size has meant nothing for long.
+/// The size has long been meaningless.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn epoll_create(size: c_int) -> c_int {
     if size <= 0 {
         return fail(Errno(libc::EINVAL)) as c_int;
     }
-    // SAFETY: this call takes no pointer.
+    // SAFETY: this call takes no pointers.
     unsafe { epoll_create1(0) }
 }
 
@@ -43,13 +43,13 @@ unsafe extern "C" fn epoll_ctl(
 ) -> c_int {
     let result = on_descriptor(epoll, |kernel| {
         if fd < FIRST_DESCRIPTOR {
-            // Tokio watches one real socket: where signals arrive. None arrives at a machine.
+            // Tokio watches one real socket, through which signals arrive. On a machine, none does.
             if !is_unix_socket(fd) {
                 kernel.refuse("epoll_ctl on a real descriptor", "open it on the machine");
             }
             return Ok(());
         }
-        // SAFETY: the event is the caller's; only a deletion may do without.
+        // SAFETY: the event is the caller's; it may be null only for a deletion.
         let wanted = unsafe { event.as_ref() }.map(|event| Interest {
             events: event.events,
             data: event.u64,
@@ -63,7 +63,7 @@ unsafe extern "C" fn epoll_ctl(
     });
     match result {
         Some(result) => answer_int(result.map(|()| 0)),
-        // SAFETY: the caller's, as for epoll_ctl(2).
+        // SAFETY: guaranteed by the caller, as for epoll_ctl(2).
         None => unsafe {
             let arguments = [epoll as _, operation as _, fd as _, event as _, 0, 0];
             real::syscall(libc::SYS_epoll_ctl, arguments) as c_int
@@ -99,7 +99,7 @@ unsafe extern "C" fn epoll_wait(
             events: found.events,
             u64: found.data,
         };
-        // SAFETY: the caller's: `events` has room for `most`, and the index is below that.
+        // SAFETY: from the caller: `events` has room for `most`, and the index is below that.
         unsafe { events.add(index).write(event) };
     };
     let begun = on_descriptor(epoll, |kernel| {
@@ -113,7 +113,8 @@ unsafe extern "C" fn epoll_wait(
     let (mut found, most, limit, mut is_over) = match begun {
         Some(Ok(begun)) => begun,
         Some(Err(error)) => return fail(error) as c_int,
-        // SAFETY: the caller's, as for epoll_wait(2); epoll_pwait without a mask is the same.
+        // SAFETY: guaranteed by the caller, as for epoll_wait(2); epoll_pwait without a mask is the
+        // same.
         None => unsafe {
             let arguments = [epoll as _, events as _, most as _, timeout_ms as _, 0, 8];
             return real::syscall(libc::SYS_epoll_pwait, arguments) as c_int;
@@ -145,7 +146,7 @@ unsafe extern "C" fn epoll_pwait(
     timeout_ms: c_int,
     mask: *const sigset_t,
 ) -> c_int {
-    // SAFETY: the caller's, as for epoll_pwait(2).
+    // SAFETY: guaranteed by the caller, as for epoll_pwait(2).
     unsafe {
         if epoll >= FIRST_DESCRIPTOR {
             return with_mask(mask, || epoll_wait(epoll, events, most, timeout_ms));
@@ -166,24 +167,24 @@ unsafe extern "C" fn epoll_pwait(
 unsafe extern "C" fn eventfd(value: c_uint, flags: c_int) -> c_int {
     match machine(|kernel| kernel.eventfd(u64::from(value))) {
         Some(fd) => fd,
-        // SAFETY: this call takes no pointer.
+        // SAFETY: this call takes no pointers.
         None => unsafe {
             real::syscall(libc::SYS_eventfd2, [value as _, flags as _, 0, 0, 0, 0]) as c_int
         },
     }
 }
 
-/// What a look at descriptors comes to.
+/// The result of checking descriptors.
 enum Looked {
     /// They are the host's.
     Elsewhere,
-    /// So many are ready.
+    /// This many are ready.
     Ready(c_int),
-    /// None is, and the caller waits.
+    /// None is ready, and the caller waits.
     WaitsFor(Wait),
 }
 
-/// `poll(2)` with a limit, or without one; none if it is the host's affair.
+/// `poll(2)` with a limit, or without one; none if it is up to the host.
 ///
 /// # Safety
 ///
@@ -200,7 +201,7 @@ pub(super) unsafe fn poll_on_machine(
     });
     let mut interrupted = false;
     loop {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         match machine(|kernel| unsafe { look_at_all(kernel, fds, count, is_look) })? {
             Looked::Elsewhere => return None,
             Looked::Ready(ready) => return Some(ready),
@@ -217,7 +218,7 @@ pub(super) unsafe fn poll_on_machine(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn poll(fds: *mut pollfd, count: libc::nfds_t, timeout_ms: c_int) -> c_int {
     let limit = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
-    // SAFETY: the caller's, as for poll(2).
+    // SAFETY: guaranteed by the caller, as for poll(2).
     if let Some(ready) = unsafe { poll_on_machine(fds, count, limit) } {
         return ready;
     }
@@ -230,7 +231,7 @@ unsafe extern "C" fn poll(fds: *mut pollfd, count: libc::nfds_t, timeout_ms: c_i
     } else {
         &raw const limit
     };
-    // SAFETY: the caller's, as for poll(2), which aarch64 has only as ppoll.
+    // SAFETY: guaranteed by the caller, as for poll(2), which aarch64 has only as ppoll.
     unsafe { real::syscall(libc::SYS_ppoll, [fds as _, count as _, limit as _, 0, 8, 0]) as c_int }
 }
 
@@ -241,7 +242,8 @@ unsafe extern "C" fn ppoll(
     limit: *const timespec,
     mask: *const sigset_t,
 ) -> c_int {
-    // SAFETY: the caller's, as for ppoll(2). The kernel would change the time that it is given.
+    // SAFETY: guaranteed by the caller, as for ppoll(2). The kernel would modify the time passed to
+    // it.
     unsafe {
         let wanted = limit.as_ref().map(duration);
         let answered = with_mask(mask, || poll_on_machine(fds, count, wanted));
@@ -256,7 +258,7 @@ unsafe extern "C" fn ppoll(
     }
 }
 
-/// A time of the caller's; no time if it is none.
+/// The duration of a caller's time; zero if it is invalid.
 pub(super) fn duration(time: &timespec) -> Duration {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
@@ -273,7 +275,7 @@ unsafe fn look_at_all(
 ) -> Looked {
     let fds = match count {
         0 => &mut [],
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         _ => unsafe { slice::from_raw_parts_mut(fds, count as usize) },
     };
     if is_look && fds.iter().all(|asked| asked.fd < FIRST_DESCRIPTOR) {
@@ -294,7 +296,7 @@ unsafe fn look_at_all(
     Looked::WaitsFor(Wait::AnyReady(of_the_machine.map(wanted).collect()))
 }
 
-/// Notes what is ready of what is asked for; none if nothing is.
+/// Notes which of the requested events are ready; none if none is.
 fn look(kernel: &mut Kernel, asked: &mut pollfd) -> Option<()> {
     let always = libc::POLLERR | libc::POLLHUP;
     asked.revents = match kernel.readiness(asked.fd) {
@@ -305,7 +307,7 @@ fn look(kernel: &mut Kernel, asked: &mut pollfd) -> Option<()> {
     (asked.revents != 0).then_some(())
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         epoll_create1,

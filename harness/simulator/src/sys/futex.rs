@@ -1,13 +1,14 @@
 //! `futex(2)`, on which std, tokio and parking_lot build their locks, channels and parking. They
 //! call it through `syscall`, so a thread of a machine waits here and nowhere else.
 //!
-//! Worlds beside one another share the locks of the host's process: those of std's panic hook, of
-//! lazily built tables, of parking_lot's queues. Who waits for one of those waits for another
-//! world, really and for a moment, and no thread of its own machine may run meanwhile. They lie in
-//! the program's static memory, or who waits for them does so at a word on his own stack, as in
-//! parking_lot's queues; the locks of a machine hardly ever do, and this is how the two are told
-//! apart. Should another world not let go for long, then the machine looks again from time to time.
-//! A thread that is alone in its process can only be waited for by others, and so waits for them.
+//! Worlds running in parallel share the locks of the host's process: those of std's panic hook, of
+//! lazily built tables, of parking_lot's queues. A thread that waits for one of those waits for
+//! another world, really and only briefly, and no other thread of its machine may run in the
+//! meantime. Such locks are in the program's static memory, or their waiters wait at a word on
+//! their own stacks, as in parking_lot's queues; the locks of a machine hardly ever do, and this is
+//! how the two are told apart. If another world does not release its lock for long, the machine
+//! checks again from time to time. A thread that is alone in its process cannot be waiting for
+//! another thread of the process, so it waits for other worlds.
 
 use super::answers::{fail, unnoticed_call};
 use super::here::{machine, other_worlds};
@@ -24,15 +25,16 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// How long another world may hold a lock before it is taken for one of the machine's own.
+/// How long another world may hold a lock before the lock is assumed to be one of the machine's
+/// own.
 const FOR_OTHER_WORLDS: Duration = Duration::from_millis(100);
 
-/// How long a machine waits before it looks again whether another world has let go of a lock after
-/// all, in nanoseconds of its own time: twice as long each time.
+/// How long a machine waits before it checks again whether another world has released a lock after
+/// all, in nanoseconds of its own time: it doubles each time.
 const FIRST_PAUSE: u64 = 1_000_000;
 const LAST_PAUSE: u64 = 1_000_000_000;
 
-/// The part of `futex(2)` that a machine answers; none leaves it to the host.
+/// The part of `futex(2)` that a machine answers; none if it is left to the host.
 ///
 /// # Safety
 ///
@@ -44,7 +46,7 @@ pub(super) unsafe fn futex(arguments: [usize; 6]) -> Option<isize> {
         0 => libc::CLOCK_MONOTONIC,
         _ => libc::CLOCK_REALTIME,
     };
-    // SAFETY: the caller's: a word to wait for, and a time or null to wait until.
+    // SAFETY: from the caller: a word to wait for, and a time limit or null.
     let (word, limit) = unsafe {
         let word = AtomicU32::from_ptr(address as *mut u32);
         (word, (limit as *const timespec).as_ref())
@@ -86,7 +88,7 @@ fn wait(word: &AtomicU32, value: u32, until: Option<u64>, bits: u32) -> isize {
     match waiting::wait_or_signal(wait, until) {
         Ok(Outcome::TimedOut) => fail(Errno(libc::ETIMEDOUT)),
         Ok(_) => 0,
-        // Whoever waits looks at the word again, whether its handlers restart calls or not.
+        // A waiter checks the word again, whether or not its handlers restart calls.
         Err(_) => fail(Errno(libc::EINTR)),
     }
 }
@@ -107,8 +109,8 @@ fn wait_for_other_worlds(word: &AtomicU32, value: u32, wait: &Wait) {
     }
 }
 
-/// Wakes the threads of the machine that wait for a word which has changed: another world has done
-/// that, and cannot wake them. False if there are none.
+/// Wakes threads of the machine whose word has been changed by another world, which cannot wake
+/// them itself. False if there are none.
 pub(super) fn wake_changed(kernel: &SharedKernel) -> bool {
     let changed = |address: usize, value: u32| {
         // SAFETY: the thread that waits there keeps the word alive. It was aligned for the wait.
@@ -118,7 +120,7 @@ pub(super) fn wake_changed(kernel: &SharedKernel) -> bool {
     kernel.borrow_mut().threads.wake_changed(changed) > 0
 }
 
-/// Wakes those of the machine first, and then those of the host: another world may wait for the
+/// Wakes those of the machine first, then those of the host: another world may be waiting for the
 /// same lock.
 fn wake(arguments: [usize; 6], bits: u32) -> Option<isize> {
     let [address, operation, most, rest @ ..] = arguments;
@@ -131,18 +133,18 @@ fn wake(arguments: [usize; 6], bits: u32) -> Option<isize> {
         return Some(woken as isize);
     }
     let [a, b, c] = rest;
-    // SAFETY: the host's kernel takes the address for no more than a name.
+    // SAFETY: the host's kernel uses the address only as a name.
     let others = unsafe { real::syscall(libc::SYS_futex, [address, operation, most, a, b, c]) };
     unnoticed_call(|_| ());
     Some(woken as isize + others.max(0))
 }
 
-/// Whether a word lies in the static memory of the executable or of a library.
+/// Whether a word is in the static memory of the executable or of a library.
 fn is_static(word: &AtomicU32) -> bool {
     static MEMORY: OnceLock<Vec<Range<usize>>> = OnceLock::new();
     let memory = MEMORY.get_or_init(|| {
         let mut memory = Vec::new();
-        // SAFETY: the function takes each library and the list, as `dl_iterate_phdr(3)` has it.
+        // SAFETY: the function takes a library and the list, as `dl_iterate_phdr(3)` passes them.
         unsafe { libc::dl_iterate_phdr(Some(add_writable), (&raw mut memory).cast()) };
         memory
     });
@@ -150,7 +152,7 @@ fn is_static(word: &AtomicU32) -> bool {
     memory.iter().any(|range| range.contains(&address))
 }
 
-/// Adds where a library's variables lie.
+/// Adds the location of a library's variables.
 unsafe extern "C" fn add_writable(info: *mut dl_phdr_info, _: size_t, to: *mut c_void) -> c_int {
     // SAFETY: libc's description of a loaded library, and the list of `is_static`.
     let (headers, base, memory) = unsafe {

@@ -1,4 +1,4 @@
-//! The handlers of signals: each runs on the thread that its signal interrupts, when that is
+//! Signal handlers: each runs on the thread that its signal interrupts, when that thread is
 //! resumed.
 
 use super::here::{machine, note_failure};
@@ -8,14 +8,14 @@ use crate::kernel::signals::{Delivery, Sent};
 use libc::{c_int, c_void, siginfo_t};
 use std::mem::{MaybeUninit, transmute};
 
-/// How the handlers that have interrupted a wait want the call to go on.
+/// How the call continues after handlers have interrupted its wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Interruption {
-    /// As if nothing had been, where that is possible: all of them have `SA_RESTART`.
+    /// As if nothing had happened, where that is possible: all handlers have `SA_RESTART`.
     Restarts,
     /// It fails with `EINTR`.
     Fails,
-    /// Another thread has handled it.
+    /// Another thread has handled the signal.
     OfAnother,
 }
 
@@ -26,12 +26,12 @@ impl Interruption {
     }
 }
 
-/// Runs the handlers of the signals that have come for the thread that runs; none if there were
+/// Runs the handlers of the signals that have arrived for the running thread; none if there were
 /// none.
 pub(super) fn handle() -> Option<Interruption> {
     let mut interruption = None;
     while let Some(delivery) = next() {
-        // SAFETY: the program gave this address as that of a handler.
+        // SAFETY: the program set this address as that of a handler.
         unsafe { run(&delivery) };
         machine(|kernel| kernel.block_signals(myself::id(), delivery.mask));
         let restarts = delivery.action.flags & libc::SA_RESTART != 0;
@@ -56,11 +56,11 @@ fn next() -> Option<Delivery> {
 
 /// # Safety
 ///
-/// The handler's address must be that of a handler of the kind that its flags say.
+/// The address must be that of a handler of the kind indicated by its flags.
 unsafe fn run(Delivery { signal, action, .. }: &Delivery) {
-    // SAFETY: the caller's. What the kernel would say of the sender and of the registers is zero:
-    // the world has sent it, and it has interrupted a call. Both are larger than what is written
-    // there, and valid as zeroes.
+    // SAFETY: guaranteed by the caller. What the kernel would report about the sender and the
+    // registers is zero: the world sent the signal, and it interrupted a call. Both structures are
+    // larger than what is written there, and valid as zeroes.
     unsafe {
         if action.flags & libc::SA_SIGINFO == 0 {
             let handler = transmute::<usize, unsafe extern "C" fn(c_int)>(action.handler);
@@ -75,7 +75,7 @@ unsafe fn run(Delivery { signal, action, .. }: &Delivery) {
     }
 }
 
-/// What becomes of a process that sends itself a signal.
+/// What happens to a process that sends itself a signal.
 pub(super) fn conclude(sent: Sent, signal: impl std::fmt::Display) {
     match sent {
         Sent::Taken | Sent::Continues => {}

@@ -1,4 +1,4 @@
-//! What a machine says of itself: its name and its system. Nothing of the host shows.
+//! What a machine reports about itself: its name and its system. Nothing of the host is visible.
 
 use super::answers::fail;
 use super::here::{EntryPoint, machine};
@@ -13,7 +13,7 @@ fn name() -> Option<String> {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn gethostname(place: *mut c_char, length: size_t) -> c_int {
     let Some(name) = name() else {
-        // SAFETY: all zeroes is a value of this type.
+        // SAFETY: all zeroes is a valid value of this type.
         let mut host = unsafe { std::mem::zeroed::<utsname>() };
         // SAFETY: the places are ours and the caller's, as for uname(2) and gethostname(2).
         return unsafe {
@@ -35,7 +35,7 @@ unsafe fn write_name(name: &[u8], place: *mut c_char, length: size_t) -> c_int {
     if name.len() >= length {
         return fail(Errno(libc::ENAMETOOLONG)) as c_int;
     }
-    // SAFETY: the caller's; there is room for the name and a zero.
+    // SAFETY: guaranteed by the caller; there is room for the name and a zero.
     unsafe {
         std::ptr::copy_nonoverlapping(name.as_ptr(), place.cast(), name.len());
         place.add(name.len()).write(0);
@@ -46,10 +46,10 @@ unsafe fn write_name(name: &[u8], place: *mut c_char, length: size_t) -> c_int {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn uname(system: *mut utsname) -> c_int {
     let Some(name) = name() else {
-        // SAFETY: the caller's, as for uname(2).
+        // SAFETY: guaranteed by the caller, as for uname(2).
         return unsafe { real::syscall(libc::SYS_uname, [system as _, 0, 0, 0, 0, 0]) as c_int };
     };
-    // SAFETY: the place is the caller's, and all zeroes is a value of this type.
+    // SAFETY: the place is the caller's, and all zeroes is a valid value of this type.
     let system = unsafe {
         system.write(std::mem::zeroed());
         &mut *system
@@ -69,7 +69,7 @@ unsafe extern "C" fn uname(system: *mut utsname) -> c_int {
     0
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![gethostname, uname]
 }

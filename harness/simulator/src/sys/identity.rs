@@ -1,8 +1,8 @@
-//! Who a program is: the only process of its machine, and an ordinary user there. Nothing of the
-//! host shows.
+//! A program's identity: it is the only process of its machine, and an ordinary user there. Nothing
+//! of the host is visible.
 //!
-//! What a process can do to itself or to others, the real one would do for all simulations in it:
-//! so it can only do what its machine can keep to itself.
+//! Whatever a process does to itself or to others, the real process would do for all simulations in
+//! it, so it can only do what its machine can keep to itself.
 
 use super::here::{EntryPoint, machine};
 use super::{crash, myself, note_failure};
@@ -10,7 +10,7 @@ use crate::host::real::{self, Original};
 use libc::{c_char, c_int, c_void, gid_t, passwd, pid_t, size_t, uid_t};
 use std::mem::transmute;
 
-/// As in a container, a program is the first process.
+/// As in a container, the program is the first process.
 const PROCESS: pid_t = 1;
 const NOBODY: pid_t = 0;
 const USER: uid_t = 1000;
@@ -30,13 +30,13 @@ static GETPWUID_R: Original = Original::new(c"getpwuid_r");
 static GETPWNAM_R: Original = Original::new(c"getpwnam_r");
 static EXIT: Original = Original::new(c"exit");
 
-/// What these numbers are on every machine.
+/// The answers that are the same on every machine.
 macro_rules! numbers {
     ($($name:ident: $kind:ty, $call:ident, $number:expr;)*) => {$(
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name() -> $kind {
             machine(|_| $number).unwrap_or_else(|| {
-                // SAFETY: this call takes nothing.
+                // SAFETY: this call has no arguments.
                 unsafe { real::syscall(libc::$call, [0; 6]) as $kind }
             })
         }
@@ -53,7 +53,7 @@ numbers! {
     getegid: gid_t, SYS_getegid, USER;
 }
 
-/// A machine has no list of users, so none has a home.
+/// A machine has no user database, so no user has a home directory.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getpwuid_r(
     user: uid_t,
@@ -113,14 +113,14 @@ unsafe extern "C" fn _exit(code: c_int) -> ! {
     real::exit(code)
 }
 
-/// The same, as the C standard calls it.
+/// The same under its C standard name.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn _Exit(code: c_int) -> ! {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { _exit(code) }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         getpid, getppid, gettid, getuid, geteuid, getgid, getegid, getpwuid_r, getpwnam_r, exit,

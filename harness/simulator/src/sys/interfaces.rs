@@ -1,5 +1,4 @@
-//! The network interfaces of a machine: its loopback, and one card with the addresses it has at the
-//! moment.
+//! The network interfaces of a machine: its loopback, and one card with its current addresses.
 
 use super::addresses::write_address;
 use super::answers::fail;
@@ -23,8 +22,8 @@ static IF_INDEXTONAME: Original = Original::new(c"if_indextoname");
 const LOOPBACK: &CStr = c"lo";
 const CARD: &CStr = c"eth0";
 
-/// One entry of the list. All entries are one allocation, which the original `freeifaddrs` frees as
-/// it does its own.
+/// One entry of the list. All entries are in one allocation, which the original `freeifaddrs` frees
+/// like its own.
 #[repr(C)]
 struct Entry {
     entry: ifaddrs,
@@ -32,7 +31,7 @@ struct Entry {
     mask: sockaddr_in6,
 }
 
-/// A prefix of so many bits, as a mask.
+/// A prefix of `bits` bits, as a mask.
 fn mask(address: IpAddr, bits: u32) -> IpAddr {
     match address {
         IpAddr::V4(_) => Ipv4Addr::from(!(u32::MAX.checked_shr(bits).unwrap_or(0))).into(),
@@ -54,8 +53,8 @@ unsafe extern "C" fn getifaddrs(list: *mut *mut ifaddrs) -> c_int {
         (LOOPBACK, loopback, Ipv6Addr::LOCALHOST.into(), 128),
         (CARD, up, addresses.v6.into(), 64),
     ];
-    // SAFETY: zeroed memory for so many entries is so many entries: pointers that are null, and
-    // numbers. It is written within its bounds, and the place for the result is the caller's.
+    // SAFETY: zeroed memory is valid for these entries, which consist of null pointers and numbers.
+    // It is written within its bounds, and the place for the result is the caller's.
     unsafe {
         let entries = libc::calloc(all.len(), size_of::<Entry>()).cast::<Entry>();
         if entries.is_null() {
@@ -83,7 +82,7 @@ unsafe extern "C" fn getifaddrs(list: *mut *mut ifaddrs) -> c_int {
 /// `place` must be valid.
 unsafe fn write(address: IpAddr, place: *mut sockaddr_in6) -> *mut sockaddr {
     let mut length = size_of::<sockaddr_in6>() as socklen_t;
-    // SAFETY: the caller's; an address of either family fits.
+    // SAFETY: guaranteed by the caller; an address of either family fits.
     unsafe { write_address(SocketAddr::new(address, 0), place.cast(), &raw mut length) };
     place.cast()
 }
@@ -120,12 +119,13 @@ unsafe extern "C" fn if_indextoname(index: c_uint, name: *mut c_char) -> *mut c_
             return ptr::null_mut();
         }
     };
-    // SAFETY: the caller's: room for IF_NAMESIZE bytes, which is more than any of the names has.
+    // SAFETY: guaranteed by the caller: room for IF_NAMESIZE bytes, which is more than any name
+    // needs.
     unsafe { ptr::copy_nonoverlapping(found.as_ptr(), name, found.to_bytes_with_nul().len()) };
     name
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![getifaddrs, if_nametoindex, if_indextoname]
 }

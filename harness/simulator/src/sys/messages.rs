@@ -1,4 +1,4 @@
-//! Sending and receiving, with and without addresses, in one piece or in several.
+//! Sending and receiving, with or without addresses, from one buffer or several.
 
 use super::addresses::{read_address, write_address};
 use super::answers::{answer, fail};
@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 #[unsafe(no_mangle)]
 unsafe extern "C" fn recv(fd: c_int, buffer: *mut c_void, length: size_t, flags: c_int) -> ssize_t {
     let (address, address_length) = (std::ptr::null_mut(), std::ptr::null_mut());
-    // SAFETY: the caller's: recvfrom(2) without an address.
+    // SAFETY: guaranteed by the caller: recvfrom(2) without an address.
     unsafe { recvfrom(fd, buffer, length, flags, address, address_length) }
 }
 
@@ -66,7 +66,7 @@ unsafe fn give_sender(
     address: *mut sockaddr,
     address_length: *mut socklen_t,
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         match from {
             Some(from) => write_address(from, address, address_length),
@@ -100,7 +100,7 @@ unsafe fn receive_message(
     flags: c_int,
 ) -> Result<i64, Errno> {
     let flags = Flags::of_receive(kernel, fd, flags)?;
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let message = &mut *message;
         let (parts, count) = (message.msg_iov, message.msg_iovlen);
@@ -117,7 +117,7 @@ unsafe fn receive_message(
     }
 }
 
-/// Receives into several buffers. A datagram is taken in one go, and so is what stays where it is.
+/// Receives into several buffers. A datagram is read in one go, and so is data that stays in place.
 ///
 /// # Safety
 ///
@@ -130,7 +130,7 @@ pub(super) unsafe fn receive_vectored(
     how: How,
 ) -> Result<Received, Errno> {
     if !kernel.has_datagrams(fd) && !how.peek {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         let copied = unsafe {
             vectored(parts, count, |start, length| {
                 kernel.receive(fd, room(start, length), how)
@@ -138,13 +138,13 @@ pub(super) unsafe fn receive_vectored(
         }?;
         return Ok(Received::of_stream(copied));
     }
-    // SAFETY: the caller's, here and below.
+    // SAFETY: guaranteed by the caller, here and below.
     let lengths = (0..count).map(|index| unsafe { (*parts.add(index)).iov_len });
     let mut buffer = vec![0; lengths.sum()];
     let received = kernel.receive_from(fd, as_room(&mut buffer), how)?;
     let mut rest = &buffer[..received.copied];
     for index in 0..count {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         let target = unsafe {
             let part = &*parts.add(index);
             room(part.iov_base, part.iov_len)
@@ -156,9 +156,9 @@ pub(super) unsafe fn receive_vectored(
     Ok(received)
 }
 
-/// Bytes that are initialised are as good as such that need not be.
+/// Initialised bytes, for use where uninitialised ones would do.
 fn as_room(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
-    // SAFETY: the same bytes; `room` is only written with such as are initialised, in this crate.
+    // SAFETY: the bytes are the same; in this crate, only initialised bytes are written to `room`.
     unsafe { room(bytes.as_mut_ptr().cast(), bytes.len()) }
 }
 
@@ -169,7 +169,7 @@ unsafe extern "C" fn send(
     length: size_t,
     flags: c_int,
 ) -> ssize_t {
-    // SAFETY: the caller's: sendto(2) without an address.
+    // SAFETY: guaranteed by the caller: sendto(2) without an address.
     unsafe { sendto(fd, buffer, length, flags, std::ptr::null(), 0) }
 }
 
@@ -209,7 +209,8 @@ unsafe extern "C" fn sendto(
     }
 }
 
-/// Sends the program SIGPIPE if it has written to where nobody reads, and wants to be told so.
+/// Sends the program SIGPIPE if it has written to a closed pipe or connection, unless it passed
+/// `MSG_NOSIGNAL`.
 pub(super) fn told_of_pipe<T>(result: Result<T, Errno>, flags: c_int) -> Result<T, Errno> {
     if matches!(result, Err(Errno(libc::EPIPE))) && flags & libc::MSG_NOSIGNAL == 0 {
         signals::broken_pipe();
@@ -227,7 +228,7 @@ unsafe fn read_destination(
     if address.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { read_address(address, length) }
 }
 
@@ -258,7 +259,7 @@ unsafe fn send_message(
     flags: c_int,
 ) -> Result<i64, Errno> {
     let at_once = sends_at_once(kernel, flags)?;
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let message = &*message;
         if message.msg_controllen > 0 {
@@ -283,7 +284,7 @@ pub(super) unsafe fn send_vectored(
     to: Option<SocketAddr>,
     at_once: bool,
 ) -> Result<i64, Errno> {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         if !kernel.has_datagrams(fd) {
             let sent = vectored(parts, count, |start, length| {
@@ -324,7 +325,7 @@ unsafe extern "C" fn sendmmsg(
     }
 }
 
-/// The time-out is for those who would wait for more, and nobody can here.
+/// The time-out is for callers that would wait for more messages, which cannot happen here.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn recvmmsg(
     fd: c_int,
@@ -358,7 +359,8 @@ unsafe extern "C" fn recvmmsg(
     }
 }
 
-/// One message after the other until one fails. How many did not; an error if the first one did.
+/// One message after another until one fails. Returns how many succeeded; an error if the first one
+/// failed.
 ///
 /// # Safety
 ///
@@ -369,7 +371,7 @@ unsafe fn each(
     mut transfer: impl FnMut(*mut msghdr) -> Result<i64, Errno>,
 ) -> Result<i64, Errno> {
     for index in 0..count {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         let message = unsafe { &mut *messages.add(index as usize) };
         match transfer(&raw mut message.msg_hdr) {
             Ok(length) => message.msg_len = length as c_uint,
@@ -383,12 +385,12 @@ unsafe fn each(
 /// The flags of a receiving call.
 struct Flags {
     how: How,
-    /// `MSG_TRUNC`: tell the length of the datagram, not of what was copied.
+    /// `MSG_TRUNC`: return the length of the datagram, not of what was copied.
     full_length: bool,
 }
 
 impl Flags {
-    /// `MSG_NOSIGNAL` and `MSG_CMSG_CLOEXEC` change nothing here.
+    /// `MSG_NOSIGNAL` and `MSG_CMSG_CLOEXEC` have no effect here.
     fn of_receive(kernel: &mut Kernel, fd: c_int, flags: c_int) -> Result<Self, Errno> {
         let mut known =
             libc::MSG_PEEK | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_CMSG_CLOEXEC;
@@ -417,7 +419,7 @@ impl Flags {
     }
 }
 
-/// Whether a sending call must not block. No signal is ever sent to a machine's program, so
+/// Whether a sending call must not block.
 fn sends_at_once(kernel: &mut Kernel, flags: c_int) -> Result<bool, Errno> {
     if flags & !(libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) != 0 {
         let call = format!("send with flags {flags:#x}");
@@ -427,7 +429,7 @@ fn sends_at_once(kernel: &mut Kernel, flags: c_int) -> Result<bool, Errno> {
     Ok(flags & libc::MSG_DONTWAIT != 0)
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         recv, recvfrom, recvmsg, recvmmsg, send, sendto, sendmsg, sendmmsg

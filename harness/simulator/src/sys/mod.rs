@@ -1,15 +1,15 @@
-//! The libc entry points: with `host` the only place with `unsafe`, and the border of the simulated
-//! world.
+//! The libc entry points: apart from `host`, the only module with `unsafe`, and the border of the
+//! simulated world.
 //!
 //! The functions here have the names of libc's, so the linker binds std, mio, tokio, socket2 and
-//! the C libraries to them. Each asks which machine runs on this thread. If none does, the real
-//! system call is made: the test runner, other threads and other worlds of the process notice
-//! nothing. If one does, its kernel answers.
+//! the C libraries to them. Each asks which machine is running on this thread. If none is, the real
+//! system call is made: the test runner, other threads and other worlds in the process notice
+//! nothing. If one is, its kernel answers.
 //!
-//! From the ground up: `here` knows which world and machine run on this thread, `myself` which
-//! thread of the machine, `handlers` runs handlers of signals, `waiting` lets a thread wait,
-//! `answers` asks the kernel and answers as libc does. The entry points of each subject are in a
-//! file of its own.
+//! From the bottom up: `here` knows which world and machine are running on this thread, `myself`
+//! which thread of the machine, `handlers` runs signal handlers, `waiting` makes a thread wait,
+//! `answers` asks the kernel and answers as libc does. The entry points for each subject are in a
+//! separate file.
 
 /// The entry points of a file. Naming them here also keeps the linker from dropping them.
 macro_rules! entry_points {
@@ -98,7 +98,7 @@ use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::Ordering;
 
-/// Makes this thread the thread of a world, until the guard is dropped.
+/// Makes this thread a world's thread until the guard is dropped.
 pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
     assert!(WORLD.get().is_null(), "one world at a time on a thread");
     let world = Box::new(WorldThread {
@@ -134,8 +134,8 @@ impl Drop for WorldGuard {
     }
 }
 
-/// This process is a copy of another one, with the thread of this world and no other: makes it one
-/// whose end harms nobody, and lets the world draw from another seed.
+/// This process is a fork of another one, and has only the thread of this world: makes it one whose
+/// end does no harm, and lets the world draw from another seed.
 pub(crate) fn part_from_parent(seed: u64) {
     crash::isolate();
     crash::listen();
@@ -147,13 +147,13 @@ pub(crate) fn part_from_parent(seed: u64) {
 ///
 /// # Panics
 ///
-/// If a libc symbol is not ours: then nothing would be simulated, and silently so.
+/// If a libc symbol is not ours: then nothing would be simulated, without any sign of it.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         check_symbols();
-        // With tokio's `signal` feature the first runtime makes a socket for the whole process. It
-        // must be a real one.
+        // With tokio's `signal` feature, the first runtime creates a socket for the whole process.
+        // It must be a real one.
         drop(
             tokio::runtime::Builder::new_current_thread()
                 .enable_io()

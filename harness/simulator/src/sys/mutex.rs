@@ -1,8 +1,8 @@
-//! The locks of C libraries (`pthread_mutex_lock(3)`), which wait inside of libc, unseen.
+//! The locks of C libraries (`pthread_mutex_lock(3)`), which would wait unseen inside libc.
 //!
 //! A thread of a machine that waited there would keep the baton, and a holder without the baton
-//! never lets go. So a lock that another thread of the same machine holds is waited for here. One
-//! that another world holds is waited for as ever: it is free in a moment.
+//! never releases its lock. So the wait for a lock held by another thread of the same machine
+//! happens here. A lock held by another world is waited for as usual: it will be free in a moment.
 
 use super::answers::unnoticed_call;
 use super::here::{EntryPoint, machine, world};
@@ -20,7 +20,7 @@ static UNLOCK: Original = Original::new(c"pthread_mutex_unlock");
 
 /// libc's own function on a mutex.
 fn original(function: &Original) -> OfMutex {
-    // SAFETY: the three that are asked for have this type.
+    // SAFETY: the three functions passed have this type.
     unsafe { std::mem::transmute::<*mut c_void, OfMutex>(function.get()) }
 }
 
@@ -67,20 +67,20 @@ pub(super) unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut pthread_mutex_t
     error
 }
 
-/// Whether the thread that holds the mutex is of the machine that runs.
+/// Whether the thread holding the mutex belongs to the running machine.
 ///
 /// # Safety
 ///
 /// `mutex` must point to a mutex.
 unsafe fn is_held_here(mutex: *mut pthread_mutex_t) -> bool {
-    // SAFETY: glibc keeps the holder's thread id behind the lock word and a count, on all machines
-    // with 64 bits and for every kind of mutex; it is a part of its binary interface.
+    // SAFETY: glibc keeps the holder's thread id after the lock word and a count, on all 64-bit
+    // machines and for every kind of mutex; it is part of its binary interface.
     let holder = unsafe { mutex.cast::<c_int>().add(2).read_volatile() };
     world(|world| world.host_thread) == Some(holder)
         || machine(|kernel| kernel.threads.is_on(holder)) == Some(true)
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![pthread_mutex_lock, pthread_mutex_unlock]
 }

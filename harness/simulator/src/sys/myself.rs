@@ -1,4 +1,4 @@
-//! The thread of a machine that runs, and how the world's thread becomes one and is itself again.
+//! The running thread of a machine, and how the world's thread becomes one and returns to itself.
 
 use super::here::{MACHINE, WORLD, WorldThread, machine, world};
 use crate::host::Loan;
@@ -19,7 +19,7 @@ pub(super) type PthreadCreate =
 
 pub(super) static PTHREAD_CREATE: Original = Original::new(c"pthread_create");
 
-/// The whole life of a thread, on its own context.
+/// The entry function of a thread, on its own context.
 type Base = unsafe extern "C" fn(*const ()) -> !;
 
 pub(super) type Destroy = unsafe extern "C" fn(*mut c_void);
@@ -32,29 +32,29 @@ pub(crate) struct Thread {
     pub(super) world: *const WorldThread,
     pub(super) machine: *const RefCell<Kernel>,
     pub(super) work: Cell<Option<Box<dyn FnOnce() -> *mut c_void>>>,
-    /// How its last wait has ended.
+    /// How its last wait ended.
     pub(super) outcome: Cell<Outcome>,
     pub(super) result: Cell<*mut c_void>,
-    /// Of its thread-local variables, in the order in which they were first used.
+    /// The destructors of its thread-local variables, in the order of first use.
     pub(super) destructors: RefCell<Vec<(Destroy, *mut c_void)>>,
 }
 
 thread_local! {
-    /// The thread of a machine whose thread-locals these are; null on all others.
+    /// The thread of a machine that owns these thread-locals; null on all others.
     pub(super) static MYSELF: Cell<*const Thread> = const { Cell::new(ptr::null()) };
 }
 
 pub(super) fn myself<R>(f: impl FnOnce(&Thread) -> R) -> Option<R> {
-    // SAFETY: null, or the thread that runs, which whoever resumed it keeps.
+    // SAFETY: null, or the running thread, which is kept alive by its resumer.
     unsafe { MYSELF.get().as_ref() }.map(f)
 }
 
-/// The number of the thread that runs among those of its process, as Linux counts them.
+/// The running thread's number within its process, in Linux's numbering.
 pub(super) fn number() -> c_int {
     id().number()
 }
 
-/// Whether the process that runs has more than one thread.
+/// Whether the running process has more than one thread.
 pub(super) fn has_others() -> bool {
     machine(|kernel| !kernel.threads.is_alone()) == Some(true)
 }
@@ -89,7 +89,7 @@ impl Thread {
     ) -> Result<(), c_int> {
         let mut create = |thread: &mut pthread_t, main: ThreadMain, argument| {
             // SAFETY: the original has this type; the attributes are the caller's, and the rest is
-            // as it wants it.
+            // as it expects.
             unsafe {
                 let original = transmute::<*mut c_void, PthreadCreate>(PTHREAD_CREATE.get());
                 original(thread, attributes, main, argument)
@@ -106,11 +106,12 @@ impl Thread {
             .expect("a thread has its context before it runs")
     }
 
-    /// About how much stack it has, in bytes.
+    /// Approximately the size of its stack, in bytes.
     pub(super) fn stack_size(&self) -> usize {
         let mut attributes = MaybeUninit::uninit();
         let (mut start, mut size) = (ptr::null_mut(), 0);
-        // SAFETY: the places are ours; the attributes are used between their making and their end.
+        // SAFETY: the places are ours; the attributes are used between being initialised and
+        // destroyed.
         unsafe {
             if libc::pthread_getattr_np(self.loan().thread(), attributes.as_mut_ptr()) == 0 {
                 libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size);
@@ -120,14 +121,14 @@ impl Thread {
         size
     }
 
-    /// From the thread: becomes the hub, until somebody resumes the thread.
+    /// On the thread: switches to the hub, until the thread is resumed.
     pub(super) fn give_back(&self) -> Outcome {
         // SAFETY: the hub waits in `resume`, further up on its stack; the world lives as long.
         unsafe { self.loan().context().switch_to(&(*self.world).hub) };
         self.outcome.get()
     }
 
-    /// This thread never runs again: its process is over.
+    /// This thread never runs again: its process has ended.
     pub(super) fn vanish(&self) -> ! {
         loop {
             machine(|kernel| kernel.threads.wait(self.id, Wait::Time, None));
@@ -135,7 +136,7 @@ impl Thread {
         }
     }
 
-    /// Ends the thread that runs.
+    /// Ends the running thread.
     pub(super) fn end(&self, result: *mut c_void) -> ! {
         self.result.set(result);
         self.destroy_locals();
@@ -145,15 +146,15 @@ impl Thread {
         unreachable!("nobody resumes a thread that has ended")
     }
 
-    /// Runs the destructors of its thread-local variables, also of those that they use for the
-    /// first time.
+    /// Runs the destructors of its thread-local variables, including those that destructors use for
+    /// the first time.
     pub(super) fn destroy_locals(&self) {
         loop {
             let last = self.destructors.borrow_mut().pop();
             let Some((destroy, object)) = last else {
                 return;
             };
-            // SAFETY: so it was asked for, once, and the variable is still there.
+            // SAFETY: it was registered like this, once, and the variable still exists.
             unsafe { destroy(object) };
         }
     }
@@ -175,8 +176,8 @@ impl Lent for Thread {
     fn resume(&self, outcome: Outcome) {
         self.outcome.set(outcome);
         world(|world| {
-            // SAFETY: the hub runs; the thread waits or has not begun, and lives while its context
-            // runs.
+            // SAFETY: the hub is running; the thread is waiting or has not begun, and lives while
+            // its context runs.
             unsafe { world.hub.switch_to(self.loan().context()) }
         });
     }
@@ -191,39 +192,38 @@ impl Lent for Thread {
 }
 
 impl Drop for Thread {
-    /// A thread that has not come to its end still has this destructor, the first: that of what
-    /// parking_lot keeps of it. The others are forgotten.
+    /// A thread that has not finished still runs its first destructor, which is that of
+    /// parking_lot's per-thread data. The others are forgotten.
     fn drop(&mut self) {
         if let Some(&(destroy, object)) = self.destructors.get_mut().first() {
-            // SAFETY: its thread-locals are there as long as the loan, and the thread never runs
-            // again.
+            // SAFETY: its thread-locals exist as long as the loan, and the thread never runs again.
             unsafe { destroy(object) };
         }
     }
 }
 
-/// These thread-locals are no machine's any more. To be called on them.
+/// These thread-locals no longer belong to a machine. To be called on them.
 pub(super) fn forget_myself() {
     MYSELF.set(ptr::null());
     MACHINE.set(ptr::null());
     WORLD.set(ptr::null());
 }
 
-/// The main thread of the process has come to its end: what others do from here, and its
+/// The main thread of the process has finished: whatever others do from here on, including
 /// destructors, changes nothing.
 pub(crate) fn main_is_over() {
     machine(|kernel| kernel.process_is_dead = true);
 }
 
-/// Whether an address is on the stack of the thread that runs.
+/// Whether an address is on the stack of the running thread.
 pub(super) fn is_on_stack(address: usize) -> bool {
     let here = ptr::from_ref(&address) as usize;
     myself(|myself| (here..myself.loan().stack_top()).contains(&address)) == Some(true)
 }
 
-/// Whether an address is where the stack of the thread that runs has no room any more.
+/// Whether an address is where the running thread's stack has no more room.
 pub(super) fn is_below_stack(address: usize) -> bool {
-    /// A guard page, and what a function may reach over it.
+    /// The guard page, and how far a function may reach beyond it.
     const REACH: usize = 64 << 10;
     myself(|myself| {
         let size = myself.stack_size();
@@ -232,7 +232,7 @@ pub(super) fn is_below_stack(address: usize) -> bool {
     }) == Some(true)
 }
 
-/// Ends the process of the machine that runs, with whatever its threads are at.
+/// Ends the process of the running machine, whatever its threads are doing.
 pub(super) fn end_process() -> ! {
     main_is_over();
     match myself(ptr::from_ref) {
@@ -242,7 +242,7 @@ pub(super) fn end_process() -> ! {
     }
 }
 
-/// The thread that runs; the main one for whoever is only inside of a machine.
+/// The running thread; the main one for code that is merely inside a machine.
 pub(super) fn id() -> ThreadId {
     myself(|myself| myself.id).unwrap_or(MAIN)
 }

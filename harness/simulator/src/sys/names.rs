@@ -1,5 +1,4 @@
-//! Names: `getaddrinfo(3)` knows the machines of the world and nobody else. No question leaves the
-//! world.
+//! Names: `getaddrinfo(3)` knows only the machines of the world. No query leaves the world.
 
 use super::addresses::write_address;
 use super::here::{EntryPoint, machine};
@@ -41,8 +40,8 @@ unsafe extern "C" fn getaddrinfo(
             original(node, service, hints, found)
         };
     }
-    // SAFETY: two strings, hints and a place for the result, as for getaddrinfo(3); each but the
-    // last may be null.
+    // SAFETY: guaranteed by the caller: two strings, hints and a place for the result, as for
+    // getaddrinfo(3); each but the last may be null.
     unsafe {
         let text = |text: *const c_char| match text.is_null() {
             true => Ok(None),
@@ -59,7 +58,7 @@ unsafe extern "C" fn getaddrinfo(
     }
 }
 
-/// What the caller wants to have.
+/// What the caller wants.
 struct Hints {
     flags: c_int,
     family: c_int,
@@ -84,7 +83,7 @@ impl Hints {
         }
     }
 
-    /// An entry of the result without an address.
+    /// An entry of the result, without an address.
     fn info(&self) -> addrinfo {
         addrinfo {
             ai_flags: self.flags,
@@ -133,7 +132,7 @@ fn look_up(
     }
 }
 
-/// In the order of RFC 6724, section 2.1: `::1` before IPv4 before the unique local addresses that
+/// Sorted as in RFC 6724, section 2.1: `::1` before IPv4 before the unique local addresses that
 /// machines have.
 fn addresses_of(node: &str, hints: &Hints) -> Result<Vec<IpAddr>, Failure> {
     if let Ok(address) = node.parse() {
@@ -160,23 +159,23 @@ fn port_of(service: &str, hints: &Hints) -> Result<u16, Failure> {
     }
 }
 
-/// An entry of the result and its address, in one piece of memory, as glibc's `freeaddrinfo` frees
-/// it: a result may outlive its machine.
+/// An entry of the result and its address, in one allocation, which is what glibc's `freeaddrinfo`
+/// frees: a result may outlive its machine.
 #[repr(C)]
 struct Entry {
     info: addrinfo,
     address: sockaddr_in6,
 }
 
-/// Which protocol a kind of socket has.
+/// The protocol of each kind of socket.
 const KINDS: [(c_int, c_int); 3] = [
     (libc::SOCK_STREAM, libc::IPPROTO_TCP),
     (libc::SOCK_DGRAM, libc::IPPROTO_UDP),
     (libc::SOCK_RAW, libc::IPPROTO_IP),
 ];
 
-/// Writes the result: for each address an entry for each kind of socket, as Linux has it, or for
-/// the one that is wanted.
+/// Writes the result: for each address, an entry for each kind of socket, as on Linux, or only for
+/// the requested kind.
 ///
 /// # Safety
 ///
@@ -205,7 +204,7 @@ unsafe fn answer(
                 false => libc::AF_INET6,
             };
             info.ai_next = next;
-            // SAFETY: memory for an entry, written to before it is used.
+            // SAFETY: memory for one entry, written before it is used.
             unsafe {
                 let entry = libc::malloc(size_of::<Entry>()).cast::<Entry>();
                 if entry.is_null() {
@@ -220,7 +219,7 @@ unsafe fn answer(
             }
         }
     }
-    // SAFETY: the first entry, and the caller's place.
+    // SAFETY: the first entry, and the caller's place for the result.
     unsafe {
         let Some(first) = next.as_mut() else {
             return libc::EAI_SOCKTYPE;
@@ -233,7 +232,7 @@ unsafe fn answer(
     0
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![getaddrinfo]
 }

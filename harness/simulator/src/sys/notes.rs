@@ -1,9 +1,9 @@
-//! What programs tell of themselves.
+//! What programs report about themselves.
 
 use super::answers::call;
 use super::here::{Note, world};
 
-/// Notes an operation, and says whether it is one: what a dead process does is none.
+/// Notes an operation. Returns whether it counts: those of a dead process do not.
 pub(crate) fn note(hash: u64, words: impl FnOnce() -> String) -> bool {
     let lives = call(|kernel| kernel.process_is_dead) != Some(true);
     if lives {
@@ -19,7 +19,7 @@ pub(crate) fn take_notes() -> Vec<Note> {
     world(|world| world.notes.take()).unwrap_or_default()
 }
 
-/// From now on notes are kept in words as well.
+/// From now on, notes are also kept in words.
 pub(crate) fn keep_words() {
     world(|world| world.keeps_words.set(true));
 }

@@ -1,4 +1,4 @@
-//! `getsockopt(2)` and `setsockopt(2)`: nearly all values are numbers.
+//! `getsockopt(2)` and `setsockopt(2)`: nearly all values are integers.
 
 use super::answers::{answer_int, fail};
 use super::here::EntryPoint;
@@ -24,7 +24,7 @@ unsafe extern "C" fn setsockopt(
     });
     match result {
         Some(result) => answer_int(result.map(|()| 0)),
-        // SAFETY: the caller's, as for setsockopt(2).
+        // SAFETY: guaranteed by the caller, as for setsockopt(2).
         None => unsafe {
             let arguments = [fd as _, level as _, name as _, value as _, length as _, 0];
             pass(libc::SYS_setsockopt, arguments)
@@ -54,7 +54,7 @@ fn set(kernel: &mut Kernel, fd: c_int, option: (c_int, c_int), value: &[u8]) -> 
     }
 }
 
-/// Which calls an option limits.
+/// The calls that an option limits.
 fn way(name: c_int) -> Way {
     match name {
         libc::SO_RCVTIMEO => Way::Receive,
@@ -62,7 +62,7 @@ fn way(name: c_int) -> Way {
     }
 }
 
-/// Reads a `timeval`. Zero stands for no limit.
+/// Reads a `timeval`. Zero means no limit.
 fn time_limit(value: &[u8]) -> Result<Option<Duration>, Errno> {
     let number = |at: usize| {
         let bytes = value
@@ -98,7 +98,7 @@ unsafe extern "C" fn getsockopt(
             let parts = [limit.as_secs(), limit.subsec_micros().into()];
             Ok(parts.map(u64::to_ne_bytes).concat())
         }
-        // Who is at the other end is the process itself.
+        // The process itself is at the other end.
         (libc::SOL_SOCKET, libc::SO_PEERCRED) if kernel.unix_peer(fd).is_ok() => {
             Ok([1_u32, 1000, 1000].map(u32::to_ne_bytes).concat())
         }
@@ -117,7 +117,7 @@ unsafe extern "C" fn getsockopt(
             0
         }
         Some(Err::<_, Errno>(error)) => fail(error) as c_int,
-        // SAFETY: the caller's, as for getsockopt(2).
+        // SAFETY: guaranteed by the caller, as for getsockopt(2).
         None => unsafe {
             let arguments = [fd as _, level as _, name as _, value as _, length as _, 0];
             pass(libc::SYS_getsockopt, arguments)
@@ -125,7 +125,7 @@ unsafe extern "C" fn getsockopt(
     }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![setsockopt, getsockopt]
 }

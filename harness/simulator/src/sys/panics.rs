@@ -1,10 +1,9 @@
-//! Panics: those of a machine belong to the run, and to nobody's terminal.
+//! Panics: a machine's panics belong to the run, and not on a terminal.
 //!
-//! std has one hook for all of the host's process, and it is ours. A program that sets one of its
-//! own takes its place until the turn is over; from then on ours is there again and calls the
-//! program's, as long as its process lives. (Only in an isolated run: elsewhere the other threads
-//! of the host have the same hook. A panic in the very turn in which a hook was set is told to that
-//! one only.)
+//! std has one hook for the whole host process, and it is ours. If a program sets its own, that
+//! replaces ours until the turn ends; then ours is back and calls the program's, as long as its
+//! process lives. (Only in an isolated run: elsewhere the hook is shared with the host's other
+//! threads. A panic in the very turn in which a hook was set is reported to that hook only.)
 
 use super::crash::is_isolated;
 use super::here::machine;
@@ -15,14 +14,14 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// What was there before us, for the panics of nobody's machine.
+/// The hook before ours, for panics outside machines.
 static OTHERS: OnceLock<Hook> = OnceLock::new();
 
-/// Where the hook is that we have set, so that it is known again.
+/// The address of the hook that we have set, to recognise it.
 static OURS: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 thread_local! {
-    /// Whether a panic is being told: the hook of a program may call the one that it has replaced.
+    /// Whether a panic is being reported: a program's hook may call the one that it has replaced.
     static TELLING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -32,7 +31,7 @@ pub(super) fn install() {
 }
 
 fn set_ours() {
-    // What it has with it gives it an address of its own.
+    // What it captures gives it a distinct address.
     let others = OTHERS.get().cloned();
     let ours = Box::new(move |panic: &PanicHookInfo<'_>| tell(panic, others.as_ref()));
     OURS.store((&raw const *ours).cast_mut().cast(), Ordering::Relaxed);
@@ -55,7 +54,7 @@ fn tell(panic: &PanicHookInfo<'_>, others: Option<&Hook>) {
     });
     let further = match &noted {
         Some(program) => program.as_ref(),
-        // Nobody's, or the kernel's own: then it is everybody's.
+        // It belongs to no machine, or comes from the kernel itself: then it is reported as usual.
         None => others,
     };
     if let Some(hook) = further {
@@ -64,8 +63,8 @@ fn tell(panic: &PanicHookInfo<'_>, others: Option<&Hook>) {
     TELLING.set(false);
 }
 
-/// If a program has set a hook in the turn that is just over, this is it, and ours is there again.
-/// None elsewhere than in an isolated run.
+/// If a program set a hook in the turn that has just ended, returns it and restores ours. None
+/// outside an isolated run.
 pub(crate) fn take_hook_of_program() -> Option<Hook> {
     if !is_isolated() {
         return None;
@@ -79,7 +78,8 @@ pub(crate) fn take_hook_of_program() -> Option<Hook> {
     Some(hook.into())
 }
 
-/// Place and message of a panic. Where cargo keeps the sources of crates is the host's affair.
+/// The location and message of a panic. The place where cargo keeps the sources of crates is left
+/// out.
 fn describe(panic: &PanicHookInfo<'_>) -> String {
     let message = panic.payload_as_str().unwrap_or("(no message)");
     let Some(place) = panic.location() else {

@@ -1,13 +1,13 @@
-//! parking_lot, whose locks share one table of queues for the whole process of the host.
+//! parking_lot, whose locks share one table of queues for the whole host process.
 //!
-//! (tokio has its locks from there with its feature `parking_lot`, which is a part of `full`.) A
-//! queue notes until when its locks may be handed over unfairly: a time of whoever came last, and
-//! so of any world, which would decide about all others. The table is made, and made anew when
-//! there are more threads, by a thread that parks for the first time. If the clock then shows a
-//! time that never comes, no lock is ever handed over fairly, and none depends on another world.
+//! (tokio takes its locks from there with its feature `parking_lot`, which is part of `full`.) A
+//! queue notes until when its locks may be handed over unfairly: a time set by the last thread,
+//! possibly of another world, that would affect all others. The table is created, and recreated
+//! when there are more threads, by a thread that parks for the first time. If the clock then shows
+//! a time that never comes, no lock is ever handed over fairly, and none depends on another world.
 //!
-//! Who waits is in a queue of that table, which refers to his thread-locals. Those of a thread that
-//! never runs again go away, so it is taken out of its queue first.
+//! A waiting thread is in a queue of that table, which refers to its thread-locals. Those of a
+//! thread that never runs again go away, so it is removed from its queue first.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(super) fn clock_at_greeting() -> Option<Duration> {
     GREETS.get().then_some(NEVER)
 }
 
-/// Makes the thread known to parking_lot. Before anything else parks it.
+/// Makes the thread known to parking_lot, before anything else parks it.
 pub(super) fn greet() {
     GREETS.set(true);
     // SAFETY: the functions neither panic nor park; the key is the address of a variable of ours.
@@ -41,27 +41,26 @@ pub(super) fn greet() {
     GREETS.set(false);
 }
 
-/// Takes a thread that never runs again out of the queue that it waits in, if it does: it waits at
-/// this word, which is among its thread-locals.
+/// Removes a thread that never runs again from the queue that it waits in, if any: it waits at this
+/// word, which is among its thread-locals.
 ///
-/// What parking_lot keeps of a thread is private, but for this word lying in it, and near it the
-/// key of the queue. A number that is no key names a queue in which nobody is.
+/// What parking_lot keeps for a thread is private, except that this word is part of it, and the key
+/// of the queue is near it. A number that is not a key names an empty queue.
 ///
 /// # Safety
 ///
 /// The thread-locals must still be there.
 pub(super) unsafe fn leave_queue(word: usize) {
-    /// parking_lot keeps no more than this of a thread, in words.
+    /// The most that parking_lot keeps for a thread, in words.
     const KEPT: usize = 6;
     let middle = word & !(size_of::<usize>() - 1);
     for place in 0..=2 * KEPT {
         let address = middle + place * size_of::<usize>() - KEPT * size_of::<usize>();
-        // SAFETY: the caller's: before it lie other thread-locals or a stack, and behind it the
-        // control block.
+        // SAFETY: guaranteed by the caller: before it are other thread-locals or a stack, and after
+        // it the control block.
         let key = unsafe { (address as *const usize).read_volatile() };
         if key != 0 {
-            // SAFETY: should somebody wait for this key who is not dead, he looks again at what he
-            // waits for.
+            // SAFETY: if a living thread waits for this key, it checks again what it waits for.
             unsafe { parking_lot_core::unpark_all(key, parking_lot_core::DEFAULT_UNPARK_TOKEN) };
         }
     }

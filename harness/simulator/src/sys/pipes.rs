@@ -7,8 +7,8 @@ use crate::kernel::Kernel;
 use crate::kernel::errno::Errno;
 use libc::c_int;
 
-/// Lets the machine make two descriptors and writes them where the caller wants them; none if no
-/// machine runs.
+/// Makes the machine create two descriptors and writes them where the caller wants them; none if no
+/// machine is running.
 ///
 /// # Safety
 ///
@@ -20,7 +20,7 @@ unsafe fn make(
     let made = machine(make)?;
     Some(match made {
         Ok(pair) => {
-            // SAFETY: the caller's.
+            // SAFETY: guaranteed by the caller.
             unsafe { places.cast::<[c_int; 2]>().write(pair) };
             0
         }
@@ -46,7 +46,7 @@ unsafe extern "C" fn pipe2(places: *mut c_int, flags: c_int) -> c_int {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pipe(places: *mut c_int) -> c_int {
-    // SAFETY: the caller's: pipe2(2) without flags.
+    // SAFETY: guaranteed by the caller: pipe2(2) without flags.
     unsafe { pipe2(places, 0) }
 }
 
@@ -78,7 +78,7 @@ unsafe extern "C" fn socketpair(
     }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![pipe2, pipe, socketpair]
 }

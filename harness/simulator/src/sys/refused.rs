@@ -1,5 +1,5 @@
 //! Calls that cannot be simulated. On a machine they fail and end the run with an error that says
-//! what to do instead: silence would be a leak of determinism.
+//! what to do instead: silently allowing them would break determinism.
 
 use super::answers::fail;
 use super::here::{EntryPoint, machine};
@@ -11,16 +11,16 @@ use libc::{c_int, c_uint, c_void};
 
 const PROCESS_REMEDY: &str = "give the other program a machine of its own";
 
-/// Whether a program of a machine wants to write to a descriptor of the host which is not its
-/// standard output or error. That stops the run.
+/// Whether a program of a machine is about to write to a host descriptor other than its standard
+/// output or error. That stops the run.
 pub(super) fn writes_to_the_host(call: &str, fd: c_int) -> bool {
     let is_own = fd >= FIRST_DESCRIPTOR || matches!(fd, libc::STDOUT_FILENO | libc::STDERR_FILENO);
     let remedy = "open it on the machine: what is open outside of it is the real computer's";
     !is_own && fd >= 0 && refuse(&format!("{call}, to a descriptor of the host,"), remedy)
 }
 
-/// Functions that a machine does not do, with what they return then. They take up to six arguments,
-/// which Linux passes in registers, whatever their types.
+/// Functions that machines do not support, with the value they then return. They take up to six
+/// arguments, which Linux passes in registers whatever their types.
 macro_rules! refused {
     ($($name:ident, $words:literal, $remedy:expr, $failure:expr;)*) => {$(
         #[unsafe(no_mangle)]
@@ -143,11 +143,11 @@ refused! {
     personality, "of the whole real process", OUTSIDE_REMEDY, FAILED;
 }
 
-/// A child of vfork(2) returns on the stack of its parent, which it could not do through us: what
-/// is asked for is a process, as of fork(2).
+/// A child of vfork(2) returns on its parent's stack, which does not work through us. The request
+/// amounts to fork(2).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn vfork() -> isize {
-    // SAFETY: the caller's: a copy has what the child may use, and more.
+    // SAFETY: guaranteed by the caller: a copy has everything that the child may use, and more.
     unsafe { fork(0, 0, 0, 0, 0, 0) }
 }
 
@@ -174,7 +174,7 @@ unsafe extern "C" fn clone(
     }
 }
 
-/// The whole time until SIGALRM; nothing is under way on a machine, so a time of nothing ends
+/// The time until SIGALRM, in whole seconds; no alarm is ever pending on a machine, so zero cancels
 /// nothing.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn alarm(seconds: c_uint) -> c_uint {
@@ -210,7 +210,7 @@ macro_rules! waits_for_children {
 
 waits_for_children! { wait, waitpid, waitid, wait3, wait4 }
 
-/// The options of `prctl(2)` that harm nobody: names of threads and of memory, and what only asks.
+/// The harmless options of `prctl(2)`: names of threads and of memory, and queries.
 const HARMLESS: [c_int; 7] = [
     libc::PR_SET_NAME,
     libc::PR_GET_NAME,
@@ -229,15 +229,15 @@ unsafe extern "C" fn prctl(option: c_int, a: usize, b: usize, c: usize, d: usize
     {
         return fail(Errno(libc::EINVAL)) as c_int;
     }
-    // The name would be that of the world's thread.
+    // The name would become that of the world's thread.
     if option == libc::PR_SET_NAME && machine(|_| ()).is_some() {
         return 0;
     }
-    // SAFETY: the caller's, as for prctl(2).
+    // SAFETY: guaranteed by the caller, as for prctl(2).
     unsafe { real::syscall(libc::SYS_prctl, [option as _, a, b, c, d, 0]) as c_int }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         fork,

@@ -1,4 +1,5 @@
-//! What a machine has: one processor, some memory, few limits. Nothing of the host shows.
+//! The resources of a machine: one processor, some memory, few limits. Nothing of the host is
+//! visible.
 
 use super::answers::fail;
 use super::here::{EntryPoint, machine};
@@ -14,15 +15,15 @@ use std::time::Duration;
 /// A program's threads take turns, so they have one processor.
 const PROCESSORS: c_int = 1;
 
-/// As a small server has, in bytes. Nothing is ever measured against it.
+/// In bytes, like a small server. Nothing is ever measured against it.
 const MEMORY: u64 = 2 << 30;
 const FREE_MEMORY: u64 = 1 << 30;
 const PAGE: u64 = 4096;
 
-/// How many descriptors a program may have at most, as systemd allows.
+/// How many descriptors a program may have at most, as under systemd.
 const DESCRIPTORS: u64 = 524_288;
 
-/// How many of `times(2)` and `clock(3)` are a second.
+/// How many ticks of `times(2)` and `clock(3)` make a second.
 const TICKS: u128 = 100;
 const CLOCKS: u128 = 1_000_000;
 
@@ -45,7 +46,8 @@ unsafe extern "C" fn sched_getaffinity(
     processors: *mut cpu_set_t,
 ) -> c_int {
     if machine(|_| ()).is_some() {
-        // SAFETY: the caller's: a set of so many bytes. The first processor is the first bit.
+        // SAFETY: guaranteed by the caller: a set of this many bytes. The first processor is the
+        // first bit.
         unsafe {
             processors.cast::<u8>().write_bytes(0, size);
             libc::CPU_SET(0, &mut *processors);
@@ -53,7 +55,8 @@ unsafe extern "C" fn sched_getaffinity(
         return 0;
     }
     let arguments = [process as _, size, processors as _, 0, 0, 0];
-    // SAFETY: the caller's, as for sched_getaffinity(2), which says how much it has written.
+    // SAFETY: guaranteed by the caller, as for sched_getaffinity(2), which returns how much it has
+    // written.
     unsafe {
         let written = real::syscall(libc::SYS_sched_getaffinity, arguments);
         if written < 0 {
@@ -84,7 +87,7 @@ unsafe extern "C" fn sysconf(name: c_int) -> c_long {
         .unwrap_or_else(host)
 }
 
-/// Functions without arguments, with one answer on all machines.
+/// Functions without arguments, with the same answer on all machines.
 macro_rules! numbers {
     ($($name:ident, $original:ident, $number:expr;)*) => {$(
         #[unsafe(no_mangle)]
@@ -111,10 +114,10 @@ fn processor_time() -> Option<Duration> {
 unsafe extern "C" fn getrusage(who: c_int, usage: *mut rusage) -> c_int {
     let Some(time) = processor_time() else {
         let arguments = [who as _, usage as _, 0, 0, 0, 0];
-        // SAFETY: the caller's, as for getrusage(2).
+        // SAFETY: guaranteed by the caller, as for getrusage(2).
         return unsafe { real::syscall(libc::SYS_getrusage, arguments) as c_int };
     };
-    // SAFETY: the place is the caller's, and all zeroes is a value of this type.
+    // SAFETY: the place is the caller's, and all zeroes is a valid value of this type.
     unsafe {
         usage.write(std::mem::zeroed());
         if who != libc::RUSAGE_CHILDREN {
@@ -130,12 +133,12 @@ unsafe extern "C" fn getrusage(who: c_int, usage: *mut rusage) -> c_int {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn times(used: *mut tms) -> clock_t {
     let Some(time) = processor_time() else {
-        // SAFETY: the caller's, as for times(2).
+        // SAFETY: guaranteed by the caller, as for times(2).
         return unsafe { real::syscall(libc::SYS_times, [used as _, 0, 0, 0, 0, 0]) as clock_t };
     };
     let ticks = (time.as_millis() * TICKS / 1000) as clock_t;
     if !used.is_null() {
-        // SAFETY: the place is the caller's, and all zeroes is a value of this type.
+        // SAFETY: the place is the caller's, and all zeroes is a valid value of this type.
         unsafe {
             used.write(std::mem::zeroed());
             (*used).tms_utime = ticks;
@@ -156,10 +159,10 @@ unsafe extern "C" fn clock() -> clock_t {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sysinfo(info: *mut libc::sysinfo) -> c_int {
     let Some(uptime) = machine(|kernel| kernel.monotonic_clock()) else {
-        // SAFETY: the caller's, as for sysinfo(2).
+        // SAFETY: guaranteed by the caller, as for sysinfo(2).
         return unsafe { real::syscall(libc::SYS_sysinfo, [info as _, 0, 0, 0, 0, 0]) as c_int };
     };
-    // SAFETY: the place is the caller's, and all zeroes is a value of this type.
+    // SAFETY: the place is the caller's, and all zeroes is a valid value of this type.
     unsafe {
         info.write(std::mem::zeroed());
         let info = &mut *info;
@@ -179,13 +182,12 @@ unsafe extern "C" fn getloadavg(averages: *mut c_double, count: c_int) -> c_int 
         return unsafe { transmute::<*mut c_void, Getloadavg>(GETLOADAVG.get())(averages, count) };
     }
     let count = count.clamp(0, 3);
-    // SAFETY: the caller's: room for so many. All zeroes are numbers.
+    // SAFETY: guaranteed by the caller: room for this many. All zeroes are valid numbers.
     unsafe { averages.write_bytes(0, count as usize) };
     count
 }
 
-/// There are no limits but that of descriptors, and they can be set to anything: that changes
-/// nothing.
+/// There are no limits except on descriptors. They can be set to anything, without effect.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn prlimit(
     process: pid_t,
@@ -195,7 +197,7 @@ unsafe extern "C" fn prlimit(
 ) -> c_int {
     if machine(|_| ()).is_none() {
         let arguments = [process as _, resource as _, new as _, old as _, 0, 0];
-        // SAFETY: the caller's, as for prlimit(2).
+        // SAFETY: guaranteed by the caller, as for prlimit(2).
         return unsafe { real::syscall(libc::SYS_prlimit64, arguments) as c_int };
     }
     if !matches!(process, 0 | 1) {
@@ -224,22 +226,22 @@ unsafe extern "C" fn prlimit64(
     new: *const rlimit,
     old: *mut rlimit,
 ) -> c_int {
-    // SAFETY: the caller's. With 64 bits, limits are the same with and without a 64 in the name.
+    // SAFETY: guaranteed by the caller. On 64 bits, a 64 in the name makes no difference.
     unsafe { prlimit(process, resource, new, old) }
 }
 
-/// The other functions on limits are the same with fewer arguments.
+/// The other functions on limits are the same but take fewer arguments.
 macro_rules! limits {
     ($($get:ident, $set:ident;)*) => {$(
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $get(resource: c_uint, limit: *mut rlimit) -> c_int {
-            // SAFETY: the caller's.
+            // SAFETY: guaranteed by the caller.
             unsafe { prlimit(0, resource, std::ptr::null(), limit) }
         }
 
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $set(resource: c_uint, limit: *const rlimit) -> c_int {
-            // SAFETY: the caller's.
+            // SAFETY: guaranteed by the caller.
             unsafe { prlimit(0, resource, limit, std::ptr::null_mut()) }
         }
     )*};
@@ -250,7 +252,7 @@ limits! {
     getrlimit64, setrlimit64;
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         sched_getaffinity,

@@ -1,9 +1,9 @@
-//! Locks for readers and writers of C libraries (`pthread_rwlock_rdlock(3)`), which wait inside of
-//! libc, unseen.
+//! Read-write locks of C libraries (`pthread_rwlock_rdlock(3)`), which would wait unseen inside
+//! libc.
 //!
-//! As with a mutex, a lock that a thread of the same machine holds is waited for in the machine's
-//! books. libc notes who writes and how many read, but not who reads: so the books also tell which
-//! locks are held here.
+//! As with a mutex, the wait for a lock held by a thread of the same machine is recorded in the
+//! machine's books. libc notes the writer and the number of readers, but not which they are, so the
+//! books also record which locks are held here.
 
 use super::here::{EntryPoint, machine};
 use super::time::time_at;
@@ -43,7 +43,7 @@ static UNLOCK: Original = Original::new(c"pthread_rwlock_unlock");
 
 /// libc's own function on a lock.
 fn original(function: &Original) -> OfLock {
-    // SAFETY: those that are asked for have this type.
+    // SAFETY: the functions passed have this type.
     unsafe { transmute::<*mut c_void, OfLock>(function.get()) }
 }
 
@@ -52,17 +52,17 @@ impl Way {
     ///
     /// # Safety
     ///
-    /// The lock must be the caller's, as for pthread_rwlock_rdlock(3).
+    /// The lock must be valid, as for pthread_rwlock_rdlock(3).
     unsafe fn take(&self, lock: *mut pthread_rwlock_t, until: Option<u64>) -> c_int {
         loop {
-            // SAFETY: the caller's.
+            // SAFETY: guaranteed by the caller.
             let error = unsafe { self.try_to_take(lock) };
             if error != libc::EBUSY {
                 return error;
             }
             if machine(|kernel| kernel.threads.holds(lock as usize)) != Some(true) {
-                // Another world holds it, and lets it go in a moment: no time limit of this one
-                // counts. SAFETY: the caller's.
+                // Another world holds it, and will release it in a moment: this world's time limits
+                // do not apply. SAFETY: guaranteed by the caller.
                 return unsafe { noted(lock, original(&self.lock)(lock)) };
             }
             match waiting::wait(Wait::Condition(lock as usize), until) {
@@ -76,7 +76,7 @@ impl Way {
     ///
     /// As for [`Way::take`].
     unsafe fn try_to_take(&self, lock: *mut pthread_rwlock_t) -> c_int {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         noted(lock, unsafe { original(&self.try_lock)(lock) })
     }
 
@@ -84,7 +84,7 @@ impl Way {
     ///
     /// As for [`Way::take`].
     unsafe fn lock(&self, lock: *mut pthread_rwlock_t) -> c_int {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             match machine(|_| ()) {
                 Some(()) => self.take(lock, None),
@@ -95,9 +95,9 @@ impl Way {
 
     /// # Safety
     ///
-    /// As for [`Way::take`]; the time must be the caller's too.
+    /// As for [`Way::take`]; the time must be valid, too.
     unsafe fn timed_lock(&self, lock: *mut pthread_rwlock_t, until: *const timespec) -> c_int {
-        // SAFETY: the caller's; the original has this type.
+        // SAFETY: guaranteed by the caller; the original has this type.
         unsafe {
             match machine(|_| ()) {
                 Some(()) => self.take(lock, time_at(libc::CLOCK_REALTIME, true, &*until)),
@@ -115,7 +115,7 @@ impl Way {
         clock: clockid_t,
         until: *const timespec,
     ) -> c_int {
-        // SAFETY: the caller's; the original has this type.
+        // SAFETY: guaranteed by the caller; the original has this type.
         unsafe {
             match machine(|_| ()) {
                 Some(()) => self.take(lock, time_at(clock, true, &*until)),
@@ -128,7 +128,7 @@ impl Way {
     }
 }
 
-/// Notes that a thread of the machine holds a lock, if it has got it.
+/// Notes that a thread of the machine holds a lock, if it has acquired it.
 fn noted(lock: *mut pthread_rwlock_t, error: c_int) -> c_int {
     if error == 0 {
         machine(|kernel| kernel.threads.hold(lock as usize));
@@ -157,7 +157,7 @@ macro_rules! entry_points_of {
 
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $try_lock(lock: *mut pthread_rwlock_t) -> c_int {
-            // SAFETY: as before.
+            // SAFETY: as above.
             unsafe { $way.try_to_take(lock) }
         }
 
@@ -166,7 +166,7 @@ macro_rules! entry_points_of {
             lock: *mut pthread_rwlock_t,
             until: *const timespec,
         ) -> c_int {
-            // SAFETY: as before; so is the time.
+            // SAFETY: as above; likewise the time.
             unsafe { $way.timed_lock(lock, until) }
         }
 
@@ -176,7 +176,7 @@ macro_rules! entry_points_of {
             clock: clockid_t,
             until: *const timespec,
         ) -> c_int {
-            // SAFETY: as before.
+            // SAFETY: as above.
             unsafe { $way.clock_lock(lock, clock, until) }
         }
     };
@@ -187,7 +187,7 @@ entry_points_of!(READ: pthread_rwlock_rdlock, pthread_rwlock_tryrdlock, pthread_
 entry_points_of!(WRITE: pthread_rwlock_wrlock, pthread_rwlock_trywrlock, pthread_rwlock_timedwrlock,
     pthread_rwlock_clockwrlock);
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         pthread_rwlock_rdlock,

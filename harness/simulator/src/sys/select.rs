@@ -1,6 +1,6 @@
-//! `select(2)` and `pselect(2)`, as `poll(2)` answers them. A simulated descriptor has a number
-//! that is too high for their sets, so on a machine there is nothing in them but standard input and
-//! output, and they are ways to sleep.
+//! `select(2)` and `pselect(2)`, as `poll(2)` answers them. The numbers of simulated descriptors
+//! are too high for their sets, so on a machine the sets can contain only standard input and
+//! output, and these calls are ways to sleep.
 
 use super::events::{duration, poll_on_machine};
 use super::here::{EntryPoint, machine};
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// The sets must be null or valid.
 unsafe fn wait(sets: [*mut fd_set; 3], limit: Option<Duration>) -> c_int {
     for set in sets {
-        // SAFETY: the caller's; a set of zeros is empty.
+        // SAFETY: guaranteed by the caller; a zeroed set is empty.
         unsafe {
             if set.is_null() {
                 continue;
@@ -30,7 +30,7 @@ unsafe fn wait(sets: [*mut fd_set; 3], limit: Option<Duration>) -> c_int {
             libc::FD_ZERO(set);
         }
     }
-    // SAFETY: nothing is asked for but the time.
+    // SAFETY: there are no descriptors, only a time.
     unsafe { poll_on_machine(std::ptr::null_mut(), 0, limit) }.unwrap_or(0)
 }
 
@@ -42,8 +42,8 @@ unsafe extern "C" fn select(
     other: *mut fd_set,
     limit: *mut timeval,
 ) -> c_int {
-    // SAFETY: the caller's, as for select(2). The time is changed as Linux does it for the real
-    // one.
+    // SAFETY: guaranteed by the caller, as for select(2). The time is modified as Linux does for
+    // the real call.
     unsafe {
         let wanted = limit.as_ref().map(|limit| timespec {
             tv_sec: limit.tv_sec,
@@ -73,8 +73,8 @@ unsafe extern "C" fn pselect(
     limit: *const timespec,
     mask: *const sigset_t,
 ) -> c_int {
-    // SAFETY: the caller's, as for pselect(2). The kernel would change the time that it is given,
-    // and wants to know how large the mask is.
+    // SAFETY: guaranteed by the caller, as for pselect(2). The kernel would modify the time passed
+    // to it, and needs the size of the mask.
     unsafe {
         let wanted = limit.as_ref();
         if machine(|_| ()).is_some() {
@@ -91,7 +91,7 @@ unsafe extern "C" fn pselect(
     }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![select, pselect]
 }

@@ -1,7 +1,8 @@
-//! Semaphores of C libraries (`sem_wait(3)`), which wait inside of libc, unseen, as their locks do.
+//! Semaphores of C libraries (`sem_wait(3)`), which would wait unseen inside libc, as their locks
+//! do.
 //!
-//! The count is libc's. Who finds it at zero on a machine waits in the machine's books, as for a
-//! condition variable.
+//! The count is libc's. On a machine, a thread that finds it at zero waits in the machine's books,
+//! as for a condition variable.
 
 use super::answers::fail;
 use super::handlers::Interruption;
@@ -26,7 +27,7 @@ static POST: Original = Original::new(c"sem_post");
 
 /// libc's own function on a semaphore.
 fn original(function: &Original) -> OfSemaphore {
-    // SAFETY: the three that are asked for have this type.
+    // SAFETY: the three functions passed have this type.
     unsafe { transmute::<*mut c_void, OfSemaphore>(function.get()) }
 }
 
@@ -34,9 +35,9 @@ fn original(function: &Original) -> OfSemaphore {
 ///
 /// # Safety
 ///
-/// The semaphore must be the caller's, as for sem_wait(3).
+/// The semaphore must be valid, as for sem_wait(3).
 unsafe fn wait(semaphore: *mut sem_t, until: Option<u64>) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     while unsafe { original(&TRYWAIT)(semaphore) } != 0 {
         // SAFETY: `errno` is this thread's own.
         if unsafe { *libc::__errno_location() } != libc::EAGAIN {
@@ -96,7 +97,7 @@ unsafe extern "C" fn sem_post(semaphore: *mut sem_t) -> c_int {
     error
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![sem_wait, sem_timedwait, sem_clockwait, sem_post]
 }

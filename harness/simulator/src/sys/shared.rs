@@ -1,25 +1,24 @@
-//! The one descriptor of the host that all machines share.
+//! The one host descriptor shared by all machines.
 //!
-//! A tokio runtime with signals duplicates a socket of the process, to which no machine's signal
-//! comes. A duplicate for each machine would let a crowd need as many open files of the host, and
-//! most shells allow 1,024. So all machines have the same one, and it stays open.
+//! A tokio runtime with signals duplicates a socket of the process, at which no machine's signals
+//! arrive. With a duplicate for each machine, a large world would need as many open files on the
+//! host, and most shells allow 1,024. So all machines share the same one, and it stays open.
 
 use super::here::machine;
 use super::real;
 use libc::c_int;
 use std::sync::OnceLock;
 
-/// A socket of the host, and its duplicate.
+/// A host socket and its duplicate.
 struct Shared {
-    /// The number of its inode, which belongs to no other file as long as the duplicate is open.
+    /// Its inode number, which belongs to no other file as long as the duplicate is open.
     inode: u64,
     duplicate: c_int,
 }
 
 static SHARED: OnceLock<Shared> = OnceLock::new();
 
-/// What a machine gets that duplicates a descriptor of the host; none if it is to have one of its
-/// own.
+/// What a machine gets when it duplicates a host descriptor; none if it is to get its own.
 pub(super) fn duplicate(fd: c_int) -> Option<c_int> {
     machine(|_| ())?;
     let inode = inode_of_socket(fd)?;
@@ -31,7 +30,7 @@ pub(super) fn duplicate(fd: c_int) -> Option<c_int> {
             return None;
         }
         if SHARED.set(Shared { inode, duplicate }).is_err() {
-            // Another world was faster. SAFETY: closing a descriptor is safe for memory, and nobody
+            // Another world was faster. SAFETY: closing a descriptor is memory-safe, and nothing
             // else has this one.
             unsafe { real::syscall(libc::SYS_close, [duplicate as _, 0, 0, 0, 0, 0]) };
         }
@@ -40,14 +39,14 @@ pub(super) fn duplicate(fd: c_int) -> Option<c_int> {
     (shared.inode == inode).then_some(shared.duplicate)
 }
 
-/// Whether a descriptor is the one that machines share, which none of them closes.
+/// Whether a descriptor is the one shared by machines, which none of them closes.
 pub(super) fn is_shared(fd: c_int) -> bool {
     SHARED.get().is_some_and(|shared| shared.duplicate == fd)
 }
 
-/// The number of a socket's inode; none of what is no socket.
+/// The inode number of a socket; none if it is not a socket.
 fn inode_of_socket(fd: c_int) -> Option<u64> {
-    // SAFETY: all zeroes is a value of it, and the place is this function's.
+    // SAFETY: all zeroes is a valid value of this type, and the place is this function's.
     let about = unsafe {
         let mut about: libc::stat = std::mem::zeroed();
         let arguments = [fd as _, &raw mut about as _, 0, 0, 0, 0];

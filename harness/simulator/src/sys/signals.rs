@@ -1,9 +1,9 @@
-//! Signals: handlers, masks and waiting for them (`signal(7)`). All of them are the machine's
-//! process's own; what the host's process does about signals is never touched.
+//! Signals: handlers, masks and waiting for them (`signal(7)`). All of them belong to the machine's
+//! process; the host process's signal handling is never touched.
 //!
-//! A handler runs on the thread that the signal interrupts, when that is resumed, on its ordinary
-//! stack. Handlers that a library shares among all of a process, as `tokio::signal` and
-//! `signal-hook` do, need the library's statics to be the simulated process's own: see [`Statics`].
+//! A handler runs on the thread that the signal interrupts, when that thread is resumed, on its
+//! ordinary stack. If a library shares handlers within a process, as `tokio::signal` and
+//! `signal-hook` do, its statics must be the simulated process's own: see [`Statics`].
 
 use super::answers::{answer_int, fail};
 use super::handlers::{conclude, handle};
@@ -36,7 +36,7 @@ static RAISE: Original = Original::new(c"raise");
 static PTHREAD_KILL: Original = Original::new(c"pthread_kill");
 static SIGWAIT: Original = Original::new(c"sigwait");
 
-/// A signal of the program for itself; none if no machine runs.
+/// A signal from the program to itself; none if no machine is running.
 fn signal_to_itself(signal: c_int, target: Target) -> Option<Result<(), Errno>> {
     let sent = machine(|kernel| match signal {
         0 => Ok(Sent::Taken),
@@ -46,17 +46,17 @@ fn signal_to_itself(signal: c_int, target: Target) -> Option<Result<(), Errno>> 
     })?;
     Some(sent.map(|sent| {
         conclude(sent, format_args!("signal {signal}"));
-        // What it does not keep away is handled before the call returns (POSIX, kill).
+        // If it is not blocked, it is handled before the call returns (POSIX, kill).
         handle();
     }))
 }
 
-/// The program writes to where nobody reads.
+/// The program has written to a pipe or connection that no process reads.
 pub(super) fn broken_pipe() {
     signal_to_itself(libc::SIGPIPE, Target::Thread(myself::id()));
 }
 
-/// Who kills, and who is killed: a machine has one process, which is its first.
+/// The sender and the target of a signal: a machine has one process, which is its first.
 const PROCESS: pid_t = 1;
 const OWN_GROUP: pid_t = 0;
 
@@ -67,7 +67,7 @@ unsafe extern "C" fn kill(process: pid_t, signal: c_int) -> c_int {
     }
     match signal_to_itself(signal, Target::Process) {
         Some(result) => answer_int(result.map(|()| 0)),
-        // SAFETY: this call takes no pointer.
+        // SAFETY: this call takes no pointers.
         None => unsafe {
             real::syscall(libc::SYS_kill, [process as _, signal as _, 0, 0, 0, 0]) as c_int
         },
@@ -101,13 +101,13 @@ unsafe extern "C" fn pthread_kill(thread: pthread_t, signal: c_int) -> c_int {
     }
 }
 
-/// The first 64 signals of a set: there are no more on Linux.
+/// The first 64 signals of a set: Linux has no more.
 ///
 /// # Safety
 ///
 /// `set` must be valid for reads.
 unsafe fn read_set(set: *const sigset_t) -> SignalSet {
-    // SAFETY: the caller's; a sigset_t is larger than a u64.
+    // SAFETY: guaranteed by the caller; a sigset_t is larger than a u64.
     unsafe { set.cast::<SignalSet>().read_unaligned() }
 }
 
@@ -115,18 +115,18 @@ unsafe fn read_set(set: *const sigset_t) -> SignalSet {
 ///
 /// `place` must have room for a set.
 unsafe fn write_set(place: *mut sigset_t, set: SignalSet) {
-    // SAFETY: the caller's; a sigset_t of zeros is empty.
+    // SAFETY: guaranteed by the caller; a zeroed sigset_t is empty.
     unsafe {
         place.write_bytes(0, 1);
         place.cast::<SignalSet>().write_unaligned(set);
     }
 }
 
-/// Changes the mask of the thread that runs; none if no machine runs.
+/// Changes the mask of the running thread; none if no machine is running.
 ///
 /// # Safety
 ///
-/// The pointers are null, or valid as for sigprocmask(2).
+/// The pointers must be null, or valid as for sigprocmask(2).
 unsafe fn change_mask(
     how: c_int,
     set: *const sigset_t,
@@ -136,7 +136,7 @@ unsafe fn change_mask(
     let changed = machine(|kernel| {
         let before = kernel.blocked_signals(thread);
         if !set.is_null() {
-            // SAFETY: the caller's.
+            // SAFETY: guaranteed by the caller.
             let set = unsafe { read_set(set) };
             kernel.block_signals(
                 thread,
@@ -149,7 +149,7 @@ unsafe fn change_mask(
             );
         }
         if !old.is_null() {
-            // SAFETY: the caller's.
+            // SAFETY: guaranteed by the caller.
             unsafe { write_set(old, before) };
         }
         Ok(())
@@ -158,7 +158,8 @@ unsafe fn change_mask(
     Some(changed)
 }
 
-/// Calls `f` while the thread that runs keeps other signals away, or the same if there is no set.
+/// Calls `f` while the running thread blocks the signals in `mask` instead; without a mask, it
+/// blocks the same as before.
 ///
 /// # Safety
 ///
@@ -167,7 +168,7 @@ pub(super) unsafe fn with_mask<R>(mask: *const sigset_t, f: impl FnOnce() -> R) 
     if mask.is_null() {
         return f();
     }
-    // SAFETY: the caller's; the other set is ours.
+    // SAFETY: guaranteed by the caller; the other set is ours.
     unsafe {
         let mut before = MaybeUninit::zeroed();
         let changed = change_mask(libc::SIG_SETMASK, mask, before.as_mut_ptr());
@@ -179,14 +180,14 @@ pub(super) unsafe fn with_mask<R>(mask: *const sigset_t, f: impl FnOnce() -> R) 
     }
 }
 
-/// Unlike the other, this function returns its error number.
+/// Unlike the other one, this function returns its error number.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_sigmask(
     how: c_int,
     set: *const sigset_t,
     old: *mut sigset_t,
 ) -> c_int {
-    // SAFETY: the caller's; the original has this type.
+    // SAFETY: guaranteed by the caller; the original has this type.
     unsafe {
         match change_mask(how, set, old) {
             Some(Ok(())) => 0,
@@ -198,7 +199,7 @@ unsafe extern "C" fn pthread_sigmask(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigprocmask(how: c_int, set: *const sigset_t, old: *mut sigset_t) -> c_int {
-    // SAFETY: the caller's; the original has this type.
+    // SAFETY: guaranteed by the caller; the original has this type.
     unsafe {
         match change_mask(how, set, old) {
             Some(Ok(())) => 0,
@@ -216,7 +217,7 @@ unsafe extern "C" fn sigpending(place: *mut sigset_t) -> c_int {
             write_set(place, pending);
             0
         },
-        // SAFETY: the same, with the size of the kernel's set.
+        // SAFETY: as above, with the size of the kernel's set.
         None => unsafe {
             let arguments = [place as _, size_of::<SignalSet>(), 0, 0, 0, 0];
             real::syscall(libc::SYS_rt_sigpending, arguments) as c_int
@@ -228,7 +229,7 @@ unsafe extern "C" fn sigpending(place: *mut sigset_t) -> c_int {
 unsafe extern "C" fn signalfd(fd: c_int, set: *const sigset_t, flags: c_int) -> c_int {
     let result = machine(|kernel| {
         let nonblocking = flags & libc::SFD_NONBLOCK != 0;
-        // SAFETY: the caller's, as for signalfd(2).
+        // SAFETY: guaranteed by the caller, as for signalfd(2).
         kernel.signalfd(
             (fd >= 0).then_some(fd),
             unsafe { read_set(set) },
@@ -237,7 +238,7 @@ unsafe extern "C" fn signalfd(fd: c_int, set: *const sigset_t, flags: c_int) -> 
     });
     match result {
         Some(result) => answer_int(result),
-        // SAFETY: the caller's, as for signalfd(2), with the size of the kernel's set.
+        // SAFETY: guaranteed by the caller, as for signalfd(2), with the size of the kernel's set.
         None => unsafe {
             let size = size_of::<SignalSet>();
             let arguments = [fd as _, set as _, size, flags as _, 0, 0];
@@ -246,16 +247,15 @@ unsafe extern "C" fn signalfd(fd: c_int, set: *const sigset_t, flags: c_int) -> 
     }
 }
 
-/// Handlers that all of a process shares cannot be a simulated process's own if its statics are
-/// not.
+/// Handlers shared within a process cannot belong to a simulated process if its statics do not.
 fn is_shared(action: &Action) -> bool {
     if matches!(action.handler, libc::SIG_DFL | libc::SIG_IGN) || Statics::are_separate() {
         return false;
     }
-    // What looks a name up is not the program's, and no machine's.
+    // Looking up a name is neither the program's doing nor the machine's.
     let machine = MACHINE.replace(ptr::null());
     let mut is_shared = false;
-    // Into the function: what is asked for is a place to return to, which is behind a call.
+    // Into the function: the lookup expects a return address, which is after a call.
     let inside = ptr::without_provenance_mut(action.handler + 1);
     backtrace::resolve(inside, |symbol| {
         let name = symbol.name().map(|name| name.to_string());
@@ -285,17 +285,17 @@ unsafe extern "C" fn sigaction(
     new: *const libc::sigaction,
     old: *mut libc::sigaction,
 ) -> c_int {
-    // SAFETY: the caller's, as for sigaction(2).
+    // SAFETY: guaranteed by the caller, as for sigaction(2).
     let wanted = unsafe { new.as_ref() }.map(|new| Action {
         handler: new.sa_sigaction,
         flags: new.sa_flags,
-        // SAFETY: a set of the caller's.
+        // SAFETY: the set is the caller's.
         mask: unsafe { read_set(&raw const new.sa_mask) },
     });
     match set_action(signal, wanted) {
         Some(Ok(before)) => {
             if !old.is_null() {
-                // SAFETY: the place is the caller's; all zeroes is a value of this type.
+                // SAFETY: the place is the caller's; all zeroes is a valid value of this type.
                 unsafe {
                     let mut told: libc::sigaction = std::mem::zeroed();
                     told.sa_sigaction = before.handler;
@@ -307,7 +307,7 @@ unsafe extern "C" fn sigaction(
             0
         }
         Some(Err(error)) => fail(error) as c_int,
-        // SAFETY: the caller's; the original has this type.
+        // SAFETY: guaranteed by the caller; the original has this type.
         None => unsafe { transmute::<*mut c_void, Sigaction>(SIGACTION.get())(signal, new, old) },
     }
 }
@@ -330,7 +330,7 @@ unsafe extern "C" fn signal(signal: c_int, handler: sighandler_t) -> sighandler_
     }
 }
 
-/// Waits for one of these signals, which the thread keeps away; none if no machine runs.
+/// Waits for one of these signals, which the thread blocks; none if no machine is running.
 fn wait_for(wanted: SignalSet, until: Option<u64>) -> Option<Result<c_int, Errno>> {
     let thread = myself::id();
     loop {
@@ -351,16 +351,16 @@ fn wait_for(wanted: SignalSet, until: Option<u64>) -> Option<Result<c_int, Errno
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigwait(set: *const sigset_t, place: *mut c_int) -> c_int {
     loop {
-        // SAFETY: the caller's, as for sigwait(3).
+        // SAFETY: guaranteed by the caller, as for sigwait(3).
         match wait_for(unsafe { read_set(set) }, None) {
             Some(Ok(signal)) => {
-                // SAFETY: the same.
+                // SAFETY: as above.
                 unsafe { place.write(signal) };
                 return 0;
             }
-            // It is not interrupted.
+            // It cannot be interrupted.
             Some(Err(_)) => {}
-            // SAFETY: the caller's; the original has this type.
+            // SAFETY: guaranteed by the caller; the original has this type.
             None => return unsafe { transmute::<*mut c_void, Sigwait>(SIGWAIT.get())(set, place) },
         }
     }
@@ -372,7 +372,7 @@ unsafe extern "C" fn sigtimedwait(
     info: *mut siginfo_t,
     limit: *const timespec,
 ) -> c_int {
-    // SAFETY: the caller's, as for sigtimedwait(2), with the size of the kernel's set.
+    // SAFETY: guaranteed by the caller, as for sigtimedwait(2), with the size of the kernel's set.
     unsafe {
         let limit_on_machine = limit.as_ref();
         let until = limit_on_machine.and_then(|it| time_at(libc::CLOCK_MONOTONIC, false, it));
@@ -395,7 +395,7 @@ unsafe extern "C" fn sigtimedwait(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigwaitinfo(set: *const sigset_t, info: *mut siginfo_t) -> c_int {
-    // SAFETY: the caller's: the same without a limit.
+    // SAFETY: guaranteed by the caller: the same without a limit.
     unsafe { sigtimedwait(set, info, ptr::null()) }
 }
 
@@ -417,13 +417,13 @@ unsafe extern "C" fn pause() -> c_int {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigsuspend(mask: *const sigset_t) -> c_int {
-    // SAFETY: the caller's, as for sigsuspend(2), with the size of the kernel's set.
+    // SAFETY: guaranteed by the caller, as for sigsuspend(2), with the size of the kernel's set.
     unsafe {
         if machine(|_| ()).is_none() {
             let arguments = [mask as _, size_of::<SignalSet>(), 0, 0, 0, 0];
             return real::syscall(libc::SYS_rt_sigsuspend, arguments) as c_int;
         }
-        // What is pending and let through counts as well, so it is looked for in between.
+        // Pending signals that the mask admits count as well, so check for them first.
         let thread = myself::id();
         let before = machine(|kernel| kernel.blocked_signals(thread)).unwrap_or(0);
         machine(|kernel| kernel.block_signals(thread, read_set(mask)));
@@ -437,18 +437,19 @@ unsafe extern "C" fn sigsuspend(mask: *const sigset_t) -> c_int {
     }
 }
 
-/// Handlers of a machine run on the stack of their thread. That for faults is the simulator's.
+/// Handlers on a machine run on their thread's stack. The alternate stack for faults is the
+/// simulator's.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigaltstack(new: *const stack_t, old: *mut stack_t) -> c_int {
     let new = match machine(|_| ()) {
         Some(()) => ptr::null(),
         None => new,
     };
-    // SAFETY: the caller's, as for sigaltstack(2).
+    // SAFETY: guaranteed by the caller, as for sigaltstack(2).
     unsafe { real::syscall(libc::SYS_sigaltstack, [new as _, old as _, 0, 0, 0, 0]) as c_int }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         kill,

@@ -1,4 +1,4 @@
-//! Sleeps of threads take virtual time. One who yields lets the others run.
+//! Thread sleeps take virtual time. A thread that yields lets the others run.
 
 use super::answers::fail;
 use super::here::{EntryPoint, machine, other_worlds};
@@ -9,11 +9,11 @@ use crate::kernel::threads::Wait;
 use libc::{c_int, c_uint, clockid_t, timespec, useconds_t};
 use std::time::Duration;
 
-/// Sleeps, if a machine runs on this thread; none if none does.
+/// Sleeps if a machine is running on this thread; none if not.
 ///
 /// # Errors
 ///
-/// How long it would have slept on, if a signal has interrupted it.
+/// The remaining time, if a signal interrupted the sleep.
 ///
 /// # Safety
 ///
@@ -23,7 +23,7 @@ unsafe fn sleep_on_machine(
     absolute: bool,
     wanted: *const timespec,
 ) -> Option<Result<(), Duration>> {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     let until = time_at(clock, absolute, unsafe { &*wanted })?;
     let slept = waiting::wait_or_signal(Wait::Time, Some(until));
     Some(slept.map(|_| ()).map_err(|_| {
@@ -34,21 +34,21 @@ unsafe fn sleep_on_machine(
 
 /// # Safety
 ///
-/// The place is null or has room for a time.
+/// The place must be null or have room for a time.
 unsafe fn tell_rest(place: *mut timespec, rest: Duration) {
     let rest = timespec {
         tv_sec: rest.as_secs() as _,
         tv_nsec: rest.subsec_nanos().into(),
     };
     if !place.is_null() {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe { place.write(rest) };
     }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn nanosleep(wanted: *const timespec, left: *mut timespec) -> c_int {
-    // SAFETY: the caller's, as for nanosleep(2).
+    // SAFETY: guaranteed by the caller, as for nanosleep(2).
     unsafe {
         match sleep_on_machine(libc::CLOCK_MONOTONIC, false, wanted) {
             Some(Ok(())) => return 0,
@@ -70,7 +70,7 @@ unsafe extern "C" fn clock_nanosleep(
     wanted: *const timespec,
     left: *mut timespec,
 ) -> c_int {
-    // SAFETY: the caller's, as for clock_nanosleep(2).
+    // SAFETY: guaranteed by the caller, as for clock_nanosleep(2).
     unsafe {
         let absolute = flags & libc::TIMER_ABSTIME != 0;
         match sleep_on_machine(clock, absolute, wanted) {
@@ -97,7 +97,7 @@ unsafe extern "C" fn usleep(microseconds: useconds_t) -> c_int {
         tv_sec: (microseconds / 1_000_000).into(),
         tv_nsec: (i64::from(microseconds) % 1_000_000) * 1000,
     };
-    // SAFETY: a time of our own, and no place for what is left.
+    // SAFETY: the time is ours, and there is no place for the remainder.
     unsafe { nanosleep(&raw const wanted, std::ptr::null_mut()) }
 }
 
@@ -107,16 +107,16 @@ unsafe extern "C" fn sleep(seconds: c_uint) -> c_uint {
         tv_sec: seconds.into(),
         tv_nsec: 0,
     };
-    // SAFETY: a time of our own, for both purposes as nanosleep(2) allows.
+    // SAFETY: the time is ours, and serves both purposes as nanosleep(2) allows.
     match unsafe { nanosleep(&raw const time, &raw mut time) } {
         0 => 0,
         _ => time.tv_sec as c_uint,
     }
 }
 
-/// Who waits for another world to let go of a lock yields a few times. Then no thread of this
-/// machine may go first; but the other world must have the time that it needs. Who yields more
-/// often than that waits for another thread of its machine.
+/// A thread that waits for another world to release a lock yields a few times. In that case no
+/// other thread of this machine may go first, but the other world must have the time that it needs.
+/// A thread that yields more often than that is waiting for another thread of its machine.
 const YIELDS_FOR_OTHER_WORLDS: u32 = 16;
 static TIME_FOR_OTHER_WORLDS: timespec = timespec {
     tv_sec: 0,
@@ -126,7 +126,7 @@ static TIME_FOR_OTHER_WORLDS: timespec = timespec {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sched_yield() -> c_int {
     if machine(|_| ()).is_none() {
-        // SAFETY: this call takes no pointer.
+        // SAFETY: this call takes no pointers.
         return unsafe { real::syscall(libc::SYS_sched_yield, [0; 6]) as c_int };
     }
     if streaks::count_yield() > YIELDS_FOR_OTHER_WORLDS {
@@ -136,13 +136,13 @@ unsafe extern "C" fn sched_yield() -> c_int {
         }
     } else if other_worlds() {
         let time = &raw const TIME_FOR_OTHER_WORLDS as usize;
-        // SAFETY: the time is ours, and no place is given for what is left.
+        // SAFETY: the time is ours, and there is no place for the remainder.
         unsafe { real::syscall(libc::SYS_nanosleep, [time, 0, 0, 0, 0, 0]) };
     }
     0
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![nanosleep, clock_nanosleep, usleep, sleep, sched_yield]
 }

@@ -32,7 +32,7 @@ unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_in
     });
     match result {
         Some(result) => answer_int(result),
-        // SAFETY: this call takes no pointer.
+        // SAFETY: this call takes no pointers.
         None => unsafe {
             let arguments = [domain as _, kind as _, protocol as _, 0, 0, 0];
             real::syscall(libc::SYS_socket, arguments) as c_int
@@ -68,7 +68,7 @@ unsafe extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
         false => kernel.listen(fd, backlog),
     }) {
         Some(result) => answer_int(result.map(|()| 0)),
-        // SAFETY: this call takes no pointer.
+        // SAFETY: this call takes no pointers.
         None => unsafe { pass(libc::SYS_listen, [fd as _, backlog as _, 0, 0, 0, 0]) },
     }
 }
@@ -106,7 +106,7 @@ unsafe extern "C" fn accept4(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn accept(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
-    // SAFETY: the caller's: accept4(2) without flags.
+    // SAFETY: guaranteed by the caller: accept4(2) without flags.
     unsafe { accept4(fd, address, length, 0) }
 }
 
@@ -134,7 +134,7 @@ unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, length: sockle
 unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
     match on_descriptor(fd, |kernel| kernel.shutdown(fd, how)) {
         Some(result) => answer_int(result.map(|()| 0)),
-        // SAFETY: this call takes no pointer.
+        // SAFETY: this call takes no pointers.
         None => unsafe { pass(libc::SYS_shutdown, [fd as _, how as _, 0, 0, 0, 0]) },
     }
 }
@@ -171,7 +171,7 @@ unsafe extern "C" fn getpeername(
     unsafe { give_address(found, libc::SYS_getpeername, fd, address, length) }
 }
 
-/// Where a socket is.
+/// A socket's address.
 enum Address {
     Ip(SocketAddr),
     Unix(UnixName),
@@ -182,7 +182,7 @@ impl Address {
     ///
     /// As for [`write_address`].
     unsafe fn write(self, address: *mut sockaddr, length: *mut socklen_t) {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             match self {
                 Self::Ip(found) => write_address(found, address, length),
@@ -192,7 +192,7 @@ impl Address {
     }
 }
 
-/// Writes the address that the machine found, or asks the real kernel if no machine was asked.
+/// Writes the address found by the machine, or asks the real kernel if no machine was asked.
 ///
 /// # Safety
 ///
@@ -204,7 +204,7 @@ unsafe fn give_address(
     address: *mut sockaddr,
     length: *mut socklen_t,
 ) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         match found {
             Some(Ok(found)) => {
@@ -221,11 +221,11 @@ unsafe fn give_address(
 ///
 /// As for the system call.
 pub(super) unsafe fn pass(number: libc::c_long, arguments: [usize; 6]) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { real::syscall(number, arguments) as c_int }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         socket,

@@ -1,20 +1,19 @@
-//! Threads that turn in circles: they look at a clock, try to receive or yield, again and again,
-//! and never wait.
+//! Spinning threads: they read a clock, try to receive, or yield, again and again, and never wait.
 //!
-//! Nothing else happens meanwhile, so what they look for would never come and time would stand
-//! still. After so many looks in a row without anything achieved, such a thread has used up its
-//! time slice, and others run. A loop that calls nothing cannot be seen; isolation ends it
+//! Nothing else happens in the meantime, so what they look for would never come and time would
+//! stand still. After many attempts in a row without any result, such a thread has used up its time
+//! slice, and others run. A loop that makes no calls cannot be detected; isolation ends it
 //! ([`isolated`](crate::isolated)).
 
 use super::here::machine;
 use super::{streaks, waiting};
 use crate::kernel::threads::Wait;
 
-/// How many looks in a row. A busy server looks at its clock some dozens of times for each message.
+/// How many attempts in a row. A busy server reads its clock a few dozen times for each message.
 const LOOKS: u32 = 20_000;
 
-/// The thread has looked at something. It rests if it does nothing else. Not to be called with the
-/// kernel.
+/// The thread has looked at something. It rests if it keeps doing nothing else. Not to be called
+/// while holding the kernel.
 pub(super) fn has_looked() {
     if streaks::count_look() >= LOOKS {
         rest();

@@ -1,20 +1,20 @@
 //! SQLite on the machine's own disk, clock and entropy.
 //!
 //! SQLite reaches the operating system through a table of functions, the VFS
-//! (<https://sqlite.org/vfs.html>). Ours is the default one, so any code that uses the SQLite of
-//! this program gets it, unchanged. Each call asks whether a machine runs on the calling thread: if
+//! (<https://sqlite.org/vfs.html>). Ours is the default one, so any code that uses this program's
+//! SQLite gets it, unchanged. Each call asks whether a machine is running on the calling thread: if
 //! so, the machine answers; if not, SQLite's own VFS does, on the real files. A file belongs to the
 //! side that opened it, for as long as it is open.
 //!
-//! A process that is dead can still run destructors, and these close databases. By then nothing it
-//! does may have an effect: every call fails with `SQLITE_IOERR`.
+//! A dead process can still run destructors, and these close databases. By then nothing it does may
+//! have an effect: every call fails with `SQLITE_IOERR`.
 //!
-//! What it leaves out, and why:
-//! - **Shared memory.** Connections have none in common here, so write-ahead logging needs
-//!   `PRAGMA locking_mode=EXCLUSIVE` *before* `PRAGMA journal_mode=WAL`. Without it SQLite keeps
-//!   the rollback journal and says so in the answer to the second pragma.
-//! - **A VFS asked for by name** (`?vfs=unix`): that is SQLite's own, with the machine's file
-//!   system and its shared memory.
+//! What is not supported, and why:
+//! - **Shared memory.** Connections share none here, so write-ahead logging needs `PRAGMA
+//!   locking_mode=EXCLUSIVE` *before* `PRAGMA journal_mode=WAL`. Without it SQLite keeps the
+//!   rollback journal and says so in the answer to the second pragma.
+//! - **A VFS asked for by name** (`?vfs=unix`): that is SQLite's own, on the machine's file system
+//!   and shared memory.
 
 mod page_cache;
 mod randomness;
@@ -35,8 +35,8 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Once;
 use std::{ptr, slice};
 
-/// The unit of writing that SQLite is told of, in bytes: the sector of today's disks, and SQLite's
-/// default page.
+/// The unit of writing reported to SQLite, in bytes: the sector size of today's disks, and SQLite's
+/// default page size.
 const SECTOR_SIZE: c_int = 4096;
 
 /// The Unix epoch as SQLite counts time: in milliseconds since noon in Greenwich on 24 November
@@ -44,18 +44,18 @@ const SECTOR_SIZE: c_int = 4096;
 const UNIX_EPOCH_JULIAN_MS: i64 = 210_866_760_000_000;
 const DAY_MS: f64 = 86_400_000.0;
 
-/// What must have been done before SQLite is first used, by whoever may be the first.
+/// What has to happen before SQLite is first used, no matter by whom.
 pub(crate) fn prepare() {
     randomness::before_main();
 }
 
 /// Puts every SQLite database that a machine opens from now on onto the machine's disk. Only the
-/// first call in a process does anything.
+/// first call in a process has an effect.
 ///
 /// # Panics
 ///
-/// When SQLite has no VFS to fall back on, refuses ours, or began its work before [`randomness`]
-/// and [`page_cache`] could prepare it: nothing that a program does brings this about.
+/// If SQLite has no VFS to fall back on, refuses ours, or was initialised before [`randomness`] and
+/// [`page_cache`] could prepare it: nothing that a program does causes this.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -66,7 +66,7 @@ pub(crate) fn install() {
         assert!(!original.is_null(), "SQLite has no VFS to fall back on");
         // SAFETY: it is SQLite's own VFS, which is never freed.
         let vfs = Box::leak(Box::new(unsafe { machine_vfs(original) }));
-        // SAFETY: `vfs` lives for ever, is complete, and nothing else refers to it.
+        // SAFETY: `vfs` lives for ever and is complete, and nothing else refers to it.
         let code = unsafe { ffi::sqlite3_vfs_register(vfs, 1) };
         assert_eq!(
             code,
@@ -76,7 +76,7 @@ pub(crate) fn install() {
     });
 }
 
-/// An open file of a machine, as SQLite keeps it in memory of its own.
+/// An open file of a machine, in memory that SQLite provides.
 #[repr(C)]
 struct MachineFile {
     base: ffi::sqlite3_file,
@@ -109,7 +109,8 @@ static FILE_METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
 ///
 /// `original` must be a VFS that is never freed.
 unsafe fn machine_vfs(original: *mut ffi::sqlite3_vfs) -> ffi::sqlite3_vfs {
-    // SAFETY: the caller's promise. What is read here does not change while a VFS is registered.
+    // SAFETY: guaranteed by the caller. What is read here does not change while a VFS is
+    // registered.
     let (file_size, name_size) = unsafe { ((*original).szOsFile, (*original).mxPathname) };
     ffi::sqlite3_vfs {
         iVersion: 2,
@@ -131,18 +132,19 @@ unsafe fn machine_vfs(original: *mut ffi::sqlite3_vfs) -> ffi::sqlite3_vfs {
         xCurrentTime: Some(current_time),
         xGetLastError: Some(get_last_error),
         xCurrentTimeInt64: Some(current_time_int64),
-        // Version 3 of the table: which libc calls SQLite's own VFS makes. Only its tests use it.
+        // Version 3 of the table: which libc calls SQLite's own VFS makes. Only SQLite's tests use
+        // it.
         xSetSystemCall: None,
         xGetSystemCall: None,
         xNextSystemCall: None,
     }
 }
 
-/// Lets the machine that runs on this thread answer, with a result code of SQLite. `None` when no
-/// machine runs here. A dead process gets `SQLITE_IOERR`.
+/// Lets the machine running on this thread answer, with an SQLite result code. `None` if no machine
+/// is running. A dead process gets `SQLITE_IOERR`.
 ///
-/// A panic must not unwind into SQLite's C: it has been reported where it happened, and here
-/// becomes `SQLITE_IOERR`.
+/// A panic must not unwind into SQLite's C code: it was reported where it happened, and becomes
+/// `SQLITE_IOERR` here.
 fn on_machine(answer: impl FnOnce(&mut Kernel) -> Result<(), c_int>) -> Option<c_int> {
     let asked = catch_unwind(AssertUnwindSafe(|| {
         call(|kernel| {
@@ -163,13 +165,14 @@ fn on_machine(answer: impl FnOnce(&mut Kernel) -> Result<(), c_int>) -> Option<c
     }
 }
 
-/// [`on_machine`] for a file that a machine opened. Off the machine, such as when the whole world
-/// has ended, the file is out of reach.
+/// [`on_machine`] for a file that a machine opened. Outside the machine, for example when the whole
+/// world has ended, the file is out of reach.
 fn on_its_machine(answer: impl FnOnce(&mut Kernel) -> Result<(), c_int>) -> c_int {
     on_machine(answer).unwrap_or(ffi::SQLITE_IOERR)
 }
 
-/// The result code for a refusal of the disk, where SQLite calls the failed operation `otherwise`.
+/// The result code for an error of the disk, where `otherwise` is SQLite's code for a failure of
+/// the operation.
 fn code(error: DiskError, otherwise: c_int) -> c_int {
     match error {
         DiskError::NoSpace => ffi::SQLITE_FULL,
@@ -181,9 +184,9 @@ fn code(error: DiskError, otherwise: c_int) -> c_int {
 ///
 /// # Safety
 ///
-/// `name` must be a string of C that outlives the result.
+/// `name` must be a C string that outlives the result.
 unsafe fn path<'a>(name: *const c_char) -> &'a Path {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     Path::new(OsStr::from_bytes(
         unsafe { CStr::from_ptr(name) }.to_bytes(),
     ))
@@ -209,7 +212,7 @@ unsafe extern "C" fn open(
     out_flags: *mut c_int,
 ) -> c_int {
     // SAFETY: `file` has room for either side's file, because `szOsFile` is the larger of the two.
-    // Without methods, SQLite will not close what has not been opened.
+    // Without methods, SQLite does not close a file that was never opened.
     unsafe { (*file).pMethods = ptr::null() };
     let opened = on_machine(|kernel| {
         // SAFETY: `name` is null or a string that SQLite keeps until the file is closed.
@@ -249,7 +252,7 @@ fn open_on_disk(kernel: &mut Kernel, path: Option<&Path>, flags: c_int) -> Resul
     let cannot_open = |error| code(error, ffi::SQLITE_CANTOPEN);
     let handle = kernel.hardware.disk.open(path, mode).map_err(cannot_open)?;
     if flags & ffi::SQLITE_OPEN_DELETEONCLOSE != 0 {
-        // As on Unix: the name goes now, the file when it is closed.
+        // As on Unix, the name disappears now, and the file when it is closed.
         kernel.hardware.disk.delete(path).map_err(cannot_open)?;
     }
     Ok(handle)
@@ -284,7 +287,7 @@ unsafe extern "C" fn access(
     let asked = on_machine(|kernel| {
         // SAFETY: SQLite passes a string that it keeps during the call.
         let size = kernel.hardware.disk.find(unsafe { path(name) });
-        // SQLite's VFS for Unix, too, takes an empty file for none when asked whether one exists.
+        // SQLite's VFS for Unix also treats an empty file as missing when asked whether it exists.
         let accessible = match flags {
             ffi::SQLITE_ACCESS_EXISTS => size.is_some_and(|bytes| bytes > 0),
             _ => size.is_some(),
@@ -341,7 +344,7 @@ fn full_path(name: &Path) -> PathBuf {
     full
 }
 
-/// Loading an extension is the business of the real computer, on a machine too: it is code.
+/// Extensions are loaded by the real computer, even on a machine: they are code.
 unsafe extern "C" fn dl_open(vfs: *mut ffi::sqlite3_vfs, name: *const c_char) -> *mut c_void {
     // SAFETY: these are SQLite's own arguments.
     unsafe { original!(vfs.xDlOpen(name) or ptr::null_mut()) }
@@ -359,7 +362,7 @@ unsafe extern "C" fn dl_sym(
     library: *mut c_void,
     name: *const c_char,
 ) -> Option<Symbol> {
-    // SAFETY: these are SQLite's own arguments; the library is one that the original opened.
+    // SAFETY: these are SQLite's own arguments; the library was opened by the original.
     unsafe { original!(vfs.xDlSym(library, name) or None) }
 }
 
@@ -388,12 +391,12 @@ unsafe extern "C" fn fill_random(
     }
 }
 
-/// Answers how long it slept, in microseconds. A busy handler (`sqlite3_busy_timeout`) sleeps until
-/// another thread of the process has given up its lock, or it has waited long enough.
+/// Returns how long it slept, in microseconds. A busy handler (`sqlite3_busy_timeout`) sleeps until
+/// another thread of the process has released its lock, or the time-out has passed.
 unsafe extern "C" fn sleep(vfs: *mut ffi::sqlite3_vfs, microseconds: c_int) -> c_int {
     if runs_on_machine() {
-        // SAFETY: it takes no pointer. It is our own, and so sleeps in virtual time, as threads of
-        // machines do.
+        // SAFETY: it takes no pointers. It is our own function, so it sleeps in virtual time on a
+        // machine.
         unsafe { libc::usleep(microseconds.unsigned_abs()) };
         return microseconds;
     }
@@ -440,7 +443,7 @@ unsafe extern "C" fn get_last_error(
     message: *mut c_char,
 ) -> c_int {
     if runs_on_machine() {
-        // There is no `errno` behind a simulated disk: the result code has said it all.
+        // There is no `errno` behind a simulated disk: the result code says it all.
         return 0;
     }
     // SAFETY: these are SQLite's own arguments.
@@ -463,7 +466,7 @@ fn position(offset: i64) -> u64 {
 ///
 /// `file` must be such a file: one that has [`FILE_METHODS`].
 unsafe fn handle(file: *mut ffi::sqlite3_file) -> Handle {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe { (*file.cast::<MachineFile>()).handle }
 }
 
@@ -474,7 +477,7 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
         kernel.hardware.disk.close(handle);
         Ok(())
     });
-    // Where the machine or its process is gone, so is the open file: that is as good as closed.
+    // If the machine or its process is gone, so is the open file: that is as good as closed.
     ffi::SQLITE_OK
 }
 
@@ -485,7 +488,7 @@ unsafe extern "C" fn read(
     offset: i64,
 ) -> c_int {
     // SAFETY: SQLite calls this for files with these methods only. It passes `count` bytes to be
-    // overwritten, which may be uninitialised; a short read has to leave zeros behind it anyway.
+    // overwritten, which may be uninitialised; a short read has to zero the rest anyway.
     let (handle, buffer) = unsafe {
         ptr::write_bytes(out.cast::<u8>(), 0, length(count));
         (
@@ -536,7 +539,7 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int 
     })
 }
 
-/// All kinds of sync are one: the disk has no inode that could be left out, and no write cache.
+/// All kinds of sync are the same: the disk has neither inode metadata to skip nor a write cache.
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _flags: c_int) -> c_int {
     // SAFETY: SQLite calls this for files with these methods only.
     let handle = unsafe { handle(file) };
@@ -611,7 +614,7 @@ fn lock_level(level: c_int) -> Lock {
     }
 }
 
-/// Hints and special services, all of them optional: none is offered.
+/// Hints and special services, all of them optional: none is supported.
 unsafe extern "C" fn file_control(
     _file: *mut ffi::sqlite3_file,
     _operation: c_int,
@@ -626,7 +629,7 @@ unsafe extern "C" fn sector_size(_file: *mut ffi::sqlite3_file) -> c_int {
 
 /// The disk promises nothing beyond sync, not even `SQLITE_IOCAP_POWERSAFE_OVERWRITE`, which SQLite
 /// assumes of real disks: that a write cut short by a power loss leaves its neighbours in the same
-/// sector alone. SQLite then fills its last sector of the log at each commit, and is safe however a
+/// sector alone. So SQLite fills the last sector of its log at each commit, and is safe however a
 /// sector is torn.
 unsafe extern "C" fn device_characteristics(_file: *mut ffi::sqlite3_file) -> c_int {
     0

@@ -1,4 +1,4 @@
-//! Which process's statics are in place while the threads of a machine run.
+//! Which process's statics are in place while threads of a machine run.
 
 use crate::kernel::SharedKernel;
 
@@ -8,7 +8,7 @@ pub(super) fn enter(kernel: &SharedKernel) -> Entered<'_> {
     Entered(kernel)
 }
 
-/// Puts those of the world's thread back when dropped.
+/// Restores those of the world's thread when dropped.
 pub(super) struct Entered<'a>(&'a SharedKernel);
 
 impl Drop for Entered<'_> {

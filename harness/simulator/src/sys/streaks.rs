@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 thread_local! {
-    /// How often in a row this thread has looked in vain.
+    /// How often in a row this thread has looked without success.
     static IN_VAIN: Cell<u32> = const { Cell::new(0) };
 
     /// How often in a row it has yielded.
@@ -15,18 +15,18 @@ pub(super) fn has_waited() {
     IN_VAIN.set(0);
 }
 
-/// The thread has come to a wait.
+/// The thread begins a wait.
 pub(super) fn begin_to_count_yields() {
     YIELDS.set(0);
 }
 
-/// The thread has looked in vain: how often in a row, this time included.
+/// The thread has looked without success. Returns how often in a row, including this time.
 pub(super) fn count_look() -> u32 {
     IN_VAIN.set(IN_VAIN.get() + 1);
     IN_VAIN.get()
 }
 
-/// The thread has yielded: how often in a row, this time included.
+/// The thread has yielded. Returns how often in a row, including this time.
 pub(super) fn count_yield() -> u32 {
     YIELDS.set(YIELDS.get() + 1);
     YIELDS.get()

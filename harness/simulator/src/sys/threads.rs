@@ -1,21 +1,21 @@
-//! Threads of a machine: contexts that the world's one thread becomes, one after the other.
+//! Threads of a machine: contexts that the world's single thread becomes, one after another.
 //!
-//! Each thread of each process, its main one too, has a stack and thread-locals of its own, which a
-//! parked thread of the host lends ([`Loan`]). The world's thread runs on them until they wait for
-//! something: a lock, a message, the end of another, a time, a socket. Then it is itself again (the
-//! *hub*) and becomes the next that is ready, or lets virtual time go on. So who runs when is
-//! decided by the books in `kernel::threads`, and not by the host.
+//! Each thread of each process, including its main one, has its own stack and thread-locals, lent
+//! by a parked thread of the host ([`Loan`]). The world's thread runs on them until they wait for
+//! something: a lock, a message, the end of another thread, a time, a socket. Then it becomes
+//! itself again (the *hub*) and then the next ready thread, or lets virtual time advance. So the
+//! books in `kernel::threads` decide which thread runs when, not the host.
 //!
 //! # Why this is sound
 //!
 //! A kernel is made of `Rc` and `RefCell`, which are neither `Send` nor `Sync`, and all threads of
 //! a machine enter it. To the host they are one thread: the world's. A context is left only in the
-//! functions here, which hold no borrow of the kernel meanwhile; and the parked thread that lends
-//! one touches nothing of the world before the loan is over.
+//! functions here, which hold no borrow of the kernel at that point; and the parked thread that
+//! lends one touches nothing of the world before the loan ends.
 //!
-//! A context of a dead process that does not come to its end is never run again. Its thread ends
-//! all the same and gives back stack and thread-locals; what only that stack knew is forgotten, as
-//! the memory of a process is that is killed.
+//! A context of a dead process that does not finish is never run again. Its thread still ends, and
+//! reclaims its stack and thread-locals; whatever only that stack referred to is forgotten, as the
+//! memory of a killed process is.
 
 use super::handlers::handle;
 use super::here::{EntryPoint, MACHINE, WORLD, machine};
@@ -45,16 +45,15 @@ static PTHREAD_DETACH: Original = Original::new(c"pthread_detach");
 static PTHREAD_EXIT: Original = Original::new(c"pthread_exit");
 static AT_THREAD_EXIT: Original = Original::new(c"__cxa_thread_atexit_impl");
 
-/// As much stack as the main thread of a process has on Linux, in bytes. What is not used takes no
-/// memory.
+/// The stack size of a process's main thread on Linux, in bytes. Unused stack takes no memory.
 const MAIN_STACK: usize = 8 << 20;
 
-/// How often the threads of a dead process are let run to come to their ends.
+/// How often the threads of a dead process are resumed so that they can finish.
 const CHANGES_AT_MOST: u32 = 10_000;
 
-/// The whole life of a machine's thread, on its own context.
+/// The entry function of a machine's thread, on its own context.
 unsafe extern "C" fn base(thread: *const ()) -> ! {
-    // SAFETY: it is kept by whoever has resumed it, also when it ends.
+    // SAFETY: its resumer keeps it alive, even when it ends.
     let thread = unsafe { &*thread.cast::<Thread>() };
     WORLD.set(thread.world);
     MACHINE.set(thread.machine);
@@ -66,14 +65,12 @@ unsafe extern "C" fn base(thread: *const ()) -> ! {
     thread.end(result)
 }
 
-/// Starts the main thread of a process. It runs when its turn comes, and with its end the process
-/// is over.
+/// Starts the main thread of a process. It runs when its turn comes, and the process ends with it.
 pub(crate) fn start_main(kernel: &SharedKernel, main: impl FnOnce() + 'static) {
     let work = Box::new(|| {
-        // A process that died before its first turn has not begun, and has nothing to bring to its
-        // end.
+        // A process that died before its first turn has not begun, and has nothing to finish.
         if machine(|kernel| kernel.process_is_dead) != Some(true) {
-            // A panic has been noted.
+            // A panic was noted already.
             let _ = catch_unwind(AssertUnwindSafe(main));
         }
         main_is_over();
@@ -81,7 +78,7 @@ pub(crate) fn start_main(kernel: &SharedKernel, main: impl FnOnce() + 'static) {
     });
     let thread = Thread::new(MAIN, Rc::as_ptr(kernel), work);
     let mut attributes = MaybeUninit::uninit();
-    // SAFETY: the attributes are ours, and used between their making and their end.
+    // SAFETY: the attributes are ours, and used between being initialised and destroyed.
     let borrowed = unsafe {
         libc::pthread_attr_init(attributes.as_mut_ptr());
         libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), MAIN_STACK);
@@ -143,15 +140,15 @@ unsafe extern "C" fn pthread_create(
 
 const HOST_REMEDY: &str = "allow more threads (ulimit -u) and memory maps (vm.max_map_count), or run fewer worlds at a time";
 
-/// A thread that lends its stack is joined by us, also if nobody else wants that. Says whether
-/// nobody does.
+/// We join a thread that lends its stack, even if the program will not. Returns whether it is
+/// detached.
 ///
 /// # Safety
 ///
 /// The attributes must be null or valid.
 unsafe fn make_joinable(attributes: *const pthread_attr_t) -> bool {
     let mut state = libc::PTHREAD_CREATE_JOINABLE;
-    // SAFETY: the caller's; attributes are variables, and are set back.
+    // SAFETY: guaranteed by the caller; attributes are variables, and are restored.
     unsafe {
         if !attributes.is_null() {
             pthread_attr_getdetachstate(attributes, &raw mut state);
@@ -194,7 +191,7 @@ unsafe extern "C" fn pthread_join(thread: pthread_t, result: *mut *mut c_void) -
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_detach(thread: pthread_t) -> c_int {
     match machine(|kernel| kernel.threads.detach(thread as usize)) {
-        // What has ended is dropped here, without the kernel.
+        // An ended thread is dropped here, without holding the kernel.
         Some(Ended::Not | Ended::With(_)) => 0,
         // SAFETY: the original has this type; the thread is the caller's.
         Some(Ended::Unknown) | None => unsafe {
@@ -203,7 +200,7 @@ unsafe extern "C" fn pthread_detach(thread: pthread_t) -> c_int {
     }
 }
 
-/// Ends the thread. Unlike libc's it does not unwind: what lies on the stack is forgotten.
+/// Ends the thread. Unlike libc's, it does not unwind: whatever is on the stack is forgotten.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_exit(result: *mut c_void) -> ! {
     match myself(ptr::from_ref) {
@@ -215,7 +212,7 @@ unsafe extern "C" fn pthread_exit(result: *mut c_void) -> ! {
 }
 
 /// The destructors of thread-local variables: std and C++ register them here. Those of a machine's
-/// thread run on it, as its last act.
+/// thread run on it as its last action.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __cxa_thread_atexit_impl(
     destroy: Destroy,
@@ -232,13 +229,13 @@ unsafe extern "C" fn __cxa_thread_atexit_impl(
     }
 }
 
-/// From the hub: lets the threads of a process run until all of them wait, or the process is dead.
+/// On the hub: runs the threads of a process until all of them wait or the process is dead.
 pub(crate) fn run_threads(kernel: &SharedKernel) {
     let _statics = statics::enter(kernel);
     while run_next(kernel) && !kernel.borrow().process_is_dead {}
 }
 
-/// Lets the next thread run; false if none can.
+/// Runs the next thread; false if none can run.
 fn run_next(kernel: &SharedKernel) -> bool {
     let mut next = kernel.borrow_mut().next_thread();
     if next.is_none() && futex::wake_changed(kernel) {
@@ -251,8 +248,8 @@ fn run_next(kernel: &SharedKernel) -> bool {
     true
 }
 
-/// Lets the threads of a dead process come to their ends, as far as they do. Returns how many do
-/// not: they never run again.
+/// Lets the threads of a dead process finish, as far as they do. Returns how many do not: they
+/// never run again.
 pub(crate) fn end_threads(kernel: &SharedKernel) -> usize {
     let _statics = statics::enter(kernel);
     for _ in 0..CHANGES_AT_MOST {
@@ -260,7 +257,7 @@ pub(crate) fn end_threads(kernel: &SharedKernel) -> usize {
             break;
         }
     }
-    // The contexts are given back without the kernel.
+    // The contexts are given back without holding the kernel.
     let left = std::mem::take(&mut kernel.borrow_mut().threads);
     for (thread, word) in left.at_futexes() {
         if thread.has_local(word) {
@@ -271,7 +268,7 @@ pub(crate) fn end_threads(kernel: &SharedKernel) -> usize {
     left.live()
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         pthread_create,

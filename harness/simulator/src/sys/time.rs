@@ -1,5 +1,5 @@
-//! Clocks, and the zone of their times. A machine's clocks show its own virtual time, which passes
-//! during a turn only if work costs time.
+//! Clocks and their time zone. A machine's clocks show its own virtual time, which passes during a
+//! turn only if work costs time.
 
 use super::answers::{fail, unnoticed_call};
 use super::audit::asked;
@@ -16,7 +16,7 @@ type ClockGettime = unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int;
 type Gettimeofday = unsafe extern "C" fn(*mut timeval, *mut c_void) -> c_int;
 type Time = unsafe extern "C" fn(*mut time_t) -> time_t;
 
-// libc's own read the clock without a system call.
+// libc's own functions read the clock without a system call.
 static CLOCK_GETTIME: Original = Original::new(c"clock_gettime");
 static GETTIMEOFDAY: Original = Original::new(c"gettimeofday");
 static TIME: Original = Original::new(c"time");
@@ -112,10 +112,11 @@ unsafe extern "C" fn time(time: *mut time_t) -> time_t {
     }
 }
 
-/// The zone of all machines is UTC, whatever `/etc/localtime` of the host says.
+/// All machines are in UTC, whatever the host's `/etc/localtime` says.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn localtime_r(time: *const time_t, place: *mut tm) -> *mut tm {
-    // SAFETY: the original has this type; the pointers are the caller's, also for gmtime_r(3).
+    // SAFETY: the original has this type; the pointers are the caller's, and valid for gmtime_r(3)
+    // too.
     unsafe {
         match machine(|_| ()) {
             Some(()) => libc::gmtime_r(time, place),
@@ -126,7 +127,7 @@ unsafe extern "C" fn localtime_r(time: *const time_t, place: *mut tm) -> *mut tm
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn localtime(time: *const time_t) -> *mut tm {
-    // SAFETY: as before.
+    // SAFETY: as above.
     unsafe {
         match machine(|_| ()) {
             Some(()) => libc::gmtime(time),
@@ -135,8 +136,8 @@ unsafe extern "C" fn localtime(time: *const time_t) -> *mut tm {
     }
 }
 
-/// The time of the machine at which a wait of the machine that runs is over: after this much time
-/// of a clock, or (absolute) when that shows it. None if no machine runs.
+/// The machine's time at which a wait on the running machine ends: after this much time on a clock,
+/// or (absolute) when the clock shows it. None if no machine is running.
 pub(super) fn time_at(clock: clockid_t, absolute: bool, time: &timespec) -> Option<u64> {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let time = Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0));
@@ -151,7 +152,7 @@ pub(super) fn time_at(clock: clockid_t, absolute: bool, time: &timespec) -> Opti
     })
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![clock_gettime, gettimeofday, time, localtime_r, localtime]
 }

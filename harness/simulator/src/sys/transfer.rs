@@ -1,5 +1,5 @@
-//! What calls on descriptors have in common: who answers, how they block, and the bytes that a
-//! program gives or wants.
+//! What calls on descriptors share: who answers, how they block, and the bytes that a program
+//! passes or requests.
 
 use super::answers::call;
 use super::handlers::Interruption;
@@ -23,8 +23,8 @@ pub(super) fn on_descriptor<R>(fd: c_int, f: impl FnOnce(&mut Kernel) -> R) -> O
     }
 }
 
-/// [`on_descriptor`] for calls that may block: the thread waits then until the descriptor is ready,
-/// and asks again.
+/// [`on_descriptor`] for calls that may block: then the thread waits until the descriptor is ready,
+/// and tries again.
 pub(super) fn may_block<T>(
     fd: c_int,
     mut f: impl FnMut(&mut Kernel) -> Result<T, Errno>,
@@ -44,11 +44,11 @@ pub(super) fn may_block<T>(
             return Some(Err(Errno(libc::EINTR)));
         }
         let Blocked { fd, events, until } = blocked;
-        // However often it is woken for nothing.
+        // No matter how often it is woken for nothing.
         limit = limit.or(until);
         match waiting::wait_or_signal(Wait::Ready { fd, events }, limit) {
             Ok(Outcome::TimedOut) => return Some(result),
-            // With a time limit of the socket's it is not restarted (signal(7)).
+            // With a time limit on the socket, it is not restarted (signal(7)).
             Err(Interruption::Fails) => interrupted = true,
             Err(Interruption::Restarts) if limit.is_some() => interrupted = true,
             Ok(_) | Err(_) => {}
@@ -62,7 +62,7 @@ pub(super) fn may_block<T>(
 ///
 /// `start` must be valid for `length` bytes for as long as the result is used, or `length` be zero.
 pub(super) unsafe fn bytes<'a>(start: *const c_void, length: size_t) -> &'a [u8] {
-    // SAFETY: the caller's; an empty slice needs a pointer that is not null.
+    // SAFETY: guaranteed by the caller; an empty slice needs a pointer that is not null.
     unsafe {
         if length == 0 {
             &[]
@@ -72,14 +72,13 @@ pub(super) unsafe fn bytes<'a>(start: *const c_void, length: size_t) -> &'a [u8]
     }
 }
 
-/// As [`bytes`], to be written to: a program need not have initialised what it wants to have
-/// filled.
+/// As [`bytes`], but writable: a program need not have initialised what it wants to have filled.
 ///
 /// # Safety
 ///
-/// As for [`bytes`], and nobody else may look at them meanwhile.
+/// As for [`bytes`], and nothing else may access them in the meantime.
 pub(super) unsafe fn room<'a>(start: *mut c_void, length: size_t) -> &'a mut [MaybeUninit<u8>] {
-    // SAFETY: the caller's; an empty slice needs a pointer that is not null.
+    // SAFETY: guaranteed by the caller; an empty slice needs a pointer that is not null.
     unsafe {
         if length == 0 {
             &mut []
@@ -89,7 +88,7 @@ pub(super) unsafe fn room<'a>(start: *mut c_void, length: size_t) -> &'a mut [Ma
     }
 }
 
-/// A transfer that stops at the first buffer which is not filled or emptied completely.
+/// A transfer that stops at the first buffer that is not filled or emptied completely.
 ///
 /// # Safety
 ///
@@ -101,7 +100,7 @@ pub(super) unsafe fn vectored(
 ) -> Result<usize, Errno> {
     let mut total = 0;
     for index in 0..count {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         let part = unsafe { &*parts.add(index) };
         if part.iov_len == 0 {
             continue;

@@ -1,4 +1,4 @@
-//! How a thread of a machine waits, and lets others run meanwhile.
+//! How a thread of a machine waits while others run.
 
 use super::handlers::{Interruption, handle};
 use super::here::machine;
@@ -6,13 +6,13 @@ use super::myself::{Thread, myself};
 use super::streaks;
 use crate::kernel::threads::{Outcome, Wait};
 
-/// Lets the calling thread of a machine wait, and others run meanwhile. Whoever waits so looks
-/// again whether it is over: the handler of a signal ends the wait too.
+/// Makes the calling thread of a machine wait while others run. A waiter then checks whether its
+/// wait has ended: a signal handler ends the wait, too.
 ///
 /// # Panics
 ///
-/// If there is no thread that could: in [`World::inside`](crate::World::inside) nobody else runs.
-/// There a wait for a time keeps the machine busy for so long.
+/// If there is no thread that could wait: in [`World::inside`](crate::World::inside) no other runs.
+/// There, waiting for a time keeps the machine busy for that long.
 pub(super) fn wait(wait: Wait, until: Option<u64>) -> Outcome {
     wait_or_signal(wait, until).unwrap_or(Outcome::Woken)
 }
@@ -21,7 +21,7 @@ pub(super) fn wait(wait: Wait, until: Option<u64>) -> Outcome {
 ///
 /// # Errors
 ///
-/// What has interrupted it, after the handlers have run.
+/// What interrupted it, after the handlers have run.
 ///
 /// # Panics
 ///
@@ -51,7 +51,7 @@ fn pass(wait: Wait, until: Option<u64>) -> Outcome {
     })
 }
 
-/// The thread that runs loses the processor to the others.
+/// The running thread loses the processor to the others.
 pub(super) fn preempt() {
     myself(|myself| {
         machine(|kernel| kernel.threads.preempt(myself.id));
@@ -60,7 +60,7 @@ pub(super) fn preempt() {
     handle();
 }
 
-/// Lets the others run first that can.
+/// Lets the others that can run go first.
 pub(super) fn step_back() {
     myself(|myself| {
         machine(|kernel| kernel.threads.step_back(myself.id));

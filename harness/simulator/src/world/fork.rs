@@ -1,4 +1,4 @@
-//! A world that goes on more than once.
+//! A world with several continuations.
 
 use super::World;
 use crate::host::child::{self, Child};
@@ -10,24 +10,24 @@ use std::num::NonZero;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 impl World {
-    /// Lets copies of this world go on from now, each with other dice, and returns what `go_on`
-    /// returns in each of them, in the order of the dice. This world stays as it is.
+    /// Continues copies of this world from now on, each with different dice, and returns what
+    /// `go_on` returns in each of them, in the order of the dice. This world stays as it is.
     ///
-    /// A copy is a process of its own, forked from this one ([`ProcessLimits`] says what it may
-    /// use), and whatever ends it is a finding like any other. From the moment of the fork all that
-    /// is random in it follows from the seed and the number of the dice: what links do to packets,
-    /// what disks do, what the machines' programs ask their kernel for. What a program has drawn
-    /// before, the state of a generator of its own above all, it keeps; and faults that are planned
-    /// strike at the times that they have. The same dice give the same future.
+    /// A copy is a separate process, forked from this one ([`ProcessLimits`] limits what it may
+    /// use), and whatever ends it is a finding like any other. From the fork on, everything random
+    /// in it follows from the seed and the number of the dice: what links do to packets, what disks
+    /// do, what the machines' programs request from their kernels. What a program has drawn before,
+    /// above all the state of its own generators, it keeps; and planned faults strike at their
+    /// planned times. The same dice give the same future.
     ///
     /// As many copies run at once as there are processors. They have no other thread of this
-    /// process: what is locked by another one at this moment is locked in them for ever, so a
-    /// process with one world at a time is the place for this.
+    /// process: a lock held by another thread at this moment stays locked in them for ever, so use
+    /// this in a process with one world at a time.
     ///
     /// # Errors
     ///
-    /// For each copy that does not come to its end. On [`Engine::Turmoil`](crate::Engine), which
-    /// has a thread of its own, that is all of them.
+    /// For each copy that does not finish. On [`Engine::Turmoil`](crate::Engine), which has its own
+    /// thread, that is all of them.
     pub fn fork(
         &mut self,
         dice: impl IntoIterator<Item = u64>,

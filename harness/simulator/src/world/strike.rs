@@ -1,4 +1,4 @@
-//! What a fault does to the world when its time has come.
+//! The effects of a fault on the world when its time has come.
 
 use super::{Due, World};
 use crate::error::Error;
@@ -165,8 +165,8 @@ impl World {
         Ok(())
     }
 
-    /// The time is over in which a process could be struck at a call: it is struck now, if it was
-    /// not.
+    /// The time in which a process could be struck at a call has passed: it is struck now, unless
+    /// it has been.
     pub(super) fn strike_at_last(&mut self, id: FaultId, machine: MachineId) -> Result<(), Error> {
         let fault = match self.machines[machine].disarm(id) {
             None => return Ok(()),
@@ -180,8 +180,8 @@ impl World {
         self.strike(id, fault)
     }
 
-    /// The time of grace is over that a process was given: it is killed, unless it has ended.
-    /// `ended` is how many had by then.
+    /// The grace period of a process has passed: it is killed, unless it has ended. `ended` is how
+    /// many processes had ended when the period began.
     pub(super) fn kill_at_last(&mut self, machine: MachineId, ended: usize) -> Result<(), Error> {
         if !self.machines[machine].has_process() || self.machines[machine].ends().len() > ended {
             return Ok(());
@@ -195,7 +195,7 @@ impl World {
         self.act(machine, Machine::kill)
     }
 
-    /// Does something to a machine, and lets it do what follows.
+    /// Does something to a machine, and lets it do what follows from it.
     fn act(&mut self, id: MachineId, act: impl FnOnce(&mut Machine, u64)) -> Result<(), Error> {
         let now = self.machines.now();
         act(&mut self.machines[id], now);
@@ -206,8 +206,8 @@ impl World {
         self.driver.attend(id, &mut self.machines)
     }
 
-    /// What a meter of a machine counts from now on is the work of this fault, if it `begins`
-    /// something, and not that of an earlier one.
+    /// From now on, what this meter counts is attributed to this fault, if it `begins` something,
+    /// and no longer to an earlier one.
     fn measure(&mut self, fault: FaultId, machine: MachineId, meter: Meter, begins: bool) {
         let shows = self.machines[machine].shows(meter);
         self.machines.books.end(machine, meter, shows);
@@ -256,7 +256,7 @@ impl World {
         }
     }
 
-    /// Lets one SYN arrive, and plans the next.
+    /// Makes one SYN arrive, and plans the next.
     fn flood(
         &mut self,
         id: FaultId,
@@ -267,7 +267,7 @@ impl World {
     ) -> Result<(), Error> {
         let sent = self.flooded;
         self.flooded += 1;
-        // Of the network for benchmarks (RFC 2544), which no machine is in.
+        // From the benchmarking network (RFC 2544), in which there are no machines.
         let source = Ipv4Addr::from(u32::from_be_bytes([198, 18, 0, 0]) + (sent & 0x1_ffff));
         let source = SocketAddrV4::new(source, 1024 + (sent >> 17) as u16);
         let target = SocketAddrV4::new(self.address(to), port);
@@ -275,7 +275,7 @@ impl World {
         let arrives = self.machines[to].has_power();
         self.machines.books.add(id, Struck::Forged, arrives.into());
         self.machines.receive_from_outside(to, packet);
-        // Not at the same time again, or the world would stand still.
+        // Not at the same time again, otherwise the world would stand still.
         let next = self.now() + interval.max(Duration::from_nanos(1));
         if next <= until {
             let flood = Intervention::SynFlood {

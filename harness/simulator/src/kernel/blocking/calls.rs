@@ -1,4 +1,4 @@
-//! What a call waits for, and how long.
+//! What a call waits for, and for how long.
 
 use super::{Blocked, Way};
 use crate::kernel::errno::{Errno, Result};
@@ -8,7 +8,7 @@ use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT};
 use std::time::Duration;
 
 impl Kernel {
-    /// The call would block. Unless its descriptor never does, the thread has to wait and ask
+    /// The call would block. Unless its descriptor is non-blocking, the thread has to wait and try
     /// again.
     pub(in crate::kernel) fn would_block(
         &mut self,

@@ -1,40 +1,39 @@
-//! When what has arrived is acknowledged: at once, with data that goes the other way, or after a
-//! while (RFC 9293, section 3.8.6.3). The rules are Linux's, which come close to guessing what the
-//! program will do.
+//! When received data is acknowledged: at once, with data in the other direction, or after a delay
+//! (RFC 9293, section 3.8.6.3). The rules are Linux's, which amount to guessing what the program
+//! will do.
 
 use super::clock::millis;
 
-/// How long an acknowledgement waits: at least (`TCP_DELACK_MIN`), and at most (`TCP_DELACK_MAX`).
+/// The shortest delay of an acknowledgement (`TCP_DELACK_MIN`), and the longest (`TCP_DELACK_MAX`).
 const LEAST_DELAY: u64 = millis(40);
 const LARGEST_DELAY: u64 = millis(200);
 
 /// How many acknowledgements are not delayed at the beginning of a connection, after a pause, and
-/// after a segment that nobody needed (`TCP_MAX_QUICKACKS`): a sender in slow start lives from
-/// them.
+/// after an unneeded segment (`TCP_MAX_QUICKACKS`): a sender in slow start depends on them.
 const QUICK: u32 = 16;
 
-/// What a segment carries at least if a peer said nothing (RFC 9293, section 3.7.1).
+/// The least that a full segment carries if the peer did not announce its size (RFC 9293, section
+/// 3.7.1).
 const DEFAULT_SEGMENT: u32 = 536;
 
 #[derive(Debug)]
 pub(super) struct Acknowledging {
-    /// So many more are not delayed.
+    /// How many more are not delayed.
     quick: u32,
-    /// The program answers what it gets: an acknowledgement can travel with the answer.
+    /// The program answers what it receives: an acknowledgement can travel with the answer.
     interactive: bool,
-    /// The delay, which follows the pauses between segments.
+    /// The delay, which adapts to the pauses between segments.
     delay: u64,
     /// Something is to be acknowledged.
     wanted: bool,
-    /// It is to be acknowledged whatever the rules are.
+    /// It is to be acknowledged regardless of the rules.
     at_once: bool,
-    /// Segments with less than usual in them that came since the last acknowledgement: one, or
-    /// more.
+    /// Smaller than usual segments that have arrived since the last acknowledgement: one, or more.
     small: u8,
-    /// When it is acknowledged at the latest.
+    /// The latest time for the acknowledgement.
     due: Option<u64>,
     last_data: Option<u64>,
-    /// Bytes that a full segment of the peer seems to carry.
+    /// How many bytes a full segment of the peer appears to carry.
     segment: u32,
 }
 
@@ -71,12 +70,12 @@ impl Acknowledging {
         self.delay
     }
 
-    /// When the last data came.
+    /// When data last arrived.
     pub(super) fn last_data(&self) -> Option<u64> {
         self.last_data
     }
 
-    /// Data came, of a peer that would send it again after `time_out`.
+    /// Data arrived, from a peer that would retransmit it after `time_out`.
     pub(super) fn data(&mut self, now: u64, bytes: u32, largest: u32, time_out: u64) {
         if bytes >= self.segment {
             self.segment = bytes.min(largest);
@@ -92,7 +91,7 @@ impl Acknowledging {
                 } else if pause < self.delay {
                     self.delay = (self.delay / 2 + pause).min(time_out);
                 } else if pause > time_out {
-                    // The sender seems to begin anew, from a small window.
+                    // The sender seems to be restarting from a small window.
                     self.quick = self.quick.max(QUICK);
                 }
             }
@@ -101,36 +100,36 @@ impl Acknowledging {
         self.wanted = true;
     }
 
-    /// The next acknowledgements are not delayed, and the program counts as one that does not
-    /// answer.
+    /// The next acknowledgements are not delayed, and the program counts as not answering.
     pub(super) fn hurry(&mut self) {
         self.quick = self.quick.max(QUICK);
         self.interactive = false;
         self.delay = LEAST_DELAY;
     }
 
-    /// `TCP_QUICKACK`: whether acknowledgements wait for answers is guessed anew, or they do.
+    /// `TCP_QUICKACK`: whether acknowledgements wait for answers, until the next guess.
     pub(super) fn set_interactive(&mut self, interactive: bool) {
         self.interactive = interactive;
     }
 
-    /// The peer's FIN has come: whoever reads its end will soon answer or close, and that carries
-    /// the acknowledgement.
+    /// The peer's FIN has arrived: a program that reads the end will soon answer or close, and that
+    /// carries the acknowledgement.
     pub(super) fn finished(&mut self) {
         self.wanted = true;
         self.interactive = true;
     }
 
-    /// The next one is due at once.
+    /// Makes the next one due at once.
     pub(super) fn demand(&mut self) {
         self.wanted = true;
         self.at_once = true;
     }
 
-    /// Whether what came is acknowledged at once; if not, it will be in a while.
+    /// Whether what arrived is acknowledged at once; if not, it will be after a delay.
     ///
-    /// `unacknowledged` bytes are in order and not acknowledged; `opens` says that the window, told
-    /// now, would not be smaller than before; `has_gap` that some came out of order.
+    /// `unacknowledged` bytes are in order and not yet acknowledged; `opens` says that the window,
+    /// if announced now, would not be smaller than before; `has_gap`, that some bytes are out of
+    /// order.
     pub(super) fn decide(
         &mut self,
         now: u64,
@@ -163,14 +162,13 @@ impl Acknowledging {
         false
     }
 
-    /// The program has read; whether an acknowledgement waits no longer.
+    /// The program has read; returns whether an acknowledgement stops waiting.
     pub(super) fn read(&self, unacknowledged: u32, is_empty: bool) -> bool {
         let small = self.small > 1 || self.small > 0 && !self.interactive;
         self.wanted && (unacknowledged > self.segment || small && is_empty)
     }
 
-    /// It is due by now, and nothing has carried it. Linux takes that as a sign that the guess was
-    /// wrong.
+    /// It is due by now, and nothing has carried it. Linux takes that as a sign of a wrong guess.
     pub(super) fn overdue(&mut self, time_out: u64) {
         self.due = None;
         if self.interactive {
@@ -182,7 +180,7 @@ impl Acknowledging {
         self.at_once = self.wanted;
     }
 
-    /// An acknowledgement has left, alone or with data.
+    /// An acknowledgement was sent, alone or with data.
     pub(super) fn sent(&mut self) {
         if self.wanted && self.quick > 0 {
             self.quick -= 1;
@@ -193,7 +191,7 @@ impl Acknowledging {
         (self.wanted, self.at_once, self.small, self.due) = (false, false, 0, None);
     }
 
-    /// Data has left: an answer, if it came soon.
+    /// Data was sent: an answer, if it came soon.
     pub(super) fn answered(&mut self, now: u64) {
         if self.last_data.is_some_and(|last| now - last < self.delay) {
             self.interactive = true;
@@ -234,7 +232,7 @@ mod tests {
         acknowledging.answered(millis(1));
         assert!(!takes(&mut acknowledging, millis(20), SMALL));
         assert_eq!(acknowledging.due(), Some(millis(60)));
-        // No answer: that was wrong, and the next one is not delayed.
+        // There was no answer: the guess was wrong, and the next one is not delayed.
         acknowledging.overdue(TIME_OUT);
         assert!(acknowledging.decide(millis(60), SMALL, true, false, None));
         acknowledging.sent();

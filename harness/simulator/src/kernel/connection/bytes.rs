@@ -1,20 +1,21 @@
-//! Bytes of a stream that wait: to be acknowledged, or to be read.
+//! Bytes of a stream that are waiting to be acknowledged or to be read.
 //!
-//! They lie in pieces that exist only while something is in them, but for one that is kept for the
-//! next bytes. So a buffer may be as large as it likes, and a connection on which nothing was ever
-//! under way has none.
+//! They are stored in pieces that exist only while something is in them, except for one that is
+//! kept for the next bytes. So a buffer may be arbitrarily large, and a connection that has never
+//! carried anything has none.
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
-/// Bytes in a piece: more than in a segment, so that one lies in two pieces at the most.
+/// Bytes in a piece: more than in a segment, so that a segment spans at most two pieces.
 const PIECE: usize = 2048;
 
-/// A queue of bytes. Others may be put behind its end, with gaps between, before they belong to it.
+/// A queue of bytes. More bytes may be put after its end, with gaps between them, before they
+/// belong to it.
 #[derive(Debug, Default)]
 pub(super) struct Bytes {
     pieces: VecDeque<Option<Box<[u8; PIECE]>>>,
-    /// Where the first byte lies in the first piece.
+    /// The position of the first byte in the first piece.
     head: usize,
     length: usize,
 }
@@ -34,7 +35,7 @@ impl Bytes {
         self.extend(bytes.len());
     }
 
-    /// Puts bytes so far behind the end.
+    /// Puts bytes at a distance of `behind` after the end.
     pub(super) fn put(&mut self, behind: usize, mut bytes: &[u8]) {
         let mut at = self.head + self.length + behind;
         let pieces = (at + bytes.len()).div_ceil(PIECE);
@@ -51,12 +52,12 @@ impl Bytes {
         }
     }
 
-    /// So many bytes behind the end have all been put there: they belong to the queue now.
+    /// The next `count` bytes after the end have all been put there: they now belong to the queue.
     pub(super) fn extend(&mut self, count: usize) {
         self.length += count;
     }
 
-    /// Copies bytes from so far behind the beginning. All of them must be there.
+    /// Copies bytes, starting `from` bytes after the beginning. All of them must be there.
     pub(super) fn copy(&self, from: usize, target: &mut [u8]) {
         debug_assert!(from + target.len() <= self.length);
         self.walk(from, target.len(), |at, piece| {
@@ -64,7 +65,7 @@ impl Bytes {
         });
     }
 
-    /// Copies as many bytes from the beginning as there are and fit. Returns how many.
+    /// Copies as many bytes from the beginning as exist and fit. Returns how many.
     pub(super) fn look(&self, target: &mut [MaybeUninit<u8>]) -> usize {
         let count = target.len().min(self.length);
         self.walk(0, count, |at, piece| {
@@ -86,7 +87,7 @@ impl Bytes {
         }
     }
 
-    /// Takes so many bytes off the beginning.
+    /// Removes bytes from the beginning.
     pub(super) fn discard(&mut self, count: usize) {
         debug_assert!(count <= self.length);
         self.length -= count;
@@ -98,7 +99,8 @@ impl Bytes {
         }
     }
 
-    /// Nothing is in it, nor behind its end: it needs no memory, but a piece for what comes next.
+    /// There is nothing in it, nor after its end: frees all memory but one piece for what comes
+    /// next.
     pub(super) fn release(&mut self) {
         debug_assert!(self.is_empty());
         self.pieces.truncate(1);

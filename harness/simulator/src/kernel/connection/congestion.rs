@@ -1,24 +1,23 @@
-//! How much may be under way: CUBIC (RFC 9438) with HyStart, as Linux has them, and Reno
-//! (RFC 5681).
+//! How much may be in flight: CUBIC (RFC 9438) with HyStart, as in Linux, and Reno (RFC 5681).
 //!
 //! All windows are counted in segments, as Linux counts them.
 
 use super::clock::millis;
 use super::sequence::Seq;
 
-/// The first window (RFC 6928).
+/// The initial window (RFC 6928).
 pub(super) const FIRST_WINDOW: u32 = 10;
 
-/// No window is smaller when it was reduced.
+/// The smallest window after a reduction.
 const LEAST_THRESHOLD: u32 = 2;
 
-/// RFC 9438, section 4: the constant C, and what a loss leaves of the window. Linux has them as 0.4
-/// and 717/1024.
+/// RFC 9438, section 4: the constant C, and the fraction of the window that remains after a loss.
+/// Linux has 0.4 and 717/1024.
 const C: f64 = 0.4;
 const BETA: f64 = 717.0 / 1024.0;
 
-/// HyStart looks at windows of so many segments or more; a train of acknowledgements has no gap
-/// longer than this; so many samples make the round trip of a round.
+/// HyStart considers windows of at least this many segments; a train of acknowledgements has no gap
+/// longer than this; this many samples make the round trip time of a round.
 const TRAIN_WINDOW: u32 = 16;
 const TRAIN_GAP: u64 = millis(2);
 const SAMPLES: u32 = 8;
@@ -34,7 +33,7 @@ pub(crate) enum Algorithm {
 #[derive(Clone, Debug)]
 pub(super) struct Congestion {
     algorithm: Algorithm,
-    /// cwnd, and acknowledged segments that have not made it grow yet.
+    /// cwnd, and acknowledged segments that have not yet made it grow.
     pub(super) window: u32,
     pub(super) threshold: u32,
     credit: u32,
@@ -43,31 +42,31 @@ pub(super) struct Congestion {
     usage: Usage,
 }
 
-/// The curve that the window follows since the last loss.
+/// The curve that the window has followed since the last loss.
 #[derive(Clone, Debug, Default)]
 struct Cubic {
     /// When it began.
     epoch: Option<u64>,
-    /// The window before the last loss, and the one around which the curve is flat.
+    /// The window before the last loss, and the window where the curve is flat.
     before: u32,
     flat: u32,
-    /// Seconds until it is reached.
+    /// Seconds until that is reached.
     k: f64,
     /// Segments acknowledged since, and the window that Reno would have by now.
     acknowledged: u32,
     reno: u32,
-    /// So many acknowledged segments make the window grow by one.
+    /// How many acknowledged segments make the window grow by one.
     pace: u32,
     updated: Option<(u64, u32)>,
     /// The shortest round trip.
     least: u64,
 }
 
-/// HyStart: whether slow start should end before it loses something.
+/// HyStart: whether slow start should end before it causes a loss.
 #[derive(Clone, Debug, Default)]
 struct SlowStart {
     found: bool,
-    /// When the round began, and up to where it goes.
+    /// When the round began, and where it ends.
     began: u64,
     end: Seq,
     last: u64,
@@ -111,11 +110,11 @@ impl Congestion {
         self.window < self.threshold
     }
 
-    /// A round trip was measured; what has been acknowledged ends at `una`, what has been sent at
-    /// `nxt`.
+    /// A round trip was measured; `una` is the end of what has been acknowledged, `nxt` the end of
+    /// what has been sent.
     pub(super) fn sample(&mut self, now: u64, sample: u64, una: Seq, nxt: Seq) {
         let cubic = &mut self.cubic;
-        // What is measured right after a loss says little.
+        // Measurements right after a loss say little.
         if cubic.epoch.is_some_and(|epoch| now - epoch < millis(1000)) {
             return;
         }
@@ -132,7 +131,7 @@ impl Congestion {
         }
     }
 
-    /// So many segments were acknowledged, and nothing was lost.
+    /// This many segments were acknowledged, and none was lost.
     pub(super) fn grow(&mut self, now: u64, mut acknowledged: u32) {
         if !self.is_limiting() {
             return;
@@ -161,7 +160,7 @@ impl Congestion {
         }
     }
 
-    /// Something was lost: the threshold from now on.
+    /// Something was lost: returns the threshold from now on.
     pub(super) fn reduce(&mut self) -> u32 {
         let cubic = &mut self.cubic;
         self.threshold = match self.algorithm {
@@ -187,27 +186,27 @@ impl Congestion {
         self.credit = 0;
     }
 
-    /// What was taken for a loss was none.
+    /// The presumed loss was not one.
     pub(super) fn undo(&mut self, window: u32, threshold: u32) {
         self.window = self.window.max(window);
         self.threshold = self.threshold.max(threshold);
     }
 
-    /// A recovery is over: what is left of the window is the threshold. If the reduction was taken
-    /// back before there was any threshold, there is none, and the window stays.
+    /// A recovery has ended: the window becomes the threshold. If the reduction was undone before
+    /// there was any threshold, there is none, and the window stays.
     pub(super) fn settle_at_threshold(&mut self) {
         if self.threshold < u32::MAX {
             self.settle(self.threshold);
         }
     }
 
-    /// A reduction is over.
+    /// A reduction has ended.
     pub(super) fn settle(&mut self, window: u32) {
         self.window = window;
         self.credit = 0;
     }
 
-    /// What of a window is kept as the threshold when the window itself is not.
+    /// How much of a window is kept as the threshold when the window itself is not.
     fn kept_threshold(&self) -> u32 {
         self.threshold.max(self.window / 4 * 3)
     }
@@ -215,7 +214,7 @@ impl Congestion {
     /// Nothing was sent for longer than a time-out (RFC 2861; `tcp_slow_start_after_idle`).
     pub(super) fn idle(&mut self, now: u64, mut pause: u64, time_out: u64) {
         if let Some(epoch) = &mut self.cubic.epoch {
-            // The curve does not go on while nothing is sent (RFC 9438, section 4.2).
+            // The curve pauses while nothing is sent (RFC 9438, section 4.2).
             *epoch = (*epoch + pause).min(now);
         }
         if pause <= time_out {
@@ -232,9 +231,9 @@ impl Congestion {
         (self.usage.used, self.usage.since) = (0, now);
     }
 
-    /// All has been sent that may be: so many segments are under way, what has been acknowledged
-    /// ends at `una` and what has been sent at `nxt`; `stopped` says that it was the window that
-    /// allowed no more.
+    /// Everything that may be sent has been sent: this many segments are in flight; `una` is the
+    /// end of what has been acknowledged, `nxt` the end of what has been sent; `stopped` says that
+    /// the window was what stopped the sender.
     pub(super) fn used(
         &mut self,
         now: u64,
@@ -260,7 +259,7 @@ impl Congestion {
         let usage = &mut self.usage;
         usage.used = usage.used.max(flight);
         if now - usage.since >= time_out {
-            // RFC 2861, section 3.1: a window that is not used says nothing of the path.
+            // RFC 2861, section 3.1: an unused window says nothing about the path.
             let used = usage.used.max(FIRST_WINDOW);
             (usage.used, usage.since) = (0, now);
             if used < self.window {
@@ -294,7 +293,7 @@ impl Cubic {
             self.k = libm::cbrt(f64::from(self.flat - window) / C);
             now
         });
-        // The window a round trip from now (RFC 9438, section 4.2).
+        // The window one round trip from now (RFC 9438, section 4.2).
         let time = (now - epoch + self.least) as f64 / 1e9 - self.k;
         let target = f64::from(self.flat) + C * time * time * time;
         let more = target - f64::from(window);
@@ -335,7 +334,7 @@ impl SlowStart {
         }
         if now - self.last <= TRAIN_GAP {
             self.last = now;
-            // Acknowledgements that come one after another for half a round trip: the pipe is full.
+            // Back-to-back acknowledgements for half a round trip: the pipe is full.
             self.found |= now - self.began > (shortest + millis(1)) / 2;
         }
         self.least = self.least.min(sample);

@@ -1,4 +1,4 @@
-//! What a connection tells of itself: `TCP_INFO` (`tcp(7)`; `linux/tcp.h`).
+//! What a connection reports about itself: `TCP_INFO` (`tcp(7)`; `linux/tcp.h`).
 
 /// The figures. Times are in microseconds, those of "last" in milliseconds ago; segments are
 /// counted, not bytes.
@@ -35,10 +35,10 @@ pub(crate) struct Info {
     pub(crate) retransmissions: u32,
 }
 
-/// The size of `struct tcp_info` in `netinet/tcp.h`. What Linux adds behind it is not told.
+/// The size of `struct tcp_info` in `netinet/tcp.h`. What Linux appends to it is not reported.
 pub(crate) const LENGTH: usize = 104;
 
-/// How many segments may overtake one before it counts as lost (`tcp_reordering`).
+/// How many segments may overtake a segment before it counts as lost (`tcp_reordering`).
 const REORDERING: u32 = 3;
 
 impl Info {

@@ -1,32 +1,33 @@
-//! Which segments are lost: those sent a round trip, and a little for reordering, before one that
-//! has arrived (RACK, RFC 8985).
+//! Which segments are lost: those sent a round trip before one that has arrived, with some
+//! tolerance for reordering (RACK, RFC 8985).
 
 use super::scoreboard::{Scoreboard, Sent};
 use super::sequence::Seq;
 use std::collections::VecDeque;
 
-/// So many segments that arrived behind a gap are proof enough, unless the path is known to reorder
-/// (`tcp_reordering`).
+/// This many segments that arrived after a gap are proof enough, unless the path is known to
+/// reorder (`tcp_reordering`).
 pub(super) const THRESHOLD: u32 = 3;
 
-/// For how many recoveries a window that was widened stays so (RFC 8985, section 6.2, step 4).
+/// For how many recoveries a widened window stays wide (RFC 8985, section 6.2, step 4).
 const PERSISTENCE: u32 = 16;
 
 #[derive(Debug, Default)]
 pub(super) struct Rack {
-    /// Of the segment sent last of all that have arrived: when, where it ended, how long ago.
+    /// Of all segments that have arrived, about the one sent last: when it was sent, where it
+    /// ended, and its round trip.
     at: u64,
     end: Seq,
     round_trip: u64,
     /// Segments have overtaken one another.
     has_reordering: bool,
-    /// How much is waited for reordering, in quarters of the shortest round trip, less one; and for
-    /// how long that is so.
+    /// The time allowed for reordering, in quarters of the shortest round trip, less one; and for
+    /// how long it applies.
     wider: u32,
     recoveries: u32,
     widened_until: Option<Seq>,
-    /// Whatever was sent, in order of time; what was sent again or has arrived since is passed
-    /// over.
+    /// Everything that was sent, in order of time; what has since been resent or has arrived is
+    /// skipped.
     order: VecDeque<(u64, Seq)>,
 }
 
@@ -36,7 +37,7 @@ impl Rack {
         self.order.push_back((at, seq));
     }
 
-    /// Nothing is under way any more.
+    /// Nothing is in flight any more.
     pub(super) fn clear(&mut self) {
         self.order.clear();
     }
@@ -45,7 +46,7 @@ impl Rack {
     pub(super) fn arrived(&mut self, now: u64, sent: &Sent, least: u64) {
         let round_trip = now - sent.at;
         if sent.was_resent && round_trip < least {
-            // That was the first sending, not the last.
+            // That was the first transmission, not the last.
             return;
         }
         self.round_trip = round_trip;
@@ -58,8 +59,8 @@ impl Rack {
         self.has_reordering = true;
     }
 
-    /// The peer has got something twice: what was overtaken had been taken for lost too early. That
-    /// counts once in a round trip.
+    /// The peer has received something twice: a segment that was overtaken had been presumed lost
+    /// too early. That counts once per round trip.
     pub(super) fn widen(&mut self, una: Seq, nxt: Seq) {
         if self.widened_until.is_none_or(|until| una > until) {
             self.wider = (self.wider + 1).min(0xfe);
@@ -68,7 +69,7 @@ impl Rack {
         }
     }
 
-    /// A recovery is over.
+    /// A recovery has ended.
     pub(super) fn recovered(&mut self) {
         self.recoveries = self.recoveries.saturating_sub(1);
         if self.recoveries == 0 {
@@ -85,18 +86,18 @@ impl Rack {
         (least / 4).saturating_mul(quarters).min(smoothed)
     }
 
-    /// How much longer a segment may take until it is lost; none if it was not sent before one that
-    /// has arrived. `window` is what reordering is given.
+    /// How much longer a segment may take before it counts as lost, if it was sent before one that
+    /// has arrived. `window` is the time allowed for reordering.
     fn left(&self, now: u64, at: u64, window: u64) -> u64 {
         (at + self.round_trip + window).saturating_sub(now)
     }
 
-    /// Whether a segment has had a round trip's time.
+    /// Whether a round trip has passed since a segment was sent.
     pub(super) fn is_due(&self, now: u64, sent: &Sent) -> bool {
         self.left(now, sent.at, 0) == 0
     }
 
-    /// Takes for lost what is by now. Returns how long until the next segment may be.
+    /// Marks as lost whatever counts as lost by now. Returns how long until the next segment may.
     pub(super) fn detect(
         &mut self,
         now: u64,
@@ -138,8 +139,8 @@ mod tests {
 
     const ROUND_TRIP: u64 = 100;
 
-    /// Five segments, sent at the times 1, 2, 3, 4, 5, of which the one at a place has arrived
-    /// after a round trip.
+    /// Five segments, sent at the times 1, 2, 3, 4, 5, of which the given ones have arrived after a
+    /// round trip.
     fn five(arrived: &[u32]) -> (Rack, Scoreboard, u64) {
         let (mut rack, mut board) = (Rack::default(), Scoreboard::default());
         for n in 0..5 {
@@ -201,7 +202,7 @@ mod tests {
         );
         assert_eq!((board.lost(), board.resent()), (1, 1));
         rack.detect(later, &mut board, true, (ROUND_TRIP, ROUND_TRIP));
-        // The fifth of the first round as well: nothing has been heard of it.
+        // The fifth of the first round, too, is lost: nothing has been heard of it.
         assert_eq!((board.lost(), board.resent()), (2, 0));
     }
 }

@@ -1,5 +1,5 @@
 //! How long a round trip takes, and from that how long to wait for an acknowledgement (RFC 6298),
-//! with Linux's rule for the variance: it counts for at least 200 ms, and falls only once in a
+//! with Linux's rule for the variance: it counts for at least 200 ms, and decreases only once per
 //! round trip.
 
 use super::clock::millis;
@@ -11,7 +11,7 @@ pub(super) const LEAST_VARIANCE: u64 = millis(200);
 /// The longest time-out (`tcp_rto_max_ms`).
 pub(super) const LONGEST_TIME_OUT: u64 = millis(120_000);
 
-/// The time-out before anything was measured (RFC 6298, section 2.1).
+/// The time-out before the first measurement (RFC 6298, section 2.1).
 pub(super) const FIRST_TIME_OUT: u64 = millis(1000);
 
 /// How long the shortest round trip is remembered (`tcp_min_rtt_wlen`).
@@ -22,10 +22,10 @@ pub(super) struct RoundTrip {
     smoothed: Option<u64>,
     /// The mean deviation, times four.
     deviation: u64,
-    /// The largest one in this round trip, and what the time-out adds.
+    /// The largest one in this round trip, and the one used in the time-out.
     largest_deviation: u64,
     variance: u64,
-    /// When what had been sent until then is acknowledged, a round trip is over.
+    /// When this is acknowledged, a round trip has passed.
     round: Seq,
     least: u64,
     least_at: u64,
@@ -46,8 +46,8 @@ impl Default for RoundTrip {
 }
 
 impl RoundTrip {
-    /// Something was acknowledged so long after it had been sent; all before `una` is now, and what
-    /// has been sent ends at `nxt`.
+    /// Something was acknowledged this long after it had been sent; `una` is the end of what is now
+    /// acknowledged, `nxt` the end of what has been sent.
     pub(super) fn sample(&mut self, sample: u64, una: Seq, nxt: Seq) {
         let Some(smoothed) = self.smoothed else {
             self.smoothed = Some(sample.max(1));
@@ -59,8 +59,8 @@ impl RoundTrip {
         };
         let error = sample.abs_diff(smoothed);
         self.smoothed = Some((smoothed - smoothed / 8 + sample / 8).max(1));
-        // `deviation` moves by a quarter towards four times the error; if the round trip becomes
-        // shorter, by a 32nd: that is no reason to wait longer.
+        // `deviation` moves by a quarter towards four times the error, or by a 32nd if the round
+        // trip becomes shorter: that is no reason to wait longer.
         let aim = self.deviation / 4;
         self.deviation = match error.checked_sub(aim) {
             None => self.deviation - (aim - error),
@@ -80,7 +80,7 @@ impl RoundTrip {
         }
     }
 
-    /// The shortest round trip of the last minutes, with one more.
+    /// Updates the shortest round trip of the last minutes.
     pub(super) fn note_least(&mut self, now: u64, sample: u64) {
         if sample <= self.least || now - self.least_at > MEMORY {
             (self.least, self.least_at) = (sample, now);
@@ -95,7 +95,7 @@ impl RoundTrip {
         self.variance
     }
 
-    /// The shortest one; 2^64 - 1 before there was any.
+    /// The shortest one; 2^64 - 1 before the first measurement.
     pub(super) fn least(&self) -> u64 {
         self.least
     }

@@ -2,7 +2,7 @@
 
 use super::sequence::Seq;
 
-/// The header without options, in bytes.
+/// The length of the header without options, in bytes.
 pub(crate) const HEADER: usize = 20;
 
 /// The control bits.
@@ -14,11 +14,11 @@ pub(crate) mod flag {
     pub(crate) const ACK: u8 = 0x10;
 }
 
-/// Bytes that arrived: from the first number to before the second.
+/// Bytes that arrived: from the first number up to but not including the second.
 pub(crate) type Block = (Seq, Seq);
 
-/// The blocks of a SACK option: as many as fit beside timestamps, and one more without
-/// (RFC 2018, section 3).
+/// The blocks of a SACK option: as many as fit next to timestamps, and one more without (RFC 2018,
+/// section 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Blocks {
     blocks: [Block; 4],
@@ -47,20 +47,20 @@ impl std::ops::Deref for Blocks {
     }
 }
 
-/// A segment's header, addresses and ports left out.
+/// A segment's header, without addresses and ports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) seq: Seq,
-    /// Means something only with [`flag::ACK`].
+    /// Meaningful only with [`flag::ACK`].
     pub(crate) ack: Seq,
     pub(crate) flags: u8,
-    /// As it stands there, not scaled.
+    /// As in the header, not scaled.
     pub(crate) window: u16,
-    /// The largest segment that the sender takes (RFC 9293, section 3.7.1).
+    /// The largest segment that the sender accepts (RFC 9293, section 3.7.1).
     pub(crate) mss: Option<u16>,
-    /// By how many bits windows are to be shifted (RFC 7323, section 2).
+    /// By how many bits windows are shifted (RFC 7323, section 2).
     pub(crate) scale: Option<u8>,
-    /// That the sender understands SACK (RFC 2018, section 2).
+    /// Whether the sender understands SACK (RFC 2018, section 2).
     pub(crate) sack_permitted: bool,
     /// The value and the echo (RFC 7323, section 3).
     pub(crate) stamps: Option<(u32, u32)>,
@@ -79,13 +79,13 @@ impl Header {
         self.flags & flag != 0
     }
 
-    /// Bytes of the options, a multiple of four.
+    /// The length of the options, a multiple of four.
     fn options_length(&self) -> usize {
         let mut length = 0;
         length += if self.mss.is_some() { 4 } else { 0 };
         length += if self.scale.is_some() { 4 } else { 0 };
         length += if self.stamps.is_some() { 12 } else { 0 };
-        // Beside timestamps, Linux puts it where their padding was.
+        // Next to timestamps, Linux puts it in place of their padding.
         length += match (self.sack_permitted, self.stamps) {
             (true, None) => 4,
             _ => 0,
@@ -97,7 +97,7 @@ impl Header {
         length
     }
 
-    /// Bytes of the header with its options.
+    /// The length of the header with its options.
     pub(crate) fn length(&self) -> usize {
         HEADER + self.options_length()
     }
@@ -152,9 +152,9 @@ impl Header {
         }
     }
 
-    /// Reads options. What does not make sense ends them (RFC 9293, MUST-7).
+    /// Reads options. Nonsense ends them (RFC 9293, MUST-7).
     fn read_options(&mut self, mut bytes: &[u8]) {
-        // What nearly all segments have: timestamps and nothing else.
+        // What nearly all segments have: only timestamps.
         if let [1, 1, 8, 10, stamps @ ..] = bytes
             && stamps.len() == 8
         {
@@ -199,7 +199,7 @@ impl Header {
 }
 
 impl<'a> Segment<'a> {
-    /// Reads a segment; none if its bytes are too few for what they say.
+    /// Reads a segment; none if it has fewer bytes than it claims.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let fixed = bytes.get(..HEADER)?;
         let length = usize::from(fixed[12] >> 4) * 4;
@@ -218,7 +218,7 @@ impl<'a> Segment<'a> {
         })
     }
 
-    /// How many sequence numbers it takes: SYN and FIN count as a byte each.
+    /// How many sequence numbers it takes: SYN and FIN count as one byte each.
     pub(crate) fn length(&self) -> u32 {
         let control = self.header.flags & (flag::SYN | flag::FIN);
         self.payload.len() as u32 + control.count_ones()
@@ -229,8 +229,8 @@ impl<'a> Segment<'a> {
         self.header.seq + self.length()
     }
 
-    /// What answers it if there is no connection that it could be for (RFC 9293, section 3.10.7.1);
-    /// none if it is a reset itself.
+    /// The answer if there is no connection for it (RFC 9293, section 3.10.7.1); none if it is a
+    /// reset itself.
     pub(crate) fn reset(&self) -> Option<Header> {
         if self.header.has(flag::RST) {
             return None;

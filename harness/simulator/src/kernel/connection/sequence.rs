@@ -1,10 +1,10 @@
-//! Sequence numbers, which count bytes and begin anew after 2^32 of them (RFC 9293, section 3.4).
+//! Sequence numbers, which count bytes and wrap around after 2^32 of them (RFC 9293, section 3.4).
 
 use std::cmp::Ordering;
 use std::ops::{Add, AddAssign, Sub};
 
-/// A sequence number. Two of them can be compared if they lie within 2^31 of each other; whatever a
-/// peer sends has an order, if not always one that makes sense.
+/// A sequence number. Two of them can be compared if they are within 2^31 of each other; whatever a
+/// peer sends has an order, although not always a sensible one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Seq(pub(crate) u32);
 

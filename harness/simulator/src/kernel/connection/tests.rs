@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 const SEGMENT: u16 = 1460;
 const DELAY: u64 = millis(10);
 
-/// Segments that leave, as bytes.
+/// Segments that were sent, as bytes.
 #[derive(Default)]
 struct Sent(Vec<Vec<u8>>);
 
@@ -22,15 +22,15 @@ impl Outlet for Sent {
     }
 }
 
-/// A segment under way: when it arrives, and at which end.
+/// A segment in flight: when it arrives, and at which end.
 struct UnderWay {
     at: u64,
     to: usize,
     bytes: Vec<u8>,
 }
 
-/// What the path does to the n-th segment, counted from 0, with so many bytes of data, from an end:
-/// how much later than others it arrives; never, if none.
+/// What the path does to the n-th segment from an end, counted from 0, given its bytes of data: how
+/// much later than others it arrives; never, if none.
 type Fate = Box<dyn FnMut(usize, usize, usize) -> Option<u64>>;
 
 struct Pair {
@@ -54,7 +54,7 @@ fn setup(first: u32) -> Setup {
 }
 
 impl Pair {
-    /// The first end calls the second, which answers the SYN that it gets.
+    /// The first end calls the second, which answers the SYN it receives.
     fn new(fate: impl FnMut(usize, usize, usize) -> Option<u64> + 'static) -> Self {
         let [a, b] = [setup(1000), setup(u32::MAX - 1999)];
         let mut pair = Self {
@@ -74,7 +74,7 @@ impl Pair {
         pair
     }
 
-    /// A pair whose handshake is over, with 10 ms each way and nothing lost until then.
+    /// A pair whose handshake is complete, with 10 ms each way and no losses so far.
     fn connected() -> Self {
         let mut pair = Self::new(|_, _, _| Some(0));
         pair.run(millis(100));
@@ -89,7 +89,7 @@ impl Pair {
         self
     }
 
-    /// Lets one end do something; what it sends goes on its way.
+    /// Lets one end do something, and sends its segments on their way.
     fn act<T>(&mut self, end: usize, act: impl FnOnce(&mut Connection, u64, &mut Sent) -> T) -> T {
         let mut sent = Sent::default();
         let result = act(&mut self.ends[end], self.now, &mut sent);
@@ -122,7 +122,7 @@ impl Pair {
         copy
     }
 
-    /// Lets time pass, and what is due happen.
+    /// Lets time pass, and whatever is due happen.
     fn run(&mut self, until: u64) {
         while let Some((at, what)) = self.next().filter(|(at, _)| *at <= until) {
             self.now = self.now.max(at);
@@ -157,8 +157,7 @@ impl Pair {
     }
 }
 
-/// What a host answers for a connection that it does not know any more. (RFC 9293,
-/// section 3.10.7.1)
+/// A host's answer for a connection it no longer knows. (RFC 9293, section 3.10.7.1)
 fn refuse(segment: &Segment<'_>, sent: &mut Sent) {
     if !segment.header.has(flag::RST) {
         let header = Header {
@@ -170,7 +169,7 @@ fn refuse(segment: &Segment<'_>, sent: &mut Sent) {
     }
 }
 
-/// A segment in a line: when, who, which flags, and numbers from the initial ones on.
+/// A segment in one line: when, which end, which flags, and numbers relative to the initial ones.
 fn told(now: u64, end: usize, segment: &Segment<'_>) -> String {
     let first = [setup(1000), setup(u32::MAX - 1999)].map(|setup| setup.first);
     let header = &segment.header;
@@ -387,8 +386,8 @@ fn who_never_answers_is_given_up_after_fifteen_minutes_or_as_long_as_the_program
 
 #[test]
 fn a_time_out_that_came_too_early_costs_nothing() {
-    // All is late by half a second once: the acknowledgements of the first sending arrive after the
-    // time-out.
+    // Everything is late by half a second once: the acknowledgements of the first transmission
+    // arrive after the time-out.
     let mut pair =
         Pair::connected().losing(|number, _, _| Some(if number < 4 { millis(500) } else { 0 }));
     pair.write(0, &[1; 4 * 1448]);
@@ -424,8 +423,8 @@ fn a_full_receiver_is_asked_until_it_has_room() {
     assert_eq!(total, written);
 }
 
-/// Regression: the room shrank with the congestion window, so that a writer that had been told of
-/// room found none, and was never told again.
+/// Regression: the room shrank with the congestion window, so a writer that had been told of room
+/// found none, and was never told again.
 #[test]
 fn room_to_write_does_not_become_less() {
     let mut pair = Pair::connected();
@@ -476,7 +475,7 @@ fn what_has_become_too_large_is_sent_again_at_once() {
     assert_eq!(pair.ends[1].waiting(), 3 * 1448);
 }
 
-/// A segment from the first end that the second has not asked for.
+/// An unsolicited segment from the first end to the second.
 fn forged(pair: &mut Pair, change: impl FnOnce(&mut Header, Seq)) -> Vec<Vec<u8>> {
     forged_with(pair, b"", change)
 }
@@ -531,7 +530,7 @@ fn a_syn_within_a_connection_is_answered_with_where_it_stands() {
         (answer.flags, answer.ack),
         (flag::ACK, pair.ends[1].receiver.next())
     );
-    // But not each one.
+    // But not every one.
     assert!(forged(&mut pair, |header, _| header.flags = flag::SYN).is_empty());
 }
 
@@ -542,7 +541,7 @@ fn what_was_sent_long_ago_is_not_taken() {
     pair.run(millis(60_000));
     let sent = forged(&mut pair, |header, _| header.stamps = Some((1, 0)));
     assert_eq!(sent.len(), 1);
-    // Nor what acknowledges what was never sent.
+    // Nor an acknowledgement of something that was never sent.
     assert_eq!(forged(&mut pair, |header, _| header.ack += 1000).len(), 0);
 }
 
@@ -598,11 +597,11 @@ fn reno_is_a_choice() {
     pair.write(0, &[1; 10 * 1448]);
     pair.run(millis(1000));
     assert_eq!(pair.ends[1].waiting(), 10 * 1448);
-    // Two segments more than at first, halved. CUBIC would keep seven tenths.
+    // Two segments more than initially, halved. CUBIC would keep seven tenths.
     assert_eq!(pair.ends[0].sender.congestion.threshold, 6);
 }
 
-/// What a path does: it loses, delays (which reorders) and doubles nothing it is not told to.
+/// What a path does: it loses and delays (which reorders), and duplicates nothing.
 fn any_fate() -> impl Strategy<Value = Vec<Option<u64>>> {
     let one = prop_oneof![
         6 => Just(Some(0)),
@@ -612,7 +611,7 @@ fn any_fate() -> impl Strategy<Value = Vec<Option<u64>>> {
     proptest::collection::vec(one, 1..100)
 }
 
-/// The same cases in every run of the tests.
+/// The same cases in every test run.
 fn always_the_same() -> ProptestConfig {
     ProptestConfig {
         cases: 400,
@@ -625,11 +624,11 @@ fn always_the_same() -> ProptestConfig {
 proptest! {
     #![proptest_config(always_the_same())]
 
-    /// Whatever a path loses and reorders, the bytes arrive, each once and in order, both ways.
+    /// Whatever a path loses or reorders, the bytes arrive exactly once and in order, both ways.
     #[test]
     fn a_stream_survives_its_path(fates in any_fate(), sizes in proptest::collection::vec(1..9000_usize, 1..12)) {
         let mut pair = Pair::connected().losing(move |number, _, _| {
-            // The path becomes a good one in the end.
+            // In the end, the path becomes a good one.
             fates.get(number).copied().unwrap_or(Some(0))
         });
         let mut expected = [Vec::new(), Vec::new()];
@@ -651,7 +650,7 @@ proptest! {
             }
         }
         prop_assert!(arrived == expected, "{}", pair.log);
-        // And nothing is left of it. One that is late may find that the other has forgotten it.
+        // And nothing is left of it. A late end may find that the other has forgotten it.
         pair.run(pair.now + millis(200_000));
         let refused = pair.log.lines().any(|line| line.contains(" R"));
         for end in &pair.ends {
@@ -662,8 +661,8 @@ proptest! {
         }
     }
 
-    /// Whatever somebody sends, in whatever state: nothing panics, and no more is kept than there
-    /// is room for.
+    /// Whatever is sent, in whatever state: nothing panics, and no more is kept than there is room
+    /// for.
     #[test]
     fn hostile_segments_do_no_harm(segments in proptest::collection::vec(hostile(), 1..60), finishes in any::<bool>()) {
         let mut pair = Pair::connected();
@@ -704,7 +703,7 @@ proptest! {
         }
     }
 
-    /// Bytes that are no segment are none.
+    /// Bytes that are not a segment are not read as one.
     #[test]
     fn reading_a_segment_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
         if let Some(segment) = Segment::read(&bytes) {
@@ -717,7 +716,7 @@ proptest! {
 struct Forged {
     header: Header,
     length: usize,
-    /// Its numbers are near those that are expected, and its timestamps.
+    /// Its numbers and timestamps are near the expected ones.
     is_close: bool,
     is_young: bool,
 }

@@ -3,13 +3,13 @@
 use crate::kernel::{Kernel, Packet};
 
 impl Kernel {
-    /// The process waits until then, and does nothing else meanwhile.
+    /// Makes the process wait until then, doing nothing else.
     pub(crate) fn be_busy_until(&mut self, until: u64) {
         let left = until.saturating_sub(self.time_of_process());
         self.hardware.cpu.charge(left);
     }
 
-    /// The turn has been worked out; it lasts for what it has cost.
+    /// The turn has been computed; it lasts for as long as its cost.
     pub(crate) fn end_turn(&mut self) {
         self.hardware.strikes.set_at_work(false);
         let charged = std::mem::take(&mut self.hardware.cpu.charged);
@@ -19,7 +19,7 @@ impl Kernel {
         }
     }
 
-    /// Whether the last turn still lasts.
+    /// Whether the last turn is still going on.
     pub(crate) fn is_busy(&self) -> bool {
         self.hardware.cpu.busy_until.is_some()
     }
@@ -31,7 +31,7 @@ impl Kernel {
         has_cost || self.is_busy() || self.hardware.disk.is_slow()
     }
 
-    /// Ends the last turn if its time is over.
+    /// Ends the last turn if its time has passed.
     pub(crate) fn end_work(&mut self) {
         let cpu = &mut self.hardware.cpu;
         if cpu.busy_until.is_some_and(|at| at <= self.now) {
@@ -46,7 +46,7 @@ impl Kernel {
     }
 
     /// Moves the packets that may leave to the end of `packets`: while a turn lasts, only those
-    /// that the kernel sends on its own.
+    /// that the kernel sends by itself.
     pub(crate) fn take_departing(&mut self, packets: &mut Vec<Packet>) {
         if !self.is_busy() {
             self.flush();

@@ -1,4 +1,5 @@
-//! The bytes of a file: as processes see them, with the way back to what is surely on the platter.
+//! The bytes of a file as processes see them, with undo information to restore what is certainly on
+//! the platter.
 
 use crate::kernel::disk::error::DiskError;
 
@@ -7,15 +8,14 @@ pub(super) struct Content {
     pub(super) bytes: Vec<u8>,
     /// What was overwritten since the last sync, oldest first.
     pub(super) unsynced: Vec<Overwritten>,
-    /// Whether there is anything to lose at a loss of power. A file without a name dies with its
-    /// last handle.
+    /// Whether there is anything to lose in a power loss. A nameless file dies with its last
+    /// handle.
     pub(super) is_logged: bool,
-    /// Whether writes that only make the file longer, one behind the other, count as one: a
-    /// program's log has many.
+    /// Whether consecutive writes that only extend the file count as one: a program's log has many.
     merges: bool,
 }
 
-/// The way back from one write or truncation.
+/// Undo information for one write or truncation.
 pub(super) struct Overwritten {
     pub(super) size: usize,
     pub(super) offset: usize,
@@ -32,7 +32,7 @@ impl Content {
         }
     }
 
-    /// Copies what is at `offset` into the buffer, and says how many bytes there were before the
+    /// Copies what is at `offset` into the buffer, and returns how many bytes there were before the
     /// end.
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> usize {
         let length = self.bytes.len();
@@ -42,7 +42,7 @@ impl Content {
         count
     }
 
-    /// Writes at `start`. A gap behind the old end is filled with zeros.
+    /// Writes at `start`. A gap after the old end is filled with zeros.
     pub(super) fn write(&mut self, start: usize, bytes: &[u8]) -> Result<(), DiskError> {
         let end = start.checked_add(bytes.len()).ok_or(DiskError::NoSpace)?;
         self.log_overwrite(start, end);
@@ -53,13 +53,13 @@ impl Content {
         Ok(())
     }
 
-    /// Makes it `size` bytes long; what is added is zeros.
+    /// Makes it `size` bytes long, filling any extension with zeros.
     pub(super) fn truncate(&mut self, size: usize) -> Result<(), DiskError> {
         self.log_overwrite(size, usize::MAX);
         self.resize(size)
     }
 
-    /// Notes what a change of the bytes from `start` to `end` is about to destroy.
+    /// Notes what a change of the bytes from `start` to `end` is about to overwrite.
     fn log_overwrite(&mut self, start: usize, end: usize) {
         if !self.is_logged {
             return;
@@ -86,7 +86,7 @@ impl Content {
         Ok(())
     }
 
-    /// Goes back to what is surely on the platter.
+    /// Restores what is certainly on the platter.
     pub(super) fn lose(&mut self) {
         while let Some(write) = self.unsynced.pop() {
             write.undo(&mut self.bytes);

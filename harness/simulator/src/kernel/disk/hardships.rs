@@ -1,51 +1,51 @@
 //! How a disk fails its owner: it is full, slow, reports errors, or lies about its syncs.
 //!
-//! Each of these is as it would look from the system call. A full disk refuses to grow a file
-//! (`ENOSPC`) and overwrites all the same. A slow one blocks the process. An error (`EIO`) leaves
-//! everything as it was: a write wrote nothing, and what a sync should have brought onto the
-//! platter is still not there, but may be after the next one. (Linux is harsher: after a failed
-//! sync it may forget what it should have written.) A sync that lies says that all is well and
-//! does nothing, like a drive with a volatile cache.
+//! Each of these appears as it would from the system call. A full disk refuses to grow a file
+//! (`ENOSPC`) but can still overwrite. A slow one blocks the process. An error (`EIO`) leaves
+//! everything as it was: a write wrote nothing, and what a sync should have written back is still
+//! not on the platter, but may be after the next one. (Linux is harsher: after a failed sync it may
+//! forget what it should have written.) A lying sync reports success and does nothing, like a drive
+//! with a volatile cache.
 
 mod disk;
 
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
 
-/// Something that is done to a machine's disk.
+/// Something done to a machine's disk.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DiskChange {
-    /// All files together cannot grow beyond so many bytes; with `None` they can again.
+    /// The total size of all files cannot grow beyond this many bytes; `None` removes the limit.
     Capacity(Option<u64>),
-    /// The files that there are now can grow by so many bytes together, and not more.
+    /// The existing files can grow by this many bytes in total, and no more.
     Free(u64),
     /// Operations take time; the process waits.
     Latency(DiskLatency),
     /// Operations fail at random.
     Errors(DiskErrors),
-    /// Whether a sync only says that it has brought everything onto the platter.
+    /// Whether a sync only pretends to have written everything to the platter.
     LyingSync(bool),
 }
 
-/// How long operations take. No time, by default.
+/// How long operations take. By default, no time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskLatency {
-    /// Each read.
+    /// Time of each read.
     pub read: Duration,
-    /// Each write.
+    /// Time of each write.
     pub write: Duration,
-    /// Each sync.
+    /// Time of each sync.
     pub sync: Duration,
 }
 
-/// The probabilities, from 0 to 1, that operations fail. None does, by default.
+/// The probabilities, from 0 to 1, with which operations fail. By default, none fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DiskErrors {
-    /// Of a read.
+    /// For a read.
     pub read: f64,
-    /// Of a write.
+    /// For a write.
     pub write: f64,
-    /// Of a sync.
+    /// For a sync.
     pub sync: f64,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct Troubles {
     pub(crate) slow: u64,
     /// Operations that failed.
     pub(crate) errors: u64,
-    /// Syncs that only said that all is well.
+    /// Syncs that only pretended to succeed.
     pub(crate) lies: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Files of the host, copied to where a test wants them.
+//! Host files, copied to where a test wants them.
 
 use super::tree::{New, Number, Place, ROOT, Tree};
 use crate::kernel::errno::{Errno, Result};
@@ -8,13 +8,13 @@ use std::path::Path;
 use std::time::Duration;
 use std::{fs, io};
 
-/// A file of the host, or a directory with all that is in it.
+/// A host file, or a directory with everything in it.
 pub(crate) enum Copied {
     File {
         bytes: Vec<u8>,
         mode: u32,
     },
-    /// The names and what they lead to, in the order of the names.
+    /// The names and what they lead to, sorted by name.
     Directory(Vec<(Vec<u8>, Copied)>),
 }
 
@@ -37,7 +37,7 @@ impl Copied {
 }
 
 impl Tree {
-    /// Puts a copy at a path, where it can only be read.
+    /// Puts a read-only copy at a path.
     pub(crate) fn mount(&mut self, copied: Copied, path: &[u8]) -> Result<()> {
         let mut place = self.look_up(ROOT, b"/", false)?;
         let mut parts = path

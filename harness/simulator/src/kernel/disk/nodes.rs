@@ -1,4 +1,4 @@
-//! Operations on the files of the file system, with what is wrong with the disk.
+//! Operations on the files of the file system, subject to what is wrong with the disk.
 
 use super::Disk;
 use super::hardships::Operation;
@@ -7,7 +7,7 @@ use crate::kernel::disk::error::DiskError;
 use crate::kernel::errno::{Errno, Result};
 use std::time::Duration;
 
-/// What a program is told of a disk that refuses.
+/// The error that a program gets when the disk refuses.
 fn errno_of(error: DiskError) -> Errno {
     Errno(match error {
         DiskError::NotFound => libc::ENOENT,
@@ -60,7 +60,7 @@ impl Disk {
         self.tree.truncate(node, size, now)
     }
 
-    /// Makes, takes away or changes names, or what is said of a file.
+    /// Creates, removes or changes names, or the metadata of a file.
     pub(crate) fn change_names<T>(
         &mut self,
         change: impl FnOnce(&mut Tree) -> Result<T>,
@@ -75,7 +75,7 @@ impl Disk {
         self.tree.list(node)
     }
 
-    /// Brings what was done to a file or a directory onto the platter.
+    /// Writes back what was done to a file or a directory.
     pub(crate) fn sync_node(&mut self, node: Number) -> Result<()> {
         self.meet(Operation::Sync)?;
         if !self.lies() {
@@ -84,7 +84,7 @@ impl Disk {
         Ok(())
     }
 
-    /// The same of all of them.
+    /// The same for all of them.
     pub(crate) fn sync_nodes(&mut self) -> Result<()> {
         self.meet(Operation::Sync)?;
         if !self.lies() {

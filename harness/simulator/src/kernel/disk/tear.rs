@@ -1,9 +1,9 @@
-//! A loss of power that tears writes.
+//! Power losses that tear writes.
 //!
-//! A disk writes whole sectors, in an order of its own. Of all that was written since the last
-//! sync, each sector of each write survives or not, as the seed says; so does each change of a
-//! file's size. A write across several sectors can be torn within, and a later write can survive an
-//! earlier one. Within a sector nothing is torn: that is what a drive promises.
+//! A disk writes whole sectors, in an order of its choosing. The seed decides for each sector of
+//! each write since the last sync whether it survives, and likewise for each change of a file's
+//! size. A write across several sectors can be torn, and a later write can survive an earlier one.
+//! Within a sector nothing is torn: that is what a drive promises.
 
 use super::Disk;
 use super::content::Content;
@@ -17,8 +17,8 @@ enum Change {
 }
 
 impl Disk {
-    /// The power is gone, and the process. Of what was not synced, `rng` says for each sector of
-    /// `sector` bytes whether it survives.
+    /// Power is lost, and with it the process. `rng` decides for each sector of `sector` bytes of
+    /// the unsynced writes whether it survives.
     pub(crate) fn torn_power_loss(&mut self, sector: usize, rng: &mut ChaCha8Rng) {
         self.process_gone();
         for file in self.files.values_mut() {
@@ -49,7 +49,7 @@ impl Content {
         }
     }
 
-    /// Goes back to what is surely on the platter. Returns what was done since, the latest first.
+    /// Restores what is certainly on the platter. Returns what was done since, latest first.
     fn take_unsynced(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
         while let Some(write) = self.unsynced.pop() {
@@ -88,7 +88,7 @@ mod tests {
 
     const SECTOR: usize = 4;
 
-    /// What can be on the platter after `act`, whatever the seed.
+    /// Everything that can be on the platter after `act`, for any seed.
     fn outcomes(act: impl Fn(&mut Disk)) -> BTreeSet<String> {
         let outcome = |seed| {
             let mut disk = Disk::default();

@@ -69,8 +69,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// When a wait of `epoll_wait(2)` for so many milliseconds is over; none if it never is. A look
-    /// that does not wait is over now, unless the process has done nothing but look.
+    /// When a call of `epoll_wait(2)` with this timeout ends; none if never. A poll without waiting
+    /// ends now, unless the process has done nothing but poll.
     pub(crate) fn epoll_limit(&mut self, timeout_ms: i32) -> Option<u64> {
         let timeout_ms = u64::try_from(timeout_ms).ok()?;
         self.looks += 1;
@@ -83,7 +83,7 @@ impl Kernel {
         )
     }
 
-    /// Gives `deliver` what is ready, `most` events at the most. Returns how many those were.
+    /// Passes what is ready to `deliver`, at most `most` events. Returns how many there were.
     pub(crate) fn epoll_look(
         &mut self,
         epoll_fd: i32,
@@ -139,7 +139,7 @@ impl Kernel {
         Ok(delivered)
     }
 
-    /// What `poll(2)` would say of a descriptor.
+    /// What `poll(2)` would report for a descriptor.
     pub(crate) fn readiness(&self, fd: i32) -> Result<u32> {
         Ok(self.readiness_of(self.find(fd)?))
     }
@@ -153,14 +153,14 @@ impl Kernel {
             Some(Object::Signal(descriptor)) if self.has_signal(descriptor) => EPOLLIN as u32,
             Some(Object::Signal(_)) => 0,
             Some(Object::Unix(socket)) => socket.readiness(),
-            // A file is always there to be read and written.
+            // A file is always readable and writable.
             Some(Object::File(_)) => (EPOLLIN | EPOLLOUT) as u32,
             Some(Object::Epoll(epoll)) if self.has_something(epoll) => EPOLLIN as u32,
             Some(Object::Epoll(_)) | None => 0,
         }
     }
 
-    /// Whether a look at this epoll would find something.
+    /// Whether polling this epoll would find something.
     fn has_something(&self, epoll: &Epoll) -> bool {
         let queued = epoll.ready.fds.iter().flatten();
         let mut queued = queued.filter_map(|fd| epoll.watched.get(fd));
@@ -170,7 +170,7 @@ impl Kernel {
         })
     }
 
-    /// Whether an epoll watches another one, however far around.
+    /// Whether an epoll watches another one, directly or indirectly.
     fn watches_over(&self, epoll: ObjectId, other: ObjectId) -> bool {
         match self.objects[epoll.0].as_ref().map(|slot| &slot.object) {
             Some(Object::Epoll(epoll)) => {
@@ -189,7 +189,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Something happened to this object: whoever watches it will look.
+    /// Something happened to this object: makes its watchers check it.
     pub(in crate::kernel) fn notify(&mut self, id: Option<ObjectId>) {
         let Some(watches) = id.and_then(|id| self.watches(id).ok()) else {
             return;
@@ -206,12 +206,12 @@ impl Kernel {
     fn arm(&mut self, Watch { epoll, fd }: Watch) {
         if let Ok(this) = self.epoll(epoll) {
             this.arm(fd);
-            // Whoever watches it will look, too.
+            // This epoll's own watchers check, too.
             self.notify(Some(epoll));
         }
     }
 
-    /// An object is gone: the epolls that watch it forget it.
+    /// An object is gone: the epolls that watched it forget it.
     pub(in crate::kernel) fn forget(&mut self, watches: &Watches) {
         for Watch { epoll, fd } in watches.iter() {
             if let Ok(epoll) = self.epoll(epoll) {
@@ -220,7 +220,7 @@ impl Kernel {
         }
     }
 
-    /// An epoll is gone: what it watches forgets it.
+    /// An epoll is gone: what it watched forgets it.
     pub(in crate::kernel) fn forget_epoll(&mut self, id: ObjectId, epoll: &Epoll) {
         for (&fd, watched) in &epoll.watched {
             if let Ok(watches) = self.watches(watched.object) {

@@ -34,7 +34,7 @@ impl Kernel {
         place.node.ok_or(Errno(libc::ENOENT))
     }
 
-    /// The time for what is written to the disk. The program has not looked at its clock.
+    /// The time for what is written to the disk. It does not count as the program reading a clock.
     pub(in crate::kernel) fn file_time(&self) -> Duration {
         let now = self.time_of_process();
         self.hardware.clocks.wall_time(now)
@@ -122,7 +122,7 @@ impl Kernel {
         self.make_node(at, New::Directory, mode).map(drop)
     }
 
-    /// Makes something where nothing is.
+    /// Creates something where nothing exists.
     pub(in crate::kernel) fn make_node(
         &mut self,
         at: At<'_>,
@@ -192,7 +192,7 @@ impl Kernel {
 
     /// `readlinkat(2)`.
     pub(crate) fn read_link(&mut self, at: At<'_>) -> Result<Vec<u8>> {
-        // The program is where its machine keeps it.
+        // The program is in its usual place on the machine.
         if at.path == b"/proc/self/exe" {
             return Ok([b"/bin/", self.name.as_bytes()].concat());
         }
@@ -238,7 +238,7 @@ impl Kernel {
             .change_names(|tree| tree.set_mode(node, mode, now))
     }
 
-    /// `utimensat(2)`: when it was read and written, where somebody says so; `Err` is now.
+    /// `utimensat(2)`: when it was read and written, as far as given; `Err` is now.
     pub(crate) fn set_times(
         &mut self,
         at: At<'_>,
@@ -283,7 +283,8 @@ impl Kernel {
         self.hardware.disk.tree.path_of(self.working.directory)
     }
 
-    /// What a path leads to (`fstatat(2)`), or a descriptor if it is empty and that is allowed.
+    /// What a path leads to (`fstatat(2)`), or a descriptor if the path is empty and that is
+    /// allowed.
     pub(crate) fn stat(&mut self, at: At<'_>, follows: bool, of_fd: bool) -> Result<Stat> {
         if at.path.is_empty() && of_fd && at.directory != libc::AT_FDCWD {
             return self.stat_of(at.directory);
@@ -317,24 +318,24 @@ impl Kernel {
         self.file(fd).map(|file| file.node)
     }
 
-    /// The file of a descriptor that is to be mapped, and whether it may be read and written.
+    /// The file of a descriptor to be mapped, and whether it may be read and written.
     pub(in crate::kernel) fn mappable(&mut self, fd: i32) -> Result<(Number, bool, bool)> {
         let file = self.file(fd).map_err(|_| Errno(libc::ENODEV))?;
         Ok((file.node, file.reads(), file.writes()))
     }
 
-    /// Whether a descriptor is that of a file, a directory or a device.
+    /// Whether a descriptor refers to a file, a directory or a device.
     pub(crate) fn is_file(&mut self, fd: i32) -> bool {
         self.file(fd).is_ok()
     }
 
-    /// The flags with which a file was opened, as `fcntl(2)` tells them.
+    /// The flags with which a file was opened, as `fcntl(2)` reports them.
     pub(in crate::kernel) fn file_flags(file: &OpenFile) -> i32 {
         let told = libc::O_ACCMODE | libc::O_APPEND | libc::O_NONBLOCK | libc::O_PATH;
         file.flags & (told | libc::O_DIRECTORY | libc::O_SYNC)
     }
 
-    /// `F_SETFL` of `fcntl(2)`, as far as it is about files.
+    /// `F_SETFL` of `fcntl(2)`, for files.
     pub(crate) fn set_flags(&mut self, fd: i32, flags: i32) -> Result<()> {
         if let Object::File(file) = self.object_at(fd)? {
             let changeable = libc::O_APPEND | libc::O_NONBLOCK;
@@ -343,7 +344,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Reads where the descriptor is, or at an offset.
+    /// Reads at the descriptor's position, or at an offset.
     pub(crate) fn read_file(
         &mut self,
         fd: i32,
@@ -367,7 +368,7 @@ impl Kernel {
         Ok(read)
     }
 
-    /// The same, into room that need not be initialised.
+    /// The same, into memory that need not be initialised.
     pub(crate) fn read_into(
         &mut self,
         fd: i32,
@@ -399,7 +400,7 @@ impl Kernel {
         buffer.len()
     }
 
-    /// Writes where the descriptor is, at an offset, or at the end if it appends.
+    /// Writes at the descriptor's position, at an offset, or at the end if it appends.
     pub(crate) fn write_file(
         &mut self,
         fd: i32,
@@ -445,7 +446,7 @@ impl Kernel {
             libc::SEEK_SET => 0,
             libc::SEEK_CUR => here as i64,
             libc::SEEK_END => size,
-            // Everything is data, up to the end.
+            // Everything up to the end is data.
             libc::SEEK_DATA | libc::SEEK_HOLE if !(0..size).contains(&offset) => {
                 return Err(Errno(libc::ENXIO));
             }
@@ -481,7 +482,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// `posix_fallocate(3)`: the file is at least so long.
+    /// `posix_fallocate(3)`: ensures that the file is at least this long.
     pub(crate) fn allocate(&mut self, fd: i32, offset: i64, length: i64) -> Result<()> {
         let end = offset
             .checked_add(length)
@@ -510,7 +511,7 @@ impl Kernel {
         self.hardware.disk.sync_nodes()
     }
 
-    /// `fstat(2)`, of whatever a descriptor stands for.
+    /// `fstat(2)`, of whatever a descriptor refers to.
     pub(crate) fn stat_of(&mut self, fd: i32) -> Result<Stat> {
         let ObjectId(id) = self.find(fd)?;
         let mode = match self.object_at(fd)? {
@@ -532,7 +533,7 @@ impl Kernel {
         self.hardware.disk.list_node(node)
     }
 
-    /// `flock(2)`: whether the lock is there now.
+    /// `flock(2)`: returns whether the lock is now held.
     pub(crate) fn lock_file(&mut self, fd: i32, wanted: FileLock) -> Result<bool> {
         let id = self.find(fd)?;
         let node = self.node_of(fd).map_err(|_| Errno(libc::EINVAL))?;
@@ -554,7 +555,7 @@ impl Kernel {
         Ok(true)
     }
 
-    /// How many bytes are between the descriptor and the end.
+    /// How many bytes there are between the descriptor's position and the end.
     pub(in crate::kernel) fn rest_of_file(&mut self, fd: i32) -> Result<usize> {
         let (node, here) = self.file(fd).map(|file| (file.node, file.offset))?;
         let size = self.hardware.disk.tree.size(node);

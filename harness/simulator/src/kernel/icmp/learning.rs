@@ -6,8 +6,8 @@ use crate::kernel::tcp::Tcp;
 use std::net::IpAddr;
 
 impl Tcp {
-    /// Learns that packets to a destination were too large. That is believed only of a flow that
-    /// there is.
+    /// Learns that packets to a destination were too large. This is believed only about an existing
+    /// flow.
     pub(in crate::kernel) fn shrink(&mut self, too_big: &TooBig, now: u64) {
         let destination = too_big.endpoints.peer.ip();
         let mtu = match destination {

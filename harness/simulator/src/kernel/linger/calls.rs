@@ -1,4 +1,4 @@
-//! Who waits for the end of a connection that it has closed.
+//! Threads that wait for the end of a connection that they have closed.
 
 use super::Linger;
 use crate::kernel::ids::FlowId;
@@ -9,7 +9,7 @@ use crate::time::nanos;
 use std::time::Duration;
 
 impl Kernel {
-    /// For what closing this descriptor may have to wait.
+    /// What closing this descriptor may have to wait for.
     pub(in crate::kernel) fn linger_of_close(&self, fd: i32) -> Option<Linger> {
         let slot = self.objects[self.descriptors.get(&fd)?.0].as_ref()?;
         let Object::Socket(socket) = &slot.object else {
@@ -40,12 +40,12 @@ impl Tcp {
         matches!(&self.flows[id.0], Some(Entry::Flow(flow)) if flow.is_closing())
     }
 
-    /// Whether somebody may still have to wait for this connection.
+    /// Whether a thread may still have to wait for this connection.
     pub(in crate::kernel) fn is_lingering(&self, id: FlowId) -> bool {
         self.lingering.contains(&id)
     }
 
-    /// The peer has everything, or will never have it.
+    /// The peer has received everything, or never will.
     pub(in crate::kernel) fn stop_lingering(&mut self, id: FlowId) {
         self.lingering.retain(|&lingering| lingering != id);
     }

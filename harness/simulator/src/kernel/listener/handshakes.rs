@@ -1,4 +1,4 @@
-//! The handshakes of connections that peers begin.
+//! The handshakes of connections begun by peers.
 
 use super::{FIRST_RETRY, Listener, MAX_BACKLOG, MAX_COOKIES, MIN_REQUESTS, RETRIES, Request};
 use crate::kernel::connection::segment::{Header, Segment, flag};
@@ -52,8 +52,8 @@ impl Tcp {
         Some(Established { flow, peer })
     }
 
-    /// Nobody listens any more. Who is in the middle of a handshake learns of it when the handshake
-    /// goes on.
+    /// The listener is closed. Peers in the middle of a handshake learn of it when the handshake
+    /// continues.
     pub(in crate::kernel) fn close_listener(&mut self, socket: ObjectId, now: u64) {
         let Some(listener) = self.listeners.remove(&socket) else {
             return;
@@ -66,7 +66,7 @@ impl Tcp {
         }
     }
 
-    /// A SYN from somebody unknown. It is dropped, to be sent again, when no connection more can
+    /// A SYN from an unknown peer. It is dropped, and will be resent, if no more connections can
     /// wait to be accepted.
     pub(in crate::kernel) fn request(
         &mut self,
@@ -111,7 +111,7 @@ impl Tcp {
         self.answer(id, now);
     }
 
-    /// Sends the answer to a SYN, the first time or again.
+    /// Sends or resends the answer to a SYN.
     pub(in crate::kernel) fn answer(&mut self, id: FlowId, now: u64) {
         let mtu = self.mtu_of(id);
         let Some(Entry::Request(request)) = &mut self.flows[id.0] else {
@@ -126,7 +126,7 @@ impl Tcp {
         self.set_timer(id, Some(due));
     }
 
-    /// Nobody completed the handshake in time.
+    /// The handshake was not completed in time.
     pub(in crate::kernel) fn retry(&mut self, id: FlowId, now: u64) {
         let Some(Entry::Request(request)) = &mut self.flows[id.0] else {
             return;
@@ -167,8 +167,8 @@ impl Tcp {
             return None;
         };
         if segment.header.has(flag::SYN) && !segment.header.has(flag::RST) {
-            // The SYN again, as its sender has seen no answer; or a new one, which is an attempt
-            // anew.
+            // The SYN again, if its sender has not seen an answer; or a new one, which is a new
+            // attempt.
             request.syn = segment.header;
             self.answer(id, now);
             return None;

@@ -8,11 +8,11 @@ use crate::kernel::errno::{Errno, Result};
 use std::io;
 
 impl Kernel {
-    /// The bytes for a private map: what is in the file from an offset on.
+    /// The bytes for a private map: those of the file, starting at an offset.
     pub(crate) fn bytes_to_map(&mut self, fd: i32, offset: u64, length: usize) -> Result<Vec<u8>> {
         let node = self.node_to_map(fd, false)?;
         self.find_changes(node)?;
-        // No more than there is: a map may be longer than the file, and than all memory.
+        // No more than exist: a map may be longer than the file, and than all memory.
         let there = self.hardware.disk.tree.bytes(node)?.len();
         let there = there.saturating_sub(usize::try_from(offset).unwrap_or(usize::MAX));
         let mut bytes = vec![0; length.min(there)];
@@ -20,8 +20,8 @@ impl Kernel {
         Ok(bytes)
     }
 
-    /// The host's descriptor of the memory for a shared map, which is at least so long.
-    /// [`Kernel::mapped`] tells where it is then.
+    /// The host's descriptor of the memory for a shared map, extended to at least `end`.
+    /// [`Kernel::mapped`] then reports where it is mapped.
     pub(crate) fn memory_to_map(&mut self, fd: i32, end: u64, writes: bool) -> Result<i32> {
         let node = self.node_to_map(fd, writes)?;
         let no_memory = |_| Errno(libc::ENOMEM);
@@ -46,7 +46,7 @@ impl Kernel {
         Ok(shared.memory.descriptor())
     }
 
-    /// A shared map of a file is at an address.
+    /// A shared map of a file is now at an address.
     pub(crate) fn mapped(&mut self, address: usize, length: usize, fd: i32, place: Place) {
         if let Ok(node) = self.node_to_map(fd, false) {
             let region = Region {
@@ -58,13 +58,13 @@ impl Kernel {
         }
     }
 
-    /// This process of the host is a copy of another one: the memory of files, which both have in
-    /// common, becomes its own. Says what has to be mapped again: the address, the length, the
-    /// host's descriptor, and the rest.
+    /// This host process is a fork of another one: replaces the memory of files, which both share,
+    /// by a private copy. Returns what has to be mapped again: the address, the length, the host's
+    /// descriptor, and the rest.
     ///
     /// # Errors
     ///
-    /// If the host gives no more.
+    /// If the host provides no more.
     pub(crate) fn part_from_parent(&mut self) -> io::Result<Vec<(usize, usize, i32, Place)>> {
         let Maps { shared, regions } = &mut self.maps;
         for shared in shared.values_mut() {
@@ -88,14 +88,14 @@ impl Kernel {
         }
     }
 
-    /// Whether a file of the machine may be in memory there.
+    /// Whether a file of the machine may be mapped there.
     pub(crate) fn is_mapped(&self, address: usize, length: usize) -> bool {
         let end = address.saturating_add(length);
         let mut before = self.maps.regions.range(..end).rev();
         before.any(|(&start, region)| start + region.length > address)
     }
 
-    /// What is at these addresses is not in memory any more (`munmap(2)`).
+    /// Whatever is at these addresses is no longer mapped (`munmap(2)`).
     pub(crate) fn unmap(&mut self, address: usize, length: usize) -> Result<()> {
         let end = address.saturating_add(length);
         let gone = self.maps.regions.range(address..end);
@@ -114,8 +114,8 @@ impl Kernel {
         Ok(())
     }
 
-    /// `msync(2)`: what was written to memory is in the file, and on the disk if somebody waits for
-    /// that.
+    /// `msync(2)`: brings what was written to memory into the file, and onto the disk if the caller
+    /// waits for that.
     pub(crate) fn sync_map(&mut self, address: usize, length: usize, waits: bool) -> Result<()> {
         let end = address.saturating_add(length);
         let there = self.maps.regions.range(..end);
@@ -131,7 +131,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Brings what the program has written to the memory of a file into the file.
+    /// Copies what the program has written to the memory of a file into the file.
     pub(in crate::kernel) fn find_changes(&mut self, node: Number) -> Result<()> {
         let Some(shared) = self.maps.shared.get(&node) else {
             return Ok(());
@@ -155,7 +155,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// A call has changed what is in a file from an offset on: so it is in its memory.
+    /// A call has changed a file, starting at an offset: copies that to its memory.
     pub(in crate::kernel) fn show_changes(&mut self, node: Number, from: u64, length: u64) {
         let Some(shared) = self.maps.shared.get_mut(&node) else {
             return;
@@ -174,13 +174,13 @@ impl Kernel {
         memory[there..gone].fill(0);
     }
 
-    /// The process is gone: what it has written to memory is in the files.
+    /// The process is gone: copies what it has written to memory into the files.
     pub(in crate::kernel) fn unmap_all(&mut self) {
         for node in std::mem::take(&mut self.maps.regions)
             .into_values()
             .map(|it| it.node)
         {
-            // A file that cannot be written any more stays as it is.
+            // A file that can no longer be written stays as it is.
             let _ = self.find_changes(node);
         }
         self.maps.shared.clear();

@@ -13,7 +13,7 @@ use libc::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET, c_int
 use std::time::Duration;
 
 impl Kernel {
-    /// `setsockopt(2)` with a number.
+    /// `setsockopt(2)` with an integer.
     pub(crate) fn set_option(
         &mut self,
         fd: i32,
@@ -37,7 +37,7 @@ impl Kernel {
             (SOL_SOCKET, libc::SO_REUSEPORT) => options.reuse_port = on,
             (SOL_SOCKET, libc::SO_BROADCAST) => options.broadcast = on,
             (SOL_SOCKET, libc::SO_KEEPALIVE) => options.keep_alive = on,
-            // What fits into the buffers of a connection is agreed on when it begins.
+            // The buffer sizes of a connection are fixed when it begins.
             (SOL_SOCKET, libc::SO_SNDBUF | libc::SO_RCVBUF) if has_flow => {}
             (SOL_SOCKET, libc::SO_SNDBUF) => {
                 options.send_buffer = Some(buffer(value, MIN_SEND_BUFFER));
@@ -77,7 +77,7 @@ impl Kernel {
         self.apply_options(fd)
     }
 
-    /// `getsockopt(2)` of a number.
+    /// `getsockopt(2)` of an integer.
     pub(crate) fn option(&mut self, fd: i32, level: c_int, name: c_int) -> Result<c_int> {
         if self.is_unix(fd) {
             return self.unix_option(fd, level, name);
@@ -152,7 +152,7 @@ impl Kernel {
         self.apply_options(fd)
     }
 
-    /// `TCP_CONGESTION`: a name, and zeros.
+    /// `TCP_CONGESTION`: a name, padded with zeros.
     pub(crate) fn congestion(&mut self, fd: i32) -> Result<[u8; ALGORITHM_NAME]> {
         let socket = self.socket_at(fd)?;
         if !socket.is_tcp() {
@@ -166,7 +166,7 @@ impl Kernel {
         Ok(told)
     }
 
-    /// `TCP_INFO`: of a socket without a connection, not more than its state.
+    /// `TCP_INFO`: for a socket without a connection, only its state.
     pub(crate) fn tcp_info(&mut self, fd: i32) -> Result<Info> {
         let now = self.now;
         let socket = self.socket_at(fd)?;
@@ -207,7 +207,7 @@ impl Kernel {
 }
 
 impl Socket {
-    /// Whether the options of a level are options of this socket at all.
+    /// Whether options of this level apply to this socket at all.
     fn has_level(&self, level: c_int) -> bool {
         match level {
             IPPROTO_TCP => self.is_tcp(),

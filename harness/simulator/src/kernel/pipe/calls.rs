@@ -9,7 +9,7 @@ use libc::SOL_SOCKET;
 use std::mem::MaybeUninit;
 
 impl Kernel {
-    /// `pipe2(2)`: the end to read from, and the one to write to.
+    /// `pipe2(2)`: the read end and the write end.
     pub(crate) fn pipe(&mut self, nonblocking: bool) -> [i32; 2] {
         let queue = Queue::new(PIPE_CAPACITY);
         let (reader, writer) = (
@@ -49,7 +49,7 @@ impl Kernel {
         }
     }
 
-    /// A Unix socket; none of the calls for sockets knows anything of a pipe.
+    /// A Unix socket; calls for sockets do not accept pipes.
     fn unix_socket(&mut self, fd: i32) -> Result<&mut PipeEnd> {
         let end = self.pipe_end(fd)?;
         match end.kind {
@@ -134,14 +134,14 @@ impl Kernel {
         Ok(written)
     }
 
-    /// How many bytes can be read at once (`FIONREAD`).
+    /// How many bytes can be read without waiting (`FIONREAD`).
     pub(in crate::kernel) fn waiting_in_pipe(&mut self, fd: i32) -> Result<usize> {
         let queue = self.pipe_end(fd)?.incoming.as_ref();
         Ok(queue.map_or(0, |queue| queue.borrow().bytes.len()))
     }
 
-    /// `shutdown(2)`. To Linux it is the same whether the one will not read or the other will not
-    /// write.
+    /// `shutdown(2)`. To Linux, one end no longer reading is the same as the other no longer
+    /// writing.
     pub(in crate::kernel) fn shutdown_unix(
         &mut self,
         fd: i32,
@@ -189,8 +189,7 @@ impl Kernel {
         }
     }
 
-    /// Whoever is at the other end of this one, which is closed before anybody has had it, is told
-    /// so.
+    /// Reports a reset to the other end of this one, which is closed before any process has had it.
     pub(in crate::kernel) fn reset_peer(&mut self, end: &PipeEnd) {
         let peer = end.incoming.as_ref().and_then(|it| it.borrow().writer);
         if let Some(Ok(Object::Pipe(peer))) = peer.map(|peer| self.object(peer)) {

@@ -11,8 +11,8 @@ use crate::kernel::{Kernel, Object};
 use std::mem::MaybeUninit;
 
 impl Kernel {
-    /// A signal for the process, or for one of its threads. What interrupts a thread waits there
-    /// until it runs.
+    /// A signal for the process, or for one of its threads. If it interrupts a thread, it waits
+    /// there until that runs.
     pub(crate) fn signal(&mut self, signal: i32, target: Target) -> Sent {
         let threads = match target {
             Target::Process => self.threads.ids(),
@@ -51,8 +51,8 @@ impl Kernel {
         }
     }
 
-    /// Takes a pending signal for which this thread has to run a handler. True in its place if the
-    /// process ends.
+    /// Takes a pending signal for which this thread has to run a handler. Returns true instead if
+    /// the process ends.
     pub(crate) fn take_signal(
         &mut self,
         thread: ThreadId,
@@ -85,12 +85,12 @@ impl Kernel {
         }
     }
 
-    /// Takes a pending signal of a set that is kept away (`sigtimedwait(2)`).
+    /// Takes a pending signal of a blocked set (`sigtimedwait(2)`).
     pub(crate) fn take_signal_of(&mut self, thread: ThreadId, wanted: SignalSet) -> Option<i32> {
         self.signals.take(thread, wanted)
     }
 
-    /// What is pending for this thread and kept away by it (`sigpending(2)`).
+    /// What is pending for this thread and blocked by it (`sigpending(2)`).
     pub(crate) fn pending_signals(&self, thread: ThreadId) -> SignalSet {
         self.signals.pending(thread) & self.signals.blocked(thread)
     }
@@ -100,7 +100,7 @@ impl Kernel {
         self.signals.pending(thread) & wanted != 0
     }
 
-    /// The signals that this thread keeps away now.
+    /// The signals that this thread currently blocks.
     pub(crate) fn blocked_signals(&self, thread: ThreadId) -> SignalSet {
         self.signals.blocked(thread)
     }
@@ -110,7 +110,7 @@ impl Kernel {
         self.signals.blocked.insert(thread, blocked & !unstoppable);
     }
 
-    /// What the process does about a signal, and what it shall do from now on.
+    /// What the process does about a signal; optionally replaced.
     pub(crate) fn set_action(&mut self, signal: i32, new: Option<Action>) -> Result<Action> {
         if !exists(signal) {
             return Err(Errno(libc::EINVAL));
@@ -121,7 +121,7 @@ impl Kernel {
                 return Err(Errno(libc::EINVAL));
             }
             self.signals.actions.insert(signal, new);
-            // What is ignored does not stay pending (POSIX, sigaction).
+            // Ignored signals do not stay pending (POSIX, sigaction).
             if self.signals.effect(signal) == Effect::Nothing {
                 self.signals.pending &= !only(signal);
                 for pending in self.signals.pending_of.values_mut() {
@@ -132,7 +132,7 @@ impl Kernel {
         Ok(old.unwrap_or_default())
     }
 
-    /// `signalfd(2)`: a new descriptor, or another set for the one that is given.
+    /// `signalfd(2)`: a new descriptor, or another set for the given one.
     pub(crate) fn signalfd(
         &mut self,
         fd: Option<i32>,
@@ -187,12 +187,13 @@ impl Kernel {
         self.signals.descriptors.retain(|&open| open != id);
     }
 
-    /// The process is gone; the next one begins with nothing said, blocked or pending.
+    /// The process is gone; the next one begins with no actions set, and nothing blocked or
+    /// pending.
     pub(in crate::kernel) fn forget_signals(&mut self) {
         self.signals = Signals::default();
     }
 
-    /// A thread begins: it keeps away what the one keeps away that has started it.
+    /// A new thread blocks what its creator blocks.
     pub(crate) fn inherit_mask(&mut self, from: ThreadId, to: ThreadId) {
         let mask = self.signals.blocked(from);
         if mask != 0 {

@@ -1,4 +1,4 @@
-//! How a socket of either family writes the addresses of the kernel.
+//! How a socket of either family represents the kernel's addresses.
 
 use super::Socket;
 use crate::kernel::address::Family;
@@ -6,7 +6,7 @@ use crate::kernel::errno::{Errno, Result};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 impl Socket {
-    /// An address that the program gave, as the kernel writes it.
+    /// An address given by the program, in the kernel's form.
     ///
     /// # Errors
     ///
@@ -23,7 +23,7 @@ impl Socket {
         }
     }
 
-    /// An address of the kernel, as the program is to see it.
+    /// An address of the kernel, in the form for the program.
     pub(in crate::kernel) fn show_address(&self, address: SocketAddr) -> SocketAddr {
         match (self.family, address) {
             (Family::V6, SocketAddr::V4(v4)) => {
@@ -41,11 +41,11 @@ impl Socket {
         }
     }
 
-    /// Whether the socket may talk to this address.
+    /// Whether the socket may send to this address.
     ///
     /// # Errors
     ///
-    /// `ENETUNREACH` for an IPv4 address and a socket that is for IPv6 only.
+    /// `ENETUNREACH` for an IPv4 address and a socket for IPv6 only.
     pub(in crate::kernel) fn can_reach(&self, ip: IpAddr) -> Result<()> {
         match ip.is_ipv4() && self.family == Family::V6 && self.options.only_v6 {
             true => Err(Errno(libc::ENETUNREACH)),

@@ -1,4 +1,4 @@
-//! The socket calls, as `socket(7)` and `tcp(7)` describe them, on what TCP and UDP offer.
+//! The socket calls, as `socket(7)` and `tcp(7)` describe them, on top of TCP and UDP.
 
 use super::{Socket, State};
 use crate::kernel::address::{Family, reachable};
@@ -42,7 +42,7 @@ impl Kernel {
         }))
     }
 
-    /// A socket of the process. A dead process has none, so that its destructors send nothing.
+    /// A socket of the process. A dead process has none, so its destructors send nothing.
     pub(in crate::kernel) fn socket_at(&mut self, fd: i32) -> Result<&mut Socket> {
         if self.process_is_dead {
             return Err(Errno(libc::EBADF));
@@ -78,7 +78,7 @@ impl Kernel {
         self.bind_to(fd, wanted).map(drop)
     }
 
-    /// Binds a socket that is not bound.
+    /// Binds an unbound socket.
     pub(in crate::kernel) fn bind_to(&mut self, fd: i32, wanted: SocketAddr) -> Result<SocketAddr> {
         let id = self.find(fd)?;
         let socket = self.socket_at(fd)?;
@@ -113,7 +113,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Takes an established connection off a listener: its descriptor and the peer's address.
+    /// Takes an established connection from a listener: its descriptor and the peer's address.
     pub(crate) fn accept(&mut self, fd: i32, nonblocking: bool) -> Result<(i32, SocketAddr)> {
         let id = self.find(fd)?;
         let socket = self.socket_at(fd)?;
@@ -135,7 +135,7 @@ impl Kernel {
         Ok((accepted, peer))
     }
 
-    /// `connect(2)`; without a peer, the end of what an earlier call began.
+    /// `connect(2)`; without a peer, ends what an earlier call began.
     pub(crate) fn connect(&mut self, fd: i32, peer: Option<SocketAddr>) -> Result<()> {
         let socket = self.socket_at(fd)?;
         let peer = peer.map(|peer| socket.read_address(peer)).transpose()?;
@@ -155,7 +155,7 @@ impl Kernel {
     /// Begins a connection.
     fn open(&mut self, fd: i32, peer: SocketAddr) -> Result<()> {
         if peer.port() == 0 {
-            // Linux sends a SYN there, and nobody can ever listen.
+            // Linux would send a SYN there, but nothing can ever listen.
             return Err(Errno(libc::ECONNREFUSED));
         }
         let ip = self.source(fd, peer)?;
@@ -171,12 +171,12 @@ impl Kernel {
         Err(Errno(libc::EINPROGRESS))
     }
 
-    /// The address that packets of a socket to this peer come from.
+    /// The address from which packets of a socket to this peer are sent.
     ///
     /// # Errors
     ///
-    /// `ENETUNREACH` if it is of the other family, `EINVAL` if it is the loopback's and the peer is
-    /// not.
+    /// `ENETUNREACH` if it is of the other family, `EINVAL` if it is a loopback address and the
+    /// peer's is not.
     pub(in crate::kernel) fn source(&mut self, fd: i32, peer: SocketAddr) -> Result<IpAddr> {
         let addresses = self.addresses;
         let socket = self.socket_at(fd)?;
@@ -193,7 +193,7 @@ impl Kernel {
         }
     }
 
-    /// A second `connect` tells how the first one went.
+    /// A second `connect` reports how the first one went.
     fn connect_again(&mut self, fd: i32, flow: FlowId) -> Result<()> {
         if self.tcp.is_opening(flow) {
             return Err(Errno(libc::EALREADY));
@@ -230,7 +230,7 @@ impl Kernel {
             .map(|received| received.copied)
     }
 
-    /// As [`Kernel::receive`], from sockets only, with all there is to know.
+    /// As [`Kernel::receive`], but from sockets only, and with all details.
     pub(crate) fn receive_from(
         &mut self,
         fd: i32,
@@ -271,7 +271,8 @@ impl Kernel {
         }
     }
 
-    /// As [`Kernel::send`], to sockets only, and perhaps to an address. A connection ignores that.
+    /// As [`Kernel::send`], but to sockets only, and optionally to an address, which a connection
+    /// ignores.
     pub(crate) fn send_to(
         &mut self,
         fd: i32,
@@ -299,7 +300,7 @@ impl Kernel {
         }
     }
 
-    /// How many bytes can be read at once (`FIONREAD`).
+    /// How many bytes can be read without waiting (`FIONREAD`).
     pub(crate) fn waiting_bytes(&mut self, fd: i32) -> Result<usize> {
         match self.object_at(fd)? {
             Object::Pipe(_) => return self.waiting_in_pipe(fd),
@@ -313,7 +314,7 @@ impl Kernel {
         }
     }
 
-    /// Whether what a descriptor receives comes in datagrams.
+    /// Whether a descriptor receives datagrams.
     pub(crate) fn has_datagrams(&mut self, fd: i32) -> bool {
         self.socket_at(fd).is_ok_and(|socket| !socket.is_tcp())
     }
@@ -409,8 +410,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// The last descriptor of a socket is closed. What it leaves behind is brought to an end by the
-    /// kernel.
+    /// The last descriptor of a socket is closed. The kernel finishes what it leaves behind.
     pub(in crate::kernel) fn close_socket(&mut self, id: ObjectId, socket: &Socket) {
         match &socket.state {
             State::Idle => {}

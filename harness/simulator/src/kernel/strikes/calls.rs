@@ -1,10 +1,10 @@
-//! How a strike falls at one of the process's calls.
+//! How a strike happens at one of the process's calls.
 
 use super::{Armed, Fallen, Strike};
 use crate::kernel::Kernel;
 
 impl Kernel {
-    /// The process begins a system call. True if that is where it is struck down.
+    /// The process begins a system call. Returns true if it is struck down there.
     #[inline]
     pub(crate) fn begin_call(&mut self) -> bool {
         let strikes = &mut self.hardware.strikes;
@@ -15,7 +15,8 @@ impl Kernel {
         !strikes.armed.is_empty() && self.strike()
     }
 
-    /// Lets what is due strike, in the order of planning. A dead process can be struck no more.
+    /// Makes whatever is due strike, in the order of planning. A dead process cannot be struck any
+    /// more.
     #[cold]
     fn strike(&mut self) -> bool {
         let call = self.hardware.strikes.calls;
@@ -39,7 +40,7 @@ impl Kernel {
                 self.hardware.disk.change(change, || rng);
             }
             self.process_is_dead = strike.ends_process();
-            // What a turn sends that takes time leaves at its end, and there is none.
+            // A turn that takes time sends its packets at its end, which never comes.
             if strike.takes_power() && self.hardware.cpu.charged() == 0 {
                 self.take_departing(&mut fallen.sent);
             }

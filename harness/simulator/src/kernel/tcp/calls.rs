@@ -21,7 +21,7 @@ impl Kernel {
         }
     }
 
-    /// Lets TCP do what is due by now.
+    /// Makes TCP do what is due by now.
     pub(crate) fn run_timers(&mut self) {
         while let Some((at, flow)) = self.tcp.timers.first()
             && at <= self.now
@@ -31,8 +31,8 @@ impl Kernel {
         }
     }
 
-    /// Lets TCP send what follows from what arrived, and what the process wrote, since the last
-    /// time.
+    /// Makes TCP send what follows from what has arrived, and from what the process has written,
+    /// since the last time.
     pub(in crate::kernel) fn flush(&mut self) {
         while let Some(flow) = self.tcp.dirty.pop_front() {
             let watcher = self.tcp.work(flow, self.now);
@@ -40,7 +40,7 @@ impl Kernel {
         }
     }
 
-    /// When TCP wants to run again.
+    /// When TCP next wants to run.
     pub(crate) fn next_timer(&self) -> Option<u64> {
         self.tcp.timers.first().map(|(at, _)| at)
     }

@@ -1,12 +1,12 @@
-//! Which thread of a process runs next, and until when all of them wait.
+//! Which thread of a process runs next, and how long all of them wait.
 
 use super::{CHANGES_PER_SLICE, Lent, Outcome, Wait, Waiting};
 use crate::kernel::{Kernel, Object, SLICE};
 use std::rc::Rc;
 
 impl Kernel {
-    /// Who runs next and how its wait has ended; none if all wait, or have used up their time
-    /// slice.
+    /// The next thread to run and how its wait ended; none if all are waiting, or have used up
+    /// their time slice.
     pub(crate) fn next_thread(&mut self) -> Option<(Rc<dyn Lent>, Outcome)> {
         let now = self.time_of_process();
         if self.threads.rests_until.is_some_and(|rested| now < rested) {
@@ -32,7 +32,7 @@ impl Kernel {
         Some((Rc::clone(&live.thread), outcome))
     }
 
-    /// The thread that runs makes a call. Says whether it loses the processor to the others.
+    /// The running thread makes a call. Returns whether it loses the processor to the others.
     #[inline]
     pub(crate) fn loses_processor(&mut self) -> bool {
         self.threads.can_be_preempted() && self.counts_to_preemption()
@@ -47,13 +47,13 @@ impl Kernel {
         loses
     }
 
-    /// When a time slice that begins now is over.
+    /// When a time slice that begins now ends.
     pub(crate) fn end_of_slice(&self) -> u64 {
         self.time_of_process().saturating_add(SLICE)
     }
 
-    /// In a dead process, ends the next wait that has a time limit; nobody else sees that time
-    /// passes. False if there is none.
+    /// In a dead process, ends the next wait that has a time limit; nothing else sees time pass.
+    /// False if there is none.
     pub(crate) fn wait_for_next_limit(&mut self) -> bool {
         let rested = self.threads.rests_until.take();
         let limit = match self.threads.ready.is_empty() {
@@ -67,7 +67,7 @@ impl Kernel {
         limit.is_some()
     }
 
-    /// When a thread wants to run next.
+    /// When a thread next wants to run.
     pub(in crate::kernel) fn threads_wake(&self) -> Option<u64> {
         let threads = &self.threads;
         let is_over = |waiting: &Waiting| self.is_over(&waiting.wait);
@@ -77,19 +77,19 @@ impl Kernel {
         Some(threads.rests_until.unwrap_or(self.now))
     }
 
-    /// Whether a wait for this epoll is over. With an error, if the epoll is gone.
+    /// Whether a wait for this epoll has ended, possibly because the epoll is gone.
     fn has_event(&self, epoll: i32) -> bool {
         let id = self.descriptors.get(&epoll);
         let slot = id.and_then(|id| self.objects[id.0].as_ref());
         slot.is_none_or(|slot| matches!(&slot.object, Object::Epoll(epoll) if epoll.has_ready()))
     }
 
-    /// Whether what is waited for has come from the network.
+    /// Whether the event that this waits for has arrived.
     fn is_over(&self, wait: &Wait) -> bool {
         let is_ready = |fd, events| self.readiness(fd).is_ok_and(|ready| ready & events != 0);
         match *wait {
             Wait::Epoll(epoll) => self.has_event(epoll),
-            // A dead process has no descriptors: who waits for one may find that out.
+            // A dead process has no descriptors: a thread that waits for one may find that out.
             Wait::Ready { .. } | Wait::AnyReady(_) if self.process_is_dead => true,
             Wait::Ready { fd, events } => is_ready(fd, events),
             Wait::AnyReady(ref any) => any.iter().any(|&(fd, events)| is_ready(fd, events)),

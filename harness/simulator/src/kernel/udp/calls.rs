@@ -24,7 +24,7 @@ impl Kernel {
         }
     }
 
-    /// Gives a socket its only peer, or with `None` takes it away.
+    /// Sets a socket's only peer, or removes it with `None`.
     pub(in crate::kernel) fn connect_datagrams(
         &mut self,
         fd: i32,
@@ -56,7 +56,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Binds a socket that is not bound yet to a free port.
+    /// Binds an unbound socket to a free port.
     fn bind_by_itself(&mut self, fd: i32) -> Result<SocketAddr> {
         let socket = self.socket_at(fd)?;
         if let Some(bound) = socket.bound {
@@ -121,7 +121,7 @@ impl Kernel {
         Ok(payload.len())
     }
 
-    /// Refuses what goes to more than one machine.
+    /// Refuses destinations that are more than one machine.
     fn check_destination(&mut self, fd: i32, ip: IpAddr) -> Result<()> {
         let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
         if broadcast && !self.socket_at(fd)?.options.broadcast {
@@ -138,7 +138,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Takes the next datagram off a socket, or an error that was noted before.
+    /// Takes the next datagram from a socket, or an error noted earlier.
     pub(in crate::kernel) fn receive_datagram(
         &mut self,
         fd: i32,
@@ -177,7 +177,7 @@ impl Kernel {
         }
     }
 
-    /// An ICMP packet arrives. Only a connected socket learns that its peer does not listen.
+    /// An ICMP packet arrives. Only a connected socket learns that its peer is not listening.
     pub(in crate::kernel) fn receive_icmp(&mut self, packet: &Packet) {
         if let Some(too_big) = TooBig::read(packet) {
             return self.tcp.shrink(&too_big, self.now);

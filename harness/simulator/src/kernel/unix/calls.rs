@@ -1,4 +1,4 @@
-//! The calls on Unix stream sockets that have names.
+//! The calls on named Unix stream sockets.
 
 use super::{Backlog, Key, MAX_BACKLOG, UnixSocket};
 use crate::kernel::disk::tree::{New, Number};
@@ -21,7 +21,7 @@ impl Kernel {
         }))
     }
 
-    /// Whether a descriptor is that of a Unix socket, connected or not.
+    /// Whether a descriptor is a Unix socket, connected or not.
     pub(crate) fn is_unix(&mut self, fd: i32) -> bool {
         matches!(self.object_at(fd), Ok(Object::Unix(_))) || self.is_unix_socket(fd)
     }
@@ -34,7 +34,7 @@ impl Kernel {
         }
     }
 
-    /// `bind(2)`. Without a name, it gets one.
+    /// `bind(2)`. Without a name, one is assigned.
     pub(crate) fn bind_unix(&mut self, fd: i32, name: UnixName) -> Result<()> {
         let id = self.find(fd)?;
         if !self.own_name(fd)?.is_empty() {
@@ -159,7 +159,7 @@ impl Kernel {
         }
     }
 
-    /// `accept4(2)`: the connection, and the name of who has connected.
+    /// `accept4(2)`: the connection, and the peer's name.
     pub(crate) fn accept_unix(&mut self, fd: i32, nonblocking: bool) -> Result<(i32, UnixName)> {
         let socket = self.unix_at(fd).map_err(|_| Errno(libc::EINVAL))?;
         let never_blocks = socket.nonblocking;
@@ -195,7 +195,7 @@ impl Kernel {
         }
     }
 
-    /// Nobody has the name of this socket any more.
+    /// This socket no longer has a name.
     pub(in crate::kernel) fn forget_name(&mut self, id: ObjectId) {
         self.unix_names.retain(|_, known| *known != id);
     }

@@ -1,4 +1,4 @@
-//! How a machine answers a call on files.
+//! How a machine answers calls on files.
 
 use crate::kernel::errno::Errno;
 use crate::kernel::{At, FIRST_DESCRIPTOR, Kernel, Stat};
@@ -6,7 +6,8 @@ use crate::sys::answers::{answer, call};
 use libc::{c_char, c_int};
 use std::ffi::CStr;
 
-/// Lets the machine that runs answer; none if none does. What a dead process does has no effect.
+/// Lets the running machine answer; none if no machine is running. A dead process's calls have no
+/// effect.
 pub(super) fn on_machine(f: impl FnOnce(&mut Kernel) -> Result<i64, Errno>) -> Option<isize> {
     let result = call(|kernel| {
         if kernel.process_is_dead {
@@ -21,11 +22,11 @@ pub(super) fn on_machine(f: impl FnOnce(&mut Kernel) -> Result<i64, Errno>) -> O
 }
 
 /// Lets the machine answer a call on one of its descriptors; none if the host has to, which it does
-/// for what only asks.
+/// only for queries.
 ///
 /// # Errors
 ///
-/// `EBADF` if the descriptor is the host's and the call would change what it stands for.
+/// `EBADF` if the descriptor is the host's and the call would change what it refers to.
 pub(super) fn on_file(
     fd: c_int,
     changes: bool,
@@ -40,13 +41,13 @@ pub(super) fn on_file(
     })
 }
 
-/// A path of the caller's.
+/// A path from the caller.
 ///
 /// # Safety
 ///
 /// `path` must be a C string that lives as long as the result.
 pub(super) unsafe fn at<'a>(directory: c_int, path: *const c_char) -> At<'a> {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     let path = unsafe { CStr::from_ptr(path) }.to_bytes();
     At { directory, path }
 }
@@ -58,8 +59,8 @@ pub(super) fn here(path: &[u8]) -> At<'_> {
     }
 }
 
-/// Entry points that a machine answers as `$body` says, and the host as libc's function of the same
-/// name.
+/// Entry points whose answer is `$answer` on a machine, and that of libc's function of the same
+/// name on the host.
 macro_rules! file_calls {
     ($($name:ident($($argument:ident: $type:ty),*) -> $output:ty = $answer:expr;)*) => {$(
         #[unsafe(no_mangle)]
@@ -70,8 +71,8 @@ macro_rules! file_calls {
                     Err(_) => unreachable!(),
                 }
             });
-            // SAFETY: the arguments are the caller's, as for the function of this name, and so the
-            // original takes them.
+            // SAFETY: the arguments are the caller's, as for the function of this name, and the
+            // original takes them likewise.
             unsafe {
                 let answered: Option<isize> = $answer;
                 answered.map_or_else(
@@ -88,14 +89,14 @@ macro_rules! file_calls {
 }
 pub(super) use file_calls;
 
-/// Writes down what `stat(2)` tells.
+/// Fills in the result of `stat(2)`.
 ///
 /// # Safety
 ///
-/// `place` must have room for it.
+/// `place` must have room for a `stat`.
 pub(super) unsafe fn give_stat(place: *mut libc::stat, stat: &Stat) {
     const USER: u32 = 1000;
-    // SAFETY: the caller's; all zeroes is a value of this type.
+    // SAFETY: guaranteed by the caller; all zeroes is a valid value of this type.
     let told = unsafe {
         place.write_bytes(0, 1);
         &mut *place

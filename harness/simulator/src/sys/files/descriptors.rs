@@ -1,4 +1,4 @@
-//! Calls on descriptors of files: those that say where, how long, and when it is on the disk.
+//! Calls on file descriptors: positions, sizes, and syncing to disk.
 
 use super::answers::{file_calls, give_stat, on_file, on_machine};
 use crate::kernel::errno::Errno;
@@ -26,7 +26,7 @@ unsafe fn read_at(
     length: size_t,
     offset: u64,
 ) -> Result<usize, Errno> {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     kernel.read_into(fd, Some(offset), unsafe { room(place, length) })
 }
 
@@ -82,7 +82,7 @@ file_calls! {
     fsync(fd: c_int) -> c_int = on_file(fd, true, |kernel| kernel.sync_file(fd).map(|()| 0));
     fdatasync(fd: c_int) -> c_int = on_file(fd, true, |kernel| kernel.sync_file(fd).map(|()| 0));
     sync_file_range(fd: c_int, offset: off_t, length: off_t, flags: c_uint) -> c_int = {
-        // It promises nothing of what would be lost with the power (sync_file_range(2)).
+        // It guarantees nothing about a power loss (sync_file_range(2)).
         let _ = (offset, length, flags);
         on_file(fd, true, |_| Ok(0))
     };
@@ -115,7 +115,7 @@ file_calls! {
         between([from, to], |kernel| copy(kernel, (from, place), (to, std::ptr::null_mut()), length));
 }
 
-/// A call between two descriptors: the machine's if both are; a mixture is refused.
+/// A call between two descriptors, which must both be the machine's.
 fn between(fds: [c_int; 2], f: impl FnOnce(&mut Kernel) -> Result<i64, Errno>) -> Option<isize> {
     if fds.iter().all(|&fd| fd < FIRST_DESCRIPTOR) {
         return on_machine(|_| Err(Errno(libc::EBADF)));
@@ -123,11 +123,11 @@ fn between(fds: [c_int; 2], f: impl FnOnce(&mut Kernel) -> Result<i64, Errno>) -
     on_machine(f)
 }
 
-/// Copies at most so many bytes from a file to another descriptor.
+/// Copies at most `length` bytes from a file to another descriptor.
 ///
 /// # Safety
 ///
-/// The places are null or offsets.
+/// The places must be null or point to offsets.
 unsafe fn copy(
     kernel: &mut Kernel,
     (from, from_place): (c_int, *mut off_t),
@@ -138,7 +138,7 @@ unsafe fn copy(
     if !kernel.is_file(from) {
         return Err(Errno(libc::EINVAL));
     }
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     let (from_offset, to_offset) = unsafe { (from_place.as_mut(), to_place.as_mut()) };
     let start = from_offset.as_deref().copied().map(offset_of).transpose()?;
     let mut bytes = vec![0; length.min(AT_ONCE)];
@@ -177,7 +177,7 @@ unsafe fn read_parts(
     offset: off_t,
 ) -> Result<i64, Errno> {
     let mut here = offset_of(offset)?;
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     let read = unsafe {
         vectored(parts, count as usize, |place, length| {
             let read = read_at(kernel, fd, place, length, here)?;
@@ -199,7 +199,7 @@ unsafe fn write_parts(
     offset: off_t,
 ) -> Result<i64, Errno> {
     let mut here = offset_of(offset)?;
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     let written = unsafe {
         vectored(parts, count as usize, |place, length| {
             let written = kernel.write_file(fd, Some(here), bytes(place, length))?;
@@ -219,13 +219,13 @@ fn allocate(
 ) -> Result<i64, Errno> {
     match mode {
         0 => kernel.allocate(fd, offset, length).map(|()| 0),
-        // Room is taken when something is written.
+        // Space is allocated only when something is written.
         libc::FALLOC_FL_KEEP_SIZE => Ok(0),
         _ => Err(Errno(libc::EOPNOTSUPP)),
     }
 }
 
-/// What a function says that returns its error number.
+/// The return value of a function that returns its error number.
 fn error_number(answered: Option<isize>) -> Option<isize> {
     answered.map(|answer| match answer {
         // SAFETY: `errno` is the calling thread's own.
@@ -237,7 +237,7 @@ fn error_number(answered: Option<isize>) -> Option<isize> {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sync() {
     if on_machine(|kernel| kernel.sync_files().map(|()| 0)).is_none() {
-        // SAFETY: this call takes nothing.
+        // SAFETY: this call has no arguments.
         unsafe { crate::host::real::syscall(libc::SYS_sync, [0; 6]) };
     }
 }
@@ -245,7 +245,7 @@ unsafe extern "C" fn sync() {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
     if fd < FIRST_DESCRIPTOR && machine(|_| ()).is_none() {
-        // SAFETY: this call takes no pointer.
+        // SAFETY: this call takes no pointers.
         return unsafe {
             crate::host::real::syscall(libc::SYS_flock, [fd as _, operation as _, 0, 0, 0, 0])
                 as c_int
@@ -274,8 +274,8 @@ unsafe extern "C" fn flock(fd: c_int, operation: c_int) -> c_int {
     }
 }
 
-/// What `fcntl(2)` does with locks on parts of a file: those of a process do not meet those of
-/// another, because a machine has one process.
+/// What `fcntl(2)` does with locks on parts of a file: a process's locks never conflict, because a
+/// machine has only one process.
 pub(in crate::sys) fn lock_part(
     kernel: &mut Kernel,
     fd: c_int,
@@ -301,7 +301,7 @@ pub(in crate::sys) fn lock_part(
     Ok(0)
 }
 
-/// Calls between descriptors that a machine does not have.
+/// Calls between descriptors that machines do not support.
 macro_rules! not_between {
     ($($name:ident, $places:expr;)*) => {$(
         #[unsafe(no_mangle)]
@@ -316,7 +316,7 @@ macro_rules! not_between {
             if refuse(stringify!($name), "read the bytes, and write them") {
                 return fail(Errno(libc::EINVAL));
             }
-            // SAFETY: the caller's, as for the system call of the same name.
+            // SAFETY: guaranteed by the caller, as for the system call of the same name.
             unsafe { crate::host::real::syscall($places, [a, b, c, d, e, f]) }
         }
     )*};
@@ -328,7 +328,7 @@ not_between! {
     vmsplice, libc::SYS_vmsplice;
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         pread,

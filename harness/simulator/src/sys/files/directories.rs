@@ -1,4 +1,4 @@
-//! Reading directories: `opendir(3)` and its like, on a descriptor of the machine.
+//! Reading directories: `opendir(3)` and the like, on a descriptor of the machine.
 
 use super::answers::{file_calls, here, on_machine};
 use crate::host::real::Original;
@@ -10,38 +10,38 @@ use libc::{DIR, c_char, c_int, c_long, c_void, dirent64};
 use std::ffi::CStr;
 use std::ptr;
 
-/// What stands first in ours. In one of libc's that is a descriptor, with a lock.
+/// The first word of our streams. In libc's, it is a descriptor and a lock.
 const MAGIC: u64 = 0x5153_5f44_4952_5f21;
 
-/// A directory that is read, in place of libc's.
+/// A directory stream, in place of libc's.
 #[repr(C)]
 struct Stream {
     magic: u64,
     fd: c_int,
     entries: Vec<dirent64>,
-    /// The next.
+    /// The index of the next entry.
     place: usize,
 }
 
-/// One of ours; none if it is libc's.
+/// One of our streams; none if it is libc's.
 ///
 /// # Safety
 ///
 /// The stream must be open.
 unsafe fn ours<'a>(stream: *mut DIR) -> Option<&'a mut Stream> {
-    // SAFETY: the caller's; libc's are larger than a number, too.
+    // SAFETY: guaranteed by the caller; libc's streams, too, are larger than a `u64`.
     unsafe {
         let magic = stream.cast::<u64>();
         (magic.read() == MAGIC).then(|| &mut *stream.cast::<Stream>())
     }
 }
 
-/// What is in a directory, as `readdir(3)` tells it.
+/// The entries of a directory, in the format of `readdir(3)`.
 fn read(fd: c_int) -> Result<Vec<dirent64>, Errno> {
     let listed = machine(|kernel| kernel.list_directory(fd));
     let listed = listed.unwrap_or(Err(Errno(libc::EBADF)))?;
     let entry = |(place, (name, number, mode)): (usize, (Vec<u8>, u64, u32))| {
-        // SAFETY: all zeroes is a value of this type.
+        // SAFETY: all zeroes is a valid value of this type.
         let mut entry: dirent64 = unsafe { std::mem::zeroed() };
         entry.d_ino = number;
         entry.d_off = place as i64 + 1;
@@ -55,7 +55,7 @@ fn read(fd: c_int) -> Result<Vec<dirent64>, Errno> {
     Ok(listed.into_iter().enumerate().map(entry).collect())
 }
 
-/// A stream of a descriptor that is the stream's from now on.
+/// Opens a stream on a descriptor, which then belongs to the stream.
 fn open(fd: c_int) -> *mut DIR {
     match read(fd) {
         Ok(entries) => Box::into_raw(Box::new(Stream {
@@ -130,7 +130,7 @@ unsafe extern "C" fn seekdir(stream: *mut DIR, place: c_long) {
     }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         opendir, fdopendir, readdir, readdir64, closedir, dirfd, telldir, rewinddir, seekdir

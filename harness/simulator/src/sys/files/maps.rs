@@ -1,5 +1,5 @@
-//! Files in memory: `mmap(2)` and its like. What is no file of a machine is the host's memory, and
-//! its allocators'.
+//! Files in memory: `mmap(2)` and the like. Anything but a file of a machine is memory of the host
+//! and its allocators.
 
 use super::super::real;
 use super::answers::on_machine;
@@ -13,7 +13,7 @@ use std::io;
 
 const PAGE: u64 = 4096;
 
-/// What the host does.
+/// Maps on the host.
 ///
 /// # Safety
 ///
@@ -34,11 +34,11 @@ unsafe fn map_of_host(
         fd as _,
         offset as _,
     ];
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { real::syscall(libc::SYS_mmap, arguments) as *mut c_void }
 }
 
-/// Maps a file of the machine.
+/// Maps a file of the running machine.
 ///
 /// # Safety
 ///
@@ -58,7 +58,7 @@ unsafe fn map_file(
     let shared = flags & libc::MAP_TYPE != libc::MAP_PRIVATE;
     let end = (offset.checked_add(length as u64)).ok_or(Errno(libc::EOVERFLOW))?;
     let map = |protection: c_int, flags: c_int, fd: c_int, offset: u64| {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         match unsafe { map_of_host(place, length, protection, flags, fd, offset as off_t) } {
             // SAFETY: `errno` is the calling thread's own.
             libc::MAP_FAILED => Err(Errno(unsafe { *libc::__errno_location() })),
@@ -86,7 +86,7 @@ unsafe fn map_file(
     let bytes = bytes.unwrap_or(Err(Errno(libc::EBADF)))?;
     let both = libc::PROT_READ | libc::PROT_WRITE;
     let address = map(both, flags | libc::MAP_ANONYMOUS, -1, 0)?;
-    // SAFETY: these pages are new, and there are so many of them.
+    // SAFETY: these pages are new, and there are that many of them.
     unsafe {
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), address.cast(), bytes.len());
         if protection != both {
@@ -97,12 +97,11 @@ unsafe fn map_file(
     Ok(address)
 }
 
-/// This process is a copy of another one: nothing of the machine's files is in the memory of both
-/// any more.
+/// This process is a fork of another one: stops sharing any memory of the machine's files with it.
 ///
 /// # Errors
 ///
-/// If the host gives no more.
+/// If the host provides no more.
 pub(crate) fn part_maps_from_parent(kernel: &SharedKernel) -> io::Result<()> {
     let maps = kernel.borrow_mut().part_from_parent()?;
     maps.into_iter()
@@ -116,8 +115,8 @@ pub(crate) fn part_maps_from_parent(kernel: &SharedKernel) -> io::Result<()> {
                 memory as usize,
                 place.offset as usize,
             ];
-            // SAFETY: a map of the same part of the same file is there, and its program does not
-            // run.
+            // SAFETY: the same part of the same file is already mapped there, and its program is
+            // not running.
             match unsafe { real::syscall(libc::SYS_mmap, arguments) } {
                 -1 => Err(io::Error::last_os_error()),
                 _ => Ok(()),
@@ -134,7 +133,7 @@ unsafe extern "C" fn mmap(
     fd: c_int,
     offset: off_t,
 ) -> *mut c_void {
-    // SAFETY: the caller's, as for mmap(2).
+    // SAFETY: guaranteed by the caller, as for mmap(2).
     unsafe {
         if fd < FIRST_DESCRIPTOR || flags & libc::MAP_ANONYMOUS != 0 {
             return map_of_host(place, length, protection, flags, fd, offset);
@@ -155,11 +154,11 @@ unsafe extern "C" fn mmap64(
     fd: c_int,
     offset: off_t,
 ) -> *mut c_void {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { mmap(place, length, protection, flags, fd, offset) }
 }
 
-/// Whether a file of the machine is in memory there. Memory allocators ask this very often.
+/// Whether a file of the machine is mapped there. Memory allocators ask this very often.
 fn is_mapped(address: *const c_void, length: size_t) -> bool {
     machine(|kernel| kernel.is_mapped(address as usize, length)) == Some(true)
 }
@@ -169,7 +168,7 @@ unsafe extern "C" fn munmap(address: *mut c_void, length: size_t) -> c_int {
     if is_mapped(address, length) {
         machine(|kernel| kernel.unmap(address as usize, length));
     }
-    // SAFETY: the caller's, as for munmap(2).
+    // SAFETY: guaranteed by the caller, as for munmap(2).
     unsafe { real::syscall(libc::SYS_munmap, [address as _, length, 0, 0, 0, 0]) as c_int }
 }
 
@@ -181,11 +180,11 @@ unsafe extern "C" fn msync(address: *mut c_void, length: size_t, flags: c_int) -
             on_machine(|kernel| kernel.sync_map(address as usize, length, waits).map(|()| 0));
         return synced.map_or(0, |answer| answer as c_int);
     }
-    // SAFETY: the caller's, as for msync(2).
+    // SAFETY: guaranteed by the caller, as for msync(2).
     unsafe { real::syscall(libc::SYS_msync, [address as _, length, flags as _, 0, 0, 0]) as c_int }
 }
 
-/// Variadic in C: the last argument is there if the flags say so.
+/// Variadic in C: the flags say whether the last argument is present.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn mremap(
     address: *mut c_void,
@@ -200,11 +199,11 @@ unsafe extern "C" fn mremap(
         return libc::MAP_FAILED;
     }
     let arguments = [address as _, length, new, flags as _, place as _, 0];
-    // SAFETY: the caller's, as for mremap(2).
+    // SAFETY: guaranteed by the caller, as for mremap(2).
     unsafe { real::syscall(libc::SYS_mremap, arguments) as *mut c_void }
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![mmap, mmap64, munmap, msync, mremap]
 }

@@ -1,6 +1,5 @@
-//! Files: the entry points of what works with names, with descriptors of files, and with
-//! directories. On a machine they are on its own file system; of the host's files only those are
-//! there that a test has mounted.
+//! Files: the entry points for names, for file descriptors, and for directories. On a machine they
+//! use its own file system; of the host's files, only those mounted by a test exist there.
 
 mod answers;
 mod descriptors;
@@ -13,7 +12,7 @@ use crate::sys::here::EntryPoint;
 pub(super) use descriptors::lock_part;
 pub(crate) use maps::part_maps_from_parent;
 
-/// What these files define, for the check at the start.
+/// The entry points in these files, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     [
         descriptors::all(),

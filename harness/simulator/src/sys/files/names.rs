@@ -15,7 +15,7 @@ use std::time::Duration;
 
 const HERE: c_int = libc::AT_FDCWD;
 
-/// Opens a file: on the machine, or else on the host with the real call and not with libc's
+/// Opens a file: on the machine, or otherwise on the host, with the real call instead of libc's
 /// function, because memory allocators open files before functions can be looked up.
 ///
 /// # Safety
@@ -28,7 +28,7 @@ unsafe fn open_at(
     flags: c_int,
     mode: c_uint,
 ) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let opened = on_machine(|kernel| {
             let fd = kernel.open_file(at(directory, path), flags, mode)?;
@@ -42,16 +42,16 @@ unsafe fn open_at(
     }
 }
 
-/// Variadic in C, as the next three; Linux passes these arguments in registers.
+/// Variadic in C, like the next three; Linux passes these arguments in registers.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_uint) -> c_int {
-    // SAFETY: the caller's, as for open(2).
+    // SAFETY: guaranteed by the caller, as for open(2).
     unsafe { open_at("open", HERE, path, flags, mode) }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: c_uint) -> c_int {
-    // SAFETY: the caller's, as for open(2).
+    // SAFETY: guaranteed by the caller, as for open(2).
     unsafe { open_at("open64", HERE, path, flags, mode) }
 }
 
@@ -62,7 +62,7 @@ unsafe extern "C" fn openat(
     flags: c_int,
     mode: c_uint,
 ) -> c_int {
-    // SAFETY: the caller's, as for openat(2).
+    // SAFETY: guaranteed by the caller, as for openat(2).
     unsafe { open_at("openat", directory, path, flags, mode) }
 }
 
@@ -73,27 +73,27 @@ unsafe extern "C" fn openat64(
     flags: c_int,
     mode: c_uint,
 ) -> c_int {
-    // SAFETY: the caller's, as for openat(2).
+    // SAFETY: guaranteed by the caller, as for openat(2).
     unsafe { open_at("openat64", directory, path, flags, mode) }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn creat(path: *const c_char, mode: c_uint) -> c_int {
     let flags = libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC;
-    // SAFETY: the caller's, as for creat(2).
+    // SAFETY: guaranteed by the caller, as for creat(2).
     unsafe { open_at("creat", HERE, path, flags, mode) }
 }
 
 /// # Safety
 ///
-/// The path and the place must be those of fstatat(2).
+/// The path and the place must be valid as for fstatat(2).
 unsafe fn stat_at(
     directory: c_int,
     path: *const c_char,
     place: *mut libc::stat,
     flags: c_int,
 ) -> Option<isize> {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         on_machine(|kernel| {
             let follows = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
@@ -106,15 +106,15 @@ unsafe fn stat_at(
 
 /// # Safety
 ///
-/// The place must have room for it.
+/// The place must have room for a `statx`.
 unsafe fn give_statx(place: *mut libc::statx, stat: &Stat) {
-    // SAFETY: the caller's; all zeroes is a value of this type.
+    // SAFETY: guaranteed by the caller; all zeroes is a valid value of this type.
     let told = unsafe {
         place.write_bytes(0, 1);
         &mut *place
     };
     let time = |time: Duration| {
-        // SAFETY: all zeroes is a value of this type.
+        // SAFETY: all zeroes is a valid value of this type.
         let mut told: libc::statx_timestamp = unsafe { std::mem::zeroed() };
         told.tv_sec = time.as_secs() as _;
         told.tv_nsec = time.subsec_nanos();
@@ -137,14 +137,14 @@ unsafe fn give_statx(place: *mut libc::statx, stat: &Stat) {
     told.stx_dev_minor = 1;
 }
 
-/// Writes bytes where the caller has room for so many.
+/// Writes bytes to the caller's memory, as far as they fit.
 ///
 /// # Safety
 ///
 /// `place` must have room for `length` bytes.
 unsafe fn give(place: *mut c_char, length: size_t, bytes: &[u8]) -> usize {
     let count = bytes.len().min(length);
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place.cast(), count) };
     count
 }
@@ -160,7 +160,7 @@ unsafe fn read_times(times: *const timespec) -> Result<[Option<Result<Duration, 
     }
     let mut read = [None; 2];
     for (place, read) in read.iter_mut().enumerate() {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         let time = unsafe { &*times.add(place) };
         *read = match time.tv_nsec {
             libc::UTIME_OMIT => None,
@@ -192,7 +192,7 @@ file_calls! {
     fstatat64(directory: c_int, path: *const c_char, place: *mut libc::stat, flags: c_int) -> c_int =
         stat_at(directory, path, place, flags);
     statx(directory: c_int, path: *const c_char, flags: c_int, mask: c_uint, place: *mut libc::statx) -> c_int = {
-        // std asks so whether there is such a call.
+        // std calls it this way to find out whether the call exists.
         let is_question = path.is_null() || place.is_null();
         let of_host = !is_question && *path == 0 && (0..crate::kernel::FIRST_DESCRIPTOR).contains(&directory);
         match of_host {
@@ -326,7 +326,7 @@ file_calls! {
     };
 }
 
-/// Everything belongs to the one user, who can give nothing away.
+/// Everything belongs to the single user, who cannot give anything away.
 fn owned(user: uid_t, group: gid_t) -> Result<(), Errno> {
     let own = |id: u32| matches!(id, 1000 | u32::MAX);
     match own(user) && own(group) {
@@ -338,7 +338,7 @@ fn owned(user: uid_t, group: gid_t) -> Result<(), Errno> {
 type Getcwd = unsafe extern "C" fn(*mut c_char, size_t) -> *mut c_char;
 type Realpath = unsafe extern "C" fn(*const c_char, *mut c_char) -> *mut c_char;
 
-/// Copies a path with its zero to a place of the caller's, or to memory of its own if there is
+/// Copies a path and a terminating zero to the caller's memory, or to allocated memory if there is
 /// none.
 ///
 /// # Safety
@@ -346,7 +346,7 @@ type Realpath = unsafe extern "C" fn(*const c_char, *mut c_char) -> *mut c_char;
 /// `place` must be null or have room for `length` bytes.
 unsafe fn give_path(place: *mut c_char, length: size_t, path: &[u8]) -> *mut c_char {
     let needed = path.len() + 1;
-    // SAFETY: the caller's; memory of malloc's is what the caller expects.
+    // SAFETY: guaranteed by the caller, who expects memory from malloc.
     unsafe {
         let place = match place.is_null() {
             true => libc::malloc(needed.max(length)).cast(),
@@ -404,12 +404,12 @@ unsafe extern "C" fn realpath(path: *const c_char, place: *mut c_char) -> *mut c
     }
 }
 
-/// Fills the six `X` before the end of a template until there is nothing of that name, as
-/// `mkstemp(3)` and its like do.
+/// Replaces the six `X` at the end of a template until nothing has that name, as `mkstemp(3)` and
+/// the like do.
 ///
 /// # Safety
 ///
-/// `template` must be a C string that can be written to.
+/// `template` must be a writable C string.
 unsafe fn name_anew(
     template: *mut c_char,
     suffix: usize,
@@ -417,7 +417,7 @@ unsafe fn name_anew(
 ) -> Option<isize> {
     const LETTERS: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     on_machine(|kernel| {
-        // SAFETY: the caller's.
+        // SAFETY: guaranteed by the caller.
         let name = unsafe {
             std::slice::from_raw_parts_mut(template.cast::<u8>(), libc::strlen(template))
         };
@@ -448,7 +448,7 @@ unsafe fn name_anew(
 unsafe fn open_anew(template: *mut c_char, suffix: c_int, flags: c_int) -> Option<isize> {
     let suffix = usize::try_from(suffix).unwrap_or(usize::MAX);
     let flags = flags | libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         name_anew(template, suffix, |kernel, name| {
             kernel.open_file(here(name), flags, 0o600).map(i64::from)
@@ -469,7 +469,7 @@ file_calls! {
     };
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![
         open, open64, openat, openat64, creat, stat, stat64, lstat, lstat64, fstatat, fstatat64,

@@ -1,5 +1,4 @@
-//! Files of C's library (`fopen(3)`): streams of glibc's that come to the machine for what they
-//! read and write.
+//! Files of the C library (`fopen(3)`): glibc's streams, which call the machine to read and write.
 
 use super::super::audit::asked;
 use super::answers::{file_calls, here, on_machine};
@@ -15,7 +14,7 @@ type Write = unsafe extern "C" fn(*mut c_void, *const c_char, size_t) -> ssize_t
 type Seek = unsafe extern "C" fn(*mut c_void, *mut i64, c_int) -> c_int;
 type Close = unsafe extern "C" fn(*mut c_void) -> c_int;
 
-/// As `fopencookie(3)` takes it.
+/// The argument of `fopencookie(3)`.
 #[repr(C)]
 struct Functions {
     read: Option<Read>,
@@ -29,23 +28,23 @@ unsafe extern "C" {
     fn fopencookie(cookie: *mut c_void, mode: *const c_char, functions: Functions) -> *mut FILE;
 }
 
-/// The descriptor, which is what the functions of a stream are given.
+/// The descriptor, which is what a stream passes to its functions.
 fn fd_of(cookie: *mut c_void) -> c_int {
     cookie as usize as c_int
 }
 
 unsafe extern "C" fn read(cookie: *mut c_void, place: *mut c_char, length: size_t) -> ssize_t {
-    // SAFETY: glibc's own place.
+    // SAFETY: the place is glibc's own.
     unsafe { libc::read(fd_of(cookie), place.cast(), length) }
 }
 
 unsafe extern "C" fn write(cookie: *mut c_void, place: *const c_char, length: size_t) -> ssize_t {
-    // SAFETY: glibc's own place. It wants 0 in place of -1.
+    // SAFETY: the place is glibc's own. It expects 0 instead of -1.
     unsafe { libc::write(fd_of(cookie), place.cast(), length).max(0) }
 }
 
 unsafe extern "C" fn seek(cookie: *mut c_void, offset: *mut i64, whence: c_int) -> c_int {
-    // SAFETY: glibc's own offset.
+    // SAFETY: the offset is glibc's own.
     unsafe {
         let there = libc::lseek(fd_of(cookie), *offset, whence);
         if there < 0 {
@@ -57,7 +56,7 @@ unsafe extern "C" fn seek(cookie: *mut c_void, offset: *mut i64, whence: c_int) 
 }
 
 unsafe extern "C" fn close(cookie: *mut c_void) -> c_int {
-    // SAFETY: it belongs to the stream.
+    // SAFETY: the descriptor belongs to the stream.
     unsafe { libc::close(fd_of(cookie)) }
 }
 
@@ -74,11 +73,11 @@ unsafe fn stream(fd: c_int, mode: *const c_char) -> *mut FILE {
         close: Some(close),
     };
     let cookie = ptr::without_provenance_mut(fd as usize);
-    // SAFETY: the functions take such a cookie; the mode is the caller's.
+    // SAFETY: the functions accept such a cookie; the mode is the caller's.
     unsafe { fopencookie(cookie, mode, functions) }
 }
 
-/// The flags of `open(2)` for a mode of `fopen(3)`.
+/// The flags of `open(2)` for the mode of `fopen(3)`.
 fn flags_of(mode: &[u8]) -> c_int {
     let both = mode.contains(&b'+');
     let access = |one: c_int| if both { libc::O_RDWR } else { one };
@@ -99,7 +98,7 @@ fn flags_of(mode: &[u8]) -> c_int {
 ///
 /// Both must be C strings.
 unsafe fn open(door: &'static str, path: *const c_char, mode: *const c_char) -> Option<isize> {
-    // SAFETY: the caller's.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let (name, flags) = (
             CStr::from_ptr(path),
@@ -136,7 +135,7 @@ file_calls! {
     };
 }
 
-/// What this file defines, for the check at the start.
+/// The entry points in this file, for the check at startup.
 pub(super) fn all() -> Vec<EntryPoint> {
     entry_points![fopen, fopen64, fdopen, tmpfile]
 }

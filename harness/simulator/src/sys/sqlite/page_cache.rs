@@ -1,9 +1,10 @@
-//! A page cache that forgets while its machine's disk has trouble with reads.
+//! A page cache that forgets pages while its machine's disk has trouble with reads.
 //!
-//! SQLite reads a page once and keeps it for as long as the connection is open and nobody else
-//! writes, so a disk that is slow to read, or fails, would strike nobody who has read a small
-//! database before. While such a hardship lasts, a connection finds in its cache only the pages
-//! that it is using, as on a computer that is short of memory, and reads the others from the disk.
+//! SQLite reads a page once and keeps it for as long as the connection is open and nothing else
+//! writes, so a disk that is slow to read, or fails, would not affect connections that have read a
+//! small database before. While such trouble lasts, a connection finds only the pages that it is
+//! using in its cache, as on a computer that is short of memory, and reads the others from the
+//! disk.
 //!
 //! The cache can be replaced only before SQLite is first used, as its mutexes can (see
 //! [`super::randomness`]).
@@ -19,13 +20,13 @@ type Fetch =
     unsafe extern "C" fn(*mut ffi::sqlite3_pcache, c_uint, c_int) -> *mut ffi::sqlite3_pcache_page;
 type Shrink = unsafe extern "C" fn(*mut ffi::sqlite3_pcache);
 
-/// SQLite's own functions for finding a page, and for forgetting those that nobody uses.
+/// SQLite's own functions for fetching a page, and for discarding unused ones.
 static ORIGINAL: OnceLock<(Fetch, Shrink)> = OnceLock::new();
 
 /// # Panics
 ///
-/// When the cache was not replaced: the linker dropped what runs before `main`, or something else
-/// that runs before `main` uses SQLite.
+/// If the cache was not replaced: the linker dropped the code that runs before `main`, or other
+/// code that runs before `main` uses SQLite.
 pub(super) fn assert_prepared() {
     assert!(
         ORIGINAL.get().is_some(),
@@ -33,12 +34,12 @@ pub(super) fn assert_prepared() {
     );
 }
 
-/// Replaces the cache of pages. Before SQLite is first used, and on the only thread.
+/// Replaces the page cache. To be called before SQLite is first used, and on the only thread.
 pub(super) fn replace() {
     let mut methods = MaybeUninit::<ffi::sqlite3_pcache_methods2>::zeroed();
-    // SAFETY: no other thread exists yet that could use SQLite meanwhile, and SQLite is not
-    // initialised. It writes the table of its own cache, for which all zeroes is a value as well,
-    // and copies the one that it is given.
+    // SAFETY: no other thread that could use SQLite exists yet, and SQLite is not initialised. It
+    // fills in the table of its own cache, for which all zeroes is a valid value, and copies the
+    // one passed to it.
     unsafe {
         let read = ffi::sqlite3_config(ffi::SQLITE_CONFIG_GETPCACHE2, methods.as_mut_ptr());
         let methods = methods.assume_init();
@@ -68,8 +69,8 @@ unsafe extern "C" fn fetch(
     let Some(&(fetch, shrink)) = ORIGINAL.get() else {
         return ptr::null_mut();
     };
-    // SAFETY: SQLite's own functions and arguments. Nobody uses the pages that are forgotten: asked
-    // for another page, the cache may do the same of its own accord.
+    // SAFETY: SQLite's own functions and arguments. The discarded pages are not in use: when asked
+    // for another page, the cache may discard them by itself.
     unsafe {
         if machine(|kernel| kernel.hardware.disk.is_hard_to_read()) == Some(true) {
             shrink(cache);

@@ -1,12 +1,12 @@
-//! Makes every random number of SQLite follow the machine that draws it.
+//! Makes every random number of SQLite depend on the machine that draws it.
 //!
 //! SQLite has one generator for the whole operating system process. It asks the VFS for 44 bytes
-//! once, and stretches them for ever, for everybody: with simulations side by side, `random()` and
-//! the salts of a journal would depend on who drew before. SQLite offers no hook at a draw, but
-//! each one begins by taking the generator's own mutex, and mutexes can be replaced. Ours are
-//! SQLite's own, except that whoever takes that one for a machine finds the generator unseeded, so
-//! that it asks the VFS, and hence the machine, anew. Others find it unseeded when a machine drew
-//! last.
+//! once, and stretches them for ever, for all users: with simulations running in parallel,
+//! `random()` and the salts of a journal would depend on earlier draws elsewhere. SQLite offers no
+//! hook at a draw, but each one begins by taking the generator's own mutex, and mutexes can be
+//! replaced. Ours are SQLite's own, except that taking that one on a machine leaves the generator
+//! unseeded, so that it asks the VFS, and hence the machine, again. Elsewhere it is unseeded if a
+//! machine drew last.
 //!
 //! Mutexes can be replaced only before SQLite is first used. A test may open real databases on one
 //! thread before a simulation starts on another, so this is done before `main`.
@@ -19,7 +19,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Once, OnceLock};
 
-/// SQLite's own mutexes, and which of them guards the generator.
+/// SQLite's own mutexes, and the one that guards the generator.
 struct Mutexes {
     methods: ffi::sqlite3_mutex_methods,
     generator: usize,
@@ -31,15 +31,15 @@ static ORIGINAL: OnceLock<Mutexes> = OnceLock::new();
 static MACHINE_DREW_LAST: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// Whether this thread, which has the generator's mutex, is about to unseed the generator;
-    /// SQLite takes that mutex for this once more, which is not recursive.
+    /// Whether this thread, which holds the generator's mutex, is about to unseed the generator;
+    /// for this, SQLite takes that mutex again, and it is not recursive.
     static UNSEEDING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// # Panics
 ///
-/// When the mutexes were not replaced: the linker dropped what runs before `main`, or something
-/// else that runs before `main` uses SQLite.
+/// If the mutexes were not replaced: the linker dropped the code that runs before `main`, or other
+/// code that runs before `main` uses SQLite.
 pub(super) fn assert_prepared() {
     assert!(
         ORIGINAL.get().is_some(),
@@ -51,8 +51,7 @@ pub(super) fn assert_prepared() {
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = before_main;
 
-/// Whatever else happens before `main` may want this done first: the linker decides about the
-/// order.
+/// Other code that runs before `main` may need this to be done first: the linker decides the order.
 pub(super) extern "C" fn before_main() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -74,9 +73,9 @@ fn replace_mutexes() {
         xMutexNotheld: None,
     };
     let mut methods = none;
-    // SAFETY: no other thread exists yet that could use SQLite meanwhile. Asking for a static mutex
-    // initialises the mutexes and nothing else, so the configuration can still be read and changed;
-    // SQLite copies the table that it is given.
+    // SAFETY: no other thread that could use SQLite exists yet. Asking for a static mutex
+    // initialises only the mutexes, so the configuration can still be read and changed; SQLite
+    // copies the table passed to it.
     unsafe {
         let generator = ffi::sqlite3_mutex_alloc(ffi::SQLITE_MUTEX_STATIC_PRNG).addr();
         let read = ffi::sqlite3_config(ffi::SQLITE_CONFIG_GETMUTEX, &raw mut methods);
@@ -111,7 +110,7 @@ unsafe extern "C" fn enter(mutex: *mut ffi::sqlite3_mutex) {
         if MACHINE_DREW_LAST.swap(on_machine, Ordering::Relaxed) || on_machine {
             UNSEEDING.set(true);
             // SAFETY: without a buffer this only marks the generator as unseeded. SQLite is
-            // initialised, or it would not draw.
+            // initialised, otherwise it would not draw.
             unsafe { ffi::sqlite3_randomness(0, ptr::null_mut()) };
             UNSEEDING.set(false);
         }

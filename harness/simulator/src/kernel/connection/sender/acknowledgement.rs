@@ -1,5 +1,4 @@
-//! What an acknowledgement changes: what is under way, how long round trips take, what the peer has
-//! room for.
+//! The effects of an acknowledgement on what is in flight, the round trip, and the peer's window.
 
 use super::{Sender, Timer};
 use crate::kernel::connection::clock::{millis, stamp};
@@ -7,28 +6,29 @@ use crate::kernel::connection::scoreboard::Delivered;
 use crate::kernel::connection::segment::{Block, Blocks, Header};
 use crate::kernel::connection::sequence::Seq;
 
-/// What an acknowledgement says, beside the numbers.
+/// What an acknowledgement says, apart from the numbers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::kernel::connection) struct Arrived {
-    /// Something more is acknowledged, not only selectively.
+    /// It acknowledges something more, not only selectively.
     pub(super) advanced: bool,
-    /// It says nothing new, though something is under way (RFC 5681, section 2).
+    /// It says nothing new, although something is in flight (RFC 5681, section 2).
     pub(super) is_duplicate: bool,
-    /// Something more is acknowledged selectively.
+    /// It selectively acknowledges something more.
     pub(super) sacked: bool,
-    /// What the peer has got twice (RFC 2883).
+    /// What the peer has received twice (RFC 2883).
     pub(super) duplicate: Option<Block>,
-    /// The timestamp that the peer echoes.
+    /// The timestamp echoed by the peer.
     pub(super) echo: Option<u32>,
 }
 
-/// An acknowledgement of something that was never sent, or of long ago (RFC 5961, section 5.2).
+/// An acknowledgement of something that was never sent, or was sent long ago (RFC 5961, section
+/// 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::kernel::connection) struct Absurd;
 
 impl Sender {
-    /// The peer acknowledges, and has a window of so many bytes. `has_data` says that the segment
-    /// carries something as well.
+    /// The peer acknowledges, with a window of `window` bytes. `has_data` says that the segment
+    /// also carries data.
     pub(in crate::kernel::connection) fn acknowledge(
         &mut self,
         now: u64,
@@ -123,7 +123,7 @@ impl Sender {
         Ok(())
     }
 
-    /// The peer has got something twice.
+    /// The peer has received something twice.
     fn note_duplicate(&mut self, (_, end): Block) {
         self.rack.widen(self.una, self.nxt);
         self.note_needless(end);
@@ -142,7 +142,7 @@ impl Sender {
         false
     }
 
-    /// Nothing is under way, and the peer has another window.
+    /// Nothing is in flight, and the peer has another window.
     fn window_opened(&mut self) {
         if matches!(self.timer, Some((Timer::Window, _)))
             && self.room_of_peer() >= self.unsent().min(self.segment)
@@ -174,8 +174,8 @@ impl Sender {
         };
         let mut sample = first.or(selected.first_at).map(|at| now - at);
         if sample.is_none() && arrived.advanced {
-            // What was sent more than once: the timestamp tells which was answered (RFC 7323,
-            // section 4.1).
+            // If it was sent more than once, the timestamp tells which transmission was answered
+            // (RFC 7323, section 4.1).
             let age = arrived
                 .echo
                 .map(|echo| stamp(now).wrapping_sub(echo) as i32);
@@ -198,7 +198,7 @@ impl Sender {
     }
 }
 
-/// The blocks that make sense, and one that tells of a duplicate (RFC 2883, section 4).
+/// The blocks that make sense, and the one that reports a duplicate (RFC 2883, section 4).
 fn sort(header: &Header, una: Seq, nxt: Seq) -> (Blocks, Option<Block>) {
     let mut blocks = Blocks::default();
     let mut duplicate = None;

@@ -1,5 +1,5 @@
-//! What is done about losses: fast recovery with proportional rate reduction (RFC 6937), time-outs
-//! (RFC 5681), and taking both back when nothing was lost (RFC 5682, RFC 3522).
+//! Handling of losses: fast recovery with proportional rate reduction (RFC 6937), time-outs (RFC
+//! 5681), and undoing both when nothing was lost (RFC 5682, RFC 3522).
 
 use super::repair::Phase;
 use super::{
@@ -35,8 +35,8 @@ impl Sender {
         self.repair.doubtful = Some(self.repair.doubtful.unwrap_or(0) + 1);
     }
 
-    /// Decides what an acknowledgement means for the losses, and for the window. Says whether it
-    /// has set a timer for what was overtaken.
+    /// Decides what an acknowledgement means for losses and for the window. Returns whether it has
+    /// set a timer for overtaken segments.
     pub(super) fn judge(
         &mut self,
         now: u64,
@@ -70,7 +70,7 @@ impl Sender {
         watches
     }
 
-    /// The losses of before may turn out to have been none after they were repaired.
+    /// Earlier losses may turn out, after they were repaired, not to have been losses.
     pub(super) fn reconsider(&mut self) {
         if self.repair.phase == Phase::Open && self.is_all_needless() {
             self.undo(false);
@@ -79,7 +79,8 @@ impl Sender {
 
     fn judge_recovery(&mut self, now: u64, arrived: &Arrived) -> bool {
         if arrived.advanced && self.repair.undo.is_some() && self.is_answer_to_first(arrived) {
-            // The original was only late: no more of this kind, and no window that comes down.
+            // The original was only late: no more losses are presumed, and the window does not
+            // shrink.
             self.rack.note_reordering();
             if self.board.resent() == 0 {
                 self.undo(true);
@@ -96,7 +97,7 @@ impl Sender {
         self.find_losses(now, arrived)
     }
 
-    /// As [`Rack::detect`]: says whether a timer was set.
+    /// As [`Rack::detect`]; returns whether a timer was set.
     fn find_losses(&mut self, now: u64, arrived: &Arrived) -> bool {
         if !self.sack {
             self.find_losses_by_duplicates(arrived);
@@ -154,7 +155,7 @@ impl Sender {
         self.congestion.reduce();
     }
 
-    /// Proportional rate reduction (RFC 6937): for what arrives something may leave, less than
+    /// Proportional rate reduction (RFC 6937): for each arrival something may be sent, less than
     /// before.
     fn reduce(&mut self, delivered: u32, advanced: bool, lost_more: bool) {
         if delivered == 0 {
@@ -200,12 +201,12 @@ impl Sender {
         self.is_all_needless() || self.repair.undo.is_some() && self.is_answer_to_first(arrived)
     }
 
-    /// The peer has told each retransmission as needless (RFC 3708).
+    /// The peer has reported each retransmission as needless (RFC 3708).
     fn is_all_needless(&self) -> bool {
         self.repair.undo.is_some() && self.repair.doubtful == Some(0)
     }
 
-    /// The peer answers what was sent before the first retransmission (RFC 3522).
+    /// The peer's answer is to something sent before the first retransmission (RFC 3522).
     fn is_answer_to_first(&self, arrived: &Arrived) -> bool {
         match (self.struck_at, arrived.echo) {
             (Some(struck), Some(echo)) => (echo.wrapping_sub(stamp(struck)) as i32) < 0,
@@ -213,7 +214,7 @@ impl Sender {
         }
     }
 
-    /// The window is as it was before the loss that was none.
+    /// Restores the window from before the presumed loss.
     fn undo(&mut self, found: bool) {
         if found {
             self.board.find_all();
@@ -223,7 +224,7 @@ impl Sender {
         self.repair.undo = None;
     }
 
-    /// The peer has got a segment that was sent again twice: it was not lost.
+    /// The peer has received a resent segment twice: it was not lost.
     pub(super) fn note_needless(&mut self, end: Seq) {
         let repair = &mut self.repair;
         if repair.undo.is_some_and(|undo| end > undo) {
@@ -250,7 +251,7 @@ impl Sender {
         }
     }
 
-    /// After a time-out: it may have come too early (F-RTO, RFC 5682, section 3.1). As
+    /// After a time-out, which may have come too early (F-RTO, RFC 5682, section 3.1). As
     /// [`Sender::judge`].
     fn judge_loss(&mut self, now: u64, arrived: &Arrived, delivered: &Delivered) -> bool {
         let recovered = self.una >= self.repair.high;
@@ -270,7 +271,7 @@ impl Sender {
             } else if arrived.advanced && !recovered {
                 self.repair.high = self.nxt;
                 if self.has_unsent() && self.room_of_peer() > 0 {
-                    // What was never sent tells more than what was.
+                    // New data reveals more than retransmissions.
                     self.repair.new_only = true;
                     return false;
                 }
@@ -287,7 +288,7 @@ impl Sender {
         self.find_losses(now, arrived)
     }
 
-    /// Whether what was lost waits for something new, which is to leave first. If nothing new can,
+    /// Whether lost data waits for new data, which is to be sent first. If there is none to send,
     /// it does not.
     pub(super) fn sends_new_only(&mut self, wishes: &Wishes) -> bool {
         if self.repair.new_only
@@ -308,7 +309,7 @@ impl Sender {
         self.leave_repair();
     }
 
-    /// The time-out is over (RFC 6298, section 5.4 ff.).
+    /// The retransmission timer has expired (RFC 6298, section 5.4 ff.).
     fn begin_loss(&mut self, now: u64) {
         let is_new = self.repair.phase < Phase::Recovery;
         let rack = &self.rack;
@@ -332,8 +333,7 @@ impl Sender {
         self.repair.probe = None;
     }
 
-    /// What the path carries has become less: whatever was larger is sent again at once (RFC 1191,
-    /// section 6.5).
+    /// The path MTU has shrunk: whatever was larger is resent at once (RFC 1191, section 6.5).
     pub(in crate::kernel::connection) fn shrink(&mut self, segment: u32) {
         if segment >= self.segment {
             return;
@@ -349,7 +349,7 @@ impl Sender {
         }
     }
 
-    /// The timer is due. Returns what leaves because of it; an error if the peer is given up.
+    /// The timer is due. Returns what is sent because of it; an error if the peer is given up.
     pub(in crate::kernel::connection) fn strike(
         &mut self,
         now: u64,
@@ -383,8 +383,8 @@ impl Sender {
         }
     }
 
-    /// Sends something new or the last segment again, so that the peer tells what is missing (RFC
-    /// 8985, section 7.3).
+    /// Sends something new, or resends the last segment, so that the peer reports what is missing
+    /// (RFC 8985, section 7.3).
     fn probe_tail(&mut self, now: u64) -> Option<Departure> {
         let mut probe = None;
         if self.repair.probe.is_none() {
@@ -442,8 +442,8 @@ impl Sender {
         self.strikes > 0 && self.struck_at.is_some_and(|struck| now - struck >= limit)
     }
 
-    /// Asks a peer without room for a window, with what it must not take or with what fits (RFC
-    /// 9293, section 3.8.6.1).
+    /// Probes the window of a peer without room, with an old segment that it must not accept or
+    /// with what fits (RFC 9293, section 3.8.6.1).
     fn probe_window(&mut self, now: u64, wishes: &Wishes) -> Result<Option<Departure>, GivenUp> {
         self.timer = None;
         if !self.board.is_empty() || !self.has_unsent() {
@@ -476,7 +476,7 @@ impl Sender {
         Ok(Some(self.old()))
     }
 
-    /// A segment that the peer has had: it has to say where it stands.
+    /// A segment that the peer has already received: it has to respond with its state.
     pub(in crate::kernel::connection) fn old(&self) -> Departure {
         Departure {
             seq: self.una - 1,

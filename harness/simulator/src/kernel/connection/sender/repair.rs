@@ -1,41 +1,41 @@
-//! What a sender knows of the losses that it repairs.
+//! What a sender knows about the losses that it is repairing.
 
 use crate::kernel::connection::sequence::Seq;
 
-/// In what state the sender is. Linux calls them by the names in brackets.
+/// The state of the sender. Linux uses the names in brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
-    /// All goes well, or something was overtaken ("Open", "Disorder").
+    /// All is well, or something was overtaken ("Open", "Disorder").
     Open,
-    /// Losses are being repaired, at a window that comes down in a round trip ("Recovery").
+    /// Losses are being repaired, while the window shrinks over a round trip ("Recovery").
     Recovery,
-    /// A time-out: the window begins with one segment ("Loss").
+    /// A time-out: the window restarts at one segment ("Loss").
     Loss,
 }
 
 #[derive(Debug)]
 pub(super) struct Repair {
     pub(super) phase: Phase,
-    /// Up to where something was sent when it began: it is over when that is acknowledged.
+    /// The end of what had been sent when it began: when that is acknowledged, it is over.
     pub(super) high: Seq,
-    /// The window and the threshold before, to go back to.
+    /// The window and the threshold before, to be restored on undo.
     pub(super) window_before: u32,
     pub(super) threshold_before: u32,
-    /// Segments that have arrived, and left, since.
+    /// Segments that have arrived and been sent since.
     pub(super) delivered: u32,
     pub(super) left: u32,
-    /// From where on retransmissions may turn out to have been needless, and how many of them the
-    /// peer has not yet told as such; none before the first.
+    /// Retransmissions from this number on may turn out to have been needless, and how many of them
+    /// the peer has not yet reported as such; none before the first.
     pub(super) undo: Option<Seq>,
     pub(super) doubtful: Option<u32>,
     /// Whether the time-out itself may have been needless (F-RTO, RFC 5682).
     pub(super) in_doubt: bool,
-    /// Only what is new may leave, to find that out.
+    /// To find that out, only new data may be sent.
     pub(super) new_only: bool,
-    /// What the last probe of the tail ended with, and whether it repeated something.
+    /// The end of the last tail probe, and whether it was a retransmission.
     pub(super) probe: Option<Seq>,
     pub(super) probe_is_old: bool,
-    /// Acknowledgements that said nothing new, of a peer without SACK (RFC 5681, section 3.2).
+    /// Acknowledgements that said nothing new, from a peer without SACK (RFC 5681, section 3.2).
     pub(super) duplicates: u32,
 }
 

@@ -1,4 +1,4 @@
-//! How a disk meets what is wrong with it.
+//! How a disk applies what is wrong with it.
 
 use super::{DiskChange, DiskErrors, DiskLatency, Hardships, Operation, Troubles};
 use crate::kernel::disk::error::DiskError;
@@ -20,7 +20,7 @@ impl Disk {
     }
 
     /// Changes what is wrong with the disk. `rng` decides which operations fail from now on, if
-    /// nothing was ever wrong before.
+    /// nothing has been wrong before.
     pub(crate) fn change(&mut self, change: DiskChange, rng: impl FnOnce() -> ChaCha8Rng) {
         let used = self.used();
         let hardships = self.hardships.get_or_insert_with(|| {
@@ -50,14 +50,14 @@ impl Disk {
         }
     }
 
-    /// How long the process has to wait for what it has done since the last time, in nanoseconds.
+    /// How long the process has to wait for its operations since the last call, in nanoseconds.
     pub(crate) fn take_wait(&mut self) -> u64 {
         self.hardships
             .as_mut()
             .map_or(0, |hardships| std::mem::take(&mut hardships.waited))
     }
 
-    /// The operation takes its time, and may fail.
+    /// Makes the operation take its time, and perhaps fail.
     pub(in crate::kernel::disk) fn meet_hardships(
         &mut self,
         operation: Operation,
@@ -93,7 +93,7 @@ impl Disk {
         self.check_growth(growth)
     }
 
-    /// Whether there is room for so many bytes more.
+    /// Whether there is room for `growth` more bytes.
     pub(in crate::kernel::disk) fn check_growth(&mut self, growth: u64) -> Result<(), DiskError> {
         let Some(capacity) = self.hardships.as_ref().and_then(|this| this.capacity) else {
             return Ok(());
@@ -108,7 +108,7 @@ impl Disk {
         Err(DiskError::NoSpace)
     }
 
-    /// Whether this sync only says that all is well.
+    /// Whether this sync only pretends to succeed.
     pub(in crate::kernel::disk) fn lies(&mut self) -> bool {
         let lying = self.hardships.as_mut().filter(|this| this.lying_sync);
         lying
@@ -122,7 +122,7 @@ impl Disk {
         hardships.map_or_else(Troubles::default, |hardships| hardships.troubles)
     }
 
-    /// The bytes of all files, those without a name included.
+    /// The bytes of all files, including nameless ones.
     fn used(&self) -> u64 {
         let files = self.files.values();
         let files = files.map(|file| file.content.bytes.len() as u64);
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(disk.write_at(other, 0, b"12345"), Err(DiskError::NoSpace));
         assert_eq!(disk.truncate(other, 5), Err(DiskError::NoSpace));
         assert_eq!(disk.write_at(other, 0, b"1234"), Ok(()));
-        // What is there already can be overwritten.
+        // Existing bytes can be overwritten.
         assert_eq!(disk.write_at(one, 0, b"654321"), Ok(()));
         assert_eq!(disk.troubles().full, 2);
         disk.change(DiskChange::Free(2), || stream(1, "disk"));

@@ -1,4 +1,4 @@
-//! Names, links and what a loss of power takes back, in sentences.
+//! Names, links, and what a power loss undoes, in sentences.
 
 use super::*;
 use crate::kernel::disk::{Disk, DiskChange};
@@ -210,7 +210,7 @@ fn after_a_loss_of_power_a_file_has_as_many_links_as_names() {
 #[test]
 fn of_very_many_changes_without_a_sync_the_older_half_is_on_the_platter() {
     let mut tree = Tree::default();
-    // Many small directories: a change in one counts what is in it.
+    // Many small directories: a change in a directory counts what is in it.
     let path = |number: usize| format!("/{}/{number}", number / 64);
     for number in 0..CHANGES_MAX / 64 {
         directory(&mut tree, &format!("/{number}"));
