@@ -162,6 +162,10 @@ impl Machines {
             return self.log_at(to, "damaged", [from, to], &packet.0);
         }
         self.counts.delivered += 1;
+        debug_assert!(
+            self[to].has_power(),
+            "a machine without power hears nothing"
+        );
         let now = self.now;
         let end = PassageEnd::Arrived(Duration::from_nanos(now));
         self.journal.ended(from, to, &packet, end);
@@ -286,6 +290,7 @@ impl Machines {
             .sent(self.counts.sent, self.now, (from, Some(to)), &packet, end);
         match fate {
             Fate::Arrives { at, again } => {
+                debug_assert!(at >= self.now, "nothing arrives before it was sent");
                 self.log("send", [from, to], &packet.0);
                 if let Some(again) = again {
                     self.counts.doubled += 1;

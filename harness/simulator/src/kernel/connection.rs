@@ -365,6 +365,9 @@ impl Connection {
 
     /// When there is something to do, if nothing happens before.
     pub(super) fn next(&self) -> Option<u64> {
+        if cfg!(debug_assertions) {
+            self.check();
+        }
         match self.state {
             State::Closed => None,
             State::SynSent | State::SynReceived => self.handshake.due,
@@ -378,6 +381,24 @@ impl Connection {
             .into_iter()
             .flatten()
             .min(),
+        }
+    }
+
+    /// What holds whenever a connection is left alone: nothing waits for ever.
+    fn check(&self) {
+        if self.is_opening() {
+            let handshake = &self.handshake;
+            assert!(
+                handshake.is_due || handshake.due.is_some(),
+                "a SYN is waited for with a limit"
+            );
+        }
+        if self.state == State::TimeWait || self.state == State::FinWait2 && self.is_orphan {
+            assert!(self.ends_at.is_some(), "{:?} ends", self.state);
+        }
+        if self.is_synchronized() {
+            self.sender.check();
+            self.receiver.check();
         }
     }
 

@@ -103,7 +103,8 @@ impl ReadyList {
     }
 
     fn take_off(&mut self, ticket: u64) {
-        self.fds[(ticket - self.first) as usize] = None;
+        let taken = self.fds[(ticket - self.first) as usize].take();
+        debug_assert!(taken.is_some(), "a ticket is for one that is on the list");
         self.live -= 1;
     }
 

@@ -101,7 +101,15 @@ impl Queue {
             return Err(Errno(libc::EAGAIN));
         }
         let length = bytes.len().min(room);
+        debug_assert!(
+            !self.is_shut,
+            "nothing is written into a pipe that nobody reads"
+        );
         self.bytes.extend(&bytes[..length]);
+        debug_assert!(
+            self.bytes.len() <= self.capacity,
+            "a pipe does not overflow"
+        );
         Ok(length)
     }
 

@@ -191,6 +191,7 @@ impl Threads {
 
     /// A thread was started. It runs when its turn comes.
     pub(crate) fn add(&mut self, thread: Rc<dyn Lent>) {
+        debug_assert!(!self.is_live(thread.id()), "a thread starts once");
         self.ready.push_back((thread.id(), Outcome::Woken));
         let detached = false;
         self.live.push(Live { thread, detached });
@@ -242,6 +243,7 @@ impl Threads {
 
     /// The running thread waits.
     pub(crate) fn wait(&mut self, thread: ThreadId, wait: Wait, until: Option<u64>) {
+        debug_assert!(self.is_running(thread), "who waits was running");
         self.waiting.push(Waiting {
             thread,
             wait,
@@ -251,6 +253,7 @@ impl Threads {
 
     /// The running thread lets all others go first that can run.
     pub(crate) fn step_back(&mut self, thread: ThreadId) {
+        debug_assert!(self.is_running(thread), "who steps back was running");
         self.ready.push_back((thread, Outcome::Woken));
     }
 
@@ -277,6 +280,17 @@ impl Threads {
             preemption.lower(thread);
         }
         self.step_back(thread);
+    }
+
+    fn is_live(&self, thread: ThreadId) -> bool {
+        self.live.iter().any(|live| live.thread.id() == thread)
+    }
+
+    /// Neither ready nor waiting, and not at its end: there is at most one.
+    fn is_running(&self, thread: ThreadId) -> bool {
+        let is_ready = self.ready.iter().any(|(ready, _)| *ready == thread);
+        let waits = self.waiting.iter().any(|waiting| waiting.thread == thread);
+        self.is_live(thread) && !is_ready && !waits
     }
 
     /// The one that is to run next.
@@ -359,6 +373,7 @@ impl Threads {
     /// A thread comes to a barrier; none if it was not made here. With the last one, all go on.
     pub(crate) fn arrive(&mut self, address: usize) -> Option<Arrival> {
         let barrier = self.barriers.get_mut(&address)?;
+        debug_assert!(barrier.arrived < barrier.needed, "a full barrier opens");
         barrier.arrived += 1;
         if barrier.arrived < barrier.needed {
             let round = barrier.rounds;

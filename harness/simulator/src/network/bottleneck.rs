@@ -34,6 +34,10 @@ impl Rate {
             return None;
         }
         *free_at = begins.saturating_add(self.nanos_for(bytes as u64));
+        debug_assert!(
+            waiting <= self.queue_bytes.max(bytes as u64),
+            "no more waits than there is room for"
+        );
         Some(*free_at)
     }
 

@@ -83,6 +83,7 @@ impl Path {
             flip_a_bit(packet, &mut self.rng);
         }
         let at = self.arrive(link, left);
+        debug_assert!(now <= left && left <= at, "a packet takes its time");
         let again = left_again.map(|left| self.arrive(link, left));
         Fate::Arrives { at, again }
     }

@@ -51,6 +51,7 @@ impl Arrivals {
                 self.blocks.drain(first + 1..last);
             }
         }
+        self.check();
         known
     }
 
@@ -65,7 +66,16 @@ impl Arrivals {
         }
         self.blocks.drain(..passed);
         self.recent.retain(|&(start, _)| start > next);
+        self.check();
         next
+    }
+
+    /// The blocks are in order with gaps between them, and those that changed last are among them.
+    /// Otherwise the peer is told that something arrived which did not, and never sends it again.
+    fn check(&self) {
+        debug_assert!(self.blocks.iter().all(|(start, end)| start < end));
+        debug_assert!(self.blocks.windows(2).all(|pair| pair[0].1 < pair[1].0));
+        debug_assert!(self.recent.iter().all(|block| self.blocks.contains(block)));
     }
 
     /// What a segment tells of it, a duplicate first (RFC 2883, section 4).

@@ -124,6 +124,19 @@ impl Receiver {
         self.edge
     }
 
+    /// The peer was told of nothing that has not come, and of a window that does not end before
+    /// what has.
+    pub(super) fn check(&self) {
+        assert!(
+            self.told <= self.next(),
+            "no number is acknowledged ahead of time"
+        );
+        assert!(
+            self.next() <= self.edge,
+            "what came lies in the window that was told"
+        );
+    }
+
     pub(super) fn waiting(&self) -> usize {
         self.bytes.len()
     }

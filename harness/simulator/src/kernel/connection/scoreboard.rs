@@ -5,6 +5,9 @@ use super::segment::{Block, Blocks};
 use super::sequence::Seq;
 use std::collections::VecDeque;
 
+/// Up to so many segments are counted once more where assertions are on.
+const RECOUNTED: usize = 32;
+
 /// A segment under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
@@ -149,6 +152,7 @@ impl Scoreboard {
         if self.highest.is_some_and(|highest| highest <= una) {
             self.highest = None;
         }
+        self.check();
     }
 
     /// The peer has these blocks. As [`Scoreboard::acknowledge`].
@@ -178,6 +182,7 @@ impl Scoreboard {
             }
         }
         self.known = seen;
+        self.check();
     }
 
     /// Looks at the segments in `part` for whether they lie in `block`.
@@ -317,6 +322,7 @@ impl Scoreboard {
         }
         self.segments.drain(place + 1..joined);
         self.segments[place].end = end;
+        self.check();
         (seq, end)
     }
 
@@ -336,6 +342,35 @@ impl Scoreboard {
             self.resent += u32::from(!std::mem::replace(&mut sent.is_resent, true));
             sent.was_resent = true;
             sent.at = at;
+        }
+        self.check();
+    }
+
+    /// The counts are those of the segments, and these lie end to end. Recounted while there are
+    /// few: a wrong count opens or closes the window without anybody seeing it.
+    fn check(&self) {
+        let count =
+            |is: fn(&Sent) -> bool| self.segments.iter().filter(|sent| is(sent)).count() as u32;
+        debug_assert!(
+            self.lost + self.sacked <= self.len() && self.resent <= self.len(),
+            "a segment is lost, or has arrived, or neither: {self:?}"
+        );
+        if cfg!(debug_assertions) && self.segments.len() <= RECOUNTED {
+            assert_eq!(self.lost, count(|sent| sent.is_lost), "lost segments");
+            assert_eq!(
+                self.sacked,
+                count(|sent| sent.is_sacked),
+                "segments that arrived"
+            );
+            assert_eq!(
+                self.resent,
+                count(|sent| sent.is_resent),
+                "segments sent again"
+            );
+            let pairs = self.segments.iter().zip(self.segments.iter().skip(1));
+            for (one, next) in pairs {
+                assert_eq!(one.end, next.seq, "segments lie end to end");
+            }
         }
     }
 }

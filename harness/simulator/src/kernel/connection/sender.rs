@@ -28,6 +28,9 @@ const LARGEST_ROOM: usize = 4 << 20;
 /// What Linux takes a full segment for when it makes room.
 const SEGMENT_ROOM: usize = 2304;
 
+/// More segments than this have never been under way: a larger window is a mistake.
+const LARGEST_WINDOW: u32 = 1 << 20;
+
 /// The least time that any timer is set for (`TCP_TIMEOUT_MIN`, two jiffies of a millisecond).
 const LEAST_TIMER: u64 = millis(2);
 
@@ -441,5 +444,33 @@ impl Sender {
     /// The peer has room for so many more bytes than have been sent.
     fn room_of_peer(&self) -> u32 {
         (self.una + self.window).since(self.nxt)
+    }
+
+    /// What holds between two events: numbers are in their order, the window is one that can be
+    /// filled, and what is not acknowledged is waited for with a limit.
+    pub(super) fn check(&self) {
+        assert!(
+            self.una <= self.nxt,
+            "nothing is acknowledged that was not sent"
+        );
+        let written = self.bytes.len() as u32 + u32::from(self.fin.is_some());
+        assert!(
+            self.nxt.since(self.start) <= written,
+            "only what was written is sent"
+        );
+        assert_eq!(
+            self.board.is_empty(),
+            self.una == self.nxt,
+            "what is sent is on the board"
+        );
+        let window = self.congestion.window;
+        assert!(
+            (1..=LARGEST_WINDOW).contains(&window),
+            "a window of {window} segments"
+        );
+        assert!(
+            self.board.is_empty() || self.timer.is_some(),
+            "a lost segment is missed one day"
+        );
     }
 }

@@ -978,6 +978,7 @@ impl Tree {
         }
         let gone = |node: &Node| node.links == 0 && node.journaled == 0;
         self.nodes.retain(|_, node| !gone(node));
+        self.check();
     }
 
     /// The power is gone, and all that was not synced; or, if `torn` says so, of each change of
@@ -1015,6 +1016,45 @@ impl Tree {
             }
         }
         self.note(5, 0, 0, &[]);
+        self.check();
+    }
+
+    /// Each name leads somewhere, each node has as many names as it counts, each directory lies
+    /// where it says, and a node with neither name nor descriptor is kept by a change that mentions
+    /// it. A mistake here is a file that comes back, or does not, and nobody knows why.
+    fn check(&self) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        let mut names: BTreeMap<Number, u32> = BTreeMap::new();
+        for (directory, node) in &self.nodes {
+            let Kind::Directory { entries, .. } = &node.kind else {
+                continue;
+            };
+            for number in entries.values() {
+                assert!(self.nodes.contains_key(number), "a name leads somewhere");
+                assert!(!self.is_directory(*number) || self.parent(*number) == *directory);
+                *names.entry(*number).or_default() += 1;
+            }
+        }
+        let mut journaled: BTreeMap<Number, u32> = BTreeMap::new();
+        let parts = self.journal.iter().flat_map(|change| &change.parts);
+        for number in parts.flat_map(|part| [part.before, part.after]).flatten() {
+            *journaled.entry(number).or_default() += 1;
+        }
+        for (number, node) in &self.nodes {
+            let names = names.get(number).copied().unwrap_or(0);
+            match node.kind {
+                Kind::Directory { .. } => assert_eq!(node.links > 0, names > 0 || *number == ROOT),
+                _ => assert_eq!(node.links, names, "names of {number}"),
+            }
+            let mentions = journaled.get(number).copied().unwrap_or(0);
+            assert_eq!(node.journaled, mentions, "changes about {number}");
+            assert!(
+                node.links > 0 || node.opens > 0 || mentions > 0,
+                "{number} is reachable"
+            );
+        }
     }
 
     /// Counts anew which names lead where. What none leads to is gone.
