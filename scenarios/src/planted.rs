@@ -35,6 +35,7 @@ planted! {
     "handle-twice" HandleTwice breaks AtMostOnce in "exactly-once-partition";
     "last-instead-of-highest-offset" LastInsteadOfHighestOffset breaks Ordering in "exactly-once-partition";
     "catch-up-backwards" CatchUpBackwards breaks Ordering in "exactly-once-partition";
+    "page-by-sender" PageBySender breaks CausalOrder in "catch-up-after-partition";
     "shuffled-broadcast" ShuffledBroadcast breaks TotalOrder in "ordering-websocket";
     "forget-retry" ForgetRetry breaks AtLeastOnce in "exactly-once-partition";
     "skip-catch-up" SkipCatchUp breaks DurabilityToDelivery in "exactly-once-partition";

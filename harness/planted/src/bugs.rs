@@ -29,6 +29,9 @@ pub enum Bug {
     /// *Ordering.* The server hands out each page of a catch-up newest first, under ids that
     /// pretend otherwise.
     CatchUpBackwards,
+    /// *Causal order.* The server hands out each page of a catch-up sorted by sender, under ids
+    /// that pretend otherwise: replies come before what they reply to.
+    PageBySender,
     /// *Total order.* Every second session sees the messages of two senders swapped. Each sender's
     /// own messages stay in order.
     ShuffledBroadcast,
