@@ -402,8 +402,8 @@ impl Database {
         Ok(found)
     }
 
-    /// In which rooms the user has joined or left, and under which id: the last time that it did so
-    /// in each of them, up to an id.
+    /// The rooms that the user has joined or left, with the id of the last such message in each of
+    /// them, up to an id.
     ///
     /// # Errors
     ///

@@ -1,10 +1,10 @@
-//! Planted mistakes. A harness that never sees a checker fail proves nothing, so the chat can be
-//! told to make exactly one mistake, and every checker has a chat that it must catch.
+//! Planted mistakes. A harness whose checkers are never seen to fail proves nothing, so the chat
+//! can be told to make exactly one mistake, and for every checker there is a chat that it must
+//! catch.
 //!
-//! The same value may be given to the server and to the clients; each side looks only at the
-//! mistakes that are its own. Nothing of this is active unless it is asked for. A mistake belongs
-//! to the thread on which a server or client begins, and a machine of the simulated world has
-//! threads of its own.
+//! The same value may be given to the server and to the clients; each side only considers its own
+//! mistakes. Nothing here is active unless requested. A mistake belongs to the thread on which a
+//! server or client starts, and each machine of the simulated world has threads of its own.
 
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
@@ -20,11 +20,11 @@ pub enum Bug {
     /// *Exactly once.* The server ignores the client offset, so a retried message is stored again.
     NoDeduplication,
     /// *At most once.* The client believes it has handled three messages fewer than it has: it asks
-    /// for them again when it comes back, and handles them again.
+    /// for them again when it reconnects, and handles them again.
     HandleTwice,
     /// *Ordering, at most once.* The mistake of the official tutorial: catching up runs while live
     /// messages go out, and the client stores the offset of the last message it saw instead of the
-    /// highest. Older messages follow newer ones, and come again after the next reconnection.
+    /// highest. Older messages follow newer ones, and are repeated after the next reconnection.
     LastInsteadOfHighestOffset,
     /// *Ordering.* The server hands out each page of a catch-up newest first, under ids that
     /// pretend otherwise.
@@ -35,25 +35,24 @@ pub enum Bug {
     /// *Total order.* Every second session sees the messages of two senders swapped. Each sender's
     /// own messages stay in order.
     ShuffledBroadcast,
-    /// *At least once.* The client does not retry a message that was not acknowledged, and says
-    /// that it was sent.
+    /// *At least once.* The client does not retry an unacknowledged message, and reports it as
+    /// sent.
     ForgetRetry,
-    /// *Durability to delivery.* The server tells a client that comes back that it has missed
-    /// nothing.
+    /// *Durability to delivery.* The server tells a returning client that it has missed nothing.
     SkipCatchUp,
-    /// *No phantom, no leak.* The server broadcasts to everybody, whatever the room.
+    /// *No phantom, no leak.* The server broadcasts to everyone, whatever the room.
     LeakRoom,
     /// *Detection.* The client does not notice that its connection is dead.
     DeafWatchdog,
-    /// *Reconnection.* The client goes on under the id of its first session.
+    /// *Reconnection.* The client continues under the id of its first session.
     ReusedSession,
-    /// *Reconnection.* The client connects again at once, without waiting.
+    /// *Reconnection.* The client reconnects at once, without waiting.
     EagerReconnect,
     /// *At most once, durability to delivery.* The server broadcasts at once and stores a moment
-    /// later: a crash in between leaves receivers with what does not exist.
+    /// later: a crash in between leaves receivers with a message that does not exist.
     BroadcastBeforeCommit,
     /// *Acknowledgement truth.* The mistake of the official tutorial: the client offset is made of
-    /// the socket's id, which does not exist offline, and the server takes every conflict of client
+    /// the socket's id, which is undefined offline, and the server takes every conflict of client
     /// offsets for a retry.
     OffsetFromSocketId,
     /// *Acknowledgement truth.* The client keeps its identity on disk, but counts from one again
@@ -61,151 +60,149 @@ pub enum Bug {
     ClientOffsetRestarts,
     /// *At least once.* The client keeps its outbox on disk, and does not read it when it starts.
     OutboxForgets,
-    /// *Ordering.* A message that was not acknowledged goes to the end of the queue.
+    /// *Ordering.* An unacknowledged message goes to the end of the queue.
     RetriesOutOfOrder,
     /// *No phantom, no leak.* The server broadcasts to rooms of the same name in every namespace.
     LeakNamespace,
-    /// *No phantom, no leak.* Private messages go to everybody in the namespace.
+    /// *No phantom, no leak.* Private messages go to everyone in the namespace.
     LeakPrivate,
-    /// *No phantom, no leak.* Whoever leaves a room goes on getting its messages.
+    /// *No phantom, no leak.* A user who has left a room goes on getting its messages.
     LeaveDoesNotLeave,
-    /// *No phantom, no leak.* Whoever joins a room gets what was said there before, as soon
-    /// as it connects with an empty memory.
+    /// *No phantom, no leak.* A user who joins a room also gets earlier messages of it, as soon as
+    /// the client connects with an empty memory.
     JoinTellsThePast,
-    /// *No phantom, no leak.* What is for all but the sender comes back to the sender.
+    /// *No phantom, no leak.* A message for all but the sender comes back to the sender.
     EchoToSender,
-    /// *No phantom, no leak.* The server stores and delivers the first 64 bytes of what is binary.
+    /// *No phantom, no leak.* The server stores and delivers only the first 64 bytes of binary
+    /// content.
     BinaryTruncated,
-    /// *No phantom, no leak.* The server stores that somebody is typing.
+    /// *No phantom, no leak.* The server stores typing notices.
     TypingStored,
     /// *Acknowledgement truth.* The server acknowledges what it refuses.
     RefusalAcknowledged,
-    /// *Recovery.* A recovered session is in none of the rooms that it was in.
+    /// *Recovery.* A recovered session is in none of its rooms.
     RecoveryWithoutRooms,
     /// *Recovery.* A recovered session is in the rooms of another client.
     RecoveryWrongRoom,
     /// *Recovery.* The client names the first offset that it has seen instead of the last, and
-    /// handles again what comes again.
+    /// handles what is repeated once more.
     RecoveryReplayedTwice,
-    /// *Recovery.* The client throws away what it is sent before the greeting, which is what it has
+    /// *Recovery.* The client throws away what arrives before the greeting, which is what it has
     /// missed.
     RecoveryForgetsMissed,
-    /// *Recovery.* The server keeps sessions a hundred times as long as it says.
+    /// *Recovery.* The server keeps sessions a hundred times as long as it announces.
     RecoveryAfterExpiry,
     /// *Recovery.* The server does not tell the client that its session is recovered.
     RecoveryOneSided,
-    /// *Exactly once, recovery.* The server does not send, when it starts, what its last process
-    /// has stored and was killed before it sent it.
+    /// *Exactly once, recovery.* When the server starts, it does not send what its last process
+    /// stored but was killed before sending.
     RecoveryForgetsUnsent,
-    /// *Exactly once, recovery.* The server takes a client for live again that has not got the last
-    /// page of its catch-up.
+    /// *Exactly once, recovery.* The server considers a client live again that has not received the
+    /// last page of its catch-up.
     RecoveryForgetsPage,
     /// *Recovery.* A recovered session has the id of its connection.
     RecoveryNewId,
-    /// *Durability to delivery.* A server of a cluster sends out what the channel brings as it
-    /// comes, though its clients take ids below their cursor for duplicates.
+    /// *Durability to delivery.* A server of a cluster sends out what the channel brings in the
+    /// order of arrival, though its clients take ids below their cursor for duplicates.
     ChannelOutOfOrder,
     /// *Progress.* The server sends large contents as a whole to clients that would ask for them
-    /// piece by piece: over a slow link such a message outlasts the heartbeat, on every connection
-    /// again.
+    /// piece by piece: over a slow link such a message outlasts the heartbeat, on every connection.
     LargeAsAWhole,
-    /// *Just failure.* The client takes what the server cannot store for now for what it will never
-    /// store.
+    /// *Just failure.* The client takes "cannot be stored for now" for "will never be stored".
     PutOffMeansFailed,
-    /// *Just failure.* When a message was sent as often as it may be, the client says that it has
+    /// *Just failure.* When a message has been sent as often as allowed, the client reports it as
     /// failed, though it may be stored.
     UnknownMeansFailed,
-    /// *Progress.* A server that stops disconnects its clients from their namespaces, and they do
-    /// what Socket.IO's own clients do then: they stay away.
+    /// *Progress.* A server that shuts down disconnects its clients from their namespaces, and they
+    /// do what Socket.IO's own clients do then: they stay away.
     StopMeansForGood,
-    /// *Stability.* The client lets go of its connection after every message whose id is a multiple
-    /// of twenty.
+    /// *Stability.* The client drops its connection after every message whose id is a multiple of
+    /// twenty.
     RestlessClient,
     /// *No leak.* The server keeps a session whose client has left for good.
     SessionOutlivesClient,
     /// *Uniqueness.* The server lets two users have the same nickname.
     NicknameShared,
-    /// *Fairness.* The server stores what everybody but the first sender says three seconds late.
+    /// *Fairness.* The server stores the messages of all but the first sender three seconds late.
     FavouredClient,
-    /// *Ephemeral delivery.* The server does not pass on that somebody is typing.
+    /// *Ephemeral delivery.* The server does not pass on typing notices.
     TypingSwallowed,
-    /// *Ephemeral delivery.* The server tells again who was typing five seconds later.
+    /// *Ephemeral delivery.* The server repeats typing notices five seconds later.
     TypingRepeated,
-    /// *Reconnection.* The client's back-off does not start over when a connection is established.
+    /// *Reconnection.* The client's back-off is not reset when a connection is established.
     BackoffNotReset,
-    /// *Reconnection.* The client's back-off is not drawn: who loses the same server comes back at
-    /// the same moment.
+    /// *Reconnection.* The client's back-off has no jitter: clients that lose the same server come
+    /// back at the same moment.
     BackoffWithoutJitter,
-    /// *Reconnection.* The time for which the client waits for an acknowledgement never comes back
-    /// down.
+    /// *Reconnection.* The time for which the client waits for an acknowledgement never comes down
+    /// again.
     PatienceStaysUp,
-    /// *Reconnection.* The client's back-off does not grow: a server that is away is asked all the
+    /// *Reconnection.* The client's back-off does not grow: a server that is down is tried all the
     /// time.
     BackoffNeverGrows,
-    /// *Just failure.* The client tries a message once more than it may.
+    /// *Just failure.* The client retries a message once more than allowed.
     OneRetryTooMany,
-    /// *No leak.* The client asks for what it has missed again and again, though it has missed
-    /// nothing.
+    /// *No leak.* The client keeps asking for what it has missed, though it has missed nothing.
     AsksForEver,
-    /// *Detection.* The client takes a quarter of the time that a silence may last for a silence.
+    /// *Detection.* The client gives up after a quarter of the silence that it should allow.
     HastyWatchdog,
-    /// *Recovery.* The server keeps one packet for a session that waits, whatever it says.
+    /// *Recovery.* The server keeps one packet for a waiting session, whatever it announces.
     RecoveryKeepsTooLittle,
-    /// *Fairness.* The server lets everybody say as much as they like.
+    /// *Fairness.* The server lets every user say as much as they like.
     AllowsTooMuch,
-    /// *Progress.* The server does not answer what it has stored already: its client tries for
-    /// ever.
+    /// *Progress.* The server does not answer a message that it has stored already: its client
+    /// retries forever.
     DuplicateUnanswered,
-    /// *Recovery.* The server gives a client whose session is gone a new one, and says nothing of
-    /// the old.
+    /// *Recovery.* The server gives a client whose session is gone a new one, without a word about
+    /// the old one.
     RefusedWithoutReason,
-    /// *No leak.* The server keeps a room when nobody is in it any more.
+    /// *No leak.* The server keeps a room when there is no user in it any more.
     RoomOutlivesMembers,
-    /// *No leak.* The client leaves in its outbox on the disk what is done.
+    /// *No leak.* The client leaves finished messages in its outbox on the disk.
     OutboxKeepsWhatIsDone,
-    /// *At least once.* The client puts a message on its disk when it is given the next one.
+    /// *At least once.* The client writes a message to its disk when it is given the next one.
     OutboxOneBehind,
-    /// *Progress.* The client asks for the next page of a catch-up two seconds after it has got
-    /// one.
+    /// *Progress.* The client asks for the next page of a catch-up two seconds after it got one.
     PagesOnATimer,
-    /// *Progress.* A client whose attempt to connect fails does not try again.
+    /// *Progress.* A client whose attempt to connect fails does not retry.
     OneAttempt,
-    /// *Reconnection.* The client's back-off begins with its second step.
+    /// *Reconnection.* The client's back-off starts with its second step.
     BackoffBeginsHigh,
-    /// *Presence.* The server tells who comes, and not who leaves.
+    /// *Presence.* The server announces who joins, but not who leaves.
     PresenceForgetsLeaving,
-    /// *Presence.* The server takes a user for gone when one session ends, though the user is back
+    /// *Presence.* The server considers a user gone when one session ends, though the user is back
     /// with another one.
     PresenceForgetsReturned,
-    /// *Presence.* The client goes on showing who left while it was away.
+    /// *Presence.* The client goes on showing users who left while it was away.
     PresenceKeepsTheGone,
 }
 
 impl Bug {
-    /// How often a program with this mistake has come to where it makes it, in this process.
+    /// How often programs with this mistake have reached the place where they make it, in this
+    /// process.
     pub fn reached(self) -> u64 {
         REACHED[self as usize].load(Ordering::Relaxed)
     }
 }
 
-/// By mistake.
+/// The counts, indexed by mistake.
 static REACHED: [AtomicU64; COUNT] = [const { AtomicU64::new(0) }; COUNT];
 
 const COUNT: usize = Bug::PresenceKeepsTheGone as usize + 1;
 
 thread_local! {
-    /// The mistake that programs of this thread make.
+    /// The mistake made by programs on this thread.
     static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
 }
 
-/// From now on programs of this thread make a mistake, if there is one.
+/// From now on, programs on this thread make this mistake, if there is one.
 pub(crate) fn plant(bug: Option<Bug>) {
     if bug.is_some() {
         PLANTED.set(bug);
     }
 }
 
-/// Whether the program makes this mistake, to whose place it has come.
+/// Whether the program, which has reached the place of this mistake, makes it.
 pub(crate) fn on(bug: Bug) -> bool {
     let on = PLANTED.get() == Some(bug);
     if on {
@@ -214,7 +211,7 @@ pub(crate) fn on(bug: Bug) -> bool {
     on
 }
 
-/// Whether the server sends messages to those who are not in their rooms.
+/// Whether the server sends messages to sessions that are not in their rooms.
 pub(crate) fn leaks_rooms() -> bool {
     let leaks = [Bug::LeakRoom, Bug::LeakNamespace, Bug::LeakPrivate];
     PLANTED.get().is_some_and(|bug| leaks.contains(&bug))

@@ -241,7 +241,7 @@ impl ChatSession {
         &self.rooms
     }
 
-    /// It is in a room now, whose messages from an id on are for it.
+    /// It is now in a room, whose messages from this id on are for it.
     pub(super) fn enter(&mut self, room: String, since: i64) {
         self.rooms.insert(room, since);
     }
