@@ -1,8 +1,9 @@
-//! All machines of a world and the books about them: what an engine lets happen, happens here.
+//! All machines of a world and the records about them: whatever an engine makes happen, happens
+//! here.
 //!
-//! An engine says *when*: that a packet arrives, that a machine may do what is due. What follows
-//! from it (the turn of the process, the packets it sends, the digest, the counts) is the same
-//! under every engine.
+//! An engine decides *when*: that a packet arrives, or that a machine may do what is due. What
+//! follows from it (the turn of the process, the packets it sends, the digest, the counts) is the
+//! same under every engine.
 
 use crate::digest::Digest;
 use crate::error::Error;
@@ -23,7 +24,7 @@ use std::ops::{Index, IndexMut};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How long a packet of a machine to itself takes, in nanoseconds.
+/// How long a packet from a machine to itself takes, in nanoseconds.
 const LOOPBACK_LATENCY: u64 = 10_000;
 
 pub(crate) struct Machines {
@@ -32,16 +33,16 @@ pub(crate) struct Machines {
     pub(crate) counts: Counts,
     pub(crate) books: Books,
     pub(crate) journal: Journal,
-    /// Which packet, by its place among those that were sent, from 1, is not lost at random.
+    /// Which packet, by its number among those sent, from 1, is exempt from random loss.
     pub(crate) spared: Option<u64>,
     pub(crate) panics: Vec<Panic>,
     seed: u64,
     now: u64,
     machines: Vec<Machine>,
     places: Places,
-    /// Who has moved, because of which fault.
+    /// The machines that have moved, and because of which fault.
     moved: Vec<(MachineId, FaultId)>,
-    /// Packets between card and link; empty but for a moment.
+    /// Packets between card and link; empty except briefly.
     outgoing: Vec<Packet>,
     shared: Rc<Shared>,
 }
@@ -51,7 +52,7 @@ pub(crate) struct Departure {
     pub(crate) to: MachineId,
     pub(crate) packet: Packet,
     pub(crate) arrives: u64,
-    /// A partition is in its way. It has been counted as such.
+    /// A partition is in its way, and has already been counted.
     pub(crate) cut: bool,
 }
 
@@ -106,12 +107,12 @@ impl Machines {
         self.seed
     }
 
-    /// This process is a copy of another one: nothing of the machines is in both any more, and from
-    /// now on what is random follows from this seed.
+    /// This process is a fork of another one: stops sharing any memory of the machines with it, and
+    /// from now on derives randomness from this seed.
     ///
     /// # Errors
     ///
-    /// If the host gives no more memory.
+    /// If the host provides no more memory.
     pub(crate) fn part_from_parent(&mut self, seed: u64) -> io::Result<()> {
         self.seed = seed;
         self.network.reseed(seed);
@@ -132,7 +133,7 @@ impl Machines {
         sys::set_world_time(now);
     }
 
-    /// A packet arrives at a machine. [`Machines::run`] lets it have consequences.
+    /// A packet arrives at a machine. [`Machines::run`] makes it take effect.
     pub(crate) fn receive(&mut self, from: MachineId, to: MachineId, packet: Packet) {
         let cuts = self.network.cuts(from, to);
         if !cuts.is_empty() || !self[to].has_power() {
@@ -145,7 +146,7 @@ impl Machines {
         self.deliver(from, to, packet);
     }
 
-    /// A packet from outside of the world arrives at a machine.
+    /// A packet from outside the world arrives at a machine.
     pub(crate) fn receive_from_outside(&mut self, to: MachineId, packet: Packet) {
         self.log_at(to, "outside", [to, to], &packet.0);
         if self[to].has_power() {
@@ -154,7 +155,7 @@ impl Machines {
     }
 
     fn deliver(&mut self, from: MachineId, to: MachineId, packet: Packet) {
-        // What the kernel does first with every packet.
+        // The first thing a kernel does with every packet.
         if !is_intact(&packet) {
             self.counts.damaged += 1;
             let end = PassageEnd::Damaged(Duration::from_nanos(self.now));
@@ -172,7 +173,7 @@ impl Machines {
         self[to].receive(now, packet);
     }
 
-    /// Lets a machine do what is due by now.
+    /// Makes a machine do what is due by now.
     pub(crate) fn run(&mut self, id: MachineId) -> Result<(), Error> {
         let now = self.now;
         let turn = self[id].run(now);
@@ -217,7 +218,7 @@ impl Machines {
         }
     }
 
-    /// A strike has fallen in the middle of a turn.
+    /// A strike has happened in the middle of a turn.
     fn note_strike(&mut self, machine: MachineId, fallen: &Fallen) {
         let Fallen {
             fault,
@@ -246,8 +247,8 @@ impl Machines {
         }
     }
 
-    /// Takes the packets that a machine has sent through its network card to `take`, but for those
-    /// that the link loses.
+    /// Passes the packets that a machine has sent through its network card to `take`, except for
+    /// those that the link loses.
     pub(crate) fn departures(&mut self, from: MachineId, mut take: impl FnMut(Departure)) {
         let mut outgoing = std::mem::take(&mut self.outgoing);
         self[from].take_outgoing(&mut outgoing);
@@ -329,8 +330,8 @@ impl Machines {
         }
     }
 
-    /// Who gets a packet of a machine. A network forwards nothing from an address that it has not
-    /// given (RFC 2827).
+    /// The machine that receives a packet. A network does not forward packets from an address that
+    /// it has not assigned (RFC 2827).
     fn route(&self, from: MachineId, packet: &Packet) -> Option<MachineId> {
         let Ip {
             source,
@@ -361,8 +362,8 @@ impl Machines {
         }
     }
 
-    /// Gives a machine new addresses, as when a phone leaves a wifi. Its connections keep the old
-    /// ones, and nothing comes or goes there any more.
+    /// Gives a machine new addresses, like a phone that leaves a wifi network. Its connections keep
+    /// the old ones, through which no packets pass any more.
     pub(crate) fn move_away(&mut self, id: MachineId, fault: FaultId) {
         self.moved.push((id, fault));
         let connections = self[id].connections() as u64;
@@ -381,12 +382,12 @@ impl Machines {
             .read(fault, |machine, meter| self[machine].shows(meter))
     }
 
-    /// Adds something that happened between two machines to the digest: at the first of them.
+    /// Adds something that happened between two machines to the digest, attributed to the first.
     fn log(&mut self, kind: &'static str, machines: [MachineId; 2], bytes: &[u8]) {
         self.log_at(machines[0], kind, machines, bytes);
     }
 
-    /// Adds something that happened between two machines, at one of them, to the digest.
+    /// Adds something that happened between two machines to the digest, attributed to one of them.
     fn log_at(
         &mut self,
         place: MachineId,
@@ -402,7 +403,7 @@ impl Machines {
             });
     }
 
-    /// Adds something in words to the digest.
+    /// Adds words to the digest.
     pub(crate) fn tell(&mut self, kind: &'static str, machine: MachineId, words: String) {
         let bytes = words.clone();
         let (tag, bytes) = (self.places.tag(machine), bytes.as_bytes());

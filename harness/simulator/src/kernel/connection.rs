@@ -1,9 +1,9 @@
-//! One end of a TCP connection: the protocol and nothing else (RFC 9293), as Linux has it.
+//! One end of a TCP connection: the protocol and nothing else (RFC 9293), as Linux implements it.
 //!
-//! A state machine without input, output and clock: a segment, a call of the program or the time
-//! goes in, and segments come out through an [`Outlet`]. It knows neither addresses nor packets,
-//! neither descriptors nor errors of the operating system. All times are nanoseconds on a clock of
-//! its caller's.
+//! A state machine without input, output and clock: segments, calls of the program, or the time go
+//! in, and segments come out through an [`Outlet`]. It knows neither addresses nor packets, neither
+//! descriptors nor errors of the operating system. All times are nanoseconds on a clock of the
+//! caller's.
 
 mod acknowledging;
 mod arrivals;
@@ -33,33 +33,33 @@ use std::mem::MaybeUninit;
 /// The first time-out of a SYN (RFC 6298, section 2.1).
 const SYN_TIME_OUT: u64 = millis(1000);
 
-/// How often a SYN is sent again after the same time (`tcp_syn_linear_timeouts`), and then after
-/// twice as long each time (`tcp_syn_retries`).
+/// How often a SYN is retransmitted at constant intervals (`tcp_syn_linear_timeouts`), and then at
+/// intervals that double each time (`tcp_syn_retries`).
 const SYN_LINEAR: u32 = 4;
 const SYN_RETRIES: u32 = 6;
 
-/// How often the answer to a SYN is sent again (`tcp_synack_retries`).
+/// How often a SYN-ACK is retransmitted (`tcp_synack_retries`).
 const ANSWER_RETRIES: u32 = 5;
 
-/// How long a closed connection waits for the peer's FIN (`tcp_fin_timeout`), and how long it
-/// remembers that it is over (`TCP_TIMEWAIT_LEN`).
+/// How long a closed connection waits for the peer's FIN (`tcp_fin_timeout`), and how long it is
+/// remembered after it has ended (`TCP_TIMEWAIT_LEN`).
 const FIN_LIMIT: u64 = millis(60_000);
 const TIME_WAIT: u64 = millis(60_000);
 
-/// So often at the most a segment that makes no sense is answered (`tcp_invalid_ratelimit`).
+/// The least time between two answers to segments that make no sense (`tcp_invalid_ratelimit`).
 const CHALLENGE_INTERVAL: u64 = millis(500);
 
-/// What a segment carries if the peer does not say (RFC 9293, MUST-15), and the least that Linux
-/// cuts to (`tcp_min_snd_mss`).
+/// The segment size if the peer does not announce one (RFC 9293, MUST-15), and the smallest that
+/// Linux reduces it to (`tcp_min_snd_mss`).
 const DEFAULT_SEGMENT: u32 = 536;
 const LEAST_SEGMENT: u32 = 48;
 
-/// Bytes that timestamps take of each segment.
+/// Bytes taken by timestamps in each segment.
 const STAMPS: u32 = 12;
 
-/// Where segments leave.
+/// Where segments go out.
 pub(super) trait Outlet {
-    /// A segment leaves; `fill` writes so many bytes of data.
+    /// Sends a segment; `fill` writes its `length` bytes of data.
     fn send(&mut self, header: &Header, length: usize, fill: impl FnOnce(&mut [u8]));
 }
 
@@ -85,16 +85,16 @@ pub(super) enum Failure {
     Refused,
     /// The peer reset it.
     Reset,
-    /// The peer reset it after it had finished: it does not want what it was sent.
+    /// The peer reset it after finishing: it does not want what it was sent.
     Unwanted,
     /// The peer has been silent for too long.
     TimedOut,
 }
 
-/// Keep-alive probes (RFC 9293, section 3.8.4).
+/// Settings of keep-alive probes (RFC 9293, section 3.8.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeepAlive {
-    /// The silence before the first, and between them, in nanoseconds.
+    /// The idle time before the first probe, and the interval between probes, in nanoseconds.
     pub(super) idle: u64,
     pub(super) interval: u64,
     pub(super) count: u32,
@@ -105,10 +105,10 @@ pub(super) struct KeepAlive {
 pub(super) struct Setup {
     /// The initial sequence number.
     pub(super) first: Seq,
-    /// Bytes that a segment may carry to us, and as far as is known from us, options left out.
+    /// Bytes that a segment may carry to us, and, as far as is known, from us, without options.
     pub(super) segment: u16,
     pub(super) segment_out: u16,
-    /// Buffers of fixed sizes, if a program wants that.
+    /// Fixed buffer sizes, if the program wants that.
     pub(super) receive_buffer: Option<usize>,
     pub(super) send_buffer: Option<usize>,
     pub(super) algorithm: Algorithm,
@@ -127,14 +127,14 @@ pub(super) struct Connection {
     probes: u32,
     probed_at: u64,
     handshake: Handshake,
-    /// The peer shifts windows, its own by so much.
+    /// The peer scales windows; the shift of its own.
     has_scale: bool,
     shift: u8,
-    /// The peer sends timestamps: the last one, and when it came.
+    /// The peer sends timestamps: the last one, and when it arrived.
     stamps: Option<(u32, u64)>,
-    /// Where the peer's FIN is, once it has come.
+    /// Where the peer's FIN is, once it has arrived.
     fin: Option<Seq>,
-    /// Nobody reads any more.
+    /// The program has closed it.
     is_orphan: bool,
     /// When FIN-WAIT-2 or TIME-WAIT ends.
     ends_at: Option<u64>,
@@ -196,7 +196,7 @@ impl Connection {
         connection
     }
 
-    /// The answer has been sent so many times.
+    /// Records how often the answer has been sent.
     pub(super) fn set_tries(&mut self, tries: u32) {
         self.handshake.tries = tries;
     }
@@ -231,7 +231,7 @@ impl Connection {
         self.failure
     }
 
-    /// Whether a program that waits to write should be told to.
+    /// Whether a program waiting to write should be woken.
     pub(super) fn has_room(&self) -> bool {
         self.sender.has_room()
     }
@@ -246,7 +246,7 @@ impl Connection {
         matches!(self.state, State::SynSent | State::SynReceived)
     }
 
-    /// Whether the peer's FIN has come, and all before it.
+    /// Whether the peer's FIN has arrived, and everything before it.
     pub(super) fn has_peer_finished(&self) -> bool {
         matches!(
             self.state,
@@ -254,7 +254,7 @@ impl Connection {
         )
     }
 
-    /// What the program wants of the sender from now on.
+    /// What the program wants from the sender from now on.
     pub(super) fn set_wishes(&mut self, now: u64, wishes: Wishes, outlet: &mut impl Outlet) {
         self.wishes = Wishes {
             is_abandoned: self.is_orphan,
@@ -274,7 +274,7 @@ impl Connection {
         self.sender.congestion.set_algorithm(algorithm);
     }
 
-    /// `TCP_QUICKACK`: whether acknowledgements wait for the program's answers no longer.
+    /// `TCP_QUICKACK`: whether acknowledgements no longer wait for the program's answers.
     pub(super) fn set_quick(&mut self, now: u64, quick: bool, outlet: &mut impl Outlet) {
         let acknowledging = &mut self.receiver.acknowledging;
         acknowledging.set_interactive(!quick);
@@ -283,7 +283,7 @@ impl Connection {
         }
     }
 
-    /// What a packet may carry has become less: `segment` bytes without options.
+    /// The path MTU has shrunk: a packet may carry `segment` bytes without options.
     pub(super) fn shrink(&mut self, now: u64, segment: u16, outlet: &mut impl Outlet) {
         self.setup.segment_out = self.setup.segment_out.min(segment);
         let stamps = if self.stamps.is_some() { STAMPS } else { 0 };
@@ -292,7 +292,7 @@ impl Connection {
         self.push(now, outlet);
     }
 
-    /// Nobody reads any more, nor waits for what becomes of it.
+    /// The program has closed the connection and will not learn what becomes of it.
     pub(super) fn orphan(&mut self, now: u64) {
         self.is_orphan = true;
         self.wishes.is_abandoned = true;
@@ -301,14 +301,14 @@ impl Connection {
         }
     }
 
-    /// The program writes. Returns how many bytes were taken.
+    /// The program writes. Returns how many bytes were accepted.
     pub(super) fn write(&mut self, now: u64, bytes: &[u8], outlet: &mut impl Outlet) -> usize {
         let taken = self.sender.write(now, bytes);
         self.push(now, outlet);
         taken
     }
 
-    /// Copies what can be read, without taking it.
+    /// Copies what can be read without consuming it.
     pub(super) fn look(&self, target: &mut [MaybeUninit<u8>]) -> usize {
         self.receiver.look(target)
     }
@@ -331,7 +331,7 @@ impl Connection {
         !self.is_opening() && !matches!(self.state, State::Closed | State::TimeWait)
     }
 
-    /// The program has written all.
+    /// The program has no more to write.
     pub(super) fn finish(&mut self, now: u64, outlet: &mut impl Outlet) {
         self.state = match self.state {
             State::Established => State::FinWait1,
@@ -363,7 +363,7 @@ impl Connection {
         self.ends_at = None;
     }
 
-    /// When there is something to do, if nothing happens before.
+    /// When there is something to do, unless something happens before.
     pub(super) fn next(&self) -> Option<u64> {
         if cfg!(debug_assertions) {
             self.check();
@@ -402,7 +402,7 @@ impl Connection {
         }
     }
 
-    /// When the peer is asked whether it is still there.
+    /// When the next keep-alive probe is due.
     fn next_probe(&self) -> Option<u64> {
         let keep_alive = self.keep_alive?;
         if self.sender.has_unfinished() {
@@ -414,7 +414,7 @@ impl Connection {
         })
     }
 
-    /// Does what is due by now.
+    /// Does whatever is due by now.
     pub(super) fn work(&mut self, now: u64, outlet: &mut impl Outlet) {
         match self.state {
             State::Closed => return,
@@ -470,7 +470,7 @@ impl Connection {
         self.send(now, &departure, outlet);
     }
 
-    /// Sends the SYN, or the answer to one, the first time or again.
+    /// Sends or resends the SYN, or the answer to one.
     fn shake_hands(&mut self, now: u64, outlet: &mut impl Outlet) {
         let is_active = self.state == State::SynSent;
         let handshake = &mut self.handshake;
@@ -518,7 +518,7 @@ impl Connection {
         outlet.send(&header, 0, |_| {});
     }
 
-    /// Sends whatever may leave.
+    /// Sends whatever may be sent.
     fn push(&mut self, now: u64, outlet: &mut impl Outlet) {
         if !self.is_synchronized() {
             return;
@@ -545,7 +545,7 @@ impl Connection {
         });
     }
 
-    /// Acknowledges, without data.
+    /// Sends an acknowledgement without data.
     fn acknowledge(&mut self, now: u64, outlet: &mut impl Outlet) {
         let header = self.header(now, self.sender.nxt(), flag::ACK);
         outlet.send(&header, 0, |_| {});
@@ -592,19 +592,19 @@ impl Connection {
         }
         self.agree(now, header);
         if !acknowledges {
-            // Both have called at the same time (RFC 9293, section 3.5, figure 7).
+            // A simultaneous open (RFC 9293, section 3.5, figure 7).
             self.state = State::SynReceived;
             self.handshake.is_due = true;
             return self.shake_hands(now, outlet);
         }
         self.establish(now, header, 0);
         self.acknowledge(now, outlet);
-        // Data may come with it (RFC 9293, section 3.10.7.3), and a FIN.
+        // It may come with data (RFC 9293, section 3.10.7.3) and a FIN.
         self.take_text(now, segment.header.seq + 1, segment, outlet);
         self.push(now, outlet);
     }
 
-    /// The handshake is complete. The window of a SYN is not shifted.
+    /// The handshake is complete. The window in a SYN is not scaled.
     fn establish(&mut self, now: u64, header: &Header, shift: u8) {
         self.state = State::Established;
         self.heard_at = now;
@@ -623,8 +623,8 @@ impl Connection {
         }
     }
 
-    /// Whether a timestamp is older than the last one (PAWS, RFC 7323, section 5). It counts for 24
-    /// days.
+    /// Whether a timestamp is older than the last one (PAWS, RFC 7323, section 5). The last one is
+    /// valid for 24 days.
     fn is_stale(&self, now: u64, header: &Header) -> bool {
         match (header.stamps, self.stamps) {
             (Some((value, _)), Some((recent, at))) => {
@@ -696,12 +696,12 @@ impl Connection {
         self.end(failure);
     }
 
-    /// Says where we stand, to whoever sent something that makes no sense (RFC 5961, section 7).
+    /// Reports our state to a peer whose segment makes no sense (RFC 5961, section 7).
     fn challenge(&mut self, now: u64, segment: &Segment<'_>, outlet: &mut impl Outlet) {
         let is_recent = |at: u64| now - at < CHALLENGE_INTERVAL;
         let has_data = !segment.payload.is_empty();
         if has_data || segment.header.has(flag::FIN) {
-            // Data that comes again is answered each time: its acknowledgement was lost.
+            // Retransmitted data is always answered: its acknowledgement was lost.
             self.receiver.acknowledging.hurry();
             self.receiver
                 .refuse(segment.header.seq, segment.payload.len());
@@ -766,7 +766,7 @@ impl Connection {
         self.ends_at = Some(now + TIME_WAIT);
     }
 
-    /// Takes the data of a segment, which begin with a number, and its FIN.
+    /// Takes the data of a segment, which starts at `seq`, and its FIN.
     fn take_text(&mut self, now: u64, seq: Seq, segment: &Segment<'_>, outlet: &mut impl Outlet) {
         let payload = segment.payload;
         if !payload.is_empty() {
@@ -783,7 +783,7 @@ impl Connection {
                 State::Established | State::FinWait1 | State::FinWait2
             );
             if self.is_orphan && is_new && takes_data {
-                // Nobody will ever read that (RFC 9293, section 3.6.1).
+                // No program will ever read that (RFC 9293, section 3.6.1).
                 return self.abort(outlet);
             }
             if takes_data || !is_new {
@@ -837,7 +837,8 @@ impl Connection {
         }
     }
 
-    /// What it tells of itself. `headers` is what IP and TCP take of a packet, options left out.
+    /// What it reports about itself. `headers` is the size of the IP and TCP headers, without
+    /// options.
     pub(super) fn info(&self, now: u64, headers: u32) -> Info {
         let acknowledging = &self.receiver.acknowledging;
         let micros = |nanos: u64| u32::try_from(nanos / 1000).unwrap_or(u32::MAX);
@@ -861,8 +862,8 @@ impl Connection {
         }
     }
 
-    /// Whether a SYN may begin another connection between the same ends: this one is over, and it
-    /// cannot be an old one (RFC 9293, MAY-2; RFC 6191).
+    /// Whether a SYN may begin another connection between the same ends: this one has ended, and
+    /// the SYN cannot be an old one (RFC 9293, MAY-2; RFC 6191).
     pub(super) fn gives_way(&self, syn: &Header) -> bool {
         let is_newer = match (syn.stamps, self.stamps) {
             (Some((value, _)), Some((recent, _))) => (value.wrapping_sub(recent) as i32) > 0,
@@ -873,7 +874,7 @@ impl Connection {
     }
 }
 
-/// The number of a state in Linux (`linux/tcp_states.h`).
+/// Linux's number for a state (`linux/tcp_states.h`).
 fn number(state: State) -> u8 {
     match state {
         State::Established => 1,

@@ -1,8 +1,8 @@
 //! `epoll(7)` and `eventfd(2)`.
 //!
-//! Readiness is pushed, not scanned for: whatever changes an object tells the epoll that watches
-//! it, so a wait costs what is ready and not what is watched. An epoll can be watched by another
-//! one.
+//! Readiness is pushed, not scanned for: whatever changes an object notifies the epoll that watches
+//! it, so the cost of a wait depends on what is ready, not on what is watched. An epoll can be
+//! watched by another one.
 
 mod calls;
 
@@ -10,16 +10,16 @@ use super::ids::ObjectId;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
-/// After so many looks without a wait, a process has used up its time slice.
+/// After this many polls without a wait, a process has used up its time slice.
 const LOOKS_PER_SLICE: u32 = 256;
 
 /// How many events a program gets at once. (Tokio's runtimes take up to 1024, and then let all
-/// their tasks run.) In a simulated world a crowd speaks in the same nanosecond; a server that
-/// heard all of it first would hold the answers to all of it in its queues, which takes memory and
-/// is more than the processor's caches hold. On a real network they come one after the other.
+/// their tasks run.) In a simulated world, many peers speak in the same nanosecond; a server that
+/// heard all of them first would hold the answers to all of them in its queues, which takes memory
+/// and exceeds the processor's caches. On a real network they come one after the other.
 const EVENTS_AT_ONCE: usize = 64;
 
-/// What a program wants to be told about a descriptor.
+/// What a program wants to know about a descriptor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interest {
     pub(crate) events: u32,
@@ -38,18 +38,18 @@ pub(crate) struct ReadyEvent {
 pub(super) struct Epoll {
     watched: FxHashMap<i32, Watched>,
     ready: ReadyList,
-    /// By other epolls.
+    /// The other epolls that watch it.
     watches: Watches,
 }
 
-/// By which epoll an object is watched, and under which descriptor.
+/// The epoll that watches an object, and under which descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Watch {
     epoll: ObjectId,
     fd: i32,
 }
 
-/// Who watches an object: hardly ever more than one.
+/// The watches on an object: rarely more than one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watches {
     first: Option<Watch>,
@@ -78,20 +78,20 @@ impl Watches {
 
 struct Watched {
     interest: Interest,
-    /// It is watched until its last descriptor is closed, whatever becomes of this one.
+    /// It is watched until its last descriptor is closed, even if this one is closed before.
     object: ObjectId,
     /// Its ticket, if it is on the ready list.
     queued: Option<u64>,
 }
 
-/// Descriptors in the order in which they became ready. Each has a ticket with which it can be
-/// taken off again, at no cost for the others.
+/// Descriptors in the order in which they became ready. Each has a ticket by which it can be
+/// removed at no cost to the others.
 #[derive(Default)]
 struct ReadyList {
     fds: VecDeque<Option<i32>>,
-    /// The ticket of the first.
+    /// The ticket of the first entry.
     first: u64,
-    /// How many have not been taken off.
+    /// How many have not been removed.
     live: usize,
 }
 
@@ -125,7 +125,7 @@ impl Epoll {
         self.ready.live > 0
     }
 
-    /// Who watches it.
+    /// The epolls that watch it.
     pub(super) fn watches(&self) -> &Watches {
         &self.watches
     }

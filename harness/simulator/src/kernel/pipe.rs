@@ -1,8 +1,8 @@
 //! `pipe(7)` and pairs of Unix stream sockets (`unix(7)`): bytes from one descriptor to another of
-//! the same machine. A pair of sockets is two pipes, one each way. What is written can be read at
+//! the same machine. A pair of sockets is two pipes, one each way. Written data can be read at
 //! once.
 //!
-//! Left out: names (`bind`), datagrams, and descriptors in control messages.
+//! Not modelled: datagrams, and descriptors in control messages.
 
 mod calls;
 
@@ -16,33 +16,34 @@ use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Bytes that a pipe holds. (On Linux it holds 16 pages, and small writes may leave some of them
-/// half empty.)
+/// The capacity of a pipe in bytes. (On Linux it is 16 pages, and small writes may leave some of
+/// them half empty.)
 const PIPE_CAPACITY: usize = 65_536;
 
-/// Bytes that are on their way from one Unix socket to another. (Linux counts its bookkeeping too.)
+/// The capacity in bytes of the way from one Unix socket to another. (Linux also counts its
+/// bookkeeping.)
 const SOCKET_CAPACITY: usize = 212_992;
 
-/// A write of so many bytes goes into a pipe as a whole or not at all (`PIPE_BUF`).
+/// A write of up to this many bytes goes into a pipe as a whole or not at all (`PIPE_BUF`).
 const ATOMIC: usize = 4096;
 
-/// The name of a Unix socket, as `sockaddr_un` has it: a path without its zero at the end, or a
-/// zero and more. Nothing is no name.
+/// The name of a Unix socket, as `sockaddr_un` has it: a path without its terminating zero, or a
+/// zero and more. Empty if unnamed.
 pub(crate) type UnixName = Vec<u8>;
 
-/// What a descriptor of a pipe, or of one of two sockets, stands for.
+/// What a descriptor of a pipe, or of one of two sockets, refers to.
 pub(super) struct PipeEnd {
     kind: Kind,
-    /// What can be read here.
+    /// What can be read at this end.
     incoming: Option<SharedQueue>,
-    /// What is written here.
+    /// What is written at this end.
     outgoing: Option<SharedQueue>,
     error: Option<Errno>,
     pub(super) nonblocking: bool,
-    /// Of a socket; see [`super::options::Options`].
+    /// For a socket; see [`super::options::Options`].
     time_limits: [Option<Duration>; 2],
     pub(super) watches: Watches,
-    /// Of a socket: its own, and its peer's.
+    /// For a socket: its own name, and its peer's.
     pub(super) names: [UnixName; 2],
 }
 
@@ -52,17 +53,17 @@ enum Kind {
     Socket,
 }
 
-/// Two ends have it.
+/// Shared by two ends.
 type SharedQueue = Rc<RefCell<Queue>>;
 
-/// Bytes that go one way.
+/// Bytes in one direction.
 struct Queue {
     bytes: VecDeque<u8>,
     capacity: usize,
-    /// The ends that are open.
+    /// The open ends.
     reader: Option<ObjectId>,
     writer: Option<ObjectId>,
-    /// Nothing more is written: one of the ends is closed, or was shut down.
+    /// No more is written: one of the ends was closed or shut down.
     is_shut: bool,
 }
 
@@ -93,7 +94,7 @@ impl Queue {
         length
     }
 
-    /// As much as there is room for, or as belongs together.
+    /// Writes as much as there is room for, or a unit as a whole.
     fn write(&mut self, bytes: &[u8], kind: Kind) -> Result<usize> {
         let belongs_together = kind == Kind::Pipe && bytes.len() <= ATOMIC;
         let room = self.free();
@@ -113,7 +114,7 @@ impl Queue {
         Ok(length)
     }
 
-    /// Whether a writer is told that it may write.
+    /// Whether a writer is notified that it may write.
     fn has_room(&self, kind: Kind) -> bool {
         match kind {
             Kind::Pipe => self.free() >= ATOMIC,
@@ -148,7 +149,7 @@ impl PipeEnd {
         }
     }
 
-    /// What `poll(2)` would say.
+    /// What `poll(2)` would report.
     pub(super) fn readiness(&self) -> u32 {
         let is_shut = |queue: &SharedQueue| queue.borrow().is_shut;
         let read_shut = self.incoming.as_ref().is_some_and(is_shut);
@@ -176,7 +177,7 @@ impl PipeEnd {
 }
 
 impl PipeEnd {
-    /// It is that of this object from now on.
+    /// From now on, it belongs to this object.
     pub(super) fn owned_by(&self, id: ObjectId) {
         if let Some(queue) = &self.incoming {
             queue.borrow_mut().reader = Some(id);
@@ -192,8 +193,7 @@ impl PipeEnd {
     }
 }
 
-/// Two Unix sockets that are connected: that of the one with the first name, and that of the other,
-/// which blocks.
+/// Two connected Unix sockets: the one with the first name, and the other, which blocks.
 pub(super) fn connected([one, other]: [UnixName; 2], nonblocking: bool) -> [PipeEnd; 2] {
     let (there, back) = (Queue::new(SOCKET_CAPACITY), Queue::new(SOCKET_CAPACITY));
     let mut here = PipeEnd::new(Kind::Socket, Some(&back), Some(&there), nonblocking);

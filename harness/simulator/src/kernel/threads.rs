@@ -1,8 +1,8 @@
 //! The threads of a process: which of them may run, and what the others wait for.
 //!
-//! These are only the books. Exactly one thread of a world runs at a time; `sys::threads` lets them
-//! run as it is written here. Whoever becomes ready first runs first, and who waits for the same
-//! thing is woken in the order in which the waiting began.
+//! This is only bookkeeping. Exactly one thread of a world runs at a time; `sys::threads` runs them
+//! according to what is recorded here. Threads run in the order in which they became ready, and
+//! threads waiting for the same thing are woken in the order in which they began to wait.
 
 mod calls;
 
@@ -15,21 +15,20 @@ use std::collections::hash_map::Entry;
 use std::ffi::c_void;
 use std::rc::Rc;
 
-/// After so many changes of the running thread without time passing, the threads have used up their
-/// slice.
+/// After this many thread switches without time passing, the threads have used up their slice.
 const CHANGES_PER_SLICE: u32 = 4096;
 
-/// What a thread waits for, besides its time limit.
+/// What a thread waits for, apart from its time limit.
 #[derive(Clone, Debug)]
 pub(crate) enum Wait {
-    /// A wake-up at this address, where this value was, that has one of these bits (`futex(2)`).
+    /// A wake-up at this address, which had this value, with one of these bits (`futex(2)`).
     Futex {
         address: usize,
         value: u32,
         bits: u32,
     },
     /// A signal for what is at this address: a condition variable (`pthread_cond_wait(3)`), a
-    /// semaphore, a barrier, a lock for readers and writers.
+    /// semaphore, a barrier, a read-write lock.
     Condition(usize),
     /// The end of the thread with this handle (`pthread_join(3)`).
     End(usize),
@@ -39,40 +38,40 @@ pub(crate) enum Wait {
     Ready { fd: i32, events: u32 },
     /// One of these events of one of these descriptors.
     AnyReady(Rc<[(i32, u32)]>),
-    /// The peer's acknowledgement of all that was sent on a connection that is closed.
+    /// The peer's acknowledgement of everything sent on a closed connection.
     Acknowledgement(FlowId),
-    /// One of these signals for this thread, which keeps them away (`sigwait(3)`).
+    /// One of these signals for this thread, which blocks them (`sigwait(3)`).
     Signal { thread: ThreadId, wanted: SignalSet },
-    /// Nothing: only for its time to come.
+    /// Nothing but its time limit.
     Time,
 }
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// What was waited for has happened.
+    /// What it waited for has happened.
     Woken,
     /// The time limit came first.
     TimedOut,
-    /// A signal came first, for which the thread has to run a handler.
+    /// A signal came first, and the thread has to run a handler for it.
     Interrupted,
 }
 
-/// A thread, as the world's thread can become it.
+/// A thread that the world's thread can become.
 pub(crate) trait Lent {
-    /// Its number in its process.
+    /// Its number within its process.
     fn id(&self) -> ThreadId;
 
     /// The `pthread_t`.
     fn handle(&self) -> usize;
 
-    /// As the host numbers the thread that lends: the holder of what is locked.
+    /// The host's number of the lending thread: the owner of locks.
     fn host_number(&self) -> i32;
 
     /// Becomes this thread until it waits or ends. To be called by the world's own thread.
     fn resume(&self, outcome: Outcome);
 
-    /// What it has ended with.
+    /// The result with which it ended.
     fn result(&self) -> *mut c_void;
 
     /// Whether this address is among its thread-locals.
@@ -83,7 +82,7 @@ pub(crate) trait Lent {
 pub(crate) enum Ended {
     /// It has not ended.
     Not,
-    /// It has: this is it, for the first who asks.
+    /// It has ended: this is it, for the first caller.
     With(Rc<dyn Lent>),
     /// The machine knows no such thread.
     Unknown,
@@ -91,46 +90,46 @@ pub(crate) enum Ended {
 
 #[derive(Default)]
 pub(crate) struct Threads {
-    /// Those that have not ended, in the order of their start.
+    /// Those that have not ended, in the order in which they were started.
     live: Vec<Live>,
-    /// Those that have, and that nobody has joined yet.
+    /// Those that have ended, but have not been joined.
     ended: Vec<Rc<dyn Lent>>,
-    /// In the order in which they began to wait.
+    /// Waiting threads, in the order in which they began to wait.
     waiting: Vec<Waiting>,
     ready: VecDeque<(ThreadId, Outcome)>,
     started: u32,
     changes: u32,
-    /// The time slice is used up: nobody runs before this time.
+    /// The time slice is used up: no thread runs before this time.
     rests_until: Option<u64>,
-    /// The condition variables whose time limits are told by the monotonic clock.
+    /// The condition variables with time limits on the monotonic clock.
     of_boot: FxHashSet<usize>,
-    /// The locks for readers and writers that are held here, and how often.
+    /// The read-write locks that are held here, and how often.
     held: FxHashMap<usize, u32>,
-    /// If they can lose the processor.
+    /// Set if they can be pre-empted.
     preemption: Option<Box<Preemption>>,
     barriers: FxHashMap<usize, Barrier>,
 }
 
-/// A barrier of a C library (`pthread_barrier_wait(3)`).
+/// A C library barrier (`pthread_barrier_wait(3)`).
 struct Barrier {
     needed: u32,
     arrived: u32,
-    /// How often all have arrived.
+    /// How often all threads have arrived.
     rounds: u32,
 }
 
-/// Who has come to a barrier.
+/// A thread's arrival at a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// One who has to wait for the end of this round.
+    /// It has to wait for the end of this round.
     Early { round: u32 },
-    /// The last one, with whom all go on.
+    /// It is the last one, and all continue.
     Last,
 }
 
 struct Live {
     thread: Rc<dyn Lent>,
-    /// Nobody will join it.
+    /// It will not be joined.
     detached: bool,
 }
 
@@ -162,19 +161,19 @@ impl Threads {
         })
     }
 
-    /// Those that have not ended, in the order of their start.
+    /// Those that have not ended, in the order in which they were started.
     pub(crate) fn ids(&self) -> Vec<ThreadId> {
         self.live.iter().map(|live| live.thread.id()).collect()
     }
 
-    /// The one that has not ended with this `pthread_t`.
+    /// The thread with this `pthread_t`, unless it has ended.
     pub(crate) fn find(&self, handle: usize) -> Option<ThreadId> {
         let mut live = self.live.iter();
         let found = live.find(|live| live.thread.handle() == handle);
         found.map(|live| live.thread.id())
     }
 
-    /// Ends the wait of a thread before its time, if it waits.
+    /// Ends the wait of a thread early, if it is waiting.
     pub(crate) fn interrupt(&mut self, thread: ThreadId) {
         let mut waiting = self.waiting.iter();
         if let Some(place) = waiting.position(|waiting| waiting.thread == thread) {
@@ -183,7 +182,7 @@ impl Threads {
         }
     }
 
-    /// The id of a further thread.
+    /// The id for a new thread.
     pub(crate) fn next_id(&mut self) -> ThreadId {
         self.started += 1;
         ThreadId(self.started)
@@ -197,7 +196,8 @@ impl Threads {
         self.live.push(Live { thread, detached });
     }
 
-    /// What has become of the thread with this `pthread_t`. One that has ended is the caller's.
+    /// What has become of the thread with this `pthread_t`. If it has ended, the caller takes it
+    /// over.
     pub(crate) fn take_ended(&mut self, handle: usize) -> Ended {
         if let Some(place) = self.ended.iter().position(|ended| ended.handle() == handle) {
             return Ended::With(self.ended.remove(place));
@@ -208,7 +208,7 @@ impl Threads {
         }
     }
 
-    /// Nobody is going to join a thread.
+    /// A thread will not be joined.
     pub(crate) fn detach(&mut self, handle: usize) -> Ended {
         let mut live = self.live.iter_mut();
         if let Some(live) = live.find(|live| live.thread.handle() == handle) {
@@ -217,7 +217,7 @@ impl Threads {
         self.take_ended(handle)
     }
 
-    /// Whether one of them has its context from this thread of the host.
+    /// Whether one of them borrows its context from this thread of the host.
     pub(crate) fn is_on(&self, host_number: i32) -> bool {
         self.live
             .iter()
@@ -235,7 +235,7 @@ impl Threads {
             usize::MAX,
             |wait| matches!(wait, Wait::End(handle) if *handle == ended),
         );
-        // Who has resumed it keeps the other until it is off its stack.
+        // Its resumer keeps the other reference until it has left its stack.
         if !detached {
             self.ended.push(thread);
         }
@@ -251,13 +251,13 @@ impl Threads {
         });
     }
 
-    /// The running thread lets all others go first that can run.
+    /// The running thread lets all others that can run go first.
     pub(crate) fn step_back(&mut self, thread: ThreadId) {
         debug_assert!(self.is_running(thread), "who steps back was running");
         self.ready.push_back((thread, Outcome::Woken));
     }
 
-    /// From now on the threads lose the processor as is said there.
+    /// From now on the threads are pre-empted in this way.
     pub(crate) fn preempt_by(&mut self, preemption: Preemption) {
         self.preemption = Some(Box::new(preemption));
     }
@@ -268,7 +268,7 @@ impl Threads {
         self.preemption.is_some() && !self.is_alone()
     }
 
-    /// The running thread makes a call. Says whether it loses the processor.
+    /// The running thread makes a call. Returns whether it loses the processor.
     fn count_call(&mut self) -> bool {
         let preemption = self.preemption.as_mut();
         preemption.is_some_and(|preemption| preemption.count_call())
@@ -293,7 +293,7 @@ impl Threads {
         self.is_live(thread) && !is_ready && !waits
     }
 
-    /// The one that is to run next.
+    /// The thread to run next.
     fn take_ready(&mut self) -> Option<(ThreadId, Outcome)> {
         let Some(preemption) = &mut self.preemption else {
             return self.ready.pop_front();
@@ -302,7 +302,7 @@ impl Threads {
         self.ready.remove(place)
     }
 
-    /// `FUTEX_WAKE_BITSET`: wakes so many at the most; returns how many.
+    /// `FUTEX_WAKE_BITSET`: wakes at most `most` threads; returns how many.
     pub(crate) fn wake(&mut self, address: usize, most: usize, bits: u32) -> usize {
         let wanted = |wait: &Wait| {
             matches!(wait, Wait::Futex { address: at, bits: which, .. }
@@ -311,7 +311,7 @@ impl Threads {
         self.wake_if(most, wanted)
     }
 
-    /// Wakes so many at the most of those who wait for a condition variable.
+    /// Wakes at most `most` waiters of a condition variable.
     pub(crate) fn signal(&mut self, condition: usize, most: usize) {
         self.wake_if(
             most,
@@ -319,8 +319,7 @@ impl Threads {
         );
     }
 
-    /// Whether the clock for a condition variable's time limits is the monotonic one, as it seldom
-    /// is.
+    /// Whether a condition variable's time limits are on the monotonic clock, which is rare.
     pub(crate) fn set_clock(&mut self, condition: usize, of_boot: bool) {
         match of_boot {
             true => self.of_boot.insert(condition),
@@ -332,7 +331,7 @@ impl Threads {
         self.of_boot.contains(&condition)
     }
 
-    /// One of the machine's threads has got a lock for readers and writers.
+    /// One of the machine's threads has acquired a read-write lock.
     pub(crate) fn hold(&mut self, lock: usize) {
         *self.held.entry(lock).or_default() += 1;
     }
@@ -342,7 +341,7 @@ impl Threads {
         self.held.contains_key(&lock)
     }
 
-    /// One of them lets it go. Whoever waits for it tries again.
+    /// One of them releases it. Its waiters try again.
     pub(crate) fn let_go(&mut self, lock: usize) {
         if let Entry::Occupied(mut held) = self.held.entry(lock) {
             *held.get_mut() -= 1;
@@ -353,7 +352,7 @@ impl Threads {
         self.signal(lock, usize::MAX);
     }
 
-    /// A barrier for so many threads is made at this address, or there is none any more.
+    /// A barrier for this many threads is created at this address, or removed.
     pub(crate) fn set_barrier(&mut self, address: usize, needed: Option<u32>) {
         match needed {
             Some(needed) => {
@@ -370,7 +369,8 @@ impl Threads {
         }
     }
 
-    /// A thread comes to a barrier; none if it was not made here. With the last one, all go on.
+    /// A thread arrives at a barrier; none if the barrier was not created here. With the last
+    /// thread, all continue.
     pub(crate) fn arrive(&mut self, address: usize) -> Option<Arrival> {
         let barrier = self.barriers.get_mut(&address)?;
         debug_assert!(barrier.arrived < barrier.needed, "a full barrier opens");
@@ -385,13 +385,13 @@ impl Threads {
         Some(Arrival::Last)
     }
 
-    /// Whether a round of a barrier is over; also if there is none any more.
+    /// Whether a round of a barrier has ended; also if the barrier is gone.
     pub(crate) fn is_round_over(&self, address: usize, round: u32) -> bool {
         let barrier = self.barriers.get(&address);
         barrier.is_none_or(|barrier| barrier.rounds != round)
     }
 
-    /// Wakes those who wait at an address where there is another value by now. Returns how many.
+    /// Wakes the threads waiting at an address whose value has changed by now. Returns how many.
     pub(crate) fn wake_changed(&mut self, mut changed: impl FnMut(usize, u32) -> bool) -> usize {
         self.wake_if(
             usize::MAX,
@@ -413,7 +413,7 @@ impl Threads {
         woken
     }
 
-    /// Ends the waits whose time limit has come, the earliest first.
+    /// Ends the waits whose time limit has passed, earliest first.
     fn expire(&mut self, now: u64) {
         let mut due: Vec<(u64, ThreadId)> = Vec::new();
         self.waiting.retain(|waiting| match waiting.until {

@@ -1,15 +1,15 @@
-//! What a link can carry in a time, and the queue before it.
+//! The rate of a link, and the queue in front of it.
 
 use std::time::Duration;
 
-/// How much a link carries, and how much may wait for it.
+/// How much a link carries, and how much can wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Bits per second, IP headers included.
+    /// Bits per second, including IP headers.
     pub bits_per_second: u64,
-    /// How many bytes the queue before the link holds. A packet that finds no room is dropped
-    /// (tail drop); one that does waits for those before it. A long queue loses little and delays
-    /// much: bufferbloat.
+    /// How many bytes the queue in front of the link holds. A packet that finds no room is dropped
+    /// (tail drop); any other waits for those before it. A long queue loses few packets and delays
+    /// them for long: bufferbloat.
     pub queue_bytes: u64,
 }
 
@@ -17,7 +17,7 @@ impl Rate {
     /// As long as the queue of a Linux network card: 1000 packets (`txqueuelen`), of 1500 bytes.
     pub const DEFAULT_QUEUE_BYTES: u64 = 1000 * 1500;
 
-    /// So many bits per second, behind a queue of the default length.
+    /// A rate in bits per second, with a queue of the default length.
     pub fn bits_per_second(bits_per_second: u64) -> Self {
         Rate {
             bits_per_second,
@@ -25,8 +25,8 @@ impl Rate {
         }
     }
 
-    /// When a packet of this size has left, if there is room for it in the queue. `free_at` is when
-    /// the link has sent all that came before. All times are in nanoseconds.
+    /// When a packet of this size will have left, if there is room for it in the queue. `free_at`
+    /// is when the link will have sent everything before it. All times are in nanoseconds.
     pub(super) fn pass(&self, now: u64, free_at: &mut u64, bytes: usize) -> Option<u64> {
         let begins = now.max(*free_at);
         let waiting = self.bytes_in(begins - now);
@@ -41,7 +41,7 @@ impl Rate {
         Some(*free_at)
     }
 
-    /// How long a link is busy with so many bytes.
+    /// How long a link is busy with this many bytes.
     pub fn time_for(&self, bytes: u64) -> Duration {
         Duration::from_nanos(self.nanos_for(bytes))
     }
@@ -61,7 +61,7 @@ impl Rate {
 mod tests {
     use super::*;
 
-    /// A megabit per second: 1250 bytes take 10 ms.
+    /// One megabit per second: 1250 bytes take 10 ms.
     const MEGABIT: Rate = Rate {
         bits_per_second: 1_000_000,
         queue_bytes: 5000,

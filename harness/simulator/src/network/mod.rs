@@ -1,7 +1,7 @@
-//! The network: a path in each direction between any two machines, and what stands in its way.
+//! The network: a path in each direction between any two machines, and what gets in the way.
 //!
-//! A direction draws what happens to its packets from a stream of its own, and keeps their order as
-//! a cable does. What a packet costs does not depend on how much is under way, nor on how many
+//! Each direction has its own random stream for what happens to its packets, and keeps their order
+//! as a cable does. The cost of a packet depends neither on how many are in flight nor on how many
 //! machines there are.
 //!
 //! | file | subject |
@@ -48,7 +48,7 @@ use rule::Rules;
 use rustc_hash::FxHashMap;
 use std::time::Duration;
 
-/// What the network carried so far, in IP packets.
+/// What the network has carried so far, in IP packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Packets that machines sent.
@@ -57,16 +57,16 @@ pub struct Counts {
     pub delivered: u64,
     /// Packets that a link lost at random.
     pub lost: u64,
-    /// Packets dropped by a partition, by the end of a path, or by a box on it; or addressed to a
+    /// Packets dropped by a partition, by the end of a path, or by a middlebox; or addressed to a
     /// machine that is off or does not exist.
     pub cut: u64,
     /// Packets that found a queue full.
     pub overflowed: u64,
-    /// Packets that arrived damaged, and that the receiver's checksums dropped.
+    /// Packets that arrived damaged and were dropped by the receiver's checksums.
     pub damaged: u64,
-    /// Packets that arrived once more.
+    /// Packets that arrived a second time.
     pub doubled: u64,
-    /// Bytes of all packets sent, with their IP headers.
+    /// Bytes of all packets sent, including their IP headers.
     pub bytes: u64,
 }
 
@@ -74,33 +74,33 @@ pub struct Counts {
 pub(crate) struct Network {
     default: Link,
     directions: Directions,
-    /// How many directions are cut: mostly none, and then no packet has to look.
+    /// How many directions are cut: mostly none, and then there is nothing to look up.
     cut: usize,
-    /// By which faults the packets of a direction are held.
+    /// The faults that hold the packets of a direction.
     holds: FxHashMap<(MachineId, MachineId), Vec<FaultId>>,
     gateways: FxHashMap<(MachineId, MachineId), gateway::Working>,
 }
 
 struct Direction {
-    /// If it has one of its own.
+    /// Its own link, if it has one.
     link: Option<Link>,
-    /// Instead of that, or of the default.
+    /// Replaces that link, or the default.
     changed: Option<Changed>,
     cuts: Vec<FaultId>,
-    /// The fault that took the place of the link's loss.
+    /// The fault that replaced the link's loss.
     loss: Option<FaultId>,
-    /// FIN and RST do not get through.
+    /// Set if FIN and RST do not get through.
     swallows_closes: Option<FaultId>,
-    /// None if it never had any.
+    /// None if there never were any.
     rules: Option<Box<Rules>>,
     path: Path,
 }
 
-/// The link that a fault has made of another one.
+/// A link changed by a fault.
 struct Changed {
     fault: FaultId,
     link: Link,
-    /// Whether packets take another time on it.
+    /// Whether packets take longer or shorter on it.
     other_times: bool,
 }
 
@@ -119,12 +119,12 @@ impl Network {
         }
     }
 
-    /// The next machine goes under this key, which no other has.
+    /// The next machine goes by this key, which no other has.
     pub(crate) fn add(&mut self, key: &str) {
         self.directions.keys.push(key.to_owned());
     }
 
-    /// From now on, random numbers of another seed decide.
+    /// From now on, random numbers derive from another seed.
     pub(crate) fn reseed(&mut self, seed: u64) {
         let Directions {
             seed: own,
@@ -151,7 +151,7 @@ impl Network {
         direction.changed = None;
     }
 
-    /// A fault makes another link of a direction. The link that it was before ends all such faults.
+    /// A fault changes the link of a direction. Restoring the original link ends all such faults.
     pub(crate) fn change_direction(
         &mut self,
         from: MachineId,
@@ -191,7 +191,7 @@ impl Network {
         self.directions.between(from, to).swallows_closes = swallow.then_some(fault);
     }
 
-    /// From now on, a rule sees the packets of a direction.
+    /// From now on, a rule examines the packets of a direction.
     pub(crate) fn add_rule(&mut self, from: MachineId, to: MachineId, rule: Rule, fault: FaultId) {
         let names = [from, to].map(|id| &*self.directions.keys[id.0 as usize]);
         let rng = stream_of(self.directions.seed, "rules", names);
@@ -202,14 +202,14 @@ impl Network {
         rules.add(fault, rule);
     }
 
-    /// A rule sees the packets of a direction no more.
+    /// A rule no longer examines the packets of a direction.
     pub(crate) fn remove_rule(&mut self, from: MachineId, to: MachineId, rule: &Rule) {
         if let Some(rules) = &mut self.directions.between(from, to).rules {
             rules.remove(rule);
         }
     }
 
-    /// Puts a gateway between two machines, or takes it away.
+    /// Puts a gateway between two machines, or removes it.
     pub(crate) fn set_gateway(
         &mut self,
         a: MachineId,
@@ -246,8 +246,8 @@ impl Network {
         }
     }
 
-    /// Whether packets on this direction are dropped. Also asked on arrival: a partition takes the
-    /// packets that are under way.
+    /// Whether packets in this direction are dropped. Also asked on arrival: a partition drops
+    /// packets in flight.
     pub(crate) fn is_cut(&self, from: MachineId, to: MachineId) -> bool {
         !self.cuts(from, to).is_empty()
     }
@@ -261,15 +261,15 @@ impl Network {
         direction.map_or(&[], |direction| &direction.cuts)
     }
 
-    /// Holds the packets of a direction; whether they were not held before. What is held twice has
-    /// to be released twice.
+    /// Holds the packets of a direction; returns whether they were not held before. What is held
+    /// twice has to be released twice.
     pub(crate) fn hold(&mut self, from: MachineId, to: MachineId, fault: FaultId) -> bool {
         let holds = self.holds.entry((from, to)).or_default();
         holds.push(fault);
         holds.len() == 1
     }
 
-    /// Ends the earliest hold of a direction; whether it was the only one.
+    /// Ends the earliest hold of a direction; returns whether it was the only one.
     pub(crate) fn release(&mut self, from: MachineId, to: MachineId) -> bool {
         let Some(holds) = self.holds.get_mut(&(from, to)) else {
             return false;
@@ -287,8 +287,7 @@ impl Network {
     }
 
     /// Decides what becomes of a packet sent at `now`, in nanoseconds. It may be damaged; one that
-    /// is spared is not lost at random. The faults that had a part in it get that written in the
-    /// books.
+    /// is spared is exempt from random loss. The faults that contributed are credited in the books.
     pub(crate) fn send(
         &mut self,
         now: u64,
@@ -426,13 +425,13 @@ impl Network {
 /// The directions that are in use.
 struct Directions {
     seed: u64,
-    /// What streams of random numbers are named after, by machine.
+    /// The names of the random streams, by machine.
     keys: Vec<String>,
     used: FxHashMap<(MachineId, MachineId), Direction>,
 }
 
 impl Directions {
-    /// The direction between two machines, from now on if it was never used.
+    /// The direction between two machines, created on first use.
     fn between(&mut self, from: MachineId, to: MachineId) -> &mut Direction {
         let Self { seed, keys, used } = self;
         used.entry((from, to)).or_insert_with(|| {
@@ -466,7 +465,7 @@ mod tests {
     const A: MachineId = MachineId(0);
     const B: MachineId = MachineId(1);
 
-    /// A network and the books of the faults in it.
+    /// A network and the books about the faults in it.
     struct World {
         network: Network,
         books: Books,

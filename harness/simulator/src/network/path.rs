@@ -1,4 +1,4 @@
-//! A link at work: what it does to one packet after the other.
+//! A link in operation: what it does to one packet after another.
 
 use super::Link;
 use super::chance::happens;
@@ -9,11 +9,11 @@ use crate::kernel::Packet;
 use crate::time::nanos;
 use rand_chacha::ChaCha8Rng;
 
-/// Where one direction stands.
+/// The state of one direction.
 pub(super) struct Path {
-    /// Instead of the link's loss.
+    /// Replaces the link's loss.
     pub(super) loss: Option<f64>,
-    /// When the bottleneck has sent everything. All times are in nanoseconds.
+    /// When the bottleneck will have sent everything. All times are in nanoseconds.
     free_at: u64,
     last_arrival: u64,
     last_latency: Option<f64>,
@@ -49,17 +49,17 @@ impl Path {
         self.rng = rng;
     }
 
-    /// Whether a bit of the last packet that arrives was flipped.
+    /// Whether a bit of the last arriving packet was flipped.
     pub(super) fn has_damaged_last(&self) -> bool {
         self.last.damaged
     }
 
-    /// Whether the last packet that arrives was held back, for others to overtake it.
+    /// Whether the last arriving packet was held back for others to overtake it.
     pub(super) fn has_held_back_last(&self) -> bool {
         self.last.held_back
     }
 
-    /// Carries a packet that is sent now. One that is spared is not lost at random.
+    /// Carries a packet sent now. One that is spared is exempt from random loss.
     pub(super) fn carry(
         &mut self,
         link: &Link,
@@ -88,7 +88,7 @@ impl Path {
         Fate::Arrives { at, again }
     }
 
-    /// When a packet has left the bottleneck, unless its queue is full.
+    /// When a packet leaves the bottleneck, unless its queue is full.
     fn leave(&mut self, link: &Link, now: u64, packet: &Packet) -> Option<u64> {
         match &link.rate {
             Some(rate) => rate.pass(now, &mut self.free_at, packet.0.len()),
@@ -96,7 +96,7 @@ impl Path {
         }
     }
 
-    /// When a packet arrives that has left the bottleneck.
+    /// When a packet that has left the bottleneck arrives.
     fn arrive(&mut self, link: &Link, left: u64) -> u64 {
         let at = left.saturating_add(self.latency(link));
         if let Some(reorder) = link.reorder
@@ -124,7 +124,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// What becomes of 10,000 packets of 100 bytes, one each millisecond.
+    /// What becomes of 10,000 packets of 100 bytes, sent one per millisecond.
     fn carried(link: &Link) -> Vec<Fate> {
         let mut path = Path::new(stream(7, "test"));
         (0..10_000)
@@ -132,7 +132,7 @@ mod tests {
             .collect()
     }
 
-    /// When those arrive that do, in the order of sending.
+    /// When packets arrive, in the order of sending.
     fn arrivals(link: &Link) -> Vec<u64> {
         carried(link)
             .into_iter()
@@ -190,7 +190,7 @@ mod tests {
         assert!((1800..2200).contains(&twice), "{twice}");
     }
 
-    /// How many in a row it happens to on average.
+    /// The mean length of runs in which it happens.
     fn in_a_row(happened: &[bool]) -> f64 {
         let begins = happened.windows(2).filter(|pair| !pair[0] && pair[1]);
         let all = happened.iter().filter(|&&happened| happened).count();
@@ -272,7 +272,7 @@ mod tests {
             duplicate: 1.0.into(),
             ..Link::default()
         };
-        // 100 bytes take 8 ms, and then a millisecond.
+        // 100 bytes take 8 ms, plus one millisecond.
         let mut path = Path::new(stream(7, "test"));
         let fate = path.carry(&link, 0, &mut Packet(vec![0; 100]), false);
         let expected = Fate::Arrives {
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_delays_and_then_drops() {
-        // 100 bytes take 1.6 ms, and come each millisecond: 6,250 of 10,000 get through.
+        // 100 bytes take 1.6 ms, and are sent every millisecond: 6,250 of 10,000 get through.
         let rate = Rate {
             bits_per_second: 500_000,
             queue_bytes: 10_000,

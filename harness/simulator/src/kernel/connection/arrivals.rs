@@ -1,16 +1,16 @@
-//! What has arrived out of order, and what is told of it: selective acknowledgements (RFC 2018).
+//! What has arrived out of order, and how it is reported: selective acknowledgements (RFC 2018).
 
 use super::segment::{Block, Blocks};
 use super::sequence::Seq;
 
-/// How many blocks are remembered as the newest ones.
+/// How many blocks are remembered as the most recent.
 const RECENT: usize = 4;
 
 /// Blocks beyond the next expected number, in order, with gaps between them.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     blocks: Vec<Block>,
-    /// Those that changed last, the newest first (RFC 2018, section 4).
+    /// The blocks that changed last, newest first (RFC 2018, section 4).
     recent: Vec<Block>,
 }
 
@@ -24,10 +24,10 @@ impl Arrivals {
         self.blocks.last().map(|&(_, end)| end)
     }
 
-    /// Notes a block. Returns what of it had been there before, if it is all of it or its
-    /// beginning.
+    /// Notes a block. Returns the part that had arrived before, if that is its beginning or all of
+    /// it.
     pub(super) fn insert(&mut self, (mut from, mut to): Block) -> Option<Block> {
-        // The blocks that it touches.
+        // The blocks that it touches or overlaps.
         let first = self.blocks.partition_point(|&(_, end)| end < from);
         let mut last = first;
         let mut known = None;
@@ -55,7 +55,8 @@ impl Arrivals {
         known
     }
 
-    /// All before `next` has arrived. Says up to where that is so with what had come before.
+    /// Everything before `next` has arrived. Returns the end of what is now in order, including
+    /// earlier arrivals.
     pub(super) fn advance(&mut self, mut next: Seq) -> Seq {
         let mut passed = 0;
         while let Some(&(start, end)) = self.blocks.get(passed)
@@ -78,7 +79,7 @@ impl Arrivals {
         debug_assert!(self.recent.iter().all(|block| self.blocks.contains(block)));
     }
 
-    /// What a segment tells of it, a duplicate first (RFC 2883, section 4).
+    /// What a segment reports of it, a duplicate first (RFC 2883, section 4).
     pub(super) fn tell(&self, duplicate: Option<Block>, blocks: &mut Blocks) {
         duplicate
             .iter()

@@ -1,5 +1,5 @@
-//! The receiving half: what arrives is put in order, and the window grows with what the program
-//! takes.
+//! The receiving half: puts arriving data in order, and grows the window with the program's
+//! reading.
 
 use super::acknowledging::Acknowledging;
 use super::arrivals::Arrivals;
@@ -8,16 +8,16 @@ use super::segment::{Block, Header};
 use super::sequence::Seq;
 use std::mem::MaybeUninit;
 
-/// How much may wait to be read, in bytes: at first and at most. Linux reckons with `tcp_rmem` =
-/// 131,072 bytes to 6 MiB, of which half is for what it keeps beside the bytes.
+/// How many bytes may wait to be read, initially and at most. Linux uses `tcp_rmem` = 131,072 bytes
+/// to 6 MiB, and reserves half of that for overhead.
 const FIRST_WINDOW: usize = 65_535;
 const LARGEST_WINDOW: usize = 3 << 20;
 
-/// By how much windows are shifted so that the largest one can be told (RFC 7323, section 2.3), as
-/// Linux works it out from 6 MiB.
+/// The window shift that lets the largest window be announced (RFC 7323, section 2.3), as Linux
+/// computes it from 6 MiB.
 const SCALE: u8 = 7;
 
-/// The largest shift that means something (RFC 7323, section 2.3).
+/// The largest meaningful shift (RFC 7323, section 2.3).
 pub(super) const LARGEST_SCALE: u8 = 14;
 
 #[derive(Debug)]
@@ -26,37 +26,37 @@ pub(super) struct Receiver {
     next: Seq,
     /// The end of the window as the peer knows it, which never moves back.
     edge: Seq,
-    /// RCV.NXT as the peer was told last.
+    /// RCV.NXT as last announced to the peer.
     told: Seq,
     scale: u8,
     bytes: Bytes,
     arrivals: Arrivals,
-    /// What came twice, to be told once (RFC 2883).
+    /// What arrived twice, to be reported once (RFC 2883).
     duplicate: Option<Block>,
     /// How much may wait to be read.
     limit: usize,
-    /// A program has set that.
+    /// Whether a program has set that.
     is_fixed: bool,
-    /// The FIN has come, and counts as a byte (RFC 9293, section 3.4).
+    /// The FIN has arrived, and counts as a byte (RFC 9293, section 3.4).
     is_finished: bool,
     growth: Growth,
     largest_segment: u32,
     pub(super) acknowledging: Acknowledging,
 }
 
-/// How the buffer follows the program: what it takes in a round trip should fit twice (dynamic
+/// How the buffer adapts to the program: twice what it reads in a round trip should fit (dynamic
 /// right-sizing; `tcp_moderate_rcvbuf`).
 #[derive(Debug, Default)]
 struct Growth {
     round_trip: Option<u64>,
     began: u64,
     taken: usize,
-    /// What it took in an earlier round trip.
+    /// What it read in an earlier round trip.
     before: usize,
 }
 
 impl Receiver {
-    /// `fixed` is what a program wants to have buffered, if it has said so (`SO_RCVBUF`).
+    /// `fixed` is the program's choice of the buffer size, if any (`SO_RCVBUF`).
     pub(super) fn new(fixed: Option<usize>, largest_segment: u32) -> Self {
         let limit = fixed.unwrap_or(FIRST_WINDOW);
         let scale = match fixed {
@@ -89,7 +89,7 @@ impl Receiver {
         self.edge = next + u32::from(self.first_window());
     }
 
-    /// What a SYN tells: it is not shifted.
+    /// The window announced in a SYN: it is not scaled.
     pub(super) fn first_window(&self) -> u16 {
         self.limit.min(usize::from(u16::MAX)) as u16
     }
@@ -98,7 +98,7 @@ impl Receiver {
         self.scale
     }
 
-    /// The peer does not scale windows: neither do we.
+    /// The peer does not scale windows, so we do not either.
     pub(super) fn do_not_scale(&mut self) {
         self.scale = 0;
     }
@@ -108,7 +108,7 @@ impl Receiver {
         self.next + u32::from(self.is_finished)
     }
 
-    /// All bytes have come, and the FIN behind them.
+    /// All bytes have arrived, and the FIN after them.
     pub(super) fn finish(&mut self) {
         self.is_finished = true;
         self.edge = self.edge.max(self.next());
@@ -141,7 +141,7 @@ impl Receiver {
         self.bytes.len()
     }
 
-    /// Bytes in order that are not acknowledged.
+    /// Bytes in order that have not been acknowledged.
     pub(super) fn unacknowledged(&self) -> u32 {
         self.next().since(self.told)
     }
@@ -151,10 +151,10 @@ impl Receiver {
         !self.arrivals.is_empty()
     }
 
-    /// Takes bytes that begin with a number; those outside of the window are left. Says whether any
-    /// can be read that could not before.
+    /// Takes bytes that start at a number, ignoring those outside the window. Returns whether more
+    /// bytes can be read than before.
     pub(super) fn take(&mut self, seq: Seq, bytes: &[u8]) -> bool {
-        // Places counted from RCV.NXT: numbers that lie half of their space apart have no order.
+        // Positions relative to RCV.NXT: numbers half the sequence space apart have no order.
         let begin = i64::from((seq - self.next) as i32);
         let end = begin + bytes.len() as i64;
         if begin < 0 {
@@ -175,7 +175,7 @@ impl Receiver {
             } else {
                 self.bytes.put((from - self.next) as usize, bytes);
             }
-            // Each gap is told at once, and how it is filled (RFC 5681, section 4.2).
+            // Each gap is reported at once, and so is filling it (RFC 5681, section 4.2).
             self.acknowledging.demand();
             return false;
         }
@@ -192,9 +192,9 @@ impl Receiver {
         true
     }
 
-    /// Bytes came that are not taken, because what they came with makes no sense: they are not
-    /// looked at. If all of them were there already, the peer is told so, whose acknowledgement was
-    /// lost.
+    /// Bytes arrived that are not accepted, because their segment makes no sense: they are not
+    /// examined. If all of them were there already, the peer is told so, since its acknowledgement
+    /// was lost.
     pub(super) fn refuse(&mut self, seq: Seq, length: usize) {
         let begin = i64::from((seq - self.next) as i32);
         if begin < 0 && begin + length as i64 <= 0 {
@@ -203,14 +203,14 @@ impl Receiver {
         self.acknowledging.demand();
     }
 
-    /// So many bytes from a number on have come again.
+    /// Bytes starting at a number have arrived again.
     fn note_duplicate(&mut self, seq: Seq, length: i64) {
         self.duplicate = Some((seq, seq + length as u32));
         self.acknowledging.hurry();
     }
 
-    /// What a segment tells the peer: how far all has come, which window there is, and what came
-    /// beside. `sack` says that the peer understands SACK.
+    /// What a segment tells the peer: the end of what is in order, the window, and what has arrived
+    /// beyond. `sack` says that the peer understands SACK.
     pub(super) fn tell(&mut self, header: &mut Header, sack: bool) {
         header.ack = self.next();
         header.window = self.advertise();
@@ -225,7 +225,8 @@ impl Receiver {
         self.acknowledging.sent();
     }
 
-    /// The window that can be told, in bytes: not a silly one (RFC 9293, section 3.8.6.2.2).
+    /// The window that can be announced, in bytes, avoiding silly windows (RFC 9293, section
+    /// 3.8.6.2.2).
     fn free(&self) -> usize {
         let free = self.limit.saturating_sub(self.bytes.len());
         let least = (self.largest_segment as usize).min(self.limit / 2);
@@ -236,19 +237,19 @@ impl Receiver {
     }
 
     fn advertise(&mut self) -> u16 {
-        // What was told is kept. (Rounded up, it would creep beyond what there is room for.)
+        // What was announced is kept. (Rounded up, it would creep beyond the available room.)
         let window = self.free().max(self.edge.since(self.next) as usize) >> self.scale;
         let window = window.min(usize::from(u16::MAX));
         self.edge = self.edge.max(self.next + ((window as u32) << self.scale));
         window as u16
     }
 
-    /// Whether the window, told now, would not be smaller than the peer thinks it is.
+    /// Whether the window, if announced now, would not be smaller than the peer thinks it is.
     pub(super) fn opens(&self) -> bool {
         self.free() >= self.edge.since(self.next) as usize
     }
 
-    /// Copies what can be read, without taking it.
+    /// Copies what can be read without consuming it.
     pub(super) fn look(&self, target: &mut [MaybeUninit<u8>]) -> usize {
         self.bytes.look(target)
     }
@@ -259,7 +260,8 @@ impl Receiver {
         self.bytes.copy(0, target);
     }
 
-    /// Takes what can be read. Says how much it is, and whether the peer should hear of it at once.
+    /// Reads what can be read. Returns how much that is, and whether the peer should be told at
+    /// once.
     pub(super) fn read(&mut self, now: u64, target: &mut [MaybeUninit<u8>]) -> (usize, bool) {
         let count = self.bytes.look(target);
         self.bytes.discard(count);
@@ -276,7 +278,7 @@ impl Receiver {
         (count, count > 0 && news)
     }
 
-    /// A segment of the peer came a round trip after what it echoes.
+    /// A segment from the peer arrived one round trip after the timestamp that it echoes was sent.
     pub(super) fn measure(&mut self, sample: u64) {
         self.growth.round_trip = Some(match self.growth.round_trip {
             Some(before) => before - before / 8 + sample / 8,
@@ -299,13 +301,13 @@ impl Receiver {
             return;
         }
         let before = std::mem::replace(&mut growth.before, taken);
-        // Twice, and what a sender in slow start sends more in the next round trip.
+        // Twice that, plus the growth of a sender in slow start in the next round trip.
         let wanted = 2 * taken + 16 * self.largest_segment as usize;
         let wanted = wanted + 2 * wanted * (taken - before) / before.max(1);
         self.limit = self.limit.max(wanted.min(LARGEST_WINDOW));
     }
 
-    /// The number after all that has arrived.
+    /// The number after everything that has arrived.
     pub(super) fn end(&self) -> Seq {
         self.arrivals.end().unwrap_or(self.next)
     }

@@ -1,4 +1,4 @@
-//! What was sent and is not acknowledged, and what is known of each segment of it (RFC 6675,
+//! What was sent and is not acknowledged, and what is known about each such segment (RFC 6675,
 //! section 3).
 
 use super::segment::{Block, Blocks};
@@ -8,39 +8,38 @@ use std::collections::VecDeque;
 /// Up to so many segments are counted once more where assertions are on.
 const RECOUNTED: usize = 32;
 
-/// A segment under way.
+/// A segment in flight.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) seq: Seq,
     /// The number after it; a FIN counts.
     pub(super) end: Seq,
-    /// When it was sent last.
+    /// When it was last sent.
     pub(super) at: u64,
-    /// The peer has it, but not all before it.
+    /// The peer has it, but not everything before it.
     pub(super) is_sacked: bool,
-    /// It was taken for lost.
+    /// It is presumed lost.
     pub(super) is_lost: bool,
-    /// It was sent again since.
+    /// It has been resent since.
     pub(super) is_resent: bool,
-    /// It was sent more than once: what comes back says nothing of the round trip (Karn's
+    /// It was sent more than once: its acknowledgement says nothing about the round trip (Karn's
     /// algorithm, RFC 6298, section 3).
     pub(super) was_resent: bool,
 }
 
-/// What an acknowledgement says of segments that had not been known to have arrived.
+/// What an acknowledgement says about segments not yet known to have arrived.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Delivered {
     /// How many.
     pub(super) segments: u32,
-    /// When the first and the last of those that were sent once were sent.
+    /// Of those sent only once, when the first and the last were sent.
     pub(super) first_at: Option<u64>,
     pub(super) last_at: Option<u64>,
-    /// Of those that were sent once, and had not been selectively acknowledged: the one with the
-    /// lowest number.
+    /// Of those sent only once and not selectively acknowledged before, the lowest number.
     pub(super) lowest: Option<Seq>,
-    /// One that was sent once, and before `high`, has arrived.
+    /// One that was sent only once, and before `high`, has arrived.
     pub(super) is_original: bool,
-    /// One that was sent again has arrived.
+    /// One that was resent has arrived.
     pub(super) was_resent: bool,
 }
 
@@ -50,11 +49,11 @@ pub(super) struct Scoreboard {
     sacked: u32,
     lost: u32,
     resent: u32,
-    /// No segment before this place waits to be sent again.
+    /// No segment before this place is waiting to be resent.
     hint: usize,
-    /// The highest number that was selectively acknowledged.
+    /// The highest selectively acknowledged number.
     highest: Option<Seq>,
-    /// The blocks of the last acknowledgement: what is within them is known.
+    /// The blocks of the last acknowledgement: anything within them is known.
     known: Blocks,
 }
 
@@ -63,7 +62,7 @@ impl Scoreboard {
         self.segments.is_empty()
     }
 
-    /// Segments that are not acknowledged.
+    /// Unacknowledged segments.
     pub(super) fn len(&self) -> u32 {
         self.segments.len() as u32
     }
@@ -120,8 +119,8 @@ impl Scoreboard {
         self.segments.get(place).filter(|sent| sent.seq == seq)
     }
 
-    /// All before `una` has arrived. `high` is where the losses that are being repaired end. `each`
-    /// sees those segments of which that is news.
+    /// Everything before `una` has arrived. `high` is the end of the losses being repaired. `each`
+    /// is called for those segments for which this is news.
     pub(super) fn acknowledge(
         &mut self,
         una: Seq,
@@ -166,7 +165,7 @@ impl Scoreboard {
         let mut seen = Blocks::default();
         for &block in blocks {
             seen.push(block);
-            // A block that was told before, and has become longer at either end, is looked at
+            // A block that was reported before, and has grown at either end, is examined only
             // there.
             let mut known = self.known.iter();
             match known.find(|(from, to)| *from < block.1 && block.0 < *to) {
@@ -185,7 +184,7 @@ impl Scoreboard {
         self.check();
     }
 
-    /// Looks at the segments in `part` for whether they lie in `block`.
+    /// Examines the segments in `part` for whether they lie in `block`.
     fn sack_within(
         &mut self,
         part: Block,
@@ -214,7 +213,7 @@ impl Scoreboard {
         }
     }
 
-    /// Takes a segment for lost: it is to be sent again, also if that was done before.
+    /// Marks a segment as lost: it is to be resent, even if it has been already.
     pub(super) fn lose(&mut self, seq: Seq) {
         let place = self.place(seq);
         self.lose_at(place);
@@ -232,10 +231,10 @@ impl Scoreboard {
         self.hint = self.hint.min(place);
     }
 
-    /// Takes for lost the first segment, and of the others those of which `is_due` says so.
+    /// Marks the first segment as lost, and any others for which `is_due` returns true.
     pub(super) fn lose_all(&mut self, is_due: impl Fn(&Sent) -> bool) {
         if self.segments.front().is_some_and(|first| first.is_sacked) {
-            // The peer has thrown away what it had acknowledged selectively (RFC 2018, section 8).
+            // The peer has discarded what it had acknowledged selectively (RFC 2018, section 8).
             self.forget_sacks();
         }
         for place in 0..self.segments.len() {
@@ -254,7 +253,7 @@ impl Scoreboard {
         self.known = Blocks::default();
     }
 
-    /// Takes for lost whatever does not fit into segments of so many bytes.
+    /// Marks as lost whatever does not fit into segments of `most` bytes.
     pub(super) fn lose_larger(&mut self, most: u32) {
         for place in 0..self.segments.len() {
             let sent = &self.segments[place];
@@ -272,8 +271,8 @@ impl Scoreboard {
         self.lost = 0;
     }
 
-    /// What is to be sent again first, in pieces of at most so many bytes. Small segments behind it
-    /// that have not arrived go with it.
+    /// What to resend first, in pieces of at most `most` bytes. Small segments after it that have
+    /// not arrived go with it.
     pub(super) fn next_lost(&mut self, most: u32) -> Option<Block> {
         if self.lost == 0 {
             return None;
@@ -289,9 +288,9 @@ impl Scoreboard {
         None
     }
 
-    /// Makes two segments of one that is too large. Returns the first.
+    /// Splits a segment that is too large in two. Returns the first.
     fn cut(&mut self, place: usize, (seq, end): Block, most: u32) -> Block {
-        // A FIN may go beyond.
+        // A FIN may exceed the limit.
         if end - seq <= most + 1 {
             return (seq, end);
         }
@@ -306,8 +305,8 @@ impl Scoreboard {
         (seq, at)
     }
 
-    /// Makes one segment of this one and of those behind it, as far as they fit into so many bytes
-    /// and the peer has told of none of them (`tcp_retrans_collapse`).
+    /// Joins this segment with those after it, as far as they fit into `most` bytes and the peer
+    /// has not reported any of them (`tcp_retrans_collapse`).
     fn join(&mut self, place: usize, most: u32) -> Block {
         let Sent { seq, mut end, .. } = self.segments[place];
         let mut joined = place + 1;
@@ -326,7 +325,7 @@ impl Scoreboard {
         (seq, end)
     }
 
-    /// The last segment, at most so many bytes of its end, to be sent again as a probe.
+    /// The last segment, or at most `most` bytes of its end, to be resent as a probe.
     pub(super) fn cut_last(&mut self, most: u32) -> Option<Block> {
         let &Sent { seq, end, .. } = self.segments.back()?;
         if end - seq > most + 1 {
@@ -335,7 +334,7 @@ impl Scoreboard {
         self.segments.back().map(|sent| (sent.seq, sent.end))
     }
 
-    /// A segment was sent again.
+    /// A segment was resent.
     pub(super) fn resend(&mut self, seq: Seq, at: u64) {
         let place = self.place(seq);
         if let Some(sent) = self.segments.get_mut(place) {

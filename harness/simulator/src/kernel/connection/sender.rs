@@ -1,6 +1,6 @@
-//! The sending half: what may leave when, and until when it is waited for.
+//! The sending half: what may be sent when, and how long to wait.
 //!
-//! What acknowledgements change is in [`acknowledgement`], what is done about losses in
+//! The effects of acknowledgements are in [`acknowledgement`], the handling of losses in
 //! [`recovery`].
 
 mod acknowledgement;
@@ -19,59 +19,58 @@ use super::scoreboard::Scoreboard;
 use super::sequence::Seq;
 use repair::{Phase, Repair};
 
-/// What a program may have written that is not acknowledged, in bytes: at first and at most. Linux
-/// begins with `tcp_wmem` = 16 KiB and, as soon as there is a connection, makes room for twice the
-/// window.
+/// How many unacknowledged bytes a program may have written, initially and at most. Linux starts
+/// with `tcp_wmem` = 16 KiB and, once connected, makes room for twice the window.
 const FIRST_ROOM: usize = 46_080;
 const LARGEST_ROOM: usize = 4 << 20;
 
-/// What Linux takes a full segment for when it makes room.
+/// The memory that Linux assumes for a full segment when making room.
 const SEGMENT_ROOM: usize = 2304;
 
 /// More segments than this have never been under way: a larger window is a mistake.
 const LARGEST_WINDOW: u32 = 1 << 20;
 
-/// The least time that any timer is set for (`TCP_TIMEOUT_MIN`, two jiffies of a millisecond).
+/// The shortest time of any timer (`TCP_TIMEOUT_MIN`, two jiffies of one millisecond).
 const LEAST_TIMER: u64 = millis(2);
 
-/// How often the peer is asked for a window, or told something again, before it is given up
+/// How often a window probe or a retransmission is sent before the peer is given up
 /// (`tcp_retries2`).
 const RETRIES: u32 = 15;
 
-/// For how long that is, by the shortest time-out there is (`tcp_retries2`): 924.6 s.
+/// How long that takes with the shortest possible time-out (`tcp_retries2`): 924.6 s.
 const PATIENCE: u64 = millis(924_600);
 
 /// The same for a connection that its program has closed: 8 times (`tcp_orphan_retries`).
 const PATIENCE_OF_NOBODY: u64 = millis(102_200);
 
-/// What the one timer of a sender is for.
+/// The purpose of a sender's single timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
     /// Something was not acknowledged (RFC 6298).
     Retransmission,
     /// The end of what was sent may be lost (RFC 8985, section 7).
     TailLoss,
-    /// What was overtaken may be lost (RFC 8985, section 6.3).
+    /// A segment that was overtaken may be lost (RFC 8985, section 6.3).
     Reordering,
     /// The peer has no room (RFC 9293, section 3.8.6.1).
     Window,
 }
 
-/// What a program wants of the sender.
+/// What a program wants from the sender.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wishes {
     /// Small segments do not wait for acknowledgements (`TCP_NODELAY`).
     pub(crate) no_delay: bool,
     /// They wait until there is more (`TCP_CORK`).
     pub(crate) cork: bool,
-    /// How long to wait for acknowledgements, in nanoseconds; zero stands for the system's own
-    /// limits (`TCP_USER_TIMEOUT`, RFC 5482).
+    /// How long to wait for acknowledgements, in nanoseconds; zero means the system's own limits
+    /// (`TCP_USER_TIMEOUT`, RFC 5482).
     pub(crate) patience: u64,
-    /// Nobody waits for what becomes of it: less patience is enough (`tcp_orphan_retries`).
+    /// The program has closed the connection: less patience is enough (`tcp_orphan_retries`).
     pub(crate) is_abandoned: bool,
 }
 
-/// A segment that is to leave.
+/// A segment about to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Departure {
     pub(super) seq: Seq,
@@ -90,16 +89,16 @@ pub(super) struct Sender {
     bytes: Bytes,
     /// The number of the first of them.
     start: Seq,
-    /// Where the FIN is, once the program has written all.
+    /// Where the FIN is, once the program has written everything.
     fin: Option<Seq>,
-    /// SND.WND in bytes, the largest there was, and the segment that told it.
+    /// SND.WND in bytes, the largest so far, and the segment that announced it.
     window: u32,
     largest_window: u32,
     told: Seq,
     segment: u32,
     /// The peer understands SACK.
     pub(super) sack: bool,
-    /// How much a program may have written that is not acknowledged, and whether it has set that
+    /// How many unacknowledged bytes a program may have written, and whether it has set that
     /// itself.
     room: usize,
     is_room_fixed: bool,
@@ -109,20 +108,20 @@ pub(super) struct Sender {
     pub(super) congestion: Congestion,
     repair: Repair,
     timer: Option<(Timer, u64)>,
-    /// By how many bits the time-out is longer than it would be.
+    /// How many times the time-out has been doubled.
     backoff: u32,
-    /// How often the timer went off since the last progress, and when the first retransmission was.
+    /// How often the timer fired since the last progress, and when the first retransmission was.
     strikes: u32,
     struck_at: Option<u64>,
-    /// Where the last segment ended that was not full (Minshall's variant of Nagle's algorithm).
+    /// Where the last non-full segment ended (Minshall's variant of Nagle's algorithm).
     small: Seq,
-    /// When data was sent last.
+    /// When data was last sent.
     sent_at: u64,
     retransmissions: u64,
 }
 
 impl Sender {
-    /// `room` is what a program wants to have buffered, if it has said so (`SO_SNDBUF`).
+    /// `room` is the program's choice of the buffer size, if any (`SO_SNDBUF`).
     pub(super) fn new(first: Seq, segment: u32, room: Option<usize>) -> Self {
         Self {
             una: first,
@@ -170,7 +169,7 @@ impl Sender {
         &self.round_trip
     }
 
-    /// What it tells of itself.
+    /// What it reports about itself.
     pub(super) fn info(&self, now: u64) -> Info {
         let micros = |nanos: u64| u32::try_from(nanos / 1000).unwrap_or(u32::MAX);
         let (board, round_trip) = (&self.board, &self.round_trip);
@@ -198,12 +197,12 @@ impl Sender {
         self.timer.map(|(_, at)| at)
     }
 
-    /// Where what the program has written ends, the FIN left out.
+    /// The end of what the program has written, without the FIN.
     fn end(&self) -> Seq {
         self.start + self.bytes.len() as u32
     }
 
-    /// Whether something is under way, or waits to be.
+    /// Whether something is in flight or waiting to be sent.
     pub(super) fn has_unfinished(&self) -> bool {
         !self.board.is_empty() || self.has_unsent()
     }
@@ -212,7 +211,7 @@ impl Sender {
         self.nxt < self.end() || self.fin == Some(self.nxt)
     }
 
-    /// Bytes written that have not left.
+    /// Bytes written but not yet sent.
     fn unsent(&self) -> u32 {
         self.end().since(self.nxt)
     }
@@ -222,8 +221,7 @@ impl Sender {
         self.fin.is_some_and(|fin| fin < self.una)
     }
 
-    /// Makes room for twice the window. It does not become less again: a writer that was told of
-    /// room finds it.
+    /// Makes room for twice the window. It never shrinks: a writer that was told of room finds it.
     fn make_room(&mut self) {
         let segments = (self.congestion.window as usize).min(LARGEST_ROOM / SEGMENT_ROOM);
         if !self.is_room_fixed {
@@ -233,12 +231,12 @@ impl Sender {
         }
     }
 
-    /// Linux tells a waiting writer when a third of the buffer is free.
+    /// Linux wakes a waiting writer when a third of the buffer is free.
     pub(super) fn has_room(&self) -> bool {
         self.room.saturating_sub(self.bytes.len()) >= self.room / 3
     }
 
-    /// Takes what fits of what the program writes. Returns how many bytes that is.
+    /// Accepts as much as fits of what the program writes. Returns how many bytes that is.
     pub(super) fn write(&mut self, now: u64, bytes: &[u8]) -> usize {
         let fitting = self.room.saturating_sub(self.bytes.len());
         let bytes = &bytes[..bytes.len().min(fitting)];
@@ -250,14 +248,14 @@ impl Sender {
         bytes.len()
     }
 
-    /// The program has written all.
+    /// The program has written everything.
     pub(super) fn finish(&mut self) {
         let end = self.end();
         self.fin.get_or_insert(end);
     }
 
-    /// The handshake is complete: the peer has this window. A handshake that needed more than two
-    /// tries begins with a window of one segment.
+    /// The handshake is complete: the peer has this window. If it took more than two tries, the
+    /// congestion window starts at one segment.
     pub(super) fn open(&mut self, seq: Seq, window: u32, tries: u32) {
         self.set_window(seq, window);
         if tries > 2 {
@@ -271,13 +269,13 @@ impl Sender {
         self.told = seq;
     }
 
-    /// A round trip was measured by the handshake.
+    /// The handshake measured a round trip.
     pub(super) fn measure(&mut self, now: u64, sample: u64) {
         self.round_trip.note_least(now, sample);
         self.round_trip.sample(sample, self.una, self.nxt);
     }
 
-    /// Segments may carry so many bytes.
+    /// Sets the number of bytes per segment.
     pub(super) fn set_segment(&mut self, bytes: u32) {
         self.segment = bytes;
     }
@@ -290,7 +288,7 @@ impl Sender {
             .min(LONGEST_TIME_OUT)
     }
 
-    /// Copies what a departing segment carries.
+    /// Copies the data of a departing segment.
     pub(super) fn copy(&self, departure: &Departure, target: &mut [u8]) {
         if !target.is_empty() {
             self.bytes
@@ -298,7 +296,7 @@ impl Sender {
         }
     }
 
-    /// What leaves next, if anything may. It counts as sent.
+    /// The next segment, if one may be sent. It counts as sent.
     pub(super) fn next(&mut self, now: u64, wishes: &Wishes) -> Option<Departure> {
         let flight = self.in_flight();
         let room = self.congestion.window.saturating_sub(flight);
@@ -337,14 +335,14 @@ impl Sender {
         })
     }
 
-    /// Whether a segment that is not full has to wait (RFC 9293, section 3.7.4): for the
-    /// acknowledgement of the last one that was not, or for more.
+    /// Whether a non-full segment has to wait (RFC 9293, section 3.7.4): for the acknowledgement of
+    /// the last non-full one, or for more data.
     fn is_held(&self, wishes: &Wishes) -> bool {
         let small_under_way = self.small > self.una && self.small <= self.nxt;
         wishes.cork || !wishes.no_delay && !self.board.is_empty() && small_under_way
     }
 
-    /// A new segment leaves.
+    /// A new segment is sent.
     fn depart(&mut self, now: u64, departure: &Departure) {
         let end = departure.seq + departure.length + u32::from(departure.is_end);
         if departure.length < self.segment {
@@ -366,7 +364,8 @@ impl Sender {
         }
     }
 
-    /// All that may leave has left, something just now or nothing.
+    /// Everything that may be sent has been sent; `has_sent` says whether anything was sent just
+    /// now.
     pub(super) fn rest(&mut self, now: u64, has_sent: bool) {
         let is_full = self.in_flight() >= self.congestion.window;
         if has_sent || is_full {
@@ -376,7 +375,7 @@ impl Sender {
                 .used(now, flight, time_out, una, nxt, is_full);
         }
         if self.board.is_empty() && self.has_unsent() && self.timer.is_none() {
-            // The peer has no room, or the program wants it to wait.
+            // The peer has no room, or the program wants the data to wait.
             self.timer = Some((Timer::Window, now + self.probe_interval()));
         }
     }
@@ -402,8 +401,8 @@ impl Sender {
         }
     }
 
-    /// Sets the timer anew after something has left or was acknowledged. `progress` says that the
-    /// peer has acknowledged something.
+    /// Resets the timer after something was sent or acknowledged. `progress` says that the peer has
+    /// acknowledged something.
     fn expect(&mut self, now: u64, progress: bool) {
         if self.board.is_empty() {
             self.timer = None;
@@ -431,8 +430,8 @@ impl Sender {
         self.timer = Some((Timer::Retransmission, at));
     }
 
-    /// How long after the last segment a probe leaves (RFC 8985, section 7.2). A single one may be
-    /// acknowledged late; Linux reckons with the least time-out.
+    /// How long after the last segment a probe is sent (RFC 8985, section 7.2). The acknowledgement
+    /// of a single segment may be delayed; Linux allows for that with the least time-out.
     fn tail_loss_after(&self) -> u64 {
         let twice = 2 * self.round_trip.smoothed().unwrap_or(FIRST_TIME_OUT);
         match self.board.len() {
@@ -441,7 +440,7 @@ impl Sender {
         }
     }
 
-    /// The peer has room for so many more bytes than have been sent.
+    /// How many more bytes the peer has room for.
     fn room_of_peer(&self) -> u32 {
         (self.una + self.window).since(self.nxt)
     }

@@ -1,15 +1,15 @@
-//! The file system of a machine: directories, files, symbolic links and devices, and what of them
-//! is surely on the platter.
+//! The file system of a machine: directories, files, symbolic links and devices, and what is
+//! certainly on the platter.
 //!
-//! A file's content is on the platter when the file has been synced, its name when its directory
-//! has been; the names that lead to a directory are there with it. A loss of power takes away all
-//! other changes of names, each as a whole: a file is renamed or it is not, but what was renamed
-//! later may be there when what was renamed earlier is not, as far as these are about different
-//! names. A file system of Linux keeps more than that, and promises no more (POSIX does not even
-//! promise this much of the names of directories).
+//! A file's content is on the platter once the file has been synced, and its name once its
+//! directory has been, along with the names that lead to that directory. A power loss undoes all
+//! other changes of names, each as a whole: a file is renamed or it is not, but a later rename may
+//! survive when an earlier one does not, as long as they concern different names. A Linux file
+//! system keeps more than that, but promises no more (POSIX does not even promise this much about
+//! the names of directories).
 //!
-//! Left out: users (everything belongs to the one user, whose permissions are those of the mode),
-//! pipes with names, extended attributes, quotas.
+//! Not modelled: users (everything belongs to a single user, whose permissions are those of the
+//! mode), named pipes, extended attributes, quotas.
 
 use super::content::Content;
 use crate::kernel::disk::error::DiskError;
@@ -23,7 +23,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// An inode number.
 pub(crate) type Number = u64;
 
-/// The directory in which all others are.
+/// The root directory.
 pub(crate) const ROOT: Number = 1;
 
 const NAME_MAX: usize = 255;
@@ -32,11 +32,11 @@ const PATH_MAX: usize = 4096;
 /// How many symbolic links may be followed for one path.
 const LINKS_MAX: u32 = 40;
 
-/// After so many changes of names without a sync, the older half is on the platter: the kernel has
-/// written it back.
+/// After this many changes of names without a sync, the older half is on the platter: the kernel
+/// has written it back.
 const CHANGES_MAX: usize = 4096;
 
-/// What is there when a machine is new, and can be written to by its programs.
+/// The directories of a new machine, to which its programs can write.
 const DIRECTORIES: [&str; 9] = [
     "/dev", "/etc", "/home", "/run", "/srv", "/tmp", "/var", "/var/log", "/var/tmp",
 ];
@@ -49,7 +49,7 @@ const DEVICES: [(&str, Device); 5] = [
     ("/dev/zero", Device::Zero),
 ];
 
-/// What is behind the name of a device.
+/// What the name of a device leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Device {
     Full,
@@ -62,16 +62,16 @@ pub(crate) struct Node {
     kind: Kind,
     /// Permissions, as `chmod(2)` has them.
     mode: u32,
-    /// How many names it has, those of a directory's directories with them.
+    /// How many names it has, including those given to a directory by its subdirectories.
     links: u32,
     /// How many descriptors it has.
     opens: u32,
-    /// How often changes of names that are not on the platter speak of it.
+    /// How often it occurs in changes of names that are not on the platter.
     journaled: u32,
     times: Times,
 }
 
-/// When something last happened to a node, as the wall clock said.
+/// When something last happened to a node, by the wall clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     pub(crate) accessed: Duration,
@@ -88,11 +88,11 @@ enum Kind {
     },
     Link(Vec<u8>),
     Device(Device),
-    /// The name of a Unix socket.
+    /// A Unix socket's name.
     Socket,
 }
 
-/// What `stat(2)` tells.
+/// What `stat(2)` reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stat {
     pub(crate) number: Number,
@@ -108,14 +108,14 @@ pub(crate) struct Stat {
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     directory: Number,
-    /// None if the path ends with `.`, `..` or is that of the root.
+    /// None if the path ends with `.` or `..`, or is the root.
     name: Option<Vec<u8>>,
     pub(crate) node: Option<Number>,
-    /// The path ends with a slash: what is there is a directory.
+    /// The path ends with a slash: what is there must be a directory.
     is_directory: bool,
 }
 
-/// What is made.
+/// What to create.
 #[derive(Clone, Debug)]
 pub(crate) enum New {
     File,
@@ -129,7 +129,7 @@ struct Change {
     parts: Vec<Part>,
 }
 
-/// What a name has led to, and leads to.
+/// What a name led to before, and leads to after.
 #[derive(Clone)]
 struct Part {
     directory: Number,
@@ -151,15 +151,15 @@ impl Change {
     }
 }
 
-/// All that has a name, and what still has a descriptor.
+/// Everything with a name, and everything that still has a descriptor.
 pub(crate) struct Tree {
     nodes: BTreeMap<Number, Node>,
     next: Number,
-    /// Changes of names that are not on the platter, the oldest first.
+    /// Changes of names that are not on the platter, oldest first.
     journal: Vec<Change>,
-    /// The hash of all changes, and whether there were any since somebody has asked.
+    /// The hash of all changes, and whether there were any since it was last taken.
     hash: (u64, bool),
-    /// What is read only: the host's files that were copied here.
+    /// What is read-only: the host files that were copied here.
     sealed: Vec<Number>,
 }
 
@@ -196,7 +196,7 @@ impl Default for Tree {
 }
 
 impl Stat {
-    /// Of what is in no file system.
+    /// For something that is in no file system.
     pub(crate) fn of_no_file(number: u64, mode: u32) -> Self {
         Self {
             number,
@@ -237,7 +237,7 @@ impl Node {
 }
 
 impl Tree {
-    /// Makes something that has been there before anybody looked.
+    /// Creates something that exists from the beginning.
     fn furnish(&mut self, path: &str, new: New, mode: u32) -> Option<Number> {
         let place = self.look_up(ROOT, path.as_bytes(), false).ok()?;
         self.create(&place, new, mode, Duration::ZERO).ok()
@@ -265,7 +265,7 @@ impl Tree {
         }
     }
 
-    /// Where a path leads (`path_resolution(7)`), from a directory if it is relative. `follows`
+    /// Where a path leads (`path_resolution(7)`), starting at `start` if it is relative. `follows`
     /// says whether a symbolic link at its end is followed.
     pub(crate) fn look_up(&self, start: Number, path: &[u8], follows: bool) -> Result<Place> {
         if path.is_empty() {
@@ -345,7 +345,7 @@ impl Tree {
         place.node.ok_or(Errno(libc::ENOENT))
     }
 
-    /// The path of what is at a place, from the root.
+    /// The path from the root to what is at a place.
     pub(crate) fn path_of_place(&self, place: &Place) -> Result<Vec<u8>> {
         let mut path = self.path_of(place.directory)?;
         if let Some(name) = &place.name {
@@ -390,7 +390,7 @@ impl Tree {
         }
     }
 
-    /// Makes something where nothing is.
+    /// Creates something where nothing exists.
     pub(crate) fn create(
         &mut self,
         place: &Place,
@@ -425,7 +425,7 @@ impl Tree {
         Ok(number)
     }
 
-    /// Makes a file without a name.
+    /// Creates a nameless file.
     pub(crate) fn create_nameless(&mut self, mode: u32, now: Duration) -> Number {
         let mut node = Node::new(Kind::File(Content::new(false, true)), mode, now);
         node.links = 0;
@@ -439,7 +439,7 @@ impl Tree {
         number
     }
 
-    /// Gives something that is no directory a further name (`link(2)`).
+    /// Gives something other than a directory another name (`link(2)`).
     pub(crate) fn link(&mut self, number: Number, place: &Place, now: Duration) -> Result<()> {
         let node = self.node(number)?;
         if node.is_directory() {
@@ -468,7 +468,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Takes a name away (`unlink(2)`).
+    /// Removes a name (`unlink(2)`).
     pub(crate) fn unlink(&mut self, place: &Place, now: Duration) -> Result<()> {
         let (Some(name), Some(number)) = (&place.name, place.node) else {
             let is_there = place.node.is_some();
@@ -480,7 +480,7 @@ impl Tree {
         self.remove(place.directory, name, number, now)
     }
 
-    /// Takes an empty directory away (`rmdir(2)`).
+    /// Removes an empty directory (`rmdir(2)`).
     pub(crate) fn remove_directory(&mut self, place: &Place, now: Duration) -> Result<()> {
         let number = place.node.ok_or(Errno(libc::ENOENT))?;
         if !self.entries(number)?.is_empty() {
@@ -514,7 +514,7 @@ impl Tree {
         Ok(())
     }
 
-    /// A name of it is gone.
+    /// One of its names is gone.
     fn lose_name(&mut self, number: Number, now: Duration) {
         if let Some(node) = self.nodes.get_mut(&number) {
             node.links = match node.is_directory() {
@@ -526,7 +526,7 @@ impl Tree {
         self.forget_if_unreachable(number);
     }
 
-    /// Gives something another name, in place of what may be there (`rename(2)`).
+    /// Renames something, replacing what may be there (`rename(2)`).
     pub(crate) fn rename(
         &mut self,
         from: &Place,
@@ -593,7 +593,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Whether a directory is another one, or somewhere in it.
+    /// Whether a directory is the other one, or somewhere inside it.
     fn is_within(&self, mut directory: Number, other: Number) -> bool {
         loop {
             if directory == other {
@@ -606,8 +606,8 @@ impl Tree {
         }
     }
 
-    /// The names of a directory with what they lead to, in the order of the names, and itself and
-    /// the one above.
+    /// The names of a directory with what they lead to, sorted by name, including itself and its
+    /// parent.
     pub(crate) fn list(&self, directory: Number) -> Result<Vec<(Vec<u8>, Number, u32)>> {
         let kind = |number: Number| self.stat(number).map_or(0, |stat| stat.mode);
         let own = [(&b"."[..], directory), (b"..", self.parent(directory))];
@@ -652,7 +652,7 @@ impl Tree {
         self.node(number).is_ok_and(Node::is_directory)
     }
 
-    /// What a symbolic link leads to; none if it is none.
+    /// What a symbolic link leads to; none if it is not a symbolic link.
     pub(crate) fn target(&self, number: Number) -> Option<&[u8]> {
         match &self.node(number).ok()?.kind {
             Kind::Link(target) => Some(target),
@@ -687,7 +687,7 @@ impl Tree {
         Ok(())
     }
 
-    /// When it was read and written, where somebody says so.
+    /// Sets when it was read and written, as far as given.
     pub(crate) fn set_times(
         &mut self,
         number: Number,
@@ -756,12 +756,12 @@ impl Tree {
         Ok(())
     }
 
-    /// A file or directory can only be read from now on.
+    /// Makes a file or directory read-only from now on.
     pub(crate) fn seal(&mut self, number: Number) {
         self.sealed.push(number);
     }
 
-    /// Everything that was done so far is on the platter.
+    /// Everything done so far is on the platter.
     pub(crate) fn settle(&mut self) {
         self.commit_all();
         for node in self.nodes.values_mut() {
@@ -791,7 +791,7 @@ impl Tree {
         }
     }
 
-    /// All files that have a name, and their sizes in bytes; in the order of their paths.
+    /// All files with a name, and their sizes in bytes; sorted by path.
     pub(crate) fn files(&self) -> Vec<(Vec<u8>, u64)> {
         let mut files = Vec::new();
         let mut directories = vec![(Vec::new(), ROOT)];
@@ -809,7 +809,7 @@ impl Tree {
         files
     }
 
-    /// The bytes of all files, those without a name included.
+    /// The bytes of all files, including nameless ones.
     pub(crate) fn used(&self) -> u64 {
         let size = |node: &Node| match &node.kind {
             Kind::File(content) => content.bytes.len() as u64,
@@ -819,12 +819,12 @@ impl Tree {
     }
 }
 
-/// The only thing that can be wrong with what a file holds.
+/// The only way in which storing a file's content can fail.
 fn no_space(_: DiskError) -> Errno {
     Errno(libc::ENOSPC)
 }
 
-/// The parts of a path, the last one first.
+/// The parts of a path, last one first.
 fn parts_of(path: &[u8]) -> Vec<Vec<u8>> {
     let parts = path.split(|&byte| byte == b'/');
     let parts = parts.filter(|part| !part.is_empty()).map(<[u8]>::to_vec);
@@ -854,8 +854,8 @@ impl Tree {
         }
     }
 
-    /// A name that was made and is taken away again before either was on the platter: as if nothing
-    /// had been.
+    /// A name that was created is removed again before either was on the platter: as if nothing had
+    /// happened.
     fn cancels(&mut self, change: &Change) -> bool {
         let [part] = &change.parts[..] else {
             return false;
@@ -872,7 +872,7 @@ impl Tree {
         true
     }
 
-    /// A change speaks of nodes, or does so no more.
+    /// A change mentions nodes, or no longer does.
     fn mention(&mut self, change: &Change, begins: bool) {
         for part in &change.parts {
             for number in [part.before, part.after].into_iter().flatten() {
@@ -903,8 +903,7 @@ impl Tree {
         };
     }
 
-    /// The names of a directory are one for each directory in it, and its own two; none if it is
-    /// gone.
+    /// A directory has one name for each directory in it, plus its own two; none if it is gone.
     fn count_directories(&mut self, directory: Number) {
         let Ok(entries) = self.entries(directory) else {
             return;
@@ -918,8 +917,8 @@ impl Tree {
         }
     }
 
-    /// Brings onto the platter what was done to a node: a file's content, a directory's names and
-    /// those that lead there.
+    /// Writes back what was done to a node: a file's content, or a directory's names and those that
+    /// lead there.
     pub(crate) fn sync(&mut self, number: Number) {
         if let Ok(content) = self.content(number) {
             content.unsynced.clear();
@@ -946,7 +945,7 @@ impl Tree {
             let leads_there = part.after.is_some_and(|after| way.contains(&after));
             part.directory == directory || leads_there
         };
-        // What is about the same names as something later that is written has to be written before.
+        // Of two changes to the same name, the earlier must be written if the later is.
         let mut written = vec![false; self.journal.len()];
         for place in (0..self.journal.len()).rev() {
             let change = &self.journal[place];
@@ -962,7 +961,7 @@ impl Tree {
         done.iter().for_each(|change| self.mention(change, false));
     }
 
-    /// How many writes and changes of names are not on the platter.
+    /// How many writes and changes of names are not yet on the platter.
     pub(crate) fn unsynced(&self) -> usize {
         let writes = |node: &Node| match &node.kind {
             Kind::File(content) => content.unsynced.len(),
@@ -971,7 +970,7 @@ impl Tree {
         self.journal.len() + self.nodes.values().map(writes).sum::<usize>()
     }
 
-    /// The process is gone: nothing has a descriptor any more.
+    /// The process is gone: nothing has descriptors any more.
     pub(crate) fn process_gone(&mut self) {
         for node in self.nodes.values_mut() {
             node.opens = 0;
@@ -981,8 +980,8 @@ impl Tree {
         self.check();
     }
 
-    /// The power is gone, and all that was not synced; or, if `torn` says so, of each change of
-    /// names and of each sector of so many bytes the seed says whether it is.
+    /// Power is lost, and with it everything unsynced; or, with `torn`, the seed decides about each
+    /// change of names and each sector of that many bytes.
     pub(crate) fn power_loss(&mut self, mut torn: Option<(usize, &mut ChaCha8Rng)>) {
         if self.unsynced() == 0 {
             return;
@@ -992,8 +991,7 @@ impl Tree {
         for change in journal {
             let survives = match &mut torn {
                 None => false,
-                // What is about the same names as something that is lost cannot be there without
-                // it.
+                // Of two changes to the same name, the later is lost if the earlier is.
                 Some(_) if undone.iter().any(|lost| lost.is_about(&change)) => false,
                 Some((_, rng)) => rng.random_bool(0.5),
             };
@@ -1057,7 +1055,7 @@ impl Tree {
         }
     }
 
-    /// Counts anew which names lead where. What none leads to is gone.
+    /// Recounts which names lead where. Whatever has no name is deleted.
     fn count_all(&mut self) {
         let mut links: BTreeMap<Number, u32> = BTreeMap::from([(ROOT, 1)]);
         let mut directories = vec![ROOT];
@@ -1083,14 +1081,14 @@ impl Tree {
         }
     }
 
-    /// Something was changed: it becomes a part of the hash.
+    /// Something changed: it becomes part of the hash.
     fn note(&mut self, what: u64, number: Number, offset: u64, bytes: &[u8]) {
         let head = [self.hash.0, what, number, offset].map(u64::to_le_bytes);
         let seed = xxh3_64_with_seed(head.as_flattened(), 0);
         self.hash = (xxh3_64_with_seed(bytes, seed), true);
     }
 
-    /// The hash of all changes, if there were any since this was asked last.
+    /// The hash of all changes, if there were any since the last call.
     pub(crate) fn take_hash(&mut self) -> Option<u64> {
         std::mem::take(&mut self.hash.1).then_some(self.hash.0)
     }
