@@ -384,7 +384,7 @@ impl Connection {
         }
     }
 
-    /// What holds whenever a connection is left alone: nothing waits for ever.
+    /// Asserts what holds whenever a connection is left alone: it never waits for ever.
     fn check(&self) {
         if self.is_opening() {
             let handshake = &self.handshake;

@@ -286,7 +286,7 @@ impl Threads {
         self.live.iter().any(|live| live.thread.id() == thread)
     }
 
-    /// Neither ready nor waiting, and not at its end: there is at most one.
+    /// Neither ready, waiting nor ended: at most one thread is.
     fn is_running(&self, thread: ThreadId) -> bool {
         let is_ready = self.ready.iter().any(|(ready, _)| *ready == thread);
         let waits = self.waiting.iter().any(|waiting| waiting.thread == thread);

@@ -71,8 +71,9 @@ impl Arrivals {
         next
     }
 
-    /// The blocks are in order with gaps between them, and those that changed last are among them.
-    /// Otherwise the peer is told that something arrived which did not, and never sends it again.
+    /// Asserts that the blocks are in order with gaps between them, and that those that changed
+    /// last are among them. Otherwise the peer is told that something arrived which did not, and
+    /// never resends it.
     fn check(&self) {
         debug_assert!(self.blocks.iter().all(|(start, end)| start < end));
         debug_assert!(self.blocks.windows(2).all(|pair| pair[0].1 < pair[1].0));

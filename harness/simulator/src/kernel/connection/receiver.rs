@@ -124,8 +124,8 @@ impl Receiver {
         self.edge
     }
 
-    /// The peer was told of nothing that has not come, and of a window that does not end before
-    /// what has.
+    /// Asserts that nothing was announced to the peer before it arrived, nor a window that ends
+    /// before what has arrived.
     pub(super) fn check(&self) {
         assert!(
             self.told <= self.next(),

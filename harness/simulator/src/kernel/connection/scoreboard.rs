@@ -5,7 +5,7 @@ use super::segment::{Block, Blocks};
 use super::sequence::Seq;
 use std::collections::VecDeque;
 
-/// Up to so many segments are counted once more where assertions are on.
+/// Up to this many segments are recounted where assertions are on.
 const RECOUNTED: usize = 32;
 
 /// A segment in flight.
@@ -345,8 +345,8 @@ impl Scoreboard {
         self.check();
     }
 
-    /// The counts are those of the segments, and these lie end to end. Recounted while there are
-    /// few: a wrong count opens or closes the window without anybody seeing it.
+    /// Asserts that the counts match the segments, and that these are contiguous. Recounted while
+    /// there are few: a wrong count would silently open or close the window.
     fn check(&self) {
         let count =
             |is: fn(&Sent) -> bool| self.segments.iter().filter(|sent| is(sent)).count() as u32;

@@ -27,7 +27,7 @@ const LARGEST_ROOM: usize = 4 << 20;
 /// The memory that Linux assumes for a full segment when making room.
 const SEGMENT_ROOM: usize = 2304;
 
-/// More segments than this have never been under way: a larger window is a mistake.
+/// No more segments than this have ever been in flight: a larger window is a mistake.
 const LARGEST_WINDOW: u32 = 1 << 20;
 
 /// The shortest time of any timer (`TCP_TIMEOUT_MIN`, two jiffies of one millisecond).
@@ -445,8 +445,8 @@ impl Sender {
         (self.una + self.window).since(self.nxt)
     }
 
-    /// What holds between two events: numbers are in their order, the window is one that can be
-    /// filled, and what is not acknowledged is waited for with a limit.
+    /// Asserts what holds between two events: numbers are in order, the window is one that can be
+    /// filled, and waiting for an acknowledgement has a time limit.
     pub(super) fn check(&self) {
         assert!(
             self.una <= self.nxt,

@@ -1017,9 +1017,10 @@ impl Tree {
         self.check();
     }
 
-    /// Each name leads somewhere, each node has as many names as it counts, each directory lies
-    /// where it says, and a node with neither name nor descriptor is kept by a change that mentions
-    /// it. A mistake here is a file that comes back, or does not, and nobody knows why.
+    /// Asserts that each name leads somewhere, each node has as many names as it counts, each
+    /// directory is where it says, and a node with neither name nor descriptor is kept by a change
+    /// that mentions it. A mistake here would be a file that comes back, or does not, for no
+    /// apparent reason.
     fn check(&self) {
         if !cfg!(debug_assertions) {
             return;
