@@ -32,9 +32,9 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often to try to say goodbye. A connection that was not told to end would go on answering
 /// pings as soon as its network heals, and its session would outlive its client.
 const GOODBYES: usize = 60;
-/// From this attempt on, a connection is ended even if the server could not be told that the client
-/// will be back.
-const LONELY_GOODBYES_FROM: usize = 3;
+/// After this many attempts, a connection is ended even if the server could not be told that the
+/// client will be back.
+const LONELY_GOODBYES_AFTER: usize = 3;
 /// How rust_socketio's report of a CONNECT_ERROR packet begins. There is no other way to recognise
 /// it.
 const CONNECT_ERROR: &str = "Received an ConnectError frame";
@@ -261,7 +261,7 @@ async fn say_goodbye(client: Client, will_be_back: bool) {
             if will_be_back && client.emit(wire::GIVE_UP, json(&())).await.is_err() {
                 // A request that was broken off tells nothing about the next one, which would carry
                 // the goodbye alone. Where there is no connection any more, there is no hurry.
-                if attempt <= LONELY_GOODBYES_FROM {
+                if attempt <= LONELY_GOODBYES_AFTER {
                     return pending().await;
                 }
             }
