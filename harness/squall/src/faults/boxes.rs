@@ -56,9 +56,9 @@ impl Ends {
 
 impl Told for Reset {
     const ABOUT: About = About {
-        happens: "a box on the path forgets the connections that there are: their next packet \
-            is dropped and answered with RST, sent to `to`: `both` (default), `client` \
-            or `server`. New connections pass",
+        happens: "a middlebox on the path forgets its connections: their next packet is dropped \
+            and answered with RST, sent to `to`: `both` (default), `client` or `server`. \
+            New connections pass",
         fields: &[Field::words(
             "to",
             "To whom the RST is sent. Default: both.",
@@ -127,9 +127,9 @@ pub struct NatForgets {
 
 impl Told for NatForgets {
     const ABOUT: About = About {
-        happens: "a NAT forgets connections without packets for as long as `idle` ⇄ says \
-            (default `\"30s\"`), and drops their later packets; with `answer = \
-            \"reset\"` (default `\"drop\"`) it sends the client a RST for them",
+        happens: "a NAT forgets connections that have been idle for `idle` ⇄ (default \
+            `\"30s\"`), and drops their later packets; with `answer = \"reset\"` (default \
+            `\"drop\"`) it answers them with a RST to the client",
         fields: &[
             Field::duration(
                 "idle",
@@ -216,8 +216,8 @@ pub struct HalfOpen {
 
 impl Told for HalfOpen {
     const ABOUT: About = About {
-        happens: "FIN and RST never arrive, so who closes a connection leaves the other end \
-            with half of it; `to` says whose end does not get them, as for `reset`",
+        happens: "FIN and RST never arrive, so an end that closes a connection leaves the other \
+            end with half of it; `to` says whose end does not get them, as for `reset`",
         fields: &[Field::words(
             "to",
             "Whose end gets no FIN and RST. Default: both.",

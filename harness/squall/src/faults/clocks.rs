@@ -25,7 +25,7 @@ pub struct ClockStep {
 impl Told for ClockStep {
     const ABOUT: About = About {
         happens: "the wall clock is set `forward` ⇄ or `back` ⇄, and put right when the fault \
-            is over; timers do not notice",
+            ends; timers do not notice",
         fields: &[
             Field::duration("forward", "By how much the wall clock is set forward."),
             Field::duration("back", "By how much it is set back."),
@@ -122,8 +122,8 @@ pub struct ClockDrift {
 
 impl Told for ClockDrift {
     const ABOUT: About = About {
-        happens: "both clocks run too fast by `fast-ppm` ⇄ or too slowly by `slow-ppm` ⇄ \
-            millionths, and the timers with them",
+        happens: "both clocks run fast by `fast-ppm` ⇄ or slow by `slow-ppm` ⇄ parts per \
+            million, and the timers with them",
         fields: &[
             Field::number(
                 "fast-ppm",
@@ -189,9 +189,9 @@ pub struct ClockSync {
 
 impl Told for ClockSync {
     const ABOUT: About = About {
-        happens: "both clocks run wrong by `fast-ppm` ⇄ or `slow-ppm` ⇄ millionths, as for \
-            `clock-drift`, and when the fault is over the wall clock is set right at once, as \
-            by NTP",
+        happens: "both clocks run fast by `fast-ppm` ⇄ or slow by `slow-ppm` ⇄ parts per \
+            million, as for `clock-drift`, and when the fault ends the wall clock is set \
+            right at once, as by NTP",
         fields: ClockDrift::ABOUT.fields,
         needs: ClockDrift::ABOUT.needs,
         drawn: Drawn::new(1, Aim::Anybody),

@@ -22,7 +22,7 @@ pub struct DiskFull {
 
 impl Told for DiskFull {
     const ABOUT: About = About {
-        happens: "files cannot grow, or by `free-kb` ⇄ kilobytes together",
+        happens: "files cannot grow, or by at most `free-kb` ⇄ kilobytes in total",
         fields: &[Field::number(
             "free-kb",
             "By how many kilobytes files can still grow together.",
@@ -108,7 +108,7 @@ pub struct DiskSlow(PerOperation<Duration>);
 
 impl Told for DiskSlow {
     const ABOUT: About = About {
-        happens: "each `read` ⇄, `write` ⇄ or `sync` ⇄ takes that long, and the process waits; \
+        happens: "each `read` ⇄, `write` ⇄ or `sync` ⇄ takes this long, and the process waits; \
             durations, at least one of them",
         fields: &[
             Field::duration("read", "How long each read takes."),
@@ -166,7 +166,7 @@ pub struct DiskError(PerOperation<f64>);
 
 impl Told for DiskError {
     const ABOUT: About = About {
-        happens: "each `read` ⇄, `write` ⇄ or `sync` ⇄ fails with that probability, 0 to 1; at \
+        happens: "each `read` ⇄, `write` ⇄ or `sync` ⇄ fails with this probability, 0 to 1; at \
             least one of them",
         fields: &[
             Field::probability("read", "The probability that a read fails."),
@@ -220,7 +220,7 @@ pub struct DiskLies;
 
 impl Told for DiskLies {
     const ABOUT: About = About {
-        happens: "a sync says that everything is on the platter, and nothing is",
+        happens: "a sync claims that everything is on the platter, and nothing is",
         // It would excuse nearly everything.
         drawn: Drawn::new(0, Aim::Keepers),
         ..About::DEFAULT

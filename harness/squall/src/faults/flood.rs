@@ -22,8 +22,8 @@ pub struct SynFlood {
 
 impl Told for SynFlood {
     const ABOUT: About = About {
-        happens: "so many SYNs in a second as `rate` ⇄ says (default 1000) arrive at the \
-            victims' chat port, from addresses that nobody has",
+        happens: "`rate` ⇄ SYNs a second (default 1000) arrive at the victims' chat port, from \
+            addresses that nobody has",
         fields: &[Field::number(
             "rate",
             "How many SYNs in a second. Default: 1000.",

@@ -22,10 +22,10 @@ pub struct Kill {
 impl Told for Kill {
     const ABOUT: About = About {
         happens: "the process is killed; the machine's kernel goes on and closes its \
-            connections. With `at-call` ⇄ (as in `at-call = \"1..200\"`) it is struck at \
+            connections. With `at-call` ⇄ (as in `at-call = \"1..200\"`) the kill comes at \
             that one of its next system calls, in the middle of its work: between two \
-            syncs of a commit, or between a commit and the answer. Soon in any case: \
-            after a second, or half of `for`",
+            syncs of a commit, or between a commit and the answer; but no later than a \
+            second, or half of `for`, after the fault begins",
         fields: &[Field::number(
             "at-call",
             "At which of its next system calls it is struck, from 1 on.",
@@ -201,9 +201,9 @@ const MOST_RESTARTS: u32 = 10_000;
 
 impl Told for RestartLoop {
     const ABOUT: About = About {
-        happens: "the process is killed `count` ⇄ times, a time `every` ⇄ from one kill to the \
-            next, and started again after `down` ⇄ (default `\"500ms\"`, at most half of \
-            `every`); this kind has no `for`",
+        happens: "the process is killed `count` ⇄ times, once every `every` ⇄, and started again \
+            after `down` ⇄ (default `\"500ms\"`, at most half of `every`); this kind has \
+            no `for`",
         fields: &[
             Field::number("count", "How often it is killed.").needed(),
             Field::duration("every", "From one kill to the next.").needed(),
@@ -306,9 +306,9 @@ pub struct PowerLoss {
 
 impl Told for PowerLoss {
     const ABOUT: About = About {
-        happens: "the machine falls silent (with `at-call` ⇄ as for `kill`); what was not \
-            synced to its disk is gone; with `torn-sector = 512` or `4096` the seed says \
-            for each sector of so many bytes whether it is gone",
+        happens: "the machine falls silent (with `at-call` ⇄ as for `kill`); whatever was not \
+            synced to its disk is lost; with `torn-sector = 512` or `4096` the seed \
+            decides for each sector of that size whether it is lost",
         fields: &[
             Field::number(
                 "at-call",

@@ -19,9 +19,9 @@ pub struct PortsUsedUp {
 
 impl Told for PortsUsedUp {
     const ABOUT: About = About {
-        happens: "other programs on the victims have taken all of the ephemeral ports but \
-            `free` ⇄ (default 0): existing connections stay, but no new one can be \
-            opened from there (EADDRNOTAVAIL)",
+        happens: "other programs on the victims have taken all ephemeral ports except `free` ⇄ \
+            of them (default 0): existing connections stay, but no new one can be opened \
+            from there (EADDRNOTAVAIL)",
         fields: &[Field::number(
             "free",
             "How many ports are left. Default: 0.",
