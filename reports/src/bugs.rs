@@ -221,7 +221,7 @@ fn summed_up(all: &[Explained]) -> String {
     let count = |answer| all.iter().filter(|it| it.names_a_part() == answer).count();
     format!(
         "Median after shrinking: {clients} clients, {messages} messages, {faults} faults; {:.1} s, at most {:.1} s.\n\
-         Of {}, {} hang on a part of their scenario, {} happen without all parts, {} have none.\n",
+         Of {}, {} depend on a part of their scenario, {} happen without all parts, {} have none.\n",
         time as f64 / 1e3,
         worst as f64 / 1e3,
         counted(all.len() as u64, "bug"),
@@ -330,7 +330,7 @@ mod tests {
 
         Sizes are clients/messages/faults; + ran out of time.
         Median after shrinking: 1 clients, 17 messages, 1 faults; 20.0 s, at most 20.0 s.
-        Of 2 bugs, 1 hang on a part of their scenario, 1 happen without all parts, 0 have none.
+        Of 2 bugs, 1 depend on a part of their scenario, 1 happen without all parts, 0 have none.
         ");
     }
 

@@ -91,16 +91,16 @@ impl Why {
         let open = if self.done { "" } else { " Not all was tried." };
         match (&causes[..], self.together) {
             ([], _) if self.without.is_empty() => format!(
-                "There is nothing in the plan that could be left out: it hangs on what is put to the test alone.{open}"
+                "No part of the plan could be left out: it depends on the system under test alone.{open}"
             ),
             ([], _) => format!(
-                "It hangs on no part of the plan: without all of them it is violated as well.{open}"
+                "It depends on no part of the plan: without all of them it is violated as well.{open}"
             ),
             ([cause], false) => {
-                format!("It hangs on {cause}: without it, it does not happen.{open}")
+                format!("It depends on {cause}: without it, it does not happen.{open}")
             }
             (causes, false) => format!(
-                "It hangs on each of {}: without any one of them it does not happen.{open}",
+                "It depends on each of {}: without any one of them it does not happen.{open}",
                 causes.join("; ")
             ),
             ([cause], true) => format!(
@@ -208,17 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_on_nothing_is_said_so() {
+    fn what_depends_on_nothing_is_said_so() {
         let none = Why {
             done: true,
             ..Why::default()
         };
-        assert!(none.conclusion().contains("what is put to the test alone"));
+        assert!(none.conclusion().contains("the system under test alone"));
         let some = Why {
             without: vec![part("fault 1", Answer::Violated, 0)],
             ..none
         };
-        assert!(some.conclusion().contains("hangs on no part"));
+        assert!(some.conclusion().contains("depends on no part"));
         let one_of_many = Why {
             causes: vec!["fault 1".to_owned()],
             together: true,

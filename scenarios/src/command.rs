@@ -69,7 +69,7 @@ Examples:
   squall explore --for 10m                       worlds of nobody's making
   squall merge found-*/                          what several machines found
   squall shrink --seed 17                        the smallest with that story
-  squall why my-chat.toml --seed 17              what a violation hangs on
+  squall why my-chat.toml --seed 17              what a violation depends on
   squall report report/                          pages from records
   squall capture lossy-link --out lossy.pcapng   packets for Wireshark
   squall plan lossy-link --seed 17 > p.toml      all that a run will do

@@ -424,13 +424,13 @@ fn what_a_violation_hangs_on_is_told_and_is_on_the_page() {
     let told = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(
-        told.contains("It hangs on fault 1 (partition between alice"),
+        told.contains("It depends on fault 1 (partition between alice"),
         "{told}"
     );
     assert!(!told.contains("decided"), "{told}");
     let page = std::fs::read_to_string(out.join("at-most-once-partition.seed-1.html"));
     let page = page.expect("the page");
-    assert!(page.contains("It hangs on fault 1 (partition between alice"));
+    assert!(page.contains("It depends on fault 1 (partition between alice"));
     let asked = ["why", "at-most-once-partition", "--guarantee", "ordering"];
     assert_eq!(exit_code(&[&asked[..], &["--dice", "0"]].concat()), 2);
 }

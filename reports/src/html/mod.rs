@@ -220,7 +220,7 @@ fn causes(record: &Record, violated: bool) -> Markup {
             h2 id="causes" { "Causes" }
             @match &record.why {
                 None if violated => p { "Nobody has asked yet. "
-                    code { "squall why" } " plays the run again without each fault, and says what it hangs on." },
+                    code { "squall why" } " plays the run again without each fault, and says what it depends on." },
                 None => p { "Nothing was violated." },
                 Some(why) => {
                     p { strong { (plain(&why.conclusion())) } }

@@ -158,7 +158,7 @@ fn what_a_violation_hangs_on_is_told_with_every_part_that_was_left_out() {
     });
     let page = render(&Judged::new(record));
     let hangs =
-        "It hangs on fault 1 (partition between server and bob): without it, it does not happen.";
+        "It depends on fault 1 (partition between server and bob): without it, it does not happen.";
     assert!(page.contains(hangs) && page.contains("held 17 of 20, violated 3 of 20"));
     let decided = "It was decided between 0.000 s and 1.000 s: of the futures of the one moment it happens in 10 of 100, of those of the other in 90. In between: bob saw &lt;b&gt;.";
     assert!(page.contains(decided) && page.contains("<title>1.000 s: 90 of 100</title>"));

@@ -28,13 +28,13 @@ pub(crate) struct Arguments {
     /// How many bugs at a time; as many as there are cores, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// Then make the run of each small, and say what it hangs on: one table.
+    /// Then make the run of each small, and say what it depends on: one table.
     #[arg(long)]
     explain: bool,
     /// How many seconds it may take to make one run small.
     #[arg(long, value_name = "N", default_value_t = 60, requires = "explain")]
     seconds: u64,
-    /// With how many other dice is asked what one hangs on.
+    /// With how many other dice is asked what one depends on.
     #[arg(long, value_name = "N", default_value_t = 5, requires = "explain")]
     dice: u64,
     #[command(flatten)]

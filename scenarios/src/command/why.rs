@@ -15,7 +15,7 @@ use squall_reports::{Format, Judged};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Says what a violation hangs on: the faults, or whatever else of the plan, without which it does
+/// Says what a violation depends on: the faults, or whatever else of the plan, without which it does
 /// not happen.
 ///
 /// The run is played again without each fault, each hostile peer, the middlebox, each wrong clock
@@ -66,13 +66,13 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  squall why at-most-once-partition               what its violation hangs on
+  squall why at-most-once-partition               what its violation depends on
   squall why my-chat.toml --seed 17 --out why     the same on a page, in why/
   squall why p.toml --dice 200                    of a plan, with more dice
   squall why p.toml --futures 100                 when it was decided, more exactly
 
 Exit codes:
-  1  something is violated, and it is told what it hangs on
+  1  something is violated, and it says what that depends on
   2  nothing is violated
   4  bad input, or a failure of Squall itself
   130  ended by Ctrl-C: what was found until then is told";

@@ -71,7 +71,7 @@ impl Told {
             kinds => kinds.join(", "),
         };
         format!(
-            "{}\n  {}: seed {}\n  mended? With 99 %, if {} without it\n  struck in all of them: {always}\n  \
+            "{}\n  {}: seed {}\n  fixed? With 99 % certainty after {} without it\n  struck in all of them: {always}\n  \
              smallest: seed {}, {}\n  {}\n",
             self.story,
             counted(self.seeds.len() as u64, "world"),

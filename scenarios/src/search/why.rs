@@ -692,7 +692,7 @@ mod tests {
         );
         let why = ask(&bug, 0).expect("something is violated");
         assert_eq!(why.causes, Vec::<String>::new(), "{}", why.text());
-        assert!(why.conclusion().contains("hangs on no part"));
+        assert!(why.conclusion().contains("depends on no part"));
     }
 
     #[test]

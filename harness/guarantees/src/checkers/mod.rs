@@ -128,43 +128,43 @@ table! {
         needs "a client that connects again after a disconnection",
         shown by [SessionReused, BackOff, LongAttempt, NoGrowth, NoJitter, LongPatience, WrongPatience];
     Recovery: "recovery", recovery, tells 50,
-        "Holds when a client that comes back in time gets its session with everything it has missed, in order and once, and nothing of it otherwise.",
+        "Holds when a client that comes back in time gets its session back with everything it missed, in order and once; and one that comes too late gets nothing of it.",
         needs "a client that connects again, and a server that keeps sessions",
         shown by [BadRecovery];
     Presence: "presence", presence, tells 130,
-        "Holds when who is shown online is who is online, within a bound after each coming and going.",
+        "Holds when the users shown as online are those who are, within a bound after each arrival and departure.",
         needs "a server that tells who is online, and a client that has the time to see another one come or go",
         shown by [ShownWrongly];
     Progress: "progress", progress, tells 160,
-        "Holds when every receiver that wants to be there gets in, and has handled all that it is entitled to, within a bound after the network is whole for it.",
+        "Holds when every receiver that wants to be connected gets in, and handles everything it is entitled to, within a bound after the network is whole for it.",
         needs "a receiver that wants to be there at the end, with the time to get in after the last fault that touched it",
         shown by [NoProgress, NeverAnswered];
     Stability: "stability", stability, tells 90,
-        "Holds when no connection and no session ends without a cause: a fault that touched it, a time-out that the link explains, somebody who meant it.",
+        "Holds when no connection and no session ends without a cause: a fault that touched it, a time-out that the link explains, somebody who ended it on purpose.",
         needs "a connection",
         shown by [Uncaused];
     JustFailure: "just-failure", just_failure, tells 40,
-        "Holds when a message is told as failed only with a cause that the scenario gives, and is not stored then.",
-        needs "a message that was told as failed, with its cause",
+        "Holds when a message is reported as failed only for a cause that the scenario gives, and is then not stored.",
+        needs "a message that was reported as failed, with its cause",
         shown by [UnjustFailure, TooManyAttempts];
     NoLeak: "no-leak", no_leak, tells 120,
         "Holds when nothing is left of clients that have gone.",
         needs "a count of what is left",
         shown by [Leak];
     Uniqueness: "uniqueness", uniqueness, tells 30,
-        "Holds when a session, an id of a message, a client's offset and a nickname belong to one at a time.",
+        "Holds when a session, a message id, a client offset and a nickname each belong to one owner at a time.",
         needs "a session or a stored message",
         shown by [Shared];
     Fairness: "fairness", fairness, tells 170,
-        "Holds when nobody's acknowledgement waits longer than allowed because of what others do.",
+        "Holds when no acknowledgement takes longer than allowed because of what other clients do.",
         needs "a bound for acknowledgements, and one while nothing disturbs its sender",
         shown by [SlowAcknowledgement, ServedTooMuch];
     EphemeralDelivery: "ephemeral-delivery", ephemeral_delivery, tells 180,
-        "Holds when typing and the like arrive while all is well, once and in time.",
+        "Holds when typing and similar messages arrive once and in time while nothing is wrong.",
         needs "a bound for it, and typing between clients that are connected while nothing disturbs them",
         shown by [HandledTwice, HandledLate, NotHandled];
     CausalOrder: "causal-order", causal_order, tells 85,
-        "Holds when no receiver handles a message before another one that its sender had handled before sending it.",
+        "Holds when no receiver handles a message before one that its sender had handled before sending it.",
         needs "a receiver that handles a message, and another one that its sender had handled before",
         shown by [ReplyFirst],
         only with [TotalOrder];

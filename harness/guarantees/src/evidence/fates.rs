@@ -50,7 +50,7 @@ pub struct NotHandled {
 impl Proof for NotHandled {
     const KIND: &'static str = "not-handled";
     const FIELDS: &'static str =
-        "`message`, `receiver`, `due`: when it should have been handled at the latest";
+        "`message`, `receiver`, `due`: the latest time at which it should have been handled";
 
     fn moment(&self) -> Moment {
         let message = self.message.name();

@@ -171,7 +171,7 @@ unsafe extern "C" fn syscall(
 }
 
 fn unknown(number: c_long) -> isize {
-    let remedy = "call libc's function of that name, if there is one: what a machine knows of those is told in system.md";
+    let remedy = "call libc's function of that name, if there is one: system.md lists those that a machine knows";
     refuse(&format!("syscall number {number}"), remedy);
     fail(Errno(libc::ENOSYS))
 }

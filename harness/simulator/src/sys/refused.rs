@@ -68,7 +68,7 @@ const FAILED: isize = -1;
 const NULL: isize = 0;
 
 const TIMER_REMEDY: &str = "use tokio::time, or a thread that sleeps";
-const WATCH_REMEDY: &str = "look at the files from time to time";
+const WATCH_REMEDY: &str = "poll the files";
 const SHARED_REMEDY: &str = "a machine has one process: use memory of its own, or sockets";
 const DUPLICATE_REMEDY: &str = "duplicate it with dup or F_DUPFD, which give it a new number";
 const OUTSIDE_REMEDY: &str = "leave it out: it would be done to the real process or computer";

@@ -212,7 +212,7 @@ pub(crate) fn read<'t>(
             let what = format!(
                 "fault {other} and this one end the program of `{machine}` at the same time"
             );
-            let remedy = "Let the one begin when the other is over, or make one fault of both.";
+            let remedy = "Start one when the other has ended, or make one fault of both.";
             problems.add(at, what, remedy);
         }
         faults.push(fault);

@@ -151,7 +151,7 @@ impl Fault {
     pub fn lasting(mut self, time: impl Times) -> Self {
         assert!(
             self.kind.lasts(),
-            "this fault is over as soon as it has begun; after which time the program is started again is said by \
+            "this fault ends as soon as it begins; when the program is started again is set with \
              `restarting_after`"
         );
         self.lasts = time.setting();

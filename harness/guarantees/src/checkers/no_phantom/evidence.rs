@@ -62,7 +62,7 @@ pub enum Flaw {
 
 impl Proof for Phantom {
     const KIND: &'static str = "phantom";
-    const FIELDS: &'static str = "`message` as the server tells it; `place`: `kind` is `receiver` (with `receiver`, `at`) or `database`; `flaw`: `kind` is `never-sent`, `not-yet-sent`, `other-sender` (with `sender`), `other-room` (with `room`), `not-entitled`, `own-echo`, `not-to-be-stored` or `other-kind`";
+    const FIELDS: &'static str = "`message` as the server reports it; `place`: `kind` is `receiver` (with `receiver`, `at`) or `database`; `flaw`: `kind` is `never-sent`, `not-yet-sent`, `other-sender` (with `sender`), `other-room` (with `room`), `not-entitled`, `own-echo`, `not-to-be-stored` or `other-kind`";
     const VARIETY: &'static [&'static str] = &["flaw", "place"];
 
     fn moment(&self) -> Moment {

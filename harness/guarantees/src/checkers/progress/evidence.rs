@@ -112,7 +112,7 @@ pub struct NeverAnswered {
 impl Proof for NeverAnswered {
     const KIND: &'static str = "never-answered";
     const FIELDS: &'static str =
-        "`message`, `due`: when its sender should have been told at the latest";
+        "`message`, `due`: the latest time at which its sender should have been told";
 
     fn moment(&self) -> Moment {
         let message = self.message.name();

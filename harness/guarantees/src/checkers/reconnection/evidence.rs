@@ -283,7 +283,7 @@ pub struct WrongPatience {
 impl Proof for WrongPatience {
     const KIND: &'static str = "wrong-patience";
     const FIELDS: &'static str =
-        "`client`, `at`, `waited`; `least` and `most`: between what it was to wait";
+        "`client`, `at`, `waited`; `least` and `most`: the bounds of the wait that was due";
 
     fn moment(&self) -> Moment {
         let (waited, is_short) = (seconds(self.waited), self.waited < self.least);

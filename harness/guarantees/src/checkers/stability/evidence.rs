@@ -25,7 +25,7 @@ pub struct Uncaused {
 
 impl Proof for Uncaused {
     const KIND: &'static str = "uncaused";
-    const FIELDS: &'static str = "`teller`, `client`, `session`, `at`, the `reason` that was told, and the `cause` that it would need";
+    const FIELDS: &'static str = "`teller`, `client`, `session`, `at`, the `reason` that was reported, and the `cause` that it would need";
     const VARIETY: &'static [&'static str] = &["cause"];
 
     fn moment(&self) -> Moment {

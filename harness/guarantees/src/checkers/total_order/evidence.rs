@@ -33,7 +33,7 @@ pub struct Order {
 
 impl Proof for NoCommonOrder {
     const KIND: &'static str = "no-common-order";
-    const FIELDS: &'static str = "`room`; `orders`: `receiver`, `first`, `first_at`, `second`, `second_at`; two that disagree, or a circle";
+    const FIELDS: &'static str = "`room`; `orders`: `receiver`, `first`, `first_at`, `second`, `second_at`; two that disagree, or a cycle";
 
     fn moment(&self) -> Moment {
         let receivers = self.orders.iter().map(|order| &*order.receiver);
