@@ -281,7 +281,6 @@ impl Cubic {
         if let Some((at, of)) = self.updated
             && of == window
             && now - at <= millis(32)
-            && self.epoch.is_some()
         {
             return self.pace;
         }
@@ -293,13 +292,17 @@ impl Cubic {
             self.k = libm::cbrt(f64::from(self.flat - window) / C);
             now
         });
-        // The window one round trip from now (RFC 9438, section 4.2).
+        // The window one round trip from now (RFC 9438, section 4.2). Linux takes the distance from
+        // the flat part in whole segments, so below it a small window grows at once.
         let time = (now - epoch + self.least) as f64 / 1e9 - self.k;
-        let target = f64::from(self.flat) + C * time * time * time;
-        let more = target - f64::from(window);
-        let mut pace = match more >= 1.0 {
-            true => (f64::from(window) / more) as u32,
-            false => window.saturating_mul(100),
+        let distance = (C * time * time * time.abs()) as u32;
+        let target = match time < 0.0 {
+            true => self.flat.saturating_sub(distance),
+            false => self.flat.saturating_add(distance),
+        };
+        let mut pace = match target.checked_sub(window) {
+            Some(more @ 1..) => window / more,
+            _ => window.saturating_mul(100),
         };
         if self.before == 0 {
             pace = pace.min(20);
@@ -430,6 +433,18 @@ mod tests {
             "{}",
             congestion.window
         );
+    }
+
+    #[test]
+    fn a_small_window_is_soon_what_it_was() {
+        for (before, after, acknowledged) in [(3, 2, 2), (5, 3, 5)] {
+            let mut congestion = busy(before, 2);
+            congestion.sample(0, millis(2), Seq(1), Seq(2));
+            assert_eq!(congestion.reduce(), after);
+            congestion.settle(after);
+            (0..acknowledged).for_each(|_| congestion.grow(millis(20), 1));
+            assert_eq!(congestion.window, after + 1, "{before}");
+        }
     }
 
     #[test]
