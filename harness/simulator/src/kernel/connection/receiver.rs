@@ -9,13 +9,14 @@ use super::sequence::Seq;
 use std::mem::MaybeUninit;
 
 /// How many bytes may wait to be read, initially and at most. Linux uses `tcp_rmem` = 131,072 bytes
-/// to 6 MiB, and reserves half of that for overhead.
+/// to 32 MiB (6 MiB before 6.16), and reserves half of that for overhead. So it is the sender's
+/// buffer (`tcp_wmem`) that limits what is under way.
 const FIRST_WINDOW: usize = 65_535;
-const LARGEST_WINDOW: usize = 3 << 20;
+const LARGEST_WINDOW: usize = 16 << 20;
 
 /// The window shift that lets the largest window be announced (RFC 7323, section 2.3), as Linux
-/// computes it from 6 MiB.
-const SCALE: u8 = 7;
+/// computes it from 32 MiB.
+const SCALE: u8 = 10;
 
 /// The largest meaningful shift (RFC 7323, section 2.3).
 pub(super) const LARGEST_SCALE: u8 = 14;
