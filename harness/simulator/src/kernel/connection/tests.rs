@@ -611,13 +611,14 @@ fn any_fate() -> impl Strategy<Value = Vec<Option<u64>>> {
     proptest::collection::vec(one, 1..100)
 }
 
-/// The same cases in every test run.
+/// The same cases in every run of the tests: 400, or as many more as `PROPTEST_CASES` asks for.
 fn always_the_same() -> ProptestConfig {
+    let usual = ProptestConfig::default();
     ProptestConfig {
-        cases: 400,
+        cases: usual.cases.max(400),
         rng_seed: RngSeed::Fixed(1),
         failure_persistence: None,
-        ..ProptestConfig::default()
+        ..usual
     }
 }
 
