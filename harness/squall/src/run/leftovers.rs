@@ -320,16 +320,18 @@ fn most_sessions_of(client: ClientId, history: &History, at: Duration) -> u64 {
     let unnoticed = at.saturating_sub(history.bounds.server_detection);
     let events = history.events.iter();
     let events = events.filter(|event| event.client == client && event.at <= at);
-    let (mut there, mut anew) = (false, 0);
+    let (mut there, mut anew, mut opened) = (false, 0, 0);
     for event in events {
         match event.kind {
             EventKind::Started => there = true,
             EventKind::Stopped => there = event.at >= unnoticed,
             EventKind::Connected { .. } if event.at >= unnoticed => anew += 1,
+            EventKind::SessionOpened { .. } if event.at >= unnoticed => opened += 1,
             _ => {}
         }
     }
-    u64::from(there) + anew
+    // The client may have given up an attempt of which the server still has the session.
+    u64::from(there) + u64::max(anew, opened)
 }
 
 /// As many as ended within the window; none if they end with their connections. Nothing is said
@@ -456,6 +458,27 @@ mod tests {
                     .into_iter()
                     .chain(connections),
             );
+            most(Held::Sessions, &history, (END, END), true)
+        };
+        assert_eq!(sessions(&[2, 500, 989]), Some(1));
+        assert_eq!(sessions(&[2, 990, 995]), Some(3));
+    }
+
+    /// Regression: an attempt was given up as its greeting was lost, and the next one had a session
+    /// before the server had noticed.
+    #[test]
+    fn a_session_of_which_the_client_never_heard_may_be_there_for_a_while() {
+        let sessions = |times: &[u64]| {
+            let opened = |&at: &u64| {
+                let kind = EventKind::SessionOpened {
+                    session: "s".to_owned(),
+                    recovered: false,
+                    server: String::new(),
+                };
+                (at, ALICE, kind)
+            };
+            let started = [(1, ALICE, EventKind::Started)];
+            let history = history(started.into_iter().chain(times.iter().map(opened)));
             most(Held::Sessions, &history, (END, END), true)
         };
         assert_eq!(sessions(&[2, 500, 989]), Some(1));
