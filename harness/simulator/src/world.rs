@@ -187,6 +187,17 @@ impl World {
         self.machines[machine].preempted()
     }
 
+    /// Gives each process that begins from now on its own statics of a crate, or of a module of it,
+    /// with the values that they have now: a runtime, a client or a pool kept in one. All other
+    /// statics are shared by the machines of a run, except those of rayon, `log`, `tracing` and
+    /// signal libraries.
+    ///
+    /// Returns how many there are. This works only in an [isolated](crate::isolated) run: elsewhere
+    /// it does nothing and returns 0.
+    pub fn separate_statics(&mut self, path: &str) -> usize {
+        sys::separate_statics(path)
+    }
+
     /// Sets an environment variable for the programs of a machine, from their next start on. None
     /// of the host's environment exists on a machine. Variables set by a program vanish with its
     /// process.

@@ -196,6 +196,32 @@ fn who_does_not_end_in_time_is_killed(world: &mut World) {
     world.check(sometimes("the quick one ends in good order"));
 }
 
+/// A service that keeps its runtime in a static, and is told of its first boot alone.
+mod with_statics {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tokio::runtime::Runtime;
+
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+
+    pub(super) fn serve() {
+        squall::always!(!BEGUN.swap(true, Ordering::Relaxed), "it begins once");
+        squall::sometimes!(std::fs::exists("/begun").unwrap(), "it boots again");
+        std::fs::write("/begun", "").unwrap();
+        RUNTIME.block_on(super::serve(true));
+    }
+}
+
+#[squall::test(seeds = 10)]
+fn the_statics_of_a_service_begin_anew_with_each_boot(world: &mut World) {
+    let server = world.machine("server", with_statics::serve);
+    world.separate_statics("ten_lines::with_statics");
+    orders(world, server);
+    world.faults(kill(server).between(2..5).restarting_after(1));
+    world.check(sometimes("it boots again"));
+}
+
 /// A program that asks for what it must not, and others like it.
 mod failing {
     use super::*;

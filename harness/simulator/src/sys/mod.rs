@@ -87,6 +87,7 @@ pub(crate) use here::{
 pub(crate) use myself::main_is_over;
 pub(crate) use notes::{keep_words, note, take_notes};
 pub(crate) use panics::take_hook_of_program;
+pub(crate) use statics::separate_statics;
 pub(crate) use threads::{end_threads, run_threads, start_main};
 
 use crate::entropy::Entropy;

@@ -89,6 +89,10 @@ fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
     let link = world.network.link(&mut world.dice);
     simulated.set_default_link(link.clone());
     listen();
+    for path in &world.statics {
+        let separated = simulated.separate_statics(path);
+        assert!(separated > 0, "there are no statics in `{path}`");
+    }
     let (mut names, mut ids, mut machines) = (Vec::new(), Vec::new(), Vec::new());
     for described in std::mem::take(&mut world.machines) {
         let id = (described.build)(simulated, &described.name);

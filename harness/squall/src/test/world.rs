@@ -26,6 +26,8 @@ pub struct World {
     pub(super) settling: Duration,
     pub(super) preemptions: Setting<u32>,
     pub(super) may_panic: bool,
+    /// Paths whose statics each process has for itself.
+    pub(super) statics: Vec<String>,
 }
 
 /// A machine that is to be built.
@@ -96,6 +98,7 @@ impl World {
             settling: Duration::from_secs(60),
             preemptions: Setting::Between(0, 3),
             may_panic: false,
+            statics: Vec::new(),
         }
     }
 
@@ -170,6 +173,13 @@ impl World {
     pub fn args<'a>(&mut self, machine: Machine, arguments: impl IntoIterator<Item = &'a str>) {
         let arguments = arguments.into_iter().map(str::to_owned);
         self.machines[machine.place()].arguments = arguments.collect();
+    }
+
+    /// Gives each process its own statics of a crate, or of a module of it, as on a computer:
+    /// `world.separate_statics("my_service")`, if `my_service` keeps a runtime, a client or a pool
+    /// in a static. Otherwise all machines of a run, and all their boots, share them.
+    pub fn separate_statics(&mut self, path: &str) {
+        self.statics.push(path.to_owned());
     }
 
     /// Something that goes wrong: `world.faults(partition(server, any(1,
