@@ -35,14 +35,17 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How long to wait, at first, before a child that has answered is checked again.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(20);
 
-/// How long a child that took too long has to say what it is doing before it is killed.
+/// How long a child that took too much has to say what it is doing before it is killed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How much of the standard error is kept, in bytes.
 const TOLD: usize = 64 << 10;
 
-/// Asks a child for its last words.
-pub(crate) const ASK: c_int = libc::SIGXCPU;
+/// Asks a child that took too long for its last words.
+pub(crate) const ASK_FOR_TIME: c_int = libc::SIGXCPU;
+
+/// Asks a child that used too much memory for its last words.
+pub(crate) const ASK_FOR_MEMORY: c_int = libc::SIGXFSZ;
 
 /// The exit code of a child whose job has panicked, as of any Rust program.
 const PANICKED: i32 = 101;
@@ -148,8 +151,8 @@ impl Child {
     /// Waits for the child to end, in time or by force.
     pub(crate) fn wait(mut self) -> Remains {
         let mut heard = [Vec::new(), Vec::new()];
-        let mut ended_for = None;
-        let mut asked = false;
+        // What it took too much of, and when it was asked for its last words.
+        let mut asked: Option<(End, Instant)> = None;
         let mut pause = SHORTEST_PAUSE;
         let end = loop {
             let [answered, words] = &mut heard;
@@ -165,21 +168,29 @@ impl Child {
                 std::thread::sleep(pause);
                 pause = LOOK.min(pause * 2);
             }
-            let late = Instant::now().saturating_duration_since(self.deadline);
-            if !late.is_zero() && !asked {
-                asked = true;
-                real::kill(self.process, ASK);
-            }
-            let too_much = if late > LAST_WORDS {
-                Some(End::TooLong)
-            } else if real::resident_memory(self.process) > self.memory {
-                Some(End::TooLarge)
-            } else {
-                None
+            let (now, memory) = (Instant::now(), real::resident_memory(self.process));
+            let too_much = match (now >= self.deadline, memory > self.memory) {
+                (true, _) => Some((End::TooLong, ASK_FOR_TIME)),
+                (_, true) => Some((End::TooLarge, ASK_FOR_MEMORY)),
+                _ => None,
             };
-            if too_much.is_some() && ended_for.is_none() {
-                ended_for = too_much;
-                real::kill(self.process, libc::SIGKILL);
+            match (&asked, too_much) {
+                (None, Some((end, ask))) => {
+                    asked = Some((end, now));
+                    real::kill(self.process, ask);
+                }
+                (Some((_, since)), _) => {
+                    // A child that does not answer may go on taking memory.
+                    let far_too_much = self.memory.saturating_add(self.memory / 4);
+                    let patience = match memory > far_too_much {
+                        true => LAST_WORDS / 10,
+                        false => LAST_WORDS,
+                    };
+                    if now - *since > patience {
+                        real::kill(self.process, libc::SIGKILL);
+                    }
+                }
+                (None, None) => {}
             }
         };
         let [answered, words] = &mut heard;
@@ -194,10 +205,7 @@ impl Child {
         ) == Heard::Something
         {}
         let told = words.split_off(words.len().saturating_sub(TOLD));
-        let end = ended_for.unwrap_or(match end {
-            End::Code(_) | End::Signal(_) if asked => End::TooLong,
-            end => end,
-        });
+        let end = asked.map_or(end, |(end, _)| end);
         let done = end == End::Code(0) && answered.first() == Some(&DONE);
         let answer = done.then(|| answered.split_off(1));
         Remains { end, answer, told }

@@ -12,7 +12,7 @@ pub(crate) mod real;
 mod shared_memory;
 mod statics;
 
-pub(crate) use child::{ASK, ProcessLimits, Remains};
+pub(crate) use child::{ASK_FOR_MEMORY, ASK_FOR_TIME, ProcessLimits, Remains};
 pub(crate) use context::Context;
 pub(crate) use end::End;
 pub(crate) use loan::Loan;

@@ -7,8 +7,8 @@
 
 use super::here::{EntryPoint, MACHINE};
 use super::{myself, world_time};
-use crate::host::ASK;
 use crate::host::real::{self, Original};
+use crate::host::{ASK_FOR_MEMORY, ASK_FOR_TIME};
 use libc::{c_int, c_void, siginfo_t};
 use std::fmt::{self, Write};
 use std::mem::{MaybeUninit, transmute};
@@ -50,43 +50,71 @@ impl Write for Words {
     }
 }
 
-/// Reports what happened on the running machine; false if there is none.
-fn tell(what: impl fmt::Display) -> bool {
+/// Reports what happened on the running machine; false if there is none. `interrupted` is the
+/// instruction it was at, if it did not call us.
+fn tell(what: impl fmt::Display, interrupted: Option<usize>) -> bool {
     // SAFETY: as in `machine`.
     let Some(kernel) = (unsafe { MACHINE.get().as_ref() }) else {
         return false;
     };
     let at = world_time();
-    let _ = match kernel.try_borrow() {
-        Ok(kernel) => writeln!(Words, "machine {}: {what} at {at:?}", kernel.name),
-        Err(_) => writeln!(Words, "a machine's kernel, at work: {what} at {at:?}"),
-    };
+    // SAFETY: whoever has borrowed the kernel is interrupted, and the name never changes.
+    let name = unsafe { &(*kernel.as_ptr()).name };
+    let _ = writeln!(Words, "machine {name}: {what} at {at:?}");
     if is_isolated() {
-        tell_place();
+        tell_place(interrupted);
     }
     true
 }
 
-/// Reports the call stack from here: the last frames, since there may be thousands.
-fn tell_place() {
+/// Reports the call stack from here, or from where it was interrupted: the last frames, since there
+/// may be thousands.
+fn tell_place(interrupted: Option<usize>) {
     const FRAMES: u32 = 40;
     let mut frames = 0;
     // The symbols are in the host's files.
     let machine = MACHINE.replace(std::ptr::null());
+    if let Some(place) = interrupted {
+        // The lookup goes one instruction back, because a frame holds the address to which its call
+        // returns. This instruction has not been executed.
+        backtrace::resolve((place + 1) as *mut c_void, tell_symbol);
+    }
+    let mut is_ours = interrupted.is_some();
     backtrace::trace(|frame| {
-        backtrace::resolve_frame(frame, |symbol| {
-            let Some(name) = symbol.name() else {
-                return;
-            };
-            let _ = match (symbol.filename(), symbol.lineno()) {
-                (Some(file), Some(line)) => writeln!(Words, "  {name} ({}:{line})", file.display()),
-                _ => writeln!(Words, "  {name}"),
-            };
-        });
+        if !is_ours {
+            backtrace::resolve_frame(frame, tell_symbol);
+        } else if Some(frame.ip() as usize) == interrupted {
+            is_ours = false;
+        }
         frames += 1;
         frames < FRAMES
     });
     MACHINE.set(machine);
+}
+
+fn tell_symbol(symbol: &backtrace::Symbol) {
+    let Some(name) = symbol.name() else {
+        return;
+    };
+    let _ = match (symbol.filename(), symbol.lineno()) {
+        (Some(file), Some(line)) => writeln!(Words, "  {name} ({}:{line})", file.display()),
+        _ => writeln!(Words, "  {name}"),
+    };
+}
+
+/// The next instruction when a signal came.
+///
+/// # Safety
+///
+/// The context must be that of a signal handler.
+unsafe fn interrupted(context: *mut c_void) -> Option<usize> {
+    // SAFETY: the caller's.
+    let machine = unsafe { &(*context.cast::<libc::ucontext_t>()).uc_mcontext };
+    #[cfg(target_arch = "x86_64")]
+    let place = machine.gregs[libc::REG_RIP as usize];
+    #[cfg(target_arch = "aarch64")]
+    let place = machine.pc;
+    Some(place as usize)
 }
 
 /// Whether the end of this process does no harm.
@@ -136,7 +164,8 @@ unsafe extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut
         _ => {
             // It recurs when this handler returns, and then ends the process.
             set_default(signal);
-            tell(what);
+            // SAFETY: it is this handler's.
+            tell(what, unsafe { interrupted(context) });
         }
     }
 }
@@ -151,17 +180,27 @@ fn set_default(signal: c_int) {
 }
 
 /// The watcher of an isolated run asks for its last words.
-unsafe extern "C" fn on_ask(_: c_int, _: *mut siginfo_t, _: *mut c_void) {
-    tell("it runs without end, and calls nothing that could stop it");
+unsafe extern "C" fn on_ask(signal: c_int, _: *mut siginfo_t, context: *mut c_void) {
+    let what = match signal {
+        ASK_FOR_MEMORY => "it takes too much memory",
+        _ => "it runs without end, and calls nothing that could stop it",
+    };
+    // SAFETY: it is this handler's.
+    tell(what, unsafe { interrupted(context) });
     real::exit(1);
 }
+
+/// The signals that ask for last words.
+const ASKING: [c_int; 2] = [ASK_FOR_TIME, ASK_FOR_MEMORY];
 
 /// Makes this a process whose end does no harm.
 pub(super) fn isolate() {
     ISOLATED.store(true, Ordering::Relaxed);
-    set_handler(ASK, on_ask, 0);
-    // Only a world's thread handles this signal.
-    real::mask_signal(ASK, true);
+    for signal in ASKING {
+        set_handler(signal, on_ask, 0);
+        // Only a world's thread handles this signal.
+        real::mask_signal(signal, true);
+    }
 }
 
 /// What a world's thread needs in order to report a fault: a signal stack, which lasts as long as
@@ -176,7 +215,9 @@ const SIGNAL_STACK: usize = 256 << 10;
 
 /// The calling thread is a world's, and handles the signal.
 pub(super) fn listen() {
-    real::mask_signal(ASK, false);
+    for signal in ASKING {
+        real::mask_signal(signal, false);
+    }
 }
 
 /// Prepares the calling thread, which is a world's.
@@ -210,7 +251,7 @@ impl Drop for Prepared {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn abort() -> ! {
-    tell("abort()");
+    tell("abort()", None);
     // SAFETY: the original has this type.
     unsafe { transmute::<*mut c_void, Abort>(ABORT.get())() }
 }
@@ -218,7 +259,7 @@ unsafe extern "C" fn abort() -> ! {
 /// Exiting a process means ending its main thread. There is no way back from here, and std
 /// remembers the thread that came here: no other one could end the real process any more.
 pub(super) fn exit_on_machine(code: c_int) -> ! {
-    tell(format_args!("exit({code})"));
+    tell(format_args!("exit({code})"), None);
     if is_isolated() {
         real::exit(code);
     }
@@ -226,7 +267,7 @@ pub(super) fn exit_on_machine(code: c_int) -> ! {
         Words,
         "that would end all simulations of this process: return from the main function instead, or isolate the run"
     );
-    tell_place();
+    tell_place(None);
     std::process::abort();
 }
 

@@ -3,11 +3,13 @@
 //! std has one hook for the whole host process, and it is ours. If a program sets its own, that
 //! replaces ours until the turn ends; then ours is back and calls the program's, as long as its
 //! process lives. (Only in an isolated run: elsewhere the hook is shared with the host's other
-//! threads. A panic in the very turn in which a hook was set is reported to that hook only.)
+//! threads. A panic in the very turn in which a hook was set is reported to that hook only; if it
+//! ends the main thread, it is noted there.)
 
 use super::crash::is_isolated;
-use super::here::machine;
+use super::here::{machine, note_failure};
 use crate::kernel::Hook;
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{self, PanicHookInfo};
 use std::ptr;
@@ -61,6 +63,17 @@ fn tell(panic: &PanicHookInfo<'_>, others: Option<&Hook>) {
         hook(panic);
     }
     TELLING.set(false);
+}
+
+/// Notes that a panic ended the main thread, if our hook was not told of it.
+pub(super) fn note_unless_told(panic: &(dyn Any + Send)) {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or(panic.downcast_ref::<&str>().copied());
+    let message = text.unwrap_or("(no message)");
+    let is_told = |told: &(String, String)| told.0.starts_with(message);
+    if machine(|kernel| kernel.panics.iter().any(is_told)) == Some(false) {
+        note_failure(format!("{message} (the program's own hook hides where)"));
+    }
 }
 
 /// If a program set a hook in the turn that has just ended, returns it and restores ours. None

@@ -8,6 +8,7 @@ use crate::host::real::{self, Original};
 use crate::kernel::FIRST_DESCRIPTOR;
 use crate::kernel::errno::Errno;
 use libc::{c_int, c_uint, c_void};
+use std::arch::naked_asm;
 
 const PROCESS_REMEDY: &str = "give the other program a machine of its own";
 
@@ -174,6 +175,74 @@ unsafe extern "C" fn clone(
     }
 }
 
+/// Variadic in C, with any number of arguments: if no machine runs, the original finds all of them
+/// in place.
+macro_rules! refused_variadic {
+    ($($name:ident, $target:ident;)*) => {$(
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name() -> isize {
+            #[cfg(target_arch = "x86_64")]
+            naked_asm!(
+                "push rdi",
+                "push rsi",
+                "push rdx",
+                "push rcx",
+                "push r8",
+                "push r9",
+                "push rax",
+                "call {target}",
+                "mov r11, rax",
+                "pop rax",
+                "pop r9",
+                "pop r8",
+                "pop rcx",
+                "pop rdx",
+                "pop rsi",
+                "pop rdi",
+                "jmp r11",
+                target = sym $target,
+            );
+            #[cfg(target_arch = "aarch64")]
+            naked_asm!(
+                "stp x0, x1, [sp, #-80]!",
+                "stp x2, x3, [sp, #16]",
+                "stp x4, x5, [sp, #32]",
+                "stp x6, x7, [sp, #48]",
+                "str x30, [sp, #64]",
+                "bl {target}",
+                "mov x16, x0",
+                "ldr x30, [sp, #64]",
+                "ldp x6, x7, [sp, #48]",
+                "ldp x4, x5, [sp, #32]",
+                "ldp x2, x3, [sp, #16]",
+                "ldp x0, x1, [sp], #80",
+                "br x16",
+                target = sym $target,
+            );
+        }
+
+        /// The function that the call goes on to.
+        extern "C" fn $target() -> usize {
+            static ORIGINAL: Original = original!($name);
+            match refuse(concat!(stringify!($name), " (another program)"), PROCESS_REMEDY) {
+                true => not_done as *const () as usize,
+                false => ORIGINAL.get() as usize,
+            }
+        }
+    )*};
+}
+
+extern "C" fn not_done() -> isize {
+    fail(Errno(libc::ENOSYS))
+}
+
+refused_variadic! {
+    execl, target_of_execl;
+    execlp, target_of_execlp;
+    execle, target_of_execle;
+}
+
 /// The time until SIGALRM, in whole seconds; no alarm is ever pending on a machine, so zero cancels
 /// nothing.
 #[unsafe(no_mangle)]
@@ -251,6 +320,9 @@ pub(super) fn all() -> Vec<EntryPoint> {
         popen,
         daemon,
         forkpty,
+        execl,
+        execlp,
+        execle,
         execv,
         execve,
         execvp,

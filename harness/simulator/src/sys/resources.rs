@@ -23,6 +23,9 @@ const PAGE: u64 = 4096;
 /// How many descriptors a program may have at most, as under systemd.
 const DESCRIPTORS: u64 = 524_288;
 
+/// How many threads it may have at once, as systemd allows a service (`TasksMax`).
+pub(super) const THREADS: usize = 4_915;
+
 /// How many ticks of `times(2)` and `clock(3)` make a second.
 const TICKS: u128 = 100;
 const CLOCKS: u128 = 1_000_000;
@@ -205,6 +208,7 @@ unsafe extern "C" fn prlimit(
     }
     let limit = match resource {
         libc::RLIMIT_NOFILE => DESCRIPTORS,
+        libc::RLIMIT_NPROC => THREADS as u64,
         _ => libc::RLIM_INFINITY,
     };
     if !old.is_null() {

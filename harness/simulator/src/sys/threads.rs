@@ -23,7 +23,8 @@ use super::myself::{
     self, Destroy, MYSELF, PTHREAD_CREATE, PthreadCreate, Thread, ThreadMain, main_is_over, myself,
 };
 use super::refuse::refuse;
-use super::{futex, parking_lot, statics, waiting};
+use super::resources::THREADS;
+use super::{futex, panics, parking_lot, statics, waiting};
 use crate::host::real::Original;
 use crate::host::{Given, Statics};
 use crate::kernel::SharedKernel;
@@ -69,9 +70,9 @@ unsafe extern "C" fn base(thread: *const ()) -> ! {
 pub(crate) fn start_main(kernel: &SharedKernel, main: impl FnOnce() + 'static) {
     let work = Box::new(|| {
         // A process that died before its first turn has not begun, and has nothing to finish.
-        if machine(|kernel| kernel.process_is_dead) != Some(true) {
-            // A panic was noted already.
-            let _ = catch_unwind(AssertUnwindSafe(main));
+        let is_dead = machine(|kernel| kernel.process_is_dead) == Some(true);
+        if !is_dead && let Err(panic) = catch_unwind(AssertUnwindSafe(main)) {
+            panics::note_unless_told(&*panic);
         }
         main_is_over();
         ptr::null_mut()
@@ -104,7 +105,10 @@ unsafe extern "C" fn pthread_create(
     main: ThreadMain,
     argument: *mut c_void,
 ) -> c_int {
-    let id = match machine(|kernel| (!kernel.process_is_dead).then(|| kernel.threads.next_id())) {
+    let id = match machine(|kernel| {
+        let may = !kernel.process_is_dead && kernel.threads.live() < THREADS;
+        may.then(|| kernel.threads.next_id())
+    }) {
         // SAFETY: the original has this type; the arguments are the caller's.
         None => unsafe {
             let original = transmute::<*mut c_void, PthreadCreate>(PTHREAD_CREATE.get());
@@ -168,6 +172,9 @@ unsafe extern "C" {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_join(thread: pthread_t, result: *mut *mut c_void) -> c_int {
+    if myself(|myself| myself.handle() == thread as usize) == Some(true) {
+        return libc::EDEADLK;
+    }
     loop {
         match machine(|kernel| kernel.threads.take_ended(thread as usize)) {
             Some(Ended::Not) => {
