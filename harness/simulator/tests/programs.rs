@@ -1,7 +1,7 @@
 //! Any program can be a machine: a `main` is on a machine what it is on a computer, unmodified and
 //! deterministic.
 
-use squall_simulator::{Error, Intervention, World, note, now, simulate};
+use squall_simulator::{Error, Intervention, ProcessLimits, World, isolated, note, now, simulate};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
@@ -91,21 +91,21 @@ fn a_tokio_main_of_either_flavour_serves_clients_that_block() {
     }
 }
 
-#[test]
-fn the_threads_of_a_runtime_end_with_their_world() {
+/// How many threads worlds leave behind, in a process without others.
+fn threads_left_by_worlds(_: &[u8]) -> Vec<u8> {
     let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
     simulate(1, |world| talk(world, echo_server_with_four_workers));
     let before = threads();
     for seed in 0..20 {
         simulate(seed, |world| talk(world, echo_server_with_four_workers));
     }
-    // Other tests in this process have threads, too: some dozens, but not five for each of these
-    // worlds.
-    assert!(
-        threads() < before + 60,
-        "{before} before, {} after",
-        threads()
-    );
+    format!("{} more", threads() - before).into_bytes()
+}
+
+#[test]
+fn the_threads_of_a_runtime_end_with_their_world() {
+    let told = isolated(threads_left_by_worlds, &[], ProcessLimits::default());
+    assert_eq!(told, Ok(b"0 more".to_vec()));
 }
 
 #[test]
@@ -413,4 +413,17 @@ fn a_program_with_workers_repeats_itself() {
         "{digests:?}"
     );
     assert_ne!(simulate(2, busy_world), digests[0]);
+}
+
+/// A thousand runs: those of one process one after the other, and others each in its own.
+#[test]
+fn a_program_with_workers_has_one_digest_in_a_thousand_runs() {
+    let digest = |_: &[u8]| simulate(1, busy_world).to_le_bytes().to_vec();
+    let apart = || isolated(digest, &[], ProcessLimits::default()).unwrap();
+    let first = digest(&[]);
+    for run in 1..500 {
+        assert_eq!(digest(&[]), first, "run {run} of this process");
+        assert_eq!(apart(), first, "run {run} in a process of its own");
+    }
+    assert_eq!(apart(), first);
 }
