@@ -1,15 +1,19 @@
 //! Planted bugs: variants of the chat that each break one thing, and the named scenarios that must
 //! bring them to light. A checker that never fails proves nothing.
 
+use crate::apart::{BOUNDS, Work, play_apart};
 use crate::library;
-use crate::planted::PlantedBug;
+use crate::planted::{PLANTED_BUGS, PlantedBug};
+use crate::process::Process;
 use crate::search::{self, Document, Effort, Question, Size, Yardstick};
 use crate::systems::SYSTEMS;
+use serde::{Deserialize, Serialize};
 use squall::RunError;
 use squall::Scenario;
 use squall::parallel::{self, Stop};
 use squall_guarantees::{Guarantee, Verdict, check};
 use squall_reports::{Expected, Why};
+use squall_simulator::Crash;
 use std::time::{Duration, Instant};
 use toml::Table;
 
@@ -43,7 +47,7 @@ impl Hunt {
 }
 
 /// Plays a bug's scenario with the seeds from 1 to `seeds`, with the bug and without it, until its
-/// guarantee is violated.
+/// guarantee is violated. Each seed has a separate process: a bug may do anything to it.
 ///
 /// # Errors
 /// If a run cannot finish.
@@ -51,29 +55,83 @@ impl Hunt {
 /// # Panics
 /// If the bug's scenario is not in the library, which a test rules out.
 pub fn hunt(planted: PlantedBug, seeds: u64) -> Result<Hunt, RunError> {
-    let name = planted.scenario;
-    let text = library::text(name).unwrap_or_else(|| panic!("there is no scenario {name}"));
-    let (correct, buggy) = (read(name, text), read(name, &with_bug(text, planted.name)));
-    let (mut caught, mut false_alarms) = (None, Vec::new());
-    let reached_before = planted.bug.reached();
+    let hunting = Hunting {
+        bug: planted.name.to_owned(),
+    };
+    let mut hunt = Hunt {
+        planted,
+        caught: None,
+        reached: 0,
+        false_alarms: Vec::new(),
+    };
     for seed in 1..=seeds {
-        let expected = |guarantee| guarantee == planted.guarantee || must_hold(&correct, guarantee);
-        for (guarantee, _) in violations(&correct, seed)? {
-            if expected(guarantee) {
-                false_alarms.push((seed, guarantee));
-            }
+        for tried in play_apart(&hunting, &[seed], BOUNDS)? {
+            let tried = tried.map_err(|crash| RunError::Crashed {
+                scenario: planted.scenario.to_owned(),
+                seed,
+                crash,
+            })?;
+            hunt.reached += tried.reached;
+            let alarms = tried.false_alarms.into_iter();
+            hunt.false_alarms
+                .extend(alarms.map(|guarantee| (seed, guarantee)));
+            hunt.caught = tried.evidence.map(|evidence| Caught { seed, evidence });
         }
-        let violated = violations(&buggy, seed)?.into_iter();
-        caught = (violated.into_iter())
-            .find(|(guarantee, _)| *guarantee == planted.guarantee)
-            .map(|(_, evidence)| Caught { seed, evidence });
-        if caught.is_some() {
+        if hunt.caught.is_some() {
             break;
         }
     }
-    Ok(Hunt {
-        planted,
-        caught,
+    Ok(hunt)
+}
+
+/// The hunt for a bug, by its name.
+#[derive(Serialize, Deserialize)]
+struct Hunting {
+    bug: String,
+}
+
+/// What came of it with one seed.
+#[derive(Serialize, Deserialize)]
+struct Tried {
+    /// How the bug's guarantee was violated.
+    evidence: Option<String>,
+    /// How often the chat came to where it makes the mistake.
+    reached: u64,
+    /// What the correct chat violated.
+    false_alarms: Vec<Guarantee>,
+}
+
+impl Work for Hunting {
+    type Outcome = Result<Tried, Crash>;
+    type Error = RunError;
+
+    fn play(&self, seeds: &[u64]) -> Result<Vec<Self::Outcome>, RunError> {
+        let mut all = PLANTED_BUGS.iter();
+        let planted = all.find(|planted| planted.name == self.bug);
+        let planted = planted.expect("a planted bug is hunted");
+        let tries = seeds.iter().map(|&seed| Ok(Ok(try_with(planted, seed)?)));
+        tries.collect()
+    }
+
+    fn crashed(&self, _seed: u64, crash: &Crash) -> Self::Outcome {
+        Err(crash.clone())
+    }
+}
+
+fn try_with(planted: &PlantedBug, seed: u64) -> Result<Tried, RunError> {
+    let name = planted.scenario;
+    let text = library::text(name).unwrap_or_else(|| panic!("there is no scenario {name}"));
+    let (correct, buggy) = (read(name, text), read(name, &with_bug(text, planted.name)));
+    let reached_before = planted.bug.reached();
+    let expected = |guarantee| guarantee == planted.guarantee || must_hold(&correct, guarantee);
+    let alarms = violations(&correct, seed)?.into_iter();
+    let alarms = alarms.map(|(guarantee, _)| guarantee);
+    let false_alarms = alarms.filter(|guarantee| expected(*guarantee)).collect();
+    let mut violated = violations(&buggy, seed)?.into_iter();
+    let evidence = violated.find(|(guarantee, _)| *guarantee == planted.guarantee);
+    let evidence = evidence.map(|(_, evidence)| evidence);
+    Ok(Tried {
+        evidence,
         reached: planted.bug.reached() - reached_before,
         false_alarms,
     })
@@ -127,6 +185,7 @@ pub(crate) fn explain(
         dice,
         packets: false,
         futures: 0,
+        process: Process::OWN,
         effort: &effort,
     };
     let began = Instant::now();

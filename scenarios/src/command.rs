@@ -17,6 +17,7 @@ mod exit;
 mod exploration_files;
 mod explore;
 mod format;
+mod isolate;
 mod judge;
 mod list;
 mod many;

@@ -7,8 +7,8 @@
 //! | `library` | the named scenarios |
 //! | `planted`, `bugs` | the planted bugs, and the hunt for them |
 //! | `matrix` | every guarantee on every transport, in every mode, under every class of fault |
-//! | `apart` | runs in separate processes |
-//! | [`search`] | worlds that a seed composes, and failing ones shrunk |
+//! | `apart`, `process` | runs in processes of their own: many, and one |
+//! | [`search`] | worlds that a seed composes, and failing ones made small |
 //! | [`command`] | the command |
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ pub mod command;
 mod library;
 mod matrix;
 mod planted;
+mod process;
 pub mod search;
 mod systems;
 mod tutorial;
@@ -29,5 +30,6 @@ pub use calibration::calibration;
 pub use chat::{Chat, Cluster, ServerAddress};
 pub use library::library;
 pub use planted::{PLANTED_BUGS, PlantedBug};
+pub use process::Process;
 pub use systems::SYSTEMS;
 pub use tutorial::Tutorial;

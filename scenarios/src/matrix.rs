@@ -2,11 +2,14 @@
 //! class of fault. Each combination of the axes is a separate scenario, written here as its file
 //! would be, and played with many seeds.
 
+use crate::apart::Work;
 use crate::systems::SYSTEMS;
-use squall::RunError;
+use serde::{Deserialize, Serialize};
 use squall::Scenario;
 use squall_guarantees::{Guarantee, Verdict, check};
 use squall_reports::matrix::{self, Cell};
+use squall_simulator::Crash;
+use std::convert::Infallible;
 
 /// The transports, as scenario files name them.
 pub(crate) const TRANSPORTS: [&str; 3] = ["websocket", "polling", "upgrade"];
@@ -154,14 +157,29 @@ impl Place {
     }
 }
 
-/// The verdicts of a scenario with this seed, in the order of the guarantees.
-///
-/// # Errors
-/// If the run cannot finish.
-pub(crate) fn play(scenario: &Scenario, seed: u64) -> Result<Vec<Verdict>, RunError> {
-    let record = squall::run(&scenario.plan(seed))?;
-    let verdicts = check(&record.history).into_iter();
-    Ok(verdicts.map(|(_, verdict)| verdict).collect())
+/// A place to be played, by its name.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Playing(pub(crate) String);
+
+impl Work for Playing {
+    /// The verdicts, in the order of the guarantees; or why the run did not come to its end.
+    type Outcome = Result<Vec<Verdict>, String>;
+    type Error = Infallible;
+
+    fn play(&self, seeds: &[u64]) -> Result<Vec<Self::Outcome>, Infallible> {
+        let place = Place::named(&self.0).expect("a place of the matrix is played");
+        let scenario = place.scenario();
+        let play = |&seed: &u64| {
+            let record = squall::run(&scenario.plan(seed)).map_err(|it| it.to_string())?;
+            let verdicts = check(&record.history).into_iter();
+            Ok(verdicts.map(|(_, verdict)| verdict).collect())
+        };
+        Ok(seeds.iter().map(play).collect())
+    }
+
+    fn crashed(&self, seed: u64, crash: &Crash) -> Self::Outcome {
+        Err(format!("{}, seed {seed}: {crash}", self.0))
+    }
 }
 
 #[cfg(test)]

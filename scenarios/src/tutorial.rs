@@ -55,6 +55,7 @@ pub struct Tutorial {
 
 impl System for Tutorial {
     const NAME: &'static str = "tutorial";
+    const SHARES_PROCESS: bool = true;
 
     fn read(file: &mut Table<'_>, problems: &mut Problems) -> Self {
         let mut table = file.table("chat", problems);

@@ -96,6 +96,25 @@ fn a_run_as_expected_ends_with_0() {
 }
 
 #[test]
+fn a_run_in_a_process_of_its_own_says_what_it_says_in_this_one() {
+    let run = ["run", "at-most-once-partition", "--seed", "3"];
+    let [here, apart] = [&run[..], &[&run[..], &["--isolate"]].concat()].map(squall);
+    assert_eq!(here.stdout, apart.stdout);
+    assert_eq!(here.status.code(), apart.status.code());
+    let why = [
+        "why",
+        "at-most-once-partition",
+        "--dice",
+        "2",
+        "--futures",
+        "0",
+    ];
+    let [here, apart] = [&why[..], &[&why[..], &["--isolate"]].concat()].map(squall);
+    assert_eq!(here.stdout, apart.stdout);
+    assert_eq!(apart.status.code(), Some(1));
+}
+
+#[test]
 fn a_run_not_as_expected_ends_with_1() {
     let text = "shows = \"Wrong.\"\nexpect.ordering = \"violated\"";
     assert_eq!(exit_code(&["run", &scenario("not-as-expected", text)]), 1);

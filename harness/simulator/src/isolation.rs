@@ -1,6 +1,7 @@
 //! Runs in separate processes: what ends one of them is a finding, and not the end of everything.
 
 use crate::host::{self, End, Remains};
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ impl Default for ProcessLimits {
 
 /// How an isolated run ended that did not finish. `told` is what it wrote to its standard error:
 /// which machine caused it, when in virtual time, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum Crash {
     /// A program called `exit`, or the job itself panicked (101).

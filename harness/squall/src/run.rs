@@ -28,7 +28,8 @@ use serde::{Deserialize, Serialize};
 use squall_guarantees::{ClientId, Held, History, StoredMessage, Unfinished};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record, Role};
 use squall_simulator::{
-    Engine, FaultId, Intervention, MachineId, Passage, Source, TraceEvent, World, simulate_on,
+    Crash, Engine, FaultId, Intervention, MachineId, Passage, Source, TraceEvent, World,
+    simulate_on,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -58,6 +59,16 @@ pub enum RunError {
         seed: u64,
         /// What SQLite says.
         cause: String,
+    },
+    /// It was played in a separate process, and ended that process.
+    #[error("{scenario} with seed {seed} ended the process that played it: {crash}")]
+    Crashed {
+        /// The scenario's name.
+        scenario: String,
+        /// The seed.
+        seed: u64,
+        /// How, and which machine caused it.
+        crash: Crash,
     },
 }
 

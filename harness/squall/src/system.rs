@@ -22,6 +22,11 @@ pub trait System:
     /// What scenario files call it: `system = "chat"`.
     const NAME: &'static str;
 
+    /// Whether its runs may share the caller's process: its programs never end that process, and
+    /// leave nothing in static memory that a later run depends on. The command plays each run of
+    /// any other system in a separate process.
+    const SHARES_PROCESS: bool = false;
+
     /// Reads its own tables of a scenario file. Anything wrong in them becomes a problem, with a
     /// remedy.
     fn read(file: &mut Table<'_>, problems: &mut Problems) -> Self;
@@ -83,6 +88,8 @@ pub trait System:
 pub trait Subject: fmt::Debug + Send + Sync {
     /// [`System::NAME`].
     fn name(&self) -> &'static str;
+    /// [`System::SHARES_PROCESS`].
+    fn shares_process(&self) -> bool;
     /// [`System::servers`].
     fn servers(&self) -> Servers;
     /// [`System::transport`].
@@ -120,6 +127,10 @@ pub trait Subject: fmt::Debug + Send + Sync {
 impl<S: System> Subject for S {
     fn name(&self) -> &'static str {
         S::NAME
+    }
+
+    fn shares_process(&self) -> bool {
+        S::SHARES_PROCESS
     }
 
     fn servers(&self) -> Servers {

@@ -8,6 +8,7 @@ use squall_planted::{EVERYBODY, full_name, room_of};
 
 impl System for Chat {
     const NAME: &'static str = "chat";
+    const SHARES_PROCESS: bool = true;
 
     fn read(file: &mut Table<'_>, problems: &mut Problems) -> Self {
         read(file, problems)

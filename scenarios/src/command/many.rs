@@ -18,9 +18,17 @@ pub(super) struct Many {
     pub canary: bool,
 }
 
+/// Why a run did not finish.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Unfinished {
+    /// Whether it ended its process: that is a finding, anything else is a failure of ours.
+    pub crashed: bool,
+    pub told: String,
+}
+
 impl Work for Many {
-    /// What we need to know about a run; or why it did not finish.
-    type Outcome = Result<Summary, String>;
+    /// What we need to know about a run.
+    type Outcome = Result<Summary, Unfinished>;
     type Error = Failure;
 
     fn play(&self, seeds: &[u64]) -> Result<Vec<Self::Outcome>, Failure> {
@@ -34,7 +42,10 @@ impl Work for Many {
         };
         let play = |&seed: &u64| {
             let mut record =
-                run(&scenario.plan(seed).on(self.engine)).map_err(|it| it.to_string())?;
+                run(&scenario.plan(seed).on(self.engine)).map_err(|error| Unfinished {
+                    crashed: false,
+                    told: error.to_string(),
+                })?;
             if self.canary {
                 canary::sing(&mut record);
             }
@@ -44,7 +55,10 @@ impl Work for Many {
     }
 
     fn crashed(&self, seed: u64, crash: &Crash) -> Self::Outcome {
-        Err(format!("{}, seed {seed}: {crash}", self.source))
+        Err(Unfinished {
+            crashed: true,
+            told: format!("{}, seed {seed}: {crash}", self.source),
+        })
     }
 }
 

@@ -5,8 +5,8 @@ use super::format::one_of;
 use super::output::say_whole;
 use super::progress::progress;
 use super::stop::stop_on_ctrl_c;
-use crate::matrix::{MODES, Place, play};
-use squall::Scenario;
+use crate::apart::{BOUNDS, batches, play_apart};
+use crate::matrix::{MODES, Place, Playing};
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall_guarantees::{Guarantee, counted};
 use squall_reports::Format;
@@ -61,30 +61,35 @@ pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
     let all = places.len() as u64 * arguments.seeds;
     let progress = progress(all);
     let began = Instant::now();
-    let (mut found, mut failed) = (Vec::<matrix::Place>::new(), false);
-    let runs = places.iter().map(|place| (place, place.scenario()));
-    let runs: Vec<_> = runs.collect();
-    let runs = runs
-        .iter()
-        .flat_map(|run| (1..=arguments.seeds).map(move |seed| (run, seed)));
-    let work = |((_, scenario), seed): &(&(&Place, Scenario), u64)| play(scenario, *seed);
-    let played = parallel(runs, &effort, work, |((place, _), seed), result| {
-        progress.inc(1);
-        match result {
-            Ok(verdicts) => {
-                let name = place.name();
-                if found.last().is_none_or(|last| last.scenario != name) {
-                    found.push(place.told());
+    let (mut found, mut failed, mut played) = (Vec::<matrix::Place>::new(), false, 0);
+    let runs = places.iter().flat_map(|place| {
+        let batches = batches(1..=arguments.seeds);
+        batches.map(move |seeds| (place, seeds))
+    });
+    let work = |(place, seeds): &(&Place, Vec<u64>)| {
+        let Ok(outcomes) = play_apart(&Playing(place.name()), seeds, BOUNDS);
+        outcomes
+    };
+    parallel(runs, &effort, work, |(place, seeds), outcomes| {
+        progress.inc(outcomes.len() as u64);
+        played += outcomes.len() as u64;
+        for (seed, outcome) in seeds.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(verdicts) => {
+                    let name = place.name();
+                    if found.last().is_none_or(|last| last.scenario != name) {
+                        found.push(place.told());
+                    }
+                    let cells = found.last_mut().into_iter();
+                    let cells = cells.flat_map(|place| &mut place.cells);
+                    cells
+                        .zip(&verdicts)
+                        .for_each(|(cell, verdict)| cell.add(seed, verdict));
                 }
-                let cells = found.last_mut().into_iter();
-                let cells = cells.flat_map(|place| &mut place.cells);
-                cells
-                    .zip(&verdicts)
-                    .for_each(|(cell, verdict)| cell.add(seed, verdict));
-            }
-            Err(error) => {
-                failed = true;
-                progress.suspend(|| complain(error_line(&error.to_string())));
+                Err(error) => {
+                    failed = true;
+                    progress.suspend(|| complain(error_line(&error)));
+                }
             }
         }
     });

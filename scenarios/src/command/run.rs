@@ -5,6 +5,7 @@ use super::called::{self, as_called};
 use super::engine::On;
 use super::exit::{Exit, Failure, complain, error_line, note, say, say_text};
 use super::format::one_of;
+use super::isolate::Isolate;
 use super::many::Many;
 use super::output::Output;
 use super::progress::{figure, progress};
@@ -12,6 +13,7 @@ use super::selection::{Given, Limit, Selection, check_names, embedded};
 use super::stop::{stop_on_ctrl_c, time};
 use super::summary::{self, Summed};
 use crate::apart::{BOUNDS, WITHOUT_BOUNDS, batches, play_apart};
+use crate::process::How;
 use crate::search::canary;
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall::{Plan, RunError, Scenario};
@@ -58,6 +60,8 @@ pub(crate) struct Arguments {
     on: On,
     #[command(flatten)]
     limit: Limit,
+    #[command(flatten)]
+    isolate: Isolate,
     /// How to write the reports; several with commas. [default: text, or with --out all of them]
     #[arg(long, value_parser = one_of(&Format::ALL), value_delimiter = ',')]
     format: Vec<Format>,
@@ -81,6 +85,7 @@ struct Way {
     /// Whether the record keeps the packets.
     in_detail: bool,
     canary: bool,
+    isolate: Isolate,
     /// The resources that a process with some of the runs may use.
     bounds: ProcessLimits,
 }
@@ -124,6 +129,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         annotate: arguments.annotate,
         in_detail: output.shows_packets(),
         canary: arguments.canary,
+        isolate: arguments.isolate,
         bounds: match arguments.limit.no_limit {
             true => WITHOUT_BOUNDS,
             false => BOUNDS,
@@ -181,7 +187,7 @@ fn play_all(plans: Vec<Plan>, way: Way, effort: &Effort, output: &Output) -> Res
             Err(error) => {
                 complain(error_line(&error.to_string()));
                 summary.add_failure(&plan);
-                results.push(Exit::Failed);
+                results.push(exit_without_record(&error));
             }
         });
     });
@@ -209,10 +215,12 @@ fn annotate(judged: &Judged, source: &str) {
 }
 
 fn play(plan: &Plan, way: Way) -> Result<Judged, RunError> {
-    let mut record = match way.in_detail {
-        true => squall::run_in_detail(plan)?,
-        false => squall::run(plan)?,
+    let how = match way.in_detail {
+        true => How::InDetail,
+        false => How::Plain,
     };
+    let process = way.isolate.process(plan, way.bounds);
+    let mut record = process.play(plan, how)?;
     if way.canary {
         canary::sing(&mut record);
     }
@@ -256,7 +264,7 @@ fn explore(
 ) -> Result<(Exit, Option<(Exploration, Listed)>), Failure> {
     let progress = progress(seeds);
     let began = Instant::now();
-    let (mut summaries, mut failed) = (Vec::new(), false);
+    let (mut summaries, mut failed, mut crashed) = (Vec::new(), false, false);
     let play = |seed, way: Way| play(&scenario.plan(seed).on(way.engine), way);
     let many = Many {
         source: scenario.source.clone(),
@@ -282,8 +290,11 @@ fn explore(
                     summaries.push(summary);
                 }
                 Err(error) => {
-                    failed = true;
-                    progress.suspend(|| complain(error_line(&error)));
+                    match error.crashed {
+                        true => crashed = true,
+                        false => failed = true,
+                    }
+                    progress.suspend(|| complain(error_line(&error.told)));
                 }
             }
         }
@@ -311,11 +322,20 @@ fn explore(
     ));
     let exit = match exit_of(exploration.outcome) {
         _ if failed => Exit::Failed,
+        _ if crashed => Exit::NotAsExpected,
         Exit::AsExpected if effort.stop.load(Ordering::Relaxed) => Exit::Interrupted,
         exit => exit,
     };
     let listed = output.listed_exploration(&exploration, played);
     Ok((exit, Some((exploration, listed))))
+}
+
+/// Whatever ends the process of a run is a finding; anything else is a failure of ours.
+fn exit_without_record(error: &RunError) -> Exit {
+    match error {
+        RunError::Crashed { .. } => Exit::NotAsExpected,
+        _ => Exit::Failed,
+    }
 }
 
 fn exit_of(outcome: Outcome) -> Exit {

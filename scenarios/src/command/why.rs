@@ -4,10 +4,12 @@ use super::called;
 use super::engine::On;
 use super::exit::{Exit, Failure, say, say_text};
 use super::format::one_of;
+use super::isolate::Isolate;
 use super::output::Output;
 use super::progress::progress;
 use super::selection::read_any_one;
 use super::stop::{stop_on_ctrl_c, time};
+use crate::apart::BOUNDS;
 use crate::search::{self, Question};
 use squall::parallel::{Effort, default_jobs};
 use squall_guarantees::Guarantee;
@@ -56,6 +58,8 @@ pub(crate) struct Arguments {
     longest: Option<Duration>,
     #[command(flatten)]
     on: On,
+    #[command(flatten)]
+    isolate: Isolate,
     /// How to write it.
     #[arg(long, value_parser = one_of(&[Format::Text, Format::Json]), default_value = "text")]
     format: Format,
@@ -93,6 +97,7 @@ pub(crate) fn why(arguments: &Arguments) -> Result<Exit, Failure> {
         dice: arguments.dice,
         packets: !arguments.no_packets,
         futures: arguments.futures,
+        process: arguments.isolate.process(&plan, BOUNDS),
         effort: &effort,
     };
     let bar = progress(1);

@@ -6,8 +6,9 @@
 //! violation are the parts without which it does not happen. Leaving a part out moves the dice of
 //! everything after it, so a race may be gone by chance: other dice reveal that.
 
+use crate::process::{How, Process};
 use squall::parallel::{Effort, parallel};
-use squall::{Futures, Plan, RunError, futures, run, run_in_detail, run_sparing};
+use squall::{Futures, Plan, RunError, futures};
 use squall_guarantees::{EventKind, Guarantee, Time, Verdict, check, seconds};
 use squall_reports::{
     Answer, Answers, Curve, Judged, Nearest, PacketEnd, Point, Record, Why, Without, most_telling,
@@ -41,6 +42,8 @@ pub struct Question<'q> {
     pub packets: bool,
     /// How many futures each of fifty moments has; 0: none are examined.
     pub futures: u64,
+    /// The process in which each run is played.
+    pub process: Process,
     /// How many runs at a time, and until when.
     pub effort: &'q Effort,
 }
@@ -55,7 +58,7 @@ pub fn why(
     question: &Question<'_>,
     progress: Progress<'_>,
 ) -> Result<Option<Record>, RunError> {
-    let judged = Judged::new(run_in_detail(plan)?);
+    let judged = Judged::new(question.process.play(plan, How::InDetail)?);
     let Some(violation) = Violated::of(&judged, question.guarantee) else {
         return Ok(None);
     };
@@ -171,13 +174,14 @@ impl Asking<'_> {
         let jobs: Vec<Job> = jobs.chain(others).collect();
         let wanted = jobs.len() as u64;
         let (plan, violation, record) = (self.plan, &self.violation, self.record);
+        let process = self.question.process;
         let work = |job: &Job| {
             let mut plan = match job.part {
                 Some(part) => parts[part].left_out(plan),
                 None => plan.clone(),
             };
             plan.seed = job.seed.unwrap_or(plan.seed);
-            let Ok(other) = run(&plan) else {
+            let Ok(other) = process.play(&plan, How::Plain) else {
                 return (Answer::Otherwise, None);
             };
             let answer = violation.answer(&other);
@@ -342,7 +346,8 @@ impl Asking<'_> {
             let plan = gone.fold(this.plan.clone(), |plan, part| parts[part].left_out(&plan));
             this.runs += 1;
             (this.progress)(this.runs, this.due.max(this.runs));
-            run(&plan).is_ok_and(|record| this.violation.answer(&record) == Answer::Violated)
+            let record = this.question.process.play(&plan, How::Plain);
+            record.is_ok_and(|record| this.violation.answer(&record) == Answer::Violated)
         };
         if happens(self, &[]) {
             return Vec::new();
@@ -376,8 +381,9 @@ impl Asking<'_> {
         lost.truncate(PACKETS_MAX);
         self.due += lost.len() as u64;
         let (plan, violation) = (self.plan, &self.violation);
+        let process = self.question.process;
         let work = |number: &u64| {
-            let record = run_sparing(plan, *number);
+            let record = process.play(plan, How::Sparing(*number));
             record.map_or(Answer::Otherwise, |record| violation.answer(&record))
         };
         let mut answers = Vec::new();
@@ -606,6 +612,7 @@ mod tests {
             dice,
             packets: true,
             futures: 0,
+            process: Process::This,
             effort: &effort,
         };
         let record = why(&plan(text, 1), &question, &mut |_, _| ()).expect("it comes to its end");
