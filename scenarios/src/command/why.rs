@@ -17,8 +17,8 @@ use squall_reports::{Format, Judged};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Says what a violation depends on: the faults, or whatever else of the plan, without which it does
-/// not happen.
+/// Says what a violation depends on: the faults, or whatever else of the plan, without which it
+/// does not happen.
 ///
 /// The run is played again without each fault, each hostile peer, the middlebox, each wrong clock
 /// and each trait of the links, with the same dice and with others; then with each packet that a

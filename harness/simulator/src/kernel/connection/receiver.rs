@@ -233,12 +233,14 @@ impl Receiver {
         let least = (self.largest_segment as usize).min(self.limit / 2);
         match free < least.max(self.limit / 16) {
             true => 0,
-            false => free >> self.scale << self.scale,
+            // Rounded up, as Linux does it, so that nothing is scaled away.
+            false => free.next_multiple_of(1 << self.scale),
         }
     }
 
     fn advertise(&mut self) -> u16 {
-        // What was announced is kept. (Rounded up, it would creep beyond the available room.)
+        // What was announced is kept. (Were that rounded up too, it would creep beyond the available
+        // room.)
         let window = self.free().max(self.edge.since(self.next) as usize) >> self.scale;
         let window = window.min(usize::from(u16::MAX));
         self.edge = self.edge.max(self.next + ((window as u32) << self.scale));
