@@ -313,9 +313,10 @@ impl Books {
             Some(Offset::Ours(sequence)) if sequence >= entry.since => Some(sequence),
             // The client has it from an earlier session, and keeps it until it is sent something in
             // this one.
-            Some(Offset::Ours(_) | Offset::Anothers) if entry.floor.is_none() => None,
+            Some(Offset::Ours(_)) if entry.floor.is_none() => None,
+            Some(Offset::Anothers) => None,
             Some(Offset::Ours(sequence)) => Some(sequence),
-            Some(Offset::Anothers | Offset::None) => return Err(Refusal::OffsetUnknown),
+            Some(Offset::None) => return Err(Refusal::OffsetUnknown),
         };
         if handled < entry.floor {
             return Err(Refusal::OffsetTooOld);

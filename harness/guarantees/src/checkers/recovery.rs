@@ -540,9 +540,14 @@ fn check_messages(
         };
         let needed_at =
             |content: ContentId| handled_at(content).or_else(|| due(content).filter(|_| stays));
-        let first = stored
-            .iter()
-            .position(|(_, content)| handled_at(*content).is_some());
+        // What was stored more than once has the place of the last row that it can have come from.
+        let places = handled.iter().filter_map(|(at, content)| {
+            let rows = index.content(*by_text.get(content)?).rows.iter();
+            let known = rows.filter(|row| row.stored_at.is_none_or(|stored_at| stored_at <= *at));
+            known.map(|row| row.id).max()
+        });
+        let first = places.min();
+        let first = first.and_then(|first| stored.iter().position(|(id, _)| *id >= first));
         let last = stored
             .iter()
             .rposition(|(_, content)| needed_at(*content).is_some());
@@ -601,6 +606,25 @@ mod tests {
                 .recovered(12_000, "alice", "alice-1")
                 .handled(12_100, "alice", ["m2", "m3"]);
         insta::assert_snapshot!(chat.verdict(Recovery), @"held: 1 session recovered");
+    }
+
+    #[test]
+    fn a_message_that_was_stored_again_has_its_place_where_the_session_got_it() {
+        let again = |handled: &[&str]| {
+            let expired = lost().connected(31_000, "alice");
+            let chat = expired
+                .sent(31_000, "bob", ["m4", "m5"])
+                .stored(["m1", "m4", "m5"]);
+            let chat = handled
+                .iter()
+                .fold(chat, |chat, name| chat.handled(31_100, "alice", [*name]));
+            let chat = chat
+                .disconnected(32_000, "alice")
+                .session_closed(32_000, "alice");
+            chat.recovered(33_000, "alice", "alice-2").verdict(Recovery)
+        };
+        insta::assert_snapshot!(again(&["m1", "m4", "m5"]), @"held: 1 session recovered, 1 refused: expired");
+        insta::assert_snapshot!(again(&["m1", "m5"]), @"violated: alice recovered session alice-2 and went on, but never handled `m4` (from bob to room lobby, sent at 31.000 s, stored as row 5).");
     }
 
     #[test]

@@ -57,6 +57,34 @@ async fn a_client_that_has_missed_more_than_is_kept_is_refused() {
     }
 }
 
+/// Regression: it was told that its offset is unknown. That one was another server's, because this
+/// one had sent it nothing that arrived.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_missed_more_than_is_kept_is_told_so_though_it_has_handled_nothing() {
+    let earlier = Server::with_memory();
+    let mut before = Client::connect(&earlier).await;
+    earlier.say("first").await;
+    assert_eq!(before.heard().await, ["first"]);
+    for (missed, recovered) in [(3, true), (4, false)] {
+        let options = Options {
+            packets_max: 3,
+            ..options()
+        };
+        let server = Server::new(options, Memory);
+        let mut client = Client::connect(&server).await;
+        client.offset.clone_from(&before.offset);
+        client.lose().await;
+        for number in 0..missed {
+            server.say(&number.to_string()).await;
+        }
+        let (again, came_back) = client.reconnect(&server).await;
+        assert_eq!(came_back, recovered, "{missed}");
+        if !recovered {
+            assert_new(&server, &again, &client, Refusal::OffsetTooOld);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_be_given_everything_ends() {
     let server = Server::new(
