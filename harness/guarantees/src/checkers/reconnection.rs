@@ -20,6 +20,7 @@ pub use evidence::{
     BackOff, LongAttempt, LongPatience, NoGrowth, NoJitter, SessionReused, WrongPatience,
 };
 
+use crate::conditions::Stretch;
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
 use crate::{ClientId, EndCause, Ending, EventKind, Excuse, OperationId, Time, Verdict, counted};
@@ -98,6 +99,13 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
             continue;
         }
         let (min, max) = (bounds.backoff_min, ceiling(index, &steps[..=position]));
+        // Who stands still notices when it happens, and tells of it when it can.
+        let untold = || {
+            let from = disconnected_at.saturating_sub(min);
+            let until = disconnected_at;
+            let whose = [Some(incarnation.client)];
+            (index.conditions).stood_still(&whose, Stretch { from, until })
+        };
         let too_early = connecting_at.is_some() && wait < min;
         let too_late = wait > max + TOLERANCE;
         let whose = [Some(incarnation.client)];
@@ -105,7 +113,7 @@ fn check_waits(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &mut 
             let conditions = &index.conditions;
             conditions.over(&whose, disconnected_at, max + TOLERANCE)
         };
-        if too_late && end <= over() {
+        if too_late && end <= over() || too_early && wait + untold() >= min {
             findings.excuse(Excuse::StoodStill);
         } else if too_early || too_late {
             findings.add(disconnected_at, || BackOff {
@@ -401,7 +409,7 @@ mod tests {
     fn excuses_a_long_wait_and_no_short_one_of_a_client_that_stood_still() {
         let waited = |until| {
             chat(["alice"])
-                .standstill(8_000, 20_000, "alice")
+                .standstill(10_000, 20_000, "alice")
                 .disconnected(10_000, "alice")
                 .connecting(until, "alice")
                 .connected(until + 100, "alice")
@@ -443,6 +451,20 @@ mod tests {
         };
         insta::assert_snapshot!(waited(17_005), @"held: 1 connection after an earlier one (1 excused: its program stood still)");
         insta::assert_snapshot!(waited(17_006), @"violated: alice was disconnected at 10.000 s and tried again at 17.006 s, after 7.006 s; the wait must be 1.000 s to 5.000 s.");
+    }
+
+    #[test]
+    fn who_stands_still_may_tell_of_an_end_later_than_it_has_noticed_it() {
+        let waited = |wait: u64| {
+            chat(["alice"])
+                .standstill(9_500, 10_000, "alice")
+                .disconnected(10_000, "alice")
+                .connecting(10_000 + wait, "alice")
+                .connected(11_500, "alice")
+                .verdict(Reconnection)
+        };
+        insta::assert_snapshot!(waited(500), @"held: 1 connection after an earlier one (1 excused: its program stood still)");
+        insta::assert_snapshot!(waited(499), @"violated: alice was disconnected at 10.000 s and tried again at 10.499 s, after 0.499 s; the wait must be 1.000 s to 5.000 s.");
     }
 
     #[test]
