@@ -299,6 +299,38 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_has_room_when_what_was_in_it_has_gone() {
+        // Four things of four seconds, each of which has gone before the next one.
+        let calm = |chat: Chat| {
+            (6..10).fold(chat, |chat, second| {
+                chat.typed(second * 1_000, "lobby", "alice", &format!("t{second}"))
+            })
+        };
+        insta::assert_snapshot!(live(calm, 4, 11_051), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 11.051 s; it was due by 11.050 s.");
+        // At once, they and the message are too many.
+        let crowd = |chat: Chat| {
+            (6..10).fold(chat, |chat, number| {
+                chat.typed(9_900, "lobby", "alice", &format!("t{number}"))
+            })
+        };
+        insta::assert_snapshot!(live(crowd, 19, 11_051), @"held: 2 deliveries of stored messages");
+        insta::assert_snapshot!(live(crowd, 20, 11_051), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 11.051 s; it was due by 11.050 s.");
+    }
+
+    #[test]
+    fn gives_least_time_to_a_receiver_whose_connection_was_begun_after_the_fault() {
+        let back = |until| {
+            move |chat: Chat| {
+                let away = chat.disturbed(8_000, Some(until), Some("bob"));
+                let away = away.disconnected(9_000, "bob");
+                away.connecting(19_800, "bob").connected(20_000, "bob")
+            }
+        };
+        insta::assert_snapshot!(live(back(19_799), 8, 21_001), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 21.001 s; it was due by 21.000 s.");
+        insta::assert_snapshot!(live(back(19_800), 8, 21_001), @"held: 2 deliveries of stored messages");
+    }
+
+    #[test]
     fn gives_a_receiver_more_time_that_a_fault_has_just_left() {
         insta::assert_snapshot!(live(back(18_999), 8, 21_001), @"violated: bob handled `m1` (from alice to room lobby, sent at 10.000 s, stored as row 1) only at 21.001 s; it was due by 21.000 s.");
         insta::assert_snapshot!(live(back(19_000), 8, 21_001), @"held: 2 deliveries of stored messages");

@@ -12,8 +12,16 @@ use crate::{Live, Time};
 /// How much longer asking may take than where nothing else is said.
 const PATIENCE: u32 = 3;
 
-/// How much of a queue is left for what is not counted here: beats, answers, news of who is there.
-const ROOM_FOR_THE_REST: u64 = 4;
+/// How much of a queue is left for what nobody counts here: beats, answers, news of who is there.
+const ROOM_FOR_THE_REST: i64 = 4;
+
+/// How many round trips a packet takes to leave a queue: over polling it waits for the next
+/// request.
+const PASSING: u32 = 2;
+/// And for how long somebody may be busy meanwhile.
+const PAUSE: Time = Time::from_millis(200);
+/// For how long it may wait to be told that somebody has come or gone.
+const NEWS: Time = Time::from_secs(1);
 
 impl Index<'_> {
     /// When a receiver that is connected while nothing disturbs it, and whose queue has room, must
@@ -25,19 +33,17 @@ impl Index<'_> {
             return None;
         }
         let life = receiver.incarnation?;
-        let connected = life.connections.iter().filter_map(|step| match step {
-            Connection::Connected(at, _) => Some(*at),
-            _ => None,
-        });
-        let mut dues = connected.filter_map(|connected_at| {
+        let mut dues = established(&life.connections).filter_map(|(begun_at, connected_at)| {
             let start = stored_at.max(connected_at);
             let due = start + live.within;
             if receiver.handled_at(id).is_some_and(|at| at <= due) {
                 return Some(due);
             }
-            // An earlier fault may have left something on a connection that already existed.
+            // What struck before may have left something on a connection that was there already,
+            // and nothing on one whose making began after it.
             let before = start.saturating_sub(self.history.bounds.delivery);
-            let struck = before.max(connected_at.saturating_sub(live.within));
+            let fresh = begun_at.max(connected_at.saturating_sub(live.within));
+            let struck = before.max(fresh);
             let is_well = |due| {
                 due <= self.history.ended_at
                     && self.connected_throughout(receiver.id, start, due)
@@ -48,26 +54,67 @@ impl Index<'_> {
                 return None;
             }
             let due = due + self.asking(receiver, start, id) * PATIENCE;
-            (is_well(due) && self.has_room(live, struck, due)).then_some(due)
+            (is_well(due) && self.has_room(live, receiver, struck, due)).then_some(due)
         });
         dues.next()
     }
 
-    /// Whether everything that was said between these two moments fits in a queue.
-    fn has_room(&self, live: Live, from: Time, until: Time) -> bool {
-        let within = |at: Time| (from..=until).contains(&at);
-        let contents = self.contents.iter().filter(|content| {
+    /// Whether nothing keeps news from a receiver between these two: it is connected, nothing
+    /// disturbs it then or shortly before, and its queue has room.
+    pub(crate) fn is_well(&self, receiver: &Receiver<'_, '_>, from: Time, until: Time) -> bool {
+        let Some(live) = self.history.bounds.live else {
+            return false;
+        };
+        let before = from.saturating_sub(self.history.bounds.delivery);
+        self.is_free(receiver.id)
+            && self.connected_throughout(receiver.id, from, until)
+            && !self.conditions.disturbed(receiver.id, before, until)
+            && self.has_room(live, receiver, before, until)
+    }
+
+    /// Whether all that a receiver was sent had room in its queue, at each moment between these
+    /// two: what was said, until it was handled, or had the time to pass, whoever it was for.
+    fn has_room(&self, live: Live, receiver: &Receiver<'_, '_>, from: Time, until: Time) -> bool {
+        let link = self.conditions.link(receiver.id);
+        let passes = (link.to_client.latency + link.to_server.latency) * PASSING + PAUSE;
+        let is_within = |at: &Time| (from..=until).contains(at);
+        let said = (0..).zip(&self.contents).filter_map(|(id, content)| {
             let sent = content.invocation.as_ref();
             let passes_by = sent.filter(|sent| sent.kind.is_ephemeral());
             let at = passes_by.map(|sent| sent.at).or(content.stored_at);
-            at.is_some_and(within)
-        });
-        let (said, bytes) = contents.fold((0_u64, 0), |(said, bytes), content| {
-            (said + 1, bytes + on_the_wire(content))
+            let at = at.filter(is_within)?;
+            let gone = receiver.handled_at(id).unwrap_or_default();
+            Some((at, gone.max(at + passes), on_the_wire(content)))
         });
         let steps = self.incarnations.iter().flat_map(|life| &life.connections);
-        let news = steps.filter(|step| within(step.at())).count() as u64;
-        (said + news) * ROOM_FOR_THE_REST <= live.packets.into()
-            && bytes * ROOM_FOR_THE_REST <= live.bytes
+        let news = steps.map(Connection::at).filter(is_within);
+        let news = news.map(|at| (at, at + NEWS + passes, 0));
+        let mut changes: Vec<(Time, i64, i64)> = Vec::new();
+        for (at, gone, bytes) in said.chain(news) {
+            changes.push((at, 1, bytes as i64));
+            changes.push((gone, -1, -(bytes as i64)));
+        }
+        // At the same moment, what goes goes last.
+        changes.sort_unstable_by_key(|&(at, one, _)| (at, -one));
+        let (mut packets, mut bytes) = (0, 0);
+        changes.iter().all(|(_, one, size)| {
+            packets += one;
+            bytes += size;
+            packets * ROOM_FOR_THE_REST <= i64::from(live.packets)
+                && bytes * ROOM_FOR_THE_REST <= live.bytes as i64
+        })
     }
+}
+
+/// The connections among the steps of a life: when each was begun, and when it was there.
+fn established(steps: &[Connection<'_>]) -> impl Iterator<Item = (Time, Time)> {
+    let mut begun_at = Time::ZERO;
+    steps.iter().filter_map(move |step| match *step {
+        Connection::Connecting(at) => {
+            begun_at = at;
+            None
+        }
+        Connection::Connected(at, _) => Some((begun_at, at)),
+        Connection::Disconnected(..) => None,
+    })
 }
