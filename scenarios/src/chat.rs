@@ -274,6 +274,8 @@ impl Chat {
             presence: (self.presence).then(|| {
                 bounds.server_detection + Duration::from_secs(1) + bounds.client_detection
             }),
+            // They are told at the next second.
+            news: (self.presence).then(|| Duration::from_secs(1) + AT_ONCE),
             backoff_first: (self.backoff_min < self.backoff_max)
                 .then(|| (self.backoff_min * 2).min(self.backoff_max)),
             patience: Some(self.ack_timeout.min()),
@@ -297,10 +299,11 @@ impl Chat {
             // comes.
             prompt: (self.to_client == ToClient::CatchUp)
                 .then(|| self.ping_interval.min() * 3 + self.ack_timeout.min() * 3 + SLACK),
-            live: (self.to_client == ToClient::CatchUp && self.cluster.is_none()).then(|| {
+            live: (self.to_client == ToClient::CatchUp).then(|| {
                 let (packets, bytes) = self.limits.queue();
+                let cluster = self.cluster.as_ref();
                 Live {
-                    within: AT_ONCE,
+                    within: AT_ONCE + cluster.map_or(Duration::ZERO, Cluster::passing),
                     packets,
                     bytes,
                 }

@@ -357,8 +357,12 @@ pub struct Bounds {
     /// A user who comes or goes is shown so to everyone within this time; none if nobody is told.
     #[serde(default, with = "nanoseconds::option")]
     pub presence: Option<Duration>,
-    /// What reaches only the clients that are there just then, such as typing, reaches them within
-    /// this time; none if nothing is promised about it.
+    /// And to everybody whom nothing keeps from hearing of it, within this time from when client and
+    /// server agree; none if nothing more is said.
+    #[serde(default, with = "nanoseconds::option")]
+    pub news: Option<Duration>,
+    /// What reaches only those who are there just now, as typing, reaches them within this time;
+    /// none if nothing is promised about it.
     #[serde(default, with = "nanoseconds::option")]
     pub ephemeral: Option<Duration>,
     /// A message is acknowledged within this time while nothing disturbs its sender, whatever
@@ -421,6 +425,7 @@ impl Default for Bounds {
             attempt: None,
             recovery: None,
             presence: None,
+            news: None,
             ephemeral: None,
             acknowledgement: None,
             retries: None,

@@ -670,7 +670,13 @@ impl Chat {
         self
     }
 
-    /// A client may send this many messages per second, and this many at once.
+    /// Who is not disturbed is told within this time of who comes or goes.
+    pub(crate) fn news(mut self, bound: u64) -> Self {
+        self.history.bounds.news = Some(Time::from_millis(bound));
+        self
+    }
+
+    /// A client may send so many messages in a second, and so many at once.
     pub(crate) fn allowing(mut self, rate: u32, burst: u32) -> Self {
         self.history.bounds.allowance = Some((rate, burst));
         self

@@ -146,6 +146,7 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         attempt: (bounds.attempt).map(|bound| in_world(bound, slowest)),
         recovery: bounds.recovery,
         presence: (bounds.presence).map(|bound| in_world(bound, slowest)),
+        news: (bounds.news).map(|bound| in_world(bound, slowest)),
         ephemeral: (bounds.ephemeral).map(|bound| in_world(bound, slowest)),
         acknowledgement: (bounds.acknowledgement).map(|bound| in_world(bound, slowest)),
         retries: bounds.retries,

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// The most servers of a cluster.
 const MOST: u32 = 16;
 
+/// How often a message, or what asks for it, goes between a server and the broker at most.
+const PASSING: u32 = 8;
+
 /// The cluster of a scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -87,5 +90,12 @@ impl Cluster {
             adapter: self.adapter,
             latencies: latencies.collect(),
         }
+    }
+
+    /// How long a message is under way between servers at most: to the broker and back, and when
+    /// it is asked for there once more.
+    pub(super) fn passing(&self) -> Duration {
+        let latencies = self.latencies.iter().map(|latency| latency.min());
+        latencies.max().unwrap_or_default() * PASSING
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! A user *is* online while both its client and the server say that there is a connection, and *is*
 //! offline when its client says so, or its program has ended. In between, while it has a session
-//! that its client does not know about yet, and before its program first starts, nothing is asked
-//! about it. A client is an observer while it is connected. When a user has been in one state for
-//! longer than the bound, an observer must not show it in the other state for longer than the
-//! bound; a user of another namespace is never online. Time for which the observer or the server
-//! stands still does not count, but excuses nothing else of a stretch. Peers that the history says
-//! nothing about are not looked at.
+//! that its client does not know of yet, and before its program first starts, nothing is asked
+//! about it. A client is an observer while it is connected. Of an observer that has had a user in
+//! one state for longer than the bound, it is asked that it does not show the other state for
+//! longer than the bound; in another namespace, a user is never online. The time for which the
+//! observer or the server stands still does not count, and nothing else of a stretch is excused by
+//! it. Where more is promised, less time is given to an observer that nothing disturbs and whose
+//! queue has room, from when client and server agree: news do not wait for a beat. Peers of whom the history says nothing are not looked at.
 
 mod evidence;
 
@@ -19,6 +20,9 @@ use crate::verdict::Findings;
 use crate::{Asked, Client, ClientId, EventKind, Excuse, Time, Verdict, counted};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
+
+/// Round trips for news, and for asking for all if one is missed.
+const NEWS_ROUND_TRIPS: u32 = 6;
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let Some(bound) = index.history.bounds.presence else {
@@ -35,6 +39,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
                 bound,
             };
             pair.judge(&stories, &mut findings);
+            pair.judge_news(&stories, &mut findings);
         }
     }
     findings.verdict(|right| format!("{} shown in time", counted(right, "change")))
@@ -47,7 +52,9 @@ struct Story {
     connected: Vec<Stretch>,
     /// When it is online or offline beyond doubt; ascending.
     states: Vec<(Stretch, bool)>,
-    /// What it shows of each user: from when, and whether as online.
+    /// The parts of these on which the server agrees.
+    agreed: Vec<(Stretch, bool)>,
+    /// What it shows of each user: from when on, and whether as online.
     shown: BTreeMap<usize, Vec<(Time, bool)>>,
 }
 
@@ -109,6 +116,8 @@ struct Teller<'h> {
     unheard: FxHashSet<&'h str>,
     /// Since when, and whether online; none while it is unknown.
     state: Option<(Time, bool)>,
+    /// The same of what client and server agree on.
+    agreed: Option<(Time, bool)>,
     known: bool,
 }
 
@@ -173,24 +182,31 @@ impl<'h> Teller<'h> {
             (None, _) if !self.unheard.is_empty() => None,
             (None, _) => Some(false),
         };
-        if now == self.state.map(|(_, online)| online) {
-            return;
-        }
-        self.close_state(at);
-        self.state = now.map(|online| (at, online));
-    }
-
-    fn close_state(&mut self, until: Time) {
-        if let Some((from, online)) = self.state.take() {
-            self.story.states.push((Stretch { from, until }, online));
-        }
+        let agreed = now.filter(|online| *online != self.sessions.is_empty());
+        change(&mut self.state, now, at, &mut self.story.states);
+        change(&mut self.agreed, agreed, at, &mut self.story.agreed);
     }
 
     fn end(mut self, ended_at: Time) -> Story {
         self.disconnected(ended_at);
-        self.close_state(ended_at);
+        change(&mut self.state, None, ended_at, &mut self.story.states);
+        change(&mut self.agreed, None, ended_at, &mut self.story.agreed);
         self.story
     }
+}
+
+/// What holds from now on; what held until now is one of the past, if it is another.
+fn change(
+    state: &mut Option<(Time, bool)>,
+    now: Option<bool>,
+    at: Time,
+    past: &mut Vec<(Stretch, bool)>,
+) {
+    if now == state.map(|(_, online)| online) {
+        return;
+    }
+    let before = std::mem::replace(state, now.map(|online| (at, online)));
+    past.extend(before.map(|(from, online)| (Stretch { from, until: at }, online)));
 }
 
 /// How a user's state was shown.
@@ -201,6 +217,7 @@ enum Shown {
 }
 
 /// An observer and a user.
+#[derive(Clone, Copy)]
 struct Pair<'i, 'h> {
     index: &'i Index<'h>,
     observer: usize,
@@ -211,41 +228,69 @@ struct Pair<'i, 'h> {
 impl Pair<'_, '_> {
     /// Reports what is shown wrongly for too long, and what is shown in time.
     fn judge(&self, stories: &Stories, findings: &mut Findings) {
-        let (observer, user) = (&stories.0[self.observer], &stories.0[self.user]);
-        let clients = &self.index.history.clients;
-        let visible = sees(&clients[self.observer], &clients[self.user]);
-        let none = Vec::new();
-        let shown = observer.shown.get(&self.user).unwrap_or(&none);
-        let mut next = 0;
-        for &(state, online) in &user.states {
-            // Both lists ascend: what ends before this state is not looked at again.
-            while observer
-                .connected
-                .get(next)
-                .is_some_and(|stretch| stretch.until <= state.from)
-            {
-                next += 1;
-            }
-            let attentive = observer.connected[next..].iter();
-            for &attentive in attentive.take_while(|stretch| stretch.from < state.until) {
-                let asked = attentive.and(state);
-                if asked.length() <= self.bound {
-                    continue;
+        for (asked, online) in self.asked(stories, &stories.0[self.user].states) {
+            match self.shown_wrongly(self.shown(stories), asked, online) {
+                Shown::TooLongWrong(wrong) => {
+                    findings.add(wrong.from, || self.evidence(wrong, online, self.bound));
                 }
-                let online = online && visible;
-                match self.shown_wrongly(shown, asked, online) {
-                    Shown::TooLongWrong(wrong) => {
-                        findings.add(wrong.from, || self.evidence(wrong, online));
-                    }
-                    Shown::Excused => findings.excuse(Excuse::StoodStill),
-                    Shown::InTime => findings.held(),
-                }
+                Shown::Excused => findings.excuse(Excuse::StoodStill),
+                Shown::InTime => findings.held(),
             }
         }
     }
 
-    /// Whether there is a stretch in which the user is shown in the wrong state for longer than the
-    /// bound; the first one, unless standstills excuse it.
+    /// Reports what is shown wrongly to an observer from whom nothing keeps the news, for longer
+    /// than these may take.
+    fn judge_news(&self, stories: &Stories, findings: &mut Findings) {
+        let Some(news) = self.index.history.bounds.news else {
+            return;
+        };
+        let receivers = self.index.receivers();
+        let receiver = &receivers[self.observer];
+        let link = self.index.conditions.link(receiver.id);
+        let bound = news + (link.to_client.latency + link.to_server.latency) * NEWS_ROUND_TRIPS;
+        let soon = Pair { bound, ..*self };
+        for (asked, online) in soon.asked(stories, &stories.0[self.user].agreed) {
+            let shown = soon.shown_wrongly(self.shown(stories), asked, online);
+            let Shown::TooLongWrong(wrong) = shown else {
+                continue;
+            };
+            if self.index.is_well(receiver, wrong.from, wrong.from + bound) {
+                findings.add(wrong.from, || self.evidence(wrong, online, bound));
+            }
+        }
+    }
+
+    /// What the observer was shown of the user, and from when on.
+    fn shown<'s>(&self, stories: &'s Stories) -> &'s [(Time, bool)] {
+        let shown = stories.0[self.observer].shown.get(&self.user);
+        shown.map_or(&[], Vec::as_slice)
+    }
+
+    /// The parts of these states of the user of which the observer has to know, because it is there
+    /// for longer than the bound.
+    fn asked(&self, stories: &Stories, states: &[(Stretch, bool)]) -> Vec<(Stretch, bool)> {
+        let clients = &self.index.history.clients;
+        let visible = sees(&clients[self.observer], &clients[self.user]);
+        let connected = &stories.0[self.observer].connected;
+        let mut all_asked = Vec::new();
+        let mut next = 0;
+        for &(state, online) in states {
+            // Both lists ascend: what ends before this state is not looked at again.
+            while (connected.get(next)).is_some_and(|stretch| stretch.until <= state.from) {
+                next += 1;
+            }
+            let attentive = connected[next..].iter();
+            let attentive = attentive.take_while(|stretch| stretch.from < state.until);
+            let asked = attentive.map(|attentive| attentive.and(state));
+            let long = asked.filter(|asked| asked.length() > self.bound);
+            all_asked.extend(long.map(|asked| (asked, online && visible)));
+        }
+        all_asked
+    }
+
+    /// Whether there is a stretch in which the user is shown in another state for longer than the
+    /// bound; the first one, unless somebody stood still for so long that it is excused.
     fn shown_wrongly(&self, shown: &[(Time, bool)], asked: Stretch, online: bool) -> Shown {
         let before = shown.partition_point(|&(at, _)| at <= asked.from);
         let first = before.checked_sub(1).is_some_and(|last| shown[last].1);
@@ -279,7 +324,7 @@ impl Pair<'_, '_> {
         conditions.stood_still(&[None, observer], within)
     }
 
-    fn evidence(&self, wrong: Stretch, online: bool) -> ShownWrongly {
+    fn evidence(&self, wrong: Stretch, online: bool, bound: Time) -> ShownWrongly {
         let clients = &self.index.history.clients;
         ShownWrongly {
             observer: clients[self.observer].name.clone(),
@@ -287,7 +332,7 @@ impl Pair<'_, '_> {
             online,
             from: wrong.from,
             until: wrong.until,
-            bound: self.bound,
+            bound,
         }
     }
 }
@@ -496,5 +541,38 @@ mod tests {
         };
         insta::assert_snapshot!(back(28_000), @"held: 7 changes shown in time");
         insta::assert_snapshot!(back(28_001), @"violated: alice showed bob as online from 20.000 s to 28.001 s, though bob was not; 8.000 s are allowed.");
+    }
+
+    /// Bob is gone at 20 s, which the server knows at 21 s, and alice is shown it at this time. News
+    /// take 2 s at most.
+    fn gone(at: u64) -> Chat {
+        shown()
+            .news(2_000)
+            .live(1_000, 100)
+            .stopped(20_000, "bob")
+            .session_closed(21_000, "bob")
+            .hidden(at, "alice", ["bob"])
+    }
+
+    #[test]
+    fn gives_less_time_to_who_is_not_disturbed_from_when_client_and_server_agree() {
+        insta::assert_snapshot!(gone(23_000).verdict(Presence), @"held: 5 changes shown in time");
+        insta::assert_snapshot!(gone(23_001).verdict(Presence), @"violated: alice showed bob as online from 21.000 s to 23.001 s, though bob was not; 2.000 s are allowed.");
+        let far = |at| gone(at).latency("alice", 20, 30);
+        insta::assert_snapshot!(far(23_300).verdict(Presence), @"held: 5 changes shown in time");
+        insta::assert_snapshot!(far(23_301).verdict(Presence), @"violated: alice showed bob as online from 21.000 s to 23.301 s, though bob was not; 2.300 s are allowed.");
+    }
+
+    #[test]
+    fn gives_more_time_to_who_is_disturbed_or_away_or_has_a_full_queue() {
+        let late = || gone(28_000);
+        let disturbed = late().disturbed(16_000, Some(16_000), Some("alice"));
+        insta::assert_snapshot!(disturbed.verdict(Presence), @"held: 5 changes shown in time");
+        let before = late().disturbed(15_999, Some(15_999), Some("alice"));
+        insta::assert_snapshot!(before.verdict(Presence), @"violated: alice showed bob as online from 21.000 s to 28.000 s, though bob was not; 2.000 s are allowed.");
+        let full = late().live(1_000, 3).typed(21_000, "lobby", "bob", "t1");
+        insta::assert_snapshot!(full.verdict(Presence), @"held: 5 changes shown in time");
+        let lossy = late().loses("alice", 0, 1);
+        insta::assert_snapshot!(lossy.verdict(Presence), @"held: 5 changes shown in time");
     }
 }
