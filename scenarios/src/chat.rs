@@ -311,7 +311,9 @@ impl Chat {
             allowance: Some(self.limits.allowance()),
             heartbeat: Some(self.ping_interval.min()),
             keep_alive: Some(KEEP_ALIVE),
-            rooms: Some(squall_planted::Limits::default().rooms as u32),
+            // In everybody's and in its own it is whatever it joins.
+            rooms: Some(self.limits.rooms() + 2),
+            connections: self.limits.connections(),
             ..bounds
         }
     }

@@ -46,6 +46,10 @@ pub struct History {
     /// What was held at the end, where somebody counted it.
     #[serde(default)]
     pub leftovers: Vec<Leftover>,
+    /// What was held when it was most, of what is limited: with the limit, and not with what may be
+    /// left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peaks: Vec<Leftover>,
     /// What was still unfinished when the run ended.
     #[serde(default)]
     pub unfinished: Unfinished,
@@ -357,12 +361,12 @@ pub struct Bounds {
     /// A user who comes or goes is shown so to everyone within this time; none if nobody is told.
     #[serde(default, with = "nanoseconds::option")]
     pub presence: Option<Duration>,
-    /// And to everybody whom nothing keeps from hearing of it, within this time from when client and
-    /// server agree; none if nothing more is said.
+    /// And to everybody whom nothing keeps from hearing of it, within this time from when client
+    /// and server agree; none if nothing more is said.
     #[serde(default, with = "nanoseconds::option")]
     pub news: Option<Duration>,
-    /// What reaches only those who are there just now, as typing, reaches them within this time;
-    /// none if nothing is promised about it.
+    /// What reaches only the clients that are there just then, such as typing, reaches them within
+    /// this time; none if nothing is promised about it.
     #[serde(default, with = "nanoseconds::option")]
     pub ephemeral: Option<Duration>,
     /// A message is acknowledged within this time while nothing disturbs its sender, whatever
@@ -403,9 +407,12 @@ pub struct Bounds {
     /// to notice that its client is gone.
     #[serde(default, with = "nanoseconds::option")]
     pub keep_alive: Option<Duration>,
-    /// How many rooms a client may join; none if nothing is said.
+    /// In how many rooms a client may be; none if nothing is said.
     #[serde(default)]
     pub rooms: Option<u32>,
+    /// How many connections a server takes, in all and from one address; none if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<(u32, u32)>,
 }
 
 impl Default for Bounds {
@@ -438,6 +445,7 @@ impl Default for Bounds {
             heartbeat: None,
             keep_alive: None,
             rooms: None,
+            connections: None,
         }
     }
 }

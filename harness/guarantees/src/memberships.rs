@@ -7,7 +7,7 @@
 
 use crate::{Client, ClientId, History, MessageKind};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The rooms of all clients.
 #[derive(Debug)]
@@ -77,6 +77,30 @@ impl<'h> Memberships<'h> {
             joined.then_some((room, id))
         });
         initial.chain(changed).collect()
+    }
+
+    /// The most rooms that the client was in at a time, and the row with which it came to that.
+    pub(crate) fn most_at_once(&self, client: ClientId) -> (usize, Option<i64>) {
+        let initial = &self.clients[client.0 as usize].rooms;
+        let mut there: BTreeSet<&str> = initial.iter().map(String::as_str).collect();
+        let changes = self.changes[client.0 as usize].iter();
+        let changes = changes.flat_map(|(&room, changes)| {
+            let of_room = changes.iter();
+            of_room.map(move |&(id, joined)| (id, room, joined))
+        });
+        let mut changes: Vec<_> = changes.collect();
+        changes.sort_unstable();
+        let mut most = (there.len(), None);
+        for (id, room, joined) in changes {
+            match joined {
+                true => there.insert(room),
+                false => there.remove(room),
+            };
+            if there.len() > most.0 {
+                most = (there.len(), Some(id));
+            }
+        }
+        most
     }
 
     fn is_initial(&self, client: ClientId, room: &str) -> bool {

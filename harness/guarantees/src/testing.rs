@@ -676,13 +676,13 @@ impl Chat {
         self
     }
 
-    /// A client may send so many messages in a second, and so many at once.
+    /// A client may send this many messages per second, and this many at once.
     pub(crate) fn allowing(mut self, rate: u32, burst: u32) -> Self {
         self.history.bounds.allowance = Some((rate, burst));
         self
     }
 
-    /// A client may join this many rooms.
+    /// A client may be in this many rooms.
     pub(crate) fn rooms_up_to(mut self, most: u32) -> Self {
         self.history.bounds.rooms = Some(most);
         self
@@ -706,6 +706,18 @@ impl Chat {
             count,
             expected_at_most,
             at: self.history.ended_at,
+        });
+        self
+    }
+
+    /// At 9 s, the server held so much, which is the most; so much is allowed.
+    pub(crate) fn peak(mut self, what: Held, count: u64, expected_at_most: u64) -> Self {
+        self.history.peaks.push(Leftover {
+            holder: "server".to_owned(),
+            what,
+            count,
+            expected_at_most,
+            at: Time::from_secs(9),
         });
         self
     }

@@ -161,6 +161,7 @@ pub(crate) fn stretch(bounds: Bounds, drifts: impl Iterator<Item = i32>) -> Boun
         heartbeat: (bounds.heartbeat).map(|bound| in_world(bound, fastest)),
         keep_alive: (bounds.keep_alive).map(|time| in_world(time, slowest)),
         rooms: bounds.rooms,
+        connections: bounds.connections,
         // What a wrong clock lets through is not specified.
         allowance: bounds.allowance.filter(|_| (slowest, fastest) == (0, 0)),
     }

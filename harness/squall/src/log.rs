@@ -19,9 +19,12 @@ pub(crate) struct Told {
     pub(crate) events: Vec<Event>,
     /// When each row was committed to the authoritative database.
     pub(crate) stored: FxHashMap<i64, Duration>,
-    /// What each server held when it was last counted, and when that was.
-    pub(crate) counted: IndexMap<String, (Duration, Vec<(Held, u64)>)>,
+    /// What each server held whenever it was counted.
+    pub(crate) counted: IndexMap<String, Vec<Count>>,
 }
+
+/// What was held, and when.
+pub(crate) type Count = (Duration, Vec<(Held, u64)>);
 
 impl Log {
     /// Records what happened to a client just now, and adds it to the digest.
@@ -45,7 +48,9 @@ impl Log {
     /// Records what a server holds now; the census is what goes into the digest.
     pub fn counted(&self, server: &str, census: impl Debug, held: Vec<(Held, u64)>) {
         if note(&format!("{server} holds {census:?}")) {
-            self.told().counted.insert(server.to_owned(), (now(), held));
+            let mut told = self.told();
+            let counts = told.counted.entry(server.to_owned()).or_default();
+            counts.push((now(), held));
         }
     }
 

@@ -13,6 +13,7 @@ mod futures;
 mod hardships;
 mod leftovers;
 mod pcapng;
+mod peaks;
 mod traffic;
 
 use crate::cast::{BROKER, MIDDLEBOX, ROOT};
@@ -450,6 +451,7 @@ fn history(
     history.leftovers.extend(outboxes);
     let files = leftovers::of_files(plan, &kept, &history);
     history.leftovers.extend(files);
+    history.peaks = peaks::of_servers(plan, &told, &history);
     let idle = leftovers::of_network(plan, ending.idle, &history);
     history.leftovers.extend(idle);
     history

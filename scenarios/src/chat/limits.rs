@@ -27,6 +27,9 @@ pub struct Limits {
     /// The most bytes that wait for a client to read them.
     #[serde(default)]
     pub queue_bytes: Option<u32>,
+    /// The most rooms that a client may join.
+    #[serde(default)]
+    pub rooms: Option<u32>,
     /// The most messages that a client may send per second, over time.
     #[serde(default)]
     pub rate: Option<u32>,
@@ -68,6 +71,7 @@ impl Limits {
             recovery_sessions: positive("recovery-sessions", table, problems).map(|it| it.0),
             recovery_packets: positive("recovery-packets", table, problems).map(|it| it.0),
             queue_bytes: queue_bytes(table, problems),
+            rooms: positive("max-rooms", table, problems).map(|it| it.0),
             rate: positive("rate", table, problems).map(|it| it.0),
             burst: positive("burst", table, problems).map(|it| it.0),
         }
@@ -85,6 +89,22 @@ impl Limits {
         let mut options = ServerOptions::default();
         self.apply(&mut options);
         (options.limits.rate, options.limits.burst)
+    }
+
+    /// In how many rooms a client may be, beside everybody's and its own.
+    pub(super) fn rooms(&self) -> u32 {
+        let mut options = ServerOptions::default();
+        self.apply(&mut options);
+        options.limits.rooms as u32
+    }
+
+    /// How many connections such a server takes, in all and from one address, if that is said.
+    pub(super) fn connections(&self) -> Option<(u32, u32)> {
+        self.connections.or(self.connections_per_address)?;
+        let mut options = ServerOptions::default();
+        self.apply(&mut options);
+        let of_one = options.max_connections_per_address;
+        Some((options.max_connections as u32, of_one as u32))
     }
 
     /// The packets and bytes for which a client's queue has room.
@@ -128,6 +148,9 @@ impl Limits {
         }
         if let Some(bytes) = self.queue_bytes {
             options.budget.line = bytes.into();
+        }
+        if let Some(rooms) = self.rooms {
+            options.limits.rooms = rooms as usize;
         }
         options.limits.rate = self.rate.unwrap_or(options.limits.rate);
         options.limits.burst = self.burst.unwrap_or(options.limits.burst);
@@ -183,6 +206,7 @@ mod tests {
             recovery_sessions: Some(15),
             recovery_packets: Some(16),
             queue_bytes: Some(1_700),
+            rooms: Some(20),
             rate: Some(18),
             burst: Some(19),
         });
@@ -197,6 +221,7 @@ mod tests {
         assert_eq!(given, [11, 12, 13, 114, 15, 16]);
         let (rate, burst) = (options.limits.rate, options.limits.burst);
         assert_eq!((options.budget.line, rate, burst), (1_700, 18, 19));
+        assert_eq!(options.limits.rooms, 20);
         let (usual, default) = (applied(Limits::default()), ServerOptions::default());
         assert_eq!(
             (usual.catch_up_page, usual.queue, usual.recovery_packets),

@@ -318,6 +318,21 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_is_full_when_as_much_waits_for_one_who_is_connected_as_it_takes() {
+        let full = |at: u64, packets| {
+            let chat = chat(["alice", "bob"]).live(1_000, packets);
+            let chat = ["m1", "m2"].into_iter().fold(chat, |chat, name| {
+                let chat = chat.sent(10_000, "alice", [name]).stored([name]);
+                chat.committed(10_050).handled(10_100, "alice", [name])
+            });
+            let chat = chat.handled(at, "bob", ["m1"]);
+            crate::had_a_full_queue(&chat.handled(at, "bob", ["m2"]).history())
+        };
+        assert!(full(10_400, 2));
+        assert!(!full(10_400, 3));
+    }
+
+    #[test]
     fn gives_least_time_to_a_receiver_whose_connection_was_begun_after_the_fault() {
         let back = |until| {
             move |chat: Chat| {

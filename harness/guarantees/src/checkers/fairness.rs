@@ -10,25 +10,26 @@
 //! the answer may wait behind other things. Does not look at messages that are never acknowledged
 //! (at-least-once does).
 //!
+//! Nobody is in more rooms at a time than is allowed.
+//!
 //! A client that may send only so many messages per second, and so many at once, has no more than
 //! that stored in one session. Where a client waits for each acknowledgement, a message arrives
 //! after the previous one is stored, so the rows show this.
 
 mod evidence;
 
-pub use evidence::{ServedTooMuch, SlowAcknowledgement};
+pub use evidence::{ServedTooMuch, SlowAcknowledgement, TooManyRooms};
 
 use crate::index::{Connection, Index, Invocation, time_for};
 use crate::verdict::Findings;
-use crate::{
-    Asked, ClientId, EndCause, Ending, EventKind, Excuse, NotJudged, Time, Verdict, counted,
-};
+use crate::{ClientId, EndCause, Ending, EventKind, Excuse, NotJudged, Time, Verdict, counted};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
-    let Some(bound) = index.history.bounds.acknowledgement else {
-        return Verdict::NotExercised(Asked::default());
-    };
     let mut findings = Findings::default();
+    check_rooms(index, &mut findings);
+    let Some(bound) = index.history.bounds.acknowledgement else {
+        return findings.verdict(|_| String::new());
+    };
     check_allowance(index, &mut findings);
     let mut free_since = vec![Time::ZERO; index.history.clients.len()];
     for (id, content) in (0..).zip(&index.contents) {
@@ -64,6 +65,33 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         }
     }
     findings.verdict(|count| format!("{} in time", counted(count, "acknowledgement")))
+}
+
+/// Whether somebody is in more rooms than is allowed.
+fn check_rooms(index: &Index<'_>, findings: &mut Findings) {
+    let Some(allowed) = index.history.bounds.rooms else {
+        return;
+    };
+    for number in 0..index.history.clients.len() as u32 {
+        let client = ClientId(number);
+        let (count, Some(row)) = index.memberships.most_at_once(client) else {
+            continue;
+        };
+        if count > allowed as usize {
+            let rows = &index.history.database;
+            let stored_at = rows
+                .iter()
+                .find(|it| it.id == row)
+                .and_then(|it| it.stored_at);
+            let at = stored_at.unwrap_or(index.history.ended_at);
+            findings.add(at, || TooManyRooms {
+                client: index.name(client),
+                at,
+                count: count as u64,
+                allowed,
+            });
+        }
+    }
 }
 
 /// Whether more of a client's messages are stored than it was allowed to send.
@@ -182,7 +210,7 @@ impl Index<'_> {
 mod tests {
     use crate::Guarantee::Fairness;
     use crate::testing::{Chat, chat};
-    use crate::{EndCause, Lost};
+    use crate::{EndCause, Lost, MessageKind};
 
     // In the chats of these tests an acknowledgement may take 2 s.
 
@@ -343,5 +371,27 @@ mod tests {
         insta::assert_snapshot!(stored(70).verdict(Fairness), @"violated: 14 messages of alice were stored from 10.010 s to 10.990 s; 10 a second and 3 at once are allowed.");
         // Another session has an allowance of its own.
         insta::assert_snapshot!(stored(70).connected(10_700, "alice").verdict(Fairness), @"held: 20 acknowledgements in time");
+    }
+
+    #[test]
+    fn is_violated_by_a_client_in_more_rooms_at_a_time_than_it_may_be() {
+        let moved = |leaves: bool, most| {
+            let chat = chat(["alice", "bob"]).rooms_up_to(most);
+            let mut chat = chat
+                .sent_as(MessageKind::Join, "garden", 10_000, "alice", "j1")
+                .stored(["j1"]);
+            if leaves {
+                chat = chat
+                    .sent_as(MessageKind::Leave, "garden", 11_000, "alice", "l1")
+                    .stored(["l1"]);
+            }
+            chat.sent_as(MessageKind::Join, "attic", 12_000, "alice", "j2")
+                .stored(["j2"])
+                .committed(12_100)
+                .verdict(Fairness)
+        };
+        insta::assert_snapshot!(moved(false, 3), @"not exercised");
+        insta::assert_snapshot!(moved(false, 2), @"violated: alice was in 3 rooms at 12.100 s; 2 are allowed.");
+        insta::assert_snapshot!(moved(true, 2), @"not exercised");
     }
 }

@@ -150,7 +150,7 @@ table! {
     NoLeak: "no-leak", no_leak, tells 120,
         "Holds when nothing is left of clients that have gone.",
         needs "a count of what is left",
-        shown by [Leak];
+        shown by [Leak, TooMuchHeld];
     Uniqueness: "uniqueness", uniqueness, tells 30,
         "Holds when a session, a message id, a client offset and a nickname each belong to one owner at a time.",
         needs "a session or a stored message",
@@ -158,7 +158,7 @@ table! {
     Fairness: "fairness", fairness, tells 170,
         "Holds when no acknowledgement takes longer than allowed because of what other clients do.",
         needs "a bound for acknowledgements, and one while nothing disturbs its sender",
-        shown by [SlowAcknowledgement, ServedTooMuch];
+        shown by [SlowAcknowledgement, ServedTooMuch, TooManyRooms];
     EphemeralDelivery: "ephemeral-delivery", ephemeral_delivery, tells 180,
         "Holds when typing and similar messages arrive once and in time while nothing is wrong.",
         needs "a bound for it, and typing between clients that are connected while nothing disturbs them",
@@ -180,6 +180,19 @@ pub fn check(history: &History) -> Vec<(Guarantee, Verdict)> {
     Guarantee::ALL
         .map(|guarantee| (guarantee, guarantee.check(&index)))
         .to_vec()
+}
+
+/// Whether as much waited at a time for a client that was connected as the server keeps for it.
+///
+/// # Panics
+///
+/// If the history names a client that [`History::clients`] does not have.
+pub fn had_a_full_queue(history: &History) -> bool {
+    let index = Index::new(history);
+    let receivers = index.receivers();
+    receivers
+        .iter()
+        .any(|receiver| index.had_a_full_queue(receiver))
 }
 
 impl Guarantee {

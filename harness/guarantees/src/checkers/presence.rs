@@ -2,13 +2,14 @@
 //!
 //! A user *is* online while both its client and the server say that there is a connection, and *is*
 //! offline when its client says so, or its program has ended. In between, while it has a session
-//! that its client does not know of yet, and before its program first starts, nothing is asked
-//! about it. A client is an observer while it is connected. Of an observer that has had a user in
-//! one state for longer than the bound, it is asked that it does not show the other state for
-//! longer than the bound; in another namespace, a user is never online. The time for which the
-//! observer or the server stands still does not count, and nothing else of a stretch is excused by
-//! it. Where more is promised, less time is given to an observer that nothing disturbs and whose
-//! queue has room, from when client and server agree: news do not wait for a beat. Peers of whom the history says nothing are not looked at.
+//! that its client does not know about yet, and before its program first starts, nothing is asked
+//! about it. A client is an observer while it is connected. When a user has been in one state for
+//! longer than the bound, an observer must not show it in the other state for longer than the
+//! bound; a user of another namespace is never online. Time for which the observer or the server
+//! stands still does not count, but excuses nothing else of a stretch. Where more is promised, less
+//! time is given to an observer that nothing disturbs and whose queue has room, from when client
+//! and server agree: news does not wait for a beat. Peers that the history says nothing about are
+//! not looked at.
 
 mod evidence;
 
@@ -54,7 +55,7 @@ struct Story {
     states: Vec<(Stretch, bool)>,
     /// The parts of these on which the server agrees.
     agreed: Vec<(Stretch, bool)>,
-    /// What it shows of each user: from when on, and whether as online.
+    /// What it shows of each user: from when, and whether as online.
     shown: BTreeMap<usize, Vec<(Time, bool)>>,
 }
 
@@ -289,8 +290,8 @@ impl Pair<'_, '_> {
         all_asked
     }
 
-    /// Whether there is a stretch in which the user is shown in another state for longer than the
-    /// bound; the first one, unless somebody stood still for so long that it is excused.
+    /// Whether there is a stretch in which the user is shown in the wrong state for longer than the
+    /// bound; the first one, unless standstills excuse it.
     fn shown_wrongly(&self, shown: &[(Time, bool)], asked: Stretch, online: bool) -> Shown {
         let before = shown.partition_point(|&(at, _)| at <= asked.from);
         let first = before.checked_sub(1).is_some_and(|last| shown[last].1);
@@ -543,8 +544,8 @@ mod tests {
         insta::assert_snapshot!(back(28_001), @"violated: alice showed bob as online from 20.000 s to 28.001 s, though bob was not; 8.000 s are allowed.");
     }
 
-    /// Bob is gone at 20 s, which the server knows at 21 s, and alice is shown it at this time. News
-    /// take 2 s at most.
+    /// Bob is gone at 20 s, which the server knows at 21 s, and alice is shown it at this time.
+    /// News takes 2 s at most.
     fn gone(at: u64) -> Chat {
         shown()
             .news(2_000)

@@ -12,8 +12,8 @@ use crate::{Live, Time};
 /// How much longer asking may take than where nothing else is said.
 const PATIENCE: u32 = 3;
 
-/// How much of a queue is left for what nobody counts here: beats, answers, news of who is there.
-const ROOM_FOR_THE_REST: i64 = 4;
+/// How much of a queue is left for what is not counted here: beats, answers, news of who is there.
+const ROOM_FOR_THE_REST: u64 = 4;
 
 /// How many round trips a packet takes to leave a queue: over polling it waits for the next
 /// request.
@@ -39,8 +39,8 @@ impl Index<'_> {
             if receiver.handled_at(id).is_some_and(|at| at <= due) {
                 return Some(due);
             }
-            // What struck before may have left something on a connection that was there already,
-            // and nothing on one whose making began after it.
+            // An earlier fault may have left something on a connection that already existed, but
+            // nothing on one that was begun after it.
             let before = start.saturating_sub(self.history.bounds.delivery);
             let fresh = begun_at.max(connected_at.saturating_sub(live.within));
             let struck = before.max(fresh);
@@ -89,21 +89,53 @@ impl Index<'_> {
         let steps = self.incarnations.iter().flat_map(|life| &life.connections);
         let news = steps.map(Connection::at).filter(is_within);
         let news = news.map(|at| (at, at + NEWS + passes, 0));
-        let mut changes: Vec<(Time, i64, i64)> = Vec::new();
-        for (at, gone, bytes) in said.chain(news) {
-            changes.push((at, 1, bytes as i64));
-            changes.push((gone, -1, -(bytes as i64)));
-        }
-        // At the same moment, what goes goes last.
-        changes.sort_unstable_by_key(|&(at, one, _)| (at, -one));
-        let (mut packets, mut bytes) = (0, 0);
-        changes.iter().all(|(_, one, size)| {
-            packets += one;
-            bytes += size;
-            packets * ROOM_FOR_THE_REST <= i64::from(live.packets)
-                && bytes * ROOM_FOR_THE_REST <= live.bytes as i64
+        let (packets, bytes) = most_at_once(said.chain(news));
+        packets * ROOM_FOR_THE_REST <= live.packets.into()
+            && bytes * ROOM_FOR_THE_REST <= live.bytes
+    }
+
+    /// Whether as much waited at a time for a receiver that was connected as its queue takes.
+    pub(crate) fn had_a_full_queue(&self, receiver: &Receiver<'_, '_>) -> bool {
+        let (Some(live), Some(life)) = (self.history.bounds.live, receiver.incarnation) else {
+            return false;
+        };
+        let contents = self.entitlements(receiver.id);
+        let mut connected = established(&life.connections).map(|(_, since)| {
+            let later = life.connections.iter().map(Connection::at);
+            let until = later.filter(|at| *at > since).min();
+            (since, until.unwrap_or(self.history.ended_at))
+        });
+        connected.any(|(since, until)| {
+            let waiting = contents.iter().filter_map(|&(_, id)| {
+                let content = self.content(id);
+                let at = content.stored_at.filter(|at| (since..until).contains(at))?;
+                let gone = receiver.handled_at(id).unwrap_or(until).min(until);
+                Some((at, gone.max(at), on_the_wire(content)))
+            });
+            let (packets, bytes) = most_at_once(waiting);
+            packets >= live.packets.into() || bytes >= live.bytes
         })
     }
+}
+
+/// The most of these that were there at the same time, and the most bytes that they had: each from
+/// when, until when, and how large.
+fn most_at_once(all: impl Iterator<Item = (Time, Time, u64)>) -> (u64, u64) {
+    let mut changes: Vec<(Time, bool, u64)> = Vec::new();
+    for (at, gone, bytes) in all {
+        changes.extend([(at, false, bytes), (gone, true, bytes)]);
+    }
+    // At the same moment, what goes goes last.
+    changes.sort_unstable();
+    let (mut now, mut most) = ((0, 0), (0, 0));
+    for (_, goes, bytes) in changes {
+        match goes {
+            true => now = (now.0 - 1, now.1 - bytes),
+            false => now = (now.0 + 1, now.1 + bytes),
+        }
+        most = (most.0.max(now.0), most.1.max(now.1));
+    }
+    most
 }
 
 /// The connections among the steps of a life: when each was begun, and when it was there.

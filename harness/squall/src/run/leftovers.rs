@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// What the servers held at the end. They count once in each interval between pings, and report it
 /// when something has changed; nothing is known about a server that has ended since. Hostile peers
-/// have their own sessions, so with them nothing is said.
+/// have their own sessions, so nothing is said until these are over.
 pub(super) fn of_servers(
     plan: &Plan,
     told: &Told,
@@ -32,7 +32,10 @@ pub(super) fn of_servers(
         .iter()
         .all(|count| *count == 0);
     let mut leftovers = Vec::new();
-    for (server, (counted, held)) in &told.counted {
+    for (server, counts) in &told.counted {
+        let Some((counted, held)) = counts.last() else {
+            continue;
+        };
         if ends[server].iter().any(|end| end > counted) {
             continue;
         }
@@ -54,7 +57,21 @@ pub(super) fn of_servers(
 fn is_whole(plan: &Plan, history: &History) -> bool {
     let (at, bounds) = (history.ended_at, &history.bounds);
     let whole = whole_since(plan, at) + bounds.server_detection + bounds.delivery;
-    whole <= at && plan.hostile.is_empty()
+    whole <= at && hostile_until(plan, history).is_none_or(|until| until <= at)
+}
+
+/// Until when something may be left of peers that break the rules; none if there are none.
+fn hostile_until(plan: &Plan, history: &History) -> Option<Duration> {
+    let bounds = &history.bounds;
+    let window = bounds
+        .recovery
+        .as_ref()
+        .map(|it| it.window + it.window / 20);
+    let kept = bounds.keep_alive.unwrap_or_default() + window.unwrap_or_default();
+    let gone = kept + bounds.server_detection * 2;
+    let ends = plan.hostile.iter().map(|peer| peer.until);
+    ends.map(|until| until.map_or(Duration::MAX, |until| until + gone))
+        .max()
 }
 
 /// What the storing machine has kept in files for clients that may come back.
@@ -227,7 +244,8 @@ pub(super) fn of_network(
         .still_sending
         .iter()
         .any(|count| *count > 0);
-    if whole > since || !plan.hostile.is_empty() || unfinished {
+    let hostile = hostile_until(plan, history);
+    if whole > since || hostile.is_some_and(|until| until > since) || unfinished {
         return None;
     }
     let seconds = at.saturating_sub(since).as_secs_f64();
@@ -623,7 +641,10 @@ mod tests {
             let told = Told {
                 counted: IndexMap::from([(
                     "server".to_owned(),
-                    (seconds(50), vec![(Held::Sessions, 3), (Held::Rooms, 4)]),
+                    vec![
+                        (seconds(49), vec![(Held::Sessions, 9)]),
+                        (seconds(50), vec![(Held::Sessions, 3), (Held::Rooms, 4)]),
+                    ],
                 )]),
                 ..Told::default()
             };
@@ -645,6 +666,10 @@ mod tests {
         assert_eq!(asked(fault, 69, &[]), []);
         assert_eq!(asked(fault, 70, &[]), both);
         assert_eq!(asked("[[hostile]]\nkind = 'half-open'", 1_000, &[]), []);
+        // It is gone at 12 s, the server has twice ten to notice, and sessions wait for 210 s.
+        let hostile = "[[hostile]]\nkind = 'half-open'\nat = '2s'\nfor = '10s'";
+        assert_eq!(asked(hostile, 241, &[]), []);
+        assert_eq!(asked(hostile, 242, &[]), both);
         assert_eq!(asked("", 100, &[50]), both);
         assert_eq!(asked("", 100, &[51]), []);
     }

@@ -87,6 +87,38 @@ impl fmt::Display for ServedTooMuch {
     }
 }
 
+/// A client is in more rooms than it may be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooManyRooms {
+    /// The client.
+    pub client: String,
+    /// When it joined one too many.
+    #[serde(with = "nanoseconds")]
+    pub at: Time,
+    /// In how many it was then.
+    pub count: u64,
+    /// In how many it may be.
+    pub allowed: u32,
+}
+
+impl Proof for TooManyRooms {
+    const KIND: &'static str = "too-many-rooms";
+    const FIELDS: &'static str = "`client`, `at`, the `count` of its rooms, how many are `allowed`";
+
+    fn moment(&self) -> Moment {
+        let what = format!("was in {} rooms, more than it may be", self.count);
+        Moment::of(self.at, &self.client, what)
+    }
+}
+
+impl fmt::Display for TooManyRooms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (client, at, count) = (&self.client, seconds(self.at), self.count);
+        write!(f, "{client} was in {count} rooms at {at}; ")?;
+        write!(f, "{} are allowed.", self.allowed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +143,12 @@ mod tests {
             burst: 3,
         };
         insta::assert_snapshot!(moment(much), @"4.000 s bob: had 30 messages stored, more than it may send");
+        let rooms = TooManyRooms {
+            client: "bob".to_owned(),
+            at: at(4),
+            count: 3,
+            allowed: 2,
+        };
+        insta::assert_snapshot!(moment(rooms), @"4.000 s bob: was in 3 rooms, more than it may be");
     }
 }

@@ -41,11 +41,11 @@ pub enum Injustice {
     },
     /// The sender was always in the room.
     Allowed,
-    /// All existing rooms may be joined.
+    /// The sender may be in more rooms than it ever was at a time.
     RoomForMore {
-        /// How many rooms there are.
+        /// In how many it was.
         rooms: u32,
-        /// How many rooms may be joined.
+        /// In how many it may be.
         most: u32,
     },
     /// The sender had a connection.
@@ -97,10 +97,9 @@ impl fmt::Display for UnjustFailure {
             }
             Injustice::Allowed => f.write_str("though its sender was in the room all the time."),
             Injustice::RoomForMore { rooms, most } => {
-                write!(
-                    f,
-                    "though there are {rooms} rooms and {most} may be joined."
-                )
+                let rooms = counted(u64::from(rooms), "room");
+                write!(f, "though its sender was in {rooms} at most, ")?;
+                write!(f, "and {most} are allowed.")
             }
             Injustice::Connected => f.write_str("though its sender was connected."),
             Injustice::Lasting => f.write_str("though it is to be kept until it is sent."),
