@@ -39,7 +39,9 @@ pub(super) fn draw(drawing: &mut Drawing) {
     if !is_cluster {
         let returns = drawing.theme == Theme::Returns;
         let kept = if returns { 2 } else { 1 };
-        drawing.sometimes(if returns { 1.0 } else { 0.55 }, "chat.recovery", |dice| {
+        // What the recovery layer keeps does not wait in the chat's own queues.
+        let usual = if is_crowded { 0.3 } else { 0.55 };
+        drawing.sometimes(if returns { 1.0 } else { usual }, "chat.recovery", |dice| {
             word(dice.weighted(&[(1, "memory"), (kept, "sqlite")]))
         });
     }
@@ -108,7 +110,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
             "chat.queue-bytes",
             |dice| number(dice.of_any_size(1_000, 40_000)),
         );
-        if drawing.theme == Theme::Limits {
+        let is_limited = drawing.more(Theme::Limits, 1.0, 0.0);
+        if drawing.chance("a limit", drawing.more(Theme::Hostile, 0.5, is_limited)) {
             drawing.offer("chat.rate", |dice| number(dice.between(5, 40)));
             drawing.offer("chat.burst", |dice| number(dice.between(3, 20)));
         }

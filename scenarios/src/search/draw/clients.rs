@@ -52,12 +52,25 @@ pub(super) fn draw_own(drawing: &mut Drawing) {
     let has_namespaces = drawing.chance("namespaces", 0.12);
     let is_narrow = links::is_narrow(&drawing.document);
     let may_poll = !is_narrow && drawing.theme != Theme::Large;
+    if let Some(reader) = drawing.far_reader() {
+        // What is put on a WebSocket does not wait in its queue.
+        drawing.offer(&format!("client.{reader}.transport"), |_| "polling".into());
+        drawing.sometimes(0.7, &format!("client.{reader}.messages"), |_| number(0));
+    }
     let has_transports = may_poll && drawing.chance("transports of their own", 0.25);
     let has_messages = drawing.chance("messages of their own", 0.4);
     let live_only = drawing.document.word("chat.to-client") == Some("live-only");
+    // Where nobody is in all rooms, there may be one too many to join.
+    let is_tight = !drawing.document.has("cluster")
+        && drawing.chance("few rooms each", drawing.more(Theme::Rooms, 0.6, 0.04));
     for client in drawing.clients() {
         let own = |what: &str| format!("client.{client}.{what}");
-        if has_rooms {
+        if is_tight {
+            drawing.offer(&own("rooms"), |dice| {
+                let count = dice.between(1, 2) as usize;
+                names(&dice.some(&ROOMS, count))
+            });
+        } else if has_rooms {
             drawing.sometimes(0.5, &own("rooms"), |dice| {
                 let count = dice.between(1, ROOMS.len() as u64) as usize;
                 names(&dice.some(&ROOMS, count))
@@ -83,6 +96,26 @@ pub(super) fn draw_own(drawing: &mut Drawing) {
             });
         }
     }
+    if is_tight && most_rooms(drawing) <= 2 {
+        drawing.offer("chat.max-rooms", |_| number(2));
+    }
+}
+
+/// The most rooms that a client is in at first.
+fn most_rooms(drawing: &Drawing) -> usize {
+    let of_client = |client: &String| {
+        let own = drawing.document.get(&format!("client.{client}.rooms"));
+        let rooms = own.or_else(|| drawing.document.get("clients.rooms"));
+        rooms
+            .and_then(Value::as_array)
+            .map_or(ROOMS.len(), Vec::len)
+    };
+    drawing
+        .clients()
+        .iter()
+        .map(of_client)
+        .max()
+        .unwrap_or_default()
 }
 
 fn names(names: &[&str]) -> Value {

@@ -34,13 +34,15 @@ pub(super) enum Theme {
     Rooms,
     /// Clients that say more than they may.
     Limits,
+    /// Peers that break the rules, many of them or all the time, and limits for them to come to.
+    Hostile,
     /// Nothing goes wrong: there is no excuse for anything.
     Calm,
 }
 
 fn theme(seed: u64) -> Theme {
     let themes = [
-        (40, Theme::Any),
+        (35, Theme::Any),
         (10, Theme::Crowd),
         (15, Theme::Returns),
         (6, Theme::Outboxes),
@@ -48,6 +50,7 @@ fn theme(seed: u64) -> Theme {
         (8, Theme::Large),
         (5, Theme::Rooms),
         (3, Theme::Limits),
+        (5, Theme::Hostile),
         (5, Theme::Calm),
     ];
     Dice::new(seed, "theme").weighted(&themes)
@@ -90,6 +93,13 @@ impl Drawing {
     /// Whether the world is about full queues.
     pub(super) fn is_crowded(&self) -> bool {
         self.theme == Theme::Crowd
+    }
+
+    /// Who is far away while all others are near, in a world about full queues: they say more in
+    /// one of its round trips than its queue takes, and nothing else is wrong with it.
+    pub(super) fn far_reader(&self) -> Option<String> {
+        let is_there = self.is_crowded() && self.chance("a far reader", 0.6);
+        self.clients().pop().filter(|_| is_there)
     }
 
     /// The usual probability, or another one in worlds of a theme.

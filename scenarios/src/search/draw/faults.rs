@@ -44,7 +44,8 @@ fn emphasis(theme: Theme, kind: &str) -> u64 {
 }
 
 pub(super) fn draw(drawing: &mut Drawing) {
-    if drawing.theme == Theme::Calm {
+    let is_calm = drawing.far_reader().is_some() && drawing.chance("calm far away", 0.6);
+    if drawing.theme == Theme::Calm || is_calm {
         return;
     }
     let mut dice = drawing.dice("faults");

@@ -6,6 +6,13 @@ use crate::search::document::{Document, in_ms, ms, number};
 use toml::{Table, Value};
 
 pub(super) fn draw(drawing: &mut Drawing) {
+    if let Some(reader) = drawing.far_reader() {
+        drawing.offer("link.latency", |dice| ms(dice.of_any_size(1, 8)));
+        drawing.offer(&format!("client.{reader}.link.latency"), |dice| {
+            ms(dice.between(80, 400))
+        });
+        return;
+    }
     if drawing.is_crowded() {
         // Everything said during a round trip waits for the next poll.
         drawing.offer("link.latency", |dice| ms(dice.between(20, 250)));

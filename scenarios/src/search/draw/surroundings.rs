@@ -9,8 +9,11 @@ pub(super) fn draw(drawing: &mut Drawing) {
     if !is_calm && drawing.chance("a middlebox", 0.1) {
         middlebox(drawing);
     }
-    if !drawing.document.has("hostile") && drawing.chance("hostile peers", 0.15) {
-        let count = drawing.dice("hostile peers").between(1, 2);
+    let is_hostile = drawing.theme == Theme::Hostile;
+    let usual = drawing.more(Theme::Hostile, 1.0, 0.15);
+    if !drawing.document.has("hostile") && drawing.chance("hostile peers", usual) {
+        let most = if is_hostile { 3 } else { 2 };
+        let count = drawing.dice("hostile peers").between(1, most);
         for peer in 1..=count {
             let mut dice = drawing.dice(&format!("hostile {peer}"));
             let kinds = [
@@ -24,9 +27,13 @@ pub(super) fn draw(drawing: &mut Drawing) {
                 "flood",
                 "attachment-bomb",
             ];
+            let kind = *dice.one(&kinds);
+            // Each act of these says much, and of the others one is soon forgotten.
+            let is_loud = ["oversized", "flood", "attachment-bomb"].contains(&kind);
+            let fastest = if is_hostile && !is_loud { 60 } else { 10 };
             let fields = [
-                ("kind", (*dice.one(&kinds)).into()),
-                ("rate", number(dice.of_any_size(1, 10))),
+                ("kind", kind.into()),
+                ("rate", number(dice.of_any_size(1, fastest))),
                 ("at", ms(dice.of_any_size(1, 8_000))),
                 ("for", ms(dice.of_any_size(500, 8_000))),
             ];
@@ -35,7 +42,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
     }
     if !drawing.document.has("middlebox") {
         // Behind a middlebox, all have one address.
-        drawing.sometimes(0.08, "chat.max-connections-per-address", |dice| {
+        let few = drawing.more(Theme::Hostile, 0.6, 0.08);
+        drawing.sometimes(few, "chat.max-connections-per-address", |dice| {
             number(dice.between(8, 16))
         });
     }
