@@ -18,6 +18,8 @@ pub struct Stories {
     pub stories: Vec<Told>,
     /// The guarantees that were never put to the test.
     pub unexercised: Vec<String>,
+    /// What no world had that comes to a limit.
+    pub unreached: Vec<&'static str>,
     /// The kinds of faults that struck, the columns of the matrix.
     pub kinds: Vec<String>,
     /// Each guarantee, and in how many worlds it was exercised under each of these kinds.
@@ -78,6 +80,7 @@ pub fn stories(all: &Stories) -> String {
             section aria-labelledby="matrix" {
                 h2 id="matrix" { "Put to the test, by kinds of faults that struck" }
                 @if !all.unexercised.is_empty() { p.unsure { "Never put to the test: " (all.unexercised.join(", ")) } }
+                @if !all.unreached.is_empty() { p.unsure { "No world had: " (all.unreached.join(", ")) } }
                 div.wide { table {
                     thead { tr { th scope="col" { "guarantee" } @for kind in &all.kinds { th.n scope="col" { (plain(kind)) } } } }
                     tbody { @for (guarantee, counts) in &all.matrix { tr {

@@ -9,6 +9,7 @@
 
 use super::document::Document;
 use super::play::{Finding, Played};
+use super::reached::Limit;
 use super::size::Size;
 use super::story::Story;
 use super::stretch::Stretch;
@@ -56,6 +57,9 @@ pub struct Exploration {
     pub exercised: BTreeMap<String, u64>,
     /// Under which kinds of faults each guarantee was put to the test.
     pub seen: BTreeMap<String, BTreeMap<String, Sighting>>,
+    /// In how many worlds each limit was reached.
+    #[serde(default)]
+    pub reached: BTreeMap<Limit, u64>,
     /// The stories, most frequent first.
     pub stories: Vec<Told>,
 }
@@ -161,6 +165,9 @@ impl Exploration {
             }
             *self.exercised.entry(guarantee).or_default() += 1;
         }
+        for limit in played.reached {
+            *self.reached.entry(limit).or_default() += 1;
+        }
         let Some(finding) = played.finding else {
             return;
         };
@@ -195,6 +202,12 @@ impl Exploration {
     pub fn unexercised(&self) -> impl Iterator<Item = Guarantee> {
         let never = |it: &Guarantee| !self.exercised.contains_key(&it.to_string());
         Guarantee::ALL.into_iter().filter(never)
+    }
+
+    /// The limits that no world came to.
+    pub fn unreached(&self) -> impl Iterator<Item = Limit> {
+        let never = |limit: &Limit| !self.reached.contains_key(limit);
+        Limit::ALL.into_iter().filter(never)
     }
 
     /// In how many worlds a guarantee was put to the test under a kind of fault.

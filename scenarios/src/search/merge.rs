@@ -47,6 +47,9 @@ fn add(all: &mut Exploration, next: Exploration) {
     for (guarantee, worlds) in next.exercised {
         *all.exercised.entry(guarantee).or_default() += worlds;
     }
+    for (limit, worlds) in next.reached {
+        *all.reached.entry(limit).or_default() += worlds;
+    }
     for (guarantee, kinds) in next.seen {
         let known = all.seen.entry(guarantee).or_default();
         for (kind, sighting) in kinds {

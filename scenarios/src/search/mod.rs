@@ -16,6 +16,7 @@
 //! | `story` | violations with the same mechanism |
 //! | `size` | how large a world is |
 //! | `play` | world → findings |
+//! | `reached` | the limits that a world has come to |
 //! | `worlds` | worlds in separate processes |
 //! | `stretch` | which seeds, and how far that has got |
 //! | `exploration` | many worlds |
@@ -34,6 +35,7 @@ mod exploration;
 mod merge;
 mod play;
 mod promises;
+mod reached;
 mod shrink;
 mod size;
 mod story;
@@ -49,6 +51,7 @@ pub use exploration::{Completeness, Exploration, Progress, Sighting, Span, Told,
 pub use merge::{go_on, merge};
 pub use play::Finding;
 pub use promises::unpromised;
+pub use reached::Limit;
 pub use shrink::{Effort, Shrunk, shrink};
 pub use size::Size;
 pub use story::Story;

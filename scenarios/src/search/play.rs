@@ -4,6 +4,7 @@ use super::canary;
 use super::dice::Dice;
 use super::document::Document;
 use super::draw::{aim, draw};
+use super::reached::{Limit, reached};
 use super::size::Size;
 use super::story::Story;
 use super::yardstick::Yardstick;
@@ -34,6 +35,8 @@ pub(super) struct Played {
     pub(super) exercised: Vec<Guarantee>,
     /// The kinds of faults that struck something.
     pub(super) struck: Vec<String>,
+    /// The limits that it came to.
+    pub(super) reached: BTreeSet<Limit>,
 }
 
 impl Played {
@@ -55,6 +58,7 @@ impl Played {
             size,
             exercised: Vec::new(),
             struck: Vec::new(),
+            reached: BTreeSet::new(),
         }
     }
 }
@@ -158,6 +162,7 @@ fn play_whole(
         size,
         exercised: exercised.map(|it| it.guarantee).collect(),
         struck,
+        reached: reached(&judged.record.history),
     };
     Ok((played, Some(judged.record)))
 }

@@ -103,6 +103,18 @@ const TABLE: &[Row] = &[
         ],
     },
     Row {
+        why: "for how long a session waits over the end of its server, the wall clock says, and a fault sets it",
+        of: |world| {
+            let outlives = world.word("chat.recovery") == Some("sqlite");
+            let kinds = ["clock-step", "clock-sync", "clock-freeze"];
+            let faults = world.list("fault").into_iter();
+            let mut wrong = faults.filter(|fault| kinds.contains(&kind_of(fault)));
+            let is_wrong = wrong.any(|fault| victims(fault).into_iter().any(is_server_side));
+            outlives && is_wrong && programs_end(world, is_server_side)
+        },
+        unpromised: &[Recovery],
+    },
+    Row {
         why: "who says more than it may has to wait",
         of: |world| world.has("chat.rate"),
         unpromised: &[EphemeralDelivery],

@@ -1,6 +1,7 @@
 //! An exploration in words, for people.
 
 use super::exploration::{Exploration, Told};
+use super::reached::Limit;
 use squall_guarantees::{Guarantee, counted};
 use squall_reports::html;
 use std::fmt::Write;
@@ -24,6 +25,10 @@ impl Exploration {
         let never: Vec<String> = self.unexercised().map(|it| it.to_string()).collect();
         if !never.is_empty() {
             let _ = writeln!(text, "\nNever put to the test: {}", never.join(", "));
+        }
+        let never: Vec<&str> = self.unreached().map(Limit::words).collect();
+        if !never.is_empty() {
+            let _ = writeln!(text, "\nNo world had: {}", never.join(", "));
         }
         let told = self.completeness();
         let _ = write!(
@@ -53,6 +58,7 @@ impl Exploration {
             worlds: self.worlds,
             stories: self.stories.iter().map(Told::on_page).collect(),
             unexercised: self.unexercised().map(|it| it.to_string()).collect(),
+            unreached: self.unreached().map(Limit::words).collect(),
             kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(),
             matrix: matrix.to_vec(),
             unseen: self.completeness().new,
