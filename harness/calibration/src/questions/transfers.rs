@@ -208,7 +208,7 @@ fn goodput(megabits: u64, round_trip: u32, loss: f64) -> Question {
         linux_runs: match (loss > 0.0, round_trip) {
             (false, _) => 4,
             // Losses are few and have long effects: runs differ by a factor of four.
-            (true, 100..) => 32,
+            (true, 100..) => 96,
             (true, _) => 8,
         },
         is_heavy: megabits == 1000 || (megabits == 100 && loss == 0.0),
@@ -247,7 +247,7 @@ impl Effort {
             (true, 20.0..) => (5000, 4),
             (true, 4.0..) if round_trip < 10 => (7000, 16),
             (true, 4.0..) => (17_000, 8),
-            (true, _) => (17_000, 32),
+            (true, _) => (17_000, 96),
         };
         Effort {
             span: 2000..until,
