@@ -239,8 +239,7 @@ impl Receiver {
     }
 
     fn advertise(&mut self) -> u16 {
-        // What was announced is kept. (Were that rounded up too, it would creep beyond the available
-        // room.)
+        // What was announced is kept. (Were that rounded up too, it would creep beyond the room.)
         let window = self.free().max(self.edge.since(self.next) as usize) >> self.scale;
         let window = window.min(usize::from(u16::MAX));
         self.edge = self.edge.max(self.next + ((window as u32) << self.scale));
