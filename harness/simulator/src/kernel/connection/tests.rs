@@ -407,7 +407,10 @@ fn a_full_receiver_is_asked_until_it_has_room() {
     pair.run(millis(5000));
     let full = pair.ends[1].waiting();
     // A window that is rounded up may be that much larger (`tcp_rmem`, shift 10).
-    assert!(full < 65_535 + 1024 && full < written, "{full} of {written}");
+    assert!(
+        full < 65_535 + 1024 && full < written,
+        "{full} of {written}"
+    );
     pair.take_log();
     pair.run(millis(20_000));
     let probes = pair
