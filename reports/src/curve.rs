@@ -146,7 +146,7 @@ mod tests {
             closer: closer.collect(),
             ..curve(&[3, 5, 4, 97, 100])
         };
-        insta::assert_snapshot!(curve.words(), @"It was decided between 2.666 s and 3.000 s: of the futures of the one moment it happens in 50 of 100, of those of the other in 97. In between: alice noticed a disconnection at 2.500 s.");
+        insta::assert_snapshot!(curve.words(), @"It was decided between 2.667 s and 3.000 s: of the futures of the one moment it happens in 50 of 100, of those of the other in 97. In between: alice noticed a disconnection at 2.500 s.");
         assert_eq!(
             curve.text(),
             "    0.000 s ▂▂▂██ 4.000 s\n    2.000 s ▂▂▅█ 3.000 s"

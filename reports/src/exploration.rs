@@ -9,7 +9,7 @@ use crate::markdown::{inline, sign};
 use crate::text::{line, paragraph, styled, title};
 use crate::{Engine, Expected, InjectedFault, Judged, Judgement, Outcome, Sight, Styles};
 use serde::{Deserialize, Serialize};
-use squall_guarantees::{Guarantee, Verdict, counted};
+use squall_guarantees::{Guarantee, Verdict, counted, natural};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an exploration keeps of one run.
@@ -78,7 +78,8 @@ impl Summary {
     fn shown_nothing(&self) -> impl Iterator<Item = String> {
         let is_idle =
             |fault: &Struck| self.outcome == Outcome::NotExercised && fault.hits == Some(0);
-        let idle = self.faults.iter().filter(move |(_, fault)| is_idle(fault));
+        let idle = in_order(&self.faults).into_iter();
+        let idle = idle.filter(move |(_, fault)| is_idle(fault));
         let unseen = self.unseen.iter();
         let unseen = unseen.filter(|_| self.outcome == Outcome::NotExercised);
         idle.map(|(label, _)| format!("{label} struck nothing"))
@@ -203,7 +204,7 @@ impl Exploration {
                 self.engine.aside()
             ),
         );
-        for (label, what) in &self.idle_faults {
+        for (label, what) in in_order(&self.idle_faults) {
             let told = format!("{label} struck nothing in any run: {what}");
             line(&mut text, format_args!("{}", styled(styles.unsure, told)));
         }
@@ -290,7 +291,7 @@ impl Exploration {
                 self.engine.aside()
             ),
         );
-        for (label, what) in &self.idle_faults {
+        for (label, what) in in_order(&self.idle_faults) {
             let what = inline(what);
             line(
                 &mut text,
@@ -398,6 +399,13 @@ fn idle_faults(runs: &[Summary]) -> BTreeMap<String, String> {
     (idle.into_iter())
         .map(|(label, (what, _))| (label, what))
         .collect()
+}
+
+/// Fault 2 before fault 10.
+fn in_order<T>(faults: &BTreeMap<String, T>) -> Vec<(&String, &T)> {
+    let mut faults: Vec<_> = faults.iter().collect();
+    faults.sort_by(|(one, _), (other, _)| natural(one, other));
+    faults
 }
 
 /// Groups the runs that were not as expected. The runs are ascending by seed.

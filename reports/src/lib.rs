@@ -31,7 +31,6 @@ pub mod library;
 pub mod markdown;
 pub mod matrix;
 pub mod mermaid;
-mod natural;
 pub mod parity;
 mod record;
 mod sight;

@@ -25,6 +25,7 @@ mod index;
 #[cfg(test)]
 mod laws;
 mod memberships;
+mod natural;
 pub mod observed;
 #[cfg(test)]
 mod testing;
@@ -37,5 +38,6 @@ pub use counted::counted;
 pub use evidence::*;
 pub use history::*;
 pub use memberships::Memberships;
+pub use natural::natural;
 pub use time::*;
 pub use verdict::{Exercise, Verdict, Violation};

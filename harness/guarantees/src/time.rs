@@ -5,10 +5,10 @@ use std::time::Duration;
 /// Virtual time since the start of the run.
 pub type Time = Duration;
 
-/// Virtual time for people, to the millisecond: `12.345 s`. Digits beyond that are cut off, not
-/// rounded.
+/// Virtual time for people, rounded to the millisecond: `12.345 s`.
 pub fn seconds(time: Time) -> String {
-    format!("{}.{:03} s", time.as_secs(), time.subsec_millis())
+    let milliseconds = (time.as_nanos() + 500_000) / 1_000_000;
+    format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000)
 }
 
 /// For `#[serde(with = "nanoseconds")]`: a time as a whole number of nanoseconds. 64 bits hold
@@ -83,7 +83,11 @@ mod tests {
     #[test]
     fn people_read_seconds_to_the_millisecond_and_files_whole_nanoseconds() {
         let at = Time::new(12, 345_999_999);
-        assert_eq!(seconds(at), "12.345 s");
+        assert_eq!(seconds(at), "12.346 s");
+        assert_eq!(seconds(Time::new(12, 345_499_999)), "12.345 s");
+        assert_eq!(seconds(Time::new(12, 345_500_000)), "12.346 s");
+        assert_eq!(seconds(Time::new(12, 999_500_000)), "13.000 s");
+        assert_eq!(seconds(Time::MAX), "18446744073709551616.000 s");
         assert_eq!(seconds(Time::from_millis(7)), "0.007 s");
         let times = Times {
             at,

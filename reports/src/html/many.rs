@@ -4,7 +4,7 @@ use super::plain::plain;
 use super::shell::{class_of, page};
 use crate::{Exploration, Judged, Outcome};
 use maud::{Markup, html};
-use squall_guarantees::{Verdict, counted};
+use squall_guarantees::{Verdict, counted, natural};
 
 /// How many findings are shown at most.
 const FINDINGS_MAX: usize = 200;
@@ -64,7 +64,11 @@ impl Listed {
 /// The page that lists these, the worst first.
 pub fn index(listed: &[Listed]) -> String {
     let mut order: Vec<&Listed> = listed.iter().collect();
-    order.sort_by_key(|it| (std::cmp::Reverse(it.outcome), &it.scenario, &it.which));
+    order.sort_by(|one, other| {
+        let worst = other.outcome.cmp(&one.outcome);
+        let by_name = worst.then_with(|| natural(&one.scenario, &other.scenario));
+        by_name.then_with(|| natural(&one.which, &other.which))
+    });
     let as_expected = |it: &&Listed| it.outcome == Outcome::AsExpected;
     let good = listed.iter().filter(as_expected).count();
     let title = format!("{good} of {} as expected", listed.len());
@@ -187,20 +191,22 @@ mod tests {
 
     #[test]
     fn what_went_worst_is_listed_first() {
-        let listed = |scenario: &str, outcome| Listed {
+        let listed = |scenario: &str, which: &str, outcome| Listed {
             scenario: scenario.to_owned(),
             outcome,
-            which: "seed 1".to_owned(),
+            which: which.to_owned(),
             description: String::new(),
             violated: Vec::new(),
             unexercised: 0,
             file: String::new(),
         };
         let page = index(&[
-            listed("first", Outcome::AsExpected),
-            listed("second", Outcome::NotAsExpected),
+            listed("first", "seed 1", Outcome::AsExpected),
+            listed("second", "seed 10", Outcome::NotAsExpected),
+            listed("second", "seed 9", Outcome::NotAsExpected),
         ]);
+        assert!(page.find("seed 9") < page.find("seed 10"));
         assert!(page.find("second") < page.find("first"));
-        assert!(page.contains("1 of 2 as expected"));
+        assert!(page.contains("1 of 3 as expected"));
     }
 }

@@ -1,8 +1,7 @@
 //! Equal things that happen at about the same time become one entry of the story.
 
 use super::entry::Entry;
-use crate::natural::natural;
-use squall_guarantees::{Guarantee, Time, counted, seconds};
+use squall_guarantees::{Guarantee, Time, counted, natural, seconds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -181,8 +180,9 @@ impl Group {
         if let Some(example) = self.example {
             what.push_str(&format!(", the first `{example}`"));
         }
-        if self.span.last_at.as_millis() > self.span.at.as_millis() {
-            what.push_str(&format!(" (until {})", seconds(self.span.last_at)));
+        let (at, until) = (seconds(self.span.at), seconds(self.span.last_at));
+        if until != at {
+            what.push_str(&format!(" (until {until})"));
         }
         Entry {
             at: self.span.at,

@@ -107,9 +107,9 @@ mod tests {
     #[test]
     fn is_violated_on_a_lossy_link_by_what_comes_late_over_one_connection_or_never() {
         let lossy = || stored_message().link("bob", 1_000_000, 20_000);
-        insta::assert_snapshot!(lossy().handled(9_000, "bob", ["m1"]).verdict(DurabilityToDelivery), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1) only at 9.000 s; it was due by 5.012 s.");
+        insta::assert_snapshot!(lossy().handled(9_000, "bob", ["m1"]).verdict(DurabilityToDelivery), @"violated: bob handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1) only at 9.000 s; it was due by 5.013 s.");
         let never = lossy().disconnected(4_000, "bob").connected(6_000, "bob");
-        insta::assert_snapshot!(never.verdict(DurabilityToDelivery), @"violated: bob never handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); it was due by 5.012 s.");
+        insta::assert_snapshot!(never.verdict(DurabilityToDelivery), @"violated: bob never handled `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1); it was due by 5.013 s.");
     }
 
     #[test]

@@ -23,9 +23,10 @@ pub use evidence::{
 use crate::conditions::Stretch;
 use crate::index::{Connection, Incarnation, Index};
 use crate::verdict::Findings;
-use crate::{ClientId, EndCause, Ending, EventKind, Excuse, OperationId, Time, Verdict, counted};
+use crate::{
+    ClientId, EndCause, Ending, EventKind, Excuse, OperationId, Time, Verdict, counted, natural,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How much longer than allowed a wait may be: timers fire late, never early.
@@ -175,6 +176,14 @@ fn check_attempts(index: &Index<'_>, incarnation: &Incarnation<'_>, findings: &m
     }
 }
 
+/// The names of these clients, each once.
+fn names(index: &Index<'_>, clients: impl Iterator<Item = ClientId>) -> Vec<String> {
+    let mut names: Vec<String> = clients.map(|client| index.name(client)).collect();
+    names.sort_by(|one, other| natural(one, other));
+    names.dedup();
+    names
+}
+
 /// How improbable it must be that waits are drawn and do not grow before we say that they do not.
 const NO_CHANCE: f64 = 1e-6;
 
@@ -210,12 +219,10 @@ fn check_growth(index: &Index<'_>, findings: &mut Findings) {
     match longest {
         Some(longest) if longest <= first + TOLERANCE && chance < NO_CHANCE => {
             let at = waits.iter().map(|&(at, ..)| at).max().unwrap_or_default();
-            let clients: BTreeSet<String> =
-                waits.iter().map(|&(.., who)| index.name(who)).collect();
             findings.add(at, || NoGrowth {
                 longest,
                 count: waits.len() as u64,
-                clients: clients.into_iter().collect(),
+                clients: names(index, waits.iter().map(|&(.., who)| who)),
                 at,
             });
         }
@@ -255,12 +262,10 @@ fn check_jitter(index: &Index<'_>, findings: &mut Findings) {
         false => findings.held(),
         true => {
             let at = waits.iter().map(|&(at, ..)| at).max().unwrap_or_default();
-            let clients: BTreeSet<String> =
-                waits.iter().map(|&(.., who)| index.name(who)).collect();
             findings.add(at, || NoJitter {
                 wait,
                 count: waits.len() as u64,
-                clients: clients.into_iter().collect(),
+                clients: names(index, waits.iter().map(|&(.., who)| who)),
                 at,
             });
         }

@@ -45,8 +45,8 @@ use dice::Fixed;
 use failure::broken;
 use play::{Asked, Outcome};
 use settings::Settings;
-use squall_guarantees::counted;
 use squall_guarantees::observed::{Told, Verdict};
+use squall_guarantees::{counted, natural};
 use squall_simulator::{Crash, ProcessLimits, isolated};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -139,7 +139,11 @@ impl Shown {
             Some(format!("{name}: not put to the test: {}", why.as_ref()?))
         });
         let idle = self.struck.iter().filter(|it| !it.1);
-        let idle = idle.map(|(label, _)| format!("{label} has struck nothing in any run"));
+        let mut idle: Vec<_> = idle.collect();
+        idle.sort_by(|(one, _), (other, _)| natural(one, other));
+        let idle = idle
+            .into_iter()
+            .map(|(label, _)| format!("{label} has struck nothing in any run"));
         let never = self.sometimes.iter().filter(|it| !it.1);
         let never = never.map(|(what, _)| format!("never was it so that {what}"));
         unasked.chain(idle).chain(never).collect()

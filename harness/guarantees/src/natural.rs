@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Compares two names: letters as letters, and adjacent digits as the number they form.
-pub(crate) fn natural(a: &str, b: &str) -> Ordering {
+pub fn natural(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a, b);
     loop {
         let order = match (piece(&mut left), piece(&mut right)) {
