@@ -184,8 +184,9 @@ fn names(index: &Index<'_>, clients: impl Iterator<Item = ClientId>) -> Vec<Stri
     names
 }
 
-/// How improbable it must be that waits are drawn and do not grow before we say that they do not.
-const NO_CHANCE: f64 = 1e-6;
+/// How improbable it must be that drawn waits come out like this before we say that they are not
+/// drawn, or do not grow.
+const NO_CHANCE: f64 = 1e-5;
 
 /// Whether waits grow with the failures: if none of the waits that might be longer than the first
 /// one are, that is no coincidence.
@@ -230,18 +231,16 @@ fn check_growth(index: &Index<'_>, findings: &mut Findings) {
     }
 }
 
-/// This many waits of one length are no coincidence.
-const SUSPICIOUS: usize = 4;
-
-/// Whether the waits after established connections are drawn.
+/// Whether the waits after established connections are drawn: if they are all of one length, that
+/// is no coincidence where there are enough of them, and enough to draw from.
 fn check_jitter(index: &Index<'_>, findings: &mut Findings) {
     let bounds = &index.history.bounds;
-    if bounds
+    let Some(first) = bounds
         .backoff_first
-        .is_none_or(|first| first <= bounds.backoff_min)
-    {
+        .filter(|first| *first > bounds.backoff_min)
+    else {
         return;
-    }
+    };
     let mut waits: Vec<(Time, Time, ClientId)> = Vec::new();
     for life in &index.incarnations {
         let steps = life.connections.windows(3);
@@ -254,21 +253,25 @@ fn check_jitter(index: &Index<'_>, findings: &mut Findings) {
             _ => None,
         }));
     }
-    let (Some(&(_, wait, _)), true) = (waits.first(), waits.len() >= SUSPICIOUS) else {
+    // Any of them may be the shortest, and each of the others is then drawn next to it.
+    let share = TOLERANCE.as_secs_f64() / (first - bounds.backoff_min).as_secs_f64();
+    let count = waits.len();
+    let chance = count as f64 * share.powi(count as i32 - 1);
+    let shortest = waits.iter().map(|&(_, wait, _)| wait).min();
+    let longest = waits.iter().map(|&(_, wait, _)| wait).max();
+    let (Some(wait), Some(longest), true) = (shortest, longest, chance < NO_CHANCE) else {
         return;
     };
-    let is_same = |other: Time| other.abs_diff(wait) <= TOLERANCE;
-    match waits.iter().all(|&(_, other, _)| is_same(other)) {
-        false => findings.held(),
-        true => {
-            let at = waits.iter().map(|&(at, ..)| at).max().unwrap_or_default();
-            findings.add(at, || NoJitter {
-                wait,
-                count: waits.len() as u64,
-                clients: names(index, waits.iter().map(|&(.., who)| who)),
-                at,
-            });
-        }
+    if longest - wait > TOLERANCE {
+        findings.held();
+    } else {
+        let at = waits.iter().map(|&(at, ..)| at).max().unwrap_or_default();
+        findings.add(at, || NoJitter {
+            wait,
+            count: count as u64,
+            clients: names(index, waits.iter().map(|&(.., who)| who)),
+            at,
+        });
     }
 }
 
@@ -515,6 +518,24 @@ mod tests {
         insta::assert_snapshot!(lost_again_and_again([1_500; 3]).verdict(Reconnection), @"held: 3 connections after an earlier one");
         let drawn = lost_again_and_again([1_500, 1_500, 1_500, 1_506]);
         insta::assert_snapshot!(drawn.verdict(Reconnection), @"held: 5 connections after an earlier one");
+    }
+
+    #[test]
+    fn waits_of_one_length_are_suspicious_only_where_there_was_much_to_draw_from() {
+        // A wait of 1.000 s to 1.013 s.
+        let narrow = |count: u64| {
+            let mut chat = chat(["alice"]).backoff_first(1_013);
+            for at in (2_000..).step_by(2_000).take(count as usize) {
+                chat = chat
+                    .disconnected(at, "alice")
+                    .connecting(at + 1_006, "alice")
+                    .connected(at + 1_010, "alice");
+            }
+            chat.verdict(Reconnection)
+        };
+        insta::assert_snapshot!(narrow(6), @"held: 6 connections after an earlier one");
+        insta::assert_snapshot!(narrow(15), @"held: 15 connections after an earlier one");
+        insta::assert_snapshot!(narrow(16), @"violated: All 16 waits of alice after a connection were 1.006 s long: who loses the same server comes back at the same moment.");
     }
 
     #[test]
