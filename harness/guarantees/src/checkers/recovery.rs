@@ -99,6 +99,8 @@ struct Known {
     lost_at: Option<Time>,
     /// Whether the server, or the client's user, ended it.
     on_purpose: bool,
+    /// Since when it had been waiting before it was recovered, as far as was written down.
+    waited_since: Option<Time>,
 }
 
 /// Why a session cannot come back.
@@ -258,12 +260,18 @@ impl<'i, 'h> Sessions<'i, 'h> {
             mistaken,
         };
         self.opened.insert(client, opened);
+        let waited = self.known.get(session).filter(|_| recovered);
+        let waited_since = waited.and_then(|known| {
+            let since = self.waiting_since(known, at)?;
+            Some(self.noted_at(known, since))
+        });
         let known = Known {
             client,
             opened_at: at,
             closed_at: None,
             lost_at: None,
             on_purpose: false,
+            waited_since,
         };
         self.known.insert(session, known);
     }
@@ -312,26 +320,37 @@ impl<'i, 'h> Sessions<'i, 'h> {
         if stopped_at.is_some() && !self.options.outlives_server {
             return Some(Fate::Over(Lost::WithServer));
         }
-        let waiting = known.closed_at.into_iter().chain(stopped_at).min();
+        let waiting = self.waiting_since(known, at);
         let since = waiting.or(known.lost_at).unwrap_or(at);
         let window = self.options.window;
         Some(match waiting {
             Some(since) if at >= self.over(since, window) + TOLERANCE => Fate::Over(Lost::Expired),
-            Some(since) if at + TOLERANCE >= self.noted_at(since) + window => Fate::TooClose,
+            Some(since) if at + TOLERANCE >= self.noted_at(known, since) + window => Fate::TooClose,
             _ => Fate::Due(session, since),
         })
     }
 
+    /// Since when a session has been waiting at this time: its server said so, or has ended.
+    fn waiting_since(&self, known: &Known, at: Time) -> Option<Time> {
+        let stopped_at = self.stops(known, at).next();
+        known.closed_at.into_iter().chain(stopped_at).min()
+    }
+
     /// Since when a session has been waiting, as far as the server could write it down: if the disk
-    /// failed until just before, this is when the fault began.
-    fn noted_at(&self, since: Time) -> Time {
+    /// failed until just before, this is when the fault began. If it was recovered after that, this
+    /// could not be written down either, and it has been waiting since before.
+    fn noted_at(&self, known: &Known, since: Time) -> Time {
         let disturbances = self.index.history.disturbances.iter();
         let failing = disturbances.filter(|fault| {
             let until = fault.until.map(|until| until + WRITTEN_AGAIN);
             let touches = fault.from <= since && until.is_none_or(|until| since <= until);
             fault.kind == DisturbanceKind::Disk && fault.client.is_none() && touches
         });
-        failing.map(|fault| fault.from).min().unwrap_or(since)
+        let Some(from) = failing.map(|fault| fault.from).min() else {
+            return since;
+        };
+        let before = known.waited_since.filter(|_| from <= known.opened_at);
+        before.unwrap_or(from).min(from)
     }
 
     /// The latest moment at which a time measured by the server ends: its clock may stand still
@@ -1105,5 +1124,25 @@ mod tests {
         };
         insta::assert_snapshot!(back(13_000), @"1 judged");
         insta::assert_snapshot!(back(14_000), @"0 judged; 1 not judged: too close to the limit of time");
+    }
+
+    #[test]
+    fn takes_a_session_that_was_recovered_while_the_disk_failed_for_one_that_waits_since_before() {
+        let back = |fails_from| {
+            let again = |chat: Chat, at| {
+                let chat = chat.server_stopped(at).disconnected(at, "alice");
+                let chat = chat.connecting(at + 1_000, "alice");
+                chat.recovered(at + 1_500, "alice", "alice-1")
+            };
+            // Waiting since 4 s, recovered at 5.5 s, waiting again since 8 s, refused at 15 s.
+            again(chat(["alice"]).recovering(10_000, true), 4_000)
+                .failing_disk(fails_from, 20_000, None)
+                .server_stopped(8_000)
+                .disconnected(8_000, "alice")
+                .refused(15_000, "alice", RecoveryRefused::Expired)
+        };
+        insta::assert_snapshot!(back(5_400).asked(Recovery), @"1 judged; 1 not judged: too close to the limit of time");
+        // Its return was written down.
+        insta::assert_snapshot!(back(5_600).verdict(Recovery), @"violated: alice was given a new session at 15.000 s, although session alice-1 had been waiting since 8.000 s.");
     }
 }
