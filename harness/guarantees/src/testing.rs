@@ -641,6 +641,12 @@ impl Chat {
         self
     }
 
+    /// How often each connection gives signs of life.
+    pub(crate) fn heartbeat(mut self, interval: u64) -> Self {
+        self.history.bounds.heartbeat = Some(Time::from_millis(interval));
+        self
+    }
+
     /// How often a message is tried again, and how large it may be.
     pub(crate) fn limits(mut self, retries: u32, max_payload: u64) -> Self {
         self.history.bounds.retries = Some(retries);

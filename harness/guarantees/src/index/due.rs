@@ -49,6 +49,8 @@ const AROUND: u32 = 4;
 /// Round trips for a page: to ask for it and get it; over polling, Nagle's halves waiting for one
 /// another, and requests for what is sent meanwhile.
 const FOR_A_PAGE: u32 = 3;
+/// And if each round trip has its sign of life: over polling, requests take turns with its answers.
+const FOR_A_PAGE_BETWEEN_BEATS: u32 = 2 * FOR_A_PAGE;
 
 /// A large message may come in pieces of this many bytes, each of which is asked for.
 const PIECE: u64 = 8_192;
@@ -106,8 +108,7 @@ impl<'h> Index<'h> {
         let link = self.conditions.link(receiver.id);
         let round_trip = link.to_client.latency + link.to_server.latency;
         let (messages, bytes) = self.waiting_before(receiver, start, id);
-        let pages = self.pages(messages) + (bytes / PIECE) as u32;
-        let asking = round_trip * (AROUND + pages * FOR_A_PAGE);
+        let asking = self.asking_for(messages, bytes, round_trip);
         match time_for(bytes, link.to_client, link.to_server.latency) {
             Some(time) if due + asking + time <= self.history.ended_at => {
                 let handled_at = receiver.handled_at(id);
@@ -154,14 +155,20 @@ impl<'h> Index<'h> {
     pub(super) fn asking(&self, receiver: &Receiver<'_, 'h>, start: Time, id: ContentId) -> Time {
         let link = self.conditions.link(receiver.id);
         let (messages, bytes) = self.waiting_before(receiver, start, id);
-        let pages = self.pages(messages) + (bytes / PIECE) as u32;
-        (link.to_client.latency + link.to_server.latency) * (AROUND + pages * FOR_A_PAGE)
+        let round_trip = link.to_client.latency + link.to_server.latency;
+        self.asking_for(messages, bytes, round_trip)
     }
 
-    /// How many pages this many messages take.
-    fn pages(&self, messages: u32) -> u32 {
-        let page = self.history.bounds.page;
-        page.map_or(0, |page| messages.div_ceil(page.max(1)))
+    /// How long it takes to ask for this many messages, which have this many bytes.
+    fn asking_for(&self, messages: u32, bytes: u64, round_trip: Time) -> Time {
+        let bounds = &self.history.bounds;
+        let pages = bounds.page.map_or(0, |page| messages.div_ceil(page.max(1)));
+        let pages = pages + (bytes / PIECE) as u32;
+        let for_a_page = match bounds.heartbeat.is_some_and(|beat| beat <= round_trip) {
+            true => FOR_A_PAGE_BETWEEN_BEATS,
+            false => FOR_A_PAGE,
+        };
+        round_trip * (AROUND + pages * for_a_page)
     }
 
     /// When a message that was not acknowledged must be stored, if anything can be said.
@@ -426,6 +433,17 @@ mod tests {
         insta::assert_snapshot!(paged(1), @"by 21.000 s");
         insta::assert_snapshot!(paged(2), @"by 19.800 s");
         insta::assert_snapshot!(paged(3), @"by 19.800 s");
+    }
+
+    #[test]
+    fn gives_twice_as_many_round_trips_where_each_has_its_sign_of_life() {
+        let beating = |heartbeat| {
+            let chat = message(2_000, 12_000).latency("bob", 100, 300);
+            due_to_bob(chat.page(1).heartbeat(heartbeat))
+        };
+        // It is late by four round trips of 0.4 s, and three or six for its page.
+        insta::assert_snapshot!(beating(401), @"by 19.800 s");
+        insta::assert_snapshot!(beating(400), @"by 21.000 s");
     }
 
     #[test]
