@@ -312,6 +312,21 @@ mod tests {
     }
 
     #[test]
+    fn no_two_messages_have_the_same_bytes_however_short_the_noise_behind_their_numbers() {
+        let scenario = scenario(
+            "clients.names = ['bob']\nworkload = { messages = 30, size = 6, mix.binary = 1 }",
+        );
+        for seed in 1..=40 {
+            let plan = scenario.plan(seed);
+            let messages = plan.clients[0].messages.iter();
+            let contents: Vec<_> = messages.map(|it| &it.message.content).collect();
+            for (place, content) in contents.iter().enumerate() {
+                assert!(!contents[..place].contains(content), "{content:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_client_may_send_more_and_begin_later_than_the_others() {
         let plan = plan(
             "[workload]\nmessages = 3\nstart = '1s'\n[client.bob]\nmessages = 5\nstart = '9s'",

@@ -223,8 +223,12 @@ impl Workload {
             }
             Act::Binary => {
                 let mut bytes = content.into_bytes();
-                let size = draw_from(acts, self.size) as usize;
-                bytes.resize_with(size.max(bytes.len()), || acts.random());
+                let (begun, size) = (bytes.len(), draw_from(acts, self.size) as usize);
+                bytes.resize_with(size.max(begun), || acts.random());
+                // With a digit, it might be the message of another number.
+                if let Some(first) = bytes.get_mut(begun).filter(|it| it.is_ascii_digit()) {
+                    *first = b' ';
+                }
                 plain(To::Room(next_room()?), Content::Binary(bytes))
             }
             Act::Long => {
