@@ -2,29 +2,39 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use squall_guarantees::{ClientId, Event, EventKind};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Adds them. Events at the same nanosecond keep their order; an end comes after them, but before
-/// anything that the same client's next program does if it is restarted at once. It is the next
-/// program's if one was running before.
+/// anything that the same client's next program does if it is restarted at once: the end is the
+/// next program's only if none was running before.
 pub(super) fn add(events: &mut Vec<Event>, ends: impl Iterator<Item = (ClientId, Duration)>) {
-    let ends: Vec<Event> = ends
-        .map(|(client, at)| Event {
-            at,
-            client,
-            kind: EventKind::Stopped,
-        })
-        .collect();
-    let all: BTreeSet<(ClientId, Duration)> = ends.iter().map(|end| (end.client, end.at)).collect();
+    let mut all: BTreeMap<(ClientId, Duration), usize> = BTreeMap::new();
+    let ends = ends.map(|(client, at)| {
+        let count = all.entry((client, at)).or_default();
+        *count += 1;
+        // Of two at one moment, the second is that of a program that was restarted just then.
+        let place = if *count == 1 { 1 } else { 3 };
+        let kind = EventKind::Stopped;
+        (at, place, Event { at, client, kind })
+    });
+    let ends: Vec<(Duration, u8, Event)> = ends.collect();
     let mut started: FxHashMap<ClientId, Duration> = FxHashMap::default();
     let mut restarted: FxHashSet<(ClientId, Duration)> = FxHashSet::default();
     let placed = std::mem::take(events).into_iter().map(|event| {
         let moment = (event.client, event.at);
         if event.kind == EventKind::Started {
             let before = started.insert(event.client, event.at);
-            let has_ended = |since| all.range((event.client, since)..moment).next().is_some();
-            if before.is_some_and(|since| !has_ended(since)) && all.contains(&moment) {
+            let has_ended = |since| {
+                let start = (event.client, since);
+                // One at the moment of its start may be that of the program before it.
+                let of_others = usize::from(restarted.contains(&start));
+                all.range(start..moment)
+                    .map(|(_, count)| count)
+                    .sum::<usize>()
+                    > of_others
+            };
+            if before.is_some_and(|since| !has_ended(since)) && all.contains_key(&moment) {
                 restarted.insert(moment);
             }
         }
@@ -35,7 +45,7 @@ pub(super) fn add(events: &mut Vec<Event>, ends: impl Iterator<Item = (ClientId,
         )
     });
     let mut placed: Vec<(Duration, u8, Event)> = placed.collect();
-    placed.extend(ends.into_iter().map(|end| (end.at, 1, end)));
+    placed.extend(ends);
     // It is stable.
     placed.sort_by_key(|(at, place, _)| (*at, *place));
     events.extend(placed.into_iter().map(|(_, _, event)| event));
@@ -85,6 +95,20 @@ mod tests {
                 EventKind::Stopped,
             ]
         );
+    }
+
+    #[test]
+    fn a_program_that_is_restarted_at_once_again_and_again_is_running_in_between() {
+        let begun = |at| vec![event(at, 0, EventKind::Started)];
+        let events = [begun(0), begun(5), begun(7), begun(9)].concat();
+        let life = || [EventKind::Started, EventKind::Stopped];
+        let last = vec![EventKind::Started];
+        let lives = [&[life(), life(), life()].concat()[..], &last].concat();
+        assert_eq!(with_ends(events.clone(), [5, 7, 9]), lives);
+        // The second ends as soon as it has begun.
+        let events = [begun(0), begun(5), begun(7)].concat();
+        let lives = [&[life(), life()].concat()[..], &last].concat();
+        assert_eq!(with_ends(events, [5, 5]), lives);
     }
 
     #[test]
