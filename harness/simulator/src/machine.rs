@@ -21,6 +21,7 @@ use crate::sys;
 use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub(crate) struct Machine {
     boots: u32,
     /// When its processes ended.
     ends: Vec<Duration>,
+    /// When turns that took long began, and when they were to end.
+    long_turns: Vec<Range<Duration>>,
     /// How often its earlier kernels had no port left.
     ports_refused: u64,
     /// What it sent in the turn in which it lost power, and earlier.
@@ -71,6 +74,9 @@ enum Power {
 /// How many packets wait for a suspended machine: as many as fit into the queue of a Linux tap
 /// device.
 const CARD_QUEUE: usize = 1000;
+
+/// How long a turn takes that is kept in memory, at least.
+const LONG: Duration = Duration::from_millis(5);
 
 /// What a machine did in a turn.
 #[derive(Default)]
@@ -104,6 +110,7 @@ impl Machine {
             setup: Setup::default(),
             boots: 0,
             ends: Vec::new(),
+            long_turns: Vec::new(),
             ports_refused: 0,
             last_words: Vec::new(),
             state: Power::Off(Box::default()),
@@ -244,6 +251,16 @@ impl Machine {
     /// When its processes ended, for whatever reason; in order of time.
     pub(crate) fn ends(&self) -> &[Duration] {
         &self.ends
+    }
+
+    /// The turns of its processes that took long, in order of time. One whose process was killed in
+    /// the middle of it ends there.
+    pub(crate) fn long_turns(&self) -> Vec<Range<Duration>> {
+        let turns = self.long_turns.iter().map(|turn| {
+            let later = self.ends.iter().find(|end| **end > turn.start);
+            turn.start..later.map_or(turn.end, |end| turn.end.min(*end))
+        });
+        turns.collect()
     }
 
     /// Cuts the power. Nothing is sent. Unsynced data on disk is lost or, if writes are torn, may
@@ -464,6 +481,12 @@ impl Machine {
             end_process(kernel, process, &mut self.ends, now);
         }
         let mut kernel_now = kernel.borrow_mut();
+        if let (true, Some(until)) = (runnable, kernel_now.works_until()) {
+            let turn = Duration::from_nanos(now)..Duration::from_nanos(until);
+            if turn.end >= turn.start + LONG {
+                self.long_turns.push(turn);
+            }
+        }
         turn.panics = std::mem::take(&mut kernel_now.panics);
         turn.unsupported = kernel_now.unsupported.take();
         turn.abandoned_threads = std::mem::take(&mut kernel_now.abandoned_threads);

@@ -25,6 +25,7 @@ use crate::time::nanos;
 use std::hash::Hash;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -359,6 +360,12 @@ impl World {
     /// power, or because their main task returned or panicked.
     pub fn ends(&self, machine: MachineId) -> &[Duration] {
         self.machines[machine].ends()
+    }
+
+    /// The turns of the machine's processes that took 5 ms or more, because its work costs something
+    /// or its disk is slow; in order of time. The last one may end in the future.
+    pub fn long_turns(&self, machine: MachineId) -> Vec<Range<Duration>> {
+        self.machines[machine].long_turns()
     }
 
     /// The virtual time since the world began.

@@ -236,6 +236,41 @@ fn a_slow_disk_blocks_the_process_for_its_time() {
 }
 
 #[test]
+fn a_turn_that_takes_long_is_told_until_its_end_or_that_of_its_process() {
+    let long_turns = |killed: Option<Duration>| {
+        simulate(1, |world| {
+            let server = world.machine("server", || async {
+                for pause in [1, 2, 30] {
+                    sleep(pause * SECOND).await;
+                }
+            });
+            let cost = |turn| WorkCost {
+                turn,
+                ..WorkCost::default()
+            };
+            let at_work = |turn| Intervention::Work(server, cost(turn));
+            world.at(SECOND / 2, at_work(4 * MS));
+            world.at(2 * SECOND, at_work(5 * SECOND));
+            // What has begun goes on.
+            world.at(4 * SECOND, at_work(Duration::ZERO));
+            if let Some(at) = killed {
+                world.at(at, Intervention::Kill(server));
+            }
+            world.run_until(20 * SECOND).unwrap();
+            world.long_turns(server)
+        })
+    };
+    // The first sleep ended with a turn of 4 ms, and the second one with a long turn.
+    let whole = long_turns(None);
+    let begun = whole[0].start;
+    assert!((2 * SECOND..4 * SECOND).contains(&begun), "{begun:?}");
+    assert_eq!(whole, [begun..begun + 5 * SECOND]);
+    let killed = 6 * SECOND;
+    assert_eq!(long_turns(Some(killed)), [begun..killed]);
+    assert_eq!(long_turns(Some(killed * 2)), whole);
+}
+
+#[test]
 fn a_slow_run_repeats_itself() {
     let digest = || {
         let cost = WorkCost {

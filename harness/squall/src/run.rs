@@ -23,7 +23,7 @@ use crate::plan::Plan;
 use crate::site::Site;
 use ending::Ending;
 pub use futures::{Futures, futures};
-use hardships::Ends;
+use hardships::{Ends, LongTurns};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use squall_guarantees::{ClientId, Held, History, StoredMessage, Unfinished};
@@ -274,6 +274,10 @@ fn finish(plan: &Plan, world: &mut World, begun: &Begun, keep: bool) -> Result<P
         .iter()
         .map(|(name, &machine)| (name.clone(), world.ends(machine).to_vec()));
     let ends: Ends = ends.collect();
+    let long_turns = machines
+        .iter()
+        .map(|(name, &machine)| (name.clone(), world.long_turns(machine)));
+    let long_turns: LongTurns = long_turns.collect();
     let (digest, counts) = (world.digest(), world.counts());
     let (trace, sources) = (world.trace().to_vec(), world.sources());
     let (packets, missing) = world.packets();
@@ -295,7 +299,7 @@ fn finish(plan: &Plan, world: &mut World, begun: &Begun, keep: bool) -> Result<P
         kept,
     };
     let named = |machine: MachineId| world.name(machine).to_owned();
-    let history = history(plan, told_so_far, &ends, &ending, disks);
+    let history = history(plan, told_so_far, (&ends, &long_turns), &ending, disks);
     let ids: Vec<MachineId> = machines.values().copied().collect();
     let traffic = keep.then(|| traffic::told(&ids, (&packets, missing), &history));
     let record = Record {
@@ -400,7 +404,7 @@ fn read_database(
 fn history(
     plan: &Plan,
     mut told: Told,
-    ends: &Ends,
+    (ends, long_turns): (&Ends, &LongTurns),
     ending: &Ending,
     Disks {
         database,
@@ -433,7 +437,7 @@ fn history(
         events: std::mem::take(&mut told.events),
         database: dated(database, &told),
         silences: hardships::silences(plan, ends, ending.at),
-        standstills: hardships::standstills(plan, ending.at),
+        standstills: hardships::standstills(plan, long_turns, ending.at),
         server_stops: stops_of_servers(plan, ends),
         bounds: plan.bounds(),
         healed_at: plan.healed_at(ending.at),

@@ -13,10 +13,14 @@ use squall_guarantees::{ClientId, Lost, Silence, Standstill};
 use squall_simulator::{FaultId, Intervention, MachineId, World};
 use std::collections::HashSet;
 use std::mem::discriminant;
+use std::ops::Range;
 use std::time::Duration;
 
 /// When the programs of each machine ended.
 pub(super) type Ends = IndexMap<String, Vec<Duration>>;
+
+/// When each machine was at work for long.
+pub(super) type LongTurns = IndexMap<String, Vec<Range<Duration>>>;
 
 /// Intervenes in the world. Returns, for each fault of the plan, the interventions that begin it.
 pub(super) fn strike(
@@ -189,8 +193,9 @@ fn unheard(fault: &PlannedFault, client: &str, servers: &[String]) -> Option<Los
     }
 }
 
-/// When programs did not run, or only slowly, in a run that ended at this time.
-pub(super) fn standstills(plan: &Plan, end: Duration) -> Vec<Standstill> {
+/// When programs did not run, or only slowly, in a run that ended at this time. What a program has
+/// begun on a slow disk or processor goes on when these are as fast as ever.
+pub(super) fn standstills(plan: &Plan, long_turns: &LongTurns, end: Duration) -> Vec<Standstill> {
     let hinders = |fault: &&PlannedFault| fault.kind.kind().hinders().is_some();
     let clients = plan.clients.iter().zip(0..);
     let clients = clients.map(|(client, number)| (client.name.as_str(), Some(ClientId(number))));
@@ -201,10 +206,14 @@ pub(super) fn standstills(plan: &Plan, end: Duration) -> Vec<Standstill> {
     for fault in plan.faults.iter().filter(hinders) {
         for &(name, client) in &machines {
             if fault.hits(name) {
+                let until = fault.until.unwrap_or(end);
+                let turns = long_turns.get(name).into_iter().flatten();
+                let begun = turns.filter(|turn| turn.contains(&until));
+                let done = begun.map(|turn| turn.end).max();
                 standstills.push(Standstill {
                     client,
                     from: fault.from,
-                    until: fault.until.unwrap_or(end),
+                    until: done.unwrap_or(until).min(end),
                 });
             }
         }
@@ -475,7 +484,8 @@ mod tests {
             from,
             until,
         };
-        assert_eq!(standstills(&plan, plan.ends_at()), [expected]);
+        let standstills = standstills(&plan, &LongTurns::new(), plan.ends_at());
+        assert_eq!(standstills, [expected]);
     }
 
     #[test]
@@ -491,11 +501,21 @@ mod tests {
             "#,
         );
         assert_eq!(silences(&plan, &Ends::new(), plan.ends_at()), []);
-        assert_eq!(standstills(&plan, plan.ends_at()).len(), 1);
-        assert_eq!(
-            standstills(&plan, plan.ends_at())[0].client,
-            Some(ClientId(1))
-        );
+        let standstills = |turns: &[Range<u64>], end| {
+            let turns = turns.iter();
+            let turns = turns.map(|turn| seconds(turn.start)..seconds(turn.end));
+            let turns = LongTurns::from([("bob".to_owned(), turns.collect())]);
+            let told = standstills(&plan, &turns, end);
+            let told = told.iter().map(|it| (it.client, it.from, it.until));
+            told.collect::<Vec<_>>()
+        };
+        let slow = |until| [(Some(ClientId(1)), seconds(2), seconds(until))];
+        assert_eq!(standstills(&[], plan.ends_at()), slow(5));
+        // What it has begun takes longer than the fault.
+        let turns = [2..4, 4..9, 10..11];
+        assert_eq!(standstills(&turns, plan.ends_at()), slow(9));
+        assert_eq!(standstills(&turns, seconds(8)), slow(8));
+        assert_eq!(standstills(&[2..5, 6..9], plan.ends_at()), slow(5));
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) fn of_servers(
 /// Whether all has been well for so long that everyone knows who is gone.
 fn is_whole(plan: &Plan, history: &History) -> bool {
     let (at, bounds) = (history.ended_at, &history.bounds);
-    let whole = whole_since(plan, at) + bounds.server_detection + bounds.delivery;
+    let whole = whole_since(plan, history) + bounds.server_detection + bounds.delivery;
     whole <= at && hostile_until(plan, history).is_none_or(|until| until <= at)
 }
 
@@ -155,8 +155,9 @@ fn most_packets(history: &History, at: Duration) -> Option<u64> {
 }
 
 /// Since when the world has been whole for those who are still in it: users who are gone for good
-/// are no fault.
-fn whole_since(plan: &Plan, end: Duration) -> Duration {
+/// are no fault. Who stood still may take longer than the fault to get on with its work.
+fn whole_since(plan: &Plan, history: &History) -> Duration {
+    let end = history.ended_at;
     let is_client = |name: &String| plan.clients.iter().any(|client| client.name == *name);
     let faults = plan.faults.iter().map(|fault| {
         let kills = fault.kind.kind().disturbs() == Some(DisturbanceKind::Killed);
@@ -166,7 +167,9 @@ fn whole_since(plan: &Plan, end: Duration) -> Duration {
         }
     });
     let middlebox = plan.middlebox.iter().map(|it| it.healed_at(end));
-    faults.chain(middlebox).max().unwrap_or_default()
+    let standstills = history.standstills.iter().map(|it| it.until);
+    let ends = faults.chain(middlebox).chain(standstills);
+    ends.max().unwrap_or_default()
 }
 
 /// How many rows are left in the outbox of each client that runs at the end; none for the others.
@@ -238,7 +241,7 @@ pub(super) fn of_network(
     let (since, sent) = idle?;
     let at = history.ended_at;
     let whole =
-        whole_since(plan, at) + history.bounds.server_detection + history.bounds.delivery / 2;
+        whole_since(plan, history) + history.bounds.server_detection + history.bounds.delivery / 2;
     let unfinished = history
         .unfinished
         .still_sending
@@ -372,7 +375,9 @@ fn most_waiting(history: &History, at: Duration) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_guarantees::{Bounds, Client, Disturbance, EndCause, RecoveryBounds, StoredMessage};
+    use squall_guarantees::{
+        Bounds, Client, Disturbance, EndCause, RecoveryBounds, Standstill, StoredMessage,
+    };
 
     const ALICE: ClientId = ClientId(0);
     const BOB: ClientId = ClientId(1);
@@ -621,7 +626,7 @@ mod tests {
     fn the_world_is_whole_when_its_faults_are_over_and_who_is_gone_for_good_is_none() {
         let whole = |fault: &str| {
             let plan = crate::testing::plan(&format!("[[fault]]\nat = '2s'\n{fault}"));
-            whole_since(&plan, END)
+            whole_since(&plan, &history([]))
         };
         let killed = |victims: &str, until: &str| {
             whole(&format!("kind = 'kill'\nvictims = {victims}\n{until}"))
@@ -632,6 +637,23 @@ mod tests {
         assert_eq!(whole("kind = 'partition'\nvictims = 'alice'"), END);
         let partition = "kind = 'partition'\nvictims = 'alice'\nfor = '4s'";
         assert_eq!(whole(partition), seconds(6));
+    }
+
+    #[test]
+    fn the_world_is_not_whole_while_somebody_is_busy_with_what_was_begun_on_a_slow_disk() {
+        let plan = crate::testing::plan("");
+        let mut told = history([]);
+        told.standstills = vec![Standstill {
+            client: None,
+            from: seconds(1),
+            until: seconds(90),
+        }];
+        assert_eq!(whole_since(&plan, &told), seconds(90));
+        told.bounds.delivery = seconds(20);
+        told.ended_at = seconds(119);
+        assert!(!is_whole(&plan, &told));
+        told.ended_at = seconds(120);
+        assert!(is_whole(&plan, &told));
     }
 
     #[test]

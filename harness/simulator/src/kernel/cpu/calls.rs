@@ -19,6 +19,11 @@ impl Kernel {
         }
     }
 
+    /// When the last turn ends, in the time of the world; none if it has ended.
+    pub(crate) fn works_until(&self) -> Option<u64> {
+        self.world_time(self.hardware.cpu.busy_until?)
+    }
+
     /// Whether the last turn is still going on.
     pub(crate) fn is_busy(&self) -> bool {
         self.hardware.cpu.busy_until.is_some()
