@@ -1,8 +1,8 @@
 //! A server's connection to the broker of its cluster: remade whenever it is lost.
 //!
 //! Reading and writing do not wait for each other: the broker, too, may be stuck with a write until
-//! it is read from. While there is no broker, no client is admitted (see
-//! [`Adapter`](crate::Adapter)).
+//! it is read from. While there is no broker, or, with an adapter that publishes, before there has
+//! been one, no client is admitted (see [`Adapter`](crate::Adapter)).
 
 use super::ServerEvent;
 use super::handlers::Shared;

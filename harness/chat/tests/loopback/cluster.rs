@@ -6,7 +6,7 @@ use crate::support::{
 };
 use squall_chat::{
     Adapter, Client, ClientEvent, ClientOptions, Cluster, Message, ServeError, ServerEvent,
-    ServerOptions, StorageError, ToClient, serve_broker,
+    ServerOptions, StorageError, ToClient, ToServer, serve_broker,
 };
 use std::future::pending;
 use std::net::SocketAddr;
@@ -175,6 +175,32 @@ async fn a_server_that_was_away_copies_the_log_before_it_lets_somebody_in() {
     let (_bob, bobs) = user("bob", &[&second]).await;
     bobs.delivered(200).await;
     assert_eq!(bobs.contents(), numbered(0, 200));
+}
+
+#[tokio::test]
+async fn with_pub_sub_a_server_lets_nobody_in_before_it_has_reached_its_broker_once() {
+    let scratch = Scratch::new("cluster-pub-sub-first");
+    let broker = Broker::start("127.0.0.1:0", &scratch).await;
+    let (address, options) = (broker.address.to_string(), broker.cluster(Adapter::PubSub));
+    broker.kill().await;
+    let only = server("1.db", &scratch, options).await;
+    let (ann, anns) = join(ClientOptions {
+        to_server: ToServer::AtMostOnce,
+        ..quick_client("ann", only.address)
+    });
+    let refused = |events: &[ClientEvent]| {
+        let over = |event: &ClientEvent| matches!(event, ClientEvent::Disconnected { .. });
+        events.iter().any(over)
+    };
+    anns.wait_until("ann is refused", refused).await;
+    let broker = Broker::start(&address, &scratch).await;
+    anns.connected().await;
+    send_numbered(&ann, 0, 3);
+    anns.delivered(3).await;
+    assert_eq!(anns.contents(), numbered(0, 3));
+    // One that has lost it again keeps its clients, and lets others in.
+    broker.kill().await;
+    let _bob = user("bob", &[&only]).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use tokio::sync::mpsc;
 pub(super) struct Broker {
     pub(super) adapter: Adapter,
     pub(super) link: Option<BrokerConnection>,
+    /// Whether there has ever been a connection.
+    pub(super) is_known: bool,
     /// Messages that have come before their turn, by id.
     pub(super) ahead: BTreeMap<i64, StoredMessage>,
 }
@@ -37,6 +39,7 @@ impl Broker {
         Self {
             adapter,
             link: None,
+            is_known: false,
             ahead: BTreeMap::new(),
         }
     }

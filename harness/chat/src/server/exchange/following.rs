@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
 impl Exchange {
-    /// Whether clients are admitted. Without the broker, a server's knowledge gets out of date.
+    /// Whether clients are admitted. Without the broker, a server's knowledge gets out of date; one
+    /// that publishes puts up with that, but not with having nobody yet who stores what is said.
     pub(in crate::server) fn is_open(&self) -> bool {
         match &self.broker {
             Some(Broker {
@@ -23,7 +24,8 @@ impl Exchange {
                 link,
                 ..
             }) => (link.as_ref()).is_some_and(|link| self.highest >= link.log_end),
-            Some(_) | None => true,
+            Some(broker) => broker.is_known,
+            None => true,
         }
     }
 
@@ -44,6 +46,7 @@ impl Exchange {
     ) -> Result<(), StorageError> {
         self.database.check_copy(log_end)?;
         if let Some(broker) = &mut self.broker {
+            broker.is_known = true;
             broker.link = Some(BrokerConnection {
                 requests,
                 log_end,
