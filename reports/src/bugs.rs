@@ -1,8 +1,8 @@
 //! Planted bugs, and how each was caught: text and JSON.
 
-use crate::Why;
 use crate::json::{VERSION, to_json};
 use crate::text::line;
+use crate::{Case, Why};
 use serde::Serialize;
 use squall_guarantees::{Guarantee, counted};
 
@@ -119,6 +119,23 @@ impl Bugs {
             text.push_str(&explanations(explained));
         }
         text
+    }
+
+    /// For test runners: a case for each bug, which is to be caught, and nothing else.
+    pub fn cases(&self) -> Vec<Case> {
+        let case = |bug: &Bug| {
+            let case = Case::passed("planted bugs", &*bug.bug);
+            let alarms = bug.false_alarms.iter();
+            let alarms = alarms.map(|it| format!("{} with seed {}", it.guarantee, it.seed));
+            let alarms: Vec<String> = alarms.collect();
+            let where_to_look = format!("{} in {}", bug.guarantee, bug.scenario);
+            match (bug.seed, alarms.is_empty()) {
+                (Some(_), true) => case,
+                (None, true) => case.failed("not caught", where_to_look),
+                (_, false) => case.failed("the correct chat was caught", alarms.join("\n")),
+            }
+        };
+        self.bugs.iter().map(case).collect()
     }
 
     /// For programs: a document with the version of [`json`](crate::json) and this type's fields.

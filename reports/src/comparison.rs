@@ -9,7 +9,7 @@
 
 use crate::json::{VERSION, to_json};
 use crate::text::{line, paragraph, styled, title};
-use crate::{Engine, Expected, Judgement, Styles, Summary, Tally};
+use crate::{Case, Engine, Expected, Judgement, Styles, Summary, Tally};
 use serde::Serialize;
 use squall_guarantees::{Guarantee, Verdict, counted};
 use std::collections::BTreeMap;
@@ -123,6 +123,27 @@ impl Comparison {
                 turmoil: Cost::of(turmoil),
             },
         }
+    }
+
+    /// For test runners: a case for each guarantee that was put to the test.
+    pub fn cases(&self) -> Vec<Case> {
+        let mut cases: Vec<Case> = Vec::new();
+        for (native, turmoil) in self.guarantees.native.iter().zip(&self.guarantees.turmoil) {
+            if native.is_exercised() || turmoil.is_exercised() {
+                cases.push(Case::passed(&*self.scenario, native.guarantee.to_string()));
+            }
+        }
+        let differences = self.differences.iter();
+        for it in differences.filter(|it| it.differs == Differs::Verdict) {
+            let place = cases.iter().position(|case| case.name == it.what);
+            let case = place.map(|place| cases.remove(place));
+            let case = case.unwrap_or_else(|| Case::passed(&*self.scenario, &*it.what));
+            let first = [&it.first.native, &it.first.turmoil];
+            let first = first.map(|it| format!("{}\n{}", it.says, it.command));
+            let message = format!("the engines differ with {}", counted(it.seeds, "seed"));
+            cases.push(case.failed(message, first.join("\n")));
+        }
+        cases
     }
 
     /// For the terminal.

@@ -73,6 +73,25 @@ impl Summary {
         !self.judgements.iter().any(Judgement::is_named)
     }
 
+    /// The verdicts that make the outcome what it is.
+    fn unexpected(&self) -> impl Iterator<Item = &Judgement> {
+        let judgements = self.judgements.iter();
+        judgements.filter(|it| it.outcome() == self.outcome)
+    }
+
+    /// What is wrong with the run, in words; empty if it is as expected.
+    pub(crate) fn what(&self) -> Vec<String> {
+        if self.outcome == Outcome::AsExpected {
+            return Vec::new();
+        }
+        self.unexpected()
+            .map(|this| format!("{} {}", this.guarantee, this.verdict.word()))
+            .chain(self.panics.iter().map(|panic| format!("panic on {panic}")))
+            .chain(self.shown_nothing())
+            .chain((self.outcome == Outcome::NothingExpected).then(|| self.outcome.to_string()))
+            .collect()
+    }
+
     /// Each fault that struck nothing and each sight that was not seen, if the outcome is about
     /// them.
     fn shown_nothing(&self) -> impl Iterator<Item = String> {
@@ -348,6 +367,11 @@ impl Exploration {
 }
 
 impl Tally {
+    /// Whether any run has put the guarantee to the test.
+    pub(crate) fn is_exercised(&self) -> bool {
+        self.held + self.violated > 0
+    }
+
     /// Counts the verdicts on the guarantee in runs that are ascending by seed.
     pub(crate) fn new<'a>(guarantee: Guarantee, runs: impl Iterator<Item = &'a Summary>) -> Self {
         let mut tally = Tally {
@@ -412,17 +436,7 @@ fn in_order<T>(faults: &BTreeMap<String, T>) -> Vec<(&String, &T)> {
 fn findings(runs: &[Summary]) -> Vec<Finding> {
     let mut groups: BTreeMap<(Outcome, Vec<String>), Finding> = BTreeMap::new();
     for run in runs.iter().filter(|run| run.outcome != Outcome::AsExpected) {
-        let unexpected = || {
-            run.judgements
-                .iter()
-                .filter(|this| this.outcome() == run.outcome)
-        };
-        let what: Vec<String> = unexpected()
-            .map(|this| format!("{} {}", this.guarantee, this.verdict.word()))
-            .chain(run.panics.iter().map(|panic| format!("panic on {panic}")))
-            .chain(run.shown_nothing())
-            .chain((run.outcome == Outcome::NothingExpected).then(|| run.outcome.to_string()))
-            .collect();
+        let what = run.what();
         let finding = groups
             .entry((run.outcome, what.clone()))
             .or_insert_with(|| Finding {
@@ -432,7 +446,7 @@ fn findings(runs: &[Summary]) -> Vec<Finding> {
                 first: First {
                     seed: run.seed,
                     command: run.command.clone(),
-                    evidence: unexpected()
+                    evidence: (run.unexpected())
                         .map(Judgement::grounds)
                         .next()
                         .unwrap_or_default(),

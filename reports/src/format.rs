@@ -15,11 +15,13 @@ pub enum Format {
     Junit,
     /// A sequence diagram of what went wrong.
     Mermaid,
+    /// A line of JSON for each run, as it ends.
+    Lines,
 }
 
 impl Format {
-    /// Every format.
-    pub const ALL: [Format; 6] = [
+    /// Every format that is a document about a run.
+    pub const DOCUMENTS: [Format; 6] = [
         Format::Text,
         Format::Json,
         Format::Markdown,
@@ -27,6 +29,20 @@ impl Format {
         Format::Junit,
         Format::Mermaid,
     ];
+
+    /// Every format.
+    pub const ALL: [Format; 7] = [
+        Format::Text,
+        Format::Json,
+        Format::Markdown,
+        Format::Html,
+        Format::Junit,
+        Format::Mermaid,
+        Format::Lines,
+    ];
+
+    /// The formats of a command that makes many runs.
+    pub const OF_RUNS: [Format; 4] = [Format::Text, Format::Json, Format::Junit, Format::Lines];
 
     /// Its word on the command line.
     pub fn word(self) -> &'static str {
@@ -37,6 +53,7 @@ impl Format {
             Format::Html => "html",
             Format::Junit => "junit",
             Format::Mermaid => "mermaid",
+            Format::Lines => "jsonl",
         }
     }
 
@@ -49,6 +66,7 @@ impl Format {
             Format::Html => "A page with a diagram, for a browser",
             Format::Junit => "For test runners and what collects their results",
             Format::Mermaid => "A sequence diagram of what went wrong, for Mermaid",
+            Format::Lines => "For programs, a line for each run as it ends",
         }
     }
 
@@ -61,12 +79,8 @@ impl Format {
             Format::Html => "html",
             Format::Junit => "junit.xml",
             Format::Mermaid => "mmd",
+            Format::Lines => "jsonl",
         }
-    }
-
-    /// Whether it can summarise many runs; a diagram shows only one.
-    pub fn sums_up(self) -> bool {
-        self != Format::Mermaid
     }
 
     /// Whether the report of a run shows the packets that the network carried.

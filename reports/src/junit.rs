@@ -1,7 +1,7 @@
 //! One or many runs as JUnit's XML: a case for each guarantee. It contains no host time, so the
 //! same run gives the same file; the seed is a property.
 
-use crate::{Expected, Exploration, Judged, Outcome, Record};
+use crate::{Case, Expected, Exploration, Judged, Outcome, Record};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use squall_guarantees::counted;
 
@@ -42,7 +42,7 @@ pub fn render(judged: &Judged) -> String {
         status.set_message(warning.as_str());
         suite.add_test_case(case(record, &format!("warning {}", number + 1), status));
     }
-    whole(suite)
+    whole([suite])
 }
 
 /// The report of many runs of a scenario.
@@ -52,7 +52,7 @@ pub fn render_exploration(exploration: &Exploration) -> String {
     suite.add_property(Property::new("engine", exploration.engine.to_string()));
     for tally in &exploration.guarantees {
         let is_named = !matches!(tally.expected, None | Some(Expected::Anything));
-        if !is_named && tally.held + tally.violated == 0 {
+        if !is_named && !tally.is_exercised() {
             continue;
         }
         let outcome = tally.outcome();
@@ -80,7 +80,27 @@ pub fn render_exploration(exploration: &Exploration) -> String {
         }
         suite.add_test_case(case);
     }
-    whole(suite)
+    whole([suite])
+}
+
+/// The report of whatever else a command tried.
+pub fn render_cases(cases: &[Case]) -> String {
+    let suites = cases.chunk_by(|one, other| one.suite == other.suite);
+    let suites = suites.map(|cases| {
+        let mut suite = TestSuite::new(cases[0].suite.as_str());
+        for it in cases {
+            let mut status = status(it.outcome);
+            if it.outcome != Outcome::AsExpected {
+                status.set_message(it.message.as_str());
+                status.set_description(it.details.as_str());
+            }
+            let mut case = TestCase::new(it.name.as_str(), status);
+            case.set_classname(it.suite.as_str());
+            suite.add_test_case(case);
+        }
+        suite
+    });
+    whole(suites)
 }
 
 fn properties(record: &Record) -> [(&'static str, String); 4] {
@@ -111,10 +131,10 @@ fn with(mut case: TestCase, name: &str, value: String) -> TestCase {
     case
 }
 
-/// A file with one suite. Writing to memory cannot fail: invalid characters are left out.
-fn whole(suite: TestSuite) -> String {
+/// A file with these suites. Writing to memory cannot fail: invalid characters are left out.
+fn whole(suites: impl IntoIterator<Item = TestSuite>) -> String {
     let mut report = Report::new("squall");
-    report.add_test_suite(suite);
+    report.add_test_suites(suites);
     report
         .to_string()
         .expect("a report in memory can be written")
@@ -128,6 +148,21 @@ mod tests {
     #[test]
     fn a_run_as_junit() {
         insta::assert_snapshot!(render(&judged(record())));
+    }
+
+    #[test]
+    fn cases_have_their_suites_and_only_what_is_wrong_says_so() {
+        let cases = [
+            Case::passed("one", "ordering"),
+            Case::passed("one", "presence").skipped("never put to the test"),
+            Case::passed("two", "ordering").failed("violated in 1 run", "m1 < m0"),
+        ];
+        let read = Report::deserialize_from_str(&render_cases(&cases)).expect("XML");
+        let suites = read.test_suites.iter();
+        let names: Vec<_> = suites.map(|it| (it.name.as_str(), it.tests)).collect();
+        assert_eq!(names, [("one", 2), ("two", 1)]);
+        assert_eq!(read.failures, 1);
+        assert_eq!(render_cases(&cases).matches("<skipped").count(), 1);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What holds in a grid of scenarios: each guarantee for each transport, in each mode, under each
 //! class of fault. Text, JSON and Markdown.
 
+use crate::Case;
 use crate::json::{VERSION, to_json};
 use serde::Serialize;
-use squall_guarantees::{Guarantee, Verdict};
+use squall_guarantees::{Guarantee, Verdict, counted};
 
 /// What was found in each place of the grid; places with the same transport and mode are adjacent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +111,26 @@ impl Matrix {
             format!("{heading}{transport}, {mode}\n{}", table(places, drawing))
         });
         tables.collect::<Vec<_>>().join("\n")
+    }
+
+    /// For test runners: a case for each cell that was put to the test. Only in this mode must
+    /// everything hold.
+    pub fn cases(&self, strictest: &str) -> Vec<Case> {
+        let mut cases = Vec::new();
+        for place in &self.places {
+            let cells = Guarantee::ALL.into_iter().zip(&place.cells);
+            for (guarantee, cell) in cells.filter(|(_, cell)| cell.is_exercised()) {
+                let case = Case::passed(&*place.scenario, guarantee.to_string());
+                cases.push(match cell.first_violated {
+                    Some(seed) if place.mode == strictest => case.failed(
+                        format!("violated in {}", counted(cell.violated, "run")),
+                        format!("squall run {} --seed {seed}", place.scenario),
+                    ),
+                    _ => case,
+                });
+            }
+        }
+        cases
     }
 
     /// For programs: a document with the version of [`json`](crate::json), and a row for each cell.

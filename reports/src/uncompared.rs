@@ -1,5 +1,6 @@
 //! A scenario that was not run on both engines, and why: a gap in a comparison must be visible.
 
+use crate::Case;
 use crate::Styles;
 use crate::json::{VERSION, to_json};
 use crate::text::{line, paragraph, styled};
@@ -28,6 +29,13 @@ impl Uncompared {
             reason: "turmoil looks at each pair of machines in each millisecond, so its cost grows with the \
                      square of their number",
         }
+    }
+
+    /// For test runners: what was not tried.
+    pub fn case(&self) -> Case {
+        let most = self.most_machines;
+        let message = format!("{} machines are more than {most}", self.machines);
+        Case::passed(&*self.scenario, "engines").skipped(message)
     }
 
     /// For the terminal.

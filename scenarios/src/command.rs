@@ -29,6 +29,7 @@ mod parity;
 mod plan;
 mod progress;
 mod report;
+mod reporting;
 mod run;
 mod schema;
 mod screen;

@@ -299,6 +299,51 @@ fn what_was_found_in_worlds_is_told_to_programs_as_well() {
     );
 }
 
+/// The fields of each line that tells of a run.
+fn lines(folder: &Path, arguments: &[&str]) -> Vec<(String, u64, Value)> {
+    let (text, _) = told(folder, &[arguments, &["--format", "jsonl"]].concat());
+    let lines = text.lines().map(|line| {
+        let run = serde_json::from_str::<Value>(line).expect("a line of JSON")["run"].take();
+        let scenario = run["scenario"].as_str().expect("a name").to_owned();
+        let seed = run["seed"].as_u64().expect("a number");
+        (scenario, seed, run["outcome"].clone())
+    });
+    lines.collect()
+}
+
+#[test]
+fn each_run_has_a_line_in_the_same_words_whichever_verb_played_it() {
+    let folder = folder("lines");
+    write(&folder, "right.toml", RIGHT);
+    write(&folder, "wrong.toml", WRONG);
+    let run = |name: &str, seed, outcome: &str| (name.to_owned(), seed, Value::from(outcome));
+    let (right, wrong) = ("as-expected", "not-as-expected");
+    assert_eq!(
+        lines(&folder, &["run", "right.toml", "wrong.toml", "--out", "o"]),
+        [run("right", 1, right), run("wrong", 1, wrong)]
+    );
+    assert_eq!(
+        lines(&folder, &["run", "wrong.toml", "--seeds", "2"]),
+        [run("wrong", 1, wrong), run("wrong", 2, wrong)]
+    );
+    assert_eq!(
+        lines(&folder, &["explore", "--seeds", "5..5"]),
+        [run("world", 5, right)]
+    );
+    assert_eq!(
+        lines(&folder, &["compare-engines", "right.toml", "--seeds", "1"]),
+        [run("right", 1, right), run("right", 1, right)]
+    );
+    let twice = ["check-determinism", "right.toml", "--runs", "2"];
+    assert_eq!(lines(&folder, &twice), [run("right", 1, right)]);
+    let (cases, _) = told(&folder, &[&twice[..], &["--format", "junit"]].concat());
+    assert!(cases.contains("<testcase name=\"right\""), "{cases}");
+    let many = ["run", "wrong.toml", "--seeds", "2", "--annotate"];
+    let (text, _) = told(&folder, &many);
+    let wanted = "::error file=wrong.toml,line=5,title=wrong%2C first with seed 1::exactly-once";
+    assert!(text.contains(wanted), "{text}");
+}
+
 /// A log of one order that a worker has done twice, and one that was lost; in no order.
 const LOG: &str = r#"
 {"at": 0.6, "who": "worker-1", "event": "received", "topic": "order", "id": 7}

@@ -1,8 +1,9 @@
 //! `squall bugs`: is every planted bug caught?
 
-use super::exit::{Exit, Failure, complain, error_line, note, say};
-use super::format::TextOrJson;
+use super::called::as_called;
+use super::exit::{Exit, Failure, complain, error_line, note};
 use super::progress::progress;
+use super::reporting::Reporting;
 use super::stop::stop_on_ctrl_c;
 use crate::bugs::{self, Explained, Hunt, hunt};
 use crate::planted::{PLANTED_BUGS, PlantedBug};
@@ -10,6 +11,7 @@ use crate::search::Size;
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall_guarantees::counted;
 use squall_reports::bugs::{self as report, Bugs, FalseAlarm, WorldSize};
+use squall_reports::{Ended, Engine, Outcome};
 use std::time::{Duration, Instant};
 
 /// Plants one bug after the other into the chat, and says by what each was caught.
@@ -38,7 +40,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 5, requires = "explain")]
     dice: u64,
     #[command(flatten)]
-    format: TextOrJson,
+    reporting: Reporting,
 }
 
 const NOTES: &str = "\
@@ -60,7 +62,10 @@ pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
     let hunted = parallel(PLANTED_BUGS, &effort, work, |_, result| {
         progress.inc(1);
         match result {
-            Ok(hunt) => hunts.push(hunt),
+            Ok(hunt) => {
+                progress.suspend(|| arguments.reporting.ended(&ended(&hunt, arguments.seeds)));
+                hunts.push(hunt);
+            }
             Err(error) => {
                 failed = true;
                 progress.suspend(|| complain(error_line(&error.to_string())));
@@ -80,8 +85,10 @@ pub(crate) fn bugs(arguments: &Arguments) -> Result<Exit, Failure> {
         bugs: hunts.iter().map(told).collect(),
         explained,
     };
-    let told = arguments.format.written(|| bugs.text(), || bugs.json());
-    say(told.trim_end());
+    let reporting = arguments.reporting;
+    let text = || bugs.text().trim_end().to_owned();
+    let json = || bugs.json().trim_end().to_owned();
+    reporting.say(text, json, || bugs.cases());
     let count = counted(hunts.len() as u64, "bug");
     note(format_args!("{count} hunted in {took:.1} s"));
     Ok(match hunts.iter().all(Hunt::succeeded) {
@@ -115,6 +122,35 @@ fn explain(arguments: &Arguments, hunts: &[Hunt], effort: &Effort) -> (Vec<Expla
     });
     progress.finish_and_clear();
     (all, is_whole)
+}
+
+/// The last run of a hunt.
+fn ended(hunt: &Hunt, seeds: u64) -> Ended<'static> {
+    let PlantedBug {
+        name,
+        scenario,
+        guarantee,
+        ..
+    } = hunt.planted;
+    let seed = hunt.caught.as_ref().map_or(seeds, |caught| caught.seed);
+    let alarms = hunt.false_alarms.iter();
+    let alarms = alarms.map(|(seed, it)| format!("the correct chat violated {it}, seed {seed}"));
+    let caught = match hunt.caught {
+        Some(_) => format!("{name} was caught"),
+        None => format!("{name} was not caught"),
+    };
+    Ended {
+        scenario,
+        seed,
+        engine: Engine::Native,
+        outcome: Some(match hunt.succeeded() {
+            true => Outcome::AsExpected,
+            false => Outcome::NotAsExpected,
+        }),
+        violated: hunt.caught.iter().map(|_| guarantee).collect(),
+        what: std::iter::once(caught).chain(alarms).collect(),
+        command: as_called(&format!("squall bugs --seeds {seeds}")),
+    }
 }
 
 fn told(hunt: &Hunt) -> report::Bug {

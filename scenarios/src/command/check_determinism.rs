@@ -3,14 +3,18 @@
 
 mod certificate;
 
+use super::called::as_called;
 use super::engine::On;
 use super::exit::{Exit, Failure, say};
+use super::format::one_of;
+use super::reporting::Reporting;
 use super::selection::{Limit, Selection};
 use certificate::{Certificate, Certified, different_machines};
 use nix::sys::personality::{self, Persona};
 use squall::Plan;
 use squall::Trace;
 use squall::parallel::{Effort, default_jobs, parallel};
+use squall_reports::{Case, Ended, Format, Outcome};
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -37,11 +41,20 @@ pub(crate) struct Arguments {
     /// Compares the digests with those of a certificate of another build or computer as well.
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    /// How to write it.
+    #[arg(long, value_parser = one_of(&FORMATS), default_value = "text")]
+    format: Format,
+    /// Print what differs as annotations of a GitHub workflow, too.
+    #[arg(long)]
+    annotate: bool,
     #[command(flatten)]
     on: On,
     #[command(flatten)]
     limit: Limit,
 }
+
+/// The forms in which it can be written. For other builds there is the certificate.
+const FORMATS: [Format; 3] = [Format::Text, Format::Junit, Format::Lines];
 
 /// Where a repeat takes place.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,6 +82,34 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut exit = Exit::AsExpected;
     let scenarios = arguments.selection.read()?;
     arguments.limit.check(&scenarios)?;
+    let reporting = Reporting {
+        format: arguments.format,
+        annotate: arguments.annotate,
+    };
+    let mut cases = Vec::new();
+    // Says what became of the repeats of a run, however it is to be said.
+    let mut tell = |plan: &Plan, words: String, difference: Option<&str>| {
+        if arguments.format == Format::Text {
+            say(&words);
+        }
+        let case = Case::passed("check-determinism", &*plan.scenario);
+        cases.push(match difference {
+            None => case,
+            Some(difference) => case.failed("not the same bytes", difference),
+        });
+        reporting.ended(&Ended {
+            scenario: &plan.scenario,
+            seed: plan.seed,
+            engine: plan.engine,
+            outcome: Some(match difference {
+                None => Outcome::AsExpected,
+                Some(_) => Outcome::NotAsExpected,
+            }),
+            violated: Vec::new(),
+            what: difference.iter().map(|it| (*it).to_owned()).collect(),
+            command: as_called(&plan.command()),
+        });
+    };
     for scenario in scenarios {
         let (name, runs) = (&scenario.name, arguments.runs);
         let which = format!("seed {}{}", arguments.seed, arguments.on.engine.aside());
@@ -76,9 +117,8 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Exit, Failure> {
         let trace = match compare(&plan, arguments, jobs)? {
             Comparison::Equal(trace) => trace,
             Comparison::Different(difference) => {
-                say(format_args!(
-                    "{name} with {which}: NOT DETERMINISTIC\n{difference}"
-                ));
+                let words = format!("{name} with {which}: NOT DETERMINISTIC\n{difference}");
+                tell(&plan, words, Some(&difference));
                 exit = Exit::NotDeterministic;
                 continue;
             }
@@ -88,19 +128,17 @@ pub(crate) fn check(arguments: &Arguments) -> Result<Exit, Failure> {
             Some(other) => other.difference(&certified)?,
             None => None,
         } {
-            say(format_args!(
-                "{name} with {which}: NOT THE SAME AS CERTIFIED\n{difference}"
-            ));
+            let words = format!("{name} with {which}: NOT THE SAME AS CERTIFIED\n{difference}");
+            tell(&plan, words, Some(&difference));
             exit = Exit::NotDeterministic;
             continue;
         }
-        say(format_args!(
-            "{name} with {which}: {runs} equal runs, {} events, digest {}",
-            trace.events.len(),
-            trace.digest
-        ));
+        let (events, digest) = (trace.events.len(), &trace.digest);
+        let equal = format!("{runs} equal runs, {events} events, digest {digest}");
+        tell(&plan, format!("{name} with {which}: {equal}"), None);
         certificate.runs.push(certified);
     }
+    reporting.say_cases(&cases);
     if let Some(file) = &arguments.certificate
         && exit == Exit::AsExpected
     {

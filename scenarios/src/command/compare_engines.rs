@@ -1,9 +1,9 @@
 //! `squall compare-engines`: the same runs must give the same verdicts on both engines.
 
 use super::called;
-use super::exit::{Exit, Failure, complain, error_line, note, say};
-use super::format::TextOrJson;
+use super::exit::{Exit, Failure, complain, error_line, note};
 use super::progress::progress;
+use super::reporting::Reporting;
 use super::screen::paragraph;
 use super::selection::{Limit, Selection};
 use super::stop::stop_on_ctrl_c;
@@ -12,7 +12,9 @@ use squall::RunError;
 use squall::Scenario;
 use squall::parallel::{Effort, default_jobs, parallel};
 use squall_guarantees::counted;
-use squall_reports::{Both, Comparison, Engine, Judged, Measured, Styles, Summary, Uncompared};
+use squall_reports::{
+    Both, Comparison, Ended, Engine, Judged, Measured, Styles, Summary, Uncompared,
+};
 use std::time::Instant;
 
 /// Runs scenarios on both engines, and sets the verdicts beside one another.
@@ -44,7 +46,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     limit: Limit,
     #[command(flatten)]
-    format: TextOrJson,
+    reporting: Reporting,
 }
 
 const NOTES: &str = "\
@@ -74,18 +76,24 @@ pub(crate) fn compare(arguments: &Arguments) -> Result<Exit, Failure> {
         ..Effort::default()
     };
     let began = Instant::now();
-    let mut exits = Vec::new();
+    let (mut exits, mut cases) = (Vec::new(), Vec::new());
     for scenario in &scenarios {
         match too_large(scenario, arguments) {
             Some(uncompared) => {
                 let text = || uncompared.text(&Styles::coloured().within(paragraph()));
                 // In a document, its own line break ends it.
                 let json = || uncompared.json().trim_end().to_owned();
-                say(arguments.format.written(text, json));
+                arguments.reporting.say_document(text, json);
+                cases.push(uncompared.case());
             }
-            None => exits.push(compare_one(scenario, arguments, &effort)),
+            None => {
+                let (exit, comparison) = compare_one(scenario, arguments, &effort);
+                exits.push(exit);
+                cases.extend(comparison.iter().flat_map(Comparison::cases));
+            }
         }
     }
+    arguments.reporting.say_cases(&cases);
     let agree = exits.iter().filter(|exit| **exit == Exit::AsExpected);
     note(format_args!(
         "the engines agree on {} of {}; {} not compared; found in {:.1} s",
@@ -105,7 +113,11 @@ fn too_large(scenario: &Scenario, arguments: &Arguments) -> Option<Uncompared> {
 }
 
 /// Runs a scenario with all seeds on both engines, and prints the comparison.
-fn compare_one(scenario: &Scenario, arguments: &Arguments, effort: &Effort) -> Exit {
+fn compare_one(
+    scenario: &Scenario,
+    arguments: &Arguments,
+    effort: &Effort,
+) -> (Exit, Option<Comparison>) {
     let progress = progress(2 * arguments.seeds);
     let mut runs = Vec::new();
     let on_both = |&seed: &u64| -> Result<_, RunError> {
@@ -118,7 +130,15 @@ fn compare_one(scenario: &Scenario, arguments: &Arguments, effort: &Effort) -> E
     let played = parallel(1..=arguments.seeds, effort, on_both, |_, result| {
         progress.inc(2);
         match result {
-            Ok(pair) => runs.push(pair),
+            Ok(pair) => {
+                let line = |measured: &Measured, engine| {
+                    let ended = Ended::of(&scenario.name, engine, &measured.summary);
+                    progress.suspend(|| arguments.reporting.ended(&ended));
+                };
+                line(&pair.native, Engine::Native);
+                line(&pair.turmoil, Engine::Turmoil);
+                runs.push(pair);
+            }
             Err(error) => {
                 failed = true;
                 progress.suspend(|| complain(error_line(&error.to_string())));
@@ -127,23 +147,24 @@ fn compare_one(scenario: &Scenario, arguments: &Arguments, effort: &Effort) -> E
     });
     progress.finish_and_clear();
     if runs.is_empty() {
-        return if failed {
-            Exit::Failed
-        } else {
-            Exit::Interrupted
+        let exit = match failed {
+            true => Exit::Failed,
+            false => Exit::Interrupted,
         };
+        return (exit, None);
     }
     let comparison = Comparison::new(&scenario.name, runs);
     // The text with an empty line before the next one.
     let text = || comparison.text(&Styles::coloured().within(paragraph()));
     let json = || comparison.json().trim_end().to_owned();
-    say(arguments.format.written(text, json));
-    match comparison.agree {
+    arguments.reporting.say_document(text, json);
+    let exit = match comparison.agree {
         _ if failed => Exit::Failed,
         true if played < arguments.seeds => Exit::Interrupted,
         true => Exit::AsExpected,
         false => Exit::NotAsExpected,
-    }
+    };
+    (exit, Some(comparison))
 }
 
 fn measure(plan: &Plan) -> Result<Measured, RunError> {

@@ -1,18 +1,24 @@
 //! `squall explore`: plays generated worlds, and reports what is wrong as stories.
 
+use super::called::as_called;
 use super::exit::{Exit, Failure, note, say};
 use super::exploration_files::{read_exploration, write};
 use super::format::TextOrJson;
 use super::progress::spinner;
+use super::reporting::Reporting;
 use super::selection::{embedded, told};
 use super::stop::{stop_on_ctrl_c, time};
-use crate::search::{self, Document, Exploration, Span, Stretch};
+use crate::search::{self, Document, Exploration, Progress, Span, Story, Stretch};
 use squall::BadScenario;
 use squall::parallel::{Effort, default_jobs};
-use squall_guarantees::counted;
+use squall_guarantees::{Guarantee, counted};
+use squall_reports::{Ended, Engine, Outcome};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// What a world is called that completes nothing.
+const WORLD: &str = "world";
 
 /// How many seeds an exploration has if neither seeds nor a time is given.
 const SEEDS: u64 = 1_000;
@@ -53,7 +59,7 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "out", conflicts_with_all = ["seeds", "shard"])]
     resume: bool,
     #[command(flatten)]
-    format: TextOrJson,
+    reporting: Reporting,
     /// Stop at the first finding.
     #[arg(long)]
     fail_fast: bool,
@@ -155,6 +161,11 @@ pub(crate) fn explore(arguments: &Arguments) -> Result<Exit, Failure> {
     let told = search::explore(&fixed, &span, &effort, |progress| {
         bar.inc(1);
         bar.set_message(stories(progress.stories));
+        bar.suspend(|| {
+            arguments
+                .reporting
+                .ended(&ended(&arguments.name(), progress))
+        });
     });
     bar.finish_and_clear();
     let now = told.map_err(wrong)?;
@@ -164,7 +175,9 @@ pub(crate) fn explore(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(before) => search::go_on(before, now),
         None => now,
     };
-    say_exploration(&exploration, arguments.format)?;
+    let json = document(&exploration)?;
+    let reporting = arguments.reporting;
+    reporting.say(|| exploration.text(), || json, || exploration.cases());
     if let Some(directory) = &arguments.out {
         write(&exploration, directory)?;
     }
@@ -179,7 +192,40 @@ pub(crate) fn explore(arguments: &Arguments) -> Result<Exit, Failure> {
     })
 }
 
+/// A world that has been played. What is left open in it, its seed decides.
+fn ended(name: &str, progress: Progress) -> Ended<'_> {
+    let (story, evidence) = progress.found.unzip();
+    let mut all = Guarantee::ALL.into_iter();
+    let subject = story.as_ref().map(|story| &*story.subject);
+    let violated = all.find(|it| Some(it.name()) == subject);
+    let of = match name {
+        WORLD => String::new(),
+        file => format!(" {file}"),
+    };
+    Ended {
+        scenario: name,
+        seed: progress.seed,
+        engine: Engine::Native,
+        outcome: Some(match story {
+            Some(_) => Outcome::NotAsExpected,
+            None => Outcome::AsExpected,
+        }),
+        violated: violated.into_iter().collect(),
+        what: (story.iter().map(Story::to_string).chain(evidence)).collect(),
+        command: as_called(&format!(
+            "squall explore{of} --seeds {0}..{0}",
+            progress.seed
+        )),
+    }
+}
+
 impl Arguments {
+    /// What the worlds complete.
+    fn name(&self) -> String {
+        let file = self.file.as_ref();
+        file.map_or(WORLD.to_owned(), |file| file.display().to_string())
+    }
+
     /// The requested seeds.
     fn stretch(&self) -> Stretch {
         let default = match self.longest {
@@ -219,11 +265,13 @@ pub(super) fn say_exploration(
     exploration: &Exploration,
     format: TextOrJson,
 ) -> Result<(), Failure> {
-    match format.is_text() {
-        true => say(format.written(|| exploration.text(), String::new)),
-        false => say(serde_json::to_string_pretty(exploration).map_err(Failure::new)?),
-    }
+    let json = document(exploration)?;
+    say(format.written(|| exploration.text(), || json));
     Ok(())
+}
+
+fn document(exploration: &Exploration) -> Result<String, Failure> {
+    serde_json::to_string_pretty(exploration).map_err(Failure::new)
 }
 
 /// The scenario file that a world completes; without one, nothing is fixed.

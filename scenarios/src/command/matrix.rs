@@ -1,16 +1,18 @@
 //! `squall matrix`: what holds over which transport, in which mode, under which class of fault.
 
+use super::called::as_called;
 use super::exit::{Exit, Failure, complain, error_line, note, say, say_text};
 use super::format::one_of;
 use super::output::say_whole;
 use super::progress::progress;
+use super::reporting::Reporting;
 use super::stop::stop_on_ctrl_c;
 use crate::apart::{BOUNDS, batches, play_apart};
 use crate::matrix::{MODES, Place, Playing};
 use squall::parallel::{Effort, default_jobs, parallel};
-use squall_guarantees::{Guarantee, counted};
-use squall_reports::Format;
+use squall_guarantees::{Guarantee, Verdict, counted};
 use squall_reports::matrix::{self, Matrix};
+use squall_reports::{Ended, Engine, Format, Outcome};
 use std::time::Instant;
 
 /// Plays every transport in every delivery mode under every class of fault, and prints what held.
@@ -31,6 +33,9 @@ pub(crate) struct Arguments {
     /// How to write the matrix.
     #[arg(long, value_parser = one_of(&FORMATS), default_value = "text")]
     format: Format,
+    /// Print what is not as expected as annotations of a GitHub workflow, too.
+    #[arg(long)]
+    annotate: bool,
 }
 
 const NOTES: &str = "\
@@ -49,13 +54,23 @@ const HOW_TO_REPEAT: &str = "\nEach column of a table is a scenario: `squall run
     `squall show matrix-polling-exactly-once-power-loss` prints it.";
 
 /// The forms in which a matrix can be written.
-const FORMATS: [Format; 3] = [Format::Text, Format::Json, Format::Markdown];
+const FORMATS: [Format; 5] = [
+    Format::Text,
+    Format::Json,
+    Format::Markdown,
+    Format::Junit,
+    Format::Lines,
+];
 
 pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
     let effort = Effort {
         jobs: arguments.jobs.map_or_else(default_jobs, usize::from),
         stop: stop_on_ctrl_c()?,
         ..Effort::default()
+    };
+    let reporting = Reporting {
+        format: arguments.format,
+        annotate: arguments.annotate,
     };
     let places = Place::all();
     let all = places.len() as u64 * arguments.seeds;
@@ -77,6 +92,7 @@ pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
             match outcome {
                 Ok(verdicts) => {
                     let name = place.name();
+                    progress.suspend(|| reporting.ended(&ended(place, &name, seed, &verdicts)));
                     if found.last().is_none_or(|last| last.scenario != name) {
                         found.push(place.told());
                     }
@@ -88,7 +104,15 @@ pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
                 }
                 Err(error) => {
                     failed = true;
-                    progress.suspend(|| complain(error_line(&error)));
+                    progress.suspend(|| {
+                        complain(error_line(&error));
+                        let name = place.name();
+                        reporting.ended(&Ended {
+                            outcome: None,
+                            what: vec![error],
+                            ..ended(place, &name, seed, &[])
+                        });
+                    });
                 }
             }
         }
@@ -104,9 +128,10 @@ pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
             say_text(HOW_TO_REPEAT);
         }
         Format::Markdown => say(matrix.markdown().trim_end()),
-        // The others are not among FORMATS.
-        _ => say_whole(&matrix.json()),
+        Format::Json => say_whole(&matrix.json()),
+        _ => {}
     }
+    reporting.say_cases(&matrix.cases(strictest()));
     note(format_args!(
         "{} in {:.1} s",
         counted(played, "run"),
@@ -119,9 +144,35 @@ pub(crate) fn matrix(arguments: &Arguments) -> Result<Exit, Failure> {
     })
 }
 
+/// The mode in which everything must hold.
+fn strictest() -> &'static str {
+    MODES[MODES.len() - 1].0
+}
+
+/// A run with these verdicts, in the order of the guarantees.
+fn ended<'n>(place: &Place, name: &'n str, seed: u64, verdicts: &[Verdict]) -> Ended<'n> {
+    let verdicts = Guarantee::ALL.into_iter().zip(verdicts);
+    let violated = verdicts.filter(|(_, it)| matches!(it, Verdict::Violated(_)));
+    let violated: Vec<Guarantee> = violated.map(|(guarantee, _)| guarantee).collect();
+    let is_wrong = MODES[place.mode].0 == strictest() && !violated.is_empty();
+    let wrong = violated.iter().filter(|_| is_wrong);
+    Ended {
+        scenario: name,
+        seed,
+        engine: Engine::Native,
+        outcome: Some(match is_wrong {
+            true => Outcome::NotAsExpected,
+            false => Outcome::AsExpected,
+        }),
+        what: wrong.map(|it| format!("{it} violated")).collect(),
+        violated,
+        command: as_called(&format!("squall run {name} --seed {seed}")),
+    }
+}
+
 fn exit(matrix: &Matrix) -> Exit {
-    let (strictest, ..) = MODES[MODES.len() - 1];
-    let strict = matrix.places.iter().filter(|place| place.mode == strictest);
+    let strict = matrix.places.iter();
+    let strict = strict.filter(|place| place.mode == strictest());
     let mut cells = strict.flat_map(|place| &place.cells);
     let violated = cells.any(|cell| cell.violated > 0);
     let tested = |number: usize| {

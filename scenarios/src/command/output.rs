@@ -6,8 +6,8 @@ use super::summary::{self, Summed};
 use serde::Deserialize;
 use squall_reports::html::Listed;
 use squall_reports::{
-    Engine, Exploration, Format, Judged, Outcome, Record, Styles, html, json, junit, markdown,
-    mermaid, text,
+    Ended, Engine, Exploration, Format, Judged, Outcome, Record, Styles, Summary, html, json,
+    junit, markdown, mermaid, text,
 };
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,10 @@ pub(super) fn exit_interrupted() -> ! {
 /// Receives reports.
 pub(crate) struct Output {
     directory: Option<PathBuf>,
+    /// The documents that are written.
     formats: Vec<Format>,
+    /// Whether a line of JSON is printed for each run as it ends.
+    lines: bool,
 }
 
 impl Output {
@@ -42,12 +45,25 @@ impl Output {
                 ))
             })?;
         }
+        let lines = formats.contains(&Format::Lines);
         let formats = match (formats, &directory) {
-            ([], Some(_)) => Format::ALL.to_vec(),
+            ([], Some(_)) => Format::DOCUMENTS.to_vec(),
             ([], None) => vec![Format::Text],
             (given, _) => given.to_vec(),
         };
-        Ok(Output { directory, formats })
+        let documents = formats.into_iter().filter(|it| *it != Format::Lines);
+        Ok(Output {
+            directory,
+            formats: documents.collect(),
+            lines,
+        })
+    }
+
+    /// Prints the line of a run that has ended, if there is to be one for each.
+    pub(crate) fn ended(&self, run: &Ended<'_>) {
+        if self.lines {
+            say(run.line());
+        }
     }
 
     /// Whether reports become files.
@@ -73,13 +89,19 @@ impl Output {
     /// # Errors
     /// If a file cannot be written.
     pub(crate) fn run(&self, judged: &Judged) -> Result<(), Failure> {
+        let Record {
+            scenario, engine, ..
+        } = &judged.record;
+        self.ended(&Ended::of(scenario, *engine, &Summary::of(judged)));
         if !self.is_in_files() {
             self.formats
                 .iter()
                 .for_each(|&format| say_whole(&of_run(judged, format, true)));
             return Ok(());
         }
-        say_briefly(judged);
+        if !self.lines {
+            say_briefly(judged);
+        }
         self.write_run(judged)
     }
 
@@ -109,7 +131,9 @@ impl Output {
             reports.for_each(|report| say_whole(&report));
             return Ok(());
         }
-        say_whole(&fit(&exploration.text(&styles(true))));
+        if !self.lines {
+            say_whole(&fit(&exploration.text(&styles(true))));
+        }
         let stem = stem(&exploration.scenario, exploration.engine);
         let stem = format!("{stem}.seeds-1-to-{seeds}");
         self.write(&stem, |format| of_exploration(exploration, format, false))
@@ -149,7 +173,7 @@ impl Output {
 
     /// Whether what is printed is for people.
     pub(crate) fn is_for_people(&self) -> bool {
-        self.is_in_files() || self.formats == [Format::Text]
+        !self.lines && (self.is_in_files() || self.formats == [Format::Text])
     }
 
     /// Writes what became of all runs, for programs and for `squall run --failed`.
@@ -301,6 +325,8 @@ fn of_run(judged: &Judged, format: Format, coloured: bool) -> String {
         Format::Html => html::render(judged),
         Format::Junit => junit::render(judged),
         Format::Mermaid => mermaid::render(judged),
+        // It is no document about a run.
+        Format::Lines => String::new(),
     }
 }
 
@@ -313,7 +339,7 @@ fn of_exploration(exploration: &Exploration, format: Format, coloured: bool) -> 
         Format::Markdown => exploration.markdown(),
         Format::Html => html::of_exploration(exploration, |seed| link(exploration, seed)),
         Format::Junit => junit::render_exploration(exploration),
-        Format::Mermaid => return None,
+        Format::Mermaid | Format::Lines => return None,
     })
 }
 

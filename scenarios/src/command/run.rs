@@ -19,7 +19,7 @@ use squall::parallel::{Effort, default_jobs, parallel};
 use squall::{Plan, RunError, Scenario};
 use squall_guarantees::counted;
 use squall_reports::html::Listed;
-use squall_reports::{Engine, Exploration, Format, Judged, Outcome};
+use squall_reports::{Ended, Engine, Exploration, Format, Judged, Outcome};
 use squall_simulator::ProcessLimits;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -69,7 +69,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print what is not as expected as annotations of a GitHub workflow, too.
-    #[arg(long, conflicts_with = "seeds")]
+    #[arg(long)]
     annotate: bool,
     /// Makes one run of a hundred wrong, to see that it is found.
     #[arg(long, hide = true)]
@@ -177,7 +177,8 @@ fn play_all(plans: Vec<Plan>, way: Way, effort: &Effort, output: &Output) -> Res
         progress.suspend(|| match result {
             Ok(judged) => {
                 if way.annotate {
-                    annotate(&judged, &plan.source);
+                    let (source, text) = (&plan.source, text_of(&plan.source));
+                    annotations::of(&judged, source, &text).iter().for_each(say);
                 }
                 failure = failure.take().or(output.run(&judged).err());
                 listed.push(output.listed(&judged));
@@ -186,6 +187,7 @@ fn play_all(plans: Vec<Plan>, way: Way, effort: &Effort, output: &Output) -> Res
             }
             Err(error) => {
                 complain(error_line(&error.to_string()));
+                output.ended(&unfinished(&plan, &error.to_string()));
                 summary.add_failure(&plan);
                 results.push(exit_without_record(&error));
             }
@@ -206,12 +208,25 @@ fn play_all(plans: Vec<Plan>, way: Way, effort: &Effort, output: &Output) -> Res
     Ok(worst(results))
 }
 
-fn annotate(judged: &Judged, source: &str) {
-    let text = match embedded(source) {
+/// A run that has no record.
+fn unfinished<'p>(plan: &'p Plan, told: &str) -> Ended<'p> {
+    Ended {
+        scenario: &plan.scenario,
+        seed: plan.seed,
+        engine: plan.engine,
+        outcome: None,
+        violated: Vec::new(),
+        what: vec![told.to_owned()],
+        command: as_called(&plan.command()),
+    }
+}
+
+/// The text of what was played.
+fn text_of(source: &str) -> String {
+    match embedded(source) {
         Some(text) => text,
         None => std::fs::read_to_string(source).unwrap_or_default(),
-    };
-    annotations::of(judged, source, &text).iter().for_each(say);
+    }
 }
 
 fn play(plan: &Plan, way: Way) -> Result<Judged, RunError> {
@@ -273,7 +288,7 @@ fn explore(
     };
     let (mut played, mut unreadable) = (0, None);
     let work = |seeds: &Vec<u64>| play_apart(&many, seeds, way.bounds);
-    parallel(batches(1..=seeds), effort, work, |_, results| {
+    parallel(batches(1..=seeds), effort, work, |seeds, results| {
         let results = match results {
             Ok(results) => results,
             Err(failure) => {
@@ -283,10 +298,12 @@ fn explore(
         };
         progress.inc(results.len() as u64);
         played += results.len() as u64;
-        for result in results {
+        for (seed, result) in seeds.into_iter().zip(results) {
             match result {
                 Ok(mut summary) => {
                     summary.command = as_called(&summary.command);
+                    let ended = Ended::of(&scenario.name, way.engine, &summary);
+                    progress.suspend(|| output.ended(&ended));
                     summaries.push(summary);
                 }
                 Err(error) => {
@@ -294,7 +311,11 @@ fn explore(
                         true => crashed = true,
                         false => failed = true,
                     }
-                    progress.suspend(|| complain(error_line(&error.told)));
+                    progress.suspend(|| {
+                        complain(error_line(&error.told));
+                        let plan = scenario.plan(seed).on(way.engine);
+                        output.ended(&unfinished(&plan, &error.told));
+                    });
                 }
             }
         }
@@ -309,6 +330,11 @@ fn explore(
     }
     let exploration = Exploration::new(&scenario.name, way.engine, summaries);
     output.exploration(&exploration, played)?;
+    if way.annotate {
+        let (source, text) = (&scenario.source, text_of(&scenario.source));
+        let annotations = annotations::of_exploration(&exploration, source, &text);
+        annotations.iter().for_each(say);
+    }
     if output.is_in_files() {
         for finding in &exploration.findings {
             let judged = play(finding.first.seed, way).map_err(Failure::new)?;

@@ -35,8 +35,12 @@ pub struct Span {
 }
 
 /// The progress of an exploration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Progress {
+    /// The seed of the world that was played last.
+    pub seed: u64,
+    /// What is wrong in it: the story, and the evidence in words.
+    pub found: Option<(Story, String)>,
     /// How many worlds have been played.
     pub worlds: u64,
     /// How many stories they have told.
@@ -134,8 +138,12 @@ pub fn explore(
                 if wrong.is_some() || (span.fail_fast && !exploration.stories.is_empty()) {
                     return effort.stop.store(true, Ordering::Relaxed);
                 }
+                let found = played.finding.as_ref();
+                let found = found.map(|it| (it.story.clone(), it.evidence.clone()));
                 exploration.add(seed, world, played);
                 progress(Progress {
+                    seed,
+                    found,
                     worlds: exploration.worlds,
                     stories: exploration.stories.len(),
                 });

@@ -3,8 +3,11 @@
 use super::exploration::{Exploration, Told};
 use super::reached::Limit;
 use squall_guarantees::{Guarantee, counted};
-use squall_reports::html;
+use squall_reports::{Case, html};
 use std::fmt::Write;
+
+/// What test runners call an exploration.
+const SUITE: &str = "explore";
 
 /// How many seeds of a story are listed; all of them are in the file.
 const SEEDS: usize = 5;
@@ -45,6 +48,33 @@ impl Exploration {
             );
         }
         text
+    }
+
+    /// For test runners: a case for each guarantee, and for whatever else was found.
+    pub fn cases(&self) -> Vec<Case> {
+        let told = |it: &Told| {
+            let file = it.file_name();
+            let command = format!("squall shrink --seed {} --out {file}.toml", it.seed);
+            let worlds = counted(it.seeds.len() as u64, "world");
+            let case = Case::passed(SUITE, &*it.story.subject);
+            case.failed(
+                format!("{} in {worlds}", it.story.mechanism),
+                format!("{}\n{command}", it.evidence),
+            )
+        };
+        let is_told = |it: &Guarantee| {
+            let mut stories = self.stories.iter();
+            stories.any(|told| told.story.subject == it.name())
+        };
+        let others = Guarantee::ALL.into_iter().filter(|it| !is_told(it));
+        let others = others.map(|it| {
+            let case = Case::passed(SUITE, it.name());
+            match self.exercised.contains_key(it.name()) {
+                true => case,
+                false => case.skipped("never put to the test"),
+            }
+        });
+        self.stories.iter().map(told).chain(others).collect()
     }
 
     /// The same as a page, to go beside the files of its stories.
