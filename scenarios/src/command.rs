@@ -28,6 +28,7 @@ mod output;
 mod parity;
 mod plan;
 mod progress;
+mod proxy;
 mod report;
 mod reporting;
 mod run;
@@ -82,6 +83,8 @@ Examples:
   squall calibrate                               does TCP do what Linux does?
   squall bugs                                    is every planted bug caught?
   squall matrix --seeds 20                       what holds under which fault
+  squall proxy my-links.toml --to localhost:3000 the same links and faults
+                                                 between real programs
   squall serve --listen 127.0.0.1:3000           the same server on real sockets
 
 Exit codes:
@@ -118,6 +121,7 @@ enum Command {
     Bugs(bugs::Arguments),
     Matrix(matrix::Arguments),
     Judge(judge::Arguments),
+    Proxy(proxy::Arguments),
     Serve(serve::Arguments),
     Completions(shell::Completions),
     Man(shell::Manual),
@@ -162,7 +166,7 @@ impl Command {
             Command::Show(arguments) => show::show(&arguments),
             Command::New(arguments) => new::new(&arguments),
             Command::Check(arguments) => check::check(&arguments),
-            Command::Schema(schema::Arguments {}) => schema::schema(),
+            Command::Schema(arguments) => schema::schema(&arguments),
             Command::Run(arguments) => run::run(&arguments),
             Command::Explore(arguments) => explore::explore(&arguments),
             Command::Merge(arguments) => merge::merge(&arguments),
@@ -179,6 +183,7 @@ impl Command {
             Command::Bugs(arguments) => bugs::bugs(&arguments),
             Command::Matrix(arguments) => matrix::matrix(&arguments),
             Command::Judge(arguments) => judge::judge(&arguments),
+            Command::Proxy(arguments) => proxy::proxy(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments),
             Command::Completions(arguments) => shell::completions(&arguments, Arguments::command()),
             Command::Man(arguments) => shell::manual(&arguments, Arguments::command()),

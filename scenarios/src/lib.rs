@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `chat`, `tutorial`, `systems` | the two systems, as `squall` puts them to the test |
 //! | `library` | the named scenarios |
+//! | `log` | a log of any programs, read into a history |
+//! | `proxy` | a scenario's links and faults between real programs |
 //! | `planted`, `bugs` | the planted bugs, and the hunt for them |
 //! | `matrix` | every guarantee on every transport, in every mode, under every class of fault |
 //! | `apart`, `process` | runs in processes of their own: many, and one |
@@ -18,9 +20,11 @@ mod calibration;
 mod chat;
 pub mod command;
 mod library;
+mod log;
 mod matrix;
 mod planted;
 mod process;
+mod proxy;
 pub mod search;
 mod systems;
 mod tutorial;

@@ -139,7 +139,7 @@ pub use kernel::disk::{DiskChange, DiskErrors, DiskLatency};
 pub use kernel::strikes::Strike;
 pub use machine::Panic;
 pub use network::{
-    Chance, Counts, Gateway, Latency, Link, Loss, Mtu, Rate, Reorder, Rule, Ruling, Seen,
+    Chance, Counts, Gateway, Latency, Link, LinkDice, Loss, Mtu, Rate, Reorder, Rule, Ruling, Seen,
 };
 pub use places::Places;
 pub use process::{AsyncFunction, Ending, Function, Main};

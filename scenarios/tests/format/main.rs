@@ -3,6 +3,7 @@
 
 mod allowed;
 mod documentation;
+mod log;
 mod ordered;
 mod printed;
 mod schema;

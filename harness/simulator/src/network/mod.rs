@@ -10,12 +10,14 @@
 //! | `latency`, `loss`, `bottleneck` | how long, which are lost, how much at a time |
 //! | `chance` | how likely something happens, and how likely again |
 //! | `packet` | damage, and the packets that boxes on the path make |
+//! | `dice` | what a link does to packets, for those who carry them elsewhere |
 //! | `path` | a link at work |
 //! | `rule` | boxes that do something to the packets that they pick out |
 //! | `gateway` | NATs and firewalls that forget flows |
 
 mod bottleneck;
 mod chance;
+mod dice;
 pub(crate) mod fate;
 mod gateway;
 mod latency;
@@ -27,6 +29,7 @@ mod rule;
 
 pub use bottleneck::Rate;
 pub use chance::Chance;
+pub use dice::LinkDice;
 pub(crate) use fate::{Answer, Fate, Why};
 pub use gateway::Gateway;
 pub use latency::Latency;

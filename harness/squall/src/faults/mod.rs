@@ -41,6 +41,7 @@ use division::Sides;
 use indexmap::IndexSet;
 pub(crate) use kind::{FaultBehaviour, Hindrance, Stage};
 use serde::{Deserialize, Serialize};
+use squall_guarantees::Lost;
 use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
@@ -429,8 +430,13 @@ impl PlannedFault {
         Some(Sides::new(division, &self.victims))
     }
 
+    /// What a client and a server do not hear of each other because of a division.
+    pub fn cut(&self, client: &str, server: &str) -> Option<Lost> {
+        self.sides()?.silence(client, server)
+    }
+
     /// Whether this machine is a victim.
-    pub(crate) fn hits(&self, machine: &str) -> bool {
+    pub fn hits(&self, machine: &str) -> bool {
         self.victims.contains(machine)
     }
 }

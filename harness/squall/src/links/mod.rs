@@ -190,7 +190,7 @@ impl LinkChange {
     }
 
     /// The resulting link, once nothing is open.
-    pub(crate) fn on(&self, link: &PlannedLink) -> PlannedLink {
+    pub fn on(&self, link: &PlannedLink) -> PlannedLink {
         PlannedLink {
             up: self.up.on(link.up.clone()),
             down: self.down.on(link.down.clone()),

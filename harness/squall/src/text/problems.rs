@@ -101,8 +101,13 @@ impl Problems {
         });
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What is reported about a file in which these were found.
-    pub(crate) fn into_bad_scenario(
+    pub fn into_bad_scenario(
         mut self,
         kind: &'static str,
         source: &str,
