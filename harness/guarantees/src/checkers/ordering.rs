@@ -5,8 +5,9 @@
 //! senders (total-order does). A message that is not stored, such as typing, is sent past
 //! everything that waits, and promises no order.
 //!
-//! A message whose acknowledgement the sender does not wait for, or no longer waits for, may still
-//! be under way on a connection that its sender has given up: TCP delivers it when it can. What the
+//! A message whose acknowledgement the sender does not wait for, or no longer waits for, or never
+//! will because its program has ended, may still be under way on a connection that its sender has
+//! given up: TCP delivers it when it can, also when its program is gone. What the
 //! sender says on its next connection can be stored before it. That is excused if it was stored
 //! that way; the order in which receivers handle what is stored is judged all the same, and so are
 //! messages that went over one connection.
@@ -65,8 +66,10 @@ fn was_overtaken_under_way(index: &Index<'_>, [earlier, later]: [&Content<'_>; 2
     let (Some(first), Some(second)) = (first, second) else {
         return false;
     };
-    let (Ending::Sent(from) | Ending::Unknown(from)) = first.ending else {
-        return false;
+    let (from, program_has_ended) = match first.ending {
+        Ending::Sent(from) | Ending::Unknown(from) => (from, false),
+        Ending::Open => (first.at, true),
+        Ending::Acknowledged(_) | Ending::Failed(_) => return false,
     };
     let until = second.ending.at().unwrap_or(Time::MAX);
     let [row, later_row] = [earlier, later].map(|content| content.rows.first());
@@ -76,7 +79,7 @@ fn was_overtaken_under_way(index: &Index<'_>, [earlier, later]: [&Content<'_>; 2
         .filter(|life| life.client == first.sender)
         .flat_map(|life| {
             let lost = life.connections.iter().filter_map(|step| match *step {
-                Connection::Disconnected(at, _) => Some(at),
+                Connection::Disconnected(at, _) if !program_has_ended => Some(at),
                 _ => None,
             });
             lost.chain(life.stopped_at)
@@ -135,7 +138,7 @@ mod tests {
     use crate::Guarantee::Ordering;
     use crate::MessageKind;
     use crate::Time;
-    use crate::testing::{chat, message, moment};
+    use crate::testing::{Chat, chat, message, moment};
 
     #[test]
     fn is_violated_when_the_earlier_message_is_handled() {
@@ -183,6 +186,26 @@ mod tests {
         insta::assert_snapshot!(chat(99, ["m2", "m1"]), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.011 s, stored as row 1) at 0.600 s, before `m1` (from alice to room lobby, sent at 0.010 s, stored as row 2), which it handled at 0.601 s.");
         insta::assert_snapshot!(chat(501, ["m2", "m1"]), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.011 s, stored as row 1) at 0.600 s, before `m1` (from alice to room lobby, sent at 0.010 s, stored as row 2), which it handled at 0.601 s.");
         insta::assert_snapshot!(chat(100, ["m1", "m2"]), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.011 s, stored as row 2) at 0.600 s, before `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1), which it handled at 0.601 s.");
+    }
+
+    #[test]
+    fn excuses_what_was_under_way_when_the_program_of_its_sender_ended_if_it_was_stored_so() {
+        let chat = |ended: fn(Chat) -> Chat, stored: [&str; 2]| {
+            ended(chat(["alice", "bob"]).sent(10, "alice", ["m1"]))
+                .sent(300, "alice", ["m2"])
+                .acknowledged(500, "m2")
+                .stored(stored)
+                .handled(600, "bob", ["m2", "m1"])
+                .verdict(Ordering)
+        };
+        let restarted = |chat: Chat| chat.restarted(200, "alice");
+        insta::assert_snapshot!(chat(restarted, ["m2", "m1"]), @"not exercised (1 excused: still under way when its connection was given up)");
+        insta::assert_snapshot!(chat(restarted, ["m1", "m2"]), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.300 s, stored as row 2) at 0.600 s, before `m1` (from alice to room lobby, sent at 0.010 s, stored as row 1), which it handled at 0.601 s.");
+        // Its program still has it, and must say it first.
+        let lost = |chat: Chat| chat.disconnected(200, "alice").connected(250, "alice");
+        insta::assert_snapshot!(chat(lost, ["m2", "m1"]), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.300 s, stored as row 1) at 0.600 s, before `m1` (from alice to room lobby, sent at 0.010 s, stored as row 2), which it handled at 0.601 s.");
+        // It ended before.
+        insta::assert_snapshot!(chat(|chat| chat.restarted(9, "alice"), ["m2", "m1"]), @"violated: bob handled `m2` (from alice to room lobby, sent at 0.300 s, stored as row 1) at 0.600 s, before `m1` (from alice to room lobby, sent at 0.010 s, stored as row 2), which it handled at 0.601 s.");
     }
 
     #[test]
