@@ -471,7 +471,7 @@ impl<'i, 'h> Sessions<'i, 'h> {
         all.any(|(_, id)| {
             let stored_at = self.index.content(id).stored_at;
             stored_at.is_some_and(|stored_at| stored_at + self.options.window <= at)
-                && receiver.handled_at(id).is_none_or(|handled| handled > at)
+                && receiver.handled_at(id).is_none_or(|handled| handled >= at)
         })
     }
 
@@ -1030,6 +1030,24 @@ mod tests {
         };
         insta::assert_snapshot!(refused(28_999), @"violated: alice was given a new session at 28.999 s, although session alice-1 had been waiting since 26.000 s.");
         insta::assert_snapshot!(refused(29_000), @"not exercised (1 excused: too much was missed)");
+    }
+
+    #[test]
+    fn believes_that_too_much_was_missed_by_whom_it_reaches_with_the_refusal() {
+        let handled = |at| {
+            let bob_sends = chat(["alice", "bob"]).sent(9_000, "bob", ["m1"]);
+            let told = bob_sends.stored(["m1"]).committed(9_000);
+            told.recovering(20_000, false)
+                .keeping(10, 10)
+                .disconnected(10_000, "alice")
+                .session_closed(10_000, "alice")
+                .reopened_only(25_000, "alice", "alice-1")
+                .handled(at, "alice", ["m1"])
+                .closed(29_400, "alice", "alice-1")
+                .refused(29_500, "alice", RecoveryRefused::OffsetTooOld)
+        };
+        insta::assert_snapshot!(handled(29_500).verdict(Recovery), @"not exercised (1 excused: too much was missed)");
+        insta::assert_snapshot!(handled(29_000).verdict(Recovery), @"violated: alice was given a new session at 29.500 s, although session alice-1 had been waiting since 29.400 s.");
     }
 
     #[test]
