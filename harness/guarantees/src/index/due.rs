@@ -49,8 +49,6 @@ const AROUND: u32 = 4;
 /// Round trips for a page: to ask for it and get it; over polling, Nagle's halves waiting for one
 /// another, and requests for what is sent meanwhile.
 const FOR_A_PAGE: u32 = 3;
-/// And if each round trip has its sign of life: over polling, requests take turns with its answers.
-const FOR_A_PAGE_BETWEEN_BEATS: u32 = 2 * FOR_A_PAGE;
 
 /// A large message may come in pieces of this many bytes, each of which is asked for.
 const PIECE: u64 = 8_192;
@@ -164,11 +162,13 @@ impl<'h> Index<'h> {
         let bounds = &self.history.bounds;
         let pages = bounds.page.map_or(0, |page| messages.div_ceil(page.max(1)));
         let pages = pages + (bytes / PIECE) as u32;
-        let for_a_page = match bounds.heartbeat.is_some_and(|beat| beat <= round_trip) {
-            true => FOR_A_PAGE_BETWEEN_BEATS,
-            false => FOR_A_PAGE,
-        };
-        round_trip * (AROUND + pages * for_a_page)
+        let for_pages = round_trip * (pages * FOR_A_PAGE);
+        // Over polling, the answers to signs of life take turns with what is asked.
+        let share = bounds.heartbeat.map_or(0.0, |beat| {
+            let beats = round_trip.as_secs_f64() / beat.as_secs_f64();
+            beats.min(1.0)
+        });
+        round_trip * AROUND + for_pages + for_pages.mul_f64(share)
     }
 
     /// When a message that was not acknowledged must be stored, if anything can be said.
@@ -436,14 +436,16 @@ mod tests {
     }
 
     #[test]
-    fn gives_twice_as_many_round_trips_where_each_has_its_sign_of_life() {
+    fn gives_up_to_twice_as_many_round_trips_where_each_has_its_sign_of_life() {
         let beating = |heartbeat| {
             let chat = message(2_000, 12_000).latency("bob", 100, 300);
             due_to_bob(chat.page(1).heartbeat(heartbeat))
         };
-        // It is late by four round trips of 0.4 s, and three or six for its page.
-        insta::assert_snapshot!(beating(401), @"by 19.800 s");
+        // Four round trips of 0.4 s, and for its page three, and as many signs of life.
+        insta::assert_snapshot!(beating(400_000), @"by 19.801 s");
+        insta::assert_snapshot!(beating(800), @"by 20.400 s");
         insta::assert_snapshot!(beating(400), @"by 21.000 s");
+        insta::assert_snapshot!(beating(200), @"by 21.000 s");
     }
 
     #[test]
