@@ -111,7 +111,7 @@ impl Limits {
     pub(super) fn queue(&self) -> (u32, u64) {
         let mut options = ServerOptions::default();
         self.apply(&mut options);
-        let places = options.places().unwrap_or(options.queue);
+        let places = options.places();
         (places as u32, options.budget.line)
     }
 

@@ -23,3 +23,33 @@ fn an_idle_connection_of_a_polling_client_is_not_closed_under_its_next_request()
         assert_eq!(lost, None, "seed {seed}");
     }
 }
+
+/// A ping that finds the queue of its connection full ends the connection. Typing was not counted
+/// among what is in the queue, and where sessions are kept, nothing was but what is kept.
+#[test]
+fn a_polling_client_keeps_its_connection_however_fast_others_type() {
+    for recovery in ["", "recovery = 'memory'"] {
+        let scenario = scenario(&format!(
+            r#"
+            clients.names = ["alice", "bob", "carol"]
+            client.alice = {{ messages = 0, transport = "polling" }}
+            link.latency = "150ms"
+            workload.messages = 60
+            workload.start = "4s"
+            workload.interval = "1ms..20ms"
+            workload.mix = {{ typing = 3, all = 1 }}
+            [chat]
+            ping-interval = "700ms"
+            ping-timeout = "3s"
+            queue = 16
+            {recovery}
+            "#
+        ));
+        for seed in 1..=6 {
+            let record = run(&scenario.plan(seed)).expect("it comes to its end");
+            let mut events = record.history.events.iter();
+            let lost = events.find(|event| matches!(event.kind, EventKind::SessionClosed { .. }));
+            assert_eq!(lost, None, "seed {seed}, {recovery}");
+        }
+    }
+}

@@ -15,9 +15,9 @@
 //! estimate below zero is corrected at once. What socketioxide loses (on an upgrade, say) does not
 //! pass; but what was put there before a ping that was answered is gone by then ([`Line::settle`]).
 //!
-//! The same count says how many packets are there, for one more budget: a ping that finds the queue
-//! full ends the connection at once, as if its answer had not come, so messages leave a few places
-//! free ([`Line::has_place`]).
+//! In the same way we count how many packets are there, for one more budget: a ping that finds the
+//! queue full ends the connection at once, as if its answer had not come, so what is sent leaves a
+//! few places free ([`Line::has_place`]). Small events need a place, and no other room.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -59,7 +59,7 @@ pub(super) struct Lines(Arc<Books>);
 
 struct Books {
     budget: Budget,
-    places: Option<usize>,
+    places: usize,
     closing: Duration,
     by_id: Mutex<HashMap<String, Weak<Line>>>,
     counts: Mutex<Counts>,
@@ -112,22 +112,32 @@ pub(super) struct Line {
     namespaces: AtomicUsize,
     /// Whether the server has ended it.
     ended: AtomicBool,
-    /// The bytes that were put into its queue.
+    /// The bytes that were put into its queue, other than those of small events.
     put: AtomicU64,
-    /// That count after each packet that is still there.
-    packets: Mutex<VecDeque<u64>>,
     /// The bytes put there up to the server's last beat, and up to the one before it.
     settled: Mutex<(u64, u64)>,
+    packets: Mutex<Packets>,
     /// The bytes in the answers to its polls.
     polled: AtomicU64,
     /// Its WebSocket, with the number of bytes written there before.
     socket: OnceLock<(Arc<Wire>, u64)>,
 }
 
+/// The packets in the queue of a line.
+#[derive(Default)]
+struct Packets {
+    /// The bytes of all that were put there.
+    put: u64,
+    /// That count after each packet that is still there.
+    waiting: VecDeque<u64>,
+    /// That count at the server's last beat, and at the one before it.
+    settled: (u64, u64),
+}
+
 impl Lines {
     /// `closing` is how long a client has to close a line that is in no namespace any more, or was
     /// refused.
-    pub(super) fn new(budget: Budget, places: Option<usize>, closing: Duration) -> Self {
+    pub(super) fn new(budget: Budget, places: usize, closing: Duration) -> Self {
         Self(Arc::new(Books {
             budget,
             places,
@@ -280,19 +290,30 @@ impl Line {
 
     /// A packet of this many bytes was put into its queue.
     pub(super) fn takes(&self, bytes: u64) {
-        let put = self.put.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if self.books.places.is_some() {
-            self.packets().push_back(put);
-        }
+        self.put.fetch_add(bytes, Ordering::Relaxed);
+        self.takes_event(bytes);
     }
 
-    /// How many bytes were put into its queue, and how many of them have left it.
-    fn flow(&self) -> (u64, u64) {
+    /// The same for a small event: it takes a place, and nothing of a budget.
+    pub(super) fn takes_event(&self, bytes: u64) {
+        let (passed, mut packets) = (self.passed(), self.packets());
+        packets.put = packets.put.max(passed) + bytes;
+        let put = packets.put;
+        packets.waiting.push_back(put);
+    }
+
+    /// How many bytes have passed the wire.
+    fn passed(&self) -> u64 {
         let socket = self.socket.get();
         let written = socket.map_or(0, |(wire, before)| {
             wire.written.load(Ordering::Relaxed) - before
         });
-        let passed = self.polled.load(Ordering::Relaxed) + written;
+        self.polled.load(Ordering::Relaxed) + written
+    }
+
+    /// How many bytes were put into its queue, and how many of them have left it.
+    fn flow(&self) -> (u64, u64) {
+        let passed = self.passed();
         let put = self.put.fetch_max(passed, Ordering::Relaxed).max(passed);
         let (_, settled) = *self.settled();
         (put, passed.max(settled))
@@ -304,18 +325,17 @@ impl Line {
         put - gone
     }
 
-    fn packets(&self) -> MutexGuard<'_, VecDeque<u64>> {
+    fn packets(&self) -> MutexGuard<'_, Packets> {
         self.packets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether another packet may wait there while leaving room for pings.
     pub(super) fn has_place(&self) -> bool {
-        let Some(places) = self.books.places else {
-            return true;
-        };
-        let ((_, gone), mut packets) = (self.flow(), self.packets());
-        while packets.pop_front_if(|put| *put <= gone).is_some() {}
-        packets.len() < places
+        let (passed, mut packets) = (self.passed(), self.packets());
+        let (_, settled) = packets.settled;
+        let gone = passed.max(settled);
+        while packets.waiting.pop_front_if(|put| *put <= gone).is_some() {}
+        packets.waiting.len() < self.books.places
     }
 
     /// To be called once per ping interval: a client that is still there has answered a ping since
@@ -323,6 +343,8 @@ impl Line {
     pub(super) fn settle(&self) {
         let mut settled = self.settled();
         *settled = (self.put.load(Ordering::Relaxed), settled.0);
+        let mut packets = self.packets();
+        packets.settled = (packets.put, packets.settled.0);
     }
 
     fn settled(&self) -> MutexGuard<'_, (u64, u64)> {
@@ -379,7 +401,7 @@ mod tests {
             server: 240,
             strangers: (2, 3),
         };
-        Lines::new(budget, Some(3), Duration::ZERO)
+        Lines::new(budget, 3, Duration::ZERO)
     }
 
     #[test]
@@ -421,19 +443,26 @@ mod tests {
     }
 
     #[test]
-    fn messages_leave_places_for_pings_until_some_have_passed() {
+    fn messages_and_events_leave_places_for_pings_until_some_have_passed() {
         let lines = lines();
         let line = lines.open(HERE).unwrap();
-        for bytes in [10, 0, 10] {
-            assert!(line.has_place());
-            line.takes(bytes);
+        let mut places = [false, true, false].into_iter();
+        while line.has_place() {
+            match places.next() {
+                Some(true) => line.takes_event(5),
+                _ => line.takes(10),
+            }
         }
-        assert!(!line.has_place());
+        assert_eq!(places.len(), 0, "there are three");
+        assert_eq!(line.queued(), 20, "an event takes nothing of the budget");
         line.polls(9);
         assert!(!line.has_place());
         line.polls(1);
-        assert!(line.has_place(), "the first, and what came right behind it");
-        line.takes(10);
+        assert!(line.has_place(), "the first has passed");
+        line.takes_event(10);
+        assert!(!line.has_place());
+        line.polls(5);
+        assert!(line.has_place(), "the event, too");
         line.takes(10);
         assert!(!line.has_place());
         line.settle();

@@ -85,12 +85,15 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
-    /// How many messages may be in a queue at a time: the rest is left to what cannot wait, such as
-    /// pings. Where sessions are kept, the recovery layer leaves room.
+    /// How many packets may be in a queue at a time: the rest is left to what cannot wait, such as
+    /// pings. Where sessions are kept, half of the queue is the recovery layer's.
     #[must_use]
-    pub fn places(&self) -> Option<usize> {
-        let places = self.queue - (self.queue / 8).clamp(1, self.queue);
-        (self.recovery == RecoveryMode::Off).then_some(places.max(1))
+    pub fn places(&self) -> usize {
+        let ours = match self.recovery {
+            RecoveryMode::Off => self.queue,
+            RecoveryMode::Memory | RecoveryMode::Sqlite => self.queue / 2,
+        };
+        ours.saturating_sub((self.queue / 8).max(1)).max(1)
     }
 }
 

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use squall_recovery::SocketRef;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -179,7 +180,16 @@ impl ChatSession {
     /// Puts a small event into the socket's queue; returns whether there is a socket, with room in
     /// its queue.
     pub(super) fn emit_event(&self, event: &str, data: &impl Serialize) -> bool {
-        self.emit_sized(event, data, 0)
+        let Some(socket) = &self.socket else {
+            return false;
+        };
+        let line = line(socket);
+        let fits = line.is_none_or(|line| line.has_place());
+        let taken = fits && socket.emit(event, data).is_ok();
+        if let (Some(line), true) = (line, taken) {
+            line.takes_event(length(event, data));
+        }
+        taken
     }
 
     /// The same for an event of this many bytes, for which its client's budget must have room.
@@ -188,7 +198,7 @@ impl ChatSession {
             return false;
         };
         let (line, bytes) = (line(socket), bytes as u64);
-        let fits = line.is_none_or(|line| line.has_place() && (bytes == 0 || line.has_room(bytes)));
+        let fits = line.is_none_or(|line| line.has_place() && line.has_room(bytes));
         let taken = fits && socket.emit(event, data).is_ok();
         if let (Some(line), true) = (line, taken) {
             line.takes(bytes);
@@ -315,6 +325,28 @@ impl ChatSession {
         };
         self.emit_event(wire::TYPING, &typing);
     }
+}
+
+/// How many bytes an event has on the wire.
+fn length(event: &str, data: &impl Serialize) -> u64 {
+    /// Counts what is written to it.
+    struct Count(u64);
+
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    // What cannot be written has not been sent either.
+    let _ = serde_json::to_writer(&mut count, &(event, data));
+    "42".len() as u64 + count.0
 }
 
 /// Changes a session's rooms by what its user has joined and left.
