@@ -259,6 +259,7 @@ async fn accept(
                     wire,
                     origins: origins.clone(),
                     patience,
+                    longest: usize::try_from(options.max_payload).unwrap_or(usize::MAX),
                 };
                 let connection = http.serve_connection(TokioIo::new(stream), door);
                 connections.spawn(connection.with_upgrades());

@@ -4,7 +4,8 @@
 //!   only if the server's owner has listed them; otherwise any page that a user opens could speak
 //!   in the user's name.
 //! - A handshake gets a [`Line`], or is told to come back later.
-//! - A body has to arrive in time: a heartbeat does not notice a POST that never ends.
+//! - A body has to arrive in time: a heartbeat does not notice a POST that never ends. And it has to
+//!   arrive whole, or nothing in it was said.
 
 use super::lines::{Line, Lines, Wire};
 use axum::Router;
@@ -47,6 +48,8 @@ pub(super) struct Door {
     pub(super) origins: Arc<Origins>,
     /// How long a body may take to arrive.
     pub(super) patience: Duration,
+    /// How many bytes a body may have.
+    pub(super) longest: usize,
 }
 
 type Answer = Response<Body>;
@@ -114,8 +117,10 @@ impl Door {
                 Some(line)
             }
         };
-        let body = Body::new(InTime {
+        let body = Body::new(Whole {
             body,
+            begun: Vec::new(),
+            most: self.longest,
             patience: self.patience,
             due: None,
         });
@@ -198,24 +203,33 @@ impl Origins {
     }
 }
 
-/// A body that has to arrive in time.
-struct InTime {
+/// A body that has to arrive in time, and whole. One that is cut short with its connection comes
+/// out empty: socketioxide would take it for a mistake of its client, and end the session for good.
+struct Whole {
     body: Incoming,
+    /// What has arrived.
+    begun: Vec<u8>,
+    /// Of a body that has more bytes than this, nothing is held back: it is refused.
+    most: usize,
     patience: Duration,
     /// When it is late; none until it is first awaited.
     due: Option<Pin<Box<Sleep>>>,
 }
 
-/// A body that did not.
+/// A body that did not arrive in time.
 #[derive(Debug, thiserror::Error)]
-enum Late {
-    #[error("the body did not arrive in time")]
-    Late,
-    #[error(transparent)]
-    Failed(#[from] hyper::Error),
+#[error("the body did not arrive in time")]
+struct Late;
+
+impl Whole {
+    /// What is held back, if there is something.
+    fn release(&mut self) -> Option<Result<Frame<Bytes>, Late>> {
+        let begun = std::mem::take(&mut self.begun);
+        (!begun.is_empty()).then(|| Ok(Frame::data(begun.into())))
+    }
 }
 
-impl hyper::body::Body for InTime {
+impl hyper::body::Body for Whole {
     type Data = Bytes;
     type Error = Late;
 
@@ -223,23 +237,43 @@ impl hyper::body::Body for InTime {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Late>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        while let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            match frame {
+                Some(Ok(frame)) => {
+                    // Trailers say nothing to us.
+                    let data = frame.into_data().unwrap_or_default();
+                    self.begun.extend_from_slice(&data);
+                    if self.begun.len() > self.most {
+                        return Poll::Ready(self.release());
+                    }
+                }
+                Some(Err(_)) => {
+                    self.begun.clear();
+                    return Poll::Ready(None);
+                }
+                None => return Poll::Ready(self.release()),
+            }
         }
         let patience = self.patience;
         let due = self.due.get_or_insert_with(|| Box::pin(sleep(patience)));
         match due.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(Late::Late))),
+            Poll::Ready(()) => Poll::Ready(Some(Err(Late))),
             Poll::Pending => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.begun.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (begun, rest) = (self.begun.len() as u64, self.body.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(begun + rest.lower());
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(begun + upper);
+        }
+        hint
     }
 }
 

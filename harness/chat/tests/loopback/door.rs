@@ -110,6 +110,38 @@ async fn a_body_that_does_not_arrive_ends_its_connection() {
     assert!(ended.is_ok(), "it is still open");
 }
 
+/// socketioxide takes half a request for a mistake of its client, and ends the session for good: a
+/// connection that was reset cost a user the messages that the next session does not get.
+#[tokio::test]
+async fn a_request_that_is_cut_short_with_its_connection_ends_no_session() {
+    let scratch = Scratch::new("half-a-request");
+    let options = ServerOptions {
+        ping_interval: Duration::from_secs(5),
+        ..quick_server()
+    };
+    let server = Server::start("127.0.0.1:0", &scratch.database(), options).await;
+    let greeting = ask(server.address, &get(HANDSHAKE, "")).await;
+    let (_, rest) = greeting.split_once("\"sid\":\"").unwrap();
+    let (id, _) = rest.split_once('"').unwrap();
+    let post = |length: usize, body: &str| {
+        format!(
+            "POST {HANDSHAKE}&sid={id} HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )
+    };
+    let whole = |body: &str| post(body.len(), body);
+    let login = whole(r#"40{"name":"ann","rooms":["lobby"]}"#);
+    assert!(ask(server.address, &login).await.contains("200 OK"));
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let half = post(900, r#"42["chat message",{"content":"half"#);
+    stream.write_all(half.as_bytes()).await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    drop(stream);
+    sleep(Duration::from_millis(50)).await;
+    let answer = ask(server.address, &whole(r#"42["who"]"#)).await;
+    assert!(answer.contains("200 OK"), "{answer}");
+}
+
 /// tungstenite keeps a pong for each ping that it reads.
 #[tokio::test]
 async fn who_does_not_read_is_not_read_from_without_end() {
