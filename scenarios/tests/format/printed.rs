@@ -121,6 +121,29 @@ fn every_kind_of_fault_has_a_row_with_what_happens() {
     expect("scenarios/README.md", "faults", &table);
 }
 
+/// The manual tells more than the reference in one respect: what each field of a kind says.
+#[test]
+fn every_kind_of_fault_is_in_the_catalogue_with_its_own_fields() {
+    let rows = FaultKind::all().map(|(word, about)| {
+        let fields = about.fields.iter();
+        let fields = fields.map(|field| format!("`{}`: {}", field.name, field.says));
+        [quoted(word), fields.collect::<Vec<_>>().join(" ")]
+    });
+    let table = table(["`kind`", "its own fields"], rows);
+    expect("scenarios/manual/src/faults.md", "catalogue", &table);
+}
+
+#[test]
+fn every_guarantee_is_in_the_manual_with_the_evidence_that_breaks_it() {
+    let rows = Guarantee::ALL.map(|guarantee| {
+        let kinds = guarantee.evidence().iter();
+        let kinds: Vec<String> = kinds.map(|kind| quoted(kind.name)).collect();
+        [quoted(guarantee), kinds.join(", ")]
+    });
+    let table = table(["guarantee", "is violated by"], rows);
+    expect("scenarios/manual/src/guarantees.md", "checked", &table);
+}
+
 #[test]
 fn every_kind_of_fault_is_known_to_editors() {
     let words = FaultKind::all().map(|(word, _)| word);
