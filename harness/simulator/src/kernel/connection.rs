@@ -428,6 +428,7 @@ impl Connection {
             return;
         }
         if self.sender.due().is_some_and(|at| at <= now) {
+            self.leave_room_for_options();
             match self.sender.strike(now, &self.wishes) {
                 Ok(Some(departure)) => self.send(now, &departure, outlet),
                 Ok(None) => {}
@@ -524,11 +525,20 @@ impl Connection {
             return;
         }
         let mut has_sent = false;
+        self.leave_room_for_options();
         while let Some(departure) = self.sender.next(now, &self.wishes) {
             self.send(now, &departure, outlet);
+            self.leave_room_for_options();
             has_sent = true;
         }
         self.sender.rest(now, has_sent);
+    }
+
+    /// The next segment carries less data if it has to tell what has arrived beyond a gap.
+    fn leave_room_for_options(&mut self) {
+        let (sack, has_stamps) = (self.sender.sack, self.stamps.is_some());
+        let options = self.receiver.options(sack, has_stamps);
+        self.sender.set_options(options);
     }
 
     fn send(&mut self, now: u64, departure: &Departure, outlet: &mut impl Outlet) {

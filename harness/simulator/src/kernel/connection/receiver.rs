@@ -4,7 +4,7 @@
 use super::acknowledging::Acknowledging;
 use super::arrivals::Arrivals;
 use super::bytes::Bytes;
-use super::segment::{Block, Header};
+use super::segment::{Block, HEADER, Header};
 use super::sequence::Seq;
 use std::mem::MaybeUninit;
 
@@ -210,19 +210,36 @@ impl Receiver {
         self.acknowledging.hurry();
     }
 
+    /// How many bytes of options the next segment takes to tell what has arrived beyond a gap.
+    pub(super) fn options(&self, sack: bool, has_stamps: bool) -> u32 {
+        if !self.tells_blocks(sack) {
+            return 0;
+        }
+        let mut header = Header::default();
+        self.tell_blocks(&mut header, has_stamps);
+        (header.length() - HEADER) as u32
+    }
+
+    fn tells_blocks(&self, sack: bool) -> bool {
+        sack && (self.duplicate.is_some() || self.has_gap())
+    }
+
+    fn tell_blocks(&self, header: &mut Header, has_stamps: bool) {
+        self.arrivals.tell(self.duplicate, &mut header.sacks);
+        header.sacks.truncate(if has_stamps { 3 } else { 4 });
+    }
+
     /// What a segment tells the peer: the end of what is in order, the window, and what has arrived
     /// beyond. `sack` says that the peer understands SACK.
     pub(super) fn tell(&mut self, header: &mut Header, sack: bool) {
         header.ack = self.next();
         header.window = self.advertise();
         self.told = header.ack;
-        let duplicate = self.duplicate.take();
-        if sack && (duplicate.is_some() || self.has_gap()) {
-            self.arrivals.tell(duplicate, &mut header.sacks);
-            header
-                .sacks
-                .truncate(if header.stamps.is_some() { 3 } else { 4 });
+        if self.tells_blocks(sack) {
+            let has_stamps = header.stamps.is_some();
+            self.tell_blocks(header, has_stamps);
         }
+        self.duplicate = None;
         self.acknowledging.sent();
     }
 

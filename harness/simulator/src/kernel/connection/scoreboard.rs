@@ -53,6 +53,8 @@ pub(super) struct Scoreboard {
     hint: usize,
     /// The highest selectively acknowledged number.
     highest: Option<Seq>,
+    /// The number of the FIN, which takes no room in a segment.
+    fin: Option<Seq>,
     /// The blocks of the last acknowledgement: anything within them is known.
     known: Blocks,
 }
@@ -253,11 +255,21 @@ impl Scoreboard {
         self.known = Blocks::default();
     }
 
+    /// A FIN with this number comes after all data.
+    pub(super) fn ends_at(&mut self, fin: Seq) {
+        self.fin = Some(fin);
+    }
+
+    /// How many bytes of data lie between these two.
+    fn data(&self, (seq, end): Block) -> u32 {
+        end - seq - u32::from(self.fin.is_some_and(|fin| fin < end))
+    }
+
     /// Marks as lost whatever does not fit into segments of `most` bytes.
     pub(super) fn lose_larger(&mut self, most: u32) {
         for place in 0..self.segments.len() {
             let sent = &self.segments[place];
-            if sent.end - sent.seq > most {
+            if self.data((sent.seq, sent.end)) > most {
                 self.lose_at(place);
             }
         }
@@ -290,8 +302,7 @@ impl Scoreboard {
 
     /// Splits a segment that is too large in two. Returns the first.
     fn cut(&mut self, place: usize, (seq, end): Block, most: u32) -> Block {
-        // A FIN may exceed the limit.
-        if end - seq <= most + 1 {
+        if self.data((seq, end)) <= most {
             return (seq, end);
         }
         let at = seq + most;
@@ -328,7 +339,7 @@ impl Scoreboard {
     /// The last segment, or at most `most` bytes of its end, to be resent as a probe.
     pub(super) fn cut_last(&mut self, most: u32) -> Option<Block> {
         let &Sent { seq, end, .. } = self.segments.back()?;
-        if end - seq > most + 1 {
+        if self.data((seq, end)) > most {
             self.cut(self.segments.len() - 1, (seq, end), end - seq - most);
         }
         self.segments.back().map(|sent| (sent.seq, sent.end))

@@ -27,6 +27,9 @@ const LARGEST_ROOM: usize = 4 << 20;
 /// The memory that Linux assumes for a full segment when making room.
 const SEGMENT_ROOM: usize = 2304;
 
+/// A segment carries at least this many bytes, whatever its options take.
+const LEAST_DATA: u32 = 8;
+
 /// No more segments than this have ever been in flight: a larger window is a mistake.
 const LARGEST_WINDOW: u32 = 1 << 20;
 
@@ -96,6 +99,8 @@ pub(super) struct Sender {
     largest_window: u32,
     told: Seq,
     segment: u32,
+    /// How many of them options take in the next one.
+    options: u32,
     /// The peer understands SACK.
     pub(super) sack: bool,
     /// How many unacknowledged bytes a program may have written, and whether it has set that
@@ -133,6 +138,7 @@ impl Sender {
             largest_window: 0,
             told: first,
             segment,
+            options: 0,
             sack: false,
             room: room.unwrap_or(FIRST_ROOM),
             is_room_fixed: room.is_some(),
@@ -251,7 +257,7 @@ impl Sender {
     /// The program has written everything.
     pub(super) fn finish(&mut self) {
         let end = self.end();
-        self.fin.get_or_insert(end);
+        self.board.ends_at(*self.fin.get_or_insert(end));
     }
 
     /// The handshake is complete: the peer has this window. If it took more than two tries, the
@@ -280,6 +286,16 @@ impl Sender {
         self.segment = bytes;
     }
 
+    /// Sets how many of them options take in the next segment, in addition to timestamps.
+    pub(super) fn set_options(&mut self, bytes: u32) {
+        self.options = bytes;
+    }
+
+    /// How many bytes the next segment may carry (`tcp_current_mss`).
+    fn most(&self) -> u32 {
+        self.segment.saturating_sub(self.options).max(LEAST_DATA)
+    }
+
     pub(super) fn time_out(&self) -> u64 {
         let time_out = self.round_trip.time_out();
         time_out
@@ -302,7 +318,7 @@ impl Sender {
         let room = self.congestion.window.saturating_sub(flight);
         if room > 0
             && !self.sends_new_only(wishes)
-            && let Some((seq, end)) = self.board.next_lost(self.segment)
+            && let Some((seq, end)) = self.board.next_lost(self.most())
         {
             return Some(self.resend(now, seq, end));
         }
@@ -317,14 +333,14 @@ impl Sender {
     /// The next new segment, if the window and the program's wishes allow one.
     fn compose(&self, wishes: &Wishes) -> Option<Departure> {
         let unsent = self.unsent();
-        let length = unsent.min(self.segment);
+        let length = unsent.min(self.most());
         let is_last = length == unsent;
         let is_end = self.fin.is_some() && is_last;
         let end = self.nxt + length + u32::from(is_end);
         if end > self.una + self.window {
             return None;
         }
-        if length < self.segment && !is_end && self.is_held(wishes) {
+        if length < self.most() && !is_end && self.is_held(wishes) {
             return None;
         }
         Some(Departure {
@@ -345,7 +361,7 @@ impl Sender {
     /// A new segment is sent.
     fn depart(&mut self, now: u64, departure: &Departure) {
         let end = departure.seq + departure.length + u32::from(departure.is_end);
-        if departure.length < self.segment {
+        if departure.length < self.most() {
             self.small = end;
         }
         let was_empty = self.board.is_empty();

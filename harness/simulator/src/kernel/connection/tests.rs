@@ -1,6 +1,7 @@
 //! Two connections and a path between them: what they say to each other, and when.
 
 use super::congestion::Algorithm;
+use super::segment::HEADER;
 use super::*;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -16,6 +17,9 @@ struct Sent(Vec<Vec<u8>>);
 impl Outlet for Sent {
     fn send(&mut self, header: &Header, length: usize, fill: impl FnOnce(&mut [u8])) {
         let mut bytes = vec![0; header.length() + length];
+        // The network drops larger packets, however often they are sent.
+        let most = HEADER + usize::from(SEGMENT);
+        assert!(length == 0 || bytes.len() <= most, "{} bytes", bytes.len());
         header.write(1, 2, &mut bytes);
         fill(&mut bytes[header.length()..]);
         self.0.push(bytes);

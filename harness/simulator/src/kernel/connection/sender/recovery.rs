@@ -339,7 +339,7 @@ impl Sender {
             return;
         }
         self.segment = segment;
-        self.board.lose_larger(segment + 1);
+        self.board.lose_larger(segment);
         if self.board.lost() > 0 && self.repair.phase != Phase::Loss {
             // Nothing was lost to congestion: the window stays.
             self.repair.high = self.nxt;
@@ -398,7 +398,7 @@ impl Sender {
                 self.depart(now, &departure);
                 self.repair.probe_is_old = false;
                 probe = Some(departure);
-            } else if let Some((seq, end)) = self.board.cut_last(self.segment) {
+            } else if let Some((seq, end)) = self.board.cut_last(self.most()) {
                 self.repair.probe_is_old = true;
                 probe = Some(self.resend(now, seq, end));
             }
@@ -421,7 +421,7 @@ impl Sender {
         self.backoff += 1;
         let departure = self
             .board
-            .next_lost(self.segment)
+            .next_lost(self.most())
             .map(|(seq, end)| self.resend(now, seq, end));
         let mut after = self.time_out();
         if let (1.., Some(struck)) = (wishes.patience, self.struck_at) {
@@ -457,7 +457,7 @@ impl Sender {
         self.struck_at.get_or_insert(now);
         let room = self.room_of_peer();
         if room > 0 {
-            let length = self.unsent().min(self.segment).min(room);
+            let length = self.unsent().min(self.most()).min(room);
             let is_end = self.fin == Some(self.nxt + length) && length < room;
             if length > 0 || is_end {
                 let departure = Departure {
