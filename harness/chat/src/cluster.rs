@@ -11,10 +11,10 @@
 //! Socket.IO's documentation describes for Redis: a server stores, sends to its own clients, and
 //! publishes for the other servers. It lets nobody in before it has reached the broker once, as
 //! nothing that is said could be stored; one that loses the broker later keeps its clients. Nothing
-//! is repeated to a server that was away, and nothing orders what different servers publish. [`ToClient::CatchUp`](crate::ToClient::CatchUp) promises
-//! more than that, so with it a server holds back what comes before its turn and reads what it has
-//! missed from the database: a client's cursor only means something if all servers send in the
-//! order of ids.
+//! is repeated to a server that was away, and nothing orders what different servers publish.
+//! [`ToClient::CatchUp`](crate::ToClient::CatchUp) promises more than that, so with it a server
+//! holds back what comes before its turn and reads what it has missed from the database: a client's
+//! cursor only means something if all servers send in the order of ids.
 //!
 //! | message | direction | |
 //! |---|---|---|

@@ -362,8 +362,8 @@ impl World {
         self.machines[machine].ends()
     }
 
-    /// The turns of the machine's processes that took 5 ms or more, because its work costs something
-    /// or its disk is slow; in order of time. The last one may end in the future.
+    /// The turns of the machine's processes that took 5 ms or more, because its work costs
+    /// something or its disk is slow; in order of time. The last one may end in the future.
     pub fn long_turns(&self, machine: MachineId) -> Vec<Range<Duration>> {
         self.machines[machine].long_turns()
     }

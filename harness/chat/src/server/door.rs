@@ -4,8 +4,8 @@
 //!   only if the server's owner has listed them; otherwise any page that a user opens could speak
 //!   in the user's name.
 //! - A handshake gets a [`Line`], or is told to come back later.
-//! - A body has to arrive in time: a heartbeat does not notice a POST that never ends. And it has to
-//!   arrive whole, or nothing in it was said.
+//! - A body has to arrive in time: a heartbeat does not notice a POST that never ends. And it has
+//!   to arrive whole, or nothing in it was said.
 
 use super::lines::{Line, Lines, Wire};
 use axum::Router;
