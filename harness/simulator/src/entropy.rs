@@ -37,7 +37,8 @@ pub(crate) enum Door {
 pub(crate) struct Entropy {
     seed: u64,
     owner: String,
-    streams: BTreeMap<(Door, usize), ChaCha8Rng>,
+    /// Boxed, because there are few and a map has room for many.
+    streams: BTreeMap<(Door, usize), Box<ChaCha8Rng>>,
 }
 
 impl Entropy {
@@ -59,10 +60,8 @@ impl Entropy {
         self.streams
             .entry((door, bytes.len()))
             .or_insert_with(|| {
-                stream(
-                    self.seed,
-                    &format!("{} {door:?} {}", self.owner, bytes.len()),
-                )
+                let label = format!("{} {door:?} {}", self.owner, bytes.len());
+                Box::new(stream(self.seed, &label))
             })
             .fill_bytes(bytes);
     }

@@ -7,8 +7,9 @@
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 
-/// Bytes in a piece: more than in a segment, so that a segment spans at most two pieces.
-const PIECE: usize = 2048;
+/// Bytes in a piece: a few messages of a chat. Crowds have four of these for each client, nearly
+/// all of them empty.
+const PIECE: usize = 512;
 
 /// A queue of bytes. More bytes may be put after its end, with gaps between them, before they
 /// belong to it.
