@@ -175,6 +175,43 @@ fn a_connect_with_a_time_limit_waits_for_it_on_the_main_thread() {
     assert_eq!(told, (io::ErrorKind::TimedOut, 3 * SECOND));
 }
 
+/// Uses a quarter of a megabyte of stack, and returns an address in the middle of it.
+#[inline(never)]
+fn go_deep() -> usize {
+    let mut deep = [1_u8; 256 << 10];
+    std::hint::black_box(&mut deep).as_ptr() as usize + deep.len() / 2
+}
+
+#[test]
+fn the_stacks_of_a_crowd_take_no_memory_for_what_is_over() {
+    const MORE_THAN_STAY_WARM: usize = 1100;
+    let is_resident = |address: usize| {
+        let (page, mut resident) = (address & !0xfff, 0);
+        // SAFETY: it is a page of a stack, which is mapped as long as its thread exists.
+        let error = unsafe { libc::mincore(page as *mut _, 1, &raw mut resident) };
+        assert_eq!(error, 0);
+        resident & 1 == 1
+    };
+    simulate(1, |world| {
+        let (tell, told) = channel();
+        for number in 0..MORE_THAN_STAY_WARM {
+            let tell = tell.clone();
+            world.machine(&format!("client-{number}"), move || {
+                thread::sleep(SECOND);
+                tell.send(go_deep()).unwrap();
+                thread::sleep(SECOND);
+            });
+        }
+        world.run_until(3 * SECOND / 2).unwrap();
+        let deep: Vec<usize> = told.try_iter().collect();
+        assert_eq!(deep.len(), MORE_THAN_STAY_WARM);
+        assert!(!is_resident(deep[0]));
+        assert!(is_resident(deep[MORE_THAN_STAY_WARM - 1]));
+        world.run_until(3 * SECOND).unwrap();
+        assert_eq!(world.panics(), []);
+    });
+}
+
 #[test]
 fn hash_keys_belong_to_the_process() {
     let keys = |before: bool| {

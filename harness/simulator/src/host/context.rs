@@ -60,6 +60,12 @@ impl Context {
         }
     }
 
+    /// Where its stack ends while it is not running: nothing below is in use.
+    pub(super) fn stack_pointer(&self) -> usize {
+        // SAFETY: it is written by the thread that switches, which is this one.
+        unsafe { *self.stack_pointer.get() }
+    }
+
     /// Leaves `self`, which must be the running context, for another. Returns when something
     /// switches back to `self`.
     ///

@@ -9,8 +9,12 @@ use super::context::{Context, thread_pointer};
 use super::{child, real};
 use libc::{c_int, c_void, pthread_t};
 use std::arch::asm;
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const STARTING: u32 = 0;
@@ -20,6 +24,9 @@ const OVER: u32 = 2;
 /// The space left to the frames of the parked thread, which waits in a function that is not
 /// inlined.
 const PARKED: usize = 8 << 10;
+
+/// The size of a page, in bytes. A host with larger ones gets nothing back.
+const PAGE: usize = 4 << 10;
 
 /// Creates a thread that runs this: `pthread_create(3)` with attributes of the caller's choice.
 /// Returns its error.
@@ -37,6 +44,38 @@ pub(crate) struct Loan {
     parked: ptr::NonNull<Parked>,
     /// The process that the thread is in.
     generation: u32,
+    /// Whether it is among the [`WarmStacks`].
+    is_warm: Cell<bool>,
+}
+
+/// The stacks that were used last, and may still hold the memory that their deepest calls needed.
+///
+/// A crowd has tens of thousands of stacks. Each has tens of kilobytes that its next turn will need
+/// again, and nothing in between. Those that have waited longest give them back.
+#[derive(Debug, Default)]
+pub(crate) struct WarmStacks(VecDeque<Weak<Loan>>);
+
+impl WarmStacks {
+    const AT_MOST: usize = 1024;
+
+    /// A context has run and runs no more.
+    ///
+    /// # Safety
+    ///
+    /// No context on loan must be running.
+    pub(crate) unsafe fn has_run(&mut self, loan: &Rc<Loan>) {
+        if loan.is_warm.replace(true) {
+            return;
+        }
+        self.0.push_back(Rc::downgrade(loan));
+        if self.0.len() > Self::AT_MOST
+            && let Some(longest) = self.0.pop_front().and_then(|it| it.upgrade())
+        {
+            longest.is_warm.set(false);
+            // SAFETY: guaranteed by the caller.
+            unsafe { longest.give_stack_back() };
+        }
+    }
 }
 
 /// State shared by the parked thread and its borrower.
@@ -99,11 +138,46 @@ impl Loan {
             thread,
             parked: ptr::NonNull::new(parked).expect("a box is not null"),
             generation: child::generation(),
+            is_warm: Cell::new(false),
         })
     }
 
     pub(crate) fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// The whole stack of the lending thread; none in a copy of the process, which has no such
+    /// thread.
+    pub(crate) fn stack(&self) -> Option<Range<usize>> {
+        if self.generation != child::generation() {
+            return None;
+        }
+        let mut attributes = MaybeUninit::uninit();
+        let (mut start, mut size) = (ptr::null_mut(), 0);
+        // SAFETY: the places are ours, and the attributes are used between being initialised and
+        // destroyed.
+        unsafe {
+            if libc::pthread_getattr_np(self.thread, attributes.as_mut_ptr()) != 0 {
+                return None;
+            }
+            libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size);
+            libc::pthread_attr_destroy(attributes.as_mut_ptr());
+        }
+        Some(start as usize..start as usize + size)
+    }
+
+    /// Gives the host the memory of the stack below all that is in use.
+    ///
+    /// # Safety
+    ///
+    /// The context must not be running.
+    unsafe fn give_stack_back(&self) {
+        let Some(stack) = self.stack() else { return };
+        let unused = stack.start..self.context.stack_pointer() & !(PAGE - 1);
+        if !unused.is_empty() {
+            // SAFETY: these are whole pages of the stack, of which nothing is in use.
+            unsafe { real::give_back(unused) };
+        }
     }
 
     /// Whether an address is among the thread-locals.

@@ -15,6 +15,6 @@ mod statics;
 pub(crate) use child::{ASK_FOR_MEMORY, ASK_FOR_TIME, ProcessLimits, Remains};
 pub(crate) use context::Context;
 pub(crate) use end::End;
-pub(crate) use loan::Loan;
+pub(crate) use loan::{Loan, WarmStacks};
 pub(crate) use shared_memory::SharedMemory;
 pub(crate) use statics::{Given, Statics};

@@ -5,6 +5,7 @@ use libc::{pid_t, pthread_t};
 use std::arch::asm;
 use std::ffi::{CStr, c_int, c_long, c_void};
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -266,6 +267,22 @@ pub(crate) fn wait_for_input(fds: [c_int; 2], limit: Duration) -> [bool; 2] {
     // SAFETY: there are two of them, and the time is ours; no set of signals is given.
     unsafe { trap(libc::SYS_ppoll, [place, asked.len(), limit, 0, 8, 0]) };
     asked.map(|asked| asked.revents != 0)
+}
+
+/// Gives whole pages of memory back to the host. When they are next used, they are zero.
+///
+/// # Safety
+///
+/// What is in them must not be needed any more.
+pub(super) unsafe fn give_back(pages: Range<usize>) {
+    let advice = libc::MADV_DONTNEED as usize;
+    // SAFETY: guaranteed by the caller.
+    unsafe {
+        trap(
+            libc::SYS_madvise,
+            [pages.start, pages.len(), advice, 0, 0, 0],
+        )
+    };
 }
 
 /// A host file mapped into memory for reading.

@@ -2,7 +2,7 @@
 
 use crate::audit::Audit;
 use crate::entropy::Entropy;
-use crate::host::Context;
+use crate::host::{Context, WarmStacks};
 use crate::kernel::{Kernel, SharedKernel};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_void};
@@ -25,6 +25,7 @@ pub(super) struct WorldThread {
     pub(super) audit: RefCell<Audit>,
     /// The world's own context, while the world's thread runs as a thread of a machine.
     pub(super) hub: Context,
+    pub(super) warm: RefCell<WarmStacks>,
     /// The world's own thread, by its libc handle: also in a fork of the process, where the
     /// thread's number differs.
     pub(super) host_thread: c_int,

@@ -110,6 +110,7 @@ pub(crate) fn enter_world(entropy: Entropy) -> WorldGuard {
         audits: Cell::new(false),
         audit: RefCell::default(),
         hub: Context::of_this_thread(),
+        warm: RefCell::default(),
         host_thread: real::thread_id(),
     });
     WORLD.set(&raw const *world);

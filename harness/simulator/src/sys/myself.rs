@@ -8,7 +8,7 @@ use crate::kernel::ids::{MAIN, ThreadId};
 use crate::kernel::threads::{Lent, Outcome, Wait};
 use libc::{c_int, c_void, pthread_attr_t, pthread_t};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::mem::{MaybeUninit, transmute};
+use std::mem::transmute;
 use std::ptr;
 use std::rc::Rc;
 
@@ -28,7 +28,7 @@ pub(super) type Destroy = unsafe extern "C" fn(*mut c_void);
 pub(crate) struct Thread {
     pub(super) id: ThreadId,
     /// Set before it runs.
-    pub(super) loan: OnceCell<Loan>,
+    pub(super) loan: OnceCell<Rc<Loan>>,
     pub(super) world: *const WorldThread,
     pub(super) machine: *const RefCell<Kernel>,
     pub(super) work: Cell<Option<Box<dyn FnOnce() -> *mut c_void>>>,
@@ -96,29 +96,14 @@ impl Thread {
             }
         };
         let loan = Loan::new(&mut create, base, Rc::as_ptr(self).cast(), forget_myself)?;
-        self.loan.set(loan).expect("it is set once");
+        self.loan.set(Rc::new(loan)).expect("it is set once");
         Ok(())
     }
 
-    pub(super) fn loan(&self) -> &Loan {
+    pub(super) fn loan(&self) -> &Rc<Loan> {
         self.loan
             .get()
             .expect("a thread has its context before it runs")
-    }
-
-    /// Approximately the size of its stack, in bytes.
-    pub(super) fn stack_size(&self) -> usize {
-        let mut attributes = MaybeUninit::uninit();
-        let (mut start, mut size) = (ptr::null_mut(), 0);
-        // SAFETY: the places are ours; the attributes are used between being initialised and
-        // destroyed.
-        unsafe {
-            if libc::pthread_getattr_np(self.loan().thread(), attributes.as_mut_ptr()) == 0 {
-                libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size);
-                libc::pthread_attr_destroy(attributes.as_mut_ptr());
-            }
-        }
-        size
     }
 
     /// On the thread: switches to the hub, until the thread is resumed.
@@ -179,6 +164,8 @@ impl Lent for Thread {
             // SAFETY: the hub is running; the thread is waiting or has not begun, and lives while
             // its context runs.
             unsafe { world.hub.switch_to(self.loan().context()) }
+            // SAFETY: the hub is running.
+            unsafe { world.warm.borrow_mut().has_run(self.loan()) };
         });
     }
 
@@ -226,9 +213,8 @@ pub(super) fn is_below_stack(address: usize) -> bool {
     /// The guard page, and how far a function may reach beyond it.
     const REACH: usize = 64 << 10;
     myself(|myself| {
-        let size = myself.stack_size();
-        let end = myself.loan().stack_top() - size;
-        (end.saturating_sub(REACH)..end + REACH).contains(&address)
+        let end = myself.loan().stack().map(|stack| stack.start);
+        end.is_some_and(|end| (end.saturating_sub(REACH)..end + REACH).contains(&address))
     }) == Some(true)
 }
 
