@@ -34,10 +34,6 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 
-/// The allocator of the `squall` command.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The argument with which this program calls itself to measure one crowd.
 const MEASURE: &str = "--measure";
 

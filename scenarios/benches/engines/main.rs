@@ -33,14 +33,9 @@ mod crowd;
 mod simulators;
 
 use crowd::{Crowd, LOADS, Load};
-use mimalloc::MiMalloc;
 use std::fmt;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
-
-/// The same as in `squall`, for all engines.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Runs a crowd, and returns how much virtual time passed until it ended; none if the engine cannot
 /// run it.
