@@ -80,7 +80,7 @@
 //! | `faults` | what can go wrong: all about each kind of fault in one place |
 //! | `clocks` | clocks that are wrong from the beginning |
 //! | `links` | the paths between the servers and their clients |
-//! | `middlebox`, `hostile`, `workload`, `overrides`, `client` | the other tables of a scenario |
+//! | `middlebox`, `hostile`, `workload`, `script`, `overrides`, `client` | the other tables of a scenario |
 //! | `system`, `site`, `log` | the seam: the system under test, where it is built, what it tells |
 //! | `scenario`, `group` | what a scenario is: all tables together |
 //! | `size` | how much a scenario asks for |
@@ -124,6 +124,8 @@ pub mod prelude;
 mod run;
 #[cfg(feature = "scenarios")]
 mod scenario;
+#[cfg(feature = "scenarios")]
+mod script;
 mod setting;
 #[cfg(feature = "scenarios")]
 mod site;
@@ -180,6 +182,8 @@ pub use run::{
 };
 #[cfg(feature = "scenarios")]
 pub use scenario::*;
+#[cfg(feature = "scenarios")]
+pub use script::Scripted;
 #[cfg(feature = "scenarios")]
 pub use site::{Door, Site, User};
 #[cfg(feature = "scenarios")]

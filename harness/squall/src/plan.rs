@@ -16,6 +16,7 @@ use crate::links::PlannedLink;
 use crate::middlebox::PlannedMiddlebox;
 use crate::overrides::Override;
 use crate::scenario::Scenario;
+use crate::script;
 use crate::system::Subject;
 use crate::transport::Transport;
 use crate::workload::{Speaker, Workload};
@@ -220,10 +221,12 @@ impl Scenario {
                     all_rooms: &all_rooms,
                     peers: &peers[&namespace],
                 };
+                let mut messages = workload.draw(speaker, draw);
+                script::add(&self.script, name, &mut messages, draw);
                 let transport = own.transport.or(self.system.transport());
                 PlannedClient {
                     link: own_link.on(&shared_link),
-                    messages: workload.draw(speaker, draw),
+                    messages,
                     transport: transport.unwrap_or_else(|| Transport::draw(name, draw)),
                     name: name.clone(),
                     namespace,

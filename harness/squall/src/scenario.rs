@@ -14,6 +14,7 @@ use crate::hostile::Hostile;
 use crate::links::LinkChange;
 use crate::middlebox::Middlebox;
 use crate::overrides::{Override, overrides};
+use crate::script::Scripted;
 use crate::setting::Setting;
 use crate::system::{Subject, Systems};
 use crate::text::{BadScenario, Placed, Problems, Table, choose_from};
@@ -51,6 +52,8 @@ pub struct Scenario {
     pub overrides: Vec<Override>,
     /// What the users do.
     pub workload: Workload,
+    /// What they say besides, word for word.
+    pub script: Vec<Scripted>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
     /// The proxy between some clients and the server.
@@ -131,6 +134,13 @@ fn read<'t>(
     let someones = own.chain([&clients.rooms]).flatten();
     let someones: Vec<&str> = someones.map(String::as_str).collect();
     let workload = workload(top.table("workload", problems), &someones, problems);
+    let script = crate::script::read(
+        top.raw("message"),
+        &clients,
+        &overrides,
+        &someones,
+        problems,
+    );
     let faults = crate::faults::read(top.raw("fault"), &clients, problems);
     let middlebox = crate::middlebox::read(top.table("middlebox", problems), &clients, problems);
     let hostile = crate::hostile::read(top.raw("hostile"), &clients, problems);
@@ -149,6 +159,7 @@ fn read<'t>(
         link,
         overrides,
         workload,
+        script,
         faults,
         middlebox,
         hostile,

@@ -71,6 +71,7 @@ impl Scenario {
             plain.saturating_mul(most(self.workload.messages)),
             u64::saturating_add,
         );
+        let messages = messages.saturating_add(self.script.len() as u64);
         let settle = self.system.bounds().delivery * 2;
         let time = self.last_message().saturating_add(settle);
         let period = self.system.bounds().client_detection;
@@ -88,7 +89,12 @@ impl Scenario {
     fn audience(&self) -> u64 {
         let reaches_all = |act: &Act| matches!(act, Act::All | Act::Others | Act::Join);
         let clients = u64::from(self.clients.max());
-        if (self.workload.mix.iter()).any(|(act, weight)| *weight > 0 && reaches_all(act)) {
+        let mix = self.workload.mix.iter();
+        let mix = mix.filter(|(_, weight)| *weight > 0).map(|(act, _)| act);
+        if mix
+            .chain(self.script.iter().map(|it| &it.act))
+            .any(reaches_all)
+        {
             return clients;
         }
         let plain = clients.saturating_sub(self.overrides.len() as u64);
@@ -116,7 +122,8 @@ impl Scenario {
             let all = self.workload.interval.max().checked_mul(messages);
             start.max().saturating_add(all.unwrap_or(Duration::MAX))
         });
-        due.max().unwrap_or_default()
+        let script = self.script.iter().map(|line| line.at.max());
+        due.chain(script).max().unwrap_or_default()
     }
 }
 

@@ -104,7 +104,7 @@ impl Shrinking<'_> {
     fn work(&mut self) {
         loop {
             let before = self.now.world.clone();
-            for list in ["fault", "hostile"] {
+            for list in ["fault", "hostile", "message"] {
                 self.halve(
                     |world| world.list(list).len(),
                     |world, without| edits::without_members(world, list, without),

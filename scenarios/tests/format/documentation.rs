@@ -48,6 +48,7 @@ fn every_table_of_fields_has_those_that_the_code_reads() {
         "chat",
         "cluster",
         "workload",
+        "message",
         "fault",
         "clock",
         "middlebox",
@@ -65,6 +66,7 @@ fn every_table_of_fields_has_those_that_the_code_reads() {
         ("### `[workload]`", in_table("workload")),
         ("### `[clock.NAME]`", in_table("clock.server")),
         ("### `[[hostile]]`", in_table("[hostile]")),
+        ("### `[[message]]`", in_table("[message]")),
     ] {
         assert_eq!(documented(heading, "field"), known, "{heading}");
     }
@@ -145,6 +147,7 @@ fn every_word_of_a_field_is_in_its_row() {
         ("### `[chat]`", "outbox", "chat.outbox = '_'"),
         ("### `[chat]`", "recovery", "chat.recovery = '_'"),
         ("### `[chat]`", "presence", "chat.presence = '_'"),
+        ("### `[[message]]`", "does", "[[message]]\ndoes = '_'"),
     ] {
         let rows = rows(heading, "field");
         let row = rows.iter().find(|row| quoted(row).next() == Some(field));

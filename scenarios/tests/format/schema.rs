@@ -116,6 +116,10 @@ fn every_table_has_the_fields_that_the_code_reads() {
         ),
         ("/properties/expect", in_table("expect")),
         (
+            "/properties/message/items",
+            in_table("[message]").into_iter().collect(),
+        ),
+        (
             "/properties/workload/properties/mix",
             inline("workload.mix = { _ = 1 }"),
         ),
@@ -193,6 +197,10 @@ fn every_word_is_one_that_the_code_reads() {
         (
             "/properties/hostile/items/properties/kind",
             "[[hostile]]\nkind = '_'",
+        ),
+        (
+            "/properties/message/items/properties/does",
+            "[[message]]\ndoes = '_'",
         ),
         (
             "/properties/expect/properties/ordering",

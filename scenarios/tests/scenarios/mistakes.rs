@@ -400,3 +400,32 @@ action = "delay"
 "#
     ));
 }
+
+#[test]
+fn scripted_messages_are_checked() {
+    let what = |line: &str| {
+        let text = format!("shows = '.'\nclient.bob.namespace = '/ops'\n[[message]]\n{line}");
+        let bad = Scenario::parse("chat.toml", &text, SYSTEMS).expect_err("a mistake");
+        bad.problems[0].what.clone()
+    };
+    for (line, wrong) in [
+        (
+            "from = 'zoe'\nat = '1s'\nto = 'lobby'",
+            "there is no client `zoe`",
+        ),
+        (
+            "from = 'carol'\nat = '1s'\nto = 'den'",
+            "no client is in the room `den`",
+        ),
+        (
+            "from = 'carol'\nat = '1s'\ndoes = 'private'\nto = 'bob'",
+            "`bob` is in another namespace",
+        ),
+        (
+            "from = 'carol'\nat = '1s'\nto = 'lobby'\nsays = 'alice 3'",
+            "`alice 3` is said twice",
+        ),
+    ] {
+        assert_eq!(what(line), wrong);
+    }
+}

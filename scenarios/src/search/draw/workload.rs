@@ -2,6 +2,7 @@
 //! things.
 
 use super::drawing::{Drawing, Scale, Theme};
+use super::surroundings::table;
 use crate::search::document::{ms, number};
 use toml::Value;
 
@@ -75,6 +76,7 @@ pub(super) fn draw(drawing: &mut Drawing) {
             drawing.document.put("workload.mix.all", 1);
         }
     }
+    draw_script(drawing);
     let is_long = |act: &str| drawing.document.has(&format!("workload.mix.{act}"));
     if is_long("binary") || is_long("long") {
         let text = drawing.document.text();
@@ -100,5 +102,68 @@ pub(super) fn draw(drawing: &mut Drawing) {
                 false => number(size),
             }
         });
+    }
+}
+
+/// Messages that are said at one moment, of the kinds that the world has anyway.
+fn draw_script(drawing: &mut Drawing) {
+    let is_full = [Theme::Crowd, Theme::Limits].contains(&drawing.theme);
+    if is_full || drawing.document.has("message") || !drawing.chance("scripted messages", 0.1) {
+        return;
+    }
+    let acts = [
+        "room", "all", "others", "private", "typing", "join", "leave",
+    ];
+    let is_usual = |act: &&str| drawing.document.has(&format!("workload.mix.{act}"));
+    let acts: Vec<&str> = acts.into_iter().filter(is_usual).collect();
+    let clients = drawing.clients();
+    if acts.is_empty() || clients.is_empty() {
+        return;
+    }
+    let all_in = drawing.milliseconds("chat.connect-timeout", 5_000);
+    let namespace = |client: &String| {
+        let own = drawing.document.word(&format!("client.{client}.namespace"));
+        own.unwrap_or("/").to_owned()
+    };
+    let mut messages = Vec::new();
+    for number in 1..=drawing.dice("scripted messages").between(1, 5) {
+        let mut dice = drawing.dice(&format!("message {number}"));
+        let (from, does) = (dice.one(&clients), *dice.one(&acts));
+        let to = match does {
+            "all" | "others" => None,
+            "private" => {
+                let is_peer = |it: &&String| *it != from && namespace(it) == namespace(from);
+                let peers: Vec<&String> = clients.iter().filter(is_peer).collect();
+                if peers.is_empty() {
+                    continue;
+                }
+                Some((*dice.one(&peers)).clone())
+            }
+            // Someone is in it, whatever the rooms of single clients are.
+            _ => Some("lobby".to_owned()),
+        };
+        let fields = [
+            ("from", Some(from.as_str().into())),
+            ("at", Some(ms(all_in + dice.of_any_size(1, 20_000)))),
+            ("does", Some(does.into())),
+            ("to", to.map(Value::String)),
+            (
+                "says",
+                dice.chance(0.5).then(|| format!("line {number}").into()),
+            ),
+        ];
+        let fields = fields.into_iter();
+        messages.push(table(
+            fields.filter_map(|(field, value)| Some((field, value?))),
+        ));
+    }
+    let is_in_lobby = |client: &String| {
+        let own = drawing.document.get(&format!("client.{client}.rooms"));
+        let rooms = own.or_else(|| drawing.document.get("clients.rooms"));
+        let rooms = rooms.and_then(Value::as_array);
+        rooms.is_none_or(|rooms| rooms.iter().any(|room| room.as_str() == Some("lobby")))
+    };
+    if clients.iter().any(is_in_lobby) {
+        drawing.document.set_list("message", messages);
     }
 }

@@ -92,6 +92,17 @@ pub(super) fn without_clients(world: &Document, without: &[usize]) -> Option<Can
     });
     let faults = faults.collect();
     world.set_list("fault", faults);
+    let messages = world.list("message").into_iter();
+    let stays = |message: &&Table| {
+        let named = ["from", "to"]
+            .iter()
+            .filter_map(|field| message.get(*field));
+        named
+            .into_iter()
+            .all(|name| without_names(name, &gone).is_some())
+    };
+    let messages = messages.filter(stays).cloned().collect();
+    world.set_list("message", messages);
     if let Some(through) = world.get("middlebox.clients") {
         match without_names(through, &gone) {
             Some(through) => world.put("middlebox.clients", through),
