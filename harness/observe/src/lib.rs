@@ -14,6 +14,12 @@
 //! same thing has the same id at its sender and its receiver.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "tracing")]
+mod traced;
+
+#[cfg(feature = "tracing")]
+pub use traced::{Event, Meaning, Traced, event, explain, layer, subscribe};
+
 use std::fmt::{Arguments, Display};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

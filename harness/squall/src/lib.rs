@@ -151,6 +151,9 @@ pub use squall_observe::{
     received, sent, shows, sometimes, writes,
 };
 
+#[cfg(feature = "tracing")]
+pub use squall_observe::{Event, Meaning, Traced, event, layer};
+
 #[cfg(feature = "scenarios")]
 pub use cast::{BROKER, Crew, MIDDLEBOX, MOST_ROOMS, PORT, ROOT, SERVER, Servers, server_name};
 #[cfg(feature = "scenarios")]

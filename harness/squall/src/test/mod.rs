@@ -14,7 +14,7 @@
 //! | `faults` | what goes wrong |
 //! | `ranges` | how a value is left to the seed |
 //! | `dice` | what the seed decides |
-//! | `watch` | what programs tell |
+//! | `watch`, `traced` | what programs tell, and what their events mean |
 //! | `play` | one run |
 //! | `shrink` | a run that fails, made smaller |
 //! | `failure` | what is said then |
@@ -27,6 +27,8 @@ mod play;
 mod ranges;
 mod settings;
 mod shrink;
+#[cfg_attr(not(feature = "tracing"), path = "untraced.rs")]
+mod traced;
 mod watch;
 mod who;
 mod world;
@@ -38,7 +40,7 @@ pub use faults::{
 pub use play::play;
 pub use ranges::{Chances, Counts, Times, ms};
 pub use who::{Machine, Machines, Who, any};
-pub use world::{Build, Program, World};
+pub use world::{Program, World};
 
 use crate::parallel::{Effort, Stop, parallel};
 use dice::Fixed;
@@ -102,6 +104,9 @@ struct Shown {
     struck: BTreeMap<String, bool>,
     /// For each `sometimes!`, whether it was ever true.
     sometimes: BTreeMap<String, bool>,
+    /// For each event that is explained, whether a program has told something with it, or else why
+    /// not.
+    explained: BTreeMap<String, Option<String>>,
 }
 
 impl Shown {
@@ -129,6 +134,13 @@ impl Shown {
                 *self.sometimes.entry(what).or_default() |= claim.holds;
             }
         }
+        for (message, why) in &outcome.explained {
+            let known = self.explained.entry(message.clone());
+            let known = known.or_insert_with(|| why.clone());
+            if why.is_none() {
+                *known = None;
+            }
+        }
     }
 
     /// What was never seen: a test that shows nothing is no test.
@@ -146,7 +158,14 @@ impl Shown {
             .map(|(label, _)| format!("{label} has struck nothing in any run"));
         let never = self.sometimes.iter().filter(|it| !it.1);
         let never = never.map(|(what, _)| format!("never was it so that {what}"));
-        unasked.chain(idle).chain(never).collect()
+        let dumb = self.explained.iter();
+        let dumb = dumb.filter_map(|(message, why)| {
+            Some(format!(
+                "the event `{message}` has told nothing: {}",
+                why.as_ref()?
+            ))
+        });
+        unasked.chain(idle).chain(never).chain(dumb).collect()
     }
 }
 

@@ -35,6 +35,9 @@ pub(super) struct Outcome {
     /// When a thread lost the processor though it could have gone on.
     pub(super) preempted: Vec<(usize, Duration)>,
     pub(super) observed: Observed,
+    /// The messages of events that a test explains, and why nothing was told with them; none if
+    /// something was.
+    pub(super) explained: Vec<(String, Option<String>)>,
     pub(super) trace: Vec<TraceEvent>,
 }
 
@@ -89,6 +92,7 @@ fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
     let link = world.network.link(&mut world.dice);
     simulated.set_default_link(link.clone());
     listen();
+    world.explain();
     for path in &world.statics {
         let separated = simulated.separate_statics(path);
         assert!(separated > 0, "there are no statics in `{path}`");
@@ -210,6 +214,7 @@ fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
         ends: ends.collect(),
         preempted: preempted.collect(),
         observed,
+        explained: world.explained(),
         trace: simulated.trace().to_vec(),
     }
 }
@@ -283,12 +288,10 @@ fn verdict_on(panics: &[Panicked], observed: &Observed) -> Verdict {
             left_out: Default::default(),
         };
     };
-    let remedy = match first.message.contains("global default")
-        || first.message.contains("SetLoggerError")
-    {
+    let remedy = match first.message.contains("global default") {
         true => {
-            " All machines of a run share the statics of one process: a subscriber or logger for the whole process can be \
-             set once. Use `try_init` and go on."
+            " `world.traced` has set a subscriber in this process already. If the program has its own, let it add \
+             `squall_observe::layer()` to it, and say `world.own_subscribers()` before `world.traced`."
         }
         false => "",
     };

@@ -170,6 +170,7 @@ mod tests {
             ends: Vec::new(),
             preempted: Vec::new(),
             observed: Observed::default(),
+            explained: Vec::new(),
             trace: Vec::new(),
         }
     }

@@ -3,10 +3,12 @@
 use super::dice::Dice;
 use super::faults::{Fault, Network};
 use super::ranges::{Chances, Counts, Times};
+use super::traced::Explained;
 use super::who::{Machine, Machines};
 use crate::setting::Setting;
 use squall_guarantees::observed::{Checker, InSeconds, Observed, always, that};
 use squall_simulator::{AsyncFunction, Ending, Function, MachineId, Main, Places};
+use std::cell::Cell;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -28,7 +30,14 @@ pub struct World {
     pub(super) may_panic: bool,
     /// Paths whose statics each process has for itself.
     pub(super) statics: Vec<String>,
+    pub(super) explained: Explained,
+    beginning: Beginning,
 }
+
+/// What happens in each process before its program begins. A test may say so after it has added
+/// machines.
+#[derive(Clone)]
+struct Beginning(Rc<Cell<fn()>>);
 
 /// A machine that is to be built.
 pub(super) struct Described {
@@ -42,8 +51,7 @@ pub(super) struct Described {
 }
 
 /// Adds a machine with this name to a world.
-#[doc(hidden)]
-pub type Build = Box<dyn FnOnce(&mut squall_simulator::World, &str) -> MachineId>;
+pub(super) type Build = Box<dyn FnOnce(&mut squall_simulator::World, &str) -> MachineId>;
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,9 +67,9 @@ impl fmt::Debug for World {
 ///
 /// `Kind` distinguishes functions from asynchronous functions, and is inferred by the compiler.
 pub trait Program<Kind>: 'static {
-    /// Adds the machine with this number.
+    /// Runs the program of the machine with this number.
     #[doc(hidden)]
-    fn build(self: Rc<Self>, number: usize) -> Build;
+    fn run(self: Rc<Self>, number: usize);
 }
 
 impl<F, T> Program<Function<T>> for F
@@ -69,8 +77,8 @@ where
     F: Fn(usize) -> T + 'static,
     T: Ending + 'static,
 {
-    fn build(self: Rc<Self>, number: usize) -> Build {
-        Box::new(move |world, name| world.machine(name, move || self(number)))
+    fn run(self: Rc<Self>, number: usize) {
+        Main::<Function<T>>::run(&move || self(number));
     }
 }
 
@@ -79,8 +87,8 @@ where
     F: Fn(usize) -> T + 'static,
     T: Future<Output: Ending> + 'static,
 {
-    fn build(self: Rc<Self>, number: usize) -> Build {
-        Box::new(move |world, name| world.machine(name, move || self(number)))
+    fn run(self: Rc<Self>, number: usize) {
+        Main::<AsyncFunction<T>>::run(&move || self(number));
     }
 }
 
@@ -99,6 +107,8 @@ impl World {
             preemptions: Setting::Between(0, 3),
             may_panic: false,
             statics: Vec::new(),
+            explained: Explained::default(),
+            beginning: Beginning(Rc::new(Cell::new(|| {}))),
         }
     }
 
@@ -110,9 +120,8 @@ impl World {
     /// If a machine or a group with this name exists already.
     #[track_caller]
     pub fn machine<Kind>(&mut self, name: &str, program: impl Main<Kind>) -> Machine {
-        let build: Build = Box::new(move |world, name| world.machine(name, program));
         self.expect_new(name);
-        self.add(name.to_owned(), name, build)
+        self.add(name.to_owned(), name, move || program.run())
     }
 
     /// Adds this many machines that run a program, given each machine's number, from 0. They are
@@ -132,8 +141,9 @@ impl World {
             .dice
             .count(&format!("machines, {name}"), count.setting(), 1);
         let machines = (0..count as usize).map(|number| {
-            let build = Rc::clone(&program).build(number);
-            self.add(format!("{name}-{}", number + 1), name, build)
+            let program = Rc::clone(&program);
+            let run = move || Rc::clone(&program).run(number);
+            self.add(format!("{name}-{}", number + 1), name, run)
         });
         Machines::new(machines.collect())
     }
@@ -147,7 +157,13 @@ impl World {
         );
     }
 
-    fn add(&mut self, name: String, group: &str, build: Build) -> Machine {
+    fn add(&mut self, name: String, group: &str, program: impl Fn() + 'static) -> Machine {
+        let beginning = self.beginning.clone();
+        let program = move || {
+            beginning.0.get()();
+            program();
+        };
+        let build: Build = Box::new(move |world, name| world.machine(name, program));
         let place = self.machines.len();
         let (group, address) = (group.to_owned(), self.places.next(&name));
         self.machines.push(Described {
@@ -245,6 +261,11 @@ impl World {
     /// A thread runs until it waits.
     pub fn no_preemptions(&mut self) {
         self.preemptions = Setting::Fixed(0);
+    }
+
+    /// This happens in each process before its program begins.
+    pub(super) fn begin_with(&self, begin: fn()) {
+        self.beginning.0.set(begin);
     }
 
     /// A program may panic, or end with an error.

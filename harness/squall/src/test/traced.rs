@@ -1,0 +1,59 @@
+//! What events of `tracing` mean, as a test says it.
+
+use super::world::World;
+use squall_observe::{Meaning, explain, subscribe};
+use std::sync::Arc;
+
+/// What was said.
+#[derive(Default)]
+pub(super) struct Explained {
+    /// None if nothing was.
+    meanings: Option<Vec<Arc<Meaning>>>,
+    own_subscribers: bool,
+}
+
+impl World {
+    /// What the events mean that the programs give to `tracing`, so that they need no calls of their
+    /// own: `world.traced([event("order stored").received("order", "order_id")])`, with the event's
+    /// message, and the field of it, or of a span around it, that has the id. Events with a field
+    /// `squall.sent`, `squall.received`, `squall.acknowledged` or `squall.failed`, which has the
+    /// topic, and a field `id`, explain themselves: then `world.traced([])` is enough.
+    ///
+    /// Each process gets a subscriber for that before its program begins. A program that sets its
+    /// own adds a [`layer`](squall_observe::layer) to it, and the test says
+    /// [`World::own_subscribers`].
+    pub fn traced(&mut self, meanings: impl IntoIterator<Item = Meaning>) {
+        let known = self.explained.meanings.get_or_insert_default();
+        known.extend(meanings.into_iter().map(Arc::new));
+    }
+
+    /// The programs set subscribers of `tracing` themselves, with a
+    /// [`layer`](squall_observe::layer) among their layers.
+    pub fn own_subscribers(&mut self) {
+        self.explained.own_subscribers = true;
+    }
+
+    /// Says it to the programs, before they begin.
+    pub(super) fn explain(&self) {
+        let Explained {
+            meanings: Some(meanings),
+            own_subscribers,
+        } = &self.explained
+        else {
+            return;
+        };
+        explain(meanings.clone());
+        if !own_subscribers {
+            self.begin_with(|| {
+                subscribe();
+            });
+        }
+    }
+
+    /// The messages of the events, and why nothing was told with them; none if something was.
+    pub(super) fn explained(&self) -> Vec<(String, Option<String>)> {
+        let meanings = self.explained.meanings.iter().flatten();
+        let told = meanings.map(|it| (it.message().to_owned(), it.why_nothing()));
+        told.collect()
+    }
+}
