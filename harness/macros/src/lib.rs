@@ -1,4 +1,4 @@
-//! The attribute `#[squall::test]`.
+//! The attribute `#[squall::test]`, and `squall::main!`.
 //!
 //! It extracts what it needs from a function by hand: its attributes, its name, the rest. A parser
 //! for all of Rust would cost a user more seconds than everything else here.
@@ -43,28 +43,112 @@ fn expand(arguments: TokenStream, function: TokenStream) -> Result<TokenStream, 
     } = read(function)?;
     let text = name.to_string();
     let text = text.strip_prefix("r#").unwrap_or(&text);
-    let play = spanned(
+    let test = spanned(
         &format!(
             "fn __play(order: &[u8]) -> ::std::vec::Vec<u8> {{ ::squall::test::play(order, {name}) }} \
-             ::squall::test::run(::squall::test::Test {{ \
-                 module: ::core::module_path!(), name: {text:?}, seeds: {seeds}, play: __play }})"
+             ::squall::test::Test {{ \
+                 module: ::core::module_path!(), name: {text:?}, seeds: {seeds}, play: __play }}"
         ),
         name.span(),
     );
-    // The function itself is nested inside the test that has its name.
-    let within = head.iter().cloned().chain([name.clone().into()]);
-    let within = within.chain(rest).chain(play).collect();
-    let mut test: Vec<TokenTree> = attributes;
-    test.extend(plain(
+    // The function itself is nested inside the one that returns the test. Where one is left out by
+    // `#[cfg]`, so is the other.
+    let described = head.iter().cloned().chain([name.clone().into()]);
+    let described = block(described.chain(rest).chain(test).collect());
+    let mut all: TokenStream = cfgs(&attributes);
+    all.extend(plain("#[doc(hidden)] #[allow(dead_code, unreachable_pub)]"));
+    let description = description(&name);
+    all.extend(plain(&format!(
+        "pub fn {description}() -> ::squall::test::Test"
+    )));
+    all.extend([described]);
+    all.extend(attributes);
+    all.extend(plain(
         // Outside a test, as in an example in the documentation, it is a function that can be
         // called.
         "#[cfg_attr(test, ::core::prelude::v1::test)] #[cfg_attr(not(test), allow(dead_code))]",
     ));
-    test.extend(head);
-    test.push(name.into());
-    test.push(Group::new(Delimiter::Parenthesis, TokenStream::new()).into());
-    test.push(Group::new(Delimiter::Brace, within).into());
-    Ok(test.into_iter().collect())
+    all.extend(head);
+    all.extend([TokenTree::from(name)]);
+    all.extend([Group::new(Delimiter::Parenthesis, TokenStream::new())].map(TokenTree::from));
+    all.extend([block(plain(&format!(
+        "::squall::test::run({description}())"
+    )))]);
+    Ok(all)
+}
+
+fn block(code: TokenStream) -> TokenTree {
+    Group::new(Delimiter::Brace, code).into()
+}
+
+/// The name of the function that returns the test with this name.
+fn description(name: &Ident) -> Ident {
+    let text = name.to_string();
+    let text = text.strip_prefix("r#").unwrap_or(&text);
+    Ident::new(&format!("__squall_{text}"), name.span())
+}
+
+/// Those of a function's attributes that say whether it exists.
+fn cfgs(attributes: &[TokenTree]) -> TokenStream {
+    let is_cfg = |attribute: &&[TokenTree]| match attribute {
+        [_, TokenTree::Group(group)] => {
+            let first = group.stream().into_iter().next();
+            first.is_some_and(|first| first.to_string() == "cfg")
+        }
+        _ => false,
+    };
+    let cfgs = attributes.chunks(2).filter(is_cfg);
+    cfgs.flatten().cloned().collect()
+}
+
+/// A project's own command, made of its simulated tests: `squall::main!(nothing_is_lost,
+/// orders::in_order);`, in an example or in a test with `harness = false`.
+///
+/// It can `list` them, `run` them, `explore` many seeds and tell every story that they have,
+/// `shrink` a seed that fails, and say `why` it does: `cargo run --example sim -- run
+/// nothing_is_lost --seed 17`. The tests may be in a file that `cargo test` plays:
+///
+/// ```ignore
+/// #[path = "../tests/orders.rs"]
+/// mod orders;
+///
+/// squall::main!(orders::nothing_is_lost, orders::nothing_comes_twice);
+/// ```
+#[proc_macro]
+pub fn main(tests: TokenStream) -> TokenStream {
+    match tests_of(tests) {
+        Ok(tests) => {
+            let mut main = plain("fn main() -> ::std::process::ExitCode");
+            let tests = TokenTree::from(Group::new(Delimiter::Bracket, tests));
+            let mut call = plain("::squall::test::command");
+            let tests = plain("&").into_iter().chain([tests]);
+            let tests = tests.chain(plain(", ::std::env::args()")).collect();
+            call.extend([TokenTree::from(Group::new(Delimiter::Parenthesis, tests))]);
+            main.extend([block(call)]);
+            main
+        }
+        Err(wrong) => complaint(&wrong),
+    }
+}
+
+/// `a::b, c` as `a::__squall_b(), __squall_c()`.
+fn tests_of(tests: TokenStream) -> Result<TokenStream, Wrong> {
+    const HELP: &str = "write the names of tests, as in `squall::main!(orders::nothing_is_lost)`";
+    let tests: Vec<TokenTree> = tests.into_iter().collect();
+    let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(it) if it.as_char() == ',');
+    let mut all = TokenStream::new();
+    for path in tests.split(is_comma).filter(|path| !path.is_empty()) {
+        let Some((TokenTree::Ident(name), before)) = path.split_last() else {
+            return wrong(HELP, path[0].span());
+        };
+        all.extend(before.iter().cloned());
+        all.extend([TokenTree::from(description(name))]);
+        all.extend(plain("(),"));
+    }
+    match all.is_empty() {
+        true => wrong(HELP, Span::call_site()),
+        false => Ok(all),
+    }
 }
 
 /// What `seeds = 100` says.

@@ -55,7 +55,7 @@
 //! | variable | what it does |
 //! |---|---|
 //! | `SQUALL_SEED=17` | plays this seed alone |
-//! | `SQUALL_SEEDS=1000` | plays this many seeds |
+//! | `SQUALL_SEEDS=1000` | plays this many seeds; `1001..2000`, these |
 //! | `SQUALL_FOR=10m` | plays seeds for this long |
 //! | `SQUALL_PLAN=FILE` | plays what was decided in a file: the smaller plan of a failure |
 //! | `SQUALL_OUT=FOLDER` | where stories, plans and runs are written; `target/squall` by default |
@@ -63,6 +63,37 @@
 //! Add `squall` to your `dev-dependencies`; no flags are needed. What your own code calls to tell
 //! is in the crate `squall-observe`, which has no dependencies. [`prelude`] has the faults and the
 //! guarantees, [`mod@test`] says how a test is played.
+//!
+//! # Without a call of your own
+//!
+//! A service that uses `tracing` tells all that already. With the feature `tracing`, the test says
+//! what its events mean: by their message, and the field, of the event or of a span around it, that
+//! has the id.
+//!
+//! ```
+//! # #[cfg(feature = "tracing")]
+//! # fn described(world: &mut squall::prelude::World) {
+//! use squall::prelude::*;
+//!
+//! world.traced([
+//!     event("placing an order").sent("order", "order_id"),
+//!     event("order stored").received("order", "order_id"),
+//! ]);
+//! # }
+//! ```
+//!
+//! # A command of your own
+//!
+//! [`main!`] makes a command of tests, which can list them, run them, explore many seeds and tell
+//! every story that they have, shrink a seed that fails, and say why it does. Put this into
+//! `examples/sim.rs`, and say `cargo run --example sim -- explore --for 10m`:
+//!
+//! ```ignore
+//! #[path = "../tests/orders.rs"]
+//! mod orders;
+//!
+//! squall::main!(orders::nothing_is_lost);
+//! ```
 //!
 //! # Scenarios
 //!
@@ -145,7 +176,7 @@ mod transport;
 mod workload;
 
 pub use setting::Setting;
-pub use squall_macros::test;
+pub use squall_macros::{main, test};
 pub use squall_observe::{
     Call, Told, acknowledged, always, compares_and_sets, failed, pops, pushes, reachable, reads,
     received, sent, shows, sometimes, writes,

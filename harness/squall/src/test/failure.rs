@@ -1,6 +1,6 @@
 //! What a test says when it fails: which guarantee, the story, the faults, and how to see it again.
 
-use super::play::Outcome;
+use super::play::{NO_PANIC, Outcome};
 use squall_guarantees::observed::{Action, Answer, Observation, Observed, Thing, Told, Verdict};
 use squall_guarantees::seconds;
 use std::collections::{BTreeSet, HashSet};
@@ -17,6 +17,39 @@ pub(super) fn broken(outcome: &Outcome) -> Vec<&str> {
         .iter()
         .filter(|it| matches!(it.1, Verdict::Violated { .. }));
     violated.map(|it| &*it.0).collect()
+}
+
+/// What the first violation of a run is like, whoever and whenever: names without their numbers,
+/// no times.
+pub(super) fn mechanism(outcome: &Outcome) -> String {
+    let violated = outcome.verdicts.iter().find_map(|(name, verdict)| {
+        let Verdict::Violated { why, .. } = verdict else {
+            return None;
+        };
+        Some(match outcome.panics.first() {
+            Some(panic) if name == NO_PANIC => &*panic.message,
+            _ => why.split([';', '\n']).next().unwrap_or_default(),
+        })
+    });
+    let words = violated.unwrap_or_default();
+    let words = words.split(", at ").next().unwrap_or_default();
+    let mut shape = String::new();
+    for (place, part) in words.split('`').enumerate() {
+        match place % 2 {
+            0 => shape += part,
+            _ => shape += "`…`",
+        }
+    }
+    let digits = |it: char| it.is_ascii_digit();
+    let mut parts = shape.split(digits).peekable();
+    let mut blank = String::new();
+    while let Some(part) = parts.next() {
+        blank += part;
+        if parts.peek().is_some() && !blank.ends_with('#') {
+            blank.push('#');
+        }
+    }
+    blank
 }
 
 /// The verdicts that are violations, in lines.

@@ -92,7 +92,9 @@ fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
     let link = world.network.link(&mut world.dice);
     simulated.set_default_link(link.clone());
     listen();
-    world.explain();
+    if let Some(begin) = world.explained.explain() {
+        world.begin_with(begin);
+    }
     for path in &world.statics {
         let separated = simulated.separate_statics(path);
         assert!(separated > 0, "there are no statics in `{path}`");
@@ -214,7 +216,7 @@ fn run(mut world: World, simulated: &mut squall_simulator::World) -> Outcome {
         ends: ends.collect(),
         preempted: preempted.collect(),
         observed,
-        explained: world.explained(),
+        explained: world.explained.told(),
         trace: simulated.trace().to_vec(),
     }
 }

@@ -32,27 +32,22 @@ impl World {
     pub fn own_subscribers(&mut self) {
         self.explained.own_subscribers = true;
     }
+}
 
-    /// Says it to the programs, before they begin.
-    pub(super) fn explain(&self) {
-        let Explained {
-            meanings: Some(meanings),
-            own_subscribers,
-        } = &self.explained
-        else {
-            return;
-        };
+impl Explained {
+    /// Says it to the programs, before they begin. What each process is to begin with, if anything.
+    pub(super) fn explain(&self) -> Option<fn()> {
+        let meanings = self.meanings.as_ref()?;
         explain(meanings.clone());
-        if !own_subscribers {
-            self.begin_with(|| {
-                subscribe();
-            });
-        }
+        let subscribes: fn() = || {
+            subscribe();
+        };
+        (!self.own_subscribers).then_some(subscribes)
     }
 
     /// The messages of the events, and why nothing was told with them; none if something was.
-    pub(super) fn explained(&self) -> Vec<(String, Option<String>)> {
-        let meanings = self.explained.meanings.iter().flatten();
+    pub(super) fn told(&self) -> Vec<(String, Option<String>)> {
+        let meanings = self.meanings.iter().flatten();
         let told = meanings.map(|it| (it.message().to_owned(), it.why_nothing()));
         told.collect()
     }
