@@ -1,9 +1,9 @@
 //! What a program tells without knowing it: by the events that it gives to `tracing` anyway.
 //!
 //! A test says what an event means ([`event`]); [`layer`] tells it. A program that wants to be
-//! understood without being explained says it in the event: `info!(squall.received = "order", id =
-//! 7)`, with `squall.sent`, `squall.acknowledged` and `squall.failed` likewise. The id is a field of
-//! the event, or of a span around it.
+//! understood without being explained says it in the event: `info!(squall.received = "order",
+//! id = 7)`, with `squall.sent`, `squall.acknowledged` and `squall.failed` likewise. The id is a
+//! field of the event, or of a span around it.
 
 use crate::{Thing, Told, is_watched, tell};
 use std::fmt::{self, Debug};

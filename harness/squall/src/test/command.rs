@@ -3,45 +3,27 @@
 //! | file | subject |
 //! |---|---|
 //! | `arguments` | what a command line says |
+//! | `exit` | how it ends, and how it speaks |
 //! | `explore` | many seeds, and all the stories that they tell |
 //! | `why` | what a violation depends on |
 
 mod arguments;
+mod exit;
 mod explore;
 mod why;
 
-use super::Test;
-use super::finding::{Failure, Kind, SHRINKING};
+use super::failure::broken;
+use super::finding::{Failure, SHRINKING};
 use super::play::Outcome;
+use super::playing::Test;
 use super::shrink::Effort;
-use arguments::{Line, read};
+use arguments::{Deed, Line, read};
+use exit::{Exit, complain, say};
 use serde_json::json;
 use squall_guarantees::counted;
 use squall_simulator::Crash;
-use std::fmt::Display;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-
-/// How a command ends, as the operating system is told: as with the command `squall`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Exit {
-    AsExpected = 0,
-    NotAsExpected = 1,
-    NotExercised = 2,
-    NotDeterministic = 3,
-    Failed = 4,
-}
-
-impl From<Kind> for Exit {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Broken => Exit::NotAsExpected,
-            Kind::ShowsLess => Exit::NotExercised,
-            Kind::Differs => Exit::NotDeterministic,
-        }
-    }
-}
 
 /// The version of the JSON that is written.
 const VERSION: u32 = 1;
@@ -54,7 +36,13 @@ pub fn command(tests: &[Test], mut line: impl Iterator<Item = String>) -> ExitCo
     let words: Vec<String> = line.collect();
     let exit = read(&program, &words, tests).and_then(|line| match line {
         None => Ok(Exit::AsExpected),
-        Some(line) => (line.verb.run)(&line),
+        Some(line) => match line.verb.deed {
+            Deed::List => Ok(list(&line)),
+            Deed::Run => Ok(run(&line)),
+            Deed::Explore => Ok(explore(&line)),
+            Deed::Shrink => shrink(&line),
+            Deed::Why => why(&line),
+        },
     });
     let exit = exit.unwrap_or_else(|wrong| {
         complain(format_args!("error: {wrong}"));
@@ -63,18 +51,8 @@ pub fn command(tests: &[Test], mut line: impl Iterator<Item = String>) -> ExitCo
     ExitCode::from(exit as u8)
 }
 
-/// What people ask for. A reader that has gone away is not a failure.
-fn say(what: impl Display) {
-    let _ = writeln!(std::io::stdout(), "{what}");
-}
-
-/// What they must know besides.
-fn complain(what: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{what}");
-}
-
 /// `list`: the tests.
-fn list(line: &Line<'_>) -> Result<Exit, String> {
+fn list(line: &Line<'_>) -> Exit {
     if line.is_json() {
         let tests = line.tests.iter();
         let tests = tests.map(|test| json!({ "name": test.path(), "seeds": test.seeds }));
@@ -83,7 +61,7 @@ fn list(line: &Line<'_>) -> Result<Exit, String> {
             "{:#}",
             json!({ "squall": VERSION, "tests": tests })
         ));
-        return Ok(Exit::AsExpected);
+        return Exit::AsExpected;
     }
     for test in &line.tests {
         say(format_args!(
@@ -92,11 +70,11 @@ fn list(line: &Line<'_>) -> Result<Exit, String> {
             counted(test.seeds, "seed")
         ));
     }
-    Ok(Exit::AsExpected)
+    Exit::AsExpected
 }
 
 /// `run`: each test, as `cargo test` plays it.
-fn run(line: &Line<'_>) -> Result<Exit, String> {
+fn run(line: &Line<'_>) -> Exit {
     let mut worst = Exit::AsExpected;
     for test in &line.tests {
         let began = Instant::now();
@@ -117,7 +95,7 @@ fn run(line: &Line<'_>) -> Result<Exit, String> {
             )),
         }
     }
-    Ok(worst)
+    worst
 }
 
 fn fails(line: &Line<'_>, failure: &Failure) -> Exit {
@@ -161,7 +139,7 @@ fn shrink(line: &Line<'_>) -> Result<Exit, String> {
         Ok(outcome) => outcome,
         Err(crash) => return Ok(fails(line, &test.tell_of_crash(settings, seed, &crash))),
     };
-    if super::broken(&outcome).is_empty() {
+    if broken(&outcome).is_empty() {
         say(format_args!(
             "Seed {seed} of {} breaks nothing: there is nothing to make small.",
             test.path()
@@ -180,7 +158,7 @@ fn shrink(line: &Line<'_>) -> Result<Exit, String> {
 }
 
 /// `explore`: all that goes wrong in many seeds.
-fn explore(line: &Line<'_>) -> Result<Exit, String> {
+fn explore(line: &Line<'_>) -> Exit {
     let mut worst = Exit::AsExpected;
     for test in &line.tests {
         let exit = match explore::explore(test, &line.settings, SHRINKING) {
@@ -189,7 +167,7 @@ fn explore(line: &Line<'_>) -> Result<Exit, String> {
         };
         worst = worst.max(exit);
     }
-    Ok(worst)
+    worst
 }
 
 /// `why`: what a violation depends on.

@@ -1,8 +1,8 @@
 //! A seed that breaks something: whether it is the same again, made smaller, told, and written.
 
-use super::Test;
 use super::failure::{self, broken};
 use super::play::Outcome;
+use super::playing::Test;
 use super::settings::{self, Settings};
 use super::shrink::{self, Effort, Shrunk};
 use squall_guarantees::counted;
@@ -128,7 +128,7 @@ impl Test {
         let mut text = format!(
             "{}: seed {seed} breaks what must hold{before}\nrepeat with: {}\n\n{}\n",
             self.path(),
-            settings.repeat(self, *seed),
+            settings.repeat(&self.path(), *seed),
             failure::violations(&small.outcome)
         );
         let size = |outcome: &Outcome| {
@@ -158,7 +158,7 @@ impl Test {
                 Ok(()) => format!(
                     "\nWritten to {}; play the smaller plan with\n    {}\n",
                     settings::short(&folder),
-                    settings.play_plan(self, &folder.join(PLAN))
+                    settings.play_plan(&self.path(), &folder.join(PLAN))
                 ),
                 Err(error) => format!(
                     "\nNothing could be written to {}: {error}\n",
@@ -196,7 +196,7 @@ impl Test {
         let text = format!(
             "{}: seed {seed} has ended its process\nrepeat with: {}\n\n{crash}",
             self.path(),
-            settings.repeat(self, seed)
+            settings.repeat(&self.path(), seed)
         );
         let kind = Kind::Broken;
         Failure { kind, text }

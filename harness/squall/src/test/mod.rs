@@ -14,8 +14,10 @@
 //! | `faults` | what goes wrong |
 //! | `ranges` | how a value is left to the seed |
 //! | `dice` | what the seed decides |
-//! | `watch`, `traced` | what programs tell, and what their events mean |
+//! | `watch` | what programs tell |
+//! | `traced`, `explained` | what their events mean |
 //! | `play` | one run |
+//! | `playing`, `passing` | a test, its runs, and whether it passes |
 //! | `shown` | what all runs have shown together |
 //! | `shrink` | a run that fails, made smaller |
 //! | `finding` | a failing seed: is it the same again, made smaller, told, written |
@@ -25,15 +27,19 @@
 
 mod command;
 mod dice;
+#[cfg_attr(not(feature = "tracing"), path = "unexplained.rs")]
+mod explained;
 mod failure;
 mod faults;
 mod finding;
+mod passing;
 mod play;
+mod playing;
 mod ranges;
 mod settings;
 mod shown;
 mod shrink;
-#[cfg_attr(not(feature = "tracing"), path = "untraced.rs")]
+#[cfg(feature = "tracing")]
 mod traced;
 mod watch;
 mod who;
@@ -45,40 +51,12 @@ pub use faults::{
     pause, power_loss, suspend, terminate, torn_power_loss,
 };
 pub use play::play;
+pub use playing::Test;
 pub use ranges::{Chances, Counts, Times, ms};
 pub use who::{Machine, Machines, Who, any};
 pub use world::{Program, World};
 
-use crate::parallel::{Effort, Stop, parallel};
-use dice::Fixed;
-use failure::broken;
-use finding::{Failure, SHRINKING};
-use play::{Asked, Outcome};
 use settings::Settings;
-use shown::Shown;
-use squall_simulator::{Crash, ProcessLimits, isolated};
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-/// A test, as `#[squall::test]` generates it.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct Test {
-    /// Where it is: `module_path!()`.
-    pub module: &'static str,
-    /// The function's name.
-    pub name: &'static str,
-    /// How many seeds are played by default.
-    pub seeds: u64,
-    /// The job of a run's process.
-    pub play: fn(&[u8]) -> Vec<u8>,
-}
-
-/// What a run may use of the host.
-const LIMITS: ProcessLimits = ProcessLimits {
-    time: Duration::from_secs(60),
-    memory: 4 << 30,
-};
 
 /// Plays a test.
 ///
@@ -91,84 +69,5 @@ pub fn run(test: Test) {
     let settings = Settings::read().unwrap_or_else(|wrong| panic!("{wrong}"));
     if let Err(failure) = test.passes(&settings, &mut |_, _| {}) {
         panic!("{}", failure.text);
-    }
-}
-
-/// What is told of every run: its seed, and what came of it.
-type Each<'e> = &'e mut dyn FnMut(u64, &Result<Outcome, Crash>);
-
-impl Test {
-    /// What `cargo test` calls it.
-    fn path(&self) -> String {
-        match self.module.split_once("::") {
-            Some((_, module)) => format!("{module}::{}", self.name),
-            None => self.name.to_owned(),
-        }
-    }
-
-    fn play(&self, seed: u64, fixed: &Fixed, trace: bool) -> Result<Outcome, Crash> {
-        let fixed = fixed.clone();
-        let asked = Asked { seed, fixed, trace };
-        let asked = serde_json::to_vec(&asked).expect("what is asked for can be written");
-        let answer = isolated(self.play, &asked, LIMITS)?;
-        Ok(serde_json::from_slice(&answer).expect("a run answers so"))
-    }
-
-    /// Plays the seeds that are asked for, until `done` has had enough.
-    fn seeds(&self, settings: &Settings, mut done: impl FnMut(u64, Result<Outcome, Crash>, &Stop)) {
-        let stop = Stop::default();
-        let effort = Effort {
-            stop: stop.clone(),
-            longest: settings.length.filter(|_| !settings.is_one()),
-            ..Effort::default()
-        };
-        parallel(
-            settings.seeds(self.seeds),
-            &effort,
-            |&seed| self.play(seed, settings.fixed(), false),
-            |seed, played| {
-                if !stop.load(Ordering::Relaxed) {
-                    done(seed, played, &stop);
-                }
-            },
-        );
-    }
-
-    /// Plays it: what all runs have shown, and how many there were. `each` is told of every run.
-    fn passes(&self, settings: &Settings, each: Each<'_>) -> Result<(Shown, u64), Failure> {
-        let (mut shown, mut failed, mut digest, mut held) = (Shown::default(), None, None, 0);
-        self.seeds(settings, |seed, played, stop| {
-            each(seed, &played);
-            match played {
-                Ok(outcome) if broken(&outcome).is_empty() => {
-                    digest.get_or_insert((seed, outcome.digest));
-                    shown.add(&outcome);
-                    held += 1;
-                }
-                other => {
-                    stop.store(true, Ordering::Relaxed);
-                    failed = Some((seed, other));
-                }
-            }
-        });
-        match failed {
-            Some((seed, Ok(outcome))) => {
-                let finding = self.find(settings, seed, outcome, SHRINKING)?;
-                return Err(self.tell(settings, &finding, held));
-            }
-            Some((seed, Err(crash))) => return Err(self.tell_of_crash(settings, seed, &crash)),
-            None => {}
-        }
-        if let Some((seed, digest)) = digest {
-            self.same_again(settings, seed, digest)?;
-        }
-        match shown.complaints() {
-            complaints if settings.is_one() || complaints.is_empty() => Ok((shown, held)),
-            complaints => Err(Failure::shows_less(format!(
-                "{}: nothing was broken, but this test shows less than it says\n    {}",
-                self.path(),
-                complaints.join("\n    ")
-            ))),
-        }
     }
 }

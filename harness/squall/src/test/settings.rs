@@ -1,7 +1,6 @@
 //! What the environment says, `SQUALL_SEED`, `SQUALL_SEEDS`, `SQUALL_FOR`, `SQUALL_PLAN`,
 //! `SQUALL_OUT`, or a command line, `--seed` and so on.
 
-use super::Test;
 use super::dice::Fixed;
 use std::env;
 use std::ops::RangeInclusive;
@@ -63,12 +62,12 @@ impl Asker {
         format!("{}{between}{value}", self.name(setting))
     }
 
-    /// The line that plays a test so.
-    fn line(&self, test: &Test, setting: &str, value: &str) -> String {
-        let (setting, path) = (self.with(setting, value), test.path());
+    /// The line that plays a test, given by its name, so.
+    fn line(&self, test: &str, setting: &str, value: &str) -> String {
+        let setting = self.with(setting, value);
         match self {
-            Asker::Environment => format!("{setting} cargo test {path}"),
-            Asker::Command(program) => format!("{program} run {path} {setting}"),
+            Asker::Environment => format!("{setting} cargo test {test}"),
+            Asker::Command(program) => format!("{program} run {test} {setting}"),
         }
     }
 }
@@ -161,7 +160,7 @@ impl Settings {
     }
 
     /// The line that plays this seed again, with what is decided.
-    pub(super) fn repeat(&self, test: &Test, seed: u64) -> String {
+    pub(super) fn repeat(&self, test: &str, seed: u64) -> String {
         match &self.plan {
             Some(plan) => self.asker.line(test, "plan", &plan.file),
             None => self.asker.line(test, "seed", &seed.to_string()),
@@ -169,7 +168,7 @@ impl Settings {
     }
 
     /// The line that plays the plan in this file.
-    pub(super) fn play_plan(&self, test: &Test, file: &Path) -> String {
+    pub(super) fn play_plan(&self, test: &str, file: &Path) -> String {
         self.asker.line(test, "plan", &short(file))
     }
 }

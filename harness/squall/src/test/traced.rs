@@ -1,23 +1,15 @@
 //! What events of `tracing` mean, as a test says it.
 
 use super::world::World;
-use squall_observe::{Meaning, explain, subscribe};
+use squall_observe::Meaning;
 use std::sync::Arc;
 
-/// What was said.
-#[derive(Default)]
-pub(super) struct Explained {
-    /// None if nothing was.
-    meanings: Option<Vec<Arc<Meaning>>>,
-    own_subscribers: bool,
-}
-
 impl World {
-    /// What the events mean that the programs give to `tracing`, so that they need no calls of their
-    /// own: `world.traced([event("order stored").received("order", "order_id")])`, with the event's
-    /// message, and the field of it, or of a span around it, that has the id. Events with a field
-    /// `squall.sent`, `squall.received`, `squall.acknowledged` or `squall.failed`, which has the
-    /// topic, and a field `id`, explain themselves: then `world.traced([])` is enough.
+    /// What the events mean that the programs give to `tracing`, so that they need no calls of
+    /// their own: `world.traced([event("order stored").received("order", "order_id")])`, with the
+    /// event's message, and the field of it, or of a span around it, that has the id. Events with a
+    /// field `squall.sent`, `squall.received`, `squall.acknowledged` or `squall.failed`, which has
+    /// the topic, and a field `id`, explain themselves: then `world.traced([])` is enough.
     ///
     /// Each process gets a subscriber for that before its program begins. A program that sets its
     /// own adds a [`layer`](squall_observe::layer) to it, and the test says
@@ -31,24 +23,5 @@ impl World {
     /// [`layer`](squall_observe::layer) among their layers.
     pub fn own_subscribers(&mut self) {
         self.explained.own_subscribers = true;
-    }
-}
-
-impl Explained {
-    /// Says it to the programs, before they begin. What each process is to begin with, if anything.
-    pub(super) fn explain(&self) -> Option<fn()> {
-        let meanings = self.meanings.as_ref()?;
-        explain(meanings.clone());
-        let subscribes: fn() = || {
-            subscribe();
-        };
-        (!self.own_subscribers).then_some(subscribes)
-    }
-
-    /// The messages of the events, and why nothing was told with them; none if something was.
-    pub(super) fn told(&self) -> Vec<(String, Option<String>)> {
-        let meanings = self.meanings.iter().flatten();
-        let told = meanings.map(|it| (it.message().to_owned(), it.why_nothing()));
-        told.collect()
     }
 }

@@ -1,9 +1,9 @@
 //! What a test describes: machines, what goes wrong, and what must hold all the same.
 
 use super::dice::Dice;
+use super::explained::Explained;
 use super::faults::{Fault, Network};
 use super::ranges::{Chances, Counts, Times};
-use super::traced::Explained;
 use super::who::{Machine, Machines};
 use crate::setting::Setting;
 use squall_guarantees::observed::{Checker, InSeconds, Observed, always, that};

@@ -1,7 +1,7 @@
 //! What a command line says: a verb, tests, and settings.
 
-use super::Exit;
-use crate::test::Test;
+use super::exit::say;
+use crate::test::playing::Test;
 use crate::test::settings::{Asker, Settings, short};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,7 +15,17 @@ pub(super) struct Verb {
     settings: &'static [&'static str],
     /// What is to be asked for if nothing is said.
     seeds: Option<u64>,
-    pub(super) run: fn(&Line<'_>) -> Result<Exit, String>,
+    pub(super) deed: Deed,
+}
+
+/// What it does.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Deed {
+    List,
+    Run,
+    Explore,
+    Shrink,
+    Why,
 }
 
 const VERBS: [Verb; 5] = [
@@ -24,35 +34,35 @@ const VERBS: [Verb; 5] = [
         about: "what there is",
         settings: &["format"],
         seeds: None,
-        run: super::list,
+        deed: Deed::List,
     },
     Verb {
         word: "run",
         about: "plays tests until a seed breaks something, as `cargo test` does",
         settings: &["seed", "seeds", "for", "plan", "out", "format"],
         seeds: None,
-        run: super::run,
+        deed: Deed::Run,
     },
     Verb {
         word: "explore",
         about: "plays many seeds, and tells each story that they have",
         settings: &["seeds", "for", "out"],
         seeds: Some(1000),
-        run: super::explore,
+        deed: Deed::Explore,
     },
     Verb {
         word: "shrink",
         about: "makes a failing run as small as it gets, and prints its plan",
         settings: &["seed", "plan", "out"],
         seeds: None,
-        run: super::shrink,
+        deed: Deed::Shrink,
     },
     Verb {
         word: "why",
         about: "says what a violation depends on",
         settings: &["seed", "plan", "dice"],
         seeds: None,
-        run: super::why,
+        deed: Deed::Why,
     },
 ];
 
@@ -96,7 +106,7 @@ pub(super) fn read<'t>(
     let program = short(Path::new(program));
     let is_help = |word: &String| ["-h", "--help", "help"].contains(&&**word);
     let Some(verb) = words.first().filter(|_| !words.iter().any(is_help)) else {
-        super::say(help(&program).trim_end());
+        say(help(&program).trim_end());
         return Ok(None);
     };
     let known = VERBS.iter().find(|it| it.word == *verb);

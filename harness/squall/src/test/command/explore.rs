@@ -1,11 +1,11 @@
 //! Many seeds of a test, and all the stories that they tell: violations of the same guarantee in
 //! the same words, whoever and whenever.
 
-use super::{Exit, complain, say};
-use crate::test::Test;
+use super::exit::{Exit, complain, say};
 use crate::test::failure::{broken, mechanism};
 use crate::test::finding::{Failure, Finding};
 use crate::test::play::Outcome;
+use crate::test::playing::Test;
 use crate::test::settings::Settings;
 use crate::test::shown::Shown;
 use crate::test::shrink::Effort;

@@ -1,13 +1,13 @@
 //! What a violation depends on: the faults without which it does not happen, and how far each value
 //! that was drawn can move.
 
-use super::{Exit, say};
+use super::exit::{Exit, say};
 use crate::parallel::{Effort, parallel};
-use crate::test::Test;
 use crate::test::dice::{Drawn, Fixed, Value};
 use crate::test::failure::{broken, violations};
 use crate::test::finding::Failure;
 use crate::test::play::Outcome;
+use crate::test::playing::Test;
 use crate::test::settings::Settings;
 use std::time::Duration;
 
