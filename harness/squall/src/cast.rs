@@ -1,6 +1,7 @@
 //! Who is in the world: `[clients]`, and the names of all machines.
 
 use crate::setting::Setting;
+use crate::stay::{self, Stay};
 use crate::text::{Placed, Problems, Table};
 use squall_guarantees::counted;
 
@@ -119,6 +120,7 @@ pub(crate) struct Clients {
     pub(crate) count: Setting<u32>,
     pub(crate) names: Vec<String>,
     pub(crate) rooms: Vec<String>,
+    pub(crate) stay: Stay,
     /// The servers that exist whatever the seed.
     pub(crate) servers: Servers,
 }
@@ -130,6 +132,7 @@ impl Clients {
             count,
             names,
             rooms,
+            stay: Stay::default(),
             servers: Servers::default(),
         }
     }
@@ -160,6 +163,7 @@ pub(crate) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients 
     let count = table.placed::<Setting<u32>>("count", problems);
     let names = table.placed::<Vec<String>>("names", problems);
     let rooms = rooms(&mut table, problems).unwrap_or_else(|| vec!["lobby".to_owned()]);
+    let stay = stay::read(&mut table, Stay::default(), problems);
     table.finish(problems);
     if let Some(names) = &names {
         let reserved = [SERVER, MIDDLEBOX, BROKER];
@@ -185,7 +189,7 @@ pub(crate) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients 
             format!("Ask for 1 to {CLIENTS_MAX} clients."),
         );
     }
-    match (count, names) {
+    let clients = match (count, names) {
         (None, None) => named(Setting::Fixed(3), rooms),
         (Some(count), None) => named(count.value, rooms),
         (None, Some(names)) => {
@@ -207,7 +211,8 @@ pub(crate) fn clients(mut table: Table<'_>, problems: &mut Problems) -> Clients 
             }
             Clients::new(count.value, names.value, rooms)
         }
-    }
+    };
+    Clients { stay, ..clients }
 }
 
 fn named(count: Setting<u32>, rooms: Vec<String>) -> Clients {

@@ -1,6 +1,7 @@
 //! The clients of a plan.
 
 use crate::links::PlannedLink;
+use crate::stay::PlannedStay;
 use crate::transport::Transport;
 use crate::workload::PlannedMessage;
 use serde::{Deserialize, Serialize};
@@ -11,12 +12,15 @@ use serde::{Deserialize, Serialize};
 pub struct PlannedClient {
     /// Its name.
     pub name: String,
-    /// Its name.
+    /// Its namespace.
     pub namespace: String,
     /// The rooms that it is in at first.
     pub rooms: Vec<String>,
     /// What carries its packets.
     pub transport: Transport,
+    /// When it is there.
+    #[serde(default, skip_serializing_if = "PlannedStay::is_whole_run")]
+    pub stay: PlannedStay,
     /// Its link to the server.
     pub link: PlannedLink,
     /// What its user sends, in time order.

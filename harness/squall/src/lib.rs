@@ -107,7 +107,7 @@
 //! |---|---|
 //! | `text` | reading TOML with places, and telling every mistake in it |
 //! | `setting`, `stream`, `dice` | values that are left to the seed, and what it decides |
-//! | `cast`, `transport` | who is in the world, and what carries its packets |
+//! | `cast`, `stay`, `transport` | who is in the world, when, and what carries its packets |
 //! | `faults` | what can go wrong: all about each kind of fault in one place |
 //! | `clocks` | clocks that are wrong from the beginning |
 //! | `links` | the paths between the servers and their clients |
@@ -162,6 +162,8 @@ mod setting;
 mod site;
 #[cfg(feature = "scenarios")]
 mod size;
+#[cfg(feature = "scenarios")]
+mod stay;
 mod stream;
 #[cfg(feature = "scenarios")]
 mod system;
@@ -222,6 +224,8 @@ pub use script::Scripted;
 pub use site::{Door, Site, User};
 #[cfg(feature = "scenarios")]
 pub use size::Size;
+#[cfg(feature = "scenarios")]
+pub use stay::{PlannedStay, Stay};
 pub use stream::{Drawable, stream};
 #[cfg(feature = "scenarios")]
 pub use system::{Known, Subject, System, Systems};

@@ -3,6 +3,7 @@
 use crate::cast::{Clients, rooms};
 use crate::links::LinkChange;
 use crate::setting::Setting;
+use crate::stay::{self, Stay};
 use crate::text::{Problems, Table, choose_from};
 use crate::transport::Transport;
 use crate::workload::messages;
@@ -15,11 +16,13 @@ pub struct Override {
     pub client: String,
     /// Its rooms.
     pub rooms: Option<Vec<String>>,
+    /// When it is there.
+    pub stay: Stay,
     /// Its link to the server.
     pub link: LinkChange,
     /// How many messages it sends.
     pub messages: Option<Setting<u32>>,
-    /// When it sends its first message.
+    /// When it sends its first message, after it has come.
     pub start: Option<Setting<Duration>>,
     /// Its namespace.
     pub namespace: Option<String>,
@@ -49,6 +52,7 @@ pub(crate) fn overrides(
         overrides.push(Override {
             client: name.value.to_owned(),
             rooms: rooms(&mut fields, problems),
+            stay: stay::read(&mut fields, clients.stay, problems),
             link: crate::links::read_named(&mut fields, problems),
             messages: messages(&mut fields, problems),
             start: fields.get("start", problems),

@@ -17,6 +17,7 @@ use crate::middlebox::PlannedMiddlebox;
 use crate::overrides::Override;
 use crate::scenario::Scenario;
 use crate::script;
+use crate::stay::Stay;
 use crate::system::Subject;
 use crate::transport::Transport;
 use crate::workload::{Speaker, Workload};
@@ -105,7 +106,10 @@ impl Plan {
         let faults = self.faults.iter().map(|it| it.until.unwrap_or(it.from));
         let middlebox = self.middlebox.iter().map(|it| it.until.unwrap_or(it.from));
         let hostile = self.hostile.iter().map(|it| it.until.unwrap_or(it.from));
+        let stays = self.clients.iter().map(|client| client.stay);
+        let stays = stays.map(|stay| stay.leaves.unwrap_or(stay.comes));
         let turns = messages.chain(faults).chain(middlebox).chain(hostile);
+        let turns = turns.chain(stays);
         turns.max().unwrap_or(Duration::ZERO) + self.settle()
     }
 
@@ -221,8 +225,13 @@ impl Scenario {
                     all_rooms: &all_rooms,
                     peers: &peers[&namespace],
                 };
+                let stay = self.stay_of(name).draw(name, draw);
                 let mut messages = workload.draw(speaker, draw);
+                messages
+                    .iter_mut()
+                    .for_each(|message| message.at += stay.comes);
                 script::add(&self.script, name, &mut messages, draw);
+                messages.retain(|message| stay.covers(message.at));
                 let transport = own.transport.or(self.system.transport());
                 PlannedClient {
                     link: own_link.on(&shared_link),
@@ -231,6 +240,7 @@ impl Scenario {
                     name: name.clone(),
                     namespace,
                     rooms,
+                    stay,
                 }
             })
             .collect()
@@ -240,6 +250,11 @@ impl Scenario {
     fn own(&self, client: &str) -> Override {
         let own = self.overrides.iter().find(|own| own.client == client);
         own.cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn stay_of(&self, client: &str) -> Stay {
+        let own = self.overrides.iter().find(|own| own.client == client);
+        own.map_or(self.stay, |own| own.stay)
     }
 
     fn namespace_of(&self, client: &str) -> String {

@@ -412,12 +412,16 @@ fn history(
         kept,
     }: Disks,
 ) -> History {
-    let clients = plan.clients.iter().zip(0..);
-    let ends_of_clients = clients.flat_map(|(client, number)| {
-        let ends = ends[&client.name].iter();
-        ends.map(move |&at| (ClientId(number), at))
+    let clients = plan.clients.iter().zip((0..).map(ClientId));
+    let ends_of_clients = clients.flat_map(|(client, id)| {
+        let own = match client.stay.is_whole_run() {
+            true => ends[&client.name].clone(),
+            false => ends::of_begun(&ends[&client.name], id, &told.events),
+        };
+        own.into_iter().map(move |at| (id, at))
     });
-    ends::add(&mut told.events, ends_of_clients);
+    let ends_of_clients: Vec<_> = ends_of_clients.collect();
+    ends::add(&mut told.events, ends_of_clients.into_iter());
     let mut history = History {
         clients: plan
             .clients

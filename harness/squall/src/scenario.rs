@@ -16,6 +16,7 @@ use crate::middlebox::Middlebox;
 use crate::overrides::{Override, overrides};
 use crate::script::Scripted;
 use crate::setting::Setting;
+use crate::stay::Stay;
 use crate::system::{Subject, Systems};
 use crate::text::{BadScenario, Placed, Problems, Table, choose_from};
 use crate::workload::{Workload, workload};
@@ -46,6 +47,8 @@ pub struct Scenario {
     pub names: Vec<String>,
     /// The rooms of every client that has none of its own.
     pub rooms: Vec<String>,
+    /// When every client is there for which nothing else is said.
+    pub stay: Stay,
     /// The links between the server and its clients, unless a client has its own.
     pub link: LinkChange,
     /// What is different for individual clients.
@@ -156,6 +159,7 @@ fn read<'t>(
         clients: clients.count,
         names: clients.names,
         rooms: clients.rooms,
+        stay: clients.stay,
         link,
         overrides,
         workload,

@@ -52,6 +52,10 @@ pub(crate) fn read<'t>(
         let own = overrides.iter().find(|own| own.client == client);
         own.and_then(|own| own.namespace.as_deref()).unwrap_or(ROOT)
     };
+    let stay_of = |client: &str| {
+        let own = overrides.iter().find(|own| own.client == client);
+        own.map_or(clients.stay, |own| own.stay)
+    };
     let mut script: Vec<Scripted> = Vec::new();
     for (item, number) in items.iter().zip(1..) {
         let title = format!("[[message]] number {number}");
@@ -60,6 +64,13 @@ pub(crate) fn read<'t>(
         };
         let from = client(&mut table, "from", clients, problems);
         let at = table.need::<Setting<Duration>>("at", problems);
+        if let (Some(from), Some(at)) = (&from, &at)
+            && !stay_of(&from.value).may_meet(at.value)
+        {
+            let what = format!("`{}` is not there then", from.value);
+            let remedy = "Let it be said between `comes` and `leaves` of its client.";
+            problems.add(at.at.clone(), what, remedy);
+        }
         let act = table.word("does", &ACTS, problems).unwrap_or(Act::Room);
         let to = match act {
             Act::All | Act::Others => Some(String::new()),

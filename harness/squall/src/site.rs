@@ -7,12 +7,12 @@ use crate::deeds::Deeds;
 use crate::links::PlannedLink;
 use crate::log::Log;
 use crate::middlebox::{self, PlannedMiddlebox};
+use crate::stay::PlannedStay;
 use crate::transport::Transport;
 use crate::workload::{Message, PlannedMessage};
 use indexmap::IndexMap;
 use squall_guarantees::{ClientId, EventKind};
 use squall_simulator::{MachineId, World, now};
-use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +50,7 @@ pub struct User {
     pub doors: Vec<Door>,
     /// Where its observers write what they see.
     pub log: Log,
+    stay: PlannedStay,
     link: PlannedLink,
     messages: Arc<[PlannedMessage]>,
     first_operation: u64,
@@ -137,6 +138,7 @@ impl<'w> Site<'w> {
                 transport: client.transport,
                 doors,
                 log: self.log.clone(),
+                stay: client.stay,
                 link: client.link.clone(),
                 messages: client.messages.clone().into(),
                 first_operation,
@@ -163,13 +165,14 @@ impl<'w> Site<'w> {
         }
     }
 
-    /// The machine of a user, at the end of its link.
+    /// The machine of a user, at the end of its link. Its program runs while the user is there.
     pub fn client<F, Fut>(&mut self, user: &User, program: F) -> MachineId
     where
         F: Fn() -> Fut + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let client = self.machine(&user.name, program);
+        let stay = user.stay;
+        let client = self.machine(&user.name, move || stay.spend(program()));
         for door in &user.doors {
             let (up, down) = (user.link.up.clone(), user.link.down.clone());
             self.world.set_direction(client, door.machine, up);
@@ -207,14 +210,15 @@ impl User {
 
     /// What the user does from one start of its machine to its end: says each message when it is
     /// due, with the number of its operation, which is unique in the run. Messages that were due
-    /// earlier are no longer said.
+    /// earlier are no longer said. Returns when the user leaves for good; then the program should
+    /// end.
     pub async fn act(&self, mut say: impl FnMut(u64, &Message)) {
         let started_at = now();
         for (planned, operation) in self.due_from(started_at) {
             sleep(planned.at.saturating_sub(now())).await;
             say(operation, &planned.message);
         }
-        pending().await
+        self.stay.end().await;
     }
 
     fn due_from(&self, start: Duration) -> impl Iterator<Item = (&PlannedMessage, u64)> {

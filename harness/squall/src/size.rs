@@ -73,7 +73,7 @@ impl Scenario {
         );
         let messages = messages.saturating_add(self.script.len() as u64);
         let settle = self.system.bounds().delivery * 2;
-        let time = self.last_message().saturating_add(settle);
+        let time = self.last_deed().saturating_add(settle);
         let period = self.system.bounds().client_detection;
         let period = period.max(Duration::from_secs(1)).as_secs();
         Size {
@@ -110,17 +110,20 @@ impl Scenario {
         rooms.into_values().max().unwrap_or(0)
     }
 
-    /// The latest moment at which the last message is due.
-    fn last_message(&self) -> Duration {
-        let everybody = (self.workload.start, self.workload.messages);
+    /// The latest moment at which the last message is due, or the last user leaves.
+    fn last_deed(&self) -> Duration {
+        let everybody = (self.workload.start, self.workload.messages, self.stay);
         let own = self.overrides.iter().map(|own| {
             let start = own.start.unwrap_or(self.workload.start);
-            (start, own.messages.unwrap_or(self.workload.messages))
+            let messages = own.messages.unwrap_or(self.workload.messages);
+            (start, messages, own.stay)
         });
-        let due = own.chain([everybody]).map(|(start, messages)| {
+        let due = own.chain([everybody]).map(|(start, messages, stay)| {
             let messages = messages.max();
             let all = self.workload.interval.max().checked_mul(messages);
-            start.max().saturating_add(all.unwrap_or(Duration::MAX))
+            let all = start.max().saturating_add(all.unwrap_or(Duration::MAX));
+            let due = stay.latest_coming().saturating_add(all);
+            stay.leaves.map_or(due, |leaves| leaves.max())
         });
         let script = self.script.iter().map(|line| line.at.max());
         due.chain(script).max().unwrap_or_default()

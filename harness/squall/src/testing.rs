@@ -55,6 +55,14 @@ pub(crate) fn plan(text: &str) -> Plan {
     scenario(text).plan(1)
 }
 
+/// What is wrong in the scenario with this text; nothing if it is right.
+pub(crate) fn bad(text: &str) -> Vec<String> {
+    let text = format!("shows = 'Something.'\n{text}");
+    let bad = Scenario::parse("test", &text, &[Known::of::<Unbuilt>()]).err();
+    let problems = bad.map(|bad| bad.problems).unwrap_or_default();
+    problems.into_iter().map(|problem| problem.what).collect()
+}
+
 /// The scenario with this text, except for what it shows.
 pub(crate) fn scenario(text: &str) -> Scenario {
     let text = format!("shows = 'Something.'\n{text}");

@@ -48,10 +48,16 @@ const TABLE: &[Row] = &[
         unpromised: &[AtLeastOnce, ExactlyOnce],
     },
     Row {
+        why: "a user leaves for good, with what it has not sent",
+        of: |world| has_of_any_client(world, "leaves"),
+        unpromised: &[AtLeastOnce, ExactlyOnce],
+    },
+    Row {
         why: "who is away misses what is said, and no session is kept until everybody is back",
         of: |world| {
             let live_only = world.word("chat.to-client") == Some("live-only");
-            live_only && (begins_early(world) || is_disturbed(world) && !sessions_bridge(world))
+            let is_early = begins_early(world) || has_of_any_client(world, "comes");
+            live_only && (is_early || is_disturbed(world) && !sessions_bridge(world))
         },
         unpromised: &[DurabilityToDelivery, ExactlyOnce, Progress],
     },
@@ -290,6 +296,14 @@ fn is_crowded(world: &Document) -> bool {
     clients(world) > 3 && ["0ms", "1ms"].contains(&least)
 }
 
+/// Whether the clients, or one of them, have this field.
+fn has_of_any_client(world: &Document, field: &str) -> bool {
+    let own = world.names("client").into_iter();
+    let own = own.map(|client| format!("client.{client}"));
+    let mut all = own.chain(["clients".to_owned()]);
+    all.any(|owner| world.has(&format!("{owner}.{field}")))
+}
+
 fn publishes(world: &Document) -> bool {
     world.word("cluster.adapter") == Some("pub-sub")
 }
@@ -507,6 +521,21 @@ mod tests {
         assert!(is_promised("websocket", 756, "234ms"));
         assert!(is_promised("any", 756, "10ms"));
         assert!(is_promised("any", 1, "50ms"));
+    }
+
+    #[test]
+    fn a_user_who_leaves_may_take_messages_along_and_one_who_comes_late_gets_them_if_any_catch_up()
+    {
+        let unpromised = |world: &str| unpromised(&Document::parse(world).expect("TOML"));
+        for leaves in ["client.bob.leaves = '9s'", "clients.leaves = '9s'"] {
+            let unpromised = unpromised(leaves);
+            let unpromised: Vec<_> = unpromised.into_keys().collect();
+            assert_eq!(unpromised, [AtLeastOnce, ExactlyOnce]);
+        }
+        let late = "client.bob.comes = '9s'";
+        assert!(unpromised(late).is_empty());
+        let late = format!("{late}\nchat.to-client = 'live-only'\nworkload.start = '20s'");
+        assert!(unpromised(&late).contains_key(&DurabilityToDelivery));
     }
 
     #[test]

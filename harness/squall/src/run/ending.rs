@@ -64,8 +64,10 @@ pub(super) fn run_to_the_end(
     loop {
         watch.read(&log.told().events);
         let sending = plan.clients.iter().enumerate().map(|(number, client)| {
-            let ends = world.ends(machines[client.name.as_str()]).len();
-            watch.in_hand(number, ends)
+            let ends = world.ends(machines[client.name.as_str()]).iter();
+            // What ends before it has come is not its program yet.
+            let ends = ends.filter(|&&at| at >= client.stay.comes);
+            watch.in_hand(number, ends.count())
         });
         let sending: Vec<u64> = sending.collect();
         let (now, due) = (

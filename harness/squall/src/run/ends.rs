@@ -5,6 +5,21 @@ use squall_guarantees::{ClientId, Event, EventKind};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Those of a client's ends at which its program had begun: a machine starts none while its user is
+/// away, and yet something ends there when the machine is killed or restarted.
+pub(super) fn of_begun(ends: &[Duration], client: ClientId, events: &[Event]) -> Vec<Duration> {
+    let starts = events.iter().filter(|it| it.client == client);
+    let starts = starts.filter(|it| it.kind == EventKind::Started);
+    let starts: Vec<Duration> = starts.map(|it| it.at).collect();
+    let mut begun = Vec::new();
+    for &end in ends {
+        if starts.partition_point(|&start| start <= end) > begun.len() {
+            begun.push(end);
+        }
+    }
+    begun
+}
+
 /// Adds them. Events at the same nanosecond keep their order; an end comes after them, but before
 /// anything that the same client's next program does if it is restarted at once: the end is the
 /// next program's only if none was running before.
@@ -72,6 +87,18 @@ mod tests {
         let ends = ends.map(|at| (ClientId(0), Duration::from_millis(at)));
         add(&mut events, ends.into_iter());
         events.into_iter().map(|event| event.kind).collect()
+    }
+
+    #[test]
+    fn an_end_is_one_of_the_program_only_if_it_had_begun() {
+        let events = [
+            event(5, 0, EventKind::Started),
+            event(6, 1, EventKind::Started),
+            event(9, 0, EventKind::Started),
+        ];
+        let ends = [1, 2, 7, 8, 9, 10].map(Duration::from_millis);
+        let begun = of_begun(&ends, ClientId(0), &events);
+        assert_eq!(begun, [7, 9].map(Duration::from_millis));
     }
 
     #[test]

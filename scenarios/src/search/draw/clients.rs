@@ -99,6 +99,36 @@ pub(super) fn draw_own(drawing: &mut Drawing) {
     if is_tight && most_rooms(drawing) <= 2 {
         drawing.offer("chat.max-rooms", |_| number(2));
     }
+    draw_stays(drawing);
+}
+
+/// Those who come late, and those who leave. All have come before anybody leaves.
+fn draw_stays(drawing: &mut Drawing) {
+    let is_full = [Theme::Crowd, Theme::Limits].contains(&drawing.theme);
+    let clients = drawing.clients();
+    let owners = ["clients".to_owned()].into_iter();
+    let owners: Vec<_> = owners
+        .chain(clients.iter().map(|client| format!("client.{client}")))
+        .collect();
+    let is_said = |owner: &String| {
+        let fields = ["comes", "leaves"];
+        fields
+            .iter()
+            .any(|field| drawing.document.has(&format!("{owner}.{field}")))
+    };
+    let is_fixed = drawing.document.has("message") || owners.iter().any(is_said);
+    if is_full || is_fixed || !drawing.chance("comings and goings", 0.08) {
+        return;
+    }
+    for owner in owners {
+        let probability = if owner == "clients" { 0.2 } else { 0.4 };
+        drawing.sometimes(probability, &format!("{owner}.comes"), |dice| {
+            ms(dice.of_any_size(1, 20_000))
+        });
+        drawing.sometimes(probability, &format!("{owner}.leaves"), |dice| {
+            ms(25_000 + dice.of_any_size(1, 30_000))
+        });
+    }
 }
 
 /// The most rooms that a client is in at first.

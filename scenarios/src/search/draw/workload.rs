@@ -116,8 +116,19 @@ fn draw_script(drawing: &mut Drawing) {
     ];
     let is_usual = |act: &&str| drawing.document.has(&format!("workload.mix.{act}"));
     let acts: Vec<&str> = acts.into_iter().filter(is_usual).collect();
-    let clients = drawing.clients();
-    if acts.is_empty() || clients.is_empty() {
+    let mut clients = drawing.clients();
+    // Whoever comes late or leaves may not be there to say a line.
+    clients.retain(|client| {
+        let fields = [
+            format!("client.{client}.comes"),
+            format!("client.{client}.leaves"),
+        ];
+        !fields.iter().any(|field| drawing.document.has(field))
+    });
+    let all_stay = !["clients.comes", "clients.leaves"]
+        .iter()
+        .any(|field| drawing.document.has(field));
+    if acts.is_empty() || clients.is_empty() || !all_stay {
         return;
     }
     let all_in = drawing.milliseconds("chat.connect-timeout", 5_000);
