@@ -15,31 +15,27 @@ pub enum Format {
     Junit,
     /// A sequence diagram of what went wrong.
     Mermaid,
+    /// A picture, with the diagram of the page.
+    Svg,
     /// A line of JSON for each run, as it ends.
     Lines,
 }
 
 impl Format {
-    /// Every format that is a document about a run.
-    pub const DOCUMENTS: [Format; 6] = [
-        Format::Text,
-        Format::Json,
-        Format::Markdown,
-        Format::Html,
-        Format::Junit,
-        Format::Mermaid,
-    ];
-
     /// Every format.
-    pub const ALL: [Format; 7] = [
+    pub const ALL: [Format; 8] = [
         Format::Text,
         Format::Json,
         Format::Markdown,
         Format::Html,
         Format::Junit,
         Format::Mermaid,
+        Format::Svg,
         Format::Lines,
     ];
+
+    /// Every format that is a document about a run: all but the last.
+    pub const DOCUMENTS: &'static [Format] = Self::ALL.split_at(Self::ALL.len() - 1).0;
 
     /// The formats of a command that makes many runs.
     pub const OF_RUNS: [Format; 4] = [Format::Text, Format::Json, Format::Junit, Format::Lines];
@@ -53,6 +49,7 @@ impl Format {
             Format::Html => "html",
             Format::Junit => "junit",
             Format::Mermaid => "mermaid",
+            Format::Svg => "svg",
             Format::Lines => "jsonl",
         }
     }
@@ -66,6 +63,7 @@ impl Format {
             Format::Html => "A page with a diagram, for a browser",
             Format::Junit => "For test runners and what collects their results",
             Format::Mermaid => "A sequence diagram of what went wrong, for Mermaid",
+            Format::Svg => "A picture of the story and the diagram, for a document",
             Format::Lines => "For programs, a line for each run as it ends",
         }
     }
@@ -79,12 +77,16 @@ impl Format {
             Format::Html => "html",
             Format::Junit => "junit.xml",
             Format::Mermaid => "mmd",
+            Format::Svg => "svg",
             Format::Lines => "jsonl",
         }
     }
 
     /// Whether the report of a run shows the packets that the network carried.
     pub fn shows_packets(self) -> bool {
-        matches!(self, Format::Json | Format::Html | Format::Mermaid)
+        matches!(
+            self,
+            Format::Json | Format::Html | Format::Mermaid | Format::Svg
+        )
     }
 }

@@ -350,7 +350,7 @@ fn reports_become_whole_files_in_every_format() {
         })
         .collect();
     files.sort();
-    let formats = ["html", "json", "junit.xml", "md", "mmd", "txt"];
+    let formats = ["html", "json", "junit.xml", "md", "mmd", "svg", "txt"];
     let names = ["lossy-link", "ordering-polling"].iter();
     let of_runs = names.flat_map(|name| formats.map(|format| format!("{name}.seed-1.{format}")));
     let expected: Vec<String> = std::iter::once("index.html".to_owned())

@@ -3,7 +3,7 @@
 //! changes with every packet, and the verdicts on guarantees whether expected or not, have tables
 //! of their own.
 
-use squall::run;
+use squall::{run, run_in_detail};
 use squall_cli::library;
 use squall_reports::{self as reports, Judged, Outcome, Styles, text};
 use std::sync::OnceLock;
@@ -27,6 +27,25 @@ fn every_named_scenario_goes_as_it_expects() {
         .map(|judged| text::render(judged, &Styles::plain()))
         .collect();
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+}
+
+#[test]
+fn the_picture_on_the_first_screen_is_of_the_run_that_it_names() {
+    let library = library();
+    let mut scenarios = library.iter();
+    let scenario = scenarios.find(|it| it.name == "at-most-once-partition");
+    let scenario = scenario.expect("it is in the library");
+    let record = run_in_detail(&scenario.plan(1)).expect("the run comes to its end");
+    let picture = reports::html::picture(&Judged::new(record));
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../reports/at-most-once-partition.svg"
+    );
+    let committed = std::fs::read_to_string(file).expect("the picture is there");
+    assert!(
+        committed == picture,
+        "`squall run at-most-once-partition --format svg > reports/at-most-once-partition.svg` writes it anew"
+    );
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub(super) struct Diagram<'r> {
     healthy: Option<OperationId>,
     contents: BTreeMap<OperationId, &'r str>,
     operations: BTreeMap<&'r str, OperationId>,
+    /// Whether readers can ask what something is, and zoom.
+    answers: bool,
 }
 
 impl<'r> Diagram<'r> {
@@ -67,6 +69,7 @@ impl<'r> Diagram<'r> {
             healthy: operation(guilt.and_then(|guilt| guilt.healthy)),
             contents,
             operations,
+            answers: true,
         }
     }
 
@@ -176,6 +179,29 @@ impl<'r> Diagram<'r> {
 
     /// The picture, and what is missing from it.
     pub(super) fn draw(&self) -> (Markup, Vec<String>) {
+        let (inside, missing) = self.inside();
+        let end = self.record.history.ended_at;
+        let view = format!("0 0 {} {}", RIGHT + 20.0, self.height());
+        let markup = html! {
+            svg id="run" viewBox=(view) role="img" aria-labelledby="run-title" data-left=(LEFT) data-right=(RIGHT) data-end=(end.as_nanos()) {
+                title id="run-title" { "What was sent between whom, from the beginning of the run to its end" }
+                (inside)
+            }
+        };
+        (markup, missing)
+    }
+
+    /// The picture for a place in which nobody can ask anything, without its frame; and its height.
+    pub(super) fn drawn_plainly(mut self) -> (Markup, f64) {
+        self.answers = false;
+        (self.inside().0, self.height())
+    }
+
+    fn height(&self) -> f64 {
+        TOP + LANE * self.lanes.len() as f64 + 12.0
+    }
+
+    fn inside(&self) -> (Markup, Vec<String>) {
         let (packets, mut missing) = self.packets();
         let lanes_missing = self.record.machines.len() + 1 - self.lanes.len();
         if lanes_missing > 0 {
@@ -185,34 +211,39 @@ impl<'r> Diagram<'r> {
         if marks_missing > 0 {
             missing.push(format!("{marks_missing} of what clients did and had"));
         }
-        let height = TOP + LANE * self.lanes.len() as f64 + 12.0;
         let end = self.record.history.ended_at;
-        let view = format!("0 0 {} {height}", RIGHT + 20.0);
         let markup = html! {
-            svg id="run" viewBox=(view) role="img" aria-labelledby="run-title" data-left=(LEFT) data-right=(RIGHT) data-end=(end.as_nanos()) {
-                title id="run-title" { "What was sent between whom, from the beginning of the run to its end" }
-                @for tick in 0..TICKS {
-                    text.tick.faint x=(LEFT + (RIGHT - LEFT) * tick as f64 / (TICKS - 1) as f64) y="14" text-anchor=(anchor(tick)) {
-                        (seconds(end * tick as u32 / (TICKS as u32 - 1)))
-                    }
+            @for tick in 0..TICKS {
+                text.tick.faint x=(LEFT + (RIGHT - LEFT) * tick as f64 / (TICKS - 1) as f64) y="14" text-anchor=(anchor(tick)) {
+                    (seconds(end * tick as u32 / (TICKS as u32 - 1)))
                 }
-                @for fault in &self.record.faults { (self.fault(fault)) }
-                @for (lane, name) in self.lanes.iter().enumerate() {
-                    line.lane x1=(LEFT) x2=(RIGHT) y1=(self.y(lane)) y2=(self.y(lane)) {}
-                    text x=(LEFT - 8.0) y=(self.y(lane) + 4.0) text-anchor="end" { (short(name)) }
-                }
-                (self.connections())
-                @for packet in &packets { (self.packet(packet)) }
-                (marks)
-                @if let Some(guilt) = self.guilt {
-                    @let at = guilt.at(self.record);
-                    line.when x1=(self.x(at)) x2=(self.x(at)) y1=(TOP - 8.0) y2=(height - 6.0) data-t=(at.as_nanos()) {
-                        title { (seconds(at)) ": " (plain(&guilt.moment.who.join(", "))) " " (plain(&guilt.moment.what)) }
-                    }
+            }
+            @for fault in &self.record.faults { (self.fault(fault)) }
+            @for (lane, name) in self.lanes.iter().enumerate() {
+                line.lane x1=(LEFT) x2=(RIGHT) y1=(self.y(lane)) y2=(self.y(lane)) {}
+                text x=(LEFT - 8.0) y=(self.y(lane) + 4.0) text-anchor="end" { (short(name)) }
+            }
+            (self.connections())
+            @for packet in &packets { (self.packet(packet)) }
+            (marks)
+            @if let Some(guilt) = self.guilt {
+                @let at = guilt.at(self.record);
+                line.when x1=(self.x(at)) x2=(self.x(at)) y1=(TOP - 8.0) y2=(self.height() - 6.0) data-t=[self.moment(at)] {
+                    (self.answer(|| format!("{}: {} {}", seconds(at), plain(&guilt.moment.who.join(", ")), plain(&guilt.moment.what))))
                 }
             }
         };
         (markup, missing)
+    }
+
+    /// A time for the page's script.
+    fn moment(&self, at: Time) -> Option<u128> {
+        self.answers.then_some(at.as_nanos())
+    }
+
+    /// What a reader is told who asks what something is.
+    fn answer(&self, words: impl FnOnce() -> String) -> Markup {
+        html! { @if self.answers { title { (words()) } } }
     }
 
     fn fault(&self, fault: &crate::InjectedFault) -> Markup {
@@ -241,7 +272,7 @@ impl<'r> Diagram<'r> {
             @for lane in lanes {
                 rect.fault x=(self.x(fault.from)) y=(self.y(lane) - LANE * 0.42)
                     width=((self.x(until) - self.x(fault.from)).max(1.5)) height=(LANE * 0.84)
-                    data-t=(fault.from.as_nanos()) data-u=(until.as_nanos()) { title { (plain(&title)) } }
+                    data-t=[self.moment(fault.from)] data-u=[self.moment(until)] { (self.answer(|| plain(&title))) }
             }
         }
     }
@@ -272,8 +303,8 @@ impl<'r> Diagram<'r> {
         html! {
             @for (name, lane, from, until) in drawn {
                 line.up x1=(self.x(from)) x2=(self.x(until)) y1=(self.y(lane)) y2=(self.y(lane))
-                    data-t=(from.as_nanos()) data-u=(until.as_nanos()) {
-                    title { (plain(name)) " is connected from " (seconds(from)) " to " (seconds(until)) }
+                    data-t=[self.moment(from)] data-u=[self.moment(until)] {
+                    (self.answer(|| format!("{} is connected from {} to {}", plain(name), seconds(from), seconds(until))))
                 }
             }
         }
@@ -298,14 +329,15 @@ impl<'r> Diagram<'r> {
         let lost = if arrived { "" } else { " l" };
         let mark = self.mark_of(&packet.carries);
         let operation = packet.carries.first().map(|operation| operation.0);
+        let operation = operation.filter(|_| self.answers);
         html! {
             line class={ "p " (kind) (lost) (mark) } x1=(x1) y1=(y1) x2=(x2) y2=(y2)
-                data-t=(packet.sent_at.as_nanos()) data-u=(until.as_nanos()) data-o=[operation] {
-                title { (self.packet_title(packet)) }
+                data-t=[self.moment(packet.sent_at)] data-u=[self.moment(until)] data-o=[operation] {
+                (self.answer(|| self.packet_title(packet)))
             }
             @if !arrived {
                 path class={ "x " (kind) (mark) } d="M-4-4 4 4M-4 4 4-4" transform={ "translate(" (x2) " " (y2) ")" }
-                    data-t=(until.as_nanos()) data-y=(y2) {}
+                    data-t=[self.moment(until)] data-y=[self.answers.then_some(y2)] {}
             }
         }
     }
@@ -397,9 +429,10 @@ impl<'r> Diagram<'r> {
         let markup = html! {
             @for (at, lane, shape, operation, title) in &marks {
                 @let class = operation.map_or("", |it| self.mark_of(&[it]));
+                @let asked = operation.filter(|_| self.answers).map(|it| it.0);
                 path class={ "m" (class) } d=(shape) transform={ "translate(" (self.x(*at)) " " (self.y(*lane)) ")" }
-                    data-t=(at.as_nanos()) data-y=(self.y(*lane)) data-o=[operation.map(|it| it.0)] {
-                    title { (seconds(*at)) " " (plain(title)) }
+                    data-t=[self.moment(*at)] data-y=[self.answers.then_some(self.y(*lane))] data-o=[asked] {
+                    (self.answer(|| format!("{} {}", seconds(*at), plain(title))))
                 }
             }
         };

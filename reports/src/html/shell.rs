@@ -3,6 +3,10 @@
 use crate::Outcome;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+/// The colours of everything.
+pub(super) const COLOURS: &str = include_str!("colours.css");
+/// How diagrams look.
+pub(super) const DRAWING: &str = include_str!("drawing.css");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
@@ -18,7 +22,7 @@ pub(super) fn page(title: &str, body: Markup) -> String {
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(COLOURS)) (PreEscaped(DRAWING)) (PreEscaped(STYLE)) }
             }
             body {
                 (body)

@@ -15,6 +15,34 @@ fn the_same_record_gives_the_same_page() {
     assert_eq!(page(), page());
 }
 
+#[test]
+fn a_picture_draws_what_the_page_draws_and_nothing_in_it_can_be_asked() {
+    let judged = judged(with_traffic());
+    let guilt = Guilt::of(&judged);
+    let (diagram, _) = Diagram::of(&judged.record, guilt.as_ref()).draw();
+    let (diagram, picture) = (diagram.into_string(), picture(&judged));
+    let drawn = |text: &str| {
+        [
+            "class=\"p ",
+            "class=\"x ",
+            "class=\"m",
+            "class=\"fault\"",
+            "class=\"lane\"",
+        ]
+        .map(|element| text.matches(element).count())
+    };
+    assert!(
+        drawn(&diagram).iter().all(|&count| count > 0),
+        "{:?}",
+        drawn(&diagram)
+    );
+    assert_eq!(drawn(&picture), drawn(&diagram));
+    assert!(!picture.contains("data-") && !picture.contains("<script"));
+    assert_eq!(picture.matches("<title>").count(), 1);
+    assert!(picture.starts_with("<svg xmlns="));
+    assert!(picture.contains("</tspan>  alice: "), "it tells the story");
+}
+
 /// What strangers could write to break out of a page.
 const HOSTILE: [&str; 6] = [
     "</script><script>alert(1)</script>",
@@ -49,7 +77,12 @@ fn what_strangers_wrote_is_text_wherever_it_stands() {
                 json = json.replace(word, &format!("{word}{text}"));
             }
             let record: Record = serde_json::from_str(&json).expect("it is a record still");
-            let page = render(&Judged::new(record));
+            let judged = Judged::new(record);
+            let picture = picture(&judged);
+            let elements = ["<svg", "<title", "<style", "<img", "<script", "<!"];
+            let counts = elements.map(|element| picture.matches(element).count());
+            assert_eq!(counts, [1, 1, 1, 0, 0, 0], "{hostile}");
+            let page = render(&judged);
             assert!(page.len() < 2_000_000, "{} bytes", page.len());
             let (tags, attributes) = tags(&page);
             let known = self::tags(&render(&Judged::new(with_traffic())));

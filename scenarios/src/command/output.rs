@@ -325,6 +325,7 @@ fn of_run(judged: &Judged, format: Format, coloured: bool) -> String {
         Format::Html => html::render(judged),
         Format::Junit => junit::render(judged),
         Format::Mermaid => mermaid::render(judged),
+        Format::Svg => html::picture(judged),
         // It is no document about a run.
         Format::Lines => String::new(),
     }
@@ -339,7 +340,7 @@ fn of_exploration(exploration: &Exploration, format: Format, coloured: bool) -> 
         Format::Markdown => exploration.markdown(),
         Format::Html => html::of_exploration(exploration, |seed| link(exploration, seed)),
         Format::Junit => junit::render_exploration(exploration),
-        Format::Mermaid | Format::Lines => return None,
+        Format::Mermaid | Format::Svg | Format::Lines => return None,
     })
 }
 

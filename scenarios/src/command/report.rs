@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "RECORD|DIR", required = true)]
     records: Vec<PathBuf>,
     /// How to write the reports; several with commas. [default: html]
-    #[arg(long, value_parser = one_of(&Format::DOCUMENTS), value_delimiter = ',')]
+    #[arg(long, value_parser = one_of(Format::DOCUMENTS), value_delimiter = ',')]
     format: Vec<Format>,
     /// The directory for the reports. [default: that of the records]
     #[arg(long, value_name = "DIR", conflicts_with = "print")]
