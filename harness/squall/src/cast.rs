@@ -2,7 +2,7 @@
 
 use crate::setting::Setting;
 use crate::stay::{self, Stay};
-use crate::text::{Placed, Problems, Table};
+use crate::text::{Placed, Problems, Table, choose_from};
 use squall_guarantees::counted;
 
 /// The name of the server's machine, in scenario files and in reports.
@@ -142,6 +142,21 @@ impl Clients {
         let servers = self.servers.names.iter().map(String::as_str);
         let clients = self.certain().iter().map(String::as_str);
         servers.chain(self.servers.broker()).chain(clients)
+    }
+
+    /// A client that exists whatever the seed; complains if there is none of this name.
+    pub(crate) fn find(
+        &self,
+        found: Placed<String>,
+        problems: &mut Problems,
+    ) -> Option<Placed<String>> {
+        if !self.certain().contains(&found.value) {
+            let what = format!("there is no client `{}`", found.value);
+            let names = self.certain().iter().map(String::as_str);
+            problems.add(found.at, what, choose_from(&found.value, names));
+            return None;
+        }
+        Some(found)
     }
 
     /// The clients that exist whatever the seed.

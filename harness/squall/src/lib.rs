@@ -106,6 +106,7 @@
 //! | module | subject |
 //! |---|---|
 //! | `text` | reading TOML with places, and telling every mistake in it |
+//! | `spans` | stretches of time |
 //! | `setting`, `stream`, `dice` | values that are left to the seed, and what it decides |
 //! | `cast`, `stay`, `transport` | who is in the world, when, and what carries its packets |
 //! | `faults` | what can go wrong: all about each kind of fault in one place |
@@ -162,6 +163,8 @@ mod setting;
 mod site;
 #[cfg(feature = "scenarios")]
 mod size;
+#[cfg(feature = "scenarios")]
+mod spans;
 #[cfg(feature = "scenarios")]
 mod stay;
 mod stream;
@@ -224,6 +227,8 @@ pub use script::Scripted;
 pub use site::{Door, Site, User};
 #[cfg(feature = "scenarios")]
 pub use size::Size;
+#[cfg(feature = "scenarios")]
+pub use spans::{Span, merged};
 #[cfg(feature = "scenarios")]
 pub use stay::{PlannedStay, Stay};
 pub use stream::{Drawable, stream};

@@ -99,11 +99,17 @@ impl Plan {
         self.settle.unwrap_or_else(|| self.bounds().delivery * 2)
     }
 
-    /// When the run ends, unless messages are still being sent then.
+    /// The faults whose times are known: those that wait for nothing.
+    fn timed(&self) -> impl Iterator<Item = &PlannedFault> {
+        self.faults.iter().filter(|fault| fault.after.is_none())
+    }
+
+    /// When the run ends, unless messages are still being sent then, or a fault strikes that waits
+    /// for something.
     pub fn ends_at(&self) -> Duration {
         let messages = self.clients.iter().flat_map(|client| &client.messages);
         let messages = messages.map(|message| message.at);
-        let faults = self.faults.iter().map(|it| it.until.unwrap_or(it.from));
+        let faults = self.timed().map(|it| it.until.unwrap_or(it.from));
         let middlebox = self.middlebox.iter().map(|it| it.until.unwrap_or(it.from));
         let hostile = self.hostile.iter().map(|it| it.until.unwrap_or(it.from));
         let stays = self.clients.iter().map(|client| client.stay);
@@ -116,7 +122,7 @@ impl Plan {
     /// When the last fault ends, in a run that ends at this time: zero if there is none, the end of
     /// the run if one does not end.
     pub fn healed_at(&self, end: Duration) -> Duration {
-        let faults = self.faults.iter().map(|fault| fault.healed_at(end));
+        let faults = self.timed().map(|fault| fault.healed_at(end));
         let middlebox = self.middlebox.iter().map(|it| it.healed_at(end));
         faults.chain(middlebox).max().unwrap_or(Duration::ZERO)
     }

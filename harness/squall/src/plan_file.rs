@@ -160,8 +160,10 @@ fn check(plan: &Plan, text: &str, problems: &mut Problems) {
         .collect();
     let victims = plan.faults.iter().flat_map(|fault| &fault.victims);
     let served = plan.middlebox.iter().flat_map(|it| &it.clients);
+    let waits = plan.faults.iter().filter_map(|fault| fault.after.as_ref());
+    let awaited = waits.filter_map(|after| after.client.as_ref());
     for (name, known) in (victims.map(|name| (name, &machines)))
-        .chain(served.map(|name| (name, &clients)))
+        .chain(served.chain(awaited).map(|name| (name, &clients)))
         .filter(|(name, known)| !known.contains(&name.as_str()))
     {
         let what = format!("there is no machine `{name}` here");

@@ -15,6 +15,7 @@ mod leftovers;
 mod pcapng;
 mod peaks;
 mod traffic;
+mod waiting;
 
 use crate::cast::{BROKER, MIDDLEBOX, ROOT};
 use crate::deeds::Deeds;
@@ -32,8 +33,10 @@ use squall_simulator::{
     Crash, Engine, FaultId, Intervention, MachineId, Passage, Source, TraceEvent, World,
     simulate_on,
 };
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use waiting::Waiting;
 
 /// Why there is no record.
 #[derive(Debug, thiserror::Error)]
@@ -211,11 +214,15 @@ fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> 
         world.keep_packets();
     }
     let begun = begin(plan, world);
-    finish(plan, world, &begun, keep)
+    finish(world, begun, keep)
 }
 
 /// A run that has begun, or is somewhere along the way.
-struct Begun {
+#[derive(Clone)]
+struct Begun<'p> {
+    /// The plan, with all faults whose times are known so far.
+    plan: Cow<'p, Plan>,
+    waiting: Waiting,
     machines: IndexMap<String, MachineId>,
     log: Log,
     deeds: Deeds,
@@ -224,9 +231,10 @@ struct Begun {
 }
 
 /// Builds the world of a plan. No time has passed in it yet.
-fn begin(plan: &Plan, world: &mut World) -> Begun {
+fn begin<'p>(plan: &'p Plan, world: &mut World) -> Begun<'p> {
+    let (plan, waiting) = waiting::separate(plan);
     let (log, deeds) = (Log::default(), Deeds::default());
-    let machines = build(plan, world, &log, &deeds);
+    let machines = build(&plan, world, &log, &deeds);
     for clock in &plan.clocks {
         // A machine of the plan may be missing: the seed says how many clients there are.
         if let Some(&machine) = machines.get(&clock.machine) {
@@ -236,8 +244,10 @@ fn begin(plan: &Plan, world: &mut World) -> Begun {
                 .for_each(|change| world.change_clock(machine, change));
         }
     }
-    let faults = hardships::strike(world, &machines, plan);
+    let faults = hardships::strike(world, &machines, &plan);
     Begun {
+        plan,
+        waiting,
         machines,
         log,
         deeds,
@@ -247,20 +257,22 @@ fn begin(plan: &Plan, world: &mut World) -> Begun {
 
 /// Lets the rest of the time pass, and collects what was left behind. `keep` says whether the
 /// record gets the packets that the world has kept.
-fn finish(plan: &Plan, world: &mut World, begun: &Begun, keep: bool) -> Result<Played, RunError> {
+fn finish(world: &mut World, mut begun: Begun<'_>, keep: bool) -> Result<Played, RunError> {
+    let ending =
+        ending::run_to_the_end(&mut begun, world).map_err(|cause| RunError::Simulator {
+            scenario: begun.plan.scenario.clone(),
+            seed: begun.plan.seed,
+            cause,
+        })?;
     let Begun {
+        plan,
+        waiting,
         machines,
         log,
         deeds,
         faults,
-    } = begun;
-    let ending = ending::run_to_the_end(plan, world, machines, log).map_err(|cause| {
-        RunError::Simulator {
-            scenario: plan.scenario.clone(),
-            seed: plan.seed,
-            cause,
-        }
-    })?;
+    } = &begun;
+    let plan = &**plan;
     let told = machines
         .values()
         .map(|&id| tell_machine(plan, world, id))
@@ -311,7 +323,10 @@ fn finish(plan: &Plan, world: &mut World, begun: &Begun, keep: bool) -> Result<P
         digest: format!("{digest:016x}"),
         drawn: plan.drawn.clone(),
         machines: told,
-        faults: hardships::told(plan, &hits, deeds.planned()),
+        faults: hardships::told(plan, &hits, deeds.planned())
+            .into_iter()
+            .chain(waiting.told(ending.at))
+            .collect(),
         incidents: deeds.told(),
         panics: world
             .panics()

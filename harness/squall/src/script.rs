@@ -130,14 +130,7 @@ fn client(
     problems: &mut Problems,
 ) -> Option<Placed<String>> {
     let found = table.need::<String>(field, problems)?;
-    let certain = clients.certain().iter().map(String::as_str);
-    let mut names = certain.clone();
-    if !names.any(|name| name == found.value) {
-        let what = format!("there is no client `{}`", found.value);
-        problems.add(found.at, what, choose_from(&found.value, certain));
-        return None;
-    }
-    Some(found)
+    clients.find(found, problems)
 }
 
 /// A room that a client is in.

@@ -121,6 +121,13 @@ fn check(scenario: &Scenario, document: &DeTable<'_>, problems: &mut Problems) {
     }
     let places = places_of_faults(&mut top, problems);
     for (fault, at) in scenario.faults.iter().zip(places) {
+        if fault.after.is_some() {
+            problems.add(
+                at.clone(),
+                "waits for an event, and a proxy sees none of its programs' events",
+                "Leave `after` out, and say in `at` when it begins.",
+            );
+        }
         if let Some((why, remedy)) = objection(&fault.kind) {
             let what = format!("`{}` {why}", fault.kind.word());
             problems.add(at, what, remedy);

@@ -1,7 +1,7 @@
 //! What is wrong on a client's line, and when: the plan's faults as a proxy can do them.
 
 use squall::links::{LinkChange, PlannedLink};
-use squall::{Ends, FaultKind, MiddleboxKind, Plan, PlannedFault};
+use squall::{Ends, FaultKind, MiddleboxKind, Plan, PlannedFault, Span, merged};
 use squall_guarantees::Lost;
 use squall_simulator::Link;
 use std::time::Duration;
@@ -155,7 +155,7 @@ fn what(fault: &PlannedFault, client: &str, server: &str) -> Option<What> {
 
 /// When the world is disturbed, from and until; none if to the end. A fault that spares new
 /// connections is over at once for those who make one.
-pub(super) fn turns(plan: &Plan) -> Vec<(Duration, Option<Duration>)> {
+pub(super) fn turns(plan: &Plan) -> Vec<Span> {
     let faults = plan.faults.iter().map(|fault| {
         let spares = matches!(
             fault.kind,
@@ -166,18 +166,7 @@ pub(super) fn turns(plan: &Plan) -> Vec<(Duration, Option<Duration>)> {
     });
     let stalls = plan.middlebox.iter();
     let stalls = stalls.filter(|it| it.kind == MiddleboxKind::Stalls);
-    let mut all: Vec<_> = faults.chain(stalls.map(|it| (it.from, it.until))).collect();
-    all.sort();
-    let mut merged: Vec<(Duration, Option<Duration>)> = Vec::new();
-    for (from, until) in all {
-        match merged.last_mut() {
-            Some((_, last)) if last.is_none_or(|last| from <= last) => {
-                *last = last.zip(until).map(|(a, b)| a.max(b));
-            }
-            _ => merged.push((from, until)),
-        }
-    }
-    merged
+    merged(faults.chain(stalls.map(|it| (it.from, it.until))).collect())
 }
 
 #[cfg(test)]

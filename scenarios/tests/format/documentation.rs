@@ -70,6 +70,9 @@ fn every_table_of_fields_has_those_that_the_code_reads() {
     ] {
         assert_eq!(documented(heading, "field"), known, "{heading}");
     }
+    let after = format!("[[fault]]\nkind = 'kill'\nafter.{NOTHING} = 1");
+    let documented_after = documented("#### What a fault waits for", "field of `after`");
+    assert_eq!(documented_after, allowed(&after));
     let mut link = documented("### `[link]`", "field");
     // These are in the text before the table.
     link.extend(["up", "down"].map(str::to_owned));

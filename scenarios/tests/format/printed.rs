@@ -206,6 +206,7 @@ fn described(field: &Field) -> Json {
         Form::Number => ("allOf", json!([{ "$ref": "#/definitions/number-range" }])),
         Form::Probability => ("allOf", json!([{ "$ref": "#/definitions/probability" }])),
         Form::Victims => ("allOf", json!([{ "$ref": "#/definitions/victims" }])),
+        Form::Event => ("allOf", json!([{ "$ref": "#/definitions/event" }])),
         Form::Link => ("allOf", json!([{ "$ref": "#/definitions/link" }])),
     };
     ordered::table([("description", field.says.into()), (form.0, form.1.into())])

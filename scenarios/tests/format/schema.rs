@@ -211,6 +211,10 @@ fn every_word_is_one_that_the_code_reads() {
             "[[fault]]\nkind = '_'",
         ),
         (
+            "/definitions/event/properties/event",
+            "[[fault]]\nkind = 'kill'\nafter.event = '_'",
+        ),
+        (
             "/definitions/middlebox/properties/kind",
             "[middlebox]\nkind = '_'",
         ),
@@ -252,6 +256,7 @@ fn what_is_wrong_is_wrong_for_editors() {
         "shows = 'No victims.'\n[[fault]]\nkind = 'pause'\nat = '1s'",
         "shows = 'Of another.'\n[[fault]]\nkind = 'pause'\nvictims = 'alice'\nat = '1s'\nloss = 1",
         "shows = 'Both ways.'\n[[fault]]\nkind = 'clock-step'\nvictims = 'alice'\nat = '1s'\nforward = '1s'\nback = '1s'",
+        "shows = 'No such event.'\n[[fault]]\nkind = 'pause'\nvictims = 'alice'\nat = '1s'\nafter.event = 'noon'",
         "shows = 'Neither.'\n[[fault]]\nkind = 'slow-cpu'\nvictims = 'alice'\nat = '1s'",
         "shows = 'Never.'\n[middlebox]\nkind = 'cuts-websocket'",
     ] {

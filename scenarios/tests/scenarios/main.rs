@@ -1,5 +1,6 @@
 //! What scenario files say, what the seed makes of it, and how it is played.
 
+mod after;
 mod endings;
 mod hostile;
 mod leftovers;
@@ -9,6 +10,7 @@ mod packets;
 mod plan_files;
 mod plans;
 mod polling;
+mod stays;
 mod workload;
 
 use squall::Scenario;

@@ -39,15 +39,20 @@ impl About {
     /// All fields that it has in a scenario file: its own, and those that every kind has.
     pub fn all_fields(&self) -> Vec<Field> {
         let shared: &[Field] = match self.lasts {
-            Lasts::AsTold => &[VICTIMS, AT, FOR, EVERY, TIMES],
-            Lasts::NoTime => &[VICTIMS, AT, EVERY, TIMES],
-            Lasts::AsItSays => &[VICTIMS, AT],
+            Lasts::AsTold => &[VICTIMS, AFTER, AT, FOR, EVERY, TIMES],
+            Lasts::NoTime => &[VICTIMS, AFTER, AT, EVERY, TIMES],
+            Lasts::AsItSays => &[VICTIMS, AFTER, AT],
         };
         [self.fields, shared].concat()
     }
 }
 
 const VICTIMS: Field = Field::victims("victims", "Whom it hits.").needed();
+const AFTER: Field = Field::new(
+    "after",
+    "What it waits for; then `at` counts from there.",
+    Form::Event,
+);
 const AT: Field = Field::duration("at", "When it begins.").needed();
 const FOR: Field = Field::duration("for", "How long it lasts. Default: to the end.");
 const EVERY: Field = Field::duration(
@@ -128,6 +133,8 @@ pub enum Form {
     Probability,
     /// Machines.
     Victims,
+    /// Something that happens in the run.
+    Event,
     /// What is different about a link.
     Link,
     /// One of these words.

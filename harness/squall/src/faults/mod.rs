@@ -7,6 +7,7 @@
 //! the file of its subject and add its word to the list at [`kinds!`].
 
 pub mod about;
+mod after;
 mod boxes;
 mod clocks;
 mod disks;
@@ -21,6 +22,7 @@ mod ports;
 mod victims;
 
 use about::{About, Told};
+pub use after::{After, Happening};
 pub use boxes::{Ends, HalfOpen, NatForgets, Reset};
 pub use clocks::{ClockDrift, ClockFreeze, ClockStep, ClockSync};
 pub use disks::{DiskError, DiskFull, DiskLies, DiskSlow};
@@ -36,6 +38,7 @@ pub use victims::Victims;
 use crate::cast::Clients;
 use crate::dice::Draw;
 use crate::setting::Setting;
+use crate::spans::Span;
 use crate::text::{Problems, Table, choose_from};
 use division::Sides;
 use indexmap::IndexSet;
@@ -55,6 +58,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// Whom it hits.
     pub victims: Victims,
+    /// What it waits for; if none, its times count from the beginning of the run.
+    pub after: Option<After>,
     /// When it begins.
     pub at: Setting<Duration>,
     /// How long it lasts; until the end of the run if none. A machine that was killed or lost its
@@ -82,16 +87,19 @@ pub struct PlannedFault {
     pub kind: FaultKind,
     /// Whom it hits, by name, in the order of the machines; for a ring, in the ring's.
     pub victims: IndexSet<String>,
-    /// When it begins.
+    /// When it begins; if it waits for something, how long after that.
     #[serde(with = "crate::text::time")]
     pub from: Duration,
-    /// When it ends; none if it lasts until the end of the run.
+    /// When it ends, likewise; none if it lasts until the end of the run.
     #[serde(default, with = "crate::text::time::option")]
     pub until: Option<Duration>,
     /// What reports call it, if not by its position: which occurrence of which fault of the
     /// scenario it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// What it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<After>,
 }
 
 /// Lists the kinds: the word in scenario files, and the type.
@@ -234,6 +242,7 @@ fn read_one(
     let word = table.word("kind", &allowed, problems)?;
     let kind = FaultKind::read(word, &mut table, problems);
     let victims = table.need::<Victims>("victims", problems);
+    let after = after::read(&mut table, clients, problems);
     let at = table.need::<Setting<Duration>>("at", problems);
     let says_itself = |kind: &FaultKind| kind.kind().duration().is_some();
     let lasts = match kind.as_ref().is_some_and(says_itself) {
@@ -252,6 +261,7 @@ fn read_one(
     let fault = Fault {
         kind: kind?,
         victims: victims?.value,
+        after,
         at: at.value,
         lasts,
         repeats,
@@ -339,7 +349,8 @@ impl Fault {
         };
         let ends_programs =
             |fault: &Fault| !fault.kind.kind().downtimes(Duration::ZERO, None).is_empty();
-        let follows = self.at.min() >= earlier.at.max();
+        let is_timed = self.after.is_none() && earlier.after.is_none();
+        let follows = is_timed && self.at.min() >= earlier.at.max();
         let is_over = lasts(earlier).is_some_and(|lasts| self.at.max() >= earlier.at.min() + lasts);
         if !ends_programs(self) || !ends_programs(earlier) || !follows || is_over {
             return None;
@@ -354,7 +365,11 @@ impl Fault {
     /// Decides what the fault leaves open: all its occurrences, in order.
     pub(crate) fn draw(&self, number: usize, draw: &mut Draw) -> Vec<PlannedFault> {
         let label = format!("fault {number}");
-        let mut all = vec![self.draw_once(&label, None, draw)];
+        let after = self.after.as_ref().map(|after| after.draw(&label, draw));
+        let mut all = vec![PlannedFault {
+            after: after.clone(),
+            ..self.draw_once(&label, None, draw)
+        }];
         let Some(Repeats { every, times }) = self.repeats else {
             return all;
         };
@@ -365,6 +380,7 @@ impl Fault {
             let again = self.draw_once(&label, Some(from), draw);
             all.push(PlannedFault {
                 label: Some(label),
+                after: after.clone(),
                 ..again
             });
         }
@@ -391,6 +407,7 @@ impl Fault {
             from,
             until: lasts.map(|lasts| from + lasts),
             label: None,
+            after: None,
         }
     }
 }
@@ -400,6 +417,30 @@ impl PlannedFault {
     pub fn label(&self, place: usize) -> String {
         let named = self.label.clone();
         named.unwrap_or_else(|| format!("fault {place}"))
+    }
+
+    /// The same with its times counted from this moment.
+    pub(crate) fn starting_from(&self, moment: Duration) -> Self {
+        PlannedFault {
+            from: moment + self.from,
+            until: self.until.map(|until| moment + until),
+            ..self.clone()
+        }
+    }
+
+    /// The same, but later if it would begin before this moment.
+    pub(crate) fn not_before(self, moment: Duration) -> Self {
+        let later = moment.saturating_sub(self.from);
+        PlannedFault {
+            from: self.from + later,
+            until: self.until.map(|until| until + later),
+            ..self
+        }
+    }
+
+    /// When its victims' programs do not run.
+    pub(crate) fn downtimes(&self) -> Vec<Span> {
+        self.kind.kind().downtimes(self.from, self.until)
     }
 
     /// When the world is whole again, if it ends at this time. A fault that lasts to its end and

@@ -5,12 +5,12 @@
 //! instead: it goes on from the planned end as long as it makes progress, but no longer than
 //! [`LIMIT`].
 
-use crate::log::Log;
+use super::Begun;
 use crate::plan::Plan;
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 use rustc_hash::FxHashSet;
 use squall_guarantees::{ClientId, Event, EventKind, OperationId};
-use squall_simulator::{Error, MachineId, World};
+use squall_simulator::{Error, World};
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -47,14 +47,22 @@ pub(super) struct Ending {
 ///
 /// # Errors
 /// If a machine did something that the simulator cannot do.
-pub(super) fn run_to_the_end(
-    plan: &Plan,
-    world: &mut World,
-    machines: &IndexMap<String, MachineId>,
-    log: &Log,
-) -> Result<Ending, Error> {
+pub(super) fn run_to_the_end(begun: &mut Begun<'_>, world: &mut World) -> Result<Ending, Error> {
     // In the last part of the settling time there is normally nothing left to do.
-    world.run_until(plan.ends_at().saturating_sub(plan.settle() / IDLE))?;
+    let nearly = |plan: &Plan| plan.ends_at().saturating_sub(plan.settle() / IDLE);
+    loop {
+        begun.run_until(world, nearly(&begun.plan))?;
+        // A fault that has waited until now makes the run longer.
+        if world.now() >= nearly(&begun.plan) {
+            break;
+        }
+    }
+    let Begun {
+        plan,
+        machines,
+        log,
+        ..
+    } = &*begun;
     let (idle_since, sent, told) = (world.now(), world.counts().sent, log.told().events.len());
     world.run_until(plan.ends_at())?;
     let nothing_told = log.told().events.len() == told;

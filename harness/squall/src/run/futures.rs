@@ -46,20 +46,20 @@ pub fn futures(
         late || effort.stop.load(Ordering::Relaxed)
     };
     simulate_on(engine_of(plan)?, plan.seed, |world| {
-        let begun = begin(plan, world);
+        let mut begun = begin(plan, world);
         for &moment in moments {
             if is_over() {
                 break;
             }
-            world
-                .run_until(moment)
+            begun
+                .run_until(world, moment)
                 .map_err(|cause| RunError::Simulator {
                     scenario: plan.scenario.clone(),
                     seed: plan.seed,
                     cause,
                 })?;
             let answers = world.fork(1..=each, ProcessLimits::default(), |world, _| {
-                let played = finish(plan, world, &begun, false);
+                let played = finish(world, begun.clone(), false);
                 played.map_or(Vec::new(), |played| vec![judge(&played.record)])
             });
             let numbers = answers.into_iter();

@@ -7,8 +7,11 @@
 use crate::cast::MIDDLEBOX;
 use crate::client::PlannedClient;
 use crate::faults::{Hindrance, PlannedFault, Stage};
+use crate::links::PlannedLink;
 use crate::plan::Plan;
+use crate::spans::{Span, merged};
 use indexmap::IndexMap;
+use rustc_hash::FxHashMap;
 use squall_guarantees::{ClientId, Lost, Silence, Standstill};
 use squall_simulator::{FaultId, Intervention, MachineId, World};
 use std::collections::HashSet;
@@ -28,43 +31,73 @@ pub(super) fn strike(
     machines: &IndexMap<String, MachineId>,
     plan: &Plan,
 ) -> Vec<Vec<FaultId>> {
-    let mut begun = Vec::new();
-    let servers = plan.servers().names;
-    let server = servers.iter().map(String::as_str).chain([MIDDLEBOX]);
-    let server: Vec<_> = server
-        .filter_map(|name| machines.get(name).copied())
-        .collect();
-    let link = |client: &'_ PlannedClient| machines[client.name.as_str()];
-    let links = plan
-        .clients
-        .iter()
-        .map(|client| (link(client), &client.link))
-        .collect();
-    for fault in &plan.faults {
-        let victims = fault.victims.iter().map(|name| machines[name.as_str()]);
-        let mut stage = Stage {
-            from: fault.from,
-            until: fault.until,
-            names: &fault.victims,
-            machines,
-            server: server.clone(),
-            victims: victims.collect(),
-            links: &links,
-            taken_over: taken_over(plan, fault, machines),
-            begun: Vec::new(),
-            world,
-        };
-        fault.kind.kind().strike(&mut stage);
-        begun.push(stage.begun);
-    }
+    let links = links(plan, machines);
+    let begun = plan.faults.iter();
+    let begun = begun.map(|fault| begin(world, machines, plan, fault, &links));
+    let begun = begun.collect();
     for (name, machine) in machines {
-        for (_, until) in downtimes(plan, name) {
-            if let Some(until) = until {
-                world.at(until, Intervention::Boot(*machine));
-            }
-        }
+        boot(world, *machine, downtimes(plan, name));
     }
     begun
+}
+
+/// Intervenes in the world with one more fault, which overlaps with none that does the same: the
+/// one at this place in the plan.
+pub(super) fn strike_with(
+    world: &mut World,
+    machines: &IndexMap<String, MachineId>,
+    plan: &Plan,
+    place: usize,
+) -> Vec<FaultId> {
+    let fault = &plan.faults[place];
+    let begun = begin(world, machines, plan, fault, &links(plan, machines));
+    for name in &fault.victims {
+        boot(world, machines[name.as_str()], fault.downtimes());
+    }
+    begun
+}
+
+type Links<'p> = FxHashMap<MachineId, &'p PlannedLink>;
+
+fn links<'p>(plan: &'p Plan, machines: &IndexMap<String, MachineId>) -> Links<'p> {
+    let link = |client: &'p PlannedClient| (machines[client.name.as_str()], &client.link);
+    plan.clients.iter().map(link).collect()
+}
+
+fn begin(
+    world: &mut World,
+    machines: &IndexMap<String, MachineId>,
+    plan: &Plan,
+    fault: &PlannedFault,
+    links: &Links<'_>,
+) -> Vec<FaultId> {
+    let servers = plan.servers().names;
+    let server = servers.iter().map(String::as_str).chain([MIDDLEBOX]);
+    let server = server.filter_map(|name| machines.get(name).copied());
+    let victims = fault.victims.iter().map(|name| machines[name.as_str()]);
+    let mut stage = Stage {
+        from: fault.from,
+        until: fault.until,
+        names: &fault.victims,
+        machines,
+        server: server.collect(),
+        victims: victims.collect(),
+        links,
+        taken_over: taken_over(plan, fault, machines),
+        begun: Vec::new(),
+        world,
+    };
+    fault.kind.kind().strike(&mut stage);
+    stage.begun
+}
+
+/// Starts the machine's program again after each of these.
+fn boot(world: &mut World, machine: MachineId, downtimes: Vec<Span>) {
+    for (_, until) in downtimes {
+        if let Some(until) = until {
+            world.at(until, Intervention::Boot(machine));
+        }
+    }
 }
 
 /// The victims of a fault that another one of its kind has at its end, and after it.
@@ -93,25 +126,10 @@ pub(super) fn hits(world: &World, begun: &[FaultId]) -> u64 {
         .sum()
 }
 
-/// When the machine's program is down, from and until, without overlaps.
-fn downtimes(plan: &Plan, machine: &str) -> Vec<(Duration, Option<Duration>)> {
-    let mut times: Vec<_> = plan
-        .faults
-        .iter()
-        .filter(|fault| fault.hits(machine))
-        .flat_map(|fault| fault.kind.kind().downtimes(fault.from, fault.until))
-        .collect();
-    times.sort();
-    let mut merged: Vec<(Duration, Option<Duration>)> = Vec::new();
-    for (from, until) in times {
-        match merged.last_mut() {
-            Some((_, last)) if last.is_none_or(|last| from <= last) => {
-                *last = last.zip(until).map(|(a, b)| a.max(b));
-            }
-            _ => merged.push((from, until)),
-        }
-    }
-    merged
+/// When the machine's program is down.
+fn downtimes(plan: &Plan, machine: &str) -> Vec<Span> {
+    let faults = plan.faults.iter().filter(|fault| fault.hits(machine));
+    merged(faults.flat_map(PlannedFault::downtimes).collect())
 }
 
 /// When a client and a server could not hear each other, in a run that ended at this time, given

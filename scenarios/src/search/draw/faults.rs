@@ -7,8 +7,8 @@ use super::links;
 use super::surroundings::table;
 use crate::search::dice::Dice;
 use crate::search::document::{in_ms, ms, number};
-use squall::FaultKind;
 use squall::about::{About, Aim, Form, Lasts, Needs};
+use squall::{FaultKind, Happening};
 use toml::{Table, Value};
 
 /// How much more often a kind occurs in worlds of a theme.
@@ -70,8 +70,8 @@ pub(super) fn draw(drawing: &mut Drawing) {
         });
         kinds.push((1, dice.weighted(&all)));
     }
-    for number in 1..=count {
-        let mut dice = drawing.dice(&format!("fault {number}"));
+    for place in 1..=count {
+        let mut dice = drawing.dice(&format!("fault {place}"));
         let (kind, about) = dice.weighted(&kinds);
         let victims = victims(drawing, about.drawn.aim, &mut dice);
         if victims.is_empty() {
@@ -84,13 +84,31 @@ pub(super) fn draw(drawing: &mut Drawing) {
         fault.insert("victims".to_owned(), written(&victims));
         details((kind, about), drawing, &mut dice, &mut fault);
         again(
-            &mut drawing.dice(&format!("fault {number}, again")),
+            &mut drawing.dice(&format!("fault {place}, again")),
             &mut fault,
         );
         if !clashes(drawing, &fault) {
+            wait(drawing, place, &mut fault);
             drawing.document.push("fault", fault);
         }
     }
+}
+
+/// Some faults wait for something that happens, and strike soon after it.
+fn wait(drawing: &Drawing, place: u64, fault: &mut Table) {
+    let mut dice = drawing.dice(&format!("fault {place}, after"));
+    if !dice.chance(0.06) {
+        return;
+    }
+    let (event, _) = *dice.one(&Happening::ALL);
+    let mut after = table([("event", event.into())]);
+    if event != "stored" && dice.chance(0.6) {
+        let client = dice.one(&drawing.clients()).clone();
+        after.insert("client".to_owned(), client.into());
+    }
+    after.insert("nth".to_owned(), number(dice.of_any_size(1, 20)));
+    fault.insert("after".to_owned(), Value::Table(after));
+    fault.insert("at".to_owned(), ms(dice.between(0, 300)));
 }
 
 /// Adds one more fault, at this moment in milliseconds, which strikes this client if it strikes
@@ -345,8 +363,9 @@ fn told(about: &About, dice: &mut Dice, fault: &mut Table) {
             Form::Link => Value::Table(links::bad_link(dice)),
             Form::Words(words) => (*dice.one(words)).into(),
             Form::Numbers(numbers) => number(*dice.one(numbers)),
-            // Only a kind that is known well can say which other machines there are.
-            Form::Victims => continue,
+            // Only a kind that is known well can say which other machines there are, and what it
+            // waits for is drawn for all of them.
+            Form::Victims | Form::Event => continue,
         };
         fault.insert(field.name.to_owned(), value);
     }

@@ -92,6 +92,17 @@ mod tests {
         );
     }
 
+    #[test]
+    fn some_fault_waits_for_each_thing_that_can_happen() {
+        let worlds = (1..=1_500).map(|seed| draw(seed, &Document::default()));
+        let worlds: Vec<Document> = worlds.collect();
+        let faults = worlds.iter().flat_map(|world| world.list("fault"));
+        let events = faults.filter_map(|fault| fault.get("after")?.get("event")?.as_str());
+        let drawn: BTreeSet<&str> = events.collect();
+        let all = squall::Happening::ALL.map(|(word, _)| word);
+        assert_eq!(drawn, BTreeSet::from(all));
+    }
+
     const DEFAULT: &str = "it is so where nothing is said";
 
     /// What a world never says, each with the reason.

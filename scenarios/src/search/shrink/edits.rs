@@ -88,6 +88,13 @@ pub(super) fn without_clients(world: &Document, without: &[usize]) -> Option<Can
                 fault.insert(field.to_owned(), named);
             }
         }
+        let after = fault.get_mut("after").and_then(Value::as_table_mut);
+        if let Some(after) = after
+            && let Some(client) = after.get("client")
+            && without_names(client, &gone).is_none()
+        {
+            after.remove("client");
+        }
         Some(fault)
     });
     let faults = faults.collect();
