@@ -17,13 +17,14 @@ pub use evidence::Uncaused;
 use crate::index::{Index, on_the_wire, time_for};
 use crate::verdict::Findings;
 use crate::{ClientId, Direction, EndCause, EventKind, Excuse, NotJudged, Time, Verdict, counted};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(crate) fn check(index: &Index<'_>) -> Verdict {
     let mut findings = Findings::default();
     let clients = &index.history.clients;
     let mut lives: Vec<Life<'_>> = Vec::new();
     lives.resize_with(clients.len(), Life::default);
+    let goodbyes = goodbyes(index);
     for event in &index.history.events {
         let life = &mut lives[event.client.0 as usize];
         let Some(end) = life.tell(event.at, &event.kind) else {
@@ -32,6 +33,7 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
         let excuse = excuse(index, event.client, life, &end);
         match excuse {
             _ if end.cause == EndCause::Meant => findings.held(),
+            _ if is_goodbye(index, &goodbyes, &end) => findings.held(),
             Some(excuse) => findings.excuse(excuse),
             None if index.history.links.is_empty() => findings.leave_open(NotJudged::LinkUnknown),
             None => findings.add(end.at, || Uncaused {
@@ -54,6 +56,33 @@ pub(crate) fn check(index: &Index<'_>) -> Verdict {
     };
     lives.iter().filter(lasts).for_each(|_| findings.held());
     findings.verdict(|connections| counted(connections, "connection"))
+}
+
+/// When each client ended a session because its user meant it.
+fn goodbyes<'h>(index: &Index<'h>) -> FxHashMap<&'h str, Time> {
+    let mut connected = vec![None; index.history.clients.len()];
+    let mut goodbyes = FxHashMap::default();
+    for event in &index.history.events {
+        let own = &mut connected[event.client.0 as usize];
+        match &event.kind {
+            EventKind::Connected { session, .. } => *own = Some(session.as_str()),
+            EventKind::Disconnected { cause, .. } => {
+                let ended = own.take().filter(|_| *cause == EndCause::Meant);
+                goodbyes.extend(ended.map(|session| (session, event.at)));
+            }
+            EventKind::Stopped => *own = None,
+            _ => {}
+        }
+    }
+    goodbyes
+}
+
+/// Whether the server has heard a goodbye that the client says it has said. Over polling the client
+/// says so when the answer has come, which is later.
+fn is_goodbye(index: &Index<'_>, goodbyes: &FxHashMap<&str, Time>, end: &End<'_>) -> bool {
+    let said = goodbyes.get(end.session);
+    let is_due = |&at: &Time| at <= end.at + index.history.bounds.client_detection;
+    !end.by_client && end.cause == EndCause::PeerMeant && said.is_some_and(is_due)
 }
 
 /// What is known about a client at a point of the history.
@@ -244,6 +273,18 @@ mod tests {
         };
         insta::assert_snapshot!(ended(EndCause::Meant), @"held: 1 connection");
         insta::assert_snapshot!(ended(EndCause::PeerMeant), @"violated: alice told at 10.000 s that the session alice-1 of alice was over (its own); nothing had disturbed it and nobody meant it.");
+    }
+
+    #[test]
+    fn takes_a_goodbye_that_the_server_hears_before_the_client_is_done_with_it() {
+        let closed = |cause, said_at| {
+            let chat = told(["alice"]).closed_because(10_000, "alice", "alice-1", cause);
+            let chat = chat.disconnected_because(said_at, "alice", EndCause::Meant);
+            chat.verdict(Stability)
+        };
+        insta::assert_snapshot!(closed(EndCause::PeerMeant, 14_000), @"held: 1 connection");
+        insta::assert_snapshot!(closed(EndCause::PeerMeant, 14_001), @"violated: server told at 10.000 s that the session alice-1 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
+        insta::assert_snapshot!(closed(EndCause::Stopping, 10_001), @"violated: server told at 10.000 s that the session alice-1 of alice was over (heartbeat); nothing had disturbed it and nobody meant it.");
     }
 
     #[test]
