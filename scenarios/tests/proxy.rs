@@ -6,18 +6,23 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program that is ended with its test.
-struct Program(Child);
+struct Program {
+    child: Child,
+    /// What it notes after its first lines.
+    notes: Receiver<String>,
+}
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -28,32 +33,49 @@ impl Program {
         let program = program
             .args(arguments)
             .current_dir(folder)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut program = Program(program.spawn().expect("squall starts"));
-        let stderr: ChildStderr = program.0.stderr.take().expect("it is piped");
+        let mut child = program.spawn().expect("squall starts");
+        let stderr: ChildStderr = child.stderr.take().expect("it is piped");
         let mut stderr = BufReader::new(stderr).lines();
         let lines = (0..lines).map(|_| stderr.next().expect("a line").expect("UTF-8"));
         let lines = lines.collect();
-        thread::spawn(move || stderr.for_each(drop));
-        (program, lines)
+        let (sender, notes) = channel();
+        thread::spawn(move || {
+            let lines = stderr.map_while(Result::ok);
+            lines.for_each(|line| drop(sender.send(line)));
+        });
+        (Program { child, notes }, lines)
+    }
+
+    /// Tells it to do something, and waits until it says that it does.
+    fn tell(&mut self, order: &str, answer: &str) {
+        let stdin = self.child.stdin.as_mut().expect("it is piped");
+        writeln!(stdin, "{order}").expect("it reads");
+        loop {
+            let note = self.notes.recv_timeout(PATIENCE).expect("an answer");
+            if note.contains(answer) {
+                return;
+            }
+        }
     }
 
     /// Ends it as Ctrl-C does. What it says, and its exit code.
     fn interrupt(mut self) -> (String, i32) {
-        let id = self.0.id().to_string();
+        let id = self.child.id().to_string();
         let kill = Command::new("kill").args(["-INT", &id]).status();
         assert!(kill.expect("there is kill").success());
         let mut text = String::new();
-        let stdout = self.0.stdout.as_mut().expect("it is piped");
+        let stdout = self.child.stdout.as_mut().expect("it is piped");
         stdout.read_to_string(&mut text).expect("UTF-8");
-        let code = self.0.wait().expect("it ends").code();
+        let code = self.child.wait().expect("it ends").code();
         (text, code.expect("it ends by itself"))
     }
 
     /// How much memory it has, in KiB.
     fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()));
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|line| line.split_whitespace().next());
@@ -266,6 +288,38 @@ fn it_ends_with_130_if_a_fault_is_still_to_come_and_with_2_if_one_struck_nothing
     let (text, code) = program.interrupt();
     assert!(text.contains("struck nothing"), "{text}");
     assert_eq!(code, 2);
+}
+
+#[test]
+fn a_fault_that_is_told_to_begin_and_to_end_does_so() {
+    let folder = folder("told");
+    let scenario = "shows = 'When it matters.'\nclients.count = 1\n\
+                    [[fault]]\nkind = 'partition'\nvictims = 'alice'\nat = '0s'\n\
+                    [[fault]]\nkind = 'reset'\nvictims = 'alice'\nat = '0s'";
+    let more = ["--on-command", "--log", "proxy.jsonl"];
+    let (mut program, at) = proxy(&folder, scenario, server(echo), &more);
+    let mut stream = connect(at[0]);
+    echoed(&mut stream, b"free").expect("nothing begins by itself");
+    program.tell("begin 1", "fault 1 begins, until it is ended");
+    stream.write_all(b"held").expect("it takes it");
+    let soon = Duration::from_millis(300);
+    stream.set_read_timeout(Some(soon)).expect("a time");
+    let mut answer = [0; 4];
+    assert!(stream.read(&mut answer).is_err(), "nothing passes");
+    program.tell("end 1", "fault 1 ends");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time");
+    stream.read_exact(&mut answer).expect("it passes now");
+    assert_eq!(&answer, b"held");
+    program.tell("begin 3", "is no order");
+    program.tell("begin 2", "fault 2 begins");
+    let gone = echoed(&mut stream, b"gone").expect_err("a RST");
+    assert_eq!(gone.kind(), ErrorKind::ConnectionReset);
+    let (text, code) = program.interrupt();
+    assert!(text.contains("told to begin, "), "{text}");
+    assert_eq!(code, 0, "{text}");
+    let log = std::fs::read_to_string(folder.join("proxy.jsonl")).expect("a log");
+    let count = |event: &str| log.matches(event).count();
+    assert_eq!([count("disturbed"), count("healed")], [2, 2], "{log}");
 }
 
 /// Sends without end.

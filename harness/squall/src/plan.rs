@@ -17,7 +17,8 @@ use crate::middlebox::PlannedMiddlebox;
 use crate::overrides::Override;
 use crate::scenario::Scenario;
 use crate::script;
-use crate::stay::Stay;
+use crate::setting::Setting;
+use crate::stay::{PlannedStay, Stay};
 use crate::system::Subject;
 use crate::transport::Transport;
 use crate::workload::{Speaker, Workload};
@@ -231,7 +232,7 @@ impl Scenario {
                     all_rooms: &all_rooms,
                     peers: &peers[&namespace],
                 };
-                let stay = self.stay_of(name).draw(name, draw);
+                let stay = draw_stay(self.stay_of(name), name, draw);
                 let mut messages = workload.draw(speaker, draw);
                 messages
                     .iter_mut()
@@ -278,6 +279,17 @@ impl Scenario {
             .collect::<IndexSet<_>>()
             .into_iter()
             .collect()
+    }
+}
+
+/// When this client is there.
+fn draw_stay(stay: Stay, client: &str, draw: &mut Draw) -> PlannedStay {
+    let mut moment = |what: &str, setting: Option<Setting<Duration>>| {
+        setting.map(|setting| draw.value(&format!("{client}: {what}"), setting))
+    };
+    PlannedStay {
+        comes: moment("comes", stay.comes).unwrap_or_default(),
+        leaves: moment("leaves", stay.leaves),
     }
 }
 

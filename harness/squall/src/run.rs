@@ -6,6 +6,7 @@
 //! process of the server, or of the broker, is killed, and the database is read from what is on its
 //! disk.
 
+mod begun;
 mod conditions;
 mod ending;
 mod ends;
@@ -22,6 +23,7 @@ use crate::deeds::Deeds;
 use crate::log::{Log, Told};
 use crate::plan::Plan;
 use crate::site::Site;
+use begun::Begun;
 use ending::Ending;
 pub use futures::{Futures, futures};
 use hardships::{Ends, LongTurns};
@@ -30,13 +32,10 @@ use serde::{Deserialize, Serialize};
 use squall_guarantees::{ClientId, Held, History, StoredMessage, Unfinished};
 use squall_reports::{Expectation, Machine, NetworkCounts, Panic, Record, Role};
 use squall_simulator::{
-    Crash, Engine, FaultId, Intervention, MachineId, Passage, Source, TraceEvent, World,
-    simulate_on,
+    Crash, Engine, Intervention, MachineId, Passage, Source, TraceEvent, World, simulate_on,
 };
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use waiting::Waiting;
 
 /// Why there is no record.
 #[derive(Debug, thiserror::Error)]
@@ -215,19 +214,6 @@ fn play(plan: &Plan, world: &mut World, keep: bool) -> Result<Played, RunError> 
     }
     let begun = begin(plan, world);
     finish(world, begun, keep)
-}
-
-/// A run that has begun, or is somewhere along the way.
-#[derive(Clone)]
-struct Begun<'p> {
-    /// The plan, with all faults whose times are known so far.
-    plan: Cow<'p, Plan>,
-    waiting: Waiting,
-    machines: IndexMap<String, MachineId>,
-    log: Log,
-    deeds: Deeds,
-    /// What has begun of each fault.
-    faults: Vec<Vec<FaultId>>,
 }
 
 /// Builds the world of a plan. No time has passed in it yet.

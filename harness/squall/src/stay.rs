@@ -1,6 +1,5 @@
 //! When a client is there: `comes` and `leaves`, of all clients or of one.
 
-use crate::dice::Draw;
 use crate::setting::Setting;
 use crate::text::{Problems, Table};
 use serde::{Deserialize, Serialize};
@@ -68,16 +67,6 @@ impl Stay {
         let comes = self.comes.map_or(Duration::ZERO, |comes| comes.min());
         let stays = |leaves: Setting<Duration>| at.min() < leaves.max();
         at.max() >= comes && self.leaves.is_none_or(stays)
-    }
-
-    pub(crate) fn draw(&self, client: &str, draw: &mut Draw) -> PlannedStay {
-        let mut moment = |what: &str, setting: Option<Setting<Duration>>| {
-            setting.map(|setting| draw.value(&format!("{client}: {what}"), setting))
-        };
-        PlannedStay {
-            comes: moment("comes", self.comes).unwrap_or_default(),
-            leaves: moment("leaves", self.leaves),
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::judge::{Judged, Question};
 use super::selection::{read_one, text_of, told};
 use super::stop::time;
 use crate::log;
-use crate::proxy::{Outcome, Proxy, refused};
+use crate::proxy::{Order, Outcome, Proxy, refused};
 use serde_json::json;
 use squall_planted::Termination;
 use squall_reports::json::VERSION;
@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::lookup_host;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::sleep;
 
 /// Plays the links and faults of a scenario between real programs, of any language: a TCP proxy on
@@ -50,6 +51,10 @@ pub(crate) struct Arguments {
     /// The most connections at a time; further ones wait. Each takes up to half a megabyte.
     #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     most_connections: u32,
+    /// Let faults begin only when told to, on standard input: `begin 2` begins the second fault of
+    /// the scenario, for as long as it lasts there, and `end 2` ends it.
+    #[arg(long)]
+    on_command: bool,
     /// The file to log into who has connected, and when something was wrong on purpose. It is
     /// written anew.
     #[arg(long, value_name = "FILE")]
@@ -70,6 +75,8 @@ Examples:
   squall proxy flaky.toml --to localhost:3000 --for 60s --log proxy.jsonl \\
       --judge clients.jsonl --guarantee exactly-once \\
       --sent client:order --received worker:order --by one
+  (sleep 5; echo begin 1; sleep 3; echo end 1; sleep 5) \\
+      | squall proxy flaky.toml --to localhost:3000 --for 20s --on-command
 
 Exit codes:
   0    nothing is violated
@@ -152,7 +159,8 @@ async fn carry(arguments: &Arguments, plan: squall::Plan) -> Result<(Outcome, bo
         })?),
     };
     let most = most_connections(arguments.most_connections as usize, plan.clients.len())?;
-    let proxy = Proxy::listen(plan, listen, to, most, log).await;
+    let faults = plan.faults.len();
+    let proxy = Proxy::listen(plan, listen, to, most, log, arguments.on_command).await;
     let proxy = proxy.map_err(|(at, error)| Failure::new(cannot_listen(at, &error)))?;
     for (client, at) in proxy.addresses() {
         note(format_args!("{client}: {at} leads to {to}"));
@@ -174,8 +182,29 @@ async fn carry(arguments: &Arguments, plan: squall::Plan) -> Result<(Outcome, bo
             () = up => {}
         }
     };
-    let outcome = proxy.carry(stop).await;
+    let orders = match arguments.on_command {
+        true => orders(faults),
+        false => unbounded_channel().1,
+    };
+    let outcome = proxy.carry(stop, orders, |answer| note(answer)).await;
     Ok((outcome, told))
+}
+
+/// What is ordered on standard input, about one of so many faults.
+fn orders(faults: usize) -> UnboundedReceiver<Order> {
+    let (sender, orders) = unbounded_channel();
+    // Reading cannot be interrupted, so the thread ends with the process.
+    std::thread::spawn(move || {
+        for line in io::stdin().lines().map_while(Result::ok) {
+            match Order::read(&line, faults) {
+                // If nobody takes it, the proxy is about to end.
+                Ok(order) => drop(sender.send(order)),
+                Err(_) if line.trim().is_empty() => {}
+                Err(wrong) => note(wrong),
+            }
+        }
+    });
+    orders
 }
 
 /// How many connections there may be, of so many that are wanted: each takes two of the files that

@@ -31,6 +31,16 @@ impl Diary {
         }
     }
 
+    /// From now on something is wrong on purpose.
+    pub(super) fn disturbed(&self) {
+        self.note(PROXY, "disturbed");
+    }
+
+    /// From now on nothing is wrong on purpose.
+    pub(super) fn healed(&self) {
+        self.note(PROXY, "healed");
+    }
+
     /// Writes down when the world is disturbed, and whole again.
     pub(super) async fn note_turns(
         &self,
@@ -39,10 +49,10 @@ impl Diary {
     ) {
         for (from, until) in turns {
             sleep_until(beginning + *from).await;
-            self.note(PROXY, "disturbed");
+            self.disturbed();
             let Some(until) = until else { return };
             sleep_until(beginning + *until).await;
-            self.note(PROXY, "healed");
+            self.healed();
         }
     }
 

@@ -1,13 +1,14 @@
 //! A client's line: its link, its faults, and what it has carried.
 
-use super::timetable::{Strike, Way, What, strikes};
+use super::timetable::{Strike, Turn, Way, What, strikes};
 use squall::links::PlannedLink;
 use squall::{Plan, PlannedClient};
 use squall_simulator::{Link, Loss};
 use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 /// A client's line to the server.
@@ -18,9 +19,12 @@ pub(super) struct Line {
     pub(super) at: SocketAddr,
     pub(super) seed: u64,
     usual: PlannedLink,
-    pub(super) strikes: Vec<Strike>,
-    /// How often each of them has struck.
-    pub(super) struck: Vec<AtomicU64>,
+    /// What each fault of the plan does here.
+    planned: Vec<Strike>,
+    /// What is wrong at its time, and how often it has struck.
+    strikes: Mutex<Vec<(Strike, u64)>>,
+    /// Something ends earlier than was known.
+    changed: Notify,
     pub(super) connections: AtomicU64,
     /// Connections for which the server could not be reached.
     pub(super) unreachable: AtomicU64,
@@ -31,15 +35,19 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(plan: &Plan, client: &PlannedClient, at: SocketAddr) -> Self {
-        let strikes = strikes(plan, &client.name);
+    /// A line on which the plan's faults begin at their times, or only when they are told to.
+    pub(super) fn new(plan: &Plan, client: &PlannedClient, at: SocketAddr, is_told: bool) -> Self {
+        let planned = strikes(plan, &client.name);
+        let timed = planned.iter().filter(|it| !is_told || it.fault.is_none());
+        let strikes = timed.map(|strike| (strike.clone(), 0)).collect();
         Line {
             name: client.name.clone(),
             at,
             seed: plan.seed,
             usual: client.link.clone(),
-            struck: strikes.iter().map(|_| AtomicU64::new(0)).collect(),
-            strikes,
+            planned,
+            strikes: Mutex::new(strikes),
+            changed: Notify::new(),
             connections: AtomicU64::new(0),
             unreachable: AtomicU64::new(0),
             bytes: Default::default(),
@@ -47,28 +55,70 @@ impl Line {
         }
     }
 
-    /// The first that is on at this time and does this, which has struck once more.
-    pub(super) fn struck_by(
-        &self,
-        now: Duration,
-        does: impl Fn(&Strike) -> bool,
-    ) -> Option<&Strike> {
-        let place = self.strikes.iter();
-        let place = place.clone().position(|it| it.is_on(now) && does(it))?;
-        self.has_struck(place);
-        self.strikes.get(place)
+    fn strikes(&self) -> MutexGuard<'_, Vec<(Strike, u64)>> {
+        self.strikes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has_struck(&self, place: usize) {
-        self.struck[place].fetch_add(1, Ordering::Relaxed);
+    /// A fault of the plan begins, because somebody says so.
+    pub(super) fn begin(&self, turn: Turn) {
+        let own = self.planned.iter();
+        let own = own.filter(|strike| strike.fault == Some(turn.fault));
+        let begun = own.map(|strike| {
+            let (from, until, what) = (turn.from, turn.until, strike.what.clone());
+            let fault = strike.fault;
+            let strike = Strike {
+                fault,
+                from,
+                until,
+                what,
+            };
+            (strike, 0)
+        });
+        self.strikes().extend(begun);
+    }
+
+    /// A fault of the plan ends, because somebody says so.
+    pub(super) fn end(&self, fault: usize, now: Duration) {
+        for (strike, _) in self.strikes().iter_mut() {
+            if strike.fault == Some(fault) {
+                strike.until = Some(strike.until.map_or(now, |until| until.min(now)));
+            }
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// The first that does this, which has struck once more.
+    pub(super) fn struck_by(&self, does: impl Fn(&Strike) -> bool) -> Option<Strike> {
+        let mut strikes = self.strikes();
+        let (strike, struck) = strikes.iter_mut().find(|(it, _)| does(it))?;
+        *struck += 1;
+        Some(strike.clone())
+    }
+
+    /// How often a fault of the plan has struck.
+    pub(super) fn hits(&self, fault: usize) -> u64 {
+        let strikes = self.strikes();
+        let own = strikes.iter().filter(|(it, _)| it.fault == Some(fault));
+        own.map(|(_, struck)| struck).sum()
     }
 
     /// Waits until nothing is in the way in this direction.
     pub(super) async fn open(&self, way: Way, zero: Instant) {
-        while let Some(cut) = self.struck_by(zero.elapsed(), |it| it.cuts(way)) {
-            match cut.until {
-                Some(until) => sleep_until(zero + until).await,
-                None => std::future::pending().await,
+        loop {
+            let changed = self.changed.notified();
+            let now = zero.elapsed();
+            let Some(cut) = self.struck_by(|it| it.is_on(now) && it.cuts(way)) else {
+                return;
+            };
+            let over = async {
+                match cut.until {
+                    Some(until) => sleep_until(zero + until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => {}
+                () = changed => {}
             }
         }
     }
@@ -76,7 +126,7 @@ impl Line {
     /// What the line is like at this time.
     pub(super) fn link(&self, way: Way, now: Duration) -> Link {
         let (mut link, mut loss) = (self.usual.clone(), None);
-        for (place, strike) in self.strikes.iter().enumerate() {
+        for (strike, struck) in self.strikes().iter_mut() {
             let is_on = strike.is_on(now);
             match &strike.what {
                 What::Link(change) if is_on => link = change.on(&self.usual),
@@ -88,7 +138,7 @@ impl Line {
                 What::Loss(probability) if is_on => loss = Some(Loss::from(*probability)),
                 _ => continue,
             }
-            self.has_struck(place);
+            *struck += 1;
         }
         let link = way.of(link);
         Link {

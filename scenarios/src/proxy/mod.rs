@@ -12,23 +12,27 @@
 //! | `visit` | one connection, and what is wrong with it |
 //! | `pump` | one direction of it |
 //! | `carry` | both, from its beginning to its end |
+//! | `orders` | faults that begin and end when somebody says so |
 //! | `diary` | the log of what was done on purpose |
 //! | `outcome` | what it comes to |
 
 mod carry;
 mod diary;
 mod line;
+mod orders;
 mod outcome;
 mod pump;
 mod refused;
 mod timetable;
 mod visit;
 
+pub(crate) use orders::Order;
 pub(crate) use outcome::Outcome;
 pub(crate) use refused::refused;
 
 use diary::Diary;
 use line::Line;
+use orders::{Turns, obey};
 use squall::Plan;
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -37,6 +41,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -84,6 +89,8 @@ pub(crate) struct Proxy {
     places: Arc<Semaphore>,
     pub(crate) beginning: Arc<Beginning>,
     diary: Diary,
+    /// Whether faults begin only when somebody says so.
+    is_told: bool,
 }
 
 impl Proxy {
@@ -98,6 +105,7 @@ impl Proxy {
         to: SocketAddr,
         most: usize,
         log: Option<File>,
+        is_told: bool,
     ) -> Result<Self, (SocketAddr, io::Error)> {
         let mut lines = Vec::new();
         for (client, number) in plan.clients.iter().zip(0..) {
@@ -108,7 +116,7 @@ impl Proxy {
             }
             let listener = TcpListener::bind(at).await.map_err(|error| (at, error))?;
             let local = listener.local_addr().map_err(|error| (at, error))?;
-            lines.push((listener, Arc::new(Line::new(&plan, client, local))));
+            lines.push((listener, Arc::new(Line::new(&plan, client, local, is_told))));
         }
         Ok(Proxy {
             to,
@@ -116,6 +124,7 @@ impl Proxy {
             places: Arc::new(Semaphore::new(most)),
             beginning: Arc::default(),
             diary: Diary::new(log),
+            is_told,
             plan,
         })
     }
@@ -125,8 +134,13 @@ impl Proxy {
         self.lines.iter().map(|(_, line)| (&*line.name, line.at))
     }
 
-    /// Carries what comes, until told to stop.
-    pub(crate) async fn carry(self, stop: impl Future<Output = ()>) -> Outcome {
+    /// Carries what comes, until told to stop. What is ordered until then is answered.
+    pub(crate) async fn carry(
+        self,
+        stop: impl Future<Output = ()>,
+        orders: UnboundedReceiver<Order>,
+        answer: impl Fn(String) + Send + 'static,
+    ) -> Outcome {
         let lines: Vec<Arc<Line>> = self.lines.iter().map(|(_, line)| line.clone()).collect();
         let diary = Arc::new(self.diary);
         let mut tasks = JoinSet::new();
@@ -141,13 +155,32 @@ impl Proxy {
                 diary.clone(),
             ));
         }
-        let turns = timetable::turns(&self.plan);
-        let (writer, begun) = (diary.clone(), self.beginning.clone());
-        tasks.spawn(async move { writer.note_turns(&turns, begun.come().await).await });
+        let told = self.is_told.then(Arc::<Turns>::default);
+        let begun = self.beginning.clone();
+        match &told {
+            Some(turns) => {
+                let (plan, lines, turns) = (self.plan.clone(), lines.clone(), turns.clone());
+                let zero = move || begun.is_now();
+                tasks.spawn(obey(
+                    plan,
+                    lines,
+                    turns,
+                    diary.clone(),
+                    orders,
+                    zero,
+                    answer,
+                ));
+            }
+            None => {
+                let (turns, writer) = (timetable::turns(&self.plan), diary.clone());
+                tasks.spawn(async move { writer.note_turns(&turns, begun.come().await).await });
+            }
+        }
         stop.await;
         tasks.shutdown().await;
         let lasted = self.beginning.ago();
-        Outcome::of(&self.plan, self.to, &lines, lasted, diary.end())
+        let told = told.map(|turns| turns.all());
+        Outcome::of(&self.plan, self.to, &lines, lasted, told, diary.end())
     }
 }
 

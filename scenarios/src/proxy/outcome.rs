@@ -1,6 +1,7 @@
 //! What a proxy has carried and done, for people and for programs.
 
 use super::line::Line;
+use super::timetable::Turn;
 use serde_json::{Value, json};
 use squall::Plan;
 use squall_guarantees::counted;
@@ -40,6 +41,8 @@ struct Fault {
     from: Duration,
     until: Option<Duration>,
     struck: u64,
+    /// How often it has begun because somebody said so; none if it had a time.
+    told: Option<usize>,
 }
 
 impl Outcome {
@@ -48,6 +51,7 @@ impl Outcome {
         to: SocketAddr,
         lines: &[Arc<Line>],
         lasted: Option<Duration>,
+        told: Option<Vec<Turn>>,
         log: io::Result<()>,
     ) -> Self {
         let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
@@ -59,20 +63,23 @@ impl Outcome {
             up: count(&line.bytes[0]),
             down: count(&line.bytes[1]),
         });
-        let struck = |place: usize| {
-            let strikes = lines
-                .iter()
-                .flat_map(|it| it.strikes.iter().zip(&it.struck));
-            let own = strikes.filter(|(strike, _)| strike.fault == Some(place));
-            own.map(|(_, struck)| count(struck)).sum()
-        };
         let faults = plan.faults.iter().enumerate();
-        let faults = faults.map(|(place, fault)| Fault {
-            label: fault.label(place + 1),
-            words: fault.words(),
-            from: fault.from,
-            until: fault.until,
-            struck: struck(place),
+        let faults = faults.map(|(place, fault)| {
+            let own = |turn: &&Turn| turn.fault == place;
+            let turns = told.iter().flatten().filter(own);
+            let (from, until) = match (&told, turns.clone().last()) {
+                (None, _) => (fault.from, fault.until),
+                (Some(_), Some(turn)) => (turn.from, turn.until),
+                (Some(_), None) => Default::default(),
+            };
+            Fault {
+                label: fault.label(place + 1),
+                words: fault.words(),
+                from,
+                until,
+                struck: lines.iter().map(|line| line.hits(place)).sum(),
+                told: told.as_ref().map(|_| turns.count()),
+            }
         });
         Outcome {
             scenario: plan.scenario.clone(),
@@ -89,7 +96,9 @@ impl Outcome {
     /// Whether it was ended before all faults were over, as far as they end.
     pub(crate) fn is_early(&self) -> bool {
         let lasted = self.lasted.unwrap_or_default();
-        let over = |fault: &Fault| lasted >= fault.until.unwrap_or(fault.from);
+        // Nobody knows what would still have been told.
+        let over =
+            |fault: &Fault| fault.told == Some(0) || lasted >= fault.until.unwrap_or(fault.from);
         !self.faults.iter().all(over)
     }
 
@@ -134,11 +143,13 @@ impl Outcome {
                 count => format!("struck {}", counted(count, "time")),
             };
             let from = seconds(it.from);
-            let _ = write!(
-                text,
-                "\n  {}: {}, {from} to {until}: {struck}",
-                it.label, it.words
-            );
+            let when = match it.told {
+                None => format!("{from} to {until}"),
+                Some(0) => "never told to begin".to_owned(),
+                Some(1) => format!("told to begin, {from} to {until}"),
+                Some(times) => format!("told to begin {times} times, the last {from} to {until}"),
+            };
+            let _ = write!(text, "\n  {}: {}, {when}: {struck}", it.label, it.words);
         }
         text
     }
@@ -154,6 +165,7 @@ impl Outcome {
             json!({
                 "label": it.label, "words": it.words, "from": it.from.as_nanos() as u64,
                 "until": it.until.map(|until| until.as_nanos() as u64), "struck": it.struck,
+                "told": it.told,
             })
         });
         json!({

@@ -105,7 +105,8 @@ async fn write(
         }
         visit.moved()?;
         let swallowed = |way| {
-            let swallows = line.struck_by(visit.now(), |it: &Strike| it.swallows(way));
+            let now = visit.now();
+            let swallows = line.struck_by(|it: &Strike| it.is_on(now) && it.swallows(way));
             swallows.is_some()
         };
         match piece {

@@ -102,6 +102,16 @@ impl Strike {
     }
 }
 
+/// What has begun because somebody said so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    /// The fault of the plan.
+    pub(super) fault: usize,
+    pub(super) from: Duration,
+    /// None if it lasts until somebody ends it.
+    pub(super) until: Option<Duration>,
+}
+
 /// What is wrong on the line of this client, in the order in which it begins.
 pub(super) fn strikes(plan: &Plan, client: &str) -> Vec<Strike> {
     let server = &plan.servers().names[0];
@@ -153,17 +163,24 @@ fn what(fault: &PlannedFault, client: &str, server: &str) -> Option<What> {
     }
 }
 
-/// When the world is disturbed, from and until; none if to the end. A fault that spares new
+/// When a fault is over that lasts from one time to another; none if never. One that spares new
 /// connections is over at once for those who make one.
+pub(super) fn over(
+    fault: &PlannedFault,
+    from: Duration,
+    until: Option<Duration>,
+) -> Option<Duration> {
+    let spares = matches!(
+        fault.kind,
+        FaultKind::Reset(_) | FaultKind::AddressChange(_)
+    );
+    until.or(spares.then_some(from))
+}
+
+/// When the world is disturbed, from and until; none if to the end.
 pub(super) fn turns(plan: &Plan) -> Vec<Span> {
-    let faults = plan.faults.iter().map(|fault| {
-        let spares = matches!(
-            fault.kind,
-            FaultKind::Reset(_) | FaultKind::AddressChange(_)
-        );
-        let until = fault.until.or(spares.then_some(fault.from));
-        (fault.from, until)
-    });
+    let faults = plan.faults.iter();
+    let faults = faults.map(|fault| (fault.from, over(fault, fault.from, fault.until)));
     let stalls = plan.middlebox.iter();
     let stalls = stalls.filter(|it| it.kind == MiddleboxKind::Stalls);
     merged(faults.chain(stalls.map(|it| (it.from, it.until))).collect())

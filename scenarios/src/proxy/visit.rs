@@ -61,13 +61,14 @@ impl<'l> Visit<'l> {
             let mut heard = self.heard.lock().expect("nobody panics with it");
             now - std::mem::replace(&mut *heard, now)
         };
-        let ends = self.line.struck_by(now, |strike| match strike.what {
+        let ends = self.line.struck_by(|strike| match strike.what {
+            _ if !strike.is_on(now) => false,
             What::Reset(_) => self.opened < strike.from,
             What::Forgets { idle: most, .. } => idle >= most,
             _ => false,
         });
-        match ends.map(|strike| &strike.what) {
-            Some(What::Reset(ends)) => Err(Torn::Reset(*ends)),
+        match ends.map(|strike| strike.what) {
+            Some(What::Reset(ends)) => Err(Torn::Reset(ends)),
             Some(What::Forgets { resets: true, .. }) => Err(Torn::Reset(Ends::Client)),
             Some(_) => Err(Torn::Silent),
             None => Ok(()),
@@ -81,15 +82,11 @@ impl<'l> Visit<'l> {
     pub(super) fn moved(&self) -> Result<(), Torn> {
         let now = self.now();
         let moves = |what: &What| matches!(what, What::Moved(_));
-        let strikes = self.line.strikes.iter();
-        let mut since = strikes.zip(&self.line.struck).filter(|(strike, _)| {
+        let moved = self.line.struck_by(|strike| {
             moves(&strike.what) && self.opened < strike.from && strike.from <= now
         });
-        match since.next() {
-            Some((_, struck)) => {
-                struck.fetch_add(1, Ordering::Relaxed);
-                Err(Torn::Silent)
-            }
+        match moved {
+            Some(_) => Err(Torn::Silent),
             None => Ok(()),
         }
     }

@@ -5,7 +5,7 @@
 //! instead: it goes on from the planned end as long as it makes progress, but no longer than
 //! [`LIMIT`].
 
-use super::Begun;
+use super::begun::Begun;
 use crate::plan::Plan;
 use indexmap::IndexSet;
 use rustc_hash::FxHashSet;

@@ -1,16 +1,9 @@
-//! Faults that wait for events: lets time pass, and strikes with each when its event has happened.
-//!
-//! The world is stopped at each millisecond while a fault waits. So it strikes at the nanosecond
-//! that the scenario says if that is a millisecond or more after the event, and otherwise at the
-//! end of the event's millisecond.
+//! Faults that wait for events.
 
-use super::Begun;
-use super::hardships;
 use crate::faults::{After, PlannedFault};
 use crate::log::Told;
 use crate::plan::Plan;
 use squall_reports::InjectedFault;
-use squall_simulator::{Error, World};
 use std::borrow::Cow;
 use std::mem::discriminant;
 use std::time::Duration;
@@ -53,6 +46,11 @@ pub(super) fn separate(plan: &Plan) -> (Cow<'_, Plan>, Waiting) {
 }
 
 impl Waiting {
+    /// Whether none waits.
+    pub(super) fn is_over(&self) -> bool {
+        self.faults.is_empty()
+    }
+
     /// Those that still wait when the run ends, for the record: they have struck nothing.
     pub(super) fn told(&self, end: Duration) -> impl Iterator<Item = InjectedFault> {
         self.faults
@@ -70,7 +68,7 @@ impl Waiting {
 
     /// Reads what has been told since, and gives those faults whose event is in it, with their
     /// times in the run.
-    fn due(&mut self, told: &Told, plan: &Plan) -> Vec<PlannedFault> {
+    pub(super) fn due(&mut self, told: &Told, plan: &Plan) -> Vec<PlannedFault> {
         let mut due = Vec::new();
         let name = |client: usize| plan.clients.get(client).map_or("", |it| it.name.as_str());
         for event in &told.events[self.read..] {
@@ -100,37 +98,9 @@ impl Waiting {
     }
 }
 
-impl Begun<'_> {
-    /// Lets time pass up to and including `when`.
-    ///
-    /// # Errors
-    /// If a machine did something that the simulator cannot do.
-    pub(super) fn run_until(&mut self, world: &mut World, when: Duration) -> Result<(), Error> {
-        while !self.waiting.faults.is_empty() && world.now() < when {
-            let millisecond = Duration::from_millis(world.now().as_millis() as u64 + 1);
-            world.run_until(millisecond.min(when))?;
-            let due = self.waiting.due(&self.log.told(), &self.plan);
-            for fault in due {
-                self.strike(world, fault);
-            }
-        }
-        world.run_until(when)
-    }
-
-    fn strike(&mut self, world: &mut World, fault: PlannedFault) {
-        let fault = fault.not_before(world.now());
-        let Some(fault) = in_its_turn(&self.plan, fault) else {
-            return;
-        };
-        self.plan.to_mut().faults.push(fault);
-        let begun = hardships::strike_with(world, &self.machines, &self.plan, self.faults.len());
-        self.faults.push(begun);
-    }
-}
-
 /// The fault at the first time from its own on at which no other one does the same to a victim of
 /// it; none if that never ends.
-fn in_its_turn(plan: &Plan, mut fault: PlannedFault) -> Option<PlannedFault> {
+pub(super) fn in_its_turn(plan: &Plan, mut fault: PlannedFault) -> Option<PlannedFault> {
     let end = |it: &PlannedFault| it.ends().unwrap_or(Duration::MAX);
     loop {
         let mut others = plan.faults.iter();
