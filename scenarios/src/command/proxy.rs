@@ -186,7 +186,7 @@ async fn carry(arguments: &Arguments, plan: squall::Plan) -> Result<(Outcome, bo
         true => orders(faults),
         false => unbounded_channel().1,
     };
-    let outcome = proxy.carry(stop, orders, |answer| note(answer)).await;
+    let outcome = proxy.carry(stop, orders, note).await;
     Ok((outcome, told))
 }
 

@@ -67,7 +67,7 @@ impl Outcome {
         let faults = faults.map(|(place, fault)| {
             let own = |turn: &&Turn| turn.fault == place;
             let turns = told.iter().flatten().filter(own);
-            let (from, until) = match (&told, turns.clone().last()) {
+            let (from, until) = match (&told, turns.clone().next_back()) {
                 (None, _) => (fault.from, fault.until),
                 (Some(_), Some(turn)) => (turn.from, turn.until),
                 (Some(_), None) => Default::default(),
