@@ -8,7 +8,7 @@ pub use crate::test::{
 pub use squall_observe::event;
 
 pub use squall_guarantees::observed::{
-    Checker, Observed, Queue, Register, acknowledged_within, at_least_once, at_most_once,
+    Checker, Observed, Queue, Register, acknowledged_within, at_least_once, at_most_once, bounded,
     converges, durable, exactly_once, in_order, linearizable, monotonic_reads, reachable,
     read_your_writes, sometimes, that,
 };

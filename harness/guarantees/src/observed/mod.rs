@@ -17,8 +17,10 @@
 //! | `linearizable` | whether calls have happened one after the other |
 //! | `sessions` | whether a client sees its own writes, and time go forward |
 //! | `convergence` | whether replicas come to show the same |
+//! | `bounds` | whether something stays below a limit |
 //! | `claims` | what programs claim of themselves |
 
+mod bounds;
 mod calls;
 mod claims;
 mod convergence;
@@ -33,6 +35,7 @@ mod sessions;
 mod testing;
 mod verdict;
 
+pub use bounds::{Bounded, bounded};
 pub use calls::{CallOf, calls};
 pub use claims::{Claims, always, reachable, sometimes};
 pub use convergence::{Convergence, converges};
