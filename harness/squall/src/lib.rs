@@ -60,6 +60,8 @@
 //! | `SQUALL_PLAN=FILE` | plays what was decided in a file: the smaller plan of a failure |
 //! | `SQUALL_OUT=FOLDER` | where stories, plans and runs are written; `target/squall` by default |
 //!
+//! With the feature `pages`, a failure is a page as well.
+//!
 //! Add `squall` to your `dev-dependencies`; no flags are needed. What your own code calls to tell
 //! is in the crate `squall-observe`, which has no dependencies. [`prelude`] has the faults and the
 //! guarantees, [`mod@test`] says how a test is played.

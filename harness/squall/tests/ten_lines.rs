@@ -347,7 +347,10 @@ fn failure(test: &str) -> String {
         .unwrap_or_else(|| panic!("{told}"));
     let text = &told[from..];
     let until = text.find("note: run with").unwrap_or(text.len());
-    without_lines(text[..until].trim_end())
+    // Where a page is written as well, it is told of.
+    let lines = text[..until].lines();
+    let lines: Vec<_> = lines.filter(|it| !it.starts_with("The page: ")).collect();
+    without_lines(lines.join("\n").trim_end())
 }
 
 /// Without the line numbers of this file: they mean nothing.
@@ -393,6 +396,31 @@ fn the_smaller_plan_and_the_seed_play_the_same_again() {
         &[("SQUALL_SEED", "1000000"), ("SQUALL_SEEDS", "1")],
     );
     assert!(passed || !other.contains(doubled), "{other}");
+}
+
+#[test]
+#[cfg(feature = "pages")]
+fn a_failure_is_a_page_as_well() {
+    let out = std::env::temp_dir().join("squall-ten-lines-page");
+    let (_, told) = played(
+        "a_server_that_forgets",
+        &[("SQUALL_OUT", out.to_str().unwrap())],
+    );
+    let page = out.join("failing.a_server_that_forgets/report.html");
+    let path = "The page: /tmp/squall-ten-lines-page/failing.a_server_that_forgets/report.html";
+    assert!(told.contains(path), "{told}");
+    let page = std::fs::read_to_string(page).unwrap();
+    let doubled = told
+        .lines()
+        .find(|line| line.contains("times, at"))
+        .unwrap();
+    for line in [
+        doubled.trim(),
+        "(order)",
+        "fault: partition between server and client-",
+    ] {
+        assert!(page.contains(line), "{line}\n{page}");
+    }
 }
 
 #[test]

@@ -65,11 +65,62 @@ pub(super) fn violations(outcome: &Outcome) -> String {
     text
 }
 
+/// Something that happened, as far as it belongs to the violations.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Entry {
+    pub(super) at: Duration,
+    /// What comes first of what happens at the same time.
+    rank: u8,
+    /// The name of the machine; empty if it is the world's.
+    who: String,
+    pub(super) words: String,
+    /// The machine on which it happens.
+    pub(super) machine: Option<usize>,
+}
+
+impl Entry {
+    /// Whether it is what must not happen.
+    #[cfg(feature = "pages")]
+    pub(super) fn is_wrong(&self) -> bool {
+        self.rank == VIOLATES
+    }
+}
+
+const VIOLATES: u8 = 4;
+
+/// What happened, as far as it belongs to the violations, in lines.
+pub(super) fn story(outcome: &Outcome) -> String {
+    let entries = entries(outcome);
+    let left_out = entries.len().saturating_sub(LINES);
+    let mut text = String::new();
+    for (place, Entry { at, who, words, .. }) in entries.iter().enumerate() {
+        if left_out > 0 && place == LINES / 2 {
+            let _ = writeln!(text, "               … {left_out} more …");
+        }
+        if left_out > 0 && (LINES / 2..LINES / 2 + left_out).contains(&place) {
+            continue;
+        }
+        let colon = if who.is_empty() { "" } else { ": " };
+        let _ = writeln!(text, "{:>13}  {who}{colon}{words}", seconds(*at));
+    }
+    text
+}
+
 /// What happened, as far as it belongs to the violations: faults, the fate of the things in
 /// question, programs that ended.
-pub(super) fn story(outcome: &Outcome) -> String {
+pub(super) fn entries(outcome: &Outcome) -> Vec<Entry> {
     let observed = &outcome.observed;
-    let mut lines: Vec<(Duration, u8, String)> = Vec::new();
+    let mut entries = Vec::new();
+    let mut add = |at, rank, machine: Option<usize>, words| {
+        let who = machine.map(|machine| observed.name(machine).to_owned());
+        entries.push(Entry {
+            at,
+            rank,
+            who: who.unwrap_or_default(),
+            words,
+            machine,
+        });
+    };
     for fault in &outcome.faults {
         let struck = match fault.struck {
             0 => ", and strikes nothing".to_owned(),
@@ -81,65 +132,33 @@ pub(super) fn story(outcome: &Outcome) -> String {
             Some(until) if until == fault.from => "",
             Some(_) => " begins",
         };
-        lines.push((
-            fault.from,
-            0,
-            format!("fault: {}{verb}{struck}", fault.what),
-        ));
+        let words = format!("fault: {}{verb}{struck}", fault.what);
+        add(fault.from, 0, None, words);
         if let Some(until) = fault.until.filter(|&until| until != fault.from) {
-            lines.push((until, 0, format!("fault: {} is over", fault.what)));
+            add(until, 0, None, format!("fault: {} is over", fault.what));
         }
     }
     for &(machine, at) in &outcome.ends {
-        lines.push((
-            at,
-            1,
-            format!("{}: its program ends", observed.name(machine)),
-        ));
+        add(at, 1, Some(machine), "its program ends".to_owned());
     }
     for &(machine, at) in &outcome.preempted {
-        lines.push((
-            at,
-            1,
-            format!(
-                "{}: a thread loses the processor to another",
-                observed.name(machine)
-            ),
-        ));
+        let words = "a thread loses the processor to another".to_owned();
+        add(at, 1, Some(machine), words);
     }
     for panic in &outcome.panics {
-        let who = observed.name(panic.machine);
-        lines.push((panic.at, 2, format!("{who}: panics: {}", panic.message)));
+        let words = format!("panics: {}", panic.message);
+        add(panic.at, 2, Some(panic.machine), words);
     }
     for it in concerned(outcome) {
-        lines.push((
-            it.at,
-            2,
-            format!(
-                "{}: {}",
-                observed.name(it.machine),
-                words(&it.told, observed)
-            ),
-        ));
+        add(it.at, 2, Some(it.machine), words(&it.told, observed));
     }
     for (name, verdict) in &outcome.verdicts {
         if let Verdict::Violated { at, .. } = verdict {
-            lines.push((*at, 4, format!("violates {name}")));
+            add(*at, VIOLATES, None, format!("violates {name}"));
         }
     }
-    lines.sort();
-    let left_out = lines.len().saturating_sub(LINES);
-    let mut text = String::new();
-    for (place, (at, _, line)) in lines.iter().enumerate() {
-        if left_out > 0 && place == LINES / 2 {
-            let _ = writeln!(text, "               … {left_out} more …");
-        }
-        if left_out > 0 && (LINES / 2..LINES / 2 + left_out).contains(&place) {
-            continue;
-        }
-        let _ = writeln!(text, "{:>13}  {line}", seconds(*at));
-    }
-    text
+    entries.sort();
+    entries
 }
 
 /// What was told about the things that the violations concern.

@@ -1,6 +1,8 @@
 //! A seed that breaks something: whether it is the same again, made smaller, told, and written.
 
 use super::failure::{self, broken};
+#[cfg(feature = "pages")]
+use super::page::page;
 use super::play::Outcome;
 use super::playing::Test;
 use super::settings::{self, Settings};
@@ -139,32 +141,44 @@ impl Test {
                 counted(machines as u64, "machine")
             )
         };
-        text += &match size(outcome) == size(&small.outcome) {
-            true => format!("What happened, with {}:\n", size(outcome)),
+        let size = match size(outcome) == size(&small.outcome) {
+            true => size(outcome),
             false => format!(
-                "What happened, with {}, made from {} in {}:\n",
+                "{}, made from {} in {}",
                 size(&small.outcome),
                 size(outcome),
                 counted(small.runs as u64, "run")
             ),
         };
+        text += &format!("What happened, with {size}:\n");
         text += &failure::story(&small.outcome);
         if let Some(out) = settings.out.clone().or_else(settings::default_out) {
             let mut folder = out.join(self.path().replace("::", "."));
             if settings.are_many {
                 folder.push(format!("seed-{seed}"));
             }
-            text += &match self.write(&folder, finding, &text) {
+            let plan = settings.play_plan(&self.path(), &folder.join(PLAN));
+            let written = self.write(&folder, finding, &text);
+            #[cfg(feature = "pages")]
+            let written = written.and_then(|()| {
+                let title = format!("{}, seed {seed}", self.path());
+                let page = page(title, plan.clone(), size, &small.outcome);
+                std::fs::write(folder.join(PAGE), page)
+            });
+            text += &match written {
                 Ok(()) => format!(
-                    "\nWritten to {}; play the smaller plan with\n    {}\n",
-                    settings::short(&folder),
-                    settings.play_plan(&self.path(), &folder.join(PLAN))
+                    "\nWritten to {}; play the smaller plan with\n    {plan}\n",
+                    settings::short(&folder)
                 ),
                 Err(error) => format!(
                     "\nNothing could be written to {}: {error}\n",
                     folder.display()
                 ),
             };
+            #[cfg(feature = "pages")]
+            {
+                text += &format!("The page: {}\n", settings::short(&folder.join(PAGE)));
+            }
         }
         let kind = Kind::Broken;
         Failure { kind, text }
@@ -204,3 +218,5 @@ impl Test {
 }
 
 const PLAN: &str = "plan.toml";
+#[cfg(feature = "pages")]
+const PAGE: &str = "report.html";

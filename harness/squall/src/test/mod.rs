@@ -21,7 +21,7 @@
 //! | `shown` | what all runs have shown together |
 //! | `shrink` | a run that fails, made smaller |
 //! | `finding` | a failing seed: is it the same again, made smaller, told, written |
-//! | `failure` | what is said then |
+//! | `failure`, `page` | what is said then, and shown |
 //! | `settings` | what the environment or a command line says |
 //! | `command` | the command of a project: [`squall::main!`](crate::main) |
 
@@ -32,6 +32,8 @@ mod explained;
 mod failure;
 mod faults;
 mod finding;
+#[cfg(feature = "pages")]
+mod page;
 mod passing;
 mod play;
 mod playing;
