@@ -4,6 +4,7 @@
 use crate::kernel::disk::error::DiskError;
 
 /// What a file holds.
+#[derive(Clone)]
 pub(super) struct Content {
     pub(super) bytes: Vec<u8>,
     /// What was overwritten since the last sync, oldest first.
@@ -16,6 +17,7 @@ pub(super) struct Content {
 }
 
 /// Undo information for one write or truncation.
+#[derive(Clone)]
 pub(super) struct Overwritten {
     pub(super) size: usize,
     pub(super) offset: usize,

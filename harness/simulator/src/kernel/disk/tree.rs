@@ -17,6 +17,7 @@ use crate::kernel::errno::{Errno, Result};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -58,6 +59,7 @@ pub(crate) enum Device {
     Zero,
 }
 
+#[derive(Clone)]
 pub(crate) struct Node {
     kind: Kind,
     /// Permissions, as `chmod(2)` has them.
@@ -80,6 +82,7 @@ pub(crate) struct Times {
     pub(crate) born: Duration,
 }
 
+#[derive(Clone)]
 enum Kind {
     File(Content),
     Directory {
@@ -125,6 +128,7 @@ pub(crate) enum New {
 }
 
 /// A change of names.
+#[derive(Clone)]
 struct Change {
     parts: Vec<Part>,
 }
@@ -152,8 +156,10 @@ impl Change {
 }
 
 /// Everything with a name, and everything that still has a descriptor.
+#[derive(Clone)]
 pub(crate) struct Tree {
-    nodes: BTreeMap<Number, Node>,
+    /// Copied when they first change: in a crowd, most machines have only what all of them have.
+    nodes: Rc<BTreeMap<Number, Node>>,
     next: Number,
     /// Changes of names that are not on the platter, oldest first.
     journal: Vec<Change>,
@@ -163,35 +169,14 @@ pub(crate) struct Tree {
     sealed: Vec<Number>,
 }
 
+thread_local! {
+    /// The tree of a new machine.
+    static NEW: Tree = Tree::furnished();
+}
+
 impl Default for Tree {
     fn default() -> Self {
-        let mut tree = Self {
-            nodes: BTreeMap::new(),
-            next: ROOT + 1,
-            journal: Vec::new(),
-            hash: (0, false),
-            sealed: Vec::new(),
-        };
-        let entries = BTreeMap::new();
-        let root = Kind::Directory {
-            entries,
-            parent: ROOT,
-        };
-        tree.nodes
-            .insert(ROOT, Node::new(root, 0o755, Duration::ZERO));
-        for path in DIRECTORIES {
-            let mode = if path.ends_with("tmp") { 0o777 } else { 0o755 };
-            tree.furnish(path, New::Directory, mode);
-        }
-        for (path, device) in DEVICES {
-            let number = tree.furnish(path, New::File, 0o666);
-            if let Some(node) = number.and_then(|number| tree.nodes.get_mut(&number)) {
-                node.kind = Kind::Device(device);
-            }
-        }
-        tree.commit_all();
-        tree.hash = (0, false);
-        tree
+        NEW.with(Tree::clone)
     }
 }
 
@@ -237,6 +222,39 @@ impl Node {
 }
 
 impl Tree {
+    fn furnished() -> Self {
+        let entries = BTreeMap::new();
+        let root = Kind::Directory {
+            entries,
+            parent: ROOT,
+        };
+        let root = Node::new(root, 0o755, Duration::ZERO);
+        let mut tree = Self {
+            nodes: Rc::new(BTreeMap::from([(ROOT, root)])),
+            next: ROOT + 1,
+            journal: Vec::new(),
+            hash: (0, false),
+            sealed: Vec::new(),
+        };
+        for path in DIRECTORIES {
+            let mode = if path.ends_with("tmp") { 0o777 } else { 0o755 };
+            tree.furnish(path, New::Directory, mode);
+        }
+        for (path, device) in DEVICES {
+            let number = tree.furnish(path, New::File, 0o666);
+            if let Some(node) = number.and_then(|number| tree.nodes_mut().get_mut(&number)) {
+                node.kind = Kind::Device(device);
+            }
+        }
+        tree.commit_all();
+        tree.hash = (0, false);
+        tree
+    }
+
+    fn nodes_mut(&mut self) -> &mut BTreeMap<Number, Node> {
+        Rc::make_mut(&mut self.nodes)
+    }
+
     /// Creates something that exists from the beginning.
     fn furnish(&mut self, path: &str, new: New, mode: u32) -> Option<Number> {
         let place = self.look_up(ROOT, path.as_bytes(), false).ok()?;
@@ -248,7 +266,7 @@ impl Tree {
     }
 
     fn node_mut(&mut self, number: Number) -> Result<&mut Node> {
-        self.nodes.get_mut(&number).ok_or(Errno(libc::ENOENT))
+        self.nodes_mut().get_mut(&number).ok_or(Errno(libc::ENOENT))
     }
 
     fn entries(&self, number: Number) -> Result<&BTreeMap<Vec<u8>, Number>> {
@@ -435,7 +453,7 @@ impl Tree {
     fn add(&mut self, node: Node) -> Number {
         let number = self.next;
         self.next += 1;
-        self.nodes.insert(number, node);
+        self.nodes_mut().insert(number, node);
         number
     }
 
@@ -516,7 +534,7 @@ impl Tree {
 
     /// One of its names is gone.
     fn lose_name(&mut self, number: Number, now: Duration) {
-        if let Some(node) = self.nodes.get_mut(&number) {
+        if let Some(node) = self.nodes_mut().get_mut(&number) {
             node.links = match node.is_directory() {
                 true => 0,
                 false => node.links.saturating_sub(1),
@@ -764,7 +782,7 @@ impl Tree {
     /// Everything done so far is on the platter.
     pub(crate) fn settle(&mut self) {
         self.commit_all();
-        for node in self.nodes.values_mut() {
+        for node in self.nodes_mut().values_mut() {
             if let Kind::File(content) = &mut node.kind {
                 content.unsynced.clear();
             }
@@ -772,13 +790,13 @@ impl Tree {
     }
 
     pub(crate) fn opened(&mut self, number: Number) {
-        if let Some(node) = self.nodes.get_mut(&number) {
+        if let Some(node) = self.nodes_mut().get_mut(&number) {
             node.opens += 1;
         }
     }
 
     pub(crate) fn closed(&mut self, number: Number) {
-        if let Some(node) = self.nodes.get_mut(&number) {
+        if let Some(node) = self.nodes_mut().get_mut(&number) {
             node.opens = node.opens.saturating_sub(1);
         }
         self.forget_if_unreachable(number);
@@ -787,7 +805,7 @@ impl Tree {
     fn forget_if_unreachable(&mut self, number: Number) {
         let gone = |node: &Node| node.links == 0 && node.opens == 0 && node.journaled == 0;
         if self.nodes.get(&number).is_some_and(gone) {
-            self.nodes.remove(&number);
+            self.nodes_mut().remove(&number);
         }
     }
 
@@ -839,7 +857,7 @@ impl Tree {
             self.note(4, part.directory, part.after.unwrap_or(0), &part.name);
             self.set_entry(part.directory, &part.name, part.after);
             self.count_directories(part.directory);
-            if let Some(node) = self.nodes.get_mut(&part.directory) {
+            if let Some(node) = self.nodes_mut().get_mut(&part.directory) {
                 (node.times.modified, node.times.changed) = (now, now);
             }
         }
@@ -876,7 +894,7 @@ impl Tree {
     fn mention(&mut self, change: &Change, begins: bool) {
         for part in &change.parts {
             for number in [part.before, part.after].into_iter().flatten() {
-                if let Some(node) = self.nodes.get_mut(&number) {
+                if let Some(node) = self.nodes_mut().get_mut(&number) {
                     node.journaled = match begins {
                         true => node.journaled + 1,
                         false => node.journaled.saturating_sub(1),
@@ -893,7 +911,7 @@ impl Tree {
         let Some(Node {
             kind: Kind::Directory { entries, .. },
             ..
-        }) = self.nodes.get_mut(&directory)
+        }) = self.nodes_mut().get_mut(&directory)
         else {
             return;
         };
@@ -910,7 +928,7 @@ impl Tree {
         };
         let numbers = entries.values();
         let inner = numbers.filter(|number| self.is_directory(**number)).count() as u32;
-        if let Some(node) = self.nodes.get_mut(&directory)
+        if let Some(node) = self.nodes_mut().get_mut(&directory)
             && node.links > 0
         {
             node.links = 2 + inner;
@@ -972,11 +990,11 @@ impl Tree {
 
     /// The process is gone: nothing has descriptors any more.
     pub(crate) fn process_gone(&mut self) {
-        for node in self.nodes.values_mut() {
+        for node in self.nodes_mut().values_mut() {
             node.opens = 0;
         }
         let gone = |node: &Node| node.links == 0 && node.journaled == 0;
-        self.nodes.retain(|_, node| !gone(node));
+        self.nodes_mut().retain(|_, node| !gone(node));
         self.check();
     }
 
@@ -1005,7 +1023,7 @@ impl Tree {
             }
         }
         self.count_all();
-        for node in self.nodes.values_mut() {
+        for node in self.nodes_mut().values_mut() {
             if let Kind::File(content) = &mut node.kind {
                 match &mut torn {
                     None => content.lose(),
@@ -1026,7 +1044,7 @@ impl Tree {
             return;
         }
         let mut names: BTreeMap<Number, u32> = BTreeMap::new();
-        for (directory, node) in &self.nodes {
+        for (directory, node) in &*self.nodes {
             let Kind::Directory { entries, .. } = &node.kind else {
                 continue;
             };
@@ -1041,7 +1059,7 @@ impl Tree {
         for number in parts.flat_map(|part| [part.before, part.after]).flatten() {
             *journaled.entry(number).or_default() += 1;
         }
-        for (number, node) in &self.nodes {
+        for (number, node) in &*self.nodes {
             let names = names.get(number).copied().unwrap_or(0);
             match node.kind {
                 Kind::Directory { .. } => assert_eq!(node.links > 0, names > 0 || *number == ROOT),
@@ -1064,17 +1082,18 @@ impl Tree {
             let entries = self.entries(directory).cloned().unwrap_or_default();
             for number in entries.into_values() {
                 *links.entry(number).or_default() += 1;
-                let kind = self.nodes.get_mut(&number).map(|node| &mut node.kind);
+                let kind = self.nodes_mut().get_mut(&number).map(|node| &mut node.kind);
                 if let Some(Kind::Directory { parent, .. }) = kind {
                     *parent = directory;
                     directories.push(number);
                 }
             }
         }
-        self.nodes.retain(|number, _| links.contains_key(number));
+        self.nodes_mut()
+            .retain(|number, _| links.contains_key(number));
         let numbers: Vec<Number> = self.nodes.keys().copied().collect();
         for number in numbers {
-            if let Some(node) = self.nodes.get_mut(&number) {
+            if let Some(node) = self.nodes_mut().get_mut(&number) {
                 node.links = links[&number];
                 node.journaled = 0;
             }
