@@ -117,6 +117,8 @@ fn conclude(ending: impl Ending) {
 fn block_on<T: Future<Output: Ending>>(program: impl FnOnce() -> T) {
     let mut runtime = Builder::new_current_thread();
     runtime.enable_io().enable_time();
+    // Each machine has a buffer for as many, and tokio's default of 1,024 takes 12 KiB.
+    runtime.max_io_events_per_tick(128);
     // Without the flag, the runtime's seed depends on how many runtimes there have been in this
     // process, which only an isolated run can know.
     #[cfg(tokio_unstable)]
