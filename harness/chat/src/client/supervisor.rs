@@ -123,7 +123,8 @@ impl Supervisor {
         loop {
             attempt += 1;
             self.tell(ClientEvent::Connecting { attempt });
-            let end = match self.connect().await {
+            // Boxed, so that a client that is connected does not hold what connecting takes.
+            let end = match Box::pin(self.connect()).await {
                 Ok(ready) => {
                     (attempt, _) = (0, backoff.reset());
                     self.converse(ready).await
