@@ -65,6 +65,7 @@ use squall_recovery::{Recovery as Sessions, RecoveryAdapter, Session, SocketRef}
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::io::{self, ErrorKind};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -150,6 +151,11 @@ pub async fn serve(
         () = &mut shutdown => return Ok(()),
         begun = storage::begin(tell, begin) => begun?,
     };
+    // A task like those that read from clients and write to them: it takes its turn among them,
+    // however many there are. What this function awaits may be polled before most of them.
+    let mut working = JoinSet::new();
+    let worker = doorway.0.clone();
+    working.spawn(async move { worker.work().await });
     // Every connection holds a receiver, and ends when this sender is dropped.
     let (alive, _) = watch::channel(());
 
@@ -161,8 +167,12 @@ pub async fn serve(
         never = doorway.0.beat(|| alive.receiver_count()) => match never {},
         never = doorway.0.follow() => match never {},
         never = doorway.0.tell_roster() => match never {},
-        never = doorway.0.work() => match never {},
+        Some(ended) = working.join_next() => match ended {
+            Ok(never) => match never {},
+            Err(error) => resume_unwind(error.into_panic()),
+        },
     };
+    drop(working);
     // What has arrived is carried out, whatever becomes of its answer.
     doorway.0.finish();
     say_goodbye(&io, &doorway.0).await;
