@@ -1,7 +1,12 @@
 //! IPv6, alone and alongside IPv4.
 
+use super::control::{self, ROOM, note};
 use super::{happens, raw_socket};
 use crate::Log;
+use nix::sys::socket::sockopt::{
+    IpRecvTos, Ipv4PacketInfo, Ipv6RecvHopLimit, Ipv6RecvPacketInfo, Ipv6RecvTClass,
+};
+use nix::sys::socket::{ControlMessage, setsockopt};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -33,6 +38,9 @@ cases!("ipv6":
     the_longest_datagram_over_ipv6,
     a_dual_stack_socket_exchanges_datagrams_with_ipv4,
     datagrams_to_an_ipv6_only_socket_from_ipv4,
+    a_datagram_says_how_it_arrived,
+    a_datagram_from_ipv4_says_how_it_arrived,
+    a_datagram_of_its_own_kind,
 );
 
 const ANY_PORT: (Ipv6Addr, u16) = (Ipv6Addr::LOCALHOST, 0);
@@ -335,6 +343,62 @@ async fn datagrams_to_an_ipv6_only_socket_from_ipv4(log: Log) -> io::Result<()> 
     log.result(
         "send to a mapped address",
         v6.send_to(b"hello", &mapped.into()),
+    );
+    Ok(())
+}
+
+/// A socket for both versions that hears all there is to hear.
+fn curious() -> io::Result<std::net::UdpSocket> {
+    let socket = std::net::UdpSocket::bind(ANYWHERE)?;
+    setsockopt(&socket, Ipv6RecvPacketInfo, &true)?;
+    setsockopt(&socket, Ipv6RecvHopLimit, &true)?;
+    setsockopt(&socket, Ipv6RecvTClass, &true)?;
+    setsockopt(&socket, IpRecvTos, &true)?;
+    setsockopt(&socket, Ipv4PacketInfo, &true)?;
+    Ok(socket)
+}
+
+async fn a_datagram_says_how_it_arrived(log: Log) -> io::Result<()> {
+    let (one, other) = (std::net::UdpSocket::bind(ANY_PORT)?, curious()?);
+    one.send_to(b"hello", (Ipv6Addr::LOCALHOST, other.local_addr()?.port()))?;
+    note(&log, &other, ROOM).await
+}
+
+async fn a_datagram_from_ipv4_says_how_it_arrived(log: Log) -> io::Result<()> {
+    let one = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let other = curious()?;
+    one.send_to(b"hello", (Ipv4Addr::LOCALHOST, other.local_addr()?.port()))?;
+    note(&log, &other, ROOM).await
+}
+
+async fn a_datagram_of_its_own_kind(log: Log) -> io::Result<()> {
+    let (one, other) = (std::net::UdpSocket::bind(ANY_PORT)?, curious()?);
+    one.connect((Ipv6Addr::LOCALHOST, other.local_addr()?.port()))?;
+    for (class, hops) in [(1, 5), (-1, -1), (255, 255)] {
+        let control = [
+            ControlMessage::Ipv6TClass(&class),
+            ControlMessage::Ipv6HopLimit(&hops),
+        ];
+        log.result("send", control::send(&one, b"hello", &control));
+        note(&log, &other, ROOM).await?;
+    }
+    for (class, hops) in [(256, 5), (1, 256), (-2, 5), (1, -2)] {
+        let control = [
+            ControlMessage::Ipv6TClass(&class),
+            ControlMessage::Ipv6HopLimit(&hops),
+        ];
+        log.result("send", control::send(&one, b"hello", &control));
+    }
+    let elsewhere = nix::libc::in6_pktinfo {
+        ipi6_addr: nix::libc::in6_addr {
+            s6_addr: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).octets(),
+        },
+        ipi6_ifindex: 0,
+    };
+    let control = [ControlMessage::Ipv6PacketInfo(&elsewhere)];
+    log.result(
+        "send from elsewhere",
+        control::send(&one, b"hello", &control),
     );
     Ok(())
 }

@@ -16,6 +16,7 @@ mod bind;
 mod blocking;
 mod close;
 mod connect;
+mod control;
 mod convert;
 mod files;
 mod ipv6;
@@ -47,6 +48,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         close::CASES,
         readiness::CASES,
         options::CASES,
+        control::CASES,
         convert::CASES,
         udp::CASES,
         ipv6::CASES,

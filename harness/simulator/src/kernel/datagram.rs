@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 const QUOTED: usize = 512;
 
 impl Packet {
-    pub(super) fn udp(endpoints: Endpoints, hops: u8, payload: &[u8]) -> Self {
+    pub(super) fn udp(endpoints: Endpoints, hops: u8, class: u8, payload: &[u8]) -> Self {
         let Endpoints { local, peer } = endpoints;
         let header = UdpRepr {
             src_port: local.port(),
@@ -30,6 +30,7 @@ impl Packet {
                 &ChecksumCapabilities::default(),
             );
         })
+        .of_class(class)
     }
 
     /// The datagram in a UDP packet; none if it is damaged.

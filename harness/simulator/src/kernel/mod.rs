@@ -8,6 +8,7 @@
 //! and what programs and the network do with them is in `X/calls.rs`.
 
 pub(crate) mod address;
+pub(crate) mod ancillary;
 mod blocking;
 pub(crate) mod clock;
 mod connection;

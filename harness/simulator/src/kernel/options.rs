@@ -2,6 +2,7 @@
 
 mod calls;
 
+use super::ancillary::DatagramOptions;
 use super::connection::{Algorithm, Wishes};
 use super::errno::{Errno, Result};
 use super::packet::HOPS;
@@ -56,9 +57,10 @@ pub(super) struct Options {
     pub(super) time_limits: [Option<Duration>; 2],
     pub(super) ttl: u8,
     pub(super) hop_limit: u8,
-    /// Remembered, but without effect: no link looks at it.
+    /// Carried by datagrams only, and no link looks at it.
     pub(super) type_of_service: c_int,
     pub(super) traffic_class: c_int,
+    pub(super) datagrams: DatagramOptions,
     /// Payload in bytes. Linux also counts its bookkeeping, so it reports twice as much to a
     /// program. None means the system's own sizes.
     pub(super) send_buffer: Option<usize>,
@@ -87,6 +89,7 @@ impl Options {
             hop_limit: HOPS,
             type_of_service: 0,
             traffic_class: 0,
+            datagrams: DatagramOptions::default(),
             send_buffer: None,
             receive_buffer: None,
         }
@@ -101,6 +104,14 @@ impl Options {
             cork: self.cork,
             patience: self.user_timeout as u64 * 1_000_000,
             is_abandoned: false,
+        }
+    }
+
+    /// The traffic class of a datagram to this address: DSCP and ECN (RFC 2474, RFC 3168).
+    pub(super) fn class(&self, to: IpAddr) -> u8 {
+        match to {
+            IpAddr::V4(_) => self.type_of_service as u8,
+            IpAddr::V6(_) => self.traffic_class as u8,
         }
     }
 

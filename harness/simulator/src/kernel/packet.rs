@@ -50,6 +50,10 @@ pub(crate) struct Ip<'a> {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
     pub(crate) protocol: IpProtocol,
+    /// DSCP and ECN.
+    pub(crate) class: u8,
+    /// How many routers it may still pass.
+    pub(crate) hops: u8,
     pub(crate) payload: &'a [u8],
 }
 
@@ -69,6 +73,21 @@ impl Packet {
         header.emit(&mut bytes, &ChecksumCapabilities::default());
         fill(&mut bytes[header.header_len()..]);
         Self(bytes)
+    }
+
+    /// The same packet with another traffic class: DSCP and ECN (RFC 2474, RFC 3168).
+    pub(super) fn of_class(mut self, class: u8) -> Self {
+        match self.0[0] >> 4 {
+            4 => {
+                self.0[1] = class;
+                Ipv4Packet::new_unchecked(&mut self.0[..]).fill_checksum();
+            }
+            _ => {
+                self.0[0] = self.0[0] & 0xf0 | class >> 4;
+                self.0[1] = self.0[1] & 0x0f | class << 4;
+            }
+        }
+        self
     }
 
     /// Its destination; none if it is too short for an IP header.
@@ -111,6 +130,8 @@ impl Packet {
                     source: ip.src_addr().into(),
                     destination: ip.dst_addr().into(),
                     protocol: ip.next_header(),
+                    class: bytes[1],
+                    hops: ip.hop_limit(),
                     payload: &bytes[usize::from(ip.header_len())..usize::from(ip.total_len())],
                 })
             }
@@ -120,6 +141,8 @@ impl Packet {
                     source: ip.src_addr().into(),
                     destination: ip.dst_addr().into(),
                     protocol: ip.next_header(),
+                    class: ip.traffic_class(),
+                    hops: ip.hop_limit(),
                     payload: &bytes[ip.header_len()..ip.total_len()],
                 })
             }

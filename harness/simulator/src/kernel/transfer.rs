@@ -1,5 +1,6 @@
 //! How bytes are received.
 
+use super::ancillary::Arrival;
 use std::net::SocketAddr;
 
 /// How a call receives.
@@ -20,6 +21,8 @@ pub(crate) struct Received {
     pub(crate) full: usize,
     /// The sender. None for a connection.
     pub(crate) from: Option<SocketAddr>,
+    /// None for a connection.
+    pub(crate) arrival: Option<Arrival>,
 }
 
 impl Received {
@@ -28,6 +31,7 @@ impl Received {
             copied,
             full: copied,
             from: None,
+            arrival: None,
         }
     }
 }

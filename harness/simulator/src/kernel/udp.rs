@@ -6,6 +6,7 @@
 
 mod calls;
 
+use super::ancillary::Arrival;
 use super::errno::{Errno, Result};
 use super::ids::ObjectId;
 use super::packet::{Endpoints, Packet};
@@ -28,6 +29,7 @@ const MAX_PAYLOAD_V6: usize = 65_527;
 /// A datagram that has arrived.
 struct Datagram {
     from: SocketAddr,
+    arrival: Arrival,
     payload: Vec<u8>,
 }
 
@@ -67,6 +69,7 @@ impl Mailbox {
             copied,
             full: first.payload.len(),
             from: Some(first.from),
+            arrival: Some(first.arrival),
         };
         if !how.peek {
             self.waiting_bytes -= received.full + OVERHEAD;

@@ -6,6 +6,7 @@ use super::here::{EntryPoint, machine};
 use super::messages::{receive_vectored, send_vectored, told_of_pipe};
 use super::transfer::{bytes, may_block, on_descriptor, room, vectored};
 use super::{real, refused, shared, waiting};
+use crate::kernel::ancillary::Sending;
 use crate::kernel::errno::Errno;
 use crate::kernel::threads::Wait;
 use crate::kernel::transfer::How;
@@ -66,7 +67,7 @@ unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssi
     // SAFETY: the buffers are the caller's, as for writev(2).
     unsafe {
         let result = may_block(fd, |kernel| {
-            match send_vectored(kernel, fd, parts, count as usize, None, false) {
+            match send_vectored(kernel, fd, parts, count as usize, None, Sending::default()) {
                 // It is a pipe.
                 Err(Errno(libc::ENOTSOCK)) => {
                     let write = |start: *mut c_void, length| kernel.send(fd, bytes(start, length));

@@ -2,10 +2,12 @@
 
 use super::addresses::{read_address, write_address};
 use super::answers::{answer, fail};
+use super::control::{read_control, write_control};
 use super::here::EntryPoint;
 use super::transfer::{bytes, may_block, room, vectored};
 use super::{real, refused, signals};
 use crate::kernel::Kernel;
+use crate::kernel::ancillary::Sending;
 use crate::kernel::errno::Errno;
 use crate::kernel::transfer::{How, Received};
 use libc::{
@@ -112,7 +114,7 @@ unsafe fn receive_message(
         );
         let is_cut = received.copied < received.full;
         message.msg_flags = if is_cut { libc::MSG_TRUNC } else { 0 };
-        message.msg_controllen = 0;
+        write_control(message, received.arrival);
         Ok(flags.length(&received) as i64)
     }
 }
@@ -188,9 +190,9 @@ unsafe extern "C" fn sendto(
     // SAFETY: buffer and address are the caller's, as for sendto(2).
     unsafe {
         let result = may_block(fd, |kernel| {
-            let at_once = sends_at_once(kernel, flags)?;
+            let sending = sending(kernel, flags)?;
             let to = read_destination(address, address_length)?;
-            kernel.send_to(fd, bytes(buffer, length), to, at_once)
+            kernel.send_to(fd, bytes(buffer, length), to, sending)
         });
         match result {
             Some(result) => answer(told_of_pipe(result, flags).map(|written| written as i64)),
@@ -258,16 +260,13 @@ unsafe fn send_message(
     message: *const msghdr,
     flags: c_int,
 ) -> Result<i64, Errno> {
-    let at_once = sends_at_once(kernel, flags)?;
+    let mut sending = sending(kernel, flags)?;
     // SAFETY: guaranteed by the caller.
     unsafe {
         let message = &*message;
-        if message.msg_controllen > 0 {
-            kernel.refuse("sendmsg with control messages", "send without them");
-            return Err(Errno(libc::EINVAL));
-        }
+        sending.ancillary = read_control(kernel, fd, message)?;
         let to = read_destination(message.msg_name.cast(), message.msg_namelen)?;
-        send_vectored(kernel, fd, message.msg_iov, message.msg_iovlen, to, at_once)
+        send_vectored(kernel, fd, message.msg_iov, message.msg_iovlen, to, sending)
     }
 }
 
@@ -282,13 +281,13 @@ pub(super) unsafe fn send_vectored(
     parts: *const iovec,
     count: usize,
     to: Option<SocketAddr>,
-    at_once: bool,
+    sending: Sending,
 ) -> Result<i64, Errno> {
     // SAFETY: guaranteed by the caller.
     unsafe {
         if !kernel.has_datagrams(fd) {
             let sent = vectored(parts, count, |start, length| {
-                kernel.send_to(fd, bytes(start, length), to, at_once)
+                kernel.send_to(fd, bytes(start, length), to, sending)
             });
             return sent.map(|sent| sent as i64);
         }
@@ -296,7 +295,7 @@ pub(super) unsafe fn send_vectored(
         let slices: Vec<&[u8]> = parts
             .map(|part| bytes(part.iov_base, part.iov_len))
             .collect();
-        let sent = kernel.send_to(fd, &slices.concat(), to, at_once);
+        let sent = kernel.send_to(fd, &slices.concat(), to, sending);
         sent.map(|sent| sent as i64)
     }
 }
@@ -419,14 +418,17 @@ impl Flags {
     }
 }
 
-/// Whether a sending call must not block.
-fn sends_at_once(kernel: &mut Kernel, flags: c_int) -> Result<bool, Errno> {
+/// What the flags of a sending call ask for.
+fn sending(kernel: &mut Kernel, flags: c_int) -> Result<Sending, Errno> {
     if flags & !(libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) != 0 {
         let call = format!("send with flags {flags:#x}");
         kernel.refuse(call, "send without these flags");
         return Err(Errno(libc::EINVAL));
     }
-    Ok(flags & libc::MSG_DONTWAIT != 0)
+    Ok(Sending {
+        at_once: flags & libc::MSG_DONTWAIT != 0,
+        ..Sending::default()
+    })
 }
 
 /// The entry points in this file, for the check at startup.

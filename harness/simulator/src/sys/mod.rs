@@ -33,6 +33,7 @@ mod barrier;
 mod begin;
 mod by_number;
 mod condition;
+mod control;
 mod crash;
 mod descriptors;
 mod entropy;

@@ -64,6 +64,23 @@ impl Kernel {
             }
             (IPPROTO_IP, libc::IP_TTL) => options.ttl = hops(value, 1)?,
             (IPPROTO_IP, libc::IP_TOS) => options.type_of_service = value & 0xff,
+            (IPPROTO_IP, libc::IP_PKTINFO) => options.datagrams.wanted.address = on,
+            (IPPROTO_IP, libc::IP_RECVTOS) => options.datagrams.wanted.class = on,
+            (IPPROTO_IP, libc::IP_RECVTTL) => options.datagrams.wanted.hops = on,
+            (IPPROTO_IP, libc::IP_MTU_DISCOVER) => {
+                options.datagrams.discovery = within(value, 0..=5)?;
+            }
+            (IPPROTO_IPV6, libc::IPV6_RECVPKTINFO) => options.datagrams.wanted.address_v6 = on,
+            (IPPROTO_IPV6, libc::IPV6_RECVTCLASS) => options.datagrams.wanted.class_v6 = on,
+            (IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT) => options.datagrams.wanted.hops_v6 = on,
+            (IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER) => {
+                options.datagrams.discovery_v6 = within(value, 0..=5)?;
+            }
+            (IPPROTO_IPV6, libc::IPV6_DONTFRAG) => options.datagrams.never_fragment = on,
+            (IPPROTO_UDP, libc::UDP_SEGMENT) => {
+                options.datagrams.segment = within(value, 0..=c_int::from(u16::MAX))? as u16;
+            }
+            (IPPROTO_UDP, libc::UDP_GRO) => options.datagrams.merges = on,
             (IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS) => options.hop_limit = hops(value, 0)?,
             (IPPROTO_IPV6, libc::IPV6_TCLASS) => {
                 options.traffic_class = within(value, -1..=255)?.max(0);
@@ -120,6 +137,17 @@ impl Kernel {
             (IPPROTO_TCP, libc::TCP_USER_TIMEOUT) => options.user_timeout,
             (IPPROTO_IP, libc::IP_TTL) => options.ttl.into(),
             (IPPROTO_IP, libc::IP_TOS) => options.type_of_service,
+            (IPPROTO_IP, libc::IP_PKTINFO) => options.datagrams.wanted.address.into(),
+            (IPPROTO_IP, libc::IP_RECVTOS) => options.datagrams.wanted.class.into(),
+            (IPPROTO_IP, libc::IP_RECVTTL) => options.datagrams.wanted.hops.into(),
+            (IPPROTO_IP, libc::IP_MTU_DISCOVER) => options.datagrams.discovery,
+            (IPPROTO_IPV6, libc::IPV6_RECVPKTINFO) => options.datagrams.wanted.address_v6.into(),
+            (IPPROTO_IPV6, libc::IPV6_RECVTCLASS) => options.datagrams.wanted.class_v6.into(),
+            (IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT) => options.datagrams.wanted.hops_v6.into(),
+            (IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER) => options.datagrams.discovery_v6,
+            (IPPROTO_IPV6, libc::IPV6_DONTFRAG) => options.datagrams.never_fragment.into(),
+            (IPPROTO_UDP, libc::UDP_SEGMENT) => options.datagrams.segment.into(),
+            (IPPROTO_UDP, libc::UDP_GRO) => options.datagrams.merges.into(),
             (IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS) => options.hop_limit.into(),
             (IPPROTO_IPV6, libc::IPV6_TCLASS) => options.traffic_class,
             (IPPROTO_IPV6, libc::IPV6_V6ONLY) => options.only_v6.into(),

@@ -2,6 +2,7 @@
 
 use super::{Socket, State};
 use crate::kernel::address::{Family, reachable};
+use crate::kernel::ancillary::Sending;
 use crate::kernel::blocking::Way;
 use crate::kernel::epoll::Watches;
 use crate::kernel::errno::{Errno, Result};
@@ -266,7 +267,7 @@ impl Kernel {
             Object::Pipe(_) => self.write_pipe(fd, bytes, false),
             Object::File(_) => self.write_file(fd, None, bytes),
             Object::Socket(_) | Object::Signal(_) | Object::Epoll(_) | Object::Unix(_) => {
-                self.send_to(fd, bytes, None, false)
+                self.send_to(fd, bytes, None, Sending::default())
             }
         }
     }
@@ -278,20 +279,20 @@ impl Kernel {
         fd: i32,
         bytes: &[u8],
         to: Option<SocketAddr>,
-        at_once: bool,
+        sending: Sending,
     ) -> Result<usize> {
         let socket = match self.socket_at(fd) {
             Ok(socket) => socket,
-            Err(Errno(libc::ENOTSOCK)) => return self.send_unix(fd, bytes, at_once),
+            Err(Errno(libc::ENOTSOCK)) => return self.send_unix(fd, bytes, sending.at_once),
             Err(error) => return Err(error),
         };
-        let never_blocks = socket.nonblocking || at_once;
+        let never_blocks = socket.nonblocking || sending.at_once;
         let result = match socket.state {
             State::Connected(flow) => self.tcp.send(flow, bytes, self.now),
             State::Idle | State::Listening => return Err(Errno(libc::EPIPE)),
             State::Datagrams(_) => {
                 let to = to.map(|to| socket.read_address(to)).transpose()?;
-                self.send_datagram(fd, bytes, to.map(reachable))
+                self.send_datagram(fd, bytes, to.map(reachable), sending.ancillary)
             }
         };
         match result {

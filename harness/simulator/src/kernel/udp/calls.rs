@@ -1,6 +1,8 @@
 //! What the kernel does for UDP.
 
 use super::{Datagram, MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Mailbox};
+use crate::kernel::address::Family;
+use crate::kernel::ancillary::{Ancillary, Arrival};
 use crate::kernel::errno::{Errno, Result};
 use crate::kernel::flow::MTU;
 use crate::kernel::icmp::TooBig;
@@ -71,12 +73,14 @@ impl Kernel {
         Ok(bound)
     }
 
-    /// Sends a datagram to the address, or to the socket's peer if there is none.
+    /// Sends a datagram to the address, or to the socket's peer if there is none; or several, if
+    /// the payload is that of several.
     pub(in crate::kernel) fn send_datagram(
         &mut self,
         fd: i32,
         payload: &[u8],
         to: Option<SocketAddr>,
+        ancillary: Ancillary,
     ) -> Result<usize> {
         let id = self.find(fd)?;
         let Some(mailbox) = self.mailbox(id) else {
@@ -103,21 +107,42 @@ impl Kernel {
         if let Some(error) = self.mailbox(id).and_then(Mailbox::take_error) {
             return Err(error);
         }
-        let source = match endpoints {
-            Some(endpoints) if endpoints.peer == to => endpoints.local.ip(),
-            _ => self.source(fd, to)?,
+        let source = match (ancillary.source, endpoints) {
+            (Some(source), _) if !self.addresses.include(source) => {
+                let error = if source.is_ipv4() {
+                    libc::ENETUNREACH
+                } else {
+                    libc::EINVAL
+                };
+                return Err(Errno(error));
+            }
+            (Some(source), _) => source,
+            (None, Some(endpoints)) if endpoints.peer == to => endpoints.local.ip(),
+            (None, _) => self.source(fd, to)?,
         };
         let local = SocketAddr::new(source, self.bind_by_itself(fd)?.port());
-        let hops = self.socket_at(fd)?.options.hops(source);
-        let packet = Packet::udp(Endpoints { local, peer: to }, hops, payload);
-        if packet.0.len() > MTU && !self.addresses.include(to.ip()) {
-            self.refuse(
-                format!("sendto with {} bytes for another machine", payload.len()),
-                "send at most 1472 bytes (1452 over IPv6): fragments of IP packets are not simulated",
-            );
+        let ends = Endpoints { local, peer: to };
+        let socket = self.socket_at(fd)?;
+        let hops = ancillary.hops.unwrap_or(socket.options.hops(source));
+        let class = ancillary.class.unwrap_or(socket.options.class(to.ip()));
+        let options = socket.options.datagrams;
+        let segments = options.segments(payload, ancillary.segment)?;
+        let packets = segments
+            .into_iter()
+            .map(|segment| Packet::udp(ends, hops, class, segment));
+        let packets: Vec<Packet> = packets.collect();
+        let is_too_long = packets.iter().any(|packet| packet.0.len() > MTU);
+        if is_too_long && !self.addresses.include(to.ip()) {
+            if !options.forbids_fragments(to.ip()) {
+                self.refuse(
+                    format!("sendto with {} bytes for another machine", payload.len()),
+                    "send at most 1472 bytes (1452 over IPv6), or forbid fragments of IP packets \
+                     (IP_MTU_DISCOVER): they are not simulated",
+                );
+            }
             return Err(Errno(libc::EMSGSIZE));
         }
-        self.udp.outgoing.push(packet);
+        self.udp.outgoing.extend(packets);
         Ok(payload.len())
     }
 
@@ -159,7 +184,7 @@ impl Kernel {
 
     /// A UDP packet arrives.
     pub(in crate::kernel) fn receive_udp(&mut self, packet: &Packet) {
-        let Some((endpoints, payload)) = packet.datagram() else {
+        let (Some((endpoints, payload)), Some(ip)) = (packet.datagram(), packet.ip()) else {
             return;
         };
         let Some(id) = self.udp.recipient(&endpoints) else {
@@ -168,11 +193,25 @@ impl Kernel {
         };
         let from = endpoints.peer;
         let payload = payload.to_vec();
+        let is_own = self.addresses.include(from.ip());
         if let Ok(Object::Socket(socket)) = self.object(id)
             && let State::Datagrams(mailbox) = &mut socket.state
         {
             let room = socket.options.receive_buffer.unwrap_or(UDP_BUFFER);
-            mailbox.put(Datagram { from, payload }, room);
+            let arrival = Arrival {
+                to: ip.destination,
+                class: ip.class,
+                hops: ip.hops,
+                is_own,
+                wanted: socket.options.datagrams.wanted,
+                is_v6: socket.family == Family::V6,
+            };
+            let datagram = Datagram {
+                from,
+                arrival,
+                payload,
+            };
+            mailbox.put(datagram, room);
             self.notify(Some(id));
         }
     }
